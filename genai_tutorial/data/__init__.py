@@ -1,0 +1,32 @@
+"""The data of the book: one module a source, read from installed packages, never downloaded.
+
+Each loader is one function that returns tensors or strings; its module's `SOURCE` says where the data comes from and
+what its licence allows, and `SOURCES` lists them all.
+"""
+
+from genai_tutorial.data import digits, faces, mnist, shakespeare
+from genai_tutorial.data.cache import cache_folder, cached
+from genai_tutorial.data.digits import load_digits
+from genai_tutorial.data.faces import load_faces
+from genai_tutorial.data.images import Images
+from genai_tutorial.data.mnist import load_mnist
+from genai_tutorial.data.require import package_folder, require
+from genai_tutorial.data.shakespeare import Plays, load_shakespeare
+from genai_tutorial.data.source import Source
+
+SOURCES: tuple[Source, ...] = (digits.SOURCE, mnist.SOURCE, faces.SOURCE, shakespeare.SOURCE)
+
+__all__ = [
+    "SOURCES",
+    "Images",
+    "Plays",
+    "Source",
+    "cache_folder",
+    "cached",
+    "load_digits",
+    "load_faces",
+    "load_mnist",
+    "load_shakespeare",
+    "package_folder",
+    "require",
+]

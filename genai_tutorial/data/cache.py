@@ -1,0 +1,99 @@
+"""A cache for arrays that take seconds to make: one `.npz` file each, made again whenever it cannot be trusted."""
+
+import hashlib
+import inspect
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+logger = logging.getLogger(__name__)
+
+# The array that every cache file holds beside its data, so that a file from elsewhere is recognised as foreign.
+_KEY = "__genai_tutorial_key__"
+
+
+def cache_folder() -> Path:
+    """Return the cache folder: `GENAI_TUTORIAL_CACHE` where it is set, else the user's own on this system."""
+    chosen = os.environ.get("GENAI_TUTORIAL_CACHE")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("genai_tutorial")
+
+
+def cached(name: str, build: Callable[[], dict[str, np.ndarray]], version: str = "") -> dict[str, np.ndarray]:
+    """Return the arrays that `build()` makes, from a file when they were made before.
+
+    The file is trusted only if it is whole and was written by this very builder: its name and its contents carry a key
+    made of the text of the module that defines `build` and of `version`. Change either, and the arrays are made again.
+    A file that is cut short, altered or foreign is replaced. Two processes may call this at the same time. A folder
+    that cannot be written to costs only time.
+
+    Args:
+        name: A short name for the file, such as `"mnist"`: letters, digits, `-` and `_`.
+        build: A function without arguments, defined in a module (not in a notebook). It returns arrays of numbers or
+            strings by name.
+        version: What else the arrays depend on, such as the version of the package that carries the data.
+
+    Raises:
+        ValueError: The name has other characters, or `build` is not defined in a file.
+        TypeError: `build()` returned an array of Python objects.
+    """
+    if not name or not name.replace("-", "").replace("_", "").isalnum():
+        raise ValueError(f"A cache name is made of letters, digits, '-' and '_', got {name!r}")
+    key = _fingerprint(name, build, version)
+    path = cache_folder() / f"{name}-{key[:16]}.npz"
+    arrays = _read(path, key)
+    if arrays is None:
+        arrays = {field: np.asarray(array) for field, array in build().items()}
+        if objects := [field for field, array in arrays.items() if array.dtype.hasobject]:
+            raise TypeError(
+                f"A cache holds numbers and strings, but build() returned Python objects in {', '.join(objects)}"
+            )
+        _write(path, key, arrays)
+    return arrays
+
+
+def _fingerprint(name: str, build: Callable[[], dict[str, np.ndarray]], version: str) -> str:
+    try:
+        code = inspect.getsource(sys.modules[build.__module__])
+    except (OSError, TypeError) as error:
+        raise ValueError(f"build must be a function defined in a file, got {build!r}") from error
+    return hashlib.sha256("\0".join([name, version, build.__qualname__, code]).encode()).hexdigest()
+
+
+def _read(path: Path, key: str) -> dict[str, np.ndarray] | None:
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {field: file[field] for field in file.files}  # reading every byte also checks every checksum
+        if str(arrays.pop(_KEY)) == key:
+            return arrays
+        problem = "it was written by something else"
+    except (
+        Exception
+    ) as error:  # A damaged zip file can raise nearly anything, and the cure is always the same: build again.
+        problem = f"{type(error).__name__}: {error}"
+    logger.warning("The cache file %s is not usable (%s). It is made again.", path, problem)
+    return None
+
+
+def _write(path: Path, key: str, arrays: dict[str, np.ndarray]) -> None:
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A name of its own for each process, in the same folder, so that the last step is one atomic rename.
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, **{_KEY: np.array(key)}, **arrays)
+        os.replace(temporary, path)
+    except OSError as error:  # a full disk or a read-only folder: the arrays are in memory all the same
+        logger.warning(
+            "The cache file %s could not be written (%s). The next call takes as long as this one.", path, error
+        )
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,37 @@
+"""100 faces of 25×25 pixels, cut from press photographs."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.data.require import require
+from genai_tutorial.data.source import Source
+
+SOURCE = Source(
+    name="Faces, 25×25",
+    loader="load_faces",
+    contents="100 grey faces of 25×25 pixels, without names",
+    package="scikit-image",
+    extra="images",
+    url="https://vis-www.cs.umass.edu/lfw/",
+    licence="none stated: press photographs that the University of Massachusetts collected for research",
+    attribution="G. B. Huang, M. Mattar, H. Lee and E. Learned-Miller (2012), Labeled Faces in the Wild",
+)
+
+
+def load_faces() -> Float[Tensor, "n 25 25"]:
+    """Load 100 grey faces of 25×25 pixels, brightness from 0 to 1.
+
+    Raises:
+        ImportError: scikit-image is not installed.
+
+    Source: Huang, Mattar, Lee and Learned-Miller (2012), Learning to align from scratch. scikit-image carries a random
+    subset of Labeled Faces in the Wild; its second hundred images, which show no faces, are left out.
+
+    Example:
+        >>> load_faces().shape
+        torch.Size([100, 25, 25])
+    """
+    # No cache: the file holds 125 kB.
+    images = require("skimage.data", extra="images").lfw_subset()
+    return torch.tensor(images[:100], dtype=torch.float32)
