@@ -1,0 +1,49 @@
+"""The feed-forward layer: what each position computes on its own, after attention has gathered what it needs."""
+
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Activation = Literal["gelu", "gelu_tanh", "squared_relu"]
+
+
+def activate(x: Float[Tensor, "*shape"], activation: Activation) -> Float[Tensor, "*shape"]:
+    """Applies the nonlinearity, number by number.
+
+    `gelu` is x times the probability that a standard normal is below x, `gelu_tanh` the approximation that GPT-2
+    uses, `squared_relu` is max(0, x) squared.
+
+    Source: Hendrycks and Gimpel, GELUs, section 2, https://arxiv.org/abs/1606.08415;
+        So et al., Primer, section 3 (squared ReLU), https://arxiv.org/abs/2109.08668
+
+    >>> import torch
+    >>> activate(torch.tensor([-1.0, 2.0]), "squared_relu")
+    tensor([0., 4.])
+    """
+    if activation == "squared_relu":
+        return x.relu().square()
+    return nn.functional.gelu(x, approximate="tanh" if activation == "gelu_tanh" else "none")
+
+
+class FeedForward(nn.Module):
+    """Widens each vector, applies a nonlinearity, and narrows it again.
+
+    Args:
+        width: The number of features in and out.
+        hidden_width: The number of features in between, usually four times as many.
+        activation: The nonlinearity, see `activate`.
+        bias: Whether the two linear layers add a learned constant.
+
+    Source: Vaswani et al., Attention Is All You Need, equation 2, https://arxiv.org/abs/1706.03762
+    """
+
+    def __init__(self, width: int, hidden_width: int, activation: Activation, bias: bool):
+        super().__init__()
+        self.widen = nn.Linear(width, hidden_width, bias=bias)
+        self.output = nn.Linear(hidden_width, width, bias=bias)
+        self.activation = activation
+
+    def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
+        """Treats every vector alike and apart from the others."""
+        return self.output(activate(self.widen(x), self.activation))

@@ -1,0 +1,47 @@
+"""Normalisation: keep the numbers that flow through a deep network at a steady size.
+
+`LayerNorm` comes from torch; `RMSNorm` is the simpler one that today's language models use.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+NormKind = Literal["layer", "rms"]
+
+
+class RMSNorm(nn.Module):
+    """Divides each vector by its root mean square, then multiplies each feature by a learned gain.
+
+    Unlike LayerNorm it subtracts no mean and adds no bias.
+
+    Args:
+        width: The number of features in a vector.
+        epsilon: Added under the square root, so that a vector of zeros stays zeros.
+
+    Source: Zhang and Sennrich, Root Mean Square Layer Normalization, equation 4, https://arxiv.org/abs/1910.07467
+
+    >>> RMSNorm(2)(torch.tensor([3.0, 4.0]))  # the root mean square of 3 and 4 is 3.5355
+    tensor([0.8485, 1.1314], grad_fn=<MulBackward0>)
+    """
+
+    def __init__(self, width: int, epsilon: float = 1e-6):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.epsilon = epsilon
+
+    def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
+        """Returns vectors of root mean square one, times the gain."""
+        mean_square = x.square().mean(dim=-1, keepdim=True)
+        return x * torch.rsqrt(mean_square + self.epsilon) * self.weight
+
+
+def make_norm(kind: NormKind, width: int, bias: bool) -> nn.Module:
+    """Builds the normalisation that a config asks for; `bias` matters to LayerNorm only.
+
+    >>> make_norm("layer", 8, bias=True)
+    LayerNorm((8,), eps=1e-05, elementwise_affine=True, bias=True)
+    """
+    return nn.LayerNorm(width, bias=bias) if kind == "layer" else RMSNorm(width)
