@@ -1,0 +1,71 @@
+"""The loop that writes: predict, draw a token, append it, and again."""
+
+from collections.abc import Collection
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from genai_tutorial.generation.sampling import next_token_probabilities
+
+
+@torch.no_grad()
+def generate(
+    model: nn.Module,
+    prompt_ids: Int[Tensor, "batch position"],
+    max_new_tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    stop_tokens: Collection[int] = (),
+    generator: torch.Generator | None = None,
+) -> Int[Tensor, "batch length"]:
+    """Returns the prompts, each continued by tokens drawn from the model one at a time.
+
+    The model sees the last `model.config.context_length` tokens; what is older slides out of its sight.
+    A row that draws a stop token is finished, and repeats that token until all rows are.
+
+    Args:
+        model: Maps ids to scores, such as a `DecoderLM`.
+        prompt_ids: Where each row starts: one token or more.
+        max_new_tokens: How many tokens to add at most.
+        temperature: See `next_token_probabilities`, as for the next three; 0 always takes the best token.
+        top_k: Keep this many tokens.
+        top_p: Keep the smallest set of tokens with this probability.
+        min_p: Keep the tokens at least this many times as probable as the best.
+        stop_tokens: The tokens that finish a row.
+        generator: Where the chance comes from; seed it and the text repeats. None uses torch's global one.
+
+    Raises:
+        ValueError: If the prompt is empty, `max_new_tokens` is negative, or a sampling argument is out of range.
+
+    Source: Radford et al., Language Models are Unsupervised Multitask Learners, section 2 (equation 1, read forwards)
+    """
+    if prompt_ids.shape[0] < 1 or prompt_ids.shape[1] < 1:
+        raise ValueError(
+            f"prompt_ids must hold at least one row of at least one token, got the shape {tuple(prompt_ids.shape)}. "
+            "Start an empty text with a newline."
+        )
+    if max_new_tokens < 0:
+        raise ValueError(f"max_new_tokens must be 0 or more, got {max_new_tokens}.")
+    ids = prompt_ids
+    stops = torch.tensor(sorted(stop_tokens), dtype=ids.dtype, device=ids.device)
+    finished = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+    for _ in range(max_new_tokens):
+        logits = model(ids[:, -model.config.context_length :])[:, -1]
+        probabilities = next_token_probabilities(logits, temperature, top_k, top_p, min_p)
+        chosen = draw(probabilities, generator).to(ids)
+        ids = torch.cat((ids, torch.where(finished, ids[:, -1], chosen)[:, None]), dim=1)
+        finished |= torch.isin(chosen, stops)
+        if finished.all():
+            break
+    return ids
+
+
+def draw(probabilities: Tensor, generator: torch.Generator | None = None) -> Int[Tensor, "batch"]:
+    """Draws one token for each row of probabilities."""
+    if generator is not None:
+        probabilities = probabilities.to(generator.device)  # a generator draws only on its own device
+    return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
