@@ -15,10 +15,10 @@ def generate(
     prompt_ids: Int[Tensor, "batch position"],
     max_new_tokens: int,
     *,
-    temperature: float = 1.0,
+    temperature: float | int = 1.0,
     top_k: int | None = None,
-    top_p: float | None = None,
-    min_p: float | None = None,
+    top_p: float | int | None = None,
+    min_p: float | int | None = None,
     stop_tokens: Collection[int] = (),
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, "batch length"]:

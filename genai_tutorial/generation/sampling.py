@@ -7,10 +7,10 @@ from torch import Tensor
 
 def next_token_probabilities(
     logits: Float[Tensor, "*batch vocab"],
-    temperature: float = 1.0,
+    temperature: float | int = 1.0,
     top_k: int | None = None,
-    top_p: float | None = None,
-    min_p: float | None = None,
+    top_p: float | int | None = None,
+    min_p: float | int | None = None,
 ) -> Float[Tensor, "*batch vocab"]:
     """Returns the probability with which each token is drawn; every row sums to one.
 
@@ -61,7 +61,7 @@ def keep_top_k(probabilities: Float[Tensor, "*batch vocab"], top_k: int) -> Floa
     return _only(keep, probabilities)
 
 
-def keep_top_p(probabilities: Float[Tensor, "*batch vocab"], top_p: float) -> Float[Tensor, "*batch vocab"]:
+def keep_top_p(probabilities: Float[Tensor, "*batch vocab"], top_p: float | int) -> Float[Tensor, "*batch vocab"]:
     """Keeps the smallest set of tokens whose probabilities sum to at least `top_p`, scaled up to sum to one.
 
     >>> keep_top_p(torch.tensor([0.5, 0.3, 0.2]), 0.8)
@@ -77,7 +77,7 @@ def keep_top_p(probabilities: Float[Tensor, "*batch vocab"], top_p: float) -> Fl
     return _only(keep, probabilities)
 
 
-def keep_min_p(probabilities: Float[Tensor, "*batch vocab"], min_p: float) -> Float[Tensor, "*batch vocab"]:
+def keep_min_p(probabilities: Float[Tensor, "*batch vocab"], min_p: float | int) -> Float[Tensor, "*batch vocab"]:
     """Keeps the tokens at least `min_p` times as probable as the best of their row, scaled up to sum to one.
 
     >>> keep_min_p(torch.tensor([0.5, 0.3, 0.2]), 0.5)
@@ -91,7 +91,9 @@ def _only(keep: Tensor, probabilities: Tensor) -> Tensor:
     return kept / kept.sum(dim=-1, keepdim=True)
 
 
-def _check(logits: Tensor, temperature: float, top_k: int | None, top_p: float | None, min_p: float | None) -> None:
+def _check(
+    logits: Tensor, temperature: float | int, top_k: int | None, top_p: float | int | None, min_p: float | int | None
+) -> None:
     if not 0 <= temperature < float("inf"):
         raise ValueError(f"temperature must be 0 (always the best token) or above, got {temperature}.")
     if top_k is not None and top_k < 1:

@@ -1,0 +1,178 @@
+import dataclasses
+import json
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+
+GPT2 = DecoderConfig.gpt2(vocab_size=11, context_length=8, width=8, layers=2, heads=2)
+MODERN = DecoderConfig.modern(vocab_size=11, context_length=8, width=8, layers=2, heads=2)
+BOTH = pytest.mark.parametrize("config", [GPT2, MODERN], ids=["gpt2", "modern"])
+
+
+def awake(config, seed=0):
+    """A model whose layers all do something: zero-initialised ones would pass every test of what they do."""
+    model = DecoderLM(config, seed)
+    generator = torch.Generator().manual_seed(seed + 1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def tokens(batch, length, vocab_size=11, seed=0):
+    return torch.randint(vocab_size, (batch, length), generator=torch.Generator().manual_seed(seed))
+
+
+configs = st.builds(
+    lambda vocab, context, heads, half, layers, positions, norm, activation, bias, qk, tied, zero: DecoderConfig(
+        vocab,
+        context,
+        2 * half * heads,
+        layers,
+        heads,
+        positions=positions,
+        norm=norm,
+        activation=activation,
+        bias=bias,
+        query_key_norm=qk,
+        tied_embeddings=tied,
+        zero_outputs=zero,
+    ),
+    st.integers(1, 20),
+    st.integers(1, 12),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.sampled_from(["learned", "rotary", "none"]),
+    st.sampled_from(["layer", "rms"]),
+    st.sampled_from(["gelu", "gelu_tanh", "squared_relu"]),
+    *[st.booleans()] * 4,
+)
+
+
+@given(configs, st.integers(1, 3), st.data())
+@settings(max_examples=40, deadline=None)
+def test_every_mixture_of_settings_is_causal_and_has_gradients(config, batch, data):
+    length = data.draw(st.integers(1, config.context_length))
+    changed = data.draw(st.integers(0, length - 1))
+    model = awake(config)
+    ids = tokens(batch, length, config.vocab_size)
+    logits = model(ids)
+    assert logits.shape == (batch, length, config.vocab_size)
+    later = ids.clone()
+    later[:, changed:] = tokens(batch, length - changed, config.vocab_size, seed=9)
+    torch.testing.assert_close(model(later)[:, :changed], logits[:, :changed], atol=1e-5, rtol=1e-5)
+    next_token_loss(logits, ids).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@BOTH
+def test_what_comes_before_matters(config):
+    model, ids = awake(config), tokens(1, 8)
+    other = ids.clone()
+    other[0, 0] = (other[0, 0] + 1) % 11
+    assert ((model(other) - model(ids)).abs().amax(-1) > 1e-4).all()
+
+
+@BOTH
+def test_order_matters_except_without_positions(config):
+    ids = torch.tensor([[1, 2, 3, 4]])
+    swapped = torch.tensor([[2, 1, 3, 4]])
+    model = awake(config)
+    assert not torch.allclose(model(ids)[:, -1], model(swapped)[:, -1], atol=1e-3)
+    # One layer without positions sees a bag of tokens. (Deeper ones can tell order by what the causal mask hides.)
+    blind = awake(dataclasses.replace(config, positions="none", layers=1))
+    torch.testing.assert_close(blind(ids)[:, -1], blind(swapped)[:, -1])
+
+
+def test_zero_outputs_start_at_exactly_the_uniform_guess():
+    loss = next_token_loss(DecoderLM(MODERN)(tokens(4, 8)), tokens(4, 8, seed=1))
+    assert loss.item() == pytest.approx(math.log(11), abs=1e-6)
+
+
+def test_gpt2_starts_near_the_uniform_guess():
+    config = DecoderConfig.gpt2(vocab_size=65, context_length=64, width=128, layers=4, heads=4)
+    ids = tokens(8, 65, vocab_size=65)
+    assert next_token_loss(DecoderLM(config)(ids[:, :-1]), ids[:, 1:]).item() == pytest.approx(math.log(65), abs=0.1)
+
+
+def test_gpt2_weights_start_as_the_paper_says():
+    config = DecoderConfig.gpt2(vocab_size=65, context_length=64, width=128, layers=4, heads=4)
+    model = DecoderLM(config)
+    assert model.blocks[1].attention.query.weight.std().item() == pytest.approx(0.02, rel=0.03)
+    assert model.blocks[1].feed_forward.output.weight.std().item() == pytest.approx(0.02 / math.sqrt(8), rel=0.03)
+    assert (model.blocks[1].attention.query.bias == 0).all()
+
+
+def test_the_seed_decides_the_weights():
+    first, again, other = DecoderLM(GPT2, seed=3), DecoderLM(GPT2, seed=3), DecoderLM(GPT2, seed=4)
+    for name, weight in first.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name])
+    assert not torch.equal(first.token_embedding.weight, other.token_embedding.weight)
+
+
+@BOTH
+def test_attention_maps_are_those_of_the_forward_pass(config):
+    model, ids = awake(config), tokens(2, 6)
+    maps = model.attention_maps(ids)
+    assert maps.shape == (2, 2, 2, 6, 6)
+    torch.testing.assert_close(maps.sum(-1), torch.ones(2, 2, 2, 6))
+    seen = []
+    model.blocks[1].attention.register_forward_pre_hook(lambda layer, args: seen.append(layer.weights(args[0])))
+    model(ids)
+    torch.testing.assert_close(maps[1], seen[0])
+
+
+def test_the_smallest_gpt2_has_124_million_parameters():
+    # Counted from one block and a tiny vocabulary, so that the test need not draw 124 million numbers.
+    config = DecoderConfig.gpt2()
+    small = DecoderLM(dataclasses.replace(config, layers=1, vocab_size=1, context_length=1)).parameter_count()
+    block = 12 * 768**2 + 13 * 768
+    assert small == block + 768 + 768 + 2 * 768
+    assert small + 11 * block + 50_256 * 768 + 1023 * 768 == 124_439_808
+
+
+def test_the_config_survives_json():
+    assert DecoderConfig(**json.loads(json.dumps(dataclasses.asdict(MODERN)))) == MODERN
+
+
+def test_the_loss_is_cross_entropy():
+    logits, targets = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0)), tokens(2, 3, 5)
+    by_hand = -logits.log_softmax(-1).gather(-1, targets[..., None]).mean()
+    torch.testing.assert_close(next_token_loss(logits, targets), by_hand)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"vocab_size": 0}, "vocab_size must be a whole number of at least 1, got 0"),
+        ({"layers": -1}, "layers must be"),
+        ({"context_length": True}, "context_length must be"),
+        ({"width": 10, "heads": 4}, "heads must divide width.*heads=4, width=10"),
+        ({"width": 6, "heads": 2}, "width / heads must be even"),
+        ({"feed_forward_width": 0}, "feed_forward_width must be"),
+        ({"initial_std": 0.0}, "initial_std must be above 0"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        DecoderConfig(**{"vocab_size": 11, **settings})
+
+
+@pytest.mark.parametrize("name", ["positions", "norm", "activation"])
+def test_unknown_choices_are_refused(name):
+    with pytest.raises((ValueError, TypeError), match="fancy"):
+        DecoderConfig(vocab_size=11, **{name: "fancy"})
+
+
+def test_wrong_tokens_are_refused():
+    model = DecoderLM(GPT2)
+    with pytest.raises(ValueError, match="sees at most 8 tokens at once, got 9"):
+        model(tokens(1, 9))
+    with pytest.raises(ValueError, match=r"from 0 to 10 .*got values from 3 to 11"):
+        model(torch.tensor([[3, 11]]))
