@@ -1,0 +1,41 @@
+"""The surroundings in which a notebook is executed for the book: quiet, repeatable, and cut from the network.
+
+`genai-tutorial execute` starts its kernels in them. As a pytest plug-in this module gives the same ones to nbval
+(`pytest -p genai_tutorial.notebook.environment`), so that what is committed and what is checked ran alike.
+"""
+
+import os
+from pathlib import Path
+
+QUIET = "GENAI_TUTORIAL_QUIET"
+OFFLINE = Path(__file__).parent / "offline"
+THREADS = 2
+
+
+def executed_for_the_book() -> bool:
+    """Say whether this process runs a notebook for the book, and not for a reader who watches it."""
+    return bool(os.environ.get(QUIET))
+
+
+def book_environment() -> dict[str, str]:
+    """Return the environment variables in which a notebook gives the same bytes again.
+
+    >>> book_environment()["HF_HUB_OFFLINE"]
+    '1'
+    """
+    paths = [str(OFFLINE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(THREADS))
+    return {
+        QUIET: "1",
+        "TQDM_DISABLE": "1",
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        "PYTHONHASHSEED": "0",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "HF_HUB_OFFLINE": "1",
+        **threads,
+    }
+
+
+def pytest_configure() -> None:
+    """Give pytest, and the kernels that it starts, the book's environment."""
+    os.environ.update(book_environment())

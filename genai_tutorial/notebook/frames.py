@@ -1,0 +1,172 @@
+"""An interactive figure that needs no kernel: all its frames are drawn beforehand, and a slider chooses between them.
+
+On a page it is HTML with a few lines of JavaScript and nothing from another host. Where scripts do not run, it is the
+first frame. With a live kernel it is also an ipywidgets slider.
+"""
+
+import base64
+import html
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from genai_tutorial.notebook.environment import executed_for_the_book
+from genai_tutorial.notebook.pictures import as_picture, checked_alt, png
+
+if TYPE_CHECKING:
+    from ipywidgets import VBox
+    from matplotlib.figure import Figure
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+class Frames:
+    """Pictures with a slider. Leave it as the last line of a cell, or `display` it.
+
+    Args:
+        frames: matplotlib figures (they are closed) or Pillow images, all of one size.
+        labels: the slider's value for each frame.
+        alt: what one sees, in at most 250 characters; one text for all frames, or one for each.
+        name: what the slider varies.
+        captions: a text below each frame, such as what a model wrote; shown as it is, line by line.
+
+    Raises:
+        ValueError: if the numbers of frames, labels and texts differ, a label is there twice, or the sizes differ.
+    """
+
+    def __init__(
+        self,
+        frames: "Sequence[Figure | Image.Image]",
+        labels: Sequence[object],
+        alt: str | Sequence[str],
+        name: str,
+        captions: Sequence[str] | None = None,
+    ) -> None:
+        self._fill(frames, {name: labels}, alt, captions)
+
+    @classmethod
+    def grid(
+        cls,
+        frames: "Sequence[Figure | Image.Image]",
+        sliders: Mapping[str, Sequence[object]],
+        alt: str | Sequence[str],
+        captions: Sequence[str] | None = None,
+    ) -> "Frames":
+        """Make a figure with several sliders.
+
+        Args:
+            frames: one for each combination, in the order of `itertools.product(*sliders.values())`: the last slider
+                varies fastest.
+            sliders: the values of each slider, by its name.
+            alt: as for one slider.
+            captions: as for one slider.
+        """
+        figure = cls.__new__(cls)
+        figure._fill(frames, sliders, alt, captions)
+        return figure
+
+    def _fill(self, frames: Sequence, sliders: Mapping, alt: str | Sequence[str], captions: Sequence | None) -> None:
+        self.sliders = {name: [str(label) for label in labels] for name, labels in sliders.items()}
+        self.combinations = list(itertools.product(*self.sliders.values()))
+        count = len(self.combinations)
+        for name, labels in self.sliders.items():
+            if len(set(labels)) != len(labels):
+                raise ValueError(f"Each label of {name!r} must differ from the others, got {labels}.")
+        alts = [alt] * count if isinstance(alt, str) else list(alt)
+        for what, items in (("frames", frames), ("alternative texts", alts), ("captions", captions)):
+            if items is not None and len(items) != count:
+                raise ValueError(f"{count} labels (or combinations of labels) need {count} {what}, got {len(items)}.")
+        if count < 2:
+            raise ValueError(f"An interactive figure needs at least 2 frames, got {count}; use show(figure, alt=...).")
+        self.alts = [checked_alt(text) for text in alts]
+        self.captions = None if captions is None else [text.strip("\n") for text in captions]
+        pictures = [as_picture(frame) for frame in frames]
+        sizes = {picture.size for picture in pictures}
+        if len(sizes) > 1:
+            raise ValueError(f"All frames must have one size, or the figure jumps; got {sorted(sizes)} in pixels.")
+        (self.size,) = sizes
+        self.pngs = [png(picture) for picture in pictures]
+
+    def described(self, index: int) -> str:
+        """Return the alternative text of a frame, with the positions of the sliders."""
+        where = ", ".join(f"{name} {label}" for name, label in zip(self.sliders, self.combinations[index], strict=True))
+        return f"{self.alts[index].rstrip('.')} ({where})."
+
+    def to_html(self) -> str:
+        """Return the figure as HTML that needs nothing else; without JavaScript it shows the first frame."""
+        count = len(self.pngs)
+        static = files("genai_tutorial.notebook") / "static"
+        first, *others = (base64.b64encode(data).decode() for data in self.pngs)
+        data = {
+            "sliders": [{"name": name, "labels": labels} for name, labels in self.sliders.items()],
+            "alts": [self.described(index) for index in range(count)],
+            "frames": others,
+        }
+        safe = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+        return (
+            f'<div class="genai-frames" role="group" aria-label="Interactive figure">'
+            f"<style>{(static / 'frames.css').read_text('utf8')}</style>\n"
+            f"{self._image(0, first)}{self._captions()}"
+            f'<p class="genai-frames-note">Frame 1 of {count}. Run this cell, or open the book, to see them all.</p>'
+            f'<script type="application/json">{safe}</script>\n'
+            f"<script>{(static / 'frames.js').read_text('utf8')}</script></div>"
+        )
+
+    def widget(self) -> "VBox":
+        """Return the same figure as ipywidgets, for a live kernel."""
+        import ipywidgets
+
+        sliders = [
+            ipywidgets.SelectionSlider(options=labels, description=name, style={"description_width": "initial"})
+            for name, labels in self.sliders.items()
+        ]
+        view = ipywidgets.HTML()
+
+        def update(change: object = None) -> None:
+            index = self.combinations.index(tuple(slider.value for slider in sliders))
+            view.value = self._image(index, base64.b64encode(self.pngs[index]).decode()) + self._caption(index)
+
+        for slider in sliders:
+            slider.observe(update, names="value")
+        update()
+        return ipywidgets.VBox([view, *sliders])
+
+    def _image(self, index: int, content: str) -> str:
+        width, height = self.size
+        alt = html.escape(self.described(index))
+        return f'<img src="data:image/png;base64,{content}" alt="{alt}" width="{width}" height="{height}">\n'
+
+    def _caption(self, index: int) -> str:
+        if self.captions is None:
+            return ""
+        return f'<div style="white-space: pre-wrap; font-family: monospace">{html.escape(self.captions[index])}</div>'
+
+    def _captions(self) -> str:
+        if self.captions is None:
+            return ""
+        first, *others = (html.escape(text) for text in self.captions)
+        hidden = "".join(f"<div>{text}</div>" for text in others)
+        return f'<div class="genai-frames-captions" aria-live="polite"><div class="shown">{first}</div>{hidden}</div>\n'
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
+        sliders = "; ".join(f"{name}: {', '.join(labels)}" for name, labels in self.sliders.items())
+        data: dict[str, Any] = {
+            "text/plain": f"[Interactive figure: {self.alts[0]} Sliders: {sliders}]",
+            "text/html": self.to_html(),
+            "image/png": base64.b64encode(self.pngs[0]).decode(),
+        }
+        if _has_live_kernel():
+            self._live = self.widget()  # kept, or it is gone before it is shown
+            data[WIDGET_VIEW] = {"model_id": self._live.model_id, "version_major": 2, "version_minor": 0}
+        metadata = {"image/png": {"alt": self.described(0)}, "genai_tutorial": {"frames": len(self.pngs)}}
+        return data, metadata
+
+
+def _has_live_kernel() -> bool:
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), "kernel") and not executed_for_the_book()
