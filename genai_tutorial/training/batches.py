@@ -1,0 +1,76 @@
+"""Batches of text: windows cut from a long row of tokens, and for each token the one that comes next."""
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+
+class TokenBatches:
+    """An endless supply of batches, each of windows that start at random places.
+
+    Args:
+        tokens: The whole text.
+        context_length: The number of tokens in a window.
+        batch_size: The number of windows in a batch, over all processes.
+        seed: Decides the places. The same seed gives the same batches.
+        rank: Which process this is, from 0.
+        world_size: How many processes share each batch: each takes every `world_size`-th window, so that together
+            they see what one process alone would see.
+
+    Raises:
+        ValueError: If the text is too short, or the batch cannot be shared evenly.
+
+    >>> inputs, targets = next(TokenBatches(torch.arange(100), context_length=4, batch_size=2, seed=0))
+    >>> inputs
+    tensor([[44, 45, 46, 47],
+            [15, 16, 17, 18]])
+    >>> bool((targets == inputs + 1).all())
+    True
+    """
+
+    def __init__(
+        self,
+        tokens: Int[Tensor, " length"],
+        context_length: int,
+        batch_size: int,
+        seed: int,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+    ):
+        if context_length < 1 or batch_size < 1:
+            raise ValueError(f"context_length and batch_size must be at least 1; got {context_length}, {batch_size}.")
+        if len(tokens) <= context_length:
+            raise ValueError(
+                f"A window needs {context_length} tokens and the one that follows, but the text has only "
+                f"{len(tokens)}: use a longer text or a shorter context_length."
+            )
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank must be from 0 to world_size - 1 ({world_size - 1}), got {rank}.")
+        if batch_size % world_size:
+            raise ValueError(
+                f"batch_size must be a multiple of the number of processes; got {batch_size=}, {world_size=}."
+            )
+        self.tokens = tokens
+        self.batch_size = batch_size
+        self.rank, self.world_size = rank, world_size
+        self._offsets = torch.arange(context_length + 1)
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __iter__(self) -> "TokenBatches":
+        return self
+
+    def __next__(self) -> tuple[Int[Tensor, "batch position"], Int[Tensor, "batch position"]]:
+        """Returns the windows, and the same windows one token later."""
+        places = len(self.tokens) - len(self._offsets) + 1
+        starts = torch.randint(places, (self.batch_size, 1), generator=self._generator)
+        windows = self.tokens[starts[self.rank :: self.world_size] + self._offsets]
+        return windows[:, :-1], windows[:, 1:]
+
+    def state_dict(self) -> dict:
+        """Returns what decides all batches to come."""
+        return {"generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Goes on from where `state_dict` was called."""
+        self._generator.set_state(state["generator"])

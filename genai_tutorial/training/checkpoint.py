@@ -1,0 +1,140 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped, in one file.
+
+The file is safetensors: the tensors, and in its header a JSON text with all other numbers. Nothing in it is code,
+so a checkpoint from a stranger can be read safely, which a pickle cannot.
+"""
+
+import hashlib
+import json
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+FORMAT = "genai_tutorial checkpoint 1"
+
+
+def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
+    """Writes a run's state: nested dicts, lists and tuples of tensors, numbers and strings.
+
+    The file appears whole or not at all: it is written under another name, and renamed when it is on the disk.
+    A process killed in between leaves the checkpoint before.
+
+    Raises:
+        TypeError: If the state holds something that is none of these.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_checkpoint(f"{folder}/run.safetensors", {"step": 3, "model": {"weight": torch.ones(2)}})
+    ...     load_checkpoint(f"{folder}/run.safetensors")
+    {'step': 3, 'model': {'weight': tensor([1., 1.])}}
+    """
+    path = Path(path)
+    tensors: dict[str, Tensor] = {}
+    tree = _pack(state, "", tensors)
+    header = {"format": FORMAT, "tree": json.dumps(tree), "digest": _digest(tensors)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(save(tensors, metadata=header))
+            file.flush()
+            os.fsync(file.fileno())  # on the disk before the rename, or a power cut could leave an empty file
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path | str) -> dict[str, Any]:
+    """Reads what `save_checkpoint` wrote; tensors arrive on the CPU.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged or not a checkpoint.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no checkpoint at {path}.")
+    damaged = f"{path.name} is damaged or incomplete: delete it and train again, or restore it from a copy."
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is not a dict)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(damaged) from error
+    if header.get("format") != FORMAT:
+        raise ValueError(f"{path.name} is not a training checkpoint of this package (format {header.get('format')!r}).")
+    if header.get("digest") != _digest(tensors):
+        raise ValueError(damaged)
+    return _unpack(json.loads(header["tree"]), tensors)
+
+
+def random_state() -> dict[str, Any]:
+    """Returns the state of the random sources of Python, NumPy and torch."""
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002  (the one that libraries share)
+    return {
+        "python": random.getstate(),
+        "numpy": (kind, [int(key) for key in keys], *rest),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Puts the random sources back to where `random_state` found them."""
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])  # noqa: NPY002
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """Returns `value` as JSON can hold it, and puts its tensors into `tensors` under names like model.head.weight."""
+    if isinstance(value, Tensor):
+        # A copy, because safetensors refuses two tensors that share memory.
+        tensors[name] = value.detach().to("cpu", copy=True).contiguous()
+        return {"kind": "tensor", "name": name}
+    if isinstance(value, dict):
+        items = [[_plain(key, name), _pack(item, f"{name}.{key}".lstrip("."), tensors)] for key, item in value.items()]
+        return {"kind": "dict", "items": items}
+    if isinstance(value, (list, tuple)):
+        if all(isinstance(item, (int, float, str)) for item in value):
+            return {"kind": type(value).__name__, "plain": list(value)}
+        items = [_pack(item, f"{name}.{position}".lstrip("."), tensors) for position, item in enumerate(value)]
+        return {"kind": type(value).__name__, "items": items}
+    return _plain(value, name)
+
+
+def _plain(value: Any, name: str) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(
+        f"A checkpoint holds tensors, numbers, strings, dicts, lists and tuples; {name or 'the state'} has a "
+        f"{type(value).__name__}."
+    )
+
+
+def _unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    if tree["kind"] == "tensor":
+        return tensors[tree["name"]]
+    if tree["kind"] == "dict":
+        return {key: _unpack(item, tensors) for key, item in tree["items"]}
+    items = tree["plain"] if "plain" in tree else [_unpack(item, tensors) for item in tree["items"]]
+    return tuple(items) if tree["kind"] == "tuple" else items
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,102 @@
+"""What a run leaves to look at: its losses, its evaluations, its time."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One measurement during a run.
+
+    Attributes:
+        step: After how many steps.
+        value: What was measured, usually the held-out loss in nats a token.
+        seconds: How long training had taken until then, without the evaluations.
+    """
+
+    step: int
+    value: float
+    seconds: float
+
+
+@dataclass
+class History:
+    """The losses of a run, its evaluations, and the time it took.
+
+    Attributes:
+        losses: The training loss of each step.
+        evaluations: What `evaluate` returned, in order.
+        seconds: How long the steps took together, without the evaluations.
+
+    >>> history = History(losses=[2.0, 1.0], evaluations=[Evaluation(2, 1.5, 0.1)], seconds=0.1)
+    >>> history.best
+    Evaluation(step=2, value=1.5, seconds=0.1)
+    """
+
+    losses: list[float] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def best(self) -> Evaluation:
+        """The evaluation with the lowest value.
+
+        Raises:
+            ValueError: If there was none.
+        """
+        if not self.evaluations:
+            raise ValueError("This run has no evaluations: give `fit` a function to evaluate with.")
+        return min(self.evaluations, key=lambda evaluation: evaluation.value)
+
+    def smoothed(self, window: int = 20) -> list[float]:
+        """Returns the mean of the last `window` losses at each step; single batches are noisy.
+
+        >>> History(losses=[3.0, 1.0, 2.0]).smoothed(window=2)
+        [3.0, 2.0, 1.5]
+        """
+        means = []
+        for end in range(1, len(self.losses) + 1):
+            part = self.losses[max(0, end - window) : end]
+            means.append(sum(part) / len(part))
+        return means
+
+    def plot(self, axes: "Axes | None" = None, label: str = "training") -> "Axes":
+        """Draws the smoothed losses, and a point for each evaluation."""
+        from matplotlib import pyplot
+
+        axes = axes or pyplot.figure().add_subplot()
+        axes.plot(range(1, len(self.losses) + 1), self.smoothed(), label=label)
+        if self.evaluations:
+            steps, values = zip(*((point.step, point.value) for point in self.evaluations), strict=True)
+            axes.plot(steps, values, marker="o", label=f"{label}, held out")
+        axes.set(xlabel="step", ylabel="loss (nats a token)")
+        axes.legend()
+        return axes
+
+    def to_dict(self) -> dict:
+        """Returns the history as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "History":
+        """Makes a history of what `to_dict` returned."""
+        evaluations = [Evaluation(**evaluation) for evaluation in values["evaluations"]]
+        return cls(list(values["losses"]), evaluations, values["seconds"])
+
+    def save(self, path: Path | str) -> None:
+        """Writes the history as JSON, whole or not at all."""
+        path = Path(path)
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(self.to_dict()) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "History":
+        """Reads what `save` wrote."""
+        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))

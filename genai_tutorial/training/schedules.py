@@ -1,0 +1,84 @@
+"""Schedules: how the learning rate rises and falls over a run, as a factor between 0 and 1."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Decay = Literal["cosine", "linear", "none"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Rises in a straight line, stays, and falls; `schedule(step)` is the factor for that step.
+
+    A schedule is a function of the step alone, so a run that resumes needs to remember nothing but the step.
+
+    Attributes:
+        steps: How many steps the run has.
+        warmup_steps: How many of them the rise takes; it starts above zero, so that the first step counts.
+        decay: `cosine`, `linear`, or `none` to stay at 1.
+        decay_steps: How many steps the fall takes, at the end; None means all that follow the warm-up.
+        final: The factor that the fall ends at.
+
+    Raises:
+        ValueError: If the numbers of steps do not fit into each other, or `final` is not between 0 and 1.
+
+    >>> schedule = Schedule(steps=100, warmup_steps=10, decay="linear", decay_steps=50)
+    >>> [round(schedule(step), 3) for step in (0, 9, 10, 50, 75, 99, 100)]
+    [0.1, 1.0, 1.0, 1.0, 0.5, 0.02, 0.0]
+    """
+
+    steps: int
+    warmup_steps: int = 0
+    decay: Decay = "cosine"
+    decay_steps: int | None = None
+    final: float = 0.0
+
+    def __post_init__(self):
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1, got {self.steps}.")
+        if not 0 <= self.warmup_steps <= self.steps:
+            raise ValueError(f"warmup_steps must be from 0 to steps ({self.steps}), got {self.warmup_steps}.")
+        if self.decay not in ("cosine", "linear", "none"):
+            raise ValueError(f"decay must be cosine, linear or none; got {self.decay!r}.")
+        if self.decay_steps is not None and not 1 <= self.decay_steps <= self.steps - self.warmup_steps:
+            raise ValueError(
+                f"decay_steps must be from 1 to what the warm-up leaves ({self.steps - self.warmup_steps}), "
+                f"got {self.decay_steps}."
+            )
+        if not 0 <= self.final <= 1:
+            raise ValueError(f"final is a factor of the highest learning rate, from 0 to 1; got {self.final}.")
+
+    def __call__(self, step: int) -> float:
+        """Returns the factor for a step, counted from 0."""
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        decay_steps = self.steps - self.warmup_steps if self.decay_steps is None else self.decay_steps
+        if self.decay == "none" or decay_steps == 0:
+            return 1.0
+        progress = min(max((step - (self.steps - decay_steps)) / decay_steps, 0.0), 1.0)
+        remaining = 1 - progress if self.decay == "linear" else (1 + math.cos(math.pi * progress)) / 2
+        return self.final + (1 - self.final) * remaining
+
+
+def warmup_cosine(steps: int, warmup_steps: int, final: float = 0.0) -> Schedule:
+    """A straight rise over `warmup_steps`, then half a cosine wave down to `final`.
+
+    Source: Loshchilov and Hutter, SGDR, equation 5, https://arxiv.org/abs/1608.03983
+
+    >>> warmup_cosine(steps=110, warmup_steps=10, final=0.1)(60)  # half of the way down from 1 to 0.1
+    0.55
+    """
+    return Schedule(steps, warmup_steps, "cosine", None, final)
+
+
+def warmup_linear(steps: int, warmup_steps: int, decay_steps: int | None = None, final: float = 0.0) -> Schedule:
+    """A straight rise, a plateau, and a straight fall over the last `decay_steps` (None: no plateau).
+
+    Source: Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations, section 3,
+        https://arxiv.org/abs/2405.18392
+
+    >>> warmup_linear(steps=100, warmup_steps=0)(25)
+    0.75
+    """
+    return Schedule(steps, warmup_steps, "linear", decay_steps, final)

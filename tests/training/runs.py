@@ -1,0 +1,103 @@
+"""A small run that the tests start, stop and start again; as a program, it runs until it is done or killed.
+
+python runs.py CHECKPOINT STEPS [SECONDS_PER_STEP]
+"""
+
+import hashlib
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from genai_tutorial.training import (
+    Checkpoint,
+    TokenBatches,
+    build_optimizer,
+    fit,
+    parallel,
+    process_group,
+    seed_everything,
+    warmup_cosine,
+)
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+
+STEPS = 24
+
+
+class WithDropout(nn.Module):
+    """A decoder that also draws from torch's global generator, as dropout does."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.decoder, self.dropout = DecoderLM(config), nn.Dropout(0.1)
+
+    def forward(self, ids):
+        return self.dropout(self.decoder(ids))
+
+
+def make(dropout=True, rank=0, world_size=1):
+    noise = seed_everything(0)
+    config = DecoderConfig.modern(vocab_size=17, context_length=8, width=16, layers=2, heads=2)
+    model = WithDropout(config) if dropout else DecoderLM(config)
+    text = torch.randint(17, (500,), generator=torch.Generator().manual_seed(1))
+    batches = TokenBatches(text, context_length=8, batch_size=8, seed=2, rank=rank, world_size=world_size)
+    return model, batches, noise
+
+
+def run(path=None, *, steps=STEPS, every=5, seconds_per_step=0.0, resume=True):
+    """Trains to the end, or goes on from the checkpoint to the end."""
+    model, batches, noise = make()
+
+    def loss_fn(model, inputs, targets):
+        time.sleep(seconds_per_step)
+        strength = torch.rand((), generator=noise)  # a random source of the loss's own
+        return next_token_loss(model(inputs), targets) + 0.01 * strength
+
+    history = fit(
+        model,
+        batches,
+        loss_fn,
+        build_optimizer(model),
+        steps=steps,
+        schedule=warmup_cosine(STEPS, 4),
+        evaluate=lambda model: next_token_loss(model(torch.arange(8)[None]), torch.arange(1, 9)[None]).item(),
+        evaluate_every=6,
+        checkpoint=None if path is None else Checkpoint(Path(path), every=every, resume=resume),
+        generators=[noise],
+        progress=False,
+    )
+    return model, history
+
+
+def run_shared(steps):
+    """Trains on as many processes as there are; returns the losses."""
+    with process_group(torch.device("cpu")) as process:
+        model, batches, _ = make(dropout=False, rank=process.rank, world_size=process.world_size)
+        optimizer = build_optimizer(model)
+
+        def loss_fn(model, inputs, targets):
+            return next_token_loss(model(inputs), targets)
+
+        history = fit(parallel(model), batches, loss_fn, optimizer, steps=steps, clip_norm=0.5, progress=False)
+        if process.is_first:
+            print("losses", *history.losses)
+        print(f"weights {fingerprint(model)}\n", end="")
+        return history.losses
+
+
+def fingerprint(model):
+    """A text that is the same for two models only if all their weights are, to the last bit."""
+    digest = hashlib.sha256()
+    for parameter in model.parameters():
+        digest.update(parameter.detach().numpy().tobytes())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    if sys.argv[1] == "shared":
+        run_shared(int(sys.argv[2]))
+    else:
+        run(sys.argv[1], steps=int(sys.argv[2]), every=3, seconds_per_step=float(sys.argv[3]))

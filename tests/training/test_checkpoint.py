@@ -1,0 +1,131 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from genai_tutorial.training import load_checkpoint, save_checkpoint
+from tests.training import runs
+
+STATE = {
+    "step": 3,
+    "rate": 0.1,
+    "nothing": None,
+    "flag": True,
+    "by_number": {0: {"mean": torch.arange(6.0).reshape(2, 3)}, 1: {}},
+    "mixed": [1, (2.5, "three"), torch.tensor(4)],
+    "half": torch.tensor([1.5], dtype=torch.bfloat16),
+}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    return runs.run()
+
+
+def _same(a, b):
+    if isinstance(a, torch.Tensor):
+        return a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(_same, a, b))
+    return type(a) is type(b) and a == b
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path):
+    save_checkpoint(tmp_path / "folder" / "run.safetensors", STATE)
+    assert _same(load_checkpoint(tmp_path / "folder" / "run.safetensors"), STATE)
+    assert [file.name for file in (tmp_path / "folder").iterdir()] == ["run.safetensors"]
+
+
+def test_tensors_that_share_memory_are_saved(tmp_path):
+    row = torch.arange(4.0)
+    save_checkpoint(tmp_path / "run.safetensors", {"whole": row, "part": row[:2], "again": row})
+    assert torch.equal(load_checkpoint(tmp_path / "run.safetensors")["part"], row[:2])
+
+
+def test_what_json_cannot_hold_is_refused_and_the_old_file_stays(tmp_path):
+    save_checkpoint(tmp_path / "run.safetensors", {"step": 1})
+    with pytest.raises(TypeError, match=r"model\.blocks has a set"):
+        save_checkpoint(tmp_path / "run.safetensors", {"model": {"blocks": {1, 2}}})
+    assert load_checkpoint(tmp_path / "run.safetensors") == {"step": 1}
+
+
+def test_a_torn_file_is_noticed_wherever_it_is_torn(tmp_path):
+    path = tmp_path / "run.safetensors"
+    save_checkpoint(path, STATE)
+    whole = path.read_bytes()
+    for length in (0, 4, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"run\.safetensors is damaged or incomplete: delete it"):
+            load_checkpoint(path)
+
+
+def test_a_changed_byte_is_noticed(tmp_path):
+    path = tmp_path / "run.safetensors"
+    save_checkpoint(path, STATE)
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
+        load_checkpoint(path)
+
+
+def test_files_of_another_kind_are_refused(tmp_path):
+    save_file({"weight": torch.ones(2)}, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match="not a training checkpoint"):
+        load_checkpoint(tmp_path / "model.safetensors")
+    with pytest.raises(FileNotFoundError, match="no checkpoint at"):
+        load_checkpoint(tmp_path / "absent.safetensors")
+
+
+@pytest.mark.parametrize("stop", [1, 7, 12, 23])
+def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, uninterrupted, stop):
+    runs.run(tmp_path / "run.safetensors", steps=stop)
+    model, history = runs.run(tmp_path / "run.safetensors")
+    expected_model, expected = uninterrupted
+    assert history.losses == expected.losses
+    assert [(e.step, e.value) for e in history.evaluations if e.step % 6 == 0] == [
+        (e.step, e.value) for e in expected.evaluations
+    ]
+    assert runs.fingerprint(model) == runs.fingerprint(expected_model)
+
+
+def test_a_run_killed_in_the_middle_goes_on_to_the_same_end(tmp_path, uninterrupted):
+    path = tmp_path / "run.safetensors"
+    command = [sys.executable, "-m", "tests.training.runs", str(path), str(runs.STEPS), "0.1"]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.25)  # into the steps after the checkpoint
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    done = load_checkpoint(path)["step"]
+    assert 0 < done < runs.STEPS
+    model, history = runs.run(path)
+    assert history.losses == uninterrupted[1].losses
+    assert runs.fingerprint(model) == runs.fingerprint(uninterrupted[0])
+
+
+def test_without_resume_the_run_starts_anew(tmp_path, uninterrupted):
+    save_checkpoint(tmp_path / "run.safetensors", {"step": 3})  # would not even load
+    _, history = runs.run(tmp_path / "run.safetensors", resume=False)
+    assert history.losses == uninterrupted[1].losses
+    assert load_checkpoint(tmp_path / "run.safetensors")["step"] == runs.STEPS
+
+
+def test_a_checkpoint_runs_no_code_and_its_header_is_json(tmp_path):
+    runs.run(tmp_path / "run.safetensors", steps=2)
+    content = (tmp_path / "run.safetensors").read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    tree = json.loads(header["__metadata__"]["tree"])
+    assert {key for key, _ in tree["items"]} == {
+        "step", "model", "optimizer", "batches", "schedule", "generators", "random", "history",
+    }  # fmt: skip

@@ -1,0 +1,28 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from genai_tutorial.training import clip_gradients
+
+
+@pytest.mark.parametrize("max_norm", [0.01, 1.0, 1e6])
+def test_clipping_equals_torchs(max_norm):
+    model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 2))
+    model(torch.randn(4, 5, generator=torch.Generator().manual_seed(0))).square().sum().backward()
+    model[2].bias.grad = None  # a parameter that took no part
+    other = copy.deepcopy(model)
+    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        theirs.grad = None if ours.grad is None else ours.grad.clone()
+    norm = clip_gradients(list(model.parameters()), max_norm)
+    expected = torch.nn.utils.clip_grad_norm_(other.parameters(), max_norm)
+    torch.testing.assert_close(norm, expected, rtol=1e-6, atol=0)
+    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
+        if theirs.grad is not None:
+            torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-6, atol=0)
+
+
+def test_a_limit_of_zero_is_refused():
+    with pytest.raises(ValueError, match="max_norm must be above 0, got 0"):
+        clip_gradients([nn.Parameter(torch.zeros(1))], 0.0)

@@ -1,0 +1,205 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from genai_tutorial.training import (
+    Checkpoint,
+    History,
+    TokenBatches,
+    build_optimizer,
+    fit,
+    progress_bar,
+    warmup_cosine,
+    warmup_linear,
+)
+from tests.training import runs
+
+
+def line_loss(model, x, y):
+    return (model(x) - y).square().mean()
+
+
+def line(count):
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(count):
+        x = torch.randn(16, 1, generator=generator)
+        yield x, 3 * x + 1
+
+
+def linear():
+    model = nn.Linear(1, 1)
+    return model, torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def test_it_learns_a_line():
+    model, optimizer = linear()
+    history = fit(model, line(200), line_loss, optimizer, steps=200, clip_norm=None, progress=False)
+    assert len(history.losses) == 200
+    assert model.weight.item() == pytest.approx(3, abs=1e-4)
+    assert model.bias.item() == pytest.approx(1, abs=1e-4)
+    assert history.seconds > 0
+
+
+def test_each_step_is_the_one_written_out():
+    torch.manual_seed(0)
+    model, optimizer = linear()
+    weight, bias = model.weight.item(), model.bias.item()
+    losses = []
+    schedule = warmup_cosine(10, 3)
+    for step, (x, y) in enumerate(line(10)):
+        error = weight * x + bias - y
+        losses.append(error.square().mean().item())
+        slopes = (2 * (error * x).mean().item(), 2 * error.mean().item())
+        shrink = min(1.0, 0.5 / math.hypot(*slopes))
+        weight -= 0.1 * schedule(step) * shrink * slopes[0]
+        bias -= 0.1 * schedule(step) * shrink * slopes[1]
+    history = fit(model, line(10), line_loss, optimizer, steps=10, schedule=schedule, clip_norm=0.5, progress=False)
+    assert history.losses == pytest.approx(losses, rel=1e-4)
+    assert (model.weight.item(), model.bias.item()) == pytest.approx((weight, bias), rel=1e-5)
+
+
+def test_evaluations_come_in_evaluation_mode_and_without_gradients():
+    model, optimizer = linear()
+    seen = []
+
+    def evaluate(model):
+        seen.append((model.training, torch.is_grad_enabled()))
+        return len(seen)
+
+    history = fit(model, line(7), line_loss, optimizer, steps=7, evaluate=evaluate, evaluate_every=3, progress=False)
+    assert [(point.step, point.value) for point in history.evaluations] == [(3, 1.0), (6, 2.0), (7, 3.0)]
+    assert set(seen) == {(False, False)}
+    assert model.training
+    assert history.best.step == 3
+
+
+def test_a_loss_that_is_no_number_stops_the_run_before_it_spoils_the_model():
+    model, optimizer = linear()
+    before = model.weight.item()
+
+    def loss_fn(model, x, y):
+        return line_loss(model, x, y) * math.nan
+
+    with pytest.raises(FloatingPointError, match=r"The loss is nan at step 1: the run has diverged\. Lower the"):
+        fit(model, line(5), loss_fn, optimizer, steps=5, progress=False)
+    assert model.weight.item() == before
+
+
+def test_a_learning_rate_too_high_diverges_with_a_sentence():
+    model, _ = linear()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e6)
+    with pytest.raises(FloatingPointError, match="diverged"):
+        fit(model, line(100), line_loss, optimizer, steps=100, clip_norm=None, progress=False)
+
+
+def test_batches_that_run_out_are_named():
+    model, optimizer = linear()
+    with pytest.raises(ValueError, match="ran out after 3 steps of 5"):
+        fit(model, line(3), line_loss, optimizer, steps=5, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"steps": 2, "evaluate_every": 0}, "evaluate_every must be at least 1"),
+        ({"steps": 2, "clip_norm": 0.0}, "max_norm must be above 0"),
+        ({"steps": 2, "checkpoint": "here"}, "give them state_dict and load_state_dict"),
+    ],
+)
+def test_bad_settings_are_refused(settings, message, tmp_path):
+    if "checkpoint" in settings:
+        settings = settings | {"checkpoint": Checkpoint(tmp_path / "run.safetensors")}
+    model, optimizer = linear()
+    with pytest.raises(ValueError, match=message):
+        fit(model, line(5), line_loss, optimizer, progress=False, **settings)
+
+
+def _resume_with(path, **changes):
+    model, batches, noise = runs.make()
+    settings = {"steps": 6, "schedule": warmup_cosine(runs.STEPS, 4)} | changes
+    model = settings.pop("model", model)
+    optimizer = settings.pop("optimizer_of", build_optimizer)(model)
+    fit(
+        model, batches, lambda model, x, y: model(x).mean(), optimizer, checkpoint=Checkpoint(path), generators=[noise],
+        progress=False, **settings,
+    )  # fmt: skip
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    path = tmp_path / "run.safetensors"
+    runs.run(path, steps=3)
+    with pytest.raises(ValueError, match="from a run with the schedule"):
+        _resume_with(path, schedule=warmup_linear(runs.STEPS, 4))
+    with pytest.raises(ValueError, match="from another model or optimiser"):
+        _resume_with(path, model=nn.Linear(2, 2))
+    with pytest.raises(ValueError, match="from another model or optimiser"):
+        _resume_with(path, optimizer_of=lambda model: torch.optim.SGD(model.parameters(), lr=0.1))
+
+
+def test_a_finished_run_is_not_trained_further(tmp_path):
+    path = tmp_path / "run.safetensors"
+    model, history = runs.run(path)
+    again, same = runs.run(path)
+    assert runs.fingerprint(again) == runs.fingerprint(model)
+    assert same.losses == history.losses
+
+
+def test_a_history_survives_its_file(tmp_path):
+    _, history = runs.run(steps=7)
+    history.save(tmp_path / "history.json")
+    assert History.load(tmp_path / "history.json") == history
+    assert [file.name for file in tmp_path.iterdir()] == ["history.json"]
+
+
+def test_a_history_can_be_drawn():
+    _, history = runs.run(steps=7)
+    axes = history.plot()
+    steps, points = axes.get_lines()
+    assert list(steps.get_xdata()) == [1, 2, 3, 4, 5, 6, 7]
+    assert list(points.get_xdata()) == [6, 7]
+    assert list(points.get_ydata()) == [evaluation.value for evaluation in history.evaluations]
+    assert axes.get_xlabel() == "step"
+
+
+def test_a_history_without_evaluations_says_so():
+    with pytest.raises(ValueError, match="no evaluations"):
+        _ = History().best
+
+
+def test_the_progress_bar_is_quiet_when_asked(monkeypatch, capsys):
+    monkeypatch.setenv("GENAI_TUTORIAL_QUIET", "1")
+    assert list(progress_bar(range(3))) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("GENAI_TUTORIAL_QUIET", "0")
+    assert list(progress_bar(range(3), label="counting")) == [0, 1, 2]
+    assert "counting: 100%" in capsys.readouterr().err
+
+
+def test_batches_are_brought_to_the_models_device():
+    # The meta device stands in for a GPU: mixing it with the CPU is an error.
+    model = nn.Linear(1, 1, device="meta")
+    devices = []
+
+    def loss_fn(model, x, y):
+        devices.extend([x.device.type, y.device.type])
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fit(model, line(1), loss_fn, torch.optim.SGD(model.parameters()), steps=1, progress=False)
+    assert devices == ["meta", "meta"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_token_batches_and_a_decoder_learn_to_count(seed):
+    model, _, _ = runs.make(dropout=False)
+    batches = TokenBatches(torch.arange(17).repeat(40), context_length=8, batch_size=8, seed=seed)
+
+    def loss_fn(model, inputs, targets):
+        return nn.functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
+
+    history = fit(model, batches, loss_fn, build_optimizer(model), steps=100, progress=False)
+    assert history.losses[0] == pytest.approx(math.log(17), abs=1e-5)  # the output layer starts at zero
+    assert history.losses[-1] < 0.05

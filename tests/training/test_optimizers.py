@@ -1,0 +1,106 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from genai_tutorial.training import AdamW, Muon, OptimizerSettings, build_optimizer, orthogonalise, parameter_groups
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (64, 16), (16, 64), (3, 16, 24)])
+@pytest.mark.parametrize("seed", range(5))
+def test_orthogonalise_brings_singular_values_near_one(shape, seed):
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 7
+    values = torch.linalg.svdvals(orthogonalise(matrices, iterations=8))
+    assert values.min() > 0.65
+    assert values.max() < 1.25
+
+
+def test_orthogonalise_keeps_the_directions():
+    matrix = torch.randn(12, 20, generator=torch.Generator().manual_seed(0))
+    u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+    core = u.T @ orthogonalise(matrix) @ v.T  # diagonal if and only if the singular vectors are the same
+    assert (core - core.diag().diag()).abs().max() < 1e-4
+
+
+def test_a_stack_is_orthogonalised_matrix_by_matrix():
+    stack = torch.randn(4, 10, 6, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(orthogonalise(stack), torch.stack([orthogonalise(matrix) for matrix in stack]))
+
+
+def test_a_matrix_of_zeros_stays_zero():
+    assert not orthogonalise(torch.zeros(4, 4)).any()
+
+
+def test_every_parameter_of_a_decoder_has_exactly_one_optimiser():
+    model = DecoderLM(DecoderConfig.modern(vocab_size=11, width=16, heads=2, layers=2))
+    optimizer = build_optimizer(model)
+    trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    assert len(trained) == len({id(parameter) for parameter in trained}) == len(list(model.parameters()))
+    muon, adamw = optimizer.optimizers
+    assert isinstance(muon, Muon)
+    assert isinstance(adamw, AdamW)
+    inner = [parameter for name, parameter in model.named_parameters() if ".attention." in name or ".feed_" in name]
+    assert {id(p) for p in muon.param_groups[0]["params"]} == {id(p) for p in inner if p.dim() == 2}
+
+
+def test_learning_rates_reach_their_groups():
+    model = DecoderLM(DecoderConfig.modern(vocab_size=11, width=16, heads=2, layers=1))
+    settings = OptimizerSettings(matrix_lr=1.0, embedding_lr=2.0, head_lr=3.0, vector_lr=4.0)
+    groups = build_optimizer(model, settings).param_groups
+    assert [group["lr"] for group in groups] == [1.0, 2.0, 3.0, 4.0]
+    assert groups[1]["params"] == [model.token_embedding.weight]
+    assert groups[2]["params"] == [model.head.weight]
+
+
+def test_frozen_parameters_are_left_out():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[0].requires_grad_(False)
+    assert {name: len(group) for name, group in parameter_groups(model).items()} == {
+        "matrices": 1,
+        "embeddings": 0,
+        "head": 0,
+        "vectors": 1,
+    }
+    with pytest.raises(ValueError, match="nothing to train"):
+        build_optimizer(model.requires_grad_(False))
+
+
+def test_combined_state_goes_into_another_optimiser():
+    def make():
+        model = DecoderLM(DecoderConfig.modern(vocab_size=11, width=16, heads=2, layers=1))
+        return model, build_optimizer(model)
+
+    def move(model, optimizer, times):
+        for step in range(times):
+            optimizer.zero_grad()
+            ids = torch.arange(step, step + 8).remainder(11)[None]
+            model(ids).square().mean().add(model(ids).mean()).backward()
+            optimizer.step()
+
+    model, optimizer = make()
+    move(model, optimizer, 3)
+    other, other_optimizer = make()
+    other.load_state_dict(model.state_dict())
+    other_optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    move(model, optimizer, 2)
+    move(other, other_optimizer, 2)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda w: Muon([w], lr=-1.0), "lr=-1.0"),
+        (lambda w: Muon([w], momentum=1.0), "momentum from 0 to below 1"),
+        (lambda w: Muon([w], iterations=0), "iterations must be at least 1, got 0"),
+        (lambda w: Muon([nn.Parameter(torch.zeros(3))]), r"matrices only, got a parameter of shape \(3,\)"),
+        (lambda w: AdamW([w], lr=float("nan")), "lr=nan"),
+        (lambda w: AdamW([w], betas=(0.9, 1.0)), r"betas must be two numbers from 0 to below 1, got \(0.9, 1.0\)"),
+        (lambda w: AdamW([w], epsilon=0.0), "epsilon=0.0"),
+    ],
+)
+def test_bad_settings_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make(nn.Parameter(torch.zeros(3, 3)))

@@ -1,0 +1,52 @@
+import math
+
+import pytest
+
+from genai_tutorial.training import Schedule, warmup_cosine, warmup_linear
+
+
+def test_warmup_cosine_has_the_values_of_its_formula():
+    schedule = warmup_cosine(steps=2000, warmup_steps=100, final=0.1)
+    assert [schedule(step) for step in (0, 49, 99)] == pytest.approx([0.01, 0.5, 1.0])
+    for step in (100, 101, 700, 1050, 1999):
+        expected = 0.1 + 0.9 * (1 + math.cos(math.pi * (step - 100) / 1900)) / 2
+        assert schedule(step) == pytest.approx(expected, abs=1e-12)
+    assert schedule(2000) == pytest.approx(0.1)
+    assert schedule(5000) == pytest.approx(0.1)  # beyond the end it stays
+
+
+def test_warmup_linear_has_a_plateau_and_a_straight_fall():
+    schedule = warmup_linear(steps=100, warmup_steps=4, decay_steps=40, final=0.2)
+    assert [schedule(step) for step in range(5)] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
+    assert {schedule(step) for step in range(4, 61)} == {1.0}
+    falls = [schedule(step) - schedule(step + 1) for step in range(60, 100)]
+    assert falls == pytest.approx([0.8 / 40] * 40)
+    assert schedule(100) == pytest.approx(0.2)
+
+
+def test_no_decay_stays_at_one_after_the_warm_up():
+    assert [Schedule(steps=5, warmup_steps=2, decay="none")(step) for step in range(5)] == [0.5, 1.0, 1.0, 1.0, 1.0]
+
+
+def test_warm_up_may_take_the_whole_run():
+    assert [Schedule(steps=2, warmup_steps=2)(step) for step in range(3)] == [0.5, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"steps": 5, "warmup_steps": 6}, r"warmup_steps must be from 0 to steps \(5\), got 6"),
+        ({"steps": 5, "warmup_steps": -1}, "got -1"),
+        ({"steps": 9, "warmup_steps": 4, "decay_steps": 6}, r"what the warm-up leaves \(5\), got 6"),
+        ({"steps": 5, "final": 1.5}, "from 0 to 1; got 1.5"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Schedule(**settings)
+
+
+def test_an_unknown_decay_is_refused():
+    with pytest.raises((ValueError, TypeError), match="square"):  # the shape checker speaks first where it is on
+        Schedule(steps=5, decay="square")
