@@ -1,0 +1,137 @@
+"""The book's decoder with GPT-2's settings is transformers' GPT-2: same weights, same logits, same gradients."""
+
+import pytest
+import torch
+
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+
+transformers = pytest.importorskip("transformers")
+
+CONFIG = DecoderConfig.gpt2(vocab_size=65, context_length=32, width=48, layers=3, heads=4)
+
+# Their names on the left, ours on the right. `*` marks their Conv1D layers, which store the matrix transposed.
+LAYER_NAMES = {
+    "ln_1.weight": "attention_norm.weight",
+    "ln_1.bias": "attention_norm.bias",
+    "attn.c_proj.weight*": "attention.output.weight",
+    "attn.c_proj.bias": "attention.output.bias",
+    "ln_2.weight": "feed_forward_norm.weight",
+    "ln_2.bias": "feed_forward_norm.bias",
+    "mlp.c_fc.weight*": "feed_forward.widen.weight",
+    "mlp.c_fc.bias": "feed_forward.widen.bias",
+    "mlp.c_proj.weight*": "feed_forward.output.weight",
+    "mlp.c_proj.bias": "feed_forward.output.bias",
+}
+OTHER_NAMES = {
+    "transformer.wte.weight": "token_embedding.weight",
+    "transformer.wpe.weight": "position_embedding.weight",
+    "transformer.ln_f.weight": "final_norm.weight",
+    "transformer.ln_f.bias": "final_norm.bias",
+}
+QUERY_KEY_VALUE = ("query", "key", "value")
+
+
+def to_transformers(ours, layers):
+    theirs = {name: ours[ours_name] for name, ours_name in OTHER_NAMES.items()}
+    theirs["lm_head.weight"] = ours["token_embedding.weight"]
+    for i in range(layers):
+        for name, ours_name in LAYER_NAMES.items():
+            value = ours[f"blocks.{i}.{ours_name}"]
+            theirs[f"transformer.h.{i}.{name.rstrip('*')}"] = value.t() if name.endswith("*") else value
+        for kind in ("weight", "bias"):
+            joined = torch.cat([ours[f"blocks.{i}.attention.{part}.{kind}"] for part in QUERY_KEY_VALUE])
+            theirs[f"transformer.h.{i}.attn.c_attn.{kind}"] = joined.t()
+    return {name: value.contiguous() for name, value in theirs.items()}
+
+
+def from_transformers(theirs, layers):
+    ours = {ours_name: theirs[name] for name, ours_name in OTHER_NAMES.items()}
+    for i in range(layers):
+        for name, ours_name in LAYER_NAMES.items():
+            value = theirs[f"transformer.h.{i}.{name.rstrip('*')}"]
+            ours[f"blocks.{i}.{ours_name}"] = value.t() if name.endswith("*") else value
+        for kind in ("weight", "bias"):
+            joined = theirs[f"transformer.h.{i}.attn.c_attn.{kind}"].t()
+            for part, value in zip(QUERY_KEY_VALUE, joined.chunk(3), strict=True):
+                ours[f"blocks.{i}.attention.{part}.{kind}"] = value
+    return {name: value.contiguous() for name, value in ours.items()}
+
+
+def random_pair(seed=0):
+    """Both models with the same weights, all of them random: biases and gains too, which start at 0 and 1."""
+    ours = DecoderLM(CONFIG, seed)
+    generator = torch.Generator().manual_seed(seed + 1)
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    theirs = transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(
+            vocab_size=CONFIG.vocab_size,
+            n_positions=CONFIG.context_length,
+            n_embd=CONFIG.width,
+            n_layer=CONFIG.layers,
+            n_head=CONFIG.heads,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            bos_token_id=0,
+            eos_token_id=0,
+            attn_implementation="eager",
+        )
+    )
+    theirs.load_state_dict(to_transformers(ours.state_dict(), CONFIG.layers))
+    return ours, theirs
+
+
+def random_ids(batch=4, length=32, seed=0):
+    return torch.randint(CONFIG.vocab_size, (batch, length), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_logits_are_equal(seed):
+    ours, theirs = random_pair(seed)
+    ids = random_ids(seed=seed)
+    torch.testing.assert_close(ours(ids), theirs(ids).logits, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_losses_and_gradients_are_equal(seed):
+    ours, theirs = random_pair(seed)
+    ids = random_ids(seed=seed)
+    our_loss = next_token_loss(ours(ids[:, :-1]), ids[:, 1:])
+    their_loss = theirs(ids, labels=ids).loss
+    torch.testing.assert_close(our_loss, their_loss, atol=1e-5, rtol=1e-5)
+    our_loss.backward()
+    their_loss.backward()
+    their_gradients = {name: p.grad for name, p in theirs.named_parameters()}
+    expected = from_transformers(their_gradients, CONFIG.layers)
+    found = {name: p.grad for name, p in ours.named_parameters()}
+    assert found.keys() == expected.keys()
+    for name, gradient in found.items():
+        torch.testing.assert_close(
+            gradient, expected[name], atol=1e-5, rtol=1e-5, msg=lambda text, n=name: f"{n}: {text}"
+        )
+
+
+def test_attention_maps_are_equal():
+    ours, theirs = random_pair()
+    ids = random_ids(batch=2, length=9)
+    expected = torch.stack(theirs(ids, output_attentions=True).attentions)
+    torch.testing.assert_close(ours.attention_maps(ids), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_names_map_both_ways_and_none_is_forgotten():
+    ours, theirs = random_pair()
+    mapped = to_transformers(ours.state_dict(), CONFIG.layers)
+    assert mapped.keys() == theirs.state_dict().keys()
+    back = from_transformers(mapped, CONFIG.layers)
+    assert back.keys() == ours.state_dict().keys()
+    assert all(torch.equal(back[name], value) for name, value in ours.state_dict().items())
+
+
+def test_a_gpt2_made_by_transformers_runs_in_the_books_decoder():
+    _, theirs = random_pair(seed=7)
+    ours = DecoderLM(CONFIG)
+    ours.load_state_dict(from_transformers(theirs.state_dict(), CONFIG.layers))
+    ids = random_ids(seed=7)
+    torch.testing.assert_close(ours(ids), theirs(ids).logits, atol=1e-5, rtol=1e-5)
