@@ -1,0 +1,146 @@
+"""The map of the book: one line through six parts, twenty-nine stations, drawn anew at each build so that it is honest.
+
+`{chapter-map}` draws it twice, in three columns for a wide page and in one for a phone; the style sheet shows one of them.
+`{chapter-list}` says the same in words, and `{chapter-count}` how many chapters are ready.
+"""
+
+from html import escape
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from _ext.outline import Part, read_outline
+
+ROW, HEADER, TOP = 31, 58, 12
+WIDTHS = (284, 268, 236)  # of the columns
+TRACK = 16  # where in a column the line runs
+
+
+def draw_map(parts: list[Part], columns: list[list[int]], kind: str, link) -> str:
+    """Return the map as SVG.
+
+    Args:
+        parts: the plan.
+        columns: the numbers of the parts in each column, from the left.
+        kind: "wide" or "narrow", which the style sheet chooses between.
+        link: a function from a page's name to its address.
+    """
+    tracks, labels, bottoms = [], [], []
+    for column, numbers in enumerate(columns):
+        x, y = sum(WIDTHS[:column]) + TRACK, TOP
+        for part in (parts[number - 1] for number in numbers):
+            labels.append(
+                f'<g class="part-{part.number}"><text class="map-part" x="{x + 22}" y="{y + 21}">{escape(part.numeral)}</text>'
+                f'<text class="map-part-title" x="{x + 22}" y="{y + 43}">{escape(part.title)}</text></g>'
+            )
+            last = y + HEADER + (len(part.chapters) - 1) * ROW + ROW // 2
+            tracks.append(f'<path class="map-line part-{part.number}" d="M{x} {y + 10}V{last}"/>')
+            y += HEADER
+            for chapter in part.chapters:
+                labels.append(_station(chapter, part.number, x, y + ROW // 2, WIDTHS[column] - 36, link))
+                y += ROW
+        bottoms.append(y - ROW // 2)
+    turns = []
+    for column, bottom in enumerate(bottoms[:-1]):
+        x = sum(WIDTHS[:column]) + TRACK
+        right, up, low, r = x + WIDTHS[column] - 18, TOP + 10, max(bottoms) + 30, 9
+        turns.append(
+            f'<path class="map-turn" d="M{x} {bottom}V{low - r}q0 {r} {r} {r}H{right - r}q{r} 0 {r} -{r}V{up - 6}'
+            f'q0 -{r} {r} -{r}q{r} 0 {r} {r}V{up}"/>'
+        )
+    width, height = sum(WIDTHS[: len(columns)]), max(bottoms) + 36
+    chapters = [chapter for part in parts for chapter in part.chapters]
+    ready = [str(chapter.number) for chapter in chapters if chapter.document]
+    description = (
+        f"One line runs through {len(parts)} parts with {len(chapters)} chapters. "
+        f"Ready: {', '.join(ready) or 'none'}. The list below the map says the same in words."
+    )
+    return (
+        f'<svg class="chapter-map map-{kind}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="group" '
+        f'aria-labelledby="map-title-{kind}" aria-describedby="map-words-{kind}">'
+        f'<title id="map-title-{kind}">The map of the book</title><desc id="map-words-{kind}">{description}</desc>'
+        + "".join(turns + tracks + labels)
+        + "</svg>"
+    )
+
+
+def _station(chapter, part: int, x: int, y: int, width: int, link) -> str:
+    state = "ready" if chapter.document else "planned"
+    text = (
+        f'<circle class="map-stop" cx="{x}" cy="{y}" r="{9 if chapter.document else 7}"/>'
+        f'<text class="map-number" x="{x + 22}" y="{y + 5}">{chapter.number}</text>'
+        f'<text class="map-title" x="{x + 45}" y="{y + 5}">{escape(chapter.title)}</text>'
+    )
+    if not chapter.document:
+        return f'<g class="part-{part} {state}">{text}</g>'
+    area = f'<rect class="map-area" x="{x - 12}" y="{y - 14}" width="{width}" height="28" rx="6"/>'
+    return f'<a class="part-{part} {state}" href="{escape(link(chapter.document))}">{area}{text}</a>'
+
+
+class MapNode(nodes.General, nodes.Element):
+    """Where the map stands; it is drawn when the page is written, for only then are the addresses known."""
+
+
+class ChapterMap(SphinxDirective):
+    """`{chapter-map}`."""
+
+    def run(self):
+        """Leave a place for the map."""
+        self.env.note_dependency(str(Path(self.env.srcdir) / "book" / "outline.yml"))
+        return [MapNode()]
+
+
+class ChapterList(SphinxDirective):
+    """`{chapter-list}`: the parts and chapters as nested lists, with links and times of the ready ones."""
+
+    def run(self):
+        """Return the list."""
+        lines = []
+        for part in read_outline(Path(self.env.srcdir)):
+            lines.append(f"- **{part.numeral}. {part.title}**")
+            for chapter in part.chapters:
+                if chapter.document:
+                    times = (
+                        f" ({chapter.reading_minutes} minutes to read, about {chapter.running_seconds} seconds to run)"
+                        if chapter.reading_minutes and chapter.running_seconds
+                        else ""
+                    )
+                    lines.append(f"  - [{chapter.number}. {chapter.title}](/{chapter.document}.ipynb){times}")
+                else:
+                    lines.append(f"  - {chapter.number}. {chapter.title} *(being written)*")
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+class ChapterCount(SphinxRole):
+    """`` {chapter-count}`ready` `` or `` {chapter-count}`all` ``: a number in words."""
+
+    def run(self):
+        """Return the number."""
+        chapters = [chapter for part in read_outline(Path(self.env.srcdir)) for chapter in part.chapters]
+        number = sum(self.text == "all" or bool(chapter.document) for chapter in chapters)
+        words = "no one two three four five six seven eight nine ten eleven twelve".split()
+        return [nodes.Text(words[number] if number < len(words) else str(number))], []
+
+
+def visit_map(translator, node):
+    """Draw the map into the page."""
+    builder = translator.builder
+    parts = read_outline(Path(builder.srcdir))
+
+    def link(document: str) -> str:
+        return builder.get_relative_uri(builder.current_docname, document)
+
+    wide = draw_map(parts, [[1, 2], [3, 4], [5, 6]], "wide", link)
+    narrow = draw_map(parts, [[1, 2, 3, 4, 5, 6]], "narrow", link)
+    translator.body.append(f'<div class="chapter-map-frame">{wide}{narrow}</div>')
+    raise nodes.SkipNode
+
+
+def setup(app):
+    """Register the extension with Sphinx."""
+    app.add_node(MapNode, html=(visit_map, None))
+    app.add_directive("chapter-map", ChapterMap)
+    app.add_directive("chapter-list", ChapterList)
+    app.add_role("chapter-count", ChapterCount())
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

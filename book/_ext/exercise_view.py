@@ -1,0 +1,51 @@
+"""Show an exercise as a reader should see it: without nbgrader's marks, and without the tests that it hides from students.
+
+The notebook in the repository holds both. The page, its copy buttons and the notebook that the page offers for download do not.
+"""
+
+import json
+import re
+from pathlib import Path
+
+HIDDEN_TESTS = re.compile(
+    r"^[ \t]*### BEGIN HIDDEN TESTS.*?^[ \t]*### END HIDDEN TESTS[^\n]*\n?", re.MULTILINE | re.DOTALL
+)
+SOLUTION_MARK = re.compile(r"^[ \t]*### (?:BEGIN|END) SOLUTION[^\n]*\n?", re.MULTILINE)
+
+
+def as_shown(source: str) -> str:
+    """Return the source of a code cell without hidden tests and without the lines that mark a solution."""
+    return SOLUTION_MARK.sub("", HIDDEN_TESTS.sub("", source)).rstrip()
+
+
+def shown_notebook(text: str) -> str:
+    """Return a notebook, as JSON, whose exercises are as shown."""
+    notebook = json.loads(text)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            source = "".join(cell["source"])
+            shown = as_shown(source)
+            if shown != source:
+                cell["source"] = shown.splitlines(keepends=True)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def show_on_page(app, docname, content):
+    """Change what Sphinx is about to read."""
+    if str(app.env.doc2path(docname)).endswith(".ipynb"):
+        content[0] = shown_notebook(content[0])
+
+
+def show_in_download(app, exception):
+    """Change the notebooks that the pages offer for download."""
+    if exception or app.builder.format != "html":
+        return
+    for path in (Path(app.outdir) / "_sources").rglob("*.ipynb"):
+        path.write_text(shown_notebook(path.read_text("utf8")), "utf8")
+
+
+def setup(app):
+    """Register the extension with Sphinx."""
+    app.connect("source-read", show_on_page)
+    app.connect("build-finished", show_in_download)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

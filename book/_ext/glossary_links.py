@@ -1,0 +1,70 @@
+"""Lead a link to the glossary to the word itself.
+
+Chapters link to the file, `[maximum likelihood](../book/glossary.md)`, which every viewer of notebooks understands. In the book
+the link goes on to the entry of its text, and shows the definition when the pointer rests on it. A word without an entry is a
+warning, which fails the build.
+"""
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+GLOSSARY = "book/glossary"
+
+
+def candidates(text: str) -> list[str]:
+    """Return the forms under which a word may stand in the glossary: as it is, and in the singular.
+
+    >>> candidates("Log-likelihoods")
+    ['log-likelihoods', 'log-likelihood']
+    """
+    word = " ".join(text.split()).lower()
+    forms = [word]
+    if word.endswith("ies"):
+        forms.append(word[:-3] + "y")
+    if word.endswith("es"):
+        forms.append(word[:-2])
+    if word.endswith("s"):
+        forms.append(word[:-1])
+    return forms
+
+
+def entries(env) -> dict[str, tuple[str, str]]:
+    """Return for every word of the glossary, in lower case, its anchor and its definition."""
+    found = {}
+    for item in env.get_doctree(GLOSSARY).findall(nodes.definition_list_item):
+        definition = next(item.findall(nodes.definition)).astext().split("\n\n")[0].replace("\n", " ")
+        for term in item.findall(nodes.term):
+            if term["ids"]:
+                words = [child for child in term.children if not isinstance(child, addnodes.index)]
+                found["".join(child.astext() for child in words).lower()] = (term["ids"][0], definition)
+    return found
+
+
+def lead_to_words(app, doctree, docname):
+    """Complete the links of one page."""
+    if GLOSSARY not in app.env.found_docs:
+        return
+    target = app.builder.get_relative_uri(docname, GLOSSARY) if docname != GLOSSARY else None
+    links = [link for link in doctree.findall(nodes.reference) if target and link.get("refuri") == target]
+    if not links:
+        return
+    words = entries(app.env)
+    for link in links:
+        if "glossary" in link.astext().lower():
+            continue
+        entry = next((words[form] for form in candidates(link.astext()) if form in words), None)
+        if entry is None:
+            logger.warning("the glossary has no entry for %r; add it to book/glossary.md", link.astext(), location=link)
+            continue
+        anchor, definition = entry
+        link["refuri"] = f"{target}#{anchor}"
+        link["reftitle"] = definition
+        link["classes"].append("glossary-word")
+
+
+def setup(app):
+    """Register the extension with Sphinx."""
+    app.connect("doctree-resolved", lead_to_words)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,50 @@
+"""Keep the pages free of requests to other hosts: MathJax comes from a package, and thebe, which needs two CDNs, stays out."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from sphinx.util.fileutil import copy_asset
+
+# Of MathJax's 24 MB, what a page with TeX asks for, and what its menu loads for screen readers in English.
+MATHJAX = (
+    "tex-chtml.js",
+    "output/chtml/fonts/woff-v2",
+    "input/tex/extensions",
+    "a11y",
+    "ui",
+    "sre/mathmaps/base.json",
+    "sre/mathmaps/en.json",
+    "sre/mathmaps/nemeth.json",
+)
+
+
+def use_local_mathjax(app, config):
+    """Point the pages at the copy; here, for Jupyter Book loads every script that it finds in a static folder before."""
+    config.mathjax_path = "mathjax/tex-chtml.js"
+
+
+def copy_mathjax(app, exception):
+    """Put MathJax beside the pages."""
+    if exception or app.builder.format != "html":
+        return
+    source = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+    for part in MATHJAX:
+        target = Path(app.outdir) / "_static" / "mathjax" / part
+        target = target if (source / part).is_dir() else target.parent
+        target.mkdir(parents=True, exist_ok=True)
+        copy_asset(str(source / part), str(target))
+
+
+def remove_thebe(app, config):
+    """Disconnect sphinx-thebe, which Jupyter Book always loads: its script fails without the network."""
+    for event in ("builder-inited", "env-before-read-docs", "doctree-resolved"):
+        listeners = app.events.listeners[event]
+        listeners[:] = [one for one in listeners if not one.handler.__module__.startswith("sphinx_thebe")]
+
+
+def setup(app):
+    """Register the extension with Sphinx."""
+    app.connect("config-inited", use_local_mathjax)
+    app.connect("config-inited", remove_thebe)
+    app.connect("build-finished", copy_mathjax)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
