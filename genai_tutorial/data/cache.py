@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,8 +15,9 @@ import platformdirs
 
 logger = logging.getLogger(__name__)
 
-# The array that every cache file holds beside its data, so that a file from elsewhere is recognised as foreign.
-_KEY = "__genai_tutorial_key__"
+# Every cache file has a label beside its data: its key and the names of its arrays. A file from elsewhere has none, and
+# a list of contents that lost an entry (it has no checksum in a zip file) does not agree with it.
+_LABEL = "__genai_tutorial_label__"
 
 
 def cache_folder() -> Path:
@@ -42,7 +44,7 @@ def cached(name: str, build: Callable[[], dict[str, np.ndarray]], version: str =
         ValueError: The name has other characters, or `build` is not defined in a file.
         TypeError: `build()` returned an array of Python objects.
     """
-    if not name or not name.replace("-", "").replace("_", "").isalnum():
+    if not re.fullmatch("[A-Za-z0-9_-]+", name):
         raise ValueError(f"A cache name is made of letters, digits, '-' and '_', got {name!r}")
     key = _fingerprint(name, build, version)
     path = cache_folder() / f"{name}-{key[:16]}.npz"
@@ -60,7 +62,7 @@ def cached(name: str, build: Callable[[], dict[str, np.ndarray]], version: str =
 def _fingerprint(name: str, build: Callable[[], dict[str, np.ndarray]], version: str) -> str:
     try:
         code = inspect.getsource(sys.modules[build.__module__])
-    except (OSError, TypeError) as error:
+    except (KeyError, OSError, TypeError) as error:
         raise ValueError(f"build must be a function defined in a file, got {build!r}") from error
     return hashlib.sha256("\0".join([name, version, build.__qualname__, code]).encode()).hexdigest()
 
@@ -69,14 +71,13 @@ def _read(path: Path, key: str) -> dict[str, np.ndarray] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {field: file[field] for field in file.files}  # reading every byte also checks every checksum
-        if str(arrays.pop(_KEY)) == key:
+        if arrays.pop(_LABEL).tolist() == [key, *arrays]:
             return arrays
         problem = "it was written by something else"
-    except (
-        Exception
-    ) as error:  # A damaged zip file can raise nearly anything, and the cure is always the same: build again.
+    # A damaged zip file can raise nearly anything, and the cure is always the same: build again.
+    except Exception as error:
         problem = f"{type(error).__name__}: {error}"
     logger.warning("The cache file %s is not usable (%s). It is made again.", path, problem)
     return None
@@ -89,7 +90,7 @@ def _write(path: Path, key: str, arrays: dict[str, np.ndarray]) -> None:
         # A name of its own for each process, in the same folder, so that the last step is one atomic rename.
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
         with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **{_KEY: np.array(key)}, **arrays)
+            np.savez_compressed(file, **{_LABEL: np.array([key, *arrays])}, **arrays)
         os.replace(temporary, path)
     except OSError as error:  # a full disk or a read-only folder: the arrays are in memory all the same
         logger.warning(

@@ -34,7 +34,7 @@ class Interval:
 
 
 def bootstrap_interval(
-    values: Sequence[float] | Float[Tensor, "n"], level: float = 0.95, seed: int = 0, resamples: int = 10_000
+    values: Sequence[float | int] | Float[Tensor, "n"], level: float = 0.95, seed: int = 0, resamples: int = 10_000
 ) -> Interval:
     """Estimate how far the mean of a few runs could be off, from these runs alone.
 

