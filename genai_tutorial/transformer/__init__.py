@@ -3,6 +3,7 @@
 from genai_tutorial.transformer.attention import MultiHeadAttention, attention, attention_weights, causal_mask
 from genai_tutorial.transformer.block import DecoderBlock
 from genai_tutorial.transformer.config import DecoderConfig
+from genai_tutorial.transformer.convolution import ShortConvolution
 from genai_tutorial.transformer.decoder import DecoderLM, next_token_loss
 from genai_tutorial.transformer.feed_forward import FeedForward
 from genai_tutorial.transformer.norms import RMSNorm
@@ -17,6 +18,7 @@ __all__ = [
     "MultiHeadAttention",
     "RMSNorm",
     "RotaryEmbedding",
+    "ShortConvolution",
     "attention",
     "attention_weights",
     "causal_mask",

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from genai_tutorial.transformer.attention import MultiHeadAttention
 from genai_tutorial.transformer.config import DecoderConfig
+from genai_tutorial.transformer.convolution import ShortConvolution
 from genai_tutorial.transformer.feed_forward import FeedForward
 from genai_tutorial.transformer.norms import make_norm
 from genai_tutorial.transformer.positions import RotaryEmbedding
@@ -17,6 +18,7 @@ class DecoderBlock(nn.Module):
             └────────────────────────┘   └───────────────────────────┘
 
     The straight way through carries every vector unchanged, so gradients reach the first layer without loss.
+    With `config.neighbours`, a short convolution follows each norm.
 
     Args:
         config: The decoder's settings.
@@ -29,13 +31,19 @@ class DecoderBlock(nn.Module):
     def __init__(self, config: DecoderConfig, rotary: RotaryEmbedding | None = None):
         super().__init__()
         self.attention_norm = make_norm(config.norm, config.width, config.bias)
+        self.attention_mix = _short_convolution(config)
         self.attention = MultiHeadAttention(
             config.width, config.heads, bias=config.bias, rotary=rotary, query_key_norm=config.query_key_norm
         )
         self.feed_forward_norm = make_norm(config.norm, config.width, config.bias)
+        self.feed_forward_mix = _short_convolution(config)
         self.feed_forward = FeedForward(config.width, config.hidden_width, config.activation, config.bias)
 
     def forward(self, x: Float[Tensor, "batch position width"]) -> Float[Tensor, "batch position width"]:
         """Adds to each vector what the two layers have to say."""
-        x = x + self.attention(self.attention_norm(x))
-        return x + self.feed_forward(self.feed_forward_norm(x))
+        x = x + self.attention(self.attention_mix(self.attention_norm(x)))
+        return x + self.feed_forward(self.feed_forward_mix(self.feed_forward_norm(x)))
+
+
+def _short_convolution(config: DecoderConfig) -> nn.Module:
+    return ShortConvolution(config.width, config.neighbours) if config.neighbours else nn.Identity()

@@ -25,6 +25,7 @@ class DecoderConfig:
         activation: The nonlinearity of the feed-forward layer.
         bias: Whether linear layers and LayerNorms add a learned constant.
         query_key_norm: Whether queries and keys are normalised before they meet.
+        neighbours: How many earlier positions a short convolution adds to what each layer reads; 0 for none.
         tied_embeddings: Whether the output layer uses the embedding's own weights.
         zero_outputs: Whether each block's output layers, and an untied output layer of the model, start at zero.
         initial_std: The standard deviation of the first weights; None means 1/sqrt(inputs) for each matrix.
@@ -49,6 +50,7 @@ class DecoderConfig:
     activation: Activation = "squared_relu"
     bias: bool = False
     query_key_norm: bool = True
+    neighbours: int = 2
     tied_embeddings: bool = False
     zero_outputs: bool = True
     initial_std: float | None = None
@@ -61,6 +63,8 @@ class DecoderConfig:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
+        if not isinstance(self.neighbours, int) or self.neighbours < 0:
+            raise ValueError(f"neighbours must be a whole number, 0 for no short convolution; got {self.neighbours!r}.")
         choices = {
             "positions": ("learned", "rotary", "none"),
             "norm": ("layer", "rms"),
@@ -112,6 +116,7 @@ class DecoderConfig:
             activation="gelu_tanh",
             bias=True,
             query_key_norm=False,
+            neighbours=0,
             tied_embeddings=True,
             zero_outputs=False,
             initial_std=0.02,

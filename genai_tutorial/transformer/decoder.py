@@ -59,7 +59,7 @@ class DecoderLM(nn.Module):
         x = self._embed(ids)
         maps = []
         for block in self.blocks:
-            maps.append(block.attention.weights(block.attention_norm(x)))
+            maps.append(block.attention.weights(block.attention_mix(block.attention_norm(x))))
             x = block(x)
         return torch.stack(maps)
 
@@ -98,6 +98,8 @@ def initialise(model: DecoderLM, seed: int) -> None:
         writes_to_stream = name.endswith("output.weight")
         if parameter.dim() == 1:
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+        elif name.endswith("mix.weight"):
+            parameter.zero_()  # short convolutions start by changing nothing
         elif config.zero_outputs and (writes_to_stream or name == "head.weight"):
             parameter.zero_()
         elif config.initial_std is not None:

@@ -29,25 +29,29 @@ def tokens(batch, length, vocab_size=11, seed=0):
 
 
 configs = st.builds(
-    lambda vocab, context, heads, half, layers, positions, norm, activation, bias, qk, tied, zero: DecoderConfig(
-        vocab,
-        context,
-        2 * half * heads,
-        layers,
-        heads,
-        positions=positions,
-        norm=norm,
-        activation=activation,
-        bias=bias,
-        query_key_norm=qk,
-        tied_embeddings=tied,
-        zero_outputs=zero,
+    lambda vocab, context, heads, half, layers, neighbours, positions, norm, activation, bias, qk, tied, zero: (
+        DecoderConfig(
+            vocab,
+            context,
+            2 * half * heads,
+            layers,
+            heads,
+            positions=positions,
+            norm=norm,
+            activation=activation,
+            bias=bias,
+            query_key_norm=qk,
+            neighbours=neighbours,
+            tied_embeddings=tied,
+            zero_outputs=zero,
+        )
     ),
     st.integers(1, 20),
     st.integers(1, 12),
     st.integers(1, 3),
     st.integers(1, 3),
     st.integers(1, 3),
+    st.integers(0, 3),
     st.sampled_from(["learned", "rotary", "none"]),
     st.sampled_from(["layer", "rms"]),
     st.sampled_from(["gelu", "gelu_tanh", "squared_relu"]),
@@ -86,7 +90,7 @@ def test_order_matters_except_without_positions(config):
     model = awake(config)
     assert not torch.allclose(model(ids)[:, -1], model(swapped)[:, -1], atol=1e-3)
     # One layer without positions sees a bag of tokens. (Deeper ones can tell order by what the causal mask hides.)
-    blind = awake(dataclasses.replace(config, positions="none", layers=1))
+    blind = awake(dataclasses.replace(config, positions="none", neighbours=0, layers=1))
     torch.testing.assert_close(blind(ids)[:, -1], blind(swapped)[:, -1])
 
 
@@ -156,6 +160,7 @@ def test_the_loss_is_cross_entropy():
         ({"width": 10, "heads": 4}, "heads must divide width.*heads=4, width=10"),
         ({"width": 6, "heads": 2}, "width / heads must be even"),
         ({"feed_forward_width": 0}, "feed_forward_width must be"),
+        ({"neighbours": -1}, "neighbours must be a whole number"),
         ({"initial_std": 0.0}, "initial_std must be above 0"),
     ],
 )

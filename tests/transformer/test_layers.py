@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from genai_tutorial.transformer import FeedForward, RMSNorm
+from genai_tutorial.transformer import FeedForward, RMSNorm, ShortConvolution
 from genai_tutorial.transformer.feed_forward import activate
 
 
@@ -47,3 +47,21 @@ def test_feed_forward_treats_positions_apart():
     x = random(2, 3, 4)
     torch.testing.assert_close(layer(x)[:, 1], layer(x[:, 1]))
     assert sum(p.numel() for p in layer.parameters()) == 4 * 16 + 16 + 16 * 4 + 4
+
+
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_short_convolution_adds_weighted_neighbours(length):
+    layer = ShortConvolution(4, 3)
+    torch.nn.init.normal_(layer.weight)
+    x = random(2, length, 4)
+    expected = x.clone()
+    for position in range(length):
+        for distance in (1, 2, 3):
+            if position >= distance:
+                expected[:, position] += layer.weight[distance - 1] * x[:, position - distance]
+    torch.testing.assert_close(layer(x), expected)
+
+
+def test_short_convolution_starts_by_changing_nothing():
+    x = random(2, 5, 4)
+    assert torch.equal(ShortConvolution(4, 2)(x), x)

@@ -1,0 +1,33 @@
+"""The short convolution: each position reads its nearest neighbours directly, without asking attention."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ShortConvolution(nn.Module):
+    """Adds to each vector the few before it, each feature times a weight of its own.
+
+    Attention can find the previous letter, but has to learn how; this costs `neighbours x width` numbers and
+    is there from the start. The weights begin at zero, so that an untrained layer changes nothing.
+
+    Args:
+        width: The number of features in a vector.
+        neighbours: How many earlier positions are added.
+
+    Source: Allen-Zhu, Physics of Language Models: Part 4.1, Architecture Design and the Magic of Canon Layers,
+        section 3 (the residual form), https://arxiv.org/abs/2512.17351
+    """
+
+    def __init__(self, width: int, neighbours: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(neighbours, width))
+
+    def forward(self, x: Float[Tensor, "batch position width"]) -> Float[Tensor, "batch position width"]:
+        """Returns each vector plus its weighted neighbours; before the first position there are zeros."""
+        mixed = x
+        for distance, weight in enumerate(self.weight, start=1):
+            earlier = functional.pad(x, (0, 0, distance, 0))[:, : x.shape[1]]
+            mixed = mixed + earlier * weight
+        return mixed
