@@ -70,7 +70,7 @@ def image_grid(
     if label_colors is not None and len(label_colors) != len(labels or ()):
         raise ValueError(f"label_colors must have {len(labels or ())} colours, got {len(label_colors)}.")
 
-    left = 0.1 + 0.085 * max((len(text) for text in row_labels or ()), default=0)  # inches
+    left = 0.1 + 0.075 * max((len(text) for text in row_labels or ()), default=0)  # inches
     top = 0.32 if title else 0.04
     cell = (width - left) / columns
     tall = cell * pixels.shape[1] / pixels.shape[2]
