@@ -29,7 +29,7 @@ def test_holds_the_true_mean_about_as_often_as_it_says():
     runs = torch.randn(400, 30, generator=generator)
     intervals = [bootstrap_interval(run, level=0.9, seed=seed, resamples=300) for seed, run in enumerate(runs)]
     share = sum(interval.low <= 0 <= interval.high for interval in intervals) / len(intervals)
-    # With 30 values the percentile interval is a little narrow: about 88% in the long run, with a standard error of 1.6%.
+    # With 30 values the percentile interval is a little narrow: about 88% in the long run, standard error 1.6%.
     assert 0.83 < share < 0.94
 
 

@@ -1,0 +1,149 @@
+"""The commands and their help. What they do stands in the rooms of the package, imported when a command runs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genai_tutorial import __version__
+from genai_tutorial.cli.mistakes import NOT_POSSIBLE, WRONG_USE, Mistake, mistakes
+
+# Every mistake on a command line is one of these, in the typer that brings its own click and in those before it.
+UsageError = typer.BadParameter.__base__
+
+app = typer.Typer(
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,  # a traceback is for whoever mends this program, and plain Python's is enough
+)
+
+Folder = Annotated[Path, typer.Option("--to", help="The folder to write into; it is made where it does not exist.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 if it worked, 2 if it was wrong, 1 if it could not be done."""
+    try:
+        code = app(args=arguments, prog_name="genai-tutorial", standalone_mode=False)
+    except Mistake as mistake:
+        code = _say(str(mistake), mistake.exit_code)
+    except UsageError as error:
+        command = error.ctx.command_path if error.ctx else "genai-tutorial"
+        message = " ".join(error.format_message().split())
+        code = _say(f"{message} See {command} --help.", WRONG_USE)
+    except (ImportError, OSError) as error:  # a package that is not installed, a full disk, a folder without permission
+        code = _say(str(error), NOT_POSSIBLE)
+    except typer.Abort:  # Ctrl-C; newer versions of typer return 130 by themselves
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"genai-tutorial: {message}", file=sys.stderr)
+    return code
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """**Generative AI Explained, in Running Code**: the book's command.
+
+    Begin with `genai-tutorial doctor`, which says what works on this machine and how to get the rest.
+    Each command has a `--help` with examples.
+    """
+    if version:
+        print(__version__)
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, what is missing and how to get it.
+
+    Looks at Python, PyTorch and the device, the extras, the data, the trained models and the book's notebooks.
+    Exits with 0 if the core works: an extra that is not installed is no error.
+
+    Example: `genai-tutorial doctor`
+    """
+    from genai_tutorial.cli.doctor import examine
+
+    if not examine():
+        raise typer.Exit(NOT_POSSIBLE)
+
+
+@app.command()
+def chapters() -> None:
+    """List the chapters with what they open, what they need, and how long they take.
+
+    Example: `genai-tutorial chapters`
+    """
+    from genai_tutorial.cli.book import print_chapters
+
+    print_chapters()
+
+
+@app.command()
+def execute(
+    notebooks: Annotated[
+        list[str] | None, typer.Argument(metavar="[NOTEBOOK]...", help="Chapter numbers or files; all if left out.")
+    ] = None,
+) -> None:
+    """Run chapters from top to bottom and write them back with their outputs.
+
+    Each notebook runs in a fresh kernel, on the CPU and without network. A second run writes the same bytes.
+    A notebook that fails is left as it was.
+
+    Examples:
+
+    - `genai-tutorial execute 4` runs chapter 4
+    - `genai-tutorial execute notebooks/04_transformer_language_model.ipynb` does the same
+    - `genai-tutorial execute` runs them all
+    """
+    from genai_tutorial.cli.book import execute_notebooks
+
+    execute_notebooks(notebooks or [])
+
+
+@app.command()
+def assign(
+    chapter: Annotated[str, typer.Argument(help="The chapter's number, or its notebook.")],
+    to: Folder,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the students' release of a chapter: without solutions, hidden tests and outputs.
+
+    Example: `genai-tutorial assign 4 --to homework`
+    """
+    from genai_tutorial import teaching
+
+    with mistakes(teaching.TeachingError, exit_code=WRONG_USE):
+        notebook = teaching.find_chapter(chapter)
+    with mistakes(teaching.TeachingError, exit_code=NOT_POSSIBLE):
+        path = teaching.assign(notebook, to, overwrite=overwrite)
+    print(f"The release is {path}. Students hand in this notebook; grade it with: genai-tutorial grade")
+
+
+@app.command()
+def grade(
+    chapter: Annotated[str, typer.Argument(help="The chapter's number, or its notebook with solutions.")],
+    submissions: Annotated[list[Path], typer.Argument(help="Students' notebooks, or folders that hold them.")],
+    to: Folder = Path("grades"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Grade students' notebooks: a table of points, and a page of feedback for each student.
+
+    Students' code runs in processes of its own, with limits on time and memory and without network. The tests are
+    those of the chapter, whatever the submission did to its own. Open questions are left for you.
+
+    Examples:
+
+    - `genai-tutorial grade 4 ada.ipynb` grades one notebook
+    - `genai-tutorial grade 4 submissions --to grades` grades all in a folder, into `grades/grades.csv`
+    """
+    from genai_tutorial.cli.classroom import grade_submissions
+
+    grade_submissions(chapter, submissions, to, overwrite)

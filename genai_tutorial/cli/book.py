@@ -1,0 +1,54 @@
+"""The commands that look at the book's notebooks: `chapters` and `execute`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from genai_tutorial.cli.mistakes import NOT_POSSIBLE, WRONG_USE, Mistake, mistakes
+from genai_tutorial.notebook.chapters import Chapter, chapters
+from genai_tutorial.notebook.execute import ExecutionError, execute
+
+
+def print_chapters() -> None:
+    """Print a table of the chapters that are there."""
+    table = Table("", "Chapter", "Package rooms", "Extras", "To read", "To run", box=None, pad_edge=False)
+    for chapter in _chapters():
+        table.add_row(
+            str(chapter.number),
+            chapter.title,
+            ", ".join(chapter.rooms),
+            ", ".join(chapter.extras),
+            f"{chapter.reading_minutes} min",
+            f"{chapter.running_seconds} s",
+        )
+    Console().print(table)
+
+
+def execute_notebooks(names: Sequence[str]) -> None:
+    """Run the notebooks with these numbers or paths, or all chapters."""
+    paths = [_notebook(name) for name in names] or [chapter.path for chapter in _chapters()]
+    with mistakes(ExecutionError, ValueError, exit_code=NOT_POSSIBLE):
+        execute(paths)
+
+
+def _chapters() -> list[Chapter]:
+    with mistakes(FileNotFoundError, ValueError, exit_code=NOT_POSSIBLE):
+        found = chapters()
+    if not found:
+        raise Mistake("The folder notebooks has no chapter yet.", NOT_POSSIBLE)
+    return found
+
+
+def _notebook(name: str) -> Path:
+    path = Path(name)
+    if name.isdecimal():
+        numbers = {chapter.number: chapter.path for chapter in _chapters()}
+        if int(name) not in numbers:
+            there = ", ".join(map(str, numbers))
+            raise Mistake(f"There is no chapter {int(name)}; the chapters here are {there}.", WRONG_USE)
+        return numbers[int(name)]
+    if path.suffix != ".ipynb" or not path.is_file():
+        raise Mistake(f"There is no notebook {name!r}; give a chapter's number or a file .ipynb.", WRONG_USE)
+    return path

@@ -1,0 +1,28 @@
+"""The command `grade`: what the teacher sees."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from genai_tutorial import teaching
+from genai_tutorial.cli.mistakes import NOT_POSSIBLE, WRONG_USE, mistakes
+
+
+def grade_submissions(chapter: str, submissions: Sequence[Path], folder: Path, overwrite: bool) -> None:
+    """Grade, write the files, and print the points."""
+    with mistakes(teaching.TeachingError, exit_code=WRONG_USE):
+        notebook = teaching.find_chapter(chapter)
+        teaching.find_submissions(submissions, notebook.stem)
+    with mistakes(teaching.TeachingError, exit_code=NOT_POSSIBLE):
+        reports = teaching.grade(notebook, submissions, folder, overwrite=overwrite)
+    table = Table("Student", "Points", "Waiting for you", "Please look at", box=None, pad_edge=False)
+    for report in reports:
+        look = ", ".join(result.exercise for result in report.results if result.attention)
+        table.add_row(report.student, f"{report.points:g} of {report.max_points:g}", f"{report.waiting:g}", look)
+    Console().print(table)
+    for line in dict.fromkeys(line for report in reports for line in report.unprotected):
+        print(f"This system could not enforce: {line}", file=sys.stderr)
+    print(f"The points are in {folder / 'grades.csv'}, the feedback for students in {folder / 'feedback'}.")

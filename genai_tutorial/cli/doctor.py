@@ -1,0 +1,148 @@
+"""The command `doctor`: what works on this machine, and how to get what does not."""
+
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from rich.console import Console
+
+PACKAGE = "genai_tutorial"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        works: Whether it is there and works.
+        what: What it is.
+        remedy: What to do where it is not.
+    """
+
+    works: bool
+    what: str
+    remedy: str = ""
+
+
+def examine() -> bool:
+    """Look at everything, print what was found, and say whether the core works."""
+    console = Console(highlight=False, soft_wrap=True)
+    core = _show(console, "Core", examine_core)
+    _show(console, "Extras (each brings what a theme's chapters need)", examine_extras)
+    works = all(finding.works for finding in core)
+    if works:  # what follows imports torch
+        _show(console, "Data (comes with the extras, nothing is downloaded)", examine_data)
+        _show(console, "The book", examine_book)
+        console.print("\nThe core works.")
+    else:
+        console.print("\nThe core does not work yet: see above.")
+    return works
+
+
+def _show(console: Console, title: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    console.print(f"\n{title}", style="bold")
+    found = []
+    for finding in look():
+        # Words, not signs: they can be read aloud, and need neither colour nor Unicode.
+        mark = "[green]ok     [/]" if finding.works else "[yellow]missing[/]"
+        console.print(f"  {mark}  {finding.what}", end="")
+        console.print(f": {finding.remedy}" if finding.remedy else "", markup=False)
+        found.append(finding)
+    return found
+
+
+def examine_core() -> Iterator[Finding]:
+    """Python, the packages that every chapter needs, and a product of matrices on the device."""
+    metadata = importlib.metadata.metadata(PACKAGE)
+    wanted = metadata["Requires-Python"]
+    version = platform.python_version()
+    fits = SpecifierSet(wanted).contains(version, prereleases=True)
+    python = f"Python {version} on {platform.system()} {platform.machine()}"
+    yield Finding(fits, python, "" if fits else f"the book needs Python {wanted}")
+    needed = requirements("")
+    lacking = [(requirement, problem) for requirement in needed if (problem := lacks(requirement))]
+    for requirement, problem in lacking:
+        yield Finding(False, problem, f'pip install "{requirement.name}{requirement.specifier}"')
+    if not lacking:
+        yield Finding(True, f"genai_tutorial {metadata['Version']} and the {len(needed)} packages that it needs")
+    try:
+        import torch
+
+        from genai_tutorial.training import choose_device
+
+        device = choose_device()
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"threads: {torch.get_num_threads()}"
+        exact = bool((torch.eye(64, device=device) @ torch.ones(64, 64, device=device)).sum() == 64 * 64)
+        yield Finding(exact, f"torch {torch.__version__} computes on {device.type} ({name})")
+    except Exception as error:  # a broken installation can fail in any way, and doctor is there to say so
+        yield Finding(False, "torch", f"{type(error).__name__}: {error}")
+
+
+def examine_extras() -> Iterator[Finding]:
+    """Each extra: installed, or the line that installs it."""
+    for extra in importlib.metadata.metadata(PACKAGE).get_all("Provides-Extra") or []:
+        if extra == "all":  # the sum of the others
+            continue
+        lacking = [problem for requirement in requirements(extra) if (problem := lacks(requirement))]
+        names = ", ".join(lacking)
+        yield Finding(not lacking, extra, f'pip install "genai_tutorial[{extra}]" brings {names}' if lacking else "")
+
+
+def examine_data() -> Iterator[Finding]:
+    """Each data set, by loading it."""
+    from genai_tutorial import data
+
+    for source in data.SOURCES:
+        try:
+            getattr(data, source.loader)()
+            yield Finding(True, f"{source.name} ({source.package})")
+        except Exception as error:  # whatever is wrong with one of them, the others are still worth knowing about
+            yield Finding(False, source.name, str(error))
+    yield Finding(True, f"what takes seconds to read is kept in {data.cache_folder()}")
+
+
+def examine_book() -> Iterator[Finding]:
+    """The notebooks, and the browser that prints and tests the pages."""
+    from genai_tutorial.notebook.chapters import chapters, find_repository
+
+    try:
+        repository = find_repository()
+        yield Finding(True, f"{len(chapters(repository))} chapters in {repository / 'notebooks'}")
+    except (FileNotFoundError, ValueError) as error:
+        yield Finding(False, "the notebooks", str(error))
+    browsers = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next(filter(None, map(shutil.which, browsers)), None)
+    yield Finding(
+        found is not None,
+        f"Chromium{f' at {found}' if found else ''}, for make pdf and the browser tests",
+        "" if found else "apt install chromium, or any Chrome",
+    )
+
+
+def requirements(extra: str) -> list[Requirement]:
+    """What an extra needs on this system, or the core if the extra is an empty string."""
+    lines = importlib.metadata.requires(PACKAGE) or []
+    found = [Requirement(line) for line in lines]
+    if extra:
+        return [one for one in found if one.marker and one.marker.evaluate({"extra": extra})]
+    return [one for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
+
+
+def lacks(requirement: Requirement) -> str:
+    """Say what is wrong with a requirement: nothing, or that it is not installed or too old.
+
+    Example:
+        >>> lacks(Requirement("a-package-that-nobody-has>=3"))
+        'a-package-that-nobody-has'
+    """
+    try:
+        version = importlib.metadata.version(requirement.name)
+    except importlib.metadata.PackageNotFoundError:
+        return requirement.name
+    if requirement.specifier.contains(version, prereleases=True):
+        return ""
+    return f"{requirement.name}{requirement.specifier} (here is {version})"
