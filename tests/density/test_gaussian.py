@@ -1,0 +1,116 @@
+import math
+
+import pytest
+import torch
+
+from genai_tutorial.density import DiagonalGaussian, Gaussian, fit_diagonal_gaussian, fit_gaussian
+
+
+def tilted_cloud(n=400, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    stretch = torch.tensor([[2.0, 0.0, 0.0], [1.0, 0.5, 0.0], [-0.3, 0.2, 0.1]], dtype=torch.float64)
+    return torch.randn(n, 3, generator=generator, dtype=torch.float64) @ stretch.T + torch.tensor([1.0, -2.0, 0.5])
+
+
+def test_log_prob_by_hand():
+    # The standard normal at 0: 1 / sqrt(2 pi); one standard deviation away it is smaller by exp(-1/2).
+    gaussian = Gaussian(torch.zeros(1).double(), torch.eye(1).double())
+    expected = torch.tensor([-0.5 * math.log(2 * math.pi), -0.5 * math.log(2 * math.pi) - 0.5])
+    torch.testing.assert_close(gaussian.log_prob(torch.tensor([[0.0], [1.0]])), expected.double())
+
+
+def test_log_prob_equals_torch_distributions():
+    x = tilted_cloud()
+    gaussian = fit_gaussian(x)
+    reference = torch.distributions.MultivariateNormal(gaussian.mean, gaussian.covariance)
+    torch.testing.assert_close(gaussian.log_prob(x), reference.log_prob(x), rtol=0, atol=1e-9)
+
+
+def test_diagonal_log_prob_equals_the_sum_of_torch_normals():
+    x = tilted_cloud()
+    gaussian = fit_diagonal_gaussian(x)
+    reference = torch.distributions.Normal(gaussian.mean, gaussian.variance.sqrt()).log_prob(x).sum(dim=1)
+    torch.testing.assert_close(gaussian.log_prob(x), reference, rtol=0, atol=1e-9)
+
+
+def test_no_other_gaussian_makes_the_data_more_likely():
+    x = tilted_cloud()
+    best = fit_gaussian(x)
+    top = best.log_prob(x).mean()
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(20):
+        tilt = torch.eye(3) + 0.05 * torch.randn(3, 3, generator=generator)
+        other = Gaussian(
+            best.mean + 0.05 * torch.randn(3, generator=generator), tilt.double() @ best.covariance @ tilt.double().T
+        )
+        assert other.log_prob(x).mean() < top
+
+
+def test_weights_count_rows_as_often_as_they_say():
+    x = tilted_cloud(n=30)
+    times = torch.arange(30) % 4
+    weighted, repeated = fit_gaussian(x, times.double()), fit_gaussian(x.repeat_interleave(times, dim=0))
+    torch.testing.assert_close(weighted.mean, repeated.mean)
+    torch.testing.assert_close(weighted.covariance, repeated.covariance)
+
+
+def test_ridge_is_added_to_every_variance_and_nowhere_else():
+    x = tilted_cloud()
+    difference = fit_gaussian(x, ridge=0.5).covariance - fit_gaussian(x).covariance
+    torch.testing.assert_close(difference, 0.5 * torch.eye(3, dtype=torch.float64))
+    torch.testing.assert_close(fit_diagonal_gaussian(x, ridge=0.5).variance, fit_diagonal_gaussian(x).variance + 0.5)
+
+
+@pytest.mark.parametrize("fit", [fit_gaussian, fit_diagonal_gaussian])
+def test_samples_have_the_mean_and_variance_of_the_model(fit):
+    fitted = fit(tilted_cloud())
+    samples = fitted.sample(40_000, torch.Generator().manual_seed(2))
+    refitted = fit(samples)
+    torch.testing.assert_close(refitted.mean, fitted.mean, rtol=0, atol=0.05)
+    spread, expected = (
+        (refitted.variance, fitted.variance)
+        if isinstance(fitted, DiagonalGaussian)
+        else (refitted.covariance, fitted.covariance)
+    )
+    torch.testing.assert_close(spread, expected, rtol=0, atol=0.15)
+
+
+def test_samples_repeat_with_the_seed():
+    gaussian = fit_gaussian(tilted_cloud())
+    first, second, other = (gaussian.sample(5, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+def test_parameters_are_counted():
+    x = tilted_cloud()
+    assert fit_gaussian(x).parameter_count() == 3 + 6
+    assert fit_diagonal_gaussian(x).parameter_count() == 3 + 3
+
+
+def test_a_flat_covariance_says_what_to_do():
+    x = tilted_cloud()[:, [0, 0]]
+    with pytest.raises(ValueError, match="larger ridge"):
+        fit_gaussian(x).log_prob(x)
+    with pytest.raises(ValueError, match="1 of 2 coordinates never vary"):
+        fit_diagonal_gaussian(torch.tensor([[0.0, 1.0], [0.0, 2.0]]))
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "message"),
+    [
+        (torch.zeros(0, 3), {}, "one example a row"),
+        (torch.tensor([[float("nan")]]), {}, "NaN"),
+        (torch.ones(2, 3), {"ridge": -1.0}, "ridge must be zero or a positive number, got -1.0"),
+        (torch.ones(2, 3), {"weights": torch.tensor([1.0, -1.0])}, "none negative"),
+        (torch.ones(2, 3), {"weights": torch.zeros(2)}, "not all zero"),
+    ],
+)
+def test_bad_input_raises_a_sentence(data, settings, message):
+    with pytest.raises(ValueError, match=message):
+        fit_gaussian(data, **settings)
+
+
+def test_another_number_of_features_raises_a_sentence():
+    with pytest.raises(ValueError, match="rows of 3 numbers, got rows of 2"):
+        fit_gaussian(tilted_cloud()).log_prob(torch.zeros(1, 2))
