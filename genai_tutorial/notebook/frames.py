@@ -107,8 +107,9 @@ class Frames:
             "frames": others,
         }
         safe = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+        width = f"max-width: {self.size[0]}px"
         return (
-            f'<div class="genai-frames" role="group" aria-label="Interactive figure">'
+            f'<div class="genai-frames" role="group" aria-label="Interactive figure" style="{width}">'
             f"<style>{(static / 'frames.css').read_text('utf8')}</style>\n"
             f"{self._image(0, first)}{self._captions()}"
             f'<p class="genai-frames-note">Frame 1 of {count}. Run this cell, or open the book, to see them all.</p>'
