@@ -6,6 +6,7 @@ from genai_tutorial.transformer.config import DecoderConfig
 from genai_tutorial.transformer.convolution import ShortConvolution
 from genai_tutorial.transformer.decoder import DecoderLM, next_token_loss
 from genai_tutorial.transformer.feed_forward import FeedForward
+from genai_tutorial.transformer.ngrams import NGramEmbedding
 from genai_tutorial.transformer.norms import RMSNorm
 from genai_tutorial.transformer.positions import LearnedPositions, RotaryEmbedding
 
@@ -16,6 +17,7 @@ __all__ = [
     "FeedForward",
     "LearnedPositions",
     "MultiHeadAttention",
+    "NGramEmbedding",
     "RMSNorm",
     "RotaryEmbedding",
     "ShortConvolution",

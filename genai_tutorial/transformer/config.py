@@ -26,6 +26,9 @@ class DecoderConfig:
         bias: Whether linear layers and LayerNorms add a learned constant.
         query_key_norm: Whether queries and keys are normalised before they meet.
         neighbours: How many earlier positions a short convolution adds to what each layer reads; 0 for none.
+        pair_features: The length of the vector that a table keeps for each pair of tokens in a row; 0 for no table.
+        triple_features: The same for each triple of tokens.
+        ngram_rows: The most rows that these tables have; where there are more n-grams, several share a row.
         tied_embeddings: Whether the output layer uses the embedding's own weights.
         zero_outputs: Whether each block's output layers, and an untied output layer of the model, start at zero.
         initial_std: The standard deviation of the first weights; None means 1/sqrt(inputs) for each matrix.
@@ -51,12 +54,15 @@ class DecoderConfig:
     bias: bool = False
     query_key_norm: bool = True
     neighbours: int = 2
+    pair_features: int = 0
+    triple_features: int = 0
+    ngram_rows: int = 8192
     tied_embeddings: bool = False
     zero_outputs: bool = True
     initial_std: float | None = None
 
     def __post_init__(self):
-        sizes = ("vocab_size", "context_length", "width", "layers", "heads", "feed_forward_width")
+        sizes = ("vocab_size", "context_length", "width", "layers", "heads", "feed_forward_width", "ngram_rows")
         for name in sizes:
             value = getattr(self, name)
             if value is None and name == "feed_forward_width":
@@ -65,6 +71,10 @@ class DecoderConfig:
                 raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
         if not isinstance(self.neighbours, int) or self.neighbours < 0:
             raise ValueError(f"neighbours must be a whole number, 0 for no short convolution; got {self.neighbours!r}.")
+        for name in ("pair_features", "triple_features"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 0:
+                raise ValueError(f"{name} must be a whole number, 0 for no table; got {value!r}.")
         choices = {
             "positions": ("learned", "rotary", "none"),
             "norm": ("layer", "rms"),

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from genai_tutorial.transformer.block import DecoderBlock
 from genai_tutorial.transformer.config import DecoderConfig
+from genai_tutorial.transformer.ngrams import NGramEmbedding
 from genai_tutorial.transformer.norms import make_norm
 from genai_tutorial.transformer.positions import LearnedPositions, RotaryEmbedding
 
@@ -33,6 +34,13 @@ class DecoderLM(nn.Module):
         self.config = config
         rotary = RotaryEmbedding(config.head_width, config.context_length) if config.positions == "rotary" else None
         self.token_embedding = nn.Embedding(config.vocab_size, config.width)
+        self.ngram_embedding = (
+            NGramEmbedding(
+                config.vocab_size, config.width, config.pair_features, config.triple_features, config.ngram_rows
+            )
+            if config.pair_features or config.triple_features
+            else None
+        )
         self.position_embedding = (
             LearnedPositions(config.context_length, config.width) if config.positions == "learned" else nn.Identity()
         )
@@ -80,6 +88,8 @@ class DecoderLM(nn.Module):
                 f"Tokens must be from 0 to {self.config.vocab_size - 1} (vocab_size is {self.config.vocab_size}), "
                 f"got values from {ids.min()} to {ids.max()}. Was the text encoded with another tokenizer?"
             ) from error
+        if self.ngram_embedding is not None:
+            x = x + self.ngram_embedding(ids)
         return self.position_embedding(x)
 
 

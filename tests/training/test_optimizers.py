@@ -41,7 +41,7 @@ def test_every_parameter_of_a_decoder_has_exactly_one_optimiser():
     muon, adamw = optimizer.optimizers
     assert isinstance(muon, Muon)
     assert isinstance(adamw, AdamW)
-    inner = [parameter for name, parameter in model.named_parameters() if ".attention." in name or ".feed_" in name]
+    inner = [p for name, p in model.named_parameters() if ".attention." in name or ".feed_forward." in name]
     assert {id(p) for p in muon.param_groups[0]["params"]} == {id(p) for p in inner if p.dim() == 2}
 
 

@@ -1,0 +1,62 @@
+import pytest
+import torch
+
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, NGramEmbedding
+
+IDS = torch.randint(10, (2, 12), generator=torch.Generator().manual_seed(0))
+
+
+def embedding(rows=1000):
+    return NGramEmbedding(vocab_size=10, width=6, pair_features=4, triple_features=3, rows=rows)
+
+
+def test_it_looks_up_what_ends_at_each_position():
+    layer = embedding()
+    pairs, triples = (layer.tables[order].weight for order in ("2", "3"))
+    output = layer(IDS)
+    for row in range(2):
+        for position in range(12):
+            before, last = [0, 0, *IDS[row].tolist()][position : position + 2], IDS[row, position].item()
+            found = torch.cat((pairs[10 * before[1] + last], triples[100 * before[0] + 10 * before[1] + last]))
+            torch.testing.assert_close(output[row, position], layer.project.weight @ found)
+
+
+def test_a_table_has_a_row_for_each_ngram_where_they_fit():
+    assert embedding(rows=1000).tables["2"].num_embeddings == 100
+    assert embedding(rows=1000).tables["3"].num_embeddings == 1000
+    assert embedding(rows=80).tables["2"].num_embeddings == 80
+
+
+def test_shared_rows_are_used_evenly():
+    # All 64^3 triples of a text's alphabet, as many windows of three.
+    layer = NGramEmbedding(vocab_size=64, width=4, pair_features=0, triple_features=2, rows=8192)
+    ids = torch.cartesian_prod(*[torch.arange(64)] * 3)
+    counts = layer.row(ids, order=3)[:, 2].bincount(minlength=8192)
+    assert len(counts) == 8192
+    assert counts.min() >= 16  # 32 each would be perfectly even
+    assert counts.max() <= 64
+
+
+@pytest.mark.parametrize(("pairs", "triples"), [(5, 0), (0, 5), (4, 3)])
+def test_a_decoder_with_ngrams_stays_causal(pairs, triples):
+    config = DecoderConfig(
+        10, context_length=12, width=8, layers=1, heads=2, zero_outputs=False, pair_features=pairs,
+        triple_features=triples,
+    )  # fmt: skip
+    model = DecoderLM(config, seed=0)
+    changed = IDS.clone()
+    changed[:, 7] = (changed[:, 7] + 1) % 10
+    difference = (model(changed) - model(IDS)).abs().amax(dim=(0, 2))
+    assert not difference[:7].any()
+    assert difference[7:].all()
+
+
+def test_without_features_there_is_no_table():
+    assert DecoderLM(DecoderConfig(vocab_size=10)).ngram_embedding is None
+
+
+@pytest.mark.parametrize("settings", [{"pair_features": -1}, {"triple_features": -2}, {"ngram_rows": 0}])
+def test_wrong_settings_are_refused(settings):
+    (name,) = settings
+    with pytest.raises(ValueError, match=f"{name} must be a whole number"):
+        DecoderConfig(vocab_size=10, **settings)
