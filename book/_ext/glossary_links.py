@@ -1,8 +1,8 @@
 """Lead a link to the glossary to the word itself.
 
-Chapters link to the file, `[maximum likelihood](../book/glossary.md)`, which every viewer of notebooks understands. In the book
-the link goes on to the entry of its text, and shows the definition when the pointer rests on it. A word without an entry is a
-warning, which fails the build.
+Chapters link to the file, `[maximum likelihood](../book/glossary.md)`, which every viewer of notebooks understands.
+In the book the link goes on to the entry of its text, and shows the definition when the pointer rests on it. A word
+without an entry is a warning, which fails the build.
 """
 
 from docutils import nodes

@@ -1,4 +1,4 @@
-"""Keep the pages free of requests to other hosts: MathJax comes from a package, and thebe, which needs two CDNs, stays out."""
+"""Keep the pages from asking other hosts: MathJax comes from a package, and thebe, which needs the network, is out."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ MATHJAX = (
 
 
 def use_local_mathjax(app, config):
-    """Point the pages at the copy; here, for Jupyter Book loads every script that it finds in a static folder before."""
+    """Point the pages at the copy. Jupyter Book has looked for scripts before, and would load each that it finds."""
     config.mathjax_path = "mathjax/tex-chtml.js"
 
 

@@ -1,6 +1,5 @@
 """The plan of the book, from `book/outline.yml`, and which chapters are ready."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,19 +35,21 @@ class Part:
 
 def read_outline(root: Path) -> list[Part]:
     """Return the parts of the book whose repository lies in `root`."""
+    from genai_tutorial.notebook.chapters import chapters
+
+    ready = {chapter.number: chapter for chapter in chapters(root)}
     parts, number = [], 0
     for index, part in enumerate(yaml.safe_load((root / "book" / "outline.yml").read_text("utf8")), start=1):
-        chapters = []
+        planned = []
         for title in part["chapters"]:
             number += 1
-            chapters.append(_chapter(root, number, title))
-        parts.append(Part(index, part["title"], tuple(chapters)))
+            found = ready.get(number)
+            if found is None:
+                planned.append(Chapter(number, title, None, None, None))
+            elif found.title != title:
+                raise ValueError(f"chapter {number} is {title!r} in outline.yml and {found.title!r} in its notebook")
+            else:
+                document = f"notebooks/{found.path.stem}"
+                planned.append(Chapter(number, title, document, found.reading_minutes, found.running_seconds))
+        parts.append(Part(index, part["title"], tuple(planned)))
     return parts
-
-
-def _chapter(root: Path, number: int, title: str) -> Chapter:
-    path = next(iter(sorted((root / "notebooks").glob(f"{number:02}_*.ipynb"))), None)
-    if path is None:
-        return Chapter(number, title, None, None, None)
-    facts = json.loads(path.read_text("utf8"))["metadata"].get("genai_tutorial", {})
-    return Chapter(number, title, f"notebooks/{path.stem}", facts.get("reading_minutes"), facts.get("running_seconds"))

@@ -1,12 +1,11 @@
-"""`{scoreboard}`: every claim of the book with what was measured for it, from what the notebooks recorded when they ran."""
+"""`{scoreboard}`: every claim of the book with what was measured for it, as the notebooks recorded it when they ran."""
 
 import json
 from pathlib import Path
 
+from _ext.outline import read_outline
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
-
-from _ext.outline import read_outline
 
 SCHEME = "claim:"
 

@@ -50,8 +50,8 @@ def mark(x: float, y: float, size: float) -> str:
 def svg(name: Path, width: float, height: float, body: str, title: str) -> None:
     """Write a file."""
     name.write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" '
-        f'role="img" aria-label="{title}"><title>{title}</title>{body}</svg>\n',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
+        f'height="{height:g}" role="img" aria-label="{title}"><title>{title}</title>{body}</svg>\n',
         "utf8",
     )
 
@@ -116,8 +116,8 @@ def denoising(frames: int = 7, side: int = 28) -> None:
     width = frames * (side + gap) - gap
     (IMAGES / "denoising.svg").write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" class="denoising" viewBox="0 0 {width} {side}" role="img" '
-        f'shape-rendering="crispEdges" fill="currentColor" aria-label="{frames} pictures: from pure noise, step by step, '
-        f'a letter g appears"><title>From noise to a letter in {frames} steps</title>{body}</svg>\n',
+        f'shape-rendering="crispEdges" fill="currentColor" aria-label="{frames} pictures: from pure noise, step by '
+        f'step, a letter g appears"><title>From noise to a letter in {frames} steps</title>{body}</svg>\n',
         "utf8",
     )
 
