@@ -1,0 +1,39 @@
+"""Teaching: the student's release of a chapter, grading in a sandbox, and feedback, with nbgrader underneath."""
+
+from genai_tutorial.teaching.exercises import (
+    Chapter,
+    Exercise,
+    Part,
+    TeachingError,
+    find_chapter,
+    read_chapter,
+)
+from genai_tutorial.teaching.feedback import feedback_page, grades_table
+from genai_tutorial.teaching.grade import Grader, grade
+from genai_tutorial.teaching.release import assign, release
+from genai_tutorial.teaching.results import Report, Result
+from genai_tutorial.teaching.sandbox import Limits, Protection, Sandbox
+from genai_tutorial.teaching.submission import Submission, find_submissions, read_submission
+
+__all__ = [
+    "Chapter",
+    "Exercise",
+    "Grader",
+    "Limits",
+    "Part",
+    "Protection",
+    "Report",
+    "Result",
+    "Sandbox",
+    "Submission",
+    "TeachingError",
+    "assign",
+    "feedback_page",
+    "find_chapter",
+    "find_submissions",
+    "grade",
+    "grades_table",
+    "read_chapter",
+    "read_submission",
+    "release",
+]

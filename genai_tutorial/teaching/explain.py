@@ -1,0 +1,58 @@
+"""Saying in sentences what went wrong, without telling what the hidden tests are."""
+
+
+def explain_cell(error: dict | None) -> list[str]:
+    """What to say about an error in the student's own cell."""
+    if error is None:
+        return []
+    if error["name"] == "SystemExit":
+        return ["Your cell calls sys.exit or the like, which ends it early."]
+    return [f"Your cell ends with {_named(error)}{_own_line(error)}."]
+
+
+def explain_tests(error: dict, source: str) -> list[str]:
+    """What to say about an error in a test cell.
+
+    Args:
+        error: The error, as the worker describes it.
+        source: The instructor's test cell, to know which of its lines are hidden.
+
+    Example:
+        >>> frame = {"where": "tests", "line": 1, "text": "assert f(1) == 2"}
+        >>> error = {"name": "AssertionError", "message": "f(1) is 3", "frames": [frame]}
+        >>> explain_tests(error, "assert f(1) == 2")
+        ['A test failed: f(1) is 3 (the test says: assert f(1) == 2).']
+    """
+    line = next((frame for frame in error["frames"] if frame["where"] == "tests"), None)
+    hidden = line is None or line["line"] in _hidden_lines(source)
+    test = "A hidden test" if line and hidden else "A test"
+    shown = "" if hidden else f" (the test says: {line['text']})"
+    if error["name"] == "AssertionError":
+        message = error["message"].strip()
+        return [f"{test} failed{': ' + message if message else ''}{shown}."]
+    if error["name"] == "NotImplementedError":
+        return ["The function raises NotImplementedError: there is no solution yet."]
+    if error["name"] == "SystemExit":
+        return [f"Your code ended the program (sys.exit or the like) during {test.lower()}{_own_line(error)}."]
+    return [f"{test} ended with {_named(error)}{_own_line(error)}{shown}."]
+
+
+def _named(error: dict) -> str:
+    message = error["message"].strip()
+    return f"{error['name']}: {message}" if message else error["name"]
+
+
+def _own_line(error: dict) -> str:
+    """Where in the student's cell it happened, if it did."""
+    own = [frame for frame in error["frames"] if frame["where"] == "cell"]
+    return f", in line {own[-1]['line']} of your cell ({own[-1]['text']})" if own else ""
+
+
+def _hidden_lines(source: str) -> set[int]:
+    hidden, inside = set(), False
+    for number, line in enumerate(source.splitlines(), start=1):
+        inside = inside or "BEGIN HIDDEN TESTS" in line
+        if inside:
+            hidden.add(number)
+        inside = inside and "END HIDDEN TESTS" not in line
+    return hidden

@@ -1,0 +1,139 @@
+"""What works on every system: Python's own audit hook, and a probe that tells what really is enforced.
+
+The hook gives a student a clear sentence where Linux would only say "Operation not permitted"; on macOS and Windows it
+is all there is besides limits on time and memory. It cannot be removed, but code written in C can walk around it, so
+the report never counts it as protection: only what the probe finds shut, before the hook is there, is called shut.
+"""
+
+import mmap
+import os
+import socket
+import sys
+
+_NETWORK = frozenset({
+    "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo",
+    "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo", "urllib.Request",
+})  # fmt: skip
+_PROGRAMS = frozenset({
+    "subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn",
+    "os.startfile", "pty.spawn",
+})  # fmt: skip
+_CHANGES = frozenset({
+    "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod", "os.chown", "os.link",
+    "os.symlink", "shutil.rmtree",
+})  # fmt: skip
+
+
+def install(secrets: list[str], scratch: str) -> None:
+    """Refuse, from now on and for the whole process, what an exercise has no reason to do.
+
+    Args:
+        secrets: The instructor's and other students' files.
+        scratch: The one folder in which files may be made.
+    """
+    hidden = {os.path.realpath(path) for path in secrets}
+    home = os.path.realpath(scratch) + os.sep
+    null, own, real, windows = os.path.realpath(os.devnull), os.getpid(), os.path.realpath, sys.platform == "win32"
+    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+    def inside(path: object) -> bool:
+        return not isinstance(path, str | bytes) or (real(os.fsdecode(path)) + os.sep).startswith(home)
+
+    def hook(event: str, args: tuple) -> None:
+        if event == "open" and isinstance(args[0], str | bytes):
+            path = real(os.fsdecode(args[0]))
+            if path in hidden:
+                raise PermissionError("This file is not for the code of an exercise to read.")
+            if args[2] & writing and not inside(path) and path != null:
+                raise PermissionError("While an exercise is graded it can write files only in its own folder.")
+        elif event in _NETWORK:
+            # On Windows a plain event loop talks to itself over the loopback address.
+            if not (windows and event in ("socket.connect", "socket.bind") and args[1][0] == "127.0.0.1"):
+                raise PermissionError("The network is off while an exercise is graded.")
+        elif event in _PROGRAMS:
+            raise PermissionError("Other programs cannot be started while an exercise is graded.")
+        elif event == "os.kill" and args[0] != own:
+            raise PermissionError("Other processes are out of reach while an exercise is graded.")
+        elif event in _CHANGES and not (inside(args[0]) and (event != "os.rename" or inside(args[1]))):
+            raise PermissionError("While an exercise is graded it can change files only in its own folder.")
+
+    sys.addaudithook(hook)
+
+
+def probe(secrets: list[str], outside: str, memory: int) -> dict[str, bool]:
+    """Try what must not work, and say of each thing whether it was refused.
+
+    Args:
+        secrets: Files that must not be readable.
+        outside: A folder in which no file may be made.
+        memory: How many bytes may be had at most.
+    """
+    return {
+        "files": not any(_can_read(path) for path in secrets),
+        "writing": not _can_write(os.path.join(outside, f"probe-{os.getpid()}")),
+        "network": not _can_connect(),
+        "processes": not _can_fork(),
+        "others": not (_can_signal(os.getppid()) or _can_read(f"/proc/{os.getppid()}/environ")),
+        "memory": not _can_have(memory + (64 << 20)),
+    }
+
+
+def _can_read(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return bool(file.read(1))
+    except OSError:
+        return False
+
+
+def _can_write(path: str) -> bool:
+    try:
+        with open(path, "xb"):
+            pass
+    except OSError:
+        return False
+    os.unlink(path)
+    return True
+
+
+def _can_connect() -> bool:
+    """Whether a datagram could be addressed to this very machine: nothing is sent."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+            channel.connect(("127.0.0.1", 9))
+            return True
+    except OSError:
+        return False
+
+
+def _can_fork() -> bool:
+    if not hasattr(os, "fork"):
+        return True
+    try:
+        child = os.fork()
+    except OSError:
+        return False
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return True
+
+
+def _can_signal(process: int) -> bool:
+    if os.name != "posix":  # there, this call would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _can_have(size: int) -> bool:
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return True
+    try:
+        mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except (OSError, ValueError, MemoryError):
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""One exercise on its way through the sandbox: the cells in the instructor's order, and what each test cell gave."""
+
+import copy
+
+from genai_tutorial.data import require
+from genai_tutorial.teaching.exercises import Exercise, Part
+from genai_tutorial.teaching.explain import explain_cell, explain_tests
+from genai_tutorial.teaching.sandbox import Room
+from genai_tutorial.teaching.source import imports_of, names_bound, plain_python
+
+
+class Run:
+    """One exercise on its way through a room: what each test cell gave, and what there is to say."""
+
+    def __init__(self, exercise: Exercise, answers: dict[str, str]) -> None:
+        self._exercise, self._answers = exercise, answers
+        self._outputs: dict[str, list] = {}
+        self.comments: list[str] = []
+        self.attention: list[str] = []
+        self.output = ""
+
+    def through(self, room: Room) -> None:
+        """Run the cells in the instructor's order; the student's notebook decides nothing but its own answers."""
+        for code in self._exercise.setup:
+            self._given(room, code)
+        snapshot, imports, exports = False, [], []
+        for part in self._exercise.parts:
+            if part.kind == "given":
+                self._given(room, part.cell.source)
+                exports += names_bound(part.cell.source) if snapshot else []
+            elif part.kind == "solution":
+                if not snapshot:
+                    room.ask("snapshot")
+                    snapshot = True
+                if part.grade_id in self._answers:
+                    reply = room.ask("cell", source=self._answers[part.grade_id])
+                    self.output += str(reply["output"])
+                    self.comments += explain_cell(reply["error"])
+                imports += imports_of(part.cell.source)
+                exports += names_bound(part.cell.source)
+            else:
+                reply = room.ask(
+                    "tests", source=plain_python(part.cell.source), imports="\n".join(imports), exports=exports
+                )
+                self._tested(part, reply)
+
+    def _given(self, room: Room, code: str) -> None:
+        if error := room.ask("cell", source=code)["error"]:
+            self.comments.append(f"The chapter's own set-up failed ({error['name']}: {error['message']}).")
+
+    def _tested(self, part: Part, reply: dict) -> None:
+        output = require("nbformat.v4", "teach").new_output
+        error, value = reply["error"], reply["value"]
+        if value is not None and not 0 <= value <= part.points:
+            error = {"name": "ValueError", "message": f"the tests gave {value} of {part.points:g} points", "frames": []}
+        if error:
+            self._outputs[part.grade_id] = [output("error", ename=error["name"], evalue=error["message"], traceback=[])]
+            self.comments += explain_tests(error, part.cell.source)
+        else:
+            self._outputs[part.grade_id] = []
+            if value is not None:  # partial credit
+                self._outputs[part.grade_id] = [output("execute_result", data={"text/plain": repr(value)})]
+                self.comments += [f"The tests give {value:g} of {part.points:g} points."] * (value < part.points)
+        self.attention += [f"it replaced {name}, which was put back before the tests" for name in reply["changed"]]
+        if reply["threads"] and not any("thread" in remark for remark in self.attention):
+            self.attention.append("it leaves a thread running during the tests")
+
+    def stop(self, reason: str) -> None:
+        """Take note that the process ended: what was not tested by then has no points."""
+        self.comments.append(f"Your code was not tested to the end: {reason}.")
+
+    def points(self) -> float:
+        """nbgrader's points for the instructor's test cells with the outputs that the grader saw."""
+        determine_grade = require("nbgrader.utils", "teach").determine_grade
+        new_output = require("nbformat.v4", "teach").new_output
+        never_ended = [new_output("error", ename="Stopped", evalue="", traceback=[])]
+        total = 0.0
+        for part in self._exercise.of_kind("tests"):
+            cell = copy.deepcopy(part.cell)
+            cell.outputs = self._outputs.get(part.grade_id, never_ended)
+            total += determine_grade(cell)[0]
+        if total == self._exercise.points:
+            self.comments.append("All tests passed.")
+        return total

@@ -1,0 +1,36 @@
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from genai_tutorial.teaching import Grader, Limits, Report, read_chapter, read_submission
+from tests.teaching.chapters import small_chapter
+
+
+@pytest.fixture(scope="session")
+def chapter_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("course") / "99_small.ipynb"
+    nbformat.write(small_chapter(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def grader(chapter_path: Path) -> Iterator[Grader]:
+    """One sandbox for all: each exercise has a process of its own anyway."""
+    limits = Limits(cell_seconds=3.0, exercise_seconds=20.0, memory=512 << 20, file_size=4 << 20, characters=2000)
+    with Grader(read_chapter(chapter_path), limits=limits) as grader:
+        yield grader
+
+
+@pytest.fixture
+def grade_notebook(grader: Grader, tmp_path: Path) -> Callable[[nbformat.NotebookNode], Report]:
+    """Grade a notebook as it would arrive: written to a file, read back."""
+
+    def grade(notebook: nbformat.NotebookNode) -> Report:
+        path = tmp_path / "ada.ipynb"
+        nbformat.write(copy.deepcopy(notebook), path)
+        return grader.report(read_submission("ada", path))
+
+    return grade

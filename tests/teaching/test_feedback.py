@@ -1,0 +1,83 @@
+import csv
+import io
+from html.parser import HTMLParser
+from pathlib import Path
+
+from genai_tutorial.teaching import Protection, Report, Result, feedback_page, grades_table
+
+_EVIL = "<script>alert(1)</script>"
+
+
+def _report(*results: Result, enforced: bool = True) -> Report:
+    protections = (Protection("Students' code has no network", enforced, "system-call filter"),)
+    return Report("ada", Path("ada.ipynb"), "99. A small chapter", results, protections)
+
+
+class _Tags(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict]] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_a_page_runs_and_loads_nothing() -> None:
+    evil = Result(_EVIL, _EVIL, 1.0, 2.0, _EVIL, answer=f"</pre>{_EVIL}", output='"><img src=http://x.org>')
+    page = feedback_page(_report(evil))
+    parsed = _Tags(page)
+    assert parsed.open == []
+    assert not {"script", "img", "link", "iframe"} & {tag for tag, _ in parsed.found}
+    assert not any(name.startswith(("src", "href", "on")) for _, attributes in parsed.found for name in attributes)
+    assert "default-src 'none'" in page
+
+
+def test_a_page_says_what_was_earned_what_waits_and_how_it_was_run() -> None:
+    page = feedback_page(
+        _report(
+            Result("99.1", "Double", 2.0, 2.0, "All tests passed."),
+            Result("99.4", "Why", None, 2.5, "For a person to read: up to 2.5 points."),
+        )
+    )
+    assert "2 of 4.5 points, and up to 2.5 more from a person" in page
+    assert "has no network (system-call filter)" in page
+    assert "could not enforce" not in page
+
+
+def test_a_page_says_loudly_what_was_not_enforced() -> None:
+    report = _report(enforced=False)
+    assert "This system could not enforce everything" in feedback_page(report)
+    assert report.unprotected == ("Students' code has no network",)
+
+
+def test_the_table_has_a_row_for_each_exercise() -> None:
+    table = grades_table(
+        [
+            _report(
+                Result("99.1", "Double", 1.5, 2.0, "Half, and a comma."),
+                Result("99.4", "Why", None, 2.0, "For a person to read: up to 2 points."),
+            )
+        ]
+    )
+    assert list(csv.reader(io.StringIO(table))) == [
+        ["student", "exercise", "points", "max", "comment"],
+        ["ada", "99.1", "1.5", "2", "Half, and a comma."],
+        ["ada", "99.4", "", "2", "For a person to read: up to 2 points."],
+    ]
+
+
+def test_a_teacher_is_told_where_to_look() -> None:
+    table = grades_table([_report(Result("99.1", "Double", 2.0, 2.0, "All tests passed.", ("it uses gc",)))])
+    assert "PLEASE LOOK AT THIS CELL: it uses gc." in table
+
+
+def test_a_spreadsheet_runs_no_formula() -> None:
+    table = grades_table([_report(Result("99.1", "Double", 0.0, 2.0, "=HYPERLINK(1)"))])
+    assert ",'=HYPERLINK(1)" in table

@@ -1,0 +1,120 @@
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from genai_tutorial.teaching import TeachingError, find_submissions, read_submission
+from genai_tutorial.teaching.submission import worth_a_look
+from tests.teaching.chapters import answered
+
+
+def _notebook(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(answered(), path)
+    return path
+
+
+def test_names_come_from_files_or_from_nbgraders_folders(tmp_path: Path) -> None:
+    _notebook(tmp_path / "submitted" / "ada" / "99_small" / "99_small.ipynb")
+    _notebook(tmp_path / "submitted" / "bob" / "99_small.ipynb")
+    _notebook(tmp_path / "submitted" / "bob" / ".ipynb_checkpoints" / "99_small-checkpoint.ipynb")
+    single = _notebook(tmp_path / "Carl Möller <c@x.org>.ipynb")
+    found = find_submissions([tmp_path / "submitted", str(single)], "99_small")
+    assert [student for student, _ in found] == ["Carl_Möller_c@x.org_", "ada", "bob"]
+
+
+def test_a_name_cannot_leave_the_folder_of_feedback(tmp_path: Path) -> None:
+    ((student, _),) = find_submissions([_notebook(tmp_path / "...ipynb")], "99_small")
+    assert student not in ("", ".", "..")
+    assert "/" not in student
+
+
+def test_submissions_that_are_not_there_or_not_clear_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TeachingError, match="no submission at"):
+        find_submissions([tmp_path / "nobody.ipynb"], "99_small")
+    with pytest.raises(TeachingError, match="holds no notebook"):
+        find_submissions([tmp_path], "99_small")
+    _notebook(tmp_path / "one" / "ada.ipynb")
+    _notebook(tmp_path / "two" / "ada.ipynb")
+    with pytest.raises(TeachingError, match="Two submissions have the name ada"):
+        find_submissions([tmp_path], "99_small")
+    assert len(find_submissions([tmp_path / "one", tmp_path / "one" / "ada.ipynb"], "99_small")) == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "not JSON",
+        "[]",
+        '{"nbformat": 4}',
+        '{"nbformat": 99, "nbformat_minor": 0, "cells": [], "metadata": {}}',
+        '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [3]}',
+        "[" * 100_000,
+        "\ud800".encode("utf-8", "surrogatepass"),
+    ],
+)
+def test_a_file_that_is_no_notebook_becomes_a_sentence(tmp_path: Path, content: str | bytes) -> None:
+    path = tmp_path / "ada.ipynb"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert read_submission("ada", path).problem.startswith("The file cannot be read as a notebook")
+
+
+def test_cells_with_strange_metadata_are_passed_over(tmp_path: Path) -> None:
+    notebook = json.loads(nbformat.writes(answered(ex_1="right")))
+    for strange in (None, 3, {"grade_id": ["ex-1"]}, {"grade_id": None}):
+        cell = {"cell_type": "code", "id": f"s{len(notebook['cells'])}", "metadata": {"nbgrader": strange}}
+        notebook["cells"].append(cell | {"source": "wrong", "outputs": [], "execution_count": None})
+    path = tmp_path / "ada.ipynb"
+    path.write_text(json.dumps(notebook))
+    assert read_submission("ada", path).answer("ex-1", "code") == ("right", "")
+
+
+def test_notebooks_of_older_formats_are_read(tmp_path: Path) -> None:
+    notebook = json.loads(nbformat.writes(answered(ex_1="right")))
+    notebook["nbformat_minor"] = 2
+    for cell in notebook["cells"]:
+        del cell["id"]
+    path = tmp_path / "ada.ipynb"
+    path.write_text(json.dumps(notebook))
+    assert read_submission("ada", path).answer("ex-1", "code") == ("right", "")
+
+
+def test_a_cell_without_end_is_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "ada.ipynb"
+    nbformat.write(answered(ex_1="x = 1\n" * 50_000), path)
+    answer, remark = read_submission("ada", path).answer("ex-1", "code")
+    assert answer is None
+    assert "more than 100,000 characters" in remark
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "import torch\nimport torch.nn.functional as F\ndef f(x): return F.relu(x)",
+        "class Layer(torch.nn.Module):\n    def __init__(self): self.scale = 1\n    def forward(self, x): return x",
+        "weights = torch.zeros(3)\nweights.requires_grad = True",
+        "import numpy as np\nnp.random.seed(0)",
+    ],
+)
+def test_ordinary_code_is_not_worth_a_look(answer: str) -> None:
+    assert worth_a_look(answer, "") == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "remark"),
+    [
+        ("import sys; sys._getframe()", "it uses _getframe"),
+        ("import torch.testing as t\nt.assert_close = print", "it replaces t.assert_close"),
+        ("from torch import testing\ntesting.assert_close = print", "it replaces testing.assert_close"),
+        ("def f(): return open('/etc/passwd')", "it uses open"),
+        ("e.__traceback__.tb_frame.f_back", "it uses f_back"),
+    ],
+)
+def test_tricks_are_worth_a_look(answer: str, remark: str) -> None:
+    assert remark in worth_a_look(answer, "")
+
+
+def test_what_the_reference_uses_too_is_not_worth_a_look() -> None:
+    assert worth_a_look("import os\nopen('a')", "import os\nopen('b')") == []
