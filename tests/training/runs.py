@@ -82,7 +82,7 @@ def run_shared(steps):
 
         history = fit(parallel(model), batches, loss_fn, optimizer, steps=steps, clip_norm=0.5, progress=False)
         if process.is_first:
-            print("losses", *history.losses)
+            print(f"losses {' '.join(map(str, history.losses))}\n", end="")  # one write: two processes share the pipe
         print(f"weights {fingerprint(model)}\n", end="")
         return history.losses
 
