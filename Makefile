@@ -19,9 +19,8 @@ HTML := _build/html/book/intro.html
 PDF := _build/pdf/generative-ai-explained.pdf
 
 # Notebooks run with two threads each, one after another, and reach nothing beyond this machine.
-NBVAL := PYTHONPATH=tests/notebooks/offline GENAI_TUTORIAL_QUIET=1 MPLBACKEND=agg HF_HUB_OFFLINE=1 \
-  $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 \
-  --nbval-sanitize-with tests/notebooks/sanitize.cfg
+NBVAL := $(BIN)/python -m pytest -p genai_tutorial.notebook.environment --nbval-lax --nbval-current-env \
+  --nbval-cell-timeout=300 --nbval-sanitize-with tests/notebooks/sanitize.cfg --timeout=0 -p no:cacheprovider
 
 .PHONY: help
 help:  ## list the targets

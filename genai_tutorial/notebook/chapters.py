@@ -56,10 +56,14 @@ def read_chapter(path: Path) -> Chapter:
     """Read what a chapter's notebook says about itself.
 
     Raises:
-        ValueError: if the notebook has no chapter metadata, or a field is missing, or its heading is another chapter's.
+        ValueError: if the file is no notebook or has no chapter metadata, or a field is missing, or its heading is
+            another chapter's.
     """
-    notebook = json.loads(path.read_text("utf8"))
-    facts = notebook["metadata"].get("genai_tutorial")
+    try:
+        notebook = json.loads(path.read_text("utf8"))
+        facts = notebook["metadata"].get("genai_tutorial")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path.name} cannot be read as a notebook ({type(error).__name__}).") from error
     if facts is None:
         raise ValueError(f"{path.name} is not a chapter: its metadata has no 'genai_tutorial'.")
     heading = re.search(r"^# (\d+)\. (.+)$", "".join(notebook["cells"][0]["source"]), re.MULTILINE)

@@ -5,7 +5,9 @@
 """
 
 import os
+import tempfile
 from pathlib import Path
+from typing import Any
 
 QUIET = "GENAI_TUTORIAL_QUIET"
 OFFLINE = Path(__file__).parent / "offline"
@@ -36,6 +38,8 @@ def book_environment() -> dict[str, str]:
     }
 
 
-def pytest_configure() -> None:
-    """Give pytest, and the kernels that it starts, the book's environment."""
-    os.environ.update(book_environment())
+def pytest_configure(config: Any) -> None:
+    """Give pytest, and the kernels that it starts, the book's environment, without the user's own IPython profile."""
+    profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    config.add_cleanup(profile.cleanup)
+    os.environ.update(book_environment(), IPYTHONDIR=profile.name)

@@ -53,7 +53,7 @@ def execute(
         seconds_a_cell: that a cell may run.
 
     Raises:
-        ExecutionError: if a cell fails. That notebook's file is left as it was.
+        ExecutionError: if a cell fails or the file is no notebook. The file is left as it was.
         ImportError: if nbclient is not installed.
     """
     done = []
@@ -75,7 +75,10 @@ def execute(
 def executed_text(path: Path, *, seconds_a_cell: int = SECONDS_A_CELL) -> str:
     """Run a notebook and return what its file should hold, without writing it."""
     nbformat = require("nbformat", "book")
-    notebook = nbformat.read(path, as_version=4)
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except Exception as error:  # a file that is no notebook can be wrong in any way
+        raise ExecutionError(f"{path.name} cannot be read as a notebook ({type(error).__name__}).") from error
     _run(notebook, path, seconds_a_cell)
     normalise(notebook)
     nbformat.validate(notebook)

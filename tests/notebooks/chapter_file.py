@@ -1,0 +1,82 @@
+"""A chapter's notebook as the checks read it: a file, without running anything."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@cache
+def tracked_files(root: Path) -> frozenset[Path]:
+    """What git would give somebody else. A link to any other file is dead on their machine."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
+    return frozenset(root / name for name in listed.split("\0") if name)
+
+
+@dataclass(frozen=True)
+class ChapterFile:
+    path: Path
+    text: str
+    root: Path
+    tracked: frozenset[Path]
+
+    @classmethod
+    def read(cls, path: Path) -> "ChapterFile":
+        return cls(path, path.read_text("utf8"), ROOT, tracked_files(ROOT))
+
+    @cached_property
+    def notebook(self) -> dict:
+        return json.loads(self.text)
+
+    @cached_property
+    def facts(self) -> dict:
+        return self.notebook["metadata"].get("genai_tutorial", {})
+
+    @cached_property
+    def cells(self) -> list[dict]:
+        return self.notebook["cells"]
+
+    def of_type(self, cell_type: str) -> list[tuple[int, dict, str]]:
+        """The number of each cell, counted from 1, the cell, and its source."""
+        return [
+            (number, cell, "".join(cell["source"]))
+            for number, cell in enumerate(self.cells, start=1)
+            if cell["cell_type"] == cell_type
+        ]
+
+    @cached_property
+    def outputs(self) -> list[tuple[int, dict]]:
+        """Each output with the number of its cell."""
+        return [(number, output) for number, cell, _ in self.of_type("code") for output in cell["outputs"]]
+
+    @cached_property
+    def tokens(self) -> list[tuple[int, Token]]:
+        """What the Markdown cells consist of: CommonMark with tables and mathematics, children after their parents."""
+        return [(n, token) for n, _, source in self.of_type("markdown") for token in markdown_tokens(source)]
+
+    @cached_property
+    def headings(self) -> list[tuple[int, int, str]]:
+        """The cell, level and text of each heading."""
+        found = []
+        for (number, token), (_, content) in zip(self.tokens, self.tokens[1:], strict=False):
+            if token.type == "heading_open":
+                found.append((number, int(token.tag[1]), content.content))
+        return found
+
+
+def markdown_tokens(source: str) -> list[Token]:
+    parser = MarkdownIt("commonmark").enable("table")
+    dollarmath_plugin(parser, double_inline=True)
+    return [part for token in parser.parse(source) for part in (token, *(token.children or ()))]
+
+
+def text_of(content: str | list[str]) -> str:
+    """The text of a source or an output, which a notebook may keep as a list of lines."""
+    return content if isinstance(content, str) else "".join(content)

