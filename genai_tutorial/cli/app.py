@@ -24,14 +24,15 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 if it worked, 2 if it was wrong, 1 if it could not be done."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(args=arguments, prog_name="genai-tutorial", standalone_mode=False)
+        code = app(args=arguments or ["--help"], prog_name="genai-tutorial", standalone_mode=False)
     except Mistake as mistake:
         code = _say(str(mistake), mistake.exit_code)
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "genai-tutorial"
-        message = " ".join(error.format_message().split())
-        code = _say(f"{message} See {command} --help.", WRONG_USE)
+        message = " ".join(error.format_message().split()).rstrip(".")
+        code = _say(f"{message}. See {command} --help.", WRONG_USE)
     except (ImportError, OSError) as error:  # a package that is not installed, a full disk, a folder without permission
         code = _say(str(error), NOT_POSSIBLE)
     except typer.Abort:  # Ctrl-C; newer versions of typer return 130 by themselves
@@ -44,20 +45,24 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-@app.callback(invoke_without_command=True)
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
 def _start(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """**Generative AI Explained, in Running Code**: the book's command.
 
     Begin with `genai-tutorial doctor`, which says what works on this machine and how to get the rest.
     Each command has a `--help` with examples.
     """
-    if version:
-        print(__version__)
-    elif context.invoked_subcommand is None:
-        print(context.get_help())
 
 
 @app.command()
@@ -84,6 +89,60 @@ def chapters() -> None:
     from genai_tutorial.cli.book import print_chapters
 
     print_chapters()
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="The model; doctor lists them.")],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an earlier run in this folder stopped.")
+    ] = False,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Stop after this step; the recipe's own number else.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; CUDA where there is one else.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where checkpoints and the model are written.")] = None,
+) -> None:
+    """Train one of the book's models by its recipe.
+
+    The run writes checkpoints as it goes. Stop it with Ctrl-C, or lose power: with `--resume` it goes on to the very
+    same model. On several processes, start it with torchrun.
+
+    Examples:
+
+    - `genai-tutorial train shakespeare` makes the model that chapter 4 loads
+    - `genai-tutorial train shakespeare --steps 50 --folder try` tries the first 50 steps
+    - `genai-tutorial train shakespeare --resume` goes on after a stop
+    """
+    from genai_tutorial.cli.models import train_model
+
+    train_model(name, steps, resume, device, folder)
+
+
+@app.command()
+def sample(
+    name: Annotated[str, typer.Argument(help="The model; doctor lists them.")],
+    prompt: Annotated[str, typer.Option(help="How the text begins.")] = "\n",
+    temperature: Annotated[
+        float, typer.Option(min=0, help="Below 1 plays safe, above 1 risks more, 0 is greedy.")
+    ] = 0.8,
+    top_p: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Draw among the likeliest tokens that hold this probability.")
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="How many tokens to add.")] = 500,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed draws the same text.")] = 0,
+    folder: Annotated[Path | None, typer.Option(help="Where you trained it; the book's own model else.")] = None,
+) -> None:
+    """Let one of the book's models write.
+
+    Examples:
+
+    - `genai-tutorial sample shakespeare`
+    - `genai-tutorial sample shakespeare --prompt "JULIET:" --temperature 0.5 --tokens 300 --seed 7`
+    """
+    from genai_tutorial.cli.models import sample_text
+
+    sample_text(name, prompt, temperature, top_p, tokens, seed, folder)
 
 
 @app.command()

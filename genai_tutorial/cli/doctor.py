@@ -36,6 +36,7 @@ def examine() -> bool:
     works = all(finding.works for finding in core)
     if works:  # what follows imports torch
         _show(console, "Data (comes with the extras, nothing is downloaded)", examine_data)
+        _show(console, "Trained models", examine_models)
         _show(console, "The book", examine_book)
         console.print("\nThe core works.")
     else:
@@ -103,6 +104,24 @@ def examine_data() -> Iterator[Finding]:
         except Exception as error:  # whatever is wrong with one of them, the others are still worth knowing about
             yield Finding(False, source.name, str(error))
     yield Finding(True, f"what takes seconds to read is kept in {data.cache_folder()}")
+
+
+def examine_models() -> Iterator[Finding]:
+    """Each model that comes with the package or was trained here, by loading it."""
+    from genai_tutorial import pretrained
+
+    mine = pretrained.trained_folder()
+    for name in pretrained.names():
+        for folder, origin in ((None, "comes with the package"), (mine, f"trained here, in {mine}")):
+            expected = pretrained.recipe(name).published if folder is None else (mine / f"{name}.json").exists()
+            if not expected:
+                continue
+            try:
+                pretrained.load(name, folder)
+                loss = pretrained.card(name, folder)["metrics"]["held_out_nats_per_character"]
+                yield Finding(True, f"{name} ({origin}): {loss:.3f} nats per character on unseen plays")
+            except Exception as error:  # a damaged file can fail in any way
+                yield Finding(False, f"{name} ({origin})", str(error))
 
 
 def examine_book() -> Iterator[Finding]:
