@@ -9,7 +9,7 @@ Decay = Literal["cosine", "linear", "none"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Rises in a straight line, stays, and falls; `schedule(step)` is the factor for that step.
+    """Rises in a straight line, stays, falls, and is annealed to zero; `schedule(step)` is the factor for that step.
 
     A schedule is a function of the step alone, so a run that resumes needs to remember nothing but the step.
 
@@ -17,8 +17,9 @@ class Schedule:
         steps: How many steps the run has.
         warmup_steps: How many of them the rise takes; it starts above zero, so that the first step counts.
         decay: `cosine`, `linear`, or `none` to stay at 1.
-        decay_steps: How many steps the fall takes, at the end; None means all that follow the warm-up.
+        decay_steps: How many steps the fall takes; None means all that follow the warm-up.
         final: The factor that the fall ends at.
+        anneal_steps: How many steps at the very end go from there to zero in a straight line, faster than before.
 
     Raises:
         ValueError: If the numbers of steps do not fit into each other, or `final` is not between 0 and 1.
@@ -33,18 +34,24 @@ class Schedule:
     decay: Decay = "cosine"
     decay_steps: int | None = None
     final: float = 0.0
+    anneal_steps: int = 0
 
     def __post_init__(self):
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}.")
         if not 0 <= self.warmup_steps <= self.steps:
             raise ValueError(f"warmup_steps must be from 0 to steps ({self.steps}), got {self.warmup_steps}.")
+        if not 0 <= self.anneal_steps <= self.steps - self.warmup_steps:
+            raise ValueError(
+                f"anneal_steps must be from 0 to what the warm-up leaves ({self.steps - self.warmup_steps}), "
+                f"got {self.anneal_steps}."
+            )
         if self.decay not in ("cosine", "linear", "none"):
             raise ValueError(f"decay must be cosine, linear or none; got {self.decay!r}.")
-        if self.decay_steps is not None and not 1 <= self.decay_steps <= self.steps - self.warmup_steps:
+        left = self.steps - self.warmup_steps - self.anneal_steps
+        if self.decay_steps is not None and not 1 <= self.decay_steps <= left:
             raise ValueError(
-                f"decay_steps must be from 1 to what the warm-up leaves ({self.steps - self.warmup_steps}), "
-                f"got {self.decay_steps}."
+                f"decay_steps must be from 1 to what warm-up and annealing leave ({left}), got {self.decay_steps}."
             )
         if not 0 <= self.final <= 1:
             raise ValueError(f"final is a factor of the highest learning rate, from 0 to 1; got {self.final}.")
@@ -53,10 +60,15 @@ class Schedule:
         """Returns the factor for a step, counted from 0."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
-        decay_steps = self.steps - self.warmup_steps if self.decay_steps is None else self.decay_steps
+        annealed_from = self.steps - self.anneal_steps
+        annealing = min(max(self.steps - step, 0) / self.anneal_steps, 1.0) if self.anneal_steps else 1.0
+        return annealing * self._decayed(min(step, annealed_from), annealed_from)
+
+    def _decayed(self, step: int, end: int) -> float:
+        decay_steps = end - self.warmup_steps if self.decay_steps is None else self.decay_steps
         if self.decay == "none" or decay_steps == 0:
             return 1.0
-        progress = min(max((step - (self.steps - decay_steps)) / decay_steps, 0.0), 1.0)
+        progress = min(max((step - (end - decay_steps)) / decay_steps, 0.0), 1.0)
         remaining = 1 - progress if self.decay == "linear" else (1 + math.cos(math.pi * progress)) / 2
         return self.final + (1 - self.final) * remaining
 

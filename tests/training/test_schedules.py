@@ -28,6 +28,17 @@ def test_no_decay_stays_at_one_after_the_warm_up():
     assert [Schedule(steps=5, warmup_steps=2, decay="none")(step) for step in range(5)] == [0.5, 1.0, 1.0, 1.0, 1.0]
 
 
+@pytest.mark.parametrize("decay", ["linear", "cosine", "none"])
+def test_annealing_goes_from_where_the_decay_ended_to_zero(decay):
+    whole = Schedule(steps=80, warmup_steps=5, decay=decay, final=0.5)
+    annealed = Schedule(steps=100, warmup_steps=5, decay=decay, final=0.5, anneal_steps=20)
+    assert [annealed(step) for step in range(81)] == [whole(step) for step in range(81)]
+    end = 1.0 if decay == "none" else 0.5
+    assert [annealed(step) for step in (80, 85, 90, 99, 100, 500)] == pytest.approx(
+        [end, end * 0.75, end * 0.5, end * 0.05, 0, 0]
+    )
+
+
 def test_warm_up_may_take_the_whole_run():
     assert [Schedule(steps=2, warmup_steps=2)(step) for step in range(3)] == [0.5, 1.0, 1.0]
 
@@ -38,7 +49,8 @@ def test_warm_up_may_take_the_whole_run():
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"steps": 5, "warmup_steps": 6}, r"warmup_steps must be from 0 to steps \(5\), got 6"),
         ({"steps": 5, "warmup_steps": -1}, "got -1"),
-        ({"steps": 9, "warmup_steps": 4, "decay_steps": 6}, r"what the warm-up leaves \(5\), got 6"),
+        ({"steps": 9, "warmup_steps": 4, "decay_steps": 6}, r"what warm-up and annealing leave \(5\), got 6"),
+        ({"steps": 5, "anneal_steps": 6}, r"anneal_steps must be from 0 to what the warm-up leaves \(5\), got 6"),
         ({"steps": 5, "final": 1.5}, "from 0 to 1; got 1.5"),
     ],
 )

@@ -1,0 +1,273 @@
+"""The book's live recipe against a plain GPT, side by side on the same plays, in the same minutes.
+
+The plain model is nanoGPT's recipe for a CPU, written again from its description: 4 layers, 4 heads, width 128,
+context 64, batch 12, 2,000 steps, AdamW with 1e-3 falling to 1e-4 along a cosine after 100 steps of warm-up, second
+beta 0.99, weight decay 0.1, gradients clipped at 1, no dropout, weights drawn as GPT-2's.
+
+The two take turns of about a second, so that whatever else the machine does slows both alike; compare the ratios, not
+the seconds. Evaluation is not timed.
+
+    OMP_NUM_THREADS=2 python benchmarks/language_model.py            # about five minutes on two cores
+    OMP_NUM_THREADS=2 python benchmarks/language_model.py --seeds 5  # the recipe's own spread, without the plain model
+"""
+
+import argparse
+import json
+import math
+import statistics
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_tutorial.data import load_shakespeare
+from genai_tutorial.pretrained import describe_machine, held_out_loss, recipe
+from genai_tutorial.tokenization import CharacterTokenizer
+from genai_tutorial.training import TokenBatches, build_optimizer, clip_gradients, progress_bar
+from genai_tutorial.transformer import DecoderLM, next_token_loss
+
+RESULTS = Path(__file__).parent / "results"
+PLAIN_STEPS = 2000
+GLANCE = 65_536
+"""How many held-out characters the curves are measured on; the final losses are measured on all."""
+
+
+@dataclass(frozen=True)
+class PlainConfig:
+    vocab_size: int
+    context_length: int = 64
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+
+
+class PlainBlock(nn.Module):
+    def __init__(self, config: PlainConfig):
+        super().__init__()
+        self.heads = config.heads
+        self.norm_1 = nn.LayerNorm(config.width, bias=False)
+        self.query_key_value = nn.Linear(config.width, 3 * config.width, bias=False)
+        self.attention_output = nn.Linear(config.width, config.width, bias=False)
+        self.norm_2 = nn.LayerNorm(config.width, bias=False)
+        self.widen = nn.Linear(config.width, 4 * config.width, bias=False)
+        self.narrow = nn.Linear(4 * config.width, config.width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in self.query_key_value(self.norm_1(x)).chunk(3, dim=-1)
+        )
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        x = x + self.attention_output(mixed.transpose(1, 2).flatten(2))
+        return x + self.narrow(functional.gelu(self.widen(self.norm_2(x))))
+
+
+class PlainGPT(nn.Module):
+    """Learned positions, LayerNorm, GELU, the output layer tied to the embedding."""
+
+    def __init__(self, config: PlainConfig, seed: int):
+        super().__init__()
+        self.config = config
+        self.tokens = nn.Embedding(config.vocab_size, config.width)
+        self.positions = nn.Embedding(config.context_length, config.width)
+        self.blocks = nn.ModuleList(PlainBlock(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width, bias=False)
+        generator = torch.Generator().manual_seed(seed)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2:
+                writes = name.endswith(("attention_output.weight", "narrow.weight"))
+                nn.init.normal_(parameter, 0.0, 0.02 / (math.sqrt(2 * config.layers) if writes else 1), generator)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.tokens(ids) + self.positions.weight[: ids.shape[1]]
+        for block in self.blocks:
+            x = block(x)
+        return functional.linear(self.norm(x), self.tokens.weight)
+
+
+@dataclass
+class Run:
+    """A model in training, and what it has cost so far."""
+
+    step_once: callable
+    model: nn.Module
+    steps: int = 0
+    wall: float = 0.0
+    cpu: float = 0.0
+    curve: list[tuple[int, float, float, float]] = field(default_factory=list)
+
+    def train(self, steps: int) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        for _ in range(steps):
+            self.step_once(self.steps)
+            self.steps += 1
+        self.wall += time.perf_counter() - wall
+        self.cpu += time.process_time() - cpu
+
+    def look(self, held_out: Tensor) -> None:
+        self.curve.append((self.steps, self.wall, self.cpu, held_out_loss(self.model, held_out)))
+
+    def report(self, held_out: Tensor) -> dict:
+        return {
+            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            "steps": self.steps,
+            "wall_seconds": round(self.wall, 2),
+            "cpu_seconds": round(self.cpu, 2),
+            "milliseconds_a_step": round(1000 * self.wall / self.steps, 1),
+            "held_out_loss": round(held_out_loss(self.model, held_out), 4),
+            "curve": [[steps, round(wall, 2), round(cpu, 2), round(loss, 4)] for steps, wall, cpu, loss in self.curve],
+        }
+
+
+def plain_run(text: Tensor, vocab_size: int, seed: int) -> Run:
+    model = PlainGPT(PlainConfig(vocab_size), seed)
+    matrices = [parameter for parameter in model.parameters() if parameter.dim() == 2]
+    vectors = [parameter for parameter in model.parameters() if parameter.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99), fused=True)
+    batches = TokenBatches(text, model.config.context_length, 12, seed)
+
+    def step_once(step: int) -> None:
+        if step < 100:
+            rate = 1e-3 * (step + 1) / 101
+        else:
+            rate = 1e-4 + 9e-4 * (1 + math.cos(math.pi * (step - 100) / (PLAIN_STEPS - 100))) / 2
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        inputs, targets = next(batches)
+        optimizer.zero_grad()
+        functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten()).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return Run(step_once, model)
+
+
+def our_run(text: Tensor, seed: int, steps: int) -> Run:
+    ours = recipe("shakespeare-live")
+    model = DecoderLM(ours.config, seed)
+    optimizer = build_optimizer(model, ours.optimizer)
+    batches = TokenBatches(text, ours.config.context_length, ours.batch_size, seed)
+    schedule = ours.schedule(steps)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    parameters = list(model.parameters())
+
+    def step_once(step: int) -> None:  # one round of genai_tutorial.training.fit
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * schedule(step)
+        inputs, targets = next(batches)
+        optimizer.zero_grad()
+        next_token_loss(model(inputs), targets).backward()
+        clip_gradients(parameters, ours.clip_norm)
+        optimizer.step()
+
+    return Run(step_once, model)
+
+
+def take_turns(plain: Run, ours: Run, our_steps: int, glance: Tensor) -> None:
+    """Trains both to their ends at the same pace, a stretch of each in turn."""
+    for done in progress_bar(range(20, PLAIN_STEPS + 1, 20), label="both"):
+        plain.train(20)
+        ours.train(our_steps * done // PLAIN_STEPS - ours.steps)
+        if done % 100 == 0:
+            plain.look(glance)
+        if done % 100 == 0 or done <= PLAIN_STEPS // 4:
+            ours.look(glance)
+
+
+def steps_for_equal_time(text: Tensor, vocab_size: int, turns: int = 12) -> int:
+    """How many of our steps take as long as the plain model's whole run, from turns of ten steps each."""
+    plain, ours = plain_run(text, vocab_size, 0), our_run(text, 0, 1000)
+    ratios = []
+    for turn in range(turns):
+        before = plain.wall, ours.wall
+        plain.train(10)
+        ours.train(10)
+        if turn:  # the first turn warms up
+            ratios.append((ours.wall - before[1]) / (plain.wall - before[0]))
+    return round(PLAIN_STEPS / statistics.median(ratios))
+
+
+def compare(text: Tensor, held_out: Tensor, vocab_size: int, seed: int) -> dict:
+    our_steps = steps_for_equal_time(text, vocab_size)
+    plain, ours = plain_run(text, vocab_size, seed), our_run(text, seed, our_steps)
+    take_turns(plain, ours, our_steps, held_out[:GLANCE])
+    reached = next((point for point in ours.curve if point[3] <= plain.curve[-1][3]), None)
+    results = {
+        "plain": plain.report(held_out),
+        "ours_equal_time": ours.report(held_out),
+        "step_ratio": round(plain.steps / ours.steps, 3),
+    }
+    results["wall_ratio"] = round(ours.wall / plain.wall, 3)
+    results["loss_difference"] = round(
+        results["plain"]["held_out_loss"] - results["ours_equal_time"]["held_out_loss"], 4
+    )
+    # On the way of the long run, still at high learning rates; on the characters of the curve.
+    results["reached_on_the_way"] = reached and {
+        "step": reached[0],
+        "wall_ratio": round(reached[1] / plain.wall, 3),
+        "cpu_ratio": round(reached[2] / plain.cpu, 3),
+    }
+    # Runs that are planned to be short: the learning rates are at zero when the time is up.
+    for part in (5, 10):
+        short = our_run(text, seed, our_steps // part)
+        short.train(our_steps // part)
+        results[f"ours_in_a_{ {5: 'fifth', 10: 'tenth'}[part] }"] = short.report(held_out)
+    return results
+
+
+def spread(text: Tensor, held_out: Tensor, seeds: int) -> dict:
+    ours = recipe("shakespeare-live")
+    losses = []
+    for seed in progress_bar(range(seeds), label="seeds"):
+        run = our_run(text, seed, ours.steps)
+        run.train(ours.steps)
+        losses.append(round(held_out_loss(run.model, held_out), 4))
+        print(f"seed {seed}: {losses[-1]:.4f} nats a character, {run.wall:.0f} s, {run.cpu:.0f} s of CPU time")
+    deviation = statistics.stdev(losses) if len(losses) > 1 else 0.0
+    return {"steps": ours.steps, "losses": losses, "mean": statistics.mean(losses), "standard_deviation": deviation}
+
+
+def tell(results: dict) -> None:
+    rows = {"plain": "plain GPT", "ours_equal_time": "ours, equal time", "ours_in_a_fifth": "ours, a fifth",
+            "ours_in_a_tenth": "ours, a tenth"}  # fmt: skip
+    print(f"{'':18}{'weights':>9}{'steps':>7}{'wall':>9}{'of plain':>10}{'CPU':>9}{'held-out loss':>15}")
+    for key, label in rows.items():
+        row = results[key]
+        share = row["wall_seconds"] / results["plain"]["wall_seconds"]
+        print(
+            f"{label:18}{row['parameters']:9,}{row['steps']:7}{row['wall_seconds']:7.1f} s{share:10.3f}"
+            f"{row['cpu_seconds']:7.1f} s{row['held_out_loss']:15.4f}"
+        )
+    if results["reached_on_the_way"]:
+        print(
+            f"The long run passes the plain model's final loss after {results['reached_on_the_way']['wall_ratio']:.3f} "
+            f"of its wall time ({results['reached_on_the_way']['cpu_ratio']:.3f} of its CPU time)."
+        )
+    print(f"At equal time its loss is lower by {results['loss_difference']:.3f} nats a character.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, help="only train the recipe this many times, each with its own seed")
+    arguments = parser.parse_args()
+    plays = load_shakespeare()
+    tokenizer = CharacterTokenizer.from_text(plays.train)
+    text, held_out = (torch.tensor(tokenizer.encode(part)) for part in (plays.train, plays.validation))
+    if arguments.seeds:
+        name, results = "language_model_seeds", spread(text, held_out, arguments.seeds)
+        print(f"mean {results['mean']:.4f}, standard deviation {results['standard_deviation']:.4f}")
+    else:
+        name, results = "language_model", compare(text, held_out, tokenizer.vocab_size, arguments.seed)
+        tell(results)
+    RESULTS.mkdir(exist_ok=True)
+    text_of_results = json.dumps({"machine": describe_machine(), **results}, indent=1)
+    (RESULTS / f"{name}.json").write_text(text_of_results + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

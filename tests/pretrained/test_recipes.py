@@ -1,0 +1,44 @@
+import dataclasses
+import json
+
+import pytest
+
+from genai_tutorial.pretrained import RECIPES, names, recipe
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+
+def test_every_recipe_is_found_by_its_name():
+    assert len(set(names())) == len(RECIPES)
+    assert [recipe(name) for name in names()] == list(RECIPES)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"no recipe 'hamlet'\. There are: shakespeare-live, shakespeare"):
+        recipe("hamlet")
+
+
+def test_a_recipe_goes_through_json():
+    for one in RECIPES:
+        saved = json.loads(json.dumps(one.to_dict()))
+        assert DecoderConfig(**saved["config"]) == one.config
+        assert saved["optimizer"]["matrix_lr"] == one.optimizer.matrix_lr
+
+
+def test_a_recipe_cannot_be_changed_by_accident():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RECIPES[0].steps = 1
+
+
+def test_the_live_recipe_keeps_to_the_budget_of_the_comparison():
+    # The plain GPT of benchmarks/language_model.py, with this alphabet: 4 layers of width 128 and context 64.
+    plain = 64 * 128 + 64 * 128 + 4 * (12 * 128 * 128 + 2 * 128) + 128
+    assert DecoderLM(recipe("shakespeare-live").config).parameter_count() <= 1.02 * plain
+
+
+@pytest.mark.parametrize("steps", [None, 5, 1000])
+def test_the_learning_rates_end_near_zero_however_long_the_run(steps):
+    for one in RECIPES:
+        schedule = one.schedule(steps)
+        count = one.steps if steps is None else steps
+        assert schedule(count) == 0.0
+        assert max(schedule(step) for step in range(count)) == pytest.approx(1.0)
