@@ -13,13 +13,18 @@ logger = logging.getLogger(__name__)
 GLOSSARY = "book/glossary"
 
 
+def plain(text: str) -> str:
+    """Return a word in lower case, in British spelling, with straight apostrophes and short hyphens."""
+    return " ".join(text.split()).lower().replace("iz", "is").replace("’", "'").replace("–", "-")
+
+
 def candidates(text: str) -> list[str]:
     """Return the forms under which a word may stand in the glossary: as it is, and in the singular.
 
-    >>> candidates("Log-likelihoods")
-    ['log-likelihoods', 'log-likelihood']
+    >>> candidates("Optimizers")
+    ['optimisers', 'optimiser']
     """
-    word = " ".join(text.split()).lower()
+    word = plain(text)
     forms = [word]
     if word.endswith("ies"):
         forms.append(word[:-3] + "y")
@@ -38,7 +43,7 @@ def entries(env) -> dict[str, tuple[str, str]]:
         for term in item.findall(nodes.term):
             if term["ids"]:
                 words = [child for child in term.children if not isinstance(child, addnodes.index)]
-                found["".join(child.astext() for child in words).lower()] = (term["ids"][0], definition)
+                found[plain("".join(child.astext() for child in words))] = (term["ids"][0], definition)
     return found
 
 
