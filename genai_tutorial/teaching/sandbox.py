@@ -180,7 +180,7 @@ class Sandbox:
     def __init__(self, modules: list[str], secrets: list[Path], limits: Limits) -> None:
         self.limits = limits
         self.missing: list[str] = []
-        self._folder = Path(tempfile.mkdtemp(prefix="genai-tutorial-grading-")).resolve()
+        self._folder: Path | None = None
         files = sorted({str(path.resolve()) for path in secrets})
         self._settings = {
             "modules": modules,
@@ -203,16 +203,21 @@ class Sandbox:
         Raises:
             TeachingError: The process does not start.
         """
+        self._folder = Path(tempfile.mkdtemp(prefix="genai-tutorial-grading-")).resolve()
         try:
             with self.room():
                 return self
-        except Stopped as stopped:
-            raise TeachingError(f"The process that runs students' code does not start: {stopped}.") from stopped
+        except BaseException as error:
+            self.__exit__()
+            if isinstance(error, Stopped):
+                raise TeachingError(f"The process that runs students' code does not start: {error}.") from error
+            raise
 
     def __exit__(self, *_: object) -> None:
         """Stop everything and remove what was written."""
         if self._forker:
             self._forker.close()
+            self._forker = None
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @contextlib.contextmanager

@@ -19,7 +19,7 @@ def chapter_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def grader(chapter_path: Path) -> Iterator[Grader]:
     """One sandbox for all: each exercise has a process of its own anyway."""
-    limits = Limits(cell_seconds=3.0, exercise_seconds=20.0, memory=512 << 20, file_size=4 << 20, characters=2000)
+    limits = Limits(cell_seconds=30.0, exercise_seconds=60.0, memory=256 << 20, file_size=4 << 20, characters=2000)
     with Grader(read_chapter(chapter_path), limits=limits) as grader:
         yield grader
 

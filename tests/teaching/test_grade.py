@@ -114,13 +114,18 @@ def test_training_with_an_optimizer_is_no_reason_to_look(grade_notebook: Grade) 
 # --- What goes wrong, or is made to ---
 
 
-def test_an_infinite_loop_is_stopped(attack) -> None:
+@pytest.fixture
+def impatient(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grader.sandbox, "limits", replace(grader.sandbox.limits, cell_seconds=3.0))
+
+
+def test_an_infinite_loop_is_stopped(attack, impatient) -> None:
     result = attack("while True: pass")
     assert result.points == 0
     assert "stopped after 3 seconds" in result.comment
 
 
-def test_an_infinite_loop_in_the_function_is_stopped(attack) -> None:
+def test_an_infinite_loop_in_the_function_is_stopped(attack, impatient) -> None:
     assert "stopped after 3 seconds" in attack("def double(x):\n    while True: pass").comment
 
 
@@ -148,7 +153,7 @@ def test_a_memory_bomb_is_stopped(attack, bomb: str) -> None:
 
 
 def test_output_is_bounded(attack) -> None:
-    result = attack("for _ in range(100_000): print('spam' * 10)\ndef double(x): return 2 * x")
+    result = attack("for _ in range(20_000): print('spam' * 10)\ndef double(x): return 2 * x")
     assert result.points == 2
     assert len(result.output) < 2100
     assert "more characters" in result.output
