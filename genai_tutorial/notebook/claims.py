@@ -5,13 +5,18 @@ import html
 import math
 from collections.abc import Mapping
 
+import numpy as np
+from jaxtyping import Num
+from torch import Tensor
+
 from genai_tutorial.evaluation import Interval
 from genai_tutorial.notebook.output import put
 
 _LINE = "border-left: 3px solid {color}; padding: 0.1em 0 0.1em 0.75em; margin: 0.25em 0;"
 
 
-Measured = float | int | Interval | Mapping[str, "float | int | Interval"]
+Number = float | int | np.number | Num[np.ndarray, ""] | Num[Tensor, ""]
+Measured = Number | Interval | Mapping[str, Number | Interval]
 
 
 class ClaimError(AssertionError):
@@ -22,7 +27,7 @@ class ClaimError(AssertionError):
         return [f"{type(self).__name__}: {self}"]
 
 
-def claim(statement: str, *, measured: Measured, holds: bool) -> None:
+def claim(statement: str, *, measured: Measured, holds: object) -> None:
     """State what was found, show what was measured, and stop the notebook where it does not hold.
 
     The claim is kept with the output, from where the scoreboard page collects it.
@@ -30,7 +35,7 @@ def claim(statement: str, *, measured: Measured, holds: bool) -> None:
     Args:
         statement: one sentence, with the bound that `holds` tests.
         measured: a number, an interval, or several of them by name.
-        holds: whether the statement is true of what was measured. Choose a bound that holds on another machine too.
+        holds: a comparison: whether the statement is true of what was measured, on another machine too.
 
     Raises:
         ClaimError: if the statement does not hold; it says what was measured.
@@ -77,7 +82,7 @@ def format_measured(measured: Measured) -> str:
     return format_number(measured)
 
 
-def format_number(number: float | int) -> str:
+def format_number(number: Number) -> str:
     """Write a whole number in full and any other with three significant digits.
 
     >>> [format_number(x) for x in (12345, 12345.6, 0.98765, 2.0, 3.14159e-7)]

@@ -139,7 +139,7 @@ def _run(notebook: Any, path: Path, seconds_a_cell: int) -> None:
     with tempfile.TemporaryDirectory() as profile:  # without the history and start-up files of whoever runs this
         environment = {**os.environ, **book_environment(), "IPYTHONDIR": profile, "CUDA_VISIBLE_DEVICES": ""}
         try:
-            client.execute(env=environment)
+            client.execute(env=environment, cleanup_kc=True)
         except CellExecutionError as error:
             reason = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
             raise ExecutionError(_message(path, notebook, running[-1], reason)) from error

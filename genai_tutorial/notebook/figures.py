@@ -14,6 +14,7 @@ from genai_tutorial.notebook.style import DOTS_PER_INCH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from torch import Tensor
 
 
 def show(figure: "Figure | Image.Image", *, alt: str) -> None:
@@ -32,7 +33,7 @@ def show(figure: "Figure | Image.Image", *, alt: str) -> None:
 
 
 def image_grid(
-    images: Sequence,
+    images: "Sequence | np.ndarray | Tensor",
     *,
     columns: int = 10,
     labels: Sequence[str] | None = None,

@@ -24,7 +24,7 @@ def source_text(thing: type | Callable, *, docstring: bool = True) -> str:
     return text if docstring else _without_docstrings(text)
 
 
-def show_source(thing: type | Callable, *, docstring: bool = True) -> None:
+def show_source(thing: object, *, docstring: bool = True) -> None:
     """Show the source of a function, method or class of `genai_tutorial`, under a line that links to its file.
 
     Args:

@@ -27,4 +27,5 @@ def test_chapter(path: Path, check: Callable[[ChapterFile], list[str]]):
 def test_readme_lists_the_chapters():
     readme = (ROOT / "README.md").read_text("utf8")
     table = readme.partition("<!-- chapters -->\n")[2].partition("\n<!-- /chapters -->")[0]
-    assert table == chapters_table(chapters(ROOT)), "README.md needs what `genai-tutorial chapters --markdown` prints"
+    expected = chapters_table(chapters(ROOT))
+    assert table == expected, f"put this between the two marks in README.md:\n{expected}"

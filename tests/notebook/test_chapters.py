@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from genai_tutorial.notebook.chapters import Chapter, chapters, chapters_table, find_repository, read_chapter
+from genai_tutorial.notebook.claims import claim_anchor
+from genai_tutorial.notebook.scoreboard import scoreboard
+
+FACTS = {
+    "extras": ["text"],
+    "rooms": ["data", "training"],
+    "reading_minutes": 40,
+    "running_seconds": 45,
+    "builds_on": [1],
+}
+
+
+def write(folder: Path, name: str, number: int, title: str, claims: list[str] = [], **facts: object) -> Path:  # noqa: B006
+    notebook = new_notebook(cells=[new_markdown_cell(f"# {number}. {title}\n\nYou will."), new_code_cell("claims()")])
+    for statement in claims:
+        fact = {"claim": {"statement": statement, "measured": "4", "holds": True}}
+        notebook.cells[1].outputs.append(new_output("display_data", {}, metadata={"genai_tutorial": fact}))
+    notebook.metadata["genai_tutorial"] = {"chapter": number, **FACTS, **facts}
+    path = folder / "notebooks" / name
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_chapter_is_read_from_its_notebook(tmp_path: Path):
+    path = write(tmp_path, "04_model.ipynb", 4, "The model: a *small* one")
+    assert read_chapter(path) == Chapter(
+        number=4,
+        title="The model: a *small* one",
+        path=path,
+        extras=("text",),
+        rooms=("data", "training"),
+        reading_minutes=40,
+        running_seconds=45,
+        builds_on=(1,),
+    )
+
+
+def test_chapters_come_in_the_order_of_the_book(tmp_path: Path):
+    for number in (10, 4, 29, 1):
+        write(tmp_path, f"{number:02d}_x.ipynb", number, "Title")
+    write(tmp_path, "scratch.ipynb", 5, "Not a chapter")
+    assert [chapter.number for chapter in chapters(tmp_path)] == [1, 4, 10, 29]
+
+
+def test_table_links_to_each_notebook(tmp_path: Path):
+    write(tmp_path, "01_start.ipynb", 1, "Start", running_seconds=120)
+    assert chapters_table(chapters(tmp_path)).splitlines() == [
+        "| chapter | package rooms | to read | to run |",
+        "| --- | --- | --- | --- |",
+        "| [1. Start](notebooks/01_start.ipynb) | `data`, `training` | 40 min | 2 min |",
+    ]
+
+
+def test_scoreboard_lists_the_claims_in_reading_order(tmp_path: Path):
+    write(tmp_path, "02_b.ipynb", 2, "B", claims=["Third"])
+    write(tmp_path, "01_a.ipynb", 1, "A", claims=["First", "Second"])
+    rows = scoreboard(chapters(tmp_path))
+    assert [(row.chapter.number, row.statement) for row in rows] == [(1, "First"), (1, "Second"), (2, "Third")]
+    assert (rows[0].measured, rows[0].anchor) == ("4", claim_anchor("First"))
+
+
+def test_repository_is_found_from_any_folder_inside(tmp_path: Path):
+    (tmp_path / "notebooks" / "deep").mkdir(parents=True)
+    (tmp_path / "genai_tutorial").mkdir()
+    (tmp_path / "genai_tutorial" / "__init__.py").touch()
+    assert find_repository(tmp_path / "notebooks" / "deep") == tmp_path
+
+
+def test_heading_of_another_chapter_is_noticed(tmp_path: Path):
+    path = write(tmp_path, "04_model.ipynb", 4, "Title", chapter=5)
+    with pytest.raises(ValueError, match="chapter 5 by its metadata and 4 by its heading"):
+        read_chapter(path)
+
+
+def test_notebook_without_facts_is_named(tmp_path: Path):
+    path = write(tmp_path, "04_model.ipynb", 4, "Title")
+    notebook = nbformat.read(path, as_version=4)
+    del notebook.metadata["genai_tutorial"]
+    nbformat.write(notebook, path)
+    with pytest.raises(ValueError, match=r"04_model\.ipynb is not a chapter"):
+        read_chapter(path)

@@ -1,0 +1,96 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from genai_tutorial.evaluation import Interval
+from genai_tutorial.notebook import ClaimError, claim
+from genai_tutorial.notebook.claims import claim_anchor, format_measured, format_number
+from tests.notebook.shown import displayed
+
+
+def test_claim_shows_the_statement_and_what_was_measured_and_keeps_both():
+    ((data, metadata),) = displayed(lambda: claim("The loss is below 2.", measured={"loss": 1.87654}, holds=True))
+    assert data["text/plain"] == "✓ The loss is below 2. Measured: loss 1.88."
+    assert "✓ The loss is below 2." in data["text/html"]
+    fact = {"statement": "The loss is below 2", "measured": "loss 1.88", "holds": True}
+    assert metadata == {"genai_tutorial": {"claim": fact}}
+
+
+def test_page_can_link_to_the_claim():
+    ((data, _),) = displayed(lambda: claim("A < B & C", measured=1, holds=True))
+    assert f'id="{claim_anchor("A < B & C")}"' in data["text/html"]
+    assert "A &lt; B &amp; C" in data["text/html"]
+
+
+def test_false_claim_stops_the_notebook_and_says_what_was_measured():
+    with pytest.raises(ClaimError, match=r"did not hold: The loss is below 1\. Measured: 1\.88\."):
+        claim("The loss is below 1", measured=1.87654, holds=1.87654 < 1)
+
+
+def test_reader_sees_the_sentence_and_not_the_inside_of_claim():
+    assert ClaimError("this did not hold")._render_traceback_() == ["ClaimError: this did not hold"]
+
+
+@pytest.mark.parametrize("holds", [True, np.bool_(True), np.array(1) < 2, torch.tensor(1.0) < 2])
+def test_truth_may_come_from_numpy_or_torch(holds: object, capsys: pytest.CaptureFixture):
+    claim("So it is", measured=1, holds=holds)
+    assert capsys.readouterr().out == "✓ So it is. Measured: 1.\n"
+
+
+@pytest.mark.parametrize("holds", [np.bool_(False), torch.tensor(1.0) > 2])
+def test_falsehood_may_come_from_numpy_or_torch(holds: object):
+    with pytest.raises(ClaimError):
+        claim("So it is", measured=1, holds=holds)
+
+
+@pytest.mark.parametrize("holds", [1, 0.97, "yes", None, torch.tensor(0.97), np.array([True, True])])
+def test_what_only_looks_true_is_refused(holds: object):
+    with pytest.raises(TypeError, match="write the comparison"):
+        claim("Accuracy is above 90%", measured=0.97, holds=holds)
+
+
+def test_empty_statement_is_refused():
+    with pytest.raises(ValueError, match="say in one sentence"):
+        claim(" . ", measured=1, holds=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (7, "7"),
+        (1234567, "1,234,567"),
+        (0.0, "0.00"),
+        (0.5, "0.500"),
+        (99.96, "100"),
+        (999.4, "999"),
+        (999.6, "1,000"),
+        (-1234.5, "-1,234"),
+        (0.00012345, "0.000123"),
+        (0.0000123, "1.2e-05"),
+        (math.inf, "inf"),
+        (np.float32(0.25), "0.250"),
+        (torch.tensor(3), "3"),
+    ],
+)
+def test_numbers_have_three_digits(number: object, text: str):
+    assert format_number(number) == text
+
+
+def test_interval_is_written_by_its_own_rule():
+    interval = Interval(mean=0.924, low=0.916, high=0.932)
+    assert format_measured({"accuracy": interval, "images": 5}) == f"accuracy {interval}, images 5"
+
+
+@pytest.mark.parametrize("measured", ["fast", True, [1, 2], None])
+def test_only_numbers_are_measured(measured: object):
+    # The shape checker, where it runs, is first to refuse them.
+    with pytest.raises(TypeError, match=r"must be a number|Type-check error"):
+        claim("So it is", measured=measured, holds=True)
+
+
+def test_nothing_measured_is_refused():
+    with pytest.raises(ValueError, match="at least one number"):
+        claim("So it is", measured={}, holds=True)

@@ -1,0 +1,141 @@
+"""Kernels are started here: the tests share runs as far as they can."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from genai_tutorial.notebook import execute as execute_module
+from genai_tutorial.notebook.execute import ExecutionError, execute, executed_text, normalise
+from genai_tutorial.notebook.frames import WIDGET_VIEW
+
+EVERYTHING = """from matplotlib import pyplot
+from PIL import Image
+from genai_tutorial.notebook import Frames, claim, setup, show
+device = setup(seed=0)
+figure, axes = pyplot.subplots()
+axes.scatter(*__import__("torch").rand(2, 30), s=80, alpha=0.5)
+show(figure, alt="Thirty dots at random.")
+claim("Two and two make four", measured=2 + 2, holds=2 + 2 == 4)"""
+SLIDER = 'Frames([Image.new("RGB", (9, 9), (i, 0, 0)) for i in (0, 99)], ["a", "b"], "A square.", "shade")'
+QUIET = """from tqdm import tqdm
+from genai_tutorial.training import progress_bar
+print(sum(progress_bar(range(3))) + sum(tqdm(range(3))), {1: 2}, {"b", "a", "c"})"""
+LOUD = "import ipywidgets\nipywidgets.IntSlider()"
+
+
+def write(path: Path, *sources: str) -> Path:
+    notebook = new_notebook(cells=[new_markdown_cell("# A title\n\n## A section"), *map(new_code_cell, sources)])
+    notebook.metadata.update(
+        genai_tutorial={"chapter": 9}, widgets={"x": 1}, kernelspec={"name": "other", "display_name": "Other"}
+    )
+    notebook.cells[1].metadata.update(tags=["hide-input"], execution={"x": 1}, collapsed=False)
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, list[str], list]:
+    """What the first and the second run wrote and said."""
+    path = write(tmp_path_factory.mktemp("executed") / "09_all.ipynb", EVERYTHING, SLIDER, QUIET)
+    said: list[str] = []
+    results = execute([path], report=said.append)
+    first = path.read_text("utf8")
+    results += execute([path], report=said.append)
+    return first, path.read_text("utf8"), said, results
+
+
+def test_second_run_gives_the_same_bytes(twice):
+    first, second, said, results = twice
+    assert first == second
+    assert [result.changed for result in results] == [True, False]
+    assert results[0].size == len(first.encode())
+    assert said[0].startswith("09_all.ipynb: rewritten, 0.0")
+    assert said[1].startswith("09_all.ipynb: unchanged, 0.0")
+
+
+def test_everything_is_shown_and_nothing_else(twice):
+    notebook = json.loads(twice[0])
+    outputs = [output for cell in notebook["cells"][1:] for output in cell["outputs"]]
+    assert [output["output_type"] for output in outputs] == ["display_data", "display_data", "execute_result", "stream"]
+    assert outputs[0]["metadata"] == {"image/png": {"alt": "Thirty dots at random."}}
+    assert "claim" in outputs[1]["metadata"]["genai_tutorial"]
+    assert outputs[2]["data"].keys() == {"image/png", "text/html", "text/plain"}
+    assert outputs[3]["name"] == "stdout"
+
+
+def test_only_the_books_own_metadata_stays(twice):
+    notebook = json.loads(twice[0])
+    assert notebook["metadata"].keys() == {"genai_tutorial", "kernelspec", "language_info"}
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert notebook["cells"][1]["metadata"] == {"tags": ["hide-input"]}
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (
+            "x = 1\n1 / 0",
+            r"09_bad\.ipynb, cell 3 under “A section”: ZeroDivisionError: division by zero\n    x = 1\n    1 / 0",
+        ),
+        ("import socket\nsocket.gethostbyname('pypi.org')", r"cell 3 .*OutsideConnection: .* tried to reach pypi\.org"),
+        ("import os\nos._exit(1)", r"cell 3 .*process died"),
+        (LOUD, r"(?s)live widget.*\n    import ipywidgets"),
+    ],
+)
+def test_failing_cell_is_named_and_the_file_stays(tmp_path: Path, source: str, reason: str):
+    path = write(tmp_path / "09_bad.ipynb", "print('fine')", source)
+    before = path.read_bytes()
+    with pytest.raises(ExecutionError, match=reason):
+        execute([path])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_endless_cell_is_stopped(tmp_path: Path):
+    path = write(tmp_path / "09_slow.ipynb", "while True: pass")
+    with pytest.raises(ExecutionError, match=r"cell 2 .*longer than 2 seconds"):
+        executed_text(path, seconds_a_cell=2)
+
+
+def named(*sources: str) -> dict[str, str]:
+    notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+    normalise(notebook)
+    return {cell.source: cell.id for cell in notebook.cells}
+
+
+def test_a_cell_keeps_its_id_when_another_is_inserted():
+    before, after = named("a", "b"), named("new", "a", "b")
+    assert {source: after[source] for source in before} == before
+
+
+def test_equal_cells_have_ids_of_their_own():
+    notebook = new_notebook(cells=[new_code_cell("a"), new_code_cell("a"), new_markdown_cell("a")])
+    normalise(notebook)
+    assert len({cell.id for cell in notebook.cells}) == 3
+    nbformat.validate(notebook)
+
+
+def test_graded_cell_is_named_by_its_grade_id():
+    notebook = new_notebook(cells=[new_code_cell("a", metadata={"nbgrader": {"grade_id": "ex-9-1"}})])
+    normalise(notebook)
+    assert notebook.cells[0].id == "ex-9-1"
+    assert notebook.cells[0].metadata.nbgrader.grade_id == "ex-9-1"
+
+
+def test_widget_view_beside_a_page_is_taken_out():
+    notebook = new_notebook(cells=[new_code_cell("a")])
+    data = {WIDGET_VIEW: {"model_id": "1"}, "text/html": "<p>", "text/plain": "p"}
+    notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", data)]
+    normalise(notebook)
+    assert notebook.cells[0].outputs[0].data.keys() == {"text/html", "text/plain"}
+
+
+def test_large_file_is_remarked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = write(tmp_path / "09_large.ipynb", "print()")
+    monkeypatch.setattr(execute_module, "executed_text", lambda *_, **__: "x" * 1_600_000)
+    said: list[str] = []
+    execute([path], report=said.append)
+    assert "larger than 1.5 MB" in said[-1]

@@ -1,0 +1,117 @@
+import base64
+import io
+import json
+import re
+
+import pytest
+from PIL import Image
+
+from genai_tutorial.notebook import Frames
+from genai_tutorial.notebook import frames as frames_module
+from genai_tutorial.notebook.frames import WIDGET_VIEW
+
+SHADES = [0, 60, 120, 180]
+
+
+def pictures(shades: list[int] = SHADES) -> list[Image.Image]:
+    return [Image.new("RGB", (40, 20), (shade, 0, 0)) for shade in shades]
+
+
+def one_slider(**more: object) -> Frames:
+    return Frames(pictures(), ["a", "b", "c", "d"], "A red square.", "shade", **more)
+
+
+def two_sliders() -> Frames:
+    return Frames.grid(pictures(), {"x": [1, 2], "y": [0.5, 1.0]}, "A red square.")
+
+
+def embedded(html: str) -> dict:
+    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)[1])
+
+
+def shade(content: str) -> int:
+    return Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB").getpixel((0, 0))[0]
+
+
+def test_page_has_every_frame_with_its_text():
+    html = one_slider().to_html()
+    data = embedded(html)
+    assert data["sliders"] == [{"name": "shade", "labels": ["a", "b", "c", "d"]}]
+    assert data["alts"] == [f"A red square (shade {label})." for label in "abcd"]
+    first = re.search(r'<img src="data:image/png;base64,([^"]+)" alt="A red square \(shade a\)\."', html)[1]
+    assert [shade(content) for content in (first, *data["frames"])] == SHADES
+
+
+def test_last_slider_varies_fastest():
+    data = embedded(two_sliders().to_html())
+    assert data["sliders"] == [{"name": "x", "labels": ["1", "2"]}, {"name": "y", "labels": ["0.5", "1.0"]}]
+    assert data["alts"][1:3] == ["A red square (x 1, y 1.0).", "A red square (x 2, y 0.5)."]
+
+
+def test_same_frames_are_the_same_page():
+    assert one_slider().to_html() == one_slider().to_html()
+
+
+def test_page_asks_no_other_host():
+    html = re.sub(r"[A-Za-z0-9+/=]{100,}", "", two_sliders().to_html())
+    assert re.findall(r"https?:|//\w|@import|url\(", html) == []
+
+
+def test_captions_are_text_and_not_markup():
+    html = one_slider(captions=["first\nline", "</script><b>", "c", "d"]).to_html()
+    assert '<div class="shown">first\nline</div><div>&lt;/script&gt;&lt;b&gt;</div>' in html
+
+
+def test_labels_cannot_break_out_of_the_script():
+    frames = Frames(pictures(), ["</script>", "<!--", "c", "d"], "A red square.", "<b>")
+    html = frames.to_html()
+    assert embedded(html)["sliders"][0]["labels"][:2] == ["</script>", "<!--"]
+    assert html.count("</script>") == 2
+
+
+def test_each_frame_may_have_a_text_of_its_own():
+    frames = Frames(pictures(), list("abcd"), ["Black.", "Dark red.", "Red.", "Light red."], "shade")
+    assert embedded(frames.to_html())["alts"][1] == "Dark red (shade b)."
+
+
+def test_committed_output_has_page_picture_and_text_and_no_widget():
+    data, metadata = one_slider()._repr_mimebundle_()
+    assert data.keys() == {"text/html", "image/png", "text/plain"}
+    assert data["text/plain"] == "[Interactive figure: A red square. Sliders: shade: a, b, c, d]"
+    assert metadata == {"image/png": {"alt": "A red square (shade a)."}, "genai_tutorial": {"frames": 4}}
+
+
+def test_live_kernel_gets_a_widget_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(frames_module, "_has_live_kernel", lambda: True)
+    frames = one_slider()
+    data, _ = frames._repr_mimebundle_()
+    assert data[WIDGET_VIEW]["model_id"] == frames._live.model_id
+
+
+def test_widget_shows_the_frame_that_its_sliders_choose():
+    frames = Frames.grid(pictures(), {"x": [1, 2], "y": [0.5, 1.0]}, "A red square.", captions=["p", "q", "r", "<s>"])
+    view, x, y = frames.widget().children
+    assert "A red square (x 1, y 0.5)." in view.value
+    x.value, y.value = "2", "1.0"
+    assert "A red square (x 2, y 1.0)." in view.value
+    assert "&lt;s&gt;" in view.value
+    assert shade(re.search(r"base64,([^\"]+)", view.value)[1]) == SHADES[3]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": ["a", "b"]}, "need 2 frames, got 4"),
+        ({"labels": ["a", "b", "c", "a"]}, "must differ"),
+        ({"labels": [1, "1", 2, 3]}, "must differ"),
+        ({"captions": ["a"]}, "need 4 captions, got 1"),
+        ({"alt": ["one", "two"]}, "need 4 alternative texts, got 2"),
+        ({"alt": ""}, "alt is empty"),
+        ({"frames": pictures()[:1], "labels": ["a"]}, "at least 2 frames"),
+        ({"frames": [*pictures()[:3], Image.new("RGB", (50, 20))]}, "one size"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change: dict, message: str):
+    usual = {"frames": pictures(), "labels": list("abcd"), "alt": "A red square.", "name": "shade"}
+    with pytest.raises(ValueError, match=message):
+        Frames(**(usual | change))

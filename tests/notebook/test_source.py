@@ -1,0 +1,54 @@
+import inspect
+from pathlib import Path
+
+import pytest
+
+from genai_tutorial.data import require
+from genai_tutorial.notebook import show_source
+from genai_tutorial.notebook.frames import Frames
+from genai_tutorial.notebook.source import repository_address, source_text
+from genai_tutorial.transformer import RMSNorm
+from tests.notebook.shown import displayed
+
+
+def test_source_is_the_files_own_and_names_the_file():
+    ((data, metadata),) = displayed(lambda: show_source(RMSNorm))
+    assert data["text/plain"] == inspect.getsource(RMSNorm).rstrip()
+    assert f"```python\n{data['text/plain']}\n```" in data["text/markdown"]
+    address = f"{repository_address()}/blob/main/genai_tutorial/transformer/norms.py"
+    assert f"`RMSNorm` in [`genai_tutorial/transformer/norms.py`]({address})" in data["text/markdown"]
+    fact = {"module": "genai_tutorial.transformer.norms", "name": "RMSNorm", "docstring": True}
+    assert metadata == {"genai_tutorial": {"source": fact}}
+
+
+def test_method_is_shown_flush_left():
+    ((data, metadata),) = displayed(lambda: show_source(RMSNorm.forward))
+    assert data["text/plain"].startswith("def forward(")
+    assert metadata["genai_tutorial"]["source"]["name"] == "RMSNorm.forward"
+
+
+def test_no_path_of_this_machine_is_shown():
+    ((data, _),) = displayed(lambda: show_source(require))
+    assert str(Path(inspect.getfile(require)).parents[2]) not in data["text/markdown"]
+
+
+def test_code_with_a_fence_inside_gets_a_longer_one():
+    ((data, _),) = displayed(lambda: show_source(show_source))
+    assert "\n````python\n" in data["text/markdown"]
+
+
+def test_without_docstrings_the_code_is_the_same_code():
+    whole, bare = source_text(Frames), source_text(Frames, docstring=False)
+    assert '"""' in whole
+    assert '"""' not in bare
+    compile(bare, "bare", "exec")
+    assert [line for line in whole.splitlines() if "def " in line] == [
+        line for line in bare.splitlines() if "def " in line
+    ]
+    assert "\n\n\n" not in bare
+
+
+@pytest.mark.parametrize("thing", [Path, len, "RMSNorm", 3, lambda: 0])
+def test_only_parts_of_the_package_are_shown(thing: object):
+    with pytest.raises(TypeError, match="of genai_tutorial itself"):
+        show_source(thing)
