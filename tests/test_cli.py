@@ -277,7 +277,9 @@ def test_train_sample_and_doctor(command, mistake, tiny):
     assert command(*arguments, "2")[1] != first
     assert command(*arguments, "1", "--temperature", "0")[1] == command(*arguments, "2", "--temperature", "0")[1]
 
-    assert f"  ok       tiny (trained here, in {tiny}): {loss:.3f} nats per character" in command("doctor")[1]
+    examined = command("doctor")[1]
+    assert "recipes for genai-tutorial train: tiny\n" in examined
+    assert f"  ok       tiny (trained here, in {tiny}): {loss:.3f} nats per character" in examined
     for wrong in (["--prompt", "Zoë"], ["--prompt", ""], ["--temperature", "nan"], ["--top-p", "0"]):
         mistake(2, "sample", "tiny", "--folder", tiny, *wrong)
     (tiny / "tiny.safetensors").write_bytes(b"damaged")

@@ -93,13 +93,11 @@ def chapters() -> None:
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="The model; doctor lists them.")],
+    name: Annotated[str, typer.Argument(help="The model; `genai-tutorial doctor` lists them.")],
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an earlier run in this folder stopped.")
     ] = False,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Stop after this step; the recipe's own number else.")
-    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="How many; the recipe's own number else.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; CUDA where there is one else.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where checkpoints and the model are written.")] = None,
 ) -> None:
@@ -111,7 +109,7 @@ def train(
     Examples:
 
     - `genai-tutorial train shakespeare` makes the model that chapter 4 loads
-    - `genai-tutorial train shakespeare --steps 50 --folder try` tries the first 50 steps
+    - `genai-tutorial train shakespeare --steps 50 --folder try` makes a short run of 50 steps
     - `genai-tutorial train shakespeare --resume` goes on after a stop
     """
     from genai_tutorial.cli.models import train_model
@@ -121,7 +119,7 @@ def train(
 
 @app.command()
 def sample(
-    name: Annotated[str, typer.Argument(help="The model; doctor lists them.")],
+    name: Annotated[str, typer.Argument(help="The model; `genai-tutorial doctor` lists them.")],
     prompt: Annotated[str, typer.Option(help="How the text begins.")] = "\n",
     temperature: Annotated[
         float, typer.Option(min=0, help="Below 1 plays safe, above 1 risks more, 0 is greedy.")

@@ -107,9 +107,10 @@ def examine_data() -> Iterator[Finding]:
 
 
 def examine_models() -> Iterator[Finding]:
-    """Each model that comes with the package or was trained here, by loading it."""
+    """The recipes, and each model that comes with the package or was trained here, by loading it."""
     from genai_tutorial import pretrained
 
+    yield Finding(True, f"recipes for genai-tutorial train: {', '.join(pretrained.names())}")
     mine = pretrained.trained_folder()
     for name in pretrained.names():
         for folder, origin in ((None, "comes with the package"), (mine, f"trained here, in {mine}")):

@@ -28,8 +28,8 @@ def test_agrees_with_scikit_learn_in_any_chunks(queries, references, seed, draw)
 
 
 def test_a_copy_is_at_distance_zero_and_a_hair_is_measured():
-    # Far from the origin, where ‖a‖² + ‖b‖² − 2ab in float32 would be off by whole units.
-    references = images(200, seed=0) + 100
+    # Far from the origin, where ‖a‖² + ‖b‖² − 2ab in float32 is off by more than the distance itself.
+    references = images(200, seed=0) + 3000
     assert (nearest_neighbours(references, references).distances == 0).all()
     nearly = references.double()
     nearly[:, 0, 0] += 1e-6
