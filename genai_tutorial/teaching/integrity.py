@@ -44,10 +44,9 @@ _HEAP_TYPE = 1 << 9  # a class made by Python code; the attributes of the others
 
 
 class Snapshot:
-    """How the libraries and the notebook's names stood before the student's code ran."""
+    """How the libraries stood before any student's code ran."""
 
-    def __init__(self, names: dict) -> None:
-        self.names = dict(names)
+    def __init__(self) -> None:
         self._places = [(place, dict(_callables(place)), frozenset(vars(place))) for place in _places()]
         self._modules = {name: module for name, module in sys.modules.items() if _is_guarded(name)}
         self._paths = [(paths, list(paths)) for paths in (sys.meta_path, sys.path, sys.path_hooks)]

@@ -23,15 +23,15 @@ class Run:
         """Run the cells in the instructor's order; the student's notebook decides nothing but its own answers."""
         for code in self._exercise.setup:
             self._given(room, code)
-        snapshot, imports, exports = False, [], []
+        kept, imports, exports = False, [], []
         for part in self._exercise.parts:
             if part.kind == "given":
                 self._given(room, part.cell.source)
-                exports += names_bound(part.cell.source) if snapshot else []
+                exports += names_bound(part.cell.source) if kept else []
             elif part.kind == "solution":
-                if not snapshot:
-                    room.ask("snapshot")
-                    snapshot = True
+                if not kept:
+                    room.ask("keep")
+                    kept = True
                 if part.grade_id in self._answers:
                     reply = room.ask("cell", source=self._answers[part.grade_id])
                     self.output += str(reply["output"])

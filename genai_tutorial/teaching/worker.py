@@ -7,6 +7,7 @@ exercise's cells in it. Elsewhere each exercise gets a process of its own from t
 import ast
 import builtins
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -54,12 +55,12 @@ class _Output(io.TextIOBase):
 class Room:
     """Where the cells of one exercise run: an IPython session in a confined process."""
 
-    def __init__(self, shell, characters: int) -> None:
+    def __init__(self, shell, libraries: integrity.Snapshot, characters: int) -> None:
         self._shell = shell
         self._names = shell.user_ns
         self._characters = characters
-        self._snapshot: integrity.Snapshot | None = None
-        self._tests: dict | None = None
+        self._libraries = libraries
+        self._tests: dict = {}
 
     def cell(self, source: str) -> dict:
         """Run one cell as Jupyter would, and say how it ended and what it printed."""
@@ -73,9 +74,9 @@ class Room:
                 error = caught
         return {"error": _describe(error), "output": output.text()}
 
-    def snapshot(self) -> dict:
-        """Remember how everything stands, before any of the student's code runs."""
-        self._snapshot = integrity.Snapshot(self._names)
+    def keep(self) -> dict:
+        """Keep the names that the set-up has made, before any of the student's code runs."""
+        self._tests = {**self._names, "__builtins__": builtins}
         return {}
 
     def tests(self, source: str, imports: str, exports: list[str]) -> dict:
@@ -84,9 +85,7 @@ class Room:
         The tests see the set-up's names as they were, the instructor's imports, and of the student's names only those
         that the exercise asks for.
         """
-        changed = self._snapshot.restore()
-        if self._tests is None:
-            self._tests = {**self._snapshot.names, "__builtins__": builtins}
+        changed = self._libraries.restore()
         names = self._tests
         names.update({name: self._names[name] for name in exports if name in self._names})
         classes = tuple(names[name] for name in exports if isinstance(names.get(name), type))
@@ -136,7 +135,7 @@ def _describe(error: BaseException | None) -> dict | None:
     return {"name": type(error).__name__, "message": message, "raised_in": kind, "frames": frames[:1] + frames[1:][-5:]}
 
 
-def _serve(settings: dict, scratch: str, commands: TextIO, replies: TextIO, shell) -> None:
+def _serve(settings: dict, scratch: str, commands: TextIO, replies: TextIO, shell, libraries) -> None:
     """Confine this process and answer requests until there are no more."""
     os.chdir(scratch)
     os.environ.update(HOME=scratch, TMPDIR=scratch, TEMP=scratch, TMP=scratch)
@@ -154,7 +153,7 @@ def _serve(settings: dict, scratch: str, commands: TextIO, replies: TextIO, shel
         landlock, filtered = linux.confine(linux.libraries(settings["secrets"]), scratch)
     found = guard.probe(settings["secrets"], os.path.dirname(scratch), limits["memory"])
     guard.install(settings["secrets"], scratch)
-    room = Room(shell, limits["characters"])
+    room = Room(shell, libraries, limits["characters"])
     how = {"landlock": landlock, "filter": filtered, "namespaces": settings["namespaces"]}
     for line in commands:
         request = json.loads(line)
@@ -168,7 +167,7 @@ def _serve(settings: dict, scratch: str, commands: TextIO, replies: TextIO, shel
     os._exit(0)
 
 
-def _prepare(modules: list[str]) -> tuple[object, list[str]]:
+def _prepare(modules: list[str]) -> tuple[object, integrity.Snapshot, list[str]]:
     """Import what the chapter's exercises need, and start IPython, all before any student's code is near."""
     missing = []
     for name in modules:
@@ -184,14 +183,15 @@ def _prepare(modules: list[str]) -> tuple[object, list[str]]:
     for method in ("showtraceback", "showsyntaxerror", "showindentationerror"):
         setattr(shell, method, lambda *args, **kwargs: None)  # errors travel as data
     shell.enable_gui = lambda gui=None: None  # there is no window for "%matplotlib inline" to prepare
-    return shell, missing
+    return shell, integrity.Snapshot(), missing
 
 
 def _fork_rooms(control: socket.socket) -> None:
     """Load everything once, then fork one confined process for each exercise."""
     settings = json.loads(sys.stdin.readline())
     settings["namespaces"] = linux.enter_namespaces(settings["secrets"])
-    shell, missing = _prepare(settings["modules"])
+    shell, libraries, missing = _prepare(settings["modules"])
+    gc.freeze()  # the collector of a room then leaves alone, and so does not copy, the memory that all rooms share
     control.send(json.dumps({"missing": missing}).encode())
     while True:
         scratch, pipes, _, _ = socket.recv_fds(control, 1 << 16, 2)
@@ -207,7 +207,7 @@ def _fork_rooms(control: socket.socket) -> None:
                 os.fdopen(pipes[0], encoding="utf-8") as commands,
                 os.fdopen(pipes[1], "w", encoding="utf-8") as replies,
             ):
-                _serve(settings, scratch.decode(), commands, replies, shell)
+                _serve(settings, scratch.decode(), commands, replies, shell, libraries)
         for pipe in pipes:
             os.close(pipe)
         control.send(str(child).encode())
@@ -233,8 +233,8 @@ def main() -> None:
         _fork_rooms(socket.socket(fileno=int(sys.argv[1])))
     commands, replies = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
     settings = {**json.loads(commands.readline()), "namespaces": False}
-    shell, _ = _prepare(settings["modules"])
-    _serve(settings, settings["scratch"], commands, replies, shell)
+    shell, libraries, _ = _prepare(settings["modules"])
+    _serve(settings, settings["scratch"], commands, replies, shell, libraries)
 
 
 if __name__ == "__main__":
