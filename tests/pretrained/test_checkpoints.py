@@ -1,0 +1,91 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+from genai_tutorial.data import load_shakespeare
+from genai_tutorial.pretrained import RECIPES, card, held_out_loss, load, names, recipe, sample_text
+from genai_tutorial.pretrained.checkpoints import PUBLISHED
+
+FOUR_MEGABYTES = 4_000_000
+FIELDS = {
+    "name", "title", "command", "recipe", "parameters", "seed", "steps", "seconds", "machine", "metrics",
+    "held_out_while_training", "tokenizer", "data", "licence", "sha256", "bytes",
+}  # fmt: skip
+WITH_FILES = [one.name for one in RECIPES if one.published]
+
+
+@pytest.fixture
+def copy(tmp_path):
+    for suffix in ("safetensors", "json"):
+        shutil.copy(PUBLISHED / f"shakespeare.{suffix}", tmp_path)
+    return tmp_path
+
+
+def test_the_folder_holds_the_published_models_and_nothing_else():
+    expected = {f"{name}.{suffix}" for name in WITH_FILES for suffix in ("safetensors", "json")}
+    assert {path.name for path in PUBLISHED.iterdir()} == expected
+
+
+@pytest.mark.parametrize("name", WITH_FILES)
+def test_a_card_tells_how_its_model_was_made(name):
+    about = card(name)
+    assert set(about) == FIELDS
+    assert about["recipe"] == json.loads(json.dumps(recipe(name).to_dict()))
+    assert about["command"] == f"genai-tutorial train {name}"
+    assert about["steps"] == recipe(name).steps
+    assert about["data"]["licence"].startswith("public domain")
+    weights = PUBLISHED / f"{name}.safetensors"
+    assert weights.stat().st_size == about["bytes"] <= FOUR_MEGABYTES
+    assert load(name)[0].parameter_count() == about["parameters"]
+
+
+@pytest.mark.parametrize("name", WITH_FILES)
+def test_the_cards_loss_is_measured_again(name):
+    about = card(name)
+    model, tokenizer = load(name)
+    plays = load_shakespeare()
+    assert list(plays.validation_titles) == about["metrics"]["held_out_plays"]
+    held_out = torch.tensor(tokenizer.encode(plays.validation))
+    assert len(held_out) == about["metrics"]["held_out_characters"]
+    assert held_out_loss(model, held_out) == pytest.approx(about["metrics"]["held_out_nats_per_character"], abs=2e-4)
+
+
+def test_a_loaded_model_is_ready_to_use():
+    model, tokenizer = load("shakespeare")
+    assert not model.training
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert tokenizer.vocab_size == model.config.vocab_size
+
+
+def test_a_sample_repeats_with_its_seed_and_only_then():
+    first, again, other = (sample_text("shakespeare", "ROMEO:\n", 30, seed=seed) for seed in (0, 0, 1))
+    assert first == again != other
+    assert first.startswith("ROMEO:\n")
+    assert len(first) == len("ROMEO:\n") + 30
+
+
+def test_a_sample_needs_a_prompt_of_known_characters():
+    with pytest.raises(ValueError, match="prompt is empty"):
+        sample_text("shakespeare", "")
+    with pytest.raises(ValueError, match=r"does not know: \['é'\]"):
+        sample_text("shakespeare", "é")
+
+
+def test_a_damaged_file_is_noticed(copy):
+    content = bytearray((copy / "shakespeare.safetensors").read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / "shakespeare.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=r"not the file that shakespeare\.json describes"):
+        load("shakespeare", copy)
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"carries no trained model 'shakespeare-live': train it with"):
+        load("shakespeare-live")
+    with pytest.raises(FileNotFoundError, match=r"has no trained model 'shakespeare'"):
+        card("shakespeare", tmp_path)
+    with pytest.raises(ValueError, match="no recipe 'nobody'"):
+        load("nobody")
+    assert "shakespeare" in names()
