@@ -104,14 +104,18 @@ class Frames:
         data = {
             "sliders": [{"name": name, "labels": labels} for name, labels in self.sliders.items()],
             "alts": [self.described(index) for index in range(count)],
+            "captions": self.captions,
             "frames": others,
         }
         safe = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
         width = f"max-width: {self.size[0]}px"
+        # Without JavaScript there is often no style either: <pre> keeps the lines of the first caption.
+        caption = None if self.captions is None else html.escape(self.captions[0])
+        fallback = "" if caption is None else f'<pre class="genai-frames-note">{caption}</pre>\n'
         return (
             f'<div class="genai-frames" role="group" aria-label="Interactive figure" style="{width}">'
             f"<style>{(static / 'frames.css').read_text('utf8')}</style>\n"
-            f"{self._image(0, first)}{self._captions()}"
+            f"{self._image(0, first)}{fallback}"
             f'<p class="genai-frames-note">Frame 1 of {count}. Run this cell, or open the book, to see them all.</p>'
             f'<script type="application/json">{safe}</script>\n'
             f"<script>{(static / 'frames.js').read_text('utf8')}</script></div>"
@@ -144,14 +148,8 @@ class Frames:
     def _caption(self, index: int) -> str:
         if self.captions is None:
             return ""
-        return f'<div style="white-space: pre-wrap; font-family: monospace">{html.escape(self.captions[index])}</div>'
-
-    def _captions(self) -> str:
-        if self.captions is None:
-            return ""
-        first, *others = (html.escape(text) for text in self.captions)
-        hidden = "".join(f"<div>{text}</div>" for text in others)
-        return f'<div class="genai-frames-captions" aria-live="polite"><div class="shown">{first}</div>{hidden}</div>\n'
+        style = "white-space: pre-wrap; font-family: monospace; line-height: 1.4"
+        return f'<div style="{style}">{html.escape(self.captions[index])}</div>'
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
         sliders = "; ".join(f"{name}: {', '.join(labels)}" for name, labels in self.sliders.items())

@@ -58,8 +58,11 @@ def test_page_asks_no_other_host():
 
 
 def test_captions_are_text_and_not_markup():
-    html = one_slider(captions=["first\nline", "</script><b>", "c", "d"]).to_html()
-    assert '<div class="shown">first\nline</div><div>&lt;/script&gt;&lt;b&gt;</div>' in html
+    captions = ["</pre><b>\nline", "</script><b>", "c", "d"]
+    html = one_slider(captions=captions).to_html()
+    assert embedded(html)["captions"] == captions
+    assert '<pre class="genai-frames-note">&lt;/pre&gt;&lt;b&gt;\nline</pre>' in html
+    assert html.count("</script>") == 2
 
 
 def test_labels_cannot_break_out_of_the_script():

@@ -12,9 +12,11 @@
     var data = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
     var image = figure.querySelector("img");
     var sources = [image.src].concat(data.frames.map(function (frame) { return "data:image/png;base64," + frame; }));
-    var note = figure.querySelector(".genai-frames-note");
-    if (note) note.remove();
-    var captions = Array.prototype.slice.call(figure.querySelectorAll(".genai-frames-captions > div"));
+    figure.querySelectorAll(".genai-frames-note").forEach(function (note) { note.remove(); });
+    // All captions lie in one place, so that the figure is as tall as the longest and does not jump.
+    var place = data.captions && element("div", figure, { className: "genai-frames-captions" });
+    if (place) place.setAttribute("aria-live", "polite");
+    var captions = (data.captions || []).map(function (text) { return element("div", place, { textContent: text }); });
     var timer = null, stop = function () {};
 
     function update() {
@@ -52,12 +54,14 @@
           stop = function () {};
           button.textContent = "Play";
           button.setAttribute("aria-label", "Play " + slider.name);
+          if (place) place.setAttribute("aria-live", "polite");
         };
         button.addEventListener("click", function () {
           var playing = button.textContent === "Pause";
           stop();
           if (playing) return;
           stop = halt;
+          if (place) place.setAttribute("aria-live", "off"); // nobody can listen that fast
           button.textContent = "Pause";
           button.setAttribute("aria-label", "Pause " + slider.name);
           if (+input.value === last) { move(0); update(); }
@@ -71,6 +75,7 @@
       }
       return { labels: slider.labels, position: function () { return +input.value; } };
     });
+    update();
   }
 
   document.querySelectorAll(".genai-frames:not([data-started])").forEach(function (figure) {
