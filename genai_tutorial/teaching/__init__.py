@@ -12,7 +12,8 @@ from genai_tutorial.teaching.feedback import feedback_page, grades_table
 from genai_tutorial.teaching.grade import Grader, grade
 from genai_tutorial.teaching.release import assign, release
 from genai_tutorial.teaching.results import Report, Result
-from genai_tutorial.teaching.sandbox import Limits, Protection, Sandbox
+from genai_tutorial.teaching.room import Limits
+from genai_tutorial.teaching.sandbox import Protection, Sandbox
 from genai_tutorial.teaching.submission import Submission, find_submissions, read_submission
 
 __all__ = [

@@ -10,8 +10,9 @@ from genai_tutorial.teaching.feedback import feedback_page, grades_table
 from genai_tutorial.teaching.files import check_absent, write_text
 from genai_tutorial.teaching.release import release
 from genai_tutorial.teaching.results import Report, Result
+from genai_tutorial.teaching.room import Limits, Stopped
 from genai_tutorial.teaching.run import Run
-from genai_tutorial.teaching.sandbox import Limits, Sandbox, Stopped
+from genai_tutorial.teaching.sandbox import Sandbox
 from genai_tutorial.teaching.source import modules_needed
 from genai_tutorial.teaching.submission import Submission, find_submissions, read_submission, worth_a_look
 

@@ -19,8 +19,9 @@ import torch
 
 # Libraries whose functions tests rely on; everything public or private in them is put back.
 _GUARDED = frozenset({
-    "ast", "builtins", "cmath", "collections", "copy", "decimal", "fractions", "functools", "genai_tutorial",
-    "inspect", "itertools", "json", "linecache", "math", "numpy", "operator", "pytest", "random", "re", "scipy",
+    "ast", "builtins", "cmath", "collections", "contextlib", "copy", "decimal", "fractions", "functools",
+    "genai_tutorial", "inspect", "itertools", "json", "linecache", "math", "numpy", "operator", "pytest", "random",
+    "re", "scipy",
     "sklearn", "statistics", "string", "torch", "traceback", "types", "typing", "unittest",
 })  # fmt: skip
 # These rewire themselves while they run.
@@ -96,9 +97,8 @@ def _places() -> Iterator[ModuleType | type]:
 
 def _is_rewiring(value: object, before: object) -> bool:
     """Whether this is a wrapper of torch's own, which torch puts around some functions when they are first used."""
-    if not isinstance(value, FunctionType) or not Path(value.__code__.co_filename).is_relative_to(_TORCH):
-        return False
-    return unwrap(value) is unwrap(before)
+    file = Path(value.__code__.co_filename) if isinstance(value, FunctionType) else Path()
+    return file.is_relative_to(_TORCH / "_dynamo") or (file.is_relative_to(_TORCH) and unwrap(value) is unwrap(before))
 
 
 def _full_name(place: ModuleType | type, name: str) -> str:

@@ -12,6 +12,8 @@ from typing import BinaryIO
 from genai_tutorial.data import cache_folder
 from genai_tutorial.teaching.exercises import TeachingError
 
+_LONGEST_WAIT = 120.0  # seconds, for libraries to load
+
 
 class SingleProcess:
     """A room that is a new process from the start."""
@@ -40,24 +42,27 @@ class Forker:
 
     def __init__(self, settings: dict, folder: Path) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        ours.settimeout(_LONGEST_WAIT)
+        log = folder / "errors.txt"
+        with theirs, log.open("wb") as errors:
             self._process = subprocess.Popen(
                 [*_command(), str(theirs.fileno())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                stderr=errors,
                 pass_fds=[theirs.fileno()],
                 **_clean(folder),
             )
         self._control = ours
-        with self._process.stdin as stdin:
-            stdin.write(json.dumps(settings).encode() + b"\n")
-        hello = ours.recv(1 << 16)
+        hello = b""
+        with contextlib.suppress(OSError):  # a process that has ended already is one that says nothing
+            with self._process.stdin as stdin:
+                stdin.write(json.dumps(settings).encode() + b"\n")
+            hello = ours.recv(1 << 16)
         if not hello:
-            words = self._process.stderr.read().decode(errors="replace").strip().splitlines() or ["no message"]
             self.close()
+            words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["no message"]
             raise TeachingError(f"The process that runs students' code did not start ({words[-1]}).")
-        self._process.stderr.close()
         self.missing = json.loads(hello)["missing"]
 
     @property
@@ -84,7 +89,6 @@ class Forker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(5)
-        self._process.stderr.close()
 
 
 class ForkedProcess:

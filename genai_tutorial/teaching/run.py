@@ -5,7 +5,7 @@ import copy
 from genai_tutorial.data import require
 from genai_tutorial.teaching.exercises import Exercise, Part
 from genai_tutorial.teaching.explain import explain_cell, explain_tests
-from genai_tutorial.teaching.sandbox import Room
+from genai_tutorial.teaching.room import Room
 from genai_tutorial.teaching.source import imports_of, names_bound, plain_python
 
 

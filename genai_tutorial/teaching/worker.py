@@ -52,7 +52,7 @@ class _Output(io.TextIOBase):
         return "".join(self._parts) + more
 
 
-class Room:
+class Session:
     """Where the cells of one exercise run: an IPython session in a confined process."""
 
     def __init__(self, shell, libraries: integrity.Snapshot, characters: int) -> None:
@@ -98,6 +98,8 @@ class Room:
                 value = _run_tests(source, names)
             except BaseException as caught:
                 error = caught
+        if meanwhile := self._libraries.restore():  # by the student's function, when a test called it
+            error = error or AssertionError(f"your code replaces {meanwhile[0]} while the tests run")
         threads = len(sys._current_frames()) - 1
         return {"error": _describe(error), "value": value, "changed": changed[:10], "threads": threads}
 
@@ -153,14 +155,14 @@ def _serve(settings: dict, scratch: str, commands: TextIO, replies: TextIO, shel
         landlock, filtered = linux.confine(linux.libraries(settings["secrets"]), scratch)
     found = guard.probe(settings["secrets"], os.path.dirname(scratch), limits["memory"])
     guard.install(settings["secrets"], scratch)
-    room = Room(shell, libraries, limits["characters"])
+    session = Session(shell, libraries, limits["characters"])
     how = {"landlock": landlock, "filter": filtered, "namespaces": settings["namespaces"]}
     for line in commands:
         request = json.loads(line)
         reply = (
             {"enforced": found, "how": how}
             if request["do"] == "hello"
-            else getattr(room, request["do"])(**request["with"])
+            else getattr(session, request["do"])(**request["with"])
         )
         replies.write(json.dumps({"id": request["id"], **reply}) + "\n")
         replies.flush()
@@ -183,6 +185,9 @@ def _prepare(modules: list[str]) -> tuple[object, integrity.Snapshot, list[str]]
     for method in ("showtraceback", "showsyntaxerror", "showindentationerror"):
         setattr(shell, method, lambda *args, **kwargs: None)  # errors travel as data
     shell.enable_gui = lambda gui=None: None  # there is no window for "%matplotlib inline" to prepare
+    for name in [name for name in sys.modules if name.startswith("genai_tutorial.teaching")]:
+        del sys.modules[name]  # whoever imports the grader's own modules from now on gets copies, which decide nothing
+    vars(sys.modules["genai_tutorial"]).pop("teaching", None)
     return shell, integrity.Snapshot(), missing
 
 

@@ -248,6 +248,20 @@ _TRICKS = {
         "threading.Thread(target=end, daemon=True).start()\n"
         "def double(x):\n    time.sleep(1)\n    return 0"
     ),
+    "an answer rewritten on its way": (
+        "def double(x):\n    import json\n    write = json.dumps\n"
+        "    json.dumps = lambda answer, **k: write({**answer, 'error': None}, **k)\n    return 0"
+    ),
+    "a guard asleep": (
+        "import genai_tutorial.teaching.integrity as guard, genai_tutorial.teaching.worker as worker\n"
+        "guard.Snapshot.restore = lambda self: []\nguard._is_rewiring = lambda *a: True\n"
+        "worker._describe = lambda error: None\nimport ast\nast.parse = lambda *a, **k: ast.Module([], [])\n"
+        "def double(x): return 0"
+    ),
+    "a blind compiler": (
+        "import sys\nclass Nothing:\n    def find_spec(*a): raise SystemExit(0)\nsys.meta_path.insert(0, Nothing())\n"
+        "sys.path_hooks.clear()\ndef double(x): return 0"
+    ),
     "an error that looks like none": (
         "class Quiet(BaseException):\n    def __str__(self): raise SystemExit(0)\ndef double(x): raise Quiet"
     ),
@@ -275,6 +289,29 @@ def test_libraries_are_put_back_before_the_tests(grade_notebook: Grade, trick: s
     result = grade_notebook(answered(**{**RIGHT, "ex_2": source})).results[1]
     assert result.points == 0
     assert any("put back before the tests" in remark for remark in result.attention)
+
+
+def test_libraries_replaced_while_the_tests_run_are_noticed(grade_notebook: Grade) -> None:
+    source = (
+        "import torch\ndef softmax(scores):\n    torch.allclose = lambda *a, **k: True\n"
+        "    torch.testing.assert_close = lambda *a, **k: None\n"
+        "    return torch.ones_like(scores) / scores.shape[-1]"
+    )
+    result = grade_notebook(answered(**{**RIGHT, "ex_2": source})).results[1]
+    assert result.points == 0
+    assert "while the tests run" in result.comment
+
+
+def test_an_attack_from_within_is_at_least_named(attack) -> None:
+    """Tests and answer share a process, so this one wins its points: a person is told to look at it."""
+    result = attack(
+        "def double(x):\n    import json, os, sys\n    frame = sys._getframe()\n"
+        "    while 'request' not in frame.f_locals: frame = frame.f_back\n    names = frame.f_locals\n"
+        "    forged = {'id': names['request']['id'], 'error': None, 'value': None, 'changed': [], 'threads': 0}\n"
+        "    names['replies'].write(json.dumps(forged) + '\\n'); names['replies'].flush(); os._exit(0)"
+    )
+    assert result.points == 2
+    assert "it uses _getframe" in result.attention
 
 
 def test_a_subclass_of_tensor_cannot_judge_itself(grade_notebook: Grade) -> None:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from genai_tutorial.teaching import Grader, Limits, Sandbox, TeachingError, processes, read_chapter, read_submission
-from genai_tutorial.teaching.sandbox import Stopped
+from genai_tutorial.teaching.room import Stopped
 from tests.teaching.chapters import answered, small_chapter
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what only Linux enforces")
