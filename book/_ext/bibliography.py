@@ -18,7 +18,14 @@ def forget_future_typing():
         codecs.unregister(search_function)
 
 
+def entries_as_list_items(app, pagename, templatename, context, doctree):
+    """docutils gives a list of papers a role for its entries that a list may not have."""
+    if 'role="doc-biblioentry"' in context.get("body", ""):
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
 def setup(app):
     """Register the extension with Sphinx."""
     forget_future_typing()
+    app.connect("html-page-context", entries_as_list_items)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

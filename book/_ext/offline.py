@@ -40,6 +40,8 @@ def remove_thebe(app, config):
     for event in ("builder-inited", "env-before-read-docs", "doctree-resolved"):
         listeners = app.events.listeners[event]
         listeners[:] = [one for one in listeners if not one.handler.__module__.startswith("sphinx_thebe")]
+    styles = app.registry.css_files
+    styles[:] = [(name, attributes) for name, attributes in styles if name != "sphinx-thebe.css"]
 
 
 def setup(app):

@@ -13,6 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 MODULES = re.compile(
     r"~?\b(?:jaxtyping|torch|numpy|collections\.abc|typing|pathlib|PIL\.Image|genai_tutorial(?:\.\w+)*)\.(?=[A-Z])"
 )
+SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.DOTALL)
 DRAWING = re.compile("[─│└┘┌┐┬┴├┤┼]")
 
 
@@ -25,12 +26,24 @@ class Room(SphinxDirective):
         """Return the reference."""
         name = f"genai_tutorial.{self.arguments[0]}"
         room = importlib.import_module(name)
-        lines = ["```{eval-rst}", inspect.cleandoc(room.__doc__), "", f".. module:: {name}", ""]
-        lines += [".. autosummary::", "   :nosignatures:", ""]
-        lines += [f"   {public}" for public in room.__all__]
+        things = {public: getattr(room, public) for public in room.__all__}
+        lines = ["```{eval-rst}", f".. module:: {name}", "", inspect.cleandoc(room.__doc__), ""]
+        lines += [".. list-table::", "   :class: room", ""]
+        for public, thing in things.items():
+            lines += [f"   * - :py:obj:`{public} <{name}.{public}>`", f"     - {_sentence(thing)}"]
         lines += ["", ".. rubric:: In full", ""]
-        for public in room.__all__:
-            lines += [f".. auto{_kind(getattr(room, public))}:: {public}", "   :members:", ""]
+        for public, thing in things.items():
+            if _kind(thing) == "data":
+                lines += [
+                    f".. py:data:: {public}",
+                    f"   :type: {type(thing).__name__}",
+                    "",
+                    f"   {_sentence(thing)}",
+                    "",
+                ]
+            else:
+                members = ["   :members:"] if inspect.isclass(thing) else []
+                lines += [f".. auto{_kind(thing)}:: {public}", *members, ""]
         return self.parse_text_to_nodes("\n".join([*lines, "```"]))
 
 
@@ -38,6 +51,13 @@ def _kind(thing: object) -> str:
     if inspect.isclass(thing):
         return "exception" if issubclass(thing, BaseException) else "class"
     return "function" if callable(thing) else "data"
+
+
+def _sentence(thing: object) -> str:
+    """Return what a thing is, from the first paragraph of its docstring; a constant has none of its own."""
+    if _kind(thing) == "data":
+        return f"A constant of {len(thing)} entries." if hasattr(thing, "__len__") else "A constant."
+    return " ".join(inspect.cleandoc(thing.__doc__ or "").split("\n\n")[0].split())
 
 
 def shorten_types(app, what, name, obj, options, signature, result):
@@ -66,9 +86,23 @@ def tidy_docstring(app, what, name, obj, options, lines):
     lines[:] = tidy
 
 
+def signatures_as_lines(app, pagename, templatename, context, doctree):
+    """Sphinx writes a long signature as a list without terms, which is none; write it as lines."""
+
+    def lines(signature):
+        text = signature[0]
+        for old, new in (("dl", "sig-lines"), ("dd", "sig-line")):
+            text = text.replace(f"<{old}>", f'<span class="{new}">').replace(f"</{old}>", "</span>")
+        return text
+
+    if "body" in context:
+        context["body"] = SIGNATURE.sub(lines, context["body"])
+
+
 def setup(app):
     """Register the extension with Sphinx."""
     app.add_directive("room", Room)
     app.connect("autodoc-process-signature", shorten_types)
+    app.connect("html-page-context", signatures_as_lines)
     app.connect("autodoc-process-docstring", tidy_docstring, priority=400)  # before napoleon reads sections
     return {"parallel_read_safe": True, "parallel_write_safe": True}
