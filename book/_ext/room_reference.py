@@ -14,6 +14,7 @@ MODULES = re.compile(
     r"~?\b(?:jaxtyping|torch|numpy|collections\.abc|typing|pathlib|PIL\.Image|genai_tutorial(?:\.\w+)*)\.(?=[A-Z])"
 )
 SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.DOTALL)
+LONG_NAME = re.compile(r"(?<=>)genai_tutorial(?:\.[a-z_]+)+\.([A-Z]\w+)(?=</a>)")
 DRAWING = re.compile("[─│└┘┌┐┬┴├┤┼]")
 
 
@@ -96,7 +97,7 @@ def signatures_as_lines(app, pagename, templatename, context, doctree):
         return text
 
     if "body" in context:
-        context["body"] = SIGNATURE.sub(lines, context["body"])
+        context["body"] = LONG_NAME.sub(r"\1", SIGNATURE.sub(lines, context["body"]))
 
 
 def setup(app):
