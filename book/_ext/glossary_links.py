@@ -11,6 +11,19 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 GLOSSARY = "book/glossary"
+# Words of the running text that no rule leads to their entry.
+OTHER_FORMS = {
+    "gaussian": "gaussian distribution",
+    "held-out": "held-out data",
+    "layernorm": "layer normalisation",
+    "learned vector for each position": "learned position embedding",
+    "mixture": "mixture model",
+    "normal distribution": "gaussian distribution",
+    "normalised": "normalisation",
+    "pca": "principal component analysis",
+    "responsible": "responsibility",
+    "sampled": "sampling",
+}
 
 
 def plain(text: str) -> str:
@@ -19,7 +32,7 @@ def plain(text: str) -> str:
 
 
 def candidates(text: str) -> list[str]:
-    """Return the forms under which a word may stand in the glossary: as it is, and in the singular.
+    """Return the forms under which a word may stand in the glossary: as it is, in the singular, by another name.
 
     >>> candidates("Optimizers")
     ['optimisers', 'optimiser']
@@ -32,7 +45,7 @@ def candidates(text: str) -> list[str]:
         forms.append(word[:-2])
     if word.endswith("s"):
         forms.append(word[:-1])
-    return forms
+    return forms + [OTHER_FORMS[form] for form in forms if form in OTHER_FORMS]
 
 
 def entries(env) -> dict[str, tuple[str, str]]:

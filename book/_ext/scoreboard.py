@@ -1,9 +1,8 @@
 """`{scoreboard}`: every claim of the book with what was measured for it, as the notebooks recorded it when they ran."""
 
-import json
+from itertools import groupby
 from pathlib import Path
 
-from _ext.outline import read_outline
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
@@ -15,28 +14,22 @@ class Scoreboard(SphinxDirective):
 
     def run(self):
         """Return a table for each chapter that is ready."""
-        from genai_tutorial.notebook.claims import claim_anchor
+        from genai_tutorial.notebook.chapters import chapters
+        from genai_tutorial.notebook.scoreboard import scoreboard
 
-        root, result = Path(self.env.srcdir), []
-        for chapter in (chapter for part in read_outline(root) for chapter in part.chapters if chapter.document):
-            path = root / f"{chapter.document}.ipynb"
-            self.env.note_dependency(str(path))
-            result += self.parse_text_to_nodes(f"[{chapter.number}. {chapter.title}](/{chapter.document}.ipynb)")
+        result = []
+        found = scoreboard(chapters(Path(self.env.srcdir)))
+        for chapter, claims in groupby(found, key=lambda claim: claim.chapter):
+            self.env.note_dependency(str(chapter.path))
+            result += self.parse_text_to_nodes(f"[{chapter.number}. {chapter.title}](/notebooks/{chapter.path.name})")
             result[-1]["classes"].append("scoreboard-chapter")
             rows = []
-            for claim in recorded_claims(json.loads(path.read_text("utf8"))):
-                place = f"{SCHEME}{chapter.document}#{claim_anchor(claim['statement'])}"
-                link = nodes.reference("", claim["statement"] + ".", refuri=place, internal=True)
-                rows.append((link, nodes.Text(claim["measured"])))
+            for claim in claims:
+                place = f"{SCHEME}notebooks/{chapter.path.stem}#{claim.anchor}"
+                link = nodes.reference("", claim.statement + ".", refuri=place, internal=True)
+                rows.append((link, nodes.Text(claim.measured)))
             result.append(table(("Claim", "Measured"), rows, classes=["scoreboard"]))
         return result
-
-
-def recorded_claims(notebook: dict) -> list[dict]:
-    """Return the claims that a notebook's cells left with their outputs."""
-    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", ()))
-    facts = (output.get("metadata", {}).get("genai_tutorial", {}) for output in outputs)
-    return [fact["claim"] for fact in facts if "claim" in fact]
 
 
 def table(titles: tuple[str, ...], rows: list[tuple[nodes.Node, ...]], classes: list[str]) -> nodes.table:

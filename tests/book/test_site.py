@@ -145,13 +145,14 @@ def test_data_sets_are_named_with_their_licences(site):
             assert fact in text
 
 
-def test_papers_that_chapters_link_to_are_in_the_bibliography():
+def test_papers_that_the_book_and_the_package_name_are_in_the_bibliography():
     bibliography = (ROOT / "book" / "references.bib").read_text("utf8")
     paper = re.compile(r"https?://(?:www\.)?(?:arxiv\.org/(?:abs|pdf)/([\d.]+\d)|doi\.org/([^\s)\"<>]+))")
+    sources = [*NOTEBOOKS, *sorted((ROOT / "genai_tutorial").rglob("*.py"))]
     missing = {
         match[0]
-        for notebook in NOTEBOOKS
-        for match in paper.finditer(notebook.read_text("utf8"))
+        for source in sources
+        for match in paper.finditer(source.read_text("utf8"))
         if (match[1] or match[2]).rstrip(".,;\\") not in bibliography
     }
     assert missing == set()
