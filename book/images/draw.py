@@ -1,6 +1,6 @@
 """Draw the book's logo, favicon, Colab badge and the picture on its first page, as SVG files with no outside reference.
 
-Run it from anywhere: `python book/images/draw.py`. Needs Pillow, NumPy, and fontTools (which comes with matplotlib).
+Run it from anywhere: `python book/images/draw.py`. Needs Pillow, NumPy, fontTools (from matplotlib) and brotli.
 """
 
 import io
