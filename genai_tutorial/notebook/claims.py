@@ -92,8 +92,8 @@ def format_number(number: Number) -> str:
         number = number.item()  # a scalar of NumPy or PyTorch
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise TypeError(f"measured must be a number, an interval or a mapping of them, got {number!r}.")
-    if isinstance(number, int):
-        return f"{number:,}"
+    if isinstance(number, int) or number == 0:
+        return f"{number:,.0f}"  # an exact zero is not 0.00, which could be anything small
     if not math.isfinite(number):
         return str(number)
     if number != 0 and abs(number) < 1e-4:
