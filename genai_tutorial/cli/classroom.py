@@ -23,6 +23,9 @@ def grade_submissions(chapter: str, submissions: Sequence[Path], folder: Path, o
         look = ", ".join(result.exercise for result in report.results if result.attention)
         table.add_row(report.student, f"{report.points:g} of {report.max_points:g}", f"{report.waiting:g}", look)
     Console().print(table)
+    enforced = [str(protection) for protection in reports[0].protections if protection.enforced] if reports else []
+    if enforced:
+        print(f"While it ran: {'; '.join(enforced)}.")
     for line in dict.fromkeys(line for report in reports for line in report.unprotected):
         print(f"This system could not enforce: {line}", file=sys.stderr)
     print(f"The points are in {folder / 'grades.csv'}, the feedback for students in {folder / 'feedback'}.")

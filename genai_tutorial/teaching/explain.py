@@ -1,5 +1,7 @@
 """Saying in sentences what went wrong, without telling what the hidden tests are."""
 
+import ast
+
 
 def explain_cell(error: dict | None) -> list[str]:
     """What to say about an error in the student's own cell."""
@@ -21,12 +23,12 @@ def explain_tests(error: dict, source: str) -> list[str]:
         >>> frame = {"where": "tests", "line": 1, "text": "assert f(1) == 2"}
         >>> error = {"name": "AssertionError", "message": "f(1) is 3", "frames": [frame]}
         >>> explain_tests(error, "assert f(1) == 2")
-        ['A test failed: f(1) is 3 (the test says: assert f(1) == 2).']
+        ['A test failed: f(1) is 3 (the test asks whether f(1) == 2).']
     """
     line = next((frame for frame in error["frames"] if frame["where"] == "tests"), None)
     hidden = line is None or line["line"] in _hidden_lines(source)
     test = "A hidden test" if line and hidden else "A test"
-    shown = "" if hidden else f" (the test says: {line['text']})"
+    shown = "" if hidden else _asked(source, line)
     if error["name"] == "AssertionError":
         message = error["message"].strip()
         return [f"{test} failed{': ' + message if message else ''}{shown}."]
@@ -35,6 +37,14 @@ def explain_tests(error: dict, source: str) -> list[str]:
     if error["name"] == "SystemExit":
         return [f"Your code ended the program (sys.exit or the like) during {test.lower()}{_own_line(error)}."]
     return [f"{test} ended with {_named(error)}{_own_line(error)}{shown}."]
+
+
+def _asked(source: str, line: dict) -> str:
+    """What a visible test asks, whole even where it stands on several lines, without its message."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Assert) and node.lineno <= line["line"] <= node.end_lineno:
+            return f" (the test asks whether {ast.unparse(node.test)})"
+    return f" (the test says: {line['text']})"
 
 
 def _named(error: dict) -> str:

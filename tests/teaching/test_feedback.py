@@ -47,7 +47,7 @@ def test_a_page_says_what_was_earned_what_waits_and_how_it_was_run() -> None:
         )
     )
     assert "2 of 4.5 points, and up to 2.5 more from a person" in page
-    assert "has no network (system-call filter)" in page
+    assert "in a process of their own" in page
     assert "could not enforce" not in page
 
 

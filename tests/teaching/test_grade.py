@@ -7,6 +7,7 @@ import nbformat
 import pytest
 
 from genai_tutorial.teaching import Grader, Report, Result, TeachingError, grade, read_chapter, release
+from genai_tutorial.teaching.explain import explain_tests
 from tests.teaching.chapters import answered, cell_of, exercise, small_chapter
 
 Grade = Callable[[nbformat.NotebookNode], Report]
@@ -56,9 +57,14 @@ def test_other_right_answers_have_all_points(grade_notebook: Grade) -> None:
 def test_a_wrong_answer_is_told_which_visible_test_failed(attack) -> None:
     result = attack("def double(x): return x + 1")
     assert result.points == 0
-    assert result.comment == (
-        'A test failed: double(2) should be 4 (the test says: assert double(2) == 4, "double(2) should be 4").'
-    )
+    assert result.comment == ("A test failed: double(2) should be 4 (the test asks whether double(2) == 4).")
+
+
+def test_a_test_on_several_lines_is_told_whole_and_without_its_message() -> None:
+    frame = {"where": "tests", "line": 2, "text": "f(1)"}
+    error = {"name": "AssertionError", "message": "f(1) is 3", "frames": [frame]}
+    told = explain_tests(error, "assert (\n    f(1)\n    == 2\n), 'f(1) is 3'")
+    assert told == ["A test failed: f(1) is 3 (the test asks whether f(1) == 2)."]
 
 
 def test_an_answer_made_for_the_visible_tests_fails_the_hidden_ones_which_stay_hidden(attack) -> None:
