@@ -1,0 +1,238 @@
+"""Byte-level byte-pair encoding: any text into a few thousand kinds of tokens, and exactly back."""
+
+import functools
+import heapq
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Literal
+
+import regex
+
+from genai_tutorial.tokenization.files import read_book, read_hugging_face, write_book, write_hugging_face
+from genai_tutorial.tokenization.patterns import PreTokenizer
+from genai_tutorial.tokenization.stream import StreamDecoder
+from genai_tutorial.tokenization.vocabulary import check_text, check_vocabulary
+
+
+class WordCache(dict[str, list[int]]):
+    """Remembers the tokens of the words that have come, because the same words come again and again."""
+
+    WORDS = 500_000
+    LONGEST = 100
+
+    def __init__(self, encode_word: Callable[[str], list[int]]):
+        self._encode_word = encode_word
+
+    def __missing__(self, word: str) -> list[int]:
+        ids = self._encode_word(word)
+        if len(word) <= self.LONGEST:
+            if len(self) >= self.WORDS:
+                self.clear()
+            self[word] = ids
+        return ids
+
+
+@dataclass(frozen=True)
+class BPETokenizer:
+    """A byte-level BPE tokenizer; `train_bpe` makes one from a text.
+
+    Attributes:
+        token_bytes: The bytes of each token; a token's place is its number.
+        merges: The pairs of tokens to merge, the first learned first.
+        special_tokens: The number of each token that no text can spell, such as "<|endoftext|>".
+        pattern: How a text is cut into words.
+        unknown_id: The token for bytes that have none of their own; None if all 256 have one.
+
+    Raises:
+        ValueError: If the parts do not belong together: a token twice, a merge of unknown tokens, a byte without one.
+
+    Source: Radford et al., "Language models are unsupervised multitask learners" (2019), section 2.2.
+
+    >>> from genai_tutorial.tokenization import train_bpe
+    >>> tokenizer = train_bpe("low low low lower lowest", 260, special_tokens=["<|end|>"])
+    >>> ids = tokenizer.encode("lower<|end|>", allowed_special="all")
+    >>> [tokenizer.token_bytes[index] for index in ids], tokenizer.decode(ids)
+    ([b'low', b'e', b'r', b'<|end|>'], 'lower<|end|>')
+    """
+
+    token_bytes: list[bytes]
+    merges: list[tuple[bytes, bytes]]
+    special_tokens: dict[str, int]
+    pattern: PreTokenizer
+    unknown_id: int | None = None
+
+    def __post_init__(self):
+        check_vocabulary(self.token_bytes, self.merges, self.special_tokens, self.unknown_id)
+
+    @classmethod
+    def from_parts(
+        cls,
+        token_bytes: Sequence[bytes],
+        merges: Iterable[tuple[bytes, bytes]],
+        special_tokens: Mapping[str, int],
+        pattern: PreTokenizer,
+        unknown_id: int | None = None,
+    ) -> "BPETokenizer":
+        """Makes a tokenizer from a vocabulary that comes from elsewhere, for example from a GGUF file.
+
+        Raises:
+            ValueError: If the parts do not belong together.
+        """
+        return cls(list(token_bytes), [tuple(pair) for pair in merges], dict(special_tokens), pattern, unknown_id)
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of tokens, special ones included."""
+        return len(self.token_bytes)
+
+    def encode(
+        self, text: str, allowed_special: Collection[str] | Literal["all"] = (), special_as_text: bool = False
+    ) -> list[int]:
+        """Returns the tokens of a text.
+
+        Args:
+            text: Any text. What comes from outside must not contain special tokens: they are instructions to a model.
+            allowed_special: The special tokens that may stand in the text, or "all", where the text is one's own.
+            special_as_text: Whether to encode the others as plain text, rather than refuse them.
+
+        Raises:
+            ValueError: If the text has a special token that is not allowed, or half a character.
+        """
+        check_text(text)
+        allowed = self._allowed(allowed_special)
+        if not special_as_text:
+            for token in self.special_tokens:
+                if token in text and token not in allowed:
+                    raise ValueError(
+                        f"The text has the special token {token!r}, at position {text.index(token)}. If the text is "
+                        f"your own, allow it: allowed_special=[{token!r}]. If it comes from outside, remove it, or "
+                        "encode it as plain text: special_as_text=True."
+                    )
+        present = [token for token in allowed if token in text]
+        if not present:
+            return self._encode_plain(text)
+        # Longest first: of two that begin at the same place, the longer one is meant.
+        longest_first = sorted(present, key=len, reverse=True)
+        pieces = regex.split(f"({'|'.join(map(regex.escape, longest_first))})", text)
+        ids = []
+        for plain, special in zip(pieces[::2], [*pieces[1::2], None], strict=True):
+            ids += self._encode_plain(plain)
+            if special is not None:
+                ids.append(self.special_tokens[special])
+        return ids
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """Returns the bytes that tokens stand for.
+
+        Raises:
+            ValueError: If there is no such token.
+        """
+        ids = list(ids)
+        if ids and not (min(ids) >= 0 and max(ids) < self.vocab_size):
+            wrong = next(index for index in ids if not 0 <= index < self.vocab_size)
+            raise ValueError(f"ids must be from 0 to {self.vocab_size - 1}, got {wrong}.")
+        return b"".join([self.token_bytes[index] for index in ids])
+
+    def decode(self, ids: Iterable[int], errors: Literal["replace", "strict"] = "replace") -> str:
+        """Returns the text that tokens stand for.
+
+        Args:
+            ids: The tokens. Not every list of tokens is a text: its bytes may stop inside a character.
+            errors: What becomes of bytes that are no text: "replace" writes `�` for them, "strict" raises.
+
+        Raises:
+            ValueError: If there is no such token, or with errors="strict" if the bytes are no text.
+        """
+        if errors not in ("replace", "strict"):
+            raise ValueError(f"errors must be 'replace' or 'strict', got {errors!r}.")
+        return self.decode_bytes(ids).decode("utf-8", errors)
+
+    def stream(self) -> StreamDecoder:
+        """Returns a decoder for tokens that come one at a time."""
+        return StreamDecoder(self.token_bytes)
+
+    def save(self, path: Path | str) -> None:
+        """Writes the tokenizer into a JSON file of this book's own format."""
+        write_book(path, self.token_bytes, self.merges, self.special_tokens, self.pattern, self.unknown_id)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "BPETokenizer":
+        """Reads a tokenizer that `save` wrote.
+
+        Raises:
+            ValueError: If the file is damaged, or is not one of `save`'s.
+        """
+        return cls(*read_book(path))
+
+    def to_hugging_face(self, path: Path | str) -> None:
+        """Writes the tokenizer as a `tokenizer.json`, which Hugging Face's `tokenizers` and `transformers` load."""
+        write_hugging_face(path, self.token_bytes, self.merges, self.special_tokens, self.pattern, self.unknown_id)
+
+    @classmethod
+    def from_hugging_face(cls, path: Path | str) -> "BPETokenizer":
+        """Reads a `tokenizer.json` with byte-level BPE.
+
+        Raises:
+            ValueError: If the file is damaged, or asks for something that this tokenizer does not do.
+        """
+        return cls(*read_hugging_face(path))
+
+    def _allowed(self, allowed_special: Collection[str] | Literal["all"]) -> Collection[str]:
+        if allowed_special == "all":
+            return self.special_tokens
+        if isinstance(allowed_special, str):
+            raise ValueError(f'allowed_special must be "all" or a list of special tokens, got {allowed_special!r}.')
+        if unknown := [token for token in allowed_special if token not in self.special_tokens]:
+            raise ValueError(f"allowed_special has {unknown}, which this tokenizer does not have.")
+        return allowed_special
+
+    def _encode_plain(self, text: str) -> list[int]:
+        return list(chain.from_iterable(map(self._words.__getitem__, self.pattern.split(text))))
+
+    @functools.cached_property
+    def _words(self) -> WordCache:
+        return WordCache(self._encode_word)
+
+    @functools.cached_property
+    def _ids(self) -> dict[bytes, int]:
+        special = set(self.special_tokens.values())
+        return {token: i for i, token in enumerate(self.token_bytes) if i not in special}
+
+    @functools.cached_property
+    def _bytes_to_ids(self) -> list[int]:
+        return [self._ids.get(bytes([byte]), self.unknown_id) for byte in range(256)]
+
+    @functools.cached_property
+    def _ranks(self) -> dict[tuple[int, int], int]:
+        return {(self._ids[left], self._ids[right]): rank for rank, (left, right) in enumerate(self.merges)}
+
+    @functools.cached_property
+    def _merged(self) -> list[int]:
+        return [self._ids[left + right] for left, right in self.merges]
+
+    def _encode_word(self, word: str) -> list[int]:
+        """Merges a word's bytes, the pair with the lowest rank first, of equal ones the leftmost.
+
+        The pairs wait in a heap, and the tokens know their neighbours: n bytes take n log n steps, however long a word.
+        """
+        ids = [self._bytes_to_ids[byte] for byte in word.encode()]
+        ids.append(-1)  # stands beyond both ends and merges with nothing
+        previous = list(range(-1, len(ids) - 1))
+        following = list(range(1, len(ids) + 1))
+        rank_of = self._ranks.get
+        queue = [(rank, i) for i, pair in enumerate(pairwise(ids)) if (rank := rank_of(pair)) is not None]
+        heapq.heapify(queue)
+        while queue:
+            rank, i = heapq.heappop(queue)
+            if ids[i] < 0 or rank_of((ids[i], ids[following[i]])) != rank:  # one of the two has merged elsewhere
+                continue
+            gone = following[i]
+            beyond = following[gone]
+            ids[i], ids[gone] = self._merged[rank], -1
+            following[i], previous[beyond] = beyond, i
+            for start, pair in ((i, (ids[i], ids[beyond])), (previous[i], (ids[previous[i]], ids[i]))):
+                if (rank := rank_of(pair)) is not None:
+                    heapq.heappush(queue, (rank, start))
+        return [index for index in ids if index >= 0]

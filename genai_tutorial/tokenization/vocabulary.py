@@ -1,0 +1,73 @@
+"""What a byte-level vocabulary must be, said at the door: by training, by `from_parts` and by every file."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def check_text(text: str) -> None:
+    """Raises a ValueError if a text has half a character, a lone surrogate, which has no bytes."""
+    if not isinstance(text, str):
+        raise ValueError(f"A text must be a string, got {type(text).__name__}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"The text has a lone surrogate, {text[error.start]!r}, at position {error.start}: half of a character, "
+            "which no bytes stand for. Read the text again with the right encoding, or replace it with "
+            'text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").'
+        ) from None
+
+
+def check_special_tokens(special_tokens: Iterable[str]) -> None:
+    """Raises a ValueError if a special token is no text, is too short, or comes twice."""
+    if isinstance(special_tokens, str):
+        raise ValueError(f"special_tokens must be a list of texts, got the one text {special_tokens!r}.")
+    seen = set()
+    for token in special_tokens:
+        check_text(token)
+        if len(token.encode()) < 2:
+            raise ValueError(f"A special token must have at least two bytes, got {token!r}: write it like '<|end|>'.")
+        if token in seen:
+            raise ValueError(f"Special tokens must all be different, got {token!r} twice.")
+        seen.add(token)
+
+
+def check_vocabulary(
+    token_bytes: Sequence[bytes],
+    merges: Sequence[tuple[bytes, bytes]],
+    special_tokens: Mapping[str, int],
+    unknown_id: int | None,
+) -> None:
+    """Raises a ValueError if tokens, merges and special tokens do not belong together."""
+    check_special_tokens(special_tokens)
+    size = len(token_bytes)
+    number: dict[bytes, int] = {}
+    for i, token in enumerate(token_bytes):
+        if not isinstance(token, bytes) or not token:
+            raise ValueError(f"Each token must be at least one byte, got {token!r} as number {i}.")
+        if token in number:
+            raise ValueError(f"Tokens must all be different, got {token!r} as numbers {number[token]} and {i}.")
+        number[token] = i
+    for token, i in special_tokens.items():
+        if number.get(token.encode()) != i:
+            raise ValueError(
+                f"The special token {token!r} must stand in the vocabulary at its number, {i}; it does not."
+            )
+        del number[token.encode()]
+    if unknown_id is not None and not 0 <= unknown_id < size:
+        raise ValueError(f"unknown_id must be from 0 to {size - 1}, got {unknown_id}.")
+    missing = [byte for byte in range(256) if bytes([byte]) not in number]
+    if missing and unknown_id is None:
+        raise ValueError(
+            f"The vocabulary has {size} tokens but none for {len(missing)} of the 256 bytes (the first: {missing[0]}). "
+            f"It must have at least {256 + len(special_tokens)}, 256 bytes and {len(special_tokens)} special tokens, "
+            "or an unknown_id to stand for the missing ones."
+        )
+    seen = set()
+    for pair in merges:
+        left, right = pair
+        for part in (left, right, left + right):
+            if part not in number:
+                raise ValueError(f"The merge of {left!r} and {right!r} needs the token {part!r}, which does not exist.")
+        if pair in seen:
+            raise ValueError(f"Merges must all be different, got {left!r} and {right!r} twice.")
+        seen.add(pair)
