@@ -1,0 +1,48 @@
+"""The sentences about banks: enough of each sense, and no way to tell them apart but by what they are about."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from genai_tutorial.data import load_bank_sentences
+
+SENTENCES = load_bank_sentences()
+WORDS = {sense: [s.text.split() for s in SENTENCES if s.sense == sense] for sense in ("river", "money")}
+
+
+def test_24_different_sentences_of_each_sense():
+    assert {sense: len(sentences) for sense, sentences in WORDS.items()} == {"river": 24, "money": 24}
+    assert len({s.text.lower() for s in SENTENCES}) == 48
+
+
+@pytest.mark.parametrize("text", [s.text for s in SENTENCES])
+def test_the_word_comes_once_and_last(text):
+    assert text.endswith(" bank")
+    assert text.count("bank") == 1
+    assert text[0].isupper()
+    assert text.isascii()
+    assert text == " ".join(text.split())
+
+
+def test_the_word_before_it_tells_nothing():
+    before = {sense: Counter(words[-2] for words in sentences) for sense, sentences in WORDS.items()}
+    assert before["river"] == before["money"]
+    assert len(before["river"]) >= 5
+
+
+def test_neither_does_the_place_of_the_word():
+    # A rank test would find a difference in length that a model could use as a cue.
+    lengths = {sense: np.array([len(words) for words in sentences]) for sense, sentences in WORDS.items()}
+    difference = np.sign(lengths["river"][:, None] - lengths["money"][None, :]).mean()
+    assert abs(difference) < 0.15
+    for sense in lengths:
+        assert np.ptp(lengths[sense]) >= 10
+
+
+def test_no_two_sentences_of_a_sense_are_made_from_one_template():
+    for sentences in WORDS.values():
+        assert len({tuple(words[:2]) for words in sentences}) == 24
+        assert len({tuple(words[-3:]) for words in sentences}) >= 18
+    shared = {w[0] for w in WORDS["river"]} & {w[0] for w in WORDS["money"]}
+    assert len(shared) >= 6
