@@ -1,130 +1,116 @@
-"""Attention: each position looks back over the sequence and takes a weighted average of what it finds.
+"""Attention: each query takes a weighted average of the values that it finds, and looks by comparing with their keys.
 
-`attention` is the equation, to be read. `MultiHeadAttention` calls torch's fused kernel for the same numbers, which
-never stores the table of weights; `MultiHeadAttention.weights` makes that table when you want to look at it.
+`attention` is the equation, to be read. `fused_attention` gets the same numbers from torch's kernel, which never
+stores the table of weights.
 """
 
 import math
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-
-from genai_tutorial.transformer.norms import RMSNorm
-from genai_tutorial.transformer.positions import RotaryEmbedding
-
-
-def causal_mask(length: int, device: torch.device | None = None) -> Bool[Tensor, "query key"]:
-    """Says which key each query may see: True at and before its own position, False after it.
-
-    >>> causal_mask(3)
-    tensor([[ True, False, False],
-            [ True,  True, False],
-            [ True,  True,  True]])
-    """
-    return torch.ones(length, length, dtype=torch.bool, device=device).tril()
 
 
 def attention_weights(
     query: Float[Tensor, "*batch query dim"],
-    key: Float[Tensor, "*batch key dim"],
-    mask: Bool[Tensor, "query key"] | None = None,
+    key: Float[Tensor, "*shared key dim"],
+    mask: Bool[Tensor, "*#batch query key"] | None = None,
+    bias: Float[Tensor, "*#batch query key"] | None = None,
 ) -> Float[Tensor, "*batch query key"]:
     """Returns how much each query takes from each key: rows of numbers that are positive and sum to one.
 
     Args:
         query: What each position asks for.
-        key: What each position offers to be found by.
-        mask: True where a query may see a key; None lets every query see every key.
+        key: What each position offers to be found by; fewer heads (the third dimension from the end) than `query` has
+            serve a group of its heads each.
+        mask: True where a query may see a key; None lets every query see every key. A row of nothing gets zeros.
+        bias: What is added to the scores, such as ALiBi's penalty for distance.
 
     Source: Vaswani et al., Attention Is All You Need, equation 1, https://arxiv.org/abs/1706.03762
     """
     # A sum of dim products has a standard deviation of sqrt(dim): dividing keeps the softmax from saturating.
-    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
-    if mask is not None:
-        scores = scores.masked_fill(~mask, -torch.inf)
-    return scores.softmax(dim=-1)
+    scores = query @ share_heads(key, query).transpose(-2, -1) / math.sqrt(query.shape[-1])
+    if bias is not None:
+        scores = scores + bias
+    if mask is None:
+        return scores.softmax(dim=-1)
+    # Where nothing may be seen, softmax divides zero by zero; the second filling makes that zero, and its gradient too.
+    return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1).masked_fill(~mask, 0.0)
 
 
 def attention(
     query: Float[Tensor, "*batch query dim"],
-    key: Float[Tensor, "*batch key dim"],
-    value: Float[Tensor, "*batch key value_dim"],
-    mask: Bool[Tensor, "query key"] | None = None,
+    key: Float[Tensor, "*shared key dim"],
+    value: Float[Tensor, "*shared key value_dim"],
+    mask: Bool[Tensor, "*#batch query key"] | None = None,
+    bias: Float[Tensor, "*#batch query key"] | None = None,
 ) -> Float[Tensor, "*batch query value_dim"]:
     """Scaled dot-product attention: for each query, the average of the values, weighted by how well their keys fit.
 
     Args:
         query: What each position asks for.
-        key: What each position offers to be found by.
-        value: What each position hands over when it is found.
-        mask: True where a query may see a key; None lets every query see every key.
+        key: What each position offers to be found by; fewer heads than `query` has serve a group of its heads each.
+        value: What each position hands over when it is found; as many heads as `key`.
+        mask: True where a query may see a key; None lets every query see every key. Who sees nothing gets zeros.
+        bias: What is added to the scores, such as ALiBi's penalty for distance.
 
-    Source: Vaswani et al., Attention Is All You Need, equation 1, https://arxiv.org/abs/1706.03762
+    Source: Vaswani et al., Attention Is All You Need, equation 1, https://arxiv.org/abs/1706.03762;
+        Ainslie et al., GQA, section 2.2 (grouped queries), https://arxiv.org/abs/2305.13245
 
     >>> same = torch.zeros(2, 4)  # all keys fit equally, so the second position averages both values
-    >>> attention(same, same, torch.tensor([[2.0], [4.0]]), causal_mask(2))
+    >>> attention(same, same, torch.tensor([[2.0], [4.0]]), torch.ones(2, 2).tril().bool())
     tensor([[2.],
             [3.]])
     """
-    return attention_weights(query, key, mask) @ value
+    return attention_weights(query, key, mask, bias) @ share_heads(value, query)
 
 
-class MultiHeadAttention(nn.Module):
-    """Causal self-attention with several heads, each looking for something else in its own part of the features.
-
-    Args:
-        width: The number of features in and out.
-        heads: How many heads share them; must divide `width`.
-        bias: Whether the four linear layers add a learned constant.
-        rotary: Turns queries and keys by their positions; None leaves them.
-        query_key_norm: Whether to normalise queries and keys, which bounds the scores and lets training go faster.
+def share_heads(
+    shared: Float[Tensor, "*shared key dim"], query: Float[Tensor, "*batch query query_dim"]
+) -> Float[Tensor, "*batch key dim"]:
+    """Repeats each head of keys or values for the group of neighbouring query heads that it serves.
 
     Raises:
-        ValueError: If `heads` does not divide `width`.
-
-    Source: Vaswani et al., Attention Is All You Need, section 3.2.2, https://arxiv.org/abs/1706.03762;
-        Henry et al., Query-Key Normalization for Transformers, https://arxiv.org/abs/2010.04245
+        ValueError: If the heads of the queries cannot be split into equal groups.
     """
+    if query.dim() < 3 or query.shape[-3] == shared.shape[-3]:
+        return shared
+    heads, groups = query.shape[-3], shared.shape[-3]
+    if heads % groups:
+        raise ValueError(f"{heads} query heads cannot share {groups} key/value heads evenly.")
+    return shared.repeat_interleave(heads // groups, dim=-3)
 
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        *,
-        bias: bool = False,
-        rotary: RotaryEmbedding | None = None,
-        query_key_norm: bool = False,
-    ):
-        super().__init__()
-        if width % heads:
-            raise ValueError(
-                f"heads must divide width, so that every head gets as many features; got {heads=}, {width=}."
-            )
-        self.heads = heads
-        self.query = nn.Linear(width, width, bias=bias)
-        self.key = nn.Linear(width, width, bias=bias)
-        self.value = nn.Linear(width, width, bias=bias)
-        self.output = nn.Linear(width, width, bias=bias)
-        self.query_norm = RMSNorm(width // heads) if query_key_norm else nn.Identity()
-        self.key_norm = RMSNorm(width // heads) if query_key_norm else nn.Identity()
-        self.rotary = rotary if rotary is not None else nn.Identity()
 
-    def forward(self, x: Float[Tensor, "batch position width"]) -> Float[Tensor, "batch position width"]:
-        """Mixes into each position what its heads find at and before it."""
-        query, key, value = self._split(x)
-        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return self.output(mixed.transpose(1, 2).flatten(2))  # the heads side by side again
+def fused_attention(
+    query: Float[Tensor, "batch head query dim"],
+    key: Float[Tensor, "batch shared key dim"],
+    value: Float[Tensor, "batch shared key value_dim"],
+    mask: Bool[Tensor, "*#batch_and_head #query key"] | None = None,
+    bias: Float[Tensor, "*#batch_and_head #query key"] | None = None,
+    *,
+    is_causal: bool = False,
+) -> Float[Tensor, "batch head query value_dim"]:
+    """The same as `attention`, by torch's kernel: less memory, and faster for long texts.
 
-    def weights(self, x: Float[Tensor, "batch position width"]) -> Float[Tensor, "batch head query key"]:
-        """Returns the attention maps that `forward` uses and does not keep."""
-        query, key, _ = self._split(x)
-        return attention_weights(query, key, causal_mask(x.shape[1], x.device))
+    Args:
+        query: See `attention`, as for the next four.
+        key: Fewer heads than `query` has serve a group each.
+        value: As many heads as `key`.
+        mask: True where a query may see a key.
+        bias: What is added to the scores.
+        is_causal: Applies the causal mask, without a table; not together with `mask` or `bias`.
 
-    def _split(self, x: Float[Tensor, "batch position width"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns query, key and value, each of shape (batch, head, position, dim)."""
-        query, key, value = (
-            layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for layer in (self.query, self.key, self.value)
-        )
-        return self.rotary(self.query_norm(query)), self.rotary(self.key_norm(key)), value
+    Source: Dao, FlashAttention-2, algorithm 1, https://arxiv.org/abs/2307.08691
+    """
+    if bias is not None:
+        mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
+    shared = key.shape[1] != query.shape[1]
+    if shared and query.shape[2] == 1 and bias is None:
+        # One new token: the heads of a group can stand in line as if they were queries, and no key is copied.
+        grouped = query.view(query.shape[0], key.shape[1], -1, query.shape[3])
+        mixed = functional.scaled_dot_product_attention(grouped, key, value, attn_mask=mask)
+        return mixed.reshape(*query.shape[:3], value.shape[3])
+    return functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, is_causal=is_causal, enable_gqa=shared
+    )

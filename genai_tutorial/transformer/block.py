@@ -3,12 +3,13 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.transformer.attention import MultiHeadAttention
+from genai_tutorial.transformer.cache import LayerCache
 from genai_tutorial.transformer.config import DecoderConfig
 from genai_tutorial.transformer.convolution import ShortConvolution
 from genai_tutorial.transformer.feed_forward import FeedForward
+from genai_tutorial.transformer.multi_head import MultiHeadAttention
 from genai_tutorial.transformer.norms import make_norm
-from genai_tutorial.transformer.positions import RotaryEmbedding
+from genai_tutorial.transformer.rotary import RotaryEmbedding
 
 
 class DecoderBlock(nn.Module):
@@ -30,19 +31,43 @@ class DecoderBlock(nn.Module):
 
     def __init__(self, config: DecoderConfig, rotary: RotaryEmbedding | None = None):
         super().__init__()
-        self.attention_norm = make_norm(config.norm, config.width, config.bias)
+        self.attention_norm = make_norm(config.norm, config.width, config.bias, config.norm_epsilon)
         self.attention_mix = _short_convolution(config)
         self.attention = MultiHeadAttention(
-            config.width, config.heads, bias=config.bias, rotary=rotary, query_key_norm=config.query_key_norm
+            config.width,
+            config.heads,
+            key_value_heads=config.key_value_heads,
+            bias=config.bias,
+            rotary=rotary,
+            query_key_norm=config.query_key_norm,
+            window=config.sliding_window,
         )
-        self.feed_forward_norm = make_norm(config.norm, config.width, config.bias)
+        self.feed_forward_norm = make_norm(config.norm, config.width, config.bias, config.norm_epsilon)
         self.feed_forward_mix = _short_convolution(config)
-        self.feed_forward = FeedForward(config.width, config.hidden_width, config.activation, config.bias)
+        self.feed_forward = make_feed_forward(config)
 
-    def forward(self, x: Float[Tensor, "batch position width"]) -> Float[Tensor, "batch position width"]:
-        """Adds to each vector what the two layers have to say."""
-        x = x + self.attention(self.attention_mix(self.attention_norm(x)))
+    def forward(
+        self, x: Float[Tensor, "batch position width"], past: LayerCache | None = None
+    ) -> Float[Tensor, "batch position width"]:
+        """Adds to each vector what the two layers have to say; `past` holds what this layer knows of earlier tokens."""
+        x = x + self.attention(self.attention_mix(self.attention_norm(x)), past)
         return x + self.feed_forward(self.feed_forward_mix(self.feed_forward_norm(x)))
+
+
+def make_feed_forward(config: DecoderConfig) -> nn.Module:
+    """Builds the feed-forward layer that a config asks for: one for all tokens, or experts that share them."""
+    if config.experts:
+        from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts
+
+        return MixtureOfExperts(
+            config.width,
+            config.expert_hidden_width,
+            config.experts,
+            config.experts_per_token,
+            config.shared_experts,
+            config.activation,
+        )
+    return FeedForward(config.width, config.hidden_width, config.activation, config.bias)
 
 
 def _short_convolution(config: DecoderConfig) -> nn.Module:

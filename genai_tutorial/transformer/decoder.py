@@ -8,10 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_tutorial.transformer.block import DecoderBlock
+from genai_tutorial.transformer.cache import KVCache
 from genai_tutorial.transformer.config import DecoderConfig
 from genai_tutorial.transformer.ngrams import NGramEmbedding
 from genai_tutorial.transformer.norms import make_norm
-from genai_tutorial.transformer.positions import LearnedPositions, RotaryEmbedding
+from genai_tutorial.transformer.positions import LearnedPositions
+from genai_tutorial.transformer.rotary import RotaryEmbedding
 
 
 class DecoderLM(nn.Module):
@@ -19,7 +21,8 @@ class DecoderLM(nn.Module):
 
     Args:
         config: The settings, for example `DecoderConfig.modern(vocab_size=65)`.
-        seed: Decides the first weights. The same seed gives the same model on every run.
+        seed: Decides the first weights. The same seed gives the same model on every run; None leaves the memory as it
+            is, for weights that will be loaded.
 
     Source: Radford et al., Improving Language Understanding by Generative Pre-Training, equation 2,
         https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf
@@ -29,10 +32,14 @@ class DecoderLM(nn.Module):
     torch.Size([1, 3, 65])
     """
 
-    def __init__(self, config: DecoderConfig, seed: int = 0):
+    def __init__(self, config: DecoderConfig, seed: int | None = 0):
         super().__init__()
         self.config = config
-        rotary = RotaryEmbedding(config.head_width, config.context_length) if config.positions == "rotary" else None
+        self.rotary = (
+            RotaryEmbedding(config.head_width, config.context_length, config.rotary_base)
+            if config.positions == "rotary"
+            else None
+        )
         self.token_embedding = nn.Embedding(config.vocab_size, config.width)
         self.ngram_embedding = (
             NGramEmbedding(
@@ -42,45 +49,87 @@ class DecoderLM(nn.Module):
             else None
         )
         self.position_embedding = (
-            LearnedPositions(config.context_length, config.width) if config.positions == "learned" else nn.Identity()
+            LearnedPositions(config.context_length, config.width) if config.positions == "learned" else None
         )
-        self.blocks = nn.ModuleList(DecoderBlock(config, rotary) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(DecoderBlock(config, self.rotary) for _ in range(config.layers))
         self.final_norm = make_norm(config.norm, config.width, config.bias)
         self.head = None if config.tied_embeddings else nn.Linear(config.width, config.vocab_size, bias=False)
-        initialise(self, seed)
+        if seed is not None:
+            initialise(self, seed)
 
-    def forward(self, ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position vocab"]:
+    def forward(
+        self,
+        ids: Int[Tensor, "batch position"],
+        cache: KVCache | None = None,
+        lengths: Int[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch position vocab"]:
         """Returns the scores (logits) of every token that could come next, after each position.
 
+        Args:
+            ids: The tokens; with a cache, those that it has not read yet.
+            cache: What was read before; it takes up `ids` too.
+            lengths: Where shorter rows are filled up at the end, how many tokens of each are text. What comes out at
+                the filling means nothing.
+
         Raises:
-            ValueError: If the sequence is longer than the context, or a token is not in the vocabulary.
+            ValueError: If the sequence is longer than the context or the room in the cache, or a token is not in the
+                vocabulary.
         """
-        x = self._embed(ids)
+        return self.logits(self.read(ids, cache, lengths))
+
+    def read(
+        self,
+        ids: Int[Tensor, "batch position"],
+        cache: KVCache | None = None,
+        lengths: Int[Tensor, "batch"] | None = None,
+    ) -> Float[Tensor, "batch position width"]:
+        """Returns what the last block leaves at each position; the arguments are those of `forward`."""
+        x = self._embed(ids, cache, lengths)
+        for layer, block in enumerate(self.blocks):
+            x = block(x) if cache is None else block(x, cache.layers[layer])
+        if cache is not None:
+            cache.finish()
+        return x
+
+    def logits(self, x: Float[Tensor, "batch position width"]) -> Float[Tensor, "batch position vocab"]:
+        """Turns what the last block leaves into scores, one for each token of the vocabulary."""
+        x = self.final_norm(x)
+        return functional.linear(x, self.token_embedding.weight) if self.head is None else self.head(x)
+
+    @torch.no_grad()
+    def hidden_states(self, ids: Int[Tensor, "batch position"]) -> Float[Tensor, "state batch position width"]:
+        """Returns what stands at each position before the first block, between blocks, and after the last one."""
+        states = [self._embed(ids)]
         for block in self.blocks:
-            x = block(x)
-        output_weight = self.token_embedding.weight if self.head is None else self.head.weight
-        return functional.linear(self.final_norm(x), output_weight)
+            states.append(block(states[-1]))
+        return torch.stack(states)
 
     @torch.no_grad()
     def attention_maps(self, ids: Int[Tensor, "batch position"]) -> Float[Tensor, "layer batch head query key"]:
         """Returns every head's attention weights, for looking at; slower than `forward`, which never makes them."""
         x = self._embed(ids)
-        maps = []
-        for block in self.blocks:
-            maps.append(block.attention.weights(block.attention_mix(block.attention_norm(x))))
+        (batch, length), heads = ids.shape, self.config.heads
+        maps = x.new_empty(len(self.blocks), batch, heads, length, length)
+        for block, found in zip(self.blocks, maps, strict=True):
+            found.copy_(block.attention.weights(block.attention_mix(block.attention_norm(x))))
             x = block(x)
-        return torch.stack(maps)
+        return maps
 
     def parameter_count(self) -> int:
         """Returns how many numbers training adjusts; tied embeddings count once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
-    def _embed(self, ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position width"]:
+    def _embed(
+        self, ids: Tensor, cache: KVCache | None = None, lengths: Tensor | None = None
+    ) -> Float[Tensor, "batch position width"]:
         if ids.shape[1] > self.config.context_length:
             raise ValueError(
                 f"The model sees at most {self.config.context_length} tokens at once, got {ids.shape[1]}. "
                 f"Keep the last {self.config.context_length}, or build the model with a longer context_length."
             )
+        positions = None
+        if cache is not None:
+            positions = cache.begin(*ids.shape, None if lengths is None else lengths.tolist(), self.rotary)
         try:
             x = self.token_embedding(ids)
         except IndexError as error:
@@ -90,7 +139,7 @@ class DecoderLM(nn.Module):
             ) from error
         if self.ngram_embedding is not None:
             x = x + self.ngram_embedding(ids)
-        return self.position_embedding(x)
+        return x if self.position_embedding is None else self.position_embedding(x, positions)
 
 
 @torch.no_grad()
@@ -118,7 +167,7 @@ def initialise(model: DecoderLM, seed: int) -> None:
         elif name == "token_embedding.weight" and not config.tied_embeddings:
             parameter.normal_(0.0, 1.0, generator=generator)
         else:
-            parameter.normal_(0.0, 1 / math.sqrt(parameter.shape[1]), generator=generator)
+            parameter.normal_(0.0, 1 / math.sqrt(parameter.shape[-1]), generator=generator)
 
 
 def next_token_loss(

@@ -34,14 +34,18 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
         """Returns vectors of root mean square one, times the gain."""
-        mean_square = x.square().mean(dim=-1, keepdim=True)
-        return x * torch.rsqrt(mean_square + self.epsilon) * self.weight
+        # The square of a 16-bit number has too few digits to be averaged, so those are normalised in 32 bits.
+        wide = x.float() if x.dtype.itemsize < 4 else x
+        mean_square = wide.square().mean(dim=-1, keepdim=True)
+        return (wide * torch.rsqrt(mean_square + self.epsilon)).to(x.dtype) * self.weight
 
 
-def make_norm(kind: NormKind, width: int, bias: bool) -> nn.Module:
+def make_norm(kind: NormKind, width: int, bias: bool, epsilon: float | None = None) -> nn.Module:
     """Builds the normalisation that a config asks for; `bias` matters to LayerNorm only.
 
     >>> make_norm("layer", 8, bias=True)
     LayerNorm((8,), eps=1e-05, elementwise_affine=True, bias=True)
     """
-    return nn.LayerNorm(width, bias=bias) if kind == "layer" else RMSNorm(width)
+    if kind == "layer":
+        return nn.LayerNorm(width, 1e-5 if epsilon is None else epsilon, bias=bias)
+    return RMSNorm(width, 1e-6 if epsilon is None else epsilon)

@@ -1,0 +1,63 @@
+"""Masks: who may see whom. True means that a query may see a key; `&` of two masks leaves what both allow."""
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+
+def causal_mask(length: int, device: torch.device | None = None) -> Bool[Tensor, "query key"]:
+    """Says which key each query may see: True at and before its own position, False after it.
+
+    >>> causal_mask(3)
+    tensor([[ True, False, False],
+            [ True,  True, False],
+            [ True,  True,  True]])
+    """
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril()
+
+
+def sliding_window_mask(length: int, window: int, device: torch.device | None = None) -> Bool[Tensor, "query key"]:
+    """The causal mask of a model with short sight: each query sees itself and the `window - 1` keys before it.
+
+    Raises:
+        ValueError: If the window does not hold the query's own position.
+
+    Source: Jiang et al., Mistral 7B, figure 1, https://arxiv.org/abs/2310.06825
+
+    >>> sliding_window_mask(4, window=2)
+    tensor([[ True, False, False, False],
+            [ True,  True, False, False],
+            [False,  True,  True, False],
+            [False, False,  True,  True]])
+    """
+    if window < 1:
+        raise ValueError(f"window must be at least 1, because a position sees itself; got {window}.")
+    positions = torch.arange(length, device=device)
+    return may_see(positions, positions, window)
+
+
+def padding_mask(lengths: Int[Tensor, "batch"], length: int) -> Bool[Tensor, "batch 1 1 key"]:
+    """Hides the filling behind texts that are shorter than the longest of their batch.
+
+    Args:
+        lengths: How many tokens of each row are text.
+        length: How many there are with the filling.
+
+    >>> padding_mask(torch.tensor([1, 3]), 3).flatten(1)
+    tensor([[ True, False, False],
+            [ True,  True,  True]])
+    """
+    return (torch.arange(length, device=lengths.device) < lengths[:, None])[:, None, None]
+
+
+def may_see(
+    query_positions: Int[Tensor, "*batch query"], key_positions: Int[Tensor, "*batch key"], window: int | None = None
+) -> Bool[Tensor, "*batch query key"]:
+    """Says by their positions in the text which key a causal query sees; a position below 0 is an empty place.
+
+    >>> may_see(torch.tensor([5]), torch.tensor([3, 4, 5, 6, -1]), window=2)
+    tensor([[False,  True,  True, False, False]])
+    """
+    distances = query_positions[..., :, None] - key_positions[..., None, :]
+    seen = (distances >= 0) & (key_positions[..., None, :] >= 0)
+    return seen if window is None else seen & (distances < window)
