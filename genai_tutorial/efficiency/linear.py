@@ -1,0 +1,112 @@
+"""Linear layers that keep their weights in 8 or 4 bits and multiply with the kernels that torch brings for them.
+
+The kernels read bfloat16 vectors and write bfloat16 vectors: in float32 they are slow. So only what goes in and what
+comes out is rounded to bfloat16 (three digits); the rest of the model stays in float32. They run on the CPU.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_tutorial.efficiency.quantization import quantize_affine, quantize_symmetric
+
+COLUMNS = 32  # the kernels read beyond the end of a row that is no multiple of this
+ROWS = 16  # the 4-bit kernel packs as many rows together
+
+
+class Int8Linear(nn.Module):
+    """A linear layer with one signed byte a weight, and one scale for each row (each output).
+
+    Args:
+        weight: The matrix; a multiple of 32 columns.
+        bias: What is added to the outputs; None for nothing.
+
+    Raises:
+        ValueError: If the number of columns does not fit, or the weights hold NaN or infinity.
+        RuntimeError: If this torch lacks the kernel.
+
+    Source: Dettmers et al., LLM.int8(), section 2.1 (absmax), with a scale for each row, https://arxiv.org/abs/2208.07339
+
+    >>> layer = Int8Linear(torch.eye(32))
+    >>> layer(torch.arange(32.0))[:5]
+    tensor([0., 1., 2., 3., 4.])
+    """
+
+    def __init__(self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None):
+        super().__init__()
+        _check_columns(weight)
+        self._multiply = _kernel("_weight_int8pack_mm")
+        matrix = quantize_symmetric(weight.detach().float(), bits=8, group_size=weight.shape[1])
+        self.in_features, self.out_features = weight.shape[1], weight.shape[0]
+        self.register_buffer("levels", matrix.levels.to(torch.int8))
+        self.register_buffer("scale", matrix.scale[:, 0].bfloat16())
+        self.bias = bias
+
+    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
+        """Returns x times the transposed matrix, plus the bias; in the dtype of x."""
+        product = self._multiply(x.reshape(-1, self.in_features).bfloat16(), self.levels, self.scale)
+        product = product.to(x.dtype).view(*x.shape[:-1], self.out_features)
+        return product if self.bias is None else product + self.bias
+
+
+class Int4Linear(nn.Module):
+    """A linear layer with half a byte a weight, and a scale and an offset for each group of weights in a row.
+
+    Args:
+        weight: The matrix; its columns must be a multiple of the group.
+        bias: What is added to the outputs; None for nothing.
+        group_size: How many neighbours share a scale: 32, 64, 128 or 256.
+
+    Raises:
+        ValueError: If the group size does not fit, or the weights hold NaN or infinity.
+        RuntimeError: If this torch lacks the kernel.
+
+    Source: Yao et al., ZeroQuant, section 4.1 (group-wise quantization), https://arxiv.org/abs/2206.01861
+
+    >>> layer = Int4Linear(torch.arange(16.0).repeat(1, 2))  # one row: 0 to 15, and again
+    >>> layer(torch.ones(32))
+    tensor([240.])
+    """
+
+    def __init__(self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None, group_size: int = 32):
+        super().__init__()
+        _check_columns(weight)
+        if group_size not in (32, 64, 128, 256):
+            raise ValueError(f"group_size must be 32, 64, 128 or 256, which the kernel knows; got {group_size}.")
+        self._multiply = _kernel("_weight_int4pack_mm_for_cpu")
+        self.in_features, self.out_features, self.group_size = weight.shape[1], weight.shape[0], group_size
+        padding = (0, 0, 0, -self.out_features % ROWS)
+        matrix = quantize_affine(functional.pad(weight.detach().float(), padding), bits=4, group_size=group_size)
+        pack = _kernel("_convert_weight_to_int4pack_for_cpu")
+        self.register_buffer("packed", pack(matrix.levels.to(torch.int32), 1))
+        # The kernel counts its levels from -8, so what it adds is the value of level 8.
+        middle = matrix.offset + 8 * matrix.scale
+        self.register_buffer("scale_and_middle", torch.stack((matrix.scale.T, middle.T), dim=2).bfloat16())
+        self.bias = bias
+
+    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
+        """Returns x times the transposed matrix, plus the bias; in the dtype of x."""
+        vectors = x.reshape(-1, self.in_features).bfloat16()
+        product = self._multiply(vectors, self.packed, self.group_size, self.scale_and_middle)
+        product = product[:, : self.out_features].to(x.dtype).view(*x.shape[:-1], self.out_features)
+        return product if self.bias is None else product + self.bias
+
+
+def _check_columns(weight: Tensor) -> None:
+    if weight.shape[1] == 0 or weight.shape[1] % COLUMNS:
+        raise ValueError(
+            f"The kernels of quantized layers need a multiple of {COLUMNS} inputs, got {weight.shape[1]}. "
+            "Leave this layer in float32."
+        )
+
+
+def _kernel(name: str) -> Callable:
+    if not hasattr(torch.ops.aten, name):
+        raise RuntimeError(
+            f"torch {torch.__version__} lacks the kernel {name}, which quantized layers need: "
+            "install torch 2.6 or newer, or stay in float32."
+        )
+    return getattr(torch.ops.aten, name)

@@ -1,0 +1,127 @@
+"""The packed kernels compute what the readable quantizers say, on every processor."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.nn import functional
+
+from genai_tutorial.efficiency import Int4Linear, Int8Linear, quantize_affine, quantize_symmetric
+
+CHECK = """
+import torch
+from genai_tutorial.efficiency import Int4Linear, Int8Linear
+generator = torch.Generator().manual_seed(0)
+weight, x = torch.randn(48, 64, generator=generator), torch.randn(3, 64, generator=generator)
+results = [layer(x).tolist() for layer in (Int4Linear(weight), Int8Linear(weight))]
+"""
+
+
+def numbers(*shape: int, seed: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def by_hand(weight: torch.Tensor, x: torch.Tensor, bits: int, group_size: int) -> torch.Tensor:
+    """Multiply as the kernels do, in readable steps: levels times rounded scales, rounded inputs, exact sums."""
+    quantize = quantize_affine if bits == 4 else quantize_symmetric
+    matrix = quantize(weight, bits, group_size)
+    middle = 8 if bits == 4 else 0
+    groups = matrix.levels.unflatten(1, (-1, group_size)) - middle
+    scale, offset = matrix.scale.bfloat16().double(), (matrix.offset + middle * matrix.scale).bfloat16().double()
+    restored = (groups.double() * scale[:, :, None] + offset[:, :, None]).flatten(1)
+    return x.bfloat16().double() @ restored.T
+
+
+@pytest.mark.parametrize("rows", [1, 16, 65, 192])
+@pytest.mark.parametrize("columns", [32, 96, 256])
+@pytest.mark.parametrize("batch", [(), (1,), (3,), (2, 5)])
+def test_the_kernel_is_the_arithmetic(rows, columns, batch):
+    weight, x = numbers(rows, columns, seed=rows), numbers(*batch, columns, seed=columns)
+    for layer, bits, group_size in ((Int4Linear(weight), 4, 32), (Int8Linear(weight), 8, columns)):
+        result = layer(x)
+        assert result.dtype == x.dtype
+        # bfloat16 keeps 8 bits: each product and the sum are rounded to about a 256th.
+        exact = by_hand(weight, x, bits, group_size)
+        size = x.abs() @ weight.abs().T
+        assert ((result - exact).abs() / size).max() < 1 / 256
+        assert (result - exact).norm() / exact.norm() < 1 / 256
+
+
+@pytest.mark.parametrize("group_size", [32, 64, 128, 256])
+def test_the_group_size(group_size):
+    weight, x = numbers(16, 256, seed=0), numbers(4, 256, seed=1)
+    result = Int4Linear(weight, group_size=group_size)(x)
+    exact = by_hand(weight, x, 4, group_size)
+    assert (result - exact).norm() / exact.norm() < 1 / 256
+
+
+@pytest.mark.parametrize("kind", [Int4Linear, Int8Linear])
+def test_a_bias_is_added(kind):
+    weight, bias, x = numbers(17, 64, seed=0), numbers(17, seed=1), numbers(2, 64, seed=2)
+    torch.testing.assert_close(kind(weight, bias)(x), kind(weight)(x) + bias)
+
+
+@pytest.mark.parametrize("kind", [Int4Linear, Int8Linear])
+def test_the_dtype_of_the_input_comes_out(kind):
+    layer, x = kind(numbers(16, 32, seed=0)), numbers(2, 32, seed=1)
+    assert layer(x.bfloat16()).dtype == torch.bfloat16
+    torch.testing.assert_close(layer(x.bfloat16()).float(), layer(x))
+    assert layer(x[:0]).shape == (0, 16)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_eight_bits_are_closer_than_four(seed):
+    weight, x = numbers(64, 256, seed=seed), numbers(8, 256, seed=100 + seed)
+    exact = functional.linear(x, weight)
+    four, eight = ((kind(weight)(x) - exact).norm() / exact.norm() for kind in (Int4Linear, Int8Linear))
+    # One half step in each, spread evenly: the steps of a group of normal weights give about 8% and 1%.
+    assert 0.06 < four < 0.10
+    assert 0.006 < eight < 0.012
+
+
+def test_the_memory():
+    weight = torch.zeros(64, 128)
+    eight, four = (sum(one.nbytes for one in kind(weight).buffers()) for kind in (Int8Linear, Int4Linear))
+    assert eight == 64 * 128 + 64 * 2
+    assert four == 64 * 128 / 2 + 64 * 4 * 2 * 2  # five bits a weight, with the scales and offsets
+
+
+@pytest.mark.parametrize("capability", ["default", "avx2"])
+def test_without_wide_vectors_it_is_slower_and_the_same(capability):
+    # A process of its own: torch chooses once which of the processor's instructions it uses.
+    program = CHECK + "print(torch.backends.cpu.get_cpu_capability(), results, sep='\\n')"
+    environment = os.environ | {"ATEN_CPU_CAPABILITY": capability}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    used, narrow = done.stdout.splitlines()
+    if platform.machine() in ("x86_64", "AMD64"):
+        assert used == capability.upper()
+    wide = {}
+    exec(CHECK, wide)
+    torch.testing.assert_close(
+        torch.tensor(json.loads(narrow)), torch.tensor(wide["results"]), rtol=1 / 64, atol=1 / 16
+    )
+
+
+@pytest.mark.parametrize("kind", [Int4Linear, Int8Linear])
+@pytest.mark.parametrize("columns", [0, 5, 33, 48])
+def test_columns_that_the_kernel_would_read_beyond(kind, columns):
+    with pytest.raises(ValueError, match=f"multiple of 32 inputs, got {columns}"):
+        kind(torch.zeros(16, columns))
+
+
+def test_a_group_size_that_the_kernel_does_not_know():
+    with pytest.raises(ValueError, match="32, 64, 128 or 256, which the kernel knows; got 16"):
+        Int4Linear(torch.zeros(16, 32), group_size=16)
+    with pytest.raises(ValueError, match="group_size must divide the number of columns"):
+        Int4Linear(torch.zeros(16, 96), group_size=64)
+
+
+def test_a_torch_without_the_kernels(monkeypatch):
+    monkeypatch.setattr("genai_tutorial.efficiency.linear.torch.ops.aten", object())
+    for kind, name in ((Int4Linear, "_weight_int4pack_mm_for_cpu"), (Int8Linear, "_weight_int8pack_mm")):
+        with pytest.raises(RuntimeError, match=rf"lacks the kernel {name}.*torch 2\.6 or newer"):
+            kind(torch.zeros(16, 32))
