@@ -52,7 +52,7 @@ class DecoderLM(nn.Module):
             LearnedPositions(config.context_length, config.width) if config.positions == "learned" else None
         )
         self.blocks = nn.ModuleList(DecoderBlock(config, self.rotary) for _ in range(config.layers))
-        self.final_norm = make_norm(config.norm, config.width, config.bias)
+        self.final_norm = make_norm(config.norm, config.width, config.bias, config.norm_epsilon)
         self.head = None if config.tied_embeddings else nn.Linear(config.width, config.vocab_size, bias=False)
         if seed is not None:
             initialise(self, seed)
