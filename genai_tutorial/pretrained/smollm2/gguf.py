@@ -1,0 +1,186 @@
+"""SmolLM2 as a GGUF file: settings, tokenizer and packed weights in one, the format that llama.cpp runs."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.data import require
+from genai_tutorial.tokenization import SMOLLM2_PATTERN, BPETokenizer, invisible
+from genai_tutorial.transformer import DecoderConfig
+
+# The names in the file on the left, the book's on the right.
+LAYER_NAMES = {
+    "attn_norm": "attention_norm",
+    "attn_q": "attention.query",
+    "attn_k": "attention.key",
+    "attn_v": "attention.value",
+    "attn_output": "attention.output",
+    "ffn_norm": "feed_forward_norm",
+    "ffn_gate": "feed_forward.gate",
+    "ffn_up": "feed_forward.widen",
+    "ffn_down": "feed_forward.output",
+}
+OTHER_NAMES = {
+    "token_embd.weight": "token_embedding.weight",
+    "output_norm.weight": "final_norm.weight",
+    "output.weight": "head.weight",
+}
+SPECIAL_KINDS = (3, 4)  # control tokens, and tokens that somebody added by hand
+
+
+class GGUFModel:
+    """A Llama in a GGUF file, open for reading.
+
+    Args:
+        path: The file.
+
+    Attributes:
+        config: The decoder's settings, from the file's metadata.
+        shapes: The shape of every weight, by the book's name for it.
+
+    Raises:
+        ValueError: If the file is no GGUF, is cut off, or holds another kind of model.
+        ImportError: If the library that reads the format is not installed.
+
+    Source: the GGUF specification, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+    """
+
+    def __init__(self, path: Path):
+        gguf = require("gguf", extra="models")
+        self.path = path
+        with path.open("rb") as file:
+            start = file.read(4)
+        if start != b"GGUF":
+            raise ValueError(
+                f"{path} is not a GGUF file: it begins with {start!r} instead of b'GGUF'. "
+                "Give a file whose name ends in .gguf, or a Hugging Face folder."
+            )
+        try:
+            reader = gguf.GGUFReader(path)
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+            # The library checks little: whatever is wrong inside the file turns up as one of these.
+            raise ValueError(
+                f"{path} is cut off or damaged: after {path.stat().st_size:,} bytes there should be more, or what is "
+                f"there makes no sense ({error}). Copy or install it again."
+            ) from error
+        self._fields = reader.fields
+        self._tensors = {_name(tensor.name): tensor for tensor in reader.tensors}
+        # The file lists the fastest index first, torch lists it last.
+        self.shapes = {name: tuple(map(int, reversed(tensor.shape))) for name, tensor in self._tensors.items()}
+        self.config = self._config()
+
+    def tokenizer(self) -> BPETokenizer:
+        """Builds the tokenizer from the file's tokens and merges."""
+        kind, cut = self._get("tokenizer.ggml.model", str), self._get("tokenizer.ggml.pre", str)
+        if (kind, cut) != ("gpt2", "smollm"):
+            raise ValueError(
+                f"{self.path} has a tokenizer of the kind {kind!r} that cuts text as {cut!r}; the book reads "
+                "SmolLM2's, which is 'gpt2' and 'smollm'. Give a SmolLM2, or the model's Hugging Face folder."
+            )
+        tokens = self._get("tokenizer.ggml.tokens", list)
+        kinds = self._get("tokenizer.ggml.token_type", list)
+        unknown = self._get("tokenizer.ggml.unknown_token_id", int)
+        merges = self._get("tokenizer.ggml.merges", list)
+        special = {
+            token: i for i, (token, kind) in enumerate(zip(tokens, kinds, strict=False)) if kind in SPECIAL_KINDS
+        }
+        try:
+            return BPETokenizer.from_parts(
+                token_bytes=[token.encode() if token in special else invisible(token) for token in tokens],
+                merges=[tuple(map(invisible, pair.split(" "))) for pair in merges],
+                special_tokens=special,
+                pattern=SMOLLM2_PATTERN,
+                unknown_id=unknown,
+            )
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"The tokenizer in {self.path} is damaged: {error}") from error
+
+    def weight(self, name: str) -> Float[Tensor, "..."]:
+        """Unpacks one weight to 32-bit floats.
+
+        Raises:
+            ValueError: If it is packed in a way that the library cannot undo.
+        """
+        from gguf.quants import dequantize
+
+        tensor = self._tensors[name]
+        try:
+            weight = torch.tensor(dequantize(tensor.data, tensor.tensor_type))
+        except NotImplementedError as error:
+            raise ValueError(
+                f"{self.path} packs {tensor.name} as {tensor.tensor_type.name}, which the gguf library cannot unpack. "
+                "Take the model in another packing, such as Q4_1, Q8_0 or F16."
+            ) from error
+        if name.endswith("attention.query.weight"):
+            return unpermute(weight, self.config.heads)
+        if name.endswith("attention.key.weight"):
+            return unpermute(weight, self.config.key_value_heads)
+        return weight
+
+    def _config(self) -> DecoderConfig:
+        architecture = self._get("general.architecture", str)
+        if architecture != "llama":
+            raise ValueError(
+                f"{self.path} holds a model of the architecture {architecture!r}; the book reads 'llama', which is "
+                "SmolLM2's. Give a SmolLM2."
+            )
+        width, heads = self._get("llama.embedding_length", int), self._get("llama.attention.head_count", int)
+        turned = self._get("llama.rope.dimension_count", int)
+        if turned * heads != width:
+            raise ValueError(
+                f"{self.path} turns {turned} features of each head, and its {heads} heads share {width}; "
+                "the book's decoder turns them all. Give a SmolLM2."
+            )
+        try:
+            return DecoderConfig.llama(
+                vocab_size=len(self._get("tokenizer.ggml.tokens", list)),
+                context_length=self._get("llama.context_length", int),
+                width=width,
+                layers=self._get("llama.block_count", int),
+                heads=heads,
+                key_value_heads=self._get("llama.attention.head_count_kv", int),
+                feed_forward_width=self._get("llama.feed_forward_length", int),
+                rotary_base=self._get("llama.rope.freq_base", float),
+                norm_epsilon=self._get("llama.attention.layer_norm_rms_epsilon", float),
+                tied_embeddings="head.weight" not in self.shapes,
+            )
+        except ValueError as error:
+            raise ValueError(f"{self.path} describes no model that can be: {error}") from error
+
+    def _get(self, key: str, kind: type) -> Any:
+        value = self._fields[key].contents() if key in self._fields else None
+        if not isinstance(value, kind):
+            raise ValueError(
+                f"{self.path} must state {key} as {kind.__name__}, and states {str(value)[:40]!r}: "
+                "it is no SmolLM2, or an early converter made it. Give a SmolLM2."
+            )
+        # A 32-bit float has seven digits; the rest would be noise, as in 9.999999747e-06.
+        return float(f"{value:.7g}") if kind is float else value
+
+
+def unpermute(weight: Float[Tensor, "row column"], heads: int) -> Float[Tensor, "row column"]:
+    """Puts the rows of a query or key matrix back into the order that the book's rotary embedding turns.
+
+    llama.cpp turns each row together with the next one, so its files have the pairs side by side: rows 0 and d/2 of a
+    head, then 1 and d/2 + 1. The book, like transformers, keeps the first half of the pairs together.
+
+    Args:
+        weight: The matrix as the file has it.
+        heads: How many heads' rows it holds, one head after the other.
+
+    >>> unpermute(torch.tensor([[0.0], [2.0], [1.0], [3.0]]), heads=1).flatten()
+    tensor([0., 1., 2., 3.])
+    """
+    return weight.unflatten(0, (heads, -1, 2)).transpose(1, 2).flatten(0, 2)
+
+
+def _name(theirs: str) -> str:
+    """Returns the book's name for a weight, or the file's own where the book has none."""
+    if theirs in OTHER_NAMES:
+        return OTHER_NAMES[theirs]
+    block, _, rest = theirs.removeprefix("blk.").partition(".")
+    layer_name, _, kind = rest.rpartition(".")
+    return f"blocks.{block}.{LAYER_NAMES[layer_name]}.{kind}" if layer_name in LAYER_NAMES else theirs

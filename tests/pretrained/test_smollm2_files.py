@@ -1,0 +1,271 @@
+"""The two kinds of file, with small models of random weights that transformers made."""
+
+import contextlib
+import json
+import shutil
+
+import gguf
+import numpy as np
+import pytest
+import torch
+
+from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
+from genai_tutorial.pretrained.smollm2.gguf import unpermute
+from tests.pretrained.small_llamas import SPECIAL, TOKENS, small_llama, small_tokenizer, write_folder, write_gguf
+
+IDS = torch.randint(len(TOKENS), (3, 50), generator=torch.Generator().manual_seed(0))
+TEXT = "the thin 1234 inns\n\n  at 12 o'clock, naïve 東京 <b>&amp;</b>"
+
+
+@pytest.fixture(scope="module")
+def theirs():
+    return small_llama()
+
+
+@pytest.fixture(scope="module")
+def made(theirs, tmp_path_factory):
+    return tmp_path_factory.mktemp("made")
+
+
+@pytest.fixture(scope="module")
+def folder(theirs, made):
+    return write_folder(theirs, made / "folder")
+
+
+@pytest.fixture(scope="module")
+def file(theirs, made):
+    return write_gguf(theirs, made / "small.gguf")
+
+
+@pytest.fixture
+def copy(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / "copy")
+
+
+@pytest.fixture
+def refused():
+    """Expect one sentence or two on one line, that name the file and hold these words."""
+
+    def check(path, *words, kind=ValueError):
+        with pytest.raises(kind) as caught:
+            load_smollm2(path=path)
+        message = str(caught.value)
+        assert "\n" not in message
+        assert str(path) in message
+        for word in words:
+            assert word in message, message
+
+    return check
+
+
+def assert_equal_to_transformers(path, theirs):
+    model, tokenizer = load_smollm2(path=path)
+    with torch.no_grad():
+        torch.testing.assert_close(model(IDS), theirs(IDS).logits, atol=1e-5, rtol=1e-5)
+    assert not model.training
+    assert not any(part.is_meta for part in (*model.parameters(), *model.buffers()))
+    assert tokenizer.encode(TEXT) == small_tokenizer().encode(TEXT).ids
+    assert tokenizer.special_tokens == {token: i for i, token in enumerate(SPECIAL)}
+    assert load_smollm2_tokenizer(path).encode(TEXT) == tokenizer.encode(TEXT)
+    return model
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("shard_size", ["1GB", "30KB"])
+def test_a_hugging_face_folder_is_the_same_model(tmp_path, tied, shard_size):
+    theirs = small_llama(seed=1, tied=tied)
+    folder = write_folder(theirs, tmp_path, shard_size)
+    assert (folder / "model.safetensors.index.json").exists() == (shard_size != "1GB")
+    assert_equal_to_transformers(folder, theirs)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("heads", [(4, 2), (4, 4), (8, 1)])
+def test_a_gguf_file_is_the_same_model(tmp_path, tied, heads):
+    theirs = small_llama(seed=2, tied=tied, num_attention_heads=heads[0], num_key_value_heads=heads[1])
+    assert_equal_to_transformers(write_gguf(theirs, tmp_path / "small.gguf"), theirs)
+
+
+def test_a_packed_gguf_unpacks_to_what_its_writer_meant(tmp_path, theirs):
+    for packing, error in ((gguf.GGMLQuantizationType.Q8_0, 0.005), (gguf.GGMLQuantizationType.Q4_1, 0.05)):
+        model, _ = load_smollm2(path=write_gguf(theirs, tmp_path / "packed.gguf", packing=packing))
+        exact = theirs.model.layers[1].self_attn.k_proj.weight
+        found = model.blocks[1].attention.key.weight
+        assert 0 < (found - exact).square().mean().sqrt() / exact.std() < error * 2
+
+
+def test_settings_come_from_the_file(file, folder):
+    for path in (file, folder):
+        config = load_smollm2(path=path)[0].config
+        assert (config.layers, config.heads, config.key_value_heads, config.width) == (2, 4, 2, 64)
+        assert (config.rotary_base, config.context_length) == (500.0, 128)
+        assert config.norm_epsilon == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 0.02), (torch.float16, 0.0025)])
+def test_other_precisions(file, folder, theirs, dtype, error):
+    for path in (file, folder):
+        model, _ = load_smollm2(dtype, path)
+        assert {weight.dtype for weight in model.parameters()} == {dtype}
+        with torch.no_grad():
+            logits, exact = model(IDS), theirs(IDS).logits
+        assert logits.dtype == dtype
+        assert (logits.float() - exact).square().mean().sqrt() < error * exact.std()
+
+
+def test_a_precision_without_fractions_is_refused(file):
+    with pytest.raises(ValueError, match=r"dtype must be a floating-point type .* got torch\.int8"):
+        load_smollm2(torch.int8, file)
+
+
+def test_an_older_folder_names_the_rotary_base_elsewhere(copy, theirs):
+    settings = json.loads((copy / "config.json").read_text())
+    settings |= {"rope_theta": settings.pop("rope_parameters")["rope_theta"], "rope_scaling": None}
+    (copy / "config.json").write_text(json.dumps(settings))
+    assert_equal_to_transformers(copy, theirs)
+
+
+def test_unpermute_undoes_what_llama_cpp_does():
+    original = torch.arange(48.0).reshape(16, 3)
+    for heads in (1, 2, 4):
+        paired = original.reshape(heads, 2, -1, 3).transpose(1, 2).reshape(16, 3)
+        assert not torch.equal(paired, original)
+        assert torch.equal(unpermute(paired, heads), original)
+
+
+# --- Files that are wrong ---------------------------------------------------------------------------------------------
+
+
+def test_nothing_there(tmp_path, refused):
+    refused(tmp_path / "gone", "There is nothing", kind=FileNotFoundError)
+
+
+def test_a_file_that_is_no_gguf(tmp_path, refused):
+    for content in (b"", b"GG", b"PK\3\4 a zip", b"\x80\x04}\x94."):
+        (tmp_path / "model.gguf").write_bytes(content)
+        refused(tmp_path / "model.gguf", "is not a GGUF file", repr(content[:4]))
+
+
+def test_a_gguf_cut_off_anywhere(file, tmp_path, refused):
+    content = file.read_bytes()
+    start = len(content) - sum(4 * weight.numel() for weight in load_smollm2(path=file)[0].parameters())
+    cut = tmp_path / "cut.gguf"
+    for length in (
+        4,
+        6,
+        16,
+        25,
+        100,
+        start // 4,
+        start // 2,
+        start - 100,
+        start + 10,
+        len(content) // 2,
+        len(content) - 64,
+    ):
+        cut.write_bytes(content[:length])
+        refused(cut, "cut off or damaged", f"{length:,} bytes")
+
+
+def test_a_gguf_with_a_flipped_byte_never_ends_in_another_error(file, tmp_path):
+    content = bytearray(file.read_bytes())
+    damaged = tmp_path / "damaged.gguf"
+    generator = np.random.default_rng(0)
+    for place in generator.integers(4, 9000, 60):
+        flipped = content.copy()
+        flipped[place] ^= int(generator.integers(1, 256))
+        damaged.write_bytes(flipped)
+        with contextlib.suppress(ValueError):  # a weight of another value is no error that one could notice
+            load_smollm2(path=damaged)
+
+
+def test_a_gguf_of_another_architecture(tmp_path, theirs, refused):
+    for architecture in ("gpt2", "qwen2"):
+        path = write_gguf(theirs, tmp_path / "other.gguf", architecture)
+        refused(path, f"architecture {architecture!r}", "'llama'")
+
+
+def test_a_gguf_with_another_tokenizer(tmp_path, theirs, refused):
+    refused(write_gguf(theirs, tmp_path / "other.gguf", cut="llama-bpe"), "'llama-bpe'", "'smollm'")
+
+
+def test_a_gguf_without_a_setting(tmp_path, theirs, refused):
+    path = write_gguf(theirs, tmp_path / "other.gguf", without="unk")
+    refused(path, "must state tokenizer.ggml.unknown_token_id")
+
+
+def test_a_gguf_with_missing_or_foreign_weights(tmp_path, theirs, refused):
+    for name, ours in (
+        ("output_norm.weight", "final_norm.weight"),
+        ("blk.1.ffn_gate.weight", "blocks.1.feed_forward.gate.weight"),
+    ):
+        refused(write_gguf(theirs, tmp_path / "less.gguf", without=name), f"{ours} is missing")
+    wide = np.zeros((64, 32), np.float32)
+    path = write_gguf(theirs, tmp_path / "other.gguf", blk_0_attn_q_weight=wide)
+    refused(path, "blocks.0.attention.query.weight has the shape (64, 32) instead of (64, 64)")
+
+
+def test_a_folder_with_a_missing_file(copy, refused):
+    for name in ("tokenizer.json", "model.safetensors", "config.json"):
+        (copy / name).unlink()
+        refused(copy, f"has no {'weights' if name.startswith('model') else name}", kind=FileNotFoundError)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model_type", "gpt2"),
+        ("hidden_act", "gelu"),
+        ("attention_bias", True),
+        ("mlp_bias", True),
+        ("head_dim", 32),
+        ("hidden_size", "64"),
+        ("num_attention_heads", 0),
+        ("num_key_value_heads", None),
+        ("num_hidden_layers", True),
+        ("rope_parameters", {"rope_type": "llama3", "rope_theta": 500.0}),
+        ("rope_parameters", {"rope_type": "default"}),
+        ("rope_parameters", "default"),
+        ("tie_word_embeddings", "yes"),
+    ],
+)
+def test_a_folder_with_other_settings(copy, refused, key, value):
+    settings = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(settings | {key: value}))
+    refused(copy)
+
+
+def test_a_folder_with_other_weights(copy, refused):
+    settings = json.loads((copy / "config.json").read_text())
+    for key, value, words in (
+        ("num_hidden_layers", 3, "a model of 3 layers and has weights of 2"),
+        ("intermediate_size", 97, "blocks.0.feed_forward.gate.weight has the shape (96, 64) instead of (97, 64)"),
+        ("tie_word_embeddings", False, "head.weight is missing"),
+    ):
+        (copy / "config.json").write_text(json.dumps(settings | {key: value}))
+        refused(copy, words)
+
+
+def test_a_folder_whose_files_are_damaged(copy, refused, folder):
+    for name in ("config.json", "tokenizer.json"):
+        for content in (b"", b"{", b"[1, 2]", b"\xff\xfe", b"[" * 100_000):
+            (copy / name).write_bytes(content)
+            refused(copy)
+        shutil.copy(folder / name, copy)
+    weights = (folder / "model.safetensors").read_bytes()
+    for content in (b"", weights[:100], weights[:-100], b"\xff" * 100):
+        (copy / "model.safetensors").write_bytes(content)
+        refused(copy, "cut off or damaged")
+
+
+def test_an_index_names_only_files_of_its_folder(tmp_path, theirs, refused):
+    outside = write_folder(theirs, tmp_path / "outside")
+    folder = write_folder(theirs, tmp_path / "folder", "30KB")
+    index = json.loads((folder / "model.safetensors.index.json").read_text())
+    places = dict.fromkeys(index["weight_map"], "../outside/model.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    assert (outside / "model.safetensors").exists()
+    refused(folder, "has no model.safetensors", kind=FileNotFoundError)
+    for content in ({}, {"weight_map": []}, {"weight_map": {"a": 1}}):
+        (folder / "model.safetensors.index.json").write_text(json.dumps(content))
+        refused(folder, "has no weight_map")
