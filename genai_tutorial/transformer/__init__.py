@@ -5,33 +5,64 @@ from genai_tutorial.transformer.block import DecoderBlock, make_feed_forward
 from genai_tutorial.transformer.cache import KVCache
 from genai_tutorial.transformer.config import DecoderConfig
 from genai_tutorial.transformer.convolution import ShortConvolution
+from genai_tutorial.transformer.counting import Counts, count
 from genai_tutorial.transformer.decoder import DecoderLM, next_token_loss
 from genai_tutorial.transformer.feed_forward import FeedForward
 from genai_tutorial.transformer.masks import causal_mask, padding_mask, sliding_window_mask
+from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts, routings
 from genai_tutorial.transformer.multi_head import MultiHeadAttention
 from genai_tutorial.transformer.ngrams import NGramEmbedding
 from genai_tutorial.transformer.norms import RMSNorm
 from genai_tutorial.transformer.positions import LearnedPositions
 from genai_tutorial.transformer.rotary import RotaryEmbedding
+from genai_tutorial.transformer.routing import (
+    Router,
+    Routing,
+    expert_usage,
+    load_balancing_loss,
+    router_entropy,
+    router_z_loss,
+    usage_entropy,
+)
+from genai_tutorial.transformer.shapes import GroupedAttention, LatentAttention, ModelShape, shape_of
+from genai_tutorial.transformer.word_vectors import WordVectors, cooccurrence_counts, positive_pmi
 
 __all__ = [
+    "Counts",
     "DecoderBlock",
     "DecoderConfig",
     "DecoderLM",
     "FeedForward",
+    "GroupedAttention",
     "KVCache",
+    "LatentAttention",
     "LearnedPositions",
+    "MixtureOfExperts",
+    "ModelShape",
     "MultiHeadAttention",
     "NGramEmbedding",
     "RMSNorm",
     "RotaryEmbedding",
+    "Router",
+    "Routing",
     "ShortConvolution",
+    "WordVectors",
     "attention",
     "attention_weights",
     "causal_mask",
+    "cooccurrence_counts",
+    "count",
+    "expert_usage",
     "fused_attention",
+    "load_balancing_loss",
     "make_feed_forward",
     "next_token_loss",
     "padding_mask",
+    "positive_pmi",
+    "router_entropy",
+    "router_z_loss",
+    "routings",
+    "shape_of",
     "sliding_window_mask",
+    "usage_entropy",
 ]

@@ -7,6 +7,7 @@ from genai_tutorial.transformer.cache import LayerCache
 from genai_tutorial.transformer.config import DecoderConfig
 from genai_tutorial.transformer.convolution import ShortConvolution
 from genai_tutorial.transformer.feed_forward import FeedForward
+from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts
 from genai_tutorial.transformer.multi_head import MultiHeadAttention
 from genai_tutorial.transformer.norms import make_norm
 from genai_tutorial.transformer.rotary import RotaryEmbedding
@@ -57,8 +58,6 @@ class DecoderBlock(nn.Module):
 def make_feed_forward(config: DecoderConfig) -> nn.Module:
     """Builds the feed-forward layer that a config asks for: one for all tokens, or experts that share them."""
     if config.experts:
-        from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts
-
         return MixtureOfExperts(
             config.width,
             config.expert_hidden_width,
@@ -66,6 +65,7 @@ def make_feed_forward(config: DecoderConfig) -> nn.Module:
             config.experts_per_token,
             config.shared_experts,
             config.activation,
+            config.bias,
         )
     return FeedForward(config.width, config.hidden_width, config.activation, config.bias)
 

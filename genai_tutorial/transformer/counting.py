@@ -107,7 +107,7 @@ class Counts:
         positions = window * (window + 1) / 2 + (length - window) * window
         return self.attention_flops(1) * positions / length
 
-    def training_flops(self, tokens: float, length: int | None = None) -> float:
+    def training_flops(self, tokens: float | int, length: int | None = None) -> float:
         """Returns the FLOPs of training on so many tokens, in texts of one length: three times the forward pass.
 
         Args:
@@ -118,9 +118,9 @@ class Counts:
         """
         return 3 * tokens * (self.flops_per_token + self.mean_attention_flops(length))
 
-    def approximate_training_flops(self, tokens: float) -> float:
+    def approximate_training_flops(self, tokens: float | int) -> float:
         """Returns the rule of thumb, 6 N D: six times the active parameters times the tokens."""
-        return 6 * self.active_parameters * tokens
+        return 6.0 * self.active_parameters * tokens
 
     def weight_bytes(self, bits: int = 16) -> int:
         """Returns the bytes of all weights, of which a mixture of experts must hold the inactive ones too."""
