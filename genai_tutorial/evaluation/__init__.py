@@ -1,5 +1,9 @@
-"""How good a model is: likelihood on unseen data, intervals over seeds, and whether its samples are new."""
+"""How good a model is: likelihood on unseen data, intervals over seeds, and whether its samples are new.
 
+And what is inside it: how far its vectors separate two groups, and what its heads of attention look for.
+"""
+
+from genai_tutorial.evaluation.attention_heads import induction_scores, previous_token_scores, repeated_random_tokens
 from genai_tutorial.evaluation.intervals import Interval, bootstrap_interval
 from genai_tutorial.evaluation.likelihood import (
     TextScore,
@@ -10,6 +14,12 @@ from genai_tutorial.evaluation.likelihood import (
     perplexity,
 )
 from genai_tutorial.evaluation.neighbours import CopyCheck, Neighbours, check_copies, nearest_neighbours
+from genai_tutorial.evaluation.separation import (
+    centred_cosines,
+    leave_one_out_centroid_hits,
+    within_between_auc,
+    within_between_auc_interval,
+)
 
 __all__ = [
     "CopyCheck",
@@ -18,10 +28,17 @@ __all__ = [
     "TextScore",
     "bits_per_dimension",
     "bootstrap_interval",
+    "centred_cosines",
     "check_copies",
     "evaluate_language_model",
+    "induction_scores",
+    "leave_one_out_centroid_hits",
     "nats_per_character",
     "nats_to_bits",
     "nearest_neighbours",
     "perplexity",
+    "previous_token_scores",
+    "repeated_random_tokens",
+    "within_between_auc",
+    "within_between_auc_interval",
 ]

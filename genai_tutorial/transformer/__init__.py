@@ -1,5 +1,7 @@
 """The Transformer: attention, positions, norms, feed-forward layers, and the decoder language model made of them."""
 
+from genai_tutorial.transformer.ablation import switched_off
+from genai_tutorial.transformer.alibi import alibi_bias, alibi_slopes
 from genai_tutorial.transformer.attention import attention, attention_weights, fused_attention
 from genai_tutorial.transformer.block import DecoderBlock, make_feed_forward
 from genai_tutorial.transformer.cache import KVCache
@@ -13,8 +15,9 @@ from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts, rout
 from genai_tutorial.transformer.multi_head import MultiHeadAttention
 from genai_tutorial.transformer.ngrams import NGramEmbedding
 from genai_tutorial.transformer.norms import RMSNorm
-from genai_tutorial.transformer.positions import LearnedPositions
-from genai_tutorial.transformer.rotary import RotaryEmbedding
+from genai_tutorial.transformer.positions import LearnedPositions, SinusoidalPositions
+from genai_tutorial.transformer.rotary import RotaryEmbedding, rotary_frequencies
+from genai_tutorial.transformer.rotary_scaling import Llama3Scaling, YarnScaling
 from genai_tutorial.transformer.routing import (
     Router,
     Routing,
@@ -37,6 +40,7 @@ __all__ = [
     "KVCache",
     "LatentAttention",
     "LearnedPositions",
+    "Llama3Scaling",
     "MixtureOfExperts",
     "ModelShape",
     "MultiHeadAttention",
@@ -46,7 +50,11 @@ __all__ = [
     "Router",
     "Routing",
     "ShortConvolution",
+    "SinusoidalPositions",
     "WordVectors",
+    "YarnScaling",
+    "alibi_bias",
+    "alibi_slopes",
     "attention",
     "attention_weights",
     "causal_mask",
@@ -59,10 +67,12 @@ __all__ = [
     "next_token_loss",
     "padding_mask",
     "positive_pmi",
+    "rotary_frequencies",
     "router_entropy",
     "router_z_loss",
     "routings",
     "shape_of",
     "sliding_window_mask",
+    "switched_off",
     "usage_entropy",
 ]
