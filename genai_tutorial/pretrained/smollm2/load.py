@@ -1,11 +1,10 @@
 """SmolLM2 in the book's own decoder: open the file, check that everything fits, and put the weights in place."""
 
-import os
 from pathlib import Path
 
 import torch
 
-from genai_tutorial.pretrained.smollm2.find import VARIABLE, check_packaged_file, find_smollm2
+from genai_tutorial.pretrained.smollm2.find import check_packaged_file, find_smollm2, is_ones_own
 from genai_tutorial.pretrained.smollm2.gguf import GGUFModel
 from genai_tutorial.pretrained.smollm2.hugging_face import HuggingFaceModel
 from genai_tutorial.tokenization import BPETokenizer
@@ -28,7 +27,7 @@ def load_smollm2(dtype: torch.dtype = torch.float32, path: Path | str | None = N
     """
     if not dtype.is_floating_point:
         raise ValueError(f"dtype must be a floating-point type such as torch.bfloat16, got {dtype}.")
-    if path is None and VARIABLE not in os.environ:
+    if path is None and not is_ones_own():
         check_packaged_file(find_smollm2())
     source = open_smollm2(path)
     _check_layers(source)

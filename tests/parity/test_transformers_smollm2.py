@@ -1,0 +1,267 @@
+"""SmolLM2's 135 million weights in the book's decoder are transformers' Llama with the same weights.
+
+Theirs are read from the GGUF apart from the package: other names, and another formula for the rows of queries and keys.
+"""
+
+import copy
+import random
+import sys
+
+import gguf
+import pytest
+import tokenizers
+import torch
+import transformers
+
+from genai_tutorial.generation import generate
+from genai_tutorial.pretrained import find_smollm2
+from genai_tutorial.tokenization import SMOLLM2_CHAT, Message
+
+PROSE = (
+    "The lighthouse keeper climbed the stairs every evening at six, lit the lamp, and wrote one line into his book: "
+    "the wind, the ships he had seen, and whether the gulls had come back. In forty years he had missed two evenings. "
+    "The first time, his daughter was born; the second time, the sea had taken the lower half of the stairs, and he "
+    "sat on a rock until morning, waving a lantern at everything that moved. Nobody ever asked him why he stayed. If they "
+    "had, he would have said that somebody has to know where the land begins."
+)
+CODE = "def area(radius):\n    return 3.14159 * radius**2\n\nprint([area(r) for r in range(10)])  # 0, 3.14, 12.57\n"
+MIXED = "Zoë's café: 1,024 €, 東京 42%, naïve\t\ttabs\n\n\n   and   spaces 🙂🙃"
+CHAT = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
+TEXTS = {"prose": PROSE * 2, "code": CODE, "mixed": MIXED, "chat": CHAT, "one token": "The"}
+
+NAMES = {
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return gguf.GGUFReader(find_smollm2())
+
+
+@pytest.fixture(scope="module")
+def theirs(reader):
+    get = {key: field.contents() for key, field in reader.fields.items() if key.startswith("llama.")}
+    config = transformers.LlamaConfig(
+        vocab_size=get["llama.vocab_size"],
+        hidden_size=get["llama.embedding_length"],
+        intermediate_size=get["llama.feed_forward_length"],
+        num_hidden_layers=get["llama.block_count"],
+        num_attention_heads=get["llama.attention.head_count"],
+        num_key_value_heads=get["llama.attention.head_count_kv"],
+        max_position_embeddings=get["llama.context_length"],
+        rms_norm_eps=get["llama.attention.layer_norm_rms_epsilon"],
+        rope_parameters={"rope_type": "default", "rope_theta": get["llama.rope.freq_base"]},
+        tie_word_embeddings=True,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+    )
+    state = {}
+    for tensor in reader.tensors:
+        weight = gguf.quants.dequantize(tensor.data, tensor.tensor_type).copy()
+        if tensor.name in ("token_embd.weight", "output_norm.weight"):
+            place = "model.embed_tokens" if tensor.name.startswith("token") else "model.norm"
+        else:
+            _, layer, part, _ = tensor.name.split(".")
+            place = f"model.layers.{layer}.{NAMES[part]}"
+            if part in ("attn_q", "attn_k"):
+                heads = config.num_attention_heads if part == "attn_q" else config.num_key_value_heads
+                half = weight.shape[0] // heads // 2
+                weight = weight.reshape(heads, half, 2, -1).swapaxes(2, 1).reshape(weight.shape)
+        state[f"{place}.weight"] = torch.from_numpy(weight)
+    state["lm_head.weight"] = state["model.embed_tokens.weight"]
+    with torch.device("meta"):
+        model = transformers.LlamaForCausalLM(config)
+    model.load_state_dict(state, assign=True)
+    model.model.rotary_emb = transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def ids(smollm2):
+    """The texts as tokens."""
+    _, tokenizer = smollm2
+    return {name: torch.tensor([tokenizer.encode(text, allowed_special="all")]) for name, text in TEXTS.items()}
+
+
+@pytest.fixture(scope="module")
+def logits(smollm2, ids):
+    model, _ = smollm2
+    with torch.inference_mode():
+        return {name: model(row) for name, row in ids.items()}
+
+
+def test_it_is_the_model_that_its_makers_describe(smollm2):
+    model, tokenizer = smollm2
+    config = model.config
+    assert model.parameter_count() == 134_515_008
+    assert (config.layers, config.width, config.heads, config.key_value_heads) == (30, 576, 9, 3)
+    assert (config.hidden_width, config.head_width, config.context_length) == (1536, 64, 8192)
+    assert (config.rotary_base, config.norm_epsilon, config.tied_embeddings) == (100_000.0, 1e-5, True)
+    assert config.vocab_size == tokenizer.vocab_size == 49_152
+    assert [tokenizer.special_tokens[name] for name in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")] == [0, 1, 2]
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert not model.training
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_logits_are_equal(name, ids, logits, theirs):
+    with torch.inference_mode():
+        torch.testing.assert_close(logits[name], theirs(ids[name]).logits, atol=1e-4, rtol=0)
+    if name == "prose":
+        assert ids[name].shape[1] > 200
+
+
+def test_it_knows_english(ids, logits):
+    """A model with a matrix in the wrong order computes well and predicts nothing."""
+    loss = torch.nn.functional.cross_entropy(logits["prose"][0, :125], ids["prose"][0, 1:126])
+    assert 2.5 < loss < 3.6
+
+
+@pytest.mark.parametrize("name", ["chat", "code"])
+def test_greedy_answers_are_equal(name, smollm2, ids, theirs):
+    model, tokenizer = smollm2
+    ours = generate(model, ids[name], 12, temperature=0.0, stop_tokens=[2])
+    answer = theirs.generate(ids[name], attention_mask=torch.ones_like(ids[name]), max_new_tokens=12, do_sample=False)
+    assert ours.tolist() == answer.tolist()
+    if name == "chat":
+        assert "Paris" in tokenizer.decode(ours[0, ids[name].shape[1] :].tolist())
+
+
+def test_reading_with_a_cache_changes_nothing(smollm2, ids, logits):
+    model, _ = smollm2
+    cache = model.make_cache(1, 200)
+    pieces = ids["prose"][:, :150].split([100, 1, 1, 45, 1, 1, 1], dim=1)
+    with torch.inference_mode():
+        found = torch.cat([model(piece, cache) for piece in pieces], dim=1)
+    torch.testing.assert_close(found, logits["prose"][:, :150], atol=3e-4, rtol=0)
+
+
+def test_prompts_of_different_lengths_in_one_batch_do_not_touch(smollm2, ids, logits):
+    model, _ = smollm2
+    names = ["code", "mixed", "chat"]
+    lengths = torch.tensor([ids[name].shape[1] for name in names])
+    rows = torch.nn.utils.rnn.pad_sequence([ids[name][0] for name in names], batch_first=True, padding_value=2)
+    with torch.inference_mode():
+        found = model(rows, model.make_cache(3, 80), lengths)
+    for row, name, length in zip(found, names, lengths, strict=True):
+        torch.testing.assert_close(row[:length], logits[name][0], atol=3e-4, rtol=0)
+
+
+def test_16_bits_lose_little(smollm2, ids, logits, theirs):
+    rows = ids["prose"]
+    with torch.inference_mode():
+        ours = copy.deepcopy(smollm2[0]).to(torch.bfloat16)(rows)
+        others = copy.deepcopy(theirs).to(torch.bfloat16)(rows).logits
+    exact = logits["prose"].log_softmax(-1)
+    assert ours.dtype == torch.bfloat16
+    for found in (ours, others):
+        rounded = found.float().log_softmax(-1)
+        divergence = (exact.exp() * (exact - rounded)).sum(-1).mean()
+        assert divergence < 0.005
+        assert (rounded.argmax(-1) == exact.argmax(-1)).float().mean() > 0.93
+
+
+# --- The tokenizer ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def their_tokenizer(reader):
+    tokens = reader.fields["tokenizer.ggml.tokens"].contents()
+    merges = [tuple(pair.split(" ")) for pair in reader.fields["tokenizer.ggml.merges"].contents()]
+    kinds = reader.fields["tokenizer.ggml.token_type"].contents()
+    bpe = tokenizers.models.BPE({token: i for i, token in enumerate(tokens)}, merges, unk_token=tokens[0])
+    tokenizer = tokenizers.Tokenizer(bpe)
+    digits = tokenizers.pre_tokenizers.Digits(individual_digits=True)
+    byte_level = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([digits, byte_level])
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    tokenizer.add_special_tokens([token for token, kind in zip(tokens, kinds, strict=True) if kind == 3])
+    return tokenizer
+
+
+def fuzz_texts(count, seed):
+    """Texts of words, digits, spaces, signs and characters of every plane, joined at random."""
+    draw = random.Random(seed)
+    words = [
+        *PROSE.split(),
+        "don't",
+        "I'LL",
+        "we've",
+        "x=1",
+        "http://a.b/c?d=e",
+        "naïve",
+        "Straße",
+        "東京都",
+        "مرحبا",
+        "ไทย",
+    ]
+    signs = [
+        " ",
+        "  ",
+        "   ",
+        "\n",
+        "\n\n",
+        "\t",
+        "\r\n",
+        "\u00a0",
+        "\u3000",
+        "'",
+        "...",
+        "--",
+        "€",
+        "½",
+        "Ⅷ",
+        "٣",
+        "🙂",
+        "e\u0301",
+    ]
+
+    def piece():
+        kind = draw.random()
+        if kind < 0.4:
+            return draw.choice(words) + draw.choice(("", " "))
+        if kind < 0.55:
+            return str(draw.randrange(10 ** draw.randint(1, 9)))
+        if kind < 0.85:
+            return draw.choice(signs)
+        while True:
+            character = chr(
+                draw.choice((draw.randrange(0x250), draw.randrange(0x3000), draw.randrange(sys.maxunicode)))
+            )
+            if not "\ud800" <= character <= "\udfff":
+                return character
+
+    return ["".join(piece() for _ in range(draw.randint(1, 40))) for _ in range(count)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tokens_are_equal(seed, smollm2, their_tokenizer):
+    _, tokenizer = smollm2
+    texts = [*TEXTS.values(), *fuzz_texts(1000, seed)]
+    for text, encoding in zip(texts, their_tokenizer.encode_batch(texts), strict=True):
+        assert tokenizer.encode(text, allowed_special="all") == encoding.ids, repr(text)
+
+
+def test_a_conversation_is_encoded_as_the_file_says(reader, smollm2, their_tokenizer):
+    import jinja2.sandbox
+
+    template = jinja2.sandbox.ImmutableSandboxedEnvironment().from_string(
+        reader.fields["tokenizer.chat_template"].contents()
+    )
+    turns = [("user", "Hi there, 2 questions."), ("assistant", "Ask!"), ("user", "Who?\n\nAnd why?")]
+    for conversation in (turns[:1], turns, [("system", "Be brief."), *turns]):
+        messages = [{"role": role, "content": content} for role, content in conversation]
+        theirs = template.render(messages=messages, add_generation_prompt=True)
+        ours = [Message(role, content) for role, content in conversation]
+        assert SMOLLM2_CHAT.render(ours) == theirs
+        assert SMOLLM2_CHAT.encode(smollm2[1], ours) == their_tokenizer.encode(theirs).ids
