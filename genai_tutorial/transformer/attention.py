@@ -88,7 +88,6 @@ def fused_attention(
     value: Float[Tensor, "batch shared key value_dim"],
     mask: Bool[Tensor, "*#batch_and_head #query key"] | None = None,
     bias: Float[Tensor, "*#batch_and_head #query key"] | None = None,
-    *,
     is_causal: bool = False,
 ) -> Float[Tensor, "batch head query value_dim"]:
     """The same as `attention`, by torch's kernel: less memory, and faster for long texts.

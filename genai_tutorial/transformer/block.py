@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from genai_tutorial.transformer.cache import LayerCache
 from genai_tutorial.transformer.config import DecoderConfig
-from genai_tutorial.transformer.convolution import ShortConvolution
+from genai_tutorial.transformer.convolution import NoConvolution, ShortConvolution
 from genai_tutorial.transformer.feed_forward import FeedForward
 from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts
 from genai_tutorial.transformer.multi_head import MultiHeadAttention
@@ -42,6 +42,7 @@ class DecoderBlock(nn.Module):
             rotary=rotary,
             query_key_norm=config.query_key_norm,
             window=config.sliding_window,
+            alibi=config.positions == "alibi",
         )
         self.feed_forward_norm = make_norm(config.norm, config.width, config.bias, config.norm_epsilon)
         self.feed_forward_mix = _short_convolution(config)
@@ -51,8 +52,8 @@ class DecoderBlock(nn.Module):
         self, x: Float[Tensor, "batch position width"], past: LayerCache | None = None
     ) -> Float[Tensor, "batch position width"]:
         """Adds to each vector what the two layers have to say; `past` holds what this layer knows of earlier tokens."""
-        x = x + self.attention(self.attention_mix(self.attention_norm(x)), past)
-        return x + self.feed_forward(self.feed_forward_mix(self.feed_forward_norm(x)))
+        x = x + self.attention(self.attention_mix(self.attention_norm(x), past), past)
+        return x + self.feed_forward(self.feed_forward_mix(self.feed_forward_norm(x), past))
 
 
 def make_feed_forward(config: DecoderConfig) -> nn.Module:
@@ -71,4 +72,4 @@ def make_feed_forward(config: DecoderConfig) -> nn.Module:
 
 
 def _short_convolution(config: DecoderConfig) -> nn.Module:
-    return ShortConvolution(config.width, config.neighbours) if config.neighbours else nn.Identity()
+    return ShortConvolution(config.width, config.neighbours) if config.neighbours else NoConvolution()

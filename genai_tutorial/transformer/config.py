@@ -5,8 +5,9 @@ from typing import Literal, get_args
 
 from genai_tutorial.transformer.feed_forward import Activation
 from genai_tutorial.transformer.norms import NormKind
+from genai_tutorial.transformer.rotary_scaling import Llama3Scaling, RotaryScaling, YarnScaling
 
-PositionKind = Literal["learned", "rotary", "none"]
+PositionKind = Literal["learned", "sinusoidal", "rotary", "alibi", "none"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class DecoderConfig:
         layers: The number of blocks, one after the other.
         heads: The number of attention heads in a block; must divide `width`.
         feed_forward_width: The number of features inside the feed-forward layer; None means four times `width`.
-        positions: `learned` vectors that are added, `rotary` angles, or `none` (to see what is lost without).
+        positions: `learned` vectors or `sinusoidal` waves that are added, `rotary` angles, `alibi` penalties for
+            distance, or `none` (to see what is lost without).
         norm: `layer` for LayerNorm, `rms` for RMSNorm.
         activation: The nonlinearity of the feed-forward layer.
         bias: Whether linear layers and LayerNorms add a learned constant.
@@ -34,6 +36,7 @@ class DecoderConfig:
         initial_std: The standard deviation of the first weights; None means 1/sqrt(inputs) for each matrix.
         key_value_heads: How many heads keys and values have, each for a group of `heads`; None for one each.
         rotary_base: Sets how slowly the slowest pair of features turns with rotary positions.
+        rotary_scaling: How rotary positions reach beyond the trained context; None for not at all.
         norm_epsilon: What norms add under the square root; None means 1e-5 for `layer` and 1e-6 for `rms`.
         sliding_window: How many tokens attention sees, the token itself included; None for all.
         experts: The number of experts that replace the feed-forward layer; 0 for none.
@@ -70,6 +73,7 @@ class DecoderConfig:
     initial_std: float | None = None
     key_value_heads: int | None = None
     rotary_base: float | int = 10_000
+    rotary_scaling: RotaryScaling | None = None
     norm_epsilon: float | None = None
     sliding_window: int | None = None
     experts: int = 0
@@ -107,6 +111,10 @@ class DecoderConfig:
             raise ValueError(f"rotary_base must be above 1, so that later pairs turn slower; got {self.rotary_base!r}.")
 
     def _check_choices(self) -> None:
+        if not isinstance(self.rotary_scaling, Llama3Scaling | YarnScaling | None):
+            raise ValueError(
+                f"rotary_scaling must be a Llama3Scaling, a YarnScaling or None; got {self.rotary_scaling!r}."
+            )
         choices = {"positions": PositionKind, "norm": NormKind, "activation": Activation}
         for name, kind in choices.items():
             if getattr(self, name) not in get_args(kind):
@@ -128,6 +136,8 @@ class DecoderConfig:
                 "rotary positions turn features in pairs, so width / heads must be even; "
                 f"got width={self.width}, heads={self.heads}. Use fewer heads, or learned positions."
             )
+        if self.rotary_scaling is not None and self.positions != "rotary":
+            raise ValueError(f"rotary_scaling needs rotary positions, got positions={self.positions!r}.")
         if self.experts and self.experts_per_token > self.experts:
             raise ValueError(
                 f"experts_per_token must be at most experts; got {self.experts_per_token} of {self.experts}."
@@ -201,6 +211,7 @@ class DecoderConfig:
         feed_forward_width: int = 14_336,
         *,
         rotary_base: float | int = 500_000,
+        rotary_scaling: RotaryScaling | None = None,
         norm_epsilon: float = 1e-5,
         sliding_window: int | None = None,
         tied_embeddings: bool = False,
@@ -225,6 +236,7 @@ class DecoderConfig:
             initial_std=0.02,
             key_value_heads=key_value_heads,
             rotary_base=rotary_base,
+            rotary_scaling=rotary_scaling,
             norm_epsilon=norm_epsilon,
             sliding_window=sliding_window,
         )

@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from genai_tutorial.transformer.cache import LayerCache
+
 
 class ShortConvolution(nn.Module):
     """Adds to each vector the few before it, each feature times a weight of its own.
@@ -24,10 +26,24 @@ class ShortConvolution(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(neighbours, width))
 
-    def forward(self, x: Float[Tensor, "batch position width"]) -> Float[Tensor, "batch position width"]:
+    def forward(
+        self, x: Float[Tensor, "batch position width"], past: LayerCache | None = None
+    ) -> Float[Tensor, "batch position width"]:
         """Returns each vector plus its weighted neighbours; before the first position there are zeros."""
+        neighbours, length = len(self.weight), x.shape[1]
+        text = functional.pad(x, (0, 0, neighbours, 0)) if past is None else past.preceded(self, x, neighbours)
         mixed = x
         for distance, weight in enumerate(self.weight, start=1):
-            earlier = functional.pad(x, (0, 0, distance, 0))[:, : x.shape[1]]
+            earlier = text[:, neighbours - distance :][:, :length]
             mixed = mixed + earlier * weight
         return mixed
+
+
+class NoConvolution(nn.Module):
+    """Leaves the vectors as they are."""
+
+    def forward(
+        self, x: Float[Tensor, "batch position width"], past: LayerCache | None = None
+    ) -> Float[Tensor, "batch position width"]:
+        """Returns `x`."""
+        return x

@@ -12,7 +12,7 @@ from genai_tutorial.transformer.cache import KVCache
 from genai_tutorial.transformer.config import DecoderConfig
 from genai_tutorial.transformer.ngrams import NGramEmbedding
 from genai_tutorial.transformer.norms import make_norm
-from genai_tutorial.transformer.positions import LearnedPositions
+from genai_tutorial.transformer.positions import LearnedPositions, SinusoidalPositions
 from genai_tutorial.transformer.rotary import RotaryEmbedding
 
 
@@ -36,7 +36,7 @@ class DecoderLM(nn.Module):
         super().__init__()
         self.config = config
         self.rotary = (
-            RotaryEmbedding(config.head_width, config.context_length, config.rotary_base)
+            RotaryEmbedding(config.head_width, config.context_length, config.rotary_base, config.rotary_scaling)
             if config.positions == "rotary"
             else None
         )
@@ -48,9 +48,8 @@ class DecoderLM(nn.Module):
             if config.pair_features or config.triple_features
             else None
         )
-        self.position_embedding = (
-            LearnedPositions(config.context_length, config.width) if config.positions == "learned" else None
-        )
+        added = {"learned": LearnedPositions, "sinusoidal": SinusoidalPositions}.get(config.positions)
+        self.position_embedding = None if added is None else added(config.context_length, config.width)
         self.blocks = nn.ModuleList(DecoderBlock(config, self.rotary) for _ in range(config.layers))
         self.final_norm = make_norm(config.norm, config.width, config.bias, config.norm_epsilon)
         self.head = None if config.tied_embeddings else nn.Linear(config.width, config.vocab_size, bias=False)
@@ -115,6 +114,11 @@ class DecoderLM(nn.Module):
             x = block(x)
         return maps
 
+    def make_cache(self, batch_size: int = 1, length: int | None = None) -> KVCache:
+        """Returns an empty cache of this model's type and place; see `KVCache`."""
+        weight = self.token_embedding.weight
+        return KVCache(self.config, batch_size, length, weight.dtype, weight.device)
+
     def parameter_count(self) -> int:
         """Returns how many numbers training adjusts; tied embeddings count once."""
         return sum(parameter.numel() for parameter in self.parameters())
@@ -129,7 +133,7 @@ class DecoderLM(nn.Module):
             )
         positions = None
         if cache is not None:
-            positions = cache.begin(*ids.shape, None if lengths is None else lengths.tolist(), self.rotary)
+            positions = cache.begin(ids, None if lengths is None else lengths.tolist(), self.rotary)
         try:
             x = self.token_embedding(ids)
         except IndexError as error:
@@ -138,7 +142,7 @@ class DecoderLM(nn.Module):
                 f"got values from {ids.min()} to {ids.max()}. Was the text encoded with another tokenizer?"
             ) from error
         if self.ngram_embedding is not None:
-            x = x + self.ngram_embedding(ids)
+            x = x + self.ngram_embedding(ids, None if cache is None else cache.previous(2))
         return x if self.position_embedding is None else self.position_embedding(x, positions)
 
 

@@ -37,9 +37,18 @@ class NGramEmbedding(nn.Module):
         )
         self.project = nn.Linear(pair_features + triple_features, width, bias=False)
 
-    def forward(self, ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position width"]:
-        """Returns for each position the vector of what ends there."""
-        found = [table(self.row(ids, int(order))) for order, table in self.tables.items()]
+    def forward(
+        self, ids: Int[Tensor, "batch position"], before: Int[Tensor, "batch 2"] | None = None
+    ) -> Float[Tensor, "batch position width"]:
+        """Returns for each position the vector of what ends there.
+
+        Args:
+            ids: The tokens.
+            before: The two in front of them; None where the text begins.
+        """
+        text = ids if before is None else torch.cat((before, ids), dim=1)
+        rows = [self.row(text, int(order))[:, -ids.shape[1] :] for order in self.tables]
+        found = [table(row) for table, row in zip(self.tables.values(), rows, strict=True)]
         return self.project(torch.cat(found, dim=-1))
 
     def row(self, ids: Int[Tensor, "batch position"], order: int) -> Int[Tensor, "batch position"]:

@@ -1,7 +1,8 @@
 """Positions: attention sees a set of vectors, so the order of the tokens has to be written into them.
 
-GPT-2 adds a learned vector for each position to the token's embedding. Today's models turn queries and keys instead:
-see `rotary.py`.
+The first Transformer adds waves of different lengths to the token's embedding, GPT-2 a learned vector for each
+position. Today's models leave the embedding alone, and turn queries and keys (`rotary.py`) or lower the scores of
+what is far away (`alibi.py`).
 """
 
 import torch
@@ -24,7 +25,39 @@ class LearnedPositions(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch position width"],
-        positions: slice | Int[Tensor, "batch position"] | None = None,
+        positions: Int[Tensor, "rows position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
         """Adds to each vector the one that belongs to its position; without `positions` they are 0, 1, 2 and so on."""
-        return x + self.weight[slice(0, x.shape[1]) if positions is None else positions]
+        return x + (self.weight[: x.shape[1]] if positions is None else self.weight[positions])
+
+
+class SinusoidalPositions(nn.Module):
+    """Adds sines and cosines of the position: a fixed pattern, with nothing to learn.
+
+    Features 2i and 2i + 1 are the sine and the cosine of position / 10,000^(2i/width).
+
+    Args:
+        context_length: The number of positions.
+        width: The number of features in a vector.
+
+    Source: Vaswani et al., Attention Is All You Need, section 3.5, https://arxiv.org/abs/1706.03762
+
+    >>> SinusoidalPositions(context_length=2, width=4).weight
+    tensor([[0.0000, 1.0000, 0.0000, 1.0000],
+            [0.8415, 0.5403, 0.0100, 0.9999]])
+    """
+
+    def __init__(self, context_length: int, width: int):
+        super().__init__()
+        frequencies = 10_000.0 ** (-torch.arange(0, width, 2, dtype=torch.float64, device="cpu") / width)
+        angles = torch.outer(torch.arange(context_length, dtype=torch.float64, device="cpu"), frequencies)
+        waves = torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :width]
+        self.register_buffer("weight", waves.float(), persistent=False)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch position width"],
+        positions: Int[Tensor, "rows position"] | None = None,
+    ) -> Float[Tensor, "batch position width"]:
+        """Adds to each vector the one that belongs to its position; without `positions` they are 0, 1, 2 and so on."""
+        return x + (self.weight[: x.shape[1]] if positions is None else self.weight[positions])

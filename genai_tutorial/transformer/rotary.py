@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from genai_tutorial.transformer.rotary_scaling import RotaryScaling
+
 
 class RotaryEmbedding(nn.Module):
     """Turns each pair of features of a query or key by the angle position x frequency.
@@ -18,6 +20,7 @@ class RotaryEmbedding(nn.Module):
         head_width: The number of features of a query, an even number.
         context_length: The number of positions to prepare angles for.
         base: Sets the slowest frequency.
+        scaling: Slows down the slow pairs, for texts longer than those of the training; None changes nothing.
 
     Raises:
         ValueError: If `head_width` is odd.
@@ -25,15 +28,19 @@ class RotaryEmbedding(nn.Module):
     Source: Su et al., RoFormer, equation 34, https://arxiv.org/abs/2104.09864
     """
 
-    def __init__(self, head_width: int, context_length: int, base: float | int = 10_000.0):
+    def __init__(
+        self, head_width: int, context_length: int, base: float | int = 10_000, scaling: RotaryScaling | None = None
+    ):
         super().__init__()
         if head_width % 2:
             raise ValueError(f"head_width must be even, because features are rotated in pairs; got {head_width}.")
-        frequencies = rotary_frequencies(head_width, base)
+        frequencies, factor = rotary_frequencies(head_width, base), 1.0
+        if scaling is not None:
+            frequencies, factor = scaling.scale(frequencies, base), scaling.attention_factor
         # float64, so that the angles of far positions are exact before they are stored as float32. On the CPU, so that
         # a model whose weights are still to be loaded (torch's meta device) has its angles nevertheless.
         angles = torch.outer(torch.arange(context_length, dtype=torch.float64, device="cpu"), frequencies)
-        cosines, sines = angles.cos().float(), angles.sin().float()
+        cosines, sines = (factor * angles.cos()).float(), (factor * angles.sin()).float()
         # Not persistent: they follow from the settings, so a checkpoint need not carry them.
         self.register_buffer("cosines", torch.cat((cosines, cosines), dim=-1), persistent=False)
         self.register_buffer("sines", torch.cat((-sines, sines), dim=-1), persistent=False)
@@ -49,15 +56,13 @@ class RotaryEmbedding(nn.Module):
             x: The queries or keys.
             turns: What `turns` returned for their positions; None for 0, 1, 2 and so on.
         """
-        cosines, sines = self.turns(slice(0, x.shape[-2])) if turns is None else turns
+        cosines, sines = (self.cosines[: x.shape[-2]], self.sines[: x.shape[-2]]) if turns is None else turns
         # Each feature's partner is half a width away: (a, b) turns into (a cos - b sin, b cos + a sin).
         return x * cosines + x.roll(x.shape[-1] // 2, dims=-1) * sines
 
-    def turns(self, positions: slice | Int[Tensor, "batch position"]) -> tuple[Tensor, Tensor]:
-        """Returns the cosines and sines for some positions, which all layers share."""
-        if isinstance(positions, slice):
-            return self.cosines[positions], self.sines[positions]
-        return self.cosines[positions][:, None], self.sines[positions][:, None]  # the same for all heads
+    def turns(self, positions: Int[Tensor, "rows position"]) -> tuple[Tensor, Tensor]:
+        """Returns the cosines and sines for some positions, the same for all heads and all layers."""
+        return self.cosines[positions][:, None], self.sines[positions][:, None]
 
 
 def rotary_frequencies(head_width: int, base: float | int) -> Float[Tensor, "pair"]:

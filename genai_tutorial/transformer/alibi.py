@@ -1,0 +1,50 @@
+"""ALiBi: no position is written into the vectors; the further a key is from a query, the more its score is lowered."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def alibi_slopes(heads: int, device: torch.device | None = None) -> Float[Tensor, "head"]:
+    """Returns how much each head lowers a score for one position of distance.
+
+    For n heads, a power of two, the slopes are 2^(-8/n), 2^(-16/n), ... down to 2^-8; for other numbers the slopes of
+    the next smaller power come first, and then every other slope of the next larger.
+
+    Source: Press et al., Train Short, Test Long, section 3, https://arxiv.org/abs/2108.12409
+
+    >>> alibi_slopes(8)
+    tensor([0.5000, 0.2500, 0.1250, 0.0625, 0.0312, 0.0156, 0.0078, 0.0039])
+    """
+    if heads < 1:
+        raise ValueError(f"heads must be at least 1, got {heads}.")
+    power = 2 ** math.floor(math.log2(heads))
+    exponents = [8 * head / power for head in range(1, power + 1)]
+    exponents += [4 * head / power for head in range(1, 2 * power, 2)]
+    return 2.0 ** -torch.tensor(exponents[:heads], device=device)
+
+
+def alibi_bias(heads: int, length: int, device: torch.device | None = None) -> Float[Tensor, "head query key"]:
+    """Returns what each head adds to the scores of a text: minus its slope times the distance, and 0 for later keys.
+
+    Source: Press et al., Train Short, Test Long, figure 3, https://arxiv.org/abs/2108.12409
+
+    >>> alibi_bias(heads=1, length=3) * 256  # the only head's slope is 1/256
+    tensor([[[ 0.,  0.,  0.],
+             [-1.,  0.,  0.],
+             [-2., -1.,  0.]]])
+    """
+    positions = torch.arange(length, device=device)
+    return distance_bias(alibi_slopes(heads, device), positions, positions)
+
+
+def distance_bias(
+    slopes: Float[Tensor, "head"],
+    query_positions: Int[Tensor, "*batch query"],
+    key_positions: Int[Tensor, "*batch key"],
+) -> Float[Tensor, "*batch head query key"]:
+    """Returns ALiBi's bias for queries and keys at any positions."""
+    behind = (key_positions[..., None, :] - query_positions[..., :, None]).clamp(max=0)
+    return slopes[:, None, None] * behind[..., None, :, :]
