@@ -6,9 +6,9 @@ No weights are here. Every number comes from the report or the settings file tha
 from genai_tutorial.transformer.config import DecoderConfig
 from genai_tutorial.transformer.shapes import GroupedAttention, LatentAttention, ModelShape, shape_of
 
-# Radford et al., Language Models are Unsupervised Multitask Learners, table 2. Its own counts (117M, 345M, 762M) are
-# too low, as the authors say in https://github.com/openai/gpt-2: the sizes are 124M, 355M, 774M and 1.5B.
+# Radford et al., Language Models are Unsupervised Multitask Learners, table 2; the heads are the released models'.
 # https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf
+# The table's own counts (117M, 345M, 762M) were wrong, as the authors write in https://github.com/openai/gpt-2.
 GPT2_SMALL = shape_of(DecoderConfig.gpt2(width=768, layers=12, heads=12))
 GPT2_MEDIUM = shape_of(DecoderConfig.gpt2(width=1024, layers=24, heads=16))
 GPT2_LARGE = shape_of(DecoderConfig.gpt2(width=1280, layers=36, heads=20))
@@ -44,9 +44,10 @@ MIXTRAL_8X7B = ModelShape(
     expert_width=14_336,
 )
 
-# DeepSeek-AI, DeepSeek-V3 Technical Report, section 4.2: https://arxiv.org/abs/2412.19437. The module that predicts
-# one token further (multi-token prediction) is left out, as in the report's 671B: it can be discarded after training.
-# So are 256 numbers a layer that balance the experts, which are set by a rule and not learned by gradients.
+# DeepSeek-AI, DeepSeek-V3 Technical Report, section 4.2: https://arxiv.org/abs/2412.19437; the width of the dense
+# layers is from https://huggingface.co/deepseek-ai/DeepSeek-V3/blob/main/config.json. The module that predicts one
+# token further is left out, as in the report's 671B: the model runs without it. So are the 256 numbers a layer that
+# balance the experts, because a rule sets them and no gradient.
 DEEPSEEK_V3 = ModelShape(
     vocab_size=129_280,
     context_length=131_072,

@@ -178,7 +178,7 @@ def test_mixtures_use_the_published_part_of_their_parameters():
 
 def test_llamas_training_took_the_flops_that_its_report_says():
     counts = count(LLAMA_3_1_405B)
-    # 3.8e25 on 15.6 trillion tokens, section 3.2 of https://arxiv.org/abs/2407.21783
+    # 3.8e25 on 15.6 trillion tokens, section 1 of https://arxiv.org/abs/2407.21783
     assert counts.approximate_training_flops(15.6e12) == pytest.approx(3.8e25, rel=0.005)
     # Counted in full, with attention in texts of 8,192 tokens, it is some percent more.
     assert counts.training_flops(15.6e12, length=8192) == pytest.approx(3.94e25, rel=0.005)
