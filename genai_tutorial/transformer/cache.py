@@ -95,8 +95,8 @@ class KVCache:
         self.is_causal = same and first == 0 and new > 1 and self.slopes is None and not self.pushes_out
         if self.is_causal or (same and new == 1 and self.slopes is None):
             return positions  # one token sees all that is kept, the first ones need no table
-        written = torch.tensor([0] if self.pushes_out else self.added, device=self.ids.device)
-        held = places_positions(starts + written, self.places)[:, : self.seen]
+        written = [0] if self.pushes_out else [new] if same else self.added
+        held = places_positions(starts + starts.new_tensor(written), self.places)[:, : self.seen]
         if self.pushes_out:
             held = torch.cat((held, positions), dim=1)
         self.mask = may_see(positions, held, self.window)[:, None]

@@ -37,14 +37,14 @@ class Llama3Scaling:
     fast_turns: float | int = 4
 
     def __post_init__(self):
-        _check(self.factor, self.original_context_length, self.slow_turns, self.fast_turns)
+        _check(self)
 
     @property
     def attention_factor(self) -> float:
         """What cosines and sines are multiplied by: nothing changes."""
         return 1.0
 
-    def scale(self, frequencies: Float[Tensor, "pair"], base: float) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: Float[Tensor, "pair"], base: float | int) -> Float[Tensor, "pair"]:
         """Returns the new radians a position of each pair of features."""
         turns = self.original_context_length * frequencies / (2 * math.pi)
         kept = ((turns - self.slow_turns) / (self.fast_turns - self.slow_turns)).clamp(0, 1)
@@ -73,18 +73,18 @@ class YarnScaling:
     fast_turns: float | int = 32
 
     def __post_init__(self):
-        _check(self.factor, self.original_context_length, self.slow_turns, self.fast_turns)
+        _check(self)
 
     @property
     def attention_factor(self) -> float:
         """What cosines and sines are multiplied by, so that more keys do not blur the attention."""
         return 0.1 * math.log(self.factor) + 1.0
 
-    def scale(self, frequencies: Float[Tensor, "pair"], base: float) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: Float[Tensor, "pair"], base: float | int) -> Float[Tensor, "pair"]:
         """Returns the new radians a position of each pair of features."""
         pairs = len(frequencies)
 
-        def pair_that_turns(times: float) -> float:
+        def pair_that_turns(times: float | int) -> float:
             return pairs * math.log(self.original_context_length / (2 * math.pi * times)) / math.log(base)
 
         first = max(math.floor(pair_that_turns(self.fast_turns)), 0)
@@ -97,10 +97,11 @@ class YarnScaling:
 RotaryScaling = Llama3Scaling | YarnScaling
 
 
-def _check(factor: float, original_context_length: int, slow_turns: float, fast_turns: float) -> None:
+def _check(scaling: RotaryScaling) -> None:
+    factor, length, slow, fast = scaling.factor, scaling.original_context_length, scaling.slow_turns, scaling.fast_turns
     if not factor >= 1:
         raise ValueError(f"factor must be at least 1, because positions can only be slowed down; got {factor!r}.")
-    if original_context_length < 1:
-        raise ValueError(f"original_context_length must be at least 1 token, got {original_context_length!r}.")
-    if not 0 < slow_turns < fast_turns:
-        raise ValueError(f"slow_turns must be above 0 and below fast_turns; got {slow_turns!r} and {fast_turns!r}.")
+    if length < 1:
+        raise ValueError(f"original_context_length must be at least 1 token, got {length!r}.")
+    if not 0 < slow < fast:
+        raise ValueError(f"slow_turns must be above 0 and below fast_turns; got {slow!r} and {fast!r}.")
