@@ -2,6 +2,7 @@
 
 import functools
 import heapq
+import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -10,10 +11,11 @@ from typing import Literal
 
 import regex
 
-from genai_tutorial.tokenization.files import read_book, read_hugging_face, write_book, write_hugging_face
+from genai_tutorial.tokenization.files import read_book, write_book
+from genai_tutorial.tokenization.hugging_face import read_hugging_face, write_hugging_face
 from genai_tutorial.tokenization.patterns import PreTokenizer
 from genai_tutorial.tokenization.stream import StreamDecoder
-from genai_tutorial.tokenization.vocabulary import check_text, check_vocabulary
+from genai_tutorial.tokenization.vocabulary import Parts, check_parts, check_text
 
 
 class WordCache(dict[str, list[int]]):
@@ -64,7 +66,7 @@ class BPETokenizer:
     unknown_id: int | None = None
 
     def __post_init__(self):
-        check_vocabulary(self.token_bytes, self.merges, self.special_tokens, self.unknown_id)
+        check_parts(self._parts)
 
     @classmethod
     def from_parts(
@@ -129,7 +131,10 @@ class BPETokenizer:
         Raises:
             ValueError: If there is no such token.
         """
-        ids = list(ids)
+        try:
+            ids = [operator.index(index) for index in ids]
+        except TypeError:
+            raise ValueError(f"ids must be a list of whole numbers, got {str(ids)[:60]}.") from None
         if ids and not (min(ids) >= 0 and max(ids) < self.vocab_size):
             wrong = next(index for index in ids if not 0 <= index < self.vocab_size)
             raise ValueError(f"ids must be from 0 to {self.vocab_size - 1}, got {wrong}.")
@@ -149,13 +154,13 @@ class BPETokenizer:
             raise ValueError(f"errors must be 'replace' or 'strict', got {errors!r}.")
         return self.decode_bytes(ids).decode("utf-8", errors)
 
-    def stream(self) -> StreamDecoder:
-        """Returns a decoder for tokens that come one at a time."""
-        return StreamDecoder(self.token_bytes)
+    def stream(self, errors: Literal["replace", "strict"] = "replace") -> StreamDecoder:
+        """Returns a decoder for tokens that come one at a time; `errors` is that of `decode`."""
+        return StreamDecoder(self.token_bytes, errors)
 
     def save(self, path: Path | str) -> None:
         """Writes the tokenizer into a JSON file of this book's own format."""
-        write_book(path, self.token_bytes, self.merges, self.special_tokens, self.pattern, self.unknown_id)
+        write_book(path, self._parts)
 
     @classmethod
     def load(cls, path: Path | str) -> "BPETokenizer":
@@ -168,7 +173,7 @@ class BPETokenizer:
 
     def to_hugging_face(self, path: Path | str) -> None:
         """Writes the tokenizer as a `tokenizer.json`, which Hugging Face's `tokenizers` and `transformers` load."""
-        write_hugging_face(path, self.token_bytes, self.merges, self.special_tokens, self.pattern, self.unknown_id)
+        write_hugging_face(path, self._parts)
 
     @classmethod
     def from_hugging_face(cls, path: Path | str) -> "BPETokenizer":
@@ -178,6 +183,10 @@ class BPETokenizer:
             ValueError: If the file is damaged, or asks for something that this tokenizer does not do.
         """
         return cls(*read_hugging_face(path))
+
+    @property
+    def _parts(self) -> Parts:
+        return Parts(self.token_bytes, self.merges, self.special_tokens, self.pattern, self.unknown_id)
 
     def _allowed(self, allowed_special: Collection[str] | Literal["all"]) -> Collection[str]:
         if allowed_special == "all":

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from genai_tutorial.tokenization.bpe import BPETokenizer
+from genai_tutorial.tokenization.vocabulary import check_text
 
 ROLES = ("system", "user", "assistant")
 
@@ -17,7 +18,7 @@ class Message:
         content: What is said.
 
     Raises:
-        ValueError: If there is no such role.
+        ValueError: If there is no such role, or the content is not a text.
     """
 
     role: str
@@ -26,6 +27,7 @@ class Message:
     def __post_init__(self):
         if self.role not in ROLES:
             raise ValueError(f"role must be one of {', '.join(ROLES)}, got {self.role!r}.")
+        check_text(self.content)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def train_bpe(
     smaller than asked for.
 
     Args:
-        texts: One text, or several that have no words in common.
+        texts: One text, or several; no word goes on from one into the next.
         vocab_size: How many tokens to have in the end, special tokens and bytes included.
         pattern: How a text is cut into words.
         special_tokens: Tokens that no text can spell, for example "<|endoftext|>". In `texts` they are ordinary text.
@@ -53,9 +53,8 @@ def train_bpe(
             f"vocab_size must be from {smallest} (256 bytes and {len(special_tokens)} special tokens) to "
             f"{LARGEST_VOCABULARY}, got {vocab_size}."
         )
-    tokens = [token.encode() for token in special_tokens]
-    tokens += [bytes([byte]) for byte in byte_to_unicode()]
-    merges = _learn_merges(_count_words(texts, pattern), tokens, vocab_size, len(special_tokens), progress)
+    tokens = [token.encode() for token in special_tokens] + [bytes([byte]) for byte in byte_to_unicode()]
+    merges = _Trainer(_count_words(texts, pattern), tokens, len(special_tokens)).run(vocab_size, progress)
     return BPETokenizer(tokens, merges, {token: i for i, token in enumerate(special_tokens)}, pattern)
 
 
@@ -67,81 +66,75 @@ def _count_words(texts: str | Iterable[str], pattern: PreTokenizer) -> Counter[s
     return counts
 
 
-def _learn_merges(
-    word_counts: Counter[str], tokens: list[bytes], vocab_size: int, first_byte: int, progress: bool
-) -> list[tuple[bytes, bytes]]:
-    """Appends the new tokens to `tokens` and returns the merges in their order.
+class _Trainer:
+    """Keeps, for each pair of neighbours, how often it stands in the text and in which words.
 
-    A word is a string with one character a token, so that Python's fast `find` and `replace` do the work. A merge
-    changes only the counts of the pairs beside it: nothing is ever counted twice.
+    Each different word is held once, with its count, as a string of one character a token, so that Python's own `find`
+    and `replace` do the searching. A merge changes only the pairs beside it: nothing is counted a second time.
     """
-    number = {token: i for i, token in enumerate(tokens)}
-    special = set(tokens[:first_byte])
-    as_token = {byte: chr(first_byte + place) for place, byte in enumerate(byte_to_unicode())}
-    words = [word.encode().decode("latin-1").translate(as_token) for word in word_counts]
-    counts = list(word_counts.values())
 
-    pair_counts: dict[str, int] = defaultdict(int)
-    places: dict[str, list[int]] = defaultdict(list)
-    for place, (word, count) in enumerate(zip(words, counts, strict=True)):
-        for pair in map(str.__add__, word, word[1:]):
-            pair_counts[pair] += count
-            places[pair].append(place)
-    # The most frequent pair first, then the one with the lowest numbers; the serial number settles what is left.
-    queue = [(-pair_counts[pair], pair, serial, where) for serial, (pair, where) in enumerate(places.items())]
-    heapq.heapify(queue)
-    serial = len(queue)
+    def __init__(self, word_counts: Counter[str], tokens: list[bytes], first_byte: int):
+        self.tokens = tokens
+        self.special = set(tokens[:first_byte])
+        as_token = {byte: chr(first_byte + place) for place, byte in enumerate(byte_to_unicode())}
+        self.words = [word.encode().decode("latin-1").translate(as_token) for word in word_counts]
+        self.counts = list(word_counts.values())
+        self.pair_counts: dict[str, int] = defaultdict(int)
+        self.places: dict[str, list[int]] = defaultdict(list)
+        for place, (word, count) in enumerate(zip(self.words, self.counts, strict=True)):
+            for pair in map(str.__add__, word, word[1:]):
+                self.pair_counts[pair] += count
+                self.places[pair].append(place)
 
-    merges: dict[tuple[bytes, bytes], None] = {}
-    bar = tqdm(total=vocab_size - len(tokens), desc="merges", disable=not progress)
-    while queue and len(tokens) < vocab_size:
-        count, pair, _, where = heapq.heappop(queue)
-        if -count != pair_counts[pair]:  # other merges have taken some of its places since
-            if pair_counts[pair] > 0:
-                heapq.heappush(queue, (-pair_counts[pair], pair, serial, where))
-                serial += 1
-            continue
-        left, right = pair
-        parts = tokens[ord(left)], tokens[ord(right)]
-        token = parts[0] + parts[1]
-        if token in special:  # ordinary text must never become a special token
-            continue
-        merges.pop(parts, None)  # a pair that returns counts where it returned
-        merges[parts] = None
-        if token not in number:
-            number[token] = len(tokens)
-            tokens.append(token)
-            bar.update()
-        merged = chr(number[token])
-
-        before, after = defaultdict(int), defaultdict(int)
-        places = defaultdict(list)
-        for place in where:
-            word, count = words[place], counts[place]
-            end, start = 0, word.find(pair)
-            if start < 0:
+    def run(self, vocab_size: int, progress: bool) -> list[tuple[bytes, bytes]]:
+        """Appends the new tokens to `tokens` and returns the merges in their order."""
+        merges = []
+        # The most frequent pair comes first; of equals, strings being compared, the one with the lowest numbers.
+        queue = [(-count, pair) for pair, count in self.pair_counts.items()]
+        heapq.heapify(queue)
+        bar = tqdm(total=vocab_size - len(self.tokens), desc="merges", disable=not progress)
+        while queue and len(self.tokens) < vocab_size:
+            count, pair = heapq.heappop(queue)
+            if -count != self.pair_counts[pair]:  # other merges have taken some since; it waits again with what is left
+                if self.pair_counts[pair] > 0:
+                    heapq.heappush(queue, (-self.pair_counts[pair], pair))
                 continue
+            left, right = (self.tokens[ord(token)] for token in pair)
+            if left + right in self.special:  # ordinary text must never become a special token
+                continue
+            # This token is new: the same bytes, between the same ends, have always been merged in the same way.
+            merges.append((left, right))
+            self.tokens.append(left + right)
+            for new in self._merge(pair, chr(len(self.tokens) - 1)):
+                heapq.heappush(queue, (-self.pair_counts[new], new))
+            bar.update()
+        bar.close()
+        return merges
+
+    def _merge(self, pair: str, merged: str) -> list[str]:
+        """Puts the new token in the pair's place in every word, and returns the pairs that it makes."""
+        before, after = defaultdict(int), defaultdict(int)  # how often each token stands there
+        made = defaultdict(list)
+        for place in self.places.pop(pair):
+            word, count = self.words[place], self.counts[place]
+            end, start = -1, word.find(pair)
             while start >= 0:
-                if start:
+                if start > 0:
                     neighbour = merged if start == end else word[start - 1]
                     before[neighbour] += count
-                    places[neighbour + merged].append(place)
+                    made[neighbour + merged].append(place)
                 end = start + 2
                 if end < len(word):
                     neighbour = word[end]
                     after[neighbour] += count
-                    places[merged + neighbour].append(place)
+                    made[merged + neighbour].append(place)
                 start = word.find(pair, end)
-            words[place] = word.replace(pair, merged)
+            self.words[place] = word.replace(pair, merged)
         for neighbour, count in before.items():
-            pair_counts[neighbour + left] -= count
-            pair_counts[neighbour + merged] += count
+            self.pair_counts[neighbour + pair[0]] -= count
+            self.pair_counts[neighbour + merged] += count
         for neighbour, count in after.items():
-            pair_counts[right + neighbour] -= count
-            pair_counts[merged + neighbour] += count
-        for new, where in places.items():
-            if pair_counts[new] > 0:
-                heapq.heappush(queue, (-pair_counts[new], new, serial, where))
-                serial += 1
-    bar.close()
-    return list(merges)
+            self.pair_counts[pair[1] + neighbour] -= count
+            self.pair_counts[merged + neighbour] += count
+        self.places.update(made)
+        return [new for new in made if self.pair_counts[new] > 0]

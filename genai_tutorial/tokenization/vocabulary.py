@@ -1,6 +1,19 @@
 """What a byte-level vocabulary must be, said at the door: by training, by `from_parts` and by every file."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from genai_tutorial.tokenization.patterns import PreTokenizer
+
+
+class Parts(NamedTuple):
+    """What a `BPETokenizer` is made of; its attributes are described there."""
+
+    token_bytes: list[bytes]
+    merges: list[tuple[bytes, bytes]]
+    special_tokens: dict[str, int]
+    pattern: PreTokenizer
+    unknown_id: int | None = None
 
 
 def check_text(text: str) -> None:
@@ -31,39 +44,33 @@ def check_special_tokens(special_tokens: Iterable[str]) -> None:
         seen.add(token)
 
 
-def check_vocabulary(
-    token_bytes: Sequence[bytes],
-    merges: Sequence[tuple[bytes, bytes]],
-    special_tokens: Mapping[str, int],
-    unknown_id: int | None,
-) -> None:
+def check_parts(parts: Parts) -> None:
     """Raises a ValueError if tokens, merges and special tokens do not belong together."""
-    check_special_tokens(special_tokens)
-    size = len(token_bytes)
+    check_special_tokens(parts.special_tokens)
+    size = len(parts.token_bytes)
     number: dict[bytes, int] = {}
-    for i, token in enumerate(token_bytes):
+    for i, token in enumerate(parts.token_bytes):
         if not isinstance(token, bytes) or not token:
-            raise ValueError(f"Each token must be at least one byte, got {token!r} as number {i}.")
+            raise ValueError(f"Each token must be one byte or more, got {token!r} as number {i}.")
         if token in number:
             raise ValueError(f"Tokens must all be different, got {token!r} as numbers {number[token]} and {i}.")
         number[token] = i
-    for token, i in special_tokens.items():
-        if number.get(token.encode()) != i:
-            raise ValueError(
-                f"The special token {token!r} must stand in the vocabulary at its number, {i}; it does not."
-            )
-        del number[token.encode()]
-    if unknown_id is not None and not 0 <= unknown_id < size:
-        raise ValueError(f"unknown_id must be from 0 to {size - 1}, got {unknown_id}.")
+    for special, i in parts.special_tokens.items():
+        if number.get(special.encode()) != i:
+            raise ValueError(f"The special token {special!r} must stand among the tokens at its number, {i}.")
+    for special in parts.special_tokens:  # from here on, no merge may make one
+        del number[special.encode()]
+    if parts.unknown_id is not None and not 0 <= parts.unknown_id < size:
+        raise ValueError(f"unknown_id must be from 0 to {size - 1}, got {parts.unknown_id}.")
     missing = [byte for byte in range(256) if bytes([byte]) not in number]
-    if missing and unknown_id is None:
+    if missing and parts.unknown_id is None:
         raise ValueError(
             f"The vocabulary has {size} tokens but none for {len(missing)} of the 256 bytes (the first: {missing[0]}). "
-            f"It must have at least {256 + len(special_tokens)}, 256 bytes and {len(special_tokens)} special tokens, "
-            "or an unknown_id to stand for the missing ones."
+            f"It must have at least {256 + len(parts.special_tokens)}, 256 bytes and {len(parts.special_tokens)} "
+            "special tokens, or an unknown_id to stand for the bytes that are missing."
         )
     seen = set()
-    for pair in merges:
+    for pair in parts.merges:
         left, right = pair
         for part in (left, right, left + right):
             if part not in number:
