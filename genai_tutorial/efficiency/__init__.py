@@ -1,6 +1,17 @@
-"""Efficiency: the same model with fewer bits a weight, and the loop that makes use of them."""
+"""Efficiency: the same model with fewer bits a weight, made ready for writing one token at a time."""
 
-from genai_tutorial.efficiency.linear import Int4Linear, Int8Linear
+from genai_tutorial.efficiency.fused import FusedAttention, FusedFeedForward, quantized
+from genai_tutorial.efficiency.linear import Int4Linear, Int8Linear, TransposedLinear
 from genai_tutorial.efficiency.quantization import QuantizedMatrix, quantize_affine, quantize_symmetric
 
-__all__ = ["Int4Linear", "Int8Linear", "QuantizedMatrix", "quantize_affine", "quantize_symmetric"]
+__all__ = [
+    "FusedAttention",
+    "FusedFeedForward",
+    "Int4Linear",
+    "Int8Linear",
+    "QuantizedMatrix",
+    "TransposedLinear",
+    "quantize_affine",
+    "quantize_symmetric",
+    "quantized",
+]

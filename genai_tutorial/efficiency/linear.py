@@ -17,6 +17,27 @@ COLUMNS = 32  # the kernels read beyond the end of a row that is no multiple of 
 ROWS = 16  # the 4-bit kernel packs as many rows together
 
 
+class TransposedLinear(nn.Module):
+    """A linear layer in full precision whose matrix is stored the other way round.
+
+    torch reads a matrix that is multiplied by a single vector on one core; from this side it uses them all.
+
+    Args:
+        weight: The matrix.
+        bias: What is added to the outputs; None for nothing.
+    """
+
+    def __init__(self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None):
+        super().__init__()
+        self.register_buffer("transposed", weight.detach().T.contiguous())
+        self.register_buffer("bias", None if bias is None else bias.detach())
+
+    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
+        """Returns x times the transposed matrix, plus the bias."""
+        product = x @ self.transposed
+        return product if self.bias is None else product + self.bias
+
+
 class Int8Linear(nn.Module):
     """A linear layer with one signed byte a weight, and one scale for each row (each output).
 
@@ -43,12 +64,12 @@ class Int8Linear(nn.Module):
         self.in_features, self.out_features = weight.shape[1], weight.shape[0]
         self.register_buffer("levels", matrix.levels.to(torch.int8))
         self.register_buffer("scale", matrix.scale[:, 0].bfloat16())
-        self.bias = bias
+        self.register_buffer("bias", None if bias is None else bias.detach())
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """Returns x times the transposed matrix, plus the bias; in the dtype of x."""
         product = self._multiply(x.reshape(-1, self.in_features).bfloat16(), self.levels, self.scale)
-        product = product.to(x.dtype).view(*x.shape[:-1], self.out_features)
+        product = product.view(*x.shape[:-1], self.out_features).to(x.dtype)
         return product if self.bias is None else product + self.bias
 
 
@@ -78,20 +99,23 @@ class Int4Linear(nn.Module):
             raise ValueError(f"group_size must be 32, 64, 128 or 256, which the kernel knows; got {group_size}.")
         self._multiply = _kernel("_weight_int4pack_mm_for_cpu")
         self.in_features, self.out_features, self.group_size = weight.shape[1], weight.shape[0], group_size
-        padding = (0, 0, 0, -self.out_features % ROWS)
-        matrix = quantize_affine(functional.pad(weight.detach().float(), padding), bits=4, group_size=group_size)
+        self.padded = -self.out_features % ROWS  # rows of zeros
+        matrix = functional.pad(weight.detach().float(), (0, 0, 0, self.padded))
+        matrix = quantize_affine(matrix, bits=4, group_size=group_size)
         pack = _kernel("_convert_weight_to_int4pack_for_cpu")
         self.register_buffer("packed", pack(matrix.levels.to(torch.int32), 1))
         # The kernel counts its levels from -8, so what it adds is the value of level 8.
         middle = matrix.offset + 8 * matrix.scale
         self.register_buffer("scale_and_middle", torch.stack((matrix.scale.T, middle.T), dim=2).bfloat16())
-        self.bias = bias
+        self.register_buffer("bias", None if bias is None else bias.detach())
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """Returns x times the transposed matrix, plus the bias; in the dtype of x."""
         vectors = x.reshape(-1, self.in_features).bfloat16()
         product = self._multiply(vectors, self.packed, self.group_size, self.scale_and_middle)
-        product = product[:, : self.out_features].to(x.dtype).view(*x.shape[:-1], self.out_features)
+        if self.padded:
+            product = product[:, : self.out_features]
+        product = product.reshape(*x.shape[:-1], self.out_features).to(x.dtype)
         return product if self.bias is None else product + self.bias
 
 
@@ -104,9 +128,9 @@ def _check_columns(weight: Tensor) -> None:
 
 
 def _kernel(name: str) -> Callable:
-    if not hasattr(torch.ops.aten, name):
+    if not hasattr(torch, name):
         raise RuntimeError(
             f"torch {torch.__version__} lacks the kernel {name}, which quantized layers need: "
             "install torch 2.6 or newer, or stay in float32."
         )
-    return getattr(torch.ops.aten, name)
+    return getattr(torch, name)

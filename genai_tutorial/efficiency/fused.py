@@ -1,0 +1,119 @@
+"""A decoder made ready for writing text one token at a time: fewer and larger products, in fewer bits.
+
+For one token, each product is so small that calling it costs as much as computing it. So the matrices that read the
+same vector are stacked into one: queries, keys and values, and the two wide vectors of a gated feed-forward layer.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genai_tutorial.efficiency.linear import Int4Linear, Int8Linear, TransposedLinear
+from genai_tutorial.transformer import DecoderLM, FeedForward, MultiHeadAttention
+from genai_tutorial.transformer.feed_forward import activate
+
+MakeLinear = Callable[[Tensor, Tensor | None], nn.Module]
+
+
+class FusedAttention(MultiHeadAttention):
+    """The same attention with one product for queries, keys and values, and one rotation for queries and keys.
+
+    Args:
+        plain: The self-attention whose weights to take.
+        make_linear: Makes a linear layer of a matrix and a bias, for example `Int4Linear`.
+    """
+
+    def __init__(self, plain: MultiHeadAttention, make_linear: MakeLinear):
+        nn.Module.__init__(self)  # not the parent's, which would make new weights
+        self.heads, self.head_width = plain.heads, plain.head_width
+        self.query_norm, self.key_norm, self.rotary = plain.query_norm, plain.key_norm, plain.rotary
+        self.causal, self.window, self.alibi, self.crossed = plain.causal, plain.window, plain.alibi, plain.crossed
+        self.shared_heads = plain.key.out_features // plain.head_width
+        self.query_key_value = make_linear(*_stack(plain.query, plain.key, plain.value))
+        self.output = make_linear(*_stack(plain.output))
+
+    def _project(
+        self, x: Tensor, context: Tensor | None = None, turns: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        together = self.query_key_value(x).view(*x.shape[:2], -1, self.head_width).transpose(1, 2)
+        turned, value = together[:, : -self.shared_heads], together[:, -self.shared_heads :]
+        if self.query_norm is not None:
+            query, key = turned[:, : self.heads], turned[:, self.heads :]
+            turned = torch.cat((self.query_norm(query), self.key_norm(key)), dim=1)
+        if self.rotary is not None:
+            turned = self.rotary(turned, turns)
+        return turned[:, : self.heads], turned[:, self.heads :], value
+
+
+class FusedFeedForward(nn.Module):
+    """The same feed-forward layer; where it has a gate, one product makes both wide vectors.
+
+    Args:
+        plain: The layer whose weights to take.
+        make_linear: Makes a linear layer of a matrix and a bias.
+    """
+
+    def __init__(self, plain: FeedForward, make_linear: MakeLinear):
+        super().__init__()
+        self.gated, self.activation = plain.gate is not None, plain.activation
+        self.widen = make_linear(*(_stack(plain.gate, plain.widen) if self.gated else _stack(plain.widen)))
+        self.output = make_linear(*_stack(plain.output))
+
+    def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
+        """Treats every vector alike and apart from the others."""
+        wide = self.widen(x)
+        if not self.gated:
+            return self.output(activate(wide, self.activation))
+        gate, wide = wide.chunk(2, dim=-1)
+        return self.output(activate(gate, self.activation) * wide)
+
+
+def quantized(model: DecoderLM, precision: str) -> DecoderLM:
+    """Returns a copy of a decoder whose linear layers are fused, and kept in fewer bits; for writing, not for training.
+
+    It is called as the model itself is, with a `KVCache` too. The output layer, where each rounding error goes straight
+    into a probability, gets 8 bits also with "int4". All but the linear layers is shared with the model, so it can be
+    let go of to free its matrices.
+
+    Args:
+        model: A decoder in float32, on the CPU.
+        precision: How the matrices are kept: "int8" or "int4", see `Int8Linear` and `Int4Linear`; "float32" loses
+            nothing, and gains what fusing gains.
+
+    Raises:
+        ValueError: If there is no such precision, or the model is not in float32.
+    """
+    kinds: dict[str, MakeLinear] = {"float32": TransposedLinear, "int8": Int8Linear, "int4": Int4Linear}
+    if precision not in kinds:
+        raise ValueError(f"precision must be one of {', '.join(kinds)}; got {precision!r}.")
+    weight = model.token_embedding.weight
+    if weight.dtype != torch.float32 or weight.device.type != "cpu":
+        raise ValueError(f"The model must be in float32 on the CPU, got {weight.dtype} on {weight.device}.")
+    make_linear = kinds[precision]
+    # Where deepcopy comes upon a tensor that this dictionary knows, it takes what stands there: the same memory.
+    shared = {id(one): nn.Parameter(one.detach(), requires_grad=False) for one in model.parameters()}
+    shared |= {id(one): one for one in model.buffers()}
+    copy = deepcopy(model, shared)
+    make_head = TransposedLinear if precision == "float32" else Int8Linear
+    copy.head = make_head(weight, None) if model.head is None else make_head(model.head.weight, model.head.bias)
+    _fuse(copy.blocks, make_linear)
+    return copy.eval()
+
+
+def _stack(*layers: nn.Linear) -> tuple[Tensor, Tensor | None]:
+    biases = [layer.bias for layer in layers]
+    weight = torch.cat([layer.weight.detach() for layer in layers])
+    return weight, None if biases[0] is None else torch.cat(biases)
+
+
+def _fuse(module: nn.Module, make_linear: MakeLinear) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, MultiHeadAttention):
+            setattr(module, name, FusedAttention(child, make_linear))
+        elif isinstance(child, FeedForward):
+            setattr(module, name, FusedFeedForward(child, make_linear))
+        else:
+            _fuse(child, make_linear)
