@@ -15,14 +15,15 @@ import transformers
 
 from genai_tutorial.generation import generate
 from genai_tutorial.pretrained import find_smollm2
+from genai_tutorial.pretrained.smollm2.gguf import open_gguf
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message
 
 PROSE = (
     "The lighthouse keeper climbed the stairs every evening at six, lit the lamp, and wrote one line into his book: "
     "the wind, the ships he had seen, and whether the gulls had come back. In forty years he had missed two evenings. "
     "The first time, his daughter was born; the second time, the sea had taken the lower half of the stairs, and he "
-    "sat on a rock until morning, waving a lantern at everything that moved. Nobody ever asked him why he stayed. If they "
-    "had, he would have said that somebody has to know where the land begins."
+    "sat on a rock until morning, waving a lantern at everything that moved. Nobody ever asked him why he stayed. If "
+    "they had, he would have said that somebody has to know where the land begins."
 )
 CODE = "def area(radius):\n    return 3.14159 * radius**2\n\nprint([area(r) for r in range(10)])  # 0, 3.14, 12.57\n"
 MIXED = "Zoë's café: 1,024 €, 東京 42%, naïve\t\ttabs\n\n\n   and   spaces 🙂🙃"
@@ -44,7 +45,7 @@ NAMES = {
 
 @pytest.fixture(scope="module")
 def reader():
-    return gguf.GGUFReader(find_smollm2())
+    return open_gguf(find_smollm2())
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,17 @@ def test_logits_are_equal(name, ids, logits, theirs):
         assert ids[name].shape[1] > 200
 
 
+def test_what_differs_comes_from_the_angles_alone(smollm2, ids, logits, theirs, monkeypatch):
+    """They multiply positions and frequencies in 32 bits, we in 64; given our angles, they compute our numbers."""
+    length = ids["prose"].shape[1]
+    rotary = smollm2[0].rotary
+    half = rotary.sines[:length, rotary.sines.shape[1] // 2 :]
+    angles = rotary.cosines[None, :length], torch.cat((half, half), dim=1)[None]
+    monkeypatch.setattr(theirs.model.rotary_emb, "forward", lambda x, position_ids=None: angles)
+    with torch.inference_mode():
+        torch.testing.assert_close(logits["prose"], theirs(ids["prose"]).logits, atol=1e-5, rtol=0)
+
+
 def test_it_knows_english(ids, logits):
     """A model with a matrix in the wrong order computes well and predicts nothing."""
     loss = torch.nn.functional.cross_entropy(logits["prose"][0, :125], ids["prose"][0, 1:126])
@@ -143,7 +155,7 @@ def test_reading_with_a_cache_changes_nothing(smollm2, ids, logits):
     pieces = ids["prose"][:, :150].split([100, 1, 1, 45, 1, 1, 1], dim=1)
     with torch.inference_mode():
         found = torch.cat([model(piece, cache) for piece in pieces], dim=1)
-    torch.testing.assert_close(found, logits["prose"][:, :150], atol=3e-4, rtol=0)
+    torch.testing.assert_close(found, logits["prose"][:, :150], atol=2e-4, rtol=0)
 
 
 def test_prompts_of_different_lengths_in_one_batch_do_not_touch(smollm2, ids, logits):
@@ -154,7 +166,7 @@ def test_prompts_of_different_lengths_in_one_batch_do_not_touch(smollm2, ids, lo
     with torch.inference_mode():
         found = model(rows, model.make_cache(3, 80), lengths)
     for row, name, length in zip(found, names, lengths, strict=True):
-        torch.testing.assert_close(row[:length], logits[name][0], atol=3e-4, rtol=0)
+        torch.testing.assert_close(row[:length], logits[name][0], atol=2e-4, rtol=0)
 
 
 def test_16_bits_lose_little(smollm2, ids, logits, theirs):
@@ -167,8 +179,8 @@ def test_16_bits_lose_little(smollm2, ids, logits, theirs):
     for found in (ours, others):
         rounded = found.float().log_softmax(-1)
         divergence = (exact.exp() * (exact - rounded)).sum(-1).mean()
-        assert divergence < 0.005
-        assert (rounded.argmax(-1) == exact.argmax(-1)).float().mean() > 0.93
+        assert divergence < 0.002
+        assert (rounded.argmax(-1) == exact.argmax(-1)).float().mean() > 0.95
 
 
 # --- The tokenizer ----------------------------------------------------------------------------------------------------

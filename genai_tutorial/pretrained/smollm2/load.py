@@ -50,7 +50,7 @@ def load_smollm2_tokenizer(path: Path | str | None = None) -> BPETokenizer:
 
     >>> tokenizer = load_smollm2_tokenizer()
     >>> [tokenizer.decode([token]) for token in tokenizer.encode("Tokens cost 42")]
-    ['Tok', 'ens', ' cost', ' ', '4', '2']
+    ['To', 'kens', ' cost', ' ', '4', '2']
     """
     return open_smollm2(path).tokenizer()
 
