@@ -15,8 +15,8 @@ from torch.nn import functional
 def attention_weights(
     query: Float[Tensor, "*batch query dim"],
     key: Float[Tensor, "*shared key dim"],
-    mask: Bool[Tensor, "*#batch query key"] | None = None,
-    bias: Float[Tensor, "*#batch query key"] | None = None,
+    mask: Bool[Tensor, "*#batch #query #key"] | None = None,
+    bias: Float[Tensor, "*#batch #query #key"] | None = None,
 ) -> Float[Tensor, "*batch query key"]:
     """Returns how much each query takes from each key: rows of numbers that are positive and sum to one.
 
@@ -43,8 +43,8 @@ def attention(
     query: Float[Tensor, "*batch query dim"],
     key: Float[Tensor, "*shared key dim"],
     value: Float[Tensor, "*shared key value_dim"],
-    mask: Bool[Tensor, "*#batch query key"] | None = None,
-    bias: Float[Tensor, "*#batch query key"] | None = None,
+    mask: Bool[Tensor, "*#batch #query #key"] | None = None,
+    bias: Float[Tensor, "*#batch #query #key"] | None = None,
 ) -> Float[Tensor, "*batch query value_dim"]:
     """Scaled dot-product attention: for each query, the average of the values, weighted by how well their keys fit.
 
@@ -86,8 +86,8 @@ def fused_attention(
     query: Float[Tensor, "batch head query dim"],
     key: Float[Tensor, "batch shared key dim"],
     value: Float[Tensor, "batch shared key value_dim"],
-    mask: Bool[Tensor, "*#batch_and_head #query key"] | None = None,
-    bias: Float[Tensor, "*#batch_and_head #query key"] | None = None,
+    mask: Bool[Tensor, "*#batch_and_head #query #key"] | None = None,
+    bias: Float[Tensor, "*#batch_and_head #query #key"] | None = None,
     is_causal: bool = False,
 ) -> Float[Tensor, "batch head query value_dim"]:
     """The same as `attention`, by torch's kernel: less memory, and faster for long texts.
@@ -105,9 +105,10 @@ def fused_attention(
     if bias is not None:
         mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
     shared = key.shape[1] != query.shape[1]
-    if shared and query.shape[2] == 1 and bias is None:
+    same_for_heads = mask is None or mask.dim() < 3 or mask.shape[-3] == 1
+    if shared and query.shape[2] == 1 and same_for_heads:
         # One new token: the heads of a group can stand in line as if they were queries, and no key is copied.
-        grouped = query.view(query.shape[0], key.shape[1], -1, query.shape[3])
+        grouped = query.reshape(query.shape[0], key.shape[1], -1, query.shape[3])
         mixed = functional.scaled_dot_product_attention(grouped, key, value, attn_mask=mask)
         return mixed.reshape(*query.shape[:3], value.shape[3])
     return functional.scaled_dot_product_attention(

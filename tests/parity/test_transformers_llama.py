@@ -1,0 +1,223 @@
+"""The book's decoder with Llama's settings is transformers' Llama, and with a sliding window it is their Mistral."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from genai_tutorial.transformer import (
+    DecoderConfig,
+    DecoderLM,
+    Llama3Scaling,
+    RotaryEmbedding,
+    YarnScaling,
+    next_token_loss,
+    rotary_frequencies,
+)
+
+transformers = pytest.importorskip("transformers")
+
+SCALE = 0.1
+CONFIG = DecoderConfig.llama(
+    vocab_size=65, context_length=48, width=48, layers=3, heads=6, key_value_heads=2, feed_forward_width=80
+)
+LLAMA3 = Llama3Scaling(factor=8, original_context_length=16, slow_turns=1, fast_turns=4)
+YARN = YarnScaling(factor=4, original_context_length=12)
+VARIANTS = {
+    "grouped queries": CONFIG,
+    "one key/value head": dataclasses.replace(CONFIG, key_value_heads=1),
+    "no groups, small base": dataclasses.replace(CONFIG, key_value_heads=None, rotary_base=10_000),
+    "tied": dataclasses.replace(CONFIG, tied_embeddings=True),
+    "Llama 3's scaling": dataclasses.replace(CONFIG, rotary_scaling=LLAMA3),
+    "YaRN's scaling": dataclasses.replace(CONFIG, rotary_scaling=YARN),
+    "a large epsilon": dataclasses.replace(CONFIG, norm_epsilon=0.1),
+    "Mistral's window": dataclasses.replace(CONFIG, sliding_window=7),
+}
+ALL = pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS.keys())
+
+LAYER_NAMES = {
+    "input_layernorm": "attention_norm",
+    "self_attn.q_proj": "attention.query",
+    "self_attn.k_proj": "attention.key",
+    "self_attn.v_proj": "attention.value",
+    "self_attn.o_proj": "attention.output",
+    "post_attention_layernorm": "feed_forward_norm",
+    "mlp.gate_proj": "feed_forward.gate",
+    "mlp.up_proj": "feed_forward.widen",
+    "mlp.down_proj": "feed_forward.output",
+}
+
+
+def names(config):
+    """Their names on the left, ours on the right."""
+    found = {"model.embed_tokens.weight": "token_embedding.weight", "model.norm.weight": "final_norm.weight"}
+    if not config.tied_embeddings:
+        found["lm_head.weight"] = "head.weight"
+    for layer in range(config.layers):
+        found |= {
+            f"model.layers.{layer}.{theirs}.weight": f"blocks.{layer}.{ours}.weight"
+            for theirs, ours in LAYER_NAMES.items()
+        }
+    return found
+
+
+def rope_parameters(config):
+    scaling, base = config.rotary_scaling, float(config.rotary_base)
+    if scaling is None:
+        return {"rope_type": "default", "rope_theta": base}
+    shared = {
+        "rope_theta": base,
+        "factor": float(scaling.factor),
+        "original_max_position_embeddings": scaling.original_context_length,
+    }
+    if isinstance(scaling, YarnScaling):
+        return shared | {"rope_type": "yarn", "beta_fast": scaling.fast_turns, "beta_slow": scaling.slow_turns}
+    return shared | {
+        "rope_type": "llama3",
+        "low_freq_factor": float(scaling.slow_turns),
+        "high_freq_factor": float(scaling.fast_turns),
+    }
+
+
+def their_config(config):
+    shared = {
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.width,
+        "intermediate_size": config.hidden_width,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.shared_heads,
+        "max_position_embeddings": config.context_length,
+        "rms_norm_eps": config.norm_epsilon,
+        "rope_parameters": rope_parameters(config),
+        "tie_word_embeddings": config.tied_embeddings,
+        "bos_token_id": None,
+        "eos_token_id": None,
+        "pad_token_id": None,
+        "attn_implementation": "eager",
+    }
+    if config.sliding_window:
+        return transformers.MistralConfig(**shared, sliding_window=config.sliding_window)
+    return transformers.LlamaConfig(**shared)
+
+
+def random_pair(config, seed=0):
+    """Both models with the same weights, all of them random, gains too."""
+    ours = DecoderLM(config, seed)
+    generator = torch.Generator().manual_seed(seed + 1)
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            parameter.add_(SCALE * torch.randn(parameter.shape, generator=generator))
+    kind = transformers.MistralForCausalLM if config.sliding_window else transformers.LlamaForCausalLM
+    theirs = kind(their_config(config))
+    state = ours.state_dict()
+    mapped = {theirs_name: state[name] for theirs_name, name in names(config).items()}
+    assert set(names(config).values()) == set(state)
+    if config.tied_embeddings:
+        mapped["lm_head.weight"] = state["token_embedding.weight"]
+    theirs.load_state_dict(mapped)
+    return ours, theirs
+
+
+def random_ids(batch=3, length=40, seed=0):
+    return torch.randint(CONFIG.vocab_size, (batch, length), generator=torch.Generator().manual_seed(seed))
+
+
+@ALL
+@pytest.mark.parametrize("seed", range(2))
+def test_logits_and_gradients_are_equal(config, seed):
+    ours, theirs = random_pair(config, seed)
+    ids = random_ids(seed=seed)
+    our_logits, their_logits = ours(ids), theirs(ids).logits
+    torch.testing.assert_close(our_logits, their_logits, atol=1e-5, rtol=1e-5)
+    next_token_loss(our_logits[:, :-1], ids[:, 1:]).backward()
+    next_token_loss(their_logits[:, :-1], ids[:, 1:]).backward()
+    expected = {name: p.grad for name, p in theirs.named_parameters()}
+    found = dict(ours.named_parameters())
+    for their_name, name in names(config).items():
+        torch.testing.assert_close(
+            found[name].grad, expected[their_name], atol=1e-6, rtol=1e-5, msg=lambda text, n=name: f"{n}: {text}"
+        )
+
+
+@ALL
+@torch.no_grad()
+def test_greedy_text_with_a_cache_is_theirs(config):
+    from genai_tutorial.generation import generate
+
+    ours, theirs = random_pair(config, seed=4)
+    prompt = random_ids(batch=2, length=10)
+    expected = theirs.generate(
+        prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=20, do_sample=False, pad_token_id=0
+    )
+    assert torch.equal(generate(ours, prompt, 20, temperature=0), expected)
+
+
+@ALL
+def test_attention_maps_are_equal(config):
+    ours, theirs = random_pair(config)
+    ids = random_ids(batch=2, length=20)
+    expected = torch.stack(theirs(ids, output_attentions=True).attentions)
+    torch.testing.assert_close(ours.attention_maps(ids), expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_hidden_states_are_equal_up_to_the_last_norm():
+    ours, theirs = random_pair(CONFIG)
+    ids = random_ids(batch=2, length=20)
+    *before, last = theirs(ids, output_hidden_states=True).hidden_states
+    states = ours.hidden_states(ids)
+    torch.testing.assert_close(states[:-1], torch.stack(before), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours.final_norm(states[-1]), last, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_sixteen_bits_stay_near_thirty_two():
+    """bfloat16 has 8 bits of fraction: both implementations round, ours no worse than theirs."""
+    ours, theirs = random_pair(CONFIG)
+    ids = random_ids()
+    exact = ours(ids)
+    our_error = (ours.bfloat16()(ids).float() - exact).abs().mean()
+    their_error = (theirs.bfloat16()(ids).logits.float() - exact).abs().mean()
+    assert ours(ids).dtype == torch.bfloat16
+    assert 0 < our_error < 1.5 * their_error
+
+
+SCALINGS = [
+    None,
+    Llama3Scaling(),
+    Llama3Scaling(factor=32),
+    LLAMA3,
+    YarnScaling(),
+    YarnScaling(factor=16, original_context_length=8192),
+    YarnScaling(factor=40, original_context_length=4096, slow_turns=1, fast_turns=32),
+    YARN,
+]
+
+
+@pytest.mark.parametrize("scaling", SCALINGS, ids=str)
+@pytest.mark.parametrize(("base", "head_width"), [(10_000, 8), (500_000, 128), (1_000_000, 64)])
+def test_frequencies_and_factors_are_theirs(scaling, base, head_width):
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    config = dataclasses.replace(
+        CONFIG, width=2 * head_width, heads=2, key_value_heads=2, rotary_base=base, rotary_scaling=scaling,
+        context_length=131_072,
+    )  # fmt: skip
+    ours, factor = rotary_frequencies(head_width, base), 1.0
+    if scaling is None:
+        theirs, their_factor = (
+            transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(their_config(config)).inv_freq,
+            1.0,
+        )
+    else:
+        ours, factor = scaling.scale(ours, base), scaling.attention_factor
+        theirs, their_factor = ROPE_INIT_FUNCTIONS[rope_parameters(config)["rope_type"]](their_config(config), "cpu")
+    torch.testing.assert_close(ours.float(), theirs, atol=0, rtol=1e-6)
+    assert factor == pytest.approx(their_factor, rel=1e-6)
+
+
+def test_the_factor_of_yarn_is_in_the_angles():
+    plain, scaled = RotaryEmbedding(8, 30), RotaryEmbedding(8, 30, scaling=YarnScaling(factor=4))
+    x = torch.randn(30, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(scaled(x).norm(dim=-1), YarnScaling(factor=4).attention_factor * plain(x).norm(dim=-1))
