@@ -125,6 +125,20 @@ def test_an_older_folder_names_the_rotary_base_elsewhere(copy, theirs):
     assert_equal_to_transformers(copy, theirs)
 
 
+def test_a_folder_may_name_the_unknown_token_elsewhere(copy, refused):
+    described = json.loads((copy / "tokenizer.json").read_text())
+    assert described["model"]["unk_token"] is None
+    last = described["model"]["vocab"].pop("ÿ")  # the byte 255, which is in no text
+    described["model"]["vocab"]["ab"] = last
+    (copy / "tokenizer.json").write_text(json.dumps(described))
+    refused(copy, "none for 1 of the 256 bytes")
+    for named in ("<|im_end|>", {"content": "<|im_end|>", "lstrip": False}):
+        (copy / "tokenizer_config.json").write_text(json.dumps({"unk_token": named}))
+        assert load_smollm2_tokenizer(copy).unknown_id == 2
+    (copy / "tokenizer_config.json").write_text(json.dumps({"unk_token": "<none>"}))
+    refused(copy, "none for 1 of the 256 bytes")
+
+
 def test_unpermute_undoes_what_llama_cpp_does():
     original = torch.arange(48.0).reshape(16, 3)
     for heads in (1, 2, 4):

@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from genai_tutorial.tokenization import BPETokenizer
+from genai_tutorial.tokenization.hugging_face import read_hugging_face
 from genai_tutorial.transformer import DecoderConfig
 
 # The names in the files on the left, the book's on the right.
@@ -64,8 +65,20 @@ class HuggingFaceModel:
         }
 
     def tokenizer(self) -> BPETokenizer:
-        """Builds the tokenizer that `tokenizer.json` describes."""
-        return BPETokenizer.from_hugging_face(self._file("tokenizer.json"))
+        """Builds the tokenizer that `tokenizer.json` describes.
+
+        SmolLM2 has no token for 21 bytes that hardly occur. What stands for them, some folders say in
+        `tokenizer_config.json` only.
+        """
+        parts = read_hugging_face(self._file("tokenizer.json"))
+        if parts.unknown_id is None and (self.path / "tokenizer_config.json").is_file():
+            named = self._json("tokenizer_config.json").get("unk_token")
+            named = named.get("content") if isinstance(named, dict) else named
+            parts = parts._replace(unknown_id=parts.special_tokens.get(str(named)))
+        try:
+            return BPETokenizer(*parts)
+        except ValueError as error:
+            raise ValueError(f"The tokenizer in {self.path / 'tokenizer.json'} is damaged: {error}") from error
 
     def weight(self, name: str) -> Float[Tensor, "..."]:
         """Reads one weight."""
