@@ -1,6 +1,7 @@
 """The commands and their help. What they do stands in the rooms of the package, imported when a command runs."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -141,6 +142,49 @@ def sample(
     from genai_tutorial.cli.models import sample_text
 
     sample_text(name, prompt, temperature, top_p, tokens, seed, folder)
+
+
+class Precision(StrEnum):
+    """How many bits a weight has."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    INT8 = "int8"
+    INT4 = "int4"
+
+
+@app.command()
+def chat(
+    system: Annotated[str | None, typer.Option(help="What the model is told before you speak.")] = None,
+    temperature: Annotated[
+        float, typer.Option(min=0, help="Below 1 plays safe, above 1 risks more, 0 is greedy.")
+    ] = 0.2,
+    top_p: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Draw among the likeliest tokens that hold this probability.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The most tokens of an answer.")] = 512,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="The same seed and the same questions give the same answers.")
+    ] = 0,
+    precision: Annotated[
+        Precision, typer.Option(help="The bits of a weight: int4 is the fastest, and how the packaged file keeps them.")
+    ] = Precision.INT4,
+) -> None:
+    """Talk with SmolLM2, a small chat model that runs in the book's own Transformer.
+
+    Ctrl-C stops an answer, Ctrl-D ends the conversation. When the context is full, the oldest turns are forgotten.
+    Input from a file or another program is a conversation too, each line a turn of yours; then the answers alone are
+    written to the output, and what there is to say about them to the error stream.
+
+    Examples:
+
+    - `genai-tutorial chat`
+    - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --top-p 0.9`
+    - `genai-tutorial chat --max-tokens 100 --seed 7 --precision fp32`
+    """
+    from genai_tutorial.cli.chat import chat
+
+    chat(system, temperature, top_p, max_tokens, seed, precision.value)
 
 
 @app.command()

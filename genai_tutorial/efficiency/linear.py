@@ -47,7 +47,7 @@ class Int8Linear(nn.Module):
 
     Raises:
         ValueError: If the number of columns does not fit, or the weights hold NaN or infinity.
-        RuntimeError: If this torch lacks the kernel.
+        NotImplementedError: If this torch lacks the kernel.
 
     Source: Dettmers et al., LLM.int8(), section 2.1 (absmax), with a scale for each row, https://arxiv.org/abs/2208.07339
 
@@ -83,7 +83,7 @@ class Int4Linear(nn.Module):
 
     Raises:
         ValueError: If the group size does not fit, or the weights hold NaN or infinity.
-        RuntimeError: If this torch lacks the kernel.
+        NotImplementedError: If this torch lacks the kernel.
 
     Source: Yao et al., ZeroQuant, section 4.1 (group-wise quantization), https://arxiv.org/abs/2206.01861
 
@@ -129,7 +129,7 @@ def _check_columns(weight: Tensor) -> None:
 
 def _kernel(name: str) -> Callable:
     if not hasattr(torch, name):
-        raise RuntimeError(
+        raise NotImplementedError(
             f"torch {torch.__version__} lacks the kernel {name}, which quantized layers need: "
             "install torch 2.6 or newer, or stay in float32."
         )

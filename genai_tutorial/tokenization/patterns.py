@@ -2,8 +2,8 @@ r"""Pre-tokenization: cutting a text into words, which no token will ever cross.
 
 What a letter (`\p{L}`), a number (`\p{N}`) or a space (`\s`) is, the library `regex` reads from its Unicode tables.
 They can be newer than those of another program: a character that Unicode took in lately may be a letter here and a sign
-there, and the words around it are then cut elsewhere. Between `regex` 2026.11.19 and `tokenizers` 0.23.3, all characters
-that differ are younger than Unicode 14; on every older one, and on the places that are still empty, the two agree.
+there, and the words around it are then cut elsewhere. Where `regex` 2026.11.19 and `tokenizers` 0.23.3 differ, the
+character is younger than Unicode 14; on every older one, and on the places that are still empty, the two agree.
 """
 
 import functools

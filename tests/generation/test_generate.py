@@ -1,10 +1,11 @@
+import dataclasses
 import math
 
 import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.generation import draw, generate, next_token_probabilities
+from genai_tutorial.generation import draw, generate, next_token_probabilities, stream
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 
@@ -19,6 +20,14 @@ class Counter(nn.Module):
     def forward(self, ids):
         self.seen.append(ids)
         return 50.0 * nn.functional.one_hot((ids + 1) % self.config.vocab_size, self.config.vocab_size).float()
+
+
+class WithWeights(Counter):
+    """The same with a parameter, which says where the model is."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
 
 
 def seeded(seed=0):
@@ -104,6 +113,82 @@ def test_generated_pairs_are_as_frequent_as_the_chain_rule_says():
             assert abs(count - draws * p) < 5 * math.sqrt(draws * p * (1 - p))
 
 
+SMALL = DecoderConfig.llama(11, 16, 16, layers=2, heads=4, key_value_heads=2, feed_forward_width=24)
+KINDS = pytest.mark.parametrize(
+    "config",
+    [
+        SMALL,
+        DecoderConfig.gpt2(11, 16, 8, 1, 2),
+        dataclasses.replace(SMALL, neighbours=2, triple_features=3),
+        dataclasses.replace(SMALL, sliding_window=5, positions="alibi"),
+    ],
+    ids=["llama", "gpt2", "convolved", "window"],
+)
+
+
+def read_anew(model, prompt, new, temperature, seed):
+    """The same loop without a cache."""
+    ids, generator = prompt, seeded(seed)
+    for _ in range(new):
+        logits = model(ids[:, -model.config.context_length :])[:, -1]
+        ids = torch.cat((ids, draw(next_token_probabilities(logits, temperature), generator)[:, None]), dim=1)
+    return ids
+
+
+@KINDS
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("start", "new"), [(1, 12), (5, 25), (16, 3), (20, 2)])
+def test_the_cache_changes_no_token_even_when_the_text_outgrows_it(config, seed, start, new):
+    model = DecoderLM(config, seed)
+    prompt = torch.randint(11, (2, start), generator=seeded(seed))
+    found = generate(model, prompt, new, temperature=1.5, generator=seeded(seed))
+    assert torch.equal(found, read_anew(model, prompt, new, 1.5, seed))
+
+
+@KINDS
+def test_each_token_is_read_once(config):
+    model, read = DecoderLM(config), []
+    model.blocks[0].register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].shape[1]))
+    generate(model, torch.zeros(1, 4, dtype=torch.long), 5)
+    assert read == [4, 1, 1, 1, 1]
+
+
+@KINDS
+def test_a_stream_is_the_same_text_token_by_token(config):
+    model, prompt = DecoderLM(config, seed=2), [1, 2, 3]
+    whole = generate(model, torch.tensor([prompt]), 20, generator=seeded(3))[0].tolist()
+    assert list(stream(model, prompt, 20, generator=seeded(3))) == whole[3:]
+    first_three = stream(model, prompt, 20, generator=seeded(3))
+    assert [next(first_three) for _ in range(3)] == whole[3:6]
+
+
+def test_a_stop_token_ends_the_stream_unseen():
+    assert list(stream(WithWeights(), [3], 20, stop_tokens=(7,))) == [4, 5, 6]
+    assert list(stream(WithWeights(), [3], 0)) == []
+
+
+@KINDS
+def test_a_conversation_is_read_once_and_as_if_anew(config):
+    model, ids = DecoderLM(config, seed=1), [5]
+    cache, read = model.make_cache(), []
+    for turn in range(3):
+        ids += [turn, 7]
+        expected = list(stream(model, ids, 2, generator=seeded(turn)))
+        hook = model.blocks[0].register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].shape[1]))
+        found = list(stream(model, ids, 2, generator=seeded(turn), cache=cache))
+        hook.remove()
+        assert found == expected
+        ids += found
+    assert read == [3, 1, 3, 1, 3, 1]  # each time the answer's last token and the two that are new, then one
+
+
+def test_a_stream_leaves_the_model_ready_to_train():
+    model = DecoderLM(SMALL)
+    list(stream(model, [1, 2], 3, cache=model.make_cache()))
+    model(torch.tensor([[1, 2]])).sum().backward()
+    assert model.token_embedding.weight.grad is not None
+
+
 @pytest.mark.parametrize(
     ("prompt", "new", "message"),
     [
@@ -120,3 +205,10 @@ def test_wrong_prompts_are_refused(prompt, new, message):
 def test_wrong_sampling_is_refused():
     with pytest.raises(ValueError, match="top_p"):
         generate(Counter(), torch.tensor([[1]]), 1, top_p=2.0)
+
+
+def test_a_stream_checks_its_arguments():
+    with pytest.raises(ValueError, match="at least one row of at least one token"):
+        next(stream(WithWeights(), [], 1))
+    with pytest.raises(ValueError, match="max_new_tokens must be 0 or more, got -1"):
+        next(stream(WithWeights(), [1], -1))

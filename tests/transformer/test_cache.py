@@ -1,7 +1,9 @@
 """Reading with a cache, in any pieces and with rows of any lengths, gives the scores of reading all at once."""
 
+import dataclasses
 from itertools import accumulate
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,9 +11,6 @@ from hypothesis import strategies as st
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, Llama3Scaling, YarnScaling
 
 VOCAB = 11
-LLAMA = DecoderConfig.llama(VOCAB, context_length=24, width=16, layers=2, heads=4, key_value_heads=2,
-                            feed_forward_width=24, sliding_window=None)  # fmt: skip
-GPT2 = DecoderConfig.gpt2(VOCAB, context_length=24, width=16, layers=2, heads=2)
 
 
 def awake(config, seed=0):
@@ -99,3 +98,100 @@ def test_rows_of_different_lengths_are_each_as_if_alone(config, data, seed):
                 torch.testing.assert_close(found[row, :length], expected, atol=1e-5, rtol=1e-5)
             read[row] += length
     assert cache.lengths == read
+
+
+CONFIG = DecoderConfig.llama(
+    VOCAB, context_length=24, width=16, layers=2, heads=4, key_value_heads=2, feed_forward_width=24
+)
+RING = dataclasses.replace(CONFIG, sliding_window=4)
+ALIBI = dataclasses.replace(CONFIG, positions="alibi")
+CONVOLVED = dataclasses.replace(CONFIG, neighbours=2, pair_features=4)
+KINDS = pytest.mark.parametrize("config", [CONFIG, RING, ALIBI, CONVOLVED], ids=["llama", "ring", "alibi", "convolved"])
+
+
+@KINDS
+@torch.no_grad()
+def test_the_memory_is_taken_once(config):
+    model = awake(config)
+    cache = model.make_cache(2, length=20)
+    places = 4 if config is RING else 20
+    assert cache.keys.shape == cache.values.shape == (2, 2, 2, places, 4)
+    before = cache.keys.data_ptr(), cache.values.data_ptr()
+    for piece in tokens(2, 20).split(3, dim=1):
+        model(piece, cache)
+    assert (cache.keys.data_ptr(), cache.values.data_ptr()) == before
+    assert cache.lengths == [20, 20]
+
+
+@KINDS
+@torch.no_grad()
+def test_a_full_cache_says_so_and_stays_as_it_is(config):
+    model, ids = awake(config), tokens(1, 9)
+    cache = model.make_cache(length=8)
+    model(ids[:, :6], cache)
+    with pytest.raises(ValueError, match=r"cache is full: it holds 8 tokens a row, 6 are there and 3 more came"):
+        model(ids[:, 6:], cache)
+    torch.testing.assert_close(model(ids[:, 6:8], cache), model(ids[:, :8])[:, 6:], atol=1e-5, rtol=1e-5)
+
+
+@KINDS
+@torch.no_grad()
+def test_a_text_that_changed_is_read_again_from_there(config):
+    model, ids = awake(config), tokens(1, 12)
+    other = torch.cat((ids[:, :8], (ids[:, 8:] + 1) % VOCAB), dim=1)
+    cache = model.make_cache()
+    model(ids, cache)
+    cache.keep(other)
+    assert cache.lengths == ([8] if config in (CONFIG, ALIBI) else [0])
+    read = cache.lengths[0]
+    torch.testing.assert_close(model(other[:, read:], cache), model(other)[:, read:], atol=1e-5, rtol=1e-5)
+
+
+def test_a_text_that_goes_on_loses_nothing_and_leaves_its_last_token():
+    model, ids = awake(CONFIG), tokens(1, 12)
+    cache = model.make_cache()
+    cache.keep(ids)
+    assert cache.lengths == [0]
+    model(ids[:, :9], cache)
+    cache.keep(ids)
+    assert cache.lengths == [9]
+    cache.keep(ids[:, :9])
+    assert cache.lengths == [8]
+
+
+@torch.no_grad()
+def test_an_interrupted_pass_leaves_nothing_behind():
+    model, ids = awake(CONFIG), tokens(1, 6)
+    cache = model.make_cache()
+    model(ids[:, :3], cache)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    hook = model.blocks[1].register_forward_pre_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model(ids[:, 5:], cache)
+    hook.remove()
+    torch.testing.assert_close(model(ids[:, 3:], cache), model(ids)[:, 3:], atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_sixteen_bits():
+    model, ids = awake(CONFIG).bfloat16(), tokens(2, 10)
+    cache = model.make_cache(2)
+    assert cache.keys.dtype == torch.bfloat16
+    found = torch.cat([model(piece, cache) for piece in ids.split(4, dim=1)], dim=1)
+    # One unit in the last of bfloat16's 8 bits is 2^-8 of a number; the logits reach about 4.
+    torch.testing.assert_close(found, model(ids), atol=0.1, rtol=0.02)
+
+
+def test_wrong_uses_are_refused():
+    model = awake(CONFIG)
+    with pytest.raises(ValueError, match="from 1 to context_length=24 tokens a row; got length=25"):
+        model.make_cache(length=25)
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        model.make_cache(0)
+    with pytest.raises(ValueError, match="made for 2 rows, got 1"):
+        model(tokens(1, 3), model.make_cache(2))
+    with pytest.raises(ValueError, match=r"lengths must be 2 numbers from 0 to 3, got \[3, 4\]"):
+        model(tokens(2, 3), model.make_cache(2), torch.tensor([3, 4]))
