@@ -3,7 +3,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.transformer import MultiHeadAttention, RotaryEmbedding, attention, attention_weights, causal_mask
+from genai_tutorial.transformer import (
+    MultiHeadAttention,
+    RotaryEmbedding,
+    attention,
+    attention_weights,
+    causal_mask,
+    padding_mask,
+    sliding_window_mask,
+)
 
 
 def random(*shape, seed=0):
@@ -56,6 +64,82 @@ def test_maps_look_back_only():
     assert (maps[..., ~causal_mask(6)] == 0).all()
 
 
-def test_heads_that_do_not_divide_the_width_are_refused():
-    with pytest.raises(ValueError, match=r"heads must divide width.*heads=3, width=8"):
-        MultiHeadAttention(8, 3)
+LAYERS = {
+    "groups": {"key_value_heads": 1},
+    "a window": {"window": 3},
+    "alibi": {"alibi": True, "key_value_heads": 2},
+    "alibi and a window": {"alibi": True, "window": 2},
+    "an encoder": {"causal": False},
+}
+
+
+@pytest.mark.parametrize("settings", LAYERS.values(), ids=LAYERS.keys())
+@pytest.mark.parametrize("padded", [False, True])
+def test_the_maps_are_those_of_the_forward_pass(settings, padded):
+    torch.manual_seed(0)
+    layer, x = MultiHeadAttention(16, 4, **settings), random(2, 7, 16)
+    mask = padding_mask(torch.tensor([7, 4]), 7) if padded else None
+    maps = layer.weights(x, mask=mask)
+    value = layer.value(x).unflatten(-1, (-1, 4)).transpose(1, 2)
+    value = value.repeat_interleave(4 // value.shape[1], dim=1)
+    torch.testing.assert_close(layer(x, mask=mask), layer.output((maps @ value).transpose(1, 2).flatten(2)))
+    if padded:
+        assert (maps[1, :, :, 4:] == 0).all()
+        assert (maps[1, :, :, :4].sum(-1) > 0.1).any()
+
+
+def test_neighbouring_query_heads_share_a_key_head():
+    query, key, value = random(1, 4, 3, 8), random(1, 2, 5, 8, seed=1), random(1, 2, 5, 6, seed=2)
+    found = attention(query, key, value)
+    for head in range(4):
+        torch.testing.assert_close(found[:, head], attention(query[:, head], key[:, head // 2], value[:, head // 2]))
+
+
+def test_a_bias_shifts_the_scores():
+    query, key = random(2, 3, 4), random(2, 3, 4, seed=1)
+    share = attention_weights(query, key, bias=torch.tensor([[0.0, 1.0, 0.0]]))
+    ratio = share / attention_weights(query, key)
+    torch.testing.assert_close(ratio[..., 1] / ratio[..., 0], torch.full((2, 3), 1.0).exp())
+
+
+@given(st.integers(1, 12), st.integers(1, 15))
+@settings(max_examples=30, deadline=None)
+def test_a_window_sees_itself_and_those_just_before(length, window):
+    mask = sliding_window_mask(length, window)
+    for query in range(length):
+        assert mask[query].nonzero()[:, 0].tolist() == list(range(max(0, query - window + 1), query + 1))
+    assert torch.equal(sliding_window_mask(length, length), causal_mask(length))
+
+
+def test_masks_can_be_combined():
+    both = causal_mask(3) & padding_mask(torch.tensor([1, 3]), 3)
+    assert both.shape == (2, 1, 3, 3)
+    assert both[0, 0].tolist() == [[True, False, False]] * 3
+    assert torch.equal(both[1, 0], causal_mask(3))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"heads": 3}, "heads must divide width.*heads=3, width=8"),
+        ({"heads": 4, "key_value_heads": 3}, "key_value_heads must divide heads.*key_value_heads=3, heads=4"),
+        ({"heads": 4, "key_value_heads": 0}, "key_value_heads must divide heads.*key_value_heads=0"),
+        ({"heads": 4, "context_width": 8, "alibi": True}, "Cross-attention has no distances"),
+        ({"heads": 4, "window": 2, "causal": False}, "window and alibi look back"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MultiHeadAttention(8, **settings)
+
+
+def test_wrong_inputs_are_refused():
+    x = random(1, 2, 8)
+    with pytest.raises(ValueError, match="Cross-attention needs a context"):
+        MultiHeadAttention(8, 2, context_width=4)(x)
+    with pytest.raises(ValueError, match="Self-attention takes no context"):
+        MultiHeadAttention(8, 2)(x, context=x)
+    with pytest.raises(ValueError, match="3 query heads cannot share 2 key/value heads evenly"):
+        attention(random(1, 3, 2, 4), random(1, 2, 2, 4), random(1, 2, 2, 4))
+    with pytest.raises(ValueError, match="window must be at least 1"):
+        sliding_window_mask(3, 0)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 
 GPT2 = DecoderConfig.gpt2(vocab_size=11, context_length=8, width=8, layers=2, heads=2)
+LLAMA = DecoderConfig.llama(11, 8, 8, layers=2, heads=4, key_value_heads=2, feed_forward_width=12)
 MODERN = DecoderConfig.modern(vocab_size=11, context_length=8, width=8, layers=2, heads=2)
 BOTH = pytest.mark.parametrize("config", [GPT2, MODERN], ids=["gpt2", "modern"])
 
@@ -29,33 +30,28 @@ def tokens(batch, length, vocab_size=11, seed=0):
 
 
 configs = st.builds(
-    lambda vocab, context, heads, half, layers, neighbours, positions, norm, activation, bias, qk, tied, zero: (
-        DecoderConfig(
-            vocab,
-            context,
-            2 * half * heads,
-            layers,
-            heads,
-            positions=positions,
-            norm=norm,
-            activation=activation,
-            bias=bias,
-            query_key_norm=qk,
-            neighbours=neighbours,
-            tied_embeddings=tied,
-            zero_outputs=zero,
-        )
+    lambda heads, half, one, settings: DecoderConfig(
+        width=2 * half * heads, heads=heads, key_value_heads=1 if one else None, **settings
     ),
-    st.integers(1, 20),
-    st.integers(1, 12),
     st.integers(1, 3),
     st.integers(1, 3),
-    st.integers(1, 3),
-    st.integers(0, 3),
-    st.sampled_from(["learned", "rotary", "none"]),
-    st.sampled_from(["layer", "rms"]),
-    st.sampled_from(["gelu", "gelu_tanh", "squared_relu"]),
-    *[st.booleans()] * 4,
+    st.booleans(),
+    st.fixed_dictionaries(
+        {
+            "vocab_size": st.integers(1, 20),
+            "context_length": st.integers(1, 12),
+            "layers": st.integers(1, 3),
+            "neighbours": st.integers(0, 3),
+            "sliding_window": st.none() | st.integers(1, 5),
+            "positions": st.sampled_from(["learned", "sinusoidal", "rotary", "alibi", "none"]),
+            "norm": st.sampled_from(["layer", "rms"]),
+            "activation": st.sampled_from(["gelu", "gelu_tanh", "squared_relu", "swiglu"]),
+            "bias": st.booleans(),
+            "query_key_norm": st.booleans(),
+            "tied_embeddings": st.booleans(),
+            "zero_outputs": st.booleans(),
+        }
+    ),
 )
 
 
@@ -132,6 +128,32 @@ def test_attention_maps_are_those_of_the_forward_pass(config):
     torch.testing.assert_close(maps[1], seen[0])
 
 
+@pytest.mark.parametrize("config", [GPT2, MODERN, LLAMA], ids=["gpt2", "modern", "llama"])
+@torch.no_grad()
+def test_hidden_states_begin_with_the_embedding_and_end_with_what_is_scored(config):
+    model, ids = awake(config), tokens(2, 6)
+    states = model.hidden_states(ids)
+    assert states.shape == (config.layers + 1, 2, 6, 8)
+    torch.testing.assert_close(model.logits(states[-1]), model(ids))
+    torch.testing.assert_close(model.blocks[1](states[1]), states[2])
+    if config is LLAMA:
+        torch.testing.assert_close(states[0], model.token_embedding(ids))
+
+
+def test_without_a_seed_the_weights_wait_to_be_loaded():
+    with torch.device("meta"):
+        empty = DecoderLM(LLAMA, seed=None)
+    full = awake(LLAMA)
+    empty.load_state_dict(full.state_dict(), assign=True)
+    torch.testing.assert_close(empty(tokens(1, 5)), full(tokens(1, 5)))
+
+
+def test_llama_3_has_eight_billion_parameters():
+    with torch.device("meta"):
+        model = DecoderLM(DecoderConfig.llama(), seed=None)
+    assert model.parameter_count() == 8_030_261_248
+
+
 def test_the_smallest_gpt2_has_124_million_parameters():
     # Counted from one block and a tiny vocabulary, so that the test need not draw 124 million numbers.
     config = DecoderConfig.gpt2()
@@ -162,6 +184,13 @@ def test_the_loss_is_cross_entropy():
         ({"feed_forward_width": 0}, "feed_forward_width must be"),
         ({"neighbours": -1}, "neighbours must be a whole number"),
         ({"initial_std": 0.0}, "initial_std must be above 0"),
+        ({"norm_epsilon": 0.0}, "norm_epsilon must be above 0"),
+        ({"heads": 4, "key_value_heads": 3}, "key_value_heads must divide heads.*key_value_heads=3, heads=4"),
+        ({"key_value_heads": 0}, "key_value_heads must be a whole number of at least 1, got 0"),
+        ({"sliding_window": 0}, "sliding_window must be a whole number of at least 1, got 0"),
+        ({"rotary_base": 1}, "rotary_base must be above 1"),
+        ({"experts": -1}, "experts must be a whole number, 0 for no mixture of experts; got -1"),
+        ({"experts": 2, "experts_per_token": 3}, "experts_per_token must be at most experts; got 3 of 2"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):
@@ -169,7 +198,7 @@ def test_wrong_settings_are_refused(settings, message):
         DecoderConfig(**{"vocab_size": 11, **settings})
 
 
-@pytest.mark.parametrize("name", ["positions", "norm", "activation"])
+@pytest.mark.parametrize("name", ["positions", "norm", "activation", "rotary_scaling"])
 def test_unknown_choices_are_refused(name):
     with pytest.raises((ValueError, TypeError), match="fancy"):
         DecoderConfig(vocab_size=11, **{name: "fancy"})

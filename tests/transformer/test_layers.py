@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from genai_tutorial.transformer import FeedForward, RMSNorm, ShortConvolution
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, FeedForward, RMSNorm, ShortConvolution
 from genai_tutorial.transformer.feed_forward import activate
 
 
@@ -60,6 +60,34 @@ def test_short_convolution_adds_weighted_neighbours(length):
             if position >= distance:
                 expected[:, position] += layer.weight[distance - 1] * x[:, position - distance]
     torch.testing.assert_close(layer(x), expected)
+
+
+def test_swiglu_is_the_papers():
+    torch.manual_seed(0)
+    layer = FeedForward(4, 16, "swiglu", bias=True)
+    x = random(2, 3, 4)
+    gate, wide = layer.gate(x), layer.widen(x)
+    torch.testing.assert_close(layer(x), layer.output(gate * torch.sigmoid(gate) * wide))
+    assert sum(p.numel() for p in layer.parameters()) == 3 * 4 * 16 + 16 + 16 + 4
+
+
+def test_rms_norm_of_sixteen_bits_is_computed_in_thirty_two():
+    x = (300 * random(4, 64)).bfloat16()  # the mean of squares of such numbers would be off by a percent
+    norm = RMSNorm(64).bfloat16()
+    assert norm(x).dtype == torch.bfloat16
+    exact = functional.rms_norm(x.double(), (64,), eps=norm.epsilon)
+    torch.testing.assert_close(norm(x).double(), exact, atol=0, rtol=2**-8)
+    half = torch.full((1, 8), 1000.0, dtype=torch.float16)  # its square is beyond the largest 16-bit float
+    torch.testing.assert_close(RMSNorm(8).half()(half), torch.ones_like(half))
+
+
+@pytest.mark.parametrize("kind", ["layer", "rms"])
+def test_epsilon_is_the_configs(kind):
+    config = DecoderConfig(11, width=8, heads=2, layers=1, norm=kind, norm_epsilon=0.5)
+    norms = [norm for norm in DecoderLM(config).modules() if isinstance(norm, RMSNorm | torch.nn.LayerNorm)]
+    epsilons = {name: getattr(norm, "epsilon", getattr(norm, "eps", None)) for name, norm in enumerate(norms)}
+    # The two blocks' norms and the final one; those of queries and keys keep their own.
+    assert sorted(epsilons.values()) == [1e-6, 1e-6, 0.5, 0.5, 0.5]
 
 
 def test_short_convolution_starts_by_changing_nothing():

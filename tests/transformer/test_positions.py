@@ -1,9 +1,21 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.transformer import LearnedPositions, RotaryEmbedding
+from genai_tutorial.transformer import (
+    DecoderConfig,
+    LearnedPositions,
+    Llama3Scaling,
+    RotaryEmbedding,
+    SinusoidalPositions,
+    YarnScaling,
+    alibi_bias,
+    alibi_slopes,
+    rotary_frequencies,
+)
 
 
 def random(*shape, seed=0):
@@ -49,3 +61,87 @@ def test_learned_positions_add_their_row():
     positions = LearnedPositions(5, 2)
     torch.nn.init.normal_(positions.weight)
     torch.testing.assert_close(positions(torch.zeros(3, 4, 2)), positions.weight[:4].expand(3, 4, 2))
+
+
+def test_positions_can_be_chosen():
+    positions, rotary = torch.tensor([[4, 0], [2, 2]]), RotaryEmbedding(4, 5)
+    x, learned = random(2, 3, 2, 4), LearnedPositions(5, 4)
+    torch.nn.init.normal_(learned.weight)
+    everywhere = rotary(x[:, :, :1].expand(2, 3, 5, 4))  # the first vector at all five positions
+    turned = rotary(x, rotary.turns(positions))
+    for row in range(2):
+        torch.testing.assert_close(turned[row, :, 0], everywhere[row, :, positions[row, 0]])
+    for layer in (learned, SinusoidalPositions(5, 4)):
+        torch.testing.assert_close(layer(torch.zeros(2, 2, 4), positions), layer.weight[positions])
+
+
+def test_waves_are_the_papers():
+    waves = SinusoidalPositions(context_length=50, width=7).weight
+    for position in range(50):
+        for feature in range(7):
+            angle = position / 10_000 ** ((feature - feature % 2) / 7)
+            expected = math.cos(angle) if feature % 2 else math.sin(angle)
+            assert waves[position, feature].item() == pytest.approx(expected, abs=1e-6)
+
+
+# From the paper's text for 8 and 16 heads; for the others from the code that its authors published beside it.
+SLOPES = {
+    1: [2**-8],
+    2: [2**-4, 2**-8],
+    3: [2**-4, 2**-8, 2**-2],
+    8: [2**-1, 2**-2, 2**-3, 2**-4, 2**-5, 2**-6, 2**-7, 2**-8],
+    12: [2**-1, 2**-2, 2**-3, 2**-4, 2**-5, 2**-6, 2**-7, 2**-8, 2**-0.5, 2**-1.5, 2**-2.5, 2**-3.5],
+    16: [2 ** (-half / 2) for half in range(1, 17)],
+}
+
+
+@pytest.mark.parametrize(("heads", "slopes"), SLOPES.items())
+def test_slopes_are_the_papers(heads, slopes):
+    torch.testing.assert_close(alibi_slopes(heads), torch.tensor(slopes))
+    bias = alibi_bias(heads, 4)
+    assert bias.shape == (heads, 4, 4)
+    for query in range(4):
+        for key in range(query + 1):
+            torch.testing.assert_close(bias[:, query, key], -torch.tensor(slopes) * (query - key))
+
+
+def test_no_heads_are_refused():
+    with pytest.raises(ValueError, match="heads must be at least 1, got 0"):
+        alibi_slopes(0)
+
+
+@pytest.mark.parametrize("scaling", [Llama3Scaling(factor=8), YarnScaling(factor=8, original_context_length=8192)])
+def test_scalings_leave_fast_pairs_and_slow_down_slow_ones(scaling):
+    before = rotary_frequencies(128, 500_000)
+    slowed = before / scaling.scale(before, 500_000)
+    assert slowed[0] == 1
+    assert slowed[-1] == pytest.approx(8)
+    assert (slowed.diff() >= -1e-9).all()
+    assert ((slowed > 1.001) & (slowed < 7.999)).any()  # and in between gradually
+
+
+def test_without_a_factor_nothing_changes():
+    before = rotary_frequencies(64, 10_000)
+    for scaling in (Llama3Scaling(factor=1), YarnScaling(factor=1)):
+        torch.testing.assert_close(scaling.scale(before, 10_000), before)
+        assert scaling.attention_factor == 1
+
+
+@pytest.mark.parametrize("kind", [Llama3Scaling, YarnScaling])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"factor": 0.5}, "factor must be at least 1.*got 0.5"),
+        ({"original_context_length": 0}, "original_context_length must be at least 1 token, got 0"),
+        ({"slow_turns": 0}, "slow_turns must be above 0 and below fast_turns; got 0"),
+        ({"slow_turns": 40}, "slow_turns must be above 0 and below fast_turns; got 40"),
+    ],
+)
+def test_wrong_scalings_are_refused(kind, settings, message):
+    with pytest.raises(ValueError, match=message):
+        kind(**settings)
+
+
+def test_a_scaling_needs_rotary_positions():
+    with pytest.raises(ValueError, match="rotary_scaling needs rotary positions, got positions='learned'"):
+        DecoderConfig(65, positions="learned", rotary_scaling=YarnScaling())
