@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, SupportsIndex
 
 import regex
 
@@ -125,7 +125,7 @@ class BPETokenizer:
                 ids.append(self.special_tokens[special])
         return ids
 
-    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+    def decode_bytes(self, ids: Iterable[SupportsIndex]) -> bytes:
         """Returns the bytes that tokens stand for.
 
         Raises:
@@ -140,7 +140,7 @@ class BPETokenizer:
             raise ValueError(f"ids must be from 0 to {self.vocab_size - 1}, got {wrong}.")
         return b"".join([self.token_bytes[index] for index in ids])
 
-    def decode(self, ids: Iterable[int], errors: Literal["replace", "strict"] = "replace") -> str:
+    def decode(self, ids: Iterable[SupportsIndex], errors: Literal["replace", "strict"] = "replace") -> str:
         """Returns the text that tokens stand for.
 
         Args:

@@ -115,6 +115,9 @@ def _check_settings(document: dict[str, Any], model: dict[str, Any], path: Path 
         asked = model.get(key, ours)
         if asked != ours and not (ours is None and asked in ("", 0)):
             raise ValueError(f"{path} sets its model's {key} to {asked!r}; this tokenizer can only do {ours!r}.")
+    decoder = document.get("decoder")
+    if not (isinstance(decoder, dict) and decoder.get("type") == "ByteLevel"):
+        raise ValueError(f"{path} must have a ByteLevel decoder, got {str(decoder)[:60]}.")
     for key in ("normalizer", "truncation", "padding", "post_processor"):
         asked = document.get(key)
         if asked is not None and not (isinstance(asked, dict) and asked.get("type") == "ByteLevel"):

@@ -115,7 +115,7 @@ class _Trainer:
         """Puts the new token in the pair's place in every word, and returns the pairs that it makes."""
         before, after = defaultdict(int), defaultdict(int)  # how often each token stands there
         made = defaultdict(list)
-        for place in self.places.pop(pair):
+        for place in dict.fromkeys(self.places.pop(pair)):  # a word that has it twice is looked at once
             word, count = self.words[place], self.counts[place]
             end, start = -1, word.find(pair)
             while start >= 0:

@@ -1,0 +1,211 @@
+"""The book's byte-level BPE is Hugging Face's `tokenizers`: the same words, the same merges, the same ids."""
+
+import json
+import random
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tutorial.data import load_shakespeare, load_wikipedia
+from genai_tutorial.tokenization import (
+    GPT2_PATTERN,
+    GPT4_PATTERN,
+    SMOLLM2_PATTERN,
+    BPETokenizer,
+    train_bpe,
+    visible,
+)
+
+tokenizers = pytest.importorskip("tokenizers")
+pre_tokenizers = pytest.importorskip("tokenizers.pre_tokenizers")
+
+PATTERNS = (GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN)
+each_pattern = pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
+END = "<|endoftext|>"
+
+# Characters that both sides know alike: those of this Python's own Unicode tables, and the planes that are still empty.
+# What Unicode took in later can be a letter for one library and nothing for the other; see patterns.py.
+SHARED = [
+    chr(code)
+    for code in range(0x110000)
+    if unicodedata.category(chr(code)) not in ("Cn", "Cs") or 0x40000 <= code < 0xE0000
+]
+
+
+def their_pre_tokenizer(pattern):
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if pattern is GPT2_PATTERN:
+        return byte_level
+    if pattern is SMOLLM2_PATTERN:
+        return pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level])
+    split = pre_tokenizers.Split(tokenizers.Regex(GPT4_PATTERN.expression), "isolated")
+    return pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+
+
+def their_training(text, vocab_size, pattern, special_tokens=()):
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = their_pre_tokenizer(pattern)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(special_tokens),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([text], trainer)
+    return tokenizer
+
+
+def their_ids(tokenizer, text):
+    return tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
+
+
+def merges_and_vocabulary(ours):
+    special = {index: token for token, index in ours.special_tokens.items()}
+    vocabulary = {special.get(i) or visible(token): i for i, token in enumerate(ours.token_bytes)}
+    return [[visible(left), visible(right)] for left, right in ours.merges], vocabulary
+
+
+def assert_same(ours, theirs):
+    model = json.loads(theirs.to_str())["model"]
+    merges, vocabulary = merges_and_vocabulary(ours)
+    assert merges == model["merges"]
+    assert vocabulary == model["vocab"]
+
+
+@pytest.fixture(scope="module")
+def texts():
+    plays = load_shakespeare()
+    return {"shakespeare": plays.train + plays.validation, "wikipedia": load_wikipedia().text}
+
+
+@each_pattern
+@pytest.mark.parametrize(("name", "merges"), [("shakespeare", 4096), ("wikipedia", 12_000)])
+def test_a_whole_corpus_gives_the_same_merges_and_ids(texts, name, merges, pattern):
+    ours = train_bpe(texts[name], 257 + merges, pattern, [END])
+    theirs = their_training(texts[name], 257 + merges, pattern, [END])
+    assert len(ours.merges) == merges
+    assert_same(ours, theirs)
+    ids = ours.encode(texts[name])
+    assert ids == their_ids(theirs, texts[name])
+    assert ours.decode(ids) == texts[name]
+
+
+@each_pattern
+def test_until_no_pair_is_left(texts, pattern):
+    text = texts["wikipedia"][:100_000]
+    ours, theirs = train_bpe(text, 10**6, pattern), their_training(text, 10**6, pattern)
+    assert 5_000 < ours.vocab_size < 10**6
+    assert_same(ours, theirs)
+
+
+@each_pattern
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "aa", "ab", "ba", " ", "-", "é"]), max_size=80), st.integers(0, 60))
+def test_ties_and_runs_are_broken_alike(pattern, pieces, merges):
+    text = "".join(pieces)
+    ours, theirs = train_bpe(text, 256 + merges, pattern), their_training(text, 256 + merges, pattern)
+    assert_same(ours, theirs)
+    backwards = text[::-1]
+    assert ours.encode(backwards) == their_ids(theirs, backwards)
+
+
+def in_context(character):
+    return f"a{character}1 {character}'{character} s{character}\n"
+
+
+def sample_of(seed):
+    """Every shared character of the first plane once in three samples, and some of each other plane."""
+    planes = [[character for character in SHARED if ord(character) >> 16 == plane] for plane in range(17)]
+    others = [
+        character for plane in planes[1:] for character in random.Random(seed).sample(plane, min(200, len(plane)))
+    ]
+    return planes[0][seed::3] + others
+
+
+@each_pattern
+@pytest.mark.parametrize("seed", range(3))
+def test_a_character_of_any_plane_is_cut_alike(pattern, seed):
+    characters = sample_of(seed)
+    assert len({ord(character) >> 16 for character in characters}) == 17
+    text = "".join(map(in_context, characters))
+    theirs = [word for word, _ in their_pre_tokenizer(pattern).pre_tokenize_str(text)]
+    assert [visible(word.encode()) for word in pattern.split(text)] == theirs
+
+
+@pytest.fixture(scope="module")
+def trained(texts, tmp_path_factory):
+    """Our tokenizer and theirs for each pattern, theirs read from the file that ours wrote."""
+    text = texts["wikipedia"][:400_000] + "".join(random.Random(0).choices(SHARED, k=10_000))
+    both = {}
+    for pattern in PATTERNS:
+        ours = train_bpe(text, 3_000, pattern, [END, "<|im_start|>", "<|im_end|>"])
+        path = tmp_path_factory.mktemp("tokenizers") / "tokenizer.json"
+        ours.to_hugging_face(path)
+        both[pattern] = ours, tokenizers.Tokenizer.from_file(str(path))
+    return both
+
+
+@each_pattern
+@pytest.mark.parametrize("seed", range(3))
+def test_generated_unicode_of_every_plane_gives_the_same_ids(trained, pattern, seed):
+    ours, theirs = trained[pattern]
+    generator = random.Random(seed)
+    latin = [chr(code) for code in range(0x250)]
+    for alphabet in (SHARED, latin, SHARED + latin * 1_000):
+        text = "".join(generator.choices(alphabet, k=10_000))
+        ids = ours.encode(text)
+        assert ids == their_ids(theirs, text)
+        assert ours.decode(ids) == text
+        assert theirs.decode(ids) == text
+
+
+@each_pattern
+@settings(max_examples=150, deadline=None)
+@given(
+    text=st.text(
+        st.sampled_from(SHARED) | st.sampled_from("ab 's \t\n\r\x1c\x85\u2028019'") | st.characters(max_codepoint=127)
+    )
+)
+def test_any_text_gives_the_same_ids(trained, pattern, text):
+    ours, theirs = trained[pattern]
+    assert ours.encode(text) == their_ids(theirs, text)
+
+
+@each_pattern
+def test_special_tokens_are_found_alike(trained, pattern):
+    ours, theirs = trained[pattern]
+    text = f"<|im_start|>user\nHi  {END}{END} 12<|im_end|>\n<|im_start|>"
+    ids = ours.encode(text, allowed_special="all")
+    assert ids == their_ids(theirs, text)
+    assert ids.count(0) == 2
+    assert ids[0] == ids[-1] == 1
+
+
+def test_of_two_special_tokens_the_longer_is_meant(tmp_path):
+    ours = train_bpe("some text", 260, GPT2_PATTERN, ["<|end|>", "<|end|><|end|>", "end"])
+    ours.to_hugging_face(tmp_path / "tokenizer.json")
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    for text in ("<|end|><|end|><|end|>", "end <|end|>end", "the <|end|><|ends"):
+        assert ours.encode(text, allowed_special="all") == their_ids(theirs, text)
+
+
+@each_pattern
+def test_each_reads_what_the_other_wrote(trained, pattern, tmp_path):
+    ours, theirs = trained[pattern]
+    assert_same(ours, theirs)
+    theirs.save(str(tmp_path / "theirs.json"))
+    assert BPETokenizer.from_hugging_face(tmp_path / "theirs.json") == ours
+
+
+def test_unknown_bytes_give_the_same_ids(tmp_path):
+    full = train_bpe("low lower lowest", 262, SMOLLM2_PATTERN, [END])
+    kept = [token for token in full.token_bytes if token not in (b"\x04", b"\xc3")]
+    ours = BPETokenizer.from_parts(kept, full.merges, {END: 0}, SMOLLM2_PATTERN, unknown_id=0)
+    ours.to_hugging_face(tmp_path / "tokenizer.json")
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    for text in ("low\x04\x04er", "é low", "\x04"):
+        assert ours.encode(text) == their_ids(theirs, text)
+    assert ours.encode("\x04é\x04")[:2] == [0, 0]

@@ -1,0 +1,61 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genai_tutorial.tokenization import SMOLLM2_CHAT, ChatTemplate, Message, train_bpe
+
+TOKENIZER = train_bpe(
+    "system\nYou are a helpful AI assistant user\nHi there assistant\nHello\n" * 3,
+    320,
+    special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+)
+START, END = 1, 2
+
+
+def test_smollm2_says_who_it_is_where_no_system_speaks():
+    assert SMOLLM2_CHAT.render([Message("user", "Hi")]) == (
+        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+        "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert SMOLLM2_CHAT.render(
+        [Message("system", "Be brief."), Message("user", "Hi")], add_generation_prompt=False
+    ) == ("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n")
+    assert ChatTemplate().render([Message("user", "Hi")]).startswith("<|im_start|>user\n")
+
+
+turns = st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant"]), st.text()), max_size=4)
+
+
+@given(turns, st.booleans())
+def test_what_is_encoded_is_what_is_rendered(messages, prompt):
+    ids = SMOLLM2_CHAT.encode(TOKENIZER, messages, prompt)
+    text = SMOLLM2_CHAT.render(messages, prompt)
+    assert TOKENIZER.decode(ids) == text
+    assert ids == TOKENIZER.encode(text, allowed_special="all")
+
+
+@given(st.lists(st.sampled_from(["<|im_end|>", "<|im_start|>", "<|endoftext|>", "system\n", "\n", "<|", "im_end|>"])))
+def test_nobody_can_smuggle_a_turn_in(pieces):
+    content = "".join(pieces)
+    ids = ChatTemplate().encode(TOKENIZER, [Message("user", content)])
+    assert [index for index in ids if index < 3] == [START, END, START]
+    assert TOKENIZER.decode(ids) == ChatTemplate().render([Message("user", content)])
+
+
+@pytest.mark.parametrize("role", ["tool", "", "user\n", "<|im_end|>"])
+def test_roles_are_three(role):
+    with pytest.raises(ValueError, match="one of system, user, assistant, got"):
+        Message(role, "Hi")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("\ud83d", "lone surrogate"), (None, "must be a string, got NoneType|Type-check")]
+)
+def test_a_message_is_a_text(content, message):
+    with pytest.raises((ValueError, TypeError), match=message):  # the tests' type checker speaks first where it is on
+        Message("user", content)
+
+
+def test_a_tokenizer_without_the_turns_tokens_is_refused():
+    with pytest.raises(ValueError, match=r"no special token <\|im_end\|>.*it has <\|im_start\|>"):
+        SMOLLM2_CHAT.encode(train_bpe("", 257, special_tokens=["<|im_start|>"]), [])

@@ -1,0 +1,129 @@
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tutorial.tokenization import GPT2_PATTERN, GPT4_PATTERN, byte_to_unicode, train_bpe
+
+
+def textbook(text, merges, pattern):
+    """Counts every pair again at each merge, as one would by hand."""
+    number = {bytes([byte]): i for i, byte in enumerate(byte_to_unicode())}
+    words = Counter(tuple(bytes([byte]) for byte in word.encode()) for word in pattern.split(text))
+    found = []
+    for _ in range(merges):
+        pairs = Counter()
+        for word, count in words.items():
+            for pair in pairwise(word):
+                pairs[pair] += count
+        if not pairs:
+            break
+        best = min(pairs, key=lambda pair: (-pairs[pair], number[pair[0]], number[pair[1]]))
+        found.append(best)
+        number[best[0] + best[1]] = len(number)
+        merged = Counter()
+        for word, count in words.items():
+            tokens, i = [], 0
+            while i < len(word):
+                both = word[i : i + 2] == best
+                tokens.append(word[i] + word[i + 1] if both else word[i])
+                i += 2 if both else 1
+            merged[tuple(tokens)] += count
+        words = merged
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("ab -é1")) | st.text(max_size=60), st.integers(0, 80))
+def test_it_finds_the_merges_of_the_textbook(text, merges):
+    assert train_bpe(text, 256 + merges, GPT2_PATTERN).merges == textbook(text, merges, GPT2_PATTERN)
+
+
+def test_the_vocabulary_is_specials_then_bytes_then_merges():
+    tokenizer = train_bpe("low low lower", 261, special_tokens=["<|a|>", "<|b|>"])
+    assert tokenizer.special_tokens == {"<|a|>": 0, "<|b|>": 1}
+    assert tokenizer.token_bytes[:2] == [b"<|a|>", b"<|b|>"]
+    assert tokenizer.token_bytes[2:258] == [bytes([byte]) for byte in byte_to_unicode()]
+    assert tokenizer.token_bytes[258:] == [b"lo", b"low", b" low"]
+    assert tokenizer.merges == [(b"l", b"o"), (b"lo", b"w"), (b" ", b"low")]
+    assert tokenizer.pattern == GPT4_PATTERN
+
+
+def test_equal_counts_go_to_the_lowest_numbers():
+    # Each pair stands there once. "." has a lower number than "A", and "A" than "a", "x" and "z".
+    assert train_bpe("zy.xw.ab.AB", 300).merges[:4] == [
+        (b".", b"A"),
+        (b".", b"a"),
+        (b".", b"x"),
+        (b"z", b"y"),
+    ]
+
+
+def test_several_texts_are_several():
+    together = train_bpe("abab", 257, GPT2_PATTERN)
+    assert together.merges == [(b"a", b"b")]
+    assert train_bpe(["a", "b", "a", "b"], 257, GPT2_PATTERN).merges == []
+    assert train_bpe(iter(["abab"]), 257, GPT2_PATTERN) == together
+
+
+def test_no_word_crosses_the_pattern():
+    merges = train_bpe("a b a b a b 12 12 12 12", 1000, GPT4_PATTERN).merges
+    assert {left + right for left, right in merges} == {b" a", b" b", b"12"}
+
+
+def test_when_the_pairs_run_out_the_vocabulary_stays_smaller():
+    assert train_bpe("ab", 10_000).vocab_size == 257
+    assert train_bpe("", 10_000).vocab_size == train_bpe([], 10_000).vocab_size == 256
+
+
+def test_no_merge_ever_makes_a_special_token():
+    tokenizer = train_bpe("hello hello hello hello", 400, special_tokens=["hello", "ell"])
+    assert b"hello" not in {left + right for left, right in tokenizer.merges}
+    ids = tokenizer.encode("hello hello", special_as_text=True)
+    assert not {0, 1} & set(ids)
+    assert tokenizer.decode(ids) == "hello hello"
+
+
+def test_a_very_long_word_takes_no_long_time():
+    word = "ab" * 100_000
+    tokenizer = train_bpe(word, 256 + 30)
+    assert tokenizer.token_bytes[256:259] == [b"ab", b"abab", b"abababab"]
+
+
+def test_progress_is_shown_when_asked_for(capsys):
+    train_bpe("abab", 258)
+    assert capsys.readouterr().err == ""
+    train_bpe("abab", 258, progress=True)
+    assert "merges" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("size", "special"), [(255, []), (0, []), (-1, []), (257, ["<|a|>", "<|b|>"]), (1 << 21, [])])
+def test_a_size_out_of_range_is_refused(size, special):
+    with pytest.raises(ValueError, match=rf"from {256 + len(special)} \(256 bytes and {len(special)} .*got {size}"):
+        train_bpe("text", size, special_tokens=special)
+
+
+@pytest.mark.parametrize(
+    ("special", "message"),
+    [
+        ([""], "at least two bytes, got ''"),
+        (["a"], "at least two bytes, got 'a'"),
+        (["<|a|>", "<|a|>"], r"got '<\|a\|>' twice"),
+        ("<|a|>", "must be a list of texts, got the one text"),
+        ([3], "must be a string, got int|Type-check"),
+        (["\ud800<"], "lone surrogate"),
+    ],
+)
+def test_special_tokens_are_checked(special, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        train_bpe("text", 1000, special_tokens=special)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"), [("ab\udc80", "position 2"), (["a", "\ud83d"], "position 0"), ([b"a"], "bytes|Type-check")]
+)
+def test_texts_are_checked(texts, message):
+    with pytest.raises((ValueError, TypeError), match=message):  # the tests' type checker speaks first where it is on
+        train_bpe(texts, 300)
