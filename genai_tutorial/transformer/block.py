@@ -8,7 +8,6 @@ from genai_tutorial.transformer.config import DecoderConfig
 from genai_tutorial.transformer.convolution import NoConvolution, ShortConvolution
 from genai_tutorial.transformer.feed_forward import FeedForward
 from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts
-from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts
 from genai_tutorial.transformer.multi_head import MultiHeadAttention
 from genai_tutorial.transformer.norms import make_norm
 from genai_tutorial.transformer.rotary import RotaryEmbedding
