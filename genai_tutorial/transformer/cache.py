@@ -60,6 +60,7 @@ class KVCache:
         self.values = torch.zeros(shape, dtype=dtype, device=device)
         self.ids = torch.zeros(batch_size, length, dtype=torch.long, device=device)
         self.lengths = [0] * batch_size
+        self.unfinished = False
         self.layers = [LayerCache(self, layer) for layer in range(config.layers)]
 
     def begin(
@@ -77,6 +78,7 @@ class KVCache:
         """
         batch, new = ids.shape
         self._check(batch, new, lengths)
+        self.unfinished = True
         self.added = [new] * batch if lengths is None else lengths
         same = min(self.lengths) == max(self.lengths)  # then all rows are treated at once, which is faster
         starts = torch.tensor(self.lengths[:1] if same else self.lengths, device=self.ids.device)
@@ -105,8 +107,9 @@ class KVCache:
         return positions
 
     def finish(self) -> None:
-        """Counts the tokens as read; until then, an interrupted pass leaves nothing behind."""
+        """Counts the tokens as read. A pass that is interrupted before does not count; go on with `keep`."""
         self.lengths = [before + more for before, more in zip(self.lengths, self.added, strict=True)]
+        self.unfinished = False
 
     def keep(self, ids: Int[Tensor, "batch position"]) -> None:
         """Forgets what is not the beginning of this text; at least its last token is left to be read.
@@ -116,9 +119,9 @@ class KVCache:
         most = min(max(self.lengths), ids.shape[1] - 1)
         equal = self.ids[:, :most] == ids[:, :most]
         common = min(int(equal.long().cumprod(dim=1).sum(dim=1).min()), *self.lengths)
-        if common == max(self.lengths):
+        if common == max(self.lengths) and not self.unfinished:
             return
-        if max(self.lengths) > self.places or self.layers[0].inputs:
+        if self.window is not None or self.layers[0].inputs:
             common = 0
             for layer in self.layers:
                 layer.inputs.clear()

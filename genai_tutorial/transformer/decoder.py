@@ -66,7 +66,7 @@ class DecoderLM(nn.Module):
 
         Args:
             ids: The tokens; with a cache, those that it has not read yet.
-            cache: What was read before; it takes up `ids` too.
+            cache: What was read before; it takes up `ids` too, and nothing is recorded for gradients.
             lengths: Where shorter rows are filled up at the end, how many tokens of each are text. What comes out at
                 the filling means nothing.
 
@@ -83,11 +83,20 @@ class DecoderLM(nn.Module):
         lengths: Int[Tensor, "batch"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
         """Returns what the last block leaves at each position; the arguments are those of `forward`."""
-        x = self._embed(ids, cache, lengths)
-        for layer, block in enumerate(self.blocks):
-            x = block(x) if cache is None else block(x, cache.layers[layer])
         if cache is not None:
-            cache.finish()
+            return self._read_on(ids, cache, lengths)
+        x = self._embed(ids)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+    @torch.no_grad()
+    def _read_on(self, ids: Tensor, cache: KVCache, lengths: Tensor | None) -> Float[Tensor, "batch position width"]:
+        positions = cache.begin(ids, None if lengths is None else lengths.tolist(), self.rotary)
+        x = self._embed(ids, cache, positions)
+        for block, past in zip(self.blocks, cache.layers, strict=True):
+            x = block(x, past)
+        cache.finish()
         return x
 
     def logits(self, x: Float[Tensor, "batch position width"]) -> Float[Tensor, "batch position vocab"]:
@@ -124,16 +133,13 @@ class DecoderLM(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def _embed(
-        self, ids: Tensor, cache: KVCache | None = None, lengths: Tensor | None = None
+        self, ids: Tensor, cache: KVCache | None = None, positions: Tensor | None = None
     ) -> Float[Tensor, "batch position width"]:
         if ids.shape[1] > self.config.context_length:
             raise ValueError(
                 f"The model sees at most {self.config.context_length} tokens at once, got {ids.shape[1]}. "
                 f"Keep the last {self.config.context_length}, or build the model with a longer context_length."
             )
-        positions = None
-        if cache is not None:
-            positions = cache.begin(ids, None if lengths is None else lengths.tolist(), self.rotary)
         try:
             x = self.token_embedding(ids)
         except IndexError as error:

@@ -154,20 +154,33 @@ def test_a_text_that_goes_on_loses_nothing_and_leaves_its_last_token():
     assert cache.lengths == [8]
 
 
+@KINDS
+@pytest.mark.parametrize("start", [2, 6])
 @torch.no_grad()
-def test_an_interrupted_pass_leaves_nothing_behind():
-    model, ids = awake(CONFIG), tokens(1, 6)
+def test_after_an_interrupted_pass_the_text_can_go_on(config, start):
+    model, ids = awake(config), tokens(1, 12)
     cache = model.make_cache()
-    model(ids[:, :3], cache)
+    model(ids[:, :start], cache)
 
     def interrupt(*_):
         raise KeyboardInterrupt
 
     hook = model.blocks[1].register_forward_pre_hook(interrupt)
     with pytest.raises(KeyboardInterrupt):
-        model(ids[:, 5:], cache)
+        model(ids[:, -4:], cache)  # its first layer has written already
     hook.remove()
-    torch.testing.assert_close(model(ids[:, 3:], cache), model(ids)[:, 3:], atol=1e-5, rtol=1e-5)
+    cache.keep(ids)
+    read = cache.lengths[0]
+    torch.testing.assert_close(model(ids[:, read:], cache), model(ids)[:, read:], atol=1e-5, rtol=1e-5)
+
+
+def test_with_a_cache_nothing_is_recorded_for_gradients():
+    model = awake(CONFIG)
+    cache = model.make_cache()
+    model(tokens(1, 3), cache)
+    assert not cache.keys.requires_grad
+    assert not model.read(tokens(1, 3), cache).requires_grad
+    assert model.read(tokens(1, 3)).requires_grad
 
 
 @torch.no_grad()
