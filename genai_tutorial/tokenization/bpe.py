@@ -43,7 +43,7 @@ class BPETokenizer:
     Attributes:
         token_bytes: The bytes of each token; a token's place is its number.
         merges: The pairs of tokens to merge, the first learned first.
-        special_tokens: The number of each token that no text can spell, such as "<|endoftext|>".
+        special_tokens: The number of each token that no text can spell, such as `<|endoftext|>`.
         pattern: How a text is cut into words.
         unknown_id: The token for bytes that have none of their own; None if all 256 have one.
 

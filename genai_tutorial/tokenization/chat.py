@@ -65,7 +65,7 @@ class ChatTemplate:
     ) -> list[int]:
         """Returns the tokens of the conversation.
 
-        What the turns say is encoded as plain text: a user who types "<|im_end|>" writes ten characters and ends
+        What the turns say is encoded as plain text: a user who types `<|im_end|>` writes ten characters and ends
         nothing.
 
         Raises:

@@ -33,7 +33,7 @@ def train_bpe(
         texts: One text, or several; no word goes on from one into the next.
         vocab_size: How many tokens to have in the end, special tokens and bytes included.
         pattern: How a text is cut into words.
-        special_tokens: Tokens that no text can spell, for example "<|endoftext|>". In `texts` they are ordinary text.
+        special_tokens: Tokens that no text can spell, for example `<|endoftext|>`. In `texts` they are ordinary text.
         progress: Whether to show a progress bar.
 
     Raises:
