@@ -1,5 +1,6 @@
 """The book's byte-level BPE is Hugging Face's `tokenizers`: the same words, the same merges, the same ids."""
 
+import functools
 import json
 import random
 import unicodedata
@@ -116,6 +117,7 @@ def in_context(character):
     return f"a{character}1 {character}'{character} s{character}\n"
 
 
+@functools.cache
 def sample_of(seed):
     """Every shared character of the first plane once in three samples, and some of each other plane."""
     planes = [[character for character in SHARED if ord(character) >> 16 == plane] for plane in range(17)]
