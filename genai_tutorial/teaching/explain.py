@@ -30,7 +30,7 @@ def explain_tests(error: dict, source: str) -> list[str]:
     test = "A hidden test" if line and hidden else "A test"
     shown = "" if hidden else _asked(source, line)
     if error["name"] == "AssertionError":
-        message = error["message"].strip()
+        message = error["message"].strip().rstrip(".")
         return [f"{test} failed{': ' + message if message else ''}{shown}."]
     if error["name"] == "NotImplementedError":
         return ["The function raises NotImplementedError: there is no solution yet."]

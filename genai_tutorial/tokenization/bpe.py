@@ -105,13 +105,14 @@ class BPETokenizer:
         check_text(text)
         allowed = self._allowed(allowed_special)
         if not special_as_text:
-            for token in self.special_tokens:
-                if token in text and token not in allowed:
-                    raise ValueError(
-                        f"The text has the special token {token!r}, at position {text.index(token)}. If the text is "
-                        f"your own, allow it: allowed_special=[{token!r}]. If it comes from outside, remove it, or "
-                        "encode it as plain text: special_as_text=True."
-                    )
+            refused = [token for token in self.special_tokens if token in text and token not in allowed]
+            if refused:
+                token = min(refused, key=text.index)
+                raise ValueError(
+                    f"The text has the special token {token!r}, at position {text.index(token)}. If the text is "
+                    f"your own, allow it: allowed_special=[{token!r}]. If it comes from outside, remove it, or "
+                    "encode it as plain text: special_as_text=True."
+                )
         present = [token for token in allowed if token in text]
         if not present:
             return self._encode_plain(text)
