@@ -28,7 +28,6 @@ from torch.nn import functional
 
 from genai_tutorial.data import load_wikipedia
 from genai_tutorial.efficiency import Int4Linear, TransposedLinear, quantized
-from genai_tutorial.generation import stream
 from genai_tutorial.pretrained import describe_machine, find_smollm2, load_smollm2
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import DecoderLM
@@ -106,9 +105,10 @@ def transformers_writer(model: DecoderLM, dtype: torch.dtype) -> Write:
 
 def our_writer(model: DecoderLM) -> Write:
     def write(prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
-        new, times = [], []
-        for token in stream(model, prompt, tokens, temperature=0):
-            new.append(token)
+        cache, ids, new, times = model.make_cache(1, len(prompt) + tokens), torch.tensor([prompt]), [], []
+        for _ in range(tokens):
+            ids = model.logits(model.read(ids, cache)[:, -1:]).argmax(dim=-1)
+            new.append(int(ids))
             times.append(time.perf_counter())
         return new, times
 

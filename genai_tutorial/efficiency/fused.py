@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.efficiency.linear import Int4Linear, Int8Linear, TransposedLinear
-from genai_tutorial.transformer import DecoderLM, FeedForward, MultiHeadAttention
+from genai_tutorial.efficiency.linear import Int4Linear, Int4PairLinear, Int8Linear, TransposedLinear
+from genai_tutorial.transformer import DecoderLM, FeedForward, MultiHeadAttention, RMSNorm
 from genai_tutorial.transformer.feed_forward import activate
 
 MakeLinear = Callable[[Tensor, Tensor | None], nn.Module]
@@ -75,8 +75,8 @@ def quantized(model: DecoderLM, precision: str) -> DecoderLM:
     """Returns a copy of a decoder whose linear layers are fused, and kept in fewer bits; for writing, not for training.
 
     It is called as the model itself is, with a `KVCache` too. The output layer, where each rounding error goes straight
-    into a probability, gets 8 bits also with "int4". All but the linear layers is shared with the model, so it can be
-    let go of to free its matrices.
+    into a probability, gets 8 bits also with "int4", see `Int4PairLinear`. All but the linear layers is shared with the
+    model, so it can be let go of to free its matrices.
 
     Args:
         model: A decoder in float32, on the CPU.
@@ -86,20 +86,23 @@ def quantized(model: DecoderLM, precision: str) -> DecoderLM:
     Raises:
         ValueError: If there is no such precision, or the model is not in float32.
     """
-    kinds: dict[str, MakeLinear] = {"float32": TransposedLinear, "int8": Int8Linear, "int4": Int4Linear}
+    kinds: dict[str, tuple[MakeLinear, MakeLinear]] = {  # for the blocks, and for the output layer
+        "float32": (TransposedLinear, TransposedLinear),
+        "int8": (Int8Linear, Int8Linear),
+        "int4": (Int4Linear, Int4PairLinear),
+    }
     if precision not in kinds:
         raise ValueError(f"precision must be one of {', '.join(kinds)}; got {precision!r}.")
     weight = model.token_embedding.weight
     if weight.dtype != torch.float32 or weight.device.type != "cpu":
         raise ValueError(f"The model must be in float32 on the CPU, got {weight.dtype} on {weight.device}.")
-    make_linear = kinds[precision]
+    make_linear, make_head = kinds[precision]
     # Where deepcopy comes upon a tensor that this dictionary knows, it takes what stands there: the same memory.
     shared = {id(one): nn.Parameter(one.detach(), requires_grad=False) for one in model.parameters()}
     shared |= {id(one): one for one in model.buffers()}
     copy = deepcopy(model, shared)
-    make_head = TransposedLinear if precision == "float32" else Int8Linear
     copy.head = make_head(weight, None) if model.head is None else make_head(model.head.weight, model.head.bias)
-    _fuse(copy.blocks, make_linear)
+    _fuse(copy, make_linear)
     return copy.eval()
 
 
@@ -109,11 +112,20 @@ def _stack(*layers: nn.Linear) -> tuple[Tensor, Tensor | None]:
     return weight, None if biases[0] is None else torch.cat(biases)
 
 
+def _fused_norm(plain: RMSNorm) -> nn.RMSNorm:
+    """Returns the same in one call: it comes twice in each block, and eight small operations take their time."""
+    norm = nn.RMSNorm(plain.weight.shape, plain.epsilon, device="meta")
+    norm.weight = plain.weight
+    return norm
+
+
 def _fuse(module: nn.Module, make_linear: MakeLinear) -> None:
     for name, child in module.named_children():
         if isinstance(child, MultiHeadAttention):
             setattr(module, name, FusedAttention(child, make_linear))
         elif isinstance(child, FeedForward):
             setattr(module, name, FusedFeedForward(child, make_linear))
+        elif isinstance(child, RMSNorm):
+            setattr(module, name, _fused_norm(child))
         else:
             _fuse(child, make_linear)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.efficiency import Int8Linear, QuantizedMatrix, quantize_affine, quantize_symmetric, quantized
+from genai_tutorial.efficiency import Int4PairLinear, Int8Linear, quantize_affine, quantize_symmetric, quantized
 from genai_tutorial.generation import generate, stream
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
@@ -64,17 +64,18 @@ def test_it_writes_the_same_text(model):
 def with_levels(model: DecoderLM, bits: int) -> DecoderLM:
     """Return the plain model with the weights that the levels stand for, in float32 throughout."""
 
-    def restored(weight: torch.Tensor, bits: int) -> torch.Tensor:
+    def restored(weight: torch.Tensor) -> torch.Tensor:
         matrix = quantize_affine(weight, 4, 32) if bits == 4 else quantize_symmetric(weight, 8, weight.shape[1])
-        return QuantizedMatrix(matrix.levels, matrix.scale, matrix.offset, bits).dequantize()
+        return matrix.dequantize()
 
     copy = DecoderLM(replace(model.config, tied_embeddings=False)).eval()
     copy.load_state_dict(model.state_dict(), strict=False)
     head = model.token_embedding.weight if model.head is None else model.head.weight
-    copy.head.weight.data = restored(head.detach(), 8)
+    head = quantize_affine(head.detach(), 8, 32) if bits == 4 else quantize_symmetric(head.detach(), 8, head.shape[1])
+    copy.head.weight.data = head.dequantize()
     for name, module in copy.blocks.named_modules():
         if isinstance(module, nn.Linear) and not name.endswith("router.scores"):
-            module.weight.data = restored(module.weight.detach(), bits)
+            module.weight.data = restored(module.weight.detach())
     return copy
 
 
@@ -116,7 +117,8 @@ def test_letting_go_of_the_model_frees_its_matrices():
 
 
 def test_the_head_keeps_eight_bits(model):
-    assert isinstance(quantized(model, "int4").head, Int8Linear)
+    assert isinstance(quantized(model, "int8").head, Int8Linear)
+    assert isinstance(quantized(model, "int4").head, Int4PairLinear)
 
 
 def test_what_is_refused():

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from genai_tutorial.efficiency import Int4Linear, Int8Linear, quantize_affine, quantize_symmetric
+from genai_tutorial.efficiency import Int4Linear, Int4PairLinear, Int8Linear, quantize_affine, quantize_symmetric
 
 CHECK = """
 import torch
@@ -51,6 +51,23 @@ def test_the_kernel_is_the_arithmetic(rows, columns, batch):
         assert (result - exact).norm() / exact.norm() < 1 / 256
 
 
+@pytest.mark.parametrize("rows", [1, 16, 65])
+@pytest.mark.parametrize("batch", [(), (3,), (2, 5)])
+@pytest.mark.parametrize("seed", range(5))
+def test_two_halves_of_a_byte_are_a_byte(rows, batch, seed):
+    weight, x = numbers(rows, 256, seed=seed), numbers(*batch, 256, seed=100 + seed)
+    bias = numbers(rows, seed=200 + seed)
+    exact = x.bfloat16().float() @ quantize_affine(weight, 8, 32).dequantize().T + bias
+    result = Int4PairLinear(weight, bias)(x)
+    size = x.abs() @ weight.abs().T + bias.abs()
+    assert ((result - exact).abs() / size).max() < 1 / 256
+    # A byte for groups of 32 rounds less than a byte for rows, whatever bfloat16 rounds in both.
+    weight, x = numbers(64, 256, seed=seed), numbers(100, 256, seed=100 + seed)
+    exact = functional.linear(x, weight)
+    pair, rows_of_bytes = ((kind(weight)(x) - exact).norm() for kind in (Int4PairLinear, Int8Linear))
+    assert pair < 0.85 * rows_of_bytes
+
+
 @pytest.mark.parametrize("group_size", [32, 64, 128, 256])
 def test_the_group_size(group_size):
     weight, x = numbers(16, 256, seed=0), numbers(4, 256, seed=1)
@@ -65,11 +82,11 @@ def test_a_bias_is_added(kind):
     torch.testing.assert_close(kind(weight, bias)(x), kind(weight)(x) + bias)
 
 
-@pytest.mark.parametrize("kind", [Int4Linear, Int8Linear])
+@pytest.mark.parametrize("kind", [Int4Linear, Int4PairLinear, Int8Linear])
 def test_the_dtype_of_the_input_comes_out(kind):
     layer, x = kind(numbers(16, 32, seed=0)), numbers(2, 32, seed=1)
     assert layer(x.bfloat16()).dtype == torch.bfloat16
-    torch.testing.assert_close(layer(x.bfloat16()).float(), layer(x))
+    torch.testing.assert_close(layer(x.bfloat16()), layer(x).bfloat16())
     assert layer(x[:0]).shape == (0, 16)
 
 
@@ -106,7 +123,7 @@ def test_without_wide_vectors_it_is_slower_and_the_same(capability):
     )
 
 
-@pytest.mark.parametrize("kind", [Int4Linear, Int8Linear])
+@pytest.mark.parametrize("kind", [Int4Linear, Int4PairLinear, Int8Linear])
 @pytest.mark.parametrize("columns", [0, 5, 33, 48])
 def test_columns_that_the_kernel_would_read_beyond(kind, columns):
     with pytest.raises(ValueError, match=f"multiple of 32 inputs, got {columns}"):

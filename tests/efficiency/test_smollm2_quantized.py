@@ -34,9 +34,9 @@ def test_with_all_bits_it_writes_the_same(smollm2, text):
 def test_what_four_and_eight_bits_lose(smollm2, text):
     model = smollm2[0]
     exact = model(text)[0].log_softmax(dim=-1)
-    for precision, at_most in (("int4", 0.004), ("int8", 0.012)):
+    for precision, at_most in (("int4", 0.002), ("int8", 0.012)):
         found = quantized(model, precision)(text)[0].log_softmax(dim=-1)
         loss = (exact.exp() * (exact - found)).sum(dim=-1).mean()
-        # Measured on 2,048 tokens: 0.0020 nats with four bits, which the file has anyway, and 0.0056 with eight,
+        # Measured on 2,048 tokens: 0.0009 nats with four bits, which the file has anyway, and 0.0056 with eight,
         # which round once more.
         assert 1e-4 < loss < at_most, precision
