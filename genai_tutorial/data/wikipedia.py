@@ -23,7 +23,7 @@ SOURCE = Source(
     extra="text",
     url="https://en.wikipedia.org",
     licence="CC BY-SA 3.0 and GFDL; whoever passes the text on names the authors and keeps the licence",
-    attribution="The authors of the English Wikipedia; each article's history at en.wikipedia.org lists them",
+    attribution="The authors of the English Wikipedia; the history of each article at en.wikipedia.org lists them",
 )
 
 DUMP = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
