@@ -113,8 +113,8 @@ def test_solutions_are_folded(notebook, site):
 
 
 def test_every_claim_stands_on_the_scoreboard(site):
-    def straight(text: str) -> str:  # the page has typographic apostrophes
-        return text.replace("’", "'")
+    def straight(text: str) -> str:  # the page has typographic apostrophes and quotation marks
+        return text.translate(str.maketrans("‘’“”", "''\"\""))
 
     board = soup(site / "book/scoreboard.html")
     rows = {straight(row.find("a").get_text()): row for row in board.find("article").find_all("tr") if row.find("a")}
