@@ -125,7 +125,7 @@ def test_every_claim_stands_on_the_scoreboard(site):
                 claim = output.get("metadata", {}).get("genai_tutorial", {}).get("claim")
                 if claim:
                     recorded += 1
-                    assert claim["measured"] in straight(rows[claim["statement"] + "."].get_text())
+                    assert straight(claim["measured"]) in straight(rows[straight(claim["statement"]) + "."].get_text())
     assert recorded == len(rows) > 0
 
 
