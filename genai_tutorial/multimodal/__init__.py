@@ -1,0 +1,1 @@
+"""Models that join two kinds of data: pictures and words first."""
