@@ -18,8 +18,8 @@ class KnownRegion:
     The sampler does the rest. In the known region it draws the noisy image as the path says; the model sees that, and
     makes what lies beside it fit. In the end, the known region is the image's, to the last digit.
 
-    It is a shortcut: the model sees the known region only through its noise, so that early on it takes less notice of it
-    than Bayes' rule would. Where pixels far apart depend on each other, the drawn part can miss the known one.
+    It is a shortcut: the model sees the known region only through its noise, so that early on it takes less notice of
+    it than Bayes' rule would. Where pixels far apart depend on each other, the drawn part can miss the known one.
 
     Attributes:
         denoise: Guesses where nothing is known.
