@@ -1,0 +1,81 @@
+import math
+
+import pytest
+import torch
+
+from genai_tutorial.gan import (
+    HINGE,
+    MINIMAX,
+    NON_SATURATING,
+    WASSERSTEIN,
+    hinge_discriminator_loss,
+    logistic_discriminator_loss,
+    minimax_generator_loss,
+    non_saturating_generator_loss,
+    wasserstein_critic_loss,
+    wasserstein_generator_loss,
+)
+
+
+def slope(loss, score):
+    scores = torch.tensor([score], requires_grad=True)
+    (gradient,) = torch.autograd.grad(loss(scores), scores)
+    return gradient.item()
+
+
+def test_the_logistic_loss_is_the_cross_entropy_of_real_and_fake():
+    real, fake = torch.tensor([0.3, -1.2, 4.0]), torch.tensor([-0.7, 2.5, 0.0])
+    expected = -real.sigmoid().log().mean() - (1 - fake.sigmoid()).log().mean()
+    torch.testing.assert_close(logistic_discriminator_loss(real, fake), expected)
+
+
+def test_minimax_is_one_value_that_both_play_for():
+    real, fake = torch.randn(5, generator=torch.Generator().manual_seed(0)), torch.tensor([-1.0, 0.5, 2.0])
+    value = real.sigmoid().log().mean() + (1 - fake.sigmoid()).log().mean()
+    torch.testing.assert_close(MINIMAX.discriminator(real, fake), -value)
+    # What the generator lowers is the part of the value that it can change.
+    torch.testing.assert_close(MINIMAX.generator(fake), value - real.sigmoid().log().mean())
+
+
+@pytest.mark.parametrize("score", [-6.0, -1.0, 0.0, 3.0])
+def test_slopes_of_the_generator_losses(score):
+    probability = 1 / (1 + math.exp(-score))
+    assert slope(minimax_generator_loss, score) == pytest.approx(-probability, rel=1e-5)
+    assert slope(non_saturating_generator_loss, score) == pytest.approx(probability - 1, rel=1e-5)
+    assert slope(wasserstein_generator_loss, score) == -1
+
+
+def test_sure_scores_do_not_overflow():
+    sure = torch.tensor([1000.0])
+    assert logistic_discriminator_loss(sure, -sure).item() == 0
+    assert non_saturating_generator_loss(-sure).item() == 1000
+    assert minimax_generator_loss(sure).item() == -1000
+
+
+def test_hinge_counts_only_what_falls_short_of_the_margin():
+    real, fake = torch.tensor([2.0, 0.25]), torch.tensor([-2.0, 0.5])
+    assert hinge_discriminator_loss(real, fake).item() == pytest.approx((0 + 0.75) / 2 + (0 + 1.5) / 2)
+    assert HINGE.generator(fake).item() == pytest.approx(0.75)
+
+
+def test_the_critic_is_rewarded_for_the_difference_of_the_means():
+    real, fake = torch.tensor([2.0, 4.0]), torch.tensor([1.0, 0.0, 2.0])
+    assert wasserstein_critic_loss(real, fake).item() == pytest.approx(-2)
+    assert WASSERSTEIN.generator(fake).item() == pytest.approx(-1)
+
+
+def test_the_best_answer_to_a_known_mixture_of_scores():
+    # Three real examples to one generated one at the same place: the best score is log 3.
+    def loss(score):  # each mean counts once, so the one generated example is a third of three
+        return (
+            3 * logistic_discriminator_loss(torch.full((3,), score), torch.tensor([100.0])).item()
+            - 300
+            + (logistic_discriminator_loss(torch.tensor([100.0]), torch.tensor([score])).item())
+        )
+
+    scores = [math.log(3) + 0.01 * step for step in range(-100, 101)]
+    assert min(scores, key=loss) == pytest.approx(math.log(3), abs=0.011)
+
+
+def test_non_saturating_and_minimax_share_the_discriminator():
+    assert NON_SATURATING.discriminator is MINIMAX.discriminator

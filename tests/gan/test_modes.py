@@ -1,0 +1,73 @@
+import math
+
+import pytest
+import torch
+
+from genai_tutorial.gan import count_modes, gaussian_ring
+
+
+def centres_of(ring):
+    return torch.stack([component.mean for component in ring.components])
+
+
+def test_the_ring_is_a_density():
+    ring = gaussian_ring(modes=8, radius=2.0, deviation=0.1)
+    peak = ring.log_prob(centres_of(ring))
+    expected = math.log(1 / 8 / (2 * math.pi * 0.1**2))
+    torch.testing.assert_close(peak, torch.full((8,), expected).double(), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(centres_of(ring).norm(dim=1), torch.full((8,), 2.0).double())
+    gaps = torch.pdist(centres_of(ring)).sort().values[:8]
+    torch.testing.assert_close(gaps, torch.full((8,), 4 * math.sin(math.pi / 8)).double())
+
+
+def test_real_samples_cover_every_mode():
+    ring = gaussian_ring(deviation=0.1)
+    samples = ring.sample(4000, torch.Generator().manual_seed(0))
+    found = count_modes(samples, centres_of(ring), deviation=0.1)
+    assert found.covered == 8
+    # In a plane, exp(-9 / 2) of a round Gaussian lies further out than three deviations.
+    assert found.high_quality == pytest.approx(1 - math.exp(-4.5), abs=0.005)
+    assert found.per_mode.sum().item() == pytest.approx(4000 * found.high_quality)
+
+
+def test_a_collapsed_generator_covers_one():
+    ring = gaussian_ring()
+    samples = ring.components[3].sample(1000, torch.Generator().manual_seed(0))
+    found = count_modes(samples, centres_of(ring), deviation=0.1)
+    assert found.covered == 1
+    assert found.per_mode.argmax().item() == 3
+    assert found.high_quality > 0.97
+
+
+def test_noise_covers_little_and_little_of_it_is_good():
+    ring = gaussian_ring()
+    samples = 4 * torch.rand(4000, 2, generator=torch.Generator().manual_seed(0)) - 2
+    found = count_modes(samples, centres_of(ring), deviation=0.1)
+    assert found.high_quality < 0.15
+
+
+def test_a_mode_needs_its_share():
+    centres = torch.tensor([[0.0, 0.0], [9.0, 0.0]])
+    samples = torch.cat([torch.zeros(96, 2), torch.tensor([[9.0, 0.0]]).repeat(4, 1)])
+    assert count_modes(samples, centres, deviation=1.0, share=0.1).covered == 1  # 4 are fewer than a tenth of 50
+    assert count_modes(samples, centres, deviation=1.0, share=0.08).covered == 2
+    assert count_modes(samples, centres, deviation=1.0, share=0.0).covered == 2
+    assert count_modes(samples[:96], centres, deviation=1.0, share=0.0).covered == 1
+
+
+def test_reach_is_measured_in_deviations():
+    centres = torch.tensor([[0.0, 0.0], [9.0, 0.0]])
+    samples = torch.tensor([[0.0, 2.9], [0.0, 3.1]])
+    assert count_modes(samples, centres, deviation=1.0).per_mode.tolist() == [1, 0]
+    assert count_modes(samples, centres, deviation=1.0, reach=4.0).per_mode.tolist() == [2, 0]
+
+
+def test_bad_input_raises_a_sentence():
+    with pytest.raises(ValueError, match="modes must be at least 2, got 1"):
+        gaussian_ring(modes=1)
+    with pytest.raises(ValueError, match=r"greater than 0, got 0\.0 and 0\.1"):
+        gaussian_ring(radius=0.0)
+    with pytest.raises(ValueError, match="no samples"):
+        count_modes(torch.zeros(0, 2), torch.zeros(1, 2), deviation=1.0)
+    with pytest.raises(ValueError, match=r"share from 0 to 1; got 1\.0, 3\.0 and 2\.0"):
+        count_modes(torch.zeros(1, 2), torch.zeros(1, 2), deviation=1.0, share=2.0)

@@ -1,0 +1,94 @@
+import pytest
+import torch
+from torch import nn
+
+from genai_tutorial.gan import PointDiscriminator, gradient_penalty, r1_penalty, squared_slopes
+
+
+def test_slopes_equal_finite_differences():
+    discriminator = PointDiscriminator(seed=3).double()
+    x = torch.randn(6, 2, generator=torch.Generator().manual_seed(0)).double()
+    step = 1e-6
+    columns = []
+    for axis in torch.eye(2).double():
+        columns.append((discriminator(x + step * axis) - discriminator(x - step * axis)) / (2 * step))
+    expected = torch.stack(columns, dim=1).square().sum(dim=1)
+    torch.testing.assert_close(squared_slopes(discriminator, x), expected, rtol=1e-5, atol=1e-8)
+
+
+def test_r1_by_hand():
+    bowl = lambda x: x.square().sum(dim=1)  # noqa: E731  (its slope is 2 x)
+    real = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
+    assert r1_penalty(bowl, real).item() == pytest.approx((4 + 36) / 2)
+
+
+def test_images_count_all_their_pixels():
+    weights = torch.arange(12.0).view(1, 3, 4)
+    flat = lambda x: (x * weights).sum(dim=(1, 2, 3))  # noqa: E731
+    expected = weights.square().sum().item()
+    assert r1_penalty(flat, torch.zeros(2, 1, 3, 4)).item() == pytest.approx(expected)
+
+
+def test_the_optimiser_sees_through_the_penalty():
+    layer = nn.Linear(2, 1, bias=False)
+    discriminator = lambda x: layer(x).squeeze(1)  # noqa: E731
+    r1_penalty(discriminator, torch.randn(4, 2)).backward()
+    # The penalty is the squared length of the weight, so its gradient is twice the weight.
+    torch.testing.assert_close(layer.weight.grad, 2 * layer.weight.detach())
+
+
+def test_labels_reach_the_discriminator():
+    steep_for_ones = lambda x, labels: x[:, 0] * labels  # noqa: E731
+    slopes = squared_slopes(steep_for_ones, torch.zeros(3, 2), torch.tensor([0.0, 1.0, 2.0]))
+    assert slopes.tolist() == [0, 1, 4]
+
+
+def test_the_gradient_penalty_wants_a_slope_of_one():
+    real, fake = torch.zeros(8, 2), torch.ones(8, 2)
+    for slope, expected in ((1.0, 0.0), (0.5, 0.25), (3.0, 4.0)):
+        plane = lambda x, slope=slope: slope * x[:, 1]  # noqa: E731
+        found = gradient_penalty(plane, real, fake, generator=torch.Generator().manual_seed(0))
+        assert found.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_gradient_penalty_looks_between_each_pair():
+    seen = []
+
+    def critic(x):
+        seen.append(x.detach().clone())
+        return x[:, 0]
+
+    real = torch.tensor([[0.0, 5.0], [10.0, 0.0]]).repeat(200, 1)
+    fake = torch.tensor([[1.0, 5.0], [10.0, 4.0]]).repeat(200, 1)
+    gradient_penalty(critic, real, fake, generator=torch.Generator().manual_seed(0))
+    (between,) = seen
+    assert (between[::2, 1] == 5).all()
+    assert (between[1::2, 0] == 10).all()
+    places = torch.cat([between[::2, 0], between[1::2, 1] / 4])
+    assert 0 <= places.min() < 0.05
+    assert 0.95 < places.max() <= 1
+    assert places.mean().item() == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_critic_without_slope_has_a_gradient_that_is_a_number():
+    layer = nn.Linear(2, 1)
+    nn.init.zeros_(layer.weight)
+    penalty = gradient_penalty(
+        lambda x: layer(x).squeeze(1), torch.zeros(4, 2), torch.ones(4, 2), generator=torch.Generator()
+    )
+    penalty.backward()
+    assert penalty.item() == pytest.approx(1, abs=1e-4)
+    assert layer.weight.grad.isfinite().all()
+
+
+def test_the_generator_gets_nothing_from_the_penalty():
+    fake = torch.ones(4, 2, requires_grad=True)
+    plane = lambda x: (x * x).sum(dim=1)  # noqa: E731
+    assert not squared_slopes(plane, fake).isnan().any()
+    penalty = gradient_penalty(plane, torch.zeros(4, 2), fake, generator=torch.Generator())
+    assert torch.autograd.grad(penalty, fake, allow_unused=True) == (None,)
+
+
+def test_pairs_of_unequal_shape_raise_a_sentence():
+    with pytest.raises(ValueError, match=r"their shapes must be the same; got \(3, 2\) and \(4, 2\)"):
+        gradient_penalty(lambda x: x[:, 0], torch.zeros(3, 2), torch.zeros(4, 2), generator=torch.Generator())
