@@ -1,0 +1,126 @@
+"""Conditions: what an image is to show, as a label or as the features of a text, or nothing."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TextCondition:
+    """Texts for the images of a batch, already turned into features by a text encoder.
+
+    Attributes:
+        tokens: A vector for each token.
+        mask: True where a token belongs to its text, False for the filling behind shorter texts.
+
+    Raises:
+        ValueError: If a text has no token at all: even the empty prompt needs one, to have something to look at.
+
+    >>> prompts = TextCondition(torch.zeros(2, 3, 16), torch.tensor([[True, True, False], [True, False, False]]))
+    >>> len(prompts)
+    2
+    """
+
+    tokens: Float[Tensor, "batch token width"]
+    mask: Bool[Tensor, "batch token"]
+
+    def __post_init__(self):
+        if not bool(self.mask.any(dim=1).all()):
+            raise ValueError(
+                "Each text needs at least one token that its mask shows; let the empty prompt be one mark, "
+                "such as the start of a text."
+            )
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+
+Condition = TextCondition | Int[Tensor, "batch"] | None
+"""What a network of this room takes as its third argument."""
+
+
+class LabelEmbedding(nn.Module):
+    """A learned vector for each class, and one more for "no label".
+
+    Args:
+        classes: The number of classes; this number is also the label that means none.
+        width: The number of features of a vector.
+
+    Source: Ho and Salimans, Classifier-Free Diffusion Guidance, section 3.2, https://arxiv.org/abs/2207.12598
+    """
+
+    def __init__(self, classes: int, width: int):
+        super().__init__()
+        self.classes = classes
+        self.table = nn.Embedding(classes + 1, width)
+
+    def forward(self, labels: Int[Tensor, "batch"] | None, batch: int) -> Float[Tensor, "batch width"]:
+        """Returns the vectors of the labels; None means no label for any image.
+
+        Raises:
+            ValueError: If a label is out of range, or there are not as many as images.
+        """
+        if labels is None:
+            labels = torch.full((batch,), self.classes, device=self.table.weight.device)
+        if len(labels) != batch:
+            raise ValueError(f"Give one label for each image: got {len(labels)} labels for {batch} images.")
+        if int(labels.min()) < 0 or int(labels.max()) > self.classes:
+            raise ValueError(
+                f"A label must be from 0 to {self.classes - 1}, or {self.classes} for none; "
+                f"got {int(labels.min())} to {int(labels.max())}."
+            )
+        return self.table(labels)
+
+
+def drop_labels(
+    labels: Int[Tensor, "batch"], fraction: float, no_label: int, generator: torch.Generator
+) -> Int[Tensor, "batch"]:
+    """Replaces some labels by "no label", so that one network learns to draw with a label and without.
+
+    Args:
+        labels: The labels of a training batch.
+        fraction: The chance that each is dropped; 0.1 is usual.
+        no_label: The label that means none.
+        generator: Decides which.
+
+    Raises:
+        ValueError: If `fraction` is not between 0 and 1.
+
+    Source: Ho and Salimans, Classifier-Free Diffusion Guidance, algorithm 1, https://arxiv.org/abs/2207.12598
+
+    >>> drop_labels(torch.tensor([3, 1, 4]), fraction=1.0, no_label=10, generator=torch.Generator())
+    tensor([10, 10, 10])
+    """
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"fraction must be from 0 to 1, got {fraction}.")
+    dropped = torch.rand(len(labels), generator=generator).to(labels.device) < fraction
+    return torch.where(dropped, no_label, labels)
+
+
+def check_condition(condition: Condition, classes: int | None, text_width: int | None) -> None:
+    """Checks that a condition is of the kind that a network was made for.
+
+    Raises:
+        ValueError: If it is not; the message says what the network takes.
+    """
+    if text_width is not None:
+        if not isinstance(condition, TextCondition) or condition.tokens.shape[2] != text_width:
+            raise ValueError(
+                f"This network takes a TextCondition with tokens of {text_width} features, got {_describe(condition)}."
+            )
+    elif classes is not None:
+        if condition is not None and not isinstance(condition, Tensor):
+            raise ValueError(
+                f"This network takes labels from 0 to {classes - 1}, {classes} or None for no label; "
+                f"got {_describe(condition)}."
+            )
+    elif condition is not None:
+        raise ValueError(f"This network takes no condition, got {_describe(condition)}: leave it None.")
+
+
+def _describe(condition: Condition) -> str:
+    if isinstance(condition, TextCondition):
+        return f"a TextCondition with tokens of {condition.tokens.shape[2]} features"
+    return "None" if condition is None else f"a tensor of shape {tuple(condition.shape)}"
