@@ -2,9 +2,10 @@
 
 A gradient of a matrix is usually dominated by a few directions. Muon keeps the directions and makes their sizes
 equal, so the quiet ones learn as fast as the loud ones. It is for the matrices inside a network; embeddings,
-output layers and vectors are AdamW's.
+output layers and vectors are AdamW's. A convolution's kernels are a matrix too: one row for each feature it makes.
 """
 
+import math
 from collections.abc import Iterable
 from itertools import groupby
 
@@ -54,17 +55,18 @@ class Muon(torch.optim.Optimizer):
         W = W - lr * weight_decay * W
         W = W - lr * sqrt(max(1, rows / columns)) * orthogonalise(momentum B + (1 - momentum) G)
 
-    Matrices of one shape are orthogonalised as one stack, which costs fewer and larger products.
+    Matrices of one shape are orthogonalised as one stack, which costs fewer and larger products. What has more than
+    two dimensions, such as the kernels of a convolution, is read as a matrix of its first against all others.
 
     Args:
-        parameters: The matrices to train, or groups of them with settings of their own.
+        parameters: The matrices and kernels to train, or groups of them with settings of their own.
         lr: The learning rate: about how much a step changes a matrix's effect on a vector.
         momentum: How much of the past the running mean keeps.
         weight_decay: The part of each number that is taken away per unit of learning rate.
         iterations: How often the Newton-Schulz polynomial is applied.
 
     Raises:
-        ValueError: If a parameter is not a matrix, or a setting is out of range.
+        ValueError: If a parameter is neither a matrix nor kernels, or a setting is out of range.
 
     Source: Jordan, Muon: An optimizer for hidden layers in neural networks, https://kellerjordan.github.io/posts/muon/
     """
@@ -88,9 +90,9 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, settings)
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.dim() != 2:
+                if parameter.dim() < 2:
                     raise ValueError(
-                        f"Muon trains matrices only, got a parameter of shape {tuple(parameter.shape)}: "
+                        f"Muon trains matrices only, and kernels, got a parameter of shape {tuple(parameter.shape)}: "
                         "give it to AdamW, as build_optimizer does."
                     )
 
@@ -102,7 +104,7 @@ class Muon(torch.optim.Optimizer):
             for shape, same_shape in groupby(sorted(parameters, key=_shape), key=_shape):
                 self._step_stack(list(same_shape), shape, group)
 
-    def _step_stack(self, parameters: list[nn.Parameter], shape: tuple[int, int], group: dict) -> None:
+    def _step_stack(self, parameters: list[nn.Parameter], shape: tuple[int, ...], group: dict) -> None:
         directions = []
         for parameter in parameters:
             state = self.state[parameter]
@@ -110,13 +112,13 @@ class Muon(torch.optim.Optimizer):
                 state["mean"] = torch.zeros_like(parameter)
             state["mean"].lerp_(parameter.grad, 1 - group["momentum"])
             directions.append(parameter.grad.lerp(state["mean"], group["momentum"]))  # Nesterov: look one step ahead
-        updates = orthogonalise(torch.stack(directions), group["iterations"])
+        updates = orthogonalise(torch.stack(directions).flatten(2), group["iterations"])
         # A tall matrix's columns share out the same change over more numbers.
-        step_size = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
+        step_size = group["lr"] * max(1.0, shape[0] / math.prod(shape[1:])) ** 0.5
         for parameter, update in zip(parameters, updates, strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.sub_(update, alpha=step_size)
+            parameter.sub_(update.view(shape), alpha=step_size)
 
 
-def _shape(parameter: nn.Parameter) -> tuple[int, int]:
-    return parameter.shape[0], parameter.shape[1]
+def _shape(parameter: nn.Parameter) -> tuple[int, ...]:
+    return tuple(parameter.shape)

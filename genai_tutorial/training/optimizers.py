@@ -16,6 +16,8 @@ class OptimizerSettings:
 
     Attributes:
         matrix_lr: For the matrices inside the network (Muon).
+        kernel_lr: For the kernels of convolutions inside the network (Muon); None leaves them to AdamW with
+            `vector_lr`.
         embedding_lr: For tables of vectors, whose rows get a gradient only when their token comes by (AdamW).
         head_lr: For the output layer (AdamW).
         vector_lr: For everything else: gains, biases, positions (AdamW).
@@ -26,6 +28,7 @@ class OptimizerSettings:
     """
 
     matrix_lr: float = 0.02
+    kernel_lr: float | None = None
     embedding_lr: float = 0.01
     head_lr: float = 0.005
     vector_lr: float = 0.01
@@ -74,13 +77,14 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     """Sorts a model's parameters into matrices, embeddings, head and vectors.
 
     The head is what a module called `head` holds; embeddings are the weights of `nn.Embedding`; matrices are the
-    weights of all other `nn.Linear`; vectors are the rest.
+    weights of all other `nn.Linear`; kernels those of all other `nn.Conv2d`; vectors are the rest.
 
     >>> model = nn.ModuleDict({"embed": nn.Embedding(9, 4), "inner": nn.Linear(4, 4), "head": nn.Linear(4, 9)})
     >>> {name: len(parameters) for name, parameters in parameter_groups(model).items()}
-    {'matrices': 1, 'embeddings': 1, 'head': 2, 'vectors': 1}
+    {'matrices': 1, 'kernels': 0, 'embeddings': 1, 'head': 2, 'vectors': 1}
     """
-    groups: dict[str, list[nn.Parameter]] = {"matrices": [], "embeddings": [], "head": [], "vectors": []}
+    kinds = ("matrices", "kernels", "embeddings", "head", "vectors")
+    groups: dict[str, list[nn.Parameter]] = {kind: [] for kind in kinds}
     seen = set()
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
@@ -93,6 +97,8 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
                 kind = "embeddings"
             elif isinstance(module, nn.Linear) and name == "weight":
                 kind = "matrices"
+            elif isinstance(module, nn.Conv2d) and name == "weight":
+                kind = "kernels"
             else:
                 kind = "vectors"
             groups[kind].append(parameter)
@@ -100,7 +106,7 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
 
 
 def build_optimizer(model: nn.Module, settings: OptimizerSettings | None = None) -> CombinedOptimizer:
-    """Builds Muon for a model's inner matrices and AdamW for all the rest.
+    """Builds Muon for a model's inner matrices, and its kernels if the settings say so, and AdamW for all the rest.
 
     Args:
         model: The model to train.
@@ -112,13 +118,17 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings | None = None)
     settings = settings or OptimizerSettings()
     groups = parameter_groups(model)
     rates = {"embeddings": settings.embedding_lr, "head": settings.head_lr, "vectors": settings.vector_lr}
+    inner = [{"params": groups["matrices"], "lr": settings.matrix_lr}] if groups["matrices"] else []
+    if settings.kernel_lr is None:
+        groups["vectors"] += groups["kernels"]
+    elif groups["kernels"]:
+        inner.append({"params": groups["kernels"], "lr": settings.kernel_lr})
     others = [{"params": groups[kind], "lr": rate} for kind, rate in rates.items() if groups[kind]]
     optimizers: list[torch.optim.Optimizer] = []
-    if groups["matrices"]:
+    if inner:
         optimizers.append(
             Muon(
-                groups["matrices"],
-                lr=settings.matrix_lr,
+                inner,
                 momentum=settings.momentum,
                 weight_decay=settings.weight_decay,
                 iterations=settings.iterations,

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import shutil
 
@@ -8,12 +7,12 @@ import torch
 from genai_tutorial.data import load_shakespeare
 from genai_tutorial.pretrained import RECIPES, card, held_out_loss, load, names, recipe, sample_text
 from genai_tutorial.pretrained.checkpoints import PUBLISHED
-from genai_tutorial.transformer import DecoderConfig
+from genai_tutorial.training import OptimizerSettings
 
 FOUR_MEGABYTES = 4_000_000
 FIELDS = {
     "name", "title", "command", "recipe", "parameters", "seed", "steps", "seconds", "machine", "metrics",
-    "held_out_while_training", "tokenizer", "data", "licence", "sha256", "bytes",
+    "data", "licence", "sha256", "bytes",
 }  # fmt: skip
 WITH_FILES = [one.name for one in RECIPES if one.published]
 
@@ -33,27 +32,37 @@ def test_the_folder_holds_the_published_models_and_nothing_else():
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_a_card_tells_how_its_model_was_made(name):
     about = card(name)
-    assert set(about) == FIELDS
-    # A setting that the decoder got after the card was written has its default.
-    complete = about["recipe"] | {"config": dataclasses.asdict(DecoderConfig(**about["recipe"]["config"]))}
-    assert complete == json.loads(json.dumps(recipe(name).to_dict()))
+    assert set(about) >= FIELDS
+    made = json.loads(json.dumps(recipe(name).to_dict()))
+    # A setting that the model got after the card was written has its default.
+    assert made | about["recipe"] | {"config": made["config"] | about["recipe"]["config"]} == made
     assert about["command"] == f"genai-tutorial train {name}"
     assert about["steps"] == recipe(name).steps
-    assert about["data"]["licence"].startswith("public domain")
+    assert about["data"]["licence"] == recipe(name).source.licence
     weights = PUBLISHED / f"{name}.safetensors"
     assert weights.stat().st_size == about["bytes"] <= FOUR_MEGABYTES
-    assert load(name)[0].parameter_count() == about["parameters"]
+    model = recipe(name).build(about)
+    assert sum(weight.numel() for weight in model.parameters()) == about["parameters"]
 
 
 @pytest.mark.parametrize("name", WITH_FILES)
-def test_the_cards_loss_is_measured_again(name):
+def test_the_cards_metrics_are_measured_again(name):
     about = card(name)
-    model, tokenizer = load(name)
-    plays = load_shakespeare()
-    assert list(plays.validation_titles) == about["metrics"]["held_out_plays"]
-    held_out = torch.tensor(tokenizer.encode(plays.validation))
-    assert len(held_out) == about["metrics"]["held_out_characters"]
-    assert held_out_loss(model, held_out) == pytest.approx(about["metrics"]["held_out_nats_per_character"], abs=2e-4)
+    loaded = load(name)
+    model = loaded[0] if isinstance(loaded, tuple) else loaded
+    measured = recipe(name).measure(model)
+    assert measured.keys() == about["metrics"].keys()
+    for key, value in about["metrics"].items():
+        # The same weights on another processor differ in the last digits; one held-out image may change its class.
+        expected = pytest.approx(value, rel=0.01, abs=1.01e-3) if isinstance(value, float) else value
+        assert measured[key] == expected, key
+
+
+def test_the_loss_of_the_language_model_is_measured_again_closely():
+    model, tokenizer = load("shakespeare")
+    metrics = card("shakespeare")["metrics"]
+    held_out = torch.tensor(tokenizer.encode(load_shakespeare().validation))
+    assert held_out_loss(model, held_out) == pytest.approx(metrics["held_out_nats_per_character"], abs=2e-4)
 
 
 def test_a_loaded_model_is_ready_to_use():

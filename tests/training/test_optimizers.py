@@ -59,12 +59,35 @@ def test_frozen_parameters_are_left_out():
     model[0].requires_grad_(False)
     assert {name: len(group) for name, group in parameter_groups(model).items()} == {
         "matrices": 1,
+        "kernels": 0,
         "embeddings": 0,
         "head": 0,
         "vectors": 1,
     }
     with pytest.raises(ValueError, match="nothing to train"):
         build_optimizer(model.requires_grad_(False))
+
+
+def test_kernels_go_to_muon_only_where_a_rate_is_named():
+    model = nn.Sequential(nn.Conv2d(4, 8, 3), nn.Linear(8, 8))
+    (muon, adamw) = build_optimizer(model, OptimizerSettings(matrix_lr=1.0, kernel_lr=2.0)).optimizers
+    assert [(group["lr"], len(group["params"])) for group in muon.param_groups] == [(1.0, 1), (2.0, 1)]
+    assert muon.param_groups[1]["params"] == [model[0].weight]
+    (muon, adamw) = build_optimizer(model).optimizers
+    assert muon.param_groups[0]["params"] == [model[1].weight]
+    assert any(parameter is model[0].weight for parameter in adamw.param_groups[0]["params"])
+
+
+def test_muon_reads_kernels_as_the_matrix_of_what_each_feature_makes():
+    generator = torch.Generator().manual_seed(0)
+    start, slope = torch.randn(8, 4, 3, 3, generator=generator), torch.randn(8, 4, 3, 3, generator=generator)
+    kernels = nn.Parameter(start.clone().to(memory_format=torch.channels_last))
+    matrix = nn.Parameter(start.flatten(1).clone())
+    kernels.grad, matrix.grad = slope.clone(), slope.flatten(1).clone()
+    Muon([kernels], lr=0.1).step()
+    Muon([matrix], lr=0.1).step()
+    torch.testing.assert_close(kernels.detach().flatten(1), matrix.detach())
+    assert (kernels - start).abs().max() > 1e-3
 
 
 def test_combined_state_goes_into_another_optimiser():
@@ -95,7 +118,10 @@ def test_combined_state_goes_into_another_optimiser():
         (lambda w: Muon([w], lr=-1.0), "lr=-1.0"),
         (lambda w: Muon([w], momentum=1.0), "momentum from 0 to below 1"),
         (lambda w: Muon([w], iterations=0), "iterations must be at least 1, got 0"),
-        (lambda w: Muon([nn.Parameter(torch.zeros(3))]), r"matrices only, got a parameter of shape \(3,\)"),
+        (
+            lambda w: Muon([nn.Parameter(torch.zeros(3))]),
+            r"matrices only, and kernels, got a parameter of shape \(3,\)",
+        ),
         (lambda w: AdamW([w], lr=float("nan")), "lr=nan"),
         (lambda w: AdamW([w], betas=(0.9, 1.0)), r"betas must be two numbers from 0 to below 1, got \(0.9, 1.0\)"),
         (lambda w: AdamW([w], epsilon=0.0), "epsilon=0.0"),
