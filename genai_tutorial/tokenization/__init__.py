@@ -7,6 +7,7 @@ from genai_tutorial.tokenization.chat import SMOLLM2_CHAT, ChatTemplate, Message
 from genai_tutorial.tokenization.patterns import GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN, PreTokenizer
 from genai_tutorial.tokenization.stream import StreamDecoder
 from genai_tutorial.tokenization.train import train_bpe
+from genai_tutorial.tokenization.words import WordTokenizer
 
 __all__ = [
     "GPT2_PATTERN",
@@ -19,6 +20,7 @@ __all__ = [
     "Message",
     "PreTokenizer",
     "StreamDecoder",
+    "WordTokenizer",
     "byte_to_unicode",
     "invisible",
     "train_bpe",

@@ -1,0 +1,206 @@
+"""Scenes: one to three coloured shapes on a white square, what is true of them, and the picture of them.
+
+Everything is whole numbers, so that the same scene has the same pixels on every machine.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Colour = Literal["red", "orange", "yellow", "green", "blue", "purple"]
+Shape = Literal["circle", "square", "triangle", "cross"]
+Size = Literal["small", "large"]
+Relation = Literal["above", "below", "left of", "right of"]
+Place = Literal["in the middle", "at the top", "at the bottom", "on the left", "on the right"]
+
+IMAGE_SIZE = 32
+"""Height and width of a picture in pixels."""
+
+BACKGROUND = (255, 255, 255)
+"""Red, green and blue of the empty square, from 0 to 255."""
+
+COLOURS: dict[Colour, tuple[int, int, int]] = {
+    "red": (220, 20, 40),
+    "orange": (255, 130, 0),
+    "yellow": (255, 220, 0),
+    "green": (30, 150, 60),
+    "blue": (30, 80, 220),
+    "purple": (150, 50, 190),
+}
+"""Red, green and blue of each colour, from 0 to 255."""
+
+DIAMETERS: dict[Size, tuple[int, ...]] = {"small": (7, 8, 9), "large": (12, 13, 14)}
+"""How many pixels wide and high the objects of a size are."""
+
+OPPOSITE: dict[Relation, Relation] = {
+    "above": "below",
+    "below": "above",
+    "left of": "right of",
+    "right of": "left of",
+}
+"""If the first is above the second, the second is below the first."""
+
+_CANVAS_MARGIN = max(DIAMETERS["large"])
+_SAMPLES = 8  # a pixel is sampled at 8 × 8 points, so that its coverage is one of 65 numbers
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """A shape of one colour at a place, given by the square that it just fits into.
+
+    Attributes:
+        colour: One of `COLOURS`.
+        shape: A circle, a square, a triangle with its tip up, or an upright cross.
+        left: The first column of pixels that it covers.
+        top: The first row.
+        diameter: Its width and height in pixels.
+
+    Raises:
+        ValueError: There is no such colour or shape.
+    """
+
+    colour: Colour
+    shape: Shape
+    left: int
+    top: int
+    diameter: int
+
+    def __post_init__(self):
+        for what, value, known in (("colour", self.colour, COLOURS), ("shape", self.shape, get_args(Shape))):
+            if value not in known:
+                raise ValueError(f"There is no {what} {value!r} in these scenes. There are: {', '.join(known)}")
+
+    @property
+    def size(self) -> Size:
+        """Small or large; no object that `random_scenes` draws is close to the line between them."""
+        return "small" if self.diameter <= (DIAMETERS["small"][-1] + DIAMETERS["large"][0]) // 2 else "large"
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Its middle, in pixels from the left and from the top."""
+        return self.left + self.diameter / 2, self.top + self.diameter / 2
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a picture shows.
+
+    Attributes:
+        objects: The first is the one that the relations in a caption start from.
+    """
+
+    objects: tuple[SceneObject, ...]
+
+
+def relation(first: SceneObject, second: SceneObject) -> Relation:
+    """Return how the first stands to the second: the direction in which their centres are further apart decides.
+
+    >>> upper, lower = SceneObject("red", "circle", 5, 1, 8), SceneObject("blue", "square", 8, 16, 14)
+    >>> relation(upper, lower), relation(lower, upper)
+    ('above', 'below')
+    """
+    (first_x, first_y), (second_x, second_y) = first.centre, second.centre
+    right, down = second_x - first_x, second_y - first_y
+    if abs(down) > abs(right):
+        return "above" if down > 0 else "below"
+    return "left of" if right > 0 else "right of"
+
+
+def place(thing: SceneObject) -> Place:
+    """Return where in the picture an object stands; off the middle, the greater distance from it decides.
+
+    >>> place(SceneObject("red", "circle", left=12, top=1, diameter=8))
+    'at the top'
+    """
+    right, down = (coordinate - IMAGE_SIZE / 2 for coordinate in thing.centre)
+    if max(abs(right), abs(down)) < 4:
+        return "in the middle"
+    if abs(down) > abs(right):
+        return "at the bottom" if down > 0 else "at the top"
+    return "on the right" if right > 0 else "on the left"
+
+
+@cache
+def coverage(shape: Shape, diameter: int) -> Int[Tensor, "diameter diameter"]:
+    """Return how much of each pixel a shape covers, in 64ths: this is what smooths its edge.
+
+    >>> coverage("cross", 6)
+    tensor([[ 0,  0, 64, 64,  0,  0],
+            [ 0,  0, 64, 64,  0,  0],
+            [64, 64, 64, 64, 64, 64],
+            [64, 64, 64, 64, 64, 64],
+            [ 0,  0, 64, 64,  0,  0],
+            [ 0,  0, 64, 64,  0,  0]])
+    """
+    # Sixteenths of a pixel: the samples stand at odd numbers, and no edge needs more than whole numbers.
+    steps = torch.arange(1, 2 * _SAMPLES * diameter, 2)
+    down, right = steps[:, None], steps[None, :]
+    radius = _SAMPLES * diameter
+    from_middle = (right - radius).abs(), (down - radius).abs()
+    inside = {
+        "circle": from_middle[0] ** 2 + from_middle[1] ** 2 <= radius**2,
+        "square": torch.ones(len(steps), len(steps), dtype=torch.bool),
+        "triangle": 2 * from_middle[0] <= down,
+        "cross": (3 * from_middle[0] <= radius) | (3 * from_middle[1] <= radius),
+    }[shape]
+    return inside.view(diameter, _SAMPLES, diameter, _SAMPLES).sum(dim=(1, 3))
+
+
+def render(scenes: Sequence[Scene]) -> Float[Tensor, "n 3 height width"]:
+    """Draw scenes, thousands a second.
+
+    Args:
+        scenes: What to draw; later objects hide earlier ones.
+
+    Returns:
+        Pictures of 32×32 pixels, with red, green and blue from 0 to 1, each a multiple of 1/255.
+
+    Raises:
+        ValueError: An object does not lie inside the picture, or has a diameter that no scene uses.
+
+    >>> picture = render([Scene((SceneObject("blue", "square", left=2, top=3, diameter=7),))])
+    >>> (picture[0, :, 4, 4] * 255).round()
+    tensor([ 30.,  80., 220.])
+    """
+    _check(scenes)
+    sprites, number = _sprites()
+    canvas = torch.tensor(BACKGROUND)[:, None, None].repeat(len(scenes), 1, *(IMAGE_SIZE + _CANVAS_MARGIN,) * 2)
+    offsets = torch.arange(_CANVAS_MARGIN)
+    for depth in range(max((len(scene.objects) for scene in scenes), default=0)):
+        rows = [row for row, scene in enumerate(scenes) if len(scene.objects) > depth]
+        things = [scenes[row].objects[depth] for row in rows]
+        covered = sprites[torch.tensor([number[thing.shape, thing.diameter] for thing in things])][:, None]
+        ink = torch.tensor([COLOURS[thing.colour] for thing in things])[:, :, None, None]
+        where = (
+            torch.tensor(rows)[:, None, None, None],
+            torch.arange(3)[:, None, None],
+            (torch.tensor([thing.top for thing in things])[:, None] + offsets)[:, None, :, None],
+            (torch.tensor([thing.left for thing in things])[:, None] + offsets)[:, None, None, :],
+        )
+        canvas[where] = (canvas[where] * (_SAMPLES**2 - covered) + ink * covered + _SAMPLES**2 // 2) // _SAMPLES**2
+    return canvas[:, :, :IMAGE_SIZE, :IMAGE_SIZE].float() / 255
+
+
+@cache
+def _sprites() -> tuple[Int[Tensor, "sprite height width"], dict[tuple[Shape, int], int]]:
+    """The coverage of each shape and diameter in a square of the same size, and its number."""
+    kinds = [(shape, diameter) for shape in get_args(Shape) for size in DIAMETERS.values() for diameter in size]
+    sprites = torch.zeros(len(kinds), _CANVAS_MARGIN, _CANVAS_MARGIN, dtype=torch.int64)
+    for sprite, (shape, diameter) in zip(sprites, kinds, strict=True):
+        sprite[:diameter, :diameter] = coverage(shape, diameter)
+    return sprites, {kind: index for index, kind in enumerate(kinds)}
+
+
+def _check(scenes: Sequence[Scene]) -> None:
+    known = [diameter for size in DIAMETERS.values() for diameter in size]
+    for scene in scenes:
+        for thing in scene.objects:
+            if thing.diameter not in known:
+                raise ValueError(f"diameter must be one of {known}, got {thing}")
+            if not all(0 <= start <= IMAGE_SIZE - thing.diameter for start in (thing.left, thing.top)):
+                raise ValueError(f"An object must lie inside the picture of {IMAGE_SIZE}×{IMAGE_SIZE}, got {thing}")

@@ -1,0 +1,93 @@
+"""Words as tokens: there and back, and clear words about those that are unknown."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tutorial.data import caption_words, load_shapes
+from genai_tutorial.tokenization import WordTokenizer
+
+CAPTIONS = WordTokenizer(caption_words())
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(caption_words()), max_size=20))
+def test_every_text_of_known_words_survives(words):
+    text = " ".join(words)
+    ids = CAPTIONS.encode(text)
+    assert ids[-1] == CAPTIONS.END
+    assert CAPTIONS.decode(ids) == text
+    row = CAPTIONS.encode_batch([text], length=25)[0]
+    assert row[: len(ids)].tolist() == ids
+    assert (row[len(ids) :] == CAPTIONS.PADDING).all()
+    assert CAPTIONS.decode(row.tolist()) == text
+
+
+def test_numbers_are_those_of_the_words_and_none_is_used_twice():
+    tokenizer = WordTokenizer(("two", "one"))
+    assert tokenizer.encode("one two") == [3, 2, 1]
+    assert tokenizer.vocab_size == 4
+    ids = [CAPTIONS.encode(word)[0] for word in CAPTIONS.words]
+    assert ids == list(range(2, CAPTIONS.vocab_size))
+    assert CAPTIONS.encode("") == [CAPTIONS.END]
+
+
+def test_capitals_and_spaces_do_not_matter():
+    assert CAPTIONS.encode("  A Red\tCIRCLE\n") == CAPTIONS.encode("a red circle")
+
+
+def test_captions_of_shapes_need_17_tokens_at_most():
+    captions = load_shapes(2000, seed=0, objects=[3]).captions
+    assert max(len(CAPTIONS.encode(text)) for text in captions) == 17
+    assert CAPTIONS.encode_batch(captions, length=17).shape == (2000, 17)
+
+
+def test_unknown_words_are_named_with_those_that_are_known():
+    with pytest.raises(ValueError, match=r"does not know: \['crimson', 'disc'\]\. It knows 27: a, above, .*, yellow\."):
+        CAPTIONS.encode("a crimson disc disc")
+    many = WordTokenizer(tuple(f"word{i}" for i in range(150)))
+    with pytest.raises(ValueError, match="word99, and more"):
+        many.encode("other")
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ((), "at least one word"),
+        (("a", "b", "a"), r"more than once: \['a'\]"),
+        (("a", "red circle"), r"no spaces and no capitals, got \['red circle'\]"),
+        (("a", "Red", ""), r"no spaces and no capitals, got \['Red', ''\]"),
+    ],
+)
+def test_wrong_vocabularies_are_refused(words, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        WordTokenizer(words)
+
+
+def test_a_text_that_is_too_long_is_refused():
+    with pytest.raises(ValueError, match="needs 4 tokens with its end, and length is 3"):
+        CAPTIONS.encode_batch(["a circle", "a red circle"], length=3)
+
+
+@pytest.mark.parametrize("wrong", [-1, CAPTIONS.vocab_size])
+def test_unknown_numbers_are_refused(wrong):
+    with pytest.raises(ValueError, match=f"from 0 to {CAPTIONS.vocab_size - 1}, got {wrong}"):
+        CAPTIONS.decode([2, wrong])
+
+
+def test_decoding_stops_at_the_end():
+    assert WordTokenizer(("a", "b")).decode([0, 2, 1, 3]) == "a"
+
+
+def test_it_is_saved_and_made_again():
+    assert WordTokenizer.from_dict(CAPTIONS.to_dict()) == CAPTIONS
+    for saved in ({}, {"words": ["a"], "more": ["b"]}):
+        with pytest.raises(ValueError, match="one entry, 'words'"):
+            WordTokenizer.from_dict(saved)
+
+
+def test_a_vocabulary_from_texts_is_sorted():
+    assert WordTokenizer.from_texts(["b A", "c a"]).words == ("a", "b", "c")
+    assert CAPTIONS.encode_batch([], length=3).shape == (0, 3)
+    assert CAPTIONS.encode_batch(["a"], length=3).dtype == torch.int64
