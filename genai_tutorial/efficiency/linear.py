@@ -34,8 +34,12 @@ class TransposedLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """Returns x times the transposed matrix, plus the bias."""
-        product = x @ self.transposed
+        product = self.multiply(x)
         return product if self.bias is None else product + self.bias
+
+    def multiply(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
+        """Returns x times the transposed matrix, without the bias."""
+        return x @ self.transposed
 
 
 class Int8Linear(nn.Module):
@@ -68,9 +72,12 @@ class Int8Linear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """Returns x times the transposed matrix, plus the bias; in the dtype of x."""
-        product = self._multiply(x.reshape(-1, self.in_features).bfloat16(), self.levels, self.scale)
-        product = product.view(*x.shape[:-1], self.out_features).to(x.dtype)
+        product = self.multiply(x.reshape(-1, self.in_features)).view(*x.shape[:-1], self.out_features)
         return product if self.bias is None else product + self.bias
+
+    def multiply(self, rows: Float[Tensor, "n in"]) -> Float[Tensor, "n out"]:
+        """Returns the rows times the transposed matrix, without the bias."""
+        return self._multiply(rows.bfloat16(), self.levels, self.scale).to(rows.dtype)
 
 
 class Int4Linear(nn.Module):
@@ -109,12 +116,13 @@ class Int4Linear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """Returns x times the transposed matrix, plus the bias; in the dtype of x."""
-        vectors = x.reshape(-1, self.in_features).bfloat16()
-        product = self._multiply(vectors, self.packed, self.group_size, self.scale_and_middle)
-        if self.padded:
-            product = product[:, : self.out_features]
-        product = product.reshape(*x.shape[:-1], self.out_features).to(x.dtype)
+        product = self.multiply(x.reshape(-1, self.in_features)).reshape(*x.shape[:-1], self.out_features)
         return product if self.bias is None else product + self.bias
+
+    def multiply(self, rows: Float[Tensor, "n in"]) -> Float[Tensor, "n out"]:
+        """Returns the rows times the transposed matrix, without the bias."""
+        product = self._multiply(rows.bfloat16(), self.packed, self.group_size, self.scale_and_middle).to(rows.dtype)
+        return product[:, : self.out_features] if self.padded else product
 
 
 class Int4PairLinear(nn.Module):

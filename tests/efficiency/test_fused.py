@@ -52,6 +52,18 @@ def test_with_a_cache_too(model, ids):
     torch.testing.assert_close(torch.cat(parts, dim=1), model(ids), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("precision", ["float32", "int8", "int4"])
+@torch.no_grad()
+def test_one_token_of_one_row_takes_a_shorter_way_to_the_same_numbers(model, ids, precision):
+    fast = quantized(model, precision)
+    alone, together = fast.make_cache(1), fast.make_cache(2)
+    fast(ids[:1, :5], alone), fast(ids[:, :5], together)
+    for position in range(5, 20):
+        one = fast(ids[:1, position : position + 1], alone)
+        torch.testing.assert_close(one, fast(ids[:, position : position + 1], together)[:1], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(alone.keys, together.keys[:, :1], rtol=1e-4, atol=1e-4)
+
+
 def test_it_writes_the_same_text(model):
     prompts = torch.randint(0, 50, (5, 8), generator=torch.Generator().manual_seed(0))
     fast = quantized(model, "float32")
