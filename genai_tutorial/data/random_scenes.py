@@ -40,7 +40,10 @@ HELD_OUT_RELATIONS: tuple[tuple[Shape, Relation, Shape], ...] = (
     ("circle", "left of", "square"),
     ("cross", "left of", "triangle"),
 )
-"""Relations of two shapes that never come in training, in the other words for the same ("below") neither."""
+"""Relations of two shapes that no caption in training tells, in the other words for the same ("below") neither.
+
+Captions tell how the first object stands to the others. The second and the third of three may stand in any way.
+"""
 
 _SHAPES, _COLOURS, _RELATIONS = get_args(Shape), get_args(Colour), get_args(Relation)
 _BORDER = 1  # pixels that stay empty at the edge of the picture

@@ -11,6 +11,19 @@ from torch import Tensor
 from genai_tutorial.data.captions import all_captions, caption
 from genai_tutorial.data.random_scenes import Split, random_scenes
 from genai_tutorial.data.scenes import Scene, render
+from genai_tutorial.data.source import Source
+
+# Not among the package's SOURCES, which list what comes from elsewhere: this data is made by the book's own code.
+SOURCE = Source(
+    name="Captioned shapes",
+    loader="load_shapes",
+    contents="as many pictures of one to three coloured shapes as wanted, of 32×32 pixels, each with exact captions",
+    package="genai_tutorial",
+    extra="core",
+    url="https://github.com/genai-tutorial/genai-tutorial",
+    licence="MIT, as the code that draws them",
+    attribution="The Generative AI Explained authors",
+)
 
 
 @dataclass(frozen=True)

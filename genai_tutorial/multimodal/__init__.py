@@ -1,1 +1,23 @@
-"""Models that join two kinds of data: pictures and words first."""
+"""Models of two kinds of data: images and the texts that describe them."""
+
+from genai_tutorial.multimodal.clip import CLIP, CLIPConfig
+from genai_tutorial.multimodal.contrastive import classify_zero_shot, contrastive_loss, recall_at_k
+from genai_tutorial.multimodal.encoder import Encoder, EncoderBlock, EncoderConfig
+from genai_tutorial.multimodal.text_encoder import TextEncoder, TextEncoderConfig, TextFeatures
+from genai_tutorial.multimodal.vision_transformer import ImageEncoder, ImageEncoderConfig
+
+__all__ = [
+    "CLIP",
+    "CLIPConfig",
+    "Encoder",
+    "EncoderBlock",
+    "EncoderConfig",
+    "ImageEncoder",
+    "ImageEncoderConfig",
+    "TextEncoder",
+    "TextEncoderConfig",
+    "TextFeatures",
+    "classify_zero_shot",
+    "contrastive_loss",
+    "recall_at_k",
+]
