@@ -1,0 +1,115 @@
+"""An autoencoder for pictures in colour, whose small grid of latent numbers a diffusion model can work in.
+
+It is a VAE in form only: the KL divergence has a tiny weight, enough to keep the latent numbers within bounds, and the
+prior is left to another model.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genai_tutorial.vae.convolutional import ConvDecoder, ConvEncoder
+from genai_tutorial.vae.gaussian import LatentGaussian
+
+
+@dataclass(frozen=True)
+class ImageAutoencoderConfig:
+    """The sizes of an image autoencoder.
+
+    Attributes:
+        channels: Of an image: 3 for colours.
+        latent_channels: Numbers at each place of the latent grid.
+        width: Channels after the encoder's first stage.
+        stages: How often height and width are halved: two turn 32 by 32 pixels into a grid of 8 by 8.
+    """
+
+    channels: int = 3
+    latent_channels: int = 4
+    width: int = 32
+    stages: int = 2
+
+    def compression(self) -> float:
+        """How many numbers of an image there are for each latent number.
+
+        >>> ImageAutoencoderConfig(channels=3, latent_channels=4, stages=3).compression()  # Stable Diffusion 1
+        48.0
+        """
+        return self.channels * 4**self.stages / self.latent_channels
+
+
+class ImageAutoencoder(nn.Module):
+    """A KL-regularised convolutional autoencoder of images with values from 0 to 1.
+
+    Args:
+        config: The sizes.
+
+    Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, section 3.1 and appendix G,
+        https://arxiv.org/abs/2112.10752
+
+    >>> autoencoder = ImageAutoencoder(ImageAutoencoderConfig())
+    >>> autoencoder.to_latents(torch.rand(2, 3, 32, 32), torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 4, 8, 8])
+    """
+
+    def __init__(self, config: ImageAutoencoderConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = ConvEncoder(config.channels, 2 * config.latent_channels, config.width, config.stages)
+        self.decoder = ConvDecoder(config.channels, config.latent_channels, config.width, config.stages)
+        self.register_buffer("scaling_factor", torch.tensor(1.0))
+
+    def encode(self, images: Float[Tensor, "n channels height width"]) -> LatentGaussian:
+        """q(z | x) at each place of the grid, before scaling."""
+        mean, log_variance = self.encoder(2 * images - 1).chunk(2, dim=1)
+        return LatentGaussian(mean, log_variance.clamp(-30, 20))  # as far as exp stays a useful number
+
+    def decode(self, z: Float[Tensor, "n latent rows columns"]) -> Float[Tensor, "n channels height width"]:
+        """The image for each grid of unscaled latent numbers; values a little below 0 or above 1 may come out."""
+        return (self.decoder(z) + 1) / 2
+
+    @torch.no_grad()
+    def set_scaling_factor(
+        self, images: Float[Tensor, "n channels height width"], generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        """Measure the standard deviation of the latent numbers, and scale by its inverse from now on.
+
+        Diffusion adds noise of variance one, so its data should have about that variance too.
+
+        Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, appendix G
+        """
+        self.scaling_factor.copy_(1 / self.encode(images).sample(generator).std())
+        return self.scaling_factor.clone()
+
+    def to_latents(
+        self, images: Float[Tensor, "n channels height width"], generator: torch.Generator
+    ) -> Float[Tensor, "n latent rows columns"]:
+        """Draw the latent grid of each image, scaled: what a diffusion model is trained on."""
+        return self.scaling_factor * self.encode(images).sample(generator)
+
+    def to_images(self, latents: Float[Tensor, "n latent rows columns"]) -> Float[Tensor, "n channels height width"]:
+        """The images of scaled latent grids, with values cut to 0 to 1."""
+        return self.decode(latents / self.scaling_factor).clamp(0, 1)
+
+
+def image_autoencoder_loss(
+    model: ImageAutoencoder,
+    images: Float[Tensor, "n channels height width"],
+    generator: torch.Generator,
+    *,
+    kl_weight: float = 1e-6,
+) -> Float[Tensor, ""]:
+    """The mean squared error of the pixels, and the mean divergence of a latent number times a tiny weight.
+
+    Raises:
+        ValueError: `kl_weight` is negative.
+
+    Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, appendix G, without the
+        perceptual and adversarial losses, and with squares in place of absolute errors.
+    """
+    if kl_weight < 0:
+        raise ValueError(f"kl_weight must not be negative, got {kl_weight}")
+    q = model.encode(images)
+    error = (model.decode(q.sample(generator)) - images).square().mean()
+    return error + kl_weight * q.kl_to_prior().mean()

@@ -1,0 +1,182 @@
+"""The bounds, on a model whose log p(x) is known: probabilistic PCA, whose exact posterior is a LatentGaussian."""
+
+import math
+
+import pytest
+import torch
+
+from genai_tutorial.density import fit_ppca
+from genai_tutorial.vae import (
+    VAE,
+    BernoulliLikelihood,
+    Bound,
+    GaussianLikelihood,
+    LatentGaussian,
+    LatentVariableModel,
+    VAEConfig,
+    active_units,
+    evidence_lower_bound,
+    importance_weighted_bound,
+    log_importance_weights,
+    vae_loss,
+)
+
+
+class KnownModel:
+    """Probabilistic PCA with a posterior of our choice: the exact one, moved and widened."""
+
+    def __init__(self, ppca, moved=0.0, wider=1.0):
+        self.ppca, self.moved, self.wider = ppca, moved, wider
+
+    def encode(self, x):
+        # The columns of W are orthogonal, so the exact posterior has independent coordinates.
+        mean = self.ppca.encode(x) + self.moved
+        variance = self.ppca.latent_covariance().diagonal() * self.wider
+        return LatentGaussian(mean, variance.log().expand_as(mean))
+
+    def log_likelihood(self, x, z):
+        error = (x - self.ppca.decode(z)).square().sum(dim=1)
+        variance = self.ppca.noise_variance
+        return -0.5 * (x.shape[1] * math.log(2 * math.pi * variance) + error / variance)
+
+
+@pytest.fixture(scope="module")
+def data():
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(300, 3, generator=generator, dtype=torch.float64)
+    mixing = torch.randn(3, 6, generator=generator, dtype=torch.float64)
+    return z @ mixing + 0.5 * torch.randn(300, 6, generator=generator, dtype=torch.float64)
+
+
+@pytest.fixture(scope="module")
+def ppca(data):
+    return fit_ppca(data, latent=2)
+
+
+def mean_elbo(model, x, draws=400):
+    generator = torch.Generator().manual_seed(0)
+    return torch.stack([evidence_lower_bound(model, x, generator).elbo for _ in range(draws)]).mean(dim=0)
+
+
+def test_a_model_is_one_by_what_it_can_do(ppca):
+    assert isinstance(KnownModel(ppca), LatentVariableModel)
+    assert not isinstance(ppca, LatentVariableModel)
+
+
+def test_with_the_exact_posterior_every_weight_is_p_of_x(data, ppca):
+    weights = log_importance_weights(KnownModel(ppca), data, 5, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(weights, ppca.log_prob(data).expand(5, -1), rtol=0, atol=1e-9)
+
+
+def test_with_the_exact_posterior_the_elbo_is_log_p_of_x(data, ppca):
+    torch.testing.assert_close(mean_elbo(KnownModel(ppca), data), ppca.log_prob(data), rtol=0, atol=0.25)
+    assert (mean_elbo(KnownModel(ppca), data) - ppca.log_prob(data)).mean().abs() < 0.02
+
+
+@pytest.mark.parametrize(("moved", "wider"), [(0.5, 1.0), (0.0, 3.0), (0.3, 0.5)])
+def test_otherwise_the_gap_is_the_kl_to_the_exact_posterior(data, ppca, moved, wider):
+    model = KnownModel(ppca, moved, wider)
+    variance = ppca.latent_covariance().diagonal()
+    gap = 0.5 * (wider + moved**2 / variance - 1 - math.log(wider)).sum()
+    measured = (ppca.log_prob(data) - mean_elbo(model, data)).mean()
+    assert measured.item() == pytest.approx(gap.item(), abs=0.03)
+
+
+def test_more_codes_make_the_bound_tighter_and_never_wrong(data, ppca):
+    model, truth = KnownModel(ppca, 0.5, 2.0), ppca.log_prob(data).mean().item()
+    generator = torch.Generator().manual_seed(0)
+    bounds = [
+        torch.stack([importance_weighted_bound(model, data, count, generator).mean() for _ in range(20)]).mean().item()
+        for count in (1, 4, 16, 64)
+    ]
+    assert bounds == sorted(bounds)
+    assert bounds[0] < truth - 0.5
+    assert truth - 0.05 < bounds[-1] < truth + 0.01
+
+
+def test_one_code_is_the_elbo_in_expectation(data, ppca):
+    model = KnownModel(ppca, 0.1, 2.0)
+    generator = torch.Generator().manual_seed(1)
+    one = torch.stack([importance_weighted_bound(model, data, 1, generator) for _ in range(400)]).mean()
+    assert one.item() == pytest.approx(mean_elbo(model, data).mean().item(), abs=0.03)
+
+
+def test_chunks_change_nothing_but_the_draws(data, ppca):
+    model = KnownModel(ppca)
+    whole = importance_weighted_bound(model, data, 3, torch.Generator().manual_seed(0))
+    parts = importance_weighted_bound(model, data, 3, torch.Generator().manual_seed(0), chunk=7)
+    torch.testing.assert_close(whole, parts, rtol=0, atol=1e-9)  # the exact posterior: draws do not matter
+    assert whole.shape == (300,)
+
+
+def test_the_bound_of_a_network_is_below_its_importance_weighted_one():
+    torch.manual_seed(0)
+    vae = VAE(VAEConfig(dim=12, latent=3, hidden=(16,)), BernoulliLikelihood())
+    with torch.no_grad():
+        for parameter in vae.decoder.parameters():
+            parameter.mul_(3)  # so that codes matter, and the encoder does not know it
+        x = torch.bernoulli(torch.full((500, 12), 0.5), generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(1)
+        elbo = evidence_lower_bound(vae, x, generator).elbo.mean()
+        tighter = importance_weighted_bound(vae, x, 50, generator).mean()
+        # Close to the exact value: the mean of p(x | z) over very many codes from the prior.
+        z = torch.randn(20_000, 3, generator=generator)
+        exact = torch.stack([vae.log_likelihood(row.expand(20_000, 12), z).logsumexp(0) for row in x[:40]])
+        exact = exact - math.log(20_000)
+    assert elbo < tighter - 0.1
+    assert importance_weighted_bound(vae, x[:40], 2000, generator).mean().item() == pytest.approx(
+        exact.mean().item(), abs=0.1
+    )
+
+
+def test_loss_is_minus_the_elbo():
+    bound = Bound(torch.tensor([-3.0, -5.0]), torch.tensor([[1.0, 0.5], [3.0, 0.1]]))
+    assert vae_loss(bound).item() == pytest.approx(-bound.elbo.mean().item())
+    assert vae_loss(bound, beta=4.0).item() == pytest.approx(4 + 4 * 2.3)
+    assert vae_loss(bound, free_nats=1.0).item() == pytest.approx(4 + 2 + 1)
+
+
+def test_what_is_free_has_no_gradient():
+    divergence = torch.tensor([[1.0, 0.5], [3.0, 0.1]], requires_grad=True)
+    vae_loss(Bound(torch.zeros(2), divergence), free_nats=1.0).backward()
+    assert divergence.grad.tolist() == [[0.5, 0.0], [0.5, 0.0]]
+
+
+@pytest.mark.parametrize("latent", [1, 3])
+def test_a_linear_vae_finds_the_likelihood_of_ppca(data, latent):
+    torch.manual_seed(0)
+    x = data.float()
+    vae = VAE(VAEConfig(dim=6, latent=latent, hidden=()), GaussianLikelihood())
+    optimizer, generator = torch.optim.Adam(vae.parameters(), lr=0.02), torch.Generator().manual_seed(0)
+    rates = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, total_iters=1500)
+    for _ in range(1500):
+        optimizer.zero_grad()
+        vae_loss(evidence_lower_bound(vae, x, generator)).backward()
+        optimizer.step()
+        rates.step()
+    best = fit_ppca(data, latent=latent)
+    with torch.no_grad():
+        elbo = torch.stack([evidence_lower_bound(vae, x, generator).elbo.mean() for _ in range(50)]).mean().item()
+    assert elbo == pytest.approx(best.log_prob(data).mean().item(), abs=0.06)
+    assert vae.likelihood.log_scale.exp().item() ** 2 == pytest.approx(best.noise_variance, rel=0.1)
+    ours = torch.linalg.qr(vae.decoder[0].weight.detach().double()).Q
+    theirs = torch.linalg.qr(best.loadings).Q
+    assert torch.linalg.svdvals(ours.T @ theirs).min() > 0.98  # the cosine of the largest angle between the planes
+
+
+def test_active_units_are_those_whose_mean_moves():
+    means = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 0.05, 0.2])
+    assert active_units(means).tolist() == [True, False, True]
+    assert active_units(means + 10).tolist() == [True, False, True]
+
+
+def test_bad_arguments_raise_a_sentence(data, ppca):
+    generator, model = torch.Generator(), KnownModel(ppca)
+    with pytest.raises(ValueError, match="must not be negative, got beta=-1"):
+        vae_loss(Bound(torch.zeros(1), torch.zeros(1, 1)), beta=-1.0)
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        importance_weighted_bound(model, data, 0, generator)
+    with pytest.raises(ValueError, match="chunk must be at least 1"):
+        importance_weighted_bound(model, data, 1, generator, chunk=0)
+    with pytest.raises(ValueError, match="at least 2 images, got 1"):
+        active_units(torch.zeros(1, 3))

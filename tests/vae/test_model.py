@@ -1,0 +1,144 @@
+import math
+
+import pytest
+import torch
+
+from genai_tutorial.vae import (
+    VAE,
+    AutoregressiveVAE,
+    BernoulliLikelihood,
+    GaussianLikelihood,
+    LatentGaussian,
+    VAEConfig,
+    evidence_lower_bound,
+    neighbours_before,
+)
+
+
+def small_vae(likelihood=None, dim=6, latent=2, hidden=(8,)):
+    torch.manual_seed(0)
+    return VAE(VAEConfig(dim=dim, latent=latent, hidden=hidden), likelihood or BernoulliLikelihood())
+
+
+def all_images(pixels):
+    return torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * pixels)
+
+
+def test_probabilities_of_all_images_add_up_to_one():
+    vae = small_vae()
+    z = torch.randn(1, 2, generator=torch.Generator().manual_seed(0)).expand(64, 2)
+    assert vae.log_likelihood(all_images(6), z).exp().sum().item() == pytest.approx(1, abs=1e-5)
+
+
+def test_gaussian_density_is_a_density():
+    likelihood = GaussianLikelihood(scale=0.5)
+    x = torch.linspace(-6, 8, 4001)[:, None]
+    area = torch.trapezoid(likelihood.log_prob(torch.ones(4001, 1), x).exp(), x[:, 0])
+    assert area.item() == pytest.approx(1, abs=1e-4)
+    peak = likelihood.log_prob(torch.ones(1, 3), torch.ones(1, 3)).item()
+    assert peak == pytest.approx(-1.5 * math.log(2 * math.pi * 0.25), rel=1e-5)
+
+
+@pytest.mark.parametrize("likelihood", [BernoulliLikelihood(), GaussianLikelihood(scale=0.3)])
+def test_draws_have_the_mean_that_it_states(likelihood):
+    decoded = torch.tensor([[-1.0, 0.0, 2.0]]).expand(50_000, 3)
+    draws = likelihood.sample(decoded, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(draws.mean(dim=0), likelihood.mean(decoded)[0], rtol=0, atol=0.01)
+    if isinstance(likelihood, BernoulliLikelihood):
+        assert set(draws.unique().tolist()) == {0.0, 1.0}
+    else:
+        torch.testing.assert_close(draws.std(dim=0), torch.full((3,), 0.3), rtol=0.02, atol=0)
+
+
+def test_scale_is_learned_unless_held():
+    assert GaussianLikelihood().log_scale.requires_grad
+    assert not GaussianLikelihood(0.1, learned=False).log_scale.requires_grad
+
+
+def test_code_and_image_have_their_shapes():
+    vae = small_vae()
+    q = vae.encode(torch.zeros(5, 6))
+    assert isinstance(q, LatentGaussian)
+    assert q.mean.shape == q.log_variance.shape == (5, 2)
+    assert vae.decode(q.mean).shape == (5, 6)
+    assert ((vae.decode(q.mean) > 0) & (vae.decode(q.mean) < 1)).all()
+
+
+def test_samples_come_from_the_generator_alone():
+    vae = small_vae()
+    first, again = (vae.sample(4, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, vae.sample(4, torch.Generator().manual_seed(2)))
+
+
+def test_hidden_layers_are_mirrored():
+    vae = small_vae(hidden=(8, 4))
+    widths = lambda part: [layer.weight.shape for layer in part if hasattr(layer, "weight")]  # noqa: E731
+    assert widths(vae.encoder) == [(8, 6), (4, 8), (4, 4)]
+    assert widths(vae.decoder) == [(4, 2), (8, 4), (6, 8)]
+    assert len(small_vae(hidden=()).encoder) == 1
+
+
+def test_neighbours_are_before_and_near():
+    mask = neighbours_before(5, 7, reach=2)
+    for pixel in range(35):
+        row, column = divmod(pixel, 7)
+        for seen in mask[pixel].nonzero().flatten().tolist():
+            assert seen < pixel
+            assert abs(seen // 7 - row) <= 2
+            assert abs(seen % 7 - column) <= 2
+    assert mask[24].sum() == 2 * 5 + 2  # two rows above, two pixels to the left
+
+
+def autoregressive(height=2, width=3, reach=1):
+    model = AutoregressiveVAE(small_vae(dim=height * width), neighbours_before(height, width, reach))
+    torch.nn.init.normal_(model.weight, generator=torch.Generator().manual_seed(0))
+    return model
+
+
+def test_autoregressive_probabilities_add_up_to_one():
+    model, z = autoregressive(), torch.ones(64, 2)
+    assert model.log_likelihood(all_images(6), z).exp().sum().item() == pytest.approx(1, abs=1e-5)
+
+
+def test_no_pixel_sees_itself_or_a_later_one():
+    model = autoregressive()
+    x = torch.rand(1, 6, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    slopes = torch.autograd.functional.jacobian(lambda image: model.logits(image, torch.ones(1, 2))[0], x)[:, 0]
+    assert (slopes.triu() == 0).all()
+    assert torch.equal(slopes != 0, model.mask)
+
+
+def test_autoregressive_samples_have_the_model_s_probabilities():
+    model, z = autoregressive(), torch.ones(1, 2)
+    draws = model.sample(z.expand(40_000, 2), torch.Generator().manual_seed(0))
+    number = (draws @ (2.0 ** torch.arange(5, -1, -1))).long()
+    frequent = torch.bincount(number, minlength=64) / 40_000
+    expected = model.log_likelihood(all_images(6), z.expand(64, 2)).exp()
+    torch.testing.assert_close(frequent, expected, rtol=0, atol=0.012)
+
+
+def test_it_starts_as_the_vae_alone():
+    vae = small_vae()
+    model = AutoregressiveVAE(vae, neighbours_before(2, 3, 1))
+    x = all_images(6)
+    with torch.no_grad():
+        bounds = [evidence_lower_bound(one, x, torch.Generator().manual_seed(0)).elbo for one in (vae, model)]
+    torch.testing.assert_close(*bounds)
+
+
+def test_bad_arguments_raise_a_sentence():
+    with pytest.raises(ValueError, match="this VAE reads rows of 6 pixels"):
+        small_vae().encode(torch.zeros(2, 7))
+    with pytest.raises(ValueError, match=r"a code of this VAE has 2 numbers, got shape \(1, 3\)"):
+        small_vae().decode(torch.zeros(1, 3))
+    with pytest.raises(ValueError, match="must be at least 1"):
+        VAEConfig(dim=4, latent=0)
+    with pytest.raises(ValueError, match="must be above 0, got 0"):
+        GaussianLikelihood(0.0)
+    with pytest.raises(ValueError, match="itself or a later one"):
+        AutoregressiveVAE(small_vae(), torch.ones(6, 6, dtype=torch.bool))
+    with pytest.raises(ValueError, match="for each of 6 pixels"):
+        AutoregressiveVAE(small_vae(), neighbours_before(2, 2, 1))
+    with pytest.raises(ValueError, match="reach=0"):
+        neighbours_before(2, 2, 0)

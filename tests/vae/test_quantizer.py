@@ -1,0 +1,152 @@
+import math
+
+import pytest
+import torch
+
+from genai_tutorial.vae import (
+    VQVAE,
+    EMAVectorQuantizer,
+    VectorQuantizer,
+    VQVAEConfig,
+    codebook_usage,
+    nearest_codes,
+    straight_through,
+    vq_vae_loss,
+)
+
+
+def some_vectors(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_the_nearest_entry_is_found():
+    vectors, codebook = some_vectors(50, 3), some_vectors(7, 3, seed=1)
+    found = nearest_codes(vectors, codebook)
+    for vector, index in zip(vectors, found, strict=True):
+        distances = [(vector - entry).norm() for entry in codebook]
+        assert index == min(range(7), key=distances.__getitem__)
+
+
+def test_straight_through_has_the_value_of_one_and_the_gradient_of_the_other():
+    vectors, replaced = some_vectors(4).requires_grad_(), some_vectors(4, seed=1).requires_grad_()
+    out = straight_through(vectors, replaced)
+    torch.testing.assert_close(out, replaced)
+    (out * torch.arange(4.0)).sum().backward()
+    assert vectors.grad.tolist() == [0, 1, 2, 3]
+    assert replaced.grad is None
+
+
+@pytest.mark.parametrize("commitment", [0.0, 0.25, 2.0])
+def test_loss_pulls_entries_to_vectors_and_vectors_to_entries(commitment):
+    quantizer = VectorQuantizer(codes=2, dim=1, commitment=commitment)
+    quantizer.codebook.data = torch.tensor([[0.0], [10.0]])
+    vectors = torch.tensor([[1.0], [2.0]], requires_grad=True)
+    out = quantizer(vectors)
+    assert out.indices.tolist() == [0, 0]
+    assert out.vectors.tolist() == [[0.0], [0.0]]
+    assert out.loss.item() == pytest.approx((1 + commitment) * 2.5)
+    out.loss.backward()
+    assert quantizer.codebook.grad.flatten().tolist() == [-3.0, 0.0]  # down the slope: towards 1 and 2
+    assert vectors.grad.flatten().tolist() == pytest.approx([commitment, 2 * commitment])
+
+
+def test_ema_entries_become_the_means_of_their_vectors():
+    torch.manual_seed(0)
+    quantizer = EMAVectorQuantizer(codes=2, dim=1, decay=0.9)
+    quantizer.codebook.copy_(torch.tensor([[-1.0], [1.0]]))
+    quantizer.sums.copy_(quantizer.codebook)
+    vectors = torch.tensor([[-3.0], [-5.0], [4.0], [6.0], [8.0]])
+    for _ in range(200):
+        quantizer(vectors)
+    torch.testing.assert_close(quantizer.codebook, torch.tensor([[-4.0], [6.0]]), rtol=0, atol=1e-4)
+    torch.testing.assert_close(quantizer.counts, torch.tensor([2.0, 3.0]), rtol=0, atol=1e-4)
+
+
+def test_one_ema_step_by_pencil():
+    quantizer = EMAVectorQuantizer(codes=2, dim=1, decay=0.5)
+    quantizer.codebook.copy_(torch.tensor([[0.0], [100.0]]))
+    quantizer.sums.copy_(quantizer.codebook)
+    out = quantizer(torch.tensor([[3.0], [6.0]]))
+    assert out.loss.item() == pytest.approx(0.25 * (9 + 36) / 2)  # by the codebook before it moved
+    # Count (1 + 2) / 2, sum (0 + 9) / 2: entry 3. The other entry was not chosen and stays.
+    assert quantizer.codebook.flatten().tolist() == pytest.approx([3.0, 100.0])
+    assert quantizer.counts.tolist() == pytest.approx([1.5, 0.5])
+
+
+def test_ema_learns_in_training_mode_only():
+    quantizer = EMAVectorQuantizer(codes=4, dim=2).eval()
+    before = quantizer.codebook.clone()
+    quantizer(some_vectors(10, 2))
+    assert torch.equal(quantizer.codebook, before)
+    quantizer.train()
+    quantizer(some_vectors(10, 2))
+    assert not torch.equal(quantizer.codebook, before)
+    assert not list(quantizer.parameters())
+
+
+def test_an_entry_that_is_never_chosen_stays_for_thousands_of_steps():
+    quantizer = EMAVectorQuantizer(codes=2, dim=1, decay=0.5)
+    quantizer.codebook.copy_(torch.tensor([[0.0], [100.0]]))
+    quantizer.sums.copy_(quantizer.codebook)
+    for _ in range(3000):
+        quantizer(torch.tensor([[1.0]]))
+    assert quantizer.codebook[1].item() == 100
+
+
+def test_restart_moves_only_dead_entries_onto_vectors():
+    quantizer = EMAVectorQuantizer(codes=3, dim=2)
+    quantizer.counts.copy_(torch.tensor([0.1, 5.0, 0.0]))
+    kept, vectors = quantizer.codebook[1].clone(), some_vectors(4, 5, 2)
+    assert quantizer.restart(vectors, torch.Generator().manual_seed(0)) == 2
+    assert torch.equal(quantizer.codebook[1], kept)
+    rows = vectors.flatten(0, 1).tolist()
+    assert quantizer.codebook[0].tolist() in rows
+    assert quantizer.codebook[2].tolist() in rows
+    torch.testing.assert_close(quantizer.sums[[0, 2]], quantizer.codebook[[0, 2]])
+    assert quantizer.restart(vectors, torch.Generator().manual_seed(0)) == 0
+
+
+def test_usage_counts_and_perplexity():
+    usage = codebook_usage(torch.tensor([[0, 0, 1], [2, 2, 2]]), codes=5)
+    assert usage.counts.tolist() == [2, 1, 3, 0, 0]
+    assert usage.used == 3
+    shares = [2 / 6, 1 / 6, 3 / 6]
+    assert usage.perplexity == pytest.approx(math.exp(-sum(share * math.log(share) for share in shares)))
+    assert codebook_usage(torch.arange(16), codes=16).perplexity == pytest.approx(16)
+    assert codebook_usage(torch.zeros(9, dtype=torch.long), codes=16).perplexity == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", [VectorQuantizer, EMAVectorQuantizer])
+def test_a_vq_vae_learns_and_decodes_its_own_words(kind):
+    torch.manual_seed(0)
+    config = VQVAEConfig(codes=8, dim=4, width=8)
+    model = VQVAE(config, kind(8, 4))
+    squares = torch.zeros(16, 1, 8, 8)
+    for index in range(16):
+        squares[index, 0, index % 4 : index % 4 + 4, index // 4 : index // 4 + 4] = 1
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = vq_vae_loss(model, squares)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
+    model.eval()
+    words = model.encode(squares)
+    assert words.indices.shape == (16, 2, 2)
+    torch.testing.assert_close(model.decode_indices(words.indices), model.decode(words.vectors))
+
+
+def test_bad_arguments_raise_a_sentence():
+    with pytest.raises(ValueError, match="codes=0"):
+        VectorQuantizer(0, 2)
+    with pytest.raises(ValueError, match="commitment=-1"):
+        EMAVectorQuantizer(2, 2, commitment=-1.0)
+    with pytest.raises(ValueError, match="decay must be between 0 and 1, got 1"):
+        EMAVectorQuantizer(2, 2, decay=1.0)
+    with pytest.raises(ValueError, match="from 0 to 3"):
+        codebook_usage(torch.tensor([4]), codes=4)
+    with pytest.raises(ValueError, match=r"64 entries of 8 numbers as the config says, got \(64, 4\)"):
+        VQVAE(VQVAEConfig(), VectorQuantizer(64, 4))
