@@ -7,7 +7,7 @@ what is drawn. Any sampler drives any model, on points, pixels or latent codes.
 The networks: `time_embedding`, `unet_blocks` and `unet`; `patches` and `dit`; `condition` for what images should show.
 """
 
-from genai_tutorial.diffusion.condition import Condition, LabelEmbedding, TextCondition, drop_labels
+from genai_tutorial.diffusion.condition import Condition, LabelEmbedding, TextCondition, TextEmbedding, drop_labels
 from genai_tutorial.diffusion.ddim import ddim
 from genai_tutorial.diffusion.ddpm import Posterior, ddpm, posterior
 from genai_tutorial.diffusion.denoiser import Denoise, Denoiser, Model
@@ -63,6 +63,7 @@ __all__ = [
     "StraightPath",
     "TextAttention",
     "TextCondition",
+    "TextEmbedding",
     "TimeEmbedding",
     "UNet",
     "UNetConfig",

@@ -74,6 +74,29 @@ class LabelEmbedding(nn.Module):
         return self.table(labels)
 
 
+class TextEmbedding(nn.Module):
+    """A vector for a text as a whole: the mean of its tokens, read by a linear layer.
+
+    Word by word, a network reads a text through cross-attention; this vector tells each of its layers what the text
+    is about at all.
+
+    Args:
+        text_width: The number of features of a token.
+        width: The number of features of the vector.
+
+    Source: Podell et al., SDXL, section 2.1 (a pooled text beside cross-attention), https://arxiv.org/abs/2307.01952
+    """
+
+    def __init__(self, text_width: int, width: int):
+        super().__init__()
+        self.read = nn.Linear(text_width, width)
+
+    def forward(self, text: TextCondition) -> Float[Tensor, "batch width"]:
+        """Returns the vectors; the filling of a text does not count."""
+        shown = text.mask[..., None].to(text.tokens.dtype)
+        return self.read((text.tokens * shown).sum(dim=1) / shown.sum(dim=1))
+
+
 def drop_labels(
     labels: Int[Tensor, "batch"], fraction: float, no_label: int, generator: torch.Generator
 ) -> Int[Tensor, "batch"]:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.diffusion.condition import Condition, LabelEmbedding, TextCondition, check_condition
+from genai_tutorial.diffusion.condition import Condition, LabelEmbedding, TextCondition, TextEmbedding, check_condition
 from genai_tutorial.diffusion.patches import grid_positions, patchify, unpatchify
 from genai_tutorial.diffusion.time_embedding import TimeEmbedding
 from genai_tutorial.transformer import FeedForward, MultiHeadAttention
@@ -162,6 +162,7 @@ class DiT(nn.Module):
             torch.manual_seed(seed)
             self.time = TimeEmbedding(config.width, config.waves, config.time_scale)
             self.label = None if config.classes is None else LabelEmbedding(config.classes, config.width)
+            self.text = None if config.text_width is None else TextEmbedding(config.text_width, config.width)
             self.door = nn.Linear(pixels, config.width)
             self.blocks = nn.ModuleList(DiTBlock(config) for _ in range(config.layers))
             self.modulation = nn.Linear(config.width, 2 * config.width)
@@ -191,10 +192,11 @@ class DiT(nn.Module):
         embedding = self.time(t.to(x.dtype))
         if self.label is not None:
             embedding = embedding + self.label(condition, len(x))
-        text = condition if self.config.text_width is not None else None
+        if self.text is not None:
+            embedding = embedding + self.text(condition)
         tokens = self.door(patchify(x, patch)) + self.positions
         for block in self.blocks:
-            tokens = block(tokens, embedding, text)
+            tokens = block(tokens, embedding, condition if self.text is not None else None)
         shift, scale = self.modulation(functional.silu(embedding))[:, None].chunk(2, dim=2)
         return unpatchify(self.head(self.norm(tokens, shift, scale)), patch, size, size)
 

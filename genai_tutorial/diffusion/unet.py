@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.diffusion.condition import Condition, LabelEmbedding, TextCondition, check_condition
+from genai_tutorial.diffusion.condition import Condition, LabelEmbedding, TextCondition, TextEmbedding, check_condition
 from genai_tutorial.diffusion.time_embedding import TimeEmbedding
 from genai_tutorial.diffusion.unet_blocks import BottomBlock, ResidualBlock
 
@@ -74,7 +74,7 @@ class UNetConfig:
             raise ValueError("A network takes labels or texts: leave out classes or text_width.")
         if self.image_size is not None and self.image_size % self.shrinkage:
             raise ValueError(
-                f"image_size must be a multiple of {self.shrinkage}, the side of the smallest level's places in pixels; "
+                f"image_size must be a multiple of {self.shrinkage} (so wide is a place of the smallest level), "
                 f"got {self.image_size}."
             )
 
@@ -116,6 +116,7 @@ class UNet(nn.Module):
         width, channels, patch = config.embedding_width, config.channels, config.patch_size
         self.time = TimeEmbedding(width, time_scale=config.time_scale)
         self.label = None if config.classes is None else LabelEmbedding(config.classes, width)
+        self.text = None if config.text_width is None else TextEmbedding(config.text_width, width)
         self.door = _door(config.image_channels, channels[0], patch)
         self.down, self.smaller = nn.ModuleList(), nn.ModuleList()
         for here, below in pairwise(channels):
@@ -184,7 +185,9 @@ class UNet(nn.Module):
         embedding = self.time(t.to(x.dtype))
         if self.label is not None:
             embedding = embedding + self.label(condition, len(x))
-        return embedding, condition if self.config.text_width is not None else None
+        if self.text is None:
+            return embedding, None
+        return embedding + self.text(condition), condition
 
     def parameter_count(self) -> int:
         """Returns the number of weights."""
