@@ -1,0 +1,221 @@
+import pytest
+import torch
+
+from genai_tutorial.gan import (
+    NON_SATURATING,
+    WASSERSTEIN,
+    AdversarialLoss,
+    DigitDiscriminator,
+    DigitGANConfig,
+    DigitGenerator,
+    PointDiscriminator,
+    PointGenerator,
+    gradient_penalty,
+    r1_penalty,
+)
+from genai_tutorial.training import (
+    EMA,
+    Checkpoint,
+    Schedule,
+    TensorBatches,
+    discriminator_step,
+    draw_noise,
+    fit_adversarial,
+    generator_step,
+)
+
+
+def points(count=512):
+    return torch.randn(count, 2, generator=torch.Generator().manual_seed(9)) + torch.tensor([3.0, 0.0])
+
+
+def play(steps, *, seed=0, loss=NON_SATURATING, path=None, every=5, batches=None, average=False, lr=2e-3, **settings):
+    generator, discriminator = PointGenerator(width=16, seed=seed), PointDiscriminator(width=16, seed=seed + 1)
+    optimizers = [torch.optim.Adam(net.parameters(), lr=lr, betas=(0.5, 0.99)) for net in (generator, discriminator)]
+    noise = torch.Generator().manual_seed(seed)
+    ema = EMA(generator, decay=0.9) if average else None
+    history = fit_adversarial(
+        generator,
+        discriminator,
+        TensorBatches((points(),), batch_size=64, seed=seed) if batches is None else batches,
+        loss,
+        *optimizers,
+        steps=steps,
+        noise=noise,
+        average=ema,
+        checkpoint=None if path is None else Checkpoint(path, every=every),
+        progress=False,
+        **settings,
+    )
+    return generator, discriminator, history, ema
+
+
+def same(first, second):
+    return all(
+        torch.equal(*pair) for pair in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_generator_finds_the_cloud(seed):
+    settings = {"penalty": lambda discriminator, real, _: r1_penalty(discriminator, real), "schedule": Schedule(400)}
+    _, _, history, ema = play(400, seed=seed, lr=5e-3, average=True, **settings)
+    made = ema.model(draw_noise(ema.model, 2000, torch.Generator().manual_seed(1)))
+    assert (made.mean(dim=0) - torch.tensor([3.0, 0.0])).norm() < 0.3
+    assert made.std(dim=0).min() > 0.5  # a cloud, not a point
+    assert len(history.generator_losses) == len(history.discriminator_losses) == 400
+    assert history.seconds > 0
+
+
+def test_each_player_moves_only_itself():
+    generator, discriminator = PointGenerator(), PointDiscriminator()
+    before = [{name: weight.clone() for name, weight in net.state_dict().items()} for net in (generator, discriminator)]
+    noise = torch.Generator().manual_seed(0)
+
+    def moved(net, old):
+        return any(not torch.equal(weight, old[name]) for name, weight in net.state_dict().items())
+
+    optimizer = torch.optim.SGD(discriminator.parameters(), lr=0.1)
+    discriminator_step(generator, discriminator, points(8), (), NON_SATURATING, optimizer, noise)
+    assert (moved(generator, before[0]), moved(discriminator, before[1])) == (False, True)
+    between = {name: weight.clone() for name, weight in discriminator.state_dict().items()}
+    optimizer = torch.optim.SGD(generator.parameters(), lr=0.1)
+    generator_step(generator, discriminator, 8, (), NON_SATURATING, optimizer, noise)
+    assert (moved(generator, before[0]), moved(discriminator, between)) == (True, False)
+    assert all(parameter.requires_grad for parameter in discriminator.parameters())
+
+
+def test_a_step_of_the_discriminator_by_hand():
+    generator, discriminator = PointGenerator(), PointDiscriminator()
+    real, noise = points(8), torch.Generator().manual_seed(4)
+    fake = generator(torch.randn(8, 2, generator=torch.Generator().manual_seed(4))).detach()
+    expected = NON_SATURATING.discriminator(discriminator(real), discriminator(fake)) + 3.0
+    gradients = torch.autograd.grad(expected, list(discriminator.parameters()))
+    weights = [
+        weight.detach() - 0.1 * gradient for weight, gradient in zip(discriminator.parameters(), gradients, strict=True)
+    ]
+    loss = discriminator_step(
+        generator,
+        discriminator,
+        real,
+        (),
+        NON_SATURATING,
+        torch.optim.SGD(discriminator.parameters(), lr=0.1),
+        noise,
+        penalty=lambda *_: torch.tensor(3.0),
+    )
+    assert loss == pytest.approx(expected.item() - 3.0, rel=1e-5)
+    torch.testing.assert_close(list(discriminator.parameters()), weights)
+
+
+def test_labels_go_to_both_players():
+    config = DigitGANConfig(latent=4, generator_widths=(8,), discriminator_widths=(8,))
+    generator, discriminator = DigitGenerator(config), DigitDiscriminator(config)
+    images, labels = torch.rand(32, 28, 28), torch.arange(32) % 10
+    history = fit_adversarial(
+        generator,
+        discriminator,
+        TensorBatches((images, labels), batch_size=16, seed=0),
+        NON_SATURATING,
+        torch.optim.Adam(generator.parameters()),
+        torch.optim.Adam(discriminator.parameters()),
+        steps=2,
+        noise=torch.Generator().manual_seed(0),
+        penalty=lambda discriminator, real, fake, labels: r1_penalty(discriminator, real, labels),
+        progress=False,
+    )
+    assert len(history.generator_losses) == 2
+
+
+def test_the_discriminator_takes_its_steps_on_new_batches():
+    seen = []
+
+    def stream():
+        for number in range(100):
+            seen.append(number)
+            yield (torch.full((4, 2), float(number)),)
+
+    play(3, batches=stream(), discriminator_steps=4)
+    assert seen == list(range(12))
+
+
+def test_a_lazy_penalty_counts_as_often_as_it_is_left_out():
+    slopes = []
+
+    def penalty(discriminator, real, fake):
+        value = r1_penalty(discriminator, real)
+        slopes.append(value.item())
+        return value
+
+    lazy = play(9, penalty=penalty, penalty_every=4)[1]
+    assert len(slopes) == 3  # at steps 0, 4 and 8
+    first_heavy = play(1, penalty=lambda d, real, fake: 4 * r1_penalty(d, real))[1]
+    assert same(play(1, penalty=penalty, penalty_every=4)[1], first_heavy)
+    assert not same(play(1, penalty=penalty)[1], first_heavy)
+    assert not same(lazy, play(9)[1])
+
+
+def test_watching_changes_nothing():
+    steps = []
+    watched = play(10, watch=steps.append, watch_every=4)[0]
+    assert steps == [0, 4, 8]
+    assert same(watched, play(10)[0])
+
+
+def test_the_average_follows_the_generator():
+    generator, _, _, ema = play(30, average=True)
+    assert ema.updates == 30
+    assert not same(generator, ema.model)
+    assert same(generator, play(30)[0])
+
+
+def test_the_schedule_sets_both_rates():
+    still = play(5, schedule=lambda step: 0.0)
+    start = play(1, lr=0.0)
+    assert same(still[0], start[0])
+    assert same(still[1], start[1])
+    assert not same(play(5, schedule=Schedule(5))[0], play(5)[0])
+
+
+def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
+    settings = {"loss": WASSERSTEIN, "average": True, "discriminator_steps": 2, "penalty_every": 3}
+    settings["schedule"] = Schedule(20)
+
+    def run(steps, path=None):
+        places = torch.Generator().manual_seed(0)  # a new one each time: it is not part of the checkpoint
+        penalty = lambda d, real, fake: gradient_penalty(d, real, fake, generator=places.manual_seed(0))  # noqa: E731
+        return play(steps, path=path, penalty=penalty, **settings)
+
+    whole = run(20)
+    run(13, tmp_path / "run.safetensors")
+    resumed = run(20, tmp_path / "run.safetensors")
+    for part in (0, 1):
+        assert same(whole[part], resumed[part])
+    assert same(whole[3].model, resumed[3].model)
+    assert whole[2].generator_losses == resumed[2].generator_losses
+    assert whole[2].discriminator_losses == resumed[2].discriminator_losses
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    play(2, path=tmp_path / "run.safetensors")
+    with pytest.raises(ValueError, match="another kind of run"):
+        play(4, path=tmp_path / "run.safetensors", average=True)
+    with pytest.raises(ValueError, match="from a run with the schedule None"):
+        play(4, path=tmp_path / "run.safetensors", schedule=Schedule(4))
+
+
+def test_a_run_that_diverges_says_so():
+    endless = AdversarialLoss(lambda real, fake: real.mean() * float("inf"), NON_SATURATING.generator)
+    with pytest.raises(FloatingPointError, match="At step 1 the losses are"):
+        play(3, loss=endless)
+
+
+def test_bad_settings_raise_a_sentence(tmp_path):
+    with pytest.raises(ValueError, match="penalty_every must be at least 1, got 0"):
+        play(3, penalty_every=0)
+    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+        play(0)
+    with pytest.raises(ValueError, match="ran out at step 2 of 3"):
+        play(3, batches=iter([(points(4),)]))
+    with pytest.raises(ValueError, match="only if its batches can"):
+        play(3, batches=iter([(points(4),)]), path=tmp_path / "run.safetensors")
