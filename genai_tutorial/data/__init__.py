@@ -4,7 +4,7 @@ Each loader is one function that returns tensors or strings; its module's `SOURC
 what its licence allows, and `SOURCES` lists them all.
 """
 
-from genai_tutorial.data import digits, faces, mnist, shakespeare, wikipedia
+from genai_tutorial.data import digits, emoji, faces, mnist, shakespeare, wikipedia
 from genai_tutorial.data.bank import Sentence, load_bank_sentences
 from genai_tutorial.data.cache import cache_folder, cached
 from genai_tutorial.data.captions import (
@@ -18,6 +18,7 @@ from genai_tutorial.data.captions import (
     parse_caption,
 )
 from genai_tutorial.data.digits import load_digits
+from genai_tutorial.data.emoji import NamedImages, family, load_emoji
 from genai_tutorial.data.faces import load_faces
 from genai_tutorial.data.images import Images
 from genai_tutorial.data.mnist import load_mnist
@@ -29,7 +30,14 @@ from genai_tutorial.data.shapes import CaptionedScenes, load_shapes
 from genai_tutorial.data.source import Source
 from genai_tutorial.data.wikipedia import Articles, load_wikipedia
 
-SOURCES: tuple[Source, ...] = (digits.SOURCE, mnist.SOURCE, faces.SOURCE, shakespeare.SOURCE, wikipedia.SOURCE)
+SOURCES: tuple[Source, ...] = (
+    digits.SOURCE,
+    mnist.SOURCE,
+    faces.SOURCE,
+    emoji.SOURCE,
+    shakespeare.SOURCE,
+    wikipedia.SOURCE,
+)
 
 __all__ = [
     "COLOURS",
@@ -40,6 +48,7 @@ __all__ = [
     "CaptionedScenes",
     "Description",
     "Images",
+    "NamedImages",
     "ObjectDescription",
     "Plays",
     "Scene",
@@ -52,9 +61,11 @@ __all__ = [
     "caption",
     "caption_words",
     "describe",
+    "family",
     "full_captions",
     "load_bank_sentences",
     "load_digits",
+    "load_emoji",
     "load_faces",
     "load_mnist",
     "load_shakespeare",

