@@ -264,7 +264,7 @@ def test_train_sample_and_doctor(command, mistake, tiny):
     assert code == 0
     assert f"The model is {tiny / 'tiny.safetensors'}" in output
     loss = pretrained.card("tiny", tiny)["metrics"]["held_out_nats_per_character"]
-    assert f"It needs {loss:.3f} nats" in output
+    assert f"Measured: {loss:.3f} nats per character on unseen plays." in output
 
     told = re.search(r'genai-tutorial (sample tiny --folder) "(.+)"', output)
     assert told
@@ -302,7 +302,7 @@ def test_a_run_goes_on_where_it_was_stopped(command, tiny, tmp_path, monkeypatch
         settings["checkpoint"] = dataclasses.replace(settings["checkpoint"], every=1)
         return fit(model, batches, loss_or_stop, optimizer, **settings)
 
-    monkeypatch.setattr("genai_tutorial.pretrained.run_recipe.fit", stopping)
+    monkeypatch.setattr("genai_tutorial.pretrained.language.fit", stopping)
     code, output, errors = command("train", "tiny", "--folder", tmp_path / "stopped")
     assert (code, output) == (130, "")
     assert "The same command with --resume goes on" in errors

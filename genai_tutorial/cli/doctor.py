@@ -120,8 +120,8 @@ def examine_models() -> Iterator[Finding]:
                 continue
             try:
                 pretrained.load(name, folder)
-                loss = pretrained.card(name, folder)["metrics"]["held_out_nats_per_character"]
-                yield Finding(True, f"{name} ({origin}): {loss:.3f} nats per character on unseen plays")
+                measured = pretrained.recipe(name).headline(pretrained.card(name, folder)["metrics"])
+                yield Finding(True, f"{name} ({origin}): {measured}")
             except Exception as error:  # a damaged file can fail in any way
                 yield Finding(False, f"{name} ({origin})", str(error))
 

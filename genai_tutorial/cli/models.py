@@ -25,10 +25,11 @@ def train_model(name: str, steps: int | None, resume: bool, device: str | None, 
         print("Stopped. The same command with --resume goes on from the last checkpoint.", file=sys.stderr)
         raise typer.Exit(130) from None
     if os.environ.get("RANK", "0") == "0":  # torchrun starts several of this, and one is enough to tell
-        metrics = pretrained.card(name, path.parent)["metrics"]
+        recipe = pretrained.recipe(name)
         print(f"The model is {path}, with its card beside it.")
-        print(f"It needs {metrics['held_out_nats_per_character']:.3f} nats per character on plays it has not seen.")
-        print(f'Hear it: genai-tutorial sample {name} --folder "{path.parent}"')
+        print(f"Measured: {recipe.headline(pretrained.card(name, path.parent)['metrics'])}.")
+        if isinstance(recipe, pretrained.WritesText | pretrained.DrawsImages):
+            print(f'Try it: genai-tutorial sample {name} --folder "{path.parent}"')
 
 
 def sample_text(

@@ -4,6 +4,21 @@ And what is inside it: how far its vectors separate two groups, and what its hea
 """
 
 from genai_tutorial.evaluation.attention_heads import induction_scores, previous_token_scores, repeated_random_tokens
+from genai_tutorial.evaluation.caption_accuracy import (
+    CaptionAccuracy,
+    CaptionScore,
+    caption_accuracy,
+    caption_score,
+    verifier_accuracy,
+)
+from genai_tutorial.evaluation.digit_classifier import (
+    DigitClassifier,
+    DigitClassifierConfig,
+    DigitReading,
+    expected_calibration_error,
+    read_digits,
+)
+from genai_tutorial.evaluation.frechet import FeatureGaussian, frechet_distance, gaussian_frechet_distance
 from genai_tutorial.evaluation.intervals import Interval, bootstrap_interval
 from genai_tutorial.evaluation.likelihood import (
     TextScore,
@@ -14,6 +29,8 @@ from genai_tutorial.evaluation.likelihood import (
     perplexity,
 )
 from genai_tutorial.evaluation.neighbours import CopyCheck, Neighbours, check_copies, nearest_neighbours
+from genai_tutorial.evaluation.precision_recall import PrecisionRecall, precision_recall
+from genai_tutorial.evaluation.scene_verifier import Reading, read_scenes
 from genai_tutorial.evaluation.separation import (
     centred_cosines,
     leave_one_out_centroid_hits,
@@ -22,23 +39,40 @@ from genai_tutorial.evaluation.separation import (
 )
 
 __all__ = [
+    "CaptionAccuracy",
+    "CaptionScore",
     "CopyCheck",
+    "DigitClassifier",
+    "DigitClassifierConfig",
+    "DigitReading",
+    "FeatureGaussian",
     "Interval",
     "Neighbours",
+    "PrecisionRecall",
+    "Reading",
     "TextScore",
     "bits_per_dimension",
     "bootstrap_interval",
+    "caption_accuracy",
+    "caption_score",
     "centred_cosines",
     "check_copies",
     "evaluate_language_model",
+    "expected_calibration_error",
+    "frechet_distance",
+    "gaussian_frechet_distance",
     "induction_scores",
     "leave_one_out_centroid_hits",
     "nats_per_character",
     "nats_to_bits",
     "nearest_neighbours",
     "perplexity",
+    "precision_recall",
     "previous_token_scores",
+    "read_digits",
+    "read_scenes",
     "repeated_random_tokens",
+    "verifier_accuracy",
     "within_between_auc",
     "within_between_auc_interval",
 ]

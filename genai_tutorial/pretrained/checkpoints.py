@@ -4,12 +4,13 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from safetensors import torch as safetensors
+from torch import Tensor, nn
 
+from genai_tutorial.pretrained.recipe import Recipe
 from genai_tutorial.pretrained.recipes import names, recipe
-from genai_tutorial.tokenization import CharacterTokenizer
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 PUBLISHED = Path(__file__).parent / "checkpoints"
 """The folder of the models that come with the package."""
@@ -41,12 +42,15 @@ def card(name: str, folder: Path | str | None = None) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def load(name: str, folder: Path | str | None = None) -> tuple[DecoderLM, CharacterTokenizer]:
-    """Loads a trained model and its tokenizer, ready to use on the CPU.
+def load(name: str, folder: Path | str | None = None) -> Any:
+    """Loads a trained model, ready to use on the CPU.
 
     Args:
         name: The name of a recipe.
         folder: Where `train` wrote the model; None for the models that come with the package.
+
+    Returns:
+        The model; a language model comes as a pair with its tokenizer. The recipe's `ready` says what it is.
 
     Raises:
         ValueError: If there is no such recipe, or the file is not the one that its card describes.
@@ -65,20 +69,48 @@ def load(name: str, folder: Path | str | None = None) -> tuple[DecoderLM, Charac
             f"{path.name} is not the file that {name}.json describes; it may be damaged. "
             f"Restore both, or make them again with `genai-tutorial train {name}`."
         )
-    model = DecoderLM(DecoderConfig(**about["recipe"]["config"]))
-    model.load_state_dict({key: weight.float() for key, weight in safetensors.load(content).items()})
-    return model.eval(), CharacterTokenizer.from_dict(about["tokenizer"])
+    chosen = recipe(name)
+    model = build(chosen, about)
+    model.load_state_dict({key: _wide(weight) for key, weight in safetensors.load(content).items()})
+    return chosen.ready(model.eval(), about)
 
 
-def write_pretrained(model: DecoderLM, about: dict, folder: Path) -> None:
+def build(chosen: Recipe, about: dict) -> nn.Module:
+    """Returns the model that a card describes, its weights not read yet; JSON's lists are tuples in a recipe."""
+    return chosen.build(about | {"recipe": _with_tuples(about["recipe"])})
+
+
+def build_rounded(chosen: Recipe, about: dict, trained: nn.Module) -> nn.Module:
+    """Returns the model as its file will hold it: on the CPU, each weight rounded to 16 bits."""
+    model = build(chosen, about)
+    model.load_state_dict({key: _wide(_narrow(weight)) for key, weight in trained.state_dict().items()})
+    return model.eval()
+
+
+def write_pretrained(model: nn.Module, about: dict, folder: Path) -> None:
     """Writes a model's weights in 16 bits, and then its card, each whole or not at all."""
-    content = safetensors.save({key: weight.half().cpu().contiguous() for key, weight in model.state_dict().items()})
+    content = safetensors.save({key: _narrow(weight).contiguous() for key, weight in model.state_dict().items()})
     about = about | {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    _replace(folder / f"{about['name']}.safetensors", content)
-    _replace(folder / f"{about['name']}.json", (json.dumps(about, indent=2) + "\n").encode())
+    replace_file(folder / f"{about['name']}.safetensors", content)
+    replace_file(folder / f"{about['name']}.json", (json.dumps(about, indent=2) + "\n").encode())
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _with_tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_tuples(item) for key, item in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+
+
+def _narrow(weight: Tensor) -> Tensor:
+    return weight.half().cpu() if weight.is_floating_point() else weight.cpu()  # a counter stays a whole number
+
+
+def _wide(weight: Tensor) -> Tensor:
+    return weight.float() if weight.is_floating_point() else weight
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Writes a file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:

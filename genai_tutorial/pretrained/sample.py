@@ -1,11 +1,13 @@
-"""Letting a trained model write."""
+"""Letting a trained model write or draw."""
 
 from pathlib import Path
 
-import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from genai_tutorial.generation import generate
 from genai_tutorial.pretrained.checkpoints import load
+from genai_tutorial.pretrained.recipe import DrawsImages, Recipe, Wishes, WritesText
+from genai_tutorial.pretrained.recipes import recipe
 
 
 def sample_text(
@@ -30,17 +32,83 @@ def sample_text(
         folder: Where `train` wrote the model; None for the models that come with the package.
 
     Raises:
-        ValueError: If there is no such recipe, the prompt is empty or has unknown characters, or a number is out of
-            range.
+        ValueError: If there is no such recipe, its model does not write, the prompt is empty or has unknown
+            characters, or a number is out of range.
         FileNotFoundError: If the model has not been trained there.
 
     >>> sample_text("shakespeare", "To be, or not to b", characters=1, temperature=0)
     'To be, or not to be'
     """
-    if not prompt:
-        raise ValueError("The prompt is empty: start with at least one character, for example a new line.")
-    model, tokenizer = load(name, folder)
-    generator = torch.Generator().manual_seed(seed)
-    ids = torch.tensor([tokenizer.encode(prompt)])
-    written = generate(model, ids, characters, temperature=temperature, top_p=top_p, generator=generator)
-    return tokenizer.decode(written[0].tolist())
+    wishes = Wishes(prompt=prompt, tokens=characters, temperature=temperature, top_p=top_p)
+    chosen = recipe(name)
+    if not isinstance(chosen, WritesText):
+        raise ValueError(f"{name} writes no text: {_describe(chosen)}.")
+    return chosen.write(load(name, folder), wishes, seed)
+
+
+def sample_images(
+    name: str,
+    count: int = 16,
+    *,
+    prompt: str | None = None,
+    steps: int | None = None,
+    guidance: float | int | None = None,
+    digit: int | None = None,
+    seed: int = 0,
+    folder: Path | str | None = None,
+) -> Float[Tensor, "count *channels height width"]:
+    """Returns images by a trained model.
+
+    Args:
+        name: The name of a recipe.
+        count: How many images.
+        prompt: What the images should show, where the model reads.
+        steps: How many steps each image takes, where it takes several.
+        guidance: How strongly the images are pulled towards the prompt or the digit.
+        digit: Which digit to draw; None for all of them in turn.
+        seed: The same seed gives the same images.
+        folder: Where `train` wrote the model; None for the models that come with the package.
+
+    Returns:
+        Brightness from 0 to 1; grey images have no dimension for channels, coloured ones have three.
+
+    Raises:
+        ValueError: If there is no such recipe, its model does not draw or does not take a wish, or a number is out of
+            range.
+        FileNotFoundError: If the model has not been trained there.
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}.")
+    wishes = Wishes(prompt=prompt, count=count, steps=steps, guidance=guidance, digit=digit)
+    chosen = recipe(name)
+    if not isinstance(chosen, DrawsImages):
+        raise ValueError(f"{name} draws no images: {_describe(chosen)}.")
+    check_wishes(chosen, wishes)
+    return chosen.draw(load(name, folder), wishes, count, seed)
+
+
+def check_wishes(chosen: Recipe, wishes: Wishes) -> None:
+    """Checks that a recipe's model can be sampled and understands all wishes.
+
+    Raises:
+        ValueError: If it makes nothing, or does not take one of the wishes.
+
+    >>> check_wishes(recipe("shakespeare"), Wishes(prompt="JULIET:", guidance=2.0))
+    Traceback (most recent call last):
+    ...
+    ValueError: shakespeare has no option guidance; its options are prompt, temperature, top-p, tokens.
+    """
+    if isinstance(chosen, DrawsImages):
+        takes = ("count", *chosen.takes)
+    elif isinstance(chosen, WritesText):
+        takes = chosen.takes
+    else:
+        raise ValueError(f"{chosen.name} makes nothing that could be sampled: {_describe(chosen)}.")
+    for wish in wishes.named():
+        if wish not in takes:
+            options = ", ".join(takes).replace("_", "-")
+            raise ValueError(f"{chosen.name} has no option {wish.replace('_', '-')}; its options are {options}.")
+
+
+def _describe(chosen: Recipe) -> str:
+    return f"it is {chosen.title[0].lower()}{chosen.title[1:]}"

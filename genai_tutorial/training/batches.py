@@ -1,4 +1,6 @@
-"""Batches of text: windows cut from a long row of tokens, and for each token the one that comes next."""
+"""Batches: windows cut from a long text, each token with the one that comes next, and examples drawn from a set."""
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Int
@@ -45,12 +47,7 @@ class TokenBatches:
                 f"A window needs {context_length} tokens and the one that follows, but the text has only "
                 f"{len(tokens)}: use a longer text or a shorter context_length."
             )
-        if not 0 <= rank < world_size:
-            raise ValueError(f"rank must be from 0 to world_size - 1 ({world_size - 1}), got {rank}.")
-        if batch_size % world_size:
-            raise ValueError(
-                f"batch_size must be a multiple of the number of processes; got {batch_size=}, {world_size=}."
-            )
+        _check_share(batch_size, rank, world_size)
         self.tokens = tokens
         self.batch_size = batch_size
         self.rank, self.world_size = rank, world_size
@@ -74,3 +71,66 @@ class TokenBatches:
     def load_state_dict(self, state: dict) -> None:
         """Goes on from where `state_dict` was called."""
         self._generator.set_state(state["generator"])
+
+
+class TensorBatches:
+    """An endless supply of batches of examples, such as images with their labels, in a random order.
+
+    Every example comes once before any comes again: the order is shuffled anew for each round through the set. Where
+    a round ends inside a batch, the next one fills it up, so that all batches have the same size.
+
+    Args:
+        tensors: One or more, each with a row for every example.
+        batch_size: The number of examples in a batch, over all processes.
+        seed: Decides the order. The same seed gives the same batches.
+        rank: Which process this is, from 0.
+        world_size: How many processes share each batch, as for `TokenBatches`.
+
+    Raises:
+        ValueError: If there are no examples, their numbers differ, or the batch cannot be shared evenly.
+
+    >>> images, labels = torch.zeros(4, 28, 28), torch.arange(4)
+    >>> batches = TensorBatches((images, labels), batch_size=3, seed=0)
+    >>> [next(batches)[1].tolist() for _ in range(4)]
+    [[0, 1, 3], [2, 0, 2], [3, 1, 3], [2, 0, 1]]
+    """
+
+    def __init__(self, tensors: Sequence[Tensor], batch_size: int, seed: int, *, rank: int = 0, world_size: int = 1):
+        counts = [len(tensor) for tensor in tensors]
+        if not counts or min(counts) < 1 or len(set(counts)) > 1:
+            raise ValueError(f"tensors must have the same number of rows, at least 1; got {counts}.")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+        _check_share(batch_size, rank, world_size)
+        self.tensors = tuple(tensors)
+        self.batch_size = batch_size
+        self.rank, self.world_size = rank, world_size
+        self._waiting = torch.empty(0, dtype=torch.long)  # the examples of this round that have not come yet
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __iter__(self) -> "TensorBatches":
+        return self
+
+    def __next__(self) -> tuple[Tensor, ...]:
+        """Returns the same rows of each tensor."""
+        while len(self._waiting) < self.batch_size:
+            next_round = torch.randperm(len(self.tensors[0]), generator=self._generator)
+            self._waiting = torch.cat([self._waiting, next_round])
+        chosen, self._waiting = self._waiting[: self.batch_size], self._waiting[self.batch_size :]
+        return tuple(tensor[chosen[self.rank :: self.world_size]] for tensor in self.tensors)
+
+    def state_dict(self) -> dict:
+        """Returns what decides all batches to come."""
+        return {"waiting": self._waiting, "generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Goes on from where `state_dict` was called."""
+        self._waiting = state["waiting"]
+        self._generator.set_state(state["generator"])
+
+
+def _check_share(batch_size: int, rank: int, world_size: int) -> None:
+    if not 0 <= rank < world_size:
+        raise ValueError(f"rank must be from 0 to world_size - 1 ({world_size - 1}), got {rank}.")
+    if batch_size % world_size:
+        raise ValueError(f"batch_size must be a multiple of the number of processes; got {batch_size=}, {world_size=}.")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from genai_tutorial.training.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
 from genai_tutorial.training.distributed import is_first_process, mean_over_processes, unwrap
+from genai_tutorial.training.ema import EMA
 from genai_tutorial.training.history import Evaluation, History
 from genai_tutorial.training.optimizers import CombinedOptimizer, clip_gradients
 from genai_tutorial.training.progress import progress_bar
@@ -46,6 +47,7 @@ def fit(
     clip_norm: float | None = 1.0,
     evaluate: Callable[[nn.Module], float] | None = None,
     evaluate_every: int | None = None,
+    average: EMA | None = None,
     checkpoint: Checkpoint | None = None,
     generators: Sequence[torch.Generator] = (),
     progress: bool = True,
@@ -60,8 +62,10 @@ def fit(
         steps: How many batches the run takes, counting those before a resume.
         schedule: A factor for all learning rates at each step; None for 1.
         clip_norm: The greatest length of the gradient; None for no limit.
-        evaluate: Called with the model in evaluation mode; returns a number to keep.
+        evaluate: Called with the model in evaluation mode, or with its average where there is one; returns a number
+            to keep.
         evaluate_every: After how many steps to evaluate; None for the end only.
+        average: Follows the weights after each step; None for nothing.
         checkpoint: Where to save the run and go on from; needs batches with `state_dict`, like `TokenBatches`.
         generators: Random sources that `loss_fn` draws from, so that checkpoints can hold them.
         progress: Whether to show a progress bar.
@@ -90,7 +94,7 @@ def fit(
         group.setdefault("initial_lr", group["lr"])
     source, history = iter(batches), History()
     if checkpoint is not None and checkpoint.resume and checkpoint.path.exists():
-        history = _resume(checkpoint.path, model, optimizer, batches, schedule, generators)
+        history = _resume(checkpoint.path, model, optimizer, batches, schedule, average, generators)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     device = parameters[0].device
     first = len(history.losses)
@@ -115,13 +119,18 @@ def fit(
             if clip_norm is not None:
                 clip_gradients(parameters, clip_norm)
             optimizer.step()
+            if average is not None:
+                average.update(unwrap(model))
             history.losses.append(value)
             history.seconds += time.perf_counter() - started
             done, last = step + 1, step + 1 == steps
             if evaluate is not None and (last or (evaluate_every is not None and done % evaluate_every == 0)):
-                history.evaluations.append(Evaluation(done, _evaluate(model, evaluate), history.seconds))
+                judged = unwrap(model) if average is None else average.model
+                history.evaluations.append(Evaluation(done, _evaluate(judged, evaluate), history.seconds))
+                model.train()
             if checkpoint is not None and (last or done % checkpoint.every == 0) and is_first_process():
-                save_checkpoint(checkpoint.path, _state(model, optimizer, batches, schedule, generators, history))
+                state = _state(model, optimizer, batches, schedule, average, generators, history)
+                save_checkpoint(checkpoint.path, state)
             bar.set_postfix(loss=f"{value:.3f}", refresh=False)
             bar.update()
     return history
@@ -129,26 +138,24 @@ def fit(
 
 @torch.no_grad()
 def _evaluate(model: nn.Module, evaluate: Callable[[nn.Module], float]) -> float:
-    model.eval()
-    value = float(evaluate(unwrap(model)))
-    model.train()
-    return value
+    return float(evaluate(model.eval()))
 
 
-def _state(model, optimizer, batches, schedule, generators, history) -> dict:
+def _state(model, optimizer, batches, schedule, average, generators, history) -> dict:
     return {
         "step": len(history.losses),
         "model": unwrap(model).state_dict(),
         "optimizer": optimizer.state_dict(),
         "batches": batches.state_dict(),
         "schedule": asdict(schedule) if is_dataclass(schedule) else None,
+        "average": None if average is None else average.state_dict(),
         "generators": [generator.get_state() for generator in generators],
         "random": random_state(),
         "history": history.to_dict(),
     }
 
 
-def _resume(path: Path, model, optimizer, batches, schedule, generators) -> History:
+def _resume(path: Path, model, optimizer, batches, schedule, average, generators) -> History:
     state = load_checkpoint(path)
     wanted = asdict(schedule) if is_dataclass(schedule) else None
     if state["schedule"] != wanted:
@@ -156,9 +163,15 @@ def _resume(path: Path, model, optimizer, batches, schedule, generators) -> Hist
             f"{path.name} is from a run with the schedule {state['schedule']}, and this one has {wanted}: resume with "
             "the same, or delete the file to start anew."
         )
+    saved_average = state.get("average")
+    if (saved_average is None) != (average is None):
+        has, wants = ("no average of the weights", "one") if saved_average is None else ("an average", "none")
+        raise ValueError(f"{path.name} has {has} and this run wants {wants}: delete the file to start anew.")
     try:
         unwrap(model).load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
+        if average is not None:
+            average.load_state_dict(saved_average)
     except (KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path.name} is from another model or optimiser: {error}") from error
     batches.load_state_dict(state["batches"])

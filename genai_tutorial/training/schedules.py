@@ -1,7 +1,7 @@
 """Schedules: how the learning rate rises and falls over a run, as a factor between 0 and 1."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Decay = Literal["cosine", "linear", "none"]
@@ -63,6 +63,20 @@ class Schedule:
         annealed_from = self.steps - self.anneal_steps
         annealing = min(max(self.steps - step, 0) / self.anneal_steps, 1.0) if self.anneal_steps else 1.0
         return annealing * self._decayed(min(step, annealed_from), annealed_from)
+
+    def over(self, steps: int) -> "Schedule":
+        """Returns the same course over another number of steps: however short the run, it rises and ends as this one.
+
+        >>> warmup_linear(steps=1000, warmup_steps=10).over(100)(99) < 0.02
+        True
+        """
+        warmup_steps = min(self.warmup_steps, steps // 2)
+        anneal_steps = min(self.anneal_steps * steps // self.steps, steps - warmup_steps)
+        left = steps - warmup_steps - anneal_steps
+        decay_steps = None
+        if self.decay_steps is not None and left > 0:
+            decay_steps = min(max(1, self.decay_steps * steps // self.steps), left)
+        return replace(self, steps=steps, warmup_steps=warmup_steps, decay_steps=decay_steps, anneal_steps=anneal_steps)
 
     def _decayed(self, step: int, end: int) -> float:
         decay_steps = end - self.warmup_steps if self.decay_steps is None else self.decay_steps

@@ -6,7 +6,7 @@ import torch
 
 from genai_tutorial.data import load_shakespeare
 from genai_tutorial.data.shakespeare import ALPHABET
-from genai_tutorial.pretrained import card, load, recipes, run_recipe, sample_text, train
+from genai_tutorial.pretrained import card, language, load, recipes, run_recipe, sample_text, train
 from genai_tutorial.training import load_checkpoint
 
 
@@ -24,22 +24,22 @@ def tiny_recipe(monkeypatch):
     monkeypatch.setattr(run_recipe, "SAVE_EVERY", 3)
     plays = load_shakespeare()
     pages = dataclasses.replace(plays, train=ALPHABET + plays.train[:9000], validation=plays.validation[:3000])
-    monkeypatch.setattr(run_recipe, "load_shakespeare", lambda: pages)
+    monkeypatch.setattr(language, "load_shakespeare", lambda: pages)
 
 
 @pytest.fixture
 def kill_after(monkeypatch):
     def arm(steps):
         calls = iter(range(steps))
-        loss = run_recipe.language_model_loss
+        loss = language.language_model_loss
 
         def dies(model, inputs, targets):
             if next(calls, None) is None:
                 raise Killed
             return loss(model, inputs, targets)
 
-        monkeypatch.setattr(run_recipe, "language_model_loss", dies)
-        return lambda: monkeypatch.setattr(run_recipe, "language_model_loss", loss)
+        monkeypatch.setattr(language, "language_model_loss", dies)
+        return lambda: monkeypatch.setattr(language, "language_model_loss", loss)
 
     return arm
 
@@ -62,12 +62,12 @@ def test_without_resume_a_run_starts_anew(tmp_path, kill_after):
         train("tiny", folder=tmp_path, progress=False)
     revive()
     calls = []
-    loss = run_recipe.language_model_loss
-    run_recipe.language_model_loss = lambda *arguments: calls.append(1) or loss(*arguments)
+    loss = language.language_model_loss
+    language.language_model_loss = lambda *arguments: calls.append(1) or loss(*arguments)
     try:
         train("tiny", folder=tmp_path, progress=False)
     finally:
-        run_recipe.language_model_loss = loss
+        language.language_model_loss = loss
     assert len(calls) == 8
 
 
@@ -79,8 +79,8 @@ def test_the_card_describes_the_file_beside_it(tmp_path):
     assert about["bytes"] == weights.stat().st_size
     assert about["recipe"] == json.loads(json.dumps(recipes.recipe("tiny").to_dict()))
     model, tokenizer = load("tiny", tmp_path)
-    held_out = torch.tensor(tokenizer.encode(run_recipe.load_shakespeare().validation))
-    assert run_recipe.held_out_loss(model, held_out) == pytest.approx(
+    held_out = torch.tensor(tokenizer.encode(language.load_shakespeare().validation))
+    assert language.held_out_loss(model, held_out) == pytest.approx(
         about["metrics"]["held_out_nats_per_character"], abs=1e-4
     )
 

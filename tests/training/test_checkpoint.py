@@ -127,5 +127,5 @@ def test_a_checkpoint_runs_no_code_and_its_header_is_json(tmp_path):
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     tree = json.loads(header["__metadata__"]["tree"])
     assert {key for key, _ in tree["items"]} == {
-        "step", "model", "optimizer", "batches", "schedule", "generators", "random", "history",
+        "step", "model", "optimizer", "batches", "schedule", "average", "generators", "random", "history",
     }  # fmt: skip
