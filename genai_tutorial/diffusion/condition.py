@@ -98,7 +98,7 @@ class TextEmbedding(nn.Module):
 
 
 def drop_labels(
-    labels: Int[Tensor, "batch"], fraction: float, no_label: int, generator: torch.Generator
+    labels: Int[Tensor, "batch"], fraction: float | int, no_label: int, generator: torch.Generator
 ) -> Int[Tensor, "batch"]:
     """Replaces some labels by "no label", so that one network learns to draw with a label and without.
 
