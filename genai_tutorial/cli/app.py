@@ -121,27 +121,52 @@ def train(
 @app.command()
 def sample(
     name: Annotated[str, typer.Argument(help="The model; `genai-tutorial doctor` lists them.")],
-    prompt: Annotated[str, typer.Option(help="How the text begins.")] = "\n",
+    prompt: Annotated[str | None, typer.Option(help="How the text begins, or what the pictures should show.")] = None,
     temperature: Annotated[
-        float, typer.Option(min=0, help="Below 1 plays safe, above 1 risks more, 0 is greedy.")
-    ] = 0.8,
-    top_p: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Draw among the likeliest tokens that hold this probability.")
+        float | None, typer.Option(min=0, help="Text: below 1 plays safe, above 1 risks more, 0 is greedy.")
     ] = None,
-    tokens: Annotated[int, typer.Option(min=1, help="How many tokens to add.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed draws the same text.")] = 0,
+    top_p: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Text: draw among the likeliest tokens that hold this probability."),
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="Text: how many tokens to add.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, max=10_000, help="Images: how many.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Images: how many steps each takes.")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="Images: how strongly they are pulled towards the prompt or the digit.")
+    ] = None,
+    digit: Annotated[
+        int | None, typer.Option(min=0, max=9, help="Images: the digit to draw; all in turn else.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Images: the PNG file to write; NAME.png here else.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed makes the same sample.")] = 0,
     folder: Annotated[Path | None, typer.Option(help="Where you trained it; the book's own model else.")] = None,
 ) -> None:
-    """Let one of the book's models write.
+    """Let one of the book's models write, or draw images into a PNG file.
+
+    Not every option means something to every model; one that does not is refused.
 
     Examples:
 
     - `genai-tutorial sample shakespeare`
     - `genai-tutorial sample shakespeare --prompt "JULIET:" --temperature 0.5 --tokens 300 --seed 7`
+    - `genai-tutorial sample mnist-diffusion --digit 7 --count 20 --steps 50 --guidance 2 --out sevens.png`
+    - `genai-tutorial sample shapes-diffusion --prompt "a small red circle above a large blue square"`
     """
-    from genai_tutorial.cli.models import sample_text
+    from genai_tutorial.cli.models import sample_model
+    from genai_tutorial.pretrained import Wishes
 
-    sample_text(name, prompt, temperature, top_p, tokens, seed, folder)
+    wishes = Wishes(
+        prompt=prompt,
+        temperature=temperature,
+        top_p=top_p,
+        tokens=tokens,
+        count=count,
+        steps=steps,
+        guidance=guidance,
+        digit=digit,
+    )
+    sample_model(name, wishes, seed, folder, out)
 
 
 class Precision(StrEnum):

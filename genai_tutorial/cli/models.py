@@ -1,4 +1,4 @@
-"""The commands `train` and `sample`: the book's models, made and heard."""
+"""The commands `train` and `sample`: the book's models, made and tried."""
 
 import os
 import sys
@@ -8,11 +8,15 @@ import typer
 
 from genai_tutorial import pretrained
 from genai_tutorial.cli.mistakes import NOT_POSSIBLE, WRONG_USE, mistakes
+from genai_tutorial.cli.pictures import write_grid
 from genai_tutorial.training import choose_device
+
+DEFAULT_COUNT = 40
+"""How many images `sample` draws if nothing else is wished: four rows."""
 
 
 def train_model(name: str, steps: int | None, resume: bool, device: str | None, folder: Path | None) -> None:
-    """Train by the recipe, and say where the model is and how to hear it."""
+    """Train by the recipe, and say where the model is and how to try it."""
     with mistakes(ValueError, exit_code=WRONG_USE):
         pretrained.recipe(name)
         choose_device(device)
@@ -32,16 +36,23 @@ def train_model(name: str, steps: int | None, resume: bool, device: str | None, 
             print(f'Try it: genai-tutorial sample {name} --folder "{path.parent}"')
 
 
-def sample_text(
-    name: str, prompt: str, temperature: float, top_p: float | None, tokens: int, seed: int, folder: Path | None
-) -> None:
-    """Print the prompt and what the model makes of it."""
+def sample_model(name: str, wishes: pretrained.Wishes, seed: int, folder: Path | None, out: Path | None) -> None:
+    """Print what the model writes, or put what it draws into a file."""
     with mistakes(ValueError, exit_code=WRONG_USE):
-        pretrained.recipe(name)
+        recipe = pretrained.recipe(name)
+        pretrained.check_wishes(recipe, wishes)
+        if isinstance(recipe, pretrained.WritesText) and out is not None:
+            raise ValueError(f"{name} writes text, so it has no option out; redirect its output to keep it.")
+        if out is not None and out.suffix.lower() != ".png":
+            raise ValueError(f"The images are written as PNG: --out must end in .png, got {out.name}.")
     with mistakes(ValueError, exit_code=NOT_POSSIBLE):
-        pretrained.load(name, folder)
+        loaded = pretrained.load(name, folder)
     with mistakes(ValueError, exit_code=WRONG_USE):  # the prompt and the numbers
-        text = pretrained.sample_text(
-            name, prompt, tokens, temperature=temperature, top_p=top_p, seed=seed, folder=folder
-        )
-    print(text)
+        if isinstance(recipe, pretrained.WritesText):
+            print(recipe.write(loaded, wishes, seed))
+        else:
+            count = DEFAULT_COUNT if wishes.count is None else wishes.count
+            images = pretrained.draw_images(recipe, loaded, wishes, count, seed)
+            path = Path(f"{name}.png") if out is None else out
+            write_grid(images, path)
+            print(f"The images are in {path}.")

@@ -11,7 +11,7 @@ from genai_tutorial.pretrained.machine import describe_machine
 from genai_tutorial.pretrained.recipe import DrawsImages, Recipe, RunSettings, Trained, Wishes, WritesText
 from genai_tutorial.pretrained.recipes import RECIPES, names, recipe
 from genai_tutorial.pretrained.run_recipe import train, trained_folder
-from genai_tutorial.pretrained.sample import check_wishes, sample_images, sample_text
+from genai_tutorial.pretrained.sample import check_wishes, draw_images, sample_images, sample_text
 from genai_tutorial.pretrained.smollm2 import find_smollm2, load_smollm2, load_smollm2_tokenizer
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "card",
     "check_wishes",
     "describe_machine",
+    "draw_images",
     "find_smollm2",
     "held_out_loss",
     "language_model_loss",

@@ -8,7 +8,7 @@ from genai_tutorial.pretrained.checkpoints import build_rounded, write_pretraine
 from genai_tutorial.pretrained.machine import describe_machine
 from genai_tutorial.pretrained.recipe import RunSettings
 from genai_tutorial.pretrained.recipes import recipe
-from genai_tutorial.training import Checkpoint, choose_device, process_group
+from genai_tutorial.training import Checkpoint, choose_device, process_group, seed_everything
 
 SAVE_EVERY = 50
 """After how many steps a run saves itself."""
@@ -30,7 +30,8 @@ def train(
     """Trains a model by its recipe and writes it with its card.
 
     The run saves itself now and then in `NAME.run.safetensors`; if it is stopped, even killed, call again with
-    `resume=True` and it ends at the same weights. Under torchrun, the processes share each batch.
+    `resume=True` and it ends at the same weights. Under torchrun, the processes share each batch. The random sources of
+    Python, NumPy and torch are seeded with the recipe's seed.
 
     Args:
         name: The name of a recipe.
@@ -53,6 +54,7 @@ def train(
         raise ValueError(f"steps must be at least 1, got {steps}.")
     folder = trained_folder() if folder is None else Path(folder)
     where = choose_device(device)
+    seed_everything(chosen.seed)  # for layers that draw from torch's own generator, as dropout does
     with process_group(where) as process:
         checkpoint = Checkpoint(folder / f"{name}.run.safetensors", every=SAVE_EVERY, resume=resume)
         trained = chosen.fit(RunSettings(steps, where, process, checkpoint, progress))

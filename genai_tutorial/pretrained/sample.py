@@ -1,7 +1,9 @@
 """Letting a trained model write or draw."""
 
 from pathlib import Path
+from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -84,7 +86,22 @@ def sample_images(
     if not isinstance(chosen, DrawsImages):
         raise ValueError(f"{name} draws no images: {_describe(chosen)}.")
     check_wishes(chosen, wishes)
-    return chosen.draw(load(name, folder), wishes, count, seed)
+    return draw_images(chosen, load(name, folder), wishes, count, seed)
+
+
+@torch.no_grad()
+def draw_images(
+    chosen: DrawsImages, loaded: Any, wishes: Wishes, count: int, seed: int
+) -> Float[Tensor, "count *channels height width"]:
+    """Returns images by what `load` handed out.
+
+    Raises:
+        ValueError: If a wish is out of range, or what it leads to is no image any more.
+    """
+    images = chosen.draw(loaded, wishes, count, seed)
+    if not images.isfinite().all():
+        raise ValueError(f"With {wishes} the images are not finite: ask for something less extreme.")
+    return images
 
 
 def check_wishes(chosen: Recipe, wishes: Wishes) -> None:

@@ -71,7 +71,9 @@ class Schedule:
         True
         """
         warmup_steps = min(self.warmup_steps, steps // 2)
-        anneal_steps = min(self.anneal_steps * steps // self.steps, steps - warmup_steps)
+        anneal_steps = 0
+        if self.anneal_steps:
+            anneal_steps = min(max(1, self.anneal_steps * steps // self.steps), steps - warmup_steps)
         left = steps - warmup_steps - anneal_steps
         decay_steps = None
         if self.decay_steps is not None and left > 0:
