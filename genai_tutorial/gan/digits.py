@@ -59,7 +59,7 @@ class DigitGenerator(nn.Module):
         weights = torch.Generator().manual_seed(seed)
         self.label = label_vectors(config.classes, config.latent, 1.0, weights)
         self.net = multilayer_perceptron((2 * config.latent, *config.generator_widths, SIDE * SIDE), weights)
-        # Every image begins as an even grey: what is random in the first weights of the pixels would stay as speckle.
+        # Images begin as nearly even grey: what is random in the first weights of the pixels would stay as speckle.
         nn.init.normal_(self.net[-1].weight, std=0.01, generator=weights)
 
     def forward(self, z: Float[Tensor, "batch latent"], labels: Int[Tensor, "batch"]) -> Float[Tensor, "batch 28 28"]:
