@@ -1,11 +1,10 @@
 """Variational autoencoders: a code for each image, with a distribution that one can draw from.
 
 Read `gaussian` (the distribution of a code), `likelihoods` and `model`, then `bounds`, which trains and judges them.
-`collapse` and `autoregressive` are about codes that go unused. `codebook`, `quantizer` and `vq_vae` make codes of
-words, and `image_autoencoder` is the one that latent diffusion works in.
+`collapse` is about codes that go unused. `codebook`, `quantizer` and `vq_vae` make codes of words, and
+`image_autoencoder` is the one that latent diffusion works in.
 """
 
-from genai_tutorial.vae.autoregressive import AutoregressiveVAE, neighbours_before
 from genai_tutorial.vae.bounds import (
     Bound,
     evidence_lower_bound,
@@ -26,7 +25,6 @@ from genai_tutorial.vae.vq_vae import VQVAE, VQVAEConfig, vq_vae_loss
 __all__ = [
     "VAE",
     "VQVAE",
-    "AutoregressiveVAE",
     "BernoulliLikelihood",
     "Bound",
     "CodebookUsage",
@@ -51,7 +49,6 @@ __all__ = [
     "importance_weighted_bound",
     "log_importance_weights",
     "nearest_codes",
-    "neighbours_before",
     "straight_through",
     "vae_loss",
     "vq_vae_loss",

@@ -56,7 +56,7 @@ def vae_loss(bound: Bound, *, beta: float = 1.0, free_nats: float = 0.0) -> Floa
         ValueError: One of them is negative.
 
     Source: Higgins et al. (2017), beta-VAE, https://openreview.net/forum?id=Sy2fzU9gl;
-        Kingma et al., Improving Variational Inference with Inverse Autoregressive Flow, equation 15 (free bits),
+        Kingma et al., Improved Variational Inference with Inverse Autoregressive Flow, equation 15 (free bits),
         https://arxiv.org/abs/1606.04934
 
     >>> bound = Bound(torch.tensor([-100.0]), torch.tensor([[4.0, 0.1]]))

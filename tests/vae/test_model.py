@@ -5,13 +5,10 @@ import torch
 
 from genai_tutorial.vae import (
     VAE,
-    AutoregressiveVAE,
     BernoulliLikelihood,
     GaussianLikelihood,
     LatentGaussian,
     VAEConfig,
-    evidence_lower_bound,
-    neighbours_before,
 )
 
 
@@ -79,54 +76,6 @@ def test_hidden_layers_are_mirrored():
     assert len(small_vae(hidden=()).encoder) == 1
 
 
-def test_neighbours_are_before_and_near():
-    mask = neighbours_before(5, 7, reach=2)
-    for pixel in range(35):
-        row, column = divmod(pixel, 7)
-        for seen in mask[pixel].nonzero().flatten().tolist():
-            assert seen < pixel
-            assert abs(seen // 7 - row) <= 2
-            assert abs(seen % 7 - column) <= 2
-    assert mask[24].sum() == 2 * 5 + 2  # two rows above, two pixels to the left
-
-
-def autoregressive(height=2, width=3, reach=1):
-    model = AutoregressiveVAE(small_vae(dim=height * width), neighbours_before(height, width, reach))
-    torch.nn.init.normal_(model.weight, generator=torch.Generator().manual_seed(0))
-    return model
-
-
-def test_autoregressive_probabilities_add_up_to_one():
-    model, z = autoregressive(), torch.ones(64, 2)
-    assert model.log_likelihood(all_images(6), z).exp().sum().item() == pytest.approx(1, abs=1e-5)
-
-
-def test_no_pixel_sees_itself_or_a_later_one():
-    model = autoregressive()
-    x = torch.rand(1, 6, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    slopes = torch.autograd.functional.jacobian(lambda image: model.logits(image, torch.ones(1, 2))[0], x)[:, 0]
-    assert (slopes.triu() == 0).all()
-    assert torch.equal(slopes != 0, model.mask)
-
-
-def test_autoregressive_samples_have_the_model_s_probabilities():
-    model, z = autoregressive(), torch.ones(1, 2)
-    draws = model.sample(z.expand(40_000, 2), torch.Generator().manual_seed(0))
-    number = (draws @ (2.0 ** torch.arange(5, -1, -1))).long()
-    frequent = torch.bincount(number, minlength=64) / 40_000
-    expected = model.log_likelihood(all_images(6), z.expand(64, 2)).exp()
-    torch.testing.assert_close(frequent, expected, rtol=0, atol=0.012)
-
-
-def test_it_starts_as_the_vae_alone():
-    vae = small_vae()
-    model = AutoregressiveVAE(vae, neighbours_before(2, 3, 1))
-    x = all_images(6)
-    with torch.no_grad():
-        bounds = [evidence_lower_bound(one, x, torch.Generator().manual_seed(0)).elbo for one in (vae, model)]
-    torch.testing.assert_close(*bounds)
-
-
 def test_bad_arguments_raise_a_sentence():
     with pytest.raises(ValueError, match="this VAE reads rows of 6 pixels"):
         small_vae().encode(torch.zeros(2, 7))
@@ -136,9 +85,3 @@ def test_bad_arguments_raise_a_sentence():
         VAEConfig(dim=4, latent=0)
     with pytest.raises(ValueError, match="must be above 0, got 0"):
         GaussianLikelihood(0.0)
-    with pytest.raises(ValueError, match="itself or a later one"):
-        AutoregressiveVAE(small_vae(), torch.ones(6, 6, dtype=torch.bool))
-    with pytest.raises(ValueError, match="for each of 6 pixels"):
-        AutoregressiveVAE(small_vae(), neighbours_before(2, 2, 1))
-    with pytest.raises(ValueError, match="reach=0"):
-        neighbours_before(2, 2, 0)
