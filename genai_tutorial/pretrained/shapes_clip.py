@@ -247,5 +247,6 @@ SHAPES_CLIP = ShapesCLIPRecipe(
     steps=3000,
     warmup_steps=50,
     decay=0.995,
+    published=True,
 )
 """The CLIP that chapter 9 loads."""
