@@ -1,0 +1,235 @@
+"""The recipe of the model that draws scenes of shapes from their captions."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genai_tutorial.data import load_shapes
+from genai_tutorial.data.captions import caption_words
+from genai_tutorial.data.shapes import SOURCE
+from genai_tutorial.data.source import Source
+from genai_tutorial.diffusion import (
+    VELOCITY,
+    Denoiser,
+    Guided,
+    UNetConfig,
+    cosine_schedule,
+    ddim,
+    diffusion_loss,
+    final,
+)
+from genai_tutorial.evaluation import caption_accuracy
+from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig
+from genai_tutorial.multimodal.text_to_image import TextToImage, drop_texts
+from genai_tutorial.pretrained.recipe import RunSettings, Trained, Wishes
+from genai_tutorial.tokenization import WordTokenizer
+from genai_tutorial.training import EMA, OptimizerSettings, TensorBatches, build_optimizer, fit, parallel, warmup_linear
+
+PATH = cosine_schedule(1000)
+"""The way into noise of all models here; what they predict is the velocity, `VELOCITY`."""
+LONGEST = 16
+"""How many tokens a row of captions has: enough for the longest caption of two objects, with its end."""
+
+MEASURED = 200
+"""How many captions of each kind a model is measured with."""
+
+
+@dataclass(frozen=True)
+class ShapesDiffusionRecipe:
+    """How a U-Net learns to draw what a caption says.
+
+    Attributes:
+        name: What `train` and `load` call it.
+        title: What it is, in one line.
+        text: The text encoder's blocks.
+        config: The denoising network's settings.
+        optimizer: The optimisers' settings.
+        scenes: How many scenes of one and two objects it is shown, again and again.
+        batch_size: The number of scenes in a batch.
+        steps: The number of batches.
+        warmup_steps: How many steps the learning rates rise for; from there they fall in a straight line to zero.
+        decay: Of the average of the weights that the file holds.
+        text_dropout: The share of captions that are hidden, so that guidance is possible.
+        sampler_steps: How many steps of DDIM a sample takes, if nothing else is wished.
+        guidance: How strongly a sample is pulled towards its caption, if nothing else is wished.
+        seed: Decides the scenes, the first weights, the batches and the noise.
+        published: Whether the package carries the trained model.
+    """
+
+    name: str
+    title: str
+    text: EncoderConfig
+    config: UNetConfig
+    optimizer: OptimizerSettings
+    scenes: int
+    batch_size: int
+    steps: int
+    warmup_steps: int
+    decay: float
+    text_dropout: float = 0.1
+    sampler_steps: int = 25
+    guidance: float = 3.0
+    seed: int = 0
+    published: bool = False
+
+    source: ClassVar[Source] = SOURCE
+    takes: ClassVar[tuple[str, ...]] = ("prompt", "steps", "guidance")
+
+    def to_dict(self) -> dict:
+        """Returns the recipe as JSON can hold it."""
+        return asdict(self)
+
+    def build(self, about: dict) -> TextToImage:
+        """Returns the model that a card describes, its weights not read yet."""
+        saved = about["recipe"]
+        return _model(EncoderConfig(**saved["text"]), UNetConfig(**saved["config"]), saved["seed"])
+
+    def fit(self, settings: RunSettings) -> Trained:
+        """Trains the model, or goes on with a run that was stopped."""
+        tokenizer = caption_tokenizer()
+        shapes = load_shapes(self.scenes, self.seed, objects=(1, 2))
+        shorter = shapes.varied_captions(torch.Generator().manual_seed(self.seed))
+        model = _model(self.text, self.config, self.seed).to(settings.device)
+        average = EMA(model, self.decay)
+        generator = torch.Generator().manual_seed(self.seed)
+        history = fit(
+            parallel(model),
+            TensorBatches(
+                (
+                    (255 * shapes.images).round().byte(),  # a quarter of the memory
+                    tokenizer.encode_batch(shapes.captions, LONGEST),
+                    tokenizer.encode_batch(shorter, LONGEST),
+                ),
+                self.batch_size,
+                self.seed,
+                rank=settings.process.rank,
+                world_size=settings.process.world_size,
+            ),
+            lambda model, images, full, shorter: self.loss(model, images, full, shorter, generator),
+            build_optimizer(model, self.optimizer),
+            steps=settings.steps,
+            schedule=warmup_linear(self.steps, self.warmup_steps).over(settings.steps),
+            average=average,
+            checkpoint=settings.checkpoint,
+            generators=[generator],
+            progress=settings.progress,
+        )
+        return Trained(average.model, history.seconds, notes={"tokenizer": tokenizer.to_dict()})
+
+    def loss(
+        self, model: nn.Module, images: Tensor, full: Tensor, shorter: Tensor, generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        """Returns the loss of a batch of scenes: half of them with a full caption, half with a varied one."""
+        chosen = torch.rand(len(full), generator=generator).to(full.device) < 0.5
+        empty = torch.zeros(LONGEST, dtype=full.dtype)
+        empty[0] = WordTokenizer.END
+        texts = drop_texts(torch.where(chosen[:, None], full, shorter), self.text_dropout, empty, generator)
+        return diffusion_loss(model, PATH, VELOCITY, images / 127.5 - 1, texts, generator=generator)
+
+    def ready(self, model: TextToImage, about: dict) -> tuple[TextToImage, WordTokenizer]:
+        """Returns the model with its tokenizer."""
+        return model, WordTokenizer.from_dict(about["tokenizer"])
+
+    def measure(self, model: TextToImage) -> dict:
+        """Returns how often pictures show what new captions say: for one and two objects, and for unseen pairs."""
+        tokenizer, metrics = caption_tokenizer(), {}
+        for name, objects, split in (
+            ("one_object", (1,), "train"),
+            ("two_objects", (2,), "train"),
+            ("one_object_new_pairs", (1,), "new pairs"),
+        ):
+            captions = load_shapes(MEASURED, self.seed + 1, objects, split).captions
+            images = draw_scenes(
+                model, tokenizer, captions, steps=self.sampler_steps, guidance=self.guidance, seed=self.seed
+            )
+            accuracy = caption_accuracy(captions, images)
+            metrics[name] = {one.name: round(getattr(accuracy, one.name), 4) for one in fields(accuracy)}
+        return metrics | {
+            "captions_each": MEASURED,
+            "sampler": f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}",
+        }
+
+    def headline(self, metrics: dict) -> str:
+        """Returns the accuracy in words."""
+        return f"{metrics['one_object']['everything']:.1%} of pictures of one object show all that the caption says"
+
+    def draw(
+        self, loaded: tuple[TextToImage, WordTokenizer], wishes: Wishes, count: int, seed: int
+    ) -> Float[Tensor, "count 3 32 32"]:
+        """Returns pictures of the prompt.
+
+        Raises:
+            ValueError: If there is no prompt, or it has a word that captions never have.
+        """
+        model, tokenizer = loaded
+        if wishes.prompt is None:
+            raise ValueError('What should be drawn? Give a prompt, such as "a small red circle above a blue square".')
+        return draw_scenes(
+            model,
+            tokenizer,
+            [wishes.prompt] * count,
+            steps=self.sampler_steps if wishes.steps is None else wishes.steps,
+            guidance=self.guidance if wishes.guidance is None else wishes.guidance,
+            seed=seed,
+        )
+
+
+def draw_scenes(
+    model: TextToImage,
+    tokenizer: WordTokenizer,
+    captions: list[str] | tuple[str, ...],
+    *,
+    steps: int,
+    guidance: float | int,
+    seed: int,
+) -> Float[Tensor, "count 3 32 32"]:
+    """Draws a picture for each caption, with DDIM; red, green and blue from 0 to 1.
+
+    Args:
+        model: A model of this recipe.
+        tokenizer: Its tokenizer.
+        captions: What to draw; the empty caption leaves it open.
+        steps: How many steps the sampler takes.
+        guidance: How strongly the samples are pulled towards their captions; 1 for not at all.
+        seed: Decides the noise to begin with.
+
+    Raises:
+        ValueError: If a caption has a word that captions never have, or is too long.
+    """
+    texts = tokenizer.encode_batch(captions, LONGEST)
+    noise = torch.randn(len(captions), 3, 32, 32, generator=torch.Generator().manual_seed(seed))
+    drawn = []
+    for some, start in zip(texts.split(100), noise.split(100), strict=True):
+        denoise = Denoiser(Guided(model, guidance), PATH, VELOCITY, condition=some, limit=1.0)
+        drawn.append((final(ddim(denoise, start, PATH.times(steps))) + 1) / 2)
+    return torch.cat(drawn).clamp(0, 1)
+
+
+def caption_tokenizer() -> WordTokenizer:
+    """Returns the words of all captions of scenes."""
+    return WordTokenizer(caption_words())
+
+
+def _model(text: EncoderConfig, config: UNetConfig, seed: int) -> TextToImage:
+    encoder = TextEncoderConfig(text, caption_tokenizer().vocab_size, LONGEST, WordTokenizer.END)
+    return TextToImage(encoder, config, seed)
+
+
+SHAPES_DIFFUSION = ShapesDiffusionRecipe(
+    name="shapes-diffusion",
+    title="A U-Net of a million weights that draws scenes of one or two shapes from their captions",
+    text=EncoderConfig(width=64, layers=2, heads=4),
+    config=UNetConfig(image_channels=3, channels=(32, 96), classes=None, text_width=64, image_size=32),
+    optimizer=OptimizerSettings(
+        matrix_lr=0.02, kernel_lr=0.02, embedding_lr=0.01, head_lr=0.003, vector_lr=0.003, momentum=0.95
+    ),
+    scenes=20_000,
+    batch_size=32,
+    steps=3500,
+    warmup_steps=100,
+    decay=0.998,
+)
+"""The model of chapter 9; not on the list of recipes before a run of it has shown what it can."""

@@ -1,0 +1,95 @@
+"""The recipe of the model that draws scenes from captions."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from genai_tutorial.data import load_shapes
+from genai_tutorial.diffusion import UNetConfig
+from genai_tutorial.multimodal import EncoderConfig
+from genai_tutorial.pretrained import RunSettings, Wishes, shapes_diffusion
+from genai_tutorial.pretrained.shapes_diffusion import LONGEST, SHAPES_DIFFUSION, caption_tokenizer
+from genai_tutorial.training import Checkpoint, Process
+
+TINY = dataclasses.replace(
+    SHAPES_DIFFUSION,
+    name="tiny",
+    text=EncoderConfig(width=8, layers=1, heads=2),
+    config=UNetConfig(
+        image_channels=3, channels=(8, 8), embedding_width=16, bottom_blocks=1, heads=2, classes=None, text_width=8
+    ),
+    scenes=40,
+    batch_size=4,
+    steps=6,
+    warmup_steps=2,
+)
+
+
+def run(tmp_path, resume=False):
+    checkpoint = Checkpoint(tmp_path / "tiny.run.safetensors", every=2, resume=resume)
+    return TINY.fit(RunSettings(6, torch.device("cpu"), Process(), checkpoint, progress=False))
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(tmp_path, monkeypatch):
+    trained = run(tmp_path / "whole")
+    expected = trained.model.state_dict()
+    calls, whole = iter(range(5)), shapes_diffusion.diffusion_loss
+
+    def dies(*arguments, **settings):
+        if next(calls, None) is None:
+            raise Killed
+        return whole(*arguments, **settings)
+
+    monkeypatch.setattr(shapes_diffusion, "diffusion_loss", dies)
+    with pytest.raises(Killed):
+        run(tmp_path / "stopped")
+    monkeypatch.setattr(shapes_diffusion, "diffusion_loss", whole)
+    got = run(tmp_path / "stopped", resume=True).model.state_dict()
+    assert all(torch.equal(got[key], weight) for key, weight in expected.items())
+
+    about = {"recipe": TINY.to_dict(), **trained.notes}
+    model, tokenizer = TINY.ready(trained.model, about)
+    assert {key: weight.shape for key, weight in TINY.build(about).state_dict().items()} == {
+        key: weight.shape for key, weight in expected.items()
+    }
+    wishes = Wishes(prompt="a small red circle above a large blue square", steps=2)
+    images = TINY.draw((model, tokenizer), wishes, 3, seed=4)
+    assert images.shape == (3, 3, 32, 32)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert torch.equal(images, TINY.draw((model, tokenizer), wishes, 3, seed=4))
+    with pytest.raises(ValueError, match="Give a prompt"):
+        TINY.draw((model, tokenizer), Wishes(), 1, seed=0)
+    with pytest.raises(ValueError, match="does not know: \\['pink'\\]"):
+        TINY.draw((model, tokenizer), Wishes(prompt="a pink circle"), 1, seed=0)
+
+
+class Listener(nn.Module):
+    def forward(self, x, t, condition):
+        self.heard = condition
+        return torch.zeros_like(x)
+
+
+def test_half_of_the_texts_are_full_captions_and_a_tenth_is_empty():
+    images = torch.zeros(1000, 3, 32, 32).byte()
+    full, shorter = torch.full((1000, LONGEST), 7), torch.full((1000, LONGEST), 8)
+    listener = Listener()
+    TINY.loss(listener, images, full, shorter, torch.Generator().manual_seed(0))
+    empty = (listener.heard[:, 0] == 1) & (listener.heard[:, 1:] == 0).all(dim=1)
+    assert 0.06 < empty.float().mean() < 0.14
+    kinds = listener.heard[~empty].float()
+    assert (kinds == kinds[:, :1]).all()
+    assert 0.4 < (kinds[:, 0] == 7).float().mean() < 0.6
+
+
+def test_captions_of_two_objects_fit_into_a_row():
+    scenes, tokenizer = load_shapes(300, seed=9, objects=(1, 2)), caption_tokenizer()
+    varied = scenes.varied_captions(torch.Generator().manual_seed(0))
+    rows = tokenizer.encode_batch((*scenes.captions, *varied), LONGEST)
+    assert ((rows == tokenizer.END).sum(dim=1) == 1).all()
