@@ -27,10 +27,12 @@ def precision_recall(
 
     A ball around each real image reaches to its k-th nearest real neighbour; together the balls are where real images
     lie. Precision is the share of generated images in at least one of them. Recall is the same with the roles
-    exchanged. A model that draws one perfect image again and again has precision without recall; one that draws noise
-    over everything has neither, for its images are far from the real ones.
+    exchanged. A model that draws one perfect image again and again has precision without recall.
 
-    Both depend on k and on the numbers of images: compare only what was measured with the same.
+    Read the two together. A real image that is unlike all others has a large ball, and whatever falls into it counts
+    as precise: with the features of the book's classifier, even pixels of pure noise mostly do. Such images cover
+    nothing, so their recall is 0. Both numbers depend on k and on how many images there are: compare only what was
+    measured with the same.
 
     Args:
         real: The features of real images, a row for each.
@@ -41,7 +43,8 @@ def precision_recall(
         ValueError: If the features differ in number, one is not finite, or a set has no k-th neighbour.
 
     Source: Kynkäänniemi et al. (2019), Improved precision and recall metric for assessing generative models,
-        section 2, https://arxiv.org/abs/1904.06991
+        section 2, https://arxiv.org/abs/1904.06991; on outliers: Naeem et al. (2020), Reliable fidelity and diversity
+        metrics for generative models, section 2.2, https://arxiv.org/abs/2002.09797
 
     >>> real = torch.tensor([[0.0], [1.0], [10.0], [11.0]])
     >>> precision_recall(real, generated=torch.tensor([[0.2], [0.4], [0.9], [5.0]]), k=1)

@@ -10,6 +10,7 @@ from genai_tutorial.evaluation import (
     precision_recall,
     read_digits,
 )
+from genai_tutorial.evaluation.precision_recall import ball_radii, in_balls
 from genai_tutorial.pretrained.digit_classifier import move_slightly, split
 
 
@@ -51,7 +52,17 @@ def test_noise_is_further_from_digits_than_digits_are(classifier, held_out):
     as_noise, as_blurs = (read_digits(classifier, images).features for images in (noise, blurred))
     floor = frechet_distance(real, more)
     assert floor < frechet_distance(real, as_blurs) < frechet_distance(real, as_noise)
-    assert precision_recall(real, more).precision > 0.5 > precision_recall(real, as_noise).precision
+    assert precision_recall(real, more).recall > 0.8
+    assert precision_recall(real, as_noise).recall < 0.05
+
+
+def test_noise_is_precise_only_inside_the_large_balls_of_outliers(classifier, held_out):
+    real = read_digits(classifier, held_out.images[::2]).features
+    noise = read_digits(classifier, torch.rand(500, 28, 28, generator=torch.Generator().manual_seed(0))).features
+    radii = ball_radii(real, k=3)
+    usual = radii <= radii.quantile(0.8)
+    assert in_balls(noise, real, radii).double().mean() > 0.5
+    assert in_balls(noise, real[usual], radii[usual]).double().mean() < 0.1
 
 
 def test_the_first_weights_come_from_the_seed_alone():

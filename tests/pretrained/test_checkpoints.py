@@ -5,8 +5,7 @@ import shutil
 import pytest
 import torch
 
-from genai_tutorial.data import load_shakespeare
-from genai_tutorial.pretrained import RECIPES, card, held_out_loss, load, names, recipe, sample_text
+from genai_tutorial.pretrained import RECIPES, card, load, names, recipe, sample_text
 from genai_tutorial.pretrained.checkpoints import PUBLISHED, build
 
 FOUR_MEGABYTES = 4_000_000
@@ -65,16 +64,10 @@ def test_the_cards_metrics_are_measured_again(name):
     measured = recipe(name).measure(model)
     assert measured.keys() == about["metrics"].keys()
     for key, value in about["metrics"].items():
-        # The same weights on another processor differ in the last digits; one held-out image may change its class.
-        expected = pytest.approx(value, rel=0.01, abs=1.01e-3) if isinstance(value, float) else value
+        # On another processor the last digits differ, and one image in a thousand may change its class.
+        close = {"abs": 2e-4} if key.endswith("nats_per_character") else {"rel": 0.01, "abs": 1.01e-3}
+        expected = pytest.approx(value, **close) if isinstance(value, float) else value
         assert measured[key] == expected, key
-
-
-def test_the_loss_of_the_language_model_is_measured_again_closely():
-    model, tokenizer = load("shakespeare")
-    metrics = card("shakespeare")["metrics"]
-    held_out = torch.tensor(tokenizer.encode(load_shakespeare().validation))
-    assert held_out_loss(model, held_out) == pytest.approx(metrics["held_out_nats_per_character"], abs=2e-4)
 
 
 def test_a_loaded_model_is_ready_to_use():
