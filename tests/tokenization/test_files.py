@@ -1,4 +1,3 @@
-import copy
 import json
 import os
 import stat
@@ -232,7 +231,7 @@ def test_nothing_but_a_value_error_comes_from_any_change(name, data, tmp_path_fa
     path = tmp_path_factory.mktemp("file") / "tokenizer.json"
     write(TOKENIZER, path)
     document = json.loads(path.read_text(encoding="utf-8"))
-    before = copy.deepcopy(document)
+    before = json.dumps(document)
     where, inside = [], document
     while isinstance(inside, dict | list) and inside and (not where or data.draw(st.booleans())):
         keys = list(inside) if isinstance(inside, dict) else range(len(inside))
@@ -243,7 +242,7 @@ def test_nothing_but_a_value_error_comes_from_any_change(name, data, tmp_path_fa
     try:
         tokenizer = read(path)
     except ValueError:
-        assert document != before
+        assert json.dumps(document) != before  # to Python, true is equal to 1
     else:
         assert tokenizer.decode(tokenizer.encode("low 文", special_as_text=True)) == "low 文"
 
