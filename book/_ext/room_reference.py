@@ -44,6 +44,8 @@ class Room(SphinxDirective):
                 ]
             else:
                 members = ["   :members:"] if inspect.isclass(thing) else []
+                if fields := getattr(thing, "_fields", ()):  # of a named tuple: its docstring has them already
+                    members.append(f"   :exclude-members: {', '.join(fields)}")
                 lines += [f".. auto{_kind(thing)}:: {public}", *members, ""]
         return self.parse_text_to_nodes("\n".join([*lines, "```"]))
 
@@ -87,6 +89,11 @@ def tidy_docstring(app, what, name, obj, options, lines):
     lines[:] = tidy
 
 
+def stars_as_stars(app, what, name, obj, options, lines):
+    """Take the star in a shape such as "batch *shape" for a star, not for the start of emphasis."""
+    lines[:] = [line.replace("*", r"\*") if line.lstrip().startswith(":type:") else line for line in lines]
+
+
 def signatures_as_lines(app, pagename, templatename, context, doctree):
     """Sphinx writes a long signature as a list without terms, which is none; write it as lines."""
 
@@ -106,4 +113,5 @@ def setup(app):
     app.connect("autodoc-process-signature", shorten_types)
     app.connect("html-page-context", signatures_as_lines)
     app.connect("autodoc-process-docstring", tidy_docstring, priority=400)  # before napoleon reads sections
+    app.connect("autodoc-process-docstring", stars_as_stars, priority=600)  # after it has named the attributes' types
     return {"parallel_read_safe": True, "parallel_write_safe": True}
