@@ -19,8 +19,8 @@ def nearest_codes(vectors: Float[Tensor, "n dim"], codebook: Float[Tensor, "code
 def straight_through(vectors: Float[Tensor, "*shape"], replaced: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Return `replaced`, with the gradient of `vectors`: as if the replacement had not happened on the way back.
 
-    Source: Bengio, Léonard and Courville, Estimating or Propagating Gradients Through Stochastic Neurons, section 4.4,
-        https://arxiv.org/abs/1308.3432
+    Source: Bengio, Léonard and Courville, Estimating or Propagating Gradients Through Stochastic Neurons for
+        Conditional Computation, https://arxiv.org/abs/1308.3432
 
     >>> x = torch.tensor([0.4], requires_grad=True)
     >>> y = straight_through(x, x.round())

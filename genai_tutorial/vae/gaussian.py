@@ -61,7 +61,7 @@ class LatentGaussian:
 
 
 def gaussian_kl(q: LatentGaussian, p: LatentGaussian) -> Float[Tensor, "*shape"]:
-    """KL(q || p) of each latent number: how many nats it costs to describe draws from q by a code made for p.
+    """KL(q || p) of each latent number: how many nats more it costs to write down draws from q if one prepares for p.
 
     With means m, s and variances v, w of q and p it is (log w - log v + (v + (m - s)²) / w - 1) / 2.
 

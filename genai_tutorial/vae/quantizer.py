@@ -111,7 +111,7 @@ class EMAVectorQuantizer(nn.Module):
         Args:
             vectors: What the encoder puts out now, at least one.
             generator: Decides which of them.
-            below: An entry is dead if its running count, the number of choices in a batch, is below this.
+            below: An entry is dead if its running count, how often a batch chooses it on average, is below this.
 
         Source: Dhariwal et al., Jukebox, section 3.2 (random restarts), https://arxiv.org/abs/2005.00341
         """
