@@ -65,3 +65,14 @@ def test_book_is_quiet_only_when_it_is_asked_to_be(monkeypatch: pytest.MonkeyPat
 def test_users_own_path_stays_behind_the_guard(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     assert book_environment()["PYTHONPATH"] == f"{OFFLINE}{os.pathsep}/somewhere"
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere torch comes with another OpenMP, which has other settings"
+)
+def test_torch_reads_how_long_its_threads_may_spin():
+    environment = {**os.environ, **book_environment(), "OMP_DISPLAY_ENV": "VERBOSE"}
+    run = subprocess.run(
+        [sys.executable, "-c", "import torch"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "GOMP_SPINCOUNT = '10000'" in run.stderr
