@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genai_tutorial.data import load_shapes
-from genai_tutorial.data.captions import caption_words
 from genai_tutorial.data.shapes import SOURCE
 from genai_tutorial.data.source import Source
 from genai_tutorial.diffusion import (
@@ -26,6 +25,7 @@ from genai_tutorial.evaluation import caption_accuracy
 from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig
 from genai_tutorial.multimodal.text_to_image import TextToImage, drop_texts
 from genai_tutorial.pretrained.recipe import RunSettings, Trained, Wishes
+from genai_tutorial.pretrained.shapes_clip import CONTEXT_LENGTH, SHAPES_CLIP, TOKENIZER
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import EMA, OptimizerSettings, TensorBatches, build_optimizer, fit, parallel, warmup_linear
 
@@ -35,9 +35,6 @@ PATH = zero_terminal_snr(scaled_linear_schedule(1000))
 A large flat shape shows through much noise. With the cosine schedule nearly every step of training is about edges, and
 where things stand is hardly learned; this schedule spends more of its steps in noise where only the place is open.
 """
-LONGEST = 16
-"""How many tokens a row of captions has: enough for the longest caption of two objects, with its end."""
-
 MEASURED = 200
 """How many captions of each kind a model is measured with."""
 
@@ -49,7 +46,8 @@ class ShapesDiffusionRecipe:
     Attributes:
         name: What `train` and `load` call it.
         title: What it is, in one line.
-        text: The text encoder's blocks.
+        text: The text encoder's settings.
+        text_from: The CLIP whose text encoder it begins with, and goes on training; None begins with random weights.
         config: The denoising network's settings.
         optimizer: The optimisers' settings.
         scenes: How many scenes of one and two objects it is shown, again and again.
@@ -66,7 +64,8 @@ class ShapesDiffusionRecipe:
 
     name: str
     title: str
-    text: EncoderConfig
+    text: TextEncoderConfig
+    text_from: str | None
     config: UNetConfig
     optimizer: OptimizerSettings
     scenes: int
@@ -89,15 +88,19 @@ class ShapesDiffusionRecipe:
 
     def build(self, about: dict) -> TextToImage:
         """Returns the model that a card describes, its weights not read yet."""
-        saved = about["recipe"]
-        return _model(EncoderConfig(**saved["text"]), UNetConfig(**saved["config"]), saved["seed"])
+        text = about["recipe"]["text"]
+        text = TextEncoderConfig(**(text | {"encoder": EncoderConfig(**text["encoder"])}))
+        return TextToImage(text, UNetConfig(**about["recipe"]["config"]))
 
     def fit(self, settings: RunSettings) -> Trained:
         """Trains the model, or goes on with a run that was stopped."""
-        tokenizer = caption_tokenizer()
         shapes = load_shapes(self.scenes, self.seed, objects=(1, 2))
         shorter = shapes.varied_captions(torch.Generator().manual_seed(self.seed))
-        model = _model(self.text, self.config, self.seed).to(settings.device)
+        model = TextToImage(self.text, self.config, self.seed).to(settings.device)
+        if self.text_from is not None:
+            from genai_tutorial.pretrained.checkpoints import load  # it reads the list of recipes that this one is on
+
+            model.encoder.load_state_dict(load(self.text_from).model.text_encoder.state_dict())
         average = EMA(model, self.decay)
         generator = torch.Generator().manual_seed(self.seed)
         history = fit(
@@ -105,8 +108,8 @@ class ShapesDiffusionRecipe:
             TensorBatches(
                 (
                     (255 * shapes.images).round().byte(),  # a quarter of the memory
-                    tokenizer.encode_batch(shapes.captions, LONGEST),
-                    tokenizer.encode_batch(shorter, LONGEST),
+                    TOKENIZER.encode_batch(shapes.captions, CONTEXT_LENGTH),
+                    TOKENIZER.encode_batch(shorter, CONTEXT_LENGTH),
                 ),
                 self.batch_size,
                 self.seed,
@@ -122,14 +125,14 @@ class ShapesDiffusionRecipe:
             generators=[generator],
             progress=settings.progress,
         )
-        return Trained(average.model, history.seconds, notes={"tokenizer": tokenizer.to_dict()})
+        return Trained(average.model, history.seconds, notes={"tokenizer": TOKENIZER.to_dict()})
 
     def loss(
         self, model: nn.Module, images: Tensor, full: Tensor, shorter: Tensor, generator: torch.Generator
     ) -> Float[Tensor, ""]:
         """Returns the loss of a batch of scenes: half of them with a full caption, half with a varied one."""
         chosen = torch.rand(len(full), generator=generator).to(full.device) < 0.5
-        empty = torch.zeros(LONGEST, dtype=full.dtype)
+        empty = torch.zeros(CONTEXT_LENGTH, dtype=full.dtype)
         empty[0] = WordTokenizer.END
         texts = drop_texts(torch.where(chosen[:, None], full, shorter), self.text_dropout, empty, generator)
         return diffusion_loss(model, PATH, VELOCITY, images / 127.5 - 1, texts, generator=generator)
@@ -140,7 +143,7 @@ class ShapesDiffusionRecipe:
 
     def measure(self, model: TextToImage) -> dict:
         """Returns how often pictures show what captions say, also of pairs and relations that training never had."""
-        tokenizer, metrics = caption_tokenizer(), {}
+        metrics = {}
         for name, objects, split in (
             ("one_object", (1,), "train"),
             ("two_objects", (2,), "train"),
@@ -149,7 +152,7 @@ class ShapesDiffusionRecipe:
         ):
             captions = load_shapes(MEASURED, self.seed + 1, objects, split).captions
             images = draw_scenes(
-                model, tokenizer, captions, steps=self.sampler_steps, guidance=self.guidance, seed=self.seed
+                model, TOKENIZER, captions, steps=self.sampler_steps, guidance=self.guidance, seed=self.seed
             )
             accuracy = caption_accuracy(captions, images)
             metrics[name] = {one.name: round(getattr(accuracy, one.name), 4) for one in fields(accuracy)}
@@ -205,7 +208,7 @@ def draw_scenes(
     Raises:
         ValueError: If a caption has a word that captions never have, or is too long.
     """
-    texts = tokenizer.encode_batch(captions, LONGEST)
+    texts = tokenizer.encode_batch(captions, CONTEXT_LENGTH)
     noise = torch.randn(len(captions), 3, 32, 32, generator=torch.Generator().manual_seed(seed))
     drawn = []
     for some, start in zip(texts.split(100), noise.split(100), strict=True):
@@ -214,27 +217,18 @@ def draw_scenes(
     return torch.cat(drawn).clamp(0, 1)
 
 
-def caption_tokenizer() -> WordTokenizer:
-    """Returns the words of all captions of scenes."""
-    return WordTokenizer(caption_words())
-
-
-def _model(text: EncoderConfig, config: UNetConfig, seed: int) -> TextToImage:
-    encoder = TextEncoderConfig(text, caption_tokenizer().vocab_size, LONGEST, WordTokenizer.END)
-    return TextToImage(encoder, config, seed)
-
-
 SHAPES_DIFFUSION = ShapesDiffusionRecipe(
     name="shapes-diffusion",
     title="A U-Net of a million weights that draws scenes of one or two shapes from their captions",
-    text=EncoderConfig(width=64, layers=2, heads=4),
+    text=SHAPES_CLIP.config.text,
+    text_from="shapes-clip",
     config=UNetConfig(image_channels=3, channels=(32, 96), classes=None, text_width=64, image_size=32),
     optimizer=OptimizerSettings(
         matrix_lr=0.02, kernel_lr=0.02, embedding_lr=0.01, head_lr=0.003, vector_lr=0.003, momentum=0.95
     ),
     scenes=60_000,
     batch_size=64,
-    steps=14_000,
+    steps=8_000,
     warmup_steps=100,
     decay=0.999,
 )

@@ -9,14 +9,16 @@ from torch import nn
 from genai_tutorial.data import load_shapes
 from genai_tutorial.diffusion import UNetConfig
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.pretrained import RunSettings, Wishes, shapes_diffusion
-from genai_tutorial.pretrained.shapes_diffusion import LONGEST, SHAPES_DIFFUSION, caption_tokenizer
+from genai_tutorial.pretrained import RunSettings, Wishes, load, shapes_diffusion
+from genai_tutorial.pretrained.shapes_clip import CONTEXT_LENGTH, TOKENIZER
+from genai_tutorial.pretrained.shapes_diffusion import SHAPES_DIFFUSION
 from genai_tutorial.training import Checkpoint, Process
 
 TINY = dataclasses.replace(
     SHAPES_DIFFUSION,
     name="tiny",
-    text=EncoderConfig(width=8, layers=1, heads=2),
+    text=dataclasses.replace(SHAPES_DIFFUSION.text, encoder=EncoderConfig(width=8, layers=1, heads=2)),
+    text_from=None,
     config=UNetConfig(
         image_channels=3, channels=(8, 8), embedding_width=16, bottom_blocks=1, heads=2, classes=None, text_width=8
     ),
@@ -78,7 +80,7 @@ class Listener(nn.Module):
 
 def test_half_of_the_texts_are_full_captions_and_a_tenth_is_empty():
     images = torch.zeros(1000, 3, 32, 32).byte()
-    full, shorter = torch.full((1000, LONGEST), 7), torch.full((1000, LONGEST), 8)
+    full, shorter = torch.full((1000, CONTEXT_LENGTH), 7), torch.full((1000, CONTEXT_LENGTH), 8)
     listener = Listener()
     TINY.loss(listener, images, full, shorter, torch.Generator().manual_seed(0))
     empty = (listener.heard[:, 0] == 1) & (listener.heard[:, 1:] == 0).all(dim=1)
@@ -89,7 +91,18 @@ def test_half_of_the_texts_are_full_captions_and_a_tenth_is_empty():
 
 
 def test_captions_of_two_objects_fit_into_a_row():
-    scenes, tokenizer = load_shapes(300, seed=9, objects=(1, 2)), caption_tokenizer()
+    scenes = load_shapes(300, seed=9, objects=(1, 2))
     varied = scenes.varied_captions(torch.Generator().manual_seed(0))
-    rows = tokenizer.encode_batch((*scenes.captions, *varied), LONGEST)
-    assert ((rows == tokenizer.END).sum(dim=1) == 1).all()
+    rows = TOKENIZER.encode_batch((*scenes.captions, *varied), CONTEXT_LENGTH)
+    assert ((rows == TOKENIZER.END).sum(dim=1) == 1).all()
+
+
+def test_the_text_encoder_begins_as_that_of_clip(tmp_path):
+    config = dataclasses.replace(TINY.config, text_width=64)
+    recipe = dataclasses.replace(TINY, text=SHAPES_DIFFUSION.text, text_from="shapes-clip", config=config, decay=0.0)
+    frozen = dataclasses.replace(recipe.optimizer, matrix_lr=0.0, embedding_lr=0.0, head_lr=0.0, vector_lr=0.0)
+    recipe = dataclasses.replace(recipe, optimizer=frozen)
+    checkpoint = Checkpoint(tmp_path / "tiny.run.safetensors")
+    trained = recipe.fit(RunSettings(1, torch.device("cpu"), Process(), checkpoint, progress=False)).model.encoder
+    expected = load("shapes-clip").model.text_encoder.state_dict()
+    assert all(torch.equal(weight, expected[name]) for name, weight in trained.state_dict().items())
