@@ -35,13 +35,15 @@ from genai_tutorial.diffusion import (
 from genai_tutorial.evaluation import caption_accuracy
 from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig, TextToImage, drop_texts
 from genai_tutorial.pretrained import describe_machine
-from genai_tutorial.pretrained.shapes_diffusion import LONGEST, PATH, caption_tokenizer
+from genai_tutorial.pretrained.shapes_clip import CONTEXT_LENGTH, TOKENIZER
+from genai_tutorial.pretrained.shapes_diffusion import PATH
 from genai_tutorial.training import EMA, OptimizerSettings, TensorBatches, build_optimizer, fit, warmup_linear
 
 RESULTS = Path(__file__).parent / "results" / "text_to_image.json"
 BATCH, UNET_STEPS, CAPTIONS, SAMPLER_STEPS, GUIDANCE = 32, 600, 200, 15, 3.0
-TOKENIZER = caption_tokenizer()
-TEXT = TextEncoderConfig(EncoderConfig(width=32, layers=1, heads=4), TOKENIZER.vocab_size, LONGEST, TOKENIZER.END)
+TEXT = TextEncoderConfig(
+    EncoderConfig(width=32, layers=1, heads=4), TOKENIZER.vocab_size, CONTEXT_LENGTH, TOKENIZER.END
+)
 RATES = OptimizerSettings(
     matrix_lr=0.02, kernel_lr=0.02, embedding_lr=0.01, head_lr=0.003, vector_lr=0.003, momentum=0.95
 )
@@ -63,7 +65,7 @@ def learn(settings: UNetConfig | DiTConfig, steps: int) -> tuple[nn.Module, floa
     scenes = load_shapes(8000, seed=0, objects=(1,))
     model = TextToImage(TEXT, settings, seed=0)
     average, generator = EMA(model, 0.99), torch.Generator().manual_seed(0)
-    empty = TOKENIZER.encode_batch([""], LONGEST)[0]
+    empty = TOKENIZER.encode_batch([""], CONTEXT_LENGTH)[0]
 
     def loss(model: nn.Module, images: Tensor, texts: Tensor) -> Tensor:
         texts = drop_texts(texts, 0.1, empty, generator)
@@ -72,7 +74,7 @@ def learn(settings: UNetConfig | DiTConfig, steps: int) -> tuple[nn.Module, floa
     started = time.process_time()
     fit(
         model,
-        TensorBatches((2 * scenes.images - 1, TOKENIZER.encode_batch(scenes.captions, LONGEST)), BATCH, seed=0),
+        TensorBatches((2 * scenes.images - 1, TOKENIZER.encode_batch(scenes.captions, CONTEXT_LENGTH)), BATCH, seed=0),
         loss,
         build_optimizer(model, RATES),
         steps=steps,
@@ -86,7 +88,7 @@ def judge(model: nn.Module) -> dict[str, float]:
     """Draws captions that are as in training, and reads the pictures."""
     captions = load_shapes(CAPTIONS, seed=1, objects=(1,)).captions
     noise = torch.randn(CAPTIONS, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    texts = TOKENIZER.encode_batch(captions, LONGEST)
+    texts = TOKENIZER.encode_batch(captions, CONTEXT_LENGTH)
     denoise = Denoiser(Guided(model, GUIDANCE), PATH, VELOCITY, condition=texts, limit=1.0)
     images = ((final(dpm_solver(denoise, noise, PATH.times(SAMPLER_STEPS))) + 1) / 2).clamp(0, 1)
     return {name: round(share, 3) for name, share in asdict(caption_accuracy(captions, images)).items()}
