@@ -30,6 +30,7 @@ from genai_tutorial.evaluation.likelihood import (
 )
 from genai_tutorial.evaluation.neighbours import CopyCheck, Neighbours, check_copies, nearest_neighbours
 from genai_tutorial.evaluation.precision_recall import PrecisionRecall, precision_recall
+from genai_tutorial.evaluation.psnr import psnr
 from genai_tutorial.evaluation.scene_verifier import Reading, read_scenes
 from genai_tutorial.evaluation.separation import (
     centred_cosines,
@@ -69,6 +70,7 @@ __all__ = [
     "perplexity",
     "precision_recall",
     "previous_token_scores",
+    "psnr",
     "read_digits",
     "read_scenes",
     "repeated_random_tokens",

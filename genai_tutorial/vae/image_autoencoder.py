@@ -44,6 +44,7 @@ class ImageAutoencoder(nn.Module):
 
     Args:
         config: The sizes.
+        seed: Decides the first weights: the same seed gives the same network on every run.
 
     Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, section 3.1 and appendix G,
         https://arxiv.org/abs/2112.10752
@@ -53,11 +54,13 @@ class ImageAutoencoder(nn.Module):
     torch.Size([2, 4, 8, 8])
     """
 
-    def __init__(self, config: ImageAutoencoderConfig):
+    def __init__(self, config: ImageAutoencoderConfig, seed: int = 0):
         super().__init__()
         self.config = config
-        self.encoder = ConvEncoder(config.channels, 2 * config.latent_channels, config.width, config.stages)
-        self.decoder = ConvDecoder(config.channels, config.latent_channels, config.width, config.stages)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.encoder = ConvEncoder(config.channels, 2 * config.latent_channels, config.width, config.stages)
+            self.decoder = ConvDecoder(config.channels, config.latent_channels, config.width, config.stages)
         self.register_buffer("scaling_factor", torch.tensor(1.0))
 
     def encode(self, images: Float[Tensor, "n channels height width"]) -> LatentGaussian:

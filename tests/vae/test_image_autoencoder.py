@@ -23,7 +23,6 @@ def discs(count, seed=0):
 
 
 def trained(kl_weight, steps=120):
-    torch.manual_seed(0)
     model, generator = ImageAutoencoder(SMALL), torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
     images = discs(64)
