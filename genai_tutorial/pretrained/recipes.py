@@ -1,6 +1,13 @@
 """All recipes of the book, by name. Each family has a module of its own beside this one."""
 
-from genai_tutorial.pretrained import digit_classifier, image_diffusion, image_gan, language, shapes_clip
+from genai_tutorial.pretrained import (
+    digit_classifier,
+    image_autoencoder,
+    image_diffusion,
+    image_gan,
+    language,
+    shapes_clip,
+)
 from genai_tutorial.pretrained.recipe import Recipe
 
 RECIPES: tuple[Recipe, ...] = (
@@ -11,6 +18,7 @@ RECIPES: tuple[Recipe, ...] = (
     image_diffusion.LONGER,
     image_gan.MNIST_GAN,
     shapes_clip.SHAPES_CLIP,
+    image_autoencoder.EMOJI_AUTOENCODER,
 )
 """All recipes of the book."""
 
