@@ -10,7 +10,7 @@ from genai_tutorial.diffusion.denoiser import Model
 
 
 def classifier_free_guidance(
-    without: Float[Tensor, "batch *shape"], given: Float[Tensor, "batch *shape"], weight: float
+    without: Float[Tensor, "batch *shape"], given: Float[Tensor, "batch *shape"], weight: float | int
 ) -> Float[Tensor, "batch *shape"]:
     """Go from the prediction without the condition towards the one with it, and with a weight above 1 beyond it.
 
@@ -41,7 +41,7 @@ class Guided:
     """
 
     model: Model
-    weight: float | Callable[[float], float]
+    weight: float | int | Callable[[float], float | int]
     negative: object = None
 
     def __call__(
