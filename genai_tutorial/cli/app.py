@@ -151,6 +151,7 @@ def sample(
     - `genai-tutorial sample shakespeare`
     - `genai-tutorial sample shakespeare --prompt "JULIET:" --temperature 0.5 --tokens 300 --seed 7`
     - `genai-tutorial sample mnist-diffusion --digit 7 --count 20 --steps 50 --guidance 2 --out sevens.png`
+    - `genai-tutorial sample shapes-diffusion --prompt "a small red circle above a blue square" --out scene.png`
     """
     from genai_tutorial.cli.models import sample_model
     from genai_tutorial.pretrained import Wishes

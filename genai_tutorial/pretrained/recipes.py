@@ -7,6 +7,7 @@ from genai_tutorial.pretrained import (
     image_gan,
     language,
     shapes_clip,
+    shapes_diffusion,
 )
 from genai_tutorial.pretrained.recipe import Recipe
 
@@ -18,6 +19,7 @@ RECIPES: tuple[Recipe, ...] = (
     image_diffusion.LONGER,
     image_gan.MNIST_GAN,
     shapes_clip.SHAPES_CLIP,
+    shapes_diffusion.SHAPES_DIFFUSION,
     image_autoencoder.EMOJI_AUTOENCODER,
 )
 """All recipes of the book."""
