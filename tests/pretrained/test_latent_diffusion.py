@@ -118,7 +118,7 @@ def test_latents_of_many_pictures_have_variance_one():
     latents = encode_all(load("emoji-autoencoder"), images, seed=0)
     assert latents.shape == (600, 4, 8, 8)
     assert torch.equal(latents, encode_all(load("emoji-autoencoder"), images, seed=0))
-    assert 0.5 < latents.std() < 2
+    assert abs(latents.std() - 1) < 0.1  # over scenes and emoji together it is 1
 
 
 def test_each_picture_comes_with_one_of_its_captions_and_some_with_none():
