@@ -28,9 +28,9 @@ from genai_tutorial.evaluation import FeatureGaussian, frechet_distance, gaussia
 from genai_tutorial.pretrained import card, describe_machine, load
 from genai_tutorial.pretrained.digit_classifier import split
 from genai_tutorial.pretrained.image_diffusion import PATH
+from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.training import progress_bar
 
-RESULTS = Path(__file__).parent / "results"
 STEPS = {
     "ddim": (2, 3, 5, 10, 20, 50, 1000),
     "ddpm": (2, 3, 5, 10, 20, 50),
@@ -221,8 +221,7 @@ def main() -> None:
     }
     print(json.dumps({"ratios": ratios, "from_own_1000": own, "gaps": gaps}, indent=1))
     if not settings.no_save:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "diffusion_steps.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        keep_record("diffusion_steps", result)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,8 @@ training of each, so small differences mean nothing.
 """
 
 import argparse
-import json
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -35,11 +33,11 @@ from genai_tutorial.diffusion import (
 from genai_tutorial.evaluation import caption_accuracy
 from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig, TextToImage, drop_texts
 from genai_tutorial.pretrained import describe_machine
+from genai_tutorial.pretrained.records import keep_record, record
 from genai_tutorial.pretrained.shapes_clip import CONTEXT_LENGTH, TOKENIZER
 from genai_tutorial.pretrained.shapes_diffusion import PATH
 from genai_tutorial.training import EMA, OptimizerSettings, TensorBatches, build_optimizer, fit, warmup_linear
 
-RESULTS = Path(__file__).parent / "results" / "text_to_image.json"
 BATCH, UNET_STEPS, CAPTIONS, SAMPLER_STEPS, GUIDANCE = 32, 600, 200, 15, 3.0
 TEXT = TextEncoderConfig(
     EncoderConfig(width=32, layers=1, heads=4), TOKENIZER.vocab_size, CONTEXT_LENGTH, TOKENIZER.END
@@ -99,7 +97,7 @@ def main() -> None:
     parser.add_argument("--only", choices=list(RUNS), help="make one run, and keep the results of the others")
     only = parser.parse_args().only
     torch.set_num_threads(1)
-    before = json.loads(RESULTS.read_text("utf8"))["runs"] if only and RESULTS.exists() else {}
+    before = record("text_to_image")["runs"] if only else {}
     budget = operations(UNET) * UNET_STEPS
     runs = {}
     for name, settings in RUNS.items():
@@ -124,7 +122,7 @@ def main() -> None:
         "machine": describe_machine(),
         "runs": runs,
     }
-    RESULTS.write_text(json.dumps(about, indent=2) + "\n", "utf8")
+    keep_record("text_to_image", about)
 
 
 if __name__ == "__main__":
