@@ -13,7 +13,7 @@ from genai_tutorial.diffusion.ddpm import Posterior, ddpm, posterior
 from genai_tutorial.diffusion.denoiser import Denoise, Denoiser, Model
 from genai_tutorial.diffusion.dit import AdaptiveNorm, DiT, DiTBlock, DiTConfig
 from genai_tutorial.diffusion.dpm_solver import dpm_solver
-from genai_tutorial.diffusion.editing import KnownRegion
+from genai_tutorial.diffusion.editing import KnownRegion, partly_noised
 from genai_tutorial.diffusion.flow_matching import StraightPath, flow_euler, flow_heun
 from genai_tutorial.diffusion.guidance import Guided, classifier_free_guidance
 from genai_tutorial.diffusion.loss import diffusion_loss
@@ -82,6 +82,7 @@ __all__ = [
     "heun",
     "karras_times",
     "linear_schedule",
+    "partly_noised",
     "patchify",
     "posterior",
     "scaled_linear_schedule",

@@ -1,5 +1,6 @@
-"""Inpainting: keep a part of an image, and let any sampler draw the rest so that it fits."""
+"""Editing with any sampler: begin with a noised image, or keep a part of it and draw the rest so that it fits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,41 @@ from torch import Tensor
 from genai_tutorial.diffusion.denoiser import Denoise
 from genai_tutorial.diffusion.prediction import Denoised
 from genai_tutorial.diffusion.schedule import Path, Time
+
+
+def partly_noised(
+    path: Path, x0: Float[Tensor, "batch *shape"], noise: Float[Tensor, "batch *shape"], strength: float, steps: int
+) -> tuple[Float[Tensor, "batch *shape"], Sequence[Time]]:
+    """Where image-to-image begins: not with pure noise, but with an image that is noised to some way along the path.
+
+    Args:
+        path: The way into noise.
+        x0: The images, or their latents.
+        noise: Standard normal, of the same shape.
+        strength: How far to go: 1 begins with as much noise as drawing from nothing, near 0 changes hardly anything.
+        steps: How many steps the sampler would take from pure noise; it takes this share of them.
+
+    Returns:
+        The noised images and the times that are left, both for a sampler.
+
+    Raises:
+        ValueError: If the strength is not above 0 and at most 1, or so small that no step is left.
+
+    Source: Meng et al., SDEdit, section 3, https://arxiv.org/abs/2108.01073; the share of steps is diffusers'
+
+    Example:
+        >>> from genai_tutorial.diffusion import linear_schedule
+        >>> x, times = partly_noised(linear_schedule(), torch.ones(1, 2), torch.zeros(1, 2), strength=0.4, steps=5)
+        >>> times
+        [399, 199]
+    """
+    kept = int(steps * strength)
+    if not 0 < strength <= 1 or kept < 1:
+        raise ValueError(
+            f"strength must be above 0 and at most 1, and leave at least one of the {steps} steps; got {strength}."
+        )
+    times = path.times(steps)[steps - kept :]
+    return path.add_noise(x0, noise, times[0]), times
 
 
 @dataclass(frozen=True)

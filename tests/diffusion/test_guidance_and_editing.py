@@ -21,6 +21,7 @@ from genai_tutorial.diffusion import (
     final,
     flow_euler,
     linear_schedule,
+    partly_noised,
 )
 from tests.diffusion.exact import ExactGaussian, normal
 
@@ -142,14 +143,17 @@ def test_known_pixels_are_noised_as_the_path_says():
 def test_image_to_image_begins_on_the_way():
     """A noised image is a start like any other: little noise keeps most of it, much noise forgets it."""
     exact = ExactGaussian(LINEAR, mean=0.0, deviation=1.0)
-    image = torch.full((5000, 1), 2.0, dtype=torch.float64)
-    kept = []
-    for start in (50, 300, 999):
-        noised = LINEAR.add_noise(image, normal(5000, 1), start)
-        kept.append(final(ddim(exact, noised, LINEAR.times(50, start=start))).mean().item())
-    # With unit variance the ODE stands still, so that the mean is what the noise has left of it.
-    expected = [2 * LINEAR.level(start).signal for start in (50, 300, 999)]
+    image, strengths = torch.full((5000, 1), 2.0, dtype=torch.float64), (0.06, 0.3, 1.0)
+    kept, expected = [], []
+    for strength in strengths:
+        noised, times = partly_noised(LINEAR, image, normal(5000, 1), strength, steps=50)
+        assert len(times) == round(50 * strength)
+        kept.append(final(ddim(exact, noised, times)).mean().item())
+        # With unit variance the ODE stands still, so that the mean is what the noise has left of it.
+        expected.append(2 * LINEAR.level(1000 * strength - 1).signal)
     assert kept == pytest.approx(expected, abs=0.06)
+    assert kept[0] > 1.9
+    assert abs(kept[2]) < 0.06
 
 
 def test_bad_input_raises_a_sentence():
@@ -157,3 +161,6 @@ def test_bad_input_raises_a_sentence():
         KnownRegion(ExactGaussian(LINEAR), torch.zeros(3), torch.tensor([True, False]))
     with pytest.raises(ValueError, match="True for some pixels and False for others"):
         KnownRegion(ExactGaussian(LINEAR), torch.zeros(2), torch.tensor([True, True]))
+    for strength in (0.0, 1.1, 0.01):
+        with pytest.raises(ValueError, match="leave at least one of the 50 steps"):
+            partly_noised(LINEAR, torch.zeros(1, 1), torch.zeros(1, 1), strength, steps=50)

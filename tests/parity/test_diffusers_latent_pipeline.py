@@ -1,14 +1,21 @@
-"""Drawing in latents with guidance, and decoding, against diffusers' StableDiffusionPipeline: the same to 1e-5."""
+"""Drawing and redrawing in latents with guidance, and decoding, against Stable Diffusion in diffusers: to 1e-5."""
 
 import pytest
 import torch
 
-from genai_tutorial.diffusion import NOISE, Denoiser, Guided, ddim, final, scaled_linear_schedule
+from genai_tutorial.diffusion import NOISE, Denoiser, Guided, ddim, final, partly_noised, scaled_linear_schedule
 
 pytest.importorskip("diffusers", reason='needs diffusers: pip install "genai_tutorial[images]"')
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
 
 SCALING_FACTOR = 0.7
+PATH = scaled_linear_schedule(1000)
 
 
 @pytest.fixture(scope="module")
@@ -36,24 +43,41 @@ def parts():
     return vae.eval(), unet.eval()
 
 
-def test_pictures_are_those_of_their_pipeline(parts):
-    vae, unet = parts
-    scheduler = DDIMScheduler(
+@pytest.fixture
+def scheduler():
+    return DDIMScheduler(
         1000,
         beta_start=0.00085,
         beta_end=0.012,
         beta_schedule="scaled_linear",
         clip_sample=False,
-        steps_offset=1,  # has no effect here, but the pipeline asks for it
+        steps_offset=1,  # has no effect here, but the pipelines ask for it
         timestep_spacing="trailing",
     )
-    pipeline = StableDiffusionPipeline(vae, None, None, unet, scheduler, None, None, requires_safety_checker=False)
+
+
+WISHED, UNWANTED = torch.randn(2, 2, 5, 12, generator=torch.Generator().manual_seed(1))
+
+
+def pictures(parts, x, times):
+    """What our sampler makes of noisy latents, decoded."""
+    vae, unet = parts
+
+    def model(x, t, condition):
+        return unet(x, t, condition).sample
+
+    denoise = Denoiser(Guided(model, 3.0, UNWANTED), PATH, NOISE, condition=WISHED)
+    with torch.no_grad():
+        return ((vae.decode(final(ddim(denoise, x, times)) / SCALING_FACTOR).sample + 1) / 2).clamp(0, 1)
+
+
+def test_pictures_are_those_of_their_pipeline(parts, scheduler):
+    pipeline = StableDiffusionPipeline(*whole(parts, scheduler), requires_safety_checker=False)
     pipeline.set_progress_bar_config(disable=True)
-    wished, unwanted = torch.randn(2, 2, 5, 12, generator=torch.Generator().manual_seed(1))
     noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(2))
     theirs = pipeline(
-        prompt_embeds=wished,
-        negative_prompt_embeds=unwanted,
+        prompt_embeds=WISHED,
+        negative_prompt_embeds=UNWANTED,
         latents=noise,
         num_inference_steps=5,
         guidance_scale=3.0,
@@ -61,13 +85,31 @@ def test_pictures_are_those_of_their_pipeline(parts):
         width=16,
         output_type="pt",
     ).images
-
-    def model(x, t, condition):
-        return unet(x, t, condition).sample
-
-    denoise = Denoiser(Guided(model, 3.0, unwanted), scaled_linear_schedule(1000), NOISE, condition=wished)
-    latents = final(ddim(denoise, noise, denoise.path.times(5)))
-    with torch.no_grad():
-        ours = ((vae.decode(latents / SCALING_FACTOR).sample + 1) / 2).clamp(0, 1)
     assert theirs.std() > 0.01
-    assert torch.allclose(ours, theirs, atol=1e-5)
+    assert torch.allclose(pictures(parts, noise, PATH.times(5)), theirs, atol=1e-5)
+
+
+def test_image_to_image_is_that_of_their_pipeline(parts, scheduler):
+    pipeline = StableDiffusionImg2ImgPipeline(*whole(parts, scheduler), requires_safety_checker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    theirs = pipeline(
+        prompt_embeds=WISHED,
+        negative_prompt_embeds=UNWANTED,
+        image=latents,  # four channels are taken for latents
+        strength=0.7,
+        num_inference_steps=8,
+        guidance_scale=3.0,
+        generator=torch.Generator().manual_seed(4),
+        output_type="pt",
+    ).images
+    noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(4))
+    x, times = partly_noised(PATH, latents, noise, strength=0.7, steps=8)
+    assert theirs.std() > 0.01
+    assert torch.allclose(pictures(parts, x, times), theirs, atol=1e-5)
+
+
+def whole(parts, scheduler):
+    """What their pipelines are made of, without text encoder, filter and image encoder."""
+    vae, unet = parts
+    return vae, None, None, unet, scheduler, None, None
