@@ -1,6 +1,6 @@
 """The block: attention, then feed-forward, each reading a normalised copy and adding to what is there."""
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genai_tutorial.transformer.cache import LayerCache
@@ -49,11 +49,20 @@ class DecoderBlock(nn.Module):
         self.feed_forward = make_feed_forward(config)
 
     def forward(
-        self, x: Float[Tensor, "batch position width"], past: LayerCache | None = None
+        self,
+        x: Float[Tensor, "batch position width"],
+        past: LayerCache | None = None,
+        mask: Bool[Tensor, "batch 1 position position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Adds to each vector what the two layers have to say; `past` holds what this layer knows of earlier tokens."""
-        x = x + self.attention(self.attention_mix(self.attention_norm(x), past), past)
-        return x + self.feed_forward(self.feed_forward_mix(self.feed_forward_norm(x), past))
+        """Adds to each vector what the two layers have to say.
+
+        Args:
+            x: The vectors.
+            past: Holds what this layer knows of earlier tokens.
+            mask: True where a position may see another, on top of what is hidden anyway.
+        """
+        x = x + self.attention(self.attention_mix(self.attention_norm(x), past, mask), past, mask=mask)
+        return x + self.feed_forward(self.feed_forward_mix(self.feed_forward_norm(x), past, mask))
 
 
 def make_feed_forward(config: DecoderConfig) -> nn.Module:

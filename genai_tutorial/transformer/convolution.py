@@ -1,11 +1,12 @@
 """The short convolution: each position reads its nearest neighbours directly, without asking attention."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_tutorial.transformer.cache import LayerCache
+from genai_tutorial.transformer.masks import sees_back
 
 
 class ShortConvolution(nn.Module):
@@ -27,14 +28,25 @@ class ShortConvolution(nn.Module):
         self.weight = nn.Parameter(torch.zeros(neighbours, width))
 
     def forward(
-        self, x: Float[Tensor, "batch position width"], past: LayerCache | None = None
+        self,
+        x: Float[Tensor, "batch position width"],
+        past: LayerCache | None = None,
+        mask: Bool[Tensor, "batch 1 position position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Returns each vector plus its weighted neighbours; before the first position there are zeros."""
+        """Returns each vector plus its weighted neighbours; before the first position there are zeros.
+
+        Args:
+            x: The vectors.
+            past: Holds what came before `x`.
+            mask: True where a position may see another; zeros stand for neighbours that it may not see.
+        """
         neighbours, length = len(self.weight), x.shape[1]
         text = functional.pad(x, (0, 0, neighbours, 0)) if past is None else past.preceded(self, x, neighbours)
         mixed = x
         for distance, weight in enumerate(self.weight, start=1):
             earlier = text[:, neighbours - distance :][:, :length]
+            if mask is not None:
+                earlier = earlier * sees_back(mask, distance)[..., None]
             mixed = mixed + earlier * weight
         return mixed
 
@@ -43,7 +55,10 @@ class NoConvolution(nn.Module):
     """Leaves the vectors as they are."""
 
     def forward(
-        self, x: Float[Tensor, "batch position width"], past: LayerCache | None = None
+        self,
+        x: Float[Tensor, "batch position width"],
+        past: LayerCache | None = None,
+        mask: Bool[Tensor, "batch 1 position position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
         """Returns `x`."""
         return x

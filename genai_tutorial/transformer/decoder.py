@@ -3,13 +3,14 @@
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_tutorial.transformer.block import DecoderBlock
 from genai_tutorial.transformer.cache import KVCache
 from genai_tutorial.transformer.config import DecoderConfig
+from genai_tutorial.transformer.masks import document_mask, document_positions
 from genai_tutorial.transformer.ngrams import NGramEmbedding
 from genai_tutorial.transformer.norms import make_norm
 from genai_tutorial.transformer.positions import LearnedPositions, SinusoidalPositions
@@ -61,6 +62,7 @@ class DecoderLM(nn.Module):
         ids: Int[Tensor, "batch position"],
         cache: KVCache | None = None,
         lengths: Int[Tensor, "batch"] | None = None,
+        documents: Int[Tensor, "batch position"] | None = None,
     ) -> Float[Tensor, "batch position vocab"]:
         """Returns the scores (logits) of every token that could come next, after each position.
 
@@ -69,25 +71,39 @@ class DecoderLM(nn.Module):
             cache: What was read before; it takes up `ids` too, and nothing is recorded for gradients.
             lengths: Where shorter rows are filled up at the end, how many tokens of each are text. What comes out at
                 the filling means nothing.
+            documents: Where several texts lie in a row, one after the other, the number of the text that each token
+                belongs to: a token sees its own text only, and its position counts from there. Not with a cache.
 
         Raises:
-            ValueError: If the sequence is longer than the context or the room in the cache, or a token is not in the
-                vocabulary.
+            ValueError: If the sequence is longer than the context or the room in the cache, a token is not in the
+                vocabulary, or there are both documents and a cache.
         """
-        return self.logits(self.read(ids, cache, lengths))
+        return self.logits(self.read(ids, cache, lengths, documents))
 
     def read(
         self,
         ids: Int[Tensor, "batch position"],
         cache: KVCache | None = None,
         lengths: Int[Tensor, "batch"] | None = None,
+        documents: Int[Tensor, "batch position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
         """Returns what the last block leaves at each position; the arguments are those of `forward`."""
         if cache is not None:
+            if documents is not None:
+                raise ValueError("A cache holds one text a row: give documents without a cache.")
             return self._read_on(ids, cache, lengths)
+        if documents is not None:
+            return self._read_packed(ids, documents)
         x = self._embed(ids)
         for block in self.blocks:
             x = block(x)
+        return x
+
+    def _read_packed(self, ids: Tensor, documents: Tensor) -> Float[Tensor, "batch position width"]:
+        mask = document_mask(documents)
+        x = self._embed(ids, positions=document_positions(documents), mask=mask)
+        for block in self.blocks:
+            x = block(x, mask=mask)
         return x
 
     @torch.no_grad()
@@ -133,7 +149,11 @@ class DecoderLM(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def _embed(
-        self, ids: Tensor, cache: KVCache | None = None, positions: Tensor | None = None
+        self,
+        ids: Tensor,
+        cache: KVCache | None = None,
+        positions: Tensor | None = None,
+        mask: Bool[Tensor, "batch 1 position position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
         if ids.shape[1] > self.config.context_length:
             raise ValueError(
@@ -148,7 +168,7 @@ class DecoderLM(nn.Module):
                 f"got values from {ids.min()} to {ids.max()}. Was the text encoded with another tokenizer?"
             ) from error
         if self.ngram_embedding is not None:
-            x = x + self.ngram_embedding(ids, None if cache is None else cache.previous(2))
+            x = x + self.ngram_embedding(ids, None if cache is None else cache.previous(2), mask)
         return x if self.position_embedding is None else self.position_embedding(x, positions)
 
 

@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
+from torch.nn import functional
 
 
 def causal_mask(length: int, device: torch.device | None = None) -> Bool[Tensor, "query key"]:
@@ -48,6 +49,41 @@ def padding_mask(lengths: Int[Tensor, "batch"], length: int) -> Bool[Tensor, "ba
             [ True,  True,  True]])
     """
     return (torch.arange(length, device=lengths.device) < lengths[:, None])[:, None, None]
+
+
+def document_mask(documents: Int[Tensor, "batch position"]) -> Bool[Tensor, "batch 1 position position"]:
+    """Lets tokens see those of their own text only, where several texts lie in one row.
+
+    Args:
+        documents: The number of the text that each token belongs to.
+
+    >>> document_mask(torch.tensor([[5, 5, 6]])).flatten(0, 2)
+    tensor([[ True,  True, False],
+            [ True,  True, False],
+            [False, False,  True]])
+    """
+    return (documents[:, :, None] == documents[:, None, :])[:, None]
+
+
+def document_positions(documents: Int[Tensor, "batch position"]) -> Int[Tensor, "batch position"]:
+    """Counts the tokens of each text from 0, where several texts lie in one row, one after the other.
+
+    >>> document_positions(torch.tensor([[5, 5, 5, 6, 6]]))
+    tensor([[0, 1, 2, 0, 1]])
+    """
+    places = torch.arange(documents.shape[1], device=documents.device)
+    starts = functional.pad(documents[:, 1:] != documents[:, :-1], (1, 0))
+    return places - (places * starts).cummax(dim=1).values
+
+
+def sees_back(mask: Bool[Tensor, "batch 1 position position"], distance: int) -> Bool[Tensor, "batch position"]:
+    """Says whether each position may see the one so far before it; False where there is none.
+
+    >>> sees_back(document_mask(torch.tensor([[5, 5, 6]])), distance=1)
+    tensor([[False,  True, False]])
+    """
+    seen = mask[:, 0].diagonal(-distance, -2, -1)
+    return functional.pad(seen, (distance, 0))[:, : mask.shape[-1]]
 
 
 def may_see(

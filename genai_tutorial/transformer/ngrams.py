@@ -5,9 +5,11 @@ the network starts from what such a model knows. Looking up costs no multiplicat
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
+
+from genai_tutorial.transformer.masks import sees_back
 
 MULTIPLIER, MODULUS = 2_654_435_761, 4_294_967_291  # a prime near 2^32/golden ratio; the largest prime below 2^32
 
@@ -38,20 +40,29 @@ class NGramEmbedding(nn.Module):
         self.project = nn.Linear(pair_features + triple_features, width, bias=False)
 
     def forward(
-        self, ids: Int[Tensor, "batch position"], before: Int[Tensor, "batch 2"] | None = None
+        self,
+        ids: Int[Tensor, "batch position"],
+        before: Int[Tensor, "batch 2"] | None = None,
+        mask: Bool[Tensor, "batch 1 position position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
         """Returns for each position the vector of what ends there.
 
         Args:
             ids: The tokens.
             before: The two in front of them; None where the text begins.
+            mask: True where a position may see another; a token that it may not see counts as number 0.
         """
         text = ids if before is None else torch.cat((before, ids), dim=1)
-        rows = [self.row(text, int(order))[:, -ids.shape[1] :] for order in self.tables]
+        rows = [self.row(text, int(order), mask)[:, -ids.shape[1] :] for order in self.tables]
         found = [table(row) for table, row in zip(self.tables.values(), rows, strict=True)]
         return self.project(torch.cat(found, dim=-1))
 
-    def row(self, ids: Int[Tensor, "batch position"], order: int) -> Int[Tensor, "batch position"]:
+    def row(
+        self,
+        ids: Int[Tensor, "batch position"],
+        order: int,
+        mask: Bool[Tensor, "batch 1 position position"] | None = None,
+    ) -> Int[Tensor, "batch position"]:
         """Returns the row of the n-gram of this order that ends at each position.
 
         >>> embedding = NGramEmbedding(vocab_size=10, width=4, pair_features=2, triple_features=2, rows=100)
@@ -61,6 +72,8 @@ class NGramEmbedding(nn.Module):
         number = ids
         for distance in range(1, order):
             earlier = functional.pad(ids, (distance, 0))[:, : ids.shape[1]]
+            if mask is not None:
+                earlier = earlier * sees_back(mask, distance)
             number = number + earlier * self.vocab_size**distance
         rows = self.tables[str(order)].num_embeddings
         if rows == self.vocab_size**order:

@@ -1,0 +1,200 @@
+"""LoRA: fine-tuning that leaves the model's matrices as they are and learns small ones beside them.
+
+    y = W x + (alpha / rank) · B A x        A: rank x inputs,  B: outputs x rank
+
+B begins at zero, so the model begins as it was. Afterwards the product can be added to W, and costs nothing.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_tutorial.training import load_checkpoint, save_checkpoint
+
+FORMAT = "genai_tutorial LoRA 1"
+
+
+@dataclass(frozen=True)
+class LoRAConfig:
+    """How large the added matrices are, and where they stand.
+
+    Attributes:
+        rank: The number of features between the two.
+        alpha: Their product is multiplied by alpha / rank, so that another rank needs no other learning rate.
+        targets: The linear layers that get them, by the end of their names: "query" for those of all blocks,
+            "feed_forward.output" for one of two layers with the same last name.
+
+    Raises:
+        ValueError: If a number is not positive, or there are no targets.
+    """
+
+    rank: int = 8
+    alpha: float | int = 16
+    targets: tuple[str, ...] = ("query", "value")
+
+    def __post_init__(self):
+        if self.rank < 1:
+            raise ValueError(f"rank must be at least 1, got {self.rank}.")
+        if not self.alpha > 0:
+            raise ValueError(f"alpha must be above 0, got {self.alpha}.")
+        if not self.targets:
+            raise ValueError("targets must name at least one linear layer, such as 'query'.")
+
+
+class LoRALinear(nn.Module):
+    """A frozen linear layer with a small trained one beside it.
+
+    Args:
+        base: The layer; its weights no longer get gradients.
+        rank: The number of features between the two small matrices.
+        alpha: Their product is multiplied by alpha / rank.
+        generator: Where the first weights come from; None for torch's global one.
+
+    Source: Hu et al., LoRA, equation 3, https://arxiv.org/abs/2106.09685
+    """
+
+    def __init__(self, base: nn.Linear, rank: int, alpha: float | int, generator: torch.Generator | None = None):
+        super().__init__()
+        self.base, self.scale = base.requires_grad_(False), alpha / rank
+        weight = base.weight
+        self.down = nn.Parameter(weight.new_empty(rank, base.in_features))
+        self.up = nn.Parameter(weight.new_zeros(base.out_features, rank))
+        bound = 1 / math.sqrt(base.in_features)  # as nn.Linear draws its own
+        nn.init.uniform_(self.down, -bound, bound, generator=generator)
+        self.merged, self.on = False, True
+
+    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
+        """Returns what the base says, and what was learned on top of it."""
+        y = self.base(x)
+        if self.merged or not self.on:
+            return y
+        return y + self.scale * functional.linear(functional.linear(x, self.down), self.up)
+
+    @torch.no_grad()
+    def difference(self) -> Float[Tensor, "out in"]:
+        """Returns what the small matrices add to the base's weights."""
+        return self.scale * self.up @ self.down
+
+
+def add_lora(model: nn.Module, config: LoRAConfig, generator: torch.Generator | None = None) -> None:
+    """Freezes a model, and puts new small matrices beside the linear layers that the config names.
+
+    Raises:
+        ValueError: If a target names no linear layer of the model, or the model has LoRA already.
+    """
+    if any(lora_layers(model)):
+        raise ValueError("The model has LoRA already: fold_lora makes plain layers of it.")
+    linears = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    chosen = {target: [name for name in linears if f".{name}".endswith(f".{target}")] for target in config.targets}
+    for target, names in chosen.items():
+        if not names:
+            known = sorted({name.rpartition(".")[2] for name in linears})
+            raise ValueError(f"The model has no linear layer {target!r}; it has {', '.join(known) or 'none'}.")
+    model.requires_grad_(False)
+    for name in linears:  # in the order of the model, whatever that of the targets
+        if any(name in names for names in chosen.values()):
+            model.set_submodule(name, LoRALinear(linears[name], config.rank, config.alpha, generator))
+
+
+def lora_layers(model: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
+    """Yields the layers that LoRA trains, with their names."""
+    return ((name, module) for name, module in model.named_modules() if isinstance(module, LoRALinear))
+
+
+@torch.no_grad()
+def merge_lora(model: nn.Module) -> None:
+    """Adds what was learned to the frozen weights, so that the model is as fast as without LoRA; see `unmerge_lora`."""
+    for _, layer in lora_layers(model):
+        if not layer.merged:
+            layer.base.weight += layer.difference()
+            layer.merged = True
+
+
+@torch.no_grad()
+def unmerge_lora(model: nn.Module) -> None:
+    """Takes what was learned out of the frozen weights again, so that it can be trained on; equal but for rounding."""
+    for _, layer in lora_layers(model):
+        if layer.merged:
+            layer.base.weight -= layer.difference()
+            layer.merged = False
+
+
+def fold_lora(model: nn.Module) -> None:
+    """Merges, and puts plain layers back: a model as before `add_lora`, with other weights. It stays frozen."""
+    merge_lora(model)
+    for name, layer in list(lora_layers(model)):
+        model.set_submodule(name, layer.base)
+
+
+@contextmanager
+def without_lora(model: nn.Module) -> Iterator[None]:
+    """Switches LoRA off inside a `with`: the model before fine-tuning, which is the reference that PPO and DPO need.
+
+    Raises:
+        ValueError: If the model is merged.
+    """
+    layers = [layer for _, layer in lora_layers(model)]
+    if any(layer.merged for layer in layers):
+        raise ValueError("A merged model cannot be switched off: call unmerge_lora first.")
+    for layer in layers:
+        layer.on = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.on = True
+
+
+def trained_parameter_count(model: nn.Module) -> int:
+    """Returns how many numbers training adjusts; `DecoderLM.parameter_count` counts the frozen ones too."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def save_lora(path: Path | str, model: nn.Module) -> None:
+    """Writes the small matrices alone, as safetensors; the file appears whole or not at all.
+
+    Raises:
+        ValueError: If the model has no LoRA.
+    """
+    layers = {name: {"scale": layer.scale, "down": layer.down, "up": layer.up} for name, layer in lora_layers(model)}
+    if not layers:
+        raise ValueError("The model has no LoRA to save: call add_lora first.")
+    save_checkpoint(path, {"format": FORMAT, "layers": layers})
+
+
+def load_lora(path: Path | str, model: nn.Module) -> None:
+    """Puts what `save_lora` wrote beside the layers of the same names, and freezes the rest of the model.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not from `save_lora`, the layers do not fit, or the model has LoRA already.
+    """
+    state = load_checkpoint(path)
+    if state.get("format") != FORMAT:
+        raise ValueError(f"{Path(path).name} is not from save_lora.")
+    if any(lora_layers(model)):
+        raise ValueError("The model has LoRA already: load into a plain one.")
+    linears = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    for name, saved in state["layers"].items():  # look at all before the first is changed
+        needed = (saved["up"].shape[0], saved["down"].shape[1])
+        found = tuple(linears[name].weight.shape) if name in linears else None
+        if found != needed:
+            raise ValueError(
+                f"{Path(path).name} is from another model: it needs a linear layer {name!r} of {needed[1]} inputs and "
+                f"{needed[0]} outputs, and here " + ("there is none." if found is None else f"it is {found[::-1]}.")
+            )
+    model.requires_grad_(False)
+    for name, saved in state["layers"].items():
+        rank = len(saved["down"])
+        layer = LoRALinear(linears[name], rank, saved["scale"] * rank)
+        with torch.no_grad():
+            layer.down.copy_(saved["down"])
+            layer.up.copy_(saved["up"])
+        model.set_submodule(name, layer)

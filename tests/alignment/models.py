@@ -1,0 +1,54 @@
+"""Small models with weights that are not zero anywhere, so that nothing is equal by chance."""
+
+import torch
+from torch import nn
+
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+END = 1  # the token that ends an answer
+
+LLAMA = DecoderConfig.llama(
+    vocab_size=13, context_length=24, width=16, layers=2, heads=4, key_value_heads=2, feed_forward_width=24
+)
+GPT2 = DecoderConfig.gpt2(vocab_size=13, context_length=24, width=16, layers=2, heads=4)
+MODERN = DecoderConfig(
+    vocab_size=13, context_length=24, width=16, layers=2, heads=4, pair_features=4, triple_features=4
+)
+CONFIGS = {
+    "Llama": LLAMA,
+    "GPT-2": GPT2,
+    "modern, with n-grams": MODERN,
+    "sinusoidal": DecoderConfig(13, 24, 16, 2, 4, positions="sinusoidal"),
+    "ALiBi": DecoderConfig(13, 24, 16, 2, 4, positions="alibi", neighbours=0),
+    "no positions": DecoderConfig(13, 24, 16, 2, 4, positions="none"),
+    "a window": DecoderConfig(13, 24, 16, 2, 4, sliding_window=3),
+    "experts": DecoderConfig(13, 24, 16, 2, 4, experts=4),
+}
+
+
+def model_of(config=MODERN, seed=0):
+    model = DecoderLM(config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def random_ids(*shape, seed=0, vocab=13):
+    return torch.randint(2, vocab, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def normal(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+class Table(nn.Module):
+    """Gives the same scores whatever the tokens: the scores themselves are what is learned."""
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores = nn.Parameter(scores.clone())
+
+    def forward(self, ids, documents=None):
+        return self.scores.expand(*ids.shape, -1)

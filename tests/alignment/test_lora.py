@@ -1,0 +1,203 @@
+import copy
+import math
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from genai_tutorial.alignment import (
+    LoRAConfig,
+    LoRALinear,
+    add_lora,
+    fold_lora,
+    load_lora,
+    lora_layers,
+    merge_lora,
+    save_lora,
+    supervised_loss,
+    trained_parameter_count,
+    unmerge_lora,
+    without_lora,
+)
+from genai_tutorial.training import build_optimizer, fit, save_checkpoint
+from tests.alignment.models import CONFIGS, LLAMA, model_of, normal, random_ids
+
+EVERYWHERE = LoRAConfig(rank=3, alpha=6, targets=("query", "key", "value", "output", "widen"))
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def learned(model, config=EVERYWHERE, seed=0):
+    """The model with adapters that are no longer at their start."""
+    add_lora(model, config, seeded(seed))
+    with torch.no_grad():
+        for number, (_, layer) in enumerate(lora_layers(model)):
+            layer.up.copy_(0.3 * normal(*layer.up.shape, seed=number))
+    return model
+
+
+def test_it_adds_the_product_of_two_small_matrices():
+    base = nn.Linear(5, 4)
+    layer = LoRALinear(base, rank=2, alpha=6, generator=seeded())
+    with torch.no_grad():
+        layer.up.copy_(normal(4, 2))
+    x = normal(3, 5, seed=1)
+    by_hand = x @ base.weight.T + base.bias + 3 * (x @ (layer.up @ layer.down).T)
+    torch.testing.assert_close(layer(x), by_hand)
+    assert torch.linalg.matrix_rank(layer.difference()) == 2
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_it_begins_as_the_model_was(config):
+    model, ids = model_of(config), random_ids(2, 8)
+    before = model(ids)
+    add_lora(model, EVERYWHERE, seeded())
+    assert torch.equal(model(ids), before)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_merged_equals_unmerged(config, seed):
+    model, ids = learned(model_of(config, seed), seed=seed).double(), random_ids(2, 8)
+    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    beside = model(ids)
+    with without_lora(model):
+        assert (model(ids) - beside).abs().max() > 0.1  # it does something
+    merge_lora(model)
+    merge_lora(model)  # a second time changes nothing
+    torch.testing.assert_close(model(ids), beside, atol=1e-10, rtol=0)
+    unmerge_lora(model)
+    unmerge_lora(model)
+    torch.testing.assert_close(model.state_dict(), weights, atol=1e-12, rtol=0)
+    torch.testing.assert_close(model(ids), beside, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_in_32_bits_merging_and_unmerging_costs_less_than_a_millionth(seed):
+    layer = LoRALinear(nn.Linear(64, 32), rank=4, alpha=8, generator=seeded(seed))
+    with torch.no_grad():
+        layer.up.copy_(0.1 * normal(32, 4, seed=seed))
+        layer.base.weight.copy_(normal(32, 64, seed=seed + 1) / 8)
+    before, x = layer.base.weight.clone(), normal(10, 64, seed=seed + 2) / 8
+    beside = layer(x)
+    merge_lora(layer)
+    torch.testing.assert_close(layer(x), beside, atol=1e-6, rtol=0)
+    unmerge_lora(layer)
+    torch.testing.assert_close(layer.base.weight, before, atol=1e-6, rtol=0)
+
+
+def test_folding_leaves_a_plain_model():
+    plain = model_of(LLAMA)
+    model, ids = learned(copy.deepcopy(plain)), random_ids(2, 8)
+    beside = model(ids)
+    fold_lora(model)
+    assert not list(lora_layers(model))
+    assert model.state_dict().keys() == plain.state_dict().keys()
+    torch.testing.assert_close(model(ids), beside, atol=1e-5, rtol=1e-5)
+
+
+def test_training_moves_the_small_matrices_and_nothing_else():
+    model, ids = model_of(LLAMA), random_ids(2, 8)
+    frozen = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    add_lora(model, LoRAConfig(rank=2, targets=("query", "value")), seeded())
+    batch = (ids, torch.ones_like(ids, dtype=torch.bool))
+    history = fit(model, [batch] * 30, supervised_loss, build_optimizer(model), steps=30, progress=False)
+    assert history.losses[-1] < history.losses[0] - 0.1
+    for _, layer in lora_layers(model):
+        assert layer.up.any()
+    fold_free = {name.replace(".base", ""): tensor for name, tensor in model.state_dict().items()}
+    for name, tensor in frozen.items():
+        assert torch.equal(fold_free[name], tensor), name
+
+
+def test_what_is_trained_can_be_counted_by_hand():
+    model = model_of(LLAMA)
+    everything = trained_parameter_count(model)
+    assert everything == model.parameter_count()
+    add_lora(model, LoRAConfig(rank=3, targets=("query", "value")), seeded())
+    # Two layers; a query maps 16 to 16 features, a value 16 to 8 (two heads of four serve four).
+    assert trained_parameter_count(model) == 2 * (3 * (16 + 16) + 3 * (16 + 8))
+    assert model.parameter_count() == everything + trained_parameter_count(model)
+
+
+def test_targets_are_the_ends_of_names():
+    model = model_of(LLAMA)
+    add_lora(model, LoRAConfig(targets=("feed_forward.output",)))
+    assert [name for name, _ in lora_layers(model)] == [f"blocks.{n}.feed_forward.output" for n in range(2)]
+    model = model_of(LLAMA)
+    add_lora(model, LoRAConfig(targets=("output", "head")))
+    assert [name.rpartition(".")[2] for name, _ in lora_layers(model)] == ["output"] * 4 + ["head"]
+
+
+def test_first_weights_are_those_of_a_linear_layer_and_repeat_with_the_seed():
+    layers = [LoRALinear(nn.Linear(400, 8), 16, 16, seeded(3)) for _ in range(2)]
+    assert torch.equal(layers[0].down, layers[1].down)
+    bound = 1 / math.sqrt(400)
+    assert layers[0].down.abs().max() <= bound
+    assert layers[0].down.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)  # a uniform distribution's
+    assert not layers[0].up.any()
+
+
+def test_switched_off_it_is_the_model_before_and_comes_back_even_after_an_error():
+    model, ids = learned(model_of(LLAMA)), random_ids(2, 8)
+    after = model(ids)
+    with without_lora(model):
+        assert torch.equal(model(ids), model_of(LLAMA)(ids))
+    assert torch.equal(model(ids), after)
+    with pytest.raises(KeyError), without_lora(model):
+        raise KeyError
+    assert torch.equal(model(ids), after)
+    merge_lora(model)
+    with pytest.raises(ValueError, match="unmerge_lora first"), without_lora(model):
+        pass
+
+
+def test_the_file_holds_the_small_matrices_only_and_brings_them_back(tmp_path):
+    path, ids = tmp_path / "lora.safetensors", random_ids(2, 8)
+    model = learned(model_of(LLAMA))
+    save_lora(path, model)
+    with safe_open(path, "pt") as file:
+        numbers = sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118
+    assert numbers == trained_parameter_count(model)
+    other = model_of(LLAMA)
+    load_lora(path, other)
+    assert torch.equal(other(ids), model(ids))
+    assert trained_parameter_count(other) == numbers
+    assert [file.name for file in tmp_path.iterdir()] == ["lora.safetensors"]
+
+
+def test_a_file_is_refused_by_another_model_which_stays_as_it_was(tmp_path):
+    path = tmp_path / "lora.safetensors"
+    save_lora(path, learned(model_of(LLAMA)))
+    wider = model_of(CONFIGS["GPT-2"])  # its keys have as many heads as its queries
+    with pytest.raises(ValueError, match="another model: it needs a linear layer"):
+        load_lora(path, wider)
+    assert not list(lora_layers(wider))
+    assert trained_parameter_count(wider) == wider.parameter_count()
+    with pytest.raises(ValueError, match="has LoRA already"):
+        load_lora(path, learned(model_of(LLAMA)))
+    save_checkpoint(path, {"step": 1})
+    with pytest.raises(ValueError, match="not from save_lora"):
+        load_lora(path, model_of(LLAMA))
+
+
+def test_wrong_settings_are_refused():
+    for settings, message in [
+        ({"rank": 0}, "rank must be at least 1"),
+        ({"alpha": 0}, "alpha must be above 0"),
+        ({"targets": ()}, "at least one linear layer"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            LoRAConfig(**settings)
+    model = model_of(LLAMA)
+    with pytest.raises(ValueError, match=r"no linear layer 'q_proj'; it has .*query"):
+        add_lora(model, LoRAConfig(targets=("query", "q_proj")))
+    assert trained_parameter_count(model) == model.parameter_count()  # nothing was begun
+    with pytest.raises(ValueError, match="no LoRA to save"):
+        save_lora("lora.safetensors", model)
+    add_lora(model, EVERYWHERE)
+    with pytest.raises(ValueError, match="has LoRA already"):
+        add_lora(model, EVERYWHERE)

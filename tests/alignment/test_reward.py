@@ -1,0 +1,136 @@
+import math
+
+import pytest
+import torch
+
+from genai_tutorial.alignment import (
+    ScalarModel,
+    preference_losses,
+    preference_probability,
+    preference_report,
+    reward_loss,
+)
+from genai_tutorial.evaluation import expected_calibration_error
+from genai_tutorial.training import AdamW, fit
+from tests.alignment.models import CONFIGS, LLAMA, model_of, normal, random_ids
+
+
+def with_opinions(config=LLAMA, seed=0):
+    model = ScalarModel(model_of(config, seed))
+    with torch.no_grad():
+        model.head.weight.copy_(normal(*model.head.weight.shape, seed=seed))
+    return model
+
+
+def test_at_first_it_has_no_opinion():
+    assert not ScalarModel(model_of(LLAMA))(random_ids(2, 5)).any()
+
+
+def test_it_learns_on_a_copy():
+    decoder = model_of(LLAMA)
+    decoder.requires_grad_(False)  # as a reference model is
+    before = {name: tensor.clone() for name, tensor in decoder.state_dict().items()}
+    model = with_opinions()
+    optimizer = AdamW(model.parameters(), lr=0.01)
+    model(random_ids(2, 5)).sum().backward()
+    optimizer.step()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    torch.testing.assert_close(decoder.state_dict(), before, atol=0, rtol=0)
+    assert decoder.head is not None
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_the_score_is_read_at_the_last_token_whatever_comes_after(config):
+    model, ids = with_opinions(config), random_ids(3, 9)
+    lengths = torch.tensor([4, 9, 1])
+    scores = model.score(ids, lengths)
+    for row, length, score in zip(ids, lengths, scores, strict=True):
+        torch.testing.assert_close(score, model(row[None, :length])[0, -1], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("lengths", [[0, 1], [1, 6]])
+def test_lengths_out_of_range_are_refused(lengths):
+    with pytest.raises(ValueError, match="lengths must be from 1 to 5"):
+        with_opinions().score(random_ids(2, 5), torch.tensor(lengths))
+
+
+def test_preferences_are_bradleys_and_terrys():
+    rewards = normal(6)
+    for a in rewards.tolist():
+        for b in rewards.tolist():
+            found = float(preference_probability(torch.tensor(a), torch.tensor(b)))
+            # Strengths exp(a) and exp(b): each wins in proportion to its strength.
+            assert found == pytest.approx(math.exp(a) / (math.exp(a) + math.exp(b)), abs=1e-6)
+
+
+def test_the_loss_knows_differences_only_and_never_overflows():
+    a, b = normal(20), normal(20, seed=1)
+    torch.testing.assert_close(preference_losses(a + 7, b + 7), preference_losses(a, b))
+    torch.testing.assert_close(preference_losses(a, b).neg().exp(), preference_probability(a, b))
+    assert preference_losses(torch.tensor(-1000.0), torch.tensor(0.0)) == 1000
+
+
+def test_a_pairs_gradient_is_the_probability_of_the_mistake():
+    chosen, rejected = normal(5).requires_grad_(), normal(5, seed=1).requires_grad_()
+    preference_losses(chosen, rejected).sum().backward()
+    mistake = preference_probability(rejected.detach(), chosen.detach())
+    torch.testing.assert_close(chosen.grad, -mistake)
+    torch.testing.assert_close(rejected.grad, mistake)
+
+
+def test_from_comparisons_alone_it_finds_how_much_better_each_answer_is():
+    # Raters prefer i to j with the probability of rewards 0, 1, 2. Shown all comparisons in these proportions, the
+    # model finds the differences, though nobody ever said a number.
+    gold, count = torch.tensor([0.0, 1.0, 2.0]), 100
+    answers = torch.tensor([[2, 3], [2, 4], [2, 5]])
+    chosen, rejected = [], []
+    for i, j in [(0, 1), (0, 2), (1, 2)]:
+        wins = round(count * float(preference_probability(gold[i], gold[j])))
+        chosen += [i] * wins + [j] * (count - wins)
+        rejected += [j] * wins + [i] * (count - wins)
+    model, lengths = ScalarModel(model_of(LLAMA)), torch.full((len(chosen),), 2)
+    batch = (answers[chosen], lengths, answers[rejected], lengths)
+    fit(model, [batch] * 60, reward_loss, AdamW(model.parameters(), lr=0.01),
+        steps=60, schedule=lambda step: 1 - step / 60, progress=False)  # fmt: skip
+    found = model.score(answers, torch.full((3,), 2)).detach()
+    torch.testing.assert_close(found - found[0], gold, atol=0.03, rtol=0)
+
+
+def test_the_report_counts_by_hand():
+    report = preference_report(torch.tensor([2.0, 0.0, 1.0, 1.0]), torch.tensor([1.0, 2.0, 1.0, 0.0]), bins=2)
+    assert report.accuracy == (1 + 0 + 0.5 + 1) / 4
+    sure = [1 / (1 + math.exp(-difference)) for difference in (1, 2, 0, 1)]
+    assert report.loss == pytest.approx(-sum(map(math.log, (sure[0], 1 - sure[1], sure[2], sure[3]))) / 4)
+    assert report.counts.tolist() == [3, 1]  # 1/2 to 3/4: the first, the tie, the last; above: the second
+    assert report.confidence.tolist() == pytest.approx([(sure[0] + sure[2] + sure[3]) / 3, sure[1]])
+    assert report.observed.tolist() == pytest.approx([2.5 / 3, 0])
+    error = (3 * abs((sure[0] + sure[2] + sure[3]) / 3 - 2.5 / 3) + sure[1]) / 4
+    assert report.calibration_error == pytest.approx(error)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_calibration_error_is_that_of_the_evaluation_room(seed):
+    chosen, rejected = 2 * normal(200, seed=seed), 2 * normal(200, seed=seed + 10)
+    probability = preference_probability(chosen, rejected)
+    sure, right = probability.maximum(1 - probability), chosen > rejected
+    # Ten bins from 0 to 1 there are five from 1/2 to 1 here.
+    theirs = expected_calibration_error(sure, right, bins=10)
+    assert preference_report(chosen, rejected, bins=5).calibration_error == pytest.approx(theirs, abs=1e-6)
+
+
+def test_the_true_rewards_are_calibrated_and_threefold_ones_are_too_sure():
+    generator = torch.Generator().manual_seed(2)
+    a, b = normal(20_000), normal(20_000, seed=1)
+    wins = torch.rand(20_000, generator=generator) < preference_probability(a, b)
+    chosen, rejected = torch.where(wins, a, b), torch.where(wins, b, a)
+    honest = preference_report(chosen, rejected)
+    boastful = preference_report(3 * chosen, 3 * rejected)
+    assert honest.calibration_error < 0.01
+    assert boastful.calibration_error > 0.1
+    assert boastful.accuracy == honest.accuracy  # accuracy does not see it
+    assert boastful.loss > honest.loss + 0.1  # the loss does
+
+
+def test_an_empty_report_is_refused():
+    with pytest.raises(ValueError, match="at least one comparison"):
+        preference_report(torch.empty(0), torch.empty(0))
