@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
     """
     path = Path(path)
     tensors: dict[str, Tensor] = {}
-    tree = _pack(state, "", tensors)
+    tree = pack(state, "", tensors, _copy)
     header = {"format": FORMAT, "tree": json.dumps(tree), "digest": _digest(tensors)}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -72,7 +73,7 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
         raise ValueError(f"{path.name} is not a training checkpoint of this package (format {header.get('format')!r}).")
     if header.get("digest") != _digest(tensors):
         raise ValueError(damaged)
-    return _unpack(json.loads(header["tree"]), tensors)
+    return unpack(json.loads(header["tree"]), tensors)
 
 
 def random_state() -> dict[str, Any]:
@@ -95,21 +96,37 @@ def set_random_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
-def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """Returns `value` as JSON can hold it, and puts its tensors into `tensors` under names like model.head.weight."""
+def pack(value: Any, name: str, tensors: dict[str, Tensor], hold: Callable[[Tensor], Tensor]) -> Any:
+    """Returns `value` as JSON can hold it, and puts its tensors into `tensors` under names like model.head.weight.
+
+    Args:
+        value: Nested dicts, lists and tuples of tensors, numbers and strings.
+        name: What the names of its tensors begin with.
+        tensors: Takes up the tensors.
+        hold: What is put there for a tensor: itself, or a copy.
+
+    Raises:
+        TypeError: If the state holds something that is none of these.
+    """
     if isinstance(value, Tensor):
-        # A copy, because safetensors refuses two tensors that share memory.
-        tensors[name] = value.detach().to("cpu", copy=True).contiguous()
+        tensors[name] = hold(value.detach())
         return {"kind": "tensor", "name": name}
     if isinstance(value, dict):
-        items = [[_plain(key, name), _pack(item, f"{name}.{key}".lstrip("."), tensors)] for key, item in value.items()]
+        items = [
+            [_plain(key, name), pack(item, f"{name}.{key}".lstrip("."), tensors, hold)] for key, item in value.items()
+        ]
         return {"kind": "dict", "items": items}
     if isinstance(value, (list, tuple)):
         if all(isinstance(item, (int, float, str)) for item in value):
             return {"kind": type(value).__name__, "plain": list(value)}
-        items = [_pack(item, f"{name}.{position}".lstrip("."), tensors) for position, item in enumerate(value)]
+        items = [pack(item, f"{name}.{position}".lstrip("."), tensors, hold) for position, item in enumerate(value)]
         return {"kind": type(value).__name__, "items": items}
     return _plain(value, name)
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    # A copy, because safetensors refuses two tensors that share memory.
+    return tensor.to("cpu", copy=True).contiguous()
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -121,14 +138,15 @@ def _plain(value: Any, name: str) -> Any:
     )
 
 
-def _unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
+def unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
+    """Puts together again what `pack` took apart."""
     if not isinstance(tree, dict):
         return tree
     if tree["kind"] == "tensor":
         return tensors[tree["name"]]
     if tree["kind"] == "dict":
-        return {key: _unpack(item, tensors) for key, item in tree["items"]}
-    items = tree["plain"] if "plain" in tree else [_unpack(item, tensors) for item in tree["items"]]
+        return {key: unpack(item, tensors) for key, item in tree["items"]}
+    items = tree["plain"] if "plain" in tree else [unpack(item, tensors) for item in tree["items"]]
     return tuple(items) if tree["kind"] == "tuple" else items
 
 

@@ -2,9 +2,9 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
-Decay = Literal["cosine", "linear", "none"]
+Decay = Literal["cosine", "linear", "sqrt", "none"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Schedule:
     Attributes:
         steps: How many steps the run has.
         warmup_steps: How many of them the rise takes; it starts above zero, so that the first step counts.
-        decay: `cosine`, `linear`, or `none` to stay at 1.
+        decay: `cosine`, `linear`, `sqrt` for 1 - sqrt(x), which falls fast at first, or `none` to stay at 1.
         decay_steps: How many steps the fall takes; None means all that follow the warm-up.
         final: The factor that the fall ends at.
         anneal_steps: How many steps at the very end go from there to zero in a straight line, faster than before.
@@ -46,8 +46,8 @@ class Schedule:
                 f"anneal_steps must be from 0 to what the warm-up leaves ({self.steps - self.warmup_steps}), "
                 f"got {self.anneal_steps}."
             )
-        if self.decay not in ("cosine", "linear", "none"):
-            raise ValueError(f"decay must be cosine, linear or none; got {self.decay!r}.")
+        if self.decay not in get_args(Decay):
+            raise ValueError(f"decay must be one of {', '.join(get_args(Decay))}; got {self.decay!r}.")
         left = self.steps - self.warmup_steps - self.anneal_steps
         if self.decay_steps is not None and not 1 <= self.decay_steps <= left:
             raise ValueError(
@@ -85,7 +85,13 @@ class Schedule:
         if self.decay == "none" or decay_steps == 0:
             return 1.0
         progress = min(max((step - (end - decay_steps)) / decay_steps, 0.0), 1.0)
-        remaining = 1 - progress if self.decay == "linear" else (1 + math.cos(math.pi * progress)) / 2
+        match self.decay:
+            case "linear":
+                remaining = 1 - progress
+            case "sqrt":
+                remaining = 1 - math.sqrt(progress)
+            case "cosine":
+                remaining = (1 + math.cos(math.pi * progress)) / 2
         return self.final + (1 - self.final) * remaining
 
 
@@ -110,3 +116,21 @@ def warmup_linear(steps: int, warmup_steps: int, decay_steps: int | None = None,
     0.75
     """
     return Schedule(steps, warmup_steps, "linear", decay_steps, final)
+
+
+def warmup_stable_decay(
+    steps: int, warmup_steps: int, decay_steps: int, decay: Decay = "sqrt", final: float = 0.0
+) -> Schedule:
+    """A straight rise, a long plateau, and a short fall: a run can be stopped anywhere by falling from there.
+
+    The plateau is the same whatever the number of steps, so that runs of several lengths share it: from a checkpoint
+    on it, each needs only its own fall. A cosine has to know its end from the first step on.
+
+    Source: Hu et al., MiniCPM, section 4, https://arxiv.org/abs/2404.06395; the fall by 1 - sqrt is that of Hägele et
+        al., section 4, https://arxiv.org/abs/2405.18392
+
+    >>> schedule = warmup_stable_decay(steps=100, warmup_steps=10, decay_steps=20)
+    >>> [schedule(step) for step in (10, 80, 85, 100)]
+    [1.0, 1.0, 0.5, 0.0]
+    """
+    return Schedule(steps, warmup_steps, decay, decay_steps, final)

@@ -46,12 +46,13 @@ def make(dropout=True, rank=0, world_size=1):
     return model, batches, noise
 
 
-def run(path=None, *, steps=STEPS, every=5, seconds_per_step=0.0, resume=True):
+def run(path=None, *, steps=STEPS, every=5, seconds_per_step=0.0, resume=True, on_step=lambda: None):
     """Trains to the end, or goes on from the checkpoint to the end."""
     model, batches, noise = make()
 
     def loss_fn(model, inputs, targets):
         time.sleep(seconds_per_step)
+        on_step()
         strength = torch.rand((), generator=noise)  # a random source of the loss's own
         return next_token_loss(model(inputs), targets) + 0.01 * strength
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from genai_tutorial.training import Schedule, warmup_cosine, warmup_linear
+from genai_tutorial.training import Schedule, warmup_cosine, warmup_linear, warmup_stable_decay
 
 
 def test_warmup_cosine_has_the_values_of_its_formula():
@@ -28,7 +28,7 @@ def test_no_decay_stays_at_one_after_the_warm_up():
     assert [Schedule(steps=5, warmup_steps=2, decay="none")(step) for step in range(5)] == [0.5, 1.0, 1.0, 1.0, 1.0]
 
 
-@pytest.mark.parametrize("decay", ["linear", "cosine", "none"])
+@pytest.mark.parametrize("decay", ["linear", "cosine", "sqrt", "none"])
 def test_annealing_goes_from_where_the_decay_ended_to_zero(decay):
     whole = Schedule(steps=80, warmup_steps=5, decay=decay, final=0.5)
     annealed = Schedule(steps=100, warmup_steps=5, decay=decay, final=0.5, anneal_steps=20)
@@ -62,3 +62,12 @@ def test_settings_that_do_not_fit_are_refused(settings, message):
 def test_an_unknown_decay_is_refused():
     with pytest.raises((ValueError, TypeError), match="square"):  # the shape checker speaks first where it is on
         Schedule(steps=5, decay="square")
+
+
+def test_runs_of_several_lengths_share_the_plateau_and_each_has_its_own_fall():
+    short, long = (warmup_stable_decay(steps, warmup_steps=5, decay_steps=steps // 5) for steps in (50, 100))
+    assert [short(step) for step in range(41)] == [long(step) for step in range(41)]
+    assert {long(step) for step in range(5, 81)} == {1.0}
+    assert [long(step) for step in (80, 85, 96, 100)] == pytest.approx([1, 1 - 0.25**0.5, 1 - 0.8**0.5, 0])
+    cosines = [warmup_cosine(steps, 5) for steps in (50, 100)]
+    assert cosines[0](20) < cosines[1](20) - 0.1, "a cosine must know its end from the beginning"

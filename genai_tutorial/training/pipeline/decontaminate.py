@@ -1,0 +1,87 @@
+"""Decontamination: no text that will be tested on may be trained on."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Gram = tuple[str, ...]
+
+_WORD = re.compile(r"\w+")
+
+
+def word_grams(text: str, length: int = 13) -> set[Gram]:
+    """Returns all runs of `length` words, without regard to capitals and punctuation.
+
+    Raises:
+        ValueError: If `length` is less than 1.
+
+    >>> sorted(word_grams("To be, or not", length=3))
+    [('be', 'or', 'not'), ('to', 'be', 'or')]
+    """
+    if length < 1:
+        raise ValueError(f"length must be at least 1 word, got {length}.")
+    words = [word.lower() for word in _WORD.findall(text)]
+    return {tuple(words[start : start + length]) for start in range(len(words) - length + 1)}
+
+
+def seen_share(held_out: str, training: Iterable[str], length: int = 13) -> float:
+    """Returns the share of a held-out text's word grams that stand in the training texts, from 0 to 1.
+
+    A test that has leaked measures memory, not understanding: look at this number before you trust a low loss.
+
+    >>> seen_share("the cat sat on the mat", ["Here the cat sat on a mat."], length=3)
+    0.5
+    """
+    wanted = word_grams(held_out, length)
+    if not wanted:
+        return 0.0
+    return len(wanted & set().union(*(word_grams(text, length) for text in training))) / len(wanted)
+
+
+@dataclass(frozen=True)
+class Decontaminator:
+    """Cuts out of training documents what stands in a held-out text too; the defaults are GPT-3's.
+
+    Attributes:
+        grams: The runs of words that must not be trained on: `held_out_grams`.
+        length: How many words they have.
+        margin: How many characters on either side go with them.
+        shortest: Pieces with fewer characters go.
+        most_pieces: A document that falls into more pieces goes as a whole.
+
+    Source: Brown et al., Language Models are Few-Shot Learners, appendix C, https://arxiv.org/abs/2005.14165
+
+    >>> guard = Decontaminator(held_out_grams(["it was a bright cold day"], 4), length=4, margin=3, shortest=5)
+    >>> guard.clean("I looked out. It was a bright morning. Then I slept.")
+    ['I looked ou', 'rning. Then I slept.']
+    """
+
+    grams: frozenset[Gram]
+    length: int = 13
+    margin: int = 200
+    shortest: int = 200
+    most_pieces: int = 10
+
+    def __post_init__(self):
+        if wrong := next((gram for gram in self.grams if len(gram) != self.length), None):
+            raise ValueError(f"All grams must have {self.length} words (length), got {' '.join(wrong)!r}.")
+
+    def clean(self, text: str) -> list[str]:
+        """Returns what is left of a document: itself, nothing, or the pieces between the cuts."""
+        places = [match.span() for match in _WORD.finditer(text)]
+        words = [text[start:end].lower() for start, end in places]
+        pieces, begin, found = [], 0, False
+        for first in range(len(words) - self.length + 1):
+            if tuple(words[first : first + self.length]) in self.grams:
+                found = True
+                pieces.append(text[begin : max(begin, places[first][0] - self.margin)])
+                begin = min(len(text), places[first + self.length - 1][1] + self.margin)
+        if not found:
+            return [text]
+        pieces = [piece for piece in [*pieces, text[begin:]] if piece]  # cuts that overlap leave nothing between them
+        return [piece for piece in pieces if len(piece) >= self.shortest] if len(pieces) <= self.most_pieces else []
+
+
+def held_out_grams(texts: Iterable[str], length: int = 13) -> frozenset[Gram]:
+    """Collects the word grams of held-out texts; a text with fewer words than `length` has none and is not guarded."""
+    return frozenset().union(*(word_grams(text, length) for text in texts))

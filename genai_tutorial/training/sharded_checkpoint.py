@@ -1,0 +1,155 @@
+"""Checkpoints of models that are split over several processes: each writes its part, any number of them read it.
+
+A checkpoint is a folder of safetensors files and one JSON text, and like the single file it holds no code. (The
+standard format of `torch.distributed.checkpoint` has a pickle in it; its format for safetensors has none.)
+"""
+
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, distributed
+
+from genai_tutorial.training.checkpoint import pack, unpack
+from genai_tutorial.training.distributed import is_first_process
+from genai_tutorial.training.optimizers import CombinedOptimizer
+
+FORMAT = "genai_tutorial sharded checkpoint 1"
+STATE = "state.json"
+
+
+def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
+    """Writes a run's state into `folder/step-N`, where N is `state["step"]`; all processes call this together.
+
+    The folder of this step appears whole or not at all, and then those of earlier steps go: so a process killed at any
+    moment leaves one checkpoint that is complete.
+
+    Args:
+        folder: Holds the steps of one run.
+        state: Nested dicts, lists and tuples of tensors, numbers and strings. Of a tensor that is split up, each
+            process writes what it has; of others, one process writes its own.
+
+    Raises:
+        TypeError: If the state holds something that is none of these.
+    """
+    from torch.distributed import checkpoint as dcp
+
+    folder = Path(folder)
+    tensors: dict[str, Tensor] = {}
+    tree = pack(state, "", tensors, _itself)
+    final = folder / _name(state["step"])
+    temporary = final.with_name(f"{final.name}.tmp")
+    if is_first_process():
+        shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed while it saved
+        temporary.mkdir(parents=True)
+    _wait_for_all()
+    writer = dcp.HuggingFaceStorageWriter(str(temporary), save_distributed=True)
+    with _quiet_alone():
+        dcp.save(tensors, storage_writer=writer)
+    if is_first_process():
+        with open(temporary / STATE, "w", encoding="utf-8") as file:
+            json.dump({"format": FORMAT, "tree": tree}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(temporary, final)
+        for step in _steps(folder):
+            if step != state["step"]:
+                shutil.rmtree(folder / _name(step))
+    _wait_for_all()
+
+
+def load_sharded(folder: Path | str, state: dict[str, Any]) -> dict[str, Any]:
+    """Reads the newest step of a folder; all processes call this together, as many as there are now.
+
+    Args:
+        folder: What `save_sharded` has written to.
+        state: The same state of a run that is about to begin. Its tensors say how each is split up now, and are
+            overwritten.
+
+    Returns:
+        The state as it was saved, with the tensors of `state`.
+
+    Raises:
+        FileNotFoundError: If there is nothing to read.
+        ValueError: If a file is damaged, or the state is that of another run.
+    """
+    from torch.distributed import checkpoint as dcp
+
+    step = latest_step(folder)
+    if step is None:
+        raise FileNotFoundError(f"There is no checkpoint in {folder}.")
+    path = Path(folder) / _name(step)
+    tensors: dict[str, Tensor] = {}
+    pack(state, "", tensors, _itself)
+    try:
+        content = json.loads((path / STATE).read_text(encoding="utf-8"))
+        reader = dcp.HuggingFaceStorageReader(str(path))
+        saved = reader.read_metadata().state_dict_metadata
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ValueError(f"{path} is damaged: delete it and train again, or restore it from a copy.") from error
+    if content.get("format") != FORMAT:
+        raise ValueError(f"{path} is not a sharded checkpoint of this package (format {content.get('format')!r}).")
+    if different := saved.keys() ^ tensors.keys():
+        raise ValueError(f"{path} is from another run: only one of the two has {sorted(different)[0]!r}.")
+    for name, tensor in tensors.items():
+        if saved[name].size != tensor.shape:
+            raise ValueError(
+                f"{path} is from another run: {name!r} has the shape {tuple(saved[name].size)} there, and "
+                f"{tuple(tensor.shape)} here."
+            )
+    with _quiet_alone():
+        dcp.load(tensors, storage_reader=reader)
+    return unpack(content["tree"], tensors)
+
+
+def latest_step(folder: Path | str) -> int | None:
+    """Returns the newest step that a folder holds, or None."""
+    return max(_steps(Path(folder)), default=None)
+
+
+@torch.no_grad()
+def start_optimizer(optimizer: torch.optim.Optimizer | CombinedOptimizer) -> None:
+    """Makes a new optimiser set up what it remembers, by a step that goes nowhere, so that it can be read in."""
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    optimizer.zero_grad()
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+
+
+def _name(step: int) -> str:
+    return f"step-{step:09d}"
+
+
+def _steps(folder: Path) -> list[int]:
+    names = [path.name.removeprefix("step-") for path in folder.glob("step-*")]
+    return [int(name) for name in names if name.isdecimal()]
+
+
+def _itself(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+@contextmanager
+def _quiet_alone() -> Iterator[None]:
+    """Without other processes, torch warns that there are none."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.distributed is disabled, unavailable or uninitialized")
+        yield
+
+
+def _wait_for_all() -> None:
+    if distributed.is_initialized():
+        distributed.barrier()

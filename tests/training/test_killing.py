@@ -1,0 +1,39 @@
+"""Kill -9 at random moments, many times: a run that goes on from its checkpoint ends with the same bits."""
+
+import contextlib
+import random
+import time
+
+import torch
+
+from genai_tutorial.training import load_checkpoint
+from tests.training import processes, runs
+
+KILLS = 10
+
+
+def test_ten_kills_at_any_moment_change_no_bit(tmp_path):
+    model, history = runs.run()
+    moments, kills, finished, steps_at_kills = random.Random(0), 0, 0, set()
+    while kills < KILLS or finished == 0:
+        path = tmp_path / f"{finished}.safetensors"
+        while not path.with_suffix(".result").exists():
+            steps, sender = processes.CONTEXT.Pipe(duplex=False)
+            process = processes.start_alone(processes.train_alone, path, sender)
+            sender.close()
+            if kills < KILLS:  # some steps later, and then at any moment: in a step, or while a file is written
+                with contextlib.suppress(EOFError):  # the run was nearly done
+                    for _ in range(moments.randint(1, 6)):
+                        steps.recv()
+                time.sleep(moments.uniform(0, 0.02))
+                process.kill()
+            process.join()
+            if process.exitcode == -9:
+                kills += 1
+                steps_at_kills.add(load_checkpoint(path)["step"] if path.exists() else 0)
+        finished += 1
+        result = torch.load(path.with_suffix(".result"))
+        assert result["losses"] == history.losses
+        assert all(map(torch.equal, result["weights"], model.parameters()))
+        assert load_checkpoint(path)["step"] == runs.STEPS
+    assert len(steps_at_kills) > 3, "the kills should fall into different steps"

@@ -1,0 +1,106 @@
+"""Scaling laws: constants that are known are found again, and small runs foretell a large one."""
+
+import re
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.optimize import curve_fit, minimize_scalar
+
+from genai_tutorial.training import PowerLaw, compute_optimal, fit_power_law, tokens_to_reach
+
+CHINCHILLA = PowerLaw(1.69, (406.4, 410.7), (0.34, 0.28))
+SIZES = np.geomspace(1e7, 1e9, 6)
+RUNS = np.array(list(product(SIZES, np.geomspace(1e9, 1e11, 4))))
+BY_SIZE = PowerLaw(2.0, (30.0,), (0.25,))
+
+
+def _constants(law):
+    return [law.floor, *law.factors, *law.exponents]
+
+
+@pytest.mark.parametrize("law", [CHINCHILLA, PowerLaw(0.5, (50.0, 2000.0), (0.2, 0.45))])
+def test_five_known_constants_are_found_again(law):
+    found = fit_power_law(RUNS, law(RUNS))
+    assert _constants(found) == pytest.approx(_constants(law), rel=1e-3)
+
+
+@pytest.mark.parametrize("exponent", [0.1, 0.25, 0.8])
+def test_three_known_constants_are_found_again(exponent):
+    law = PowerLaw(2.0, (3 * SIZES[0] ** exponent,), (exponent,))
+    found = fit_power_law(SIZES[:, None], law(SIZES[:, None]))
+    assert _constants(found) == pytest.approx(_constants(law), rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_small_noisy_runs_foretell_a_large_one(seed):
+    # A half per cent is what another seed does to a loss.
+    noise = np.exp(np.random.default_rng(seed).normal(0, 0.005, len(RUNS)))
+    found = fit_power_law(RUNS, CHINCHILLA(RUNS) * noise)
+    large = [1e10, 2e11]  # ten times as large, on twice the text
+    assert found(large) == pytest.approx(CHINCHILLA(large), rel=0.02)
+    straight_line = np.polyfit(np.log(RUNS[:, 0]), np.log(CHINCHILLA(RUNS) * noise), 1)
+    wrong = np.exp(np.polyval(straight_line, np.log(large[0])))
+    assert abs(wrong / CHINCHILLA(large) - 1) > 3 * abs(found(large) / CHINCHILLA(large) - 1)
+
+
+@pytest.mark.parametrize("spoilt", [0, 11, 23])
+def test_one_spoilt_run_does_not_bend_the_law(spoilt):
+    losses = CHINCHILLA(RUNS)
+    losses[spoilt] *= 1.3
+    assert _constants(fit_power_law(RUNS, losses)) == pytest.approx(_constants(CHINCHILLA), rel=0.03)
+    least_squares = fit_power_law(RUNS, losses, delta=10.0)
+    assert _constants(least_squares) != pytest.approx(_constants(CHINCHILLA), rel=0.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_without_the_straight_part_it_is_least_squares(seed):
+    points = SIZES[:, None]
+    losses = BY_SIZE(points) * np.exp(np.random.default_rng(seed).normal(0, 0.003, len(SIZES)))
+    ours = fit_power_law(points, losses, delta=10.0)
+
+    def log_loss(size, floor, at_middle, exponent):
+        return np.log(floor + at_middle * (size / 1e8) ** -exponent)
+
+    theirs, _ = curve_fit(log_loss, SIZES, np.log(losses), p0=[2.0, 0.3, 0.25], xtol=1e-12, ftol=1e-12)
+    assert [ours.floor, ours.factors[0] * 1e8 ** -ours.exponents[0], ours.exponents[0]] == pytest.approx(
+        theirs.tolist(), rel=1e-3
+    )
+
+
+@pytest.mark.parametrize("flops", [1e18, 1e21, 5.88e23])
+def test_the_optimum_is_the_lowest_point_on_its_curve_of_equal_compute(flops):
+    best = compute_optimal(CHINCHILLA, flops)
+    assert 6 * best.parameters * best.tokens == pytest.approx(flops)
+    searched = minimize_scalar(
+        lambda size: CHINCHILLA([np.exp(size), flops / 6 / np.exp(size)]),
+        bounds=(np.log(1e5), np.log(1e13)), method="bounded", options={"xatol": 1e-9},
+    )  # fmt: skip
+    assert best.parameters == pytest.approx(np.exp(searched.x), rel=1e-3)
+
+
+def test_an_over_trained_model_reaches_the_loss_of_the_optimal_one_with_more_compute():
+    best = compute_optimal(CHINCHILLA, 1e21)
+    loss = float(CHINCHILLA([best.parameters, best.tokens]))
+    costs = []
+    for share in (2.0, 1.0, 0.5, 0.25):
+        size = share * best.parameters
+        tokens = tokens_to_reach(CHINCHILLA, loss, size)
+        assert CHINCHILLA([size, tokens]) == pytest.approx(loss)
+        costs.append(6 * size * tokens)
+    assert costs[1] == pytest.approx(1e21)
+    assert costs[0] > costs[1] < costs[2] < costs[3]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: fit_power_law(RUNS[:5], CHINCHILLA(RUNS[:5])), "5 unknowns needs more than 5 runs, got 5"),
+        (lambda: fit_power_law(RUNS, CHINCHILLA(RUNS) * 0), "must be above 0"),
+        (lambda: compute_optimal(BY_SIZE, 1e20), "two scales, parameters and tokens; it has 1"),
+        (lambda: tokens_to_reach(CHINCHILLA, 1.8, 1e8), "1e+08 parameters never reaches a loss of 1.8"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(call, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        call()

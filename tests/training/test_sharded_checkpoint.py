@@ -1,0 +1,115 @@
+"""Sharded checkpoints in one process: what is saved is what is loaded, and a foreign or damaged folder says so."""
+
+import pytest
+import torch
+from torch import nn
+
+from genai_tutorial.training import (
+    Checkpoint,
+    OptimizerSettings,
+    build_optimizer,
+    fit,
+    latest_step,
+    load_sharded,
+    save_sharded,
+)
+from genai_tutorial.training.sharded_checkpoint import start_optimizer
+from tests.training import runs
+
+
+def _state(step=3, rows=5):
+    return {"step": step, "weight": torch.arange(rows * 2.0).reshape(rows, 2), "rate": 0.1, "more": [torch.tensor(4)]}
+
+
+def _empty(rows=5):
+    return {"step": 0, "weight": torch.zeros(rows, 2), "rate": 0.0, "more": [torch.tensor(0)]}
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path):
+    save_sharded(tmp_path / "run", _state())
+    loaded = load_sharded(tmp_path / "run", _empty())
+    assert (loaded["step"], loaded["rate"], loaded["more"]) == (3, 0.1, [torch.tensor(4)])
+    assert torch.equal(loaded["weight"], _state()["weight"])
+
+
+def test_only_the_newest_step_stays(tmp_path):
+    assert latest_step(tmp_path) is None
+    for step in (3, 20, 100):
+        save_sharded(tmp_path, _state(step))
+    assert latest_step(tmp_path) == 100
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000100"]
+
+
+def test_a_kill_in_the_middle_of_saving_leaves_the_step_before(tmp_path):
+    save_sharded(tmp_path, _state(3))
+    with pytest.raises(TypeError, match="state has a set"):
+        save_sharded(tmp_path, _state(6) | {"state": {1}})
+    half = tmp_path / "step-000000006.tmp"  # what a killed process leaves
+    half.mkdir()
+    (half / "rest.safetensors").write_bytes(b"half")
+    assert load_sharded(tmp_path, _empty())["step"] == 3
+    save_sharded(tmp_path, _state(6))
+    assert load_sharded(tmp_path, _empty())["step"] == 6
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000006"]
+
+
+def test_damaged_and_foreign_checkpoints_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no checkpoint in"):
+        load_sharded(tmp_path, _empty())
+    save_sharded(tmp_path, _state())
+    with pytest.raises(ValueError, match=r"'weight' has the shape \(5, 2\) there, and \(4, 2\) here"):
+        load_sharded(tmp_path, _empty(rows=4))
+    with pytest.raises(ValueError, match="only one of the two has 'bias'"):
+        load_sharded(tmp_path, _empty() | {"bias": torch.zeros(1)})
+    (shard,) = (tmp_path / "step-000000003").glob("*.safetensors")
+    content = shard.read_bytes()
+    for length in (0, 20, len(content) - 1):
+        shard.write_bytes(content[:length])
+        with pytest.raises(ValueError, match="step-000000003 is damaged"):
+            load_sharded(tmp_path, _empty())
+    shard.write_bytes(content)
+    (tmp_path / "step-000000003" / "state.json").write_text('{"format": "other"}')
+    with pytest.raises(ValueError, match="not a sharded checkpoint of this package"):
+        load_sharded(tmp_path, _empty())
+
+
+@pytest.mark.parametrize(
+    "optimizer_of", [build_optimizer, lambda model: torch.optim.AdamW(model.parameters(), lr=0.01)]
+)
+def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, optimizer_of):
+    def run(folder, steps):
+        model, batches, _ = runs.make(dropout=False)
+        history = fit(
+            model, batches, lambda model, x, y: nn.functional.cross_entropy(model(x).flatten(0, 1), y.flatten()),
+            optimizer_of(model), steps=steps, checkpoint=Checkpoint(folder, every=4, sharded=True), progress=False,
+        )  # fmt: skip
+        return runs.fingerprint(model), history.losses
+
+    whole = run(tmp_path / "whole", 12)
+    run(tmp_path / "parts", 7)
+    assert run(tmp_path / "parts", 12) == whole
+
+
+def test_setting_up_an_optimiser_moves_nothing():
+    model, _, _ = runs.make(dropout=False)
+    before, optimizer = runs.fingerprint(model), build_optimizer(model, OptimizerSettings(weight_decay=0.1))
+    rates = [group["lr"] for group in optimizer.param_groups]
+    start_optimizer(optimizer)
+    assert runs.fingerprint(model) == before
+    assert [group["lr"] for group in optimizer.param_groups] == rates
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert optimizer.state_dict()["optimizers"][0]["state"], "there is something to read into"
+
+
+def test_a_split_model_must_be_saved_in_parts(tmp_path):
+    model, batches, _ = runs.make(dropout=False)
+    model.set_requires_gradient_sync = None  # what tells that a model is split
+    with pytest.raises(ValueError, match=r"only a part of this model: save it with Checkpoint\(..., sharded=True\)"):
+        fit(
+            model,
+            batches,
+            torch.mean,
+            build_optimizer(model),
+            steps=1,
+            checkpoint=Checkpoint(tmp_path / "run.safetensors"),
+        )
