@@ -16,6 +16,7 @@ from genai_tutorial.diffusion.dpm_solver import dpm_solver
 from genai_tutorial.diffusion.editing import KnownRegion, partly_noised
 from genai_tutorial.diffusion.flow_matching import StraightPath, flow_euler, flow_heun
 from genai_tutorial.diffusion.guidance import Guided, classifier_free_guidance
+from genai_tutorial.diffusion.likelihood import ode_log_prob
 from genai_tutorial.diffusion.loss import diffusion_loss
 from genai_tutorial.diffusion.patches import grid_positions, patchify, unpatchify
 from genai_tutorial.diffusion.prediction import FLOW, IMAGE, NOISE, VELOCITY, Denoised, Prediction
@@ -82,6 +83,7 @@ __all__ = [
     "heun",
     "karras_times",
     "linear_schedule",
+    "ode_log_prob",
     "partly_noised",
     "patchify",
     "posterior",

@@ -2,10 +2,12 @@
 
 from genai_tutorial.pretrained import (
     digit_classifier,
+    families,
     image_autoencoder,
     image_diffusion,
     image_gan,
     language,
+    latent_diffusion,
     shapes_clip,
     shapes_diffusion,
 )
@@ -21,6 +23,9 @@ RECIPES: tuple[Recipe, ...] = (
     shapes_clip.SHAPES_CLIP,
     shapes_diffusion.SHAPES_DIFFUSION,
     image_autoencoder.EMOJI_AUTOENCODER,
+    latent_diffusion.SHAPES_LATENT,
+    latent_diffusion.EMOJI_LATENT,
+    *families.FAMILIES,
 )
 """All recipes of the book."""
 

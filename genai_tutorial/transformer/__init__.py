@@ -10,11 +10,18 @@ from genai_tutorial.transformer.convolution import ShortConvolution
 from genai_tutorial.transformer.counting import Counts, count
 from genai_tutorial.transformer.decoder import DecoderLM, next_token_loss
 from genai_tutorial.transformer.feed_forward import FeedForward
-from genai_tutorial.transformer.masks import causal_mask, padding_mask, sliding_window_mask
+from genai_tutorial.transformer.masks import (
+    causal_mask,
+    document_mask,
+    document_positions,
+    padding_mask,
+    sliding_window_mask,
+)
 from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts, routings
 from genai_tutorial.transformer.multi_head import MultiHeadAttention
 from genai_tutorial.transformer.ngrams import NGramEmbedding
 from genai_tutorial.transformer.norms import RMSNorm
+from genai_tutorial.transformer.pixels import PixelConfig, PixelTransformer
 from genai_tutorial.transformer.positions import LearnedPositions, SinusoidalPositions
 from genai_tutorial.transformer.rotary import RotaryEmbedding, rotary_frequencies
 from genai_tutorial.transformer.rotary_scaling import Llama3Scaling, YarnScaling
@@ -45,6 +52,8 @@ __all__ = [
     "ModelShape",
     "MultiHeadAttention",
     "NGramEmbedding",
+    "PixelConfig",
+    "PixelTransformer",
     "RMSNorm",
     "RotaryEmbedding",
     "Router",
@@ -60,6 +69,8 @@ __all__ = [
     "causal_mask",
     "cooccurrence_counts",
     "count",
+    "document_mask",
+    "document_positions",
     "expert_usage",
     "fused_attention",
     "load_balancing_loss",
