@@ -40,7 +40,7 @@ def gradient_noise(
 ) -> GradientNoise:
     """Compares the gradient of each batch with the gradients of its parts.
 
-    A gradient over B examples has the expected squared length |G|^2 + noise / B, so that two batch sizes give two
+    A gradient over B examples has the expected squared length signal + noise / B, so that two batch sizes give two
     equations for the two unknowns. Both are averaged over all batches; the model's gradients are left empty.
 
     Args:
