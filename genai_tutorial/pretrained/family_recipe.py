@@ -6,6 +6,7 @@ a pixel of held-out images costs it (`bits`).
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import ClassVar
@@ -55,7 +56,7 @@ Levels = Int[Tensor, "n 28 28"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FamilyRecipe:
+class FamilyRecipe(ABC):
     """What the families have in common.
 
     Attributes:
@@ -95,13 +96,13 @@ class FamilyRecipe:
         """Returns how many of a model's weights are needed to draw: these are what the budget counts."""
         return sum(weight.numel() for weight in model.parameters())
 
+    @abstractmethod
     def images(self, model: nn.Module, count: int, seed: int) -> Float[Tensor, "count 28 28"]:
         """Draws images of 256 grey levels, brightness from 0 to 1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def bits(self, model: nn.Module, levels: Levels, seed: int) -> float | None:
         """Returns the mean bits per dimension of images; None where the family has no likelihood."""
-        raise NotImplementedError
 
     def measure(self, model: nn.Module) -> dict:
         """Returns how drawn digits compare with held-out ones, and how many bits a pixel of these costs."""
