@@ -4,13 +4,12 @@ The largest model is held out: a law is fitted to the five smaller sizes, and it
 sixth does. The text is cleaned, de-duplicated and tokenised by the book's pipeline; the last articles are kept for
 testing. Every run warms up, stays, and falls over its last fifth.
 
-    OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py          # about an hour of one core; stop and go on at will
+    OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py          # forty minutes of one core; stop and go on at will
     OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py --smoke  # every line of it in a minute, with numbers for nobody
 """
 
 import argparse
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +18,9 @@ import numpy as np
 import torch
 
 from genai_tutorial.data import load_wikipedia
-from genai_tutorial.pretrained import describe_machine, held_out_loss
+from genai_tutorial.pretrained import describe_machine
+from genai_tutorial.pretrained.language import held_out_loss
+from genai_tutorial.pretrained.records import RECORDS, keep_record
 from genai_tutorial.tokenization import BPETokenizer, train_bpe
 from genai_tutorial.training import (
     Checkpoint,
@@ -40,7 +41,6 @@ from genai_tutorial.training.pipeline import (
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 
-RESULTS = Path(__file__).parent / "results" / "scaling_laws.json"
 END = "<|endoftext|>"
 VOCAB_SIZE = 1024
 CONTEXT = 128
@@ -48,8 +48,8 @@ BATCH = 16
 TEST_ARTICLES = 10
 SIZES = ((16, 2), (32, 2), (48, 3), (64, 4), (96, 4), (128, 6))
 """Width and layers; heads have 16 features."""
-TOKENS = (500_000, 1_000_000, 2_000_000, 3_000_000)
-"""The training text has 0.82 million tokens: the last amount reads it 3.6 times."""
+TOKENS = (250_000, 500_000, 1_000_000, 2_000_000)
+"""The training text has 0.82 million tokens: the last amount reads it 2.4 times."""
 
 
 @dataclass(frozen=True)
@@ -158,20 +158,13 @@ def foretell(runs: list[Run]) -> dict:
     }
 
 
-def write(path: Path, content: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="runs of ten steps, and results that are not kept")
     parser.add_argument("--folder", type=Path, default=Path("scaling_laws"), help="where unfinished runs are kept")
     arguments = parser.parse_args()
     folder = arguments.folder / ("smoke" if arguments.smoke else "runs")
-    results = folder / "results.json" if arguments.smoke else RESULTS
+    records = folder if arguments.smoke else RECORDS
     shards, held_out, bytes_a_token = prepare(folder)
     about = {
         "machine": describe_machine(),
@@ -188,8 +181,8 @@ def main() -> None:
                 f"{run.parameters:9,} parameters, {run.tokens:9,} tokens: {run.loss:.4f} nats, {run.cpu_seconds:.0f} s"
             )
             # A run that is in the folder takes only its evaluation, so the file always tells all that is done.
-            write(results, about | {"runs": [asdict(run) for run in runs]})
-    write(results, about | {"runs": [asdict(run) for run in runs], "prediction": foretell(runs)})
+            keep_record("scaling_laws", about | {"runs": [asdict(run) for run in runs]}, records)
+    keep_record("scaling_laws", about | {"runs": [asdict(run) for run in runs], "prediction": foretell(runs)}, records)
     print(json.dumps(foretell(runs), indent=1))
 
 

@@ -18,6 +18,7 @@ from genai_tutorial.evaluation.digit_classifier import (
     expected_calibration_error,
     read_digits,
 )
+from genai_tutorial.evaluation.facts import chat_answers, complete_facts, likeliest_texts
 from genai_tutorial.evaluation.frechet import FeatureGaussian, frechet_distance, gaussian_frechet_distance
 from genai_tutorial.evaluation.intervals import Interval, bootstrap_interval
 from genai_tutorial.evaluation.likelihood import (
@@ -57,13 +58,16 @@ __all__ = [
     "caption_accuracy",
     "caption_score",
     "centred_cosines",
+    "chat_answers",
     "check_copies",
+    "complete_facts",
     "evaluate_language_model",
     "expected_calibration_error",
     "frechet_distance",
     "gaussian_frechet_distance",
     "induction_scores",
     "leave_one_out_centroid_hits",
+    "likeliest_texts",
     "nats_per_character",
     "nats_to_bits",
     "nearest_neighbours",

@@ -1,6 +1,7 @@
 """All recipes of the book, by name. Each family has a module of its own beside this one."""
 
 from genai_tutorial.pretrained import (
+    base_model,
     digit_classifier,
     families,
     image_autoencoder,
@@ -26,6 +27,7 @@ RECIPES: tuple[Recipe, ...] = (
     latent_diffusion.SHAPES_LATENT,
     latent_diffusion.EMOJI_LATENT,
     *families.FAMILIES,
+    base_model.FACTBOOK_BASE,
 )
 """All recipes of the book."""
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex
 
 import regex
 
-from genai_tutorial.tokenization.files import read_book, write_book
+from genai_tutorial.tokenization.files import from_document, read_json, to_document, write_json
 from genai_tutorial.tokenization.hugging_face import read_hugging_face, write_hugging_face
 from genai_tutorial.tokenization.patterns import PreTokenizer
 from genai_tutorial.tokenization.stream import StreamDecoder
@@ -161,7 +161,7 @@ class BPETokenizer:
 
     def save(self, path: Path | str) -> None:
         """Writes the tokenizer into a JSON file of this book's own format."""
-        write_book(path, self._parts)
+        write_json(path, self.to_dict())
 
     @classmethod
     def load(cls, path: Path | str) -> "BPETokenizer":
@@ -170,7 +170,20 @@ class BPETokenizer:
         Raises:
             ValueError: If the file is damaged, or is not one of `save`'s.
         """
-        return cls(*read_book(path))
+        return cls(*from_document(read_json(path), path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what `save` writes, for a place beside other things, such as a model's card."""
+        return to_document(self._parts)
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> "BPETokenizer":
+        """Makes the tokenizer again from what `to_dict` returned.
+
+        Raises:
+            ValueError: If it is not whole, or something else.
+        """
+        return cls(*from_document(saved, "the given dictionary"))
 
     def to_hugging_face(self, path: Path | str) -> None:
         """Writes the tokenizer as a `tokenizer.json`, which Hugging Face's `tokenizers` and `transformers` load."""

@@ -16,10 +16,10 @@ from genai_tutorial.tokenization.vocabulary import Parts
 FORMAT = "genai_tutorial byte-level BPE 1"
 
 
-def write_book(path: Path | str, parts: Parts) -> None:
-    """Writes the book's own format."""
+def to_document(parts: Parts) -> dict[str, Any]:
+    """Returns a tokenizer in the book's own format, as JSON can hold it."""
     check_known(parts.pattern)
-    document = {
+    return {
         "format": FORMAT,
         "pattern": parts.pattern.name,
         "unknown_id": parts.unknown_id,
@@ -27,16 +27,14 @@ def write_book(path: Path | str, parts: Parts) -> None:
         "tokens": [visible(token) for token in parts.token_bytes],
         "merges": [[visible(left), visible(right)] for left, right in parts.merges],
     }
-    write_json(path, document)
 
 
-def read_book(path: Path | str) -> Parts:
-    """Reads the book's own format.
+def from_document(document: dict[str, Any], path: Path | str) -> Parts:
+    """Reads the book's own format; `path` is what an error calls the place that it comes from.
 
     Raises:
-        ValueError: If the file is damaged or is none of this format.
+        ValueError: If the document is damaged or is none of this format.
     """
-    document = read_json(path)
     if document.get("format") != FORMAT:
         raise ValueError(f"{path} is not a tokenizer of this book: its format is not {FORMAT!r}.")
     name = take(document, "pattern", str, path)

@@ -266,3 +266,14 @@ def test_a_special_token_spelled_like_an_ordinary_one_cannot_be_written(tmp_path
         tokenizer.to_hugging_face(tmp_path / "tokenizer.json")
     tokenizer.save(tmp_path / "own.json")
     assert BPETokenizer.load(tmp_path / "own.json") == tokenizer
+
+
+def test_a_tokenizer_goes_through_a_dictionary_of_json():
+    tokenizer = train_bpe(["low lower lowest, é"], 264, special_tokens=["<end>"])
+    again = BPETokenizer.from_dict(json.loads(json.dumps(tokenizer.to_dict())))
+    assert again == tokenizer
+
+
+def test_a_dictionary_that_is_no_tokenizer_is_refused():
+    with pytest.raises(ValueError, match="the given dictionary is not a tokenizer of this book"):
+        BPETokenizer.from_dict({"tokens": []})

