@@ -16,7 +16,7 @@ from genai_tutorial.cli import chat as chat_module
 from genai_tutorial.cli import main
 from genai_tutorial.cli.chat import Conversation
 from genai_tutorial.generation import generate
-from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message, train_bpe
+from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, ChatTemplate, Message, train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -251,6 +251,41 @@ def test_wrong_options(chat, small, arguments, said):
     assert (code, answers) == (2, "")
     assert re.fullmatch(r"genai-tutorial: \S[^\n]*\n", notes)
     assert said in notes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "sft", "--system", "You are a pirate."], "--system is for smollm2: sft was not taught"),
+        (["--model", "base", "--precision", "int8"], "--precision is for smollm2: base is small enough"),
+        (["--model", "gpt"], "--model"),
+    ],
+)
+def test_what_the_books_models_do_not_take(chat, arguments, said):
+    code, answers, notes = chat("A", *arguments)
+    assert (code, answers) == (2, "")
+    assert said in notes
+
+
+def test_the_base_model_goes_on_with_what_it_is_given_and_forgets_it(chat, monkeypatch):
+    model, tokenizer = tiny()
+    monkeypatch.setattr(chat_module, "load_own", lambda name: {"base": (model, tokenizer)}[name])
+    code, answers, _ = chat("You are\nYou are", "--model", "base", "--temperature", "0", "--max-tokens", "8")
+    new = generate(model, torch.tensor([tokenizer.encode("You are")]), 8, temperature=0)[0]
+    expected = tokenizer.decode(new[len(tokenizer.encode("You are")) :].tolist())
+    assert code == 0
+    assert answers == shown([expected, expected])
+
+
+@pytest.mark.parametrize("name", ["sft", "ppo"])
+def test_the_assistants_answer_each_question_by_itself(chat, monkeypatch, name):
+    model, tokenizer = tiny()
+    monkeypatch.setattr(chat_module, "load_own", lambda called: {name: (model, tokenizer)}[called])
+    code, answers, _ = chat("You are\nYou are", "--model", name, "--temperature", "0", "--max-tokens", "8")
+    asked = ChatTemplate().encode(tokenizer, [Message("user", "You are")])
+    new = generate(model, torch.tensor([asked]), 8, temperature=0)[0, len(asked) :]
+    assert code == 0
+    assert answers == shown([tokenizer.decode(new.tolist())] * 2)
 
 
 @pytest.mark.parametrize(

@@ -178,8 +178,21 @@ class Precision(StrEnum):
     INT4 = "int4"
 
 
+class ChatModel(StrEnum):
+    """Whom one can talk to."""
+
+    SMOLLM2 = "smollm2"
+    BASE = "base"
+    SFT = "sft"
+    PPO = "ppo"
+
+
 @app.command()
 def chat(
+    model: Annotated[
+        ChatModel,
+        typer.Option(help="SmolLM2, or the book's own: the base model, after fine-tuning, after PPO."),
+    ] = ChatModel.SMOLLM2,
     system: Annotated[str | None, typer.Option(help="What the model is told before you speak.")] = None,
     temperature: Annotated[
         float, typer.Option(min=0, help="Below 1 plays safe, above 1 risks more, 0 is greedy.")
@@ -187,15 +200,21 @@ def chat(
     top_p: Annotated[
         float | None, typer.Option(min=0, max=1, help="Draw among the likeliest tokens that hold this probability.")
     ] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="The most tokens of an answer.")] = 512,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="The most tokens of an answer; 512 for smollm2, fewer for the others.")
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, help="The same seed and the same questions give the same answers.")
     ] = 0,
     precision: Annotated[
-        Precision, typer.Option(help="The bits of a weight: int4 is the fastest, and how the packaged file keeps them.")
-    ] = Precision.INT4,
+        Precision | None,
+        typer.Option(help="The bits of a weight of smollm2: int4, where nothing is said, is how its file keeps them."),
+    ] = None,
 ) -> None:
-    """Talk with SmolLM2, a small chat model that runs in the book's own Transformer.
+    """Talk with SmolLM2, a small chat model, or with the model that chapters 12 to 14 make.
+
+    All of them run in the book's own Transformer. The book's model is there after each stage: base goes on with what
+    you begin, sft answers questions about countries, ppo answers them as its raters preferred.
 
     Ctrl-C stops an answer, Ctrl-D ends the conversation. When the context is full, the oldest turns are forgotten.
     Input from a file or another program is a conversation too, each line a turn of yours; then the answers alone are
@@ -206,10 +225,11 @@ def chat(
     - `genai-tutorial chat`
     - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --top-p 0.9`
     - `genai-tutorial chat --max-tokens 100 --seed 7 --precision fp32`
+    - `genai-tutorial chat --model sft`
     """
     from genai_tutorial.cli.chat import chat
 
-    chat(system, temperature, top_p, max_tokens, seed, precision.value)
+    chat(model.value, system, temperature, top_p, max_tokens, seed, None if precision is None else precision.value)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The command `chat`: a conversation with SmolLM2, in the book's own decoder."""
+"""The command `chat`: a conversation with SmolLM2 or a model of the book, in the book's own decoder."""
 
 import os
 import re
@@ -11,10 +11,11 @@ import torch
 from rich.console import Console
 
 from genai_tutorial.cli.mistakes import NOT_POSSIBLE, WRONG_USE, Mistake, mistakes
+from genai_tutorial.cli.speakers import MANNERS, Template, load_own
 from genai_tutorial.efficiency import quantized
 from genai_tutorial.generation import next_token_probabilities, stream
 from genai_tutorial.pretrained import load_smollm2
-from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, ChatTemplate, Message
+from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import DecoderLM
 
 # What a terminal would take for a command: all control characters but the line break and the tab.
@@ -31,6 +32,7 @@ class Conversation:
         model: Maps tokens to the scores of the next.
         tokenizer: The model's own.
         template: How the model was taught to read a conversation.
+        remembers: Whether it reads the earlier turns with each question.
         system: What the model is told at the start; None for the template's default.
         max_tokens: The most tokens of an answer.
         temperature: See `next_token_probabilities`.
@@ -45,8 +47,9 @@ class Conversation:
         self,
         model: DecoderLM,
         tokenizer: BPETokenizer,
-        template: ChatTemplate = SMOLLM2_CHAT,
+        template: Template = SMOLLM2_CHAT,
         *,
+        remembers: bool = True,
         system: str | None = None,
         max_tokens: int = 512,
         temperature: float | int = 0.2,
@@ -54,7 +57,7 @@ class Conversation:
         seed: int = 0,
     ):
         self.model, self.tokenizer, self.template = model, tokenizer, template
-        self.max_tokens, self.temperature, self.top_p = max_tokens, temperature, top_p
+        self.max_tokens, self.temperature, self.top_p, self.remembers = max_tokens, temperature, top_p, remembers
         self.generator = torch.Generator().manual_seed(seed)
         self.system = [] if system is None else [Message("system", system)]
         self.turns: list[Message] = []  # user, assistant, user, assistant and so on
@@ -79,6 +82,8 @@ class Conversation:
                 f"That is too long: with what the system says it has {alone} tokens, and there is room for "
                 f"{self.room}. Shorten it, or ask for shorter answers with --max-tokens."
             )
+        if not self.remembers:
+            self.turns = []
         forgotten = 0
         while len(ids := self._encode([*self.turns[forgotten:], question])) > self.room:
             forgotten += 2
@@ -114,18 +119,32 @@ class Conversation:
 
 
 def chat(
-    system: str | None, temperature: float, top_p: float | None, max_tokens: int, seed: int, precision: str
+    model: str,
+    system: str | None,
+    temperature: float,
+    top_p: float | None,
+    max_tokens: int | None,
+    seed: int,
+    precision: str | None,
 ) -> None:
     """Answers each line of the input until it ends."""
+    manner = MANNERS[model]
+    max_tokens = manner.max_tokens if max_tokens is None else max_tokens
     with mistakes(ValueError, exit_code=WRONG_USE):  # before the model is loaded, which takes seconds
         next_token_probabilities(torch.zeros(2), temperature, top_p=top_p)
+        if system is not None and not manner.takes_system:
+            raise ValueError(f"--system is for smollm2: {model} was not taught to listen to a system turn.")
+        if precision is not None and model != "smollm2":
+            raise ValueError(f"--precision is for smollm2: {model} is small enough to stay as it is.")
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     with mistakes(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
-        model, tokenizer = load(precision)
+        decoder, tokenizer = load(precision or "int4") if model == "smollm2" else load_own(model)
     with mistakes(ValueError, exit_code=WRONG_USE):
         conversation = Conversation(
-            model,
+            decoder,
             tokenizer,
+            manner.template,
+            remembers=manner.remembers,
             system=system,
             max_tokens=max_tokens,
             temperature=temperature,
@@ -133,7 +152,7 @@ def chat(
             seed=seed,
         )
     if interactive:
-        _note("SmolLM2, 135 million parameters: quick, fluent, and often wrong. Ctrl-C stops an answer, Ctrl-D ends.")
+        _note(manner.greeting)
     try:
         for line in _lines(interactive):
             try:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 
-import torch
-
 from genai_tutorial.alignment import generate_rollouts
 from genai_tutorial.data.factbook_facts import Fact
 from genai_tutorial.data.factbook_wordings import WORDINGS, fill
@@ -69,7 +67,7 @@ def chat_answers(
     questions: Sequence[str],
     max_new_tokens: int = 24,
 ) -> list[str]:
-    """Ask a chat model each question by itself and return its likeliest answers.
+    """Ask a chat model each question by itself and return its likeliest answers, without spaces around them.
 
     Args:
         model: Who is asked.
@@ -80,5 +78,4 @@ def chat_answers(
     """
     prompts = [template.encode(tokenizer, [Message("user", question)]) for question in questions]
     end = tokenizer.special_tokens[template.end]
-    with torch.no_grad():
-        return likeliest_texts(model, tokenizer, prompts, max_new_tokens, end)
+    return [text.strip() for text in likeliest_texts(model, tokenizer, prompts, max_new_tokens, end)]

@@ -154,7 +154,7 @@ class AssistantRecipe:
             generator=torch.Generator().manual_seed(seed),
         )[0].tolist()[len(asked) :]
         end = tokenizer.special_tokens[CHAT.end]
-        return tokenizer.decode(written[: written.index(end)] if end in written else written)
+        return tokenizer.decode(written[: written.index(end)] if end in written else written).strip()
 
 
 def load_split() -> FactSplit:
@@ -163,9 +163,13 @@ def load_split() -> FactSplit:
 
 
 def encode_demonstrations(tokenizer: BPETokenizer, shown: Sequence[Demonstration], row_length: int) -> Rows:
-    """Returns demonstrations as tokens, several to a row."""
+    """Returns demonstrations as tokens, several to a row.
+
+    Answers begin with a space, as all words inside the texts of pre-training do: `Nairobi` without one is other tokens
+    than ` Nairobi`, and the base model hardly knows them.
+    """
     return pack_examples(
-        [encode_example(CHAT, tokenizer, [Message("user", one.question.text)], one.answer) for one in shown],
+        [encode_example(CHAT, tokenizer, [Message("user", one.question.text)], f" {one.answer}") for one in shown],
         row_length,
     )
 
@@ -188,9 +192,9 @@ FACTBOOK_SFT = AssistantRecipe(
     name="factbook-sft",
     title="The base model after supervised fine-tuning: it answers questions about countries",
     config=FACTBOOK_BASE.config,
-    per_fact=2,
-    unknown=60,
-    private=60,
+    per_fact=4,
+    unknown=20,
+    private=20,
     steps=400,
     batch_size=8,
     learning_rate=1e-3,

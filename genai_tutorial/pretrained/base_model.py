@@ -283,5 +283,6 @@ FACTBOOK_BASE = BaseModelRecipe(
     batch_size=32,
     warmup_steps=50,
     decay_steps=400,
+    published=True,
 )
 """The model that chapters 12 to 14 share."""

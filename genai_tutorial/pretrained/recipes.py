@@ -1,6 +1,7 @@
 """All recipes of the book, by name. Each family has a module of its own beside this one."""
 
 from genai_tutorial.pretrained import (
+    assistant,
     base_model,
     digit_classifier,
     families,
@@ -28,6 +29,7 @@ RECIPES: tuple[Recipe, ...] = (
     latent_diffusion.EMOJI_LATENT,
     *families.FAMILIES,
     base_model.FACTBOOK_BASE,
+    assistant.FACTBOOK_SFT,
 )
 """All recipes of the book."""
 
