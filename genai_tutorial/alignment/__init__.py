@@ -1,11 +1,13 @@
 """Alignment: a language model learns to answer, and then to answer as people prefer."""
 
 from genai_tutorial.alignment.advantages import generalized_advantage_estimate, whiten
+from genai_tutorial.alignment.comparisons import answer_pairs, encode_comparisons, encode_question, sample_answers
 from genai_tutorial.alignment.dpo import dpo_loss, dpo_losses, implicit_reward
 from genai_tutorial.alignment.examples import Example, Rows, encode_example, pack_examples, pad_examples
 from genai_tutorial.alignment.experience import Experience, gather_experience
 from genai_tutorial.alignment.grpo import GRPOSettings, group_relative_advantages, grpo_loss, grpo_step, grpo_update
 from genai_tutorial.alignment.kl import adapted_kl_weight, kl_k1, kl_k3, token_rewards
+from genai_tutorial.alignment.learning import LearningSettings, LearningStep, learn_by_ppo
 from genai_tutorial.alignment.log_probs import (
     answer_log_probs,
     answer_steps,
@@ -53,6 +55,8 @@ __all__ = [
     "Example",
     "Experience",
     "GRPOSettings",
+    "LearningSettings",
+    "LearningStep",
     "LoRAConfig",
     "LoRALinear",
     "PPOReport",
@@ -65,6 +69,7 @@ __all__ = [
     "adapted_kl_weight",
     "add_lora",
     "answer_log_probs",
+    "answer_pairs",
     "answer_steps",
     "chosen_log_probs",
     "clipped_objective",
@@ -72,7 +77,9 @@ __all__ = [
     "clipped_value_loss",
     "dpo_loss",
     "dpo_losses",
+    "encode_comparisons",
     "encode_example",
+    "encode_question",
     "entropy",
     "fold_lora",
     "gather_experience",
@@ -85,6 +92,7 @@ __all__ = [
     "implicit_reward",
     "kl_k1",
     "kl_k3",
+    "learn_by_ppo",
     "load_lora",
     "lora_layers",
     "masked_mean",
@@ -99,6 +107,7 @@ __all__ = [
     "preference_probability",
     "preference_report",
     "reward_loss",
+    "sample_answers",
     "save_lora",
     "supervised_loss",
     "token_log_probs",

@@ -17,6 +17,7 @@ from genai_tutorial.data.captions import (
     full_captions,
     parse_caption,
 )
+from genai_tutorial.data.demonstrations import Demonstration, demonstrate, training_questions
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import NamedImages, family, load_emoji
 from genai_tutorial.data.faces import load_faces
@@ -34,6 +35,7 @@ from genai_tutorial.data.factbook_questions import Question, ask_absent, ask_fac
 from genai_tutorial.data.factbook_wordings import WORDINGS, Wording, fact_questions, fact_sentences
 from genai_tutorial.data.images import Images
 from genai_tutorial.data.invented import TOPICS, ask_invented, ask_untold, invented_countries
+from genai_tutorial.data.mixed_questions import mixed_questions
 from genai_tutorial.data.mnist import load_mnist
 from genai_tutorial.data.preferences import GoldRule, Parts, exact_match, normalise_answer
 from genai_tutorial.data.private_requests import near_misses, private_requests
@@ -70,6 +72,7 @@ __all__ = [
     "CaptionedScenes",
     "Comparison",
     "Country",
+    "Demonstration",
     "Description",
     "Fact",
     "FactSplit",
@@ -96,6 +99,7 @@ __all__ = [
     "caption",
     "caption_words",
     "collect_comparisons",
+    "demonstrate",
     "describe",
     "exact_match",
     "fact_questions",
@@ -115,6 +119,7 @@ __all__ = [
     "load_shakespeare",
     "load_shapes",
     "load_wikipedia",
+    "mixed_questions",
     "most_frequent_answers",
     "near_misses",
     "normalise_answer",
@@ -130,5 +135,6 @@ __all__ = [
     "require",
     "split_facts",
     "tell_facts",
+    "training_questions",
     "with_article",
 ]

@@ -11,6 +11,7 @@ from genai_tutorial.evaluation.caption_accuracy import (
     caption_score,
     verifier_accuracy,
 )
+from genai_tutorial.evaluation.conduct import Conduct, conduct, wins
 from genai_tutorial.evaluation.digit_classifier import (
     DigitClassifier,
     DigitClassifierConfig,
@@ -43,6 +44,7 @@ from genai_tutorial.evaluation.separation import (
 __all__ = [
     "CaptionAccuracy",
     "CaptionScore",
+    "Conduct",
     "CopyCheck",
     "DigitClassifier",
     "DigitClassifierConfig",
@@ -61,6 +63,7 @@ __all__ = [
     "chat_answers",
     "check_copies",
     "complete_facts",
+    "conduct",
     "evaluate_language_model",
     "expected_calibration_error",
     "frechet_distance",
@@ -79,6 +82,7 @@ __all__ = [
     "read_scenes",
     "repeated_random_tokens",
     "verifier_accuracy",
+    "wins",
     "within_between_auc",
     "within_between_auc_interval",
 ]

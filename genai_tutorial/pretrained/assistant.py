@@ -198,5 +198,6 @@ FACTBOOK_SFT = AssistantRecipe(
     steps=400,
     batch_size=8,
     learning_rate=1e-3,
+    published=True,
 )
 """The model that chapter 13 makes and chapter 14 begins with."""
