@@ -1,7 +1,7 @@
 """Comparisons as a reward model reads them: answers that a model wrote, in pairs, and which of two was preferred."""
 
 from collections.abc import Sequence
-from itertools import combinations, islice
+from itertools import combinations
 
 import torch
 from jaxtyping import Int
@@ -66,17 +66,27 @@ def sample_answers(
     return answers
 
 
-def answer_pairs(questions: Sequence[Question], answers: Sequence[Sequence[str]], most: int = 3) -> list[Pair]:
-    """Puts different answers to the same question side by side, `most` pairs for each question.
+def answer_pairs(
+    questions: Sequence[Question], answers: Sequence[Sequence[str]], most: int, generator: torch.Generator
+) -> list[Pair]:
+    """Puts different answers to the same question side by side.
 
-    >>> answer_pairs([Question("Capital?", "known")], [["Lima.", "Lima.", "Nairobi."]])
+    Args:
+        questions: What was asked.
+        answers: The answers to each question; the same answer twice counts once.
+        most: How many pairs each question gives at most, drawn from all that there are.
+        generator: Where the chance comes from.
+
+    >>> drawn = torch.Generator().manual_seed(0)
+    >>> answer_pairs([Question("Capital?", "known")], [["Lima.", "Lima.", "Nairobi."]], 3, drawn)
     [(Question(text='Capital?', kind='known', country='', relation=None, answer=None), 'Lima.', 'Nairobi.')]
     """
-    return [
-        (question, first, second)
-        for question, given in zip(questions, answers, strict=True)
-        for first, second in islice(combinations(dict.fromkeys(given), 2), most)
-    ]
+    pairs = []
+    for question, given in zip(questions, answers, strict=True):
+        there = list(combinations(dict.fromkeys(given), 2))
+        order = torch.randperm(len(there), generator=generator)[:most].tolist()
+        pairs += [(question, *there[place]) for place in order]
+    return pairs
 
 
 def encode_comparisons(

@@ -49,7 +49,7 @@ class ScalarModel(nn.Module):
         """
         if lengths.min() < 1 or lengths.max() > ids.shape[1]:
             raise ValueError(f"lengths must be from 1 to {ids.shape[1]}, got {lengths.min()} to {lengths.max()}.")
-        return self(ids).gather(1, lengths[:, None] - 1)[:, 0]
+        return self(ids[:, : int(lengths.max())]).gather(1, lengths[:, None] - 1)[:, 0]
 
 
 def preference_probability(chosen: Float[Tensor, "*pair"], rejected: Float[Tensor, "*pair"]) -> Float[Tensor, "*pair"]:

@@ -66,7 +66,9 @@ def test_the_cards_metrics_are_measured_again(name):
     for key, value in about["metrics"].items():
         # On another processor the last digits differ, and one image in a thousand may change its class.
         close = {"abs": 2e-4} if key.endswith("nats_per_character") else {"rel": 0.01, "abs": 1.01e-3}
-        expected = pytest.approx(value, **close) if isinstance(value, float) else value
+        if isinstance(value, dict):  # shares of texts: where two tokens are as likely, a whole answer turns
+            close = {"rel": 0.01, "abs": 0.011}
+        expected = pytest.approx(value, **close) if isinstance(value, float | dict) else value
         assert measured[key] == expected, key
 
 
