@@ -95,7 +95,7 @@ class FeedbackRecipe:
         return DecoderLM(DecoderConfig(**about["recipe"]["config"]))
 
     def compare(self, assistant: DecoderLM, tokenizer: BPETokenizer) -> tuple[Comparison, ...]:
-        """Returns what the raters preferred among the assistant's own answers, and declining, to questions of training."""
+        """Returns what the raters preferred of the assistant's own answers and declining, to questions of training."""
         asked = all_questions(self.questions, "trained", self.seed)
         generator = torch.Generator().manual_seed(self.seed)
         written = sample_answers(assistant, tokenizer, CHAT, asked, self.answers, LONGEST_ANSWER, generator)
