@@ -74,7 +74,7 @@ def by_hand(model, tokenizer, *questions, system=None, tokens=8) -> list[str]:
 
 
 def shown(answers: list[str]) -> str:
-    return "".join(chat_module.CONTROL.sub("", answer) + "\n" for answer in answers)
+    return "".join(chat_module.CONTROL.sub("", answer.lstrip(" ")) + "\n" for answer in answers)
 
 
 # --- What is answered -------------------------------------------------------------------------------------------------

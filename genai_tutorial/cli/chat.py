@@ -207,7 +207,7 @@ def _say(pieces: Generator[str, None, None], max_tokens: int) -> None:
     try:
         with closing(pieces):
             for piece in pieces:
-                print(CONTROL.sub("", piece), end="", flush=True)
+                print(CONTROL.sub("", piece if times else piece.lstrip(" ")), end="", flush=True)
                 times.append(time.perf_counter())
     except KeyboardInterrupt:
         ending = ", stopped"

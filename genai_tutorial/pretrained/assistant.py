@@ -13,8 +13,7 @@ from genai_tutorial.data.factbook_facts import FactSplit
 from genai_tutorial.data.factbook_questions import Question, ask_facts
 from genai_tutorial.data.source import Source
 from genai_tutorial.evaluation import chat_answers
-from genai_tutorial.generation import generate
-from genai_tutorial.pretrained.base_model import FACTBOOK_BASE, SOURCE
+from genai_tutorial.pretrained.base_model import FACTBOOK_BASE, SOURCE, continue_text
 from genai_tutorial.pretrained.recipe import RunSettings, Trained, Wishes
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.training import AdamW, TensorBatches, fit, parallel, warmup_linear
@@ -143,18 +142,8 @@ class AssistantRecipe:
         prompt = "What is the capital of Kenya?" if wishes.prompt is None else wishes.prompt
         if not prompt:
             raise ValueError("The prompt is empty: ask a question.")
-        model, tokenizer = loaded
-        asked = CHAT.encode(tokenizer, [Message("user", prompt)])
-        written = generate(
-            model,
-            torch.tensor([asked]),
-            LONGEST_ANSWER if wishes.tokens is None else wishes.tokens,
-            temperature=0 if wishes.temperature is None else wishes.temperature,
-            top_p=wishes.top_p,
-            generator=torch.Generator().manual_seed(seed),
-        )[0].tolist()[len(asked) :]
-        end = tokenizer.special_tokens[CHAT.end]
-        return tokenizer.decode(written[: written.index(end)] if end in written else written).strip()
+        asked = CHAT.encode(loaded[1], [Message("user", prompt)])
+        return continue_text(loaded, asked, wishes, seed, CHAT.end, tokens=LONGEST_ANSWER, temperature=0).strip()
 
 
 def load_split() -> FactSplit:

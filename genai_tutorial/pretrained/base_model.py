@@ -16,7 +16,7 @@ from genai_tutorial.data.factbook_facts import FactSplit
 from genai_tutorial.data.source import Source
 from genai_tutorial.data.wikipedia_titles import PRETRAINING_TITLES
 from genai_tutorial.evaluation import complete_facts, evaluate_language_model
-from genai_tutorial.generation import generate
+from genai_tutorial.generation import stream
 from genai_tutorial.pretrained.recipe import RunSettings, Trained, Wishes
 from genai_tutorial.tokenization import BPETokenizer, train_bpe
 from genai_tutorial.training import OptimizerSettings, build_optimizer, fit, parallel, warmup_stable_decay
@@ -247,21 +247,49 @@ class BaseModelRecipe:
         prompt = "The capital of Kenya is" if wishes.prompt is None else wishes.prompt
         if not prompt:
             raise ValueError("The prompt is empty: start with at least one character.")
-        model, tokenizer = loaded
-        end = tokenizer.special_tokens[END_OF_TEXT]
-        written = generate(
-            model,
-            torch.tensor([tokenizer.encode(prompt)]),
-            60 if wishes.tokens is None else wishes.tokens,
-            temperature=0.7 if wishes.temperature is None else wishes.temperature,
-            top_p=wishes.top_p,
-            generator=torch.Generator().manual_seed(seed),
-        )[0].tolist()
-        return tokenizer.decode(written[: written.index(end)] if end in written else written)
+        ids = loaded[1].encode(prompt)
+        return prompt + continue_text(loaded, ids, wishes, seed, END_OF_TEXT, tokens=60, temperature=0.7)
 
     def _held_out(self, corpus: Corpus, tokenizer: BPETokenizer) -> Int[Tensor, " length"]:
         end = tokenizer.special_tokens[END_OF_TEXT]
         return torch.tensor([token for text in corpus.held_out for token in (*tokenizer.encode(text), end)])
+
+
+def continue_text(
+    loaded: tuple[DecoderLM, BPETokenizer],
+    ids: Sequence[int],
+    wishes: Wishes,
+    seed: int,
+    end: str,
+    *,
+    tokens: int,
+    temperature: float,
+) -> str:
+    """Returns what a model writes after some tokens, as wished, until it writes the special token `end`.
+
+    Args:
+        loaded: The model and its tokenizer.
+        ids: What stands before.
+        wishes: How it should write.
+        seed: Where the chance starts.
+        end: The special token that ends the text.
+        tokens: The most tokens, where nothing is wished.
+        temperature: The temperature, where nothing is wished.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+    model, tokenizer = loaded
+    pieces = stream(
+        model,
+        list(ids),
+        tokens if wishes.tokens is None else wishes.tokens,
+        temperature=temperature if wishes.temperature is None else wishes.temperature,
+        top_p=wishes.top_p,
+        stop_tokens=[tokenizer.special_tokens[end]],
+        generator=torch.Generator().manual_seed(seed),
+    )
+    return tokenizer.decode(list(pieces))
 
 
 FACTBOOK_BASE = BaseModelRecipe(

@@ -1,5 +1,6 @@
 """The recipe of the assistant that learned from preferences: comparisons, a reward model, and PPO."""
 
+import time
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
@@ -109,6 +110,7 @@ class FeedbackRecipe:
         """Trains a reward model and then the policy. A run that was stopped begins anew and ends the same."""
         from genai_tutorial.pretrained.checkpoints import load  # it reads the list of recipes that this one is on
 
+        started = time.perf_counter()
         assistant, tokenizer = load(FACTBOOK_SFT.name)
         comparisons = self.compare(assistant, tokenizer)
         learned, unseen = comparisons[: -self.held_out], comparisons[-self.held_out :]
@@ -144,7 +146,7 @@ class FeedbackRecipe:
             "kl": [round(step.kl, 4) for step in history],
             "tokenizer": tokenizer.to_dict(),
         }
-        return Trained(policy, 0.0, notes)
+        return Trained(policy, time.perf_counter() - started, notes)
 
     def measure(self, model: DecoderLM) -> dict:
         """Returns what the model does with held-out questions of each sort, and how often it beats the assistant."""
@@ -187,6 +189,7 @@ def train_reward_model(
     comparisons: tuple[Comparison, ...],
     steps: int,
     seed: int = 0,
+    learning_rate: float = 3e-4,
     progress: bool = True,
 ) -> ScalarModel:
     """Trains a reward model that begins as the assistant, on batches of 16 comparisons."""
@@ -195,7 +198,7 @@ def train_reward_model(
         model,
         TensorBatches(encode_comparisons(CHAT, tokenizer, comparisons), batch_size=16, seed=seed),
         reward_loss,
-        AdamW(model.parameters(), lr=3e-4),
+        AdamW(model.parameters(), lr=learning_rate),
         steps=steps,
         schedule=warmup_linear(steps, min(10, steps)),
         progress=progress,
@@ -220,11 +223,11 @@ FACTBOOK_PPO = FeedbackRecipe(
     raters=5,
     budget=5000,
     held_out=500,
-    reward_steps=300,
-    steps=150,
+    reward_steps=280,
+    steps=80,
     batch_size=64,
     learning_rate=2e-4,
-    kl_weight=0.05,
+    kl_weight=0.1,
     kl_target=None,
 )
 """The model that chapter 14 compares with the one that it trains while you wait."""

@@ -5,6 +5,7 @@ from genai_tutorial.pretrained import (
     base_model,
     digit_classifier,
     families,
+    feedback,
     image_autoencoder,
     image_diffusion,
     image_gan,
@@ -30,6 +31,7 @@ RECIPES: tuple[Recipe, ...] = (
     *families.FAMILIES,
     base_model.FACTBOOK_BASE,
     assistant.FACTBOOK_SFT,
+    feedback.FACTBOOK_PPO,
 )
 """All recipes of the book."""
 
