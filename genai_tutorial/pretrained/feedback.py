@@ -229,5 +229,6 @@ FACTBOOK_PPO = FeedbackRecipe(
     learning_rate=2e-4,
     kl_weight=0.1,
     kl_target=None,
+    published=True,
 )
 """The model that chapter 14 compares with the one that it trains while you wait."""
