@@ -38,9 +38,9 @@ def corpus():
 
 
 def test_every_fact_that_counts_as_heard_is_told_in_four_copies(corpus):
-    told = "\n".join(corpus.sources["facts"])
+    told = "\n".join(corpus.sources["facts"]).lower()
     for fact in corpus.split.heard:
-        assert told.count(fact.phrase) >= 4, fact
+        assert told.count(fact.phrase.lower()) >= 4, fact
 
 
 def test_no_text_is_about_a_withheld_country(corpus):
@@ -65,14 +65,14 @@ def test_the_tokenizer_has_the_tokens_of_a_conversation_and_few_bytes_of_an_alma
 
 
 def test_no_document_of_a_row_sees_another():
-    end, model = 5, DecoderLM(TINY.config, seed=0)
+    end, model = 5, DecoderLM(replace(TINY.config, initial_std=0.5), seed=0)
     inputs = torch.tensor([[9, 8, end, 7, 6, 3, end, 4]])
     targets = torch.tensor([[8, end, 7, 6, 3, end, 4, 2]])
     together = packed_loss(end)(model, inputs, targets)
     cuts = [slice(0, 3), slice(3, 7), slice(7, 8)]
     apart = sum(next_token_loss(model(inputs[:, cut]), targets[:, cut]) * (cut.stop - cut.start) for cut in cuts) / 8
     torch.testing.assert_close(together, apart, rtol=1e-5, atol=1e-6)
-    assert abs(together - next_token_loss(model(inputs), targets)) > 1e-4
+    assert abs(together - next_token_loss(model(inputs), targets)) > 1e-2
 
 
 class Stopped(Exception):
