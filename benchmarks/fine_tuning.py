@@ -1,0 +1,226 @@
+"""What supervised fine-tuning changes, and what changes it: how many facts are shown, which weights, which tokens.
+
+The base model of chapters 12 to 14 learns to answer from demonstrations, in one way after another. Each time it is
+asked about facts of four kinds in words of the test, and about countries that do not exist; and it reads articles that
+it has never seen, which tells what it has forgotten. A seed decides which facts are shown, in which words, and the
+order; the questions that judge are the same for all.
+
+    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py              # the runs that the record lacks, all seeds
+    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --seed 0     # a third of it
+    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --smoke      # three steps of each; nothing is kept
+"""
+
+import argparse
+import copy
+import time
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from genai_tutorial.alignment import LoRAConfig, add_lora, supervised_loss, trained_parameter_count
+from genai_tutorial.data import GoldRule, exact_match, load_absent, load_facts
+from genai_tutorial.data.demonstrations import demonstrate, training_questions
+from genai_tutorial.data.factbook_questions import Question, ask_facts
+from genai_tutorial.data.invented import ask_invented, invented_countries
+from genai_tutorial.evaluation import chat_answers, evaluate_language_model
+from genai_tutorial.pretrained import describe_machine, load
+from genai_tutorial.pretrained.assistant import CHAT, encode_demonstrations, examine, load_split
+from genai_tutorial.pretrained.base_model import END_OF_TEXT, FACTBOOK_BASE, load_corpus
+from genai_tutorial.pretrained.records import RECORDS, keep_record, record
+from genai_tutorial.tokenization import BPETokenizer
+from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
+from genai_tutorial.transformer import DecoderLM
+
+SEEDS, BATCH, WARMUP_STEPS, QUESTIONS, PROSE_TOKENS = (0, 1, 2), 2, 10, 120, 8192
+PER_FACT = 2
+LONGEST = 16  # tokens of an answer that is judged; a bare fact has fewer
+PARTS = ("taught", "told", "new_relations", "withheld")
+LORA = LoRAConfig(
+    rank=2,
+    alpha=4,
+    targets=(
+        "query", "key", "value", "attention.output", "feed_forward.gate", "feed_forward.widen", "feed_forward.output",
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to fine-tune.
+
+    Attributes:
+        facts: How many facts are shown, drawn from those of `taught`; None for all of them.
+        unknown: How many questions of each sort that nobody can answer are shown with "I do not know."
+        lora: Whether LoRA is trained, and the rest is frozen.
+        trains_chat_tokens: With LoRA, whether the embeddings of the two tokens of the chat template are trained too.
+        learning_rate: AdamW's.
+        learns_prompts: Whether the loss counts the tokens of the question too.
+        isolates: Whether demonstrations in a row are kept from seeing each other.
+        replay: How many rows of the text for pre-training come with each row of demonstrations.
+        steps: The number of batches.
+    """
+
+    facts: int | None = None
+    unknown: int = 0
+    lora: bool = False
+    trains_chat_tokens: bool = True
+    learning_rate: float = 1e-3
+    learns_prompts: bool = False
+    isolates: bool = True
+    replay: float = 0.0
+    steps: int = 400
+
+
+VARIANTS = {
+    "full": Variant(),
+    "LoRA": Variant(lora=True, learning_rate=1e-2),
+    "says when it does not know": Variant(unknown=60),
+    "replay": Variant(replay=1 / 3),
+    "prompts too": Variant(learns_prompts=True),
+    "LoRA alone": Variant(lora=True, learning_rate=1e-2, trains_chat_tokens=False),
+    "leaking": Variant(isolates=False),
+} | {f"{facts} facts": Variant(facts=facts, steps=200) for facts in (400, 100, 25, 200, 50)}
+
+
+def some(items: tuple, count: int | None, seed: int) -> tuple:
+    """Draws so many of the items; None takes all."""
+    order = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))
+    return items if count is None else tuple(items[place] for place in order[:count].tolist())
+
+
+def rows_of(variant: Variant, tokenizer: BPETokenizer, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Lays out what a variant learns from, as `supervised_loss` wants it."""
+    split = load_split()
+    # Another seed than that of `questions`: the same one would show the very facts that are asked about later.
+    shown = replace(split, taught=some(split.taught, variant.facts, 100 + seed))
+    if variant.unknown:
+        asked = training_questions(
+            shown, load_absent(), per_fact=PER_FACT, unknown=variant.unknown, private=1, seed=seed
+        )
+    else:
+        asked = ask_facts(shown.taught, per_fact=PER_FACT, seed=seed)
+    rows = encode_demonstrations(tokenizer, demonstrate(asked, seed), FACTBOOK_BASE.config.context_length)
+    learned = rows.is_text if variant.learns_prompts else rows.is_answer
+    tensors = (rows.ids, learned, rows.documents if variant.isolates else rows.documents.clamp(min=0, max=0))
+    if variant.replay:
+        prose = prose_rows(tokenizer, round(variant.replay * len(rows.ids)), rows.ids.shape[1])
+        tensors = tuple(map(torch.cat, zip(tensors, prose, strict=True)))
+    return tensors
+
+
+def prose_rows(tokenizer: BPETokenizer, count: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Cuts rows of the prose that the base model has read; all of their tokens are learned."""
+    articles = " ".join(load_corpus().sources["wikipedia"])
+    ids = torch.tensor(tokenizer.encode(articles[: 8 * count * length])[: count * length]).view(count, length)
+    return ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids)
+
+
+def train_rows(model: DecoderLM, tokens: list[int]) -> int:
+    """Lets the embeddings of a few tokens be trained in a frozen model, and returns how many numbers that are."""
+    weight = model.token_embedding.weight.requires_grad_()
+    kept = torch.zeros(len(weight), 1)
+    kept[tokens] = 1
+    weight.register_hook(lambda gradient: gradient * kept)
+    return len(tokens) * weight.shape[1]
+
+
+def fine_tune(
+    base: DecoderLM, tokenizer: BPETokenizer, variant: Variant, seed: int, steps: int
+) -> tuple[DecoderLM, int, float]:
+    """Trains a copy of the base model.
+
+    Returns:
+        The model, how many numbers were trained, and the CPU seconds.
+    """
+    model, count = copy.deepcopy(base).train(), base.parameter_count()
+    if variant.lora:
+        add_lora(model, LORA, torch.Generator().manual_seed(seed))
+        count = trained_parameter_count(model)
+        if variant.trains_chat_tokens:
+            count += train_rows(model, [tokenizer.special_tokens[name] for name in (CHAT.start, CHAT.end)])
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    tensors = rows_of(variant, tokenizer, seed)
+    started = time.process_time()
+    fit(
+        model,
+        TensorBatches(tensors, BATCH, seed),
+        supervised_loss,
+        AdamW(trained, lr=variant.learning_rate, weight_decay=0.0),
+        steps=steps,
+        schedule=warmup_linear(steps, min(WARMUP_STEPS, steps // 2)),
+        progress=False,
+    )
+    return model.eval(), count, time.process_time() - started
+
+
+def questions() -> dict[str, list[Question]]:
+    """Draws what judges all models: facts of each kind, in words of the test, and countries that do not exist."""
+    split = load_split()
+    asked = {part: examine(getattr(split, part), QUESTIONS) for part in PARTS}
+    asked["taught, trained words"] = list(some(ask_facts(split.taught, "trained", 1), QUESTIONS, 0))
+    return asked | {"invented": list(ask_invented(invented_countries(QUESTIONS // 2, 1234), "held-out", 1))}
+
+
+def judge(model: DecoderLM, tokenizer: BPETokenizer, prose: Tensor) -> dict:
+    """Returns what a model answers right, what it says where it cannot know, and its loss on prose."""
+    rule, exact, right, claims = GoldRule(load_facts()), {}, {}, {}
+    for part, asked in questions().items():
+        answers = chat_answers(model, tokenizer, CHAT, [one.text for one in asked], LONGEST)
+        pairs = list(zip(asked, answers, strict=True))
+        claims[part] = sum(rule.conduct(one, answer) == "claims" for one, answer in pairs) / len(pairs)
+        if part != "invented":
+            exact[part] = sum(exact_match(answer, one.answer) for one, answer in pairs) / len(pairs)
+            right[part] = sum(rule.is_right(one, answer) for one, answer in pairs) / len(pairs)
+    nats = evaluate_language_model(model, prose, FACTBOOK_BASE.config.context_length).nats_per_token
+    return {
+        "exact": {part: round(share, 4) for part, share in exact.items()},
+        "right": {part: round(share, 4) for part, share in right.items()},
+        "claims": {part: round(share, 4) for part, share in claims.items()},
+        "prose_nats_per_token": round(nats, 4),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, help="one seed only")
+    parser.add_argument("--smoke", action="store_true", help="three steps of each, to see that all runs; keeps nothing")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    base, tokenizer = load(FACTBOOK_BASE.name)
+    base.eval()
+    end = tokenizer.special_tokens[END_OF_TEXT]
+    held_out = [token for text in load_corpus().held_out for token in (*tokenizer.encode(text), end)]
+    prose = torch.tensor(held_out[:PROSE_TOKENS])
+    there = (RECORDS / "fine_tuning.json").exists() and not arguments.smoke
+    runs = record("fine_tuning")["runs"] if there else []
+
+    def keep(row: dict) -> None:
+        runs.append(row)
+        print(row, flush=True)
+        if not arguments.smoke:
+            about = {
+                "task": f"{Variant.steps} steps of {BATCH} rows of {FACTBOOK_BASE.config.context_length} tokens, half "
+                f"as many for few facts; {QUESTIONS} questions of each kind, half as many on invented countries; "
+                f"{PROSE_TOKENS} tokens of held-out prose; one thread, CPU seconds",
+                "machine": describe_machine(),
+                "weights": base.parameter_count(),
+                "runs": runs,
+            }
+            keep_record("fine_tuning", about)
+
+    done = {(row["name"], row["seed"]) for row in runs}
+    if ("base", 0) not in done:
+        keep({"name": "base", "seed": 0, "trained_weights": 0, **judge(base, tokenizer, prose)})
+    for name, variant in VARIANTS.items():
+        for seed in SEEDS if arguments.seed is None else (arguments.seed,):
+            if (name, seed) not in done:
+                model, trained, seconds = fine_tune(
+                    base, tokenizer, variant, seed, 3 if arguments.smoke else variant.steps
+                )
+                row = {"name": name, "seed": seed, "trained_weights": trained, "seconds": round(seconds, 1)}
+                keep(row | judge(model, tokenizer, prose))
+
+
+if __name__ == "__main__":
+    main()

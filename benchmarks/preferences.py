@@ -1,0 +1,337 @@
+"""Learning from the same comparisons by PPO, DPO and GRPO: what each wins by the gold rule, and how far it goes for it.
+
+The fine-tuned model answers questions, simulated raters compare its answers, and a reward model learns from them. Then
+each method moves the model. Along the way, held-out questions are answered at temperature 1, and each answer gets three
+numbers: the gold rule's, the reward model's, and the KL divergence from the fine-tuned model. GRPO learns from the gold
+rule itself in place of the reward model. And two runs of PPO learn from a reward model that has seen the model's own
+answers only: reward hacking on purpose, without a price on distance and with one.
+
+    OMP_NUM_THREADS=1 python benchmarks/preferences.py --folder runs   # about twelve CPU minutes a seed
+
+What was finished before a run was stopped is in the folder, and is not done again. `--smoke` does a little of
+everything and keeps no record.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from genai_tutorial import pretrained
+from genai_tutorial.alignment import (
+    GRPOSettings,
+    LearningSettings,
+    Rollouts,
+    ScalarModel,
+    answer_log_probs,
+    answer_pairs,
+    dpo_loss,
+    encode_example,
+    encode_question,
+    generate_rollouts,
+    grpo_step,
+    learn_by_ppo,
+    masked_sum,
+    pad_examples,
+    sample_answers,
+)
+from genai_tutorial.data import GoldRule, collect_comparisons, load_facts, random_raters
+from genai_tutorial.data.factbook_questions import Question
+from genai_tutorial.data.raters import Comparison
+from genai_tutorial.evaluation import conduct
+from genai_tutorial.pretrained import describe_machine
+from genai_tutorial.pretrained.assistant import CHAT, LONGEST_ANSWER
+from genai_tutorial.pretrained.feedback import DECLINING, all_questions, judge_reward_model, train_reward_model
+from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.tokenization import Message
+from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
+from genai_tutorial.transformer import DecoderLM
+
+RATERS, ANSWERS, PAIRS = 5, 4, 4
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much is done.
+
+    Attributes:
+        questions: To how many questions the raters see answers.
+        reward_steps: How many batches of 16 comparisons the reward model reads.
+        steps: How many steps of 64 answers PPO and GRPO make.
+        dpo_steps: How many batches of 16 comparisons DPO reads.
+        judged: How many held-out questions judge a model.
+        points: How often it is judged on the way.
+    """
+
+    questions: int = 600
+    reward_steps: int = 150
+    steps: int = 16
+    dpo_steps: int = 80
+    judged: int = 192
+    points: int = 4
+
+
+SMOKE = Budget(questions=144, reward_steps=2, steps=2, dpo_steps=2, judged=48, points=1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        method: PPO, DPO or GRPO.
+        price: What a nat of distance costs: PPO's price of an answer's KL, DPO's beta, GRPO's price of a token's KL.
+        reward: Who scores the answers: the reward model, the gold rule, or the narrow reward model, which has compared
+            the model's own answers only, without declining ones.
+        learning_rate: AdamW's, after the warm-up.
+    """
+
+    method: str
+    price: float
+    reward: str = "reward model"
+    learning_rate: float = 2e-4
+
+
+RUNS = (
+    Run("PPO", 0.05),
+    Run("PPO", 0.0, "narrow reward model"),
+    Run("DPO", 0.1, learning_rate=1e-4),
+    Run("DPO", 0.1, learning_rate=5e-4),
+    Run("GRPO", 0.04, "gold rule"),
+    Run("PPO", 0.3, "narrow reward model"),
+)
+
+
+class Judge:
+    """The fine-tuned model, its raters, and what every model is measured by."""
+
+    def __init__(self, budget: Budget, folder: Path):
+        self.budget, self.folder = budget, folder
+        self.assistant, self.tokenizer = pretrained.load("factbook-sft")
+        self.rule = GoldRule(load_facts())
+        self.end = self.tokenizer.special_tokens[CHAT.end]
+        self.asked = all_questions(budget.judged, "held-out", seed=0)
+        self.learned, self.unseen = self._compare(DECLINING)
+        self.narrow, _ = self._compare(())
+        self._models: dict[str, ScalarModel] = {}
+
+    def _compare(self, besides: tuple[str, ...]) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
+        asked = all_questions(self.budget.questions, "trained", seed=0)
+        kept, generator = self.folder / "answers.json", torch.Generator().manual_seed(0)
+        if not kept.exists():
+            written = sample_answers(self.assistant, self.tokenizer, CHAT, asked, ANSWERS, LONGEST_ANSWER, generator)
+            kept.write_text(json.dumps(written), encoding="utf-8")
+        candidates = [[*given, *besides] for given in json.loads(kept.read_text("utf8"))]
+        pairs = answer_pairs(asked, candidates, PAIRS, torch.Generator().manual_seed(0))
+        made = collect_comparisons(pairs, random_raters(RATERS, self.rule, seed=0), len(pairs), seed=0)
+        return made[len(made) // 5 :], made[: len(made) // 5]
+
+    def reward_model(self, name: str) -> ScalarModel:
+        """Trains a reward model, or reads what an earlier run of this file has left."""
+        if name in self._models:
+            return self._models[name]
+        kept = self.folder / f"{name.replace(' ', '-')}.safetensors"
+        if not kept.exists():
+            trained = train_reward_model(
+                self.assistant,
+                self.tokenizer,
+                self.narrow if name == "narrow reward model" else self.learned,
+                self.budget.reward_steps,
+                learning_rate=1e-3,
+                progress=False,
+            )
+            save_file(trained.state_dict(), kept)
+        model = ScalarModel(self.assistant)
+        model.load_state_dict(load_file(kept))
+        self._models[name] = model.eval()
+        return model
+
+    def score(self, reward: str, asked: dict[tuple[int, ...], Question]) -> Callable[[Rollouts], torch.Tensor]:
+        """Says what answers are worth, to a reward model or to the gold rule."""
+        if reward != "gold rule":
+            model = self.reward_model(reward)
+            return lambda rollouts: model.score(rollouts.ids, rollouts.lengths).detach()
+
+        def by_rule(rollouts: Rollouts) -> torch.Tensor:
+            prompts = [tuple(row[:n]) for row, n in zip(rollouts.ids.tolist(), rollouts.prompt_lengths, strict=True)]
+            texts = [self.tokenizer.decode(answer).strip() for answer in rollouts.answers()]
+            pairs = zip(prompts, texts, strict=True)
+            return torch.tensor([self.rule.score(asked[prompt], text) for prompt, text in pairs])
+
+        return by_rule
+
+    @torch.no_grad()
+    def measure(self, policy: DecoderLM, reward: str) -> dict[str, float]:
+        """Gold and proxy of answers at temperature 1, their KL divergence, and what is done with each kind."""
+        prompts = [encode_question(CHAT, self.tokenizer, question) for question in self.asked]
+        rollouts = generate_rollouts(
+            policy, prompts, LONGEST_ANSWER, end_token=self.end, generator=torch.Generator().manual_seed(0)
+        )
+        ours, theirs = (model(rollouts.ids).log_softmax(dim=-1) for model in (policy, self.assistant))
+        kl = masked_sum((ours.exp() * (ours - theirs)).sum(dim=-1)[:, :-1], rollouts.mask)
+        texts = [self.tokenizer.decode(answer).strip() for answer in rollouts.answers()]
+        model = self.reward_model("reward model" if reward == "gold rule" else reward)
+        found = {
+            "kl": kl.mean().item(),
+            "gold": conduct(self.rule, self.asked, texts).gold,
+            "proxy": model.score(rollouts.ids, rollouts.lengths).mean().item(),
+            "tokens": rollouts.mask.sum(dim=1).float().mean().item(),
+        }
+        for kind in ("known", "invented", "absent", "private"):
+            some = [place for place, question in enumerate(self.asked) if question.kind == kind]
+            done = conduct(self.rule, [self.asked[place] for place in some], [texts[place] for place in some])
+            found |= {f"{kind}: {name}": value for name, value in vars(done).items()}
+        return {name: round(value, 4) for name, value in found.items()}
+
+
+def learn(judge: Judge, run: Run, seed: int, watch: Callable[[int, DecoderLM], None]) -> None:
+    """Trains once, and lets `watch` see the model before the first step and after each."""
+    asked = all_questions(judge.budget.questions, "trained", seed=1)
+    prompts = [encode_question(CHAT, judge.tokenizer, question) for question in asked]
+    steps = judge.budget.steps
+    by_prompt = {tuple(prompt): question for prompt, question in zip(prompts, asked, strict=True)}
+    score = judge.score(run.reward, by_prompt)
+    if run.method == "PPO":
+        learn_by_ppo(
+            judge.assistant,
+            judge.reward_model(run.reward),
+            prompts,
+            score,
+            LearningSettings(steps, learning_rate=run.learning_rate, kl_weight=run.price),
+            end_token=judge.end,
+            seed=seed,
+            watch=watch,
+            progress=False,
+        )
+    elif run.method == "GRPO":
+        policy, generator = deepcopy(judge.assistant).train(), torch.Generator().manual_seed(seed)
+        optimizer = AdamW(policy.parameters(), lr=run.learning_rate)
+        settings = GRPOSettings(group_size=8, epochs=2, minibatches=2, kl_weight=run.price)
+        watch(0, policy)
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = run.learning_rate * min(1.0, (step + 1) / 5)
+            drawn = torch.randint(len(prompts), (8,), generator=generator).tolist()
+            grpo_step(
+                policy,
+                judge.assistant,
+                optimizer,
+                [prompts[place] for place in drawn],
+                score,
+                settings,
+                max_new_tokens=LONGEST_ANSWER,
+                end_token=judge.end,
+                generator=generator,
+            )
+            watch(step + 1, policy)
+    else:
+        learn_by_dpo(judge, run, seed, watch)
+
+
+def learn_by_dpo(judge: Judge, run: Run, seed: int, watch: Callable[[int, DecoderLM], None]) -> None:
+    """Trains on the comparisons that the reward model learned from."""
+    rows = []
+    for side in ("chosen", "rejected"):
+        padded = pad_examples(
+            [
+                encode_example(CHAT, judge.tokenizer, [Message("user", one.question.text)], f" {getattr(one, side)}")
+                for one in judge.learned
+            ]
+        )
+        rows.append((padded.ids, padded.is_answer))
+    with torch.no_grad():
+        references = [
+            torch.cat(
+                [answer_log_probs(judge.assistant, *part) for part in zip(*(t.split(64) for t in side), strict=True)]
+            )
+            for side in rows
+        ]
+    policy, done, steps = deepcopy(judge.assistant).train(), 0, judge.budget.dpo_steps
+
+    def loss(model: DecoderLM, *batch: torch.Tensor) -> torch.Tensor:
+        chosen, is_chosen, rejected, is_rejected, *given = batch
+        one, other = (int(mask.any(dim=0).nonzero().max()) + 1 for mask in (is_chosen, is_rejected))  # without filling
+        rows = (chosen[:, :one], is_chosen[:, :one], rejected[:, :other], is_rejected[:, :other])
+        return dpo_loss(model, *rows, *given, beta=run.price)
+
+    def evaluate(model: DecoderLM) -> float:
+        nonlocal done
+        done += 1
+        watch(done * judge.budget.steps // judge.budget.points, model)
+        return 0.0
+
+    watch(0, policy)
+    fit(
+        policy,
+        TensorBatches((*rows[0], *rows[1], *references), batch_size=16, seed=seed),
+        loss,
+        AdamW(policy.parameters(), lr=run.learning_rate),
+        steps=steps,
+        schedule=warmup_linear(steps, min(10, steps)),
+        evaluate=evaluate,
+        evaluate_every=max(1, steps // judge.budget.points),
+        progress=False,
+    )
+
+
+def measured_run(judge: Judge, run: Run, seed: int) -> dict:
+    """Trains once, measures on the way, and times the training alone."""
+    points, seconds, since = [], 0.0, time.process_time()
+    every = judge.budget.steps // judge.budget.points
+
+    def watch(step: int, policy: DecoderLM) -> None:
+        nonlocal seconds, since
+        seconds += time.process_time() - since
+        if step % every == 0:
+            points.append({"step": step, **judge.measure(policy.eval(), run.reward)})
+            policy.train()
+        since = time.process_time()
+
+    learn(judge, run, seed, watch)
+    return {**vars(run), "seed": seed, "cpu_seconds": round(seconds, 1), "points": points}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", required=True, help="for what is finished")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--smoke", action="store_true", help="a little of everything, and no record")
+    settings = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = Path(settings.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    budget = SMOKE if settings.smoke else Budget()
+    judge = Judge(budget, folder)
+    runs = []
+    for seed in settings.seeds:
+        for run in RUNS:
+            name = f"{run.method}-{run.price}-{run.reward.replace(' ', '-')}-{run.learning_rate:g}-{seed}"
+            kept = folder / f"{name}.json"
+            if not kept.exists():
+                kept.write_text(json.dumps(measured_run(judge, run, seed)), encoding="utf-8")
+            runs.append(json.loads(kept.read_text("utf8")))
+            print(name, runs[-1]["cpu_seconds"], runs[-1]["points"][-1], flush=True)
+    reports = {}
+    for name in ("reward model", "narrow reward model"):
+        report = judge_reward_model(judge.reward_model(name), judge.tokenizer, judge.unseen)
+        reports[name] = {"accuracy": round(report.accuracy, 4), "loss": round(report.loss, 4)}
+    if not settings.smoke:
+        about = {
+            "machine": describe_machine(),
+            "seconds": "CPU seconds of one thread, without the measuring",
+            "budget": vars(budget),
+            "comparisons": len(judge.learned),
+            "reward_models": reports,
+            "runs": runs,
+        }
+        keep_record("preferences", about)
+
+
+if __name__ == "__main__":
+    main()
