@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from genai_tutorial.pretrained import load as load_trained
 from genai_tutorial.pretrained.assistant import CHAT, LONGEST_ANSWER
@@ -10,6 +10,7 @@ from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import DecoderLM
 
 
+@runtime_checkable
 class Template(Protocol):
     """How a model reads a conversation."""
 
