@@ -35,10 +35,10 @@ class LearningSettings:
     steps: int
     batch_size: int = 64
     max_new_tokens: int = 32
-    learning_rate: float = 2e-4
+    learning_rate: float | int = 2e-4
     warmup_steps: int = 5
-    kl_weight: float = 0.05
-    kl_target: float | None = None
+    kl_weight: float | int = 0.05
+    kl_target: float | int | None = None
     ppo: PPOSettings = PPOSettings(epochs=2, minibatches=2)  # noqa: RUF009 -- frozen
 
     def __post_init__(self):

@@ -263,7 +263,7 @@ def continue_text(
     end: str,
     *,
     tokens: int,
-    temperature: float,
+    temperature: float | int,
 ) -> str:
     """Returns what a model writes after some tokens, as wished, until it writes the special token `end`.
 
