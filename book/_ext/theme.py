@@ -1,6 +1,7 @@
 """The book's own look, on top of sphinx-book-theme: a style sheet, and some markup that it needs."""
 
 import re
+from pathlib import Path
 
 from docutils import nodes
 
@@ -44,6 +45,14 @@ def punctuation_with_formulas(app, pagename, templatename, context, doctree):
         context["body"] = FORMULA_AND_STOP.sub(r'<span class="together">\1\2</span>', context["body"])
 
 
+def remove_source_maps(app, exception):
+    """Leave out what only the theme's own developers look at: the way from its packed scripts back to their sources."""
+    if exception or app.builder.format != "html":
+        return
+    for path in (Path(app.outdir) / "_static").rglob("*.map"):
+        path.unlink()
+
+
 def setup(app):
     """Register the extension with Sphinx."""
     app.add_css_file("theme.css", priority=900)
@@ -51,4 +60,5 @@ def setup(app):
     app.connect("doctree-resolved", set_chapter_number)
     app.connect("html-page-context", empty_corners)
     app.connect("html-page-context", punctuation_with_formulas)
+    app.connect("build-finished", remove_source_maps, priority=900)  # after Sphinx has copied the theme's files
     return {"parallel_read_safe": True, "parallel_write_safe": True}
