@@ -14,7 +14,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -82,7 +82,7 @@ def bits_of(fitted: PPCA) -> Callable[[Tensor, int], float]:
 def train_network(recipe: FamilyRecipe, seed: int, folder: Path) -> Model:
     """Trains a network, or reads what an earlier run of this file has left."""
     recipe = replace(recipe, seed=seed)
-    about = {"recipe": recipe.to_dict()}
+    about = {"recipe": asdict(recipe)}
     weights, notes = folder / f"{recipe.name}-{seed}.safetensors", folder / f"{recipe.name}-{seed}.json"
     if not notes.exists():
         seed_everything(seed)

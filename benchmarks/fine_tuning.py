@@ -26,7 +26,8 @@ from genai_tutorial.data.invented import ask_invented, invented_countries
 from genai_tutorial.evaluation import chat_answers, evaluate_language_model
 from genai_tutorial.pretrained import describe_machine, load
 from genai_tutorial.pretrained.assistant import CHAT, encode_demonstrations, examine, load_split
-from genai_tutorial.pretrained.base_model import END_OF_TEXT, FACTBOOK_BASE, load_corpus
+from genai_tutorial.pretrained.base_corpus import END_OF_TEXT, load_corpus
+from genai_tutorial.pretrained.base_model import FACTBOOK_BASE
 from genai_tutorial.pretrained.records import RECORDS, keep_record, record
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear

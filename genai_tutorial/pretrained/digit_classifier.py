@@ -1,7 +1,7 @@
 """The recipe of the small network that reads digits, whose features the book's image metrics compare."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -57,10 +57,6 @@ class DigitClassifierRecipe:
     published: bool = False
 
     source: ClassVar[Source] = SOURCE
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it."""
-        return asdict(self)
 
     def build(self, about: dict) -> DigitClassifier:
         """Returns the network that a card describes, its weights not read yet."""

@@ -8,7 +8,7 @@ a pixel of held-out images costs it (`bits`).
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -83,10 +83,6 @@ class FamilyRecipe(ABC):
 
     source: ClassVar[Source] = SOURCE
     takes: ClassVar[tuple[str, ...]] = ()
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it."""
-        return asdict(self)
 
     def ready(self, model: nn.Module, about: dict) -> nn.Module:
         """Returns the network as it is."""

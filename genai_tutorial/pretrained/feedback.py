@@ -1,7 +1,7 @@
 """The recipe of the assistant that learned from preferences: comparisons, a reward model, and PPO."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -25,7 +25,8 @@ from genai_tutorial.data.raters import Comparison
 from genai_tutorial.data.source import Source
 from genai_tutorial.evaluation import chat_answers, conduct, wins
 from genai_tutorial.pretrained.assistant import CHAT, FACTBOOK_SFT, LONGEST_ANSWER, load_split
-from genai_tutorial.pretrained.base_model import SOURCE
+from genai_tutorial.pretrained.base_corpus import SOURCE
+from genai_tutorial.pretrained.decoder_recipe import DecoderRecipe
 from genai_tutorial.pretrained.recipe import RunSettings, Trained, Wishes
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
@@ -43,7 +44,7 @@ TEST_QUESTIONS = 960
 
 
 @dataclass(frozen=True)
-class FeedbackRecipe:
+class FeedbackRecipe(DecoderRecipe):
     """How the assistant learns from preferences.
 
     Attributes:
@@ -85,15 +86,6 @@ class FeedbackRecipe:
     published: bool = False
 
     source: ClassVar[Source] = SOURCE
-    takes: ClassVar[tuple[str, ...]] = FACTBOOK_SFT.takes
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it."""
-        return asdict(self)
-
-    def build(self, about: dict) -> DecoderLM:
-        """Returns the decoder that a card describes, its weights not read yet."""
-        return DecoderLM(DecoderConfig(**about["recipe"]["config"]))
 
     def compare(self, assistant: DecoderLM, tokenizer: BPETokenizer) -> tuple[Comparison, ...]:
         """Returns what the raters preferred of the assistant's own answers and declining, to questions of training."""
@@ -167,10 +159,6 @@ class FeedbackRecipe:
     def headline(self, metrics: dict) -> str:
         """Returns the win rate in words."""
         return f"its answers are better than factbook-sft's in {metrics['win_rate_over_factbook_sft']:.0%} of questions"
-
-    def ready(self, model: DecoderLM, about: dict) -> tuple[DecoderLM, BPETokenizer]:
-        """Returns the decoder with its tokenizer."""
-        return model, BPETokenizer.from_dict(about["tokenizer"])
 
     def write(self, loaded: tuple[DecoderLM, BPETokenizer], wishes: Wishes, seed: int) -> str:
         """Returns the answer to the prompt, as the assistant's recipe does."""

@@ -1,6 +1,6 @@
 """The recipe of the autoencoder that turns pictures of 32×32 pixels into grids of 8×8 places, and back."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -64,10 +64,6 @@ class ImageAutoencoderRecipe:
     published: bool = False
 
     source: ClassVar[Source] = SOURCE
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it."""
-        return asdict(self)
 
     def build(self, about: dict) -> ImageAutoencoder:
         """Returns the network that a card describes, its weights not read yet."""

@@ -1,6 +1,6 @@
 """The recipes of the diffusion models that draw handwritten digits."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -75,10 +75,6 @@ class DigitDiffusionRecipe:
 
     source: ClassVar[Source] = SOURCE
     takes: ClassVar[tuple[str, ...]] = ("digit", "steps", "guidance")
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it."""
-        return asdict(self)
 
     def build(self, about: dict) -> UNet:
         """Returns the network that a card describes, its weights not read yet."""

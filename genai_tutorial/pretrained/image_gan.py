@@ -1,6 +1,6 @@
 """The recipe of the generator that draws handwritten digits in one pass."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -58,10 +58,6 @@ class DigitGANRecipe:
 
     source: ClassVar[Source] = SOURCE
     takes: ClassVar[tuple[str, ...]] = ("digit",)
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it."""
-        return asdict(self)
 
     def build(self, about: dict) -> DigitGenerator:
         """Returns the generator that a card describes, its weights not read yet."""

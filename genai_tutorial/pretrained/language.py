@@ -1,6 +1,6 @@
 """The recipes of the decoders that learn Shakespeare's characters."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -12,6 +12,7 @@ from genai_tutorial.data.shakespeare import SOURCE
 from genai_tutorial.data.source import Source
 from genai_tutorial.evaluation import evaluate_language_model
 from genai_tutorial.generation import generate
+from genai_tutorial.pretrained.decoder_recipe import DecoderRecipe
 from genai_tutorial.pretrained.recipe import RunSettings, Trained, Wishes
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import OptimizerSettings, Schedule, TokenBatches, build_optimizer, fit, parallel
@@ -22,7 +23,7 @@ GLANCE = 32_768
 
 
 @dataclass(frozen=True)
-class LanguageRecipe:
+class LanguageRecipe(DecoderRecipe):
     """How one decoder is made from Shakespeare's plays.
 
     Attributes:
@@ -54,7 +55,6 @@ class LanguageRecipe:
     published: bool = False
 
     source: ClassVar[Source] = SOURCE
-    takes: ClassVar[tuple[str, ...]] = ("prompt", "temperature", "top_p", "tokens")
 
     def schedule(self, steps: int | None = None) -> Schedule:
         """Returns the course of the learning rates over the recipe's steps, or over another number of them.
@@ -67,14 +67,6 @@ class LanguageRecipe:
             self.steps, self.warmup_steps, decay="linear", final=self.final, anneal_steps=self.anneal_steps
         )
         return whole if steps is None else whole.over(steps)
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it."""
-        return asdict(self)
-
-    def build(self, about: dict) -> DecoderLM:
-        """Returns the decoder that a card describes, its weights not read yet."""
-        return DecoderLM(DecoderConfig(**about["recipe"]["config"]))
 
     def fit(self, settings: RunSettings) -> Trained:
         """Trains a decoder on the plays, or goes on with a run that was stopped."""

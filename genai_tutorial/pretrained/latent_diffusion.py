@@ -1,7 +1,7 @@
 """The recipes of the models that draw in the latents of an autoencoder: scenes from captions, emoji from names."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -129,10 +129,6 @@ class LatentDiffusionRecipe:
     def source(self) -> Source:
         """The data of the pictures."""
         return self.pictures.source
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it."""
-        return asdict(self)
 
     def build(self, about: dict) -> TextToImage:
         """Returns the model that a card describes, its weights not read yet."""

@@ -1,8 +1,9 @@
 """What a recipe is: everything that decides one model of the book, so that anyone can make it again.
 
-Each family of models has a module with a frozen dataclass that can do what `Recipe` lists here. `train` calls `fit`,
-rounds the weights to the 16 bits of the file, and lets `measure` judge what is left; `load` calls `build` and `ready`.
-A family whose models write or draw says so by having `write` or `draw`.
+Each family of models has a module with a frozen dataclass that can do what `Recipe` lists here. Its settings stand on
+the model's card, so JSON must be able to hold them. `train` calls `fit`, rounds the weights to the 16 bits of the file,
+and lets `measure` judge what is left; `load` calls `build` and `ready`. A family whose models write or draw says so by
+having `write` or `draw`.
 """
 
 from collections.abc import Mapping
@@ -69,9 +70,6 @@ class Recipe(Protocol):
     @property
     def source(self) -> Source:
         """The data that it is made from."""
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it: the card's `recipe`."""
 
     def build(self, about: dict) -> nn.Module:
         """Returns the model that a card describes, its weights not read yet."""

@@ -1,5 +1,6 @@
 """Making a model of the book from its recipe."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import platformdirs
@@ -63,7 +64,7 @@ def train(
                 "name": name,
                 "title": chosen.title,
                 "command": f"genai-tutorial train {name}" + ("" if steps == chosen.steps else f" --steps {steps}"),
-                "recipe": chosen.to_dict(),
+                "recipe": asdict(chosen),
                 "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
                 "seed": chosen.seed,
                 "steps": steps,

@@ -1,6 +1,6 @@
 """The recipe of the CLIP that reads captioned shapes, whose text encoder conditions the text-to-image models."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -153,10 +153,6 @@ class ShapesCLIPRecipe:
     published: bool = False
 
     source: ClassVar[Source] = SOURCE
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it."""
-        return asdict(self) | {"objects": list(self.objects)}
 
     def build(self, about: dict) -> CLIP:
         """Returns the model that a card describes, its weights not read yet."""

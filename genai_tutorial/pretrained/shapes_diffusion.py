@@ -1,6 +1,6 @@
 """The recipe of the model that draws scenes of shapes from their captions."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import torch
@@ -81,10 +81,6 @@ class ShapesDiffusionRecipe:
 
     source: ClassVar[Source] = SOURCE
     takes: ClassVar[tuple[str, ...]] = ("prompt", "steps", "guidance")
-
-    def to_dict(self) -> dict:
-        """Returns the recipe as JSON can hold it."""
-        return asdict(self)
 
     def build(self, about: dict) -> TextToImage:
         """Returns the model that a card describes, its weights not read yet."""

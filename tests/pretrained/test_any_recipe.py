@@ -48,9 +48,6 @@ class PainterRecipe:
     source: ClassVar = SOURCE
     takes: ClassVar = ("digit", "guidance")
 
-    def to_dict(self):
-        return asdict(self)
-
     def build(self, about):
         assert isinstance(about["recipe"]["sides"], tuple)
         return Painter(about["recipe"]["sides"])
@@ -161,7 +158,7 @@ def test_the_card_tells_what_was_measured_in_the_file(recipes, tmp_path):
     pretrained.train("painter", steps=4, folder=tmp_path, progress=False)
     about = pretrained.card("painter", tmp_path)
     assert about["metrics"] == PainterRecipe().measure(pretrained.load("painter", tmp_path))
-    assert about["recipe"] == json.loads(json.dumps(PainterRecipe().to_dict()))
+    assert about["recipe"] == json.loads(json.dumps(asdict(PainterRecipe())))
     assert about["command"] == "genai-tutorial train painter --steps 4"
     assert about["parameters"] == 3 * 24
     assert about["colours"] == "none"

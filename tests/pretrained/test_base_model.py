@@ -7,15 +7,14 @@ import pytest
 import torch
 
 from genai_tutorial.pretrained import RunSettings, Wishes
-from genai_tutorial.pretrained.base_model import (
+from genai_tutorial.pretrained.base_corpus import (
     END_OF_TEXT,
-    FACTBOOK_BASE,
     HELD_OUT_TITLES,
     SPECIAL_TOKENS,
     load_corpus,
-    packed_loss,
     train_tokenizer,
 )
+from genai_tutorial.pretrained.base_model import FACTBOOK_BASE, packed_loss
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.training import Checkpoint, Process, fit
 from genai_tutorial.training.pipeline import PackedBatches, seen_share

@@ -46,7 +46,7 @@ def completed(saved: dict, settings: object) -> dict:
 def test_a_card_tells_how_its_model_was_made(name):
     about = card(name)
     assert set(about) >= FIELDS
-    assert completed(about["recipe"], recipe(name)) == json.loads(json.dumps(recipe(name).to_dict()))
+    assert completed(about["recipe"], recipe(name)) == json.loads(json.dumps(dataclasses.asdict(recipe(name))))
     assert about["command"] == f"genai-tutorial train {name}"
     assert about["steps"] == recipe(name).steps
     assert about["data"]["licence"] == recipe(name).source.licence

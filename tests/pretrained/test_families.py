@@ -142,7 +142,7 @@ def test_the_record_and_the_card_tell_of_the_same_model(one):
     about, first = card(one.name), family_record().runs[one.family][0]
     assert about["metrics"]["frechet_distance"] == pytest.approx(first.frechet_distance, rel=0.02)
     assert about["metrics"]["recall"] == pytest.approx(first.recall, abs=0.02)
-    assert about["recipe"] == json.loads(json.dumps(one.to_dict()))
+    assert about["recipe"] == json.loads(json.dumps(dataclasses.asdict(one)))
     assert "Fréchet distance of" in one.headline(about["metrics"])
 
 

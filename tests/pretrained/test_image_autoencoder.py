@@ -41,7 +41,7 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights_and_scale(tmp_path, mon
     assert all(torch.equal(got.state_dict()[key], weight) for key, weight in expected.items())
     assert expected["scaling_factor"] != 1
 
-    built = TINY.build({"recipe": TINY.to_dict()})
+    built = TINY.build({"recipe": dataclasses.asdict(TINY)})
     assert {key: weight.shape for key, weight in built.state_dict().items()} == {
         key: weight.shape for key, weight in expected.items()
     }
@@ -51,7 +51,7 @@ def test_a_model_is_measured_on_emoji_of_other_families():
     train, held_out = split()
     assert set(train.families).isdisjoint(held_out.families)
     assert not any("skin tone" in name for name in train.names + held_out.names)
-    metrics = TINY.measure(TINY.build({"recipe": TINY.to_dict()}))
+    metrics = TINY.measure(TINY.build({"recipe": dataclasses.asdict(TINY)}))
     assert metrics["held_out_emoji"] == len(held_out)
     assert metrics["scenes_read_as_captioned"] < 0.1  # it has learned nothing
     assert 0 < metrics["emoji_psnr_db"] < 10

@@ -61,7 +61,7 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(tmp
     got = run(tmp_path / "stopped", resume=True).model.state_dict()
     assert all(torch.equal(got[key], weight) for key, weight in expected.items())
 
-    about = {"recipe": TINY.to_dict(), **trained.notes}
+    about = {"recipe": dataclasses.asdict(TINY), **trained.notes}
     loaded = TINY.ready(trained.model, about)
     assert {key: weight.shape for key, weight in TINY.build(about).state_dict().items()} == {
         key: weight.shape for key, weight in expected.items()
@@ -79,7 +79,7 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(tmp
 
 
 def test_a_model_that_has_learned_nothing_is_measured_as_such():
-    model = TINY.build({"recipe": TINY.to_dict()})
+    model = TINY.build({"recipe": dataclasses.asdict(TINY)})
     metrics = TINY.measure(model)
     assert metrics["captions_each"] == 5
     assert metrics["one_object_everything"] == metrics["two_objects_everything"] == 0
@@ -94,12 +94,12 @@ def test_emoji_are_learned_from_their_training_names(tmp_path):
     assert metrics["training_names"] == 3
     assert 0 <= metrics["recalled"] <= 1
     assert metrics["held_out_names_of_known_words"] >= 20
-    loaded = recipe.ready(trained.model, {"recipe": recipe.to_dict(), **trained.notes})
+    loaded = recipe.ready(trained.model, {"recipe": dataclasses.asdict(recipe), **trained.notes})
     assert recipe.draw(loaded, Wishes(prompt="fire engine", steps=1), 1, seed=0).shape == (1, 3, 32, 32)
 
 
 def test_a_negative_text_changes_the_picture_only_with_guidance():
-    trained = tiny(SHAPES_LATENT).build({"recipe": TINY.to_dict()})
+    trained = tiny(SHAPES_LATENT).build({"recipe": dataclasses.asdict(TINY)})
     with torch.no_grad():
         for weight in trained.parameters():
             weight.normal_(0, 0.2, generator=torch.Generator().manual_seed(weight.numel()))

@@ -28,9 +28,9 @@ def test_a_recipe_says_all_that_is_asked_of_it(one):
 
 @pytest.mark.parametrize("one", RECIPES, ids=names())
 def test_a_recipe_goes_through_json(one):
-    saved = json.loads(json.dumps(one.to_dict()))
+    saved = json.loads(json.dumps(dataclasses.asdict(one)))
     assert saved.keys() == {field.name for field in dataclasses.fields(one)}
-    rebuilt, made = (build(one, {"recipe": settings}) for settings in (saved, one.to_dict()))
+    rebuilt, made = (build(one, {"recipe": settings}) for settings in (saved, dataclasses.asdict(one)))
     shapes = [{name: weight.shape for name, weight in model.state_dict().items()} for model in (rebuilt, made)]
     assert shapes[0] == shapes[1]
 

@@ -77,7 +77,7 @@ def test_the_card_describes_the_file_beside_it(tmp_path):
     assert about["command"] == "genai-tutorial train tiny --steps 3"
     assert about["steps"] == 3
     assert about["bytes"] == weights.stat().st_size
-    assert about["recipe"] == json.loads(json.dumps(recipes.recipe("tiny").to_dict()))
+    assert about["recipe"] == json.loads(json.dumps(dataclasses.asdict(recipes.recipe("tiny"))))
     model, tokenizer = load("tiny", tmp_path)
     held_out = torch.tensor(tokenizer.encode(language.load_shakespeare().validation))
     assert language.held_out_loss(model, held_out) == pytest.approx(

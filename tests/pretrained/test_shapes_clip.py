@@ -1,6 +1,7 @@
 """The recipe of the CLIP for shapes: batches without two of a meaning, and a model that comes back from its card."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -74,7 +75,7 @@ def test_more_different_scenes_than_there_are_is_refused():
 
 
 def test_the_model_comes_back_from_its_card():
-    about = json.loads(json.dumps({"recipe": SHAPES_CLIP.to_dict(), "tokenizer": TOKENIZER.to_dict()}))
+    about = json.loads(json.dumps({"recipe": asdict(SHAPES_CLIP), "tokenizer": TOKENIZER.to_dict()}))
     model = SHAPES_CLIP.build(about)
     assert model.config == SHAPES_CLIP.config
     loaded = SHAPES_CLIP.ready(model, about)
@@ -87,6 +88,6 @@ def test_the_model_comes_back_from_its_card():
 
 
 def test_an_untrained_model_finds_nothing():
-    metrics = SHAPES_CLIP.measure(SHAPES_CLIP.build({"recipe": SHAPES_CLIP.to_dict()}))
+    metrics = SHAPES_CLIP.measure(SHAPES_CLIP.build({"recipe": asdict(SHAPES_CLIP)}))
     assert all(value < 0.05 for name, value in metrics.items() if name.endswith("recall_at_1"))
     assert "0." in SHAPES_CLIP.headline(metrics)

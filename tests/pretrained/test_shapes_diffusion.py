@@ -55,7 +55,7 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(tmp
     got = run(tmp_path / "stopped", resume=True).model.state_dict()
     assert all(torch.equal(got[key], weight) for key, weight in expected.items())
 
-    about = {"recipe": TINY.to_dict(), **trained.notes}
+    about = {"recipe": dataclasses.asdict(TINY), **trained.notes}
     model, tokenizer = TINY.ready(trained.model, about)
     assert {key: weight.shape for key, weight in TINY.build(about).state_dict().items()} == {
         key: weight.shape for key, weight in expected.items()
