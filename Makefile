@@ -22,6 +22,9 @@ PDF := _build/pdf/generative-ai-explained.pdf
 NBVAL := $(BIN)/python -m pytest -p genai_tutorial.notebook.environment --nbval-lax --nbval-current-env \
   --nbval-cell-timeout=300 --nbval-sanitize-with tests/notebooks/sanitize.cfg --timeout=0 -p no:cacheprovider
 
+JOBS ?= 2
+SHARED := --numprocesses=$(JOBS) --dist=worksteal
+
 .PHONY: help
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -64,11 +67,12 @@ lint: $(VENV)/.test  ## ruff, and the order of the rooms
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 
-# Small models run fastest on one thread each. The shape checker reads every annotation in the package.
+# Small models run fastest on one thread each, so several processes share the tests: `make test JOBS=8` on a larger machine.
+# The shape checker reads every annotation in the package.
 .PHONY: unit
 unit: $(VENV)/.test  ## unit tests, doctests and parity tests, with the shape checker on
 	OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest --ignore=tests/book \
-	  --jaxtyping-packages=genai_tutorial,beartype.beartype --durations=15
+	  $(SHARED) --jaxtyping-packages=genai_tutorial,beartype.beartype --durations=15
 
 .PHONY: notebooks
 notebooks: $(VENV)/.test  ## run every notebook with nbval, on the CPU or the GPU
@@ -76,7 +80,7 @@ notebooks: $(VENV)/.test  ## run every notebook with nbval, on the CPU or the GP
 
 .PHONY: browser
 browser: book $(VENV)/.test chromium  ## open every page of the built book in Chromium
-	$(BIN)/python -m pytest tests/book --durations=10
+	$(BIN)/python -m pytest tests/book $(SHARED) --durations=10
 
 .PHONY: execute
 execute: $(VENV)/.test  ## run and rewrite the notebooks that stand in git (all of them; long)
