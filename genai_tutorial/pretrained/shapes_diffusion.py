@@ -215,7 +215,7 @@ def draw_scenes(
 
 SHAPES_DIFFUSION = ShapesDiffusionRecipe(
     name="shapes-diffusion",
-    title="A U-Net of a million weights that draws scenes of one or two shapes from their captions",
+    title="A U-Net of three quarters of a million weights that draws scenes of one or two shapes from their captions",
     text=SHAPES_CLIP.config.text,
     text_from="shapes-clip",
     config=UNetConfig(image_channels=3, channels=(32, 96), classes=None, text_width=64, image_size=32),
