@@ -3,10 +3,10 @@
 The fine-tuned model answers questions, simulated raters compare its answers, and a reward model learns from them. Then
 each method moves the model. Along the way, held-out questions are answered at temperature 1, and each answer gets three
 numbers: the gold rule's, the reward model's, and the KL divergence from the fine-tuned model. GRPO learns from the gold
-rule itself in place of the reward model. And two runs of PPO learn from a reward model that has seen the model's own
-answers only: reward hacking on purpose, without a price on distance and with one.
+rule itself in place of the reward model. And three runs of PPO learn from a reward model that has seen the model's own
+answers only: reward hacking on purpose, without a price on distance, with a small one and with a larger one.
 
-    OMP_NUM_THREADS=1 python benchmarks/preferences.py --folder runs   # about twelve CPU minutes a seed
+    OMP_NUM_THREADS=1 python benchmarks/preferences.py --folder runs   # about seven CPU minutes a seed
 
 What was finished before a run was stopped is in the folder, and is not done again. `--smoke` does a little of
 everything and keeps no record.
@@ -104,6 +104,7 @@ RUNS = (
     Run("DPO", 0.1, learning_rate=1e-4),
     Run("DPO", 0.1, learning_rate=5e-4),
     Run("GRPO", 0.04, "gold rule"),
+    Run("PPO", 0.05, "narrow reward model"),
     Run("PPO", 0.3, "narrow reward model"),
 )
 
