@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.data import load_shapes
+from genai_tutorial.data import load_shapes, parse_caption
 from genai_tutorial.data.shapes import SOURCE
 from genai_tutorial.data.source import Source
 from genai_tutorial.diffusion import (
@@ -164,14 +164,18 @@ class ShapesDiffusionRecipe:
     def draw(
         self, loaded: tuple[TextToImage, WordTokenizer], wishes: Wishes, count: int, seed: int
     ) -> Float[Tensor, "count 3 32 32"]:
-        """Returns pictures of the prompt.
+        """Returns pictures of the prompt; the empty one leaves open what they show.
 
         Raises:
-            ValueError: If there is no prompt, or it has a word that captions never have.
+            ValueError: If there is no prompt, it is no caption, or a shape has no colour: all captions that the model
+                has read name one, and without it the picture is often blank, as chapter 9 shows.
         """
         model, tokenizer = loaded
         if wishes.prompt is None:
             raise ValueError('What should be drawn? Give a prompt, such as "a small red circle above a blue square".')
+        for thing in parse_caption(wishes.prompt).objects if wishes.prompt else ():
+            if thing.colour is None:
+                raise ValueError(f"Name a colour for each shape, as in 'a red {thing.shape}': got {thing.text()!r}.")
         return draw_scenes(
             model,
             tokenizer,

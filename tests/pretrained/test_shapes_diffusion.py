@@ -68,8 +68,11 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(tmp
     assert torch.equal(images, TINY.draw((model, tokenizer), wishes, 3, seed=4))
     with pytest.raises(ValueError, match="Give a prompt"):
         TINY.draw((model, tokenizer), Wishes(), 1, seed=0)
-    with pytest.raises(ValueError, match="does not know: \\['pink'\\]"):
+    with pytest.raises(ValueError, match="pink"):
         TINY.draw((model, tokenizer), Wishes(prompt="a pink circle"), 1, seed=0)
+    with pytest.raises(ValueError, match="as in 'a red square': got 'a large square'"):
+        TINY.draw((model, tokenizer), Wishes(prompt="a red circle and a large square"), 1, seed=0)
+    assert TINY.draw((model, tokenizer), Wishes(prompt="", steps=2), 1, seed=0).shape == (1, 3, 32, 32)
 
 
 class Listener(nn.Module):
