@@ -2,12 +2,10 @@
 
 import dataclasses
 
-import pytest
 import torch
 
-from genai_tutorial.pretrained import RunSettings, image_autoencoder
+from genai_tutorial.pretrained import image_autoencoder
 from genai_tutorial.pretrained.image_autoencoder import EMOJI_AUTOENCODER, split
-from genai_tutorial.training import Checkpoint, Process
 from genai_tutorial.vae import ImageAutoencoderConfig
 
 TINY = dataclasses.replace(
@@ -15,29 +13,9 @@ TINY = dataclasses.replace(
 )
 
 
-def run(tmp_path, resume=False):
-    checkpoint = Checkpoint(tmp_path / "tiny.run.safetensors", every=2, resume=resume)
-    return TINY.fit(RunSettings(6, torch.device("cpu"), Process(), checkpoint, progress=False))
-
-
-class Killed(Exception):
-    pass
-
-
-def test_a_run_that_was_stopped_ends_at_the_same_weights_and_scale(tmp_path, monkeypatch):
-    expected = run(tmp_path / "whole").model.state_dict()
-    calls, whole = iter(range(5)), image_autoencoder.image_autoencoder_loss
-
-    def dies(*arguments, **settings):
-        if next(calls, None) is None:
-            raise Killed
-        return whole(*arguments, **settings)
-
-    monkeypatch.setattr(image_autoencoder, "image_autoencoder_loss", dies)
-    with pytest.raises(Killed):
-        run(tmp_path / "stopped")
-    monkeypatch.setattr(image_autoencoder, "image_autoencoder_loss", whole)
-    got = run(tmp_path / "stopped", resume=True).model
+def test_a_run_that_was_stopped_ends_at_the_same_weights_and_scale(follow, kill_and_resume):
+    expected = follow(TINY).model.state_dict()
+    got = kill_and_resume(TINY, image_autoencoder, "image_autoencoder_loss").model
     assert all(torch.equal(got.state_dict()[key], weight) for key, weight in expected.items())
     assert expected["scaling_factor"] != 1
 

@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 from genai_tutorial.diffusion import VELOCITY, UNet, UNetConfig, diffusion_loss
-from genai_tutorial.pretrained import RunSettings, Wishes, image_diffusion, recipe
+from genai_tutorial.pretrained import Wishes, image_diffusion, recipe
 from genai_tutorial.pretrained.image_diffusion import PATH, draw_digits
-from genai_tutorial.training import Checkpoint, Process
 
 TINY = dataclasses.replace(
     image_diffusion.LONGER,
@@ -22,29 +21,9 @@ TINY = dataclasses.replace(
 )
 
 
-def run(tmp_path, steps=6, resume=False):
-    checkpoint = Checkpoint(tmp_path / "tiny.run.safetensors", every=2, resume=resume)
-    return TINY.fit(RunSettings(steps, torch.device("cpu"), Process(), checkpoint, progress=False)).model
-
-
-class Killed(Exception):
-    pass
-
-
-def test_a_run_that_was_stopped_ends_at_the_same_weights(tmp_path, monkeypatch):
-    expected = run(tmp_path / "whole").state_dict()
-    calls, whole = iter(range(5)), image_diffusion.diffusion_loss
-
-    def dies(*arguments, **settings):
-        if next(calls, None) is None:
-            raise Killed
-        return whole(*arguments, **settings)
-
-    monkeypatch.setattr(image_diffusion, "diffusion_loss", dies)
-    with pytest.raises(Killed):
-        run(tmp_path / "stopped")
-    monkeypatch.setattr(image_diffusion, "diffusion_loss", whole)
-    got = run(tmp_path / "stopped", resume=True).state_dict()
+def test_a_run_that_was_stopped_ends_at_the_same_weights(follow, kill_and_resume):
+    expected = follow(TINY).model.state_dict()
+    got = kill_and_resume(TINY, image_diffusion, "diffusion_loss").model.state_dict()
     assert all(torch.equal(got[key], weight) for key, weight in expected.items())
     fresh = UNet(TINY.config, TINY.seed).state_dict()
     assert any(not torch.equal(fresh[key], weight) for key, weight in expected.items())

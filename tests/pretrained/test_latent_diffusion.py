@@ -7,10 +7,9 @@ import torch
 
 from genai_tutorial.diffusion import UNetConfig
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.pretrained import RunSettings, Wishes, latent_diffusion, load
+from genai_tutorial.pretrained import Wishes, latent_diffusion, load
 from genai_tutorial.pretrained.latent_diffusion import EMOJI_LATENT, SHAPES_LATENT, encode_all
 from genai_tutorial.pretrained.latent_pictures import Emoji, Scenes
-from genai_tutorial.training import Checkpoint, Process
 
 NETWORK = UNetConfig(
     image_channels=4,
@@ -35,30 +34,10 @@ def tiny(recipe, **changes):
 TINY = tiny(SHAPES_LATENT, pictures=Scenes(count=40, measured=5))
 
 
-def run(tmp_path, recipe=TINY, resume=False):
-    checkpoint = Checkpoint(tmp_path / "tiny.run.safetensors", every=2, resume=resume)
-    return recipe.fit(RunSettings(6, torch.device("cpu"), Process(), checkpoint, progress=False))
-
-
-class Killed(Exception):
-    pass
-
-
-def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(tmp_path, monkeypatch):
-    trained = run(tmp_path / "whole")
+def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(follow, kill_and_resume):
+    trained = follow(TINY)
     expected = trained.model.state_dict()
-    calls, whole = iter(range(5)), latent_diffusion.diffusion_loss
-
-    def dies(*arguments, **settings):
-        if next(calls, None) is None:
-            raise Killed
-        return whole(*arguments, **settings)
-
-    monkeypatch.setattr(latent_diffusion, "diffusion_loss", dies)
-    with pytest.raises(Killed):
-        run(tmp_path / "stopped")
-    monkeypatch.setattr(latent_diffusion, "diffusion_loss", whole)
-    got = run(tmp_path / "stopped", resume=True).model.state_dict()
+    got = kill_and_resume(TINY, latent_diffusion, "diffusion_loss").model.state_dict()
     assert all(torch.equal(got[key], weight) for key, weight in expected.items())
 
     about = {"recipe": dataclasses.asdict(TINY), **trained.notes}
@@ -86,9 +65,9 @@ def test_a_model_that_has_learned_nothing_is_measured_as_such():
     assert "show all that the caption says" in TINY.headline(metrics)
 
 
-def test_emoji_are_learned_from_their_training_names(tmp_path):
+def test_emoji_are_learned_from_their_training_names(follow):
     recipe = tiny(EMOJI_LATENT, pictures=Emoji(measured=3))
-    trained = run(tmp_path, recipe)
+    trained = follow(recipe)
     assert len(trained.notes["tokenizer"]["words"]) + 2 == EMOJI_LATENT.text.vocab_size
     metrics = recipe.measure(trained.model)
     assert metrics["training_names"] == 3

@@ -29,30 +29,10 @@ TINY = dataclasses.replace(
 )
 
 
-def run(tmp_path, resume=False):
-    checkpoint = Checkpoint(tmp_path / "tiny.run.safetensors", every=2, resume=resume)
-    return TINY.fit(RunSettings(6, torch.device("cpu"), Process(), checkpoint, progress=False))
-
-
-class Killed(Exception):
-    pass
-
-
-def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(tmp_path, monkeypatch):
-    trained = run(tmp_path / "whole")
+def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(follow, kill_and_resume):
+    trained = follow(TINY)
     expected = trained.model.state_dict()
-    calls, whole = iter(range(5)), shapes_diffusion.diffusion_loss
-
-    def dies(*arguments, **settings):
-        if next(calls, None) is None:
-            raise Killed
-        return whole(*arguments, **settings)
-
-    monkeypatch.setattr(shapes_diffusion, "diffusion_loss", dies)
-    with pytest.raises(Killed):
-        run(tmp_path / "stopped")
-    monkeypatch.setattr(shapes_diffusion, "diffusion_loss", whole)
-    got = run(tmp_path / "stopped", resume=True).model.state_dict()
+    got = kill_and_resume(TINY, shapes_diffusion, "diffusion_loss").model.state_dict()
     assert all(torch.equal(got[key], weight) for key, weight in expected.items())
 
     about = {"recipe": dataclasses.asdict(TINY), **trained.notes}
