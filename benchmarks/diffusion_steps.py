@@ -5,11 +5,11 @@ what the book's digit classifier sees in the drawn images and in the training im
 what a perfect model would reach with as few images. Intervals come from the jackknife: groups of images are left out
 in turn, the same ones in all runs, because image i begins with the same noise in all of them.
 
-    OMP_NUM_THREADS=1 python benchmarks/diffusion_steps.py --partial steps.pt   # about a quarter of an hour on one core
+    OMP_NUM_THREADS=1 python benchmarks/diffusion_steps.py --partial steps.pt   # about half an hour on one core
     OMP_NUM_THREADS=1 python benchmarks/diffusion_steps.py --images 50 --longest 50 --no-save   # to see that it works
 
-Runs of a thousand steps draw fewer images, unless `--long-images 1000` is given, which takes twenty minutes more. With
-`--partial` it keeps in that file what it has drawn, and goes on from there when it is started again.
+Runs of a thousand steps draw half as many images, unless `--long-images 1000` is given, which takes a quarter of an
+hour more. With `--partial` it keeps in that file what it has drawn, and goes on from there when it is started again.
 """
 
 import argparse
@@ -142,7 +142,7 @@ def main() -> None:
     parser.add_argument("--model", default="mnist-diffusion")
     parser.add_argument("--folder", default=None, help="where `genai-tutorial train` wrote it; else the package's")
     parser.add_argument("--images", type=int, default=1000, help=f"a multiple of {CHUNK}")
-    parser.add_argument("--long-images", type=int, default=200, help=f"the same, for runs of more than {LONG} steps")
+    parser.add_argument("--long-images", type=int, default=500, help=f"the same, for runs of more than {LONG} steps")
     parser.add_argument("--longest", type=int, default=1000, help="leave out larger numbers of steps")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--partial", default=None, help="a file for what is drawn, to go on from")
