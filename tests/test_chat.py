@@ -3,9 +3,12 @@
 import io
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -311,10 +314,16 @@ def test_without_the_model(chat, monkeypatch, tmp_path):
 # --- In a process of its own ------------------------------------------------------------------------------------------
 
 
-def start(*arguments: str, context_length: int = 4096, **streams) -> subprocess.Popen:
-    """Start the command with a small model, in a process of its own."""
+@contextmanager
+def start(*arguments: str, context_length: int = 4096, **streams) -> Iterator[subprocess.Popen]:
+    """Start the command with a small model, in a process of its own, which does not outlive a test that fails."""
     program = f"{TINY}({context_length}); main(['chat', *{list(arguments)!r}])"
-    return subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, **streams)
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, **streams) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 class Reader:
@@ -323,8 +332,11 @@ class Reader:
     def __init__(self, stream: int):
         self.stream, self.ahead = stream, b""
 
-    def until(self, said: str) -> str:
+    def until(self, said: str, again: Callable[[], None] | None = None) -> str:
+        """Reads up to these words; after every second of silence, does something again."""
         while said.encode() not in self.ahead:
+            while again is not None and not select.select([self.stream], [], [], 1)[0]:
+                again()
             piece = os.read(self.stream, 4096)
             assert piece, f"{said!r} did not come after: {self.ahead!r}"
             self.ahead += piece
@@ -362,7 +374,8 @@ def test_in_a_terminal():
         screen.until("That is too long")
         screen.until("> ")
         process.send_signal(signal.SIGINT)
-        screen.until("Ctrl-D ends the conversation.")
+        # Between the prompt and the wait for a line a signal is noticed with the next key only, so it is sent again.
+        screen.until("Ctrl-D ends the conversation.", again=lambda: process.send_signal(signal.SIGINT))
         screen.until("> ")
         os.write(ours, b"\x04")
         assert process.wait(timeout=60) == 0
