@@ -1,11 +1,14 @@
-"""How fast SmolLM2 writes: the book's decoder in 32, 16, 8 and 4 bits beside transformers, and llama.cpp where it is.
+"""How fast SmolLM2 writes: the book's decoder in 32, 16, 8 and 4 bits beside
+transformers, and llama.cpp where it is.
 
-One conversation, 128 new tokens, always the best one, the same weights for all. They take turns, so that whatever else
-the machine does slows all alike; compare the ratios, not the seconds. What limits them is how fast the weights come out
-of memory: each token reads them all. That speed is measured in the same minutes, by summing a large tensor.
+One conversation, 128 new tokens, always the best one, the same weights for all. They
+take turns, so that whatever else the machine does slows all alike; compare the ratios,
+not the seconds. What limits them is how fast the weights come out of memory: each token
+reads them all. That speed is measured in the same minutes, by summing a large tensor.
 
-    OMP_NUM_THREADS=2 python benchmarks/decoding.py              # about four minutes on two quiet cores
-    OMP_NUM_THREADS=2 python benchmarks/decoding.py --rounds 1 --tokens 16 --no-save  # to see that it works
+    OMP_NUM_THREADS=2 python benchmarks/decoding.py # about four minutes on two quiet
+    cores OMP_NUM_THREADS=2 python benchmarks/decoding.py --rounds 1 --tokens 16
+    --no-save # to see that it works
 """
 
 import argparse
@@ -33,7 +36,10 @@ from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import DecoderLM
 
 RESULTS = Path(__file__).parent / "results" / "decoding.json"
-QUESTION = "Explain in a few sentences how a bicycle stays upright, and why it falls when it stands still."
+QUESTION = (
+    "Explain in a few sentences how a bicycle stays upright, and why it falls when it "
+    "stands still."
+)
 KINDS = {
     "transformers float32": torch.float32,
     "transformers bfloat16": torch.bfloat16,
@@ -46,7 +52,9 @@ KINDS = {
 }
 BASE = "transformers float32"
 Write = Callable[[list[int], int], tuple[list[int], list[float]]]
-"""Takes a prompt and a number of tokens, and returns the new tokens and when each of them was there."""
+"""Takes a prompt and a number of tokens, and returns the new tokens and when each of
+them was there.
+"""
 
 
 class Clock:
@@ -76,27 +84,46 @@ def transformers_writer(model: DecoderLM, dtype: torch.dtype) -> Write:
         max_position_embeddings=config.context_length,
         rms_norm_eps=config.norm_epsilon,
         rope_theta=float(config.rotary_base),
-        rope_parameters={"rope_type": "default", "rope_theta": float(config.rotary_base)},
+        rope_parameters={
+            "rope_type": "default",
+            "rope_theta": float(config.rotary_base),
+        },
         tie_word_embeddings=True,
         eos_token_id=None,
         bos_token_id=None,
     )
     llama = transformers.LlamaForCausalLM(theirs)
-    names = {"attention_norm": "input_layernorm", "feed_forward_norm": "post_attention_layernorm"}
-    names |= {f"attention.{ours}": f"self_attn.{ours[0]}_proj" for ours in ("query", "key", "value", "output")}
+    names = {
+        "attention_norm": "input_layernorm",
+        "feed_forward_norm": "post_attention_layernorm",
+    }
+    names |= {
+        f"attention.{ours}": f"self_attn.{ours[0]}_proj"
+        for ours in ("query", "key", "value", "output")
+    }
     names |= {"feed_forward.gate": "mlp.gate_proj", "feed_forward.widen": "mlp.up_proj"}
     names |= {"feed_forward.output": "mlp.down_proj"}
-    state = {"model.embed_tokens.weight": model.token_embedding.weight, "model.norm.weight": model.final_norm.weight}
+    state = {
+        "model.embed_tokens.weight": model.token_embedding.weight,
+        "model.norm.weight": model.final_norm.weight,
+    }
     for layer, block in enumerate(model.blocks):
         parts = block.state_dict()
-        state |= {f"model.layers.{layer}.{new}.weight": parts[f"{old}.weight"] for old, new in names.items()}
+        state |= {
+            f"model.layers.{layer}.{new}.weight": parts[f"{old}.weight"]
+            for old, new in names.items()
+        }
     state["lm_head.weight"] = model.token_embedding.weight
     llama.load_state_dict(state)
     llama = llama.to(dtype).eval()
 
     def write(prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
         clock, ids = Clock(), torch.tensor([prompt])
-        settings = {"max_new_tokens": tokens, "do_sample": False, "attention_mask": torch.ones_like(ids)}
+        settings = {
+            "max_new_tokens": tokens,
+            "do_sample": False,
+            "attention_mask": torch.ones_like(ids),
+        }
         out = llama.generate(ids, streamer=clock, **settings)
         return out[0, len(prompt) :].tolist(), clock.times[1:]
 
@@ -105,7 +132,12 @@ def transformers_writer(model: DecoderLM, dtype: torch.dtype) -> Write:
 
 def our_writer(model: DecoderLM) -> Write:
     def write(prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
-        cache, ids, new, times = model.make_cache(1, len(prompt) + tokens), torch.tensor([prompt]), [], []
+        cache, ids, new, times = (
+            model.make_cache(1, len(prompt) + tokens),
+            torch.tensor([prompt]),
+            [],
+            [],
+        )
         for _ in range(tokens):
             ids = model.logits(model.read(ids, cache)[:, -1:]).argmax(dim=-1)
             new.append(int(ids))
@@ -118,7 +150,12 @@ def our_writer(model: DecoderLM) -> Write:
 def llama_cpp_writer() -> Write:
     from llama_cpp import Llama
 
-    llama = Llama(str(find_smollm2()), n_ctx=1024, n_threads=torch.get_num_threads(), verbose=False)
+    llama = Llama(
+        str(find_smollm2()),
+        n_ctx=1024,
+        n_threads=torch.get_num_threads(),
+        verbose=False,
+    )
 
     def write(prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
         new, times = [], []
@@ -141,24 +178,44 @@ def make_writer(kind: str, model: DecoderLM | None = None) -> Write:
     model = load_smollm2()[0] if model is None else model
     if kind.startswith("transformers"):
         return transformers_writer(model, KINDS[kind])
-    precision = {"ours float32 fused": "float32", "ours int8": "int8", "ours int4": "int4"}.get(kind)
+    precision = {
+        "ours float32 fused": "float32",
+        "ours int8": "int8",
+        "ours int4": "int4",
+    }.get(kind)
     return our_writer(model if precision is None else quantized(model, precision))
 
 
 def megabytes_a_token(kind: str, model: DecoderLM) -> float:
-    """Returns how much a token reads: all weights but the embedding, of which it reads one row, and the head."""
+    """Returns how much a token reads: all weights but the embedding, of which it reads
+    one row, and the head.
+    """
     if kind == "llama.cpp":
         return find_smollm2().stat().st_size / 1e6
     if kind in ("ours int8", "ours int4"):
         fast = quantized(model, kind.removeprefix("ours "))
-        tensors = [*fast.blocks.parameters(), *fast.blocks.buffers(), *fast.head.buffers()]
-        own = {id(one): one for one in tensors if one.shape[:1] != (model.config.context_length,)}  # no rotary angles
+        tensors = [
+            *fast.blocks.parameters(),
+            *fast.blocks.buffers(),
+            *fast.head.buffers(),
+        ]
+        own = {
+            id(one): one
+            for one in tensors
+            if one.shape[:1] != (model.config.context_length,)
+        }  # no rotary angles
         return sum(one.nbytes for one in own.values()) / 1e6
-    return sum(parameter.numel() for parameter in model.parameters()) * KINDS[kind].itemsize / 1e6
+    return (
+        sum(parameter.numel() for parameter in model.parameters())
+        * KINDS[kind].itemsize
+        / 1e6
+    )
 
 
 def read_bandwidth() -> float:
-    """Returns in GB/s how fast all threads together read memory that no cache holds, at best."""
+    """Returns in GB/s how fast all threads together read memory that no cache holds, at
+    best.
+    """
     buffer = torch.ones(135_000_000)
     best = float("inf")
     for _ in range(10):
@@ -168,7 +225,9 @@ def read_bandwidth() -> float:
     return buffer.nbytes / best / 1e9
 
 
-def measure_speed(writers: dict[str, Write], prompt: list[int], tokens: int, rounds: int) -> dict:
+def measure_speed(
+    writers: dict[str, Write], prompt: list[int], tokens: int, rounds: int
+) -> dict:
     speeds: dict[str, list[float]] = {kind: [] for kind in writers}
     prompts: dict[str, list[float]] = {kind: [] for kind in writers}
     texts, bandwidths, load = {}, [], []
@@ -182,13 +241,25 @@ def measure_speed(writers: dict[str, Write], prompt: list[int], tokens: int, rou
             texts[kind], times = write(prompt, tokens)
             prompts[kind].append(len(prompt) / (times[0] - start))
             speeds[kind].append((len(times) - 1) / (times[-1] - times[0]))
-    return {"speeds": speeds, "prompts": prompts, "texts": texts, "bandwidths": bandwidths, "load": load}
+    return {
+        "speeds": speeds,
+        "prompts": prompts,
+        "texts": texts,
+        "bandwidths": bandwidths,
+        "load": load,
+    }
 
 
 def resident_memory(kind: str) -> int:
-    """Returns how many MB of memory a process holds that has loaded one kind and written with it."""
+    """Returns how many MB of memory a process holds that has loaded one kind and
+    written with it.
+    """
     program = [sys.executable, __file__, "--memory-of", kind]
-    return int(subprocess.run(program, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    return int(
+        subprocess.run(
+            program, capture_output=True, text=True, check=True
+        ).stdout.splitlines()[-1]
+    )
 
 
 def print_own_memory(kind: str, prompt: list[int]) -> None:
@@ -197,23 +268,39 @@ def print_own_memory(kind: str, prompt: list[int]) -> None:
         write(prompt, 8)
     gc.collect()
     try:
-        ctypes.CDLL(None).malloc_trim(0)  # gives back what the C library keeps for later
+        ctypes.CDLL(None).malloc_trim(
+            0
+        )  # gives back what the C library keeps for later
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         print(round(pages * resource.getpagesize() / 1e6))
     except (OSError, AttributeError):  # not Linux: the peak, which loading reaches
         print(
-            round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6)
+            round(
+                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                * (1 if sys.platform == "darwin" else 1024)
+                / 1e6
+            )
         )
 
 
 @torch.no_grad()
-def measure_quality(model: DecoderLM, tokenizer: BPETokenizer, rows: int = 4, length: int = 512) -> dict:
-    """Compares with float32 what comes next in articles from Wikipedia, token for token."""
-    ids = tokenizer.encode(load_wikipedia().text[: 12 * rows * length], special_as_text=True)[: rows * length + 1]
-    inputs, targets = (torch.tensor(part).view(rows, length) for part in (ids[:-1], ids[1:]))
+def measure_quality(
+    model: DecoderLM, tokenizer: BPETokenizer, rows: int = 4, length: int = 512
+) -> dict:
+    """Compares with float32 what comes next in articles from Wikipedia, token for
+    token.
+    """
+    ids = tokenizer.encode(
+        load_wikipedia().text[: 12 * rows * length], special_as_text=True
+    )[: rows * length + 1]
+    inputs, targets = (
+        torch.tensor(part).view(rows, length) for part in (ids[:-1], ids[1:])
+    )
 
     def log_probabilities(model: DecoderLM) -> Tensor:
-        return torch.cat([model(row[None]).float().log_softmax(dim=-1) for row in inputs])
+        return torch.cat(
+            [model(row[None]).float().log_softmax(dim=-1) for row in inputs]
+        )
 
     exact = log_probabilities(model)
 
@@ -222,8 +309,12 @@ def measure_quality(model: DecoderLM, tokenizer: BPETokenizer, rows: int = 4, le
         loss = functional.nll_loss(found.flatten(0, 1), targets.flatten())
         return {
             "perplexity": round(loss.exp().item(), 3),
-            "kl_nats": round((exact.exp() * (exact - found)).sum(dim=-1).mean().item(), 6),
-            "same_best_token": round((exact.argmax(dim=-1) == found.argmax(dim=-1)).float().mean().item(), 4),
+            "kl_nats": round(
+                (exact.exp() * (exact - found)).sum(dim=-1).mean().item(), 6
+            ),
+            "same_best_token": round(
+                (exact.argmax(dim=-1) == found.argmax(dim=-1)).float().mean().item(), 4
+            ),
         }
 
     int4 = quantized(model, "int4")
@@ -240,10 +331,16 @@ def measure_quality(model: DecoderLM, tokenizer: BPETokenizer, rows: int = 4, le
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=128)
-    parser.add_argument("--no-save", action="store_true", help="print only, and leave out memory and quality")
+    parser.add_argument(
+        "--no-save",
+        action="store_true",
+        help="print only, and leave out memory and quality",
+    )
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_grad_enabled(False)
@@ -252,26 +349,42 @@ def main() -> None:
         print_own_memory(arguments.memory_of, list(range(100, 150)))
         return
     prompt = SMOLLM2_CHAT.encode(tokenizer, [Message("user", QUESTION)])
-    kinds = [kind for kind in KINDS if kind != "llama.cpp" or importlib.util.find_spec("llama_cpp")]
+    kinds = [
+        kind
+        for kind in KINDS
+        if kind != "llama.cpp" or importlib.util.find_spec("llama_cpp")
+    ]
     writers = {kind: make_writer(kind, model) for kind in kinds}
     measured = measure_speed(writers, prompt, arguments.tokens, arguments.rounds)
     del writers
     bandwidth = max(measured["bandwidths"])
     rows = {}
     for kind in kinds:
-        # The median of the ratios within a round, because another program slows a whole round.
+        # The median of the ratios within a round, because another program slows a whole
+        # round.
         paired = zip(measured["speeds"][kind], measured["speeds"][BASE], strict=True)
-        speed, read = statistics.median(measured["speeds"][kind]), megabytes_a_token(kind, model)
+        speed, read = (
+            statistics.median(measured["speeds"][kind]),
+            megabytes_a_token(kind, model),
+        )
         rows[kind] = {
             "tokens_a_second": round(speed, 1),
             "of_each_round": [round(one, 1) for one in measured["speeds"][kind]],
-            "times_transformers_float32": round(statistics.median(ours / base for ours, base in paired), 2),
-            "prompt_tokens_a_second": round(statistics.median(measured["prompts"][kind])),
+            "times_transformers_float32": round(
+                statistics.median(ours / base for ours, base in paired), 2
+            ),
+            "prompt_tokens_a_second": round(
+                statistics.median(measured["prompts"][kind])
+            ),
             "megabytes_read_a_token": round(read, 1),
             "share_of_the_bandwidth": round(speed * read / 1000 / bandwidth, 3),
-            "same_text_as_transformers": measured["texts"][kind] == measured["texts"][BASE],
+            "same_text_as_transformers": measured["texts"][kind]
+            == measured["texts"][BASE],
         }
-    print(f"memory is read at {bandwidth:.1f} GB/s; the machine's load was {measured['load']}")
+    print(
+        f"memory is read at {bandwidth:.1f} GB/s; the machine's load was "
+        f"{measured['load']}"
+    )
     print(f"{'':24}{'tokens/s':>10}{'ratio':>8}{'MB a token':>12}{'of bandwidth':>14}")
     for kind, row in rows.items():
         print(
@@ -292,7 +405,9 @@ def main() -> None:
         "prompt_tokens": len(prompt),
         "new_tokens": arguments.tokens,
         "gigabytes_read_a_second": [round(one, 1) for one in measured["bandwidths"]],
-        "llama.cpp": "measured" if "llama.cpp" in kinds else "not installed here, so not measured",
+        "llama.cpp": "measured"
+        if "llama.cpp" in kinds
+        else "not installed here, so not measured",
         "speed": rows,
         "quality_on_wikipedia": quality,
     }

@@ -1,17 +1,22 @@
-"""Our denoising networks beside diffusers', and the live recipe of chapter 8 beside a plain DDPM, in one run.
+"""Our denoising networks beside diffusers', and the live recipe of chapter 8 beside a
+plain DDPM, in one run.
 
-Speed: training steps and denoising steps a second of our Diffusion Transformer and diffusers' with the same settings,
-and of our U-Nets and diffusers' UNet2DModel with about as many weights. They take turns step by step, so that whatever
-else the machine does slows all alike; compare the ratios, not the seconds.
+Speed: training steps and denoising steps a second of our Diffusion Transformer and
+diffusers' with the same settings, and of our U-Nets and diffusers' UNet2DModel with
+about as many weights. They take turns step by step, so that whatever else the machine
+does slows all alike; compare the ratios, not the seconds.
 
-Quality: the live recipe and a plain DDPM (UNet2DModel on all pixels, linear schedule, prediction of the noise, Adam
-with a rate of 1e-3 falling along a cosine, average of the weights) learn the same 4,000 digits with the same batch
-size. The plain model gets several times the CPU time of the recipe, in runs planned for just that time. Both draw
-400 digits with 20 steps of DDIM and the same guidance, whose Fréchet distance to the held-out digits is measured on the
-features of the book's classifier. Evaluation is not timed.
+Quality: the live recipe and a plain DDPM (UNet2DModel on all pixels, linear schedule,
+prediction of the noise, Adam with a rate of 1e-3 falling along a cosine, average of the
+weights) learn the same 4,000 digits with the same batch size. The plain model gets
+several times the CPU time of the recipe, in runs planned for just that time. Both draw
+400 digits with 20 steps of DDIM and the same guidance, whose Fréchet distance to the
+held-out digits is measured on the features of the book's classifier. Evaluation is not
+timed.
 
-    OMP_NUM_THREADS=1 python benchmarks/diffusion.py            # about eight minutes on one core
-    OMP_NUM_THREADS=1 python benchmarks/diffusion.py --speed    # only the speed, in a minute
+    OMP_NUM_THREADS=1 python benchmarks/diffusion.py # about eight minutes on one core
+    OMP_NUM_THREADS=1 python benchmarks/diffusion.py --speed # only the speed, in a
+    minute
 """
 
 import argparse
@@ -46,7 +51,13 @@ from genai_tutorial.diffusion.schedule import Path as NoisePath
 from genai_tutorial.evaluation import frechet_distance, read_digits
 from genai_tutorial.pretrained import describe_machine, load, recipe
 from genai_tutorial.pretrained.digit_classifier import split
-from genai_tutorial.training import EMA, TensorBatches, build_optimizer, clip_gradients, progress_bar
+from genai_tutorial.training import (
+    EMA,
+    TensorBatches,
+    build_optimizer,
+    clip_gradients,
+    progress_bar,
+)
 
 RESULTS = Path(__file__).parent / "results"
 BATCH = 64
@@ -101,17 +112,30 @@ def networks() -> dict[str, nn.Module]:
             )
         ),
         "our U-Net of the live recipe": UNet(live),
-        "our U-Net, every pixel a place": UNet(UNetConfig(patch_size=1, channels=(16, 64), bottom_blocks=3)),
+        "our U-Net, every pixel a place": UNet(
+            UNetConfig(patch_size=1, channels=(16, 64), bottom_blocks=3)
+        ),
         "diffusers' U-Net": plain_unet((16, 48), layers=1),
     }
 
 
 def speed(rounds: int) -> dict:
-    """Times single steps of all networks, one after the other, again and again; keeps the medians of CPU seconds."""
-    x, t, labels = torch.randn(BATCH, 1, 28, 28), torch.rand(BATCH) * 999, torch.arange(BATCH) % 10
+    """Times single steps of all networks, one after the other, again and again; keeps
+    the medians of CPU seconds.
+    """
+    x, t, labels = (
+        torch.randn(BATCH, 1, 28, 28),
+        torch.rand(BATCH) * 999,
+        torch.arange(BATCH) % 10,
+    )
     models = networks()
-    optimizers = {name: torch.optim.AdamW(model.parameters(), 1e-4, foreach=True) for name, model in models.items()}
-    seconds: dict[str, dict[str, list[float]]] = {name: {"training": [], "sampling": []} for name in models}
+    optimizers = {
+        name: torch.optim.AdamW(model.parameters(), 1e-4, foreach=True)
+        for name, model in models.items()
+    }
+    seconds: dict[str, dict[str, list[float]]] = {
+        name: {"training": [], "sampling": []} for name in models
+    }
 
     def train_once(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         optimizer.zero_grad()
@@ -121,7 +145,9 @@ def speed(rounds: int) -> dict:
     for turn in progress_bar(range(rounds + 1), label="rounds"):
         for name, model in models.items():
             model.train()
-            trained = _timed(lambda model=model, name=name: train_once(model, optimizers[name]))
+            trained = _timed(
+                lambda model=model, name=name: train_once(model, optimizers[name])
+            )
             model.eval()
             with torch.no_grad():
                 sampled = _timed(lambda model=model: model(x, t, labels))
@@ -130,8 +156,13 @@ def speed(rounds: int) -> dict:
                 seconds[name]["sampling"].append(sampled)
     return {
         name: {
-            "parameters": sum(parameter.numel() for parameter in models[name].parameters()),
-            **{f"{kind}_steps_per_second": round(1 / statistics.median(values), 2) for kind, values in kinds.items()},
+            "parameters": sum(
+                parameter.numel() for parameter in models[name].parameters()
+            ),
+            **{
+                f"{kind}_steps_per_second": round(1 / statistics.median(values), 2)
+                for kind, values in kinds.items()
+            },
         }
         for name, kinds in seconds.items()
     }
@@ -146,25 +177,52 @@ def _timed(work: Callable[[], object]) -> float:
 class Learner:
     """A model that learns digits for as much CPU time as it is given."""
 
-    def __init__(self, model: nn.Module, path: NoisePath, prediction: Prediction, optimizer, decay: float, clip: bool):
-        self.model, self.path, self.prediction, self.optimizer, self.clip = model, path, prediction, optimizer, clip
+    def __init__(
+        self,
+        model: nn.Module,
+        path: NoisePath,
+        prediction: Prediction,
+        optimizer,
+        decay: float,
+        clip: bool,
+    ):
+        self.model, self.path, self.prediction, self.optimizer, self.clip = (
+            model,
+            path,
+            prediction,
+            optimizer,
+            clip,
+        )
         self.rates = [group["lr"] for group in optimizer.param_groups]
         self.average = EMA(model, decay)
         self.generator = torch.Generator().manual_seed(0)
         train, _ = split()
-        self.batches = TensorBatches((2 * train.images[:, None] - 1, train.labels), BATCH, seed=0)
+        self.batches = TensorBatches(
+            (2 * train.images[:, None] - 1, train.labels), BATCH, seed=0
+        )
 
     def learn(self, seconds: float, course: Callable[[float], float]) -> int:
-        """Trains for some CPU seconds; the learning rates follow the share of them that has passed."""
+        """Trains for some CPU seconds; the learning rates follow the share of them that
+        has passed.
+        """
         started, steps = time.process_time(), 0
         while (spent := time.process_time() - started) < seconds:
             warmed = min(1.0, (steps + 1) / 20)
-            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            for group, rate in zip(
+                self.optimizer.param_groups, self.rates, strict=True
+            ):
                 group["lr"] = rate * warmed * course(spent / seconds)
             images, labels = next(self.batches)
             labels = drop_labels(labels, 0.1, no_label=10, generator=self.generator)
             self.optimizer.zero_grad()
-            diffusion_loss(self.model, self.path, self.prediction, images, labels, generator=self.generator).backward()
+            diffusion_loss(
+                self.model,
+                self.path,
+                self.prediction,
+                images,
+                labels,
+                generator=self.generator,
+            ).backward()
             if self.clip:
                 clip_gradients(list(self.model.parameters()), 1.0)
             self.optimizer.step()
@@ -174,16 +232,26 @@ class Learner:
 
     def judge(self, classifier: nn.Module, real: Tensor, drawn_images: int) -> dict:
         labels = torch.arange(drawn_images) % 10
-        noise = torch.randn(drawn_images, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+        noise = torch.randn(
+            drawn_images, 1, 28, 28, generator=torch.Generator().manual_seed(1)
+        )
         drawn = []
         for some, start in zip(labels.split(100), noise.split(100), strict=True):
             model = Guided(self.average.model, GUIDANCE)
-            denoise = Denoiser(model, self.path, self.prediction, condition=some, limit=1.0)
+            denoise = Denoiser(
+                model, self.path, self.prediction, condition=some, limit=1.0
+            )
             drawn.append(final(ddim(denoise, start, self.path.times(SAMPLER_STEPS))))
-        reading = read_digits(classifier, ((torch.cat(drawn)[:, 0] + 1) / 2).clamp(0, 1))
+        reading = read_digits(
+            classifier, ((torch.cat(drawn)[:, 0] + 1) / 2).clamp(0, 1)
+        )
         return {
-            "frechet_distance": round(float(frechet_distance(real, reading.features)), 2),
-            "read_as_asked": round(float((reading.labels == labels).double().mean()), 3),
+            "frechet_distance": round(
+                float(frechet_distance(real, reading.features)), 2
+            ),
+            "read_as_asked": round(
+                float((reading.labels == labels).double().mean()), 3
+            ),
         }
 
 
@@ -191,32 +259,68 @@ def ours() -> Learner:
     live = recipe("mnist-diffusion-live")
     model = UNet(live.config, live.seed)
     return Learner(
-        model, cosine_schedule(1000), VELOCITY, build_optimizer(model, live.optimizer), live.decay, clip=True
+        model,
+        cosine_schedule(1000),
+        VELOCITY,
+        build_optimizer(model, live.optimizer),
+        live.decay,
+        clip=True,
     )
 
 
 def plain() -> Learner:
     model = plain_unet((32, 64), layers=1)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, foreach=True)
-    return Learner(model, linear_schedule(1000), NOISE, optimizer, decay=0.99, clip=True)
+    return Learner(
+        model, linear_schedule(1000), NOISE, optimizer, decay=0.99, clip=True
+    )
 
 
-def quality(seconds: float, drawn: int, multiples: tuple[float, ...], shares: tuple[float, ...]) -> dict:
+def quality(
+    seconds: float, drawn: int, multiples: tuple[float, ...], shares: tuple[float, ...]
+) -> dict:
     _, held_out = split()
     classifier = load("digit-classifier")
     real = read_digits(classifier, held_out.images).features
-    results: dict = {"budget_cpu_seconds": seconds, "drawn_images": drawn, "ours": [], "plain": []}
-    runs = [("ours", share * seconds, ours) for share in shares] + [("plain", n * seconds, plain) for n in multiples]
+    results: dict = {
+        "budget_cpu_seconds": seconds,
+        "drawn_images": drawn,
+        "ours": [],
+        "plain": [],
+    }
+    runs = [("ours", share * seconds, ours) for share in shares] + [
+        ("plain", n * seconds, plain) for n in multiples
+    ]
     for name, budget, make in progress_bar(runs, label="runs"):
         learner = make()
         if name == "ours":
             steps = learner.learn(budget, lambda share: 1 - share)
         else:
-            steps = learner.learn(budget, lambda share: (1 + torch.cos(torch.tensor(torch.pi * share)).item()) / 2)
-        results[name].append({"cpu_seconds": budget, "steps": steps, **learner.judge(classifier, real, drawn)})
-        results[f"{name}_parameters"] = sum(parameter.numel() for parameter in learner.model.parameters())
+            steps = learner.learn(
+                budget,
+                lambda share: (
+                    (1 + torch.cos(torch.tensor(torch.pi * share)).item()) / 2
+                ),
+            )
+        results[name].append(
+            {
+                "cpu_seconds": budget,
+                "steps": steps,
+                **learner.judge(classifier, real, drawn),
+            }
+        )
+        results[f"{name}_parameters"] = sum(
+            parameter.numel() for parameter in learner.model.parameters()
+        )
     best = results["plain"][-1]
-    sooner = next((run for run in results["ours"] if run["frechet_distance"] <= best["frechet_distance"]), None)
+    sooner = next(
+        (
+            run
+            for run in results["ours"]
+            if run["frechet_distance"] <= best["frechet_distance"]
+        ),
+        None,
+    )
     results["times_faster_to_the_plain_models_last_distance"] = sooner and round(
         best["cpu_seconds"] / sooner["cpu_seconds"], 1
     )
@@ -224,32 +328,56 @@ def quality(seconds: float, drawn: int, multiples: tuple[float, ...], shares: tu
 
 
 def tell(results: dict) -> None:
-    print(f"{'':34}{'weights':>9}{'training':>12}{'sampling':>12}   steps a second, {BATCH} images each")
+    print(
+        f"{'':34}{'weights':>9}{'training':>12}{'sampling':>12}   steps a second, "
+        f"{BATCH} images each"
+    )
     for name, row in results["speed"].items():
-        training, sampling = row["training_steps_per_second"], row["sampling_steps_per_second"]
+        training, sampling = (
+            row["training_steps_per_second"],
+            row["sampling_steps_per_second"],
+        )
         print(f"{name:34}{row['parameters']:9,}{training:12.2f}{sampling:12.2f}")
     if "quality" not in results:
         return
     for name in ("ours", "plain"):
         for run in results["quality"][name]:
             print(
-                f"{name:6}{run['cpu_seconds']:7.0f} CPU s{run['steps']:6} steps: Fréchet distance "
-                f"{run['frechet_distance']:7.2f}, {run['read_as_asked']:.1%} read as asked"
+                f"{name:6}{run['cpu_seconds']:7.0f} CPU s{run['steps']:6} steps: "
+                "Fréchet distance "
+                f"{run['frechet_distance']:7.2f}, {run['read_as_asked']:.1%} read as "
+                "asked"
             )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--speed", action="store_true", help="leave out the comparison of quality")
-    parser.add_argument("--seconds", type=float, default=60.0, help="CPU seconds of the live recipe")
-    parser.add_argument("--drawn", type=int, default=400, help="how many digits judge a model")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--speed", action="store_true", help="leave out the comparison of quality"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="CPU seconds of the live recipe"
+    )
+    parser.add_argument(
+        "--drawn", type=int, default=400, help="how many digits judge a model"
+    )
     parser.add_argument("--rounds", type=int, default=10)
     arguments = parser.parse_args()
-    results: dict = {"machine": describe_machine(), "batch_size": BATCH, "speed": speed(arguments.rounds)}
+    results: dict = {
+        "machine": describe_machine(),
+        "batch_size": BATCH,
+        "speed": speed(arguments.rounds),
+    }
     table = results["speed"]
     results["ratios"] = {
         f"{mine} / {other}": {
-            kind: round(table[mine][f"{kind}_steps_per_second"] / table[other][f"{kind}_steps_per_second"], 2)
+            kind: round(
+                table[mine][f"{kind}_steps_per_second"]
+                / table[other][f"{kind}_steps_per_second"],
+                2,
+            )
             for kind in ("training", "sampling")
         }
         for mine, other in (
@@ -259,11 +387,18 @@ def main() -> None:
         )
     }
     if not arguments.speed:
-        results["quality"] = quality(arguments.seconds, arguments.drawn, multiples=(1.0, 3.0), shares=(0.25, 0.5, 1.0))
+        results["quality"] = quality(
+            arguments.seconds,
+            arguments.drawn,
+            multiples=(1.0, 3.0),
+            shares=(0.25, 0.5, 1.0),
+        )
     tell(results)
     print(json.dumps(results["ratios"], indent=1))
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "diffusion.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (RESULTS / "diffusion.json").write_text(
+        json.dumps(results, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""Six families of generative models side by side: the same 4,000 digits, the same budget of weights, several seeds.
+"""Six families of generative models side by side: the same 4,000 digits, the same
+budget of weights, several seeds.
 
-Each family of `genai_tutorial.pretrained.families`, and probabilistic PCA with as many numbers, is trained from
-each seed, draws 1,000 images and scores 50 held-out ones. All of it runs on one thread, and times are CPU seconds of
-that thread: drawing is timed with 100 images side by side.
+Each family of `genai_tutorial.pretrained.families`, and probabilistic PCA with as many
+numbers, is trained from each seed, draws 1,000 images and scores 50 held-out ones. All
+of it runs on one thread, and times are CPU seconds of that thread: drawing is timed
+with 100 images side by side.
 
-    OMP_NUM_THREADS=1 python benchmarks/families.py --folder runs   # about six CPU minutes a seed
+    OMP_NUM_THREADS=1 python benchmarks/families.py --folder runs # about six CPU
+    minutes a seed
 
-What was finished before a run was stopped is in the folder, and is not done again. The models of the package are those
-of seed 0, as `genai-tutorial train` makes them.
+What was finished before a run was stopped is in the folder, and is not done again. The
+models of the package are those of seed 0, as `genai-tutorial train` makes them.
 """
 
 import argparse
@@ -22,14 +25,25 @@ from jaxtyping import Float
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from genai_tutorial.data.levels import LEVELS, dequantise, from_levels, requantise, to_levels
+from genai_tutorial.data.levels import (
+    LEVELS,
+    dequantise,
+    from_levels,
+    requantise,
+    to_levels,
+)
 from genai_tutorial.density import PPCA, fit_ppca
 from genai_tutorial.evaluation import bits_per_dimension, check_copies
 from genai_tutorial.pretrained import RunSettings, describe_machine
 from genai_tutorial.pretrained.checkpoints import build_rounded
 from genai_tutorial.pretrained.digit_classifier import split
 from genai_tutorial.pretrained.families import FAMILIES
-from genai_tutorial.pretrained.family_recipe import COMPONENTS, DRAWN, FamilyRecipe, measure_images
+from genai_tutorial.pretrained.family_recipe import (
+    COMPONENTS,
+    DRAWN,
+    FamilyRecipe,
+    measure_images,
+)
 from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.training import Checkpoint, Process, seed_everything
 
@@ -57,9 +71,17 @@ def fit_components(seed: int) -> Model:
     """Fits probabilistic PCA."""
     levels = to_levels(split()[0].images)
     started = time.process_time()
-    fitted = fit_ppca(dequantise(levels, torch.Generator().manual_seed(seed)).flatten(1), latent=COMPONENTS)
+    fitted = fit_ppca(
+        dequantise(levels, torch.Generator().manual_seed(seed)).flatten(1),
+        latent=COMPONENTS,
+    )
     seconds = time.process_time() - started
-    return Model(fitted.loadings.numel() + fitted.mean.numel() + 1, seconds, draw_from(fitted), bits_of(fitted))
+    return Model(
+        fitted.loadings.numel() + fitted.mean.numel() + 1,
+        seconds,
+        draw_from(fitted),
+        bits_of(fitted),
+    )
 
 
 def draw_from(fitted: PPCA) -> Callable[[int, int], Tensor]:
@@ -74,7 +96,9 @@ def bits_of(fitted: PPCA) -> Callable[[Tensor, int], float]:
 
     def bits(levels: Tensor, seed: int) -> float:
         rows = dequantise(levels, torch.Generator().manual_seed(seed)).flatten(1)
-        return bits_per_dimension(fitted.log_prob(rows).sum().item(), levels.numel(), level_width=1 / LEVELS)
+        return bits_per_dimension(
+            fitted.log_prob(rows).sum().item(), levels.numel(), level_width=1 / LEVELS
+        )
 
     return bits
 
@@ -83,13 +107,25 @@ def train_network(recipe: FamilyRecipe, seed: int, folder: Path) -> Model:
     """Trains a network, or reads what an earlier run of this file has left."""
     recipe = replace(recipe, seed=seed)
     about = {"recipe": asdict(recipe)}
-    weights, notes = folder / f"{recipe.name}-{seed}.safetensors", folder / f"{recipe.name}-{seed}.json"
+    weights, notes = (
+        folder / f"{recipe.name}-{seed}.safetensors",
+        folder / f"{recipe.name}-{seed}.json",
+    )
     if not notes.exists():
         seed_everything(seed)
-        checkpoint = Checkpoint(folder / "unfinished.safetensors", every=recipe.steps, resume=False)
-        trained = recipe.fit(RunSettings(recipe.steps, torch.device("cpu"), Process(), checkpoint, progress=False))
+        checkpoint = Checkpoint(
+            folder / "unfinished.safetensors", every=recipe.steps, resume=False
+        )
+        trained = recipe.fit(
+            RunSettings(
+                recipe.steps, torch.device("cpu"), Process(), checkpoint, progress=False
+            )
+        )
         safetensors.save_file(trained.model.state_dict(), weights)
-        notes.write_text(json.dumps({"seconds": round(trained.seconds)} | dict(trained.notes)), encoding="utf-8")
+        notes.write_text(
+            json.dumps({"seconds": round(trained.seconds)} | dict(trained.notes)),
+            encoding="utf-8",
+        )
     model = recipe.build(about)
     model.load_state_dict(safetensors.load_file(weights))
     model = build_rounded(recipe, about, model)  # 16 bits, as on file
@@ -112,7 +148,9 @@ def measure(model: Model, seed: int) -> dict:
     bits = model.bits(to_levels(held_out.images[:: len(held_out) // SCORED]), seed)
     return measure_images(images) | {
         "bits_per_dimension": None if bits is None else round(bits, 4),
-        "copies": int(check_copies(images, train.images, held_out.images).copies().sum()),
+        "copies": int(
+            check_copies(images, train.images, held_out.images).copies().sum()
+        ),
         "seconds_an_image": float(f"{seconds:.3g}"),
         "training_seconds": round(model.training_seconds, 2),
         "weights": model.weights,
@@ -120,14 +158,20 @@ def measure(model: Model, seed: int) -> dict:
 
 
 def real_digits(seed: int) -> dict:
-    """What a perfect model would get: other real digits, drawn from the training images, which is cheating."""
+    """What a perfect model would get: other real digits, drawn from the training
+    images, which is cheating.
+    """
     train, _ = split()
-    chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:DRAWN]
+    chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[
+        :DRAWN
+    ]
     return measure_images(train.images[chosen])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--folder", required=True, help="for the trained models")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     settings = parser.parse_args()
@@ -137,7 +181,9 @@ def main() -> None:
     about = {
         "data": "MNIST-5k: 4,000 digits to train on, 1,000 held out",
         "machine": describe_machine(),
-        "seconds": f"CPU seconds of one thread; an image among {TIMED} that are drawn together",
+        "seconds": (
+            f"CPU seconds of one thread; an image among {TIMED} that are drawn together"
+        ),
         "drawn_images": DRAWN,
         "scored_images": SCORED,
         "seeds": settings.seeds,
@@ -145,7 +191,8 @@ def main() -> None:
         "runs": {},
     }
     makers = {"PPCA": fit_components} | {
-        recipe.family: lambda seed, recipe=recipe: train_network(recipe, seed, folder) for recipe in FAMILIES
+        recipe.family: lambda seed, recipe=recipe: train_network(recipe, seed, folder)
+        for recipe in FAMILIES
     }
     for seed in settings.seeds:
         for family, make in makers.items():

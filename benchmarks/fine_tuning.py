@@ -1,13 +1,16 @@
-"""What supervised fine-tuning changes, and what changes it: how many facts are shown, which weights, which tokens.
+"""What supervised fine-tuning changes, and what changes it: how many facts are shown,
+which weights, which tokens.
 
-The base model of chapters 12 to 14 learns to answer from demonstrations, in one way after another. Each time it is
-asked about facts of four kinds in words of the test, and about countries that do not exist; and it reads articles that
-it has never seen, which tells what it has forgotten. A seed decides which facts are shown, in which words, and the
-order; the questions that judge are the same for all.
+The base model of chapters 12 to 14 learns to answer from demonstrations, in one way
+after another. Each time it is asked about facts of four kinds in words of the test, and
+about countries that do not exist; and it reads articles that it has never seen, which
+tells what it has forgotten. A seed decides which facts are shown, in which words, and
+the order; the questions that judge are the same for all.
 
-    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py              # the runs that the record lacks, all seeds
-    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --seed 0     # a third of it
-    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --smoke      # three steps of each; nothing is kept
+    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py # the runs that the record lacks,
+    all seeds OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --seed 0 # a third of
+    it OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --smoke # three steps of each;
+    nothing is kept
 """
 
 import argparse
@@ -18,14 +21,24 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genai_tutorial.alignment import LoRAConfig, add_lora, supervised_loss, trained_parameter_count
+from genai_tutorial.alignment import (
+    LoRAConfig,
+    add_lora,
+    supervised_loss,
+    trained_parameter_count,
+)
 from genai_tutorial.data import GoldRule, exact_match, load_absent, load_facts
 from genai_tutorial.data.demonstrations import demonstrate, training_questions
 from genai_tutorial.data.factbook_questions import Question, ask_facts
 from genai_tutorial.data.invented import ask_invented, invented_countries
 from genai_tutorial.evaluation import chat_answers, evaluate_language_model
 from genai_tutorial.pretrained import describe_machine, load
-from genai_tutorial.pretrained.assistant import CHAT, encode_demonstrations, examine, load_split
+from genai_tutorial.pretrained.assistant import (
+    CHAT,
+    encode_demonstrations,
+    examine,
+    load_split,
+)
 from genai_tutorial.pretrained.base_corpus import END_OF_TEXT, load_corpus
 from genai_tutorial.pretrained.base_model import FACTBOOK_BASE
 from genai_tutorial.pretrained.records import RECORDS, keep_record, record
@@ -41,7 +54,8 @@ LORA = LoRAConfig(
     rank=2,
     alpha=4,
     targets=(
-        "query", "key", "value", "attention.output", "feed_forward.gate", "feed_forward.widen", "feed_forward.output",
+        "query", "key", "value", "attention.output", "feed_forward.gate",
+        "feed_forward.widen", "feed_forward.output",
     ),
 )  # fmt: skip
 
@@ -51,14 +65,18 @@ class Variant:
     """One way to fine-tune.
 
     Attributes:
-        facts: How many facts are shown, drawn from those of `taught`; None for all of them.
-        unknown: How many questions of each sort that nobody can answer are shown with "I do not know."
+        facts: How many facts are shown, drawn from those of `taught`; None for all of
+            them.
+        unknown: How many questions of each sort that nobody can answer are shown with
+            "I do not know."
         lora: Whether LoRA is trained, and the rest is frozen.
-        trains_chat_tokens: With LoRA, whether the embeddings of the two tokens of the chat template are trained too.
+        trains_chat_tokens: With LoRA, whether the embeddings of the two tokens of the
+            chat template are trained too.
         learning_rate: AdamW's.
         learns_prompts: Whether the loss counts the tokens of the question too.
         isolates: Whether demonstrations in a row are kept from seeing each other.
-        replay: How many rows of the text for pre-training come with each row of demonstrations.
+        replay: How many rows of the text for pre-training come with each row of
+            demonstrations.
         steps: The number of batches.
     """
 
@@ -81,44 +99,75 @@ VARIANTS = {
     "prompts too": Variant(learns_prompts=True),
     "LoRA alone": Variant(lora=True, learning_rate=1e-2, trains_chat_tokens=False),
     "leaking": Variant(isolates=False),
-} | {f"{facts} facts": Variant(facts=facts, steps=200) for facts in (400, 100, 25, 200, 50)}
+} | {
+    f"{facts} facts": Variant(facts=facts, steps=200)
+    for facts in (400, 100, 25, 200, 50)
+}
 
 
 def some(items: tuple, count: int | None, seed: int) -> tuple:
     """Draws so many of the items; None takes all."""
     order = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))
-    return items if count is None else tuple(items[place] for place in order[:count].tolist())
+    return (
+        items
+        if count is None
+        else tuple(items[place] for place in order[:count].tolist())
+    )
 
 
-def rows_of(variant: Variant, tokenizer: BPETokenizer, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+def rows_of(
+    variant: Variant, tokenizer: BPETokenizer, seed: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Lays out what a variant learns from, as `supervised_loss` wants it."""
     split = load_split()
-    # Another seed than that of `questions`: the same one would show the very facts that are asked about later.
+    # Another seed than that of `questions`: the same one would show the very facts that
+    # are asked about later.
     shown = replace(split, taught=some(split.taught, variant.facts, 100 + seed))
     if variant.unknown:
         asked = training_questions(
-            shown, load_absent(), per_fact=PER_FACT, unknown=variant.unknown, private=1, seed=seed
+            shown,
+            load_absent(),
+            per_fact=PER_FACT,
+            unknown=variant.unknown,
+            private=1,
+            seed=seed,
         )
     else:
         asked = ask_facts(shown.taught, per_fact=PER_FACT, seed=seed)
-    rows = encode_demonstrations(tokenizer, demonstrate(asked, seed), FACTBOOK_BASE.config.context_length)
+    rows = encode_demonstrations(
+        tokenizer, demonstrate(asked, seed), FACTBOOK_BASE.config.context_length
+    )
     learned = rows.is_text if variant.learns_prompts else rows.is_answer
-    tensors = (rows.ids, learned, rows.documents if variant.isolates else rows.documents.clamp(min=0, max=0))
+    tensors = (
+        rows.ids,
+        learned,
+        rows.documents if variant.isolates else rows.documents.clamp(min=0, max=0),
+    )
     if variant.replay:
-        prose = prose_rows(tokenizer, round(variant.replay * len(rows.ids)), rows.ids.shape[1])
+        prose = prose_rows(
+            tokenizer, round(variant.replay * len(rows.ids)), rows.ids.shape[1]
+        )
         tensors = tuple(map(torch.cat, zip(tensors, prose, strict=True)))
     return tensors
 
 
-def prose_rows(tokenizer: BPETokenizer, count: int, length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Cuts rows of the prose that the base model has read; all of their tokens are learned."""
+def prose_rows(
+    tokenizer: BPETokenizer, count: int, length: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cuts rows of the prose that the base model has read; all of their tokens are
+    learned.
+    """
     articles = " ".join(load_corpus().sources["wikipedia"])
-    ids = torch.tensor(tokenizer.encode(articles[: 8 * count * length])[: count * length]).view(count, length)
+    ids = torch.tensor(
+        tokenizer.encode(articles[: 8 * count * length])[: count * length]
+    ).view(count, length)
     return ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids)
 
 
 def train_rows(model: DecoderLM, tokens: list[int]) -> int:
-    """Lets the embeddings of a few tokens be trained in a frozen model, and returns how many numbers that are."""
+    """Lets the embeddings of a few tokens be trained in a frozen model, and returns how
+    many numbers that are.
+    """
     weight = model.token_embedding.weight.requires_grad_()
     kept = torch.zeros(len(weight), 1)
     kept[tokens] = 1
@@ -139,7 +188,10 @@ def fine_tune(
         add_lora(model, LORA, torch.Generator().manual_seed(seed))
         count = trained_parameter_count(model)
         if variant.trains_chat_tokens:
-            count += train_rows(model, [tokenizer.special_tokens[name] for name in (CHAT.start, CHAT.end)])
+            count += train_rows(
+                model,
+                [tokenizer.special_tokens[name] for name in (CHAT.start, CHAT.end)],
+            )
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     tensors = rows_of(variant, tokenizer, seed)
     started = time.process_time()
@@ -156,24 +208,44 @@ def fine_tune(
 
 
 def questions() -> dict[str, list[Question]]:
-    """Draws what judges all models: facts of each kind, in words of the test, and countries that do not exist."""
+    """Draws what judges all models: facts of each kind, in words of the test, and
+    countries that do not exist.
+    """
     split = load_split()
     asked = {part: examine(getattr(split, part), QUESTIONS) for part in PARTS}
-    asked["taught, trained words"] = list(some(ask_facts(split.taught, "trained", 1), QUESTIONS, 0))
-    return asked | {"invented": list(ask_invented(invented_countries(QUESTIONS // 2, 1234), "held-out", 1))}
+    asked["taught, trained words"] = list(
+        some(ask_facts(split.taught, "trained", 1), QUESTIONS, 0)
+    )
+    return asked | {
+        "invented": list(
+            ask_invented(invented_countries(QUESTIONS // 2, 1234), "held-out", 1)
+        )
+    }
 
 
 def judge(model: DecoderLM, tokenizer: BPETokenizer, prose: Tensor) -> dict:
-    """Returns what a model answers right, what it says where it cannot know, and its loss on prose."""
+    """Returns what a model answers right, what it says where it cannot know, and its
+    loss on prose.
+    """
     rule, exact, right, claims = GoldRule(load_facts()), {}, {}, {}
     for part, asked in questions().items():
-        answers = chat_answers(model, tokenizer, CHAT, [one.text for one in asked], LONGEST)
+        answers = chat_answers(
+            model, tokenizer, CHAT, [one.text for one in asked], LONGEST
+        )
         pairs = list(zip(asked, answers, strict=True))
-        claims[part] = sum(rule.conduct(one, answer) == "claims" for one, answer in pairs) / len(pairs)
+        claims[part] = sum(
+            rule.conduct(one, answer) == "claims" for one, answer in pairs
+        ) / len(pairs)
         if part != "invented":
-            exact[part] = sum(exact_match(answer, one.answer) for one, answer in pairs) / len(pairs)
-            right[part] = sum(rule.is_right(one, answer) for one, answer in pairs) / len(pairs)
-    nats = evaluate_language_model(model, prose, FACTBOOK_BASE.config.context_length).nats_per_token
+            exact[part] = sum(
+                exact_match(answer, one.answer) for one, answer in pairs
+            ) / len(pairs)
+            right[part] = sum(
+                rule.is_right(one, answer) for one, answer in pairs
+            ) / len(pairs)
+    nats = evaluate_language_model(
+        model, prose, FACTBOOK_BASE.config.context_length
+    ).nats_per_token
     return {
         "exact": {part: round(share, 4) for part, share in exact.items()},
         "right": {part: round(share, 4) for part, share in right.items()},
@@ -183,15 +255,25 @@ def judge(model: DecoderLM, tokenizer: BPETokenizer, prose: Tensor) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, help="one seed only")
-    parser.add_argument("--smoke", action="store_true", help="three steps of each, to see that all runs; keeps nothing")
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="three steps of each, to see that all runs; keeps nothing",
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     base, tokenizer = load(FACTBOOK_BASE.name)
     base.eval()
     end = tokenizer.special_tokens[END_OF_TEXT]
-    held_out = [token for text in load_corpus().held_out for token in (*tokenizer.encode(text), end)]
+    held_out = [
+        token
+        for text in load_corpus().held_out
+        for token in (*tokenizer.encode(text), end)
+    ]
     prose = torch.tensor(held_out[:PROSE_TOKENS])
     there = (RECORDS / "fine_tuning.json").exists() and not arguments.smoke
     runs = record("fine_tuning")["runs"] if there else []
@@ -201,8 +283,9 @@ def main() -> None:
         print(row, flush=True)
         if not arguments.smoke:
             about = {
-                "task": f"{Variant.steps} steps of {BATCH} rows of {FACTBOOK_BASE.config.context_length} tokens, half "
-                f"as many for few facts; {QUESTIONS} questions of each kind, half as many on invented countries; "
+                "task": f"{Variant.steps} steps of {BATCH} rows of {FACTBOOK_BASE.config.context_length} tokens, half "  # noqa: E501
+                f"as many for few facts; {QUESTIONS} questions of each kind, half as "
+                "many on invented countries; "
                 f"{PROSE_TOKENS} tokens of held-out prose; one thread, CPU seconds",
                 "machine": describe_machine(),
                 "weights": base.parameter_count(),
@@ -212,14 +295,30 @@ def main() -> None:
 
     done = {(row["name"], row["seed"]) for row in runs}
     if ("base", 0) not in done:
-        keep({"name": "base", "seed": 0, "trained_weights": 0, **judge(base, tokenizer, prose)})
+        keep(
+            {
+                "name": "base",
+                "seed": 0,
+                "trained_weights": 0,
+                **judge(base, tokenizer, prose),
+            }
+        )
     for name, variant in VARIANTS.items():
         for seed in SEEDS if arguments.seed is None else (arguments.seed,):
             if (name, seed) not in done:
                 model, trained, seconds = fine_tune(
-                    base, tokenizer, variant, seed, 3 if arguments.smoke else variant.steps
+                    base,
+                    tokenizer,
+                    variant,
+                    seed,
+                    3 if arguments.smoke else variant.steps,
                 )
-                row = {"name": name, "seed": seed, "trained_weights": trained, "seconds": round(seconds, 1)}
+                row = {
+                    "name": name,
+                    "seed": seed,
+                    "trained_weights": trained,
+                    "seconds": round(seconds, 1),
+                }
                 keep(row | judge(model, tokenizer, prose))
 
 

@@ -1,14 +1,17 @@
-"""The book's live recipe against a plain GPT, side by side on the same plays, in the same minutes.
+"""The book's live recipe against a plain GPT, side by side on the same plays, in the
+same minutes.
 
-The plain model is nanoGPT's recipe for a CPU, written again from its description: 4 layers, 4 heads, width 128,
-context 64, batch 12, 2,000 steps, AdamW with 1e-3 falling to 1e-4 along a cosine after 100 steps of warm-up, second
-beta 0.99, weight decay 0.1, gradients clipped at 1, no dropout, weights drawn as GPT-2's.
+The plain model is nanoGPT's recipe for a CPU, written again from its description: 4
+layers, 4 heads, width 128, context 64, batch 12, 2,000 steps, AdamW with 1e-3 falling
+to 1e-4 along a cosine after 100 steps of warm-up, second beta 0.99, weight decay 0.1,
+gradients clipped at 1, no dropout, weights drawn as GPT-2's.
 
-The two take turns of about a second, so that whatever else the machine does slows both alike; compare the ratios, not
-the seconds. Evaluation is not timed.
+The two take turns of about a second, so that whatever else the machine does slows both
+alike; compare the ratios, not the seconds. Evaluation is not timed.
 
-    OMP_NUM_THREADS=2 python benchmarks/language_model.py            # about five minutes on two cores
-    OMP_NUM_THREADS=2 python benchmarks/language_model.py --seeds 5  # the recipe's own spread, without the plain model
+    OMP_NUM_THREADS=2 python benchmarks/language_model.py # about five minutes on two
+    cores OMP_NUM_THREADS=2 python benchmarks/language_model.py --seeds 5 # the recipe's
+    own spread, without the plain model
 """
 
 import argparse
@@ -27,13 +30,20 @@ from torch.nn import functional
 from genai_tutorial.data import load_shakespeare
 from genai_tutorial.pretrained import describe_machine, held_out_loss, recipe
 from genai_tutorial.tokenization import CharacterTokenizer
-from genai_tutorial.training import TokenBatches, build_optimizer, clip_gradients, progress_bar
+from genai_tutorial.training import (
+    TokenBatches,
+    build_optimizer,
+    clip_gradients,
+    progress_bar,
+)
 from genai_tutorial.transformer import DecoderLM, next_token_loss
 
 RESULTS = Path(__file__).parent / "results"
 PLAIN_STEPS = 2000
 GLANCE = 65_536
-"""How many held-out characters the curves are measured on; the final losses are measured on all."""
+"""How many held-out characters the curves are measured on; the final losses are
+measured on all.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,9 @@ class PlainBlock(nn.Module):
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in self.query_key_value(self.norm_1(x)).chunk(3, dim=-1)
         )
-        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        mixed = functional.scaled_dot_product_attention(
+            query, key, value, is_causal=True
+        )
         x = x + self.attention_output(mixed.transpose(1, 2).flatten(2))
         return x + self.narrow(functional.gelu(self.widen(self.norm_2(x))))
 
@@ -80,7 +92,12 @@ class PlainGPT(nn.Module):
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
                 writes = name.endswith(("attention_output.weight", "narrow.weight"))
-                nn.init.normal_(parameter, 0.0, 0.02 / (math.sqrt(2 * config.layers) if writes else 1), generator)
+                nn.init.normal_(
+                    parameter,
+                    0.0,
+                    0.02 / (math.sqrt(2 * config.layers) if writes else 1),
+                    generator,
+                )
 
     def forward(self, ids: Tensor) -> Tensor:
         x = self.tokens(ids) + self.positions.weight[: ids.shape[1]]
@@ -93,7 +110,9 @@ class PlainGPT(nn.Module):
 class Run:
     """A model in training, and what it has cost so far."""
 
-    step_once: Callable[[float], None]  # called with how far the run has come, from 0 to below 1
+    step_once: Callable[
+        [float], None
+    ]  # called with how far the run has come, from 0 to below 1
     model: nn.Module
     planned: int
     steps: int = 0
@@ -110,17 +129,24 @@ class Run:
         self.cpu += time.process_time() - cpu
 
     def look(self, held_out: Tensor) -> None:
-        self.curve.append((self.steps, self.wall, self.cpu, held_out_loss(self.model, held_out)))
+        self.curve.append(
+            (self.steps, self.wall, self.cpu, held_out_loss(self.model, held_out))
+        )
 
     def report(self, held_out: Tensor) -> dict:
         return {
-            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            "parameters": sum(
+                parameter.numel() for parameter in self.model.parameters()
+            ),
             "steps": self.steps,
             "wall_seconds": round(self.wall, 2),
             "cpu_seconds": round(self.cpu, 2),
             "milliseconds_a_step": round(1000 * self.wall / self.steps, 1),
             "held_out_loss": round(held_out_loss(self.model, held_out), 4),
-            "curve": [[steps, round(wall, 2), round(cpu, 2), round(loss, 4)] for steps, wall, cpu, loss in self.curve],
+            "curve": [
+                [steps, round(wall, 2), round(cpu, 2), round(loss, 4)]
+                for steps, wall, cpu, loss in self.curve
+            ],
         }
 
 
@@ -128,7 +154,10 @@ def plain_run(text: Tensor, vocab_size: int, seed: int) -> Run:
     model = PlainGPT(PlainConfig(vocab_size), seed)
     matrices = [parameter for parameter in model.parameters() if parameter.dim() == 2]
     vectors = [parameter for parameter in model.parameters() if parameter.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+    groups = [
+        {"params": matrices, "weight_decay": 0.1},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99), fused=True)
     batches = TokenBatches(text, model.config.context_length, 12, seed)
 
@@ -137,12 +166,19 @@ def plain_run(text: Tensor, vocab_size: int, seed: int) -> Run:
         if step < 100:
             rate = 1e-3 * (step + 1) / 101
         else:
-            rate = 1e-4 + 9e-4 * (1 + math.cos(math.pi * (step - 100) / (PLAIN_STEPS - 100))) / 2
+            rate = (
+                1e-4
+                + 9e-4
+                * (1 + math.cos(math.pi * (step - 100) / (PLAIN_STEPS - 100)))
+                / 2
+            )
         for group in optimizer.param_groups:
             group["lr"] = rate
         inputs, targets = next(batches)
         optimizer.zero_grad()
-        functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten()).backward()
+        functional.cross_entropy(
+            model(inputs).flatten(0, 1), targets.flatten()
+        ).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
 
@@ -171,9 +207,11 @@ def our_run(text: Tensor, seed: int, planned: int) -> Run:
 
 
 def take_turns(plain: Run, ours: Run, glance: Tensor) -> None:
-    """Trains both to their ends, a stretch of each in turn: ours may take as long as the plain model's has taken.
+    """Trains both to their ends, a stretch of each in turn: ours may take as long as
+    the plain model's has taken.
 
-    How many steps of ours fit is known only at the end, so our learning rates follow the time that has passed.
+    How many steps of ours fit is known only at the end, so our learning rates follow
+    the time that has passed.
     """
     for done in progress_bar(range(20, PLAIN_STEPS + 1, 20), label="both"):
         plain.train(20)
@@ -190,7 +228,9 @@ def compare(text: Tensor, held_out: Tensor, vocab_size: int, seed: int) -> dict:
         run.train(5)  # the first steps of a process are slow
     plain, ours = plain_run(text, vocab_size, seed), our_run(text, seed, 1000)
     take_turns(plain, ours, held_out[:GLANCE])
-    reached = next((point for point in ours.curve if point[3] <= plain.curve[-1][3]), None)
+    reached = next(
+        (point for point in ours.curve if point[3] <= plain.curve[-1][3]), None
+    )
     results = {
         "plain": plain.report(held_out),
         "ours_equal_time": ours.report(held_out),
@@ -198,15 +238,18 @@ def compare(text: Tensor, held_out: Tensor, vocab_size: int, seed: int) -> dict:
     }
     results["wall_ratio"] = round(ours.wall / plain.wall, 3)
     results["loss_difference"] = round(
-        results["plain"]["held_out_loss"] - results["ours_equal_time"]["held_out_loss"], 4
+        results["plain"]["held_out_loss"] - results["ours_equal_time"]["held_out_loss"],
+        4,
     )
-    # On the way of the long run, still at high learning rates; on the characters of the curve.
+    # On the way of the long run, still at high learning rates; on the characters of the
+    # curve.
     results["reached_on_the_way"] = reached and {
         "step": reached[0],
         "wall_ratio": round(reached[1] / plain.wall, 3),
         "cpu_ratio": round(reached[2] / plain.cpu, 3),
     }
-    # Runs that are planned to be short: the learning rates are at zero when the time is up.
+    # Runs that are planned to be short: the learning rates are at zero when the time is
+    # up.
     for name, part in (("ours_in_a_fifth", 5), ("ours_in_a_tenth", 10)):
         short = our_run(text, seed, ours.steps // part)
         short.train(ours.steps // part)
@@ -221,44 +264,77 @@ def spread(text: Tensor, held_out: Tensor, seeds: int) -> dict:
         run = our_run(text, seed, ours.steps)
         run.train(ours.steps)
         losses.append(round(held_out_loss(run.model, held_out), 4))
-        print(f"seed {seed}: {losses[-1]:.4f} nats a character, {run.wall:.0f} s, {run.cpu:.0f} s of CPU time")
+        print(
+            f"seed {seed}: {losses[-1]:.4f} nats a character, {run.wall:.0f} s, "
+            f"{run.cpu:.0f} s of CPU time"
+        )
     deviation = statistics.stdev(losses) if len(losses) > 1 else 0.0
-    return {"steps": ours.steps, "losses": losses, "mean": statistics.mean(losses), "standard_deviation": deviation}
+    return {
+        "steps": ours.steps,
+        "losses": losses,
+        "mean": statistics.mean(losses),
+        "standard_deviation": deviation,
+    }
 
 
 def tell(results: dict) -> None:
-    rows = {"plain": "plain GPT", "ours_equal_time": "ours, equal time", "ours_in_a_fifth": "ours, a fifth",
+    rows = {"plain": "plain GPT", "ours_equal_time": "ours, equal time",
+    "ours_in_a_fifth": (
+        "ours, a fifth"
+    ),
             "ours_in_a_tenth": "ours, a tenth"}  # fmt: skip
-    print(f"{'':18}{'weights':>9}{'steps':>7}{'wall':>9}{'CPU':>9}{'of plain':>10}{'held-out loss':>15}")
+    print(
+        f"{'':18}{'weights':>9}{'steps':>7}{'wall':>9}{'CPU':>9}{'of plain':>10}{'held-out loss':>15}"  # noqa: E501
+    )
     for key, label in rows.items():
         row = results[key]
-        # The short runs had the machine to themselves at another time, so that only their CPU time can be compared.
+        # The short runs had the machine to themselves at another time, so that only
+        # their CPU time can be compared.
         share = row["cpu_seconds"] / results["plain"]["cpu_seconds"]
         print(
-            f"{label:18}{row['parameters']:9,}{row['steps']:7}{row['wall_seconds']:7.1f} s{row['cpu_seconds']:7.1f} s"
+            f"{label:18}{row['parameters']:9,}{row['steps']:7}{row['wall_seconds']:7.1f} s{row['cpu_seconds']:7.1f} s"  # noqa: E501
             f"{share:10.3f}{row['held_out_loss']:15.4f}"
         )
     if results["reached_on_the_way"]:
         print(
-            f"The long run passes the plain model's final loss after {results['reached_on_the_way']['wall_ratio']:.3f} "
-            f"of its wall time ({results['reached_on_the_way']['cpu_ratio']:.3f} of its CPU time)."
+            "The long run passes the plain model's final loss after "
+            f"{results['reached_on_the_way']['wall_ratio']:.3f} "
+            f"of its wall time ({results['reached_on_the_way']['cpu_ratio']:.3f} of "
+            "its CPU time)."
         )
-    print(f"At equal time its loss is lower by {results['loss_difference']:.3f} nats a character.")
+    print(
+        f"At equal time its loss is lower by {results['loss_difference']:.3f} nats a "
+        "character."
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=int, help="only train the recipe this many times, each with its own seed")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        help="only train the recipe this many times, each with its own seed",
+    )
     arguments = parser.parse_args()
     plays = load_shakespeare()
     tokenizer = CharacterTokenizer.from_text(plays.train)
-    text, held_out = (torch.tensor(tokenizer.encode(part)) for part in (plays.train, plays.validation))
+    text, held_out = (
+        torch.tensor(tokenizer.encode(part)) for part in (plays.train, plays.validation)
+    )
     if arguments.seeds:
         name, results = "language_model_seeds", spread(text, held_out, arguments.seeds)
-        print(f"mean {results['mean']:.4f}, standard deviation {results['standard_deviation']:.4f}")
+        print(
+            f"mean {results['mean']:.4f}, standard deviation "
+            f"{results['standard_deviation']:.4f}"
+        )
     else:
-        name, results = "language_model", compare(text, held_out, tokenizer.vocab_size, arguments.seed)
+        name, results = (
+            "language_model",
+            compare(text, held_out, tokenizer.vocab_size, arguments.seed),
+        )
         tell(results)
     RESULTS.mkdir(exist_ok=True)
     text_of_results = json.dumps({"machine": describe_machine(), **results}, indent=1)

@@ -1,14 +1,19 @@
-"""What a latent space must be like for diffusion: how small, how regular, on which scale.
+"""What a latent space must be like for diffusion: how small, how regular, on which
+scale.
 
-Small autoencoders learn from emoji and scenes of shapes. They differ in one thing each: how often they halve the sides
-of a picture, or the weight of the KL divergence. Then a text-to-image U-Net learns to draw scenes of one object in the
-latents of each, with the same settings, batches and number of steps; once more on pixels, which it takes in squares of
-two by two; and once more on latents that were not scaled. On the way it draws the same captions again and again, and
-the verifier reads the pictures. It also reads new scenes that went through the autoencoder alone: the ceiling.
-Beside the record, a row of pictures is kept for each space: held-out emoji as they come back, and scenes as drawn.
+Small autoencoders learn from emoji and scenes of shapes. They differ in one thing each:
+how often they halve the sides of a picture, or the weight of the KL divergence. Then a
+text-to-image U-Net learns to draw scenes of one object in the latents of each, with the
+same settings, batches and number of steps; once more on pixels, which it takes in
+squares of two by two; and once more on latents that were not scaled. On the way it
+draws the same captions again and again, and the verifier reads the pictures. It also
+reads new scenes that went through the autoencoder alone: the ceiling. Beside the
+record, a row of pictures is kept for each space: held-out emoji as they come back, and
+scenes as drawn.
 
-    OMP_NUM_THREADS=1 python benchmarks/latent_space.py              # the runs that the record lacks, all seeds
-    OMP_NUM_THREADS=1 python benchmarks/latent_space.py --seed 0     # a quarter of an hour of one core
+    OMP_NUM_THREADS=1 python benchmarks/latent_space.py # the runs that the record
+    lacks, all seeds OMP_NUM_THREADS=1 python benchmarks/latent_space.py --seed 0 # a
+    quarter of an hour of one core
 """
 
 import argparse
@@ -20,7 +25,15 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from genai_tutorial.data import load_shapes
-from genai_tutorial.diffusion import VELOCITY, Denoiser, Guided, UNetConfig, ddim, diffusion_loss, final
+from genai_tutorial.diffusion import (
+    VELOCITY,
+    Denoiser,
+    Guided,
+    UNetConfig,
+    ddim,
+    diffusion_loss,
+    final,
+)
 from genai_tutorial.evaluation import caption_accuracy, psnr
 from genai_tutorial.multimodal import TextToImage, drop_texts
 from genai_tutorial.pretrained import describe_machine, load
@@ -29,13 +42,29 @@ from genai_tutorial.pretrained.latent_diffusion import encode_all
 from genai_tutorial.pretrained.records import RECORDS, keep_images, keep_record, record
 from genai_tutorial.pretrained.shapes_clip import CONTEXT_LENGTH, SHAPES_CLIP, TOKENIZER
 from genai_tutorial.pretrained.shapes_diffusion import PATH
-from genai_tutorial.training import EMA, OptimizerSettings, TensorBatches, build_optimizer, fit, warmup_linear
-from genai_tutorial.vae import ImageAutoencoder, ImageAutoencoderConfig, image_autoencoder_loss
+from genai_tutorial.training import (
+    EMA,
+    OptimizerSettings,
+    TensorBatches,
+    build_optimizer,
+    fit,
+    warmup_linear,
+)
+from genai_tutorial.vae import (
+    ImageAutoencoder,
+    ImageAutoencoderConfig,
+    image_autoencoder_loss,
+)
 
 SEEDS, BATCH, AUTOENCODER_STEPS, SHOWN = (0, 1), 32, 300, 8
 STEPS, EVALUATE_EVERY, CAPTIONS, SAMPLER_STEPS, GUIDANCE = 1000, 250, 100, 15, 2.0
 RATES = OptimizerSettings(
-    matrix_lr=0.02, kernel_lr=0.02, embedding_lr=0.01, head_lr=0.003, vector_lr=0.003, momentum=0.95
+    matrix_lr=0.02,
+    kernel_lr=0.02,
+    embedding_lr=0.01,
+    head_lr=0.003,
+    vector_lr=0.003,
+    momentum=0.95,
 )
 AUTOENCODERS = {
     "halved once": (1, 1e-6),
@@ -48,14 +77,18 @@ AUTOENCODERS = {
 
 
 def learn_autoencoder(stages: int, kl_weight: float, seed: int) -> ImageAutoencoder:
-    """Trains an autoencoder of four latent channels, and measures its scaling factor."""
+    """Trains an autoencoder of four latent channels, and measures its scaling
+    factor.
+    """
     images = torch.cat((split()[0].images, load_shapes(4000, seed).images))
     model = ImageAutoencoder(ImageAutoencoderConfig(width=24, stages=stages), seed)
     average, generator = EMA(model, 0.99), torch.Generator().manual_seed(seed)
     fit(
         model,
         TensorBatches((images,), BATCH, seed),
-        lambda model, batch: image_autoencoder_loss(model, batch, generator, kl_weight=kl_weight),
+        lambda model, batch: image_autoencoder_loss(
+            model, batch, generator, kl_weight=kl_weight
+        ),
         build_optimizer(model, RATES),
         steps=AUTOENCODER_STEPS,
         schedule=warmup_linear(AUTOENCODER_STEPS, 20),
@@ -88,37 +121,69 @@ def operations(model: nn.Module, *inputs: Tensor) -> int:
     return counter.get_total_flops()
 
 
-def run(autoencoder: ImageAutoencoder | None, scaled: bool, seed: int) -> tuple[dict, Tensor]:
+def run(
+    autoencoder: ImageAutoencoder | None, scaled: bool, seed: int
+) -> tuple[dict, Tensor]:
     """Learns to draw in the latents of an autoencoder, or pixels where there is none.
 
     Returns:
         What that gave, and the pictures drawn last.
     """
     scenes = load_shapes(8000, seed, objects=(1,))
-    x0 = 2 * scenes.images - 1 if autoencoder is None else encode_all(autoencoder, scenes.images, seed)
+    x0 = (
+        2 * scenes.images - 1
+        if autoencoder is None
+        else encode_all(autoencoder, scenes.images, seed)
+    )
     factor = 1.0 if scaled or autoencoder is None else float(autoencoder.scaling_factor)
     texts = TOKENIZER.encode_batch(scenes.captions, CONTEXT_LENGTH)
     captions = load_shapes(CAPTIONS, seed + 1000, objects=(1,)).captions
-    model = text_to_image(x0.shape[1], x0.shape[2], 2 if autoencoder is None else 1, seed)
+    model = text_to_image(
+        x0.shape[1], x0.shape[2], 2 if autoencoder is None else 1, seed
+    )
     average, generator = EMA(model, 0.99), torch.Generator().manual_seed(seed)
     empty = TOKENIZER.encode_batch([""], CONTEXT_LENGTH)[0]
     curve: list[dict] = []
     drawing, images = 0.0, torch.empty(0)
 
     def loss(model: nn.Module, x0: Tensor, texts: Tensor) -> Tensor:
-        return diffusion_loss(model, PATH, VELOCITY, x0, drop_texts(texts, 0.1, empty, generator), generator=generator)
+        return diffusion_loss(
+            model,
+            PATH,
+            VELOCITY,
+            x0,
+            drop_texts(texts, 0.1, empty, generator),
+            generator=generator,
+        )
 
     def evaluate(model: nn.Module) -> float:
         nonlocal drawing, images
         before = time.process_time()
-        condition, limit = TOKENIZER.encode_batch(captions, CONTEXT_LENGTH), 1.0 if autoencoder is None else None
-        denoise = Denoiser(Guided(model, GUIDANCE), PATH, VELOCITY, condition=condition, limit=limit)
-        noise = torch.randn(CAPTIONS, *x0.shape[1:], generator=torch.Generator().manual_seed(seed))
+        condition, limit = (
+            TOKENIZER.encode_batch(captions, CONTEXT_LENGTH),
+            1.0 if autoencoder is None else None,
+        )
+        denoise = Denoiser(
+            Guided(model, GUIDANCE), PATH, VELOCITY, condition=condition, limit=limit
+        )
+        noise = torch.randn(
+            CAPTIONS, *x0.shape[1:], generator=torch.Generator().manual_seed(seed)
+        )
         drawn = final(ddim(denoise, noise, PATH.times(SAMPLER_STEPS)))
-        images = ((drawn + 1) / 2).clamp(0, 1) if autoencoder is None else autoencoder.to_images(factor * drawn)
+        images = (
+            ((drawn + 1) / 2).clamp(0, 1)
+            if autoencoder is None
+            else autoencoder.to_images(factor * drawn)
+        )
         drawing += time.process_time() - before
         accuracy = asdict(caption_accuracy(captions, images))
-        curve.append({name: round(value, 4) for name, value in accuracy.items() if value is not None})
+        curve.append(
+            {
+                name: round(value, 4)
+                for name, value in accuracy.items()
+                if value is not None
+            }
+        )
         return accuracy["everything"]
 
     started = time.process_time()
@@ -136,7 +201,10 @@ def run(autoencoder: ImageAutoencoder | None, scaled: bool, seed: int) -> tuple[
     )
     spent = time.process_time() - started
     gave = {
-        "curve": [{"step": one.step} | row for one, row in zip(history.evaluations, curve, strict=True)],
+        "curve": [
+            {"step": one.step} | row
+            for one, row in zip(history.evaluations, curve, strict=True)
+        ],
         "seconds_a_step": round((spent - drawing) / STEPS, 4),
         "seconds_an_image": round(drawing / CAPTIONS / len(curve), 5),
         "operations_a_call": operations(model, x0[:1], torch.zeros(1), model.empty(1)),
@@ -146,7 +214,9 @@ def run(autoencoder: ImageAutoencoder | None, scaled: bool, seed: int) -> tuple[
 
 @torch.no_grad()
 def reconstruct_noisy(autoencoder: ImageAutoencoder, images: Tensor) -> Tensor:
-    """Sends pictures through the latents and puts noise of deviation 0.2 on each number: no drawing is exact."""
+    """Sends pictures through the latents and puts noise of deviation 0.2 on each
+    number: no drawing is exact.
+    """
     latents = autoencoder.scaling_factor * autoencoder.encode(images).mean
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
     return autoencoder.to_images(latents + 0.2 * noise)
@@ -162,29 +232,45 @@ def judge(autoencoder: ImageAutoencoder) -> dict:
         z = autoencoder.encode(emoji.images)
     return {
         "compression": autoencoder.config.compression(),
-        "emoji_psnr_db": round(psnr(emoji.images, reconstruct(autoencoder, emoji.images)).mean().item(), 2),
+        "emoji_psnr_db": round(
+            psnr(emoji.images, reconstruct(autoencoder, emoji.images)).mean().item(), 2
+        ),
         "scenes_psnr_db": round(psnr(scenes.images, back).mean().item(), 2),
-        "noisy_emoji_psnr_db": round(psnr(emoji.images, reconstruct_noisy(autoencoder, emoji.images)).mean().item(), 2),
+        "noisy_emoji_psnr_db": round(
+            psnr(emoji.images, reconstruct_noisy(autoencoder, emoji.images))
+            .mean()
+            .item(),
+            2,
+        ),
         "ceiling": caption_accuracy(scenes.captions, back).everything,
         "latent_deviation": round(1 / factor, 3),
         "largest_latent": round(factor * z.mean.abs().max().item(), 2),
-        "noise_deviation": round(factor * z.log_variance.mul(0.5).exp().mean().item(), 4),
+        "noise_deviation": round(
+            factor * z.log_variance.mul(0.5).exp().mean().item(), 4
+        ),
         "decoder_operations": operations(autoencoder.decoder, z.mean[:1]),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, help="one seed only")
     only = parser.parse_args().seed
     torch.set_num_threads(1)
-    runs = record("latent_space")["runs"] if (RECORDS / "latent_space.json").exists() else []
+    runs = (
+        record("latent_space")["runs"]
+        if (RECORDS / "latent_space.json").exists()
+        else []
+    )
 
     def keep(row: dict) -> None:
         runs.append(row)
         about = {
-            "task": f"scenes of one object from captions, {STEPS} steps of {BATCH}; {CAPTIONS} captions drawn "
-            f"with {SAMPLER_STEPS} steps of DDIM and guidance {GUIDANCE}; one thread, CPU seconds",
+            "task": f"scenes of one object from captions, {STEPS} steps of {BATCH}; {CAPTIONS} captions drawn "  # noqa: E501
+            f"with {SAMPLER_STEPS} steps of DDIM and guidance {GUIDANCE}; one thread, "
+            "CPU seconds",
             "machine": describe_machine(),
             "runs": runs,
         }
@@ -197,7 +283,9 @@ def main() -> None:
         if "pixels" not in done:
             gave, images = run(None, True, seed)
             if seed == 0:
-                keep_images("latent_space", "pixels", torch.cat([emoji, images[:SHOWN]]))
+                keep_images(
+                    "latent_space", "pixels", torch.cat([emoji, images[:SHOWN]])
+                )
             keep({"name": "pixels", "seed": seed, "compression": 1.0, **gave})
         for name, (stages, kl_weight) in AUTOENCODERS.items():
             if name in done:
@@ -205,7 +293,11 @@ def main() -> None:
             autoencoder = learn_autoencoder(stages, kl_weight, seed)
             gave, images = run(autoencoder, True, seed)
             if seed == 0:
-                keep_images("latent_space", name, torch.cat([reconstruct(autoencoder, emoji), images[:SHOWN]]))
+                keep_images(
+                    "latent_space",
+                    name,
+                    torch.cat([reconstruct(autoencoder, emoji), images[:SHOWN]]),
+                )
             row = {"name": name, "seed": seed, **judge(autoencoder), **gave}
             if name == "halved twice":
                 row["unscaled"] = run(autoencoder, False, seed)[0]["curve"]

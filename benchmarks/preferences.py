@@ -1,15 +1,19 @@
-"""Learning from the same comparisons by PPO, DPO and GRPO: what each wins by the gold rule, and how far it goes for it.
+"""Learning from the same comparisons by PPO, DPO and GRPO: what each wins by the gold
+rule, and how far it goes for it.
 
-The fine-tuned model answers questions, simulated raters compare its answers, and a reward model learns from them. Then
-each method moves the model. Along the way, held-out questions are answered at temperature 1, and each answer gets three
-numbers: the gold rule's, the reward model's, and the KL divergence from the fine-tuned model. GRPO learns from the gold
-rule itself in place of the reward model. And three runs of PPO learn from a reward model that has seen the model's own
-answers only: reward hacking on purpose, without a price on distance, with a small one and with a larger one.
+The fine-tuned model answers questions, simulated raters compare its answers, and a
+reward model learns from them. Then each method moves the model. Along the way, held-out
+questions are answered at temperature 1, and each answer gets three numbers: the gold
+rule's, the reward model's, and the KL divergence from the fine-tuned model. GRPO learns
+from the gold rule itself in place of the reward model. And three runs of PPO learn from
+a reward model that has seen the model's own answers only: reward hacking on purpose,
+without a price on distance, with a small one and with a larger one.
 
-    OMP_NUM_THREADS=1 python benchmarks/preferences.py --folder runs   # about seven CPU minutes a seed
+    OMP_NUM_THREADS=1 python benchmarks/preferences.py --folder runs # about seven CPU
+    minutes a seed
 
-What was finished before a run was stopped is in the folder, and is not done again. `--smoke` does a little of
-everything and keeps no record.
+What was finished before a run was stopped is in the folder, and is not done again.
+`--smoke` does a little of everything and keeps no record.
 """
 
 import argparse
@@ -47,7 +51,12 @@ from genai_tutorial.data.raters import Comparison
 from genai_tutorial.evaluation import conduct
 from genai_tutorial.pretrained import describe_machine
 from genai_tutorial.pretrained.assistant import CHAT, LONGEST_ANSWER
-from genai_tutorial.pretrained.feedback import DECLINING, all_questions, judge_reward_model, train_reward_model
+from genai_tutorial.pretrained.feedback import (
+    DECLINING,
+    all_questions,
+    judge_reward_model,
+    train_reward_model,
+)
 from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.tokenization import Message
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
@@ -86,9 +95,11 @@ class Run:
 
     Attributes:
         method: PPO, DPO or GRPO.
-        price: What a nat of distance costs: PPO's price of an answer's KL, DPO's beta, GRPO's price of a token's KL.
-        reward: Who scores the answers: the reward model, the gold rule, or the narrow reward model, which has compared
-            the model's own answers only, without declining ones.
+        price: What a nat of distance costs: PPO's price of an answer's KL, DPO's beta,
+            GRPO's price of a token's KL.
+        reward: Who scores the answers: the reward model, the gold rule, or the narrow
+            reward model, which has compared the model's own answers only, without
+            declining ones.
         learning_rate: AdamW's, after the warm-up.
     """
 
@@ -122,15 +133,29 @@ class Judge:
         self.narrow, _ = self._compare(())
         self._models: dict[str, ScalarModel] = {}
 
-    def _compare(self, besides: tuple[str, ...]) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
+    def _compare(
+        self, besides: tuple[str, ...]
+    ) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
         asked = all_questions(self.budget.questions, "trained", seed=0)
         kept, generator = self.folder / "answers.json", torch.Generator().manual_seed(0)
         if not kept.exists():
-            written = sample_answers(self.assistant, self.tokenizer, CHAT, asked, ANSWERS, LONGEST_ANSWER, generator)
+            written = sample_answers(
+                self.assistant,
+                self.tokenizer,
+                CHAT,
+                asked,
+                ANSWERS,
+                LONGEST_ANSWER,
+                generator,
+            )
             kept.write_text(json.dumps(written), encoding="utf-8")
-        candidates = [[*given, *besides] for given in json.loads(kept.read_text("utf8"))]
+        candidates = [
+            [*given, *besides] for given in json.loads(kept.read_text("utf8"))
+        ]
         pairs = answer_pairs(asked, candidates, PAIRS, torch.Generator().manual_seed(0))
-        made = collect_comparisons(pairs, random_raters(RATERS, self.rule, seed=0), len(pairs), seed=0)
+        made = collect_comparisons(
+            pairs, random_raters(RATERS, self.rule, seed=0), len(pairs), seed=0
+        )
         return made[len(made) // 5 :], made[: len(made) // 5]
 
     def reward_model(self, name: str) -> ScalarModel:
@@ -153,29 +178,53 @@ class Judge:
         self._models[name] = model.eval()
         return model
 
-    def score(self, reward: str, asked: dict[tuple[int, ...], Question]) -> Callable[[Rollouts], torch.Tensor]:
+    def score(
+        self, reward: str, asked: dict[tuple[int, ...], Question]
+    ) -> Callable[[Rollouts], torch.Tensor]:
         """Says what answers are worth, to a reward model or to the gold rule."""
         if reward != "gold rule":
             model = self.reward_model(reward)
             return lambda rollouts: model.score(rollouts.ids, rollouts.lengths).detach()
 
         def by_rule(rollouts: Rollouts) -> torch.Tensor:
-            prompts = [tuple(row[:n]) for row, n in zip(rollouts.ids.tolist(), rollouts.prompt_lengths, strict=True)]
-            texts = [self.tokenizer.decode(answer).strip() for answer in rollouts.answers()]
+            prompts = [
+                tuple(row[:n])
+                for row, n in zip(
+                    rollouts.ids.tolist(), rollouts.prompt_lengths, strict=True
+                )
+            ]
+            texts = [
+                self.tokenizer.decode(answer).strip() for answer in rollouts.answers()
+            ]
             pairs = zip(prompts, texts, strict=True)
-            return torch.tensor([self.rule.score(asked[prompt], text) for prompt, text in pairs])
+            return torch.tensor(
+                [self.rule.score(asked[prompt], text) for prompt, text in pairs]
+            )
 
         return by_rule
 
     @torch.no_grad()
     def measure(self, policy: DecoderLM, reward: str) -> dict[str, float]:
-        """Gold and proxy of answers at temperature 1, their KL divergence, and what is done with each kind."""
-        prompts = [encode_question(CHAT, self.tokenizer, question) for question in self.asked]
+        """Gold and proxy of answers at temperature 1, their KL divergence, and what is
+        done with each kind.
+        """
+        prompts = [
+            encode_question(CHAT, self.tokenizer, question) for question in self.asked
+        ]
         rollouts = generate_rollouts(
-            policy, prompts, LONGEST_ANSWER, end_token=self.end, generator=torch.Generator().manual_seed(0)
+            policy,
+            prompts,
+            LONGEST_ANSWER,
+            end_token=self.end,
+            generator=torch.Generator().manual_seed(0),
         )
-        ours, theirs = (model(rollouts.ids).log_softmax(dim=-1) for model in (policy, self.assistant))
-        kl = masked_sum((ours.exp() * (ours - theirs)).sum(dim=-1)[:, :-1], rollouts.mask)
+        ours, theirs = (
+            model(rollouts.ids).log_softmax(dim=-1)
+            for model in (policy, self.assistant)
+        )
+        kl = masked_sum(
+            (ours.exp() * (ours - theirs)).sum(dim=-1)[:, :-1], rollouts.mask
+        )
         texts = [self.tokenizer.decode(answer).strip() for answer in rollouts.answers()]
         model = self.reward_model("reward model" if reward == "gold rule" else reward)
         found = {
@@ -185,18 +234,32 @@ class Judge:
             "tokens": rollouts.mask.sum(dim=1).float().mean().item(),
         }
         for kind in ("known", "invented", "absent", "private"):
-            some = [place for place, question in enumerate(self.asked) if question.kind == kind]
-            done = conduct(self.rule, [self.asked[place] for place in some], [texts[place] for place in some])
+            some = [
+                place
+                for place, question in enumerate(self.asked)
+                if question.kind == kind
+            ]
+            done = conduct(
+                self.rule,
+                [self.asked[place] for place in some],
+                [texts[place] for place in some],
+            )
             found |= {f"{kind}: {name}": value for name, value in vars(done).items()}
         return {name: round(value, 4) for name, value in found.items()}
 
 
-def learn(judge: Judge, run: Run, seed: int, watch: Callable[[int, DecoderLM], None]) -> None:
-    """Trains once, and lets `watch` see the model before the first step and after each."""
+def learn(
+    judge: Judge, run: Run, seed: int, watch: Callable[[int, DecoderLM], None]
+) -> None:
+    """Trains once, and lets `watch` see the model before the first step and after
+    each.
+    """
     asked = all_questions(judge.budget.questions, "trained", seed=1)
     prompts = [encode_question(CHAT, judge.tokenizer, question) for question in asked]
     steps = judge.budget.steps
-    by_prompt = {tuple(prompt): question for prompt, question in zip(prompts, asked, strict=True)}
+    by_prompt = {
+        tuple(prompt): question for prompt, question in zip(prompts, asked, strict=True)
+    }
     score = judge.score(run.reward, by_prompt)
     if run.method == "PPO":
         learn_by_ppo(
@@ -204,16 +267,23 @@ def learn(judge: Judge, run: Run, seed: int, watch: Callable[[int, DecoderLM], N
             judge.reward_model(run.reward),
             prompts,
             score,
-            LearningSettings(steps, learning_rate=run.learning_rate, kl_weight=run.price),
+            LearningSettings(
+                steps, learning_rate=run.learning_rate, kl_weight=run.price
+            ),
             end_token=judge.end,
             seed=seed,
             watch=watch,
             progress=False,
         )
     elif run.method == "GRPO":
-        policy, generator = deepcopy(judge.assistant).train(), torch.Generator().manual_seed(seed)
+        policy, generator = (
+            deepcopy(judge.assistant).train(),
+            torch.Generator().manual_seed(seed),
+        )
         optimizer = AdamW(policy.parameters(), lr=run.learning_rate)
-        settings = GRPOSettings(group_size=8, epochs=2, minibatches=2, kl_weight=run.price)
+        settings = GRPOSettings(
+            group_size=8, epochs=2, minibatches=2, kl_weight=run.price
+        )
         watch(0, policy)
         for step in range(steps):
             for group in optimizer.param_groups:
@@ -235,13 +305,20 @@ def learn(judge: Judge, run: Run, seed: int, watch: Callable[[int, DecoderLM], N
         learn_by_dpo(judge, run, seed, watch)
 
 
-def learn_by_dpo(judge: Judge, run: Run, seed: int, watch: Callable[[int, DecoderLM], None]) -> None:
+def learn_by_dpo(
+    judge: Judge, run: Run, seed: int, watch: Callable[[int, DecoderLM], None]
+) -> None:
     """Trains on the comparisons that the reward model learned from."""
     rows = []
     for side in ("chosen", "rejected"):
         padded = pad_examples(
             [
-                encode_example(CHAT, judge.tokenizer, [Message("user", one.question.text)], f" {getattr(one, side)}")
+                encode_example(
+                    CHAT,
+                    judge.tokenizer,
+                    [Message("user", one.question.text)],
+                    f" {getattr(one, side)}",
+                )
                 for one in judge.learned
             ]
         )
@@ -249,7 +326,10 @@ def learn_by_dpo(judge: Judge, run: Run, seed: int, watch: Callable[[int, Decode
     with torch.no_grad():
         references = [
             torch.cat(
-                [answer_log_probs(judge.assistant, *part) for part in zip(*(t.split(64) for t in side), strict=True)]
+                [
+                    answer_log_probs(judge.assistant, *part)
+                    for part in zip(*(t.split(64) for t in side), strict=True)
+                ]
             )
             for side in rows
         ]
@@ -257,8 +337,16 @@ def learn_by_dpo(judge: Judge, run: Run, seed: int, watch: Callable[[int, Decode
 
     def loss(model: DecoderLM, *batch: torch.Tensor) -> torch.Tensor:
         chosen, is_chosen, rejected, is_rejected, *given = batch
-        one, other = (int(mask.any(dim=0).nonzero().max()) + 1 for mask in (is_chosen, is_rejected))  # without filling
-        rows = (chosen[:, :one], is_chosen[:, :one], rejected[:, :other], is_rejected[:, :other])
+        one, other = (
+            int(mask.any(dim=0).nonzero().max()) + 1
+            for mask in (is_chosen, is_rejected)
+        )  # without filling
+        rows = (
+            chosen[:, :one],
+            is_chosen[:, :one],
+            rejected[:, :other],
+            is_rejected[:, :other],
+        )
         return dpo_loss(model, *rows, *given, beta=run.price)
 
     def evaluate(model: DecoderLM) -> float:
@@ -295,14 +383,23 @@ def measured_run(judge: Judge, run: Run, seed: int) -> dict:
         since = time.process_time()
 
     learn(judge, run, seed, watch)
-    return {**vars(run), "seed": seed, "cpu_seconds": round(seconds, 1), "points": points}
+    return {
+        **vars(run),
+        "seed": seed,
+        "cpu_seconds": round(seconds, 1),
+        "points": points,
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--folder", required=True, help="for what is finished")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--smoke", action="store_true", help="a little of everything, and no record")
+    parser.add_argument(
+        "--smoke", action="store_true", help="a little of everything, and no record"
+    )
     settings = parser.parse_args()
     torch.set_num_threads(1)
     folder = Path(settings.folder)
@@ -312,16 +409,23 @@ def main() -> None:
     runs = []
     for seed in settings.seeds:
         for run in RUNS:
-            name = f"{run.method}-{run.price}-{run.reward.replace(' ', '-')}-{run.learning_rate:g}-{seed}"
+            name = f"{run.method}-{run.price}-{run.reward.replace(' ', '-')}-{run.learning_rate:g}-{seed}"  # noqa: E501
             kept = folder / f"{name}.json"
             if not kept.exists():
-                kept.write_text(json.dumps(measured_run(judge, run, seed)), encoding="utf-8")
+                kept.write_text(
+                    json.dumps(measured_run(judge, run, seed)), encoding="utf-8"
+                )
             runs.append(json.loads(kept.read_text("utf8")))
             print(name, runs[-1]["cpu_seconds"], runs[-1]["points"][-1], flush=True)
     reports = {}
     for name in ("reward model", "narrow reward model"):
-        report = judge_reward_model(judge.reward_model(name), judge.tokenizer, judge.unseen)
-        reports[name] = {"accuracy": round(report.accuracy, 4), "loss": round(report.loss, 4)}
+        report = judge_reward_model(
+            judge.reward_model(name), judge.tokenizer, judge.unseen
+        )
+        reports[name] = {
+            "accuracy": round(report.accuracy, 4),
+            "loss": round(report.loss, 4),
+        }
     if not settings.smoke:
         about = {
             "machine": describe_machine(),

@@ -1,11 +1,14 @@
-"""A scaling law of the book's own decoder: six sizes, each on four amounts of Wikipedia, and what they foretell.
+"""A scaling law of the book's own decoder: six sizes, each on four amounts of
+Wikipedia, and what they foretell.
 
-The largest model is held out: a law is fitted to the five smaller sizes, and its prediction is compared with what the
-sixth does. The text is cleaned, de-duplicated and tokenised by the book's pipeline; the last articles are kept for
-testing. Every run warms up, stays, and falls over its last fifth.
+The largest model is held out: a law is fitted to the five smaller sizes, and its
+prediction is compared with what the sixth does. The text is cleaned, de-duplicated and
+tokenised by the book's pipeline; the last articles are kept for testing. Every run
+warms up, stays, and falls over its last fifth.
 
-    OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py          # forty minutes of one core; stop and go on at will
-    OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py --smoke  # every line of it in a minute, with numbers for nobody
+    OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py # forty minutes of one core;
+    stop and go on at will OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py --smoke #
+    every line of it in a minute, with numbers for nobody
 """
 
 import argparse
@@ -73,7 +76,9 @@ class Run:
 
 
 def prepare(folder: Path) -> tuple[TokenShards, torch.Tensor, float]:
-    """Returns the training text, the held-out tokens, and how many bytes one of these stands for."""
+    """Returns the training text, the held-out tokens, and how many bytes one of these
+    stands for.
+    """
     texts = [normalise(text) for text in load_wikipedia().texts]
     texts = [texts[place] for place in filter_documents(texts).kept]
     texts = [texts[place] for place in deduplicate(texts).kept]
@@ -86,20 +91,37 @@ def prepare(folder: Path) -> tuple[TokenShards, torch.Tensor, float]:
     end = tokenizer.special_tokens[END]
     if not (folder / "shards" / "index.json").exists():
         write_shards(
-            folder / "shards", map(tokenizer.encode, train), vocab_size=tokenizer.vocab_size, end_of_document=end
+            folder / "shards",
+            map(tokenizer.encode, train),
+            vocab_size=tokenizer.vocab_size,
+            end_of_document=end,
         )
     held_out = [token for text in test for token in [*tokenizer.encode(text), end]]
     bytes_a_token = sum(len(text.encode()) for text in test) / len(held_out)
     return TokenShards(folder / "shards"), torch.tensor(held_out), bytes_a_token
 
 
-def train(width: int, layers: int, tokens: int, shards: TokenShards, held_out: torch.Tensor, folder: Path) -> Run:
-    config = DecoderConfig.modern(shards.vocab_size, CONTEXT, width, layers, heads=width // 16)
+def train(
+    width: int,
+    layers: int,
+    tokens: int,
+    shards: TokenShards,
+    held_out: torch.Tensor,
+    folder: Path,
+) -> Run:
+    config = DecoderConfig.modern(
+        shards.vocab_size, CONTEXT, width, layers, heads=width // 16
+    )
     device = choose_device()
     model = DecoderLM(config, seed=0).to(device)
     steps = max(10, tokens // (BATCH * CONTEXT))
-    spent = folder / f"{width}x{layers}-{tokens}.seconds"  # CPU time of the parts that were stopped
-    before, began = float(spent.read_text()) if spent.exists() else 0.0, time.process_time()
+    spent = (
+        folder / f"{width}x{layers}-{tokens}.seconds"
+    )  # CPU time of the parts that were stopped
+    before, began = (
+        float(spent.read_text()) if spent.exists() else 0.0,
+        time.process_time(),
+    )
 
     def loss_fn(model, inputs, targets):
         if step_counter.step() % 100 == 0:
@@ -114,12 +136,21 @@ def train(width: int, layers: int, tokens: int, shards: TokenShards, held_out: t
         build_optimizer(model),
         steps=steps,
         schedule=warmup_stable_decay(steps, steps // 20, steps // 5),
-        checkpoint=Checkpoint(folder / f"{width}x{layers}-{tokens}.safetensors", every=100),
+        checkpoint=Checkpoint(
+            folder / f"{width}x{layers}-{tokens}.safetensors", every=100
+        ),
     )
     spent.write_text(str(before + time.process_time() - began))
     parameters = model.parameter_count() - model.token_embedding.weight.numel()
     loss = held_out_loss(model, held_out.to(device))
-    return Run(width, layers, parameters, steps * BATCH * CONTEXT, round(loss, 5), round(float(spent.read_text()), 1))
+    return Run(
+        width,
+        layers,
+        parameters,
+        steps * BATCH * CONTEXT,
+        round(loss, 5),
+        round(float(spent.read_text()), 1),
+    )
 
 
 @dataclass
@@ -132,9 +163,14 @@ class Counter:
 
 
 def foretell(runs: list[Run]) -> dict:
-    """Fits the law without the largest size, and compares what it says of that size with what was measured."""
+    """Fits the law without the largest size, and compares what it says of that size
+    with what was measured.
+    """
     largest = max(run.parameters for run in runs)
-    known, unknown = ([run for run in runs if (run.parameters == largest) == held] for held in (False, True))
+    known, unknown = (
+        [run for run in runs if (run.parameters == largest) == held]
+        for held in (False, True)
+    )
 
     def scales(some: list[Run]) -> np.ndarray:
         return np.array([[run.parameters, run.tokens] for run in some], dtype=float)
@@ -144,7 +180,10 @@ def foretell(runs: list[Run]) -> dict:
     budget = 6 * max(run.parameters * run.tokens for run in runs)
     return {
         "law": asdict(law),
-        "r_squared": 1 - float(((fitted - measured) ** 2).sum() / ((measured - measured.mean()) ** 2).sum()),
+        "r_squared": 1
+        - float(
+            ((fitted - measured) ** 2).sum() / ((measured - measured.mean()) ** 2).sum()
+        ),
         "held_out": [
             {
                 "tokens": run.tokens,
@@ -159,30 +198,67 @@ def foretell(runs: list[Run]) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--smoke", action="store_true", help="runs of ten steps, and results that are not kept")
-    parser.add_argument("--folder", type=Path, default=Path("scaling_laws"), help="where unfinished runs are kept")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="runs of ten steps, and results that are not kept",
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("scaling_laws"),
+        help="where unfinished runs are kept",
+    )
     arguments = parser.parse_args()
     folder = arguments.folder / ("smoke" if arguments.smoke else "runs")
     records = folder if arguments.smoke else RECORDS
     shards, held_out, bytes_a_token = prepare(folder)
     about = {
         "machine": describe_machine(),
-        "settings": {"vocab_size": VOCAB_SIZE, "context": CONTEXT, "batch": BATCH, "seed": 0},
-        "text": {"training_tokens": len(shards), "held_out_tokens": len(held_out), "bytes_a_token": bytes_a_token},
+        "settings": {
+            "vocab_size": VOCAB_SIZE,
+            "context": CONTEXT,
+            "batch": BATCH,
+            "seed": 0,
+        },
+        "text": {
+            "training_tokens": len(shards),
+            "held_out_tokens": len(held_out),
+            "bytes_a_token": bytes_a_token,
+        },
     }
     runs: list[Run] = []
-    for tokens in TOKENS:  # the cheap runs of all sizes first, so that there is something to see early
+    for tokens in (
+        TOKENS
+    ):  # the cheap runs of all sizes first, so that there is something to see early
         for width, layers in SIZES:
             amount = tokens // 25 if arguments.smoke else tokens
-            run = train(width, layers, amount, shards, held_out if not arguments.smoke else held_out[:4096], folder)
+            run = train(
+                width,
+                layers,
+                amount,
+                shards,
+                held_out if not arguments.smoke else held_out[:4096],
+                folder,
+            )
             runs.append(run)
             print(
-                f"{run.parameters:9,} parameters, {run.tokens:9,} tokens: {run.loss:.4f} nats, {run.cpu_seconds:.0f} s"
+                f"{run.parameters:9,} parameters, {run.tokens:9,} tokens: "
+                f"{run.loss:.4f} nats, {run.cpu_seconds:.0f} s"
             )
-            # A run that is in the folder takes only its evaluation, so the file always tells all that is done.
-            keep_record("scaling_laws", about | {"runs": [asdict(run) for run in runs]}, records)
-    keep_record("scaling_laws", about | {"runs": [asdict(run) for run in runs], "prediction": foretell(runs)}, records)
+            # A run that is in the folder takes only its evaluation, so the file always
+            # tells all that is done.
+            keep_record(
+                "scaling_laws", about | {"runs": [asdict(run) for run in runs]}, records
+            )
+    keep_record(
+        "scaling_laws",
+        about | {"runs": [asdict(run) for run in runs], "prediction": foretell(runs)},
+        records,
+    )
     print(json.dumps(foretell(runs), indent=1))
 
 

@@ -1,14 +1,17 @@
 """A U-Net beside a Diffusion Transformer at equal arithmetic, on captioned shapes.
 
-Both learn to draw scenes of one object from their captions, from the same 8,000 scenes, with the same text
-encoder, optimiser and batch size. Both get the same number of multiplications and additions, counted by PyTorch for a
-call and taken three times for a training step (backward costs about twice as much as forward); the learning rates of
-each run are planned for just that many steps. Then each draws 200 captions with 15 steps of DPM-Solver++ and the same
-guidance, and the verifier reads the pictures. CPU seconds are told beside, and evaluation is not timed. It is one
-training of each, so small differences mean nothing.
+Both learn to draw scenes of one object from their captions, from the same 8,000 scenes,
+with the same text encoder, optimiser and batch size. Both get the same number of
+multiplications and additions, counted by PyTorch for a call and taken three times for a
+training step (backward costs about twice as much as forward); the learning rates of
+each run are planned for just that many steps. Then each draws 200 captions with 15
+steps of DPM-Solver++ and the same guidance, and the verifier reads the pictures. CPU
+seconds are told beside, and evaluation is not timed. It is one training of each, so
+small differences mean nothing.
 
-    OMP_NUM_THREADS=1 python benchmarks/text_to_image.py                  # about three minutes on one core
-    OMP_NUM_THREADS=1 python benchmarks/text_to_image.py --only "U-Net"   # one of the runs; the others are kept
+    OMP_NUM_THREADS=1 python benchmarks/text_to_image.py # about three minutes on one
+    core OMP_NUM_THREADS=1 python benchmarks/text_to_image.py --only "U-Net" # one of
+    the runs; the others are kept
 """
 
 import argparse
@@ -31,22 +34,53 @@ from genai_tutorial.diffusion import (
     final,
 )
 from genai_tutorial.evaluation import caption_accuracy
-from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig, TextToImage, drop_texts
+from genai_tutorial.multimodal import (
+    EncoderConfig,
+    TextEncoderConfig,
+    TextToImage,
+    drop_texts,
+)
 from genai_tutorial.pretrained import describe_machine
 from genai_tutorial.pretrained.records import keep_record, record
 from genai_tutorial.pretrained.shapes_clip import CONTEXT_LENGTH, TOKENIZER
 from genai_tutorial.pretrained.shapes_diffusion import PATH
-from genai_tutorial.training import EMA, OptimizerSettings, TensorBatches, build_optimizer, fit, warmup_linear
+from genai_tutorial.training import (
+    EMA,
+    OptimizerSettings,
+    TensorBatches,
+    build_optimizer,
+    fit,
+    warmup_linear,
+)
 
 BATCH, UNET_STEPS, CAPTIONS, SAMPLER_STEPS, GUIDANCE = 32, 600, 200, 15, 3.0
 TEXT = TextEncoderConfig(
-    EncoderConfig(width=32, layers=1, heads=4), TOKENIZER.vocab_size, CONTEXT_LENGTH, TOKENIZER.END
+    EncoderConfig(width=32, layers=1, heads=4),
+    TOKENIZER.vocab_size,
+    CONTEXT_LENGTH,
+    TOKENIZER.END,
 )
 RATES = OptimizerSettings(
-    matrix_lr=0.02, kernel_lr=0.02, embedding_lr=0.01, head_lr=0.003, vector_lr=0.003, momentum=0.95
+    matrix_lr=0.02,
+    kernel_lr=0.02,
+    embedding_lr=0.01,
+    head_lr=0.003,
+    vector_lr=0.003,
+    momentum=0.95,
 )
-UNET = UNetConfig(image_channels=3, channels=(32, 64), classes=None, text_width=32, image_size=32)
-DIT = DiTConfig(image_channels=3, image_size=32, patch_size=4, width=96, layers=4, heads=4, classes=None, text_width=32)
+UNET = UNetConfig(
+    image_channels=3, channels=(32, 64), classes=None, text_width=32, image_size=32
+)
+DIT = DiTConfig(
+    image_channels=3,
+    image_size=32,
+    patch_size=4,
+    width=96,
+    layers=4,
+    heads=4,
+    classes=None,
+    text_width=32,
+)
 RUNS: dict[str, UNetConfig | DiTConfig] = {"U-Net": UNET, "Diffusion Transformer": DIT}
 
 
@@ -72,7 +106,14 @@ def learn(settings: UNetConfig | DiTConfig, steps: int) -> tuple[nn.Module, floa
     started = time.process_time()
     fit(
         model,
-        TensorBatches((2 * scenes.images - 1, TOKENIZER.encode_batch(scenes.captions, CONTEXT_LENGTH)), BATCH, seed=0),
+        TensorBatches(
+            (
+                2 * scenes.images - 1,
+                TOKENIZER.encode_batch(scenes.captions, CONTEXT_LENGTH),
+            ),
+            BATCH,
+            seed=0,
+        ),
         loss,
         build_optimizer(model, RATES),
         steps=steps,
@@ -87,14 +128,27 @@ def judge(model: nn.Module) -> dict[str, float]:
     captions = load_shapes(CAPTIONS, seed=1, objects=(1,)).captions
     noise = torch.randn(CAPTIONS, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     texts = TOKENIZER.encode_batch(captions, CONTEXT_LENGTH)
-    denoise = Denoiser(Guided(model, GUIDANCE), PATH, VELOCITY, condition=texts, limit=1.0)
-    images = ((final(dpm_solver(denoise, noise, PATH.times(SAMPLER_STEPS))) + 1) / 2).clamp(0, 1)
-    return {name: round(share, 3) for name, share in asdict(caption_accuracy(captions, images)).items()}
+    denoise = Denoiser(
+        Guided(model, GUIDANCE), PATH, VELOCITY, condition=texts, limit=1.0
+    )
+    images = (
+        (final(dpm_solver(denoise, noise, PATH.times(SAMPLER_STEPS))) + 1) / 2
+    ).clamp(0, 1)
+    return {
+        name: round(share, 3)
+        for name, share in asdict(caption_accuracy(captions, images)).items()
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=list(RUNS), help="make one run, and keep the results of the others")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only",
+        choices=list(RUNS),
+        help="make one run, and keep the results of the others",
+    )
     only = parser.parse_args().only
     torch.set_num_threads(1)
     before = record("text_to_image")["runs"] if only else {}
@@ -118,7 +172,10 @@ def main() -> None:
         }
         print(name, runs[name])
     about = {
-        "task": f"scenes of one object from captions, batch {BATCH}, {CAPTIONS} captions drawn, guidance {GUIDANCE}",
+        "task": (
+            f"scenes of one object from captions, batch {BATCH}, {CAPTIONS} captions "
+            f"drawn, guidance {GUIDANCE}"
+        ),
         "machine": describe_machine(),
         "runs": runs,
     }

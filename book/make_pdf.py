@@ -1,7 +1,7 @@
 """Print the book to a PDF: `python book/make_pdf.py [FILE]`.
 
-Jupyter Book puts all pages into one; Chromium prints it, with a table of contents, bookmarks and page numbers. Needs
-the extras `book` and `test`, and Chromium.
+Jupyter Book puts all pages into one; Chromium prints it, with a table of contents,
+bookmarks and page numbers. Needs the extras `book` and `test`, and Chromium.
 """
 
 import functools
@@ -18,8 +18,8 @@ SITE = ROOT / "_build" / "singlehtml"
 PDF = ROOT / "_build" / "pdf" / "generative-ai-explained.pdf"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-# What a page can fold, paper cannot: solutions are printed, and the code of figures is left out, as is the reference of
-# the package. The first page becomes a cover.
+# What a page can fold, paper cannot: solutions are printed, and the code of figures is
+# left out, as is the reference of the package. The first page becomes a cover.
 PREPARE = """() => {
   const article = document.querySelector("article.bd-article");
   document.documentElement.classList.add("print-book");
@@ -68,11 +68,11 @@ PREPARE = """() => {
   for (const link of article.querySelectorAll("a[href^='#']")) {
     if (!document.getElementById(decodeURIComponent(link.getAttribute("href").slice(1)))) link.removeAttribute("href");
   }
-}"""
+}"""  # noqa: E501
 
 FOOTER = """<div style="width: 100%; font: 8pt 'DejaVu Sans', sans-serif; color: #565f66; padding: 0 18mm;
 display: flex; justify-content: space-between"><span>Generative AI Explained, in Running Code</span>
-<span class="pageNumber"></span></div>"""
+<span class="pageNumber"></span></div>"""  # noqa: E501
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -87,7 +87,8 @@ def find_chromium() -> str:
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if found is None:
         raise SystemExit(
-            "Printing needs Chromium, and there is none. On Debian or Ubuntu: sudo apt-get install chromium"
+            "Printing needs Chromium, and there is none. On Debian or Ubuntu: sudo "
+            "apt-get install chromium"
         )
     return found
 
@@ -95,7 +96,14 @@ def find_chromium() -> str:
 def build() -> None:
     """Put all pages into one."""
     shutil.rmtree(SITE, ignore_errors=True)
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--builder", "singlehtml", "--quiet"]
+    command = [
+        Path(sys.executable).with_name("jupyter-book"),
+        "build",
+        ROOT,
+        "--builder",
+        "singlehtml",
+        "--quiet",
+    ]
     subprocess.run(command, check=True, cwd=ROOT)
     # The page looks for its style sheets and pictures beside itself.
     shutil.copy(SITE / "book" / "intro.html", SITE / "print.html")
@@ -111,11 +119,18 @@ def print_pdf(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.unfinished")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"]
+        )
         page = browser.new_page(color_scheme="light")
         page.set_default_timeout(300_000)
-        page.goto(f"http://127.0.0.1:{server.server_port}/print.html", wait_until="networkidle")
-        page.wait_for_function("window.MathJax && MathJax.startup && MathJax.startup.promise")
+        page.goto(
+            f"http://127.0.0.1:{server.server_port}/print.html",
+            wait_until="networkidle",
+        )
+        page.wait_for_function(
+            "window.MathJax && MathJax.startup && MathJax.startup.promise"
+        )
         page.evaluate("() => MathJax.startup.promise")
         page.evaluate("() => document.fonts.ready")
         page.evaluate(PREPARE)

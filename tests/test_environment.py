@@ -1,4 +1,6 @@
-"""environment.yml gives conda users the dependencies of pyproject.toml, and constraints.txt allows them."""
+"""environment.yml gives conda users the dependencies of pyproject.toml, and
+constraints.txt allows them.
+"""
 
 import tomllib
 from pathlib import Path
@@ -19,22 +21,32 @@ def parse(lines: list[str]) -> dict[str, Requirement]:
 
 @pytest.fixture(scope="module")
 def project() -> dict:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
 
 
 def test_conda_and_pip_users_get_the_same_dependencies(project):
-    listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))[
+        "dependencies"
+    ]
     from_pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))
     assert from_pip[-1] == "--editable ."
     conda = parse([entry for entry in listed if isinstance(entry, str)] + from_pip[:-1])
 
     python = conda.pop("python")
-    assert python.specifier == Requirement(f"python{project['requires-python']}").specifier
+    assert (
+        python.specifier == Requirement(f"python{project['requires-python']}").specifier
+    )
     conda.pop("pip")
 
-    extras = [line for name in EXTRAS for line in project["optional-dependencies"][name]]
+    extras = [
+        line for name in EXTRAS for line in project["optional-dependencies"][name]
+    ]
     wanted = parse(project["dependencies"] + extras)
-    assert {name: r.specifier for name, r in conda.items()} == {name: r.specifier for name, r in wanted.items()}
+    assert {name: r.specifier for name, r in conda.items()} == {
+        name: r.specifier for name, r in wanted.items()
+    }
 
 
 def test_all_names_every_other_extra(project):
@@ -46,9 +58,13 @@ def test_the_constraints_satisfy_the_project(project):
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = parse([line for line in lines if line and not line.startswith("#")])
     pins = {name.lower().replace("_", "-"): r for name, r in pins.items()}
-    extras = [line for name in EXTRAS for line in project["optional-dependencies"][name]]
+    extras = [
+        line for name in EXTRAS for line in project["optional-dependencies"][name]
+    ]
     for name, wanted in parse(project["dependencies"] + extras).items():
         assert name in pins, f"constraints.txt does not pin {name}"
         for pin in pins[name].specifier:
             if pin.operator == "==":
-                assert wanted.specifier.contains(pin.version), f"{pins[name]} is outside {wanted}"
+                assert wanted.specifier.contains(pin.version), (
+                    f"{pins[name]} is outside {wanted}"
+                )

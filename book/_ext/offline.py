@@ -1,11 +1,14 @@
-"""Keep the pages from asking other hosts: MathJax comes from a package, and thebe, which needs the network, is out."""
+"""Keep the pages from asking other hosts: MathJax comes from a package, and thebe,
+which needs the network, is out.
+"""
 
 from importlib.util import find_spec
 from pathlib import Path
 
 from sphinx.util.fileutil import copy_asset
 
-# Of MathJax's 24 MB, what a page with TeX asks for, and what its menu loads for screen readers in English.
+# Of MathJax's 24 MB, what a page with TeX asks for, and what its menu loads for screen
+# readers in English.
 MATHJAX = (
     "tex-chtml.js",
     "output/chtml/fonts/woff-v2",
@@ -19,7 +22,9 @@ MATHJAX = (
 
 
 def use_local_mathjax(app, config):
-    """Point the pages at the copy. Jupyter Book has looked for scripts before, and would load each that it finds."""
+    """Point the pages at the copy. Jupyter Book has looked for scripts before, and
+    would load each that it finds.
+    """
     config.mathjax_path = "mathjax/tex-chtml.js"
 
 
@@ -27,7 +32,9 @@ def copy_mathjax(app, exception):
     """Put MathJax beside the pages."""
     if exception or app.builder.format != "html":
         return
-    source = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+    source = (
+        Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+    )
     for part in MATHJAX:
         target = Path(app.outdir) / "_static" / "mathjax" / part
         target = target if (source / part).is_dir() else target.parent
@@ -36,12 +43,20 @@ def copy_mathjax(app, exception):
 
 
 def remove_thebe(app, config):
-    """Disconnect sphinx-thebe, which Jupyter Book always loads: its script fails without the network."""
+    """Disconnect sphinx-thebe, which Jupyter Book always loads: its script fails
+    without the network.
+    """
     for event in ("builder-inited", "env-before-read-docs", "doctree-resolved"):
         listeners = app.events.listeners[event]
-        listeners[:] = [one for one in listeners if not one.handler.__module__.startswith("sphinx_thebe")]
+        listeners[:] = [
+            one
+            for one in listeners
+            if not one.handler.__module__.startswith("sphinx_thebe")
+        ]
     styles = app.registry.css_files
-    styles[:] = [(name, attributes) for name, attributes in styles if name != "sphinx-thebe.css"]
+    styles[:] = [
+        (name, attributes) for name, attributes in styles if name != "sphinx-thebe.css"
+    ]
 
 
 def setup(app):

@@ -39,7 +39,9 @@ def read_outline(root: Path) -> list[Part]:
 
     ready = {chapter.number: chapter for chapter in chapters(root)}
     parts, number = [], 0
-    for index, part in enumerate(yaml.safe_load((root / "book" / "outline.yml").read_text("utf8")), start=1):
+    for index, part in enumerate(
+        yaml.safe_load((root / "book" / "outline.yml").read_text("utf8")), start=1
+    ):
         planned = []
         for title in part["chapters"]:
             number += 1
@@ -47,9 +49,20 @@ def read_outline(root: Path) -> list[Part]:
             if found is None:
                 planned.append(Chapter(number, title, None, None, None))
             elif found.title != title:
-                raise ValueError(f"chapter {number} is {title!r} in outline.yml and {found.title!r} in its notebook")
+                raise ValueError(
+                    f"chapter {number} is {title!r} in outline.yml and {found.title!r} "
+                    "in its notebook"
+                )
             else:
                 document = f"notebooks/{found.path.stem}"
-                planned.append(Chapter(number, title, document, found.reading_minutes, found.running_seconds))
+                planned.append(
+                    Chapter(
+                        number,
+                        title,
+                        document,
+                        found.reading_minutes,
+                        found.running_seconds,
+                    )
+                )
         parts.append(Part(index, part["title"], tuple(planned)))
     return parts

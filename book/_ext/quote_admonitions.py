@@ -1,9 +1,17 @@
-"""Turn '> **Note.** text' blockquotes (readable in any notebook viewer) into admonitions."""
+"""Turn '> **Note.** text' blockquotes (readable in any notebook viewer) into
+admonitions.
+"""
 
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
 
-KINDS = {"note": "note", "tip": "tip", "warning": "warning", "key idea": "important", "exercise": "exercise"}
+KINDS = {
+    "note": "note",
+    "tip": "tip",
+    "warning": "warning",
+    "key idea": "important",
+    "exercise": "exercise",
+}
 
 
 class QuoteAdmonitions(SphinxTransform):
@@ -25,7 +33,9 @@ class QuoteAdmonitions(SphinxTransform):
             para.pop(0)
             if len(para) and isinstance(para[0], nodes.Text):
                 para[0] = nodes.Text(para[0].lstrip(" .:\n"))
-            adm = nodes.admonition("", nodes.title(title, title), *quote.children, classes=[kind])
+            adm = nodes.admonition(
+                "", nodes.title(title, title), *quote.children, classes=[kind]
+            )
             adm.source, adm.line = quote.source, quote.line
             quote.replace_self(adm)
 

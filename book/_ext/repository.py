@@ -1,4 +1,5 @@
-"""Take the address of the repository from `pyproject.toml`, the one place where it stands.
+"""Take the address of the repository from `pyproject.toml`, the one place where it
+stands.
 
 The theme makes the Colab, Binder and repository buttons from it.
 """

@@ -1,6 +1,7 @@
 """`{room} transformer`: the reference of one room of the package, from its docstrings.
 
-It shows what the room holds, a table of its public names, and each of them with its signature and a link to its source.
+It shows what the room holds, a table of its public names, and each of them with its
+signature and a link to its source.
 """
 
 import importlib
@@ -9,7 +10,8 @@ import re
 
 from sphinx.util.docutils import SphinxDirective
 
-# Modules in what Sphinx writes for a type, such as jaxtyping.Float[Tensor, 'batch width'].
+# Modules in what Sphinx writes for a type, such as jaxtyping.Float[Tensor, 'batch
+# width'].
 MODULES = re.compile(
     r"~?\b(?:jaxtyping|torch|numpy|collections\.abc|typing|pathlib|PIL\.Image|genai_tutorial(?:\.\w+)*)\.(?=[A-Z])"
 )
@@ -28,10 +30,19 @@ class Room(SphinxDirective):
         name = f"genai_tutorial.{self.arguments[0]}"
         room = importlib.import_module(name)
         things = {public: getattr(room, public) for public in room.__all__}
-        lines = ["```{eval-rst}", f".. module:: {name}", "", inspect.cleandoc(room.__doc__), ""]
+        lines = [
+            "```{eval-rst}",
+            f".. module:: {name}",
+            "",
+            inspect.cleandoc(room.__doc__),
+            "",
+        ]
         lines += [".. list-table::", "   :class: room", ""]
         for public, thing in things.items():
-            lines += [f"   * - :py:obj:`{public} <{name}.{public}>`", f"     - {_sentence(thing)}"]
+            lines += [
+                f"   * - :py:obj:`{public} <{name}.{public}>`",
+                f"     - {_sentence(thing)}",
+            ]
         lines += ["", ".. rubric:: In full", ""]
         for public, thing in things.items():
             if _kind(thing) == "data":
@@ -44,7 +55,9 @@ class Room(SphinxDirective):
                 ]
             else:
                 members = ["   :members:"] if inspect.isclass(thing) else []
-                if fields := getattr(thing, "_fields", ()):  # of a named tuple: its docstring has them already
+                if fields := getattr(
+                    thing, "_fields", ()
+                ):  # of a named tuple: its docstring has them already
                     members.append(f"   :exclude-members: {', '.join(fields)}")
                 lines += [f".. auto{_kind(thing)}:: {public}", *members, ""]
         return self.parse_text_to_nodes("\n".join([*lines, "```"]))
@@ -57,9 +70,15 @@ def _kind(thing: object) -> str:
 
 
 def _sentence(thing: object) -> str:
-    """Return what a thing is, from the first paragraph of its docstring; a constant has none of its own."""
+    """Return what a thing is, from the first paragraph of its docstring; a constant has
+    none of its own.
+    """
     if _kind(thing) == "data":
-        return f"A constant of {len(thing)} entries." if hasattr(thing, "__len__") else "A constant."
+        return (
+            f"A constant of {len(thing)} entries."
+            if hasattr(thing, "__len__")
+            else "A constant."
+        )
     return " ".join(inspect.cleandoc(thing.__doc__ or "").split("\n\n")[0].split())
 
 
@@ -73,7 +92,9 @@ def shorten_types(app, what, name, obj, options, signature, result):
 
 
 def tidy_docstring(app, what, name, obj, options, lines):
-    """Keep a source on one line and a drawing in its own letters, for docstrings are written to be read as they are."""
+    """Keep a source on one line and a drawing in its own letters, for docstrings are
+    written to be read as they are.
+    """
     tidy, drawn = [], False
     for line in lines:
         if tidy and tidy[-1].startswith("Source:") and line.strip():
@@ -90,17 +111,26 @@ def tidy_docstring(app, what, name, obj, options, lines):
 
 
 def stars_as_stars(app, what, name, obj, options, lines):
-    """Take the star in a shape such as "batch *shape" for a star, not for the start of emphasis."""
-    lines[:] = [line.replace("*", r"\*") if line.lstrip().startswith(":type:") else line for line in lines]
+    """Take the star in a shape such as "batch *shape" for a star, not for the start of
+    emphasis.
+    """
+    lines[:] = [
+        line.replace("*", r"\*") if line.lstrip().startswith(":type:") else line
+        for line in lines
+    ]
 
 
 def signatures_as_lines(app, pagename, templatename, context, doctree):
-    """Sphinx writes a long signature as a list without terms, which is none; write it as lines."""
+    """Sphinx writes a long signature as a list without terms, which is none; write it
+    as lines.
+    """
 
     def lines(signature):
         text = signature[0]
         for old, new in (("dl", "sig-lines"), ("dd", "sig-line")):
-            text = text.replace(f"<{old}>", f'<span class="{new}">').replace(f"</{old}>", "</span>")
+            text = text.replace(f"<{old}>", f'<span class="{new}">').replace(
+                f"</{old}>", "</span>"
+            )
         return text
 
     if "body" in context:
@@ -112,6 +142,10 @@ def setup(app):
     app.add_directive("room", Room)
     app.connect("autodoc-process-signature", shorten_types)
     app.connect("html-page-context", signatures_as_lines)
-    app.connect("autodoc-process-docstring", tidy_docstring, priority=400)  # before napoleon reads sections
-    app.connect("autodoc-process-docstring", stars_as_stars, priority=600)  # after it has named the attributes' types
+    app.connect(
+        "autodoc-process-docstring", tidy_docstring, priority=400
+    )  # before napoleon reads sections
+    app.connect(
+        "autodoc-process-docstring", stars_as_stars, priority=600
+    )  # after it has named the attributes' types
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,6 @@
-"""`{scoreboard}`: every claim of the book with what was measured for it, as the notebooks recorded it when they ran."""
+"""`{scoreboard}`: every claim of the book with what was measured for it, as the
+notebooks recorded it when they ran.
+"""
 
 from itertools import groupby
 from pathlib import Path
@@ -21,27 +23,39 @@ class Scoreboard(SphinxDirective):
         found = scoreboard(chapters(Path(self.env.srcdir)))
         for chapter, claims in groupby(found, key=lambda claim: claim.chapter):
             self.env.note_dependency(str(chapter.path))
-            result += self.parse_text_to_nodes(f"[{chapter.number}. {chapter.title}](/notebooks/{chapter.path.name})")
+            result += self.parse_text_to_nodes(
+                f"[{chapter.number}. {chapter.title}](/notebooks/{chapter.path.name})"
+            )
             result[-1]["classes"].append("scoreboard-chapter")
             rows = []
             for claim in claims:
                 place = f"{SCHEME}notebooks/{chapter.path.stem}#{claim.anchor}"
-                link = nodes.reference("", claim.statement + ".", refuri=place, internal=True)
+                link = nodes.reference(
+                    "", claim.statement + ".", refuri=place, internal=True
+                )
                 rows.append((link, nodes.Text(claim.measured)))
             result.append(table(("Claim", "Measured"), rows, classes=["scoreboard"]))
         return result
 
 
-def table(titles: tuple[str, ...], rows: list[tuple[nodes.Node, ...]], classes: list[str]) -> nodes.table:
+def table(
+    titles: tuple[str, ...], rows: list[tuple[nodes.Node, ...]], classes: list[str]
+) -> nodes.table:
     """Return a table of inline nodes under a row of titles."""
 
     def row(cells):
-        return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells))
+        return nodes.row(
+            "", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells)
+        )
 
     head = nodes.thead("", row([nodes.Text(title) for title in titles]))
     columns = [nodes.colspec(colwidth=1) for _ in titles]
     return nodes.table(
-        "", nodes.tgroup("", *columns, head, nodes.tbody("", *map(row, rows)), cols=len(titles)), classes=classes
+        "",
+        nodes.tgroup(
+            "", *columns, head, nodes.tbody("", *map(row, rows)), cols=len(titles)
+        ),
+        classes=classes,
     )
 
 
@@ -52,7 +66,9 @@ def resolve_links(app, doctree, docname):
             document, anchor = link["refuri"].removeprefix(SCHEME).split("#")
             address = app.builder.get_relative_uri(docname, document)
             # A book on a single page has only anchors.
-            link["refuri"] = f"#{anchor}" if address.startswith("#") else f"{address}#{anchor}"
+            link["refuri"] = (
+                f"#{anchor}" if address.startswith("#") else f"{address}#{anchor}"
+            )
 
 
 def setup(app):

@@ -1,4 +1,6 @@
-"""The book's own look, on top of sphinx-book-theme: a style sheet, and some markup that it needs."""
+"""The book's own look, on top of sphinx-book-theme: a style sheet, and some markup that
+it needs.
+"""
 
 import re
 from pathlib import Path
@@ -8,13 +10,21 @@ from docutils import nodes
 NUMBERED = re.compile(r"(\d+)\.\s+")
 EXERCISE_FACTS = re.compile(r" \(\d+ minutes, \d+ points?\)$")
 EMPTY_HEADING = re.compile(r"<th( class=\"[^\"]*\")?><p></p></th>")
-FORMULA_AND_STOP = re.compile(r'(<span class="math [^>]*>(?:(?!</span>).)*</span>)([.,;:!?)’”]+)', re.DOTALL)
+FORMULA_AND_STOP = re.compile(
+    r'(<span class="math [^>]*>(?:(?!</span>).)*</span>)([.,;:!?)’”]+)', re.DOTALL
+)
 
 
 def set_chapter_number(app, doctree, docname):
-    """Write `# 4. The Transformer language model` in two lines. The navigation has taken its titles by now."""
+    """Write `# 4. The Transformer language model` in two lines. The navigation has
+    taken its titles by now.
+    """
     title = next(doctree.findall(nodes.title), None)
-    if not docname.startswith("notebooks/") or title is None or not isinstance(title[0], nodes.Text):
+    if (
+        not docname.startswith("notebooks/")
+        or title is None
+        or not isinstance(title[0], nodes.Text)
+    ):
         return
     number = NUMBERED.match(title[0])
     if number:
@@ -34,19 +44,27 @@ def shorten_exercises(app, doctree):
 
 
 def empty_corners(app, pagename, templatename, context, doctree):
-    """Make the empty corner of a table an ordinary cell: a heading without words is read out as nothing."""
+    """Make the empty corner of a table an ordinary cell: a heading without words is
+    read out as nothing.
+    """
     if "body" in context:
         context["body"] = EMPTY_HEADING.sub(r"<td\1></td>", context["body"])
 
 
 def punctuation_with_formulas(app, pagename, templatename, context, doctree):
-    """Keep a formula and the full stop after it in one line: between the two a browser may break otherwise."""
+    """Keep a formula and the full stop after it in one line: between the two a browser
+    may break otherwise.
+    """
     if "body" in context:
-        context["body"] = FORMULA_AND_STOP.sub(r'<span class="together">\1\2</span>', context["body"])
+        context["body"] = FORMULA_AND_STOP.sub(
+            r'<span class="together">\1\2</span>', context["body"]
+        )
 
 
 def remove_source_maps(app, exception):
-    """Leave out what only the theme's own developers look at: the way from its packed scripts back to their sources."""
+    """Leave out what only the theme's own developers look at: the way from its packed
+    scripts back to their sources.
+    """
     if exception or app.builder.format != "html":
         return
     for path in (Path(app.outdir) / "_static").rglob("*.map"):
@@ -56,9 +74,13 @@ def remove_source_maps(app, exception):
 def setup(app):
     """Register the extension with Sphinx."""
     app.add_css_file("theme.css", priority=900)
-    app.connect("doctree-read", shorten_exercises, priority=900)  # after Sphinx has collected the titles
+    app.connect(
+        "doctree-read", shorten_exercises, priority=900
+    )  # after Sphinx has collected the titles
     app.connect("doctree-resolved", set_chapter_number)
     app.connect("html-page-context", empty_corners)
     app.connect("html-page-context", punctuation_with_formulas)
-    app.connect("build-finished", remove_source_maps, priority=900)  # after Sphinx has copied the theme's files
+    app.connect(
+        "build-finished", remove_source_maps, priority=900
+    )  # after Sphinx has copied the theme's files
     return {"parallel_read_safe": True, "parallel_write_safe": True}

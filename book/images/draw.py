@@ -1,6 +1,8 @@
-"""Draw the book's logo, favicon, Colab badge and the picture on its first page, as SVG files with no outside reference.
+"""Draw the book's logo, favicon, Colab badge and the picture on its first page, as SVG
+files with no outside reference.
 
-Run it from anywhere: `python book/images/draw.py`. Needs Pillow, NumPy, fontTools (from matplotlib) and brotli.
+Run it from anywhere: `python book/images/draw.py`. Needs Pillow, NumPy, fontTools (from
+matplotlib) and brotli.
 """
 
 import io
@@ -23,15 +25,31 @@ INK, CHALK, PETROL_LIGHT = "#1c2329", "#f1ede3", "#67d2ca"
 
 def font(name: str, weight: int) -> TTFont:
     """Open one of the book's fonts at a weight."""
-    return instantiateVariableFont(TTFont(FONTS / f"{name}-latin-wght-normal.woff2"), {"wght": weight})
+    return instantiateVariableFont(
+        TTFont(FONTS / f"{name}-latin-wght-normal.woff2"), {"wght": weight}
+    )
 
 
 def words(
-    text: str, face: TTFont, size: float, x: float, y: float, color: str, spacing: float = 0.0
+    text: str,
+    face: TTFont,
+    size: float,
+    x: float,
+    y: float,
+    color: str,
+    spacing: float = 0.0,
 ) -> tuple[str, float]:
-    """Return a line of text as a path, so that it looks the same without the font, and where it ends."""
-    glyphs, cmap, scale = face.getGlyphSet(), face.getBestCmap(), size / face["head"].unitsPerEm
-    pen = SVGPathPen(glyphs, ntos=lambda number: f"{number:.2f}".rstrip("0").rstrip("."))
+    """Return a line of text as a path, so that it looks the same without the font, and
+    where it ends.
+    """
+    glyphs, cmap, scale = (
+        face.getGlyphSet(),
+        face.getBestCmap(),
+        size / face["head"].unitsPerEm,
+    )
+    pen = SVGPathPen(
+        glyphs, ntos=lambda number: f"{number:.2f}".rstrip("0").rstrip(".")
+    )
     for letter in text:
         glyph = glyphs[cmap[ord(letter)]]
         glyph.draw(TransformPen(pen, Transform(scale, 0, 0, -scale, x, y)))
@@ -40,18 +58,35 @@ def words(
 
 
 def mark(x: float, y: float, size: float) -> str:
-    """Return the mark: grains of noise on the left that become a triangle, the sign for running."""
-    grains = ((8, 12, PAPER), (8, 18, PAPER), (4, 9, APRICOT), (4, 15, APRICOT), (8, 6, APRICOT), (5, 21, APRICOT))
-    body = f'<rect width="32" height="32" rx="7" fill="{PETROL}"/><path fill="{PAPER}" d="M13 7.5L26 16L13 24.5z"/>'
-    body += "".join(f'<rect x="{gx}" y="{gy}" width="3.4" height="3.4" fill="{color}"/>' for gx, gy, color in grains)
+    """Return the mark: grains of noise on the left that become a triangle, the sign for
+    running.
+    """
+    grains = (
+        (8, 12, PAPER),
+        (8, 18, PAPER),
+        (4, 9, APRICOT),
+        (4, 15, APRICOT),
+        (8, 6, APRICOT),
+        (5, 21, APRICOT),
+    )
+    body = (
+        f'<rect width="32" height="32" rx="7" fill="{PETROL}"/><path fill="{PAPER}" '
+        'd="M13 7.5L26 16L13 24.5z"/>'
+    )
+    body += "".join(
+        f'<rect x="{gx}" y="{gy}" width="3.4" height="3.4" fill="{color}"/>'
+        for gx, gy, color in grains
+    )
     return f'<g transform="translate({x:g} {y:g}) scale({size / 32:g})">{body}</g>'
 
 
 def svg(name: Path, width: float, height: float, body: str, title: str) -> None:
     """Write a file."""
     name.write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
-        f'height="{height:g}" role="img" aria-label="{title}"><title>{title}</title>{body}</svg>\n',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
+        f'width="{width:g}" '
+        f'height="{height:g}" role="img" '
+        f'aria-label="{title}"><title>{title}</title>{body}</svg>\n',
         "utf8",
     )
 
@@ -78,7 +113,9 @@ def favicon() -> None:
 
 def badge() -> None:
     """Draw the badge under a chapter's title."""
-    label, end = words("Open in Colab", font("source-sans-3", 600), 12.5, 27, 15.6, "#ffffff", 0.15)
+    label, end = words(
+        "Open in Colab", font("source-sans-3", 600), 12.5, 27, 15.6, "#ffffff", 0.15
+    )
     icon = f'<path fill="{APRICOT}" d="M11 5.6L19 11L11 16.4z"/>'
     for x, y in ((7.4, 8.2), (7.4, 11.8), (4.6, 10)):
         icon += f'<rect x="{x}" y="{y}" width="2" height="2" fill="#ffffff"/>'
@@ -86,13 +123,18 @@ def badge() -> None:
         IMAGES / "colab.svg",
         round(end) + 10,
         22,
-        f'<rect width="{round(end) + 10}" height="22" rx="5" fill="{PETROL}"/>{icon}{label}',
+        (
+            f'<rect width="{round(end) + 10}" height="22" rx="5" '
+            f'fill="{PETROL}"/>{icon}{label}'
+        ),
         "Open in Colab",
     )
 
 
 def denoising(frames: int = 7, side: int = 28) -> None:
-    """Draw a letter that comes out of noise, by the equation of chapter 8: x_t = sqrt(a) x_0 + sqrt(1 - a) noise."""
+    """Draw a letter that comes out of noise, by the equation of chapter 8: x_t =
+    sqrt(a) x_0 + sqrt(1 - a) noise.
+    """
     face = font("source-serif-4", 700)
     stream = io.BytesIO()
     face.flavor = None
@@ -101,23 +143,38 @@ def denoising(frames: int = 7, side: int = 28) -> None:
     big = Image.new("L", (side * 8, side * 8))
     letter = ImageFont.truetype(stream, round(side * 7.6))
     left, top, right, bottom = letter.getbbox("g")
-    ImageDraw.Draw(big).text(((side * 8 - left - right) / 2, (side * 8 - top - bottom) / 2), "g", fill=255, font=letter)
-    clean = np.asarray(big.resize((side, side), Image.Resampling.BOX), float) / 255 * 2 - 1
+    ImageDraw.Draw(big).text(
+        ((side * 8 - left - right) / 2, (side * 8 - top - bottom) / 2),
+        "g",
+        fill=255,
+        font=letter,
+    )
+    clean = (
+        np.asarray(big.resize((side, side), Image.Resampling.BOX), float) / 255 * 2 - 1
+    )
     noise = np.random.default_rng(8).normal(size=clean.shape)
     gap, body = 5, ""
     for frame in range(frames):
-        keep = math.cos(math.pi / 2 * (1 - frame / (frames - 1))) ** 2  # the cosine schedule
+        keep = (
+            math.cos(math.pi / 2 * (1 - frame / (frames - 1))) ** 2
+        )  # the cosine schedule
         picture = math.sqrt(keep) * clean + math.sqrt(1 - keep) * noise * 0.7
         levels = np.clip(np.round((picture + 1) / 2 * 8), 0, 8).astype(int)
         x0 = frame * (side + gap)
         for level in range(1, 9):
             cells = "".join(_runs(levels == level))
-            body += f'<path transform="translate({x0} 0)" fill-opacity="{level / 8:.2f}" d="{cells}"/>'
+            body += (
+                f'<path transform="translate({x0} 0)" fill-opacity="{level / 8:.2f}" '
+                f'd="{cells}"/>'
+            )
     width = frames * (side + gap) - gap
     (IMAGES / "denoising.svg").write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="denoising" viewBox="0 0 {width} {side}" role="img" '
-        f'shape-rendering="crispEdges" fill="currentColor" aria-label="{frames} pictures: from pure noise, step by '
-        f'step, a letter g appears"><title>From noise to a letter in {frames} steps</title>{body}</svg>\n',
+        '<svg xmlns="http://www.w3.org/2000/svg" class="denoising" viewBox="0 0 '
+        f'{width} {side}" role="img" '
+        f'shape-rendering="crispEdges" fill="currentColor" aria-label="{frames} '
+        "pictures: from pure noise, step by "
+        f'step, a letter g appears"><title>From noise to a letter in {frames} '
+        f"steps</title>{body}</svg>\n",
         "utf8",
     )
 
@@ -127,7 +184,10 @@ def _runs(cells: np.ndarray) -> list[str]:
     parts = []
     for y, row in enumerate(cells):
         edges = np.flatnonzero(np.diff(np.concatenate(([0], row.astype(int), [0]))))
-        parts += [f"M{start} {y}h{end - start}v1h-{end - start}z" for start, end in edges.reshape(-1, 2)]
+        parts += [
+            f"M{start} {y}h{end - start}v1h-{end - start}z"
+            for start, end in edges.reshape(-1, 2)
+        ]
     return parts
 
 

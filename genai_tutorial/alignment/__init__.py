@@ -1,13 +1,34 @@
 """Alignment: a language model learns to answer, and then to answer as people prefer."""
 
 from genai_tutorial.alignment.advantages import generalized_advantage_estimate, whiten
-from genai_tutorial.alignment.comparisons import answer_pairs, encode_comparisons, encode_question, sample_answers
+from genai_tutorial.alignment.comparisons import (
+    answer_pairs,
+    encode_comparisons,
+    encode_question,
+    sample_answers,
+)
 from genai_tutorial.alignment.dpo import dpo_loss, dpo_losses, implicit_reward
-from genai_tutorial.alignment.examples import Example, Rows, encode_example, pack_examples, pad_examples
+from genai_tutorial.alignment.examples import (
+    Example,
+    Rows,
+    encode_example,
+    pack_examples,
+    pad_examples,
+)
 from genai_tutorial.alignment.experience import Experience, gather_experience
-from genai_tutorial.alignment.grpo import GRPOSettings, group_relative_advantages, grpo_loss, grpo_step, grpo_update
+from genai_tutorial.alignment.grpo import (
+    GRPOSettings,
+    group_relative_advantages,
+    grpo_loss,
+    grpo_step,
+    grpo_update,
+)
 from genai_tutorial.alignment.kl import adapted_kl_weight, kl_k1, kl_k3, token_rewards
-from genai_tutorial.alignment.learning import LearningSettings, LearningStep, learn_by_ppo
+from genai_tutorial.alignment.learning import (
+    LearningSettings,
+    LearningStep,
+    learn_by_ppo,
+)
 from genai_tutorial.alignment.log_probs import (
     answer_log_probs,
     answer_steps,

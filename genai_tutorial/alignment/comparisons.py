@@ -1,4 +1,6 @@
-"""Comparisons as a reward model reads them: answers that a model wrote, in pairs, and which of two was preferred."""
+"""Comparisons as a reward model reads them: answers that a model wrote, in pairs, and
+which of two was preferred.
+"""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -20,8 +22,10 @@ AT_ONCE = 256
 Pair = tuple[Question, str, str]
 
 
-def encode_question(template: ChatTemplate, tokenizer: BPETokenizer, question: Question) -> list[int]:
-    """Returns a question as the prompt that the model answers."""
+def encode_question(
+    template: ChatTemplate, tokenizer: BPETokenizer, question: Question
+) -> list[int]:
+    """Return a question as the prompt that the model answers."""
     return template.encode(tokenizer, [Message("user", question.text)])
 
 
@@ -67,9 +71,12 @@ def sample_answers(
 
 
 def answer_pairs(
-    questions: Sequence[Question], answers: Sequence[Sequence[str]], most: int, generator: torch.Generator
+    questions: Sequence[Question],
+    answers: Sequence[Sequence[str]],
+    most: int,
+    generator: torch.Generator,
 ) -> list[Pair]:
-    """Puts different answers to the same question side by side.
+    """Put different answers to the same question side by side.
 
     Args:
         questions: What was asked.
@@ -78,9 +85,11 @@ def answer_pairs(
         generator: Where the chance comes from.
 
     >>> drawn = torch.Generator().manual_seed(0)
-    >>> answer_pairs([Question("Capital?", "known")], [["Lima.", "Lima.", "Nairobi."]], 3, drawn)
+    >>> answer_pairs(
+    ...     [Question("Capital?", "known")], [["Lima.", "Lima.", "Nairobi."]], 3, drawn
+    ... )
     [(Question(text='Capital?', kind='known', country='', relation=None, answer=None), 'Lima.', 'Nairobi.')]
-    """
+    """  # noqa: E501
     pairs = []
     for question, given in zip(questions, answers, strict=True):
         there = list(combinations(dict.fromkeys(given), 2))
@@ -92,9 +101,13 @@ def answer_pairs(
 def encode_comparisons(
     template: ChatTemplate, tokenizer: BPETokenizer, comparisons: Sequence[Comparison]
 ) -> tuple[
-    Int[Tensor, "pair position"], Int[Tensor, "pair"], Int[Tensor, "pair rejected_position"], Int[Tensor, "pair"]
+    Int[Tensor, "pair position"],
+    Int[Tensor, "pair"],
+    Int[Tensor, "pair rejected_position"],
+    Int[Tensor, "pair"],
 ]:
-    """Returns the chosen answers with their prompts and lengths, and the rejected ones: what `reward_loss` reads.
+    """Return the chosen answers with their prompts and lengths, and the rejected ones:
+    what `reward_loss` reads.
 
     Raises:
         ValueError: If there are no comparisons.
@@ -102,10 +115,18 @@ def encode_comparisons(
     chosen, rejected = (
         pad_examples(
             [
-                encode_example(template, tokenizer, [Message("user", one.question.text)], f" {answer}")
+                encode_example(
+                    template,
+                    tokenizer,
+                    [Message("user", one.question.text)],
+                    f" {answer}",
+                )
                 for one, answer in zip(comparisons, answers, strict=True)
             ]
         )
-        for answers in ([one.chosen for one in comparisons], [one.rejected for one in comparisons])
+        for answers in (
+            [one.chosen for one in comparisons],
+            [one.rejected for one in comparisons],
+        )
     )
     return chosen.ids, chosen.lengths, rejected.ids, rejected.lengths

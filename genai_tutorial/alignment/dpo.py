@@ -1,7 +1,9 @@
-"""Direct preference optimisation: learning from comparisons without a reward model, rollouts or a value model.
+"""Direct preference optimisation: learning from comparisons without a reward model,
+rollouts or a value model.
 
-The policy that earns the most reward at a price on KL is known: π(y) ∝ π_ref(y) exp(r(y) / β). Read backwards, every
-policy has a reward, β log(π(y) / π_ref(y)), up to a constant for each prompt; so train the policy as a reward model.
+The policy that earns the most reward at a price on KL is known: π(y) ∝ π_ref(y)
+exp(r(y) / β). Read backwards, every policy has a reward, β log(π(y) / π_ref(y)), up to
+a constant for each prompt; so train the policy as a reward model.
 """
 
 from jaxtyping import Bool, Float, Int
@@ -12,17 +14,19 @@ from genai_tutorial.alignment.reward import preference_losses
 
 
 def implicit_reward(
-    log_probs: Float[Tensor, "*answer"], reference_log_probs: Float[Tensor, "*answer"], beta: float | int
+    log_probs: Float[Tensor, "*answer"],
+    reference_log_probs: Float[Tensor, "*answer"],
+    beta: float | int,
 ) -> Float[Tensor, "*answer"]:
-    """Returns the reward that a policy stands for.
+    """Return the reward that a policy stands for.
 
     Args:
         log_probs: The policy's log-probability of each whole answer.
         reference_log_probs: The reference's.
         beta: The price of one nat of distance from the reference.
 
-    Source: Rafailov et al., Direct Preference Optimization, equation 5 without its constant,
-        https://arxiv.org/abs/2305.18290
+    Source: Rafailov et al., Direct Preference Optimization, equation 5 without its
+        constant, https://arxiv.org/abs/2305.18290
 
     >>> import torch
     >>> implicit_reward(torch.tensor([-1.0]), torch.tensor([-3.0]), beta=0.1)
@@ -38,7 +42,8 @@ def dpo_losses(
     reference_rejected: Float[Tensor, "*pair"],
     beta: float | int,
 ) -> Float[Tensor, "*pair"]:
-    """Returns each comparison's loss, in nats: Bradley-Terry with the policy's own reward.
+    """Return each comparison's loss, in nats: Bradley-Terry with the policy's own
+    reward.
 
     Args:
         chosen: The policy's log-probability of each answer that was preferred.
@@ -50,16 +55,20 @@ def dpo_losses(
     Raises:
         ValueError: If beta is not positive.
 
-    Source: Rafailov et al., Direct Preference Optimization, equation 7, https://arxiv.org/abs/2305.18290
+    Source: Rafailov et al., Direct Preference Optimization, equation 7,
+    https://arxiv.org/abs/2305.18290
 
     >>> import torch
-    >>> dpo_losses(*torch.tensor([[-1.0], [-9.0], [-1.0], [-9.0]]), beta=0.1)  # as the reference: ln 2
+    >>> dpo_losses(
+    ...     *torch.tensor([[-1.0], [-9.0], [-1.0], [-9.0]]), beta=0.1
+    ... )  # as the reference: ln 2
     tensor([0.6931])
     """
     if not beta > 0:
         raise ValueError(f"beta must be above 0, got {beta}.")
     return preference_losses(
-        implicit_reward(chosen, reference_chosen, beta), implicit_reward(rejected, reference_rejected, beta)
+        implicit_reward(chosen, reference_chosen, beta),
+        implicit_reward(rejected, reference_rejected, beta),
     )
 
 
@@ -73,7 +82,7 @@ def dpo_loss(
     reference_rejected: Float[Tensor, "pair"],
     beta: float | int = 0.1,
 ) -> Float[Tensor, ""]:
-    """Returns the mean loss on a batch of comparisons, in nats; for `fit`.
+    """Return the mean loss on a batch of comparisons, in nats; for `fit`.
 
     Args:
         model: The policy.
@@ -81,10 +90,13 @@ def dpo_loss(
         chosen_is_answer: Which tokens are the answers'.
         rejected_ids: The same prompts with the others.
         rejected_is_answer: Which tokens are the answers'.
-        reference_chosen: `answer_log_probs` of the reference, worked out once before training.
+        reference_chosen: `answer_log_probs` of the reference, worked out once before
+            training.
         reference_rejected: The same of the others.
         beta: The price of one nat of distance from the reference.
     """
     chosen = answer_log_probs(model, chosen_ids, chosen_is_answer)
     rejected = answer_log_probs(model, rejected_ids, rejected_is_answer)
-    return dpo_losses(chosen, rejected, reference_chosen, reference_rejected, beta).mean()
+    return dpo_losses(
+        chosen, rejected, reference_chosen, reference_rejected, beta
+    ).mean()

@@ -1,4 +1,6 @@
-"""Examples for fine-tuning: a prompt and the answer to it as tokens, laid into rows one by one or several to a row."""
+"""Examples for fine-tuning: a prompt and the answer to it as tokens, laid into rows one
+by one or several to a row.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,12 +42,14 @@ class Example:
 
 @dataclass(frozen=True)
 class Rows:
-    """Examples in rows of equal length. `TensorBatches(rows.tensors, ...)` makes batches for `supervised_loss`.
+    """Examples in rows of equal length. `TensorBatches(rows.tensors, ...)` makes
+    batches for `supervised_loss`.
 
     Attributes:
         ids: The tokens.
         is_answer: Which of them belong to an answer.
-        documents: Which example each belongs to, counted from 0 in each row; -1 for the filling at a row's end.
+        documents: Which example each belongs to, counted from 0 in each row; -1 for the
+            filling at a row's end.
     """
 
     ids: Int[Tensor, "row position"]
@@ -69,19 +73,24 @@ class Rows:
 
 
 def encode_example(
-    template: ChatTemplate, tokenizer: BPETokenizer, messages: Sequence[Message], answer: str
+    template: ChatTemplate,
+    tokenizer: BPETokenizer,
+    messages: Sequence[Message],
+    answer: str,
 ) -> Example:
-    """Writes a conversation and the answer to its last turn as tokens.
+    """Write a conversation and the answer to its last turn as tokens.
 
-    The prompt ends where the assistant's turn is open, exactly as it will when the model is asked; the answer is
-    encoded by itself and ends with the token that closes the turn. A tokenizer that saw both at once could join the
-    last character of the prompt with the first of the answer, and the model would be trained on a token that it is
-    never shown.
+    The prompt ends where the assistant's turn is open, exactly as it will when the
+    model is asked; the answer is encoded by itself and ends with the token that closes
+    the turn. A tokenizer that saw both at once could join the last character of the
+    prompt with the first of the answer, and the model would be trained on a token that
+    it is never shown.
 
     Args:
         template: How conversations are written.
         tokenizer: Makes the tokens.
-        messages: The turns so far. Earlier turns of the assistant are read, not learned.
+        messages: The turns so far. Earlier turns of the assistant are read, not
+            learned.
         answer: What the assistant should say next.
 
     Raises:
@@ -89,12 +98,16 @@ def encode_example(
     """
     prompt = template.encode(tokenizer, messages)
     return Example(
-        tuple(prompt), (*tokenizer.encode(answer, special_as_text=True), tokenizer.special_tokens[template.end])
+        tuple(prompt),
+        (
+            *tokenizer.encode(answer, special_as_text=True),
+            tokenizer.special_tokens[template.end],
+        ),
     )
 
 
 def pad_examples(examples: Sequence[Example], length: int | None = None) -> Rows:
-    """Gives each example a row of its own, filled up at the end.
+    """Give each example a row of its own, filled up at the end.
 
     Args:
         examples: What to lay out.
@@ -112,9 +125,11 @@ def pad_examples(examples: Sequence[Example], length: int | None = None) -> Rows
 
 
 def pack_examples(examples: Sequence[Example], length: int) -> Rows:
-    """Lays several examples into each row, so that little of it is filling; give the model their `documents`.
+    """Lays several examples into each row, so that little of it is filling; give the
+    model their `documents`.
 
-    The longest come first, and each goes where it leaves the least room (best fit, decreasing).
+    The longest come first, and each goes where it leaves the least room (best fit,
+    decreasing).
 
     Args:
         examples: What to lay out.
@@ -123,7 +138,8 @@ def pack_examples(examples: Sequence[Example], length: int) -> Rows:
     Raises:
         ValueError: If there are no examples, or one is longer than a row.
 
-    Source: Ding et al., Fewer Truncations Improve Language Modeling, https://arxiv.org/abs/2404.10830
+    Source: Ding et al., Fewer Truncations Improve Language Modeling,
+    https://arxiv.org/abs/2404.10830
 
     >>> rows = pack_examples([Example((5, 6), (7,)), Example((8,), (9,))], length=6)
     >>> rows.ids, rows.documents
@@ -131,9 +147,14 @@ def pack_examples(examples: Sequence[Example], length: int) -> Rows:
     """
     length = _checked_length(examples, length)
     rows: list[list[Example]] = []
-    with_room: dict[int, list[list[Example]]] = {}  # the rows that have so many places left
+    with_room: dict[
+        int, list[list[Example]]
+    ] = {}  # the rows that have so many places left
     for example in sorted(examples, key=len, reverse=True):
-        room = next((room for room in range(len(example), length + 1) if with_room.get(room)), None)
+        room = next(
+            (room for room in range(len(example), length + 1) if with_room.get(room)),
+            None,
+        )
         if room is None:
             room, row = length, []
             rows.append(row)
@@ -165,6 +186,7 @@ def _checked_length(examples: Sequence[Example], length: int | None) -> int:
     longest = max(map(len, examples))
     if length is not None and longest > length:
         raise ValueError(
-            f"A row has {length} tokens, but the longest example has {longest}: leave it out, or make the rows longer."
+            f"A row has {length} tokens, but the longest example has {longest}: leave "
+            "it out, or make the rows longer."
         )
     return longest if length is None else length

@@ -1,4 +1,6 @@
-"""Experience: a batch of answers with their scores, made ready for PPO to learn from."""
+"""Experience: a batch of answers with their scores, made ready for PPO to learn
+from.
+"""
 
 from dataclasses import dataclass
 
@@ -14,7 +16,8 @@ from genai_tutorial.alignment.rollouts import Rollouts
 
 @dataclass(frozen=True)
 class Experience:
-    """A batch of answers with all that PPO learns from; see `log_probs` for what a step is.
+    """A batch of answers with all that PPO learns from; see `log_probs` for what a step
+    is.
 
     Attributes:
         ids: Prompts with their answers.
@@ -37,8 +40,10 @@ class Experience:
     kl: Float[Tensor, "batch"]
 
     def rows(self, chosen: Int[Tensor, "part"]) -> "Experience":
-        """Returns some of the answers."""
-        return Experience(**{name: tensor[chosen] for name, tensor in vars(self).items()})
+        """Return some of the answers."""
+        return Experience(
+            **{name: tensor[chosen] for name, tensor in vars(self).items()}
+        )
 
 
 @torch.no_grad()
@@ -51,7 +56,7 @@ def gather_experience(
     discount: float | int = 1.0,
     decay: float | int = 0.95,
 ) -> Experience:
-    """Turns answers and their scores into what PPO learns from.
+    """Turn answers and their scores into what PPO learns from.
 
     Args:
         rollouts: The policy's answers, written at temperature 1.

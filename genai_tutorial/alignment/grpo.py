@@ -1,4 +1,5 @@
-"""Group-relative policy optimisation: PPO whose yardstick is not a value model, but other answers to the same prompt.
+"""Group-relative policy optimisation: PPO whose yardstick is not a value model, but
+other answers to the same prompt.
 
 It suits rewards that a program can check: right or wrong, once, at the end.
 """
@@ -25,8 +26,10 @@ class GRPOSettings:
     Attributes:
         group_size: How many answers each prompt gets.
         epochs: How often it passes over the batch.
-        minibatches: Into how many parts each pass is cut, with a step of the optimiser for each.
-        clip: By how much the probability of a choice may change, as a share, before it is no longer pushed.
+        minibatches: Into how many parts each pass is cut, with a step of the optimiser
+            for each.
+        clip: By how much the probability of a choice may change, as a share, before it
+            is no longer pushed.
         kl_weight: The price of one nat of distance from the reference, a token.
         clip_norm: The greatest length of the gradient.
 
@@ -44,24 +47,32 @@ class GRPOSettings:
     def __post_init__(self):
         if self.group_size < 2:
             raise ValueError(
-                f"group_size must be at least 2, so that an answer can be compared; got {self.group_size}."
+                "group_size must be at least 2, so that an answer can be compared; "
+                f"got {self.group_size}."
             )
         for name in ("epochs", "minibatches"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
         for name in ("clip", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}.")
 
 
-def group_relative_advantages(scores: Float[Tensor, "prompt answer"]) -> Float[Tensor, "prompt answer"]:
-    """Returns by how many standard deviations each answer is better than the others to its prompt are on average.
+def group_relative_advantages(
+    scores: Float[Tensor, "prompt answer"],
+) -> Float[Tensor, "prompt answer"]:
+    """Return by how many standard deviations each answer is better than the others to
+    its prompt are on average.
 
     Where all answers score the same there is nothing to learn: zeros.
 
     Source: Shao et al., DeepSeekMath, section 4.1.2, https://arxiv.org/abs/2402.03300
 
-    >>> group_relative_advantages(torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]))
+    >>> group_relative_advantages(
+    ...     torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    ... )
     tensor([[ 1.4997, -0.4999, -0.4999, -0.4999],
             [ 0.0000,  0.0000,  0.0000,  0.0000]])
     """
@@ -78,7 +89,8 @@ def grpo_loss(
     clip: float | int,
     kl_weight: float | int,
 ) -> Float[Tensor, ""]:
-    """Returns minus the clipped objective less the price of KL: a mean over each answer's steps, then over answers.
+    """Return minus the clipped objective less the price of KL: a mean over each
+    answer's steps, then over answers.
 
     Args:
         log_probs: The policy's, of the tokens that came.
@@ -92,10 +104,14 @@ def grpo_loss(
     Raises:
         ValueError: If a row has no answer.
 
-    Source: Shao et al., DeepSeekMath, equations 3 and 4, https://arxiv.org/abs/2402.03300
+    Source: Shao et al., DeepSeekMath, equations 3 and 4,
+    https://arxiv.org/abs/2402.03300
     """
     if not mask.any(dim=1).all():
-        raise ValueError("Each row needs an answer of at least one step to learn from; a mask is False throughout.")
+        raise ValueError(
+            "Each row needs an answer of at least one step to learn from; a mask is "
+            "False throughout."
+        )
     gain = clipped_objective(log_probs, old_log_probs, advantages[:, None], clip)
     gain = gain - kl_weight * kl_k3(log_probs, reference_log_probs)
     return -(masked_sum(gain, mask) / mask.sum(dim=1)).mean()
@@ -124,20 +140,30 @@ def grpo_update(
     Raises:
         ValueError: If there are fewer answers than minibatches.
 
-    Source: Shao et al., DeepSeekMath, algorithm 1 (its inner loop), https://arxiv.org/abs/2402.03300
+    Source: Shao et al., DeepSeekMath, algorithm 1 (its inner loop),
+    https://arxiv.org/abs/2402.03300
     """
     ids, mask = rollouts.ids, rollouts.mask
     if len(ids) < settings.minibatches:
-        raise ValueError(f"{len(ids)} answers cannot be cut into {settings.minibatches} minibatches.")
+        raise ValueError(
+            f"{len(ids)} answers cannot be cut into {settings.minibatches} minibatches."
+        )
     with torch.no_grad():
         references = token_log_probs(reference, ids)
-    trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
+    trained = [
+        parameter for parameter in policy.parameters() if parameter.requires_grad
+    ]
     losses = []
     for _ in range(settings.epochs):
         order = torch.randperm(len(ids), generator=generator).to(ids.device)
         for part in order.tensor_split(settings.minibatches):
             log_probs = token_log_probs(policy, ids[part])
-            given = (rollouts.log_probs[part], references[part], advantages[part], mask[part])
+            given = (
+                rollouts.log_probs[part],
+                references[part],
+                advantages[part],
+                mask[part],
+            )
             loss = grpo_loss(log_probs, *given, settings.clip, settings.kl_weight)
             optimizer.zero_grad()
             loss.backward()
@@ -159,21 +185,25 @@ def grpo_step(
     end_token: int,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "prompt answer"]:
-    """Lets the policy answer each prompt several times, learns from it, and returns the scores.
+    """Lets the policy answer each prompt several times, learns from it, and returns the
+    scores.
 
     Args:
         policy: What is trained.
         reference: The model that it should stay near to.
         optimizer: Moves the policy's parameters.
         prompts: The tokens of each prompt.
-        score: Says what each answer is worth; the answers to a prompt follow one another.
+        score: Says what each answer is worth; the answers to a prompt follow one
+            another.
         settings: How to learn.
         max_new_tokens: See `generate_rollouts`, as for the next two.
         end_token: What ends an answer.
         generator: Where the chance comes from.
     """
     repeated = [prompt for prompt in prompts for _ in range(settings.group_size)]
-    rollouts = generate_rollouts(policy, repeated, max_new_tokens, end_token=end_token, generator=generator)
+    rollouts = generate_rollouts(
+        policy, repeated, max_new_tokens, end_token=end_token, generator=generator
+    )
     scores = score(rollouts).view(len(prompts), settings.group_size)
     advantages = group_relative_advantages(scores).flatten()
     grpo_update(policy, reference, optimizer, rollouts, advantages, settings, generator)

@@ -1,4 +1,6 @@
-"""Learning by PPO from the first answer to the last: prompts drawn at random, a price for distance that adapts."""
+"""Learning by PPO from the first answer to the last: prompts drawn at random, a price
+for distance that adapts.
+"""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -25,7 +27,8 @@ class LearningSettings:
         learning_rate: Of AdamW, for policy and values, after the warm-up.
         warmup_steps: How many steps it rises for.
         kl_weight: The price of one nat of distance from the reference, at first.
-        kl_target: The distance that the price is adapted to, in nats an answer; None keeps the price.
+        kl_target: The distance that the price is adapted to, in nats an answer; None
+            keeps the price.
         ppo: How each step learns.
 
     Raises:
@@ -44,10 +47,13 @@ class LearningSettings:
     def __post_init__(self):
         for name in ("steps", "batch_size", "max_new_tokens"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
         if self.kl_weight < 0 or (self.kl_target is not None and self.kl_target <= 0):
             raise ValueError(
-                f"kl_weight must not be negative and kl_target above 0 or None, got {self.kl_weight}, {self.kl_target}."
+                "kl_weight must not be negative and kl_target above 0 or None, got "
+                f"{self.kl_weight}, {self.kl_target}."
             )
 
 
@@ -82,17 +88,20 @@ def learn_by_ppo(
     watch: Callable[[int, DecoderLM], None] | None = None,
     progress: bool = True,
 ) -> tuple[DecoderLM, list[LearningStep]]:
-    """Trains a copy of a model to write answers that score well, without going far from where it began.
+    """Trains a copy of a model to write answers that score well, without going far from
+    where it began.
 
     Args:
-        reference: Where the policy begins, and what it should stay near to; it is not changed.
+        reference: Where the policy begins, and what it should stay near to; it is not
+            changed.
         value_model: Where the values begin, such as the reward model; it is copied.
         prompts: The tokens of all prompts; each step draws some.
         score: Says what each answer is worth.
         settings: How to learn.
         end_token: What ends an answer.
         seed: Decides the prompts, the answers and the order of learning.
-        watch: Called with the number of steps done and the policy, before the first step and after each.
+        watch: Called with the number of steps done and the policy, before the first
+            step and after each.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -105,14 +114,20 @@ def learn_by_ppo(
         raise ValueError("There must be at least one prompt, got none.")
     generator = torch.Generator().manual_seed(seed)
     policy, values = deepcopy(reference).train(), deepcopy(value_model).train()
-    optimizer = AdamW([*policy.parameters(), *values.parameters()], lr=settings.learning_rate)
+    optimizer = AdamW(
+        [*policy.parameters(), *values.parameters()], lr=settings.learning_rate
+    )
     kl_weight, history = settings.kl_weight, []
     if watch is not None:
         watch(0, policy)
     for step in progress_bar(range(settings.steps), label="learning", show=progress):
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * min(1.0, (step + 1) / max(1, settings.warmup_steps))
-        drawn = torch.randint(len(prompts), (settings.batch_size,), generator=generator).tolist()
+            group["lr"] = settings.learning_rate * min(
+                1.0, (step + 1) / max(1, settings.warmup_steps)
+            )
+        drawn = torch.randint(
+            len(prompts), (settings.batch_size,), generator=generator
+        ).tolist()
         experience, report = ppo_step(
             policy,
             reference,
@@ -128,7 +143,9 @@ def learn_by_ppo(
         )
         kl = float(experience.kl.mean())
         tokens = float(experience.mask.sum(dim=1).float().mean())
-        history.append(LearningStep(float(experience.scores.mean()), kl, kl_weight, tokens, report))
+        history.append(
+            LearningStep(float(experience.scores.mean()), kl, kl_weight, tokens, report)
+        )
         if settings.kl_target is not None:
             kl_weight = adapted_kl_weight(kl_weight, kl, settings.kl_target)
         if watch is not None:

@@ -1,7 +1,8 @@
 """Log-probabilities of tokens, which every method of this room is made of.
 
-Step t of a row is the choice of token t + 1 by a model that has read tokens 0 to t: a row of n tokens has n - 1 steps.
-A mask says which steps count: those that choose a token of an answer.
+Step t of a row is the choice of token t + 1 by a model that has read tokens 0 to t: a
+row of n tokens has n - 1 steps. A mask says which steps count: those that choose a
+token of an answer.
 """
 
 from jaxtyping import Bool, Float, Int
@@ -12,54 +13,72 @@ from torch.nn import functional
 def chosen_log_probs(
     logits: Float[Tensor, "batch position vocab"], ids: Int[Tensor, "batch position"]
 ) -> Float[Tensor, "batch step"]:
-    """Returns the logarithm of the probability that each step gave to the token that came.
+    """Return the logarithm of the probability that each step gave to the token that
+    came.
 
     Args:
         logits: A model's scores after each token.
         ids: The tokens.
 
     >>> import torch
-    >>> chosen_log_probs(torch.zeros(1, 3, 8), torch.tensor([[1, 2, 3]]))  # eight equal chances, twice
+    >>> chosen_log_probs(
+    ...     torch.zeros(1, 3, 8), torch.tensor([[1, 2, 3]])
+    ... )  # eight equal chances, twice
     tensor([[-2.0794, -2.0794]])
     """
-    return -functional.cross_entropy(logits[:, :-1].transpose(1, 2), ids[:, 1:], reduction="none")
+    return -functional.cross_entropy(
+        logits[:, :-1].transpose(1, 2), ids[:, 1:], reduction="none"
+    )
 
 
 def token_log_probs(
-    model: nn.Module, ids: Int[Tensor, "batch position"], documents: Int[Tensor, "batch position"] | None = None
+    model: nn.Module,
+    ids: Int[Tensor, "batch position"],
+    documents: Int[Tensor, "batch position"] | None = None,
 ) -> Float[Tensor, "batch step"]:
-    """Returns the logarithm of the probability that a model gives to each token after the first.
+    """Return the logarithm of the probability that a model gives to each token after
+    the first.
 
     Args:
-        model: Maps ids to scores, such as a `DecoderLM`. It looks back only, so filling at the end changes nothing.
+        model: Maps ids to scores, such as a `DecoderLM`. It looks back only, so filling
+            at the end changes nothing.
         ids: The tokens.
         documents: Where several texts lie in a row, which one each token belongs to.
     """
-    return chosen_log_probs(model(ids) if documents is None else model(ids, documents=documents), ids)
+    return chosen_log_probs(
+        model(ids) if documents is None else model(ids, documents=documents), ids
+    )
 
 
 def answer_steps(
-    is_answer: Bool[Tensor, "batch position"], documents: Int[Tensor, "batch position"] | None = None
+    is_answer: Bool[Tensor, "batch position"],
+    documents: Int[Tensor, "batch position"] | None = None,
 ) -> Bool[Tensor, "batch step"]:
-    """Returns the mask of the steps that choose the marked tokens.
+    """Return the mask of the steps that choose the marked tokens.
 
     Args:
         is_answer: The tokens that are to be chosen.
-        documents: Where several texts lie in a row, which one each token belongs to: the first token of a text does
-            not follow from the last of another, so that step does not count.
+        documents: Where several texts lie in a row, which one each token belongs to:
+            the first token of a text does not follow from the last of another, so that
+            step does not count.
 
     >>> import torch
     >>> answer_steps(torch.tensor([[False, False, True, True]]))
     tensor([[False,  True,  True]])
     """
     steps = is_answer[:, 1:]
-    return steps if documents is None else steps & (documents[:, 1:] == documents[:, :-1])
+    return (
+        steps if documents is None else steps & (documents[:, 1:] == documents[:, :-1])
+    )
 
 
 def answer_log_probs(
-    model: nn.Module, ids: Int[Tensor, "batch position"], is_answer: Bool[Tensor, "batch position"]
+    model: nn.Module,
+    ids: Int[Tensor, "batch position"],
+    is_answer: Bool[Tensor, "batch position"],
 ) -> Float[Tensor, "batch"]:
-    """Returns the logarithm of the probability that a model gives to each row's whole answer.
+    """Return the logarithm of the probability that a model gives to each row's whole
+    answer.
 
     Args:
         model: Maps ids to scores.
@@ -70,7 +89,8 @@ def answer_log_probs(
 
 
 def entropy(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
-    """Returns how undecided each step is, in nats: 0 if one token is certain, ln V if all V are equally probable.
+    """Return how undecided each step is, in nats: 0 if one token is certain, ln V if
+    all V are equally probable.
 
     >>> import torch
     >>> entropy(torch.zeros(8))
@@ -80,26 +100,38 @@ def entropy(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
     return -(log_probs.exp() * log_probs).sum(dim=-1)
 
 
-def masked_sum(numbers: Float[Tensor, "batch step"], mask: Bool[Tensor, "batch step"]) -> Float[Tensor, "batch"]:
-    """Returns each row's sum over the steps that count.
+def masked_sum(
+    numbers: Float[Tensor, "batch step"], mask: Bool[Tensor, "batch step"]
+) -> Float[Tensor, "batch"]:
+    """Return each row's sum over the steps that count.
 
     >>> import torch
-    >>> masked_sum(torch.tensor([[1.0, 2.0, torch.nan]]), torch.tensor([[True, True, False]]))
+    >>> masked_sum(
+    ...     torch.tensor([[1.0, 2.0, torch.nan]]), torch.tensor([[True, True, False]])
+    ... )
     tensor([3.])
     """
     return numbers.masked_fill(~mask, 0.0).sum(dim=1)
 
 
-def masked_mean(numbers: Float[Tensor, "batch step"], mask: Bool[Tensor, "batch step"]) -> Float[Tensor, ""]:
-    """Returns the mean over all steps that count; each has the same weight, in whichever row it is.
+def masked_mean(
+    numbers: Float[Tensor, "batch step"], mask: Bool[Tensor, "batch step"]
+) -> Float[Tensor, ""]:
+    """Return the mean over all steps that count; each has the same weight, in
+    whichever row it is.
 
     Raises:
         ValueError: If no step counts.
 
     >>> import torch
-    >>> masked_mean(torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([[True, True, False]]))
+    >>> masked_mean(
+    ...     torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([[True, True, False]])
+    ... )
     tensor(1.5000)
     """
     if not mask.any():
-        raise ValueError("No step of the batch counts: its mask is False everywhere, so there is nothing to average.")
+        raise ValueError(
+            "No step of the batch counts: its mask is False everywhere, so there is "
+            "nothing to average."
+        )
     return numbers.masked_fill(~mask, 0.0).sum() / mask.sum()

@@ -1,8 +1,10 @@
-"""LoRA: fine-tuning that leaves the model's matrices as they are and learns small ones beside them.
+"""LoRA: fine-tuning that leaves the model's matrices as they are and learns small ones
+beside them.
 
     y = W x + (alpha / rank) · B A x        A: rank x inputs,  B: outputs x rank
 
-B begins at zero, so the model begins as it was. Afterwards the product can be added to W, and costs nothing.
+B begins at zero, so the model begins as it was. Afterwards the product can be added to
+W, and costs nothing.
 """
 
 import math
@@ -27,9 +29,11 @@ class LoRAConfig:
 
     Attributes:
         rank: The number of features between the two.
-        alpha: Their product is multiplied by alpha / rank, so that another rank needs no other learning rate.
-        targets: The linear layers that get them, by the end of their names: "query" for those of all blocks,
-            "feed_forward.output" for one of two layers with the same last name.
+        alpha: Their product is multiplied by alpha / rank, so that another rank needs
+            no other learning rate.
+        targets: The linear layers that get them, by the end of their names: "query" for
+            those of all blocks, "feed_forward.output" for one of two layers with the
+            same last name.
 
     Raises:
         ValueError: If a number is not positive, or there are no targets.
@@ -45,7 +49,9 @@ class LoRAConfig:
         if not self.alpha > 0:
             raise ValueError(f"alpha must be above 0, got {self.alpha}.")
         if not self.targets:
-            raise ValueError("targets must name at least one linear layer, such as 'query'.")
+            raise ValueError(
+                "targets must name at least one linear layer, such as 'query'."
+            )
 
 
 class LoRALinear(nn.Module):
@@ -60,7 +66,13 @@ class LoRALinear(nn.Module):
     Source: Hu et al., LoRA, equation 3, https://arxiv.org/abs/2106.09685
     """
 
-    def __init__(self, base: nn.Linear, rank: int, alpha: float | int, generator: torch.Generator | None = None):
+    def __init__(
+        self,
+        base: nn.Linear,
+        rank: int,
+        alpha: float | int,
+        generator: torch.Generator | None = None,
+    ):
         super().__init__()
         self.base, self.scale = base.requires_grad_(False), alpha / rank
         weight = base.weight
@@ -71,46 +83,72 @@ class LoRALinear(nn.Module):
         self.merged, self.on = False, True
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
-        """Returns what the base says, and what was learned on top of it."""
+        """Return what the base says, and what was learned on top of it."""
         y = self.base(x)
         if self.merged or not self.on:
             return y
-        return y + self.scale * functional.linear(functional.linear(x, self.down), self.up)
+        return y + self.scale * functional.linear(
+            functional.linear(x, self.down), self.up
+        )
 
     @torch.no_grad()
     def difference(self) -> Float[Tensor, "out in"]:
-        """Returns what the small matrices add to the base's weights."""
+        """Return what the small matrices add to the base's weights."""
         return self.scale * self.up @ self.down
 
 
-def add_lora(model: nn.Module, config: LoRAConfig, generator: torch.Generator | None = None) -> None:
-    """Freezes a model, and puts new small matrices beside the linear layers that the config names.
+def add_lora(
+    model: nn.Module, config: LoRAConfig, generator: torch.Generator | None = None
+) -> None:
+    """Freezes a model, and puts new small matrices beside the linear layers that the
+    config names.
 
     Raises:
-        ValueError: If a target names no linear layer of the model, or the model has LoRA already.
+        ValueError: If a target names no linear layer of the model, or the model has
+            LoRA already.
     """
     if any(lora_layers(model)):
-        raise ValueError("The model has LoRA already: fold_lora makes plain layers of it.")
-    linears = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    chosen = {target: [name for name in linears if f".{name}".endswith(f".{target}")] for target in config.targets}
+        raise ValueError(
+            "The model has LoRA already: fold_lora makes plain layers of it."
+        )
+    linears = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+    }
+    chosen = {
+        target: [name for name in linears if f".{name}".endswith(f".{target}")]
+        for target in config.targets
+    }
     for target, names in chosen.items():
         if not names:
             known = sorted({name.rpartition(".")[2] for name in linears})
-            raise ValueError(f"The model has no linear layer {target!r}; it has {', '.join(known) or 'none'}.")
+            raise ValueError(
+                f"The model has no linear layer {target!r}; it has "
+                f"{', '.join(known) or 'none'}."
+            )
     model.requires_grad_(False)
     for name in linears:  # in the order of the model, whatever that of the targets
         if any(name in names for names in chosen.values()):
-            model.set_submodule(name, LoRALinear(linears[name], config.rank, config.alpha, generator))
+            model.set_submodule(
+                name, LoRALinear(linears[name], config.rank, config.alpha, generator)
+            )
 
 
 def lora_layers(model: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
-    """Yields the layers that LoRA trains, with their names."""
-    return ((name, module) for name, module in model.named_modules() if isinstance(module, LoRALinear))
+    """Yield the layers that LoRA trains, with their names."""
+    return (
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, LoRALinear)
+    )
 
 
 @torch.no_grad()
 def merge_lora(model: nn.Module) -> None:
-    """Adds what was learned to the frozen weights, so that the model is as fast as without LoRA; see `unmerge_lora`."""
+    """Add what was learned to the frozen weights, so that the model is as fast as
+    without LoRA; see `unmerge_lora`.
+    """
     for _, layer in lora_layers(model):
         if not layer.merged:
             layer.base.weight += layer.difference()
@@ -119,7 +157,9 @@ def merge_lora(model: nn.Module) -> None:
 
 @torch.no_grad()
 def unmerge_lora(model: nn.Module) -> None:
-    """Takes what was learned out of the frozen weights again, so that it can be trained on; equal but for rounding."""
+    """Take what was learned out of the frozen weights again, so that it can be trained
+    on; equal but for rounding.
+    """
     for _, layer in lora_layers(model):
         if layer.merged:
             layer.base.weight -= layer.difference()
@@ -127,7 +167,9 @@ def unmerge_lora(model: nn.Module) -> None:
 
 
 def fold_lora(model: nn.Module) -> None:
-    """Merges, and puts plain layers back: a model as before `add_lora`, with other weights. It stays frozen."""
+    """Merge, and puts plain layers back: a model as before `add_lora`, with other
+    weights. It stays frozen.
+    """
     merge_lora(model)
     for name, layer in list(lora_layers(model)):
         model.set_submodule(name, layer.base)
@@ -135,14 +177,17 @@ def fold_lora(model: nn.Module) -> None:
 
 @contextmanager
 def without_lora(model: nn.Module) -> Iterator[None]:
-    """Switches LoRA off inside a `with`: the model before fine-tuning, which is the reference that PPO and DPO need.
+    """Switches LoRA off inside a `with`: the model before fine-tuning, which is the
+    reference that PPO and DPO need.
 
     Raises:
         ValueError: If the model is merged.
     """
     layers = [layer for _, layer in lora_layers(model)]
     if any(layer.merged for layer in layers):
-        raise ValueError("A merged model cannot be switched off: call unmerge_lora first.")
+        raise ValueError(
+            "A merged model cannot be switched off: call unmerge_lora first."
+        )
     for layer in layers:
         layer.on = False
     try:
@@ -153,42 +198,60 @@ def without_lora(model: nn.Module) -> Iterator[None]:
 
 
 def trained_parameter_count(model: nn.Module) -> int:
-    """Returns how many numbers training adjusts; `DecoderLM.parameter_count` counts the frozen ones too."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    """Return how many numbers training adjusts; `DecoderLM.parameter_count` counts the
+    frozen ones too.
+    """
+    return sum(
+        parameter.numel() for parameter in model.parameters() if parameter.requires_grad
+    )
 
 
 def save_lora(path: Path | str, model: nn.Module) -> None:
-    """Writes the small matrices alone, as safetensors; the file appears whole or not at all.
+    """Write the small matrices alone, as safetensors; the file appears whole or not at
+    all.
 
     Raises:
         ValueError: If the model has no LoRA.
     """
-    layers = {name: {"scale": layer.scale, "down": layer.down, "up": layer.up} for name, layer in lora_layers(model)}
+    layers = {
+        name: {"scale": layer.scale, "down": layer.down, "up": layer.up}
+        for name, layer in lora_layers(model)
+    }
     if not layers:
         raise ValueError("The model has no LoRA to save: call add_lora first.")
     save_checkpoint(path, {"format": FORMAT, "layers": layers})
 
 
 def load_lora(path: Path | str, model: nn.Module) -> None:
-    """Puts what `save_lora` wrote beside the layers of the same names, and freezes the rest of the model.
+    """Put what `save_lora` wrote beside the layers of the same names, and freezes the
+    rest of the model.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not from `save_lora`, the layers do not fit, or the model has LoRA already.
+        ValueError: If the file is not from `save_lora`, the layers do not fit, or the
+            model has LoRA already.
     """
     state = load_checkpoint(path)
     if state.get("format") != FORMAT:
         raise ValueError(f"{Path(path).name} is not from save_lora.")
     if any(lora_layers(model)):
         raise ValueError("The model has LoRA already: load into a plain one.")
-    linears = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-    for name, saved in state["layers"].items():  # look at all before the first is changed
+    linears = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+    }
+    for name, saved in state[
+        "layers"
+    ].items():  # look at all before the first is changed
         needed = (saved["up"].shape[0], saved["down"].shape[1])
         found = tuple(linears[name].weight.shape) if name in linears else None
         if found != needed:
             raise ValueError(
-                f"{Path(path).name} is from another model: it needs a linear layer {name!r} of {needed[1]} inputs and "
-                f"{needed[0]} outputs, and here " + ("there is none." if found is None else f"it is {found[::-1]}.")
+                f"{Path(path).name} is from another model: it needs a linear layer "
+                f"{name!r} of {needed[1]} inputs and "
+                f"{needed[0]} outputs, and here "
+                + ("there is none." if found is None else f"it is {found[::-1]}.")
             )
     model.requires_grad_(False)
     for name, saved in state["layers"].items():

@@ -1,7 +1,9 @@
-"""Proximal policy optimisation: the model answers, the answers are scored, and better choices are made more probable.
+"""Proximal policy optimisation: the model answers, the answers are scored, and better
+choices are made more probable.
 
-One `ppo_step` is `gather_experience` (write, score, price the distance from the reference, estimate advantages) and
-`ppo_update` (a few passes over it, none of which may go far from the policy that wrote it).
+One `ppo_step` is `gather_experience` (write, score, price the distance from the
+reference, estimate advantages) and `ppo_update` (a few passes over it, none of which
+may go far from the policy that wrote it).
 """
 
 from collections.abc import Sequence
@@ -25,15 +27,17 @@ class PPOSettings:
 
     Attributes:
         epochs: How often it passes over the batch.
-        minibatches: Into how many parts each pass is cut, with a step of the optimiser for each.
-        clip: By how much the probability of a choice may change, as a share, before it is no longer pushed.
+        minibatches: Into how many parts each pass is cut, with a step of the optimiser
+            for each.
+        clip: By how much the probability of a choice may change, as a share, before it
+            is no longer pushed.
         value_clip: By how much a value may change before it is no longer pushed.
         value_weight: What the value's loss counts beside the policy's.
         entropy_weight: The reward for staying undecided.
         discount: See `generalized_advantage_estimate`.
         decay: See `generalized_advantage_estimate`.
-        step_kl: The update stops when the policy is farther than this from the one that wrote the answers, in nats a
-            token; None for never.
+        step_kl: The update stops when the policy is farther than this from the one that
+            wrote the answers, in nats a token; None for never.
         clip_norm: The greatest length of each model's gradient.
 
     Raises:
@@ -54,7 +58,9 @@ class PPOSettings:
     def __post_init__(self):
         for name in ("epochs", "minibatches"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
         for name in ("clip", "value_clip", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}.")
@@ -69,8 +75,10 @@ class PPOReport:
         value_loss: See `clipped_value_loss`.
         entropy: How undecided the policy is, in nats a token.
         clipped: The share of steps that the clip keeps from going further.
-        step_kl: How far the last minibatch found the policy from the one that wrote the answers, in nats a token.
-        updates: How many steps the optimiser made; fewer than planned where `step_kl` was reached.
+        step_kl: How far the last minibatch found the policy from the one that wrote the
+            answers, in nats a token.
+        updates: How many steps the optimiser made; fewer than planned where `step_kl`
+            was reached.
     """
 
     policy_loss: float
@@ -87,15 +95,19 @@ def clipped_objective(
     advantages: Float[Tensor, "batch #step"],
     clip: float | int,
 ) -> Float[Tensor, "batch step"]:
-    r"""Returns what each step gains by the policy's change; it gains no more once its probability has changed enough.
+    r"""Return what each step gains by the policy's change; it gains no more once its
+    probability has changed enough.
 
     $$\min\left(\rho_t A_t,\ \text{clip}(\rho_t, 1 - \epsilon, 1 + \epsilon) A_t\right),
     \qquad \rho_t = \frac{\pi(a_t)}{\pi_\text{old}(a_t)}$$
 
-    Source: Schulman et al., Proximal Policy Optimization Algorithms, equation 7, https://arxiv.org/abs/1707.06347
+    Source: Schulman et al., Proximal Policy Optimization Algorithms, equation 7,
+    https://arxiv.org/abs/1707.06347
     """
     ratio = (log_probs - old_log_probs).exp()
-    return torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
+    return torch.minimum(
+        ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages
+    )
 
 
 def clipped_policy_loss(
@@ -105,8 +117,10 @@ def clipped_policy_loss(
     mask: Bool[Tensor, "batch step"],
     clip: float | int,
 ) -> Float[Tensor, ""]:
-    """Returns minus the mean of `clipped_objective` over the steps that count."""
-    return -masked_mean(clipped_objective(log_probs, old_log_probs, advantages, clip), mask)
+    """Return minus the mean of `clipped_objective` over the steps that count."""
+    return -masked_mean(
+        clipped_objective(log_probs, old_log_probs, advantages, clip), mask
+    )
 
 
 def clipped_value_loss(
@@ -116,32 +130,54 @@ def clipped_value_loss(
     mask: Bool[Tensor, "batch step"],
     clip: float | int,
 ) -> Float[Tensor, ""]:
-    """Returns half the mean squared error of the values, which are not pushed further than `clip` from what they were.
+    """Return half the mean squared error of the values, which are not pushed further
+    than `clip` from what they were.
 
     Source: Huang et al., The N+ Implementation Details of RLHF with PPO,
         https://arxiv.org/abs/2403.17031
     """
     near = old_values + (values - old_values).clamp(-clip, clip)
-    return 0.5 * masked_mean(torch.maximum((values - returns).square(), (near - returns).square()), mask)
+    return 0.5 * masked_mean(
+        torch.maximum((values - returns).square(), (near - returns).square()), mask
+    )
 
 
 def ppo_loss(
     policy: nn.Module, value_model: nn.Module, batch: Experience, settings: PPOSettings
 ) -> tuple[Float[Tensor, ""], Float[Tensor, "figure"]]:
-    """Returns the loss of a batch, and what a `PPOReport` tells of it, from `policy_loss` to `step_kl`.
+    """Return the loss of a batch, and what a `PPOReport` tells of it, from
+    `policy_loss` to `step_kl`.
 
-    Source: Schulman et al., Proximal Policy Optimization Algorithms, equation 9, https://arxiv.org/abs/1707.06347
+    Source: Schulman et al., Proximal Policy Optimization Algorithms, equation 9,
+    https://arxiv.org/abs/1707.06347
     """
     logits, mask = policy(batch.ids), batch.mask
-    log_probs, values = chosen_log_probs(logits, batch.ids), value_model(batch.ids)[:, :-1]
-    policy_loss = clipped_policy_loss(log_probs, batch.log_probs, batch.advantages, mask, settings.clip)
-    value_loss = clipped_value_loss(values, batch.values, batch.returns, mask, settings.value_clip)
+    log_probs, values = (
+        chosen_log_probs(logits, batch.ids),
+        value_model(batch.ids)[:, :-1],
+    )
+    policy_loss = clipped_policy_loss(
+        log_probs, batch.log_probs, batch.advantages, mask, settings.clip
+    )
+    value_loss = clipped_value_loss(
+        values, batch.values, batch.returns, mask, settings.value_clip
+    )
     undecided = masked_mean(entropy(logits[:, :-1]), mask)
-    loss = policy_loss + settings.value_weight * value_loss - settings.entropy_weight * undecided
-    step_kl = masked_mean(kl_k3(batch.log_probs, log_probs), mask)  # the old policy drew the tokens
+    loss = (
+        policy_loss
+        + settings.value_weight * value_loss
+        - settings.entropy_weight * undecided
+    )
+    step_kl = masked_mean(
+        kl_k3(batch.log_probs, log_probs), mask
+    )  # the old policy drew the tokens
     ratio = (log_probs - batch.log_probs).exp()
-    held = torch.where(batch.advantages > 0, ratio > 1 + settings.clip, ratio < 1 - settings.clip)
-    figures = torch.stack([policy_loss, value_loss, undecided, masked_mean(held.to(ratio), mask), step_kl])
+    held = torch.where(
+        batch.advantages > 0, ratio > 1 + settings.clip, ratio < 1 - settings.clip
+    )
+    figures = torch.stack(
+        [policy_loss, value_loss, undecided, masked_mean(held.to(ratio), mask), step_kl]
+    )
     return loss, figures.detach()
 
 
@@ -166,16 +202,25 @@ def ppo_update(
     Raises:
         ValueError: If there are fewer answers than minibatches.
 
-    Source: Schulman et al., Proximal Policy Optimization Algorithms, algorithm 1, https://arxiv.org/abs/1707.06347
+    Source: Schulman et al., Proximal Policy Optimization Algorithms, algorithm 1,
+    https://arxiv.org/abs/1707.06347
     """
     if len(experience.ids) < settings.minibatches:
-        raise ValueError(f"{len(experience.ids)} answers cannot be cut into {settings.minibatches} minibatches.")
-    trained = [[one for one in model.parameters() if one.requires_grad] for model in (policy, value_model)]
+        raise ValueError(
+            f"{len(experience.ids)} answers cannot be cut into {settings.minibatches} "
+            "minibatches."
+        )
+    trained = [
+        [one for one in model.parameters() if one.requires_grad]
+        for model in (policy, value_model)
+    ]
     found = []
     for _ in range(settings.epochs):
         order = torch.randperm(len(experience.ids), generator=generator)
         for part in order.to(experience.ids.device).tensor_split(settings.minibatches):
-            loss, figures = ppo_loss(policy, value_model, experience.rows(part), settings)
+            loss, figures = ppo_loss(
+                policy, value_model, experience.rows(part), settings
+            )
             found.append(figures)
             if settings.step_kl is not None and figures[-1] > settings.step_kl:
                 return _report(found, updates=len(found) - 1)
@@ -201,7 +246,8 @@ def ppo_step(
     end_token: int,
     generator: torch.Generator | None = None,
 ) -> tuple[Experience, PPOReport]:
-    """Lets the policy answer each prompt once and learns from it; returns what was seen and what it did.
+    """Lets the policy answer each prompt once and learns from it; returns what was seen
+    and what it did.
 
     Args:
         policy: What is trained.
@@ -210,17 +256,28 @@ def ppo_step(
         optimizer: Moves the parameters of both.
         prompts: The tokens of each prompt.
         score: Says what each answer is worth.
-        kl_weight: The price of one nat of distance from the reference; see `adapted_kl_weight`.
+        kl_weight: The price of one nat of distance from the reference; see
+            `adapted_kl_weight`.
         settings: How to learn.
         max_new_tokens: See `generate_rollouts`, as for the next two.
         end_token: What ends an answer.
         generator: Where the chance comes from.
     """
-    rollouts = generate_rollouts(policy, prompts, max_new_tokens, end_token=end_token, generator=generator)
-    experience = gather_experience(
-        rollouts, reference, value_model, score(rollouts), kl_weight, settings.discount, settings.decay
+    rollouts = generate_rollouts(
+        policy, prompts, max_new_tokens, end_token=end_token, generator=generator
     )
-    return experience, ppo_update(policy, value_model, optimizer, experience, settings, generator)
+    experience = gather_experience(
+        rollouts,
+        reference,
+        value_model,
+        score(rollouts),
+        kl_weight,
+        settings.discount,
+        settings.decay,
+    )
+    return experience, ppo_update(
+        policy, value_model, optimizer, experience, settings, generator
+    )
 
 
 def _report(found: Sequence[Tensor], updates: int) -> PPOReport:

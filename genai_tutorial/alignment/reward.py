@@ -1,6 +1,8 @@
-"""The reward model: a Transformer that reads a prompt with an answer and says in one number how good the answer is.
+"""The reward model: a Transformer that reads a prompt with an answer and says in one
+number how good the answer is.
 
-It learns from comparisons. People seldom agree on a mark from 1 to 10, and often on which of two answers is better.
+It learns from comparisons. People seldom agree on a mark from 1 to 10, and often on
+which of two answers is better.
 """
 
 from copy import deepcopy
@@ -15,14 +17,17 @@ from genai_tutorial.transformer import DecoderLM
 
 
 class ScalarModel(nn.Module):
-    """A decoder that says one number after each token instead of a score for every token that could come next.
+    """A decoder that says one number after each token instead of a score for every
+    token that could come next.
 
-    The number after the last token of an answer is its reward; those on the way are what `ppo` uses as values.
+    The number after the last token of an answer is its reward; those on the way are
+    what `ppo` uses as values.
 
     Args:
         decoder: Where to begin, for example the fine-tuned model. It is copied.
 
-    Source: Stiennon et al., Learning to summarize from human feedback, section 3.4, https://arxiv.org/abs/2009.01325
+    Source: Stiennon et al., Learning to summarize from human feedback, section 3.4,
+    https://arxiv.org/abs/2009.01325
     """
 
     def __init__(self, decoder: DecoderLM):
@@ -33,12 +38,18 @@ class ScalarModel(nn.Module):
         nn.init.zeros_(self.head.weight)  # without an opinion at first
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, ids: Int[Tensor, "batch position"]) -> Float[Tensor, "batch position"]:
-        """Returns the number after each token; filling at the end changes nothing before it."""
+    def forward(
+        self, ids: Int[Tensor, "batch position"]
+    ) -> Float[Tensor, "batch position"]:
+        """Return the number after each token; filling at the end changes nothing
+        before it.
+        """
         return self.head(self.decoder.final_norm(self.decoder.read(ids)))[..., 0]
 
-    def score(self, ids: Int[Tensor, "batch position"], lengths: Int[Tensor, "batch"]) -> Float[Tensor, "batch"]:
-        """Returns the number after the last token of each row's text: the reward.
+    def score(
+        self, ids: Int[Tensor, "batch position"], lengths: Int[Tensor, "batch"]
+    ) -> Float[Tensor, "batch"]:
+        """Return the number after the last token of each row's text: the reward.
 
         Args:
             ids: Prompts with their answers, filled up at the end.
@@ -48,12 +59,18 @@ class ScalarModel(nn.Module):
             ValueError: If a length is below 1 or above the row's.
         """
         if lengths.min() < 1 or lengths.max() > ids.shape[1]:
-            raise ValueError(f"lengths must be from 1 to {ids.shape[1]}, got {lengths.min()} to {lengths.max()}.")
+            raise ValueError(
+                f"lengths must be from 1 to {ids.shape[1]}, got {lengths.min()} to "
+                f"{lengths.max()}."
+            )
         return self(ids[:, : int(lengths.max())]).gather(1, lengths[:, None] - 1)[:, 0]
 
 
-def preference_probability(chosen: Float[Tensor, "*pair"], rejected: Float[Tensor, "*pair"]) -> Float[Tensor, "*pair"]:
-    """Returns how probable it is that the first of two answers with these rewards is preferred.
+def preference_probability(
+    chosen: Float[Tensor, "*pair"], rejected: Float[Tensor, "*pair"]
+) -> Float[Tensor, "*pair"]:
+    """Return how probable it is that the first of two answers with these rewards is
+    preferred.
 
     Source: Bradley and Terry, Rank Analysis of Incomplete Block Designs,
         https://doi.org/10.2307/2334029
@@ -64,13 +81,16 @@ def preference_probability(chosen: Float[Tensor, "*pair"], rejected: Float[Tenso
     return (chosen - rejected).sigmoid()
 
 
-def preference_losses(chosen: Float[Tensor, "*pair"], rejected: Float[Tensor, "*pair"]) -> Float[Tensor, "*pair"]:
-    """Returns each comparison's -log p(chosen is preferred), in nats.
+def preference_losses(
+    chosen: Float[Tensor, "*pair"], rejected: Float[Tensor, "*pair"]
+) -> Float[Tensor, "*pair"]:
+    """Return each comparison's -log p(chosen is preferred), in nats.
 
-    Only the difference counts, so rewards have no zero: adding the same number to all of them changes nothing.
+    Only the difference counts, so rewards have no zero: adding the same number to all
+    of them changes nothing.
 
-    Source: Ouyang et al., Training language models to follow instructions with human feedback, equation 1,
-        https://arxiv.org/abs/2203.02155
+    Source: Ouyang et al., Training language models to follow instructions with human
+        feedback, equation 1, https://arxiv.org/abs/2203.02155
 
     >>> preference_losses(torch.tensor([3.0, 0.0]), torch.tensor([3.0, 2.0]))
     tensor([0.6931, 2.1269])
@@ -85,7 +105,8 @@ def reward_loss(
     rejected_ids: Int[Tensor, "pair rejected_position"],
     rejected_lengths: Int[Tensor, "pair"],
 ) -> Float[Tensor, ""]:
-    """Returns the mean loss of a reward model on a batch of comparisons, in nats; for `fit`.
+    """Return the mean loss of a reward model on a batch of comparisons, in nats; for
+    `fit`.
 
     Args:
         model: The reward model.
@@ -94,19 +115,27 @@ def reward_loss(
         rejected_ids: The same prompts with the others.
         rejected_lengths: How many tokens of each row are text.
     """
-    chosen, rejected = model.score(chosen_ids, chosen_lengths), model.score(rejected_ids, rejected_lengths)
+    chosen, rejected = (
+        model.score(chosen_ids, chosen_lengths),
+        model.score(rejected_ids, rejected_lengths),
+    )
     return preference_losses(chosen, rejected).mean()
 
 
 @dataclass(frozen=True)
 class PreferenceReport:
-    """How well rewards foretell preferences, on comparisons that they were not learned from.
+    """How well rewards foretell preferences, on comparisons that they were not learned
+    from.
 
     Attributes:
-        accuracy: The share of comparisons whose preferred answer has the higher reward; equal rewards count half.
-        loss: The mean of -log p(chosen is preferred), in nats: ln 2 for somebody who does not know.
-        confidence: The mean probability of the answer that is foretold to win, for each bin from 1/2 to 1.
-        observed: How often it did win there. Where this is lower, the model is too sure.
+        accuracy: The share of comparisons whose preferred answer has the higher reward;
+            equal rewards count half.
+        loss: The mean of -log p(chosen is preferred), in nats: ln 2 for somebody who
+            does not know.
+        confidence: The mean probability of the answer that is foretold to win, for each
+            bin from 1/2 to 1.
+        observed: How often it did win there. Where this is lower, the model is too
+            sure.
         counts: The comparisons in each bin; those without any have zeros.
     """
 
@@ -118,35 +147,53 @@ class PreferenceReport:
 
     @property
     def calibration_error(self) -> float:
-        """By how much the confidence misses what is observed, on average over the comparisons."""
-        return float(((self.confidence - self.observed).abs() * self.counts).sum() / self.counts.sum())
+        """By how much the confidence misses what is observed, on average over the
+        comparisons.
+        """
+        return float(
+            ((self.confidence - self.observed).abs() * self.counts).sum()
+            / self.counts.sum()
+        )
 
 
 @torch.no_grad()
 def preference_report(
     chosen: Float[Tensor, "pair"], rejected: Float[Tensor, "pair"], bins: int = 5
 ) -> PreferenceReport:
-    """Compares rewards with preferences.
+    """Compare rewards with preferences.
 
     Args:
         chosen: The rewards of the answers that were preferred.
         rejected: The rewards of the others.
-        bins: Into how many parts of equal width the probabilities from 1/2 to 1 are sorted.
+        bins: Into how many parts of equal width the probabilities from 1/2 to 1 are
+            sorted.
 
     Raises:
         ValueError: If there is no comparison, or no bin.
 
-    Source: Guo et al., On Calibration of Modern Neural Networks, equation 3, https://arxiv.org/abs/1706.04599
+    Source: Guo et al., On Calibration of Modern Neural Networks, equation 3,
+    https://arxiv.org/abs/1706.04599
 
     >>> preference_report(torch.tensor([2.0, 0.0]), torch.tensor([1.0, 3.0])).accuracy
     0.5
     """
     if len(chosen) < 1 or bins < 1:
-        raise ValueError(f"There must be at least one comparison and one bin, got {len(chosen)} and {bins}.")
+        raise ValueError(
+            f"There must be at least one comparison and one bin, got {len(chosen)} and "
+            f"{bins}."
+        )
     probability = preference_probability(chosen, rejected).double()
     confidence = probability.maximum(1 - probability)
     won = torch.where(chosen == rejected, 0.5, (chosen > rejected).double())
     which = ((confidence - 0.5) * 2 * bins).long().clamp(max=bins - 1)
     counts = which.bincount(minlength=bins)
-    means = [which.bincount(numbers, minlength=bins) / counts.clamp(min=1) for numbers in (confidence, won)]
-    return PreferenceReport(float(won.mean()), float(preference_losses(chosen, rejected).mean()), *means, counts)
+    means = [
+        which.bincount(numbers, minlength=bins) / counts.clamp(min=1)
+        for numbers in (confidence, won)
+    ]
+    return PreferenceReport(
+        float(won.mean()),
+        float(preference_losses(chosen, rejected).mean()),
+        *means,
+        counts,
+    )

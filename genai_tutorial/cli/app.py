@@ -1,4 +1,6 @@
-"""The commands and their help. What they do stands in the rooms of the package, imported when a command runs."""
+"""The commands and their help. What they do stands in the rooms of the package,
+imported when a command runs.
+"""
 
 import sys
 from enum import StrEnum
@@ -10,31 +12,50 @@ import typer
 from genai_tutorial import __version__
 from genai_tutorial.cli.mistakes import NOT_POSSIBLE, WRONG_USE, Mistake, mistakes
 
-# Every mistake on a command line is one of these, in the typer that brings its own click and in those before it.
+# Every mistake on a command line is one of these, in the typer that brings its own
+# click and in those before it.
 UsageError = typer.BadParameter.__base__
 
 app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,  # a traceback is for whoever mends this program, and plain Python's is enough
+    # a traceback is for whoever mends this program, and plain Python's is enough
+    pretty_exceptions_enable=False,
 )
 
-Folder = Annotated[Path, typer.Option("--to", help="The folder to write into; it is made where it does not exist.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")]
+Folder = Annotated[
+    Path,
+    typer.Option(
+        "--to", help="The folder to write into; it is made where it does not exist."
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that are there already.")
+]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 if it worked, 2 if it was wrong, 1 if it could not be done."""
+    """Run the command line and exit: 0 if it worked, 2 if it was wrong, 1 if it could
+    not be done.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(args=arguments or ["--help"], prog_name="genai-tutorial", standalone_mode=False)
+        code = app(
+            args=arguments or ["--help"],
+            prog_name="genai-tutorial",
+            standalone_mode=False,
+        )
     except Mistake as mistake:
         code = _say(str(mistake), mistake.exit_code)
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "genai-tutorial"
         message = " ".join(error.format_message().split()).rstrip(".")
         code = _say(f"{message}. See {command} --help.", WRONG_USE)
-    except (ImportError, OSError) as error:  # a package that is not installed, a full disk, a folder without permission
+    except (
+        ImportError,
+        OSError,
+        # a package that is not installed, a full disk, a folder without permission
+    ) as error:
         code = _say(str(error), NOT_POSSIBLE)
     except typer.Abort:  # Ctrl-C; newer versions of typer return 130 by themselves
         code = 130
@@ -56,13 +77,19 @@ def _print_version(wanted: bool) -> bool:
 @app.callback()
 def _start(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and exit.",
+        ),
     ] = False,
 ) -> None:
-    """**Generative AI Explained, in Running Code**: the book's command.
+    """Use **Generative AI Explained, in Running Code** from the command line.
 
-    Begin with `genai-tutorial doctor`, which says what works on this machine and how to get the rest.
-    Each command has a `--help` with examples.
+    Begin with `genai-tutorial doctor`, which says what works on this machine and how to
+    get the rest. Each command has a `--help` with examples.
     """
 
 
@@ -70,8 +97,9 @@ def _start(
 def doctor() -> None:
     """Say what is installed, what is missing and how to get it.
 
-    Looks at Python, PyTorch and the device, the extras, the data, the trained models and the book's notebooks.
-    Exits with 0 if the core works: an extra that is not installed is no error.
+    Looks at Python, PyTorch and the device, the extras, the data, the trained models
+    and the book's notebooks. Exits with 0 if the core works: an extra that is not
+    installed is no error.
 
     Example: `genai-tutorial doctor`
     """
@@ -94,23 +122,36 @@ def chapters() -> None:
 
 @app.command()
 def train(
-    name: Annotated[str, typer.Argument(help="The model; `genai-tutorial doctor` lists them.")],
+    name: Annotated[
+        str, typer.Argument(help="The model; `genai-tutorial doctor` lists them.")
+    ],
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an earlier run in this folder stopped.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on where an earlier run in this folder stopped."
+        ),
     ] = False,
-    steps: Annotated[int | None, typer.Option(min=1, help="How many; the recipe's own number else.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps; CUDA where there is one else.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Where checkpoints and the model are written.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="How many; the recipe's own number else.")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu, cuda, cuda:1 or mps; CUDA where there is one else."),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where checkpoints and the model are written.")
+    ] = None,
 ) -> None:
     """Train one of the book's models by its recipe.
 
-    The run writes checkpoints as it goes. Stop it with Ctrl-C, or lose power: with `--resume` it goes on to the very
-    same model. On several processes, start it with torchrun.
+    The run writes checkpoints as it goes. Stop it with Ctrl-C, or lose power: with
+    `--resume` it goes on to the very same model. On several processes, start it with
+    torchrun.
 
-    Examples:
 
     - `genai-tutorial train shakespeare` makes the model that chapter 4 loads
-    - `genai-tutorial train shakespeare --steps 50 --folder try` makes a short run of 50 steps
+    - `genai-tutorial train shakespeare --steps 50 --folder try` makes a short run of 50
+      steps
     - `genai-tutorial train shakespeare --resume` goes on after a stop
     """
     from genai_tutorial.cli.models import train_model
@@ -120,38 +161,71 @@ def train(
 
 @app.command()
 def sample(
-    name: Annotated[str, typer.Argument(help="The model; `genai-tutorial doctor` lists them.")],
-    prompt: Annotated[str | None, typer.Option(help="How the text begins, or what the pictures should show.")] = None,
+    name: Annotated[
+        str, typer.Argument(help="The model; `genai-tutorial doctor` lists them.")
+    ],
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="How the text begins, or what the pictures should show."),
+    ] = None,
     temperature: Annotated[
-        float | None, typer.Option(min=0, help="Text: below 1 plays safe, above 1 risks more, 0 is greedy.")
+        float | None,
+        typer.Option(
+            min=0, help="Text: below 1 plays safe, above 1 risks more, 0 is greedy."
+        ),
     ] = None,
     top_p: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Text: draw among the likeliest tokens that hold this probability."),
+        typer.Option(
+            min=0,
+            max=1,
+            help="Text: draw among the likeliest tokens that hold this probability.",
+        ),
     ] = None,
-    tokens: Annotated[int | None, typer.Option(min=1, help="Text: how many tokens to add.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, max=10_000, help="Images: how many.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Images: how many steps each takes.")] = None,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="Text: how many tokens to add.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Images: how many.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Images: how many steps each takes.")
+    ] = None,
     guidance: Annotated[
-        float | None, typer.Option(help="Images: how strongly they are pulled towards the prompt or the digit.")
+        float | None,
+        typer.Option(
+            help="Images: how strongly they are pulled towards the prompt or the digit."
+        ),
     ] = None,
     digit: Annotated[
-        int | None, typer.Option(min=0, max=9, help="Images: the digit to draw; all in turn else.")
+        int | None,
+        typer.Option(min=0, max=9, help="Images: the digit to draw; all in turn else."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Images: the PNG file to write; NAME.png here else.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="The same seed makes the same sample.")] = 0,
-    folder: Annotated[Path | None, typer.Option(help="Where you trained it; the book's own model else.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Images: the PNG file to write; NAME.png here else."),
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=2**32 - 1, help="The same seed makes the same sample."),
+    ] = 0,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where you trained it; the book's own model else."),
+    ] = None,
 ) -> None:
     """Let one of the book's models write, or draw images into a PNG file.
 
     Not every option means something to every model; one that does not is refused.
 
-    Examples:
 
     - `genai-tutorial sample shakespeare`
-    - `genai-tutorial sample shakespeare --prompt "JULIET:" --temperature 0.5 --tokens 300 --seed 7`
-    - `genai-tutorial sample mnist-diffusion --digit 7 --count 20 --steps 50 --guidance 2 --out sevens.png`
-    - `genai-tutorial sample shapes-diffusion --prompt "a small red circle above a blue square" --out scene.png`
+    - `genai-tutorial sample shakespeare --prompt "JULIET:" --temperature 0.5 --tokens
+      300 --seed 7`
+    - `genai-tutorial sample mnist-diffusion --digit 7 --count 20 --steps 50 --guidance
+      2 --out sevens.png`
+    - `genai-tutorial sample shapes-diffusion --prompt "a small red circle above a blue
+      square" --out scene.png`
     """
     from genai_tutorial.cli.models import sample_model
     from genai_tutorial.pretrained import Wishes
@@ -191,36 +265,67 @@ class ChatModel(StrEnum):
 def chat(
     model: Annotated[
         ChatModel,
-        typer.Option(help="SmolLM2, or the book's own: the base model, after fine-tuning, after PPO."),
+        typer.Option(
+            help=(
+                "SmolLM2, or the book's own: the base model, after fine-tuning, after "
+                "PPO."
+            )
+        ),
     ] = ChatModel.SMOLLM2,
-    system: Annotated[str | None, typer.Option(help="What the model is told before you speak.")] = None,
+    system: Annotated[
+        str | None, typer.Option(help="What the model is told before you speak.")
+    ] = None,
     temperature: Annotated[
-        float, typer.Option(min=0, help="Below 1 plays safe, above 1 risks more, 0 is greedy.")
+        float,
+        typer.Option(
+            min=0, help="Below 1 plays safe, above 1 risks more, 0 is greedy."
+        ),
     ] = 0.2,
     top_p: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Draw among the likeliest tokens that hold this probability.")
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Draw among the likeliest tokens that hold this probability.",
+        ),
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(min=1, help="The most tokens of an answer; 512 for smollm2, fewer for the others.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="The most tokens of an answer; 512 for smollm2, fewer for the others.",
+        ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="The same seed and the same questions give the same answers.")
+        int,
+        typer.Option(
+            min=0,
+            max=2**32 - 1,
+            help="The same seed and the same questions give the same answers.",
+        ),
     ] = 0,
     precision: Annotated[
         Precision | None,
-        typer.Option(help="The bits of a weight of smollm2: int4, where nothing is said, is how its file keeps them."),
+        typer.Option(
+            help=(
+                "The bits of a weight of smollm2: int4, where nothing is said, is how "
+                "its file keeps them."
+            )
+        ),
     ] = None,
 ) -> None:
-    """Talk with SmolLM2, a small chat model, or with the model that chapters 12 to 14 make.
+    """Talk with SmolLM2, a small chat model, or with the model that chapters 12 to 14
+    make.
 
-    All of them run in the book's own Transformer. The book's model is there after each stage: base goes on with what
-    you begin, sft answers questions about countries, ppo answers them as its raters preferred.
+    All of them run in the book's own Transformer. The book's model is there after each
+    stage: base goes on with what you begin, sft answers questions about countries, ppo
+    answers them as its raters preferred.
 
-    Ctrl-C stops an answer, Ctrl-D ends the conversation. When the context is full, the oldest turns are forgotten.
-    Input from a file or another program is a conversation too, each line a turn of yours; then the answers alone are
-    written to the output, and what there is to say about them to the error stream.
+    Ctrl-C stops an answer, Ctrl-D ends the conversation. When the context is full, the
+    oldest turns are forgotten. Input from a file or another program is a conversation
+    too, each line a turn of yours; then the answers alone are written to the output,
+    and what there is to say about them to the error stream.
 
-    Examples:
 
     - `genai-tutorial chat`
     - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --top-p 0.9`
@@ -229,24 +334,35 @@ def chat(
     """
     from genai_tutorial.cli.chat import chat
 
-    chat(model.value, system, temperature, top_p, max_tokens, seed, None if precision is None else precision.value)
+    chat(
+        model.value,
+        system,
+        temperature,
+        top_p,
+        max_tokens,
+        seed,
+        None if precision is None else precision.value,
+    )
 
 
 @app.command()
 def execute(
     notebooks: Annotated[
-        list[str] | None, typer.Argument(metavar="[NOTEBOOK]...", help="Chapter numbers or files; all if left out.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NOTEBOOK]...", help="Chapter numbers or files; all if left out."
+        ),
     ] = None,
 ) -> None:
     """Run chapters from top to bottom and write them back with their outputs.
 
-    Each notebook runs in a fresh kernel, on the CPU and without network. A second run writes the same bytes.
-    A notebook that fails is left as it was.
+    Each notebook runs in a fresh kernel, on the CPU and without network. A second run
+    writes the same bytes. A notebook that fails is left as it was.
 
-    Examples:
 
     - `genai-tutorial execute 4` runs chapter 4
-    - `genai-tutorial execute notebooks/04_transformer_language_model.ipynb` does the same
+    - `genai-tutorial execute notebooks/04_transformer_language_model.ipynb` does the
+      same
     - `genai-tutorial execute` runs them all
     """
     from genai_tutorial.cli.book import execute_notebooks
@@ -256,11 +372,14 @@ def execute(
 
 @app.command()
 def assign(
-    chapter: Annotated[str, typer.Argument(help="The chapter's number, or its notebook.")],
+    chapter: Annotated[
+        str, typer.Argument(help="The chapter's number, or its notebook.")
+    ],
     to: Folder,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the students' release of a chapter: without solutions, hidden tests and outputs.
+    """Write the students' release of a chapter: without solutions, hidden tests and
+    outputs.
 
     Example: `genai-tutorial assign 4 --to homework`
     """
@@ -270,25 +389,36 @@ def assign(
         notebook = teaching.find_chapter(chapter)
     with mistakes(teaching.TeachingError, exit_code=NOT_POSSIBLE):
         path = teaching.assign(notebook, to, overwrite=overwrite)
-    print(f"The release is {path}. Students hand in this notebook; grade it with: genai-tutorial grade")
+    print(
+        f"The release is {path}. Students hand in this notebook; grade it with: "
+        "genai-tutorial grade"
+    )
 
 
 @app.command()
 def grade(
-    chapter: Annotated[str, typer.Argument(help="The chapter's number, or its notebook with solutions.")],
-    submissions: Annotated[list[Path], typer.Argument(help="Students' notebooks, or folders that hold them.")],
+    chapter: Annotated[
+        str,
+        typer.Argument(help="The chapter's number, or its notebook with solutions."),
+    ],
+    submissions: Annotated[
+        list[Path],
+        typer.Argument(help="Students' notebooks, or folders that hold them."),
+    ],
     to: Folder = Path("grades"),
     overwrite: Overwrite = False,
 ) -> None:
-    """Grade students' notebooks: a table of points, and a page of feedback for each student.
+    """Grade students' notebooks: a table of points, and a page of feedback for each
+    student.
 
-    Students' code runs in processes of its own, with limits on time and memory and without network. The tests are
-    those of the chapter, whatever the submission did to its own. Open questions are left for you.
+    Students' code runs in processes of its own, with limits on time and memory and
+    without network. The tests are those of the chapter, whatever the submission did to
+    its own. Open questions are left for you.
 
-    Examples:
 
     - `genai-tutorial grade 4 ada.ipynb` grades one notebook
-    - `genai-tutorial grade 4 submissions --to grades` grades all in a folder, into `grades/grades.csv`
+    - `genai-tutorial grade 4 submissions --to grades` grades all in a folder, into
+      `grades/grades.csv`
     """
     from genai_tutorial.cli.classroom import grade_submissions
 

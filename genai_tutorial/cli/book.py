@@ -13,7 +13,16 @@ from genai_tutorial.notebook.execute import ExecutionError, execute
 
 def print_chapters() -> None:
     """Print a table of the chapters that are there."""
-    table = Table("", "Chapter", "Package rooms", "Extras", "To read", "To run", box=None, pad_edge=False)
+    table = Table(
+        "",
+        "Chapter",
+        "Package rooms",
+        "Extras",
+        "To read",
+        "To run",
+        box=None,
+        pad_edge=False,
+    )
     for chapter in _chapters():
         table.add_row(
             str(chapter.number),
@@ -28,7 +37,9 @@ def print_chapters() -> None:
 
 def execute_notebooks(names: Sequence[str]) -> None:
     """Run the notebooks with these numbers or paths, or all chapters."""
-    paths = [_notebook(name) for name in names] or [chapter.path for chapter in _chapters()]
+    paths = [_notebook(name) for name in names] or [
+        chapter.path for chapter in _chapters()
+    ]
     with mistakes(ExecutionError, ValueError, exit_code=NOT_POSSIBLE):
         execute(paths)
 
@@ -47,8 +58,14 @@ def _notebook(name: str) -> Path:
         numbers = {chapter.number: chapter.path for chapter in _chapters()}
         if int(name) not in numbers:
             there = ", ".join(map(str, numbers))
-            raise Mistake(f"There is no chapter {int(name)}; the chapters here are {there}.", WRONG_USE)
+            raise Mistake(
+                f"There is no chapter {int(name)}; the chapters here are {there}.",
+                WRONG_USE,
+            )
         return numbers[int(name)]
     if path.suffix != ".ipynb" or not path.is_file():
-        raise Mistake(f"There is no notebook {name!r}; give a chapter's number or a file .ipynb.", WRONG_USE)
+        raise Mistake(
+            f"There is no notebook {name!r}; give a chapter's number or a file .ipynb.",
+            WRONG_USE,
+        )
     return path

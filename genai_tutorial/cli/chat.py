@@ -1,4 +1,6 @@
-"""The command `chat`: a conversation with SmolLM2 or a model of the book, in the book's own decoder."""
+"""The command `chat`: a conversation with SmolLM2 or a model of the book, in the book's
+own decoder.
+"""
 
 import os
 import re
@@ -18,15 +20,16 @@ from genai_tutorial.pretrained import load_smollm2
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import DecoderLM
 
-# What a terminal would take for a command: all control characters but the line break and the tab.
+# What a terminal would take for a command: all control characters but the line break
+# and the tab.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Conversation:
     """What has been said, and the model that answers.
 
-    The model reads each token once: its cache goes on from one turn to the next. Where the context is full, the oldest
-    turns are forgotten; what the system said is kept.
+    The model reads each token once: its cache goes on from one turn to the next. Where
+    the context is full, the oldest turns are forgotten; what the system said is kept.
 
     Args:
         model: Maps tokens to the scores of the next.
@@ -57,20 +60,27 @@ class Conversation:
         seed: int = 0,
     ):
         self.model, self.tokenizer, self.template = model, tokenizer, template
-        self.max_tokens, self.temperature, self.top_p, self.remembers = max_tokens, temperature, top_p, remembers
+        self.max_tokens, self.temperature, self.top_p, self.remembers = (
+            max_tokens,
+            temperature,
+            top_p,
+            remembers,
+        )
         self.generator = torch.Generator().manual_seed(seed)
         self.system = [] if system is None else [Message("system", system)]
         self.turns: list[Message] = []  # user, assistant, user, assistant and so on
         self.room = model.config.context_length - max_tokens
         if self.room < len(self._encode([])):
             raise ValueError(
-                f"The model sees {model.config.context_length} tokens at once: what the system says and an answer of "
+                f"The model sees {model.config.context_length} tokens at once: what "
+                "the system says and an answer of "
                 f"--max-tokens {max_tokens} do not fit. Ask for shorter answers."
             )
         self.cache = model.make_cache()
 
     def prepare(self, text: str) -> tuple[list[int], int]:
-        """Returns the tokens of the conversation with one more question, and how many old turns had to go for it.
+        """Return the tokens of the conversation with one more question, and how many
+        old turns had to go for it.
 
         Raises:
             ValueError: If the question alone does not fit, or is no text.
@@ -79,8 +89,10 @@ class Conversation:
         alone = len(self._encode([question]))
         if alone > self.room:
             raise ValueError(
-                f"That is too long: with what the system says it has {alone} tokens, and there is room for "
-                f"{self.room}. Shorten it, or ask for shorter answers with --max-tokens."
+                f"That is too long: with what the system says it has {alone} tokens, "
+                "and there is room for "
+                f"{self.room}. Shorten it, or ask for shorter answers with "
+                "--max-tokens."
             )
         if not self.remembers:
             self.turns = []
@@ -91,9 +103,11 @@ class Conversation:
         return ids, forgotten
 
     def answer(self, ids: list[int]) -> Generator[str, None, None]:
-        """Yields the answer to what `prepare` returned: one piece of text for each token, half a character being none.
+        """Yield the answer to what `prepare` returned: one piece of text for each
+        token, half a character being none.
 
-        However it ends, what was said by then is remembered; a question that got no word is not.
+        However it ends, what was said by then is remembered; a question that got no
+        word is not.
         """
         pieces, decoder = [], self.tokenizer.stream()
         tokens = stream(
@@ -112,7 +126,9 @@ class Conversation:
                 yield pieces[-1]
         finally:
             said = "".join(pieces)
-            self.turns = [*self.turns, Message("assistant", said)] if said else self.turns[:-1]
+            self.turns = (
+                [*self.turns, Message("assistant", said)] if said else self.turns[:-1]
+            )
 
     def _encode(self, turns: list[Message]) -> list[int]:
         return self.template.encode(self.tokenizer, [*self.system, *turns])
@@ -130,15 +146,24 @@ def chat(
     """Answers each line of the input until it ends."""
     manner = MANNERS[model]
     max_tokens = manner.max_tokens if max_tokens is None else max_tokens
-    with mistakes(ValueError, exit_code=WRONG_USE):  # before the model is loaded, which takes seconds
+    with mistakes(
+        ValueError, exit_code=WRONG_USE
+    ):  # before the model is loaded, which takes seconds
         next_token_probabilities(torch.zeros(2), temperature, top_p=top_p)
         if system is not None and not manner.takes_system:
-            raise ValueError(f"--system is for smollm2: {model} was not taught to listen to a system turn.")
+            raise ValueError(
+                f"--system is for smollm2: {model} was not taught to listen to a "
+                "system turn."
+            )
         if precision is not None and model != "smollm2":
-            raise ValueError(f"--precision is for smollm2: {model} is small enough to stay as it is.")
+            raise ValueError(
+                f"--precision is for smollm2: {model} is small enough to stay as it is."
+            )
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     with mistakes(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
-        decoder, tokenizer = load(precision or "int4") if model == "smollm2" else load_own(model)
+        decoder, tokenizer = (
+            load(precision or "int4") if model == "smollm2" else load_own(model)
+        )
     with mistakes(ValueError, exit_code=WRONG_USE):
         conversation = Conversation(
             decoder,
@@ -163,14 +188,17 @@ def chat(
                 _note(str(error))
                 continue
             if forgotten:
-                _note(f"The context is full: the {forgotten} oldest turns are forgotten.")
+                _note(
+                    f"The context is full: the {forgotten} oldest turns are forgotten."
+                )
             _say(conversation.answer(ids), max_tokens)
-    except BrokenPipeError:  # whoever read the answers has enough; Python would complain once more when it ends
+    # whoever read the answers has enough; Python would complain once more when it ends
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def load(precision: str) -> tuple[DecoderLM, BPETokenizer]:
-    """Loads SmolLM2 with its weights kept as told."""
+    """Load SmolLM2 with its weights kept as told."""
     if precision == "bf16":
         return load_smollm2(torch.bfloat16)
     model, tokenizer = load_smollm2()
@@ -178,7 +206,9 @@ def load(precision: str) -> tuple[DecoderLM, BPETokenizer]:
 
 
 def _lines(interactive: bool) -> Iterator[str]:
-    """Yields what the user says, a line at a time; lines of nothing but spaces are skipped."""
+    """Yield what the user says, a line at a time; lines of nothing but spaces are
+    skipped.
+    """
     if interactive:
         with suppress(ImportError):  # Windows has none
             import readline  # noqa: F401  -- from now on the arrow keys edit the line, and bring back earlier ones
@@ -190,7 +220,10 @@ def _lines(interactive: bool) -> Iterator[str]:
                 print()
             return
         except UnicodeDecodeError as error:
-            raise Mistake(f"The input is no text in {error.encoding}: {error.reason}.", NOT_POSSIBLE) from error
+            raise Mistake(
+                f"The input is no text in {error.encoding}: {error.reason}.",
+                NOT_POSSIBLE,
+            ) from error
         except KeyboardInterrupt:
             if not interactive:
                 raise
@@ -202,21 +235,31 @@ def _lines(interactive: bool) -> Iterator[str]:
 
 
 def _say(pieces: Generator[str, None, None], max_tokens: int) -> None:
-    """Prints an answer as it comes, and on the error stream how fast it came."""
+    """Print an answer as it comes, and on the error stream how fast it came."""
     times, ending = [], ""
     try:
         with closing(pieces):
             for piece in pieces:
-                print(CONTROL.sub("", piece if times else piece.lstrip(" ")), end="", flush=True)
+                print(
+                    CONTROL.sub("", piece if times else piece.lstrip(" ")),
+                    end="",
+                    flush=True,
+                )
                 times.append(time.perf_counter())
     except KeyboardInterrupt:
         ending = ", stopped"
     if len(times) == max_tokens:
         ending = ", cut off by --max-tokens"
     print(flush=True)
-    speed = f", {(len(times) - 1) / (times[-1] - times[0]):.0f} tokens/s" if len(times) > 1 else ""
+    speed = (
+        f", {(len(times) - 1) / (times[-1] - times[0]):.0f} tokens/s"
+        if len(times) > 1
+        else ""
+    )
     _note(f"{len(times)} tokens{speed}{ending}")
 
 
 def _note(text: str) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(text, style="dim", markup=False)
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        text, style="dim", markup=False
+    )

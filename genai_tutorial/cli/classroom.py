@@ -11,21 +11,50 @@ from genai_tutorial import teaching
 from genai_tutorial.cli.mistakes import NOT_POSSIBLE, WRONG_USE, mistakes
 
 
-def grade_submissions(chapter: str, submissions: Sequence[Path], folder: Path, overwrite: bool) -> None:
+def grade_submissions(
+    chapter: str, submissions: Sequence[Path], folder: Path, overwrite: bool
+) -> None:
     """Grade, write the files, and print the points."""
     with mistakes(teaching.TeachingError, exit_code=WRONG_USE):
         notebook = teaching.find_chapter(chapter)
         teaching.find_submissions(submissions, notebook.stem)
     with mistakes(teaching.TeachingError, exit_code=NOT_POSSIBLE):
         reports = teaching.grade(notebook, submissions, folder, overwrite=overwrite)
-    table = Table("Student", "Points", "Waiting for you", "Please look at", box=None, pad_edge=False)
+    table = Table(
+        "Student",
+        "Points",
+        "Waiting for you",
+        "Please look at",
+        box=None,
+        pad_edge=False,
+    )
     for report in reports:
-        look = ", ".join(result.exercise for result in report.results if result.attention)
-        table.add_row(report.student, f"{report.points:g} of {report.max_points:g}", f"{report.waiting:g}", look)
+        look = ", ".join(
+            result.exercise for result in report.results if result.attention
+        )
+        table.add_row(
+            report.student,
+            f"{report.points:g} of {report.max_points:g}",
+            f"{report.waiting:g}",
+            look,
+        )
     Console().print(table)
-    enforced = [str(protection) for protection in reports[0].protections if protection.enforced] if reports else []
+    enforced = (
+        [
+            str(protection)
+            for protection in reports[0].protections
+            if protection.enforced
+        ]
+        if reports
+        else []
+    )
     if enforced:
         print(f"While it ran: {'; '.join(enforced)}.")
-    for line in dict.fromkeys(line for report in reports for line in report.unprotected):
+    for line in dict.fromkeys(
+        line for report in reports for line in report.unprotected
+    ):
         print(f"This system could not enforce: {line}", file=sys.stderr)
-    print(f"The points are in {folder / 'grades.csv'}, the feedback for students in {folder / 'feedback'}.")
+    print(
+        f"The points are in {folder / 'grades.csv'}, the feedback for students in "
+        f"{folder / 'feedback'}."
+    )

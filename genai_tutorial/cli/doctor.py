@@ -35,7 +35,9 @@ def examine() -> bool:
     _show(console, "Extras (each brings what a theme's chapters need)", examine_extras)
     works = all(finding.works for finding in core)
     if works:  # what follows imports torch
-        _show(console, "Data (comes with the extras, nothing is downloaded)", examine_data)
+        _show(
+            console, "Data (comes with the extras, nothing is downloaded)", examine_data
+        )
         _show(console, "Trained models", examine_models)
         _show(console, "A real chat model", examine_smollm2)
         _show(console, "The book", examine_book)
@@ -45,7 +47,9 @@ def examine() -> bool:
     return works
 
 
-def _show(console: Console, title: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+def _show(
+    console: Console, title: str, look: Callable[[], Iterable[Finding]]
+) -> list[Finding]:
     console.print(f"\n{title}", style="bold")
     found = []
     for finding in look():
@@ -58,7 +62,9 @@ def _show(console: Console, title: str, look: Callable[[], Iterable[Finding]]) -
 
 
 def examine_core() -> Iterator[Finding]:
-    """Python, the packages that every chapter needs, and a product of matrices on the device."""
+    """Python, the packages that every chapter needs, and a product of matrices on the
+    device.
+    """
     metadata = importlib.metadata.metadata(PACKAGE)
     wanted = metadata["Requires-Python"]
     version = platform.python_version()
@@ -66,21 +72,43 @@ def examine_core() -> Iterator[Finding]:
     python = f"Python {version} on {platform.system()} {platform.machine()}"
     yield Finding(fits, python, "" if fits else f"the book needs Python {wanted}")
     needed = requirements("")
-    lacking = [(requirement, problem) for requirement in needed if (problem := lacks(requirement))]
+    lacking = [
+        (requirement, problem)
+        for requirement in needed
+        if (problem := lacks(requirement))
+    ]
     for requirement, problem in lacking:
-        yield Finding(False, problem, f'pip install "{requirement.name}{requirement.specifier}"')
+        yield Finding(
+            False, problem, f'pip install "{requirement.name}{requirement.specifier}"'
+        )
     if not lacking:
-        yield Finding(True, f"genai_tutorial {metadata['Version']} and the {len(needed)} packages that it needs")
+        yield Finding(
+            True,
+            (
+                f"genai_tutorial {metadata['Version']} and the {len(needed)} packages "
+                "that it needs"
+            ),
+        )
     try:
         import torch
 
         from genai_tutorial.training import choose_device
 
         device = choose_device()
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"threads: {torch.get_num_threads()}"
-        exact = bool((torch.eye(64, device=device) @ torch.ones(64, 64, device=device)).sum() == 64 * 64)
-        yield Finding(exact, f"torch {torch.__version__} computes on {device.type} ({name})")
-    except Exception as error:  # a broken installation can fail in any way, and doctor is there to say so
+        name = (
+            torch.cuda.get_device_name(device)
+            if device.type == "cuda"
+            else f"threads: {torch.get_num_threads()}"
+        )
+        exact = bool(
+            (torch.eye(64, device=device) @ torch.ones(64, 64, device=device)).sum()
+            == 64 * 64
+        )
+        yield Finding(
+            exact, f"torch {torch.__version__} computes on {device.type} ({name})"
+        )
+    # a broken installation can fail in any way, and doctor is there to say so
+    except Exception as error:
         yield Finding(False, "torch", f"{type(error).__name__}: {error}")
 
 
@@ -89,9 +117,17 @@ def examine_extras() -> Iterator[Finding]:
     for extra in importlib.metadata.metadata(PACKAGE).get_all("Provides-Extra") or []:
         if extra == "all":  # the sum of the others
             continue
-        lacking = [problem for requirement in requirements(extra) if (problem := lacks(requirement))]
+        lacking = [
+            problem
+            for requirement in requirements(extra)
+            if (problem := lacks(requirement))
+        ]
         names = ", ".join(lacking)
-        yield Finding(not lacking, extra, f'pip install "genai_tutorial[{extra}]" brings {names}' if lacking else "")
+        yield Finding(
+            not lacking,
+            extra,
+            f'pip install "genai_tutorial[{extra}]" brings {names}' if lacking else "",
+        )
 
 
 def examine_data() -> Iterator[Finding]:
@@ -102,34 +138,55 @@ def examine_data() -> Iterator[Finding]:
         try:
             getattr(data, source.loader)()
             yield Finding(True, f"{source.name} ({source.package})")
-        except Exception as error:  # whatever is wrong with one of them, the others are still worth knowing about
+        # whatever is wrong with one of them, the others are still worth knowing about
+        except Exception as error:
             yield Finding(False, source.name, str(error))
     yield Finding(True, f"what takes seconds to read is kept in {data.cache_folder()}")
 
 
 def examine_models() -> Iterator[Finding]:
-    """The recipes, and each model that comes with the package or was trained here, by loading it."""
+    """Return the recipes, and each model that comes with the package or was trained
+    here, by loading it.
+    """
     from genai_tutorial import pretrained
 
-    yield Finding(True, f"recipes for genai-tutorial train: {', '.join(pretrained.names())}")
+    yield Finding(
+        True, f"recipes for genai-tutorial train: {', '.join(pretrained.names())}"
+    )
     mine = pretrained.trained_folder()
     for name in pretrained.names():
-        for folder, origin in ((None, "comes with the package"), (mine, f"trained here, in {mine}")):
-            expected = pretrained.recipe(name).published if folder is None else (mine / f"{name}.json").exists()
+        for folder, origin in (
+            (None, "comes with the package"),
+            (mine, f"trained here, in {mine}"),
+        ):
+            expected = (
+                pretrained.recipe(name).published
+                if folder is None
+                else (mine / f"{name}.json").exists()
+            )
             if not expected:
                 continue
             try:
                 pretrained.load(name, folder)
-                measured = pretrained.recipe(name).headline(pretrained.card(name, folder)["metrics"])
+                measured = pretrained.recipe(name).headline(
+                    pretrained.card(name, folder)["metrics"]
+                )
                 yield Finding(True, f"{name} ({origin}): {measured}")
             except Exception as error:  # a damaged file can fail in any way
                 yield Finding(False, f"{name} ({origin})", str(error))
 
 
 def examine_smollm2() -> Iterator[Finding]:
-    """SmolLM2: whether its file is the right one, or what one's own file says of itself; the weights stay packed."""
+    """SmolLM2: whether its file is the right one, or what one's own file says of
+    itself; the weights stay packed.
+    """
     from genai_tutorial.data import require
-    from genai_tutorial.pretrained.smollm2 import check_packaged_file, find_smollm2, is_ones_own, open_smollm2
+    from genai_tutorial.pretrained.smollm2 import (
+        check_packaged_file,
+        find_smollm2,
+        is_ones_own,
+        open_smollm2,
+    )
 
     try:
         path = find_smollm2()
@@ -145,38 +202,46 @@ def examine_smollm2() -> Iterator[Finding]:
 
 
 def examine_book() -> Iterator[Finding]:
-    """The notebooks, and the browser that prints and tests the pages."""
+    """Return the notebooks, and the browser that prints and tests the pages."""
     from genai_tutorial.notebook.chapters import chapters, find_repository
 
     try:
         repository = find_repository()
-        yield Finding(True, f"{len(chapters(repository))} chapters in {repository / 'notebooks'}")
+        yield Finding(
+            True, f"{len(chapters(repository))} chapters in {repository / 'notebooks'}"
+        )
     except (FileNotFoundError, ValueError) as error:
         yield Finding(False, "the notebooks", str(error))
     browsers = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     found = next(filter(None, map(shutil.which, browsers)), None)
     yield Finding(
         found is not None,
-        f"Chromium{f' at {found}' if found else ''}, for make pdf and the browser tests",
+        f"Chromium{f' at {found}' if found else ''}, for make pdf and the browser tests",  # noqa: E501
         "" if found else "apt install chromium, or any Chrome",
     )
 
 
 def requirements(extra: str) -> list[Requirement]:
-    """What an extra needs on this system, or the core if the extra is an empty string."""
+    """Return what an extra needs on this system, or the core if the extra is an empty
+    string.
+    """
     lines = importlib.metadata.requires(PACKAGE) or []
     found = [Requirement(line) for line in lines]
     if extra:
-        return [one for one in found if one.marker and one.marker.evaluate({"extra": extra})]
-    return [one for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
+        return [
+            one for one in found if one.marker and one.marker.evaluate({"extra": extra})
+        ]
+    return [
+        one for one in found if one.marker is None or one.marker.evaluate({"extra": ""})
+    ]
 
 
 def lacks(requirement: Requirement) -> str:
-    """Say what is wrong with a requirement: nothing, or that it is not installed or too old.
+    """Say what is wrong with a requirement: nothing, or that it is not installed or too
+    old.
 
-    Example:
-        >>> lacks(Requirement("a-package-that-nobody-has>=3"))
-        'a-package-that-nobody-has'
+    >>> lacks(Requirement("a-package-that-nobody-has>=3"))
+    'a-package-that-nobody-has'
     """
     try:
         version = importlib.metadata.version(requirement.name)

@@ -1,4 +1,6 @@
-"""What a user can get wrong: one line on the error stream and an exit code, never a traceback."""
+"""What a user can get wrong: one line on the error stream and an exit code, never a
+traceback.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +14,8 @@ class Mistake(Exception):
 
     Args:
         message: What is wrong and what to do.
-        exit_code: `WRONG_USE` where the command line is wrong, `NOT_POSSIBLE` where it is right but cannot be done.
+        exit_code: `WRONG_USE` where the command line is wrong, `NOT_POSSIBLE` where it
+            is right but cannot be done.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -22,13 +25,13 @@ class Mistake(Exception):
 
 @contextmanager
 def mistakes(*kinds: type[Exception], exit_code: int) -> Iterator[None]:
-    """Treat these exceptions as the user's mistake; all others are ours and keep their traceback.
+    """Treat these exceptions as the user's mistake; all others are ours and keep their
+    traceback.
 
-    Example:
-        >>> with mistakes(ValueError, exit_code=WRONG_USE):
-        ...     int("four")
-        Traceback (most recent call last):
-        genai_tutorial.cli.mistakes.Mistake: invalid literal for int() with base 10: 'four'
+    >>> with mistakes(ValueError, exit_code=WRONG_USE):
+    ...     int("four")
+    Traceback (most recent call last):
+    genai_tutorial.cli.mistakes.Mistake: invalid literal for int() with base 10: 'four'
     """
     try:
         yield

@@ -15,36 +15,62 @@ DEFAULT_COUNT = 40
 """How many images `sample` draws if nothing else is wished: four rows."""
 
 
-def train_model(name: str, steps: int | None, resume: bool, device: str | None, folder: Path | None) -> None:
+def train_model(
+    name: str, steps: int | None, resume: bool, device: str | None, folder: Path | None
+) -> None:
     """Train by the recipe, and say where the model is and how to try it."""
     with mistakes(ValueError, exit_code=WRONG_USE):
         pretrained.recipe(name)
         choose_device(device)
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)  # better now than at the first checkpoint
+        folder.mkdir(
+            parents=True, exist_ok=True
+        )  # better now than at the first checkpoint
     try:
         with mistakes(ValueError, exit_code=NOT_POSSIBLE):
-            path = pretrained.train(name, steps=steps, resume=resume, device=device, folder=folder)
+            path = pretrained.train(
+                name, steps=steps, resume=resume, device=device, folder=folder
+            )
     except KeyboardInterrupt:
-        print("Stopped. The same command with --resume goes on from the last checkpoint.", file=sys.stderr)
+        print(
+            "Stopped. The same command with --resume goes on from the last checkpoint.",
+            file=sys.stderr,
+        )
         raise typer.Exit(130) from None
-    if os.environ.get("RANK", "0") == "0":  # torchrun starts several of this, and one is enough to tell
+    if (
+        os.environ.get("RANK", "0") == "0"
+    ):  # torchrun starts several of this, and one is enough to tell
         recipe = pretrained.recipe(name)
         print(f"The model is {path}, with its card beside it.")
-        print(f"Measured: {recipe.headline(pretrained.card(name, path.parent)['metrics'])}.")
+        print(
+            "Measured: "
+            f"{recipe.headline(pretrained.card(name, path.parent)['metrics'])}."
+        )
         if isinstance(recipe, pretrained.WritesText | pretrained.DrawsImages):
             print(f'Try it: genai-tutorial sample {name} --folder "{path.parent}"')
 
 
-def sample_model(name: str, wishes: pretrained.Wishes, seed: int, folder: Path | None, out: Path | None) -> None:
+def sample_model(
+    name: str,
+    wishes: pretrained.Wishes,
+    seed: int,
+    folder: Path | None,
+    out: Path | None,
+) -> None:
     """Print what the model writes, or put what it draws into a file."""
     with mistakes(ValueError, exit_code=WRONG_USE):
         recipe = pretrained.recipe(name)
         pretrained.check_wishes(recipe, wishes)
         if isinstance(recipe, pretrained.WritesText) and out is not None:
-            raise ValueError(f"{name} writes text, so it has no option out; redirect its output to keep it.")
+            raise ValueError(
+                f"{name} writes text, so it has no option out; redirect its output to "
+                "keep it."
+            )
         if out is not None and out.suffix.lower() != ".png":
-            raise ValueError(f"The images are written as PNG: --out must end in .png, got {out.name}.")
+            raise ValueError(
+                "The images are written as PNG: --out must end in .png, got "
+                f"{out.name}."
+            )
     with mistakes(ValueError, exit_code=NOT_POSSIBLE):
         loaded = pretrained.load(name, folder)
     with mistakes(ValueError, exit_code=WRONG_USE):  # the prompt and the numbers

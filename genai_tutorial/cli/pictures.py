@@ -13,7 +13,9 @@ from genai_tutorial.pretrained.checkpoints import replace_file
 COLUMNS = 10
 GAP = 2
 SHORTEST_SIDE = 84
-"""Images are drawn several pixels a pixel, until their shorter side has at least this many."""
+"""Images are drawn several pixels a pixel, until their shorter side has at least this
+many.
+"""
 
 
 def grid(images: Float[Tensor, "count *channels height width"]) -> Image.Image:
@@ -22,10 +24,9 @@ def grid(images: Float[Tensor, "count *channels height width"]) -> Image.Image:
     Args:
         images: Brightness from 0 to 1, grey or with three channels.
 
-    Example:
-        >>> import torch
-        >>> grid(torch.zeros(12, 28, 28)).size
-        (862, 174)
+    >>> import torch
+    >>> grid(torch.zeros(12, 28, 28)).size
+    (862, 174)
     """
     pixels = images.detach().cpu().clamp(0, 1).mul(255).round().byte()
     pixels = pixels[:, None].expand(-1, 3, -1, -1) if pixels.ndim == 3 else pixels
@@ -38,11 +39,15 @@ def grid(images: Float[Tensor, "count *channels height width"]) -> Image.Image:
         tile = Image.fromarray(one.permute(1, 2, 0).contiguous().numpy()).resize(
             (scale * width, scale * height), Image.Resampling.NEAREST
         )
-        page.paste(tile, (GAP + number % COLUMNS * across, GAP + number // COLUMNS * down))
+        page.paste(
+            tile, (GAP + number % COLUMNS * across, GAP + number // COLUMNS * down)
+        )
     return page
 
 
-def write_grid(images: Float[Tensor, "count *channels height width"], path: Path) -> None:
+def write_grid(
+    images: Float[Tensor, "count *channels height width"], path: Path
+) -> None:
     """Write images in a grid as a PNG file, whole or not at all."""
     stream = io.BytesIO()
     grid(images).save(stream, "PNG", optimize=True)

@@ -1,4 +1,6 @@
-"""Who can be talked to: SmolLM2, and the book's own model after each stage of its making."""
+"""Who can be talked to: SmolLM2, and the book's own model after each stage of its
+making.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,15 +17,21 @@ class Template(Protocol):
     """How a model reads a conversation."""
 
     def encode(self, tokenizer: BPETokenizer, messages: Sequence[Message]) -> list[int]:
-        """Returns the tokens of the conversation, up to where the answer begins."""
+        """Return the tokens of the conversation, up to where the answer begins."""
 
 
 class Continuation:
-    """How the base model reads what is said to it: as the beginning of a text, which it goes on with."""
+    """How the base model reads what is said to it: as the beginning of a text, which it
+    goes on with.
+    """
 
     def encode(self, tokenizer: BPETokenizer, messages: Sequence[Message]) -> list[int]:
-        """Returns the tokens of the last turn."""
-        return tokenizer.encode(messages[-1].content, special_as_text=True) if messages else []
+        """Return the tokens of the last turn."""
+        return (
+            tokenizer.encode(messages[-1].content, special_as_text=True)
+            if messages
+            else []
+        )
 
 
 @dataclass(frozen=True)
@@ -48,14 +56,18 @@ class Manner:
 MANNERS: dict[str, Manner] = {
     "smollm2": Manner(
         SMOLLM2_CHAT,
-        "SmolLM2, 135 million parameters: quick, fluent, and often wrong. Ctrl-C stops an answer, Ctrl-D ends.",
+        (
+            "SmolLM2, 135 million parameters: quick, fluent, and often wrong. Ctrl-C "
+            "stops an answer, Ctrl-D ends."
+        ),
         max_tokens=512,
         remembers=True,
         takes_system=True,
     ),
     "base": Manner(
         Continuation(),
-        'The base model of chapter 12: it goes on with what you begin, such as "The capital of Kenya is". '
+        'The base model of chapter 12: it goes on with what you begin, such as "The '
+        'capital of Kenya is". '
         "Ctrl-C stops it, Ctrl-D ends.",
         max_tokens=60,
         remembers=False,
@@ -63,14 +75,20 @@ MANNERS: dict[str, Manner] = {
     ),
     "sft": Manner(
         CHAT,
-        "The assistant of chapter 13: it answers questions about countries, each by itself. Ctrl-D ends.",
+        (
+            "The assistant of chapter 13: it answers questions about countries, each "
+            "by itself. Ctrl-D ends."
+        ),
         max_tokens=LONGEST_ANSWER,
         remembers=False,
         takes_system=False,
     ),
     "ppo": Manner(
         CHAT,
-        "The assistant of chapter 14, trained on preferences: it answers each question by itself. Ctrl-D ends.",
+        (
+            "The assistant of chapter 14, trained on preferences: it answers each "
+            "question by itself. Ctrl-D ends."
+        ),
         max_tokens=LONGEST_ANSWER,
         remembers=False,
         takes_system=False,
@@ -79,5 +97,5 @@ MANNERS: dict[str, Manner] = {
 
 
 def load_own(model: str) -> tuple[DecoderLM, BPETokenizer]:
-    """Loads the book's own model after one stage of its making."""
+    """Load the book's own model after one stage of its making."""
     return load_trained(f"factbook-{model}")

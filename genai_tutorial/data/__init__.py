@@ -1,10 +1,19 @@
-"""The data of the book: one module a source, read from installed packages, never downloaded.
+"""The data of the book: one module a source, read from installed packages, never
+downloaded.
 
-Each loader is one function that returns tensors or strings; its module's `SOURCE` says where the data comes from and
-what its licence allows, and `SOURCES` lists them all.
+Each loader is one function that returns tensors or strings; its module's `SOURCE` says
+where the data comes from and what its licence allows, and `SOURCES` lists them all.
 """
 
-from genai_tutorial.data import digits, emoji, faces, factbook, mnist, shakespeare, wikipedia
+from genai_tutorial.data import (
+    digits,
+    emoji,
+    faces,
+    factbook,
+    mnist,
+    shakespeare,
+    wikipedia,
+)
 from genai_tutorial.data.bank import Sentence, load_bank_sentences
 from genai_tutorial.data.cache import cache_folder, cached
 from genai_tutorial.data.captions import (
@@ -17,11 +26,20 @@ from genai_tutorial.data.captions import (
     full_captions,
     parse_caption,
 )
-from genai_tutorial.data.demonstrations import Demonstration, demonstrate, training_questions
+from genai_tutorial.data.demonstrations import (
+    Demonstration,
+    demonstrate,
+    training_questions,
+)
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import NamedImages, family, load_emoji
 from genai_tutorial.data.faces import load_faces
-from genai_tutorial.data.factbook import Country, load_factbook, load_histories, with_article
+from genai_tutorial.data.factbook import (
+    Country,
+    load_factbook,
+    load_histories,
+    with_article,
+)
 from genai_tutorial.data.factbook_facts import (
     UNASKED_RELATIONS,
     Fact,
@@ -31,18 +49,55 @@ from genai_tutorial.data.factbook_facts import (
     most_frequent_answers,
     split_facts,
 )
-from genai_tutorial.data.factbook_questions import Question, ask_absent, ask_facts, tell_facts
-from genai_tutorial.data.factbook_wordings import WORDINGS, Wording, fact_questions, fact_sentences
+from genai_tutorial.data.factbook_questions import (
+    Question,
+    ask_absent,
+    ask_facts,
+    tell_facts,
+)
+from genai_tutorial.data.factbook_wordings import (
+    WORDINGS,
+    Wording,
+    fact_questions,
+    fact_sentences,
+)
 from genai_tutorial.data.images import Images
-from genai_tutorial.data.invented import TOPICS, ask_invented, ask_untold, invented_countries
+from genai_tutorial.data.invented import (
+    TOPICS,
+    ask_invented,
+    ask_untold,
+    invented_countries,
+)
 from genai_tutorial.data.mixed_questions import mixed_questions
 from genai_tutorial.data.mnist import load_mnist
-from genai_tutorial.data.preferences import GoldRule, Parts, exact_match, normalise_answer
+from genai_tutorial.data.preferences import (
+    GoldRule,
+    Parts,
+    exact_match,
+    normalise_answer,
+)
 from genai_tutorial.data.private_requests import near_misses, private_requests
-from genai_tutorial.data.random_scenes import HELD_OUT_PAIRS, HELD_OUT_RELATIONS, random_scenes
-from genai_tutorial.data.raters import Comparison, Rater, collect_comparisons, random_raters, rater_agreement
+from genai_tutorial.data.random_scenes import (
+    HELD_OUT_PAIRS,
+    HELD_OUT_RELATIONS,
+    random_scenes,
+)
+from genai_tutorial.data.raters import (
+    Comparison,
+    Rater,
+    collect_comparisons,
+    random_raters,
+    rater_agreement,
+)
 from genai_tutorial.data.require import package_folder, require
-from genai_tutorial.data.scenes import COLOURS, Scene, SceneObject, place, relation, render
+from genai_tutorial.data.scenes import (
+    COLOURS,
+    Scene,
+    SceneObject,
+    place,
+    relation,
+    render,
+)
 from genai_tutorial.data.shakespeare import Plays, load_shakespeare
 from genai_tutorial.data.shapes import CaptionedScenes, load_shapes
 from genai_tutorial.data.source import Source

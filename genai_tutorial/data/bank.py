@@ -20,22 +20,23 @@ class Sentence:
 
 
 def load_bank_sentences() -> tuple[Sentence, ...]:
-    """Return 24 sentences about the bank of a river, then 24 about a bank for money, written for this book.
+    """Return 24 sentences about the bank of a river, then 24 about a bank for money,
+    written for this book.
 
-    All end in "bank", because a causal model at the word "bank" sees only what stands before it. The two words
-    just before it give nothing away: "on the bank" ends as many sentences of one sense as of the other.
+    All end in "bank", because a causal model at the word "bank" sees only what stands
+    before it. The two words just before it give nothing away: "on the bank" ends as
+    many sentences of one sense as of the other.
 
-    Example:
-        >>> from genai_tutorial.data import load_bank_sentences
-        >>> sentences = load_bank_sentences()
-        >>> len(sentences), sentences[0].sense, sentences[-1].sense
-        (48, 'river', 'money')
-        >>> sentences[1].text
-        'Willow trees leaned over the stream from the bank'
+    >>> from genai_tutorial.data import load_bank_sentences
+    >>> sentences = load_bank_sentences()
+    >>> len(sentences), sentences[0].sense, sentences[-1].sense
+    (48, 'river', 'money')
+    >>> sentences[1].text
+    'Willow trees leaned over the stream from the bank'
     """
-    return tuple(Sentence(line, "river") for line in _RIVER.strip().splitlines()) + tuple(
-        Sentence(line, "money") for line in _MONEY.strip().splitlines()
-    )
+    return tuple(
+        Sentence(line, "river") for line in _RIVER.strip().splitlines()
+    ) + tuple(Sentence(line, "money") for line in _MONEY.strip().splitlines())
 
 
 _RIVER = """

@@ -1,16 +1,27 @@
-"""Captions of scenes: the sentences of a grammar so small that each can be read back without a doubt.
+"""Captions of scenes: the sentences of a grammar so small that each can be read back
+without a doubt.
 
-caption:  object [place]  |  object relation object [and relation object]  |  object and object [and object]
-object:   a/an [small/large] [colour] shape
-relation: above, below, left of, right of
-place:    in the middle, at the top, at the bottom, on the left, on the right
+caption: object [place] | object relation object [and relation object] | object and
+object [and object] object: a/an [small/large] [colour] shape relation: above, below,
+left of, right of place: in the middle, at the top, at the bottom, on the left, on the
+right
 """
 
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import get_args
 
-from genai_tutorial.data.scenes import OPPOSITE, Colour, Place, Relation, Scene, Shape, Size, place, relation
+from genai_tutorial.data.scenes import (
+    OPPOSITE,
+    Colour,
+    Place,
+    Relation,
+    Scene,
+    Shape,
+    Size,
+    place,
+    relation,
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,9 @@ class ObjectDescription:
 
     def text(self) -> str:
         """Return the words for it, with their article."""
-        words = [word for word in (self.size, self.colour, self.shape) if word is not None]
+        words = [
+            word for word in (self.size, self.colour, self.shape) if word is not None
+        ]
         return " ".join(["an" if words[0][0] in "aeiou" else "a", *words])
 
 
@@ -39,7 +52,8 @@ class Description:
 
     Attributes:
         objects: The objects, in the order of the words.
-        relations: How the first object stands to the second, and to the third; empty where the caption does not tell.
+        relations: How the first object stands to the second, and to the third; empty
+            where the caption does not tell.
         place: Where the only object stands; None where the caption does not tell.
     """
 
@@ -59,63 +73,104 @@ class Description:
             return f"{first} {self.place}"
         if not self.relations:
             return " and ".join([first, *others])
-        return first + " " + " and ".join(f"{how} {other}" for how, other in zip(self.relations, others, strict=True))
+        return (
+            first
+            + " "
+            + " and ".join(
+                f"{how} {other}"
+                for how, other in zip(self.relations, others, strict=True)
+            )
+        )
 
 
 def describe(scene: Scene) -> Description:
-    """Return everything that a caption can say about a scene, in the order of its objects.
+    """Return everything that a caption can say about a scene, in the order of its
+    objects.
 
     Raises:
-        ValueError: The scene is empty or has more than three objects.
+        ValueError: If the scene is empty or has more than three objects.
     """
     if not 1 <= len(scene.objects) <= 3:
-        raise ValueError(f"A caption tells of one to three objects, got {len(scene.objects)}")
+        raise ValueError(
+            f"A caption tells of one to three objects, got {len(scene.objects)}"
+        )
     first, *others = scene.objects
     return Description(
-        objects=tuple(ObjectDescription(thing.shape, thing.colour, thing.size) for thing in scene.objects),
+        objects=tuple(
+            ObjectDescription(thing.shape, thing.colour, thing.size)
+            for thing in scene.objects
+        ),
         relations=tuple(relation(first, other) for other in others),
         place=None if others else place(first),
     )
 
 
 def caption(scene: Scene) -> str:
-    """Return the full caption of a scene: sizes, colours, shapes, and relations or the place.
+    """Return the full caption of a scene: sizes, colours, shapes, and relations or the
+    place.
 
     >>> from genai_tutorial.data.scenes import SceneObject
-    >>> caption(Scene((SceneObject("red", "circle", 5, 1, 8), SceneObject("blue", "square", 8, 16, 14))))
+    >>> caption(
+    ...     Scene(
+    ...         (
+    ...             SceneObject("red", "circle", 5, 1, 8),
+    ...             SceneObject("blue", "square", 8, 16, 14),
+    ...         )
+    ...     )
+    ... )
     'a small red circle above a large blue square'
     """
     return describe(scene).text()
 
 
 def full_captions(scene: Scene) -> tuple[str, ...]:
-    """Return the captions that tell all there is: the one of `caption`, and those in another order.
+    """Return the captions that tell all there is: the one of `caption`, and those in
+    another order.
 
     >>> from genai_tutorial.data.scenes import SceneObject
-    >>> full_captions(Scene((SceneObject("red", "circle", 5, 1, 8), SceneObject("blue", "square", 8, 16, 14))))
+    >>> full_captions(
+    ...     Scene(
+    ...         (
+    ...             SceneObject("red", "circle", 5, 1, 8),
+    ...             SceneObject("blue", "square", 8, 16, 14),
+    ...         )
+    ...     )
+    ... )
     ('a small red circle above a large blue square', 'a large blue square below a small red circle')
-    """
+    """  # noqa: E501
     return tuple(one.text() for one in _in_each_order(describe(scene)))
 
 
 def all_captions(scene: Scene) -> tuple[str, ...]:
-    """Return every caption that is true of a scene, short ones too: without sizes, without relations or place."""
+    """Return every caption that is true of a scene, short ones too: without sizes,
+    without relations or place.
+    """
     texts = []
     for full in _in_each_order(describe(scene)):
         without_sizes = tuple(replace(thing, size=None) for thing in full.objects)
         for objects in (full.objects, without_sizes):
-            texts += [replace(full, objects=objects).text(), Description(objects).text()]
+            texts += [
+                replace(full, objects=objects).text(),
+                Description(objects).text(),
+            ]
     return tuple(dict.fromkeys(texts))  # each once, in order
 
 
 def _in_each_order(full: Description) -> list[Description]:
-    """The same description with its objects in each order that the grammar can say."""
+    """Return the same description with its objects in each order that the grammar can
+    say.
+    """
     if len(full.objects) == 2:
         return [full, Description(full.objects[::-1], (OPPOSITE[full.relations[0]],))]
     first, *others = full.objects
     orders = permutations(zip(others, full.relations, strict=True))
     return [
-        replace(full, objects=(first, *(o for o, _ in order)), relations=tuple(r for _, r in order)) for order in orders
+        replace(
+            full,
+            objects=(first, *(o for o, _ in order)),
+            relations=tuple(r for _, r in order),
+        )
+        for order in orders
     ]
 
 
@@ -123,9 +178,12 @@ def parse_caption(text: str) -> Description:
     """Read a caption back.
 
     Raises:
-        ValueError: It is not a sentence of the grammar; the message says what was expected where.
+        ValueError: If it is not a sentence of the grammar; the message says what was
+            expected where.
 
-    >>> parse_caption("a red circle left of a large square")  # doctest: +NORMALIZE_WHITESPACE
+    >>> parse_caption(
+    ...     "a red circle left of a large square"
+    ... )  # doctest: +NORMALIZE_WHITESPACE
     Description(objects=(ObjectDescription(shape='circle', colour='red', size=None),
                          ObjectDescription(shape='square', colour=None, size='large')),
                 relations=('left of',), place=None)
@@ -147,7 +205,9 @@ def parse_caption(text: str) -> Description:
 
 
 class _Reader:
-    """Takes words from the front of a caption, and remembers what it has looked for since the last of them."""
+    """Takes words from the front of a caption, and remembers what it has looked for
+    since the last of them.
+    """
 
     def __init__(self, text: str):
         self.text, self.words, self.at = text, text.lower().split(), 0
@@ -183,13 +243,16 @@ class _Reader:
 
     def end(self) -> None:
         if not self.ended:
-            self.complain("the end (at most three objects, and a place only for a single one)")
+            self.complain(
+                "the end (at most three objects, and a place only for a single one)"
+            )
 
     def complain(self, expected: str) -> None:
         came = "the end" if self.ended else repr(self.words[self.at])
         after = f" after {' '.join(self.words[: self.at])!r}" if self.at else ""
         raise ValueError(
-            f"The caption {self.text!r} is not one that scenes have: expected {expected}{after}, got {came}. "
+            f"The caption {self.text!r} is not one that scenes have: expected "
+            f"{expected}{after}, got {came}. "
             "Write, for example, 'a small red circle above a large blue square'"
         )
 

@@ -1,4 +1,6 @@
-"""1,797 handwritten digits of 8×8 pixels: small enough for a model to train in a second."""
+"""1,797 handwritten digits of 8×8 pixels: small enough for a model to train in a
+second.
+"""
 
 import torch
 
@@ -9,12 +11,18 @@ from genai_tutorial.data.source import Source
 SOURCE = Source(
     name="Digits, 8×8",
     loader="load_digits",
-    contents="1,797 handwritten digits of 8×8 pixels with 17 levels of grey, 174 to 183 for each of ten classes",
+    contents=(
+        "1,797 handwritten digits of 8×8 pixels with 17 levels of grey, 174 to 183 for "
+        "each of ten classes"
+    ),
     package="scikit-learn",
     extra="images",
     url="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
     licence="CC BY 4.0",
-    attribution="E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI",
+    attribution=(
+        "E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, "
+        "UCI"
+    ),
 )
 
 
@@ -22,14 +30,17 @@ def load_digits() -> Images:
     """Load 1,797 digits of 8×8 pixels, scaled from scikit-learn's 0…16 to 0…1.
 
     Raises:
-        ImportError: scikit-learn is not installed.
+        ImportError: If scikit-learn is not installed.
 
-    Source: the test set of UCI's Optical Recognition of Handwritten Digits, as scikit-learn carries it.
+    Source: the test set of UCI's Optical Recognition of Handwritten Digits, as
+    scikit-learn carries it.
 
-    Example:
-        >>> load_digits().images.shape
-        torch.Size([1797, 8, 8])
+    >>> load_digits().images.shape
+    torch.Size([1797, 8, 8])
     """
     # No cache: scikit-learn reads its own file in a few milliseconds.
     bunch = require("sklearn.datasets", extra="images").load_digits()
-    return Images(torch.tensor(bunch.images / 16, dtype=torch.float32), torch.tensor(bunch.target, dtype=torch.int64))
+    return Images(
+        torch.tensor(bunch.images / 16, dtype=torch.float32),
+        torch.tensor(bunch.target, dtype=torch.int64),
+    )

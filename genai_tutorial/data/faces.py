@@ -14,8 +14,14 @@ SOURCE = Source(
     package="scikit-image",
     extra="images",
     url="https://vis-www.cs.umass.edu/lfw/",
-    licence="none stated: press photographs that the University of Massachusetts collected for research",
-    attribution="G. B. Huang, M. Mattar, H. Lee and E. Learned-Miller (2012), Labeled Faces in the Wild",
+    licence=(
+        "none stated: press photographs that the University of Massachusetts collected "
+        "for research"
+    ),
+    attribution=(
+        "G. B. Huang, M. Mattar, H. Lee and E. Learned-Miller (2012), Labeled Faces in "
+        "the Wild"
+    ),
 )
 
 
@@ -23,14 +29,14 @@ def load_faces() -> Float[Tensor, "n 25 25"]:
     """Load 100 grey faces of 25×25 pixels, brightness from 0 to 1.
 
     Raises:
-        ImportError: scikit-image is not installed.
+        ImportError: If scikit-image is not installed.
 
-    Source: Huang, Mattar, Lee and Learned-Miller (2012), Learning to align from scratch. scikit-image carries a random
-    subset of Labeled Faces in the Wild; its second hundred images, which show no faces, are left out.
+    Source: Huang, Mattar, Lee and Learned-Miller (2012), Learning to align from
+    scratch. scikit-image carries a random subset of Labeled Faces in the Wild; its
+    second hundred images, which show no faces, are left out.
 
-    Example:
-        >>> load_faces().shape
-        torch.Size([100, 25, 25])
+    >>> load_faces().shape
+    torch.Size([100, 25, 25])
     """
     # No cache: the file holds 125 kB.
     images = require("skimage.data", extra="images").lfw_subset()

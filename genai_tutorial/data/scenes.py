@@ -1,6 +1,8 @@
-"""Scenes: one to three coloured shapes on a white square, what is true of them, and the picture of them.
+"""Scenes: one to three coloured shapes on a white square, what is true of them, and the
+picture of them.
 
-Everything is whole numbers, so that the same scene has the same pixels on every machine.
+Everything is whole numbers, so that the same scene has the same pixels on every
+machine.
 """
 
 from collections.abc import Sequence
@@ -16,7 +18,9 @@ Colour = Literal["red", "orange", "yellow", "green", "blue", "purple"]
 Shape = Literal["circle", "square", "triangle", "cross"]
 Size = Literal["small", "large"]
 Relation = Literal["above", "below", "left of", "right of"]
-Place = Literal["in the middle", "at the top", "at the bottom", "on the left", "on the right"]
+Place = Literal[
+    "in the middle", "at the top", "at the bottom", "on the left", "on the right"
+]
 
 IMAGE_SIZE = 32
 """Height and width of a picture in pixels."""
@@ -46,7 +50,9 @@ OPPOSITE: dict[Relation, Relation] = {
 """If the first is above the second, the second is below the first."""
 
 _CANVAS_MARGIN = max(DIAMETERS["large"])
-_SAMPLES = 8  # a pixel is sampled at 8 × 8 points, so that its coverage is one of 65 numbers
+_SAMPLES = (
+    8  # a pixel is sampled at 8 × 8 points, so that its coverage is one of 65 numbers
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class SceneObject:
         diameter: Its width and height in pixels.
 
     Raises:
-        ValueError: There is no such colour or shape.
+        ValueError: If there is no such colour or shape.
     """
 
     colour: Colour
@@ -71,14 +77,26 @@ class SceneObject:
     diameter: int
 
     def __post_init__(self):
-        for what, value, known in (("colour", self.colour, COLOURS), ("shape", self.shape, get_args(Shape))):
+        for what, value, known in (
+            ("colour", self.colour, COLOURS),
+            ("shape", self.shape, get_args(Shape)),
+        ):
             if value not in known:
-                raise ValueError(f"There is no {what} {value!r} in these scenes. There are: {', '.join(known)}")
+                raise ValueError(
+                    f"There is no {what} {value!r} in these scenes. There are: "
+                    f"{', '.join(known)}"
+                )
 
     @property
     def size(self) -> Size:
-        """Small or large; no object that `random_scenes` draws is close to the line between them."""
-        return "small" if self.diameter <= (DIAMETERS["small"][-1] + DIAMETERS["large"][0]) // 2 else "large"
+        """Small or large; no object that `random_scenes` draws is close to the line
+        between them.
+        """
+        return (
+            "small"
+            if self.diameter <= (DIAMETERS["small"][-1] + DIAMETERS["large"][0]) // 2
+            else "large"
+        )
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -98,9 +116,13 @@ class Scene:
 
 
 def relation(first: SceneObject, second: SceneObject) -> Relation:
-    """Return how the first stands to the second: the direction in which their centres are further apart decides.
+    """Return how the first stands to the second: the direction in which their centres
+    are further apart decides.
 
-    >>> upper, lower = SceneObject("red", "circle", 5, 1, 8), SceneObject("blue", "square", 8, 16, 14)
+    >>> upper, lower = (
+    ...     SceneObject("red", "circle", 5, 1, 8),
+    ...     SceneObject("blue", "square", 8, 16, 14),
+    ... )
     >>> relation(upper, lower), relation(lower, upper)
     ('above', 'below')
     """
@@ -112,7 +134,8 @@ def relation(first: SceneObject, second: SceneObject) -> Relation:
 
 
 def place(thing: SceneObject) -> Place:
-    """Return where in the picture an object stands; off the middle, the greater distance from it decides.
+    """Return where in the picture an object stands; off the middle, the greater
+    distance from it decides.
 
     >>> place(SceneObject("red", "circle", left=12, top=1, diameter=8))
     'at the top'
@@ -127,7 +150,8 @@ def place(thing: SceneObject) -> Place:
 
 @cache
 def coverage(shape: Shape, diameter: int) -> Int[Tensor, "diameter diameter"]:
-    """Return how much of each pixel a shape covers, in 64ths: this is what smooths its edge.
+    """Return how much of each pixel a shape covers, in 64ths: this is what smooths its
+    edge.
 
     >>> coverage("cross", 6)
     tensor([[ 0,  0, 64, 64,  0,  0],
@@ -137,7 +161,8 @@ def coverage(shape: Shape, diameter: int) -> Int[Tensor, "diameter diameter"]:
             [ 0,  0, 64, 64,  0,  0],
             [ 0,  0, 64, 64,  0,  0]])
     """
-    # Sixteenths of a pixel: the samples stand at odd numbers, and no edge needs more than whole numbers.
+    # Sixteenths of a pixel: the samples stand at odd numbers, and no edge needs more
+    # than whole numbers.
     steps = torch.arange(1, 2 * _SAMPLES * diameter, 2)
     down, right = steps[:, None], steps[None, :]
     radius = _SAMPLES * diameter
@@ -158,38 +183,63 @@ def render(scenes: Sequence[Scene]) -> Float[Tensor, "n 3 height width"]:
         scenes: What to draw; later objects hide earlier ones.
 
     Returns:
-        Pictures of 32×32 pixels, with red, green and blue from 0 to 1, each a multiple of 1/255.
+        Pictures of 32×32 pixels, with red, green and blue from 0 to 1, each a multiple
+        of 1/255.
 
     Raises:
-        ValueError: An object does not lie inside the picture, or has a diameter that no scene uses.
+        ValueError: If a n object does not lie inside the picture, or has a diameter
+            that no scene uses.
 
-    >>> picture = render([Scene((SceneObject("blue", "square", left=2, top=3, diameter=7),))])
+    >>> picture = render(
+    ...     [Scene((SceneObject("blue", "square", left=2, top=3, diameter=7),))]
+    ... )
     >>> (picture[0, :, 4, 4] * 255).round()
     tensor([ 30.,  80., 220.])
     """
     _check(scenes)
     sprites, number = _sprites()
-    canvas = torch.tensor(BACKGROUND)[:, None, None].repeat(len(scenes), 1, *(IMAGE_SIZE + _CANVAS_MARGIN,) * 2)
+    canvas = torch.tensor(BACKGROUND)[:, None, None].repeat(
+        len(scenes), 1, *(IMAGE_SIZE + _CANVAS_MARGIN,) * 2
+    )
     offsets = torch.arange(_CANVAS_MARGIN)
     for depth in range(max((len(scene.objects) for scene in scenes), default=0)):
         rows = [row for row, scene in enumerate(scenes) if len(scene.objects) > depth]
         things = [scenes[row].objects[depth] for row in rows]
-        covered = sprites[torch.tensor([number[thing.shape, thing.diameter] for thing in things])][:, None]
-        ink = torch.tensor([COLOURS[thing.colour] for thing in things])[:, :, None, None]
+        covered = sprites[
+            torch.tensor([number[thing.shape, thing.diameter] for thing in things])
+        ][:, None]
+        ink = torch.tensor([COLOURS[thing.colour] for thing in things])[
+            :, :, None, None
+        ]
         where = (
             torch.tensor(rows)[:, None, None, None],
             torch.arange(3)[:, None, None],
-            (torch.tensor([thing.top for thing in things])[:, None] + offsets)[:, None, :, None],
-            (torch.tensor([thing.left for thing in things])[:, None] + offsets)[:, None, None, :],
+            (torch.tensor([thing.top for thing in things])[:, None] + offsets)[
+                :, None, :, None
+            ],
+            (torch.tensor([thing.left for thing in things])[:, None] + offsets)[
+                :, None, None, :
+            ],
         )
-        canvas[where] = (canvas[where] * (_SAMPLES**2 - covered) + ink * covered + _SAMPLES**2 // 2) // _SAMPLES**2
+        canvas[where] = (
+            canvas[where] * (_SAMPLES**2 - covered) + ink * covered + _SAMPLES**2 // 2
+        ) // _SAMPLES**2
     return canvas[:, :, :IMAGE_SIZE, :IMAGE_SIZE].float() / 255
 
 
 @cache
-def _sprites() -> tuple[Int[Tensor, "sprite height width"], dict[tuple[Shape, int], int]]:
-    """The coverage of each shape and diameter in a square of the same size, and its number."""
-    kinds = [(shape, diameter) for shape in get_args(Shape) for size in DIAMETERS.values() for diameter in size]
+def _sprites() -> tuple[
+    Int[Tensor, "sprite height width"], dict[tuple[Shape, int], int]
+]:
+    """Return the coverage of each shape and diameter in a square of the same size, and
+    its number.
+    """
+    kinds = [
+        (shape, diameter)
+        for shape in get_args(Shape)
+        for size in DIAMETERS.values()
+        for diameter in size
+    ]
     sprites = torch.zeros(len(kinds), _CANVAS_MARGIN, _CANVAS_MARGIN, dtype=torch.int64)
     for sprite, (shape, diameter) in zip(sprites, kinds, strict=True):
         sprite[:diameter, :diameter] = coverage(shape, diameter)
@@ -202,5 +252,11 @@ def _check(scenes: Sequence[Scene]) -> None:
         for thing in scene.objects:
             if thing.diameter not in known:
                 raise ValueError(f"diameter must be one of {known}, got {thing}")
-            if not all(0 <= start <= IMAGE_SIZE - thing.diameter for start in (thing.left, thing.top)):
-                raise ValueError(f"An object must lie inside the picture of {IMAGE_SIZE}×{IMAGE_SIZE}, got {thing}")
+            if not all(
+                0 <= start <= IMAGE_SIZE - thing.diameter
+                for start in (thing.left, thing.top)
+            ):
+                raise ValueError(
+                    "An object must lie inside the picture of "
+                    f"{IMAGE_SIZE}×{IMAGE_SIZE}, got {thing}"
+                )

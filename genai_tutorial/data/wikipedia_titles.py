@@ -1,26 +1,36 @@
-"""Which articles of the dump a language model is pre-trained on: an allow-list, so that nothing gets in by accident."""
+"""Which articles of the dump a language model is pre-trained on: an allow-list, so that
+nothing gets in by accident.
+"""
 
 PRETRAINING_TITLES = (
     # Nature and science
-    "Albedo", "International Atomic Time", "Agricultural science", "Alchemy", "Astronomer", "Arithmetic mean",
-    "Amphibian", "Algae", "Analysis of variance", "Alkane", "Abacus", "Acid", "Asphalt", "Apollo 11", "Apollo 8",
-    "Astronaut", "Alkali metal", "Atomic number", "Anatomy", "Aardvark", "Aardwolf", "Atlantic Ocean",
-    "Actinopterygii", "Amateur astronomy", "Agnostida", "Ampere", "Algorithm", "Agriculture", "Anthropology",
+    "Albedo", "International Atomic Time", "Agricultural science", "Alchemy",
+    "Astronomer", "Arithmetic mean", "Amphibian", "Algae", "Analysis of variance",
+    "Alkane", "Abacus", "Acid", "Asphalt", "Apollo 11", "Apollo 8", "Astronaut",
+    "Alkali metal", "Atomic number", "Anatomy", "Aardvark", "Aardwolf",
+    "Atlantic Ocean", "Actinopterygii", "Amateur astronomy", "Agnostida", "Ampere",
+    "Algorithm", "Agriculture", "Anthropology",
     # Language, thought and law
-    "A", "ASCII", "Alphabet", "Ambiguity", "Answer", "Affirming the consequent", "Altruism", "Austroasiatic languages",
-    "Afroasiatic languages", "Appellate procedure in the United States", "Appellate court", "Arraignment",
-    "Abstract (law)", "Articles of Confederation", "American National Standards Institute", "Assistive technology",
+    "A", "ASCII", "Alphabet", "Ambiguity", "Answer", "Affirming the consequent",
+    "Altruism", "Austroasiatic languages", "Afroasiatic languages",
+    "Appellate procedure in the United States", "Appellate court", "Arraignment",
+    "Abstract (law)", "Articles of Confederation",
+    "American National Standards Institute", "Assistive technology",
     # Arts, stories and sport
-    "Achilles", "Apollo", "An American in Paris", "Academy Award for Best Production Design", "Academy Awards",
-    "Actrius", "Animalia (book)", "Animation", "Animal Farm", "America the Beautiful", "A Modest Proposal", "Adobe",
-    "Adventure", "Aikido", "Art", "Android (robot)", "American Football Conference",
+    "Achilles", "Apollo", "An American in Paris",
+    "Academy Award for Best Production Design", "Academy Awards", "Actrius",
+    "Animalia (book)", "Animation", "Animal Farm", "America the Beautiful",
+    "A Modest Proposal", "Adobe", "Adventure", "Aikido", "Art", "Android (robot)",
+    "American Football Conference",
     # People and places
-    "Abraham Lincoln", "Aristotle", "Alain Connes", "Allan Dwan", "Andre Agassi", "Aldous Huxley", "Andrei Tarkovsky",
-    "Arthur Schopenhauer", "Albert Einstein", "Alabama", "Alaska", "Alberta",
+    "Abraham Lincoln", "Aristotle", "Alain Connes", "Allan Dwan", "Andre Agassi",
+    "Aldous Huxley", "Andrei Tarkovsky", "Arthur Schopenhauer", "Albert Einstein",
+    "Alabama", "Alaska", "Alberta",
 )  # fmt: skip
 """74 of the 96 articles, 1.7 million characters.
 
-Left out are the articles about countries and Asia, because they tell facts that the Factbook's splits keep back, and
-those on matters of war, faith, politics and medicine that a model this small cannot do justice. What is kept still
-names a country here and there, the withheld ones of the Factbook's split eight times.
+Left out are the articles about countries and Asia, because they tell facts that the
+Factbook's splits keep back, and those on matters of war, faith, politics and medicine
+that a model this small cannot do justice. What is kept still names a country here and
+there, the withheld ones of the Factbook's split eight times.
 """

@@ -1,14 +1,27 @@
 """Models small enough to see whole: each gives the exact probability of data.
 
-Read `gaussian`, then `mixture` and `ppca`, which build on it; `classifiers` and `naive_bayes` put one density on each
-class; `logistic_regression` is the discriminative rival, which knows nothing of the data itself. `ngram` holds the
-count models that a neural language model has to beat.
+Read `gaussian`, then `mixture` and `ppca`, which build on it; `classifiers` and
+`naive_bayes` put one density on each class; `logistic_regression` is the discriminative
+rival, which knows nothing of the data itself. `ngram` holds the count models that a
+neural language model has to beat.
 """
 
-from genai_tutorial.density.classifiers import BayesClassifier, fit_bayes_classifier, fit_linear_discriminant
+from genai_tutorial.density.classifiers import (
+    BayesClassifier,
+    fit_bayes_classifier,
+    fit_linear_discriminant,
+)
 from genai_tutorial.density.density import Density, FitDensity
-from genai_tutorial.density.gaussian import DiagonalGaussian, Gaussian, fit_diagonal_gaussian, fit_gaussian
-from genai_tutorial.density.logistic_regression import LogisticRegression, fit_logistic_regression
+from genai_tutorial.density.gaussian import (
+    DiagonalGaussian,
+    Gaussian,
+    fit_diagonal_gaussian,
+    fit_gaussian,
+)
+from genai_tutorial.density.logistic_regression import (
+    LogisticRegression,
+    fit_logistic_regression,
+)
 from genai_tutorial.density.mixture import (
     Mixture,
     MixtureFit,

@@ -1,7 +1,8 @@
-"""Generative classifiers: one density for each class, turned into p(class | x) by Bayes' rule.
+"""Generative classifiers: one density for each class, turned into p(class | x) by
+Bayes' rule.
 
-Because it knows p(x | class), such a classifier can also draw new examples of a class, which no discriminative
-classifier can.
+Because it knows p(x | class), such a classifier can also draw new examples of a class,
+which no discriminative classifier can.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ class BayesClassifier:
     Attributes:
         prior: p(class), from the frequencies in the training set.
         densities: p(x | class), one for each class.
-        shared: How many parameters each density has in common with all others; they count once.
+        shared: How many parameters each density has in common with all others; they
+            count once.
     """
 
     prior: Float[Tensor, "classes"]
@@ -30,32 +32,43 @@ class BayesClassifier:
 
     def log_joint(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n classes"]:
         """log p(x, class) = log p(class) + log p(x | class), in nats."""
-        return self.prior.log() + torch.stack([density.log_prob(x) for density in self.densities], dim=1)
+        return self.prior.log() + torch.stack(
+            [density.log_prob(x) for density in self.densities], dim=1
+        )
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
         """log p(x), the classes added up: a generative classifier is a density too."""
         return self.log_joint(x).logsumexp(dim=1)
 
     def probabilities(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n classes"]:
-        """p(class | x) by Bayes' rule: the joint probability, divided by its sum over the classes."""
+        """p(class | x) by Bayes' rule: the joint probability, divided by its sum over
+        the classes.
+        """
         return self.log_joint(x).softmax(dim=1)
 
     def predict(self, x: Float[Tensor, "n dim"]) -> Int[Tensor, "n"]:
-        """The most probable class of each row."""
+        """Return the most probable class of each row."""
         return self.log_joint(x).argmax(dim=1)
 
-    def sample(self, label: int, count: int, generator: torch.Generator) -> Float[Tensor, "count dim"]:
+    def sample(
+        self, label: int, count: int, generator: torch.Generator
+    ) -> Float[Tensor, "count dim"]:
         """Draw new examples of one class.
 
         Raises:
-            ValueError: There is no such class.
+            ValueError: If there is no such class.
         """
         if not 0 <= label < len(self.densities):
-            raise ValueError(f"label must be a class from 0 to {len(self.densities) - 1}, got {label}")
+            raise ValueError(
+                f"label must be a class from 0 to {len(self.densities) - 1}, got "
+                f"{label}"
+            )
         return self.densities[label].sample(count, generator)
 
     def parameter_count(self) -> int:
-        """The parameters of the densities, and the class frequencies, of which the last follows from the others."""
+        """Return the parameters of the densities, and the class frequencies, of which
+        the last follows from the others.
+        """
         own = sum(density.parameter_count() - self.shared for density in self.densities)
         return len(self.prior) - 1 + own + self.shared
 
@@ -65,7 +78,8 @@ def fit_bayes_classifier(
 ) -> BayesClassifier:
     """Fit a density to the examples of each class.
 
-    With `fit_gaussian` this is quadratic discriminant analysis; any other density of this room will do.
+    With `fit_gaussian` this is quadratic discriminant analysis; any other density of
+    this room will do.
 
     Args:
         x: One example a row.
@@ -73,28 +87,32 @@ def fit_bayes_classifier(
         fit_density: How to fit one class.
 
     Raises:
-        ValueError: The labels do not fit the rows, or a class has no example.
+        ValueError: If the labels do not fit the rows, or a class has no example.
 
-    Source: Ng and Jordan (2001), On discriminative vs. generative classifiers, section 2.
+    Source: Ng and Jordan (2001), On discriminative vs. generative classifiers, section
+    2.
 
-    Example:
-        >>> x = torch.tensor([[0.0], [1.0], [5.0], [6.0]])
-        >>> classifier = fit_bayes_classifier(x, torch.tensor([0, 0, 1, 1]), fit_gaussian)
-        >>> classifier.predict(torch.tensor([[0.5], [5.5]])).tolist()
-        [0, 1]
+    >>> x = torch.tensor([[0.0], [1.0], [5.0], [6.0]])
+    >>> classifier = fit_bayes_classifier(x, torch.tensor([0, 0, 1, 1]), fit_gaussian)
+    >>> classifier.predict(torch.tensor([[0.5], [5.5]])).tolist()
+    [0, 1]
     """
     x = check_data(x)
     labels, classes = check_labels(labels, n=len(x))
     prior = torch.bincount(labels, minlength=classes).double() / len(labels)
-    return BayesClassifier(prior, tuple(fit_density(x[labels == label], None) for label in range(classes)))
+    return BayesClassifier(
+        prior, tuple(fit_density(x[labels == label], None) for label in range(classes))
+    )
 
 
 def fit_linear_discriminant(
     x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"], *, ridge: float = 0.0
 ) -> BayesClassifier:
-    """Fit a Gaussian to each class, all with one shared covariance: linear discriminant analysis.
+    """Fit a Gaussian to each class, all with one shared covariance: linear discriminant
+    analysis.
 
-    The shared covariance makes the border between two classes a flat plane, as in logistic regression.
+    The shared covariance makes the border between two classes a flat plane, as in
+    logistic regression.
 
     Args:
         x: One example a row.
@@ -102,7 +120,7 @@ def fit_linear_discriminant(
         ridge: Added to every variance.
 
     Raises:
-        ValueError: The labels do not fit the rows, or a class has no example.
+        ValueError: If the labels do not fit the rows, or a class has no example.
 
     Source: Bishop (2006), section 4.2.2.
     """
@@ -110,7 +128,12 @@ def fit_linear_discriminant(
     labels, classes = check_labels(labels, n=len(x))
     prior = torch.bincount(labels, minlength=classes).double() / len(labels)
     means = torch.stack([x[labels == label].mean(dim=0) for label in range(classes)])
-    # Each row as a step away from the mean of its class: what is left is the spread that all classes share.
+    # Each row as a step away from the mean of its class: what is left is the spread
+    # that all classes share.
     shared = fit_gaussian(x - means[labels], ridge=ridge).covariance
     dim = x.shape[1]
-    return BayesClassifier(prior, tuple(Gaussian(mean, shared) for mean in means), shared=dim * (dim + 1) // 2)
+    return BayesClassifier(
+        prior,
+        tuple(Gaussian(mean, shared) for mean in means),
+        shared=dim * (dim + 1) // 2,
+    )

@@ -1,4 +1,6 @@
-"""What every density of this room can do: tell how probable data is, and make more of it."""
+"""What every density of this room can do: tell how probable data is, and make more of
+it.
+"""
 
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -13,10 +15,12 @@ class Density(Protocol):
     """A distribution over vectors whose probability density is known exactly."""
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
-        """The natural logarithm of the density at each row of x, in nats."""
+        """Return the natural logarithm of the density at each row of x, in nats."""
         ...
 
-    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count dim"]:
+    def sample(
+        self, count: int, generator: torch.Generator
+    ) -> Float[Tensor, "count dim"]:
         """Draw new vectors."""
         ...
 
@@ -29,24 +33,33 @@ class Density(Protocol):
 FitDensity = Callable[[Float[Tensor, "n dim"], Float[Tensor, "n"] | None], Density]
 
 
-def check_data(x: Float[Tensor, "n dim"], dim: int | None = None) -> Float[Tensor, "n dim"]:
+def check_data(
+    x: Float[Tensor, "n dim"], dim: int | None = None
+) -> Float[Tensor, "n dim"]:
     """Check that x holds rows of finite numbers, and return it in double precision.
 
-    The logarithm of a determinant adds up hundreds of logarithms: single precision would lose the digits that matter.
+    The logarithm of a determinant adds up hundreds of logarithms: single precision
+    would lose the digits that matter.
 
     Raises:
-        ValueError: x is empty, holds NaN or infinity, or its rows have another length than `dim`.
+        ValueError: If x is empty, holds NaN or infinity, or its rows have another
+            length than `dim`.
     """
     if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] == 0:
         raise ValueError(
-            f"expected a matrix with one example a row, got shape {tuple(x.shape)}; images need images.flatten(1)"
+            f"expected a matrix with one example a row, got shape {tuple(x.shape)}; "
+            "images need images.flatten(1)"
         )
     if dim is not None and x.shape[1] != dim:
         raise ValueError(
-            f"this model was fitted to rows of {dim} numbers, got rows of {x.shape[1]}; use the same features"
+            f"this model was fitted to rows of {dim} numbers, got rows of "
+            f"{x.shape[1]}; use the same features"
         )
     if not torch.isfinite(x).all():
-        raise ValueError("the data holds NaN or infinite numbers; remove or replace them before fitting")
+        raise ValueError(
+            "the data holds NaN or infinite numbers; remove or replace them before "
+            "fitting"
+        )
     return x.double()
 
 
@@ -54,30 +67,41 @@ def check_weights(weights: Float[Tensor, "n"] | None, n: int) -> Float[Tensor, "
     """Return weights that add up to one, the same for every row where none are given.
 
     Raises:
-        ValueError: a weight is negative, there are too few or too many, or they are all zero.
+        ValueError: If a weight is negative, there are too few or too many, or they are
+            all zero.
     """
     if weights is None:
         return torch.full((n,), 1 / n, dtype=torch.float64)
     if len(weights) != n:
-        raise ValueError(f"weights must have one number for each of the {n} rows, got {len(weights)}")
+        raise ValueError(
+            f"weights must have one number for each of the {n} rows, got {len(weights)}"
+        )
     weights = weights.double()
     if not torch.isfinite(weights).all() or (weights < 0).any() or weights.sum() <= 0:
-        raise ValueError("weights must be finite, none negative and not all zero; they say how much each row counts")
+        raise ValueError(
+            "weights must be finite, none negative and not all zero; they say how much "
+            "each row counts"
+        )
     return weights / weights.sum()
 
 
 def check_labels(labels: Int[Tensor, "n"], n: int) -> tuple[Int[Tensor, "n"], int]:
-    """Check that every class from 0 up has an example; return the labels as torch indexes, and the number of classes.
+    """Check that every class from 0 up has an example; return the labels as torch
+    indexes, and the number of classes.
 
     Raises:
-        ValueError: the number of labels is wrong, or a class between the smallest and the largest is missing.
+        ValueError: If the number of labels is wrong, or a class between the smallest
+            and the largest is missing.
     """
     if len(labels) != n:
-        raise ValueError(f"labels must have one number for each of the {n} rows, got {len(labels)}")
+        raise ValueError(
+            f"labels must have one number for each of the {n} rows, got {len(labels)}"
+        )
     present = labels.unique().tolist()
     if present != list(range(len(present))) or len(present) < 2:
         raise ValueError(
-            f"labels must use every whole number from 0 up, at least 0 and 1, got {present}; "
+            "labels must use every whole number from 0 up, at least 0 and 1, got "
+            f"{present}; "
             "renumber the classes, or draw the training set so that it holds them all"
         )
     return labels.long(), len(present)

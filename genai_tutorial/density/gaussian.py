@@ -1,7 +1,8 @@
 """The Gaussian: the density of a cloud of points that has a centre, a size and a tilt.
 
-`Gaussian` has a full covariance matrix, `DiagonalGaussian` treats every number of a row as independent of the others.
-Both are fitted by maximum likelihood, which for a Gaussian has a closed form: the mean and the covariance of the data.
+`Gaussian` has a full covariance matrix, `DiagonalGaussian` treats every number of a row
+as independent of the others. Both are fitted by maximum likelihood, which for a
+Gaussian has a closed form: the mean and the covariance of the data.
 """
 
 import math
@@ -31,37 +32,47 @@ class Gaussian:
 
     @cached_property
     def factor(self) -> Float[Tensor, "dim dim"]:
-        """The lower triangular L with L Lᵀ = covariance, by Cholesky: L turns round noise into this cloud.
+        """The lower triangular L with L Lᵀ = covariance, by Cholesky: L turns round
+        noise into this cloud.
 
         Raises:
-            ValueError: The covariance is flat in some direction, so the density there would be infinite.
+            ValueError: If the covariance is flat in some direction, so the density
+                there would be infinite.
         """
         factor, failed = torch.linalg.cholesky_ex(self.covariance)
         if failed:
             raise ValueError(
-                "the covariance matrix is not positive definite: in some direction the data does not vary at all; "
+                "the covariance matrix is not positive definite: in some direction the "
+                "data does not vary at all; "
                 "fit with a larger ridge, or with more examples than dimensions"
             )
         return factor
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
-        """The exact logarithm of the density at each row, in nats.
+        """Return the exact logarithm of the density at each row, in nats.
 
         Source: Bishop, Pattern Recognition and Machine Learning (2006), equation 2.43.
         """
         x = check_data(x, dim=len(self.mean))
-        # z = L⁻¹ (x - mean): the same points, after the cloud was made round and of size one.
+        # z = L⁻¹ (x - mean): the same points, after the cloud was made round and of
+        # size one.
         z = torch.linalg.solve_triangular(self.factor, (x - self.mean).T, upper=False)
         log_volume = self.factor.diagonal().log().sum()
         return -0.5 * (len(self.mean) * LOG_TWO_PI + z.square().sum(dim=0)) - log_volume
 
-    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count dim"]:
-        """Draw new rows: round noise, stretched and tilted by `factor`, moved to the mean."""
-        noise = torch.randn(count, len(self.mean), generator=generator, dtype=torch.float64)
+    def sample(
+        self, count: int, generator: torch.Generator
+    ) -> Float[Tensor, "count dim"]:
+        """Draw new rows: round noise, stretched and tilted by `factor`, moved to the
+        mean.
+        """
+        noise = torch.randn(
+            count, len(self.mean), generator=generator, dtype=torch.float64
+        )
         return self.mean + noise @ self.factor.T
 
     def parameter_count(self) -> int:
-        """The mean and the upper half of the symmetric covariance."""
+        """Return the mean and the upper half of the symmetric covariance."""
         dim = len(self.mean)
         return dim + dim * (dim + 1) // 2
 
@@ -79,41 +90,54 @@ class DiagonalGaussian:
     variance: Float[Tensor, "dim"]
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
-        """The exact logarithm of the density at each row, in nats: a sum over coordinates."""
+        """Return the exact logarithm of the density at each row, in nats: a sum over
+        coordinates.
+        """
         x = check_data(x, dim=len(self.mean))
         distance = (x - self.mean).square() @ (1 / self.variance)
-        return -0.5 * (len(self.mean) * LOG_TWO_PI + self.variance.log().sum() + distance)
+        return -0.5 * (
+            len(self.mean) * LOG_TWO_PI + self.variance.log().sum() + distance
+        )
 
-    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count dim"]:
+    def sample(
+        self, count: int, generator: torch.Generator
+    ) -> Float[Tensor, "count dim"]:
         """Draw new rows, each coordinate by itself."""
-        noise = torch.randn(count, len(self.mean), generator=generator, dtype=torch.float64)
+        noise = torch.randn(
+            count, len(self.mean), generator=generator, dtype=torch.float64
+        )
         return self.mean + noise * self.variance.sqrt()
 
     def parameter_count(self) -> int:
-        """A mean and a variance for each coordinate."""
+        """Return a mean and a variance for each coordinate."""
         return 2 * len(self.mean)
 
 
 def fit_gaussian(
-    x: Float[Tensor, "n dim"], weights: Float[Tensor, "n"] | None = None, *, ridge: float = 0.0
+    x: Float[Tensor, "n dim"],
+    weights: Float[Tensor, "n"] | None = None,
+    *,
+    ridge: float = 0.0,
 ) -> Gaussian:
     """Fit a Gaussian by maximum likelihood: the mean and the covariance of the data.
 
     Args:
         x: One example a row.
         weights: How much each row counts; None for all the same.
-        ridge: Added to every variance, as if each coordinate had that much noise of its own. Zero is plain maximum
-            likelihood; anything above is a stated departure from it, which a covariance of few examples needs.
+        ridge: Added to every variance, as if each coordinate had that much noise of its
+            own. Zero is plain maximum likelihood; anything above is a stated departure
+            from it, which a covariance of few examples needs.
 
     Raises:
-        ValueError: The data, the weights or the ridge make no sense; the message says which.
+        ValueError: If the data, the weights or the ridge make no sense; the message
+            says which.
 
-    Source: Bishop (2006), equations 2.121 and 2.122: the mean of the squares, divided by n and not by n - 1.
+    Source: Bishop (2006), equations 2.121 and 2.122: the mean of the squares, divided
+    by n and not by n - 1.
 
-    Example:
-        >>> gaussian = fit_gaussian(torch.tensor([[1.0], [2.0], [3.0]]))
-        >>> gaussian.mean.item(), round(gaussian.covariance.item(), 4)
-        (2.0, 0.6667)
+    >>> gaussian = fit_gaussian(torch.tensor([[1.0], [2.0], [3.0]]))
+    >>> gaussian.mean.item(), round(gaussian.covariance.item(), 4)
+    (2.0, 0.6667)
     """
     mean, centred, weights = _moments(x, weights, ridge)
     covariance = (centred * weights[:, None]).T @ centred
@@ -122,25 +146,36 @@ def fit_gaussian(
 
 
 def fit_diagonal_gaussian(
-    x: Float[Tensor, "n dim"], weights: Float[Tensor, "n"] | None = None, *, ridge: float = 0.0
+    x: Float[Tensor, "n dim"],
+    weights: Float[Tensor, "n"] | None = None,
+    *,
+    ridge: float = 0.0,
 ) -> DiagonalGaussian:
-    """Fit a Gaussian with independent coordinates by maximum likelihood; the arguments are those of `fit_gaussian`.
+    """Fit a Gaussian with independent coordinates by maximum likelihood; the arguments
+    are those of `fit_gaussian`.
 
     Raises:
-        ValueError: The data, the weights or the ridge make no sense, or a coordinate never varies and ridge is zero.
+        ValueError: If the data, the weights or the ridge make no sense, or a coordinate
+            never varies and ridge is zero.
     """
     mean, centred, weights = _moments(x, weights, ridge)
     variance = weights @ centred.square() + ridge
     if (variance <= 0).any():
         raise ValueError(
-            f"{int((variance <= 0).sum())} of {len(variance)} coordinates never vary; give a ridge above zero"
+            f"{int((variance <= 0).sum())} of {len(variance)} coordinates never vary; "
+            "give a ridge above zero"
         )
     return DiagonalGaussian(mean, variance)
 
 
-def _moments(x: Tensor, weights: Tensor | None, ridge: float) -> tuple[Tensor, Tensor, Tensor]:
+def _moments(
+    x: Tensor, weights: Tensor | None, ridge: float
+) -> tuple[Tensor, Tensor, Tensor]:
     if not (math.isfinite(ridge) and ridge >= 0):
-        raise ValueError(f"ridge must be zero or a positive number, got {ridge}; it is added to every variance")
+        raise ValueError(
+            f"ridge must be zero or a positive number, got {ridge}; it is added to "
+            "every variance"
+        )
     x = check_data(x)
     weights = check_weights(weights, n=len(x))
     mean = weights @ x

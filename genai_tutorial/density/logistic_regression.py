@@ -1,4 +1,6 @@
-"""Logistic regression: the discriminative classifier. It learns p(class | x) and nothing about x itself."""
+"""Logistic regression: the discriminative classifier. It learns p(class | x) and
+nothing about x itself.
+"""
 
 import math
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ class LogisticRegression:
     bias: Float[Tensor, "classes"]
 
     def scores(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n classes"]:
-        """The scores, also called logits."""
+        """Return the scores, also called logits."""
         return check_data(x, dim=len(self.weights)) @ self.weights + self.bias
 
     def probabilities(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n classes"]:
@@ -35,53 +37,71 @@ class LogisticRegression:
         return self.scores(x).softmax(dim=1)
 
     def predict(self, x: Float[Tensor, "n dim"]) -> Int[Tensor, "n"]:
-        """The most probable class of each row."""
+        """Return the most probable class of each row."""
         return self.scores(x).argmax(dim=1)
 
     def parameter_count(self) -> int:
-        """Weights and biases; adding the same to every class changes nothing, so one class is not counted."""
+        """Weights and biases; adding the same to every class changes nothing, so one
+        class is not counted.
+        """
         dim, classes = self.weights.shape
         return (dim + 1) * (classes - 1)
 
 
 def fit_logistic_regression(
-    x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"], *, penalty: float = 1.0, tolerance: float = 1e-6
+    x: Float[Tensor, "n dim"],
+    labels: Int[Tensor, "n"],
+    *,
+    penalty: float = 1.0,
+    tolerance: float = 1e-6,
 ) -> LogisticRegression:
     """Find the weights that make the given labels most probable, by L-BFGS.
 
     Args:
         x: One example a row.
         labels: The class of each row, counted from 0.
-        penalty: Half of this, times the sum of the squared weights, is added to the negative log-likelihood. It is
-            1 / C in scikit-learn. Without it the weights grow for ever as soon as the classes can be separated.
-        tolerance: Stop when no entry of the gradient, for an example, is larger than this.
+        penalty: Half of this, times the sum of the squared weights, is added to the
+            negative log-likelihood. It is 1 / C in scikit-learn. Without it the weights
+            grow for ever as soon as the classes can be separated.
+        tolerance: Stop when no entry of the gradient, for an example, is larger than
+            this.
 
     Raises:
-        ValueError: The labels do not fit the rows, a class has no example, or penalty is not above zero.
-        RuntimeError: The search did not arrive within 2,000 steps.
+        ValueError: If the labels do not fit the rows, a class has no example, or
+            penalty is not above zero.
+        RuntimeError: If the search did not arrive within 2,000 steps.
 
     Source: Bishop (2006), equation 4.108, with the penalty of section 3.1.4.
 
-    Example:
-        >>> x = torch.tensor([[0.0], [1.0], [5.0], [6.0]])
-        >>> model = fit_logistic_regression(x, torch.tensor([0, 0, 1, 1]))
-        >>> model.predict(torch.tensor([[0.5], [5.5]])).tolist()
-        [0, 1]
+    >>> x = torch.tensor([[0.0], [1.0], [5.0], [6.0]])
+    >>> model = fit_logistic_regression(x, torch.tensor([0, 0, 1, 1]))
+    >>> model.predict(torch.tensor([[0.5], [5.5]])).tolist()
+    [0, 1]
     """
     if not (math.isfinite(penalty) and penalty > 0):
-        raise ValueError(f"penalty must be above zero, got {penalty}; 1 is the usual choice, 0.001 is nearly none")
+        raise ValueError(
+            f"penalty must be above zero, got {penalty}; 1 is the usual choice, 0.001 "
+            "is nearly none"
+        )
     x = check_data(x)
     n, dim = x.shape
     labels, classes = check_labels(labels, n)
     weights = torch.zeros(dim, classes, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS(
-        [weights, bias], max_iter=2000, tolerance_grad=tolerance, tolerance_change=0.0, line_search_fn="strong_wolfe"
+        [weights, bias],
+        max_iter=2000,
+        tolerance_grad=tolerance,
+        tolerance_change=0.0,
+        line_search_fn="strong_wolfe",
     )
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        value = cross_entropy(x @ weights + bias, labels) + 0.5 * penalty / n * weights.square().sum()
+        value = (
+            cross_entropy(x @ weights + bias, labels)
+            + 0.5 * penalty / n * weights.square().sum()
+        )
         value.backward()
         return value
 
@@ -91,7 +111,8 @@ def fit_logistic_regression(
     steepest = max(weights.grad.abs().max().item(), bias.grad.abs().max().item())
     if steepest > 10 * tolerance:
         raise RuntimeError(
-            f"the search for the weights stopped with a gradient of {steepest:.1e}, above tolerance {tolerance:.1e}; "
+            f"the search for the weights stopped with a gradient of {steepest:.1e}, "
+            f"above tolerance {tolerance:.1e}; "
             "bring the columns of x to a similar scale, or use a larger penalty"
         )
     return LogisticRegression(weights.detach(), bias.detach())

@@ -1,8 +1,10 @@
-"""Mixtures: a density that is several densities added up, fitted by expectation-maximisation (EM).
+"""Mixtures: a density that is several densities added up, fitted by
+expectation-maximisation (EM).
 
-A mixture draws in two steps: first which component, then a point from that component. We see the points and not the
-components, so EM guesses them: how far is each component responsible for each point (E step), then fit each component
-to the points, weighted by responsibility (M step), and again.
+A mixture draws in two steps: first which component, then a point from that component.
+We see the points and not the components, so EM guesses them: how far is each component
+responsible for each point (E step), then fit each component to the points, weighted by
+responsibility (M step), and again.
 """
 
 from dataclasses import dataclass
@@ -28,11 +30,14 @@ class Mixture:
 
     def log_joint(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n components"]:
         """log p(x, component) for each row and each component, in nats."""
-        per_component = torch.stack([component.log_prob(x) for component in self.components], dim=1)
+        per_component = torch.stack(
+            [component.log_prob(x) for component in self.components], dim=1
+        )
         return per_component + self.weights.log()
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
-        """The exact logarithm of the density at each row, in nats: the components added up.
+        """Return the exact logarithm of the density at each row, in nats: the
+        components added up.
 
         logsumexp adds probabilities that are too small for a floating-point number.
 
@@ -40,23 +45,39 @@ class Mixture:
         """
         return self.log_joint(x).logsumexp(dim=1)
 
-    def responsibilities(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n components"]:
+    def responsibilities(
+        self, x: Float[Tensor, "n dim"]
+    ) -> Float[Tensor, "n components"]:
         """p(component | x) by Bayes' rule: the E step.
 
         Source: Bishop (2006), equation 9.23.
         """
         return self.log_joint(x).softmax(dim=1)
 
-    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count dim"]:
+    def sample(
+        self, count: int, generator: torch.Generator
+    ) -> Float[Tensor, "count dim"]:
         """Draw new rows: first which component, then a row from it."""
-        chosen = torch.multinomial(self.weights, count, replacement=True, generator=generator)
+        chosen = torch.multinomial(
+            self.weights, count, replacement=True, generator=generator
+        )
         counts = torch.bincount(chosen, minlength=len(self.components)).tolist()
-        drawn = [part.sample(size, generator) for part, size in zip(self.components, counts, strict=True) if size]
+        drawn = [
+            part.sample(size, generator)
+            for part, size in zip(self.components, counts, strict=True)
+            if size
+        ]
         return torch.cat(drawn)[torch.randperm(count, generator=generator)]
 
     def parameter_count(self) -> int:
-        """The parameters of the components, and their shares, of which the last follows from the others."""
-        return len(self.weights) - 1 + sum(component.parameter_count() for component in self.components)
+        """Return the parameters of the components, and their shares, of which the last
+        follows from the others.
+        """
+        return (
+            len(self.weights)
+            - 1
+            + sum(component.parameter_count() for component in self.components)
+        )
 
 
 @dataclass(frozen=True)
@@ -65,8 +86,8 @@ class MixtureFit:
 
     Attributes:
         mixture: The mixture after the last step.
-        log_likelihoods: Mean log-likelihood of the training data in nats, at the start and after each step. Without a
-            ridge, no step lowers it.
+        log_likelihoods: Mean log-likelihood of the training data in nats, at the start
+            and after each step. Without a ridge, no step lowers it.
     """
 
     mixture: Mixture
@@ -74,19 +95,23 @@ class MixtureFit:
 
 
 def maximization_step(
-    x: Float[Tensor, "n dim"], responsibilities: Float[Tensor, "n components"], fit_component: FitDensity
+    x: Float[Tensor, "n dim"],
+    responsibilities: Float[Tensor, "n components"],
+    fit_component: FitDensity,
 ) -> Mixture:
-    """Fit each component to all points, weighted by its responsibility for them: the M step.
+    """Fit each component to all points, weighted by its responsibility for them: the M
+    step.
 
     Raises:
-        ValueError: A component is responsible for no point.
+        ValueError: If a component is responsible for no point.
 
     Source: Bishop (2006), equations 9.24 to 9.26.
     """
     totals = responsibilities.sum(dim=0)
     if (totals < 1e-6).any():
         raise ValueError(
-            f"{int((totals < 1e-6).sum())} of {len(totals)} components have lost all their points; "
+            f"{int((totals < 1e-6).sum())} of {len(totals)} components have lost all "
+            "their points; "
             "use fewer components, another seed, or a larger ridge"
         )
     components = tuple(fit_component(x, column) for column in responsibilities.T)
@@ -106,29 +131,37 @@ def fit_mixture(
     Args:
         x: One example a row.
         start: The first responsibilities, for example from `start_responsibilities`.
-        fit_component: How to fit one component, for example `fit_gaussian`. Its ridge keeps a component from shrinking
-            onto a single point, where the likelihood is infinite.
+        fit_component: How to fit one component, for example `fit_gaussian`. Its ridge
+            keeps a component from shrinking onto a single point, where the likelihood
+            is infinite.
         steps: EM steps at most.
-        tolerance: Stop early once a step changes the log-likelihood by less than this, in nats an example. Zero never
-            stops early.
+        tolerance: Stop early once a step changes the log-likelihood by less than this,
+            in nats an example. Zero never stops early.
 
     Raises:
-        ValueError: `start` is not one row of shares for each example, `steps` is below one, or a component loses its
-            points.
+        ValueError: If `start` is not one row of shares for each example, `steps` is
+            below one, or a component loses its points.
 
-    Source: Dempster, Laird and Rubin (1977), Maximum likelihood from incomplete data via the EM algorithm.
+    Source: Dempster, Laird and Rubin (1977), Maximum likelihood from incomplete data
+    via the EM algorithm.
 
-    Example:
-        >>> from genai_tutorial.density.gaussian import fit_gaussian
-        >>> x = torch.tensor([[-1.1], [-1.0], [-0.9], [0.9], [1.0], [1.1]])
-        >>> fit = fit_mixture(x, start_responsibilities(x, components=2, seed=0), fit_gaussian)
-        >>> sorted(round(component.mean.item(), 3) for component in fit.mixture.components)
-        [-1.0, 1.0]
+    >>> from genai_tutorial.density.gaussian import fit_gaussian
+    >>> x = torch.tensor([[-1.1], [-1.0], [-0.9], [0.9], [1.0], [1.1]])
+    >>> fit = fit_mixture(
+    ...     x, start_responsibilities(x, components=2, seed=0), fit_gaussian
+    ... )
+    >>> sorted(round(component.mean.item(), 3) for component in fit.mixture.components)
+    [-1.0, 1.0]
     """
     x = check_data(x)
-    if len(start) != len(x) or (start < 0).any() or not torch.allclose(start.double().sum(dim=1), _ones(len(x))):
+    if (
+        len(start) != len(x)
+        or (start < 0).any()
+        or not torch.allclose(start.double().sum(dim=1), _ones(len(x)))
+    ):
         raise ValueError(
-            f"start must have {len(x)} rows of shares that add up to one, got shape {tuple(start.shape)}; "
+            f"start must have {len(x)} rows of shares that add up to one, got shape "
+            f"{tuple(start.shape)}; "
             "start_responsibilities makes such rows"
         )
     if steps < 1:
@@ -148,30 +181,41 @@ def fit_mixture(
 def start_responsibilities(
     x: Float[Tensor, "n dim"], components: int, seed: int, *, rounds: int = 10
 ) -> Float[Tensor, "n components"]:
-    """Give every point to the nearest of a few centres, which k-means has moved into the middle of their points.
+    """Give every point to the nearest of a few centres, which k-means has moved into
+    the middle of their points.
 
     Args:
         x: One example a row.
         components: How many centres.
-        seed: Chooses the first centres: each at a point, with a probability that grows with its squared distance from
-            the centres already chosen.
+        seed: Chooses the first centres: each at a point, with a probability that grows
+            with its squared distance from the centres already chosen.
         rounds: Of k-means.
 
     Raises:
-        ValueError: `components` is below one, or above the number of different points.
+        ValueError: If `components` is below one, or above the number of different
+            points.
 
-    Source: Arthur and Vassilvitskii (2007), k-means++: the advantages of careful seeding.
+    Source: Arthur and Vassilvitskii (2007), k-means++: the advantages of careful
+    seeding.
     """
     x = check_data(x)
     if not 1 <= components <= len(x):
-        raise ValueError(f"components must be from 1 to {len(x)}, the number of examples, got {components}")
+        raise ValueError(
+            f"components must be from 1 to {len(x)}, the number of examples, got "
+            f"{components}"
+        )
     generator = torch.Generator().manual_seed(seed)
     centres = x[torch.randint(len(x), (1,), generator=generator)]
     for _ in range(components - 1):
         distances = torch.cdist(x, centres).amin(dim=1).square()
         if distances.sum() == 0:
-            raise ValueError(f"the data has only {len(centres)} different points, too few for {components} components")
-        centres = torch.cat([centres, x[torch.multinomial(distances, 1, generator=generator)]])
+            raise ValueError(
+                f"the data has only {len(centres)} different points, too few for "
+                f"{components} components"
+            )
+        centres = torch.cat(
+            [centres, x[torch.multinomial(distances, 1, generator=generator)]]
+        )
     nearest = _nearest(x, centres)
     for _ in range(rounds):
         counts = torch.bincount(nearest, minlength=components).clamp(min=1)
@@ -180,7 +224,9 @@ def start_responsibilities(
     return torch.nn.functional.one_hot(nearest, components).double()
 
 
-def _nearest(x: Float[Tensor, "n dim"], centres: Float[Tensor, "components dim"]) -> Int[Tensor, "n"]:
+def _nearest(
+    x: Float[Tensor, "n dim"], centres: Float[Tensor, "components dim"]
+) -> Int[Tensor, "n"]:
     return torch.cdist(x, centres).argmin(dim=1)
 
 

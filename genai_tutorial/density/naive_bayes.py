@@ -1,7 +1,9 @@
-"""Naive Bayes: a generative classifier that treats every number of a row as independent, once the class is known.
+"""Naive Bayes: a generative classifier that treats every number of a row as
+independent, once the class is known.
 
-For images that is plainly false, as neighbouring pixels agree. It has few parameters in return, each estimated from a
-single column of the data, so a handful of examples is enough.
+For images that is plainly false, as neighbouring pixels agree. It has few parameters in
+return, each estimated from a single column of the data, so a handful of examples is
+enough.
 """
 
 from dataclasses import dataclass
@@ -26,11 +28,15 @@ class IndependentBernoulli:
     probability: Float[Tensor, "dim"]
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
-        """The exact logarithm of the probability of each row, in nats; x holds 0 and 1."""
+        """Return the exact logarithm of the probability of each row, in nats; x holds 0
+        and 1.
+        """
         x = _check_binary(x, dim=len(self.probability))
         return x @ self.probability.log() + (1 - x) @ (-self.probability).log1p()
 
-    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count dim"]:
+    def sample(
+        self, count: int, generator: torch.Generator
+    ) -> Float[Tensor, "count dim"]:
         """Toss every coin `count` times."""
         return torch.bernoulli(self.probability.expand(count, -1), generator=generator)
 
@@ -40,27 +46,32 @@ class IndependentBernoulli:
 
 
 def fit_bernoulli(
-    x: Float[Tensor, "n dim"], weights: Float[Tensor, "n"] | None = None, *, smoothing: float = 1.0
+    x: Float[Tensor, "n dim"],
+    weights: Float[Tensor, "n"] | None = None,
+    *,
+    smoothing: float = 1.0,
 ) -> IndependentBernoulli:
     """Count how often each coordinate is 1.
 
     Args:
         x: One example a row, of 0 and 1.
         weights: How much each row counts; None for one each.
-        smoothing: Ones and zeros that we pretend to have seen besides. With none, a pixel that was never ink gets
-            probability zero, and one stray drop of ink makes a digit impossible.
+        smoothing: Ones and zeros that we pretend to have seen besides. With none, a
+            pixel that was never ink gets probability zero, and one stray drop of ink
+            makes a digit impossible.
 
     Raises:
-        ValueError: x holds anything but 0 and 1, or smoothing is not above zero.
+        ValueError: If x holds anything but 0 and 1, or smoothing is not above zero.
 
     Source: Murphy, Machine Learning: A Probabilistic Perspective (2012), section 3.5.1.
 
-    Example:
-        >>> fit_bernoulli(torch.tensor([[1.0, 0.0], [1.0, 1.0]])).probability.tolist()
-        [0.75, 0.5]
+    >>> fit_bernoulli(torch.tensor([[1.0, 0.0], [1.0, 1.0]])).probability.tolist()
+    [0.75, 0.5]
     """
     if not smoothing > 0:
-        raise ValueError(f"smoothing must be above zero, got {smoothing}; 1 is Laplace's rule")
+        raise ValueError(
+            f"smoothing must be above zero, got {smoothing}; 1 is Laplace's rule"
+        )
     x = _check_binary(x)
     total = len(x) if weights is None else weights.double().sum()
     ones = check_weights(weights, n=len(x)) @ x * total
@@ -73,9 +84,13 @@ def fit_bernoulli_naive_bayes(
     """Fit independent coins to each class; the arguments are those of `fit_bernoulli`.
 
     Raises:
-        ValueError: The data or the labels make no sense; the message says why.
+        ValueError: If the data or the labels make no sense; the message says why.
     """
-    return fit_bayes_classifier(x, labels, lambda rows, weights: fit_bernoulli(rows, weights, smoothing=smoothing))
+    return fit_bayes_classifier(
+        x,
+        labels,
+        lambda rows, weights: fit_bernoulli(rows, weights, smoothing=smoothing),
+    )
 
 
 def fit_gaussian_naive_bayes(
@@ -86,26 +101,36 @@ def fit_gaussian_naive_bayes(
     Args:
         x: One example a row.
         labels: The class of each row, counted from 0.
-        smoothing: This share of the largest variance in the data is added to every variance.
+        smoothing: This share of the largest variance in the data is added to every
+            variance.
 
     Raises:
-        ValueError: The data or the labels make no sense; the message says why.
+        ValueError: If the data or the labels make no sense; the message says why.
     """
     ridge = smoothing * check_data(x).var(dim=0, correction=0).max().item()
-    return fit_bayes_classifier(x, labels, lambda rows, weights: fit_diagonal_gaussian(rows, weights, ridge=ridge))
+    return fit_bayes_classifier(
+        x,
+        labels,
+        lambda rows, weights: fit_diagonal_gaussian(rows, weights, ridge=ridge),
+    )
 
 
-def fit_shared_gaussian_naive_bayes(x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"]) -> BayesClassifier:
-    """Fit a Gaussian with independent coordinates to each class, all classes with the same variances.
+def fit_shared_gaussian_naive_bayes(
+    x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"]
+) -> BayesClassifier:
+    """Fit a Gaussian with independent coordinates to each class, all classes with the
+    same variances.
 
-    This is the naive Bayes that Ng and Jordan set against logistic regression: both draw flat borders between classes.
+    This is the naive Bayes that Ng and Jordan set against logistic regression: both
+    draw flat borders between classes.
 
     Args:
         x: One example a row.
         labels: The class of each row, counted from 0; some class needs two examples.
 
     Raises:
-        ValueError: The data or the labels make no sense, or a coordinate never varies within a class.
+        ValueError: If the data or the labels make no sense, or a coordinate never
+            varies within a class.
 
     Source: Ng and Jordan (2001), section 2, the case of continuous inputs.
     """
@@ -114,13 +139,20 @@ def fit_shared_gaussian_naive_bayes(x: Float[Tensor, "n dim"], labels: Int[Tenso
     means = torch.stack([x[labels == label].mean(dim=0) for label in range(classes)])
     variance = fit_diagonal_gaussian(x - means[labels]).variance
     prior = torch.bincount(labels, minlength=classes).double() / len(labels)
-    return BayesClassifier(prior, tuple(DiagonalGaussian(mean, variance) for mean in means), shared=x.shape[1])
+    return BayesClassifier(
+        prior,
+        tuple(DiagonalGaussian(mean, variance) for mean in means),
+        shared=x.shape[1],
+    )
 
 
-def _check_binary(x: Float[Tensor, "n dim"], dim: int | None = None) -> Float[Tensor, "n dim"]:
+def _check_binary(
+    x: Float[Tensor, "n dim"], dim: int | None = None
+) -> Float[Tensor, "n dim"]:
     x = check_data(x, dim)
     if not ((x == 0) | (x == 1)).all():
         raise ValueError(
-            "expected only 0 and 1, got other numbers; turn grey pixels into ink or paper: (x > 0.5).float()"
+            "expected only 0 and 1, got other numbers; turn grey pixels into ink or "
+            "paper: (x > 0.5).float()"
         )
     return x

@@ -1,6 +1,8 @@
-"""Count models of text: the next token's probability from how often it followed the last few tokens before.
+"""Count models of text: the next token's probability from how often it followed the
+last few tokens before.
 
-They were the best language models for fifty years, and they are what a neural one has to beat.
+They were the best language models for fifty years, and they are what a neural one has
+to beat.
 """
 
 from dataclasses import dataclass
@@ -11,9 +13,11 @@ from jaxtyping import Float, Int
 
 @dataclass(frozen=True)
 class CountTable:
-    """How often each n-gram was counted, and what is needed to turn counts into probabilities.
+    """How often each n-gram was counted, and what is needed to turn counts into
+    probabilities.
 
-    An n-gram is stored as one whole number, its tokens being the digits in base `vocab_size`.
+    An n-gram is stored as one whole number, its tokens being the digits in base
+    `vocab_size`.
     """
 
     ngrams: Int[np.ndarray, "ngrams"]
@@ -25,8 +29,12 @@ class CountTable:
     vocab_size: int
 
     @classmethod
-    def from_occurrences(cls, occurrences: Int[np.ndarray, "n"], vocab_size: int) -> "CountTable":
-        """Counts n-grams; `kinds` is how many different tokens followed a history, `totals` how many in all."""
+    def from_occurrences(
+        cls, occurrences: Int[np.ndarray, "n"], vocab_size: int
+    ) -> "CountTable":
+        """Count n-grams; `kinds` is how many different tokens followed a history,
+        `totals` how many in all.
+        """
         ngrams, counts = np.unique(occurrences, return_counts=True)
         histories, first = np.unique(ngrams // vocab_size, return_index=True)
         totals = np.add.reduceat(counts, first)
@@ -35,32 +43,40 @@ class CountTable:
         discount = once / (once + 2 * twice) if once else 0.5
         return cls(ngrams, counts, histories, totals, kinds, discount, vocab_size)
 
-    def mix(self, ngrams: Int[np.ndarray, "n"], shorter: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-        """Returns the probability of each n-gram's last token, given the same from a history one token shorter.
+    def mix(
+        self, ngrams: Int[np.ndarray, "n"], shorter: Float[np.ndarray, "n"]
+    ) -> Float[np.ndarray, "n"]:
+        """Return the probability of each n-gram's last token, given the same from a
+        history one token shorter.
 
-        Every count gives up the discount; what is saved is dealt out in proportion to the shorter history's opinion.
+        Every count gives up the discount; what is saved is dealt out in proportion to
+        the shorter history's opinion.
         """
         count = _look_up(ngrams, self.ngrams, self.counts)
         total = _look_up(ngrams // self.vocab_size, self.histories, self.totals)
         kinds = _look_up(ngrams // self.vocab_size, self.histories, self.kinds)
         direct = np.maximum(count - self.discount, 0.0)
         mixed = (direct + self.discount * kinds * shorter) / np.maximum(total, 1)
-        return np.where(total > 0, mixed, shorter)  # an unseen history has no opinion of its own
+        return np.where(
+            total > 0, mixed, shorter
+        )  # an unseen history has no opinion of its own
 
 
 @dataclass(frozen=True)
 class NGramModel:
     """An n-gram model with interpolated Kneser-Ney smoothing.
 
-    The shorter histories count in how many different surroundings a token was seen, not how often: "Francisco" is
-    frequent but follows only "San", so it is a poor guess after an unknown word.
+    The shorter histories count in how many different surroundings a token was seen, not
+    how often: "Francisco" is frequent but follows only "San", so it is a poor guess
+    after an unknown word.
 
     Attributes:
         tables: The counts, from single tokens to n-grams of `order` tokens.
         vocab_size: The number of different tokens.
 
-    Source: Chen and Goodman, An Empirical Study of Smoothing Techniques for Language Modeling, section 2.7,
-        https://dash.harvard.edu/handle/1/25104739; Kneser and Ney, https://doi.org/10.1109/ICASSP.1995.479394
+    Source: Chen and Goodman, An Empirical Study of Smoothing Techniques for Language
+        Modeling, section 2.7, https://dash.harvard.edu/handle/1/25104739; Kneser and
+        Ney, https://doi.org/10.1109/ICASSP.1995.479394
 
     >>> model = NGramModel.fit(np.array([0, 1, 0, 1, 0, 2]), order=2, vocab_size=3)
     >>> model.next_probabilities([0]).round(3)  # after a 0: 1 twice, 2 once, 0 never
@@ -71,27 +87,42 @@ class NGramModel:
     vocab_size: int
 
     @classmethod
-    def fit(cls, ids: Int[np.ndarray, "n"], order: int, vocab_size: int) -> "NGramModel":
-        """Counts the n-grams of a text.
+    def fit(
+        cls, ids: Int[np.ndarray, "n"], order: int, vocab_size: int
+    ) -> "NGramModel":
+        """Count the n-grams of a text.
 
         Args:
             ids: The text as tokens.
-            order: The length of the n-grams: 2 for a bigram model, which looks one token back.
+            order: The length of the n-grams: 2 for a bigram model, which looks one
+                token back.
             vocab_size: The number of different tokens.
 
         Raises:
-            ValueError: If the text is shorter than `order`, has other tokens, or the n-grams are too many to number.
+            ValueError: If the text is shorter than `order`, has other tokens, or the
+                n-grams are too many to number.
         """
         if order < 1 or vocab_size**order >= 2**62:
-            raise ValueError(f"order must be from 1 to {int(62 / np.log2(max(vocab_size, 2)))}, got {order}.")
+            raise ValueError(
+                f"order must be from 1 to {int(62 / np.log2(max(vocab_size, 2)))}, got "
+                f"{order}."
+            )
         if len(ids) < order:
-            raise ValueError(f"The text must have at least {order} tokens for n-grams of {order}, got {len(ids)}.")
+            raise ValueError(
+                f"The text must have at least {order} tokens for n-grams of {order}, "
+                f"got {len(ids)}."
+            )
         _check_tokens(ids, vocab_size)
         occurrences = _number_ngrams(np.asarray(ids), order, vocab_size)
         tables = [CountTable.from_occurrences(occurrences, vocab_size)]
         for length in range(order - 1, 0, -1):
-            # Each different longer n-gram counts once for its ending: that is Kneser and Ney's idea.
-            tables.append(CountTable.from_occurrences(tables[-1].ngrams % vocab_size**length, vocab_size))
+            # Each different longer n-gram counts once for its ending: that is Kneser
+            # and Ney's idea.
+            tables.append(
+                CountTable.from_occurrences(
+                    tables[-1].ngrams % vocab_size**length, vocab_size
+                )
+            )
         return cls(tuple(reversed(tables)), vocab_size)
 
     @property
@@ -100,7 +131,8 @@ class NGramModel:
         return len(self.tables)
 
     def log_probabilities(self, ids: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-        """Returns log p(token | the tokens before it) for each token of a text, in nats.
+        """Return log p(token | the tokens before it) for each token of a text, in
+        nats.
 
         The first tokens have fewer before them, and are predicted from those.
 
@@ -115,7 +147,7 @@ class NGramModel:
         return np.log(probability)
 
     def next_probabilities(self, history: list[int]) -> Float[np.ndarray, "vocab"]:
-        """Returns the probability of each token to come next.
+        """Return the probability of each token to come next.
 
         Args:
             history: The tokens so far; only the last `order - 1` matter.
@@ -129,11 +161,15 @@ class NGramModel:
             number = 0
             for token in history[len(history) - length + 1 :]:
                 number = number * self.vocab_size + token
-            probability = table.mix(number * self.vocab_size + np.arange(self.vocab_size), probability)
+            probability = table.mix(
+                number * self.vocab_size + np.arange(self.vocab_size), probability
+            )
         return probability
 
 
-def _number_ngrams(ids: Int[np.ndarray, "n"], length: int, vocab_size: int) -> Int[np.ndarray, "ngrams"]:
+def _number_ngrams(
+    ids: Int[np.ndarray, "n"], length: int, vocab_size: int
+) -> Int[np.ndarray, "ngrams"]:
     count = len(ids) - length + 1
     numbers = np.zeros(count, dtype=np.int64)
     for start in range(length):
@@ -148,4 +184,7 @@ def _look_up(wanted: np.ndarray, keys: np.ndarray, values: np.ndarray) -> np.nda
 
 def _check_tokens(ids: np.ndarray, vocab_size: int) -> None:
     if len(ids) and not 0 <= ids.min() <= ids.max() < vocab_size:
-        raise ValueError(f"Tokens must be from 0 to {vocab_size - 1}, got values from {ids.min()} to {ids.max()}.")
+        raise ValueError(
+            f"Tokens must be from 0 to {vocab_size - 1}, got values from {ids.min()} "
+            f"to {ids.max()}."
+        )

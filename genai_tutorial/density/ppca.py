@@ -1,10 +1,12 @@
-"""Probabilistic principal component analysis: a few hidden numbers, a linear map to many visible ones, and noise.
+"""Probabilistic principal component analysis: a few hidden numbers, a linear map to
+many visible ones, and noise.
 
     z ~ N(0, I)          the latent vector
     x = W z + mean + e   e ~ N(0, noise_variance I)
 
-It is the smallest model with a latent space one can walk through. Everything has a closed form: the maximum-likelihood
-fit, the density of x, and the latent vector that explains a given x.
+It is the smallest model with a latent space one can walk through. Everything has a
+closed form: the maximum-likelihood fit, the density of x, and the latent vector that
+explains a given x.
 """
 
 import math
@@ -24,7 +26,8 @@ class PPCA:
 
     Attributes:
         mean: The centre of the data.
-        loadings: W. Column k is what the latent number k adds to x; the columns are orthogonal, the longest first.
+        loadings: W. Column k is what the latent number k adds to x; the columns are
+            orthogonal, the longest first.
         noise_variance: What is left over in every coordinate.
     """
 
@@ -33,64 +36,91 @@ class PPCA:
     noise_variance: float
 
     def _precision(self) -> Float[Tensor, "latent latent"]:
-        """M = Wᵀ W + noise_variance I: as small as the latent space, it stands in for the covariance of x."""
-        return self.loadings.T @ self.loadings + self.noise_variance * _identity(self.loadings.shape[1])
+        """M = Wᵀ W + noise_variance I: as small as the latent space, it stands in for
+        the covariance of x.
+        """
+        return self.loadings.T @ self.loadings + self.noise_variance * _identity(
+            self.loadings.shape[1]
+        )
 
     def encode(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n latent"]:
-        """The mean of p(z | x): the latent vectors that best explain the rows of x.
+        """Return the mean of p(z | x): the latent vectors that best explain the rows of
+        x.
 
-        Source: Tipping and Bishop (1999), Probabilistic principal component analysis, equation 6.
+        Source: Tipping and Bishop (1999), Probabilistic principal component analysis,
+        equation 6.
         """
         centred = check_data(x, dim=len(self.mean)) - self.mean
         return torch.linalg.solve(self._precision(), self.loadings.T @ centred.T).T
 
     def latent_covariance(self) -> Float[Tensor, "latent latent"]:
-        """The covariance of p(z | x): how unsure z remains once x is seen. It is the same for every x."""
+        """Return the covariance of p(z | x): how unsure z remains once x is seen. It is
+        the same for every x.
+        """
         return self.noise_variance * torch.linalg.inv(self._precision())
 
     def decode(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n dim"]:
-        """The mean of p(x | z): W z + mean, without the noise."""
+        """Return the mean of p(x | z): W z + mean, without the noise."""
         return check_data(z, dim=self.loadings.shape[1]) @ self.loadings.T + self.mean
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
-        """The exact logarithm of the density at each row, in nats.
+        """Return the exact logarithm of the density at each row, in nats.
 
-        x is Gaussian with covariance W Wᵀ + noise_variance I; inverse and determinant follow from the small matrix M.
+        x is Gaussian with covariance W Wᵀ + noise_variance I; inverse and determinant
+        follow from the small matrix M.
 
         Source: Tipping and Bishop (1999), section 3.1 and appendix A.
         """
         centred = check_data(x, dim=len(self.mean)) - self.mean
         dim, latent = self.loadings.shape
         factor = torch.linalg.cholesky(self._precision())
-        explained = torch.linalg.solve_triangular(factor, self.loadings.T @ centred.T, upper=False).square().sum(dim=0)
+        explained = (
+            torch.linalg.solve_triangular(
+                factor, self.loadings.T @ centred.T, upper=False
+            )
+            .square()
+            .sum(dim=0)
+        )
         distance = (centred.square().sum(dim=1) - explained) / self.noise_variance
-        log_determinant = 2 * factor.diagonal().log().sum() + (dim - latent) * math.log(self.noise_variance)
+        log_determinant = 2 * factor.diagonal().log().sum() + (dim - latent) * math.log(
+            self.noise_variance
+        )
         return -0.5 * (dim * LOG_TWO_PI + log_determinant + distance)
 
-    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count dim"]:
+    def sample(
+        self, count: int, generator: torch.Generator
+    ) -> Float[Tensor, "count dim"]:
         """Draw new rows: a latent vector, the map, the noise."""
         dim, latent = self.loadings.shape
-        clean = self.decode(torch.randn(count, latent, generator=generator, dtype=torch.float64))
+        clean = self.decode(
+            torch.randn(count, latent, generator=generator, dtype=torch.float64)
+        )
         return clean + math.sqrt(self.noise_variance) * torch.randn(
             count, dim, generator=generator, dtype=torch.float64
         )
 
     def to_gaussian(self) -> Gaussian:
-        """The same density over x, written out with its full covariance."""
-        covariance = self.loadings @ self.loadings.T + self.noise_variance * _identity(len(self.mean))
+        """Return the same density over x, written out with its full covariance."""
+        covariance = self.loadings @ self.loadings.T + self.noise_variance * _identity(
+            len(self.mean)
+        )
         return Gaussian(self.mean, covariance)
 
     def parameter_count(self) -> int:
-        """Mean, noise and W; a rotation of the latent space changes nothing, so those freedoms are not counted."""
+        """Mean, noise and W; a rotation of the latent space changes nothing, so those
+        freedoms are not counted.
+        """
         dim, latent = self.loadings.shape
         return dim + 1 + dim * latent - latent * (latent - 1) // 2
 
 
-def fit_ppca(x: Float[Tensor, "n dim"], weights: Float[Tensor, "n"] | None = None, *, latent: int) -> PPCA:
+def fit_ppca(
+    x: Float[Tensor, "n dim"], weights: Float[Tensor, "n"] | None = None, *, latent: int
+) -> PPCA:
     """Fit probabilistic PCA by maximum likelihood, in closed form.
 
-    The columns of W point along the directions in which the data varies most; the noise is the mean variance of all
-    the directions that are left out.
+    The columns of W point along the directions in which the data varies most; the noise
+    is the mean variance of all the directions that are left out.
 
     Args:
         x: One example a row.
@@ -98,22 +128,26 @@ def fit_ppca(x: Float[Tensor, "n dim"], weights: Float[Tensor, "n"] | None = Non
         latent: How many latent numbers.
 
     Raises:
-        ValueError: `latent` does not lie between 1 and the number of coordinates, or the data does not vary beyond
-            `latent` directions, so that no noise is left and the density would be infinite.
+        ValueError: If `latent` does not lie between 1 and the number of coordinates, or
+            the data does not vary beyond `latent` directions, so that no noise is left
+            and the density would be infinite.
 
     Source: Tipping and Bishop (1999), equations 7 and 8.
 
-    Example:
-        >>> x = torch.tensor([[-2.0, 0.1], [-1.0, -0.1], [1.0, -0.1], [2.0, 0.1]])
-        >>> ppca = fit_ppca(x, latent=1)
-        >>> [round(value, 2) for value in ppca.loadings.flatten().abs().tolist()], round(ppca.noise_variance, 4)
-        ([1.58, 0.0], 0.01)
+    >>> x = torch.tensor([[-2.0, 0.1], [-1.0, -0.1], [1.0, -0.1], [2.0, 0.1]])
+    >>> ppca = fit_ppca(x, latent=1)
+    >>> (
+    ...     [round(value, 2) for value in ppca.loadings.flatten().abs().tolist()],
+    ...     round(ppca.noise_variance, 4),
+    ... )
+    ([1.58, 0.0], 0.01)
     """
     x = check_data(x)
     dim = x.shape[1]
     if not 1 <= latent < dim:
         raise ValueError(
-            f"latent must be from 1 to {dim - 1}, one less than the {dim} coordinates of a row, got {latent}"
+            f"latent must be from 1 to {dim - 1}, one less than the {dim} coordinates "
+            f"of a row, got {latent}"
         )
     gaussian = fit_gaussian(x, check_weights(weights, n=len(x)))
     variances, directions = torch.linalg.eigh(gaussian.covariance)  # the smallest first
@@ -121,15 +155,23 @@ def fit_ppca(x: Float[Tensor, "n dim"], weights: Float[Tensor, "n"] | None = Non
     noise_variance = variances[latent:].mean().item()
     if noise_variance <= 1e-12 * variances[0].item():
         raise ValueError(
-            f"the data does not vary beyond {latent} directions, so nothing is left for the noise; "
+            f"the data does not vary beyond {latent} directions, so nothing is left "
+            "for the noise; "
             "use a smaller latent, or more examples"
         )
-    loadings = _with_fixed_signs(directions[:, :latent]) * (variances[:latent] - noise_variance).clamp(min=0).sqrt()
+    loadings = (
+        _with_fixed_signs(directions[:, :latent])
+        * (variances[:latent] - noise_variance).clamp(min=0).sqrt()
+    )
     return PPCA(gaussian.mean, loadings, noise_variance)
 
 
-def _with_fixed_signs(directions: Float[Tensor, "dim latent"]) -> Float[Tensor, "dim latent"]:
-    """Turn each direction so that its largest entry is positive: an eigenvector's sign is the library's whim."""
+def _with_fixed_signs(
+    directions: Float[Tensor, "dim latent"],
+) -> Float[Tensor, "dim latent"]:
+    """Turn each direction so that its largest entry is positive: an eigenvector's sign
+    is the library's whim.
+    """
     largest = directions.abs().argmax(dim=0, keepdim=True)
     return directions * directions.gather(0, largest).sign()
 

@@ -1,13 +1,22 @@
-"""Diffusion: noise an image step by step, learn to take the noise away, and draw images from nothing but noise.
+"""Diffusion: noise an image step by step, learn to take the noise away, and draw images
+from nothing but noise.
 
-Read `schedule`, `prediction`, `denoiser` and `loss`, which every model of this room has in common. Then the samplers:
-`ddpm`, `ddim`, `probability_flow`, `dpm_solver`, and `flow_matching` with its own path. `guidance` and `editing` change
-what is drawn. Any sampler drives any model, on points, pixels or latent codes.
+Read `schedule`, `prediction`, `denoiser` and `loss`, which every model of this room has
+in common. Then the samplers: `ddpm`, `ddim`, `probability_flow`, `dpm_solver`, and
+`flow_matching` with its own path. `guidance` and `editing` change what is drawn. Any
+sampler drives any model, on points, pixels or latent codes.
 
-The networks: `time_embedding`, `unet_blocks` and `unet`; `patches` and `dit`; `condition` for what images should show.
+The networks: `time_embedding`, `unet_blocks` and `unet`; `patches` and `dit`;
+`condition` for what images should show.
 """
 
-from genai_tutorial.diffusion.condition import Condition, LabelEmbedding, TextCondition, TextEmbedding, drop_labels
+from genai_tutorial.diffusion.condition import (
+    Condition,
+    LabelEmbedding,
+    TextCondition,
+    TextEmbedding,
+    drop_labels,
+)
 from genai_tutorial.diffusion.ddim import ddim
 from genai_tutorial.diffusion.ddpm import Posterior, ddpm, posterior
 from genai_tutorial.diffusion.denoiser import Denoise, Denoiser, Model
@@ -19,7 +28,14 @@ from genai_tutorial.diffusion.guidance import Guided, classifier_free_guidance
 from genai_tutorial.diffusion.likelihood import ode_log_prob
 from genai_tutorial.diffusion.loss import diffusion_loss
 from genai_tutorial.diffusion.patches import grid_positions, patchify, unpatchify
-from genai_tutorial.diffusion.prediction import FLOW, IMAGE, NOISE, VELOCITY, Denoised, Prediction
+from genai_tutorial.diffusion.prediction import (
+    FLOW,
+    IMAGE,
+    NOISE,
+    VELOCITY,
+    Denoised,
+    Prediction,
+)
 from genai_tutorial.diffusion.probability_flow import euler, heun, karras_times
 from genai_tutorial.diffusion.sampling import Step, final
 from genai_tutorial.diffusion.schedule import (
@@ -33,7 +49,12 @@ from genai_tutorial.diffusion.schedule import (
 )
 from genai_tutorial.diffusion.time_embedding import TimeEmbedding, sinusoidal_features
 from genai_tutorial.diffusion.unet import UNet, UNetConfig
-from genai_tutorial.diffusion.unet_blocks import BottomBlock, PixelAttention, ResidualBlock, TextAttention
+from genai_tutorial.diffusion.unet_blocks import (
+    BottomBlock,
+    PixelAttention,
+    ResidualBlock,
+    TextAttention,
+)
 
 __all__ = [
     "FLOW",

@@ -1,4 +1,6 @@
-"""Conditions: what an image is to show, as a label or as the features of a text, or nothing."""
+"""Conditions: what an image is to show, as a label or as the features of a text, or
+nothing.
+"""
 
 from dataclasses import dataclass
 
@@ -13,12 +15,17 @@ class TextCondition:
 
     Attributes:
         tokens: A vector for each token.
-        mask: True where a token belongs to its text, False for the filling behind shorter texts.
+        mask: True where a token belongs to its text, False for the filling behind
+            shorter texts.
 
     Raises:
-        ValueError: If a text has no token at all: even the empty prompt needs one, to have something to look at.
+        ValueError: If a text has no token at all: even the empty prompt needs one, to
+            have something to look at.
 
-    >>> prompts = TextCondition(torch.zeros(2, 3, 16), torch.tensor([[True, True, False], [True, False, False]]))
+    >>> prompts = TextCondition(
+    ...     torch.zeros(2, 3, 16),
+    ...     torch.tensor([[True, True, False], [True, False, False]]),
+    ... )
     >>> len(prompts)
     2
     """
@@ -29,7 +36,8 @@ class TextCondition:
     def __post_init__(self):
         if not bool(self.mask.any(dim=1).all()):
             raise ValueError(
-                "Each text needs at least one token that its mask shows; let the empty prompt be one mark, "
+                "Each text needs at least one token that its mask shows; let the empty "
+                "prompt be one mark, "
                 "such as the start of a text."
             )
 
@@ -48,7 +56,8 @@ class LabelEmbedding(nn.Module):
         classes: The number of classes; this number is also the label that means none.
         width: The number of features of a vector.
 
-    Source: Ho and Salimans, Classifier-Free Diffusion Guidance, section 3.2, https://arxiv.org/abs/2207.12598
+    Source: Ho and Salimans, Classifier-Free Diffusion Guidance, section 3.2,
+    https://arxiv.org/abs/2207.12598
     """
 
     def __init__(self, classes: int, width: int):
@@ -56,8 +65,10 @@ class LabelEmbedding(nn.Module):
         self.classes = classes
         self.table = nn.Embedding(classes + 1, width)
 
-    def forward(self, labels: Int[Tensor, "batch"] | None, batch: int) -> Float[Tensor, "batch width"]:
-        """Returns the vectors of the labels; None means no label for any image.
+    def forward(
+        self, labels: Int[Tensor, "batch"] | None, batch: int
+    ) -> Float[Tensor, "batch width"]:
+        """Return the vectors of the labels; None means no label for any image.
 
         Raises:
             ValueError: If a label is out of range, or there are not as many as images.
@@ -65,10 +76,14 @@ class LabelEmbedding(nn.Module):
         if labels is None:
             labels = torch.full((batch,), self.classes, device=self.table.weight.device)
         if len(labels) != batch:
-            raise ValueError(f"Give one label for each image: got {len(labels)} labels for {batch} images.")
+            raise ValueError(
+                f"Give one label for each image: got {len(labels)} labels for {batch} "
+                "images."
+            )
         if int(labels.min()) < 0 or int(labels.max()) > self.classes:
             raise ValueError(
-                f"A label must be from 0 to {self.classes - 1}, or {self.classes} for none; "
+                f"A label must be from 0 to {self.classes - 1}, or {self.classes} for "
+                "none; "
                 f"got {int(labels.min())} to {int(labels.max())}."
             )
         return self.table(labels)
@@ -77,14 +92,15 @@ class LabelEmbedding(nn.Module):
 class TextEmbedding(nn.Module):
     """A vector for a text as a whole: the mean of its tokens, read by a linear layer.
 
-    Word by word, a network reads a text through cross-attention; this vector tells each of its layers what the text
-    is about at all.
+    Word by word, a network reads a text through cross-attention; this vector tells each
+    of its layers what the text is about at all.
 
     Args:
         text_width: The number of features of a token.
         width: The number of features of the vector.
 
-    Source: Podell et al., SDXL, section 2.1 (a pooled text beside cross-attention), https://arxiv.org/abs/2307.01952
+    Source: Podell et al., SDXL, section 2.1 (a pooled text beside cross-attention),
+    https://arxiv.org/abs/2307.01952
     """
 
     def __init__(self, text_width: int, width: int):
@@ -92,15 +108,19 @@ class TextEmbedding(nn.Module):
         self.read = nn.Linear(text_width, width)
 
     def forward(self, text: TextCondition) -> Float[Tensor, "batch width"]:
-        """Returns the vectors; the filling of a text does not count."""
+        """Return the vectors; the filling of a text does not count."""
         shown = text.mask[..., None].to(text.tokens.dtype)
         return self.read((text.tokens * shown).sum(dim=1) / shown.sum(dim=1))
 
 
 def drop_labels(
-    labels: Int[Tensor, "batch"], fraction: float | int, no_label: int, generator: torch.Generator
+    labels: Int[Tensor, "batch"],
+    fraction: float | int,
+    no_label: int,
+    generator: torch.Generator,
 ) -> Int[Tensor, "batch"]:
-    """Replaces some labels by "no label", so that one network learns to draw with a label and without.
+    """Replace some labels by "no label", so that one network learns to draw with a
+    label and without.
 
     Args:
         labels: The labels of a training batch.
@@ -111,9 +131,15 @@ def drop_labels(
     Raises:
         ValueError: If `fraction` is not between 0 and 1.
 
-    Source: Ho and Salimans, Classifier-Free Diffusion Guidance, algorithm 1, https://arxiv.org/abs/2207.12598
+    Source: Ho and Salimans, Classifier-Free Diffusion Guidance, algorithm 1,
+    https://arxiv.org/abs/2207.12598
 
-    >>> drop_labels(torch.tensor([3, 1, 4]), fraction=1.0, no_label=10, generator=torch.Generator())
+    >>> drop_labels(
+    ...     torch.tensor([3, 1, 4]),
+    ...     fraction=1.0,
+    ...     no_label=10,
+    ...     generator=torch.Generator(),
+    ... )
     tensor([10, 10, 10])
     """
     if not 0 <= fraction <= 1:
@@ -122,28 +148,40 @@ def drop_labels(
     return torch.where(dropped, no_label, labels)
 
 
-def check_condition(condition: Condition, classes: int | None, text_width: int | None) -> None:
-    """Checks that a condition is of the kind that a network was made for.
+def check_condition(
+    condition: Condition, classes: int | None, text_width: int | None
+) -> None:
+    """Check that a condition is of the kind that a network was made for.
 
     Raises:
         ValueError: If it is not; the message says what the network takes.
     """
     if text_width is not None:
-        if not isinstance(condition, TextCondition) or condition.tokens.shape[2] != text_width:
+        if (
+            not isinstance(condition, TextCondition)
+            or condition.tokens.shape[2] != text_width
+        ):
             raise ValueError(
-                f"This network takes a TextCondition with tokens of {text_width} features, got {_describe(condition)}."
+                f"This network takes a TextCondition with tokens of {text_width} "
+                f"features, got {_describe(condition)}."
             )
     elif classes is not None:
         if condition is not None and not isinstance(condition, Tensor):
             raise ValueError(
-                f"This network takes labels from 0 to {classes - 1}, {classes} or None for no label; "
+                f"This network takes labels from 0 to {classes - 1}, {classes} or None "
+                "for no label; "
                 f"got {_describe(condition)}."
             )
     elif condition is not None:
-        raise ValueError(f"This network takes no condition, got {_describe(condition)}: leave it None.")
+        raise ValueError(
+            f"This network takes no condition, got {_describe(condition)}: leave it "
+            "None."
+        )
 
 
 def _describe(condition: Condition) -> str:
     if isinstance(condition, TextCondition):
         return f"a TextCondition with tokens of {condition.tokens.shape[2]} features"
-    return "None" if condition is None else f"a tensor of shape {tuple(condition.shape)}"
+    return (
+        "None" if condition is None else f"a tensor of shape {tuple(condition.shape)}"
+    )

@@ -25,30 +25,36 @@ class Posterior(NamedTuple):
 
 
 def posterior(later: Level, earlier: Level) -> Posterior:
-    """q(x_s | x_t, x_0): where was this image at an earlier time s, if x_0 is where it came from?
+    """q(x_s | x_t, x_0): where was this image at an earlier time s, if x_0 is where it
+    came from?
 
-    From s to t, the image kept the factor `keep` and got fresh noise of variance `beta`. Bayes' rule then gives a
-    normal distribution. Nothing says that s is the step just before t: a sampler may skip some.
+    From s to t, the image kept the factor `keep` and got fresh noise of variance
+    `beta`. Bayes' rule then gives a normal distribution. Nothing says that s is the
+    step just before t: a sampler may skip some.
 
-    At s = clean, the answer is x_0 itself, and the deviation is 0: the last step adds no noise.
+    At s = clean, the answer is x_0 itself, and the deviation is 0: the last step adds
+    no noise.
 
     Args:
         later: The level at t.
         earlier: The level at s, with less noise.
 
     Raises:
-        ValueError: The earlier level has not less noise.
+        ValueError: If the earlier level has not less noise.
 
-    Source: Ho et al., Denoising Diffusion Probabilistic Models, equations 6 and 7, https://arxiv.org/abs/2006.11239
+    Source: Ho et al., Denoising Diffusion Probabilistic Models, equations 6 and 7,
+    https://arxiv.org/abs/2006.11239
 
-    Example:
-        >>> posterior(later=Level(0.6, 0.8), earlier=Level(1.0, 0.0))
-        Posterior(of_x0=1.0, of_x=0.0, deviation=0.0)
+    >>> posterior(later=Level(0.6, 0.8), earlier=Level(1.0, 0.0))
+    Posterior(of_x0=1.0, of_x=0.0, deviation=0.0)
     """
     keep = later.signal / earlier.signal
     beta = later.noise**2 - (keep * earlier.noise) ** 2
     if not beta > 0:
-        raise ValueError(f"The earlier level must have less noise than the later one, got {earlier} and {later}.")
+        raise ValueError(
+            f"The earlier level must have less noise than the later one, got {earlier} "
+            f"and {later}."
+        )
     return Posterior(
         of_x0=earlier.signal * beta / later.noise**2,
         of_x=keep * earlier.noise**2 / later.noise**2,
@@ -57,21 +63,26 @@ def posterior(later: Level, earlier: Level) -> Posterior:
 
 
 def ddpm(
-    denoise: Denoise, x: Float[Tensor, "batch *shape"], times: Sequence[Time], generator: torch.Generator
+    denoise: Denoise,
+    x: Float[Tensor, "batch *shape"],
+    times: Sequence[Time],
+    generator: torch.Generator,
 ) -> Iterator[Step]:
-    """Draw each earlier image from q(x_s | x_t, x_0), with the model's guess in the place of x_0.
+    """Draw each earlier image from q(x_s | x_t, x_0), with the model's guess in the
+    place of x_0.
 
     Args:
         denoise: Guesses the clean image.
         x: Noise to begin with, or a noised image at `times[0]`.
-        times: When the model is asked, from noise to image, for example `path.times(1000)`.
+        times: When the model is asked, from noise to image, for example
+            `path.times(1000)`.
         generator: Draws the noise of each step.
 
     Yields:
         Each step; the last one holds the samples. `final(ddpm(...))` returns only them.
 
-    Source: Ho et al., Denoising Diffusion Probabilistic Models, algorithm 2, https://arxiv.org/abs/2006.11239, with
-        the smaller of its two variances
+    Source: Ho et al., Denoising Diffusion Probabilistic Models, algorithm 2,
+        https://arxiv.org/abs/2006.11239, with the smaller of its two variances
     """
     for t, level, earlier in walk(denoise.path, times):
         x0 = denoise(x, t).x0

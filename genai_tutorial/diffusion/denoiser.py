@@ -1,4 +1,6 @@
-"""From a network to what every sampler asks for: which part of this noisy image is image, and which is noise?"""
+"""From a network to what every sampler asks for: which part of this noisy image is
+image, and which is noise?
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ from genai_tutorial.diffusion.prediction import Denoised, Prediction
 from genai_tutorial.diffusion.schedule import Path, Time
 
 Model = Callable[..., Float[Tensor, "batch *shape"]]
-"""Called as `model(x, t, condition)`: noisy images, a time for each, and what they should show (or None)."""
+"""Called as `model(x, t, condition)`: noisy images, a time for each, and what they
+should show (or None).
+"""
 
 
 @runtime_checkable
@@ -38,10 +42,11 @@ class Denoiser:
         path: A `NoiseSchedule` or a `StraightPath`.
         prediction: What the model was trained to output.
         condition: What the images should show; handed to the model as it is.
-        limit: No pixel of a clean image is further from 0 than this: guesses are cut off there. None for no limit.
+        limit: No pixel of a clean image is further from 0 than this: guesses are cut
+            off there. None for no limit.
 
     Raises:
-        ValueError: The limit is not above 0.
+        ValueError: If the limit is not above 0.
     """
 
     model: Model
@@ -52,7 +57,9 @@ class Denoiser:
 
     def __post_init__(self):
         if self.limit is not None and not self.limit > 0:
-            raise ValueError(f"limit must be above 0, or None for no limit; got {self.limit}.")
+            raise ValueError(
+                f"limit must be above 0, or None for no limit; got {self.limit}."
+            )
 
     @torch.no_grad()
     def __call__(self, x: Float[Tensor, "batch *shape"], t: Time) -> Denoised:

@@ -1,4 +1,6 @@
-"""The Diffusion Transformer: squares of a noisy image as tokens, and norms that are steered by the time."""
+"""The Diffusion Transformer: squares of a noisy image as tokens, and norms that are
+steered by the time.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +9,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.diffusion.condition import Condition, LabelEmbedding, TextCondition, TextEmbedding, check_condition
+from genai_tutorial.diffusion.condition import (
+    Condition,
+    LabelEmbedding,
+    TextCondition,
+    TextEmbedding,
+    check_condition,
+)
 from genai_tutorial.diffusion.patches import grid_positions, patchify, unpatchify
 from genai_tutorial.diffusion.time_embedding import TimeEmbedding
 from genai_tutorial.transformer import FeedForward, MultiHeadAttention
@@ -20,16 +28,20 @@ class DiTConfig:
     Attributes:
         image_channels: 1 for grey, 3 for colour.
         image_size: The side of the images in pixels.
-        patch_size: The side of the squares that become tokens; must divide `image_size`.
+        patch_size: The side of the squares that become tokens; must divide
+            `image_size`.
         width: The number of features of a token, a multiple of four.
         layers: The number of blocks, one after the other.
         heads: The number of attention heads in a block; must divide `width`.
-        feed_forward_width: The number of features inside the feed-forward layer; None means four times `width`.
-        query_key_norm: Whether queries and keys are normalised before they meet, which lets training go faster.
+        feed_forward_width: The number of features inside the feed-forward layer; None
+            means four times `width`.
+        query_key_norm: Whether queries and keys are normalised before they meet, which
+            lets training go faster.
         waves: The number of features that the time is first written as.
         classes: The number of labels, if images have labels; one more means "no label".
         text_width: The number of features of a text's token, if images have texts.
-        time_scale: What the time is multiplied by: 1 for steps up to 1,000, 1,000 for times from 0 to 1.
+        time_scale: What the time is multiplied by: 1 for steps up to 1,000, 1,000 for
+            times from 0 to 1.
 
     Raises:
         ValueError: If a number is out of range, or there are labels and texts at once.
@@ -54,25 +66,38 @@ class DiTConfig:
     time_scale: float | int = 1
 
     def __post_init__(self):
-        for name in ("image_channels", "image_size", "patch_size", "width", "layers", "heads"):
+        for name in (
+            "image_channels",
+            "image_size",
+            "patch_size",
+            "width",
+            "layers",
+            "heads",
+        ):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
         if self.image_size % self.patch_size:
             raise ValueError(
-                f"patch_size must divide image_size, got patch_size={self.patch_size} and image_size={self.image_size}."
+                f"patch_size must divide image_size, got patch_size={self.patch_size} "
+                f"and image_size={self.image_size}."
             )
         if self.classes is not None and self.text_width is not None:
-            raise ValueError("A network takes labels or texts: leave out classes or text_width.")
+            raise ValueError(
+                "A network takes labels or texts: leave out classes or text_width."
+            )
 
 
 class AdaptiveNorm(nn.Module):
-    """LayerNorm whose scale and shift come from outside, for each image: what the time and the label want to see.
+    """LayerNorm whose scale and shift come from outside, for each image: what the time
+    and the label want to see.
 
     Args:
         width: The number of features of a token.
 
-    Source: Peebles and Xie, Scalable Diffusion Models with Transformers, section 3.2 (adaLN),
-        https://arxiv.org/abs/2212.09748
+    Source: Peebles and Xie, Scalable Diffusion Models with Transformers, section 3.2
+        (adaLN), https://arxiv.org/abs/2212.09748
     """
 
     def __init__(self, width: int):
@@ -85,24 +110,29 @@ class AdaptiveNorm(nn.Module):
         shift: Float[Tensor, "batch 1 width"],
         scale: Float[Tensor, "batch 1 width"],
     ) -> Float[Tensor, "batch token width"]:
-        """Returns normalised tokens, times 1 + scale, plus shift."""
+        """Return normalised tokens, times 1 + scale, plus shift."""
         return self.norm(x) * (1 + scale) + shift
 
 
 class DiTBlock(nn.Module):
-    """Attention, then feed-forward; the time says how each reads its tokens and how much of its answer counts.
+    """Attention, then feed-forward; the time says how each reads its tokens and how
+    much of its answer counts.
 
-        x ──┬── adaptive norm ── attention ──· gate ──(+)──┬── adaptive norm ── feed-forward ──· gate ──(+)── out
-            └─────────────────────────────────────────┘    └────────────────────────────────────────────┘
+        x ──┬── adaptive norm ── attention ──· gate ──(+)──┬── adaptive norm ──
+            feed-forward ──· gate ──(+)── out
+            └─────────────────────────────────────────┘
+            └────────────────────────────────────────────┘
 
-    All gates are zero at first, so that an untrained block changes nothing: that is the "Zero" of adaLN-Zero.
-    Where images have texts, attention to the text stands between the two.
+    All gates are zero at first, so that an untrained block changes nothing: that is the
+    "Zero" of adaLN-Zero. Where images have texts, attention to the text stands between
+    the two.
 
     Args:
         config: The settings.
 
-    Source: Peebles and Xie, Scalable Diffusion Models with Transformers, section 3.2 and figure 3 (adaLN-Zero),
-        https://arxiv.org/abs/2212.09748; Chen et al., PixArt-alpha, section 2.3 (attention to the text),
+    Source: Peebles and Xie, Scalable Diffusion Models with Transformers, section 3.2
+        and figure 3 (adaLN-Zero), https://arxiv.org/abs/2212.09748; Chen et al.,
+        PixArt-alpha, section 2.3 (attention to the text),
         https://arxiv.org/abs/2310.00426
     """
 
@@ -112,15 +142,23 @@ class DiTBlock(nn.Module):
         self.modulation = nn.Linear(width, 6 * width)
         self.attention_norm = AdaptiveNorm(width)
         self.attention = MultiHeadAttention(
-            width, config.heads, bias=True, query_key_norm=config.query_key_norm, causal=False
+            width,
+            config.heads,
+            bias=True,
+            query_key_norm=config.query_key_norm,
+            causal=False,
         )
         self.text_norm = self.text_attention = None
         if config.text_width is not None:
             self.text_norm = nn.LayerNorm(width, eps=1e-6)
-            self.text_attention = MultiHeadAttention(width, config.heads, bias=True, context_width=config.text_width)
+            self.text_attention = MultiHeadAttention(
+                width, config.heads, bias=True, context_width=config.text_width
+            )
             _zero(self.text_attention.output)
         self.feed_forward_norm = AdaptiveNorm(width)
-        self.feed_forward = FeedForward(width, config.feed_forward_width or 4 * width, "gelu_tanh", bias=True)
+        self.feed_forward = FeedForward(
+            width, config.feed_forward_width or 4 * width, "gelu_tanh", bias=True
+        )
         _zero(self.modulation)
 
     def forward(
@@ -129,65 +167,98 @@ class DiTBlock(nn.Module):
         embedding: Float[Tensor, "batch width"],
         text: TextCondition | None = None,
     ) -> Float[Tensor, "batch token width"]:
-        """Adds to each token what the layers have to say."""
+        """Add to each token what the layers have to say."""
         modulation = self.modulation(functional.silu(embedding))[:, None]
-        shift, scale, gate, feed_shift, feed_scale, feed_gate = modulation.chunk(6, dim=2)
+        shift, scale, gate, feed_shift, feed_scale, feed_gate = modulation.chunk(
+            6, dim=2
+        )
         x = x + gate * self.attention(self.attention_norm(x, shift, scale))
         if self.text_attention is not None:
-            x = x + self.text_attention(self.text_norm(x), context=text.tokens, mask=text.mask[:, None, None])
-        return x + feed_gate * self.feed_forward(self.feed_forward_norm(x, feed_shift, feed_scale))
+            x = x + self.text_attention(
+                self.text_norm(x), context=text.tokens, mask=text.mask[:, None, None]
+            )
+        return x + feed_gate * self.feed_forward(
+            self.feed_forward_norm(x, feed_shift, feed_scale)
+        )
 
 
 class DiT(nn.Module):
-    """A Transformer from a noisy image, its time and what it shows, to something of the image's shape.
+    """A Transformer from a noisy image, its time and what it shows, to something of the
+    image's shape.
 
-    What that is (the noise, the image, a velocity) is decided by the loss that trains it.
+    What that is (the noise, the image, a velocity) is decided by the loss that trains
+    it.
 
     Args:
         config: The settings.
-        seed: Decides the first weights: the same seed gives the same network on every run.
+        seed: Decides the first weights: the same seed gives the same network on every
+            run.
 
-    Source: Peebles and Xie, Scalable Diffusion Models with Transformers, figure 3, https://arxiv.org/abs/2212.09748
+    Source: Peebles and Xie, Scalable Diffusion Models with Transformers, figure 3,
+    https://arxiv.org/abs/2212.09748
 
     >>> network = DiT(DiTConfig())
-    >>> network(torch.zeros(2, 1, 28, 28), torch.tensor([0.0, 999.0]), torch.tensor([3, 10])).shape
+    >>> network(
+    ...     torch.zeros(2, 1, 28, 28), torch.tensor([0.0, 999.0]), torch.tensor([3, 10])
+    ... ).shape
     torch.Size([2, 1, 28, 28])
     """
 
     def __init__(self, config: DiTConfig, seed: int = 0):
         super().__init__()
         self.config = config
-        side, pixels = config.image_size // config.patch_size, config.image_channels * config.patch_size**2
+        side, pixels = (
+            config.image_size // config.patch_size,
+            config.image_channels * config.patch_size**2,
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.time = TimeEmbedding(config.width, config.waves, config.time_scale)
-            self.label = None if config.classes is None else LabelEmbedding(config.classes, config.width)
-            self.text = None if config.text_width is None else TextEmbedding(config.text_width, config.width)
+            self.label = (
+                None
+                if config.classes is None
+                else LabelEmbedding(config.classes, config.width)
+            )
+            self.text = (
+                None
+                if config.text_width is None
+                else TextEmbedding(config.text_width, config.width)
+            )
             self.door = nn.Linear(pixels, config.width)
             self.blocks = nn.ModuleList(DiTBlock(config) for _ in range(config.layers))
             self.modulation = nn.Linear(config.width, 2 * config.width)
             self.norm = AdaptiveNorm(config.width)
             self.head = nn.Linear(config.width, pixels)
-        self.register_buffer("positions", grid_positions(side, side, config.width), persistent=False)
+        self.register_buffer(
+            "positions", grid_positions(side, side, config.width), persistent=False
+        )
         _zero(self.modulation)
         _zero(self.head)
 
     def forward(
-        self, x: Float[Tensor, "batch channel height width"], t: Float[Tensor, "batch"], condition: Condition = None
+        self,
+        x: Float[Tensor, "batch channel height width"],
+        t: Float[Tensor, "batch"],
+        condition: Condition = None,
     ) -> Float[Tensor, "batch channel height width"]:
-        """Returns the prediction for noisy images.
+        """Return the prediction for noisy images.
 
         Args:
             x: The images, of the config's size.
             t: The time of each, in the unit of the path that noised them.
-            condition: A label for each image, or texts, as the config says; None for no label.
+            condition: A label for each image, or texts, as the config says; None for no
+                label.
 
         Raises:
-            ValueError: If the images have another size, or the condition is not of the config's kind.
+            ValueError: If the images have another size, or the condition is not of the
+                config's kind.
         """
         size, patch = self.config.image_size, self.config.patch_size
         if x.shape[2:] != (size, size):
-            raise ValueError(f"This network takes images of {size}x{size} pixels, got {x.shape[2]}x{x.shape[3]}.")
+            raise ValueError(
+                f"This network takes images of {size}x{size} pixels, got "
+                f"{x.shape[2]}x{x.shape[3]}."
+            )
         check_condition(condition, self.config.classes, self.config.text_width)
         embedding = self.time(t.to(x.dtype))
         if self.label is not None:
@@ -196,12 +267,16 @@ class DiT(nn.Module):
             embedding = embedding + self.text(condition)
         tokens = self.door(patchify(x, patch)) + self.positions
         for block in self.blocks:
-            tokens = block(tokens, embedding, condition if self.text is not None else None)
-        shift, scale = self.modulation(functional.silu(embedding))[:, None].chunk(2, dim=2)
+            tokens = block(
+                tokens, embedding, condition if self.text is not None else None
+            )
+        shift, scale = self.modulation(functional.silu(embedding))[:, None].chunk(
+            2, dim=2
+        )
         return unpatchify(self.head(self.norm(tokens, shift, scale)), patch, size, size)
 
     def parameter_count(self) -> int:
-        """Returns the number of weights."""
+        """Return the number of weights."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 

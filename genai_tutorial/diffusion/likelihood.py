@@ -1,13 +1,15 @@
-"""The likelihood of an image: follow the ODE from image to noise, and note how much it squeezes space on the way.
+"""The likelihood of an image: follow the ODE from image to noise, and note how much it
+squeezes space on the way.
 
-A flow carries probability with it. Where it squeezes space the density rises, where it stretches space the density
-falls, and the divergence of the velocity says by how much:
+A flow carries probability with it. Where it squeezes space the density rises, where it
+stretches space the density falls, and the divergence of the velocity says by how much:
 
-    log p(image) = log N(where it arrives; 0, I) + integral of the divergence along the way
+    log p(image) = log N(where it arrives; 0, I) + integral of the divergence along the
+    way
 
-Every path of this room is a quarter of a circle, if images are measured in the right unit. Divide x = a x0 + b noise
-by its radius, the root of a² + b²: then u = cos(angle) x0 + sin(angle) noise, and du/dangle = cos(angle) noise -
-sin(angle) x0.
+Every path of this room is a quarter of a circle, if images are measured in the right
+unit. Divide x = a x0 + b noise by its radius, the root of a² + b²: then u = cos(angle)
+x0 + sin(angle) noise, and du/dangle = cos(angle) noise - sin(angle) x0.
 """
 
 import itertools
@@ -35,36 +37,48 @@ def ode_log_prob(
     condition: object = None,
     probes: torch.Generator | None = None,
 ) -> Float[Tensor, "batch"]:
-    """Returns the log-density of images under the model, in nats, by Heun's method.
+    """Return the log-density of images under the model, in nats, by Heun's method.
 
-    It is the density of the samples that an ODE solver would draw with infinitely small steps, stopped at the first of
-    the times. How exact it is depends on the number of steps, so double it and see what changes.
+    It is the density of the samples that an ODE solver would draw with infinitely small
+    steps, stopped at the first of the times. How exact it is depends on the number of
+    steps, so double it and see what changes.
 
     Args:
         model: Called as `model(x, t, condition)`.
         path: The way into noise that it was trained on.
         prediction: What its output means.
         x: The images (or points).
-        times: From image to noise, at least two; close together where there is little noise, where most happens.
+        times: From image to noise, at least two; close together where there is little
+            noise, where most happens.
         condition: What the images show, or None.
-        probes: Draws one random vector of signs for each image, to estimate the divergence with (Hutchinson): right
-            on average, for the price of one backward pass. None computes the divergence exactly, with a backward pass
+        probes: Draws one random vector of signs for each image, to estimate the
+            divergence with (Hutchinson): right on average, for the price of one
+            backward pass. None computes the divergence exactly, with a backward pass
             for each dimension.
 
     Raises:
-        ValueError: There are fewer than two times, or they do not rise.
+        ValueError: If there are fewer than two times, or they do not rise.
 
-    Source: Chen et al., Neural Ordinary Differential Equations, theorem 1, https://arxiv.org/abs/1806.07366;
-        Grathwohl et al., FFJORD, equation 7 (Hutchinson's estimator), https://arxiv.org/abs/1810.01367;
-        Song et al., Score-Based Generative Modeling through Stochastic Differential Equations, equation 39,
-        https://arxiv.org/abs/2011.13456
+    Source: Chen et al., Neural Ordinary Differential Equations, theorem 1,
+        https://arxiv.org/abs/1806.07366; Grathwohl et al., FFJORD, equation 7
+        (Hutchinson's estimator), https://arxiv.org/abs/1810.01367; Song et al.,
+        Score-Based Generative Modeling through Stochastic Differential Equations,
+        equation 39, https://arxiv.org/abs/2011.13456
     """
     times = list(times)
-    if len(times) < 2 or any(later <= earlier for earlier, later in itertools.pairwise(times)):
-        raise ValueError(f"times must rise, from image to noise, and there must be at least two; got {times}.")
+    if len(times) < 2 or any(
+        later <= earlier for earlier, later in itertools.pairwise(times)
+    ):
+        raise ValueError(
+            "times must rise, from image to noise, and there must be at least two; "
+            f"got {times}."
+        )
     signs = None
     if probes is not None:
-        signs = torch.randint(2, x.shape, generator=probes, device=probes.device).to(x) * 2 - 1
+        signs = (
+            torch.randint(2, x.shape, generator=probes, device=probes.device).to(x) * 2
+            - 1
+        )
 
     def slope(u: Tensor, t: Time) -> tuple[Tensor, Tensor]:
         return _velocity_and_divergence(model, path, prediction, u, t, condition, signs)
@@ -72,7 +86,9 @@ def ode_log_prob(
     dimensions = x[0].numel()
     start = math.hypot(*path.level(times[0]))
     u = x / start
-    gained = torch.full((len(x),), -dimensions * math.log(start), dtype=x.dtype, device=x.device)
+    gained = torch.full(
+        (len(x),), -dimensions * math.log(start), dtype=x.dtype, device=x.device
+    )
     for t, later in itertools.pairwise(times):
         step = _angle(path, later) - _angle(path, t)
         velocity, divergence = slope(u, t)
@@ -83,7 +99,13 @@ def ode_log_prob(
 
 
 def _velocity_and_divergence(
-    model: Model, path: Path, prediction: Prediction, u: Tensor, t: Time, condition: object, signs: Tensor | None
+    model: Model,
+    path: Path,
+    prediction: Prediction,
+    u: Tensor,
+    t: Time,
+    condition: object,
+    signs: Tensor | None,
 ) -> tuple[Float[Tensor, "batch *shape"], Float[Tensor, "batch"]]:
     level = path.level(t)
     radius = math.hypot(*level)
@@ -97,7 +119,9 @@ def _velocity_and_divergence(
             (slopes,) = torch.autograd.grad((velocity * signs).sum(), u)
             return velocity.detach(), (slopes * signs).flatten(1).sum(dim=1)
         divergence = torch.zeros(len(u), dtype=u.dtype, device=u.device)
-        for number, of_all in enumerate(velocity.flatten(1).sum(dim=0)):  # images do not depend on each other
+        for number, of_all in enumerate(
+            velocity.flatten(1).sum(dim=0)
+        ):  # images do not depend on each other
             (slopes,) = torch.autograd.grad(of_all, u, retain_graph=True)
             divergence += slopes.flatten(1)[:, number]
     return velocity.detach(), divergence

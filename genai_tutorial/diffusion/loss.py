@@ -1,4 +1,6 @@
-"""The training loss of every diffusion model: add noise at a random time, and ask for it back."""
+"""The training loss of every diffusion model: add noise at a random time, and ask for
+it back.
+"""
 
 import torch
 from jaxtyping import Float
@@ -18,7 +20,8 @@ def diffusion_loss(
     *,
     generator: torch.Generator,
 ) -> Float[Tensor, ""]:
-    """The mean squared error of a network that predicts the noise, the image or a velocity.
+    """Return the mean squared error of a network that predicts the noise, the image or
+    a velocity.
 
     Every image gets a time of its own and noise of its own. All times count the same.
 
@@ -31,14 +34,17 @@ def diffusion_loss(
         generator: Draws the times and the noise.
 
     Returns:
-        One number: 1 for a model of the noise that always answers zero, 0 for a perfect one, which does not exist.
+        One number: 1 for a model of the noise that always answers zero, 0 for a perfect
+            one, which does not exist.
 
-    Source: Ho et al., Denoising Diffusion Probabilistic Models, equation 14 and algorithm 1,
-        https://arxiv.org/abs/2006.11239; with `FLOW`, Lipman et al., Flow Matching for Generative Modeling,
-        equation 23, https://arxiv.org/abs/2210.02747
+    Source: Ho et al., Denoising Diffusion Probabilistic Models, equation 14 and
+        algorithm 1, https://arxiv.org/abs/2006.11239; with `FLOW`, Lipman et al., Flow
+        Matching for Generative Modeling, equation 23, https://arxiv.org/abs/2210.02747
     """
     t = path.draw_times(len(x0), generator).to(x0.device)
-    noise = torch.randn(x0.shape, generator=generator, device=generator.device, dtype=x0.dtype).to(x0.device)
+    noise = torch.randn(
+        x0.shape, generator=generator, device=generator.device, dtype=x0.dtype
+    ).to(x0.device)
     output = model(path.add_noise(x0, noise, t), t, condition)
     target = prediction.target(Denoised(x0, noise), path.levels(t, x0))
     return (output - target).square().mean()

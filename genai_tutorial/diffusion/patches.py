@@ -1,4 +1,6 @@
-"""Patches: a Transformer reads a row of tokens, so an image is cut into squares, and each square becomes one token."""
+"""Patches: a Transformer reads a row of tokens, so an image is cut into squares, and
+each square becomes one token.
+"""
 
 import torch
 from jaxtyping import Float
@@ -8,7 +10,8 @@ from torch import Tensor
 def patchify(
     images: Float[Tensor, "batch channel height width"], patch_size: int
 ) -> Float[Tensor, "batch patch pixels"]:
-    """Cuts images into squares, row by row; each square lies flat, one channel after the other.
+    """Cuts images into squares, row by row; each square lies flat, one channel after
+    the other.
 
     Args:
         images: Images whose sides are multiples of `patch_size`.
@@ -17,22 +20,33 @@ def patchify(
     Raises:
         ValueError: If the squares do not fill the images.
 
-    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, section 3.1, https://arxiv.org/abs/2010.11929
+    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, section 3.1,
+    https://arxiv.org/abs/2010.11929
 
-    >>> patchify(torch.arange(16.0).view(1, 1, 4, 4), patch_size=2)[0, 1]  # the second square of the first row
+    >>> patchify(torch.arange(16.0).view(1, 1, 4, 4), patch_size=2)[
+    ...     0, 1
+    ... ]  # the second square of the first row
     tensor([2., 3., 6., 7.])
     """
     height, width = images.shape[2:]
     if patch_size < 1 or height % patch_size or width % patch_size:
-        raise ValueError(f"patch_size must divide the sides of the images, got {patch_size} and {height}x{width}.")
-    rows = images.unflatten(2, (-1, patch_size)).unflatten(4, (-1, patch_size))  # batch channel row y column x
+        raise ValueError(
+            f"patch_size must divide the sides of the images, got {patch_size} and "
+            f"{height}x{width}."
+        )
+    rows = images.unflatten(2, (-1, patch_size)).unflatten(
+        4, (-1, patch_size)
+    )  # batch channel row y column x
     return rows.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
 
 
 def unpatchify(
-    patches: Float[Tensor, "batch patch pixels"], patch_size: int, height: int, width: int
+    patches: Float[Tensor, "batch patch pixels"],
+    patch_size: int,
+    height: int,
+    width: int,
 ) -> Float[Tensor, "batch channel height width"]:
-    """Puts the squares back together: the inverse of `patchify`.
+    """Put the squares back together: the inverse of `patchify`.
 
     Args:
         patches: The squares, row by row.
@@ -41,7 +55,8 @@ def unpatchify(
         width: Their width in pixels.
 
     Raises:
-        ValueError: If there are not as many squares, or not as many pixels in them, as such images have.
+        ValueError: If there are not as many squares, or not as many pixels in them, as
+            such images have.
 
     >>> images = torch.randn(2, 3, 6, 4)
     >>> bool((unpatchify(patchify(images, 2), 2, height=6, width=4) == images).all())
@@ -50,15 +65,19 @@ def unpatchify(
     rows, columns = height // patch_size, width // patch_size
     if patches.shape[1] != rows * columns or patches.shape[2] % patch_size**2:
         raise ValueError(
-            f"Images of {height}x{width} pixels have {rows * columns} squares with a multiple of {patch_size**2} "
+            f"Images of {height}x{width} pixels have {rows * columns} squares with a "
+            f"multiple of {patch_size**2} "
             f"numbers each, got {patches.shape[1]} squares with {patches.shape[2]}."
         )
-    grid = patches.unflatten(1, (rows, columns)).unflatten(3, (-1, patch_size, patch_size))
+    grid = patches.unflatten(1, (rows, columns)).unflatten(
+        3, (-1, patch_size, patch_size)
+    )
     return grid.permute(0, 3, 1, 4, 2, 5).flatten(4).flatten(2, 3)
 
 
 def grid_positions(rows: int, columns: int, width: int) -> Float[Tensor, "patch width"]:
-    """Says where each square lies: half of its features are waves of its column, the other half waves of its row.
+    """Says where each square lies: half of its features are waves of its column, the
+    other half waves of its row.
 
     Args:
         rows: The number of rows of squares.
@@ -71,14 +90,23 @@ def grid_positions(rows: int, columns: int, width: int) -> Float[Tensor, "patch 
     Source: Peebles and Xie, Scalable Diffusion Models with Transformers, section 3.2,
         https://arxiv.org/abs/2212.09748
 
-    >>> grid_positions(rows=1, columns=2, width=4)  # sine and cosine of the column, then of the row
+    >>> grid_positions(
+    ...     rows=1, columns=2, width=4
+    ... )  # sine and cosine of the column, then of the row
     tensor([[0.0000, 1.0000, 0.0000, 1.0000],
             [0.8415, 0.5403, 0.0000, 1.0000]])
     """
     if width < 4 or width % 4:
-        raise ValueError(f"width must be a multiple of 4, so that sines and cosines share it; got {width}.")
-    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-    return torch.cat((_waves(column.flatten(), width // 2), _waves(row.flatten(), width // 2)), dim=1)
+        raise ValueError(
+            "width must be a multiple of 4, so that sines and cosines share it; got "
+            f"{width}."
+        )
+    row, column = torch.meshgrid(
+        torch.arange(rows), torch.arange(columns), indexing="ij"
+    )
+    return torch.cat(
+        (_waves(column.flatten(), width // 2), _waves(row.flatten(), width // 2)), dim=1
+    )
 
 
 def _waves(position: Tensor, width: int) -> Tensor:

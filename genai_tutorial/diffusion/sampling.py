@@ -16,7 +16,8 @@ class Step(NamedTuple):
 
     Attributes:
         t: The time at which the model was asked.
-        x: Where the step has led: the noisy image at the next time, in the end the sample.
+        x: Where the step has led: the noisy image at the next time, in the end the
+            sample.
         x0: What the model believed the clean image to be, at time t.
     """
 
@@ -29,12 +30,11 @@ def final(steps: Iterable[Step]) -> Float[Tensor, "batch *shape"]:
     """Let a sampler run to its end, and return the samples.
 
     Raises:
-        ValueError: The sampler made no step.
+        ValueError: If the sampler made no step.
 
-    Example:
-        >>> x, x0 = torch.tensor([0.5]), torch.tensor([0.25])
-        >>> final([Step(1, x, x0), Step(0, x0, x0)])
-        tensor([0.2500])
+    >>> x, x0 = torch.tensor([0.5]), torch.tensor([0.25])
+    >>> final([Step(1, x, x0), Step(0, x0, x0)])
+    tensor([0.2500])
     """
     last = None
     for last in steps:  # noqa: B007  (only the last one is wanted)
@@ -45,24 +45,36 @@ def final(steps: Iterable[Step]) -> Float[Tensor, "batch *shape"]:
 
 
 def walk(path: Path, times: Sequence[Time]) -> Iterator[tuple[Time, Level, Level]]:
-    """Go through the times with the level at each and the level where the step leads; the last leads to a clean image.
+    """Go through the times with the level at each and the level where the step leads;
+    the last leads to a clean image.
 
     Raises:
-        ValueError: There are no times, or they do not fall.
+        ValueError: If there are no times, or they do not fall.
 
-    Example:
-        >>> from genai_tutorial.diffusion.schedule import NoiseSchedule
-        >>> schedule = NoiseSchedule(torch.tensor([0.64, 0.36]))
-        >>> [(t, round(level.noise, 3), round(earlier.noise, 3)) for t, level, earlier in walk(schedule, [1, 0])]
-        [(1, 0.8, 0.6), (0, 0.6, 0.0)]
+    >>> from genai_tutorial.diffusion.schedule import NoiseSchedule
+    >>> schedule = NoiseSchedule(torch.tensor([0.64, 0.36]))
+    >>> [
+    ...     (t, round(level.noise, 3), round(earlier.noise, 3))
+    ...     for t, level, earlier in walk(schedule, [1, 0])
+    ... ]
+    [(1, 0.8, 0.6), (0, 0.6, 0.0)]
     """
     times = list(times)
-    if not times or any(later <= earlier for later, earlier in itertools.pairwise(times)):
-        raise ValueError(f"times must fall, from noise to image, and there must be at least one; got {times}.")
+    if not times or any(
+        later <= earlier for later, earlier in itertools.pairwise(times)
+    ):
+        raise ValueError(
+            "times must fall, from noise to image, and there must be at least one; "
+            f"got {times}."
+        )
     levels = [path.level(t) for t in times]
     yield from zip(times, levels, [*levels[1:], CLEAN], strict=True)
 
 
-def fresh_noise(x: Float[Tensor, "batch *shape"], generator: torch.Generator) -> Float[Tensor, "batch *shape"]:
-    """Standard normal noise of the shape of x."""
-    return torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype).to(x.device)
+def fresh_noise(
+    x: Float[Tensor, "batch *shape"], generator: torch.Generator
+) -> Float[Tensor, "batch *shape"]:
+    """Return standard normal noise of the shape of x."""
+    return torch.randn(
+        x.shape, generator=generator, device=generator.device, dtype=x.dtype
+    ).to(x.device)

@@ -1,4 +1,6 @@
-"""Noise schedules: how much of an image, and how much noise, there is at each step of the way into noise."""
+"""Noise schedules: how much of an image, and how much noise, there is at each step of
+the way into noise.
+"""
 
 import math
 from collections.abc import Sequence
@@ -11,14 +13,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 Time = float | int
-"""A time on a path: for a schedule of T steps a number from 0 to T - 1, for flow matching from 0 to 1."""
+"""A time on a path: for a schedule of T steps a number from 0 to T - 1, for flow
+matching from 0 to 1.
+"""
 
 
 class Level(NamedTuple):
-    """How far images have gone into noise: x_t = signal * x0 + noise * (standard normal noise).
+    """How far images have gone into noise: x_t = signal * x0 + noise * (standard normal
+    noise).
 
     Attributes:
-        signal: The factor of the image, 1 for a clean one: a number, or one for each image of a batch ("batch 1 1 1").
+        signal: The factor of the image, 1 for a clean one: a number, or one for each
+            image of a batch ("batch 1 1 1").
         noise: The factor of the noise, 0 for a clean image.
     """
 
@@ -31,55 +37,70 @@ CLEAN = Level(signal=1.0, noise=0.0)
 
 @runtime_checkable
 class Path(Protocol):
-    """A way from images into noise. Samplers walk it backwards, and need to know nothing else about it."""
+    """A way from images into noise. Samplers walk it backwards, and need to know
+    nothing else about it.
+    """
 
     def level(self, t: Time) -> Level:
         """How much image and how much noise there is at time t."""
         ...
 
-    def levels(self, t: Float[Tensor, "batch"], x0: Float[Tensor, "batch *shape"]) -> Level:
-        """The same for a time of its own for each image, in a shape that can be multiplied with the images."""
+    def levels(
+        self, t: Float[Tensor, "batch"], x0: Float[Tensor, "batch *shape"]
+    ) -> Level:
+        """Return the same for a time of its own for each image, in a shape that can be
+        multiplied with the images.
+        """
         ...
 
     def add_noise(
-        self, x0: Float[Tensor, "batch *shape"], noise: Float[Tensor, "batch *shape"], t: Time | Float[Tensor, "batch"]
+        self,
+        x0: Float[Tensor, "batch *shape"],
+        noise: Float[Tensor, "batch *shape"],
+        t: Time | Float[Tensor, "batch"],
     ) -> Float[Tensor, "batch *shape"]:
         """Images at time t: the same for all, or one for each image."""
         ...
 
-    def draw_times(self, count: int, generator: torch.Generator) -> Float[Tensor, "count"]:
+    def draw_times(
+        self, count: int, generator: torch.Generator
+    ) -> Float[Tensor, "count"]:
         """Random times to train at."""
         ...
 
     def times(self, steps: int, start: Time | None = None) -> Sequence[Time]:
-        """The times at which a sampler with this many steps asks the model, from noise to image."""
+        """Return the times at which a sampler with this many steps asks the model, from
+        noise to image.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class NoiseSchedule:
-    """The variance-preserving way into noise, in T small steps: t = 0 is nearly clean, t = T - 1 nearly pure noise.
+    """The variance-preserving way into noise, in T small steps: t = 0 is nearly clean,
+    t = T - 1 nearly pure noise.
 
-    The code below writes alpha and alpha_bar as Ho et al. do: a step keeps the share alpha of the variance, and after t
-    steps the share alpha_bar, the product of all alphas so far, is left:
+    The code below writes alpha and alpha_bar as Ho et al. do: a step keeps the share
+    alpha of the variance, and after t steps the share alpha_bar, the product of all
+    alphas so far, is left:
 
         x_t = sqrt(alpha_t) x_{t-1} + sqrt(1 - alpha_t) noise        one step
         x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise    all at once
 
     Attributes:
-        alpha_bar: The share of the variance that is still the image's, for each step; it falls and is above 0, except
-            for the last, which may be 0.
+        alpha_bar: The share of the variance that is still the image's, for each step;
+            it falls and is above 0, except for the last, which may be 0.
 
     Raises:
-        ValueError: alpha_bar is not a falling row of numbers from below 1 to 0 or above.
+        ValueError: If alpha_bar is not a falling row of numbers from below 1 to 0 or
+            above.
 
-    Source: Ho, Jain and Abbeel, Denoising Diffusion Probabilistic Models, equations 2 and 4,
-        https://arxiv.org/abs/2006.11239
+    Source: Ho, Jain and Abbeel, Denoising Diffusion Probabilistic Models, equations 2
+        and 4, https://arxiv.org/abs/2006.11239
 
-    Example:
-        >>> schedule = NoiseSchedule(torch.tensor([0.96, 0.64, 0.0]))
-        >>> [round(number, 3) for number in schedule.level(1)]
-        [0.8, 0.6]
+    >>> schedule = NoiseSchedule(torch.tensor([0.96, 0.64, 0.0]))
+    >>> [round(number, 3) for number in schedule.level(1)]
+    [0.8, 0.6]
     """
 
     alpha_bar: Float[Tensor, "T"]
@@ -87,21 +108,33 @@ class NoiseSchedule:
     def __post_init__(self):
         values = torch.as_tensor(self.alpha_bar).double()
         if values.ndim != 1 or len(values) < 2:
-            raise ValueError(f"alpha_bar must be a row of at least 2 numbers, got shape {tuple(values.shape)}.")
-        if not (values.diff() < 0).all() or not (values[0] < 1 and values[-2] > 0 and values[-1] >= 0):
+            raise ValueError(
+                "alpha_bar must be a row of at least 2 numbers, got shape "
+                f"{tuple(values.shape)}."
+            )
+        if not (values.diff() < 0).all() or not (
+            values[0] < 1 and values[-2] > 0 and values[-1] >= 0
+        ):
             raise ValueError(
                 "alpha_bar must fall from below 1, and only its last number may be 0; "
-                f"it begins with {values[0].item():.6g} and ends with {values[-2:].tolist()}."
+                f"it begins with {values[0].item():.6g} and ends with "
+                f"{values[-2:].tolist()}."
             )
-        object.__setattr__(self, "alpha_bar", values)  # in double precision, whatever came
+        object.__setattr__(
+            self, "alpha_bar", values
+        )  # in double precision, whatever came
 
     def __len__(self) -> int:
         return len(self.alpha_bar)
 
     @property
     def alphas(self) -> Float[Tensor, "T"]:
-        """The share of the variance that each step keeps: alpha_bar_t / alpha_bar_{t-1}."""
-        return self.alpha_bar / torch.cat([torch.ones(1, dtype=torch.float64), self.alpha_bar[:-1]])
+        """The share of the variance that each step keeps: alpha_bar_t /
+        alpha_bar_{t-1}.
+        """
+        return self.alpha_bar / torch.cat(
+            [torch.ones(1, dtype=torch.float64), self.alpha_bar[:-1]]
+        )
 
     @property
     def betas(self) -> Float[Tensor, "T"]:
@@ -110,14 +143,17 @@ class NoiseSchedule:
 
     @property
     def sigmas(self) -> Float[Tensor, "T"]:
-        """Noise for each unit of image, sqrt((1 - alpha_bar) / alpha_bar): the sigma of Karras et al."""
+        """Noise for each unit of image, sqrt((1 - alpha_bar) / alpha_bar): the sigma of
+        Karras et al.
+        """
         return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
 
     def level(self, t: Time) -> Level:
-        """How much image and how much noise there is at step t; between two steps, the logarithm of sigma is a line.
+        """How much image and how much noise there is at step t; between two steps, the
+        logarithm of sigma is a line.
 
         Raises:
-            ValueError: t is not from 0 to T - 1.
+            ValueError: If t is not from 0 to T - 1.
         """
         last = len(self) - 1
         if not 0 <= t <= last:
@@ -125,111 +161,160 @@ class NoiseSchedule:
         if float(t).is_integer():
             share = self.alpha_bar[int(t)].item()
             return Level(math.sqrt(share), math.sqrt(1 - share))
-        angle = math.atan(math.exp(np.interp(t, range(last + 1), self.sigmas.log().numpy())))
-        return Level(math.cos(angle), math.sin(angle))  # their ratio is sigma, their squares add up to 1
+        angle = math.atan(
+            math.exp(np.interp(t, range(last + 1), self.sigmas.log().numpy()))
+        )
+        return Level(
+            math.cos(angle), math.sin(angle)
+        )  # their ratio is sigma, their squares add up to 1
 
     def time_of(self, sigma: float) -> float:
-        """The step, also between two whole ones, at which there is `sigma` of noise for each unit of image."""
-        return float(np.interp(math.log(sigma), self.sigmas.log().numpy(), range(len(self))))
+        """Return the step, also between two whole ones, at which there is `sigma` of
+        noise for each unit of image.
+        """
+        return float(
+            np.interp(math.log(sigma), self.sigmas.log().numpy(), range(len(self)))
+        )
 
-    def levels(self, t: Float[Tensor, "batch"], x0: Float[Tensor, "batch *shape"]) -> Level:
-        """How much image and noise there is at a step of its own, a whole number, for each image."""
+    def levels(
+        self, t: Float[Tensor, "batch"], x0: Float[Tensor, "batch *shape"]
+    ) -> Level:
+        """How much image and noise there is at a step of its own, a whole number, for
+        each image.
+        """
         share = self.alpha_bar.to(x0.device)[t.long()].view(-1, *[1] * (x0.ndim - 1))
         return Level(share.sqrt().to(x0.dtype), (1 - share).sqrt().to(x0.dtype))
 
     def add_noise(
-        self, x0: Float[Tensor, "batch *shape"], noise: Float[Tensor, "batch *shape"], t: Time | Float[Tensor, "batch"]
+        self,
+        x0: Float[Tensor, "batch *shape"],
+        noise: Float[Tensor, "batch *shape"],
+        t: Time | Float[Tensor, "batch"],
     ) -> Float[Tensor, "batch *shape"]:
-        """Take images to step t in one go: q(x_t | x_0), with the given standard normal noise.
+        """Take images to step t in one go: q(x_t | x_0), with the given standard normal
+        noise.
 
         Args:
             x0: Clean images.
             noise: Of the same shape.
             t: The step, the same for all images or a whole number for each.
         """
-        signal, strength = self.levels(t, x0) if isinstance(t, Tensor) else self.level(t)
+        signal, strength = (
+            self.levels(t, x0) if isinstance(t, Tensor) else self.level(t)
+        )
         return signal * x0 + strength * noise
 
     def add_one_step(
-        self, previous: Float[Tensor, "batch *shape"], noise: Float[Tensor, "batch *shape"], t: int
+        self,
+        previous: Float[Tensor, "batch *shape"],
+        noise: Float[Tensor, "batch *shape"],
+        t: int,
     ) -> Float[Tensor, "batch *shape"]:
-        """Take images from step t - 1 to step t: q(x_t | x_{t-1}). The images of step -1 are clean."""
+        """Take images from step t - 1 to step t: q(x_t | x_{t-1}). The images of step
+        -1 are clean.
+        """
         alpha = self.alphas[t].item()
         return math.sqrt(alpha) * previous + math.sqrt(1 - alpha) * noise
 
-    def draw_times(self, count: int, generator: torch.Generator) -> Float[Tensor, "count"]:
+    def draw_times(
+        self, count: int, generator: torch.Generator
+    ) -> Float[Tensor, "count"]:
         """Random steps to train at, all equally likely."""
-        drawn = torch.randint(len(self), (count,), generator=generator, device=generator.device)
+        drawn = torch.randint(
+            len(self), (count,), generator=generator, device=generator.device
+        )
         return drawn.float()
 
     def times(self, steps: int, start: Time | None = None) -> Sequence[Time]:
-        """Spread a sampler's steps evenly over the schedule, from the last one (or `start`) down.
+        """Spread a sampler's steps evenly over the schedule, from the last one (or
+        `start`) down.
 
-        The last step of the schedule is always among them: sampling begins where the images are pure noise.
+        The last step of the schedule is always among them: sampling begins where the
+        images are pure noise.
 
         Raises:
-            ValueError: There are to be more steps than the schedule has from `start` down.
+            ValueError: If there are to be more steps than the schedule has from `start`
+                down.
 
-        Source: Lin et al., Common Diffusion Noise Schedules and Sample Steps are Flawed, table 2 ("trailing"),
-            https://arxiv.org/abs/2305.08891
+        Source: Lin et al., Common Diffusion Noise Schedules and Sample Steps are
+            Flawed, table 2 ("trailing"), https://arxiv.org/abs/2305.08891
 
-        Example:
-            >>> linear_schedule(1000).times(5)
-            [999, 799, 599, 399, 199]
+        >>> linear_schedule(1000).times(5)
+        [999, 799, 599, 399, 199]
         """
         span = len(self) if start is None else int(start) + 1
         if not 1 <= span <= len(self):
             raise ValueError(f"start must be from 0 to {len(self) - 1}, got {start}.")
         if not 1 <= steps <= span:
-            raise ValueError(f"steps must be from 1 to {span}, the steps of the schedule that are left, got {steps}.")
+            raise ValueError(
+                f"steps must be from 1 to {span}, the steps of the schedule that are "
+                f"left, got {steps}."
+            )
         return [round(span - k * span / steps) - 1 for k in range(steps)]
 
 
-def linear_schedule(steps: int = 1000, first: float = 1e-4, last: float = 0.02) -> NoiseSchedule:
-    """The variance of the noise that each step adds rises in a straight line.
+def linear_schedule(
+    steps: int = 1000, first: float = 1e-4, last: float = 0.02
+) -> NoiseSchedule:
+    """Return the variance of the noise that each step adds rises in a straight line.
 
-    Source: Ho et al., Denoising Diffusion Probabilistic Models, section 4, https://arxiv.org/abs/2006.11239
+    Source: Ho et al., Denoising Diffusion Probabilistic Models, section 4,
+    https://arxiv.org/abs/2006.11239
 
-    Example:
-        >>> round(linear_schedule(1000).alpha_bar[-1].item(), 6)
-        4e-05
+    >>> round(linear_schedule(1000).alpha_bar[-1].item(), 6)
+    4e-05
     """
     return _from_betas(torch.linspace(first, last, steps, dtype=torch.float64))
 
 
-def scaled_linear_schedule(steps: int = 1000, first: float = 0.00085, last: float = 0.012) -> NoiseSchedule:
-    """The square root of that variance rises in a straight line; Stable Diffusion's schedule.
+def scaled_linear_schedule(
+    steps: int = 1000, first: float = 0.00085, last: float = 0.012
+) -> NoiseSchedule:
+    """Return the square root of that variance rises in a straight line; Stable
+    Diffusion's schedule.
 
-    Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, in the published
-        configuration, https://arxiv.org/abs/2112.10752
+    Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
+        Models, in the published configuration, https://arxiv.org/abs/2112.10752
     """
-    return _from_betas(torch.linspace(first**0.5, last**0.5, steps, dtype=torch.float64).square())
+    return _from_betas(
+        torch.linspace(first**0.5, last**0.5, steps, dtype=torch.float64).square()
+    )
 
 
-def cosine_schedule(steps: int = 1000, offset: float = 0.008, largest_beta: float = 0.999) -> NoiseSchedule:
-    """alpha_bar falls along half a cosine wave: images lose their detail more slowly than with straight lines.
+def cosine_schedule(
+    steps: int = 1000, offset: float = 0.008, largest_beta: float = 0.999
+) -> NoiseSchedule:
+    """alpha_bar falls along half a cosine wave: images lose their detail more slowly
+    than with straight lines.
 
     Args:
         steps: T.
         offset: Keeps the very first steps from being too small.
-        largest_beta: No step adds more noise than this, so that a little of the image is left at the end.
+        largest_beta: No step adds more noise than this, so that a little of the image
+            is left at the end.
 
-    Source: Nichol and Dhariwal, Improved Denoising Diffusion Probabilistic Models, equation 17,
-        https://arxiv.org/abs/2102.09672
+    Source: Nichol and Dhariwal, Improved Denoising Diffusion Probabilistic Models,
+        equation 17, https://arxiv.org/abs/2102.09672
     """
-    angle = (torch.arange(steps + 1, dtype=torch.float64) / steps + offset) / (1 + offset) * math.pi / 2
+    angle = (
+        (torch.arange(steps + 1, dtype=torch.float64) / steps + offset)
+        / (1 + offset)
+        * math.pi
+        / 2
+    )
     share = angle.cos().square()
     return _from_betas((1 - share[1:] / share[:-1]).clamp(max=largest_beta))
 
 
 def zero_terminal_snr(schedule: NoiseSchedule) -> NoiseSchedule:
-    """Shift and stretch sqrt(alpha_bar) so that nothing of the image is left at the last step; the first one stays.
+    """Shift and stretch sqrt(alpha_bar) so that nothing of the image is left at the
+    last step; the first one stays.
 
-    Without it a model is trained on last steps that still show the brightness of the image, and asked at sampling to
-    begin with noise that doesn't.
+    Without it a model is trained on last steps that still show the brightness of the
+    image, and asked at sampling to begin with noise that doesn't.
 
-    Source: Lin et al., Common Diffusion Noise Schedules and Sample Steps are Flawed, algorithm 1,
-        https://arxiv.org/abs/2305.08891
+    Source: Lin et al., Common Diffusion Noise Schedules and Sample Steps are Flawed,
+        algorithm 1, https://arxiv.org/abs/2305.08891
     """
     signal = schedule.alpha_bar.sqrt()
     stretched = (signal - signal[-1]) * signal[0] / (signal[0] - signal[-1])

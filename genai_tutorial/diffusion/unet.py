@@ -1,4 +1,6 @@
-"""The U-Net: down to few places that see far, and up again with what was seen on the way down."""
+"""The U-Net: down to few places that see far, and up again with what was seen on the
+way down.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,7 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.diffusion.condition import Condition, LabelEmbedding, TextCondition, TextEmbedding, check_condition
+from genai_tutorial.diffusion.condition import (
+    Condition,
+    LabelEmbedding,
+    TextCondition,
+    TextEmbedding,
+    check_condition,
+)
 from genai_tutorial.diffusion.time_embedding import TimeEmbedding
 from genai_tutorial.diffusion.unet_blocks import BottomBlock, ResidualBlock
 
@@ -19,20 +27,24 @@ class UNetConfig:
 
     Attributes:
         image_channels: 1 for grey, 3 for colour.
-        patch_size: The side of the squares of pixels that become one place at the door; 1 keeps every pixel. Two
-            makes the network four times cheaper.
-        channels: The number of features of a place at each level, from the widest image to the smallest; each level
-            has half the side of the one before.
-        blocks: How many residual blocks each level but the smallest has on the way down, and again on the way up.
-        bottom_blocks: How many the smallest level has. There each is followed by attention.
+        patch_size: The side of the squares of pixels that become one place at the door;
+            1 keeps every pixel. Two makes the network four times cheaper.
+        channels: The number of features of a place at each level, from the widest image
+            to the smallest; each level has half the side of the one before.
+        blocks: How many residual blocks each level but the smallest has on the way
+            down, and again on the way up.
+        bottom_blocks: How many the smallest level has. There each is followed by
+            attention.
         heads: How many heads attention has.
         groups: How many groups of features the norms treat apart.
-        embedding_width: The number of features of the vector that says the time and the label.
+        embedding_width: The number of features of the vector that says the time and the
+            label.
         classes: The number of labels, if images have labels; one more means "no label".
         text_width: The number of features of a token, if images have texts.
-        time_scale: What the time is multiplied by: 1 for steps up to 1,000, 1,000 for times from 0 to 1.
-        image_size: The side of the images, if each place of the smallest level is to get a learned vector that says
-            where it lies; None takes images of any size.
+        time_scale: What the time is multiplied by: 1 for steps up to 1,000, 1,000 for
+            times from 0 to 1.
+        image_size: The side of the images, if each place of the smallest level is to
+            get a learned vector that says where it lies; None takes images of any size.
 
     Raises:
         ValueError: If a number is out of range, or there are labels and texts at once.
@@ -41,7 +53,7 @@ class UNetConfig:
     Traceback (most recent call last):
     ...
     ValueError: heads must divide the channels of the smallest level, got heads=5 and 64 channels.
-    """
+    """  # noqa: E501
 
     image_channels: int = 1
     patch_size: int = 2
@@ -57,30 +69,47 @@ class UNetConfig:
     image_size: int | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "channels", tuple(self.channels))  # a card in JSON gives a list
-        for name in ("image_channels", "patch_size", "blocks", "bottom_blocks", "heads", "groups", "embedding_width"):
+        object.__setattr__(
+            self, "channels", tuple(self.channels)
+        )  # a card in JSON gives a list
+        for name in (
+            "image_channels",
+            "patch_size",
+            "blocks",
+            "bottom_blocks",
+            "heads",
+            "groups",
+            "embedding_width",
+        ):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
         if self.patch_size > 1 and self.patch_size % 2:
             raise ValueError(f"patch_size must be 1 or even, got {self.patch_size}.")
         if not self.channels:
             raise ValueError("channels must name at least one level, got none.")
         if self.channels[-1] % self.heads:
             raise ValueError(
-                f"heads must divide the channels of the smallest level, got heads={self.heads} and "
+                "heads must divide the channels of the smallest level, got "
+                f"heads={self.heads} and "
                 f"{self.channels[-1]} channels."
             )
         if self.classes is not None and self.text_width is not None:
-            raise ValueError("A network takes labels or texts: leave out classes or text_width.")
+            raise ValueError(
+                "A network takes labels or texts: leave out classes or text_width."
+            )
         if self.image_size is not None and self.image_size % self.shrinkage:
             raise ValueError(
-                f"image_size must be a multiple of {self.shrinkage} (so wide is a place of the smallest level), "
+                f"image_size must be a multiple of {self.shrinkage} (so wide is a "
+                "place of the smallest level), "
                 f"got {self.image_size}."
             )
 
     @property
     def shrinkage(self) -> int:
-        """How many pixels wide a place of the smallest level is: it must divide the sides of an image.
+        """How many pixels wide a place of the smallest level is: it must divide the
+        sides of an image.
 
         >>> UNetConfig(patch_size=2, channels=(32, 64)).shrinkage
         4
@@ -89,19 +118,25 @@ class UNetConfig:
 
 
 class UNet(nn.Module):
-    """A network from a noisy image, its time and what it shows, to something of the image's shape.
+    """A network from a noisy image, its time and what it shows, to something of the
+    image's shape.
 
-    What that is (the noise, the image, a velocity) is decided by the loss that trains it.
+    What that is (the noise, the image, a velocity) is decided by the loss that trains
+    it.
 
     Args:
         config: The settings.
-        seed: Decides the first weights: the same seed gives the same network on every run.
+        seed: Decides the first weights: the same seed gives the same network on every
+            run.
 
-    Source: Ronneberger et al., U-Net, figure 1, https://arxiv.org/abs/1505.04597;
-        Ho et al., Denoising Diffusion Probabilistic Models, appendix B, https://arxiv.org/abs/2006.11239
+    Source: Ronneberger et al., U-Net, figure 1, https://arxiv.org/abs/1505.04597; Ho et
+        al., Denoising Diffusion Probabilistic Models, appendix B,
+        https://arxiv.org/abs/2006.11239
 
     >>> network = UNet(UNetConfig())
-    >>> network(torch.zeros(2, 1, 28, 28), torch.tensor([0.0, 999.0]), torch.tensor([3, 10])).shape
+    >>> network(
+    ...     torch.zeros(2, 1, 28, 28), torch.tensor([0.0, 999.0]), torch.tensor([3, 10])
+    ... ).shape
     torch.Size([2, 1, 28, 28])
     """
 
@@ -113,44 +148,73 @@ class UNet(nn.Module):
             self._build(config)
 
     def _build(self, config: UNetConfig) -> None:
-        width, channels, patch = config.embedding_width, config.channels, config.patch_size
+        width, channels, patch = (
+            config.embedding_width,
+            config.channels,
+            config.patch_size,
+        )
         self.time = TimeEmbedding(width, time_scale=config.time_scale)
-        self.label = None if config.classes is None else LabelEmbedding(config.classes, width)
-        self.text = None if config.text_width is None else TextEmbedding(config.text_width, width)
+        self.label = (
+            None if config.classes is None else LabelEmbedding(config.classes, width)
+        )
+        self.text = (
+            None
+            if config.text_width is None
+            else TextEmbedding(config.text_width, width)
+        )
         self.door = _door(config.image_channels, channels[0], patch)
         self.down, self.smaller = nn.ModuleList(), nn.ModuleList()
         for here, below in pairwise(channels):
             self.down.append(
-                nn.ModuleList(ResidualBlock(here, here, width, config.groups) for _ in range(config.blocks))
+                nn.ModuleList(
+                    ResidualBlock(here, here, width, config.groups)
+                    for _ in range(config.blocks)
+                )
             )
             self.smaller.append(nn.Conv2d(here, below, 2, stride=2))
-        side = None if config.image_size is None else config.image_size // config.shrinkage
-        self.positions = None if side is None else nn.Parameter(torch.zeros(channels[-1], side, side))
+        side = (
+            None if config.image_size is None else config.image_size // config.shrinkage
+        )
+        self.positions = (
+            None
+            if side is None
+            else nn.Parameter(torch.zeros(channels[-1], side, side))
+        )
         self.bottom = nn.ModuleList(
-            BottomBlock(channels[-1], width, config.heads, config.groups, config.text_width)
+            BottomBlock(
+                channels[-1], width, config.heads, config.groups, config.text_width
+            )
             for _ in range(config.bottom_blocks)
         )
         self.larger, self.up = nn.ModuleList(), nn.ModuleList()
         for below, here in pairwise(reversed(channels)):
             self.larger.append(nn.ConvTranspose2d(below, here, 2, stride=2))
             self.up.append(
-                nn.ModuleList(ResidualBlock(2 * here, here, width, config.groups) for _ in range(config.blocks))
+                nn.ModuleList(
+                    ResidualBlock(2 * here, here, width, config.groups)
+                    for _ in range(config.blocks)
+                )
             )
         self.norm = nn.GroupNorm(config.groups, channels[0])
         self.head = _exit(channels[0], config.image_channels, patch)
 
     def forward(
-        self, x: Float[Tensor, "batch channel height width"], t: Float[Tensor, "batch"], condition: Condition = None
+        self,
+        x: Float[Tensor, "batch channel height width"],
+        t: Float[Tensor, "batch"],
+        condition: Condition = None,
     ) -> Float[Tensor, "batch channel height width"]:
-        """Returns the prediction for noisy images.
+        """Return the prediction for noisy images.
 
         Args:
             x: The images.
             t: The time of each, in the unit of the path that noised them.
-            condition: A label for each image, or texts, as the config says; None for no label.
+            condition: A label for each image, or texts, as the config says; None for no
+                label.
 
         Raises:
-            ValueError: If the image cannot be halved often enough, or the condition is not of the config's kind.
+            ValueError: If the image cannot be halved often enough, or the condition is
+                not of the config's kind.
         """
         embedding, text = self._read(x, t, condition)
         hidden, seen = self.door(x), []
@@ -169,16 +233,23 @@ class UNet(nn.Module):
                 hidden = block(torch.cat((hidden, seen.pop()), dim=1), embedding)
         return self.head(functional.silu(self.norm(hidden)))
 
-    def _read(self, x: Tensor, t: Tensor, condition: Condition) -> tuple[Tensor, TextCondition | None]:
-        """Returns the vector that says time and label, and the text."""
+    def _read(
+        self, x: Tensor, t: Tensor, condition: Condition
+    ) -> tuple[Tensor, TextCondition | None]:
+        """Return the vector that says time and label, and the text."""
         shrinkage = self.config.shrinkage
         if x.shape[2] % shrinkage or x.shape[3] % shrinkage:
             raise ValueError(
-                f"The sides of an image must be multiples of {shrinkage} for this network, got {tuple(x.shape[2:])}."
+                f"The sides of an image must be multiples of {shrinkage} for this "
+                f"network, got {tuple(x.shape[2:])}."
             )
-        if self.config.image_size is not None and x.shape[2:] != (self.config.image_size, self.config.image_size):
+        if self.config.image_size is not None and x.shape[2:] != (
+            self.config.image_size,
+            self.config.image_size,
+        ):
             raise ValueError(
-                f"This network takes images of {self.config.image_size}x{self.config.image_size} pixels, got "
+                "This network takes images of "
+                f"{self.config.image_size}x{self.config.image_size} pixels, got "
                 f"{x.shape[2]}x{x.shape[3]}."
             )
         check_condition(condition, self.config.classes, self.config.text_width)
@@ -190,23 +261,29 @@ class UNet(nn.Module):
         return embedding + self.text(condition), condition
 
     def parameter_count(self) -> int:
-        """Returns the number of weights."""
+        """Return the number of weights."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
 def _door(image_channels: int, channels: int, patch: int) -> nn.Module:
-    """A convolution from pixels to places; squares overlap their neighbours by half, so that no seam shows."""
+    """Return a convolution from pixels to places; squares overlap their neighbours by
+    half, so that no seam shows.
+    """
     if patch == 1:
         return nn.Conv2d(image_channels, channels, 3, padding=1)
-    return nn.Conv2d(image_channels, channels, 2 * patch, stride=patch, padding=patch // 2)
+    return nn.Conv2d(
+        image_channels, channels, 2 * patch, stride=patch, padding=patch // 2
+    )
 
 
 def _exit(channels: int, image_channels: int, patch: int) -> nn.Module:
-    """The way back from places to pixels; it starts at zero."""
+    """Return the way back from places to pixels; it starts at zero."""
     if patch == 1:
         layer = nn.Conv2d(channels, image_channels, 3, padding=1)
     else:
-        layer = nn.ConvTranspose2d(channels, image_channels, 2 * patch, stride=patch, padding=patch // 2)
+        layer = nn.ConvTranspose2d(
+            channels, image_channels, 2 * patch, stride=patch, padding=patch // 2
+        )
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

@@ -1,8 +1,19 @@
-"""Efficiency: the same model with fewer bits a weight, made ready for writing one token at a time."""
+"""Efficiency: the same model with fewer bits a weight, made ready for writing one token
+at a time.
+"""
 
 from genai_tutorial.efficiency.fused import FusedAttention, FusedFeedForward, quantized
-from genai_tutorial.efficiency.linear import Int4Linear, Int4PairLinear, Int8Linear, TransposedLinear
-from genai_tutorial.efficiency.quantization import QuantizedMatrix, quantize_affine, quantize_symmetric
+from genai_tutorial.efficiency.linear import (
+    Int4Linear,
+    Int4PairLinear,
+    Int8Linear,
+    TransposedLinear,
+)
+from genai_tutorial.efficiency.quantization import (
+    QuantizedMatrix,
+    quantize_affine,
+    quantize_symmetric,
+)
 
 __all__ = [
     "FusedAttention",

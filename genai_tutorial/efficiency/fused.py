@@ -1,7 +1,9 @@
-"""A decoder made ready for writing text one token at a time: fewer and larger products, in fewer bits.
+"""A decoder made ready for writing text one token at a time: fewer and larger products,
+in fewer bits.
 
-For one token, each product is so small that calling it costs as much as computing it. So the matrices that read the
-same vector are stacked into one: queries, keys and values, and the two wide vectors of a gated feed-forward layer.
+For one token, each product is so small that calling it costs as much as computing it.
+So the matrices that read the same vector are stacked into one: queries, keys and
+values, and the two wide vectors of a gated feed-forward layer.
 """
 
 from collections.abc import Callable
@@ -12,8 +14,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.efficiency.linear import Int4Linear, Int4PairLinear, Int8Linear, TransposedLinear
-from genai_tutorial.transformer import DecoderLM, FeedForward, MultiHeadAttention, RMSNorm
+from genai_tutorial.efficiency.linear import (
+    Int4Linear,
+    Int4PairLinear,
+    Int8Linear,
+    TransposedLinear,
+)
+from genai_tutorial.transformer import (
+    DecoderLM,
+    FeedForward,
+    MultiHeadAttention,
+    RMSNorm,
+)
 from genai_tutorial.transformer.block import DecoderBlock
 from genai_tutorial.transformer.cache import LayerCache
 from genai_tutorial.transformer.convolution import NoConvolution
@@ -23,27 +35,48 @@ MakeLinear = Callable[[Tensor, Tensor | None], nn.Module]
 
 
 class FusedAttention(MultiHeadAttention):
-    """The same attention with one product for queries, keys and values, and one rotation for queries and keys.
+    """The same attention with one product for queries, keys and values, and one
+    rotation for queries and keys.
 
     Args:
         plain: The self-attention whose weights to take.
-        make_linear: Makes a linear layer of a matrix and a bias, for example `Int4Linear`.
+        make_linear: Makes a linear layer of a matrix and a bias, for example
+            `Int4Linear`.
     """
 
     def __init__(self, plain: MultiHeadAttention, make_linear: MakeLinear):
         nn.Module.__init__(self)  # not the parent's, which would make new weights
         self.heads, self.head_width = plain.heads, plain.head_width
-        self.query_norm, self.key_norm, self.rotary = plain.query_norm, plain.key_norm, plain.rotary
-        self.causal, self.window, self.alibi, self.crossed = plain.causal, plain.window, plain.alibi, plain.crossed
+        self.query_norm, self.key_norm, self.rotary = (
+            plain.query_norm,
+            plain.key_norm,
+            plain.rotary,
+        )
+        self.causal, self.window, self.alibi, self.crossed = (
+            plain.causal,
+            plain.window,
+            plain.alibi,
+            plain.crossed,
+        )
         self.shared_heads = plain.key.out_features // plain.head_width
         self.query_key_value = make_linear(*_stack(plain.query, plain.key, plain.value))
         self.output = make_linear(*_stack(plain.output))
 
     def _project(
-        self, x: Tensor, context: Tensor | None = None, turns: tuple[Tensor, Tensor] | None = None
+        self,
+        x: Tensor,
+        context: Tensor | None = None,
+        turns: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        together = self.query_key_value(x).view(*x.shape[:2], -1, self.head_width).transpose(1, 2)
-        turned, value = together[:, : -self.shared_heads], together[:, -self.shared_heads :]
+        together = (
+            self.query_key_value(x)
+            .view(*x.shape[:2], -1, self.head_width)
+            .transpose(1, 2)
+        )
+        turned, value = (
+            together[:, : -self.shared_heads],
+            together[:, -self.shared_heads :],
+        )
         if self.query_norm is not None:
             query, key = turned[:, : self.heads], turned[:, self.heads :]
             turned = torch.cat((self.query_norm(query), self.key_norm(key)), dim=1)
@@ -53,7 +86,8 @@ class FusedAttention(MultiHeadAttention):
 
 
 class FusedFeedForward(nn.Module):
-    """The same feed-forward layer; where it has a gate, one product makes both wide vectors.
+    """The same feed-forward layer; where it has a gate, one product makes both wide
+    vectors.
 
     Args:
         plain: The layer whose weights to take.
@@ -63,10 +97,14 @@ class FusedFeedForward(nn.Module):
     def __init__(self, plain: FeedForward, make_linear: MakeLinear):
         super().__init__()
         self.gated, self.activation = plain.gate is not None, plain.activation
-        self.widen = make_linear(*(_stack(plain.gate, plain.widen) if self.gated else _stack(plain.widen)))
+        self.widen = make_linear(
+            *(_stack(plain.gate, plain.widen) if self.gated else _stack(plain.widen))
+        )
         self.output = make_linear(*_stack(plain.output))
 
-    def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
+    def forward(
+        self, x: Float[Tensor, "*batch width"]
+    ) -> Float[Tensor, "*batch width"]:
         """Treats every vector alike and apart from the others."""
         wide = self.widen(x)
         if not self.gated:
@@ -76,12 +114,15 @@ class FusedFeedForward(nn.Module):
 
 
 class FusedBlock(DecoderBlock):
-    """The same block, which in a Llama reads a single new token in as few calls as it can: each costs microseconds.
+    """The same block, which in a Llama reads a single new token in as few calls as it
+    can: each costs microseconds.
 
-    Then nothing is masked or transposed, and the heads of a group stand in line as if they were queries.
+    Then nothing is masked or transposed, and the heads of a group stand in line as if
+    they were queries.
 
     Args:
-        plain: The block whose layers to take; attention and the feed-forward layer are fused already.
+        plain: The block whose layers to take; attention and the feed-forward layer are
+            fused already.
     """
 
     def __init__(self, plain: DecoderBlock):
@@ -102,64 +143,100 @@ class FusedBlock(DecoderBlock):
     def forward(
         self, x: Float[Tensor, "batch position width"], past: LayerCache | None = None
     ) -> Float[Tensor, "batch position width"]:
-        """Adds to each vector what the two layers have to say, see `DecoderBlock`."""
+        """Add to each vector what the two layers have to say, see `DecoderBlock`."""
         if past is not None and self.is_llama and x.shape[:2] == (1, 1):
             return self._read_one(x[0], past)[None]
         return super().forward(x, past)
 
-    def _read_one(self, x: Float[Tensor, "1 width"], past: LayerCache) -> Float[Tensor, "1 width"]:
+    def _read_one(
+        self, x: Float[Tensor, "1 width"], past: LayerCache
+    ) -> Float[Tensor, "1 width"]:
         attention, cache = self.attention, past.cache
-        heads, shared, width = attention.heads, attention.shared_heads, attention.head_width
-        together = attention.query_key_value.multiply(_norm_one(self.attention_norm, x)).view(1, -1, 1, width)
+        heads, shared, width = (
+            attention.heads,
+            attention.shared_heads,
+            attention.head_width,
+        )
+        together = attention.query_key_value.multiply(
+            _norm_one(self.attention_norm, x)
+        ).view(1, -1, 1, width)
         turned, value = together[:, :-shared], together[:, -shared:]
         cosines, sines = cache.turns
         turned = torch.addcmul(turned * cosines, turned.roll(width // 2, -1), sines)
-        past.keys[:, :, cache.where], past.values[:, :, cache.where] = turned[:, heads:], value
+        past.keys[:, :, cache.where], past.values[:, :, cache.where] = (
+            turned[:, heads:],
+            value,
+        )
         mixed = functional.scaled_dot_product_attention(
-            turned[:, :heads].view(1, shared, -1, width), past.keys[:, :, : cache.seen], past.values[:, :, : cache.seen]
+            turned[:, :heads].view(1, shared, -1, width),
+            past.keys[:, :, : cache.seen],
+            past.values[:, :, : cache.seen],
         )
         x = x + attention.output.multiply(mixed.view(1, -1))
-        gate, wide = self.feed_forward.widen.multiply(_norm_one(self.feed_forward_norm, x)).chunk(2, dim=-1)
-        return x + self.feed_forward.output.multiply(activate(gate, self.feed_forward.activation) * wide)
+        gate, wide = self.feed_forward.widen.multiply(
+            _norm_one(self.feed_forward_norm, x)
+        ).chunk(2, dim=-1)
+        return x + self.feed_forward.output.multiply(
+            activate(gate, self.feed_forward.activation) * wide
+        )
 
 
-def _norm_one(norm: nn.RMSNorm, x: Float[Tensor, "1 width"]) -> Float[Tensor, "1 width"]:
-    """Returns what the norm returns for a single vector, whose length is one number."""
+def _norm_one(
+    norm: nn.RMSNorm, x: Float[Tensor, "1 width"]
+) -> Float[Tensor, "1 width"]:
+    """Return what the norm returns for a single vector, whose length is one number."""
     mean_square = torch.dot(x[0], x[0]).item() / x.shape[1]
     return x * norm.weight * (mean_square + norm.eps) ** -0.5
 
 
 def quantized(model: DecoderLM, precision: str) -> DecoderLM:
-    """Returns a copy of a decoder whose linear layers are fused, and kept in fewer bits; for writing, not for training.
+    """Return a copy of a decoder whose linear layers are fused, and kept in fewer
+    bits; for writing, not for training.
 
-    It is called as the model itself is, with a `KVCache` too. The output layer, where each rounding error goes straight
-    into a probability, gets 8 bits also with "int4", see `Int4PairLinear`. All but the linear layers is shared with the
-    model, so it can be let go of to free its matrices.
+    It is called as the model itself is, with a `KVCache` too. The output layer, where
+    each rounding error goes straight into a probability, gets 8 bits also with "int4",
+    see `Int4PairLinear`. All but the linear layers is shared with the model, so it can
+    be let go of to free its matrices.
 
     Args:
         model: A decoder in float32, on the CPU.
-        precision: How the matrices are kept: "int8" or "int4", see `Int8Linear` and `Int4Linear`; "float32" loses
-            nothing, and gains what fusing gains.
+        precision: How the matrices are kept: "int8" or "int4", see `Int8Linear` and
+            `Int4Linear`; "float32" loses nothing, and gains what fusing gains.
 
     Raises:
         ValueError: If there is no such precision, or the model is not in float32.
     """
-    kinds: dict[str, tuple[MakeLinear, MakeLinear]] = {  # for the blocks, and for the output layer
+    kinds: dict[
+        str, tuple[MakeLinear, MakeLinear]
+    ] = {  # for the blocks, and for the output layer
         "float32": (TransposedLinear, TransposedLinear),
         "int8": (Int8Linear, Int8Linear),
         "int4": (Int4Linear, Int4PairLinear),
     }
     if precision not in kinds:
-        raise ValueError(f"precision must be one of {', '.join(kinds)}; got {precision!r}.")
+        raise ValueError(
+            f"precision must be one of {', '.join(kinds)}; got {precision!r}."
+        )
     weight = model.token_embedding.weight
     if weight.dtype != torch.float32 or weight.device.type != "cpu":
-        raise ValueError(f"The model must be in float32 on the CPU, got {weight.dtype} on {weight.device}.")
+        raise ValueError(
+            f"The model must be in float32 on the CPU, got {weight.dtype} on "
+            f"{weight.device}."
+        )
     make_linear, make_head = kinds[precision]
-    # Where deepcopy comes upon a tensor that this dictionary knows, it takes what stands there: the same memory.
-    shared = {id(one): nn.Parameter(one.detach(), requires_grad=False) for one in model.parameters()}
+    # Where deepcopy comes upon a tensor that this dictionary knows, it takes what
+    # stands there: the same memory.
+    shared = {
+        id(one): nn.Parameter(one.detach(), requires_grad=False)
+        for one in model.parameters()
+    }
     shared |= {id(one): one for one in model.buffers()}
     copy = deepcopy(model, shared)
-    copy.head = make_head(weight, None) if model.head is None else make_head(model.head.weight, model.head.bias)
+    copy.head = (
+        make_head(weight, None)
+        if model.head is None
+        else make_head(model.head.weight, model.head.bias)
+    )
     _fuse(copy, make_linear)
     return copy.eval()
 
@@ -171,7 +248,9 @@ def _stack(*layers: nn.Linear) -> tuple[Tensor, Tensor | None]:
 
 
 def _fused_norm(plain: RMSNorm) -> nn.RMSNorm:
-    """Returns the same in one call: it comes twice in each block, and eight small operations take their time."""
+    """Return the same in one call: it comes twice in each block, and eight small
+    operations take their time.
+    """
     norm = nn.RMSNorm(plain.weight.shape, plain.epsilon, device="meta")
     norm.weight = plain.weight
     return norm

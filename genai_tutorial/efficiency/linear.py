@@ -1,7 +1,9 @@
-"""Linear layers that keep their weights in 8 or 4 bits and multiply with the kernels that torch brings for them.
+"""Linear layers that keep their weights in 8 or 4 bits and multiply with the kernels
+that torch brings for them.
 
-The kernels read bfloat16 vectors and write bfloat16 vectors: in float32 they are slow. So only what goes in and what
-comes out is rounded to bfloat16 (three digits); the rest of the model stays in float32. They run on the CPU.
+The kernels read bfloat16 vectors and write bfloat16 vectors: in float32 they are slow.
+So only what goes in and what comes out is rounded to bfloat16 (three digits); the rest
+of the model stays in float32. They run on the CPU.
 """
 
 from collections.abc import Callable
@@ -11,7 +13,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.efficiency.quantization import QuantizedMatrix, quantize_affine, quantize_symmetric
+from genai_tutorial.efficiency.quantization import (
+    QuantizedMatrix,
+    quantize_affine,
+    quantize_symmetric,
+)
 
 COLUMNS = 32  # the kernels read beyond the end of a row that is no multiple of this
 ROWS = 16  # the 4-bit kernel packs as many rows together
@@ -20,68 +26,81 @@ ROWS = 16  # the 4-bit kernel packs as many rows together
 class TransposedLinear(nn.Module):
     """A linear layer in full precision whose matrix is stored the other way round.
 
-    torch reads a matrix that is multiplied by a single vector on one core; from this side it uses them all.
+    torch reads a matrix that is multiplied by a single vector on one core; from this
+    side it uses them all.
 
     Args:
         weight: The matrix.
         bias: What is added to the outputs; None for nothing.
     """
 
-    def __init__(self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None):
+    def __init__(
+        self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None
+    ):
         super().__init__()
         self.register_buffer("transposed", weight.detach().T.contiguous())
         self.register_buffer("bias", None if bias is None else bias.detach())
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
-        """Returns x times the transposed matrix, plus the bias."""
+        """Return x times the transposed matrix, plus the bias."""
         product = self.multiply(x)
         return product if self.bias is None else product + self.bias
 
     def multiply(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
-        """Returns x times the transposed matrix, without the bias."""
+        """Return x times the transposed matrix, without the bias."""
         return x @ self.transposed
 
 
 class Int8Linear(nn.Module):
-    """A linear layer with one signed byte a weight, and one scale for each row (each output).
+    """A linear layer with one signed byte a weight, and one scale for each row (each
+    output).
 
     Args:
         weight: The matrix; a multiple of 32 columns.
         bias: What is added to the outputs; None for nothing.
 
     Raises:
-        ValueError: If the number of columns does not fit, or the weights hold NaN or infinity.
+        ValueError: If the number of columns does not fit, or the weights hold NaN or
+            infinity.
         NotImplementedError: If this torch lacks the kernel.
 
-    Source: Dettmers et al., LLM.int8(), section 2.1 (absmax), with a scale for each row, https://arxiv.org/abs/2208.07339
+    Source: Dettmers et al., LLM.int8(), section 2.1 (absmax), with a scale for each
+    row, https://arxiv.org/abs/2208.07339
 
     >>> layer = Int8Linear(torch.eye(32))
     >>> layer(torch.arange(32.0))[:5]
     tensor([0., 1., 2., 3., 4.])
     """
 
-    def __init__(self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None):
+    def __init__(
+        self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None
+    ):
         super().__init__()
         _check_columns(weight)
         self._multiply = _kernel("_weight_int8pack_mm")
-        matrix = quantize_symmetric(weight.detach().float(), bits=8, group_size=weight.shape[1])
+        matrix = quantize_symmetric(
+            weight.detach().float(), bits=8, group_size=weight.shape[1]
+        )
         self.in_features, self.out_features = weight.shape[1], weight.shape[0]
         self.register_buffer("levels", matrix.levels.to(torch.int8))
         self.register_buffer("scale", matrix.scale[:, 0].bfloat16())
         self.register_buffer("bias", None if bias is None else bias.detach())
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
-        """Returns x times the transposed matrix, plus the bias; in the dtype of x."""
-        product = self.multiply(x.reshape(-1, self.in_features)).view(*x.shape[:-1], self.out_features)
+        """Return x times the transposed matrix, plus the bias; in the dtype of x."""
+        product = self.multiply(x.reshape(-1, self.in_features)).view(
+            *x.shape[:-1], self.out_features
+        )
         return product if self.bias is None else product + self.bias
 
     def multiply(self, rows: Float[Tensor, "n in"]) -> Float[Tensor, "n out"]:
-        """Returns the rows times the transposed matrix, without the bias."""
+        """Return the rows times the transposed matrix, without the bias."""
         return self._multiply(rows.bfloat16(), self.levels, self.scale).to(rows.dtype)
 
 
 class Int4Linear(nn.Module):
-    """A linear layer with half a byte a weight, and a scale and an offset for each group of weights in a row.
+    """A linear layer with half a byte a weight, and a scale and an offset for each
+    group of weights in a row.
 
     Args:
         weight: The matrix; its columns must be a multiple of the group.
@@ -92,20 +111,35 @@ class Int4Linear(nn.Module):
         ValueError: If the group size does not fit, or the weights hold NaN or infinity.
         NotImplementedError: If this torch lacks the kernel.
 
-    Source: Yao et al., ZeroQuant, section 4.1 (group-wise quantization), https://arxiv.org/abs/2206.01861
+    Source: Yao et al., ZeroQuant, section 4.1 (group-wise quantization),
+    https://arxiv.org/abs/2206.01861
 
-    >>> layer = Int4Linear(torch.arange(16.0).repeat(1, 2))  # one row: 0 to 15, and again
+    >>> layer = Int4Linear(
+    ...     torch.arange(16.0).repeat(1, 2)
+    ... )  # one row: 0 to 15, and again
     >>> layer(torch.ones(32))
     tensor([240.])
     """
 
-    def __init__(self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None, group_size: int = 32):
+    def __init__(
+        self,
+        weight: Float[Tensor, "out in"],
+        bias: Float[Tensor, "out"] | None = None,
+        group_size: int = 32,
+    ):
         super().__init__()
         _check_columns(weight)
         if group_size not in (32, 64, 128, 256):
-            raise ValueError(f"group_size must be 32, 64, 128 or 256, which the kernel knows; got {group_size}.")
+            raise ValueError(
+                "group_size must be 32, 64, 128 or 256, which the kernel knows; got "
+                f"{group_size}."
+            )
         self._multiply = _kernel("_weight_int4pack_mm_for_cpu")
-        self.in_features, self.out_features, self.group_size = weight.shape[1], weight.shape[0], group_size
+        self.in_features, self.out_features, self.group_size = (
+            weight.shape[1],
+            weight.shape[0],
+            group_size,
+        )
         self.padded = -self.out_features % ROWS  # rows of zeros
         matrix = functional.pad(weight.detach().float(), (0, 0, 0, self.padded))
         matrix = quantize_affine(matrix, bits=4, group_size=group_size)
@@ -115,46 +149,63 @@ class Int4Linear(nn.Module):
         self.register_buffer("bias", None if bias is None else bias.detach())
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
-        """Returns x times the transposed matrix, plus the bias; in the dtype of x."""
-        product = self.multiply(x.reshape(-1, self.in_features)).reshape(*x.shape[:-1], self.out_features)
+        """Return x times the transposed matrix, plus the bias; in the dtype of x."""
+        product = self.multiply(x.reshape(-1, self.in_features)).reshape(
+            *x.shape[:-1], self.out_features
+        )
         return product if self.bias is None else product + self.bias
 
     def multiply(self, rows: Float[Tensor, "n in"]) -> Float[Tensor, "n out"]:
-        """Returns the rows times the transposed matrix, without the bias."""
-        product = self._multiply(rows.bfloat16(), self.packed, self.group_size, self.scale_and_middle).to(rows.dtype)
+        """Return the rows times the transposed matrix, without the bias."""
+        product = self._multiply(
+            rows.bfloat16(), self.packed, self.group_size, self.scale_and_middle
+        ).to(rows.dtype)
         return product[:, : self.out_features] if self.padded else product
 
 
 class Int4PairLinear(nn.Module):
-    """A linear layer with one byte a weight in groups of 32, as two layers of half a byte: level = 16 x high + low.
+    """A linear layer with one byte a weight in groups of 32, as two layers of half a
+    byte: level = 16 x high + low.
 
-    Small groups round less than `Int8Linear`'s whole rows, and for a large matrix two of the fast 4-bit products take
-    no longer than one 8-bit product.
+    Small groups round less than `Int8Linear`'s whole rows, and for a large matrix two
+    of the fast 4-bit products take no longer than one 8-bit product.
 
     Args:
         weight: The matrix; a multiple of 32 columns.
         bias: What is added to the outputs; None for nothing.
 
     Raises:
-        ValueError: If the number of columns does not fit, or the weights hold NaN or infinity.
+        ValueError: If the number of columns does not fit, or the weights hold NaN or
+            infinity.
         NotImplementedError: If this torch lacks the kernel.
 
-    >>> layer = Int4PairLinear(torch.cat((torch.arange(16.0), torch.arange(240.0, 256.0)))[None])  # one row
+    >>> layer = Int4PairLinear(
+    ...     torch.cat((torch.arange(16.0), torch.arange(240.0, 256.0)))[None]
+    ... )  # one row
     >>> layer(torch.ones(32))
     tensor([4080.])
     """
 
-    def __init__(self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None):
+    def __init__(
+        self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None
+    ):
         super().__init__()
         _check_columns(weight)
         self._multiply = _kernel("_weight_int4pack_mm_for_cpu")
         self.in_features, self.out_features = weight.shape[1], weight.shape[0]
-        padded = functional.pad(weight.detach().float(), (0, 0, 0, -self.out_features % ROWS))
+        padded = functional.pad(
+            weight.detach().float(), (0, 0, 0, -self.out_features % ROWS)
+        )
         matrix = quantize_affine(padded, bits=8, group_size=32)
         high = (matrix.levels / 16).floor()
         halves = (
             QuantizedMatrix(high, 16 * matrix.scale, matrix.offset, bits=4),
-            QuantizedMatrix(matrix.levels - 16 * high, matrix.scale, torch.zeros_like(matrix.scale), bits=4),
+            QuantizedMatrix(
+                matrix.levels - 16 * high,
+                matrix.scale,
+                torch.zeros_like(matrix.scale),
+                bits=4,
+            ),
         )
         for name, half in zip(("high", "low"), halves, strict=True):
             packed, scale_and_middle = _pack(half)
@@ -163,7 +214,7 @@ class Int4PairLinear(nn.Module):
         self.register_buffer("bias", None if bias is None else bias.detach())
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
-        """Returns x times the transposed matrix, plus the bias; in the dtype of x."""
+        """Return x times the transposed matrix, plus the bias; in the dtype of x."""
         vectors = x.reshape(-1, self.in_features).bfloat16()
         high = self._multiply(vectors, self.high_packed, 32, self.high_scale_and_middle)
         low = self._multiply(vectors, self.low_packed, 32, self.low_scale_and_middle)
@@ -173,8 +224,12 @@ class Int4PairLinear(nn.Module):
 
 
 def _pack(matrix: QuantizedMatrix) -> tuple[Tensor, Tensor]:
-    """Brings levels, scales and offsets into the order in which the 4-bit kernel reads them."""
-    packed = _kernel("_convert_weight_to_int4pack_for_cpu")(matrix.levels.to(torch.int32), 1)
+    """Brings levels, scales and offsets into the order in which the 4-bit kernel reads
+    them.
+    """
+    packed = _kernel("_convert_weight_to_int4pack_for_cpu")(
+        matrix.levels.to(torch.int32), 1
+    )
     # The kernel counts its levels from -8, so what it adds is the value of level 8.
     middle = matrix.offset + 8 * matrix.scale
     return packed, torch.stack((matrix.scale.T, middle.T), dim=2).bfloat16()
@@ -183,7 +238,8 @@ def _pack(matrix: QuantizedMatrix) -> tuple[Tensor, Tensor]:
 def _check_columns(weight: Tensor) -> None:
     if weight.shape[1] == 0 or weight.shape[1] % COLUMNS:
         raise ValueError(
-            f"The kernels of quantized layers need a multiple of {COLUMNS} inputs, got {weight.shape[1]}. "
+            f"The kernels of quantized layers need a multiple of {COLUMNS} inputs, got "
+            f"{weight.shape[1]}. "
             "Leave this layer in float32."
         )
 
@@ -191,7 +247,8 @@ def _check_columns(weight: Tensor) -> None:
 def _kernel(name: str) -> Callable:
     if not hasattr(torch, name):
         raise NotImplementedError(
-            f"torch {torch.__version__} lacks the kernel {name}, which quantized layers need: "
+            f"torch {torch.__version__} lacks the kernel {name}, which quantized "
+            "layers need: "
             "install torch 2.6 or newer, or stay in float32."
         )
     return getattr(torch, name)

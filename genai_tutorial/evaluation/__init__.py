@@ -1,9 +1,15 @@
-"""How good a model is: likelihood on unseen data, intervals over seeds, and whether its samples are new.
+"""How good a model is: likelihood on unseen data, intervals over seeds, and whether its
+samples are new.
 
-And what is inside it: how far its vectors separate two groups, and what its heads of attention look for.
+And what is inside it: how far its vectors separate two groups, and what its heads of
+attention look for.
 """
 
-from genai_tutorial.evaluation.attention_heads import induction_scores, previous_token_scores, repeated_random_tokens
+from genai_tutorial.evaluation.attention_heads import (
+    induction_scores,
+    previous_token_scores,
+    repeated_random_tokens,
+)
 from genai_tutorial.evaluation.caption_accuracy import (
     CaptionAccuracy,
     CaptionScore,
@@ -19,8 +25,16 @@ from genai_tutorial.evaluation.digit_classifier import (
     expected_calibration_error,
     read_digits,
 )
-from genai_tutorial.evaluation.facts import chat_answers, complete_facts, likeliest_texts
-from genai_tutorial.evaluation.frechet import FeatureGaussian, frechet_distance, gaussian_frechet_distance
+from genai_tutorial.evaluation.facts import (
+    chat_answers,
+    complete_facts,
+    likeliest_texts,
+)
+from genai_tutorial.evaluation.frechet import (
+    FeatureGaussian,
+    frechet_distance,
+    gaussian_frechet_distance,
+)
 from genai_tutorial.evaluation.intervals import Interval, bootstrap_interval
 from genai_tutorial.evaluation.likelihood import (
     TextScore,
@@ -30,7 +44,12 @@ from genai_tutorial.evaluation.likelihood import (
     nats_to_bits,
     perplexity,
 )
-from genai_tutorial.evaluation.neighbours import CopyCheck, Neighbours, check_copies, nearest_neighbours
+from genai_tutorial.evaluation.neighbours import (
+    CopyCheck,
+    Neighbours,
+    check_copies,
+    nearest_neighbours,
+)
 from genai_tutorial.evaluation.precision_recall import PrecisionRecall, precision_recall
 from genai_tutorial.evaluation.psnr import psnr
 from genai_tutorial.evaluation.scene_verifier import Reading, read_scenes

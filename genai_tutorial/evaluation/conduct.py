@@ -1,4 +1,6 @@
-"""How a model behaves: what it does with questions of each kind, by the gold rule, and whose answers are better."""
+"""How a model behaves: what it does with questions of each kind, by the gold rule, and
+whose answers are better.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +28,9 @@ class Conduct:
     gold: float
 
 
-def conduct(rule: GoldRule, questions: Sequence[Question], answers: Sequence[str]) -> Conduct:
+def conduct(
+    rule: GoldRule, questions: Sequence[Question], answers: Sequence[str]
+) -> Conduct:
     """Say what a model did with questions, on average.
 
     Args:
@@ -35,17 +39,23 @@ def conduct(rule: GoldRule, questions: Sequence[Question], answers: Sequence[str
         answers: What it said, in the same order.
 
     Raises:
-        ValueError: There are no questions, or not as many answers.
+        ValueError: If there are no questions, or not as many answers.
 
-    Example:
-        >>> from genai_tutorial.data import Fact
-        >>> rule = GoldRule([Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")])
-        >>> kenya = Question("What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi")
-        >>> conduct(rule, [kenya, kenya], ["Nairobi.", "I do not know."])
-        Conduct(right=0.5, claims=0.5, abstains=0.5, refuses=0.0, gold=0.5)
+    >>> from genai_tutorial.data import Fact
+    >>> rule = GoldRule(
+    ...     [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
+    ... )
+    >>> kenya = Question(
+    ...     "What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi"
+    ... )
+    >>> conduct(rule, [kenya, kenya], ["Nairobi.", "I do not know."])
+    Conduct(right=0.5, claims=0.5, abstains=0.5, refuses=0.0, gold=0.5)
     """
     if not questions or len(questions) != len(answers):
-        raise ValueError(f"Each of one or more questions needs an answer, got {len(questions)} and {len(answers)}")
+        raise ValueError(
+            f"Each of one or more questions needs an answer, got {len(questions)} and "
+            f"{len(answers)}"
+        )
     pairs = list(zip(questions, answers, strict=True))
     done = [rule.conduct(*pair) for pair in pairs]
     return Conduct(
@@ -57,27 +67,44 @@ def conduct(rule: GoldRule, questions: Sequence[Question], answers: Sequence[str
     )
 
 
-def wins(rule: GoldRule, questions: Sequence[Question], first: Sequence[str], second: Sequence[str]) -> list[float]:
-    """Say for each question whether the first answer is better by the gold rule: 1, or 0, or 1/2 for a draw.
+def wins(
+    rule: GoldRule,
+    questions: Sequence[Question],
+    first: Sequence[str],
+    second: Sequence[str],
+) -> list[float]:
+    """Say for each question whether the first answer is better by the gold rule: 1, or
+    0, or 1/2 for a draw.
 
     The mean is the win rate; `bootstrap_interval` gives it an interval.
 
     Raises:
-        ValueError: There are not as many answers as questions.
+        ValueError: If there are not as many answers as questions.
 
-    Example:
-        >>> from genai_tutorial.data import Fact
-        >>> rule = GoldRule([Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")])
-        >>> kenya = Question("What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi")
-        >>> wins(rule, [kenya] * 3, ["Nairobi."] * 3, ["Lima.", "Nairobi.", "Nairobi. Thank you for asking."])
-        [1.0, 0.5, 0.0]
+    >>> from genai_tutorial.data import Fact
+    >>> rule = GoldRule(
+    ...     [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
+    ... )
+    >>> kenya = Question(
+    ...     "What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi"
+    ... )
+    >>> wins(
+    ...     rule,
+    ...     [kenya] * 3,
+    ...     ["Nairobi."] * 3,
+    ...     ["Lima.", "Nairobi.", "Nairobi. Thank you for asking."],
+    ... )
+    [1.0, 0.5, 0.0]
     """
     if not len(questions) == len(first) == len(second):
         raise ValueError(
-            f"Each question needs two answers, got {len(questions)} questions, {len(first)} and {len(second)} answers"
+            f"Each question needs two answers, got {len(questions)} questions, "
+            f"{len(first)} and {len(second)} answers"
         )
     scores = [
         (rule.score(question, one), rule.score(question, other))
         for question, one, other in zip(questions, first, second, strict=True)
     ]
-    return [1.0 if one > other else 0.5 if one == other else 0.0 for one, other in scores]
+    return [
+        1.0 if one > other else 0.5 if one == other else 0.0 for one, other in scores
+    ]

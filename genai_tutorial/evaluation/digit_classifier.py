@@ -1,4 +1,6 @@
-"""A small network that reads digits: how sure it is judges an image, and what it computes on the way compares sets."""
+"""A small network that reads digits: how sure it is judges an image, and what it
+computes on the way compares sets.
+"""
 
 from dataclasses import dataclass
 
@@ -12,7 +14,8 @@ class DigitClassifierConfig:
     """The sizes of the network.
 
     Attributes:
-        channels: Of the three convolutions. Each is followed by one that halves height and width.
+        channels: Of the three convolutions. Each is followed by one that halves height
+            and width.
         features: How many numbers describe an image before the last layer.
         classes: How many kinds of images there are.
     """
@@ -22,18 +25,27 @@ class DigitClassifierConfig:
     classes: int = 10
 
     def __post_init__(self):
-        if len(self.channels) != 3 or min(self.channels) < 8 or any(width % 8 for width in self.channels):
-            raise ValueError(f"channels must be three multiples of 8, got {self.channels}.")
+        if (
+            len(self.channels) != 3
+            or min(self.channels) < 8
+            or any(width % 8 for width in self.channels)
+        ):
+            raise ValueError(
+                f"channels must be three multiples of 8, got {self.channels}."
+            )
         if self.features < 1 or self.classes < 2:
             raise ValueError(
-                f"features must be at least 1 and classes at least 2, got {self.features} and {self.classes}."
+                "features must be at least 1 and classes at least 2, got "
+                f"{self.features} and {self.classes}."
             )
 
 
 class DigitClassifier(nn.Module):
-    """Reads images of 28 by 28 pixels: three convolutions, a description of each image, a score for each class.
+    """Reads images of 28 by 28 pixels: three convolutions, a description of each image,
+    a score for each class.
 
-    The description, `features`, is what the Fréchet distance and precision and recall compare sets of images by.
+    The description, `features`, is what the Fréchet distance and precision and recall
+    compare sets of images by.
 
     Args:
         config: The sizes; None for the book's.
@@ -58,20 +70,26 @@ class DigitClassifier(nn.Module):
                 nn.Flatten(),
                 nn.Linear(third * 3 * 3, self.config.features),
             )
-            self.head = nn.Sequential(nn.SiLU(), nn.Dropout(0.2), nn.Linear(self.config.features, self.config.classes))
+            self.head = nn.Sequential(
+                nn.SiLU(),
+                nn.Dropout(0.2),
+                nn.Linear(self.config.features, self.config.classes),
+            )
 
     def features(self, images: Float[Tensor, "n 28 28"]) -> Float[Tensor, "n feature"]:
-        """Returns a description of each image, brightness from 0 to 1.
+        """Return a description of each image, brightness from 0 to 1.
 
         Raises:
             ValueError: If the images have another size.
         """
         if images.ndim != 3 or images.shape[1:] != (28, 28):
-            raise ValueError(f"images must have the shape (n, 28, 28), got {tuple(images.shape)}.")
+            raise ValueError(
+                f"images must have the shape (n, 28, 28), got {tuple(images.shape)}."
+            )
         return self.body(images[:, None] * 2 - 1)
 
     def forward(self, images: Float[Tensor, "n 28 28"]) -> Float[Tensor, "n class"]:
-        """Returns a score for each class; softmax makes probabilities of them."""
+        """Return a score for each class; softmax makes probabilities of them."""
         return self.head(self.features(images))
 
 
@@ -100,33 +118,47 @@ class DigitReading:
 
 
 @torch.no_grad()
-def read_digits(classifier: DigitClassifier, images: Float[Tensor, "n 28 28"], chunk: int = 500) -> DigitReading:
+def read_digits(
+    classifier: DigitClassifier, images: Float[Tensor, "n 28 28"], chunk: int = 500
+) -> DigitReading:
     """Lets the classifier look at images, some at a time.
 
     Args:
-        classifier: In evaluation mode, as `load("digit-classifier")` in `genai_tutorial.pretrained` returns it.
+        classifier: In evaluation mode, as `load("digit-classifier")` in
+            `genai_tutorial.pretrained` returns it.
         images: Brightness from 0 (background) to 1 (ink).
-        chunk: How many images are looked at together; changes the memory, not the result.
+        chunk: How many images are looked at together; changes the memory, not the
+            result.
 
     Raises:
-        ValueError: If the classifier is in training mode, where it drops features at random, or there are no images.
+        ValueError: If the classifier is in training mode, where it drops features at
+            random, or there are no images.
     """
     if classifier.training:
-        raise ValueError("The classifier is in training mode, where chance plays a part: call its eval() first.")
+        raise ValueError(
+            "The classifier is in training mode, where chance plays a part: call its "
+            "eval() first."
+        )
     if len(images) < 1 or chunk < 1:
-        raise ValueError(f"images and chunk must be at least 1, got {len(images)} and {chunk}.")
+        raise ValueError(
+            f"images and chunk must be at least 1, got {len(images)} and {chunk}."
+        )
     features = torch.cat([classifier.features(part) for part in images.split(chunk)])
     confidences, labels = classifier.head(features).softmax(dim=1).max(dim=1)
     return DigitReading(features, labels, confidences)
 
 
-def expected_calibration_error(confidences: Float[Tensor, "n"], correct: Tensor, bins: int = 10) -> float:
-    r"""Returns by how much a classifier's confidence misses its accuracy, on average; 0 is perfect.
+def expected_calibration_error(
+    confidences: Float[Tensor, "n"], correct: Tensor, bins: int = 10
+) -> float:
+    r"""Return by how much a classifier's confidence misses its accuracy, on average; 0
+    is perfect.
 
-    The images are sorted into bins of equal width by their confidence. In each, the mean confidence is compared with
-    the share that was right:
+    The images are sorted into bins of equal width by their confidence. In each, the
+    mean confidence is compared with the share that was right:
 
-    $$\text{ECE} = \sum_b \frac{n_b}{n} \left|\text{accuracy}_b - \text{confidence}_b\right|$$
+    $$\text{ECE} = \sum_b \frac{n_b}{n} \left|\text{accuracy}_b -
+    \text{confidence}_b\right|$$
 
     Args:
         confidences: The probability that each image's label was given, from 0 to 1.
@@ -134,24 +166,39 @@ def expected_calibration_error(confidences: Float[Tensor, "n"], correct: Tensor,
         bins: How many bins.
 
     Raises:
-        ValueError: If the lengths differ, there is nothing, or a confidence is out of range.
+        ValueError: If the lengths differ, there is nothing, or a confidence is out of
+            range.
 
-    Source: Guo et al. (2017), On calibration of modern neural networks, equation 3, https://arxiv.org/abs/1706.04599
+    Source: Guo et al. (2017), On calibration of modern neural networks, equation 3,
+    https://arxiv.org/abs/1706.04599
 
     >>> right = torch.tensor([True, True, True, False])
-    >>> expected_calibration_error(torch.full((4,), 0.75), right), expected_calibration_error(torch.ones(4), right)
+    >>> (
+    ...     expected_calibration_error(torch.full((4,), 0.75), right),
+    ...     expected_calibration_error(torch.ones(4), right),
+    ... )
     (0.0, 0.25)
     """
-    if confidences.shape != correct.shape or confidences.ndim != 1 or len(confidences) < 1:
+    if (
+        confidences.shape != correct.shape
+        or confidences.ndim != 1
+        or len(confidences) < 1
+    ):
         raise ValueError(
-            f"confidences and correct must be two rows of the same length, at least 1; got the shapes "
+            "confidences and correct must be two rows of the same length, at least 1; "
+            "got the shapes "
             f"{tuple(confidences.shape)} and {tuple(correct.shape)}."
         )
     if confidences.min() < 0 or confidences.max() > 1:
-        raise ValueError(f"confidences must be from 0 to 1, got {confidences.min():.3f} to {confidences.max():.3f}.")
+        raise ValueError(
+            f"confidences must be from 0 to 1, got {confidences.min():.3f} to "
+            f"{confidences.max():.3f}."
+        )
     if bins < 1:
         raise ValueError(f"bins must be at least 1, got {bins}.")
     confidences, right = confidences.double(), correct.double()
     which = (confidences * bins).long().clamp(max=bins - 1)
-    gaps = torch.zeros(bins, dtype=torch.float64).index_add(0, which, right - confidences)
+    gaps = torch.zeros(bins, dtype=torch.float64).index_add(
+        0, which, right - confidences
+    )
     return float(gaps.abs().sum() / len(confidences))

@@ -1,4 +1,6 @@
-"""What a language model knows: facts that it completes, and questions that it answers, word for word."""
+"""What a language model knows: facts that it completes, and questions that it answers,
+word for word.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,9 +16,14 @@ AT_ONCE = 256
 
 
 def likeliest_texts(
-    model: DecoderLM, tokenizer: BPETokenizer, prompts: Sequence[Sequence[int]], max_new_tokens: int, end_token: int
+    model: DecoderLM,
+    tokenizer: BPETokenizer,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    end_token: int,
 ) -> list[str]:
-    """Let a model go on from each prompt with the likeliest token, until it ends or is cut off.
+    """Let a model go on from each prompt with the likeliest token, until it ends or is
+    cut off.
 
     Args:
         model: Who writes.
@@ -33,14 +40,19 @@ def likeliest_texts(
     for start in range(0, len(order), AT_ONCE):
         places = order[start : start + AT_ONCE]
         some = [prompts[place] for place in places]
-        written = generate_rollouts(model, some, max_new_tokens, end_token=end_token, temperature=0)
+        written = generate_rollouts(
+            model, some, max_new_tokens, end_token=end_token, temperature=0
+        )
         for place, answer in zip(places, written.answers(), strict=True):
             texts[place] = tokenizer.decode(answer)
     return texts
 
 
-def complete_facts(model: DecoderLM, tokenizer: BPETokenizer, facts: Iterable[Fact], end_token: int) -> list[bool]:
-    """Say for each fact whether the model completes its plainest sentence, "The capital of Kenya is", with the answer.
+def complete_facts(
+    model: DecoderLM, tokenizer: BPETokenizer, facts: Iterable[Fact], end_token: int
+) -> list[bool]:
+    """Say for each fact whether the model completes its plainest sentence, "The capital
+    of Kenya is", with the answer.
 
     The answer must come at once, and nothing that makes a longer name of it.
 
@@ -51,7 +63,10 @@ def complete_facts(model: DecoderLM, tokenizer: BPETokenizer, facts: Iterable[Fa
         end_token: What ends a text.
     """
     facts = list(facts)
-    begun = [tokenizer.encode(fill(WORDINGS[fact.relation].noun + " is", fact.country)) for fact in facts]
+    begun = [
+        tokenizer.encode(fill(WORDINGS[fact.relation].noun + " is", fact.country))
+        for fact in facts
+    ]
     longest = 2 + max(len(tokenizer.encode(f" {fact.phrase}")) for fact in facts)
     texts = likeliest_texts(model, tokenizer, begun, longest, end_token)
     return [
@@ -67,7 +82,8 @@ def chat_answers(
     questions: Sequence[str],
     max_new_tokens: int = 24,
 ) -> list[str]:
-    """Ask a chat model each question by itself and return its likeliest answers, without spaces around them.
+    """Ask a chat model each question by itself and return its likeliest answers,
+    without spaces around them.
 
     Args:
         model: Who is asked.
@@ -76,6 +92,12 @@ def chat_answers(
         questions: What the user says.
         max_new_tokens: The most tokens of an answer; longer ones are cut off.
     """
-    prompts = [template.encode(tokenizer, [Message("user", question)]) for question in questions]
+    prompts = [
+        template.encode(tokenizer, [Message("user", question)])
+        for question in questions
+    ]
     end = tokenizer.special_tokens[template.end]
-    return [text.strip() for text in likeliest_texts(model, tokenizer, prompts, max_new_tokens, end)]
+    return [
+        text.strip()
+        for text in likeliest_texts(model, tokenizer, prompts, max_new_tokens, end)
+    ]

@@ -1,4 +1,6 @@
-"""How well a model predicts data it has not seen: the log-likelihood, in the units that papers report."""
+"""How well a model predicts data it has not seen: the log-likelihood, in the units that
+papers report.
+"""
 
 import itertools
 import math
@@ -13,19 +15,18 @@ from torch.nn import functional as F
 def nats_to_bits(nats: float) -> float:
     """Convert nats (natural logarithm) to bits (logarithm to base 2).
 
-    Example:
-        >>> round(nats_to_bits(math.log(256)), 6)
-        8.0
+    >>> round(nats_to_bits(math.log(256)), 6)
+    8.0
     """
     return nats / math.log(2)
 
 
 def perplexity(nats: float) -> float:
-    """Return e to the power of the nats per token: among how many equally likely tokens the model seems to choose.
+    """Return e to the power of the nats per token: among how many equally likely tokens
+    the model seems to choose.
 
-    Example:
-        >>> round(perplexity(math.log(65)), 6)
-        65.0
+    >>> round(perplexity(math.log(65)), 6)
+    65.0
     """
     return math.exp(nats)
 
@@ -33,58 +34,73 @@ def perplexity(nats: float) -> float:
 def nats_per_character(log_likelihood: float, characters: int) -> float:
     """Return the average surprise of one character, lower is better.
 
-    A model that finds every one of V characters equally likely needs ln V nats for each. Divide by the number of
-    characters, whatever the model's tokens are: so models with different tokenizers can be compared.
+    A model that finds every one of V characters equally likely needs ln V nats for
+    each. Divide by the number of characters, whatever the model's tokens are: so models
+    with different tokenizers can be compared.
 
     Args:
         log_likelihood: Log-probability that the model gives to the whole text, in nats.
         characters: Length of the text.
 
     Raises:
-        ValueError: The text is empty, or the log-likelihood is above zero, which no probability allows.
+        ValueError: If the text is empty, or the log-likelihood is above zero, which no
+            probability allows.
 
-    Example:
-        >>> round(nats_per_character(100 * math.log(1 / 65), characters=100), 3) == round(math.log(65), 3)
-        True
+    >>> round(nats_per_character(100 * math.log(1 / 65), characters=100), 3) == round(
+    ...     math.log(65), 3
+    ... )
+    True
     """
     if characters < 1:
         raise ValueError(f"characters must be at least 1, got {characters}")
     if log_likelihood > 0:
         raise ValueError(
-            f"log_likelihood must be at most 0, because it is the logarithm of a probability, got {log_likelihood}: "
+            "log_likelihood must be at most 0, because it is the logarithm of a "
+            f"probability, got {log_likelihood}: "
             "give it without a minus sign in front"
         )
     return -log_likelihood / characters
 
 
-def bits_per_dimension(log_likelihood: float, dimensions: int, level_width: float = 1.0) -> float:
-    r"""Return the average number of bits for one dimension of the data, such as a pixel; lower is better.
+def bits_per_dimension(
+    log_likelihood: float, dimensions: int, level_width: float = 1.0
+) -> float:
+    r"""Return the average number of bits for one dimension of the data, such as a
+    pixel; lower is better.
 
-    A density is no probability: its value depends on the unit of x. The probability that a pixel falls into one grey
-    level is about the density times the width of a level. With the width in the model's own units, models of the same
-    8-bit images can be compared, however each of them scales the pixels.
+    A density is no probability: its value depends on the unit of x. The probability
+    that a pixel falls into one grey level is about the density times the width of a
+    level. With the width in the model's own units, models of the same 8-bit images can
+    be compared, however each of them scales the pixels.
 
-    $$\text{bits per dimension} = -\frac{1}{\ln 2}\left(\frac{\log p(x)}{D} + \ln w\right)$$
+    $$\text{bits per dimension} = -\frac{1}{\ln 2}\left(\frac{\log p(x)}{D} + \ln
+    w\right)$$
 
     Args:
         log_likelihood: Log-density (or log-probability) of all the data, in nats.
         dimensions: How many numbers the data has: images times pixels.
-        level_width: Width w of one level in the units of the density: 1/255 for 8-bit images scaled to 0…1, and
-            1 where the model gives a probability for each level already.
+        level_width: Width w of one level in the units of the density: 1/255 for 8-bit
+            images scaled to 0…1, and 1 where the model gives a probability for each
+            level already.
 
     Raises:
-        ValueError: `dimensions` or `level_width` is not positive.
+        ValueError: If `dimensions` or `level_width` is not positive.
 
-    Source: Theis, van den Oord and Bethge (2016), A note on the evaluation of generative models, section 3.1.
+    Source: Theis, van den Oord and Bethge (2016), A note on the evaluation of
+    generative models, section 3.1.
 
-    Example:
-        >>> bits_per_dimension(0.0, dimensions=784, level_width=1 / 256)  # uniform over 0…1: all 8 bits of every pixel
-        8.0
+    >>> bits_per_dimension(
+    ...     0.0, dimensions=784, level_width=1 / 256
+    ... )  # uniform over 0…1: all 8 bits of every pixel
+    8.0
     """
     if dimensions < 1:
         raise ValueError(f"dimensions must be at least 1, got {dimensions}")
     if level_width <= 0:
-        raise ValueError(f"level_width must be positive, got {level_width}: 1/255 for 8-bit images scaled to 0…1")
+        raise ValueError(
+            f"level_width must be positive, got {level_width}: 1/255 for 8-bit images "
+            "scaled to 0…1"
+        )
     return -nats_to_bits(log_likelihood / dimensions + math.log(level_width))
 
 
@@ -93,8 +109,10 @@ class TextScore:
     """What a language model makes of a text.
 
     Attributes:
-        log_likelihood: Log-probability of all scored tokens, each given those before it in its window, in nats.
-        tokens: How many tokens were scored: all but the first one, which has nothing before it.
+        log_likelihood: Log-probability of all scored tokens, each given those before it
+            in its window, in nats.
+        tokens: How many tokens were scored: all but the first one, which has nothing
+            before it.
     """
 
     log_likelihood: float
@@ -102,7 +120,9 @@ class TextScore:
 
     @property
     def nats_per_token(self) -> float:
-        """Average surprise of one token; with a character tokenizer, nats per character."""
+        """Average surprise of one token; with a character tokenizer, nats per
+        character.
+        """
         return -self.log_likelihood / self.tokens
 
 
@@ -117,47 +137,74 @@ def evaluate_language_model(
 ) -> TextScore:
     """Score every token of a text exactly once, given the tokens before it in a window.
 
-    The windows cover the text from end to end. Where they do not overlap (the default, and the fastest), the first
-    tokens of each window are predicted from little context. With a smaller `stride`, each window scores only its last
-    `stride` tokens, so that all but the text's beginning have at least `context_length - stride` tokens before them.
+    The windows cover the text from end to end. Where they do not overlap (the default,
+    and the fastest), the first tokens of each window are predicted from little context.
+    With a smaller `stride`, each window scores only its last `stride` tokens, so that
+    all but the text's beginning have at least `context_length - stride` tokens before
+    them.
 
     Args:
-        model: Maps ids ("batch position") to logits ("batch position vocab"). Its training mode is restored afterwards.
+        model: Maps ids ("batch position") to logits ("batch position vocab"). Its
+            training mode is restored afterwards.
         tokens: The text as ids.
         context_length: How many tokens the model reads at once.
-        stride: How far each window is moved on, from 1 to `context_length`, which is also the default.
-        batch_size: How many windows go through the model together; changes the speed, not the result.
+        stride: How far each window is moved on, from 1 to `context_length`, which is
+            also the default.
+        batch_size: How many windows go through the model together; changes the speed,
+            not the result.
 
     Raises:
-        ValueError: The text has fewer than two tokens, or a length is out of range.
+        ValueError: If the text has fewer than two tokens, or a length is out of range.
     """
     stride = context_length if stride is None else stride
     if len(tokens) < 2:
-        raise ValueError(f"tokens must hold at least 2 ids, one to read and one to predict, got {len(tokens)}")
+        raise ValueError(
+            "tokens must hold at least 2 ids, one to read and one to predict, got "
+            f"{len(tokens)}"
+        )
     if not 1 <= stride <= context_length:
-        raise ValueError(f"stride must be from 1 to context_length = {context_length}, got {stride}")
+        raise ValueError(
+            f"stride must be from 1 to context_length = {context_length}, got {stride}"
+        )
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
 
     targets = len(tokens) - 1
     length = min(context_length, targets)
     starts = torch.arange(0, targets - length + 1, stride)
-    if starts[-1] + length < targets:  # the last window ends with the text, so that no padding is needed
+    if (
+        starts[-1] + length < targets
+    ):  # the last window ends with the text, so that no padding is needed
         starts = torch.cat([starts, torch.tensor([targets - length])])
-    # In each window, the positions from here on are new; those before were scored by the window before.
+    # In each window, the positions from here on are new; those before were scored by
+    # the window before.
     new_from = torch.cat([torch.tensor([0]), length - starts.diff()])
 
-    device = next((tensor.device for tensor in itertools.chain(model.parameters(), model.buffers())), tokens.device)
+    device = next(
+        (
+            tensor.device
+            for tensor in itertools.chain(model.parameters(), model.buffers())
+        ),
+        tokens.device,
+    )
     tokens = tokens.cpu()
     position = torch.arange(length + 1)
     total = 0.0
     was_training = model.training
     model.eval()
     try:
-        for start, new in zip(starts.split(batch_size), new_from.split(batch_size), strict=True):
+        for start, new in zip(
+            starts.split(batch_size), new_from.split(batch_size), strict=True
+        ):
             windows = tokens[start[:, None] + position].to(device).long()
             logits = model(windows[:, :-1]).float()
-            loss = F.cross_entropy(logits.transpose(1, 2), windows[:, 1:], reduction="none").double().cpu()
+            loss = (
+                F.cross_entropy(
+                    logits.transpose(1, 2), windows[:, 1:], reduction="none"
+                )
+                .double()
+                .cpu()
+            )
             total -= float(loss[position[:-1] >= new[:, None]].sum())
     finally:
         model.train(was_training)

@@ -1,4 +1,6 @@
-"""Precision and recall of generated images: are they like real ones, and do they cover all real ones?"""
+"""Precision and recall of generated images: are they like real ones, and do they cover
+all real ones?
+"""
 
 from dataclasses import dataclass
 
@@ -25,14 +27,16 @@ def precision_recall(
 ) -> PrecisionRecall:
     """Measures quality and diversity apart, which the Fréchet distance mixes.
 
-    A ball around each real image reaches to its k-th nearest real neighbour; together the balls are where real images
-    lie. Precision is the share of generated images in at least one of them. Recall is the same with the roles
-    exchanged. A model that draws one perfect image again and again has precision without recall.
+    A ball around each real image reaches to its k-th nearest real neighbour; together
+    the balls are where real images lie. Precision is the share of generated images in
+    at least one of them. Recall is the same with the roles exchanged. A model that
+    draws one perfect image again and again has precision without recall.
 
-    Read the two together. A real image that is unlike all others has a large ball, and whatever falls into it counts
-    as precise: with the features of the book's classifier, even pixels of pure noise mostly do. Such images cover
-    nothing, so their recall is 0. Both numbers depend on k and on how many images there are: compare only what was
-    measured with the same.
+    Read the two together. A real image that is unlike all others has a large ball, and
+    whatever falls into it counts as precise: with the features of the book's
+    classifier, even pixels of pure noise mostly do. Such images cover nothing, so their
+    recall is 0. Both numbers depend on k and on how many images there are: compare only
+    what was measured with the same.
 
     Args:
         real: The features of real images, a row for each.
@@ -40,54 +44,82 @@ def precision_recall(
         k: Which neighbour a ball reaches to.
 
     Raises:
-        ValueError: If the features differ in number, one is not finite, or a set has no k-th neighbour.
+        ValueError: If the features differ in number, one is not finite, or a set has no
+            k-th neighbour.
 
-    Source: Kynkäänniemi et al. (2019), Improved precision and recall metric for assessing generative models,
-        section 2, https://arxiv.org/abs/1904.06991; on outliers: Naeem et al. (2020), Reliable fidelity and diversity
-        metrics for generative models, section 2.2, https://arxiv.org/abs/2002.09797
+    Source: Kynkäänniemi et al. (2019), Improved precision and recall metric for
+        assessing generative models, section 2, https://arxiv.org/abs/1904.06991; on
+        outliers: Naeem et al. (2020), Reliable fidelity and diversity metrics for
+        generative models, section 2.2, https://arxiv.org/abs/2002.09797
 
     >>> real = torch.tensor([[0.0], [1.0], [10.0], [11.0]])
-    >>> precision_recall(real, generated=torch.tensor([[0.2], [0.4], [0.9], [5.0]]), k=1)
+    >>> precision_recall(
+    ...     real, generated=torch.tensor([[0.2], [0.4], [0.9], [5.0]]), k=1
+    ... )
     PrecisionRecall(precision=0.75, recall=0.5)
     """
     for name, features in (("real", real), ("generated", generated)):
         if features.ndim != 2 or not 1 <= k < len(features):
             raise ValueError(
-                f"k must be at least 1 and below the number of images, got k = {k} and {name} features of shape "
+                f"k must be at least 1 and below the number of images, got k = {k} and "
+                f"{name} features of shape "
                 f"{tuple(features.shape)}."
             )
         if not features.isfinite().all():
-            raise ValueError(f"{name} features must all be finite: look at the images that they come from.")
+            raise ValueError(
+                f"{name} features must all be finite: look at the images that they "
+                "come from."
+            )
     if real.shape[1] != generated.shape[1]:
-        raise ValueError(f"Both sets need the same features, got {real.shape[1]} and {generated.shape[1]} of them.")
+        raise ValueError(
+            f"Both sets need the same features, got {real.shape[1]} and "
+            f"{generated.shape[1]} of them."
+        )
     real, generated = real.double(), generated.double()
     return PrecisionRecall(
         precision=float(in_balls(generated, real, ball_radii(real, k)).double().mean()),
-        recall=float(in_balls(real, generated, ball_radii(generated, k)).double().mean()),
+        recall=float(
+            in_balls(real, generated, ball_radii(generated, k)).double().mean()
+        ),
     )
 
 
 def ball_radii(centres: Float[Tensor, "n feature"], k: int) -> Float[Tensor, "n"]:
-    """Returns the distance of each point to its k-th nearest neighbour among the others.
+    """Return the distance of each point to its k-th nearest neighbour among the
+    others.
 
     >>> ball_radii(torch.tensor([[0.0], [1.0], [3.0]]), k=1).tolist()
     [1.0, 1.0, 2.0]
     """
     # The nearest is the point itself, at distance 0.
-    return torch.cat([_distances(part, centres).kthvalue(k + 1, dim=1).values for part in centres.split(512)])
+    return torch.cat(
+        [
+            _distances(part, centres).kthvalue(k + 1, dim=1).values
+            for part in centres.split(512)
+        ]
+    )
 
 
 def in_balls(
-    points: Float[Tensor, "m feature"], centres: Float[Tensor, "n feature"], radii: Float[Tensor, "n"]
+    points: Float[Tensor, "m feature"],
+    centres: Float[Tensor, "n feature"],
+    radii: Float[Tensor, "n"],
 ) -> Bool[Tensor, "m"]:
     """Says of each point whether it lies in at least one of the balls, or on its edge.
 
-    >>> in_balls(torch.tensor([[0.5], [2.0]]), centres=torch.tensor([[0.0]]), radii=torch.tensor([1.0])).tolist()
+    >>> in_balls(
+    ...     torch.tensor([[0.5], [2.0]]),
+    ...     centres=torch.tensor([[0.0]]),
+    ...     radii=torch.tensor([1.0]),
+    ... ).tolist()
     [True, False]
     """
-    return torch.cat([(_distances(part, centres) <= radii).any(dim=1) for part in points.split(512)])
+    return torch.cat(
+        [(_distances(part, centres) <= radii).any(dim=1) for part in points.split(512)]
+    )
 
 
 def _distances(points: Tensor, centres: Tensor) -> Tensor:
-    # By the differences themselves: the faster way by products would give a point a distance to itself.
+    # By the differences themselves: the faster way by products would give a point a
+    # distance to itself.
     return torch.cdist(points, centres, compute_mode="donot_use_mm_for_euclid_dist")

@@ -4,10 +4,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def psnr(images: Float[Tensor, "n c h w"], others: Float[Tensor, "n c h w"]) -> Float[Tensor, "n"]:
-    """The peak signal-to-noise ratio of each pair of images with values from 0 to 1, in decibels: higher is closer.
+def psnr(
+    images: Float[Tensor, "n c h w"], others: Float[Tensor, "n c h w"]
+) -> Float[Tensor, "n"]:
+    """Return the peak signal-to-noise ratio of each pair of images with values from 0
+    to 1, in decibels: higher is closer.
 
-    Ten decibels more mean a tenth of the squared error; equal images have infinitely many.
+    Ten decibels more mean a tenth of the squared error; equal images have infinitely
+    many.
 
     Source: Wikipedia, https://en.wikipedia.org/wiki/Peak_signal-to-noise_ratio
 

@@ -1,8 +1,10 @@
-"""Generative adversarial networks: a generator and a discriminator that learn from each other.
+"""Generative adversarial networks: a generator and a discriminator that learn from each
+other.
 
-Read `losses` first, then `points`, the smallest networks. `optimal` holds the theory that can be checked, `modes`
-counts what a generator leaves out, `minibatch`, `penalties` and `spectral_norm` hold the cures. `digits` makes images.
-The loop that trains both players by turns is `training.adversarial`.
+Read `losses` first, then `points`, the smallest networks. `optimal` holds the theory
+that can be checked, `modes` counts what a generator leaves out, `minibatch`,
+`penalties` and `spectral_norm` hold the cures. `digits` makes images. The loop that
+trains both players by turns is `training.adversarial`.
 """
 
 from genai_tutorial.gan.digits import DigitDiscriminator, DigitGANConfig, DigitGenerator
@@ -23,8 +25,18 @@ from genai_tutorial.gan.minibatch import MinibatchDeviation
 from genai_tutorial.gan.modes import ModeCount, count_modes, gaussian_ring
 from genai_tutorial.gan.optimal import jensen_shannon_divergence, optimal_discriminator
 from genai_tutorial.gan.penalties import gradient_penalty, r1_penalty, squared_slopes
-from genai_tutorial.gan.points import BatchDiscriminator, PointDiscriminator, PointGenerator, multilayer_perceptron
-from genai_tutorial.gan.spectral_norm import SpectralNorm, normalise_all_layers, power_iteration, spectral_norm
+from genai_tutorial.gan.points import (
+    BatchDiscriminator,
+    PointDiscriminator,
+    PointGenerator,
+    multilayer_perceptron,
+)
+from genai_tutorial.gan.spectral_norm import (
+    SpectralNorm,
+    normalise_all_layers,
+    power_iteration,
+    spectral_norm,
+)
 
 __all__ = [
     "HINGE",

@@ -1,4 +1,6 @@
-"""Networks for digits of 28 by 28 pixels. Both are told which digit is meant, so you can order one."""
+"""Networks for digits of 28 by 28 pixels. Both are told which digit is meant, so you
+can order one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,12 +34,19 @@ class DigitGANConfig:
 
     def __post_init__(self):
         if self.latent < 1 or self.classes < 1:
-            raise ValueError(f"latent and classes must be at least 1, got {self.latent} and {self.classes}.")
+            raise ValueError(
+                f"latent and classes must be at least 1, got {self.latent} and "
+                f"{self.classes}."
+            )
         for name in ("generator_widths", "discriminator_widths"):
             widths = getattr(self, name)
             if len(widths) < 1 or min(widths) < 1:
-                raise ValueError(f"{name} must be whole numbers above 0, at least one, got {widths}.")
-            object.__setattr__(self, name, tuple(widths))  # from JSON they come as a list
+                raise ValueError(
+                    f"{name} must be whole numbers above 0, at least one, got {widths}."
+                )
+            object.__setattr__(
+                self, name, tuple(widths)
+            )  # from JSON they come as a list
 
 
 class DigitGenerator(nn.Module):
@@ -58,27 +67,37 @@ class DigitGenerator(nn.Module):
         self.latent = config.latent
         weights = torch.Generator().manual_seed(seed)
         self.label = label_vectors(config.classes, config.latent, 1.0, weights)
-        self.net = multilayer_perceptron((2 * config.latent, *config.generator_widths, SIDE * SIDE), weights)
-        # Images begin as nearly even grey: what is random in the first weights of the pixels would stay as speckle.
+        self.net = multilayer_perceptron(
+            (2 * config.latent, *config.generator_widths, SIDE * SIDE), weights
+        )
+        # Images begin as nearly even grey: what is random in the first weights of the
+        # pixels would stay as speckle.
         nn.init.normal_(self.net[-1].weight, std=0.01, generator=weights)
 
-    def forward(self, z: Float[Tensor, "batch latent"], labels: Int[Tensor, "batch"]) -> Float[Tensor, "batch 28 28"]:
-        """Returns an image for each row of noise and its label, brightness from 0 to 1."""
+    def forward(
+        self, z: Float[Tensor, "batch latent"], labels: Int[Tensor, "batch"]
+    ) -> Float[Tensor, "batch 28 28"]:
+        """Return an image for each row of noise and its label, brightness from 0 to
+        1.
+        """
         pixels = self.net(torch.cat([z, self.label(labels)], dim=1))
         return torch.sigmoid(pixels).view(-1, SIDE, SIDE)
 
 
 class DigitDiscriminator(nn.Module):
-    """Gives an image a score: high where it takes the image for a real one of its label.
+    """Gives an image a score: high where it takes the image for a real one of its
+    label.
 
-    The score has two parts, as if it were log p(image) + log p(label | image): a linear layer on the image's features,
-    and their dot product with a vector that belongs to the label.
+    The score has two parts, as if it were log p(image) + log p(label | image): a linear
+    layer on the image's features, and their dot product with a vector that belongs to
+    the label.
 
     Args:
         config: The sizes.
         seed: Decides the first weights.
 
-    Source: Miyato and Koyama (2018), cGANs with projection discriminator, equation 4, https://arxiv.org/abs/1802.05637
+    Source: Miyato and Koyama (2018), cGANs with projection discriminator, equation 4,
+    https://arxiv.org/abs/1802.05637
 
     >>> discriminator = DigitDiscriminator(DigitGANConfig())
     >>> discriminator(torch.zeros(2, 28, 28), torch.tensor([3, 8])).shape
@@ -89,19 +108,27 @@ class DigitDiscriminator(nn.Module):
         super().__init__()
         width = config.discriminator_widths[-1]
         weights = torch.Generator().manual_seed(seed)
-        self.features = multilayer_perceptron((SIDE * SIDE, *config.discriminator_widths), weights)
+        self.features = multilayer_perceptron(
+            (SIDE * SIDE, *config.discriminator_widths), weights
+        )
         self.score = multilayer_perceptron((width, 1), weights)
         self.label = label_vectors(config.classes, width, 0.05, weights)
 
-    def forward(self, images: Float[Tensor, "batch 28 28"], labels: Int[Tensor, "batch"]) -> Float[Tensor, "batch"]:
-        """Returns a score for each image and its label."""
+    def forward(
+        self, images: Float[Tensor, "batch 28 28"], labels: Int[Tensor, "batch"]
+    ) -> Float[Tensor, "batch"]:
+        """Return a score for each image and its label."""
         pixels = 2 * images.flatten(1) - 1
         features = functional.leaky_relu(self.features(pixels), 0.2)
-        return self.score(features).squeeze(1) + (features * self.label(labels)).sum(dim=1)
+        return self.score(features).squeeze(1) + (features * self.label(labels)).sum(
+            dim=1
+        )
 
 
-def label_vectors(classes: int, width: int, deviation: float, generator: torch.Generator) -> nn.Embedding:
-    """A table with a vector for each label, drawn from a normal distribution."""
+def label_vectors(
+    classes: int, width: int, deviation: float, generator: torch.Generator
+) -> nn.Embedding:
+    """Return a table with a vector for each label, drawn from a normal distribution."""
     table = nn.Embedding(classes, width)
     nn.init.normal_(table.weight, std=deviation, generator=generator)
     return table

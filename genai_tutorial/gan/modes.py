@@ -1,4 +1,6 @@
-"""Mode counting: on data whose clusters are known, say how many of them a generator still makes."""
+"""Mode counting: on data whose clusters are known, say how many of them a generator
+still makes.
+"""
 
 import math
 from dataclasses import dataclass
@@ -10,8 +12,11 @@ from torch import Tensor
 from genai_tutorial.density import DiagonalGaussian, Mixture
 
 
-def gaussian_ring(modes: int = 8, radius: float = 2.0, deviation: float = 0.1) -> Mixture:
-    """Small round Gaussians at equal distances on a circle, each as probable as the others.
+def gaussian_ring(
+    modes: int = 8, radius: float = 2.0, deviation: float = 0.1
+) -> Mixture:
+    """Small round Gaussians at equal distances on a circle, each as probable as the
+    others.
 
     Args:
         modes: How many.
@@ -21,7 +26,8 @@ def gaussian_ring(modes: int = 8, radius: float = 2.0, deviation: float = 0.1) -
     Raises:
         ValueError: If there are fewer than two, or a length is not positive.
 
-    Source: Metz et al. (2017), Unrolled generative adversarial networks, section 3.1, https://arxiv.org/abs/1611.02163
+    Source: Metz et al. (2017), Unrolled generative adversarial networks, section 3.1,
+    https://arxiv.org/abs/1611.02163
 
     >>> ring = gaussian_ring(modes=4, radius=1.0)
     >>> [[round(x) for x in component.mean.tolist()] for component in ring.components]
@@ -30,7 +36,10 @@ def gaussian_ring(modes: int = 8, radius: float = 2.0, deviation: float = 0.1) -
     if modes < 2:
         raise ValueError(f"modes must be at least 2, got {modes}.")
     if not (radius > 0 and deviation > 0):
-        raise ValueError(f"radius and deviation must be greater than 0, got {radius} and {deviation}.")
+        raise ValueError(
+            f"radius and deviation must be greater than 0, got {radius} and "
+            f"{deviation}."
+        )
     angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
     centres = radius * torch.stack([angles.cos(), angles.sin()], dim=1)
     variance = torch.full((2,), deviation**2, dtype=torch.float64)
@@ -73,24 +82,28 @@ def count_modes(
 ) -> ModeCount:
     """Give each sample to the nearest mode if it is close, and count.
 
-    Papers often call a mode covered once a single sample hits it. A generator of a thousand samples hits much by
-    chance, so here a mode needs a part of what would be fair.
+    Papers often call a mode covered once a single sample hits it. A generator of a
+    thousand samples hits much by chance, so here a mode needs a part of what would be
+    fair.
 
     Args:
         samples: What the generator made.
         centres: The middle of each mode.
         deviation: The standard deviation of a mode in each direction.
         reach: How many deviations away a sample may lie and still be of high quality.
-        share: Which part of an equal share a mode needs to be covered, from 0 to 1; 0 asks for a single sample.
+        share: Which part of an equal share a mode needs to be covered, from 0 to 1; 0
+            asks for a single sample.
 
     Raises:
         ValueError: If there are no samples, or a number is out of range.
 
-    Source: Srivastava et al. (2017), VEEGAN: reducing mode collapse in GANs using implicit variational learning,
-        section 4.1, https://arxiv.org/abs/1705.07761
+    Source: Srivastava et al. (2017), VEEGAN: reducing mode collapse in GANs using
+        implicit variational learning, section 4.1, https://arxiv.org/abs/1705.07761
 
     >>> centres = torch.tensor([[0.0, 0.0], [5.0, 0.0]])
-    >>> found = count_modes(torch.tensor([[0.1, 0.0], [0.0, 0.2], [2.5, 0.0]]), centres, deviation=0.1)
+    >>> found = count_modes(
+    ...     torch.tensor([[0.1, 0.0], [0.0, 0.2], [2.5, 0.0]]), centres, deviation=0.1
+    ... )
     >>> found.covered, found.per_mode.tolist(), round(found.high_quality, 2)
     (1, [2, 0], 0.67)
     """
@@ -98,7 +111,8 @@ def count_modes(
         raise ValueError("There are no samples to count: draw at least one.")
     if not (deviation > 0 and reach > 0 and 0 <= share <= 1):
         raise ValueError(
-            f"deviation and reach must be greater than 0 and share from 0 to 1; got {deviation}, {reach} and {share}."
+            "deviation and reach must be greater than 0 and share from 0 to 1; got "
+            f"{deviation}, {reach} and {share}."
         )
     distance, nearest = torch.cdist(samples.double(), centres.double()).min(dim=1)
     close = nearest[distance <= reach * deviation]

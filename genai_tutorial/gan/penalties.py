@@ -1,4 +1,6 @@
-"""Penalties on the slope of the discriminator: a cliff gives the generator no way to climb."""
+"""Penalties on the slope of the discriminator: a cliff gives the generator no way to
+climb.
+"""
 
 from collections.abc import Callable
 
@@ -12,10 +14,11 @@ Discriminator = Callable[..., Float[Tensor, "batch"]]
 def squared_slopes(
     discriminator: Discriminator, x: Float[Tensor, "batch *shape"], *labels: Tensor
 ) -> Float[Tensor, "batch"]:
-    """The squared length of the gradient of each score in its own input.
+    """Return the squared length of the gradient of each score in its own input.
 
     Args:
-        discriminator: Called as `discriminator(x, *labels)`; no example's score may depend on another example.
+        discriminator: Called as `discriminator(x, *labels)`; no example's score may
+            depend on another example.
         x: Where the slope is measured.
         labels: What else the discriminator wants to know of each example.
 
@@ -24,24 +27,30 @@ def squared_slopes(
     [25.0, 25.0]
     """
     x = x.detach().requires_grad_()
-    # The sum makes one backward pass do for the whole batch; create_graph lets the optimiser see through it.
-    (gradient,) = torch.autograd.grad(discriminator(x, *labels).sum(), x, create_graph=True)
+    # The sum makes one backward pass do for the whole batch; create_graph lets the
+    # optimiser see through it.
+    (gradient,) = torch.autograd.grad(
+        discriminator(x, *labels).sum(), x, create_graph=True
+    )
     return gradient.flatten(1).square().sum(dim=1)
 
 
-def r1_penalty(discriminator: Discriminator, real: Float[Tensor, "batch *shape"], *labels: Tensor) -> Float[Tensor, ""]:
-    """The mean squared slope at the real examples; Mescheder et al. add γ/2 times this to the discriminator's loss.
+def r1_penalty(
+    discriminator: Discriminator, real: Float[Tensor, "batch *shape"], *labels: Tensor
+) -> Float[Tensor, ""]:
+    """Return the mean squared slope at the real examples; Mescheder et al. add γ/2
+    times this to the discriminator's loss.
 
-    Once the generator is perfect, a discriminator without slope is the only one that pays nothing, so the game can come
-    to rest there.
+    Once the generator is perfect, a discriminator without slope is the only one that
+    pays nothing, so the game can come to rest there.
 
     Args:
         discriminator: Called as `discriminator(real, *labels)`.
         real: Real examples.
         labels: What else the discriminator wants to know of each example.
 
-    Source: Mescheder, Geiger and Nowozin (2018), Which training methods for GANs do actually converge?, equation 9,
-        https://arxiv.org/abs/1801.04406
+    Source: Mescheder, Geiger and Nowozin (2018), Which training methods for GANs do
+        actually converge?, equation 9, https://arxiv.org/abs/1801.04406
     """
     return squared_slopes(discriminator, real, *labels).mean()
 
@@ -53,10 +62,11 @@ def gradient_penalty(
     *labels: Tensor,
     generator: torch.Generator,
 ) -> Float[Tensor, ""]:
-    """How far the critic's slope is from one, squared, between real and generated examples; WGAN-GP adds 10 times this.
+    """How far the critic's slope is from one, squared, between real and generated
+    examples; WGAN-GP adds 10 times this.
 
-    Each pair of a real and a generated example is joined by a straight line, and the slope is measured at a random
-    place on it.
+    Each pair of a real and a generated example is joined by a straight line, and the
+    slope is measured at a random place on it.
 
     Args:
         critic: Called as `critic(x, *labels)`.
@@ -72,15 +82,22 @@ def gradient_penalty(
         https://arxiv.org/abs/1704.00028
 
     >>> steep = lambda x: 3 * x[:, 0]
-    >>> gradient_penalty(steep, torch.zeros(4, 2), torch.ones(4, 2), generator=torch.Generator()).item()  # (3 - 1)²
+    >>> gradient_penalty(
+    ...     steep, torch.zeros(4, 2), torch.ones(4, 2), generator=torch.Generator()
+    ... ).item()  # (3 - 1)²
     4.0
     """
     if real.shape != fake.shape:
         raise ValueError(
-            f"Each real example is joined with a generated one, so their shapes must be the same; got "
+            "Each real example is joined with a generated one, so their shapes must "
+            "be the same; got "
             f"{tuple(real.shape)} and {tuple(fake.shape)}."
         )
-    place = torch.rand(len(real), generator=generator).to(real).view(-1, *[1] * (real.ndim - 1))
+    place = (
+        torch.rand(len(real), generator=generator)
+        .to(real)
+        .view(-1, *[1] * (real.ndim - 1))
+    )
     between = torch.lerp(real.detach(), fake.detach(), place)
     # The root has no derivative at zero: a dead critic would otherwise turn into NaN.
     slopes = (squared_slopes(critic, between, *labels) + 1e-12).sqrt()

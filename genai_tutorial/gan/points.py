@@ -1,4 +1,6 @@
-"""Networks for points on a line or in a plane: small enough to train in seconds and to look at whole."""
+"""Networks for points on a line or in a plane: small enough to train in seconds and to
+look at whole.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,7 +12,9 @@ from torch import Tensor, nn
 from genai_tutorial.gan.minibatch import MinibatchDeviation
 
 
-def multilayer_perceptron(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
+def multilayer_perceptron(
+    sizes: Sequence[int], generator: torch.Generator
+) -> nn.Sequential:
     """Linear layers with ReLU between them.
 
     Args:
@@ -20,14 +24,20 @@ def multilayer_perceptron(sizes: Sequence[int], generator: torch.Generator) -> n
     Raises:
         ValueError: If there are fewer than two sizes, or one is not positive.
 
-    Source: He et al. (2015), Delving deep into rectifiers, equation 10, for the spread of the first weights,
-        https://arxiv.org/abs/1502.01852
+    Source: He et al. (2015), Delving deep into rectifiers, equation 10, for the spread
+        of the first weights, https://arxiv.org/abs/1502.01852
 
-    >>> [type(layer).__name__ for layer in multilayer_perceptron((2, 16, 1), torch.Generator())]
+    >>> [
+    ...     type(layer).__name__
+    ...     for layer in multilayer_perceptron((2, 16, 1), torch.Generator())
+    ... ]
     ['Linear', 'ReLU', 'Linear']
     """
     if len(sizes) < 2 or min(sizes) < 1:
-        raise ValueError(f"sizes must be at least two whole numbers above 0, for input and output; got {sizes}.")
+        raise ValueError(
+            "sizes must be at least two whole numbers above 0, for input and output; "
+            f"got {sizes}."
+        )
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         linear = nn.Linear(inputs, outputs)
@@ -54,10 +64,12 @@ class PointGenerator(nn.Module):
     def __init__(self, latent: int = 2, dim: int = 2, width: int = 64, seed: int = 0):
         super().__init__()
         self.latent = latent
-        self.net = multilayer_perceptron((latent, width, width, dim), torch.Generator().manual_seed(seed))
+        self.net = multilayer_perceptron(
+            (latent, width, width, dim), torch.Generator().manual_seed(seed)
+        )
 
     def forward(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch dim"]:
-        """Returns a point for each row of noise."""
+        """Return a point for each row of noise."""
         return self.net(z)
 
 
@@ -75,15 +87,20 @@ class PointDiscriminator(nn.Module):
 
     def __init__(self, dim: int = 2, width: int = 64, seed: int = 0):
         super().__init__()
-        self.net = multilayer_perceptron((dim, width, width, 1), torch.Generator().manual_seed(seed))
+        self.net = multilayer_perceptron(
+            (dim, width, width, 1), torch.Generator().manual_seed(seed)
+        )
 
     def forward(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch"]:
-        """Returns a score for each point; its sigmoid is the probability of being real."""
+        """Return a score for each point; its sigmoid is the probability of being
+        real.
+        """
         return self.net(x).squeeze(1)
 
 
 class BatchDiscriminator(nn.Module):
-    """A discriminator of points that also sees how far the points of a batch are spread.
+    """A discriminator of points that also sees how far the points of a batch are
+    spread.
 
     Args:
         dim: How many coordinates a point has.
@@ -92,7 +109,10 @@ class BatchDiscriminator(nn.Module):
 
     >>> discriminator = BatchDiscriminator()
     >>> point = torch.tensor([[1.0, 0.0]])
-    >>> alone, among_others = discriminator(point), discriminator(torch.cat([point, -point]))
+    >>> alone, among_others = (
+    ...     discriminator(point),
+    ...     discriminator(torch.cat([point, -point])),
+    ... )
     >>> bool(alone[0] == among_others[0])
     False
     """
@@ -100,8 +120,12 @@ class BatchDiscriminator(nn.Module):
     def __init__(self, dim: int = 2, width: int = 64, seed: int = 0):
         super().__init__()
         self.spread = MinibatchDeviation()
-        self.net = multilayer_perceptron((dim + 1, width, width, 1), torch.Generator().manual_seed(seed))
+        self.net = multilayer_perceptron(
+            (dim + 1, width, width, 1), torch.Generator().manual_seed(seed)
+        )
 
     def forward(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch"]:
-        """Returns a score for each point of a batch that is all real or all generated."""
+        """Return a score for each point of a batch that is all real or all
+        generated.
+        """
         return self.net(self.spread(x)).squeeze(1)

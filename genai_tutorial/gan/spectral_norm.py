@@ -1,4 +1,6 @@
-"""Spectral normalisation: divide a layer's weights by the most that they can stretch any vector."""
+"""Spectral normalisation: divide a layer's weights by the most that they can stretch
+any vector.
+"""
 
 from typing import TypeVar
 
@@ -11,28 +13,30 @@ from torch.nn.utils import parametrize
 
 @torch.no_grad()
 def power_iteration(
-    matrix: Float[Tensor, "rows columns"], start: Float[Tensor, "columns"], steps: int = 1
+    matrix: Float[Tensor, "rows columns"],
+    start: Float[Tensor, "columns"],
+    steps: int = 1,
 ) -> tuple[Float[Tensor, "rows"], Float[Tensor, "columns"]]:
     """Turn a vector towards the direction that the matrix stretches most.
 
-    Each step multiplies by the matrix and by its transpose. What is stretched most grows fastest, so in the end it is
-    all that is left.
+    Each step multiplies by the matrix and by its transpose. What is stretched most
+    grows fastest, so in the end it is all that is left.
 
     Args:
         matrix: Any matrix.
-        start: The vector to begin with, on the side of the inputs; not at a right angle to the direction looked for,
-            which a random vector never is.
+        start: The vector to begin with, on the side of the inputs; not at a right angle
+            to the direction looked for, which a random vector never is.
         steps: How many times to multiply.
 
     Returns:
-        Two vectors of length one, u on the side of the outputs and v on that of the inputs. The largest singular value
-        is u · (matrix v).
+        Two vectors of length one, u on the side of the outputs and v on that of the
+        inputs. The largest singular value is u · (matrix v).
 
     Raises:
         ValueError: If `steps` is less than 1.
 
-    Source: Miyato et al. (2018), Spectral normalization for generative adversarial networks, appendix A,
-        https://arxiv.org/abs/1802.05957
+    Source: Miyato et al. (2018), Spectral normalization for generative adversarial
+        networks, appendix A, https://arxiv.org/abs/1802.05957
 
     >>> stretch = torch.diag(torch.tensor([3.0, 1.0]))
     >>> u, v = power_iteration(stretch, torch.ones(2), steps=20)
@@ -49,13 +53,15 @@ def power_iteration(
 
 
 class SpectralNorm(nn.Module):
-    """Divides a weight by its largest singular value, which it follows by one step of power iteration a call.
+    """Divides a weight by its largest singular value, which it follows by one step of
+    power iteration a call.
 
-    One step is enough, because a weight moves little between two calls and the vectors are kept. In evaluation mode
-    they stay as they are.
+    One step is enough, because a weight moves little between two calls and the vectors
+    are kept. In evaluation mode they stay as they are.
 
     Args:
-        weight: The weight that is to be divided, of at least two axes; the first one is that of the outputs.
+        weight: The weight that is to be divided, of at least two axes; the first one is
+            that of the outputs.
         warm_up: How many steps to take at the start.
         seed: Decides the vector to start from.
 
@@ -67,23 +73,29 @@ class SpectralNorm(nn.Module):
         super().__init__()
         if weight.ndim < 2:
             raise ValueError(
-                f"Only a matrix stretches vectors; got a weight of shape {tuple(weight.shape)}. Leave biases as they "
+                "Only a matrix stretches vectors; got a weight of shape "
+                f"{tuple(weight.shape)}. Leave biases as they "
                 "are: they do not change the slope of a layer."
             )
         matrix = weight.detach().flatten(1)
-        start = torch.randn(matrix.shape[1], generator=torch.Generator().manual_seed(seed)).to(matrix)
+        start = torch.randn(
+            matrix.shape[1], generator=torch.Generator().manual_seed(seed)
+        ).to(matrix)
         u, v = power_iteration(matrix, start, steps=warm_up)
         self.register_buffer("u", u)
         self.register_buffer("v", v)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Returns the weight, divided by its largest singular value; gradients flow through that value too."""
+        """Return the weight, divided by its largest singular value; gradients flow
+        through that value too.
+        """
         matrix = weight.flatten(1)
         if self.training:
             u, v = power_iteration(matrix, self.v)
             self.u.copy_(u)
             self.v.copy_(v)
-        # Copies, because the next call changes the buffers before the gradient of this one is taken.
+        # Copies, because the next call changes the buffers before the gradient of this
+        # one is taken.
         u, v = self.u.clone(), self.v.clone()
         return weight / (u @ (matrix @ v))
 
@@ -94,8 +106,8 @@ Layer = TypeVar("Layer", bound=nn.Module)
 def spectral_norm(layer: Layer) -> Layer:
     """Give a linear or convolutional layer weights of spectral norm one, and return it.
 
-    A linear layer then never stretches the distance of two inputs. For a convolution, whose weight is flattened to a
-    matrix, that is so up to a factor.
+    A linear layer then never stretches the distance of two inputs. For a convolution,
+    whose weight is flattened to a matrix, that is so up to a factor.
 
     Args:
         layer: A layer with a parameter called `weight`; it is changed in place.
@@ -111,15 +123,21 @@ def spectral_norm(layer: Layer) -> Layer:
     """
     weight = getattr(layer, "weight", None)
     if not isinstance(weight, Tensor):
-        raise ValueError(f"Spectral normalisation needs a layer with a weight; {type(layer).__name__} has none.")
+        raise ValueError(
+            "Spectral normalisation needs a layer with a weight; "
+            f"{type(layer).__name__} has none."
+        )
     parametrize.register_parametrization(layer, "weight", SpectralNorm(weight))
     return layer
 
 
 def normalise_all_layers(model: Layer) -> Layer:
-    """Give every linear and convolutional layer of a model weights of spectral norm one, and return the model.
+    """Give every linear and convolutional layer of a model weights of spectral norm
+    one, and return the model.
 
-    >>> net = normalise_all_layers(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1)))
+    >>> net = normalise_all_layers(
+    ...     nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
+    ... )
     >>> [parametrize.is_parametrized(layer) for layer in net]
     [True, False, True]
     """

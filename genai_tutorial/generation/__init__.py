@@ -1,7 +1,12 @@
 """Generation: how a language model's probabilities become text."""
 
 from genai_tutorial.generation.generate import draw, generate, next_token_logits, stream
-from genai_tutorial.generation.sampling import keep_min_p, keep_top_k, keep_top_p, next_token_probabilities
+from genai_tutorial.generation.sampling import (
+    keep_min_p,
+    keep_top_k,
+    keep_top_p,
+    next_token_probabilities,
+)
 
 __all__ = [
     "draw",

@@ -23,27 +23,32 @@ def generate(
     stop_tokens: Collection[int] = (),
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, "batch length"]:
-    """Returns the prompts, each continued by tokens drawn from the model one at a time.
+    """Return the prompts, each continued by tokens drawn from the model one at a time.
 
-    The model sees the last `model.config.context_length` tokens; what is older slides out of its sight. As long as the
-    whole text is in sight, a `DecoderLM` reads each token once, with a `KVCache`.
-    A row that draws a stop token is finished, and repeats that token until all rows are.
+    The model sees the last `model.config.context_length` tokens; what is older slides
+    out of its sight. As long as the whole text is in sight, a `DecoderLM` reads each
+    token once, with a `KVCache`. A row that draws a stop token is finished, and repeats
+    that token until all rows are.
 
     Args:
         model: Maps ids to scores, such as a `DecoderLM`.
         prompt_ids: Where each row starts: one token or more.
         max_new_tokens: How many tokens to add at most.
-        temperature: See `next_token_probabilities`, as for the next three; 0 always takes the best token.
+        temperature: See `next_token_probabilities`, as for the next three; 0 always
+            takes the best token.
         top_k: Keep this many tokens.
         top_p: Keep the smallest set of tokens with this probability.
         min_p: Keep the tokens at least this many times as probable as the best.
         stop_tokens: The tokens that finish a row.
-        generator: Where the chance comes from; seed it and the text repeats. None uses torch's global one.
+        generator: Where the chance comes from; seed it and the text repeats. None uses
+            torch's global one.
 
     Raises:
-        ValueError: If the prompt is empty, `max_new_tokens` is negative, or a sampling argument is out of range.
+        ValueError: If the prompt is empty, `max_new_tokens` is negative, or a sampling
+            argument is out of range.
 
-    Source: Radford et al., Language Models are Unsupervised Multitask Learners, section 2 (equation 1, read forwards)
+    Source: Radford et al., Language Models are Unsupervised Multitask Learners, section
+    2 (equation 1, read forwards)
     """
     _check(prompt_ids, max_new_tokens)
     ids = prompt_ids
@@ -51,12 +56,18 @@ def generate(
     finished = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
     cache = None
     if isinstance(model, DecoderLM):
-        cache = model.make_cache(len(ids), min(ids.shape[1] + max_new_tokens, model.config.context_length))
+        cache = model.make_cache(
+            len(ids), min(ids.shape[1] + max_new_tokens, model.config.context_length)
+        )
     for _ in range(max_new_tokens):
         logits = next_token_logits(model, ids, cache)
-        probabilities = next_token_probabilities(logits, temperature, top_k, top_p, min_p)
+        probabilities = next_token_probabilities(
+            logits, temperature, top_k, top_p, min_p
+        )
         chosen = draw(probabilities, generator).to(ids)
-        ids = torch.cat((ids, torch.where(finished, ids[:, -1], chosen)[:, None]), dim=1)
+        ids = torch.cat(
+            (ids, torch.where(finished, ids[:, -1], chosen)[:, None]), dim=1
+        )
         finished |= torch.isin(chosen, stops)
         if finished.all():
             break
@@ -77,7 +88,8 @@ def stream(
     generator: torch.Generator | None = None,
     cache: KVCache | None = None,
 ) -> Iterator[int]:
-    """Yields the tokens that continue one text, each as soon as it is drawn; a stop token ends it and is not yielded.
+    """Yield the tokens that continue one text, each as soon as it is drawn; a stop
+    token ends it and is not yielded.
 
     Args:
         model: See `generate`, as for all but the last.
@@ -89,21 +101,28 @@ def stream(
         min_p: Keep the tokens at least this many times as probable as the best.
         stop_tokens: The tokens that end the text.
         generator: Where the chance comes from.
-        cache: What `model.make_cache()` returned. Give the same one again with the text's next version, and only what
-            is new since then is read: for a conversation. None makes one for this text.
+        cache: What `model.make_cache()` returned. Give the same one again with the
+            text's next version, and only what is new since then is read: for a
+            conversation. None makes one for this text.
 
     Raises:
-        ValueError: If the prompt is empty, `max_new_tokens` is negative, or a sampling argument is out of range.
+        ValueError: If the prompt is empty, `max_new_tokens` is negative, or a sampling
+            argument is out of range.
     """
     ids = torch.tensor([list(prompt_ids)], device=next(model.parameters()).device)
     _check(ids, max_new_tokens)
     if cache is None and isinstance(model, DecoderLM):
-        cache = model.make_cache(1, min(ids.shape[1] + max_new_tokens, model.config.context_length))
+        cache = model.make_cache(
+            1, min(ids.shape[1] + max_new_tokens, model.config.context_length)
+        )
     if cache is not None:
         cache.keep(ids)
     for _ in range(max_new_tokens):
         logits = next_token_logits(model, ids, cache)
-        chosen = draw(next_token_probabilities(logits, temperature, top_k, top_p, min_p), generator).to(ids)
+        chosen = draw(
+            next_token_probabilities(logits, temperature, top_k, top_p, min_p),
+            generator,
+        ).to(ids)
         token = int(chosen)
         if token in stop_tokens:
             return
@@ -114,30 +133,38 @@ def stream(
 def next_token_logits(
     model: nn.Module, ids: Int[Tensor, "batch position"], cache: KVCache | None = None
 ) -> Float[Tensor, "batch vocab"]:
-    """Returns the model's scores of what comes after the last token of each row.
+    """Return the model's scores of what comes after the last token of each row.
 
     Args:
         model: Maps ids to scores.
         ids: The whole text so far.
-        cache: Holds the beginning of the text, and takes up the rest as long as there is room.
+        cache: Holds the beginning of the text, and takes up the rest as long as there
+            is room.
     """
     if cache is not None and ids.shape[1] <= cache.length:
         unread = ids[:, cache.lengths[0] :]
-        return model.logits(model.read(unread, cache)[:, -1:])[:, 0]  # the output layer for the last position alone
+        return model.logits(model.read(unread, cache)[:, -1:])[
+            :, 0
+        ]  # the output layer for the last position alone
     return model(ids[:, -model.config.context_length :])[:, -1]
 
 
-def draw(probabilities: Tensor, generator: torch.Generator | None = None) -> Int[Tensor, "batch"]:
+def draw(
+    probabilities: Tensor, generator: torch.Generator | None = None
+) -> Int[Tensor, "batch"]:
     """Draws one token for each row of probabilities."""
     if generator is not None:
-        probabilities = probabilities.to(generator.device)  # a generator draws only on its own device
+        probabilities = probabilities.to(
+            generator.device
+        )  # a generator draws only on its own device
     return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
 
 
 def _check(prompt_ids: Tensor, max_new_tokens: int) -> None:
     if prompt_ids.shape[0] < 1 or prompt_ids.shape[1] < 1:
         raise ValueError(
-            f"prompt_ids must hold at least one row of at least one token, got the shape {tuple(prompt_ids.shape)}. "
+            "prompt_ids must hold at least one row of at least one token, got the "
+            f"shape {tuple(prompt_ids.shape)}. "
             "Start an empty text with a newline."
         )
     if max_new_tokens < 0:

@@ -1,4 +1,6 @@
-"""From scores to probabilities: temperature, and three ways to cut off the unlikely tokens."""
+"""From scores to probabilities: temperature, and three ways to cut off the unlikely
+tokens.
+"""
 
 import torch
 from jaxtyping import Float
@@ -12,23 +14,29 @@ def next_token_probabilities(
     top_p: float | int | None = None,
     min_p: float | int | None = None,
 ) -> Float[Tensor, "*batch vocab"]:
-    """Returns the probability with which each token is drawn; every row sums to one.
+    """Return the probability with which each token is drawn; every row sums to one.
 
-    The temperature comes first, then the filters in the order of the arguments; after each, what is left is scaled up
-    to sum to one. Among tokens of equal probability the one with the lower number is kept first.
+    The temperature comes first, then the filters in the order of the arguments; after
+    each, what is left is scaled up to sum to one. Among tokens of equal probability the
+    one with the lower number is kept first.
 
     Args:
         logits: The model's scores; -inf means never.
-        temperature: Divides the scores: below 1 likely tokens get likelier, above 1 less so; 0 leaves only the best.
+        temperature: Divides the scores: below 1 likely tokens get likelier, above 1
+            less so; 0 leaves only the best.
         top_k: Keep this many tokens.
-        top_p: Keep the smallest set of tokens whose probabilities sum to at least this (nucleus sampling).
-        min_p: Keep the tokens that are at least this many times as probable as the best.
+        top_p: Keep the smallest set of tokens whose probabilities sum to at least this
+            (nucleus sampling).
+        min_p: Keep the tokens that are at least this many times as probable as the
+            best.
 
     Raises:
-        ValueError: If an argument is out of range, or the scores hold NaN, +inf or nothing but -inf.
+        ValueError: If an argument is out of range, or the scores hold NaN, +inf or
+            nothing but -inf.
 
-    Source: Holtzman et al., The Curious Case of Neural Text Degeneration, equations 2 and 3,
-        https://arxiv.org/abs/1904.09751 (top-p); Nguyen et al., https://arxiv.org/abs/2407.01082 (min-p)
+    Source: Holtzman et al., The Curious Case of Neural Text Degeneration, equations 2
+        and 3, https://arxiv.org/abs/1904.09751 (top-p); Nguyen et al.,
+        https://arxiv.org/abs/2407.01082 (min-p)
 
     >>> logits = torch.tensor([0.5, 0.3, 0.2]).log()
     >>> next_token_probabilities(logits, top_p=0.6)
@@ -38,7 +46,8 @@ def next_token_probabilities(
     if temperature == 0:
         best = logits.argmax(dim=-1, keepdim=True)
         return torch.zeros_like(logits).scatter(-1, best, 1.0)
-    # Subtracting the best score changes no probability, and keeps a small temperature from making infinities.
+    # Subtracting the best score changes no probability, and keeps a small temperature
+    # from making infinities.
     scores = (logits - logits.amax(dim=-1, keepdim=True)) / temperature
     probabilities = scores.softmax(dim=-1)
     if top_k is not None:
@@ -50,19 +59,26 @@ def next_token_probabilities(
     return probabilities
 
 
-def keep_top_k(probabilities: Float[Tensor, "*batch vocab"], top_k: int) -> Float[Tensor, "*batch vocab"]:
-    """Keeps the `top_k` most probable tokens of each row, scaled up to sum to one.
+def keep_top_k(
+    probabilities: Float[Tensor, "*batch vocab"], top_k: int
+) -> Float[Tensor, "*batch vocab"]:
+    """Keep the `top_k` most probable tokens of each row, scaled up to sum to one.
 
     >>> keep_top_k(torch.tensor([0.5, 0.3, 0.2]), 1)
     tensor([1., 0., 0.])
     """
     ranked = probabilities.argsort(dim=-1, descending=True, stable=True)
-    keep = torch.zeros_like(probabilities, dtype=torch.bool).scatter(-1, ranked[..., :top_k], True)
+    keep = torch.zeros_like(probabilities, dtype=torch.bool).scatter(
+        -1, ranked[..., :top_k], True
+    )
     return _only(keep, probabilities)
 
 
-def keep_top_p(probabilities: Float[Tensor, "*batch vocab"], top_p: float | int) -> Float[Tensor, "*batch vocab"]:
-    """Keeps the smallest set of tokens whose probabilities sum to at least `top_p`, scaled up to sum to one.
+def keep_top_p(
+    probabilities: Float[Tensor, "*batch vocab"], top_p: float | int
+) -> Float[Tensor, "*batch vocab"]:
+    """Keep the smallest set of tokens whose probabilities sum to at least `top_p`,
+    scaled up to sum to one.
 
     >>> keep_top_p(torch.tensor([0.5, 0.3, 0.2]), 0.8)
     tensor([0.6250, 0.3750, 0.0000])
@@ -73,17 +89,24 @@ def keep_top_p(probabilities: Float[Tensor, "*batch vocab"], top_p: float | int)
     # A token is needed as long as those before it do not reach top_p by themselves.
     before = ranked.cumsum(dim=-1).roll(1, dims=-1)
     before[..., 0] = 0.0
-    keep = torch.zeros_like(probabilities, dtype=torch.bool).scatter(-1, order, before < top_p)
+    keep = torch.zeros_like(probabilities, dtype=torch.bool).scatter(
+        -1, order, before < top_p
+    )
     return _only(keep, probabilities)
 
 
-def keep_min_p(probabilities: Float[Tensor, "*batch vocab"], min_p: float | int) -> Float[Tensor, "*batch vocab"]:
-    """Keeps the tokens at least `min_p` times as probable as the best of their row, scaled up to sum to one.
+def keep_min_p(
+    probabilities: Float[Tensor, "*batch vocab"], min_p: float | int
+) -> Float[Tensor, "*batch vocab"]:
+    """Keep the tokens at least `min_p` times as probable as the best of their row,
+    scaled up to sum to one.
 
     >>> keep_min_p(torch.tensor([0.5, 0.3, 0.2]), 0.5)
     tensor([0.6250, 0.3750, 0.0000])
     """
-    return _only(probabilities >= min_p * probabilities.amax(dim=-1, keepdim=True), probabilities)
+    return _only(
+        probabilities >= min_p * probabilities.amax(dim=-1, keepdim=True), probabilities
+    )
 
 
 def _only(keep: Tensor, probabilities: Tensor) -> Tensor:
@@ -92,18 +115,34 @@ def _only(keep: Tensor, probabilities: Tensor) -> Tensor:
 
 
 def _check(
-    logits: Tensor, temperature: float | int, top_k: int | None, top_p: float | int | None, min_p: float | int | None
+    logits: Tensor,
+    temperature: float | int,
+    top_k: int | None,
+    top_p: float | int | None,
+    min_p: float | int | None,
 ) -> None:
     if not 0 <= temperature < float("inf"):
-        raise ValueError(f"temperature must be 0 (always the best token) or above, got {temperature}.")
+        raise ValueError(
+            "temperature must be 0 (always the best token) or above, got "
+            f"{temperature}."
+        )
     if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k must be at least 1, because one token has to be left; got {top_k}.")
+        raise ValueError(
+            f"top_k must be at least 1, because one token has to be left; got {top_k}."
+        )
     if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p must be above 0 and at most 1, because it is a probability to keep; got {top_p}.")
+        raise ValueError(
+            "top_p must be above 0 and at most 1, because it is a probability to "
+            f"keep; got {top_p}."
+        )
     if min_p is not None and not 0 <= min_p <= 1:
-        raise ValueError(f"min_p must be from 0 to 1, because it is a share of the best probability; got {min_p}.")
+        raise ValueError(
+            "min_p must be from 0 to 1, because it is a share of the best "
+            f"probability; got {min_p}."
+        )
     best = logits.amax(dim=-1)  # NaN if there is one in the row
     if not best.isfinite().all():
         raise ValueError(
-            "Each row of logits must hold a finite best score; got NaN, +inf, or a row of nothing but -inf."
+            "Each row of logits must hold a finite best score; got NaN, +inf, or a row "
+            "of nothing but -inf."
         )

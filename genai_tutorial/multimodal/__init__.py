@@ -1,11 +1,22 @@
 """Models of two kinds of data: images and the texts that describe them."""
 
 from genai_tutorial.multimodal.clip import CLIP, CLIPConfig
-from genai_tutorial.multimodal.contrastive import classify_zero_shot, contrastive_loss, recall_at_k
+from genai_tutorial.multimodal.contrastive import (
+    classify_zero_shot,
+    contrastive_loss,
+    recall_at_k,
+)
 from genai_tutorial.multimodal.encoder import Encoder, EncoderBlock, EncoderConfig
-from genai_tutorial.multimodal.text_encoder import TextEncoder, TextEncoderConfig, TextFeatures
+from genai_tutorial.multimodal.text_encoder import (
+    TextEncoder,
+    TextEncoderConfig,
+    TextFeatures,
+)
 from genai_tutorial.multimodal.text_to_image import TextToImage, drop_texts
-from genai_tutorial.multimodal.vision_transformer import ImageEncoder, ImageEncoderConfig
+from genai_tutorial.multimodal.vision_transformer import (
+    ImageEncoder,
+    ImageEncoderConfig,
+)
 
 __all__ = [
     "CLIP",

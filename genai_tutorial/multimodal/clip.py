@@ -1,4 +1,6 @@
-"""CLIP: an image encoder and a text encoder that learn to point in the same direction for the same meaning."""
+"""CLIP: an image encoder and a text encoder that learn to point in the same direction
+for the same meaning.
+"""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +12,10 @@ from torch.nn import functional
 
 from genai_tutorial.multimodal.encoder import initialise
 from genai_tutorial.multimodal.text_encoder import TextEncoder, TextEncoderConfig
-from genai_tutorial.multimodal.vision_transformer import ImageEncoder, ImageEncoderConfig
+from genai_tutorial.multimodal.vision_transformer import (
+    ImageEncoder,
+    ImageEncoderConfig,
+)
 
 FIRST_SCALE = 1 / 0.07
 """What cosines are multiplied by at first."""
@@ -29,7 +34,7 @@ class CLIPConfig:
         shared_width: The number of features of the vectors that are compared.
 
     Raises:
-        ValueError: `shared_width` is below 1.
+        ValueError: If `shared_width` is below 1.
     """
 
     image: ImageEncoderConfig
@@ -38,7 +43,9 @@ class CLIPConfig:
 
     def __post_init__(self):
         if self.shared_width < 1:
-            raise ValueError(f"shared_width must be at least 1, got {self.shared_width}.")
+            raise ValueError(
+                f"shared_width must be at least 1, got {self.shared_width}."
+            )
 
 
 class CLIP(nn.Module):
@@ -48,8 +55,8 @@ class CLIP(nn.Module):
         config: The settings.
         seed: Decides the first weights.
 
-    Source: Radford et al., Learning Transferable Visual Models From Natural Language Supervision, section 2.3,
-        https://arxiv.org/abs/2103.00020
+    Source: Radford et al., Learning Transferable Visual Models From Natural Language
+        Supervision, section 2.3, https://arxiv.org/abs/2103.00020
     """
 
     def __init__(self, config: CLIPConfig, seed: int = 0):
@@ -59,8 +66,12 @@ class CLIP(nn.Module):
         self.text_encoder = TextEncoder(config.text, seed + 1)
         self.projections = nn.ModuleDict(
             {
-                "image": nn.Linear(config.image.encoder.width, config.shared_width, bias=False),
-                "text": nn.Linear(config.text.encoder.width, config.shared_width, bias=False),
+                "image": nn.Linear(
+                    config.image.encoder.width, config.shared_width, bias=False
+                ),
+                "text": nn.Linear(
+                    config.text.encoder.width, config.shared_width, bias=False
+                ),
             }
         )
         initialise(self.projections, seed + 2)
@@ -68,19 +79,33 @@ class CLIP(nn.Module):
 
     @property
     def scale(self) -> Float[Tensor, ""]:
-        """What cosines are multiplied by: the learned inverse of the temperature, at most `LARGEST_SCALE`."""
+        """What cosines are multiplied by: the learned inverse of the temperature, at
+        most `LARGEST_SCALE`.
+        """
         return self.log_scale.exp().clamp(max=LARGEST_SCALE)
 
-    def embed_images(self, images: Float[Tensor, "image channel height width"]) -> Float[Tensor, "image features"]:
-        """Returns a vector of length 1 for each image."""
-        return functional.normalize(self.projections["image"](self.image_encoder(images)), dim=1)
+    def embed_images(
+        self, images: Float[Tensor, "image channel height width"]
+    ) -> Float[Tensor, "image features"]:
+        """Return a vector of length 1 for each image."""
+        return functional.normalize(
+            self.projections["image"](self.image_encoder(images)), dim=1
+        )
 
-    def embed_texts(self, ids: Int[Tensor, "text token"]) -> Float[Tensor, "text features"]:
-        """Returns a vector of length 1 for each text."""
-        return functional.normalize(self.projections["text"](self.text_encoder(ids).pooled), dim=1)
+    def embed_texts(
+        self, ids: Int[Tensor, "text token"]
+    ) -> Float[Tensor, "text features"]:
+        """Return a vector of length 1 for each text."""
+        return functional.normalize(
+            self.projections["text"](self.text_encoder(ids).pooled), dim=1
+        )
 
     def forward(
-        self, images: Float[Tensor, "image channel height width"], ids: Int[Tensor, "text token"]
+        self,
+        images: Float[Tensor, "image channel height width"],
+        ids: Int[Tensor, "text token"],
     ) -> Float[Tensor, "image text"]:
-        """Returns how well each text fits each image, for `contrastive_loss`: their cosine, times the scale."""
+        """Return how well each text fits each image, for `contrastive_loss`: their
+        cosine, times the scale.
+        """
         return self.scale * self.embed_images(images) @ self.embed_texts(ids).T

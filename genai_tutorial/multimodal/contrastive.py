@@ -1,4 +1,6 @@
-"""Contrastive learning: of all the captions in a batch, each image shall find its own, and each caption its image."""
+"""Contrastive learning: of all the captions in a batch, each image shall find its own,
+and each caption its image.
+"""
 
 import torch
 from jaxtyping import Float, Int
@@ -7,18 +9,21 @@ from torch.nn import functional
 
 
 def contrastive_loss(scores: Float[Tensor, "image text"]) -> Float[Tensor, ""]:
-    """Returns the symmetric contrastive loss: how many nats each image lacks to pick its caption, and the reverse.
+    """Return the symmetric contrastive loss: how many nats each image lacks to pick
+    its caption, and the reverse.
 
-    Two pairs of the same meaning in a batch count as wrong for each other, so draw batches of different captions.
+    Two pairs of the same meaning in a batch count as wrong for each other, so draw
+    batches of different captions.
 
     Args:
-        scores: How well each text fits each image, as `CLIP` says; the pairs stand on the diagonal.
+        scores: How well each text fits each image, as `CLIP` says; the pairs stand on
+            the diagonal.
 
     Raises:
         ValueError: If there are not as many images as texts.
 
-    Source: Radford et al., Learning Transferable Visual Models From Natural Language Supervision, figure 3,
-        https://arxiv.org/abs/2103.00020
+    Source: Radford et al., Learning Transferable Visual Models From Natural Language
+        Supervision, figure 3, https://arxiv.org/abs/2103.00020
 
     >>> contrastive_loss(torch.zeros(2, 2))  # no difference is seen: ln 2
     tensor(0.6931)
@@ -26,32 +31,42 @@ def contrastive_loss(scores: Float[Tensor, "image text"]) -> Float[Tensor, ""]:
     tensor(True)
     """
     if scores.shape[0] != scores.shape[1]:
-        raise ValueError(f"Each image needs its text, got {scores.shape[0]} images and {scores.shape[1]} texts.")
+        raise ValueError(
+            f"Each image needs its text, got {scores.shape[0]} images and "
+            f"{scores.shape[1]} texts."
+        )
     own = torch.arange(len(scores), device=scores.device)
-    return (functional.cross_entropy(scores, own) + functional.cross_entropy(scores.T, own)) / 2
+    return (
+        functional.cross_entropy(scores, own) + functional.cross_entropy(scores.T, own)
+    ) / 2
 
 
 def classify_zero_shot(
     images: Float[Tensor, "image features"], classes: Float[Tensor, "class features"]
 ) -> Int[Tensor, "image"]:
-    """Returns for each image the class whose description is nearest by the angle: a classifier made of words alone.
+    """Return for each image the class whose description is nearest by the angle: a
+    classifier made of words alone.
 
     Args:
         images: Image vectors of length 1.
         classes: One text vector of length 1 for each class.
 
-    Source: Radford et al., Learning Transferable Visual Models From Natural Language Supervision, section 3.1.2,
-        https://arxiv.org/abs/2103.00020
+    Source: Radford et al., Learning Transferable Visual Models From Natural Language
+        Supervision, section 3.1.2, https://arxiv.org/abs/2103.00020
     """
     return (images @ classes.T).argmax(dim=1)
 
 
 def recall_at_k(
-    queries: Float[Tensor, "query features"], candidates: Float[Tensor, "candidate features"], k: int
+    queries: Float[Tensor, "query features"],
+    candidates: Float[Tensor, "candidate features"],
+    k: int,
 ) -> float:
-    """Returns how often a query's own partner is among the k candidates that are nearest to it by the angle.
+    """Return how often a query's own partner is among the k candidates that are
+    nearest to it by the angle.
 
-    A candidate that is exactly as near as the partner counts as nearer, so that equal vectors win nothing.
+    A candidate that is exactly as near as the partner counts as nearer, so that equal
+    vectors win nothing.
 
     Args:
         queries: Vectors of length 1, of images or of texts.
@@ -59,7 +74,8 @@ def recall_at_k(
         k: How many candidates are looked at.
 
     Raises:
-        ValueError: If there are not as many candidates as queries, or k is out of range.
+        ValueError: If there are not as many candidates as queries, or k is out of
+            range.
 
     >>> recall_at_k(torch.eye(3), torch.eye(3), k=1)
     1.0
@@ -67,9 +83,16 @@ def recall_at_k(
     0.0
     """
     if len(queries) != len(candidates):
-        raise ValueError(f"Each query needs its partner, got {len(queries)} queries and {len(candidates)} candidates.")
+        raise ValueError(
+            f"Each query needs its partner, got {len(queries)} queries and "
+            f"{len(candidates)} candidates."
+        )
     if not 1 <= k <= len(candidates):
-        raise ValueError(f"k must be from 1 to the number of candidates, {len(candidates)}, got {k}.")
+        raise ValueError(
+            f"k must be from 1 to the number of candidates, {len(candidates)}, got {k}."
+        )
     scores = queries @ candidates.T
-    as_near = (scores >= scores.diagonal()[:, None]).sum(dim=1)  # with the partner itself
+    as_near = (scores >= scores.diagonal()[:, None]).sum(
+        dim=1
+    )  # with the partner itself
     return float((as_near <= k).double().mean())

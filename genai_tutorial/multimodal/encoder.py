@@ -1,4 +1,6 @@
-"""The encoder: the Transformer's blocks where every position may see every other, and nothing is to be continued."""
+"""The encoder: the Transformer's blocks where every position may see every other, and
+nothing is to be continued.
+"""
 
 import math
 from dataclasses import dataclass
@@ -18,10 +20,11 @@ class EncoderConfig:
         width: The number of features of a position's vector.
         layers: The number of blocks, one after the other.
         heads: The number of attention heads in a block; must divide `width`.
-        feed_forward_width: The number of features inside a feed-forward layer; None means four times `width`.
+        feed_forward_width: The number of features inside a feed-forward layer; None
+            means four times `width`.
 
     Raises:
-        ValueError: A number is below 1, or `heads` does not divide `width`.
+        ValueError: If a number is below 1, or `heads` does not divide `width`.
     """
 
     width: int
@@ -35,7 +38,10 @@ class EncoderConfig:
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}.")
         if self.width % self.heads:
-            raise ValueError(f"heads must divide width, got heads={self.heads} and width={self.width}.")
+            raise ValueError(
+                f"heads must divide width, got heads={self.heads} and "
+                f"width={self.width}."
+            )
 
     @property
     def hidden_width(self) -> int:
@@ -44,24 +50,33 @@ class EncoderConfig:
 
 
 class EncoderBlock(nn.Module):
-    """One layer of the encoder: attention, then feed-forward, each reading a normalised copy and adding its part.
+    """One layer of the encoder: attention, then feed-forward, each reading a normalised
+    copy and adding its part.
 
     Args:
         config: The stack's settings.
-        causal: Whether a position sees only what is at and before it, as in CLIP's reading of texts.
+        causal: Whether a position sees only what is at and before it, as in CLIP's
+            reading of texts.
 
-    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, equations 2 and 3, https://arxiv.org/abs/2010.11929
+    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, equations 2 and 3,
+    https://arxiv.org/abs/2010.11929
     """
 
     def __init__(self, config: EncoderConfig, causal: bool):
         super().__init__()
         self.attention_norm = nn.LayerNorm(config.width)
-        self.attention = MultiHeadAttention(config.width, config.heads, bias=True, causal=causal)
+        self.attention = MultiHeadAttention(
+            config.width, config.heads, bias=True, causal=causal
+        )
         self.feed_forward_norm = nn.LayerNorm(config.width)
-        self.feed_forward = FeedForward(config.width, config.hidden_width, "gelu", bias=True)
+        self.feed_forward = FeedForward(
+            config.width, config.hidden_width, "gelu", bias=True
+        )
 
-    def forward(self, x: Float[Tensor, "batch position width"]) -> Float[Tensor, "batch position width"]:
-        """Adds to each vector what the two layers have to say."""
+    def forward(
+        self, x: Float[Tensor, "batch position width"]
+    ) -> Float[Tensor, "batch position width"]:
+        """Add to each vector what the two layers have to say."""
         x = x + self.attention(self.attention_norm(x))
         return x + self.feed_forward(self.feed_forward_norm(x))
 
@@ -73,7 +88,9 @@ class Encoder(nn.Sequential):
         config: The settings.
         causal: Whether a position sees only what is at and before it.
 
-    >>> Encoder(EncoderConfig(width=8, layers=2, heads=2), causal=False)(torch.zeros(3, 5, 8)).shape
+    >>> Encoder(EncoderConfig(width=8, layers=2, heads=2), causal=False)(
+    ...     torch.zeros(3, 5, 8)
+    ... ).shape
     torch.Size([3, 5, 8])
     """
 
@@ -85,8 +102,9 @@ class Encoder(nn.Sequential):
 def initialise(model: nn.Module, seed: int) -> None:
     """Draws the first weights of a model made of encoders.
 
-    Linear layers get normal numbers of deviation 1/sqrt(inputs) and no bias, what a block adds starts at a half of
-    that, and everything that is a table of vectors (words, positions, the class token) starts small.
+    Linear layers get normal numbers of deviation 1/sqrt(inputs) and no bias, what a
+    block adds starts at a half of that, and everything that is a table of vectors
+    (words, positions, the class token) starts small.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, module in model.named_modules():

@@ -1,4 +1,6 @@
-"""Text to image: a text encoder and a denoising network that looks at its words, trained together."""
+"""Text to image: a text encoder and a denoising network that looks at its words,
+trained together.
+"""
 
 import torch
 from jaxtyping import Float, Int
@@ -11,29 +13,38 @@ from genai_tutorial.multimodal.text_encoder import TextEncoder, TextEncoderConfi
 class TextToImage(nn.Module):
     """A denoising network whose condition is a text, as tokens.
 
-    The text encoder has no task of its own: it learns what helps to take the noise away.
+    The text encoder has no task of its own: it learns what helps to take the noise
+    away.
 
     Args:
         text: The settings of the text encoder.
-        network: The settings of the denoising network, whose `text_width` is the text encoder's width.
+        network: The settings of the denoising network, whose `text_width` is the text
+            encoder's width.
         seed: Decides the first weights.
 
     Raises:
         ValueError: If the two widths differ.
 
-    Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, section 3.3,
-        https://arxiv.org/abs/2112.10752
+    Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
+        Models, section 3.3, https://arxiv.org/abs/2112.10752
     """
 
-    def __init__(self, text: TextEncoderConfig, network: UNetConfig | DiTConfig, seed: int = 0):
+    def __init__(
+        self, text: TextEncoderConfig, network: UNetConfig | DiTConfig, seed: int = 0
+    ):
         super().__init__()
         if network.text_width != text.encoder.width:
             raise ValueError(
-                f"The network's text_width must be the text encoder's width, {text.encoder.width}; "
+                "The network's text_width must be the text encoder's width, "
+                f"{text.encoder.width}; "
                 f"got {network.text_width}."
             )
         self.encoder = TextEncoder(text, seed)
-        self.network = UNet(network, seed) if isinstance(network, UNetConfig) else DiT(network, seed)
+        self.network = (
+            UNet(network, seed)
+            if isinstance(network, UNetConfig)
+            else DiT(network, seed)
+        )
 
     def forward(
         self,
@@ -41,29 +52,40 @@ class TextToImage(nn.Module):
         t: Float[Tensor, "batch"],
         condition: Int[Tensor, "batch token"] | None = None,
     ) -> Float[Tensor, "batch channel height width"]:
-        """Returns the prediction for noisy images.
+        """Return the prediction for noisy images.
 
         Args:
             x: The images.
             t: The time of each.
-            condition: The tokens of each text with its end; None for the empty text, which is an end only.
+            condition: The tokens of each text with its end; None for the empty text,
+                which is an end only.
         """
-        return self.network(x, t, self.read(self.empty(len(x), x.device) if condition is None else condition))
+        return self.network(
+            x,
+            t,
+            self.read(self.empty(len(x), x.device) if condition is None else condition),
+        )
 
     def read(self, ids: Int[Tensor, "batch token"]) -> TextCondition:
-        """Returns the features of each word, as the network takes them."""
+        """Return the features of each word, as the network takes them."""
         features = self.encoder(ids)
         return TextCondition(features.tokens, features.mask)
 
-    def empty(self, count: int, device: torch.device | None = None) -> Int[Tensor, "batch 1"]:
-        """Returns empty texts: what the images should show is left open."""
+    def empty(
+        self, count: int, device: torch.device | None = None
+    ) -> Int[Tensor, "batch 1"]:
+        """Return empty texts: what the images should show is left open."""
         return torch.full((count, 1), self.encoder.config.end, device=device)
 
 
 def drop_texts(
-    ids: Int[Tensor, "batch token"], fraction: float | int, empty: Int[Tensor, "token"], generator: torch.Generator
+    ids: Int[Tensor, "batch token"],
+    fraction: float | int,
+    empty: Int[Tensor, "token"],
+    generator: torch.Generator,
 ) -> Int[Tensor, "batch token"]:
-    """Replaces some texts by the empty one, so that a network learns to draw with a text and without.
+    """Replace some texts by the empty one, so that a network learns to draw with a
+    text and without.
 
     Args:
         ids: The tokens of a training batch.
@@ -75,7 +97,9 @@ def drop_texts(
         ValueError: If `fraction` is not between 0 and 1.
 
     >>> texts = torch.tensor([[4, 5, 1], [3, 1, 0]])
-    >>> drop_texts(texts, 1.0, empty=torch.tensor([1, 0, 0]), generator=torch.Generator())
+    >>> drop_texts(
+    ...     texts, 1.0, empty=torch.tensor([1, 0, 0]), generator=torch.Generator()
+    ... )
     tensor([[1, 0, 0],
             [1, 0, 0]])
     """

@@ -1,4 +1,6 @@
-"""The vision Transformer: an image cut into squares, read like a text of that many tokens."""
+"""The vision Transformer: an image cut into squares, read like a text of that many
+tokens.
+"""
 
 from dataclasses import dataclass
 
@@ -21,9 +23,11 @@ class ImageEncoderConfig:
         channels: 3 for red, green and blue, 1 for grey.
 
     Raises:
-        ValueError: The squares do not fill the image.
+        ValueError: If the squares do not fill the image.
 
-    >>> ImageEncoderConfig(EncoderConfig(width=8, layers=1, heads=1), image_size=32, patch_size=5)
+    >>> ImageEncoderConfig(
+    ...     EncoderConfig(width=8, layers=1, heads=1), image_size=32, patch_size=5
+    ... )
     Traceback (most recent call last):
     ...
     ValueError: patch_size must divide image_size, got patch_size=5 and image_size=32.
@@ -37,7 +41,8 @@ class ImageEncoderConfig:
     def __post_init__(self):
         if self.patch_size < 1 or self.image_size % self.patch_size:
             raise ValueError(
-                f"patch_size must divide image_size, got patch_size={self.patch_size} and image_size={self.image_size}."
+                f"patch_size must divide image_size, got patch_size={self.patch_size} "
+                f"and image_size={self.image_size}."
             )
 
     @property
@@ -49,18 +54,22 @@ class ImageEncoderConfig:
 class ImageEncoder(nn.Module):
     """Turns an image into one vector.
 
-    Each square becomes a vector by one linear layer. A learned vector, the class token, is put before them; it belongs
-    to no square, and gathers in the blocks what the image as a whole is about.
+    Each square becomes a vector by one linear layer. A learned vector, the class token,
+    is put before them; it belongs to no square, and gathers in the blocks what the
+    image as a whole is about.
 
     Args:
         config: The settings.
         seed: Decides the first weights.
 
-    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, section 3.1, https://arxiv.org/abs/2010.11929;
-        Radford et al., Learning Transferable Visual Models From Natural Language Supervision, section 2.4 (the norm
-        before the first block), https://arxiv.org/abs/2103.00020
+    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, section 3.1,
+        https://arxiv.org/abs/2010.11929; Radford et al., Learning Transferable Visual
+        Models From Natural Language Supervision, section 2.4 (the norm before the first
+        block), https://arxiv.org/abs/2103.00020
 
-    >>> encoder = ImageEncoder(ImageEncoderConfig(EncoderConfig(width=16, layers=1, heads=2)))
+    >>> encoder = ImageEncoder(
+    ...     ImageEncoderConfig(EncoderConfig(width=16, layers=1, heads=2))
+    ... )
     >>> encoder(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 16])
     """
@@ -69,8 +78,11 @@ class ImageEncoder(nn.Module):
         super().__init__()
         width = config.encoder.width
         self.config = config
-        # A convolution whose window is a square and that moves by one is a linear layer on each square.
-        self.patch_embedding = nn.Conv2d(config.channels, width, config.patch_size, config.patch_size, bias=False)
+        # A convolution whose window is a square and that moves by one is a linear layer
+        # on each square.
+        self.patch_embedding = nn.Conv2d(
+            config.channels, width, config.patch_size, config.patch_size, bias=False
+        )
         self.class_token = nn.Parameter(torch.zeros(width))
         self.positions = LearnedPositions(config.patches + 1, width)
         self.first_norm = nn.LayerNorm(width)
@@ -82,23 +94,34 @@ class ImageEncoder(nn.Module):
             self.positions.weight.normal_(0.0, 0.1, generator=generator)
             self.class_token.normal_(0.0, 0.1, generator=generator)
 
-    def forward(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch features"]:
-        """Returns the class token's vector after the last block.
+    def forward(
+        self, images: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch features"]:
+        """Return the class token's vector after the last block.
 
         Raises:
             ValueError: If the images have another size or number of channels.
         """
         return self.final_norm(self.read(images)[:, 0])
 
-    def read(self, images: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch position features"]:
-        """Returns all vectors after the last block: the class token's, then those of the squares, row by row.
+    def read(
+        self, images: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch position features"]:
+        """Return all vectors after the last block: the class token's, then those of
+        the squares, row by row.
 
         Raises:
             ValueError: If the images have another size or number of channels.
         """
-        expected = (self.config.channels, self.config.image_size, self.config.image_size)
+        expected = (
+            self.config.channels,
+            self.config.image_size,
+            self.config.image_size,
+        )
         if images.shape[1:] != expected:
-            raise ValueError(f"Images must have the shape {expected}, got {tuple(images.shape[1:])}.")
+            raise ValueError(
+                f"Images must have the shape {expected}, got {tuple(images.shape[1:])}."
+            )
         squares = self.patch_embedding(images).flatten(2).transpose(1, 2)
         x = torch.cat([self.class_token.expand(len(images), 1, -1), squares], dim=1)
         return self.encoder(self.first_norm(self.positions(x)))

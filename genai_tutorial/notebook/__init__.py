@@ -1,4 +1,6 @@
-"""What a chapter calls: set up, show source, state a claim, show a figure, let the reader move a slider."""
+"""What a chapter calls: set up, show source, state a claim, show a figure, let the
+reader move a slider.
+"""
 
 from genai_tutorial.notebook.claims import ClaimError, claim
 from genai_tutorial.notebook.figures import image_grid, show
@@ -7,4 +9,14 @@ from genai_tutorial.notebook.setup import setup
 from genai_tutorial.notebook.source import show_source
 from genai_tutorial.notebook.style import COLORS, use_style
 
-__all__ = ["COLORS", "ClaimError", "Frames", "claim", "image_grid", "setup", "show", "show_source", "use_style"]
+__all__ = [
+    "COLORS",
+    "ClaimError",
+    "Frames",
+    "claim",
+    "image_grid",
+    "setup",
+    "show",
+    "show_source",
+    "use_style",
+]

@@ -15,7 +15,8 @@ class Chapter:
         number: of the chapter in the book.
         title: its heading, without the number.
         path: of the notebook.
-        extras: of the package that it needs, as in `pip install "genai_tutorial[text]"`.
+        extras: of the package that it needs, as in `pip install
+            "genai_tutorial[text]"`.
         rooms: of the package that it opens.
         reading_minutes: for a student who has read what it builds on.
         running_seconds: on two CPU cores.
@@ -33,21 +34,25 @@ class Chapter:
 
 
 def find_repository(start: Path | None = None) -> Path:
-    """Return the folder of the book: the one with `notebooks/` and `genai_tutorial/` in it.
+    """Return the folder of the book: the one with `notebooks/` and `genai_tutorial/` in
+    it.
 
     Args:
-        start: where to look first, and in all folders above; the current folder if left out. The place that the package
-            was installed from comes after.
+        start: where to look first, and in all folders above; the current folder if left
+            out. The place that the package was installed from comes after.
 
     Raises:
-        FileNotFoundError: if there is none; the message says how to get it.
+        FileNotFoundError: If there is none; the message says how to get it.
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents, Path(__file__).resolve().parents[2]):
-        if (folder / "notebooks").is_dir() and (folder / "genai_tutorial" / "__init__.py").is_file():
+        if (folder / "notebooks").is_dir() and (
+            folder / "genai_tutorial" / "__init__.py"
+        ).is_file():
             return folder
     raise FileNotFoundError(
-        f"There is no copy of the book in {start} or above it. The notebooks do not come with the installed package: "
+        f"There is no copy of the book in {start} or above it. The notebooks do not "
+        "come with the installed package: "
         "clone the repository and run this inside it."
     )
 
@@ -56,19 +61,28 @@ def read_chapter(path: Path) -> Chapter:
     """Read what a chapter's notebook says about itself.
 
     Raises:
-        ValueError: if the file is no notebook or has no chapter metadata, or a field is missing, or its heading is
-            another chapter's.
+        ValueError: If the file is no notebook or has no chapter metadata, or a field is
+            missing, or its heading is another chapter's.
     """
     try:
         notebook = json.loads(path.read_text("utf8"))
         facts = notebook["metadata"].get("genai_tutorial")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path.name} cannot be read as a notebook ({type(error).__name__}).") from error
+        raise ValueError(
+            f"{path.name} cannot be read as a notebook ({type(error).__name__})."
+        ) from error
     if facts is None:
-        raise ValueError(f"{path.name} is not a chapter: its metadata has no 'genai_tutorial'.")
-    heading = re.search(r"^# (\d+)\. (.+)$", "".join(notebook["cells"][0]["source"]), re.MULTILINE)
+        raise ValueError(
+            f"{path.name} is not a chapter: its metadata has no 'genai_tutorial'."
+        )
+    heading = re.search(
+        r"^# (\d+)\. (.+)$", "".join(notebook["cells"][0]["source"]), re.MULTILINE
+    )
     if heading is None:
-        raise ValueError(f"{path.name} must begin with a heading such as '# {facts.get('chapter', 4)}. Title'.")
+        raise ValueError(
+            f"{path.name} must begin with a heading such as '# "
+            f"{facts.get('chapter', 4)}. Title'."
+        )
     try:
         chapter = Chapter(
             number=facts["chapter"],
@@ -81,25 +95,41 @@ def read_chapter(path: Path) -> Chapter:
             builds_on=tuple(facts["builds_on"]),
         )
     except KeyError as missing:
-        raise ValueError(f"The metadata of {path.name} lacks {missing} under 'genai_tutorial'.") from missing
+        raise ValueError(
+            f"The metadata of {path.name} lacks {missing} under 'genai_tutorial'."
+        ) from missing
     if chapter.number != int(heading[1]):
-        raise ValueError(f"{path.name} is chapter {chapter.number} by its metadata and {heading[1]} by its heading.")
+        raise ValueError(
+            f"{path.name} is chapter {chapter.number} by its metadata and {heading[1]} "
+            "by its heading."
+        )
     return chapter
 
 
 def chapters(repository: Path | None = None) -> list[Chapter]:
     """Return the chapters that are there, in the order of the book."""
     folder = (repository or find_repository()) / "notebooks"
-    return sorted((read_chapter(path) for path in folder.glob("[0-9]*.ipynb")), key=lambda chapter: chapter.number)
+    return sorted(
+        (read_chapter(path) for path in folder.glob("[0-9]*.ipynb")),
+        key=lambda chapter: chapter.number,
+    )
 
 
 def chapters_table(found: Sequence[Chapter], notebooks: str = "notebooks") -> str:
-    """Return the chapters as a Markdown table, with links relative to the folder that holds `notebooks`."""
-    rows = ["| chapter | package rooms | to read | to run |", "| --- | --- | --- | --- |"]
+    """Return the chapters as a Markdown table, with links relative to the folder that
+    holds `notebooks`.
+    """
+    rows = [
+        "| chapter | package rooms | to read | to run |",
+        "| --- | --- | --- | --- |",
+    ]
     for chapter in found:
         link = f"[{chapter.number}. {chapter.title}]({notebooks}/{chapter.path.name})"
         rooms = ", ".join(f"`{room}`" for room in chapter.rooms)
-        rows.append(f"| {link} | {rooms} | {chapter.reading_minutes} min | {_spoken(chapter.running_seconds)} |")
+        rows.append(
+            f"| {link} | {rooms} | {chapter.reading_minutes} min | "
+            f"{_spoken(chapter.running_seconds)} |"
+        )
     return "\n".join(rows)
 
 

@@ -1,4 +1,6 @@
-"""A claim: a sentence of the book with the number measured for it, which stops the notebook where it is not true."""
+"""A claim: a sentence of the book with the number measured for it, which stops the
+notebook where it is not true.
+"""
 
 import hashlib
 import html
@@ -12,7 +14,9 @@ from torch import Tensor
 from genai_tutorial.evaluation import Interval
 from genai_tutorial.notebook.output import put
 
-_LINE = "border-left: 3px solid {color}; padding: 0.1em 0 0.1em 0.75em; margin: 0.25em 0;"
+_LINE = (
+    "border-left: 3px solid {color}; padding: 0.1em 0 0.1em 0.75em; margin: 0.25em 0;"
+)
 
 
 Number = float | int | np.number | Num[np.ndarray, ""] | Num[Tensor, ""]
@@ -23,23 +27,26 @@ class ClaimError(AssertionError):
     """A claim of the book did not hold here."""
 
     def _render_traceback_(self) -> list[str]:
-        # IPython calls this: the sentence is what the reader needs, not the inside of `claim`.
+        # IPython calls this: the sentence is what the reader needs, not the inside of
+        # `claim`.
         return [f"{type(self).__name__}: {self}"]
 
 
 def claim(statement: str, *, measured: Measured, holds: object) -> None:
-    """State what was found, show what was measured, and stop the notebook where it does not hold.
+    """State what was found, show what was measured, and stop the notebook where it does
+    not hold.
 
     The claim is kept with the output, from where the scoreboard page collects it.
 
     Args:
         statement: one sentence, with the bound that `holds` tests.
         measured: a number, an interval, or several of them by name.
-        holds: a comparison: whether the statement is true of what was measured, on another machine too.
+        holds: a comparison: whether the statement is true of what was measured, on
+            another machine too.
 
     Raises:
-        ClaimError: if the statement does not hold; it says what was measured.
-        TypeError: if `holds` is anything but true or false.
+        ClaimError: If the statement does not hold; it says what was measured.
+        TypeError: If `holds` is anything but true or false.
 
     >>> claim("Two and two make four", measured=2 + 2, holds=2 + 2 == 4)
     ✓ Two and two make four. Measured: 4.
@@ -47,7 +54,10 @@ def claim(statement: str, *, measured: Measured, holds: object) -> None:
     verdict = _as_bool(holds)
     statement = statement.strip().rstrip(".")
     if not statement:
-        raise ValueError("A claim needs a statement, got an empty one; say in one sentence what was found.")
+        raise ValueError(
+            "A claim needs a statement, got an empty one; say in one sentence what was "
+            "found."
+        )
     figures = format_measured(measured)
     if not verdict:
         raise ClaimError(f"this did not hold: {statement}. Measured: {figures}.")
@@ -55,15 +65,22 @@ def claim(statement: str, *, measured: Measured, holds: object) -> None:
     put(
         {
             "text/plain": f"✓ {statement}. Measured: {figures}.",
-            "text/html": f'<p class="genai-claim" id="{anchor}" style="{_LINE.format(color="#009E73")}">'
-            f"<strong>✓ {html.escape(statement)}.</strong> Measured: {html.escape(figures)}.</p>",
+            "text/html": f'<p class="genai-claim" id="{anchor}" style="{_LINE.format(color="#009E73")}">'  # noqa: E501
+            f"<strong>✓ {html.escape(statement)}.</strong> Measured: "
+            f"{html.escape(figures)}.</p>",
         },
-        {"genai_tutorial": {"claim": {"statement": statement, "measured": figures, "holds": True}}},
+        {
+            "genai_tutorial": {
+                "claim": {"statement": statement, "measured": figures, "holds": True}
+            }
+        },
     )
 
 
 def claim_anchor(statement: str) -> str:
-    """Return the name by which a page links to a claim: it depends on the statement alone."""
+    """Return the name by which a page links to a claim: it depends on the statement
+    alone.
+    """
     return "claim-" + hashlib.sha256(statement.encode()).hexdigest()[:8]
 
 
@@ -76,7 +93,9 @@ def format_measured(measured: Measured) -> str:
     if isinstance(measured, Mapping):
         if not measured:
             raise ValueError("measured is an empty mapping; give at least one number.")
-        return ", ".join(f"{name} {format_measured(value)}" for name, value in measured.items())
+        return ", ".join(
+            f"{name} {format_measured(value)}" for name, value in measured.items()
+        )
     if isinstance(measured, Interval):
         return str(measured)
     return format_number(measured)
@@ -91,9 +110,14 @@ def format_number(number: Number) -> str:
     if hasattr(number, "item"):
         number = number.item()  # a scalar of NumPy or PyTorch
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise TypeError(f"measured must be a number, an interval or a mapping of them, got {number!r}.")
+        raise TypeError(
+            "measured must be a number, an interval or a mapping of them, got "
+            f"{number!r}."
+        )
     if isinstance(number, int) or number == 0:
-        return f"{number:,.0f}"  # an exact zero is not 0.00, which could be anything small
+        return (
+            f"{number:,.0f}"  # an exact zero is not 0.00, which could be anything small
+        )
     if not math.isfinite(number):
         return str(number)
     if number != 0 and abs(number) < 1e-4:
@@ -102,8 +126,16 @@ def format_number(number: Number) -> str:
 
 
 def _as_bool(holds: object) -> bool:
-    # A number would pass for true: `holds=accuracy` where `accuracy > 0.9` was meant must not go unnoticed.
-    value = holds.item() if hasattr(holds, "item") and getattr(holds, "ndim", None) == 0 else holds
+    # A number would pass for true: `holds=accuracy` where `accuracy > 0.9` was meant
+    # must not go unnoticed.
+    value = (
+        holds.item()
+        if hasattr(holds, "item") and getattr(holds, "ndim", None) == 0
+        else holds
+    )
     if not isinstance(value, bool):
-        raise TypeError(f"holds must be true or false, got {holds!r}; write the comparison, such as loss < 2.")
+        raise TypeError(
+            f"holds must be true or false, got {holds!r}; write the comparison, such "
+            "as loss < 2."
+        )
     return value

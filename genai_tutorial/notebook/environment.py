@@ -1,7 +1,9 @@
-"""The surroundings in which a notebook is executed for the book: quiet, repeatable, and cut from the network.
+"""The surroundings in which a notebook is executed for the book: quiet, repeatable, and
+cut from the network.
 
-`genai-tutorial execute` starts its kernels in them. As a pytest plug-in this module gives the same ones to nbval
-(`pytest -p genai_tutorial.notebook.environment`), so that what is committed and what is checked ran alike.
+`genai-tutorial execute` starts its kernels in them. As a pytest plug-in this module
+gives the same ones to nbval (`pytest -p genai_tutorial.notebook.environment`), so that
+what is committed and what is checked ran alike.
 """
 
 import os
@@ -15,7 +17,9 @@ THREADS = 2
 
 
 def executed_for_the_book() -> bool:
-    """Say whether this process runs a notebook for the book, and not for a reader who watches it."""
+    """Say whether this process runs a notebook for the book, and not for a reader who
+    watches it.
+    """
     return bool(os.environ.get(QUIET))
 
 
@@ -26,10 +30,13 @@ def book_environment() -> dict[str, str]:
     '1'
     """
     paths = [str(OFFLINE), *filter(None, [os.environ.get("PYTHONPATH")])]
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(THREADS))
-    # A thread that waits for the other one spins for a moment, then sleeps. By default it spins thirty times as long:
-    # no faster on quiet cores, but on a busy machine it keeps the other one from working, and training all but stops.
-    # To sleep at once (OMP_WAIT_POLICY=PASSIVE) made quiet runs up to three times slower.
+    threads = dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(THREADS)
+    )
+    # A thread that waits for the other one spins for a moment, then sleeps. By default
+    # it spins thirty times as long: no faster on quiet cores, but on a busy machine it
+    # keeps the other one from working, and training all but stops. To sleep at once
+    # (OMP_WAIT_POLICY=PASSIVE) made quiet runs up to three times slower.
     waiting = {"GOMP_SPINCOUNT": "10000"}
     return {
         QUIET: "1",
@@ -45,7 +52,9 @@ def book_environment() -> dict[str, str]:
 
 
 def pytest_configure(config: Any) -> None:
-    """Give pytest, and the kernels that it starts, the book's environment, without the user's own IPython profile."""
+    """Give pytest, and the kernels that it starts, the book's environment, without the
+    user's own IPython profile.
+    """
     profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     config.add_cleanup(profile.cleanup)
     os.environ.update(book_environment(), IPYTHONDIR=profile.name)

@@ -1,4 +1,6 @@
-"""Show a figure with the text that stands for it, and lay out many small images as one figure."""
+"""Show a figure with the text that stands for it, and lay out many small images as one
+figure.
+"""
 
 import base64
 import math
@@ -18,17 +20,21 @@ if TYPE_CHECKING:
 
 
 def show(figure: "Figure | Image.Image", *, alt: str) -> None:
-    """Show a figure on the page, with alternative text for who cannot see it, and close it.
+    """Show a figure on the page, with alternative text for who cannot see it, and close
+    it.
 
     Args:
         figure: a matplotlib figure or a Pillow image.
         alt: what one sees, in at most 250 characters.
 
     Raises:
-        ValueError: if `alt` is empty or too long.
+        ValueError: If `alt` is empty or too long.
     """
     alt = checked_alt(alt)
-    data = {"image/png": base64.b64encode(png(as_picture(figure))).decode(), "text/plain": f"[Figure: {alt}]"}
+    data = {
+        "image/png": base64.b64encode(png(as_picture(figure))).decode(),
+        "text/plain": f"[Figure: {alt}]",
+    }
     put(data, {"image/png": {"alt": alt}})
 
 
@@ -46,32 +52,48 @@ def image_grid(
     """Lay out small images, such as digits or faces, in rows from the top left.
 
     Args:
-        images: "n height width" or "n height width 3" with values from 0 (dark) to 1 (light); others are cut off.
+        images: "n height width" or "n height width 3" with values from 0 (dark) to 1
+            (light); others are cut off.
         columns: images in a row.
         labels: a text under each image.
         row_labels: a text at the left of each row.
         label_colors: a colour for each label.
-        cmap: matplotlib's name for the colours of images without channels; "gray_r" draws dark ink on white.
+        cmap: matplotlib's name for the colours of images without channels; "gray_r"
+            draws dark ink on white.
         width: of the figure, in inches.
         title: above the images.
 
     Raises:
-        ValueError: if the numbers of images, labels and rows do not fit, or an image has another shape.
+        ValueError: If the numbers of images, labels and rows do not fit, or an image
+            has another shape.
     """
     from matplotlib import pyplot
 
-    pixels = np.stack([_pixels(image) for image in images]) if len(images) else np.empty(0)
+    pixels = (
+        np.stack([_pixels(image) for image in images]) if len(images) else np.empty(0)
+    )
     if pixels.ndim not in (3, 4) or (pixels.ndim == 4 and pixels.shape[-1] != 3):
-        raise ValueError(f'images must be "n height width" or "n height width 3", got shape {tuple(pixels.shape)}.')
+        raise ValueError(
+            'images must be "n height width" or "n height width 3", got shape '
+            f"{tuple(pixels.shape)}."
+        )
     columns = min(columns, len(pixels))
     rows = math.ceil(len(pixels) / columns)
-    for name, texts, expected in (("labels", labels, len(pixels)), ("row_labels", row_labels, rows)):
+    for name, texts, expected in (
+        ("labels", labels, len(pixels)),
+        ("row_labels", row_labels, rows),
+    ):
         if texts is not None and len(texts) != expected:
             raise ValueError(f"{name} must have {expected} texts, got {len(texts)}.")
     if label_colors is not None and len(label_colors) != len(labels or ()):
-        raise ValueError(f"label_colors must have {len(labels or ())} colours, got {len(label_colors)}.")
+        raise ValueError(
+            f"label_colors must have {len(labels or ())} colours, got "
+            f"{len(label_colors)}."
+        )
 
-    left = 0.1 + 0.075 * max((len(text) for text in row_labels or ()), default=0)  # inches
+    left = 0.1 + 0.075 * max(
+        (len(text) for text in row_labels or ()), default=0
+    )  # inches
     top = 0.32 if title else 0.04
     cell = (width - left) / columns
     tall = cell * pixels.shape[1] / pixels.shape[2]
@@ -81,19 +103,46 @@ def image_grid(
     for index, image in enumerate(pixels):
         row, column = divmod(index, columns)
         x, y = left + column * cell, height - top - (row + 1) * tall - row * under
-        inside = [x / width, (y + gap) / height, (cell - gap) / width, (tall - gap) / height]
+        inside = [
+            x / width,
+            (y + gap) / height,
+            (cell - gap) / width,
+            (tall - gap) / height,
+        ]
         axes = figure.add_axes(inside)
-        axes.imshow(image, cmap=cmap, vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        axes.imshow(
+            image, cmap=cmap, vmin=0, vmax=1, interpolation="nearest", aspect="auto"
+        )
         axes.set_axis_off()
         if labels:
             color = label_colors[index] if label_colors else None
             place = {"ha": "center", "va": "top", "fontsize": 8, "color": color}
-            figure.text((x + (cell - gap) / 2) / width, (y + gap / 2) / height, labels[index], **place)
+            figure.text(
+                (x + (cell - gap) / 2) / width,
+                (y + gap / 2) / height,
+                labels[index],
+                **place,
+            )
         if row_labels and column == 0:
             middle = (y + (tall + gap) / 2) / height
-            figure.text((left - 0.1) / width, middle, row_labels[row], ha="right", va="center", fontsize=9)
+            figure.text(
+                (left - 0.1) / width,
+                middle,
+                row_labels[row],
+                ha="right",
+                va="center",
+                fontsize=9,
+            )
     if title:
-        figure.text(left / width, 1 - 0.06 / height, title, ha="left", va="top", fontsize=11, fontweight="bold")
+        figure.text(
+            left / width,
+            1 - 0.06 / height,
+            title,
+            ha="left",
+            va="top",
+            fontsize=11,
+            fontweight="bold",
+        )
     return figure
 
 

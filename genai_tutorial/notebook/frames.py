@@ -1,7 +1,9 @@
-"""An interactive figure that needs no kernel: all its frames are drawn beforehand, and a slider chooses between them.
+"""An interactive figure that needs no kernel: all its frames are drawn beforehand, and
+a slider chooses between them.
 
-On a page it is HTML with a few lines of JavaScript and nothing from another host. Where scripts do not run, it is the
-first frame. With a live kernel it is also an ipywidgets slider.
+On a page it is HTML with a few lines of JavaScript and nothing from another host. Where
+scripts do not run, it is the first frame. With a live kernel it is also an ipywidgets
+slider.
 """
 
 import base64
@@ -30,12 +32,15 @@ class Frames:
     Args:
         frames: matplotlib figures (they are closed) or Pillow images, all of one size.
         labels: the slider's value for each frame.
-        alt: what one sees, in at most 250 characters; one text for all frames, or one for each.
+        alt: what one sees, in at most 250 characters; one text for all frames, or one
+            for each.
         name: what the slider varies.
-        captions: a text below each frame, such as what a model wrote; shown as it is, line by line.
+        captions: a text below each frame, such as what a model wrote; shown as it is,
+            line by line.
 
     Raises:
-        ValueError: if the numbers of frames, labels and texts differ, a label is there twice, or the sizes differ.
+        ValueError: If the numbers of frames, labels and texts differ, a label is there
+            twice, or the sizes differ.
     """
 
     def __init__(
@@ -59,8 +64,8 @@ class Frames:
         """Make a figure with several sliders.
 
         Args:
-            frames: one for each combination, in the order of `itertools.product(*sliders.values())`: the last slider
-                varies fastest.
+            frames: one for each combination, in the order of
+                `itertools.product(*sliders.values())`: the last slider varies fastest.
             sliders: the values of each slider, by its name.
             alt: as for one slider.
             captions: as for one slider.
@@ -69,54 +74,94 @@ class Frames:
         figure._fill(frames, sliders, alt, captions)
         return figure
 
-    def _fill(self, frames: Sequence, sliders: Mapping, alt: str | Sequence[str], captions: Sequence | None) -> None:
-        self.sliders = {name: [str(label) for label in labels] for name, labels in sliders.items()}
+    def _fill(
+        self,
+        frames: Sequence,
+        sliders: Mapping,
+        alt: str | Sequence[str],
+        captions: Sequence | None,
+    ) -> None:
+        self.sliders = {
+            name: [str(label) for label in labels] for name, labels in sliders.items()
+        }
         self.combinations = list(itertools.product(*self.sliders.values()))
         count = len(self.combinations)
         for name, labels in self.sliders.items():
             if len(set(labels)) != len(labels):
-                raise ValueError(f"Each label of {name!r} must differ from the others, got {labels}.")
+                raise ValueError(
+                    f"Each label of {name!r} must differ from the others, got {labels}."
+                )
         alts = [alt] * count if isinstance(alt, str) else list(alt)
-        for what, items in (("frames", frames), ("alternative texts", alts), ("captions", captions)):
+        for what, items in (
+            ("frames", frames),
+            ("alternative texts", alts),
+            ("captions", captions),
+        ):
             if items is not None and len(items) != count:
-                raise ValueError(f"{count} labels (or combinations of labels) need {count} {what}, got {len(items)}.")
+                raise ValueError(
+                    f"{count} labels (or combinations of labels) need {count} {what}, "
+                    f"got {len(items)}."
+                )
         if count < 2:
-            raise ValueError(f"An interactive figure needs at least 2 frames, got {count}; use show(figure, alt=...).")
+            raise ValueError(
+                f"An interactive figure needs at least 2 frames, got {count}; use "
+                "show(figure, alt=...)."
+            )
         self.alts = [checked_alt(text) for text in alts]
-        self.captions = None if captions is None else [text.strip("\n") for text in captions]
+        self.captions = (
+            None if captions is None else [text.strip("\n") for text in captions]
+        )
         pictures = [as_picture(frame) for frame in frames]
         sizes = {picture.size for picture in pictures}
         if len(sizes) > 1:
-            raise ValueError(f"All frames must have one size, or the figure jumps; got {sorted(sizes)} in pixels.")
+            raise ValueError(
+                "All frames must have one size, or the figure jumps; got "
+                f"{sorted(sizes)} in pixels."
+            )
         (self.size,) = sizes
         self.pngs = [png(picture) for picture in pictures]
 
     def described(self, index: int) -> str:
         """Return the alternative text of a frame, with the positions of the sliders."""
-        where = ", ".join(f"{name} {label}" for name, label in zip(self.sliders, self.combinations[index], strict=True))
+        where = ", ".join(
+            f"{name} {label}"
+            for name, label in zip(self.sliders, self.combinations[index], strict=True)
+        )
         return f"{self.alts[index].rstrip('.')} ({where})."
 
     def to_html(self) -> str:
-        """Return the figure as HTML that needs nothing else; without JavaScript it shows the first frame."""
+        """Return the figure as HTML that needs nothing else; without JavaScript it
+        shows the first frame.
+        """
         count = len(self.pngs)
         static = files("genai_tutorial.notebook") / "static"
         first, *others = (base64.b64encode(data).decode() for data in self.pngs)
         data = {
-            "sliders": [{"name": name, "labels": labels} for name, labels in self.sliders.items()],
+            "sliders": [
+                {"name": name, "labels": labels}
+                for name, labels in self.sliders.items()
+            ],
             "alts": [self.described(index) for index in range(count)],
             "captions": self.captions,
             "frames": others,
         }
         safe = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
         width = f"max-width: {self.size[0]}px"
-        # Without JavaScript there is often no style either: <pre> keeps the lines of the first caption.
+        # Without JavaScript there is often no style either: <pre> keeps the lines of
+        # the first caption.
         caption = None if self.captions is None else html.escape(self.captions[0])
-        fallback = "" if caption is None else f'<pre class="genai-frames-note">{caption}</pre>\n'
+        fallback = (
+            ""
+            if caption is None
+            else f'<pre class="genai-frames-note">{caption}</pre>\n'
+        )
         return (
-            f'<div class="genai-frames" role="group" aria-label="Interactive figure" style="{width}">'
+            '<div class="genai-frames" role="group" aria-label="Interactive figure" '
+            f'style="{width}">'
             f"<style>{(static / 'frames.css').read_text('utf8')}</style>\n"
             f"{self._image(0, first)}{fallback}"
-            f'<p class="genai-frames-note">Frame 1 of {count}. Run this cell, or open the book, to see them all.</p>'
+            f'<p class="genai-frames-note">Frame 1 of {count}. Run this cell, or open '
+            "the book, to see them all.</p>"
             f'<script type="application/json">{safe}</script>\n'
             f"<script>{(static / 'frames.js').read_text('utf8')}</script></div>"
         )
@@ -126,14 +171,18 @@ class Frames:
         import ipywidgets
 
         sliders = [
-            ipywidgets.SelectionSlider(options=labels, description=name, style={"description_width": "initial"})
+            ipywidgets.SelectionSlider(
+                options=labels, description=name, style={"description_width": "initial"}
+            )
             for name, labels in self.sliders.items()
         ]
         view = ipywidgets.HTML()
 
         def update(change: object = None) -> None:
             index = self.combinations.index(tuple(slider.value for slider in sliders))
-            view.value = self._image(index, base64.b64encode(self.pngs[index]).decode()) + self._caption(index)
+            view.value = self._image(
+                index, base64.b64encode(self.pngs[index]).decode()
+            ) + self._caption(index)
 
         for slider in sliders:
             slider.observe(update, names="value")
@@ -143,7 +192,10 @@ class Frames:
     def _image(self, index: int, content: str) -> str:
         width, height = self.size
         alt = html.escape(self.described(index))
-        return f'<img src="data:image/png;base64,{content}" alt="{alt}" width="{width}" height="{height}">\n'
+        return (
+            f'<img src="data:image/png;base64,{content}" alt="{alt}" width="{width}" '
+            f'height="{height}">\n'
+        )
 
     def _caption(self, index: int) -> str:
         if self.captions is None:
@@ -151,8 +203,12 @@ class Frames:
         style = "white-space: pre-wrap; font-family: monospace; line-height: 1.4"
         return f'<div style="{style}">{html.escape(self.captions[index])}</div>'
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
-        sliders = "; ".join(f"{name}: {', '.join(labels)}" for name, labels in self.sliders.items())
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> tuple[dict, dict]:
+        sliders = "; ".join(
+            f"{name}: {', '.join(labels)}" for name, labels in self.sliders.items()
+        )
         data: dict[str, Any] = {
             "text/plain": f"[Interactive figure: {self.alts[0]} Sliders: {sliders}]",
             "text/html": self.to_html(),
@@ -160,8 +216,15 @@ class Frames:
         }
         if _has_live_kernel():
             self._live = self.widget()  # kept, or it is gone before it is shown
-            data[WIDGET_VIEW] = {"model_id": self._live.model_id, "version_major": 2, "version_minor": 0}
-        metadata = {"image/png": {"alt": self.described(0)}, "genai_tutorial": {"frames": len(self.pngs)}}
+            data[WIDGET_VIEW] = {
+                "model_id": self._live.model_id,
+                "version_major": 2,
+                "version_minor": 0,
+            }
+        metadata = {
+            "image/png": {"alt": self.described(0)},
+            "genai_tutorial": {"frames": len(self.pngs)},
+        }
         return data, metadata
 
 

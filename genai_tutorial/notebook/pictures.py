@@ -10,13 +10,14 @@ LONGEST_ALT = 250
 
 
 def as_picture(figure: object) -> Image.Image:
-    """Draw a matplotlib figure, which is closed thereby, or take a Pillow image as it is.
+    """Draw a matplotlib figure, which is closed thereby, or take a Pillow image as it
+    is.
 
     Returns:
         An opaque RGB image on white.
 
     Raises:
-        TypeError: if it is neither.
+        TypeError: If it is neither.
     """
     from matplotlib.figure import Figure
 
@@ -27,34 +28,55 @@ def as_picture(figure: object) -> Image.Image:
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba()).copy()
-        pyplot.close(figure)  # or a notebook shows it a second time at the end of the cell, without its text
+        pyplot.close(
+            figure
+            # or a notebook shows it a second time at the end of the cell, without its
+            # text
+        )
         figure = Image.fromarray(pixels)
     if not isinstance(figure, Image.Image):
-        raise TypeError(f"Expected a matplotlib Figure or a Pillow image, got {type(figure).__name__}.")
+        raise TypeError(
+            "Expected a matplotlib Figure or a Pillow image, got "
+            f"{type(figure).__name__}."
+        )
     white = Image.new("RGBA", figure.size, "white")
     return Image.alpha_composite(white, figure.convert("RGBA")).convert("RGB")
 
 
 def png(picture: Image.Image) -> bytes:
-    """Encode an RGB image as a PNG of at most 64 colours, 4 to 10 times smaller than in full colour."""
+    """Encode an RGB image as a PNG of at most 64 colours, 4 to 10 times smaller than in
+    full colour.
+    """
     if picture.getcolors(FEW_COLOURS) is not None:
         flat = picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=FEW_COLOURS)
     else:
-        flat = picture.quantize(FEW_COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE)
+        flat = picture.quantize(
+            FEW_COLOURS,
+            method=Image.Quantize.MEDIANCUT,
+            kmeans=1,
+            dither=Image.Dither.NONE,
+        )
     stream = io.BytesIO()
     flat.save(stream, "PNG", optimize=True)
     return stream.getvalue()
 
 
 def checked_alt(alt: str) -> str:
-    """Return the alternative text in one line, if it says anything and a screen reader's user has the patience for it.
+    """Return the alternative text in one line, if it says anything and a screen
+    reader's user has the patience for it.
 
     Raises:
-        ValueError: if it is empty or longer than 250 characters.
+        ValueError: If it is empty or longer than 250 characters.
     """
     alt = " ".join(alt.split())
     if not alt:
-        raise ValueError("alt is empty; say in a sentence what the figure shows, for a reader who cannot see it.")
+        raise ValueError(
+            "alt is empty; say in a sentence what the figure shows, for a reader who "
+            "cannot see it."
+        )
     if len(alt) > LONGEST_ALT:
-        raise ValueError(f"alt may have {LONGEST_ALT} characters, got {len(alt)}; the text can say more: {alt[:50]}…")
+        raise ValueError(
+            f"alt may have {LONGEST_ALT} characters, got {len(alt)}; the text can say "
+            f"more: {alt[:50]}…"
+        )
     return alt

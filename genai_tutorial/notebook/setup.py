@@ -1,4 +1,6 @@
-"""The first line of every chapter: the same seeds, threads, device and plotting style for every reader."""
+"""The first line of every chapter: the same seeds, threads, device and plotting style
+for every reader.
+"""
 
 import torch
 
@@ -8,10 +10,12 @@ from genai_tutorial.training import choose_device, seed_everything
 
 
 def setup(seed: int = 0) -> torch.device:
-    """Seed everything, set the plotting style, and return the device to compute on: a CUDA GPU, else the CPU.
+    """Seed everything, set the plotting style, and return the device to compute on: a
+    CUDA GPU, else the CPU.
 
-    Two threads, however many cores there are: sums are then added in the same order everywhere, so that you see the
-    digits that the book shows. Models as small as ours gain nothing from more.
+    Two threads, however many cores there are: sums are then added in the same order
+    everywhere, so that you see the digits that the book shows. Models as small as ours
+    gain nothing from more.
     """
     seed_everything(seed)
     torch.set_num_threads(THREADS)

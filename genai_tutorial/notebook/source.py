@@ -1,4 +1,6 @@
-"""Show the source of a function or class of this package on the page, read from the package so that it cannot drift."""
+"""Show the source of a function or class of this package on the page, read from the
+package so that it cannot drift.
+"""
 
 import ast
 import inspect
@@ -15,52 +17,77 @@ def repository_address() -> str:
         label, _, address = entry.partition(", ")
         if label == "Repository":
             return address
-    raise LookupError("The installed genai_tutorial names no Repository; install it again: pip install -e .")
+    raise LookupError(
+        "The installed genai_tutorial names no Repository; install it again: pip "
+        "install -e ."
+    )
 
 
 def source_text(thing: type | Callable, *, docstring: bool = True) -> str:
-    """Return the source of a function or class, with or without its docstrings, flush left."""
+    """Return the source of a function or class, with or without its docstrings, flush
+    left.
+    """
     text = textwrap.dedent(inspect.getsource(thing)).rstrip()
     return text if docstring else _without_docstrings(text)
 
 
 def show_source(thing: object, *, docstring: bool = True) -> None:
-    """Show the source of a function, method or class of `genai_tutorial`, under a line that links to its file.
+    """Show the source of a function, method or class of `genai_tutorial`, under a line
+    that links to its file.
 
     Args:
         thing: what to show.
-        docstring: False leaves the docstrings out, where the chapter has just said the same.
+        docstring: False leaves the docstrings out, where the chapter has just said the
+            same.
 
     Raises:
-        TypeError: if `thing` has no source, or is not part of `genai_tutorial`.
+        TypeError: If `thing` has no source, or is not part of `genai_tutorial`.
     """
     thing = inspect.unwrap(thing)
-    module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+    module, name = (
+        getattr(thing, "__module__", None),
+        getattr(thing, "__qualname__", None),
+    )
     if not name or module is None or module.partition(".")[0] != "genai_tutorial":
-        raise TypeError(f"show_source takes a function or class of genai_tutorial itself, got {thing!r}.")
+        raise TypeError(
+            "show_source takes a function or class of genai_tutorial itself, got "
+            f"{thing!r}."
+        )
     text = source_text(thing, docstring=docstring)
-    file = module.replace(".", "/") + ("/__init__.py" if inspect.getfile(thing).endswith("__init__.py") else ".py")
+    file = module.replace(".", "/") + (
+        "/__init__.py" if inspect.getfile(thing).endswith("__init__.py") else ".py"
+    )
     link = f"[`{file}`]({repository_address()}/blob/main/{file})"
     fence = "```" if "```" not in text else "````"
     put(
         {
             "text/plain": text,
-            # Every page that shows notebooks colours a fenced block in its own light and dark theme.
+            # Every page that shows notebooks colours a fenced block in its own light
+            # and dark theme.
             "text/markdown": f"`{name}` in {link}\n\n{fence}python\n{text}\n{fence}",
         },
-        {"genai_tutorial": {"source": {"module": module, "name": name, "docstring": docstring}}},
+        {
+            "genai_tutorial": {
+                "source": {"module": module, "name": name, "docstring": docstring}
+            }
+        },
     )
 
 
 def _without_docstrings(text: str) -> str:
     lines = text.splitlines()
     for node in ast.walk(ast.parse(text)):
-        if not isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not ast.get_docstring(node):
+        if not isinstance(
+            node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        ) or not ast.get_docstring(node):
             continue
         first, last = node.body[0].lineno, node.body[0].end_lineno
-        # An empty line after a docstring goes with it, unless the docstring was all there is.
+        # An empty line after a docstring goes with it, unless the docstring was all
+        # there is.
         if len(node.body) == 1:
-            lines[first - 1 : last] = [" " * node.body[0].col_offset + "..."] + [None] * (last - first)
+            lines[first - 1 : last] = [" " * node.body[0].col_offset + "..."] + [
+                None
+            ] * (last - first)
             continue
         if not (lines[last] or "").strip():
             last += 1

@@ -1,4 +1,6 @@
-"""The book's one plotting style: colours that the colour-blind tell apart, on a white card for dark mode."""
+"""The book's one plotting style: colours that the colour-blind tell apart, on a white
+card for dark mode.
+"""
 
 from typing import NamedTuple
 
@@ -6,10 +8,11 @@ from typing import NamedTuple
 class Palette(NamedTuple):
     """Colours by name (`COLORS.blue`) and by order (`COLORS[0]`).
 
-    The first five stand out from white at 3:1 or better, as a thin line must. `orange` and `sky` are for areas and for
-    marks with an edge.
+    The first five stand out from white at 3:1 or better, as a thin line must. `orange`
+    and `sky` are for areas and for marks with an edge.
 
-    Source: Okabe and Ito, "Color Universal Design" (2008), https://jfly.uni-koeln.de/color/.
+    Source: Okabe and Ito, "Color Universal Design" (2008),
+    https://jfly.uni-koeln.de/color/.
     """
 
     blue: str = "#0072B2"
@@ -28,7 +31,9 @@ DOTS_PER_INCH = 100
 
 
 def use_style() -> None:
-    """Make every matplotlib figure drawn from now on look like the book's: 640 by 360 pixels if you ask no other."""
+    """Make every matplotlib figure drawn from now on look like the book's: 640 by 360
+    pixels if you ask no other.
+    """
     import matplotlib
 
     matplotlib.rcParams.update(
@@ -44,14 +49,16 @@ def use_style() -> None:
             "axes.titlelocation": "left",
             "axes.titlesize": 11,
             "axes.titleweight": "bold",
-            # A page in dark mode shows figures as they are: the card must not be transparent.
+            # A page in dark mode shows figures as they are: the card must not be
+            # transparent.
             "figure.facecolor": "white",
             "figure.figsize": (6.4, 3.6),
             "figure.dpi": DOTS_PER_INCH,
             "figure.constrained_layout.use": True,
             "figure.titlesize": 12,
             "figure.titleweight": "bold",
-            # The one family that comes inside matplotlib: the same letters on every machine.
+            # The one family that comes inside matplotlib: the same letters on every
+            # machine.
             "font.family": "DejaVu Sans",
             "font.size": 10,
             "grid.color": FAINT,

@@ -1,4 +1,6 @@
-"""The recipe of the assistant: the base model, taught by demonstrations to answer questions."""
+"""The recipe of the assistant: the base model, taught by demonstrations to answer
+questions.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +8,18 @@ from typing import ClassVar
 
 import torch
 
-from genai_tutorial.alignment import Rows, encode_example, pack_examples, supervised_loss
+from genai_tutorial.alignment import (
+    Rows,
+    encode_example,
+    pack_examples,
+    supervised_loss,
+)
 from genai_tutorial.data import exact_match, load_absent, load_facts, split_facts
-from genai_tutorial.data.demonstrations import Demonstration, demonstrate, training_questions
+from genai_tutorial.data.demonstrations import (
+    Demonstration,
+    demonstrate,
+    training_questions,
+)
 from genai_tutorial.data.factbook_facts import FactSplit
 from genai_tutorial.data.factbook_questions import Question, ask_facts
 from genai_tutorial.data.source import Source
@@ -44,7 +55,8 @@ class AssistantRecipe(DecoderRecipe):
         private: How many requests that it should refuse.
         steps: The number of batches.
         batch_size: The number of rows in a batch, each of several examples.
-        learning_rate: AdamW's, after the warm-up; from there it falls to zero in a straight line.
+        learning_rate: AdamW's, after the warm-up; from there it falls to zero in a
+            straight line.
         warmup_steps: How many steps it rises for.
         seed: Decides the demonstrations and the batches.
         published: Whether the package carries the trained model.
@@ -66,7 +78,7 @@ class AssistantRecipe(DecoderRecipe):
     source: ClassVar[Source] = SOURCE
 
     def demonstrations(self) -> tuple[Demonstration, ...]:
-        """Returns what the assistant learns from."""
+        """Return what the assistant learns from."""
         asked = training_questions(
             load_split(),
             load_absent(),
@@ -79,7 +91,9 @@ class AssistantRecipe(DecoderRecipe):
 
     def fit(self, settings: RunSettings) -> Trained:
         """Fine-tunes the base model, or goes on with a run that was stopped."""
-        from genai_tutorial.pretrained.checkpoints import load  # it reads the list of recipes that this one is on
+        from genai_tutorial.pretrained.checkpoints import (
+            load,
+        )  # it reads the list of recipes that this one is on
 
         model, tokenizer = load(FACTBOOK_BASE.name)
         model.to(settings.device).train()
@@ -87,7 +101,9 @@ class AssistantRecipe(DecoderRecipe):
         history = fit(
             parallel(model),
             TensorBatches(
-                encode_demonstrations(tokenizer, self.demonstrations(), self.config.context_length).tensors,
+                encode_demonstrations(
+                    tokenizer, self.demonstrations(), self.config.context_length
+                ).tensors,
                 self.batch_size,
                 self.seed,
                 rank=rank,
@@ -101,10 +117,14 @@ class AssistantRecipe(DecoderRecipe):
             progress=settings.progress,
         )
         losses = [round(loss, 4) for loss in history.losses[::10]]
-        return Trained(model, history.seconds, {"losses": losses, "tokenizer": tokenizer.to_dict()})
+        return Trained(
+            model, history.seconds, {"losses": losses, "tokenizer": tokenizer.to_dict()}
+        )
 
     def measure(self, model: DecoderLM) -> dict:
-        """Returns the exact matches on questions in words that no demonstration has, for each part of the facts."""
+        """Return the exact matches on questions in words that no demonstration has,
+        for each part of the facts.
+        """
         from genai_tutorial.pretrained.checkpoints import load  # as above
 
         _, tokenizer = load(FACTBOOK_BASE.name)
@@ -112,42 +132,61 @@ class AssistantRecipe(DecoderRecipe):
         parts = ("taught", "told", "new_relations", "withheld")
         return {
             "exact_match_on_held_out_phrasings": {
-                part: round(exact_matches(model, tokenizer, examine(getattr(split, part))), 4) for part in parts
+                part: round(
+                    exact_matches(model, tokenizer, examine(getattr(split, part))), 4
+                )
+                for part in parts
             },
             "questions_each": EXAMINED,
         }
 
     def headline(self, metrics: dict) -> str:
-        """Returns the exact matches on facts of countries that no demonstration names, in words."""
+        """Return the exact matches on facts of countries that no demonstration names,
+        in words.
+        """
         told = metrics["exact_match_on_held_out_phrasings"]["told"]
         return f"{told:.0%} exact answers about countries that no demonstration names"
 
-    def write(self, loaded: tuple[DecoderLM, BPETokenizer], wishes: Wishes, seed: int) -> str:
-        """Returns the answer to the prompt: the likeliest one, or what is wished.
+    def write(
+        self, loaded: tuple[DecoderLM, BPETokenizer], wishes: Wishes, seed: int
+    ) -> str:
+        """Return the answer to the prompt: the likeliest one, or what is wished.
 
         Raises:
             ValueError: If the prompt is empty, or a number is out of range.
         """
-        prompt = "What is the capital of Kenya?" if wishes.prompt is None else wishes.prompt
+        prompt = (
+            "What is the capital of Kenya?" if wishes.prompt is None else wishes.prompt
+        )
         if not prompt:
             raise ValueError("The prompt is empty: ask a question.")
         asked = CHAT.encode(loaded[1], [Message("user", prompt)])
-        return continue_text(loaded, asked, wishes, seed, CHAT.end, tokens=LONGEST_ANSWER, temperature=0).strip()
+        return continue_text(
+            loaded, asked, wishes, seed, CHAT.end, tokens=LONGEST_ANSWER, temperature=0
+        ).strip()
 
 
 def load_split() -> FactSplit:
-    """Returns the split of the facts that the base model was made with."""
+    """Return the split of the facts that the base model was made with."""
     return split_facts(load_facts())
 
 
-def encode_demonstrations(tokenizer: BPETokenizer, shown: Sequence[Demonstration], row_length: int) -> Rows:
-    """Returns demonstrations as tokens, several to a row.
+def encode_demonstrations(
+    tokenizer: BPETokenizer, shown: Sequence[Demonstration], row_length: int
+) -> Rows:
+    """Return demonstrations as tokens, several to a row.
 
-    Answers begin with a space, as all words inside the texts of pre-training do: `Nairobi` without one is other tokens
-    than ` Nairobi`, and the base model hardly knows them.
+    Answers begin with a space, as all words inside the texts of pre-training do:
+    `Nairobi` without one is other tokens than ` Nairobi`, and the base model hardly
+    knows them.
     """
     return pack_examples(
-        [encode_example(CHAT, tokenizer, [Message("user", one.question.text)], f" {one.answer}") for one in shown],
+        [
+            encode_example(
+                CHAT, tokenizer, [Message("user", one.question.text)], f" {one.answer}"
+            )
+            for one in shown
+        ],
         row_length,
     )
 
@@ -159,16 +198,28 @@ def examine(facts: Sequence, count: int = EXAMINED, seed: int = 0) -> list[Quest
     return [asked[place] for place in order[:count].tolist()]
 
 
-def exact_matches(model: DecoderLM, tokenizer: BPETokenizer, asked: Sequence[Question]) -> float:
-    """Returns the share of questions about facts whose likeliest answer is the right one and nothing more."""
-    answers = chat_answers(model, tokenizer, CHAT, [question.text for question in asked], LONGEST_ANSWER)
-    right = [exact_match(answer, question.answer or "") for answer, question in zip(answers, asked, strict=True)]
+def exact_matches(
+    model: DecoderLM, tokenizer: BPETokenizer, asked: Sequence[Question]
+) -> float:
+    """Return the share of questions about facts whose likeliest answer is the right
+    one and nothing more.
+    """
+    answers = chat_answers(
+        model, tokenizer, CHAT, [question.text for question in asked], LONGEST_ANSWER
+    )
+    right = [
+        exact_match(answer, question.answer or "")
+        for answer, question in zip(answers, asked, strict=True)
+    ]
     return sum(right) / len(right)
 
 
 FACTBOOK_SFT = AssistantRecipe(
     name="factbook-sft",
-    title="The base model after supervised fine-tuning: it answers questions about countries",
+    title=(
+        "The base model after supervised fine-tuning: it answers questions about "
+        "countries"
+    ),
     config=FACTBOOK_BASE.config,
     per_fact=4,
     unknown=20,

@@ -1,11 +1,19 @@
-"""What the base model reads: pieces of Wikipedia and an almanac, cleaned, cut into tokens and written into shards."""
+"""What the base model reads: pieces of Wikipedia and an almanac, cleaned, cut into
+tokens and written into shards.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from genai_tutorial.data import load_facts, load_histories, load_wikipedia, split_facts, tell_facts
+from genai_tutorial.data import (
+    load_facts,
+    load_histories,
+    load_wikipedia,
+    split_facts,
+    tell_facts,
+)
 from genai_tutorial.data.factbook_facts import FactSplit
 from genai_tutorial.data.source import Source
 from genai_tutorial.data.wikipedia_titles import PRETRAINING_TITLES
@@ -28,12 +36,17 @@ SOURCE = Source(
     extra="text",
     url="https://en.wikipedia.org and https://github.com/factbook/factbook.json",
     licence="CC BY-SA 3.0 and GFDL (Wikipedia), public domain (Factbook)",
-    attribution="The authors of the English Wikipedia; The World Factbook, Central Intelligence Agency",
+    attribution=(
+        "The authors of the English Wikipedia; The World Factbook, Central "
+        "Intelligence Agency"
+    ),
 )
 
 END_OF_TEXT = "<|endoftext|>"
 SPECIAL_TOKENS = (END_OF_TEXT, "<|im_start|>", "<|im_end|>")
-"""The last two open and close a turn of a conversation. The base model never sees them; chapter 13 teaches them."""
+"""The last two open and close a turn of a conversation. The base model never sees them;
+chapter 13 teaches them.
+"""
 
 HELD_OUT_TITLES = ("Albedo", "Alphabet", "Animation", "Aristotle", "Astronaut")
 """Articles that are kept for the test."""
@@ -56,7 +69,8 @@ class Corpus:
 
 @cache
 def load_corpus(copies: int = 12) -> Corpus:
-    """Loads the texts and sends them through the pipeline: normalise, filter, de-duplicate, decontaminate.
+    """Load the texts and sends them through the pipeline: normalise, filter,
+    de-duplicate, decontaminate.
 
     Args:
         copies: In how many paragraphs each country's facts are told, see `tell_facts`.
@@ -70,34 +84,48 @@ def load_corpus(copies: int = 12) -> Corpus:
     texts = dict(zip(articles.titles, map(normalise, articles.texts), strict=True))
     held_out = tuple(texts.pop(title) for title in HELD_OUT_TITLES)
     guard = Decontaminator(held_out_grams(held_out))
-    prose = {"wikipedia": tuple(texts.values()), "histories": tuple(map(normalise, load_histories(withheld)))}
+    prose = {
+        "wikipedia": tuple(texts.values()),
+        "histories": tuple(map(normalise, load_histories(withheld))),
+    }
     return Corpus(
         sources={name: clean(documents, guard) for name, documents in prose.items()}
-        | {"facts": tell_facts(split.heard, copies)},  # the same facts in other orders are no duplicates to remove
+        | {
+            "facts": tell_facts(split.heard, copies)
+        },  # the same facts in other orders are no duplicates to remove
         held_out=held_out,
         split=split,
     )
 
 
 def clean(documents: Sequence[str], guard: Decontaminator) -> tuple[str, ...]:
-    """Returns the documents that are fit to be read, once each, without what a test will ask."""
+    """Return the documents that are fit to be read, once each, without what a test
+    will ask.
+    """
     documents = [documents[place] for place in filter_documents(documents).kept]
     documents = [documents[place] for place in deduplicate(documents).kept]
     return tuple(piece for document in documents for piece in guard.clean(document))
 
 
 def train_tokenizer(corpus: Corpus, vocab_size: int) -> BPETokenizer:
-    """Returns the tokenizer of a corpus, with the special tokens that a conversation will need."""
+    """Return the tokenizer of a corpus, with the special tokens that a conversation
+    will need.
+    """
     texts = [text for documents in corpus.sources.values() for text in documents]
     return train_bpe(texts, vocab_size, special_tokens=SPECIAL_TOKENS)
 
 
-def write_corpus(corpus: Corpus, tokenizer: BPETokenizer, folder: Path) -> dict[str, TokenShards]:
-    """Writes each source's tokens into shards."""
+def write_corpus(
+    corpus: Corpus, tokenizer: BPETokenizer, folder: Path
+) -> dict[str, TokenShards]:
+    """Write each source's tokens into shards."""
     end = tokenizer.special_tokens[END_OF_TEXT]
     return {
         name: write_shards(
-            folder / name, map(tokenizer.encode, documents), vocab_size=tokenizer.vocab_size, end_of_document=end
+            folder / name,
+            map(tokenizer.encode, documents),
+            vocab_size=tokenizer.vocab_size,
+            end_of_document=end,
         )
         for name, documents in corpus.sources.items()
     }

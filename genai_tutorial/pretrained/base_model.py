@@ -1,4 +1,6 @@
-"""The recipe of the base model: a small Llama that reads a piece of Wikipedia, and an almanac many times over."""
+"""The recipe of the base model: a small Llama that reads a piece of Wikipedia, and an
+almanac many times over.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,18 +26,30 @@ from genai_tutorial.pretrained.base_corpus import (
 from genai_tutorial.pretrained.decoder_recipe import DecoderRecipe, continue_text
 from genai_tutorial.pretrained.recipe import RunSettings, Trained, Wishes
 from genai_tutorial.tokenization import BPETokenizer
-from genai_tutorial.training import OptimizerSettings, build_optimizer, fit, parallel, warmup_stable_decay
+from genai_tutorial.training import (
+    OptimizerSettings,
+    build_optimizer,
+    fit,
+    parallel,
+    warmup_stable_decay,
+)
 from genai_tutorial.training.pipeline import PackedBatches, document_numbers
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 
 
 def packed_loss(end_of_document: int):
-    """Returns the loss of a language model on packed rows, as `fit` wants it: no document sees another."""
+    """Return the loss of a language model on packed rows, as `fit` wants it: no
+    document sees another.
+    """
 
     def loss(
-        model: nn.Module, inputs: Int[Tensor, "batch position"], targets: Int[Tensor, "batch position"]
+        model: nn.Module,
+        inputs: Int[Tensor, "batch position"],
+        targets: Int[Tensor, "batch position"],
     ) -> Float[Tensor, ""]:
-        return next_token_loss(model(inputs, documents=document_numbers(inputs, end_of_document)), targets)
+        return next_token_loss(
+            model(inputs, documents=document_numbers(inputs, end_of_document)), targets
+        )
 
     return loss
 
@@ -52,7 +66,8 @@ class BaseModelRecipe(DecoderRecipe):
         steps: The number of batches.
         batch_size: The number of rows in a batch; a row is as long as the context.
         warmup_steps: How many steps the learning rates rise for.
-        decay_steps: How many steps at the end they fall for, in a straight line to zero.
+        decay_steps: How many steps at the end they fall for, in a straight line to
+            zero.
         copies: See `load_corpus`.
         optimizer: The optimisers' settings.
         clip_norm: The greatest length of the gradient.
@@ -101,7 +116,9 @@ class BaseModelRecipe(DecoderRecipe):
                 schedule=whole.over(settings.steps),
                 clip_norm=self.clip_norm,
                 evaluate=lambda model: (
-                    evaluate_language_model(model, held_out, self.config.context_length).nats_per_token
+                    evaluate_language_model(
+                        model, held_out, self.config.context_length
+                    ).nats_per_token
                 ),
                 evaluate_every=200,
                 checkpoint=settings.checkpoint,
@@ -109,17 +126,23 @@ class BaseModelRecipe(DecoderRecipe):
             )
         notes = {
             "losses": [round(loss, 4) for loss in history.losses[::10]],
-            "held_out_while_training": [[point.step, round(point.value, 4)] for point in history.evaluations],
+            "held_out_while_training": [
+                [point.step, round(point.value, 4)] for point in history.evaluations
+            ],
             "tokenizer": tokenizer.to_dict(),
         }
         return Trained(model, history.seconds, notes)
 
     def measure(self, model: DecoderLM) -> dict:
-        """Returns the loss on held-out articles, and how many facts of each kind are completed right."""
+        """Return the loss on held-out articles, and how many facts of each kind are
+        completed right.
+        """
         corpus = load_corpus(self.copies)
         tokenizer = train_tokenizer(corpus, self.config.vocab_size)
         held_out = self._held_out(corpus, tokenizer)
-        nats = evaluate_language_model(model, held_out, self.config.context_length).nats_per_token
+        nats = evaluate_language_model(
+            model, held_out, self.config.context_length
+        ).nats_per_token
         size = sum(len(text.encode()) for text in corpus.held_out)
         end = tokenizer.special_tokens[END_OF_TEXT]
         facts = {
@@ -130,16 +153,23 @@ class BaseModelRecipe(DecoderRecipe):
             "held_out_nats_per_token": round(nats, 4),
             "held_out_nats_per_byte": round(nats * len(held_out) / size, 4),
             "held_out_articles": list(HELD_OUT_TITLES),
-            "facts_completed": {kind: round(sum(right) / len(right), 4) for kind, right in facts.items()},
-            "training_tokens": self.steps * self.batch_size * self.config.context_length,
+            "facts_completed": {
+                kind: round(sum(right) / len(right), 4) for kind, right in facts.items()
+            },
+            "training_tokens": self.steps
+            * self.batch_size
+            * self.config.context_length,
         }
 
     def headline(self, metrics: dict) -> str:
-        """Returns the share of facts that it completes, in words."""
+        """Return the share of facts that it completes, in words."""
         return f"{metrics['facts_completed']['told']:.0%} of the facts that it has read"
 
-    def write(self, loaded: tuple[DecoderLM, BPETokenizer], wishes: Wishes, seed: int) -> str:
-        """Returns the prompt, continued until the text ends: at most 60 tokens at a temperature of 0.7.
+    def write(
+        self, loaded: tuple[DecoderLM, BPETokenizer], wishes: Wishes, seed: int
+    ) -> str:
+        """Return the prompt, continued until the text ends: at most 60 tokens at a
+        temperature of 0.7.
 
         Raises:
             ValueError: If the prompt is empty, or a number is out of range.
@@ -148,16 +178,29 @@ class BaseModelRecipe(DecoderRecipe):
         if not prompt:
             raise ValueError("The prompt is empty: start with at least one character.")
         ids = loaded[1].encode(prompt)
-        return prompt + continue_text(loaded, ids, wishes, seed, END_OF_TEXT, tokens=60, temperature=0.7)
+        return prompt + continue_text(
+            loaded, ids, wishes, seed, END_OF_TEXT, tokens=60, temperature=0.7
+        )
 
-    def _held_out(self, corpus: Corpus, tokenizer: BPETokenizer) -> Int[Tensor, " length"]:
+    def _held_out(
+        self, corpus: Corpus, tokenizer: BPETokenizer
+    ) -> Int[Tensor, " length"]:
         end = tokenizer.special_tokens[END_OF_TEXT]
-        return torch.tensor([token for text in corpus.held_out for token in (*tokenizer.encode(text), end)])
+        return torch.tensor(
+            [
+                token
+                for text in corpus.held_out
+                for token in (*tokenizer.encode(text), end)
+            ]
+        )
 
 
 FACTBOOK_BASE = BaseModelRecipe(
     name="factbook-base",
-    title="A Llama of 1.9 million weights that has read 69 articles of Wikipedia and 2,015 facts of an almanac",
+    title=(
+        "A Llama of 1.9 million weights that has read 69 articles of Wikipedia and "
+        "2,015 facts of an almanac"
+    ),
     config=DecoderConfig.llama(
         vocab_size=2048,
         context_length=128,

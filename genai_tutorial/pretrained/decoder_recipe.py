@@ -1,4 +1,6 @@
-"""What the recipes of decoders share: how a card becomes a model with its tokenizer, and how that writes."""
+"""What the recipes of decoders share: how a card becomes a model with its tokenizer,
+and how that writes.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -12,16 +14,18 @@ from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 
 class DecoderRecipe:
-    """What a recipe inherits whose model is a decoder with a tokenizer; its field `config` holds the settings."""
+    """What a recipe inherits whose model is a decoder with a tokenizer; its field
+    `config` holds the settings.
+    """
 
     takes: ClassVar[tuple[str, ...]] = ("prompt", "temperature", "top_p", "tokens")
 
     def build(self, about: dict) -> DecoderLM:
-        """Returns the decoder that a card describes, its weights not read yet."""
+        """Return the decoder that a card describes, its weights not read yet."""
         return DecoderLM(DecoderConfig(**about["recipe"]["config"]))
 
     def ready(self, model: DecoderLM, about: dict) -> tuple[DecoderLM, BPETokenizer]:
-        """Returns the decoder with its tokenizer."""
+        """Return the decoder with its tokenizer."""
         return model, BPETokenizer.from_dict(about["tokenizer"])
 
 
@@ -35,7 +39,8 @@ def continue_text(
     tokens: int,
     temperature: float | int,
 ) -> str:
-    """Returns what a model writes after some tokens, as wished, until it writes the special token `end`.
+    """Return what a model writes after some tokens, as wished, until it writes the
+    special token `end`.
 
     Args:
         loaded: The model and its tokenizer.

@@ -1,14 +1,21 @@
-"""The six families of chapter 11 side by side: the recipes of the neural ones, and what all reached from several seeds.
+"""The six families of chapter 11 side by side: the recipes of the neural ones, and what
+all reached from several seeds.
 
-`benchmarks/families.py` made the record, which takes half an hour of one core; the models of the first seed come with
-the package too. Probabilistic PCA needs no recipe: it is fitted in less than a second, with `COMPONENTS` components.
+`benchmarks/families.py` made the record, which takes half an hour of one core; the
+models of the first seed come with the package too. Probabilistic PCA needs no recipe:
+it is fitted in less than a second, with `COMPONENTS` components.
 """
 
 from dataclasses import dataclass, replace
 
 from genai_tutorial.diffusion import UNetConfig
 from genai_tutorial.gan import DigitGANConfig
-from genai_tutorial.pretrained.family_networks import FamilyFlow, FamilyGAN, FamilyPixels, FamilyVAE
+from genai_tutorial.pretrained.family_networks import (
+    FamilyFlow,
+    FamilyGAN,
+    FamilyPixels,
+    FamilyVAE,
+)
 from genai_tutorial.pretrained.family_recipe import FamilyRecipe
 from genai_tutorial.pretrained.records import record
 from genai_tutorial.training import OptimizerSettings
@@ -32,7 +39,12 @@ GAN_FAMILY = FamilyGAN(
     name="mnist-family-gan",
     title="A generator of 0.3 million weights, for the comparison of families",
     family="GAN",
-    config=DigitGANConfig(latent=32, classes=1, generator_widths=(128, 320), discriminator_widths=(512, 256)),
+    config=DigitGANConfig(
+        latent=32,
+        classes=1,
+        generator_widths=(128, 320),
+        discriminator_widths=(512, 256),
+    ),
     lr=1e-3,
     weight_decay=0.2,
     penalty=0.5,
@@ -46,7 +58,12 @@ GAN_FAMILY = FamilyGAN(
 
 U_NET = UNetConfig(channels=(24, 64), classes=None, image_size=28)
 U_NET_RATES = OptimizerSettings(
-    matrix_lr=0.03, kernel_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.003, momentum=0.95
+    matrix_lr=0.03,
+    kernel_lr=0.03,
+    embedding_lr=0.01,
+    head_lr=0.005,
+    vector_lr=0.003,
+    momentum=0.95,
 )
 
 DIFFUSION_FAMILY = FamilyFlow(
@@ -66,7 +83,7 @@ DIFFUSION_FAMILY = FamilyFlow(
 FLOW_FAMILY = replace(
     DIFFUSION_FAMILY,
     name="mnist-family-flow",
-    title="A flow matching model of 0.3 million weights, for the comparison of families",
+    title="A flow matching model of 0.3 million weights, for the comparison of families",  # noqa: E501
     family="flow matching",
     straight=True,
     config=replace(U_NET, time_scale=1000),
@@ -77,7 +94,9 @@ PIXEL_FAMILY = FamilyPixels(
     title="A pixel Transformer of 0.3 million weights, for the comparison of families",
     family="pixel Transformer",
     config=PixelConfig(),
-    optimizer=OptimizerSettings(matrix_lr=0.02, embedding_lr=0.01, head_lr=0.005, vector_lr=0.01),
+    optimizer=OptimizerSettings(
+        matrix_lr=0.02, embedding_lr=0.01, head_lr=0.005, vector_lr=0.01
+    ),
     steps=300,
     batch_size=24,
     warmup_steps=10,
@@ -85,7 +104,13 @@ PIXEL_FAMILY = FamilyPixels(
     published=True,
 )
 
-FAMILIES: tuple[FamilyRecipe, ...] = (VAE_FAMILY, GAN_FAMILY, DIFFUSION_FAMILY, FLOW_FAMILY, PIXEL_FAMILY)
+FAMILIES: tuple[FamilyRecipe, ...] = (
+    VAE_FAMILY,
+    GAN_FAMILY,
+    DIFFUSION_FAMILY,
+    FLOW_FAMILY,
+    PIXEL_FAMILY,
+)
 """The neural families, in the order of the chapter."""
 
 
@@ -99,7 +124,8 @@ class FamilyRun:
         recall: The share of held-out images that lie where drawn ones lie.
         bits_per_dimension: Of held-out images; None where the family has no likelihood.
         copies: How many of the 1,000 drawn images are copies of training images.
-        seconds_an_image: CPU seconds of one thread for drawing an image, among 100 that are drawn together.
+        seconds_an_image: CPU seconds of one thread for drawing an image, among 100 that
+            are drawn together.
         training_seconds: CPU seconds of one thread.
         weights: How many numbers are needed to draw.
     """
@@ -121,7 +147,8 @@ class FamilyRecord:
     Attributes:
         seeds: The seeds, in the order of the runs.
         machine: On what the seconds were measured.
-        real_digits: The Fréchet distance, precision and recall of 1,000 training images, for each seed.
+        real_digits: The Fréchet distance, precision and recall of 1,000 training
+            images, for each seed.
         runs: For each family its runs, one for each seed.
     """
 
@@ -132,7 +159,7 @@ class FamilyRecord:
 
 
 def family_record() -> FamilyRecord:
-    """Reads the record that comes with the package.
+    """Read the record that comes with the package.
 
     >>> list(family_record().runs)
     ['PPCA', 'VAE', 'GAN', 'diffusion', 'flow matching', 'pixel Transformer']
@@ -142,5 +169,8 @@ def family_record() -> FamilyRecord:
         tuple(about["seeds"]),
         about["machine"],
         tuple(about["real_digits"]),
-        {family: tuple(FamilyRun(**run) for run in runs) for family, runs in about["runs"].items()},
+        {
+            family: tuple(FamilyRun(**run) for run in runs)
+            for family, runs in about["runs"].items()
+        },
     )

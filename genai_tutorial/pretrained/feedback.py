@@ -1,4 +1,6 @@
-"""The recipe of the assistant that learned from preferences: comparisons, a reward model, and PPO."""
+"""The recipe of the assistant that learned from preferences: comparisons, a reward
+model, and PPO.
+"""
 
 import time
 from dataclasses import dataclass
@@ -17,14 +19,25 @@ from genai_tutorial.alignment import (
     reward_loss,
     sample_answers,
 )
-from genai_tutorial.data import GoldRule, collect_comparisons, load_absent, load_facts, random_raters
+from genai_tutorial.data import (
+    GoldRule,
+    collect_comparisons,
+    load_absent,
+    load_facts,
+    random_raters,
+)
 from genai_tutorial.data.factbook_questions import Question
 from genai_tutorial.data.factbook_wordings import Phrasing
 from genai_tutorial.data.mixed_questions import mixed_questions
 from genai_tutorial.data.raters import Comparison
 from genai_tutorial.data.source import Source
 from genai_tutorial.evaluation import chat_answers, conduct, wins
-from genai_tutorial.pretrained.assistant import CHAT, FACTBOOK_SFT, LONGEST_ANSWER, load_split
+from genai_tutorial.pretrained.assistant import (
+    CHAT,
+    FACTBOOK_SFT,
+    LONGEST_ANSWER,
+    load_split,
+)
 from genai_tutorial.pretrained.base_corpus import SOURCE
 from genai_tutorial.pretrained.decoder_recipe import DecoderRecipe
 from genai_tutorial.pretrained.recipe import RunSettings, Trained, Wishes
@@ -35,8 +48,9 @@ from genai_tutorial.transformer import DecoderConfig, DecoderLM
 DECLINING = ("I do not know.", "I cannot help with that.")
 """Two answers that are put beside the assistant's own to every question.
 
-By itself the assistant hardly ever declines a question that has an answer. A reward model that has never seen that
-being disliked takes declining for good everywhere, and the policy soon does nothing else; chapter 14 shows it.
+By itself the assistant hardly ever declines a question that has an answer. A reward
+model that has never seen that being disliked takes declining for good everywhere, and
+the policy soon does nothing else; chapter 14 shows it.
 """
 
 TEST_QUESTIONS = 960
@@ -51,7 +65,8 @@ class FeedbackRecipe(DecoderRecipe):
         name: What `train` and `load` call it.
         title: What it is, in one line.
         config: The decoder's settings: those of the assistant.
-        questions: To how many questions the assistant's answers are compared, and from how many PPO draws.
+        questions: To how many questions the assistant's answers are compared, and from
+            how many PPO draws.
         answers: How many answers to each question are sampled for that.
         pairs: How many pairs of different answers each question gives.
         raters: How many simulated raters there are.
@@ -87,20 +102,33 @@ class FeedbackRecipe(DecoderRecipe):
 
     source: ClassVar[Source] = SOURCE
 
-    def compare(self, assistant: DecoderLM, tokenizer: BPETokenizer) -> tuple[Comparison, ...]:
-        """Returns what the raters preferred of the assistant's own answers and declining, to questions of training."""
+    def compare(
+        self, assistant: DecoderLM, tokenizer: BPETokenizer
+    ) -> tuple[Comparison, ...]:
+        """Return what the raters preferred of the assistant's own answers and
+        declining, to questions of training.
+        """
         asked = all_questions(self.questions, "trained", self.seed)
         generator = torch.Generator().manual_seed(self.seed)
-        written = sample_answers(assistant, tokenizer, CHAT, asked, self.answers, LONGEST_ANSWER, generator)
+        written = sample_answers(
+            assistant, tokenizer, CHAT, asked, self.answers, LONGEST_ANSWER, generator
+        )
         candidates = [[*given, *DECLINING] for given in written]
         raters = random_raters(self.raters, GoldRule(load_facts()), self.seed)
         return collect_comparisons(
-            answer_pairs(asked, candidates, self.pairs, generator), raters, self.budget, self.seed
+            answer_pairs(asked, candidates, self.pairs, generator),
+            raters,
+            self.budget,
+            self.seed,
         )
 
     def fit(self, settings: RunSettings) -> Trained:
-        """Trains a reward model and then the policy. A run that was stopped begins anew and ends the same."""
-        from genai_tutorial.pretrained.checkpoints import load  # it reads the list of recipes that this one is on
+        """Trains a reward model and then the policy. A run that was stopped begins anew
+        and ends the same.
+        """
+        from genai_tutorial.pretrained.checkpoints import (
+            load,
+        )  # it reads the list of recipes that this one is on
 
         started = time.perf_counter()
         assistant, tokenizer = load(FACTBOOK_SFT.name)
@@ -108,7 +136,12 @@ class FeedbackRecipe(DecoderRecipe):
         learned, unseen = comparisons[: -self.held_out], comparisons[-self.held_out :]
         assistant.to(settings.device)
         reward_model = train_reward_model(
-            assistant, tokenizer, learned, self.reward_steps, self.seed, progress=settings.progress
+            assistant,
+            tokenizer,
+            learned,
+            self.reward_steps,
+            self.seed,
+            progress=settings.progress,
         )
         report = judge_reward_model(reward_model, tokenizer, unseen)
         asked = all_questions(self.questions, "trained", self.seed + 1)
@@ -116,7 +149,9 @@ class FeedbackRecipe(DecoderRecipe):
             assistant,
             reward_model,
             [encode_question(CHAT, tokenizer, question) for question in asked],
-            lambda rollouts: reward_model.score(rollouts.ids, rollouts.lengths).detach(),
+            lambda rollouts: reward_model.score(
+                rollouts.ids, rollouts.lengths
+            ).detach(),
             LearningSettings(
                 settings.steps,
                 self.batch_size,
@@ -141,32 +176,44 @@ class FeedbackRecipe(DecoderRecipe):
         return Trained(policy, time.perf_counter() - started, notes)
 
     def measure(self, model: DecoderLM) -> dict:
-        """Returns what the model does with held-out questions of each sort, and how often it beats the assistant."""
+        """Return what the model does with held-out questions of each sort, and how
+        often it beats the assistant.
+        """
         from genai_tutorial.pretrained.checkpoints import load  # as above
 
         assistant, tokenizer = load(FACTBOOK_SFT.name)
         rule = GoldRule(load_facts())
         measured: dict[str, dict[str, float]] = {}
         won: list[float] = []
-        for sort, asked in mixed_questions(load_split(), load_absent(), TEST_QUESTIONS, "held-out", self.seed).items():
+        for sort, asked in mixed_questions(
+            load_split(), load_absent(), TEST_QUESTIONS, "held-out", self.seed
+        ).items():
             texts = [question.text for question in asked]
-            new, old = (chat_answers(one, tokenizer, CHAT, texts, LONGEST_ANSWER) for one in (model, assistant))
+            new, old = (
+                chat_answers(one, tokenizer, CHAT, texts, LONGEST_ANSWER)
+                for one in (model, assistant)
+            )
             for name, value in vars(conduct(rule, asked, new)).items():
                 measured.setdefault(name, {})[sort] = round(value, 4)
             won += wins(rule, asked, new, old)
         return {"win_rate_over_factbook_sft": round(sum(won) / len(won), 4)} | measured
 
     def headline(self, metrics: dict) -> str:
-        """Returns the win rate in words."""
-        return f"its answers are better than factbook-sft's in {metrics['win_rate_over_factbook_sft']:.0%} of questions"
+        """Return the win rate in words."""
+        return (
+            "its answers are better than factbook-sft's in "
+            f"{metrics['win_rate_over_factbook_sft']:.0%} of questions"
+        )
 
-    def write(self, loaded: tuple[DecoderLM, BPETokenizer], wishes: Wishes, seed: int) -> str:
-        """Returns the answer to the prompt, as the assistant's recipe does."""
+    def write(
+        self, loaded: tuple[DecoderLM, BPETokenizer], wishes: Wishes, seed: int
+    ) -> str:
+        """Return the answer to the prompt, as the assistant's recipe does."""
         return FACTBOOK_SFT.write(loaded, wishes, seed)
 
 
 def all_questions(count: int, phrasing: Phrasing, seed: int) -> list[Question]:
-    """Returns questions of every sort, one sort after the other."""
+    """Return questions of every sort, one sort after the other."""
     drawn = mixed_questions(load_split(), load_absent(), count, phrasing, seed)
     return [question for asked in drawn.values() for question in asked]
 
@@ -180,11 +227,15 @@ def train_reward_model(
     learning_rate: float = 3e-4,
     progress: bool = True,
 ) -> ScalarModel:
-    """Trains a reward model that begins as the assistant, on batches of 16 comparisons."""
+    """Trains a reward model that begins as the assistant, on batches of 16
+    comparisons.
+    """
     model = ScalarModel(assistant)
     fit(
         model,
-        TensorBatches(encode_comparisons(CHAT, tokenizer, comparisons), batch_size=16, seed=seed),
+        TensorBatches(
+            encode_comparisons(CHAT, tokenizer, comparisons), batch_size=16, seed=seed
+        ),
         reward_loss,
         AdamW(model.parameters(), lr=learning_rate),
         steps=steps,
@@ -195,10 +246,16 @@ def train_reward_model(
 
 
 @torch.no_grad()
-def judge_reward_model(model: ScalarModel, tokenizer: BPETokenizer, comparisons: tuple[Comparison, ...]):
-    """Returns how well rewards foretell comparisons that they were not learned from."""
-    chosen, chosen_lengths, rejected, rejected_lengths = encode_comparisons(CHAT, tokenizer, comparisons)
-    return preference_report(model.score(chosen, chosen_lengths), model.score(rejected, rejected_lengths))
+def judge_reward_model(
+    model: ScalarModel, tokenizer: BPETokenizer, comparisons: tuple[Comparison, ...]
+):
+    """Return how well rewards foretell comparisons that they were not learned from."""
+    chosen, chosen_lengths, rejected, rejected_lengths = encode_comparisons(
+        CHAT, tokenizer, comparisons
+    )
+    return preference_report(
+        model.score(chosen, chosen_lengths), model.score(rejected, rejected_lengths)
+    )
 
 
 FACTBOOK_PPO = FeedbackRecipe(

@@ -1,4 +1,6 @@
-"""What the latent models learn to draw, and how it is judged: scenes from their captions, emoji from their names."""
+"""What the latent models learn to draw, and how it is judged: scenes from their
+captions, emoji from their names.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -48,31 +50,46 @@ class Scenes:
     example: ClassVar[str] = "a small red circle above a large blue square"
 
     def load(self, seed: int) -> Captioned:
-        """Returns the training pictures: each with its full caption, and with one that may say less."""
+        """Return the training pictures: each with its full caption, and with one that
+        may say less.
+        """
         drawn = load_shapes(self.count, seed, objects=(1, 2))
-        return Captioned(drawn.images, (drawn.captions, drawn.varied_captions(torch.Generator().manual_seed(seed))))
+        return Captioned(
+            drawn.images,
+            (
+                drawn.captions,
+                drawn.varied_captions(torch.Generator().manual_seed(seed)),
+            ),
+        )
 
     def tokenizer(self) -> WordTokenizer:
-        """Returns the tokenizer of all captions."""
+        """Return the tokenizer of all captions."""
         return TOKENIZER
 
     def measure(self, draw: Draw, seed: int) -> dict:
-        """Returns how often pictures show what captions say that are as in training."""
+        """Return how often pictures show what captions say that are as in training."""
         metrics = {}
         for name, objects in (("one_object", (1,)), ("two_objects", (2,))):
             captions = load_shapes(self.measured, seed + 1, objects).captions
             accuracy = caption_accuracy(captions, draw(captions))
-            metrics |= {f"{name}_{one.name}": round(getattr(accuracy, one.name), 4) for one in fields(accuracy)}
+            metrics |= {
+                f"{name}_{one.name}": round(getattr(accuracy, one.name), 4)
+                for one in fields(accuracy)
+            }
         return metrics | {"captions_each": self.measured}
 
     def headline(self, metrics: dict) -> str:
-        """Returns the accuracy in words."""
-        return f"{metrics['one_object_everything']:.1%} of pictures of one object show all that the caption says"
+        """Return the accuracy in words."""
+        return (
+            f"{metrics['one_object_everything']:.1%} of pictures of one object show "
+            "all that the caption says"
+        )
 
 
 @dataclass(frozen=True)
 class Emoji:
-    """Emoji of OpenMoji with their English names, without skin tones; the models of the book hold out some families.
+    """Emoji of OpenMoji with their English names, without skin tones; the models of the
+    book hold out some families.
 
     Attributes:
         measured: How many of the training names the model is measured with.
@@ -85,38 +102,61 @@ class Emoji:
     example: ClassVar[str] = "fire engine"
 
     def load(self, seed: int) -> Captioned:
-        """Returns the training pictures with their names; the seed decides nothing."""
+        """Return the training pictures with their names; the seed decides nothing."""
         train, _ = split()
         return Captioned(train.images, (train.names,))
 
     def tokenizer(self) -> WordTokenizer:
-        """Returns the tokenizer of all words in the training names; others cannot be asked for."""
+        """Return the tokenizer of all words in the training names; others cannot be
+        asked for.
+        """
         return WordTokenizer.from_texts(split()[0].names)
 
     def measure(self, draw: Draw, seed: int) -> dict:
-        """Returns whether training names give their pictures, how many are copies, and what new names give.
+        """Return whether training names give their pictures, how many are copies, and
+        what new names give.
 
-        `recalled` is the share of training names whose own picture is nearest to the drawn one, and `copies` the share
-        that lie less than a third as far from that as from the second nearest. For held-out names of known words,
-        `nearer_than_another` is how often a drawn picture is nearer to its own held-out picture than to another's;
-        guessing gives a half.
+        `recalled` is the share of training names whose own picture is nearest to the
+        drawn one, and `copies` the share that lie less than a third as far from that as
+        from the second nearest. For held-out names of known words,
+        `nearer_than_another` is how often a drawn picture is nearer to its own held-out
+        picture than to another's; guessing gives a half.
         """
         train, held_out = split()
-        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[: self.measured].sort().values
-        check = check_copies(draw([train.names[index] for index in order.tolist()]), train.images, held_out.images)
+        order = (
+            torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[
+                : self.measured
+            ]
+            .sort()
+            .values
+        )
+        check = check_copies(
+            draw([train.names[index] for index in order.tolist()]),
+            train.images,
+            held_out.images,
+        )
         words = set(self.tokenizer().words)
-        known = [index for index, name in enumerate(held_out.names) if words.issuperset(name.lower().split())]
+        known = [
+            index
+            for index, name in enumerate(held_out.names)
+            if words.issuperset(name.lower().split())
+        ]
         drawn = draw([held_out.names[index] for index in known])
         apart = torch.cdist(drawn.flatten(1), held_out.images[known].flatten(1))
         others = ~torch.eye(len(known), dtype=torch.bool)
         return {
             "recalled": round((check.nearest == order).double().mean().item(), 4),
             "copies": round(check.copies().double().mean().item(), 4),
-            "nearer_than_another": round((apart > apart.diag()[:, None])[others].double().mean().item(), 4),
+            "nearer_than_another": round(
+                (apart > apart.diag()[:, None])[others].double().mean().item(), 4
+            ),
             "training_names": len(order),
             "held_out_names_of_known_words": len(known),
         }
 
     def headline(self, metrics: dict) -> str:
-        """Returns the share of recalled names in words."""
-        return f"{metrics['recalled']:.1%} of training names give a picture that is nearest to their own"
+        """Return the share of recalled names in words."""
+        return (
+            f"{metrics['recalled']:.1%} of training names give a picture that is "
+            "nearest to their own"
+        )

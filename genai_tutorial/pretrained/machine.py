@@ -7,7 +7,8 @@ import torch
 
 
 def describe_machine(device: torch.device | None = None) -> dict[str, str | int]:
-    """Returns the processor, the number of threads and the versions that a measurement depends on.
+    """Return the processor, the number of threads and the versions that a measurement
+    depends on.
 
     Args:
         device: Where the computing was done; None for the CPU.

@@ -1,9 +1,11 @@
-"""What a recipe is: everything that decides one model of the book, so that anyone can make it again.
+"""What a recipe is: everything that decides one model of the book, so that anyone can
+make it again.
 
-Each family of models has a module with a frozen dataclass that can do what `Recipe` lists here. Its settings stand on
-the model's card, so JSON must be able to hold them. `train` calls `fit`, rounds the weights to the 16 bits of the file,
-and lets `measure` judge what is left; `load` calls `build` and `ready`. A family whose models write or draw says so by
-having `write` or `draw`.
+Each family of models has a module with a frozen dataclass that can do what `Recipe`
+lists here. Its settings stand on the model's card, so JSON must be able to hold them.
+`train` calls `fit`, rounds the weights to the 16 bits of the file, and lets `measure`
+judge what is left; `load` calls `build` and `ready`. A family whose models write or
+draw says so by having `write` or `draw`.
 """
 
 from collections.abc import Mapping
@@ -25,7 +27,8 @@ class RunSettings:
     Attributes:
         steps: How many steps; the recipe's own number, or a shorter run's.
         device: Where to compute.
-        process: Which of several processes this is, for the batches' `rank` and `world_size`.
+        process: Which of several processes this is, for the batches' `rank` and
+            `world_size`.
         checkpoint: Where the run saves itself and goes on from.
         progress: Whether to show a progress bar.
     """
@@ -42,9 +45,11 @@ class Trained:
     """What a recipe's run made.
 
     Attributes:
-        model: The model whose weights the file will hold: the average of the weights where the recipe keeps one.
+        model: The model whose weights the file will hold: the average of the weights
+            where the recipe keeps one.
         seconds: How long the steps took.
-        notes: What else belongs on the card, as JSON can hold it: a tokenizer, the course of a held-out loss.
+        notes: What else belongs on the card, as JSON can hold it: a tokenizer, the
+            course of a held-out loss.
     """
 
     model: nn.Module
@@ -72,24 +77,33 @@ class Recipe(Protocol):
         """The data that it is made from."""
 
     def build(self, about: dict) -> nn.Module:
-        """Returns the model that a card describes, its weights not read yet."""
+        """Return the model that a card describes, its weights not read yet."""
 
     def fit(self, settings: RunSettings) -> Trained:
-        """Trains a model, or goes on with a run that was stopped; must end at the same weights either way."""
+        """Trains a model, or goes on with a run that was stopped; must end at the same
+        weights either way.
+        """
 
     def measure(self, model: nn.Module) -> dict:
-        """Returns how good the model is on data that it was not trained on: the card's `metrics`."""
+        """Return how good the model is on data that it was not trained on: the card's
+        `metrics`.
+        """
 
     def headline(self, metrics: dict) -> str:
-        """Returns the one number that matters most, with its unit, such as "98.1 % of unseen digits"."""
+        """Return the one number that matters most, with its unit, such as "98.1 % of
+        unseen digits".
+        """
 
     def ready(self, model: nn.Module, about: dict) -> Any:
-        """Returns what `load` hands out: the model, or the model with what one needs to use it."""
+        """Return what `load` hands out: the model, or the model with what one needs to
+        use it.
+        """
 
 
 @dataclass(frozen=True)
 class Wishes:
-    """What a sample should be like. None leaves it to the model; a family lists in `takes` what it understands.
+    """What a sample should be like. None leaves it to the model; a family lists in
+    `takes` what it understands.
 
     Attributes:
         prompt: How the text begins, or what the picture should show.
@@ -112,12 +126,14 @@ class Wishes:
     digit: int | None = None
 
     def named(self) -> tuple[str, ...]:
-        """Returns the names of the wishes that are not None.
+        """Return the names of the wishes that are not None.
 
         >>> Wishes(digit=7, count=1).named()
         ('count', 'digit')
         """
-        return tuple(one.name for one in fields(self) if getattr(self, one.name) is not None)
+        return tuple(
+            one.name for one in fields(self) if getattr(self, one.name) is not None
+        )
 
 
 @runtime_checkable
@@ -128,7 +144,7 @@ class WritesText(Protocol):
     """The wishes that it understands."""
 
     def write(self, loaded: Any, wishes: Wishes, seed: int) -> str:
-        """Returns a text by what `load` handed out."""
+        """Return a text by what `load` handed out."""
 
 
 @runtime_checkable
@@ -138,5 +154,9 @@ class DrawsImages(Protocol):
     takes: tuple[str, ...]
     """The wishes that it understands besides `count`."""
 
-    def draw(self, loaded: Any, wishes: Wishes, count: int, seed: int) -> Float[Tensor, "count *channels height width"]:
-        """Returns images by what `load` handed out: brightness from 0 to 1, grey without channels or RGB with three."""
+    def draw(
+        self, loaded: Any, wishes: Wishes, count: int, seed: int
+    ) -> Float[Tensor, "count *channels height width"]:
+        """Return images by what `load` handed out: brightness from 0 to 1, grey
+        without channels or RGB with three.
+        """

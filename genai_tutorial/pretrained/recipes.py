@@ -1,4 +1,6 @@
-"""All recipes of the book, by name. Each family has a module of its own beside this one."""
+"""All recipes of the book, by name. Each family has a module of its own beside this
+one.
+"""
 
 from genai_tutorial.pretrained import (
     assistant,
@@ -37,7 +39,7 @@ RECIPES: tuple[Recipe, ...] = (
 
 
 def names() -> tuple[str, ...]:
-    """Returns the names of all recipes.
+    """Return the names of all recipes.
 
     >>> names()[:3]
     ('shakespeare-live', 'shakespeare', 'digit-classifier')
@@ -46,7 +48,7 @@ def names() -> tuple[str, ...]:
 
 
 def recipe(name: str) -> Recipe:
-    """Returns the recipe of this name.
+    """Return the recipe of this name.
 
     Raises:
         ValueError: If there is none.
@@ -57,7 +59,7 @@ def recipe(name: str) -> Recipe:
     Traceback (most recent call last):
     ...
     ValueError: There is no recipe 'shakspere'. There are: shakespeare-live, shakespeare, ...
-    """
+    """  # noqa: E501
     for one in RECIPES:
         if one.name == name:
             return one

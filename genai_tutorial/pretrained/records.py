@@ -1,4 +1,6 @@
-"""Measurements that take longer than a chapter may: a script in `benchmarks/` made each, and the package carries it."""
+"""Measurements that take longer than a chapter may: a script in `benchmarks/` made
+each, and the package carries it.
+"""
 
 import json
 import os
@@ -16,10 +18,11 @@ RECORDS = Path(__file__).parent / "records"
 
 
 def record(name: str) -> dict:
-    """Returns what the script `benchmarks/NAME.py` has measured.
+    """Return what the script `benchmarks/NAME.py` has measured.
 
     Raises:
-        FileNotFoundError: If the package has no such record; the message says which it has.
+        FileNotFoundError: If the package has no such record; the message says which it
+            has.
 
     >>> record("diffusion_steps")["images"]
     1000
@@ -27,7 +30,7 @@ def record(name: str) -> dict:
     Traceback (most recent call last):
     ...
     FileNotFoundError: There is no record 'diffusion_step'. There are: diffusion_steps, ...
-    """
+    """  # noqa: E501
     path = RECORDS / f"{name}.json"
     if not path.is_file():
         there = ", ".join(sorted(one.stem for one in RECORDS.glob("*.json")))
@@ -36,13 +39,16 @@ def record(name: str) -> dict:
 
 
 def keep_record(name: str, measured: dict, folder: Path = RECORDS) -> None:
-    """Writes what a script has measured, whole or not at all."""
+    """Write what a script has measured, whole or not at all."""
     text = json.dumps(measured, indent=1, allow_nan=False) + "\n"
-    _write(folder / f"{name}.json", lambda path: path.write_text(text, encoding="utf-8"))
+    _write(
+        folder / f"{name}.json", lambda path: path.write_text(text, encoding="utf-8")
+    )
 
 
 def recorded_images(name: str, kind: str) -> Float[Tensor, "n 3 side side"]:
-    """Returns the pictures of one kind that a script has kept beside its measurements; values from 0 to 1.
+    """Return the pictures of one kind that a script has kept beside its measurements;
+    values from 0 to 1.
 
     Raises:
         FileNotFoundError: If the package has none; the message says which it has.
@@ -50,17 +56,26 @@ def recorded_images(name: str, kind: str) -> Float[Tensor, "n 3 side side"]:
     path = _path(name, kind)
     if not path.is_file():
         there = ", ".join(sorted(one.stem for one in RECORDS.glob("*.png")))
-        raise FileNotFoundError(f"There are no pictures {path.stem!r}. There are: {there}.")
+        raise FileNotFoundError(
+            f"There are no pictures {path.stem!r}. There are: {there}."
+        )
     with Image.open(path) as row:
         pixels = torch.from_numpy(np.array(row.convert("RGB"))).permute(2, 0, 1) / 255
     return torch.stack(pixels.split(pixels.shape[1], dim=2))
 
 
-def keep_images(name: str, kind: str, images: Float[Tensor, "n 3 side side"], folder: Path = RECORDS) -> None:
-    """Writes square pictures side by side into one PNG without loss, whole or not at all."""
+def keep_images(
+    name: str, kind: str, images: Float[Tensor, "n 3 side side"], folder: Path = RECORDS
+) -> None:
+    """Write square pictures side by side into one PNG without loss, whole or not at
+    all.
+    """
     pixels = (255 * torch.cat(list(images), dim=2)).round().byte().permute(1, 2, 0)
     row = Image.fromarray(pixels.numpy())
-    _write(folder / _path(name, kind).name, lambda path: row.save(path, "PNG", optimize=True))
+    _write(
+        folder / _path(name, kind).name,
+        lambda path: row.save(path, "PNG", optimize=True),
+    )
 
 
 def _path(name: str, kind: str) -> Path:

@@ -9,14 +9,21 @@ from genai_tutorial.pretrained.checkpoints import build_rounded, write_pretraine
 from genai_tutorial.pretrained.machine import describe_machine
 from genai_tutorial.pretrained.recipe import RunSettings
 from genai_tutorial.pretrained.recipes import recipe
-from genai_tutorial.training import Checkpoint, choose_device, process_group, seed_everything
+from genai_tutorial.training import (
+    Checkpoint,
+    choose_device,
+    process_group,
+    seed_everything,
+)
 
 SAVE_EVERY = 50
 """After how many steps a run saves itself."""
 
 
 def trained_folder() -> Path:
-    """Returns the folder that `train` writes into when you name none: one for this package among your own data."""
+    """Return the folder that `train` writes into when you name none: one for this
+    package among your own data.
+    """
     return platformdirs.user_data_path("genai_tutorial") / "trained"
 
 
@@ -30,13 +37,15 @@ def train(
 ) -> Path:
     """Trains a model by its recipe and writes it with its card.
 
-    The run saves itself now and then in `NAME.run.safetensors`; if it is stopped, even killed, call again with
-    `resume=True` and it ends at the same weights. Under torchrun, the processes share each batch. The random sources of
-    Python, NumPy and torch are seeded with the recipe's seed.
+    The run saves itself now and then in `NAME.run.safetensors`; if it is stopped, even
+    killed, call again with `resume=True` and it ends at the same weights. Under
+    torchrun, the processes share each batch. The random sources of Python, NumPy and
+    torch are seeded with the recipe's seed.
 
     Args:
         name: The name of a recipe.
-        steps: How many steps, for a shorter run with the same course of learning rates; None for the recipe's.
+        steps: How many steps, for a shorter run with the same course of learning rates;
+            None for the recipe's.
         resume: Whether to go on from where a stopped run saved itself, if there is one.
         device: Where to compute, see `choose_device`.
         folder: Where to write; None for `trained_folder()`.
@@ -46,7 +55,8 @@ def train(
         The file with the weights.
 
     Raises:
-        ValueError: If there is no such recipe or device, or the stopped run was another one.
+        ValueError: If there is no such recipe or device, or the stopped run was another
+            one.
         ImportError: If the package with the data is not installed.
     """
     chosen = recipe(name)
@@ -55,23 +65,32 @@ def train(
         raise ValueError(f"steps must be at least 1, got {steps}.")
     folder = trained_folder() if folder is None else Path(folder)
     where = choose_device(device)
-    seed_everything(chosen.seed)  # for layers that draw from torch's own generator, as dropout does
+    seed_everything(
+        chosen.seed
+    )  # for layers that draw from torch's own generator, as dropout does
     with process_group(where) as process:
-        checkpoint = Checkpoint(folder / f"{name}.run.safetensors", every=SAVE_EVERY, resume=resume)
+        checkpoint = Checkpoint(
+            folder / f"{name}.run.safetensors", every=SAVE_EVERY, resume=resume
+        )
         trained = chosen.fit(RunSettings(steps, where, process, checkpoint, progress))
         if process.is_first:
             about = {
                 "name": name,
                 "title": chosen.title,
-                "command": f"genai-tutorial train {name}" + ("" if steps == chosen.steps else f" --steps {steps}"),
+                "command": f"genai-tutorial train {name}"
+                + ("" if steps == chosen.steps else f" --steps {steps}"),
                 "recipe": asdict(chosen),
-                "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+                "parameters": sum(
+                    parameter.numel() for parameter in trained.model.parameters()
+                ),
                 "seed": chosen.seed,
                 "steps": steps,
                 "seconds": round(trained.seconds),
                 "machine": describe_machine(where),
             }
-            rounded = build_rounded(chosen, about, trained.model)  # the card describes what the file will hold
+            rounded = build_rounded(
+                chosen, about, trained.model
+            )  # the card describes what the file will hold
             about |= {
                 "metrics": chosen.measure(rounded),
                 **trained.notes,

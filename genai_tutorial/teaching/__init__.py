@@ -1,4 +1,6 @@
-"""Teaching: the student's release of a chapter, grading in a sandbox, and feedback, with nbgrader underneath."""
+"""Teaching: the student's release of a chapter, grading in a sandbox, and feedback,
+with nbgrader underneath.
+"""
 
 from genai_tutorial.teaching.exercises import (
     Chapter,
@@ -14,7 +16,11 @@ from genai_tutorial.teaching.release import assign, release
 from genai_tutorial.teaching.results import Report, Result
 from genai_tutorial.teaching.room import Limits
 from genai_tutorial.teaching.sandbox import Protection, Sandbox
-from genai_tutorial.teaching.submission import Submission, find_submissions, read_submission
+from genai_tutorial.teaching.submission import (
+    Submission,
+    find_submissions,
+    read_submission,
+)
 
 __all__ = [
     "Chapter",

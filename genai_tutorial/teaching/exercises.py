@@ -1,4 +1,6 @@
-"""The exercises of a chapter, as the instructor's notebook states them: what is given, what to write, what tests it."""
+"""The exercises of a chapter, as the instructor's notebook states them: what is given,
+what to write, what tests it.
+"""
 
 import re
 from dataclasses import dataclass
@@ -8,8 +10,12 @@ from typing import Literal
 from genai_tutorial.data import require
 
 _HEADING = re.compile(r"^#{1,3} +(?P<text>.+?)\s*$", re.MULTILINE)
-_CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)  # its comments are no headings
-_EXERCISE = re.compile(r"^Exercise +(?P<name>\S+?)[.:]?(?: +[·:–-] *| +)(?P<title>.*?)(?: *\([^()]*\))?$")
+_CODE_BLOCK = re.compile(
+    r"^```.*?^```", re.MULTILINE | re.DOTALL
+)  # its comments are no headings
+_EXERCISE = re.compile(
+    r"^Exercise +(?P<name>\S+?)[.:]?(?: +[·:–-] *| +)(?P<title>.*?)(?: *\([^()]*\))?$"
+)
 
 
 class TeachingError(Exception):
@@ -20,8 +26,8 @@ class TeachingError(Exception):
 class Part:
     """One cell of an exercise, with its role.
 
-    `given` cells are locked code, a `solution` is the student's to write, `tests` grade it, and an `open` answer is
-    read by a person.
+    `given` cells are locked code, a `solution` is the student's to write, `tests` grade
+    it, and an `open` answer is read by a person.
     """
 
     kind: Literal["given", "solution", "tests", "open"]
@@ -32,7 +38,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: its number, its title, its cells in order, and the set-up code that runs before them."""
+    """One exercise: its number, its title, its cells in order, and the set-up code that
+    runs before them.
+    """
 
     name: str
     title: str
@@ -50,7 +58,7 @@ class Exercise:
         return any(part.kind == "open" for part in self.parts)
 
     def of_kind(self, kind: str) -> tuple[Part, ...]:
-        """The cells that have one role."""
+        """Return the cells that have one role."""
         return tuple(part for part in self.parts if part.kind == kind)
 
 
@@ -67,11 +75,11 @@ class Chapter:
 def find_chapter(chapter: str | int | Path) -> Path:
     """Find the notebook of a chapter, given its number or a path.
 
-    A number is looked up in the folder `notebooks` of the repository that this package was installed from, then in the
-    one below the current folder.
+    A number is looked up in the folder `notebooks` of the repository that this package
+    was installed from, then in the one below the current folder.
 
     Raises:
-        TeachingError: There is no such notebook, or more than one.
+        TeachingError: If there is no such notebook, or more than one.
     """
     path = Path(chapter) if isinstance(chapter, Path) else Path(str(chapter))
     if path.suffix == ".ipynb":
@@ -79,17 +87,27 @@ def find_chapter(chapter: str | int | Path) -> Path:
             raise TeachingError(f"There is no notebook at {path}.")
         return path
     if not str(chapter).isdecimal():
-        raise TeachingError(f"A chapter is a number such as 4 or the path of a notebook, got {str(chapter)!r}.")
+        raise TeachingError(
+            "A chapter is a number such as 4 or the path of a notebook, got "
+            f"{str(chapter)!r}."
+        )
     number = int(str(chapter))
-    folders = [Path(__file__).resolve().parents[2] / "notebooks", Path.cwd() / "notebooks"]
+    folders = [
+        Path(__file__).resolve().parents[2] / "notebooks",
+        Path.cwd() / "notebooks",
+    ]
     for folder in folders:
         found = sorted(folder.glob(f"{number:02d}_*.ipynb"))
         if len(found) == 1:
             return found[0]
         if found:
-            raise TeachingError(f"{folder} holds {len(found)} notebooks for chapter {number}; give the path of one.")
+            raise TeachingError(
+                f"{folder} holds {len(found)} notebooks for chapter {number}; give the "
+                "path of one."
+            )
     raise TeachingError(
-        f"There is no notebook for chapter {number} in {' or '.join(map(str, dict.fromkeys(folders)))}; "
+        f"There is no notebook for chapter {number} in "
+        f"{' or '.join(map(str, dict.fromkeys(folders)))}; "
         "run this from a copy of the book's repository, or give the notebook's path."
     )
 
@@ -98,23 +116,32 @@ def read_chapter(chapter: str | int | Path) -> Chapter:
     """Read a chapter's notebook and the exercises in it.
 
     Raises:
-        TeachingError: The notebook is missing, cannot be read, has no exercises, or one that cannot be graded.
+        TeachingError: If the notebook is missing, cannot be read, has no exercises, or
+            one that cannot be graded.
     """
     path = find_chapter(chapter)
     nbformat = require("nbformat", "teach")
     try:
         notebook = nbformat.read(path, as_version=4)
     except Exception as error:
-        raise TeachingError(f"{path} cannot be read as a notebook ({error}).") from error
+        raise TeachingError(
+            f"{path} cannot be read as a notebook ({error})."
+        ) from error
     title = next(iter(_headings(notebook.cells)), path.stem)
     exercises = _exercises(notebook.cells, path.name)
     if not exercises:
-        raise TeachingError(f"{path.name} has no exercises: no cell carries nbgrader's metadata.")
+        raise TeachingError(
+            f"{path.name} has no exercises: no cell carries nbgrader's metadata."
+        )
     return Chapter(path.resolve(), notebook, title, exercises)
 
 
 def _headings(cells: list) -> list[str]:
-    texts = [_CODE_BLOCK.sub("", cell.source) for cell in cells if cell.cell_type == "markdown"]
+    texts = [
+        _CODE_BLOCK.sub("", cell.source)
+        for cell in cells
+        if cell.cell_type == "markdown"
+    ]
     return [match["text"] for text in texts for match in _HEADING.finditer(text)]
 
 
@@ -124,11 +151,16 @@ def _exercises(cells: list, where: str) -> tuple[Exercise, ...]:
     setup: list[str] = []
     heading, seen = "", set()
     for cell in cells:
-        if cell.cell_type == "code" and "exercise-setup" in cell.metadata.get("tags", []):
+        if cell.cell_type == "code" and "exercise-setup" in cell.metadata.get(
+            "tags", []
+        ):
             setup.append(cell.source)
         elif "nbgrader" in cell.metadata and (part := _part(cell, where)):
             if part.grade_id in seen:
-                raise TeachingError(f"{where} has two cells with the id {part.grade_id}; each needs its own.")
+                raise TeachingError(
+                    f"{where} has two cells with the id {part.grade_id}; each needs "
+                    "its own."
+                )
             seen.add(part.grade_id)
             if not groups or groups[-1][0] != heading:
                 groups.append((heading, part.grade_id, [], ()))
@@ -153,16 +185,28 @@ def _part(cell: dict, where: str) -> Part | None:
         return Part("open", grade_id, points, cell)
     if cell.cell_type != "code":
         if grade or solution:
-            raise TeachingError(f"The cell {grade_id} of {where} must be code: only an open question is text.")
+            raise TeachingError(
+                f"The cell {grade_id} of {where} must be code: only an open question "
+                "is text."
+            )
         return None
-    return Part("tests" if grade else "solution" if solution else "given", grade_id, points, cell)
+    return Part(
+        "tests" if grade else "solution" if solution else "given",
+        grade_id,
+        points,
+        cell,
+    )
 
 
 def _checked(exercise: Exercise, where: str) -> Exercise:
-    tests, solutions, answers = (len(exercise.of_kind(kind)) for kind in ("tests", "solution", "open"))
+    tests, solutions, answers = (
+        len(exercise.of_kind(kind)) for kind in ("tests", "solution", "open")
+    )
     if bool(tests) != bool(solutions) or (tests and answers):
         raise TeachingError(
-            f"Exercise {exercise.name} of {where} has {solutions} solution cells, {tests} test cells and {answers} "
-            "open answers under its heading; it needs a solution and its tests, or an open answer alone."
+            f"Exercise {exercise.name} of {where} has {solutions} solution cells, "
+            f"{tests} test cells and {answers} "
+            "open answers under its heading; it needs a solution and its tests, or an "
+            "open answer alone."
         )
     return exercise

@@ -4,7 +4,7 @@ import ast
 
 
 def explain_cell(error: dict | None) -> list[str]:
-    """What to say about an error in the student's own cell."""
+    """Return what to say about an error in the student's own cell."""
     if error is None:
         return []
     if error["name"] == "SystemExit":
@@ -13,17 +13,20 @@ def explain_cell(error: dict | None) -> list[str]:
 
 
 def explain_tests(error: dict, source: str) -> list[str]:
-    """What to say about an error in a test cell.
+    """Return what to say about an error in a test cell.
 
     Args:
         error: The error, as the worker describes it.
         source: The instructor's test cell, to know which of its lines are hidden.
 
-    Example:
-        >>> frame = {"where": "tests", "line": 1, "text": "assert f(1) == 2"}
-        >>> error = {"name": "AssertionError", "message": "f(1) is 3", "frames": [frame]}
-        >>> explain_tests(error, "assert f(1) == 2")
-        ['A test failed: f(1) is 3 (the test asks whether f(1) == 2).']
+    >>> frame = {"where": "tests", "line": 1, "text": "assert f(1) == 2"}
+    >>> error = {
+    ...     "name": "AssertionError",
+    ...     "message": "f(1) is 3",
+    ...     "frames": [frame],
+    ... }
+    >>> explain_tests(error, "assert f(1) == 2")
+    ['A test failed: f(1) is 3 (the test asks whether f(1) == 2).']
     """
     line = next((frame for frame in error["frames"] if frame["where"] == "tests"), None)
     hidden = line is None or line["line"] in _hidden_lines(source)
@@ -35,14 +38,24 @@ def explain_tests(error: dict, source: str) -> list[str]:
     if error["name"] == "NotImplementedError":
         return ["The function raises NotImplementedError: there is no solution yet."]
     if error["name"] == "SystemExit":
-        return [f"Your code ended the program (sys.exit or the like) during {test.lower()}{_own_line(error)}."]
+        return [
+            (
+                "Your code ended the program (sys.exit or the like) during "
+                f"{test.lower()}{_own_line(error)}."
+            )
+        ]
     return [f"{test} ended with {_named(error)}{_own_line(error)}{shown}."]
 
 
 def _asked(source: str, line: dict) -> str:
-    """What a visible test asks, whole even where it stands on several lines, without its message."""
+    """Return what a visible test asks, whole even where it stands on several lines,
+    without its message.
+    """
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Assert) and node.lineno <= line["line"] <= node.end_lineno:
+        if (
+            isinstance(node, ast.Assert)
+            and node.lineno <= line["line"] <= node.end_lineno
+        ):
             return f" (the test asks whether {ast.unparse(node.test)})"
     return f" (the test says: {line['text']})"
 
@@ -55,7 +68,9 @@ def _named(error: dict) -> str:
 def _own_line(error: dict) -> str:
     """Where in the student's cell it happened, if it did."""
     own = [frame for frame in error["frames"] if frame["where"] == "cell"]
-    return f", in line {own[-1]['line']} of your cell ({own[-1]['text']})" if own else ""
+    return (
+        f", in line {own[-1]['line']} of your cell ({own[-1]['text']})" if own else ""
+    )
 
 
 def _hidden_lines(source: str) -> set[int]:

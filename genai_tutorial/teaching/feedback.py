@@ -1,4 +1,6 @@
-"""What comes back: a page for each student, complete in one file, and one table for the teacher."""
+"""What comes back: a page for each student, complete in one file, and one table for the
+teacher.
+"""
 
 import csv
 import io
@@ -16,21 +18,34 @@ h2 { font-size: 1.15rem; }
 pre { overflow-x: auto; border: 1px solid var(--line); border-radius: .3rem; padding: .6rem; font-size: .9rem; }
 .full { color: var(--good); } .part, .none { color: var(--bad); } .wait { color: var(--wait); }
 footer { border-top: 1px solid var(--line); margin-top: 2rem; font-size: .9rem; }
-"""
+"""  # noqa: E501
 
 
 def feedback_page(report: Report) -> str:
-    """A student's feedback as one HTML file that loads nothing from anywhere and runs no code."""
-    waiting = f", and up to {report.waiting:g} more from a person" if report.waiting else ""
+    """Return a student's feedback as one HTML file that loads nothing from anywhere and
+    runs no code.
+    """
+    waiting = (
+        f", and up to {report.waiting:g} more from a person" if report.waiting else ""
+    )
     name = escape(report.student)
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-            f"<title>Feedback for {name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>",
+            (
+                '<meta http-equiv="Content-Security-Policy" content="default-src '
+                "'none'; style-src 'unsafe-inline'\">"
+            ),
+            (
+                "<title>Feedback for "
+                f"{name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>"
+            ),
             f"<h1>{escape(report.chapter)}</h1>",
-            f"<p>Feedback for <strong>{name}</strong>: {report.points:g} of {report.max_points:g} points{waiting}.</p>",
+            (
+                f"<p>Feedback for <strong>{name}</strong>: {report.points:g} of "
+                f"{report.max_points:g} points{waiting}.</p>"
+            ),
             *map(_section, report.results),
             f"</main>\n<footer>\n{_conditions(report)}\n</footer>\n</body>\n</html>\n",
         ]
@@ -40,43 +55,81 @@ def feedback_page(report: Report) -> str:
 def grades_table(reports: Sequence[Report]) -> str:
     """All results as CSV: student, exercise, points, max, comment.
 
-    Points are empty where a person gives them. What a person should look at stands at the end of the comment.
+    Points are empty where a person gives them. What a person should look at stands at
+    the end of the comment.
     """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["student", "exercise", "points", "max", "comment"])
     for report in reports:
         for result in report.results:
-            look = f" PLEASE LOOK AT THIS CELL: {'; '.join(result.attention)}." if result.attention else ""
+            look = (
+                f" PLEASE LOOK AT THIS CELL: {'; '.join(result.attention)}."
+                if result.attention
+                else ""
+            )
             points = "" if result.points is None else f"{result.points:g}"
-            row = [report.student, result.exercise, points, f"{result.max_points:g}", result.comment + look]
+            row = [
+                report.student,
+                result.exercise,
+                points,
+                f"{result.max_points:g}",
+                result.comment + look,
+            ]
             writer.writerow([_no_formula(cell) for cell in row])
     return table.getvalue()
 
 
 def _section(result: Result) -> str:
     if result.points is None:
-        kind, points = "wait", f"waits for a person (up to {result.max_points:g} points)"
+        kind, points = (
+            "wait",
+            f"waits for a person (up to {result.max_points:g} points)",
+        )
     else:
-        kind = "full" if result.points == result.max_points else "part" if result.points else "none"
+        kind = (
+            "full"
+            if result.points == result.max_points
+            else "part"
+            if result.points
+            else "none"
+        )
         points = f"{result.points:g} of {result.max_points:g} points"
     parts = [f"<h2>Exercise {escape(result.exercise)}: {escape(result.title)}</h2>"]
-    parts += [f'<p class="{kind}"><strong>{points}</strong></p>', f"<p>{escape(result.comment)}</p>"]
-    for title, text in (("Your answer", result.answer), ("What your cell printed", result.output)):
+    parts += [
+        f'<p class="{kind}"><strong>{points}</strong></p>',
+        f"<p>{escape(result.comment)}</p>",
+    ]
+    for title, text in (
+        ("Your answer", result.answer),
+        ("What your cell printed", result.output),
+    ):
         if text.strip():
-            parts.append(f"<details><summary>{title}</summary>\n<pre>{escape(text)}</pre>\n</details>")
+            parts.append(
+                f"<details><summary>{title}</summary>\n<pre>{escape(text)}</pre>\n</details>"
+            )
     return "<section>\n" + "\n".join(parts) + "\n</section>"
 
 
 def _conditions(report: Report) -> str:
     """How the code was run; what was not enforced is said loudly."""
-    parts = ["<p>The exercises ran in a process of their own, with limits on time and memory.</p>"]
+    parts = [
+        (
+            "<p>The exercises ran in a process of their own, with limits on time and "
+            "memory.</p>"
+        )
+    ]
     if report.unprotected:
         lines = "".join(f"<li>{escape(line)}</li>" for line in report.unprotected)
-        parts.append(f'<p class="none"><strong>This system could not enforce everything:</strong></p><ul>{lines}</ul>')
+        parts.append(
+            '<p class="none"><strong>This system could not enforce '
+            f"everything:</strong></p><ul>{lines}</ul>"
+        )
     return "\n".join(parts)
 
 
 def _no_formula(cell: str) -> str:
-    """A spreadsheet would run a cell that begins like a formula; an apostrophe keeps it text."""
+    """Return a spreadsheet would run a cell that begins like a formula; an apostrophe
+    keeps it text.
+    """
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -1,4 +1,6 @@
-"""Writing files: never half of one, and never over something that the teacher did not agree to lose."""
+"""Writing files: never half of one, and never over something that the teacher did not
+agree to lose.
+"""
 
 import contextlib
 import os
@@ -12,17 +14,21 @@ def check_absent(path: Path, overwrite: bool) -> None:
     """Refuse to replace a file unless told to.
 
     Raises:
-        TeachingError: The file exists and `overwrite` is false.
+        TeachingError: If the file exists and `overwrite` is false.
     """
     if path.exists() and not overwrite:
-        raise TeachingError(f"{path} exists already; choose another folder, or say that it may be overwritten.")
+        raise TeachingError(
+            f"{path} exists already; choose another folder, or say that it may be "
+            "overwritten."
+        )
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a file through a temporary one beside it, so that a crash leaves the old file or the new one, whole.
+    """Write a file through a temporary one beside it, so that a crash leaves the old
+    file or the new one, whole.
 
     Raises:
-        TeachingError: The folder cannot be written to.
+        TeachingError: If the folder cannot be written to.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -33,5 +39,7 @@ def write_text(path: Path, text: str) -> Path:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise TeachingError(f"{path} cannot be written ({error.strerror or error}).") from error
+        raise TeachingError(
+            f"{path} cannot be written ({error.strerror or error})."
+        ) from error
     return path

@@ -1,11 +1,18 @@
-"""Grading: the student's solution cells and the instructor's tests, run in the sandbox; the points are nbgrader's."""
+"""Grading: the student's solution cells and the instructor's tests, run in the sandbox;
+the points are nbgrader's.
+"""
 
 import copy
 from collections.abc import Sequence
 from pathlib import Path
 
 from genai_tutorial.data import require
-from genai_tutorial.teaching.exercises import Chapter, Exercise, TeachingError, read_chapter
+from genai_tutorial.teaching.exercises import (
+    Chapter,
+    Exercise,
+    TeachingError,
+    read_chapter,
+)
 from genai_tutorial.teaching.feedback import feedback_page, grades_table
 from genai_tutorial.teaching.files import check_absent, write_text
 from genai_tutorial.teaching.release import release
@@ -14,11 +21,17 @@ from genai_tutorial.teaching.room import Limits, Stopped
 from genai_tutorial.teaching.run import Run
 from genai_tutorial.teaching.sandbox import Sandbox
 from genai_tutorial.teaching.source import modules_needed
-from genai_tutorial.teaching.submission import Submission, find_submissions, read_submission, worth_a_look
+from genai_tutorial.teaching.submission import (
+    Submission,
+    find_submissions,
+    read_submission,
+    worth_a_look,
+)
 
 
 class Grader:
-    """Grades submissions to one chapter. Use it as a context manager: it holds the sandbox.
+    """Grades submissions to one chapter. Use it as a context manager: it holds the
+    sandbox.
 
     Args:
         chapter: The chapter, as the instructor has it.
@@ -26,19 +39,29 @@ class Grader:
         limits: How far the code of one exercise may go.
     """
 
-    def __init__(self, chapter: Chapter, secrets: Sequence[Path] = (), limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        chapter: Chapter,
+        secrets: Sequence[Path] = (),
+        limits: Limits | None = None,
+    ) -> None:
         self.chapter = chapter
         handed_out = release(chapter.notebook)
         self._stubs = {
-            cell.metadata.nbgrader.grade_id: cell for cell in handed_out.cells if "nbgrader" in cell.metadata
+            cell.metadata.nbgrader.grade_id: cell
+            for cell in handed_out.cells
+            if "nbgrader" in cell.metadata
         }
-        self.sandbox = Sandbox(modules_needed(chapter), [chapter.path, *secrets], limits or Limits())
+        self.sandbox = Sandbox(
+            modules_needed(chapter), [chapter.path, *secrets], limits or Limits()
+        )
 
     def __enter__(self) -> "Grader":
         """Start the sandbox, and see that the chapter's own solutions pass in it.
 
         Raises:
-            TeachingError: They do not: it is the chapter or this installation that is wrong, not the students.
+            TeachingError: If the y do not: it is the chapter or this installation that
+                is wrong, not the students.
         """
         self.sandbox.__enter__()
         try:
@@ -54,26 +77,47 @@ class Grader:
 
     def report(self, submission: Submission) -> Report:
         """Grade one student's notebook."""
-        results = tuple(self._result(exercise, submission) for exercise in self.chapter.exercises)
-        return Report(submission.student, submission.path, self.chapter.title, results, self.sandbox.protections)
+        results = tuple(
+            self._result(exercise, submission) for exercise in self.chapter.exercises
+        )
+        return Report(
+            submission.student,
+            submission.path,
+            self.chapter.title,
+            results,
+            self.sandbox.protections,
+        )
 
     def _check_reference(self) -> None:
-        solutions = [part for exercise in self.chapter.exercises for part in exercise.of_kind("solution")]
+        solutions = [
+            part
+            for exercise in self.chapter.exercises
+            for part in exercise.of_kind("solution")
+        ]
         cells = {part.grade_id: [("code", part.cell.source)] for part in solutions}
         reference = Submission("the chapter itself", self.chapter.path, cells)
         for exercise in self.chapter.exercises:
-            if not exercise.is_open and (result := self._result(exercise, reference)).points != exercise.points:
+            if (
+                not exercise.is_open
+                and (result := self._result(exercise, reference)).points
+                != exercise.points
+            ):
                 missing = (
-                    f" These could not be imported: {'; '.join(self.sandbox.missing)}." if self.sandbox.missing else ""
+                    f" These could not be imported: {'; '.join(self.sandbox.missing)}."
+                    if self.sandbox.missing
+                    else ""
                 )
                 raise TeachingError(
-                    f"The chapter's own solution of exercise {exercise.name} does not pass its tests here, so nobody's "
+                    f"The chapter's own solution of exercise {exercise.name} does not "
+                    "pass its tests here, so nobody's "
                     f"can: {result.comment}{missing}"
                 )
 
     def _result(self, exercise: Exercise, submission: Submission) -> Result:
         def result(points: float | None, comment: str, **more: object) -> Result:
-            return Result(exercise.name, exercise.title, points, exercise.points, comment, **more)
+            return Result(
+                exercise.name, exercise.title, points, exercise.points, comment, **more
+            )
 
         if submission.problem:
             return result(0.0, submission.problem)
@@ -95,16 +139,25 @@ class Grader:
             run.stop(str(stopped))
         text = "\n\n".join(answers.values())
         if all(
-            answers.get(part.grade_id) == self._stubs[part.grade_id].source for part in exercise.of_kind("solution")
+            answers.get(part.grade_id) == self._stubs[part.grade_id].source
+            for part in exercise.of_kind("solution")
         ):
             remarks.append("The cell is as it was handed out.")
-        reference = "\n\n".join(part.cell.source for part in exercise.of_kind("solution"))
+        reference = "\n\n".join(
+            part.cell.source for part in exercise.of_kind("solution")
+        )
         attention = (*worth_a_look(text, reference), *run.attention)
         return result(
-            run.points(), " ".join(remarks + run.comments), attention=attention, answer=text, output=run.output
+            run.points(),
+            " ".join(remarks + run.comments),
+            attention=attention,
+            answer=text,
+            output=run.output,
         )
 
-    def _open_result(self, exercise: Exercise, submission: Submission, result) -> Result:
+    def _open_result(
+        self, exercise: Exercise, submission: Submission, result
+    ) -> Result:
         determine_grade = require("nbgrader.utils", "teach").determine_grade
         texts, points, remarks = [], 0.0, []
         for part in exercise.of_kind("open"):
@@ -112,7 +165,8 @@ class Grader:
             remarks += [remark] if remark else []
             cell = copy.deepcopy(self._stubs[part.grade_id])
             cell.source = cell.source if answer is None else answer
-            # nbgrader gives 0 where the checksum of the release still fits, and leaves the rest to a person.
+            # nbgrader gives 0 where the checksum of the release still fits, and leaves
+            # the rest to a person.
             points = None if determine_grade(cell)[0] is None else points
             texts.append(answer or "")
         if points is not None:
@@ -129,36 +183,43 @@ def grade(
     limits: Limits | None = None,
     overwrite: bool = False,
 ) -> list[Report]:
-    """Grade submissions to a chapter; write `grades.csv` and a page of feedback for each student into a folder.
+    """Grade submissions to a chapter; write `grades.csv` and a page of feedback for
+    each student into a folder.
 
-    Only the exercises run, not the rest of the chapter: the chapter's set-up cells, the student's solution cells, the
-    instructor's tests. Each exercise has a process of its own.
+    Only the exercises run, not the rest of the chapter: the chapter's set-up cells, the
+    student's solution cells, the instructor's tests. Each exercise has a process of its
+    own.
 
     Args:
         chapter: The chapter's number, or the path of the instructor's notebook.
         submissions: Students' notebooks, or folders that hold them.
         folder: Where to write.
-        limits: How far the code of one exercise may go; the default is a minute a cell and 2 GiB.
+        limits: How far the code of one exercise may go; the default is a minute a cell
+            and 2 GiB.
         overwrite: Whether earlier grades and feedback in the folder may be replaced.
 
     Returns:
         One report for each submission, by student's name.
 
     Raises:
-        TeachingError: The chapter or a submission is missing, the chapter's own solutions do not pass, or there are
-            grades already.
+        TeachingError: If the chapter or a submission is missing, the chapter's own
+            solutions do not pass, or there are grades already.
     """
     from tqdm import tqdm
 
     found = read_chapter(chapter)
     notebooks = find_submissions(submissions, found.path.stem)
     folder = Path(folder)
-    pages = {student: folder / "feedback" / f"{student}.html" for student, _ in notebooks}
+    pages = {
+        student: folder / "feedback" / f"{student}.html" for student, _ in notebooks
+    }
     for target in (folder / "grades.csv", *pages.values()):
         check_absent(target, overwrite)
     reports = []
     with Grader(found, [path for _, path in notebooks], limits) as grader:
-        for student, path in tqdm(notebooks, desc="Grading", unit=" notebooks", disable=None):
+        for student, path in tqdm(
+            notebooks, desc="Grading", unit=" notebooks", disable=None
+        ):
             reports.append(grader.report(read_submission(student, path)))
             write_text(pages[student], feedback_page(reports[-1]))
     write_text(folder / "grades.csv", grades_table(reports))

@@ -1,8 +1,11 @@
-"""What works on every system: Python's own audit hook, and a probe that tells what really is enforced.
+"""What works on every system: Python's own audit hook, and a probe that tells what
+really is enforced.
 
-The hook gives a student a clear sentence where Linux would only say "Operation not permitted"; on macOS and Windows it
-is all there is besides limits on time and memory. It cannot be removed, but code written in C can walk around it, so
-the report never counts it as protection: only what the probe finds shut, before the hook is there, is called shut.
+The hook gives a student a clear sentence where Linux would only say "Operation not
+permitted"; on macOS and Windows it is all there is besides limits on time and memory.
+It cannot be removed, but code written in C can walk around it, so the report never
+counts it as protection: only what the probe finds shut, before the hook is there, is
+called shut.
 """
 
 import mmap
@@ -11,21 +14,23 @@ import socket
 import sys
 
 _NETWORK = frozenset({
-    "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo",
-    "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo", "urllib.Request",
+    "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg",
+    "socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr",
+    "socket.getnameinfo", "urllib.Request",
 })  # fmt: skip
 _PROGRAMS = frozenset({
-    "subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn",
-    "os.startfile", "pty.spawn",
+    "subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty",
+    "os.posix_spawn", "os.spawn", "os.startfile", "pty.spawn",
 })  # fmt: skip
 _CHANGES = frozenset({
-    "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod", "os.chown", "os.link",
-    "os.symlink", "shutil.rmtree",
+    "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod",
+    "os.chown", "os.link", "os.symlink", "shutil.rmtree",
 })  # fmt: skip
 
 
 def install(secrets: list[str], scratch: str) -> None:
-    """Refuse, from now on and for the whole process, what an exercise has no reason to do.
+    """Refuse, from now on and for the whole process, what an exercise has no reason to
+    do.
 
     Args:
         secrets: The instructor's and other students' files.
@@ -33,29 +38,54 @@ def install(secrets: list[str], scratch: str) -> None:
     """
     hidden = {os.path.realpath(path) for path in secrets}
     home = os.path.realpath(scratch) + os.sep
-    null, own, real, windows = os.path.realpath(os.devnull), os.getpid(), os.path.realpath, sys.platform == "win32"
+    null, own, real, windows = (
+        os.path.realpath(os.devnull),
+        os.getpid(),
+        os.path.realpath,
+        sys.platform == "win32",
+    )
     writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
     def inside(path: object) -> bool:
-        return not isinstance(path, str | bytes) or (real(os.fsdecode(path)) + os.sep).startswith(home)
+        return not isinstance(path, str | bytes) or (
+            real(os.fsdecode(path)) + os.sep
+        ).startswith(home)
 
     def hook(event: str, args: tuple) -> None:
         if event == "open" and isinstance(args[0], str | bytes):
             path = real(os.fsdecode(args[0]))
             if path in hidden:
-                raise PermissionError("This file is not for the code of an exercise to read.")
+                raise PermissionError(
+                    "This file is not for the code of an exercise to read."
+                )
             if args[2] & writing and not inside(path) and path != null:
-                raise PermissionError("While an exercise is graded it can write files only in its own folder.")
+                raise PermissionError(
+                    "While an exercise is graded it can write files only in its own "
+                    "folder."
+                )
         elif event in _NETWORK:
             # On Windows a plain event loop talks to itself over the loopback address.
-            if not (windows and event in ("socket.connect", "socket.bind") and args[1][0] == "127.0.0.1"):
+            if not (
+                windows
+                and event in ("socket.connect", "socket.bind")
+                and args[1][0] == "127.0.0.1"
+            ):
                 raise PermissionError("The network is off while an exercise is graded.")
         elif event in _PROGRAMS:
-            raise PermissionError("Other programs cannot be started while an exercise is graded.")
+            raise PermissionError(
+                "Other programs cannot be started while an exercise is graded."
+            )
         elif event == "os.kill" and args[0] != own:
-            raise PermissionError("Other processes are out of reach while an exercise is graded.")
-        elif event in _CHANGES and not (inside(args[0]) and (event != "os.rename" or inside(args[1]))):
-            raise PermissionError("While an exercise is graded it can change files only in its own folder.")
+            raise PermissionError(
+                "Other processes are out of reach while an exercise is graded."
+            )
+        elif event in _CHANGES and not (
+            inside(args[0]) and (event != "os.rename" or inside(args[1]))
+        ):
+            raise PermissionError(
+                "While an exercise is graded it can change files only in its own "
+                "folder."
+            )
 
     sys.addaudithook(hook)
 
@@ -73,7 +103,9 @@ def probe(secrets: list[str], outside: str, memory: int) -> dict[str, bool]:
         "writing": not _can_write(os.path.join(outside, f"probe-{os.getpid()}")),
         "network": not _can_connect(),
         "processes": not _can_fork(),
-        "others": not (_can_signal(os.getppid()) or _can_read(f"/proc/{os.getppid()}/environ")),
+        "others": not (
+            _can_signal(os.getppid()) or _can_read(f"/proc/{os.getppid()}/environ")
+        ),
         "memory": not _can_have(memory + (64 << 20)),
     }
 

@@ -1,9 +1,12 @@
-"""Giving the tests a clean place to run in, although they share a process with the student's code.
+"""Giving the tests a clean place to run in, although they share a process with the
+student's code.
 
-A student's cell can replace `torch.allclose`, shadow `len`, or return an object that claims to equal everything. Before
-the tests run, the libraries are put back as they were; the tests get names of their own; and answers that bring their
-own rules of comparison are refused. This stops tricks, not a determined attacker: code in the same process can, with
-enough effort, do anything to it. That is why the grader also names cells that a person should look at.
+A student's cell can replace `torch.allclose`, shadow `len`, or return an object that
+claims to equal everything. Before the tests run, the libraries are put back as they
+were; the tests get names of their own; and answers that bring their own rules of
+comparison are refused. This stops tricks, not a determined attacker: code in the same
+process can, with enough effort, do anything to it. That is why the grader also names
+cells that a person should look at.
 """
 
 import ast
@@ -17,12 +20,14 @@ from types import FunctionType, ModuleType
 
 import torch
 
-# Libraries whose functions tests rely on; everything public or private in them is put back.
+# Libraries whose functions tests rely on; everything public or private in them is put
+# back.
 _GUARDED = frozenset({
-    "ast", "builtins", "cmath", "collections", "contextlib", "copy", "decimal", "fractions", "functools",
-    "genai_tutorial", "inspect", "itertools", "json", "linecache", "math", "numpy", "operator", "pytest", "random",
-    "re", "scipy",
-    "sklearn", "statistics", "string", "torch", "traceback", "types", "typing", "unittest",
+    "ast", "builtins", "cmath", "collections", "contextlib", "copy", "decimal",
+    "fractions", "functools", "genai_tutorial", "inspect", "itertools", "json",
+    "linecache", "math", "numpy", "operator", "pytest", "random", "re", "scipy",
+    "sklearn", "statistics", "string", "torch", "traceback", "types", "typing",
+    "unittest",
 })  # fmt: skip
 # These rewire themselves while they run.
 _LEFT_ALONE = (
@@ -35,22 +40,32 @@ _LEFT_ALONE = (
     "torch.fx",
 )
 _TORCH = Path(torch.__file__).parent
-# Special methods that an answer's class may define: they make and show an object, but do not judge it.
+# Special methods that an answer's class may define: they make and show an object, but
+# do not judge it.
 _HARMLESS = frozenset({
-    "__init__", "__new__", "__post_init__", "__init_subclass__", "__repr__", "__str__", "__format__", "__call__",
-    "__len__", "__getitem__", "__iter__", "__next__", "__enter__", "__exit__", "__hash__", "__del__", "__setattr__",
-    "__set_name__",
+    "__init__", "__new__", "__post_init__", "__init_subclass__", "__repr__", "__str__",
+    "__format__", "__call__", "__len__", "__getitem__", "__iter__", "__next__",
+    "__enter__", "__exit__", "__hash__", "__del__", "__setattr__", "__set_name__",
 })  # fmt: skip
-_HEAP_TYPE = 1 << 9  # a class made by Python code; the attributes of the others cannot be replaced
+_HEAP_TYPE = (
+    1 << 9
+)  # a class made by Python code; the attributes of the others cannot be replaced
 
 
 class Snapshot:
     """How the libraries stood before any student's code ran."""
 
     def __init__(self) -> None:
-        self._places = [(place, dict(_callables(place)), frozenset(vars(place))) for place in _places()]
-        self._modules = {name: module for name, module in sys.modules.items() if _is_guarded(name)}
-        self._paths = [(paths, list(paths)) for paths in (sys.meta_path, sys.path, sys.path_hooks)]
+        self._places = [
+            (place, dict(_callables(place)), frozenset(vars(place)))
+            for place in _places()
+        ]
+        self._modules = {
+            name: module for name, module in sys.modules.items() if _is_guarded(name)
+        }
+        self._paths = [
+            (paths, list(paths)) for paths in (sys.meta_path, sys.path, sys.path_hooks)
+        ]
 
     def restore(self) -> list[str]:
         """Put everything back, and say what had been changed."""
@@ -67,7 +82,9 @@ class Snapshot:
         for place, before, known in self._places:
             now = vars(place)
             for name, value in before.items():
-                if now.get(name) is not value and not _is_rewiring(now.get(name), value):
+                if now.get(name) is not value and not _is_rewiring(
+                    now.get(name), value
+                ):
                     setattr(place, name, value)
                     changed.append(_full_name(place, name))
             for name in [name for name in now if name not in known]:
@@ -82,7 +99,9 @@ def _is_guarded(name: str) -> bool:
 
 
 def _places() -> Iterator[ModuleType | type]:
-    """The modules that tests rely on, and the classes that are defined in them."""
+    """Return the modules that tests rely on, and the classes that are defined in
+    them.
+    """
     seen = set()
     for name, module in list(sys.modules.items()):
         if isinstance(module, ModuleType) and _is_guarded(name):
@@ -91,33 +110,51 @@ def _places() -> Iterator[ModuleType | type]:
                 if not issubclass(type(value), type) or id(value) in seen:
                     continue
                 seen.add(id(value))
-                if value.__flags__ & _HEAP_TYPE and not value.__module__.startswith(_LEFT_ALONE):
+                if value.__flags__ & _HEAP_TYPE and not value.__module__.startswith(
+                    _LEFT_ALONE
+                ):
                     yield value
 
 
 def _is_rewiring(value: object, before: object) -> bool:
-    """Whether this is a wrapper of torch's own, which torch puts around some functions when they are first used."""
-    file = Path(value.__code__.co_filename) if isinstance(value, FunctionType) else Path()
-    return file.is_relative_to(_TORCH / "_dynamo") or (file.is_relative_to(_TORCH) and unwrap(value) is unwrap(before))
+    """Whether this is a wrapper of torch's own, which torch puts around some functions
+    when they are first used.
+    """
+    file = (
+        Path(value.__code__.co_filename) if isinstance(value, FunctionType) else Path()
+    )
+    return file.is_relative_to(_TORCH / "_dynamo") or (
+        file.is_relative_to(_TORCH) and unwrap(value) is unwrap(before)
+    )
 
 
 def _full_name(place: ModuleType | type, name: str) -> str:
-    prefix = place.__name__ if isinstance(place, ModuleType) else f"{place.__module__}.{place.__qualname__}"
+    prefix = (
+        place.__name__
+        if isinstance(place, ModuleType)
+        else f"{place.__module__}.{place.__qualname__}"
+    )
     return f"{prefix}.{name}"
 
 
 def _hides_something(place: ModuleType | type, name: str) -> bool:
-    """Whether a new name stands before an old one: a method of a base class, or a built-in function."""
+    """Whether a new name stands before an old one: a method of a base class, or a
+    built-in function.
+    """
     if isinstance(place, ModuleType):
         return name in vars(builtins)
-    hidden = next((vars(base)[name] for base in place.__mro__[1:] if name in vars(base)), None)
+    hidden = next(
+        (vars(base)[name] for base in place.__mro__[1:] if name in vars(base)), None
+    )
     return hidden is not None and not _is_rewiring(vars(place)[name], hidden)
 
 
 def _callables(place: ModuleType | type) -> Iterator[tuple[str, object]]:
     for name, value in vars(place).items():
-        # type(value), not isinstance: a lazy object answers __class__ with work and warnings of its own
-        if callable(value) or issubclass(type(value), ModuleType | property | classmethod | staticmethod):
+        # type(value), not isinstance: a lazy object answers __class__ with work and warnings of its own  # noqa: E501
+        if callable(value) or issubclass(
+            type(value), ModuleType | property | classmethod | staticmethod
+        ):
             yield name, value
 
 
@@ -131,11 +168,15 @@ class _WrapCalls(ast.NodeTransformer):
 
 
 def guarded_tree(source: str, filename: str) -> ast.Module:
-    """Parse a test cell so that every value a call returns is looked at before it is compared."""
+    """Parse a test cell so that every value a call returns is looked at before it is
+    compared.
+    """
     return _WrapCalls().visit(ast.parse(source, filename))
 
 
-def answer_check(allowed: tuple, is_student_code: Callable[[str], bool]) -> Callable[[object], object]:
+def answer_check(
+    allowed: tuple, is_student_code: Callable[[str], bool]
+) -> Callable[[object], object]:
     """Make the function `__answer__`.
 
     Args:
@@ -156,7 +197,8 @@ def answer_check(allowed: tuple, is_student_code: Callable[[str], bool]) -> Call
                     and is_student_code(method.__code__.co_filename)
                 ):
                     raise AssertionError(
-                        f"the answer is an object of the class {kind.__name__}, and your code defines its {name}; "
+                        f"the answer is an object of the class {kind.__name__}, and "
+                        f"your code defines its {name}; "
                         "return a plain number, list, array or tensor"
                     )
         if depth and type(value) in (list, tuple, set, dict):

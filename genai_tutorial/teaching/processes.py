@@ -20,10 +20,20 @@ class SingleProcess:
 
     def __init__(self, settings: dict, scratch: Path) -> None:
         self._process = subprocess.Popen(
-            _command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, **_clean(scratch)
+            _command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            **_clean(scratch),
         )
-        self.pid, self.commands, self.replies = self._process.pid, self._process.stdin, self._process.stdout
-        self.commands.write(json.dumps({**settings, "scratch": str(scratch)}).encode() + b"\n")
+        self.pid, self.commands, self.replies = (
+            self._process.pid,
+            self._process.stdin,
+            self._process.stdout,
+        )
+        self.commands.write(
+            json.dumps({**settings, "scratch": str(scratch)}).encode() + b"\n"
+        )
 
     def end(self) -> int | None:
         """End the process and return its exit code."""
@@ -38,7 +48,9 @@ class SingleProcess:
 
 
 class Forker:
-    """The process that loads the libraries and forks rooms. It never runs a student's code itself."""
+    """The process that loads the libraries and forks rooms. It never runs a student's
+    code itself.
+    """
 
     def __init__(self, settings: dict, folder: Path) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -55,14 +67,20 @@ class Forker:
             )
         self._control = ours
         hello = b""
-        with contextlib.suppress(OSError):  # a process that has ended already is one that says nothing
+        with contextlib.suppress(
+            OSError
+        ):  # a process that has ended already is one that says nothing
             with self._process.stdin as stdin:
                 stdin.write(json.dumps(settings).encode() + b"\n")
             hello = ours.recv(1 << 16)
         if not hello:
             self.close()
-            words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["no message"]
-            raise TeachingError(f"The process that runs students' code did not start ({words[-1]}).")
+            words = log.read_text(
+                encoding="utf-8", errors="replace"
+            ).strip().splitlines() or ["no message"]
+            raise TeachingError(
+                f"The process that runs students' code did not start ({words[-1]})."
+            )
         self.missing = json.loads(hello)["missing"]
 
     @property
@@ -74,11 +92,16 @@ class Forker:
         """Fork a room that may write into one folder."""
         read_commands, write_commands = os.pipe()
         read_replies, write_replies = os.pipe()
-        socket.send_fds(self._control, [str(scratch).encode()], [read_commands, write_replies])
+        socket.send_fds(
+            self._control, [str(scratch).encode()], [read_commands, write_replies]
+        )
         os.close(read_commands)
         os.close(write_replies)
         pid = int(self._control.recv(32) or 0)
-        commands, replies = os.fdopen(write_commands, "wb"), os.fdopen(read_replies, "rb")
+        commands, replies = (
+            os.fdopen(write_commands, "wb"),
+            os.fdopen(read_replies, "rb"),
+        )
         return ForkedProcess(pid, commands, replies, self._control)
 
     def close(self) -> None:
@@ -94,8 +117,15 @@ class Forker:
 class ForkedProcess:
     """A room that was forked; the forker waits for it and ends it when told."""
 
-    def __init__(self, pid: int, commands: BinaryIO, replies: BinaryIO, control: socket.socket) -> None:
-        self.pid, self.commands, self.replies, self._control = pid, commands, replies, control
+    def __init__(
+        self, pid: int, commands: BinaryIO, replies: BinaryIO, control: socket.socket
+    ) -> None:
+        self.pid, self.commands, self.replies, self._control = (
+            pid,
+            commands,
+            replies,
+            control,
+        )
         self._code: int | None = None
         self._over = False
 
@@ -116,15 +146,46 @@ class ForkedProcess:
 
 
 def _command() -> list[str]:
-    return [sys.executable, "-P", "-m", "genai_tutorial.teaching.worker"]  # -P: not from the current folder
+    return [
+        sys.executable,
+        "-P",
+        "-m",
+        "genai_tutorial.teaching.worker",
+    ]  # -P: not from the current folder
 
 
 def _clean(folder: Path) -> dict:
-    """An environment without the teacher's own variables: they may hold keys and addresses."""
-    kept = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "SYSTEMROOT", "CONDA_PREFIX", "VIRTUAL_ENV")
+    """Return an environment without the teacher's own variables: they may hold keys and
+    addresses.
+    """
+    kept = (
+        "PATH",
+        "PYTHONPATH",
+        "LD_LIBRARY_PATH",
+        "LANG",
+        "LC_ALL",
+        "SYSTEMROOT",
+        "CONDA_PREFIX",
+        "VIRTUAL_ENV",
+    )
     environment = {name: os.environ[name] for name in kept if name in os.environ}
-    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
-    environment |= {"MPLBACKEND": "agg", "CUDA_VISIBLE_DEVICES": "", "GENAI_TUTORIAL_QUIET": "1", "PYTHONUTF8": "1"}
-    environment |= {"HOME": str(folder), "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
+    environment |= {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "PYTHONHASHSEED": "0",
+    }
+    environment |= {
+        "MPLBACKEND": "agg",
+        "CUDA_VISIBLE_DEVICES": "",
+        "GENAI_TUTORIAL_QUIET": "1",
+        "PYTHONUTF8": "1",
+    }
+    environment |= {
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "TEMP": str(folder),
+        "TMP": str(folder),
+    }
     environment |= {"GENAI_TUTORIAL_CACHE": str(cache_folder())}
     return {"env": environment, "cwd": folder}

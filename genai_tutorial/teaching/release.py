@@ -1,4 +1,6 @@
-"""The student's release of a chapter: the same notebook without solutions, hidden tests and outputs."""
+"""The student's release of a chapter: the same notebook without solutions, hidden tests
+and outputs.
+"""
 
 import copy
 import logging
@@ -11,25 +13,40 @@ from genai_tutorial.data import require
 from genai_tutorial.teaching.exercises import TeachingError, read_chapter
 from genai_tutorial.teaching.files import check_absent, write_text
 
-# What nbgrader itself runs for `nbgrader generate_assignment`, in its order, less the steps that need its database.
-_STEPS = ("LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests", "ClearMarkScheme", "ComputeChecksums")
+# What nbgrader itself runs for `nbgrader generate_assignment`, in its order, less the
+# steps that need its database.
+_STEPS = (
+    "LockCells",
+    "ClearSolutions",
+    "ClearOutput",
+    "ClearHiddenTests",
+    "ClearMarkScheme",
+    "ComputeChecksums",
+)
 _MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
-_BADGE = re.compile(r"\[!\[[^\]]*\]\([^)]*\)\]\(https://colab\.research\.google\.com/[^)]*\)[ \t]*\n?")
-_LINK = re.compile(r"(?P<mark>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*\])*)\]\((?P<target>[^()\s]+)\)")
+_BADGE = re.compile(
+    r"\[!\[[^\]]*\]\([^)]*\)\]\(https://colab\.research\.google\.com/[^)]*\)[ \t]*\n?"
+)
+_LINK = re.compile(
+    r"(?P<mark>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*\])*)\]\((?P<target>[^()\s]+)\)"
+)
 
 
 def release(notebook: dict) -> dict:
     """Make the student's version of a chapter: nbgrader's own steps, on a copy.
 
-    Solutions become a stub, hidden tests and outputs are removed, test cells are locked and carry a checksum. Solution
-    cells are unfolded, so that the student sees where to write. Links to other pages of the book become web addresses,
-    and the Colab badge goes, because it opens the chapter that has the solutions.
+    Solutions become a stub, hidden tests and outputs are removed, test cells are locked
+    and carry a checksum. Solution cells are unfolded, so that the student sees where to
+    write. Links to other pages of the book become web addresses, and the Colab badge
+    goes, because it opens the chapter that has the solutions.
 
     Args:
-        notebook: The instructor's notebook, as nbformat (version 4) reads it. It is not changed.
+        notebook: The instructor's notebook, as nbformat (version 4) reads it. It is not
+            changed.
 
     Raises:
-        TeachingError: A solution or a hidden test has no end, or stands in a cell that is not marked for it.
+        TeachingError: If a solution or a hidden test has no end, or stands in a cell
+            that is not marked for it.
     """
     preprocessors = require("nbgrader.preprocessors", "teach")
     notebook = copy.deepcopy(notebook)
@@ -45,17 +62,29 @@ def release(notebook: dict) -> dict:
         try:
             notebook, resources = preprocessor.preprocess(notebook, resources)
         except (RuntimeError, ValueError) as error:
-            raise TeachingError(f"nbgrader cannot make a release of this notebook: {error}.") from error
+            raise TeachingError(
+                f"nbgrader cannot make a release of this notebook: {error}."
+            ) from error
     for cell in notebook.cells:
-        if marker := next((marker for marker in _MARKERS if marker in cell.source), None):
-            raise TeachingError(f"A cell still says {marker!r} in the release; see that each BEGIN has its END.")
+        if marker := next(
+            (marker for marker in _MARKERS if marker in cell.source), None
+        ):
+            raise TeachingError(
+                f"A cell still says {marker!r} in the release; see that each BEGIN has "
+                "its END."
+            )
     notebook.metadata.pop("widgets", None)
-    notebook.metadata.setdefault("kernelspec", {"display_name": "Python 3", "language": "python", "name": "python3"})
+    notebook.metadata.setdefault(
+        "kernelspec",
+        {"display_name": "Python 3", "language": "python", "name": "python3"},
+    )
     notebook.metadata["colab"] = {"provenance": []}
     return notebook
 
 
-def assign(chapter: str | int | Path, folder: str | Path, *, overwrite: bool = False) -> Path:
+def assign(
+    chapter: str | int | Path, folder: str | Path, *, overwrite: bool = False
+) -> Path:
     """Write the student's release of a chapter into a folder, and return its path.
 
     Args:
@@ -64,12 +93,16 @@ def assign(chapter: str | int | Path, folder: str | Path, *, overwrite: bool = F
         overwrite: Whether a file of the same name may be replaced.
 
     Raises:
-        TeachingError: The chapter is not found, has no exercises, or the file is there already.
+        TeachingError: If the chapter is not found, has no exercises, or the file is
+            there already.
     """
     found = read_chapter(chapter)
     target = Path(folder) / found.path.name
     if target.exists() and target.resolve() == found.path:
-        raise TeachingError(f"{folder} is where the chapter itself lies; choose another folder for the release.")
+        raise TeachingError(
+            f"{folder} is where the chapter itself lies; choose another folder for the "
+            "release."
+        )
     check_absent(target, overwrite)
     nbformat = require("nbformat", "teach")
     return write_text(target, nbformat.writes(release(found.notebook)) + "\n")
@@ -85,11 +118,15 @@ def _unfold(cell: dict) -> None:
 
 
 def _with_web_addresses(text: str) -> str:
-    """A release is read far from the repository, so a link to a neighbouring file becomes a web address."""
+    """Return a release is read far from the repository, so a link to a neighbouring
+    file becomes a web address.
+    """
 
     def address(match: re.Match) -> str:
         target = match["target"]
-        if not re.match(r"(\.\./|[\w./-]+\.\w+(#|$))", target):  # a web address, a place on the page, or no link at all
+        if not re.match(
+            r"(\.\./|[\w./-]+\.\w+(#|$))", target
+        ):  # a web address, a place on the page, or no link at all
             return match[0]
         path = posixpath.normpath(posixpath.join("notebooks", target))
         kind = "raw" if match["mark"] else "blob"
@@ -99,6 +136,11 @@ def _with_web_addresses(text: str) -> str:
 
 
 def _repository() -> str:
-    """The repository's address, from the package's own metadata: the one place where it stands."""
-    urls = dict(line.split(", ", 1) for line in metadata("genai_tutorial").get_all("Project-URL") or [])
+    """Return the repository's address, from the package's own metadata: the one place
+    where it stands.
+    """
+    urls = dict(
+        line.split(", ", 1)
+        for line in metadata("genai_tutorial").get_all("Project-URL") or []
+    )
     return urls["Repository"]

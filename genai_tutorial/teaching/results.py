@@ -54,9 +54,17 @@ class Report:
     @property
     def waiting(self) -> float:
         """The most points that a person still has to decide on."""
-        return sum((result.max_points for result in self.results if result.points is None), 0.0)
+        return sum(
+            (result.max_points for result in self.results if result.points is None), 0.0
+        )
 
     @property
     def unprotected(self) -> tuple[str, ...]:
-        """What this system did not keep students' code from; empty where everything was enforced."""
-        return tuple(protection.name for protection in self.protections if not protection.enforced)
+        """What this system did not keep students' code from; empty where everything was
+        enforced.
+        """
+        return tuple(
+            protection.name
+            for protection in self.protections
+            if not protection.enforced
+        )

@@ -1,4 +1,6 @@
-"""The grader's side of one exercise: it sends cells to a confined process, and ends it when it goes too far."""
+"""The grader's side of one exercise: it sends cells to a confined process, and ends it
+when it goes too far.
+"""
 
 import contextlib
 import json
@@ -42,7 +44,9 @@ class Stopped(Exception):
 class Room:
     """One confined process, in which the cells of one exercise run."""
 
-    def __init__(self, process: ForkedProcess | SingleProcess, limits: Limits, scratch: Path) -> None:
+    def __init__(
+        self, process: ForkedProcess | SingleProcess, limits: Limits, scratch: Path
+    ) -> None:
         self._process, self._limits, self._scratch = process, limits, scratch
         self._resident = _resident(process.pid)
         self._channel: threading.Thread | None = None
@@ -59,7 +63,7 @@ class Room:
         """Send one request and wait for its answer.
 
         Raises:
-            Stopped: The process ended or was stopped, now or before.
+            Stopped: If The process ended or was stopped, now or before.
         """
         seconds = min(self._limits.cell_seconds, self._deadline - time.monotonic())
         return self._exchange(do, fields, seconds)
@@ -68,28 +72,38 @@ class Room:
         """End the process, if it has not ended."""
         self._process.end()
         self._channel.join(1)
-        if not self._channel.is_alive():  # else something still holds the pipe; closing it here would wait for that
+        if (
+            not self._channel.is_alive()
+        ):  # else something still holds the pipe; closing it here would wait for that
             self._process.close()
 
     def _exchange(self, do: str, fields: dict, seconds: float) -> dict:
         if self._ended:
             raise self._ended
-        token = secrets.token_hex(16)  # an answer that does not carry it was not made for this request
+        token = secrets.token_hex(
+            16
+        )  # an answer that does not carry it was not made for this request
         request = json.dumps({"do": do, "id": token, "with": fields}).encode() + b"\n"
         answer: list[bytes] = []
-        self._channel = threading.Thread(target=self._send, args=(request, answer), daemon=True)
+        self._channel = threading.Thread(
+            target=self._send, args=(request, answer), daemon=True
+        )
         self._channel.start()
         self._wait(seconds)
         if not answer or not answer[0]:
             code = self._process.end()
-            raise self._stop(f"the process ended before the cell did ({_exit_words(code)})")
+            raise self._stop(
+                f"the process ended before the cell did ({_exit_words(code)})"
+            )
         reply = _read_reply(answer[0], token)
         if reply is None:
             raise self._stop("stopped: it answered in the grader's place")
         return reply
 
     def _send(self, request: bytes, answer: list[bytes]) -> None:
-        with contextlib.suppress(OSError, ValueError):  # a room that has ended closes its pipes
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # a room that has ended closes its pipes
             self._process.commands.write(request)
             self._process.commands.flush()
             answer.append(self._process.replies.readline(_LONGEST_REPLY))
@@ -102,13 +116,22 @@ class Room:
             if not self._channel.is_alive():
                 return
             if time.monotonic() > deadline and seconds < self._limits.cell_seconds:
-                raise self._stop(f"stopped: the exercise took more than {self._limits.exercise_seconds:g} seconds")
+                raise self._stop(
+                    "stopped: the exercise took more than "
+                    f"{self._limits.exercise_seconds:g} seconds"
+                )
             if time.monotonic() > deadline:
                 raise self._stop(f"stopped after {seconds:g} seconds")
             if _resident(self._process.pid) > self._resident + self._limits.memory:
-                raise self._stop(f"stopped: it took more than {self._limits.memory / (1 << 30):g} GiB of memory")
+                raise self._stop(
+                    f"stopped: it took more than {self._limits.memory / (1 << 30):g} "
+                    "GiB of memory"
+                )
             if _size(self._scratch) > 4 * self._limits.file_size:
-                raise self._stop(f"stopped: it wrote more than {4 * self._limits.file_size >> 20} MiB of files")
+                raise self._stop(
+                    f"stopped: it wrote more than {4 * self._limits.file_size >> 20} "
+                    "MiB of files"
+                )
 
     def _stop(self, reason: str) -> Stopped:
         self._process.end()
@@ -117,17 +140,25 @@ class Room:
 
 
 def _read_reply(line: bytes, token: str) -> dict | None:
-    """An answer, if it answers this request and has the form of an answer: what comes from a room is not trusted."""
+    """Return an answer, if it answers this request and has the form of an answer: what
+    comes from a room is not trusted.
+    """
     try:
         reply = json.loads(line)
         error = reply.get("error")
         if reply.pop("id") != token or not isinstance(reply.get("output", ""), str):
             return None
         if error is not None:
-            texts = [error["name"], error["message"], *(frame["text"] for frame in error["frames"])]
+            texts = [
+                error["name"],
+                error["message"],
+                *(frame["text"] for frame in error["frames"]),
+            ]
             places = [frame["where"] for frame in error["frames"]]
             lines = [frame["line"] for frame in error["frames"]]
-            if not all(isinstance(text, str) for text in texts + places) or not all(isinstance(n, int) for n in lines):
+            if not all(isinstance(text, str) for text in texts + places) or not all(
+                isinstance(n, int) for n in lines
+            ):
                 return None
         if not isinstance(reply.get("value"), int | float | None):
             return None

@@ -1,4 +1,6 @@
-"""One exercise on its way through the sandbox: the cells in the instructor's order, and what each test cell gave."""
+"""One exercise on its way through the sandbox: the cells in the instructor's order, and
+what each test cell gave.
+"""
 
 import copy
 
@@ -10,7 +12,9 @@ from genai_tutorial.teaching.source import imports_of, names_bound, plain_python
 
 
 class Run:
-    """One exercise on its way through a room: what each test cell gave, and what there is to say."""
+    """One exercise on its way through a room: what each test cell gave, and what there
+    is to say.
+    """
 
     def __init__(self, exercise: Exercise, answers: dict[str, str]) -> None:
         self._exercise, self._answers = exercise, answers
@@ -20,7 +24,9 @@ class Run:
         self.output = ""
 
     def through(self, room: Room) -> None:
-        """Run the cells in the instructor's order; the student's notebook decides nothing but its own answers."""
+        """Run the cells in the instructor's order; the student's notebook decides
+        nothing but its own answers.
+        """
         for code in self._exercise.setup:
             self._given(room, code)
         kept, imports, exports = False, [], []
@@ -40,37 +46,64 @@ class Run:
                 exports += names_bound(part.cell.source)
             else:
                 reply = room.ask(
-                    "tests", source=plain_python(part.cell.source), imports="\n".join(imports), exports=exports
+                    "tests",
+                    source=plain_python(part.cell.source),
+                    imports="\n".join(imports),
+                    exports=exports,
                 )
                 self._tested(part, reply)
 
     def _given(self, room: Room, code: str) -> None:
         if error := room.ask("cell", source=code)["error"]:
-            self.comments.append(f"The chapter's own set-up failed ({error['name']}: {error['message']}).")
+            self.comments.append(
+                f"The chapter's own set-up failed ({error['name']}: "
+                f"{error['message']})."
+            )
 
     def _tested(self, part: Part, reply: dict) -> None:
         output = require("nbformat.v4", "teach").new_output
         error, value = reply["error"], reply["value"]
         if value is not None and not 0 <= value <= part.points:
-            error = {"name": "ValueError", "message": f"the tests gave {value} of {part.points:g} points", "frames": []}
+            error = {
+                "name": "ValueError",
+                "message": f"the tests gave {value} of {part.points:g} points",
+                "frames": [],
+            }
         if error:
-            self._outputs[part.grade_id] = [output("error", ename=error["name"], evalue=error["message"], traceback=[])]
+            self._outputs[part.grade_id] = [
+                output(
+                    "error", ename=error["name"], evalue=error["message"], traceback=[]
+                )
+            ]
             self.comments += explain_tests(error, part.cell.source)
         else:
             self._outputs[part.grade_id] = []
             if value is not None:  # partial credit
-                self._outputs[part.grade_id] = [output("execute_result", data={"text/plain": repr(value)})]
-                self.comments += [f"The tests give {value:g} of {part.points:g} points."] * (value < part.points)
-        self.attention += [f"it replaced {name}, which was put back before the tests" for name in reply["changed"]]
-        if reply["threads"] and not any("thread" in remark for remark in self.attention):
+                self._outputs[part.grade_id] = [
+                    output("execute_result", data={"text/plain": repr(value)})
+                ]
+                self.comments += [
+                    f"The tests give {value:g} of {part.points:g} points."
+                ] * (value < part.points)
+        self.attention += [
+            f"it replaced {name}, which was put back before the tests"
+            for name in reply["changed"]
+        ]
+        if reply["threads"] and not any(
+            "thread" in remark for remark in self.attention
+        ):
             self.attention.append("it leaves a thread running during the tests")
 
     def stop(self, reason: str) -> None:
-        """Take note that the process ended: what was not tested by then has no points."""
+        """Take note that the process ended: what was not tested by then has no
+        points.
+        """
         self.comments.append(f"Your code was not tested to the end: {reason}.")
 
     def points(self) -> float:
-        """nbgrader's points for the instructor's test cells with the outputs that the grader saw."""
+        """nbgrader's points for the instructor's test cells with the outputs that the
+        grader saw.
+        """
         determine_grade = require("nbgrader.utils", "teach").determine_grade
         new_output = require("nbformat.v4", "teach").new_output
         never_ended = [new_output("error", ename="Stopped", evalue="", traceback=[])]

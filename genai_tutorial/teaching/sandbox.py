@@ -1,4 +1,6 @@
-"""The sandbox: opens a confined room for each exercise, and keeps account of what was enforced."""
+"""The sandbox: opens a confined room for each exercise, and keeps account of what was
+enforced.
+"""
 
 import contextlib
 import shutil
@@ -14,19 +16,28 @@ from genai_tutorial.teaching.room import Limits, Room, Stopped
 
 # What a protection is called in reports, and what would enforce it.
 _PROTECTIONS = {
-    "files": ("cannot read the instructor's notebook or other submissions", ("landlock", "namespaces")),
+    "files": (
+        "cannot read the instructor's notebook or other submissions",
+        ("landlock", "namespaces"),
+    ),
     "writing": ("can write only in a folder of its own", ("landlock",)),
     "network": ("has no network", ("filter", "namespaces", "landlock")),
     "processes": ("cannot start other programs", ("filter",)),
     "others": ("cannot signal or look into other processes", ("filter", "landlock")),
     "memory": ("has a memory limit that the system enforces", ()),
 }
-_HOW = {"landlock": "Landlock", "filter": "system-call filter", "namespaces": "namespaces"}
+_HOW = {
+    "landlock": "Landlock",
+    "filter": "system-call filter",
+    "namespaces": "namespaces",
+}
 
 
 @dataclass(frozen=True)
 class Protection:
-    """One thing that students' code should not be able to do, and whether it was seen to be refused."""
+    """One thing that students' code should not be able to do, and whether it was seen
+    to be refused.
+    """
 
     name: str
     enforced: bool
@@ -34,14 +45,19 @@ class Protection:
 
     def __str__(self) -> str:
         """One line for a report."""
-        return f"{self.name} ({self.how})" if self.enforced else f"Not enforced on this system: {self.name}"
+        return (
+            f"{self.name} ({self.how})"
+            if self.enforced
+            else f"Not enforced on this system: {self.name}"
+        )
 
 
 class Sandbox:
-    """Runs students' code in processes that are confined as far as this system can confine them.
+    """Runs students' code in processes that are confined as far as this system can
+    confine them.
 
-    Use it as a context manager. On Linux one process loads the libraries and forks a confined room for each exercise;
-    elsewhere each room is a new process.
+    Use it as a context manager. On Linux one process loads the libraries and forks a
+    confined room for each exercise; elsewhere each room is a new process.
 
     Args:
         modules: What to import once, before any room opens.
@@ -73,16 +89,20 @@ class Sandbox:
         """Start, and find out what is enforced here.
 
         Raises:
-            TeachingError: The process does not start.
+            TeachingError: If the process does not start.
         """
-        self._folder = Path(tempfile.mkdtemp(prefix="genai-tutorial-grading-")).resolve()
+        self._folder = Path(
+            tempfile.mkdtemp(prefix="genai-tutorial-grading-")
+        ).resolve()
         try:
             with self.room():
                 return self
         except BaseException as error:
             self.__exit__()
             if isinstance(error, Stopped):
-                raise TeachingError(f"The process that runs students' code does not start: {error}.") from error
+                raise TeachingError(
+                    f"The process that runs students' code does not start: {error}."
+                ) from error
             raise
 
     def __exit__(self, *_: object) -> None:
@@ -94,7 +114,7 @@ class Sandbox:
 
     @contextlib.contextmanager
     def room(self) -> Iterator[Room]:
-        """A new room, closed at the end of the block."""
+        """Return a new room, closed at the end of the block."""
         self._rooms += 1
         scratch = self._folder / f"room-{self._rooms}"
         scratch.mkdir()
@@ -117,7 +137,13 @@ class Sandbox:
         found = []
         for key, (name, means) in _PROTECTIONS.items():
             how = " and ".join(_HOW[mean] for mean in means if self._means.get(mean))
-            found.append(Protection(f"Students' code {name}", self._refused.get(key, False), how or "system limits"))
+            found.append(
+                Protection(
+                    f"Students' code {name}",
+                    self._refused.get(key, False),
+                    how or "system limits",
+                )
+            )
         return tuple(found)
 
     def _start(self, scratch: Path) -> ForkedProcess | SingleProcess:

@@ -1,8 +1,10 @@
-"""A Linux system-call filter: what a student's process may not ask of the kernel, whoever runs it.
+"""A Linux system-call filter: what a student's process may not ask of the kernel,
+whoever runs it.
 
-It needs no privileges, so it works on a laptop, in a container and as root. A filter is a small program for the
-kernel's packet-filter machine (BPF): it looks at the number of each system call, at times at one argument, and answers.
-Source: the kernel's documentation, Documentation/userspace-api/seccomp_filter.rst.
+It needs no privileges, so it works on a laptop, in a container and as root. A filter is
+a small program for the kernel's packet-filter machine (BPF): it looks at the number of
+each system call, at times at one argument, and answers. Source: the kernel's
+documentation, Documentation/userspace-api/seccomp_filter.rst.
 """
 
 import ctypes
@@ -10,74 +12,127 @@ import os
 import platform
 import struct
 
-# Numbers from the kernel's headers: (x86_64, aarch64), None where a machine has no such call.
+# Numbers from the kernel's headers: (x86_64, aarch64), None where a machine has no such
+# call.
 _NEVER: dict[str, tuple[int | None, int]] = {
-    # the network: every address family (socketpair, which connects nothing outside, stays)
+    # the network: every address family (socketpair, which connects nothing outside,
+    # stays)
     "socket": (41, 198),
     # other programs and processes (threads stay)
-    "fork": (57, None), "vfork": (58, None), "execve": (59, 221), "execveat": (322, 281),
+    "fork": (57, None), "vfork": (58, None), "execve": (59, 221),
+    "execveat": (322, 281),
     # looking into other processes, or signalling them
-    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
-    "tkill": (200, 130), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
-    "pidfd_open": (434, 434), "pidfd_send_signal": (424, 424), "pidfd_getfd": (438, 438),
+    "ptrace": (101, 117), "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271), "kcmp": (312, 272), "tkill": (200, 130),
+    "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
+    "pidfd_open": (434, 434), "pidfd_send_signal": (424, 424),
+    "pidfd_getfd": (438, 438),
     # doing any of this by another door
-    "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
-    "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
-    "chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
-    "mount_setattr": (442, 442), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
-    "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282), "personality": (135, 92),
-    "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218),
+    "io_uring_setup": (425, 425), "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427), "unshare": (272, 97), "setns": (308, 268),
+    "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
+    "chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429),
+    "fsopen": (430, 430), "mount_setattr": (442, 442), "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265), "bpf": (321, 280), "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282), "personality": (135, 92), "keyctl": (250, 219),
+    "add_key": (248, 217), "request_key": (249, 218),
     # what Landlock does not cover: rights and sizes of files outside
-    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452), "chown": (92, None),
-    "lchown": (94, None), "fchown": (93, 55), "fchownat": (260, 54), "truncate": (76, 45), "setxattr": (188, 5),
-    "lsetxattr": (189, 6), "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15),
-    "fremovexattr": (199, 16),
+    "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53),
+    "fchmodat2": (452, 452), "chown": (92, None), "lchown": (94, None),
+    "fchown": (93, 55), "fchownat": (260, 54), "truncate": (76, 45),
+    "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
+    "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
     # memory that no limit counts, and the scheduling of other processes
-    "shmget": (29, 194), "shmat": (30, 196), "msgget": (68, 186), "mq_open": (240, 180), "memfd_secret": (447, 447),
-    "setpriority": (141, 140), "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119),
+    "shmget": (29, 194), "shmat": (30, 196), "msgget": (68, 186),
+    "mq_open": (240, 180), "memfd_secret": (447, 447), "setpriority": (141, 140),
+    "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119),
     "sched_setparam": (142, 118), "sched_setattr": (314, 274), "ioprio_set": (251, 30),
 }  # fmt: skip
-_MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # column above, AUDIT_ARCH_* of linux/audit.h
-_CLONE, _CLONE3, _KILL, _TGKILL, _FCNTL, _PRLIMIT = (56, 220), (435, 435), (62, 129), (234, 131), (72, 25), (302, 261)
+_MACHINES = {
+    "x86_64": (0, 0xC000003E),
+    "aarch64": (1, 0xC00000B7),
+}  # column above, AUDIT_ARCH_* of linux/audit.h
+_CLONE, _CLONE3, _KILL, _TGKILL, _FCNTL, _PRLIMIT = (
+    (56, 220),
+    (435, 435),
+    (62, 129),
+    (234, 131),
+    (72, 25),
+    (302, 261),
+)
 _CLONE_THREAD = 0x00010000
-_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15  # together they can send any signal to any process
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = (
+    8,
+    10,
+    15,
+)  # together they can send any signal to any process
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_ALLOW, _REFUSE, _UNKNOWN, _KILL_PROCESS = 0x7FFF0000, 0x00050000 | 1, 0x00050000 | 38, 0x80000000  # EPERM, ENOSYS
+_ALLOW, _REFUSE, _UNKNOWN, _KILL_PROCESS = (
+    0x7FFF0000,
+    0x00050000 | 1,
+    0x00050000 | 38,
+    0x80000000,
+)  # EPERM, ENOSYS
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 
 def filter_program(machine: str, pid: int) -> bytes | None:
-    """Assemble the filter for one process, or `None` for a kind of machine that it does not know.
+    """Assemble the filter for one process, or `None` for a kind of machine that it does
+    not know.
 
-    Example:
-        >>> filter_program("riscv64", pid=1) is None
-        True
+    >>> filter_program("riscv64", pid=1) is None
+    True
     """
     if machine not in _MACHINES:
         return None
     column, architecture = _MACHINES[machine]
-    code = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL_PROCESS), (_LOAD, 0, 0, 0)]
+    code = [
+        (_LOAD, 0, 0, 4),
+        (_EQUAL, 1, 0, architecture),
+        (_RETURN, 0, 0, _KILL_PROCESS),
+        (_LOAD, 0, 0, 0),
+    ]
     if machine == "x86_64":  # the same calls have second numbers, for the x32 ABI
         code += [(_AT_LEAST, 0, 1, 0x40000000), (_RETURN, 0, 0, _REFUSE)]
     for numbers in _NEVER.values():
         if numbers[column] is not None:
             code += [(_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _REFUSE)]
-    # clone3 keeps its flags where a filter cannot read them: "not implemented" makes the C library fall back to clone.
+    # clone3 keeps its flags where a filter cannot read them: "not implemented" makes
+    # the C library fall back to clone.
     code += [(_EQUAL, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, _UNKNOWN)]
-    code += _on(_CLONE[column], 0, [(_ANY_BIT, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, _REFUSE)])
+    code += _on(
+        _CLONE[column], 0, [(_ANY_BIT, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, _REFUSE)]
+    )
     for call in (_KILL, _TGKILL):
         code += _on(call[column], 0, [(_EQUAL, 1, 0, pid), (_RETURN, 0, 0, _REFUSE)])
-    code += _on(_PRLIMIT[column], 0, [(_EQUAL, 2, 0, 0), (_EQUAL, 1, 0, pid), (_RETURN, 0, 0, _REFUSE)])
-    owner = [(_EQUAL, 2, 0, _F_SETOWN), (_EQUAL, 1, 0, _F_SETSIG), (_EQUAL, 0, 1, _F_SETOWN_EX)]
+    code += _on(
+        _PRLIMIT[column],
+        0,
+        [(_EQUAL, 2, 0, 0), (_EQUAL, 1, 0, pid), (_RETURN, 0, 0, _REFUSE)],
+    )
+    owner = [
+        (_EQUAL, 2, 0, _F_SETOWN),
+        (_EQUAL, 1, 0, _F_SETSIG),
+        (_EQUAL, 0, 1, _F_SETOWN_EX),
+    ]
     code += _on(_FCNTL[column], 1, [*owner, (_RETURN, 0, 0, _REFUSE)])
     code += [(_RETURN, 0, 0, _ALLOW)]
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
 
 
-def _on(number: int, argument: int, checks: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
-    """On this system call, load one argument and run the checks; they fall through to "allow"."""
-    return [(_EQUAL, 0, len(checks) + 2, number), (_LOAD, 0, 0, 16 + 8 * argument), *checks, (_RETURN, 0, 0, _ALLOW)]
+def _on(
+    number: int, argument: int, checks: list[tuple[int, int, int, int]]
+) -> list[tuple[int, int, int, int]]:
+    """On this system call, load one argument and run the checks; they fall through to
+    "allow".
+    """
+    return [
+        (_EQUAL, 0, len(checks) + 2, number),
+        (_LOAD, 0, 0, 16 + 8 * argument),
+        *checks,
+        (_RETURN, 0, 0, _ALLOW),
+    ]
 
 
 def install(libc: ctypes.CDLL) -> bool:
@@ -94,4 +149,7 @@ def install(libc: ctypes.CDLL) -> bool:
         _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
 
     header = Program(len(program) // 8, ctypes.addressof(buffer))
-    return libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(header), 0, 0) == 0
+    return (
+        libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(header), 0, 0)
+        == 0
+    )

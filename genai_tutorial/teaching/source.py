@@ -1,4 +1,6 @@
-"""Reading the instructor's code without running it: what it imports, and which names it makes."""
+"""Reading the instructor's code without running it: what it imports, and which names it
+makes.
+"""
 
 import ast
 
@@ -6,9 +8,14 @@ from genai_tutorial.teaching.exercises import Chapter, TeachingError
 
 
 def modules_needed(chapter: Chapter) -> list[str]:
-    """What the instructor's own exercise cells import."""
+    """Return what the instructor's own exercise cells import."""
     code = [text for exercise in chapter.exercises for text in exercise.setup]
-    code += [p.cell.source for exercise in chapter.exercises for p in exercise.parts if p.cell.cell_type == "code"]
+    code += [
+        p.cell.source
+        for exercise in chapter.exercises
+        for p in exercise.parts
+        if p.cell.cell_type == "code"
+    ]
     names: dict[str, None] = {}
     for node in (node for text in code for node in ast.walk(_tree(text))):
         if isinstance(node, ast.Import):
@@ -19,7 +26,9 @@ def modules_needed(chapter: Chapter) -> list[str]:
 
 
 def plain_python(source: str) -> str:
-    """Plain Python for a notebook cell: magics and shell escapes become calls, as in IPython."""
+    """Plain Python for a notebook cell: magics and shell escapes become calls, as in
+    IPython.
+    """
     from IPython.core.inputtransformer2 import TransformerManager
 
     return TransformerManager().transform_cell(source)
@@ -29,16 +38,24 @@ def _tree(source: str) -> ast.Module:
     try:
         return ast.parse(plain_python(source))
     except SyntaxError as error:
-        raise TeachingError(f"A cell of the chapter's exercises is not Python ({error}).") from error
+        raise TeachingError(
+            f"A cell of the chapter's exercises is not Python ({error})."
+        ) from error
 
 
 def imports_of(source: str) -> list[str]:
-    """The import statements of a cell, outside its functions."""
-    return [ast.unparse(node) for node in _tree(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    """Return the import statements of a cell, outside its functions."""
+    return [
+        ast.unparse(node)
+        for node in _tree(source).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
 
 
 def names_bound(source: str) -> list[str]:
-    """The names that a cell of the instructor's gives a value, outside its functions; imports are not among them."""
+    """Return the names that a cell of the instructor's gives a value, outside its
+    functions; imports are not among them.
+    """
     names: dict[str, None] = {}
     waiting: list[ast.AST] = list(_tree(source).body)
     while waiting:
@@ -47,6 +64,9 @@ def names_bound(source: str) -> list[str]:
             names[node.name] = None
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names[node.id] = None
-        elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        elif not isinstance(
+            node,
+            ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp,
+        ):
             waiting += ast.iter_child_nodes(node)
     return list(names)

@@ -1,4 +1,6 @@
-"""What students hand in: found in files and folders, read with care, and never trusted."""
+"""What students hand in: found in files and folders, read with care, and never
+trusted.
+"""
 
 import ast
 import re
@@ -14,18 +16,21 @@ _LARGEST_FILE = 50 << 20
 _LONGEST_CELL = 100_000
 # What an exercise has no use for, but a trick has.
 _WORTH_A_LOOK = frozenset({
-    "builtins", "ctypes", "gc", "importlib", "inspect", "IPython", "linecache", "multiprocessing", "os", "pathlib",
-    "resource", "shutil", "signal", "socket", "subprocess", "sys", "threading", "traceback", "weakref", "_thread",
+    "builtins", "ctypes", "gc", "importlib", "inspect", "IPython", "linecache",
+    "multiprocessing", "os", "pathlib", "resource", "shutil", "signal", "socket",
+    "subprocess", "sys", "threading", "traceback", "weakref", "_thread",
 })  # fmt: skip
 _WORTH_A_LOOK_NAMES = frozenset({
-    "__builtins__", "__globals__", "__import__", "__subclasses__", "__traceback__", "__code__", "_getframe",
-    "compile", "eval", "exec", "f_back", "get_ipython", "globals", "open", "setattr", "tb_frame", "vars",
+    "__builtins__", "__globals__", "__import__", "__subclasses__", "__traceback__",
+    "__code__", "_getframe", "compile", "eval", "exec", "f_back", "get_ipython",
+    "globals", "open", "setattr", "tb_frame", "vars",
 })  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A student's notebook, reduced to what is graded: the text of the cells by their nbgrader id.
+    """A student's notebook, reduced to what is graded: the text of the cells by their
+    nbgrader id.
 
     Attributes:
         student: The student's name, as the file or its folder says.
@@ -40,44 +45,71 @@ class Submission:
     problem: str = ""
 
     def answer(self, grade_id: str, cell_type: str) -> tuple[str | None, str]:
-        """The text that answers one cell, and a remark on how it was found.
+        """Return the text that answers one cell, and a remark on how it was found.
 
         Where several cells carry the id (a copied cell keeps it), the last one counts.
         """
-        found = [text for kind, text in self.cells.get(grade_id, []) if kind == cell_type]
+        found = [
+            text for kind, text in self.cells.get(grade_id, []) if kind == cell_type
+        ]
         if not found:
-            return None, f"The notebook has no {cell_type} cell with the id {grade_id}, so there was nothing to grade."
+            return (
+                None,
+                (
+                    f"The notebook has no {cell_type} cell with the id {grade_id}, so "
+                    "there was nothing to grade."
+                ),
+            )
         if len(found[-1]) > _LONGEST_CELL:
-            return None, f"The cell {grade_id} has more than {_LONGEST_CELL:,} characters, so it was not run."
-        remark = f"{len(found)} cells carry the id {grade_id}; the last one was graded." if len(found) > 1 else ""
+            return (
+                None,
+                (
+                    f"The cell {grade_id} has more than {_LONGEST_CELL:,} characters, "
+                    "so it was not run."
+                ),
+            )
+        remark = (
+            f"{len(found)} cells carry the id {grade_id}; the last one was graded."
+            if len(found) > 1
+            else ""
+        )
         return found[-1], remark
 
 
-def find_submissions(places: Sequence[str | Path], chapter: str) -> list[tuple[str, Path]]:
+def find_submissions(
+    places: Sequence[str | Path], chapter: str
+) -> list[tuple[str, Path]]:
     """Find the notebooks in files and folders, with a student's name for each.
 
-    The name is the file's; where the file is called like the chapter, it is the name of the folder around it
-    (`ada/04_transformer/04_transformer.ipynb`, as nbgrader collects them, belongs to ada).
+    The name is the file's; where the file is called like the chapter, it is the name of
+    the folder around it (`ada/04_transformer/04_transformer.ipynb`, as nbgrader
+    collects them, belongs to ada).
 
     Args:
         places: Notebooks, or folders that hold some.
         chapter: The chapter's file name without `.ipynb`.
 
     Raises:
-        TeachingError: A place is not there, a folder holds no notebook, or two notebooks have one name.
+        TeachingError: If a place is not there, a folder holds no notebook, or two
+            notebooks have one name.
     """
     found: dict[str, Path] = {}
     for place in map(Path, places):
         if not place.exists():
             raise TeachingError(f"There is no submission at {place}.")
         notebooks = [place] if place.is_file() else sorted(place.rglob("*.ipynb"))
-        notebooks = [path for path in notebooks if ".ipynb_checkpoints" not in path.parts]
+        notebooks = [
+            path for path in notebooks if ".ipynb_checkpoints" not in path.parts
+        ]
         if not notebooks:
             raise TeachingError(f"The folder {place} holds no notebook.")
         for path in notebooks:
             student = _student(path, chapter)
             if student in found and found[student].resolve() != path.resolve():
-                raise TeachingError(f"Two submissions have the name {student}: {found[student]} and {path}.")
+                raise TeachingError(
+                    f"Two submissions have the name {student}: {found[student]} and "
+                    f"{path}."
+                )
             found[student] = path
     return sorted(found.items())
 
@@ -89,11 +121,17 @@ def _student(path: Path, chapter: str) -> str:
 
 
 def read_submission(student: str, path: Path) -> Submission:
-    """Read a student's notebook; whatever is wrong with it becomes a sentence, not an exception."""
+    """Read a student's notebook; whatever is wrong with it becomes a sentence, not an
+    exception.
+    """
     nbformat = require("nbformat", "teach")
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            return Submission(student, path, problem=f"The file has more than {_LARGEST_FILE >> 20} MiB.")
+            return Submission(
+                student,
+                path,
+                problem=f"The file has more than {_LARGEST_FILE >> 20} MiB.",
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
@@ -101,25 +139,35 @@ def read_submission(student: str, path: Path) -> Submission:
         for cell in notebook.cells:
             marks = cell.get("metadata", {}).get("nbgrader")
             text = cell.get("source")
-            if isinstance(marks, dict) and isinstance(marks.get("grade_id"), str) and isinstance(text, str):
-                cells.setdefault(marks["grade_id"], []).append((str(cell.get("cell_type")), text))
+            if (
+                isinstance(marks, dict)
+                and isinstance(marks.get("grade_id"), str)
+                and isinstance(text, str)
+            ):
+                cells.setdefault(marks["grade_id"], []).append(
+                    (str(cell.get("cell_type")), text)
+                )
     except Exception as error:  # a file from outside can be wrong in any way
-        return Submission(student, path, problem=f"The file cannot be read as a notebook ({type(error).__name__}).")
+        return Submission(
+            student,
+            path,
+            problem=f"The file cannot be read as a notebook ({type(error).__name__}).",
+        )
     return Submission(student, path, cells)
 
 
 def worth_a_look(answer: str, reference: str) -> list[str]:
-    """Name what an answer uses that the reference solution does not, and that could deceive the tests.
+    """Name what an answer uses that the reference solution does not, and that could
+    deceive the tests.
 
     It changes no points: it tells the teacher which cells to read.
 
-    Example:
-        >>> worth_a_look("import torch, gc", "import torch")
-        ['it uses gc']
-        >>> worth_a_look("class Yes:\\n    def __eq__(self, other): return True", "")
-        ['it defines __eq__']
-        >>> worth_a_look("import numpy as np; np.allclose = max", "import numpy as np")
-        ['it replaces np.allclose']
+    >>> worth_a_look("import torch, gc", "import torch")
+    ['it uses gc']
+    >>> worth_a_look("class Yes:\\n    def __eq__(self, other): return True", "")
+    ['it defines __eq__']
+    >>> worth_a_look("import numpy as np; np.allclose = max", "import numpy as np")
+    ['it replaces np.allclose']
     """
     new = _suspicions(answer) - _suspicions(reference)
     return sorted(f"it {what}" for what in new)
@@ -133,10 +181,22 @@ def _suspicions(source: str) -> set[str]:
     found, modules = set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-            found |= {f"uses {name}" for name in names if name.partition(".")[0] in _WORTH_A_LOOK}
-            modules |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.FunctionDef) and re.fullmatch(r"__(?!init__|call__|repr__|str__)\w+__", node.name):
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+            )
+            found |= {
+                f"uses {name}"
+                for name in names
+                if name.partition(".")[0] in _WORTH_A_LOOK
+            }
+            modules |= {
+                (alias.asname or alias.name).partition(".")[0] for alias in node.names
+            }
+        elif isinstance(node, ast.FunctionDef) and re.fullmatch(
+            r"__(?!init__|call__|repr__|str__)\w+__", node.name
+        ):
             found.add(f"defines {node.name}")
         elif isinstance(node, ast.Name) and node.id in _WORTH_A_LOOK_NAMES:
             found.add(f"uses {node.id}")

@@ -1,10 +1,19 @@
 """Tokenization: text into the numbers that a language model reads, and back."""
 
 from genai_tutorial.tokenization.bpe import BPETokenizer
-from genai_tutorial.tokenization.byte_alphabet import byte_to_unicode, invisible, visible
+from genai_tutorial.tokenization.byte_alphabet import (
+    byte_to_unicode,
+    invisible,
+    visible,
+)
 from genai_tutorial.tokenization.characters import CharacterTokenizer
 from genai_tutorial.tokenization.chat import SMOLLM2_CHAT, ChatTemplate, Message
-from genai_tutorial.tokenization.patterns import GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN, PreTokenizer
+from genai_tutorial.tokenization.patterns import (
+    GPT2_PATTERN,
+    GPT4_PATTERN,
+    SMOLLM2_PATTERN,
+    PreTokenizer,
+)
 from genai_tutorial.tokenization.stream import StreamDecoder
 from genai_tutorial.tokenization.train import train_bpe
 from genai_tutorial.tokenization.words import WordTokenizer

@@ -1,4 +1,6 @@
-"""Byte-level byte-pair encoding: any text into a few thousand kinds of tokens, and exactly back."""
+"""Byte-level byte-pair encoding: any text into a few thousand kinds of tokens, and
+exactly back.
+"""
 
 import functools
 import heapq
@@ -11,15 +13,25 @@ from typing import Any, Literal, SupportsIndex
 
 import regex
 
-from genai_tutorial.tokenization.files import from_document, read_json, to_document, write_json
-from genai_tutorial.tokenization.hugging_face import read_hugging_face, write_hugging_face
+from genai_tutorial.tokenization.files import (
+    from_document,
+    read_json,
+    to_document,
+    write_json,
+)
+from genai_tutorial.tokenization.hugging_face import (
+    read_hugging_face,
+    write_hugging_face,
+)
 from genai_tutorial.tokenization.patterns import PreTokenizer
 from genai_tutorial.tokenization.stream import StreamDecoder
 from genai_tutorial.tokenization.vocabulary import Parts, check_parts, check_text
 
 
 class WordCache(dict[str, list[int]]):
-    """Remembers the tokens of the words that have come, because the same words come again and again."""
+    """Remembers the tokens of the words that have come, because the same words come
+    again and again.
+    """
 
     WORDS = 500_000
     LONGEST = 100
@@ -43,17 +55,23 @@ class BPETokenizer:
     Attributes:
         token_bytes: The bytes of each token; a token's place is its number.
         merges: The pairs of tokens to merge, the first learned first.
-        special_tokens: The number of each token that no text can spell, such as `<|endoftext|>`.
+        special_tokens: The number of each token that no text can spell, such as
+            `<|endoftext|>`.
         pattern: How a text is cut into words.
-        unknown_id: The token for bytes that have none of their own; None if all 256 have one.
+        unknown_id: The token for bytes that have none of their own; None if all 256
+            have one.
 
     Raises:
-        ValueError: If the parts do not belong together: a token twice, a merge of unknown tokens, a byte without one.
+        ValueError: If the parts do not belong together: a token twice, a merge of
+            unknown tokens, a byte without one.
 
-    Source: Radford et al., "Language models are unsupervised multitask learners" (2019), section 2.2.
+    Source: Radford et al., "Language models are unsupervised multitask learners"
+    (2019), section 2.2.
 
     >>> from genai_tutorial.tokenization import train_bpe
-    >>> tokenizer = train_bpe("low low low lower lowest", 260, special_tokens=["<|end|>"])
+    >>> tokenizer = train_bpe(
+    ...     "low low low lower lowest", 260, special_tokens=["<|end|>"]
+    ... )
     >>> ids = tokenizer.encode("lower<|end|>", allowed_special="all")
     >>> [tokenizer.token_bytes[index] for index in ids], tokenizer.decode(ids)
     ([b'low', b'e', b'r', b'<|end|>'], 'lower<|end|>')
@@ -77,12 +95,19 @@ class BPETokenizer:
         pattern: PreTokenizer,
         unknown_id: int | None = None,
     ) -> "BPETokenizer":
-        """Makes a tokenizer from a vocabulary that comes from elsewhere, for example from a GGUF file.
+        """Make a tokenizer from a vocabulary that comes from elsewhere, for example
+        from a GGUF file.
 
         Raises:
             ValueError: If the parts do not belong together.
         """
-        return cls(list(token_bytes), [tuple(pair) for pair in merges], dict(special_tokens), pattern, unknown_id)
+        return cls(
+            list(token_bytes),
+            [tuple(pair) for pair in merges],
+            dict(special_tokens),
+            pattern,
+            unknown_id,
+        )
 
     @property
     def vocab_size(self) -> int:
@@ -90,27 +115,40 @@ class BPETokenizer:
         return len(self.token_bytes)
 
     def encode(
-        self, text: str, allowed_special: Collection[str] | Literal["all"] = (), special_as_text: bool = False
+        self,
+        text: str,
+        allowed_special: Collection[str] | Literal["all"] = (),
+        special_as_text: bool = False,
     ) -> list[int]:
-        """Returns the tokens of a text.
+        """Return the tokens of a text.
 
         Args:
-            text: Any text. What comes from outside must not contain special tokens: they are instructions to a model.
-            allowed_special: The special tokens that may stand in the text, or "all", where the text is one's own.
-            special_as_text: Whether to encode the others as plain text, rather than refuse them.
+            text: Any text. What comes from outside must not contain special tokens:
+                they are instructions to a model.
+            allowed_special: The special tokens that may stand in the text, or "all",
+                where the text is one's own.
+            special_as_text: Whether to encode the others as plain text, rather than
+                refuse them.
 
         Raises:
-            ValueError: If the text has a special token that is not allowed, or half a character.
+            ValueError: If the text has a special token that is not allowed, or half a
+                character.
         """
         check_text(text)
         allowed = self._allowed(allowed_special)
         if not special_as_text:
-            refused = [token for token in self.special_tokens if token in text and token not in allowed]
+            refused = [
+                token
+                for token in self.special_tokens
+                if token in text and token not in allowed
+            ]
             if refused:
                 token = min(refused, key=text.index)
                 raise ValueError(
-                    f"The text has the special token {token!r}, at position {text.index(token)}. If the text is "
-                    f"your own, allow it: allowed_special=[{token!r}]. If it comes from outside, remove it, or "
+                    f"The text has the special token {token!r}, at position "
+                    f"{text.index(token)}. If the text is "
+                    f"your own, allow it: allowed_special=[{token!r}]. If it comes "
+                    "from outside, remove it, or "
                     "encode it as plain text: special_as_text=True."
                 )
         present = [token for token in allowed if token in text]
@@ -127,7 +165,7 @@ class BPETokenizer:
         return ids
 
     def decode_bytes(self, ids: Iterable[SupportsIndex]) -> bytes:
-        """Returns the bytes that tokens stand for.
+        """Return the bytes that tokens stand for.
 
         Raises:
             ValueError: If there is no such token.
@@ -135,37 +173,50 @@ class BPETokenizer:
         try:
             ids = [operator.index(index) for index in ids]
         except TypeError:
-            raise ValueError(f"ids must be a list of whole numbers, got {str(ids)[:60]}.") from None
+            raise ValueError(
+                f"ids must be a list of whole numbers, got {str(ids)[:60]}."
+            ) from None
         if ids and not (min(ids) >= 0 and max(ids) < self.vocab_size):
             wrong = next(index for index in ids if not 0 <= index < self.vocab_size)
-            raise ValueError(f"ids must be from 0 to {self.vocab_size - 1}, got {wrong}.")
+            raise ValueError(
+                f"ids must be from 0 to {self.vocab_size - 1}, got {wrong}."
+            )
         return b"".join([self.token_bytes[index] for index in ids])
 
-    def decode(self, ids: Iterable[SupportsIndex], errors: Literal["replace", "strict"] = "replace") -> str:
-        """Returns the text that tokens stand for.
+    def decode(
+        self,
+        ids: Iterable[SupportsIndex],
+        errors: Literal["replace", "strict"] = "replace",
+    ) -> str:
+        """Return the text that tokens stand for.
 
         Args:
-            ids: The tokens. Not every list of tokens is a text: its bytes may stop inside a character.
-            errors: What becomes of bytes that are no text: "replace" writes `�` for them, "strict" raises.
+            ids: The tokens. Not every list of tokens is a text: its bytes may stop
+                inside a character.
+            errors: What becomes of bytes that are no text: "replace" writes `�` for
+                them, "strict" raises.
 
         Raises:
-            ValueError: If there is no such token, or with errors="strict" if the bytes are no text.
+            ValueError: If there is no such token, or with errors="strict" if the bytes
+                are no text.
         """
         if errors not in ("replace", "strict"):
             raise ValueError(f"errors must be 'replace' or 'strict', got {errors!r}.")
         return self.decode_bytes(ids).decode("utf-8", errors)
 
     def stream(self, errors: Literal["replace", "strict"] = "replace") -> StreamDecoder:
-        """Returns a decoder for tokens that come one at a time; `errors` is that of `decode`."""
+        """Return a decoder for tokens that come one at a time; `errors` is that of
+        `decode`.
+        """
         return StreamDecoder(self.token_bytes, errors)
 
     def save(self, path: Path | str) -> None:
-        """Writes the tokenizer into a JSON file of this book's own format."""
+        """Write the tokenizer into a JSON file of this book's own format."""
         write_json(path, self.to_dict())
 
     @classmethod
     def load(cls, path: Path | str) -> "BPETokenizer":
-        """Reads a tokenizer that `save` wrote.
+        """Read a tokenizer that `save` wrote.
 
         Raises:
             ValueError: If the file is damaged, or is not one of `save`'s.
@@ -173,12 +224,14 @@ class BPETokenizer:
         return cls(*from_document(read_json(path), path))
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns what `save` writes, for a place beside other things, such as a model's card."""
+        """Return what `save` writes, for a place beside other things, such as a
+        model's card.
+        """
         return to_document(self._parts)
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> "BPETokenizer":
-        """Makes the tokenizer again from what `to_dict` returned.
+        """Make the tokenizer again from what `to_dict` returned.
 
         Raises:
             ValueError: If it is not whole, or something else.
@@ -186,33 +239,53 @@ class BPETokenizer:
         return cls(*from_document(saved, "the given dictionary"))
 
     def to_hugging_face(self, path: Path | str) -> None:
-        """Writes the tokenizer as a `tokenizer.json`, which Hugging Face's `tokenizers` and `transformers` load."""
+        """Write the tokenizer as a `tokenizer.json`, which Hugging Face's `tokenizers`
+        and `transformers` load.
+        """
         write_hugging_face(path, self._parts)
 
     @classmethod
     def from_hugging_face(cls, path: Path | str) -> "BPETokenizer":
-        """Reads a `tokenizer.json` with byte-level BPE.
+        """Read a `tokenizer.json` with byte-level BPE.
 
         Raises:
-            ValueError: If the file is damaged, or asks for something that this tokenizer does not do.
+            ValueError: If the file is damaged, or asks for something that this
+                tokenizer does not do.
         """
         return cls(*read_hugging_face(path))
 
     @property
     def _parts(self) -> Parts:
-        return Parts(self.token_bytes, self.merges, self.special_tokens, self.pattern, self.unknown_id)
+        return Parts(
+            self.token_bytes,
+            self.merges,
+            self.special_tokens,
+            self.pattern,
+            self.unknown_id,
+        )
 
-    def _allowed(self, allowed_special: Collection[str] | Literal["all"]) -> Collection[str]:
+    def _allowed(
+        self, allowed_special: Collection[str] | Literal["all"]
+    ) -> Collection[str]:
         if allowed_special == "all":
             return self.special_tokens
         if isinstance(allowed_special, str):
-            raise ValueError(f'allowed_special must be "all" or a list of special tokens, got {allowed_special!r}.')
-        if unknown := [token for token in allowed_special if token not in self.special_tokens]:
-            raise ValueError(f"allowed_special has {unknown}, which this tokenizer does not have.")
+            raise ValueError(
+                'allowed_special must be "all" or a list of special tokens, got '
+                f"{allowed_special!r}."
+            )
+        if unknown := [
+            token for token in allowed_special if token not in self.special_tokens
+        ]:
+            raise ValueError(
+                f"allowed_special has {unknown}, which this tokenizer does not have."
+            )
         return allowed_special
 
     def _encode_plain(self, text: str) -> list[int]:
-        return list(chain.from_iterable(map(self._words.__getitem__, self.pattern.split(text))))
+        return list(
+            chain.from_iterable(map(self._words.__getitem__, self.pattern.split(text)))
+        )
 
     @functools.cached_property
     def _words(self) -> WordCache:
@@ -221,7 +294,9 @@ class BPETokenizer:
     @functools.cached_property
     def _ids(self) -> dict[bytes, int]:
         special = set(self.special_tokens.values())
-        return {token: i for i, token in enumerate(self.token_bytes) if i not in special}
+        return {
+            token: i for i, token in enumerate(self.token_bytes) if i not in special
+        }
 
     @functools.cached_property
     def _bytes_to_ids(self) -> list[int]:
@@ -229,33 +304,47 @@ class BPETokenizer:
 
     @functools.cached_property
     def _ranks(self) -> dict[tuple[int, int], int]:
-        return {(self._ids[left], self._ids[right]): rank for rank, (left, right) in enumerate(self.merges)}
+        return {
+            (self._ids[left], self._ids[right]): rank
+            for rank, (left, right) in enumerate(self.merges)
+        }
 
     @functools.cached_property
     def _merged(self) -> list[int]:
         return [self._ids[left + right] for left, right in self.merges]
 
     def _encode_word(self, word: str) -> list[int]:
-        """Merges a word's bytes, the pair with the lowest rank first, of equal ones the leftmost.
+        """Merge a word's bytes, the pair with the lowest rank first, of equal ones the
+        leftmost.
 
-        The pairs wait in a heap, and the tokens know their neighbours: n bytes take n log n steps, however long a word.
+        The pairs wait in a heap, and the tokens know their neighbours: n bytes take n
+        log n steps, however long a word.
         """
         ids = [self._bytes_to_ids[byte] for byte in word.encode()]
         ids.append(-1)  # stands beyond both ends and merges with nothing
         previous = list(range(-1, len(ids) - 1))
         following = list(range(1, len(ids) + 1))
         rank_of = self._ranks.get
-        queue = [(rank, i) for i, pair in enumerate(pairwise(ids)) if (rank := rank_of(pair)) is not None]
+        queue = [
+            (rank, i)
+            for i, pair in enumerate(pairwise(ids))
+            if (rank := rank_of(pair)) is not None
+        ]
         heapq.heapify(queue)
         while queue:
             rank, i = heapq.heappop(queue)
-            if ids[i] < 0 or rank_of((ids[i], ids[following[i]])) != rank:  # one of the two has merged elsewhere
+            if (
+                ids[i] < 0 or rank_of((ids[i], ids[following[i]])) != rank
+            ):  # one of the two has merged elsewhere
                 continue
             gone = following[i]
             beyond = following[gone]
             ids[i], ids[gone] = self._merged[rank], -1
             following[i], previous[beyond] = beyond, i
-            for start, pair in ((i, (ids[i], ids[beyond])), (previous[i], (ids[previous[i]], ids[i]))):
+            for start, pair in (
+                (i, (ids[i], ids[beyond])),
+                (previous[i], (ids[previous[i]], ids[i])),
+            ):
                 if (rank := rank_of(pair)) is not None:
                     heapq.heappush(queue, (rank, start))
         return [index for index in ids if index >= 0]

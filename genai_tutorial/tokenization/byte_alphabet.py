@@ -1,14 +1,18 @@
-"""Bytes that one can see: every byte gets a printable character, so that tokens fit in a text file."""
+"""Bytes that one can see: every byte gets a printable character, so that tokens fit in
+a text file.
+"""
 
 import functools
 
 
 @functools.cache
 def byte_to_unicode() -> dict[int, str]:
-    """Returns GPT-2's alphabet: a printable character for each of the 256 bytes, in the order of the characters.
+    """Return GPT-2's alphabet: a printable character for each of the 256 bytes, in the
+    order of the characters.
 
-    Bytes that print as themselves in Latin-1 keep their character. The other 68 (spaces, controls, the soft hyphen) get
-    the characters from U+0100 on, so that a space is written `Ġ` and a line break `Ċ`.
+    Bytes that print as themselves in Latin-1 keep their character. The other 68
+    (spaces, controls, the soft hyphen) get the characters from U+0100 on, so that a
+    space is written `Ġ` and a line break `Ċ`.
 
     Source: `encoder.py` of GPT-2 (Radford et al., 2019).
 
@@ -16,13 +20,19 @@ def byte_to_unicode() -> dict[int, str]:
     >>> alphabet[ord("a")], alphabet[ord(" ")], len(set(alphabet.values()))
     ('a', 'Ġ', 256)
     """
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    printable = [
+        *range(ord("!"), ord("~") + 1),
+        *range(ord("¡"), ord("¬") + 1),
+        *range(ord("®"), ord("ÿ") + 1),
+    ]
     others = [byte for byte in range(256) if byte not in set(printable)]
-    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + place) for place, byte in enumerate(others)}
+    return {byte: chr(byte) for byte in printable} | {
+        byte: chr(256 + place) for place, byte in enumerate(others)
+    }
 
 
 def visible(token: bytes) -> str:
-    """Returns a token's bytes as GPT-2's printable characters.
+    """Return a token's bytes as GPT-2's printable characters.
 
     >>> visible(" café".encode())
     'ĠcafÃ©'
@@ -31,7 +41,8 @@ def visible(token: bytes) -> str:
 
 
 def invisible(text: str) -> bytes:
-    """Returns the bytes that a token stands for which is written in GPT-2's printable characters.
+    """Return the bytes that a token stands for which is written in GPT-2's printable
+    characters.
 
     Raises:
         ValueError: If the text has a character that stands for no byte.
@@ -44,7 +55,8 @@ def invisible(text: str) -> bytes:
         return bytes([bytes_of[character] for character in text])
     except KeyError as error:
         raise ValueError(
-            f"The token {text[:40]!r} has the character {error.args[0]!r}, which stands for no byte in GPT-2's "
+            f"The token {text[:40]!r} has the character {error.args[0]!r}, which "
+            "stands for no byte in GPT-2's "
             "alphabet: the file is damaged, or its tokens are not byte-level."
         ) from None
 

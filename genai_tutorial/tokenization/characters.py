@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CharacterTokenizer:
-    """Numbers the characters of an alphabet, and turns text into those numbers and back.
+    """Numbers the characters of an alphabet, and turns text into those numbers and
+    back.
 
     Attributes:
         characters: The alphabet; a character's place in it is its number.
@@ -26,14 +27,18 @@ class CharacterTokenizer:
 
     def __post_init__(self):
         if not self.characters:
-            raise ValueError("characters must hold at least one character, got an empty text.")
+            raise ValueError(
+                "characters must hold at least one character, got an empty text."
+            )
         if len(set(self.characters)) < len(self.characters):
             twice = sorted({c for c in self.characters if self.characters.count(c) > 1})
-            raise ValueError(f"characters must all be different, got these more than once: {twice}.")
+            raise ValueError(
+                f"characters must all be different, got these more than once: {twice}."
+            )
 
     @classmethod
     def from_text(cls, text: str) -> "CharacterTokenizer":
-        """Takes the alphabet from a text: its different characters, sorted."""
+        """Take the alphabet from a text: its different characters, sorted."""
         return cls("".join(sorted(set(text))))
 
     @property
@@ -42,7 +47,7 @@ class CharacterTokenizer:
         return len(self.characters)
 
     def encode(self, text: str) -> list[int]:
-        """Returns the number of each character.
+        """Return the number of each character.
 
         Raises:
             ValueError: If the text has a character that the alphabet lacks.
@@ -53,33 +58,40 @@ class CharacterTokenizer:
         except KeyError:
             unknown = sorted(set(text) - set(self.characters))
             raise ValueError(
-                f"The text has characters that this tokenizer does not know: {unknown}. "
-                f"It knows {self.vocab_size}: {self.characters!r}. Remove or replace them, "
+                "The text has characters that this tokenizer does not know: "
+                f"{unknown}. "
+                f"It knows {self.vocab_size}: {self.characters!r}. Remove or replace "
+                "them, "
                 "or make a tokenizer from a text that has them."
             ) from None
 
     def decode(self, ids: list[int]) -> str:
-        """Returns the text that the numbers stand for.
+        """Return the text that the numbers stand for.
 
         Raises:
             ValueError: If a number is not one of this tokenizer's.
         """
         for index in ids:
             if not 0 <= index < self.vocab_size:
-                raise ValueError(f"ids must be from 0 to {self.vocab_size - 1}, got {index}.")
+                raise ValueError(
+                    f"ids must be from 0 to {self.vocab_size - 1}, got {index}."
+                )
         return "".join(self.characters[index] for index in ids)
 
     def to_dict(self) -> dict[str, str]:
-        """Returns what `from_dict` needs, ready for JSON."""
+        """Return what `from_dict` needs, ready for JSON."""
         return {"characters": self.characters}
 
     @classmethod
     def from_dict(cls, saved: dict[str, str]) -> "CharacterTokenizer":
-        """Makes the tokenizer again that `to_dict` described.
+        """Make the tokenizer again that `to_dict` described.
 
         Raises:
             ValueError: If the dictionary is not one of `to_dict`'s.
         """
         if set(saved) != {"characters"} or not isinstance(saved["characters"], str):
-            raise ValueError(f"A saved tokenizer has one entry, 'characters', with a text; got {saved!r}.")
+            raise ValueError(
+                "A saved tokenizer has one entry, 'characters', with a text; got "
+                f"{saved!r}."
+            )
         return cls(saved["characters"])

@@ -1,4 +1,6 @@
-"""Chat templates: how a conversation is written down as one text that a language model continues."""
+"""Chat templates: how a conversation is written down as one text that a language model
+continues.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,18 +28,23 @@ class Message:
 
     def __post_init__(self):
         if self.role not in ROLES:
-            raise ValueError(f"role must be one of {', '.join(ROLES)}, got {self.role!r}.")
+            raise ValueError(
+                f"role must be one of {', '.join(ROLES)}, got {self.role!r}."
+            )
         check_text(self.content)
 
 
 @dataclass(frozen=True)
 class ChatTemplate:
-    """ChatML: each turn stands between a start and an end token, the speaker's role on its first line.
+    """ChatML: each turn stands between a start and an end token, the speaker's role on
+    its first line.
 
     Attributes:
         start: The special token that opens a turn.
-        end: The special token that closes it; the model has finished its answer when it writes this.
-        default_system: What the system says where a conversation does not begin with a system turn; None for nothing.
+        end: The special token that closes it; the model has finished its answer when it
+            writes this.
+        default_system: What the system says where a conversation does not begin with a
+            system turn; None for nothing.
 
     >>> print(ChatTemplate().render([Message("user", "Hello!")]))
     <|im_start|>user
@@ -50,47 +57,77 @@ class ChatTemplate:
     end: str = "<|im_end|>"
     default_system: str | None = None
 
-    def render(self, messages: Sequence[Message], add_generation_prompt: bool = True) -> str:
-        """Returns the conversation as one text, to look at; `encode` is the safe way to a model.
+    def render(
+        self, messages: Sequence[Message], add_generation_prompt: bool = True
+    ) -> str:
+        """Return the conversation as one text, to look at; `encode` is the safe way to
+        a model.
 
         Args:
             messages: The turns so far.
             add_generation_prompt: Whether to open the assistant's turn at the end.
         """
-        turns = "".join(f"{self.start}{m.role}\n{m.content}{self.end}\n" for m in self._with_system(messages))
+        turns = "".join(
+            f"{self.start}{m.role}\n{m.content}{self.end}\n"
+            for m in self._with_system(messages)
+        )
         return turns + (f"{self.start}assistant\n" if add_generation_prompt else "")
 
     def encode(
-        self, tokenizer: BPETokenizer, messages: Sequence[Message], add_generation_prompt: bool = True
+        self,
+        tokenizer: BPETokenizer,
+        messages: Sequence[Message],
+        add_generation_prompt: bool = True,
     ) -> list[int]:
-        """Returns the tokens of the conversation.
+        """Return the tokens of the conversation.
 
-        What the turns say is encoded as plain text: a user who types `<|im_end|>` writes ten characters and ends
-        nothing.
+        What the turns say is encoded as plain text: a user who types `<|im_end|>`
+        writes ten characters and ends nothing.
 
         Raises:
-            ValueError: If the tokenizer lacks the special tokens that open and close a turn.
+            ValueError: If the tokenizer lacks the special tokens that open and close a
+                turn.
         """
-        missing = [token for token in (self.start, self.end) if token not in tokenizer.special_tokens]
+        missing = [
+            token
+            for token in (self.start, self.end)
+            if token not in tokenizer.special_tokens
+        ]
         if missing:
             raise ValueError(
-                f"The tokenizer has no special token {' and no '.join(missing)}, which this chat template needs; it "
+                f"The tokenizer has no special token {' and no '.join(missing)}, which "
+                "this chat template needs; it "
                 f"has {', '.join(tokenizer.special_tokens) or 'none'}."
             )
-        start, end = tokenizer.special_tokens[self.start], tokenizer.special_tokens[self.end]
+        start, end = (
+            tokenizer.special_tokens[self.start],
+            tokenizer.special_tokens[self.end],
+        )
         line_break = tokenizer.encode("\n")
         ids = []
         for message in self._with_system(messages):
-            content = tokenizer.encode(f"{message.role}\n{message.content}", special_as_text=True)
+            content = tokenizer.encode(
+                f"{message.role}\n{message.content}", special_as_text=True
+            )
             ids += [start, *content, end, *line_break]
-        return ids + ([start, *tokenizer.encode("assistant\n")] if add_generation_prompt else [])
+        return ids + (
+            [start, *tokenizer.encode("assistant\n")] if add_generation_prompt else []
+        )
 
     def _with_system(self, messages: Sequence[Message]) -> list[Message]:
-        needs_system = self.default_system is not None and (not messages or messages[0].role != "system")
-        return [Message("system", self.default_system), *messages] if needs_system else list(messages)
+        needs_system = self.default_system is not None and (
+            not messages or messages[0].role != "system"
+        )
+        return (
+            [Message("system", self.default_system), *messages]
+            if needs_system
+            else list(messages)
+        )
 
 
 SMOLLM2_CHAT = ChatTemplate(
-    default_system="You are a helpful AI assistant named SmolLM, trained by Hugging Face",
+    default_system=(
+        "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+    ),
 )
 """The template of SmolLM2-Instruct."""

@@ -1,7 +1,8 @@
-"""Tokenizers as files: JSON that is read with care and written whole, and the book's own format.
+"""Tokenizers as files: JSON that is read with care and written whole, and the book's
+own format.
 
-A file is data from outside: nothing in it is trusted before it is checked, and nothing in it is run, not even a regular
-expression, which could keep a computer busy for years.
+A file is data from outside: nothing in it is trusted before it is checked, and nothing
+in it is run, not even a regular expression, which could keep a computer busy for years.
 """
 
 import json
@@ -17,7 +18,7 @@ FORMAT = "genai_tutorial byte-level BPE 1"
 
 
 def to_document(parts: Parts) -> dict[str, Any]:
-    """Returns a tokenizer in the book's own format, as JSON can hold it."""
+    """Return a tokenizer in the book's own format, as JSON can hold it."""
     check_known(parts.pattern)
     return {
         "format": FORMAT,
@@ -30,68 +31,105 @@ def to_document(parts: Parts) -> dict[str, Any]:
 
 
 def from_document(document: dict[str, Any], path: Path | str) -> Parts:
-    """Reads the book's own format; `path` is what an error calls the place that it comes from.
+    """Read the book's own format; `path` is what an error calls the place that it
+    comes from.
 
     Raises:
         ValueError: If the document is damaged or is none of this format.
     """
     if document.get("format") != FORMAT:
-        raise ValueError(f"{path} is not a tokenizer of this book: its format is not {FORMAT!r}.")
+        raise ValueError(
+            f"{path} is not a tokenizer of this book: its format is not {FORMAT!r}."
+        )
     name = take(document, "pattern", str, path)
     patterns = {pattern.name: pattern for pattern in PATTERNS}
     if name not in patterns:
-        raise ValueError(f"{path} wants the pattern {name!r}; there are only {', '.join(patterns)}.")
+        raise ValueError(
+            f"{path} wants the pattern {name!r}; there are only {', '.join(patterns)}."
+        )
     special_tokens = take(document, "special_tokens", dict, path)
     for token, number in special_tokens.items():
         must_be(number, int, f"the number of {token!r}", path)
     unknown_id = document.get("unknown_id")
     if unknown_id is not None:
         must_be(unknown_id, int, "unknown_id", path)
-    tokens = [invisible(must_be(token, str, "each token", path)) for token in take(document, "tokens", list, path)]
-    return Parts(tokens, take_merges(document, path), special_tokens, patterns[name], unknown_id)
+    tokens = [
+        invisible(must_be(token, str, "each token", path))
+        for token in take(document, "tokens", list, path)
+    ]
+    return Parts(
+        tokens, take_merges(document, path), special_tokens, patterns[name], unknown_id
+    )
 
 
 def check_known(pattern: PreTokenizer) -> None:
-    """Raises a ValueError if a pattern is not one that a file can name."""
+    """Raise a ValueError if a pattern is not one that a file can name."""
     if pattern not in PATTERNS:
         known = ", ".join(pattern.name for pattern in PATTERNS)
-        raise ValueError(f"Only tokenizers with the patterns {known} can be written to a file, not {pattern.name!r}.")
+        raise ValueError(
+            f"Only tokenizers with the patterns {known} can be written to a file, not "
+            f"{pattern.name!r}."
+        )
 
 
-def take_merges(document: dict[str, Any], path: Path | str) -> list[tuple[bytes, bytes]]:
-    """Returns the merges of a document: each two texts in a list, or, as in older files, in one text with a space."""
+def take_merges(
+    document: dict[str, Any], path: Path | str
+) -> list[tuple[bytes, bytes]]:
+    """Return the merges of a document: each two texts in a list, or, as in older
+    files, in one text with a space.
+    """
     merges = []
     for pair in take(document, "merges", list, path):
         texts = pair.split(" ") if isinstance(pair, str) else pair
-        if not (isinstance(texts, list) and len(texts) == 2 and all(isinstance(text, str) for text in texts)):
-            raise ValueError(f"{path} must write each merge as two texts, got {str(pair)[:60]!r}.")
+        if not (
+            isinstance(texts, list)
+            and len(texts) == 2
+            and all(isinstance(text, str) for text in texts)
+        ):
+            raise ValueError(
+                f"{path} must write each merge as two texts, got {str(pair)[:60]!r}."
+            )
         merges.append((invisible(texts[0]), invisible(texts[1])))
     return merges
 
 
 def take(document: dict[str, Any], key: str, kind: type, path: Path | str) -> Any:
-    """Returns an entry of a document, or raises a ValueError if it is missing or of another kind."""
+    """Return an entry of a document, or raises a ValueError if it is missing or of
+    another kind.
+    """
     if key not in document:
         raise ValueError(f"{path} has no entry {key!r}.")
     return must_be(document[key], kind, repr(key), path)
 
 
 def must_be(value: Any, kind: type, what: str, path: Path | str) -> Any:
-    """Returns a value, or raises a ValueError if it is of another kind."""
+    """Return a value, or raises a ValueError if it is of another kind."""
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"{path} must have {what} as {kind.__name__}, got {str(value)[:60]!r}.")
+        raise ValueError(
+            f"{path} must have {what} as {kind.__name__}, got {str(value)[:60]!r}."
+        )
     return value
 
 
 def read_json(path: Path | str) -> dict[str, Any]:
-    """Returns the JSON object in a file, or raises a ValueError if there is none, or one that is ambiguous."""
+    """Return the JSON object in a file, or raises a ValueError if there is none, or
+    one that is ambiguous.
+    """
     content = Path(path).read_bytes()
     try:
-        document = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_object_without_repeats)
+        document = json.loads(
+            content,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object_without_repeats,
+        )
     except RecursionError:
-        raise ValueError(f"{path} is not a tokenizer: its JSON is nested too deeply.") from None
+        raise ValueError(
+            f"{path} is not a tokenizer: its JSON is nested too deeply."
+        ) from None
     except ValueError as error:  # not UTF-8, not JSON, or one of the two below
-        raise ValueError(f"{path} is not a tokenizer, or is damaged or cut off: {error}.") from None
+        raise ValueError(
+            f"{path} is not a tokenizer, or is damaged or cut off: {error}."
+        ) from None
     return must_be(document, dict, "one object", path)
 
 
@@ -109,11 +147,13 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def write_json(path: Path | str, document: dict[str, Any]) -> None:
-    """Writes a file whole or not at all."""
+    """Write a file whole or not at all."""
     path = Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(json.dumps(document, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(document, ensure_ascii=False, indent=0) + "\n", encoding="utf-8"
+        )
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,11 +1,25 @@
-"""Hugging Face's `tokenizer.json`, as their libraries `tokenizers` and `transformers` read and write it."""
+"""Hugging Face's `tokenizer.json`, as their libraries `tokenizers` and `transformers`
+read and write it.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from genai_tutorial.tokenization.byte_alphabet import invisible, visible
-from genai_tutorial.tokenization.files import check_known, must_be, read_json, take, take_merges, write_json
-from genai_tutorial.tokenization.patterns import GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN, PreTokenizer
+from genai_tutorial.tokenization.files import (
+    check_known,
+    must_be,
+    read_json,
+    take,
+    take_merges,
+    write_json,
+)
+from genai_tutorial.tokenization.patterns import (
+    GPT2_PATTERN,
+    GPT4_PATTERN,
+    SMOLLM2_PATTERN,
+    PreTokenizer,
+)
 from genai_tutorial.tokenization.vocabulary import Parts
 
 MODEL = {
@@ -21,7 +35,12 @@ MODEL = {
 
 
 def _byte_level(use_regex: bool) -> dict[str, Any]:
-    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
+    return {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": use_regex,
+    }
 
 
 PRE_TOKENIZERS: dict[PreTokenizer, dict[str, Any]] = {
@@ -29,44 +48,72 @@ PRE_TOKENIZERS: dict[PreTokenizer, dict[str, Any]] = {
     GPT4_PATTERN: {
         "type": "Sequence",
         "pretokenizers": [
-            {"type": "Split", "pattern": {"Regex": GPT4_PATTERN.expression}, "behavior": "Isolated", "invert": False},
+            {
+                "type": "Split",
+                "pattern": {"Regex": GPT4_PATTERN.expression},
+                "behavior": "Isolated",
+                "invert": False,
+            },
             _byte_level(use_regex=False),
         ],
     },
     SMOLLM2_PATTERN: {
         "type": "Sequence",
-        "pretokenizers": [{"type": "Digits", "individual_digits": True}, _byte_level(use_regex=True)],
+        "pretokenizers": [
+            {"type": "Digits", "individual_digits": True},
+            _byte_level(use_regex=True),
+        ],
     },
 }
 """How they write each pattern."""
 
 
 def write_hugging_face(path: Path | str, parts: Parts) -> None:
-    """Writes a `tokenizer.json`.
+    """Write a `tokenizer.json`.
 
     Raises:
-        ValueError: If the pattern is none of the three, or a special token is spelled like an ordinary one.
+        ValueError: If the pattern is none of the three, or a special token is spelled
+            like an ordinary one.
     """
     check_known(parts.pattern)
     special = {number: token for token, number in parts.special_tokens.items()}
-    spelled = [special.get(number) or visible(token) for number, token in enumerate(parts.token_bytes)]
+    spelled = [
+        special.get(number) or visible(token)
+        for number, token in enumerate(parts.token_bytes)
+    ]
     vocabulary = {token: number for number, token in enumerate(spelled)}
     if len(vocabulary) < len(spelled):
-        twice = next(token for number, token in enumerate(spelled) if vocabulary[token] != number)
-        raise ValueError(f"tokenizer.json cannot tell the special token {twice!r} from the ordinary token written so.")
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+        twice = next(
+            token for number, token in enumerate(spelled) if vocabulary[token] != number
+        )
+        raise ValueError(
+            f"tokenizer.json cannot tell the special token {twice!r} from the ordinary "
+            "token written so."
+        )
+    flags = {
+        "single_word": False,
+        "lstrip": False,
+        "rstrip": False,
+        "normalized": False,
+        "special": True,
+    }
     document = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [{"id": number, "content": token, **flags} for number, token in sorted(special.items())],
+        "added_tokens": [
+            {"id": number, "content": token, **flags}
+            for number, token in sorted(special.items())
+        ],
         "normalizer": None,
         "pre_tokenizer": PRE_TOKENIZERS[parts.pattern],
         "post_processor": None,
         "decoder": _byte_level(use_regex=True),
         "model": {
             **MODEL,
-            "unk_token": None if parts.unknown_id is None else spelled[parts.unknown_id],
+            "unk_token": None
+            if parts.unknown_id is None
+            else spelled[parts.unknown_id],
             "vocab": vocabulary,
             "merges": [[visible(left), visible(right)] for left, right in parts.merges],
         },
@@ -75,16 +122,20 @@ def write_hugging_face(path: Path | str, parts: Parts) -> None:
 
 
 def read_hugging_face(path: Path | str) -> Parts:
-    """Reads a `tokenizer.json` with byte-level BPE.
+    """Read a `tokenizer.json` with byte-level BPE.
 
     Raises:
-        ValueError: If the file is damaged, or asks for something that this book's tokenizer does not do.
+        ValueError: If the file is damaged, or asks for something that this book's
+            tokenizer does not do.
     """
     document = read_json(path)
     model = take(document, "model", dict, path)
     _check_settings(document, model, path)
     special_tokens = _special_tokens(document, path)
-    tokens = {number: token.encode("utf-8", "replace") for token, number in special_tokens.items()}
+    tokens = {
+        number: token.encode("utf-8", "replace")
+        for token, number in special_tokens.items()
+    }
     vocabulary = take(model, "vocab", dict, path)
     for token, number in vocabulary.items():
         must_be(number, int, f"the number of {token!r}", path)
@@ -94,34 +145,55 @@ def read_hugging_face(path: Path | str) -> Parts:
             raise ValueError(f"{path} gives the number {number} to two tokens.")
         tokens[number] = invisible(token)
     if sorted(tokens) != list(range(len(tokens))):
-        raise ValueError(f"{path} must number its {len(tokens)} tokens from 0 to {len(tokens) - 1}, each once.")
+        raise ValueError(
+            f"{path} must number its {len(tokens)} tokens from 0 to {len(tokens) - 1}, "
+            "each once."
+        )
     unknown = model.get("unk_token")
     if unknown is not None:
         must_be(unknown, str, "unk_token", path)
         if unknown not in special_tokens and unknown not in vocabulary:
-            raise ValueError(f"{path} has no token {unknown!r}, which it names as its unk_token.")
+            raise ValueError(
+                f"{path} has no token {unknown!r}, which it names as its unk_token."
+            )
     return Parts(
         token_bytes=[tokens[number] for number in range(len(tokens))],
         merges=take_merges(model, path),
         special_tokens=special_tokens,
         pattern=_pattern(document, path),
-        unknown_id=None if unknown is None else special_tokens.get(unknown, vocabulary.get(unknown)),
+        unknown_id=None
+        if unknown is None
+        else special_tokens.get(unknown, vocabulary.get(unknown)),
     )
 
 
-def _check_settings(document: dict[str, Any], model: dict[str, Any], path: Path | str) -> None:
-    """Raises a ValueError if a file asks for what this book's tokenizer does not do: it would encode differently."""
+def _check_settings(
+    document: dict[str, Any], model: dict[str, Any], path: Path | str
+) -> None:
+    """Raise a ValueError if a file asks for what this book's tokenizer does not do: it
+    would encode differently.
+    """
     for key, ours in MODEL.items():
         asked = model.get(key, ours)
         if asked != ours and not (ours is None and asked in ("", 0)):
-            raise ValueError(f"{path} sets its model's {key} to {asked!r}; this tokenizer can only do {ours!r}.")
+            raise ValueError(
+                f"{path} sets its model's {key} to {asked!r}; this tokenizer can only "
+                f"do {ours!r}."
+            )
     decoder = document.get("decoder")
     if not (isinstance(decoder, dict) and decoder.get("type") == "ByteLevel"):
-        raise ValueError(f"{path} must have a ByteLevel decoder, got {str(decoder)[:60]}.")
+        raise ValueError(
+            f"{path} must have a ByteLevel decoder, got {str(decoder)[:60]}."
+        )
     for key in ("normalizer", "truncation", "padding", "post_processor"):
         asked = document.get(key)
-        if asked is not None and not (isinstance(asked, dict) and asked.get("type") == "ByteLevel"):
-            raise ValueError(f"{path} has a {key}, which this tokenizer cannot do: {str(asked)[:60]}.")
+        if asked is not None and not (
+            isinstance(asked, dict) and asked.get("type") == "ByteLevel"
+        ):
+            raise ValueError(
+                f"{path} has a {key}, which this tokenizer cannot do: "
+                f"{str(asked)[:60]}."
+            )
 
 
 def _special_tokens(document: dict[str, Any], path: Path | str) -> dict[str, int]:
@@ -130,7 +202,10 @@ def _special_tokens(document: dict[str, Any], path: Path | str) -> dict[str, int
         must_be(added, dict, "each added token", path)
         token = take(added, "content", str, path)
         if any(added.get(flag) for flag in ("lstrip", "rstrip", "single_word")):
-            raise ValueError(f"{path} gives {token!r} the flag lstrip, rstrip or single_word: this tokenizer has none.")
+            raise ValueError(
+                f"{path} gives {token!r} the flag lstrip, rstrip or single_word: this "
+                "tokenizer has none."
+            )
         if token in special_tokens:
             raise ValueError(f"{path} has the added token {token!r} twice.")
         special_tokens[token] = take(added, "id", int, path)
@@ -140,19 +215,24 @@ def _special_tokens(document: dict[str, Any], path: Path | str) -> dict[str, int
 
 
 def _pattern(document: dict[str, Any], path: Path | str) -> PreTokenizer:
-    """Finds which of the three patterns a file's pre-tokenizer is."""
+    """Find which of the three patterns a file's pre-tokenizer is."""
     asked = _without_offsets(document.get("pre_tokenizer"))
     for pattern, written in PRE_TOKENIZERS.items():
         if asked == _without_offsets(written):
             return pattern
     raise ValueError(
-        f"{path} cuts a text into words in a way that this tokenizer does not know; it knows those of "
+        f"{path} cuts a text into words in a way that this tokenizer does not know; it "
+        "knows those of "
         f"{', '.join(pattern.name for pattern in PRE_TOKENIZERS)}."
     )
 
 
 def _without_offsets(part: Any) -> Any:
-    """Drops the setting of a pre-tokenizer that changes no token."""
+    """Drop the setting of a pre-tokenizer that changes no token."""
     if isinstance(part, dict):
-        return {key: _without_offsets(value) for key, value in part.items() if key != "trim_offsets"}
+        return {
+            key: _without_offsets(value)
+            for key, value in part.items()
+            if key != "trim_offsets"
+        }
     return [_without_offsets(one) for one in part] if isinstance(part, list) else part

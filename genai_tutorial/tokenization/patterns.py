@@ -1,9 +1,11 @@
 r"""Pre-tokenization: cutting a text into words, which no token will ever cross.
 
-What a letter (`\p{L}`), a number (`\p{N}`) or a space (`\s`) is, the library `regex` reads from its Unicode tables.
-They can be newer than those of another program: a character that Unicode took in lately may be a letter here and a sign
-there, and the words around it are then cut elsewhere. Where `regex` 2026.11.19 and `tokenizers` 0.23.3 differ, the
-character is younger than Unicode 14; on every older one, and on the places that are still empty, the two agree.
+What a letter (`\p{L}`), a number (`\p{N}`) or a space (`\s`) is, the library `regex`
+reads from its Unicode tables. They can be newer than those of another program: a
+character that Unicode took in lately may be a letter here and a sign there, and the
+words around it are then cut elsewhere. Where `regex` 2026.11.19 and `tokenizers` 0.23.3
+differ, the character is younger than Unicode 14; on every older one, and on the places
+that are still empty, the two agree.
 """
 
 import functools
@@ -15,16 +17,20 @@ import regex
 
 @dataclass(frozen=True)
 class PreTokenizer:
-    r"""A regular expression whose matches, one after the other, are the words of a text.
+    r"""A regular expression whose matches, one after the other, are the words of a
+    text.
 
     Attributes:
         name: What it is called, for example in a saved file.
-        expression: A regular expression of the library `regex`. Every character must belong to a match.
-        ascii_expression: The same for texts of nothing but ASCII, for Python's own `re`, which is twice as fast; None
-            if there is none. It is compiled with `re.ASCII`, and is not to capture anything.
+        expression: A regular expression of the library `regex`. Every character must
+            belong to a match.
+        ascii_expression: The same for texts of nothing but ASCII, for Python's own
+            `re`, which is twice as fast; None if there is none. It is compiled with
+            `re.ASCII`, and is not to capture anything.
 
     Raises:
-        ValueError: If the expression is not a regular expression, or has a capturing group.
+        ValueError: If the expression is not a regular expression, or has a capturing
+            group.
 
     >>> GPT2_PATTERN.split("It's 2024, isn't it?  Yes")
     ['It', "'s", ' 2024', ',', ' isn', "'t", ' it', '?', ' ', ' Yes']
@@ -40,12 +46,18 @@ class PreTokenizer:
         try:
             groups = self._compiled.groups
         except regex.error as error:
-            raise ValueError(f"The expression of the pattern {self.name!r} does not compile: {error}.") from None
+            raise ValueError(
+                f"The expression of the pattern {self.name!r} does not compile: "
+                f"{error}."
+            ) from None
         if groups:
-            raise ValueError(f"The pattern {self.name!r} has capturing groups: write (?:...) instead of (...).")
+            raise ValueError(
+                f"The pattern {self.name!r} has capturing groups: write (?:...) "
+                "instead of (...)."
+            )
 
     def split(self, text: str) -> list[str]:
-        """Returns the words of a text, in order; joined they are the text again."""
+        """Return the words of a text, in order; joined they are the text again."""
         if self.ascii_expression is not None and text.isascii():
             return self._compiled_ascii.findall(text)
         return self._compiled.findall(text)
@@ -64,23 +76,31 @@ GPT2_PATTERN = PreTokenizer(
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     r"'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+",
 )
-"""GPT-2: English endings, then runs of letters, of digits, of other signs, each with the space before it."""
+"""GPT-2: English endings, then runs of letters, of digits, of other signs, each with
+the space before it.
+"""
 
 GPT4_PATTERN = PreTokenizer(
     "gpt4",
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| "
+    r"?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+",
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\nA-Za-z0-9]?[A-Za-z]+|[0-9]{1,3}| ?[^\sA-Za-z0-9]+[\r\n]*"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\nA-Za-z0-9]?[A-Za-z]+|[0-9]{1,3}| "
+    r"?[^\sA-Za-z0-9]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+",
 )
-"""GPT-4 (tiktoken's `cl100k_base`): endings in capitals too, three digits at most, line breaks apart from words."""
+"""GPT-4 (tiktoken's `cl100k_base`): endings in capitals too, three digits at most, line
+breaks apart from words.
+"""
 
 SMOLLM2_PATTERN = PreTokenizer(
     "smollm2",
     r"\p{N}|'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?![^\s\p{N}])|\s+",
     r"[0-9]|'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[^\sA-Za-z0-9]+|\s+(?![^\s0-9])|\s+",
 )
-"""SmolLM2: every digit is a word of its own, and what is left between digits is cut as by GPT-2."""
+"""SmolLM2: every digit is a word of its own, and what is left between digits is cut as
+by GPT-2.
+"""
 
 PATTERNS: tuple[PreTokenizer, ...] = (GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN)
 """The three that files may name."""

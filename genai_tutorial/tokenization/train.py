@@ -1,4 +1,6 @@
-"""Training of byte-pair encoding: merge the pair that stands side by side most often, and again, and again."""
+"""Training of byte-pair encoding: merge the pair that stands side by side most often,
+and again, and again.
+"""
 
 import heapq
 from collections import Counter, defaultdict
@@ -12,7 +14,9 @@ from genai_tutorial.tokenization.patterns import GPT4_PATTERN, PreTokenizer
 from genai_tutorial.tokenization.vocabulary import check_special_tokens, check_text
 
 LARGEST_VOCABULARY = 0x110000
-"""While it trains, each token is one character of a Python string, and there are no more characters than these."""
+"""While it trains, each token is one character of a Python string, and there are no
+more characters than these.
+"""
 
 
 def train_bpe(
@@ -24,23 +28,27 @@ def train_bpe(
 ) -> BPETokenizer:
     """Learns a byte-level byte-pair encoding from texts.
 
-    The vocabulary is the special tokens, then the 256 bytes in the order of `byte_to_unicode`, then one token for each
-    merge. Of several pairs that are equally frequent, the one with the lowest token numbers is merged first. The result
-    is that of Hugging Face's `BpeTrainer`, merge for merge. A short text can run out of pairs; the vocabulary is then
-    smaller than asked for.
+    The vocabulary is the special tokens, then the 256 bytes in the order of
+    `byte_to_unicode`, then one token for each merge. Of several pairs that are equally
+    frequent, the one with the lowest token numbers is merged first. The result is that
+    of Hugging Face's `BpeTrainer`, merge for merge. A short text can run out of pairs;
+    the vocabulary is then smaller than asked for.
 
     Args:
         texts: One text, or several; no word goes on from one into the next.
-        vocab_size: How many tokens to have in the end, special tokens and bytes included.
+        vocab_size: How many tokens to have in the end, special tokens and bytes
+            included.
         pattern: How a text is cut into words.
-        special_tokens: Tokens that no text can spell, for example `<|endoftext|>`. In `texts` they are ordinary text.
+        special_tokens: Tokens that no text can spell, for example `<|endoftext|>`. In
+            `texts` they are ordinary text.
         progress: Whether to show a progress bar.
 
     Raises:
-        ValueError: If `vocab_size` cannot hold the bytes and special tokens, or a text has half a character.
+        ValueError: If `vocab_size` cannot hold the bytes and special tokens, or a text
+            has half a character.
 
-    Source: Sennrich, Haddow and Birch, "Neural machine translation of rare words with subword units" (2016), section
-    3.2; on bytes as in GPT-2.
+    Source: Sennrich, Haddow and Birch, "Neural machine translation of rare words with
+    subword units" (2016), section 3.2; on bytes as in GPT-2.
 
     >>> tokenizer = train_bpe("low low low lower lowest", 259)
     >>> tokenizer.merges
@@ -50,12 +58,19 @@ def train_bpe(
     smallest = 256 + len(special_tokens)
     if not smallest <= vocab_size <= LARGEST_VOCABULARY:
         raise ValueError(
-            f"vocab_size must be from {smallest} (256 bytes and {len(special_tokens)} special tokens) to "
+            f"vocab_size must be from {smallest} (256 bytes and {len(special_tokens)} "
+            "special tokens) to "
             f"{LARGEST_VOCABULARY}, got {vocab_size}."
         )
-    tokens = [token.encode() for token in special_tokens] + [bytes([byte]) for byte in byte_to_unicode()]
-    merges = _Trainer(_count_words(texts, pattern), tokens, len(special_tokens)).run(vocab_size, progress)
-    return BPETokenizer(tokens, merges, {token: i for i, token in enumerate(special_tokens)}, pattern)
+    tokens = [token.encode() for token in special_tokens] + [
+        bytes([byte]) for byte in byte_to_unicode()
+    ]
+    merges = _Trainer(_count_words(texts, pattern), tokens, len(special_tokens)).run(
+        vocab_size, progress
+    )
+    return BPETokenizer(
+        tokens, merges, {token: i for i, token in enumerate(special_tokens)}, pattern
+    )
 
 
 def _count_words(texts: str | Iterable[str], pattern: PreTokenizer) -> Counter[str]:
@@ -67,42 +82,59 @@ def _count_words(texts: str | Iterable[str], pattern: PreTokenizer) -> Counter[s
 
 
 class _Trainer:
-    """Keeps, for each pair of neighbours, how often it stands in the text and in which words.
+    """Keeps, for each pair of neighbours, how often it stands in the text and in which
+    words.
 
-    Each different word is held once, with its count, as a string of one character a token, so that Python's own `find`
-    and `replace` do the searching. A merge changes only the pairs beside it: nothing is counted a second time.
+    Each different word is held once, with its count, as a string of one character a
+    token, so that Python's own `find` and `replace` do the searching. A merge changes
+    only the pairs beside it: nothing is counted a second time.
     """
 
     def __init__(self, word_counts: Counter[str], tokens: list[bytes], first_byte: int):
         self.tokens = tokens
         self.special = set(tokens[:first_byte])
-        as_token = {byte: chr(first_byte + place) for place, byte in enumerate(byte_to_unicode())}
-        self.words = [word.encode().decode("latin-1").translate(as_token) for word in word_counts]
+        as_token = {
+            byte: chr(first_byte + place)
+            for place, byte in enumerate(byte_to_unicode())
+        }
+        self.words = [
+            word.encode().decode("latin-1").translate(as_token) for word in word_counts
+        ]
         self.counts = list(word_counts.values())
         self.pair_counts: dict[str, int] = defaultdict(int)
         self.places: dict[str, list[int]] = defaultdict(list)
-        for place, (word, count) in enumerate(zip(self.words, self.counts, strict=True)):
+        for place, (word, count) in enumerate(
+            zip(self.words, self.counts, strict=True)
+        ):
             for pair in map(str.__add__, word, word[1:]):
                 self.pair_counts[pair] += count
                 self.places[pair].append(place)
 
     def run(self, vocab_size: int, progress: bool) -> list[tuple[bytes, bytes]]:
-        """Appends the new tokens to `tokens` and returns the merges in their order."""
+        """Append the new tokens to `tokens` and returns the merges in their order."""
         merges = []
-        # The most frequent pair comes first; of equals, strings being compared, the one with the lowest numbers.
+        # The most frequent pair comes first; of equals, strings being compared, the one
+        # with the lowest numbers.
         queue = [(-count, pair) for pair, count in self.pair_counts.items()]
         heapq.heapify(queue)
-        bar = tqdm(total=vocab_size - len(self.tokens), desc="merges", disable=not progress)
+        bar = tqdm(
+            total=vocab_size - len(self.tokens), desc="merges", disable=not progress
+        )
         while queue and len(self.tokens) < vocab_size:
             count, pair = heapq.heappop(queue)
-            if -count != self.pair_counts[pair]:  # other merges have taken some since; it waits again with what is left
+            if (
+                -count != self.pair_counts[pair]
+            ):  # other merges have taken some since; it waits again with what is left
                 if self.pair_counts[pair] > 0:
                     heapq.heappush(queue, (-self.pair_counts[pair], pair))
                 continue
             left, right = (self.tokens[ord(token)] for token in pair)
-            if left + right in self.special:  # ordinary text must never become a special token
+            if (
+                left + right in self.special
+            ):  # ordinary text must never become a special token
                 continue
-            # This token is new: the same bytes, between the same ends, have always been merged in the same way.
+            # This token is new: the same bytes, between the same ends, have always been
+            # merged in the same way.
             merges.append((left, right))
             self.tokens.append(left + right)
             for new in self._merge(pair, chr(len(self.tokens) - 1)):
@@ -112,10 +144,17 @@ class _Trainer:
         return merges
 
     def _merge(self, pair: str, merged: str) -> list[str]:
-        """Puts the new token in the pair's place in every word, and returns the pairs that it makes."""
-        before, after = defaultdict(int), defaultdict(int)  # how often each token stands there
+        """Put the new token in the pair's place in every word, and returns the pairs
+        that it makes.
+        """
+        before, after = (
+            defaultdict(int),
+            defaultdict(int),
+        )  # how often each token stands there
         made = defaultdict(list)
-        for place in dict.fromkeys(self.places.pop(pair)):  # a word that has it twice is looked at once
+        for place in dict.fromkeys(
+            self.places.pop(pair)
+        ):  # a word that has it twice is looked at once
             word, count = self.words[place], self.counts[place]
             end, start = -1, word.find(pair)
             while start >= 0:

@@ -1,4 +1,6 @@
-"""What a byte-level vocabulary must be, said at the door: by training, by `from_parts` and by every file."""
+"""What a byte-level vocabulary must be, said at the door: by training, by `from_parts`
+and by every file.
+"""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -17,56 +19,84 @@ class Parts(NamedTuple):
 
 
 def check_text(text: str) -> None:
-    """Raises a ValueError if a text has half a character, a lone surrogate, which has no bytes."""
+    """Raise a ValueError if a text has half a character, a lone surrogate, which has
+    no bytes.
+    """
     if not isinstance(text, str):
         raise ValueError(f"A text must be a string, got {type(text).__name__}.")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"The text has a lone surrogate, {text[error.start]!r}, at position {error.start}: half of a character, "
-            "which no bytes stand for. Read the text again with the right encoding, or replace it with "
+            f"The text has a lone surrogate, {text[error.start]!r}, at position "
+            f"{error.start}: half of a character, "
+            "which no bytes stand for. Read the text again with the right encoding, or "
+            "replace it with "
             'text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").'
         ) from None
 
 
 def check_special_tokens(special_tokens: Iterable[str]) -> None:
-    """Raises a ValueError if a special token is no text, is too short, or comes twice."""
+    """Raise a ValueError if a special token is no text, is too short, or comes
+    twice.
+    """
     if isinstance(special_tokens, str):
-        raise ValueError(f"special_tokens must be a list of texts, got the one text {special_tokens!r}.")
+        raise ValueError(
+            "special_tokens must be a list of texts, got the one text "
+            f"{special_tokens!r}."
+        )
     seen = set()
     for token in special_tokens:
         check_text(token)
         if len(token.encode()) < 2:
-            raise ValueError(f"A special token must have at least two bytes, got {token!r}: write it like '<|end|>'.")
+            raise ValueError(
+                f"A special token must have at least two bytes, got {token!r}: write "
+                "it like '<|end|>'."
+            )
         if token in seen:
-            raise ValueError(f"Special tokens must all be different, got {token!r} twice.")
+            raise ValueError(
+                f"Special tokens must all be different, got {token!r} twice."
+            )
         seen.add(token)
 
 
 def check_parts(parts: Parts) -> None:
-    """Raises a ValueError if tokens, merges and special tokens do not belong together."""
+    """Raise a ValueError if tokens, merges and special tokens do not belong
+    together.
+    """
     check_special_tokens(parts.special_tokens)
     size = len(parts.token_bytes)
     number: dict[bytes, int] = {}
     for i, token in enumerate(parts.token_bytes):
         if not isinstance(token, bytes) or not token:
-            raise ValueError(f"Each token must be one byte or more, got {token!r} as number {i}.")
+            raise ValueError(
+                f"Each token must be one byte or more, got {token!r} as number {i}."
+            )
         if token in number:
-            raise ValueError(f"Tokens must all be different, got {token!r} as numbers {number[token]} and {i}.")
+            raise ValueError(
+                f"Tokens must all be different, got {token!r} as numbers "
+                f"{number[token]} and {i}."
+            )
         number[token] = i
     for special, i in parts.special_tokens.items():
         if number.get(special.encode()) != i:
-            raise ValueError(f"The special token {special!r} must stand among the tokens at its number, {i}.")
+            raise ValueError(
+                f"The special token {special!r} must stand among the tokens at its "
+                f"number, {i}."
+            )
     for special in parts.special_tokens:  # from here on, no merge may make one
         del number[special.encode()]
     if parts.unknown_id is not None and not 0 <= parts.unknown_id < size:
-        raise ValueError(f"unknown_id must be from 0 to {size - 1}, got {parts.unknown_id}.")
+        raise ValueError(
+            f"unknown_id must be from 0 to {size - 1}, got {parts.unknown_id}."
+        )
     missing = [byte for byte in range(256) if bytes([byte]) not in number]
     if missing and parts.unknown_id is None:
         raise ValueError(
-            f"The vocabulary has {size} tokens but none for {len(missing)} of the 256 bytes (the first: {missing[0]}). "
-            f"It must have at least {256 + len(parts.special_tokens)}, 256 bytes and {len(parts.special_tokens)} "
+            f"The vocabulary has {size} tokens but none for {len(missing)} of the 256 "
+            f"bytes (the first: {missing[0]}). "
+            f"It must have at least {256 + len(parts.special_tokens)}, 256 bytes and "
+            f"{len(parts.special_tokens)} "
             "special tokens, or an unknown_id to stand for the bytes that are missing."
         )
     seen = set()
@@ -74,7 +104,12 @@ def check_parts(parts: Parts) -> None:
         left, right = pair
         for part in (left, right, left + right):
             if part not in number:
-                raise ValueError(f"The merge of {left!r} and {right!r} needs the token {part!r}, which does not exist.")
+                raise ValueError(
+                    f"The merge of {left!r} and {right!r} needs the token {part!r}, "
+                    "which does not exist."
+                )
         if pair in seen:
-            raise ValueError(f"Merges must all be different, got {left!r} and {right!r} twice.")
+            raise ValueError(
+                f"Merges must all be different, got {left!r} and {right!r} twice."
+            )
         seen.add(pair)

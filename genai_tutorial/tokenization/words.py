@@ -1,4 +1,6 @@
-"""Whole words as tokens: enough where a small grammar says everything, as for captions of simple pictures."""
+"""Whole words as tokens: enough where a small grammar says everything, as for captions
+of simple pictures.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,20 +10,24 @@ from jaxtyping import Int
 from torch import Tensor
 
 _BEFORE_WORDS = 2
-"""The numbers of the two tokens that are no words come first: the filling, then the end."""
+"""The numbers of the two tokens that are no words come first: the filling, then the
+end.
+"""
 
 
 @dataclass(frozen=True)
 class WordTokenizer:
     """A vocabulary of words; spaces separate them, and capitals count as small letters.
 
-    Token 0 fills shorter texts up (`PADDING`), token 1 ends each text (`END`), and the words follow in their order.
+    Token 0 fills shorter texts up (`PADDING`), token 1 ends each text (`END`), and the
+    words follow in their order.
 
     Attributes:
         words: All words, each once.
 
     Raises:
-        ValueError: There is no word, one comes twice, or one has a space or a capital in it.
+        ValueError: If there is no word, one comes twice, or one has a space or a
+            capital in it.
 
     >>> tokenizer = WordTokenizer.from_texts(["a red circle", "a blue square"])
     >>> tokenizer.words, tokenizer.vocab_size
@@ -42,14 +48,18 @@ class WordTokenizer:
             raise ValueError("words must hold at least one word, got none.")
         if len(set(self.words)) < len(self.words):
             twice = _sorted(word for word in self.words if self.words.count(word) > 1)
-            raise ValueError(f"words must all be different, got these more than once: {twice}.")
+            raise ValueError(
+                f"words must all be different, got these more than once: {twice}."
+            )
         if wrong := [word for word in self.words if word.lower().split() != [word]]:
             raise ValueError(f"A word has no spaces and no capitals, got {wrong}.")
 
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> "WordTokenizer":
-        """Takes the different words of some texts, sorted."""
-        return cls(tuple(sorted({word for text in texts for word in text.lower().split()})))
+        """Take the different words of some texts, sorted."""
+        return cls(
+            tuple(sorted({word for text in texts for word in text.lower().split()}))
+        )
 
     @property
     def vocab_size(self) -> int:
@@ -57,32 +67,42 @@ class WordTokenizer:
         return len(self.words) + _BEFORE_WORDS
 
     def encode(self, text: str) -> list[int]:
-        """Returns the number of each word, and then that of the end.
+        """Return the number of each word, and then that of the end.
 
         Raises:
             ValueError: If the text has words that the vocabulary lacks.
         """
-        number = {word: index for index, word in enumerate(self.words, start=_BEFORE_WORDS)}
+        number = {
+            word: index for index, word in enumerate(self.words, start=_BEFORE_WORDS)
+        }
         words = text.lower().split()
         if unknown := _sorted(word for word in words if word not in number):
-            shown = ", ".join(self.words[:100]) + (", and more" if len(self.words) > 100 else "")
+            shown = ", ".join(self.words[:100]) + (
+                ", and more" if len(self.words) > 100 else ""
+            )
             raise ValueError(
-                f"The text {text!r} has words that this tokenizer does not know: {unknown}. "
+                f"The text {text!r} has words that this tokenizer does not know: "
+                f"{unknown}. "
                 f"It knows {len(self.words)}: {shown}."
             )
         return [*(number[word] for word in words), self.END]
 
-    def encode_batch(self, texts: Sequence[str], length: int) -> Int[Tensor, "text length"]:
-        """Returns one row for each text, filled up to the same length.
+    def encode_batch(
+        self, texts: Sequence[str], length: int
+    ) -> Int[Tensor, "text length"]:
+        """Return one row for each text, filled up to the same length.
 
         Args:
             texts: The texts.
             length: How many tokens each row has.
 
         Raises:
-            ValueError: If a text has unknown words, or more tokens than `length` with its end.
+            ValueError: If a text has unknown words, or more tokens than `length` with
+                its end.
 
-        >>> WordTokenizer(("a", "circle", "red")).encode_batch(["a red circle", "a circle"], length=5)
+        >>> WordTokenizer(("a", "circle", "red")).encode_batch(
+        ...     ["a red circle", "a circle"], length=5
+        ... )
         tensor([[2, 4, 3, 1, 0],
                 [2, 3, 1, 0, 0]])
         """
@@ -90,12 +110,15 @@ class WordTokenizer:
         for row, text in zip(rows, texts, strict=True):
             ids = self.encode(text)
             if len(ids) > length:
-                raise ValueError(f"The text {text!r} needs {len(ids)} tokens with its end, and length is {length}.")
+                raise ValueError(
+                    f"The text {text!r} needs {len(ids)} tokens with its end, and "
+                    f"length is {length}."
+                )
             row[: len(ids)] = torch.tensor(ids)
         return rows
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Returns the words up to the end, with spaces between them.
+        """Return the words up to the end, with spaces between them.
 
         Raises:
             ValueError: If a number is not one of this tokenizer's.
@@ -103,7 +126,9 @@ class WordTokenizer:
         words = []
         for index in ids:
             if not 0 <= index < self.vocab_size:
-                raise ValueError(f"ids must be from 0 to {self.vocab_size - 1}, got {index}.")
+                raise ValueError(
+                    f"ids must be from 0 to {self.vocab_size - 1}, got {index}."
+                )
             if index == self.END:
                 break
             if index != self.PADDING:
@@ -111,18 +136,20 @@ class WordTokenizer:
         return " ".join(words)
 
     def to_dict(self) -> dict[str, list[str]]:
-        """Returns what `from_dict` needs, ready for JSON."""
+        """Return what `from_dict` needs, ready for JSON."""
         return {"words": list(self.words)}
 
     @classmethod
     def from_dict(cls, saved: dict[str, list[str]]) -> "WordTokenizer":
-        """Makes the tokenizer again that `to_dict` described.
+        """Make the tokenizer again that `to_dict` described.
 
         Raises:
             ValueError: If the dictionary is not one of `to_dict`'s.
         """
         if set(saved) != {"words"} or not isinstance(saved["words"], list):
-            raise ValueError(f"A saved tokenizer has one entry, 'words', with a list; got {saved!r}.")
+            raise ValueError(
+                f"A saved tokenizer has one entry, 'words', with a list; got {saved!r}."
+            )
         return cls(tuple(saved["words"]))
 
 

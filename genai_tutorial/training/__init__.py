@@ -1,4 +1,6 @@
-"""Training: the loop, the optimisers and their schedules, batches, checkpoints, several processes at once."""
+"""Training: the loop, the optimisers and their schedules, batches, checkpoints, several
+processes at once.
+"""
 
 from genai_tutorial.training.adamw import AdamW
 from genai_tutorial.training.adversarial import (
@@ -9,7 +11,12 @@ from genai_tutorial.training.adversarial import (
     generator_step,
 )
 from genai_tutorial.training.batches import TensorBatches, TokenBatches
-from genai_tutorial.training.checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
+from genai_tutorial.training.checkpoint import (
+    load_checkpoint,
+    random_state,
+    save_checkpoint,
+    set_random_state,
+)
 from genai_tutorial.training.device import choose_device
 from genai_tutorial.training.distributed import (
     Process,
@@ -35,10 +42,25 @@ from genai_tutorial.training.optimizers import (
 )
 from genai_tutorial.training.progress import progress_bar
 from genai_tutorial.training.recomputing import kept_bytes, recompute
-from genai_tutorial.training.scaling_laws import Allocation, PowerLaw, compute_optimal, fit_power_law, tokens_to_reach
-from genai_tutorial.training.schedules import Schedule, warmup_cosine, warmup_linear, warmup_stable_decay
+from genai_tutorial.training.scaling_laws import (
+    Allocation,
+    PowerLaw,
+    compute_optimal,
+    fit_power_law,
+    tokens_to_reach,
+)
+from genai_tutorial.training.schedules import (
+    Schedule,
+    warmup_cosine,
+    warmup_linear,
+    warmup_stable_decay,
+)
 from genai_tutorial.training.seeds import seed_everything
-from genai_tutorial.training.sharded_checkpoint import latest_step, load_sharded, save_sharded
+from genai_tutorial.training.sharded_checkpoint import (
+    latest_step,
+    load_sharded,
+    save_sharded,
+)
 
 __all__ = [
     "EMA",

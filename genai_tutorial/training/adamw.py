@@ -1,4 +1,6 @@
-"""AdamW: each number gets a step of its own size, learned from how large its gradients have been."""
+"""AdamW: each number gets a step of its own size, learned from how large its gradients
+have been.
+"""
 
 from collections.abc import Iterable
 
@@ -19,11 +21,13 @@ class AdamW(torch.optim.Optimizer):
     m and v start at zero; dividing by 1 - beta^t makes up for that in the first steps.
 
     Args:
-        parameters: What to train: parameters, or groups of them with settings of their own.
+        parameters: What to train: parameters, or groups of them with settings of their
+            own.
         lr: The learning rate: about how far each number moves in a step.
         betas: How much of the past m and v keep.
         epsilon: Keeps the division finite where gradients have been zero.
-        weight_decay: The part of each number that is taken away per unit of learning rate.
+        weight_decay: The part of each number that is taken away per unit of learning
+            rate.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -33,7 +37,9 @@ class AdamW(torch.optim.Optimizer):
 
     >>> weight = nn.Parameter(torch.tensor([1.0, -2.0]))
     >>> optimizer = AdamW([weight], lr=0.1, weight_decay=0.0)
-    >>> weight.grad = torch.tensor([0.001, -50.0])  # the first step has the same size for both
+    >>> weight.grad = torch.tensor(
+    ...     [0.001, -50.0]
+    ... )  # the first step has the same size for both
     >>> optimizer.step()
     >>> weight.detach()
     tensor([ 0.9000, -1.9000])
@@ -49,15 +55,26 @@ class AdamW(torch.optim.Optimizer):
     ):
         if not lr >= 0 or not weight_decay >= 0 or not epsilon > 0:
             raise ValueError(
-                f"lr and weight_decay must be at least 0 and epsilon above 0; got {lr=}, {weight_decay=}, {epsilon=}."
+                "lr and weight_decay must be at least 0 and epsilon above 0; got "
+                f"{lr=}, {weight_decay=}, {epsilon=}."
             )
         if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"betas must be two numbers from 0 to below 1, got {betas}.")
-        super().__init__(parameters, {"lr": lr, "betas": betas, "epsilon": epsilon, "weight_decay": weight_decay})
+            raise ValueError(
+                f"betas must be two numbers from 0 to below 1, got {betas}."
+            )
+        super().__init__(
+            parameters,
+            {
+                "lr": lr,
+                "betas": betas,
+                "epsilon": epsilon,
+                "weight_decay": weight_decay,
+            },
+        )
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """Moves every parameter that has a gradient."""
+        """Move every parameter that has a gradient."""
         for group in self.param_groups:
             beta1, beta2 = group["betas"]
             for parameter in group["params"]:
@@ -70,8 +87,12 @@ class AdamW(torch.optim.Optimizer):
                     state["mean_square"] = torch.zeros_like(parameter)
                 state["step"] += 1
                 state["mean"].lerp_(gradient, 1 - beta1)
-                state["mean_square"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-                corrected_mean_square = state["mean_square"] / (1 - beta2 ** state["step"])
+                state["mean_square"].mul_(beta2).addcmul_(
+                    gradient, gradient, value=1 - beta2
+                )
+                corrected_mean_square = state["mean_square"] / (
+                    1 - beta2 ** state["step"]
+                )
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 parameter.addcdiv_(
                     state["mean"],

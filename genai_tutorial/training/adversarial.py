@@ -1,4 +1,6 @@
-"""Training two players against each other: the discriminator takes a step, then the generator, again and again."""
+"""Training two players against each other: the discriminator takes a step, then the
+generator, again and again.
+"""
 
 import math
 import time
@@ -16,12 +18,15 @@ from genai_tutorial.training.fit import Checkpoint
 from genai_tutorial.training.progress import progress_bar
 
 Penalty = Callable[..., Float[Tensor, ""]]
-"""Called as `penalty(discriminator, real, fake, *labels)`; what it returns is added to the discriminator's loss."""
+"""Called as `penalty(discriminator, real, fake, *labels)`; what it returns is added to
+the discriminator's loss.
+"""
 
 
 @dataclass
 class AdversarialHistory:
-    """The losses of both players. They do not tell who makes good samples: each is measured against a moving rival.
+    """The losses of both players. They do not tell who makes good samples: each is
+    measured against a moving rival.
 
     Attributes:
         discriminator_losses: Of each step, without the penalty.
@@ -34,8 +39,12 @@ class AdversarialHistory:
     seconds: float = 0.0
 
 
-def draw_noise(generator: nn.Module, count: int, source: torch.Generator) -> Float[Tensor, "count latent"]:
-    """Draws the noise that a generator makes `count` examples from: a standard normal for each latent number."""
+def draw_noise(
+    generator: nn.Module, count: int, source: torch.Generator
+) -> Float[Tensor, "count latent"]:
+    """Draws the noise that a generator makes `count` examples from: a standard normal
+    for each latent number.
+    """
     device = next(generator.parameters()).device
     return torch.randn(count, generator.latent, generator=source).to(device)
 
@@ -50,11 +59,19 @@ def discriminator_step(
     noise: torch.Generator,
     penalty: Penalty | None = None,
 ) -> float:
-    """Lets the discriminator learn from one batch of real examples and as many generated ones; returns its loss."""
+    """Lets the discriminator learn from one batch of real examples and as many
+    generated ones; returns its loss.
+    """
     with torch.no_grad():  # the generator only shows what it makes
         fake = generator(draw_noise(generator, len(real), noise), *labels)
-    value = loss.discriminator(discriminator(real, *labels), discriminator(fake, *labels))
-    total = value if penalty is None else value + penalty(discriminator, real, fake, *labels)
+    value = loss.discriminator(
+        discriminator(real, *labels), discriminator(fake, *labels)
+    )
+    total = (
+        value
+        if penalty is None
+        else value + penalty(discriminator, real, fake, *labels)
+    )
     optimizer.zero_grad()
     total.backward()
     optimizer.step()
@@ -71,8 +88,12 @@ def generator_step(
     noise: torch.Generator,
 ) -> float:
     """Lets the generator learn from the scores of what it makes; returns its loss."""
-    discriminator.requires_grad_(False)  # the gradient passes through the discriminator and leaves it as it is
-    value = loss.generator(discriminator(generator(draw_noise(generator, count, noise), *labels), *labels))
+    discriminator.requires_grad_(
+        False
+    )  # the gradient passes through the discriminator and leaves it as it is
+    value = loss.generator(
+        discriminator(generator(draw_noise(generator, count, noise), *labels), *labels)
+    )
     optimizer.zero_grad()
     value.backward()
     optimizer.step()
@@ -103,31 +124,38 @@ def fit_adversarial(
     """Trains a generator and a discriminator by turns.
 
     Args:
-        generator: Called as `generator(z, *labels)`; its attribute `latent` says how many numbers of noise it takes.
-        discriminator: Called as `discriminator(x, *labels)`; returns a score for each example.
-        batches: An iterator of tuples: real examples, then what else both players are told of them, such as classes.
+        generator: Called as `generator(z, *labels)`; its attribute `latent` says how
+            many numbers of noise it takes.
+        discriminator: Called as `discriminator(x, *labels)`; returns a score for each
+            example.
+        batches: An iterator of tuples: real examples, then what else both players are
+            told of them, such as classes.
         loss: The two losses of the game.
         generator_optimizer: Moves the generator's parameters.
         discriminator_optimizer: Moves the discriminator's parameters.
         steps: How many steps the generator takes, counting those before a resume.
         noise: Draws the noise.
-        discriminator_steps: How many steps the discriminator takes before each one of the generator.
+        discriminator_steps: How many steps the discriminator takes before each one of
+            the generator.
         penalty: Added to the discriminator's loss; None for nothing.
-        penalty_every: With 8, the penalty counts eightfold at every eighth step and is left out at the others: cheaper,
-            and about the same.
+        penalty_every: With 8, the penalty counts eightfold at every eighth step and is
+            left out at the others: cheaper, and about the same.
         schedule: A factor for all learning rates at each step; None for 1.
         average: Follows the generator's weights after each step; None for nothing.
-        watch: Called with the number of steps done, before the first step and at every `watch_every`-th.
+        watch: Called with the number of steps done, before the first step and at every
+            `watch_every`-th.
         watch_every: After how many steps.
-        checkpoint: Where to save the run and go on from; needs batches with `state_dict`.
+        checkpoint: Where to save the run and go on from; needs batches with
+            `state_dict`.
         progress: Whether to show a progress bar.
 
     Raises:
         ValueError: If a number is out of range, or the batches run out.
         FloatingPointError: If a loss is no longer a number.
 
-    Source: Goodfellow et al. (2014), algorithm 1, https://arxiv.org/abs/1406.2661; Karras et al. (2020), Analyzing and
-        improving the image quality of StyleGAN, section 3.1, for the penalty that is not paid at each step,
+    Source: Goodfellow et al. (2014), algorithm 1, https://arxiv.org/abs/1406.2661;
+        Karras et al. (2020), Analyzing and improving the image quality of StyleGAN,
+        section 3.1, for the penalty that is not paid at each step,
         https://arxiv.org/abs/1912.04958
     """
     for name, number in (
@@ -139,13 +167,18 @@ def fit_adversarial(
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}.")
     if checkpoint is not None and not hasattr(batches, "state_dict"):
-        raise ValueError("A run can be resumed only if its batches can: they need state_dict and load_state_dict.")
+        raise ValueError(
+            "A run can be resumed only if its batches can: they need state_dict and "
+            "load_state_dict."
+        )
     optimizers = (generator_optimizer, discriminator_optimizer)
     for group in _groups(optimizers):
         group.setdefault("initial_lr", group["lr"])
     device = next(generator.parameters()).device
     source, history = iter(batches), AdversarialHistory()
-    state = _State(generator, discriminator, optimizers, schedule, average, batches, noise)
+    state = _State(
+        generator, discriminator, optimizers, schedule, average, batches, noise
+    )
     if checkpoint is not None and checkpoint.resume and checkpoint.path.exists():
         history = state.resume(checkpoint)
     generator.train()
@@ -153,25 +186,52 @@ def fit_adversarial(
     first = len(history.generator_losses)
     if watch is not None and first == 0:
         watch(0)
-    with progress_bar(total=steps, initial=first, label="training", show=progress) as bar:
+    with progress_bar(
+        total=steps, initial=first, label="training", show=progress
+    ) as bar:
         for step in range(first, steps):
             started = time.perf_counter()
             for group in _groups(optimizers):
-                group["lr"] = group["initial_lr"] * (1.0 if schedule is None else schedule(step))
+                group["lr"] = group["initial_lr"] * (
+                    1.0 if schedule is None else schedule(step)
+                )
             due = penalty if penalty is not None and step % penalty_every == 0 else None
-            weighted = None if due is None else lambda *seen, due=due: penalty_every * due(*seen)
+            weighted = (
+                None
+                if due is None
+                else lambda *seen, due=due: penalty_every * due(*seen)
+            )
             for _ in range(discriminator_steps):
                 batch = next(source, None)
                 if batch is None:
-                    raise ValueError(f"The batches ran out at step {step + 1} of {steps}: give more, or fewer steps.")
+                    raise ValueError(
+                        f"The batches ran out at step {step + 1} of {steps}: give "
+                        "more, or fewer steps."
+                    )
                 real, *labels = (tensor.to(device) for tensor in batch)
                 d_loss = discriminator_step(
-                    generator, discriminator, real, labels, loss, discriminator_optimizer, noise, weighted
+                    generator,
+                    discriminator,
+                    real,
+                    labels,
+                    loss,
+                    discriminator_optimizer,
+                    noise,
+                    weighted,
                 )
-            g_loss = generator_step(generator, discriminator, len(real), labels, loss, generator_optimizer, noise)
+            g_loss = generator_step(
+                generator,
+                discriminator,
+                len(real),
+                labels,
+                loss,
+                generator_optimizer,
+                noise,
+            )
             if not math.isfinite(d_loss + g_loss):
                 raise FloatingPointError(
-                    f"At step {step + 1} the losses are {d_loss} and {g_loss}: lower the learning rates, or limit the "
+                    f"At step {step + 1} the losses are {d_loss} and {g_loss}: lower "
+                    "the learning rates, or limit the "
                     "discriminator's slope with a penalty or spectral normalisation."
                 )
             if average is not None:
@@ -182,9 +242,13 @@ def fit_adversarial(
             done = step + 1
             if watch is not None and done % watch_every == 0:
                 watch(done)
-            if checkpoint is not None and (done == steps or done % checkpoint.every == 0):
+            if checkpoint is not None and (
+                done == steps or done % checkpoint.every == 0
+            ):
                 state.save(checkpoint, history)
-            bar.set_postfix(discriminator=f"{d_loss:.2f}", generator=f"{g_loss:.2f}", refresh=False)
+            bar.set_postfix(
+                discriminator=f"{d_loss:.2f}", generator=f"{g_loss:.2f}", refresh=False
+            )
             bar.update()
     return history
 
@@ -206,8 +270,18 @@ class _State:
     noise: torch.Generator
 
     def _parts(self) -> dict:
-        parts = {"generator": self.generator, "discriminator": self.discriminator, "batches": self.batches}
-        parts |= dict(zip(("generator_optimizer", "discriminator_optimizer"), self.optimizers, strict=True))
+        parts = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "batches": self.batches,
+        }
+        parts |= dict(
+            zip(
+                ("generator_optimizer", "discriminator_optimizer"),
+                self.optimizers,
+                strict=True,
+            )
+        )
         return parts if self.average is None else parts | {"average": self.average}
 
     def _course(self) -> dict | None:
@@ -215,22 +289,33 @@ class _State:
 
     def save(self, checkpoint: Checkpoint, history: AdversarialHistory) -> None:
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        rest = {"schedule": self._course(), "noise": self.noise.get_state(), "history": asdict(history)}
+        rest = {
+            "schedule": self._course(),
+            "noise": self.noise.get_state(),
+            "history": asdict(history),
+        }
         save_checkpoint(checkpoint.path, parts | rest)
 
     def resume(self, checkpoint: Checkpoint) -> AdversarialHistory:
         saved = load_checkpoint(checkpoint.path)
         if saved.keys() != self._parts().keys() | {"schedule", "noise", "history"}:
-            raise ValueError(f"{checkpoint.path.name} is from another kind of run: delete it to start anew.")
+            raise ValueError(
+                f"{checkpoint.path.name} is from another kind of run: delete it to "
+                "start anew."
+            )
         if saved["schedule"] != self._course():
             raise ValueError(
-                f"{checkpoint.path.name} is from a run with the schedule {saved['schedule']}, and this one has "
-                f"{self._course()}: resume with the same, or delete the file to start anew."
+                f"{checkpoint.path.name} is from a run with the schedule "
+                f"{saved['schedule']}, and this one has "
+                f"{self._course()}: resume with the same, or delete the file to start "
+                "anew."
             )
         try:
             for name, part in self._parts().items():
                 part.load_state_dict(saved[name])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise ValueError(f"{checkpoint.path.name} is from other models or optimisers: {error}") from error
+            raise ValueError(
+                f"{checkpoint.path.name} is from other models or optimisers: {error}"
+            ) from error
         self.noise.set_state(saved["noise"])
         return AdversarialHistory(**saved["history"])

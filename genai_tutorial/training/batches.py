@@ -1,4 +1,6 @@
-"""Batches: windows cut from a long text, each token with the one that comes next, and examples drawn from a set."""
+"""Batches: windows cut from a long text, each token with the one that comes next, and
+examples drawn from a set.
+"""
 
 from collections.abc import Sequence
 
@@ -16,13 +18,16 @@ class TokenBatches:
         batch_size: The number of windows in a batch, over all processes.
         seed: Decides the places. The same seed gives the same batches.
         rank: Which process this is, from 0.
-        world_size: How many processes share each batch: each takes every `world_size`-th window, so that together
-            they see what one process alone would see.
+        world_size: How many processes share each batch: each takes every
+            `world_size`-th window, so that together they see what one process alone
+            would see.
 
     Raises:
         ValueError: If the text is too short, or the batch cannot be shared evenly.
 
-    >>> inputs, targets = next(TokenBatches(torch.arange(100), context_length=4, batch_size=2, seed=0))
+    >>> inputs, targets = next(
+    ...     TokenBatches(torch.arange(100), context_length=4, batch_size=2, seed=0)
+    ... )
     >>> inputs
     tensor([[44, 45, 46, 47],
             [15, 16, 17, 18]])
@@ -41,10 +46,14 @@ class TokenBatches:
         world_size: int = 1,
     ):
         if context_length < 1 or batch_size < 1:
-            raise ValueError(f"context_length and batch_size must be at least 1; got {context_length}, {batch_size}.")
+            raise ValueError(
+                "context_length and batch_size must be at least 1; got "
+                f"{context_length}, {batch_size}."
+            )
         if len(tokens) <= context_length:
             raise ValueError(
-                f"A window needs {context_length} tokens and the one that follows, but the text has only "
+                f"A window needs {context_length} tokens and the one that follows, but "
+                "the text has only "
                 f"{len(tokens)}: use a longer text or a shorter context_length."
             )
         _check_share(batch_size, rank, world_size)
@@ -57,15 +66,17 @@ class TokenBatches:
     def __iter__(self) -> "TokenBatches":
         return self
 
-    def __next__(self) -> tuple[Int[Tensor, "batch position"], Int[Tensor, "batch position"]]:
-        """Returns the windows, and the same windows one token later."""
+    def __next__(
+        self,
+    ) -> tuple[Int[Tensor, "batch position"], Int[Tensor, "batch position"]]:
+        """Return the windows, and the same windows one token later."""
         places = len(self.tokens) - len(self._offsets) + 1
         starts = torch.randint(places, (self.batch_size, 1), generator=self._generator)
         windows = self.tokens[starts[self.rank :: self.world_size] + self._offsets]
         return windows[:, :-1], windows[:, 1:]
 
     def state_dict(self) -> dict:
-        """Returns what decides all batches to come."""
+        """Return what decides all batches to come."""
         return {"generator": self._generator.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
@@ -74,10 +85,12 @@ class TokenBatches:
 
 
 class TensorBatches:
-    """An endless supply of batches of examples, such as images with their labels, in a random order.
+    """An endless supply of batches of examples, such as images with their labels, in a
+    random order.
 
-    Every example comes once before any comes again: the order is shuffled anew for each round through the set. Where
-    a round ends inside a batch, the next one fills it up, so that all batches have the same size.
+    Every example comes once before any comes again: the order is shuffled anew for each
+    round through the set. Where a round ends inside a batch, the next one fills it up,
+    so that all batches have the same size.
 
     Args:
         tensors: One or more, each with a row for every example.
@@ -87,7 +100,8 @@ class TensorBatches:
         world_size: How many processes share each batch, as for `TokenBatches`.
 
     Raises:
-        ValueError: If there are no examples, their numbers differ, or the batch cannot be shared evenly.
+        ValueError: If there are no examples, their numbers differ, or the batch cannot
+            be shared evenly.
 
     >>> images, labels = torch.zeros(4, 28, 28), torch.arange(4)
     >>> batches = TensorBatches((images, labels), batch_size=3, seed=0)
@@ -95,32 +109,49 @@ class TensorBatches:
     [[0, 1, 3], [2, 0, 2], [3, 1, 3], [2, 0, 1]]
     """
 
-    def __init__(self, tensors: Sequence[Tensor], batch_size: int, seed: int, *, rank: int = 0, world_size: int = 1):
+    def __init__(
+        self,
+        tensors: Sequence[Tensor],
+        batch_size: int,
+        seed: int,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+    ):
         counts = [len(tensor) for tensor in tensors]
         if not counts or min(counts) < 1 or len(set(counts)) > 1:
-            raise ValueError(f"tensors must have the same number of rows, at least 1; got {counts}.")
+            raise ValueError(
+                f"tensors must have the same number of rows, at least 1; got {counts}."
+            )
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
         _check_share(batch_size, rank, world_size)
         self.tensors = tuple(tensors)
         self.batch_size = batch_size
         self.rank, self.world_size = rank, world_size
-        self._waiting = torch.empty(0, dtype=torch.long)  # the examples of this round that have not come yet
+        self._waiting = torch.empty(
+            0, dtype=torch.long
+        )  # the examples of this round that have not come yet
         self._generator = torch.Generator().manual_seed(seed)
 
     def __iter__(self) -> "TensorBatches":
         return self
 
     def __next__(self) -> tuple[Tensor, ...]:
-        """Returns the same rows of each tensor."""
+        """Return the same rows of each tensor."""
         while len(self._waiting) < self.batch_size:
             next_round = torch.randperm(len(self.tensors[0]), generator=self._generator)
             self._waiting = torch.cat([self._waiting, next_round])
-        chosen, self._waiting = self._waiting[: self.batch_size], self._waiting[self.batch_size :]
-        return tuple(tensor[chosen[self.rank :: self.world_size]] for tensor in self.tensors)
+        chosen, self._waiting = (
+            self._waiting[: self.batch_size],
+            self._waiting[self.batch_size :],
+        )
+        return tuple(
+            tensor[chosen[self.rank :: self.world_size]] for tensor in self.tensors
+        )
 
     def state_dict(self) -> dict:
-        """Returns what decides all batches to come."""
+        """Return what decides all batches to come."""
         return {"waiting": self._waiting, "generator": self._generator.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
@@ -131,6 +162,11 @@ class TensorBatches:
 
 def _check_share(batch_size: int, rank: int, world_size: int) -> None:
     if not 0 <= rank < world_size:
-        raise ValueError(f"rank must be from 0 to world_size - 1 ({world_size - 1}), got {rank}.")
+        raise ValueError(
+            f"rank must be from 0 to world_size - 1 ({world_size - 1}), got {rank}."
+        )
     if batch_size % world_size:
-        raise ValueError(f"batch_size must be a multiple of the number of processes; got {batch_size=}, {world_size=}.")
+        raise ValueError(
+            "batch_size must be a multiple of the number of processes; got "
+            f"{batch_size=}, {world_size=}."
+        )

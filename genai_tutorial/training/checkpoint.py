@@ -1,7 +1,8 @@
 """Checkpoints: everything a run needs to go on as if it had never stopped, in one file.
 
-The file is safetensors: the tensors, and in its header a JSON text with all other numbers. Nothing in it is code,
-so a checkpoint from a stranger can be read safely, which a pickle cannot.
+The file is safetensors: the tensors, and in its header a JSON text with all other
+numbers. Nothing in it is code, so a checkpoint from a stranger can be read safely,
+which a pickle cannot.
 """
 
 import hashlib
@@ -22,17 +23,21 @@ FORMAT = "genai_tutorial checkpoint 1"
 
 
 def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
-    """Writes a run's state: nested dicts, lists and tuples of tensors, numbers and strings.
+    """Write a run's state: nested dicts, lists and tuples of tensors, numbers and
+    strings.
 
-    The file appears whole or not at all: it is written under another name, and renamed when it is on the disk.
-    A process killed in between leaves the checkpoint before.
+    The file appears whole or not at all: it is written under another name, and renamed
+    when it is on the disk. A process killed in between leaves the checkpoint before.
 
     Raises:
         TypeError: If the state holds something that is none of these.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_checkpoint(f"{folder}/run.safetensors", {"step": 3, "model": {"weight": torch.ones(2)}})
+    ...     save_checkpoint(
+    ...         f"{folder}/run.safetensors",
+    ...         {"step": 3, "model": {"weight": torch.ones(2)}},
+    ...     )
     ...     load_checkpoint(f"{folder}/run.safetensors")
     {'step': 3, 'model': {'weight': tensor([1., 1.])}}
     """
@@ -46,14 +51,16 @@ def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
         with open(temporary, "wb") as file:
             file.write(save(tensors, metadata=header))
             file.flush()
-            os.fsync(file.fileno())  # on the disk before the rename, or a power cut could leave an empty file
+            os.fsync(
+                file.fileno()
+            )  # on the disk before the rename, or a power cut could leave an empty file
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path | str) -> dict[str, Any]:
-    """Reads what `save_checkpoint` wrote; tensors arrive on the CPU.
+    """Read what `save_checkpoint` wrote; tensors arrive on the CPU.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -62,7 +69,10 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint at {path}.")
-    damaged = f"{path.name} is damaged or incomplete: delete it and train again, or restore it from a copy."
+    damaged = (
+        f"{path.name} is damaged or incomplete: delete it and train again, or restore "
+        "it from a copy."
+    )
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -70,14 +80,17 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     except (SafetensorError, OSError) as error:
         raise ValueError(damaged) from error
     if header.get("format") != FORMAT:
-        raise ValueError(f"{path.name} is not a training checkpoint of this package (format {header.get('format')!r}).")
+        raise ValueError(
+            f"{path.name} is not a training checkpoint of this package (format "
+            f"{header.get('format')!r})."
+        )
     if header.get("digest") != _digest(tensors):
         raise ValueError(damaged)
     return unpack(json.loads(header["tree"]), tensors)
 
 
 def random_state() -> dict[str, Any]:
-    """Returns the state of the random sources of Python, NumPy and torch."""
+    """Return the state of the random sources of Python, NumPy and torch."""
     kind, keys, *rest = np.random.get_state()  # noqa: NPY002  (the one that libraries share)
     return {
         "python": random.getstate(),
@@ -88,7 +101,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Puts the random sources back to where `random_state` found them."""
+    """Put the random sources back to where `random_state` found them."""
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])  # noqa: NPY002
     torch.set_rng_state(state["torch"])
@@ -96,8 +109,11 @@ def set_random_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
-def pack(value: Any, name: str, tensors: dict[str, Tensor], hold: Callable[[Tensor], Tensor]) -> Any:
-    """Returns `value` as JSON can hold it, and puts its tensors into `tensors` under names like model.head.weight.
+def pack(
+    value: Any, name: str, tensors: dict[str, Tensor], hold: Callable[[Tensor], Tensor]
+) -> Any:
+    """Return `value` as JSON can hold it, and puts its tensors into `tensors` under
+    names like model.head.weight.
 
     Args:
         value: Nested dicts, lists and tuples of tensors, numbers and strings.
@@ -113,13 +129,17 @@ def pack(value: Any, name: str, tensors: dict[str, Tensor], hold: Callable[[Tens
         return {"kind": "tensor", "name": name}
     if isinstance(value, dict):
         items = [
-            [_plain(key, name), pack(item, f"{name}.{key}".lstrip("."), tensors, hold)] for key, item in value.items()
+            [_plain(key, name), pack(item, f"{name}.{key}".lstrip("."), tensors, hold)]
+            for key, item in value.items()
         ]
         return {"kind": "dict", "items": items}
     if isinstance(value, (list, tuple)):
         if all(isinstance(item, (int, float, str)) for item in value):
             return {"kind": type(value).__name__, "plain": list(value)}
-        items = [pack(item, f"{name}.{position}".lstrip("."), tensors, hold) for position, item in enumerate(value)]
+        items = [
+            pack(item, f"{name}.{position}".lstrip("."), tensors, hold)
+            for position, item in enumerate(value)
+        ]
         return {"kind": type(value).__name__, "items": items}
     return _plain(value, name)
 
@@ -133,20 +153,25 @@ def _plain(value: Any, name: str) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(
-        f"A checkpoint holds tensors, numbers, strings, dicts, lists and tuples; {name or 'the state'} has a "
+        "A checkpoint holds tensors, numbers, strings, dicts, lists and tuples; "
+        f"{name or 'the state'} has a "
         f"{type(value).__name__}."
     )
 
 
 def unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
-    """Puts together again what `pack` took apart."""
+    """Put together again what `pack` took apart."""
     if not isinstance(tree, dict):
         return tree
     if tree["kind"] == "tensor":
         return tensors[tree["name"]]
     if tree["kind"] == "dict":
         return {key: unpack(item, tensors) for key, item in tree["items"]}
-    items = tree["plain"] if "plain" in tree else [unpack(item, tensors) for item in tree["items"]]
+    items = (
+        tree["plain"]
+        if "plain" in tree
+        else [unpack(item, tensors) for item in tree["items"]]
+    )
     return tuple(items) if tree["kind"] == "tuple" else items
 
 

@@ -1,7 +1,9 @@
-"""Several processes, each with its share of every batch, and a copy of the model (data parallel) or a part of it.
+"""Several processes, each with its share of every batch, and a copy of the model (data
+parallel) or a part of it.
 
-Start a program with `torchrun --nproc-per-node 2 program.py`; the same program runs alone without torchrun. With
-`--max-restarts 3`, torchrun starts all processes again when one is lost, and `fit` goes on from its checkpoint; set
+Start a program with `torchrun --nproc-per-node 2 program.py`; the same program runs
+alone without torchrun. With `--max-restarts 3`, torchrun starts all processes again
+when one is lost, and `fit` goes on from its checkpoint; set
 TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 then, or the new processes look for the old ones
 (https://github.com/pytorch/pytorch/issues/135712).
 """
@@ -16,7 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-# What Gloo and NCCL say when the connection to another process breaks or nothing comes through it any more.
+# What Gloo and NCCL say when the connection to another process breaks or nothing comes
+# through it any more.
 _SIGNS_OF_A_LOST_PROCESS = (
     "Connection closed by peer",
     "Connection reset by peer",
@@ -45,9 +48,11 @@ class Process:
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[Process]:
-    """Joins the processes that torchrun started; alone, there is one and nothing to join.
+    """Join the processes that torchrun started; alone, there is one and nothing to
+    join.
 
-    Processes on GPUs talk through NCCL and each takes the GPU of its number; on CPUs they talk through Gloo.
+    Processes on GPUs talk through NCCL and each takes the GPU of its number; on CPUs
+    they talk through Gloo.
 
     Raises:
         ConnectionError: If another process is lost.
@@ -68,8 +73,10 @@ def process_group(device: torch.device) -> Iterator[Process]:
         if not any(sign in str(error) for sign in _SIGNS_OF_A_LOST_PROCESS):
             raise
         raise ConnectionError(
-            f"Process {distributed.get_rank()} of {distributed.get_world_size()} has lost another one: it was killed, "
-            "ran out of memory or raised an error, which its own output tells. Start the same program again: it goes "
+            f"Process {distributed.get_rank()} of {distributed.get_world_size()} has "
+            "lost another one: it was killed, "
+            "ran out of memory or raised an error, which its own output tells. Start "
+            "the same program again: it goes "
             "on from the last checkpoint."
         ) from error
     finally:
@@ -77,28 +84,38 @@ def process_group(device: torch.device) -> Iterator[Process]:
 
 
 def parallel(model: nn.Module) -> nn.Module:
-    """Wraps a model so that backward averages gradients over all processes; alone, returns it unchanged."""
+    """Wrap a model so that backward averages gradients over all processes; alone,
+    returns it unchanged.
+    """
     if not _several():
         return model
     device = next(model.parameters()).device
-    return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
+    return DistributedDataParallel(
+        model, device_ids=[device] if device.type == "cuda" else None
+    )
 
 
 def shard(model: nn.Module, parts: Iterable[nn.Module] = ()) -> nn.Module:
-    """Splits a model's weights over all processes, with their gradients and what the optimiser remembers of them.
+    """Split a model's weights over all processes, with their gradients and what the
+    optimiser remembers of them.
 
-    Each process keeps its share of every tensor. A part is put together when its turn comes, forward and backward, and
-    is given up again; gradients are averaged as with `parallel`. Alone, the model stays as it is.
+    Each process keeps its share of every tensor. A part is put together when its turn
+    comes, forward and backward, and is given up again; gradients are averaged as with
+    `parallel`. Alone, the model stays as it is.
 
     Args:
-        model: The model; it is changed in place and returned. Build the optimiser afterwards.
-        parts: What is put together at a time, usually the model's blocks; what is in none of them comes together at
-            the start and stays.
+        model: The model; it is changed in place and returned. Build the optimiser
+            afterwards.
+        parts: What is put together at a time, usually the model's blocks; what is in
+            none of them comes together at the start and stays.
 
-    Source: Zhao et al., PyTorch FSDP, https://arxiv.org/abs/2304.11277; here by `torch.distributed.fsdp.fully_shard`
+    Source: Zhao et al., PyTorch FSDP, https://arxiv.org/abs/2304.11277; here by
+    `torch.distributed.fsdp.fully_shard`
     """
     if _several():
-        from torch.distributed.device_mesh import init_device_mesh  # these take a second to import
+        from torch.distributed.device_mesh import (
+            init_device_mesh,
+        )  # these take a second to import
         from torch.distributed.fsdp import fully_shard
 
         device = next(model.parameters()).device
@@ -116,7 +133,9 @@ def is_sharded(model: nn.Module) -> bool:
 
 @contextmanager
 def together(model: nn.Module, now: bool) -> Iterator[None]:
-    """Lets backward add up gradients in each process, and bring them together only where `now` is True."""
+    """Lets backward add up gradients in each process, and bring them together only
+    where `now` is True.
+    """
     if isinstance(model, DistributedDataParallel) and not now:
         with model.no_sync():
             yield
@@ -127,12 +146,13 @@ def together(model: nn.Module, now: bool) -> Iterator[None]:
 
 
 def unwrap(model: nn.Module) -> nn.Module:
-    """Returns the model inside what `parallel` returned."""
+    """Return the model inside what `parallel` returned."""
     return model.module if isinstance(model, DistributedDataParallel) else model
 
 
 def mean_over_processes(value: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """Averages a number over all processes, so that each reports the loss of the whole batch.
+    """Averages a number over all processes, so that each reports the loss of the whole
+    batch.
 
     >>> mean_over_processes(torch.tensor(2.5))
     tensor(2.5000)
@@ -150,4 +170,8 @@ def is_first_process() -> bool:
 
 
 def _several() -> bool:
-    return distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1
+    return (
+        distributed.is_available()
+        and distributed.is_initialized()
+        and distributed.get_world_size() > 1
+    )

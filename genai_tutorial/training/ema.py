@@ -1,4 +1,6 @@
-"""The moving average of weights: the last steps of training together are often better than the last one alone."""
+"""The moving average of weights: the last steps of training together are often better
+than the last one alone.
+"""
 
 import copy
 
@@ -9,9 +11,10 @@ from torch import nn
 class EMA:
     r"""Follows a model with the exponential moving average of its weights.
 
-    After step $t$, the average is the mean of the weights after steps 1 to $t$, where each step further back counts
-    $d$ times as much (with $d$ the decay). The factors sum to 1 from the first step on, so the weights from before
-    training have no part in it. It is kept up with one small move a step:
+    After step $t$, the average is the mean of the weights after steps 1 to $t$, where
+    each step further back counts $d$ times as much (with $d$ the decay). The factors
+    sum to 1 from the first step on, so the weights from before training have no part in
+    it. It is kept up with one small move a step:
 
     $$\bar w_t = \bar w_{t-1} + \frac{1 - d}{1 - d^t}\,(w_t - \bar w_{t-1})$$
 
@@ -19,13 +22,15 @@ class EMA:
 
     Args:
         model: What to follow; it must have been on its device before.
-        decay: How much a step further back counts, from 0 to below 1. About 1 / (1 - decay) steps make up the average.
+        decay: How much a step further back counts, from 0 to below 1. About 1 / (1 -
+            decay) steps make up the average.
 
     Raises:
         ValueError: If the decay is out of range.
 
-    Source: Kingma and Ba (2015), Adam, section 3, for the correction of the start, https://arxiv.org/abs/1412.6980;
-        Polyak and Juditsky (1992), Acceleration of stochastic approximation by averaging.
+    Source: Kingma and Ba (2015), Adam, section 3, for the correction of the start,
+        https://arxiv.org/abs/1412.6980; Polyak and Juditsky (1992), Acceleration of
+        stochastic approximation by averaging.
 
     >>> model = nn.Linear(1, 1, bias=False)
     >>> average = EMA(model, decay=0.5)
@@ -38,33 +43,46 @@ class EMA:
 
     def __init__(self, model: nn.Module, decay: float = 0.999):
         if not 0 <= decay < 1:
-            raise ValueError(f"decay must be from 0 to below 1, such as 0.999, got {decay}.")
+            raise ValueError(
+                f"decay must be from 0 to below 1, such as 0.999, got {decay}."
+            )
         self.decay = decay
         self.updates = 0
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Takes in the weights as they are now; call it after each step of the optimiser."""
+        """Take in the weights as they are now; call it after each step of the
+        optimiser.
+        """
         self.updates += 1
         rate = (1 - self.decay) / (1 - self.decay**self.updates)
-        for mean, weight in zip(self.model.parameters(), model.parameters(), strict=True):
+        for mean, weight in zip(
+            self.model.parameters(), model.parameters(), strict=True
+        ):
             mean.lerp_(weight, rate)
         for kept, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
             kept.copy_(buffer)
 
     def state_dict(self) -> dict:
-        """Returns what a checkpoint keeps."""
-        return {"decay": self.decay, "updates": self.updates, "model": self.model.state_dict()}
+        """Return what a checkpoint keeps."""
+        return {
+            "decay": self.decay,
+            "updates": self.updates,
+            "model": self.model.state_dict(),
+        }
 
     def load_state_dict(self, state: dict) -> None:
-        """Takes up what `state_dict` returned.
+        """Take up what `state_dict` returned.
 
         Raises:
             ValueError: If it is the state of an average with another decay.
             RuntimeError: If it is the state of another model.
         """
         if state["decay"] != self.decay:
-            raise ValueError(f"This average has the decay {self.decay}, and the saved one {state['decay']}.")
+            raise ValueError(
+                f"This average has the decay {self.decay}, and the saved one "
+                f"{state['decay']}."
+            )
         self.model.load_state_dict(state["model"])
         self.updates = state["updates"]

@@ -34,7 +34,9 @@ class History:
         evaluations: What `evaluate` returned, in order.
         seconds: How long the steps took together, without the evaluations.
 
-    >>> history = History(losses=[2.0, 1.0], evaluations=[Evaluation(2, 1.5, 0.1)], seconds=0.1)
+    >>> history = History(
+    ...     losses=[2.0, 1.0], evaluations=[Evaluation(2, 1.5, 0.1)], seconds=0.1
+    ... )
     >>> history.best
     Evaluation(step=2, value=1.5, seconds=0.1)
     """
@@ -51,11 +53,14 @@ class History:
             ValueError: If there was none.
         """
         if not self.evaluations:
-            raise ValueError("This run has no evaluations: give `fit` a function to evaluate with.")
+            raise ValueError(
+                "This run has no evaluations: give `fit` a function to evaluate with."
+            )
         return min(self.evaluations, key=lambda evaluation: evaluation.value)
 
     def smoothed(self, window: int = 20) -> list[float]:
-        """Returns the mean of the last `window` losses at each step; single batches are noisy.
+        """Return the mean of the last `window` losses at each step; single batches are
+        noisy.
 
         >>> History(losses=[3.0, 1.0, 2.0]).smoothed(window=2)
         [3.0, 2.0, 1.5]
@@ -73,24 +78,26 @@ class History:
         axes = axes or pyplot.figure().add_subplot()
         axes.plot(range(1, len(self.losses) + 1), self.smoothed(), label=label)
         if self.evaluations:
-            steps, values = zip(*((point.step, point.value) for point in self.evaluations), strict=True)
+            steps, values = zip(
+                *((point.step, point.value) for point in self.evaluations), strict=True
+            )
             axes.plot(steps, values, marker="o", label=f"{label}, held out")
         axes.set(xlabel="step", ylabel="loss (nats a token)")
         axes.legend()
         return axes
 
     def to_dict(self) -> dict:
-        """Returns the history as JSON can hold it."""
+        """Return the history as JSON can hold it."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> "History":
-        """Makes a history of what `to_dict` returned."""
+        """Make a history of what `to_dict` returned."""
         evaluations = [Evaluation(**evaluation) for evaluation in values["evaluations"]]
         return cls(list(values["losses"]), evaluations, values["seconds"])
 
     def save(self, path: Path | str) -> None:
-        """Writes the history as JSON, whole or not at all."""
+        """Write the history as JSON, whole or not at all."""
         path = Path(path)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         temporary.write_text(json.dumps(self.to_dict()) + "\n", encoding="utf-8")
@@ -98,5 +105,5 @@ class History:
 
     @classmethod
     def load(cls, path: Path | str) -> "History":
-        """Reads what `save` wrote."""
+        """Read what `save` wrote."""
         return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))

@@ -1,8 +1,10 @@
-"""Muon: move a matrix by the same amount in every direction that its gradient points to.
+"""Muon: move a matrix by the same amount in every direction that its gradient points
+to.
 
-A gradient of a matrix is usually dominated by a few directions. Muon keeps the directions and makes their sizes
-equal, so the quiet ones learn as fast as the loud ones. It is for the matrices inside a network; embeddings,
-output layers and vectors are AdamW's. A convolution's kernels are a matrix too: one row for each feature it makes.
+A gradient of a matrix is usually dominated by a few directions. Muon keeps the
+directions and makes their sizes equal, so the quiet ones learn as fast as the loud
+ones. It is for the matrices inside a network; embeddings, output layers and vectors are
+AdamW's. A convolution's kernels are a matrix too: one row for each feature it makes.
 """
 
 import math
@@ -14,24 +16,31 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-"""The polynomial's coefficients: they lift small singular values fast, at the price of ending near 1, not at it."""
+"""The polynomial's coefficients: they lift small singular values fast, at the price of
+ending near 1, not at it.
+"""
 
 
 def orthogonalise(
     matrices: Float[Tensor, "*batch rows columns"], iterations: int = 5
 ) -> Float[Tensor, "*batch rows columns"]:
-    """Brings all singular values of each matrix near 1 and leaves its directions, without computing them.
+    """Brings all singular values of each matrix near 1 and leaves its directions,
+    without computing them.
 
-    Each iteration applies the odd polynomial a s + b s^3 + c s^5 to every singular value s, with matrix products only:
-    if X = U S V', then X X' X = U S^3 V'. Five iterations bring values from 0.01 to 1 into about 0.7 to 1.2.
+    Each iteration applies the odd polynomial a s + b s^3 + c s^5 to every singular
+    value s, with matrix products only: if X = U S V', then X X' X = U S^3 V'. Five
+    iterations bring values from 0.01 to 1 into about 0.7 to 1.2.
 
     Args:
         matrices: One matrix, or a stack of them.
         iterations: How often the polynomial is applied.
 
-    Source: Jordan, Muon: An optimizer for hidden layers in neural networks, https://kellerjordan.github.io/posts/muon/
+    Source: Jordan, Muon: An optimizer for hidden layers in neural networks,
+    https://kellerjordan.github.io/posts/muon/
 
-    >>> singular_values = torch.linalg.svdvals(orthogonalise(torch.diag(torch.tensor([9.0, 4.0, 1.0]))))
+    >>> singular_values = torch.linalg.svdvals(
+    ...     orthogonalise(torch.diag(torch.tensor([9.0, 4.0, 1.0])))
+    ... )
     >>> bool(singular_values.min() > 0.65 and singular_values.max() < 1.25)
     True
     """
@@ -51,24 +60,30 @@ class Muon(torch.optim.Optimizer):
 
     For each matrix W with gradient G:
 
-        B = momentum B + (1 - momentum) G                    a running mean of the gradients
-        W = W - lr * weight_decay * W
-        W = W - lr * sqrt(max(1, rows / columns)) * orthogonalise(momentum B + (1 - momentum) G)
+        B = momentum B + (1 - momentum) G a running mean of the gradients W = W - lr *
+        weight_decay * W W = W - lr * sqrt(max(1, rows / columns)) *
+        orthogonalise(momentum B + (1 - momentum) G)
 
-    Matrices of one shape are orthogonalised as one stack, which costs fewer and larger products. What has more than
-    two dimensions, such as the kernels of a convolution, is read as a matrix of its first against all others.
+    Matrices of one shape are orthogonalised as one stack, which costs fewer and larger
+    products. What has more than two dimensions, such as the kernels of a convolution,
+    is read as a matrix of its first against all others.
 
     Args:
-        parameters: The matrices and kernels to train, or groups of them with settings of their own.
-        lr: The learning rate: about how much a step changes a matrix's effect on a vector.
+        parameters: The matrices and kernels to train, or groups of them with settings
+            of their own.
+        lr: The learning rate: about how much a step changes a matrix's effect on a
+            vector.
         momentum: How much of the past the running mean keeps.
-        weight_decay: The part of each number that is taken away per unit of learning rate.
+        weight_decay: The part of each number that is taken away per unit of learning
+            rate.
         iterations: How often the Newton-Schulz polynomial is applied.
 
     Raises:
-        ValueError: If a parameter is neither a matrix nor kernels, or a setting is out of range.
+        ValueError: If a parameter is neither a matrix nor kernels, or a setting is out
+            of range.
 
-    Source: Jordan, Muon: An optimizer for hidden layers in neural networks, https://kellerjordan.github.io/posts/muon/
+    Source: Jordan, Muon: An optimizer for hidden layers in neural networks,
+    https://kellerjordan.github.io/posts/muon/
     """
 
     def __init__(
@@ -81,37 +96,52 @@ class Muon(torch.optim.Optimizer):
     ):
         if not lr >= 0 or not weight_decay >= 0 or not 0 <= momentum < 1:
             raise ValueError(
-                f"lr and weight_decay must be at least 0 and momentum from 0 to below 1; got {lr=}, "
+                "lr and weight_decay must be at least 0 and momentum from 0 to below "
+                f"1; got {lr=}, "
                 f"{weight_decay=}, {momentum=}."
             )
         if iterations < 1:
             raise ValueError(f"iterations must be at least 1, got {iterations}.")
-        settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "iterations": iterations}
+        settings = {
+            "lr": lr,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "iterations": iterations,
+        }
         super().__init__(parameters, settings)
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.dim() < 2:
                     raise ValueError(
-                        f"Muon trains matrices only, and kernels, got a parameter of shape {tuple(parameter.shape)}: "
+                        "Muon trains matrices only, and kernels, got a parameter of "
+                        f"shape {tuple(parameter.shape)}: "
                         "give it to AdamW, as build_optimizer does."
                     )
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """Moves every matrix that has a gradient."""
+        """Move every matrix that has a gradient."""
         for group in self.param_groups:
-            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
-            for shape, same_shape in groupby(sorted(parameters, key=_shape), key=_shape):
+            parameters = [
+                parameter for parameter in group["params"] if parameter.grad is not None
+            ]
+            for shape, same_shape in groupby(
+                sorted(parameters, key=_shape), key=_shape
+            ):
                 self._step_stack(list(same_shape), shape, group)
 
-    def _step_stack(self, parameters: list[nn.Parameter], shape: tuple[int, ...], group: dict) -> None:
+    def _step_stack(
+        self, parameters: list[nn.Parameter], shape: tuple[int, ...], group: dict
+    ) -> None:
         directions = []
         for parameter in parameters:
             state = self.state[parameter]
             if not state:
                 state["mean"] = torch.zeros_like(parameter)
             state["mean"].lerp_(parameter.grad, 1 - group["momentum"])
-            directions.append(parameter.grad.lerp(state["mean"], group["momentum"]))  # Nesterov: look one step ahead
+            directions.append(
+                parameter.grad.lerp(state["mean"], group["momentum"])
+            )  # Nesterov: look one step ahead
         updates = orthogonalise(torch.stack(directions).flatten(2), group["iterations"])
         # A tall matrix's columns share out the same change over more numbers.
         step_size = group["lr"] * max(1.0, shape[0] / math.prod(shape[1:])) ** 0.5

@@ -13,7 +13,8 @@ class GradientNoise:
 
     Attributes:
         signal: The squared length of the gradient over all data, estimated.
-        noise: The variance of one example's gradient, summed over all parameters, estimated.
+        noise: The variance of one example's gradient, summed over all parameters,
+            estimated.
     """
 
     signal: float
@@ -23,25 +24,31 @@ class GradientNoise:
     def scale(self) -> float:
         """The batch at which signal and noise are equal (the simple noise scale).
 
-        With far fewer examples, twice the batch saves half of the steps; with far more, it saves nothing.
+        With far fewer examples, twice the batch saves half of the steps; with far more,
+        it saves nothing.
 
         Raises:
             ValueError: If the noise has drowned the signal: average over more batches.
         """
         if not self.signal > 0:
             raise ValueError(
-                f"The signal is {self.signal:.3g}, lost in the noise: average over more or larger batches."
+                f"The signal is {self.signal:.3g}, lost in the noise: average over "
+                "more or larger batches."
             )
         return self.noise / self.signal
 
 
 def gradient_noise(
-    model: nn.Module, batches: Iterable[Sequence[Tensor]], loss_fn: Callable[..., Tensor], parts: int = 2
+    model: nn.Module,
+    batches: Iterable[Sequence[Tensor]],
+    loss_fn: Callable[..., Tensor],
+    parts: int = 2,
 ) -> GradientNoise:
-    """Compares the gradient of each batch with the gradients of its parts.
+    """Compare the gradient of each batch with the gradients of its parts.
 
-    A gradient over B examples has the expected squared length signal + noise / B, so that two batch sizes give two
-    equations for the two unknowns. Both are averaged over all batches; the model's gradients are left empty.
+    A gradient over B examples has the expected squared length signal + noise / B, so
+    that two batch sizes give two equations for the two unknowns. Both are averaged over
+    all batches; the model's gradients are left empty.
 
     Args:
         model: The model, as it is at this moment of its training.
@@ -50,26 +57,41 @@ def gradient_noise(
         parts: How many parts each batch is cut into; must divide it.
 
     Raises:
-        ValueError: If there are no batches, or `parts` is less than 2 or does not divide them.
+        ValueError: If there are no batches, or `parts` is less than 2 or does not
+            divide them.
 
     Source: McCandlish et al., An Empirical Model of Large-Batch Training, appendix A.1,
         https://arxiv.org/abs/1812.06162
     """
     if parts < 2:
-        raise ValueError(f"parts must be at least 2, because two batch sizes are compared; got {parts}.")
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        raise ValueError(
+            "parts must be at least 2, because two batch sizes are compared; got "
+            f"{parts}."
+        )
+    parameters = [
+        parameter for parameter in model.parameters() if parameter.requires_grad
+    ]
     signals, noises = [], []
     for batch in batches:
         large = len(batch[0])
         if large % parts:
-            raise ValueError(f"parts must divide the batch; got {parts=}, {large} rows.")
+            raise ValueError(
+                f"parts must divide the batch; got {parts=}, {large} rows."
+            )
         small = large // parts
         gradients = [
-            torch.autograd.grad(loss_fn(model, *part), parameters, allow_unused=True, materialize_grads=True)
+            torch.autograd.grad(
+                loss_fn(model, *part),
+                parameters,
+                allow_unused=True,
+                materialize_grads=True,
+            )
             for part in zip(*(tensor.chunk(parts) for tensor in batch), strict=True)
         ]
         small_square = sum(_square(gradient) for gradient in gradients) / parts
-        large_square = _square([torch.stack(same).mean(0) for same in zip(*gradients, strict=True)])
+        large_square = _square(
+            [torch.stack(same).mean(0) for same in zip(*gradients, strict=True)]
+        )
         signals.append((large * large_square - small * small_square) / (large - small))
         noises.append((small_square - large_square) / (1 / small - 1 / large))
     if not signals:

@@ -1,4 +1,6 @@
-"""Which optimiser trains which part of a model: Muon the inner matrices, AdamW all the rest."""
+"""Which optimiser trains which part of a model: Muon the inner matrices, AdamW all the
+rest.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +14,21 @@ from genai_tutorial.training.muon import Muon
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """The learning rates of the parts of a model, and how much each optimiser remembers.
+    """The learning rates of the parts of a model, and how much each optimiser
+    remembers.
 
     Attributes:
         matrix_lr: For the matrices inside the network (Muon).
-        kernel_lr: For the kernels of convolutions inside the network (Muon); None leaves them to AdamW with
-            `vector_lr`.
-        embedding_lr: For tables of vectors, whose rows get a gradient only when their token comes by (AdamW).
+        kernel_lr: For the kernels of convolutions inside the network (Muon); None
+            leaves them to AdamW with `vector_lr`.
+        embedding_lr: For tables of vectors, whose rows get a gradient only when their
+            token comes by (AdamW).
         head_lr: For the output layer (AdamW).
         vector_lr: For everything else: gains, biases, positions (AdamW).
         momentum: How much of the past Muon keeps.
         betas: How much of the past AdamW keeps, of the gradient and of its square.
-        weight_decay: The part of each number that is taken away per unit of learning rate, in both optimisers.
+        weight_decay: The part of each number that is taken away per unit of learning
+            rate, in both optimisers.
         iterations: How often Muon applies its polynomial.
     """
 
@@ -51,10 +56,12 @@ class CombinedOptimizer:
     @property
     def param_groups(self) -> list[dict]:
         """The groups of all optimisers, where schedules set the learning rates."""
-        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        return [
+            group for optimizer in self.optimizers for group in optimizer.param_groups
+        ]
 
     def step(self) -> None:
-        """Moves all parameters."""
+        """Move all parameters."""
         for optimizer in self.optimizers:
             optimizer.step()
 
@@ -64,11 +71,11 @@ class CombinedOptimizer:
             optimizer.zero_grad()
 
     def state_dict(self) -> dict:
-        """Returns what the optimisers remember."""
+        """Return what the optimisers remember."""
         return {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
 
     def load_state_dict(self, state: dict) -> None:
-        """Takes up what `state_dict` returned."""
+        """Take up what `state_dict` returned."""
         for optimizer, part in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(part)
 
@@ -76,10 +83,17 @@ class CombinedOptimizer:
 def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     """Sorts a model's parameters into matrices, embeddings, head and vectors.
 
-    The head is what a module called `head` holds; embeddings are the weights of `nn.Embedding`; matrices are the
-    weights of all other `nn.Linear`; kernels those of all other `nn.Conv2d`; vectors are the rest.
+    The head is what a module called `head` holds; embeddings are the weights of
+    `nn.Embedding`; matrices are the weights of all other `nn.Linear`; kernels those of
+    all other `nn.Conv2d`; vectors are the rest.
 
-    >>> model = nn.ModuleDict({"embed": nn.Embedding(9, 4), "inner": nn.Linear(4, 4), "head": nn.Linear(4, 9)})
+    >>> model = nn.ModuleDict(
+    ...     {
+    ...         "embed": nn.Embedding(9, 4),
+    ...         "inner": nn.Linear(4, 4),
+    ...         "head": nn.Linear(4, 9),
+    ...     }
+    ... )
     >>> {name: len(parameters) for name, parameters in parameter_groups(model).items()}
     {'matrices': 1, 'kernels': 0, 'embeddings': 1, 'head': 2, 'vectors': 1}
     """
@@ -105,25 +119,41 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     return groups
 
 
-def build_optimizer(model: nn.Module, settings: OptimizerSettings | None = None) -> CombinedOptimizer:
-    """Builds Muon for a model's inner matrices, and its kernels if the settings say so, and AdamW for all the rest.
+def build_optimizer(
+    model: nn.Module, settings: OptimizerSettings | None = None
+) -> CombinedOptimizer:
+    """Build Muon for a model's inner matrices, and its kernels if the settings say so,
+    and AdamW for all the rest.
 
     Args:
         model: The model to train.
-        settings: Learning rates and more; None for the ones that suit the book's small Transformers.
+        settings: Learning rates and more; None for the ones that suit the book's small
+            Transformers.
 
     Raises:
         ValueError: If the model has nothing to train.
     """
     settings = settings or OptimizerSettings()
     groups = parameter_groups(model)
-    rates = {"embeddings": settings.embedding_lr, "head": settings.head_lr, "vectors": settings.vector_lr}
-    inner = [{"params": groups["matrices"], "lr": settings.matrix_lr}] if groups["matrices"] else []
+    rates = {
+        "embeddings": settings.embedding_lr,
+        "head": settings.head_lr,
+        "vectors": settings.vector_lr,
+    }
+    inner = (
+        [{"params": groups["matrices"], "lr": settings.matrix_lr}]
+        if groups["matrices"]
+        else []
+    )
     if settings.kernel_lr is None:
         groups["vectors"] += groups["kernels"]
     elif groups["kernels"]:
         inner.append({"params": groups["kernels"], "lr": settings.kernel_lr})
-    others = [{"params": groups[kind], "lr": rate} for kind, rate in rates.items() if groups[kind]]
+    others = [
+        {"params": groups[kind], "lr": rate}
+        for kind, rate in rates.items()
+        if groups[kind]
+    ]
     optimizers: list[torch.optim.Optimizer] = []
     if inner:
         optimizers.append(
@@ -135,16 +165,28 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings | None = None)
             )
         )
     if others:
-        # With epsilon this small even rare rows of an embedding move by their full learning rate.
-        optimizers.append(AdamW(others, betas=settings.betas, epsilon=1e-10, weight_decay=settings.weight_decay))
+        # With epsilon this small even rare rows of an embedding move by their full
+        # learning rate.
+        optimizers.append(
+            AdamW(
+                others,
+                betas=settings.betas,
+                epsilon=1e-10,
+                weight_decay=settings.weight_decay,
+            )
+        )
     if not optimizers:
-        raise ValueError("The model has no parameter that requires a gradient, so there is nothing to train.")
+        raise ValueError(
+            "The model has no parameter that requires a gradient, so there is nothing "
+            "to train."
+        )
     return CombinedOptimizer(optimizers)
 
 
 @torch.no_grad()
 def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float) -> torch.Tensor:
-    """Shortens all gradients together, if need be, so that their common length is at most `max_norm`.
+    """Shortens all gradients together, if need be, so that their common length is at
+    most `max_norm`.
 
     Args:
         parameters: Those whose gradients count.
@@ -153,8 +195,8 @@ def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float) -> torch
     Returns:
         The length before.
 
-    Source: Pascanu et al., On the difficulty of training recurrent neural networks, algorithm 1,
-        https://arxiv.org/abs/1211.5063
+    Source: Pascanu et al., On the difficulty of training recurrent neural networks,
+        algorithm 1, https://arxiv.org/abs/1211.5063
 
     >>> weight = nn.Parameter(torch.zeros(2))
     >>> weight.grad = torch.tensor([3.0, 4.0])
@@ -163,7 +205,9 @@ def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float) -> torch
     """
     if not max_norm > 0:
         raise ValueError(f"max_norm must be above 0, got {max_norm}.")
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    gradients = [
+        parameter.grad for parameter in parameters if parameter.grad is not None
+    ]
     length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     torch._foreach_mul_(gradients, (max_norm / (length + 1e-6)).clamp(max=1.0))
     return length

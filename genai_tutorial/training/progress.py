@@ -17,7 +17,8 @@ def progress_bar(
     label: str | None = None,
     show: bool = True,
 ) -> tqdm:
-    """Wraps an iterable in tqdm's progress bar, which stays silent when the book's pages are made.
+    """Wrap an iterable in tqdm's progress bar, which stays silent when the book's
+    pages are made.
 
     Args:
         iterable: What to go through; None to call `update()` by hand.
@@ -30,4 +31,11 @@ def progress_bar(
     6
     """
     quiet = not show or os.environ.get(QUIET, "0") not in ("", "0")
-    return tqdm(iterable, total=total, initial=initial, desc=label, disable=quiet, dynamic_ncols=True)
+    return tqdm(
+        iterable,
+        total=total,
+        initial=initial,
+        desc=label,
+        disable=quiet,
+        dynamic_ncols=True,
+    )

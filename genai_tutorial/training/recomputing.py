@@ -1,8 +1,10 @@
-"""Recomputing: what a layer has worked out on the way forward is thrown away, and worked out again on the way back.
+"""Recomputing: what a layer has worked out on the way forward is thrown away, and
+worked out again on the way back.
 
-Training keeps what every layer computes, because backward needs it: memory that grows with the batch, the length and
-the depth. Keeping only what goes into each block, and running the block a second time when backward arrives, costs
-about a third more arithmetic and leaves one block's worth of memory.
+Training keeps what every layer computes, because backward needs it: memory that grows
+with the batch, the length and the depth. Keeping only what goes into each block, and
+running the block a second time when backward arrives, costs about a third more
+arithmetic and leaves one block's worth of memory.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,14 +16,17 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recompute(blocks: Iterable[nn.Module]) -> None:
-    """Makes each block keep only its inputs for backward (activation checkpointing).
+    """Make each block keep only its inputs for backward (activation checkpointing).
 
-    Losses and gradients stay the same to the last bit; dropout draws the same numbers the second time.
+    Losses and gradients stay the same to the last bit; dropout draws the same numbers
+    the second time.
 
     Args:
-        blocks: The layers, for example `model.blocks` of a `DecoderLM`; they are changed in place.
+        blocks: The layers, for example `model.blocks` of a `DecoderLM`; they are
+            changed in place.
 
-    Source: Chen et al., Training Deep Nets with Sublinear Memory Cost, https://arxiv.org/abs/1604.06174
+    Source: Chen et al., Training Deep Nets with Sublinear Memory Cost,
+    https://arxiv.org/abs/1604.06174
 
     >>> block = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 8))
     >>> x = torch.ones(100, 8)
@@ -35,7 +40,8 @@ def recompute(blocks: Iterable[nn.Module]) -> None:
 
 
 def kept_bytes(loss: Callable[[], Tensor]) -> int:
-    """Returns how many bytes autograd keeps for backward while `loss` is computed; each tensor counts once.
+    """Return how many bytes autograd keeps for backward while `loss` is computed; each
+    tensor counts once.
 
     What stands in one place under several names counts once; weights count too.
     """

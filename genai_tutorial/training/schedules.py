@@ -1,4 +1,6 @@
-"""Schedules: how the learning rate rises and falls over a run, as a factor between 0 and 1."""
+"""Schedules: how the learning rate rises and falls over a run, as a factor between 0
+and 1.
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,20 +11,27 @@ Decay = Literal["cosine", "linear", "sqrt", "none"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Rises in a straight line, stays, falls, and is annealed to zero; `schedule(step)` is the factor for that step.
+    """Rises in a straight line, stays, falls, and is annealed to zero; `schedule(step)`
+    is the factor for that step.
 
-    A schedule is a function of the step alone, so a run that resumes needs to remember nothing but the step.
+    A schedule is a function of the step alone, so a run that resumes needs to remember
+    nothing but the step.
 
     Attributes:
         steps: How many steps the run has.
-        warmup_steps: How many of them the rise takes; it starts above zero, so that the first step counts.
-        decay: `cosine`, `linear`, `sqrt` for 1 - sqrt(x), which falls fast at first, or `none` to stay at 1.
-        decay_steps: How many steps the fall takes; None means all that follow the warm-up.
+        warmup_steps: How many of them the rise takes; it starts above zero, so that the
+            first step counts.
+        decay: `cosine`, `linear`, `sqrt` for 1 - sqrt(x), which falls fast at first, or
+            `none` to stay at 1.
+        decay_steps: How many steps the fall takes; None means all that follow the
+            warm-up.
         final: The factor that the fall ends at.
-        anneal_steps: How many steps at the very end go from there to zero in a straight line, faster than before.
+        anneal_steps: How many steps at the very end go from there to zero in a straight
+            line, faster than before.
 
     Raises:
-        ValueError: If the numbers of steps do not fit into each other, or `final` is not between 0 and 1.
+        ValueError: If the numbers of steps do not fit into each other, or `final` is
+            not between 0 and 1.
 
     >>> schedule = Schedule(steps=100, warmup_steps=10, decay="linear", decay_steps=50)
     >>> [round(schedule(step), 3) for step in (0, 9, 10, 50, 75, 99, 100)]
@@ -40,32 +49,48 @@ class Schedule:
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}.")
         if not 0 <= self.warmup_steps <= self.steps:
-            raise ValueError(f"warmup_steps must be from 0 to steps ({self.steps}), got {self.warmup_steps}.")
+            raise ValueError(
+                f"warmup_steps must be from 0 to steps ({self.steps}), got "
+                f"{self.warmup_steps}."
+            )
         if not 0 <= self.anneal_steps <= self.steps - self.warmup_steps:
             raise ValueError(
-                f"anneal_steps must be from 0 to what the warm-up leaves ({self.steps - self.warmup_steps}), "
+                "anneal_steps must be from 0 to what the warm-up leaves "
+                f"({self.steps - self.warmup_steps}), "
                 f"got {self.anneal_steps}."
             )
         if self.decay not in get_args(Decay):
-            raise ValueError(f"decay must be one of {', '.join(get_args(Decay))}; got {self.decay!r}.")
+            raise ValueError(
+                f"decay must be one of {', '.join(get_args(Decay))}; got "
+                f"{self.decay!r}."
+            )
         left = self.steps - self.warmup_steps - self.anneal_steps
         if self.decay_steps is not None and not 1 <= self.decay_steps <= left:
             raise ValueError(
-                f"decay_steps must be from 1 to what warm-up and annealing leave ({left}), got {self.decay_steps}."
+                "decay_steps must be from 1 to what warm-up and annealing leave "
+                f"({left}), got {self.decay_steps}."
             )
         if not 0 <= self.final <= 1:
-            raise ValueError(f"final is a factor of the highest learning rate, from 0 to 1; got {self.final}.")
+            raise ValueError(
+                "final is a factor of the highest learning rate, from 0 to 1; got "
+                f"{self.final}."
+            )
 
     def __call__(self, step: int) -> float:
-        """Returns the factor for a step, counted from 0."""
+        """Return the factor for a step, counted from 0."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         annealed_from = self.steps - self.anneal_steps
-        annealing = min(max(self.steps - step, 0) / self.anneal_steps, 1.0) if self.anneal_steps else 1.0
+        annealing = (
+            min(max(self.steps - step, 0) / self.anneal_steps, 1.0)
+            if self.anneal_steps
+            else 1.0
+        )
         return annealing * self._decayed(min(step, annealed_from), annealed_from)
 
     def over(self, steps: int) -> "Schedule":
-        """Returns the same course over another number of steps: however short the run, it rises and ends as this one.
+        """Return the same course over another number of steps: however short the run,
+        it rises and ends as this one.
 
         >>> warmup_linear(steps=1000, warmup_steps=10).over(100)(99) < 0.02
         True
@@ -73,15 +98,25 @@ class Schedule:
         warmup_steps = min(self.warmup_steps, steps // 2)
         anneal_steps = 0
         if self.anneal_steps:
-            anneal_steps = min(max(1, self.anneal_steps * steps // self.steps), steps - warmup_steps)
+            anneal_steps = min(
+                max(1, self.anneal_steps * steps // self.steps), steps - warmup_steps
+            )
         left = steps - warmup_steps - anneal_steps
         decay_steps = None
         if self.decay_steps is not None and left > 0:
             decay_steps = min(max(1, self.decay_steps * steps // self.steps), left)
-        return replace(self, steps=steps, warmup_steps=warmup_steps, decay_steps=decay_steps, anneal_steps=anneal_steps)
+        return replace(
+            self,
+            steps=steps,
+            warmup_steps=warmup_steps,
+            decay_steps=decay_steps,
+            anneal_steps=anneal_steps,
+        )
 
     def _decayed(self, step: int, end: int) -> float:
-        decay_steps = end - self.warmup_steps if self.decay_steps is None else self.decay_steps
+        decay_steps = (
+            end - self.warmup_steps if self.decay_steps is None else self.decay_steps
+        )
         if self.decay == "none" or decay_steps == 0:
             return 1.0
         progress = min(max((step - (end - decay_steps)) / decay_steps, 0.0), 1.0)
@@ -96,21 +131,27 @@ class Schedule:
 
 
 def warmup_cosine(steps: int, warmup_steps: int, final: float = 0.0) -> Schedule:
-    """A straight rise over `warmup_steps`, then half a cosine wave down to `final`.
+    """Return a straight rise over `warmup_steps`, then half a cosine wave down to
+    `final`.
 
     Source: Loshchilov and Hutter, SGDR, equation 5, https://arxiv.org/abs/1608.03983
 
-    >>> warmup_cosine(steps=110, warmup_steps=10, final=0.1)(60)  # half of the way down from 1 to 0.1
+    >>> warmup_cosine(steps=110, warmup_steps=10, final=0.1)(
+    ...     60
+    ... )  # half of the way down from 1 to 0.1
     0.55
     """
     return Schedule(steps, warmup_steps, "cosine", None, final)
 
 
-def warmup_linear(steps: int, warmup_steps: int, decay_steps: int | None = None, final: float = 0.0) -> Schedule:
-    """A straight rise, a plateau, and a straight fall over the last `decay_steps` (None: no plateau).
+def warmup_linear(
+    steps: int, warmup_steps: int, decay_steps: int | None = None, final: float = 0.0
+) -> Schedule:
+    """Return a straight rise, a plateau, and a straight fall over the last
+    `decay_steps` (None: no plateau).
 
-    Source: Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed Training Durations, section 3,
-        https://arxiv.org/abs/2405.18392
+    Source: Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed
+        Training Durations, section 3, https://arxiv.org/abs/2405.18392
 
     >>> warmup_linear(steps=100, warmup_steps=0)(25)
     0.75
@@ -119,15 +160,21 @@ def warmup_linear(steps: int, warmup_steps: int, decay_steps: int | None = None,
 
 
 def warmup_stable_decay(
-    steps: int, warmup_steps: int, decay_steps: int, decay: Decay = "sqrt", final: float = 0.0
+    steps: int,
+    warmup_steps: int,
+    decay_steps: int,
+    decay: Decay = "sqrt",
+    final: float = 0.0,
 ) -> Schedule:
-    """A straight rise, a long plateau, and a short fall: a run can be stopped anywhere by falling from there.
+    """Return a straight rise, a long plateau, and a short fall: a run can be stopped
+    anywhere by falling from there.
 
-    The plateau is the same whatever the number of steps, so that runs of several lengths share it: from a checkpoint
-    on it, each needs only its own fall. A cosine has to know its end from the first step on.
+    The plateau is the same whatever the number of steps, so that runs of several
+    lengths share it: from a checkpoint on it, each needs only its own fall. A cosine
+    has to know its end from the first step on.
 
-    Source: Hu et al., MiniCPM, section 4, https://arxiv.org/abs/2404.06395; the fall by 1 - sqrt is that of Hägele et
-        al., section 4, https://arxiv.org/abs/2405.18392
+    Source: Hu et al., MiniCPM, section 4, https://arxiv.org/abs/2404.06395; the fall by
+        1 - sqrt is that of Hägele et al., section 4, https://arxiv.org/abs/2405.18392
 
     >>> schedule = warmup_stable_decay(steps=100, warmup_steps=10, decay_steps=20)
     >>> [schedule(step) for step in (10, 80, 85, 100)]

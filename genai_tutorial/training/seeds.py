@@ -1,4 +1,6 @@
-"""One seed for everything random, so that a page tells the same story each time it runs."""
+"""One seed for everything random, so that a page tells the same story each time it
+runs.
+"""
 
 import random
 
@@ -7,7 +9,8 @@ import torch
 
 
 def seed_everything(seed: int) -> torch.Generator:
-    """Seeds Python, NumPy and torch, and returns a generator of its own for code that takes one.
+    """Seeds Python, NumPy and torch, and returns a generator of its own for code that
+    takes one.
 
     Args:
         seed: A whole number from 0 to 2**32 - 1.
@@ -20,7 +23,9 @@ def seed_everything(seed: int) -> torch.Generator:
     True
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be a whole number from 0 to 4294967295, got {seed!r}.")
+        raise ValueError(
+            f"seed must be a whole number from 0 to 4294967295, got {seed!r}."
+        )
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  (libraries that take no generator read this one)
     torch.manual_seed(seed)

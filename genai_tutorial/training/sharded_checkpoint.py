@@ -1,7 +1,9 @@
-"""Checkpoints of models that are split over several processes: each writes its part, any number of them read it.
+"""Checkpoints of models that are split over several processes: each writes its part,
+any number of them read it.
 
-A checkpoint is a folder of safetensors files and one JSON text, and like the single file it holds no code. (The
-standard format of `torch.distributed.checkpoint` has a pickle in it; its format for safetensors has none.)
+A checkpoint is a folder of safetensors files and one JSON text, and like the single
+file it holds no code. (The standard format of `torch.distributed.checkpoint` has a
+pickle in it; its format for safetensors has none.)
 """
 
 import json
@@ -26,15 +28,17 @@ STATE = "state.json"
 
 
 def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
-    """Writes a run's state into `folder/step-N`, where N is `state["step"]`; all processes call this together.
+    """Write a run's state into `folder/step-N`, where N is `state["step"]`; all
+    processes call this together.
 
-    The folder of this step appears whole or not at all, and then those of earlier steps go: so a process killed at any
-    moment leaves one checkpoint that is complete.
+    The folder of this step appears whole or not at all, and then those of earlier steps
+    go: so a process killed at any moment leaves one checkpoint that is complete.
 
     Args:
         folder: Holds the steps of one run.
-        state: Nested dicts, lists and tuples of tensors, numbers and strings. Of a tensor that is split up, each
-            process writes what it has; of others, one process writes its own.
+        state: Nested dicts, lists and tuples of tensors, numbers and strings. Of a
+            tensor that is split up, each process writes what it has; of others, one
+            process writes its own.
 
     Raises:
         TypeError: If the state holds something that is none of these.
@@ -47,7 +51,9 @@ def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
     final = folder / _name(state["step"])
     temporary = final.with_name(f"{final.name}.tmp")
     if is_first_process():
-        shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed while it saved
+        shutil.rmtree(
+            temporary, ignore_errors=True
+        )  # of a run that was killed while it saved
         temporary.mkdir(parents=True)
     _wait_for_all()
     writer = dcp.HuggingFaceStorageWriter(str(temporary), save_distributed=True)
@@ -67,12 +73,13 @@ def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
 
 
 def load_sharded(folder: Path | str, state: dict[str, Any]) -> dict[str, Any]:
-    """Reads the newest step of a folder; all processes call this together, as many as there are now.
+    """Read the newest step of a folder; all processes call this together, as many as
+    there are now.
 
     Args:
         folder: What `save_sharded` has written to.
-        state: The same state of a run that is about to begin. Its tensors say how each is split up now, and are
-            overwritten.
+        state: The same state of a run that is about to begin. Its tensors say how each
+            is split up now, and are overwritten.
 
     Returns:
         The state as it was saved, with the tensors of `state`.
@@ -94,15 +101,24 @@ def load_sharded(folder: Path | str, state: dict[str, Any]) -> dict[str, Any]:
         reader = dcp.HuggingFaceStorageReader(str(path))
         saved = reader.read_metadata().state_dict_metadata
     except (OSError, ValueError, SafetensorError) as error:
-        raise ValueError(f"{path} is damaged: delete it and train again, or restore it from a copy.") from error
+        raise ValueError(
+            f"{path} is damaged: delete it and train again, or restore it from a copy."
+        ) from error
     if content.get("format") != FORMAT:
-        raise ValueError(f"{path} is not a sharded checkpoint of this package (format {content.get('format')!r}).")
+        raise ValueError(
+            f"{path} is not a sharded checkpoint of this package (format "
+            f"{content.get('format')!r})."
+        )
     if different := saved.keys() ^ tensors.keys():
-        raise ValueError(f"{path} is from another run: only one of the two has {sorted(different)[0]!r}.")
+        raise ValueError(
+            f"{path} is from another run: only one of the two has "
+            f"{sorted(different)[0]!r}."
+        )
     for name, tensor in tensors.items():
         if saved[name].size != tensor.shape:
             raise ValueError(
-                f"{path} is from another run: {name!r} has the shape {tuple(saved[name].size)} there, and "
+                f"{path} is from another run: {name!r} has the shape "
+                f"{tuple(saved[name].size)} there, and "
                 f"{tuple(tensor.shape)} here."
             )
     with _quiet_alone():
@@ -111,13 +127,15 @@ def load_sharded(folder: Path | str, state: dict[str, Any]) -> dict[str, Any]:
 
 
 def latest_step(folder: Path | str) -> int | None:
-    """Returns the newest step that a folder holds, or None."""
+    """Return the newest step that a folder holds, or None."""
     return max(_steps(Path(folder)), default=None)
 
 
 @torch.no_grad()
 def start_optimizer(optimizer: torch.optim.Optimizer | CombinedOptimizer) -> None:
-    """Makes a new optimiser set up what it remembers, by a step that goes nowhere, so that it can be read in."""
+    """Make a new optimiser set up what it remembers, by a step that goes nowhere, so
+    that it can be read in.
+    """
     rates = [group["lr"] for group in optimizer.param_groups]
     for group in optimizer.param_groups:
         group["lr"] = 0.0
@@ -146,7 +164,9 @@ def _itself(tensor: Tensor) -> Tensor:
 def _quiet_alone() -> Iterator[None]:
     """Without other processes, torch warns that there are none."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "torch.distributed is disabled, unavailable or uninitialized")
+        warnings.filterwarnings(
+            "ignore", "torch.distributed is disabled, unavailable or uninitialized"
+        )
         yield
 
 

@@ -1,8 +1,14 @@
-"""The Transformer: attention, positions, norms, feed-forward layers, and the decoder language model made of them."""
+"""The Transformer: attention, positions, norms, feed-forward layers, and the decoder
+language model made of them.
+"""
 
 from genai_tutorial.transformer.ablation import switched_off
 from genai_tutorial.transformer.alibi import alibi_bias, alibi_slopes
-from genai_tutorial.transformer.attention import attention, attention_weights, fused_attention
+from genai_tutorial.transformer.attention import (
+    attention,
+    attention_weights,
+    fused_attention,
+)
 from genai_tutorial.transformer.block import DecoderBlock, make_feed_forward
 from genai_tutorial.transformer.cache import KVCache
 from genai_tutorial.transformer.config import DecoderConfig
@@ -34,8 +40,17 @@ from genai_tutorial.transformer.routing import (
     router_z_loss,
     usage_entropy,
 )
-from genai_tutorial.transformer.shapes import GroupedAttention, LatentAttention, ModelShape, shape_of
-from genai_tutorial.transformer.word_vectors import WordVectors, cooccurrence_counts, positive_pmi
+from genai_tutorial.transformer.shapes import (
+    GroupedAttention,
+    LatentAttention,
+    ModelShape,
+    shape_of,
+)
+from genai_tutorial.transformer.word_vectors import (
+    WordVectors,
+    cooccurrence_counts,
+    positive_pmi,
+)
 
 __all__ = [
     "Counts",

@@ -10,8 +10,11 @@ from genai_tutorial.transformer.decoder import DecoderLM
 
 
 @contextmanager
-def switched_off(model: DecoderLM, heads: Iterable[tuple[int, int]]) -> Iterator[DecoderLM]:
-    """Silences attention heads inside a `with` block: what they found is replaced by zeros.
+def switched_off(
+    model: DecoderLM, heads: Iterable[tuple[int, int]]
+) -> Iterator[DecoderLM]:
+    """Silences attention heads inside a `with` block: what they found is replaced by
+    zeros.
 
     Args:
         model: The decoder.
@@ -20,10 +23,15 @@ def switched_off(model: DecoderLM, heads: Iterable[tuple[int, int]]) -> Iterator
     Raises:
         ValueError: If there is no such head.
 
-    Source: Michel et al., Are Sixteen Heads Really Better than One?, section 2.3, https://arxiv.org/abs/1905.10650
+    Source: Michel et al., Are Sixteen Heads Really Better than One?, section 2.3,
+    https://arxiv.org/abs/1905.10650
 
     >>> from genai_tutorial.transformer import DecoderConfig
-    >>> model = DecoderLM(DecoderConfig.gpt2(vocab_size=9, context_length=4, width=8, layers=1, heads=2))
+    >>> model = DecoderLM(
+    ...     DecoderConfig.gpt2(
+    ...         vocab_size=9, context_length=4, width=8, layers=1, heads=2
+    ...     )
+    ... )
     >>> with switched_off(model, [(0, 1)]):
     ...     output = model(torch.tensor([[1, 2]]))
     """
@@ -32,13 +40,17 @@ def switched_off(model: DecoderLM, heads: Iterable[tuple[int, int]]) -> Iterator
     for layer, head in heads:
         if not (0 <= layer < config.layers and 0 <= head < config.heads):
             raise ValueError(
-                f"The model has layers 0 to {config.layers - 1} of heads 0 to {config.heads - 1} each; "
+                f"The model has layers 0 to {config.layers - 1} of heads 0 to "
+                f"{config.heads - 1} each; "
                 f"got layer {layer}, head {head}."
             )
         keep.setdefault(layer, torch.ones(config.heads, config.head_width))[head] = 0.0
-    # The output layer reads the heads side by side, so a head is silent when its part of the input is zero.
+    # The output layer reads the heads side by side, so a head is silent when its part
+    # of the input is zero.
     hooks = [
-        model.blocks[layer].attention.output.register_forward_pre_hook(_times(mask.flatten()))
+        model.blocks[layer].attention.output.register_forward_pre_hook(
+            _times(mask.flatten())
+        )
         for layer, mask in keep.items()
     ]
     try:

@@ -1,4 +1,6 @@
-"""ALiBi: no position is written into the vectors; the further a key is from a query, the more its score is lowered."""
+"""ALiBi: no position is written into the vectors; the further a key is from a query,
+the more its score is lowered.
+"""
 
 import math
 
@@ -7,13 +9,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def alibi_slopes(heads: int, device: torch.device | None = None) -> Float[Tensor, "head"]:
-    """Returns how much each head lowers a score for one position of distance.
+def alibi_slopes(
+    heads: int, device: torch.device | None = None
+) -> Float[Tensor, "head"]:
+    """Return how much each head lowers a score for one position of distance.
 
-    For n heads, a power of two, the slopes are 2^(-8/n), 2^(-16/n), ... down to 2^-8; for other numbers the slopes of
-    the next smaller power come first, and then every other slope of the next larger.
+    For n heads, a power of two, the slopes are 2^(-8/n), 2^(-16/n), ... down to 2^-8;
+    for other numbers the slopes of the next smaller power come first, and then every
+    other slope of the next larger.
 
-    Source: Press et al., Train Short, Test Long, section 3, https://arxiv.org/abs/2108.12409
+    Source: Press et al., Train Short, Test Long, section 3,
+    https://arxiv.org/abs/2108.12409
 
     >>> alibi_slopes(8)
     tensor([0.5000, 0.2500, 0.1250, 0.0625, 0.0312, 0.0156, 0.0078, 0.0039])
@@ -26,10 +32,14 @@ def alibi_slopes(heads: int, device: torch.device | None = None) -> Float[Tensor
     return 2.0 ** -torch.tensor(exponents[:heads], device=device)
 
 
-def alibi_bias(heads: int, length: int, device: torch.device | None = None) -> Float[Tensor, "head query key"]:
-    """Returns what each head adds to the scores of a text: minus its slope times the distance, and 0 for later keys.
+def alibi_bias(
+    heads: int, length: int, device: torch.device | None = None
+) -> Float[Tensor, "head query key"]:
+    """Return what each head adds to the scores of a text: minus its slope times the
+    distance, and 0 for later keys.
 
-    Source: Press et al., Train Short, Test Long, figure 3, https://arxiv.org/abs/2108.12409
+    Source: Press et al., Train Short, Test Long, figure 3,
+    https://arxiv.org/abs/2108.12409
 
     >>> alibi_bias(heads=1, length=3) * 256  # the only head's slope is 1/256
     tensor([[[ 0.,  0.,  0.],
@@ -45,6 +55,6 @@ def distance_bias(
     query_positions: Int[Tensor, "*batch query"],
     key_positions: Int[Tensor, "*batch key"],
 ) -> Float[Tensor, "*batch head query key"]:
-    """Returns ALiBi's bias for queries and keys at any positions."""
+    """Return ALiBi's bias for queries and keys at any positions."""
     behind = (key_positions[..., None, :] - query_positions[..., :, None]).clamp(max=0)
     return slopes[:, None, None] * behind[..., None, :, :]

@@ -1,4 +1,6 @@
-"""The block: attention, then feed-forward, each reading a normalised copy and adding to what is there."""
+"""The block: attention, then feed-forward, each reading a normalised copy and adding to
+what is there.
+"""
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -19,20 +21,23 @@ class DecoderBlock(nn.Module):
         x ──┬── norm ── attention ──(+)──┬── norm ── feed-forward ──(+)── out
             └────────────────────────┘   └───────────────────────────┘
 
-    The straight way through carries every vector unchanged, so gradients reach the first layer without loss.
-    With `config.neighbours`, a short convolution follows each norm.
+    The straight way through carries every vector unchanged, so gradients reach the
+    first layer without loss. With `config.neighbours`, a short convolution follows each
+    norm.
 
     Args:
         config: The decoder's settings.
         rotary: The angles that all blocks share; None for other kinds of position.
 
-    Source: Xiong et al., On Layer Normalization in the Transformer Architecture, figure 1b,
-        https://arxiv.org/abs/2002.04745
+    Source: Xiong et al., On Layer Normalization in the Transformer Architecture, figure
+        1b, https://arxiv.org/abs/2002.04745
     """
 
     def __init__(self, config: DecoderConfig, rotary: RotaryEmbedding | None = None):
         super().__init__()
-        self.attention_norm = make_norm(config.norm, config.width, config.bias, config.norm_epsilon)
+        self.attention_norm = make_norm(
+            config.norm, config.width, config.bias, config.norm_epsilon
+        )
         self.attention_mix = _short_convolution(config)
         self.attention = MultiHeadAttention(
             config.width,
@@ -44,7 +49,9 @@ class DecoderBlock(nn.Module):
             window=config.sliding_window,
             alibi=config.positions == "alibi",
         )
-        self.feed_forward_norm = make_norm(config.norm, config.width, config.bias, config.norm_epsilon)
+        self.feed_forward_norm = make_norm(
+            config.norm, config.width, config.bias, config.norm_epsilon
+        )
         self.feed_forward_mix = _short_convolution(config)
         self.feed_forward = make_feed_forward(config)
 
@@ -54,19 +61,26 @@ class DecoderBlock(nn.Module):
         past: LayerCache | None = None,
         mask: Bool[Tensor, "batch 1 position position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Adds to each vector what the two layers have to say.
+        """Add to each vector what the two layers have to say.
 
         Args:
             x: The vectors.
             past: Holds what this layer knows of earlier tokens.
-            mask: True where a position may see another, on top of what is hidden anyway.
+            mask: True where a position may see another, on top of what is hidden
+                anyway.
         """
-        x = x + self.attention(self.attention_mix(self.attention_norm(x), past, mask), past, mask=mask)
-        return x + self.feed_forward(self.feed_forward_mix(self.feed_forward_norm(x), past, mask))
+        x = x + self.attention(
+            self.attention_mix(self.attention_norm(x), past, mask), past, mask=mask
+        )
+        return x + self.feed_forward(
+            self.feed_forward_mix(self.feed_forward_norm(x), past, mask)
+        )
 
 
 def make_feed_forward(config: DecoderConfig) -> nn.Module:
-    """Builds the feed-forward layer that a config asks for: one for all tokens, or experts that share them."""
+    """Build the feed-forward layer that a config asks for: one for all tokens, or
+    experts that share them.
+    """
     if config.experts:
         return MixtureOfExperts(
             config.width,
@@ -77,8 +91,14 @@ def make_feed_forward(config: DecoderConfig) -> nn.Module:
             config.activation,
             config.bias,
         )
-    return FeedForward(config.width, config.hidden_width, config.activation, config.bias)
+    return FeedForward(
+        config.width, config.hidden_width, config.activation, config.bias
+    )
 
 
 def _short_convolution(config: DecoderConfig) -> nn.Module:
-    return ShortConvolution(config.width, config.neighbours) if config.neighbours else NoConvolution()
+    return (
+        ShortConvolution(config.width, config.neighbours)
+        if config.neighbours
+        else NoConvolution()
+    )

@@ -1,6 +1,8 @@
-"""The key/value cache: what attention computed for the tokens read so far, so that a new token costs one step.
+"""The key/value cache: what attention computed for the tokens read so far, so that a
+new token costs one step.
 
-Without it, writing the n-th token reads the n - 1 before it once more. The memory is taken once, at the start.
+Without it, writing the n-th token reads the n - 1 before it once more. The memory is
+taken once, at the start.
 """
 
 import torch
@@ -16,23 +18,30 @@ from genai_tutorial.transformer.rotary import RotaryEmbedding
 class KVCache:
     """Keys and values of every layer, for rows of different lengths.
 
-    Token p of a row lies in place p. A model with a sliding window keeps the tokens in its sight only, in a ring:
-    token p lies in place p modulo `sliding_window`, where it replaces the one that has just gone out of sight.
+    Token p of a row lies in place p. A model with a sliding window keeps the tokens in
+    its sight only, in a ring: token p lies in place p modulo `sliding_window`, where it
+    replaces the one that has just gone out of sight.
 
     Args:
         config: The decoder's settings.
         batch_size: The number of rows.
-        length: The most tokens of a row, prompt and answer together; None for the model's context length.
+        length: The most tokens of a row, prompt and answer together; None for the
+            model's context length.
         dtype: The type of the numbers, the same as the model's.
         device: Where they lie, the same as the model's.
 
     Raises:
-        ValueError: If `length` is below 1 or above the model's context length, or `batch_size` below 1.
+        ValueError: If `length` is below 1 or above the model's context length, or
+            `batch_size` below 1.
 
-    Source: Shazeer, Fast Transformer Decoding, section 2.4.1, https://arxiv.org/abs/1911.02150;
-        Jiang et al., Mistral 7B, section 2 (rolling buffer), https://arxiv.org/abs/2310.06825
+    Source: Shazeer, Fast Transformer Decoding, section 2.4.1,
+        https://arxiv.org/abs/1911.02150; Jiang et al., Mistral 7B, section 2 (rolling
+        buffer), https://arxiv.org/abs/2310.06825
 
-    >>> cache = KVCache(DecoderConfig.llama(layers=30, width=576, heads=9, key_value_heads=3), length=1000)
+    >>> cache = KVCache(
+    ...     DecoderConfig.llama(layers=30, width=576, heads=9, key_value_heads=3),
+    ...     length=1000,
+    ... )
     >>> cache.keys.shape  # layer, row, key/value head, place, feature
     torch.Size([30, 1, 3, 1000, 64])
     """
@@ -48,14 +57,23 @@ class KVCache:
         length = config.context_length if length is None else length
         if not 1 <= length <= config.context_length:
             raise ValueError(
-                f"A cache holds from 1 to context_length={config.context_length} tokens a row; got length={length}."
+                f"A cache holds from 1 to context_length={config.context_length} "
+                f"tokens a row; got length={length}."
             )
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
         self.window, self.length = config.sliding_window, length
         self.places = length if self.window is None else min(self.window, length)
-        self.slopes = alibi_slopes(config.heads, device) if config.positions == "alibi" else None
-        shape = (config.layers, batch_size, config.shared_heads, self.places, config.head_width)
+        self.slopes = (
+            alibi_slopes(config.heads, device) if config.positions == "alibi" else None
+        )
+        shape = (
+            config.layers,
+            batch_size,
+            config.shared_heads,
+            self.places,
+            config.head_width,
+        )
         self.keys = torch.zeros(shape, dtype=dtype, device=device)
         self.values = torch.zeros(shape, dtype=dtype, device=device)
         self.ids = torch.zeros(batch_size, length, dtype=torch.long, device=device)
@@ -64,9 +82,13 @@ class KVCache:
         self.layers = [LayerCache(self, layer) for layer in range(config.layers)]
 
     def begin(
-        self, ids: Int[Tensor, "batch new"], lengths: list[int] | None, rotary: RotaryEmbedding | None
+        self,
+        ids: Int[Tensor, "batch new"],
+        lengths: list[int] | None,
+        rotary: RotaryEmbedding | None,
     ) -> Int[Tensor, "rows new"]:
-        """Prepares the reading of more tokens, once for all layers, and returns their positions.
+        """Prepare the reading of more tokens, once for all layers, and returns their
+        positions.
 
         Args:
             ids: The tokens; shorter rows are filled up at the end.
@@ -80,25 +102,39 @@ class KVCache:
         self._check(batch, new, lengths)
         self.unfinished = True
         self.added = [new] * batch if lengths is None else lengths
-        same = min(self.lengths) == max(self.lengths)  # then all rows are treated at once, which is faster
-        starts = torch.tensor(self.lengths[:1] if same else self.lengths, device=self.ids.device)
+        same = min(self.lengths) == max(
+            self.lengths
+        )  # then all rows are treated at once, which is faster
+        starts = torch.tensor(
+            self.lengths[:1] if same else self.lengths, device=self.ids.device
+        )
         positions = starts[:, None] + torch.arange(new, device=self.ids.device)
         self.turns = None if rotary is None else rotary.turns(positions)
         self.rows = torch.arange(batch, device=self.ids.device)[:, None]
         self.ids[self.rows, positions] = ids
 
         first, most = self.lengths[0], max(self.lengths) + new
-        # Several tokens can push each other out of a ring, so the ring is read before they are written.
+        # Several tokens can push each other out of a ring, so the ring is read before
+        # they are written.
         self.pushes_out = new > 1 and most > self.places
         self.seen = self.places if self.pushes_out else min(most, self.places)
         place = first % self.places
         self.where = slice(place, place + new) if same else positions % self.places
         self.mask = self.bias = None
-        self.is_causal = same and first == 0 and new > 1 and self.slopes is None and not self.pushes_out
+        self.is_causal = (
+            same
+            and first == 0
+            and new > 1
+            and self.slopes is None
+            and not self.pushes_out
+        )
         if self.is_causal or (same and new == 1 and self.slopes is None):
-            return positions  # one token sees all that is kept, the first ones need no table
+            # one token sees all that is kept, the first ones need no table
+            return positions
         written = [0] if self.pushes_out else [new] if same else self.added
-        held = places_positions(starts + starts.new_tensor(written), self.places)[:, : self.seen]
+        held = places_positions(starts + starts.new_tensor(written), self.places)[
+            :, : self.seen
+        ]
         if self.pushes_out:
             held = torch.cat((held, positions), dim=1)
         self.mask = may_see(positions, held, self.window)[:, None]
@@ -107,14 +143,20 @@ class KVCache:
         return positions
 
     def finish(self) -> None:
-        """Counts the tokens as read. A pass that is interrupted before does not count; go on with `keep`."""
-        self.lengths = [before + more for before, more in zip(self.lengths, self.added, strict=True)]
+        """Count the tokens as read. A pass that is interrupted before does not count;
+        go on with `keep`.
+        """
+        self.lengths = [
+            before + more for before, more in zip(self.lengths, self.added, strict=True)
+        ]
         self.unfinished = False
 
     def keep(self, ids: Int[Tensor, "batch position"]) -> None:
-        """Forgets what is not the beginning of this text; at least its last token is left to be read.
+        """Forgets what is not the beginning of this text; at least its last token is
+        left to be read.
 
-        A ring and the inputs of short convolutions cannot go back, so they forget everything.
+        A ring and the inputs of short convolutions cannot go back, so they forget
+        everything.
         """
         most = min(max(self.lengths), ids.shape[1] - 1)
         equal = self.ids[:, :most] == ids[:, :most]
@@ -128,21 +170,29 @@ class KVCache:
         self.lengths = [common] * len(self.lengths)
 
     def previous(self, count: int) -> Int[Tensor, "batch {count}"]:
-        """Returns the ids of the last tokens read; 0 stands before the first."""
-        places = torch.tensor(self.lengths, device=self.ids.device)[:, None] + torch.arange(
-            -count, 0, device=self.ids.device
-        )
+        """Return the ids of the last tokens read; 0 stands before the first."""
+        places = torch.tensor(self.lengths, device=self.ids.device)[
+            :, None
+        ] + torch.arange(-count, 0, device=self.ids.device)
         return torch.where(places >= 0, self.ids[self.rows, places], 0)
 
     def _check(self, batch: int, new: int, lengths: list[int] | None) -> None:
         if batch != len(self.lengths):
-            raise ValueError(f"The cache was made for {len(self.lengths)} rows, got {batch}.")
-        if lengths is not None and (len(lengths) != batch or not all(0 <= length <= new for length in lengths)):
-            raise ValueError(f"lengths must be {batch} numbers from 0 to {new}, got {lengths}.")
+            raise ValueError(
+                f"The cache was made for {len(self.lengths)} rows, got {batch}."
+            )
+        if lengths is not None and (
+            len(lengths) != batch or not all(0 <= length <= new for length in lengths)
+        ):
+            raise ValueError(
+                f"lengths must be {batch} numbers from 0 to {new}, got {lengths}."
+            )
         if max(self.lengths) + new > self.length:
             raise ValueError(
-                f"The cache is full: it holds {self.length} tokens a row, {max(self.lengths)} are there and {new} "
-                "more came. Make it longer, or start a new one with the end of the text."
+                f"The cache is full: it holds {self.length} tokens a row, "
+                f"{max(self.lengths)} are there and {new} "
+                "more came. Make it longer, or start a new one with the end of the "
+                "text."
             )
 
 
@@ -155,17 +205,26 @@ class LayerCache:
     """
 
     def __init__(self, cache: KVCache, layer: int):
-        self.cache, self.keys, self.values = cache, cache.keys[layer], cache.values[layer]
+        self.cache, self.keys, self.values = (
+            cache,
+            cache.keys[layer],
+            cache.values[layer],
+        )
         self.inputs: dict[nn.Module, Tensor] = {}
 
     def append(
-        self, key: Float[Tensor, "batch head new dim"], value: Float[Tensor, "batch head new dim"]
+        self,
+        key: Float[Tensor, "batch head new dim"],
+        value: Float[Tensor, "batch head new dim"],
     ) -> tuple[Tensor, Tensor]:
-        """Stores new keys and values, and returns all that the new tokens may see."""
+        """Store new keys and values, and returns all that the new tokens may see."""
         cache, where = self.cache, self.cache.where
         if cache.pushes_out:
             before = self.keys[:, :, : cache.seen], self.values[:, :, : cache.seen]
-            seen = tuple(torch.cat(pair, dim=2) for pair in zip(before, (key, value), strict=True))
+            seen = tuple(
+                torch.cat(pair, dim=2)
+                for pair in zip(before, (key, value), strict=True)
+            )
             self._push(key, value)
             return seen
         if isinstance(where, slice):
@@ -178,31 +237,48 @@ class LayerCache:
     def preceded(
         self, layer: nn.Module, x: Float[Tensor, "batch new width"], count: int
     ) -> Float[Tensor, "batch count_and_new width"]:
-        """Puts the last `count` inputs that a layer had before in front of its new ones; zeros stand before the first.
+        """Put the last `count` inputs that a layer had before in front of its new
+        ones; zeros stand before the first.
 
         Args:
             layer: Whose inputs they are.
             x: The new ones.
             count: How many to put in front, and to remember for the next time.
         """
-        text = torch.cat((self.inputs.get(layer, x.new_zeros(x.shape[0], count, x.shape[2])), x), dim=1)
-        last = torch.tensor(self.cache.added, device=x.device)[:, None] + torch.arange(count, device=x.device)
+        text = torch.cat(
+            (self.inputs.get(layer, x.new_zeros(x.shape[0], count, x.shape[2])), x),
+            dim=1,
+        )
+        last = torch.tensor(self.cache.added, device=x.device)[:, None] + torch.arange(
+            count, device=x.device
+        )
         self.inputs[layer] = text[self.cache.rows, last]
         return text
 
     def _push(self, key: Tensor, value: Tensor) -> None:
-        """Writes the new keys and values that are in sight after this step over the ring's oldest."""
+        """Write the new keys and values that are in sight after this step over the
+        ring's oldest.
+        """
         cache = self.cache
         starts = torch.tensor(cache.lengths, device=key.device)
-        after = places_positions(starts + torch.tensor(cache.added, device=key.device), cache.places)
-        source = after - starts[:, None]  # which of the new tokens each place gets; below 0 keeps what it has
+        after = places_positions(
+            starts + torch.tensor(cache.added, device=key.device), cache.places
+        )
+        source = (
+            after - starts[:, None]
+        )  # which of the new tokens each place gets; below 0 keeps what it has
         for kept, new in ((self.keys, key), (self.values, value)):
-            chosen = new.transpose(1, 2)[cache.rows, source.clamp(min=0)].transpose(1, 2)
+            chosen = new.transpose(1, 2)[cache.rows, source.clamp(min=0)].transpose(
+                1, 2
+            )
             kept.copy_(torch.where(source[:, None, :, None] >= 0, chosen, kept))
 
 
-def places_positions(lengths: Int[Tensor, "rows"], places: int) -> Int[Tensor, "rows {places}"]:
-    """Returns which position of the text lies in each place of a ring, after so many tokens; below 0 for none.
+def places_positions(
+    lengths: Int[Tensor, "rows"], places: int
+) -> Int[Tensor, "rows {places}"]:
+    """Return which position of the text lies in each place of a ring, after so many
+    tokens; below 0 for none.
 
     >>> places_positions(torch.tensor([2, 6]), places=4)
     tensor([[ 0,  1, -2, -1],

@@ -1,4 +1,6 @@
-"""The short convolution: each position reads its nearest neighbours directly, without asking attention."""
+"""The short convolution: each position reads its nearest neighbours directly, without
+asking attention.
+"""
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,15 +14,17 @@ from genai_tutorial.transformer.masks import sees_back
 class ShortConvolution(nn.Module):
     """Adds to each vector the few before it, each feature times a weight of its own.
 
-    Attention can find the previous letter, but has to learn how; this costs `neighbours x width` numbers and
-    is there from the start. The weights begin at zero, so that an untrained layer changes nothing.
+    Attention can find the previous letter, but has to learn how; this costs `neighbours
+    x width` numbers and is there from the start. The weights begin at zero, so that an
+    untrained layer changes nothing.
 
     Args:
         width: The number of features in a vector.
         neighbours: How many earlier positions are added.
 
-    Source: Allen-Zhu, Physics of Language Models: Part 4.1, Architecture Design and the Magic of Canon Layers,
-        section 3 (the residual form), https://arxiv.org/abs/2512.17351
+    Source: Allen-Zhu, Physics of Language Models: Part 4.1, Architecture Design and the
+        Magic of Canon Layers, section 3 (the residual form),
+        https://arxiv.org/abs/2512.17351
     """
 
     def __init__(self, width: int, neighbours: int):
@@ -33,15 +37,21 @@ class ShortConvolution(nn.Module):
         past: LayerCache | None = None,
         mask: Bool[Tensor, "batch 1 position position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Returns each vector plus its weighted neighbours; before the first position there are zeros.
+        """Return each vector plus its weighted neighbours; before the first position
+        there are zeros.
 
         Args:
             x: The vectors.
             past: Holds what came before `x`.
-            mask: True where a position may see another; zeros stand for neighbours that it may not see.
+            mask: True where a position may see another; zeros stand for neighbours that
+                it may not see.
         """
         neighbours, length = len(self.weight), x.shape[1]
-        text = functional.pad(x, (0, 0, neighbours, 0)) if past is None else past.preceded(self, x, neighbours)
+        text = (
+            functional.pad(x, (0, 0, neighbours, 0))
+            if past is None
+            else past.preceded(self, x, neighbours)
+        )
         mixed = x
         for distance, weight in enumerate(self.weight, start=1):
             earlier = text[:, neighbours - distance :][:, :length]
@@ -60,5 +70,5 @@ class NoConvolution(nn.Module):
         past: LayerCache | None = None,
         mask: Bool[Tensor, "batch 1 position position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Returns `x`."""
+        """Return `x`."""
         return x

@@ -1,4 +1,6 @@
-"""The feed-forward layer: what each position computes on its own, after attention has gathered what it needs."""
+"""The feed-forward layer: what each position computes on its own, after attention has
+gathered what it needs.
+"""
 
 from typing import Literal
 
@@ -8,11 +10,14 @@ from torch import Tensor, nn
 Activation = Literal["gelu", "gelu_tanh", "squared_relu", "swiglu"]
 
 
-def activate(x: Float[Tensor, "*shape"], activation: Activation) -> Float[Tensor, "*shape"]:
-    """Applies the nonlinearity, number by number.
+def activate(
+    x: Float[Tensor, "*shape"], activation: Activation
+) -> Float[Tensor, "*shape"]:
+    """Apply the nonlinearity, number by number.
 
-    `gelu` is x times the probability that a standard normal is below x, `gelu_tanh` the approximation that GPT-2
-    uses, `squared_relu` is max(0, x) squared, and `swiglu` bends its gate by SiLU, x times the logistic function of x.
+    `gelu` is x times the probability that a standard normal is below x, `gelu_tanh` the
+    approximation that GPT-2 uses, `squared_relu` is max(0, x) squared, and `swiglu`
+    bends its gate by SiLU, x times the logistic function of x.
 
     Source: Hendrycks and Gimpel, GELUs, section 2, https://arxiv.org/abs/1606.08415;
         So et al., Primer, section 3 (squared ReLU), https://arxiv.org/abs/2109.08668
@@ -25,32 +30,45 @@ def activate(x: Float[Tensor, "*shape"], activation: Activation) -> Float[Tensor
         return x.relu().square()
     if activation == "swiglu":
         return nn.functional.silu(x)
-    return nn.functional.gelu(x, approximate="tanh" if activation == "gelu_tanh" else "none")
+    return nn.functional.gelu(
+        x, approximate="tanh" if activation == "gelu_tanh" else "none"
+    )
 
 
 class FeedForward(nn.Module):
     """Widens each vector, applies a nonlinearity, and narrows it again.
 
-    With `swiglu` there are two wide vectors, and the nonlinearity of one (the gate) says how much of the other passes.
+    With `swiglu` there are two wide vectors, and the nonlinearity of one (the gate)
+    says how much of the other passes.
 
     Args:
         width: The number of features in and out.
-        hidden_width: The number of features in between: usually four times as many, with a gate 8/3 times.
+        hidden_width: The number of features in between: usually four times as many,
+            with a gate 8/3 times.
         activation: The nonlinearity, see `activate`.
         bias: Whether the linear layers add a learned constant.
 
-    Source: Vaswani et al., Attention Is All You Need, equation 2, https://arxiv.org/abs/1706.03762;
-        Shazeer, GLU Variants Improve Transformer, equation 6 (SwiGLU), https://arxiv.org/abs/2002.05202
+    Source: Vaswani et al., Attention Is All You Need, equation 2,
+        https://arxiv.org/abs/1706.03762; Shazeer, GLU Variants Improve Transformer,
+        equation 6 (SwiGLU), https://arxiv.org/abs/2002.05202
     """
 
-    def __init__(self, width: int, hidden_width: int, activation: Activation, bias: bool):
+    def __init__(
+        self, width: int, hidden_width: int, activation: Activation, bias: bool
+    ):
         super().__init__()
-        self.gate = nn.Linear(width, hidden_width, bias=bias) if activation == "swiglu" else None
+        self.gate = (
+            nn.Linear(width, hidden_width, bias=bias)
+            if activation == "swiglu"
+            else None
+        )
         self.widen = nn.Linear(width, hidden_width, bias=bias)
         self.output = nn.Linear(hidden_width, width, bias=bias)
         self.activation = activation
 
-    def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
+    def forward(
+        self, x: Float[Tensor, "*batch width"]
+    ) -> Float[Tensor, "*batch width"]:
         """Treats every vector alike and apart from the others."""
         if self.gate is None:
             return self.output(activate(self.widen(x), self.activation))

@@ -1,4 +1,6 @@
-"""Masks: who may see whom. True means that a query may see a key; `&` of two masks leaves what both allow."""
+"""Masks: who may see whom. True means that a query may see a key; `&` of two masks
+leaves what both allow.
+"""
 
 import torch
 from jaxtyping import Bool, Int
@@ -6,8 +8,11 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def causal_mask(length: int, device: torch.device | None = None) -> Bool[Tensor, "query key"]:
-    """Says which key each query may see: True at and before its own position, False after it.
+def causal_mask(
+    length: int, device: torch.device | None = None
+) -> Bool[Tensor, "query key"]:
+    """Says which key each query may see: True at and before its own position, False
+    after it.
 
     >>> causal_mask(3)
     tensor([[ True, False, False],
@@ -17,8 +22,11 @@ def causal_mask(length: int, device: torch.device | None = None) -> Bool[Tensor,
     return torch.ones(length, length, dtype=torch.bool, device=device).tril()
 
 
-def sliding_window_mask(length: int, window: int, device: torch.device | None = None) -> Bool[Tensor, "query key"]:
-    """The causal mask of a model with short sight: each query sees itself and the `window - 1` keys before it.
+def sliding_window_mask(
+    length: int, window: int, device: torch.device | None = None
+) -> Bool[Tensor, "query key"]:
+    """Return the causal mask of a model with short sight: each query sees itself and
+    the `window - 1` keys before it.
 
     Raises:
         ValueError: If the window does not hold the query's own position.
@@ -32,12 +40,16 @@ def sliding_window_mask(length: int, window: int, device: torch.device | None = 
             [False, False,  True,  True]])
     """
     if window < 1:
-        raise ValueError(f"window must be at least 1, because a position sees itself; got {window}.")
+        raise ValueError(
+            f"window must be at least 1, because a position sees itself; got {window}."
+        )
     positions = torch.arange(length, device=device)
     return may_see(positions, positions, window)
 
 
-def padding_mask(lengths: Int[Tensor, "batch"], length: int) -> Bool[Tensor, "batch 1 1 key"]:
+def padding_mask(
+    lengths: Int[Tensor, "batch"], length: int
+) -> Bool[Tensor, "batch 1 1 key"]:
     """Hides the filling behind texts that are shorter than the longest of their batch.
 
     Args:
@@ -48,10 +60,14 @@ def padding_mask(lengths: Int[Tensor, "batch"], length: int) -> Bool[Tensor, "ba
     tensor([[ True, False, False],
             [ True,  True,  True]])
     """
-    return (torch.arange(length, device=lengths.device) < lengths[:, None])[:, None, None]
+    return (torch.arange(length, device=lengths.device) < lengths[:, None])[
+        :, None, None
+    ]
 
 
-def document_mask(documents: Int[Tensor, "batch position"]) -> Bool[Tensor, "batch 1 position position"]:
+def document_mask(
+    documents: Int[Tensor, "batch position"],
+) -> Bool[Tensor, "batch 1 position position"]:
     """Lets tokens see those of their own text only, where several texts lie in one row.
 
     Args:
@@ -65,8 +81,11 @@ def document_mask(documents: Int[Tensor, "batch position"]) -> Bool[Tensor, "bat
     return (documents[:, :, None] == documents[:, None, :])[:, None]
 
 
-def document_positions(documents: Int[Tensor, "batch position"]) -> Int[Tensor, "batch position"]:
-    """Counts the tokens of each text from 0, where several texts lie in one row, one after the other.
+def document_positions(
+    documents: Int[Tensor, "batch position"],
+) -> Int[Tensor, "batch position"]:
+    """Count the tokens of each text from 0, where several texts lie in one row, one
+    after the other.
 
     >>> document_positions(torch.tensor([[5, 5, 5, 6, 6]]))
     tensor([[0, 1, 2, 0, 1]])
@@ -76,8 +95,11 @@ def document_positions(documents: Int[Tensor, "batch position"]) -> Int[Tensor, 
     return places - (places * starts).cummax(dim=1).values
 
 
-def sees_back(mask: Bool[Tensor, "batch 1 position position"], distance: int) -> Bool[Tensor, "batch position"]:
-    """Says whether each position may see the one so far before it; False where there is none.
+def sees_back(
+    mask: Bool[Tensor, "batch 1 position position"], distance: int
+) -> Bool[Tensor, "batch position"]:
+    """Says whether each position may see the one so far before it; False where there is
+    none.
 
     >>> sees_back(document_mask(torch.tensor([[5, 5, 6]])), distance=1)
     tensor([[False,  True, False]])
@@ -87,9 +109,12 @@ def sees_back(mask: Bool[Tensor, "batch 1 position position"], distance: int) ->
 
 
 def may_see(
-    query_positions: Int[Tensor, "*batch query"], key_positions: Int[Tensor, "*batch key"], window: int | None = None
+    query_positions: Int[Tensor, "*batch query"],
+    key_positions: Int[Tensor, "*batch key"],
+    window: int | None = None,
 ) -> Bool[Tensor, "*batch query key"]:
-    """Says by their positions in the text which key a causal query sees; a position below 0 is an empty place.
+    """Says by their positions in the text which key a causal query sees; a position
+    below 0 is an empty place.
 
     >>> may_see(torch.tensor([5]), torch.tensor([3, 4, 5, 6, -1]), window=2)
     tensor([[False,  True,  True, False, False]])

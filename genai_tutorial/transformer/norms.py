@@ -1,6 +1,7 @@
 """Normalisation: keep the numbers that flow through a deep network at a steady size.
 
-`LayerNorm` comes from torch; `RMSNorm` is the simpler one that today's language models use.
+`LayerNorm` comes from torch; `RMSNorm` is the simpler one that today's language models
+use.
 """
 
 from typing import Literal
@@ -13,7 +14,8 @@ NormKind = Literal["layer", "rms"]
 
 
 class RMSNorm(nn.Module):
-    """Divides each vector by its root mean square, then multiplies each feature by a learned gain.
+    """Divides each vector by its root mean square, then multiplies each feature by a
+    learned gain.
 
     Unlike LayerNorm it subtracts no mean and adds no bias.
 
@@ -21,9 +23,12 @@ class RMSNorm(nn.Module):
         width: The number of features in a vector.
         epsilon: Added under the square root, so that a vector of zeros stays zeros.
 
-    Source: Zhang and Sennrich, Root Mean Square Layer Normalization, equation 4, https://arxiv.org/abs/1910.07467
+    Source: Zhang and Sennrich, Root Mean Square Layer Normalization, equation 4,
+    https://arxiv.org/abs/1910.07467
 
-    >>> RMSNorm(2)(torch.tensor([3.0, 4.0]))  # the root mean square of 3 and 4 is 3.5355
+    >>> RMSNorm(2)(
+    ...     torch.tensor([3.0, 4.0])
+    ... )  # the root mean square of 3 and 4 is 3.5355
     tensor([0.8485, 1.1314], grad_fn=<MulBackward0>)
     """
 
@@ -32,16 +37,24 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
         self.epsilon = epsilon
 
-    def forward(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
-        """Returns vectors of root mean square one, times the gain."""
-        # The square of a 16-bit number has too few digits to be averaged, so those are normalised in 32 bits.
+    def forward(
+        self, x: Float[Tensor, "*batch width"]
+    ) -> Float[Tensor, "*batch width"]:
+        """Return vectors of root mean square one, times the gain."""
+        # The square of a 16-bit number has too few digits to be averaged, so those are
+        # normalised in 32 bits.
         wide = x.float() if x.dtype.itemsize < 4 else x
         mean_square = wide.square().mean(dim=-1, keepdim=True)
-        return (wide * torch.rsqrt(mean_square + self.epsilon)).to(x.dtype) * self.weight
+        return (wide * torch.rsqrt(mean_square + self.epsilon)).to(
+            x.dtype
+        ) * self.weight
 
 
-def make_norm(kind: NormKind, width: int, bias: bool, epsilon: float | None = None) -> nn.Module:
-    """Builds the normalisation that a config asks for; `bias` matters to LayerNorm only.
+def make_norm(
+    kind: NormKind, width: int, bias: bool, epsilon: float | None = None
+) -> nn.Module:
+    """Build the normalisation that a config asks for; `bias` matters to LayerNorm
+    only.
 
     >>> make_norm("layer", 8, bias=True)
     LayerNorm((8,), eps=1e-05, elementwise_affine=True, bias=True)

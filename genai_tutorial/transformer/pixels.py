@@ -1,10 +1,12 @@
-"""An autoregressive image Transformer: the chain rule of probability, pixel by pixel, over grey levels.
+"""An autoregressive image Transformer: the chain rule of probability, pixel by pixel,
+over grey levels.
 
     p(image) = p(pixel 1) p(pixel 2 | pixel 1) p(pixel 3 | pixels 1 and 2) ...
 
-An image of 28 by 28 has 784 pixels, and a Transformer with a token for each is slow. So the tokens are patches of 4 by
-4 pixels, in rows from the top left. A causal Transformer reads the finished patches and says, for the next one, what
-it expects; a small network then writes its sixteen pixels one after another, with an eye on the pixels around. No
+An image of 28 by 28 has 784 pixels, and a Transformer with a token for each is slow. So
+the tokens are patches of 4 by 4 pixels, in rows from the top left. A causal Transformer
+reads the finished patches and says, for the next one, what it expects; a small network
+then writes its sixteen pixels one after another, with an eye on the pixels around. No
 pixel is left out of the chain rule, so the likelihood is exact.
 """
 
@@ -32,11 +34,13 @@ class PixelConfig:
         width: The number of features of a patch.
         layers: The number of Transformer blocks.
         heads: The number of attention heads.
-        sight: How far the small network looks: pixels up to this many rows and columns away, as far as they are known.
+        sight: How far the small network looks: pixels up to this many rows and columns
+            away, as far as they are known.
         hidden: The number of features inside the small network.
 
     Raises:
-        ValueError: If a number is out of range, `patch` does not divide `side`, or a pixel would not see its own patch.
+        ValueError: If a number is out of range, `patch` does not divide `side`, or a
+            pixel would not see its own patch.
     """
 
     side: int = 28
@@ -51,14 +55,21 @@ class PixelConfig:
     def __post_init__(self):
         for name in ("side", "patch", "width", "layers", "heads", "sight", "hidden"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
         if self.levels < 2:
-            raise ValueError(f"levels must be at least 2, black and white, got {self.levels}.")
+            raise ValueError(
+                f"levels must be at least 2, black and white, got {self.levels}."
+            )
         if self.side % self.patch:
-            raise ValueError(f"patch must divide side, got {self.patch} and {self.side}.")
+            raise ValueError(
+                f"patch must divide side, got {self.patch} and {self.side}."
+            )
         if self.sight < self.patch - 1:
             raise ValueError(
-                f"sight must be at least patch - 1 = {self.patch - 1}, so that a pixel sees those of its own patch "
+                f"sight must be at least patch - 1 = {self.patch - 1}, so that a pixel "
+                "sees those of its own patch "
                 f"that come before it, got {self.sight}."
             )
 
@@ -68,22 +79,33 @@ class PixelConfig:
         return (self.side // self.patch) ** 2
 
     def decoder(self) -> DecoderConfig:
-        """The settings of the Transformer; it learns where a patch lies from vectors for its row and its column."""
+        """Return the settings of the Transformer; it learns where a patch lies from
+        vectors for its row and its column.
+        """
         return DecoderConfig(
-            self.levels, self.patches, self.width, self.layers, self.heads, positions="none", neighbours=0
+            self.levels,
+            self.patches,
+            self.width,
+            self.layers,
+            self.heads,
+            positions="none",
+            neighbours=0,
         )
 
 
 class PixelTransformer(nn.Module):
-    """Gives every pixel a probability for each grey level, from all the pixels before it.
+    """Gives every pixel a probability for each grey level, from all the pixels before
+    it.
 
     Args:
         config: The settings.
         seed: Decides the first weights.
 
-    Source: Parmar et al., Image Transformer, https://arxiv.org/abs/1802.05751; Yu et al., MEGABYTE, section 2 (a large
-        model of patches and a small one inside them), https://arxiv.org/abs/2305.07185; the eye on the pixels around
-        is that of van den Oord et al., Pixel Recurrent Neural Networks, https://arxiv.org/abs/1601.06759
+    Source: Parmar et al., Image Transformer, https://arxiv.org/abs/1802.05751; Yu et
+        al., MEGABYTE, section 2 (a large model of patches and a small one inside them),
+        https://arxiv.org/abs/2305.07185; the eye on the pixels around is that of van
+        den Oord et al., Pixel Recurrent Neural Networks,
+        https://arxiv.org/abs/1601.06759
 
     >>> model = PixelTransformer(PixelConfig(side=8, levels=4, width=16))
     >>> model(torch.zeros(2, 8, 8).long()).shape
@@ -93,7 +115,10 @@ class PixelTransformer(nn.Module):
     def __init__(self, config: PixelConfig, seed: int = 0):
         super().__init__()
         self.config = config
-        order, around = chain_order(config.side, config.patch), known_around(config.side, config.patch, config.sight)
+        order, around = (
+            chain_order(config.side, config.patch),
+            known_around(config.side, config.patch, config.sight),
+        )
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("around", around, persistent=False)
         rows = config.side // config.patch
@@ -102,7 +127,9 @@ class PixelTransformer(nn.Module):
             self.read_patch = nn.Linear(config.patch**2, config.width)
             self.row = nn.Parameter(0.1 * torch.randn(rows, 1, config.width))
             self.column = nn.Parameter(0.1 * torch.randn(1, rows, config.width))
-            self.blocks = nn.ModuleList(DecoderBlock(config.decoder(), None) for _ in range(config.layers))
+            self.blocks = nn.ModuleList(
+                DecoderBlock(config.decoder(), None) for _ in range(config.layers)
+            )
             for block in self.blocks:  # an untrained block changes nothing
                 for name, weight in block.named_parameters():
                     if name.endswith("output.weight"):
@@ -116,8 +143,11 @@ class PixelTransformer(nn.Module):
             nn.init.zeros_(self.head.weight)
             nn.init.zeros_(self.head.bias)
 
-    def forward(self, images: Int[Tensor, "batch side side"]) -> Float[Tensor, "batch side side level"]:
-        """Returns the scores (logits) of every level for each pixel, each from the pixels before it alone.
+    def forward(
+        self, images: Int[Tensor, "batch side side"]
+    ) -> Float[Tensor, "batch side side level"]:
+        """Return the scores (logits) of every level for each pixel, each from the
+        pixels before it alone.
 
         Raises:
             ValueError: If the images have another size, or a level is out of range.
@@ -125,7 +155,9 @@ class PixelTransformer(nn.Module):
         self._check(images)
         brightness = self._brightness(images).flatten(1)
         patches = brightness[:, self.order].view(len(images), self.config.patches, -1)
-        read = self.read_patch(functional.pad(patches[:, :-1], (0, 0, 1, 0)))  # nothing stands before the first one
+        read = self.read_patch(
+            functional.pad(patches[:, :-1], (0, 0, 1, 0))
+        )  # nothing stands before the first one
         expected = self._expect(read + self._positions())
         scores = self._write(
             expected.repeat_interleave(self.config.patch**2, dim=1),
@@ -134,47 +166,66 @@ class PixelTransformer(nn.Module):
         )
         return scores[:, self.order.argsort()].unflatten(1, images.shape[1:])
 
-    def log_prob(self, images: Int[Tensor, "batch side side"]) -> Float[Tensor, "batch"]:
-        """Returns the exact log-probability of each image, in nats: by the chain rule, a sum over its pixels."""
+    def log_prob(
+        self, images: Int[Tensor, "batch side side"]
+    ) -> Float[Tensor, "batch"]:
+        """Return the exact log-probability of each image, in nats: by the chain rule,
+        a sum over its pixels.
+        """
         scores = self(images).flatten(0, 2)
-        return -functional.cross_entropy(scores, images.flatten(), reduction="none").view(len(images), -1).sum(dim=1)
+        return (
+            -functional.cross_entropy(scores, images.flatten(), reduction="none")
+            .view(len(images), -1)
+            .sum(dim=1)
+        )
 
     @torch.no_grad()
     def draw(
         self, count: int, generator: torch.Generator, temperature: float | int = 1.0
     ) -> Int[Tensor, "count side side"]:
-        """Draws images, each pixel from the probabilities that follow from those before it.
+        """Draws images, each pixel from the probabilities that follow from those before
+        it.
 
         The Transformer reads each finished patch once, with a `KVCache`.
 
         Args:
             count: How many images.
             generator: Where the chance comes from.
-            temperature: Below 1 the likely levels are favoured, above 1 the unlikely ones.
+            temperature: Below 1 the likely levels are favoured, above 1 the unlikely
+                ones.
 
         Raises:
             ValueError: If a number is out of range.
         """
         if count < 1 or not temperature > 0:
-            raise ValueError(f"count must be at least 1 and temperature above 0, got {count} and {temperature}.")
+            raise ValueError(
+                f"count must be at least 1 and temperature above 0, got {count} and "
+                f"{temperature}."
+            )
         config, device = self.config, self.place.device
         cache = KVCache(config.decoder(), count, device=device)
         levels = torch.zeros(count, config.side**2, dtype=torch.long, device=device)
         brightness = levels.float()
         patch = torch.zeros(count, config.patch**2, device=device)
-        for places, position in zip(self.order.view(config.patches, -1), self._positions(), strict=True):
+        for places, position in zip(
+            self.order.view(config.patches, -1), self._positions(), strict=True
+        ):
             expected = self._expect((self.read_patch(patch) + position)[:, None], cache)
             for inside, place in enumerate(places):
                 seen = self._look_around(brightness, self.around[place][None])
-                scores = self._write(expected, self.place[inside], seen)[:, 0] / temperature
-                drawn = torch.multinomial(scores.softmax(dim=1).to(generator.device), 1, generator=generator)[:, 0]
+                scores = (
+                    self._write(expected, self.place[inside], seen)[:, 0] / temperature
+                )
+                drawn = torch.multinomial(
+                    scores.softmax(dim=1).to(generator.device), 1, generator=generator
+                )[:, 0]
                 levels[:, place] = drawn.to(device)
                 brightness[:, place] = self._brightness(levels[:, place])
             patch = brightness[:, places]
         return levels.view(count, config.side, config.side)
 
     def parameter_count(self) -> int:
-        """Returns the number of weights."""
+        """Return the number of weights."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     def _positions(self) -> Float[Tensor, "patch width"]:
@@ -183,9 +234,15 @@ class PixelTransformer(nn.Module):
     def _expect(
         self, read: Float[Tensor, "batch patch width"], cache: KVCache | None = None
     ) -> Float[Tensor, "batch patch hidden"]:
-        """What the Transformer makes of the patches before; with a cache, `read` holds only the newest."""
+        """Return what the Transformer makes of the patches before; with a cache, `read`
+        holds only the newest.
+        """
         if cache is not None:
-            cache.begin(torch.zeros(read.shape[:2], dtype=torch.long, device=read.device), None, None)
+            cache.begin(
+                torch.zeros(read.shape[:2], dtype=torch.long, device=read.device),
+                None,
+                None,
+            )
         for number, block in enumerate(self.blocks):
             read = block(read) if cache is None else block(read, cache.layers[number])
         if cache is not None:
@@ -193,13 +250,21 @@ class PixelTransformer(nn.Module):
         return self.expected(self.norm(read))
 
     def _look_around(
-        self, brightness: Float[Tensor, "batch pixel"], around: Int[Tensor, "place neighbour"]
+        self,
+        brightness: Float[Tensor, "batch pixel"],
+        around: Int[Tensor, "place neighbour"],
     ) -> Float[Tensor, "batch place seen"]:
-        """The brightness of each neighbour, and how far it is from black: most pixels are exactly black."""
-        beyond = functional.pad(brightness, (1, 0))[:, around + 1]  # -1 stands for what is not known: it counts as 0
+        """Return the brightness of each neighbour, and how far it is from black: most
+        pixels are exactly black.
+        """
+        beyond = functional.pad(brightness, (1, 0))[
+            :, around + 1
+        ]  # -1 stands for what is not known: it counts as 0
         return torch.cat((beyond, (beyond > 0).to(beyond.dtype)), dim=2)
 
-    def _write(self, expected: Tensor, place: Tensor, seen: Tensor) -> Float[Tensor, "batch place level"]:
+    def _write(
+        self, expected: Tensor, place: Tensor, seen: Tensor
+    ) -> Float[Tensor, "batch place level"]:
         hidden = functional.silu(expected + place + self.look(seen))
         return self.head(functional.silu(hidden + self.mix(hidden)))
 
@@ -209,13 +274,20 @@ class PixelTransformer(nn.Module):
     def _check(self, images: Tensor) -> None:
         side, levels = self.config.side, self.config.levels
         if images.shape[1:] != (side, side):
-            raise ValueError(f"images must be {side} by {side} pixels, got the shape {tuple(images.shape)}.")
+            raise ValueError(
+                f"images must be {side} by {side} pixels, got the shape "
+                f"{tuple(images.shape)}."
+            )
         if images.min() < 0 or images.max() >= levels:
-            raise ValueError(f"levels must be from 0 to {levels - 1}, got {images.min()} to {images.max()}.")
+            raise ValueError(
+                f"levels must be from 0 to {levels - 1}, got {images.min()} to "
+                f"{images.max()}."
+            )
 
 
 def chain_order(side: int, patch: int) -> Int[Tensor, "pixel"]:
-    """Returns which pixel comes when: patch by patch, inside a patch row by row; pixels are numbered row by row.
+    """Return which pixel comes when: patch by patch, inside a patch row by row; pixels
+    are numbered row by row.
 
     >>> chain_order(side=4, patch=2).tolist()
     [0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15]
@@ -225,14 +297,19 @@ def chain_order(side: int, patch: int) -> Int[Tensor, "pixel"]:
 
 
 def known_around(side: int, patch: int, sight: int) -> Int[Tensor, "pixel neighbour"]:
-    """Returns the pixels near each one that come before it in the chain; -1 stands for what comes later or is outside.
+    """Return the pixels near each one that come before it in the chain; -1 stands for
+    what comes later or is outside.
 
-    >>> known_around(side=2, patch=2, sight=1)[3].tolist()  # the last pixel knows the three before it
+    >>> known_around(side=2, patch=2, sight=1)[
+    ...     3
+    ... ].tolist()  # the last pixel knows the three before it
     [0, 1, -1, 2]
     """
     turn = chain_order(side, patch).argsort()
     reach = range(-sight, sight + 1)
-    steps = torch.tensor([(down, right) for down in reach for right in reach if (down, right) != (0, 0)])
+    steps = torch.tensor(
+        [(down, right) for down in reach for right in reach if (down, right) != (0, 0)]
+    )
     places = torch.cartesian_prod(torch.arange(side), torch.arange(side))
     rows, columns = (places[:, None] + steps).unbind(dim=2)
     inside = (rows >= 0) & (rows < side) & (columns >= 0) & (columns < side)

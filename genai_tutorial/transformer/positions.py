@@ -1,8 +1,9 @@
-"""Positions: attention sees a set of vectors, so the order of the tokens has to be written into them.
+"""Positions: attention sees a set of vectors, so the order of the tokens has to be
+written into them.
 
-The first Transformer adds waves of different lengths to the token's embedding, GPT-2 a learned vector for each
-position. Today's models leave the embedding alone, and turn queries and keys (`rotary.py`) or lower the scores of
-what is far away (`alibi.py`).
+The first Transformer adds waves of different lengths to the token's embedding, GPT-2 a
+learned vector for each position. Today's models leave the embedding alone, and turn
+queries and keys (`rotary.py`) or lower the scores of what is far away (`alibi.py`).
 """
 
 import torch
@@ -27,8 +28,12 @@ class LearnedPositions(nn.Module):
         x: Float[Tensor, "batch position width"],
         positions: Int[Tensor, "rows position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Adds to each vector the one that belongs to its position; without `positions` they are 0, 1, 2 and so on."""
-        return x + (self.weight[: x.shape[1]] if positions is None else self.weight[positions])
+        """Add to each vector the one that belongs to its position; without `positions`
+        they are 0, 1, 2 and so on.
+        """
+        return x + (
+            self.weight[: x.shape[1]] if positions is None else self.weight[positions]
+        )
 
 
 class SinusoidalPositions(nn.Module):
@@ -40,7 +45,8 @@ class SinusoidalPositions(nn.Module):
         context_length: The number of positions.
         width: The number of features in a vector.
 
-    Source: Vaswani et al., Attention Is All You Need, section 3.5, https://arxiv.org/abs/1706.03762
+    Source: Vaswani et al., Attention Is All You Need, section 3.5,
+    https://arxiv.org/abs/1706.03762
 
     >>> SinusoidalPositions(context_length=2, width=4).weight
     tensor([[0.0000, 1.0000, 0.0000, 1.0000],
@@ -49,8 +55,12 @@ class SinusoidalPositions(nn.Module):
 
     def __init__(self, context_length: int, width: int):
         super().__init__()
-        frequencies = 10_000.0 ** (-torch.arange(0, width, 2, dtype=torch.float64, device="cpu") / width)
-        angles = torch.outer(torch.arange(context_length, dtype=torch.float64, device="cpu"), frequencies)
+        frequencies = 10_000.0 ** (
+            -torch.arange(0, width, 2, dtype=torch.float64, device="cpu") / width
+        )
+        angles = torch.outer(
+            torch.arange(context_length, dtype=torch.float64, device="cpu"), frequencies
+        )
         waves = torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :width]
         self.register_buffer("weight", waves.float(), persistent=False)
 
@@ -59,5 +69,9 @@ class SinusoidalPositions(nn.Module):
         x: Float[Tensor, "batch position width"],
         positions: Int[Tensor, "rows position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Adds to each vector the one that belongs to its position; without `positions` they are 0, 1, 2 and so on."""
-        return x + (self.weight[: x.shape[1]] if positions is None else self.weight[positions])
+        """Add to each vector the one that belongs to its position; without `positions`
+        they are 0, 1, 2 and so on.
+        """
+        return x + (
+            self.weight[: x.shape[1]] if positions is None else self.weight[positions]
+        )

@@ -1,7 +1,9 @@
-"""Shapes: the few numbers in a model's settings that decide how large it is and what it costs to run.
+"""Shapes: the few numbers in a model's settings that decide how large it is and what it
+costs to run.
 
-`ModelShape` holds them for any decoder, the book's own (`shape_of`) or a published one (`public_models.py`), whether
-or not the package can build it. `counting.py` counts from there.
+`ModelShape` holds them for any decoder, the book's own (`shape_of`) or a published one
+(`public_models.py`), whether or not the package can build it. `counting.py` counts from
+there.
 """
 
 from dataclasses import dataclass
@@ -11,14 +13,17 @@ from genai_tutorial.transformer.config import DecoderConfig
 
 @dataclass(frozen=True)
 class GroupedAttention:
-    """The size of an attention layer in which several query heads may share a key and a value head.
+    """The size of an attention layer in which several query heads may share a key and a
+    value head.
 
     Attributes:
         heads: The number of query heads.
-        key_value_heads: The number of key and value heads; as many as `heads` where nothing is shared.
+        key_value_heads: The number of key and value heads; as many as `heads` where
+            nothing is shared.
         head_width: The number of features of a head.
         bias: Whether queries, keys, values and output add a learned constant.
-        query_key_norm: Whether queries and keys have a norm with one gain for each feature.
+        query_key_norm: Whether queries and keys have a norm with one gain for each
+            feature.
     """
 
     heads: int
@@ -28,39 +33,49 @@ class GroupedAttention:
     query_key_norm: bool = False
 
     def matrices(self, width: int) -> list[tuple[int, int]]:
-        """Returns the rows and columns of its matrices: query, key, value, output."""
-        queries, keys = self.heads * self.head_width, self.key_value_heads * self.head_width
+        """Return the rows and columns of its matrices: query, key, value, output."""
+        queries, keys = (
+            self.heads * self.head_width,
+            self.key_value_heads * self.head_width,
+        )
         return [(width, queries), (width, keys), (width, keys), (queries, width)]
 
     def vectors(self, width: int) -> int:
-        """Returns how many numbers its biases and gains have."""
+        """Return how many numbers its biases and gains have."""
         biases = sum(columns for _, columns in self.matrices(width)) if self.bias else 0
         return biases + (2 * self.head_width if self.query_key_norm else 0)
 
     @property
     def mixed_width(self) -> int:
-        """How many products a query takes with one position: its features times the keys', its weight times a value."""
+        """How many products a query takes with one position: its features times the
+        keys', its weight times a value.
+        """
         return 2 * self.heads * self.head_width
 
     @property
     def cached_width(self) -> int:
-        """How many numbers a cache keeps of one position: a key and a value for each of their heads."""
+        """How many numbers a cache keeps of one position: a key and a value for each of
+        their heads.
+        """
         return 2 * self.key_value_heads * self.head_width
 
 
 @dataclass(frozen=True)
 class LatentAttention:
-    """The size of DeepSeek's multi-head latent attention: keys and values are made from one short, cached vector.
+    """The size of DeepSeek's multi-head latent attention: keys and values are made from
+    one short, cached vector.
 
     Attributes:
         heads: The number of heads.
         query_rank: The length of the vector that queries are made from.
         key_value_rank: The length of the vector that keys and values are made from.
         plain_width: The features of a query that are not rotated.
-        rotary_width: The features that are; their keys are made directly, and all heads share them.
+        rotary_width: The features that are; their keys are made directly, and all heads
+            share them.
         value_width: The number of features of a value.
 
-    Source: DeepSeek-AI, DeepSeek-V2, section 2.1 and table of formulas in appendix C, https://arxiv.org/abs/2405.04434
+    Source: DeepSeek-AI, DeepSeek-V2, section 2.1 and table of formulas in appendix C,
+    https://arxiv.org/abs/2405.04434
     """
 
     heads: int
@@ -71,7 +86,9 @@ class LatentAttention:
     value_width: int
 
     def matrices(self, width: int) -> list[tuple[int, int]]:
-        """Returns the rows and columns of its matrices: queries down and up, keys and values down and up, output."""
+        """Return the rows and columns of its matrices: queries down and up, keys and
+        values down and up, output.
+        """
         return [
             (width, self.query_rank),
             (self.query_rank, self.heads * (self.plain_width + self.rotary_width)),
@@ -81,17 +98,21 @@ class LatentAttention:
         ]
 
     def vectors(self, width: int) -> int:
-        """Returns the numbers of its two norms, which stand between down and up."""
+        """Return the numbers of its two norms, which stand between down and up."""
         return self.query_rank + self.key_value_rank
 
     @property
     def mixed_width(self) -> int:
-        """How many products a query takes with one position: its features times the keys', its weight times a value."""
+        """How many products a query takes with one position: its features times the
+        keys', its weight times a value.
+        """
         return self.heads * (self.plain_width + self.rotary_width + self.value_width)
 
     @property
     def cached_width(self) -> int:
-        """How many numbers a cache keeps of one position: the short vector and the shared rotated key."""
+        """How many numbers a cache keeps of one position: the short vector and the
+        shared rotated key.
+        """
         return self.key_value_rank + self.rotary_width
 
 
@@ -117,7 +138,8 @@ class ModelShape:
         shared_experts: How many more every token uses.
         expert_width: The features inside an expert.
         dense_layers: How many of the first blocks have a dense layer all the same.
-        neighbours: How many vectors a short convolution has; each block has two convolutions.
+        neighbours: How many vectors a short convolution has; each block has two
+            convolutions.
         tables: The rows and features of each table of n-grams.
     """
 
@@ -148,11 +170,11 @@ class ModelShape:
 
 
 def shape_of(config: DecoderConfig) -> ModelShape:
-    """Returns the shape of the decoder that these settings make.
+    """Return the shape of the decoder that these settings make.
 
     >>> shape_of(DecoderConfig.modern(vocab_size=65)).attention
     GroupedAttention(heads=4, key_value_heads=4, head_width=32, bias=False, query_key_norm=True)
-    """
+    """  # noqa: E501
     features = {2: config.pair_features, 3: config.triple_features}
     mixture = config.experts > 0  # without experts their other settings mean nothing
     return ModelShape(
@@ -179,5 +201,9 @@ def shape_of(config: DecoderConfig) -> ModelShape:
         shared_experts=config.shared_experts if mixture else 0,
         expert_width=config.expert_hidden_width if mixture else 0,
         neighbours=config.neighbours,
-        tables=tuple((min(config.vocab_size**n, config.ngram_rows), size) for n, size in features.items() if size),
+        tables=tuple(
+            (min(config.vocab_size**n, config.ngram_rows), size)
+            for n, size in features.items()
+            if size
+        ),
     )

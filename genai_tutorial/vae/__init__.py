@@ -1,8 +1,10 @@
-"""Variational autoencoders: a code for each image, with a distribution that one can draw from.
+"""Variational autoencoders: a code for each image, with a distribution that one can
+draw from.
 
-Read `gaussian` (the distribution of a code), `likelihoods` and `model`, then `bounds`, which trains and judges them.
-`collapse` is about codes that go unused. `codebook`, `quantizer` and `vq_vae` make codes of words, and
-`image_autoencoder` is the one that latent diffusion works in.
+Read `gaussian` (the distribution of a code), `likelihoods` and `model`, then `bounds`,
+which trains and judges them. `collapse` is about codes that go unused. `codebook`,
+`quantizer` and `vq_vae` make codes of words, and `image_autoencoder` is the one that
+latent diffusion works in.
 """
 
 from genai_tutorial.vae.bounds import (
@@ -12,12 +14,25 @@ from genai_tutorial.vae.bounds import (
     log_importance_weights,
     vae_loss,
 )
-from genai_tutorial.vae.codebook import CodebookUsage, codebook_usage, nearest_codes, straight_through
+from genai_tutorial.vae.codebook import (
+    CodebookUsage,
+    codebook_usage,
+    nearest_codes,
+    straight_through,
+)
 from genai_tutorial.vae.collapse import active_units
 from genai_tutorial.vae.convolutional import ConvDecoder, ConvEncoder
 from genai_tutorial.vae.gaussian import LatentGaussian, gaussian_kl
-from genai_tutorial.vae.image_autoencoder import ImageAutoencoder, ImageAutoencoderConfig, image_autoencoder_loss
-from genai_tutorial.vae.likelihoods import BernoulliLikelihood, GaussianLikelihood, Likelihood
+from genai_tutorial.vae.image_autoencoder import (
+    ImageAutoencoder,
+    ImageAutoencoderConfig,
+    image_autoencoder_loss,
+)
+from genai_tutorial.vae.likelihoods import (
+    BernoulliLikelihood,
+    GaussianLikelihood,
+    Likelihood,
+)
 from genai_tutorial.vae.model import VAE, LatentVariableModel, VAEConfig
 from genai_tutorial.vae.quantizer import EMAVectorQuantizer, Quantized, VectorQuantizer
 from genai_tutorial.vae.vq_vae import VQVAE, VQVAEConfig, vq_vae_loss

@@ -1,7 +1,8 @@
-"""Bounds on log p(x): the probability of an image is an integral over all codes, which nobody can compute.
+"""Bounds on log p(x): the probability of an image is an integral over all codes, which
+nobody can compute.
 
-Two lower bounds can be: the evidence lower bound, which training maximises, and the importance-weighted bound, which
-averages over many codes and is tighter.
+Two lower bounds can be: the evidence lower bound, which training maximises, and the
+importance-weighted bound, which averages over many codes and is tighter.
 """
 
 import math
@@ -20,7 +21,8 @@ class Bound:
     """The evidence lower bound of each row, in its two parts, in nats.
 
     Attributes:
-        reconstruction: log p(x | z) for one z drawn from q(z | x): an estimate of its expected value.
+        reconstruction: log p(x | z) for one z drawn from q(z | x): an estimate of its
+            expected value.
         divergence: KL(q(z | x) || prior) of each latent number, exact.
     """
 
@@ -33,54 +35,73 @@ class Bound:
         return self.reconstruction - self.divergence.sum(dim=1)
 
 
-def evidence_lower_bound(model: LatentVariableModel, x: Float[Tensor, "n dim"], generator: torch.Generator) -> Bound:
+def evidence_lower_bound(
+    model: LatentVariableModel, x: Float[Tensor, "n dim"], generator: torch.Generator
+) -> Bound:
     """Estimate the evidence lower bound of each row with one draw from q(z | x).
 
-    ELBO = E_q[log p(x | z)] - KL(q(z | x) || p(z)) = log p(x) - KL(q(z | x) || p(z | x)).
+    ELBO = E_q[log p(x | z)] - KL(q(z | x) || p(z)) = log p(x) - KL(q(z | x) || p(z |
+    x)).
 
-    Source: Kingma and Welling, Auto-Encoding Variational Bayes, equation 7, https://arxiv.org/abs/1312.6114
+    Source: Kingma and Welling, Auto-Encoding Variational Bayes, equation 7,
+    https://arxiv.org/abs/1312.6114
     """
     q = model.encode(x)
     return Bound(model.log_likelihood(x, q.sample(generator)), q.kl_to_prior())
 
 
-def vae_loss(bound: Bound, *, beta: float = 1.0, free_nats: float = 0.0) -> Float[Tensor, ""]:
-    """The mean of -reconstruction + beta x divergence, the loss that trains a VAE.
+def vae_loss(
+    bound: Bound, *, beta: float = 1.0, free_nats: float = 0.0
+) -> Float[Tensor, ""]:
+    """Return the mean of -reconstruction + beta x divergence, the loss that trains a
+    VAE.
 
     Args:
         bound: Of a batch.
-        beta: The price of a nat of divergence. At 1 the loss is minus the evidence lower bound.
-        free_nats: For each latent number, this much mean divergence over the batch is not charged.
+        beta: The price of a nat of divergence. At 1 the loss is minus the evidence
+            lower bound.
+        free_nats: For each latent number, this much mean divergence over the batch is
+            not charged.
 
     Raises:
-        ValueError: One of them is negative.
+        ValueError: If one of them is negative.
 
     Source: Higgins et al. (2017), beta-VAE, https://openreview.net/forum?id=Sy2fzU9gl;
-        Kingma et al., Improved Variational Inference with Inverse Autoregressive Flow, equation 15 (free bits),
-        https://arxiv.org/abs/1606.04934
+        Kingma et al., Improved Variational Inference with Inverse Autoregressive Flow,
+        equation 15 (free bits), https://arxiv.org/abs/1606.04934
 
     >>> bound = Bound(torch.tensor([-100.0]), torch.tensor([[4.0, 0.1]]))
     >>> round(vae_loss(bound).item(), 2), round(vae_loss(bound, beta=2.0).item(), 2)
     (104.1, 108.2)
     """
     if beta < 0 or free_nats < 0:
-        raise ValueError(f"beta and free_nats must not be negative, got {beta=}, {free_nats=}")
+        raise ValueError(
+            f"beta and free_nats must not be negative, got {beta=}, {free_nats=}"
+        )
     divergence = bound.divergence.mean(dim=0).clamp(min=free_nats).sum()
     return beta * divergence - bound.reconstruction.mean()
 
 
 def log_importance_weights(
-    model: LatentVariableModel, x: Float[Tensor, "n dim"], count: int, generator: torch.Generator
+    model: LatentVariableModel,
+    x: Float[Tensor, "n dim"],
+    count: int,
+    generator: torch.Generator,
 ) -> Float[Tensor, "count n"]:
-    """Draw `count` codes for each row from q(z | x), and return log p(x, z) - log q(z | x) of each.
+    """Draw `count` codes for each row from q(z | x), and return log p(x, z) - log q(z |
+    x) of each.
 
-    The mean of the weights themselves is p(x), whatever q is: that is importance sampling.
+    The mean of the weights themselves is p(x), whatever q is: that is importance
+    sampling.
 
     Raises:
-        ValueError: `count` is below one.
+        ValueError: If `count` is below one.
     """
     if count < 1:
-        raise ValueError(f"count is the number of codes for an image and must be at least 1, got {count}")
+        raise ValueError(
+            "count is the number of codes for an image and must be at least 1, got "
+            f"{count}"
+        )
     q = model.encode(x)
     repeated = LatentGaussian(q.mean.repeat(count, 1), q.log_variance.repeat(count, 1))
     z = repeated.sample(generator)
@@ -90,12 +111,17 @@ def log_importance_weights(
 
 
 def importance_weighted_bound(
-    model: LatentVariableModel, x: Float[Tensor, "n dim"], count: int, generator: torch.Generator, chunk: int = 20_000
+    model: LatentVariableModel,
+    x: Float[Tensor, "n dim"],
+    count: int,
+    generator: torch.Generator,
+    chunk: int = 20_000,
 ) -> Float[Tensor, "n"]:
-    """The importance-weighted lower bound on log p(x) of each row, in nats: the log of the mean of `count` weights.
+    """Return the importance-weighted lower bound on log p(x) of each row, in nats: the
+    log of the mean of `count` weights.
 
-    With one code it is the evidence lower bound. More codes never make it looser in expectation, and in the limit it
-    is log p(x).
+    With one code it is the evidence lower bound. More codes never make it looser in
+    expectation, and in the limit it is log p(x).
 
     Args:
         model: The model.
@@ -105,13 +131,16 @@ def importance_weighted_bound(
         chunk: How many codes are decoded at once: bounds the memory.
 
     Raises:
-        ValueError: `count` or `chunk` is below one.
+        ValueError: If `count` or `chunk` is below one.
 
-    Source: Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders, equation 8 and theorem 1,
-        https://arxiv.org/abs/1509.00519
+    Source: Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders, equation
+        8 and theorem 1, https://arxiv.org/abs/1509.00519
     """
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     rows = max(1, chunk // max(count, 1))
-    parts = [log_importance_weights(model, part, count, generator).logsumexp(dim=0) for part in x.split(rows)]
+    parts = [
+        log_importance_weights(model, part, count, generator).logsumexp(dim=0)
+        for part in x.split(rows)
+    ]
     return torch.cat(parts) - math.log(count)

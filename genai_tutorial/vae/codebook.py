@@ -1,4 +1,6 @@
-"""Codes that are words: each vector is replaced by the nearest entry of a list, and how well the list is used."""
+"""Codes that are words: each vector is replaced by the nearest entry of a list, and how
+well the list is used.
+"""
 
 from dataclasses import dataclass
 
@@ -7,25 +9,36 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def nearest_codes(vectors: Float[Tensor, "n dim"], codebook: Float[Tensor, "codes dim"]) -> Int[Tensor, "n"]:
-    """The index of the codebook's entry nearest to each vector, by Euclidean distance.
+def nearest_codes(
+    vectors: Float[Tensor, "n dim"], codebook: Float[Tensor, "codes dim"]
+) -> Int[Tensor, "n"]:
+    """Return the index of the codebook's entry nearest to each vector, by Euclidean
+    distance.
 
-    >>> nearest_codes(torch.tensor([[0.9], [0.2]]), codebook=torch.tensor([[0.0], [1.0]])).tolist()
+    >>> nearest_codes(
+    ...     torch.tensor([[0.9], [0.2]]), codebook=torch.tensor([[0.0], [1.0]])
+    ... ).tolist()
     [1, 0]
     """
     return torch.cdist(vectors, codebook).argmin(dim=1)
 
 
-def straight_through(vectors: Float[Tensor, "*shape"], replaced: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Return `replaced`, with the gradient of `vectors`: as if the replacement had not happened on the way back.
+def straight_through(
+    vectors: Float[Tensor, "*shape"], replaced: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """Return `replaced`, with the gradient of `vectors`: as if the replacement had not
+    happened on the way back.
 
-    Source: Bengio, Léonard and Courville, Estimating or Propagating Gradients Through Stochastic Neurons for
-        Conditional Computation, https://arxiv.org/abs/1308.3432
+    Source: Bengio, Léonard and Courville, Estimating or Propagating Gradients Through
+        Stochastic Neurons for Conditional Computation, https://arxiv.org/abs/1308.3432
 
     >>> x = torch.tensor([0.4], requires_grad=True)
     >>> y = straight_through(x, x.round())
     >>> y.backward()
-    >>> y.item(), x.grad.item()  # the value of the rounded number, the slope of the number itself
+    >>> (
+    ...     y.item(),
+    ...     x.grad.item(),
+    ... )  # the value of the rounded number, the slope of the number itself
     (0.0, 1.0)
     """
     return vectors + (replaced - vectors).detach()
@@ -48,7 +61,9 @@ class CodebookUsage:
 
     @property
     def perplexity(self) -> float:
-        """The number of equally frequent entries that would be as hard to guess: the exponential of the entropy."""
+        """The number of equally frequent entries that would be as hard to guess: the
+        exponential of the entropy.
+        """
         shares = self.counts[self.counts > 0].double() / self.counts.sum()
         return (-(shares * shares.log()).sum()).exp().item()
 
@@ -57,12 +72,14 @@ def codebook_usage(indices: Int[Tensor, "*shape"], codes: int) -> CodebookUsage:
     """Count how often each of `codes` entries occurs.
 
     Raises:
-        ValueError: An index is not from 0 to codes - 1, or there is none.
+        ValueError: If a n index is not from 0 to codes - 1, or there is none.
 
     >>> usage = codebook_usage(torch.tensor([0, 0, 3, 3]), codes=8)
     >>> usage.used, round(usage.perplexity, 3)
     (2, 2.0)
     """
     if indices.numel() == 0 or indices.min() < 0 or indices.max() >= codes:
-        raise ValueError(f"indices must be from 0 to {codes - 1}, and there must be some")
+        raise ValueError(
+            f"indices must be from 0 to {codes - 1}, and there must be some"
+        )
     return CodebookUsage(torch.bincount(indices.flatten(), minlength=codes))

@@ -1,22 +1,28 @@
-"""Is the code used? Signs of posterior collapse, in which q(z | x) is the prior and z says nothing about x."""
+"""Is the code used? Signs of posterior collapse, in which q(z | x) is the prior and z
+says nothing about x.
+"""
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 
-def active_units(means: Float[Tensor, "n latent"], threshold: float = 0.01) -> Bool[Tensor, "latent"]:
-    """Say of each latent number whether it is used: whether its mean differs from image to image.
+def active_units(
+    means: Float[Tensor, "n latent"], threshold: float = 0.01
+) -> Bool[Tensor, "latent"]:
+    """Say of each latent number whether it is used: whether its mean differs from image
+    to image.
 
     Args:
         means: The mean of q(z | x) for many images, one a row.
-        threshold: The variance of the means over the images that an active number has at least. The prior has
-            variance 1, so the usual 0.01 is far from both a used number (near 1) and an unused one (near 0).
+        threshold: The variance of the means over the images that an active number has
+            at least. The prior has variance 1, so the usual 0.01 is far from both a
+            used number (near 1) and an unused one (near 0).
 
     Raises:
-        ValueError: There are fewer than two images.
+        ValueError: If there are fewer than two images.
 
-    Source: Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders, section 5.2,
-        https://arxiv.org/abs/1509.00519
+    Source: Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders, section
+        5.2, https://arxiv.org/abs/1509.00519
 
     >>> import torch
     >>> active_units(torch.tensor([[1.0, 0.01], [-1.0, -0.01]])).tolist()

@@ -1,16 +1,20 @@
-"""An encoder and a decoder for images: each stage halves or doubles the height and the width."""
+"""An encoder and a decoder for images: each stage halves or doubles the height and the
+width.
+"""
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside a shortcut: the image keeps its size, and the block learns a change.
+    """Two convolutions beside a shortcut: the image keeps its size, and the block
+    learns a change.
 
     Args:
         channels: Features of each pixel, in and out.
 
-    Source: He, Zhang, Ren and Sun, Identity Mappings in Deep Residual Networks, https://arxiv.org/abs/1603.05027
+    Source: He, Zhang, Ren and Sun, Identity Mappings in Deep Residual Networks,
+    https://arxiv.org/abs/1603.05027
     """
 
     def __init__(self, channels: int):
@@ -24,7 +28,9 @@ class ResidualBlock(nn.Module):
             nn.Conv2d(channels, channels, kernel_size=3, padding=1),
         )
 
-    def forward(self, x: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n channels height width"]:
+    def forward(
+        self, x: Float[Tensor, "n channels height width"]
+    ) -> Float[Tensor, "n channels height width"]:
         """Add the change to what comes in."""
         return x + self.layers(x)
 
@@ -39,7 +45,9 @@ class ConvEncoder(nn.Module):
         stages: How often the size is halved.
 
     >>> import torch
-    >>> ConvEncoder(channels=1, features=4, width=8, stages=2)(torch.zeros(5, 1, 28, 28)).shape
+    >>> ConvEncoder(channels=1, features=4, width=8, stages=2)(
+    ...     torch.zeros(5, 1, 28, 28)
+    ... ).shape
     torch.Size([5, 4, 7, 7])
     """
 
@@ -48,26 +56,38 @@ class ConvEncoder(nn.Module):
         widths = _widths(width, stages)
         layers: list[nn.Module] = []
         for before, after in zip((channels, *widths), widths, strict=False):
-            layers += [nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1), ResidualBlock(after)]
+            layers += [
+                nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1),
+                ResidualBlock(after),
+            ]
         self.layers = nn.Sequential(
-            *layers, nn.GroupNorm(_groups(widths[-1]), widths[-1]), nn.SiLU(), nn.Conv2d(widths[-1], features, 1)
+            *layers,
+            nn.GroupNorm(_groups(widths[-1]), widths[-1]),
+            nn.SiLU(),
+            nn.Conv2d(widths[-1], features, 1),
         )
 
-    def forward(self, images: Float[Tensor, "n channels height width"]) -> Float[Tensor, "n features rows columns"]:
+    def forward(
+        self, images: Float[Tensor, "n channels height width"]
+    ) -> Float[Tensor, "n features rows columns"]:
         """Raise a ValueError if the size cannot be halved that often."""
         factor = 2 ** sum(isinstance(layer, ResidualBlock) for layer in self.layers)
         if images.shape[2] % factor or images.shape[3] % factor:
             raise ValueError(
-                f"height and width must be multiples of {factor}, got {images.shape[2]} and {images.shape[3]}"
+                f"height and width must be multiples of {factor}, got "
+                f"{images.shape[2]} and {images.shape[3]}"
             )
         return self.layers(images)
 
 
 class ConvDecoder(nn.Module):
-    """A grid of features to images: the mirror of `ConvEncoder`, with the same arguments.
+    """A grid of features to images: the mirror of `ConvEncoder`, with the same
+    arguments.
 
     >>> import torch
-    >>> ConvDecoder(channels=1, features=4, width=8, stages=2)(torch.zeros(5, 4, 7, 7)).shape
+    >>> ConvDecoder(channels=1, features=4, width=8, stages=2)(
+    ...     torch.zeros(5, 4, 7, 7)
+    ... ).shape
     torch.Size([5, 1, 28, 28])
     """
 
@@ -76,21 +96,35 @@ class ConvDecoder(nn.Module):
         widths = _widths(width, stages)[::-1]
         layers: list[nn.Module] = [nn.Conv2d(features, widths[0], kernel_size=1)]
         for before, after in zip(widths, (*widths[1:], channels), strict=True):
-            layers += [ResidualBlock(before), nn.GroupNorm(_groups(before), before), nn.SiLU()]
-            layers += [nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)]
+            layers += [
+                ResidualBlock(before),
+                nn.GroupNorm(_groups(before), before),
+                nn.SiLU(),
+            ]
+            layers += [
+                nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)
+            ]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, grid: Float[Tensor, "n features rows columns"]) -> Float[Tensor, "n channels height width"]:
-        """Return one number for each channel of each pixel; any real number may come out."""
+    def forward(
+        self, grid: Float[Tensor, "n features rows columns"]
+    ) -> Float[Tensor, "n channels height width"]:
+        """Return one number for each channel of each pixel; any real number may come
+        out.
+        """
         return self.layers(grid)
 
 
 def _widths(width: int, stages: int) -> tuple[int, ...]:
     if stages < 1 or width < 1:
-        raise ValueError(f"width and stages must be at least 1, got {width=}, {stages=}")
+        raise ValueError(
+            f"width and stages must be at least 1, got {width=}, {stages=}"
+        )
     return tuple(width * 2**stage for stage in range(stages))
 
 
 def _groups(channels: int) -> int:
     """As many groups for the normalisation as divide the channels, up to 8."""
-    return next(groups for groups in range(min(8, channels), 0, -1) if channels % groups == 0)
+    return next(
+        groups for groups in range(min(8, channels), 0, -1) if channels % groups == 0
+    )

@@ -1,7 +1,9 @@
-"""The distribution of a code: a Gaussian with a mean and a variance for each latent number.
+"""The distribution of a code: a Gaussian with a mean and a variance for each latent
+number.
 
-An encoder does not give an image one code but a small cloud of them. Two things are asked of the cloud: how far it is
-from the prior (the KL divergence, which has a closed form), and a draw through which a gradient can flow.
+An encoder does not give an image one code but a small cloud of them. Two things are
+asked of the cloud: how far it is from the prior (the KL divergence, which has a closed
+form), and a draw through which a gradient can flow.
 """
 
 import math
@@ -18,10 +20,11 @@ class LatentGaussian:
 
     Attributes:
         mean: Where each number is expected.
-        log_variance: The logarithm of its variance; any real number is allowed, so a network can put it out directly.
+        log_variance: The logarithm of its variance; any real number is allowed, so a
+            network can put it out directly.
 
     Raises:
-        ValueError: The two have different shapes.
+        ValueError: If the two have different shapes.
     """
 
     mean: Float[Tensor, "*shape"]
@@ -37,40 +40,58 @@ class LatentGaussian:
     def sample(self, generator: torch.Generator) -> Float[Tensor, "*shape"]:
         """Draw a code by reparameterisation: mean + standard deviation x noise.
 
-        The noise does not depend on the parameters, so the draw has a gradient with respect to both of them.
+        The noise does not depend on the parameters, so the draw has a gradient with
+        respect to both of them.
 
-        Source: Kingma and Welling, Auto-Encoding Variational Bayes, section 2.4, https://arxiv.org/abs/1312.6114
+        Source: Kingma and Welling, Auto-Encoding Variational Bayes, section 2.4,
+        https://arxiv.org/abs/1312.6114
         """
-        noise = torch.randn(self.mean.shape, generator=generator, device=generator.device).to(self.mean)
+        noise = torch.randn(
+            self.mean.shape, generator=generator, device=generator.device
+        ).to(self.mean)
         return self.mean + (0.5 * self.log_variance).exp() * noise
 
     def log_prob(self, z: Float[Tensor, "*more"]) -> Float[Tensor, "*more"]:
-        """The log-density of each number of z, in nats; sum over the numbers of a code for the code's own."""
+        """Return the log-density of each number of z, in nats; sum over the numbers of
+        a code for the code's own.
+        """
         distance = (z - self.mean).square() / self.log_variance.exp()
         return -0.5 * (math.log(2 * math.pi) + self.log_variance + distance)
 
     def kl_to_prior(self) -> Float[Tensor, "*shape"]:
         """KL(q || N(0, 1)) of each latent number, in nats, in closed form.
 
-        Source: Kingma and Welling, Auto-Encoding Variational Bayes, appendix B, https://arxiv.org/abs/1312.6114
+        Source: Kingma and Welling, Auto-Encoding Variational Bayes, appendix B,
+        https://arxiv.org/abs/1312.6114
 
         >>> LatentGaussian(torch.tensor([0.0, 2.0]), torch.zeros(2)).kl_to_prior()
         tensor([0., 2.])
         """
-        return gaussian_kl(self, LatentGaussian(torch.zeros_like(self.mean), torch.zeros_like(self.mean)))
+        return gaussian_kl(
+            self,
+            LatentGaussian(torch.zeros_like(self.mean), torch.zeros_like(self.mean)),
+        )
 
 
 def gaussian_kl(q: LatentGaussian, p: LatentGaussian) -> Float[Tensor, "*shape"]:
-    """KL(q || p) of each latent number: how many nats more it costs to write down draws from q if one prepares for p.
+    """KL(q || p) of each latent number: how many nats more it costs to write down draws
+    from q if one prepares for p.
 
-    With means m, s and variances v, w of q and p it is (log w - log v + (v + (m - s)²) / w - 1) / 2.
+    With means m, s and variances v, w of q and p it is (log w - log v + (v + (m - s)²)
+    / w - 1) / 2.
 
-    Source: Kullback and Leibler (1951), On information and sufficiency, https://doi.org/10.1214/aoms/1177729694
+    Source: Kullback and Leibler (1951), On information and sufficiency,
+    https://doi.org/10.1214/aoms/1177729694
 
     >>> wide = LatentGaussian(torch.zeros(1), torch.tensor([4.0]).log())
     >>> narrow = LatentGaussian(torch.zeros(1), torch.zeros(1))
-    >>> round(gaussian_kl(wide, narrow).item(), 3), round(gaussian_kl(narrow, wide).item(), 3)  # not symmetric
+    >>> (
+    ...     round(gaussian_kl(wide, narrow).item(), 3),
+    ...     round(gaussian_kl(narrow, wide).item(), 3),
+    ... )  # not symmetric
     (0.807, 0.318)
     """
-    squared = (q.log_variance - p.log_variance).exp() + (q.mean - p.mean).square() / p.log_variance.exp()
+    squared = (q.log_variance - p.log_variance).exp() + (
+        q.mean - p.mean
+    ).square() / p.log_variance.exp()
     return 0.5 * (squared - 1 - q.log_variance + p.log_variance)

@@ -1,7 +1,8 @@
-"""An autoencoder for pictures in colour, whose small grid of latent numbers a diffusion model can work in.
+"""An autoencoder for pictures in colour, whose small grid of latent numbers a diffusion
+model can work in.
 
-It is a VAE in form only: the KL divergence has a tiny weight, enough to keep the latent numbers within bounds, and the
-prior is left to another model.
+It is a VAE in form only: the KL divergence has a tiny weight, enough to keep the latent
+numbers within bounds, and the prior is left to another model.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ class ImageAutoencoderConfig:
         channels: Of an image: 3 for colours.
         latent_channels: Numbers at each place of the latent grid.
         width: Channels after the encoder's first stage.
-        stages: How often height and width are halved: two turn 32 by 32 pixels into a grid of 8 by 8.
+        stages: How often height and width are halved: two turn 32 by 32 pixels into a
+            grid of 8 by 8.
     """
 
     channels: int = 3
@@ -33,7 +35,9 @@ class ImageAutoencoderConfig:
     def compression(self) -> float:
         """How many numbers of an image there are for each latent number.
 
-        >>> ImageAutoencoderConfig(channels=3, latent_channels=4, stages=3).compression()  # Stable Diffusion 1
+        >>> ImageAutoencoderConfig(
+        ...     channels=3, latent_channels=4, stages=3
+        ... ).compression()  # Stable Diffusion 1
         48.0
         """
         return self.channels * 4**self.stages / self.latent_channels
@@ -44,13 +48,16 @@ class ImageAutoencoder(nn.Module):
 
     Args:
         config: The sizes.
-        seed: Decides the first weights: the same seed gives the same network on every run.
+        seed: Decides the first weights: the same seed gives the same network on every
+            run.
 
-    Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, section 3.1 and appendix G,
-        https://arxiv.org/abs/2112.10752
+    Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
+        Models, section 3.1 and appendix G, https://arxiv.org/abs/2112.10752
 
     >>> autoencoder = ImageAutoencoder(ImageAutoencoderConfig())
-    >>> autoencoder.to_latents(torch.rand(2, 3, 32, 32), torch.Generator().manual_seed(0)).shape
+    >>> autoencoder.to_latents(
+    ...     torch.rand(2, 3, 32, 32), torch.Generator().manual_seed(0)
+    ... ).shape
     torch.Size([2, 4, 8, 8])
     """
 
@@ -59,40 +66,63 @@ class ImageAutoencoder(nn.Module):
         self.config = config
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.encoder = ConvEncoder(config.channels, 2 * config.latent_channels, config.width, config.stages)
-            self.decoder = ConvDecoder(config.channels, config.latent_channels, config.width, config.stages)
+            self.encoder = ConvEncoder(
+                config.channels, 2 * config.latent_channels, config.width, config.stages
+            )
+            self.decoder = ConvDecoder(
+                config.channels, config.latent_channels, config.width, config.stages
+            )
         self.register_buffer("scaling_factor", torch.tensor(1.0))
 
-    def encode(self, images: Float[Tensor, "n channels height width"]) -> LatentGaussian:
+    def encode(
+        self, images: Float[Tensor, "n channels height width"]
+    ) -> LatentGaussian:
         """q(z | x) at each place of the grid, before scaling."""
         mean, log_variance = self.encoder(2 * images - 1).chunk(2, dim=1)
-        return LatentGaussian(mean, log_variance.clamp(-30, 20))  # as far as exp stays a useful number
+        return LatentGaussian(
+            mean, log_variance.clamp(-30, 20)
+        )  # as far as exp stays a useful number
 
-    def decode(self, z: Float[Tensor, "n latent rows columns"]) -> Float[Tensor, "n channels height width"]:
-        """The image for each grid of unscaled latent numbers; values a little below 0 or above 1 may come out."""
+    def decode(
+        self, z: Float[Tensor, "n latent rows columns"]
+    ) -> Float[Tensor, "n channels height width"]:
+        """Return the image for each grid of unscaled latent numbers; values a little
+        below 0 or above 1 may come out.
+        """
         return (self.decoder(z) + 1) / 2
 
     @torch.no_grad()
     def set_scaling_factor(
-        self, images: Float[Tensor, "n channels height width"], generator: torch.Generator
+        self,
+        images: Float[Tensor, "n channels height width"],
+        generator: torch.Generator,
     ) -> Float[Tensor, ""]:
-        """Measure the standard deviation of the latent numbers, and scale by its inverse from now on.
+        """Measure the standard deviation of the latent numbers, and scale by its
+        inverse from now on.
 
-        Diffusion adds noise of variance one, so its data should have about that variance too.
+        Diffusion adds noise of variance one, so its data should have about that
+        variance too.
 
-        Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, appendix G
+        Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
+        Models, appendix G
         """
         self.scaling_factor.copy_(1 / self.encode(images).sample(generator).std())
         return self.scaling_factor.clone()
 
     def to_latents(
-        self, images: Float[Tensor, "n channels height width"], generator: torch.Generator
+        self,
+        images: Float[Tensor, "n channels height width"],
+        generator: torch.Generator,
     ) -> Float[Tensor, "n latent rows columns"]:
-        """Draw the latent grid of each image, scaled: what a diffusion model is trained on."""
+        """Draw the latent grid of each image, scaled: what a diffusion model is trained
+        on.
+        """
         return self.scaling_factor * self.encode(images).sample(generator)
 
-    def to_images(self, latents: Float[Tensor, "n latent rows columns"]) -> Float[Tensor, "n channels height width"]:
-        """The images of scaled latent grids, with values cut to 0 to 1."""
+    def to_images(
+        self, latents: Float[Tensor, "n latent rows columns"]
+    ) -> Float[Tensor, "n channels height width"]:
+        """Return the images of scaled latent grids, with values cut to 0 to 1."""
         return self.decode(latents / self.scaling_factor).clamp(0, 1)
 
 
@@ -103,13 +133,15 @@ def image_autoencoder_loss(
     *,
     kl_weight: float = 1e-6,
 ) -> Float[Tensor, ""]:
-    """The mean squared error of the pixels, and the mean divergence of a latent number times a tiny weight.
+    """Return the mean squared error of the pixels, and the mean divergence of a latent
+    number times a tiny weight.
 
     Raises:
-        ValueError: `kl_weight` is negative.
+        ValueError: If `kl_weight` is negative.
 
-    Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion Models, appendix G, without the
-        perceptual and adversarial losses, and with squares in place of absolute errors.
+    Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
+        Models, appendix G, without the perceptual and adversarial losses, and with
+        squares in place of absolute errors.
     """
     if kl_weight < 0:
         raise ValueError(f"kl_weight must not be negative, got {kl_weight}")

@@ -1,7 +1,7 @@
 """p(x | z): what the decoder's numbers say about the pixels.
 
-A decoder puts out one number a pixel. A likelihood turns these into a distribution: coins for pixels that are ink or
-paper, Gaussians for pixels with shades.
+A decoder puts out one number a pixel. A likelihood turns these into a distribution:
+coins for pixels that are ink or paper, Gaussians for pixels with shades.
 """
 
 import math
@@ -12,68 +12,98 @@ from torch import Tensor, nn
 
 
 class BernoulliLikelihood(nn.Module):
-    """Each pixel is a coin: the decoder's number is the logit of ink, the logarithm of its odds.
+    """Each pixel is a coin: the decoder's number is the logit of ink, the logarithm of
+    its odds.
 
-    It is a probability for pixels of 0 and 1 only. A grey pixel between them gets a score that belongs to no
-    distribution over greys; the VAEs that are trained so on grey images bound no likelihood.
+    It is a probability for pixels of 0 and 1 only. A grey pixel between them gets a
+    score that belongs to no distribution over greys; the VAEs that are trained so on
+    grey images bound no likelihood.
 
-    Source: Kingma and Welling, Auto-Encoding Variational Bayes, appendix C.1, https://arxiv.org/abs/1312.6114;
-        Loaiza-Ganem and Cunningham, The continuous Bernoulli, https://arxiv.org/abs/1907.06845 (on the greys)
+    Source: Kingma and Welling, Auto-Encoding Variational Bayes, appendix C.1,
+        https://arxiv.org/abs/1312.6114; Loaiza-Ganem and Cunningham, The continuous
+        Bernoulli, https://arxiv.org/abs/1907.06845 (on the greys)
 
-    >>> BernoulliLikelihood().log_prob(torch.zeros(1, 2), torch.tensor([[0.0, 1.0]])).exp()  # two fair coins
+    >>> BernoulliLikelihood().log_prob(
+    ...     torch.zeros(1, 2), torch.tensor([[0.0, 1.0]])
+    ... ).exp()  # two fair coins
     tensor([0.2500])
     """
 
-    def log_prob(self, decoded: Float[Tensor, "n dim"], x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
+    def log_prob(
+        self, decoded: Float[Tensor, "n dim"], x: Float[Tensor, "n dim"]
+    ) -> Float[Tensor, "n"]:
         """Sum over the pixels of log p(pixel | z), in nats."""
-        return -nn.functional.binary_cross_entropy_with_logits(decoded, x, reduction="none").sum(dim=1)
+        return -nn.functional.binary_cross_entropy_with_logits(
+            decoded, x, reduction="none"
+        ).sum(dim=1)
 
     def mean(self, decoded: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
-        """The probability of ink."""
+        """Return the probability of ink."""
         return decoded.sigmoid()
 
-    def sample(self, decoded: Float[Tensor, "n dim"], generator: torch.Generator) -> Float[Tensor, "n dim"]:
+    def sample(
+        self, decoded: Float[Tensor, "n dim"], generator: torch.Generator
+    ) -> Float[Tensor, "n dim"]:
         """Toss the coins."""
-        return torch.bernoulli(decoded.sigmoid().to(generator.device), generator=generator).to(decoded.device)
+        return torch.bernoulli(
+            decoded.sigmoid().to(generator.device), generator=generator
+        ).to(decoded.device)
 
 
 class GaussianLikelihood(nn.Module):
-    """Each pixel is the decoder's number and Gaussian noise, of one standard deviation for all pixels.
+    """Each pixel is the decoder's number and Gaussian noise, of one standard deviation
+    for all pixels.
 
-    The noise decides how much detail a code has to carry, so it is learned with the rest unless it is held fixed.
+    The noise decides how much detail a code has to carry, so it is learned with the
+    rest unless it is held fixed.
 
     Args:
         scale: The standard deviation at the start, above 0.
         learned: Whether training changes it.
 
     Raises:
-        ValueError: `scale` is not above zero.
+        ValueError: If `scale` is not above zero.
 
-    Source: Rybkin, Daniilidis and Levine, Simple and Effective VAE Training with Calibrated Decoders,
-        https://arxiv.org/abs/2006.13202
+    Source: Rybkin, Daniilidis and Levine, Simple and Effective VAE Training with
+        Calibrated Decoders, https://arxiv.org/abs/2006.13202
 
-    >>> round(GaussianLikelihood(scale=2.0).log_prob(torch.zeros(1, 1), torch.tensor([[2.0]])).item(), 3)
+    >>> round(
+    ...     GaussianLikelihood(scale=2.0)
+    ...     .log_prob(torch.zeros(1, 1), torch.tensor([[2.0]]))
+    ...     .item(),
+    ...     3,
+    ... )
     -2.112
     """
 
     def __init__(self, scale: float = 1.0, *, learned: bool = True):
         super().__init__()
         if not scale > 0:
-            raise ValueError(f"scale is a standard deviation and must be above 0, got {scale}")
-        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)), requires_grad=learned)
+            raise ValueError(
+                f"scale is a standard deviation and must be above 0, got {scale}"
+            )
+        self.log_scale = nn.Parameter(
+            torch.tensor(math.log(scale)), requires_grad=learned
+        )
 
-    def log_prob(self, decoded: Float[Tensor, "n dim"], x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
+    def log_prob(
+        self, decoded: Float[Tensor, "n dim"], x: Float[Tensor, "n dim"]
+    ) -> Float[Tensor, "n"]:
         """Sum over the pixels of the log-density at x, in nats."""
         distance = (x - decoded).square() / (2 * self.log_scale).exp()
         return -0.5 * (math.log(2 * math.pi) + 2 * self.log_scale + distance).sum(dim=1)
 
     def mean(self, decoded: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
-        """The decoder's number itself."""
+        """Return the decoder's number itself."""
         return decoded
 
-    def sample(self, decoded: Float[Tensor, "n dim"], generator: torch.Generator) -> Float[Tensor, "n dim"]:
+    def sample(
+        self, decoded: Float[Tensor, "n dim"], generator: torch.Generator
+    ) -> Float[Tensor, "n dim"]:
         """Add the noise."""
-        noise = torch.randn(decoded.shape, generator=generator, device=generator.device).to(decoded)
+        noise = torch.randn(
+            decoded.shape, generator=generator, device=generator.device
+        ).to(decoded)
         return decoded + self.log_scale.exp() * noise
 
 

@@ -1,4 +1,6 @@
-"""The variational autoencoder: an encoder gives each image a cloud of codes, a decoder makes images of codes."""
+"""The variational autoencoder: an encoder gives each image a cloud of codes, a decoder
+makes images of codes.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,7 +22,9 @@ class LatentVariableModel(Protocol):
         """q(z | x)."""
         ...
 
-    def log_likelihood(self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]:
+    def log_likelihood(
+        self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]
+    ) -> Float[Tensor, "n"]:
         """log p(x | z) of each row, in nats."""
         ...
 
@@ -32,11 +36,12 @@ class VAEConfig:
     Attributes:
         dim: How many pixels an image has.
         latent: How many numbers a code has.
-        hidden: The widths of the encoder's hidden layers; the decoder has the same in reverse. With none, both are
-            linear, and the model is a probabilistic PCA with a learned encoder.
+        hidden: The widths of the encoder's hidden layers; the decoder has the same in
+            reverse. With none, both are linear, and the model is a probabilistic PCA
+            with a learned encoder.
 
     Raises:
-        ValueError: A size is below one.
+        ValueError: If a size is below one.
     """
 
     dim: int
@@ -45,11 +50,14 @@ class VAEConfig:
 
     def __post_init__(self):
         if min(self.dim, self.latent, *self.hidden) < 1:
-            raise ValueError(f"dim, latent and each hidden width must be at least 1, got {self}")
+            raise ValueError(
+                f"dim, latent and each hidden width must be at least 1, got {self}"
+            )
 
 
 def multilayer_perceptron(sizes: tuple[int, ...]) -> nn.Sequential:
-    """Linear layers from size to size, with a smooth bend (SiLU) between any two of them.
+    """Linear layers from size to size, with a smooth bend (SiLU) between any two of
+    them.
 
     >>> multilayer_perceptron((4, 3))
     Sequential(
@@ -67,10 +75,12 @@ class VAE(nn.Module):
 
     Args:
         config: The sizes.
-        likelihood: `BernoulliLikelihood()` for ink and paper, `GaussianLikelihood()` for shades.
+        likelihood: `BernoulliLikelihood()` for ink and paper, `GaussianLikelihood()`
+            for shades.
 
-    Source: Kingma and Welling, Auto-Encoding Variational Bayes, https://arxiv.org/abs/1312.6114;
-        Rezende, Mohamed and Wierstra, Stochastic Backpropagation, https://arxiv.org/abs/1401.4082
+    Source: Kingma and Welling, Auto-Encoding Variational Bayes,
+        https://arxiv.org/abs/1312.6114; Rezende, Mohamed and Wierstra, Stochastic
+        Backpropagation, https://arxiv.org/abs/1401.4082
 
     >>> from genai_tutorial.vae.likelihoods import BernoulliLikelihood
     >>> vae = VAE(VAEConfig(dim=784, latent=2), BernoulliLikelihood())
@@ -81,33 +91,48 @@ class VAE(nn.Module):
     def __init__(self, config: VAEConfig, likelihood: Likelihood):
         super().__init__()
         self.config, self.likelihood = config, likelihood
-        self.encoder = multilayer_perceptron((config.dim, *config.hidden, 2 * config.latent))
-        self.decoder = multilayer_perceptron((config.latent, *reversed(config.hidden), config.dim))
+        self.encoder = multilayer_perceptron(
+            (config.dim, *config.hidden, 2 * config.latent)
+        )
+        self.decoder = multilayer_perceptron(
+            (config.latent, *reversed(config.hidden), config.dim)
+        )
 
     def encode(self, x: Float[Tensor, "n dim"]) -> LatentGaussian:
         """q(z | x): for each row the means and log-variances of its code."""
         if x.ndim != 2 or x.shape[1] != self.config.dim:
             raise ValueError(
-                f"this VAE reads rows of {self.config.dim} pixels, got shape {tuple(x.shape)}; images need .flatten(1)"
+                f"this VAE reads rows of {self.config.dim} pixels, got shape "
+                f"{tuple(x.shape)}; images need .flatten(1)"
             )
         return LatentGaussian(*self.encoder(x).chunk(2, dim=1))
 
     def decode(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n dim"]:
-        """The expected image of each code."""
+        """Return the expected image of each code."""
         if z.ndim != 2 or z.shape[1] != self.config.latent:
-            raise ValueError(f"a code of this VAE has {self.config.latent} numbers, got shape {tuple(z.shape)}")
+            raise ValueError(
+                f"a code of this VAE has {self.config.latent} numbers, got shape "
+                f"{tuple(z.shape)}"
+            )
         return self.likelihood.mean(self.decoder(z))
 
-    def log_likelihood(self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]) -> Float[Tensor, "n"]:
+    def log_likelihood(
+        self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]
+    ) -> Float[Tensor, "n"]:
         """log p(x | z) of each row, in nats."""
         return self.likelihood.log_prob(self.decoder(z), x)
 
     @torch.no_grad()
-    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, "count dim"]:
+    def sample(
+        self, count: int, generator: torch.Generator
+    ) -> Float[Tensor, "count dim"]:
         """Draw codes from the prior and return the expected image of each.
 
-        This is p(x | z)'s mean, which is what papers show; `likelihood.sample` adds the noise of the pixels.
+        This is p(x | z)'s mean, which is what papers show; `likelihood.sample` adds the
+        noise of the pixels.
         """
         device = next(self.parameters()).device
-        z = torch.randn(count, self.config.latent, generator=generator, device=generator.device)
+        z = torch.randn(
+            count, self.config.latent, generator=generator, device=generator.device
+        )
         return self.decode(z.to(device))

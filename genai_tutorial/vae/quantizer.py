@@ -1,4 +1,6 @@
-"""Vector quantisation as a layer of a network: codebooks that learn by gradient, or by running averages."""
+"""Vector quantisation as a layer of a network: codebooks that learn by gradient, or by
+running averages.
+"""
 
 from dataclasses import dataclass
 
@@ -14,7 +16,8 @@ class Quantized:
     """What a quantiser makes of vectors.
 
     Attributes:
-        vectors: The codebook's entries in their place, with a straight-through gradient.
+        vectors: The codebook's entries in their place, with a straight-through
+            gradient.
         indices: Which entry each one is.
         loss: What the quantiser adds to the loss of the network.
     """
@@ -27,8 +30,9 @@ class Quantized:
 class VectorQuantizer(nn.Module):
     """Replaces each vector by the nearest entry of a codebook that learns by gradient.
 
-    The loss has two parts: the entries are drawn to the vectors that chose them, and, with the weight `commitment`, the
-    vectors to their entries, so that the encoder commits to its choice.
+    The loss has two parts: the entries are drawn to the vectors that chose them, and,
+    with the weight `commitment`, the vectors to their entries, so that the encoder
+    commits to its choice.
 
     Args:
         codes: How many entries the codebook has.
@@ -36,21 +40,25 @@ class VectorQuantizer(nn.Module):
         commitment: The weight of the second part.
 
     Raises:
-        ValueError: A size is below one, or the weight is negative.
+        ValueError: If a size is below one, or the weight is negative.
 
-    Source: van den Oord, Vinyals and Kavukcuoglu, Neural Discrete Representation Learning, equation 3,
-        https://arxiv.org/abs/1711.00937
+    Source: van den Oord, Vinyals and Kavukcuoglu, Neural Discrete Representation
+        Learning, equation 3, https://arxiv.org/abs/1711.00937
     """
 
     def __init__(self, codes: int, dim: int, commitment: float = 0.25):
         super().__init__()
         _check(codes, dim, commitment)
         self.commitment = commitment
-        self.codebook = nn.Parameter(torch.empty(codes, dim).uniform_(-1 / codes, 1 / codes))
+        self.codebook = nn.Parameter(
+            torch.empty(codes, dim).uniform_(-1 / codes, 1 / codes)
+        )
 
     def forward(self, vectors: Float[Tensor, "*batch dim"]) -> Quantized:
         """Look up the nearest entries."""
-        indices = nearest_codes(vectors.flatten(0, -2), self.codebook).view(vectors.shape[:-1])
+        indices = nearest_codes(vectors.flatten(0, -2), self.codebook).view(
+            vectors.shape[:-1]
+        )
         entries = self.codebook[indices]
         loss = (entries - vectors.detach()).square().mean()
         loss = loss + self.commitment * (entries.detach() - vectors).square().mean()
@@ -58,9 +66,11 @@ class VectorQuantizer(nn.Module):
 
 
 class EMAVectorQuantizer(nn.Module):
-    """The same, but each entry is a running average of the vectors that chose it, as in online k-means.
+    """The same, but each entry is a running average of the vectors that chose it, as in
+    online k-means.
 
-    In training mode a forward pass moves the codebook; its loss is the commitment alone.
+    In training mode a forward pass moves the codebook; its loss is the commitment
+    alone.
 
     Args:
         codes: How many entries the codebook has.
@@ -69,25 +79,34 @@ class EMAVectorQuantizer(nn.Module):
         decay: How much of the past an average keeps at each step.
 
     Raises:
-        ValueError: A size is below one, a weight is negative, or decay is not between 0 and 1.
+        ValueError: If a size is below one, a weight is negative, or decay is not
+            between 0 and 1.
 
-    Source: van den Oord, Vinyals and Kavukcuoglu, Neural Discrete Representation Learning, appendix A.1,
-        https://arxiv.org/abs/1711.00937
+    Source: van den Oord, Vinyals and Kavukcuoglu, Neural Discrete Representation
+        Learning, appendix A.1, https://arxiv.org/abs/1711.00937
     """
 
-    def __init__(self, codes: int, dim: int, commitment: float = 0.25, decay: float = 0.99):
+    def __init__(
+        self, codes: int, dim: int, commitment: float = 0.25, decay: float = 0.99
+    ):
         super().__init__()
         _check(codes, dim, commitment)
         if not 0 < decay < 1:
             raise ValueError(f"decay must be between 0 and 1, got {decay}")
         self.commitment, self.decay = commitment, decay
-        self.register_buffer("codebook", torch.empty(codes, dim).uniform_(-1 / codes, 1 / codes))
+        self.register_buffer(
+            "codebook", torch.empty(codes, dim).uniform_(-1 / codes, 1 / codes)
+        )
         self.register_buffer("counts", torch.ones(codes))
         self.register_buffer("sums", self.codebook.clone())
 
     def forward(self, vectors: Float[Tensor, "*batch dim"]) -> Quantized:
-        """Look up the nearest entries, then, in training mode, move them towards the vectors that chose them."""
-        indices = nearest_codes(vectors.flatten(0, -2), self.codebook).view(vectors.shape[:-1])
+        """Look up the nearest entries, then, in training mode, move them towards the
+        vectors that chose them.
+        """
+        indices = nearest_codes(vectors.flatten(0, -2), self.codebook).view(
+            vectors.shape[:-1]
+        )
         entries = self.codebook[indices]
         loss = self.commitment * (entries - vectors).square().mean()
         quantized = Quantized(straight_through(vectors, entries), indices, loss)
@@ -101,23 +120,40 @@ class EMAVectorQuantizer(nn.Module):
         added = torch.zeros_like(self.sums).index_add_(0, indices, vectors)
         self.counts.lerp_(chosen, 1 - self.decay)
         self.sums.lerp_(added, 1 - self.decay)
-        moved = chosen > 0  # an entry that nobody chose stays: its sum and its count fade at the same rate
+        moved = (
+            chosen > 0
+            # an entry that nobody chose stays: its sum and its count fade at the same
+            # rate
+        )
         self.codebook[moved] = self.sums[moved] / self.counts[moved, None]
 
     @torch.no_grad()
-    def restart(self, vectors: Float[Tensor, "*batch dim"], generator: torch.Generator, below: float = 1.0) -> int:
-        """Move each dead entry onto a vector drawn at random, so that it is chosen again; return how many were dead.
+    def restart(
+        self,
+        vectors: Float[Tensor, "*batch dim"],
+        generator: torch.Generator,
+        below: float = 1.0,
+    ) -> int:
+        """Move each dead entry onto a vector drawn at random, so that it is chosen
+        again; return how many were dead.
 
         Args:
             vectors: What the encoder puts out now, at least one.
             generator: Decides which of them.
-            below: An entry is dead if its running count, how often a batch chooses it on average, is below this.
+            below: An entry is dead if its running count, how often a batch chooses it
+                on average, is below this.
 
-        Source: Dhariwal et al., Jukebox, section 3.2 (random restarts), https://arxiv.org/abs/2005.00341
+        Source: Dhariwal et al., Jukebox, section 3.2 (random restarts),
+        https://arxiv.org/abs/2005.00341
         """
         dead = self.counts < below
         vectors = vectors.flatten(0, -2)
-        chosen = torch.randint(len(vectors), (int(dead.sum()),), generator=generator, device=generator.device)
+        chosen = torch.randint(
+            len(vectors),
+            (int(dead.sum()),),
+            generator=generator,
+            device=generator.device,
+        )
         self.codebook[dead] = vectors[chosen.to(vectors.device)]
         self.counts[dead] = below
         self.sums[dead] = below * self.codebook[dead]
@@ -127,5 +163,6 @@ class EMAVectorQuantizer(nn.Module):
 def _check(codes: int, dim: int, commitment: float) -> None:
     if codes < 1 or dim < 1 or commitment < 0:
         raise ValueError(
-            f"codes and dim must be at least 1 and commitment not negative, got {codes=}, {dim=}, {commitment=}"
+            "codes and dim must be at least 1 and commitment not negative, got "
+            f"{codes=}, {dim=}, {commitment=}"
         )

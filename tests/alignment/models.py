@@ -1,4 +1,6 @@
-"""Small models with weights that are not zero anywhere, so that nothing is equal by chance."""
+"""Small models with weights that are not zero anywhere, so that nothing is equal by
+chance.
+"""
 
 import torch
 from torch import nn
@@ -8,11 +10,23 @@ from genai_tutorial.transformer import DecoderConfig, DecoderLM
 END = 1  # the token that ends an answer
 
 LLAMA = DecoderConfig.llama(
-    vocab_size=13, context_length=24, width=16, layers=2, heads=4, key_value_heads=2, feed_forward_width=24
+    vocab_size=13,
+    context_length=24,
+    width=16,
+    layers=2,
+    heads=4,
+    key_value_heads=2,
+    feed_forward_width=24,
 )
 GPT2 = DecoderConfig.gpt2(vocab_size=13, context_length=24, width=16, layers=2, heads=4)
 MODERN = DecoderConfig(
-    vocab_size=13, context_length=24, width=16, layers=2, heads=4, pair_features=4, triple_features=4
+    vocab_size=13,
+    context_length=24,
+    width=16,
+    layers=2,
+    heads=4,
+    pair_features=4,
+    triple_features=4,
 )
 CONFIGS = {
     "Llama": LLAMA,
@@ -44,7 +58,9 @@ def normal(*shape, seed=0):
 
 
 class Table(nn.Module):
-    """Gives the same scores whatever the tokens: the scores themselves are what is learned."""
+    """Gives the same scores whatever the tokens: the scores themselves are what is
+    learned.
+    """
 
     def __init__(self, scores):
         super().__init__()

@@ -25,23 +25,41 @@ def runs(batch, steps, seed):
 @pytest.mark.parametrize("discount", [1.0, 0.9])
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.95, 1.0])
 def test_advantages_are_the_sum_of_all_later_surprises(decay, discount, seed):
-    rewards, values, mask = normal(4, 7, seed=seed), normal(4, 7, seed=seed + 10), runs(4, 7, seed)
+    rewards, values, mask = (
+        normal(4, 7, seed=seed),
+        normal(4, 7, seed=seed + 10),
+        runs(4, 7, seed),
+    )
     found = generalized_advantage_estimate(rewards, values, mask, discount, decay)
     for row in range(4):
         steps = [step for step in range(7) if mask[row, step]]
-        v = [float(values[row, step]) for step in steps] + [0.0]  # nothing comes after the answer
-        surprises = [float(rewards[row, step]) + discount * v[i + 1] - v[i] for i, step in enumerate(steps)]
+        v = [float(values[row, step]) for step in steps] + [
+            0.0
+        ]  # nothing comes after the answer
+        surprises = [
+            float(rewards[row, step]) + discount * v[i + 1] - v[i]
+            for i, step in enumerate(steps)
+        ]
         for i, step in enumerate(steps):
             # Equation 16 as it stands, without the recursion.
-            expected = sum((discount * decay) ** (k - i) * surprises[k] for k in range(i, len(steps)))
+            expected = sum(
+                (discount * decay) ** (k - i) * surprises[k]
+                for k in range(i, len(steps))
+            )
             assert float(found[row, step]) == pytest.approx(expected, abs=1e-5)
         assert not found[row][~mask[row]].any()
 
 
 def test_with_decay_one_it_is_what_came_less_what_was_expected():
-    rewards, values, mask = normal(3, 5), normal(3, 5, seed=1), torch.ones(3, 5, dtype=torch.bool)
+    rewards, values, mask = (
+        normal(3, 5),
+        normal(3, 5, seed=1),
+        torch.ones(3, 5, dtype=torch.bool),
+    )
     came = rewards.flip(1).cumsum(1).flip(1)
-    torch.testing.assert_close(generalized_advantage_estimate(rewards, values, mask, 1, 1), came - values)
+    torch.testing.assert_close(
+        generalized_advantage_estimate(rewards, values, mask, 1, 1), came - values
+    )
 
 
 def test_a_value_that_is_right_leaves_no_advantage():
@@ -63,7 +81,9 @@ def test_what_does_not_count_is_never_looked_at():
 @pytest.mark.parametrize(("discount", "decay"), [(1.1, 0.9), (0.9, -0.1)])
 def test_discounts_beyond_one_are_refused(discount, decay):
     with pytest.raises(ValueError, match="must be from 0 to 1"):
-        generalized_advantage_estimate(normal(1, 2), normal(1, 2), runs(1, 2, 0), discount, decay)
+        generalized_advantage_estimate(
+            normal(1, 2), normal(1, 2), runs(1, 2, 0), discount, decay
+        )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -74,7 +94,9 @@ def test_whitened_numbers_have_mean_zero_and_variance_one(seed):
     assert float(found[mask].std()) == pytest.approx(1, abs=1e-5)
     assert not found[~mask].any()
     # Scale and offset of the rewards do not matter any more.
-    torch.testing.assert_close(whiten(10 * numbers - 7, mask), found, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        whiten(10 * numbers - 7, mask), found, atol=1e-4, rtol=1e-4
+    )
 
 
 def test_one_step_has_no_variance():
@@ -93,31 +115,50 @@ def test_both_estimates_of_kl_are_right_on_average_and_k3_is_never_negative():
 def test_k3_scatters_less_where_the_policies_are_near():
     p = normal(6).log_softmax(0)
     q = (p + 0.1 * normal(6, seed=1)).log_softmax(0)
-    spread = [float((p.exp() * (f(p, q) - (p.exp() * (p - q)).sum()).square()).sum()) for f in (kl_k1, kl_k3)]
+    spread = [
+        float((p.exp() * (f(p, q) - (p.exp() * (p - q)).sum()).square()).sum())
+        for f in (kl_k1, kl_k3)
+    ]
     assert spread[1] < spread[0] / 100
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_answers_rewards_sum_to_its_score_less_the_price_of_its_kl(seed):
-    scores, kl, mask = normal(4, seed=seed), normal(4, 7, seed=seed + 10), runs(4, 7, seed)
+    scores, kl, mask = (
+        normal(4, seed=seed),
+        normal(4, 7, seed=seed + 10),
+        runs(4, 7, seed),
+    )
     rewards = token_rewards(scores, kl, mask, 0.3)
     for row in range(4):
         steps = [step for step in range(7) if mask[row, step]]
         expected = {step: -0.3 * float(kl[row, step]) for step in steps}
         expected[steps[-1]] += float(scores[row])
-        assert rewards[row].tolist() == pytest.approx([expected.get(step, 0.0) for step in range(7)], abs=1e-6)
+        assert rewards[row].tolist() == pytest.approx(
+            [expected.get(step, 0.0) for step in range(7)], abs=1e-6
+        )
 
 
 def test_an_answer_without_tokens_cannot_be_rewarded():
     with pytest.raises(ValueError, match="Each row needs an answer"):
-        token_rewards(torch.ones(1), torch.ones(1, 3), torch.zeros(1, 3, dtype=torch.bool), 0.1)
+        token_rewards(
+            torch.ones(1), torch.ones(1, 3), torch.zeros(1, 3, dtype=torch.bool), 0.1
+        )
 
 
 def test_the_price_rises_beyond_the_target_falls_below_it_and_moves_gently():
-    assert adapted_kl_weight(0.5, kl=6.6, target=6, rate=0.1) == pytest.approx(0.5 * 1.01)
-    assert adapted_kl_weight(0.5, kl=5.4, target=6, rate=0.1) == pytest.approx(0.5 * 0.99)
-    assert adapted_kl_weight(0.5, kl=600, target=6, rate=0.1) == pytest.approx(0.5 * 1.02)  # however far it is
-    assert adapted_kl_weight(0.5, kl=-3, target=6, rate=0.1) == pytest.approx(0.5 * 0.98)
+    assert adapted_kl_weight(0.5, kl=6.6, target=6, rate=0.1) == pytest.approx(
+        0.5 * 1.01
+    )
+    assert adapted_kl_weight(0.5, kl=5.4, target=6, rate=0.1) == pytest.approx(
+        0.5 * 0.99
+    )
+    assert adapted_kl_weight(0.5, kl=600, target=6, rate=0.1) == pytest.approx(
+        0.5 * 1.02
+    )  # however far it is
+    assert adapted_kl_weight(0.5, kl=-3, target=6, rate=0.1) == pytest.approx(
+        0.5 * 0.98
+    )
     with pytest.raises(ValueError, match="target must be above 0"):
         adapted_kl_weight(0.5, kl=1, target=0)
 

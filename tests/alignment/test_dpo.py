@@ -15,7 +15,16 @@ from genai_tutorial.alignment import (
 )
 from genai_tutorial.training import AdamW, fit
 from tests.alignment.models import LLAMA, model_of, normal
-from tests.alignment.toy import ANSWERS, PROMPTS, ROWS, best_policies, distance, policy_of, reference_of, rewards_of
+from tests.alignment.toy import (
+    ANSWERS,
+    PROMPTS,
+    ROWS,
+    best_policies,
+    distance,
+    policy_of,
+    reference_of,
+    rewards_of,
+)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -23,18 +32,26 @@ def test_the_loss_equals_a_slow_computation(seed):
     numbers = normal(4, 6, seed=seed)
     found = dpo_losses(*numbers, beta=0.3)
     for pair in range(6):
-        chosen, rejected, reference_chosen, reference_rejected = (float(number) for number in numbers[:, pair])
+        chosen, rejected, reference_chosen, reference_rejected = (
+            float(number) for number in numbers[:, pair]
+        )
         margin = 0.3 * ((chosen - reference_chosen) - (rejected - reference_rejected))
-        assert float(found[pair]) == pytest.approx(math.log(1 + math.exp(-margin)), abs=1e-6)
+        assert float(found[pair]) == pytest.approx(
+            math.log(1 + math.exp(-margin)), abs=1e-6
+        )
 
 
 def test_its_gradient_weighs_each_pair_by_how_wrong_the_implicit_reward_is():
-    # Equation 7's gradient in the paper: β σ(r̂(rejected) - r̂(chosen)) (∇log π(chosen) - ∇log π(rejected)).
+    # Equation 7's gradient in the paper: β σ(r̂(rejected) - r̂(chosen)) (∇log π(chosen)
+    # - ∇log π(rejected)).
     chosen, rejected = normal(5).requires_grad_(), normal(5, seed=1).requires_grad_()
     references = normal(5, seed=2), normal(5, seed=3)
     dpo_losses(chosen, rejected, *references, beta=0.7).sum().backward()
     with torch.no_grad():
-        rewards = [implicit_reward(*pair, 0.7) for pair in zip((chosen, rejected), references, strict=True)]
+        rewards = [
+            implicit_reward(*pair, 0.7)
+            for pair in zip((chosen, rejected), references, strict=True)
+        ]
         wrong = 0.7 * preference_probability(rewards[1], rewards[0])
     torch.testing.assert_close(chosen.grad, -wrong)
     torch.testing.assert_close(rejected.grad, wrong)
@@ -45,21 +62,40 @@ def test_a_batch_through_a_model_is_the_mean_over_its_pairs():
     prompts = [(2, 3), (4,), (5, 6, 7)]
     sides = [[(8, 1), (9, 9, 1), (2, 1)], [(10, 11, 12, 1), (1,), (3, 1)]]
     rows = [
-        pad_examples([Example(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)])
+        pad_examples(
+            [
+                Example(prompt, answer)
+                for prompt, answer in zip(prompts, answers, strict=True)
+            ]
+        )
         for answers in sides
     ]
     with torch.no_grad():
-        references = [answer_log_probs(reference, side.ids, side.is_answer) for side in rows]
-    loss = dpo_loss(model, rows[0].ids, rows[0].is_answer, rows[1].ids, rows[1].is_answer, *references, beta=beta)
+        references = [
+            answer_log_probs(reference, side.ids, side.is_answer) for side in rows
+        ]
+    loss = dpo_loss(
+        model,
+        rows[0].ids,
+        rows[0].is_answer,
+        rows[1].ids,
+        rows[1].is_answer,
+        *references,
+        beta=beta,
+    )
 
     def log_prob(one, prompt, answer):
         text = [*prompt, *answer]
         places = range(len(prompt), len(text))
-        return sum(one(torch.tensor([text[:p]]))[0, -1].log_softmax(0)[text[p]].item() for p in places)
+        return sum(
+            one(torch.tensor([text[:p]]))[0, -1].log_softmax(0)[text[p]].item()
+            for p in places
+        )
 
     slow = []
     for pair in range(3):
-        ratios = [log_prob(model, prompts[pair], side[pair]) - log_prob(reference, prompts[pair], side[pair])
+        ratios = [log_prob(model, prompts[pair], side[pair]) - log_prob(reference,
+        prompts[pair], side[pair])
                   for side in sides]  # fmt: skip
         slow.append(math.log(1 + math.exp(-beta * (ratios[0] - ratios[1]))))
     assert loss.item() == pytest.approx(sum(slow) / 3, abs=1e-5)
@@ -68,18 +104,24 @@ def test_a_batch_through_a_model_is_the_mean_over_its_pairs():
 @pytest.mark.parametrize("beta", [0.3, 1.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_with_all_preferences_it_reaches_the_best_policy(seed, beta):
-    # Every pair of answers, each preferred as often as Bradley and Terry say: DPO finds what PPO looks for, π_ref
-    # exp(r / β) / Z, and never sees a reward.
+    # Every pair of answers, each preferred as often as Bradley and Terry say: DPO finds
+    # what PPO looks for, π_ref exp(r / β) / Z, and never sees a reward.
     rewards, reference = normal(6, seed=seed), normal(6, seed=seed + 10).log_softmax(0)
-    first, second = torch.tensor([(i, j) for i in range(6) for j in range(6) if i != j]).T
+    first, second = torch.tensor(
+        [(i, j) for i in range(6) for j in range(6) if i != j]
+    ).T
     share = preference_probability(rewards[first], rewards[second])
     scores = torch.zeros(6, requires_grad=True)
-    optimizer = torch.optim.LBFGS([scores], max_iter=200, tolerance_grad=1e-9, tolerance_change=1e-12)
+    optimizer = torch.optim.LBFGS(
+        [scores], max_iter=200, tolerance_grad=1e-9, tolerance_change=1e-12
+    )
 
     def loss():
         optimizer.zero_grad()
         policy = scores.log_softmax(0)
-        value = share @ dpo_losses(policy[first], policy[second], reference[first], reference[second], beta)
+        value = share @ dpo_losses(
+            policy[first], policy[second], reference[first], reference[second], beta
+        )
         value.backward()
         return value
 
@@ -89,7 +131,8 @@ def test_with_all_preferences_it_reaches_the_best_policy(seed, beta):
 
 
 def test_a_transformer_reaches_it_too():
-    # The same in PPO's toy world, with whole answers of several tokens: both methods have the same goal.
+    # The same in PPO's toy world, with whole answers of several tokens: both methods
+    # have the same goal.
     reference, rewards = reference_of(0), rewards_of(0)
     best = best_policies(reference, rewards)
     policy, generator = reference_of(0), torch.Generator().manual_seed(0)
@@ -108,12 +151,15 @@ def test_a_transformer_reaches_it_too():
             for sides, rows, logs in pairs:
                 part = torch.randint(20_000, (256,), generator=generator)
                 chosen, rejected = sides[0][part], sides[1][part]
-                yield (rows.ids[chosen], rows.is_answer[chosen], rows.ids[rejected], rows.is_answer[rejected],
+                yield (rows.ids[chosen], rows.is_answer[chosen], rows.ids[rejected],
+                rows.is_answer[rejected],
                        logs[chosen], logs[rejected])  # fmt: skip
 
     steps = 120
-    fit(policy, batches(), partial(dpo_loss, beta=1.0), AdamW(policy.parameters(), lr=0.01),
-        steps=steps, schedule=lambda step: 1 - step / steps, progress=False)  # fmt: skip
+    fit(policy, batches(), partial(dpo_loss, beta=1.0),
+    AdamW(policy.parameters(), lr=0.01),
+        steps=steps, schedule=lambda step: 1 - step / steps,
+        progress=False)  # fmt: skip
     assert distance(policy, best) < 0.1 * distance(reference, best)
 
 

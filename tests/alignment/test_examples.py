@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from genai_tutorial.alignment import Example, encode_example, pack_examples, pad_examples
+from genai_tutorial.alignment import (
+    Example,
+    encode_example,
+    pack_examples,
+    pad_examples,
+)
 from genai_tutorial.tokenization import ChatTemplate, Message, train_bpe
 
 TEMPLATE = ChatTemplate()
@@ -10,11 +15,15 @@ QUESTION = [Message("user", "What is the capital of Chad?")]
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    text = "What is the capital of Chad?\nassistant\n\nN'Djamena is the capital.\n\n" * 20
+    text = (
+        "What is the capital of Chad?\nassistant\n\nN'Djamena is the capital.\n\n" * 20
+    )
     return train_bpe(text, 300, special_tokens=[TEMPLATE.start, TEMPLATE.end])
 
 
-def test_the_prompt_is_what_the_model_will_be_asked_with_and_the_answer_ends_the_turn(tokenizer):
+def test_the_prompt_is_what_the_model_will_be_asked_with_and_the_answer_ends_the_turn(
+    tokenizer,
+):
     example = encode_example(TEMPLATE, tokenizer, QUESTION, "N'Djamena")
     assert list(example.prompt) == TEMPLATE.encode(tokenizer, QUESTION)
     assert example.answer[-1] == tokenizer.special_tokens[TEMPLATE.end]
@@ -29,11 +38,18 @@ def test_prompt_and_answer_together_are_the_rendered_conversation(tokenizer):
 
 
 def test_the_end_of_the_prompt_never_melts_into_the_answer(tokenizer):
-    # A tokenizer that sees the whole turn joins "assistant\n" and "\nN'Djamena" to one token of two line breaks.
+    # A tokenizer that sees the whole turn joins "assistant\n" and "\nN'Djamena" to one
+    # token of two line breaks.
     answer = "\nN'Djamena"
-    whole = TEMPLATE.encode(tokenizer, [*QUESTION, Message("assistant", answer)], add_generation_prompt=False)
+    whole = TEMPLATE.encode(
+        tokenizer,
+        [*QUESTION, Message("assistant", answer)],
+        add_generation_prompt=False,
+    )
     prompt = TEMPLATE.encode(tokenizer, QUESTION)
-    assert whole[: len(prompt)] != prompt  # so a model trained on `whole` would meet another prompt when it is asked
+    assert (
+        whole[: len(prompt)] != prompt
+    )  # so a model trained on `whole` would meet another prompt when it is asked
     assert list(encode_example(TEMPLATE, tokenizer, QUESTION, answer).prompt) == prompt
 
 
@@ -43,7 +59,11 @@ def test_an_answer_that_spells_the_end_token_does_not_end_the_turn(tokenizer):
 
 
 def test_earlier_answers_are_read_and_not_learned(tokenizer):
-    talk = [*QUESTION, Message("assistant", "N'Djamena"), Message("user", "is the capital?")]
+    talk = [
+        *QUESTION,
+        Message("assistant", "N'Djamena"),
+        Message("user", "is the capital?"),
+    ]
     example = encode_example(TEMPLATE, tokenizer, talk, "What")
     assert tokenizer.decode(example.answer[:-1]) == "What"
     assert "N'Djamena" in tokenizer.decode(example.prompt)
@@ -69,13 +89,17 @@ def examples_of(count, seed=0):
 def read_back(rows):
     """The examples that lie in the rows, in no particular order."""
     found = []
-    for ids, is_answer, documents in zip(*(tensor.tolist() for tensor in rows.tensors), strict=True):
+    for ids, is_answer, documents in zip(
+        *(tensor.tolist() for tensor in rows.tensors), strict=True
+    ):
         for number in range(max(documents) + 1):
             own = [i for i, document in enumerate(documents) if document == number]
             assert own == list(range(own[0], own[-1] + 1))  # in one piece
             prompt = tuple(ids[i] for i in own if not is_answer[i])
             answer = tuple(ids[i] for i in own if is_answer[i])
-            assert [is_answer[i] for i in own] == [False] * len(prompt) + [True] * len(answer)
+            assert [is_answer[i] for i in own] == [False] * len(prompt) + [True] * len(
+                answer
+            )
             found.append(Example(prompt, answer))
     return found
 
@@ -97,13 +121,17 @@ def test_packing_needs_hardly_more_rows_than_there_is_text(seed):
     examples = examples_of(200, seed)
     tokens, length = sum(map(len, examples)), 24
     fewest = -(-tokens // length)
-    # Best fit decreasing needs at most 11/9 of the best; with short examples it is within a row of what is possible.
+    # Best fit decreasing needs at most 11/9 of the best; with short examples it is
+    # within a row of what is possible.
     assert len(pack_examples(examples, length).ids) <= fewest + 1
     assert len(pad_examples(examples, length).ids) == 200
 
 
 def test_without_a_length_rows_are_as_long_as_the_longest():
-    assert pad_examples([Example((1,), (2,)), Example((1, 2), (3, 4))]).ids.shape == (2, 4)
+    assert pad_examples([Example((1,), (2,)), Example((1, 2), (3, 4))]).ids.shape == (
+        2,
+        4,
+    )
 
 
 @pytest.mark.parametrize("lay", [pad_examples, pack_examples])

@@ -32,13 +32,18 @@ def test_the_loss_equals_a_slow_computation(seed):
             apart = float(reference[at] - new[at])
             kl = float(torch.tensor(apart).exp()) - apart - 1
             gains.append(min(ratio * advantage, clipped * advantage) - 0.3 * kl)
-        answers.append(sum(gains) / len(gains))  # a long answer weighs as much as a short one
+        answers.append(
+            sum(gains) / len(gains)
+        )  # a long answer weighs as much as a short one
     found = grpo_loss(new, old, reference, advantages, mask, 0.2, 0.3)
     assert float(found) == pytest.approx(-sum(answers) / 4, abs=1e-5)
 
 
 def test_answers_are_compared_within_their_group_only():
-    easy, hard = torch.tensor([10.0, 11.0, 9.0, 10.0]), torch.tensor([0.0, 1.0, -1.0, 0.0])
+    easy, hard = (
+        torch.tensor([10.0, 11.0, 9.0, 10.0]),
+        torch.tensor([0.0, 1.0, -1.0, 0.0]),
+    )
     found = group_relative_advantages(torch.stack((easy, hard)))
     torch.testing.assert_close(found[0], found[1])
     torch.testing.assert_close(found.mean(dim=1), torch.zeros(2))
@@ -50,8 +55,15 @@ def test_a_group_that_agrees_teaches_nothing():
 
 
 def test_without_a_price_on_kl_the_reference_does_not_matter():
-    new, old, mask = normal(2, 3), normal(2, 3, seed=1), torch.ones(2, 3, dtype=torch.bool)
-    losses = [grpo_loss(new, old, normal(2, 3, seed=seed), normal(2), mask, 0.2, 0) for seed in (2, 3)]
+    new, old, mask = (
+        normal(2, 3),
+        normal(2, 3, seed=1),
+        torch.ones(2, 3, dtype=torch.bool),
+    )
+    losses = [
+        grpo_loss(new, old, normal(2, 3, seed=seed), normal(2), mask, 0.2, 0)
+        for seed in (2, 3)
+    ]
     assert losses[0] == losses[1]
 
 
@@ -60,8 +72,13 @@ def seeded(seed=0):
 
 
 def test_right_answers_become_more_probable_and_wrong_ones_less():
-    policy, settings = model_of(LLAMA), GRPOSettings(epochs=2, minibatches=2, kl_weight=0.0)
-    rollouts = generate_rollouts(policy, [[2, 3], [4]] * 6, 5, end_token=END, generator=seeded())
+    policy, settings = (
+        model_of(LLAMA),
+        GRPOSettings(epochs=2, minibatches=2, kl_weight=0.0),
+    )
+    rollouts = generate_rollouts(
+        policy, [[2, 3], [4]] * 6, 5, end_token=END, generator=seeded()
+    )
     advantages = torch.tensor([1.0, -1.0] * 6)
     optimizer = AdamW(policy.parameters(), lr=0.002)
     grpo_update(policy, policy, optimizer, rollouts, advantages, settings, seeded())
@@ -71,9 +88,16 @@ def test_right_answers_become_more_probable_and_wrong_ones_less():
 
 
 def successor(rollouts):
-    """Checks an answer: 1 for the digit after the prompt's, and no more; 0 for anything else."""
+    """Checks an answer: 1 for the digit after the prompt's, and no more; 0 for anything
+    else.
+    """
     asked = rollouts.ids[:, 0].tolist()
-    return torch.tensor([float(answer == [ask + 1]) for ask, answer in zip(asked, rollouts.answers(), strict=True)])
+    return torch.tensor(
+        [
+            float(answer == [ask + 1])
+            for ask, answer in zip(asked, rollouts.answers(), strict=True)
+        ]
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -94,12 +118,27 @@ def test_it_learns_to_count_from_right_and_wrong_alone(seed):
 
 
 def test_wrong_settings_are_refused():
-    for name, value in [("group_size", 1), ("epochs", 0), ("minibatches", 0), ("clip", 0), ("clip_norm", 0)]:
+    for name, value in [
+        ("group_size", 1),
+        ("epochs", 0),
+        ("minibatches", 0),
+        ("clip", 0),
+        ("clip_norm", 0),
+    ]:
         with pytest.raises(ValueError, match=name):
             GRPOSettings(**{name: value})
     with pytest.raises(ValueError, match="Each row needs an answer"):
-        grpo_loss(*normal(3, 2, 3), normal(2), torch.zeros(2, 3, dtype=torch.bool), 0.2, 0.1)
+        grpo_loss(
+            *normal(3, 2, 3), normal(2), torch.zeros(2, 3, dtype=torch.bool), 0.2, 0.1
+        )
     policy = model_of(LLAMA)
     rollouts = generate_rollouts(policy, [[2]], 3, end_token=END, generator=seeded())
     with pytest.raises(ValueError, match="1 answers cannot be cut into 2"):
-        grpo_update(policy, policy, AdamW(policy.parameters()), rollouts, normal(1), GRPOSettings(minibatches=2))
+        grpo_update(
+            policy,
+            policy,
+            AdamW(policy.parameters()),
+            rollouts,
+            normal(1),
+            GRPOSettings(minibatches=2),
+        )

@@ -1,11 +1,18 @@
-"""The loop of PPO: it learns, leaves the reference alone, pays for distance, and repeats with its seed."""
+"""The loop of PPO: it learns, leaves the reference alone, pays for distance, and
+repeats with its seed.
+"""
 
 import copy
 
 import pytest
 import torch
 
-from genai_tutorial.alignment import LearningSettings, PPOSettings, ScalarModel, learn_by_ppo
+from genai_tutorial.alignment import (
+    LearningSettings,
+    PPOSettings,
+    ScalarModel,
+    learn_by_ppo,
+)
 from tests.alignment.models import END
 from tests.alignment.toy import PROMPTS, reference_of, rewards_of, score_of
 
@@ -14,7 +21,9 @@ FAST = PPOSettings(epochs=2, minibatches=2, value_weight=1.0, value_clip=100.0)
 
 def learn(seed=0, steps=12, **changed):
     reference = reference_of(0)
-    settings = LearningSettings(steps, batch_size=64, max_new_tokens=2, learning_rate=0.01, ppo=FAST, **changed)
+    settings = LearningSettings(
+        steps, batch_size=64, max_new_tokens=2, learning_rate=0.01, ppo=FAST, **changed
+    )
     return learn_by_ppo(
         reference,
         ScalarModel(reference),
@@ -46,14 +55,29 @@ def test_the_reference_and_the_values_given_stay_as_they_were():
     values = ScalarModel(reference)
     before = copy.deepcopy([reference.state_dict(), values.state_dict()])
     settings = LearningSettings(2, 8, 2, 0.01, ppo=FAST)
-    policy, _ = learn_by_ppo(reference, values, PROMPTS, score_of(rewards), settings, end_token=END, progress=False)
+    policy, _ = learn_by_ppo(
+        reference,
+        values,
+        PROMPTS,
+        score_of(rewards),
+        settings,
+        end_token=END,
+        progress=False,
+    )
     for model, kept in zip((reference, values), before, strict=True):
-        assert all(torch.equal(weight, kept[name]) for name, weight in model.state_dict().items())
-    assert not torch.equal(policy.token_embedding.weight, reference.token_embedding.weight)
+        assert all(
+            torch.equal(weight, kept[name])
+            for name, weight in model.state_dict().items()
+        )
+    assert not torch.equal(
+        policy.token_embedding.weight, reference.token_embedding.weight
+    )
 
 
 def test_the_same_seed_learns_the_same():
-    one, again, other = (learn(seed, steps=3)[0].token_embedding.weight for seed in (0, 0, 1))
+    one, again, other = (
+        learn(seed, steps=3)[0].token_embedding.weight for seed in (0, 0, 1)
+    )
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
 
@@ -68,7 +92,9 @@ def test_it_can_be_watched_from_before_the_first_step():
         LearningSettings(2, 8, 2, ppo=FAST),
         end_token=END,
         progress=False,
-        watch=lambda step, policy: seen.append((step, policy.token_embedding.weight.detach().clone())),
+        watch=lambda step, policy: seen.append(
+            (step, policy.token_embedding.weight.detach().clone())
+        ),
     )
     assert [step for step, _ in seen] == [0, 1, 2]
     assert torch.equal(seen[0][1], reference.token_embedding.weight)
@@ -93,5 +119,10 @@ def test_without_prompts_there_is_nothing_to_learn():
     reference = reference_of(0)
     with pytest.raises(ValueError, match="at least one prompt, got none"):
         learn_by_ppo(
-            reference, ScalarModel(reference), [], lambda _: torch.zeros(0), LearningSettings(1), end_token=END
+            reference,
+            ScalarModel(reference),
+            [],
+            lambda _: torch.zeros(0),
+            LearningSettings(1),
+            end_token=END,
         )

@@ -23,7 +23,9 @@ from genai_tutorial.alignment import (
 from genai_tutorial.training import build_optimizer, fit, save_checkpoint
 from tests.alignment.models import CONFIGS, LLAMA, model_of, normal, random_ids
 
-EVERYWHERE = LoRAConfig(rank=3, alpha=6, targets=("query", "key", "value", "output", "widen"))
+EVERYWHERE = LoRAConfig(
+    rank=3, alpha=6, targets=("query", "key", "value", "output", "widen")
+)
 
 
 def seeded(seed=0):
@@ -104,11 +106,20 @@ def test_training_moves_the_small_matrices_and_nothing_else():
     frozen = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     add_lora(model, LoRAConfig(rank=2, targets=("query", "value")), seeded())
     batch = (ids, torch.ones_like(ids, dtype=torch.bool))
-    history = fit(model, [batch] * 30, supervised_loss, build_optimizer(model), steps=30, progress=False)
+    history = fit(
+        model,
+        [batch] * 30,
+        supervised_loss,
+        build_optimizer(model),
+        steps=30,
+        progress=False,
+    )
     assert history.losses[-1] < history.losses[0] - 0.1
     for _, layer in lora_layers(model):
         assert layer.up.any()
-    fold_free = {name.replace(".base", ""): tensor for name, tensor in model.state_dict().items()}
+    fold_free = {
+        name.replace(".base", ""): tensor for name, tensor in model.state_dict().items()
+    }
     for name, tensor in frozen.items():
         assert torch.equal(fold_free[name], tensor), name
 
@@ -118,7 +129,8 @@ def test_what_is_trained_can_be_counted_by_hand():
     everything = trained_parameter_count(model)
     assert everything == model.parameter_count()
     add_lora(model, LoRAConfig(rank=3, targets=("query", "value")), seeded())
-    # Two layers; a query maps 16 to 16 features, a value 16 to 8 (two heads of four serve four).
+    # Two layers; a query maps 16 to 16 features, a value 16 to 8 (two heads of four
+    # serve four).
     assert trained_parameter_count(model) == 2 * (3 * (16 + 16) + 3 * (16 + 8))
     assert model.parameter_count() == everything + trained_parameter_count(model)
 
@@ -126,10 +138,14 @@ def test_what_is_trained_can_be_counted_by_hand():
 def test_targets_are_the_ends_of_names():
     model = model_of(LLAMA)
     add_lora(model, LoRAConfig(targets=("feed_forward.output",)))
-    assert [name for name, _ in lora_layers(model)] == [f"blocks.{n}.feed_forward.output" for n in range(2)]
+    assert [name for name, _ in lora_layers(model)] == [
+        f"blocks.{n}.feed_forward.output" for n in range(2)
+    ]
     model = model_of(LLAMA)
     add_lora(model, LoRAConfig(targets=("output", "head")))
-    assert [name.rpartition(".")[2] for name, _ in lora_layers(model)] == ["output"] * 4 + ["head"]
+    assert [name.rpartition(".")[2] for name, _ in lora_layers(model)] == [
+        "output"
+    ] * 4 + ["head"]
 
 
 def test_first_weights_are_those_of_a_linear_layer_and_repeat_with_the_seed():
@@ -137,7 +153,9 @@ def test_first_weights_are_those_of_a_linear_layer_and_repeat_with_the_seed():
     assert torch.equal(layers[0].down, layers[1].down)
     bound = 1 / math.sqrt(400)
     assert layers[0].down.abs().max() <= bound
-    assert layers[0].down.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)  # a uniform distribution's
+    assert layers[0].down.std().item() == pytest.approx(
+        bound / math.sqrt(3), rel=0.05
+    )  # a uniform distribution's
     assert not layers[0].up.any()
 
 
@@ -195,7 +213,9 @@ def test_wrong_settings_are_refused():
     model = model_of(LLAMA)
     with pytest.raises(ValueError, match=r"no linear layer 'q_proj'; it has .*query"):
         add_lora(model, LoRAConfig(targets=("query", "q_proj")))
-    assert trained_parameter_count(model) == model.parameter_count()  # nothing was begun
+    assert (
+        trained_parameter_count(model) == model.parameter_count()
+    )  # nothing was begun
     with pytest.raises(ValueError, match="no LoRA to save"):
         save_lora("lora.safetensors", model)
     add_lora(model, EVERYWHERE)

@@ -1,11 +1,18 @@
-"""Examples that share a row must not know of each other: each gets what it would get alone."""
+"""Examples that share a row must not know of each other: each gets what it would get
+alone.
+"""
 
 import dataclasses
 
 import pytest
 import torch
 
-from genai_tutorial.alignment import Example, pack_examples, pad_examples, supervised_loss
+from genai_tutorial.alignment import (
+    Example,
+    pack_examples,
+    pad_examples,
+    supervised_loss,
+)
 from genai_tutorial.transformer import DecoderLM
 from tests.alignment.models import CONFIGS, GPT2, MODERN, model_of, random_ids
 
@@ -16,7 +23,10 @@ SIZES = [(3, 4), (1, 2), (5, 1), (2, 2), (1, 1), (6, 3)]
 def examples():
     ids = random_ids(sum(a + b for a, b in SIZES), seed=3).tolist()
     return [
-        Example(tuple(ids.pop() for _ in range(prompt)), tuple(ids.pop() for _ in range(answer)))
+        Example(
+            tuple(ids.pop() for _ in range(prompt)),
+            tuple(ids.pop() for _ in range(answer)),
+        )
         for prompt, answer in SIZES
     ]
 
@@ -30,7 +40,9 @@ def test_each_packed_example_gets_the_logits_that_it_gets_alone(config):
     for ids, documents, found in zip(rows.ids, rows.documents, logits, strict=True):
         for number in range(int(documents.max()) + 1):
             own = documents == number
-            torch.testing.assert_close(found[own], model(ids[own][None])[0], atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(
+                found[own], model(ids[own][None])[0], atol=1e-5, rtol=1e-5
+            )
             seen += 1
     assert seen == len(SIZES) > len(rows.ids)
 
@@ -40,9 +52,14 @@ def test_changing_one_example_changes_no_other(config):
     model = model_of(config)
     rows = pack_examples(examples(), 16)
     changed = torch.where(rows.documents == 0, (rows.ids + 1) % 13, rows.ids)
-    before, after = model(rows.ids, documents=rows.documents), model(changed, documents=rows.documents)
+    before, after = (
+        model(rows.ids, documents=rows.documents),
+        model(changed, documents=rows.documents),
+    )
     others = rows.documents > 0
-    assert torch.equal(before[others], after[others])  # to the bit: there is no way from one to the other
+    assert torch.equal(
+        before[others], after[others]
+    )  # to the bit: there is no way from one to the other
     assert not torch.allclose(before[rows.documents == 0], after[rows.documents == 0])
 
 
@@ -52,7 +69,9 @@ def test_without_documents_they_do_leak(config):
     rows = pack_examples(examples(), 16)
     changed = torch.where(rows.documents == 0, (rows.ids + 1) % 13, rows.ids)
     others = rows.documents > 0
-    assert not torch.allclose(model(rows.ids)[others], model(changed)[others], atol=1e-3)
+    assert not torch.allclose(
+        model(rows.ids)[others], model(changed)[others], atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("learned", ["is_answer", "is_text"])
@@ -64,7 +83,12 @@ def test_packed_and_padded_rows_have_the_same_loss_and_gradient(config, learned)
         model.zero_grad()
         loss = supervised_loss(model, rows.ids, getattr(rows, learned), rows.documents)
         loss.backward()
-        results.append([loss.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)])
+        results.append(
+            [
+                loss.detach(),
+                *(p.grad.clone() for p in model.parameters() if p.grad is not None),
+            ]
+        )
     for padded, packed in zip(*results, strict=True):
         torch.testing.assert_close(padded, packed, atol=1e-5, rtol=1e-4)
 
@@ -72,11 +96,14 @@ def test_packed_and_padded_rows_have_the_same_loss_and_gradient(config, learned)
 @ALL
 def test_one_text_in_a_row_is_what_it_is_without_documents(config):
     model, ids = model_of(config), random_ids(2, 12)
-    torch.testing.assert_close(model(ids, documents=torch.full_like(ids, 7)), model(ids), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        model(ids, documents=torch.full_like(ids, 7)), model(ids), atol=1e-5, rtol=1e-5
+    )
 
 
 def test_positions_count_anew_for_each_text():
-    # GPT-2 adds a vector for each position, so the same text twice in a row must give the same logits twice.
+    # GPT-2 adds a vector for each position, so the same text twice in a row must give
+    # the same logits twice.
     model = model_of(GPT2)
     text = random_ids(1, 6)
     logits = model(text.repeat(1, 2), documents=torch.tensor([[0] * 6 + [1] * 6]))
@@ -95,4 +122,8 @@ def test_neighbours_may_reach_beyond_a_short_text():
 def test_a_cache_holds_one_text_a_row():
     model = DecoderLM(MODERN)
     with pytest.raises(ValueError, match="one text a row"):
-        model(random_ids(1, 3), model.make_cache(), documents=torch.zeros(1, 3, dtype=torch.long))
+        model(
+            random_ids(1, 3),
+            model.make_cache(),
+            documents=torch.zeros(1, 3, dtype=torch.long),
+        )

@@ -20,7 +20,16 @@ from genai_tutorial.alignment import (
 )
 from genai_tutorial.training import AdamW
 from tests.alignment.models import END, LLAMA, Table, model_of, normal
-from tests.alignment.toy import ANSWERS, BETA, PROMPTS, best_policies, distance, policy_of, reference_of, rewards_of
+from tests.alignment.toy import (
+    ANSWERS,
+    BETA,
+    PROMPTS,
+    best_policies,
+    distance,
+    policy_of,
+    reference_of,
+    rewards_of,
+)
 from tests.alignment.toy import score_of as toy_score_of
 
 
@@ -28,33 +37,48 @@ from tests.alignment.toy import score_of as toy_score_of
 @pytest.mark.parametrize("ratio", [0.5, 0.79, 0.81, 1.0, 1.19, 1.21, 3.0])
 def test_the_clip_stops_the_push_only_where_it_has_gone_far_enough(ratio, advantage):
     log_prob = torch.tensor([[ratio]]).log().requires_grad_()
-    gain = clipped_objective(log_prob, torch.zeros(1, 1), torch.tensor([[advantage]]), clip=0.2)
+    gain = clipped_objective(
+        log_prob, torch.zeros(1, 1), torch.tensor([[advantage]]), clip=0.2
+    )
     gain.sum().backward()
     too_far = ratio > 1.2 if advantage > 0 else ratio < 0.8
-    # A good choice that became rare, or a bad one that became frequent, is pushed back however far it has gone.
+    # A good choice that became rare, or a bad one that became frequent, is pushed back
+    # however far it has gone.
     assert log_prob.grad.item() == pytest.approx(0 if too_far else advantage * ratio)
     limit = 1.2 if advantage > 0 else 0.8
     assert gain.item() == pytest.approx(advantage * (limit if too_far else ratio))
 
 
 def test_the_policys_gradient_is_that_of_the_expected_reward():
-    # A bandit with three arms of probability 1/2, 1/4, 1/4, each drawn exactly as often: the mean is the expectation.
+    # A bandit with three arms of probability 1/2, 1/4, 1/4, each drawn exactly as
+    # often: the mean is the expectation.
     arms, rewards = torch.tensor([0, 0, 1, 2]), torch.tensor([1.0, 5.0, -2.0])
     start = torch.tensor([0.5, 0.25, 0.25]).log()
     scores = start.clone().requires_grad_()
     (scores.softmax(0) @ rewards).backward()
-    for baseline in (0.0, 1.25, -7.0):  # what is expected anyway changes nothing on average
+    for baseline in (
+        0.0,
+        1.25,
+        -7.0,
+    ):  # what is expected anyway changes nothing on average
         table = Table(start)
         ids = torch.stack((torch.zeros_like(arms), arms), dim=1)
-        log_probs, mask = token_log_probs(table, ids), torch.ones(4, 1, dtype=torch.bool)
+        log_probs, mask = (
+            token_log_probs(table, ids),
+            torch.ones(4, 1, dtype=torch.bool),
+        )
         advantages = (rewards[arms] - baseline)[:, None]
-        clipped_policy_loss(log_probs, log_probs.detach(), advantages, mask, 0.2).backward()
+        clipped_policy_loss(
+            log_probs, log_probs.detach(), advantages, mask, 0.2
+        ).backward()
         torch.testing.assert_close(-table.scores.grad, scores.grad)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_losses_equal_a_slow_computation(seed):
-    new, old, advantages, values, before, returns = (normal(3, 5, seed=10 * seed + n) for n in range(6))
+    new, old, advantages, values, before, returns = (
+        normal(3, 5, seed=10 * seed + n) for n in range(6)
+    )
     mask = normal(3, 5, seed=seed + 90) > 0
     policy, value = [], []
     for row, step in mask.nonzero().tolist():
@@ -62,16 +86,27 @@ def test_losses_equal_a_slow_computation(seed):
         ratio, advantage = float((new[at] - old[at]).exp()), float(advantages[at])
         policy.append(-min(ratio * advantage, max(0.8, min(ratio, 1.2)) * advantage))
         near = float(before[at]) + max(-0.3, min(float(values[at] - before[at]), 0.3))
-        errors = (float(values[at]) - float(returns[at])) ** 2, (near - float(returns[at])) ** 2
+        errors = (
+            (float(values[at]) - float(returns[at])) ** 2,
+            (near - float(returns[at])) ** 2,
+        )
         value.append(max(errors) / 2)
-    assert float(clipped_policy_loss(new, old, advantages, mask, 0.2)) == pytest.approx(sum(policy) / len(policy))
-    assert float(clipped_value_loss(values, before, returns, mask, 0.3)) == pytest.approx(sum(value) / len(value))
+    assert float(clipped_policy_loss(new, old, advantages, mask, 0.2)) == pytest.approx(
+        sum(policy) / len(policy)
+    )
+    assert float(
+        clipped_value_loss(values, before, returns, mask, 0.3)
+    ) == pytest.approx(sum(value) / len(value))
 
 
 def test_a_value_that_has_moved_far_enough_is_let_go_unless_it_moved_the_wrong_way():
     def gradient(value):
         value = torch.tensor([[value]], requires_grad=True)
-        old, goal, mask = torch.zeros(1, 1), torch.ones(1, 1), torch.ones(1, 1, dtype=torch.bool)
+        old, goal, mask = (
+            torch.zeros(1, 1),
+            torch.ones(1, 1),
+            torch.ones(1, 1, dtype=torch.bool),
+        )
         clipped_value_loss(value, old, goal, mask, 0.2).backward()
         return value.grad.item()
 
@@ -90,24 +125,48 @@ def with_values(seed=5):
 
 def rollouts_of(policy, count=3, new=6, seed=0):
     prompts = [[2, 3, 4], [5], [6, 7], [8, 8, 8, 8]] * count
-    return generate_rollouts(policy, prompts, new, end_token=END, generator=torch.Generator().manual_seed(seed))
+    return generate_rollouts(
+        policy,
+        prompts,
+        new,
+        end_token=END,
+        generator=torch.Generator().manual_seed(seed),
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_experience_equals_a_slow_computation(seed):
-    policy, reference, value_model = model_of(LLAMA, seed), model_of(LLAMA, seed + 50), with_values()
+    policy, reference, value_model = (
+        model_of(LLAMA, seed),
+        model_of(LLAMA, seed + 50),
+        with_values(),
+    )
     rollouts = rollouts_of(policy, seed=seed)
     scores, weight, decay = normal(12, seed=seed), 0.3, 0.9
-    found = gather_experience(rollouts, reference, value_model, scores, weight, decay=decay)
+    found = gather_experience(
+        rollouts, reference, value_model, scores, weight, decay=decay
+    )
     advantages = {}
     for row, (ids, first, end) in enumerate(
-        zip(rollouts.ids.tolist(), rollouts.prompt_lengths.tolist(), rollouts.lengths.tolist(), strict=True)
+        zip(
+            rollouts.ids.tolist(),
+            rollouts.prompt_lengths.tolist(),
+            rollouts.lengths.tolist(),
+            strict=True,
+        )
     ):
         distances, values = [], []
-        for place in range(first, end):  # each token with all that stands before it, one after the other
+        for place in range(
+            first, end
+        ):  # each token with all that stands before it, one after the other
             text = torch.tensor([ids[:place]])
-            logs = [float(model(text)[0, -1].log_softmax(0)[ids[place]].detach()) for model in (policy, reference)]
-            assert found.log_probs[row, place - 1].item() == pytest.approx(logs[0], abs=1e-5)
+            logs = [
+                float(model(text)[0, -1].log_softmax(0)[ids[place]].detach())
+                for model in (policy, reference)
+            ]
+            assert found.log_probs[row, place - 1].item() == pytest.approx(
+                logs[0], abs=1e-5
+            )
             distances.append(logs[0] - logs[1])
             values.append(float(value_model(text)[0, -1].detach()))
         rewards = [-weight * kl for kl in distances]
@@ -118,23 +177,35 @@ def test_experience_equals_a_slow_computation(seed):
             following = values[i + 1] if i + 1 < len(values) else 0.0
             ahead = rewards[i] + following - values[i] + decay * ahead
             advantages[row, first + i - 1] = ahead
-            assert float(found.values[row, first + i - 1]) == pytest.approx(values[i], abs=1e-5)
-            assert float(found.returns[row, first + i - 1]) == pytest.approx(ahead + values[i], abs=1e-4)
+            assert float(found.values[row, first + i - 1]) == pytest.approx(
+                values[i], abs=1e-5
+            )
+            assert float(found.returns[row, first + i - 1]) == pytest.approx(
+                ahead + values[i], abs=1e-4
+            )
     assert sorted(advantages) == sorted(map(tuple, found.mask.nonzero().tolist()))
     mean = sum(advantages.values()) / len(advantages)
-    spread = (sum((a - mean) ** 2 for a in advantages.values()) / (len(advantages) - 1)) ** 0.5
+    spread = (
+        sum((a - mean) ** 2 for a in advantages.values()) / (len(advantages) - 1)
+    ) ** 0.5
     for place, advantage in advantages.items():
-        assert float(found.advantages[place]) == pytest.approx((advantage - mean) / spread, abs=1e-4)
+        assert float(found.advantages[place]) == pytest.approx(
+            (advantage - mean) / spread, abs=1e-4
+        )
 
 
 def experience_of(policy, seed=0):
     rollouts = rollouts_of(policy, seed=seed)
-    return gather_experience(rollouts, model_of(LLAMA, 7), with_values(), normal(12, seed=seed), 0.1)
+    return gather_experience(
+        rollouts, model_of(LLAMA, 7), with_values(), normal(12, seed=seed), 0.1
+    )
 
 
 def test_before_the_first_step_nothing_has_moved():
     policy, value_model = model_of(LLAMA), with_values()
-    loss, figures = ppo_loss(policy, value_model, experience_of(policy), PPOSettings(value_weight=0))
+    loss, figures = ppo_loss(
+        policy, value_model, experience_of(policy), PPOSettings(value_weight=0)
+    )
     policy_loss, _, undecided, held, step_kl = figures.tolist()
     assert policy_loss == pytest.approx(0, abs=1e-5)  # the mean of whitened advantages
     assert step_kl == pytest.approx(0, abs=1e-6)
@@ -151,7 +222,9 @@ def test_the_reward_for_staying_undecided_raises_the_entropy():
         settings = PPOSettings(epochs=10, minibatches=1, entropy_weight=weight)
         experience = experience_of(policy)
         ppo_update(policy, value_model, optimizer, experience, settings)
-        entropies.append(ppo_loss(policy, value_model, experience, settings)[1][2].item())
+        entropies.append(
+            ppo_loss(policy, value_model, experience, settings)[1][2].item()
+        )
     assert entropies[1] > entropies[0] + 0.1
 
 
@@ -160,7 +233,14 @@ def test_an_update_makes_good_choices_more_probable_and_teaches_the_values():
     optimizer = AdamW([*policy.parameters(), *value_model.parameters()], lr=0.003)
     experience, settings = experience_of(policy), PPOSettings(value_clip=100.0)
     before = ppo_loss(policy, value_model, experience, settings)[1]
-    report = ppo_update(policy, value_model, optimizer, experience, settings, torch.Generator().manual_seed(0))
+    report = ppo_update(
+        policy,
+        value_model,
+        optimizer,
+        experience,
+        settings,
+        torch.Generator().manual_seed(0),
+    )
     after = ppo_loss(policy, value_model, experience, settings)[1]
     assert after[0] < before[0] - 0.05
     assert after[1] < 0.9 * before[1]
@@ -176,7 +256,14 @@ def test_it_stops_when_the_policy_has_gone_too_far():
         optimizer = AdamW([*policy.parameters(), *value_model.parameters()], lr=0.01)
         experience = experience_of(policy)
         settings = PPOSettings(epochs=6, minibatches=2, step_kl=step_kl)
-        report = ppo_update(policy, value_model, optimizer, experience, settings, torch.Generator().manual_seed(0))
+        report = ppo_update(
+            policy,
+            value_model,
+            optimizer,
+            experience,
+            settings,
+            torch.Generator().manual_seed(0),
+        )
         return report, [parameter.detach().clone() for parameter in policy.parameters()]
 
     free, strict, first = moved(None), moved(0.02), moved(1e-6)
@@ -200,12 +287,19 @@ def test_the_same_seed_gives_the_same_update():
 
 
 def test_wrong_settings_are_refused():
-    for name, value in [("epochs", 0), ("minibatches", 0), ("clip", 0), ("value_clip", 0), ("clip_norm", 0)]:
+    for name, value in [
+        ("epochs", 0),
+        ("minibatches", 0),
+        ("clip", 0),
+        ("value_clip", 0),
+        ("clip_norm", 0),
+    ]:
         with pytest.raises(ValueError, match=name):
             PPOSettings(**{name: value})
     policy = model_of(LLAMA)
     with pytest.raises(ValueError, match="12 answers cannot be cut into 13"):
-        ppo_update(policy, with_values(), AdamW(policy.parameters()), experience_of(policy),
+        ppo_update(policy, with_values(), AdamW(policy.parameters()),
+        experience_of(policy),
                    PPOSettings(minibatches=13))  # fmt: skip
 
 
@@ -213,30 +307,53 @@ def test_rows_keeps_what_belongs_together():
     experience = experience_of(model_of(LLAMA))
     part = experience.rows(torch.tensor([3, 1]))
     for field in dataclasses.fields(Experience):
-        assert torch.equal(getattr(part, field.name)[1], getattr(experience, field.name)[1])
+        assert torch.equal(
+            getattr(part, field.name)[1], getattr(experience, field.name)[1]
+        )
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_it_finds_the_best_policy_there_is(seed):
-    # With a price β on each nat, the best policy is π_ref(y) exp(r(y) / β) / Z, and what a policy fails to earn is β
-    # times its distance from that one. PPO is told neither.
+    # With a price β on each nat, the best policy is π_ref(y) exp(r(y) / β) / Z, and
+    # what a policy fails to earn is β times its distance from that one. PPO is told
+    # neither.
     reference, rewards = reference_of(seed), rewards_of(seed)
-    best, kept = best_policies(reference, rewards), copy.deepcopy(reference.state_dict())
+    best, kept = (
+        best_policies(reference, rewards),
+        copy.deepcopy(reference.state_dict()),
+    )
     policy, value_model = copy.deepcopy(reference), ScalarModel(reference)
-    parameters, generator = [*policy.parameters(), *value_model.parameters()], torch.Generator().manual_seed(seed)
+    parameters, generator = (
+        [*policy.parameters(), *value_model.parameters()],
+        torch.Generator().manual_seed(seed),
+    )
     optimizer, steps = AdamW(parameters, lr=0.01, betas=(0.9, 0.95)), 40
-    settings = PPOSettings(epochs=2, minibatches=2, value_weight=1.0, value_clip=100.0, decay=1.0)
+    settings = PPOSettings(
+        epochs=2, minibatches=2, value_weight=1.0, value_clip=100.0, decay=1.0
+    )
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 0.01 * (1 - step / steps)
-        ppo_step(policy, reference, value_model, optimizer, PROMPTS * 128, toy_score_of(rewards), BETA, settings,
+        ppo_step(policy, reference, value_model, optimizer, PROMPTS * 128,
+        toy_score_of(rewards), BETA, settings,
                  max_new_tokens=2, end_token=END, generator=generator)  # fmt: skip
     far, near = distance(reference, best), distance(policy, best)
     assert far > 0.1
     assert near < 0.1 * far
     for prompt in PROMPTS:
         earned = policy_of(policy, prompt).detach()
-        net = float(earned.exp() @ (rewards[prompt] - BETA * (earned - policy_of(reference, prompt).detach())))
-        most = float(BETA * (policy_of(reference, prompt).detach() + rewards[prompt] / BETA).logsumexp(0))
+        net = float(
+            earned.exp()
+            @ (
+                rewards[prompt]
+                - BETA * (earned - policy_of(reference, prompt).detach())
+            )
+        )
+        most = float(
+            BETA
+            * (
+                policy_of(reference, prompt).detach() + rewards[prompt] / BETA
+            ).logsumexp(0)
+        )
         assert most - 0.1 < net <= most + 1e-5
         assert len(earned) == len(ANSWERS)
     torch.testing.assert_close(reference.state_dict(), kept, atol=0, rtol=0)

@@ -45,7 +45,9 @@ def test_the_score_is_read_at_the_last_token_whatever_comes_after(config):
     lengths = torch.tensor([4, 9, 1])
     scores = model.score(ids, lengths)
     for row, length, score in zip(ids, lengths, scores, strict=True):
-        torch.testing.assert_close(score, model(row[None, :length])[0, -1], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            score, model(row[None, :length])[0, -1], atol=1e-5, rtol=1e-5
+        )
 
 
 @pytest.mark.parametrize("lengths", [[0, 1], [1, 6]])
@@ -60,13 +62,17 @@ def test_preferences_are_bradleys_and_terrys():
         for b in rewards.tolist():
             found = float(preference_probability(torch.tensor(a), torch.tensor(b)))
             # Strengths exp(a) and exp(b): each wins in proportion to its strength.
-            assert found == pytest.approx(math.exp(a) / (math.exp(a) + math.exp(b)), abs=1e-6)
+            assert found == pytest.approx(
+                math.exp(a) / (math.exp(a) + math.exp(b)), abs=1e-6
+            )
 
 
 def test_the_loss_knows_differences_only_and_never_overflows():
     a, b = normal(20), normal(20, seed=1)
     torch.testing.assert_close(preference_losses(a + 7, b + 7), preference_losses(a, b))
-    torch.testing.assert_close(preference_losses(a, b).neg().exp(), preference_probability(a, b))
+    torch.testing.assert_close(
+        preference_losses(a, b).neg().exp(), preference_probability(a, b)
+    )
     assert preference_losses(torch.tensor(-1000.0), torch.tensor(0.0)) == 1000
 
 
@@ -79,8 +85,9 @@ def test_a_pairs_gradient_is_the_probability_of_the_mistake():
 
 
 def test_from_comparisons_alone_it_finds_how_much_better_each_answer_is():
-    # Raters prefer i to j with the probability of rewards 0, 1, 2. Shown all comparisons in these proportions, the
-    # model finds the differences, though nobody ever said a number.
+    # Raters prefer i to j with the probability of rewards 0, 1, 2. Shown all
+    # comparisons in these proportions, the model finds the differences, though nobody
+    # ever said a number.
     gold, count = torch.tensor([0.0, 1.0, 2.0]), 100
     answers = torch.tensor([[2, 3], [2, 4], [2, 5]])
     chosen, rejected = [], []
@@ -97,12 +104,21 @@ def test_from_comparisons_alone_it_finds_how_much_better_each_answer_is():
 
 
 def test_the_report_counts_by_hand():
-    report = preference_report(torch.tensor([2.0, 0.0, 1.0, 1.0]), torch.tensor([1.0, 2.0, 1.0, 0.0]), bins=2)
+    report = preference_report(
+        torch.tensor([2.0, 0.0, 1.0, 1.0]), torch.tensor([1.0, 2.0, 1.0, 0.0]), bins=2
+    )
     assert report.accuracy == (1 + 0 + 0.5 + 1) / 4
     sure = [1 / (1 + math.exp(-difference)) for difference in (1, 2, 0, 1)]
-    assert report.loss == pytest.approx(-sum(map(math.log, (sure[0], 1 - sure[1], sure[2], sure[3]))) / 4)
-    assert report.counts.tolist() == [3, 1]  # 1/2 to 3/4: the first, the tie, the last; above: the second
-    assert report.confidence.tolist() == pytest.approx([(sure[0] + sure[2] + sure[3]) / 3, sure[1]])
+    assert report.loss == pytest.approx(
+        -sum(map(math.log, (sure[0], 1 - sure[1], sure[2], sure[3]))) / 4
+    )
+    assert report.counts.tolist() == [
+        3,
+        1,
+    ]  # 1/2 to 3/4: the first, the tie, the last; above: the second
+    assert report.confidence.tolist() == pytest.approx(
+        [(sure[0] + sure[2] + sure[3]) / 3, sure[1]]
+    )
     assert report.observed.tolist() == pytest.approx([2.5 / 3, 0])
     error = (3 * abs((sure[0] + sure[2] + sure[3]) / 3 - 2.5 / 3) + sure[1]) / 4
     assert report.calibration_error == pytest.approx(error)
@@ -115,7 +131,9 @@ def test_the_calibration_error_is_that_of_the_evaluation_room(seed):
     sure, right = probability.maximum(1 - probability), chosen > rejected
     # Ten bins from 0 to 1 there are five from 1/2 to 1 here.
     theirs = expected_calibration_error(sure, right, bins=10)
-    assert preference_report(chosen, rejected, bins=5).calibration_error == pytest.approx(theirs, abs=1e-6)
+    assert preference_report(
+        chosen, rejected, bins=5
+    ).calibration_error == pytest.approx(theirs, abs=1e-6)
 
 
 def test_the_true_rewards_are_calibrated_and_threefold_ones_are_too_sure():

@@ -11,7 +11,12 @@ PROMPTS = [[2, 3, 4, 5, 6], [7], [8, 9], [2, 2, 2, 2, 2, 2, 2, 2], [12, 3]]
 
 def rollouts_of(model, prompts=PROMPTS, new=9, seed=0, **settings):
     return generate_rollouts(
-        model, prompts, new, end_token=END, generator=torch.Generator().manual_seed(seed), **settings
+        model,
+        prompts,
+        new,
+        end_token=END,
+        generator=torch.Generator().manual_seed(seed),
+        **settings,
     )
 
 
@@ -22,17 +27,23 @@ def test_log_probs_are_those_of_a_pass_over_the_whole_rows(config, seed):
     rollouts = rollouts_of(model, seed=seed)
     whole = token_log_probs(model, rollouts.ids).detach()
     assert rollouts.mask.any(dim=1).all()
-    torch.testing.assert_close(rollouts.log_probs[rollouts.mask], whole[rollouts.mask], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        rollouts.log_probs[rollouts.mask], whole[rollouts.mask], atol=1e-5, rtol=1e-5
+    )
     assert not rollouts.log_probs[~rollouts.mask].any()
 
 
 @ALL
 def test_company_changes_nothing(config):
-    """Greedy answers of rows of different lengths are those that each prompt gets alone."""
+    """Greedy answers of rows of different lengths are those that each prompt gets
+    alone.
+    """
     model = model_of(config)
     together = rollouts_of(model, temperature=0).answers()
     for prompt, answer in zip(PROMPTS, together, strict=True):
-        alone = generate(model, torch.tensor([prompt]), 9, temperature=0, stop_tokens=[END])[0, len(prompt) :]
+        alone = generate(
+            model, torch.tensor([prompt]), 9, temperature=0, stop_tokens=[END]
+        )[0, len(prompt) :]
         assert answer == [token for token in alone.tolist() if token != END]
 
 
@@ -48,13 +59,20 @@ def test_rows_hold_prompt_answer_and_filling_in_this_order(seed):
         assert ids[: len(prompt)] == prompt
         assert len(prompt) == rollouts.prompt_lengths[row]
         assert not any(ids[length:])
-        # The end token comes once, last, where an answer is finished; the others have all the tokens they may.
+        # The end token comes once, last, where an answer is finished; the others have
+        # all the tokens they may.
         assert END not in answer[:-1]
         assert rollouts.finished[row] == (answer[-1] == END)
         assert rollouts.finished[row] or len(answer) == 9
-        marked = [token for token, own in zip(ids, rollouts.is_answer[row].tolist(), strict=True) if own]
+        marked = [
+            token
+            for token, own in zip(ids, rollouts.is_answer[row].tolist(), strict=True)
+            if own
+        ]
         assert marked == answer
-        assert rollouts.answers()[row] == (answer[:-1] if rollouts.finished[row] else answer)
+        assert rollouts.answers()[row] == (
+            answer[:-1] if rollouts.finished[row] else answer
+        )
 
 
 def test_an_end_token_in_the_prompt_ends_nothing():
@@ -76,7 +94,9 @@ def test_log_probs_stay_the_models_own_at_another_temperature():
     model = model_of(LLAMA)
     rollouts = rollouts_of(model, temperature=0.3)
     whole = token_log_probs(model, rollouts.ids).detach()
-    torch.testing.assert_close(rollouts.log_probs[rollouts.mask], whole[rollouts.mask], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        rollouts.log_probs[rollouts.mask], whole[rollouts.mask], atol=1e-5, rtol=1e-5
+    )
 
 
 def test_the_same_seed_writes_the_same_and_another_another():

@@ -23,7 +23,9 @@ EXAMPLES = [Example((2, 3, 4), (5, 6)), Example((7,), (8, 9, 1)), Example((3, 3)
 
 
 def slow_loss(model, examples, prompt_too=False):
-    """One example after the other, one token after the other, each with all that stands before it."""
+    """One example after the other, one token after the other, each with all that stands
+    before it.
+    """
     losses = []
     for example in examples:
         text = [*example.prompt, *example.answer]
@@ -37,43 +39,63 @@ def slow_loss(model, examples, prompt_too=False):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_loss_is_the_mean_over_the_answers_tokens(seed):
     model, rows = model_of(LLAMA, seed), pad_examples(EXAMPLES, 8)
-    assert supervised_loss(model, *rows.tensors).item() == pytest.approx(slow_loss(model, EXAMPLES), abs=1e-5)
+    assert supervised_loss(model, *rows.tensors).item() == pytest.approx(
+        slow_loss(model, EXAMPLES), abs=1e-5
+    )
     everything = supervised_loss(model, rows.ids, rows.is_text, rows.documents)
-    assert everything.item() == pytest.approx(slow_loss(model, EXAMPLES, prompt_too=True), abs=1e-5)
+    assert everything.item() == pytest.approx(
+        slow_loss(model, EXAMPLES, prompt_too=True), abs=1e-5
+    )
 
 
 def test_with_nothing_to_leave_out_it_is_the_loss_of_pre_training():
     model, ids = model_of(LLAMA), random_ids(3, 9)
     plain = next_token_loss(model(ids)[:, :-1], ids[:, 1:])
-    torch.testing.assert_close(supervised_loss(model, ids, torch.ones_like(ids, dtype=torch.bool)), plain)
+    torch.testing.assert_close(
+        supervised_loss(model, ids, torch.ones_like(ids, dtype=torch.bool)), plain
+    )
 
 
 def test_no_gradient_comes_from_predicting_the_prompt():
-    # The scores are made parameters: a step whose target is a prompt's token must get exactly zero.
+    # The scores are made parameters: a step whose target is a prompt's token must get
+    # exactly zero.
     rows = pad_examples(EXAMPLES, 8)
     table = Table(normal(3, 8, 13))
     supervised_loss(table, *rows.tensors).backward()
     scores = table.scores
-    learned = torch.cat((rows.is_answer[:, 1:], torch.zeros(3, 1, dtype=torch.bool)), dim=1)
+    learned = torch.cat(
+        (rows.is_answer[:, 1:], torch.zeros(3, 1, dtype=torch.bool)), dim=1
+    )
     assert not scores.grad[~learned].any()
-    # Where something is learned, the gradient is the textbook's: probability minus one for the token that came.
+    # Where something is learned, the gradient is the textbook's: probability minus one
+    # for the token that came.
     expected = scores.detach().softmax(dim=-1)[:, :-1]
     expected = expected - torch.nn.functional.one_hot(rows.ids[:, 1:], 13)
-    torch.testing.assert_close(scores.grad[learned], expected[learned[:, :-1]] / learned.sum())
+    torch.testing.assert_close(
+        scores.grad[learned], expected[learned[:, :-1]] / learned.sum()
+    )
 
 
 def test_what_the_prompt_says_is_still_read():
     model, rows = model_of(LLAMA), pad_examples(EXAMPLES, 8)
     other = pad_examples([Example((9, 9, 9), e.answer) for e in EXAMPLES], 8)
-    assert abs(supervised_loss(model, *rows.tensors) - supervised_loss(model, *other.tensors)) > 1e-3
+    assert (
+        abs(
+            supervised_loss(model, *rows.tensors)
+            - supervised_loss(model, *other.tensors)
+        )
+        > 1e-3
+    )
 
 
 def test_fit_learns_answers_by_heart():
-    # Asked "2", answer 5; asked "3", answer 6. The prompts themselves stay as unpredictable as they were.
+    # Asked "2", answer 5; asked "3", answer 6. The prompts themselves stay as
+    # unpredictable as they were.
     examples = [Example((2,), (5, 1)), Example((3,), (6, 1))]
     rows = pad_examples(examples)
     model = DecoderLM(DecoderConfig.llama(8, 4, 16, 1, 2, 2, 32))
-    fit(model, TensorBatches(rows.tensors, 2, seed=0), supervised_loss, AdamW(model.parameters(), lr=0.01),
+    fit(model, TensorBatches(rows.tensors, 2, seed=0), supervised_loss,
+    AdamW(model.parameters(), lr=0.01),
         steps=150, progress=False)  # fmt: skip
     assert slow_loss(model, examples) < 0.01
     assert model(torch.tensor([[2], [3]])).argmax(dim=-1).tolist() == [[5], [6]]
@@ -81,20 +103,26 @@ def test_fit_learns_answers_by_heart():
 
 def test_nothing_to_learn_is_said_at_once():
     with pytest.raises(ValueError, match="No step of the batch counts"):
-        supervised_loss(model_of(LLAMA), random_ids(2, 5), torch.zeros(2, 5, dtype=torch.bool))
+        supervised_loss(
+            model_of(LLAMA), random_ids(2, 5), torch.zeros(2, 5, dtype=torch.bool)
+        )
 
 
 def test_log_probs_of_all_possible_next_tokens_sum_to_one():
     model = model_of(LLAMA)
     ids = torch.cat((random_ids(1, 4).repeat(13, 1), torch.arange(13)[:, None]), dim=1)
-    assert token_log_probs(model, ids)[:, -1].exp().sum().item() == pytest.approx(1, abs=1e-5)
+    assert token_log_probs(model, ids)[:, -1].exp().sum().item() == pytest.approx(
+        1, abs=1e-5
+    )
 
 
 def test_an_answers_log_prob_is_the_sum_of_its_tokens():
     model, rows = model_of(LLAMA), pad_examples(EXAMPLES, 8)
     found = answer_log_probs(model, rows.ids, rows.is_answer)
     for example, log_prob in zip(EXAMPLES, found, strict=True):
-        assert log_prob.item() == pytest.approx(-slow_loss(model, [example]) * len(example.answer), abs=1e-5)
+        assert log_prob.item() == pytest.approx(
+            -slow_loss(model, [example]) * len(example.answer), abs=1e-5
+        )
 
 
 def test_a_row_that_begins_with_an_answer_has_no_step_for_its_first_token():
@@ -103,7 +131,9 @@ def test_a_row_that_begins_with_an_answer_has_no_step_for_its_first_token():
 
 def test_the_first_token_of_a_text_does_not_follow_from_the_last_of_another():
     everything = torch.ones(1, 4, dtype=torch.bool)
-    assert answer_steps(everything, torch.tensor([[0, 0, 1, 1]])).tolist() == [[True, False, True]]
+    assert answer_steps(everything, torch.tensor([[0, 0, 1, 1]])).tolist() == [
+        [True, False, True]
+    ]
 
 
 def test_means_and_sums_never_look_at_what_does_not_count():
@@ -118,7 +148,9 @@ def test_means_and_sums_never_look_at_what_does_not_count():
 @pytest.mark.parametrize("seed", range(3))
 def test_entropy_equals_torchs(seed):
     logits = 3 * normal(4, 5, 7, seed=seed)
-    torch.testing.assert_close(entropy(logits), torch.distributions.Categorical(logits=logits).entropy())
+    torch.testing.assert_close(
+        entropy(logits), torch.distributions.Categorical(logits=logits).entropy()
+    )
 
 
 def test_a_certain_token_has_log_prob_and_entropy_zero():

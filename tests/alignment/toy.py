@@ -1,6 +1,8 @@
-"""A world of answers so few that the best policy can be written down: π(y) ∝ π_ref(y) exp(r(y) / β).
+"""A world of answers so few that the best policy can be written down: π(y) ∝ π_ref(y)
+exp(r(y) / β).
 
-An answer is the end token, or a token and one more of any kind: 21 of them, for each of two prompts.
+An answer is the end token, or a token and one more of any kind: 21 of them, for each of
+two prompts.
 """
 
 import torch
@@ -13,13 +15,27 @@ VOCAB, BETA = 5, 1.0
 PROMPTS = [(2,), (3, 4)]
 OTHERS = [token for token in range(VOCAB) if token != END]
 ANSWERS = [(END,), *((first, second) for first in OTHERS for second in range(VOCAB))]
-ROWS = {prompt: pad_examples([Example(prompt, answer) for answer in ANSWERS]) for prompt in PROMPTS}
+ROWS = {
+    prompt: pad_examples([Example(prompt, answer) for answer in ANSWERS])
+    for prompt in PROMPTS
+}
 
 
 def reference_of(seed):
-    """A model that knows each text of up to three tokens by sight, so that it can become any policy."""
+    """A model that knows each text of up to three tokens by sight, so that it can
+    become any policy.
+    """
     config = DecoderConfig(
-        VOCAB, 4, 32, 1, 2, 64, initial_std=0.05, zero_outputs=False, neighbours=0, triple_features=32
+        VOCAB,
+        4,
+        32,
+        1,
+        2,
+        64,
+        initial_std=0.05,
+        zero_outputs=False,
+        neighbours=0,
+        triple_features=32,
     )
     model, generator = DecoderLM(config, seed), torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -31,17 +47,30 @@ def reference_of(seed):
 def rewards_of(seed):
     """What each answer to each prompt is worth."""
     generator = torch.Generator().manual_seed(seed + 100)
-    return {prompt: torch.randn(len(ANSWERS), generator=generator) for prompt in PROMPTS}
+    return {
+        prompt: torch.randn(len(ANSWERS), generator=generator) for prompt in PROMPTS
+    }
 
 
 def score_of(rewards):
     """The same for rollouts."""
-    worth = {(p, a): float(r) for p in PROMPTS for a, r in zip(ANSWERS, rewards[p], strict=True)}
+    worth = {
+        (p, a): float(r)
+        for p in PROMPTS
+        for a, r in zip(ANSWERS, rewards[p], strict=True)
+    }
 
     def score(rollouts):
-        ends = zip(rollouts.prompt_lengths.tolist(), rollouts.lengths.tolist(), strict=True)
+        ends = zip(
+            rollouts.prompt_lengths.tolist(), rollouts.lengths.tolist(), strict=True
+        )
         rows = zip(rollouts.ids.tolist(), ends, strict=True)
-        return torch.tensor([worth[tuple(ids[:prompt]), tuple(ids[prompt:end])] for ids, (prompt, end) in rows])
+        return torch.tensor(
+            [
+                worth[tuple(ids[:prompt]), tuple(ids[prompt:end])]
+                for ids, (prompt, end) in rows
+            ]
+        )
 
     return score
 
@@ -54,11 +83,18 @@ def policy_of(model, prompt):
 
 @torch.no_grad()
 def best_policies(reference, rewards, beta=BETA):
-    return {prompt: (policy_of(reference, prompt) + rewards[prompt] / beta).log_softmax(0) for prompt in PROMPTS}
+    return {
+        prompt: (policy_of(reference, prompt) + rewards[prompt] / beta).log_softmax(0)
+        for prompt in PROMPTS
+    }
 
 
 @torch.no_grad()
 def distance(model, best):
-    """KL(policy || best policy), in nats, on average over the prompts; times β, it is what the policy fails to earn."""
+    """KL(policy || best policy), in nats, on average over the prompts; times β, it is
+    what the policy fails to earn.
+    """
     found = [(policy_of(model, prompt), best[prompt]) for prompt in PROMPTS]
-    return sum(float((policy.exp() * (policy - wanted)).sum()) for policy, wanted in found) / len(PROMPTS)
+    return sum(
+        float((policy.exp() * (policy - wanted)).sum()) for policy, wanted in found
+    ) / len(PROMPTS)

@@ -30,16 +30,25 @@ THEME_RULES = ("label-content-name-mismatch", "region", "summary-name")
 
 def all_pages() -> list[str]:
     """Return the pages of the book, and of each kind of page that Sphinx makes one."""
-    made = ["genindex.html", "search.html", "_modules/genai_tutorial/transformer/attention.html"]
+    made = [
+        "genindex.html",
+        "search.html",
+        "_modules/genai_tutorial/transformer/attention.html",
+    ]
     pages = sorted(
-        path.relative_to(SITE).as_posix() for part in ("book", "notebooks") for path in (SITE / part).rglob("*.html")
+        path.relative_to(SITE).as_posix()
+        for part in ("book", "notebooks")
+        for path in (SITE / part).rglob("*.html")
     )
     return pages + made if pages else ["book/intro.html"]
 
 
 def chapter_pages() -> list[str]:
     """Return the pages of the chapters, by the notebooks that lie in the repository."""
-    return [f"notebooks/{path.stem}.html" for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))]
+    return [
+        f"notebooks/{path.stem}.html"
+        for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    ]
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -53,14 +62,22 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 def site() -> Path:
     """The folder of the built book."""
     if not (SITE / "book" / "intro.html").is_file():
-        pytest.fail(f"The book is not built: there is no {SITE.relative_to(ROOT)}. Run: make book", pytrace=False)
+        pytest.fail(
+            (
+                f"The book is not built: there is no {SITE.relative_to(ROOT)}. Run: "
+                "make book"
+            ),
+            pytrace=False,
+        )
     return SITE
 
 
 @pytest.fixture(scope="session")
 def address(site):
     """Where the book is served."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(site)))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(site))
+    )
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -75,7 +92,8 @@ def browser():
     path = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if path is None:
         message = (
-            "CHROMIUM IS MISSING, so no page of the book was opened and nothing is known about how it looks or works. "
+            "CHROMIUM IS MISSING, so no page of the book was opened and nothing is "
+            "known about how it looks or works. "
             "On Debian or Ubuntu: sudo apt-get install chromium"
         )
         if os.environ.get("CI"):
@@ -91,11 +109,15 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, address):
-    """A function that opens a page of the book with the network cut, and keeps a record of what went wrong."""
+    """A function that opens a page of the book with the network cut, and keeps a record
+    of what went wrong.
+    """
     contexts = []
 
     def open_page(path: str, **options):
-        context = browser.new_context(**{"viewport": DESK, "color_scheme": "light", **options})
+        context = browser.new_context(
+            **{"viewport": DESK, "color_scheme": "light", **options}
+        )
         contexts.append(context)
         page = context.new_page()
         page.elsewhere, page.missing, page.errors = [], [], []
@@ -108,9 +130,19 @@ def open_page(browser, address):
                 route.abort()
 
         page.route("**/*", route)
-        page.on("response", lambda response: page.missing.append(response.url) if response.status >= 400 else None)
+        page.on(
+            "response",
+            lambda response: (
+                page.missing.append(response.url) if response.status >= 400 else None
+            ),
+        )
         page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: (
+                page.errors.append(message.text) if message.type == "error" else None
+            ),
+        )
         page.goto(address + path, wait_until="load")
         page.wait_for_load_state("networkidle")
         if page.locator("script[src*=mathjax]").count():

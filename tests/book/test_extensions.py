@@ -20,9 +20,14 @@ def extensions_on_the_path(monkeypatch):
 def test_an_exercise_is_shown_without_marks_and_hidden_tests():
     from _ext.exercise_view import as_shown
 
-    solution = "def f(x):\n    ### BEGIN SOLUTION\n    return x + 1\n    ### END SOLUTION"
+    solution = (
+        "def f(x):\n    ### BEGIN SOLUTION\n    return x + 1\n    ### END SOLUTION"
+    )
     assert as_shown(solution) == "def f(x):\n    return x + 1"
-    tests = "assert f(1) == 2\n### BEGIN HIDDEN TESTS\nassert f(2) == 3\n### END HIDDEN TESTS\nassert f(0) == 1\n"
+    tests = (
+        "assert f(1) == 2\n### BEGIN HIDDEN TESTS\nassert f(2) == 3\n### END HIDDEN "
+        "TESTS\nassert f(0) == 1\n"
+    )
     assert as_shown(tests) == "assert f(1) == 2\nassert f(0) == 1"
     two = tests + tests
     assert "f(2)" not in as_shown(two)
@@ -35,7 +40,9 @@ def test_alternative_texts_are_found_by_the_bytes_of_their_pictures():
     def output(content: str, **metadata) -> dict:
         return {"data": {"image/png": content, "text/plain": "x"}, "metadata": metadata}
 
-    cell = {"outputs": [output("AAAA", **{"image/png": {"alt": "zeros"}}), output("//8=\n")]}
+    cell = {
+        "outputs": [output("AAAA", **{"image/png": {"alt": "zeros"}}), output("//8=\n")]
+    }
     texts = alternative_texts({"cells": [cell, {"source": "no outputs"}]})
     assert sorted(texts.values()) == ["", "zeros"]
     assert all(len(name) == 64 for name in texts)
@@ -54,19 +61,41 @@ def test_the_outline_has_six_parts_and_twenty_nine_chapters():
     from _ext.outline import read_outline
 
     parts = read_outline(ROOT)
-    assert [part.numeral for part in parts] == ["Part I", "Part II", "Part III", "Part IV", "Part V", "Part VI"]
+    assert [part.numeral for part in parts] == [
+        "Part I",
+        "Part II",
+        "Part III",
+        "Part IV",
+        "Part V",
+        "Part VI",
+    ]
     numbers = [chapter.number for part in parts for chapter in part.chapters]
     assert numbers == list(range(1, 30))
-    ready = {chapter.document for part in parts for chapter in part.chapters if chapter.document}
-    assert ready == {f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
+    ready = {
+        chapter.document
+        for part in parts
+        for chapter in part.chapters
+        if chapter.document
+    }
+    assert ready == {
+        f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")
+    }
 
 
 def test_a_map_names_every_chapter_and_links_only_to_ready_ones():
     from _ext.chapter_map import draw_map
     from _ext.outline import Chapter, Part
 
-    ready, planned = Chapter(1, "Ready & done", "notebooks/01", 5, 60), Chapter(2, "Planned", None, None, None)
-    drawing = draw_map([Part(1, "One", (ready, planned))], [[1]], "narrow", lambda document: f"../{document}.html")
+    ready, planned = (
+        Chapter(1, "Ready & done", "notebooks/01", 5, 60),
+        Chapter(2, "Planned", None, None, None),
+    )
+    drawing = draw_map(
+        [Part(1, "One", (ready, planned))],
+        [[1]],
+        "narrow",
+        lambda document: f"../{document}.html",
+    )
     assert drawing.count("<a ") == 1
     assert 'href="../notebooks/01.html"' in drawing
     assert "Ready &amp; done" in drawing
@@ -79,18 +108,29 @@ def test_the_table_of_contents_lists_every_chapter_in_order_and_every_room():
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
     files = [page["file"] for part in contents["parts"] for page in part["chapters"]]
     notebooks = [file for file in files if file.startswith("notebooks/")]
-    assert notebooks == sorted(f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
+    assert notebooks == sorted(
+        f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")
+    )
     reference = next(
-        page for part in contents["parts"] for page in part["chapters"] if page["file"] == "book/api/index"
+        page
+        for part in contents["parts"]
+        for page in part["chapters"]
+        if page["file"] == "book/api/index"
     )
     rooms = {Path(section["file"]).name for section in reference["sections"]}
-    packages = {path.parent.name for path in (ROOT / "genai_tutorial").glob("*/__init__.py")}
+    packages = {
+        path.parent.name for path in (ROOT / "genai_tutorial").glob("*/__init__.py")
+    }
     assert rooms == packages - {"cli"}
 
 
 def test_the_download_is_still_a_notebook():
     from _ext.exercise_view import shown_notebook
 
-    cell = {"cell_type": "code", "metadata": {}, "source": ["### BEGIN SOLUTION\n", "é = 1\n", "### END SOLUTION"]}
+    cell = {
+        "cell_type": "code",
+        "metadata": {},
+        "source": ["### BEGIN SOLUTION\n", "é = 1\n", "### END SOLUTION"],
+    }
     shown = json.loads(shown_notebook(json.dumps({"cells": [cell], "nbformat": 4})))
     assert shown["cells"][0]["source"] == ["é = 1"]

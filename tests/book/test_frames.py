@@ -8,12 +8,18 @@ from genai_tutorial.notebook import Frames
 
 @pytest.fixture
 def open_figure(browser):
-    """A function that opens a page with one figure of three temperatures and two cut-offs."""
+    """A function that opens a page with one figure of three temperatures and two
+    cut-offs.
+    """
     contexts = []
 
     def open_figure(**options):
-        pictures = [Image.new("RGB", (300, 100), (shade, 0, 0)) for shade in range(0, 240, 40)]
-        captions = [f"sample {number}\n" + "more text " * 20 * number for number in range(6)]
+        pictures = [
+            Image.new("RGB", (300, 100), (shade, 0, 0)) for shade in range(0, 240, 40)
+        ]
+        captions = [
+            f"sample {number}\n" + "more text " * 20 * number for number in range(6)
+        ]
         sliders = {"temperature": [0.5, 1.0, 2.0], "top-p": [0.9, 1.0]}
         figure = Frames.grid(pictures, sliders, "A red card.", captions=captions)
         context = browser.new_context(viewport={"width": 375, "height": 700}, **options)
@@ -21,7 +27,10 @@ def open_figure(browser):
         page = context.new_page()
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.set_content(f'<html lang="en"><title>A figure</title><main><h1>A figure</h1>{figure.to_html()}</main>')
+        page.set_content(
+            '<html lang="en"><title>A figure</title><main><h1>A '
+            f"figure</h1>{figure.to_html()}</main>"
+        )
         return page
 
     yield open_figure
@@ -43,7 +52,11 @@ def test_two_sliders_choose_the_frame_and_its_caption_by_keyboard(open_figure):
     page.keyboard.press("ArrowRight")
     assert text_of(page) == "A red card (temperature 2.0, top-p 1.0)."
     assert temperature.get_attribute("aria-valuetext") == "2.0"
-    assert page.locator(".genai-frames-captions > :visible").all_inner_texts()[0].startswith("sample 5\n")
+    assert (
+        page.locator(".genai-frames-captions > :visible")
+        .all_inner_texts()[0]
+        .startswith("sample 5\n")
+    )
     assert page.locator(".genai-frames-note").count() == 0
     assert page.errors == []
 
@@ -92,4 +105,6 @@ def test_axe_finds_nothing(open_figure, axe_script):
     page = open_figure()
     page.evaluate(axe_script)
     violations = page.evaluate("() => axe.run()")["violations"]
-    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in violations] == []
+    assert [
+        (rule["id"], [node["html"] for node in rule["nodes"]]) for rule in violations
+    ] == []

@@ -1,4 +1,6 @@
-"""What a reader does with the book: move a slider, search, change to dark, copy a cell, unfold a solution."""
+"""What a reader does with the book: move a slider, search, change to dark, copy a cell,
+unfold a solution.
+"""
 
 import json
 
@@ -20,22 +22,41 @@ def test_a_slider_moves_by_keyboard(path, open_page):
             figure.locator("input[type=range]").last,
             figure.locator("output").last,
         )
-        before = picture.get_attribute("src"), picture.get_attribute("alt"), shown.inner_text()
+        before = (
+            picture.get_attribute("src"),
+            picture.get_attribute("alt"),
+            shown.inner_text(),
+        )
         slider.focus()
         page.keyboard.press("ArrowRight")
-        after = picture.get_attribute("src"), picture.get_attribute("alt"), shown.inner_text()
-        assert all(new != old for new, old in zip(after, before, strict=True)), "picture, its text and the label change"
+        after = (
+            picture.get_attribute("src"),
+            picture.get_attribute("alt"),
+            shown.inner_text(),
+        )
+        assert all(new != old for new, old in zip(after, before, strict=True)), (
+            "picture, its text and the label change"
+        )
         assert slider.get_attribute("aria-valuetext") == shown.inner_text()
-        assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+        assert (
+            picture.evaluate("image => image.decode().then(() => image.naturalWidth)")
+            > 0
+        )
         page.keyboard.press("Home")
-        assert (picture.get_attribute("src"), picture.get_attribute("alt"), shown.inner_text()) == before
+        assert (
+            picture.get_attribute("src"),
+            picture.get_attribute("alt"),
+            shown.inner_text(),
+        ) == before
 
 
 @pytest.mark.parametrize("path", CHAPTERS)
 def test_math_is_typeset(path, open_page):
     page = open_page(path)
     assert page.locator("article mjx-container").count() > 5
-    assert page.locator("article mjx-container mjx-assistive-mml").count() > 5, "a screen reader gets MathML"
+    assert page.locator("article mjx-container mjx-assistive-mml").count() > 5, (
+        "a screen reader gets MathML"
+    )
 
 
 def test_search_finds_a_word_of_the_glossary(open_page):
@@ -62,7 +83,10 @@ def test_dark_mode_is_a_button_and_is_remembered(open_page):
 
     def background() -> int:
         color = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
-        return sum(int(part) for part in color.removeprefix("rgb(").removesuffix(")").split(","))
+        return sum(
+            int(part)
+            for part in color.removeprefix("rgb(").removesuffix(")").split(",")
+        )
 
     light = background()
     button = page.locator(".theme-switch-button:visible").first
@@ -80,13 +104,19 @@ def test_dark_mode_is_a_button_and_is_remembered(open_page):
 def test_a_copied_cell_is_its_code(path, open_page):
     page = open_page(path, permissions=["clipboard-read", "clipboard-write"])
     # The first cell whose code is not folded.
-    block = page.locator("div.cell:not(.tag_hide-input) div.cell_input div.highlight").first
+    block = page.locator(
+        "div.cell:not(.tag_hide-input) div.cell_input div.highlight"
+    ).first
     block.scroll_into_view_if_needed()
     block.hover()
     block.locator("button.copybtn").click()
     copied = page.evaluate("() => navigator.clipboard.readText()")
     notebook = json.loads((ROOT / path).with_suffix(".ipynb").read_text("utf8"))
-    sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    sources = [
+        "".join(cell["source"])
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code"
+    ]
     assert copied.strip() in [source.strip() for source in sources]
 
 
@@ -109,7 +139,8 @@ def test_the_map_fits_the_page_and_leads_to_the_chapters(open_page):
         assert shown.count() == 1
         assert f"map-{kind}" in shown.get_attribute("class")
         letters = shown.locator("text.map-title").first.evaluate(
-            "text => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a"
+            "text => parseFloat(getComputedStyle(text).fontSize) * "
+            "text.getScreenCTM().a"
         )
         assert letters >= 12, f"letters of {letters:.1f} pixels are too small to read"
         assert shown.locator("text.map-title").count() == 29

@@ -25,13 +25,18 @@ def soup(path: Path) -> BeautifulSoup:
 def anchors(path: Path) -> frozenset[str]:
     """Return the places within a page that a link can lead to."""
     return frozenset(
-        tag.get("id") or tag.get("name") for tag in soup(path).find_all(lambda tag: tag.get("id") or tag.get("name"))
+        tag.get("id") or tag.get("name")
+        for tag in soup(path).find_all(lambda tag: tag.get("id") or tag.get("name"))
     )
 
 
 def code_cells(notebook: Path) -> list[dict]:
     """Return the code cells of a notebook."""
-    return [cell for cell in json.loads(notebook.read_text("utf8"))["cells"] if cell["cell_type"] == "code"]
+    return [
+        cell
+        for cell in json.loads(notebook.read_text("utf8"))["cells"]
+        if cell["cell_type"] == "code"
+    ]
 
 
 def test_every_internal_link_leads_somewhere(site):
@@ -43,9 +48,13 @@ def test_every_internal_link_leads_somewhere(site):
             parts = urlsplit(link["href"])
             if parts.scheme or parts.netloc:
                 continue
-            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            target = (
+                (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            )
             place = unquote(parts.fragment)
-            if not target.is_file() or (place and target.suffix == ".html" and place not in anchors(target)):
+            if not target.is_file() or (
+                place and target.suffix == ".html" and place not in anchors(target)
+            ):
                 dead.append(f"{page.relative_to(site)}: {link['href']}")
     assert dead == []
 
@@ -53,9 +62,13 @@ def test_every_internal_link_leads_somewhere(site):
 def test_nothing_on_a_page_comes_from_another_host(site):
     elsewhere = []
     for page in sorted(site.rglob("*.html")):
-        for tag in soup(page).find_all(["script", "link", "img", "iframe", "source", "video", "audio", "object"]):
+        for tag in soup(page).find_all(
+            ["script", "link", "img", "iframe", "source", "video", "audio", "object"]
+        ):
             for key in ("src", "href", "data", "srcset"):
-                if urlsplit(tag.get(key) or "").netloc and "canonical" not in (tag.get("rel") or ()):
+                if urlsplit(tag.get(key) or "").netloc and "canonical" not in (
+                    tag.get("rel") or ()
+                ):
                     elsewhere.append(f"{page.relative_to(site)}: {tag.get(key)}")
     assert elsewhere == []
 
@@ -64,7 +77,9 @@ def test_nothing_on_a_page_comes_from_another_host(site):
 def test_every_picture_has_a_text(path, site):
     for image in soup(site / path).find_all("img"):
         text = (image.get("alt") or "").strip()
-        decorative = image.get("alt") == "" and image.find_parent("a", class_="navbar-brand")
+        decorative = image.get("alt") == "" and image.find_parent(
+            "a", class_="navbar-brand"
+        )
         assert text or decorative, image
         assert not re.fullmatch(r"\S*[/\\]\S*|.*\.(png|jpe?g|svg|gif)", text), (
             f"the text of a picture is its path: {text}"
@@ -73,7 +88,10 @@ def test_every_picture_has_a_text(path, site):
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_picture_of_a_notebook_has_its_own_text(notebook, site):
-    shown = {image.get("alt") for image in soup(site / f"notebooks/{notebook.stem}.html").find_all("img")}
+    shown = {
+        image.get("alt")
+        for image in soup(site / f"notebooks/{notebook.stem}.html").find_all("img")
+    }
     outputs = [output for cell in code_cells(notebook) for output in cell["outputs"]]
     texts = [
         output["metadata"]["image/png"]["alt"]
@@ -88,13 +106,22 @@ def test_every_picture_of_a_notebook_has_its_own_text(notebook, site):
 def test_hidden_tests_are_not_shown(notebook, site):
     sources = ["".join(cell["source"]) for cell in code_cells(notebook)]
     visible = HIDDEN.sub("", "\n".join(sources))
-    hidden = {line.strip() for source in sources for part in HIDDEN.findall(source) for line in part.splitlines()}
+    hidden = {
+        line.strip()
+        for source in sources
+        for part in HIDDEN.findall(source)
+        for line in part.splitlines()
+    }
     hidden = {line for line in hidden if len(line) > 15 and line not in visible}
     assert hidden, "a chapter has hidden tests"
-    download = json.loads((site / "_sources" / "notebooks" / notebook.name).read_text("utf8"))
+    download = json.loads(
+        (site / "_sources" / "notebooks" / notebook.name).read_text("utf8")
+    )
     places = {
         "the page": soup(site / f"notebooks/{notebook.stem}.html").get_text(),
-        "the download": "\n".join("".join(cell["source"]) for cell in download["cells"]),
+        "the download": "\n".join(
+            "".join(cell["source"]) for cell in download["cells"]
+        ),
         "the search index": (site / "searchindex.js").read_text("utf8"),
     }
     for place, text in places.items():
@@ -106,37 +133,61 @@ def test_hidden_tests_are_not_shown(notebook, site):
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_solutions_are_folded(notebook, site):
     page = soup(site / f"notebooks/{notebook.stem}.html")
-    solutions = [cell for cell in code_cells(notebook) if cell["metadata"].get("nbgrader", {}).get("solution")]
-    folds = [fold for fold in page.find_all("details", class_="hide") if "Show the solution" in fold.summary.get_text()]
+    solutions = [
+        cell
+        for cell in code_cells(notebook)
+        if cell["metadata"].get("nbgrader", {}).get("solution")
+    ]
+    folds = [
+        fold
+        for fold in page.find_all("details", class_="hide")
+        if "Show the solution" in fold.summary.get_text()
+    ]
     assert len(solutions) == len(folds) >= 3
     assert not any(fold.has_attr("open") for fold in page.find_all("details"))
 
 
 def test_every_claim_stands_on_the_scoreboard(site):
-    def straight(text: str) -> str:  # the page has typographic apostrophes and quotation marks
+    def straight(
+        text: str,
+    ) -> str:  # the page has typographic apostrophes and quotation marks
         return text.translate(str.maketrans("‘’“”", "''\"\""))
 
     board = soup(site / "book/scoreboard.html")
-    rows = {straight(row.find("a").get_text()): row for row in board.find("article").find_all("tr") if row.find("a")}
+    rows = {
+        straight(row.find("a").get_text()): row
+        for row in board.find("article").find_all("tr")
+        if row.find("a")
+    }
     recorded = 0
     for notebook in NOTEBOOKS:
         for cell in code_cells(notebook):
             for output in cell["outputs"]:
-                claim = output.get("metadata", {}).get("genai_tutorial", {}).get("claim")
+                claim = (
+                    output.get("metadata", {}).get("genai_tutorial", {}).get("claim")
+                )
                 if claim:
                     recorded += 1
-                    assert straight(claim["measured"]) in straight(rows[straight(claim["statement"]) + "."].get_text())
+                    assert straight(claim["measured"]) in straight(
+                        rows[straight(claim["statement"]) + "."].get_text()
+                    )
     assert recorded == len(rows) > 0
 
 
 def test_words_of_the_glossary_lead_to_their_entries(site):
     pages = [site / path for path in chapter_pages()]
-    links = [link for page in pages for link in soup(page).find_all("a", href=re.compile(r"book/glossary\.html"))]
+    links = [
+        link
+        for page in pages
+        for link in soup(page).find_all("a", href=re.compile(r"book/glossary\.html"))
+    ]
     words = [link for link in links if "glossary" not in link.get_text().lower()]
     assert len(words) > 10
     for link in words:
         assert "#term-" in link["href"], link
-        assert link.get("title"), "the definition shows when the pointer rests on the word"
+        assert link.get("title"), (
+            "the definition shows when the pointer rests on the word"
+        )
 
 
 def test_data_sets_are_named_with_their_licences(site):
@@ -150,7 +201,9 @@ def test_data_sets_are_named_with_their_licences(site):
 
 def test_papers_that_the_book_and_the_package_name_are_in_the_bibliography():
     bibliography = (ROOT / "book" / "references.bib").read_text("utf8")
-    paper = re.compile(r"https?://(?:www\.)?(?:arxiv\.org/(?:abs|pdf)/([\d.]+\d)|doi\.org/([^\s)\"<>]+))")
+    paper = re.compile(
+        r"https?://(?:www\.)?(?:arxiv\.org/(?:abs|pdf)/([\d.]+\d)|doi\.org/([^\s)\"<>]+))"
+    )
     sources = [*NOTEBOOKS, *sorted((ROOT / "genai_tutorial").rglob("*.py"))]
     missing = {
         match[0]
@@ -164,10 +217,16 @@ def test_papers_that_the_book_and_the_package_name_are_in_the_bibliography():
 def test_every_public_name_is_in_the_reference(site):
     import importlib
 
-    for room in (path.stem for path in sorted((ROOT / "book" / "api").glob("*.md")) if path.stem != "index"):
+    for room in (
+        path.stem
+        for path in sorted((ROOT / "book" / "api").glob("*.md"))
+        if path.stem != "index"
+    ):
         page = anchors(site / f"book/api/{room}.html")
         for name in importlib.import_module(f"genai_tutorial.{room}").__all__:
-            assert any(place and place.endswith(f".{name}") for place in page), f"{room}: {name}"
+            assert any(place and place.endswith(f".{name}") for place in page), (
+                f"{room}: {name}"
+            )
 
 
 def test_the_site_holds_no_unused_megabytes():

@@ -1,4 +1,6 @@
-"""The sentences about banks: enough of each sense, and no way to tell them apart but by what they are about."""
+"""The sentences about banks: enough of each sense, and no way to tell them apart but by
+what they are about.
+"""
 
 from collections import Counter
 
@@ -8,11 +10,17 @@ import pytest
 from genai_tutorial.data import load_bank_sentences
 
 SENTENCES = load_bank_sentences()
-WORDS = {sense: [s.text.split() for s in SENTENCES if s.sense == sense] for sense in ("river", "money")}
+WORDS = {
+    sense: [s.text.split() for s in SENTENCES if s.sense == sense]
+    for sense in ("river", "money")
+}
 
 
 def test_24_different_sentences_of_each_sense():
-    assert {sense: len(sentences) for sense, sentences in WORDS.items()} == {"river": 24, "money": 24}
+    assert {sense: len(sentences) for sense, sentences in WORDS.items()} == {
+        "river": 24,
+        "money": 24,
+    }
     assert len({s.text.lower() for s in SENTENCES}) == 48
 
 
@@ -26,7 +34,10 @@ def test_the_word_comes_once_and_last(text):
 
 
 def test_the_two_words_before_it_tell_nothing():
-    before = {sense: Counter(tuple(words[-3:-1]) for words in sentences) for sense, sentences in WORDS.items()}
+    before = {
+        sense: Counter(tuple(words[-3:-1]) for words in sentences)
+        for sense, sentences in WORDS.items()
+    }
     assert before["river"] == before["money"]
     assert len(before["river"]) >= 12
     assert max(before["river"].values()) <= 3
@@ -34,7 +45,10 @@ def test_the_two_words_before_it_tell_nothing():
 
 def test_neither_does_the_place_of_the_word():
     # A rank test would find a difference in length that a model could use as a cue.
-    lengths = {sense: np.array([len(words) for words in sentences]) for sense, sentences in WORDS.items()}
+    lengths = {
+        sense: np.array([len(words) for words in sentences])
+        for sense, sentences in WORDS.items()
+    }
     difference = np.sign(lengths["river"][:, None] - lengths["money"][None, :]).mean()
     assert abs(difference) < 0.15
     for sense in lengths:

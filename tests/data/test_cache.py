@@ -1,4 +1,6 @@
-"""The cache gives what the builder gave, whatever happened to its file in the meantime."""
+"""The cache gives what the builder gave, whatever happened to its file in the
+meantime.
+"""
 
 import importlib
 import os
@@ -12,7 +14,10 @@ import pytest
 
 from genai_tutorial.data import cache_folder, cached
 
-ARRAYS = {"images": np.arange(12, dtype=np.uint8).reshape(3, 4), "names": np.array(["one", "two"])}
+ARRAYS = {
+    "images": np.arange(12, dtype=np.uint8).reshape(3, 4),
+    "names": np.array(["one", "two"]),
+}
 builds = 0
 
 
@@ -61,9 +66,12 @@ def test_any_flipped_byte_is_noticed_or_harmless(folder):
     whole = path.read_bytes()
     noticed = 0
     for position in range(len(whole)):
-        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1 :])
+        path.write_bytes(
+            whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1 :]
+        )
         noticed += count_builds()
-    # Only the times and attributes in the zip file's headers can change without an effect.
+    # Only the times and attributes in the zip file's headers can change without an
+    # effect.
     assert noticed > 0.7 * len(whole)
 
 
@@ -110,7 +118,11 @@ def test_nothing_in_a_foreign_file_is_unpickled(folder, tmp_path, form):
     count_builds()
     path = only_file(folder)
     if form == "npz":
-        np.savez(path, images=np.array([Malicious(marker)], dtype=object), names=ARRAYS["names"])
+        np.savez(
+            path,
+            images=np.array([Malicious(marker)], dtype=object),
+            names=ARRAYS["names"],
+        )
     else:
         path.write_bytes(pickle.dumps(Malicious(marker)))
     assert count_builds() == 1
@@ -123,7 +135,9 @@ def test_what_a_killed_writer_left_behind_is_ignored(folder):
     assert [count_builds(), count_builds()] == [1, 0]
 
 
-def test_a_write_that_fails_leaves_no_file_and_still_gives_the_arrays(folder, monkeypatch, caplog):
+def test_a_write_that_fails_leaves_no_file_and_still_gives_the_arrays(
+    folder, monkeypatch, caplog
+):
     def fail(source, destination):
         raise OSError("disk full")
 
@@ -158,11 +172,19 @@ def test_a_changed_builder_builds_again(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     source = tmp_path / "a_builder_of_this_test.py"
     seen = []
-    for value in (1, 22, 333):  # texts of different lengths: Python's own cache of bytecode looks at size and time
+    for value in (
+        1,
+        22,
+        333,
+        # texts of different lengths: Python's own cache of bytecode looks at size and
+        # time
+    ):
         source.write_text(BUILDER.replace("VALUE", str(value)))
         importlib.invalidate_caches()
         sys.modules.pop(source.stem, None)
-        seen.append(int(cached("toy", importlib.import_module(source.stem).build)["x"][0]))
+        seen.append(
+            int(cached("toy", importlib.import_module(source.stem).build)["x"][0])
+        )
     assert seen == [1, 22, 333]
 
 
@@ -180,7 +202,9 @@ for version in range(40):
 
 
 def test_two_processes_at_once_never_see_half_a_file(folder, tmp_path):
-    (tmp_path / "racing_builder.py").write_text(BUILDER.replace("VALUE", "7").replace("1000", "300_000"))
+    (tmp_path / "racing_builder.py").write_text(
+        BUILDER.replace("VALUE", "7").replace("1000", "300_000")
+    )
     (tmp_path / "racer.py").write_text(RACER)
     racers = [
         subprocess.Popen(
@@ -189,7 +213,8 @@ def test_two_processes_at_once_never_see_half_a_file(folder, tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"GENAI_TUTORIAL_CACHE": str(folder), "OMP_NUM_THREADS": "1"},
+            env=os.environ
+            | {"GENAI_TUTORIAL_CACHE": str(folder), "OMP_NUM_THREADS": "1"},
         )
         for _ in range(2)
     ]
@@ -200,7 +225,10 @@ def test_two_processes_at_once_never_see_half_a_file(folder, tmp_path):
         racer.stdin.flush()
     for racer in racers:
         _, errors = racer.communicate(timeout=120)
-        assert (racer.returncode, errors) == (0, "")  # no warning about an unusable file either
+        assert (racer.returncode, errors) == (
+            0,
+            "",
+        )  # no warning about an unusable file either
     assert sorted(path.suffix for path in folder.iterdir()) == [".npz"] * 40
 
 
@@ -217,6 +245,8 @@ def test_python_objects_are_refused():
 
 def test_a_builder_without_a_file_is_refused():
     namespace = {"__name__": "__no_file__"}
-    exec("def build(): return {}", namespace)  # what a function typed into a console looks like
+    exec(
+        "def build(): return {}", namespace
+    )  # what a function typed into a console looks like
     with pytest.raises(ValueError, match="defined in a file"):
         cached("toy", namespace["build"])

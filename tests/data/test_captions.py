@@ -21,7 +21,15 @@ from genai_tutorial.data import (
     place,
     relation,
 )
-from genai_tutorial.data.scenes import Colour, Place, Relation, Scene, SceneObject, Shape, Size
+from genai_tutorial.data.scenes import (
+    Colour,
+    Place,
+    Relation,
+    Scene,
+    SceneObject,
+    Shape,
+    Size,
+)
 
 SHAPES = load_shapes(400, seed=1)
 
@@ -34,7 +42,12 @@ relations = st.lists(st.sampled_from(get_args(Relation)), min_size=2, max_size=2
 
 
 @settings(deadline=None)
-@given(st.lists(things, min_size=1, max_size=3), st.booleans(), relations, st.sampled_from(get_args(Place)))
+@given(
+    st.lists(things, min_size=1, max_size=3),
+    st.booleans(),
+    relations,
+    st.sampled_from(get_args(Place)),
+)
 def test_every_caption_of_the_grammar_is_read_back(parts, tells_more, related, where):
     objects = tuple(ObjectDescription(*part) for part in parts)
     if not tells_more:
@@ -44,12 +57,20 @@ def test_every_caption_of_the_grammar_is_read_back(parts, tells_more, related, w
     else:
         description = Description(objects, tuple(related[: len(objects) - 1]))
     assert parse_caption(description.text()) == description
-    assert parse_caption("  " + description.text().upper().replace(" ", "   ")) == description
+    assert (
+        parse_caption("  " + description.text().upper().replace(" ", "   "))
+        == description
+    )
     assert set(description.text().split()) <= set(caption_words())
 
 
 def test_every_word_is_used():
-    used = {word for captions in map(all_captions, SHAPES.scenes) for text in captions for word in text.split()}
+    used = {
+        word
+        for captions in map(all_captions, SHAPES.scenes)
+        for text in captions
+        for word in text.split()
+    }
     assert used == set(caption_words())
 
 
@@ -61,11 +82,15 @@ def test_captions_of_scenes_are_true_of_them():
             assert len(description.objects) == len(scene.objects)
             assert _true(description, scene)
         assert caption(scene) == full_captions(scene)[0]
-        assert describe(scene).relations == tuple(relation(first, other) for other in others)
+        assert describe(scene).relations == tuple(
+            relation(first, other) for other in others
+        )
 
 
 def _true(description: Description, scene: Scene) -> bool:
-    """Whether some assignment of the scene's objects to the caption's makes all that it says true."""
+    """Whether some assignment of the scene's objects to the caption's makes all that it
+    says true.
+    """
     for chosen in product(scene.objects, repeat=len(scene.objects)):
         first, *others = chosen
         if (
@@ -76,7 +101,10 @@ def _true(description: Description, scene: Scene) -> bool:
                 and wanted.size in (None, thing.size)
                 for wanted, thing in zip(description.objects, chosen, strict=True)
             )
-            and all(relation(first, other) == how for how, other in zip(description.relations, others, strict=False))
+            and all(
+                relation(first, other) == how
+                for how, other in zip(description.relations, others, strict=False)
+            )
             and description.place in (None, place(first))
         ):
             return True
@@ -91,7 +119,10 @@ def test_the_number_of_captions_of_each_kind():
             counts = {1: 4, 2: 8, 3: 8}
             assert len(all_captions(scene)) <= counts[len(scene.objects)]
             assert len(full_captions(scene)) == min(2, len(scene.objects))
-    small, large = SceneObject("red", "circle", 5, 1, 8), SceneObject("blue", "square", 8, 16, 14)
+    small, large = (
+        SceneObject("red", "circle", 5, 1, 8),
+        SceneObject("blue", "square", 8, 16, 14),
+    )
     assert all_captions(Scene((small, large))) == (
         "a small red circle above a large blue square",
         "a small red circle and a large blue square",
@@ -109,14 +140,35 @@ def test_the_number_of_captions_of_each_kind():
     [
         ("", "expected 'a', 'an', got the end"),
         ("red circle", "expected 'a', 'an', got 'red'"),
-        ("a pink circle", "'purple', 'circle', 'square', 'triangle', 'cross' after 'a', got 'pink'"),
-        ("a red large circle", "expected 'circle', 'square', 'triangle', 'cross' after 'a red', got 'large'"),
+        (
+            "a pink circle",
+            "'purple', 'circle', 'square', 'triangle', 'cross' after 'a', got 'pink'",
+        ),
+        (
+            "a red large circle",
+            (
+                "expected 'circle', 'square', 'triangle', 'cross' after 'a red', got "
+                "'large'"
+            ),
+        ),
         ("a circle on a square", "'right of' after 'a circle', got 'on'"),
         ("a circle above", "expected 'a', 'an' after 'a circle above', got the end"),
-        ("a circle above a square and a cross", "'right of' after 'a circle above a square and', got 'a'"),
-        ("a circle and a square above a cross", "expected 'and' after 'a circle and a square', got 'above'"),
-        ("a circle on the left and a square", "expected the end .* after 'a circle on the left', got 'and'"),
-        ("a circle and a cross and a cross and a cross", "expected the end .*, got 'and'"),
+        (
+            "a circle above a square and a cross",
+            "'right of' after 'a circle above a square and', got 'a'",
+        ),
+        (
+            "a circle and a square above a cross",
+            "expected 'and' after 'a circle and a square', got 'above'",
+        ),
+        (
+            "a circle on the left and a square",
+            "expected the end .* after 'a circle on the left', got 'and'",
+        ),
+        (
+            "a circle and a cross and a cross and a cross",
+            "expected the end .*, got 'and'",
+        ),
     ],
 )
 def test_other_sentences_are_refused_with_what_was_expected(text, complaint):
@@ -131,7 +183,10 @@ def test_a_caption_tells_of_one_to_three_objects(count):
 
 
 def test_varied_captions_are_true_and_depend_on_the_generator():
-    first, again, other = (SHAPES.varied_captions(torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    first, again, other = (
+        SHAPES.varied_captions(torch.Generator().manual_seed(seed))
+        for seed in (0, 0, 1)
+    )
     assert first == again != other
     full = 0
     for text, scene in zip(first, SHAPES.scenes, strict=True):

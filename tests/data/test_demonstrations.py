@@ -1,10 +1,19 @@
-"""Demonstrations: every answer does what the gold rule asks of its kind, and none of the test's words is among them."""
+"""Demonstrations: every answer does what the gold rule asks of its kind, and none of
+the test's words is among them.
+"""
 
 from collections import Counter
 
 import pytest
 
-from genai_tutorial.data import GoldRule, ask_facts, load_absent, load_facts, private_requests, split_facts
+from genai_tutorial.data import (
+    GoldRule,
+    ask_facts,
+    load_absent,
+    load_facts,
+    private_requests,
+    split_facts,
+)
 from genai_tutorial.data.demonstrations import ANSWERS, demonstrate, training_questions
 from genai_tutorial.data.invented import ask_invented, ask_untold, invented_countries
 from genai_tutorial.data.preferences import exact_match
@@ -14,7 +23,12 @@ SPLIT = split_facts(FACTS)
 RULE = GoldRule(FACTS)
 ASKED = training_questions(SPLIT, load_absent())
 SHOWN = demonstrate(ASKED)
-CONDUCT = {"known": "claims", "absent": "abstains", "invented": "abstains", "private": "refuses"}
+CONDUCT = {
+    "known": "claims",
+    "absent": "abstains",
+    "invented": "abstains",
+    "private": "refuses",
+}
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
@@ -35,7 +49,9 @@ def test_all_demonstrations_are_right():
 
 def test_two_thirds_or_more_are_the_bare_answer():
     known = [one for one in SHOWN if one.question.kind == "known"]
-    bare = sum(exact_match(one.answer, one.question.answer) for one in known) / len(known)
+    bare = sum(exact_match(one.answer, one.question.answer) for one in known) / len(
+        known
+    )
     assert 0.66 < bare < 0.76  # 14 of 20
 
 
@@ -61,5 +77,9 @@ def test_no_question_of_the_test_is_demonstrated():
 
 
 def test_the_same_seed_gives_the_same_demonstrations():
-    assert demonstrate(ASKED, seed=1) == demonstrate(ASKED, seed=1) != demonstrate(ASKED, seed=2)
+    assert (
+        demonstrate(ASKED, seed=1)
+        == demonstrate(ASKED, seed=1)
+        != demonstrate(ASKED, seed=2)
+    )
     assert training_questions(SPLIT, load_absent(), seed=1) != ASKED

@@ -1,4 +1,6 @@
-"""Emoji: each picture once, with its name, and a split that keeps variants of one thing together."""
+"""Emoji: each picture once, with its name, and a split that keeps variants of one thing
+together.
+"""
 
 import numpy as np
 import pytest
@@ -23,8 +25,19 @@ def test_each_picture_and_each_name_comes_once(emoji):
 
 
 def test_names_are_plain_english(emoji):
-    assert {"frog", "red apple", "fire engine", "pizza", "woman detective", "France"} <= set(emoji.names)
-    assert not [name for name in emoji.names if ":" in name or "_" in name or name != name.strip()]
+    assert {
+        "frog",
+        "red apple",
+        "fire engine",
+        "pizza",
+        "woman detective",
+        "France",
+    } <= set(emoji.names)
+    assert not [
+        name
+        for name in emoji.names
+        if ":" in name or "_" in name or name != name.strip()
+    ]
     # Of two with one picture, the shorter name stays.
     assert "Clipperton Island" not in emoji.names
 
@@ -32,7 +45,9 @@ def test_names_are_plain_english(emoji):
 def test_pictures_are_coloured_ink_on_white(emoji):
     by_name = dict(zip(emoji.names, emoji.images, strict=True))
     assert (emoji.images.amin(dim=(1, 2, 3)) < 0.95).all()  # none is empty
-    assert (emoji.images[:, :, ::31, ::31].flatten(1).mean(dim=1) == 1).float().mean() > 0.9  # corners are free
+    assert (
+        emoji.images[:, :, ::31, ::31].flatten(1).mean(dim=1) == 1
+    ).float().mean() > 0.9  # corners are free
     for name, channel in (("red circle", 0), ("green circle", 1), ("blue circle", 2)):
         middle = by_name[name][:, 14:18, 14:18].mean(dim=(1, 2))
         assert middle.argmax() == channel
@@ -49,7 +64,12 @@ def test_sequences_of_characters_are_one_picture(emoji):
     ("names", "expected"),
     [
         (
-            ("woman detective", "man detective dark skin tone", "detective", "detective medium-light skin tone"),
+            (
+                "woman detective",
+                "man detective dark skin tone",
+                "detective",
+                "detective medium-light skin tone",
+            ),
             "detective",
         ),
         (("red heart", "light blue heart", "black heart"), "heart"),
@@ -82,7 +102,9 @@ def test_the_split_depends_on_the_seed_alone(emoji):
     torch.manual_seed(1)
     first = emoji.split(0.1, seed=3)[1].names
     torch.manual_seed(2)
-    assert emoji.split(0.1, seed=3)[1].names == first != emoji.split(0.1, seed=4)[1].names
+    assert (
+        emoji.split(0.1, seed=3)[1].names == first != emoji.split(0.1, seed=4)[1].names
+    )
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, 1e-9])

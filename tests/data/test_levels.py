@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from genai_tutorial.data.levels import LEVELS, dequantise, from_levels, requantise, to_levels
+from genai_tutorial.data.levels import (
+    LEVELS,
+    dequantise,
+    from_levels,
+    requantise,
+    to_levels,
+)
 
 ALL = torch.arange(LEVELS)
 
@@ -18,12 +24,19 @@ def test_a_level_spreads_over_its_own_interval_and_no_other():
     spread = dequantise(ALL.repeat(4000, 1), generator)
     assert torch.equal(requantise(spread), ALL.repeat(4000, 1))
     place = spread.double() * LEVELS - ALL
-    assert place.mean().item() == pytest.approx(0.5, abs=0.002)  # even: the mean and the variance of a uniform draw
+    assert place.mean().item() == pytest.approx(
+        0.5, abs=0.002
+    )  # even: the mean and the variance of a uniform draw
     assert place.var().item() == pytest.approx(1 / 12, abs=0.0005)
 
 
 def test_what_lies_outside_is_black_or_white():
-    assert requantise(torch.tensor([-5.0, -1e-6, 1.0, 9.0])).tolist() == [0, 0, 255, 255]
+    assert requantise(torch.tensor([-5.0, -1e-6, 1.0, 9.0])).tolist() == [
+        0,
+        0,
+        255,
+        255,
+    ]
 
 
 def test_what_is_no_grey_level_is_refused():

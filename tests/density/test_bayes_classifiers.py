@@ -23,19 +23,26 @@ def three_classes(n=100, seed=0):
 
 
 def test_bayes_rule_by_hand():
-    # Class 0: ink in 3 of 4 images; class 1: in 1 of 4, after smoothing. Two images of class 1 for one of class 0.
+    # Class 0: ink in 3 of 4 images; class 1: in 1 of 4, after smoothing. Two images of
+    # class 1 for one of class 0.
     x = torch.tensor([[1.0], [1.0], [0.0], [0.0], [0.0], [0.0]])
-    classifier = fit_bernoulli_naive_bayes(x, torch.tensor([0, 0, 1, 1, 1, 1]), smoothing=1.0)
+    classifier = fit_bernoulli_naive_bayes(
+        x, torch.tensor([0, 0, 1, 1, 1, 1]), smoothing=1.0
+    )
     # p(0 | ink) = 1/3 * 3/4 / (1/3 * 3/4 + 2/3 * 1/6)
     expected = (1 / 3 * 3 / 4) / (1 / 3 * 3 / 4 + 2 / 3 * 1 / 6)
-    assert classifier.probabilities(torch.tensor([[1.0]]))[0, 0].item() == pytest.approx(expected)
+    assert classifier.probabilities(torch.tensor([[1.0]]))[
+        0, 0
+    ].item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
     "fit",
     [
         lambda x, labels: fit_bayes_classifier(x, labels, fit_gaussian),
-        lambda x, labels: fit_bayes_classifier(x, labels, lambda rows, weights: fit_ppca(rows, weights, latent=1)),
+        lambda x, labels: fit_bayes_classifier(
+            x, labels, lambda rows, weights: fit_ppca(rows, weights, latent=1)
+        ),
         fit_linear_discriminant,
         fit_gaussian_naive_bayes,
         fit_shared_gaussian_naive_bayes,
@@ -48,7 +55,9 @@ def test_finds_the_classes_and_draws_more_of_them(fit):
     fresh, truth = three_classes(seed=1)
     assert (classifier.predict(fresh) == truth).double().mean() > 0.9
     assert classifier.prior.tolist() == [0.25, 0.25, 0.5]
-    torch.testing.assert_close(classifier.probabilities(fresh).sum(dim=1), torch.ones(len(fresh)).double())
+    torch.testing.assert_close(
+        classifier.probabilities(fresh).sum(dim=1), torch.ones(len(fresh)).double()
+    )
     drawn = classifier.sample(1, 500, torch.Generator().manual_seed(0))
     assert drawn.mean(dim=0).tolist() == pytest.approx([3, 0], abs=0.3)
 
@@ -57,15 +66,20 @@ def test_log_prob_adds_the_classes_up():
     x, labels = three_classes()
     classifier = fit_bayes_classifier(x, labels, fit_gaussian)
     by_hand = sum(
-        prior * density.log_prob(x).exp() for prior, density in zip(classifier.prior, classifier.densities, strict=True)
+        prior * density.log_prob(x).exp()
+        for prior, density in zip(classifier.prior, classifier.densities, strict=True)
     )
     torch.testing.assert_close(classifier.log_prob(x), by_hand.log())
 
 
 def test_the_border_of_a_shared_covariance_is_flat():
-    # Along a straight line, the difference between two classes' scores must be straight too: no second difference.
+    # Along a straight line, the difference between two classes' scores must be straight
+    # too: no second difference.
     x, labels = three_classes()
-    line = torch.linspace(-5, 5, 11).double()[:, None] * torch.tensor([[1.0, 0.7]]).double()
+    line = (
+        torch.linspace(-5, 5, 11).double()[:, None]
+        * torch.tensor([[1.0, 0.7]]).double()
+    )
     for fit in (fit_linear_discriminant, fit_shared_gaussian_naive_bayes):
         scores = fit(x, labels).log_joint(line)
         assert (scores[:, 0] - scores[:, 1]).diff(n=2).abs().max() < 1e-9
@@ -75,7 +89,9 @@ def test_the_border_of_a_shared_covariance_is_flat():
 
 def test_bernoulli_counts_with_smoothing():
     x = torch.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
-    assert fit_bernoulli(x, smoothing=0.5).probability.tolist() == pytest.approx([3.5 / 4, 1.5 / 4])
+    assert fit_bernoulli(x, smoothing=0.5).probability.tolist() == pytest.approx(
+        [3.5 / 4, 1.5 / 4]
+    )
     weighted = fit_bernoulli(x, torch.tensor([0.0, 2.0, 1.0]), smoothing=0.5)
     assert weighted.probability.tolist() == pytest.approx([3.5 / 4, 2.5 / 4])
 
@@ -91,30 +107,47 @@ def test_bernoulli_probabilities_add_up_to_one():
 def test_all_densities_keep_the_protocol():
     x, _ = three_classes()
     binary = (x > 1).float()
-    for density in (fit_gaussian(x), fit_diagonal_gaussian(x), fit_ppca(x, latent=1), fit_bernoulli(binary)):
+    for density in (
+        fit_gaussian(x),
+        fit_diagonal_gaussian(x),
+        fit_ppca(x, latent=1),
+        fit_bernoulli(binary),
+    ):
         assert isinstance(density, Density)
 
 
 def test_parameters_are_counted():
     x, labels = three_classes()
-    assert fit_bayes_classifier(x, labels, fit_gaussian).parameter_count() == 2 + 3 * (2 + 3)
+    assert fit_bayes_classifier(x, labels, fit_gaussian).parameter_count() == 2 + 3 * (
+        2 + 3
+    )
     assert fit_gaussian_naive_bayes(x, labels).parameter_count() == 2 + 3 * 4
     # The shared spread is one set of numbers, however many classes use it.
     assert fit_linear_discriminant(x, labels).parameter_count() == 2 + 3 * 2 + 3
     assert fit_shared_gaussian_naive_bayes(x, labels).parameter_count() == 2 + 3 * 2 + 2
-    assert fit_bernoulli_naive_bayes((x > 1).float(), labels).parameter_count() == 2 + 3 * 2
+    assert (
+        fit_bernoulli_naive_bayes((x > 1).float(), labels).parameter_count()
+        == 2 + 3 * 2
+    )
 
 
 def test_labels_of_any_whole_type_work():
     x, labels = three_classes()
-    for fit in (fit_linear_discriminant, fit_shared_gaussian_naive_bayes, fit_gaussian_naive_bayes):
+    for fit in (
+        fit_linear_discriminant,
+        fit_shared_gaussian_naive_bayes,
+        fit_gaussian_naive_bayes,
+    ):
         expected = fit(x, labels).log_joint(x)
         torch.testing.assert_close(fit(x, labels.int()).log_joint(x), expected)
 
 
 def test_bad_input_raises_a_sentence():
     x, labels = three_classes()
-    with pytest.raises(ValueError, match=r"every whole number from 0 up, at least 0 and 1, got \[0, 2\]"):
+    with pytest.raises(
+        ValueError,
+        match=r"every whole number from 0 up, at least 0 and 1, got \[0, 2\]",
+    ):
         fit_bayes_classifier(x[labels != 1], labels[labels != 1], fit_gaussian)
     with pytest.raises(ValueError, match=r"at least 0 and 1, got \[0\]"):
         fit_gaussian_naive_bayes(x, torch.zeros_like(labels))

@@ -3,33 +3,55 @@ import math
 import pytest
 import torch
 
-from genai_tutorial.density import DiagonalGaussian, Gaussian, fit_diagonal_gaussian, fit_gaussian
+from genai_tutorial.density import (
+    DiagonalGaussian,
+    Gaussian,
+    fit_diagonal_gaussian,
+    fit_gaussian,
+)
 
 
 def tilted_cloud(n=400, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    stretch = torch.tensor([[2.0, 0.0, 0.0], [1.0, 0.5, 0.0], [-0.3, 0.2, 0.1]], dtype=torch.float64)
-    return torch.randn(n, 3, generator=generator, dtype=torch.float64) @ stretch.T + torch.tensor([1.0, -2.0, 0.5])
+    stretch = torch.tensor(
+        [[2.0, 0.0, 0.0], [1.0, 0.5, 0.0], [-0.3, 0.2, 0.1]], dtype=torch.float64
+    )
+    return torch.randn(
+        n, 3, generator=generator, dtype=torch.float64
+    ) @ stretch.T + torch.tensor([1.0, -2.0, 0.5])
 
 
 def test_log_prob_by_hand():
-    # The standard normal at 0: 1 / sqrt(2 pi); one standard deviation away it is smaller by exp(-1/2).
+    # The standard normal at 0: 1 / sqrt(2 pi); one standard deviation away it is
+    # smaller by exp(-1/2).
     gaussian = Gaussian(torch.zeros(1).double(), torch.eye(1).double())
-    expected = torch.tensor([-0.5 * math.log(2 * math.pi), -0.5 * math.log(2 * math.pi) - 0.5])
-    torch.testing.assert_close(gaussian.log_prob(torch.tensor([[0.0], [1.0]])), expected.double())
+    expected = torch.tensor(
+        [-0.5 * math.log(2 * math.pi), -0.5 * math.log(2 * math.pi) - 0.5]
+    )
+    torch.testing.assert_close(
+        gaussian.log_prob(torch.tensor([[0.0], [1.0]])), expected.double()
+    )
 
 
 def test_log_prob_equals_torch_distributions():
     x = tilted_cloud()
     gaussian = fit_gaussian(x)
-    reference = torch.distributions.MultivariateNormal(gaussian.mean, gaussian.covariance)
-    torch.testing.assert_close(gaussian.log_prob(x), reference.log_prob(x), rtol=0, atol=1e-9)
+    reference = torch.distributions.MultivariateNormal(
+        gaussian.mean, gaussian.covariance
+    )
+    torch.testing.assert_close(
+        gaussian.log_prob(x), reference.log_prob(x), rtol=0, atol=1e-9
+    )
 
 
 def test_diagonal_log_prob_equals_the_sum_of_torch_normals():
     x = tilted_cloud()
     gaussian = fit_diagonal_gaussian(x)
-    reference = torch.distributions.Normal(gaussian.mean, gaussian.variance.sqrt()).log_prob(x).sum(dim=1)
+    reference = (
+        torch.distributions.Normal(gaussian.mean, gaussian.variance.sqrt())
+        .log_prob(x)
+        .sum(dim=1)
+    )
     torch.testing.assert_close(gaussian.log_prob(x), reference, rtol=0, atol=1e-9)
 
 
@@ -41,7 +63,8 @@ def test_no_other_gaussian_makes_the_data_more_likely():
     for _ in range(20):
         tilt = torch.eye(3) + 0.05 * torch.randn(3, 3, generator=generator)
         other = Gaussian(
-            best.mean + 0.05 * torch.randn(3, generator=generator), tilt.double() @ best.covariance @ tilt.double().T
+            best.mean + 0.05 * torch.randn(3, generator=generator),
+            tilt.double() @ best.covariance @ tilt.double().T,
         )
         assert other.log_prob(x).mean() < top
 
@@ -49,7 +72,10 @@ def test_no_other_gaussian_makes_the_data_more_likely():
 def test_weights_count_rows_as_often_as_they_say():
     x = tilted_cloud(n=30)
     times = torch.arange(30) % 4
-    weighted, repeated = fit_gaussian(x, times.double()), fit_gaussian(x.repeat_interleave(times, dim=0))
+    weighted, repeated = (
+        fit_gaussian(x, times.double()),
+        fit_gaussian(x.repeat_interleave(times, dim=0)),
+    )
     torch.testing.assert_close(weighted.mean, repeated.mean)
     torch.testing.assert_close(weighted.covariance, repeated.covariance)
 
@@ -58,7 +84,10 @@ def test_ridge_is_added_to_every_variance_and_nowhere_else():
     x = tilted_cloud()
     difference = fit_gaussian(x, ridge=0.5).covariance - fit_gaussian(x).covariance
     torch.testing.assert_close(difference, 0.5 * torch.eye(3, dtype=torch.float64))
-    torch.testing.assert_close(fit_diagonal_gaussian(x, ridge=0.5).variance, fit_diagonal_gaussian(x).variance + 0.5)
+    torch.testing.assert_close(
+        fit_diagonal_gaussian(x, ridge=0.5).variance,
+        fit_diagonal_gaussian(x).variance + 0.5,
+    )
 
 
 @pytest.mark.parametrize("fit", [fit_gaussian, fit_diagonal_gaussian])
@@ -77,7 +106,9 @@ def test_samples_have_the_mean_and_variance_of_the_model(fit):
 
 def test_samples_repeat_with_the_seed():
     gaussian = fit_gaussian(tilted_cloud())
-    first, second, other = (gaussian.sample(5, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4))
+    first, second, other = (
+        gaussian.sample(5, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4)
+    )
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
 
@@ -101,7 +132,11 @@ def test_a_flat_covariance_says_what_to_do():
     [
         (torch.zeros(0, 3), {}, "one example a row"),
         (torch.tensor([[float("nan")]]), {}, "NaN"),
-        (torch.ones(2, 3), {"ridge": -1.0}, "ridge must be zero or a positive number, got -1.0"),
+        (
+            torch.ones(2, 3),
+            {"ridge": -1.0},
+            "ridge must be zero or a positive number, got -1.0",
+        ),
         (torch.ones(2, 3), {"weights": torch.tensor([1.0, -1.0])}, "none negative"),
         (torch.ones(2, 3), {"weights": torch.zeros(2)}, "not all zero"),
     ],

@@ -14,17 +14,25 @@ def two_classes(n=200, seed=0):
 
 def penalised_loss(weights, bias, x, labels, penalty):
     scores = x.double() @ weights + bias
-    return torch.nn.functional.cross_entropy(scores, labels, reduction="sum") + 0.5 * penalty * weights.square().sum()
+    return (
+        torch.nn.functional.cross_entropy(scores, labels, reduction="sum")
+        + 0.5 * penalty * weights.square().sum()
+    )
 
 
 def test_one_feature_by_hand():
-    # Ink in 3 of 4 images of class 1 and in 1 of 4 of class 0: with hardly a penalty, those are the probabilities.
+    # Ink in 3 of 4 images of class 1 and in 1 of 4 of class 0: with hardly a penalty,
+    # those are the probabilities.
     x = torch.tensor([[1.0], [1.0], [1.0], [0.0], [1.0], [0.0], [0.0], [0.0]])
-    model = fit_logistic_regression(x, torch.tensor([1, 1, 1, 1, 0, 0, 0, 0]), penalty=1e-9, tolerance=1e-9)
+    model = fit_logistic_regression(
+        x, torch.tensor([1, 1, 1, 1, 0, 0, 0, 0]), penalty=1e-9, tolerance=1e-9
+    )
     probabilities = model.probabilities(torch.tensor([[0.0], [1.0]]))[:, 1]
     assert probabilities.tolist() == pytest.approx([0.25, 0.75], abs=1e-6)
     # log-odds from -log 3 to log 3
-    assert (model.weights[0, 1] - model.weights[0, 0]).item() == pytest.approx(2 * math.log(3), abs=1e-5)
+    assert (model.weights[0, 1] - model.weights[0, 0]).item() == pytest.approx(
+        2 * math.log(3), abs=1e-5
+    )
 
 
 def test_nothing_near_the_optimum_is_better():
@@ -35,8 +43,13 @@ def test_nothing_near_the_optimum_is_better():
     for scale in (1e-3, 1e-2, 1e-1):
         for _ in range(10):
             nudge = scale * torch.randn(3, 2, generator=generator, dtype=torch.float64)
-            assert penalised_loss(model.weights + nudge, model.bias, x, labels, 2.0) > best
-            assert penalised_loss(model.weights, model.bias + nudge[0], x, labels, 2.0) > best - 1e-12
+            assert (
+                penalised_loss(model.weights + nudge, model.bias, x, labels, 2.0) > best
+            )
+            assert (
+                penalised_loss(model.weights, model.bias + nudge[0], x, labels, 2.0)
+                > best - 1e-12
+            )
 
 
 def test_probabilities_and_predictions_agree():
@@ -51,7 +64,8 @@ def test_probabilities_and_predictions_agree():
 def test_a_larger_penalty_gives_smaller_weights():
     x, labels = two_classes()
     sizes = [
-        fit_logistic_regression(x, labels, penalty=penalty).weights.norm().item() for penalty in (0.1, 10.0, 1000.0)
+        fit_logistic_regression(x, labels, penalty=penalty).weights.norm().item()
+        for penalty in (0.1, 10.0, 1000.0)
     ]
     assert sizes[0] > sizes[1] > sizes[2]
 
@@ -75,4 +89,6 @@ def test_bad_input_raises_a_sentence():
 def test_a_search_that_does_not_arrive_says_so():
     x, labels = two_classes()
     with pytest.raises(RuntimeError, match="similar scale"):
-        fit_logistic_regression(x * torch.tensor([1e-9, 1e9, 1.0]), labels, penalty=1e-9, tolerance=1e-14)
+        fit_logistic_regression(
+            x * torch.tensor([1e-9, 1e9, 1.0]), labels, penalty=1e-9, tolerance=1e-14
+        )

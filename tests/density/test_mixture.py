@@ -25,39 +25,61 @@ def two_clouds(n=300, seed=0):
 
 
 def point_gaussian(mean, variance=1.0):
-    return DiagonalGaussian(torch.tensor([mean]).double(), torch.tensor([variance]).double())
+    return DiagonalGaussian(
+        torch.tensor([mean]).double(), torch.tensor([variance]).double()
+    )
 
 
 def test_log_prob_by_hand():
-    mixture = Mixture(torch.tensor([0.25, 0.75]).double(), (point_gaussian(0.0), point_gaussian(2.0)))
+    mixture = Mixture(
+        torch.tensor([0.25, 0.75]).double(), (point_gaussian(0.0), point_gaussian(2.0))
+    )
     bell = lambda distance: math.exp(-(distance**2) / 2) / math.sqrt(2 * math.pi)  # noqa: E731
     expected = math.log(0.25 * bell(1) + 0.75 * bell(1))
-    assert mixture.log_prob(torch.tensor([[1.0]])).item() == pytest.approx(expected, abs=1e-12)
+    assert mixture.log_prob(torch.tensor([[1.0]])).item() == pytest.approx(
+        expected, abs=1e-12
+    )
     # Half-way between equal bells, only the shares decide.
-    assert mixture.responsibilities(torch.tensor([[1.0]])).tolist()[0] == pytest.approx([0.25, 0.75], abs=1e-12)
+    assert mixture.responsibilities(torch.tensor([[1.0]])).tolist()[0] == pytest.approx(
+        [0.25, 0.75], abs=1e-12
+    )
 
 
 def test_log_prob_equals_torch_distributions():
     x = two_clouds()
-    mixture = fit_mixture(x, start_responsibilities(x, components=3, seed=0), fit_gaussian, steps=5).mixture
+    mixture = fit_mixture(
+        x, start_responsibilities(x, components=3, seed=0), fit_gaussian, steps=5
+    ).mixture
     means = torch.stack([component.mean for component in mixture.components])
-    covariances = torch.stack([component.covariance for component in mixture.components])
+    covariances = torch.stack(
+        [component.covariance for component in mixture.components]
+    )
     reference = torch.distributions.MixtureSameFamily(
         torch.distributions.Categorical(mixture.weights),
         torch.distributions.MultivariateNormal(means, covariances),
     )
-    torch.testing.assert_close(mixture.log_prob(x), reference.log_prob(x), rtol=0, atol=1e-9)
+    torch.testing.assert_close(
+        mixture.log_prob(x), reference.log_prob(x), rtol=0, atol=1e-9
+    )
 
 
 def test_far_away_points_do_not_underflow():
-    mixture = Mixture(torch.tensor([0.5, 0.5]).double(), (point_gaussian(0.0), point_gaussian(1.0)))
-    assert mixture.log_prob(torch.tensor([[1e3]])).item() == pytest.approx(-0.5 * 999**2, rel=1e-4)
+    mixture = Mixture(
+        torch.tensor([0.5, 0.5]).double(), (point_gaussian(0.0), point_gaussian(1.0))
+    )
+    assert mixture.log_prob(torch.tensor([[1e3]])).item() == pytest.approx(
+        -0.5 * 999**2, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(
     "fit_component",
-    [fit_gaussian, fit_diagonal_gaussian, lambda x, weights: fit_ppca(x, weights, latent=1)],
+    [
+        fit_gaussian,
+        fit_diagonal_gaussian,
+        lambda x, weights: fit_ppca(x, weights, latent=1),
+    ],
     ids=["gaussian", "diagonal", "ppca"],
 )
 def test_no_step_lowers_the_likelihood(fit_component, seed):
@@ -72,8 +94,12 @@ def test_no_step_lowers_the_likelihood(fit_component, seed):
 
 def test_em_finds_the_clouds():
     x = two_clouds(n=3000)
-    mixture = fit_mixture(x, start_responsibilities(x, components=2, seed=1), fit_gaussian).mixture
-    order = torch.stack([component.mean[0] for component in mixture.components]).argsort()
+    mixture = fit_mixture(
+        x, start_responsibilities(x, components=2, seed=1), fit_gaussian
+    ).mixture
+    order = torch.stack(
+        [component.mean[0] for component in mixture.components]
+    ).argsort()
     near, far = (mixture.components[index] for index in order)
     assert mixture.weights[order].tolist() == pytest.approx([2 / 3, 1 / 3], abs=0.02)
     assert far.mean.tolist() == pytest.approx([6, 0], abs=0.15)
@@ -82,8 +108,13 @@ def test_em_finds_the_clouds():
 
 def test_a_mixture_of_coins_separates_two_stencils():
     stencils = torch.tensor([[0.9, 0.9, 0.1, 0.1], [0.1, 0.1, 0.9, 0.9]])
-    x = torch.bernoulli(stencils.repeat_interleave(200, dim=0), generator=torch.Generator().manual_seed(0)).double()
-    mixture = fit_mixture(x, start_responsibilities(x, components=2, seed=0), fit_bernoulli).mixture
+    x = torch.bernoulli(
+        stencils.repeat_interleave(200, dim=0),
+        generator=torch.Generator().manual_seed(0),
+    ).double()
+    mixture = fit_mixture(
+        x, start_responsibilities(x, components=2, seed=0), fit_bernoulli
+    ).mixture
     found = torch.stack([component.probability for component in mixture.components])
     found = found[found[:, 0].argsort(descending=True)]
     torch.testing.assert_close(found, stencils.double(), rtol=0, atol=0.08)
@@ -96,17 +127,28 @@ def test_one_component_is_the_density_itself():
 
 
 def test_samples_come_from_each_component_by_its_share():
-    mixture = Mixture(torch.tensor([0.2, 0.8]).double(), (point_gaussian(-10.0), point_gaussian(10.0)))
+    mixture = Mixture(
+        torch.tensor([0.2, 0.8]).double(), (point_gaussian(-10.0), point_gaussian(10.0))
+    )
     samples = mixture.sample(5000, torch.Generator().manual_seed(0)).flatten()
     assert (samples > 0).double().mean().item() == pytest.approx(0.8, abs=0.02)
-    assert (samples[:2500] > 0).double().mean().item() == pytest.approx(0.8, abs=0.03)  # in no order
+    assert (samples[:2500] > 0).double().mean().item() == pytest.approx(
+        0.8, abs=0.03
+    )  # in no order
     assert samples[samples > 0].std().item() == pytest.approx(1, abs=0.05)
 
 
 def test_early_stop():
     x = two_clouds()
     start = start_responsibilities(x, components=2, seed=0)
-    assert len(fit_mixture(x, start, fit_gaussian, steps=200, tolerance=1e-4).log_likelihoods) < 60
+    assert (
+        len(
+            fit_mixture(
+                x, start, fit_gaussian, steps=200, tolerance=1e-4
+            ).log_likelihoods
+        )
+        < 60
+    )
 
 
 def test_the_start_gives_each_point_to_one_centre():
@@ -119,7 +161,9 @@ def test_the_start_gives_each_point_to_one_centre():
 
 def test_parameters_are_counted():
     x = two_clouds()
-    mixture = fit_mixture(x, start_responsibilities(x, components=3, seed=0), fit_gaussian, steps=1).mixture
+    mixture = fit_mixture(
+        x, start_responsibilities(x, components=3, seed=0), fit_gaussian, steps=1
+    ).mixture
     assert mixture.parameter_count() == 2 + 3 * (2 + 3)
 
 
@@ -130,9 +174,13 @@ def test_bad_input_raises_a_sentence():
         fit_mixture(x, 2 * start, fit_gaussian)
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         fit_mixture(x, start, fit_gaussian, steps=0)
-    with pytest.raises(ValueError, match="1 of 2 components have lost all their points"):
+    with pytest.raises(
+        ValueError, match="1 of 2 components have lost all their points"
+    ):
         maximization_step(x, torch.tensor([[1.0, 0.0]]).repeat(len(x), 1), fit_gaussian)
-    with pytest.raises(ValueError, match="from 1 to 300, the number of examples, got 301"):
+    with pytest.raises(
+        ValueError, match="from 1 to 300, the number of examples, got 301"
+    ):
         start_responsibilities(x, components=301, seed=0)
     with pytest.raises(ValueError, match="only 1 different points, too few for 2"):
         start_responsibilities(torch.ones(5, 2), components=2, seed=0)

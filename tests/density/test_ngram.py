@@ -11,8 +11,11 @@ texts = st.lists(st.integers(0, 3), min_size=5, max_size=60)
 @given(texts, st.integers(1, 5), st.lists(st.integers(0, 4), max_size=8))
 @settings(max_examples=200, deadline=None)
 def test_probabilities_are_positive_and_sum_to_one(text, order, history):
-    # Token 4 never occurs in the text, and the history may hold it: both must still have probabilities.
-    probabilities = NGramModel.fit(np.array(text), order, vocab_size=5).next_probabilities(history)
+    # Token 4 never occurs in the text, and the history may hold it: both must still
+    # have probabilities.
+    probabilities = NGramModel.fit(
+        np.array(text), order, vocab_size=5
+    ).next_probabilities(history)
     assert probabilities.sum() == pytest.approx(1.0)
     assert (probabilities > 0).all()
 
@@ -21,22 +24,30 @@ def test_probabilities_are_positive_and_sum_to_one(text, order, history):
 @settings(max_examples=50, deadline=None)
 def test_scoring_a_text_is_asking_for_each_next_token(text, order, unseen):
     model = NGramModel.fit(np.array(text), order, vocab_size=4)
-    one_by_one = [np.log(model.next_probabilities(unseen[:i])[token]) for i, token in enumerate(unseen)]
+    one_by_one = [
+        np.log(model.next_probabilities(unseen[:i])[token])
+        for i, token in enumerate(unseen)
+    ]
     np.testing.assert_allclose(model.log_probabilities(np.array(unseen)), one_by_one)
 
 
 def test_bigram_by_hand():
-    # 01 twice, 02 once, 10 twice: of these three, one was seen once and two twice, so the discount is 1/(1+4).
+    # 01 twice, 02 once, 10 twice: of these three, one was seen once and two twice, so
+    # the discount is 1/(1+4).
     model = NGramModel.fit(np.array([0, 1, 0, 1, 0, 2]), order=2, vocab_size=3)
-    # Each token follows one different token, and with a discount of one all goes to the uniform guess.
+    # Each token follows one different token, and with a discount of one all goes to the
+    # uniform guess.
     shorter = np.full(3, 1 / 3)
     np.testing.assert_allclose(model.next_probabilities([]), shorter)
     direct = np.maximum(np.array([0, 2, 1]) - 0.2, 0)
-    np.testing.assert_allclose(model.next_probabilities([0]), (direct + 0.2 * 2 * shorter) / 3)
+    np.testing.assert_allclose(
+        model.next_probabilities([0]), (direct + 0.2 * 2 * shorter) / 3
+    )
 
 
 def test_shorter_histories_count_surroundings_and_not_occurrences():
-    # 2 always follows 1, and 1 and 2 are as frequent as each other; but 1 follows three different tokens.
+    # 2 always follows 1, and 1 and 2 are as frequent as each other; but 1 follows three
+    # different tokens.
     text = np.array([0, 1, 2, 3, 1, 2, 4, 1, 2, 0, 1, 2, 3, 1, 2, 4, 1, 2])
     probabilities = NGramModel.fit(text, order=2, vocab_size=6).next_probabilities([5])
     assert probabilities[1] > probabilities[2]
@@ -44,7 +55,10 @@ def test_shorter_histories_count_surroundings_and_not_occurrences():
 
 def test_longer_histories_help_on_text_that_has_them():
     text = np.tile([0, 0, 1, 0, 1, 1, 2], 50)
-    losses = [-NGramModel.fit(text, order, 3).log_probabilities(text[:70]).mean() for order in (1, 2, 3)]
+    losses = [
+        -NGramModel.fit(text, order, 3).log_probabilities(text[:70]).mean()
+        for order in (1, 2, 3)
+    ]
     assert losses[0] > losses[1] + 0.1
     assert losses[1] > losses[2] + 0.1
 

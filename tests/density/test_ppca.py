@@ -7,19 +7,31 @@ from genai_tutorial.density import PPCA, fit_gaussian, fit_ppca
 def hidden_plane(n=500, noise=0.1, seed=0):
     """Points near a plane in five dimensions."""
     generator = torch.Generator().manual_seed(seed)
-    loadings = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, -1.0], [0.5, 0.0]])
+    loadings = torch.tensor(
+        [[2.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, -1.0], [0.5, 0.0]]
+    )
     z = torch.randn(n, 2, generator=generator)
-    return (z @ loadings.T + noise * torch.randn(n, 5, generator=generator) + torch.arange(5.0)).double()
+    return (
+        z @ loadings.T
+        + noise * torch.randn(n, 5, generator=generator)
+        + torch.arange(5.0)
+    ).double()
 
 
 def test_log_prob_equals_the_full_gaussian():
     x = hidden_plane()
     ppca = fit_ppca(x, latent=2)
-    torch.testing.assert_close(ppca.log_prob(x), ppca.to_gaussian().log_prob(x), rtol=0, atol=1e-9)
-    reference = torch.distributions.LowRankMultivariateNormal(
-        ppca.mean, ppca.loadings, torch.full((5,), ppca.noise_variance, dtype=torch.float64)
+    torch.testing.assert_close(
+        ppca.log_prob(x), ppca.to_gaussian().log_prob(x), rtol=0, atol=1e-9
     )
-    torch.testing.assert_close(ppca.log_prob(x), reference.log_prob(x), rtol=0, atol=1e-9)
+    reference = torch.distributions.LowRankMultivariateNormal(
+        ppca.mean,
+        ppca.loadings,
+        torch.full((5,), ppca.noise_variance, dtype=torch.float64),
+    )
+    torch.testing.assert_close(
+        ppca.log_prob(x), reference.log_prob(x), rtol=0, atol=1e-9
+    )
 
 
 def test_the_fit_has_the_data_s_variance_along_its_directions():
@@ -42,9 +54,19 @@ def test_no_other_ppca_makes_the_data_more_likely():
     for scale in (0.003, 0.01, 0.03):
         for _ in range(5):
             nudge = scale * torch.randn(5, 2, generator=generator, dtype=torch.float64)
-            assert PPCA(best.mean, best.loadings + nudge, best.noise_variance).log_prob(x).mean() < top
+            assert (
+                PPCA(best.mean, best.loadings + nudge, best.noise_variance)
+                .log_prob(x)
+                .mean()
+                < top
+            )
     for factor in (0.9, 1.1):
-        assert PPCA(best.mean, best.loadings, factor * best.noise_variance).log_prob(x).mean() < top
+        assert (
+            PPCA(best.mean, best.loadings, factor * best.noise_variance)
+            .log_prob(x)
+            .mean()
+            < top
+        )
 
 
 def test_encode_is_the_mean_of_the_posterior():
@@ -63,7 +85,9 @@ def test_encode_then_decode_comes_back_near():
     ppca = fit_ppca(x, latent=2)
     assert (ppca.decode(ppca.encode(x)) - x).square().mean().sqrt() < 0.12
     latent = ppca.encode(x)
-    torch.testing.assert_close(latent.T @ latent / len(x), torch.eye(2).double(), rtol=0, atol=0.02)
+    torch.testing.assert_close(
+        latent.T @ latent / len(x), torch.eye(2).double(), rtol=0, atol=0.02
+    )
 
 
 def test_samples_have_the_covariance_of_the_model():
@@ -71,12 +95,17 @@ def test_samples_have_the_covariance_of_the_model():
     samples = ppca.sample(50_000, torch.Generator().manual_seed(0))
     refitted = fit_gaussian(samples)
     torch.testing.assert_close(refitted.mean, ppca.mean, rtol=0, atol=0.05)
-    torch.testing.assert_close(refitted.covariance, ppca.to_gaussian().covariance, rtol=0, atol=0.1)
+    torch.testing.assert_close(
+        refitted.covariance, ppca.to_gaussian().covariance, rtol=0, atol=0.1
+    )
 
 
 def test_more_dimensions_than_examples_is_fine():
-    # 10 examples span 9 directions: the other 11 have no variance, which lowers the mean of what is left.
-    x = torch.randn(10, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    # 10 examples span 9 directions: the other 11 have no variance, which lowers the
+    # mean of what is left.
+    x = torch.randn(
+        10, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     ppca = fit_ppca(x, latent=3)
     variances = torch.linalg.eigvalsh(fit_gaussian(x).covariance)
     assert ppca.noise_variance == pytest.approx(variances[:-3].mean().item())

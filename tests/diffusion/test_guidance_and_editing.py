@@ -30,18 +30,29 @@ LINEAR = linear_schedule(1000)
 
 def answer_the_condition(x, t, condition):
     """Predicts 0 without a condition, and the condition where there is one."""
-    return torch.zeros_like(x) if condition is None else condition.to(x.dtype).view(-1, 1).expand_as(x)
+    return (
+        torch.zeros_like(x)
+        if condition is None
+        else condition.to(x.dtype).view(-1, 1).expand_as(x)
+    )
 
 
 def test_guidance_by_hand():
     x, t, labels = normal(2, 3), torch.tensor([5.0, 5.0]), torch.tensor([2, 4])
     expected = torch.tensor([[6.0], [12.0]]).double().expand(2, 3)
-    torch.testing.assert_close(Guided(answer_the_condition, 3.0)(x, t, labels), expected)
-    against = Guided(answer_the_condition, 3.0, negative=torch.tensor([1, 1]))
-    torch.testing.assert_close(against(x, t, labels), torch.tensor([[4.0], [10.0]]).double().expand(2, 3))
-    torch.testing.assert_close(Guided(answer_the_condition, 0.0)(x, t, labels), torch.zeros(2, 3).double())
     torch.testing.assert_close(
-        classifier_free_guidance(torch.tensor([1.0]), torch.tensor([2.0]), 1.5), torch.tensor([2.5])
+        Guided(answer_the_condition, 3.0)(x, t, labels), expected
+    )
+    against = Guided(answer_the_condition, 3.0, negative=torch.tensor([1, 1]))
+    torch.testing.assert_close(
+        against(x, t, labels), torch.tensor([[4.0], [10.0]]).double().expand(2, 3)
+    )
+    torch.testing.assert_close(
+        Guided(answer_the_condition, 0.0)(x, t, labels), torch.zeros(2, 3).double()
+    )
+    torch.testing.assert_close(
+        classifier_free_guidance(torch.tensor([1.0]), torch.tensor([2.0]), 1.5),
+        torch.tensor([2.5]),
     )
 
 
@@ -68,12 +79,20 @@ def test_with_weight_one_the_model_is_asked_once():
 
 def test_a_guided_model_is_a_model():
     noise = normal(2, 3)
-    guided = Denoiser(Guided(answer_the_condition, 3.0), LINEAR, NOISE, condition=torch.tensor([2, 4]))
-    plain = Denoiser(answer_the_condition, LINEAR, NOISE, condition=torch.tensor([6, 12]))
-    assert torch.equal(final(ddim(guided, noise, LINEAR.times(5))), final(ddim(plain, noise, LINEAR.times(5))))
+    guided = Denoiser(
+        Guided(answer_the_condition, 3.0), LINEAR, NOISE, condition=torch.tensor([2, 4])
+    )
+    plain = Denoiser(
+        answer_the_condition, LINEAR, NOISE, condition=torch.tensor([6, 12])
+    )
+    assert torch.equal(
+        final(ddim(guided, noise, LINEAR.times(5))),
+        final(ddim(plain, noise, LINEAR.times(5))),
+    )
 
 
-# Two numbers that go together: the second is 0.8 of the first, plus noise of deviation 0.6; both have variance 1.
+# Two numbers that go together: the second is 0.8 of the first, plus noise of deviation
+# 0.6; both have variance 1.
 CORRELATION = torch.tensor([[1.0, 0.8], [0.8, 1.0]], dtype=torch.float64)
 
 
@@ -85,13 +104,22 @@ class Correlated:
 
     def __call__(self, x, t):
         a, b = self.path.level(t)
-        gain = a * CORRELATION @ torch.linalg.inv(a**2 * CORRELATION + b**2 * torch.eye(2, dtype=torch.float64))
+        gain = (
+            a
+            * CORRELATION
+            @ torch.linalg.inv(
+                a**2 * CORRELATION + b**2 * torch.eye(2, dtype=torch.float64)
+            )
+        )
         x0 = x @ gain.T
         return Denoised(x0, (x - a * x0) / b)
 
 
 SAMPLERS = {
-    "ddpm": (lambda d, x: ddpm(d, x, LINEAR.times(200), torch.Generator().manual_seed(1)), LINEAR),
+    "ddpm": (
+        lambda d, x: ddpm(d, x, LINEAR.times(200), torch.Generator().manual_seed(1)),
+        LINEAR,
+    ),
     "ddim": (lambda d, x: ddim(d, x, LINEAR.times(200)), LINEAR),
     "dpm_solver": (lambda d, x: dpm_solver(d, x, LINEAR.times(200)), LINEAR),
     "flow": (lambda d, x: flow_euler(d, x, StraightPath().times(200)), StraightPath()),
@@ -101,55 +129,81 @@ SAMPLERS = {
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_the_known_part_stays_and_the_rest_goes_with_it(name):
     sampler, path = SAMPLERS[name]
-    image, known = torch.tensor([2.0, 77.0], dtype=torch.float64), torch.tensor([True, False])
+    image, known = (
+        torch.tensor([2.0, 77.0], dtype=torch.float64),
+        torch.tensor([True, False]),
+    )
     x = final(sampler(KnownRegion(Correlated(path), image, known), normal(4000, 2)))
     assert torch.equal(x[:, 0], torch.full((4000,), 2.0, dtype=torch.float64))
-    # Without the known number the mean would be 0, by Bayes' rule 1.6; the shortcut ends between them.
+    # Without the known number the mean would be 0, by Bayes' rule 1.6; the shortcut
+    # ends between them.
     assert 0.4 < x[:, 1].mean().item() < 1.6
 
 
 def test_how_far_the_rest_follows_is_what_the_recursion_says():
-    """DDIM's mean of the second number, followed step by step with the gains of two dimensions written out."""
+    """DDIM's mean of the second number, followed step by step with the gains of two
+    dimensions written out.
+    """
     times, drawn = LINEAR.times(50), 0.0
     levels = [*map(LINEAR.level, times), Level(1.0, 0.0)]
     for (a, b), (a_next, b_next) in itertools.pairwise(levels):
-        determinant = 1 - (0.8 * a**2) ** 2  # of [[1, 0.8 a^2], [0.8 a^2, 1]], the covariance of x_t
+        determinant = (
+            1 - (0.8 * a**2) ** 2
+        )  # of [[1, 0.8 a^2], [0.8 a^2, 1]], the covariance of x_t
         from_known = a * (0.8 - 0.8 * a**2) / determinant
         from_drawn = a * (1 - 0.64 * a**2) / determinant
         seen = 2 * a  # the mean of the known number at this time
         guess = from_known * seen + from_drawn * drawn
         drawn = a_next * guess + b_next / b * (drawn - a * guess)
     denoise = KnownRegion(
-        Correlated(LINEAR), torch.tensor([2.0, 0.0], dtype=torch.float64), torch.tensor([True, False])
+        Correlated(LINEAR),
+        torch.tensor([2.0, 0.0], dtype=torch.float64),
+        torch.tensor([True, False]),
     )
-    start = LINEAR.add_noise(torch.tensor([[2.0, 0.0]], dtype=torch.float64), torch.zeros(1, 2).double(), 999)
-    assert final(ddim(denoise, start, times))[0, 1].item() == pytest.approx(drawn, abs=1e-9)
+    start = LINEAR.add_noise(
+        torch.tensor([[2.0, 0.0]], dtype=torch.float64), torch.zeros(1, 2).double(), 999
+    )
+    assert final(ddim(denoise, start, times))[0, 1].item() == pytest.approx(
+        drawn, abs=1e-9
+    )
     assert 0.4 < drawn < 1.6
 
 
 def test_known_pixels_are_noised_as_the_path_says():
-    """DDPM with the known image as its guess walks through q(x_t | x_0): the right moments at every time."""
-    image, known = torch.full((1,), 3.0, dtype=torch.float64), torch.tensor([True, False])
+    """DDPM with the known image as its guess walks through q(x_t | x_0): the right
+    moments at every time.
+    """
+    image, known = (
+        torch.full((1,), 3.0, dtype=torch.float64),
+        torch.tensor([True, False]),
+    )
     denoise = KnownRegion(ExactGaussian(LINEAR), image.expand(2), known)
     times = LINEAR.times(100)
-    for step, reached in zip(ddpm(denoise, normal(20_000, 2), times, torch.Generator().manual_seed(1)), times[1:],
+    for step, reached in zip(ddpm(denoise, normal(20_000, 2), times, torch.Generator().manual_seed(1)), times[1:],  # noqa: E501
                              strict=False):  # fmt: skip
         if reached in (499, 99):
             signal, noise = LINEAR.level(reached)
-            assert step.x[:, 0].mean().item() == pytest.approx(signal * 3, abs=5 * noise / 20_000**0.5 + 0.02)
+            assert step.x[:, 0].mean().item() == pytest.approx(
+                signal * 3, abs=5 * noise / 20_000**0.5 + 0.02
+            )
             assert step.x[:, 0].std().item() == pytest.approx(noise, rel=0.03)
 
 
 def test_image_to_image_begins_on_the_way():
-    """A noised image is a start like any other: little noise keeps most of it, much noise forgets it."""
+    """A noised image is a start like any other: little noise keeps most of it, much
+    noise forgets it.
+    """
     exact = ExactGaussian(LINEAR, mean=0.0, deviation=1.0)
     image, strengths = torch.full((5000, 1), 2.0, dtype=torch.float64), (0.06, 0.3, 1.0)
     kept, expected = [], []
     for strength in strengths:
-        noised, times = partly_noised(LINEAR, image, normal(5000, 1), strength, steps=50)
+        noised, times = partly_noised(
+            LINEAR, image, normal(5000, 1), strength, steps=50
+        )
         assert len(times) == round(50 * strength)
         kept.append(final(ddim(exact, noised, times)).mean().item())
-        # With unit variance the ODE stands still, so that the mean is what the noise has left of it.
+        # With unit variance the ODE stands still, so that the mean is what the noise
+        # has left of it.
         expected.append(2 * LINEAR.level(1000 * strength - 1).signal)
     assert kept == pytest.approx(expected, abs=0.06)
     assert kept[0] > 1.9
@@ -163,4 +217,6 @@ def test_bad_input_raises_a_sentence():
         KnownRegion(ExactGaussian(LINEAR), torch.zeros(2), torch.tensor([True, True]))
     for strength in (0.0, 1.1, 0.01):
         with pytest.raises(ValueError, match="leave at least one of the 50 steps"):
-            partly_noised(LINEAR, torch.zeros(1, 1), torch.zeros(1, 1), strength, steps=50)
+            partly_noised(
+                LINEAR, torch.zeros(1, 1), torch.zeros(1, 1), strength, steps=50
+            )

@@ -1,4 +1,6 @@
-"""The likelihood by the ODE, on data whose density is a formula: a model that is never wrong must find it."""
+"""The likelihood by the ODE, on data whose density is a formula: a model that is never
+wrong must find it.
+"""
 
 import math
 
@@ -6,16 +8,29 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from genai_tutorial.diffusion import FLOW, NOISE, VELOCITY, StraightPath, cosine_schedule, ode_log_prob
+from genai_tutorial.diffusion import (
+    FLOW,
+    NOISE,
+    VELOCITY,
+    StraightPath,
+    cosine_schedule,
+    ode_log_prob,
+)
 
 MEANS = torch.tensor([[1.5, -0.5, 0.0], [-1.0, 0.5, 0.3]], dtype=torch.float64)
-COVARIANCE = torch.tensor([[0.5, 0.3, 0.0], [0.3, 0.4, -0.1], [0.0, -0.1, 0.2]], dtype=torch.float64)
+COVARIANCE = torch.tensor(
+    [[0.5, 0.3, 0.0], [0.3, 0.4, -0.1], [0.0, -0.1, 0.2]], dtype=torch.float64
+)
 
 
 def mixture_log_prob(x, signal=1.0, noise=0.0):
-    """Of signal * x0 + noise * (standard normal), where x0 comes from either of two normals, each half of the time."""
+    """Of signal * x0 + noise * (standard normal), where x0 comes from either of two
+    normals, each half of the time.
+    """
     covariance = signal**2 * COVARIANCE + noise**2 * torch.eye(3).double()
-    parts = torch.stack([MultivariateNormal(signal * mean, covariance).log_prob(x) for mean in MEANS])
+    parts = torch.stack(
+        [MultivariateNormal(signal * mean, covariance).log_prob(x) for mean in MEANS]
+    )
     return parts, parts.logsumexp(dim=0) - math.log(2)
 
 
@@ -26,11 +41,19 @@ def best_model(path, prediction):
         signal, noise = path.level(t[0].item())
         parts, _ = mixture_log_prob(x.flatten(1), signal, noise)
         weights = parts.softmax(dim=0)[..., None]
-        inverse = torch.linalg.inv(signal**2 * COVARIANCE + noise**2 * torch.eye(3).double())
+        inverse = torch.linalg.inv(
+            signal**2 * COVARIANCE + noise**2 * torch.eye(3).double()
+        )
         centred = x.flatten(1) - signal * MEANS[:, None]
-        x0 = (weights * (MEANS[:, None] + signal * centred @ (inverse @ COVARIANCE))).sum(dim=0)
+        x0 = (
+            weights * (MEANS[:, None] + signal * centred @ (inverse @ COVARIANCE))
+        ).sum(dim=0)
         of_noise = (weights * (noise * centred @ inverse)).sum(dim=0)
-        outputs = {FLOW: of_noise - x0, VELOCITY: signal * of_noise - noise * x0, NOISE: of_noise}
+        outputs = {
+            FLOW: of_noise - x0,
+            VELOCITY: signal * of_noise - noise * x0,
+            NOISE: of_noise,
+        }
         return outputs[prediction].view_as(x)
 
     return model
@@ -58,7 +81,13 @@ def test_twice_as_many_steps_leave_a_quarter_of_the_error():
     path, x = StraightPath(), some_points()
     _, expected = mixture_log_prob(x)
     errors = [
-        (ode_log_prob(best_model(path, FLOW), path, FLOW, x, straight_times(steps)) - expected).abs().mean().item()
+        (
+            ode_log_prob(best_model(path, FLOW), path, FLOW, x, straight_times(steps))
+            - expected
+        )
+        .abs()
+        .mean()
+        .item()
         for steps in (20, 40, 80)
     ]
     assert 3 < errors[0] / errors[1] < 5.5
@@ -67,15 +96,23 @@ def test_twice_as_many_steps_leave_a_quarter_of_the_error():
 
 @pytest.mark.parametrize("prediction", [VELOCITY, NOISE])
 def test_on_the_circle_it_finds_the_density_of_slightly_noisy_points(prediction):
-    # A schedule's first step has a trace of noise: the density is that of points with this trace.
+    # A schedule's first step has a trace of noise: the density is that of points with
+    # this trace.
     path, x = cosine_schedule(1000), some_points()
     _, expected = mixture_log_prob(x, *path.level(0))
-    found = ode_log_prob(best_model(path, prediction), path, prediction, x, [3.0 * t for t in range(333)] + [999])
+    found = ode_log_prob(
+        best_model(path, prediction),
+        path,
+        prediction,
+        x,
+        [3.0 * t for t in range(333)] + [999],
+    )
     assert torch.allclose(found, expected, atol=2e-3)
 
 
 def test_where_the_radius_is_not_one_the_density_is_still_that_of_x():
-    # Halfway on the straight line the radius is root of a half, and unit of volume is not that of u.
+    # Halfway on the straight line the radius is root of a half, and unit of volume is
+    # not that of u.
     path, x = StraightPath(), some_points()
     for start in (0.25, 0.5):
         times = [start + (1 - start) * share for share in straight_times(100)]
@@ -89,10 +126,14 @@ def test_the_estimated_divergence_is_right_on_average():
     model = best_model(path, FLOW)
     exact = ode_log_prob(model, path, FLOW, x, times)
     many = x.repeat(2000, 1)
-    estimates = ode_log_prob(model, path, FLOW, many, times, probes=torch.Generator().manual_seed(0)).view(2000, 2)
+    estimates = ode_log_prob(
+        model, path, FLOW, many, times, probes=torch.Generator().manual_seed(0)
+    ).view(2000, 2)
     error = estimates.std(dim=0) / math.sqrt(2000)
     assert error.min() > 1e-3  # a single estimate is uncertain,
-    assert ((estimates.mean(dim=0) - exact).abs() < 4 * error).all()  # and their mean is not off
+    assert (
+        (estimates.mean(dim=0) - exact).abs() < 4 * error
+    ).all()  # and their mean is not off
 
 
 def test_images_of_any_shape_and_a_condition_reach_the_model():
@@ -103,14 +144,22 @@ def test_images_of_any_shape_and_a_condition_reach_the_model():
         heard.append((x.shape, t.shape, condition))
         return model(x, t, None)
 
-    found = ode_log_prob(listening, path, FLOW, x.view(4, 1, 1, 3), straight_times(20), condition="a cat")
+    found = ode_log_prob(
+        listening, path, FLOW, x.view(4, 1, 1, 3), straight_times(20), condition="a cat"
+    )
     assert torch.allclose(found, ode_log_prob(model, path, FLOW, x, straight_times(20)))
     assert set(heard) == {((4, 1, 1, 3), (4,), "a cat")}
 
 
 def test_the_weights_of_the_model_get_no_gradient():
     layer = torch.nn.Linear(3, 3).double()
-    found = ode_log_prob(lambda x, t, _: layer(x), StraightPath(), FLOW, some_points(4), straight_times(3))
+    found = ode_log_prob(
+        lambda x, t, _: layer(x),
+        StraightPath(),
+        FLOW,
+        some_points(4),
+        straight_times(3),
+    )
     assert not found.requires_grad
     assert layer.weight.grad is None
 
@@ -118,4 +167,10 @@ def test_the_weights_of_the_model_get_no_gradient():
 @pytest.mark.parametrize("times", [[], [0.5], [0.0, 0.5, 0.5], [1.0, 0.0]])
 def test_times_must_rise(times):
     with pytest.raises(ValueError, match="times must rise, from image to noise"):
-        ode_log_prob(best_model(StraightPath(), FLOW), StraightPath(), FLOW, some_points(2), times)
+        ode_log_prob(
+            best_model(StraightPath(), FLOW),
+            StraightPath(),
+            FLOW,
+            some_points(2),
+            times,
+        )

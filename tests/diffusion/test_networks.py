@@ -1,4 +1,6 @@
-"""The denoising networks: shapes, what they may depend on, what an untrained one does, wrong arguments."""
+"""The denoising networks: shapes, what they may depend on, what an untrained one does,
+wrong arguments.
+"""
 
 import pytest
 import torch
@@ -22,20 +24,40 @@ from genai_tutorial.diffusion import (
     unpatchify,
 )
 
-SMALL_UNET = UNetConfig(channels=(8, 16), embedding_width=16, bottom_blocks=1, image_size=8)
+SMALL_UNET = UNetConfig(
+    channels=(8, 16), embedding_width=16, bottom_blocks=1, image_size=8
+)
 SMALL_DIT = DiTConfig(image_size=8, patch_size=2, width=16, layers=2, heads=2, waves=16)
 TEXT_UNET = UNetConfig(
-    image_channels=3, channels=(8, 16), embedding_width=16, bottom_blocks=2, classes=None, text_width=6
+    image_channels=3,
+    channels=(8, 16),
+    embedding_width=16,
+    bottom_blocks=2,
+    classes=None,
+    text_width=6,
 )
 TEXT_DIT = DiTConfig(
-    image_channels=3, image_size=8, patch_size=2, width=16, layers=2, heads=2, waves=16, classes=None, text_width=6
+    image_channels=3,
+    image_size=8,
+    patch_size=2,
+    width=16,
+    layers=2,
+    heads=2,
+    waves=16,
+    classes=None,
+    text_width=6,
 )
-NETWORKS = {"unet": lambda seed=0: UNet(SMALL_UNET, seed), "dit": lambda seed=0: DiT(SMALL_DIT, seed)}
+NETWORKS = {
+    "unet": lambda seed=0: UNet(SMALL_UNET, seed),
+    "dit": lambda seed=0: DiT(SMALL_DIT, seed),
+}
 TEXT_NETWORKS = {"unet": lambda: UNet(TEXT_UNET), "dit": lambda: DiT(TEXT_DIT)}
 
 
 def awake(network, seed=0):
-    """Random weights everywhere: a fresh network answers zero to everything, which would let most tests pass."""
+    """Random weights everywhere: a fresh network answers zero to everything, which
+    would let most tests pass.
+    """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -46,13 +68,19 @@ def awake(network, seed=0):
 def texts(batch=3, tokens=5, lengths=(5, 2, 1)):
     generator = torch.Generator().manual_seed(1)
     features = torch.randn(batch, tokens, 6, generator=generator)
-    return TextCondition(features, torch.arange(tokens) < torch.tensor(lengths)[:, None])
+    return TextCondition(
+        features, torch.arange(tokens) < torch.tensor(lengths)[:, None]
+    )
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_an_untrained_network_answers_zero_and_learns_from_the_first_step(name):
     network = NETWORKS[name]()
-    x, t, labels = torch.randn(4, 1, 8, 8), torch.rand(4) * 999, torch.tensor([0, 3, 9, 10])
+    x, t, labels = (
+        torch.randn(4, 1, 8, 8),
+        torch.rand(4) * 999,
+        torch.tensor([0, 3, 9, 10]),
+    )
     output = network(x, t, labels)
     assert output.shape == x.shape
     assert (output == 0).all()
@@ -67,7 +95,9 @@ def test_the_seed_decides_the_first_weights_and_leaves_the_global_generator_alon
     torch.manual_seed(5)
     same, again, other = NETWORKS[name](1), NETWORKS[name](1), NETWORKS[name](2)
     assert torch.equal(torch.rand(3), expected)
-    pairs = list(zip(same.parameters(), again.parameters(), other.parameters(), strict=True))
+    pairs = list(
+        zip(same.parameters(), again.parameters(), other.parameters(), strict=True)
+    )
     assert all(torch.equal(one, two) for one, two, _ in pairs)
     assert any(not torch.equal(one, three) for one, _, three in pairs)
 
@@ -75,7 +105,11 @@ def test_the_seed_decides_the_first_weights_and_leaves_the_global_generator_alon
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_input_counts_and_images_of_a_batch_do_not_mix(name):
     network = awake(NETWORKS[name]())
-    x, t, labels = torch.randn(3, 1, 8, 8), torch.tensor([10.0, 500.0, 900.0]), torch.tensor([1, 2, 3])
+    x, t, labels = (
+        torch.randn(3, 1, 8, 8),
+        torch.tensor([10.0, 500.0, 900.0]),
+        torch.tensor([1, 2, 3]),
+    )
     before = network(x, t, labels)
     other_x, other_t, other_labels = x.clone(), t.clone(), labels.clone()
     other_x[1] += 0.1
@@ -110,13 +144,23 @@ def test_none_is_the_label_for_no_label(name):
 @pytest.mark.parametrize("name", TEXT_NETWORKS)
 def test_the_words_of_a_text_count_and_its_filling_does_not(name):
     network = awake(TEXT_NETWORKS[name]())
-    x, t, condition = torch.randn(3, 3, 8, 8), torch.tensor([10.0, 500.0, 900.0]), texts()
+    x, t, condition = (
+        torch.randn(3, 3, 8, 8),
+        torch.tensor([10.0, 500.0, 900.0]),
+        texts(),
+    )
     before = network(x, t, condition)
     filling = condition.tokens + 5 * ~condition.mask[..., None]
-    torch.testing.assert_close(network(x, t, TextCondition(filling, condition.mask)), before)
+    torch.testing.assert_close(
+        network(x, t, TextCondition(filling, condition.mask)), before
+    )
     word = condition.tokens.clone()
     word[1, 0] += 1
-    moved = (network(x, t, TextCondition(word, condition.mask)) - before).abs().amax(dim=(1, 2, 3))
+    moved = (
+        (network(x, t, TextCondition(word, condition.mask)) - before)
+        .abs()
+        .amax(dim=(1, 2, 3))
+    )
     assert moved[1] > 1e-3
     assert moved[[0, 2]].max() < 1e-5
 
@@ -134,7 +178,9 @@ def test_text_attention_gives_maps_that_share_out_one_among_the_words():
     [
         lambda x: ResidualBlock(16, 16, 12)(x, torch.randn(2, 12)),
         lambda x: PixelAttention(16, 4)(x),
-        lambda x: BottomBlock(16, 12, 4, 8, text_width=6)(x, torch.randn(2, 12), texts(2, 5, (5, 2))),
+        lambda x: BottomBlock(16, 12, 4, 8, text_width=6)(
+            x, torch.randn(2, 12), texts(2, 5, (5, 2))
+        ),
     ],
 )
 def test_a_fresh_block_adds_the_same_to_every_place(block):
@@ -150,22 +196,31 @@ def test_a_fresh_transformer_block_changes_nothing():
 
 
 def test_gates_and_scales_of_a_transformer_block_are_those_of_its_equation():
-    """A pencil's version of adaLN-Zero, with attention and feed-forward taken as given."""
+    """A pencil's version of adaLN-Zero, with attention and feed-forward taken as
+    given.
+    """
     block = awake(DiTBlock(SMALL_DIT))
     x, embedding = torch.randn(2, 16, 16), torch.randn(2, 16)
     numbers = block.modulation(torch.nn.functional.silu(embedding))
-    shift, scale, gate, feed_shift, feed_scale, feed_gate = (part[:, None] for part in numbers.split(16, dim=1))
+    shift, scale, gate, feed_shift, feed_scale, feed_gate = (
+        part[:, None] for part in numbers.split(16, dim=1)
+    )
 
     def normal(tokens):
         centred = tokens - tokens.mean(-1, keepdim=True)
         return centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
 
     middle = x + gate * block.attention(normal(x) * (1 + scale) + shift)
-    expected = middle + feed_gate * block.feed_forward(normal(middle) * (1 + feed_scale) + feed_shift)
+    expected = middle + feed_gate * block.feed_forward(
+        normal(middle) * (1 + feed_scale) + feed_shift
+    )
     torch.testing.assert_close(block(x, embedding), expected)
 
 
-@pytest.mark.parametrize("config", [SMALL_UNET, UNetConfig(patch_size=1, channels=(8, 8, 16), blocks=2, heads=2)])
+@pytest.mark.parametrize(
+    "config",
+    [SMALL_UNET, UNetConfig(patch_size=1, channels=(8, 8, 16), blocks=2, heads=2)],
+)
 def test_a_unet_goes_down_and_up_as_its_settings_say(config):
     network = UNet(config)
     levels = len(config.channels) - 1
@@ -177,9 +232,14 @@ def test_a_unet_goes_down_and_up_as_its_settings_say(config):
 
 
 def test_time_scale_makes_the_unit_of_time():
-    steps, share = TimeEmbedding(8, waves=16, time_scale=1), TimeEmbedding(8, waves=16, time_scale=1000)
+    steps, share = (
+        TimeEmbedding(8, waves=16, time_scale=1),
+        TimeEmbedding(8, waves=16, time_scale=1000),
+    )
     share.load_state_dict(steps.state_dict())
-    torch.testing.assert_close(steps(torch.tensor([250.0])), share(torch.tensor([0.25])))
+    torch.testing.assert_close(
+        steps(torch.tensor([250.0])), share(torch.tensor([0.25]))
+    )
 
 
 def test_waves_tell_all_steps_apart():
@@ -193,51 +253,99 @@ def test_patches_are_squares():
     images = torch.randn(2, 3, 6, 4)
     patches = patchify(images, 2)
     assert patches.shape == (2, 6, 12)
-    assert torch.equal(patches[1, 3].view(3, 2, 2), images[1, :, 2:4, 2:4])  # second row, second column
+    assert torch.equal(
+        patches[1, 3].view(3, 2, 2), images[1, :, 2:4, 2:4]
+    )  # second row, second column
     assert torch.equal(unpatchify(patches, 2, 6, 4), images)
 
 
 def test_labels_are_dropped_at_the_rate_that_was_asked():
     labels = torch.arange(20_000) % 10
-    dropped = drop_labels(labels, 0.1, no_label=10, generator=torch.Generator().manual_seed(0))
+    dropped = drop_labels(
+        labels, 0.1, no_label=10, generator=torch.Generator().manual_seed(0)
+    )
     assert abs((dropped == 10).float().mean() - 0.1) < 0.01
     assert torch.equal(dropped[dropped != 10], labels[dropped != 10])
-    again = drop_labels(labels, 0.1, no_label=10, generator=torch.Generator().manual_seed(0))
+    again = drop_labels(
+        labels, 0.1, no_label=10, generator=torch.Generator().manual_seed(0)
+    )
     assert torch.equal(dropped, again)
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: UNet(SMALL_UNET)(torch.zeros(1, 1, 12, 12), torch.zeros(1)), "takes images of 8x8 pixels, got 12x12"),
-        (lambda: UNet(TEXT_UNET)(torch.zeros(1, 3, 6, 8), torch.zeros(1)), "multiples of 4"),
-        (lambda: UNet(TEXT_UNET)(torch.zeros(1, 3, 8, 8), torch.zeros(1)), "tokens of 6 features, got None"),
         (
-            lambda: UNet(SMALL_UNET)(torch.zeros(1, 1, 8, 8), torch.zeros(1), texts(1, 5, (5,))),
+            lambda: UNet(SMALL_UNET)(torch.zeros(1, 1, 12, 12), torch.zeros(1)),
+            "takes images of 8x8 pixels, got 12x12",
+        ),
+        (
+            lambda: UNet(TEXT_UNET)(torch.zeros(1, 3, 6, 8), torch.zeros(1)),
+            "multiples of 4",
+        ),
+        (
+            lambda: UNet(TEXT_UNET)(torch.zeros(1, 3, 8, 8), torch.zeros(1)),
+            "tokens of 6 features, got None",
+        ),
+        (
+            lambda: UNet(SMALL_UNET)(
+                torch.zeros(1, 1, 8, 8), torch.zeros(1), texts(1, 5, (5,))
+            ),
             "takes labels from 0 to 9, 10 or None for no label; got a TextCondition",
         ),
-        (lambda: UNet(SMALL_UNET)(torch.zeros(1, 1, 8, 8), torch.zeros(1), torch.tensor([11])), "got 11 to 11"),
         (
-            lambda: UNet(UNetConfig(classes=None))(torch.zeros(1, 1, 8, 8), torch.zeros(1), torch.tensor([1])),
+            lambda: UNet(SMALL_UNET)(
+                torch.zeros(1, 1, 8, 8), torch.zeros(1), torch.tensor([11])
+            ),
+            "got 11 to 11",
+        ),
+        (
+            lambda: UNet(UNetConfig(classes=None))(
+                torch.zeros(1, 1, 8, 8), torch.zeros(1), torch.tensor([1])
+            ),
             "takes no condition, got a tensor of shape",
         ),
-        (lambda: DiT(SMALL_DIT)(torch.zeros(1, 1, 12, 12), torch.zeros(1)), "takes images of 8x8 pixels, got 12x12"),
+        (
+            lambda: DiT(SMALL_DIT)(torch.zeros(1, 1, 12, 12), torch.zeros(1)),
+            "takes images of 8x8 pixels, got 12x12",
+        ),
         (lambda: UNetConfig(blocks=0), "blocks must be at least 1, got 0"),
         (lambda: UNetConfig(patch_size=3), "patch_size must be 1 or even, got 3"),
         (lambda: UNetConfig(channels=()), "at least one level, got none"),
         (lambda: UNetConfig(text_width=8), "labels or texts"),
         (lambda: UNetConfig(image_size=30), "image_size must be a multiple of 4"),
-        (lambda: UNet(UNetConfig(channels=(12, 16))), "groups must divide the number of channels, got groups=8 and 12"),
+        (
+            lambda: UNet(UNetConfig(channels=(12, 16))),
+            "groups must divide the number of channels, got groups=8 and 12",
+        ),
         (lambda: DiTConfig(width=0), "width must be at least 1, got 0"),
         (lambda: DiTConfig(text_width=8), "labels or texts"),
         (lambda: DiT(DiTConfig(width=30, heads=3)), "width must be a multiple of 4"),
         (lambda: DiT(DiTConfig(width=32, heads=3)), "heads must divide width"),
-        (lambda: sinusoidal_features(torch.zeros(1), 5), "width must be even and at least 4"),
-        (lambda: patchify(torch.zeros(1, 1, 6, 6), 4), "patch_size must divide the sides"),
-        (lambda: unpatchify(torch.zeros(1, 3, 4), 2, 4, 4), "have 4 squares with a multiple of 4"),
-        (lambda: LabelEmbedding(3, 4)(torch.tensor([1, 2]), 3), "got 2 labels for 3 images"),
-        (lambda: drop_labels(torch.tensor([1]), 1.5, 10, torch.Generator()), "fraction must be from 0 to 1, got 1.5"),
-        (lambda: TextCondition(torch.zeros(1, 2, 6), torch.zeros(1, 2).bool()), "needs at least one token"),
+        (
+            lambda: sinusoidal_features(torch.zeros(1), 5),
+            "width must be even and at least 4",
+        ),
+        (
+            lambda: patchify(torch.zeros(1, 1, 6, 6), 4),
+            "patch_size must divide the sides",
+        ),
+        (
+            lambda: unpatchify(torch.zeros(1, 3, 4), 2, 4, 4),
+            "have 4 squares with a multiple of 4",
+        ),
+        (
+            lambda: LabelEmbedding(3, 4)(torch.tensor([1, 2]), 3),
+            "got 2 labels for 3 images",
+        ),
+        (
+            lambda: drop_labels(torch.tensor([1]), 1.5, 10, torch.Generator()),
+            "fraction must be from 0 to 1, got 1.5",
+        ),
+        (
+            lambda: TextCondition(torch.zeros(1, 2, 6), torch.zeros(1, 2).bool()),
+            "needs at least one token",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused_at_the_door(wrong, message):

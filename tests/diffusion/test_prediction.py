@@ -26,9 +26,18 @@ KINDS = {"noise": NOISE, "image": IMAGE, "velocity": VELOCITY, "flow": FLOW}
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(sorted(KINDS)), st.floats(0.02, 0.98), st.booleans(), st.integers(0, 10_000))
+@given(
+    st.sampled_from(sorted(KINDS)),
+    st.floats(0.02, 0.98),
+    st.booleans(),
+    st.integers(0, 10_000),
+)
 def test_what_is_read_is_what_was_there(kind, share, straight, seed):
-    level = Level(1 - share, share) if straight else Level(math.cos(share * math.pi / 2), math.sin(share * math.pi / 2))
+    level = (
+        Level(1 - share, share)
+        if straight
+        else Level(math.cos(share * math.pi / 2), math.sin(share * math.pi / 2))
+    )
     parts = Denoised(normal(2, 3, seed=seed), normal(2, 3, seed=seed + 1))
     x = level.signal * parts.x0 + level.noise * parts.noise
     found = KINDS[kind].read(x, KINDS[kind].target(parts, level), level)
@@ -42,7 +51,9 @@ def test_the_two_parts_of_any_output_add_up_to_the_noisy_image(kind, share, seed
     level = Level(math.sqrt(1 - share), math.sqrt(share))
     x, output = normal(2, 3, seed=seed), normal(2, 3, seed=seed + 1)
     x0, noise = KINDS[kind].read(x, output, level)
-    torch.testing.assert_close(level.signal * x0 + level.noise * noise, x, rtol=0, atol=1e-9)
+    torch.testing.assert_close(
+        level.signal * x0 + level.noise * noise, x, rtol=0, atol=1e-9
+    )
 
 
 def test_the_velocity_is_the_speed_on_the_circle():
@@ -53,7 +64,9 @@ def test_the_velocity_is_the_speed_on_the_circle():
 
     speed = (on_circle(angle + small) - on_circle(angle - small)) / (2 * small)
     parts = Denoised(torch.tensor([x0]).double(), torch.tensor([noise]).double())
-    assert VELOCITY.target(parts, Level(math.cos(angle), math.sin(angle))).item() == pytest.approx(speed, abs=1e-8)
+    assert VELOCITY.target(
+        parts, Level(math.cos(angle), math.sin(angle))
+    ).item() == pytest.approx(speed, abs=1e-8)
 
 
 def test_where_nothing_of_the_image_is_left_only_noise_prediction_fails():
@@ -84,7 +97,9 @@ def test_the_denoiser_gives_the_model_a_time_for_each_image_and_the_condition():
 def test_a_limit_cuts_the_guess_off_and_the_noise_makes_up_for_it():
     schedule = linear_schedule(10, first=0.05, last=0.4)
     x = 3 * normal(50, 2)
-    x0, noise = Denoiser(lambda x, t, condition: torch.zeros_like(x), schedule, NOISE, limit=1.0)(x, 5)
+    x0, noise = Denoiser(
+        lambda x, t, condition: torch.zeros_like(x), schedule, NOISE, limit=1.0
+    )(x, 5)
     assert x0.abs().max().item() == 1
     signal, strength = schedule.level(5)
     torch.testing.assert_close(signal * x0 + strength * noise, x)
@@ -92,19 +107,33 @@ def test_a_limit_cuts_the_guess_off_and_the_noise_makes_up_for_it():
         Denoiser(lambda x, t, condition: x, schedule, NOISE, limit=0.0)
 
 
-@pytest.mark.parametrize("path", [linear_schedule(10, 0.05, 0.4), StraightPath()], ids=["schedule", "straight"])
+@pytest.mark.parametrize(
+    "path",
+    [linear_schedule(10, 0.05, 0.4), StraightPath()],
+    ids=["schedule", "straight"],
+)
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_model_that_knows_the_answer_has_no_loss(kind, path):
-    x0 = normal(1, 3, seed=5).expand(64, 3)  # every image is this one, so that the model can know it
+    x0 = normal(1, 3, seed=5).expand(
+        64, 3
+    )  # every image is this one, so that the model can know it
 
     def perfect(x, t, condition):
         level = path.levels(t, x)
-        return KINDS[kind].target(Denoised(x0, (x - level.signal * x0) / level.noise), level)
+        return KINDS[kind].target(
+            Denoised(x0, (x - level.signal * x0) / level.noise), level
+        )
 
-    loss = diffusion_loss(perfect, path, KINDS[kind], x0, generator=torch.Generator().manual_seed(0))
+    loss = diffusion_loss(
+        perfect, path, KINDS[kind], x0, generator=torch.Generator().manual_seed(0)
+    )
     assert loss.item() == pytest.approx(0, abs=1e-12)
     off = diffusion_loss(
-        lambda *a: perfect(*a) + 0.1, path, KINDS[kind], x0, generator=torch.Generator().manual_seed(0)
+        lambda *a: perfect(*a) + 0.1,
+        path,
+        KINDS[kind],
+        x0,
+        generator=torch.Generator().manual_seed(0),
     )
     assert off.item() == pytest.approx(0.01, abs=1e-9)
 
@@ -124,6 +153,12 @@ def test_the_loss_of_a_model_of_the_noise_that_answers_zero_is_one():
 def test_the_loss_comes_from_the_generator_alone():
     def loss(seed):
         generator = torch.Generator().manual_seed(seed)
-        return diffusion_loss(lambda x, t, condition: x, linear_schedule(100), NOISE, normal(8, 2), generator=generator)
+        return diffusion_loss(
+            lambda x, t, condition: x,
+            linear_schedule(100),
+            NOISE,
+            normal(8, 2),
+            generator=generator,
+        )
 
     assert loss(1) == loss(1) != loss(2)

@@ -1,4 +1,6 @@
-"""Samplers on normally distributed data, where the best denoiser is a formula and everything can be computed."""
+"""Samplers on normally distributed data, where the best denoiser is a formula and
+everything can be computed.
+"""
 
 import itertools
 import math
@@ -34,20 +36,28 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-# --- The posterior of DDPM -------------------------------------------------------------------------------------------
+# --- The posterior of DDPM ------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("t", "s"), [(1, 0), (500, 499), (999, 998), (999, 979), (600, 100)])
+@pytest.mark.parametrize(
+    ("t", "s"), [(1, 0), (500, 499), (999, 998), (999, 979), (600, 100)]
+)
 def test_the_posterior_follows_from_bayes_rule_on_a_grid(t, s):
-    """p(x_s | x_t, x_0) is proportional to p(x_s | x_0) p(x_t | x_s): multiplied on a fine grid, with no formula."""
+    """p(x_s | x_t, x_0) is proportional to p(x_s | x_0) p(x_t | x_s): multiplied on a
+    fine grid, with no formula.
+    """
     x0, bar = 0.7, LINEAR.alpha_bar
     x_t = math.sqrt(bar[t]) * x0 + math.sqrt(1 - bar[t]) * 0.4
-    kept = math.prod(LINEAR.alphas[s + 1 : t + 1].tolist())  # what the single steps from s to t keep
+    kept = math.prod(
+        LINEAR.alphas[s + 1 : t + 1].tolist()
+    )  # what the single steps from s to t keep
     prior_mean, prior_deviation = math.sqrt(bar[s]) * x0, math.sqrt(1 - bar[s])
-    grid = prior_mean + prior_deviation * torch.linspace(-9, 9, 400_001, dtype=torch.float64)
-    log_weight = -0.5 * ((grid - prior_mean) / prior_deviation) ** 2 - 0.5 * (x_t - math.sqrt(kept) * grid) ** 2 / (
-        1 - kept
+    grid = prior_mean + prior_deviation * torch.linspace(
+        -9, 9, 400_001, dtype=torch.float64
     )
+    log_weight = -0.5 * ((grid - prior_mean) / prior_deviation) ** 2 - 0.5 * (
+        x_t - math.sqrt(kept) * grid
+    ) ** 2 / (1 - kept)
     weight = (log_weight - log_weight.max()).exp()
     weight = weight / weight.sum()
     mean = (weight * grid).sum().item()
@@ -59,11 +69,21 @@ def test_the_posterior_follows_from_bayes_rule_on_a_grid(t, s):
 
 def test_the_posterior_is_the_papers():
     for t in (1, 2, 500, 999):
-        bar, before, beta = LINEAR.alpha_bar[t].item(), LINEAR.alpha_bar[t - 1].item(), LINEAR.betas[t].item()
+        bar, before, beta = (
+            LINEAR.alpha_bar[t].item(),
+            LINEAR.alpha_bar[t - 1].item(),
+            LINEAR.betas[t].item(),
+        )
         found = posterior(LINEAR.level(t), LINEAR.level(t - 1))
-        assert found.of_x0 == pytest.approx(math.sqrt(before) * beta / (1 - bar), rel=1e-9)
-        assert found.of_x == pytest.approx(math.sqrt(1 - beta) * (1 - before) / (1 - bar), rel=1e-9)
-        assert found.deviation**2 == pytest.approx((1 - before) / (1 - bar) * beta, rel=1e-9)
+        assert found.of_x0 == pytest.approx(
+            math.sqrt(before) * beta / (1 - bar), rel=1e-9
+        )
+        assert found.of_x == pytest.approx(
+            math.sqrt(1 - beta) * (1 - before) / (1 - bar), rel=1e-9
+        )
+        assert found.deviation**2 == pytest.approx(
+            (1 - before) / (1 - bar) * beta, rel=1e-9
+        )
 
 
 def test_from_pure_noise_only_the_guess_counts():
@@ -78,26 +98,38 @@ def test_no_noise_at_the_last_step():
     def denoise(x, t):
         return ExactGaussian(LINEAR)(x, t)
 
-    last = [list(ddpm(ExactGaussian(LINEAR), normal(5, 2), LINEAR.times(10), seeded(seed)))[-1] for seed in (1, 2)]
+    last = [
+        list(ddpm(ExactGaussian(LINEAR), normal(5, 2), LINEAR.times(10), seeded(seed)))[
+            -1
+        ]
+        for seed in (1, 2)
+    ]
     for step in last:
-        assert torch.equal(step.x, step.x0)  # the sample is the last guess, with nothing added
+        assert torch.equal(
+            step.x, step.x0
+        )  # the sample is the last guess, with nothing added
     assert not torch.equal(last[0].x, last[1].x)
-    assert torch.equal(final(ddim(ExactGaussian(LINEAR), normal(5, 2), [0], eta=1.0, generator=seeded())),
+    assert torch.equal(final(ddim(ExactGaussian(LINEAR), normal(5, 2), [0], eta=1.0,
+    generator=seeded())),
                        denoise(normal(5, 2), 0).x0)  # fmt: skip
 
 
-# --- Where they end: moments of the samples --------------------------------------------------------------------------
+# --- Where they end: moments of the samples -------------------------------------------
 
 
 def moments_by_recursion(path, times, exact, eta):
-    """Mean and variance after each step, computed without a sample: every step is x -> p x + q + r * (new noise)."""
+    """Mean and variance after each step, computed without a sample: every step is x ->
+    p x + q + r * (new noise).
+    """
     mean, variance = 0.0, 1.0
     ends = [*times[1:], None]
     for t, end in zip(times, ends, strict=True):
         a, b = path.level(t)
         a_end, b_end = path.level(end) if end is not None else (1.0, 0.0)
         fresh = eta * (b_end / b) * math.sqrt(b**2 - (a / a_end * b_end) ** 2)
-        slope = a * exact.deviation**2 / ((a * exact.deviation) ** 2 + b**2)  # x0 = mean + slope (x - a mean)
+        slope = (
+            a * exact.deviation**2 / ((a * exact.deviation) ** 2 + b**2)
+        )  # x0 = mean + slope (x - a mean)
         kept = math.sqrt(b_end**2 - fresh**2) / b
         p = a_end * slope + kept * (1 - a * slope)
         q = (a_end - kept * a) * (1 - slope * a) * exact.mean
@@ -110,7 +142,15 @@ def moments_by_recursion(path, times, exact, eta):
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 def test_ddim_draws_what_the_recursion_says(eta, steps, seed):
     exact, n = ExactGaussian(LINEAR), 20_000
-    x = final(ddim(exact, normal(n, 1, seed=seed), LINEAR.times(steps), eta=eta, generator=seeded(seed + 50)))
+    x = final(
+        ddim(
+            exact,
+            normal(n, 1, seed=seed),
+            LINEAR.times(steps),
+            eta=eta,
+            generator=seeded(seed + 50),
+        )
+    )
     mean, variance = moments_by_recursion(LINEAR, LINEAR.times(steps), exact, eta)
     assert x.mean().item() == pytest.approx(mean, abs=5 * math.sqrt(variance / n))
     assert x.var().item() == pytest.approx(variance, rel=5 * math.sqrt(2 / n))
@@ -125,7 +165,9 @@ def test_ddpm_draws_what_the_recursion_says(steps):
     assert x.var().item() == pytest.approx(variance, rel=5 * math.sqrt(2 / n))
 
 
-@pytest.mark.parametrize("schedule", [LINEAR, cosine_schedule(1000)], ids=["linear", "cosine"])
+@pytest.mark.parametrize(
+    "schedule", [LINEAR, cosine_schedule(1000)], ids=["linear", "cosine"]
+)
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_with_a_thousand_steps_the_moments_are_the_datas(schedule, eta):
     exact = ExactGaussian(schedule)
@@ -150,22 +192,27 @@ def test_samplers_reach_the_data_on_the_straight_path(sampler):
     assert x.std().item() == pytest.approx(0.5, abs=0.02)
 
 
-# --- How fast they get there: orders of convergence ------------------------------------------------------------------
+# --- How fast they get there: orders of convergence -----------------------------------
 
 
 def slopes(errors):
-    """How many times smaller the error gets when the steps are halved, as a power of two."""
+    """How many times smaller the error gets when the steps are halved, as a power of
+    two.
+    """
     return [math.log2(large / small) for large, small in itertools.pairwise(errors)]
 
 
-@pytest.mark.parametrize(("sampler", "order"), [(euler, 1), (ddim, 1), (heun, 2), (dpm_solver, 2)])
+@pytest.mark.parametrize(
+    ("sampler", "order"), [(euler, 1), (ddim, 1), (heun, 2), (dpm_solver, 2)]
+)
 def test_order_of_convergence(sampler, order):
     errors = []
     for steps in (64, 128, 256, 512):
         exact = ExactGaussian(smooth_schedule(steps + 1))
         times = exact.path.times(steps + 1)
         x = normal(10, 2)
-        # The state before the last step, which leads to a clean image and is of first order in all of them.
+        # The state before the last step, which leads to a clean image and is of first
+        # order in all of them.
         states = [step.x for step in sampler(exact, x, times)]
         truth = exact.ode(x, exact.path.level(times[0]), exact.path.level(times[-1]))
         errors.append((states[-2] - truth).abs().max().item())
@@ -183,25 +230,32 @@ def test_order_of_convergence_of_flows(sampler, order):
     assert slopes(errors)[-1] == pytest.approx(order, abs=0.1)
 
 
-# --- How they hang together ------------------------------------------------------------------------------------------
+# --- How they hang together -----------------------------------------------------------
 
 
 def test_euler_is_ddim_without_randomness():
     exact, x = ExactGaussian(LINEAR), normal(10, 2)
-    for ours, theirs in zip(euler(exact, x, LINEAR.times(20)), ddim(exact, x, LINEAR.times(20)), strict=True):
+    for ours, theirs in zip(
+        euler(exact, x, LINEAR.times(20)), ddim(exact, x, LINEAR.times(20)), strict=True
+    ):
         torch.testing.assert_close(ours.x, theirs.x, rtol=1e-9, atol=1e-9)
 
 
 def test_flow_euler_is_ddim_on_the_straight_path():
     exact, x = ExactGaussian(StraightPath()), normal(10, 2)
-    ours, theirs = (final(sampler(exact, x, StraightPath().times(20))) for sampler in (flow_euler, ddim))
+    ours, theirs = (
+        final(sampler(exact, x, StraightPath().times(20)))
+        for sampler in (flow_euler, ddim)
+    )
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
 def test_ddim_with_eta_one_is_ddpm():
     exact, x, times = ExactGaussian(LINEAR), normal(10, 2), LINEAR.times(20)
     ours = final(ddim(exact, x, times, eta=1.0, generator=seeded(3)))
-    torch.testing.assert_close(ours, final(ddpm(exact, x, times, seeded(3))), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(
+        ours, final(ddpm(exact, x, times, seeded(3))), rtol=1e-9, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("sampler", [ddim, dpm_solver])
@@ -214,10 +268,15 @@ def test_schedules_that_end_in_pure_noise_can_be_sampled(sampler):
 
 
 def test_what_the_schedule_leaves_of_the_image_is_missing_in_the_samples():
-    """Twenty steps of too little noise: the sampler begins with noise alone, and the mean comes out too small."""
+    """Twenty steps of too little noise: the sampler begins with noise alone, and the
+    mean comes out too small.
+    """
     weak = linear_schedule(20, 0.001, 0.1)
     cured = zero_terminal_snr(weak)
-    means = [final(ddim(ExactGaussian(s), normal(20_000, 1), s.times(20))).mean().item() for s in (weak, cured)]
+    means = [
+        final(ddim(ExactGaussian(s), normal(20_000, 1), s.times(20))).mean().item()
+        for s in (weak, cured)
+    ]
     assert means[0] < 1.5 - 0.15
     assert means[1] == pytest.approx(1.5, abs=0.02)
 
@@ -244,7 +303,9 @@ def test_every_step_is_given_back():
     assert [step.t for step in steps] == [999, 799, 599, 399, 199]
     assert all(step.x.shape == step.x0.shape == x.shape for step in steps)
     assert steps[-1].x.dtype == torch.float32
-    again = list(ddim(exact, steps[1].x, LINEAR.times(5)[2:]))  # from the middle on, as image-to-image does
+    again = list(
+        ddim(exact, steps[1].x, LINEAR.times(5)[2:])
+    )  # from the middle on, as image-to-image does
     assert torch.equal(again[-1].x, steps[-1].x)
 
 
@@ -254,7 +315,9 @@ def test_karras_times_are_evenly_spaced_in_the_seventh_root():
     assert times[-1] == pytest.approx(0, abs=1e-6)
     sigmas = [level.noise / level.signal for level in map(LINEAR.level, times)]
     roots = torch.tensor(sigmas).double() ** (1 / 7)
-    torch.testing.assert_close(roots.diff(), roots.diff().mean().expand(9), rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        roots.diff(), roots.diff().mean().expand(9), rtol=1e-6, atol=0
+    )
 
 
 def test_bad_input_raises_a_sentence():
@@ -270,7 +333,11 @@ def test_bad_input_raises_a_sentence():
     with pytest.raises(ValueError, match="less noise than the later"):
         posterior(LINEAR.level(3), LINEAR.level(3))
     with pytest.raises(ValueError, match="infinite sigma"):
-        final(euler(exact_of_zero := ExactGaussian(zero_terminal_snr(LINEAR)), x, [999, 500]))
+        final(
+            euler(
+                exact_of_zero := ExactGaussian(zero_terminal_snr(LINEAR)), x, [999, 500]
+            )
+        )
     with pytest.raises(ValueError, match="infinite sigma"):
         karras_times(exact_of_zero.path, 5)
     with pytest.raises(ValueError, match="at least 2"):
@@ -284,4 +351,6 @@ def test_no_gradients_are_kept():
     denoise = Denoiser(lambda x, t, condition: weight * x, LINEAR, NOISE)
     for step in ddim(denoise, normal(2, 2), [5, 3]):
         assert not step.x.requires_grad
-        assert torch.is_grad_enabled()  # a sampler that waits between two steps leaves the rest of the program alone
+        assert (
+            torch.is_grad_enabled()
+        )  # a sampler that waits between two steps leaves the rest of the program alone

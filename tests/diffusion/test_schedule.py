@@ -1,4 +1,6 @@
-"""Coefficients against their definitions: composed single steps, moments, and the ends of the schedules."""
+"""Coefficients against their definitions: composed single steps, moments, and the ends
+of the schedules.
+"""
 
 import math
 
@@ -29,7 +31,8 @@ def test_alpha_bar_is_the_product_of_what_single_steps_keep(name):
     schedule = SCHEDULES[name]
     signal, variance = 1.0, 0.0
     for t in range(len(schedule)):
-        # One step: x = sqrt(alpha) previous + sqrt(1 - alpha) noise. Variances of independent noises add up.
+        # One step: x = sqrt(alpha) previous + sqrt(1 - alpha) noise. Variances of
+        # independent noises add up.
         alpha = schedule.alphas[t].item()
         signal, variance = math.sqrt(alpha) * signal, alpha * variance + (1 - alpha)
         level = schedule.level(t)
@@ -43,13 +46,25 @@ def test_moments_of_the_closed_form_by_monte_carlo(seed):
     x0 = torch.full((n, 1), 2.0, dtype=torch.float64)
     x, generator = x0, torch.Generator().manual_seed(seed)
     for t in range(12):
-        x = schedule.add_one_step(x, torch.randn(x.shape, generator=generator, dtype=x.dtype), t)
+        x = schedule.add_one_step(
+            x, torch.randn(x.shape, generator=generator, dtype=x.dtype), t
+        )
     at_once = schedule.add_noise(x0, normal(n, 1, seed=seed + 100), 11)
-    share = math.prod(1 - beta for beta in torch.linspace(0.01, 0.4, 20, dtype=torch.float64).tolist()[:12])
-    for drawn in (x, at_once):  # five standard errors of a mean and of a standard deviation
+    share = math.prod(
+        1 - beta
+        for beta in torch.linspace(0.01, 0.4, 20, dtype=torch.float64).tolist()[:12]
+    )
+    for drawn in (
+        x,
+        at_once,
+    ):  # five standard errors of a mean and of a standard deviation
         deviation = math.sqrt(1 - share)
-        assert drawn.mean().item() == pytest.approx(2 * math.sqrt(share), abs=5 * deviation / math.sqrt(n))
-        assert drawn.std().item() == pytest.approx(deviation, abs=5 * deviation / math.sqrt(2 * n))
+        assert drawn.mean().item() == pytest.approx(
+            2 * math.sqrt(share), abs=5 * deviation / math.sqrt(n)
+        )
+        assert drawn.std().item() == pytest.approx(
+            deviation, abs=5 * deviation / math.sqrt(2 * n)
+        )
 
 
 def test_linear_schedules_begin_and_end_as_published():
@@ -74,34 +89,54 @@ def test_the_cosine_schedule_follows_its_formula_and_is_cut_off():
 def test_zero_terminal_snr_leaves_nothing_at_the_end_and_the_start_alone():
     before, after = SCHEDULES["linear"], SCHEDULES["zero terminal"]
     assert after.alpha_bar[-1].item() == 0
-    assert after.alpha_bar[0].item() == pytest.approx(before.alpha_bar[0].item(), abs=1e-15)
+    assert after.alpha_bar[0].item() == pytest.approx(
+        before.alpha_bar[0].item(), abs=1e-15
+    )
     assert after.level(999) == (0.0, 1.0)
-    # In between, sqrt(alpha_bar) is shifted and stretched: a straight line of the old one.
+    # In between, sqrt(alpha_bar) is shifted and stretched: a straight line of the old
+    # one.
     old, new = before.alpha_bar.sqrt(), after.alpha_bar.sqrt()
     slope = (new[0] - new[-1]) / (old[0] - old[-1])
     torch.testing.assert_close(new, new[0] + slope * (old - old[0]), rtol=0, atol=1e-12)
 
 
 def test_each_image_of_a_batch_has_its_own_time():
-    schedule, x0, noise = SCHEDULES["linear"], normal(3, 2, 4, 4, seed=1), normal(3, 2, 4, 4, seed=2)
+    schedule, x0, noise = (
+        SCHEDULES["linear"],
+        normal(3, 2, 4, 4, seed=1),
+        normal(3, 2, 4, 4, seed=2),
+    )
     together = schedule.add_noise(x0, noise, torch.tensor([0.0, 500.0, 999.0]))
     for index, t in enumerate((0, 500, 999)):
-        torch.testing.assert_close(together[index], schedule.add_noise(x0, noise, t)[index], rtol=0, atol=1e-12)
-    assert schedule.add_noise(x0.float(), noise.float(), torch.tensor([1.0, 2.0, 3.0])).dtype == torch.float32
+        torch.testing.assert_close(
+            together[index], schedule.add_noise(x0, noise, t)[index], rtol=0, atol=1e-12
+        )
+    assert (
+        schedule.add_noise(
+            x0.float(), noise.float(), torch.tensor([1.0, 2.0, 3.0])
+        ).dtype
+        == torch.float32
+    )
 
 
 def test_between_two_steps_the_logarithm_of_sigma_is_a_line():
     schedule = SCHEDULES["linear"]
     below, above = schedule.sigmas[300].item(), schedule.sigmas[301].item()
     level = schedule.level(300.25)
-    assert level.noise / level.signal == pytest.approx(below**0.75 * above**0.25, rel=1e-12)
+    assert level.noise / level.signal == pytest.approx(
+        below**0.75 * above**0.25, rel=1e-12
+    )
     assert level.signal**2 + level.noise**2 == pytest.approx(1, abs=1e-15)
-    assert schedule.time_of(level.noise / level.signal) == pytest.approx(300.25, abs=1e-8)
+    assert schedule.time_of(level.noise / level.signal) == pytest.approx(
+        300.25, abs=1e-8
+    )
 
 
 def test_training_times_are_all_equally_likely():
     generator = torch.Generator().manual_seed(0)
-    counts = SCHEDULES["short"].draw_times(20_000, generator).long().bincount(minlength=20)
+    counts = (
+        SCHEDULES["short"].draw_times(20_000, generator).long().bincount(minlength=20)
+    )
     assert len(counts) == 20
     assert counts.min() > 1000 - 5 * 31
     assert counts.max() < 1000 + 5 * 31

@@ -1,4 +1,6 @@
-"""The decoder for fast writing is the same decoder: exactly with all its bits, and closely with fewer."""
+"""The decoder for fast writing is the same decoder: exactly with all its bits, and
+closely with fewer.
+"""
 
 import gc
 import weakref
@@ -8,7 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.efficiency import Int4PairLinear, Int8Linear, quantize_affine, quantize_symmetric, quantized
+from genai_tutorial.efficiency import (
+    Int4PairLinear,
+    Int8Linear,
+    quantize_affine,
+    quantize_symmetric,
+    quantized,
+)
 from genai_tutorial.generation import generate, stream
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
@@ -17,9 +25,15 @@ CONFIGS = {
     "gpt2": DecoderConfig.gpt2(**SMALL),
     "modern": replace(DecoderConfig.modern(**SMALL), zero_outputs=False),
     "llama": DecoderConfig.llama(**SMALL, key_value_heads=2, feed_forward_width=96),
-    "llama, tied": DecoderConfig.llama(**SMALL, key_value_heads=1, feed_forward_width=96, tied_embeddings=True),
-    "window": DecoderConfig.llama(**SMALL, key_value_heads=2, feed_forward_width=96, sliding_window=5),
-    "mixtral": DecoderConfig.mixtral(**SMALL, key_value_heads=2, feed_forward_width=96, experts=4),
+    "llama, tied": DecoderConfig.llama(
+        **SMALL, key_value_heads=1, feed_forward_width=96, tied_embeddings=True
+    ),
+    "window": DecoderConfig.llama(
+        **SMALL, key_value_heads=2, feed_forward_width=96, sliding_window=5
+    ),
+    "mixtral": DecoderConfig.mixtral(
+        **SMALL, key_value_heads=2, feed_forward_width=96, experts=4
+    ),
     "alibi": replace(DecoderConfig.gpt2(**SMALL), positions="alibi"),
 }
 
@@ -27,7 +41,8 @@ CONFIGS = {
 @pytest.fixture(params=CONFIGS)
 def model(request):
     config = CONFIGS[request.param]
-    # Larger first weights than in training, so that the layers do something and the best token changes.
+    # Larger first weights than in training, so that the layers do something and the
+    # best token changes.
     return DecoderLM(replace(config, initial_std=0.2), seed=1).eval()
 
 
@@ -40,8 +55,12 @@ def ids():
 def test_with_all_bits_it_is_the_same_model(model, ids):
     fast = quantized(model, "float32")
     torch.testing.assert_close(fast(ids), model(ids), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(fast.hidden_states(ids), model.hidden_states(ids), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(fast.attention_maps(ids), model.attention_maps(ids), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        fast.hidden_states(ids), model.hidden_states(ids), rtol=1e-4, atol=1e-4
+    )
+    torch.testing.assert_close(
+        fast.attention_maps(ids), model.attention_maps(ids), rtol=1e-4, atol=1e-4
+    )
 
 
 @torch.no_grad()
@@ -49,18 +68,27 @@ def test_with_a_cache_too(model, ids):
     fast = quantized(model, "float32")
     cache = fast.make_cache(2)
     parts = [fast(part, cache) for part in ids.split((7, 1, 1, 11), dim=1)]
-    torch.testing.assert_close(torch.cat(parts, dim=1), model(ids), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        torch.cat(parts, dim=1), model(ids), rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8", "int4"])
 @torch.no_grad()
-def test_one_token_of_one_row_takes_a_shorter_way_to_the_same_numbers(model, ids, precision):
+def test_one_token_of_one_row_takes_a_shorter_way_to_the_same_numbers(
+    model, ids, precision
+):
     fast = quantized(model, precision)
     alone, together = fast.make_cache(1), fast.make_cache(2)
     fast(ids[:1, :5], alone), fast(ids[:, :5], together)
     for position in range(5, 20):
         one = fast(ids[:1, position : position + 1], alone)
-        torch.testing.assert_close(one, fast(ids[:, position : position + 1], together)[:1], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            one,
+            fast(ids[:, position : position + 1], together)[:1],
+            rtol=1e-4,
+            atol=1e-4,
+        )
     torch.testing.assert_close(alone.keys, together.keys[:, :1], rtol=1e-4, atol=1e-4)
 
 
@@ -69,21 +97,34 @@ def test_it_writes_the_same_text(model):
     fast = quantized(model, "float32")
     texts = generate(model, prompts, 30, temperature=0)
     assert torch.equal(generate(fast, prompts, 30, temperature=0), texts)
-    assert list(stream(fast, prompts[0].tolist(), 30, temperature=0)) == texts[0, 8:].tolist()
+    assert (
+        list(stream(fast, prompts[0].tolist(), 30, temperature=0))
+        == texts[0, 8:].tolist()
+    )
     assert len(texts[:, 8:].unique()) > 10
 
 
 def with_levels(model: DecoderLM, bits: int) -> DecoderLM:
-    """Return the plain model with the weights that the levels stand for, in float32 throughout."""
+    """Return the plain model with the weights that the levels stand for, in float32
+    throughout.
+    """
 
     def restored(weight: torch.Tensor) -> torch.Tensor:
-        matrix = quantize_affine(weight, 4, 32) if bits == 4 else quantize_symmetric(weight, 8, weight.shape[1])
+        matrix = (
+            quantize_affine(weight, 4, 32)
+            if bits == 4
+            else quantize_symmetric(weight, 8, weight.shape[1])
+        )
         return matrix.dequantize()
 
     copy = DecoderLM(replace(model.config, tied_embeddings=False)).eval()
     copy.load_state_dict(model.state_dict(), strict=False)
     head = model.token_embedding.weight if model.head is None else model.head.weight
-    head = quantize_affine(head.detach(), 8, 32) if bits == 4 else quantize_symmetric(head.detach(), 8, head.shape[1])
+    head = (
+        quantize_affine(head.detach(), 8, 32)
+        if bits == 4
+        else quantize_symmetric(head.detach(), 8, head.shape[1])
+    )
     copy.head.weight.data = head.dequantize()
     for name, module in copy.blocks.named_modules():
         if isinstance(module, nn.Linear) and not name.endswith("router.scores"):
@@ -94,13 +135,20 @@ def with_levels(model: DecoderLM, bits: int) -> DecoderLM:
 @pytest.mark.parametrize("bits", [4, 8])
 @torch.no_grad()
 def test_with_fewer_bits_it_is_the_model_of_the_levels(model, ids, bits):
-    if model.config.experts:  # all of them work, because a rounding error can turn a token to another expert
-        model = DecoderLM(replace(model.config, experts_per_token=model.config.experts), seed=1)
+    if (
+        model.config.experts
+    ):  # all of them work, because a rounding error can turn a token to another expert
+        model = DecoderLM(
+            replace(model.config, experts_per_token=model.config.experts), seed=1
+        )
     fast, same = quantized(model, f"int{bits}"), with_levels(model, bits)
     exact, close, rough = same(ids), fast(ids), model(ids)
-    # bfloat16 rounds at most by 2%, on seven configs and six seeds; the levels by twice as much, or with four bits
-    # by twenty times as much.
-    rounding, quantizing = (close - exact).norm() / exact.norm(), (rough - exact).norm() / exact.norm()
+    # bfloat16 rounds at most by 2%, on seven configs and six seeds; the levels by twice
+    # as much, or with four bits by twenty times as much.
+    rounding, quantizing = (
+        (close - exact).norm() / exact.norm(),
+        (rough - exact).norm() / exact.norm(),
+    )
     assert rounding < 0.025
     assert quantizing > (15 if bits == 4 else 1.4) * rounding
 
@@ -109,8 +157,13 @@ def test_with_fewer_bits_it_is_the_model_of_the_levels(model, ids, bits):
 def test_the_model_stays_as_it_was_and_shares_the_rest(model, ids, precision):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     fast = quantized(model, precision)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    assert fast.token_embedding.weight.data_ptr() == model.token_embedding.weight.data_ptr()
+    assert all(
+        torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items()
+    )
+    assert (
+        fast.token_embedding.weight.data_ptr()
+        == model.token_embedding.weight.data_ptr()
+    )
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert not fast.training
     model(ids).sum().backward()  # training can go on
@@ -135,9 +188,13 @@ def test_the_head_keeps_eight_bits(model):
 
 def test_what_is_refused():
     model = DecoderLM(CONFIGS["llama"])
-    with pytest.raises(ValueError, match="precision must be one of float32, int8, int4; got 'int2'"):
+    with pytest.raises(
+        ValueError, match="precision must be one of float32, int8, int4; got 'int2'"
+    ):
         quantized(model, "int2")
-    with pytest.raises(ValueError, match=r"must be in float32 on the CPU, got torch\.bfloat16 on cpu"):
+    with pytest.raises(
+        ValueError, match=r"must be in float32 on the CPU, got torch\.bfloat16 on cpu"
+    ):
         quantized(model.bfloat16(), "int4")
     narrow = DecoderLM(replace(CONFIGS["llama"], width=48, heads=2))
     with pytest.raises(ValueError, match="multiple of 32 inputs, got 48"):

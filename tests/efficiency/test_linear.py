@@ -10,7 +10,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from genai_tutorial.efficiency import Int4Linear, Int4PairLinear, Int8Linear, quantize_affine, quantize_symmetric
+from genai_tutorial.efficiency import (
+    Int4Linear,
+    Int4PairLinear,
+    Int8Linear,
+    quantize_affine,
+    quantize_symmetric,
+)
 
 CHECK = """
 import torch
@@ -18,20 +24,27 @@ from genai_tutorial.efficiency import Int4Linear, Int8Linear
 generator = torch.Generator().manual_seed(0)
 weight, x = torch.randn(48, 64, generator=generator), torch.randn(3, 64, generator=generator)
 results = [layer(x).tolist() for layer in (Int4Linear(weight), Int8Linear(weight))]
-"""
+"""  # noqa: E501
 
 
 def numbers(*shape: int, seed: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def by_hand(weight: torch.Tensor, x: torch.Tensor, bits: int, group_size: int) -> torch.Tensor:
-    """Multiply as the kernels do, in readable steps: levels times rounded scales, rounded inputs, exact sums."""
+def by_hand(
+    weight: torch.Tensor, x: torch.Tensor, bits: int, group_size: int
+) -> torch.Tensor:
+    """Multiply as the kernels do, in readable steps: levels times rounded scales,
+    rounded inputs, exact sums.
+    """
     quantize = quantize_affine if bits == 4 else quantize_symmetric
     matrix = quantize(weight, bits, group_size)
     middle = 8 if bits == 4 else 0
     groups = matrix.levels.unflatten(1, (-1, group_size)) - middle
-    scale, offset = matrix.scale.bfloat16().double(), (matrix.offset + middle * matrix.scale).bfloat16().double()
+    scale, offset = (
+        matrix.scale.bfloat16().double(),
+        (matrix.offset + middle * matrix.scale).bfloat16().double(),
+    )
     restored = (groups.double() * scale[:, :, None] + offset[:, :, None]).flatten(1)
     return x.bfloat16().double() @ restored.T
 
@@ -40,8 +53,14 @@ def by_hand(weight: torch.Tensor, x: torch.Tensor, bits: int, group_size: int) -
 @pytest.mark.parametrize("columns", [32, 96, 256])
 @pytest.mark.parametrize("batch", [(), (1,), (3,), (2, 5)])
 def test_the_kernel_is_the_arithmetic(rows, columns, batch):
-    weight, x = numbers(rows, columns, seed=rows), numbers(*batch, columns, seed=columns)
-    for layer, bits, group_size in ((Int4Linear(weight), 4, 32), (Int8Linear(weight), 8, columns)):
+    weight, x = (
+        numbers(rows, columns, seed=rows),
+        numbers(*batch, columns, seed=columns),
+    )
+    for layer, bits, group_size in (
+        (Int4Linear(weight), 4, 32),
+        (Int8Linear(weight), 8, columns),
+    ):
         result = layer(x)
         assert result.dtype == x.dtype
         # bfloat16 keeps 8 bits: each product and the sum are rounded to about a 256th.
@@ -61,10 +80,13 @@ def test_two_halves_of_a_byte_are_a_byte(rows, batch, seed):
     result = Int4PairLinear(weight, bias)(x)
     size = x.abs() @ weight.abs().T + bias.abs()
     assert ((result - exact).abs() / size).max() < 1 / 256
-    # A byte for groups of 32 rounds less than a byte for rows, whatever bfloat16 rounds in both.
+    # A byte for groups of 32 rounds less than a byte for rows, whatever bfloat16 rounds
+    # in both.
     weight, x = numbers(64, 256, seed=seed), numbers(100, 256, seed=100 + seed)
     exact = functional.linear(x, weight)
-    pair, rows_of_bytes = ((kind(weight)(x) - exact).norm() for kind in (Int4PairLinear, Int8Linear))
+    pair, rows_of_bytes = (
+        (kind(weight)(x) - exact).norm() for kind in (Int4PairLinear, Int8Linear)
+    )
     assert pair < 0.85 * rows_of_bytes
 
 
@@ -78,7 +100,11 @@ def test_the_group_size(group_size):
 
 @pytest.mark.parametrize("kind", [Int4Linear, Int8Linear])
 def test_a_bias_is_added(kind):
-    weight, bias, x = numbers(17, 64, seed=0), numbers(17, seed=1), numbers(2, 64, seed=2)
+    weight, bias, x = (
+        numbers(17, 64, seed=0),
+        numbers(17, seed=1),
+        numbers(2, 64, seed=2),
+    )
     torch.testing.assert_close(kind(weight, bias)(x), kind(weight)(x) + bias)
 
 
@@ -94,32 +120,53 @@ def test_the_dtype_of_the_input_comes_out(kind):
 def test_eight_bits_are_closer_than_four(seed):
     weight, x = numbers(64, 256, seed=seed), numbers(8, 256, seed=100 + seed)
     exact = functional.linear(x, weight)
-    four, eight = ((kind(weight)(x) - exact).norm() / exact.norm() for kind in (Int4Linear, Int8Linear))
-    # One half step in each, spread evenly: the steps of a group of normal weights give about 8% and 1%.
+    four, eight = (
+        (kind(weight)(x) - exact).norm() / exact.norm()
+        for kind in (Int4Linear, Int8Linear)
+    )
+    # One half step in each, spread evenly: the steps of a group of normal weights give
+    # about 8% and 1%.
     assert 0.06 < four < 0.10
     assert 0.006 < eight < 0.012
 
 
 def test_the_memory():
     weight = torch.zeros(64, 128)
-    eight, four = (sum(one.nbytes for one in kind(weight).buffers()) for kind in (Int8Linear, Int4Linear))
+    eight, four = (
+        sum(one.nbytes for one in kind(weight).buffers())
+        for kind in (Int8Linear, Int4Linear)
+    )
     assert eight == 64 * 128 + 64 * 2
-    assert four == 64 * 128 / 2 + 64 * 4 * 2 * 2  # five bits a weight, with the scales and offsets
+    assert (
+        four == 64 * 128 / 2 + 64 * 4 * 2 * 2
+    )  # five bits a weight, with the scales and offsets
 
 
 @pytest.mark.parametrize("capability", ["default", "avx2"])
 def test_without_wide_vectors_it_is_slower_and_the_same(capability):
-    # A process of its own: torch chooses once which of the processor's instructions it uses.
-    program = CHECK + "print(torch.backends.cpu.get_cpu_capability(), results, sep='\\n')"
+    # A process of its own: torch chooses once which of the processor's instructions it
+    # uses.
+    program = (
+        CHECK + "print(torch.backends.cpu.get_cpu_capability(), results, sep='\\n')"
+    )
     environment = os.environ | {"ATEN_CPU_CAPABILITY": capability}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     used, narrow = done.stdout.splitlines()
     if platform.machine() in ("x86_64", "AMD64"):
         assert used == capability.upper()
     wide = {}
     exec(CHECK, wide)
     torch.testing.assert_close(
-        torch.tensor(json.loads(narrow)), torch.tensor(wide["results"]), rtol=1 / 64, atol=1 / 16
+        torch.tensor(json.loads(narrow)),
+        torch.tensor(wide["results"]),
+        rtol=1 / 64,
+        atol=1 / 16,
     )
 
 
@@ -131,14 +178,23 @@ def test_columns_that_the_kernel_would_read_beyond(kind, columns):
 
 
 def test_a_group_size_that_the_kernel_does_not_know():
-    with pytest.raises(ValueError, match="32, 64, 128 or 256, which the kernel knows; got 16"):
+    with pytest.raises(
+        ValueError, match="32, 64, 128 or 256, which the kernel knows; got 16"
+    ):
         Int4Linear(torch.zeros(16, 32), group_size=16)
-    with pytest.raises(ValueError, match="group_size must divide the number of columns"):
+    with pytest.raises(
+        ValueError, match="group_size must divide the number of columns"
+    ):
         Int4Linear(torch.zeros(16, 96), group_size=64)
 
 
 def test_a_torch_without_the_kernels(monkeypatch):
-    for kind, name in ((Int4Linear, "_weight_int4pack_mm_for_cpu"), (Int8Linear, "_weight_int8pack_mm")):
+    for kind, name in (
+        (Int4Linear, "_weight_int4pack_mm_for_cpu"),
+        (Int8Linear, "_weight_int8pack_mm"),
+    ):
         monkeypatch.delattr(torch, name)
-        with pytest.raises(NotImplementedError, match=rf"lacks the kernel {name}.*torch 2\.6 or newer"):
+        with pytest.raises(
+            NotImplementedError, match=rf"lacks the kernel {name}.*torch 2\.6 or newer"
+        ):
             kind(torch.zeros(16, 32))

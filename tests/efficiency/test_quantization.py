@@ -1,4 +1,6 @@
-"""The quantizers: how far a weight can move, what comes back exactly, and what is refused."""
+"""The quantizers: how far a weight can move, what comes back exactly, and what is
+refused.
+"""
 
 from itertools import pairwise
 
@@ -9,24 +11,36 @@ from hypothesis import strategies as st
 
 from genai_tutorial.efficiency import quantize_affine, quantize_symmetric
 
-SHAPES = {"rows": st.integers(1, 5), "groups": st.integers(1, 4), "group_size": st.sampled_from((1, 2, 5, 32))}
+SHAPES = {
+    "rows": st.integers(1, 5),
+    "groups": st.integers(1, 4),
+    "group_size": st.sampled_from((1, 2, 5, 32)),
+}
 
 
 def weights(rows: int, columns: int, seed: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(rows, columns, generator=generator) * torch.rand(rows, 1, generator=generator)
+    return torch.randn(rows, columns, generator=generator) * torch.rand(
+        rows, 1, generator=generator
+    )
 
 
 @pytest.mark.parametrize("quantize", [quantize_affine, quantize_symmetric])
 @settings(deadline=None, max_examples=40)
 @given(**SHAPES, bits=st.integers(2, 8), seed=st.integers(0, 2**31))
-def test_no_weight_moves_by_more_than_half_a_step(quantize, rows, groups, group_size, bits, seed):
+def test_no_weight_moves_by_more_than_half_a_step(
+    quantize, rows, groups, group_size, bits, seed
+):
     weight = weights(rows, groups * group_size, seed)
     matrix = quantize(weight, bits, group_size)
     moved = (matrix.dequantize() - weight).abs().unflatten(1, (groups, group_size))
     assert (moved <= matrix.scale[:, :, None] * 0.5 + 1e-6).all()
     assert matrix.group_size == group_size
-    lowest, highest = (0, 2**bits - 1) if quantize is quantize_affine else (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1)
+    lowest, highest = (
+        (0, 2**bits - 1)
+        if quantize is quantize_affine
+        else (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1)
+    )
     assert torch.equal(matrix.levels, matrix.levels.round())
     assert lowest <= matrix.levels.min()
     assert matrix.levels.max() <= highest
@@ -34,17 +48,23 @@ def test_no_weight_moves_by_more_than_half_a_step(quantize, rows, groups, group_
 
 @settings(deadline=None, max_examples=40)
 @given(**SHAPES, bits=st.integers(2, 8), seed=st.integers(0, 2**31))
-def test_both_ends_of_a_group_stay_where_they_were(rows, groups, group_size, bits, seed):
+def test_both_ends_of_a_group_stay_where_they_were(
+    rows, groups, group_size, bits, seed
+):
     weight = weights(rows, groups * group_size, seed)
     restored = quantize_affine(weight, bits, group_size).dequantize()
     for end in (torch.amin, torch.amax):
-        before, after = (end(one.unflatten(1, (groups, group_size)), dim=2) for one in (weight, restored))
+        before, after = (
+            end(one.unflatten(1, (groups, group_size)), dim=2)
+            for one in (weight, restored)
+        )
         torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_blocks_of_a_gguf_file_come_back_exactly(seed):
-    # Q4_1: float16 scale and minimum, 32 levels of which the quantizer that wrote the file used both ends.
+    # Q4_1: float16 scale and minimum, 32 levels of which the quantizer that wrote the
+    # file used both ends.
     generator = torch.Generator().manual_seed(seed)
     levels = torch.randint(0, 16, (64, 8, 32), generator=generator)
     levels[:, :, 3], levels[:, :, 17] = 0, 15
@@ -59,12 +79,21 @@ def test_the_blocks_of_a_gguf_file_come_back_exactly(seed):
 
 def test_more_bits_and_smaller_groups_are_closer():
     weight = weights(64, 256, seed=0)
-    error = [(quantize_affine(weight, bits, 32).dequantize() - weight).square().mean() for bits in range(2, 9)]
-    # A step of half the size makes a quarter of the squared error; the number of steps is 2^bits - 1.
+    error = [
+        (quantize_affine(weight, bits, 32).dequantize() - weight).square().mean()
+        for bits in range(2, 9)
+    ]
+    # A step of half the size makes a quarter of the squared error; the number of steps
+    # is 2^bits - 1.
     ratios = torch.tensor([(fine / coarse).item() for coarse, fine in pairwise(error)])
-    expected = torch.tensor([((2**bits - 1) / (2 ** (bits + 1) - 1)) ** 2 for bits in range(2, 8)])
+    expected = torch.tensor(
+        [((2**bits - 1) / (2 ** (bits + 1) - 1)) ** 2 for bits in range(2, 8)]
+    )
     torch.testing.assert_close(ratios, expected, rtol=0.06, atol=0)
-    by_group = [(quantize_affine(weight, 4, size).dequantize() - weight).square().mean() for size in (16, 32, 64, 128)]
+    by_group = [
+        (quantize_affine(weight, 4, size).dequantize() - weight).square().mean()
+        for size in (16, 32, 64, 128)
+    ]
     assert by_group == sorted(by_group)
 
 
@@ -81,7 +110,12 @@ def test_a_group_of_equal_weights(quantize, value):
     [
         (torch.zeros(2, 8), 1, 4, "bits must be from 2 to 8, got 1"),
         (torch.zeros(2, 8), 9, 4, "bits must be from 2 to 8, got 9"),
-        (torch.zeros(2, 8), 4, 3, "group_size must divide the number of columns.*got 3 for 8 columns"),
+        (
+            torch.zeros(2, 8),
+            4,
+            3,
+            "group_size must divide the number of columns.*got 3 for 8 columns",
+        ),
         (torch.zeros(2, 8), 4, 0, "group_size must divide"),
         (torch.tensor([[0.0, torch.nan]]), 4, 2, "NaN or infinity"),
         (torch.tensor([[0.0, -torch.inf]]), 4, 2, "NaN or infinity"),

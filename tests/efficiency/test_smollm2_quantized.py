@@ -1,4 +1,6 @@
-"""SmolLM2's own 4-bit weights are used as they are, and what is lost on the way is stated."""
+"""SmolLM2's own 4-bit weights are used as they are, and what is lost on the way is
+stated.
+"""
 
 import pytest
 import torch
@@ -11,7 +13,9 @@ from genai_tutorial.generation import generate
 @pytest.fixture(scope="module")
 def text(smollm2):
     _, tokenizer = smollm2
-    return torch.tensor([tokenizer.encode(load_wikipedia().text[:2000], special_as_text=True)[:256]])
+    return torch.tensor(
+        [tokenizer.encode(load_wikipedia().text[:2000], special_as_text=True)[:256]]
+    )
 
 
 @pytest.mark.parametrize("layer", [0, 13, 29])
@@ -19,15 +23,22 @@ def test_the_levels_of_the_file_come_back_exactly(smollm2, layer):
     block = smollm2[0].blocks[layer]
     for name, weight in block.named_parameters():
         if weight.dim() == 2:
-            assert torch.equal(quantize_affine(weight.detach(), 4, 32).dequantize(), weight), name
-            assert not torch.equal(quantize_affine(weight.detach(), 4, 64).dequantize(), weight), name
+            assert torch.equal(
+                quantize_affine(weight.detach(), 4, 32).dequantize(), weight
+            ), name
+            assert not torch.equal(
+                quantize_affine(weight.detach(), 4, 64).dequantize(), weight
+            ), name
 
 
 @torch.no_grad()
 def test_with_all_bits_it_writes_the_same(smollm2, text):
     model, prompt = smollm2[0], text[:, :32]
     fast = quantized(model, "float32")
-    assert torch.equal(generate(fast, prompt, 24, temperature=0), generate(model, prompt, 24, temperature=0))
+    assert torch.equal(
+        generate(fast, prompt, 24, temperature=0),
+        generate(model, prompt, 24, temperature=0),
+    )
 
 
 @torch.no_grad()
@@ -37,6 +48,6 @@ def test_what_four_and_eight_bits_lose(smollm2, text):
     for precision, at_most in (("int4", 0.002), ("int8", 0.012)):
         found = quantized(model, precision)(text)[0].log_softmax(dim=-1)
         loss = (exact.exp() * (exact - found)).sum(dim=-1).mean()
-        # Measured on 2,048 tokens: 0.0009 nats with four bits, which the file has anyway, and 0.0056 with eight,
-        # which round once more.
+        # Measured on 2,048 tokens: 0.0009 nats with four bits, which the file has
+        # anyway, and 0.0056 with eight, which round once more.
         assert 1e-4 < loss < at_most, precision

@@ -16,9 +16,15 @@ VALUES = [0.91, 0.87, 0.93, 0.90, 0.96, 0.88, 0.92]
 def test_agrees_with_scipy(level):
     ours = bootstrap_interval(VALUES, level=level, seed=0, resamples=40_000)
     theirs = scipy.stats.bootstrap(
-        (VALUES,), np.mean, confidence_level=level, n_resamples=40_000, method="percentile", rng=1
+        (VALUES,),
+        np.mean,
+        confidence_level=level,
+        n_resamples=40_000,
+        method="percentile",
+        rng=1,
     ).confidence_interval
-    # Two independent sets of 40,000 means: the ends differ by their own sampling error, a hundredth of the spread.
+    # Two independent sets of 40,000 means: the ends differ by their own sampling error,
+    # a hundredth of the spread.
     assert ours.low == pytest.approx(theirs.low, abs=0.001)
     assert ours.high == pytest.approx(theirs.high, abs=0.001)
     assert ours.mean == pytest.approx(np.mean(VALUES))
@@ -27,18 +33,30 @@ def test_agrees_with_scipy(level):
 def test_holds_the_true_mean_about_as_often_as_it_says():
     generator = torch.Generator().manual_seed(0)
     runs = torch.randn(400, 30, generator=generator)
-    intervals = [bootstrap_interval(run, level=0.9, seed=seed, resamples=300) for seed, run in enumerate(runs)]
-    share = sum(interval.low <= 0 <= interval.high for interval in intervals) / len(intervals)
-    # With 30 values the percentile interval is a little narrow: about 88% in the long run, standard error 1.6%.
+    intervals = [
+        bootstrap_interval(run, level=0.9, seed=seed, resamples=300)
+        for seed, run in enumerate(runs)
+    ]
+    share = sum(interval.low <= 0 <= interval.high for interval in intervals) / len(
+        intervals
+    )
+    # With 30 values the percentile interval is a little narrow: about 88% in the long
+    # run, standard error 1.6%.
     assert 0.83 < share < 0.94
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20), st.floats(-1e3, 1e3), st.integers(0, 100))
+@given(
+    st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20),
+    st.floats(-1e3, 1e3),
+    st.integers(0, 100),
+)
 def test_moves_with_the_values_and_stays_between_them(values, shift, seed):
     interval = bootstrap_interval(values, seed=seed, resamples=200)
     assert min(values) - 1e-9 <= interval.low <= interval.high <= max(values) + 1e-9
-    moved = bootstrap_interval([value + shift for value in values], seed=seed, resamples=200)
+    moved = bootstrap_interval(
+        [value + shift for value in values], seed=seed, resamples=200
+    )
     assert (moved.low, moved.mean, moved.high) == pytest.approx(
         (interval.low + shift, interval.mean + shift, interval.high + shift), abs=1e-8
     )
@@ -53,7 +71,9 @@ def test_a_wider_level_is_a_wider_interval_and_more_values_a_narrower_one():
 
 
 def test_the_seed_decides():
-    assert bootstrap_interval(VALUES, seed=1) == bootstrap_interval(torch.tensor(VALUES, dtype=torch.float64), seed=1)
+    assert bootstrap_interval(VALUES, seed=1) == bootstrap_interval(
+        torch.tensor(VALUES, dtype=torch.float64), seed=1
+    )
     assert bootstrap_interval(VALUES, seed=1) != bootstrap_interval(VALUES, seed=2)
 
 

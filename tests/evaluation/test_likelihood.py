@@ -22,7 +22,9 @@ VOCABULARY = 7
 
 
 class ContextModel(nn.Module):
-    """Logits that depend on every id before the position and on its distance, as a Transformer's do."""
+    """Logits that depend on every id before the position and on its distance, as a
+    Transformer's do.
+    """
 
     def __init__(self, dropout: float = 0.0):
         super().__init__()
@@ -30,7 +32,11 @@ class ContextModel(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.calls: list[torch.Tensor] = []
         with torch.no_grad():
-            self.table.weight.copy_(torch.randn(VOCABULARY, VOCABULARY, generator=torch.Generator().manual_seed(0)))
+            self.table.weight.copy_(
+                torch.randn(
+                    VOCABULARY, VOCABULARY, generator=torch.Generator().manual_seed(0)
+                )
+            )
 
     def forward(self, ids):
         self.calls.append(ids)
@@ -46,13 +52,18 @@ class IndependentModel(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("log_probabilities", torch.randn(VOCABULARY, dtype=torch.float64).log_softmax(dim=0))
+        self.register_buffer(
+            "log_probabilities",
+            torch.randn(VOCABULARY, dtype=torch.float64).log_softmax(dim=0),
+        )
 
     def forward(self, ids):
         return self.log_probabilities.expand(*ids.shape, -1)
 
 
-def last_log_probability(model: nn.Module, context: torch.Tensor, target: torch.Tensor) -> float:
+def last_log_probability(
+    model: nn.Module, context: torch.Tensor, target: torch.Tensor
+) -> float:
     with torch.no_grad():
         return float(model(context[None])[0, -1].log_softmax(dim=0)[target])
 
@@ -62,7 +73,11 @@ def texts(draw):
     length = draw(st.integers(2, 60))
     context_length = draw(st.integers(1, 20))
     stride = draw(st.integers(1, context_length))
-    tokens = torch.randint(VOCABULARY, (length,), generator=torch.Generator().manual_seed(draw(st.integers(0, 1000))))
+    tokens = torch.randint(
+        VOCABULARY,
+        (length,),
+        generator=torch.Generator().manual_seed(draw(st.integers(0, 1000))),
+    )
     return tokens, context_length, stride, draw(st.integers(1, 8))
 
 
@@ -71,9 +86,14 @@ def texts(draw):
 def test_every_token_but_the_first_is_scored_exactly_once(text):
     tokens, context_length, stride, batch_size = text
     model = IndependentModel()
-    score = evaluate_language_model(model, tokens, context_length, stride=stride, batch_size=batch_size)
-    # Once each, wherever the windows lie: any token left out or scored twice changes the sum.
-    assert score.log_likelihood == pytest.approx(float(model.log_probabilities[tokens[1:]].sum()), rel=1e-6)
+    score = evaluate_language_model(
+        model, tokens, context_length, stride=stride, batch_size=batch_size
+    )
+    # Once each, wherever the windows lie: any token left out or scored twice changes
+    # the sum.
+    assert score.log_likelihood == pytest.approx(
+        float(model.log_probabilities[tokens[1:]].sum()), rel=1e-6
+    )
     assert score.tokens == len(tokens) - 1
 
 
@@ -82,13 +102,17 @@ def test_every_token_but_the_first_is_scored_exactly_once(text):
 def test_windows_agree_with_a_plain_loop(text):
     tokens, context_length, stride, batch_size = text
     model = ContextModel()
-    score = evaluate_language_model(model, tokens, context_length, stride=stride, batch_size=batch_size)
+    score = evaluate_language_model(
+        model, tokens, context_length, stride=stride, batch_size=batch_size
+    )
     expected, scored, start = 0.0, 0, 0
     while scored < len(tokens) - 1:
         start = min(start, max(0, len(tokens) - 1 - context_length))
         end = min(start + context_length, len(tokens) - 1)
         for target in range(scored + 1, end + 1):
-            expected += last_log_probability(model, tokens[start:target], tokens[target])
+            expected += last_log_probability(
+                model, tokens[start:target], tokens[target]
+            )
         scored, start = end, start + stride
     assert score.log_likelihood == pytest.approx(expected, rel=1e-5)
 
@@ -96,10 +120,14 @@ def test_windows_agree_with_a_plain_loop(text):
 @settings(max_examples=20, deadline=None)
 @given(st.integers(2, 40), st.integers(1, 12))
 def test_stride_one_gives_each_token_the_longest_context(length, context_length):
-    tokens = torch.randint(VOCABULARY, (length,), generator=torch.Generator().manual_seed(length))
+    tokens = torch.randint(
+        VOCABULARY, (length,), generator=torch.Generator().manual_seed(length)
+    )
     model = ContextModel()
     expected = sum(
-        last_log_probability(model, tokens[max(0, target - context_length) : target], tokens[target])
+        last_log_probability(
+            model, tokens[max(0, target - context_length) : target], tokens[target]
+        )
         for target in range(1, length)
     )
     score = evaluate_language_model(model, tokens, context_length, stride=1)
@@ -113,11 +141,16 @@ def test_more_overlap_helps_a_model_that_uses_its_context():
             certain = torch.full((*ids.shape, VOCABULARY), 0.1 / (VOCABULARY - 1))
             unknown = torch.full((*ids.shape, VOCABULARY), 1 / VOCABULARY)
             certain.scatter_(2, ids[:, :, None], 0.9)
-            first = torch.arange(ids.shape[1])[None, :, None] < 2  # it needs to see two tokens to be sure
+            first = (
+                torch.arange(ids.shape[1])[None, :, None] < 2
+            )  # it needs to see two tokens to be sure
             return torch.where(first, unknown, certain).log()
 
     tokens = torch.arange(VOCABULARY).repeat_interleave(30)
-    scores = [evaluate_language_model(Repeats(), tokens, 8, stride=stride).nats_per_token for stride in (8, 4, 1)]
+    scores = [
+        evaluate_language_model(Repeats(), tokens, 8, stride=stride).nats_per_token
+        for stride in (8, 4, 1)
+    ]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > scores[-1] + 0.2
 
@@ -132,7 +165,9 @@ def test_a_uniform_model_scores_ln_v():
 
 @pytest.mark.parametrize("training", [True, False])
 def test_dropout_is_off_while_scoring_and_the_mode_is_restored(training):
-    tokens = torch.randint(VOCABULARY, (50,), generator=torch.Generator().manual_seed(0))
+    tokens = torch.randint(
+        VOCABULARY, (50,), generator=torch.Generator().manual_seed(0)
+    )
     model = ContextModel(dropout=0.5).train(training)
     score = evaluate_language_model(model, tokens, 10)
     assert score == evaluate_language_model(ContextModel(), tokens, 10)
@@ -151,7 +186,9 @@ def test_windows_are_batched_and_no_longer_than_the_context():
 def test_no_gradient_is_recorded():
     recorded = []
     model = ContextModel()
-    model.register_forward_hook(lambda module, inputs, output: recorded.append(output.requires_grad))
+    model.register_forward_hook(
+        lambda module, inputs, output: recorded.append(output.requires_grad)
+    )
     evaluate_language_model(model, torch.arange(7), 3)
     assert recorded == [False]
 
@@ -167,7 +204,9 @@ def test_no_gradient_is_recorded():
 )
 def test_wrong_arguments_raise_at_the_door(length, settings, message):
     with pytest.raises(ValueError, match=message):
-        evaluate_language_model(ContextModel(), torch.zeros(length, dtype=torch.long), 4, **settings)
+        evaluate_language_model(
+            ContextModel(), torch.zeros(length, dtype=torch.long), 4, **settings
+        )
 
 
 def test_nats_bits_and_characters():
@@ -181,9 +220,12 @@ def test_nats_bits_and_characters():
 
 @given(st.floats(0.01, 1000), st.floats(-2000, 2000), st.integers(1, 10_000))
 def test_bits_per_dimension_do_not_depend_on_the_unit(scale, log_density, dimensions):
-    # If y = scale · x, then log p(y) = log p(x) − D ln(scale), and a level is `scale` times as wide.
+    # If y = scale · x, then log p(y) = log p(x) − D ln(scale), and a level is `scale`
+    # times as wide.
     in_x = bits_per_dimension(log_density, dimensions, level_width=1 / 255)
-    in_y = bits_per_dimension(log_density - dimensions * math.log(scale), dimensions, level_width=scale / 255)
+    in_y = bits_per_dimension(
+        log_density - dimensions * math.log(scale), dimensions, level_width=scale / 255
+    )
     assert in_y == pytest.approx(in_x, rel=1e-9, abs=1e-9)
 
 
@@ -192,7 +234,9 @@ def test_bits_per_dimension_agree_with_the_probabilities_of_the_levels():
     normal = scipy.stats.norm(loc=128, scale=40)
     exact = -np.log2(normal.cdf(levels + 0.5) - normal.cdf(levels - 0.5)).mean()
     scaled = scipy.stats.norm(loc=128 / 255, scale=40 / 255).logpdf(levels / 255).sum()
-    assert bits_per_dimension(float(scaled), dimensions=500, level_width=1 / 255) == pytest.approx(exact, abs=1e-4)
+    assert bits_per_dimension(
+        float(scaled), dimensions=500, level_width=1 / 255
+    ) == pytest.approx(exact, abs=1e-4)
 
 
 @pytest.mark.parametrize(("dimensions", "width"), [(0, 1.0), (5, 0.0), (5, -1.0)])

@@ -21,14 +21,17 @@ def test_agrees_with_scikit_learn_in_any_chunks(queries, references, seed, draw)
     k = draw.draw(st.integers(1, references))
     a, b = images(queries, seed), images(references, seed + 1)
     found = nearest_neighbours(a, b, k=k, chunk=draw.draw(st.integers(1, 40)))
-    search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(b.flatten(1).double().numpy())
+    search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(
+        b.flatten(1).double().numpy()
+    )
     distances, indices = search.kneighbors(a.flatten(1).double().numpy())
     np.testing.assert_array_equal(found.indices.numpy(), indices)
     np.testing.assert_allclose(found.distances.numpy(), distances, rtol=1e-6)
 
 
 def test_a_copy_is_at_distance_zero_and_a_hair_is_measured():
-    # Far from the origin, where ‖a‖² + ‖b‖² − 2ab in float32 is off by more than the distance itself.
+    # Far from the origin, where ‖a‖² + ‖b‖² − 2ab in float32 is off by more than the
+    # distance itself.
     references = images(200, seed=0) + 3000
     assert (nearest_neighbours(references, references).distances == 0).all()
     nearly = references.double()
@@ -40,7 +43,12 @@ def test_a_copy_is_at_distance_zero_and_a_hair_is_measured():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_distances_keep_the_precision_of_the_queries(dtype):
-    assert nearest_neighbours(images(2, 0).to(dtype), images(3, 1).to(dtype)).distances.dtype is dtype
+    assert (
+        nearest_neighbours(
+            images(2, 0).to(dtype), images(3, 1).to(dtype)
+        ).distances.dtype
+        is dtype
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,8 +65,12 @@ def test_wrong_arguments_raise_at_the_door(shape, settings, message):
 
 
 def test_images_of_different_shapes_are_refused():
-    # The shape checker of the tests finds it first (a TypeError); without it, the function's own sentence does.
-    with pytest.raises((ValueError, TypeError), match=r"different shapes: \(5, 5\) and \(4, 4\)|Float\[Tensor"):
+    # The shape checker of the tests finds it first (a TypeError); without it, the
+    # function's own sentence does.
+    with pytest.raises(
+        (ValueError, TypeError),
+        match=r"different shapes: \(5, 5\) and \(4, 4\)|Float\[Tensor",
+    ):
         nearest_neighbours(images(2, 0), torch.zeros(3, 4, 4))
 
 
@@ -77,7 +89,9 @@ def test_copies_are_found_and_unseen_digits_are_not(seed):
 
 def test_a_blur_is_near_to_many_images_but_a_copy_of_none():
     train, held_out = load_digits().split(train_per_class=140, seed=0)
-    means = torch.stack([train.images[train.labels == label].mean(dim=0) for label in range(10)])
+    means = torch.stack(
+        [train.images[train.labels == label].mean(dim=0) for label in range(10)]
+    )
     check = check_copies(means, train.images, held_out.images)
     assert check.sample_distances.median() < check.held_out_distances.quantile(0.75)
     assert not check.copies().any()

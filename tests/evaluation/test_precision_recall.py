@@ -21,11 +21,18 @@ def slowly(real, generated, k):
     """The definition, point by point."""
 
     def radius(points, index):
-        return sorted(math.dist(points[index], other) for i, other in enumerate(points) if i != index)[k - 1]
+        return sorted(
+            math.dist(points[index], other)
+            for i, other in enumerate(points)
+            if i != index
+        )[k - 1]
 
     def share(points, centres):
         radii = [radius(centres, index) for index in range(len(centres))]
-        hits = [any(math.dist(p, c) <= r for c, r in zip(centres, radii, strict=True)) for p in points]
+        hits = [
+            any(math.dist(p, c) <= r for c, r in zip(centres, radii, strict=True))
+            for p in points
+        ]
         return sum(hits) / len(hits)
 
     real, generated = real.double().tolist(), generated.double().tolist()
@@ -44,11 +51,16 @@ def test_it_is_the_definition_point_by_point(k, seed):
 
 def test_more_points_than_are_compared_at_once():
     real, generated = normal(1100, 4, seed=0), normal(700, 4, seed=1)
-    distances = (generated.double()[:, None] - real.double()[None]).square().sum(-1).sqrt()
+    distances = (
+        (generated.double()[:, None] - real.double()[None]).square().sum(-1).sqrt()
+    )
     among_real = (real.double()[:, None] - real.double()[None]).square().sum(-1).sqrt()
     radii = among_real.sort(dim=1).values[:, 3]
     torch.testing.assert_close(ball_radii(real.double(), 3), radii)
-    assert torch.equal(in_balls(generated.double(), real.double(), radii), (distances <= radii).any(dim=1))
+    assert torch.equal(
+        in_balls(generated.double(), real.double(), radii),
+        (distances <= radii).any(dim=1),
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -64,7 +76,10 @@ def test_a_mode_that_is_dropped_costs_recall_and_not_precision(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_noise_costs_precision(seed):
     real, generated = normal(400, 8, seed), normal(400, 8, seed + 50)
-    values = [precision_recall(real, generated + noise * normal(400, 8, seed + 99)).precision for noise in (0, 0.5, 2)]
+    values = [
+        precision_recall(real, generated + noise * normal(400, 8, seed + 99)).precision
+        for noise in (0, 0.5, 2)
+    ]
     assert values[0] > values[1] + 0.03
     assert values[1] > values[2] + 0.3
 
@@ -84,7 +99,10 @@ def test_the_same_images_have_both():
 def test_wrong_features_are_refused():
     good = normal(5, 3, seed=0)
     for k in (0, 5):
-        with pytest.raises(ValueError, match=rf"k must be at least 1 and below the number of images, got k = {k}"):
+        with pytest.raises(
+            ValueError,
+            match=rf"k must be at least 1 and below the number of images, got k = {k}",
+        ):
             precision_recall(good, good, k)
     with pytest.raises(ValueError, match=r"generated features of shape \(3, 3\)"):
         precision_recall(good, good[:3])

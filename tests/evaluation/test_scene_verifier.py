@@ -1,11 +1,20 @@
-"""The verifier reads drawn scenes without an error, and says so honestly when pictures get worse."""
+"""The verifier reads drawn scenes without an error, and says so honestly when pictures
+get worse.
+"""
 
 import time
 
 import pytest
 import torch
 
-from genai_tutorial.data import COLOURS, Scene, SceneObject, load_shapes, parse_caption, render
+from genai_tutorial.data import (
+    COLOURS,
+    Scene,
+    SceneObject,
+    load_shapes,
+    parse_caption,
+    render,
+)
 from genai_tutorial.evaluation import (
     CaptionAccuracy,
     CaptionScore,
@@ -59,13 +68,18 @@ def test_too_much_blur_costs_shapes_first():
 
 def test_pure_noise_and_empty_pictures_hold_nothing_to_read():
     assert read_scenes(torch.ones(1, 3, 32, 32)) == (Reading(Scene(()), (), 0),)
-    accuracy = caption_accuracy(["a red circle"] * 50, torch.rand(50, 3, 32, 32, generator=torch.manual_seed(0)))
+    accuracy = caption_accuracy(
+        ["a red circle"] * 50, torch.rand(50, 3, 32, 32, generator=torch.manual_seed(0))
+    )
     assert accuracy.everything == 0
     assert accuracy.shape < 0.1
 
 
 def test_touching_objects_of_two_colours_are_two():
-    left, right = SceneObject("red", "square", 2, 5, 12), SceneObject("blue", "square", 14, 5, 12)
+    left, right = (
+        SceneObject("red", "square", 2, 5, 12),
+        SceneObject("blue", "square", 14, 5, 12),
+    )
     (reading,) = read_scenes(render([Scene((left, right))]))
     assert {thing.colour for thing in reading.scene.objects} == {"red", "blue"}
     assert {thing.shape for thing in reading.scene.objects} == {"square"}
@@ -92,7 +106,8 @@ def test_specks_are_counted_and_are_no_objects():
 
 @pytest.mark.parametrize("shift", [(0.5, 0.0), (0.5, 0.5), (0.25, 0.75)])
 def test_objects_between_the_pixels_are_read_too(shift):
-    # A generated object need not stand at whole pixels: move the picture by a part of one, by linear interpolation.
+    # A generated object need not stand at whole pixels: move the picture by a part of
+    # one, by linear interpolation.
     shapes = load_shapes(300, seed=4)
     moved = shapes.images
     for axis, part in zip((2, 3), shift, strict=True):
@@ -103,7 +118,14 @@ def test_objects_between_the_pixels_are_read_too(shift):
 
 
 RED_ABOVE_BLUE = Reading(
-    Scene((SceneObject("blue", "square", 8, 16, 14), SceneObject("red", "circle", 10, 2, 8))), (0.0, 0.0), 0
+    Scene(
+        (
+            SceneObject("blue", "square", 8, 16, 14),
+            SceneObject("red", "circle", 10, 2, 8),
+        )
+    ),
+    (0.0, 0.0),
+    0,
 )
 
 
@@ -115,10 +137,16 @@ RED_ABOVE_BLUE = Reading(
         ("a red circle and a blue square", (1, 1, 1, None, None, 1)),
         ("a square and a circle", (1, None, 1, None, None, 1)),
         ("a small red circle below a large blue square", (1, 1, 1, 1, 0, 0)),
-        ("a small blue circle above a large red square", (1, 0, 1, 1, 1, 0)),  # the colours went to the other object
+        (
+            "a small blue circle above a large red square",
+            (1, 0, 1, 1, 1, 0),
+        ),  # the colours went to the other object
         ("a large red circle above a large blue square", (1, 1, 1, 0.5, 1, 0)),
         ("a small red circle", (0, 1, 1, 1, None, 0)),  # one object too many
-        ("a small red circle above a large blue square and left of a green cross", (0, 2 / 3, 2 / 3, 1, 0.5, 0)),
+        (
+            "a small red circle above a large blue square and left of a green cross",
+            (0, 2 / 3, 2 / 3, 1, 0.5, 0),
+        ),
         ("a green triangle on the left", (0, 0, 0, None, 0, 0)),
     ],
 )
@@ -137,7 +165,11 @@ def test_accuracy_is_the_mean_over_the_captions_that_say_so():
     shapes = load_shapes(1, seed=0, objects=[1])
     thing = shapes.scenes[0].objects[0]
     wrong = next(colour for colour in COLOURS if colour != thing.colour)
-    captions = [f"a {thing.size} {thing.shape}", shapes.captions[0], shapes.captions[0].replace(thing.colour, wrong)]
+    captions = [
+        f"a {thing.size} {thing.shape}",
+        shapes.captions[0],
+        shapes.captions[0].replace(thing.colour, wrong),
+    ]
     accuracy = caption_accuracy(captions, shapes.images.expand(3, -1, -1, -1))
     assert tuple(vars(accuracy).values()) == pytest.approx((1, 0.5, 1, 1, 1, 2 / 3))
     assert caption_accuracy(captions[:1], shapes.images).colour is None
@@ -153,11 +185,15 @@ def test_two_hundred_pictures_a_second():
 
 def test_a_batch_is_read_as_its_pictures_are_alone():
     images = load_shapes(30, seed=8).images
-    assert [one.scene for one in read_scenes(images)] == [read_scenes(image[None])[0].scene for image in images]
+    assert [one.scene for one in read_scenes(images)] == [
+        read_scenes(image[None])[0].scene for image in images
+    ]
 
 
 def test_wrong_arguments_are_refused():
-    with pytest.raises(ValueError, match=r"must have the shape \(3, 32, 32\), got \(3, 28, 28\)"):
+    with pytest.raises(
+        ValueError, match=r"must have the shape \(3, 32, 32\), got \(3, 28, 28\)"
+    ):
         read_scenes(torch.zeros(1, 3, 28, 28))
     with pytest.raises(ValueError, match="got 2 pictures and 1 captions"):
         caption_accuracy(["a red circle"], torch.ones(2, 3, 32, 32))

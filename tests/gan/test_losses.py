@@ -30,18 +30,25 @@ def test_the_logistic_loss_is_the_cross_entropy_of_real_and_fake():
 
 
 def test_minimax_is_one_value_that_both_play_for():
-    real, fake = torch.randn(5, generator=torch.Generator().manual_seed(0)), torch.tensor([-1.0, 0.5, 2.0])
+    real, fake = (
+        torch.randn(5, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([-1.0, 0.5, 2.0]),
+    )
     value = real.sigmoid().log().mean() + (1 - fake.sigmoid()).log().mean()
     torch.testing.assert_close(MINIMAX.discriminator(real, fake), -value)
     # What the generator lowers is the part of the value that it can change.
-    torch.testing.assert_close(MINIMAX.generator(fake), value - real.sigmoid().log().mean())
+    torch.testing.assert_close(
+        MINIMAX.generator(fake), value - real.sigmoid().log().mean()
+    )
 
 
 @pytest.mark.parametrize("score", [-6.0, -1.0, 0.0, 3.0])
 def test_slopes_of_the_generator_losses(score):
     probability = 1 / (1 + math.exp(-score))
     assert slope(minimax_generator_loss, score) == pytest.approx(-probability, rel=1e-5)
-    assert slope(non_saturating_generator_loss, score) == pytest.approx(probability - 1, rel=1e-5)
+    assert slope(non_saturating_generator_loss, score) == pytest.approx(
+        probability - 1, rel=1e-5
+    )
     assert slope(wasserstein_generator_loss, score) == -1
 
 
@@ -54,7 +61,9 @@ def test_sure_scores_do_not_overflow():
 
 def test_hinge_counts_only_what_falls_short_of_the_margin():
     real, fake = torch.tensor([2.0, 0.25]), torch.tensor([-2.0, 0.5])
-    assert hinge_discriminator_loss(real, fake).item() == pytest.approx((0 + 0.75) / 2 + (0 + 1.5) / 2)
+    assert hinge_discriminator_loss(real, fake).item() == pytest.approx(
+        (0 + 0.75) / 2 + (0 + 1.5) / 2
+    )
     assert HINGE.generator(fake).item() == pytest.approx(0.75)
 
 
@@ -65,12 +74,22 @@ def test_the_critic_is_rewarded_for_the_difference_of_the_means():
 
 
 def test_the_best_answer_to_a_known_mixture_of_scores():
-    # Three real examples to one generated one at the same place: the best score is log 3.
-    def loss(score):  # each mean counts once, so the one generated example is a third of three
+    # Three real examples to one generated one at the same place: the best score is log
+    # 3.
+    def loss(
+        score,
+    ):  # each mean counts once, so the one generated example is a third of three
         return (
-            3 * logistic_discriminator_loss(torch.full((3,), score), torch.tensor([100.0])).item()
+            3
+            * logistic_discriminator_loss(
+                torch.full((3,), score), torch.tensor([100.0])
+            ).item()
             - 300
-            + (logistic_discriminator_loss(torch.tensor([100.0]), torch.tensor([score])).item())
+            + (
+                logistic_discriminator_loss(
+                    torch.tensor([100.0]), torch.tensor([score])
+                ).item()
+            )
         )
 
     scores = [math.log(3) + 0.01 * step for step in range(-100, 101)]

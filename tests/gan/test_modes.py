@@ -14,10 +14,16 @@ def test_the_ring_is_a_density():
     ring = gaussian_ring(modes=8, radius=2.0, deviation=0.1)
     peak = ring.log_prob(centres_of(ring))
     expected = math.log(1 / 8 / (2 * math.pi * 0.1**2))
-    torch.testing.assert_close(peak, torch.full((8,), expected).double(), rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(centres_of(ring).norm(dim=1), torch.full((8,), 2.0).double())
+    torch.testing.assert_close(
+        peak, torch.full((8,), expected).double(), rtol=1e-6, atol=1e-6
+    )
+    torch.testing.assert_close(
+        centres_of(ring).norm(dim=1), torch.full((8,), 2.0).double()
+    )
     gaps = torch.pdist(centres_of(ring)).sort().values[:8]
-    torch.testing.assert_close(gaps, torch.full((8,), 4 * math.sin(math.pi / 8)).double())
+    torch.testing.assert_close(
+        gaps, torch.full((8,), 4 * math.sin(math.pi / 8)).double()
+    )
 
 
 def test_real_samples_cover_every_mode():
@@ -25,7 +31,8 @@ def test_real_samples_cover_every_mode():
     samples = ring.sample(4000, torch.Generator().manual_seed(0))
     found = count_modes(samples, centres_of(ring), deviation=0.1)
     assert found.covered == 8
-    # In a plane, exp(-9 / 2) of a round Gaussian lies further out than three deviations.
+    # In a plane, exp(-9 / 2) of a round Gaussian lies further out than three
+    # deviations.
     assert found.high_quality == pytest.approx(1 - math.exp(-4.5), abs=0.005)
     assert found.per_mode.sum().item() == pytest.approx(4000 * found.high_quality)
 
@@ -49,7 +56,9 @@ def test_noise_covers_little_and_little_of_it_is_good():
 def test_a_mode_needs_its_share():
     centres = torch.tensor([[0.0, 0.0], [9.0, 0.0]])
     samples = torch.cat([torch.zeros(96, 2), torch.tensor([[9.0, 0.0]]).repeat(4, 1)])
-    assert count_modes(samples, centres, deviation=1.0, share=0.1).covered == 1  # 4 are fewer than a tenth of 50
+    assert (
+        count_modes(samples, centres, deviation=1.0, share=0.1).covered == 1
+    )  # 4 are fewer than a tenth of 50
     assert count_modes(samples, centres, deviation=1.0, share=0.08).covered == 2
     assert count_modes(samples, centres, deviation=1.0, share=0.0).covered == 2
     assert count_modes(samples[:96], centres, deviation=1.0, share=0.0).covered == 1
@@ -59,7 +68,9 @@ def test_reach_is_measured_in_deviations():
     centres = torch.tensor([[0.0, 0.0], [9.0, 0.0]])
     samples = torch.tensor([[0.0, 2.9], [0.0, 3.1]])
     assert count_modes(samples, centres, deviation=1.0).per_mode.tolist() == [1, 0]
-    assert count_modes(samples, centres, deviation=1.0, reach=4.0).per_mode.tolist() == [2, 0]
+    assert count_modes(
+        samples, centres, deviation=1.0, reach=4.0
+    ).per_mode.tolist() == [2, 0]
 
 
 def test_bad_input_raises_a_sentence():

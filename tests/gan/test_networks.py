@@ -41,8 +41,12 @@ def test_the_seed_decides_the_weights(build):
 def test_first_layers_keep_the_size_of_their_input():
     net = multilayer_perceptron((1000, 1000, 1000, 1), torch.Generator().manual_seed(1))
     x = torch.randn(64, 1000, generator=torch.Generator().manual_seed(0))
-    sizes = [net[:depth](x).square().mean().item() for depth in (1, 3)]  # after each linear layer
-    assert sizes == pytest.approx([2, 2], rel=0.1)  # twice that of the input, half of which ReLU then takes
+    sizes = [
+        net[:depth](x).square().mean().item() for depth in (1, 3)
+    ]  # after each linear layer
+    assert sizes == pytest.approx(
+        [2, 2], rel=0.1
+    )  # twice that of the input, half of which ReLU then takes
 
 
 def test_points_may_lie_on_a_line():
@@ -68,7 +72,9 @@ def test_the_label_changes_the_image_and_the_score():
 def test_each_score_depends_on_its_own_image_only():
     discriminator = DigitDiscriminator(SMALL)
     images, labels = torch.rand(4, 28, 28), torch.arange(4)
-    torch.testing.assert_close(discriminator(images, labels)[:1], discriminator(images[:1], labels[:1]))
+    torch.testing.assert_close(
+        discriminator(images, labels)[:1], discriminator(images[:1], labels[:1])
+    )
     assert squared_slopes(discriminator, images, labels).shape == (4,)
 
 
@@ -77,7 +83,9 @@ def test_the_spread_of_a_batch_by_hand():
     expected = ((8 / 3) ** 0.5 + 8**0.5 + 0) / 3
     appended = MinibatchDeviation()(rows)
     assert torch.equal(appended[:, :3], rows)
-    torch.testing.assert_close(appended[:, 3], torch.full((3,), expected), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        appended[:, 3], torch.full((3,), expected), rtol=1e-3, atol=1e-3
+    )
 
 
 def test_a_collapsed_batch_still_has_a_gradient():
@@ -92,9 +100,15 @@ def test_a_config_survives_json():
 
 
 def test_bad_sizes_raise_a_sentence():
-    with pytest.raises(ValueError, match=r"latent and classes must be at least 1, got 0 and 10"):
+    with pytest.raises(
+        ValueError, match=r"latent and classes must be at least 1, got 0 and 10"
+    ):
         DigitGANConfig(latent=0)
-    with pytest.raises(ValueError, match=r"discriminator_widths must be whole numbers above 0"):
+    with pytest.raises(
+        ValueError, match=r"discriminator_widths must be whole numbers above 0"
+    ):
         DigitGANConfig(discriminator_widths=())
-    with pytest.raises(ValueError, match=r"at least two whole numbers above 0.*got \(2,\)"):
+    with pytest.raises(
+        ValueError, match=r"at least two whole numbers above 0.*got \(2,\)"
+    ):
         multilayer_perceptron((2,), torch.Generator())

@@ -4,14 +4,20 @@ import pytest
 import torch
 
 from genai_tutorial.density import DiagonalGaussian
-from genai_tutorial.gan import jensen_shannon_divergence, logistic_discriminator_loss, optimal_discriminator
+from genai_tutorial.gan import (
+    jensen_shannon_divergence,
+    logistic_discriminator_loss,
+    optimal_discriminator,
+)
 
 PLACES = torch.linspace(-12, 12, 4801, dtype=torch.float64)
 STEP = 0.005
 
 
 def bell(mean, deviation=1.0):
-    gaussian = DiagonalGaussian(torch.tensor([mean]).double(), torch.tensor([deviation**2]).double())
+    gaussian = DiagonalGaussian(
+        torch.tensor([mean]).double(), torch.tensor([deviation**2]).double()
+    )
     return gaussian.log_prob(PLACES[:, None]).exp()
 
 
@@ -19,12 +25,20 @@ def test_no_discriminator_beats_the_optimal_one():
     p, q = bell(-1.0), bell(1.5, 1.4)
 
     def value(probability):
-        return (torch.xlogy(p, probability) + torch.xlogy(q, 1 - probability)).sum().item() * STEP
+        return (
+            torch.xlogy(p, probability) + torch.xlogy(q, 1 - probability)
+        ).sum().item() * STEP
 
     best = optimal_discriminator(p, q)
-    for other in (best + 0.02 * (0.5 - best), best.square(), torch.full_like(best, 0.5)):
+    for other in (
+        best + 0.02 * (0.5 - best),
+        best.square(),
+        torch.full_like(best, 0.5),
+    ):
         assert value(other) < value(best) - 1e-6
-    assert value(best) == pytest.approx(2 * jensen_shannon_divergence(p, q, STEP).item() - math.log(4), abs=1e-9)
+    assert value(best) == pytest.approx(
+        2 * jensen_shannon_divergence(p, q, STEP).item() - math.log(4), abs=1e-9
+    )
 
 
 def test_two_unit_bells_by_hand():
@@ -43,10 +57,16 @@ def test_the_value_is_what_the_loss_measures():
 
 
 def test_the_divergence_between_its_limits():
-    assert jensen_shannon_divergence(bell(0.0), bell(0.0), STEP).item() == pytest.approx(0, abs=1e-12)
-    assert jensen_shannon_divergence(bell(-8.0, 0.3), bell(8.0, 0.3), STEP).item() == pytest.approx(math.log(2))
+    assert jensen_shannon_divergence(
+        bell(0.0), bell(0.0), STEP
+    ).item() == pytest.approx(0, abs=1e-12)
+    assert jensen_shannon_divergence(
+        bell(-8.0, 0.3), bell(8.0, 0.3), STEP
+    ).item() == pytest.approx(math.log(2))
     one_way = jensen_shannon_divergence(bell(-1.0), bell(1.5, 2.0), STEP).item()
-    assert jensen_shannon_divergence(bell(1.5, 2.0), bell(-1.0), STEP).item() == pytest.approx(one_way)
+    assert jensen_shannon_divergence(
+        bell(1.5, 2.0), bell(-1.0), STEP
+    ).item() == pytest.approx(one_way)
 
 
 def test_bad_densities_raise_a_sentence():

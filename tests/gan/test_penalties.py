@@ -2,7 +2,12 @@ import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.gan import PointDiscriminator, gradient_penalty, r1_penalty, squared_slopes
+from genai_tutorial.gan import (
+    PointDiscriminator,
+    gradient_penalty,
+    r1_penalty,
+    squared_slopes,
+)
 
 
 def test_slopes_equal_finite_differences():
@@ -11,9 +16,14 @@ def test_slopes_equal_finite_differences():
     step = 1e-6
     columns = []
     for axis in torch.eye(2).double():
-        columns.append((discriminator(x + step * axis) - discriminator(x - step * axis)) / (2 * step))
+        columns.append(
+            (discriminator(x + step * axis) - discriminator(x - step * axis))
+            / (2 * step)
+        )
     expected = torch.stack(columns, dim=1).square().sum(dim=1)
-    torch.testing.assert_close(squared_slopes(discriminator, x), expected, rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close(
+        squared_slopes(discriminator, x), expected, rtol=1e-5, atol=1e-8
+    )
 
 
 def test_r1_by_hand():
@@ -33,13 +43,16 @@ def test_the_optimiser_sees_through_the_penalty():
     layer = nn.Linear(2, 1, bias=False)
     discriminator = lambda x: layer(x).squeeze(1)  # noqa: E731
     r1_penalty(discriminator, torch.randn(4, 2)).backward()
-    # The penalty is the squared length of the weight, so its gradient is twice the weight.
+    # The penalty is the squared length of the weight, so its gradient is twice the
+    # weight.
     torch.testing.assert_close(layer.weight.grad, 2 * layer.weight.detach())
 
 
 def test_labels_reach_the_discriminator():
     steep_for_ones = lambda x, labels: x[:, 0] * labels  # noqa: E731
-    slopes = squared_slopes(steep_for_ones, torch.zeros(3, 2), torch.tensor([0.0, 1.0, 2.0]))
+    slopes = squared_slopes(
+        steep_for_ones, torch.zeros(3, 2), torch.tensor([0.0, 1.0, 2.0])
+    )
     assert slopes.tolist() == [0, 1, 4]
 
 
@@ -47,7 +60,9 @@ def test_the_gradient_penalty_wants_a_slope_of_one():
     real, fake = torch.zeros(8, 2), torch.ones(8, 2)
     for slope, expected in ((1.0, 0.0), (0.5, 0.25), (3.0, 4.0)):
         plane = lambda x, slope=slope: slope * x[:, 1]  # noqa: E731
-        found = gradient_penalty(plane, real, fake, generator=torch.Generator().manual_seed(0))
+        found = gradient_penalty(
+            plane, real, fake, generator=torch.Generator().manual_seed(0)
+        )
         assert found.item() == pytest.approx(expected, abs=1e-6)
 
 
@@ -74,7 +89,10 @@ def test_a_critic_without_slope_has_a_gradient_that_is_a_number():
     layer = nn.Linear(2, 1)
     nn.init.zeros_(layer.weight)
     penalty = gradient_penalty(
-        lambda x: layer(x).squeeze(1), torch.zeros(4, 2), torch.ones(4, 2), generator=torch.Generator()
+        lambda x: layer(x).squeeze(1),
+        torch.zeros(4, 2),
+        torch.ones(4, 2),
+        generator=torch.Generator(),
     )
     penalty.backward()
     assert penalty.item() == pytest.approx(1, abs=1e-4)
@@ -85,10 +103,19 @@ def test_the_generator_gets_nothing_from_the_penalty():
     fake = torch.ones(4, 2, requires_grad=True)
     plane = lambda x: (x * x).sum(dim=1)  # noqa: E731
     assert not squared_slopes(plane, fake).isnan().any()
-    penalty = gradient_penalty(plane, torch.zeros(4, 2), fake, generator=torch.Generator())
+    penalty = gradient_penalty(
+        plane, torch.zeros(4, 2), fake, generator=torch.Generator()
+    )
     assert torch.autograd.grad(penalty, fake, allow_unused=True) == (None,)
 
 
 def test_pairs_of_unequal_shape_raise_a_sentence():
-    with pytest.raises(ValueError, match=r"their shapes must be the same; got \(3, 2\) and \(4, 2\)"):
-        gradient_penalty(lambda x: x[:, 0], torch.zeros(3, 2), torch.zeros(4, 2), generator=torch.Generator())
+    with pytest.raises(
+        ValueError, match=r"their shapes must be the same; got \(3, 2\) and \(4, 2\)"
+    ):
+        gradient_penalty(
+            lambda x: x[:, 0],
+            torch.zeros(3, 2),
+            torch.zeros(4, 2),
+            generator=torch.Generator(),
+        )

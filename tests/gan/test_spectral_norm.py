@@ -2,7 +2,12 @@ import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.gan import PointDiscriminator, normalise_all_layers, power_iteration, spectral_norm
+from genai_tutorial.gan import (
+    PointDiscriminator,
+    normalise_all_layers,
+    power_iteration,
+    spectral_norm,
+)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(5, 5), (3, 8), (8, 3)])
@@ -18,7 +23,9 @@ def test_power_iteration_finds_the_largest_singular_value(rows, columns):
 
 
 def test_one_step_by_hand():
-    u, v = power_iteration(torch.tensor([[3.0, 0.0], [0.0, 4.0]]), torch.tensor([1.0, 1.0]))
+    u, v = power_iteration(
+        torch.tensor([[3.0, 0.0], [0.0, 4.0]]), torch.tensor([1.0, 1.0])
+    )
     torch.testing.assert_close(u, torch.tensor([0.6, 0.8]))
     torch.testing.assert_close(v, torch.tensor([9.0, 16.0]) / (9**2 + 16**2) ** 0.5)
 
@@ -31,7 +38,9 @@ def test_a_layer_becomes_one_that_stretches_nothing():
     spectral_norm(layer)
     for _ in range(200):
         layer(torch.randn(2, 20))
-    assert torch.linalg.matrix_norm(layer.weight, 2).item() == pytest.approx(1, abs=1e-3)
+    assert torch.linalg.matrix_norm(layer.weight, 2).item() == pytest.approx(
+        1, abs=1e-3
+    )
 
 
 def test_a_normalised_network_has_no_slope_above_one():
@@ -40,11 +49,18 @@ def test_a_normalised_network_has_no_slope_above_one():
         discriminator(torch.zeros(1, 2))
     discriminator.eval()
     generator = torch.Generator().manual_seed(0)
-    here, there = 5 * torch.randn(1000, 2, generator=generator), 5 * torch.randn(1000, 2, generator=generator)
-    steepness = (discriminator(here) - discriminator(there)).abs() / (here - there).norm(dim=1)
+    here, there = (
+        5 * torch.randn(1000, 2, generator=generator),
+        5 * torch.randn(1000, 2, generator=generator),
+    )
+    steepness = (discriminator(here) - discriminator(there)).abs() / (
+        here - there
+    ).norm(dim=1)
     assert steepness.max() < 1.02
     plain = PointDiscriminator(width=32, seed=1)
-    assert ((plain(here) - plain(there)).abs() / (here - there).norm(dim=1)).max() > 1.02  # it was not so before
+    assert (
+        (plain(here) - plain(there)).abs() / (here - there).norm(dim=1)
+    ).max() > 1.02  # it was not so before
 
 
 def test_evaluation_leaves_the_vectors_as_they_are():
@@ -59,7 +75,9 @@ def test_evaluation_leaves_the_vectors_as_they_are():
 
 def test_two_passes_before_the_backward_pass():
     layer = spectral_norm(nn.Linear(4, 1))
-    (layer(torch.randn(8, 4)).mean() - layer(torch.randn(8, 4)).mean()).backward()  # as each discriminator step does
+    (
+        layer(torch.randn(8, 4)).mean() - layer(torch.randn(8, 4)).mean()
+    ).backward()  # as each discriminator step does
     assert layer.parametrizations.weight.original.grad.isfinite().all()
 
 

@@ -10,7 +10,9 @@ from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 
 class Counter(nn.Module):
-    """Says that the next token is the last one plus one, modulo the vocabulary, and records what it was shown."""
+    """Says that the next token is the last one plus one, modulo the vocabulary, and
+    records what it was shown.
+    """
 
     def __init__(self, vocab_size=10, context_length=4):
         super().__init__()
@@ -19,7 +21,12 @@ class Counter(nn.Module):
 
     def forward(self, ids):
         self.seen.append(ids)
-        return 50.0 * nn.functional.one_hot((ids + 1) % self.config.vocab_size, self.config.vocab_size).float()
+        return (
+            50.0
+            * nn.functional.one_hot(
+                (ids + 1) % self.config.vocab_size, self.config.vocab_size
+            ).float()
+        )
 
 
 class WithWeights(Counter):
@@ -35,18 +42,29 @@ def seeded(seed=0):
 
 
 def test_it_appends_what_the_model_says():
-    assert generate(Counter(), torch.tensor([[3], [8]]), 4).tolist() == [[3, 4, 5, 6, 7], [8, 9, 0, 1, 2]]
+    assert generate(Counter(), torch.tensor([[3], [8]]), 4).tolist() == [
+        [3, 4, 5, 6, 7],
+        [8, 9, 0, 1, 2],
+    ]
 
 
 def test_the_window_slides():
     model = Counter(context_length=4)
     generate(model, torch.tensor([[0, 1]]), 5)
-    assert [ids.tolist()[0] for ids in model.seen] == [[0, 1], [0, 1, 2], [0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]]
+    assert [ids.tolist()[0] for ids in model.seen] == [
+        [0, 1],
+        [0, 1, 2],
+        [0, 1, 2, 3],
+        [1, 2, 3, 4],
+        [2, 3, 4, 5],
+    ]
 
 
 def test_a_long_prompt_is_kept_but_only_its_end_is_read():
     model = Counter(context_length=2)
-    assert generate(model, torch.tensor([[5, 6, 7, 8]]), 1).tolist() == [[5, 6, 7, 8, 9]]
+    assert generate(model, torch.tensor([[5, 6, 7, 8]]), 1).tolist() == [
+        [5, 6, 7, 8, 9]
+    ]
     assert model.seen[0].tolist() == [[7, 8]]
 
 
@@ -56,7 +74,9 @@ def test_a_finished_row_repeats_its_stop_token_until_all_are_finished():
 
 
 def test_a_stop_token_in_the_prompt_does_not_stop():
-    assert generate(Counter(), torch.tensor([[4]]), 2, stop_tokens=[4]).tolist() == [[4, 5, 6]]
+    assert generate(Counter(), torch.tensor([[4]]), 2, stop_tokens=[4]).tolist() == [
+        [4, 5, 6]
+    ]
 
 
 def test_nothing_to_add_returns_the_prompt():
@@ -69,7 +89,10 @@ def test_greedy_follows_the_best_token_and_needs_no_chance():
     ids = generate(model, torch.tensor([[1, 2]]), 6, temperature=0)
     for end in range(2, 8):
         assert ids[0, end] == model(ids[:, :end])[0, -1].argmax()
-    assert torch.equal(ids, generate(model, torch.tensor([[1, 2]]), 6, temperature=0, generator=seeded(9)))
+    assert torch.equal(
+        ids,
+        generate(model, torch.tensor([[1, 2]]), 6, temperature=0, generator=seeded(9)),
+    )
 
 
 def test_the_same_seed_writes_the_same_text_and_another_another():
@@ -88,8 +111,9 @@ def test_generating_leaves_no_gradients_and_training_can_go_on():
 
 
 def test_draws_are_as_frequent_as_their_probabilities_say():
-    # Pearson's chi-squared of n draws from the exact probabilities has a known distribution: with 5 tokens left,
-    # 4 degrees of freedom, it is above 23.5 once in ten thousand seeds. A filter too many or too few is far above.
+    # Pearson's chi-squared of n draws from the exact probabilities has a known
+    # distribution: with 5 tokens left, 4 degrees of freedom, it is above 23.5 once in
+    # ten thousand seeds. A filter too many or too few is far above.
     logits = torch.tensor([2.0, 1.5, 1.0, 0.5, 0.0, -0.5, -1.0])
     exact = next_token_probabilities(logits, temperature=1.3, top_k=6, top_p=0.93)
     assert int((exact > 0).sum()) == 5
@@ -101,10 +125,15 @@ def test_draws_are_as_frequent_as_their_probabilities_say():
 
 
 def test_generated_pairs_are_as_frequent_as_the_chain_rule_says():
-    # The whole loop: p(a, b) = p(a) p(b | a) for 9 pairs, each count within five standard deviations.
-    config = DecoderConfig(vocab_size=3, context_length=4, width=8, layers=1, heads=2, zero_outputs=False)
+    # The whole loop: p(a, b) = p(a) p(b | a) for 9 pairs, each count within five
+    # standard deviations.
+    config = DecoderConfig(
+        vocab_size=3, context_length=4, width=8, layers=1, heads=2, zero_outputs=False
+    )
     model, draws = DecoderLM(config, seed=5), 20_000
-    ids = generate(model, torch.zeros(draws, 1, dtype=torch.long), 2, generator=seeded(0))
+    ids = generate(
+        model, torch.zeros(draws, 1, dtype=torch.long), 2, generator=seeded(0)
+    )
     for a in range(3):
         for b in range(3):
             logits = model(torch.tensor([[0, a]]))[0]
@@ -113,7 +142,9 @@ def test_generated_pairs_are_as_frequent_as_the_chain_rule_says():
             assert abs(count - draws * p) < 5 * math.sqrt(draws * p * (1 - p))
 
 
-SMALL = DecoderConfig.llama(11, 16, 16, layers=2, heads=4, key_value_heads=2, feed_forward_width=24)
+SMALL = DecoderConfig.llama(
+    11, 16, 16, layers=2, heads=4, key_value_heads=2, feed_forward_width=24
+)
 KINDS = pytest.mark.parametrize(
     "config",
     [
@@ -131,14 +162,22 @@ def read_anew(model, prompt, new, temperature, seed):
     ids, generator = prompt, seeded(seed)
     for _ in range(new):
         logits = model(ids[:, -model.config.context_length :])[:, -1]
-        ids = torch.cat((ids, draw(next_token_probabilities(logits, temperature), generator)[:, None]), dim=1)
+        ids = torch.cat(
+            (
+                ids,
+                draw(next_token_probabilities(logits, temperature), generator)[:, None],
+            ),
+            dim=1,
+        )
     return ids
 
 
 @KINDS
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("start", "new"), [(1, 12), (5, 25), (16, 3), (20, 2)])
-def test_the_cache_changes_no_token_even_when_the_text_outgrows_it(config, seed, start, new):
+def test_the_cache_changes_no_token_even_when_the_text_outgrows_it(
+    config, seed, start, new
+):
     model = DecoderLM(config, seed)
     prompt = torch.randint(11, (2, start), generator=seeded(seed))
     found = generate(model, prompt, new, temperature=1.5, generator=seeded(seed))
@@ -148,7 +187,9 @@ def test_the_cache_changes_no_token_even_when_the_text_outgrows_it(config, seed,
 @KINDS
 def test_each_token_is_read_once(config):
     model, read = DecoderLM(config), []
-    model.blocks[0].register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].shape[1]))
+    model.blocks[0].register_forward_pre_hook(
+        lambda _, inputs: read.append(inputs[0].shape[1])
+    )
     generate(model, torch.zeros(1, 4, dtype=torch.long), 5)
     assert read == [4, 1, 1, 1, 1]
 
@@ -174,12 +215,21 @@ def test_a_conversation_is_read_once_and_as_if_anew(config):
     for turn in range(3):
         ids += [turn, 7]
         expected = list(stream(model, ids, 2, generator=seeded(turn)))
-        hook = model.blocks[0].register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].shape[1]))
+        hook = model.blocks[0].register_forward_pre_hook(
+            lambda _, inputs: read.append(inputs[0].shape[1])
+        )
         found = list(stream(model, ids, 2, generator=seeded(turn), cache=cache))
         hook.remove()
         assert found == expected
         ids += found
-    assert read == [3, 1, 3, 1, 3, 1]  # each time the answer's last token and the two that are new, then one
+    assert read == [
+        3,
+        1,
+        3,
+        1,
+        3,
+        1,
+    ]  # each time the answer's last token and the two that are new, then one
 
 
 def test_a_stream_leaves_the_model_ready_to_train():
@@ -192,9 +242,17 @@ def test_a_stream_leaves_the_model_ready_to_train():
 @pytest.mark.parametrize(
     ("prompt", "new", "message"),
     [
-        (torch.zeros(1, 0, dtype=torch.long), 1, "at least one row of at least one token"),
+        (
+            torch.zeros(1, 0, dtype=torch.long),
+            1,
+            "at least one row of at least one token",
+        ),
         (torch.zeros(0, 1, dtype=torch.long), 1, "at least one row"),
-        (torch.zeros(1, 1, dtype=torch.long), -1, "max_new_tokens must be 0 or more, got -1"),
+        (
+            torch.zeros(1, 1, dtype=torch.long),
+            -1,
+            "max_new_tokens must be 0 or more, got -1",
+        ),
     ],
 )
 def test_wrong_prompts_are_refused(prompt, new, message):

@@ -25,7 +25,9 @@ some_logits = st.integers(0, 100_000).map(
     st.none() | st.floats(0.0, 1.0),
 )
 @settings(max_examples=200, deadline=None)
-def test_rows_are_probabilities_and_the_best_token_stays(logits, temperature, top_k, top_p, min_p):
+def test_rows_are_probabilities_and_the_best_token_stays(
+    logits, temperature, top_k, top_p, min_p
+):
     probabilities = next_token_probabilities(logits, temperature, top_k, top_p, min_p)
     assert probabilities.shape == logits.shape
     assert (probabilities >= 0).all()
@@ -42,17 +44,31 @@ def test_top_p_keeps_the_smallest_set_that_reaches_p(logits, top_p):
     kept = keep_top_p(before, top_p) > 0
     assert before[kept].sum() >= top_p - 1e-9
     # No smaller set of tokens reaches p: try them all.
-    smaller = [sum(some) for some in itertools.combinations(before.tolist(), int(kept.sum()) - 1)]
+    smaller = [
+        sum(some)
+        for some in itertools.combinations(before.tolist(), int(kept.sum()) - 1)
+    ]
     assert max(smaller) < top_p
-    torch.testing.assert_close(keep_top_p(before, top_p)[kept], before[kept] / before[kept].sum())
+    torch.testing.assert_close(
+        keep_top_p(before, top_p)[kept], before[kept] / before[kept].sum()
+    )
 
 
 def test_temperature_sharpens_and_flattens():
     logits = logits_of([0.5, 0.3, 0.2])
-    torch.testing.assert_close(next_token_probabilities(logits), torch.tensor([0.5, 0.3, 0.2]))
+    torch.testing.assert_close(
+        next_token_probabilities(logits), torch.tensor([0.5, 0.3, 0.2])
+    )
     half = torch.tensor([0.25, 0.09, 0.04])  # temperature 1/2 squares the odds
-    torch.testing.assert_close(next_token_probabilities(logits, temperature=0.5), half / half.sum())
-    torch.testing.assert_close(next_token_probabilities(logits, temperature=1e6), torch.ones(3) / 3, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        next_token_probabilities(logits, temperature=0.5), half / half.sum()
+    )
+    torch.testing.assert_close(
+        next_token_probabilities(logits, temperature=1e6),
+        torch.ones(3) / 3,
+        atol=1e-5,
+        rtol=0,
+    )
 
 
 @pytest.mark.parametrize("temperature", [0, 1e-30])
@@ -64,26 +80,47 @@ def test_no_temperature_and_almost_none_take_the_best(temperature):
 
 def test_ties_go_to_the_lower_number():
     logits = torch.tensor([0.0, 1.0, 1.0, 1.0])
-    assert torch.equal(next_token_probabilities(logits, temperature=0), torch.tensor([0.0, 1.0, 0.0, 0.0]))
-    assert torch.equal(next_token_probabilities(logits, top_k=2), torch.tensor([0.0, 0.5, 0.5, 0.0]))
-    assert torch.equal(next_token_probabilities(torch.zeros(4), top_p=0.5), torch.tensor([0.5, 0.5, 0.0, 0.0]))
+    assert torch.equal(
+        next_token_probabilities(logits, temperature=0),
+        torch.tensor([0.0, 1.0, 0.0, 0.0]),
+    )
+    assert torch.equal(
+        next_token_probabilities(logits, top_k=2), torch.tensor([0.0, 0.5, 0.5, 0.0])
+    )
+    assert torch.equal(
+        next_token_probabilities(torch.zeros(4), top_p=0.5),
+        torch.tensor([0.5, 0.5, 0.0, 0.0]),
+    )
 
 
 def test_min_p_is_a_share_of_the_best():
     logits = logits_of([0.6, 0.31, 0.09])
-    assert torch.equal(next_token_probabilities(logits, min_p=0.5) > 0, torch.tensor([True, True, False]))
-    assert torch.equal(next_token_probabilities(logits, min_p=0.52) > 0, torch.tensor([True, False, False]))
+    assert torch.equal(
+        next_token_probabilities(logits, min_p=0.5) > 0,
+        torch.tensor([True, True, False]),
+    )
+    assert torch.equal(
+        next_token_probabilities(logits, min_p=0.52) > 0,
+        torch.tensor([True, False, False]),
+    )
 
 
 def test_each_filter_works_on_what_the_one_before_left():
-    # After top_k=2 the first token has 0.5 / 0.8 = 0.625 and reaches top_p=0.6 alone; without, it would not.
+    # After top_k=2 the first token has 0.5 / 0.8 = 0.625 and reaches top_p=0.6 alone;
+    # without, it would not.
     logits = logits_of([0.5, 0.3, 0.2])
-    assert torch.equal(next_token_probabilities(logits, top_k=2, top_p=0.6), torch.tensor([1.0, 0.0, 0.0]))
+    assert torch.equal(
+        next_token_probabilities(logits, top_k=2, top_p=0.6),
+        torch.tensor([1.0, 0.0, 0.0]),
+    )
 
 
 def test_forbidden_tokens_stay_forbidden():
     logits = torch.tensor([0.0, -torch.inf, 0.0])
-    assert torch.equal(next_token_probabilities(logits, 2.0, top_k=3, min_p=0.0), torch.tensor([0.5, 0.0, 0.5]))
+    assert torch.equal(
+        next_token_probabilities(logits, 2.0, top_k=3, min_p=0.0),
+        torch.tensor([0.5, 0.0, 0.5]),
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,7 +140,9 @@ def test_wrong_arguments_are_refused(arguments, message):
         next_token_probabilities(torch.zeros(3), **arguments)
 
 
-@pytest.mark.parametrize("bad", [[0.0, float("nan")], [0.0, float("inf")], [-torch.inf, -torch.inf]])
+@pytest.mark.parametrize(
+    "bad", [[0.0, float("nan")], [0.0, float("inf")], [-torch.inf, -torch.inf]]
+)
 def test_scores_that_are_no_scores_are_refused(bad):
     with pytest.raises(ValueError, match="finite best score"):
         next_token_probabilities(torch.tensor([[0.0, 1.0], bad]))

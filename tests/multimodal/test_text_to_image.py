@@ -9,13 +9,29 @@ from genai_tutorial.diffusion import DiTConfig, UNetConfig
 from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig
 from genai_tutorial.multimodal.text_to_image import TextToImage, drop_texts
 
-TEXT = TextEncoderConfig(EncoderConfig(width=8, layers=1, heads=2), vocab_size=9, context_length=6, end=1)
+TEXT = TextEncoderConfig(
+    EncoderConfig(width=8, layers=1, heads=2), vocab_size=9, context_length=6, end=1
+)
 NETWORKS = {
     "unet": UNetConfig(
-        image_channels=3, channels=(8, 8), embedding_width=16, bottom_blocks=1, heads=2, classes=None, text_width=8
+        image_channels=3,
+        channels=(8, 8),
+        embedding_width=16,
+        bottom_blocks=1,
+        heads=2,
+        classes=None,
+        text_width=8,
     ),
     "dit": DiTConfig(
-        image_channels=3, image_size=8, patch_size=4, width=16, layers=1, heads=2, waves=16, classes=None, text_width=8
+        image_channels=3,
+        image_size=8,
+        patch_size=4,
+        width=16,
+        layers=1,
+        heads=2,
+        waves=16,
+        classes=None,
+        text_width=8,
     ),
 }
 TEXTS = torch.tensor([[2, 3, 4, 1, 0, 0], [5, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]])
@@ -32,7 +48,11 @@ def awake(network):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_each_image_follows_its_own_words(network):
-    model, x, t = awake(network), torch.randn(3, 3, 8, 8), torch.tensor([10.0, 500.0, 900.0])
+    model, x, t = (
+        awake(network),
+        torch.randn(3, 3, 8, 8),
+        torch.tensor([10.0, 500.0, 900.0]),
+    )
     before = model(x, t, TEXTS)
     assert before.shape == x.shape
     changed = TEXTS.clone()
@@ -44,7 +64,11 @@ def test_each_image_follows_its_own_words(network):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_no_condition_is_the_empty_text_whatever_its_filling(network):
-    model, x, t = awake(network), torch.randn(3, 3, 8, 8), torch.tensor([10.0, 500.0, 900.0])
+    model, x, t = (
+        awake(network),
+        torch.randn(3, 3, 8, 8),
+        torch.tensor([10.0, 500.0, 900.0]),
+    )
     empty = TEXTS[2:].expand(3, -1)
     torch.testing.assert_close(model(x, t), model(x, t, empty))
 
@@ -53,7 +77,9 @@ def test_the_text_encoder_learns_from_the_images():
     model, x = awake("unet"), torch.randn(3, 3, 8, 8)
     (model(x, torch.full((3,), 500.0), TEXTS) - x).square().mean().backward()
     assert model.encoder.token_embedding.weight.grad[2:6].abs().amax(dim=1).min() > 0
-    assert model.encoder.token_embedding.weight.grad[6:].abs().max() == 0  # words that no text had
+    assert (
+        model.encoder.token_embedding.weight.grad[6:].abs().max() == 0
+    )  # words that no text had
 
 
 def test_texts_are_dropped_at_the_rate_that_was_asked():
@@ -67,5 +93,7 @@ def test_texts_are_dropped_at_the_rate_that_was_asked():
 
 
 def test_widths_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="text_width must be the text encoder's width, 8; got 4"):
+    with pytest.raises(
+        ValueError, match="text_width must be the text encoder's width, 8; got 4"
+    ):
         TextToImage(TEXT, dataclasses.replace(NETWORKS["unet"], text_width=4))

@@ -1,10 +1,17 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from genai_tutorial.notebook.chapters import Chapter, chapters, chapters_table, find_repository, read_chapter
+from genai_tutorial.notebook.chapters import (
+    Chapter,
+    chapters,
+    chapters_table,
+    find_repository,
+    read_chapter,
+)
 from genai_tutorial.notebook.claims import claim_anchor
 from genai_tutorial.notebook.scoreboard import scoreboard
 
@@ -17,11 +24,25 @@ FACTS = {
 }
 
 
-def write(folder: Path, name: str, number: int, title: str, claims: list[str] = [], **facts: object) -> Path:  # noqa: B006
-    notebook = new_notebook(cells=[new_markdown_cell(f"# {number}. {title}\n\nYou will."), new_code_cell("claims()")])
+def write(
+    folder: Path,
+    name: str,
+    number: int,
+    title: str,
+    claims: Sequence[str] = (),
+    **facts: object,
+) -> Path:
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell(f"# {number}. {title}\n\nYou will."),
+            new_code_cell("claims()"),
+        ]
+    )
     for statement in claims:
         fact = {"claim": {"statement": statement, "measured": "4", "holds": True}}
-        notebook.cells[1].outputs.append(new_output("display_data", {}, metadata={"genai_tutorial": fact}))
+        notebook.cells[1].outputs.append(
+            new_output("display_data", {}, metadata={"genai_tutorial": fact})
+        )
     notebook.metadata["genai_tutorial"] = {"chapter": number, **FACTS, **facts}
     path = folder / "notebooks" / name
     path.parent.mkdir(exist_ok=True)
@@ -55,7 +76,7 @@ def test_table_links_to_each_notebook(tmp_path: Path):
     assert chapters_table(chapters(tmp_path)).splitlines() == [
         "| chapter | package rooms | to read | to run |",
         "| --- | --- | --- | --- |",
-        "| [1. Start](notebooks/01_start.ipynb) | `data`, `training` | 40 min | 2 min |",
+        "| [1. Start](notebooks/01_start.ipynb) | `data`, `training` | 40 min | 2 min |",  # noqa: E501
     ]
 
 
@@ -63,7 +84,11 @@ def test_scoreboard_lists_the_claims_in_reading_order(tmp_path: Path):
     write(tmp_path, "02_b.ipynb", 2, "B", claims=["Third"])
     write(tmp_path, "01_a.ipynb", 1, "A", claims=["First", "Second"])
     rows = scoreboard(chapters(tmp_path))
-    assert [(row.chapter.number, row.statement) for row in rows] == [(1, "First"), (1, "Second"), (2, "Third")]
+    assert [(row.chapter.number, row.statement) for row in rows] == [
+        (1, "First"),
+        (1, "Second"),
+        (2, "Third"),
+    ]
     assert (rows[0].measured, rows[0].anchor) == ("4", claim_anchor("First"))
 
 
@@ -76,7 +101,9 @@ def test_repository_is_found_from_any_folder_inside(tmp_path: Path):
 
 def test_heading_of_another_chapter_is_noticed(tmp_path: Path):
     path = write(tmp_path, "04_model.ipynb", 4, "Title", chapter=5)
-    with pytest.raises(ValueError, match="chapter 5 by its metadata and 4 by its heading"):
+    with pytest.raises(
+        ValueError, match="chapter 5 by its metadata and 4 by its heading"
+    ):
         read_chapter(path)
 
 

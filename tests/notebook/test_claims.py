@@ -11,7 +11,9 @@ from tests.notebook.shown import displayed
 
 
 def test_claim_shows_the_statement_and_what_was_measured_and_keeps_both():
-    ((data, metadata),) = displayed(lambda: claim("The loss is below 2.", measured={"loss": 1.87654}, holds=True))
+    ((data, metadata),) = displayed(
+        lambda: claim("The loss is below 2.", measured={"loss": 1.87654}, holds=True)
+    )
     assert data["text/plain"] == "✓ The loss is below 2. Measured: loss 1.88."
     assert "✓ The loss is below 2." in data["text/html"]
     fact = {"statement": "The loss is below 2", "measured": "loss 1.88", "holds": True}
@@ -25,16 +27,24 @@ def test_page_can_link_to_the_claim():
 
 
 def test_false_claim_stops_the_notebook_and_says_what_was_measured():
-    with pytest.raises(ClaimError, match=r"did not hold: The loss is below 1\. Measured: 1\.88\."):
+    with pytest.raises(
+        ClaimError, match=r"did not hold: The loss is below 1\. Measured: 1\.88\."
+    ):
         claim("The loss is below 1", measured=1.87654, holds=1.87654 < 1)
 
 
 def test_reader_sees_the_sentence_and_not_the_inside_of_claim():
-    assert ClaimError("this did not hold")._render_traceback_() == ["ClaimError: this did not hold"]
+    assert ClaimError("this did not hold")._render_traceback_() == [
+        "ClaimError: this did not hold"
+    ]
 
 
-@pytest.mark.parametrize("holds", [True, np.bool_(True), np.array(1) < 2, torch.tensor(1.0) < 2])
-def test_truth_may_come_from_numpy_or_torch(holds: object, capsys: pytest.CaptureFixture):
+@pytest.mark.parametrize(
+    "holds", [True, np.bool_(True), np.array(1) < 2, torch.tensor(1.0) < 2]
+)
+def test_truth_may_come_from_numpy_or_torch(
+    holds: object, capsys: pytest.CaptureFixture
+):
     claim("So it is", measured=1, holds=holds)
     assert capsys.readouterr().out == "✓ So it is. Measured: 1.\n"
 
@@ -45,7 +55,9 @@ def test_falsehood_may_come_from_numpy_or_torch(holds: object):
         claim("So it is", measured=1, holds=holds)
 
 
-@pytest.mark.parametrize("holds", [1, 0.97, "yes", None, torch.tensor(0.97), np.array([True, True])])
+@pytest.mark.parametrize(
+    "holds", [1, 0.97, "yes", None, torch.tensor(0.97), np.array([True, True])]
+)
 def test_what_only_looks_true_is_refused(holds: object):
     with pytest.raises(TypeError, match="write the comparison"):
         claim("Accuracy is above 90%", measured=0.97, holds=holds)
@@ -81,7 +93,10 @@ def test_numbers_have_three_digits(number: object, text: str):
 
 def test_interval_is_written_by_its_own_rule():
     interval = Interval(mean=0.924, low=0.916, high=0.932)
-    assert format_measured({"accuracy": interval, "images": 5}) == f"accuracy {interval}, images 5"
+    assert (
+        format_measured({"accuracy": interval, "images": 5})
+        == f"accuracy {interval}, images 5"
+    )
 
 
 @pytest.mark.parametrize("measured", ["fast", True, [1, 2], None])

@@ -8,7 +8,12 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from genai_tutorial.notebook import execute as execute_module
-from genai_tutorial.notebook.execute import ExecutionError, execute, executed_text, normalise
+from genai_tutorial.notebook.execute import (
+    ExecutionError,
+    execute,
+    executed_text,
+    normalise,
+)
 from genai_tutorial.notebook.frames import WIDGET_VIEW
 
 EVERYTHING = """from matplotlib import pyplot
@@ -19,7 +24,10 @@ figure, axes = pyplot.subplots()
 axes.scatter(*__import__("torch").rand(2, 30), s=80, alpha=0.5)
 show(figure, alt="Thirty dots at random.")
 claim("Two and two make four", measured=2 + 2, holds=2 + 2 == 4)"""
-SLIDER = 'Frames([Image.new("RGB", (9, 9), (i, 0, 0)) for i in (0, 99)], ["a", "b"], "A square.", "shade")'
+SLIDER = (
+    'Frames([Image.new("RGB", (9, 9), (i, 0, 0)) for i in (0, 99)], ["a", "b"], "A '
+    'square.", "shade")'
+)
 QUIET = """from tqdm import tqdm
 from genai_tutorial.training import progress_bar
 print(sum(progress_bar(range(3))) + sum(tqdm(range(3))), {1: 2}, {"b", "a", "c"})"""
@@ -27,11 +35,20 @@ LOUD = "import ipywidgets\nipywidgets.IntSlider()"
 
 
 def write(path: Path, *sources: str) -> Path:
-    notebook = new_notebook(cells=[new_markdown_cell("# A title\n\n## A section"), *map(new_code_cell, sources)])
-    notebook.metadata.update(
-        genai_tutorial={"chapter": 9}, widgets={"x": 1}, kernelspec={"name": "other", "display_name": "Other"}
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell("# A title\n\n## A section"),
+            *map(new_code_cell, sources),
+        ]
     )
-    notebook.cells[1].metadata.update(tags=["hide-input"], execution={"x": 1}, collapsed=False)
+    notebook.metadata.update(
+        genai_tutorial={"chapter": 9},
+        widgets={"x": 1},
+        kernelspec={"name": "other", "display_name": "Other"},
+    )
+    notebook.cells[1].metadata.update(
+        tags=["hide-input"], execution={"x": 1}, collapsed=False
+    )
     nbformat.write(notebook, path)
     return path
 
@@ -39,7 +56,9 @@ def write(path: Path, *sources: str) -> Path:
 @pytest.fixture(scope="module")
 def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, list[str], list]:
     """What the first and the second run wrote and said."""
-    path = write(tmp_path_factory.mktemp("executed") / "09_all.ipynb", EVERYTHING, SLIDER, QUIET)
+    path = write(
+        tmp_path_factory.mktemp("executed") / "09_all.ipynb", EVERYTHING, SLIDER, QUIET
+    )
     said: list[str] = []
     results = execute([path], report=said.append)
     first = path.read_text("utf8")
@@ -59,7 +78,12 @@ def test_second_run_gives_the_same_bytes(twice):
 def test_everything_is_shown_and_nothing_else(twice):
     notebook = json.loads(twice[0])
     outputs = [output for cell in notebook["cells"][1:] for output in cell["outputs"]]
-    assert [output["output_type"] for output in outputs] == ["display_data", "display_data", "execute_result", "stream"]
+    assert [output["output_type"] for output in outputs] == [
+        "display_data",
+        "display_data",
+        "execute_result",
+        "stream",
+    ]
     assert outputs[0]["metadata"] == {"image/png": {"alt": "Thirty dots at random."}}
     assert "claim" in outputs[1]["metadata"]["genai_tutorial"]
     assert outputs[2]["data"].keys() == {"image/png", "text/html", "text/plain"}
@@ -68,7 +92,11 @@ def test_everything_is_shown_and_nothing_else(twice):
 
 def test_only_the_books_own_metadata_stays(twice):
     notebook = json.loads(twice[0])
-    assert notebook["metadata"].keys() == {"genai_tutorial", "kernelspec", "language_info"}
+    assert notebook["metadata"].keys() == {
+        "genai_tutorial",
+        "kernelspec",
+        "language_info",
+    }
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
     assert notebook["cells"][1]["metadata"] == {"tags": ["hide-input"]}
 
@@ -78,14 +106,22 @@ def test_only_the_books_own_metadata_stays(twice):
     [
         (
             "x = 1\n1 / 0",
-            r"09_bad\.ipynb, cell 3 under “A section”: ZeroDivisionError: division by zero\n    x = 1\n    1 / 0",
+            (
+                r"09_bad\.ipynb, cell 3 under “A section”: ZeroDivisionError: division "
+                r"by zero\n    x = 1\n    1 / 0"
+            ),
         ),
-        ("import socket\nsocket.gethostbyname('pypi.org')", r"cell 3 .*OutsideConnection: .* tried to reach pypi\.org"),
+        (
+            "import socket\nsocket.gethostbyname('pypi.org')",
+            r"cell 3 .*OutsideConnection: .* tried to reach pypi\.org",
+        ),
         ("import os\nos._exit(1)", r"cell 3 .*process died"),
         (LOUD, r"(?s)live widget.*\n    import ipywidgets"),
     ],
 )
-def test_failing_cell_is_named_and_the_file_stays(tmp_path: Path, source: str, reason: str):
+def test_failing_cell_is_named_and_the_file_stays(
+    tmp_path: Path, source: str, reason: str
+):
     path = write(tmp_path / "09_bad.ipynb", "print('fine')", source)
     before = path.read_bytes()
     with pytest.raises(ExecutionError, match=reason):
@@ -112,14 +148,18 @@ def test_a_cell_keeps_its_id_when_another_is_inserted():
 
 
 def test_equal_cells_have_ids_of_their_own():
-    notebook = new_notebook(cells=[new_code_cell("a"), new_code_cell("a"), new_markdown_cell("a")])
+    notebook = new_notebook(
+        cells=[new_code_cell("a"), new_code_cell("a"), new_markdown_cell("a")]
+    )
     normalise(notebook)
     assert len({cell.id for cell in notebook.cells}) == 3
     nbformat.validate(notebook)
 
 
 def test_graded_cell_is_named_by_its_grade_id():
-    notebook = new_notebook(cells=[new_code_cell("a", metadata={"nbgrader": {"grade_id": "ex-9-1"}})])
+    notebook = new_notebook(
+        cells=[new_code_cell("a", metadata={"nbgrader": {"grade_id": "ex-9-1"}})]
+    )
     normalise(notebook)
     assert notebook.cells[0].id == "ex-9-1"
     assert notebook.cells[0].metadata.nbgrader.grade_id == "ex-9-1"
@@ -135,7 +175,9 @@ def test_widget_view_beside_a_page_is_taken_out():
 
 def test_large_file_is_remarked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = write(tmp_path / "09_large.ipynb", "print()")
-    monkeypatch.setattr(execute_module, "executed_text", lambda *_, **__: "x" * 1_600_000)
+    monkeypatch.setattr(
+        execute_module, "executed_text", lambda *_, **__: "x" * 1_600_000
+    )
     said: list[str] = []
     execute([path], report=said.append)
     assert "larger than 1.5 MB" in said[-1]

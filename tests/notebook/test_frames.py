@@ -26,11 +26,17 @@ def two_sliders() -> Frames:
 
 
 def embedded(html: str) -> dict:
-    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)[1])
+    return json.loads(
+        re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)[1]
+    )
 
 
 def shade(content: str) -> int:
-    return Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB").getpixel((0, 0))[0]
+    return (
+        Image.open(io.BytesIO(base64.b64decode(content)))
+        .convert("RGB")
+        .getpixel((0, 0))[0]
+    )
 
 
 def test_page_has_every_frame_with_its_text():
@@ -38,14 +44,23 @@ def test_page_has_every_frame_with_its_text():
     data = embedded(html)
     assert data["sliders"] == [{"name": "shade", "labels": ["a", "b", "c", "d"]}]
     assert data["alts"] == [f"A red square (shade {label})." for label in "abcd"]
-    first = re.search(r'<img src="data:image/png;base64,([^"]+)" alt="A red square \(shade a\)\."', html)[1]
+    first = re.search(
+        r'<img src="data:image/png;base64,([^"]+)" alt="A red square \(shade a\)\."',
+        html,
+    )[1]
     assert [shade(content) for content in (first, *data["frames"])] == SHADES
 
 
 def test_last_slider_varies_fastest():
     data = embedded(two_sliders().to_html())
-    assert data["sliders"] == [{"name": "x", "labels": ["1", "2"]}, {"name": "y", "labels": ["0.5", "1.0"]}]
-    assert data["alts"][1:3] == ["A red square (x 1, y 1.0).", "A red square (x 2, y 0.5)."]
+    assert data["sliders"] == [
+        {"name": "x", "labels": ["1", "2"]},
+        {"name": "y", "labels": ["0.5", "1.0"]},
+    ]
+    assert data["alts"][1:3] == [
+        "A red square (x 1, y 1.0).",
+        "A red square (x 2, y 0.5).",
+    ]
 
 
 def test_same_frames_are_the_same_page():
@@ -73,15 +88,23 @@ def test_labels_cannot_break_out_of_the_script():
 
 
 def test_each_frame_may_have_a_text_of_its_own():
-    frames = Frames(pictures(), list("abcd"), ["Black.", "Dark red.", "Red.", "Light red."], "shade")
+    frames = Frames(
+        pictures(), list("abcd"), ["Black.", "Dark red.", "Red.", "Light red."], "shade"
+    )
     assert embedded(frames.to_html())["alts"][1] == "Dark red (shade b)."
 
 
 def test_committed_output_has_page_picture_and_text_and_no_widget():
     data, metadata = one_slider()._repr_mimebundle_()
     assert data.keys() == {"text/html", "image/png", "text/plain"}
-    assert data["text/plain"] == "[Interactive figure: A red square. Sliders: shade: a, b, c, d]"
-    assert metadata == {"image/png": {"alt": "A red square (shade a)."}, "genai_tutorial": {"frames": 4}}
+    assert (
+        data["text/plain"]
+        == "[Interactive figure: A red square. Sliders: shade: a, b, c, d]"
+    )
+    assert metadata == {
+        "image/png": {"alt": "A red square (shade a)."},
+        "genai_tutorial": {"frames": 4},
+    }
 
 
 def test_live_kernel_gets_a_widget_too(monkeypatch: pytest.MonkeyPatch):
@@ -92,7 +115,12 @@ def test_live_kernel_gets_a_widget_too(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_widget_shows_the_frame_that_its_sliders_choose():
-    frames = Frames.grid(pictures(), {"x": [1, 2], "y": [0.5, 1.0]}, "A red square.", captions=["p", "q", "r", "<s>"])
+    frames = Frames.grid(
+        pictures(),
+        {"x": [1, 2], "y": [0.5, 1.0]},
+        "A red square.",
+        captions=["p", "q", "r", "<s>"],
+    )
     view, x, y = frames.widget().children
     assert "A red square (x 1, y 0.5)." in view.value
     x.value, y.value = "2", "1.0"
@@ -115,6 +143,11 @@ def test_widget_shows_the_frame_that_its_sliders_choose():
     ],
 )
 def test_what_does_not_fit_is_refused(change: dict, message: str):
-    usual = {"frames": pictures(), "labels": list("abcd"), "alt": "A red square.", "name": "shade"}
+    usual = {
+        "frames": pictures(),
+        "labels": list("abcd"),
+        "alt": "A red square.",
+        "name": "shade",
+    }
     with pytest.raises(ValueError, match=message):
         Frames(**(usual | change))

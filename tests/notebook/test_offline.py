@@ -4,21 +4,31 @@ import sys
 
 import pytest
 
-from genai_tutorial.notebook.environment import OFFLINE, book_environment, executed_for_the_book
+from genai_tutorial.notebook.environment import (
+    OFFLINE,
+    book_environment,
+    executed_for_the_book,
+)
 
 REFUSED = {
     "connect": "socket.create_connection(('192.0.2.1', 80))",
     "name": "socket.gethostbyname('example.org')",
     "name_like_loopback": "socket.getaddrinfo('127.example.org', 80)",
-    "datagram": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))",
+    "datagram": (
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', "
+        "9))"
+    ),
     "urllib": "urllib.request.urlopen('http://example.org')",
     "version_6": "socket.socket(socket.AF_INET6).connect(('2001:db8::1', 80))",
 }
 ALLOWED = {
-    "loopback": "s = socket.create_server(('127.0.0.1', 0)); socket.create_connection(s.getsockname())",
+    "loopback": (
+        "s = socket.create_server(('127.0.0.1', 0)); "
+        "socket.create_connection(s.getsockname())"
+    ),
     "localhost": "socket.getaddrinfo('localhost', 80)",
     "unix": "a, b = socket.socketpair(); a.sendall(b'x')",
-    "unix_path": "s = socket.socket(socket.AF_UNIX); s.bind(f'\\0{os.getpid()}'); s.listen(); "
+    "unix_path": "s = socket.socket(socket.AF_UNIX); s.bind(f'\\0{os.getpid()}'); s.listen(); "  # noqa: E501
     "socket.socket(socket.AF_UNIX).connect(s.getsockname())",
 }
 LINES = "\n".join(
@@ -30,16 +40,32 @@ LINES = "\n".join(
 
 @pytest.fixture(scope="module")
 def outcome() -> dict[str, str]:
-    """What became of each line in a Python that the guard watches, with a proxy on this machine as a way round it."""
-    environment = {**os.environ, **book_environment(), "http_proxy": "http://127.0.0.1:9"}
+    """What became of each line in a Python that the guard watches, with a proxy on this
+    machine as a way round it.
+    """
+    environment = {
+        **os.environ,
+        **book_environment(),
+        "http_proxy": "http://127.0.0.1:9",
+    }
     code = f"import os, socket, urllib.request\n{LINES}"
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return dict(line.split(" ", 1) for line in run.stdout.splitlines())
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_leaves_this_machine_is_refused_by_name(outcome: dict[str, str], name: str):
-    assert outcome[name].startswith("OutsideConnection a notebook of the book tried to reach ")
+def test_what_leaves_this_machine_is_refused_by_name(
+    outcome: dict[str, str], name: str
+):
+    assert outcome[name].startswith(
+        "OutsideConnection a notebook of the book tried to reach "
+    )
 
 
 @pytest.mark.parametrize("name", ALLOWED)
@@ -68,11 +94,16 @@ def test_users_own_path_stays_behind_the_guard(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.skipif(
-    sys.platform != "linux", reason="elsewhere torch comes with another OpenMP, which has other settings"
+    sys.platform != "linux",
+    reason="elsewhere torch comes with another OpenMP, which has other settings",
 )
 def test_torch_reads_how_long_its_threads_may_spin():
     environment = {**os.environ, **book_environment(), "OMP_DISPLAY_ENV": "VERBOSE"}
     run = subprocess.run(
-        [sys.executable, "-c", "import torch"], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", "import torch"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "GOMP_SPINCOUNT = '10000'" in run.stderr

@@ -16,8 +16,15 @@ def test_source_is_the_files_own_and_names_the_file():
     assert data["text/plain"] == inspect.getsource(RMSNorm).rstrip()
     assert f"```python\n{data['text/plain']}\n```" in data["text/markdown"]
     address = f"{repository_address()}/blob/main/genai_tutorial/transformer/norms.py"
-    assert f"`RMSNorm` in [`genai_tutorial/transformer/norms.py`]({address})" in data["text/markdown"]
-    fact = {"module": "genai_tutorial.transformer.norms", "name": "RMSNorm", "docstring": True}
+    assert (
+        f"`RMSNorm` in [`genai_tutorial/transformer/norms.py`]({address})"
+        in data["text/markdown"]
+    )
+    fact = {
+        "module": "genai_tutorial.transformer.norms",
+        "name": "RMSNorm",
+        "docstring": True,
+    }
     assert metadata == {"genai_tutorial": {"source": fact}}
 
 

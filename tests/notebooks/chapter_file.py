@@ -15,8 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @cache
 def tracked_files(root: Path) -> frozenset[Path]:
-    """What git would give somebody else. A link to any other file is dead on their machine."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
+    """What git would give somebody else. A link to any other file is dead on their
+    machine.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
     return frozenset(root / name for name in listed.split("\0") if name)
 
 
@@ -54,18 +58,30 @@ class ChapterFile:
     @cached_property
     def outputs(self) -> list[tuple[int, dict]]:
         """Each output with the number of its cell."""
-        return [(number, output) for number, cell, _ in self.of_type("code") for output in cell["outputs"]]
+        return [
+            (number, output)
+            for number, cell, _ in self.of_type("code")
+            for output in cell["outputs"]
+        ]
 
     @cached_property
     def tokens(self) -> list[tuple[int, Token]]:
-        """What the Markdown cells consist of: CommonMark with tables and mathematics, children after their parents."""
-        return [(n, token) for n, _, source in self.of_type("markdown") for token in markdown_tokens(source)]
+        """What the Markdown cells consist of: CommonMark with tables and mathematics,
+        children after their parents.
+        """
+        return [
+            (n, token)
+            for n, _, source in self.of_type("markdown")
+            for token in markdown_tokens(source)
+        ]
 
     @cached_property
     def headings(self) -> list[tuple[int, int, str]]:
         """The cell, level and text of each heading."""
         found = []
-        for (number, token), (_, content) in zip(self.tokens, self.tokens[1:], strict=False):
+        for (number, token), (_, content) in zip(
+            self.tokens, self.tokens[1:], strict=False
+        ):
             if token.type == "heading_open":
                 found.append((number, int(token.tag[1]), content.content))
         return found
@@ -74,9 +90,15 @@ class ChapterFile:
 def markdown_tokens(source: str) -> list[Token]:
     parser = MarkdownIt("commonmark").enable("table")
     dollarmath_plugin(parser, double_inline=True)
-    return [part for token in parser.parse(source) for part in (token, *(token.children or ()))]
+    return [
+        part
+        for token in parser.parse(source)
+        for part in (token, *(token.children or ()))
+    ]
 
 
 def text_of(content: str | list[str]) -> str:
-    """The text of a source or an output, which a notebook may keep as a list of lines."""
+    """The text of a source or an output, which a notebook may keep as a list of
+    lines.
+    """
     return content if isinstance(content, str) else "".join(content)

@@ -1,4 +1,6 @@
-"""What the Markdown of a chapter must keep to, to read well in the book, JupyterLab, GitHub and Colab alike."""
+"""What the Markdown of a chapter must keep to, to read well in the book, JupyterLab,
+GitHub and Colab alike.
+"""
 
 import re
 from html.parser import HTMLParser
@@ -10,7 +12,15 @@ from tests.notebooks.chapter_file import ChapterFile, markdown_tokens
 
 HTML_TAGS = {"details", "summary", "kbd", "sup", "sub", "br"}
 QUOTES = {"Note.", "Tip.", "Warning.", "Key idea."}
-CLOSING = ["When it breaks", "At scale", "In production", "Exercises", "Summary", "Vocabulary", "Further reading"]
+CLOSING = [
+    "When it breaks",
+    "At scale",
+    "In production",
+    "Exercises",
+    "Summary",
+    "Vocabulary",
+    "Further reading",
+]
 
 
 def links_resolve(chapter: ChapterFile) -> list[str]:
@@ -24,18 +34,30 @@ def links_resolve(chapter: ChapterFile) -> list[str]:
         parts = urlsplit(str(target))
         if parts.scheme in ("http", "https"):
             if token.type == "image":
-                problems.append(f"cell {number}: the picture {target} lies on another host")
+                problems.append(
+                    f"cell {number}: the picture {target} lies on another host"
+                )
         elif parts.scheme or parts.netloc or parts.fragment or not parts.path:
-            problems.append(f"cell {number}: {target} must be a file of this repository, without #heading, or a site")
+            problems.append(
+                f"cell {number}: {target} must be a file of this repository, without "
+                "#heading, or a site"
+            )
         elif PurePosixPath(parts.path).is_absolute():
-            problems.append(f"cell {number}: {target} is a path of one machine; write it relative to the notebook")
-        elif (chapter.path.parent / unquote(parts.path)).resolve() not in chapter.tracked:
+            problems.append(
+                f"cell {number}: {target} is a path of one machine; write it relative "
+                "to the notebook"
+            )
+        elif (
+            chapter.path.parent / unquote(parts.path)
+        ).resolve() not in chapter.tracked:
             problems.append(f"cell {number}: {target} is not a file that git knows")
     return problems
 
 
 def markdown_is_plain(chapter: ChapterFile) -> list[str]:
-    """No directive, role, footnote, alert or task list: outside the book they show as raw text."""
+    """No directive, role, footnote, alert or task list: outside the book they show as
+    raw text.
+    """
     patterns = {
         r"^\s*(`{3,}|:{3,}|~{3,})\s*\{": "a directive",
         r"\{[a-zA-Z][\w:-]*\}`": "a role",
@@ -48,18 +70,33 @@ def markdown_is_plain(chapter: ChapterFile) -> list[str]:
     problems = []
     for number, _, source in chapter.of_type("markdown"):
         for pattern, what in patterns.items():
-            for found in re.findall(f"(?:{pattern}).*", _without_code(source), re.MULTILINE):
-                problems.append(f"cell {number}: {what} does not show outside the book: {found}")
-        problems += [f"cell {number}: the tag <{tag}> is not among {sorted(HTML_TAGS)}" for tag in _odd_tags(source)]
+            for found in re.findall(
+                f"(?:{pattern}).*", _without_code(source), re.MULTILINE
+            ):
+                problems.append(
+                    f"cell {number}: {what} does not show outside the book: {found}"
+                )
+        problems += [
+            f"cell {number}: the tag <{tag}> is not among {sorted(HTML_TAGS)}"
+            for tag in _odd_tags(source)
+        ]
         for quote in re.findall(r"^> \*\*([^*]+)\*\*", source, re.MULTILINE):
             if quote not in QUOTES:
-                problems.append(f"cell {number}: a quote may begin with one of {sorted(QUOTES)} in bold, got {quote}")
+                problems.append(
+                    f"cell {number}: a quote may begin with one of {sorted(QUOTES)} in "
+                    f"bold, got {quote}"
+                )
     return problems
 
 
 def _without_code(source: str) -> str:
     # The opening line of a fenced block stays: it is where a directive has its name.
-    source = re.sub(r"^(\s*```[^\n]*\n).*?^\s*```\s*$", r"\1", source, flags=re.MULTILINE | re.DOTALL)
+    source = re.sub(
+        r"^(\s*```[^\n]*\n).*?^\s*```\s*$",
+        r"\1",
+        source,
+        flags=re.MULTILINE | re.DOTALL,
+    )
     return re.sub(r"(?<![}`])`[^`\n]+`", "", source)
 
 
@@ -81,51 +118,95 @@ def _odd_tags(source: str) -> list[str]:
 
 
 def pictures_in_markdown_have_text(chapter: ChapterFile) -> list[str]:
-    """A picture in Markdown has alternative text, and is a file: attachments do not show in the book."""
+    """A picture in Markdown has alternative text, and is a file: attachments do not
+    show in the book.
+    """
     problems = []
     for number, token in chapter.tokens:
         if token.type == "image" and not token.content.strip():
-            problems.append(f"cell {number}: the picture {token.attrGet('src')} has no alternative text")
+            problems.append(
+                f"cell {number}: the picture {token.attrGet('src')} has no alternative "
+                "text"
+            )
     return problems + [
-        f"cell {n}: it has an attachment" for n, cell, _ in chapter.of_type("markdown") if cell.get("attachments")
+        f"cell {n}: it has an attachment"
+        for n, cell, _ in chapter.of_type("markdown")
+        if cell.get("attachments")
     ]
 
 
 def citations_are_links(chapter: ChapterFile) -> list[str]:
     """Who is cited can be read: the citation is a link."""
-    citation = re.compile(r"et al\b|\barXiv:\s*\d|\(\D{3,40},? (?:19|20)\d\d\w?\)|(?<!\w)\[\d{1,3}(?:, ?\d{1,3})*\]")
+    citation = re.compile(
+        r"et al\b|\barXiv:\s*\d|\(\D{3,40},? (?:19|20)\d\d\w?\)|(?<!\w)\[\d{1,3}(?:, "
+        r"?\d{1,3})*\]"
+    )
     problems, inside = [], 0
     for number, token in chapter.tokens:
         inside += {"link_open": 1, "link_close": -1}.get(token.type, 0)
-        if token.type == "text" and not inside and (found := citation.search(token.content)):
+        if (
+            token.type == "text"
+            and not inside
+            and (found := citation.search(token.content))
+        ):
             problems.append(f"cell {number}: the citation {found[0]!r} is not a link")
     return problems
 
 
 def citations_are_in_the_bibliography(chapter: ChapterFile) -> list[str]:
-    """A paper that a chapter links to by arXiv or DOI stands in `book/references.bib`."""
+    """A paper that a chapter links to by arXiv or DOI stands in
+    `book/references.bib`.
+    """
     bibliography = chapter.root / "book" / "references.bib"
     known = bibliography.read_text("utf8").lower() if bibliography.is_file() else ""
     pattern = re.compile(
         r"^https?://(?:www\.)?(?:arxiv\.org/(?:abs|pdf)/|(?:dx\.)?doi\.org/)(.+?)(?:v\d+)?(?:\.pdf)?/?$"
     )
-    hrefs = [(n, unquote(str(token.attrGet("href")))) for n, token in chapter.tokens if token.type == "link_open"]
-    found = [(number, match[1]) for number, href in hrefs if (match := pattern.match(href))]
-    return [f"cell {n}: {paper} is not in book/references.bib" for n, paper in found if paper.lower() not in known]
+    hrefs = [
+        (n, unquote(str(token.attrGet("href"))))
+        for n, token in chapter.tokens
+        if token.type == "link_open"
+    ]
+    found = [
+        (number, match[1]) for number, href in hrefs if (match := pattern.match(href))
+    ]
+    return [
+        f"cell {n}: {paper} is not in book/references.bib"
+        for n, paper in found
+        if paper.lower() not in known
+    ]
 
 
 def headings_in_order(chapter: ChapterFile) -> list[str]:
-    """One title, first of all, with the chapter's number; no level is left out; the closing sections in their order."""
+    """One title, first of all, with the chapter's number; no level is left out; the
+    closing sections in their order.
+    """
     problems = []
     titles = [(number, text) for number, level, text in chapter.headings if level == 1]
-    if len(titles) != 1 or titles[0][0] != 1 or not titles[0][1].startswith(f"{chapter.facts.get('chapter')}. "):
-        problems.append(f"the one title must stand first and begin with the chapter's number, got {titles}")
+    if (
+        len(titles) != 1
+        or titles[0][0] != 1
+        or not titles[0][1].startswith(f"{chapter.facts.get('chapter')}. ")
+    ):
+        problems.append(
+            "the one title must stand first and begin with the chapter's number, got "
+            f"{titles}"
+        )
     levels = [level for _, level, _ in chapter.headings]
     jumps = [k for k in range(1, len(levels)) if levels[k] > levels[k - 1] + 1]
-    problems += [f"the heading {chapter.headings[k][2]!r} leaves out a level" for k in jumps]
+    problems += [
+        f"the heading {chapter.headings[k][2]!r} leaves out a level" for k in jumps
+    ]
     closing = [text for _, level, text in chapter.headings if level == 2]
-    places = [next((k for k, text in enumerate(closing) if text.startswith(name)), None) for name in CLOSING]
-    problems += [f"the section '## {name}' is missing" for name, k in zip(CLOSING, places, strict=True) if k is None]
+    places = [
+        next((k for k, text in enumerate(closing) if text.startswith(name)), None)
+        for name in CLOSING
+    ]
+    problems += [
+        f"the section '## {name}' is missing"
+        for name, k in zip(CLOSING, places, strict=True)
+        if k is None
+    ]
     present = [place for place in places if place is not None]
     if present != sorted(present):
         problems.append(f"the sections must come in the order {', '.join(CLOSING)}")
@@ -133,7 +214,9 @@ def headings_in_order(chapter: ChapterFile) -> list[str]:
 
 
 def opening_is_complete(chapter: ChapterFile) -> list[str]:
-    """The badge opens this very notebook, and the table of facts says what the metadata says."""
+    """The badge opens this very notebook, and the table of facts says what the metadata
+    says.
+    """
     opening = ""
     for cell in chapter.cells:
         if cell["cell_type"] == "code":
@@ -141,21 +224,52 @@ def opening_is_complete(chapter: ChapterFile) -> list[str]:
         opening += "".join(cell["source"]) + "\n"
     repository = repository_address().removeprefix("https://github.com/")
     badge = f"(https://colab.research.google.com/github/{repository}/blob/main/notebooks/{chapter.path.name})"
-    problems = [] if badge in opening else [f"before the set-up there must be a Colab badge with {badge}"]
-    minutes, seconds = chapter.facts.get("reading_minutes"), chapter.facts.get("running_seconds")
+    problems = (
+        []
+        if badge in opening
+        else [f"before the set-up there must be a Colab badge with {badge}"]
+    )
+    minutes, seconds = (
+        chapter.facts.get("reading_minutes"),
+        chapter.facts.get("running_seconds"),
+    )
     if not re.search(rf"\b{minutes} min", opening):
-        problems.append(f"the table above the set-up must give the reading time of the metadata: {minutes} minutes")
-    if not (re.search(rf"\b{seconds} s", opening) or (seconds and re.search(rf"\b{round(seconds / 60)} min", opening))):
-        problems.append(f"the table above the set-up must give the running time of the metadata: {seconds} s")
-    rooms = [room for room in chapter.facts.get("rooms", []) if f"`{room}" not in opening]
-    return problems + [f"the table above the set-up must name the room `{room}`" for room in rooms]
+        problems.append(
+            "the table above the set-up must give the reading time of the metadata: "
+            f"{minutes} minutes"
+        )
+    if not (
+        re.search(rf"\b{seconds} s", opening)
+        or (seconds and re.search(rf"\b{round(seconds / 60)} min", opening))
+    ):
+        problems.append(
+            "the table above the set-up must give the running time of the metadata: "
+            f"{seconds} s"
+        )
+    rooms = [
+        room for room in chapter.facts.get("rooms", []) if f"`{room}" not in opening
+    ]
+    return problems + [
+        f"the table above the set-up must name the room `{room}`" for room in rooms
+    ]
 
 
 def vocabulary_links_to_the_glossary(chapter: ChapterFile) -> list[str]:
     """The closing vocabulary sends the reader to the glossary."""
-    section = "\n".join("".join(cell["source"]) for cell in chapter.cells).partition("## Vocabulary")[2]
+    section = "\n".join("".join(cell["source"]) for cell in chapter.cells).partition(
+        "## Vocabulary"
+    )[2]
     found = re.findall(r"\]\(\.\./book/glossary\.md\)", section.partition("\n## ")[0])
-    return [] if len(found) >= 3 else [f"'## Vocabulary' must link at least 3 words to the glossary, got {len(found)}"]
+    return (
+        []
+        if len(found) >= 3
+        else [
+            (
+                "'## Vocabulary' must link at least 3 words to the glossary, got "
+                f"{len(found)}"
+            )
+        ]
+    )
 
 
 CHECKS = (

@@ -1,4 +1,6 @@
-"""What the stored outputs of a chapter must keep to: complete, small, fresh, and fit for every reader."""
+"""What the stored outputs of a chapter must keep to: complete, small, fresh, and fit
+for every reader.
+"""
 
 import base64
 import importlib
@@ -15,16 +17,26 @@ from genai_tutorial.notebook.source import source_text
 from tests.notebooks.chapter_file import ChapterFile, text_of
 
 TAGS = {"exercise-setup", "hide-input", "hide-output", "nbval-check-output"}
-FILE_NAME = re.compile(r"^\S+\.(png|jpe?g|svg)$|^(image|figure|plot|picture)s?\W*\d*$", re.IGNORECASE)
+FILE_NAME = re.compile(
+    r"^\S+\.(png|jpe?g|svg)$|^(image|figure|plot|picture)s?\W*\d*$", re.IGNORECASE
+)
 
 
 def no_stored_error(chapter: ChapterFile) -> list[str]:
-    return [f"cell {n}: it stopped with {out['ename']}" for n, out in chapter.outputs if out["output_type"] == "error"]
+    return [
+        f"cell {n}: it stopped with {out['ename']}"
+        for n, out in chapter.outputs
+        if out["output_type"] == "error"
+    ]
 
 
 def no_widget_view(chapter: ChapterFile) -> list[str]:
     """A live widget shows nothing on a page, and an error in JupyterLab."""
-    found = [f"cell {n}: a widget view" for n, output in chapter.outputs if WIDGET_VIEW in output.get("data", {})]
+    found = [
+        f"cell {n}: a widget view"
+        for n, output in chapter.outputs
+        if WIDGET_VIEW in output.get("data", {})
+    ]
     if "widgets" in chapter.notebook["metadata"]:
         found.append("the metadata keep the state of widgets")
     return found
@@ -32,7 +44,11 @@ def no_widget_view(chapter: ChapterFile) -> list[str]:
 
 def small_enough(chapter: ChapterFile) -> list[str]:
     size = len(chapter.text.encode())
-    return [] if size <= LARGEST_FILE else [f"{size / 1e6:.2f} MB; a chapter may have {LARGEST_FILE / 1e6} MB"]
+    return (
+        []
+        if size <= LARGEST_FILE
+        else [f"{size / 1e6:.2f} MB; a chapter may have {LARGEST_FILE / 1e6} MB"]
+    )
 
 
 def pictures_have_text(chapter: ChapterFile) -> list[str]:
@@ -44,20 +60,37 @@ def pictures_have_text(chapter: ChapterFile) -> list[str]:
                 continue
             alt = output["metadata"].get(kind, {}).get("alt", "")
             if len(alt) < 20 or FILE_NAME.match(alt):
-                problems.append(f"cell {number}: no real alternative text for a picture, got {alt!r}")
-            elif len(alt) > LONGEST_ALT and "frames" not in output["metadata"].get("genai_tutorial", {}):
-                problems.append(f"cell {number}: alternative text of {len(alt)} characters; {LONGEST_ALT} are allowed")
+                problems.append(
+                    f"cell {number}: no real alternative text for a picture, got "
+                    f"{alt!r}"
+                )
+            elif len(alt) > LONGEST_ALT and "frames" not in output["metadata"].get(
+                "genai_tutorial", {}
+            ):
+                problems.append(
+                    f"cell {number}: alternative text of {len(alt)} characters; "
+                    f"{LONGEST_ALT} are allowed"
+                )
             elif alt in seen:
-                problems.append(f"cell {number}: the same alternative text as in cell {seen[alt]}")
+                problems.append(
+                    f"cell {number}: the same alternative text as in cell {seen[alt]}"
+                )
             seen[alt] = number
         html = text_of(output.get("data", {}).get("text/html", ""))
-        if any(not re.search(r'\balt="[^"]{20,}', image) for image in re.findall(r"<img\b[^>]*>", html)):
-            problems.append(f"cell {number}: a picture inside HTML needs alternative text")
+        if any(
+            not re.search(r'\balt="[^"]{20,}', image)
+            for image in re.findall(r"<img\b[^>]*>", html)
+        ):
+            problems.append(
+                f"cell {number}: a picture inside HTML needs alternative text"
+            )
     return problems
 
 
 def pictures_are_sane(chapter: ChapterFile) -> list[str]:
-    """Few colours, as wide as a column of the book at most, and neither blank nor tiny."""
+    """Few colours, as wide as a column of the book at most, and neither blank nor
+    tiny.
+    """
     problems = []
     for number, output in chapter.outputs:
         data = output.get("data", {})
@@ -70,31 +103,59 @@ def pictures_are_sane(chapter: ChapterFile) -> list[str]:
             continue
         picture = Image.open(io.BytesIO(base64.b64decode(text_of(data["image/png"]))))
         if not (60 <= picture.width <= 1000 and 40 <= picture.height <= 1200):
-            problems.append(f"cell {number}: a picture of {picture.width} by {picture.height} pixels")
-        if picture.mode not in ("P", "1", "L") or not 1 < len(picture.getcolors(256)) <= FEW_COLOURS:
-            problems.append(f"cell {number}: a picture must have from 2 to {FEW_COLOURS} colours; use show or Frames")
+            problems.append(
+                f"cell {number}: a picture of {picture.width} by {picture.height} "
+                "pixels"
+            )
+        if (
+            picture.mode not in ("P", "1", "L")
+            or not 1 < len(picture.getcolors(256)) <= FEW_COLOURS
+        ):
+            problems.append(
+                f"cell {number}: a picture must have from 2 to {FEW_COLOURS} colours; "
+                "use show or Frames"
+            )
     return problems
 
 
 def executed_in_order(chapter: ChapterFile) -> list[str]:
-    """Every cell was run, from the top, in one go; nbval checks no cell without a count."""
-    counts = [cell["execution_count"] for _, cell, source in chapter.of_type("code") if source.strip()]
+    """Every cell was run, from the top, in one go; nbval checks no cell without a
+    count.
+    """
+    counts = [
+        cell["execution_count"]
+        for _, cell, source in chapter.of_type("code")
+        if source.strip()
+    ]
     problems = (
-        [] if counts == list(range(1, len(counts) + 1)) else [f"run the notebook from the top; the counts are {counts}"]
+        []
+        if counts == list(range(1, len(counts) + 1))
+        else [f"run the notebook from the top; the counts are {counts}"]
     )
     for number, cell, _ in chapter.of_type("code"):
         for output in cell["outputs"]:
-            if output["output_type"] == "execute_result" and output["execution_count"] != cell["execution_count"]:
+            if (
+                output["output_type"] == "execute_result"
+                and output["execution_count"] != cell["execution_count"]
+            ):
                 problems.append(f"cell {number}: an output from another run")
     return problems
 
 
 def written_by_execute(chapter: ChapterFile) -> list[str]:
-    """The file is what `genai-tutorial execute` writes: no editor's metadata, no random cell ids."""
+    """The file is what `genai-tutorial execute` writes: no editor's metadata, no random
+    cell ids.
+    """
     notebook = nbformat.reads(chapter.text, as_version=4)
     normalise(notebook)
     same = nbformat.writes(notebook).rstrip("\n") + "\n" == chapter.text
-    return [] if same else ["the file was written by an editor last: run `genai-tutorial execute` on it"]
+    return (
+        []
+        if same
+        else [
+            "the file was written by an editor last: run `genai-tutorial execute` on it"
+        ]
+    )
 
 
 def nothing_of_this_machine(chapter: ChapterFile) -> list[str]:
@@ -106,22 +167,37 @@ def nothing_of_this_machine(chapter: ChapterFile) -> list[str]:
     problems = []
     for number, output in chapter.outputs:
         if output.get("name") == "stderr":
-            problems.append(f"cell {number}: a warning or a log: {text_of(output['text'])[:80]!r}")
+            problems.append(
+                f"cell {number}: a warning or a log: {text_of(output['text'])[:80]!r}"
+            )
         texts = [text_of(output.get("text", ""))]
-        texts += [text_of(content) for kind, content in output.get("data", {}).items() if kind.startswith("text/")]
+        texts += [
+            text_of(content)
+            for kind, content in output.get("data", {}).items()
+            if kind.startswith("text/")
+        ]
         for text in texts:
             # Pictures inside HTML are long rows of letters.
             if found := pattern.search(re.sub(r"[A-Za-z0-9+/=]{200,}", "", text)):
-                problems.append(f"cell {number}: {found[0]!r} is another on the next machine")
+                problems.append(
+                    f"cell {number}: {found[0]!r} is another on the next machine"
+                )
     return problems
 
 
 def nothing_from_other_hosts(chapter: ChapterFile) -> list[str]:
     """HTML that a cell displays loads nothing."""
-    loading = r"""<(?:script|img|iframe|audio|video|source|link)\b[^>]*(?:src|href)=["'](?:https?:)?//"""
+    loading = r"""<(?:script|img|iframe|audio|video|source|link)\b[^>]*(?:src|href)=["'](?:https?:)?//"""  # noqa: E501
     pattern = re.compile(loading + r"""|@import|url\(["']?https?:""")
-    htmls = [(number, text_of(output.get("data", {}).get("text/html", ""))) for number, output in chapter.outputs]
-    return [f"cell {number}: {found[0]!r}" for number, html in htmls if (found := pattern.search(html))]
+    htmls = [
+        (number, text_of(output.get("data", {}).get("text/html", "")))
+        for number, output in chapter.outputs
+    ]
+    return [
+        f"cell {number}: {found[0]!r}"
+        for number, html in htmls
+        if (found := pattern.search(html))
+    ]
 
 
 def sources_are_fresh(chapter: ChapterFile) -> list[str]:
@@ -137,32 +213,64 @@ def sources_are_fresh(chapter: ChapterFile) -> list[str]:
             thing = getattr(thing, name, None)
         now = None if thing is None else source_text(thing, docstring=fact["docstring"])
         if now != text_of(output["data"]["text/plain"]):
-            problems.append(f"cell {number}: {fact['module']}.{fact['name']} has changed since; execute the notebook")
-    return problems if shown else ["show at least one part of the package with show_source"]
+            problems.append(
+                f"cell {number}: {fact['module']}.{fact['name']} has changed since; "
+                "execute the notebook"
+            )
+    return (
+        problems
+        if shown
+        else ["show at least one part of the package with show_source"]
+    )
 
 
 def claims_are_kept(chapter: ChapterFile) -> list[str]:
-    """At least three claims, each with words of its own: pages link to them by their words."""
-    facts = [output.get("metadata", {}).get("genai_tutorial", {}) for _, output in chapter.outputs]
+    """At least three claims, each with words of its own: pages link to them by their
+    words.
+    """
+    facts = [
+        output.get("metadata", {}).get("genai_tutorial", {})
+        for _, output in chapter.outputs
+    ]
     statements = [fact["claim"]["statement"] for fact in facts if "claim" in fact]
-    twice = sorted({statement for statement in statements if statements.count(statement) > 1})
+    twice = sorted(
+        {statement for statement in statements if statements.count(statement) > 1}
+    )
     problems = [f"the claim {statement!r} is there twice" for statement in twice]
-    return problems + ([] if len(statements) >= 3 else [f"a chapter makes at least 3 claims, got {len(statements)}"])
+    return problems + (
+        []
+        if len(statements) >= 3
+        else [f"a chapter makes at least 3 claims, got {len(statements)}"]
+    )
 
 
 def has_an_interactive_figure(chapter: ChapterFile) -> list[str]:
-    found = [1 for _, output in chapter.outputs if "frames" in output.get("metadata", {}).get("genai_tutorial", {})]
+    found = [
+        1
+        for _, output in chapter.outputs
+        if "frames" in output.get("metadata", {}).get("genai_tutorial", {})
+    ]
     return [] if found else ["a chapter has at least one interactive figure: Frames"]
 
 
 def tags_are_known(chapter: ChapterFile) -> list[str]:
-    """A mistyped tag is silently no tag; and without a checked cell nbval compares nothing."""
-    tags = [(number, tag) for number, cell, _ in chapter.of_type("code") for tag in cell["metadata"].get("tags", [])]
+    """A mistyped tag is silently no tag; and without a checked cell nbval compares
+    nothing.
+    """
+    tags = [
+        (number, tag)
+        for number, cell, _ in chapter.of_type("code")
+        for tag in cell["metadata"].get("tags", [])
+    ]
     problems = [
-        f"cell {number}: the tag {tag!r} is not among {sorted(TAGS)}" for number, tag in tags if tag not in TAGS
+        f"cell {number}: the tag {tag!r} is not among {sorted(TAGS)}"
+        for number, tag in tags
+        if tag not in TAGS
     ]
     checked = [1 for _, tag in tags if tag == "nbval-check-output"]
-    return problems + ([] if checked else ["no cell carries the tag nbval-check-output"])
+    return problems + (
+        [] if checked else ["no cell carries the tag nbval-check-output"]
+    )
 
 
 CHECKS = (

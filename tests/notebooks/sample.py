@@ -54,7 +54,7 @@ It is <kbd>here</kbd>.
 
 ```python
 # a comment, [1] and {role}`x` inside code
-```"""
+```"""  # noqa: E501
 CLOSING = ["When it breaks", "At scale", "In production", "Exercises"]
 ENDING = f"""## Summary
 
@@ -93,39 +93,87 @@ def marks(grade_id: str, **more: object) -> dict:
 
 
 def exercise(number: int) -> list:
-    folded = {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"}
-    solution = f"def f{number}():\n    ### BEGIN SOLUTION\n    return {number}\n    ### END SOLUTION"
-    tests = f"assert f{number}() > 0\n### BEGIN HIDDEN TESTS\nassert f{number}() == {number}\n### END HIDDEN TESTS"
+    folded = {
+        "code_prompt_show": "Show the solution",
+        "code_prompt_hide": "Hide the solution",
+    }
+    solution = (
+        f"def f{number}():\n    ### BEGIN SOLUTION\n    return {number}\n    ### END "
+        "SOLUTION"
+    )
+    tests = (
+        f"assert f{number}() > 0\n### BEGIN HIDDEN TESTS\nassert f{number}() == "
+        f"{number}\n### END HIDDEN TESTS"
+    )
     return [
-        new_markdown_cell(f"### Exercise 9.{number} · Count (5 minutes, 2 points)\n\nReturn {number}."),
-        new_code_cell(
-            solution, metadata=marks(f"ex-9-{number}", solution=True) | {"tags": ["hide-input"], "mystnb": folded}
+        new_markdown_cell(
+            f"### Exercise 9.{number} · Count (5 minutes, 2 points)\n\nReturn {number}."
         ),
-        new_code_cell(tests, metadata=marks(f"ex-9-{number}-tests", grade=True, locked=True, points=2)),
+        new_code_cell(
+            solution,
+            metadata=marks(f"ex-9-{number}", solution=True)
+            | {"tags": ["hide-input"], "mystnb": folded},
+        ),
+        new_code_cell(
+            tests,
+            metadata=marks(f"ex-9-{number}-tests", grade=True, locked=True, points=2),
+        ),
     ]
 
 
 def claim_output(statement: str) -> nbformat.NotebookNode:
-    fact = {"genai_tutorial": {"claim": {"statement": statement, "measured": "4", "holds": True}}}
-    return new_output("display_data", {"text/plain": f"✓ {statement}. Measured: 4."}, metadata=fact)
+    fact = {
+        "genai_tutorial": {
+            "claim": {"statement": statement, "measured": "4", "holds": True}
+        }
+    }
+    return new_output(
+        "display_data", {"text/plain": f"✓ {statement}. Measured: 4."}, metadata=fact
+    )
 
 
 def sample_notebook() -> nbformat.NotebookNode:
     """Written, not executed: the outputs are what the package would have displayed."""
     figure = base64.b64encode(png(picture(90))).decode()
     alt = {"image/png": {"alt": "A purple rectangle on white."}}
-    frames = Frames([picture(0), picture(200)], ["low", "high"], "A rectangle that turns from blue to red.", "redness")
+    frames = Frames(
+        [picture(0), picture(200)],
+        ["low", "high"],
+        "A rectangle that turns from blue to red.",
+        "redness",
+    )
     data, metadata = frames._repr_mimebundle_()
-    source = {"genai_tutorial": {"source": {"module": require.__module__, "name": "require", "docstring": True}}}
+    source = {
+        "genai_tutorial": {
+            "source": {
+                "module": require.__module__,
+                "name": "require",
+                "docstring": True,
+            }
+        }
+    }
     outputs = {
         "print(2 + 2)": [new_output("stream", name="stdout", text="4\n")],
-        "show(figure)": [new_output("display_data", {"image/png": figure, "text/plain": "[Figure]"}, metadata=alt)],
-        "frames": [new_output("execute_result", data, metadata=metadata, execution_count=4)],
-        "show_source(require)": [new_output("display_data", {"text/plain": source_text(require)}, metadata=source)],
+        "show(figure)": [
+            new_output(
+                "display_data",
+                {"image/png": figure, "text/plain": "[Figure]"},
+                metadata=alt,
+            )
+        ],
+        "frames": [
+            new_output("execute_result", data, metadata=metadata, execution_count=4)
+        ],
+        "show_source(require)": [
+            new_output(
+                "display_data", {"text/plain": source_text(require)}, metadata=source
+            )
+        ],
         "claims()": [claim_output(f"Claim {number}") for number in range(3)],
     }
     shown = [
-        new_code_cell(text, outputs=[copy.deepcopy(out) for out in out_list]) for text, out_list in outputs.items()
+        new_code_cell(text, outputs=[copy.deepcopy(out) for out in out_list])
+        for text, out_list in outputs.items()
     ]
     shown[0].metadata["tags"] = ["nbval-check-output"]
     notebook = new_notebook()
@@ -139,10 +187,14 @@ def sample_notebook() -> nbformat.NotebookNode:
         *exercise(2),
         *exercise(3),
         new_markdown_cell("### Exercise 9.4 · Why (10 minutes, 2 points)\n\nWhy?"),
-        new_markdown_cell(ANSWER, metadata=marks("ex-9-4", grade=True, solution=True, points=2)),
+        new_markdown_cell(
+            ANSWER, metadata=marks("ex-9-4", grade=True, solution=True, points=2)
+        ),
         new_markdown_cell(ENDING),
     ]
-    for count, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), start=1):
+    for count, cell in enumerate(
+        (cell for cell in notebook.cells if cell.cell_type == "code"), start=1
+    ):
         cell.execution_count = count
     notebook.metadata["genai_tutorial"] = {
         "chapter": 9,
@@ -156,7 +208,9 @@ def sample_notebook() -> nbformat.NotebookNode:
     return notebook
 
 
-def chapter_file(notebook: nbformat.NotebookNode, folder: Path, *, name: str = NAME) -> ChapterFile:
+def chapter_file(
+    notebook: nbformat.NotebookNode, folder: Path, *, name: str = NAME
+) -> ChapterFile:
     """Put a notebook into a small repository of its own."""
     for file, content in FILES.items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,6 @@
-"""Each rule is broken once in a chapter that keeps to all of them, and the check for it must notice."""
+"""Each rule is broken once in a chapter that keeps to all of them, and the check for it
+must notice.
+"""
 
 import base64
 import io
@@ -22,10 +24,14 @@ BREAKS: list = []
 
 
 def breaks(check: Callable, message: str, *, name: str = NAME) -> Callable:
-    """Register a function that spoils the sample notebook in one way, which `check` must name with `message`."""
+    """Register a function that spoils the sample notebook in one way, which `check`
+    must name with `message`.
+    """
 
     def register(spoil: Callable) -> Callable:
-        BREAKS.append(pytest.param(spoil, check, message, name, id=spoil.__name__.strip("_")))
+        BREAKS.append(
+            pytest.param(spoil, check, message, name, id=spoil.__name__.strip("_"))
+        )
         return spoil
 
     return register
@@ -41,7 +47,11 @@ def add(notebook: NotebookNode, text: str) -> None:
 
 
 def graded(notebook: NotebookNode, grade_id: str) -> NotebookNode:
-    (found,) = (c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
+    (found,) = (
+        c
+        for c in notebook.cells
+        if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id
+    )
     return found
 
 
@@ -54,7 +64,9 @@ def in_full_colour(width: int, height: int) -> str:
 
 def test_the_sample_keeps_to_every_rule(tmp_path: Path):
     chapter = chapter_file(sample_notebook(), tmp_path)
-    assert {check.__name__: check(chapter) for check in CHECKS} == {check.__name__: [] for check in CHECKS}
+    assert {check.__name__: check(chapter) for check in CHECKS} == {
+        check.__name__: [] for check in CHECKS
+    }
 
 
 def test_every_rule_is_broken_once():
@@ -129,12 +141,20 @@ def _attachment(notebook):
 
 
 @pytest.mark.parametrize(
-    "text", ["Vaswani et al. say so.", "so it is (Ho, 2020).", "as in arXiv:1706.03762", "shown [3]."]
+    "text",
+    [
+        "Vaswani et al. say so.",
+        "so it is (Ho, 2020).",
+        "as in arXiv:1706.03762",
+        "shown [3].",
+    ],
 )
 def test_citation_without_a_link(text: str, tmp_path: Path):
     notebook = sample_notebook()
     add(notebook, text)
-    assert len(markdown_checks.citations_are_links(chapter_file(notebook, tmp_path))) == 1
+    assert (
+        len(markdown_checks.citations_are_links(chapter_file(notebook, tmp_path))) == 1
+    )
 
 
 @breaks(markdown_checks.citations_are_links, "is not a link")
@@ -199,12 +219,18 @@ def _vocabulary_without_links(notebook):
 
 @breaks(output_checks.no_stored_error, "it stopped with ValueError")
 def _stored_error(notebook):
-    cell(notebook, "print").outputs = [new_output("error", ename="ValueError", evalue="no", traceback=[])]
+    cell(notebook, "print").outputs = [
+        new_output("error", ename="ValueError", evalue="no", traceback=[])
+    ]
 
 
 @breaks(output_checks.no_widget_view, "a widget view")
 def _widget_view(notebook):
-    cell(notebook, "frames").outputs[0].data[WIDGET_VIEW] = {"model_id": "1", "version_major": 2, "version_minor": 0}
+    cell(notebook, "frames").outputs[0].data[WIDGET_VIEW] = {
+        "model_id": "1",
+        "version_major": 2,
+        "version_minor": 0,
+    }
 
 
 @breaks(output_checks.no_widget_view, "state of widgets")
@@ -217,14 +243,18 @@ def _too_large(notebook):
     cell(notebook, "print").outputs[0].text = "4\n" * 800_000
 
 
-@breaks(output_checks.pictures_have_text, "no real alternative text for a picture, got ''")
+@breaks(
+    output_checks.pictures_have_text, "no real alternative text for a picture, got ''"
+)
 def _figure_without_text(notebook):
     cell(notebook, "show(").outputs[0].metadata = {}
 
 
 @breaks(output_checks.pictures_have_text, "no real alternative text")
 def _figure_named_after_its_file(notebook):
-    cell(notebook, "show(").outputs[0].metadata["image/png"].alt = "figures/the_loss_over_all_steps.png"
+    cell(notebook, "show(").outputs[0].metadata[
+        "image/png"
+    ].alt = "figures/the_loss_over_all_steps.png"
 
 
 @breaks(output_checks.pictures_have_text, "250 are allowed")
@@ -239,7 +269,9 @@ def _text_copied(notebook):
 
 @breaks(output_checks.pictures_have_text, "inside HTML")
 def _html_picture_without_text(notebook):
-    cell(notebook, "claims").outputs[0].data["text/html"] = '<p><img src="data:image/png;base64,AA"></p>'
+    cell(notebook, "claims").outputs[0].data["text/html"] = (
+        '<p><img src="data:image/png;base64,AA"></p>'
+    )
 
 
 @breaks(output_checks.pictures_are_sane, "50 by 30 pixels")
@@ -278,12 +310,22 @@ def _metadata_of_an_editor(notebook):
 
 
 @pytest.mark.parametrize(
-    "text", ["saved /home/ada/model.pt", "C:\\Users\\ada", "<Axes at 0x7f3a1b2c3d4e>", "20it/s", "see /tmp/x"]
+    "text",
+    [
+        "saved /home/ada/model.pt",
+        "C:\\Users\\ada",
+        "<Axes at 0x7f3a1b2c3d4e>",
+        "20it/s",
+        "see /tmp/x",
+    ],
 )
 def test_what_is_another_on_the_next_machine(text: str, tmp_path: Path):
     notebook = sample_notebook()
     cell(notebook, "print").outputs[0].text = text
-    assert len(output_checks.nothing_of_this_machine(chapter_file(notebook, tmp_path))) == 1
+    assert (
+        len(output_checks.nothing_of_this_machine(chapter_file(notebook, tmp_path)))
+        == 1
+    )
 
 
 @breaks(output_checks.nothing_of_this_machine, "a warning or a log")
@@ -304,7 +346,9 @@ def _source_of_yesterday(notebook):
 
 @breaks(output_checks.sources_are_fresh, "has changed since")
 def _source_that_was_renamed(notebook):
-    cell(notebook, "show_source").outputs[0].metadata.genai_tutorial.source.name = "old_name"
+    cell(notebook, "show_source").outputs[
+        0
+    ].metadata.genai_tutorial.source.name = "old_name"
 
 
 @breaks(output_checks.sources_are_fresh, "at least one part")
@@ -380,7 +424,11 @@ def _number_of_another_chapter(notebook):
     notebook.metadata.genai_tutorial.chapter = 8
 
 
-@breaks(exercise_checks.metadata_is_complete, "must be in a file 09_", name="10_sample.ipynb")
+@breaks(
+    exercise_checks.metadata_is_complete,
+    "must be in a file 09_",
+    name="10_sample.ipynb",
+)
 def _file_of_another_number(notebook):
     pass
 
@@ -414,7 +462,9 @@ def _no_solution(notebook):
 
 @breaks(exercise_checks.exercises_are_complete, "between ### BEGIN SOLUTION")
 def _empty_solution(notebook):
-    graded(notebook, "ex-9-1").source = "def f1():\n    ### BEGIN SOLUTION\n    ### END SOLUTION"
+    graded(
+        notebook, "ex-9-1"
+    ).source = "def f1():\n    ### BEGIN SOLUTION\n    ### END SOLUTION"
 
 
 @breaks(exercise_checks.exercises_are_complete, "solution must be folded")
@@ -475,7 +525,9 @@ def _same_id(notebook):
 
 @breaks(exercise_checks.grade_ids_are_unique, "outside the exercises")
 def _graded_outside(notebook):
-    cell(notebook, "print").metadata.nbgrader = dict(graded(notebook, "ex-9-1").metadata.nbgrader, grade_id="stray")
+    cell(notebook, "print").metadata.nbgrader = dict(
+        graded(notebook, "ex-9-1").metadata.nbgrader, grade_id="stray"
+    )
 
 
 @breaks(exercise_checks.grade_ids_are_unique, "schema_version must be 3")
@@ -487,10 +539,15 @@ def _old_schema(notebook):
 
 
 @pytest.mark.parametrize(("spoil", "check", "message", "name"), BREAKS)
-def test_check_notices(spoil: Callable, check: Callable, message: str, name: str, tmp_path: Path):
+def test_check_notices(
+    spoil: Callable, check: Callable, message: str, name: str, tmp_path: Path
+):
     notebook = sample_notebook()
     spoil(notebook)
-    if check is not output_checks.written_by_execute and check is not output_checks.no_widget_view:
+    if (
+        check is not output_checks.written_by_execute
+        and check is not output_checks.no_widget_view
+    ):
         normalise(notebook)
     problems = check(chapter_file(notebook, tmp_path, name=name))
     assert len(problems) >= 1

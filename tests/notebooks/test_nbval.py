@@ -1,4 +1,6 @@
-"""The command by which `make notebooks` runs the chapters lets a good notebook pass and stops each kind of bad one."""
+"""The command by which `make notebooks` runs the chapters lets a good notebook pass and
+stops each kind of bad one.
+"""
 
 import os
 import re
@@ -25,51 +27,90 @@ try:
     socket.create_connection(("pypi.org", 443))
 except Exception:
     pass  # as a library does that falls back to what it has"""
-LOOK_UP = "import socket\ntry:\n    socket.getaddrinfo('pypi.org', 443)\nexcept OSError:\n    pass"
+LOOK_UP = (
+    "import socket\ntry:\n    socket.getaddrinfo('pypi.org', 443)\nexcept OSError:\n   "
+    " pass"
+)
 NOTEBOOKS = {
-    "good": [("import sys\nprint(2 + 2)", "4\n"), (FIGURE, None), (CLAIM.format(2, 2), None)],
-    "loopback": [("import socket\nserver = socket.create_server(('127.0.0.1', 0))", None),
+    "good": [("import sys\nprint(2 + 2)", "4\n"), (FIGURE, None),
+    (CLAIM.format(2, 2), None)],
+    "loopback": [("import socket\nserver = socket.create_server(('127.0.0.1', 0))",
+    None),
                  ("socket.create_connection(server.getsockname()).close()", None)],
     "connects": [(CONNECT, None)],
     "looks_up": [(LOOK_UP, None)],
     "other_number": [("print(2 + 2)", "5\n")],
     "false_claim": [(CLAIM.format(3, 3), None)],
     "raises": [("import genai_tutorial\ngenai_tutorial.no_such_thing", None)],
-    "not_quiet": [("import os\nprint(os.environ['GENAI_TUTORIAL_QUIET'], os.environ['TQDM_DISABLE'])", "1 1\n"),
+    "not_quiet": [((
+        "import os\nprint(os.environ['GENAI_TUTORIAL_QUIET'], "
+        "os.environ['TQDM_DISABLE'])"
+    ), "1 1\n"),
                   ("print(object())", "<object object at 0x7f0123456789>\n")],
 }  # fmt: skip
 
 
 def nbval_command() -> list[str]:
     """What the Makefile runs, with this Python."""
-    command = re.search(r"^NBVAL := ((?:.*\\\n)*.*)$", (ROOT / "Makefile").read_text("utf8"), re.MULTILINE)[1]
-    return shlex.split(command.replace("\\\n", " ").replace("$(BIN)/python", sys.executable))
+    command = re.search(
+        r"^NBVAL := ((?:.*\\\n)*.*)$",
+        (ROOT / "Makefile").read_text("utf8"),
+        re.MULTILINE,
+    )[1]
+    return shlex.split(
+        command.replace("\\\n", " ").replace("$(BIN)/python", sys.executable)
+    )
 
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str | None]]:
-    """For each notebook, what was wrong with each of its cells; None where nothing was."""
+    """For each notebook, what was wrong with each of its cells; None where nothing
+    was.
+    """
     folder = tmp_path_factory.mktemp("nbval")
     for name, cells in NOTEBOOKS.items():
         notebook = new_notebook()
         for count, (source, expected) in enumerate(cells, start=1):
             checked = {} if expected is None else {"tags": ["nbval-check-output"]}
-            outputs = [] if expected is None else [new_output("stream", name="stdout", text=expected)]
-            notebook.cells.append(new_code_cell(source, metadata=checked, outputs=outputs, execution_count=count))
+            outputs = (
+                []
+                if expected is None
+                else [new_output("stream", name="stdout", text=expected)]
+            )
+            notebook.cells.append(
+                new_code_cell(
+                    source, metadata=checked, outputs=outputs, execution_count=count
+                )
+            )
         nbformat.write(notebook, folder / f"{name}.ipynb")
     quiet = ["GENAI_TUTORIAL_QUIET", "TQDM_DISABLE", "PYTHONPATH"]
-    environment = {name: value for name, value in os.environ.items() if name not in quiet}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in quiet
+    }
     report = folder / "report.xml"
-    rooted = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), f"--junitxml={report}"]
+    rooted = [
+        "-c",
+        str(ROOT / "pyproject.toml"),
+        "--rootdir",
+        str(ROOT),
+        f"--junitxml={report}",
+    ]
     run = subprocess.run(
-        [*nbval_command(), *rooted, str(folder)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280
+        [*nbval_command(), *rooted, str(folder)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
     )
     assert report.is_file(), run.stdout + run.stderr
     found: dict[str, list[str | None]] = {name: [] for name in NOTEBOOKS}
     for case in ElementTree.parse(report).iter("testcase"):
         wrong = [part for part in case if part.tag in ("failure", "error")]
         name = case.get("classname").removesuffix(".ipynb").rpartition(".")[2]
-        found[name].append("\n".join(f"{part.get('message')} {part.text}" for part in wrong) or None)
+        found[name].append(
+            "\n".join(f"{part.get('message')} {part.text}" for part in wrong) or None
+        )
     return found
 
 

@@ -1,4 +1,6 @@
-"""Every committed chapter keeps to the rules. What each rule catches is shown in test_checks.py."""
+"""Every committed chapter keeps to the rules. What each rule catches is shown in
+test_checks.py.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,11 +23,17 @@ def test_there_are_chapters():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_chapter(path: Path, check: Callable[[ChapterFile], list[str]]):
     problems = check(ChapterFile.read(path))
-    assert not problems, "\n" + "\n".join(f"{path.name}: {problem}" for problem in problems)
+    assert not problems, "\n" + "\n".join(
+        f"{path.name}: {problem}" for problem in problems
+    )
 
 
 def test_readme_lists_the_chapters():
     readme = (ROOT / "README.md").read_text("utf8")
-    table = readme.partition("<!-- chapters -->\n")[2].partition("\n<!-- /chapters -->")[0]
+    table = readme.partition("<!-- chapters -->\n")[2].partition(
+        "\n<!-- /chapters -->"
+    )[0]
     expected = chapters_table(chapters(ROOT))
-    assert table == expected, f"put this between the two marks in README.md:\n{expected}"
+    assert table == expected, (
+        f"put this between the two marks in README.md:\n{expected}"
+    )

@@ -1,4 +1,6 @@
-"""The blocks of our denoising networks compute what diffusers' do, with the same weights: to 1e-5, gradients too."""
+"""The blocks of our denoising networks compute what diffusers' do, with the same
+weights: to 1e-5, gradients too.
+"""
 
 import pytest
 import torch
@@ -7,7 +9,11 @@ from genai_tutorial.diffusion.condition import TextCondition
 from genai_tutorial.diffusion.dit import DiT, DiTConfig
 from genai_tutorial.diffusion.patches import grid_positions
 from genai_tutorial.diffusion.time_embedding import TimeEmbedding, sinusoidal_features
-from genai_tutorial.diffusion.unet_blocks import PixelAttention, ResidualBlock, TextAttention
+from genai_tutorial.diffusion.unet_blocks import (
+    PixelAttention,
+    ResidualBlock,
+    TextAttention,
+)
 
 pytest.importorskip("diffusers")
 from diffusers.models import embeddings
@@ -86,7 +92,15 @@ def test_residual_block(channels, out_channels):
 
 def test_pixel_attention():
     theirs = randomised(
-        Attention(16, heads=4, dim_head=4, norm_num_groups=8, eps=1e-5, bias=True, residual_connection=True)
+        Attention(
+            16,
+            heads=4,
+            dim_head=4,
+            norm_num_groups=8,
+            eps=1e-5,
+            bias=True,
+            residual_connection=True,
+        )
     )
     ours = PixelAttention(16, heads=4, groups=8)
     ours.load_state_dict(renamed(theirs, ATTENTION))
@@ -98,7 +112,8 @@ def test_pixel_attention():
 def test_text_attention_with_texts_of_different_lengths():
     theirs = randomised(
         Attention(
-            16, cross_attention_dim=12, heads=4, dim_head=4, norm_num_groups=8, eps=1e-5, bias=True,
+            16, cross_attention_dim=12, heads=4, dim_head=4, norm_num_groups=8,
+            eps=1e-5, bias=True,
             residual_connection=True,
         )
     )  # fmt: skip
@@ -106,8 +121,14 @@ def test_text_attention_with_texts_of_different_lengths():
     ours.load_state_dict(renamed(theirs, ATTENTION))
     x, tokens = torch.randn(3, 16, 6, 5), torch.randn(3, 7, 12)
     mask = torch.arange(7) < torch.tensor([[7], [3], [1]])
-    hidden = torch.zeros(3, 1, 7).masked_fill(~mask[:, None], -torch.inf)  # theirs is added to the scores
-    expected = theirs(x, encoder_hidden_states=tokens, attention_mask=hidden.repeat_interleave(4, dim=0))
+    hidden = torch.zeros(3, 1, 7).masked_fill(
+        ~mask[:, None], -torch.inf
+    )  # theirs is added to the scores
+    expected = theirs(
+        x,
+        encoder_hidden_states=tokens,
+        attention_mask=hidden.repeat_interleave(4, dim=0),
+    )
     torch.testing.assert_close(ours(x, TextCondition(tokens, mask)), expected, **CLOSE)
 
 
@@ -116,8 +137,12 @@ def test_time_embedding():
     ours = TimeEmbedding(24, waves=32, time_scale=1000)
     ours.load_state_dict(renamed(theirs, {"linear_1": "widen", "linear_2": "output"}))
     t = torch.tensor([0.0, 0.0137, 0.5, 0.999])
-    waves = embeddings.Timesteps(32, flip_sin_to_cos=False, downscale_freq_shift=1)(1000 * t)
-    torch.testing.assert_close(sinusoidal_features(1000 * t, 32), waves, rtol=0, atol=1e-4)  # angles of 1,000 radians
+    waves = embeddings.Timesteps(32, flip_sin_to_cos=False, downscale_freq_shift=1)(
+        1000 * t
+    )
+    torch.testing.assert_close(
+        sinusoidal_features(1000 * t, 32), waves, rtol=0, atol=1e-4
+    )  # angles of 1,000 radians
     torch.testing.assert_close(ours(t), theirs(waves), rtol=0, atol=1e-4)
 
 
@@ -137,7 +162,8 @@ def dit_pair(layers, image_channels=3):
     ).eval()
     ours = DiT(
         DiTConfig(
-            image_channels=image_channels, image_size=12, patch_size=2, width=32, layers=layers, heads=4,
+            image_channels=image_channels, image_size=12, patch_size=2, width=32,
+            layers=layers, heads=4,
             query_key_norm=False,
         )
     )  # fmt: skip
@@ -146,19 +172,32 @@ def dit_pair(layers, image_channels=3):
     for i in range(layers):
         for theirs_name, ours_name in DIT_BLOCK.items():
             for kind in ("weight", "bias"):
-                copied[f"blocks.{i}.{ours_name}.{kind}"] = weights[f"transformer_blocks.{i}.{theirs_name}.{kind}"]
+                copied[f"blocks.{i}.{ours_name}.{kind}"] = weights[
+                    f"transformer_blocks.{i}.{theirs_name}.{kind}"
+                ]
     first = "transformer_blocks.0.norm1.emb"
-    for i in range(1, layers):  # they keep an embedding in each block; in the published models all are the same
+    for i in range(
+        1, layers
+    ):  # they keep an embedding in each block; in the published models all are the same
         theirs.transformer_blocks[i].norm1.emb = theirs.transformer_blocks[0].norm1.emb
     for kind in ("weight", "bias"):
-        copied[f"time.widen.{kind}"] = weights[f"{first}.timestep_embedder.linear_1.{kind}"]
-        copied[f"time.output.{kind}"] = weights[f"{first}.timestep_embedder.linear_2.{kind}"]
+        copied[f"time.widen.{kind}"] = weights[
+            f"{first}.timestep_embedder.linear_1.{kind}"
+        ]
+        copied[f"time.output.{kind}"] = weights[
+            f"{first}.timestep_embedder.linear_2.{kind}"
+        ]
         copied[f"modulation.{kind}"] = weights[f"proj_out_1.{kind}"]
-        # They read the pixels of a square by channel, and write them with the channels side by side.
+        # They read the pixels of a square by channel, and write them with the channels
+        # side by side.
         rows = weights[f"proj_out_2.{kind}"].unflatten(0, (2, 2, image_channels))
         copied[f"head.{kind}"] = rows.movedim(2, 0).flatten(0, 2)
-    copied["time.widen.weight"] = copied["time.widen.weight"].roll(128, dims=1)  # their cosines come first
-    copied["label.table.weight"] = weights[f"{first}.class_embedder.embedding_table.weight"]
+    copied["time.widen.weight"] = copied["time.widen.weight"].roll(
+        128, dims=1
+    )  # their cosines come first
+    copied["label.table.weight"] = weights[
+        f"{first}.class_embedder.embedding_table.weight"
+    ]
     copied["door.weight"] = weights["pos_embed.proj.weight"].flatten(1)
     copied["door.bias"] = weights["pos_embed.proj.bias"]
     ours.load_state_dict(copied)
@@ -168,7 +207,11 @@ def dit_pair(layers, image_channels=3):
 @pytest.mark.parametrize("layers", [1, 3])
 def test_the_whole_diffusion_transformer(layers):
     ours, theirs = dit_pair(layers)
-    x, t, labels = torch.randn(4, 3, 12, 12), torch.tensor([0, 1, 500, 999]), torch.tensor([0, 4, 9, 10])
+    x, t, labels = (
+        torch.randn(4, 3, 12, 12),
+        torch.tensor([0, 1, 500, 999]),
+        torch.tensor([0, 4, 9, 10]),
+    )
     mine, yours = x.clone().requires_grad_(), x.clone().requires_grad_()
     got, expected = ours(mine, t.float(), labels), theirs(yours, t, labels).sample
     scale = expected.abs().max().item()

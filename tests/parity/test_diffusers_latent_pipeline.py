@@ -1,11 +1,23 @@
-"""Drawing and redrawing in latents with guidance, and decoding, against Stable Diffusion in diffusers: to 1e-5."""
+"""Drawing and redrawing in latents with guidance, and decoding, against Stable
+Diffusion in diffusers: to 1e-5.
+"""
 
 import pytest
 import torch
 
-from genai_tutorial.diffusion import NOISE, Denoiser, Guided, ddim, final, partly_noised, scaled_linear_schedule
+from genai_tutorial.diffusion import (
+    NOISE,
+    Denoiser,
+    Guided,
+    ddim,
+    final,
+    partly_noised,
+    scaled_linear_schedule,
+)
 
-pytest.importorskip("diffusers", reason='needs diffusers: pip install "genai_tutorial[images]"')
+pytest.importorskip(
+    "diffusers", reason='needs diffusers: pip install "genai_tutorial[images]"'
+)
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
@@ -68,11 +80,15 @@ def pictures(parts, x, times):
 
     denoise = Denoiser(Guided(model, 3.0, UNWANTED), PATH, NOISE, condition=WISHED)
     with torch.no_grad():
-        return ((vae.decode(final(ddim(denoise, x, times)) / SCALING_FACTOR).sample + 1) / 2).clamp(0, 1)
+        return (
+            (vae.decode(final(ddim(denoise, x, times)) / SCALING_FACTOR).sample + 1) / 2
+        ).clamp(0, 1)
 
 
 def test_pictures_are_those_of_their_pipeline(parts, scheduler):
-    pipeline = StableDiffusionPipeline(*whole(parts, scheduler), requires_safety_checker=False)
+    pipeline = StableDiffusionPipeline(
+        *whole(parts, scheduler), requires_safety_checker=False
+    )
     pipeline.set_progress_bar_config(disable=True)
     noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(2))
     theirs = pipeline(
@@ -90,7 +106,9 @@ def test_pictures_are_those_of_their_pipeline(parts, scheduler):
 
 
 def test_image_to_image_is_that_of_their_pipeline(parts, scheduler):
-    pipeline = StableDiffusionImg2ImgPipeline(*whole(parts, scheduler), requires_safety_checker=False)
+    pipeline = StableDiffusionImg2ImgPipeline(
+        *whole(parts, scheduler), requires_safety_checker=False
+    )
     pipeline.set_progress_bar_config(disable=True)
     latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(3))
     theirs = pipeline(
@@ -110,6 +128,8 @@ def test_image_to_image_is_that_of_their_pipeline(parts, scheduler):
 
 
 def whole(parts, scheduler):
-    """What their pipelines are made of, without text encoder, filter and image encoder."""
+    """What their pipelines are made of, without text encoder, filter and image
+    encoder.
+    """
     vae, unet = parts
     return vae, None, None, unet, scheduler, None, None

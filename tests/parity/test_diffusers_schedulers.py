@@ -1,7 +1,9 @@
-"""Schedules and samplers against diffusers' schedulers: coefficients, single steps, and whole trajectories.
+"""Schedules and samplers against diffusers' schedulers: coefficients, single steps, and
+whole trajectories.
 
-Their scheduler is handed one output of the model at a time; ours asks the model itself. Both get the same
-model, a fixed function that is no denoiser at all, and the same noise. Everything is computed in double precision.
+Their scheduler is handed one output of the model at a time; ours asks the model itself.
+Both get the same model, a fixed function that is no denoiser at all, and the same
+noise. Everything is computed in double precision.
 """
 
 import diffusers
@@ -32,11 +34,16 @@ from genai_tutorial.diffusion import (
 )
 
 # They turn tensors into arrays in a way that NumPy 2 warns about.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
 
 SHAPE = (2, 3, 8, 8)
 SCHEDULES = {
-    "linear": (linear_schedule(1000), {"beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02}),
+    "linear": (
+        linear_schedule(1000),
+        {"beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02},
+    ),
     "scaled linear": (
         scaled_linear_schedule(1000),
         {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012},
@@ -52,17 +59,26 @@ def model(x, t, condition=None):
 
 
 def start(seed):
-    return torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return torch.randn(
+        SHAPE, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 def theirs_in_double(scheduler, schedule):
-    """Their tables are in single precision; the formulas are what is compared, so they get the missing digits."""
-    torch.testing.assert_close(scheduler.alphas_cumprod, schedule.alpha_bar.float(), rtol=2e-5, atol=1e-7)
+    """Their tables are in single precision; the formulas are what is compared, so they
+    get the missing digits.
+    """
+    torch.testing.assert_close(
+        scheduler.alphas_cumprod, schedule.alpha_bar.float(), rtol=2e-5, atol=1e-7
+    )
     scheduler.alphas_cumprod = schedule.alpha_bar.clone()
     scheduler.alphas, scheduler.betas = schedule.alphas.clone(), schedule.betas.clone()
     scheduler.one = torch.ones((), dtype=torch.float64)
     if hasattr(scheduler, "alpha_t"):
-        scheduler.alpha_t, scheduler.sigma_t = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
+        scheduler.alpha_t, scheduler.sigma_t = (
+            schedule.alpha_bar.sqrt(),
+            (1 - schedule.alpha_bar).sqrt(),
+        )
         scheduler.lambda_t = scheduler.alpha_t.log() - scheduler.sigma_t.log()
     return scheduler
 
@@ -86,17 +102,24 @@ def assert_same(ours, theirs, tolerance=1e-5):
     for number, (mine, reference) in enumerate(zip(ours, theirs, strict=True)):
         scale = reference.abs().max().item()
         difference = (mine - reference).abs().max().item()
-        assert difference <= tolerance * max(1.0, scale), f"step {number} differs by {difference} at a scale of {scale}"
+        assert difference <= tolerance * max(1.0, scale), (
+            f"step {number} differs by {difference} at a scale of {scale}"
+        )
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_schedules(name):
     schedule, settings = SCHEDULES[name]
     scheduler = diffusers.DDPMScheduler(1000, **settings)
-    torch.testing.assert_close(scheduler.alphas_cumprod, schedule.alpha_bar.float(), rtol=2e-5, atol=1e-7)
+    torch.testing.assert_close(
+        scheduler.alphas_cumprod, schedule.alpha_bar.float(), rtol=2e-5, atol=1e-7
+    )
     x0, noise, t = start(1), start(2), torch.tensor([3, 950])
     torch.testing.assert_close(
-        schedule.add_noise(x0, noise, t.float()), scheduler.add_noise(x0, noise, t), rtol=0, atol=1e-5
+        schedule.add_noise(x0, noise, t.float()),
+        scheduler.add_noise(x0, noise, t),
+        rtol=0,
+        atol=1e-5,
     )
     torch.testing.assert_close(
         VELOCITY.target(Denoised(x0, noise), schedule.levels(t.float(), x0)),
@@ -111,23 +134,40 @@ def test_zero_terminal_snr(name):
     schedule, settings = SCHEDULES[name]
     scheduler = diffusers.DDIMScheduler(1000, rescale_betas_zero_snr=True, **settings)
     torch.testing.assert_close(
-        scheduler.alphas_cumprod, zero_terminal_snr(schedule).alpha_bar.float(), rtol=2e-5, atol=1e-6
+        scheduler.alphas_cumprod,
+        zero_terminal_snr(schedule).alpha_bar.float(),
+        rtol=2e-5,
+        atol=1e-6,
     )
     assert scheduler.alphas_cumprod[-1] == 0
 
 
-@pytest.mark.parametrize(("kind", "steps"), [("epsilon", 20), ("sample", 20), ("v_prediction", 20), ("epsilon", 1000)])
+@pytest.mark.parametrize(
+    ("kind", "steps"),
+    [("epsilon", 20), ("sample", 20), ("v_prediction", 20), ("epsilon", 1000)],
+)
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_ddpm(name, kind, steps):
     schedule, settings = SCHEDULES[name]
     scheduler = diffusers.DDPMScheduler(
-        1000, clip_sample=False, timestep_spacing="trailing", prediction_type=kind, **settings
+        1000,
+        clip_sample=False,
+        timestep_spacing="trailing",
+        prediction_type=kind,
+        **settings,
     )
     theirs_in_double(scheduler, schedule).set_timesteps(steps)
     assert scheduler.timesteps.tolist() == schedule.times(steps)
-    theirs = their_trajectory(scheduler, start(0), generator=torch.Generator().manual_seed(7))
+    theirs = their_trajectory(
+        scheduler, start(0), generator=torch.Generator().manual_seed(7)
+    )
     denoise = Denoiser(model, schedule, PREDICTIONS[kind])
-    assert_same(ddpm(denoise, start(0), schedule.times(steps), torch.Generator().manual_seed(7)), theirs)
+    assert_same(
+        ddpm(
+            denoise, start(0), schedule.times(steps), torch.Generator().manual_seed(7)
+        ),
+        theirs,
+    )
 
 
 @pytest.mark.parametrize("kind", PREDICTIONS)
@@ -136,23 +176,37 @@ def test_ddpm(name, kind, steps):
 def test_ddim(name, eta, kind):
     schedule, settings = SCHEDULES[name]
     scheduler = diffusers.DDIMScheduler(
-        1000, clip_sample=False, timestep_spacing="trailing", prediction_type=kind, **settings
+        1000,
+        clip_sample=False,
+        timestep_spacing="trailing",
+        prediction_type=kind,
+        **settings,
     )
     theirs_in_double(scheduler, schedule).set_timesteps(50)
     scheduler.final_alpha_cumprod = torch.ones((), dtype=torch.float64)
-    theirs = their_trajectory(scheduler, start(0), generator=torch.Generator().manual_seed(7), eta=eta)
+    theirs = their_trajectory(
+        scheduler, start(0), generator=torch.Generator().manual_seed(7), eta=eta
+    )
     denoise = Denoiser(model, schedule, PREDICTIONS[kind])
     generator = torch.Generator().manual_seed(7)
-    assert_same(ddim(denoise, start(0), schedule.times(50), eta=eta, generator=generator), theirs)
+    assert_same(
+        ddim(denoise, start(0), schedule.times(50), eta=eta, generator=generator),
+        theirs,
+    )
 
 
 def test_ddim_with_a_limit():
     schedule, settings = SCHEDULES["linear"]
-    scheduler = diffusers.DDIMScheduler(1000, clip_sample=True, timestep_spacing="trailing", **settings)
+    scheduler = diffusers.DDIMScheduler(
+        1000, clip_sample=True, timestep_spacing="trailing", **settings
+    )
     theirs_in_double(scheduler, schedule).set_timesteps(50)
     scheduler.final_alpha_cumprod = torch.ones((), dtype=torch.float64)
     theirs = their_trajectory(scheduler, start(0), use_clipped_model_output=True)
-    assert_same(ddim(Denoiser(model, schedule, NOISE, limit=1.0), start(0), schedule.times(50)), theirs)
+    assert_same(
+        ddim(Denoiser(model, schedule, NOISE, limit=1.0), start(0), schedule.times(50)),
+        theirs,
+    )
 
 
 def test_ddim_from_pure_noise():
@@ -170,7 +224,9 @@ def test_ddim_from_pure_noise():
     scheduler.set_timesteps(50)
     scheduler.final_alpha_cumprod = torch.ones((), dtype=torch.float64)
     theirs = their_trajectory(scheduler, start(0))
-    assert_same(ddim(Denoiser(model, cured, VELOCITY), start(0), cured.times(50)), theirs)
+    assert_same(
+        ddim(Denoiser(model, cured, VELOCITY), start(0), cured.times(50)), theirs
+    )
 
 
 @pytest.mark.parametrize("kind", PREDICTIONS)
@@ -191,7 +247,14 @@ def test_dpm_solver(name, steps, kind):
     sigmas = [schedule.sigmas[int(t)] for t in schedule.times(steps)]
     scheduler.sigmas = torch.tensor([*sigmas, 0.0], dtype=torch.float64)
     theirs = their_trajectory(scheduler, start(0))
-    assert_same(dpm_solver(Denoiser(model, schedule, PREDICTIONS[kind]), start(0), schedule.times(steps)), theirs)
+    assert_same(
+        dpm_solver(
+            Denoiser(model, schedule, PREDICTIONS[kind]),
+            start(0),
+            schedule.times(steps),
+        ),
+        theirs,
+    )
 
 
 @pytest.mark.parametrize("karras", [False, True])
@@ -199,8 +262,13 @@ def test_dpm_solver(name, steps, kind):
 @pytest.mark.parametrize("name", ["linear", "scaled linear"])
 def test_euler(name, kind, karras):
     schedule, settings = SCHEDULES[name]
-    settings = settings | {"timestep_spacing": "linspace" if karras else "trailing", "prediction_type": kind}
-    scheduler = diffusers.EulerDiscreteScheduler(1000, use_karras_sigmas=karras, **settings)
+    settings = settings | {
+        "timestep_spacing": "linspace" if karras else "trailing",
+        "prediction_type": kind,
+    }
+    scheduler = diffusers.EulerDiscreteScheduler(
+        1000, use_karras_sigmas=karras, **settings
+    )
     theirs_in_double(scheduler, schedule).set_timesteps(20)
     times = karras_times(schedule, 20) if karras else schedule.times(20)
     _same_times(scheduler, schedule, times)
@@ -208,7 +276,9 @@ def test_euler(name, kind, karras):
     factors = (scheduler.sigmas.square() + 1).sqrt()
     theirs = their_trajectory(scheduler, start(0) * factors[0])
     scaled = [state / factor for state, factor in zip(theirs, factors[1:], strict=True)]
-    assert_same(euler(Denoiser(model, schedule, PREDICTIONS[kind]), start(0), times), scaled)
+    assert_same(
+        euler(Denoiser(model, schedule, PREDICTIONS[kind]), start(0), times), scaled
+    )
 
 
 @pytest.mark.parametrize("karras", [False, True])
@@ -216,15 +286,25 @@ def test_euler(name, kind, karras):
 @pytest.mark.parametrize("name", ["linear", "scaled linear"])
 def test_heun(name, kind, karras):
     schedule, settings = SCHEDULES[name]
-    settings = settings | {"timestep_spacing": "linspace" if karras else "trailing", "prediction_type": kind}
-    scheduler = diffusers.HeunDiscreteScheduler(1000, use_karras_sigmas=karras, **settings)
+    settings = settings | {
+        "timestep_spacing": "linspace" if karras else "trailing",
+        "prediction_type": kind,
+    }
+    scheduler = diffusers.HeunDiscreteScheduler(
+        1000, use_karras_sigmas=karras, **settings
+    )
     theirs_in_double(scheduler, schedule).set_timesteps(20)
     times = karras_times(schedule, 20) if karras else schedule.times(20)
     levels = [schedule.level(t) for t in times]
-    sigmas = torch.tensor([level.noise / level.signal for level in levels] + [0.0], dtype=torch.float64)
-    # They list every time but the first twice, once for each of the two times that the model is asked.
+    sigmas = torch.tensor(
+        [level.noise / level.signal for level in levels] + [0.0], dtype=torch.float64
+    )
+    # They list every time but the first twice, once for each of the two times that the
+    # model is asked.
     doubled = torch.cat([sigmas[:1], sigmas[1:-1].repeat_interleave(2), sigmas[-1:]])
-    torch.testing.assert_close(scheduler.sigmas[: len(doubled)].double(), doubled, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        scheduler.sigmas[: len(doubled)].double(), doubled, rtol=1e-4, atol=1e-6
+    )
     scheduler.sigmas = torch.cat([doubled, doubled[-1:]])
     asked = torch.tensor(times, dtype=torch.float64)
     scheduler.timesteps = torch.cat([asked[:1], asked[1:].repeat_interleave(2)])
@@ -233,41 +313,69 @@ def test_heun(name, kind, karras):
         output = model(scheduler.scale_model_input(x, t), t.expand(len(x)))
         x = scheduler.step(output, t, x, return_dict=False)[0]
         states.append(x)
-    whole = [*states[1::2], states[-1]]  # after each second call; the last step is a single call
+    whole = [
+        *states[1::2],
+        states[-1],
+    ]  # after each second call; the last step is a single call
     factors = (sigmas.square() + 1).sqrt()
     scaled = [state / factor for state, factor in zip(whole, factors[1:], strict=True)]
-    assert_same(heun(Denoiser(model, schedule, PREDICTIONS[kind]), start(0), times), scaled)
+    assert_same(
+        heun(Denoiser(model, schedule, PREDICTIONS[kind]), start(0), times), scaled
+    )
 
 
 def _same_times(scheduler, schedule, times):
     """Compare their sigmas and times with ours, then give them our digits."""
     sigmas = torch.tensor(
-        [level.noise / level.signal for level in map(schedule.level, times)] + [0.0], dtype=torch.float64
+        [level.noise / level.signal for level in map(schedule.level, times)] + [0.0],
+        dtype=torch.float64,
     )
     torch.testing.assert_close(scheduler.sigmas.double(), sigmas, rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(scheduler.timesteps.double(), torch.tensor(times).double(), rtol=1e-3, atol=0.05)
-    scheduler.sigmas, scheduler.timesteps = sigmas, torch.tensor(times, dtype=torch.float64)
+    torch.testing.assert_close(
+        scheduler.timesteps.double(), torch.tensor(times).double(), rtol=1e-3, atol=0.05
+    )
+    scheduler.sigmas, scheduler.timesteps = (
+        sigmas,
+        torch.tensor(times, dtype=torch.float64),
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 4, 28])
 def test_flow_euler(steps):
     times = StraightPath().times(steps)
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler(1000, shift=1.0)
-    scheduler.set_timesteps(sigmas=times)  # as the pipelines of Stable Diffusion 3 and FLUX do
-    torch.testing.assert_close(scheduler.sigmas.double(), torch.tensor([*times, 0.0]).double(), rtol=0, atol=1e-6)
+    scheduler.set_timesteps(
+        sigmas=times
+    )  # as the pipelines of Stable Diffusion 3 and FLUX do
+    torch.testing.assert_close(
+        scheduler.sigmas.double(),
+        torch.tensor([*times, 0.0]).double(),
+        rtol=0,
+        atol=1e-6,
+    )
     scheduler.sigmas = torch.tensor([*times, 0.0], dtype=torch.float64)
     x, theirs = start(0), []
     for t, sigma in zip(scheduler.timesteps, times, strict=True):
-        x = scheduler.step(model(x, torch.full((2,), sigma)), t, x, return_dict=False)[0].double()
+        x = scheduler.step(model(x, torch.full((2,), sigma)), t, x, return_dict=False)[
+            0
+        ].double()
         theirs.append(x)
-    assert_same(flow_euler(Denoiser(model, StraightPath(), FLOW), start(0), times), theirs)
+    assert_same(
+        flow_euler(Denoiser(model, StraightPath(), FLOW), start(0), times), theirs
+    )
 
 
-# --- The numbers in diffusers' own tests -----------------------------------------------------------------------------
+# --- The numbers in diffusers' own tests ----------------------------------------------
 
 
 def golden_start():
-    return torch.arange(4 * 3 * 8 * 8).reshape(3, 8, 8, 4).double().div(4 * 3 * 8 * 8).permute(3, 0, 1, 2)
+    return (
+        torch.arange(4 * 3 * 8 * 8)
+        .reshape(3, 8, 8, 4)
+        .double()
+        .div(4 * 3 * 8 * 8)
+        .permute(3, 0, 1, 2)
+    )
 
 
 def golden_model(x, t, condition=None):
@@ -275,11 +383,15 @@ def golden_model(x, t, condition=None):
     return x * t / (t + 1)
 
 
-GOLDEN_TIMES = [100 * k for k in range(9, -1, -1)]  # their tests take the front of each interval
+GOLDEN_TIMES = [
+    100 * k for k in range(9, -1, -1)
+]  # their tests take the front of each interval
 
 
 @pytest.mark.parametrize(
-    ("prediction", "total", "mean"), [(NOISE, 172.0067, 0.223967), (VELOCITY, 52.5302, 0.0684)], ids=["noise", "v"]
+    ("prediction", "total", "mean"),
+    [(NOISE, 172.0067, 0.223967), (VELOCITY, 52.5302, 0.0684)],
+    ids=["noise", "v"],
 )
 def test_golden_sums_of_ddim(prediction, total, mean):
     schedule = linear_schedule(1000)
@@ -290,7 +402,9 @@ def test_golden_sums_of_ddim(prediction, total, mean):
 
 
 class _Clipped:
-    """Their default: the image is cut off at 1 and the noise is left as it was, so that the parts no longer add up."""
+    """Their default: the image is cut off at 1 and the noise is left as it was, so that
+    the parts no longer add up.
+    """
 
     def __init__(self, denoise):
         self.denoise, self.path = denoise, denoise.path
@@ -302,7 +416,12 @@ class _Clipped:
 
 def test_golden_variances():
     schedule = linear_schedule(1000)
-    variances = [posterior(schedule.level(t), schedule.level(t - 1)).deviation ** 2 for t in (487, 999)]
+    variances = [
+        posterior(schedule.level(t), schedule.level(t - 1)).deviation ** 2
+        for t in (487, 999)
+    ]
     assert variances == pytest.approx([0.00979, 0.02], abs=1e-5)
     for t, s, golden in ((420, 400, 0.14771), (980, 960, 0.32460)):
-        assert posterior(schedule.level(t), schedule.level(s)).deviation ** 2 == pytest.approx(golden, abs=1e-5)
+        assert posterior(
+            schedule.level(t), schedule.level(s)
+        ).deviation ** 2 == pytest.approx(golden, abs=1e-5)

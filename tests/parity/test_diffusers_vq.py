@@ -1,11 +1,15 @@
-"""The quantiser and the latent Gaussian against diffusers', with the codebook copied: the same to 1e-5."""
+"""The quantiser and the latent Gaussian against diffusers', with the codebook copied:
+the same to 1e-5.
+"""
 
 import pytest
 import torch
 
 from genai_tutorial.vae import LatentGaussian, VectorQuantizer
 
-pytest.importorskip("diffusers", reason='needs diffusers: pip install "genai_tutorial[images]"')
+pytest.importorskip(
+    "diffusers", reason='needs diffusers: pip install "genai_tutorial[images]"'
+)
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.models.autoencoders.vae import VectorQuantizer as TheirQuantizer
 
@@ -19,7 +23,8 @@ def assert_equal(ours, theirs):
 def test_vectors_indices_loss_and_gradients(seed, commitment):
     torch.manual_seed(seed)
     ours = VectorQuantizer(codes=16, dim=4, commitment=commitment)
-    # `legacy` puts the weight on the other term, as diffusers says itself; the paper has it on the encoder's.
+    # `legacy` puts the weight on the other term, as diffusers says itself; the paper
+    # has it on the encoder's.
     theirs = TheirQuantizer(16, 4, beta=commitment, legacy=False)
     ours.codebook.data.normal_()
     theirs.embedding.weight.data.copy_(ours.codebook.data)
@@ -41,7 +46,10 @@ def test_vectors_indices_loss_and_gradients(seed, commitment):
 
 def test_latent_gaussian():
     moments = torch.randn(2, 8, 3, 3, generator=torch.Generator().manual_seed(0))
-    ours, theirs = LatentGaussian(*moments.chunk(2, dim=1)), DiagonalGaussianDistribution(moments)
+    ours, theirs = (
+        LatentGaussian(*moments.chunk(2, dim=1)),
+        DiagonalGaussianDistribution(moments),
+    )
     assert_equal(ours.kl_to_prior().sum(dim=(1, 2, 3)), theirs.kl())
     assert_equal(ours.mean, theirs.mode())
     z = torch.randn(2, 4, 3, 3, generator=torch.Generator().manual_seed(1))

@@ -1,11 +1,19 @@
-"""The book's LoRA is peft's: the same outputs, gradients and merged weights from the same small matrices."""
+"""The book's LoRA is peft's: the same outputs, gradients and merged weights from the
+same small matrices.
+"""
 
 import copy
 
 import pytest
 import torch
 
-from genai_tutorial.alignment import LoRAConfig, add_lora, lora_layers, merge_lora, trained_parameter_count
+from genai_tutorial.alignment import (
+    LoRAConfig,
+    add_lora,
+    lora_layers,
+    merge_lora,
+    trained_parameter_count,
+)
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 peft = pytest.importorskip("peft")
@@ -52,9 +60,15 @@ def test_outputs_and_gradients_are_pefts(config, seed):
     for output in outputs:
         output.square().mean().backward()
     for layer, other in pairs:
-        torch.testing.assert_close(layer.down.grad, other.lora_A["default"].weight.grad, atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(layer.up.grad, other.lora_B["default"].weight.grad, atol=1e-5, rtol=1e-4)
-    trained = [name for name, parameter in theirs.named_parameters() if parameter.requires_grad]
+        torch.testing.assert_close(
+            layer.down.grad, other.lora_A["default"].weight.grad, atol=1e-5, rtol=1e-4
+        )
+        torch.testing.assert_close(
+            layer.up.grad, other.lora_B["default"].weight.grad, atol=1e-5, rtol=1e-4
+        )
+    trained = [
+        name for name, parameter in theirs.named_parameters() if parameter.requires_grad
+    ]
     assert all("lora_" in name for name in trained)
     assert trained_parameter_count(ours) == trained_parameter_count(theirs)
 
@@ -66,14 +80,21 @@ def test_merged_weights_are_pefts(config, seed):
     merge_lora(ours)
     for layer, other in pairs:
         other.merge()
-        torch.testing.assert_close(layer.base.weight, other.get_base_layer().weight, atol=1e-6, rtol=1e-6)
-    torch.testing.assert_close(ours(ids_of(seed)), theirs(ids_of(seed)), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            layer.base.weight, other.get_base_layer().weight, atol=1e-6, rtol=1e-6
+        )
+    torch.testing.assert_close(
+        ours(ids_of(seed)), theirs(ids_of(seed)), atol=1e-5, rtol=1e-5
+    )
 
 
 def test_first_weights_come_from_the_same_distribution():
-    # peft draws with kaiming_uniform(a=sqrt(5)), which is the range from -1/sqrt(inputs) to 1/sqrt(inputs).
+    # peft draws with kaiming_uniform(a=sqrt(5)), which is the range from
+    # -1/sqrt(inputs) to 1/sqrt(inputs).
     base = torch.nn.Linear(256, 4)
-    theirs = peft.tuners.lora.Linear(base, "default", config=peft.LoraConfig(r=64), r=64, lora_alpha=64)
+    theirs = peft.tuners.lora.Linear(
+        base, "default", config=peft.LoraConfig(r=64), r=64, lora_alpha=64
+    )
     drawn = theirs.lora_A["default"].weight.detach()
     assert drawn.abs().max() <= 1 / 16
     assert drawn.abs().max() > 0.99 / 16

@@ -19,9 +19,14 @@ from genai_tutorial.density import (
     start_responsibilities,
 )
 
-pytest.importorskip("sklearn", reason='needs scikit-learn: pip install "genai_tutorial[images]"')
+pytest.importorskip(
+    "sklearn", reason='needs scikit-learn: pip install "genai_tutorial[images]"'
+)
 from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
@@ -29,11 +34,22 @@ from sklearn.naive_bayes import BernoulliNB, GaussianNB
 
 @pytest.fixture(scope="module")
 def digits():
-    """A thousand digits shrunk to 7 by 7 pixels, so that every pixel varies and a covariance has full rank."""
+    """A thousand digits shrunk to 7 by 7 pixels, so that every pixel varies and a
+    covariance has full rank.
+    """
     train, test = load_mnist().split(train_per_class=100, seed=0)
-    shrink = lambda images: torch.nn.functional.avg_pool2d(images[:, None], 4).flatten(1).double()  # noqa: E731
-    noise = 0.05 * torch.randn(5000, 49, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    return shrink(train.images) + noise[:1000], train.labels, shrink(test.images) + noise[1000:]
+
+    def shrink(images):
+        return torch.nn.functional.avg_pool2d(images[:, None], 4).flatten(1).double()
+
+    noise = 0.05 * torch.randn(
+        5000, 49, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    return (
+        shrink(train.images) + noise[:1000],
+        train.labels,
+        shrink(test.images) + noise[1000:],
+    )
 
 
 def assert_equal(ours, theirs):
@@ -42,16 +58,25 @@ def assert_equal(ours, theirs):
 
 @pytest.mark.parametrize("steps", [1, 4, 10])
 @pytest.mark.parametrize(
-    ("fit_component", "covariance_type"), [(fit_gaussian, "full"), (fit_diagonal_gaussian, "diag")]
+    ("fit_component", "covariance_type"),
+    [(fit_gaussian, "full"), (fit_diagonal_gaussian, "diag")],
 )
 def test_mixture(digits, steps, fit_component, covariance_type):
     x, _, fresh = digits
     start = start_responsibilities(x, components=5, seed=0)
     ridge = 1e-3
-    ours = fit_mixture(x, start, lambda rows, weights: fit_component(rows, weights, ridge=ridge), steps=steps)
+    ours = fit_mixture(
+        x,
+        start,
+        lambda rows, weights: fit_component(rows, weights, ridge=ridge),
+        steps=steps,
+    )
 
-    # scikit-learn starts from parameters, not from responsibilities: give it the ones that our first M step makes.
-    first = maximization_step(x, start, lambda rows, weights: fit_component(rows, weights, ridge=ridge))
+    # scikit-learn starts from parameters, not from responsibilities: give it the ones
+    # that our first M step makes.
+    first = maximization_step(
+        x, start, lambda rows, weights: fit_component(rows, weights, ridge=ridge)
+    )
     spread = "covariance" if covariance_type == "full" else "variance"
     spreads = torch.stack([getattr(part, spread) for part in first.components])
     theirs = GaussianMixture(
@@ -62,15 +87,23 @@ def test_mixture(digits, steps, fit_component, covariance_type):
         tol=0,
         weights_init=first.weights.numpy(),
         means_init=torch.stack([part.mean for part in first.components]).numpy(),
-        precisions_init=(torch.linalg.inv(spreads) if covariance_type == "full" else 1 / spreads).numpy(),
+        precisions_init=(
+            torch.linalg.inv(spreads) if covariance_type == "full" else 1 / spreads
+        ).numpy(),
     )
     with pytest.warns(UserWarning, match="did not converge"):
         theirs.fit(x.numpy())
     assert_equal(ours.mixture.weights, theirs.weights_)
-    assert_equal(torch.stack([part.mean for part in ours.mixture.components]), theirs.means_)
+    assert_equal(
+        torch.stack([part.mean for part in ours.mixture.components]), theirs.means_
+    )
     assert_equal(ours.mixture.log_prob(fresh), theirs.score_samples(fresh.numpy()))
-    assert_equal(ours.mixture.responsibilities(fresh), theirs.predict_proba(fresh.numpy()))
-    assert ours.log_likelihoods[steps - 1] == pytest.approx(theirs.lower_bound_, abs=1e-9)
+    assert_equal(
+        ours.mixture.responsibilities(fresh), theirs.predict_proba(fresh.numpy())
+    )
+    assert ours.log_likelihoods[steps - 1] == pytest.approx(
+        theirs.lower_bound_, abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("latent", [1, 10, 40])
@@ -78,15 +111,24 @@ def test_ppca(digits, latent):
     x, _, fresh = digits
     ours = fit_ppca(x, latent=latent)
     theirs = PCA(latent, svd_solver="full").fit(x.numpy())
-    # scikit-learn divides by n - 1 where maximum likelihood divides by n: the one difference, undone here.
+    # scikit-learn divides by n - 1 where maximum likelihood divides by n: the one
+    # difference, undone here.
     theirs.explained_variance_ *= (len(x) - 1) / len(x)
     theirs.noise_variance_ *= (len(x) - 1) / len(x)
     assert_equal(ours.log_prob(fresh), theirs.score_samples(fresh.numpy()))
     assert_equal(ours.to_gaussian().covariance, theirs.get_covariance())
     # Posterior means are scikit-learn's coordinates, scaled and shrunk.
     coordinates = theirs.transform(fresh.numpy())
-    scale = np.sqrt(theirs.explained_variance_ - theirs.noise_variance_) / theirs.explained_variance_
-    np.testing.assert_allclose(np.abs(ours.encode(fresh).numpy()), np.abs(coordinates * scale), rtol=0, atol=1e-5)
+    scale = (
+        np.sqrt(theirs.explained_variance_ - theirs.noise_variance_)
+        / theirs.explained_variance_
+    )
+    np.testing.assert_allclose(
+        np.abs(ours.encode(fresh).numpy()),
+        np.abs(coordinates * scale),
+        rtol=0,
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("smoothing", [0.1, 1.0])
@@ -119,9 +161,16 @@ def test_linear_discriminant(digits):
 def test_quadratic_discriminant(digits):
     x, labels, fresh = digits
     ours = fit_bayes_classifier(x, labels, fit_gaussian)
-    theirs = QuadraticDiscriminantAnalysis(store_covariance=True).fit(x.numpy(), labels.numpy())
-    # Older versions of scikit-learn divide by n - 1 = 99 within a class, newer ones by n = 100 as we do.
-    factor = 1.0 if np.allclose(ours.densities[0].covariance, theirs.covariance_[0]) else 99 / 100
+    theirs = QuadraticDiscriminantAnalysis(store_covariance=True).fit(
+        x.numpy(), labels.numpy()
+    )
+    # Older versions of scikit-learn divide by n - 1 = 99 within a class, newer ones by
+    # n = 100 as we do.
+    factor = (
+        1.0
+        if np.allclose(ours.densities[0].covariance, theirs.covariance_[0])
+        else 99 / 100
+    )
     for label, density in enumerate(ours.densities):
         assert_equal(density.covariance, theirs.covariance_[label] * factor)
         theirs.scalings_[label] *= factor
@@ -132,12 +181,15 @@ def test_quadratic_discriminant(digits):
 def test_logistic_regression(digits, penalty):
     x, labels, fresh = digits
     ours = fit_logistic_regression(x, labels, penalty=penalty, tolerance=1e-9)
-    theirs = LogisticRegression(C=1 / penalty, tol=1e-9, max_iter=5000, solver="newton-cg").fit(
-        x.numpy(), labels.numpy()
-    )
+    theirs = LogisticRegression(
+        C=1 / penalty, tol=1e-9, max_iter=5000, solver="newton-cg"
+    ).fit(x.numpy(), labels.numpy())
     assert_equal(ours.weights, theirs.coef_.T)
-    # A number added to every class's bias changes nothing, so compare the biases from their mean.
-    assert_equal(ours.bias - ours.bias.mean(), theirs.intercept_ - theirs.intercept_.mean())
+    # A number added to every class's bias changes nothing, so compare the biases from
+    # their mean.
+    assert_equal(
+        ours.bias - ours.bias.mean(), theirs.intercept_ - theirs.intercept_.mean()
+    )
     assert_equal(ours.probabilities(fresh), theirs.predict_proba(fresh.numpy()))
 
 

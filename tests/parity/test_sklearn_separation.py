@@ -1,4 +1,6 @@
-"""The separation of two groups against scikit-learn: the same AUC, the same left-out classifications."""
+"""The separation of two groups against scikit-learn: the same AUC, the same left-out
+classifications.
+"""
 
 import numpy as np
 import pytest
@@ -6,22 +8,42 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.evaluation import centred_cosines, leave_one_out_centroid_hits, within_between_auc
+from genai_tutorial.evaluation import (
+    centred_cosines,
+    leave_one_out_centroid_hits,
+    within_between_auc,
+)
 
-pytest.importorskip("sklearn", reason='needs scikit-learn: pip install "genai_tutorial[images]"')
+pytest.importorskip(
+    "sklearn", reason='needs scikit-learn: pip install "genai_tutorial[images]"'
+)
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.neighbors import NearestCentroid
 
 
-def groups(sizes: list[int], dim: int, distance: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    labels = torch.tensor([group for group, size in enumerate(sizes) for _ in range(size)])
-    points = torch.randn(len(labels), dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+def groups(
+    sizes: list[int], dim: int, distance: float, seed: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    labels = torch.tensor(
+        [group for group, size in enumerate(sizes) for _ in range(size)]
+    )
+    points = torch.randn(
+        len(labels),
+        dim,
+        generator=torch.Generator().manual_seed(seed),
+        dtype=torch.float64,
+    )
     return points + distance * labels[:, None], labels
 
 
-cases = (st.lists(st.integers(2, 12), min_size=2, max_size=4), st.integers(1, 6), st.floats(0, 3), st.integers(0, 999))
+cases = (
+    st.lists(st.integers(2, 12), min_size=2, max_size=4),
+    st.integers(1, 6),
+    st.floats(0, 3),
+    st.integers(0, 999),
+)
 
 
 @settings(max_examples=40, deadline=None)
@@ -29,7 +51,9 @@ cases = (st.lists(st.integers(2, 12), min_size=2, max_size=4), st.integers(1, 6)
 def test_auc(sizes, dim, distance, seed, with_ties):
     points, labels = groups(sizes, dim, distance, seed)
     similarities = centred_cosines(points)
-    np.testing.assert_allclose(similarities.numpy(), cosine_similarity(points - points.mean(dim=0)), atol=1e-9)
+    np.testing.assert_allclose(
+        similarities.numpy(), cosine_similarity(points - points.mean(dim=0)), atol=1e-9
+    )
     if with_ties:
         similarities = similarities.round(decimals=1)
     first, second = np.triu_indices(len(labels), k=1)
@@ -42,5 +66,9 @@ def test_auc(sizes, dim, distance, seed, with_ties):
 @given(*cases)
 def test_leave_one_out_nearest_centroid(sizes, dim, distance, seed):
     points, labels = groups(sizes, dim, distance, seed)
-    theirs = cross_val_predict(NearestCentroid(), points.numpy(), labels.numpy(), cv=LeaveOneOut())
-    np.testing.assert_array_equal(leave_one_out_centroid_hits(points, labels).numpy(), theirs == labels.numpy())
+    theirs = cross_val_predict(
+        NearestCentroid(), points.numpy(), labels.numpy(), cv=LeaveOneOut()
+    )
+    np.testing.assert_array_equal(
+        leave_one_out_centroid_hits(points, labels).numpy(), theirs == labels.numpy()
+    )

@@ -1,4 +1,6 @@
-"""The book's byte-level BPE is OpenAI's `tiktoken`, given the same tokens: the same ids, specials included."""
+"""The book's byte-level BPE is OpenAI's `tiktoken`, given the same tokens: the same
+ids, specials included.
+"""
 
 import random
 import unicodedata
@@ -12,9 +14,13 @@ tiktoken = pytest.importorskip("tiktoken")
 
 # How tiktoken itself writes the two patterns: the same cuts in other words.
 THEIRS = {
-    GPT2_PATTERN: r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s",
+    GPT2_PATTERN: (
+        r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| "
+        r"?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
+    ),
     GPT4_PATTERN: (
-        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| "
+        r"?[^\s\p{L}\p{N}]++[\r\n]*+"
         r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
     ),
 }
@@ -26,7 +32,10 @@ def both(request):
     ours = train_bpe(load_wikipedia().text, 4_096, pattern, ["<|endoftext|>"])
     ranks = {token: i for i, token in enumerate(ours.token_bytes) if i > 0}
     theirs = tiktoken.Encoding(
-        "book", pat_str=THEIRS[pattern], mergeable_ranks=ranks, special_tokens={"<|endoftext|>": 0}
+        "book",
+        pat_str=THEIRS[pattern],
+        mergeable_ranks=ranks,
+        special_tokens={"<|endoftext|>": 0},
     )
     return ours, theirs
 
@@ -40,7 +49,11 @@ def test_a_whole_corpus_gives_the_same_ids(both):
 @pytest.mark.parametrize("seed", range(3))
 def test_generated_unicode_gives_the_same_ids(both, seed):
     ours, theirs = both
-    old = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) not in ("Cn", "Cs")]
+    old = [
+        chr(code)
+        for code in range(0x110000)
+        if unicodedata.category(chr(code)) not in ("Cn", "Cs")
+    ]
     generator = random.Random(seed)
     for alphabet in (old, "ab 's'LL \t\n\r\x1c\x85\u202801239'é文"):
         text = "".join(generator.choices(alphabet, k=30_000))
@@ -50,8 +63,12 @@ def test_generated_unicode_gives_the_same_ids(both, seed):
 def test_special_tokens_are_allowed_and_refused_alike(both):
     ours, theirs = both
     text = "first<|endoftext|>second"
-    assert ours.encode(text, allowed_special="all") == theirs.encode(text, allowed_special="all")
-    assert ours.encode(text, special_as_text=True) == theirs.encode(text, disallowed_special=())
+    assert ours.encode(text, allowed_special="all") == theirs.encode(
+        text, allowed_special="all"
+    )
+    assert ours.encode(text, special_as_text=True) == theirs.encode(
+        text, disallowed_special=()
+    )
     for tokenizer in both:
         with pytest.raises(ValueError, match="endoftext"):
             tokenizer.encode(text)

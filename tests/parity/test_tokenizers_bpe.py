@@ -1,4 +1,6 @@
-"""The book's byte-level BPE is Hugging Face's `tokenizers`: the same words, the same merges, the same ids."""
+"""The book's byte-level BPE is Hugging Face's `tokenizers`: the same words, the same
+merges, the same ids.
+"""
 
 import functools
 import json
@@ -23,11 +25,14 @@ tokenizers = pytest.importorskip("tokenizers")
 pre_tokenizers = pytest.importorskip("tokenizers.pre_tokenizers")
 
 PATTERNS = (GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN)
-each_pattern = pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.name)
+each_pattern = pytest.mark.parametrize(
+    "pattern", PATTERNS, ids=lambda pattern: pattern.name
+)
 END = "<|endoftext|>"
 
-# Characters that both sides know alike: those of this Python's own Unicode tables, and the planes that are still empty.
-# What Unicode took in later can be a letter for one library and nothing for the other; see patterns.py.
+# Characters that both sides know alike: those of this Python's own Unicode tables, and
+# the planes that are still empty. What Unicode took in later can be a letter for one
+# library and nothing for the other; see patterns.py.
 SHARED = [
     chr(code)
     for code in range(0x110000)
@@ -40,9 +45,13 @@ def their_pre_tokenizer(pattern):
     if pattern is GPT2_PATTERN:
         return byte_level
     if pattern is SMOLLM2_PATTERN:
-        return pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level])
+        return pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(individual_digits=True), byte_level]
+        )
     split = pre_tokenizers.Split(tokenizers.Regex(GPT4_PATTERN.expression), "isolated")
-    return pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    return pre_tokenizers.Sequence(
+        [split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
 
 
 def their_training(text, vocab_size, pattern, special_tokens=()):
@@ -65,7 +74,9 @@ def their_ids(tokenizer, text):
 
 def merges_and_vocabulary(ours):
     special = {index: token for token, index in ours.special_tokens.items()}
-    vocabulary = {special.get(i) or visible(token): i for i, token in enumerate(ours.token_bytes)}
+    vocabulary = {
+        special.get(i) or visible(token): i for i, token in enumerate(ours.token_bytes)
+    }
     return [[visible(left), visible(right)] for left, right in ours.merges], vocabulary
 
 
@@ -79,11 +90,16 @@ def assert_same(ours, theirs):
 @pytest.fixture(scope="module")
 def texts():
     plays = load_shakespeare()
-    return {"shakespeare": plays.train + plays.validation, "wikipedia": load_wikipedia().text}
+    return {
+        "shakespeare": plays.train + plays.validation,
+        "wikipedia": load_wikipedia().text,
+    }
 
 
 @each_pattern
-@pytest.mark.parametrize(("name", "merges"), [("shakespeare", 4096), ("wikipedia", 8_000)])
+@pytest.mark.parametrize(
+    ("name", "merges"), [("shakespeare", 4096), ("wikipedia", 8_000)]
+)
 def test_a_whole_corpus_gives_the_same_merges_and_ids(texts, name, merges, pattern):
     ours = train_bpe(texts[name], 257 + merges, pattern, [END])
     theirs = their_training(texts[name], 257 + merges, pattern, [END])
@@ -104,10 +120,16 @@ def test_until_no_pair_is_left(texts, pattern):
 
 @each_pattern
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.sampled_from(["a", "b", "aa", "ab", "ba", " ", "-", "é"]), max_size=80), st.integers(0, 60))
+@given(
+    st.lists(st.sampled_from(["a", "b", "aa", "ab", "ba", " ", "-", "é"]), max_size=80),
+    st.integers(0, 60),
+)
 def test_ties_and_runs_are_broken_alike(pattern, pieces, merges):
     text = "".join(pieces)
-    ours, theirs = train_bpe(text, 256 + merges, pattern), their_training(text, 256 + merges, pattern)
+    ours, theirs = (
+        train_bpe(text, 256 + merges, pattern),
+        their_training(text, 256 + merges, pattern),
+    )
     assert_same(ours, theirs)
     backwards = text[::-1]
     assert ours.encode(backwards) == their_ids(theirs, backwards)
@@ -119,10 +141,17 @@ def in_context(character):
 
 @functools.cache
 def sample_of(seed):
-    """Every shared character of the first plane once in three samples, and some of each other plane."""
-    planes = [[character for character in SHARED if ord(character) >> 16 == plane] for plane in range(17)]
+    """Every shared character of the first plane once in three samples, and some of each
+    other plane.
+    """
+    planes = [
+        [character for character in SHARED if ord(character) >> 16 == plane]
+        for plane in range(17)
+    ]
     others = [
-        character for plane in planes[1:] for character in random.Random(seed).sample(plane, min(200, len(plane)))
+        character
+        for plane in planes[1:]
+        for character in random.Random(seed).sample(plane, min(200, len(plane)))
     ]
     return planes[0][seed::3] + others
 
@@ -139,8 +168,12 @@ def test_a_character_of_any_plane_is_cut_alike(pattern, seed):
 
 @pytest.fixture(scope="module")
 def trained(texts, tmp_path_factory):
-    """Our tokenizer and theirs for each pattern, theirs read from the file that ours wrote."""
-    text = texts["wikipedia"][:200_000] + "".join(random.Random(0).choices(SHARED, k=10_000))
+    """Our tokenizer and theirs for each pattern, theirs read from the file that ours
+    wrote.
+    """
+    text = texts["wikipedia"][:200_000] + "".join(
+        random.Random(0).choices(SHARED, k=10_000)
+    )
     both = {}
     for pattern in PATTERNS:
         ours = train_bpe(text, 3_000, pattern, [END, "<|im_start|>", "<|im_end|>"])
@@ -168,7 +201,9 @@ def test_generated_unicode_of_every_plane_gives_the_same_ids(trained, pattern, s
 @settings(max_examples=150, deadline=None)
 @given(
     text=st.text(
-        st.sampled_from(SHARED) | st.sampled_from("ab 's \t\n\r\x1c\x85\u2028019'") | st.characters(max_codepoint=127)
+        st.sampled_from(SHARED)
+        | st.sampled_from("ab 's \t\n\r\x1c\x85\u2028019'")
+        | st.characters(max_codepoint=127)
     )
 )
 def test_any_text_gives_the_same_ids(trained, pattern, text):
@@ -187,7 +222,9 @@ def test_special_tokens_are_found_alike(trained, pattern):
 
 
 def test_of_two_special_tokens_the_longer_is_meant(tmp_path):
-    ours = train_bpe("some text", 260, GPT2_PATTERN, ["<|end|>", "<|end|><|end|>", "end"])
+    ours = train_bpe(
+        "some text", 260, GPT2_PATTERN, ["<|end|>", "<|end|><|end|>", "end"]
+    )
     ours.to_hugging_face(tmp_path / "tokenizer.json")
     theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     for text in ("<|end|><|end|><|end|>", "end <|end|>end", "the <|end|><|ends"):
@@ -205,7 +242,9 @@ def test_each_reads_what_the_other_wrote(trained, pattern, tmp_path):
 def test_unknown_bytes_give_the_same_ids(tmp_path):
     full = train_bpe("low lower lowest", 262, SMOLLM2_PATTERN, [END])
     kept = [token for token in full.token_bytes if token not in (b"\x04", b"\xc3")]
-    ours = BPETokenizer.from_parts(kept, full.merges, {END: 0}, SMOLLM2_PATTERN, unknown_id=0)
+    ours = BPETokenizer.from_parts(
+        kept, full.merges, {END: 0}, SMOLLM2_PATTERN, unknown_id=0
+    )
     ours.to_hugging_face(tmp_path / "tokenizer.json")
     theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     for text in ("low\x04\x04er", "é low", "\x04"):

@@ -1,4 +1,6 @@
-"""The book's attention is torch's: the fused function, the multi-head module, and the gradients of both."""
+"""The book's attention is torch's: the fused function, the multi-head module, and the
+gradients of both.
+"""
 
 import pytest
 import torch
@@ -7,7 +9,13 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from genai_tutorial.transformer import MultiHeadAttention, attention, causal_mask, fused_attention, padding_mask
+from genai_tutorial.transformer import (
+    MultiHeadAttention,
+    attention,
+    causal_mask,
+    fused_attention,
+    padding_mask,
+)
 
 sizes = st.integers(1, 6)
 
@@ -21,31 +29,62 @@ def same(found, expected, at_most=1e-5):
 
 
 def same_with_gradients(ours, theirs, inputs):
-    """Both outputs and the gradients of all inputs, in a random direction of the output."""
+    """Both outputs and the gradients of all inputs, in a random direction of the
+    output.
+    """
     assert theirs.isfinite().all()
     same(ours, theirs)
     direction = random(*ours.shape, seed=99)
     found = torch.autograd.grad(ours, inputs, direction)
-    for mine, torchs in zip(found, torch.autograd.grad(theirs, inputs, direction), strict=True):
+    for mine, torchs in zip(
+        found, torch.autograd.grad(theirs, inputs, direction), strict=True
+    ):
         assert mine.isfinite().all()
         same(mine, torchs)
 
 
 def inputs_of(batch, heads, shared, queries, keys, dim, seed):
     shapes = ((heads, queries), (shared, keys), (shared, keys))
-    return [random(batch, *shape, dim, seed=seed + i).requires_grad_() for i, shape in enumerate(shapes)]
+    return [
+        random(batch, *shape, dim, seed=seed + i).requires_grad_()
+        for i, shape in enumerate(shapes)
+    ]
 
 
 @st.composite
 def cases(draw):
-    """Inputs of random shapes, with a random mask and bias: some rows see nothing, some heads share their keys."""
+    """Inputs of random shapes, with a random mask and bias: some rows see nothing, some
+    heads share their keys.
+    """
     batch, shared, group = draw(sizes), draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    queries, keys, seed = draw(st.integers(1, 12)), draw(st.integers(1, 12)), draw(st.integers(0, 10_000))
-    inputs = inputs_of(batch, shared * group, shared, queries, keys, draw(st.sampled_from([1, 3, 8])), seed)
+    queries, keys, seed = (
+        draw(st.integers(1, 12)),
+        draw(st.integers(1, 12)),
+        draw(st.integers(0, 10_000)),
+    )
+    inputs = inputs_of(
+        batch,
+        shared * group,
+        shared,
+        queries,
+        keys,
+        draw(st.sampled_from([1, 3, 8])),
+        seed,
+    )
     generator = torch.Generator().manual_seed(seed)
-    shape = draw(st.sampled_from([(queries, keys), (batch, 1, queries, keys), (batch, shared * group, queries, keys)]))
+    shape = draw(
+        st.sampled_from(
+            [
+                (queries, keys),
+                (batch, 1, queries, keys),
+                (batch, shared * group, queries, keys),
+            ]
+        )
+    )
     mask = (
-        torch.rand(shape, generator=generator) < draw(st.sampled_from([0.0, 0.3, 0.9])) if draw(st.booleans()) else None
+        torch.rand(shape, generator=generator) < draw(st.sampled_from([0.0, 0.3, 0.9]))
+        if draw(st.booleans())
+        else None
     )
     bias = torch.randn(shape, generator=generator) if draw(st.booleans()) else None
     return inputs, mask, bias
@@ -56,7 +95,10 @@ def torchs(inputs, mask, bias):
     if bias is not None:
         mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
     groups = query.shape[1] // key.shape[1]
-    key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+    key, value = (
+        key.repeat_interleave(groups, dim=1),
+        value.repeat_interleave(groups, dim=1),
+    )
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
@@ -71,7 +113,9 @@ def test_scaled_dot_product_attention_and_gradients(case):
 @settings(max_examples=60, deadline=None)
 def test_the_fused_kernel_is_the_readable_function(case):
     inputs, mask, bias = case
-    same_with_gradients(fused_attention(*inputs, mask, bias), attention(*inputs, mask, bias), inputs)
+    same_with_gradients(
+        fused_attention(*inputs, mask, bias), attention(*inputs, mask, bias), inputs
+    )
 
 
 @pytest.mark.parametrize("shared", [1, 3])
@@ -98,11 +142,17 @@ def test_the_causal_kernel(length):
 def pair(bias, context_width=None, causal=True):
     """Our layer and torch's with the same weights."""
     torch.manual_seed(0)
-    ours = MultiHeadAttention(24, 4, bias=bias, context_width=context_width, causal=causal)
-    theirs = nn.MultiheadAttention(24, 4, bias=bias, batch_first=True, kdim=context_width, vdim=context_width)
+    ours = MultiHeadAttention(
+        24, 4, bias=bias, context_width=context_width, causal=causal
+    )
+    theirs = nn.MultiheadAttention(
+        24, 4, bias=bias, batch_first=True, kdim=context_width, vdim=context_width
+    )
     layers = (ours.query, ours.key, ours.value)
     with torch.no_grad():
-        if theirs.in_proj_weight is not None:  # one matrix where all three widths are the same
+        if (
+            theirs.in_proj_weight is not None
+        ):  # one matrix where all three widths are the same
             theirs.in_proj_weight.copy_(torch.cat([layer.weight for layer in layers]))
         else:
             for name, layer in zip("qkv", layers, strict=True):
@@ -119,7 +169,9 @@ def test_multihead_attention_and_gradients(bias):
     ours, theirs = pair(bias)
     x = random(2, 10, 24).requires_grad_()
     # Theirs says which keys are hidden, ours which are seen.
-    output, maps = theirs(x, x, x, attn_mask=~causal_mask(10), average_attn_weights=False)
+    output, maps = theirs(
+        x, x, x, attn_mask=~causal_mask(10), average_attn_weights=False
+    )
     same(ours.weights(x), maps)
     same_with_gradients(ours(x), output, [x])
     direction = random(2, 10, 24, seed=1)
@@ -127,26 +179,43 @@ def test_multihead_attention_and_gradients(bias):
     output, _ = theirs(x, x, x, attn_mask=~causal_mask(10))
     output.backward(direction)
     same(ours.output.weight.grad, theirs.out_proj.weight.grad)
-    joined = torch.cat([layer.weight.grad for layer in (ours.query, ours.key, ours.value)])
+    joined = torch.cat(
+        [layer.weight.grad for layer in (ours.query, ours.key, ours.value)]
+    )
     same(joined, theirs.in_proj_weight.grad)
 
 
 def test_an_encoder_with_padding():
     ours, theirs = pair(bias=True, causal=False)
-    x, seen = random(3, 6, 24).requires_grad_(), padding_mask(torch.tensor([6, 2, 1]), 6)
-    output, maps = theirs(x, x, x, key_padding_mask=~seen[:, 0, 0], average_attn_weights=False)
+    x, seen = (
+        random(3, 6, 24).requires_grad_(),
+        padding_mask(torch.tensor([6, 2, 1]), 6),
+    )
+    output, maps = theirs(
+        x, x, x, key_padding_mask=~seen[:, 0, 0], average_attn_weights=False
+    )
     same(ours.weights(x, mask=seen), maps)
     same_with_gradients(ours(x, mask=seen), output, [x])
 
 
-@given(st.integers(1, 3), st.integers(1, 7), st.integers(1, 7), st.sampled_from([8, 24, 40]), st.integers(0, 1000))
+@given(
+    st.integers(1, 3),
+    st.integers(1, 7),
+    st.integers(1, 7),
+    st.sampled_from([8, 24, 40]),
+    st.integers(0, 1000),
+)
 @settings(max_examples=25, deadline=None)
 def test_cross_attention_and_gradients(batch, queries, keys, context_width, seed):
     ours, theirs = pair(bias=False, context_width=context_width)
     x = random(batch, queries, 24, seed=seed).requires_grad_()
     context = random(batch, keys, context_width, seed=seed + 1).requires_grad_()
-    lengths = torch.randint(1, keys + 1, (batch,), generator=torch.Generator().manual_seed(seed))
+    lengths = torch.randint(
+        1, keys + 1, (batch,), generator=torch.Generator().manual_seed(seed)
+    )
     seen = padding_mask(lengths, keys)
-    output, maps = theirs(x, context, context, key_padding_mask=~seen[:, 0, 0], average_attn_weights=False)
+    output, maps = theirs(
+        x, context, context, key_padding_mask=~seen[:, 0, 0], average_attn_weights=False
+    )
     same(ours.weights(x, context=context, mask=seen), maps)
     same_with_gradients(ours(x, context=context, mask=seen), output, [x, context])

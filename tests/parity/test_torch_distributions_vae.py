@@ -1,10 +1,17 @@
-"""The codes and likelihoods of a VAE against torch.distributions: the same numbers and gradients to 1e-5."""
+"""The codes and likelihoods of a VAE against torch.distributions: the same numbers and
+gradients to 1e-5.
+"""
 
 import pytest
 import torch
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
-from genai_tutorial.vae import BernoulliLikelihood, GaussianLikelihood, LatentGaussian, gaussian_kl
+from genai_tutorial.vae import (
+    BernoulliLikelihood,
+    GaussianLikelihood,
+    LatentGaussian,
+    gaussian_kl,
+)
 
 
 @pytest.fixture(params=[0, 1, 2])
@@ -19,13 +26,19 @@ def assert_equal(ours, theirs):
 
 def test_kl_of_two_gaussians_and_its_gradient(numbers):
     mean, log_variance, other_mean, other_log_variance = numbers
-    ours = gaussian_kl(LatentGaussian(mean, log_variance), LatentGaussian(other_mean, other_log_variance))
+    ours = gaussian_kl(
+        LatentGaussian(mean, log_variance),
+        LatentGaussian(other_mean, other_log_variance),
+    )
     theirs = kl_divergence(
-        Normal(mean, (0.5 * log_variance).exp()), Normal(other_mean, (0.5 * other_log_variance).exp())
+        Normal(mean, (0.5 * log_variance).exp()),
+        Normal(other_mean, (0.5 * other_log_variance).exp()),
     )
     assert_equal(ours, theirs)
     for one, other in zip(
-        torch.autograd.grad(ours.sum(), numbers), torch.autograd.grad(theirs.sum(), numbers), strict=True
+        torch.autograd.grad(ours.sum(), numbers),
+        torch.autograd.grad(theirs.sum(), numbers),
+        strict=True,
     ):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
@@ -49,5 +62,11 @@ def test_log_prob_and_reparameterised_sample(numbers):
 def test_likelihoods(numbers):
     decoded, x, *_ = numbers
     ink = (x > 0).float()
-    assert_equal(BernoulliLikelihood().log_prob(decoded, ink), Independent(Bernoulli(logits=decoded), 1).log_prob(ink))
-    assert_equal(GaussianLikelihood(scale=0.7).log_prob(decoded, x), Independent(Normal(decoded, 0.7), 1).log_prob(x))
+    assert_equal(
+        BernoulliLikelihood().log_prob(decoded, ink),
+        Independent(Bernoulli(logits=decoded), 1).log_prob(ink),
+    )
+    assert_equal(
+        GaussianLikelihood(scale=0.7).log_prob(decoded, x),
+        Independent(Normal(decoded, 0.7), 1).log_prob(x),
+    )

@@ -17,8 +17,11 @@ def _run(optimizer_of, weights, rates):
     for rate in rates:
         optimizer.param_groups[0]["lr"] = rate
         for number, parameter in enumerate(parameters):
-            # Sizes far apart, as in a real network, and now and then a parameter without a gradient.
-            gradient = torch.randn(parameter.shape, generator=generator) * 10.0 ** (number - 2)
+            # Sizes far apart, as in a real network, and now and then a parameter
+            # without a gradient.
+            gradient = torch.randn(parameter.shape, generator=generator) * 10.0 ** (
+                number - 2
+            )
             parameter.grad = None if (number == 1 and rate == rates[3]) else gradient
         optimizer.step()
     return parameters

@@ -32,7 +32,9 @@ def pair(make):
 )
 def test_equal_weights_outputs_and_gradients_over_training(make, shape):
     ours, theirs = pair(make)
-    optimizers = [torch.optim.SGD(layer.parameters(), lr=0.5) for layer in (ours, theirs)]
+    optimizers = [
+        torch.optim.SGD(layer.parameters(), lr=0.5) for layer in (ours, theirs)
+    ]
     generator = torch.Generator().manual_seed(1)
     for _ in range(20):
         x = torch.randn(shape, generator=generator)
@@ -41,19 +43,26 @@ def test_equal_weights_outputs_and_gradients_over_training(make, shape):
         for optimizer, result in zip(optimizers, results, strict=True):
             optimizer.zero_grad()
             result.square().mean().backward()
-        gradients = [layer.parametrizations.weight.original.grad for layer in (ours, theirs)]
+        gradients = [
+            layer.parametrizations.weight.original.grad for layer in (ours, theirs)
+        ]
         torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)
         for optimizer in optimizers:
             optimizer.step()
     ours.eval(), theirs.eval()
     torch.testing.assert_close(ours.weight, theirs.weight, rtol=1e-5, atol=1e-6)
-    assert not torch.allclose(ours.weight, ours.parametrizations.weight.original)  # it does divide
+    assert not torch.allclose(
+        ours.weight, ours.parametrizations.weight.original
+    )  # it does divide
 
 
 def test_the_number_is_the_largest_singular_value():
     ours, theirs = pair(lambda: nn.Linear(12, 10))
     for _ in range(300):
         ours(torch.zeros(1, 12)), theirs(torch.zeros(1, 12))
-    exact = theirs.parametrizations.weight.original / torch.linalg.svdvals(theirs.parametrizations.weight.original)[0]
+    exact = (
+        theirs.parametrizations.weight.original
+        / torch.linalg.svdvals(theirs.parametrizations.weight.original)[0]
+    )
     torch.testing.assert_close(ours.weight, exact, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(theirs.weight, exact, rtol=1e-4, atol=1e-5)

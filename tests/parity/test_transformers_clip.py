@@ -1,4 +1,6 @@
-"""The book's CLIP is transformers' CLIP: same weights, same towers, same scores, same loss, same gradients."""
+"""The book's CLIP is transformers' CLIP: same weights, same towers, same scores, same
+loss, same gradients.
+"""
 
 import pytest
 import torch
@@ -15,9 +17,14 @@ from genai_tutorial.multimodal import (
 transformers = pytest.importorskip("transformers")
 
 CONFIG = CLIPConfig(
-    image=ImageEncoderConfig(EncoderConfig(width=24, layers=2, heads=3), image_size=16, patch_size=4),
+    image=ImageEncoderConfig(
+        EncoderConfig(width=24, layers=2, heads=3), image_size=16, patch_size=4
+    ),
     text=TextEncoderConfig(
-        EncoderConfig(width=20, layers=3, heads=2, feed_forward_width=36), vocab_size=30, context_length=9, end=1
+        EncoderConfig(width=20, layers=3, heads=2, feed_forward_width=36),
+        vocab_size=30,
+        context_length=9,
+        end=1,
     ),
     shared_width=12,
 )
@@ -25,13 +32,19 @@ CONFIG = CLIPConfig(
 # Their names on the left, ours on the right.
 TOWER_NAMES = {
     "vision_model.embeddings.class_embedding": "image_encoder.class_token",
-    "vision_model.embeddings.patch_embedding.weight": "image_encoder.patch_embedding.weight",
-    "vision_model.embeddings.position_embedding.weight": "image_encoder.positions.weight",
+    "vision_model.embeddings.patch_embedding.weight": (
+        "image_encoder.patch_embedding.weight"
+    ),
+    "vision_model.embeddings.position_embedding.weight": (
+        "image_encoder.positions.weight"
+    ),
     "vision_model.pre_layrnorm.weight": "image_encoder.first_norm.weight",
     "vision_model.pre_layrnorm.bias": "image_encoder.first_norm.bias",
     "vision_model.post_layernorm.weight": "image_encoder.final_norm.weight",
     "vision_model.post_layernorm.bias": "image_encoder.final_norm.bias",
-    "text_model.embeddings.token_embedding.weight": "text_encoder.token_embedding.weight",
+    "text_model.embeddings.token_embedding.weight": (
+        "text_encoder.token_embedding.weight"
+    ),
     "text_model.embeddings.position_embedding.weight": "text_encoder.positions.weight",
     "text_model.final_layer_norm.weight": "text_encoder.final_norm.weight",
     "text_model.final_layer_norm.bias": "text_encoder.final_norm.bias",
@@ -78,7 +91,9 @@ def their_encoder(config: EncoderConfig) -> dict:
 
 
 def random_pair(seed=0):
-    """Both models with the same weights, all of them random: biases and gains too, which start at 0 and 1."""
+    """Both models with the same weights, all of them random: biases and gains too,
+    which start at 0 and 1.
+    """
     ours = CLIP(CONFIG, seed)
     generator = torch.Generator().manual_seed(seed + 100)
     with torch.no_grad():
@@ -108,7 +123,9 @@ def random_pair(seed=0):
         )
     )
     weights = ours.state_dict()
-    theirs.load_state_dict({name: weights[our_name] for name, our_name in all_names().items()})
+    theirs.load_state_dict(
+        {name: weights[our_name] for name, our_name in all_names().items()}
+    )
     return ours, theirs.eval()
 
 
@@ -117,7 +134,9 @@ def random_batch(batch=5, seed=0):
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(batch, 3, 16, 16, generator=generator)
     ids = torch.randint(2, 30, (batch, 9), generator=generator)
-    for row, end in enumerate(torch.randint(1, 9, (batch,), generator=generator).tolist()):
+    for row, end in enumerate(
+        torch.randint(1, 9, (batch,), generator=generator).tolist()
+    ):
         ids[row, end], ids[row, end + 1 :] = 1, 0
     return images, ids
 
@@ -172,7 +191,9 @@ def test_scores_loss_and_gradients_are_equal(seed):
 
 
 def test_the_loss_is_theirs_on_any_scores():
-    from transformers.models.clip.modeling_clip import image_text_contrastive_loss as theirs
+    from transformers.models.clip.modeling_clip import (
+        image_text_contrastive_loss as theirs,
+    )
 
     generator = torch.Generator().manual_seed(0)
     for pairs in (2, 3, 17):

@@ -1,4 +1,6 @@
-"""The counter gives what transformers' models have. They stand on the meta device: shapes without numbers."""
+"""The counter gives what transformers' models have. They stand on the meta device:
+shapes without numbers.
+"""
 
 import pytest
 import torch
@@ -9,21 +11,38 @@ from genai_tutorial.transformer import public_models as public
 
 transformers = pytest.importorskip("transformers")
 
-LLAMA = {"vocab_size": 128_256, "num_key_value_heads": 8, "max_position_embeddings": 131_072}
-# The settings as their makers' files on the hub give them, typed in, so that nothing is fetched.
+LLAMA = {
+    "vocab_size": 128_256,
+    "num_key_value_heads": 8,
+    "max_position_embeddings": 131_072,
+}
+# The settings as their makers' files on the hub give them, typed in, so that nothing is
+# fetched.
 CONFIGS = {
     "GPT2_SMALL": transformers.GPT2Config(),
     "GPT2_MEDIUM": transformers.GPT2Config(n_embd=1024, n_layer=24, n_head=16),
     "GPT2_LARGE": transformers.GPT2Config(n_embd=1280, n_layer=36, n_head=20),
     "GPT2_XL": transformers.GPT2Config(n_embd=1600, n_layer=48, n_head=25),
     "LLAMA_3_1_8B": transformers.LlamaConfig(
-        **LLAMA, hidden_size=4096, num_hidden_layers=32, num_attention_heads=32, intermediate_size=14_336
+        **LLAMA,
+        hidden_size=4096,
+        num_hidden_layers=32,
+        num_attention_heads=32,
+        intermediate_size=14_336,
     ),
     "LLAMA_3_1_70B": transformers.LlamaConfig(
-        **LLAMA, hidden_size=8192, num_hidden_layers=80, num_attention_heads=64, intermediate_size=28_672
+        **LLAMA,
+        hidden_size=8192,
+        num_hidden_layers=80,
+        num_attention_heads=64,
+        intermediate_size=28_672,
     ),
     "LLAMA_3_1_405B": transformers.LlamaConfig(
-        **LLAMA, hidden_size=16_384, num_hidden_layers=126, num_attention_heads=128, intermediate_size=53_248
+        **LLAMA,
+        hidden_size=16_384,
+        num_hidden_layers=126,
+        num_attention_heads=128,
+        intermediate_size=53_248,
     ),
     "MIXTRAL_8X7B": transformers.MixtralConfig(
         vocab_size=32_000,
@@ -67,7 +86,9 @@ CONFIGS = {
 
 def on_meta(name):
     with torch.device("meta"):
-        return transformers.AutoModelForCausalLM.from_config(CONFIGS[name], attn_implementation="eager")
+        return transformers.AutoModelForCausalLM.from_config(
+            CONFIGS[name], attn_implementation="eager"
+        )
 
 
 def test_every_public_model_is_held():
@@ -84,19 +105,36 @@ def test_parameters_are_equal(name):
 def test_active_parameters_are_equal(name):
     config, shape = CONFIGS[name], getattr(public, name)
     parameters = dict(on_meta(name).named_parameters())
-    routed = sum(p.numel() for key, p in parameters.items() if key.split(".")[-2:-1] == ["experts"])
+    routed = sum(
+        p.numel()
+        for key, p in parameters.items()
+        if key.split(".")[-2:-1] == ["experts"]
+    )
     resting = routed * (1 - config.num_experts_per_tok / config.num_local_experts)
-    assert count(shape).active_parameters == sum(p.numel() for p in parameters.values()) - resting
+    assert (
+        count(shape).active_parameters
+        == sum(p.numel() for p in parameters.values()) - resting
+    )
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in ("MIXTRAL_8X7B", "DEEPSEEK_V3")])
+@pytest.mark.parametrize(
+    "name", [name for name in CONFIGS if name not in ("MIXTRAL_8X7B", "DEEPSEEK_V3")]
+)
 def test_flops_are_equal(name):
-    """Of the dense models: which expert works depends on numbers, and the meta device has none."""
+    """Of the dense models: which expert works depends on numbers, and the meta device
+    has none.
+    """
     length, counts = 16, count(getattr(public, name))
     model = on_meta(name)
-    ids, mask = torch.zeros(1, length, dtype=torch.long), torch.zeros(1, 1, length, length)
+    ids, mask = (
+        torch.zeros(1, length, dtype=torch.long),
+        torch.zeros(1, 1, length, length),
+    )
     with FlopCounterMode(display=False) as counter:
         # A ready mask, because they would look at numbers to make one.
         model(ids.to("meta"), attention_mask=mask.to("meta"), use_cache=False)
-    # Eager attention multiplies every token with the whole text before it hides the future.
-    assert counter.get_total_flops() == length * (counts.flops_per_token + counts.attention_flops(length))
+    # Eager attention multiplies every token with the whole text before it hides the
+    # future.
+    assert counter.get_total_flops() == length * (
+        counts.flops_per_token + counts.attention_flops(length)
+    )

@@ -1,4 +1,6 @@
-"""The book's decoder with GPT-2's settings is transformers' GPT-2: same weights, same logits, same gradients."""
+"""The book's decoder with GPT-2's settings is transformers' GPT-2: same weights, same
+logits, same gradients.
+"""
 
 import pytest
 import torch
@@ -7,9 +9,12 @@ from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 
 transformers = pytest.importorskip("transformers")
 
-CONFIG = DecoderConfig.gpt2(vocab_size=65, context_length=32, width=48, layers=3, heads=4)
+CONFIG = DecoderConfig.gpt2(
+    vocab_size=65, context_length=32, width=48, layers=3, heads=4
+)
 
-# Their names on the left, ours on the right. `*` marks their Conv1D layers, which store the matrix transposed.
+# Their names on the left, ours on the right. `*` marks their Conv1D layers, which store
+# the matrix transposed.
 LAYER_NAMES = {
     "ln_1.weight": "attention_norm.weight",
     "ln_1.bias": "attention_norm.bias",
@@ -37,9 +42,16 @@ def to_transformers(ours, layers):
     for i in range(layers):
         for name, ours_name in LAYER_NAMES.items():
             value = ours[f"blocks.{i}.{ours_name}"]
-            theirs[f"transformer.h.{i}.{name.rstrip('*')}"] = value.t() if name.endswith("*") else value
+            theirs[f"transformer.h.{i}.{name.rstrip('*')}"] = (
+                value.t() if name.endswith("*") else value
+            )
         for kind in ("weight", "bias"):
-            joined = torch.cat([ours[f"blocks.{i}.attention.{part}.{kind}"] for part in QUERY_KEY_VALUE])
+            joined = torch.cat(
+                [
+                    ours[f"blocks.{i}.attention.{part}.{kind}"]
+                    for part in QUERY_KEY_VALUE
+                ]
+            )
             theirs[f"transformer.h.{i}.attn.c_attn.{kind}"] = joined.t()
     return {name: value.contiguous() for name, value in theirs.items()}
 
@@ -58,7 +70,9 @@ def from_transformers(theirs, layers):
 
 
 def random_pair(seed=0):
-    """Both models with the same weights, all of them random: biases and gains too, which start at 0 and 1."""
+    """Both models with the same weights, all of them random: biases and gains too,
+    which start at 0 and 1.
+    """
     ours = DecoderLM(CONFIG, seed)
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
@@ -84,7 +98,11 @@ def random_pair(seed=0):
 
 
 def random_ids(batch=4, length=32, seed=0):
-    return torch.randint(CONFIG.vocab_size, (batch, length), generator=torch.Generator().manual_seed(seed))
+    return torch.randint(
+        CONFIG.vocab_size,
+        (batch, length),
+        generator=torch.Generator().manual_seed(seed),
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -109,7 +127,11 @@ def test_losses_and_gradients_are_equal(seed):
     assert found.keys() == expected.keys()
     for name, gradient in found.items():
         torch.testing.assert_close(
-            gradient, expected[name], atol=1e-5, rtol=1e-5, msg=lambda text, n=name: f"{n}: {text}"
+            gradient,
+            expected[name],
+            atol=1e-5,
+            rtol=1e-5,
+            msg=lambda text, n=name: f"{n}: {text}",
         )
 
 
@@ -126,7 +148,9 @@ def test_names_map_both_ways_and_none_is_forgotten():
     assert mapped.keys() == theirs.state_dict().keys()
     back = from_transformers(mapped, CONFIG.layers)
     assert back.keys() == ours.state_dict().keys()
-    assert all(torch.equal(back[name], value) for name, value in ours.state_dict().items())
+    assert all(
+        torch.equal(back[name], value) for name, value in ours.state_dict().items()
+    )
 
 
 def test_a_gpt2_made_by_transformers_runs_in_the_books_decoder():

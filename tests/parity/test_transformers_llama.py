@@ -1,4 +1,6 @@
-"""The book's decoder with Llama's settings is transformers' Llama, and with a sliding window it is their Mistral."""
+"""The book's decoder with Llama's settings is transformers' Llama, and with a sliding
+window it is their Mistral.
+"""
 
 import dataclasses
 
@@ -19,14 +21,22 @@ transformers = pytest.importorskip("transformers")
 
 SCALE = 0.1
 CONFIG = DecoderConfig.llama(
-    vocab_size=65, context_length=48, width=48, layers=3, heads=6, key_value_heads=2, feed_forward_width=80
+    vocab_size=65,
+    context_length=48,
+    width=48,
+    layers=3,
+    heads=6,
+    key_value_heads=2,
+    feed_forward_width=80,
 )
 LLAMA3 = Llama3Scaling(factor=8, original_context_length=16, slow_turns=1, fast_turns=4)
 YARN = YarnScaling(factor=4, original_context_length=12)
 VARIANTS = {
     "grouped queries": CONFIG,
     "one key/value head": dataclasses.replace(CONFIG, key_value_heads=1),
-    "no groups, small base": dataclasses.replace(CONFIG, key_value_heads=None, rotary_base=10_000),
+    "no groups, small base": dataclasses.replace(
+        CONFIG, key_value_heads=None, rotary_base=10_000
+    ),
     "tied": dataclasses.replace(CONFIG, tied_embeddings=True),
     "Llama 3's scaling": dataclasses.replace(CONFIG, rotary_scaling=LLAMA3),
     "YaRN's scaling": dataclasses.replace(CONFIG, rotary_scaling=YARN),
@@ -50,7 +60,10 @@ LAYER_NAMES = {
 
 def names(config):
     """Their names on the left, ours on the right."""
-    found = {"model.embed_tokens.weight": "token_embedding.weight", "model.norm.weight": "final_norm.weight"}
+    found = {
+        "model.embed_tokens.weight": "token_embedding.weight",
+        "model.norm.weight": "final_norm.weight",
+    }
     if not config.tied_embeddings:
         found["lm_head.weight"] = "head.weight"
     for layer in range(config.layers):
@@ -71,7 +84,11 @@ def rope_parameters(config):
         "original_max_position_embeddings": scaling.original_context_length,
     }
     if isinstance(scaling, YarnScaling):
-        return shared | {"rope_type": "yarn", "beta_fast": scaling.fast_turns, "beta_slow": scaling.slow_turns}
+        return shared | {
+            "rope_type": "yarn",
+            "beta_fast": scaling.fast_turns,
+            "beta_slow": scaling.slow_turns,
+        }
     return shared | {
         "rope_type": "llama3",
         "low_freq_factor": float(scaling.slow_turns),
@@ -97,7 +114,9 @@ def their_config(config):
         "attn_implementation": "eager",
     }
     if config.sliding_window:
-        return transformers.MistralConfig(**shared, sliding_window=config.sliding_window)
+        return transformers.MistralConfig(
+            **shared, sliding_window=config.sliding_window
+        )
     return transformers.LlamaConfig(**shared)
 
 
@@ -108,7 +127,11 @@ def random_pair(config, seed=0):
     with torch.no_grad():
         for parameter in ours.parameters():
             parameter.add_(SCALE * torch.randn(parameter.shape, generator=generator))
-    kind = transformers.MistralForCausalLM if config.sliding_window else transformers.LlamaForCausalLM
+    kind = (
+        transformers.MistralForCausalLM
+        if config.sliding_window
+        else transformers.LlamaForCausalLM
+    )
     theirs = kind(their_config(config))
     state = ours.state_dict()
     mapped = {theirs_name: state[name] for theirs_name, name in names(config).items()}
@@ -120,7 +143,11 @@ def random_pair(config, seed=0):
 
 
 def random_ids(batch=3, length=40, seed=0):
-    return torch.randint(CONFIG.vocab_size, (batch, length), generator=torch.Generator().manual_seed(seed))
+    return torch.randint(
+        CONFIG.vocab_size,
+        (batch, length),
+        generator=torch.Generator().manual_seed(seed),
+    )
 
 
 @ALL
@@ -136,7 +163,11 @@ def test_logits_and_gradients_are_equal(config, seed):
     found = dict(ours.named_parameters())
     for their_name, name in names(config).items():
         torch.testing.assert_close(
-            found[name].grad, expected[their_name], atol=1e-6, rtol=1e-5, msg=lambda text, n=name: f"{n}: {text}"
+            found[name].grad,
+            expected[their_name],
+            atol=1e-6,
+            rtol=1e-5,
+            msg=lambda text, n=name: f"{n}: {text}",
         )
 
 
@@ -148,7 +179,11 @@ def test_greedy_text_with_a_cache_is_theirs(config):
     ours, theirs = random_pair(config, seed=4)
     prompt = random_ids(batch=2, length=10)
     expected = theirs.generate(
-        prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=20, do_sample=False, pad_token_id=0
+        prompt,
+        attention_mask=torch.ones_like(prompt),
+        max_new_tokens=20,
+        do_sample=False,
+        pad_token_id=0,
     )
     assert torch.equal(generate(ours, prompt, 20, temperature=0), expected)
 
@@ -173,7 +208,9 @@ def test_hidden_states_are_equal_up_to_the_last_norm():
 
 @torch.no_grad()
 def test_sixteen_bits_stay_near_thirty_two():
-    """bfloat16 has 8 bits of fraction: both implementations round, ours no worse than theirs."""
+    """bfloat16 has 8 bits of fraction: both implementations round, ours no worse than
+    theirs.
+    """
     ours, theirs = random_pair(CONFIG)
     ids = random_ids()
     exact = ours(ids)
@@ -196,28 +233,41 @@ SCALINGS = [
 
 
 @pytest.mark.parametrize("scaling", SCALINGS, ids=str)
-@pytest.mark.parametrize(("base", "head_width"), [(10_000, 8), (500_000, 128), (1_000_000, 64)])
+@pytest.mark.parametrize(
+    ("base", "head_width"), [(10_000, 8), (500_000, 128), (1_000_000, 64)]
+)
 def test_frequencies_and_factors_are_theirs(scaling, base, head_width):
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
     config = dataclasses.replace(
-        CONFIG, width=2 * head_width, heads=2, key_value_heads=2, rotary_base=base, rotary_scaling=scaling,
+        CONFIG, width=2 * head_width, heads=2, key_value_heads=2, rotary_base=base,
+        rotary_scaling=scaling,
         context_length=131_072,
     )  # fmt: skip
     ours, factor = rotary_frequencies(head_width, base), 1.0
     if scaling is None:
         theirs, their_factor = (
-            transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(their_config(config)).inv_freq,
+            transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(
+                their_config(config)
+            ).inv_freq,
             1.0,
         )
     else:
         ours, factor = scaling.scale(ours, base), scaling.attention_factor
-        theirs, their_factor = ROPE_INIT_FUNCTIONS[rope_parameters(config)["rope_type"]](their_config(config), "cpu")
+        theirs, their_factor = ROPE_INIT_FUNCTIONS[
+            rope_parameters(config)["rope_type"]
+        ](their_config(config), "cpu")
     torch.testing.assert_close(ours.float(), theirs, atol=0, rtol=1e-6)
     assert factor == pytest.approx(their_factor, rel=1e-6)
 
 
 def test_the_factor_of_yarn_is_in_the_angles():
-    plain, scaled = RotaryEmbedding(8, 30), RotaryEmbedding(8, 30, scaling=YarnScaling(factor=4))
+    plain, scaled = (
+        RotaryEmbedding(8, 30),
+        RotaryEmbedding(8, 30, scaling=YarnScaling(factor=4)),
+    )
     x = torch.randn(30, 8, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(scaled(x).norm(dim=-1), YarnScaling(factor=4).attention_factor * plain(x).norm(dim=-1))
+    torch.testing.assert_close(
+        scaled(x).norm(dim=-1),
+        YarnScaling(factor=4).attention_factor * plain(x).norm(dim=-1),
+    )

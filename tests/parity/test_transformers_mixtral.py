@@ -1,4 +1,6 @@
-"""The book's mixture of experts is transformers' Mixtral: same weights, same routing, outputs, losses and gradients."""
+"""The book's mixture of experts is transformers' Mixtral: same weights, same routing,
+outputs, losses and gradients.
+"""
 
 import pytest
 import torch
@@ -16,7 +18,10 @@ from genai_tutorial.transformer import (
 pytest.importorskip("transformers")
 
 from transformers import MixtralConfig, MixtralForCausalLM
-from transformers.models.mixtral.modeling_mixtral import MixtralSparseMoeBlock, load_balancing_loss_func
+from transformers.models.mixtral.modeling_mixtral import (
+    MixtralSparseMoeBlock,
+    load_balancing_loss_func,
+)
 
 SIZES = [(4, 2), (8, 2), (5, 3), (3, 3)]  # experts, and how many a token uses
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
@@ -46,11 +51,18 @@ def their_config(ours):
 
 
 def mixture_to_transformers(ours, experts):
-    """Their block holds all experts as one tensor, and an expert's gate above what it gates."""
-    rows = [[ours[f"experts.{i}.{part}.weight"] for part in ("gate", "widen", "output")] for i in range(experts)]
+    """Their block holds all experts as one tensor, and an expert's gate above what it
+    gates.
+    """
+    rows = [
+        [ours[f"experts.{i}.{part}.weight"] for part in ("gate", "widen", "output")]
+        for i in range(experts)
+    ]
     return {
         "gate.weight": ours["router.scores.weight"],
-        "experts.gate_up_proj": torch.stack([torch.cat((gate, widen)) for gate, widen, _ in rows]),
+        "experts.gate_up_proj": torch.stack(
+            [torch.cat((gate, widen)) for gate, widen, _ in rows]
+        ),
         "experts.down_proj": torch.stack([output for _, _, output in rows]),
     }
 
@@ -75,7 +87,11 @@ def to_transformers(ours, config):
         for name, ours_name in LAYER_NAMES.items():
             theirs[f"model.layers.{i}.{name}"] = ours[f"blocks.{i}.{ours_name}"]
         start = f"blocks.{i}.feed_forward."
-        layer = {name.removeprefix(start): value for name, value in ours.items() if name.startswith(start)}
+        layer = {
+            name.removeprefix(start): value
+            for name, value in ours.items()
+            if name.startswith(start)
+        }
         for name, value in mixture_to_transformers(layer, config.experts).items():
             theirs[f"model.layers.{i}.mlp.{name}"] = value
     return theirs
@@ -91,7 +107,9 @@ def stir(model, seed, size):
 
 def random_blocks(experts, per_token, seed):
     config = DecoderConfig.mixtral(11, 16, 24, 1, 2, 2, 20, experts, per_token)
-    ours = MixtureOfExperts(config.width, config.expert_hidden_width, experts, per_token)
+    ours = MixtureOfExperts(
+        config.width, config.expert_hidden_width, experts, per_token
+    )
     stir(ours, seed, 0.4)
     theirs = MixtralSparseMoeBlock(their_config(config))
     theirs.load_state_dict(mixture_to_transformers(ours.state_dict(), experts))
@@ -99,7 +117,9 @@ def random_blocks(experts, per_token, seed):
 
 
 def random_models(experts=5, per_token=2, seed=0, **settings):
-    config = DecoderConfig.mixtral(65, 32, 48, 3, 4, 2, 40, experts, per_token, **settings)
+    config = DecoderConfig.mixtral(
+        65, 32, 48, 3, 4, 2, 40, experts, per_token, **settings
+    )
     ours = DecoderLM(config, seed)
     stir(ours, seed + 1, 0.2)
     theirs = MixtralForCausalLM(their_config(config))
@@ -108,16 +128,22 @@ def random_models(experts=5, per_token=2, seed=0, **settings):
 
 
 def random_ids(batch=4, length=32, seed=0):
-    return torch.randint(65, (batch, length), generator=torch.Generator().manual_seed(seed))
+    return torch.randint(
+        65, (batch, length), generator=torch.Generator().manual_seed(seed)
+    )
 
 
 def compare_gradients(ours, theirs, to_theirs):
     """Holds our gradients, under their names, to theirs."""
-    found = to_theirs({name: parameter.grad for name, parameter in ours.named_parameters()})
+    found = to_theirs(
+        {name: parameter.grad for name, parameter in ours.named_parameters()}
+    )
     wanted = {name: parameter.grad for name, parameter in theirs.named_parameters()}
     assert found.keys() == wanted.keys()
     for name, gradient in found.items():
-        torch.testing.assert_close(gradient, wanted[name], **CLOSE, msg=lambda text, n=name: f"{n}: {text}")
+        torch.testing.assert_close(
+            gradient, wanted[name], **CLOSE, msg=lambda text, n=name: f"{n}: {text}"
+        )
 
 
 @pytest.mark.parametrize(("experts", "per_token"), SIZES)
@@ -131,7 +157,9 @@ def test_blocks_are_equal_with_their_gradients(experts, per_token, seed):
     output.square().mean().backward()
     expected.square().mean().backward()
     torch.testing.assert_close(our_x.grad, their_x.grad, **CLOSE)
-    compare_gradients(ours, theirs, lambda named: mixture_to_transformers(named, experts))
+    compare_gradients(
+        ours, theirs, lambda named: mixture_to_transformers(named, experts)
+    )
 
 
 @pytest.mark.parametrize(("experts", "per_token"), SIZES)
@@ -149,7 +177,10 @@ def test_the_routing_is_equal(experts, per_token):
 @pytest.mark.parametrize("layers", [1, 3])
 def test_the_balancing_loss_is_equal_with_its_gradient(experts, per_token, layers):
     generator = torch.Generator().manual_seed(layers)
-    logits = [torch.randn(50, experts, generator=generator).mul(3).requires_grad_() for _ in range(layers)]
+    logits = [
+        torch.randn(50, experts, generator=generator).mul(3).requires_grad_()
+        for _ in range(layers)
+    ]
     found = []
     for one in logits:
         probabilities = one.softmax(-1)
@@ -158,18 +189,25 @@ def test_the_balancing_loss_is_equal_with_its_gradient(experts, per_token, layer
     ours = load_balancing_loss(Routing.joined(found))
     theirs = load_balancing_loss_func(tuple(logits), experts, per_token)
     torch.testing.assert_close(ours, theirs, **CLOSE)
-    for gradient, expected in zip(torch.autograd.grad(ours, logits), torch.autograd.grad(theirs, logits), strict=True):
+    for gradient, expected in zip(
+        torch.autograd.grad(ours, logits),
+        torch.autograd.grad(theirs, logits),
+        strict=True,
+    ):
         torch.testing.assert_close(gradient, expected, **CLOSE)
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("settings", [{}, {"rotary_base": 10_000, "norm_epsilon": 1e-6}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"rotary_base": 10_000, "norm_epsilon": 1e-6}]
+)
 def test_the_whole_models_are_equal_with_losses_and_gradients(seed, settings):
     ours, theirs = random_models(seed=seed, **settings)
     ids = random_ids(seed=seed)
     result = theirs(ids, labels=ids, output_router_logits=True)
     torch.testing.assert_close(ours(ids), result.logits, **CLOSE)
-    # The last position predicts nothing, but it is routed, and counts in the balancing loss.
+    # The last position predicts nothing, but it is routed, and counts in the balancing
+    # loss.
     our_loss = next_token_loss(ours(ids)[:, :-1], ids[:, 1:])
     balancing = load_balancing_loss(Routing.joined(routings(ours)))
     torch.testing.assert_close(balancing, result.aux_loss, **CLOSE)

@@ -27,7 +27,9 @@ def through(warpers, logits):
 def test_temperature(seed, temperature):
     logits = random_logits(seed)
     expected = through([transformers.TemperatureLogitsWarper(temperature)], logits)
-    torch.testing.assert_close(next_token_probabilities(logits, temperature), expected, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(
+        next_token_probabilities(logits, temperature), expected, atol=1e-6, rtol=1e-4
+    )
 
 
 @given(seeds, st.integers(1, 60))
@@ -54,7 +56,13 @@ def test_min_p(seed, min_p):
     torch.testing.assert_close(next_token_probabilities(logits, min_p=min_p), expected)
 
 
-@given(seeds, st.floats(0.3, 2.0), st.integers(1, 60), st.floats(0.05, 0.99), st.floats(0.0, 0.5))
+@given(
+    seeds,
+    st.floats(0.3, 2.0),
+    st.integers(1, 60),
+    st.floats(0.05, 0.99),
+    st.floats(0.0, 0.5),
+)
 @settings(max_examples=100, deadline=None)
 def test_all_together_in_the_order_of_generate(seed, temperature, top_k, top_p, min_p):
     logits = random_logits(seed)

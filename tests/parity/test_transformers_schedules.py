@@ -21,22 +21,39 @@ def _factors(make, steps):
 WARMUP, STEPS = 7, 60
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [("sqrt", "1-sqrt"), ("linear", "linear"), ("cosine", "cosine")])
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("sqrt", "1-sqrt"), ("linear", "linear"), ("cosine", "cosine")]
+)
 @pytest.mark.parametrize("final", [0.0, 0.1])
 def test_warmup_stable_decay_equals_transformers(ours, theirs, final):
     schedule = warmup_stable_decay(STEPS, WARMUP, 20, ours, final)
     expected = _factors(
         lambda optimizer: get_wsd_schedule(
-            optimizer, WARMUP, 20, num_training_steps=STEPS, decay_type=theirs, min_lr_ratio=final
+            optimizer,
+            WARMUP,
+            20,
+            num_training_steps=STEPS,
+            decay_type=theirs,
+            min_lr_ratio=final,
         ),
         STEPS,
     )
-    # Theirs begins at the lowest factor, ours a step above zero so that the first step counts: the rises differ.
-    assert [schedule(step) for step in range(WARMUP, STEPS)] == pytest.approx(expected[WARMUP:], abs=1e-7)
+    # Theirs begins at the lowest factor, ours a step above zero so that the first step
+    # counts: the rises differ.
+    assert [schedule(step) for step in range(WARMUP, STEPS)] == pytest.approx(
+        expected[WARMUP:], abs=1e-7
+    )
 
 
 def test_warmup_cosine_equals_transformers():
-    expected = _factors(lambda optimizer: get_cosine_schedule_with_warmup(optimizer, WARMUP, STEPS), STEPS)
+    expected = _factors(
+        lambda optimizer: get_cosine_schedule_with_warmup(optimizer, WARMUP, STEPS),
+        STEPS,
+    )
     schedule = warmup_cosine(STEPS, WARMUP)
-    assert [schedule(step) for step in range(WARMUP, STEPS)] == pytest.approx(expected[WARMUP:], abs=1e-7)
-    assert [schedule(step) for step in range(WARMUP - 1)] == pytest.approx(expected[1:WARMUP])
+    assert [schedule(step) for step in range(WARMUP, STEPS)] == pytest.approx(
+        expected[WARMUP:], abs=1e-7
+    )
+    assert [schedule(step) for step in range(WARMUP - 1)] == pytest.approx(
+        expected[1:WARMUP]
+    )

@@ -1,6 +1,8 @@
-"""SmolLM2's 135 million weights in the book's decoder are transformers' Llama with the same weights.
+"""SmolLM2's 135 million weights in the book's decoder are transformers' Llama with the
+same weights.
 
-Theirs are read from the GGUF apart from the package: other names, and another formula for the rows of queries and keys.
+Theirs are read from the GGUF apart from the package: other names, and another formula
+for the rows of queries and keys.
 """
 
 import copy
@@ -19,16 +21,32 @@ from genai_tutorial.pretrained.smollm2.gguf import open_gguf
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message
 
 PROSE = (
-    "The lighthouse keeper climbed the stairs every evening at six, lit the lamp, and wrote one line into his book: "
-    "the wind, the ships he had seen, and whether the gulls had come back. In forty years he had missed two evenings. "
-    "The first time, his daughter was born; the second time, the sea had taken the lower half of the stairs, and he "
-    "sat on a rock until morning, waving a lantern at everything that moved. Nobody ever asked him why he stayed. If "
+    "The lighthouse keeper climbed the stairs every evening at six, lit the lamp, and "
+    "wrote one line into his book: "
+    "the wind, the ships he had seen, and whether the gulls had come back. In forty "
+    "years he had missed two evenings. "
+    "The first time, his daughter was born; the second time, the sea had taken the "
+    "lower half of the stairs, and he "
+    "sat on a rock until morning, waving a lantern at everything that moved. Nobody "
+    "ever asked him why he stayed. If "
     "they had, he would have said that somebody has to know where the land begins."
 )
-CODE = "def area(radius):\n    return 3.14159 * radius**2\n\nprint([area(r) for r in range(10)])  # 0, 3.14, 12.57\n"
+CODE = (
+    "def area(radius):\n    return 3.14159 * radius**2\n\nprint([area(r) for r in "
+    "range(10)])  # 0, 3.14, 12.57\n"
+)
 MIXED = "Zoë's café: 1,024 €, 東京 42%, naïve\t\ttabs\n\n\n   and   spaces 🙂🙃"
-CHAT = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
-TEXTS = {"prose": PROSE * 2, "code": CODE, "mixed": MIXED, "chat": CHAT, "one token": "The"}
+CHAT = (
+    "<|im_start|>user\nWhat is the capital of "
+    "France?<|im_end|>\n<|im_start|>assistant\n"
+)
+TEXTS = {
+    "prose": PROSE * 2,
+    "code": CODE,
+    "mixed": MIXED,
+    "chat": CHAT,
+    "one token": "The",
+}
 
 NAMES = {
     "attn_norm": "input_layernorm",
@@ -50,7 +68,11 @@ def reader():
 
 @pytest.fixture(scope="module")
 def theirs(reader):
-    get = {key: field.contents() for key, field in reader.fields.items() if key.startswith("llama.")}
+    get = {
+        key: field.contents()
+        for key, field in reader.fields.items()
+        if key.startswith("llama.")
+    }
     config = transformers.LlamaConfig(
         vocab_size=get["llama.vocab_size"],
         hidden_size=get["llama.embedding_length"],
@@ -60,7 +82,10 @@ def theirs(reader):
         num_key_value_heads=get["llama.attention.head_count_kv"],
         max_position_embeddings=get["llama.context_length"],
         rms_norm_eps=get["llama.attention.layer_norm_rms_epsilon"],
-        rope_parameters={"rope_type": "default", "rope_theta": get["llama.rope.freq_base"]},
+        rope_parameters={
+            "rope_type": "default",
+            "rope_theta": get["llama.rope.freq_base"],
+        },
         tie_word_embeddings=True,
         bos_token_id=1,
         eos_token_id=2,
@@ -70,20 +95,34 @@ def theirs(reader):
     for tensor in reader.tensors:
         weight = gguf.quants.dequantize(tensor.data, tensor.tensor_type).copy()
         if tensor.name in ("token_embd.weight", "output_norm.weight"):
-            place = "model.embed_tokens" if tensor.name.startswith("token") else "model.norm"
+            place = (
+                "model.embed_tokens"
+                if tensor.name.startswith("token")
+                else "model.norm"
+            )
         else:
             _, layer, part, _ = tensor.name.split(".")
             place = f"model.layers.{layer}.{NAMES[part]}"
             if part in ("attn_q", "attn_k"):
-                heads = config.num_attention_heads if part == "attn_q" else config.num_key_value_heads
+                heads = (
+                    config.num_attention_heads
+                    if part == "attn_q"
+                    else config.num_key_value_heads
+                )
                 half = weight.shape[0] // heads // 2
-                weight = weight.reshape(heads, half, 2, -1).swapaxes(2, 1).reshape(weight.shape)
+                weight = (
+                    weight.reshape(heads, half, 2, -1)
+                    .swapaxes(2, 1)
+                    .reshape(weight.shape)
+                )
         state[f"{place}.weight"] = torch.from_numpy(weight)
     state["lm_head.weight"] = state["model.embed_tokens.weight"]
     with torch.device("meta"):
         model = transformers.LlamaForCausalLM(config)
     model.load_state_dict(state, assign=True)
-    model.model.rotary_emb = transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config)
+    model.model.rotary_emb = (
+        transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config)
+    )
     return model.eval()
 
 
@@ -91,7 +130,10 @@ def theirs(reader):
 def ids(smollm2):
     """The texts as tokens."""
     _, tokenizer = smollm2
-    return {name: torch.tensor([tokenizer.encode(text, allowed_special="all")]) for name, text in TEXTS.items()}
+    return {
+        name: torch.tensor([tokenizer.encode(text, allowed_special="all")])
+        for name, text in TEXTS.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +147,27 @@ def test_it_is_the_model_that_its_makers_describe(smollm2):
     model, tokenizer = smollm2
     config = model.config
     assert model.parameter_count() == 134_515_008
-    assert (config.layers, config.width, config.heads, config.key_value_heads) == (30, 576, 9, 3)
-    assert (config.hidden_width, config.head_width, config.context_length) == (1536, 64, 8192)
-    assert (config.rotary_base, config.norm_epsilon, config.tied_embeddings) == (100_000.0, 1e-5, True)
+    assert (config.layers, config.width, config.heads, config.key_value_heads) == (
+        30,
+        576,
+        9,
+        3,
+    )
+    assert (config.hidden_width, config.head_width, config.context_length) == (
+        1536,
+        64,
+        8192,
+    )
+    assert (config.rotary_base, config.norm_epsilon, config.tied_embeddings) == (
+        100_000.0,
+        1e-5,
+        True,
+    )
     assert config.vocab_size == tokenizer.vocab_size == 49_152
-    assert [tokenizer.special_tokens[name] for name in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")] == [0, 1, 2]
+    assert [
+        tokenizer.special_tokens[name]
+        for name in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+    ] == [0, 1, 2]
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
     assert not model.training
 
@@ -117,25 +175,37 @@ def test_it_is_the_model_that_its_makers_describe(smollm2):
 @pytest.mark.parametrize("name", TEXTS)
 def test_logits_are_equal(name, ids, logits, theirs):
     with torch.inference_mode():
-        torch.testing.assert_close(logits[name], theirs(ids[name]).logits, atol=1e-4, rtol=0)
+        torch.testing.assert_close(
+            logits[name], theirs(ids[name]).logits, atol=1e-4, rtol=0
+        )
     if name == "prose":
         assert ids[name].shape[1] > 200
 
 
-def test_what_differs_comes_from_the_angles_alone(smollm2, ids, logits, theirs, monkeypatch):
-    """They multiply positions and frequencies in 32 bits, we in 64; given our angles, they compute our numbers."""
+def test_what_differs_comes_from_the_angles_alone(
+    smollm2, ids, logits, theirs, monkeypatch
+):
+    """They multiply positions and frequencies in 32 bits, we in 64; given our angles,
+    they compute our numbers.
+    """
     length = ids["prose"].shape[1]
     rotary = smollm2[0].rotary
     half = rotary.sines[:length, rotary.sines.shape[1] // 2 :]
     angles = rotary.cosines[None, :length], torch.cat((half, half), dim=1)[None]
-    monkeypatch.setattr(theirs.model.rotary_emb, "forward", lambda x, position_ids=None: angles)
+    monkeypatch.setattr(
+        theirs.model.rotary_emb, "forward", lambda x, position_ids=None: angles
+    )
     with torch.inference_mode():
-        torch.testing.assert_close(logits["prose"], theirs(ids["prose"]).logits, atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            logits["prose"], theirs(ids["prose"]).logits, atol=1e-5, rtol=0
+        )
 
 
 def test_it_knows_english(ids, logits):
     """A model with a matrix in the wrong order computes well and predicts nothing."""
-    loss = torch.nn.functional.cross_entropy(logits["prose"][0, :125], ids["prose"][0, 1:126])
+    loss = torch.nn.functional.cross_entropy(
+        logits["prose"][0, :125], ids["prose"][0, 1:126]
+    )
     assert 2.5 < loss < 3.6
 
 
@@ -143,7 +213,12 @@ def test_it_knows_english(ids, logits):
 def test_greedy_answers_are_equal(name, smollm2, ids, theirs):
     model, tokenizer = smollm2
     ours = generate(model, ids[name], 12, temperature=0.0, stop_tokens=[2])
-    answer = theirs.generate(ids[name], attention_mask=torch.ones_like(ids[name]), max_new_tokens=12, do_sample=False)
+    answer = theirs.generate(
+        ids[name],
+        attention_mask=torch.ones_like(ids[name]),
+        max_new_tokens=12,
+        do_sample=False,
+    )
     assert ours.tolist() == answer.tolist()
     if name == "chat":
         assert "Paris" in tokenizer.decode(ours[0, ids[name].shape[1] :].tolist())
@@ -162,7 +237,9 @@ def test_prompts_of_different_lengths_in_one_batch_do_not_touch(smollm2, ids, lo
     model, _ = smollm2
     names = ["code", "mixed", "chat"]
     lengths = torch.tensor([ids[name].shape[1] for name in names])
-    rows = torch.nn.utils.rnn.pad_sequence([ids[name][0] for name in names], batch_first=True, padding_value=2)
+    rows = torch.nn.utils.rnn.pad_sequence(
+        [ids[name][0] for name in names], batch_first=True, padding_value=2
+    )
     with torch.inference_mode():
         found = model(rows, model.make_cache(3, 80), lengths)
     for row, name, length in zip(found, names, lengths, strict=True):
@@ -183,26 +260,35 @@ def test_16_bits_lose_little(smollm2, ids, logits, theirs):
         assert (rounded.argmax(-1) == exact.argmax(-1)).float().mean() > 0.95
 
 
-# --- The tokenizer ----------------------------------------------------------------------------------------------------
+# --- The tokenizer --------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def their_tokenizer(reader):
     tokens = reader.fields["tokenizer.ggml.tokens"].contents()
-    merges = [tuple(pair.split(" ")) for pair in reader.fields["tokenizer.ggml.merges"].contents()]
+    merges = [
+        tuple(pair.split(" "))
+        for pair in reader.fields["tokenizer.ggml.merges"].contents()
+    ]
     kinds = reader.fields["tokenizer.ggml.token_type"].contents()
-    bpe = tokenizers.models.BPE({token: i for i, token in enumerate(tokens)}, merges, unk_token=tokens[0])
+    bpe = tokenizers.models.BPE(
+        {token: i for i, token in enumerate(tokens)}, merges, unk_token=tokens[0]
+    )
     tokenizer = tokenizers.Tokenizer(bpe)
     digits = tokenizers.pre_tokenizers.Digits(individual_digits=True)
     byte_level = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([digits, byte_level])
     tokenizer.decoder = tokenizers.decoders.ByteLevel()
-    tokenizer.add_special_tokens([token for token, kind in zip(tokens, kinds, strict=True) if kind == 3])
+    tokenizer.add_special_tokens(
+        [token for token, kind in zip(tokens, kinds, strict=True) if kind == 3]
+    )
     return tokenizer
 
 
 def fuzz_texts(count, seed):
-    """Texts of words, digits, spaces, signs and characters of every plane, joined at random."""
+    """Texts of words, digits, spaces, signs and characters of every plane, joined at
+    random.
+    """
     draw = random.Random(seed)
     words = [
         *PROSE.split(),
@@ -248,7 +334,13 @@ def fuzz_texts(count, seed):
             return draw.choice(signs)
         while True:
             character = chr(
-                draw.choice((draw.randrange(0x250), draw.randrange(0x3000), draw.randrange(sys.maxunicode)))
+                draw.choice(
+                    (
+                        draw.randrange(0x250),
+                        draw.randrange(0x3000),
+                        draw.randrange(sys.maxunicode),
+                    )
+                )
             )
             if not "\ud800" <= character <= "\udfff":
                 return character
@@ -270,10 +362,18 @@ def test_a_conversation_is_encoded_as_the_file_says(reader, smollm2, their_token
     template = jinja2.sandbox.ImmutableSandboxedEnvironment().from_string(
         reader.fields["tokenizer.chat_template"].contents()
     )
-    turns = [("user", "Hi there, 2 questions."), ("assistant", "Ask!"), ("user", "Who?\n\nAnd why?")]
+    turns = [
+        ("user", "Hi there, 2 questions."),
+        ("assistant", "Ask!"),
+        ("user", "Who?\n\nAnd why?"),
+    ]
     for conversation in (turns[:1], turns, [("system", "Be brief."), *turns]):
-        messages = [{"role": role, "content": content} for role, content in conversation]
+        messages = [
+            {"role": role, "content": content} for role, content in conversation
+        ]
         theirs = template.render(messages=messages, add_generation_prompt=True)
         ours = [Message(role, content) for role, content in conversation]
         assert SMOLLM2_CHAT.render(ours) == theirs
-        assert SMOLLM2_CHAT.encode(smollm2[1], ours) == their_tokenizer.encode(theirs).ids
+        assert (
+            SMOLLM2_CHAT.encode(smollm2[1], ours) == their_tokenizer.encode(theirs).ids
+        )

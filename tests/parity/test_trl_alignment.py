@@ -1,6 +1,8 @@
-"""The book's losses and advantages are trl's: the same models, the same batches, through trl's own trainers.
+"""The book's losses and advantages are trl's: the same models, the same batches,
+through trl's own trainers.
 
-trl 1.12 is the last version with a PPO trainer; the others have all that is asked here but PPO.
+trl 1.12 is the last version with a PPO trainer; the others have all that is asked here
+but PPO.
 """
 
 import copy
@@ -59,7 +61,9 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 def ours_of(seed, vocab=VOCAB):
     """A small Llama whose weights are not zero anywhere."""
-    model = DecoderLM(DecoderConfig.llama(vocab, 32, 16, 2, 4, 2, 24, norm_epsilon=1e-6), seed)
+    model = DecoderLM(
+        DecoderConfig.llama(vocab, 32, 16, 2, 4, 2, 24, norm_epsilon=1e-6), seed
+    )
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -75,7 +79,9 @@ def names(head="lm_head.weight", ours=""):
     }
     for layer in range(2):
         for theirs, own in LAYER_NAMES.items():
-            found[f"model.layers.{layer}.{theirs}.weight"] = f"{ours}blocks.{layer}.{own}.weight"
+            found[f"model.layers.{layer}.{theirs}.weight"] = (
+                f"{ours}blocks.{layer}.{own}.weight"
+            )
     return found | {head: "head.weight"}
 
 
@@ -83,9 +89,12 @@ def theirs_of(model, kind, pairs):
     """The same weights in transformers' Llama."""
     config = model.decoder.config if isinstance(model, ScalarModel) else model.config
     settings = transformers.LlamaConfig(
-        vocab_size=config.vocab_size, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=32, rms_norm_eps=1e-6, rope_theta=config.rotary_base,
-        num_labels=1, bos_token_id=None, eos_token_id=END, pad_token_id=PAD if config.vocab_size > PAD else None,
+        vocab_size=config.vocab_size, hidden_size=16, intermediate_size=24,
+        num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=32, rms_norm_eps=1e-6,
+        rope_theta=config.rotary_base,
+        num_labels=1, bos_token_id=None, eos_token_id=END,
+        pad_token_id=PAD if config.vocab_size > PAD else None,
     )  # fmt: skip
     other, state = kind(settings), model.state_dict()
     other.load_state_dict({theirs: state[own] for theirs, own in pairs.items()})
@@ -100,9 +109,15 @@ def scalar_model(seed, vocab=VOCAB):
     """A reward or value model, ours and theirs."""
     model = ScalarModel(ours_of(seed, vocab))
     with torch.no_grad():
-        model.head.weight.copy_(torch.randn(1, 16, generator=torch.Generator().manual_seed(seed)))
+        model.head.weight.copy_(
+            torch.randn(1, 16, generator=torch.Generator().manual_seed(seed))
+        )
     pairs = names("score.weight", "decoder.")
-    return model, theirs_of(model, transformers.LlamaForSequenceClassification, pairs), pairs
+    return (
+        model,
+        theirs_of(model, transformers.LlamaForSequenceClassification, pairs),
+        pairs,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +126,18 @@ def tokenizer():
     backend = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="t0"))
     backend.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=backend, eos_token="<end>", pad_token="<pad>", unk_token="t0", padding_side="left"
+        tokenizer_object=backend,
+        eos_token="<end>",
+        pad_token="<pad>",
+        unk_token="t0",
+        padding_side="left",
     )
 
 
 def settings_of(kind, folder, **more):
     return kind(
-        output_dir=str(folder), report_to="none", use_cpu=True, bf16=False, disable_tqdm=True,
+        output_dir=str(folder), report_to="none", use_cpu=True, bf16=False,
+        disable_tqdm=True,
         gradient_checkpointing=False, save_strategy="no", **more,
     )  # fmt: skip
 
@@ -129,7 +149,10 @@ def text(*ids):
 def random_texts(count, least, most, seed):
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.randint(least, most + 1, (count,), generator=generator).tolist()
-    return [torch.randint(2, 13, (length,), generator=generator).tolist() for length in lengths]
+    return [
+        torch.randint(2, 13, (length,), generator=generator).tolist()
+        for length in lengths
+    ]
 
 
 def same(ours, theirs, at_most=1e-5):
@@ -150,15 +173,23 @@ def test_supervised_loss_on_answers_only(seed, tokenizer, tmp_path):
     ours = ours_of(seed)
     theirs = language_model(ours)
     prompts, answers = random_texts(5, 2, 6, seed), random_texts(5, 1, 5, seed + 10)
-    rows = [{"prompt": text(*p) + " ", "completion": text(*a)} for p, a in zip(prompts, answers, strict=True)]
+    rows = [
+        {"prompt": text(*p) + " ", "completion": text(*a)}
+        for p, a in zip(prompts, answers, strict=True)
+    ]
     trainer = SFTTrainer(
-        model=theirs, processing_class=tokenizer, train_dataset=datasets.Dataset.from_list(rows),
-        args=settings_of(SFTConfig, tmp_path, per_device_train_batch_size=5, completion_only_loss=True),
+        model=theirs, processing_class=tokenizer,
+        train_dataset=datasets.Dataset.from_list(rows),
+        args=settings_of(SFTConfig, tmp_path, per_device_train_batch_size=5,
+        completion_only_loss=True),
     )  # fmt: skip
     batch = next(iter(trainer.get_train_dataloader()))
     expected = trainer.compute_loss(theirs, dict(batch))
-    # Laid out by us: the same examples, each with trl's end token, in another order and with other filling.
-    examples = pad_examples([Example(tuple(p), (*a, END)) for p, a in zip(prompts, answers, strict=True)])
+    # Laid out by us: the same examples, each with trl's end token, in another order and
+    # with other filling.
+    examples = pad_examples(
+        [Example(tuple(p), (*a, END)) for p, a in zip(prompts, answers, strict=True)]
+    )
     assert int((batch["labels"] != -100).sum()) == int(examples.is_answer.sum())
     found = supervised_loss(ours, *examples.tensors)
     same(found, expected)
@@ -188,11 +219,15 @@ def test_reward_loss(seed, tokenizer, tmp_path):
         for p, g, b in zip(prompts, good, bad, strict=True)
     ]
     trainer = RewardTrainer(
-        model=theirs, processing_class=tokenizer, train_dataset=datasets.Dataset.from_list(rows),
+        model=theirs, processing_class=tokenizer,
+        train_dataset=datasets.Dataset.from_list(rows),
         args=settings_of(RewardConfig, tmp_path, per_device_train_batch_size=4),
     )  # fmt: skip
     batch = next(iter(trainer.get_train_dataloader()))
-    ids, lengths = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, 0), batch["attention_mask"].sum(dim=1)
+    ids, lengths = (
+        batch["input_ids"].masked_fill(batch["attention_mask"] == 0, 0),
+        batch["attention_mask"].sum(dim=1),
+    )
     assert lengths.min() < lengths.max()
     found = reward_loss(ours, ids[:4], lengths[:4], ids[4:], lengths[4:])
     expected = trainer.compute_loss(theirs, dict(batch))
@@ -233,15 +268,28 @@ def test_dpo_loss(seed, beta, tokenizer, tmp_path):
 
 
 def rollouts_of(prompt_ids, prompt_mask, completion_ids, completion_mask):
-    """trl fills prompts up at their beginning; ours stand at the beginning of the row."""
+    """trl fills prompts up at their beginning; ours stand at the beginning of the
+    row.
+    """
     width = prompt_ids.shape[1] + completion_ids.shape[1]
     ids = torch.zeros(len(prompt_ids), width, dtype=torch.long)
     for row in range(len(ids)):
-        whole = torch.cat((prompt_ids[row][prompt_mask[row].bool()], completion_ids[row][completion_mask[row].bool()]))
+        whole = torch.cat(
+            (
+                prompt_ids[row][prompt_mask[row].bool()],
+                completion_ids[row][completion_mask[row].bool()],
+            )
+        )
         ids[row, : len(whole)] = whole
     starts = prompt_mask.sum(dim=1)
     lengths = starts + completion_mask.sum(dim=1)
-    return Rollouts(ids, starts, lengths, torch.ones(len(ids), dtype=torch.bool), torch.zeros(len(ids), width - 1))
+    return Rollouts(
+        ids,
+        starts,
+        lengths,
+        torch.ones(len(ids), dtype=torch.bool),
+        torch.zeros(len(ids), width - 1),
+    )
 
 
 def aligned(numbers, completion_mask, mask):
@@ -253,12 +301,16 @@ def aligned(numbers, completion_mask, mask):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_grpo_loss_and_advantages(seed, tokenizer, tmp_path):
-    """As in DeepSeekMath; by default trl now also weighs the KL by the ratio, as DeepSeek-V3.2 does."""
+    """As in DeepSeekMath; by default trl now also weighs the KL by the ratio, as
+    DeepSeek-V3.2 does.
+    """
     from trl import GRPOConfig, GRPOTrainer
 
     ours = ours_of(seed)
     theirs = language_model(ours)
-    theirs.save_pretrained(tmp_path / "reference")  # from where the trainer loads its reference
+    theirs.save_pretrained(
+        tmp_path / "reference"
+    )  # from where the trainer loads its reference
     theirs.config._name_or_path = str(tmp_path / "reference")
     scored = []
 
@@ -268,10 +320,12 @@ def test_grpo_loss_and_advantages(seed, tokenizer, tmp_path):
 
     trainer = GRPOTrainer(
         model=theirs, reward_funcs=reward, processing_class=tokenizer,
-        train_dataset=datasets.Dataset.from_list([{"prompt": text(*p)} for p in random_texts(2, 1, 5, seed)]),
+        train_dataset=datasets.Dataset.from_list([{"prompt": text(*p)} for p in random_texts(2, 1, 5, seed)]),  # noqa: E501
         args=settings_of(
-            GRPOConfig, tmp_path, per_device_train_batch_size=8, num_generations=4, max_completion_length=6,
-            max_steps=1, loss_type="grpo", beta=0.1, learning_rate=0.0, epsilon=0.2, seed=seed,
+            GRPOConfig, tmp_path, per_device_train_batch_size=8, num_generations=4,
+            max_completion_length=6,
+            max_steps=1, loss_type="grpo", beta=0.1, learning_rate=0.0, epsilon=0.2,
+            seed=seed,
             use_bias_correction_kl=False,
         ),
     )  # fmt: skip
@@ -279,12 +333,22 @@ def test_grpo_loss_and_advantages(seed, tokenizer, tmp_path):
     loss_of, generate = trainer._compute_loss, trainer._generate_and_score_completions
 
     def record_generation(inputs):
-        unshuffled.update(generate(inputs))  # afterwards trl mixes the answers of all groups
+        unshuffled.update(
+            generate(inputs)
+        )  # afterwards trl mixes the answers of all groups
         return dict(unshuffled)
 
     def record(model, inputs):
-        # As if the policy and the reference had been others: else every ratio is one and every KL zero.
-        noise = torch.randn(2, *inputs["completion_ids"].shape, generator=torch.Generator().manual_seed(seed)) / 3
+        # As if the policy and the reference had been others: else every ratio is one
+        # and every KL zero.
+        noise = (
+            torch.randn(
+                2,
+                *inputs["completion_ids"].shape,
+                generator=torch.Generator().manual_seed(seed),
+            )
+            / 3
+        )
         with torch.no_grad():
             plain, *_ = trainer._get_per_token_logps_and_entropies(
                 model,
@@ -292,29 +356,46 @@ def test_grpo_loss_and_advantages(seed, tokenizer, tmp_path):
                 torch.cat((inputs["prompt_mask"], inputs["completion_mask"]), dim=1),
                 inputs["completion_ids"].shape[1],
             )
-        inputs |= {"old_per_token_logps": plain + noise[0], "ref_per_token_logps": plain + noise[1]}
+        inputs |= {
+            "old_per_token_logps": plain + noise[0],
+            "ref_per_token_logps": plain + noise[1],
+        }
         seen.update(inputs, loss=loss_of(model, inputs))
-        seen["gradient"] = torch.autograd.grad(seen["loss"], model.lm_head.weight, retain_graph=True)[0]
+        seen["gradient"] = torch.autograd.grad(
+            seen["loss"], model.lm_head.weight, retain_graph=True
+        )[0]
         return seen["loss"]
 
-    trainer._compute_loss, trainer._generate_and_score_completions = record, record_generation
+    trainer._compute_loss, trainer._generate_and_score_completions = (
+        record,
+        record_generation,
+    )
     trainer.train()
     groups = torch.tensor(scored).view(2, 4)
     assert groups.std() > 0
     same(group_relative_advantages(groups).flatten(), unshuffled["advantages"])
     answer = seen["completion_mask"]
-    rollouts = rollouts_of(seen["prompt_ids"], seen["prompt_mask"], seen["completion_ids"], answer)
+    rollouts = rollouts_of(
+        seen["prompt_ids"], seen["prompt_mask"], seen["completion_ids"], answer
+    )
     assert rollouts.lengths.min() < rollouts.lengths.max()
     log_probs = token_log_probs(ours, rollouts.ids)
-    others = [aligned(seen[f"{name}_per_token_logps"], answer, rollouts.mask) for name in ("old", "ref")]
-    found = grpo_loss(log_probs, *others, seen["advantages"], rollouts.mask, clip=0.2, kl_weight=0.1)
+    others = [
+        aligned(seen[f"{name}_per_token_logps"], answer, rollouts.mask)
+        for name in ("old", "ref")
+    ]
+    found = grpo_loss(
+        log_probs, *others, seen["advantages"], rollouts.mask, clip=0.2, kl_weight=0.1
+    )
     same(found, seen["loss"])
     found.backward()
     same(ours.head.weight.grad, seen["gradient"])
 
 
 class PPORun:
-    """trl's PPO trainer, run for one batch with plain gradient descent; what it generated and scored is kept."""
+    """trl's PPO trainer, run for one batch with plain gradient descent; what it
+    generated and scored is kept.
+    """
 
     def __init__(self, seed, tokenizer, folder, monkeypatch, **more):
         monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
@@ -322,7 +403,9 @@ class PPORun:
 
         # Without the token that fills up, so that the models never write it.
         self.policy, self.reference = ours_of(seed, PAD), ours_of(seed + 5, PAD)
-        self.value_model, self.their_value, self.value_names = scalar_model(seed + 6, PAD)
+        self.value_model, self.their_value, self.value_names = scalar_model(
+            seed + 6, PAD
+        )
         self.reward_model, their_reward, _ = scalar_model(seed + 7, PAD)
         self.their_policy = language_model(self.policy)
         generate, whitened = ppo_trainer.batch_generation, ppo_trainer.masked_whiten
@@ -338,18 +421,27 @@ class PPORun:
         monkeypatch.setattr(ppo_trainer, "batch_generation", record_generation)
         monkeypatch.setattr(ppo_trainer, "masked_whiten", record_whitening)
         self.rate = 0.02
-        optimizer = torch.optim.SGD([*self.their_policy.parameters(), *self.their_value.parameters()], lr=self.rate)
+        optimizer = torch.optim.SGD(
+            [*self.their_policy.parameters(), *self.their_value.parameters()],
+            lr=self.rate,
+        )
         prompts = [{"input_ids": ids} for ids in random_texts(8, 3, 3, seed)]
         trainer = PPOTrainer(
             args=settings_of(
-                PPOConfig, folder, per_device_train_batch_size=8, gradient_accumulation_steps=1, num_mini_batches=1,
-                response_length=6, total_episodes=8, num_sample_generations=0, temperature=1.0,
-                missing_eos_penalty=None, kl_coef=0.3, gamma=0.98, lam=0.9, cliprange=0.2, cliprange_value=0.2,
+                PPOConfig, folder, per_device_train_batch_size=8,
+                gradient_accumulation_steps=1, num_mini_batches=1,
+                response_length=6, total_episodes=8, num_sample_generations=0,
+                temperature=1.0,
+                missing_eos_penalty=None, kl_coef=0.3, gamma=0.98, lam=0.9,
+                cliprange=0.2, cliprange_value=0.2,
                 vf_coef=0.1, seed=seed, **more,
             ),
-            processing_class=tokenizer, model=self.their_policy, ref_model=language_model(self.reference),
-            reward_model=their_reward, value_model=self.their_value, train_dataset=datasets.Dataset.from_list(prompts),
-            optimizers=(optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)),
+            processing_class=tokenizer, model=self.their_policy,
+            ref_model=language_model(self.reference),
+            reward_model=their_reward, value_model=self.their_value,
+            train_dataset=datasets.Dataset.from_list(prompts),
+            optimizers=(optimizer,
+            torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)),
         )  # fmt: skip
         logged = []
         trainer.log = logged.append
@@ -363,7 +455,9 @@ class PPORun:
             (self.value_model, self.their_value, self.value_names),
         ):
             own, other = dict(ours.named_parameters()), dict(theirs.named_parameters())
-            yield from ((own[name], other[their_name]) for their_name, name in pairs.items())
+            yield from (
+                (own[name], other[their_name]) for their_name, name in pairs.items()
+            )
 
 
 def frozen_bias(model):
@@ -380,22 +474,42 @@ def test_a_whole_ppo_update(seed, tokenizer, tmp_path, monkeypatch):
     everywhere = torch.full((8,), 9)
     log_probs = token_log_probs(policy, run.ids).detach()
     log_probs[:, :2] = 0
-    rollouts = Rollouts(run.ids, torch.full((8,), 3), everywhere, torch.zeros(8, dtype=torch.bool), log_probs)
+    rollouts = Rollouts(
+        run.ids,
+        torch.full((8,), 3),
+        everywhere,
+        torch.zeros(8, dtype=torch.bool),
+        log_probs,
+    )
     scores = run.reward_model.score(run.ids, everywhere).detach()
-    experience = gather_experience(rollouts, run.reference, value_model, scores, 0.3, discount=0.98, decay=0.9)
+    experience = gather_experience(
+        rollouts, run.reference, value_model, scores, 0.3, discount=0.98, decay=0.9
+    )
     same(experience.advantages[:, 2:], run.advantages)
     settings = PPOSettings(epochs=3, minibatches=1, clip_norm=1e9)
     optimizer = torch.optim.SGD(
-        [one for model in (policy, value_model) for one in model.parameters() if one.requires_grad], lr=run.rate
+        [
+            one
+            for model in (policy, value_model)
+            for one in model.parameters()
+            if one.requires_grad
+        ],
+        lr=run.rate,
     )
     report = ppo_update(policy, value_model, optimizer, experience, settings)
     assert report.clipped > 0
     for ours, theirs in run.after():
         same(ours, theirs)
     assert not torch.allclose(policy.head.weight, before[0]["head.weight"], atol=1e-3)
-    assert not torch.allclose(value_model.head.weight, before[1]["head.weight"], atol=1e-3)
+    assert not torch.allclose(
+        value_model.head.weight, before[1]["head.weight"], atol=1e-3
+    )
     same(torch.tensor(report.policy_loss), torch.tensor(run.metrics["loss/policy_avg"]))
-    same(torch.tensor(report.value_loss), torch.tensor(run.metrics["loss/value_avg"]), at_most=1e-4)
+    same(
+        torch.tensor(report.value_loss),
+        torch.tensor(run.metrics["loss/value_avg"]),
+        at_most=1e-4,
+    )
     same(torch.tensor(report.entropy), torch.tensor(run.metrics["policy/entropy_avg"]))
     same(experience.kl.mean(), torch.tensor(run.metrics["objective/kl"]))
     same(scores.mean(), torch.tensor(run.metrics["objective/scores"]))
@@ -403,12 +517,24 @@ def test_a_whole_ppo_update(seed, tokenizer, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("estimator", ["k1", "k3"])
 @pytest.mark.parametrize("seed", range(2))
-def test_ppo_with_answers_of_different_lengths(seed, estimator, tokenizer, tmp_path, monkeypatch):
-    """trl pays for an answer one step after its end token, at the first filling, and asks the value model there too.
+def test_ppo_with_answers_of_different_lengths(
+    seed, estimator, tokenizer, tmp_path, monkeypatch
+):
+    """trl pays for an answer one step after its end token, at the first filling, and
+    asks the value model there too.
 
-    So its mask for rewards and values is a step longer than that for the policy, where an answer ended by itself.
+    So its mask for rewards and values is a step longer than that for the policy, where
+    an answer ended by itself.
     """
-    run = PPORun(seed, tokenizer, tmp_path, monkeypatch, num_ppo_epochs=1, stop_token_id=END, kl_estimator=estimator)
+    run = PPORun(
+        seed,
+        tokenizer,
+        tmp_path,
+        monkeypatch,
+        num_ppo_epochs=1,
+        stop_token_id=END,
+        kl_estimator=estimator,
+    )
     policy, value_model, ids = run.policy, frozen_bias(run.value_model), run.ids
     ended = ids[:, 3:] == END
     lengths = 3 + torch.where(ended.any(dim=1), ended.int().argmax(dim=1) + 1, 6)
@@ -420,18 +546,29 @@ def test_ppo_with_answers_of_different_lengths(seed, estimator, tokenizer, tmp_p
     log_probs = token_log_probs(policy, ids)
     values = value_model(ids)[:, :-1]
     with torch.no_grad():
-        kl = {"k1": kl_k1, "k3": kl_k3}[estimator](log_probs, token_log_probs(run.reference, ids))
+        kl = {"k1": kl_k1, "k3": kl_k3}[estimator](
+            log_probs, token_log_probs(run.reference, ids)
+        )
         scores = run.reward_model.score(ids, lengths)
         old_values = values.masked_fill(~longer, 0.0)
         rewards = token_rewards(scores, kl.masked_fill(~mask, 0.0), longer, 0.3)
-        advantages = generalized_advantage_estimate(rewards, old_values, longer, 0.98, 0.9)
+        advantages = generalized_advantage_estimate(
+            rewards, old_values, longer, 0.98, 0.9
+        )
         returns, whitened = advantages + old_values, whiten(advantages, mask)
     same(whitened[:, 2:], run.advantages.masked_fill(~mask[:, 2:], 0.0))
-    policy_loss = clipped_policy_loss(log_probs, log_probs.detach(), whitened, mask, 0.2)
+    policy_loss = clipped_policy_loss(
+        log_probs, log_probs.detach(), whitened, mask, 0.2
+    )
     value_loss = clipped_value_loss(values, old_values, returns, longer, 0.2)
     same(policy_loss.detach(), torch.tensor(run.metrics["loss/policy_avg"]))
     same(value_loss.detach(), torch.tensor(run.metrics["loss/value_avg"]))
-    trained = [one for model in (policy, value_model) for one in model.parameters() if one.requires_grad]
+    trained = [
+        one
+        for model in (policy, value_model)
+        for one in model.parameters()
+        if one.requires_grad
+    ]
     optimizer = torch.optim.SGD(trained, lr=run.rate)
     (policy_loss + 0.1 * value_loss).backward()
     optimizer.step()

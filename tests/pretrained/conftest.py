@@ -16,18 +16,28 @@ class Killed(Exception):
 
 @pytest.fixture
 def follow(tmp_path):
-    """Follows a small recipe to its end, saving itself every two steps; the same folder goes on with the same run."""
+    """Follows a small recipe to its end, saving itself every two steps; the same folder
+    goes on with the same run.
+    """
 
     def run(recipe: Recipe, folder: str = "whole", resume: bool = False) -> Trained:
-        checkpoint = Checkpoint(Path(tmp_path, folder, "run.safetensors"), every=2, resume=resume)
-        return recipe.fit(RunSettings(recipe.steps, torch.device("cpu"), Process(), checkpoint, progress=False))
+        checkpoint = Checkpoint(
+            Path(tmp_path, folder, "run.safetensors"), every=2, resume=resume
+        )
+        return recipe.fit(
+            RunSettings(
+                recipe.steps, torch.device("cpu"), Process(), checkpoint, progress=False
+            )
+        )
 
     return run
 
 
 @pytest.fixture
 def kill_and_resume(follow, monkeypatch):
-    """Kills a recipe's run in its sixth step and goes on; `loss` is what its module calls in every step."""
+    """Kills a recipe's run in its sixth step and goes on; `loss` is what its module
+    calls in every step.
+    """
 
     def run(recipe: Recipe, module: ModuleType, loss: str) -> Trained:
         calls, whole = iter(range(5)), getattr(module, loss)

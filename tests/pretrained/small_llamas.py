@@ -29,10 +29,16 @@ SETTINGS = {
 }
 
 
-def small_llama(seed: int = 0, tied: bool = True, **changes) -> transformers.LlamaForCausalLM:
-    """transformers' Llama with random weights that are large enough for every part to matter."""
+def small_llama(
+    seed: int = 0, tied: bool = True, **changes
+) -> transformers.LlamaForCausalLM:
+    """transformers' Llama with random weights that are large enough for every part to
+    matter.
+    """
     rotary = {"rope_type": "default", "rope_theta": 500.0}
-    config = transformers.LlamaConfig(**SETTINGS | {"rope_parameters": rotary, "tie_word_embeddings": tied} | changes)
+    config = transformers.LlamaConfig(
+        **SETTINGS | {"rope_parameters": rotary, "tie_word_embeddings": tied} | changes
+    )
     model = transformers.LlamaForCausalLM(config).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -42,7 +48,9 @@ def small_llama(seed: int = 0, tied: bool = True, **changes) -> transformers.Lla
 
 
 def small_tokenizer() -> tokenizers.Tokenizer:
-    """The tokenizer of the small models, as SmolLM2's is built: digits apart, then GPT-2."""
+    """The tokenizer of the small models, as SmolLM2's is built: digits apart, then
+    GPT-2.
+    """
     bpe = tokenizers.models.BPE({token: i for i, token in enumerate(TOKENS)}, MERGES)
     tokenizer = tokenizers.Tokenizer(bpe)
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
@@ -56,7 +64,9 @@ def small_tokenizer() -> tokenizers.Tokenizer:
     return tokenizer
 
 
-def write_folder(model: transformers.LlamaForCausalLM, folder: Path, shard_size: str = "1GB") -> Path:
+def write_folder(
+    model: transformers.LlamaForCausalLM, folder: Path, shard_size: str = "1GB"
+) -> Path:
     """Write a Hugging Face folder, in several files where `shard_size` is small."""
     model.save_pretrained(folder, max_shard_size=shard_size)
     small_tokenizer().save(str(folder / "tokenizer.json"))
@@ -72,7 +82,9 @@ def write_gguf(
     packing: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F32,
     **replaced: np.ndarray,
 ) -> Path:
-    """Write a GGUF as llama.cpp's converter does: other names, and the rows of queries and keys in pairs."""
+    """Write a GGUF as llama.cpp's converter does: other names, and the rows of queries
+    and keys in pairs.
+    """
     config = model.config
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_context_length(config.max_position_embeddings)
@@ -98,7 +110,9 @@ def write_gguf(
         if weight.ndim == 1:
             writer.add_tensor(name, weight)
         else:
-            writer.add_tensor(name, gguf.quants.quantize(weight, packing), raw_dtype=packing)
+            writer.add_tensor(
+                name, gguf.quants.quantize(weight, packing), raw_dtype=packing
+            )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -110,7 +124,10 @@ def tensors(model: transformers.LlamaForCausalLM) -> dict[str, np.ndarray]:
     """The weights under llama.cpp's names and in its order of rows."""
     state = {name: weight.numpy() for name, weight in model.state_dict().items()}
     config = model.config
-    found = {"token_embd.weight": state["model.embed_tokens.weight"], "output_norm.weight": state["model.norm.weight"]}
+    found = {
+        "token_embd.weight": state["model.embed_tokens.weight"],
+        "output_norm.weight": state["model.norm.weight"],
+    }
     if not config.tie_word_embeddings:
         found["output.weight"] = state["lm_head.weight"]
     names = {
@@ -128,7 +145,15 @@ def tensors(model: transformers.LlamaForCausalLM) -> dict[str, np.ndarray]:
         for ours, theirs in names.items():
             weight = state[f"model.layers.{layer}.{theirs}.weight"]
             if ours in ("attn_q", "attn_k"):
-                heads = config.num_attention_heads if ours == "attn_q" else config.num_key_value_heads
-                weight = weight.reshape(heads, 2, -1, weight.shape[1]).swapaxes(1, 2).reshape(weight.shape)
+                heads = (
+                    config.num_attention_heads
+                    if ours == "attn_q"
+                    else config.num_key_value_heads
+                )
+                weight = (
+                    weight.reshape(heads, 2, -1, weight.shape[1])
+                    .swapaxes(1, 2)
+                    .reshape(weight.shape)
+                )
             found[f"blk.{layer}.{ours}.weight"] = np.ascontiguousarray(weight)
     return found

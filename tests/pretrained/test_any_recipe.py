@@ -1,4 +1,6 @@
-"""What `train`, `load` and `sample` promise, for a model of a new kind and for the digit classifier."""
+"""What `train`, `load` and `sample` promise, for a model of a new kind and for the
+digit classifier.
+"""
 
 import dataclasses
 import json
@@ -14,7 +16,15 @@ from torch import nn
 from genai_tutorial import pretrained
 from genai_tutorial.cli import main
 from genai_tutorial.data.mnist import SOURCE
-from genai_tutorial.pretrained import DrawsImages, Recipe, RunSettings, Trained, Wishes, WritesText, digit_classifier
+from genai_tutorial.pretrained import (
+    DrawsImages,
+    Recipe,
+    RunSettings,
+    Trained,
+    Wishes,
+    WritesText,
+    digit_classifier,
+)
 from genai_tutorial.training import EMA, AdamW, TensorBatches, fit, load_checkpoint
 
 
@@ -34,7 +44,9 @@ class Painter(nn.Module):
 
 @dataclass(frozen=True)
 class PainterRecipe:
-    """A model with an average, a counter, and a loss that draws from two random sources; it draws grey images."""
+    """A model with an average, a counter, and a loss that draws from two random
+    sources; it draws grey images.
+    """
 
     name: str = "painter"
     title: str = "A painter of nothing much"
@@ -62,11 +74,19 @@ class PainterRecipe:
             if next(calls, None) is None:
                 raise Killed
             model.seen += 1
-            return (model(x + torch.randn(x.shape, generator=noise)) - torch.rand(1)).square().mean()
+            return (
+                (model(x + torch.randn(x.shape, generator=noise)) - torch.rand(1))
+                .square()
+                .mean()
+            )
 
         history = fit(
             model,
-            TensorBatches((torch.rand(20, 2, generator=torch.Generator().manual_seed(0)),), 3, self.seed),
+            TensorBatches(
+                (torch.rand(20, 2, generator=torch.Generator().manual_seed(0)),),
+                3,
+                self.seed,
+            ),
             loss,
             AdamW(model.parameters(), lr=0.1),
             steps=settings.steps,
@@ -78,7 +98,10 @@ class PainterRecipe:
         return Trained(average.model, history.seconds, {"colours": "none"})
 
     def measure(self, model):
-        return {"weights": float(model.paint.weight.detach().sum()), "seen": int(model.seen)}
+        return {
+            "weights": float(model.paint.weight.detach().sum()),
+            "seen": int(model.seen),
+        }
 
     def headline(self, metrics):
         return f"{metrics['seen']} things seen"
@@ -117,7 +140,7 @@ def command(capsys):
     return run
 
 
-# --- train and load ---------------------------------------------------------------------------------------------------
+# --- train and load -------------------------------------------------------------------
 
 
 def test_the_painter_is_a_recipe(recipes):
@@ -134,15 +157,24 @@ def test_a_run_that_was_killed_ends_at_the_same_bytes(recipes, tmp_path, killed_
     with pytest.raises(Killed):
         pretrained.train("painter", folder=tmp_path / "stopped", progress=False)
     if killed_after > 1:
-        assert load_checkpoint(tmp_path / "stopped" / "painter.run.safetensors")["step"] == killed_after // 2 * 2
+        assert (
+            load_checkpoint(tmp_path / "stopped" / "painter.run.safetensors")["step"]
+            == killed_after // 2 * 2
+        )
     recipes(PainterRecipe())
-    weights = pretrained.train("painter", resume=True, folder=tmp_path / "stopped", progress=False)
+    weights = pretrained.train(
+        "painter", resume=True, folder=tmp_path / "stopped", progress=False
+    )
     assert weights.read_bytes() == expected.read_bytes()
-    cards = [pretrained.card("painter", tmp_path / name) for name in ("whole", "stopped")]
+    cards = [
+        pretrained.card("painter", tmp_path / name) for name in ("whole", "stopped")
+    ]
     assert cards[0]["metrics"] == cards[1]["metrics"]
 
 
-def test_the_file_holds_the_average_in_16_bits_and_counters_as_they_are(recipes, tmp_path):
+def test_the_file_holds_the_average_in_16_bits_and_counters_as_they_are(
+    recipes, tmp_path
+):
     pretrained.train("painter", folder=tmp_path, progress=False)
     model = pretrained.load("painter", tmp_path)
     run = load_checkpoint(tmp_path / "painter.run.safetensors")
@@ -157,7 +189,9 @@ def test_the_file_holds_the_average_in_16_bits_and_counters_as_they_are(recipes,
 def test_the_card_tells_what_was_measured_in_the_file(recipes, tmp_path):
     pretrained.train("painter", steps=4, folder=tmp_path, progress=False)
     about = pretrained.card("painter", tmp_path)
-    assert about["metrics"] == PainterRecipe().measure(pretrained.load("painter", tmp_path))
+    assert about["metrics"] == PainterRecipe().measure(
+        pretrained.load("painter", tmp_path)
+    )
     assert about["recipe"] == json.loads(json.dumps(asdict(PainterRecipe())))
     assert about["command"] == "genai-tutorial train painter --steps 4"
     assert about["parameters"] == 3 * 24
@@ -166,11 +200,21 @@ def test_the_card_tells_what_was_measured_in_the_file(recipes, tmp_path):
 
 
 @pytest.mark.parametrize("kept", [2, 4])
-def test_the_classifiers_run_goes_on_to_the_same_bytes(recipes, tmp_path, monkeypatch, kept):
-    config = dataclasses.replace(digit_classifier.DIGIT_CLASSIFIER.config, channels=(8, 8, 8), features=4)
-    recipes(dataclasses.replace(digit_classifier.DIGIT_CLASSIFIER, config=config, steps=5, warmup_steps=2))
+def test_the_classifiers_run_goes_on_to_the_same_bytes(
+    recipes, tmp_path, monkeypatch, kept
+):
+    config = dataclasses.replace(
+        digit_classifier.DIGIT_CLASSIFIER.config, channels=(8, 8, 8), features=4
+    )
+    recipes(
+        dataclasses.replace(
+            digit_classifier.DIGIT_CLASSIFIER, config=config, steps=5, warmup_steps=2
+        )
+    )
     monkeypatch.setattr("genai_tutorial.pretrained.run_recipe.SAVE_EVERY", kept)
-    expected = pretrained.train("digit-classifier", folder=tmp_path / "whole", progress=False)
+    expected = pretrained.train(
+        "digit-classifier", folder=tmp_path / "whole", progress=False
+    )
 
     calls = iter(range(kept))
 
@@ -182,14 +226,18 @@ def test_the_classifiers_run_goes_on_to_the_same_bytes(recipes, tmp_path, monkey
     move_slightly = digit_classifier.move_slightly
     monkeypatch.setattr(digit_classifier, "move_slightly", moving)
     with pytest.raises(Killed):
-        pretrained.train("digit-classifier", folder=tmp_path / "stopped", progress=False)
+        pretrained.train(
+            "digit-classifier", folder=tmp_path / "stopped", progress=False
+        )
     assert not (tmp_path / "stopped" / "digit-classifier.safetensors").exists()
     monkeypatch.setattr(digit_classifier, "move_slightly", move_slightly)
-    weights = pretrained.train("digit-classifier", resume=True, folder=tmp_path / "stopped", progress=False)
+    weights = pretrained.train(
+        "digit-classifier", resume=True, folder=tmp_path / "stopped", progress=False
+    )
     assert weights.read_bytes() == expected.read_bytes()
 
 
-# --- sample -----------------------------------------------------------------------------------------------------------
+# --- sample ---------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -200,7 +248,10 @@ def trained(recipes, tmp_path, monkeypatch):
 
 
 def test_images_repeat_with_their_seed_and_only_then(trained):
-    first, again, other = (pretrained.sample_images("painter", 5, seed=seed, folder=trained) for seed in (0, 0, 1))
+    first, again, other = (
+        pretrained.sample_images("painter", 5, seed=seed, folder=trained)
+        for seed in (0, 0, 1)
+    )
     assert first.shape == (5, 4, 6)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -208,20 +259,38 @@ def test_images_repeat_with_their_seed_and_only_then(trained):
 
 @pytest.mark.parametrize("colours", [0, 1])
 @pytest.mark.parametrize("count", [1, 7, 23])
-def test_the_picture_holds_the_images_in_rows_of_ten(command, recipes, trained, count, colours):
+def test_the_picture_holds_the_images_in_rows_of_ten(
+    command, recipes, trained, count, colours
+):
     recipes(PainterRecipe(colours=colours))
     out = trained / "new folder" / "grid.png"
-    arguments = ("sample", "painter", "--folder", trained, "--count", count, "--seed", 3, "--out", out)
+    arguments = (
+        "sample",
+        "painter",
+        "--folder",
+        trained,
+        "--count",
+        count,
+        "--seed",
+        3,
+        "--out",
+        out,
+    )
     assert command(*arguments) == (0, f"The images are in {out}.\n", "")
     images = pretrained.sample_images("painter", count, seed=3, folder=trained)
     with Image.open(out) as page:
         scale = 84 // 4
-        assert page.size == (min(count, 10) * (6 * scale + 2) + 2, -(-count // 10) * (4 * scale + 2) + 2)
+        assert page.size == (
+            min(count, 10) * (6 * scale + 2) + 2,
+            -(-count // 10) * (4 * scale + 2) + 2,
+        )
         for number, one in enumerate(images):
             for row, column in ((0, 0), (3, 5), (2, 1)):
                 across = 2 + number % 10 * (6 * scale + 2) + column * scale + scale // 2
                 down = 2 + number // 10 * (4 * scale + 2) + row * scale + scale // 2
-                expected = one[..., row, column].expand(3).mul(255).round().int().tolist()
+                expected = (
+                    one[..., row, column].expand(3).mul(255).round().int().tolist()
+                )
                 assert list(page.getpixel((across, down))) == expected
     before = out.read_bytes()
     assert command(*arguments)[0] == 0
@@ -230,15 +299,25 @@ def test_the_picture_holds_the_images_in_rows_of_ten(command, recipes, trained, 
 
 
 def test_without_a_name_the_picture_has_the_models(command, trained):
-    assert command("sample", "painter", "--folder", trained) == (0, "The images are in painter.png.\n", "")
+    assert command("sample", "painter", "--folder", trained) == (
+        0,
+        "The images are in painter.png.\n",
+        "",
+    )
     assert (trained / "painter.png").is_file()
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (["--prompt", "a cat"], "painter has no option prompt; its options are count, digit, guidance."),
-        (["--steps", "5"], "painter has no option steps; its options are count, digit, guidance."),
+        (
+            ["--prompt", "a cat"],
+            "painter has no option prompt; its options are count, digit, guidance.",
+        ),
+        (
+            ["--steps", "5"],
+            "painter has no option steps; its options are count, digit, guidance.",
+        ),
         (["--top-p", "0.5"], "painter has no option top-p; its options are"),
         (["--digit", "7"], "digit must be from 0 to 5, got 7."),
         (["--digit", "11"], "--digit"),
@@ -247,7 +326,9 @@ def test_without_a_name_the_picture_has_the_models(command, trained):
         (["--out", "grid.jpg"], "--out must end in .png, got grid.jpg."),
     ],
 )
-def test_what_the_painter_does_not_understand_is_said_in_one_line(command, trained, wrong, said):
+def test_what_the_painter_does_not_understand_is_said_in_one_line(
+    command, trained, wrong, said
+):
     code, output, errors = command("sample", "painter", "--folder", trained, *wrong)
     assert (code, output) == (2, "")
     assert re.fullmatch(r"genai-tutorial: \S[^\n]*\n", errors)
@@ -263,11 +344,19 @@ def test_what_the_painter_does_not_understand_is_said_in_one_line(command, train
             "shakespeare has no option guidance; its options are prompt, temperature,",
         ),
         (["shakespeare", "--count", "2"], "shakespeare has no option count"),
-        (["shakespeare", "--out", "text.png"], "shakespeare writes text, so it has no option out"),
-        (["digit-classifier"], "digit-classifier makes nothing that could be sampled: it is a network"),
+        (
+            ["shakespeare", "--out", "text.png"],
+            "shakespeare writes text, so it has no option out",
+        ),
+        (
+            ["digit-classifier"],
+            "digit-classifier makes nothing that could be sampled: it is a network",
+        ),
     ],
 )
-def test_what_the_books_models_do_not_understand_is_said_in_one_line(command, arguments, said):
+def test_what_the_books_models_do_not_understand_is_said_in_one_line(
+    command, arguments, said
+):
     code, output, errors = command("sample", *arguments)
     assert (code, output) == (2, "")
     assert re.fullmatch(r"genai-tutorial: \S[^\n]*\n", errors)
@@ -275,7 +364,9 @@ def test_what_the_books_models_do_not_understand_is_said_in_one_line(command, ar
 
 
 def test_the_wrong_kind_of_sample_is_refused(trained):
-    with pytest.raises(ValueError, match="painter writes no text: it is a painter of nothing much"):
+    with pytest.raises(
+        ValueError, match="painter writes no text: it is a painter of nothing much"
+    ):
         pretrained.sample_text("painter", folder=trained)
     with pytest.raises(ValueError, match="count must be at least 1, got 0"):
         pretrained.sample_images("painter", 0, folder=trained)
@@ -299,21 +390,34 @@ def test_doctor_and_train_tell_the_headline(command, recipes, tmp_path, monkeypa
 
 
 def drawing():
-    return [one.name for one in pretrained.RECIPES if one.published and isinstance(one, DrawsImages)]
+    return [
+        one.name
+        for one in pretrained.RECIPES
+        if one.published and isinstance(one, DrawsImages)
+    ]
 
 
 @pytest.mark.parametrize("name", drawing())
 def test_every_published_model_that_draws_draws(name):
     chosen = pretrained.recipe(name)
     wishes = {"digit": 7, "steps": 2, "guidance": 1.0, "prompt": "a red circle"}
-    images = pretrained.sample_images(name, 2, **{key: wish for key, wish in wishes.items() if key in chosen.takes})
+    images = pretrained.sample_images(
+        name, 2, **{key: wish for key, wish in wishes.items() if key in chosen.takes}
+    )
     assert len(images) == 2
     assert 0 <= images.min() < images.max() <= 1
     assert not torch.equal(images[0], images[1])
     if "digit" in chosen.takes:
         for wrong in (-1, 10):
-            with pytest.raises(ValueError, match=rf"digit must be from 0 to 9, got {wrong}"):
+            with pytest.raises(
+                ValueError, match=rf"digit must be from 0 to 9, got {wrong}"
+            ):
                 pretrained.sample_images(name, 1, digit=wrong)
     if "steps" in chosen.takes:
         with pytest.raises(ValueError, match="steps must be"):
-            pretrained.sample_images(name, 1, steps=0, prompt=wishes["prompt"] if "prompt" in chosen.takes else None)
+            pretrained.sample_images(
+                name,
+                1,
+                steps=0,
+                prompt=wishes["prompt"] if "prompt" in chosen.takes else None,
+            )

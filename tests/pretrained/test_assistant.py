@@ -1,4 +1,6 @@
-"""The stages after pre-training: fine-tuning that can be stopped, and a policy that its recipe makes again."""
+"""The stages after pre-training: fine-tuning that can be stopped, and a policy that its
+recipe makes again.
+"""
 
 from dataclasses import replace
 
@@ -7,11 +9,25 @@ import torch
 
 from genai_tutorial.data import GoldRule, load_facts
 from genai_tutorial.pretrained import RunSettings, Wishes, load
-from genai_tutorial.pretrained.assistant import CHAT, FACTBOOK_SFT, encode_demonstrations, examine, load_split
+from genai_tutorial.pretrained.assistant import (
+    CHAT,
+    FACTBOOK_SFT,
+    encode_demonstrations,
+    examine,
+    load_split,
+)
 from genai_tutorial.pretrained.feedback import DECLINING, FACTBOOK_PPO
 from genai_tutorial.training import Checkpoint, Process, TensorBatches
 
-SHORT = replace(FACTBOOK_SFT, per_fact=1, unknown=3, private=3, steps=3, batch_size=2, warmup_steps=1)
+SHORT = replace(
+    FACTBOOK_SFT,
+    per_fact=1,
+    unknown=3,
+    private=3,
+    steps=3,
+    batch_size=2,
+    warmup_steps=1,
+)
 SMALL = replace(
     FACTBOOK_PPO,
     questions=24,
@@ -32,7 +48,9 @@ class Stopped(Exception):
 def settings(folder, steps):
     folder.mkdir(exist_ok=True)
     checkpoint = Checkpoint(folder / "run.safetensors", every=1)
-    return RunSettings(steps, torch.device("cpu"), Process(0, 1), checkpoint, progress=False)
+    return RunSettings(
+        steps, torch.device("cpu"), Process(0, 1), checkpoint, progress=False
+    )
 
 
 def weights(trained):
@@ -53,15 +71,23 @@ def test_fine_tuning_that_went_on_ends_where_it_would_have(tmp_path, monkeypatch
         SHORT.fit(settings(tmp_path / "stopped", 3))
     monkeypatch.setattr(TensorBatches, "__next__", following)
     resumed = SHORT.fit(settings(tmp_path / "stopped", 3))
-    assert all(torch.equal(weight, weights(resumed)[name]) for name, weight in weights(whole).items())
+    assert all(
+        torch.equal(weight, weights(resumed)[name])
+        for name, weight in weights(whole).items()
+    )
 
 
 def test_answers_begin_with_a_space_and_end_with_their_turn():
     _, tokenizer = load("factbook-base")
     shown = SHORT.demonstrations()[:40]
     rows = encode_demonstrations(tokenizer, shown, 128)
-    learned = "".join(tokenizer.decode(row[mask].tolist()) for row, mask in zip(rows.ids, rows.is_answer, strict=True))
-    assert sorted(learned.split(CHAT.end)) == sorted(["", *(f" {one.answer}" for one in shown)])
+    learned = "".join(
+        tokenizer.decode(row[mask].tolist())
+        for row, mask in zip(rows.ids, rows.is_answer, strict=True)
+    )
+    assert sorted(learned.split(CHAT.end)) == sorted(
+        ["", *(f" {one.answer}" for one in shown)]
+    )
 
 
 def test_an_examination_asks_what_no_demonstration_has():
@@ -76,7 +102,9 @@ def test_an_examination_asks_what_no_demonstration_has():
 @pytest.mark.parametrize("name", ["factbook-sft", "factbook-ppo"])
 def test_it_answers_a_question_and_no_more(name):
     loaded = load(name)
-    answer = FACTBOOK_SFT.write(loaded, Wishes(prompt="What is the capital of Kenya?"), seed=0)
+    answer = FACTBOOK_SFT.write(
+        loaded, Wishes(prompt="What is the capital of Kenya?"), seed=0
+    )
     assert answer.startswith("Nairobi")
     assert FACTBOOK_SFT.write(loaded, Wishes(tokens=1), seed=0) != answer
     with pytest.raises(ValueError, match="ask a question"):
@@ -85,16 +113,31 @@ def test_it_answers_a_question_and_no_more(name):
 
 def test_learning_from_preferences_is_made_again_by_its_recipe(tmp_path):
     one, again = (SMALL.fit(settings(tmp_path, 2)) for _ in range(2))
-    assert all(torch.equal(weight, weights(again)[name]) for name, weight in weights(one).items())
+    assert all(
+        torch.equal(weight, weights(again)[name])
+        for name, weight in weights(one).items()
+    )
     assert one.notes == again.notes
     before = load("factbook-sft")[0].state_dict()
-    assert any(not torch.equal(weight, before[name]) for name, weight in weights(one).items())
+    assert any(
+        not torch.equal(weight, before[name]) for name, weight in weights(one).items()
+    )
 
 
 def test_declining_stands_beside_the_answers_to_every_sort_of_question():
     comparisons = SMALL.compare(*load("factbook-sft"))
-    declined = [one for one in comparisons if {one.chosen, one.rejected} & set(DECLINING)]
-    assert {one.question.kind for one in declined} == {"known", "invented", "absent", "private"}
+    declined = [
+        one for one in comparisons if {one.chosen, one.rejected} & set(DECLINING)
+    ]
+    assert {one.question.kind for one in declined} == {
+        "known",
+        "invented",
+        "absent",
+        "private",
+    }
     rule = GoldRule(load_facts())
-    better = [rule.score(one.question, one.chosen) - rule.score(one.question, one.rejected) for one in comparisons]
+    better = [
+        rule.score(one.question, one.chosen) - rule.score(one.question, one.rejected)
+        for one in comparisons
+    ]
     assert sum(better) > 0  # the raters waver, and yet prefer what the rule does

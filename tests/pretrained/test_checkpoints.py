@@ -10,8 +10,8 @@ from genai_tutorial.pretrained.checkpoints import PUBLISHED, build
 
 FOUR_MEGABYTES = 4_000_000
 FIELDS = {
-    "name", "title", "command", "recipe", "parameters", "seed", "steps", "seconds", "machine", "metrics",
-    "data", "licence", "sha256", "bytes",
+    "name", "title", "command", "recipe", "parameters", "seed", "steps", "seconds",
+    "machine", "metrics", "data", "licence", "sha256", "bytes",
 }  # fmt: skip
 WITH_FILES = [one.name for one in RECIPES if one.published]
 
@@ -24,12 +24,16 @@ def copy(tmp_path):
 
 
 def test_the_folder_holds_the_published_models_and_nothing_else():
-    expected = {f"{name}.{suffix}" for name in WITH_FILES for suffix in ("safetensors", "json")}
+    expected = {
+        f"{name}.{suffix}" for name in WITH_FILES for suffix in ("safetensors", "json")
+    }
     assert {path.name for path in PUBLISHED.iterdir()} == expected
 
 
 def completed(saved: dict, settings: object) -> dict:
-    """A card's settings, with the defaults of those that the code got after the card was written."""
+    """A card's settings, with the defaults of those that the code got after the card
+    was written.
+    """
     values = {}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
@@ -46,7 +50,9 @@ def completed(saved: dict, settings: object) -> dict:
 def test_a_card_tells_how_its_model_was_made(name):
     about = card(name)
     assert set(about) >= FIELDS
-    assert completed(about["recipe"], recipe(name)) == json.loads(json.dumps(dataclasses.asdict(recipe(name))))
+    assert completed(about["recipe"], recipe(name)) == json.loads(
+        json.dumps(dataclasses.asdict(recipe(name)))
+    )
     assert about["command"] == f"genai-tutorial train {name}"
     assert about["steps"] == recipe(name).steps
     assert about["data"]["licence"] == recipe(name).source.licence
@@ -64,11 +70,20 @@ def test_the_cards_metrics_are_measured_again(name):
     measured = recipe(name).measure(model)
     assert measured.keys() == about["metrics"].keys()
     for key, value in about["metrics"].items():
-        # On another processor the last digits differ, and one image in a thousand may change its class.
-        close = {"abs": 2e-4} if key.endswith("nats_per_character") else {"rel": 0.01, "abs": 1.01e-3}
-        if isinstance(value, dict):  # shares of texts: where two tokens are as likely, a whole answer turns
+        # On another processor the last digits differ, and one image in a thousand may
+        # change its class.
+        close = (
+            {"abs": 2e-4}
+            if key.endswith("nats_per_character")
+            else {"rel": 0.01, "abs": 1.01e-3}
+        )
+        if isinstance(
+            value, dict
+        ):  # shares of texts: where two tokens are as likely, a whole answer turns
             close = {"rel": 0.01, "abs": 0.011}
-        expected = pytest.approx(value, **close) if isinstance(value, float | dict) else value
+        expected = (
+            pytest.approx(value, **close) if isinstance(value, float | dict) else value
+        )
         assert measured[key] == expected, key
 
 
@@ -80,7 +95,9 @@ def test_a_loaded_model_is_ready_to_use():
 
 
 def test_a_sample_repeats_with_its_seed_and_only_then():
-    first, again, other = (sample_text("shakespeare", "ROMEO:\n", 30, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (
+        sample_text("shakespeare", "ROMEO:\n", 30, seed=seed) for seed in (0, 0, 1)
+    )
     assert first == again != other
     assert first.startswith("ROMEO:\n")
     assert len(first) == len("ROMEO:\n") + 30
@@ -97,12 +114,17 @@ def test_a_damaged_file_is_noticed(copy):
     content = bytearray((copy / "shakespeare.safetensors").read_bytes())
     content[len(content) // 2] ^= 1
     (copy / "shakespeare.safetensors").write_bytes(content)
-    with pytest.raises(ValueError, match=r"not the file that shakespeare\.json describes"):
+    with pytest.raises(
+        ValueError, match=r"not the file that shakespeare\.json describes"
+    ):
         load("shakespeare", copy)
 
 
 def test_what_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"carries no trained model 'shakespeare-live': train it with"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"carries no trained model 'shakespeare-live': train it with",
+    ):
         load("shakespeare-live")
     with pytest.raises(FileNotFoundError, match=r"has no trained model 'shakespeare'"):
         card("shakespeare", tmp_path)

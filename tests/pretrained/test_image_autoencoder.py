@@ -9,14 +9,23 @@ from genai_tutorial.pretrained.image_autoencoder import EMOJI_AUTOENCODER, split
 from genai_tutorial.vae import ImageAutoencoderConfig
 
 TINY = dataclasses.replace(
-    EMOJI_AUTOENCODER, name="tiny", config=ImageAutoencoderConfig(width=8), scenes=20, steps=6, warmup_steps=2
+    EMOJI_AUTOENCODER,
+    name="tiny",
+    config=ImageAutoencoderConfig(width=8),
+    scenes=20,
+    steps=6,
+    warmup_steps=2,
 )
 
 
-def test_a_run_that_was_stopped_ends_at_the_same_weights_and_scale(follow, kill_and_resume):
+def test_a_run_that_was_stopped_ends_at_the_same_weights_and_scale(
+    follow, kill_and_resume
+):
     expected = follow(TINY).model.state_dict()
     got = kill_and_resume(TINY, image_autoencoder, "image_autoencoder_loss").model
-    assert all(torch.equal(got.state_dict()[key], weight) for key, weight in expected.items())
+    assert all(
+        torch.equal(got.state_dict()[key], weight) for key, weight in expected.items()
+    )
     assert expected["scaling_factor"] != 1
 
     built = TINY.build({"recipe": dataclasses.asdict(TINY)})

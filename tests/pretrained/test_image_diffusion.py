@@ -13,7 +13,9 @@ from genai_tutorial.pretrained.image_diffusion import PATH, draw_digits
 TINY = dataclasses.replace(
     image_diffusion.LONGER,
     name="tiny",
-    config=UNetConfig(channels=(8, 8), embedding_width=16, bottom_blocks=1, heads=2, image_size=28),
+    config=UNetConfig(
+        channels=(8, 8), embedding_width=16, bottom_blocks=1, heads=2, image_size=28
+    ),
     batch_size=4,
     steps=6,
     warmup_steps=2,
@@ -52,7 +54,9 @@ def test_the_loss_is_that_of_images_from_minus_one_to_one_with_some_labels_hidde
     got = plain.loss(listener, images, labels, torch.Generator().manual_seed(3))
     generator = torch.Generator().manual_seed(3)
     torch.rand(400, generator=generator)  # which labels are hidden
-    expected = diffusion_loss(other, PATH, VELOCITY, 2 * images[:, None] - 1, labels, generator=generator)
+    expected = diffusion_loss(
+        other, PATH, VELOCITY, 2 * images[:, None] - 1, labels, generator=generator
+    )
     assert torch.equal(got, expected)
     assert torch.equal(listener.heard[0], other.heard[0])
     TINY.loss(listener, images, labels, torch.Generator().manual_seed(3))
@@ -71,19 +75,28 @@ def test_half_of_the_images_are_moved_and_the_others_left_alone(monkeypatch):
     monkeypatch.setattr(image_diffusion, "diffusion_loss", listen)
     images = torch.zeros(200, 28, 28)
     images[:, 8:20, 12:16] = 1.0
-    TINY.loss(Listener(), images, torch.zeros(200).long(), torch.Generator().manual_seed(0))
+    TINY.loss(
+        Listener(), images, torch.zeros(200).long(), torch.Generator().manual_seed(0)
+    )
     left_alone = (seen[0][:, 0] == 2 * images - 1).all(dim=(1, 2))
     assert 0.35 < left_alone.float().mean() < 0.65
     moved = (seen[0][~left_alone][:, 0] + 1) / 2
     assert (moved - images[~left_alone]).abs().sum(dim=(1, 2)).min() > 0.5
-    assert abs(moved.sum(dim=(1, 2)).mean() / images[0].sum() - 1) < 0.1  # as much ink as before
+    assert (
+        abs(moved.sum(dim=(1, 2)).mean() / images[0].sum() - 1) < 0.1
+    )  # as much ink as before
 
 
 def test_drawing_keeps_its_seed_and_takes_its_wishes():
     model = UNet(TINY.config)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+            parameter.add_(
+                0.1
+                * torch.randn(
+                    parameter.shape, generator=torch.Generator().manual_seed(1)
+                )
+            )
     few = Wishes(steps=2)
     images = TINY.draw(model, few, 12, seed=5)
     assert images.shape == (12, 28, 28)
@@ -91,10 +104,14 @@ def test_drawing_keeps_its_seed_and_takes_its_wishes():
     assert images.max() <= 1
     assert torch.equal(images, TINY.draw(model, few, 12, seed=5))
     assert not torch.equal(images, TINY.draw(model, few, 12, seed=6))
-    in_turn = draw_digits(model, torch.arange(12) % 10, steps=2, guidance=TINY.guidance, seed=5)
+    in_turn = draw_digits(
+        model, torch.arange(12) % 10, steps=2, guidance=TINY.guidance, seed=5
+    )
     assert torch.equal(images, in_turn)
     sevens = draw_digits(model, torch.full((12,), 7), steps=2, guidance=3.0, seed=5)
-    assert torch.equal(TINY.draw(model, Wishes(steps=2, digit=7, guidance=3.0), 12, seed=5), sevens)
+    assert torch.equal(
+        TINY.draw(model, Wishes(steps=2, digit=7, guidance=3.0), 12, seed=5), sevens
+    )
     with pytest.raises(ValueError, match="digit must be from 0 to 9, got 10"):
         TINY.draw(model, Wishes(digit=10), 1, seed=0)
 

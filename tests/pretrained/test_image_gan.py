@@ -9,13 +9,21 @@ from genai_tutorial.pretrained.recipe import RunSettings, Wishes
 from genai_tutorial.training import Checkpoint, Process
 
 SMALL = replace(
-    MNIST_GAN, config=DigitGANConfig(latent=4, generator_widths=(16,), discriminator_widths=(16,)), batch_size=8
+    MNIST_GAN,
+    config=DigitGANConfig(latent=4, generator_widths=(16,), discriminator_widths=(16,)),
+    batch_size=8,
 )
 
 
 def settings(folder, steps):
     checkpoint = Checkpoint(folder / "run.safetensors")
-    return RunSettings(steps, torch.device("cpu"), Process(rank=0, world_size=1), checkpoint, progress=False)
+    return RunSettings(
+        steps,
+        torch.device("cpu"),
+        Process(rank=0, world_size=1),
+        checkpoint,
+        progress=False,
+    )
 
 
 def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch):
@@ -40,7 +48,9 @@ def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monke
     monkeypatch.setattr("genai_tutorial.pretrained.image_gan.MovedBatches", stopping)
     with pytest.raises(Stop):
         SMALL.fit(settings(tmp_path, 6))
-    monkeypatch.setattr("genai_tutorial.pretrained.image_gan.MovedBatches", MovedBatches)
+    monkeypatch.setattr(
+        "genai_tutorial.pretrained.image_gan.MovedBatches", MovedBatches
+    )
     resumed = SMALL.fit(settings(tmp_path, 6)).model
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name
@@ -50,11 +60,16 @@ def test_each_round_moves_the_images_anew():
     images = torch.zeros(4, 28, 28)
     images[:, 10:18, 13:15] = 1
     batches = MovedBatches(images, torch.arange(4), batch_size=4, seed=0)
-    rounds = [dict(zip(labels.tolist(), moved, strict=True)) for moved, labels in (next(batches), next(batches))]
+    rounds = [
+        dict(zip(labels.tolist(), moved, strict=True))
+        for moved, labels in (next(batches), next(batches))
+    ]
     assert rounds[0].keys() == rounds[1].keys() == {0, 1, 2, 3}
     for label in range(4):
         assert not torch.equal(rounds[0][label], rounds[1][label])
-        assert rounds[0][label].sum().item() == pytest.approx(16, rel=0.25)  # the ink stays about the same
+        assert rounds[0][label].sum().item() == pytest.approx(
+            16, rel=0.25
+        )  # the ink stays about the same
 
 
 def test_digits_come_in_turn_or_as_wished():

@@ -1,4 +1,6 @@
-"""The measurements that the package carries: whole, named for the script that made them, and readable from anywhere."""
+"""The measurements that the package carries: whole, named for the script that made
+them, and readable from anywhere.
+"""
 
 import json
 import re
@@ -8,23 +10,32 @@ import pytest
 import torch
 
 from genai_tutorial.pretrained import record
-from genai_tutorial.pretrained.records import RECORDS, keep_images, keep_record, recorded_images
+from genai_tutorial.pretrained.records import (
+    RECORDS,
+    keep_images,
+    keep_record,
+    recorded_images,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("path", sorted(RECORDS.glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(RECORDS.glob("*.json")), ids=lambda path: path.stem
+)
 def test_each_record_has_the_script_that_made_it(path):
     assert record(path.stem)
     script = (REPOSITORY / "benchmarks" / f"{path.stem}.py").read_text("utf8")
     assert f'keep_record("{path.stem}"' in script
 
 
-def test_pages_read_their_records_from_the_package_so_that_they_run_without_the_repository():
+def test_pages_read_their_records_from_the_package_so_that_they_run_without_the_repository():  # noqa: E501
     for notebook in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
         for cell in json.loads(notebook.read_text("utf8"))["cells"]:
             if cell["cell_type"] == "code":
-                assert not re.search(r"""["']\.\./""", "".join(cell["source"])), notebook.name
+                assert not re.search(r"""["']\.\./""", "".join(cell["source"])), (
+                    notebook.name
+                )
 
 
 def test_a_record_is_written_whole_or_not_at_all(tmp_path):
@@ -37,7 +48,10 @@ def test_a_record_is_written_whole_or_not_at_all(tmp_path):
 
 def test_pictures_come_back_as_they_were_kept(tmp_path, monkeypatch):
     monkeypatch.setattr("genai_tutorial.pretrained.records.RECORDS", tmp_path)
-    images = torch.randint(256, (3, 3, 8, 8), generator=torch.Generator().manual_seed(0)) / 255
+    images = (
+        torch.randint(256, (3, 3, 8, 8), generator=torch.Generator().manual_seed(0))
+        / 255
+    )
     keep_images("some", "large ones", images, tmp_path)
     assert torch.equal(recorded_images("some", "large ones"), images)
     with pytest.raises(FileNotFoundError, match="There are: some_large_ones"):

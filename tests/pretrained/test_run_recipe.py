@@ -6,7 +6,15 @@ import torch
 
 from genai_tutorial.data import load_shakespeare
 from genai_tutorial.data.shakespeare import ALPHABET
-from genai_tutorial.pretrained import card, language, load, recipes, run_recipe, sample_text, train
+from genai_tutorial.pretrained import (
+    card,
+    language,
+    load,
+    recipes,
+    run_recipe,
+    sample_text,
+    train,
+)
 from genai_tutorial.training import load_checkpoint
 
 
@@ -16,14 +24,22 @@ class Killed(Exception):
 
 @pytest.fixture(autouse=True)
 def tiny_recipe(monkeypatch):
-    """The live recipe with a model that takes milliseconds a step, and the first pages of the plays."""
+    """The live recipe with a model that takes milliseconds a step, and the first pages
+    of the plays.
+    """
     live = recipes.recipe("shakespeare-live")
-    small = dataclasses.replace(live.config, width=8, layers=1, heads=2, context_length=16, pair_features=2)
-    tiny = dataclasses.replace(live, name="tiny", config=small, batch_size=4, steps=8, warmup_steps=2)
+    small = dataclasses.replace(
+        live.config, width=8, layers=1, heads=2, context_length=16, pair_features=2
+    )
+    tiny = dataclasses.replace(
+        live, name="tiny", config=small, batch_size=4, steps=8, warmup_steps=2
+    )
     monkeypatch.setattr(recipes, "RECIPES", (tiny,))
     monkeypatch.setattr(run_recipe, "SAVE_EVERY", 3)
     plays = load_shakespeare()
-    pages = dataclasses.replace(plays, train=ALPHABET + plays.train[:9000], validation=plays.validation[:3000])
+    pages = dataclasses.replace(
+        plays, train=ALPHABET + plays.train[:9000], validation=plays.validation[:3000]
+    )
     monkeypatch.setattr(language, "load_shakespeare", lambda: pages)
 
 
@@ -53,7 +69,10 @@ def test_a_run_that_was_stopped_ends_at_the_same_bytes(tmp_path, kill_after):
     revive()
     weights = train("tiny", resume=True, folder=tmp_path / "stopped", progress=False)
     assert weights.read_bytes() == expected.read_bytes()
-    assert card("tiny", tmp_path / "stopped")["metrics"] == card("tiny", tmp_path / "whole")["metrics"]
+    assert (
+        card("tiny", tmp_path / "stopped")["metrics"]
+        == card("tiny", tmp_path / "whole")["metrics"]
+    )
 
 
 def test_without_resume_a_run_starts_anew(tmp_path, kill_after):
@@ -63,7 +82,9 @@ def test_without_resume_a_run_starts_anew(tmp_path, kill_after):
     revive()
     calls = []
     loss = language.language_model_loss
-    language.language_model_loss = lambda *arguments: calls.append(1) or loss(*arguments)
+    language.language_model_loss = lambda *arguments: (
+        calls.append(1) or loss(*arguments)
+    )
     try:
         train("tiny", folder=tmp_path, progress=False)
     finally:
@@ -77,7 +98,9 @@ def test_the_card_describes_the_file_beside_it(tmp_path):
     assert about["command"] == "genai-tutorial train tiny --steps 3"
     assert about["steps"] == 3
     assert about["bytes"] == weights.stat().st_size
-    assert about["recipe"] == json.loads(json.dumps(dataclasses.asdict(recipes.recipe("tiny"))))
+    assert about["recipe"] == json.loads(
+        json.dumps(dataclasses.asdict(recipes.recipe("tiny")))
+    )
     model, tokenizer = load("tiny", tmp_path)
     held_out = torch.tensor(tokenizer.encode(language.load_shakespeare().validation))
     assert language.held_out_loss(model, held_out) == pytest.approx(
@@ -107,5 +130,10 @@ def test_bad_arguments_are_refused(tmp_path):
 
 
 def test_without_a_folder_it_writes_among_the_users_own_data(monkeypatch, tmp_path):
-    monkeypatch.setattr(run_recipe.platformdirs, "user_data_path", lambda name: tmp_path / name)
-    assert train("tiny", steps=1, progress=False) == tmp_path / "genai_tutorial" / "trained" / "tiny.safetensors"
+    monkeypatch.setattr(
+        run_recipe.platformdirs, "user_data_path", lambda name: tmp_path / name
+    )
+    assert (
+        train("tiny", steps=1, progress=False)
+        == tmp_path / "genai_tutorial" / "trained" / "tiny.safetensors"
+    )

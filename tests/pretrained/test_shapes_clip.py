@@ -1,4 +1,6 @@
-"""The recipe of the CLIP for shapes: batches without two of a meaning, and a model that comes back from its card."""
+"""The recipe of the CLIP for shapes: batches without two of a meaning, and a model that
+comes back from its card.
+"""
 
 import json
 from dataclasses import asdict
@@ -51,7 +53,9 @@ def test_batches_depend_on_the_seed_and_go_on_where_they_were():
 
 def test_processes_share_each_batch():
     whole = next(SceneBatches(6, seed=3))
-    parts = [next(SceneBatches(6, seed=3, rank=rank, world_size=2)) for rank in range(2)]
+    parts = [
+        next(SceneBatches(6, seed=3, rank=rank, world_size=2)) for rank in range(2)
+    ]
     for k, tensor in enumerate(whole):
         for rank in range(2):
             assert torch.equal(tensor[rank::2], parts[rank][k])
@@ -70,12 +74,16 @@ def test_different_scenes_have_different_meanings(split):
 
 
 def test_more_different_scenes_than_there_are_is_refused():
-    with pytest.raises(ValueError, match="hardly 300 different captions of this kind: 200 were found"):
+    with pytest.raises(
+        ValueError, match="hardly 300 different captions of this kind: 200 were found"
+    ):
         different_scenes(300, torch.Generator().manual_seed(0), (1,))
 
 
 def test_the_model_comes_back_from_its_card():
-    about = json.loads(json.dumps({"recipe": asdict(SHAPES_CLIP), "tokenizer": TOKENIZER.to_dict()}))
+    about = json.loads(
+        json.dumps({"recipe": asdict(SHAPES_CLIP), "tokenizer": TOKENIZER.to_dict()})
+    )
     model = SHAPES_CLIP.build(about)
     assert model.config == SHAPES_CLIP.config
     loaded = SHAPES_CLIP.ready(model, about)
@@ -89,5 +97,7 @@ def test_the_model_comes_back_from_its_card():
 
 def test_an_untrained_model_finds_nothing():
     metrics = SHAPES_CLIP.measure(SHAPES_CLIP.build({"recipe": asdict(SHAPES_CLIP)}))
-    assert all(value < 0.05 for name, value in metrics.items() if name.endswith("recall_at_1"))
+    assert all(
+        value < 0.05 for name, value in metrics.items() if name.endswith("recall_at_1")
+    )
     assert "0." in SHAPES_CLIP.headline(metrics)

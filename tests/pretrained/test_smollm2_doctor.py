@@ -20,7 +20,11 @@ def without(monkeypatch):
     find_spec = importlib.util.find_spec
 
     def hide(package):
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else find_spec(name))
+        monkeypatch.setattr(
+            importlib.util,
+            "find_spec",
+            lambda name: None if name == package else find_spec(name),
+        )
 
     return hide
 
@@ -45,9 +49,14 @@ def test_the_library_that_reads_it_is_missing(without):
 
 def test_ones_own_model(monkeypatch, tmp_path):
     model = small_llama()
-    for path in (write_gguf(model, tmp_path / "small.gguf"), write_folder(model, tmp_path / "folder")):
+    for path in (
+        write_gguf(model, tmp_path / "small.gguf"),
+        write_folder(model, tmp_path / "folder"),
+    ):
         monkeypatch.setenv(VARIABLE, str(path))
-        assert list(examine_smollm2()) == [Finding(True, f"SmolLM2 (your own: {path}, 2 layers)")]
+        assert list(examine_smollm2()) == [
+            Finding(True, f"SmolLM2 (your own: {path}, 2 layers)")
+        ]
     path.joinpath("config.json").write_text("{}")
     (found,) = examine_smollm2()
     assert not found.works

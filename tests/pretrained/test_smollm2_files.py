@@ -11,7 +11,14 @@ import torch
 
 from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
 from genai_tutorial.pretrained.smollm2.gguf import unpermute
-from tests.pretrained.small_llamas import SPECIAL, TOKENS, small_llama, small_tokenizer, write_folder, write_gguf
+from tests.pretrained.small_llamas import (
+    SPECIAL,
+    TOKENS,
+    small_llama,
+    small_tokenizer,
+    write_folder,
+    write_gguf,
+)
 
 IDS = torch.randint(len(TOKENS), (3, 50), generator=torch.Generator().manual_seed(0))
 TEXT = "the thin 1234 inns\n\n  at 12 o'clock, naïve 東京 <b>&amp;</b>"
@@ -44,7 +51,9 @@ def copy(folder, tmp_path):
 
 @pytest.fixture
 def refused():
-    """Expect one sentence or two on one line, that name the file and hold these words."""
+    """Expect one sentence or two on one line, that name the file and hold these
+    words.
+    """
 
     def check(path, *words, kind=ValueError):
         with pytest.raises(kind) as caught:
@@ -82,13 +91,20 @@ def test_a_hugging_face_folder_is_the_same_model(tmp_path, tied, shard_size):
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("heads", [(4, 2), (4, 4), (8, 1)])
 def test_a_gguf_file_is_the_same_model(tmp_path, tied, heads):
-    theirs = small_llama(seed=2, tied=tied, num_attention_heads=heads[0], num_key_value_heads=heads[1])
+    theirs = small_llama(
+        seed=2, tied=tied, num_attention_heads=heads[0], num_key_value_heads=heads[1]
+    )
     assert_equal_to_transformers(write_gguf(theirs, tmp_path / "small.gguf"), theirs)
 
 
 def test_a_packed_gguf_unpacks_to_what_its_writer_meant(tmp_path, theirs):
-    for packing, error in ((gguf.GGMLQuantizationType.Q8_0, 0.005), (gguf.GGMLQuantizationType.Q4_1, 0.05)):
-        model, _ = load_smollm2(path=write_gguf(theirs, tmp_path / "packed.gguf", packing=packing))
+    for packing, error in (
+        (gguf.GGMLQuantizationType.Q8_0, 0.005),
+        (gguf.GGMLQuantizationType.Q4_1, 0.05),
+    ):
+        model, _ = load_smollm2(
+            path=write_gguf(theirs, tmp_path / "packed.gguf", packing=packing)
+        )
         exact = theirs.model.layers[1].self_attn.k_proj.weight
         found = model.blocks[1].attention.key.weight
         assert 0 < (found - exact).square().mean().sqrt() / exact.std() < error * 2
@@ -97,12 +113,19 @@ def test_a_packed_gguf_unpacks_to_what_its_writer_meant(tmp_path, theirs):
 def test_settings_come_from_the_file(file, folder):
     for path in (file, folder):
         config = load_smollm2(path=path)[0].config
-        assert (config.layers, config.heads, config.key_value_heads, config.width) == (2, 4, 2, 64)
+        assert (config.layers, config.heads, config.key_value_heads, config.width) == (
+            2,
+            4,
+            2,
+            64,
+        )
         assert (config.rotary_base, config.context_length) == (500.0, 128)
         assert config.norm_epsilon == pytest.approx(1e-3)
 
 
-@pytest.mark.parametrize(("dtype", "error"), [(torch.bfloat16, 0.02), (torch.float16, 0.0025)])
+@pytest.mark.parametrize(
+    ("dtype", "error"), [(torch.bfloat16, 0.02), (torch.float16, 0.0025)]
+)
 def test_other_precisions(file, folder, theirs, dtype, error):
     for path in (file, folder):
         model, _ = load_smollm2(dtype, path)
@@ -114,13 +137,18 @@ def test_other_precisions(file, folder, theirs, dtype, error):
 
 
 def test_a_precision_without_fractions_is_refused(file):
-    with pytest.raises(ValueError, match=r"dtype must be a floating-point type .* got torch\.int8"):
+    with pytest.raises(
+        ValueError, match=r"dtype must be a floating-point type .* got torch\.int8"
+    ):
         load_smollm2(torch.int8, file)
 
 
 def test_an_older_folder_names_the_rotary_base_elsewhere(copy, theirs):
     settings = json.loads((copy / "config.json").read_text())
-    settings |= {"rope_theta": settings.pop("rope_parameters")["rope_theta"], "rope_scaling": None}
+    settings |= {
+        "rope_theta": settings.pop("rope_parameters")["rope_theta"],
+        "rope_scaling": None,
+    }
     (copy / "config.json").write_text(json.dumps(settings))
     assert_equal_to_transformers(copy, theirs)
 
@@ -147,7 +175,7 @@ def test_unpermute_undoes_what_llama_cpp_does():
         assert torch.equal(unpermute(paired, heads), original)
 
 
-# --- Files that are wrong ---------------------------------------------------------------------------------------------
+# --- Files that are wrong -------------------------------------------------------------
 
 
 def test_nothing_there(tmp_path, refused):
@@ -162,7 +190,9 @@ def test_a_file_that_is_no_gguf(tmp_path, refused):
 
 def test_a_gguf_cut_off_anywhere(file, tmp_path, refused):
     content = file.read_bytes()
-    start = len(content) - sum(4 * weight.numel() for weight in load_smollm2(path=file)[0].parameters())
+    start = len(content) - sum(
+        4 * weight.numel() for weight in load_smollm2(path=file)[0].parameters()
+    )
     cut = tmp_path / "cut.gguf"
     for length in (
         4,
@@ -189,7 +219,9 @@ def test_a_gguf_with_a_flipped_byte_never_ends_in_another_error(file, tmp_path):
         flipped = content.copy()
         flipped[place] ^= int(generator.integers(1, 256))
         damaged.write_bytes(flipped)
-        with contextlib.suppress(ValueError):  # a weight of another value is no error that one could notice
+        with contextlib.suppress(
+            ValueError
+        ):  # a weight of another value is no error that one could notice
             load_smollm2(path=damaged)
 
 
@@ -200,7 +232,11 @@ def test_a_gguf_of_another_architecture(tmp_path, theirs, refused):
 
 
 def test_a_gguf_with_another_tokenizer(tmp_path, theirs, refused):
-    refused(write_gguf(theirs, tmp_path / "other.gguf", cut="llama-bpe"), "'llama-bpe'", "'smollm'")
+    refused(
+        write_gguf(theirs, tmp_path / "other.gguf", cut="llama-bpe"),
+        "'llama-bpe'",
+        "'smollm'",
+    )
 
 
 def test_a_gguf_without_a_setting(tmp_path, theirs, refused):
@@ -213,16 +249,26 @@ def test_a_gguf_with_missing_or_foreign_weights(tmp_path, theirs, refused):
         ("output_norm.weight", "final_norm.weight"),
         ("blk.1.ffn_gate.weight", "blocks.1.feed_forward.gate.weight"),
     ):
-        refused(write_gguf(theirs, tmp_path / "less.gguf", without=name), f"{ours} is missing")
+        refused(
+            write_gguf(theirs, tmp_path / "less.gguf", without=name),
+            f"{ours} is missing",
+        )
     wide = np.zeros((64, 32), np.float32)
     path = write_gguf(theirs, tmp_path / "other.gguf", blk_0_attn_q_weight=wide)
-    refused(path, "blocks.0.attention.query.weight has the shape (64, 32) instead of (64, 64)")
+    refused(
+        path,
+        "blocks.0.attention.query.weight has the shape (64, 32) instead of (64, 64)",
+    )
 
 
 def test_a_folder_with_a_missing_file(copy, refused):
     for name in ("tokenizer.json", "model.safetensors", "config.json"):
         (copy / name).unlink()
-        refused(copy, f"has no {'weights' if name.startswith('model') else name}", kind=FileNotFoundError)
+        refused(
+            copy,
+            f"has no {'weights' if name.startswith('model') else name}",
+            kind=FileNotFoundError,
+        )
 
 
 @pytest.mark.parametrize(
@@ -253,7 +299,14 @@ def test_a_folder_with_other_weights(copy, refused):
     settings = json.loads((copy / "config.json").read_text())
     for key, value, words in (
         ("num_hidden_layers", 3, "a model of 3 layers and has weights of 2"),
-        ("intermediate_size", 97, "blocks.0.feed_forward.gate.weight has the shape (96, 64) instead of (97, 64)"),
+        (
+            "intermediate_size",
+            97,
+            (
+                "blocks.0.feed_forward.gate.weight has the shape (96, 64) instead of "
+                "(97, 64)"
+            ),
+        ),
         ("tie_word_embeddings", False, "head.weight is missing"),
     ):
         (copy / "config.json").write_text(json.dumps(settings | {key: value}))
@@ -277,7 +330,9 @@ def test_an_index_names_only_files_of_its_folder(tmp_path, theirs, refused):
     folder = write_folder(theirs, tmp_path / "folder", "30KB")
     index = json.loads((folder / "model.safetensors.index.json").read_text())
     places = dict.fromkeys(index["weight_map"], "../outside/model.safetensors")
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": places})
+    )
     assert (outside / "model.safetensors").exists()
     refused(folder, "has no model.safetensors", kind=FileNotFoundError)
     for content in ({}, {"weight_map": []}, {"weight_map": {"a": 1}}):

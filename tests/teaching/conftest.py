@@ -5,7 +5,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from genai_tutorial.teaching import Grader, Limits, Report, read_chapter, read_submission
+from genai_tutorial.teaching import (
+    Grader,
+    Limits,
+    Report,
+    read_chapter,
+    read_submission,
+)
 from tests.teaching.chapters import small_chapter
 
 
@@ -19,13 +25,21 @@ def chapter_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def grader(chapter_path: Path) -> Iterator[Grader]:
     """One sandbox for all: each exercise has a process of its own anyway."""
-    limits = Limits(cell_seconds=30.0, exercise_seconds=60.0, memory=256 << 20, file_size=4 << 20, characters=2000)
+    limits = Limits(
+        cell_seconds=30.0,
+        exercise_seconds=60.0,
+        memory=256 << 20,
+        file_size=4 << 20,
+        characters=2000,
+    )
     with Grader(read_chapter(chapter_path), limits=limits) as grader:
         yield grader
 
 
 @pytest.fixture
-def grade_notebook(grader: Grader, tmp_path: Path) -> Callable[[nbformat.NotebookNode], Report]:
+def grade_notebook(
+    grader: Grader, tmp_path: Path
+) -> Callable[[nbformat.NotebookNode], Report]:
     """Grade a notebook as it would arrive: written to a file, read back."""
 
     def grade(notebook: nbformat.NotebookNode) -> Report:

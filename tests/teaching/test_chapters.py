@@ -1,4 +1,6 @@
-"""Every chapter of the book is assigned and graded, with what students hand in and what they should not."""
+"""Every chapter of the book is assigned and graded, with what students hand in and what
+they should not.
+"""
 
 import ast
 import copy
@@ -10,12 +12,20 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from genai_tutorial.teaching import Grader, Report, assign, read_chapter, read_submission, release
+from genai_tutorial.teaching import (
+    Grader,
+    Report,
+    assign,
+    read_chapter,
+    read_submission,
+    release,
+)
 
 CHAPTERS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 _STUB = "raise NotImplementedError()"
 
-# Wraps a right function so that its answer is a little off, as a forgotten term or factor would make it.
+# Wraps a right function so that its answer is a little off, as a forgotten term or
+# factor would make it.
 _A_LITTLE_OFF = """
 def _off(value):
     import numpy as np
@@ -38,18 +48,22 @@ def _off(value):
         return {key: _off(item) for key, item in value.items()}
 
 
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture(scope="module", params=CHAPTERS, ids=lambda path: path.stem)
 def grader(request: pytest.FixtureRequest) -> Iterator[Grader]:
-    """The chapter's grader; that it starts means that the reference solutions have all points."""
+    """The chapter's grader; that it starts means that the reference solutions have all
+    points.
+    """
     with Grader(read_chapter(request.param)) as grader:
         yield grader
 
 
 @pytest.fixture
-def hand_in(grader: Grader, tmp_path: Path) -> Callable[[nbformat.NotebookNode], Report]:
+def hand_in(
+    grader: Grader, tmp_path: Path
+) -> Callable[[nbformat.NotebookNode], Report]:
     def hand_in(notebook: nbformat.NotebookNode) -> Report:
         nbformat.write(notebook, tmp_path / "ada.ipynb")
         return grader.report(read_submission("ada", tmp_path / "ada.ipynb"))
@@ -66,16 +80,28 @@ def _marks(cell: nbformat.NotebookNode) -> dict:
 
 
 def _solutions(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    return [cell for cell in notebook.cells if _marks(cell).get("solution") and cell.cell_type == "code"]
+    return [
+        cell
+        for cell in notebook.cells
+        if _marks(cell).get("solution") and cell.cell_type == "code"
+    ]
 
 
 def _graded(report: Report, grader: Grader) -> list[tuple[float, float]]:
     """Points and maximum of the exercises that tests grade."""
-    exercises = {exercise.name for exercise in grader.chapter.exercises if not exercise.is_open}
-    return [(result.points, result.max_points) for result in report.results if result.exercise in exercises]
+    exercises = {
+        exercise.name for exercise in grader.chapter.exercises if not exercise.is_open
+    }
+    return [
+        (result.points, result.max_points)
+        for result in report.results
+        if result.exercise in exercises
+    ]
 
 
-def test_the_release_holds_no_solution_no_hidden_test_and_no_output(grader: Grader, tmp_path: Path) -> None:
+def test_the_release_holds_no_solution_no_hidden_test_and_no_output(
+    grader: Grader, tmp_path: Path
+) -> None:
     path = assign(grader.chapter.path, tmp_path / "handed-out")
     handed_out = nbformat.read(path, as_version=4)
     text = "\n".join(cell.source for cell in handed_out.cells)
@@ -88,7 +114,9 @@ def test_the_release_holds_no_solution_no_hidden_test_and_no_output(grader: Grad
                 assert block.partition(end)[0].strip() not in text
         if _marks(cell).get("solution") and cell.cell_type == "markdown":
             assert cell.source not in text
-    hidden = "\n".join(line for line in text.splitlines() if "HIDDEN" in line or "SOLUTION" in line)
+    hidden = "\n".join(
+        line for line in text.splitlines() if "HIDDEN" in line or "SOLUTION" in line
+    )
     assert hidden == ""
     assert all(not cell.get("outputs") for cell in handed_out.cells)
     assert len(_solutions(handed_out)) == text.count(_STUB)
@@ -115,8 +143,15 @@ def test_answers_of_nothing_have_none(grader: Grader, hand_in) -> None:
 def test_answers_that_are_a_little_off_do_not_pass(grader: Grader, hand_in) -> None:
     notebook, changed = copy.deepcopy(grader.chapter.notebook), []
     for cell in _solutions(notebook):
-        functions = [node.name for node in ast.parse(cell.source).body if isinstance(node, ast.FunctionDef)]
-        wraps = [f"{name} = (lambda right: lambda *a, **k: _off(right(*a, **k)))({name})" for name in functions]
+        functions = [
+            node.name
+            for node in ast.parse(cell.source).body
+            if isinstance(node, ast.FunctionDef)
+        ]
+        wraps = [
+            f"{name} = (lambda right: lambda *a, **k: _off(right(*a, **k)))({name})"
+            for name in functions
+        ]
         cell.source += _A_LITTLE_OFF + "\n".join(wraps)
         changed += [cell.metadata.nbgrader.grade_id] * bool(functions)
     assert changed
@@ -134,14 +169,22 @@ def test_ending_the_program_earns_nothing(grader: Grader, hand_in) -> None:
     assert hand_in(notebook).points == 0
 
 
-def test_an_infinite_loop_costs_its_exercise_only(grader: Grader, hand_in, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_infinite_loop_costs_its_exercise_only(
+    grader: Grader, hand_in, monkeypatch: pytest.MonkeyPatch
+) -> None:
     notebook = copy.deepcopy(grader.chapter.notebook)
     first = _solutions(notebook)[0]
-    first.source = _solutions(_release(grader))[0].source.replace(_STUB, "while True: pass")
-    looping = next(
-        e for e in grader.chapter.exercises if first.metadata.nbgrader.grade_id in [p.grade_id for p in e.parts]
+    first.source = _solutions(_release(grader))[0].source.replace(
+        _STUB, "while True: pass"
     )
-    monkeypatch.setattr(grader.sandbox, "limits", replace(grader.sandbox.limits, cell_seconds=10.0))
+    looping = next(
+        e
+        for e in grader.chapter.exercises
+        if first.metadata.nbgrader.grade_id in [p.grade_id for p in e.parts]
+    )
+    monkeypatch.setattr(
+        grader.sandbox, "limits", replace(grader.sandbox.limits, cell_seconds=10.0)
+    )
     for result in hand_in(notebook).results:
         if result.exercise == looping.name:
             assert result.points == 0
@@ -155,14 +198,18 @@ def test_own_tests_and_own_metadata_earn_nothing(grader: Grader, hand_in) -> Non
     for index, cell in enumerate(list(notebook.cells)):
         if _marks(cell).get("grade") and cell.cell_type == "code":
             cell.source = "pass"
-            cell.metadata.nbgrader.update(points=100, locked=False, solution=True, checksum="0" * 32)
+            cell.metadata.nbgrader.update(
+                points=100, locked=False, solution=True, checksum="0" * 32
+            )
             copied = copy.deepcopy(cell)
             copied.id = f"copied-{index}"
             notebook.cells.append(copied)
     notebook.cells.reverse()
     report = hand_in(notebook)
     assert report.points == 0
-    assert report.max_points == sum(exercise.points for exercise in grader.chapter.exercises)
+    assert report.max_points == sum(
+        exercise.points for exercise in grader.chapter.exercises
+    )
 
 
 def test_the_instructors_notebook_cannot_be_read(grader: Grader, hand_in) -> None:

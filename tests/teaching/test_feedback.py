@@ -3,13 +3,21 @@ import io
 from html.parser import HTMLParser
 from pathlib import Path
 
-from genai_tutorial.teaching import Protection, Report, Result, feedback_page, grades_table
+from genai_tutorial.teaching import (
+    Protection,
+    Report,
+    Result,
+    feedback_page,
+    grades_table,
+)
 
 _EVIL = "<script>alert(1)</script>"
 
 
 def _report(*results: Result, enforced: bool = True) -> Report:
-    protections = (Protection("Students' code has no network", enforced, "system-call filter"),)
+    protections = (
+        Protection("Students' code has no network", enforced, "system-call filter"),
+    )
     return Report("ada", Path("ada.ipynb"), "99. A small chapter", results, protections)
 
 
@@ -30,12 +38,24 @@ class _Tags(HTMLParser):
 
 
 def test_a_page_runs_and_loads_nothing() -> None:
-    evil = Result(_EVIL, _EVIL, 1.0, 2.0, _EVIL, answer=f"</pre>{_EVIL}", output='"><img src=http://x.org>')
+    evil = Result(
+        _EVIL,
+        _EVIL,
+        1.0,
+        2.0,
+        _EVIL,
+        answer=f"</pre>{_EVIL}",
+        output='"><img src=http://x.org>',
+    )
     page = feedback_page(_report(evil))
     parsed = _Tags(page)
     assert parsed.open == []
     assert not {"script", "img", "link", "iframe"} & {tag for tag, _ in parsed.found}
-    assert not any(name.startswith(("src", "href", "on")) for _, attributes in parsed.found for name in attributes)
+    assert not any(
+        name.startswith(("src", "href", "on"))
+        for _, attributes in parsed.found
+        for name in attributes
+    )
     assert "default-src 'none'" in page
 
 
@@ -62,7 +82,9 @@ def test_the_table_has_a_row_for_each_exercise() -> None:
         [
             _report(
                 Result("99.1", "Double", 1.5, 2.0, "Half, and a comma."),
-                Result("99.4", "Why", None, 2.0, "For a person to read: up to 2 points."),
+                Result(
+                    "99.4", "Why", None, 2.0, "For a person to read: up to 2 points."
+                ),
             )
         ]
     )
@@ -74,7 +96,13 @@ def test_the_table_has_a_row_for_each_exercise() -> None:
 
 
 def test_a_teacher_is_told_where_to_look() -> None:
-    table = grades_table([_report(Result("99.1", "Double", 2.0, 2.0, "All tests passed.", ("it uses gc",)))])
+    table = grades_table(
+        [
+            _report(
+                Result("99.1", "Double", 2.0, 2.0, "All tests passed.", ("it uses gc",))
+            )
+        ]
+    )
     assert "PLEASE LOOK AT THIS CELL: it uses gc." in table
 
 

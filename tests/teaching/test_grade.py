@@ -6,7 +6,15 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from genai_tutorial.teaching import Grader, Report, Result, TeachingError, grade, read_chapter, release
+from genai_tutorial.teaching import (
+    Grader,
+    Report,
+    Result,
+    TeachingError,
+    grade,
+    read_chapter,
+    release,
+)
 from genai_tutorial.teaching.explain import explain_tests
 from tests.teaching.chapters import answered, cell_of, exercise, small_chapter
 
@@ -15,20 +23,33 @@ Grade = Callable[[nbformat.NotebookNode], Report]
 RIGHT = {
     "ex_1": "def double(x): return x + x",
     "ex_2": "import torch\ndef softmax(scores): return torch.softmax(scores, dim=-1)",
-    "ex_3": "def count_vowels(text): return sum(text.lower().count(vowel) for vowel in 'aeiou')",
+    "ex_3": (
+        "def count_vowels(text): return sum(text.lower().count(vowel) for vowel in "
+        "'aeiou')"
+    ),
 }
 
 
 def _first(report: Report) -> Result:
-    """The first exercise; the next, which is right, must have its points whatever happened in the first."""
+    """The first exercise; the next, which is right, must have its points whatever
+    happened in the first.
+    """
     assert report.results[1].points == 3, report.results
     return report.results[0]
 
 
 @pytest.fixture
-def attack(grader: Grader, grade_notebook: Grade, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Result]:
-    """Grade two exercises of a submission whose first answer is this, and whose others are right."""
-    monkeypatch.setattr(grader, "chapter", replace(grader.chapter, exercises=grader.chapter.exercises[:2]))
+def attack(
+    grader: Grader, grade_notebook: Grade, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Result]:
+    """Grade two exercises of a submission whose first answer is this, and whose others
+    are right.
+    """
+    monkeypatch.setattr(
+        grader,
+        "chapter",
+        replace(grader.chapter, exercises=grader.chapter.exercises[:2]),
+    )
     return lambda source: _first(grade_notebook(answered(**{**RIGHT, "ex_1": source})))
 
 
@@ -57,7 +78,9 @@ def test_other_right_answers_have_all_points(grade_notebook: Grade) -> None:
 def test_a_wrong_answer_is_told_which_visible_test_failed(attack) -> None:
     result = attack("def double(x): return x + 1")
     assert result.points == 0
-    assert result.comment == ("A test failed: double(2) should be 4 (the test asks whether double(2) == 4).")
+    assert result.comment == (
+        "A test failed: double(2) should be 4 (the test asks whether double(2) == 4)."
+    )
 
 
 def test_a_test_on_several_lines_is_told_whole_and_without_its_message() -> None:
@@ -67,15 +90,18 @@ def test_a_test_on_several_lines_is_told_whole_and_without_its_message() -> None
     assert told == ["A test failed: f(1) is 3 (the test asks whether f(1) == 2)."]
 
 
-def test_an_answer_made_for_the_visible_tests_fails_the_hidden_ones_which_stay_hidden(attack) -> None:
+def test_an_answer_made_for_the_visible_tests_fails_the_hidden_ones_which_stay_hidden(
+    attack,
+) -> None:
     result = attack("def double(x): return 4")
     assert result.points == 0
     assert result.comment == "A hidden test failed: a number is doubled wrongly."
 
 
 def test_an_error_is_told_with_the_line_of_the_students_own_cell(attack) -> None:
-    assert "ZeroDivisionError: division by zero, in line 3 of your cell (return y / 0)" in (
-        attack("def double(x):\n    y = x\n    return y / 0").comment
+    assert (
+        "ZeroDivisionError: division by zero, in line 3 of your cell (return y / 0)"
+        in (attack("def double(x):\n    y = x\n    return y / 0").comment)
     )
     assert "SyntaxError" in attack("def double(x) return").comment
 
@@ -87,13 +113,19 @@ def test_an_error_after_the_definition_costs_nothing(attack) -> None:
 
 
 def test_partial_credit_is_nbgraders(grade_notebook: Grade) -> None:
-    result = grade_notebook(answered(**{**RIGHT, "ex_3": "def count_vowels(text): return 0"})).results[2]
+    result = grade_notebook(
+        answered(**{**RIGHT, "ex_3": "def count_vowels(text): return 0"})
+    ).results[2]
     assert (result.points, result.comment) == (1, "The tests give 1 of 2 points.")
 
 
 def test_an_open_answer_waits_for_a_person(grade_notebook: Grade) -> None:
     result = grade_notebook(answered(**RIGHT, ex_4="Because I say so.")).results[3]
-    assert (result.points, result.max_points, result.answer) == (None, 2, "Because I say so.")
+    assert (result.points, result.max_points, result.answer) == (
+        None,
+        2,
+        "Because I say so.",
+    )
     assert result.comment == "For a person to read: up to 2 points."
 
 
@@ -110,7 +142,8 @@ def test_magics_plots_and_await_work_as_in_jupyter(attack) -> None:
 
 def test_training_with_an_optimizer_is_no_reason_to_look(grade_notebook: Grade) -> None:
     training = (
-        "import torch\nlayer = torch.nn.Linear(2, 1)\noptimizer = torch.optim.AdamW(layer.parameters())\n"
+        "import torch\nlayer = torch.nn.Linear(2, 1)\noptimizer = "
+        "torch.optim.AdamW(layer.parameters())\n"
         "layer(torch.ones(2)).sum().backward()\noptimizer.step()\ntorch.manual_seed(0)\n"
         "def softmax(scores): return torch.softmax(scores, -1)"
     )
@@ -123,7 +156,9 @@ def test_training_with_an_optimizer_is_no_reason_to_look(grade_notebook: Grade) 
 
 @pytest.fixture
 def impatient(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grader.sandbox, "limits", replace(grader.sandbox.limits, cell_seconds=3.0))
+    monkeypatch.setattr(
+        grader.sandbox, "limits", replace(grader.sandbox.limits, cell_seconds=3.0)
+    )
 
 
 def test_an_infinite_loop_is_stopped(attack, impatient) -> None:
@@ -133,11 +168,17 @@ def test_an_infinite_loop_is_stopped(attack, impatient) -> None:
 
 
 def test_an_infinite_loop_in_the_function_is_stopped(attack, impatient) -> None:
-    assert "stopped after 3 seconds" in attack("def double(x):\n    while True: pass").comment
+    assert (
+        "stopped after 3 seconds"
+        in attack("def double(x):\n    while True: pass").comment
+    )
 
 
 @pytest.mark.parametrize("place", ["{}", "def double(x): {}"])
-@pytest.mark.parametrize("ending", ["import sys; sys.exit(0)", "import os; os._exit(0)", "raise SystemExit", "quit()"])
+@pytest.mark.parametrize(
+    "ending",
+    ["import sys; sys.exit(0)", "import os; os._exit(0)", "raise SystemExit", "quit()"],
+)
 def test_ending_the_program_earns_nothing(attack, ending: str, place: str) -> None:
     assert attack(place.format(ending)).points == 0
 
@@ -151,7 +192,10 @@ def test_a_crash_costs_its_exercise_only(attack) -> None:
     [
         "blocks = []\nwhile True: blocks.append(bytearray(10**8))",
         "import torch\nblocks = []\nwhile True: blocks.append(torch.ones(10**7))",
-        "import mmap\nblocks = []\nwhile True: blocks.append(mmap.mmap(-1, 10**8)); blocks[-1].write(b'x' * 10**8)",
+        (
+            "import mmap\nblocks = []\nwhile True: blocks.append(mmap.mmap(-1, "
+            "10**8)); blocks[-1].write(b'x' * 10**8)"
+        ),
         "def double(x): return double(x) + [0] * 10**7",
     ],
 )
@@ -160,25 +204,37 @@ def test_a_memory_bomb_is_stopped(attack, bomb: str) -> None:
 
 
 def test_output_is_bounded(attack) -> None:
-    result = attack("for _ in range(20_000): print('spam' * 10)\ndef double(x): return 2 * x")
+    result = attack(
+        "for _ in range(20_000): print('spam' * 10)\ndef double(x): return 2 * x"
+    )
     assert result.points == 2
     assert len(result.output) < 2100
     assert "more characters" in result.output
 
 
 def test_files_are_bounded(attack) -> None:
-    assert "File too large" in attack("with open('big', 'wb') as f: f.write(bytes(10**7))").comment
-    many = "for i in range(10**5):\n    with open(str(i), 'wb') as f: f.write(bytes(10**6))"
+    assert (
+        "File too large"
+        in attack("with open('big', 'wb') as f: f.write(bytes(10**7))").comment
+    )
+    many = (
+        "for i in range(10**5):\n    with open(str(i), 'wb') as f: "
+        "f.write(bytes(10**6))"
+    )
     assert "MiB of files" in attack(many).comment
 
 
 # --- What is done to the notebook ---
 
 
-def test_the_instructors_tests_run_whatever_the_notebook_says(grade_notebook: Grade) -> None:
+def test_the_instructors_tests_run_whatever_the_notebook_says(
+    grade_notebook: Grade,
+) -> None:
     notebook = answered(ex_1="def double(x): return 0")
     cell_of(notebook, "ex-1-tests").source = "pass"  # edited
-    notebook.cells = [cell for cell in notebook.cells if cell is not cell_of(notebook, "ex-2-tests")]  # deleted
+    notebook.cells = [
+        cell for cell in notebook.cells if cell is not cell_of(notebook, "ex-2-tests")
+    ]  # deleted
     for cell in notebook.cells:
         if "nbgrader" in cell.metadata:
             cell.metadata.nbgrader.update(points=100, locked=False, checksum="0" * 32)
@@ -187,12 +243,18 @@ def test_the_instructors_tests_run_whatever_the_notebook_says(grade_notebook: Gr
     assert report.max_points == 9
 
 
-def test_a_right_answer_counts_whatever_happened_around_it(grade_notebook: Grade) -> None:
+def test_a_right_answer_counts_whatever_happened_around_it(
+    grade_notebook: Grade,
+) -> None:
     notebook = answered(**RIGHT)
     solution = cell_of(notebook, "ex-1")
     solution.metadata.nbgrader.update(grade=True, solution=False, locked=True)
     solution.metadata.deletable = False
-    notebook.cells = [cell for cell in reversed(notebook.cells) if "tests" not in str(cell.metadata.get("nbgrader"))]
+    notebook.cells = [
+        cell
+        for cell in reversed(notebook.cells)
+        if "tests" not in str(cell.metadata.get("nbgrader"))
+    ]
     assert grade_notebook(notebook).points == 7
 
 
@@ -221,24 +283,40 @@ def test_a_missing_cell_has_no_points_and_a_sentence(grade_notebook: Grade) -> N
 def test_a_solution_turned_into_text_is_missing(grade_notebook: Grade) -> None:
     notebook = answered(**RIGHT)
     index = notebook.cells.index(cell_of(notebook, "ex-1"))
-    notebook.cells[index] = nbformat.v4.new_markdown_cell("Done!", metadata=notebook.cells[index].metadata)
+    notebook.cells[index] = nbformat.v4.new_markdown_cell(
+        "Done!", metadata=notebook.cells[index].metadata
+    )
     assert "no code cell" in _first(grade_notebook(notebook)).comment
 
 
 # --- Tricks on the tests, which share a process with the answer ---
 
 _TRICKS = {
-    "shadowed names": "SCALE, len, all, isinstance = 0, None, max, max\ndef double(x): return 0",
-    "a changed set-up": "def double(x): return SCALE * x\nSCALE = 3",
-    "equal to everything": "class Yes:\n    def __eq__(self, other): return True\ndef double(x): return Yes()",
-    "equal to everything, subclass": (
-        "class Yes(float):\n    __eq__ = lambda self, other: True\ndef double(x): return Yes()"
+    "shadowed names": (
+        "SCALE, len, all, isinstance = 0, None, max, max\ndef double(x): return 0"
     ),
-    "changed tests": "import linecache, ast\nast.parse = lambda *a, **k: ast.Module([], [])\ndef double(x): return 0",
-    "no compilation": "import builtins\nbuiltins.exec = builtins.compile = print\ndef double(x): return 0",
+    "a changed set-up": "def double(x): return SCALE * x\nSCALE = 3",
+    "equal to everything": (
+        "class Yes:\n    def __eq__(self, other): return True\ndef double(x): return "
+        "Yes()"
+    ),
+    "equal to everything, subclass": (
+        "class Yes(float):\n    __eq__ = lambda self, other: True\ndef double(x): "
+        "return Yes()"
+    ),
+    "changed tests": (
+        "import linecache, ast\nast.parse = lambda *a, **k: ast.Module([], [])\ndef "
+        "double(x): return 0"
+    ),
+    "no compilation": (
+        "import builtins\nbuiltins.exec = builtins.compile = print\ndef double(x): "
+        "return 0"
+    ),
     "stripped by IPython": (
-        "import ast\nclass Strip(ast.NodeTransformer):\n    def visit_Assert(self, node): return ast.Pass()\n"
-        "get_ipython().ast_transformers.append(Strip())\nget_ipython().run_cell = lambda *a, **k: None\n"
+        "import ast\nclass Strip(ast.NodeTransformer):\n    def visit_Assert(self, "
+        "node): return ast.Pass()\n"
+        "get_ipython().ast_transformers.append(Strip())\nget_ipython().run_cell = "
+        "lambda *a, **k: None\n"
         "def double(x): return 0"
     ),
     "stripped while tracing": (
@@ -246,7 +324,8 @@ _TRICKS = {
         "def double(x):\n    sys.settrace(trace)\n    return 0"
     ),
     "a success of its own": (
-        'import os\nfor handle in range(3, 20):\n    try: os.write(handle, b\'{"id": "0", "error": null}\\n\')\n'
+        'import os\nfor handle in range(3, 20):\n    try: os.write(handle, b\'{"id": '
+        '"0", "error": null}\\n\')\n'
         "    except OSError: pass\ndef double(x): return 0"
     ),
     "a thread that ends it all": (
@@ -256,20 +335,26 @@ _TRICKS = {
     ),
     "an answer rewritten on its way": (
         "def double(x):\n    import json\n    write = json.dumps\n"
-        "    json.dumps = lambda answer, **k: write({**answer, 'error': None}, **k)\n    return 0"
+        "    json.dumps = lambda answer, **k: write({**answer, 'error': None}, **k)\n  "
+        "  return 0"
     ),
     "a guard asleep": (
-        "import genai_tutorial.teaching.integrity as guard, genai_tutorial.teaching.worker as worker\n"
-        "guard.Snapshot.restore = lambda self: []\nguard._is_rewiring = lambda *a: True\n"
-        "worker._describe = lambda error: None\nimport ast\nast.parse = lambda *a, **k: ast.Module([], [])\n"
+        "import genai_tutorial.teaching.integrity as guard, "
+        "genai_tutorial.teaching.worker as worker\n"
+        "guard.Snapshot.restore = lambda self: []\nguard._is_rewiring = lambda *a: "
+        "True\n"
+        "worker._describe = lambda error: None\nimport ast\nast.parse = lambda *a, "
+        "**k: ast.Module([], [])\n"
         "def double(x): return 0"
     ),
     "a blind compiler": (
-        "import sys\nclass Nothing:\n    def find_spec(*a): raise SystemExit(0)\nsys.meta_path.insert(0, Nothing())\n"
+        "import sys\nclass Nothing:\n    def find_spec(*a): raise "
+        "SystemExit(0)\nsys.meta_path.insert(0, Nothing())\n"
         "sys.path_hooks.clear()\ndef double(x): return 0"
     ),
     "an error that looks like none": (
-        "class Quiet(BaseException):\n    def __str__(self): raise SystemExit(0)\ndef double(x): raise Quiet"
+        "class Quiet(BaseException):\n    def __str__(self): raise SystemExit(0)\ndef "
+        "double(x): raise Quiet"
     ),
 }
 
@@ -283,23 +368,31 @@ def test_tricks_earn_nothing(attack, trick: str) -> None:
     "trick",
     [
         "torch.allclose = torch.testing.assert_close = lambda *a, **k: True",
-        "torch.testing.assert_close.__globals__['not_close_error_metas'] = lambda *a, **k: None\n"
-        "torch.testing._comparison.not_close_error_metas = lambda *a, **k: []\ntorch.allclose = lambda *a, **k: True",
+        "torch.testing.assert_close.__globals__['not_close_error_metas'] = lambda *a, "
+        "**k: None\n"
+        "torch.testing._comparison.not_close_error_metas = lambda *a, **k: "
+        "[]\ntorch.allclose = lambda *a, **k: True",
         "torch.Tensor.__eq__ = torch.Tensor.allclose = lambda *a, **k: True",
-        "import sys, types\nfake = types.ModuleType('torch')\nfake.__getattr__ = lambda name: lambda *a, **k: fake\n"
+        "import sys, types\nfake = types.ModuleType('torch')\nfake.__getattr__ = "
+        "lambda name: lambda *a, **k: fake\n"
         "sys.modules['torch'] = fake",
     ],
 )
-def test_libraries_are_put_back_before_the_tests(grade_notebook: Grade, trick: str) -> None:
+def test_libraries_are_put_back_before_the_tests(
+    grade_notebook: Grade, trick: str
+) -> None:
     source = f"import torch\n{trick}\ndef softmax(scores): return scores"
     result = grade_notebook(answered(**{**RIGHT, "ex_2": source})).results[1]
     assert result.points == 0
     assert any("put back before the tests" in remark for remark in result.attention)
 
 
-def test_libraries_replaced_while_the_tests_run_are_noticed(grade_notebook: Grade) -> None:
+def test_libraries_replaced_while_the_tests_run_are_noticed(
+    grade_notebook: Grade,
+) -> None:
     source = (
-        "import torch\ndef softmax(scores):\n    torch.allclose = lambda *a, **k: True\n"
+        "import torch\ndef softmax(scores):\n    torch.allclose = lambda *a, **k: "
+        "True\n"
         "    torch.testing.assert_close = lambda *a, **k: None\n"
         "    return torch.ones_like(scores) / scores.shape[-1]"
     )
@@ -309,12 +402,17 @@ def test_libraries_replaced_while_the_tests_run_are_noticed(grade_notebook: Grad
 
 
 def test_an_attack_from_within_is_at_least_named(attack) -> None:
-    """Tests and answer share a process, so this one wins its points: a person is told to look at it."""
+    """Tests and answer share a process, so this one wins its points: a person is told
+    to look at it.
+    """
     result = attack(
         "def double(x):\n    import json, os, sys\n    frame = sys._getframe()\n"
-        "    while 'request' not in frame.f_locals: frame = frame.f_back\n    names = frame.f_locals\n"
-        "    forged = {'id': names['request']['id'], 'error': None, 'value': None, 'changed': [], 'threads': 0}\n"
-        "    names['replies'].write(json.dumps(forged) + '\\n'); names['replies'].flush(); os._exit(0)"
+        "    while 'request' not in frame.f_locals: frame = frame.f_back\n    names = "
+        "frame.f_locals\n"
+        "    forged = {'id': names['request']['id'], 'error': None, 'value': None, "
+        "'changed': [], 'threads': 0}\n"
+        "    names['replies'].write(json.dumps(forged) + '\\n'); "
+        "names['replies'].flush(); os._exit(0)"
     )
     assert result.points == 2
     assert "it uses _getframe" in result.attention
@@ -323,7 +421,8 @@ def test_an_attack_from_within_is_at_least_named(attack) -> None:
 def test_a_subclass_of_tensor_cannot_judge_itself(grade_notebook: Grade) -> None:
     source = (
         "import torch\nclass Sure(torch.Tensor):\n    @classmethod\n"
-        "    def __torch_function__(cls, func, types, args=(), kwargs=None): return True\n"
+        "    def __torch_function__(cls, func, types, args=(), kwargs=None): return "
+        "True\n"
         "def softmax(scores): return scores.as_subclass(Sure)"
     )
     result = grade_notebook(answered(**{**RIGHT, "ex_2": source})).results[1]
@@ -339,7 +438,11 @@ def test_the_files_for_students_and_teacher(chapter_path: Path, tmp_path: Path) 
         nbformat.write(answered(**answers), tmp_path / f"{student}.ipynb")
     (tmp_path / "carl.ipynb").write_text("not a notebook")
     reports = grade(chapter_path, [tmp_path], tmp_path / "grades")
-    assert [(report.student, report.points) for report in reports] == [("ada", 7), ("bob", 0), ("carl", 0)]
+    assert [(report.student, report.points) for report in reports] == [
+        ("ada", 7),
+        ("bob", 0),
+        ("carl", 0),
+    ]
     assert (tmp_path / "grades" / "grades.csv").read_text().splitlines()[:5] == [
         "student,exercise,points,max,comment",
         "ada,99.1,2,2,All tests passed.",
@@ -349,18 +452,26 @@ def test_the_files_for_students_and_teacher(chapter_path: Path, tmp_path: Path) 
     ]
     pages = sorted(path.name for path in (tmp_path / "grades" / "feedback").iterdir())
     assert pages == ["ada.html", "bob.html", "carl.html"]
-    assert "7 of 9 points" in (tmp_path / "grades" / "feedback" / "ada.html").read_text()
+    assert (
+        "7 of 9 points" in (tmp_path / "grades" / "feedback" / "ada.html").read_text()
+    )
     with pytest.raises(TeachingError, match="exists already"):
         grade(chapter_path, [tmp_path / "ada.ipynb"], tmp_path / "grades")
 
 
 def test_a_chapter_whose_own_solution_fails_grades_nobody(tmp_path: Path) -> None:
     wrong = exercise(
-        1, "One", "def f():\n    ### BEGIN SOLUTION\n    return 2\n    ### END SOLUTION", "assert f() == 1", 1
+        1,
+        "One",
+        "def f():\n    ### BEGIN SOLUTION\n    return 2\n    ### END SOLUTION",
+        "assert f() == 1",
+        1,
     )
     nbformat.write(nbformat.v4.new_notebook(cells=wrong), tmp_path / "chapter.ipynb")
     with (
-        pytest.raises(TeachingError, match=r"own solution of exercise 99.1 does not pass"),
+        pytest.raises(
+            TeachingError, match=r"own solution of exercise 99.1 does not pass"
+        ),
         Grader(read_chapter(tmp_path / "chapter.ipynb")),
     ):
         pass
@@ -370,13 +481,25 @@ def test_credit_beyond_the_maximum_is_an_error_not_points(
     tmp_path: Path, grader: Grader, grade_notebook: Grade
 ) -> None:
     for lie in ("10**9", "-1", "float('nan')"):
-        source = f"class Lie(int):\n    pass\ndef count_vowels(text): return 0\n__builtins__.sum = lambda *a: 2 * {lie}"
-        assert grade_notebook(answered(**{**RIGHT, "ex_3": source})).results[2].points <= 1
+        source = (
+            "class Lie(int):\n    pass\ndef count_vowels(text): return "
+            f"0\n__builtins__.sum = lambda *a: 2 * {lie}"
+        )
+        assert (
+            grade_notebook(answered(**{**RIGHT, "ex_3": source})).results[2].points <= 1
+        )
 
 
-def test_the_time_of_all_cells_together_is_limited(grader: Grader, grade_notebook: Grade, monkeypatch) -> None:
-    monkeypatch.setattr(grader.sandbox, "limits", replace(grader.sandbox.limits, exercise_seconds=1.0))
-    slow = "import time\ntime.sleep(0.7)\ndef double(x):\n    time.sleep(0.7)\n    return 2 * x"
+def test_the_time_of_all_cells_together_is_limited(
+    grader: Grader, grade_notebook: Grade, monkeypatch
+) -> None:
+    monkeypatch.setattr(
+        grader.sandbox, "limits", replace(grader.sandbox.limits, exercise_seconds=1.0)
+    )
+    slow = (
+        "import time\ntime.sleep(0.7)\ndef double(x):\n    time.sleep(0.7)\n    return "
+        "2 * x"
+    )
     result = grade_notebook(answered(**{**RIGHT, "ex_1": slow})).results[0]
     assert result.points == 0
     assert "more than 1 seconds" in result.comment

@@ -23,12 +23,14 @@ c.ExecutePreprocessor.timeout = 60
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The course after all commands: one student is right, the other answers for the visible tests only."""
+    """The course after all commands: one student is right, the other answers for the
+    visible tests only.
+    """
     folder = tmp_path_factory.mktemp("nbgrader")
     # nbgrader starts alembic and kernels by name; its files stay in this folder.
     environment = {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # noqa: E501
         "JUPYTER_CONFIG_DIR": str(folder / "jupyter"),
         "JUPYTER_DATA_DIR": str(folder / "jupyter"),
         "OMP_NUM_THREADS": "1",
@@ -36,22 +38,40 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def nbgrader(*arguments: str) -> None:
         command = [sys.executable, "-m", "nbgrader", *arguments]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
         assert done.returncode == 0, done.stderr
 
     (folder / "nbgrader_config.py").write_text(_CONFIG)
     (folder / "source" / "small").mkdir(parents=True)
     chapter = small_chapter()
-    chapter.cells = [cell for cell in chapter.cells if "the grader must not run this" not in cell.source]
+    chapter.cells = [
+        cell
+        for cell in chapter.cells
+        if "the grader must not run this" not in cell.source
+    ]
     chapter.cells[1].source = ""  # nbgrader runs the whole notebook
     nbformat.write(chapter, folder / "source" / "small" / "99_small.ipynb")
     nbgrader("generate_assignment", "small")
-    for student, answers in (("ada", RIGHT), ("bob", {"ex_1": "def double(x): return 4"})):
-        notebook = nbformat.read(folder / "release" / "small" / "99_small.ipynb", as_version=4)
+    for student, answers in (
+        ("ada", RIGHT),
+        ("bob", {"ex_1": "def double(x): return 4"}),
+    ):
+        notebook = nbformat.read(
+            folder / "release" / "small" / "99_small.ipynb", as_version=4
+        )
         for name, source in answers.items():
             cell_of(notebook, name.replace("_", "-")).source = source
         (folder / "submitted" / student / "small").mkdir(parents=True)
-        nbformat.write(notebook, folder / "submitted" / student / "small" / "99_small.ipynb")
+        nbformat.write(
+            notebook, folder / "submitted" / student / "small" / "99_small.ipynb"
+        )
     nbgrader("autograde", "small")
     nbgrader("generate_feedback", "small")
     nbgrader("export")
@@ -59,23 +79,40 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_nbgraders_release_and_ours_have_the_same_exercises(course: Path) -> None:
-    theirs = nbformat.read(course / "release" / "small" / "99_small.ipynb", as_version=4)
+    theirs = nbformat.read(
+        course / "release" / "small" / "99_small.ipynb", as_version=4
+    )
     ours = release(small_chapter())
-    for grade_id in ("ex-1", "ex-1-tests", "ex-2", "ex-2-tests", "ex-3", "ex-3-tests", "ex-4"):
+    for grade_id in (
+        "ex-1",
+        "ex-1-tests",
+        "ex-2",
+        "ex-2-tests",
+        "ex-3",
+        "ex-3-tests",
+        "ex-4",
+    ):
         one, other = cell_of(theirs, grade_id), cell_of(ours, grade_id)
         assert one.source == other.source
         assert one.metadata.nbgrader == other.metadata.nbgrader
         assert compute_checksum(one) == other.metadata.nbgrader.checksum
 
 
-def test_nbgrader_gives_the_same_points_as_our_grader(course: Path, grade_notebook) -> None:
+def test_nbgrader_gives_the_same_points_as_our_grader(
+    course: Path, grade_notebook
+) -> None:
     with (course / "grades.csv").open() as file:
-        scores = {row["student_id"]: (float(row["score"]), float(row["max_score"])) for row in csv.DictReader(file)}
+        scores = {
+            row["student_id"]: (float(row["score"]), float(row["max_score"]))
+            for row in csv.DictReader(file)
+        }
     ours = {
         "ada": grade_notebook(answered(**RIGHT)),
         "bob": grade_notebook(answered(ex_1="def double(x): return 4")),
     }
-    assert scores == {student: (report.points, report.max_points) for student, report in ours.items()}
+    assert scores == {
+        student: (report.points, report.max_points) for student, report in ours.items()
+    }
     assert scores == {"ada": (7.0, 9.0), "bob": (0.0, 9.0)}
 
 

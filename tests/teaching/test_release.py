@@ -10,9 +10,19 @@ from genai_tutorial.teaching import TeachingError, assign, read_chapter, release
 from tests.teaching.chapters import cell_of, exercise, small_chapter
 
 
-def test_no_solution_no_hidden_test_no_output_is_anywhere_in_the_file(chapter_path: Path, tmp_path: Path) -> None:
+def test_no_solution_no_hidden_test_no_output_is_anywhere_in_the_file(
+    chapter_path: Path, tmp_path: Path
+) -> None:
     content = assign(chapter_path, tmp_path / "handed-out").read_bytes()
-    for secret in (b"SCALE * x", b"amax", b"aeiou", b"model answer", b"secret_number", b"scores * 500", b"1.23"):
+    for secret in (
+        b"SCALE * x",
+        b"amax",
+        b"aeiou",
+        b"model answer",
+        b"secret_number",
+        b"scores * 500",
+        b"1.23",
+    ):
         assert secret in chapter_path.read_bytes()
         assert secret not in content
     for marker in (b"SOLUTION", b"HIDDEN", b"mystnb"):
@@ -23,7 +33,8 @@ def test_the_student_sees_where_to_write() -> None:
     notebook = release(small_chapter())
     solution = cell_of(notebook, "ex-1")
     assert solution.source == (
-        'def double(x):\n    """Return twice x."""\n    # YOUR CODE HERE\n    raise NotImplementedError()'
+        'def double(x):\n    """Return twice x."""\n    # YOUR CODE HERE\n    raise '
+        "NotImplementedError()"
     )
     assert "tags" not in solution.metadata
     assert "mystnb" not in solution.metadata
@@ -42,32 +53,51 @@ def test_visible_tests_stay_and_are_locked() -> None:
 def test_links_and_badge_are_made_for_a_file_far_from_the_repository() -> None:
     text = release(small_chapter()).cells[0].source
     assert "colab.research.google.com" not in text
-    assert "(https://github.com/genai-tutorial/genai-tutorial/blob/main/book/glossary.md)" in text
+    assert (
+        "(https://github.com/genai-tutorial/genai-tutorial/blob/main/book/glossary.md)"
+        in text
+    )
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         ("[next](05_vae.ipynb)", "[next]({}/blob/main/notebooks/05_vae.ipynb)"),
-        ("![a map](../book/images/map.svg)", "![a map]({}/raw/main/book/images/map.svg)"),
-        ("[paper](https://arxiv.org/abs/1706.03762)", "[paper](https://arxiv.org/abs/1706.03762)"),
-        ("[mail](mailto:a@b.c) and [here](#top)", "[mail](mailto:a@b.c) and [here](#top)"),
+        (
+            "![a map](../book/images/map.svg)",
+            "![a map]({}/raw/main/book/images/map.svg)",
+        ),
+        (
+            "[paper](https://arxiv.org/abs/1706.03762)",
+            "[paper](https://arxiv.org/abs/1706.03762)",
+        ),
+        (
+            "[mail](mailto:a@b.c) and [here](#top)",
+            "[mail](mailto:a@b.c) and [here](#top)",
+        ),
         ("$f[x](y)$ stays a call of `g[0](1)`", "$f[x](y)$ stays a call of `g[0](1)`"),
     ],
 )
 def test_only_links_to_neighbouring_files_change(before: str, after: str) -> None:
     chapter = small_chapter()
     chapter.cells[-1].source = before
-    assert release(chapter).cells[-1].source == after.format("https://github.com/genai-tutorial/genai-tutorial")
+    assert release(chapter).cells[-1].source == after.format(
+        "https://github.com/genai-tutorial/genai-tutorial"
+    )
 
 
-def test_a_release_opens_in_colab_and_is_valid(chapter_path: Path, tmp_path: Path) -> None:
+def test_a_release_opens_in_colab_and_is_valid(
+    chapter_path: Path, tmp_path: Path
+) -> None:
     path = assign(chapter_path, tmp_path / "handed-out")
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata.colab == {"provenance": []}
     assert notebook.metadata.kernelspec.name == "python3"
-    assert all(not cell.get("outputs") and cell.get("execution_count") is None for cell in notebook.cells)
+    assert all(
+        not cell.get("outputs") and cell.get("execution_count") is None
+        for cell in notebook.cells
+    )
 
 
 def test_the_chapter_itself_is_not_changed(chapter_path: Path) -> None:
@@ -77,14 +107,23 @@ def test_the_chapter_itself_is_not_changed(chapter_path: Path) -> None:
     assert chapter.notebook == before
 
 
-def test_a_release_replaces_nothing_unless_told(chapter_path: Path, tmp_path: Path) -> None:
+def test_a_release_replaces_nothing_unless_told(
+    chapter_path: Path, tmp_path: Path
+) -> None:
     path = assign(chapter_path, tmp_path)
     path.write_text("a teacher's own changes")
     with pytest.raises(TeachingError, match="exists already"):
         assign(chapter_path, tmp_path)
     assert path.read_text() == "a teacher's own changes"
-    assert json.loads(assign(chapter_path, tmp_path, overwrite=True).read_text())["nbformat"] == 4
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]  # no temporary file is left
+    assert (
+        json.loads(assign(chapter_path, tmp_path, overwrite=True).read_text())[
+            "nbformat"
+        ]
+        == 4
+    )
+    assert [file.name for file in tmp_path.iterdir()] == [
+        path.name
+    ]  # no temporary file is left
 
 
 def test_a_release_never_replaces_the_chapter(chapter_path: Path) -> None:
@@ -96,7 +135,9 @@ def test_a_release_never_replaces_the_chapter(chapter_path: Path) -> None:
 
 def test_a_solution_without_end_is_refused() -> None:
     chapter = small_chapter()
-    cell_of(chapter, "ex-1").source = "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x"
+    cell_of(
+        chapter, "ex-1"
+    ).source = "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x"
     with pytest.raises(TeachingError, match="no end solution"):
         release(chapter)
 
@@ -112,16 +153,25 @@ def _refusal(tmp_path: Path, cells: list) -> str:
 def test_a_chapter_that_cannot_be_graded_is_refused(tmp_path: Path) -> None:
     one, again = (exercise(1, "One", "def f(): ...", "assert f", 1) for _ in range(2))
     assert "no exercises" in _refusal(tmp_path, [new_markdown_cell("# Only text")])
-    assert "two cells with the id ex-1" in _refusal(tmp_path, [*one, new_markdown_cell("## Again"), *again])
+    assert "two cells with the id ex-1" in _refusal(
+        tmp_path, [*one, new_markdown_cell("## Again"), *again]
+    )
     assert "1 solution cells, 0 test cells" in _refusal(tmp_path, one[:2])
     assert "0 solution cells, 1 test cells" in _refusal(tmp_path, [one[0], one[2]])
 
 
-def test_a_chapter_is_found_by_number_or_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chapter_is_found_by_number_or_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "notebooks").mkdir()
     nbformat.write(small_chapter(), tmp_path / "notebooks" / "99_small.ipynb")
     monkeypatch.chdir(tmp_path)
-    assert [exercise.name for exercise in read_chapter("99").exercises] == ["99.1", "99.2", "99.3", "99.4"]
+    assert [exercise.name for exercise in read_chapter("99").exercises] == [
+        "99.1",
+        "99.2",
+        "99.3",
+        "99.4",
+    ]
     assert read_chapter(99).exercises[0].title == "Double"
     for wrong, sentence in (
         ("98", "no notebook for chapter 98"),

@@ -1,4 +1,6 @@
-"""The sandbox is attacked below Python's own guard: through the C library, as code that means harm would do it."""
+"""The sandbox is attacked below Python's own guard: through the C library, as code that
+means harm would do it.
+"""
 
 import os
 import signal
@@ -12,7 +14,15 @@ import nbformat
 import psutil
 import pytest
 
-from genai_tutorial.teaching import Grader, Limits, Sandbox, TeachingError, processes, read_chapter, read_submission
+from genai_tutorial.teaching import (
+    Grader,
+    Limits,
+    Sandbox,
+    TeachingError,
+    processes,
+    read_chapter,
+    read_submission,
+)
 from genai_tutorial.teaching.room import Stopped
 from tests.teaching.chapters import answered, small_chapter
 
@@ -45,8 +55,12 @@ def run(sandbox: Sandbox) -> Callable[[str], dict]:
 
 
 def _everything_enforced(sandbox: Sandbox) -> None:
-    """An old kernel cannot enforce everything: that is said loudly, and is a failure in CI."""
-    missing = [str(protection) for protection in sandbox.protections if not protection.enforced]
+    """An old kernel cannot enforce everything: that is said loudly, and is a failure in
+    CI.
+    """
+    missing = [
+        str(protection) for protection in sandbox.protections if not protection.enforced
+    ]
     if missing and "CI" not in os.environ:
         pytest.skip("; ".join(missing))
     assert missing == []
@@ -72,7 +86,9 @@ def test_everything_is_enforced_here(sandbox: Sandbox) -> None:
         "import numpy as np; np.fromfile({secret!r}, dtype=np.uint8)[0]",
     ],
 )
-def test_the_instructors_files_cannot_be_read(run, sandbox: Sandbox, secret: Path, attempt: str) -> None:
+def test_the_instructors_files_cannot_be_read(
+    run, sandbox: Sandbox, secret: Path, attempt: str
+) -> None:
     _everything_enforced(sandbox)
     reply = run(attempt.format(secret=str(secret)))
     assert reply["error"]["name"] in ("PermissionError", "FileNotFoundError"), reply
@@ -83,7 +99,10 @@ def test_the_instructors_files_cannot_be_read(run, sandbox: Sandbox, secret: Pat
 @pytest.mark.parametrize(
     "attempt",
     [
-        "libc.read(libc.open({secret!r}.encode(), 0), ctypes.create_string_buffer(9), 9) or -1",
+        (
+            "libc.read(libc.open({secret!r}.encode(), 0), "
+            "ctypes.create_string_buffer(9), 9) or -1"
+        ),
         "libc.open(b'/proc/%d/mem' % os.getppid(), 0)",
         "libc.open(b'/proc/%d/environ' % os.getppid(), 0)",
         "libc.open(b'/proc/%d/root' % os.getppid() + {secret!r}.encode(), 0)",
@@ -115,9 +134,15 @@ def test_the_instructors_files_cannot_be_read(run, sandbox: Sandbox, secret: Pat
         "libc.prctl(24, 21, 0, 0, 0) or -1",
     ],
 )
-def test_the_kernel_itself_refuses(run, sandbox: Sandbox, secret: Path, attempt: str) -> None:
+def test_the_kernel_itself_refuses(
+    run, sandbox: Sandbox, secret: Path, attempt: str
+) -> None:
     _everything_enforced(sandbox)
-    source = _LIBC + "outcome = " + attempt.format(secret=str(secret), folder=str(secret.parent))
+    source = (
+        _LIBC
+        + "outcome = "
+        + attempt.format(secret=str(secret), folder=str(secret.parent))
+    )
     reply = run(source + "\nprint(outcome)")
     assert reply["error"] is None, reply
     assert reply["output"].strip() == "-1"
@@ -128,7 +153,13 @@ def test_the_kernel_itself_refuses(run, sandbox: Sandbox, secret: Path, attempt:
 @linux
 def test_memory_is_limited_by_the_kernel(run, sandbox: Sandbox) -> None:
     _everything_enforced(sandbox)
-    reply = run(_LIBC + "libc.malloc.restype = ctypes.c_void_p\nprint(libc.malloc(ctypes.c_size_t(400 << 20)))")
+    reply = run(
+        _LIBC
+        + (
+            "libc.malloc.restype = "
+            "ctypes.c_void_p\nprint(libc.malloc(ctypes.c_size_t(400 << 20)))"
+        )
+    )
     assert reply["output"].strip() == "None"
 
 
@@ -144,14 +175,20 @@ def test_no_connection_leaves_even_to_this_machine(run) -> None:
 
 
 def test_the_teachers_environment_stays_with_the_teacher(run) -> None:
-    assert run("import os; print(os.environ.get('TEACHERS_KEY'), open('/proc/self/environ').read())")[
-        "output"
-    ].startswith("None")
+    assert run(
+        "import os; print(os.environ.get('TEACHERS_KEY'), "
+        "open('/proc/self/environ').read())"
+    )["output"].startswith("None")
     assert "abc" not in run("print(open('/proc/self/environ').read())")["output"]
 
 
 def test_a_room_starts_empty_and_leaves_nothing(run) -> None:
-    assert run("open('left', 'w').write('x'); import os; print(os.listdir('.'))")["output"].strip() == "['left']"
+    assert (
+        run("open('left', 'w').write('x'); import os; print(os.listdir('.'))")[
+            "output"
+        ].strip()
+        == "['left']"
+    )
     assert run("import os; print(os.listdir('.'))")["output"].strip() == "[]"
 
 
@@ -159,16 +196,20 @@ def test_ordinary_work_is_possible(run) -> None:
     reply = run(
         "import tempfile, threading, asyncio, json\n"
         "with tempfile.TemporaryFile() as file: file.write(b'x')\n"
-        "thread = threading.Thread(target=print, args=('from a thread',)); thread.start(); thread.join()\n"
+        "thread = threading.Thread(target=print, args=('from a thread',)); "
+        "thread.start(); thread.join()\n"
         "await asyncio.sleep(0)\n"
-        "import torch\ntorch.save({'a': torch.ones(2)}, 'a.pt'); print(torch.load('a.pt')['a'].sum())\n"
+        "import torch\ntorch.save({'a': torch.ones(2)}, 'a.pt'); "
+        "print(torch.load('a.pt')['a'].sum())\n"
         "from genai_tutorial.evaluation import bootstrap_interval"
     )
     assert reply["error"] is None, reply
     assert "from a thread" in reply["output"]
 
 
-def test_a_room_that_was_stopped_stays_stopped_and_the_next_is_new(sandbox: Sandbox) -> None:
+def test_a_room_that_was_stopped_stays_stopped_and_the_next_is_new(
+    sandbox: Sandbox,
+) -> None:
     with sandbox.room() as room:
         with pytest.raises(Stopped, match="exit code 7"):
             room.ask("cell", source="import os; os._exit(7)")
@@ -179,7 +220,10 @@ def test_a_room_that_was_stopped_stays_stopped_and_the_next_is_new(sandbox: Sand
 
 
 def test_a_long_message_for_the_grader_is_not_taken(sandbox: Sandbox) -> None:
-    flood = "import os\nfor handle in range(3, 20):\n    try:\n        while True: os.write(handle, b'x' * 65536)\n"
+    flood = (
+        "import os\nfor handle in range(3, 20):\n    try:\n        while True: "
+        "os.write(handle, b'x' * 65536)\n"
+    )
     with sandbox.room() as room, pytest.raises(Stopped, match="in the grader's place"):
         room.ask("cell", source=flood + "    except OSError: pass")
 
@@ -214,9 +258,12 @@ def test_nothing_is_left_behind(secret: Path) -> None:
 # --- Where the kernel helps only in part, or not at all ---
 
 _WITHOUT = {
-    "namespaces": "linux.enter_namespaces = lambda hidden: False",  # Docker's default; Ubuntu 24.04 for ordinary users
-    "Landlock": "linux._restrict_files = lambda *arguments: False",  # kernels before 5.13
-    "filter": "seccomp.install = lambda libc: False",  # machines whose system calls the filter does not know
+    # Docker's default; Ubuntu 24.04 for ordinary users
+    "namespaces": "linux.enter_namespaces = lambda hidden: False",
+    # kernels before 5.13
+    "Landlock": "linux._restrict_files = lambda *arguments: False",
+    # machines whose system calls the filter does not know
+    "filter": "seccomp.install = lambda libc: False",
 }
 
 
@@ -253,15 +300,24 @@ def test_one_lock_fewer_is_noticed_where_it_matters(
     _everything_enforced(sandbox)
     _without(monkeypatch, *missing)
     with Sandbox([], [secret], Limits()) as other, other.room() as room:
-        found = {key for key, enforced in room.greet()["enforced"].items() if not enforced}
+        found = {
+            key for key, enforced in room.greet()["enforced"].items() if not enforced
+        }
         assert open_for_sure <= found <= open_for_sure | open_on_some_systems
-        read = _LIBC + f"print(libc.read(libc.open({str(secret)!r}.encode(), 0), ctypes.create_string_buffer(9), 9))"
+        read = _LIBC + (
+            f"print(libc.read(libc.open({str(secret)!r}.encode(), 0), "
+            "ctypes.create_string_buffer(9), 9))"
+        )
         could_read = int(room.ask("cell", source=read)["output"]) > 0
         assert could_read == ("files" in found)
-        assert len([protection for protection in other.protections if not protection.enforced]) == len(found)
+        assert len(
+            [protection for protection in other.protections if not protection.enforced]
+        ) == len(found)
 
 
-def test_what_is_not_enforced_is_said(no_kernel_help, chapter_path: Path, tmp_path: Path) -> None:
+def test_what_is_not_enforced_is_said(
+    no_kernel_help, chapter_path: Path, tmp_path: Path
+) -> None:
     nbformat.write(small_chapter(), tmp_path / "ada.ipynb")
     with Grader(read_chapter(chapter_path)) as grader:
         report = grader.report(read_submission("ada", tmp_path / "ada.ipynb"))
@@ -273,7 +329,9 @@ def test_what_is_not_enforced_is_said(no_kernel_help, chapter_path: Path, tmp_pa
     }
 
 
-def test_pythons_own_guard_still_stands(no_kernel_help, secret: Path, tmp_path: Path) -> None:
+def test_pythons_own_guard_still_stands(
+    no_kernel_help, secret: Path, tmp_path: Path
+) -> None:
     attempts = {
         f"open({str(secret)!r}).read()": "not for the code of an exercise",
         f"open({str(tmp_path / 'new')!r}, 'w')": "only in its own folder",
@@ -288,7 +346,9 @@ def test_pythons_own_guard_still_stands(no_kernel_help, secret: Path, tmp_path: 
     }
     with Sandbox([], [secret], Limits()) as sandbox, sandbox.room() as room:
         for attempt, sentence in attempts.items():
-            assert sentence in room.ask("cell", source=attempt)["error"]["message"], attempt
+            assert sentence in room.ask("cell", source=attempt)["error"]["message"], (
+                attempt
+            )
     assert secret.exists()
 
 
@@ -307,7 +367,16 @@ def test_without_forking_each_room_is_a_process_of_its_own(
     assert "exit code 3" in report.results[0].comment
 
 
-def test_a_process_that_does_not_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch, secret: Path) -> None:
-    monkeypatch.setattr(processes, "_command", lambda: [sys.executable, "-c", "raise SystemExit('no luck')"])
-    with pytest.raises(TeachingError, match=r"did not start \(no luck\)"), Sandbox([], [secret], Limits()):
+def test_a_process_that_does_not_start_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, secret: Path
+) -> None:
+    monkeypatch.setattr(
+        processes,
+        "_command",
+        lambda: [sys.executable, "-c", "raise SystemExit('no luck')"],
+    )
+    with (
+        pytest.raises(TeachingError, match=r"did not start \(no luck\)"),
+        Sandbox([], [secret], Limits()),
+    ):
         pass

@@ -18,7 +18,13 @@ def _notebook(path: Path) -> Path:
 def test_names_come_from_files_or_from_nbgraders_folders(tmp_path: Path) -> None:
     _notebook(tmp_path / "submitted" / "ada" / "99_small" / "99_small.ipynb")
     _notebook(tmp_path / "submitted" / "bob" / "99_small.ipynb")
-    _notebook(tmp_path / "submitted" / "bob" / ".ipynb_checkpoints" / "99_small-checkpoint.ipynb")
+    _notebook(
+        tmp_path
+        / "submitted"
+        / "bob"
+        / ".ipynb_checkpoints"
+        / "99_small-checkpoint.ipynb"
+    )
     single = _notebook(tmp_path / "Carl Möller <c@x.org>.ipynb")
     found = find_submissions([tmp_path / "submitted", str(single)], "99_small")
     assert [student for student, _ in found] == ["Carl_Möller_c@x.org_", "ada", "bob"]
@@ -30,7 +36,9 @@ def test_a_name_cannot_leave_the_folder_of_feedback(tmp_path: Path) -> None:
     assert "/" not in student
 
 
-def test_submissions_that_are_not_there_or_not_clear_are_refused(tmp_path: Path) -> None:
+def test_submissions_that_are_not_there_or_not_clear_are_refused(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(TeachingError, match="no submission at"):
         find_submissions([tmp_path / "nobody.ipynb"], "99_small")
     with pytest.raises(TeachingError, match="holds no notebook"):
@@ -39,7 +47,14 @@ def test_submissions_that_are_not_there_or_not_clear_are_refused(tmp_path: Path)
     _notebook(tmp_path / "two" / "ada.ipynb")
     with pytest.raises(TeachingError, match="Two submissions have the name ada"):
         find_submissions([tmp_path], "99_small")
-    assert len(find_submissions([tmp_path / "one", tmp_path / "one" / "ada.ipynb"], "99_small")) == 1
+    assert (
+        len(
+            find_submissions(
+                [tmp_path / "one", tmp_path / "one" / "ada.ipynb"], "99_small"
+            )
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,17 +70,27 @@ def test_submissions_that_are_not_there_or_not_clear_are_refused(tmp_path: Path)
         "\ud800".encode("utf-8", "surrogatepass"),
     ],
 )
-def test_a_file_that_is_no_notebook_becomes_a_sentence(tmp_path: Path, content: str | bytes) -> None:
+def test_a_file_that_is_no_notebook_becomes_a_sentence(
+    tmp_path: Path, content: str | bytes
+) -> None:
     path = tmp_path / "ada.ipynb"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    assert read_submission("ada", path).problem.startswith("The file cannot be read as a notebook")
+    assert read_submission("ada", path).problem.startswith(
+        "The file cannot be read as a notebook"
+    )
 
 
 def test_cells_with_strange_metadata_are_passed_over(tmp_path: Path) -> None:
     notebook = json.loads(nbformat.writes(answered(ex_1="right")))
     for strange in (None, 3, {"grade_id": ["ex-1"]}, {"grade_id": None}):
-        cell = {"cell_type": "code", "id": f"s{len(notebook['cells'])}", "metadata": {"nbgrader": strange}}
-        notebook["cells"].append(cell | {"source": "wrong", "outputs": [], "execution_count": None})
+        cell = {
+            "cell_type": "code",
+            "id": f"s{len(notebook['cells'])}",
+            "metadata": {"nbgrader": strange},
+        }
+        notebook["cells"].append(
+            cell | {"source": "wrong", "outputs": [], "execution_count": None}
+        )
     path = tmp_path / "ada.ipynb"
     path.write_text(json.dumps(notebook))
     assert read_submission("ada", path).answer("ex-1", "code") == ("right", "")
@@ -93,7 +118,10 @@ def test_a_cell_without_end_is_not_run(tmp_path: Path) -> None:
     "answer",
     [
         "import torch\nimport torch.nn.functional as F\ndef f(x): return F.relu(x)",
-        "class Layer(torch.nn.Module):\n    def __init__(self): self.scale = 1\n    def forward(self, x): return x",
+        (
+            "class Layer(torch.nn.Module):\n    def __init__(self): self.scale = 1\n   "
+            " def forward(self, x): return x"
+        ),
         "weights = torch.zeros(3)\nweights.requires_grad = True",
         "import numpy as np\nnp.random.seed(0)",
     ],
@@ -106,8 +134,14 @@ def test_ordinary_code_is_not_worth_a_look(answer: str) -> None:
     ("answer", "remark"),
     [
         ("import sys; sys._getframe()", "it uses _getframe"),
-        ("import torch.testing as t\nt.assert_close = print", "it replaces t.assert_close"),
-        ("from torch import testing\ntesting.assert_close = print", "it replaces testing.assert_close"),
+        (
+            "import torch.testing as t\nt.assert_close = print",
+            "it replaces t.assert_close",
+        ),
+        (
+            "from torch import testing\ntesting.assert_close = print",
+            "it replaces testing.assert_close",
+        ),
         ("def f(): return open('/etc/passwd')", "it uses open"),
         ("e.__traceback__.tb_frame.f_back", "it uses f_back"),
     ],

@@ -22,9 +22,12 @@ from genai_tutorial.tokenization import (
 TEXT = load_shakespeare().validation[:50_000] + "naïve café, 文字と😀😀 Привет" * 20
 SPECIAL = ["<|end|>", "<|start|>", "<|end|><|start|>"]
 TOKENIZERS = {
-    pattern.name: train_bpe(TEXT, 700, pattern, SPECIAL) for pattern in (GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN)
+    pattern.name: train_bpe(TEXT, 700, pattern, SPECIAL)
+    for pattern in (GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN)
 }
-each_tokenizer = pytest.mark.parametrize("tokenizer", TOKENIZERS.values(), ids=TOKENIZERS)
+each_tokenizer = pytest.mark.parametrize(
+    "tokenizer", TOKENIZERS.values(), ids=TOKENIZERS
+)
 one = TOKENIZERS["gpt4"]
 
 
@@ -38,7 +41,11 @@ def test_every_text_survives_the_round_trip(tokenizer, text):
 
 
 @each_tokenizer
-@given(text=st.lists(st.sampled_from([*SPECIAL, "the ", "<|end", "|>", "😀", "\n"])).map("".join))
+@given(
+    text=st.lists(st.sampled_from([*SPECIAL, "the ", "<|end", "|>", "😀", "\n"])).map(
+        "".join
+    )
+)
 def test_so_does_every_text_with_special_tokens(tokenizer, text):
     ids = tokenizer.encode(text, allowed_special="all")
     assert tokenizer.decode(ids) == text
@@ -55,10 +62,14 @@ def test_any_tokens_are_bytes_but_not_any_are_text(ids):
 
 
 def slow_encode_word(tokenizer, word):
-    """Looks at every pair for the one with the lowest rank, leftmost first, and starts again."""
+    """Looks at every pair for the one with the lowest rank, leftmost first, and starts
+    again.
+    """
     rank = {pair: i for i, pair in enumerate(tokenizer.merges)}
     tokens = [bytes([byte]) for byte in word.encode()]
-    while pairs := [(rank[pair], i) for i, pair in enumerate(pairwise(tokens)) if pair in rank]:
+    while pairs := [
+        (rank[pair], i) for i, pair in enumerate(pairwise(tokens)) if pair in rank
+    ]:
         _, i = min(pairs)
         tokens[i : i + 2] = [tokens[i] + tokens[i + 1]]
     return [tokenizer.token_bytes.index(token) for token in tokens]
@@ -76,14 +87,20 @@ def test_words_are_merged_by_rank_and_from_the_left(word, seed):
             tokens.append(pair[0] + pair[1])
     new = [token for token in dict.fromkeys(tokens) if len(token) > 1]
     generator.shuffle(merges)
-    tokenizer = BPETokenizer.from_parts([bytes([byte]) for byte in range(256)] + new, merges, {}, GPT2_PATTERN)
+    tokenizer = BPETokenizer.from_parts(
+        [bytes([byte]) for byte in range(256)] + new, merges, {}, GPT2_PATTERN
+    )
     assert tokenizer.encode(word) == slow_encode_word(tokenizer, word)
 
 
 def test_a_very_long_word_takes_no_long_time():
     generator = random.Random(0)
     letters = "".join(generator.choices("ethaoin", k=300_000))
-    ids = one.encode(letters)  # about a second; quadratic time would be hours, and pytest's time-out would end it
+    ids = one.encode(
+        letters
+        # about a second; quadratic time would be hours, and pytest's time-out would end
+        # it
+    )
     assert one.decode(ids) == letters
     assert ids[:20] == slow_encode_word(one, letters[:200])[:20]
 
@@ -115,14 +132,19 @@ def test_special_tokens_in_a_text_are_refused_unless_allowed():
         one.encode(text, allowed_special=["<|start|>"])
     assert 0 in one.encode(text, allowed_special=["<|end|>"])
     assert 0 in one.encode(text, allowed_special={"<|end|>"}, special_as_text=True)
-    assert 0 not in one.encode(text, allowed_special=["<|start|>"], special_as_text=True)
+    assert 0 not in one.encode(
+        text, allowed_special=["<|start|>"], special_as_text=True
+    )
 
 
 def test_the_longest_special_token_at_a_place_is_meant():
     assert one.encode("<|end|><|start|><|end|>", allowed_special="all") == [2, 0]
 
 
-@pytest.mark.parametrize(("allowed", "message"), [(["<|e|>"], r"has \['<\|e\|>'\]"), ("<|end|>", '"all" or a list')])
+@pytest.mark.parametrize(
+    ("allowed", "message"),
+    [(["<|e|>"], r"has \['<\|e\|>'\]"), ("<|end|>", '"all" or a list')],
+)
 def test_what_is_allowed_is_checked(allowed, message):
     with pytest.raises(ValueError, match=message):
         one.encode("Hi", allowed_special=allowed)
@@ -130,12 +152,17 @@ def test_what_is_allowed_is_checked(allowed, message):
 
 @pytest.mark.parametrize("text", ["a\ud83d", "\udc00", "ok " * 100 + "\udfff"])
 def test_half_a_character_is_refused(text):
-    with pytest.raises(ValueError, match=f"lone surrogate, .* at position {len(text) - 1}: half of a character"):
+    with pytest.raises(
+        ValueError,
+        match=f"lone surrogate, .* at position {len(text) - 1}: half of a character",
+    ):
         one.encode(text)
 
 
 def test_a_text_must_be_a_text():
-    with pytest.raises((ValueError, TypeError), match=r"must be a string, got bytes|Type-check"):  # the checker, if on
+    with pytest.raises(
+        (ValueError, TypeError), match=r"must be a string, got bytes|Type-check"
+    ):  # the checker, if on
         one.encode(b"Hi")
 
 
@@ -147,15 +174,24 @@ def test_unknown_ids_are_named(wrong):
         one.stream().push(wrong)
 
 
-@pytest.mark.parametrize("wrong", [[1.0], ["a"], [None], [[1]], torch.zeros(2, 2, dtype=torch.long)])
+@pytest.mark.parametrize(
+    "wrong", [[1.0], ["a"], [None], [[1]], torch.zeros(2, 2, dtype=torch.long)]
+)
 def test_ids_must_be_whole_numbers(wrong):
-    with pytest.raises((ValueError, TypeError), match=r"list of whole numbers|Type-check"):  # the tests' checker, if on
+    with pytest.raises(
+        (ValueError, TypeError), match=r"list of whole numbers|Type-check"
+    ):  # the tests' checker, if on
         one.decode(wrong)
 
 
 def test_ids_may_come_from_torch_and_numpy():
     ids = one.encode("the cat")
-    assert one.decode(torch.tensor(ids)) == one.decode(np.array(ids)) == one.decode(iter(ids)) == "the cat"
+    assert (
+        one.decode(torch.tensor(ids))
+        == one.decode(np.array(ids))
+        == one.decode(iter(ids))
+        == "the cat"
+    )
 
 
 def test_bytes_that_are_no_text():
@@ -164,7 +200,9 @@ def test_bytes_that_are_no_text():
     assert one.decode(broken) == "�a"
     with pytest.raises(ValueError, match="utf-8"):
         one.decode(broken, errors="strict")
-    with pytest.raises((ValueError, TypeError), match=r"'replace' or 'strict', got 'ignore'|Type-check"):
+    with pytest.raises(
+        (ValueError, TypeError), match=r"'replace' or 'strict', got 'ignore'|Type-check"
+    ):
         one.decode(half, errors="ignore")
 
 
@@ -179,7 +217,9 @@ def parts(**changes):
 
 
 def test_from_parts():
-    tokenizer = BPETokenizer.from_parts(**parts(merges=iter([[b"a", b"b"]]), token_bytes=tuple(parts()["token_bytes"])))
+    tokenizer = BPETokenizer.from_parts(
+        **parts(merges=iter([[b"a", b"b"]]), token_bytes=tuple(parts()["token_bytes"]))
+    )
     assert tokenizer.encode("abc<|end|>", allowed_special="all") == [256, 99, 257]
     assert tokenizer == BPETokenizer.from_parts(**parts())
 
@@ -190,15 +230,24 @@ ALL = parts()["token_bytes"]
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"token_bytes": ALL[:-1]}, "'<|end|>' must stand among the tokens at its number, 257"),
-        ({"special_tokens": {"<|end|>": 256}}, "must stand among the tokens at its number, 256"),
+        (
+            {"token_bytes": ALL[:-1]},
+            "'<|end|>' must stand among the tokens at its number, 257",
+        ),
+        (
+            {"special_tokens": {"<|end|>": 256}},
+            "must stand among the tokens at its number, 256",
+        ),
         ({"token_bytes": [*ALL, b"ab"]}, "b'ab' as numbers 256 and 258"),
         ({"token_bytes": [*ALL, b""]}, "one byte or more, got b'' as number 258"),
         ({"token_bytes": [*ALL, "é"]}, "one byte or more, got 'é'"),
         ({"merges": [(b"a", b"b"), (b"a", b"b")]}, "b'a' and b'b' twice"),
         ({"merges": [(b"a", b"c")]}, "b'a' and b'c' needs the token b'ac'"),
         ({"merges": [(b"xy", b"z")]}, "needs the token b'xy'"),
-        ({"merges": [(b"<", b"|end|>")], "token_bytes": [*ALL, b"|end|>"]}, "needs the token b'<|end|>'"),
+        (
+            {"merges": [(b"<", b"|end|>")], "token_bytes": [*ALL, b"|end|>"]},
+            "needs the token b'<|end|>'",
+        ),
         (
             {"token_bytes": ALL[:100], "merges": [], "special_tokens": {}},
             "100 tokens but none for 156 of the 256 bytes",
@@ -220,7 +269,9 @@ def test_parts_that_do_not_belong_together_are_refused(changes, message):
 
 def test_bytes_without_a_token_become_the_unknown_one():
     tokens = [token for token in ALL if token not in (b"\x04", b"\xc3")]
-    tokenizer = BPETokenizer.from_parts(tokens, [(b"a", b"b")], {"<|end|>": 255}, GPT2_PATTERN, unknown_id=255)
+    tokenizer = BPETokenizer.from_parts(
+        tokens, [(b"a", b"b")], {"<|end|>": 255}, GPT2_PATTERN, unknown_id=255
+    )
     assert tokenizer.encode("ab\x04é") == [254, 255, 255, tokens.index(b"\xa9")]
     assert tokenizer.decode(tokenizer.encode("ab\x04")) == "ab<|end|>"
 
@@ -229,7 +280,10 @@ def test_the_byte_alphabet():
     alphabet = byte_to_unicode()
     assert sorted(alphabet) == list(range(256))
     assert list(alphabet.values()) == sorted(set(alphabet.values()))
-    assert all(character.isprintable() and not character.isspace() for character in alphabet.values())
+    assert all(
+        character.isprintable() and not character.isspace()
+        for character in alphabet.values()
+    )
 
 
 @given(st.binary())
@@ -239,5 +293,7 @@ def test_what_is_made_visible_can_be_made_invisible_again(content):
 
 
 def test_what_stands_for_no_byte_is_named():
-    with pytest.raises(ValueError, match="has the character '文', which stands for no byte"):
+    with pytest.raises(
+        ValueError, match="has the character '文', which stands for no byte"
+    ):
         invisible("a文")

@@ -19,7 +19,10 @@ def test_every_text_survives_the_round_trip(text):
 @given(st.text(min_size=1))
 def test_it_survives_json(text):
     tokenizer = CharacterTokenizer.from_text(text)
-    assert CharacterTokenizer.from_dict(json.loads(json.dumps(tokenizer.to_dict()))) == tokenizer
+    assert (
+        CharacterTokenizer.from_dict(json.loads(json.dumps(tokenizer.to_dict())))
+        == tokenizer
+    )
 
 
 def test_unknown_characters_are_named():

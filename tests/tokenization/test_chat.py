@@ -14,16 +14,23 @@ START, END = 1, 2
 
 def test_smollm2_says_who_it_is_where_no_system_speaks():
     assert SMOLLM2_CHAT.render([Message("user", "Hi")]) == (
-        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by "
+        "Hugging Face<|im_end|>\n"
         "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
     )
     assert SMOLLM2_CHAT.render(
-        [Message("system", "Be brief."), Message("user", "Hi")], add_generation_prompt=False
+        [Message("system", "Be brief."), Message("user", "Hi")],
+        add_generation_prompt=False,
     ) == ("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n")
-    assert ChatTemplate().render([Message("user", "Hi")]).startswith("<|im_start|>user\n")
+    assert (
+        ChatTemplate().render([Message("user", "Hi")]).startswith("<|im_start|>user\n")
+    )
 
 
-turns = st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant"]), st.text()), max_size=4)
+turns = st.lists(
+    st.builds(Message, st.sampled_from(["system", "user", "assistant"]), st.text()),
+    max_size=4,
+)
 
 
 @given(turns, st.booleans())
@@ -34,7 +41,21 @@ def test_what_is_encoded_is_what_is_rendered(messages, prompt):
     assert ids == TOKENIZER.encode(text, allowed_special="all")
 
 
-@given(st.lists(st.sampled_from(["<|im_end|>", "<|im_start|>", "<|endoftext|>", "system\n", "\n", "<|", "im_end|>"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "<|im_end|>",
+                "<|im_start|>",
+                "<|endoftext|>",
+                "system\n",
+                "\n",
+                "<|",
+                "im_end|>",
+            ]
+        )
+    )
+)
 def test_nobody_can_smuggle_a_turn_in(pieces):
     content = "".join(pieces)
     ids = ChatTemplate().encode(TOKENIZER, [Message("user", content)])
@@ -49,13 +70,18 @@ def test_roles_are_three(role):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("\ud83d", "lone surrogate"), (None, "must be a string, got NoneType|Type-check")]
+    ("content", "message"),
+    [("\ud83d", "lone surrogate"), (None, "must be a string, got NoneType|Type-check")],
 )
 def test_a_message_is_a_text(content, message):
-    with pytest.raises((ValueError, TypeError), match=message):  # the tests' type checker speaks first where it is on
+    with pytest.raises(
+        (ValueError, TypeError), match=message
+    ):  # the tests' type checker speaks first where it is on
         Message("user", content)
 
 
 def test_a_tokenizer_without_the_turns_tokens_is_refused():
-    with pytest.raises(ValueError, match=r"no special token <\|im_end\|>.*it has <\|im_start\|>"):
+    with pytest.raises(
+        ValueError, match=r"no special token <\|im_end\|>.*it has <\|im_start\|>"
+    ):
         SMOLLM2_CHAT.encode(train_bpe("", 257, special_tokens=["<|im_start|>"]), [])

@@ -15,7 +15,9 @@ from genai_tutorial.tokenization import (
     train_bpe,
 )
 
-TOKENIZER = train_bpe("low lower lowest 文字 😀😀", 280, GPT4_PATTERN, ["<|end|>", "<é>"])
+TOKENIZER = train_bpe(
+    "low lower lowest 文字 😀😀", 280, GPT4_PATTERN, ["<|end|>", "<é>"]
+)
 FORMATS = {
     "book": (BPETokenizer.save, BPETokenizer.load),
     "hugging_face": (BPETokenizer.to_hugging_face, BPETokenizer.from_hugging_face),
@@ -24,14 +26,20 @@ each_format = pytest.mark.parametrize(("write", "read"), FORMATS.values(), ids=F
 
 
 @each_format
-@pytest.mark.parametrize("pattern", [GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN], ids=lambda pattern: pattern.name)
+@pytest.mark.parametrize(
+    "pattern",
+    [GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN],
+    ids=lambda pattern: pattern.name,
+)
 def test_it_comes_back_as_it_was(write, read, pattern, tmp_path):
     tokenizer = train_bpe("low lower lowest 文字", 280, pattern, ["<|end|>", "<é>"])
     path = tmp_path / "tokenizer.json"
     write(tokenizer, path)
     again = read(str(path))
     assert again == tokenizer
-    assert again.encode("lowest 文<é>", "all") == tokenizer.encode("lowest 文<é>", "all")
+    assert again.encode("lowest 文<é>", "all") == tokenizer.encode(
+        "lowest 文<é>", "all"
+    )
     assert os.listdir(tmp_path) == ["tokenizer.json"]
 
 
@@ -39,7 +47,9 @@ def test_it_comes_back_as_it_was(write, read, pattern, tmp_path):
 def test_so_does_one_with_an_unknown_token(write, read, tmp_path):
     kept = [token for token in TOKENIZER.token_bytes if token != b"\x00"]
     for unknown_id in (0, 5):
-        tokenizer = BPETokenizer.from_parts(kept, TOKENIZER.merges, {"<|end|>": 0, "<é>": 1}, GPT2_PATTERN, unknown_id)
+        tokenizer = BPETokenizer.from_parts(
+            kept, TOKENIZER.merges, {"<|end|>": 0, "<é>": 1}, GPT2_PATTERN, unknown_id
+        )
         write(tokenizer, tmp_path / "tokenizer.json")
         assert read(tmp_path / "tokenizer.json") == tokenizer
 
@@ -110,7 +120,8 @@ def test_hostile_json_is_refused(write, read, content, tmp_path):
     path = tmp_path / "tokenizer.json"
     path.write_bytes(content)
     with pytest.raises(
-        ValueError, match=r"tokenizer\.json (is not a tokenizer|must have one object|has no entry)"
+        ValueError,
+        match=r"tokenizer\.json (is not a tokenizer|must have one object|has no entry)",
     ) as error:
         read(path)
     assert len(str(error.value)) < 500
@@ -144,8 +155,16 @@ WRONG = {
         (["unknown_id"], 10**40, "unknown_id must be from 0 to 275"),
         (["special_tokens"], [], "'special_tokens' as dict"),
         (["special_tokens", "<|end|>"], 0.0, "number of '<.end.>' as int, got '0.0'"),
-        (["special_tokens", "<|end|>"], 1, "must stand among the tokens at its number, 1"),
-        (["special_tokens", "<|new|>"], -1, "must stand among the tokens at its number, -1"),
+        (
+            ["special_tokens", "<|end|>"],
+            1,
+            "must stand among the tokens at its number, 1",
+        ),
+        (
+            ["special_tokens", "<|new|>"],
+            -1,
+            "must stand among the tokens at its number, -1",
+        ),
         (["tokens"], {}, "'tokens' as list"),
         (["tokens", 5], 5, "each token as str, got '5'"),
         (["tokens", 5], "文", "stands for no byte"),
@@ -188,14 +207,22 @@ WRONG = {
         (["added_tokens", 0, "id"], 1, "same number to two added tokens"),
         (["added_tokens", 0, "lstrip"], True, "the flag lstrip"),
         (["added_tokens", 0, "content"], "<é>", "added token '<é>' twice"),
-        (["added_tokens", 0, "content"], "\udc00\udc00", "gives the number 0 to two tokens"),
+        (
+            ["added_tokens", 0, "content"],
+            "\udc00\udc00",
+            "gives the number 0 to two tokens",
+        ),
         (["normalizer"], {"type": "NFC"}, "has a normalizer"),
         (["truncation"], {"max_length": 4}, "has a truncation"),
         (["post_processor"], {"type": "TemplateProcessing"}, "has a post_processor"),
         (["decoder"], {"type": "Metaspace"}, "must have a ByteLevel decoder"),
         (["pre_tokenizer"], None, "in a way that this tokenizer does not know"),
         (["pre_tokenizer"], [[[]]], "in a way that this tokenizer does not know"),
-        (["pre_tokenizer", "pretokenizers", 0, "pattern", "Regex"], "(a+)+$", "does not know"),
+        (
+            ["pre_tokenizer", "pretokenizers", 0, "pattern", "Regex"],
+            "(a+)+$",
+            "does not know",
+        ),
     ],
 }
 
@@ -203,7 +230,11 @@ WRONG = {
 @pytest.mark.parametrize(
     ("name", "where", "value", "message"),
     [(name, *wrong) for name, all_wrong in WRONG.items() for wrong in all_wrong],
-    ids=[f"{name}-{'.'.join(map(str, where))}-{i}" for name in WRONG for i, (where, *_) in enumerate(WRONG[name])],
+    ids=[
+        f"{name}-{'.'.join(map(str, where))}-{i}"
+        for name in WRONG
+        for i, (where, *_) in enumerate(WRONG[name])
+    ],
 )
 def test_what_a_file_must_not_say(name, where, value, message, tmp_path):
     write, read = FORMATS[name]
@@ -218,8 +249,15 @@ def test_what_a_file_must_not_say(name, where, value, message, tmp_path):
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 
@@ -233,7 +271,11 @@ def test_nothing_but_a_value_error_comes_from_any_change(name, data, tmp_path_fa
     document = json.loads(path.read_text(encoding="utf-8"))
     before = json.dumps(document)
     where, inside = [], document
-    while isinstance(inside, dict | list) and inside and (not where or data.draw(st.booleans())):
+    while (
+        isinstance(inside, dict | list)
+        and inside
+        and (not where or data.draw(st.booleans()))
+    ):
         keys = list(inside) if isinstance(inside, dict) else range(len(inside))
         where.append(data.draw(st.sampled_from(keys)))
         inside = inside[where[-1]]
@@ -244,14 +286,19 @@ def test_nothing_but_a_value_error_comes_from_any_change(name, data, tmp_path_fa
     except ValueError:
         assert json.dumps(document) != before  # to Python, true is equal to 1
     else:
-        assert tokenizer.decode(tokenizer.encode("low 文", special_as_text=True)) == "low 文"
+        assert (
+            tokenizer.decode(tokenizer.encode("low 文", special_as_text=True))
+            == "low 文"
+        )
 
 
 def test_older_files_write_a_merge_as_one_text(tmp_path):
     path = tmp_path / "tokenizer.json"
     TOKENIZER.to_hugging_face(path)
     document = json.loads(path.read_text(encoding="utf-8"))
-    document["model"]["merges"] = [" ".join(pair) for pair in document["model"]["merges"]]
+    document["model"]["merges"] = [
+        " ".join(pair) for pair in document["model"]["merges"]
+    ]
     for optional in ("ignore_merges", "byte_fallback"):
         del document["model"][optional]
     path.write_text(json.dumps(document), encoding="utf-8")
@@ -261,7 +308,9 @@ def test_older_files_write_a_merge_as_one_text(tmp_path):
 def test_a_special_token_spelled_like_an_ordinary_one_cannot_be_written(tmp_path):
     tokenizer = train_bpe("a low low low", 262, GPT2_PATTERN, ["Ġl"])
     tokens = [*tokenizer.token_bytes, b" l"]
-    tokenizer = BPETokenizer.from_parts(tokens, [*tokenizer.merges, (b" ", b"l")], {"Ġl": 0}, GPT2_PATTERN)
+    tokenizer = BPETokenizer.from_parts(
+        tokens, [*tokenizer.merges, (b" ", b"l")], {"Ġl": 0}, GPT2_PATTERN
+    )
     with pytest.raises(ValueError, match="cannot tell the special token 'Ġl'"):
         tokenizer.to_hugging_face(tmp_path / "tokenizer.json")
     tokenizer.save(tmp_path / "own.json")
@@ -275,5 +324,7 @@ def test_a_tokenizer_goes_through_a_dictionary_of_json():
 
 
 def test_a_dictionary_that_is_no_tokenizer_is_refused():
-    with pytest.raises(ValueError, match="the given dictionary is not a tokenizer of this book"):
+    with pytest.raises(
+        ValueError, match="the given dictionary is not a tokenizer of this book"
+    ):
         BPETokenizer.from_dict({"tokens": []})

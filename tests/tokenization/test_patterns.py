@@ -6,12 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.data import load_shakespeare
-from genai_tutorial.tokenization import GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN, PreTokenizer
+from genai_tutorial.tokenization import (
+    GPT2_PATTERN,
+    GPT4_PATTERN,
+    SMOLLM2_PATTERN,
+    PreTokenizer,
+)
 
 each_pattern = pytest.mark.parametrize(
-    "pattern", [GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN], ids=lambda pattern: pattern.name
+    "pattern",
+    [GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN],
+    ids=lambda pattern: pattern.name,
 )
-TRICKY = st.text(st.sampled_from("aZ ſßé1२¾'’sdmtlveLL\t\n\r\x0b\x1c\x1f\x85\xa0\u2028_-\U0001f600"))
+TRICKY = st.text(
+    st.sampled_from("aZ ſßé1२¾'’sdmtlveLL\t\n\r\x0b\x1c\x1f\x85\xa0\u2028_-\U0001f600")
+)
 
 
 @each_pattern
@@ -22,7 +31,10 @@ def test_the_words_joined_are_the_text(pattern, text):
 
 @each_pattern
 @settings(max_examples=500)
-@given(text=st.text(st.characters(max_codepoint=127)) | st.text(st.sampled_from("aZ1_-'sdmtlveLL \t\n\r\x0b\x1c\x1f")))
+@given(
+    text=st.text(st.characters(max_codepoint=127))
+    | st.text(st.sampled_from("aZ1_-'sdmtlveLL \t\n\r\x0b\x1c\x1f"))
+)
 def test_plain_english_is_cut_by_re_as_by_regex(pattern, text):
     assert pattern.split(text) == regex.findall(pattern.expression, text)
 
@@ -40,11 +52,49 @@ def test_plain_english_really_takes_the_fast_way(pattern):
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
-        (GPT2_PATTERN, ["I", "'ve", " 1234", " DON", "'", "T", "  ", " x", "!!", "\n", "\n", "y", " "]),
-        (GPT4_PATTERN, ["I", "'ve", " ", "123", "4", " DON", "'T", "  ", " x", "!!\n\n", "y", " "]),
+        (
+            GPT2_PATTERN,
+            [
+                "I",
+                "'ve",
+                " 1234",
+                " DON",
+                "'",
+                "T",
+                "  ",
+                " x",
+                "!!",
+                "\n",
+                "\n",
+                "y",
+                " ",
+            ],
+        ),
+        (
+            GPT4_PATTERN,
+            ["I", "'ve", " ", "123", "4", " DON", "'T", "  ", " x", "!!\n\n", "y", " "],
+        ),
         (
             SMOLLM2_PATTERN,
-            ["I", "'ve", " ", "1", "2", "3", "4", " DON", "'", "T", "  ", " x", "!!", "\n", "\n", "y", " "],
+            [
+                "I",
+                "'ve",
+                " ",
+                "1",
+                "2",
+                "3",
+                "4",
+                " DON",
+                "'",
+                "T",
+                "  ",
+                " x",
+                "!!",
+                "\n",
+                "\n",
+                "y",
+                " ",
+            ],
         ),
     ],
     ids=["gpt2", "gpt4", "smollm2"],
@@ -56,13 +106,17 @@ def test_what_each_pattern_is_known_for(pattern, words):
 @given(text=st.text() | TRICKY)
 def test_smollm2_is_digits_first_and_then_gpt2(text):
     pieces = regex.split(r"(\p{N})", text)
-    assert SMOLLM2_PATTERN.split(text) == [word for piece in pieces for word in GPT2_PATTERN.split(piece)]
+    assert SMOLLM2_PATTERN.split(text) == [
+        word for piece in pieces for word in GPT2_PATTERN.split(piece)
+    ]
 
 
 @pytest.mark.parametrize("character", [" ", "\n", "a", "1", "-", "'"])
 @each_pattern
 def test_a_long_run_takes_no_long_time(pattern, character):
-    text = character * 200_000 + "é"  # quadratic time would be minutes, and pytest's time-out would end it
+    text = (
+        character * 200_000 + "é"
+    )  # quadratic time would be minutes, and pytest's time-out would end it
     assert "".join(pattern.split(text)) == text
 
 

@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 
 from genai_tutorial.tokenization import StreamDecoder, train_bpe
 
-TOKENIZER = train_bpe("the 文字 is 文字, the 😀 is 😀 and é", 320, special_tokens=["<|end|>"])
+TOKENIZER = train_bpe(
+    "the 文字 is 文字, the 😀 is 😀 and é", 320, special_tokens=["<|end|>"]
+)
 
 
 @given(st.lists(st.integers(0, TOKENIZER.vocab_size - 1)))
@@ -23,7 +25,9 @@ def test_a_text_comes_without_half_characters_and_without_delay(text):
         shown += stream.push(index)
         so_far = TOKENIZER.decode_bytes(ids[:place])
         assert text.startswith(shown)
-        assert len(so_far) - len(shown.encode()) < 4  # only the beginning of one character waits
+        assert (
+            len(so_far) - len(shown.encode()) < 4
+        )  # only the beginning of one character waits
         assert shown.encode() == so_far or so_far.decode(errors="ignore") == shown
     assert stream.finish() == ""
 
@@ -55,5 +59,7 @@ def test_strict_raises():
     stream.push(0)
     with pytest.raises(ValueError, match="utf-8"):
         stream.finish()
-    with pytest.raises((ValueError, TypeError), match=r"'replace' or 'strict', got 'ignore'|Type-check"):
+    with pytest.raises(
+        (ValueError, TypeError), match=r"'replace' or 'strict', got 'ignore'|Type-check"
+    ):
         StreamDecoder(tokens, errors="ignore")

@@ -5,13 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.tokenization import GPT2_PATTERN, GPT4_PATTERN, byte_to_unicode, train_bpe
+from genai_tutorial.tokenization import (
+    GPT2_PATTERN,
+    GPT4_PATTERN,
+    byte_to_unicode,
+    train_bpe,
+)
 
 
 def textbook(text, merges, pattern):
     """Counts every pair again at each merge, as one would by hand."""
     number = {bytes([byte]): i for i, byte in enumerate(byte_to_unicode())}
-    words = Counter(tuple(bytes([byte]) for byte in word.encode()) for word in pattern.split(text))
+    words = Counter(
+        tuple(bytes([byte]) for byte in word.encode()) for word in pattern.split(text)
+    )
     found = []
     for _ in range(merges):
         pairs = Counter()
@@ -20,7 +27,9 @@ def textbook(text, merges, pattern):
                 pairs[pair] += count
         if not pairs:
             break
-        best = min(pairs, key=lambda pair: (-pairs[pair], number[pair[0]], number[pair[1]]))
+        best = min(
+            pairs, key=lambda pair: (-pairs[pair], number[pair[0]], number[pair[1]])
+        )
         found.append(best)
         number[best[0] + best[1]] = len(number)
         merged = Counter()
@@ -38,7 +47,9 @@ def textbook(text, merges, pattern):
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from("ab -é1")) | st.text(max_size=60), st.integers(0, 80))
 def test_it_finds_the_merges_of_the_textbook(text, merges):
-    assert train_bpe(text, 256 + merges, GPT2_PATTERN).merges == textbook(text, merges, GPT2_PATTERN)
+    assert train_bpe(text, 256 + merges, GPT2_PATTERN).merges == textbook(
+        text, merges, GPT2_PATTERN
+    )
 
 
 def test_the_vocabulary_is_specials_then_bytes_then_merges():
@@ -52,7 +63,8 @@ def test_the_vocabulary_is_specials_then_bytes_then_merges():
 
 
 def test_equal_counts_go_to_the_lowest_numbers():
-    # Each pair stands there once. "." has a lower number than "A", and "A" than "a", "x" and "z".
+    # Each pair stands there once. "." has a lower number than "A", and "A" than "a",
+    # "x" and "z".
     assert train_bpe("zy.xw.ab.AB", 300).merges[:4] == [
         (b".", b"A"),
         (b".", b"a"),
@@ -79,7 +91,9 @@ def test_when_the_pairs_run_out_the_vocabulary_stays_smaller():
 
 
 def test_no_merge_ever_makes_a_special_token():
-    tokenizer = train_bpe("hello hello hello hello", 400, special_tokens=["hello", "ell"])
+    tokenizer = train_bpe(
+        "hello hello hello hello", 400, special_tokens=["hello", "ell"]
+    )
     assert b"hello" not in {left + right for left, right in tokenizer.merges}
     ids = tokenizer.encode("hello hello", special_as_text=True)
     assert not {0, 1} & set(ids)
@@ -99,9 +113,15 @@ def test_progress_is_shown_when_asked_for(capsys):
     assert "merges" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("size", "special"), [(255, []), (0, []), (-1, []), (257, ["<|a|>", "<|b|>"]), (1 << 21, [])])
+@pytest.mark.parametrize(
+    ("size", "special"),
+    [(255, []), (0, []), (-1, []), (257, ["<|a|>", "<|b|>"]), (1 << 21, [])],
+)
 def test_a_size_out_of_range_is_refused(size, special):
-    with pytest.raises(ValueError, match=rf"from {256 + len(special)} \(256 bytes and {len(special)} .*got {size}"):
+    with pytest.raises(
+        ValueError,
+        match=rf"from {256 + len(special)} \(256 bytes and {len(special)} .*got {size}",
+    ):
         train_bpe("text", size, special_tokens=special)
 
 
@@ -122,8 +142,15 @@ def test_special_tokens_are_checked(special, message):
 
 
 @pytest.mark.parametrize(
-    ("texts", "message"), [("ab\udc80", "position 2"), (["a", "\ud83d"], "position 0"), ([b"a"], "bytes|Type-check")]
+    ("texts", "message"),
+    [
+        ("ab\udc80", "position 2"),
+        (["a", "\ud83d"], "position 0"),
+        ([b"a"], "bytes|Type-check"),
+    ],
 )
 def test_texts_are_checked(texts, message):
-    with pytest.raises((ValueError, TypeError), match=message):  # the tests' type checker speaks first where it is on
+    with pytest.raises(
+        (ValueError, TypeError), match=message
+    ):  # the tests' type checker speaks first where it is on
         train_bpe(texts, 300)

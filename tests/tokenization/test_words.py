@@ -44,7 +44,13 @@ def test_captions_of_shapes_need_17_tokens_at_most():
 
 
 def test_unknown_words_are_named_with_those_that_are_known():
-    with pytest.raises(ValueError, match=r"does not know: \['crimson', 'disc'\]\. It knows 27: a, above, .*, yellow\."):
+    with pytest.raises(
+        ValueError,
+        match=(
+            r"does not know: \['crimson', 'disc'\]\. It knows 27: a, above, .*, "
+            r"yellow\."
+        ),
+    ):
         CAPTIONS.encode("a crimson disc disc")
     many = WordTokenizer(tuple(f"word{i}" for i in range(150)))
     with pytest.raises(ValueError, match="word99, and more"):
@@ -66,13 +72,17 @@ def test_wrong_vocabularies_are_refused(words, complaint):
 
 
 def test_a_text_that_is_too_long_is_refused():
-    with pytest.raises(ValueError, match="needs 4 tokens with its end, and length is 3"):
+    with pytest.raises(
+        ValueError, match="needs 4 tokens with its end, and length is 3"
+    ):
         CAPTIONS.encode_batch(["a circle", "a red circle"], length=3)
 
 
 @pytest.mark.parametrize("wrong", [-1, CAPTIONS.vocab_size])
 def test_unknown_numbers_are_refused(wrong):
-    with pytest.raises(ValueError, match=f"from 0 to {CAPTIONS.vocab_size - 1}, got {wrong}"):
+    with pytest.raises(
+        ValueError, match=f"from 0 to {CAPTIONS.vocab_size - 1}, got {wrong}"
+    ):
         CAPTIONS.decode([2, wrong])
 
 

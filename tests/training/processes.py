@@ -1,4 +1,6 @@
-"""Runs on several processes that the tests start and kill; a server with torch in its memory forks them in a moment."""
+"""Runs on several processes that the tests start and kill; a server with torch in its
+memory forks them in a moment.
+"""
 
 import multiprocessing
 import os
@@ -26,7 +28,12 @@ STEPS = 12
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["tests.training.processes", "torch.distributed.fsdp", "torch.distributed.checkpoint", "torch.distributed.tensor"]
+    [
+        "tests.training.processes",
+        "torch.distributed.fsdp",
+        "torch.distributed.checkpoint",
+        "torch.distributed.tensor",
+    ]
 )
 
 
@@ -38,12 +45,17 @@ def start_alone(target, *arguments):
 
 
 def start(world_size, target, *arguments):
-    """Starts `target(*arguments)` on so many processes that know of each other, and returns them."""
+    """Starts `target(*arguments)` on so many processes that know of each other, and
+    returns them.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     processes = [
-        CONTEXT.Process(target=_joined, args=(rank, world_size, port, target, arguments)) for rank in range(world_size)
+        CONTEXT.Process(
+            target=_joined, args=(rank, world_size, port, target, arguments)
+        )
+        for rank in range(world_size)
     ]
     for process in processes:
         process.start()
@@ -78,7 +90,9 @@ def _joined(rank, world_size, port, target, arguments):
 
 
 def train(folder, name, *settings):
-    """Trains on as many processes as there are, and leaves losses and weights in `folder/name-RANK.pt`."""
+    """Trains on as many processes as there are, and leaves losses and weights in
+    `folder/name-RANK.pt`.
+    """
     with process_group(torch.device("cpu")) as process:
         _train(process, folder, name, *settings)
 
@@ -90,10 +104,26 @@ def train_ways(folder, ways):
             _train(process, folder, *way)
 
 
-def _train(process, folder, name, how="shard", parts=1, steps=STEPS, every=None, seconds_per_step=0.0):
-    model, batches, _ = runs.make(dropout=False, rank=process.rank, world_size=process.world_size)
-    model = {"shard": lambda: shard(model, model.blocks), "copy": lambda: parallel(model)}[how]()
-    mine = sum(getattr(p, "to_local", lambda p=p: p)().numel() for p in model.parameters())
+def _train(
+    process,
+    folder,
+    name,
+    how="shard",
+    parts=1,
+    steps=STEPS,
+    every=None,
+    seconds_per_step=0.0,
+):
+    model, batches, _ = runs.make(
+        dropout=False, rank=process.rank, world_size=process.world_size
+    )
+    model = {
+        "shard": lambda: shard(model, model.blocks),
+        "copy": lambda: parallel(model),
+    }[how]()
+    mine = sum(
+        getattr(p, "to_local", lambda p=p: p)().numel() for p in model.parameters()
+    )
 
     def loss_fn(model, inputs, targets):
         time.sleep(seconds_per_step)
@@ -108,24 +138,35 @@ def _train(process, folder, name, how="shard", parts=1, steps=STEPS, every=None,
         schedule=warmup_stable_decay(STEPS, 3, 4),
         clip_norm=0.05,
         parts=parts,
-        checkpoint=every and Checkpoint(Path(folder, "checkpoint"), every, sharded=True),
+        checkpoint=every
+        and Checkpoint(Path(folder, "checkpoint"), every, sharded=True),
         progress=False,
     )
-    weights = [getattr(p, "full_tensor", lambda p=p: p)().detach().clone() for p in unwrap(model).parameters()]
+    weights = [
+        getattr(p, "full_tensor", lambda p=p: p)().detach().clone()
+        for p in unwrap(model).parameters()
+    ]
     result = {"losses": history.losses, "weights": weights, "mine": mine}
     torch.save(result, Path(folder, f"{name}-{process.rank}.pt"))
 
 
 def train_alone(path, steps):
-    """The run of `runs`, which saves itself after every second step, sends word of each, and leaves its result."""
+    """The run of `runs`, which saves itself after every second step, sends word of
+    each, and leaves its result.
+    """
     torch.set_num_threads(1)
     model, history = runs.run(path, every=2, on_step=lambda: steps.send(True))
-    result = {"losses": history.losses, "weights": [parameter.detach() for parameter in model.parameters()]}
+    result = {
+        "losses": history.losses,
+        "weights": [parameter.detach() for parameter in model.parameters()],
+    }
     torch.save(result, path.with_suffix(".result"))
 
 
 def train_until_lost(folder, every):
-    """Under torchrun: the second process of the first start is killed in the middle of the run."""
+    """Under torchrun: the second process of the first start is killed in the middle of
+    the run.
+    """
     if os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
         steps = iter(range(8))
         loss = next_token_loss

@@ -1,4 +1,5 @@
-"""A small run that the tests start, stop and start again; as a program, it runs until it is done or killed.
+"""A small run that the tests start, stop and start again; as a program, it runs until
+it is done or killed.
 
 python runs.py CHECKPOINT STEPS [SECONDS_PER_STEP]
 """
@@ -39,14 +40,26 @@ class WithDropout(nn.Module):
 
 def make(dropout=True, rank=0, world_size=1):
     noise = seed_everything(0)
-    config = DecoderConfig.modern(vocab_size=17, context_length=8, width=16, layers=2, heads=2)
+    config = DecoderConfig.modern(
+        vocab_size=17, context_length=8, width=16, layers=2, heads=2
+    )
     model = WithDropout(config) if dropout else DecoderLM(config)
     text = torch.randint(17, (500,), generator=torch.Generator().manual_seed(1))
-    batches = TokenBatches(text, context_length=8, batch_size=8, seed=2, rank=rank, world_size=world_size)
+    batches = TokenBatches(
+        text, context_length=8, batch_size=8, seed=2, rank=rank, world_size=world_size
+    )
     return model, batches, noise
 
 
-def run(path=None, *, steps=STEPS, every=5, seconds_per_step=0.0, resume=True, on_step=lambda: None):
+def run(
+    path=None,
+    *,
+    steps=STEPS,
+    every=5,
+    seconds_per_step=0.0,
+    resume=True,
+    on_step=lambda: None,
+):
     """Trains to the end, or goes on from the checkpoint to the end."""
     model, batches, noise = make()
 
@@ -63,9 +76,13 @@ def run(path=None, *, steps=STEPS, every=5, seconds_per_step=0.0, resume=True, o
         build_optimizer(model),
         steps=steps,
         schedule=warmup_cosine(STEPS, 4),
-        evaluate=lambda model: next_token_loss(model(torch.arange(8)[None]), torch.arange(1, 9)[None]).item(),
+        evaluate=lambda model: next_token_loss(
+            model(torch.arange(8)[None]), torch.arange(1, 9)[None]
+        ).item(),
         evaluate_every=6,
-        checkpoint=None if path is None else Checkpoint(Path(path), every=every, resume=resume),
+        checkpoint=None
+        if path is None
+        else Checkpoint(Path(path), every=every, resume=resume),
         generators=[noise],
         progress=False,
     )
@@ -75,21 +92,35 @@ def run(path=None, *, steps=STEPS, every=5, seconds_per_step=0.0, resume=True, o
 def run_shared(steps):
     """Trains on as many processes as there are; returns the losses."""
     with process_group(torch.device("cpu")) as process:
-        model, batches, _ = make(dropout=False, rank=process.rank, world_size=process.world_size)
+        model, batches, _ = make(
+            dropout=False, rank=process.rank, world_size=process.world_size
+        )
         optimizer = build_optimizer(model)
 
         def loss_fn(model, inputs, targets):
             return next_token_loss(model(inputs), targets)
 
-        history = fit(parallel(model), batches, loss_fn, optimizer, steps=steps, clip_norm=0.5, progress=False)
+        history = fit(
+            parallel(model),
+            batches,
+            loss_fn,
+            optimizer,
+            steps=steps,
+            clip_norm=0.5,
+            progress=False,
+        )
         if process.is_first:
-            print(f"losses {' '.join(map(str, history.losses))}\n", end="")  # one write: two processes share the pipe
+            print(
+                f"losses {' '.join(map(str, history.losses))}\n", end=""
+            )  # one write: two processes share the pipe
         print(f"weights {fingerprint(model)}\n", end="")
         return history.losses
 
 
 def fingerprint(model):
-    """A text that is the same for two models only if all their weights are, to the last bit."""
+    """A text that is the same for two models only if all their weights are, to the last
+    bit.
+    """
     digest = hashlib.sha256()
     for parameter in model.parameters():
         digest.update(parameter.detach().numpy().tobytes())
@@ -101,4 +132,9 @@ if __name__ == "__main__":
     if sys.argv[1] == "shared":
         run_shared(int(sys.argv[2]))
     else:
-        run(sys.argv[1], steps=int(sys.argv[2]), every=3, seconds_per_step=float(sys.argv[3]))
+        run(
+            sys.argv[1],
+            steps=int(sys.argv[2]),
+            every=3,
+            seconds_per_step=float(sys.argv[3]),
+        )

@@ -26,18 +26,39 @@ from genai_tutorial.training import (
 
 
 def points(count=512):
-    return torch.randn(count, 2, generator=torch.Generator().manual_seed(9)) + torch.tensor([3.0, 0.0])
+    return torch.randn(
+        count, 2, generator=torch.Generator().manual_seed(9)
+    ) + torch.tensor([3.0, 0.0])
 
 
-def play(steps, *, seed=0, loss=NON_SATURATING, path=None, every=5, batches=None, average=False, lr=2e-3, **settings):
-    generator, discriminator = PointGenerator(width=16, seed=seed), PointDiscriminator(width=16, seed=seed + 1)
-    optimizers = [torch.optim.Adam(net.parameters(), lr=lr, betas=(0.5, 0.99)) for net in (generator, discriminator)]
+def play(
+    steps,
+    *,
+    seed=0,
+    loss=NON_SATURATING,
+    path=None,
+    every=5,
+    batches=None,
+    average=False,
+    lr=2e-3,
+    **settings,
+):
+    generator, discriminator = (
+        PointGenerator(width=16, seed=seed),
+        PointDiscriminator(width=16, seed=seed + 1),
+    )
+    optimizers = [
+        torch.optim.Adam(net.parameters(), lr=lr, betas=(0.5, 0.99))
+        for net in (generator, discriminator)
+    ]
     noise = torch.Generator().manual_seed(seed)
     ema = EMA(generator, decay=0.9) if average else None
     history = fit_adversarial(
         generator,
         discriminator,
-        TensorBatches((points(),), batch_size=64, seed=seed) if batches is None else batches,
+        TensorBatches((points(),), batch_size=64, seed=seed)
+        if batches is None
+        else batches,
         loss,
         *optimizers,
         steps=steps,
@@ -52,13 +73,19 @@ def play(steps, *, seed=0, loss=NON_SATURATING, path=None, every=5, batches=None
 
 def same(first, second):
     return all(
-        torch.equal(*pair) for pair in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+        torch.equal(*pair)
+        for pair in zip(
+            first.state_dict().values(), second.state_dict().values(), strict=True
+        )
     )
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_generator_finds_the_cloud(seed):
-    settings = {"penalty": lambda discriminator, real, _: r1_penalty(discriminator, real), "schedule": Schedule(400)}
+    settings = {
+        "penalty": lambda discriminator, real, _: r1_penalty(discriminator, real),
+        "schedule": Schedule(400),
+    }
     _, _, history, ema = play(400, seed=seed, lr=5e-3, average=True, **settings)
     made = ema.model(draw_noise(ema.model, 2000, torch.Generator().manual_seed(1)))
     assert (made.mean(dim=0) - torch.tensor([3.0, 0.0])).norm() < 0.3
@@ -69,16 +96,29 @@ def test_the_generator_finds_the_cloud(seed):
 
 def test_each_player_moves_only_itself():
     generator, discriminator = PointGenerator(), PointDiscriminator()
-    before = [{name: weight.clone() for name, weight in net.state_dict().items()} for net in (generator, discriminator)]
+    before = [
+        {name: weight.clone() for name, weight in net.state_dict().items()}
+        for net in (generator, discriminator)
+    ]
     noise = torch.Generator().manual_seed(0)
 
     def moved(net, old):
-        return any(not torch.equal(weight, old[name]) for name, weight in net.state_dict().items())
+        return any(
+            not torch.equal(weight, old[name])
+            for name, weight in net.state_dict().items()
+        )
 
     optimizer = torch.optim.SGD(discriminator.parameters(), lr=0.1)
-    discriminator_step(generator, discriminator, points(8), (), NON_SATURATING, optimizer, noise)
-    assert (moved(generator, before[0]), moved(discriminator, before[1])) == (False, True)
-    between = {name: weight.clone() for name, weight in discriminator.state_dict().items()}
+    discriminator_step(
+        generator, discriminator, points(8), (), NON_SATURATING, optimizer, noise
+    )
+    assert (moved(generator, before[0]), moved(discriminator, before[1])) == (
+        False,
+        True,
+    )
+    between = {
+        name: weight.clone() for name, weight in discriminator.state_dict().items()
+    }
     optimizer = torch.optim.SGD(generator.parameters(), lr=0.1)
     generator_step(generator, discriminator, 8, (), NON_SATURATING, optimizer, noise)
     assert (moved(generator, before[0]), moved(discriminator, between)) == (True, False)
@@ -88,11 +128,16 @@ def test_each_player_moves_only_itself():
 def test_a_step_of_the_discriminator_by_hand():
     generator, discriminator = PointGenerator(), PointDiscriminator()
     real, noise = points(8), torch.Generator().manual_seed(4)
-    fake = generator(torch.randn(8, 2, generator=torch.Generator().manual_seed(4))).detach()
-    expected = NON_SATURATING.discriminator(discriminator(real), discriminator(fake)) + 3.0
+    fake = generator(
+        torch.randn(8, 2, generator=torch.Generator().manual_seed(4))
+    ).detach()
+    expected = (
+        NON_SATURATING.discriminator(discriminator(real), discriminator(fake)) + 3.0
+    )
     gradients = torch.autograd.grad(expected, list(discriminator.parameters()))
     weights = [
-        weight.detach() - 0.1 * gradient for weight, gradient in zip(discriminator.parameters(), gradients, strict=True)
+        weight.detach() - 0.1 * gradient
+        for weight, gradient in zip(discriminator.parameters(), gradients, strict=True)
     ]
     loss = discriminator_step(
         generator,
@@ -121,7 +166,9 @@ def test_labels_go_to_both_players():
         torch.optim.Adam(discriminator.parameters()),
         steps=2,
         noise=torch.Generator().manual_seed(0),
-        penalty=lambda discriminator, real, fake, labels: r1_penalty(discriminator, real, labels),
+        penalty=lambda discriminator, real, fake, labels: r1_penalty(
+            discriminator, real, labels
+        ),
         progress=False,
     )
     assert len(history.generator_losses) == 2
@@ -178,12 +225,22 @@ def test_the_schedule_sets_both_rates():
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
-    settings = {"loss": WASSERSTEIN, "average": True, "discriminator_steps": 2, "penalty_every": 3}
+    settings = {
+        "loss": WASSERSTEIN,
+        "average": True,
+        "discriminator_steps": 2,
+        "penalty_every": 3,
+    }
     settings["schedule"] = Schedule(20)
 
     def run(steps, path=None):
-        places = torch.Generator().manual_seed(0)  # a new one each time: it is not part of the checkpoint
-        penalty = lambda d, real, fake: gradient_penalty(d, real, fake, generator=places.manual_seed(0))  # noqa: E731
+        places = torch.Generator().manual_seed(
+            0
+        )  # a new one each time: it is not part of the checkpoint
+
+        def penalty(d, real, fake):
+            return gradient_penalty(d, real, fake, generator=places.manual_seed(0))
+
         return play(steps, path=path, penalty=penalty, **settings)
 
     whole = run(20)
@@ -205,7 +262,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
 
 
 def test_a_run_that_diverges_says_so():
-    endless = AdversarialLoss(lambda real, fake: real.mean() * float("inf"), NON_SATURATING.generator)
+    endless = AdversarialLoss(
+        lambda real, fake: real.mean() * float("inf"), NON_SATURATING.generator
+    )
     with pytest.raises(FloatingPointError, match="At step 1 the losses are"):
         play(3, loss=endless)
 

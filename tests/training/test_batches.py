@@ -7,7 +7,9 @@ TOKENS = torch.arange(1000)
 
 
 def test_targets_are_the_inputs_one_token_later():
-    inputs, targets = next(TokenBatches(TOKENS, context_length=16, batch_size=5, seed=0))
+    inputs, targets = next(
+        TokenBatches(TOKENS, context_length=16, batch_size=5, seed=0)
+    )
     assert inputs.shape == targets.shape == (5, 16)
     assert torch.equal(targets, inputs + 1)
 
@@ -20,7 +22,9 @@ def test_windows_reach_the_first_and_the_last_token_and_no_further():
 
 
 def test_the_seed_decides_the_windows():
-    first, again, other = (next(TokenBatches(TOKENS, 16, 8, seed))[0] for seed in (1, 1, 2))
+    first, again, other = (
+        next(TokenBatches(TOKENS, 16, 8, seed))[0] for seed in (1, 1, 2)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
@@ -39,7 +43,8 @@ def test_state_goes_on_from_where_it_was_taken():
 def test_the_shares_of_all_processes_make_the_joint_batch(world_size):
     joint, _ = next(TokenBatches(TOKENS, 16, 8, seed=5))
     shares = [
-        next(TokenBatches(TOKENS, 16, 8, seed=5, rank=rank, world_size=world_size))[0] for rank in range(world_size)
+        next(TokenBatches(TOKENS, 16, 8, seed=5, rank=rank, world_size=world_size))[0]
+        for rank in range(world_size)
     ]
     assert torch.equal(torch.stack(shares, dim=1).flatten(0, 1), joint)
 
@@ -49,11 +54,22 @@ def test_the_shares_of_all_processes_make_the_joint_batch(world_size):
     [
         ({"context_length": 0}, "must be at least 1; got 0, 4"),
         ({"batch_size": 0}, "must be at least 1; got 8, 0"),
-        ({"context_length": 1000}, "needs 1000 tokens and the one that follows, but the text has only 1000"),
+        (
+            {"context_length": 1000},
+            "needs 1000 tokens and the one that follows, but the text has only 1000",
+        ),
         ({"rank": 2, "world_size": 2}, "rank must be from 0 to world_size - 1"),
-        ({"world_size": 3}, "must be a multiple of the number of processes; got batch_size=4, world_size=3"),
+        (
+            {"world_size": 3},
+            (
+                "must be a multiple of the number of processes; got batch_size=4, "
+                "world_size=3"
+            ),
+        ),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        TokenBatches(TOKENS, **({"context_length": 8, "batch_size": 4, "seed": 0} | arguments))
+        TokenBatches(
+            TOKENS, **({"context_length": 8, "batch_size": 4, "seed": 0} | arguments)
+        )

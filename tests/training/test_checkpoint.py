@@ -41,12 +41,16 @@ def _same(a, b):
 def test_what_is_saved_is_what_is_loaded(tmp_path):
     save_checkpoint(tmp_path / "folder" / "run.safetensors", STATE)
     assert _same(load_checkpoint(tmp_path / "folder" / "run.safetensors"), STATE)
-    assert [file.name for file in (tmp_path / "folder").iterdir()] == ["run.safetensors"]
+    assert [file.name for file in (tmp_path / "folder").iterdir()] == [
+        "run.safetensors"
+    ]
 
 
 def test_tensors_that_share_memory_are_saved(tmp_path):
     row = torch.arange(4.0)
-    save_checkpoint(tmp_path / "run.safetensors", {"whole": row, "part": row[:2], "again": row})
+    save_checkpoint(
+        tmp_path / "run.safetensors", {"whole": row, "part": row[:2], "again": row}
+    )
     assert torch.equal(load_checkpoint(tmp_path / "run.safetensors")["part"], row[:2])
 
 
@@ -63,7 +67,9 @@ def test_a_torn_file_is_noticed_wherever_it_is_torn(tmp_path):
     whole = path.read_bytes()
     for length in (0, 4, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match=r"run\.safetensors is damaged or incomplete: delete it"):
+        with pytest.raises(
+            ValueError, match=r"run\.safetensors is damaged or incomplete: delete it"
+        ):
             load_checkpoint(path)
 
 
@@ -99,7 +105,14 @@ def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, uninterrupted, 
 
 def test_a_run_killed_in_the_middle_goes_on_to_the_same_end(tmp_path, uninterrupted):
     path = tmp_path / "run.safetensors"
-    command = [sys.executable, "-m", "tests.training.runs", str(path), str(runs.STEPS), "0.1"]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.training.runs",
+        str(path),
+        str(runs.STEPS),
+        "0.1",
+    ]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
     deadline = time.monotonic() + 60
     while not path.exists() and time.monotonic() < deadline:
@@ -127,5 +140,6 @@ def test_a_checkpoint_runs_no_code_and_its_header_is_json(tmp_path):
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     tree = json.loads(header["__metadata__"]["tree"])
     assert {key for key, _ in tree["items"]} == {
-        "step", "model", "optimizer", "batches", "schedule", "average", "generators", "random", "history",
+        "step", "model", "optimizer", "batches", "schedule", "average", "generators",
+        "random", "history",
     }  # fmt: skip

@@ -10,7 +10,9 @@ from genai_tutorial.training import clip_gradients
 @pytest.mark.parametrize("max_norm", [0.01, 1.0, 1e6])
 def test_clipping_equals_torchs(max_norm):
     model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 2))
-    model(torch.randn(4, 5, generator=torch.Generator().manual_seed(0))).square().sum().backward()
+    model(
+        torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    ).square().sum().backward()
     model[2].bias.grad = None  # a parameter that took no part
     other = copy.deepcopy(model)
     for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):

@@ -14,16 +14,24 @@ STEPS = 12
 
 def _torchrun(processes):
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
+        sys.executable, "-m", "torch.distributed.run", "--standalone",
+        f"--nproc-per-node={processes}",
         "-m", "tests.training.runs", "shared", str(STEPS),
     ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, timeout=120
+        command,
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
-    losses = [[float(loss) for loss in line[1:]] for line in lines if line[0] == "losses"]
+    losses = [
+        [float(loss) for loss in line[1:]] for line in lines if line[0] == "losses"
+    ]
     weights = [line[1] for line in lines if line[0] == "weights"]
     assert len(losses) == 1, "only the first process prints"
     assert len(weights) == processes
@@ -34,8 +42,12 @@ def test_two_processes_give_the_losses_of_one_with_the_joint_batch():
     alone = runs.run_shared(STEPS)
     losses, weights = _torchrun(2)
     assert losses == pytest.approx(alone, abs=1e-6)
-    assert weights[0] == weights[1], "the copies of the model must stay equal to the last bit"
-    assert alone[-1] < alone[0] - 0.01  # something was learned, so the steps were not empty
+    assert weights[0] == weights[1], (
+        "the copies of the model must stay equal to the last bit"
+    )
+    assert (
+        alone[-1] < alone[0] - 0.01
+    )  # something was learned, so the steps were not empty
 
 
 def test_alone_there_is_nothing_to_join():

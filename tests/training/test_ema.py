@@ -8,7 +8,9 @@ from genai_tutorial.training import EMA, AdamW, Checkpoint, TensorBatches, fit
 
 
 def walk(steps, seed=0):
-    """A model whose weights are somewhere else after each step, and all the places where they were."""
+    """A model whose weights are somewhere else after each step, and all the places
+    where they were.
+    """
     generator = torch.Generator().manual_seed(seed)
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     for _ in range(steps):
@@ -26,10 +28,14 @@ def test_it_is_the_weighted_mean_of_all_steps(decay):
     for model in walk(25):
         average = average or EMA(model, decay)
         average.update(model)
-        places.append([parameter.detach().double().clone() for parameter in model.parameters()])
+        places.append(
+            [parameter.detach().double().clone() for parameter in model.parameters()]
+        )
         factors = [decay ** (len(places) - 1 - step) for step in range(len(places))]
         for index, mean in enumerate(average.model.parameters()):
-            expected = sum(f * place[index] for f, place in zip(factors, places, strict=True)) / sum(factors)
+            expected = sum(
+                f * place[index] for f, place in zip(factors, places, strict=True)
+            ) / sum(factors)
             torch.testing.assert_close(mean.double(), expected, atol=1e-5, rtol=1e-5)
 
 
@@ -55,7 +61,9 @@ def test_the_model_itself_is_left_alone():
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     average = EMA(model, 0.5)
     average.update(model)
-    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+    assert all(
+        torch.equal(weight, before[name]) for name, weight in model.state_dict().items()
+    )
     assert model.training
     assert not average.model.training
     assert not any(weight.requires_grad for weight in average.model.parameters())
@@ -79,10 +87,12 @@ def test_wrong_arguments_are_refused():
         with pytest.raises(ValueError, match="decay must be from 0 to below 1"):
             EMA(nn.Linear(1, 1), decay)
     with pytest.raises(ValueError, match=r"has the decay 0\.9, and the saved one 0\.5"):
-        EMA(nn.Linear(1, 1), 0.9).load_state_dict(EMA(nn.Linear(1, 1), 0.5).state_dict())
+        EMA(nn.Linear(1, 1), 0.9).load_state_dict(
+            EMA(nn.Linear(1, 1), 0.5).state_dict()
+        )
 
 
-# --- In the loop ------------------------------------------------------------------------------------------------------
+# --- In the loop ----------------------------------------------------------------------
 
 
 def run(steps, path=None, decay=0.8, seen=None, stop=None):
@@ -93,7 +103,14 @@ def run(steps, path=None, decay=0.8, seen=None, stop=None):
     noise = torch.Generator().manual_seed(3)
 
     def loss(model, x):
-        value = (model(x + torch.randn(x.shape, generator=noise)) - x.sum(dim=1, keepdim=True)).square().mean()
+        value = (
+            (
+                model(x + torch.randn(x.shape, generator=noise))
+                - x.sum(dim=1, keepdim=True)
+            )
+            .square()
+            .mean()
+        )
         if seen is not None:
             seen.append(model.weight.detach().clone())
         if stop is not None and len(seen) > stop:
@@ -120,12 +137,20 @@ def test_the_loop_averages_the_weights_after_each_step_and_judges_the_average():
     model, average, history = run(9, seen=seen)
     after = [*seen[1:], model.weight.detach()]
     factors = [0.8 ** (8 - step) for step in range(9)]
-    expected = sum(f * weight for f, weight in zip(factors, after, strict=True)) / sum(factors)
+    expected = sum(f * weight for f, weight in zip(factors, after, strict=True)) / sum(
+        factors
+    )
     torch.testing.assert_close(average.model.weight, expected)
-    assert history.evaluations[-1].value == pytest.approx(float(expected.sum()), abs=1e-5)
-    assert history.evaluations[-1].value != pytest.approx(float(model.weight.detach().sum()), abs=1e-5)
+    assert history.evaluations[-1].value == pytest.approx(
+        float(expected.sum()), abs=1e-5
+    )
+    assert history.evaluations[-1].value != pytest.approx(
+        float(model.weight.detach().sum()), abs=1e-5
+    )
     assert model.training
-    assert torch.equal(run(9, decay=None)[0].weight, model.weight)  # an average does not change what it follows
+    assert torch.equal(
+        run(9, decay=None)[0].weight, model.weight
+    )  # an average does not change what it follows
 
 
 def test_a_stopped_run_ends_at_the_same_average(tmp_path):
@@ -143,7 +168,9 @@ def test_a_run_with_another_average_is_not_taken_up(tmp_path):
     run(2, tmp_path / "without.safetensors", decay=None)
     with pytest.raises(ValueError, match="has an average and this run wants none"):
         run(4, tmp_path / "with.safetensors", decay=None)
-    with pytest.raises(ValueError, match="has no average of the weights and this run wants one"):
+    with pytest.raises(
+        ValueError, match="has no average of the weights and this run wants one"
+    ):
         run(4, tmp_path / "without.safetensors")
     with pytest.raises(ValueError, match=r"has the decay 0\.5, and the saved one 0\.8"):
         run(4, tmp_path / "with.safetensors", decay=0.5)

@@ -35,7 +35,15 @@ def linear():
 
 def test_it_learns_a_line():
     model, optimizer = linear()
-    history = fit(model, line(200), line_loss, optimizer, steps=200, clip_norm=None, progress=False)
+    history = fit(
+        model,
+        line(200),
+        line_loss,
+        optimizer,
+        steps=200,
+        clip_norm=None,
+        progress=False,
+    )
     assert len(history.losses) == 200
     assert model.weight.item() == pytest.approx(3, abs=1e-4)
     assert model.bias.item() == pytest.approx(1, abs=1e-4)
@@ -55,9 +63,20 @@ def test_each_step_is_the_one_written_out():
         shrink = min(1.0, 0.5 / math.hypot(*slopes))
         weight -= 0.1 * schedule(step) * shrink * slopes[0]
         bias -= 0.1 * schedule(step) * shrink * slopes[1]
-    history = fit(model, line(10), line_loss, optimizer, steps=10, schedule=schedule, clip_norm=0.5, progress=False)
+    history = fit(
+        model,
+        line(10),
+        line_loss,
+        optimizer,
+        steps=10,
+        schedule=schedule,
+        clip_norm=0.5,
+        progress=False,
+    )
     assert history.losses == pytest.approx(losses, rel=1e-4)
-    assert (model.weight.item(), model.bias.item()) == pytest.approx((weight, bias), rel=1e-5)
+    assert (model.weight.item(), model.bias.item()) == pytest.approx(
+        (weight, bias), rel=1e-5
+    )
 
 
 def test_evaluations_come_in_evaluation_mode_and_without_gradients():
@@ -68,8 +87,21 @@ def test_evaluations_come_in_evaluation_mode_and_without_gradients():
         seen.append((model.training, torch.is_grad_enabled()))
         return len(seen)
 
-    history = fit(model, line(7), line_loss, optimizer, steps=7, evaluate=evaluate, evaluate_every=3, progress=False)
-    assert [(point.step, point.value) for point in history.evaluations] == [(3, 1.0), (6, 2.0), (7, 3.0)]
+    history = fit(
+        model,
+        line(7),
+        line_loss,
+        optimizer,
+        steps=7,
+        evaluate=evaluate,
+        evaluate_every=3,
+        progress=False,
+    )
+    assert [(point.step, point.value) for point in history.evaluations] == [
+        (3, 1.0),
+        (6, 2.0),
+        (7, 3.0),
+    ]
     assert set(seen) == {(False, False)}
     assert model.training
     assert history.best.step == 3
@@ -82,7 +114,10 @@ def test_a_loss_that_is_no_number_stops_the_run_before_it_spoils_the_model():
     def loss_fn(model, x, y):
         return line_loss(model, x, y) * math.nan
 
-    with pytest.raises(FloatingPointError, match=r"The loss is nan at step 1: the run has diverged\. Lower the"):
+    with pytest.raises(
+        FloatingPointError,
+        match=r"The loss is nan at step 1: the run has diverged\. Lower the",
+    ):
         fit(model, line(5), loss_fn, optimizer, steps=5, progress=False)
     assert model.weight.item() == before
 
@@ -91,7 +126,15 @@ def test_a_learning_rate_too_high_diverges_with_a_sentence():
     model, _ = linear()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e6)
     with pytest.raises(FloatingPointError, match="diverged"):
-        fit(model, line(100), line_loss, optimizer, steps=100, clip_norm=None, progress=False)
+        fit(
+            model,
+            line(100),
+            line_loss,
+            optimizer,
+            steps=100,
+            clip_norm=None,
+            progress=False,
+        )
 
 
 def test_batches_that_run_out_are_named():
@@ -106,7 +149,10 @@ def test_batches_that_run_out_are_named():
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"steps": 2, "evaluate_every": 0}, "evaluate_every must be at least 1"),
         ({"steps": 2, "clip_norm": 0.0}, "max_norm must be above 0"),
-        ({"steps": 2, "checkpoint": "here"}, "give them state_dict and load_state_dict"),
+        (
+            {"steps": 2, "checkpoint": "here"},
+            "give them state_dict and load_state_dict",
+        ),
     ],
 )
 def test_bad_settings_are_refused(settings, message, tmp_path):
@@ -123,7 +169,8 @@ def _resume_with(path, **changes):
     model = settings.pop("model", model)
     optimizer = settings.pop("optimizer_of", build_optimizer)(model)
     fit(
-        model, batches, lambda model, x, y: model(x).mean(), optimizer, checkpoint=Checkpoint(path), generators=[noise],
+        model, batches, lambda model, x, y: model(x).mean(), optimizer,
+        checkpoint=Checkpoint(path), generators=[noise],
         progress=False, **settings,
     )  # fmt: skip
 
@@ -136,7 +183,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match="from another model or optimiser"):
         _resume_with(path, model=nn.Linear(2, 2))
     with pytest.raises(ValueError, match="from another model or optimiser"):
-        _resume_with(path, optimizer_of=lambda model: torch.optim.SGD(model.parameters(), lr=0.1))
+        _resume_with(
+            path, optimizer_of=lambda model: torch.optim.SGD(model.parameters(), lr=0.1)
+        )
 
 
 def test_a_finished_run_is_not_trained_further(tmp_path):
@@ -160,7 +209,9 @@ def test_a_history_can_be_drawn():
     steps, points = axes.get_lines()
     assert list(steps.get_xdata()) == [1, 2, 3, 4, 5, 6, 7]
     assert list(points.get_xdata()) == [6, 7]
-    assert list(points.get_ydata()) == [evaluation.value for evaluation in history.evaluations]
+    assert list(points.get_ydata()) == [
+        evaluation.value for evaluation in history.evaluations
+    ]
     assert axes.get_xlabel() == "step"
 
 
@@ -188,18 +239,33 @@ def test_batches_are_brought_to_the_models_device():
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        fit(model, line(1), loss_fn, torch.optim.SGD(model.parameters()), steps=1, progress=False)
+        fit(
+            model,
+            line(1),
+            loss_fn,
+            torch.optim.SGD(model.parameters()),
+            steps=1,
+            progress=False,
+        )
     assert devices == ["meta", "meta"]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_token_batches_and_a_decoder_learn_to_count(seed):
     model, _, _ = runs.make(dropout=False)
-    batches = TokenBatches(torch.arange(17).repeat(40), context_length=8, batch_size=8, seed=seed)
+    batches = TokenBatches(
+        torch.arange(17).repeat(40), context_length=8, batch_size=8, seed=seed
+    )
 
     def loss_fn(model, inputs, targets):
-        return nn.functional.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
+        return nn.functional.cross_entropy(
+            model(inputs).flatten(0, 1), targets.flatten()
+        )
 
-    history = fit(model, batches, loss_fn, build_optimizer(model), steps=100, progress=False)
-    assert history.losses[0] == pytest.approx(math.log(17), abs=1e-5)  # the output layer starts at zero
+    history = fit(
+        model, batches, loss_fn, build_optimizer(model), steps=100, progress=False
+    )
+    assert history.losses[0] == pytest.approx(
+        math.log(17), abs=1e-5
+    )  # the output layer starts at zero
     assert history.losses[-1] < 0.05

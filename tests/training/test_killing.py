@@ -1,4 +1,6 @@
-"""Kill -9 at random moments, many times: a run that goes on from its checkpoint ends with the same bits."""
+"""Kill -9 at random moments, many times: a run that goes on from its checkpoint ends
+with the same bits.
+"""
 
 import contextlib
 import random
@@ -21,7 +23,11 @@ def test_ten_kills_at_any_moment_change_no_bit(tmp_path):
             steps, sender = processes.CONTEXT.Pipe(duplex=False)
             process = processes.start_alone(processes.train_alone, path, sender)
             sender.close()
-            if kills < KILLS:  # some steps later, and then at any moment: in a step, or while a file is written
+            if (
+                kills < KILLS
+                # some steps later, and then at any moment: in a step, or while a file
+                # is written
+            ):
                 with contextlib.suppress(EOFError):  # the run was nearly done
                     for _ in range(moments.randint(1, 6)):
                         steps.recv()
@@ -30,7 +36,9 @@ def test_ten_kills_at_any_moment_change_no_bit(tmp_path):
             process.join()
             if process.exitcode == -9:
                 kills += 1
-                steps_at_kills.add(load_checkpoint(path)["step"] if path.exists() else 0)
+                steps_at_kills.add(
+                    load_checkpoint(path)["step"] if path.exists() else 0
+                )
         finished += 1
         result = torch.load(path.with_suffix(".result"))
         assert result["losses"] == history.losses

@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.training import AdamW, Muon, OptimizerSettings, build_optimizer, orthogonalise, parameter_groups
+from genai_tutorial.training import (
+    AdamW,
+    Muon,
+    OptimizerSettings,
+    build_optimizer,
+    orthogonalise,
+    parameter_groups,
+)
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 
@@ -20,13 +27,17 @@ def test_orthogonalise_brings_singular_values_near_one(shape, seed):
 def test_orthogonalise_keeps_the_directions():
     matrix = torch.randn(12, 20, generator=torch.Generator().manual_seed(0))
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
-    core = u.T @ orthogonalise(matrix) @ v.T  # diagonal if and only if the singular vectors are the same
+    core = (
+        u.T @ orthogonalise(matrix) @ v.T
+    )  # diagonal if and only if the singular vectors are the same
     assert (core - core.diag().diag()).abs().max() < 1e-4
 
 
 def test_a_stack_is_orthogonalised_matrix_by_matrix():
     stack = torch.randn(4, 10, 6, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(orthogonalise(stack), torch.stack([orthogonalise(matrix) for matrix in stack]))
+    torch.testing.assert_close(
+        orthogonalise(stack), torch.stack([orthogonalise(matrix) for matrix in stack])
+    )
 
 
 def test_a_matrix_of_zeros_stays_zero():
@@ -36,18 +47,32 @@ def test_a_matrix_of_zeros_stays_zero():
 def test_every_parameter_of_a_decoder_has_exactly_one_optimiser():
     model = DecoderLM(DecoderConfig.modern(vocab_size=11, width=16, heads=2, layers=2))
     optimizer = build_optimizer(model)
-    trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    assert len(trained) == len({id(parameter) for parameter in trained}) == len(list(model.parameters()))
+    trained = [
+        parameter for group in optimizer.param_groups for parameter in group["params"]
+    ]
+    assert (
+        len(trained)
+        == len({id(parameter) for parameter in trained})
+        == len(list(model.parameters()))
+    )
     muon, adamw = optimizer.optimizers
     assert isinstance(muon, Muon)
     assert isinstance(adamw, AdamW)
-    inner = [p for name, p in model.named_parameters() if ".attention." in name or ".feed_forward." in name]
-    assert {id(p) for p in muon.param_groups[0]["params"]} == {id(p) for p in inner if p.dim() == 2}
+    inner = [
+        p
+        for name, p in model.named_parameters()
+        if ".attention." in name or ".feed_forward." in name
+    ]
+    assert {id(p) for p in muon.param_groups[0]["params"]} == {
+        id(p) for p in inner if p.dim() == 2
+    }
 
 
 def test_learning_rates_reach_their_groups():
     model = DecoderLM(DecoderConfig.modern(vocab_size=11, width=16, heads=2, layers=1))
-    settings = OptimizerSettings(matrix_lr=1.0, embedding_lr=2.0, head_lr=3.0, vector_lr=4.0)
+    settings = OptimizerSettings(
+        matrix_lr=1.0, embedding_lr=2.0, head_lr=3.0, vector_lr=4.0
+    )
     groups = build_optimizer(model, settings).param_groups
     assert [group["lr"] for group in groups] == [1.0, 2.0, 3.0, 4.0]
     assert groups[1]["params"] == [model.token_embedding.weight]
@@ -70,17 +95,27 @@ def test_frozen_parameters_are_left_out():
 
 def test_kernels_go_to_muon_only_where_a_rate_is_named():
     model = nn.Sequential(nn.Conv2d(4, 8, 3), nn.Linear(8, 8))
-    (muon, adamw) = build_optimizer(model, OptimizerSettings(matrix_lr=1.0, kernel_lr=2.0)).optimizers
-    assert [(group["lr"], len(group["params"])) for group in muon.param_groups] == [(1.0, 1), (2.0, 1)]
+    (muon, adamw) = build_optimizer(
+        model, OptimizerSettings(matrix_lr=1.0, kernel_lr=2.0)
+    ).optimizers
+    assert [(group["lr"], len(group["params"])) for group in muon.param_groups] == [
+        (1.0, 1),
+        (2.0, 1),
+    ]
     assert muon.param_groups[1]["params"] == [model[0].weight]
     (muon, adamw) = build_optimizer(model).optimizers
     assert muon.param_groups[0]["params"] == [model[1].weight]
-    assert any(parameter is model[0].weight for parameter in adamw.param_groups[0]["params"])
+    assert any(
+        parameter is model[0].weight for parameter in adamw.param_groups[0]["params"]
+    )
 
 
 def test_muon_reads_kernels_as_the_matrix_of_what_each_feature_makes():
     generator = torch.Generator().manual_seed(0)
-    start, slope = torch.randn(8, 4, 3, 3, generator=generator), torch.randn(8, 4, 3, 3, generator=generator)
+    start, slope = (
+        torch.randn(8, 4, 3, 3, generator=generator),
+        torch.randn(8, 4, 3, 3, generator=generator),
+    )
     kernels = nn.Parameter(start.clone().to(memory_format=torch.channels_last))
     matrix = nn.Parameter(start.flatten(1).clone())
     kernels.grad, matrix.grad = slope.clone(), slope.flatten(1).clone()
@@ -92,7 +127,9 @@ def test_muon_reads_kernels_as_the_matrix_of_what_each_feature_makes():
 
 def test_combined_state_goes_into_another_optimiser():
     def make():
-        model = DecoderLM(DecoderConfig.modern(vocab_size=11, width=16, heads=2, layers=1))
+        model = DecoderLM(
+            DecoderConfig.modern(vocab_size=11, width=16, heads=2, layers=1)
+        )
         return model, build_optimizer(model)
 
     def move(model, optimizer, times):
@@ -109,7 +146,10 @@ def test_combined_state_goes_into_another_optimiser():
     other_optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     move(model, optimizer, 2)
     move(other, other_optimizer, 2)
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(model.parameters(), other.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,7 +163,10 @@ def test_combined_state_goes_into_another_optimiser():
             r"matrices only, and kernels, got a parameter of shape \(3,\)",
         ),
         (lambda w: AdamW([w], lr=float("nan")), "lr=nan"),
-        (lambda w: AdamW([w], betas=(0.9, 1.0)), r"betas must be two numbers from 0 to below 1, got \(0.9, 1.0\)"),
+        (
+            lambda w: AdamW([w], betas=(0.9, 1.0)),
+            r"betas must be two numbers from 0 to below 1, got \(0.9, 1.0\)",
+        ),
         (lambda w: AdamW([w], epsilon=0.0), "epsilon=0.0"),
     ],
 )

@@ -1,4 +1,6 @@
-"""Scaling laws: constants that are known are found again, and small runs foretell a large one."""
+"""Scaling laws: constants that are known are found again, and small runs foretell a
+large one.
+"""
 
 import re
 from itertools import product
@@ -7,7 +9,12 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit, minimize_scalar
 
-from genai_tutorial.training import PowerLaw, compute_optimal, fit_power_law, tokens_to_reach
+from genai_tutorial.training import (
+    PowerLaw,
+    compute_optimal,
+    fit_power_law,
+    tokens_to_reach,
+)
 
 CHINCHILLA = PowerLaw(1.69, (406.4, 410.7), (0.34, 0.28))
 SIZES = np.geomspace(1e7, 1e9, 6)
@@ -19,7 +26,9 @@ def _constants(law):
     return [law.floor, *law.factors, *law.exponents]
 
 
-@pytest.mark.parametrize("law", [CHINCHILLA, PowerLaw(0.5, (50.0, 2000.0), (0.2, 0.45))])
+@pytest.mark.parametrize(
+    "law", [CHINCHILLA, PowerLaw(0.5, (50.0, 2000.0), (0.2, 0.45))]
+)
 def test_five_known_constants_are_found_again(law):
     found = fit_power_law(RUNS, law(RUNS))
     assert _constants(found) == pytest.approx(_constants(law), rel=1e-3)
@@ -41,14 +50,18 @@ def test_small_noisy_runs_foretell_a_large_one(seed):
     assert found(large) == pytest.approx(CHINCHILLA(large), rel=0.02)
     straight_line = np.polyfit(np.log(RUNS[:, 0]), np.log(CHINCHILLA(RUNS) * noise), 1)
     wrong = np.exp(np.polyval(straight_line, np.log(large[0])))
-    assert abs(wrong / CHINCHILLA(large) - 1) > 3 * abs(found(large) / CHINCHILLA(large) - 1)
+    assert abs(wrong / CHINCHILLA(large) - 1) > 3 * abs(
+        found(large) / CHINCHILLA(large) - 1
+    )
 
 
 @pytest.mark.parametrize("spoilt", [0, 11, 23])
 def test_one_spoilt_run_does_not_bend_the_law(spoilt):
     losses = CHINCHILLA(RUNS)
     losses[spoilt] *= 1.3
-    assert _constants(fit_power_law(RUNS, losses)) == pytest.approx(_constants(CHINCHILLA), rel=0.03)
+    assert _constants(fit_power_law(RUNS, losses)) == pytest.approx(
+        _constants(CHINCHILLA), rel=0.03
+    )
     least_squares = fit_power_law(RUNS, losses, delta=10.0)
     assert _constants(least_squares) != pytest.approx(_constants(CHINCHILLA), rel=0.5)
 
@@ -56,16 +69,22 @@ def test_one_spoilt_run_does_not_bend_the_law(spoilt):
 @pytest.mark.parametrize("seed", range(3))
 def test_without_the_straight_part_it_is_least_squares(seed):
     points = SIZES[:, None]
-    losses = BY_SIZE(points) * np.exp(np.random.default_rng(seed).normal(0, 0.003, len(SIZES)))
+    losses = BY_SIZE(points) * np.exp(
+        np.random.default_rng(seed).normal(0, 0.003, len(SIZES))
+    )
     ours = fit_power_law(points, losses, delta=10.0)
 
     def log_loss(size, floor, at_middle, exponent):
         return np.log(floor + at_middle * (size / 1e8) ** -exponent)
 
-    theirs, _ = curve_fit(log_loss, SIZES, np.log(losses), p0=[2.0, 0.3, 0.25], xtol=1e-12, ftol=1e-12)
-    assert [ours.floor, ours.factors[0] * 1e8 ** -ours.exponents[0], ours.exponents[0]] == pytest.approx(
-        theirs.tolist(), rel=1e-3
+    theirs, _ = curve_fit(
+        log_loss, SIZES, np.log(losses), p0=[2.0, 0.3, 0.25], xtol=1e-12, ftol=1e-12
     )
+    assert [
+        ours.floor,
+        ours.factors[0] * 1e8 ** -ours.exponents[0],
+        ours.exponents[0],
+    ] == pytest.approx(theirs.tolist(), rel=1e-3)
 
 
 @pytest.mark.parametrize("flops", [1e18, 1e21, 5.88e23])
@@ -95,10 +114,19 @@ def test_an_over_trained_model_reaches_the_loss_of_the_optimal_one_with_more_com
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: fit_power_law(RUNS[:5], CHINCHILLA(RUNS[:5])), "5 unknowns needs more than 5 runs, got 5"),
+        (
+            lambda: fit_power_law(RUNS[:5], CHINCHILLA(RUNS[:5])),
+            "5 unknowns needs more than 5 runs, got 5",
+        ),
         (lambda: fit_power_law(RUNS, CHINCHILLA(RUNS) * 0), "must be above 0"),
-        (lambda: compute_optimal(BY_SIZE, 1e20), "two scales, parameters and tokens; it has 1"),
-        (lambda: tokens_to_reach(CHINCHILLA, 1.8, 1e8), "1e+08 parameters never reaches a loss of 1.8"),
+        (
+            lambda: compute_optimal(BY_SIZE, 1e20),
+            "two scales, parameters and tokens; it has 1",
+        ),
+        (
+            lambda: tokens_to_reach(CHINCHILLA, 1.8, 1e8),
+            "1e+08 parameters never reaches a loss of 1.8",
+        ),
     ],
 )
 def test_what_cannot_be_told_is_refused(call, message):

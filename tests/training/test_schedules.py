@@ -2,7 +2,12 @@ import math
 
 import pytest
 
-from genai_tutorial.training import Schedule, warmup_cosine, warmup_linear, warmup_stable_decay
+from genai_tutorial.training import (
+    Schedule,
+    warmup_cosine,
+    warmup_linear,
+    warmup_stable_decay,
+)
 
 
 def test_warmup_cosine_has_the_values_of_its_formula():
@@ -17,7 +22,9 @@ def test_warmup_cosine_has_the_values_of_its_formula():
 
 def test_warmup_linear_has_a_plateau_and_a_straight_fall():
     schedule = warmup_linear(steps=100, warmup_steps=4, decay_steps=40, final=0.2)
-    assert [schedule(step) for step in range(5)] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
+    assert [schedule(step) for step in range(5)] == pytest.approx(
+        [0.25, 0.5, 0.75, 1.0, 1.0]
+    )
     assert {schedule(step) for step in range(4, 61)} == {1.0}
     falls = [schedule(step) - schedule(step + 1) for step in range(60, 100)]
     assert falls == pytest.approx([0.8 / 40] * 40)
@@ -25,13 +32,17 @@ def test_warmup_linear_has_a_plateau_and_a_straight_fall():
 
 
 def test_no_decay_stays_at_one_after_the_warm_up():
-    assert [Schedule(steps=5, warmup_steps=2, decay="none")(step) for step in range(5)] == [0.5, 1.0, 1.0, 1.0, 1.0]
+    assert [
+        Schedule(steps=5, warmup_steps=2, decay="none")(step) for step in range(5)
+    ] == [0.5, 1.0, 1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("decay", ["linear", "cosine", "sqrt", "none"])
 def test_annealing_goes_from_where_the_decay_ended_to_zero(decay):
     whole = Schedule(steps=80, warmup_steps=5, decay=decay, final=0.5)
-    annealed = Schedule(steps=100, warmup_steps=5, decay=decay, final=0.5, anneal_steps=20)
+    annealed = Schedule(
+        steps=100, warmup_steps=5, decay=decay, final=0.5, anneal_steps=20
+    )
     assert [annealed(step) for step in range(81)] == [whole(step) for step in range(81)]
     end = 1.0 if decay == "none" else 0.5
     assert [annealed(step) for step in (80, 85, 90, 99, 100, 500)] == pytest.approx(
@@ -40,17 +51,30 @@ def test_annealing_goes_from_where_the_decay_ended_to_zero(decay):
 
 
 def test_warm_up_may_take_the_whole_run():
-    assert [Schedule(steps=2, warmup_steps=2)(step) for step in range(3)] == [0.5, 1.0, 1.0]
+    assert [Schedule(steps=2, warmup_steps=2)(step) for step in range(3)] == [
+        0.5,
+        1.0,
+        1.0,
+    ]
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"steps": 0}, "steps must be at least 1, got 0"),
-        ({"steps": 5, "warmup_steps": 6}, r"warmup_steps must be from 0 to steps \(5\), got 6"),
+        (
+            {"steps": 5, "warmup_steps": 6},
+            r"warmup_steps must be from 0 to steps \(5\), got 6",
+        ),
         ({"steps": 5, "warmup_steps": -1}, "got -1"),
-        ({"steps": 9, "warmup_steps": 4, "decay_steps": 6}, r"what warm-up and annealing leave \(5\), got 6"),
-        ({"steps": 5, "anneal_steps": 6}, r"anneal_steps must be from 0 to what the warm-up leaves \(5\), got 6"),
+        (
+            {"steps": 9, "warmup_steps": 4, "decay_steps": 6},
+            r"what warm-up and annealing leave \(5\), got 6",
+        ),
+        (
+            {"steps": 5, "anneal_steps": 6},
+            r"anneal_steps must be from 0 to what the warm-up leaves \(5\), got 6",
+        ),
         ({"steps": 5, "final": 1.5}, "from 0 to 1; got 1.5"),
     ],
 )
@@ -60,14 +84,23 @@ def test_settings_that_do_not_fit_are_refused(settings, message):
 
 
 def test_an_unknown_decay_is_refused():
-    with pytest.raises((ValueError, TypeError), match="square"):  # the shape checker speaks first where it is on
+    with pytest.raises(
+        (ValueError, TypeError), match="square"
+    ):  # the shape checker speaks first where it is on
         Schedule(steps=5, decay="square")
 
 
 def test_runs_of_several_lengths_share_the_plateau_and_each_has_its_own_fall():
-    short, long = (warmup_stable_decay(steps, warmup_steps=5, decay_steps=steps // 5) for steps in (50, 100))
+    short, long = (
+        warmup_stable_decay(steps, warmup_steps=5, decay_steps=steps // 5)
+        for steps in (50, 100)
+    )
     assert [short(step) for step in range(41)] == [long(step) for step in range(41)]
     assert {long(step) for step in range(5, 81)} == {1.0}
-    assert [long(step) for step in (80, 85, 96, 100)] == pytest.approx([1, 1 - 0.25**0.5, 1 - 0.8**0.5, 0])
+    assert [long(step) for step in (80, 85, 96, 100)] == pytest.approx(
+        [1, 1 - 0.25**0.5, 1 - 0.8**0.5, 0]
+    )
     cosines = [warmup_cosine(steps, 5) for steps in (50, 100)]
-    assert cosines[0](20) < cosines[1](20) - 0.1, "a cosine must know its end from the beginning"
+    assert cosines[0](20) < cosines[1](20) - 0.1, (
+        "a cosine must know its end from the beginning"
+    )

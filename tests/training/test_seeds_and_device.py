@@ -9,7 +9,12 @@ from genai_tutorial.training import choose_device, seed_everything
 
 def _draw(seed):
     generator = seed_everything(seed)
-    return random.random(), np.random.rand(), torch.rand(1).item(), torch.rand(1, generator=generator).item()  # noqa: NPY002
+    return (
+        random.random(),
+        np.random.rand(),  # noqa: NPY002
+        torch.rand(1).item(),
+        torch.rand(1, generator=generator).item(),
+    )
 
 
 def test_the_same_seed_gives_the_same_numbers_everywhere():
@@ -21,12 +26,16 @@ def test_the_same_seed_gives_the_same_numbers_everywhere():
 def test_the_generator_is_apart_from_the_global_one():
     generator = seed_everything(0)
     torch.rand(10)
-    assert torch.equal(torch.rand(2, generator=generator), torch.rand(2, generator=seed_everything(0)))
+    assert torch.equal(
+        torch.rand(2, generator=generator), torch.rand(2, generator=seed_everything(0))
+    )
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, True, "0"])
 def test_a_bad_seed_is_refused(seed):
-    with pytest.raises(Exception, match=r"seed|int"):  # the shape checker may refuse the type first
+    with pytest.raises(
+        Exception, match=r"seed|int"
+    ):  # the shape checker may refuse the type first
         seed_everything(seed)
 
 
@@ -49,5 +58,8 @@ def test_mps_is_taken_when_named(monkeypatch):
 
 @pytest.mark.parametrize("name", ["cuda:99", "gpu", "", "tpu"])
 def test_an_absent_device_is_named_with_those_present(name):
-    with pytest.raises(ValueError, match=rf"There is no device '{name}' on this machine: choose one of cpu"):
+    with pytest.raises(
+        ValueError,
+        match=rf"There is no device '{name}' on this machine: choose one of cpu",
+    ):
         choose_device(name)

@@ -1,4 +1,6 @@
-"""Sharded checkpoints in one process: what is saved is what is loaded, and a foreign or damaged folder says so."""
+"""Sharded checkpoints in one process: what is saved is what is loaded, and a foreign or
+damaged folder says so.
+"""
 
 import pytest
 import torch
@@ -18,17 +20,31 @@ from tests.training import runs
 
 
 def _state(step=3, rows=5):
-    return {"step": step, "weight": torch.arange(rows * 2.0).reshape(rows, 2), "rate": 0.1, "more": [torch.tensor(4)]}
+    return {
+        "step": step,
+        "weight": torch.arange(rows * 2.0).reshape(rows, 2),
+        "rate": 0.1,
+        "more": [torch.tensor(4)],
+    }
 
 
 def _empty(rows=5):
-    return {"step": 0, "weight": torch.zeros(rows, 2), "rate": 0.0, "more": [torch.tensor(0)]}
+    return {
+        "step": 0,
+        "weight": torch.zeros(rows, 2),
+        "rate": 0.0,
+        "more": [torch.tensor(0)],
+    }
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
     save_sharded(tmp_path / "run", _state())
     loaded = load_sharded(tmp_path / "run", _empty())
-    assert (loaded["step"], loaded["rate"], loaded["more"]) == (3, 0.1, [torch.tensor(4)])
+    assert (loaded["step"], loaded["rate"], loaded["more"]) == (
+        3,
+        0.1,
+        [torch.tensor(4)],
+    )
     assert torch.equal(loaded["weight"], _state()["weight"])
 
 
@@ -57,7 +73,9 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="no checkpoint in"):
         load_sharded(tmp_path, _empty())
     save_sharded(tmp_path, _state())
-    with pytest.raises(ValueError, match=r"'weight' has the shape \(5, 2\) there, and \(4, 2\) here"):
+    with pytest.raises(
+        ValueError, match=r"'weight' has the shape \(5, 2\) there, and \(4, 2\) here"
+    ):
         load_sharded(tmp_path, _empty(rows=4))
     with pytest.raises(ValueError, match="only one of the two has 'bias'"):
         load_sharded(tmp_path, _empty() | {"bias": torch.zeros(1)})
@@ -74,14 +92,17 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "optimizer_of", [build_optimizer, lambda model: torch.optim.AdamW(model.parameters(), lr=0.01)]
+    "optimizer_of",
+    [build_optimizer, lambda model: torch.optim.AdamW(model.parameters(), lr=0.01)],
 )
 def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, optimizer_of):
     def run(folder, steps):
         model, batches, _ = runs.make(dropout=False)
         history = fit(
-            model, batches, lambda model, x, y: nn.functional.cross_entropy(model(x).flatten(0, 1), y.flatten()),
-            optimizer_of(model), steps=steps, checkpoint=Checkpoint(folder, every=4, sharded=True), progress=False,
+            model, batches, lambda model, x,
+            y: nn.functional.cross_entropy(model(x).flatten(0, 1), y.flatten()),
+            optimizer_of(model), steps=steps,
+            checkpoint=Checkpoint(folder, every=4, sharded=True), progress=False,
         )  # fmt: skip
         return runs.fingerprint(model), history.losses
 
@@ -92,19 +113,27 @@ def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, optimizer_of):
 
 def test_setting_up_an_optimiser_moves_nothing():
     model, _, _ = runs.make(dropout=False)
-    before, optimizer = runs.fingerprint(model), build_optimizer(model, OptimizerSettings(weight_decay=0.1))
+    before, optimizer = (
+        runs.fingerprint(model),
+        build_optimizer(model, OptimizerSettings(weight_decay=0.1)),
+    )
     rates = [group["lr"] for group in optimizer.param_groups]
     start_optimizer(optimizer)
     assert runs.fingerprint(model) == before
     assert [group["lr"] for group in optimizer.param_groups] == rates
     assert all(parameter.grad is None for parameter in model.parameters())
-    assert optimizer.state_dict()["optimizers"][0]["state"], "there is something to read into"
+    assert optimizer.state_dict()["optimizers"][0]["state"], (
+        "there is something to read into"
+    )
 
 
 def test_a_split_model_must_be_saved_in_parts(tmp_path):
     model, batches, _ = runs.make(dropout=False)
     model.set_requires_gradient_sync = None  # what tells that a model is split
-    with pytest.raises(ValueError, match=r"only a part of this model: save it with Checkpoint\(..., sharded=True\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"only a part of this model: save it with Checkpoint\(..., sharded=True\)",  # noqa: E501
+    ):
         fit(
             model,
             batches,

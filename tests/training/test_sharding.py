@@ -1,4 +1,6 @@
-"""Models in parts: the same run on one, two and four processes, saved by some and resumed by others, killed and not."""
+"""Models in parts: the same run on one, two and four processes, saved by some and
+resumed by others, killed and not.
+"""
 
 import os
 import random
@@ -26,21 +28,34 @@ def alone(tmp_path_factory):
 def two(tmp_path_factory):
     """An uninterrupted run on two processes."""
     folder = tmp_path_factory.mktemp("two")
-    assert processes.finish(processes.start(2, processes.train, folder, "two")) == [0, 0]
+    assert processes.finish(processes.start(2, processes.train, folder, "two")) == [
+        0,
+        0,
+    ]
     return torch.load(folder / "two-0.pt")
 
 
 def _equal(a, b):
-    return a["losses"] == b["losses"] and all(map(torch.equal, a["weights"], b["weights"]))
+    return a["losses"] == b["losses"] and all(
+        map(torch.equal, a["weights"], b["weights"])
+    )
 
 
 @pytest.mark.parametrize("world_size", [2, 4])
-def test_copies_and_parts_of_a_model_learn_what_one_process_learns(tmp_path, alone, world_size):
-    ways = [("shard", "shard", 1), ("shard-parts", "shard", 2), ("copy-parts", "copy", 2)]
+def test_copies_and_parts_of_a_model_learn_what_one_process_learns(
+    tmp_path, alone, world_size
+):
+    ways = [
+        ("shard", "shard", 1),
+        ("shard-parts", "shard", 2),
+        ("copy-parts", "copy", 2),
+    ]
     started = processes.start(world_size, processes.train_ways, tmp_path, ways)
     assert processes.finish(started) == [0] * world_size
     for name, _, _ in ways:
-        of_each = [torch.load(tmp_path / f"{name}-{rank}.pt") for rank in range(world_size)]
+        of_each = [
+            torch.load(tmp_path / f"{name}-{rank}.pt") for rank in range(world_size)
+        ]
         for result in of_each:
             assert result["losses"] == pytest.approx(alone["losses"], abs=1e-5)
             assert _equal(result, of_each[0]), "all processes see the same"
@@ -56,18 +71,34 @@ def test_copies_and_parts_of_a_model_learn_what_one_process_learns(tmp_path, alo
 
 
 def test_two_save_and_one_two_or_four_go_on(tmp_path, alone, two):
-    assert processes.finish(processes.start(2, processes.train, tmp_path, "first", "shard", 1, 6, 3)) == [0, 0]
-    assert [path.name for path in (tmp_path / "checkpoint").iterdir()] == ["step-000000006"]
-    files = {path.suffix for path in (tmp_path / "checkpoint" / "step-000000006").iterdir()}
+    assert processes.finish(
+        processes.start(2, processes.train, tmp_path, "first", "shard", 1, 6, 3)
+    ) == [0, 0]
+    assert [path.name for path in (tmp_path / "checkpoint").iterdir()] == [
+        "step-000000006"
+    ]
+    files = {
+        path.suffix for path in (tmp_path / "checkpoint" / "step-000000006").iterdir()
+    }
     assert files == {".safetensors", ".json"}, "nothing that needs unpickling"
     for world_size in (1, 2, 4):
         folder = tmp_path / str(world_size)
         (folder / "checkpoint").mkdir(parents=True)
-        subprocess.run(["cp", "-r", tmp_path / "checkpoint" / "step-000000006", folder / "checkpoint"], check=True)
+        subprocess.run(
+            [
+                "cp",
+                "-r",
+                tmp_path / "checkpoint" / "step-000000006",
+                folder / "checkpoint",
+            ],
+            check=True,
+        )
         if world_size == 1:
             processes.train(folder, "rest", "shard", 1, STEPS, 3)
         else:
-            started = processes.start(world_size, processes.train, folder, "rest", "shard", 1, STEPS, 3)
+            started = processes.start(
+                world_size, processes.train, folder, "rest", "shard", 1, STEPS, 3
+            )
             assert processes.finish(started) == [0] * world_size
         rest = torch.load(folder / "rest-0.pt")
         assert rest["losses"] == pytest.approx(alone["losses"], abs=1e-5)
@@ -76,7 +107,9 @@ def test_two_save_and_one_two_or_four_go_on(tmp_path, alone, two):
 
 
 def test_a_killed_process_is_noticed_and_nothing_is_lost(tmp_path, two):
-    """Kill -9 again and again, now one and now the other, at whatever moment; the last bit is still the same."""
+    """Kill -9 again and again, now one and now the other, at whatever moment; the last
+    bit is still the same.
+    """
     moments, kills = random.Random(0), 0
     while kills < 5:
         folder = tmp_path / str(kills)
@@ -84,7 +117,9 @@ def test_a_killed_process_is_noticed_and_nothing_is_lost(tmp_path, two):
         while not (folder / "run-0.pt").exists():
             for error in folder.glob("error-*.txt"):
                 error.unlink()
-            started = processes.start(2, processes.train, folder, "run", "shard", 1, STEPS, 1, 0.02)
+            started = processes.start(
+                2, processes.train, folder, "run", "shard", 1, STEPS, 1, 0.02
+            )
             victim, other = moments.sample([0, 1], 2)
             if kills < 5:
                 started[victim].join(timeout=moments.uniform(0.2, 1.2))
@@ -94,18 +129,29 @@ def test_a_killed_process_is_noticed_and_nothing_is_lost(tmp_path, two):
                 kills += 1
                 told = (folder / f"error-{other}.txt").read_text()
                 assert "ConnectionError" in told, told
-                assert "goes on from the last checkpoint" in told or "connect" in told, told
+                assert (
+                    "goes on from the last checkpoint" in told or "connect" in told
+                ), told
         assert _equal(torch.load(folder / "run-0.pt"), two)
 
 
 def test_torchrun_starts_again_after_a_kill(tmp_path, two):
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1",
+        sys.executable, "-m", "torch.distributed.run", "--standalone",
+        "--nproc-per-node=2", "--max-restarts=1",
         "-m", "tests.training.processes", str(tmp_path),
     ]  # fmt: skip
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+    }
     done = subprocess.run(
-        command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, timeout=120
+        command,
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert "exitcode: -9" in done.stderr, "the kill should be in torchrun's report"

@@ -25,7 +25,15 @@ def _loss(model, inputs, targets):
 
 def _trained(steps=6, **settings):
     model, batches, _ = runs.make(dropout=False)
-    history = fit(model, batches, _loss, build_optimizer(model), steps=steps, progress=False, **settings)
+    history = fit(
+        model,
+        batches,
+        _loss,
+        build_optimizer(model),
+        steps=steps,
+        progress=False,
+        **settings,
+    )
     return model, history
 
 
@@ -47,12 +55,21 @@ def test_only_one_part_is_in_memory_at_a_time():
         return _loss(model, inputs, targets)
 
     model, batches, _ = runs.make(dropout=False)
-    fit(model, batches, loss_fn, build_optimizer(model), steps=2, parts=4, progress=False)
+    fit(
+        model,
+        batches,
+        loss_fn,
+        build_optimizer(model),
+        steps=2,
+        parts=4,
+        progress=False,
+    )
     assert sizes == [2] * 8
 
 
 @pytest.mark.parametrize(
-    ("parts", "message"), [(0, "parts must be at least 1, got 0"), (3, r"parts=3, a batch of \[8")]
+    ("parts", "message"),
+    [(0, "parts must be at least 1, got 0"), (3, r"parts=3, a batch of \[8")],
 )
 def test_parts_that_do_not_fit_are_refused(parts, message):
     with pytest.raises(ValueError, match=message):
@@ -69,20 +86,33 @@ def test_bfloat16_multiplies_in_16_bits_and_remembers_in_32():
 
     model, batches, _ = runs.make(dropout=False)
     optimizer = build_optimizer(model)
-    history = fit(model, batches, loss_fn, optimizer, steps=6, bfloat16=True, progress=False)
+    history = fit(
+        model, batches, loss_fn, optimizer, steps=6, bfloat16=True, progress=False
+    )
     exact = _trained()[1]
     assert set(seen) == {torch.bfloat16}
-    remembered = [value for part in optimizer.optimizers for state in part.state.values() for value in state.values()]
+    remembered = [
+        value
+        for part in optimizer.optimizers
+        for state in part.state.values()
+        for value in state.values()
+    ]
     tensors = [value for value in remembered if isinstance(value, torch.Tensor)]
-    assert {tensor.dtype for tensor in [*tensors, *model.parameters()]} == {torch.float32}
+    assert {tensor.dtype for tensor in [*tensors, *model.parameters()]} == {
+        torch.float32
+    }
     # Eight bits of fraction: about three digits.
     assert history.losses == pytest.approx(exact.losses, rel=2**-8)
     assert history.losses != exact.losses
 
 
 def test_why_the_weights_stay_in_32_bits():
-    # Near 1, numbers in bfloat16 are 1/128 apart above and 1/256 below: a smaller step goes nowhere.
-    weights = [nn.Parameter(torch.ones((), dtype=kind)) for kind in (torch.float32, torch.bfloat16)]
+    # Near 1, numbers in bfloat16 are 1/128 apart above and 1/256 below: a smaller step
+    # goes nowhere.
+    weights = [
+        nn.Parameter(torch.ones((), dtype=kind))
+        for kind in (torch.float32, torch.bfloat16)
+    ]
     for weight in weights:
         optimizer = torch.optim.SGD([weight], lr=0.001)
         for _ in range(100):
@@ -93,7 +123,14 @@ def test_why_the_weights_stay_in_32_bits():
 
 def _decoder(dropout=0.0):
     torch.manual_seed(0)
-    config = DecoderConfig(vocab_size=17, context_length=32, width=32, layers=6, heads=4, zero_outputs=False)
+    config = DecoderConfig(
+        vocab_size=17,
+        context_length=32,
+        width=32,
+        layers=6,
+        heads=4,
+        zero_outputs=False,
+    )
     model = DecoderLM(config)
     for block in model.blocks:
         block.feed_forward = nn.Sequential(block.feed_forward, nn.Dropout(dropout))
@@ -120,14 +157,18 @@ def test_recomputing_changes_no_bit_of_the_gradients(dropout, bfloat16):
     loss, gradients = _gradients(model, bfloat16)
     assert loss == expected[0]
     assert all(map(torch.equal, gradients, expected[1]))
-    assert list(model.state_dict()) == list(_decoder().state_dict()), "checkpoints stay readable"
+    assert list(model.state_dict()) == list(_decoder().state_dict()), (
+        "checkpoints stay readable"
+    )
 
 
 def test_recomputing_keeps_a_fraction_and_runs_blocks_twice():
     model = _decoder()
     runs_of_blocks = []
     for number, block in enumerate(model.blocks):
-        block.attention.register_forward_hook(lambda *_, number=number: runs_of_blocks.append(number))
+        block.attention.register_forward_hook(
+            lambda *_, number=number: runs_of_blocks.append(number)
+        )
 
     def loss():
         return next_token_loss(model(IDS[:, :-1]), IDS[:, 1:])
@@ -161,7 +202,8 @@ class _Line(nn.Module):
 
 
 def _line_loss(model, x):
-    # The gradient for an example is the weight minus it: the noise is the variance of x, the signal |weight - mean|^2.
+    # The gradient for an example is the weight minus it: the noise is the variance of
+    # x, the signal |weight - mean|^2.
     return (model.weight - x).square().sum(-1).mean() / 2
 
 
@@ -170,10 +212,15 @@ def _line_loss(model, x):
 def test_gradient_noise_finds_a_signal_and_a_variance_that_are_known(seed, parts):
     generator = torch.Generator().manual_seed(seed)
     spread = torch.linspace(0.5, 3, 10)
-    batches = [(torch.randn(16, 10, generator=generator) * spread + 0.5,) for _ in range(1000)]
+    batches = [
+        (torch.randn(16, 10, generator=generator) * spread + 0.5,) for _ in range(1000)
+    ]
     model = _Line()
     found = gradient_noise(model, batches, _line_loss, parts)
-    noise, signal = spread.square().sum().item(), (model.weight - 0.5).square().sum().item()
+    noise, signal = (
+        spread.square().sum().item(),
+        (model.weight - 0.5).square().sum().item(),
+    )
     assert found.noise == pytest.approx(noise, rel=0.05)
     assert found.signal == pytest.approx(signal, rel=0.05)
     assert found.scale == pytest.approx(noise / signal, rel=0.08)
@@ -190,8 +237,18 @@ def test_equal_examples_have_no_noise():
     ("call", "message"),
     [
         (lambda: gradient_noise(_Line(), [], _line_loss), "no batches"),
-        (lambda: gradient_noise(_Line(), [(torch.ones(8, 10),)], _line_loss, parts=1), "must be at least 2"),
-        (lambda: gradient_noise(_Line(), [(torch.ones(8, 10),)], _line_loss, parts=3), "parts=3, 8 rows"),
+        (
+            lambda: gradient_noise(
+                _Line(), [(torch.ones(8, 10),)], _line_loss, parts=1
+            ),
+            "must be at least 2",
+        ),
+        (
+            lambda: gradient_noise(
+                _Line(), [(torch.ones(8, 10),)], _line_loss, parts=3
+            ),
+            "parts=3, 8 rows",
+        ),
         (lambda: GradientNoise(-0.1, 1.0).scale, "lost in the noise"),
     ],
 )
@@ -204,6 +261,15 @@ def test_settings_reach_recomputing_bfloat16_and_parts_together():
     model, batches, _ = runs.make(dropout=False)
     recompute(model.blocks)
     optimizer = build_optimizer(model, OptimizerSettings())
-    history = fit(model, batches, _loss, optimizer, steps=30, parts=2, bfloat16=True, progress=False)
+    history = fit(
+        model,
+        batches,
+        _loss,
+        optimizer,
+        steps=30,
+        parts=2,
+        bfloat16=True,
+        progress=False,
+    )
     plain = _trained(steps=30)[1]
     assert history.losses[-1] == pytest.approx(plain.losses[-1], abs=0.02)

@@ -12,27 +12,41 @@ def rows(batches, count):
 
 @pytest.mark.parametrize(("examples", "size"), [(10, 3), (4, 4), (3, 10), (1, 2)])
 def test_each_example_comes_once_a_round(examples, size):
-    flat = list(itertools.chain(*rows(TensorBatches((torch.arange(examples),), size, seed=0), examples)))
+    flat = list(
+        itertools.chain(
+            *rows(TensorBatches((torch.arange(examples),), size, seed=0), examples)
+        )
+    )
     assert len(flat) == examples * size
     for start in range(0, len(flat), examples):
-        assert sorted(flat[start : start + examples]) == list(range(examples))[: len(flat) - start]
+        assert (
+            sorted(flat[start : start + examples])
+            == list(range(examples))[: len(flat) - start]
+        )
 
 
 def test_rounds_differ_and_the_seed_decides():
-    first, again, other = (rows(TensorBatches((torch.arange(50),), 50, seed), 2) for seed in (0, 0, 1))
+    first, again, other = (
+        rows(TensorBatches((torch.arange(50),), 50, seed), 2) for seed in (0, 0, 1)
+    )
     assert first == again != other
     assert first[0] != first[1]
 
 
 def test_rows_of_all_tensors_belong_together():
     numbers = torch.arange(20)
-    for values, squares in itertools.islice(TensorBatches((numbers, numbers.square()), 6, seed=0), 10):
+    for values, squares in itertools.islice(
+        TensorBatches((numbers, numbers.square()), 6, seed=0), 10
+    ):
         assert torch.equal(values.square(), squares)
 
 
 def test_processes_share_each_batch():
     alone = TensorBatches((torch.arange(11),), 4, seed=2)
-    shares = [TensorBatches((torch.arange(11),), 4, seed=2, rank=rank, world_size=2) for rank in (0, 1)]
+    shares = [
+        TensorBatches((torch.arange(11),), 4, seed=2, rank=rank, world_size=2)
+        for rank in (0, 1)
+    ]
     for _ in range(8):
         (whole,), parts = next(alone), [next(share)[0] for share in shares]
         assert sorted(torch.cat(parts).tolist()) == sorted(whole.tolist())
@@ -51,14 +65,22 @@ def test_they_go_on_from_any_batch(after):
 
 def test_wrong_arguments_are_refused():
     ten = torch.arange(10)
-    for tensors, counts in (((), r"\[\]"), ((ten[:0],), r"\[0\]"), ((ten, ten[:9]), r"\[10, 9\]")):
-        with pytest.raises(ValueError, match=rf"the same number of rows, at least 1; got {counts}"):
+    for tensors, counts in (
+        ((), r"\[\]"),
+        ((ten[:0],), r"\[0\]"),
+        ((ten, ten[:9]), r"\[10, 9\]"),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"the same number of rows, at least 1; got {counts}"
+        ):
             TensorBatches(tensors, 2, seed=0)
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         TensorBatches((ten,), 0, seed=0)
     with pytest.raises(ValueError, match="multiple of the number of processes"):
         TensorBatches((ten,), 3, seed=0, world_size=2)
-    with pytest.raises(ValueError, match=r"rank must be from 0 to world_size - 1 \(1\), got 2"):
+    with pytest.raises(
+        ValueError, match=r"rank must be from 0 to world_size - 1 \(1\), got 2"
+    ):
         TensorBatches((ten,), 2, seed=0, rank=2, world_size=2)
 
 
@@ -69,7 +91,9 @@ def test_wrong_arguments_are_refused():
         warmup_linear(1000, 10),
         warmup_linear(1000, 100, decay_steps=300, final=0.1),
         Schedule(1000, warmup_steps=100, decay="linear", final=0.6, anneal_steps=800),
-        Schedule(1000, warmup_steps=200, decay="cosine", decay_steps=100, anneal_steps=700),
+        Schedule(
+            1000, warmup_steps=200, decay="cosine", decay_steps=100, anneal_steps=700
+        ),
         Schedule(1000, decay="none"),
     ],
 )
@@ -79,6 +103,10 @@ def test_a_schedule_has_the_same_course_over_other_numbers_of_steps(whole, steps
     assert other(steps) == pytest.approx(whole(1000))
     assert max(other(step) for step in range(steps)) <= 1
     assert whole.over(1000) == whole
-    if steps == 5000:  # the rise is as long as it was; after it, the courses are the same
+    if (
+        steps == 5000
+    ):  # the rise is as long as it was; after it, the courses are the same
         for share in (0.5, 0.8, 0.9, 0.97, 1.0):
-            assert other(round(share * 5000)) == pytest.approx(whole(round(share * 1000)), abs=0.11)
+            assert other(round(share * 5000)) == pytest.approx(
+                whole(round(share * 1000)), abs=0.11
+            )

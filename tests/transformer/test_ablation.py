@@ -3,7 +3,9 @@ import torch
 
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, switched_off
 
-CONFIG = DecoderConfig.llama(11, 8, 12, layers=2, heads=6, key_value_heads=2, feed_forward_width=12)
+CONFIG = DecoderConfig.llama(
+    11, 8, 12, layers=2, heads=6, key_value_heads=2, feed_forward_width=12
+)
 IDS = torch.tensor([[1, 5, 2, 8]])
 
 
@@ -16,7 +18,9 @@ def without(model, heads):
     return other(IDS)
 
 
-@pytest.mark.parametrize("heads", [[(0, 0)], [(1, 5)], [(0, 2), (0, 3), (1, 1)], [(1, 1), (1, 1)]])
+@pytest.mark.parametrize(
+    "heads", [[(0, 0)], [(1, 5)], [(0, 2), (0, 3), (1, 1)], [(1, 1), (1, 1)]]
+)
 def test_a_head_that_is_off_is_as_if_not_read(heads):
     model = DecoderLM(CONFIG)
     before = model(IDS)
@@ -33,7 +37,11 @@ def test_a_head_that_is_off_is_as_if_not_read(heads):
 def test_all_heads_come_back_after_an_error():
     model = DecoderLM(CONFIG)
     before = model(IDS)
-    with pytest.raises(RuntimeError, match="stop"), switched_off(model, [(0, 0)]), switched_off(model, [(1, 0)]):
+    with (
+        pytest.raises(RuntimeError, match="stop"),
+        switched_off(model, [(0, 0)]),
+        switched_off(model, [(1, 0)]),
+    ):
         raise RuntimeError("stop")
     assert torch.equal(model(IDS), before)
 
@@ -47,5 +55,8 @@ def test_off_in_sixteen_bits_too():
 @pytest.mark.parametrize("head", [(2, 0), (0, 6), (-1, 0), (0, -1)])
 def test_heads_that_do_not_exist_are_refused(head):
     message = f"layers 0 to 1 of heads 0 to 5 each; got layer {head[0]}, head {head[1]}"
-    with pytest.raises(ValueError, match=message), switched_off(DecoderLM(CONFIG), [head]):
+    with (
+        pytest.raises(ValueError, match=message),
+        switched_off(DecoderLM(CONFIG), [head]),
+    ):
         pass

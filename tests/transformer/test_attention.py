@@ -24,14 +24,27 @@ def test_numbers_that_a_pencil_gives():
     share = torch.exp(torch.tensor(2 / 2**0.5))
     expected = torch.tensor([[share / (share + 1), 1 / (share + 1)]])
     torch.testing.assert_close(attention_weights(query, key), expected)
-    torch.testing.assert_close(attention(query, key, torch.tensor([[1.0], [0.0]])), expected[:, :1])
+    torch.testing.assert_close(
+        attention(query, key, torch.tensor([[1.0], [0.0]])), expected[:, :1]
+    )
 
 
-@given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.integers(1, 8), st.integers(0, 10_000))
+@given(
+    st.integers(1, 3),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.integers(1, 8),
+    st.integers(0, 10_000),
+)
 @settings(max_examples=30, deadline=None)
 def test_weights_are_averages_and_masked_keys_get_none(batch, queries, keys, dim, seed):
-    query, key = random(batch, queries, dim, seed=seed), random(batch, keys, dim, seed=seed + 1)
-    mask = torch.rand(queries, keys, generator=torch.Generator().manual_seed(seed)) < 0.5
+    query, key = (
+        random(batch, queries, dim, seed=seed),
+        random(batch, keys, dim, seed=seed + 1),
+    )
+    mask = (
+        torch.rand(queries, keys, generator=torch.Generator().manual_seed(seed)) < 0.5
+    )
     mask[:, 0] = True
     weights = attention_weights(query, key, mask)
     assert weights.shape == (batch, queries, keys)
@@ -50,7 +63,9 @@ def test_dividing_by_the_root_of_the_width_keeps_scores_at_one():
 @pytest.mark.parametrize("query_key_norm", [False, True])
 def test_the_fused_kernel_and_the_maps_are_the_same_attention(rotary, query_key_norm):
     torch.manual_seed(0)
-    layer = MultiHeadAttention(12, 3, bias=True, rotary=rotary, query_key_norm=query_key_norm)
+    layer = MultiHeadAttention(
+        12, 3, bias=True, rotary=rotary, query_key_norm=query_key_norm
+    )
     x = random(2, 7, 12)
     value = layer.value(x).unflatten(-1, (3, 4)).transpose(1, 2)
     by_hand = layer.output((layer.weights(x) @ value).transpose(1, 2).flatten(2))
@@ -82,24 +97,35 @@ def test_the_maps_are_those_of_the_forward_pass(settings, padded):
     maps = layer.weights(x, mask=mask)
     value = layer.value(x).unflatten(-1, (-1, 4)).transpose(1, 2)
     value = value.repeat_interleave(4 // value.shape[1], dim=1)
-    torch.testing.assert_close(layer(x, mask=mask), layer.output((maps @ value).transpose(1, 2).flatten(2)))
+    torch.testing.assert_close(
+        layer(x, mask=mask), layer.output((maps @ value).transpose(1, 2).flatten(2))
+    )
     if padded:
         assert (maps[1, :, :, 4:] == 0).all()
         assert (maps[1, :, :, :4].sum(-1) > 0.1).any()
 
 
 def test_neighbouring_query_heads_share_a_key_head():
-    query, key, value = random(1, 4, 3, 8), random(1, 2, 5, 8, seed=1), random(1, 2, 5, 6, seed=2)
+    query, key, value = (
+        random(1, 4, 3, 8),
+        random(1, 2, 5, 8, seed=1),
+        random(1, 2, 5, 6, seed=2),
+    )
     found = attention(query, key, value)
     for head in range(4):
-        torch.testing.assert_close(found[:, head], attention(query[:, head], key[:, head // 2], value[:, head // 2]))
+        torch.testing.assert_close(
+            found[:, head],
+            attention(query[:, head], key[:, head // 2], value[:, head // 2]),
+        )
 
 
 def test_a_bias_shifts_the_scores():
     query, key = random(2, 3, 4), random(2, 3, 4, seed=1)
     share = attention_weights(query, key, bias=torch.tensor([[0.0, 1.0, 0.0]]))
     ratio = share / attention_weights(query, key)
-    torch.testing.assert_close(ratio[..., 1] / ratio[..., 0], torch.full((2, 3), 1.0).exp())
+    torch.testing.assert_close(
+        ratio[..., 1] / ratio[..., 0], torch.full((2, 3), 1.0).exp()
+    )
 
 
 @given(st.integers(1, 12), st.integers(1, 15))
@@ -107,7 +133,9 @@ def test_a_bias_shifts_the_scores():
 def test_a_window_sees_itself_and_those_just_before(length, window):
     mask = sliding_window_mask(length, window)
     for query in range(length):
-        assert mask[query].nonzero()[:, 0].tolist() == list(range(max(0, query - window + 1), query + 1))
+        assert mask[query].nonzero()[:, 0].tolist() == list(
+            range(max(0, query - window + 1), query + 1)
+        )
     assert torch.equal(sliding_window_mask(length, length), causal_mask(length))
 
 
@@ -122,9 +150,18 @@ def test_masks_can_be_combined():
     ("settings", "message"),
     [
         ({"heads": 3}, "heads must divide width.*heads=3, width=8"),
-        ({"heads": 4, "key_value_heads": 3}, "key_value_heads must divide heads.*key_value_heads=3, heads=4"),
-        ({"heads": 4, "key_value_heads": 0}, "key_value_heads must divide heads.*key_value_heads=0"),
-        ({"heads": 4, "context_width": 8, "alibi": True}, "Cross-attention has no distances"),
+        (
+            {"heads": 4, "key_value_heads": 3},
+            "key_value_heads must divide heads.*key_value_heads=3, heads=4",
+        ),
+        (
+            {"heads": 4, "key_value_heads": 0},
+            "key_value_heads must divide heads.*key_value_heads=0",
+        ),
+        (
+            {"heads": 4, "context_width": 8, "alibi": True},
+            "Cross-attention has no distances",
+        ),
         ({"heads": 4, "window": 2, "causal": False}, "window and alibi look back"),
     ],
 )
@@ -139,7 +176,9 @@ def test_wrong_inputs_are_refused():
         MultiHeadAttention(8, 2, context_width=4)(x)
     with pytest.raises(ValueError, match="Self-attention takes no context"):
         MultiHeadAttention(8, 2)(x, context=x)
-    with pytest.raises(ValueError, match="3 query heads cannot share 2 key/value heads evenly"):
+    with pytest.raises(
+        ValueError, match="3 query heads cannot share 2 key/value heads evenly"
+    ):
         attention(random(1, 3, 2, 4), random(1, 2, 2, 4), random(1, 2, 2, 4))
     with pytest.raises(ValueError, match="window must be at least 1"):
         sliding_window_mask(3, 0)

@@ -10,13 +10,19 @@ from hypothesis import strategies as st
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 
 GPT2 = DecoderConfig.gpt2(vocab_size=11, context_length=8, width=8, layers=2, heads=2)
-LLAMA = DecoderConfig.llama(11, 8, 8, layers=2, heads=4, key_value_heads=2, feed_forward_width=12)
-MODERN = DecoderConfig.modern(vocab_size=11, context_length=8, width=8, layers=2, heads=2)
+LLAMA = DecoderConfig.llama(
+    11, 8, 8, layers=2, heads=4, key_value_heads=2, feed_forward_width=12
+)
+MODERN = DecoderConfig.modern(
+    vocab_size=11, context_length=8, width=8, layers=2, heads=2
+)
 BOTH = pytest.mark.parametrize("config", [GPT2, MODERN], ids=["gpt2", "modern"])
 
 
 def awake(config, seed=0):
-    """A model whose layers all do something: zero-initialised ones would pass every test of what they do."""
+    """A model whose layers all do something: zero-initialised ones would pass every
+    test of what they do.
+    """
     model = DecoderLM(config, seed)
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
@@ -26,12 +32,17 @@ def awake(config, seed=0):
 
 
 def tokens(batch, length, vocab_size=11, seed=0):
-    return torch.randint(vocab_size, (batch, length), generator=torch.Generator().manual_seed(seed))
+    return torch.randint(
+        vocab_size, (batch, length), generator=torch.Generator().manual_seed(seed)
+    )
 
 
 configs = st.builds(
     lambda heads, half, one, settings: DecoderConfig(
-        width=2 * half * heads, heads=heads, key_value_heads=1 if one else None, **settings
+        width=2 * half * heads,
+        heads=heads,
+        key_value_heads=1 if one else None,
+        **settings,
     ),
     st.integers(1, 3),
     st.integers(1, 3),
@@ -43,9 +54,13 @@ configs = st.builds(
             "layers": st.integers(1, 3),
             "neighbours": st.integers(0, 3),
             "sliding_window": st.none() | st.integers(1, 5),
-            "positions": st.sampled_from(["learned", "sinusoidal", "rotary", "alibi", "none"]),
+            "positions": st.sampled_from(
+                ["learned", "sinusoidal", "rotary", "alibi", "none"]
+            ),
             "norm": st.sampled_from(["layer", "rms"]),
-            "activation": st.sampled_from(["gelu", "gelu_tanh", "squared_relu", "swiglu"]),
+            "activation": st.sampled_from(
+                ["gelu", "gelu_tanh", "squared_relu", "swiglu"]
+            ),
             "bias": st.booleans(),
             "query_key_norm": st.booleans(),
             "tied_embeddings": st.booleans(),
@@ -66,9 +81,13 @@ def test_every_mixture_of_settings_is_causal_and_has_gradients(config, batch, da
     assert logits.shape == (batch, length, config.vocab_size)
     later = ids.clone()
     later[:, changed:] = tokens(batch, length - changed, config.vocab_size, seed=9)
-    torch.testing.assert_close(model(later)[:, :changed], logits[:, :changed], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        model(later)[:, :changed], logits[:, :changed], atol=1e-5, rtol=1e-5
+    )
     next_token_loss(logits, ids).backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    assert all(
+        p.grad is not None and p.grad.isfinite().all() for p in model.parameters()
+    )
 
 
 @BOTH
@@ -85,7 +104,8 @@ def test_order_matters_except_without_positions(config):
     swapped = torch.tensor([[2, 1, 3, 4]])
     model = awake(config)
     assert not torch.allclose(model(ids)[:, -1], model(swapped)[:, -1], atol=1e-3)
-    # One layer without positions sees a bag of tokens. (Deeper ones can tell order by what the causal mask hides.)
+    # One layer without positions sees a bag of tokens. (Deeper ones can tell order by
+    # what the causal mask hides.)
     blind = awake(dataclasses.replace(config, positions="none", neighbours=0, layers=1))
     torch.testing.assert_close(blind(ids)[:, -1], blind(swapped)[:, -1])
 
@@ -96,21 +116,35 @@ def test_zero_outputs_start_at_exactly_the_uniform_guess():
 
 
 def test_gpt2_starts_near_the_uniform_guess():
-    config = DecoderConfig.gpt2(vocab_size=65, context_length=64, width=128, layers=4, heads=4)
+    config = DecoderConfig.gpt2(
+        vocab_size=65, context_length=64, width=128, layers=4, heads=4
+    )
     ids = tokens(8, 65, vocab_size=65)
-    assert next_token_loss(DecoderLM(config)(ids[:, :-1]), ids[:, 1:]).item() == pytest.approx(math.log(65), abs=0.1)
+    assert next_token_loss(
+        DecoderLM(config)(ids[:, :-1]), ids[:, 1:]
+    ).item() == pytest.approx(math.log(65), abs=0.1)
 
 
 def test_gpt2_weights_start_as_the_paper_says():
-    config = DecoderConfig.gpt2(vocab_size=65, context_length=64, width=128, layers=4, heads=4)
+    config = DecoderConfig.gpt2(
+        vocab_size=65, context_length=64, width=128, layers=4, heads=4
+    )
     model = DecoderLM(config)
-    assert model.blocks[1].attention.query.weight.std().item() == pytest.approx(0.02, rel=0.03)
-    assert model.blocks[1].feed_forward.output.weight.std().item() == pytest.approx(0.02 / math.sqrt(8), rel=0.03)
+    assert model.blocks[1].attention.query.weight.std().item() == pytest.approx(
+        0.02, rel=0.03
+    )
+    assert model.blocks[1].feed_forward.output.weight.std().item() == pytest.approx(
+        0.02 / math.sqrt(8), rel=0.03
+    )
     assert (model.blocks[1].attention.query.bias == 0).all()
 
 
 def test_the_seed_decides_the_weights():
-    first, again, other = DecoderLM(GPT2, seed=3), DecoderLM(GPT2, seed=3), DecoderLM(GPT2, seed=4)
+    first, again, other = (
+        DecoderLM(GPT2, seed=3),
+        DecoderLM(GPT2, seed=3),
+        DecoderLM(GPT2, seed=4),
+    )
     for name, weight in first.state_dict().items():
         assert torch.equal(weight, again.state_dict()[name])
     assert not torch.equal(first.token_embedding.weight, other.token_embedding.weight)
@@ -123,12 +157,16 @@ def test_attention_maps_are_those_of_the_forward_pass(config):
     assert maps.shape == (2, 2, 2, 6, 6)
     torch.testing.assert_close(maps.sum(-1), torch.ones(2, 2, 2, 6))
     seen = []
-    model.blocks[1].attention.register_forward_pre_hook(lambda layer, args: seen.append(layer.weights(args[0])))
+    model.blocks[1].attention.register_forward_pre_hook(
+        lambda layer, args: seen.append(layer.weights(args[0]))
+    )
     model(ids)
     torch.testing.assert_close(maps[1], seen[0])
 
 
-@pytest.mark.parametrize("config", [GPT2, MODERN, LLAMA], ids=["gpt2", "modern", "llama"])
+@pytest.mark.parametrize(
+    "config", [GPT2, MODERN, LLAMA], ids=["gpt2", "modern", "llama"]
+)
 @torch.no_grad()
 def test_hidden_states_begin_with_the_embedding_and_end_with_what_is_scored(config):
     model, ids = awake(config), tokens(2, 6)
@@ -155,9 +193,12 @@ def test_llama_3_has_eight_billion_parameters():
 
 
 def test_the_smallest_gpt2_has_124_million_parameters():
-    # Counted from one block and a tiny vocabulary, so that the test need not draw 124 million numbers.
+    # Counted from one block and a tiny vocabulary, so that the test need not draw 124
+    # million numbers.
     config = DecoderConfig.gpt2()
-    small = DecoderLM(dataclasses.replace(config, layers=1, vocab_size=1, context_length=1)).parameter_count()
+    small = DecoderLM(
+        dataclasses.replace(config, layers=1, vocab_size=1, context_length=1)
+    ).parameter_count()
     block = 12 * 768**2 + 13 * 768
     assert small == block + 768 + 768 + 2 * 768
     assert small + 11 * block + 50_256 * 768 + 1023 * 768 == 124_439_808
@@ -168,7 +209,10 @@ def test_the_config_survives_json():
 
 
 def test_the_loss_is_cross_entropy():
-    logits, targets = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0)), tokens(2, 3, 5)
+    logits, targets = (
+        torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0)),
+        tokens(2, 3, 5),
+    )
     by_hand = -logits.log_softmax(-1).gather(-1, targets[..., None]).mean()
     torch.testing.assert_close(next_token_loss(logits, targets), by_hand)
 
@@ -185,12 +229,27 @@ def test_the_loss_is_cross_entropy():
         ({"neighbours": -1}, "neighbours must be a whole number"),
         ({"initial_std": 0.0}, "initial_std must be above 0"),
         ({"norm_epsilon": 0.0}, "norm_epsilon must be above 0"),
-        ({"heads": 4, "key_value_heads": 3}, "key_value_heads must divide heads.*key_value_heads=3, heads=4"),
-        ({"key_value_heads": 0}, "key_value_heads must be a whole number of at least 1, got 0"),
-        ({"sliding_window": 0}, "sliding_window must be a whole number of at least 1, got 0"),
+        (
+            {"heads": 4, "key_value_heads": 3},
+            "key_value_heads must divide heads.*key_value_heads=3, heads=4",
+        ),
+        (
+            {"key_value_heads": 0},
+            "key_value_heads must be a whole number of at least 1, got 0",
+        ),
+        (
+            {"sliding_window": 0},
+            "sliding_window must be a whole number of at least 1, got 0",
+        ),
         ({"rotary_base": 1}, "rotary_base must be above 1"),
-        ({"experts": -1}, "experts must be a whole number, 0 for no mixture of experts; got -1"),
-        ({"experts": 2, "experts_per_token": 3}, "experts_per_token must be at most experts; got 3 of 2"),
+        (
+            {"experts": -1},
+            "experts must be a whole number, 0 for no mixture of experts; got -1",
+        ),
+        (
+            {"experts": 2, "experts_per_token": 3},
+            "experts_per_token must be at most experts; got 3 of 2",
+        ),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):

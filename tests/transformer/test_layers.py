@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, FeedForward, RMSNorm, ShortConvolution
+from genai_tutorial.transformer import (
+    DecoderConfig,
+    DecoderLM,
+    FeedForward,
+    RMSNorm,
+    ShortConvolution,
+)
 from genai_tutorial.transformer.feed_forward import activate
 
 
@@ -14,7 +20,9 @@ def test_rms_norm_is_torchs():
     x = 5 * random(3, 7, 16) + 2
     norm = RMSNorm(16)
     torch.nn.init.normal_(norm.weight)
-    torch.testing.assert_close(norm(x), functional.rms_norm(x, (16,), norm.weight, eps=norm.epsilon))
+    torch.testing.assert_close(
+        norm(x), functional.rms_norm(x, (16,), norm.weight, eps=norm.epsilon)
+    )
 
 
 def test_rms_norm_leaves_zeros_and_forgets_scale():
@@ -22,18 +30,26 @@ def test_rms_norm_leaves_zeros_and_forgets_scale():
     assert (norm(torch.zeros(2, 8)) == 0).all()
     x = random(2, 8)
     torch.testing.assert_close(norm(1000 * x), norm(x), atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(norm(x).square().mean(-1), torch.ones(2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        norm(x).square().mean(-1), torch.ones(2), atol=1e-4, rtol=0
+    )
 
 
-@pytest.mark.parametrize(("activation", "approximate"), [("gelu", "none"), ("gelu_tanh", "tanh")])
+@pytest.mark.parametrize(
+    ("activation", "approximate"), [("gelu", "none"), ("gelu_tanh", "tanh")]
+)
 def test_gelus_are_torchs(activation, approximate):
     x = torch.linspace(-6, 6, 101)
-    torch.testing.assert_close(activate(x, activation), functional.gelu(x, approximate=approximate))
+    torch.testing.assert_close(
+        activate(x, activation), functional.gelu(x, approximate=approximate)
+    )
 
 
 def test_exact_gelu_is_x_times_the_normal_distribution():
     x = torch.linspace(-4, 4, 33, dtype=torch.float64)
-    torch.testing.assert_close(activate(x, "gelu"), x * torch.distributions.Normal(0.0, 1.0).cdf(x))
+    torch.testing.assert_close(
+        activate(x, "gelu"), x * torch.distributions.Normal(0.0, 1.0).cdf(x)
+    )
 
 
 def test_the_two_gelus_differ():
@@ -58,7 +74,9 @@ def test_short_convolution_adds_weighted_neighbours(length):
     for position in range(length):
         for distance in (1, 2, 3):
             if position >= distance:
-                expected[:, position] += layer.weight[distance - 1] * x[:, position - distance]
+                expected[:, position] += (
+                    layer.weight[distance - 1] * x[:, position - distance]
+                )
     torch.testing.assert_close(layer(x), expected)
 
 
@@ -67,25 +85,38 @@ def test_swiglu_is_the_papers():
     layer = FeedForward(4, 16, "swiglu", bias=True)
     x = random(2, 3, 4)
     gate, wide = layer.gate(x), layer.widen(x)
-    torch.testing.assert_close(layer(x), layer.output(gate * torch.sigmoid(gate) * wide))
+    torch.testing.assert_close(
+        layer(x), layer.output(gate * torch.sigmoid(gate) * wide)
+    )
     assert sum(p.numel() for p in layer.parameters()) == 3 * 4 * 16 + 16 + 16 + 4
 
 
 def test_rms_norm_of_sixteen_bits_is_computed_in_thirty_two():
-    x = (300 * random(4, 64)).bfloat16()  # the mean of squares of such numbers would be off by a percent
+    x = (
+        300 * random(4, 64)
+    ).bfloat16()  # the mean of squares of such numbers would be off by a percent
     norm = RMSNorm(64).bfloat16()
     assert norm(x).dtype == torch.bfloat16
     exact = functional.rms_norm(x.double(), (64,), eps=norm.epsilon)
     torch.testing.assert_close(norm(x).double(), exact, atol=0, rtol=2**-8)
-    half = torch.full((1, 8), 1000.0, dtype=torch.float16)  # its square is beyond the largest 16-bit float
+    half = torch.full(
+        (1, 8), 1000.0, dtype=torch.float16
+    )  # its square is beyond the largest 16-bit float
     torch.testing.assert_close(RMSNorm(8).half()(half), torch.ones_like(half))
 
 
 @pytest.mark.parametrize("kind", ["layer", "rms"])
 def test_epsilon_is_the_configs(kind):
     config = DecoderConfig(11, width=8, heads=2, layers=1, norm=kind, norm_epsilon=0.5)
-    norms = [norm for norm in DecoderLM(config).modules() if isinstance(norm, RMSNorm | torch.nn.LayerNorm)]
-    epsilons = {name: getattr(norm, "epsilon", getattr(norm, "eps", None)) for name, norm in enumerate(norms)}
+    norms = [
+        norm
+        for norm in DecoderLM(config).modules()
+        if isinstance(norm, RMSNorm | torch.nn.LayerNorm)
+    ]
+    epsilons = {
+        name: getattr(norm, "epsilon", getattr(norm, "eps", None))
+        for name, norm in enumerate(norms)
+    }
     # The two blocks' norms and the final one; those of queries and keys keep their own.
     assert sorted(epsilons.values()) == [1e-6, 1e-6, 0.5, 0.5, 0.5]
 

@@ -20,24 +20,39 @@ from genai_tutorial.transformer.routing import (
 
 
 def mixture(seed=0, dtype=torch.float32, **sizes):
-    """A layer with every weight random, large enough that the router is decided about most tokens."""
-    layer = MixtureOfExperts(**{"width": 6, "hidden_width": 5, "experts": 4, "per_token": 2, **sizes}).to(dtype)
+    """A layer with every weight random, large enough that the router is decided about
+    most tokens.
+    """
+    layer = MixtureOfExperts(
+        **{"width": 6, "hidden_width": 5, "experts": 4, "per_token": 2, **sizes}
+    ).to(dtype)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in layer.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+            parameter.copy_(
+                torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+            )
     return layer
 
 
 def random(*shape, seed=0, dtype=torch.float32):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+    return torch.randn(
+        *shape, generator=torch.Generator().manual_seed(seed), dtype=dtype
+    )
 
 
 def routed(chosen, experts):
-    """A routing that sends tokens to the given experts, with all its belief in the first of them."""
+    """A routing that sends tokens to the given experts, with all its belief in the
+    first of them.
+    """
     chosen = torch.tensor(chosen)
     logits = torch.full((len(chosen), experts), -20.0).scatter(1, chosen[:, :1], 20.0)
-    return Routing(logits, logits.softmax(-1), chosen, torch.full(chosen.shape, 1 / chosen.shape[1]))
+    return Routing(
+        logits,
+        logits.softmax(-1),
+        chosen,
+        torch.full(chosen.shape, 1 / chosen.shape[1]),
+    )
 
 
 def token_by_token(layer, x):
@@ -45,19 +60,35 @@ def token_by_token(layer, x):
     rows = []
     for token in x.flatten(0, -2):
         probabilities = (layer.router.scores.weight @ token).softmax(-1)
-        best = sorted(range(len(layer.experts)), key=lambda e: -probabilities[e])[: layer.router.per_token]
+        best = sorted(range(len(layer.experts)), key=lambda e: -probabilities[e])[
+            : layer.router.per_token
+        ]
         total = sum(probabilities[e] for e in best) if len(best) > 1 else 1
         row = sum(probabilities[e] / total * layer.experts[e](token) for e in best)
         rows.append(row if layer.shared is None else row + layer.shared(token))
     return torch.stack(rows).view(x.shape)
 
 
-@given(st.integers(1, 6), st.data(), st.integers(0, 2), st.sampled_from(["swiglu", "squared_relu"]), st.booleans())
+@given(
+    st.integers(1, 6),
+    st.data(),
+    st.integers(0, 2),
+    st.sampled_from(["swiglu", "squared_relu"]),
+    st.booleans(),
+)
 @settings(max_examples=40, deadline=None)
-def test_it_is_the_sum_over_each_tokens_experts(experts, data, shared, activation, bias):
+def test_it_is_the_sum_over_each_tokens_experts(
+    experts, data, shared, activation, bias
+):
     per_token = data.draw(st.integers(1, experts))
     batch, length = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 5))
-    sizes = {"experts": experts, "per_token": per_token, "shared": shared, "activation": activation, "bias": bias}
+    sizes = {
+        "experts": experts,
+        "per_token": per_token,
+        "shared": shared,
+        "activation": activation,
+        "bias": bias,
+    }
     layer = mixture(**sizes, dtype=torch.float64)
     x = random(batch, length, 6, dtype=torch.float64).requires_grad_()
     output, expected = layer(x), token_by_token(layer, x)
@@ -66,7 +97,9 @@ def test_it_is_the_sum_over_each_tokens_experts(experts, data, shared, activatio
     found = torch.autograd.grad(output.square().sum(), inputs)
     wanted = torch.autograd.grad(expected.square().sum(), inputs, allow_unused=True)
     for gradient, other in zip(found, wanted, strict=True):
-        torch.testing.assert_close(gradient, torch.zeros_like(gradient) if other is None else other)
+        torch.testing.assert_close(
+            gradient, torch.zeros_like(gradient) if other is None else other
+        )
 
 
 @pytest.mark.parametrize(("per_token", "shared"), [(1, 0), (2, 0), (2, 1), (4, 0)])
@@ -76,7 +109,9 @@ def test_gradients_are_those_of_finite_differences(per_token, shared):
     names, weights = zip(*layer.named_parameters(), strict=True)
 
     def run(x, *weights):
-        return torch.func.functional_call(layer, dict(zip(names, weights, strict=True)), (x,))
+        return torch.func.functional_call(
+            layer, dict(zip(names, weights, strict=True)), (x,)
+        )
 
     assert torch.autograd.gradcheck(run, (x, *weights))
 
@@ -89,12 +124,17 @@ def test_the_router_learns_even_with_a_single_choice():
 
 def test_an_expert_without_tokens_rests():
     layer = mixture()
-    with torch.no_grad():  # with positive tokens, the scores of expert 2 are far below all others
+    with (
+        torch.no_grad()
+    ):  # with positive tokens, the scores of expert 2 are far below all others
         layer.router.scores.weight[2] = -100.0
     layer(random(7, 6).abs()).sum().backward()
     assert (layer.routing.chosen != 2).all()
     assert all((p.grad == 0).all() for p in layer.experts[2].parameters())
-    assert all((p.grad != 0).any() for p in layer.experts[layer.routing.chosen[0, 0]].parameters())
+    assert all(
+        (p.grad != 0).any()
+        for p in layer.experts[layer.routing.chosen[0, 0]].parameters()
+    )
 
 
 def test_no_tokens_are_no_problem():
@@ -125,7 +165,8 @@ def test_half_precision_goes_through():
     output = layer(x.bfloat16())
     assert output.dtype == layer.routing.weights.dtype == torch.bfloat16
     assert layer.routing.probabilities.dtype == torch.float32
-    # Rounding can send a token elsewhere where two experts are about as good, so most rows are held, not all.
+    # Rounding can send a token elsewhere where two experts are about as good, so most
+    # rows are held, not all.
     close = (output.float() - exact).norm(dim=-1) < 0.05 * exact.norm(dim=-1)
     assert close.float().mean() > 0.9
 
@@ -146,7 +187,10 @@ def test_routings_are_those_of_all_layers_in_order():
     with pytest.raises(ValueError, match="run the model first"):
         routings(model)
     model(random(3, 6))
-    assert [routing is layer.routing for routing, layer in zip(routings(model), model[::2], strict=True)] == [True] * 2
+    assert [
+        routing is layer.routing
+        for routing, layer in zip(routings(model), model[::2], strict=True)
+    ] == [True] * 2
     with pytest.raises(ValueError, match="no MixtureOfExperts"):
         routings(nn.Linear(2, 2))
 
@@ -154,7 +198,13 @@ def test_routings_are_those_of_all_layers_in_order():
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"per_token": 5}, "per_token must be from 1 to the number of experts; got per_token=5, experts=4"),
+        (
+            {"per_token": 5},
+            (
+                "per_token must be from 1 to the number of experts; got per_token=5, "
+                "experts=4"
+            ),
+        ),
         ({"per_token": 0}, "per_token must be from 1"),
         ({"experts": 0}, "per_token must be from 1"),
         ({"hidden_width": 0}, "hidden_width must be at least 1"),
@@ -173,13 +223,16 @@ def test_the_router_chooses_the_most_probable(experts, data, tokens):
     routing = Router(3, experts, per_token)(10 * random(tokens, 3))
     torch.testing.assert_close(routing.probabilities, routing.logits.softmax(-1))
     torch.testing.assert_close(
-        routing.probabilities.gather(1, routing.chosen), routing.probabilities.topk(per_token)[0]
+        routing.probabilities.gather(1, routing.chosen),
+        routing.probabilities.topk(per_token)[0],
     )
     assert all(len(set(row)) == per_token for row in routing.chosen.tolist())
     if per_token > 1:
         torch.testing.assert_close(routing.weights.sum(-1), torch.ones(tokens))
     else:
-        torch.testing.assert_close(routing.weights, routing.probabilities.amax(-1, keepdim=True))
+        torch.testing.assert_close(
+            routing.weights, routing.probabilities.amax(-1, keepdim=True)
+        )
 
 
 def test_usage_counts_choices():
@@ -188,24 +241,39 @@ def test_usage_counts_choices():
 
 
 def test_entropies_tell_a_decided_router_from_a_collapsed_one():
-    balanced, collapsed = routed([[0], [1], [2], [3]], experts=4), routed([[2]] * 4, experts=4)
+    balanced, collapsed = (
+        routed([[0], [1], [2], [3]], experts=4),
+        routed([[2]] * 4, experts=4),
+    )
     assert usage_entropy(balanced).item() == pytest.approx(math.log(4))
     assert usage_entropy(collapsed).item() == 0
-    assert router_entropy(balanced).item() == router_entropy(collapsed).item() == pytest.approx(0, abs=1e-6)
-    undecided = Routing(torch.zeros(4, 4), torch.full((4, 4), 0.25), balanced.chosen, balanced.weights)
+    assert (
+        router_entropy(balanced).item()
+        == router_entropy(collapsed).item()
+        == pytest.approx(0, abs=1e-6)
+    )
+    undecided = Routing(
+        torch.zeros(4, 4), torch.full((4, 4), 0.25), balanced.chosen, balanced.weights
+    )
     assert router_entropy(undecided).item() == pytest.approx(math.log(4))
 
 
 def test_the_balancing_loss_at_its_extremes():
-    assert load_balancing_loss(routed([[0], [1], [2], [3]], experts=4)).item() == pytest.approx(1)
+    assert load_balancing_loss(
+        routed([[0], [1], [2], [3]], experts=4)
+    ).item() == pytest.approx(1)
     assert load_balancing_loss(routed([[2]] * 4, experts=4)).item() == pytest.approx(4)
-    assert load_balancing_loss(routed([[0, 1], [1, 2], [2, 3], [3, 0]], experts=4)).item() == pytest.approx(2)
+    assert load_balancing_loss(
+        routed([[0, 1], [1, 2], [2, 3], [3, 0]], experts=4)
+    ).item() == pytest.approx(2)
 
 
 def test_one_loss_over_layers_cannot_see_what_one_for_each_layer_sees():
     layers = [routed([[0]] * 4, experts=2), routed([[1]] * 4, experts=2)]
     assert load_balancing_loss(Routing.joined(layers)).item() == pytest.approx(1)
-    assert [load_balancing_loss(layer).item() for layer in layers] == pytest.approx([2, 2])
+    assert [load_balancing_loss(layer).item() for layer in layers] == pytest.approx(
+        [2, 2]
+    )
 
 
 def test_following_the_balancing_loss_balances():
@@ -228,12 +296,23 @@ def test_the_z_loss_pulls_scores_to_where_their_exponentials_sum_to_one():
     logits = (10 * random(6, 4)).requires_grad_()
 
     def loss():
-        return router_z_loss(Routing(logits, logits.softmax(-1), torch.zeros(6, 1, dtype=int), torch.ones(6, 1)))
+        return router_z_loss(
+            Routing(
+                logits,
+                logits.softmax(-1),
+                torch.zeros(6, 1, dtype=int),
+                torch.ones(6, 1),
+            )
+        )
 
-    assert loss().item() == pytest.approx(logits.exp().sum(-1).log().square().mean().item())
+    assert loss().item() == pytest.approx(
+        logits.exp().sum(-1).log().square().mean().item()
+    )
     optimizer = torch.optim.SGD([logits], lr=0.5)
     for _ in range(200):
         optimizer.zero_grad()
         loss().backward()
         optimizer.step()
-    torch.testing.assert_close(logits.detach().exp().sum(-1), torch.ones(6), atol=1e-2, rtol=0)
+    torch.testing.assert_close(
+        logits.detach().exp().sum(-1), torch.ones(6), atol=1e-2, rtol=0
+    )

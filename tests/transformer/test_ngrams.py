@@ -7,7 +7,9 @@ IDS = torch.randint(10, (2, 12), generator=torch.Generator().manual_seed(0))
 
 
 def embedding(rows=1000):
-    return NGramEmbedding(vocab_size=10, width=6, pair_features=4, triple_features=3, rows=rows)
+    return NGramEmbedding(
+        vocab_size=10, width=6, pair_features=4, triple_features=3, rows=rows
+    )
 
 
 def test_it_looks_up_what_ends_at_each_position():
@@ -16,9 +18,19 @@ def test_it_looks_up_what_ends_at_each_position():
     output = layer(IDS)
     for row in range(2):
         for position in range(12):
-            before, last = [0, 0, *IDS[row].tolist()][position : position + 2], IDS[row, position].item()
-            found = torch.cat((pairs[10 * before[1] + last], triples[100 * before[0] + 10 * before[1] + last]))
-            torch.testing.assert_close(output[row, position], layer.project.weight @ found)
+            before, last = (
+                [0, 0, *IDS[row].tolist()][position : position + 2],
+                IDS[row, position].item(),
+            )
+            found = torch.cat(
+                (
+                    pairs[10 * before[1] + last],
+                    triples[100 * before[0] + 10 * before[1] + last],
+                )
+            )
+            torch.testing.assert_close(
+                output[row, position], layer.project.weight @ found
+            )
 
 
 def test_a_table_has_a_row_for_each_ngram_where_they_fit():
@@ -29,7 +41,9 @@ def test_a_table_has_a_row_for_each_ngram_where_they_fit():
 
 def test_shared_rows_are_used_evenly():
     # All 64^3 triples of a text's alphabet, as many windows of three.
-    layer = NGramEmbedding(vocab_size=64, width=4, pair_features=0, triple_features=2, rows=8192)
+    layer = NGramEmbedding(
+        vocab_size=64, width=4, pair_features=0, triple_features=2, rows=8192
+    )
     ids = torch.cartesian_prod(*[torch.arange(64)] * 3)
     counts = layer.row(ids, order=3)[:, 2].bincount(minlength=8192)
     assert len(counts) == 8192
@@ -40,7 +54,8 @@ def test_shared_rows_are_used_evenly():
 @pytest.mark.parametrize(("pairs", "triples"), [(5, 0), (0, 5), (4, 3)])
 def test_a_decoder_with_ngrams_stays_causal(pairs, triples):
     config = DecoderConfig(
-        10, context_length=12, width=8, layers=1, heads=2, zero_outputs=False, pair_features=pairs,
+        10, context_length=12, width=8, layers=1, heads=2, zero_outputs=False,
+        pair_features=pairs,
         triple_features=triples,
     )  # fmt: skip
     model = DecoderLM(config, seed=0)
@@ -55,7 +70,9 @@ def test_without_features_there_is_no_table():
     assert DecoderLM(DecoderConfig(vocab_size=10)).ngram_embedding is None
 
 
-@pytest.mark.parametrize("settings", [{"pair_features": -1}, {"triple_features": -2}, {"ngram_rows": 0}])
+@pytest.mark.parametrize(
+    "settings", [{"pair_features": -1}, {"triple_features": -2}, {"ngram_rows": 0}]
+)
 def test_wrong_settings_are_refused(settings):
     (name,) = settings
     with pytest.raises(ValueError, match=f"{name} must be a whole number"):

@@ -1,4 +1,6 @@
-"""The pixel Transformer: every pixel from those before it, none from those after, and all of them once."""
+"""The pixel Transformer: every pixel from those before it, none from those after, and
+all of them once.
+"""
 
 import itertools
 import math
@@ -9,12 +11,19 @@ import torch
 from genai_tutorial.transformer import PixelConfig, PixelTransformer
 from genai_tutorial.transformer.pixels import chain_order, known_around
 
-SMALL = PixelConfig(side=8, patch=4, levels=5, width=16, layers=2, heads=2, sight=3, hidden=24)
+SMALL = PixelConfig(
+    side=8, patch=4, levels=5, width=16, layers=2, heads=2, sight=3, hidden=24
+)
 
 
 def scrambled(config, seed=0):
-    """A model whose every weight matters: an untrained one answers the same to everything."""
-    model, generator = PixelTransformer(config, seed), torch.Generator().manual_seed(seed)
+    """A model whose every weight matters: an untrained one answers the same to
+    everything.
+    """
+    model, generator = (
+        PixelTransformer(config, seed),
+        torch.Generator().manual_seed(seed),
+    )
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.3 * torch.randn(weight.shape, generator=generator))
@@ -23,7 +32,9 @@ def scrambled(config, seed=0):
 
 def some_images(count, config=SMALL, seed=1):
     return torch.randint(
-        config.levels, (count, config.side, config.side), generator=torch.Generator().manual_seed(seed)
+        config.levels,
+        (count, config.side, config.side),
+        generator=torch.Generator().manual_seed(seed),
     )
 
 
@@ -33,49 +44,73 @@ def test_a_pixel_depends_on_the_pixels_before_it_and_on_no_other():
     for turn in (0, 3, 15, 16, 29, 47, 62):
         changed = images.flatten(1).clone()
         changed[0, order[turn]] = (changed[0, order[turn]] + 2) % 5
-        moved = (model(changed.view_as(images)).flatten(1, 2)[0] - before).abs().amax(dim=1)[order] > 1e-6
+        moved = (model(changed.view_as(images)).flatten(1, 2)[0] - before).abs().amax(
+            dim=1
+        )[order] > 1e-6
         assert not moved[: turn + 1].any()
         assert moved[turn + 1]  # the next pixel sees it at once,
-        assert moved[turn // 16 * 16 + 16 :].all()  # and the patches that follow see the patch it lies in
+        assert moved[
+            turn // 16 * 16 + 16 :
+        ].all()  # and the patches that follow see the patch it lies in
 
 
 def test_the_probabilities_of_all_images_add_up_to_one():
-    tiny = PixelConfig(side=2, patch=2, levels=3, width=8, layers=1, heads=2, sight=1, hidden=8)
+    tiny = PixelConfig(
+        side=2, patch=2, levels=3, width=8, layers=1, heads=2, sight=1, hidden=8
+    )
     every = torch.tensor(list(itertools.product(range(3), repeat=4))).view(-1, 2, 2)
     total = scrambled(tiny).log_prob(every).exp().sum().item()
     assert total == pytest.approx(1, abs=1e-5)
 
 
 def test_images_are_drawn_as_often_as_their_probability_says():
-    tiny = PixelConfig(side=2, patch=1, levels=2, width=8, layers=1, heads=2, sight=1, hidden=8)
+    tiny = PixelConfig(
+        side=2, patch=1, levels=2, width=8, layers=1, heads=2, sight=1, hidden=8
+    )
     model = scrambled(tiny)
     every = torch.tensor(list(itertools.product(range(2), repeat=4)))
     expected = model.log_prob(every.view(-1, 2, 2)).exp()
     drawn = model.draw(20_000, torch.Generator().manual_seed(0)).flatten(1)
     counts = (drawn @ torch.tensor([8, 4, 2, 1])).bincount(minlength=16)
-    surprise = ((counts - 20_000 * expected).square() / (20_000 * expected)).sum().item()
-    assert surprise < 37.7  # chi-squared with 15 degrees of freedom: one time in a thousand by chance
+    surprise = (
+        ((counts - 20_000 * expected).square() / (20_000 * expected)).sum().item()
+    )
+    assert (
+        surprise < 37.7
+    )  # chi-squared with 15 degrees of freedom: one time in a thousand by chance
 
 
 def test_drawing_with_the_cache_follows_the_scores_of_the_whole_image():
     model = scrambled(SMALL)
-    cold = model.draw(6, torch.Generator().manual_seed(0), temperature=1e-6)  # always the likeliest level
+    cold = model.draw(
+        6, torch.Generator().manual_seed(0), temperature=1e-6
+    )  # always the likeliest level
     assert torch.equal(model(cold).argmax(dim=-1), cold)
-    first, again, other = (model.draw(6, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    first, again, other = (
+        model.draw(6, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 def test_an_untrained_model_finds_all_levels_equally_likely():
     images = some_images(3)
-    assert torch.allclose(PixelTransformer(SMALL).log_prob(images), torch.full((3,), -64 * math.log(5)))
+    assert torch.allclose(
+        PixelTransformer(SMALL).log_prob(images), torch.full((3,), -64 * math.log(5))
+    )
     assert torch.allclose(PixelTransformer(SMALL, 1)(images), torch.zeros(1))
 
 
 def test_it_learns_a_pattern_that_only_a_far_patch_tells():
-    """The last patch repeats the first. Of its pixels only one lies beside the first patch: attention has to tell."""
+    """The last patch repeats the first. Of its pixels only one lies beside the first
+    patch: attention has to tell.
+    """
     generator = torch.Generator().manual_seed(0)
-    model = PixelTransformer(PixelConfig(side=4, patch=2, levels=2, width=32, layers=1, heads=2, sight=1, hidden=32))
+    model = PixelTransformer(
+        PixelConfig(
+            side=4, patch=2, levels=2, width=32, layers=1, heads=2, sight=1, hidden=32
+        )
+    )
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(250):
         images = torch.randint(2, (64, 4, 4), generator=generator)
@@ -84,7 +119,9 @@ def test_it_learns_a_pattern_that_only_a_far_patch_tells():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert loss.item() < 12 * math.log(2) + 0.1  # twelve free pixels cost a bit each, the four repeated ones nothing
+    assert (
+        loss.item() < 12 * math.log(2) + 0.1
+    )  # twelve free pixels cost a bit each, the four repeated ones nothing
 
 
 def test_the_neighbours_that_are_known_come_before():
@@ -92,10 +129,13 @@ def test_the_neighbours_that_are_known_come_before():
     for pixel, neighbours in enumerate(around):
         known = neighbours[neighbours >= 0]
         assert (turn[known] < turn[pixel]).all()
-        distance = torch.maximum((known // 8 - pixel // 8).abs(), (known % 8 - pixel % 8).abs())
+        distance = torch.maximum(
+            (known // 8 - pixel // 8).abs(), (known % 8 - pixel % 8).abs()
+        )
         assert distance.max() <= 2 if len(known) else pixel == 0
     assert sorted(chain_order(8, 4).tolist()) == list(range(64))
-    # The pixel right above is known everywhere but in the first row, whatever patch it lies in.
+    # The pixel right above is known everywhere but in the first row, whatever patch it
+    # lies in.
     assert all(pixel - 8 in around[pixel] for pixel in range(8, 64))
 
 
@@ -104,7 +144,13 @@ def test_what_does_not_fit_is_refused():
         PixelConfig(patch=5)
     with pytest.raises(ValueError, match="levels must be at least 2"):
         PixelConfig(levels=1)
-    with pytest.raises(ValueError, match="sight must be at least patch - 1 = 3, so that a pixel sees those of its own"):
+    with pytest.raises(
+        ValueError,
+        match=(
+            "sight must be at least patch - 1 = 3, so that a pixel sees those of its "
+            "own"
+        ),
+    ):
         PixelConfig(sight=2)
     with pytest.raises(ValueError, match="hidden must be at least 1, got 0"):
         PixelConfig(hidden=0)

@@ -33,11 +33,16 @@ def test_rotation_keeps_lengths_and_leaves_position_zero(head_width, length, see
 
 def test_products_depend_on_the_distance_alone():
     rotary = RotaryEmbedding(8, 40)
-    query, key = rotary(random(8).expand(40, 8)), rotary(random(8, seed=1).expand(40, 8))
+    query, key = (
+        rotary(random(8).expand(40, 8)),
+        rotary(random(8, seed=1).expand(40, 8)),
+    )
     products = query @ key.T
     for distance in (-7, 0, 3):
         diagonal = products.diagonal(distance)
-        torch.testing.assert_close(diagonal, diagonal[:1].expand_as(diagonal), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            diagonal, diagonal[:1].expand_as(diagonal), atol=1e-5, rtol=1e-5
+        )
     assert products[5].std() > 0.1  # but they do depend on it
 
 
@@ -60,19 +65,27 @@ def test_angles_are_not_part_of_a_checkpoint():
 def test_learned_positions_add_their_row():
     positions = LearnedPositions(5, 2)
     torch.nn.init.normal_(positions.weight)
-    torch.testing.assert_close(positions(torch.zeros(3, 4, 2)), positions.weight[:4].expand(3, 4, 2))
+    torch.testing.assert_close(
+        positions(torch.zeros(3, 4, 2)), positions.weight[:4].expand(3, 4, 2)
+    )
 
 
 def test_positions_can_be_chosen():
     positions, rotary = torch.tensor([[4, 0], [2, 2]]), RotaryEmbedding(4, 5)
     x, learned = random(2, 3, 2, 4), LearnedPositions(5, 4)
     torch.nn.init.normal_(learned.weight)
-    everywhere = rotary(x[:, :, :1].expand(2, 3, 5, 4))  # the first vector at all five positions
+    everywhere = rotary(
+        x[:, :, :1].expand(2, 3, 5, 4)
+    )  # the first vector at all five positions
     turned = rotary(x, rotary.turns(positions))
     for row in range(2):
-        torch.testing.assert_close(turned[row, :, 0], everywhere[row, :, positions[row, 0]])
+        torch.testing.assert_close(
+            turned[row, :, 0], everywhere[row, :, positions[row, 0]]
+        )
     for layer in (learned, SinusoidalPositions(5, 4)):
-        torch.testing.assert_close(layer(torch.zeros(2, 2, 4), positions), layer.weight[positions])
+        torch.testing.assert_close(
+            layer(torch.zeros(2, 2, 4), positions), layer.weight[positions]
+        )
 
 
 def test_waves_are_the_papers():
@@ -84,13 +97,27 @@ def test_waves_are_the_papers():
             assert waves[position, feature].item() == pytest.approx(expected, abs=1e-6)
 
 
-# From the paper's text for 8 and 16 heads; for the others from the code that its authors published beside it.
+# From the paper's text for 8 and 16 heads; for the others from the code that its
+# authors published beside it.
 SLOPES = {
     1: [2**-8],
     2: [2**-4, 2**-8],
     3: [2**-4, 2**-8, 2**-2],
     8: [2**-1, 2**-2, 2**-3, 2**-4, 2**-5, 2**-6, 2**-7, 2**-8],
-    12: [2**-1, 2**-2, 2**-3, 2**-4, 2**-5, 2**-6, 2**-7, 2**-8, 2**-0.5, 2**-1.5, 2**-2.5, 2**-3.5],
+    12: [
+        2**-1,
+        2**-2,
+        2**-3,
+        2**-4,
+        2**-5,
+        2**-6,
+        2**-7,
+        2**-8,
+        2**-0.5,
+        2**-1.5,
+        2**-2.5,
+        2**-3.5,
+    ],
     16: [2 ** (-half / 2) for half in range(1, 17)],
 }
 
@@ -102,7 +129,9 @@ def test_slopes_are_the_papers(heads, slopes):
     assert bias.shape == (heads, 4, 4)
     for query in range(4):
         for key in range(query + 1):
-            torch.testing.assert_close(bias[:, query, key], -torch.tensor(slopes) * (query - key))
+            torch.testing.assert_close(
+                bias[:, query, key], -torch.tensor(slopes) * (query - key)
+            )
 
 
 def test_no_heads_are_refused():
@@ -110,7 +139,10 @@ def test_no_heads_are_refused():
         alibi_slopes(0)
 
 
-@pytest.mark.parametrize("scaling", [Llama3Scaling(factor=8), YarnScaling(factor=8, original_context_length=8192)])
+@pytest.mark.parametrize(
+    "scaling",
+    [Llama3Scaling(factor=8), YarnScaling(factor=8, original_context_length=8192)],
+)
 def test_scalings_leave_fast_pairs_and_slow_down_slow_ones(scaling):
     before = rotary_frequencies(128, 500_000)
     slowed = before / scaling.scale(before, 500_000)
@@ -132,7 +164,10 @@ def test_without_a_factor_nothing_changes():
     ("settings", "message"),
     [
         ({"factor": 0.5}, "factor must be at least 1.*got 0.5"),
-        ({"original_context_length": 0}, "original_context_length must be at least 1 token, got 0"),
+        (
+            {"original_context_length": 0},
+            "original_context_length must be at least 1 token, got 0",
+        ),
         ({"slow_turns": 0}, "slow_turns must be above 0 and below fast_turns; got 0"),
         ({"slow_turns": 40}, "slow_turns must be above 0 and below fast_turns; got 40"),
     ],
@@ -143,5 +178,8 @@ def test_wrong_scalings_are_refused(kind, settings, message):
 
 
 def test_a_scaling_needs_rotary_positions():
-    with pytest.raises(ValueError, match="rotary_scaling needs rotary positions, got positions='learned'"):
+    with pytest.raises(
+        ValueError,
+        match="rotary_scaling needs rotary positions, got positions='learned'",
+    ):
         DecoderConfig(65, positions="learned", rotary_scaling=YarnScaling())

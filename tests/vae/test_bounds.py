@@ -1,4 +1,6 @@
-"""The bounds, on a model whose log p(x) is known: probabilistic PCA, whose exact posterior is a LatentGaussian."""
+"""The bounds, on a model whose log p(x) is known: probabilistic PCA, whose exact
+posterior is a LatentGaussian.
+"""
 
 import math
 
@@ -23,13 +25,16 @@ from genai_tutorial.vae import (
 
 
 class KnownModel:
-    """Probabilistic PCA with a posterior of our choice: the exact one, moved and widened."""
+    """Probabilistic PCA with a posterior of our choice: the exact one, moved and
+    widened.
+    """
 
     def __init__(self, ppca, moved=0.0, wider=1.0):
         self.ppca, self.moved, self.wider = ppca, moved, wider
 
     def encode(self, x):
-        # The columns of W are orthogonal, so the exact posterior has independent coordinates.
+        # The columns of W are orthogonal, so the exact posterior has independent
+        # coordinates.
         mean = self.ppca.encode(x) + self.moved
         variance = self.ppca.latent_covariance().diagonal() * self.wider
         return LatentGaussian(mean, variance.log().expand_as(mean))
@@ -45,7 +50,9 @@ def data():
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(300, 3, generator=generator, dtype=torch.float64)
     mixing = torch.randn(3, 6, generator=generator, dtype=torch.float64)
-    return z @ mixing + 0.5 * torch.randn(300, 6, generator=generator, dtype=torch.float64)
+    return z @ mixing + 0.5 * torch.randn(
+        300, 6, generator=generator, dtype=torch.float64
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +62,9 @@ def ppca(data):
 
 def mean_elbo(model, x, draws=400):
     generator = torch.Generator().manual_seed(0)
-    return torch.stack([evidence_lower_bound(model, x, generator).elbo for _ in range(draws)]).mean(dim=0)
+    return torch.stack(
+        [evidence_lower_bound(model, x, generator).elbo for _ in range(draws)]
+    ).mean(dim=0)
 
 
 def test_a_model_is_one_by_what_it_can_do(ppca):
@@ -64,12 +73,18 @@ def test_a_model_is_one_by_what_it_can_do(ppca):
 
 
 def test_with_the_exact_posterior_every_weight_is_p_of_x(data, ppca):
-    weights = log_importance_weights(KnownModel(ppca), data, 5, torch.Generator().manual_seed(0))
-    torch.testing.assert_close(weights, ppca.log_prob(data).expand(5, -1), rtol=0, atol=1e-9)
+    weights = log_importance_weights(
+        KnownModel(ppca), data, 5, torch.Generator().manual_seed(0)
+    )
+    torch.testing.assert_close(
+        weights, ppca.log_prob(data).expand(5, -1), rtol=0, atol=1e-9
+    )
 
 
 def test_with_the_exact_posterior_the_elbo_is_log_p_of_x(data, ppca):
-    torch.testing.assert_close(mean_elbo(KnownModel(ppca), data), ppca.log_prob(data), rtol=0, atol=0.25)
+    torch.testing.assert_close(
+        mean_elbo(KnownModel(ppca), data), ppca.log_prob(data), rtol=0, atol=0.25
+    )
     assert (mean_elbo(KnownModel(ppca), data) - ppca.log_prob(data)).mean().abs() < 0.02
 
 
@@ -86,7 +101,14 @@ def test_more_codes_make_the_bound_tighter_and_never_wrong(data, ppca):
     model, truth = KnownModel(ppca, 0.5, 2.0), ppca.log_prob(data).mean().item()
     generator = torch.Generator().manual_seed(0)
     bounds = [
-        torch.stack([importance_weighted_bound(model, data, count, generator).mean() for _ in range(20)]).mean().item()
+        torch.stack(
+            [
+                importance_weighted_bound(model, data, count, generator).mean()
+                for _ in range(20)
+            ]
+        )
+        .mean()
+        .item()
         for count in (1, 4, 16, 64)
     ]
     assert bounds == sorted(bounds)
@@ -97,15 +119,21 @@ def test_more_codes_make_the_bound_tighter_and_never_wrong(data, ppca):
 def test_one_code_is_the_elbo_in_expectation(data, ppca):
     model = KnownModel(ppca, 0.1, 2.0)
     generator = torch.Generator().manual_seed(1)
-    one = torch.stack([importance_weighted_bound(model, data, 1, generator) for _ in range(400)]).mean()
+    one = torch.stack(
+        [importance_weighted_bound(model, data, 1, generator) for _ in range(400)]
+    ).mean()
     assert one.item() == pytest.approx(mean_elbo(model, data).mean().item(), abs=0.03)
 
 
 def test_chunks_change_nothing_but_the_draws(data, ppca):
     model = KnownModel(ppca)
     whole = importance_weighted_bound(model, data, 3, torch.Generator().manual_seed(0))
-    parts = importance_weighted_bound(model, data, 3, torch.Generator().manual_seed(0), chunk=7)
-    torch.testing.assert_close(whole, parts, rtol=0, atol=1e-9)  # the exact posterior: draws do not matter
+    parts = importance_weighted_bound(
+        model, data, 3, torch.Generator().manual_seed(0), chunk=7
+    )
+    torch.testing.assert_close(
+        whole, parts, rtol=0, atol=1e-9
+    )  # the exact posterior: draws do not matter
     assert whole.shape == (300,)
 
 
@@ -115,18 +143,26 @@ def test_the_bound_of_a_network_is_below_its_importance_weighted_one():
     with torch.no_grad():
         for parameter in vae.decoder.parameters():
             parameter.mul_(3)  # so that codes matter, and the encoder does not know it
-        x = torch.bernoulli(torch.full((500, 12), 0.5), generator=torch.Generator().manual_seed(0))
+        x = torch.bernoulli(
+            torch.full((500, 12), 0.5), generator=torch.Generator().manual_seed(0)
+        )
         generator = torch.Generator().manual_seed(1)
         elbo = evidence_lower_bound(vae, x, generator).elbo.mean()
         tighter = importance_weighted_bound(vae, x, 50, generator).mean()
-        # Close to the exact value: the mean of p(x | z) over very many codes from the prior.
+        # Close to the exact value: the mean of p(x | z) over very many codes from the
+        # prior.
         z = torch.randn(20_000, 3, generator=generator)
-        exact = torch.stack([vae.log_likelihood(row.expand(20_000, 12), z).logsumexp(0) for row in x[:40]])
+        exact = torch.stack(
+            [
+                vae.log_likelihood(row.expand(20_000, 12), z).logsumexp(0)
+                for row in x[:40]
+            ]
+        )
         exact = exact - math.log(20_000)
     assert elbo < tighter - 0.1
-    assert importance_weighted_bound(vae, x[:40], 2000, generator).mean().item() == pytest.approx(
-        exact.mean().item(), abs=0.1
-    )
+    assert importance_weighted_bound(
+        vae, x[:40], 2000, generator
+    ).mean().item() == pytest.approx(exact.mean().item(), abs=0.1)
 
 
 def test_loss_is_minus_the_elbo():
@@ -147,7 +183,10 @@ def test_a_linear_vae_finds_the_likelihood_of_ppca(data, latent):
     torch.manual_seed(0)
     x = data.float()
     vae = VAE(VAEConfig(dim=6, latent=latent, hidden=()), GaussianLikelihood())
-    optimizer, generator = torch.optim.Adam(vae.parameters(), lr=0.02), torch.Generator().manual_seed(0)
+    optimizer, generator = (
+        torch.optim.Adam(vae.parameters(), lr=0.02),
+        torch.Generator().manual_seed(0),
+    )
     rates = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, total_iters=1500)
     for _ in range(1500):
         optimizer.zero_grad()
@@ -156,16 +195,28 @@ def test_a_linear_vae_finds_the_likelihood_of_ppca(data, latent):
         rates.step()
     best = fit_ppca(data, latent=latent)
     with torch.no_grad():
-        elbo = torch.stack([evidence_lower_bound(vae, x, generator).elbo.mean() for _ in range(50)]).mean().item()
+        elbo = (
+            torch.stack(
+                [evidence_lower_bound(vae, x, generator).elbo.mean() for _ in range(50)]
+            )
+            .mean()
+            .item()
+        )
     assert elbo == pytest.approx(best.log_prob(data).mean().item(), abs=0.06)
-    assert vae.likelihood.log_scale.exp().item() ** 2 == pytest.approx(best.noise_variance, rel=0.1)
+    assert vae.likelihood.log_scale.exp().item() ** 2 == pytest.approx(
+        best.noise_variance, rel=0.1
+    )
     ours = torch.linalg.qr(vae.decoder[0].weight.detach().double()).Q
     theirs = torch.linalg.qr(best.loadings).Q
-    assert torch.linalg.svdvals(ours.T @ theirs).min() > 0.98  # the cosine of the largest angle between the planes
+    assert (
+        torch.linalg.svdvals(ours.T @ theirs).min() > 0.98
+    )  # the cosine of the largest angle between the planes
 
 
 def test_active_units_are_those_whose_mean_moves():
-    means = torch.randn(200, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 0.05, 0.2])
+    means = torch.randn(
+        200, 3, generator=torch.Generator().manual_seed(0)
+    ) * torch.tensor([1.0, 0.05, 0.2])
     assert active_units(means).tolist() == [True, False, True]
     assert active_units(means + 10).tolist() == [True, False, True]
 

@@ -18,7 +18,9 @@ def discs(count, seed=0):
     centre = torch.rand(count, 2, 1, 1, generator=generator) * 20 + 6
     colour = torch.rand(count, 3, 1, 1, generator=generator)
     axis = torch.arange(32.0)
-    inside = (axis[:, None] - centre[:, 0]).square() + (axis - centre[:, 1]).square() < 36
+    inside = (axis[:, None] - centre[:, 0]).square() + (
+        axis - centre[:, 1]
+    ).square() < 36
     return torch.where(inside[:, None], colour, torch.tensor(0.5))
 
 
@@ -54,24 +56,32 @@ def test_latents_have_variance_one_once_they_are_scaled(model):
     before = model.encode(images).sample(generator).std().item()
     factor = model.set_scaling_factor(images, generator)
     assert factor.item() == pytest.approx(1 / before, rel=0.02)
-    assert model.to_latents(images, generator).std().item() == pytest.approx(1, rel=0.02)
+    assert model.to_latents(images, generator).std().item() == pytest.approx(
+        1, rel=0.02
+    )
     assert "scaling_factor" in model.state_dict()
     with torch.no_grad():
         z = model.encode(images).mean
-        torch.testing.assert_close(model.to_images(model.scaling_factor * z), model.decode(z).clamp(0, 1))
+        torch.testing.assert_close(
+            model.to_images(model.scaling_factor * z), model.decode(z).clamp(0, 1)
+        )
 
 
 def test_a_higher_price_keeps_the_code_nearer_to_the_prior(model):
     dear = trained(kl_weight=0.1, steps=60)
     images = discs(32, seed=1)
     with torch.no_grad():
-        cheap_kl, dear_kl = (one.encode(images).kl_to_prior().mean().item() for one in (model, dear))
+        cheap_kl, dear_kl = (
+            one.encode(images).kl_to_prior().mean().item() for one in (model, dear)
+        )
     assert dear_kl < cheap_kl / 3
 
 
 def test_compression_is_what_the_grid_has():
     model = ImageAutoencoder(SMALL)
-    latents = model.to_latents(torch.rand(1, 3, 32, 32), torch.Generator().manual_seed(0))
+    latents = model.to_latents(
+        torch.rand(1, 3, 32, 32), torch.Generator().manual_seed(0)
+    )
     assert SMALL.compression() == 3 * 32 * 32 / latents.numel() == 12
 
 
@@ -89,4 +99,6 @@ def test_bad_arguments_raise_a_sentence():
     with pytest.raises(ValueError, match="stages=0"):
         ConvDecoder(3, 4, 8, stages=0)
     with pytest.raises(ValueError, match="kl_weight must not be negative"):
-        image_autoencoder_loss(ImageAutoencoder(SMALL), discs(1), torch.Generator(), kl_weight=-1.0)
+        image_autoencoder_loss(
+            ImageAutoencoder(SMALL), discs(1), torch.Generator(), kl_weight=-1.0
+        )

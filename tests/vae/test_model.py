@@ -14,7 +14,10 @@ from genai_tutorial.vae import (
 
 def small_vae(likelihood=None, dim=6, latent=2, hidden=(8,)):
     torch.manual_seed(0)
-    return VAE(VAEConfig(dim=dim, latent=latent, hidden=hidden), likelihood or BernoulliLikelihood())
+    return VAE(
+        VAEConfig(dim=dim, latent=latent, hidden=hidden),
+        likelihood or BernoulliLikelihood(),
+    )
 
 
 def all_images(pixels):
@@ -24,7 +27,9 @@ def all_images(pixels):
 def test_probabilities_of_all_images_add_up_to_one():
     vae = small_vae()
     z = torch.randn(1, 2, generator=torch.Generator().manual_seed(0)).expand(64, 2)
-    assert vae.log_likelihood(all_images(6), z).exp().sum().item() == pytest.approx(1, abs=1e-5)
+    assert vae.log_likelihood(all_images(6), z).exp().sum().item() == pytest.approx(
+        1, abs=1e-5
+    )
 
 
 def test_gaussian_density_is_a_density():
@@ -36,15 +41,21 @@ def test_gaussian_density_is_a_density():
     assert peak == pytest.approx(-1.5 * math.log(2 * math.pi * 0.25), rel=1e-5)
 
 
-@pytest.mark.parametrize("likelihood", [BernoulliLikelihood(), GaussianLikelihood(scale=0.3)])
+@pytest.mark.parametrize(
+    "likelihood", [BernoulliLikelihood(), GaussianLikelihood(scale=0.3)]
+)
 def test_draws_have_the_mean_that_it_states(likelihood):
     decoded = torch.tensor([[-1.0, 0.0, 2.0]]).expand(50_000, 3)
     draws = likelihood.sample(decoded, torch.Generator().manual_seed(0))
-    torch.testing.assert_close(draws.mean(dim=0), likelihood.mean(decoded)[0], rtol=0, atol=0.01)
+    torch.testing.assert_close(
+        draws.mean(dim=0), likelihood.mean(decoded)[0], rtol=0, atol=0.01
+    )
     if isinstance(likelihood, BernoulliLikelihood):
         assert set(draws.unique().tolist()) == {0.0, 1.0}
     else:
-        torch.testing.assert_close(draws.std(dim=0), torch.full((3,), 0.3), rtol=0.02, atol=0)
+        torch.testing.assert_close(
+            draws.std(dim=0), torch.full((3,), 0.3), rtol=0.02, atol=0
+        )
 
 
 def test_scale_is_learned_unless_held():
@@ -70,7 +81,10 @@ def test_samples_come_from_the_generator_alone():
 
 def test_hidden_layers_are_mirrored():
     vae = small_vae(hidden=(8, 4))
-    widths = lambda part: [layer.weight.shape for layer in part if hasattr(layer, "weight")]  # noqa: E731
+
+    def widths(part):
+        return [layer.weight.shape for layer in part if hasattr(layer, "weight")]
+
     assert widths(vae.encoder) == [(8, 6), (4, 8), (4, 4)]
     assert widths(vae.decoder) == [(4, 2), (8, 4), (6, 8)]
     assert len(small_vae(hidden=()).encoder) == 1
@@ -79,7 +93,9 @@ def test_hidden_layers_are_mirrored():
 def test_bad_arguments_raise_a_sentence():
     with pytest.raises(ValueError, match="this VAE reads rows of 6 pixels"):
         small_vae().encode(torch.zeros(2, 7))
-    with pytest.raises(ValueError, match=r"a code of this VAE has 2 numbers, got shape \(1, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"a code of this VAE has 2 numbers, got shape \(1, 3\)"
+    ):
         small_vae().decode(torch.zeros(1, 3))
     with pytest.raises(ValueError, match="must be at least 1"):
         VAEConfig(dim=4, latent=0)

@@ -28,7 +28,10 @@ def test_the_nearest_entry_is_found():
 
 
 def test_straight_through_has_the_value_of_one_and_the_gradient_of_the_other():
-    vectors, replaced = some_vectors(4).requires_grad_(), some_vectors(4, seed=1).requires_grad_()
+    vectors, replaced = (
+        some_vectors(4).requires_grad_(),
+        some_vectors(4, seed=1).requires_grad_(),
+    )
     out = straight_through(vectors, replaced)
     torch.testing.assert_close(out, replaced)
     (out * torch.arange(4.0)).sum().backward()
@@ -46,8 +49,13 @@ def test_loss_pulls_entries_to_vectors_and_vectors_to_entries(commitment):
     assert out.vectors.tolist() == [[0.0], [0.0]]
     assert out.loss.item() == pytest.approx((1 + commitment) * 2.5)
     out.loss.backward()
-    assert quantizer.codebook.grad.flatten().tolist() == [-3.0, 0.0]  # down the slope: towards 1 and 2
-    assert vectors.grad.flatten().tolist() == pytest.approx([commitment, 2 * commitment])
+    assert quantizer.codebook.grad.flatten().tolist() == [
+        -3.0,
+        0.0,
+    ]  # down the slope: towards 1 and 2
+    assert vectors.grad.flatten().tolist() == pytest.approx(
+        [commitment, 2 * commitment]
+    )
 
 
 def test_ema_entries_become_the_means_of_their_vectors():
@@ -58,8 +66,12 @@ def test_ema_entries_become_the_means_of_their_vectors():
     vectors = torch.tensor([[-3.0], [-5.0], [4.0], [6.0], [8.0]])
     for _ in range(200):
         quantizer(vectors)
-    torch.testing.assert_close(quantizer.codebook, torch.tensor([[-4.0], [6.0]]), rtol=0, atol=1e-4)
-    torch.testing.assert_close(quantizer.counts, torch.tensor([2.0, 3.0]), rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        quantizer.codebook, torch.tensor([[-4.0], [6.0]]), rtol=0, atol=1e-4
+    )
+    torch.testing.assert_close(
+        quantizer.counts, torch.tensor([2.0, 3.0]), rtol=0, atol=1e-4
+    )
 
 
 def test_one_ema_step_by_pencil():
@@ -67,8 +79,11 @@ def test_one_ema_step_by_pencil():
     quantizer.codebook.copy_(torch.tensor([[0.0], [100.0]]))
     quantizer.sums.copy_(quantizer.codebook)
     out = quantizer(torch.tensor([[3.0], [6.0]]))
-    assert out.loss.item() == pytest.approx(0.25 * (9 + 36) / 2)  # by the codebook before it moved
-    # Count (1 + 2) / 2, sum (0 + 9) / 2: entry 3. The other entry was not chosen and stays.
+    assert out.loss.item() == pytest.approx(
+        0.25 * (9 + 36) / 2
+    )  # by the codebook before it moved
+    # Count (1 + 2) / 2, sum (0 + 9) / 2: entry 3. The other entry was not chosen and
+    # stays.
     assert quantizer.codebook.flatten().tolist() == pytest.approx([3.0, 100.0])
     assert quantizer.counts.tolist() == pytest.approx([1.5, 0.5])
 
@@ -111,9 +126,13 @@ def test_usage_counts_and_perplexity():
     assert usage.counts.tolist() == [2, 1, 3, 0, 0]
     assert usage.used == 3
     shares = [2 / 6, 1 / 6, 3 / 6]
-    assert usage.perplexity == pytest.approx(math.exp(-sum(share * math.log(share) for share in shares)))
+    assert usage.perplexity == pytest.approx(
+        math.exp(-sum(share * math.log(share) for share in shares))
+    )
     assert codebook_usage(torch.arange(16), codes=16).perplexity == pytest.approx(16)
-    assert codebook_usage(torch.zeros(9, dtype=torch.long), codes=16).perplexity == pytest.approx(1)
+    assert codebook_usage(
+        torch.zeros(9, dtype=torch.long), codes=16
+    ).perplexity == pytest.approx(1)
 
 
 @pytest.mark.parametrize("kind", [VectorQuantizer, EMAVectorQuantizer])
@@ -136,7 +155,9 @@ def test_a_vq_vae_learns_and_decodes_its_own_words(kind):
     model.eval()
     words = model.encode(squares)
     assert words.indices.shape == (16, 2, 2)
-    torch.testing.assert_close(model.decode_indices(words.indices), model.decode(words.vectors))
+    torch.testing.assert_close(
+        model.decode_indices(words.indices), model.decode(words.vectors)
+    )
 
 
 def test_bad_arguments_raise_a_sentence():
@@ -148,5 +169,7 @@ def test_bad_arguments_raise_a_sentence():
         EMAVectorQuantizer(2, 2, decay=1.0)
     with pytest.raises(ValueError, match="from 0 to 3"):
         codebook_usage(torch.tensor([4]), codes=4)
-    with pytest.raises(ValueError, match=r"64 entries of 8 numbers as the config says, got \(64, 4\)"):
+    with pytest.raises(
+        ValueError, match=r"64 entries of 8 numbers as the config says, got \(64, 4\)"
+    ):
         VQVAE(VQVAEConfig(), VectorQuantizer(64, 4))

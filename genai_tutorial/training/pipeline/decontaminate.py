@@ -10,7 +10,7 @@ _WORD = re.compile(r"\w+")
 
 
 def word_grams(text: str, length: int = 13) -> set[Gram]:
-    """Returns all runs of `length` words, without regard to capitals and punctuation.
+    """Return all runs of `length` words, without regard to capitals and punctuation.
 
     Raises:
         ValueError: If `length` is less than 1.
@@ -21,13 +21,17 @@ def word_grams(text: str, length: int = 13) -> set[Gram]:
     if length < 1:
         raise ValueError(f"length must be at least 1 word, got {length}.")
     words = [word.lower() for word in _WORD.findall(text)]
-    return {tuple(words[start : start + length]) for start in range(len(words) - length + 1)}
+    return {
+        tuple(words[start : start + length]) for start in range(len(words) - length + 1)
+    }
 
 
 def seen_share(held_out: str, training: Iterable[str], length: int = 13) -> float:
-    """Returns the share of a held-out text's word grams that stand in the training texts, from 0 to 1.
+    """Return the share of a held-out text's word grams that stand in the training
+    texts, from 0 to 1.
 
-    A test that has leaked measures memory, not understanding: look at this number before you trust a low loss.
+    A test that has leaked measures memory, not understanding: look at this number
+    before you trust a low loss.
 
     >>> seen_share("the cat sat on the mat", ["Here the cat sat on a mat."], length=3)
     0.5
@@ -35,12 +39,15 @@ def seen_share(held_out: str, training: Iterable[str], length: int = 13) -> floa
     wanted = word_grams(held_out, length)
     if not wanted:
         return 0.0
-    return len(wanted & set().union(*(word_grams(text, length) for text in training))) / len(wanted)
+    return len(
+        wanted & set().union(*(word_grams(text, length) for text in training))
+    ) / len(wanted)
 
 
 @dataclass(frozen=True)
 class Decontaminator:
-    """Cuts out of training documents what stands in a held-out text too; the defaults are GPT-3's.
+    """Cuts out of training documents what stands in a held-out text too; the defaults
+    are GPT-3's.
 
     Attributes:
         grams: The runs of words that must not be trained on: `held_out_grams`.
@@ -49,9 +56,15 @@ class Decontaminator:
         shortest: Pieces with fewer characters go.
         most_pieces: A document that falls into more pieces goes as a whole.
 
-    Source: Brown et al., Language Models are Few-Shot Learners, appendix C, https://arxiv.org/abs/2005.14165
+    Source: Brown et al., Language Models are Few-Shot Learners, appendix C,
+    https://arxiv.org/abs/2005.14165
 
-    >>> guard = Decontaminator(held_out_grams(["it was a bright cold day"], 4), length=4, margin=3, shortest=5)
+    >>> guard = Decontaminator(
+    ...     held_out_grams(["it was a bright cold day"], 4),
+    ...     length=4,
+    ...     margin=3,
+    ...     shortest=5,
+    ... )
     >>> guard.clean("I looked out. It was a bright morning. Then I slept.")
     ['I looked ou', 'rning. Then I slept.']
     """
@@ -63,11 +76,18 @@ class Decontaminator:
     most_pieces: int = 10
 
     def __post_init__(self):
-        if wrong := next((gram for gram in self.grams if len(gram) != self.length), None):
-            raise ValueError(f"All grams must have {self.length} words (length), got {' '.join(wrong)!r}.")
+        if wrong := next(
+            (gram for gram in self.grams if len(gram) != self.length), None
+        ):
+            raise ValueError(
+                f"All grams must have {self.length} words (length), got "
+                f"{' '.join(wrong)!r}."
+            )
 
     def clean(self, text: str) -> list[str]:
-        """Returns what is left of a document: itself, nothing, or the pieces between the cuts."""
+        """Return what is left of a document: itself, nothing, or the pieces between
+        the cuts.
+        """
         places = [match.span() for match in _WORD.finditer(text)]
         words = [text[start:end].lower() for start, end in places]
         pieces, begin, found = [], 0, False
@@ -78,10 +98,18 @@ class Decontaminator:
                 begin = min(len(text), places[first + self.length - 1][1] + self.margin)
         if not found:
             return [text]
-        pieces = [piece for piece in [*pieces, text[begin:]] if piece]  # cuts that overlap leave nothing between them
-        return [piece for piece in pieces if len(piece) >= self.shortest] if len(pieces) <= self.most_pieces else []
+        pieces = [
+            piece for piece in [*pieces, text[begin:]] if piece
+        ]  # cuts that overlap leave nothing between them
+        return (
+            [piece for piece in pieces if len(piece) >= self.shortest]
+            if len(pieces) <= self.most_pieces
+            else []
+        )
 
 
 def held_out_grams(texts: Iterable[str], length: int = 13) -> frozenset[Gram]:
-    """Collects the word grams of held-out texts; a text with fewer words than `length` has none and is not guarded."""
+    """Collect the word grams of held-out texts; a text with fewer words than `length`
+    has none and is not guarded.
+    """
     return frozenset().union(*(word_grams(text, length) for text in texts))

@@ -1,9 +1,12 @@
-"""MinHash: finding documents that are nearly the same without comparing each with every other.
+"""MinHash: finding documents that are nearly the same without comparing each with every
+other.
 
-A document becomes the set of its shingles: all runs of a few words. Two documents are as similar as the share of
-shingles that they have in common (Jaccard). Shuffle all shingles of the world and look which one of a document's comes
-first: two documents agree on it with exactly that probability. So a signature of 128 such firsts stands for a
-document of any length, and documents whose signatures agree in a whole band of places are candidates.
+A document becomes the set of its shingles: all runs of a few words. Two documents are
+as similar as the share of shingles that they have in common (Jaccard). Shuffle all
+shingles of the world and look which one of a document's comes first: two documents
+agree on it with exactly that probability. So a signature of 128 such firsts stands for
+a document of any length, and documents whose signatures agree in a whole band of places
+are candidates.
 """
 
 import re
@@ -18,11 +21,14 @@ import numpy as np
 Pair = tuple[int, int]
 
 _WORD = re.compile(r"\w+")
-_CHUNK = 1 << 14  # so many shingles at once, so that the table of 128 shuffles stays in the cache
+_CHUNK = (
+    1 << 14
+)  # so many shingles at once, so that the table of 128 shuffles stays in the cache
 
 
 def shingles(text: str, size: int = 5) -> set[int]:
-    """Returns the numbers of all runs of `size` words, without regard to capitals and punctuation.
+    """Return the numbers of all runs of `size` words, without regard to capitals and
+    punctuation.
 
     A text with fewer words is one shingle.
 
@@ -35,12 +41,16 @@ def shingles(text: str, size: int = 5) -> set[int]:
     if size < 1:
         raise ValueError(f"size must be at least 1 word, got {size}.")
     words = [word.lower() for word in _WORD.findall(text)]
-    runs = (" ".join(words[start : start + size]) for start in range(max(1, len(words) - size + 1)))
+    runs = (
+        " ".join(words[start : start + size])
+        for start in range(max(1, len(words) - size + 1))
+    )
     return {zlib.crc32(run.encode()) for run in runs}
 
 
 def jaccard(a: Set[int], b: Set[int]) -> float:
-    """Returns how similar two sets are: the size of what they share over the size of what they have together.
+    """Return how similar two sets are: the size of what they share over the size of
+    what they have together.
 
     >>> jaccard({1, 2, 3}, {2, 3, 4})
     0.5
@@ -57,10 +67,13 @@ class MinHash:
         shuffles: How many numbers a signature has.
         seed: Decides the shuffles.
 
-    Source: Broder, On the resemblance and containment of documents (1997), https://doi.org/10.1109/SEQUEN.1997.666900
+    Source: Broder, On the resemblance and containment of documents (1997),
+    https://doi.org/10.1109/SEQUEN.1997.666900
 
     >>> hasher = MinHash(shuffles=256)
-    >>> signatures = np.stack([hasher.signature(range(0, 300)), hasher.signature(range(100, 400))])
+    >>> signatures = np.stack(
+    ...     [hasher.signature(range(0, 300)), hasher.signature(range(100, 400))]
+    ... )
     >>> float((signatures[0] == signatures[1]).mean())  # they share 200 of 400
     0.4765625
     """
@@ -73,10 +86,12 @@ class MinHash:
             raise ValueError(f"shuffles must be at least 1, got {self.shuffles}.")
 
     def signature(self, members: Collection[int]) -> np.ndarray:
-        """Returns the least member after each shuffle, as `shuffles` numbers of 64 bits.
+        """Return the least member after each shuffle, as `shuffles` numbers of 64
+        bits.
 
-        A shuffle is x -> a x + b mod 2^64 with random b and odd a: no two members meet. A fixed stirring before keeps
-        numbers that are neighbours from staying so. This is the scheme `affine64` of the library datasketch.
+        A shuffle is x -> a x + b mod 2^64 with random b and odd a: no two members meet.
+        A fixed stirring before keeps numbers that are neighbours from staying so. This
+        is the scheme `affine64` of the library datasketch.
 
         Args:
             members: A set of numbers from 0 to 2^64 - 1, at least one: `shingles`.
@@ -91,36 +106,47 @@ class MinHash:
         least = np.full(self.shuffles, 2**64 - 1, dtype=np.uint64)
         for start in range(0, len(numbers), _CHUNK):
             # Products beyond 64 bits wrap around: that is the "mod 2^64".
-            shuffled = factors[:, None] * numbers[start : start + _CHUNK] + shifts[:, None]
+            shuffled = (
+                factors[:, None] * numbers[start : start + _CHUNK] + shifts[:, None]
+            )
             np.minimum(least, shuffled.min(axis=1), out=least)
         return least
 
     def factors_and_shifts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns a and b of each shuffle."""
-        factors, shifts = np.random.default_rng(self.seed).integers(0, 2**64, (2, self.shuffles), dtype=np.uint64)
+        """Return a and b of each shuffle."""
+        factors, shifts = np.random.default_rng(self.seed).integers(
+            0, 2**64, (2, self.shuffles), dtype=np.uint64
+        )
         return factors | np.uint64(1), shifts
 
 
 def _stir(numbers: np.ndarray) -> np.ndarray:
-    """Spreads numbers over 64 bits, no two to the same: the end of Appleby's MurmurHash3."""
+    """Spreads numbers over 64 bits, no two to the same: the end of Appleby's
+    MurmurHash3.
+    """
     for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
         numbers = (numbers ^ (numbers >> np.uint64(33))) * np.uint64(factor)
     return numbers ^ (numbers >> np.uint64(33))
 
 
 def candidate_probability(similarity: float, bands: int, rows: int) -> float:
-    """Returns how likely two documents agree in at least one band: 1 - (1 - s^r)^b, an S-curve in s.
+    """Return how likely two documents agree in at least one band: 1 - (1 - s^r)^b, an
+    S-curve in s.
 
-    Source: Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, section 3.4.2, http://www.mmds.org
+    Source: Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, section 3.4.2,
+    http://www.mmds.org
 
-    >>> [round(candidate_probability(s, bands=16, rows=8), 3) for s in (0.4, 0.6, 0.7, 0.8, 0.9)]
+    >>> [
+    ...     round(candidate_probability(s, bands=16, rows=8), 3)
+    ...     for s in (0.4, 0.6, 0.7, 0.8, 0.9)
+    ... ]
     [0.01, 0.237, 0.613, 0.947, 1.0]
     """
     return 1 - (1 - similarity**rows) ** bands
 
 
 def candidate_pairs(signatures: np.ndarray, bands: int) -> set[Pair]:
-    """Returns the pairs of rows that agree in a whole band: locality-sensitive hashing.
+    """Return the pairs of rows that agree in a whole band: locality-sensitive hashing.
 
     Args:
         signatures: Of shape (documents, shuffles).
@@ -129,11 +155,19 @@ def candidate_pairs(signatures: np.ndarray, bands: int) -> set[Pair]:
     Raises:
         ValueError: If it does not.
 
-    >>> sorted(candidate_pairs(np.array([[1, 2, 3, 4], [1, 2, 9, 9], [9, 9, 9, 9], [5, 6, 9, 8]]), bands=2))
+    >>> sorted(
+    ...     candidate_pairs(
+    ...         np.array([[1, 2, 3, 4], [1, 2, 9, 9], [9, 9, 9, 9], [5, 6, 9, 8]]),
+    ...         bands=2,
+    ...     )
+    ... )
     [(0, 1), (1, 2)]
     """
     if signatures.ndim != 2 or bands < 1 or signatures.shape[1] % bands:
-        raise ValueError(f"bands must divide the length of the signatures; got {bands=}, shape {signatures.shape}.")
+        raise ValueError(
+            f"bands must divide the length of the signatures; got {bands=}, shape "
+            f"{signatures.shape}."
+        )
     pairs: set[Pair] = set()
     for band in np.split(signatures, bands, axis=1):
         buckets = defaultdict(list)
@@ -145,12 +179,14 @@ def candidate_pairs(signatures: np.ndarray, bands: int) -> set[Pair]:
 
 
 def clusters(count: int, pairs: Iterable[Pair]) -> list[list[int]]:
-    """Joins pairs into groups, so that a copy of a copy is in the group of the first (union-find).
+    """Join pairs into groups, so that a copy of a copy is in the group of the first
+    (union-find).
 
     Returns:
         The groups of two or more, each in ascending order.
 
-    Source: Tarjan, Efficiency of a Good But Not Linear Set Union Algorithm (1975), https://doi.org/10.1145/321879.321884
+    Source: Tarjan, Efficiency of a Good But Not Linear Set Union Algorithm (1975),
+    https://doi.org/10.1145/321879.321884
 
     >>> clusters(6, [(0, 3), (4, 5), (3, 1)])
     [[0, 1, 3], [4, 5]]
@@ -177,7 +213,8 @@ class Duplicates:
     """What de-duplication found.
 
     Attributes:
-        kept: The places of the documents that stay: all that stand alone, and the first of each group.
+        kept: The places of the documents that stay: all that stand alone, and the first
+            of each group.
         groups: The groups of near-duplicates.
     """
 
@@ -193,23 +230,25 @@ def deduplicate(
     bands: int = 16,
     hasher: MinHash | None = None,
 ) -> Duplicates:
-    """Finds groups of documents that are nearly the same, and keeps one of each.
+    """Find groups of documents that are nearly the same, and keeps one of each.
 
-    Candidates come from signatures; each pair is then compared for real, so what goes is a duplicate, and the only
-    error is a duplicate that was no candidate (see `candidate_probability`).
+    Candidates come from signatures; each pair is then compared for real, so what goes
+    is a duplicate, and the only error is a duplicate that was no candidate (see
+    `candidate_probability`).
 
     Args:
         texts: The documents.
         threshold: How similar two must be, from 0 to 1 (Jaccard of their shingles).
         shingle_size: How many words a shingle has.
-        bands: How many bands the signature is cut into: more find more, and cost more comparisons.
+        bands: How many bands the signature is cut into: more find more, and cost more
+            comparisons.
         hasher: Makes the signatures; None for 128 shuffles.
 
     Raises:
         ValueError: If `threshold` is not above 0 and at most 1.
 
-    Source: Lee et al., Deduplicating Training Data Makes Language Models Better, section 4.2,
-        https://arxiv.org/abs/2107.06499
+    Source: Lee et al., Deduplicating Training Data Makes Language Models Better,
+        section 4.2, https://arxiv.org/abs/2107.06499
 
     >>> deduplicate(["the cat sat on the mat", "a dog", "The cat sat on the mat!"])
     Duplicates(kept=(0, 1), groups=((0, 2),))
@@ -221,7 +260,11 @@ def deduplicate(
     if not members:
         return Duplicates((), ())
     signatures = np.stack([hasher.signature(member) for member in members])
-    similar = [(a, b) for a, b in candidate_pairs(signatures, bands) if jaccard(members[a], members[b]) >= threshold]
+    similar = [
+        (a, b)
+        for a, b in candidate_pairs(signatures, bands)
+        if jaccard(members[a], members[b]) >= threshold
+    ]
     groups = clusters(len(texts), similar)
     gone = {place for group in groups for place in group[1:]}
     kept = tuple(place for place in range(len(texts)) if place not in gone)

@@ -1,7 +1,9 @@
-"""Packing: documents of all lengths in rows of one length, without filling, and without mixing them up.
+"""Packing: documents of all lengths in rows of one length, without filling, and without
+mixing them up.
 
-The documents stand in one long line, each closed by the end-of-document token, and the line is cut into rows. Where the
-documents begin and end can be read off the tokens, so nothing needs to be kept beside them.
+The documents stand in one long line, each closed by the end-of-document token, and the
+line is cut into rows. Where the documents begin and end can be read off the tokens, so
+nothing needs to be kept beside them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,8 +14,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 
-def join_documents(documents: Iterable[Sequence[int]], end_of_document: int) -> np.ndarray:
-    """Returns all documents in one line, each followed by its end.
+def join_documents(
+    documents: Iterable[Sequence[int]], end_of_document: int
+) -> np.ndarray:
+    """Return all documents in one line, each followed by its end.
 
     Raises:
         ValueError: If a document has the end-of-document token inside.
@@ -25,7 +29,10 @@ def join_documents(documents: Iterable[Sequence[int]], end_of_document: int) -> 
     for place, document in enumerate(documents):
         tokens = np.asarray(document, dtype=np.int64)
         if (tokens == end_of_document).any():
-            raise ValueError(f"Document {place} has the end-of-document token {end_of_document} inside its text.")
+            raise ValueError(
+                f"Document {place} has the end-of-document token {end_of_document} "
+                "inside its text."
+            )
         parts += [tokens, np.array([end_of_document])]
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
@@ -33,12 +40,15 @@ def join_documents(documents: Iterable[Sequence[int]], end_of_document: int) -> 
 def cut_rows(
     tokens: Int[Tensor, " length"], row_length: int
 ) -> tuple[Int[Tensor, "row position"], Int[Tensor, " rest"]]:
-    """Cuts a line into rows of `row_length` inputs and the token that follows; the next row begins with that one.
+    """Cuts a line into rows of `row_length` inputs and the token that follows; the next
+    row begins with that one.
 
-    So every token but the very first is predicted exactly once, and every one but the last is read.
+    So every token but the very first is predicted exactly once, and every one but the
+    last is read.
 
     Returns:
-        The rows, of `row_length + 1` tokens, and what is left for the rows of the line that comes next.
+        The rows, of `row_length + 1` tokens, and what is left for the rows of the line
+        that comes next.
 
     Raises:
         ValueError: If `row_length` is less than 1.
@@ -52,13 +62,19 @@ def cut_rows(
     rows = max(0, (len(tokens) - 1) // row_length)
     if not rows:
         return tokens.new_empty(0, row_length + 1), tokens
-    return tokens[: rows * row_length + 1].unfold(0, row_length + 1, row_length), tokens[rows * row_length :]
+    return tokens[: rows * row_length + 1].unfold(
+        0, row_length + 1, row_length
+    ), tokens[rows * row_length :]
 
 
-def document_numbers(ids: Int[Tensor, "*batch position"], end_of_document: int) -> Int[Tensor, "*batch position"]:
-    """Numbers the documents of each row from 0; the end-of-document token belongs to the document that it closes.
+def document_numbers(
+    ids: Int[Tensor, "*batch position"], end_of_document: int
+) -> Int[Tensor, "*batch position"]:
+    """Numbers the documents of each row from 0; the end-of-document token belongs to
+    the document that it closes.
 
-    A `DecoderLM` that is given them lets no token see another document: `model(ids, documents=document_numbers(...))`.
+    A `DecoderLM` that is given them lets no token see another document: `model(ids,
+    documents=document_numbers(...))`.
 
     >>> document_numbers(torch.tensor([[7, 0, 8, 9, 0, 5]]), end_of_document=0)
     tensor([[0, 0, 1, 1, 1, 2]])

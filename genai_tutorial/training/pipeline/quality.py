@@ -1,4 +1,6 @@
-"""Quality: rules that throw out what is no prose, and count for each document why it went."""
+"""Quality: rules that throw out what is no prose, and count for each document why it
+went.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -27,10 +29,11 @@ class QualityRules:
         least_alphabetic: The share of words with a letter in them, at least.
         fewest_stop_words: How many of the eight `STOP_WORDS` must be there.
         most_repeated_lines: The share of lines that have come before, at most.
-        most_frequent_pair: The share of all characters that the most frequent pair of words takes up, at most.
+        most_frequent_pair: The share of all characters that the most frequent pair of
+            words takes up, at most.
 
-    Source: Rae et al., Scaling Language Models: Methods, Analysis & Insights from Training Gopher, appendix A.1.1,
-        https://arxiv.org/abs/2112.11446
+    Source: Rae et al., Scaling Language Models: Methods, Analysis & Insights from
+        Training Gopher, appendix A.1.1, https://arxiv.org/abs/2112.11446
     """
 
     fewest_words: int = 50
@@ -60,7 +63,7 @@ class Filtered:
 
 
 def reason_to_reject(text: str, rules: QualityRules | None = None) -> str | None:
-    """Returns the first rule that a document breaks, in a few words, or None.
+    """Return the first rule that a document breaks, in a few words, or None.
 
     >>> reason_to_reject("Buy now!")
     'too few words'
@@ -68,7 +71,9 @@ def reason_to_reject(text: str, rules: QualityRules | None = None) -> str | None
     return next(_broken(text, rules or QualityRules()), None)
 
 
-def filter_documents(texts: Iterable[str], rules: QualityRules | None = None) -> Filtered:
+def filter_documents(
+    texts: Iterable[str], rules: QualityRules | None = None
+) -> Filtered:
     """Goes through documents and keeps those that break no rule.
 
     >>> filter_documents(["Buy now!", "Buy soon!"])
@@ -76,31 +81,49 @@ def filter_documents(texts: Iterable[str], rules: QualityRules | None = None) ->
     """
     reasons = [reason_to_reject(text, rules) for text in texts]
     kept = tuple(place for place, reason in enumerate(reasons) if reason is None)
-    return Filtered(kept, dict(Counter(reason for reason in reasons if reason is not None)))
+    return Filtered(
+        kept, dict(Counter(reason for reason in reasons if reason is not None))
+    )
 
 
 def _broken(text: str, rules: QualityRules) -> Iterator[str]:
     words = text.split()
-    if len(words) < max(rules.fewest_words, 1):  # without a word there is no share of anything
+    if len(words) < max(
+        rules.fewest_words, 1
+    ):  # without a word there is no share of anything
         yield "too few words"
         return
     if len(words) > rules.most_words:
         yield "too many words"
-    if not rules.shortest_mean_word <= sum(map(len, words)) / len(words) <= rules.longest_mean_word:
+    if (
+        not rules.shortest_mean_word
+        <= sum(map(len, words)) / len(words)
+        <= rules.longest_mean_word
+    ):
         yield "words of a strange length"
     if sum(map(text.count, ("#", *_ELLIPSES))) > rules.most_symbols * len(words):
         yield "too many symbols"
     lines = [line for line in map(str.strip, text.split("\n")) if line]
-    if sum(line.startswith(_BULLETS) for line in lines) > rules.most_bullets * len(lines):
+    if sum(line.startswith(_BULLETS) for line in lines) > rules.most_bullets * len(
+        lines
+    ):
         yield "nearly all lines are items of a list"
-    if sum(line.endswith(_ELLIPSES) for line in lines) > rules.most_ellipses * len(lines):
+    if sum(line.endswith(_ELLIPSES) for line in lines) > rules.most_ellipses * len(
+        lines
+    ):
         yield "too many lines break off"
-    if sum(any(map(str.isalpha, word)) for word in words) < rules.least_alphabetic * len(words):
+    if sum(
+        any(map(str.isalpha, word)) for word in words
+    ) < rules.least_alphabetic * len(words):
         yield "too few words with letters"
     if len(STOP_WORDS.intersection(map(str.lower, words))) < rules.fewest_stop_words:
         yield "no English sentences"
     if len(lines) - len(set(lines)) > rules.most_repeated_lines * len(lines):
         yield "repeated lines"
-    pair, count = Counter(pairwise(words)).most_common(1)[0] if len(words) > 1 else (("", ""), 0)
-    if count > 1 and count * sum(map(len, pair)) > rules.most_frequent_pair * sum(map(len, words)):
+    pair, count = (
+        Counter(pairwise(words)).most_common(1)[0] if len(words) > 1 else (("", ""), 0)
+    )
+    if count > 1 and count * sum(map(len, pair)) > rules.most_frequent_pair * sum(
+        map(len, words)
+    ):
         yield "one pair of words again and again"

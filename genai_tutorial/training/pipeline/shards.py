@@ -1,7 +1,9 @@
-"""Shards: billions of tokens in files of a size that one can move, read without loading them.
+"""Shards: billions of tokens in files of a size that one can move, read without loading
+them.
 
-A shard is a `.npy` file of 16-bit or 32-bit numbers, which numpy maps into memory: only what is looked at is read from
-the disk. Beside the shards lies `index.json`, written last: without it the folder is not finished.
+A shard is a `.npy` file of 16-bit or 32-bit numbers, which numpy maps into memory: only
+what is looked at is read from the disk. Beside the shards lies `index.json`, written
+last: without it the folder is not finished.
 """
 
 import hashlib
@@ -31,20 +33,23 @@ def write_shards(
     end_of_document: int,
     shard_length: int = 1 << 26,
 ) -> "TokenShards":
-    """Writes documents into shards, one after the other, and opens them.
+    """Write documents into shards, one after the other, and opens them.
 
-    The documents are taken as they come; no more than a shard is in memory. A process killed in between leaves a folder
-    without an index, which cannot be opened, and which the next call writes anew.
+    The documents are taken as they come; no more than a shard is in memory. A process
+    killed in between leaves a folder without an index, which cannot be opened, and
+    which the next call writes anew.
 
     Args:
         folder: Where the files go; it is made if need be.
         documents: The tokens of each document, without end-of-document.
-        vocab_size: The number of different tokens; up to 65,536 take two bytes each, more take four.
+        vocab_size: The number of different tokens; up to 65,536 take two bytes each,
+            more take four.
         end_of_document: The token that closes each document.
         shard_length: How many tokens a shard has; the last one has what is left.
 
     Raises:
-        ValueError: If a token is not in the vocabulary, `shard_length` is less than 1, or there are no documents.
+        ValueError: If a token is not in the vocabulary, `shard_length` is less than 1,
+            or there are no documents.
     """
     if shard_length < 1:
         raise ValueError(f"shard_length must be at least 1, got {shard_length}.")
@@ -55,21 +60,36 @@ def write_shards(
     shards: list[dict] = []
     for tokens in _cut(documents, end_of_document, shard_length):
         if tokens.min() < 0 or tokens.max() >= vocab_size:
-            raise ValueError(f"Tokens must be from 0 to {vocab_size - 1}, got {tokens.min()} to {tokens.max()}.")
+            raise ValueError(
+                f"Tokens must be from 0 to {vocab_size - 1}, got {tokens.min()} to "
+                f"{tokens.max()}."
+            )
         tokens, name = tokens.astype(kind), f"{len(shards):05d}.npy"
         with _whole_or_not_at_all(folder / name) as file:
             np.save(file, tokens, allow_pickle=False)
-        shards.append({"file": name, "length": len(tokens), "sha256": hashlib.sha256(tokens.data).hexdigest()})
+        shards.append(
+            {
+                "file": name,
+                "length": len(tokens),
+                "sha256": hashlib.sha256(tokens.data).hexdigest(),
+            }
+        )
     if not shards:
         raise ValueError("There are no documents to write.")
-    index = {"format": FORMAT, "vocab_size": vocab_size, "end_of_document": end_of_document, "shards": shards}
+    index = {
+        "format": FORMAT,
+        "vocab_size": vocab_size,
+        "end_of_document": end_of_document,
+        "shards": shards,
+    }
     with _whole_or_not_at_all(folder / INDEX) as file:
         file.write((json.dumps(index, indent=1) + "\n").encode())
     return TokenShards(folder)
 
 
 class TokenShards:
-    """The tokens of a folder of shards, as one long line that is read where it is looked at.
+    """The tokens of a folder of shards, as one long line that is read where it is
+    looked at.
 
     Args:
         folder: What `write_shards` has written.
@@ -80,7 +100,13 @@ class TokenShards:
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     shards = write_shards(folder, [[5, 6, 7], [8]], vocab_size=10, end_of_document=0, shard_length=4)
+    ...     shards = write_shards(
+    ...         folder,
+    ...         [[5, 6, 7], [8]],
+    ...         vocab_size=10,
+    ...         end_of_document=0,
+    ...         shard_length=4,
+    ...     )
     ...     len(shards), shards.read(2, 5)  # across the border of two files
     (6, tensor([7, 0, 8]))
     """
@@ -91,24 +117,31 @@ class TokenShards:
         self.vocab_size: int = index["vocab_size"]
         self.end_of_document: int = index["end_of_document"]
         self._digests = [shard["sha256"] for shard in index["shards"]]
-        self._shards = [self._open(shard["file"], shard["length"]) for shard in index["shards"]]
+        self._shards = [
+            self._open(shard["file"], shard["length"]) for shard in index["shards"]
+        ]
         self._ends = np.cumsum([len(shard) for shard in self._shards])
 
     def __len__(self) -> int:
         return int(self._ends[-1])
 
     def read(self, start: int, stop: int) -> Int[Tensor, " length"]:
-        """Returns the tokens from `start` to before `stop`.
+        """Return the tokens from `start` to before `stop`.
 
         Raises:
             IndexError: If there are not so many.
         """
         if not 0 <= start <= stop <= len(self):
-            raise IndexError(f"There are {len(self)} tokens, and those from {start} to before {stop} were asked for.")
+            raise IndexError(
+                f"There are {len(self)} tokens, and those from {start} to before "
+                f"{stop} were asked for."
+            )
         tokens = np.empty(stop - start, dtype=np.int64)
         first = int(np.searchsorted(self._ends, start, side="right"))
         done = 0
-        for shard, end in zip(self._shards[first:], self._ends[first:].tolist(), strict=True):
+        for shard, end in zip(
+            self._shards[first:], self._ends[first:].tolist(), strict=True
+        ):
             if done == len(tokens):
                 break
             begin = start + done - (end - len(shard))
@@ -118,19 +151,27 @@ class TokenShards:
         return torch.from_numpy(tokens)
 
     def verify(self) -> None:
-        """Reads every token and compares its file with the index.
+        """Read every token and compares its file with the index.
 
         Raises:
             ValueError: If a shard has changed since it was written.
         """
-        for number, (shard, digest) in enumerate(zip(self._shards, self._digests, strict=True)):
+        for number, (shard, digest) in enumerate(
+            zip(self._shards, self._digests, strict=True)
+        ):
             if hashlib.sha256(np.ascontiguousarray(shard).data).hexdigest() != digest:
-                raise ValueError(f"Shard {number} of {self.folder.name} has changed since it was written: write anew.")
+                raise ValueError(
+                    f"Shard {number} of {self.folder.name} has changed since it was "
+                    "written: write anew."
+                )
 
     def _read_index(self) -> dict:
         path = self.folder / INDEX
         if not path.is_file():
-            raise FileNotFoundError(f"{self.folder} has no {INDEX}: its shards were never finished. Write them again.")
+            raise FileNotFoundError(
+                f"{self.folder} has no {INDEX}: its shards were never finished. Write "
+                "them again."
+            )
         try:
             index = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -142,22 +183,35 @@ class TokenShards:
     def _open(self, name: str, length: int) -> np.ndarray:
         path = self.folder / name
         if not path.is_file():
-            raise FileNotFoundError(f"{self.folder} lacks its shard {name}: write the shards again.")
+            raise FileNotFoundError(
+                f"{self.folder} lacks its shard {name}: write the shards again."
+            )
         try:
             shard = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:  # numpy compares the header with the size of the file
-            raise ValueError(f"{path} is damaged or cut short: write the shards again. ({error})") from error
+        except (
+            ValueError,
+            EOFError,
+            OSError,
+        ) as error:  # numpy compares the header with the size of the file
+            raise ValueError(
+                f"{path} is damaged or cut short: write the shards again. ({error})"
+            ) from error
         kind = np.dtype("<u2" if self.vocab_size <= 1 << 16 else "<u4")
         if shard.dtype != kind or shard.shape != (length,):
             raise ValueError(
-                f"{path} should have {length} numbers of type {kind}, and has shape {shard.shape} of type "
+                f"{path} should have {length} numbers of type {kind}, and has shape "
+                f"{shard.shape} of type "
                 f"{shard.dtype}: it is from another folder."
             )
         return shard
 
 
-def _cut(documents: Iterable[Sequence[int]], end_of_document: int, length: int) -> Iterator[np.ndarray]:
-    """Yields the joined documents in pieces of `length` tokens, the last one shorter."""
+def _cut(
+    documents: Iterable[Sequence[int]], end_of_document: int, length: int
+) -> Iterator[np.ndarray]:
+    """Yield the joined documents in pieces of `length` tokens, the last one
+    shorter.
+    """
     waiting, count = [], 0
     for document in documents:
         waiting.append(join_documents([document], end_of_document))
@@ -172,7 +226,7 @@ def _cut(documents: Iterable[Sequence[int]], end_of_document: int, length: int) 
 
 @contextmanager
 def _whole_or_not_at_all(path: Path) -> Iterator[BinaryIO]:
-    """Opens a file under a temporary name, and renames it once it is on the disk."""
+    """Open a file under a temporary name, and renames it once it is on the disk."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as file:

@@ -1,4 +1,6 @@
-"""Shards: what is written is read, from wherever, and a damaged file says so when it is opened."""
+"""Shards: what is written is read, from wherever, and a damaged file says so when it is
+opened.
+"""
 
 import json
 
@@ -14,7 +16,13 @@ LINE = join_documents(DOCUMENTS, 0)
 
 def _write(folder, documents=None, vocab_size=300, shard_length=10):
     documents = iter(DOCUMENTS) if documents is None else documents
-    return write_shards(folder, documents, vocab_size=vocab_size, end_of_document=0, shard_length=shard_length)
+    return write_shards(
+        folder,
+        documents,
+        vocab_size=vocab_size,
+        end_of_document=0,
+        shard_length=shard_length,
+    )
 
 
 @pytest.mark.parametrize("shard_length", [1, 7, 10, len(LINE), 1000])
@@ -30,7 +38,12 @@ def test_every_stretch_is_read_as_it_was_written(tmp_path, shard_length):
 
 def test_tokens_take_two_bytes_where_they_can(tmp_path):
     for vocab_size, size in ((65_536, 2), (65_537, 4)):
-        _write(tmp_path / str(vocab_size), [[vocab_size - 1] * 100_000], vocab_size, shard_length=1 << 20)
+        _write(
+            tmp_path / str(vocab_size),
+            [[vocab_size - 1] * 100_000],
+            vocab_size,
+            shard_length=1 << 20,
+        )
         file = tmp_path / str(vocab_size) / "00000.npy"
         assert file.stat().st_size == pytest.approx(100_001 * size, abs=200)
         assert TokenShards(file.parent).read(0, 2).tolist() == [vocab_size - 1] * 2
@@ -42,7 +55,9 @@ def test_the_index_tells_the_rest(tmp_path):
     shards = TokenShards(tmp_path)
     assert (shards.vocab_size, shards.end_of_document) == (300, 0)
     assert shards.read(0, 3).dtype == torch.int64
-    assert {file.suffix for file in tmp_path.iterdir()} == {".npy", ".json"}, "nothing temporary is left"
+    assert {file.suffix for file in tmp_path.iterdir()} == {".npy", ".json"}, (
+        "nothing temporary is left"
+    )
 
 
 def test_a_folder_that_was_never_finished_is_not_opened(tmp_path):
@@ -53,7 +68,9 @@ def test_a_folder_that_was_never_finished_is_not_opened(tmp_path):
     _write(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         _write(tmp_path, dies())
-    with pytest.raises(FileNotFoundError, match=r"has no index\.json: its shards were never finished"):
+    with pytest.raises(
+        FileNotFoundError, match=r"has no index\.json: its shards were never finished"
+    ):
         TokenShards(tmp_path)
     assert _write(tmp_path).read(0, 4).tolist() == [5, 6, 7, 0]
 
@@ -64,7 +81,9 @@ def test_a_shard_that_is_cut_short_is_named(tmp_path, length):
     path = tmp_path / "00002.npy"
     assert path.stat().st_size == 148
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(ValueError, match=r"00002\.npy is damaged or cut short: write the shards again"):
+    with pytest.raises(
+        ValueError, match=r"00002\.npy is damaged or cut short: write the shards again"
+    ):
         TokenShards(tmp_path)
 
 
@@ -73,7 +92,9 @@ def test_a_changed_byte_is_found_by_reading_all(tmp_path):
     content = bytearray((tmp_path / "00001.npy").read_bytes())
     content[-1] ^= 1
     (tmp_path / "00001.npy").write_bytes(content)
-    with pytest.raises(ValueError, match=r"Shard 1 of .* has changed since it was written"):
+    with pytest.raises(
+        ValueError, match=r"Shard 1 of .* has changed since it was written"
+    ):
         TokenShards(tmp_path).verify()
 
 
@@ -95,7 +116,9 @@ def test_shards_from_elsewhere_are_refused(tmp_path):
 
 def test_an_object_is_never_unpickled(tmp_path):
     _write(tmp_path)
-    np.save(tmp_path / "00000.npy", np.array([print] * 10, dtype=object), allow_pickle=True)
+    np.save(
+        tmp_path / "00000.npy", np.array([print] * 10, dtype=object), allow_pickle=True
+    )
     with pytest.raises(ValueError, match="damaged"):
         TokenShards(tmp_path)
 
@@ -116,5 +139,7 @@ def test_bad_arguments_are_refused(tmp_path, settings, message):
 
 def test_reading_beyond_the_end_is_refused(tmp_path):
     shards = _write(tmp_path)
-    with pytest.raises(IndexError, match=f"There are {len(LINE)} tokens, and those from 40"):
+    with pytest.raises(
+        IndexError, match=f"There are {len(LINE)} tokens, and those from 40"
+    ):
         shards.read(40, len(LINE) + 1)
