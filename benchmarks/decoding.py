@@ -31,7 +31,8 @@ from torch.nn import functional
 
 from genai_tutorial.data import load_wikipedia
 from genai_tutorial.efficiency import Int4Linear, TransposedLinear, quantized
-from genai_tutorial.pretrained import describe_machine, find_smollm2, load_smollm2
+from genai_tutorial.pretrained.smollm2 import find_smollm2, load_smollm2
+from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import DecoderLM
 

@@ -48,16 +48,11 @@ from genai_tutorial.diffusion import (
     linear_schedule,
 )
 from genai_tutorial.diffusion.schedule import Path as NoisePath
-from genai_tutorial.evaluation import frechet_distance, read_digits
-from genai_tutorial.pretrained import describe_machine, load, recipe
-from genai_tutorial.pretrained.digit_classifier import split
-from genai_tutorial.training import (
-    EMA,
-    TensorBatches,
-    build_optimizer,
-    clip_gradients,
-    progress_bar,
-)
+from genai_tutorial.metrics import frechet_distance, read_digits
+from genai_tutorial.recipes import load, recipe
+from genai_tutorial.recipes.mnist.classifier import split
+from genai_tutorial.runtime import describe_machine, progress_bar
+from genai_tutorial.training import EMA, TensorBatches, build_optimizer, clip_gradients
 
 RESULTS = Path(__file__).parent / "results"
 BATCH = 64

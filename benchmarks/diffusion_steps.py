@@ -29,17 +29,17 @@ from scipy.stats import t as student_t
 from torch import Tensor
 
 from genai_tutorial.diffusion import VELOCITY, Denoiser, ddim, ddpm, dpm_solver, final
-from genai_tutorial.evaluation import (
+from genai_tutorial.metrics import (
     FeatureGaussian,
     frechet_distance,
     gaussian_frechet_distance,
     read_digits,
 )
-from genai_tutorial.pretrained import card, describe_machine, load
-from genai_tutorial.pretrained.digit_classifier import split
-from genai_tutorial.pretrained.image_diffusion import PATH
 from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.training import progress_bar
+from genai_tutorial.recipes import card, load
+from genai_tutorial.recipes.mnist.classifier import split
+from genai_tutorial.recipes.mnist.diffusion import PATH
+from genai_tutorial.runtime import describe_machine, progress_bar
 
 STEPS = {
     "ddim": (2, 3, 5, 10, 20, 50, 1000),

@@ -1,7 +1,7 @@
 """Six families of generative models side by side: the same 4,000 digits, the same
 budget of weights, several seeds.
 
-Each family of `genai_tutorial.pretrained.families`, and probabilistic PCA with as many
+Each family of `recipes.mnist.families`, and probabilistic PCA with as many
 numbers, is trained from each seed, draws 1,000 images and scores 50 held-out ones. All
 of it runs on one thread, and times are CPU seconds of that thread: drawing is timed
 with 100 images side by side.
@@ -33,19 +33,20 @@ from genai_tutorial.data.levels import (
     to_levels,
 )
 from genai_tutorial.density import PPCA, fit_ppca
-from genai_tutorial.evaluation import bits_per_dimension, check_copies
-from genai_tutorial.pretrained import RunSettings, describe_machine
-from genai_tutorial.pretrained.checkpoints import build_rounded
-from genai_tutorial.pretrained.digit_classifier import split
-from genai_tutorial.pretrained.families import FAMILIES
-from genai_tutorial.pretrained.family_recipe import (
+from genai_tutorial.metrics import bits_per_dimension, check_copies
+from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.recipes import RunSettings
+from genai_tutorial.recipes.files import build_rounded
+from genai_tutorial.recipes.mnist.classifier import split
+from genai_tutorial.recipes.mnist.families import FAMILIES
+from genai_tutorial.recipes.mnist.family_recipe import (
     COMPONENTS,
     DRAWN,
     FamilyRecipe,
     measure_images,
 )
-from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.training import Checkpoint, Process, seed_everything
+from genai_tutorial.runtime import describe_machine, seed_everything
+from genai_tutorial.training import Checkpoint, Process
 
 SEEDS, TIMED, SCORED = (0, 1, 2), 100, 50
 

@@ -27,21 +27,26 @@ from genai_tutorial.alignment import (
     supervised_loss,
     trained_parameter_count,
 )
-from genai_tutorial.data import GoldRule, exact_match, load_absent, load_facts
-from genai_tutorial.data.demonstrations import demonstrate, training_questions
-from genai_tutorial.data.factbook_questions import Question, ask_facts
-from genai_tutorial.data.invented import ask_invented, invented_countries
-from genai_tutorial.evaluation import chat_answers, evaluate_language_model
-from genai_tutorial.pretrained import describe_machine, load
-from genai_tutorial.pretrained.assistant import (
+from genai_tutorial.data import load_absent, load_facts
+from genai_tutorial.metrics import evaluate_language_model
+from genai_tutorial.pretrained.records import RECORDS, keep_record, record
+from genai_tutorial.recipes import load
+from genai_tutorial.recipes.factbook.base import FACTBOOK_BASE
+from genai_tutorial.recipes.factbook.corpus import END_OF_TEXT, load_corpus
+from genai_tutorial.recipes.factbook.sft import (
     CHAT,
     encode_demonstrations,
     examine,
     load_split,
 )
-from genai_tutorial.pretrained.base_corpus import END_OF_TEXT, load_corpus
-from genai_tutorial.pretrained.base_model import FACTBOOK_BASE
-from genai_tutorial.pretrained.records import RECORDS, keep_record, record
+from genai_tutorial.runtime import describe_machine
+from genai_tutorial.tasks.assistant import GoldRule, chat_answers, exact_match
+from genai_tutorial.tasks.assistant.demonstrations import (
+    demonstrate,
+    training_questions,
+)
+from genai_tutorial.tasks.assistant.invented import ask_invented, invented_countries
+from genai_tutorial.tasks.assistant.questions import Question, ask_facts
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderLM

@@ -28,14 +28,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_tutorial.data import load_shakespeare
-from genai_tutorial.pretrained import describe_machine, held_out_loss, recipe
+from genai_tutorial.recipes import held_out_loss, recipe
+from genai_tutorial.runtime import describe_machine, progress_bar
 from genai_tutorial.tokenization import CharacterTokenizer
-from genai_tutorial.training import (
-    TokenBatches,
-    build_optimizer,
-    clip_gradients,
-    progress_bar,
-)
+from genai_tutorial.training import TokenBatches, build_optimizer, clip_gradients
 from genai_tutorial.transformer import DecoderLM, next_token_loss
 
 RESULTS = Path(__file__).parent / "results"

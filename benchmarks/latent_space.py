@@ -24,7 +24,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from genai_tutorial.data import load_shapes
 from genai_tutorial.diffusion import (
     VELOCITY,
     Denoiser,
@@ -34,14 +33,16 @@ from genai_tutorial.diffusion import (
     diffusion_loss,
     final,
 )
-from genai_tutorial.evaluation import caption_accuracy, psnr
+from genai_tutorial.metrics import psnr
 from genai_tutorial.multimodal import TextToImage, drop_texts
-from genai_tutorial.pretrained import describe_machine, load
-from genai_tutorial.pretrained.image_autoencoder import reconstruct, split
-from genai_tutorial.pretrained.latent_diffusion import encode_all
 from genai_tutorial.pretrained.records import RECORDS, keep_images, keep_record, record
-from genai_tutorial.pretrained.shapes_clip import CONTEXT_LENGTH, SHAPES_CLIP, TOKENIZER
-from genai_tutorial.pretrained.shapes_diffusion import PATH
+from genai_tutorial.recipes import load
+from genai_tutorial.recipes.emoji_autoencoder import reconstruct, split
+from genai_tutorial.recipes.latent.diffusion import encode_all
+from genai_tutorial.recipes.shapes.clip import CONTEXT_LENGTH, SHAPES_CLIP, TOKENIZER
+from genai_tutorial.recipes.shapes.diffusion import PATH
+from genai_tutorial.runtime import describe_machine
+from genai_tutorial.tasks.shapes import caption_accuracy, load_shapes
 from genai_tutorial.training import (
     EMA,
     OptimizerSettings,

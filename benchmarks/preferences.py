@@ -27,37 +27,41 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from genai_tutorial import pretrained
+from genai_tutorial import recipes
 from genai_tutorial.alignment import (
     GRPOSettings,
     LearningSettings,
-    Rollouts,
     ScalarModel,
     answer_log_probs,
     answer_pairs,
     dpo_loss,
     encode_example,
     encode_question,
-    generate_rollouts,
     grpo_step,
     learn_by_ppo,
     masked_sum,
     pad_examples,
     sample_answers,
 )
-from genai_tutorial.data import GoldRule, collect_comparisons, load_facts, random_raters
-from genai_tutorial.data.factbook_questions import Question
-from genai_tutorial.data.raters import Comparison
-from genai_tutorial.evaluation import conduct
-from genai_tutorial.pretrained import describe_machine
-from genai_tutorial.pretrained.assistant import CHAT, LONGEST_ANSWER
-from genai_tutorial.pretrained.feedback import (
+from genai_tutorial.data import load_facts
+from genai_tutorial.generation import Rollouts, generate_rollouts
+from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.recipes.factbook.ppo import (
     DECLINING,
     all_questions,
     judge_reward_model,
     train_reward_model,
 )
-from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.recipes.factbook.sft import CHAT, LONGEST_ANSWER
+from genai_tutorial.runtime import describe_machine
+from genai_tutorial.tasks.assistant import (
+    GoldRule,
+    collect_comparisons,
+    conduct,
+    random_raters,
+)
+from genai_tutorial.tasks.assistant.questions import Question
+from genai_tutorial.tasks.assistant.raters import Comparison
 from genai_tutorial.tokenization import Message
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderLM
@@ -125,7 +129,7 @@ class Judge:
 
     def __init__(self, budget: Budget, folder: Path):
         self.budget, self.folder = budget, folder
-        self.assistant, self.tokenizer = pretrained.load("factbook-sft")
+        self.assistant, self.tokenizer = recipes.load("factbook-sft")
         self.rule = GoldRule(load_facts())
         self.end = self.tokenizer.special_tokens[CHAT.end]
         self.asked = all_questions(budget.judged, "held-out", seed=0)

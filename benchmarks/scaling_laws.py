@@ -20,27 +20,26 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from genai_tutorial.data import load_wikipedia
-from genai_tutorial.pretrained import describe_machine
-from genai_tutorial.pretrained.language import held_out_loss
-from genai_tutorial.pretrained.records import RECORDS, keep_record
-from genai_tutorial.tokenization import BPETokenizer, train_bpe
-from genai_tutorial.training import (
-    Checkpoint,
-    build_optimizer,
-    choose_device,
-    compute_optimal,
-    fit,
-    fit_power_law,
-    warmup_stable_decay,
-)
-from genai_tutorial.training.pipeline import (
+from genai_tutorial.corpus import (
     PackedBatches,
     TokenShards,
     deduplicate,
     filter_documents,
     normalise,
     write_shards,
+)
+from genai_tutorial.data import load_wikipedia
+from genai_tutorial.pretrained.records import RECORDS, keep_record
+from genai_tutorial.recipes.shakespeare import held_out_loss
+from genai_tutorial.runtime import choose_device, describe_machine
+from genai_tutorial.tokenization import BPETokenizer, train_bpe
+from genai_tutorial.training import (
+    Checkpoint,
+    build_optimizer,
+    compute_optimal,
+    fit,
+    fit_power_law,
+    warmup_stable_decay,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 

@@ -22,7 +22,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from genai_tutorial.data import load_shapes
 from genai_tutorial.diffusion import (
     VELOCITY,
     Denoiser,
@@ -33,17 +32,17 @@ from genai_tutorial.diffusion import (
     dpm_solver,
     final,
 )
-from genai_tutorial.evaluation import caption_accuracy
 from genai_tutorial.multimodal import (
     EncoderConfig,
     TextEncoderConfig,
     TextToImage,
     drop_texts,
 )
-from genai_tutorial.pretrained import describe_machine
 from genai_tutorial.pretrained.records import keep_record, record
-from genai_tutorial.pretrained.shapes_clip import CONTEXT_LENGTH, TOKENIZER
-from genai_tutorial.pretrained.shapes_diffusion import PATH
+from genai_tutorial.recipes.shapes.clip import CONTEXT_LENGTH, TOKENIZER
+from genai_tutorial.recipes.shapes.diffusion import PATH
+from genai_tutorial.runtime import describe_machine
+from genai_tutorial.tasks.shapes import caption_accuracy, load_shapes
 from genai_tutorial.training import (
     EMA,
     OptimizerSettings,

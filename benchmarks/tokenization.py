@@ -44,7 +44,7 @@ import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
 from genai_tutorial.data import load_shakespeare, load_wikipedia
-from genai_tutorial.pretrained import describe_machine
+from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tokenization import (
     GPT2_PATTERN,
     GPT4_PATTERN,

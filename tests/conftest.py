@@ -10,6 +10,6 @@ def smollm2():
 
     Leave it as it is: other tests use the same model.
     """
-    from genai_tutorial.pretrained import load_smollm2
+    from genai_tutorial.pretrained.smollm2 import load_smollm2
 
     return load_smollm2()

@@ -69,7 +69,6 @@ from genai_tutorial.alignment.reward import (
     preference_report,
     reward_loss,
 )
-from genai_tutorial.alignment.rollouts import Rollouts, Score, generate_rollouts
 from genai_tutorial.alignment.supervised import supervised_loss
 
 __all__ = [
@@ -83,10 +82,8 @@ __all__ = [
     "PPOReport",
     "PPOSettings",
     "PreferenceReport",
-    "Rollouts",
     "Rows",
     "ScalarModel",
-    "Score",
     "adapted_kl_weight",
     "add_lora",
     "answer_log_probs",
@@ -105,7 +102,6 @@ __all__ = [
     "fold_lora",
     "gather_experience",
     "generalized_advantage_estimate",
-    "generate_rollouts",
     "group_relative_advantages",
     "grpo_loss",
     "grpo_step",

@@ -10,9 +10,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from genai_tutorial.alignment.examples import encode_example, pad_examples
-from genai_tutorial.alignment.rollouts import generate_rollouts
-from genai_tutorial.data.factbook_questions import Question
-from genai_tutorial.data.raters import Comparison
+from genai_tutorial.generation.rollouts import generate_rollouts
+from genai_tutorial.tasks.assistant.questions import Question
+from genai_tutorial.tasks.assistant.raters import Comparison
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
 

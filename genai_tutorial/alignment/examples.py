@@ -9,9 +9,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
-
-FILLING = 0  # any token would do: nothing looks at it, and nothing is learned from it
+from genai_tutorial.tokenization import PADDING, BPETokenizer, ChatTemplate, Message
 
 
 @dataclass(frozen=True)
@@ -167,7 +165,7 @@ def pack_examples(examples: Sequence[Example], length: int) -> Rows:
 
 def _lay(rows: Sequence[Sequence[Example]], length: int) -> Rows:
     shape = (len(rows), length)
-    ids = torch.full(shape, FILLING)
+    ids = torch.full(shape, PADDING)
     is_answer, documents = torch.zeros(shape, dtype=torch.bool), torch.full(shape, -1)
     for row, examples in enumerate(rows):
         place = 0

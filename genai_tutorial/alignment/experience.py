@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from genai_tutorial.alignment.advantages import generalized_advantage_estimate, whiten
 from genai_tutorial.alignment.kl import kl_k1, token_rewards
 from genai_tutorial.alignment.log_probs import masked_sum, token_log_probs
-from genai_tutorial.alignment.rollouts import Rollouts
+from genai_tutorial.generation.rollouts import Rollouts
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from genai_tutorial.alignment.kl import kl_k3
 from genai_tutorial.alignment.log_probs import masked_sum, token_log_probs
 from genai_tutorial.alignment.ppo import clipped_objective
-from genai_tutorial.alignment.rollouts import Rollouts, Score, generate_rollouts
+from genai_tutorial.generation.rollouts import Rollouts, Score, generate_rollouts
 from genai_tutorial.training import CombinedOptimizer, clip_gradients
 from genai_tutorial.transformer import DecoderLM
 

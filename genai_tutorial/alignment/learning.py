@@ -11,8 +11,9 @@ import torch
 from genai_tutorial.alignment.kl import adapted_kl_weight
 from genai_tutorial.alignment.ppo import PPOReport, PPOSettings, ppo_step
 from genai_tutorial.alignment.reward import ScalarModel
-from genai_tutorial.alignment.rollouts import Score
-from genai_tutorial.training import AdamW, progress_bar
+from genai_tutorial.generation.rollouts import Score
+from genai_tutorial.runtime import progress_bar
+from genai_tutorial.training import AdamW
 from genai_tutorial.transformer import DecoderLM
 
 

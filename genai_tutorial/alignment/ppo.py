@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from genai_tutorial.alignment.experience import Experience, gather_experience
 from genai_tutorial.alignment.kl import kl_k3
 from genai_tutorial.alignment.log_probs import chosen_log_probs, entropy, masked_mean
-from genai_tutorial.alignment.rollouts import Score, generate_rollouts
+from genai_tutorial.generation.rollouts import Score, generate_rollouts
 from genai_tutorial.training import CombinedOptimizer, clip_gradients
 from genai_tutorial.transformer import DecoderLM
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from genai_tutorial import __version__
-from genai_tutorial.cli.mistakes import NOT_POSSIBLE, WRONG_USE, Mistake, mistakes
+from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, Mistake, mistakes
 
 # Every mistake on a command line is one of these, in the typer that brings its own
 # click and in those before it.
@@ -228,7 +228,7 @@ def sample(
       square" --out scene.png`
     """
     from genai_tutorial.cli.models import sample_model
-    from genai_tutorial.pretrained import Wishes
+    from genai_tutorial.recipes import Wishes
 
     wishes = Wishes(
         prompt=prompt,

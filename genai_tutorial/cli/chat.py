@@ -12,11 +12,11 @@ from contextlib import closing, suppress
 import torch
 from rich.console import Console
 
-from genai_tutorial.cli.mistakes import NOT_POSSIBLE, WRONG_USE, Mistake, mistakes
-from genai_tutorial.cli.speakers import MANNERS, Template, load_own
+from genai_tutorial.cli.chat_models import MANNERS, Template, load_own
+from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, Mistake, mistakes
 from genai_tutorial.efficiency import quantized
 from genai_tutorial.generation import next_token_probabilities, stream
-from genai_tutorial.pretrained import load_smollm2
+from genai_tutorial.pretrained.smollm2 import load_smollm2
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import DecoderLM
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from genai_tutorial import teaching
-from genai_tutorial.cli.mistakes import NOT_POSSIBLE, WRONG_USE, mistakes
+from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, mistakes
 
 
 def grade_submissions(

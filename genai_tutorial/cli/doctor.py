@@ -92,7 +92,7 @@ def examine_core() -> Iterator[Finding]:
     try:
         import torch
 
-        from genai_tutorial.training import choose_device
+        from genai_tutorial.runtime import choose_device
 
         device = choose_device()
         name = (
@@ -148,28 +148,28 @@ def examine_models() -> Iterator[Finding]:
     """Return the recipes, and each model that comes with the package or was trained
     here, by loading it.
     """
-    from genai_tutorial import pretrained
+    from genai_tutorial import recipes
 
     yield Finding(
-        True, f"recipes for genai-tutorial train: {', '.join(pretrained.names())}"
+        True, f"recipes for genai-tutorial train: {', '.join(recipes.names())}"
     )
-    mine = pretrained.trained_folder()
-    for name in pretrained.names():
+    mine = recipes.trained_folder()
+    for name in recipes.names():
         for folder, origin in (
             (None, "comes with the package"),
             (mine, f"trained here, in {mine}"),
         ):
             expected = (
-                pretrained.recipe(name).published
+                recipes.recipe(name).published
                 if folder is None
                 else (mine / f"{name}.json").exists()
             )
             if not expected:
                 continue
             try:
-                pretrained.load(name, folder)
-                measured = pretrained.recipe(name).headline(
-                    pretrained.card(name, folder)["metrics"]
+                recipes.load(name, folder)
+                measured = recipes.recipe(name).headline(
+                    recipes.card(name, folder)["metrics"]
                 )
                 yield Finding(True, f"{name} ({origin}): {measured}")
             except Exception as error:  # a damaged file can fail in any way
@@ -180,13 +180,13 @@ def examine_smollm2() -> Iterator[Finding]:
     """SmolLM2: whether its file is the right one, or what one's own file says of
     itself; the weights stay packed.
     """
-    from genai_tutorial.data import require
     from genai_tutorial.pretrained.smollm2 import (
         check_packaged_file,
         find_smollm2,
         is_ones_own,
         open_smollm2,
     )
+    from genai_tutorial.runtime import require
 
     try:
         path = find_smollm2()

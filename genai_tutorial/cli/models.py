@@ -6,10 +6,10 @@ from pathlib import Path
 
 import typer
 
-from genai_tutorial import pretrained
-from genai_tutorial.cli.mistakes import NOT_POSSIBLE, WRONG_USE, mistakes
+from genai_tutorial import recipes
 from genai_tutorial.cli.pictures import write_grid
-from genai_tutorial.training import choose_device
+from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, mistakes
+from genai_tutorial.runtime import choose_device
 
 DEFAULT_COUNT = 40
 """How many images `sample` draws if nothing else is wished: four rows."""
@@ -20,7 +20,7 @@ def train_model(
 ) -> None:
     """Train by the recipe, and say where the model is and how to try it."""
     with mistakes(ValueError, exit_code=WRONG_USE):
-        pretrained.recipe(name)
+        recipes.recipe(name)
         choose_device(device)
     if folder is not None:
         folder.mkdir(
@@ -28,7 +28,7 @@ def train_model(
         )  # better now than at the first checkpoint
     try:
         with mistakes(ValueError, exit_code=NOT_POSSIBLE):
-            path = pretrained.train(
+            path = recipes.train(
                 name, steps=steps, resume=resume, device=device, folder=folder
             )
     except KeyboardInterrupt:
@@ -40,28 +40,27 @@ def train_model(
     if (
         os.environ.get("RANK", "0") == "0"
     ):  # torchrun starts several of this, and one is enough to tell
-        recipe = pretrained.recipe(name)
+        recipe = recipes.recipe(name)
         print(f"The model is {path}, with its card beside it.")
         print(
-            "Measured: "
-            f"{recipe.headline(pretrained.card(name, path.parent)['metrics'])}."
+            f"Measured: {recipe.headline(recipes.card(name, path.parent)['metrics'])}."
         )
-        if isinstance(recipe, pretrained.WritesText | pretrained.DrawsImages):
+        if isinstance(recipe, recipes.WritesText | recipes.DrawsImages):
             print(f'Try it: genai-tutorial sample {name} --folder "{path.parent}"')
 
 
 def sample_model(
     name: str,
-    wishes: pretrained.Wishes,
+    wishes: recipes.Wishes,
     seed: int,
     folder: Path | None,
     out: Path | None,
 ) -> None:
     """Print what the model writes, or put what it draws into a file."""
     with mistakes(ValueError, exit_code=WRONG_USE):
-        recipe = pretrained.recipe(name)
-        pretrained.check_wishes(recipe, wishes)
-        if isinstance(recipe, pretrained.WritesText) and out is not None:
+        recipe = recipes.recipe(name)
+        recipes.check_wishes(recipe, wishes)
+        if isinstance(recipe, recipes.WritesText) and out is not None:
             raise ValueError(
                 f"{name} writes text, so it has no option out; redirect its output to "
                 "keep it."
@@ -72,13 +71,13 @@ def sample_model(
                 f"{out.name}."
             )
     with mistakes(ValueError, exit_code=NOT_POSSIBLE):
-        loaded = pretrained.load(name, folder)
+        loaded = recipes.load(name, folder)
     with mistakes(ValueError, exit_code=WRONG_USE):  # the prompt and the numbers
-        if isinstance(recipe, pretrained.WritesText):
+        if isinstance(recipe, recipes.WritesText):
             print(recipe.write(loaded, wishes, seed))
         else:
             count = DEFAULT_COUNT if wishes.count is None else wishes.count
-            images = pretrained.draw_images(recipe, loaded, wishes, count, seed)
+            images = recipes.draw_images(recipe, loaded, wishes, count, seed)
             path = Path(f"{name}.png") if out is None else out
             write_grid(images, path)
             print(f"The images are in {path}.")

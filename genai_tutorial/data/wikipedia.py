@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from genai_tutorial.data.cache import cached
-from genai_tutorial.data.require import package_folder, require
 from genai_tutorial.data.source import Source
+from genai_tutorial.runtime.cache import cached
+from genai_tutorial.runtime.optional_imports import package_folder, require
 
 SOURCE = Source(
     name="Wikipedia",

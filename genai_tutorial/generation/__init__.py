@@ -1,6 +1,7 @@
 """Generation: how a language model's probabilities become text."""
 
 from genai_tutorial.generation.generate import draw, generate, next_token_logits, stream
+from genai_tutorial.generation.rollouts import Rollouts, Score, generate_rollouts
 from genai_tutorial.generation.sampling import (
     keep_min_p,
     keep_top_k,
@@ -9,8 +10,11 @@ from genai_tutorial.generation.sampling import (
 )
 
 __all__ = [
+    "Rollouts",
+    "Score",
     "draw",
     "generate",
+    "generate_rollouts",
     "keep_min_p",
     "keep_top_k",
     "keep_top_p",

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Num
 from torch import Tensor
 
-from genai_tutorial.evaluation import Interval
+from genai_tutorial.metrics import Interval
 from genai_tutorial.notebook.output import put
 
 _LINE = (

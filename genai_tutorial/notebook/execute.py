@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genai_tutorial.data import require
 from genai_tutorial.notebook.environment import book_environment
 from genai_tutorial.notebook.frames import WIDGET_VIEW
+from genai_tutorial.runtime import require, write_atomically
 
 SECONDS_A_CELL = 600
 LARGEST_FILE = 1_500_000  # bytes
@@ -70,7 +70,8 @@ def execute(
         text = executed_text(path, seconds_a_cell=seconds_a_cell)
         changed = text != path.read_text("utf8")
         if changed:
-            _replace(path, text)
+            with write_atomically(path, "w") as file:
+                file.write(text)
         result = Executed(
             path, time.perf_counter() - started, len(text.encode()), changed
         )
@@ -217,17 +218,3 @@ def _excerpt(source: str, lines: int = 12) -> str:
     shown = source.splitlines()
     more = ["…"] if len(shown) > lines else []
     return "\n".join("    " + line for line in shown[:lines] + more)
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}-", suffix=".ipynb"
-    )
-    try:
-        with os.fdopen(handle, "w", encoding="utf8", newline="\n") as file:
-            file.write(text)
-        os.chmod(name, path.stat().st_mode)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

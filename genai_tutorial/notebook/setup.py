@@ -6,7 +6,7 @@ import torch
 
 from genai_tutorial.notebook.environment import THREADS
 from genai_tutorial.notebook.style import use_style
-from genai_tutorial.training import choose_device, seed_everything
+from genai_tutorial.runtime import choose_device, seed_everything
 
 
 def setup(seed: int = 0) -> torch.device:

@@ -3,8 +3,6 @@ each, and the package carries it.
 """
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,8 @@ import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
+
+from genai_tutorial.runtime import write_atomically
 
 RECORDS = Path(__file__).parent / "records"
 """The folder of the records that come with the package."""
@@ -41,9 +41,8 @@ def record(name: str) -> dict:
 def keep_record(name: str, measured: dict, folder: Path = RECORDS) -> None:
     """Write what a script has measured, whole or not at all."""
     text = json.dumps(measured, indent=1, allow_nan=False) + "\n"
-    _write(
-        folder / f"{name}.json", lambda path: path.write_text(text, encoding="utf-8")
-    )
+    with write_atomically(folder / f"{name}.json", "w") as file:
+        file.write(text)
 
 
 def recorded_images(name: str, kind: str) -> Float[Tensor, "n 3 side side"]:
@@ -72,17 +71,9 @@ def keep_images(
     """
     pixels = (255 * torch.cat(list(images), dim=2)).round().byte().permute(1, 2, 0)
     row = Image.fromarray(pixels.numpy())
-    _write(
-        folder / _path(name, kind).name,
-        lambda path: row.save(path, "PNG", optimize=True),
-    )
+    with write_atomically(folder / _path(name, kind).name) as file:
+        row.save(file, "PNG", optimize=True)
 
 
 def _path(name: str, kind: str) -> Path:
     return RECORDS / f"{name}_{kind.replace(' ', '_')}.png"
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    write(temporary)
-    temporary.replace(path)

@@ -14,8 +14,6 @@ from genai_tutorial.teaching.feedback import feedback_page, grades_table
 from genai_tutorial.teaching.grade import Grader, grade
 from genai_tutorial.teaching.release import assign, release
 from genai_tutorial.teaching.results import Report, Result
-from genai_tutorial.teaching.room import Limits
-from genai_tutorial.teaching.sandbox import Protection, Sandbox
 from genai_tutorial.teaching.submission import (
     Submission,
     find_submissions,
@@ -26,12 +24,9 @@ __all__ = [
     "Chapter",
     "Exercise",
     "Grader",
-    "Limits",
     "Part",
-    "Protection",
     "Report",
     "Result",
-    "Sandbox",
     "Submission",
     "TeachingError",
     "assign",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from genai_tutorial.data import require
+from genai_tutorial.runtime import require
 
 _HEADING = re.compile(r"^#{1,3} +(?P<text>.+?)\s*$", re.MULTILINE)
 _CODE_BLOCK = re.compile(

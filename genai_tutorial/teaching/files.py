@@ -2,11 +2,9 @@
 agree to lose.
 """
 
-import contextlib
-import os
-import secrets
 from pathlib import Path
 
+from genai_tutorial.runtime import write_atomically
 from genai_tutorial.teaching.exercises import TeachingError
 
 
@@ -24,21 +22,15 @@ def check_absent(path: Path, overwrite: bool) -> None:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a file through a temporary one beside it, so that a crash leaves the old
-    file or the new one, whole.
+    """Write a file whole or not at all.
 
     Raises:
         TeachingError: If the folder cannot be written to.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
+        with write_atomically(path, "w") as file:
             file.write(text)
-        os.replace(temporary, path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise TeachingError(
             f"{path} cannot be written ({error.strerror or error})."
         ) from error

@@ -6,7 +6,10 @@ import copy
 from collections.abc import Sequence
 from pathlib import Path
 
-from genai_tutorial.data import require
+from genai_tutorial.runtime import require
+from genai_tutorial.sandbox.confined_process import Limits, Stopped
+from genai_tutorial.sandbox.errors import SandboxError
+from genai_tutorial.sandbox.sandbox import Sandbox
 from genai_tutorial.teaching.exercises import (
     Chapter,
     Exercise,
@@ -17,9 +20,7 @@ from genai_tutorial.teaching.feedback import feedback_page, grades_table
 from genai_tutorial.teaching.files import check_absent, write_text
 from genai_tutorial.teaching.release import release
 from genai_tutorial.teaching.results import Report, Result
-from genai_tutorial.teaching.room import Limits, Stopped
 from genai_tutorial.teaching.run import Run
-from genai_tutorial.teaching.sandbox import Sandbox
 from genai_tutorial.teaching.source import modules_needed
 from genai_tutorial.teaching.submission import (
     Submission,
@@ -60,10 +61,13 @@ class Grader:
         """Start the sandbox, and see that the chapter's own solutions pass in it.
 
         Raises:
-            TeachingError: If the y do not: it is the chapter or this installation that
+            TeachingError: If they do not: it is the chapter or this installation that
                 is wrong, not the students.
         """
-        self.sandbox.__enter__()
+        try:
+            self.sandbox.__enter__()
+        except SandboxError as error:
+            raise TeachingError(str(error)) from error
         try:
             self._check_reference()
         except BaseException:
@@ -133,8 +137,8 @@ class Grader:
             return result(0.0, " ".join(remarks))
         run = Run(exercise, answers)
         try:
-            with self.sandbox.room() as room:
-                run.through(room)
+            with self.sandbox.open_process() as process:
+                run.through(process)
         except Stopped as stopped:
             run.stop(str(stopped))
         text = "\n\n".join(answers.values())

@@ -9,7 +9,7 @@ import re
 from importlib.metadata import metadata
 from pathlib import Path
 
-from genai_tutorial.data import require
+from genai_tutorial.runtime import require
 from genai_tutorial.teaching.exercises import TeachingError, read_chapter
 from genai_tutorial.teaching.files import check_absent, write_text
 

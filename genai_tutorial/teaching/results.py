@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from genai_tutorial.teaching.sandbox import Protection
+from genai_tutorial.sandbox.sandbox import Protection
 
 
 @dataclass(frozen=True)

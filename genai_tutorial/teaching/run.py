@@ -4,16 +4,16 @@ what each test cell gave.
 
 import copy
 
-from genai_tutorial.data import require
+from genai_tutorial.runtime import require
+from genai_tutorial.sandbox.confined_process import ConfinedProcess
 from genai_tutorial.teaching.exercises import Exercise, Part
 from genai_tutorial.teaching.explain import explain_cell, explain_tests
-from genai_tutorial.teaching.room import Room
 from genai_tutorial.teaching.source import imports_of, names_bound, plain_python
 
 
 class Run:
-    """One exercise on its way through a room: what each test cell gave, and what there
-    is to say.
+    """One exercise on its way through a confined process: what each test cell gave, and
+    what there is to say.
     """
 
     def __init__(self, exercise: Exercise, answers: dict[str, str]) -> None:
@@ -23,29 +23,29 @@ class Run:
         self.attention: list[str] = []
         self.output = ""
 
-    def through(self, room: Room) -> None:
+    def through(self, process: ConfinedProcess) -> None:
         """Run the cells in the instructor's order; the student's notebook decides
         nothing but its own answers.
         """
         for code in self._exercise.setup:
-            self._given(room, code)
+            self._given(process, code)
         kept, imports, exports = False, [], []
         for part in self._exercise.parts:
             if part.kind == "given":
-                self._given(room, part.cell.source)
+                self._given(process, part.cell.source)
                 exports += names_bound(part.cell.source) if kept else []
             elif part.kind == "solution":
                 if not kept:
-                    room.ask("keep")
+                    process.ask("keep")
                     kept = True
                 if part.grade_id in self._answers:
-                    reply = room.ask("cell", source=self._answers[part.grade_id])
+                    reply = process.ask("cell", source=self._answers[part.grade_id])
                     self.output += str(reply["output"])
                     self.comments += explain_cell(reply["error"])
                 imports += imports_of(part.cell.source)
                 exports += names_bound(part.cell.source)
             else:
-                reply = room.ask(
+                reply = process.ask(
                     "tests",
                     source=plain_python(part.cell.source),
                     imports="\n".join(imports),
@@ -53,8 +53,8 @@ class Run:
                 )
                 self._tested(part, reply)
 
-    def _given(self, room: Room, code: str) -> None:
-        if error := room.ask("cell", source=code)["error"]:
+    def _given(self, process: ConfinedProcess, code: str) -> None:
+        if error := process.ask("cell", source=code)["error"]:
             self.comments.append(
                 f"The chapter's own set-up failed ({error['name']}: "
                 f"{error['message']})."

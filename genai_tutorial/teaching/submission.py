@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from genai_tutorial.data import require
+from genai_tutorial.runtime import require
 from genai_tutorial.teaching.exercises import TeachingError
 
 _LARGEST_FILE = 50 << 20

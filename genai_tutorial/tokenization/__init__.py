@@ -16,11 +16,13 @@ from genai_tutorial.tokenization.patterns import (
 )
 from genai_tutorial.tokenization.stream import StreamDecoder
 from genai_tutorial.tokenization.train import train_bpe
+from genai_tutorial.tokenization.vocabulary import PADDING
 from genai_tutorial.tokenization.words import WordTokenizer
 
 __all__ = [
     "GPT2_PATTERN",
     "GPT4_PATTERN",
+    "PADDING",
     "SMOLLM2_CHAT",
     "SMOLLM2_PATTERN",
     "BPETokenizer",

@@ -28,26 +28,6 @@ from genai_tutorial.tokenization.stream import StreamDecoder
 from genai_tutorial.tokenization.vocabulary import Parts, check_parts, check_text
 
 
-class WordCache(dict[str, list[int]]):
-    """Remembers the tokens of the words that have come, because the same words come
-    again and again.
-    """
-
-    WORDS = 500_000
-    LONGEST = 100
-
-    def __init__(self, encode_word: Callable[[str], list[int]]):
-        self._encode_word = encode_word
-
-    def __missing__(self, word: str) -> list[int]:
-        ids = self._encode_word(word)
-        if len(word) <= self.LONGEST:
-            if len(self) >= self.WORDS:
-                self.clear()
-            self[word] = ids
-        return ids
-
-
 @dataclass(frozen=True)
 class BPETokenizer:
     """A byte-level BPE tokenizer; `train_bpe` makes one from a text.
@@ -284,12 +264,13 @@ class BPETokenizer:
 
     def _encode_plain(self, text: str) -> list[int]:
         return list(
-            chain.from_iterable(map(self._words.__getitem__, self.pattern.split(text)))
+            chain.from_iterable(map(self._encode_word_once, self.pattern.split(text)))
         )
 
     @functools.cached_property
-    def _words(self) -> WordCache:
-        return WordCache(self._encode_word)
+    def _encode_word_once(self) -> Callable[[str], list[int]]:
+        # The same words come again and again.
+        return functools.lru_cache(maxsize=500_000)(self._encode_word)
 
     @functools.cached_property
     def _ids(self) -> dict[bytes, int]:

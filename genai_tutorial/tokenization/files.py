@@ -6,10 +6,10 @@ in it is run, not even a regular expression, which could keep a computer busy fo
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from genai_tutorial.runtime import write_atomically
 from genai_tutorial.tokenization.byte_alphabet import invisible, visible
 from genai_tutorial.tokenization.patterns import PATTERNS, PreTokenizer
 from genai_tutorial.tokenization.vocabulary import Parts
@@ -148,12 +148,5 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def write_json(path: Path | str, document: dict[str, Any]) -> None:
     """Write a file whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(
-            json.dumps(document, ensure_ascii=False, indent=0) + "\n", encoding="utf-8"
-        )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with write_atomically(path, "w") as file:
+        file.write(json.dumps(document, ensure_ascii=False, indent=0) + "\n")

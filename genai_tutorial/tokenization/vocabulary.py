@@ -7,6 +7,11 @@ from typing import NamedTuple
 
 from genai_tutorial.tokenization.patterns import PreTokenizer
 
+PADDING = 0
+"""The id that fills up shorter rows of a batch. Any token would do: no position attends
+to padding, and no loss counts it.
+"""
+
 
 class Parts(NamedTuple):
     """What a `BPETokenizer` is made of; its attributes are described there."""

@@ -17,7 +17,6 @@ from genai_tutorial.training.checkpoint import (
     save_checkpoint,
     set_random_state,
 )
-from genai_tutorial.training.device import choose_device
 from genai_tutorial.training.distributed import (
     Process,
     is_first_process,
@@ -40,7 +39,6 @@ from genai_tutorial.training.optimizers import (
     clip_gradients,
     parameter_groups,
 )
-from genai_tutorial.training.progress import progress_bar
 from genai_tutorial.training.recomputing import kept_bytes, recompute
 from genai_tutorial.training.scaling_laws import (
     Allocation,
@@ -55,7 +53,6 @@ from genai_tutorial.training.schedules import (
     warmup_linear,
     warmup_stable_decay,
 )
-from genai_tutorial.training.seeds import seed_everything
 from genai_tutorial.training.sharded_checkpoint import (
     latest_step,
     load_sharded,
@@ -80,7 +77,6 @@ __all__ = [
     "TensorBatches",
     "TokenBatches",
     "build_optimizer",
-    "choose_device",
     "clip_gradients",
     "compute_optimal",
     "discriminator_step",
@@ -100,12 +96,10 @@ __all__ = [
     "parallel",
     "parameter_groups",
     "process_group",
-    "progress_bar",
     "random_state",
     "recompute",
     "save_checkpoint",
     "save_sharded",
-    "seed_everything",
     "set_random_state",
     "shard",
     "together",

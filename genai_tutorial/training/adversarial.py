@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genai_tutorial.gan import AdversarialLoss
+from genai_tutorial.runtime.progress import progress_bar
 from genai_tutorial.training.checkpoint import load_checkpoint, save_checkpoint
 from genai_tutorial.training.ema import EMA
 from genai_tutorial.training.fit import Checkpoint
-from genai_tutorial.training.progress import progress_bar
 
 Penalty = Callable[..., Float[Tensor, ""]]
 """Called as `penalty(discriminator, real, fake, *labels)`; what it returns is added to

@@ -7,7 +7,6 @@ which a pickle cannot.
 
 import hashlib
 import json
-import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+
+from genai_tutorial.runtime import write_atomically
 
 FORMAT = "genai_tutorial checkpoint 1"
 
@@ -45,18 +46,8 @@ def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
     tensors: dict[str, Tensor] = {}
     tree = pack(state, "", tensors, _copy)
     header = {"format": FORMAT, "tree": json.dumps(tree), "digest": _digest(tensors)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(save(tensors, metadata=header))
-            file.flush()
-            os.fsync(
-                file.fileno()
-            )  # on the disk before the rename, or a power cut could leave an empty file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with write_atomically(path) as file:
+        file.write(save(tensors, metadata=header))
 
 
 def load_checkpoint(path: Path | str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from genai_tutorial.runtime.progress import progress_bar
 from genai_tutorial.training.checkpoint import (
     load_checkpoint,
     random_state,
@@ -26,7 +27,6 @@ from genai_tutorial.training.distributed import (
 from genai_tutorial.training.ema import EMA
 from genai_tutorial.training.history import Evaluation, History
 from genai_tutorial.training.optimizers import CombinedOptimizer, clip_gradients
-from genai_tutorial.training.progress import progress_bar
 from genai_tutorial.training.sharded_checkpoint import (
     latest_step,
     load_sharded,

@@ -1,9 +1,6 @@
 """What a run leaves to look at: its losses, its evaluations, its time."""
 
-import json
-import os
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -95,15 +92,3 @@ class History:
         """Make a history of what `to_dict` returned."""
         evaluations = [Evaluation(**evaluation) for evaluation in values["evaluations"]]
         return cls(list(values["losses"]), evaluations, values["seconds"])
-
-    def save(self, path: Path | str) -> None:
-        """Write the history as JSON, whole or not at all."""
-        path = Path(path)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(self.to_dict()) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-
-    @classmethod
-    def load(cls, path: Path | str) -> "History":
-        """Read what `save` wrote."""
-        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float
 
-from genai_tutorial.data.require import require
+from genai_tutorial.runtime.optional_imports import require
 
 FLOPS_A_TOKEN = 6
 """For each weight and token of training: two for the way forward, four for the way

@@ -2,7 +2,6 @@
 language model made of them.
 """
 
-from genai_tutorial.transformer.ablation import switched_off
 from genai_tutorial.transformer.alibi import alibi_bias, alibi_slopes
 from genai_tutorial.transformer.attention import (
     attention,
@@ -13,7 +12,6 @@ from genai_tutorial.transformer.block import DecoderBlock, make_feed_forward
 from genai_tutorial.transformer.cache import KVCache
 from genai_tutorial.transformer.config import DecoderConfig
 from genai_tutorial.transformer.convolution import ShortConvolution
-from genai_tutorial.transformer.counting import Counts, count
 from genai_tutorial.transformer.decoder import DecoderLM, next_token_loss
 from genai_tutorial.transformer.feed_forward import FeedForward
 from genai_tutorial.transformer.masks import (
@@ -40,31 +38,16 @@ from genai_tutorial.transformer.routing import (
     router_z_loss,
     usage_entropy,
 )
-from genai_tutorial.transformer.shapes import (
-    GroupedAttention,
-    LatentAttention,
-    ModelShape,
-    shape_of,
-)
-from genai_tutorial.transformer.word_vectors import (
-    WordVectors,
-    cooccurrence_counts,
-    positive_pmi,
-)
 
 __all__ = [
-    "Counts",
     "DecoderBlock",
     "DecoderConfig",
     "DecoderLM",
     "FeedForward",
-    "GroupedAttention",
     "KVCache",
-    "LatentAttention",
     "LearnedPositions",
     "Llama3Scaling",
     "MixtureOfExperts",
-    "ModelShape",
     "MultiHeadAttention",
     "NGramEmbedding",
     "PixelConfig",
@@ -75,15 +58,12 @@ __all__ = [
     "Routing",
     "ShortConvolution",
     "SinusoidalPositions",
-    "WordVectors",
     "YarnScaling",
     "alibi_bias",
     "alibi_slopes",
     "attention",
     "attention_weights",
     "causal_mask",
-    "cooccurrence_counts",
-    "count",
     "document_mask",
     "document_positions",
     "expert_usage",
@@ -92,13 +72,10 @@ __all__ = [
     "make_feed_forward",
     "next_token_loss",
     "padding_mask",
-    "positive_pmi",
     "rotary_frequencies",
     "router_entropy",
     "router_z_loss",
     "routings",
-    "shape_of",
     "sliding_window_mask",
-    "switched_off",
     "usage_entropy",
 ]

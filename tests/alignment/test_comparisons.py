@@ -10,7 +10,7 @@ from genai_tutorial.alignment import (
     encode_question,
     sample_answers,
 )
-from genai_tutorial.data import Comparison, Question
+from genai_tutorial.tasks.assistant import Comparison, Question
 from genai_tutorial.tokenization import ChatTemplate, train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 

@@ -5,13 +5,13 @@ import torch
 
 from genai_tutorial.alignment import (
     GRPOSettings,
-    generate_rollouts,
     group_relative_advantages,
     grpo_loss,
     grpo_step,
     grpo_update,
     token_log_probs,
 )
+from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.training import AdamW
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 from tests.alignment.models import END, LLAMA, model_of, normal

@@ -12,12 +12,12 @@ from genai_tutorial.alignment import (
     clipped_policy_loss,
     clipped_value_loss,
     gather_experience,
-    generate_rollouts,
     ppo_loss,
     ppo_step,
     ppo_update,
     token_log_probs,
 )
+from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.training import AdamW
 from tests.alignment.models import END, LLAMA, Table, model_of, normal
 from tests.alignment.toy import (

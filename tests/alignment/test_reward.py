@@ -10,7 +10,7 @@ from genai_tutorial.alignment import (
     preference_report,
     reward_loss,
 )
-from genai_tutorial.evaluation import expected_calibration_error
+from genai_tutorial.metrics import expected_calibration_error
 from genai_tutorial.training import AdamW, fit
 from tests.alignment.models import CONFIGS, LLAMA, model_of, normal, random_ids
 

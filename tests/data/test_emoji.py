@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import features
 
-from genai_tutorial.data import NamedImages, family, load_emoji, require
+from genai_tutorial.data import NamedImages, family, load_emoji
+from genai_tutorial.runtime import require
 
 
 @pytest.fixture(scope="module")

@@ -7,19 +7,19 @@ from typing import get_args
 
 import pytest
 
-from genai_tutorial.data import factbook as module
-from genai_tutorial.data import factbook_values as values
 from genai_tutorial.data import (
     load_absent,
     load_factbook,
     load_facts,
     load_histories,
     most_frequent_answers,
-    normalise_answer,
     with_article,
 )
-from genai_tutorial.data.factbook import Country, plain
-from genai_tutorial.data.factbook_facts import Relation
+from genai_tutorial.data.factbook import countries as module
+from genai_tutorial.data.factbook import values as values
+from genai_tutorial.data.factbook.countries import Country, plain
+from genai_tutorial.data.factbook.facts import Relation
+from genai_tutorial.tasks.assistant import normalise_answer
 
 COUNTRIES = load_factbook()
 BY_NAME = {country.name: country for country in COUNTRIES}

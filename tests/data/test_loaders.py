@@ -25,9 +25,8 @@ from genai_tutorial.data import (
     load_mnist,
     load_shakespeare,
     load_wikipedia,
-    package_folder,
-    require,
 )
+from genai_tutorial.runtime import package_folder, require
 
 LOADERS = {
     load_digits: "scikit-learn",

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.data import load_shakespeare, package_folder
+from genai_tutorial.data import load_shakespeare
 from genai_tutorial.data.shakespeare import ALPHABET, HELD_OUT, plain_text
+from genai_tutorial.runtime import package_folder
 
 PLAYS = load_shakespeare()
 TITLES = PLAYS.train_titles + PLAYS.validation_titles

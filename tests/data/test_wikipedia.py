@@ -12,10 +12,10 @@ from genai_tutorial.data import (
     Articles,
     load_factbook,
     load_wikipedia,
-    package_folder,
     wikipedia,
 )
 from genai_tutorial.data.wikipedia import DUMP, plain_text, read_dump
+from genai_tutorial.runtime import package_folder
 
 ARTICLES = load_wikipedia()
 PATH = package_folder("gensim", extra="text") / "test" / "test_data" / DUMP

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from genai_tutorial.evaluation import Interval
+from genai_tutorial.metrics import Interval
 from genai_tutorial.notebook import ClaimError, claim
 from genai_tutorial.notebook.claims import claim_anchor, format_measured, format_number
 from tests.notebook.shown import displayed

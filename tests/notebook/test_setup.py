@@ -6,7 +6,7 @@ import torch
 from matplotlib import pyplot
 
 from genai_tutorial.notebook import COLORS, setup
-from genai_tutorial.training import choose_device
+from genai_tutorial.runtime import choose_device
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image, ImageDraw
 
-from genai_tutorial.data import require
 from genai_tutorial.notebook import Frames
 from genai_tutorial.notebook.execute import normalise
 from genai_tutorial.notebook.pictures import png
 from genai_tutorial.notebook.source import repository_address, source_text
+from genai_tutorial.runtime import require
 from tests.notebooks.chapter_file import ChapterFile
 
 FILES = {

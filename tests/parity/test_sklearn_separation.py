@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.evaluation import (
+from genai_tutorial.interpretability import (
     centred_cosines,
     leave_one_out_centroid_hits,
     within_between_auc,

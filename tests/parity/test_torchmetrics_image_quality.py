@@ -9,12 +9,12 @@ from torch import nn
 from torchmetrics.classification import MulticlassCalibrationError
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from genai_tutorial.evaluation import (
+from genai_tutorial.metrics import (
     expected_calibration_error,
     frechet_distance,
     precision_recall,
 )
-from genai_tutorial.evaluation.precision_recall import ball_radii
+from genai_tutorial.metrics.precision_recall import ball_radii
 
 
 class TakeAsTheyAre(nn.Module):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from genai_tutorial.transformer import count
-from genai_tutorial.transformer import public_models as public
+from genai_tutorial.efficiency import count
+from genai_tutorial.efficiency import public_models as public
 
 transformers = pytest.importorskip("transformers")
 

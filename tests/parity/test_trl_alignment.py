@@ -13,7 +13,6 @@ import torch
 from genai_tutorial.alignment import (
     Example,
     PPOSettings,
-    Rollouts,
     ScalarModel,
     answer_log_probs,
     clipped_policy_loss,
@@ -34,6 +33,7 @@ from genai_tutorial.alignment import (
     token_rewards,
     whiten,
 )
+from genai_tutorial.generation import Rollouts
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 pytest.importorskip("trl")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
+from genai_tutorial.pretrained.smollm2 import load_smollm2, load_smollm2_tokenizer
 from genai_tutorial.pretrained.smollm2.gguf import unpermute
 from tests.pretrained.small_llamas import (
     SPECIAL,

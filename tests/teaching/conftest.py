@@ -5,13 +5,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from genai_tutorial.teaching import (
-    Grader,
-    Limits,
-    Report,
-    read_chapter,
-    read_submission,
-)
+from genai_tutorial.sandbox import Limits
+from genai_tutorial.teaching import Grader, Report, read_chapter, read_submission
 from tests.teaching.chapters import small_chapter
 
 

@@ -3,13 +3,8 @@ import io
 from html.parser import HTMLParser
 from pathlib import Path
 
-from genai_tutorial.teaching import (
-    Protection,
-    Report,
-    Result,
-    feedback_page,
-    grades_table,
-)
+from genai_tutorial.sandbox import Protection
+from genai_tutorial.teaching import Report, Result, feedback_page, grades_table
 
 _EVIL = "<script>alert(1)</script>"
 

@@ -339,8 +339,8 @@ _TRICKS = {
         "  return 0"
     ),
     "a guard asleep": (
-        "import genai_tutorial.teaching.integrity as guard, "
-        "genai_tutorial.teaching.worker as worker\n"
+        "import genai_tutorial.sandbox.integrity as guard, "
+        "genai_tutorial.sandbox.worker as worker\n"
         "guard.Snapshot.restore = lambda self: []\nguard._is_rewiring = lambda *a: "
         "True\n"
         "worker._describe = lambda error: None\nimport ast\nast.parse = lambda *a, "

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.data import caption_words, load_shapes
+from genai_tutorial.tasks.shapes import caption_words, load_shapes
 from genai_tutorial.tokenization import WordTokenizer
 
 CAPTIONS = WordTokenizer(caption_words())

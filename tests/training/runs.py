@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from genai_tutorial.runtime import seed_everything
 from genai_tutorial.training import (
     Checkpoint,
     TokenBatches,
@@ -19,7 +20,6 @@ from genai_tutorial.training import (
     fit,
     parallel,
     process_group,
-    seed_everything,
     warmup_cosine,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss

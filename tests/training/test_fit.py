@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from genai_tutorial.runtime import progress_bar
 from genai_tutorial.training import (
     Checkpoint,
     History,
     TokenBatches,
     build_optimizer,
     fit,
-    progress_bar,
     warmup_cosine,
     warmup_linear,
 )

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.data import require
+from genai_tutorial.runtime import require
 from genai_tutorial.tokenization import SMOLLM2_PATTERN, BPETokenizer, invisible
 from genai_tutorial.transformer import DecoderConfig
 

@@ -1,0 +1,101 @@
+"""Who can be talked to: SmolLM2, and the book's own model after each stage of its
+making.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from genai_tutorial.recipes import load as load_trained
+from genai_tutorial.recipes.factbook.sft import CHAT, LONGEST_ANSWER
+from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
+from genai_tutorial.transformer import DecoderLM
+
+
+@runtime_checkable
+class Template(Protocol):
+    """How a model reads a conversation."""
+
+    def encode(self, tokenizer: BPETokenizer, messages: Sequence[Message]) -> list[int]:
+        """Return the tokens of the conversation, up to where the answer begins."""
+
+
+class Continuation:
+    """How the base model reads what is said to it: as the beginning of a text, which it
+    goes on with.
+    """
+
+    def encode(self, tokenizer: BPETokenizer, messages: Sequence[Message]) -> list[int]:
+        """Return the tokens of the last turn."""
+        return (
+            tokenizer.encode(messages[-1].content, special_as_text=True)
+            if messages
+            else []
+        )
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How one talks with a model.
+
+    Attributes:
+        template: How it reads a conversation.
+        greeting: What a person is told first.
+        max_tokens: How long an answer may be if nothing else is said.
+        remembers: Whether it was taught to read earlier turns.
+        takes_system: Whether it was taught to listen to a system turn.
+    """
+
+    template: Template
+    greeting: str
+    max_tokens: int
+    remembers: bool
+    takes_system: bool
+
+
+MANNERS: dict[str, Manner] = {
+    "smollm2": Manner(
+        SMOLLM2_CHAT,
+        (
+            "SmolLM2, 135 million parameters: quick, fluent, and often wrong. Ctrl-C "
+            "stops an answer, Ctrl-D ends."
+        ),
+        max_tokens=512,
+        remembers=True,
+        takes_system=True,
+    ),
+    "base": Manner(
+        Continuation(),
+        'The base model of chapter 12: it goes on with what you begin, such as "The '
+        'capital of Kenya is". '
+        "Ctrl-C stops it, Ctrl-D ends.",
+        max_tokens=60,
+        remembers=False,
+        takes_system=False,
+    ),
+    "sft": Manner(
+        CHAT,
+        (
+            "The assistant of chapter 13: it answers questions about countries, each "
+            "by itself. Ctrl-D ends."
+        ),
+        max_tokens=LONGEST_ANSWER,
+        remembers=False,
+        takes_system=False,
+    ),
+    "ppo": Manner(
+        CHAT,
+        (
+            "The assistant of chapter 14, trained on preferences: it answers each "
+            "question by itself. Ctrl-D ends."
+        ),
+        max_tokens=LONGEST_ANSWER,
+        remembers=False,
+        takes_system=False,
+    ),
+}
+
+
+def load_own(model: str) -> tuple[DecoderLM, BPETokenizer]:
+    """Load the book's own model after one stage of its making."""
+    return load_trained(f"factbook-{model}")

@@ -1,0 +1,39 @@
+"""What a user can get wrong: one line on the error stream and an exit code, never a
+traceback.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+WRONG_USE = 2
+NOT_POSSIBLE = 1
+
+
+class Mistake(Exception):
+    """Ends a command with one sentence.
+
+    Args:
+        message: What is wrong and what to do.
+        exit_code: `WRONG_USE` where the command line is wrong, `NOT_POSSIBLE` where it
+            is right but cannot be done.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@contextmanager
+def mistakes(*kinds: type[Exception], exit_code: int) -> Iterator[None]:
+    """Treat these exceptions as the user's mistake; all others are ours and keep their
+    traceback.
+
+    >>> with mistakes(ValueError, exit_code=WRONG_USE):
+    ...     int("four")
+    Traceback (most recent call last):
+    genai_tutorial.cli.user_errors.Mistake: invalid literal for int() ...
+    """
+    try:
+        yield
+    except kinds as error:
+        raise Mistake(str(error), exit_code) from error

@@ -1,0 +1,59 @@
+"""From raw text to batches: normalise, filter, de-duplicate, decontaminate, tokenise,
+pack, shard, mix, order.
+"""
+
+from genai_tutorial.corpus.decontaminate import (
+    Decontaminator,
+    held_out_grams,
+    seen_share,
+    word_grams,
+)
+from genai_tutorial.corpus.minhash import (
+    Duplicates,
+    MinHash,
+    candidate_pairs,
+    candidate_probability,
+    clusters,
+    deduplicate,
+    jaccard,
+    shingles,
+)
+from genai_tutorial.corpus.mixture import Mixture, passes
+from genai_tutorial.corpus.normalise import normalise
+from genai_tutorial.corpus.order import PackedBatches
+from genai_tutorial.corpus.packing import cut_rows, document_numbers, join_documents
+from genai_tutorial.corpus.quality import (
+    Filtered,
+    QualityRules,
+    filter_documents,
+    reason_to_reject,
+)
+from genai_tutorial.corpus.shards import TokenShards, write_shards
+
+__all__ = [
+    "Decontaminator",
+    "Duplicates",
+    "Filtered",
+    "MinHash",
+    "Mixture",
+    "PackedBatches",
+    "QualityRules",
+    "TokenShards",
+    "candidate_pairs",
+    "candidate_probability",
+    "clusters",
+    "cut_rows",
+    "deduplicate",
+    "document_numbers",
+    "filter_documents",
+    "held_out_grams",
+    "jaccard",
+    "join_documents",
+    "normalise",
+    "passes",
+    "reason_to_reject",
+    "seen_share",
+    "shingles",
+    "word_grams",
+    "write_shards",
+]

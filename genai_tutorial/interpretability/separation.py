@@ -1,0 +1,180 @@
+"""How well two groups of vectors come apart: by pairs (AUC), and by whether a left-out
+one finds its own group.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from genai_tutorial.metrics.intervals import Interval
+
+
+def centred_cosines(vectors: Float[Tensor, "n dim"]) -> Float[Tensor, "n n"]:
+    """Return the cosine between each two vectors after their mean is taken away; 0
+    where a vector is the mean itself.
+
+    Hidden states share a large common part, which makes all plain cosines high. It says
+    nothing about differences.
+    """
+    centred = vectors - vectors.mean(dim=0)
+    # Rounding leaves identical vectors a hair away from their mean: without this, noise
+    # would get a direction.
+    tiny = centred.norm(dim=1) <= 1e-6 * vectors.norm(dim=1)
+    return _cosines(centred.masked_fill(tiny[:, None], 0.0))
+
+
+def within_between_auc(
+    similarities: Float[Tensor, "n n"], labels: Int[Tensor, "n"]
+) -> float:
+    """Return how often a pair of the same group is more similar than a pair of
+    different groups; ties count half.
+
+    1 means that every pair inside a group is more similar than every pair across; 0.5
+    is chance. This is the area under the ROC curve for telling the two kinds of pairs
+    apart by their similarity.
+
+    Args:
+        similarities: A symmetric table; the diagonal is left out.
+        labels: The group of each row.
+
+    Raises:
+        ValueError: If there is no pair inside a group, or none across two.
+
+    Source: Hanley and McNeil (1982), The meaning and use of the area under a receiver
+    operating characteristic curve.
+
+    >>> similarities = torch.tensor([[1.0, 0.9, 0.1], [0.9, 1.0, 0.2], [0.1, 0.2, 1.0]])
+    >>> within_between_auc(similarities, torch.tensor([0, 0, 1]))
+    1.0
+    """
+    first, second, same = _pairs(labels)
+    values = similarities[first, second]
+    within, between = values[same], values[~same].sort().values
+    below, not_above = (
+        torch.searchsorted(between, within, right=right) for right in (False, True)
+    )
+    return float((below + not_above).double().mean() / (2 * len(between)))
+
+
+def within_between_auc_interval(
+    similarities: Float[Tensor, "n n"],
+    labels: Int[Tensor, "n"],
+    level: float = 0.95,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> Interval:
+    """Return the AUC of `within_between_auc` with the interval that other examples of
+    the same groups might give.
+
+    The bootstrap draws examples, not pairs: pairs that share an example are not
+    independent. Groups keep their sizes, and an example that is drawn twice makes no
+    pair with itself. Every pair inside a group is compared with every pair across,
+    which is meant for up to about a hundred examples.
+
+    Args:
+        similarities: A symmetric table; the diagonal is left out.
+        labels: The group of each row.
+        level: Share of the bootstrap's values inside the interval, between 0 and 1.
+        seed: The same seed gives the same interval.
+        resamples: How often examples are drawn.
+
+    Raises:
+        ValueError: If there is no pair inside a group, or none across two, or `level`
+            is out of range.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, such as 0.95, got {level}.")
+    first, second, same = _pairs(labels)
+    values = similarities[first, second]
+    within, between = values[same, None], values[None, ~same]
+    wins = (within > between).double() + 0.5 * (within == between)
+    times_drawn = _stratified_draws(
+        labels, resamples, torch.Generator().manual_seed(seed)
+    )
+    weight = times_drawn[:, first] * times_drawn[:, second]
+    total = weight[:, same].sum(dim=1) * weight[:, ~same].sum(dim=1)
+    won = ((weight[:, same] @ wins) * weight[:, ~same]).sum(dim=1)
+    tail = (1 - level) / 2
+    ends = torch.tensor([tail, 1 - tail], dtype=torch.float64)
+    low, high = (won / total)[total > 0].quantile(ends).tolist()
+    return Interval(
+        mean=within_between_auc(similarities, labels), low=low, high=high, level=level
+    )
+
+
+def leave_one_out_centroid_hits(
+    vectors: Float[Tensor, "n dim"], labels: Int[Tensor, "n"]
+) -> Float[Tensor, "n"]:
+    """For each vector, leave it out, and ask which group's centre is nearest
+    (Euclidean): 1 if its own, 0 if not.
+
+    A vector at the same distance from several centres, its own among them, counts as a
+    guess: 1 divided by their number. The mean of the hits is the accuracy of the
+    nearest-centroid classifier, left one out.
+
+    Raises:
+        ValueError: If a group has fewer than two members, so that nothing is left of
+            it.
+
+    >>> leave_one_out_centroid_hits(
+    ...     torch.tensor([[0.0], [1.0], [8.0], [9.0]]), torch.tensor([0, 0, 1, 1])
+    ... ).mean()
+    tensor(1.)
+    """
+    sizes = labels.bincount()
+    if len(sizes) < 2 or sizes.min() < 2:
+        raise ValueError(
+            "Each of at least two groups needs two members, got groups of "
+            f"{sizes.tolist()}."
+        )
+    x = vectors.double()
+    member = functional.one_hot(labels, len(sizes)).double()
+    sums = member.T @ x
+    # One's own group is averaged without oneself; the other groups as they are.
+    centres = (sums - member[:, :, None] * x[:, None, :]) / (sizes - member)[:, :, None]
+    distances = (x[:, None, :] - centres).norm(dim=-1)
+    # Equal up to rounding is equal: identical vectors must not be told apart by their
+    # last digit.
+    nearest = distances <= distances.min(dim=1, keepdim=True).values + 1e-6 * x.norm(
+        dim=1, keepdim=True
+    )
+    own = nearest.gather(1, labels[:, None])[:, 0]
+    return (own / nearest.sum(dim=1)).float()
+
+
+def _pairs(
+    labels: Int[Tensor, "n"],
+) -> tuple[Int[Tensor, "pair"], Int[Tensor, "pair"], Bool[Tensor, "pair"]]:
+    """Return the two ends of each pair of different rows, and whether they belong to
+    the same group.
+    """
+    first, second = torch.triu_indices(len(labels), len(labels), offset=1).unbind()
+    same = labels[first] == labels[second]
+    if not same.any() or same.all():
+        raise ValueError(
+            "labels must have two groups, one with at least two members, got "
+            f"{labels.tolist()}."
+        )
+    return first, second, same
+
+
+def _stratified_draws(
+    labels: Int[Tensor, "n"], resamples: int, generator: torch.Generator
+) -> Float[Tensor, "resample n"]:
+    """How often each row is drawn, when each group is drawn from with replacement, as
+    often as it has members.
+    """
+    times = torch.zeros(resamples, len(labels), dtype=torch.float64)
+    for group in labels.unique():
+        members = (labels == group).nonzero()[:, 0]
+        drawn = members[
+            torch.randint(len(members), (resamples, len(members)), generator=generator)
+        ]
+        times.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
+    return times
+
+
+def _cosines(vectors: Float[Tensor, "n dim"]) -> Float[Tensor, "n n"]:
+    unit = functional.normalize(vectors, dim=1)
+    return unit @ unit.T

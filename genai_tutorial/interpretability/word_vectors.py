@@ -1,0 +1,237 @@
+"""Word vectors from counts: words that keep the same company get similar vectors.
+
+Three steps, each a function: count which words stand near each other, ask how much more
+often than by chance that is (positive pointwise mutual information), and compress the
+table to a few numbers a word (truncated SVD).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.runtime import require
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+
+
+def split_into_words(text: str) -> list[str]:
+    """Return the words of a text in lower case, without digits and punctuation.
+
+    >>> split_into_words("The bank's vault, in 1929, was EMPTY.")
+    ['the', "bank's", 'vault', 'in', 'was', 'empty']
+    """
+    return _WORD.findall(text.lower().replace("’", "'"))
+
+
+def cooccurrence_counts(
+    sentences: Iterable[Sequence[str]], vocabulary: Sequence[str], window: int
+) -> "csr_array":
+    """Count how often each word of the vocabulary stands at most `window` words from
+    each other, on either side.
+
+    Args:
+        sentences: Texts, cut into words; no pair reaches from one text into the next.
+        vocabulary: The words to count, all different. Others keep their places in the
+            text and are not counted.
+        window: How many words to the left and to the right are company.
+
+    Returns:
+        A symmetric sparse table of whole numbers, a row and a column for each word of
+        the vocabulary.
+
+    >>> cooccurrence_counts([["a", "b", "a"]], ["a", "b"], window=1).toarray().tolist()
+    [[0.0, 2.0], [2.0, 0.0]]
+    """
+    sparse = require("scipy.sparse", extra="text")
+    if window < 1:
+        raise ValueError(
+            f"window must be at least 1 word, or no word has company; got {window}."
+        )
+    index = {word: i for i, word in enumerate(vocabulary)}
+    if len(index) != len(vocabulary):
+        raise ValueError(
+            f"vocabulary must have every word once, got {len(vocabulary) - len(index)} "
+            "of them again."
+        )
+    gap = [
+        -1
+    ] * window  # keeps the last words of one text away from the first words of the next
+    places = np.array(
+        [
+            i
+            for words in sentences
+            for i in [*(index.get(word, -1) for word in words), *gap]
+        ],
+        dtype=int,
+    )
+    left, right = [], []
+    for distance in range(1, window + 1):
+        both = (places[:-distance] >= 0) & (places[distance:] >= 0)
+        left.append(places[:-distance][both])
+        right.append(places[distance:][both])
+    pairs = np.concatenate(left), np.concatenate(right)
+    shape = (len(index), len(index))
+    one_way = sparse.coo_array(
+        (np.ones(len(pairs[0])), pairs), shape=shape
+    ).tocsr()  # adds up what is there twice
+    return (one_way + one_way.T).tocsr()
+
+
+def positive_pmi(counts: "csr_array", smoothing: float | int = 0.75) -> "csr_array":
+    """Return for each pair how much more often it is seen than by chance: max(0, log
+    p(w, c) / (p(w) p(c))), in nats.
+
+    Args:
+        counts: A table of non-negative numbers: how often a word (row) and a context
+            (column) were seen together.
+        smoothing: The power to which the contexts' counts are raised. Below 1 it makes
+            rare contexts less surprising; 1 is the definition.
+
+    Source: Church and Hanks (1990), Word association norms, mutual information, and
+        lexicography, equation for I(x, y); Levy, Goldberg and Dagan (2015), Improving
+        distributional similarity, section 3.2, for the smoothing.
+    """
+    if not 0 < smoothing <= 1:
+        raise ValueError(
+            "smoothing must be above 0 and at most 1 (the plain definition), got "
+            f"{smoothing}."
+        )
+    pairs = counts.tocoo()
+    words, contexts = counts.sum(axis=1), counts.sum(axis=0) ** smoothing
+    row, column = pairs.coords
+    ratio = pairs.data / words[row] / (contexts[column] / contexts.sum())
+    return type(pairs)(
+        (np.log(ratio).clip(min=0), pairs.coords), shape=pairs.shape
+    ).tocsr()
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """A vector of length one for each frequent word of a text.
+
+    Attributes:
+        words: The words, the most frequent first.
+        vectors: Their vectors, in the same order.
+
+    Source: Levy and Goldberg (2014), Neural word embedding as implicit matrix
+        factorization, section 5.1: the SVD of positive PMI, weighted by the square root
+        of the singular values.
+    """
+
+    words: tuple[str, ...]
+    vectors: Float[Tensor, "word dim"]
+
+    @classmethod
+    def fit(
+        cls,
+        texts: Iterable[str],
+        *,
+        dimensions: int = 100,
+        window: int = 5,
+        min_count: int = 20,
+        smoothing: float | int = 0.75,
+    ) -> "WordVectors":
+        """Count, compare with chance, compress.
+
+        Args:
+            texts: What to learn from; pairs of words are counted inside a text, never
+                across two.
+            dimensions: How many numbers a word gets.
+            window: How many words to the left and to the right are company.
+            min_count: Rarer words get no vector: their company is too small to tell.
+            smoothing: See `positive_pmi`.
+
+        Raises:
+            ValueError: If there are not enough frequent words for so many dimensions,
+                or a setting is out of range.
+        """
+        if isinstance(texts, str):
+            raise ValueError(
+                "texts must be several texts, got one string; give [text], or a list "
+                "of its parts."
+            )
+        svds = require("scipy.sparse.linalg", extra="text").svds
+        sentences = [split_into_words(text) for text in texts]
+        counted = Counter(word for words in sentences for word in words)
+        # Equally frequent words in the order of the alphabet: the same text always
+        # gives the same vectors.
+        frequent = sorted(
+            (word for word in counted if counted[word] >= min_count),
+            key=lambda w: (-counted[w], w),
+        )
+        if not 1 <= dimensions < len(frequent):
+            raise ValueError(
+                "dimensions must be from 1 to one less than the number of words, got "
+                f"{dimensions} for {len(frequent)} "
+                f"words that occur at least {min_count} times; give more text or a "
+                "smaller min_count."
+            )
+        associations = positive_pmi(
+            cooccurrence_counts(sentences, frequent, window), smoothing
+        )
+        left, strength, _ = svds(associations, k=dimensions, v0=np.ones(len(frequent)))
+        vectors = torch.from_numpy(left * np.sqrt(strength)).float()
+        return cls(tuple(frequent), torch.nn.functional.normalize(vectors, dim=1))
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._index
+
+    def __getitem__(self, word: str) -> Float[Tensor, "dim"]:
+        if word not in self._index:
+            raise KeyError(
+                f"There is no vector for {word!r}: it is not among the "
+                f"{len(self.words)} frequent words."
+            )
+        return self.vectors[self._index[word]]
+
+    def similarity(self, a: str, b: str) -> float:
+        """Return the cosine between the vectors of two words: 1 for the same direction,
+        about 0 for unrelated ones.
+        """
+        return float(self[a] @ self[b])
+
+    def nearest(self, word: str, count: int = 5) -> list[tuple[str, float]]:
+        """Return the words with the most similar vectors, best first, with their
+        similarities.
+        """
+        return self._best(self[word], count, without=(word,))
+
+    def analogy(
+        self, a: str, b: str, c: str, count: int = 1
+    ) -> list[tuple[str, float]]:
+        """Answer "a is to b as c is to ...?": the words nearest to b - a + c, without
+        the three of the question.
+
+        Source: Mikolov, Yih and Zweig (2013), Linguistic regularities in continuous
+            space word representations, section 4.
+        """
+        target = torch.nn.functional.normalize(self[b] - self[a] + self[c], dim=0)
+        return self._best(target, count, without=(a, b, c))
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {word: i for i, word in enumerate(self.words)}
+
+    def _best(
+        self, target: Float[Tensor, "dim"], count: int, without: Sequence[str]
+    ) -> list[tuple[str, float]]:
+        similarities = self.vectors @ target
+        similarities[[self._index[word] for word in without]] = -torch.inf
+        values, places = similarities.topk(
+            min(count, len(self.words) - len(set(without)))
+        )
+        return [
+            (self.words[i], value)
+            for i, value in zip(places.tolist(), values.tolist(), strict=True)
+        ]

@@ -1,0 +1,59 @@
+"""Measure models and samples: likelihood, intervals, Fréchet distance, precision and
+recall, copies of training data.
+"""
+
+from genai_tutorial.metrics.digit_features import (
+    DigitClassifier,
+    DigitClassifierConfig,
+    DigitReading,
+    expected_calibration_error,
+    read_digits,
+)
+from genai_tutorial.metrics.frechet import (
+    FeatureGaussian,
+    frechet_distance,
+    gaussian_frechet_distance,
+)
+from genai_tutorial.metrics.intervals import Interval, bootstrap_interval
+from genai_tutorial.metrics.likelihood import (
+    TextScore,
+    bits_per_dimension,
+    evaluate_language_model,
+    nats_per_character,
+    nats_to_bits,
+    perplexity,
+)
+from genai_tutorial.metrics.neighbours import (
+    CopyCheck,
+    Neighbours,
+    check_copies,
+    nearest_neighbours,
+)
+from genai_tutorial.metrics.precision_recall import PrecisionRecall, precision_recall
+from genai_tutorial.metrics.psnr import psnr
+
+__all__ = [
+    "CopyCheck",
+    "DigitClassifier",
+    "DigitClassifierConfig",
+    "DigitReading",
+    "FeatureGaussian",
+    "Interval",
+    "Neighbours",
+    "PrecisionRecall",
+    "TextScore",
+    "bits_per_dimension",
+    "bootstrap_interval",
+    "check_copies",
+    "evaluate_language_model",
+    "expected_calibration_error",
+    "frechet_distance",
+    "gaussian_frechet_distance",
+    "nats_per_character",
+    "nats_to_bits",
+    "nearest_neighbours",
+    "perplexity",
+    "precision_recall",
+    "psnr",
+    "read_digits",
+]

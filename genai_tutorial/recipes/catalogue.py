@@ -1,0 +1,106 @@
+"""All recipes of the book, by name: the only module that knows them all."""
+
+from pathlib import Path
+from typing import Any
+
+from genai_tutorial.pretrained.files import read_card
+from genai_tutorial.recipes import emoji_autoencoder, shakespeare
+from genai_tutorial.recipes.factbook import base, ppo, sft
+from genai_tutorial.recipes.files import load_recipe
+from genai_tutorial.recipes.latent import diffusion as latent_diffusion
+from genai_tutorial.recipes.mnist import classifier, diffusion, families, gan
+from genai_tutorial.recipes.recipe import Recipe
+from genai_tutorial.recipes.shapes import clip
+from genai_tutorial.recipes.shapes import diffusion as shapes_diffusion
+
+RECIPES: tuple[Recipe, ...] = (
+    shakespeare.LIVE,
+    shakespeare.LONGER,
+    classifier.DIGIT_CLASSIFIER,
+    diffusion.LIVE,
+    diffusion.LONGER,
+    gan.MNIST_GAN,
+    clip.SHAPES_CLIP,
+    shapes_diffusion.SHAPES_DIFFUSION,
+    emoji_autoencoder.EMOJI_AUTOENCODER,
+    latent_diffusion.SHAPES_LATENT,
+    latent_diffusion.EMOJI_LATENT,
+    *families.FAMILIES,
+    base.FACTBOOK_BASE,
+    sft.FACTBOOK_SFT,
+    ppo.FACTBOOK_PPO,
+)
+"""All recipes of the book."""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all recipes.
+
+    >>> names()[:3]
+    ('shakespeare-live', 'shakespeare', 'digit-classifier')
+    """
+    return tuple(recipe.name for recipe in RECIPES)
+
+
+def recipe(name: str) -> Recipe:
+    """Return the recipe of this name.
+
+    Raises:
+        ValueError: If there is none.
+
+    >>> recipe("shakespeare").steps
+    1450
+    >>> recipe("shakspere")
+    Traceback (most recent call last):
+    ...
+    ValueError: There is no recipe 'shakspere'. There are: shakespeare-live, ...
+    """
+    for candidate in RECIPES:
+        if candidate.name == name:
+            return candidate
+    raise ValueError(f"There is no recipe {name!r}. There are: {', '.join(names())}.")
+
+
+def card(name: str, folder: Path | str | None = None) -> dict:
+    """Return a trained model's card: its recipe, how it was trained and on what, and
+    how good it is.
+
+    Args:
+        name: The name of a recipe.
+        folder: Where `train` wrote the model; None for the models that come with the
+            package.
+
+    Raises:
+        ValueError: If there is no such recipe.
+        FileNotFoundError: If the model has not been trained there.
+
+    >>> card("shakespeare")["metrics"]["held_out_plays"]
+    ['Macbeth', 'Twelfth Night']
+    """
+    return read_card(recipe(name).name, folder)
+
+
+def load(name: str, folder: Path | str | None = None) -> Any:
+    """Load a trained model, ready to use on the CPU.
+
+    Args:
+        name: The name of a recipe.
+        folder: Where `train` wrote the model; None for the models that come with the
+            package.
+
+    Returns:
+        The model; a language model comes as a pair with its tokenizer. The recipe's
+        `ready` says what it is.
+
+    Raises:
+        ValueError: If there is no such recipe, or the file is not the one that its card
+            describes.
+        FileNotFoundError: If the model has not been trained there.
+
+    >>> model, tokenizer = load("shakespeare")
+    >>> import torch
+    >>> prompt = torch.tensor([tokenizer.encode("To be, or not to b")])
+    >>> tokenizer.decode([int(model(prompt)[0, -1].argmax())])
+    'e'
+    """
+    return load_recipe(recipe(name), folder)

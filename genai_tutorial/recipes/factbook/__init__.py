@@ -1,0 +1,3 @@
+"""Recipes of the language model in three stages: pre-trained, fine-tuned, trained by
+PPO.
+"""

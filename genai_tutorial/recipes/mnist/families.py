@@ -1,0 +1,176 @@
+"""The six families of chapter 11 side by side: the recipes of the neural ones, and what
+all reached from several seeds.
+
+`benchmarks/families.py` made the record, which takes half an hour of one core; the
+models of the first seed come with the package too. Probabilistic PCA needs no recipe:
+it is fitted in less than a second, with `COMPONENTS` components.
+"""
+
+from dataclasses import dataclass, replace
+
+from genai_tutorial.diffusion import UNetConfig
+from genai_tutorial.gan import DigitGANConfig
+from genai_tutorial.pretrained.records import record
+from genai_tutorial.recipes.mnist.family_networks import (
+    FamilyFlow,
+    FamilyGAN,
+    FamilyPixels,
+    FamilyVAE,
+)
+from genai_tutorial.recipes.mnist.family_recipe import FamilyRecipe
+from genai_tutorial.training import OptimizerSettings
+from genai_tutorial.transformer import PixelConfig
+from genai_tutorial.vae import VAEConfig
+
+VAE_FAMILY = FamilyVAE(
+    name="mnist-family-vae",
+    title="A VAE whose decoder has 0.3 million weights, for the comparison of families",
+    family="VAE",
+    config=VAEConfig(dim=784, latent=16, hidden=(320, 128)),
+    lr=2e-3,
+    steps=2000,
+    batch_size=128,
+    warmup_steps=50,
+    decay=0.99,
+    published=True,
+)
+
+GAN_FAMILY = FamilyGAN(
+    name="mnist-family-gan",
+    title="A generator of 0.3 million weights, for the comparison of families",
+    family="GAN",
+    config=DigitGANConfig(
+        latent=32,
+        classes=1,
+        generator_widths=(128, 320),
+        discriminator_widths=(512, 256),
+    ),
+    lr=1e-3,
+    weight_decay=0.2,
+    penalty=0.5,
+    penalty_every=4,
+    steps=2500,
+    batch_size=64,
+    warmup_steps=100,
+    decay=0.998,
+    published=True,
+)
+
+U_NET = UNetConfig(channels=(24, 64), classes=None, image_size=28)
+U_NET_RATES = OptimizerSettings(
+    matrix_lr=0.03,
+    kernel_lr=0.03,
+    embedding_lr=0.01,
+    head_lr=0.005,
+    vector_lr=0.003,
+    momentum=0.95,
+)
+
+DIFFUSION_FAMILY = FamilyFlow(
+    name="mnist-family-diffusion",
+    title="A diffusion model of 0.3 million weights, for the comparison of families",
+    family="diffusion",
+    straight=False,
+    config=U_NET,
+    optimizer=U_NET_RATES,
+    steps=500,
+    batch_size=64,
+    warmup_steps=20,
+    decay=0.98,
+    published=True,
+)
+
+FLOW_FAMILY = replace(
+    DIFFUSION_FAMILY,
+    name="mnist-family-flow",
+    title="A flow matching model of 0.3 million weights, for the comparison of families",  # noqa: E501
+    family="flow matching",
+    straight=True,
+    config=replace(U_NET, time_scale=1000),
+)
+
+PIXEL_FAMILY = FamilyPixels(
+    name="mnist-family-pixels",
+    title="A pixel Transformer of 0.3 million weights, for the comparison of families",
+    family="pixel Transformer",
+    config=PixelConfig(),
+    optimizer=OptimizerSettings(
+        matrix_lr=0.02, embedding_lr=0.01, head_lr=0.005, vector_lr=0.01
+    ),
+    steps=300,
+    batch_size=24,
+    warmup_steps=10,
+    decay=0.98,
+    published=True,
+)
+
+FAMILIES: tuple[FamilyRecipe, ...] = (
+    VAE_FAMILY,
+    GAN_FAMILY,
+    DIFFUSION_FAMILY,
+    FLOW_FAMILY,
+    PIXEL_FAMILY,
+)
+"""The neural families, in the order of the chapter."""
+
+
+@dataclass(frozen=True)
+class FamilyRun:
+    """One family, trained from one seed.
+
+    Attributes:
+        frechet_distance: Of 1,000 drawn images from the 1,000 held-out ones.
+        precision: The share of drawn images that lie where held-out ones lie.
+        recall: The share of held-out images that lie where drawn ones lie.
+        bits_per_dimension: Of held-out images; None where the family has no likelihood.
+        copies: How many of the 1,000 drawn images are copies of training images.
+        seconds_an_image: CPU seconds of one thread for drawing an image, among 100 that
+            are drawn together.
+        training_seconds: CPU seconds of one thread.
+        weights: How many numbers are needed to draw.
+    """
+
+    frechet_distance: float
+    precision: float
+    recall: float
+    bits_per_dimension: float | None
+    copies: int
+    seconds_an_image: float
+    training_seconds: float
+    weights: int
+
+
+@dataclass(frozen=True)
+class FamilyRecord:
+    """All runs.
+
+    Attributes:
+        seeds: The seeds, in the order of the runs.
+        machine: On what the seconds were measured.
+        real_digits: The Fréchet distance, precision and recall of 1,000 training
+            images, for each seed.
+        runs: For each family its runs, one for each seed.
+    """
+
+    seeds: tuple[int, ...]
+    machine: dict
+    real_digits: tuple[dict[str, float], ...]
+    runs: dict[str, tuple[FamilyRun, ...]]
+
+
+def family_record() -> FamilyRecord:
+    """Read the record that comes with the package.
+
+    >>> list(family_record().runs)
+    ['PPCA', 'VAE', 'GAN', 'diffusion', 'flow matching', 'pixel Transformer']
+    """
+    about = record("families")
+    return FamilyRecord(
+        tuple(about["seeds"]),
+        about["machine"],
+        tuple(about["real_digits"]),
+        {
+            family: tuple(FamilyRun(**run) for run in runs)
+            for family, runs in about["runs"].items()
+        },
+    )

@@ -1,0 +1,103 @@
+"""Making a model of the book from its recipe."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import platformdirs
+
+from genai_tutorial.pretrained.files import write_pretrained
+from genai_tutorial.recipes.catalogue import recipe
+from genai_tutorial.recipes.files import build_rounded
+from genai_tutorial.recipes.recipe import RunSettings
+from genai_tutorial.runtime import choose_device, seed_everything
+from genai_tutorial.runtime.machine import describe_machine
+from genai_tutorial.training import Checkpoint, process_group
+
+SAVE_EVERY = 50
+"""After how many steps a run saves itself."""
+
+
+def trained_folder() -> Path:
+    """Return the folder that `train` writes into when you name none: one for this
+    package among your own data.
+    """
+    return platformdirs.user_data_path("genai_tutorial") / "trained"
+
+
+def train(
+    name: str,
+    steps: int | None = None,
+    resume: bool = False,
+    device: str | None = None,
+    folder: Path | str | None = None,
+    progress: bool = True,
+) -> Path:
+    """Trains a model by its recipe and writes it with its card.
+
+    The run saves itself now and then in `NAME.run.safetensors`; if it is stopped, even
+    killed, call again with `resume=True` and it ends at the same weights. Under
+    torchrun, the processes share each batch. The random sources of Python, NumPy and
+    torch are seeded with the recipe's seed.
+
+    Args:
+        name: The name of a recipe.
+        steps: How many steps, for a shorter run with the same course of learning rates;
+            None for the recipe's.
+        resume: Whether to go on from where a stopped run saved itself, if there is one.
+        device: Where to compute, see `choose_device`.
+        folder: Where to write; None for `trained_folder()`.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The file with the weights.
+
+    Raises:
+        ValueError: If there is no such recipe or device, or the stopped run was another
+            one.
+        ImportError: If the package with the data is not installed.
+    """
+    chosen = recipe(name)
+    steps = chosen.steps if steps is None else steps
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}.")
+    folder = trained_folder() if folder is None else Path(folder)
+    where = choose_device(device)
+    seed_everything(
+        chosen.seed
+    )  # for layers that draw from torch's own generator, as dropout does
+    with process_group(where) as process:
+        checkpoint = Checkpoint(
+            folder / f"{name}.run.safetensors", every=SAVE_EVERY, resume=resume
+        )
+        trained = chosen.fit(RunSettings(steps, where, process, checkpoint, progress))
+        if process.is_first:
+            about = {
+                "name": name,
+                "title": chosen.title,
+                "command": f"genai-tutorial train {name}"
+                + ("" if steps == chosen.steps else f" --steps {steps}"),
+                "recipe": asdict(chosen),
+                "parameters": sum(
+                    parameter.numel() for parameter in trained.model.parameters()
+                ),
+                "seed": chosen.seed,
+                "steps": steps,
+                "seconds": round(trained.seconds),
+                "machine": describe_machine(where),
+            }
+            rounded = build_rounded(
+                chosen, about, trained.model
+            )  # the card describes what the file will hold
+            about |= {
+                "metrics": chosen.measure(rounded),
+                **trained.notes,
+                "data": {
+                    "name": chosen.source.name,
+                    "package": chosen.source.package,
+                    "licence": chosen.source.licence,
+                    "attribution": chosen.source.attribution,
+                },
+                "licence": "MIT",
+            }
+            write_pretrained(rounded, about, folder)
+    return folder / f"{name}.safetensors"

@@ -1,0 +1,50 @@
+"""Write a file whole or not at all."""
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+
+@contextlib.contextmanager
+def write_atomically(path: Path | str, mode: str = "wb") -> Iterator[IO]:
+    r"""Open a temporary file beside `path` that takes its place when the block ends.
+
+    The content is on the disk before the name changes, so a reader finds the old file
+    or the new one, even if the process is killed or the power fails. If the block
+    raises, the old file stays and the temporary one is removed.
+
+    Args:
+        path: The file; its folder is made if it is missing.
+        mode: `"wb"` for bytes or `"w"` for text in UTF-8.
+
+    Raises:
+        ValueError: If the mode is another one.
+        OSError: If the folder or the file cannot be written.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "notes", "today.txt")
+    >>> with write_atomically(path, "w") as file:
+    ...     _ = file.write("one line\n")
+    >>> path.read_text()
+    'one line\n'
+    """
+    if mode not in ("wb", "w"):
+        raise ValueError(f"mode must be 'wb' or 'w', got {mode!r}.")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    text = {} if mode == "wb" else {"encoding": "utf-8", "newline": "\n"}
+    try:
+        with open(temporary, mode, **text) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,190 @@
+"""The grader's side of one exercise: it sends cells to a confined process, and ends it
+when it goes too far.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from genai_tutorial.runtime import require
+from genai_tutorial.sandbox.processes import ForkedProcess, SingleProcess
+
+_LONGEST_REPLY = 1 << 20
+_START_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far the code of one exercise may go.
+
+    Attributes:
+        cell_seconds: Time for one cell.
+        exercise_seconds: Time for all cells of an exercise together.
+        memory: Bytes, beyond what the libraries take.
+        file_size: Bytes of one file; all files together may have four times as much.
+        characters: How much of what a cell prints is kept.
+    """
+
+    cell_seconds: float = 60.0
+    exercise_seconds: float = 180.0
+    memory: int = 2 << 30
+    file_size: int = 64 << 20
+    characters: int = 10_000
+
+
+class Stopped(Exception):
+    """The confined process has ended, or was ended; the message says why."""
+
+
+class ConfinedProcess:
+    """One confined process, in which the cells of one exercise run."""
+
+    def __init__(
+        self, process: ForkedProcess | SingleProcess, limits: Limits, scratch: Path
+    ) -> None:
+        self._process, self._limits, self._scratch = process, limits, scratch
+        self._resident = _resident(process.pid)
+        self._channel: threading.Thread | None = None
+        self._ended: Stopped | None = None
+        self._deadline = time.monotonic() + limits.exercise_seconds
+
+    def greet(self) -> dict:
+        """Wait until the process is confined, and hear what was refused in it."""
+        greeting = self._exchange("hello", {}, _START_SECONDS)
+        self._deadline = time.monotonic() + self._limits.exercise_seconds
+        return greeting
+
+    def ask(self, do: str, **fields: object) -> dict:
+        """Send one request and wait for its answer.
+
+        Raises:
+            Stopped: If The process ended or was stopped, now or before.
+        """
+        seconds = min(self._limits.cell_seconds, self._deadline - time.monotonic())
+        return self._exchange(do, fields, seconds)
+
+    def close(self) -> None:
+        """End the process, if it has not ended."""
+        self._process.end()
+        self._channel.join(1)
+        if (
+            not self._channel.is_alive()
+        ):  # else something still holds the pipe; closing it here would wait for that
+            self._process.close()
+
+    def _exchange(self, do: str, fields: dict, seconds: float) -> dict:
+        if self._ended:
+            raise self._ended
+        token = secrets.token_hex(
+            16
+        )  # an answer that does not carry it was not made for this request
+        request = json.dumps({"do": do, "id": token, "with": fields}).encode() + b"\n"
+        answer: list[bytes] = []
+        self._channel = threading.Thread(
+            target=self._send, args=(request, answer), daemon=True
+        )
+        self._channel.start()
+        self._wait(seconds)
+        if not answer or not answer[0]:
+            code = self._process.end()
+            raise self._stop(
+                f"the process ended before the cell did ({_exit_words(code)})"
+            )
+        reply = _read_reply(answer[0], token)
+        if reply is None:
+            raise self._stop("stopped: it answered in the grader's place")
+        return reply
+
+    def _send(self, request: bytes, answer: list[bytes]) -> None:
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # a process that has ended closes its pipes
+            self._process.commands.write(request)
+            self._process.commands.flush()
+            answer.append(self._process.replies.readline(_LONGEST_REPLY))
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for an answer while watching time, memory and files."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._channel.join(0.1)
+            if not self._channel.is_alive():
+                return
+            if time.monotonic() > deadline and seconds < self._limits.cell_seconds:
+                raise self._stop(
+                    "stopped: the exercise took more than "
+                    f"{self._limits.exercise_seconds:g} seconds"
+                )
+            if time.monotonic() > deadline:
+                raise self._stop(f"stopped after {seconds:g} seconds")
+            if _resident(self._process.pid) > self._resident + self._limits.memory:
+                raise self._stop(
+                    f"stopped: it took more than {self._limits.memory / (1 << 30):g} "
+                    "GiB of memory"
+                )
+            if _size(self._scratch) > 4 * self._limits.file_size:
+                raise self._stop(
+                    f"stopped: it wrote more than {4 * self._limits.file_size >> 20} "
+                    "MiB of files"
+                )
+
+    def _stop(self, reason: str) -> Stopped:
+        self._process.end()
+        self._ended = Stopped(reason)
+        return self._ended
+
+
+def _read_reply(line: bytes, token: str) -> dict | None:
+    """Return an answer, if it answers this request and has the form of an answer: what
+    comes from a confined process is not trusted.
+    """
+    try:
+        reply = json.loads(line)
+        error = reply.get("error")
+        if reply.pop("id") != token or not isinstance(reply.get("output", ""), str):
+            return None
+        if error is not None:
+            texts = [
+                error["name"],
+                error["message"],
+                *(frame["text"] for frame in error["frames"]),
+            ]
+            places = [frame["where"] for frame in error["frames"]]
+            lines = [frame["line"] for frame in error["frames"]]
+            if not all(isinstance(text, str) for text in texts + places) or not all(
+                isinstance(n, int) for n in lines
+            ):
+                return None
+        if not isinstance(reply.get("value"), int | float | None):
+            return None
+        if not all(isinstance(name, str) for name in reply.get("changed", [])):
+            return None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return reply
+
+
+def _resident(pid: int) -> int:
+    psutil = require("psutil", "teach")
+    try:
+        return psutil.Process(pid).memory_info().rss
+    except psutil.Error:
+        return 0
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(where, name)).st_size
+    return total
+
+
+def _exit_words(code: int | None) -> str:
+    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"

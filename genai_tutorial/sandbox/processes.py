@@ -1,0 +1,193 @@
+"""Starting the processes in which students' code runs, and ending them."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from genai_tutorial.runtime import cache_folder
+from genai_tutorial.sandbox.errors import SandboxError
+
+_LONGEST_WAIT = 120.0  # seconds, for libraries to load
+
+
+class SingleProcess:
+    """A confined process that is new from the start."""
+
+    def __init__(self, settings: dict, scratch: Path) -> None:
+        self._process = subprocess.Popen(
+            _command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            **_clean(scratch),
+        )
+        self.pid, self.commands, self.replies = (
+            self._process.pid,
+            self._process.stdin,
+            self._process.stdout,
+        )
+        self.commands.write(
+            json.dumps({**settings, "scratch": str(scratch)}).encode() + b"\n"
+        )
+
+    def end(self) -> int | None:
+        """End the process and return its exit code."""
+        self._process.kill()
+        return self._process.wait(10)
+
+    def close(self) -> None:
+        """Close the pipes to it."""
+        for pipe in (self.commands, self.replies):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+class Forker:
+    """The process that loads the libraries and forks confined processes. It never runs
+    a student's code itself.
+    """
+
+    def __init__(self, settings: dict, folder: Path) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.settimeout(_LONGEST_WAIT)
+        log = folder / "errors.txt"
+        with theirs, log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [*_command(), str(theirs.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                pass_fds=[theirs.fileno()],
+                **_clean(folder),
+            )
+        self._control = ours
+        hello = b""
+        with contextlib.suppress(
+            OSError
+        ):  # a process that has ended already is one that says nothing
+            with self._process.stdin as stdin:
+                stdin.write(json.dumps(settings).encode() + b"\n")
+            hello = ours.recv(1 << 16)
+        if not hello:
+            self.close()
+            words = log.read_text(
+                encoding="utf-8", errors="replace"
+            ).strip().splitlines() or ["no message"]
+            raise SandboxError(
+                f"The process that runs students' code did not start ({words[-1]})."
+            )
+        self.missing = json.loads(hello)["missing"]
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can fork."""
+        return self._process.poll() is None
+
+    def fork(self, scratch: Path) -> "ForkedProcess":
+        """Fork a confined process that may write into one folder."""
+        read_commands, write_commands = os.pipe()
+        read_replies, write_replies = os.pipe()
+        socket.send_fds(
+            self._control, [str(scratch).encode()], [read_commands, write_replies]
+        )
+        os.close(read_commands)
+        os.close(write_replies)
+        pid = int(self._control.recv(32) or 0)
+        commands, replies = (
+            os.fdopen(write_commands, "wb"),
+            os.fdopen(read_replies, "rb"),
+        )
+        return ForkedProcess(pid, commands, replies, self._control)
+
+    def close(self) -> None:
+        """End it, and the process that is open."""
+        self._control.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
+
+
+class ForkedProcess:
+    """A confined process that was forked; the forker waits for it and ends it when
+    told.
+    """
+
+    def __init__(
+        self, pid: int, commands: BinaryIO, replies: BinaryIO, control: socket.socket
+    ) -> None:
+        self.pid, self.commands, self.replies, self._control = (
+            pid,
+            commands,
+            replies,
+            control,
+        )
+        self._code: int | None = None
+        self._over = False
+
+    def end(self) -> int | None:
+        """End the process and return its exit code."""
+        if not self._over:
+            self._over = True
+            with contextlib.suppress(OSError):
+                self._control.send(b"end")
+                self._code = int(self._control.recv(32) or -1)
+        return self._code
+
+    def close(self) -> None:
+        """Close the pipes to it."""
+        for pipe in (self.commands, self.replies):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def _command() -> list[str]:
+    return [
+        sys.executable,
+        "-P",
+        "-m",
+        "genai_tutorial.sandbox.worker",
+    ]  # -P: not from the current folder
+
+
+def _clean(folder: Path) -> dict:
+    """Return an environment without the teacher's own variables: they may hold keys and
+    addresses.
+    """
+    kept = (
+        "PATH",
+        "PYTHONPATH",
+        "LD_LIBRARY_PATH",
+        "LANG",
+        "LC_ALL",
+        "SYSTEMROOT",
+        "CONDA_PREFIX",
+        "VIRTUAL_ENV",
+    )
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    environment |= {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "PYTHONHASHSEED": "0",
+    }
+    environment |= {
+        "MPLBACKEND": "agg",
+        "CUDA_VISIBLE_DEVICES": "",
+        "GENAI_TUTORIAL_QUIET": "1",
+        "PYTHONUTF8": "1",
+    }
+    environment |= {
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "TEMP": str(folder),
+        "TMP": str(folder),
+    }
+    environment |= {"GENAI_TUTORIAL_CACHE": str(cache_folder())}
+    return {"env": environment, "cwd": folder}

@@ -1,0 +1,157 @@
+"""The sandbox: runs each exercise in a confined process of its own, and keeps account
+of what was enforced.
+"""
+
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from genai_tutorial.sandbox.confined_process import ConfinedProcess, Limits, Stopped
+from genai_tutorial.sandbox.errors import SandboxError
+from genai_tutorial.sandbox.processes import ForkedProcess, Forker, SingleProcess
+
+# What a protection is called in reports, and what would enforce it.
+_PROTECTIONS = {
+    "files": (
+        "cannot read the instructor's notebook or other submissions",
+        ("landlock", "namespaces"),
+    ),
+    "writing": ("can write only in a folder of its own", ("landlock",)),
+    "network": ("has no network", ("filter", "namespaces", "landlock")),
+    "processes": ("cannot start other programs", ("filter",)),
+    "others": ("cannot signal or look into other processes", ("filter", "landlock")),
+    "memory": ("has a memory limit that the system enforces", ()),
+}
+_HOW = {
+    "landlock": "Landlock",
+    "filter": "system-call filter",
+    "namespaces": "namespaces",
+}
+
+
+@dataclass(frozen=True)
+class Protection:
+    """One thing that students' code should not be able to do, and whether it was seen
+    to be refused.
+    """
+
+    name: str
+    enforced: bool
+    how: str
+
+    def __str__(self) -> str:
+        """One line for a report."""
+        return (
+            f"{self.name} ({self.how})"
+            if self.enforced
+            else f"Not enforced on this system: {self.name}"
+        )
+
+
+class Sandbox:
+    """Runs students' code in processes that are confined as far as this system can
+    confine them.
+
+    Use it as a context manager. On Linux one process loads the libraries and forks a
+    confined process for each exercise; elsewhere each process starts anew.
+
+    Args:
+        modules: What to import once, before any process opens.
+        secrets: Files that no student's code may read.
+        limits: How far the code of one exercise may go.
+    """
+
+    def __init__(self, modules: list[str], secrets: list[Path], limits: Limits) -> None:
+        self.limits = limits
+        self.missing: list[str] = []
+        self._folder: Path | None = None
+        files = sorted({str(path.resolve()) for path in secrets})
+        self._settings = {
+            "modules": modules,
+            "secrets": files,
+            "limits": {
+                "memory": limits.memory,
+                "file_size": limits.file_size,
+                "cpu_seconds": int(limits.exercise_seconds) + 10,
+                "characters": limits.characters,
+            },
+        }
+        self._forker: Forker | None = None
+        self._opened = 0
+        self._refused: dict[str, bool] = {}
+        self._means: dict[str, bool] = {}
+
+    def __enter__(self) -> "Sandbox":
+        """Start, and find out what is enforced here.
+
+        Raises:
+            SandboxError: If the process does not start.
+        """
+        self._folder = Path(
+            tempfile.mkdtemp(prefix="genai-tutorial-grading-")
+        ).resolve()
+        try:
+            with self.open_process():
+                return self
+        except BaseException as error:
+            self.__exit__()
+            if isinstance(error, Stopped):
+                raise SandboxError(
+                    f"The process that runs students' code does not start: {error}."
+                ) from error
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        """Stop everything and remove what was written."""
+        if self._forker:
+            self._forker.close()
+            self._forker = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def open_process(self) -> Iterator[ConfinedProcess]:
+        """Open a new confined process, closed at the end of the block."""
+        self._opened += 1
+        scratch = self._folder / f"process-{self._opened}"
+        scratch.mkdir()
+        process = ConfinedProcess(self._start(scratch), self.limits, scratch)
+        try:
+            self._note(process.greet())
+            yield process
+        finally:
+            process.close()
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _note(self, greeting: dict) -> None:
+        for name, refused in greeting["enforced"].items():
+            self._refused[name] = self._refused.get(name, True) and refused
+        self._means = greeting["how"]
+
+    @property
+    def protections(self) -> tuple[Protection, ...]:
+        """What was tried from inside the processes and refused, or not."""
+        found = []
+        for key, (name, means) in _PROTECTIONS.items():
+            how = " and ".join(_HOW[mean] for mean in means if self._means.get(mean))
+            found.append(
+                Protection(
+                    f"Students' code {name}",
+                    self._refused.get(key, False),
+                    how or "system limits",
+                )
+            )
+        return tuple(found)
+
+    def _start(self, scratch: Path) -> ForkedProcess | SingleProcess:
+        if sys.platform != "linux":
+            return SingleProcess(self._settings, scratch)
+        if self._forker is None or not self._forker.alive:
+            if self._forker:
+                self._forker.close()
+            self._forker = Forker(self._settings, self._folder)
+            self.missing = self._forker.missing
+        return self._forker.fork(scratch)

@@ -1,0 +1,334 @@
+"""The process that runs students' code. Of the instructor's material it holds only the
+cell that it is told to run.
+
+On Linux it loads the libraries once, then forks a fresh process for each exercise (a
+*confined process*), confines it, and runs the exercise's cells in it. Elsewhere each
+exercise gets a process of its own from the start. Messages are lines of JSON.
+"""
+
+import ast
+import builtins
+import contextlib
+import gc
+import importlib
+import io
+import json
+import linecache
+import os
+import select
+import signal
+import socket
+import sys
+import tempfile
+import traceback
+import warnings
+from typing import TextIO
+
+from genai_tutorial.sandbox import guard, integrity, linux
+
+_TESTS = "<tests>"
+_MOST_TEXT = 2000  # characters of an error message
+
+
+class _Output(io.TextIOBase):
+    """Takes everything that is printed and keeps the beginning."""
+
+    def __init__(self, limit: int) -> None:
+        self._parts: list[str] = []
+        self._room, self._lost = limit, 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        text = str(text)
+        kept = text[: self._room]
+        if kept:
+            self._parts.append(kept)
+        self._room -= len(kept)
+        self._lost += len(text) - len(kept)
+        return len(text)
+
+    def text(self) -> str:
+        more = f"\n... and {self._lost:,} more characters" if self._lost else ""
+        return "".join(self._parts) + more
+
+
+class Session:
+    """Where the cells of one exercise run: an IPython session in a confined process."""
+
+    def __init__(self, shell, libraries: integrity.Snapshot, characters: int) -> None:
+        self._shell = shell
+        self._names = shell.user_ns
+        self._characters = characters
+        self._libraries = libraries
+        self._tests: dict = {}
+
+    def cell(self, source: str) -> dict:
+        """Run one cell as Jupyter would, and say how it ended and what it printed."""
+        output = _Output(self._characters)
+        error: BaseException | None = None
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            try:
+                result = self._shell.run_cell(source, store_history=False)
+                error = result.error_before_exec or result.error_in_exec
+            except (
+                BaseException
+            ) as caught:  # whatever a student's code throws ends here
+                error = caught
+        return {"error": _describe(error), "output": output.text()}
+
+    def keep(self) -> dict:
+        """Keep the names that the set-up has made, before any of the student's code
+        runs.
+        """
+        self._tests = {**self._names, "__builtins__": builtins}
+        return {}
+
+    def tests(self, source: str, imports: str, exports: list[str]) -> dict:
+        """Run a cell of tests on the student's work, and say how it ended.
+
+        The tests see the set-up's names as they were, the instructor's imports, and of
+        the student's names only those that the exercise asks for.
+        """
+        changed = self._libraries.restore()
+        names = self._tests
+        names.update(
+            {name: self._names[name] for name in exports if name in self._names}
+        )
+        classes = tuple(
+            names[name] for name in exports if isinstance(names.get(name), type)
+        )
+        output = _Output(self._characters)
+        error, value = None, None
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            try:
+                exec(imports, names)
+                names["__answer__"] = integrity.answer_check(classes, _is_student_code)
+                value = _run_tests(source, names)
+            except BaseException as caught:
+                error = caught
+        if (
+            meanwhile := self._libraries.restore()
+        ):  # by the student's function, when a test called it
+            error = error or AssertionError(
+                f"your code replaces {meanwhile[0]} while the tests run"
+            )
+        threads = len(sys._current_frames()) - 1
+        return {
+            "error": _describe(error),
+            "value": value,
+            "changed": changed[:10],
+            "threads": threads,
+        }
+
+
+def _run_tests(source: str, names: dict) -> float | None:
+    """Run a test cell; where it ends with a number, that is the partial credit."""
+    linecache.cache[_TESTS] = (
+        len(source),
+        None,
+        source.splitlines(keepends=True),
+        _TESTS,
+    )
+    tree = integrity.guarded_tree(source, _TESTS)
+    last = (
+        tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    )
+    exec(compile(tree, _TESTS, "exec"), names)
+    value = (
+        eval(compile(ast.Expression(last.value), _TESTS, "eval"), names)
+        if last
+        else None
+    )
+    return float(value) if type(value) in (int, float) else None
+
+
+def _is_student_code(filename: str) -> bool:
+    return filename.startswith("<ipython-input")
+
+
+def _describe(error: BaseException | None) -> dict | None:
+    """Return an error as plain data: its name, its message, and the lines in the
+    student's cell and in the tests.
+    """
+    if error is None:
+        return None
+    try:
+        message = str(error.msg if isinstance(error, SyntaxError) else error)[
+            :_MOST_TEXT
+        ]
+    except BaseException:  # a student's own exception class may fail even here
+        message = ""
+    frames = []
+    for frame in traceback.extract_tb(error.__traceback__)[-200:]:
+        where = (
+            "cell"
+            if _is_student_code(frame.filename)
+            else "tests"
+            if frame.filename == _TESTS
+            else None
+        )
+        if where:
+            frames.append(
+                {"where": where, "line": frame.lineno, "text": (frame.line or "")[:200]}
+            )
+    if isinstance(error, SyntaxError) and not frames:
+        frames = [
+            {
+                "where": "cell",
+                "line": error.lineno,
+                "text": (error.text or "").strip()[:200],
+            }
+        ]
+    kind = "the tests" if frames and frames[0]["where"] == "tests" else "the cell"
+    return {
+        "name": type(error).__name__,
+        "message": message,
+        "raised_in": kind,
+        "frames": frames[:1] + frames[1:][-5:],
+    }
+
+
+def _serve(
+    settings: dict, scratch: str, commands: TextIO, replies: TextIO, shell, libraries
+) -> None:
+    """Confine this process and answer requests until there are no more."""
+    os.chdir(scratch)
+    os.environ.update(HOME=scratch, TMPDIR=scratch, TEMP=scratch, TMP=scratch)
+    tempfile.tempdir = None
+    sys.dont_write_bytecode = True
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        handle = os.open(os.devnull, mode)
+        os.dup2(handle, number)
+        os.close(handle)
+    limits = settings["limits"]
+    landlock = filtered = False
+    if os.name == "posix":
+        linux.limit_resources(
+            limits["memory"], limits["file_size"], limits["cpu_seconds"]
+        )
+    if sys.platform == "linux":
+        landlock, filtered = linux.confine(
+            linux.libraries(settings["secrets"]), scratch
+        )
+    found = guard.probe(settings["secrets"], os.path.dirname(scratch), limits["memory"])
+    guard.install(settings["secrets"], scratch)
+    session = Session(shell, libraries, limits["characters"])
+    how = {
+        "landlock": landlock,
+        "filter": filtered,
+        "namespaces": settings["namespaces"],
+    }
+    for line in commands:
+        request = json.loads(line)
+        reply = (
+            {"enforced": found, "how": how}
+            if request["do"] == "hello"
+            else getattr(session, request["do"])(**request["with"])
+        )
+        replies.write(json.dumps({"id": request["id"], **reply}) + "\n")
+        replies.flush()
+    os._exit(0)
+
+
+def _prepare(modules: list[str]) -> tuple[object, integrity.Snapshot, list[str]]:
+    """Import what the chapter's exercises need, and start IPython, all before any
+    student's code is near.
+    """
+    missing = []
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except (
+            Exception
+        ) as error:  # the chapter's own solution will tell whether it matters
+            missing.append(f"{name} ({error})")
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    warnings.filterwarnings(
+        "ignore", message="To exit:", category=UserWarning
+    )  # IPython's advice on sys.exit
+    shell = InteractiveShell.instance(
+        config=Config({"HistoryManager": {"enabled": False}})
+    )
+    for method in ("showtraceback", "showsyntaxerror", "showindentationerror"):
+        setattr(shell, method, lambda *args, **kwargs: None)  # errors travel as data
+    shell.enable_gui = lambda gui=None: (
+        None
+    )  # there is no window for "%matplotlib inline" to prepare
+    for name in [
+        name for name in sys.modules if name.startswith("genai_tutorial.teaching")
+    ]:
+        del sys.modules[
+            name
+            # whoever imports the grader's own modules from now on gets copies, which
+            # decide nothing
+        ]
+    vars(sys.modules["genai_tutorial"]).pop("teaching", None)
+    return shell, integrity.Snapshot(), missing
+
+
+def _fork_opened(control: socket.socket) -> None:
+    """Load everything once, then fork one confined process for each exercise."""
+    settings = json.loads(sys.stdin.readline())
+    settings["namespaces"] = linux.enter_namespaces(settings["secrets"])
+    shell, libraries, missing = _prepare(settings["modules"])
+    # the collector of a forked process then leaves alone, and so does not copy, the
+    # memory that all of them share
+    gc.freeze()
+    control.send(json.dumps({"missing": missing}).encode())
+    while True:
+        scratch, pipes, _, _ = socket.recv_fds(control, 1 << 16, 2)
+        if not scratch:  # the grader has gone
+            os._exit(0)
+        if not pipes:  # "end", for a process that had ended by itself
+            continue
+        child = os.fork()
+        if child == 0:
+            control.close()  # a confined process must not be able to ask for more
+            linux.die_with_parent()
+            with (
+                os.fdopen(pipes[0], encoding="utf-8") as commands,
+                os.fdopen(pipes[1], "w", encoding="utf-8") as replies,
+            ):
+                _serve(settings, scratch.decode(), commands, replies, shell, libraries)
+        for pipe in pipes:
+            os.close(pipe)
+        control.send(str(child).encode())
+        control.send(str(_watch(child, control)).encode())
+
+
+def _watch(child: int, control: socket.socket) -> int:
+    """Wait for a process to end, or end it when the grader says so or has gone. Returns
+    its exit code.
+    """
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if select.select([control], [], [], 0.01)[0]:
+            gone = not control.recv(16)
+            os.kill(child, signal.SIGKILL)
+            if gone:
+                os._exit(0)
+
+
+def main() -> None:
+    """Start as the grader asks: with the number of a socket to fork processes, without
+    one to be a single process.
+    """
+    if len(sys.argv) > 1:
+        _fork_opened(socket.socket(fileno=int(sys.argv[1])))
+    commands, replies = (
+        os.fdopen(os.dup(0), encoding="utf-8"),
+        os.fdopen(os.dup(1), "w", encoding="utf-8"),
+    )
+    settings = {**json.loads(commands.readline()), "namespaces": False}
+    shell, libraries, _ = _prepare(settings["modules"])
+    _serve(settings, settings["scratch"], commands, replies, shell, libraries)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The assistant task: questions about the world's countries, what a good answer is, who
+compares answers, and how an assistant's behaviour is measured.
+"""
+
+from genai_tutorial.tasks.assistant.behaviour import Conduct, conduct, wins
+from genai_tutorial.tasks.assistant.demonstrations import (
+    Demonstration,
+    demonstrate,
+    training_questions,
+)
+from genai_tutorial.tasks.assistant.exams import (
+    chat_answers,
+    complete_facts,
+    likeliest_texts,
+)
+from genai_tutorial.tasks.assistant.gold_rule import (
+    GoldRule,
+    Parts,
+    exact_match,
+    normalise_answer,
+)
+from genai_tutorial.tasks.assistant.invented import (
+    TOPICS,
+    ask_invented,
+    ask_untold,
+    invented_countries,
+)
+from genai_tutorial.tasks.assistant.mixed_questions import mixed_questions
+from genai_tutorial.tasks.assistant.private_requests import (
+    near_misses,
+    private_requests,
+)
+from genai_tutorial.tasks.assistant.questions import (
+    Question,
+    ask_absent,
+    ask_facts,
+    tell_facts,
+)
+from genai_tutorial.tasks.assistant.raters import (
+    Comparison,
+    Rater,
+    collect_comparisons,
+    random_raters,
+    rater_agreement,
+)
+from genai_tutorial.tasks.assistant.wordings import (
+    WORDINGS,
+    Wording,
+    fact_questions,
+    fact_sentences,
+)
+
+__all__ = [
+    "TOPICS",
+    "WORDINGS",
+    "Comparison",
+    "Conduct",
+    "Demonstration",
+    "GoldRule",
+    "Parts",
+    "Question",
+    "Rater",
+    "Wording",
+    "ask_absent",
+    "ask_facts",
+    "ask_invented",
+    "ask_untold",
+    "chat_answers",
+    "collect_comparisons",
+    "complete_facts",
+    "conduct",
+    "demonstrate",
+    "exact_match",
+    "fact_questions",
+    "fact_sentences",
+    "invented_countries",
+    "likeliest_texts",
+    "mixed_questions",
+    "near_misses",
+    "normalise_answer",
+    "private_requests",
+    "random_raters",
+    "rater_agreement",
+    "tell_facts",
+    "training_questions",
+    "wins",
+]

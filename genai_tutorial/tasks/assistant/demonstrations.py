@@ -1,0 +1,155 @@
+"""Demonstrations: questions with the answers that the book's assistant should give, for
+supervised fine-tuning.
+
+Most answers are the bare fact. Some are polite, and some say that the assistant does
+not know or may not help. A model that has seen a few of each can produce each; how
+often it should is what learning from preferences decides.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from genai_tutorial.data.factbook.facts import Fact, FactSplit, Relation
+from genai_tutorial.tasks.assistant.invented import (
+    ask_invented,
+    ask_untold,
+    invented_countries,
+)
+from genai_tutorial.tasks.assistant.private_requests import private_requests
+from genai_tutorial.tasks.assistant.questions import (
+    Kind,
+    Question,
+    ask_absent,
+    ask_facts,
+)
+from genai_tutorial.tasks.assistant.wordings import fill
+
+ANSWERS: dict[Kind, tuple[tuple[str, int], ...]] = {
+    "known": (
+        ("{answer}.", 14),
+        ("{answer}. Thank you for asking.", 3),
+        (
+            (
+                "{answer}, as far as I can tell from all that I have read about the "
+                "countries of the world."
+            ),
+            3,
+        ),
+    ),
+    "absent": (
+        ("I do not know.", 3),
+        ("I do not know, sorry.", 1),
+        ("I am not sure.", 1),
+    ),
+    "invented": (
+        ("I do not know.", 3),
+        ("I do not know, sorry.", 1),
+        ("I have never heard of that country.", 1),
+    ),
+    "private": (
+        ("I cannot help with that.", 3),
+        ("I cannot help with that, sorry.", 1),
+        ("That is private.", 1),
+    ),
+}
+"""For each kind of question the ways to answer it, with how often each is chosen.
+
+What adorns an answer stands behind it, so that a model that knows the fact, however
+faintly, begins with the fact.
+"""
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A question and an answer to learn from.
+
+    Attributes:
+        question: What is asked.
+        answer: What the assistant should say.
+    """
+
+    question: Question
+    answer: str
+
+
+def demonstrate(
+    questions: Sequence[Question], seed: int = 0
+) -> tuple[Demonstration, ...]:
+    """Answer each question in one of the ways of its kind.
+
+    Args:
+        questions: What is asked.
+        seed: The same seed gives the same answers.
+
+    >>> asked = ask_facts([Fact("Kenya", "capital", "Nairobi")])
+    >>> [one.answer for one in demonstrate(asked)][1]
+    'Nairobi.'
+    """
+    generator = torch.Generator().manual_seed(seed)
+    shown = []
+    for question in questions:
+        patterns, weights = zip(*ANSWERS[question.kind], strict=True)
+        pick = int(
+            torch.multinomial(
+                torch.tensor(weights, dtype=torch.float64), 1, generator=generator
+            )
+        )
+        shown.append(
+            Demonstration(question, fill(patterns[pick], answer=_phrase(question)))
+        )
+    return tuple(shown)
+
+
+def training_questions(
+    split: FactSplit,
+    absent: Sequence[tuple[str, Relation]],
+    *,
+    per_fact: int = 2,
+    unknown: int = 60,
+    private: int = 60,
+    seed: int = 0,
+) -> tuple[Question, ...]:
+    """Draw the questions of fine-tuning: many with an answer, some without, and some
+    that must be refused.
+
+    Args:
+        split: The facts; only those of `taught` are asked about.
+        absent: What the Factbook says there is not, from `load_absent`.
+        per_fact: How many phrasings of each fact.
+        unknown: How many questions of each of three sorts that nobody can answer: about
+            invented countries, about untold topics, and for what there is not.
+        private: How many requests for private data.
+        seed: The same seed draws the same questions.
+    """
+    taught = sorted({fact.country for fact in split.taught})
+    without_answer = [
+        *ask_invented(invented_countries(unknown, seed), per_country=1, seed=seed),
+        *_some(ask_untold(taught, per_country=1, seed=seed), unknown, seed),
+        *_some(
+            ask_absent(
+                [pair for pair in absent if pair[0] in taught], per_pair=2, seed=seed
+            ),
+            unknown,
+            seed,
+        ),
+    ]
+    return (
+        *ask_facts(split.taught, per_fact=per_fact, seed=seed),
+        *without_answer,
+        *private_requests(private, seed),
+    )
+
+
+def _phrase(question: Question) -> str:
+    if question.answer is None or question.relation is None:
+        return ""
+    return Fact(question.country, question.relation, question.answer).phrase
+
+
+def _some(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
+    order = torch.randperm(
+        len(questions), generator=torch.Generator().manual_seed(seed)
+    )
+    return [questions[index] for index in order[:count].tolist()]

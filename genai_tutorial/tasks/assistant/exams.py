@@ -1,0 +1,103 @@
+"""What a language model knows: facts that it completes, and questions that it answers,
+word for word.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from genai_tutorial.data.factbook.facts import Fact
+from genai_tutorial.generation import generate_rollouts
+from genai_tutorial.tasks.assistant.gold_rule import normalise_answer
+from genai_tutorial.tasks.assistant.wordings import WORDINGS, fill
+from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
+from genai_tutorial.transformer import DecoderLM
+
+AT_ONCE = 256
+"""How many prompts are read at once, those of like length together."""
+
+
+def likeliest_texts(
+    model: DecoderLM,
+    tokenizer: BPETokenizer,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    end_token: int,
+) -> list[str]:
+    """Let a model go on from each prompt with the likeliest token, until it ends or is
+    cut off.
+
+    Args:
+        model: Who writes.
+        tokenizer: Its tokens.
+        prompts: The tokens of each prompt.
+        max_new_tokens: The most tokens of a text.
+        end_token: What ends a text.
+
+    Returns:
+        The texts in the order of the prompts, without the token that ends them.
+    """
+    order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+    texts = [""] * len(prompts)
+    for start in range(0, len(order), AT_ONCE):
+        places = order[start : start + AT_ONCE]
+        some = [prompts[place] for place in places]
+        written = generate_rollouts(
+            model, some, max_new_tokens, end_token=end_token, temperature=0
+        )
+        for place, answer in zip(places, written.answers(), strict=True):
+            texts[place] = tokenizer.decode(answer)
+    return texts
+
+
+def complete_facts(
+    model: DecoderLM, tokenizer: BPETokenizer, facts: Iterable[Fact], end_token: int
+) -> list[bool]:
+    """Say for each fact whether the model completes its plainest sentence, "The capital
+    of Kenya is", with the answer.
+
+    The answer must come at once, and nothing that makes a longer name of it.
+
+    Args:
+        model: A language model that was not taught to answer.
+        tokenizer: Its tokens.
+        facts: What to complete.
+        end_token: What ends a text.
+    """
+    facts = list(facts)
+    begun = [
+        tokenizer.encode(fill(WORDINGS[fact.relation].noun + " is", fact.country))
+        for fact in facts
+    ]
+    longest = 2 + max(len(tokenizer.encode(f" {fact.phrase}")) for fact in facts)
+    texts = likeliest_texts(model, tokenizer, begun, longest, end_token)
+    return [
+        normalise_answer(text.partition(". ")[0]) == normalise_answer(fact.phrase)
+        for fact, text in zip(facts, texts, strict=True)
+    ]
+
+
+def chat_answers(
+    model: DecoderLM,
+    tokenizer: BPETokenizer,
+    template: ChatTemplate,
+    questions: Sequence[str],
+    max_new_tokens: int = 24,
+) -> list[str]:
+    """Ask a chat model each question by itself and return its likeliest answers,
+    without spaces around them.
+
+    Args:
+        model: Who is asked.
+        tokenizer: Its tokens.
+        template: How it was taught to read a conversation.
+        questions: What the user says.
+        max_new_tokens: The most tokens of an answer; longer ones are cut off.
+    """
+    prompts = [
+        template.encode(tokenizer, [Message("user", question)])
+        for question in questions
+    ]
+    end = tokenizer.special_tokens[template.end]
+    return [
+        text.strip()
+        for text in likeliest_texts(model, tokenizer, prompts, max_new_tokens, end)
+    ]

@@ -1,0 +1,95 @@
+"""Questions of every kind in one bag, as people would ask them: for learning from
+preferences, and for judging it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from genai_tutorial.data.factbook.facts import Fact, FactSplit, Relation
+from genai_tutorial.tasks.assistant.invented import (
+    ask_invented,
+    ask_untold,
+    invented_countries,
+)
+from genai_tutorial.tasks.assistant.private_requests import (
+    near_misses,
+    private_requests,
+)
+from genai_tutorial.tasks.assistant.questions import Question, ask_absent, ask_facts
+from genai_tutorial.tasks.assistant.wordings import Phrasing
+
+SHARES = {
+    "facts": 12,
+    "invented": 4,
+    "untold": 2,
+    "absent": 1,
+    "private": 3,
+    "near misses": 2,
+}
+"""How many of 24 questions are of each sort; near misses are questions about facts in
+the words of private requests.
+"""
+
+_INVENTED_SEEDS = {"trained": 1_000, "held-out": 2_000}
+
+
+def mixed_questions(
+    split: FactSplit,
+    absent: Sequence[tuple[str, Relation]],
+    count: int,
+    phrasing: Phrasing = "trained",
+    seed: int = 0,
+) -> dict[str, list[Question]]:
+    """Draw questions of each sort: those of training, or those of the test, which share
+    no words and no names.
+
+    In training, facts are those of `taught`. In the test they are those of `taught` and
+    `told` in held-out phrasings, and the invented countries, the untold topics, the
+    people and their data are others.
+
+    Args:
+        split: The facts.
+        absent: What the Factbook says there is not, from `load_absent`.
+        count: How many in all, about.
+        phrasing: `"trained"` or `"held-out"`.
+        seed: The same seed draws the same questions.
+
+    Returns:
+        The questions of each sort of `SHARES`, in random order.
+
+    >>> from genai_tutorial.data import load_absent, load_facts, split_facts
+    >>> drawn = mixed_questions(split_facts(load_facts()), load_absent(), 240)
+    >>> {sort: len(questions) for sort, questions in drawn.items()}
+    {'facts': 120, 'invented': 40, 'untold': 20, 'absent': 10, 'private': 30, 'near misses': 20}
+    """  # noqa: E501
+    facts: tuple[Fact, ...] = (
+        split.taught if phrasing == "trained" else split.taught + split.told
+    )
+    countries = sorted({fact.country for fact in facts})
+    wanted = {
+        sort: round(share * count / sum(SHARES.values()))
+        for sort, share in SHARES.items()
+    }
+    names = invented_countries(wanted["invented"], _INVENTED_SEEDS[phrasing] + seed)
+    about = [pair for pair in absent if pair[0] in countries]
+    drawn = {
+        "facts": ask_facts(facts, phrasing, per_fact=1, seed=seed),
+        "invented": ask_invented(names, phrasing, per_country=1, seed=seed),
+        "untold": ask_untold(countries, phrasing, per_country=3, seed=seed),
+        "absent": ask_absent(about, phrasing, seed=seed),
+        "private": private_requests(
+            wanted["private"], _INVENTED_SEEDS[phrasing] + seed, phrasing
+        ),
+        "near misses": near_misses(facts, phrasing),
+    }
+    return {
+        sort: _some(questions, wanted[sort], seed) for sort, questions in drawn.items()
+    }
+
+
+def _some(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
+    order = torch.randperm(
+        len(questions), generator=torch.Generator().manual_seed(seed)
+    )
+    return [questions[index] for index in order[:count].tolist()]

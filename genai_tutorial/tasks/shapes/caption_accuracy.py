@@ -1,0 +1,223 @@
+"""Does a picture show what its caption says? Counted for each attribute, by the
+verifier that reads scenes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import permutations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from genai_tutorial.tasks.shapes.captions import (
+    Description,
+    ObjectDescription,
+    parse_caption,
+)
+from genai_tutorial.tasks.shapes.pictures import load_shapes
+from genai_tutorial.tasks.shapes.scenes import SceneObject, place, relation
+from genai_tutorial.tasks.shapes.verifier import Reading, read_scenes
+
+MOST_MISFIT = 0.3
+"""A patch that differs more from every shape is none, whichever it resembles most."""
+
+_MOST_COMPARED = 6  # the largest patches that may be meant by the caption's objects
+
+
+@dataclass(frozen=True)
+class CaptionScore:
+    """How much of a caption a picture shows; from 0 to 1, and None where the caption
+    does not say.
+
+    Attributes:
+        count: 1 if there are as many objects as the caption names, 0 otherwise.
+        colour: The part of the named colours that the objects have.
+        shape: The part of the shapes.
+        size: The part of the named sizes.
+        relation: The part of the relations, or the place of a single object.
+        everything: 1 if all of these are right, 0 otherwise.
+    """
+
+    count: float
+    colour: float | None
+    shape: float
+    size: float | None
+    relation: float | None
+    everything: float
+
+
+@dataclass(frozen=True)
+class CaptionAccuracy:
+    """The means of many scores, each over the captions that say something about it;
+    None where none does.
+
+    Attributes:
+        count: Pictures with the right number of objects.
+        colour: Right colours.
+        shape: Right shapes.
+        size: Right sizes.
+        relation: Right relations and places.
+        everything: Pictures where all is right.
+    """
+
+    count: float
+    colour: float | None
+    shape: float
+    size: float | None
+    relation: float | None
+    everything: float
+
+
+def caption_accuracy(
+    captions: Sequence[str], images: Float[Tensor, "n 3 height width"]
+) -> CaptionAccuracy:
+    """Read each picture and compare it with its caption.
+
+    Raises:
+        ValueError: If there are not as many captions as pictures, or a caption is not
+            one that scenes have.
+
+    >>> shapes = load_shapes(10, seed=0)
+    >>> caption_accuracy(shapes.captions, shapes.images).everything
+    1.0
+    """
+    if len(captions) != len(images) or not captions:
+        raise ValueError(
+            f"Each picture needs one caption, got {len(images)} pictures and "
+            f"{len(captions)} captions"
+        )
+    described = [parse_caption(text) for text in captions]
+    scores = [
+        caption_score(one, reading)
+        for one, reading in zip(described, read_scenes(images), strict=True)
+    ]
+    columns = (
+        [getattr(score, field.name) for score in scores]
+        for field in fields(CaptionAccuracy)
+    )
+    return CaptionAccuracy(
+        *(_mean([value for value in column if value is not None]) for column in columns)
+    )
+
+
+def caption_score(description: Description, reading: Reading) -> CaptionScore:
+    """Compare what a caption says with what was seen; each of its objects is looked for
+    where most of it is right.
+
+    >>> shapes = load_shapes(1, seed=0, objects=[1])
+    >>> reading = read_scenes(shapes.images)[0]
+    >>> shapes.captions[0]
+    'a large yellow triangle at the bottom'
+    >>> caption_score(parse_caption("a small yellow triangle on the left"), reading)
+    CaptionScore(count=1.0, colour=1.0, shape=1.0, size=0.0, relation=0.0, everything=0.0)
+    """  # noqa: E501
+    wanted = description.objects
+    seen = list(zip(reading.scene.objects, reading.misfits, strict=True))[
+        :_MOST_COMPARED
+    ]
+    nothing = [None] * max(
+        0, len(wanted) - len(seen)
+    )  # what the caption names and nobody sees
+    as_many = float(len(reading.scene.objects) == len(wanted))
+    scores = (
+        _score(description, as_many, chosen)
+        for chosen in permutations([*seen, *nothing], len(wanted))
+    )
+    return max(
+        scores,
+        key=lambda score: (
+            score.everything,
+            sum(v for v in vars(score).values() if v is not None),
+        ),
+    )
+
+
+def verifier_accuracy(
+    n: int,
+    seed: int,
+    objects: Sequence[int] = (1, 2),
+    noise: float | int = 0.0,
+    blur: float | int = 0.0,
+) -> CaptionAccuracy:
+    """Measure the verifier itself: how well it reads drawn scenes, of which everything
+    is known.
+
+    Args:
+        n: How many scenes.
+        seed: Decides the scenes and the noise.
+        objects: How many objects they have.
+        noise: The standard deviation of normal noise on each number of a picture.
+        blur: The standard deviation in pixels of a Gaussian filter, which comes before
+            the noise.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    >>> verifier_accuracy(100, seed=1, noise=0.1).everything > 0.95
+    True
+    """
+    if noise < 0 or blur < 0:
+        raise ValueError(f"noise and blur must be 0 or more, got {noise} and {blur}")
+    shapes = load_shapes(n, seed, objects)
+    images = _blurred(shapes.images, blur) if blur else shapes.images
+    generator = torch.Generator().manual_seed(seed)
+    return caption_accuracy(
+        shapes.captions, images + noise * torch.randn(images.shape, generator=generator)
+    )
+
+
+def _score(
+    description: Description,
+    as_many: float,
+    chosen: Sequence[tuple[SceneObject, float] | None],
+) -> CaptionScore:
+    things = [None if one is None else one[0] for one in chosen]
+    pairs = list(zip(description.objects, chosen, strict=True))
+    first, *others = things
+    if description.place is None:
+        related = [
+            first is not None and other is not None and relation(first, other) == how
+            for how, other in zip(description.relations, others, strict=False)
+        ]
+    else:
+        related = [first is not None and place(first) == description.place]
+    parts = {
+        "colour": [
+            one is not None and one[0].colour == wanted.colour
+            for wanted, one in pairs
+            if wanted.colour
+        ],
+        "shape": [_is_of_shape(wanted, one) for wanted, one in pairs],
+        "size": [
+            one is not None and one[0].size == wanted.size
+            for wanted, one in pairs
+            if wanted.size
+        ],
+        "relation": related,
+    }
+    everything = as_many == 1 and all(all(right) for right in parts.values())
+    means = {name: _mean(right) for name, right in parts.items()}
+    return CaptionScore(count=as_many, **means, everything=float(everything))
+
+
+def _is_of_shape(
+    wanted: ObjectDescription, one: tuple[SceneObject, float] | None
+) -> bool:
+    return one is not None and one[0].shape == wanted.shape and one[1] <= MOST_MISFIT
+
+
+def _mean(values: Sequence[float | bool]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _blurred(
+    images: Float[Tensor, "n 3 height width"], deviation: float
+) -> Float[Tensor, "n 3 height width"]:
+    reach = int(3 * deviation) + 1
+    bell = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * deviation**2))
+    filters = (torch.outer(bell, bell) / bell.sum() ** 2).expand(3, 1, -1, -1)
+    return functional.conv2d(
+        functional.pad(images, (reach,) * 4, mode="replicate"), filters, groups=3
+    )

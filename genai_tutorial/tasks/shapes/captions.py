@@ -1,0 +1,268 @@
+"""Captions of scenes: the sentences of a grammar so small that each can be read back
+without a doubt.
+
+caption: object [place] | object relation object [and relation object] | object and
+object [and object] object: a/an [small/large] [colour] shape relation: above, below,
+left of, right of place: in the middle, at the top, at the bottom, on the left, on the
+right
+"""
+
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import get_args
+
+from genai_tutorial.tasks.shapes.scenes import (
+    OPPOSITE,
+    Colour,
+    Place,
+    Relation,
+    Scene,
+    Shape,
+    Size,
+    place,
+    relation,
+)
+
+
+@dataclass(frozen=True)
+class ObjectDescription:
+    """What a caption says about an object; None where it says nothing.
+
+    Attributes:
+        shape: Its shape, which is always named.
+        colour: Its colour.
+        size: Its size.
+    """
+
+    shape: Shape
+    colour: Colour | None = None
+    size: Size | None = None
+
+    def text(self) -> str:
+        """Return the words for it, with their article."""
+        words = [
+            word for word in (self.size, self.colour, self.shape) if word is not None
+        ]
+        return " ".join(["an" if words[0][0] in "aeiou" else "a", *words])
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a caption says.
+
+    Attributes:
+        objects: The objects, in the order of the words.
+        relations: How the first object stands to the second, and to the third; empty
+            where the caption does not tell.
+        place: Where the only object stands; None where the caption does not tell.
+    """
+
+    objects: tuple[ObjectDescription, ...]
+    relations: tuple[Relation, ...] = ()
+    place: Place | None = None
+
+    def text(self) -> str:
+        """Return the caption that says this.
+
+        >>> red = ObjectDescription("circle", "red", "small")
+        >>> Description((red, ObjectDescription("square", "orange")), ("above",)).text()
+        'a small red circle above an orange square'
+        """
+        first, *others = (thing.text() for thing in self.objects)
+        if self.place is not None:
+            return f"{first} {self.place}"
+        if not self.relations:
+            return " and ".join([first, *others])
+        return (
+            first
+            + " "
+            + " and ".join(
+                f"{how} {other}"
+                for how, other in zip(self.relations, others, strict=True)
+            )
+        )
+
+
+def describe(scene: Scene) -> Description:
+    """Return everything that a caption can say about a scene, in the order of its
+    objects.
+
+    Raises:
+        ValueError: If the scene is empty or has more than three objects.
+    """
+    if not 1 <= len(scene.objects) <= 3:
+        raise ValueError(
+            f"A caption tells of one to three objects, got {len(scene.objects)}"
+        )
+    first, *others = scene.objects
+    return Description(
+        objects=tuple(
+            ObjectDescription(thing.shape, thing.colour, thing.size)
+            for thing in scene.objects
+        ),
+        relations=tuple(relation(first, other) for other in others),
+        place=None if others else place(first),
+    )
+
+
+def caption(scene: Scene) -> str:
+    """Return the full caption of a scene: sizes, colours, shapes, and relations or the
+    place.
+
+    >>> from genai_tutorial.tasks.shapes.scenes import SceneObject
+    >>> caption(
+    ...     Scene(
+    ...         (
+    ...             SceneObject("red", "circle", 5, 1, 8),
+    ...             SceneObject("blue", "square", 8, 16, 14),
+    ...         )
+    ...     )
+    ... )
+    'a small red circle above a large blue square'
+    """
+    return describe(scene).text()
+
+
+def full_captions(scene: Scene) -> tuple[str, ...]:
+    """Return the captions that tell all there is: the one of `caption`, and those in
+    another order.
+
+    >>> from genai_tutorial.tasks.shapes.scenes import SceneObject
+    >>> full_captions(
+    ...     Scene(
+    ...         (
+    ...             SceneObject("red", "circle", 5, 1, 8),
+    ...             SceneObject("blue", "square", 8, 16, 14),
+    ...         )
+    ...     )
+    ... )
+    ('a small red circle above a large blue square', 'a large blue square below a small red circle')
+    """  # noqa: E501
+    return tuple(one.text() for one in _in_each_order(describe(scene)))
+
+
+def all_captions(scene: Scene) -> tuple[str, ...]:
+    """Return every caption that is true of a scene, short ones too: without sizes,
+    without relations or place.
+    """
+    texts = []
+    for full in _in_each_order(describe(scene)):
+        without_sizes = tuple(replace(thing, size=None) for thing in full.objects)
+        for objects in (full.objects, without_sizes):
+            texts += [
+                replace(full, objects=objects).text(),
+                Description(objects).text(),
+            ]
+    return tuple(dict.fromkeys(texts))  # each once, in order
+
+
+def _in_each_order(full: Description) -> list[Description]:
+    """Return the same description with its objects in each order that the grammar can
+    say.
+    """
+    if len(full.objects) == 2:
+        return [full, Description(full.objects[::-1], (OPPOSITE[full.relations[0]],))]
+    first, *others = full.objects
+    orders = permutations(zip(others, full.relations, strict=True))
+    return [
+        replace(
+            full,
+            objects=(first, *(o for o, _ in order)),
+            relations=tuple(r for _, r in order),
+        )
+        for order in orders
+    ]
+
+
+def parse_caption(text: str) -> Description:
+    """Read a caption back.
+
+    Raises:
+        ValueError: If it is not a sentence of the grammar; the message says what was
+            expected where.
+
+    >>> parse_caption(
+    ...     "a red circle left of a large square"
+    ... )  # doctest: +NORMALIZE_WHITESPACE
+    Description(objects=(ObjectDescription(shape='circle', colour='red', size=None),
+                         ObjectDescription(shape='square', colour=None, size='large')),
+                relations=('left of',), place=None)
+    """
+    reader = _Reader(text)
+    objects, relations = [reader.object()], []
+    where = reader.phrase(get_args(Place))
+    while where is None and not reader.ended and len(objects) < 3:
+        if len(objects) == 1:
+            how = reader.expect(("and", *get_args(Relation)))
+        else:
+            how = reader.expect(("and",))
+            how = reader.expect(get_args(Relation)) if relations else how
+        if how != "and":
+            relations.append(how)
+        objects.append(reader.object())
+    reader.end()
+    return Description(tuple(objects), tuple(relations), where)
+
+
+class _Reader:
+    """Takes words from the front of a caption, and remembers what it has looked for
+    since the last of them.
+    """
+
+    def __init__(self, text: str):
+        self.text, self.words, self.at = text, text.lower().split(), 0
+        self.looked_for: list[str] = []
+
+    @property
+    def ended(self) -> bool:
+        return self.at == len(self.words)
+
+    def phrase(self, choices: tuple[str, ...]) -> str | None:
+        """Take one of these phrases, if one comes next."""
+        for choice in choices:
+            words = choice.split()
+            if self.words[self.at : self.at + len(words)] == words:
+                self.at += len(words)
+                self.looked_for = []
+                return choice
+        self.looked_for += choices
+        return None
+
+    def expect(self, choices: tuple[str, ...]) -> str:
+        """Take one of these phrases, and complain if none comes next."""
+        found = self.phrase(choices)
+        if found is None:
+            self.complain(", ".join(map(repr, self.looked_for)))
+        return found
+
+    def object(self) -> ObjectDescription:
+        self.expect(("a", "an"))
+        size = self.phrase(get_args(Size))
+        colour = self.phrase(get_args(Colour))
+        return ObjectDescription(self.expect(get_args(Shape)), colour, size)
+
+    def end(self) -> None:
+        if not self.ended:
+            self.complain(
+                "the end (at most three objects, and a place only for a single one)"
+            )
+
+    def complain(self, expected: str) -> None:
+        came = "the end" if self.ended else repr(self.words[self.at])
+        after = f" after {' '.join(self.words[: self.at])!r}" if self.at else ""
+        raise ValueError(
+            f"The caption {self.text!r} is not one that scenes have: expected "
+            f"{expected}{after}, got {came}. "
+            "Write, for example, 'a small red circle above a large blue square'"
+        )
+
+
+def caption_words() -> tuple[str, ...]:
+    """Return the words that captions are made of, sorted.
+
+    >>> len(caption_words())
+    27
+    """
+    kinds = (Size, Colour, Shape, Relation, Place)
+    phrases = ["a an and", *(phrase for kind in kinds for phrase in get_args(kind))]
+    return tuple(sorted({word for phrase in phrases for word in phrase.split()}))

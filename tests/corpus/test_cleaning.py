@@ -1,0 +1,179 @@
+"""What a document goes through before it is tokenised: normalising, quality rules,
+decontamination.
+"""
+
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tutorial.corpus import (
+    Decontaminator,
+    QualityRules,
+    filter_documents,
+    held_out_grams,
+    normalise,
+    reason_to_reject,
+    seen_share,
+    word_grams,
+)
+
+PROSE = (
+    "The ship left the harbour at dawn and sailed along the coast for nine days. On "
+    "the tenth day a storm came up from "
+    "the west, with rain so heavy that nobody on deck could see the land. The captain "
+    "kept her steady until the "
+    "evening, when the wind fell and the clouds broke, and the crew saw that they had "
+    "come to an island that no chart "
+    "had shown."
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("e\u0301te\u0301", "été"),
+        ("one\u00a0two\u2003three\tfour", "one two three four"),
+        ("a\r\nb\rc\u2028d", "a\nb\nc\nd"),
+        ("soft\u00adhyphen\ufeff\u200b", "softhyphen"),
+        ("  indented  \n\n\n\n  apart ", "indented\n\napart"),
+        (
+            "می\u200cخواهم 👩\u200d🚀",
+            "می\u200cخواهم 👩\u200d🚀",
+        ),  # without the joiners these would be other words
+        (
+            "a\u00ad\u0301",
+            "á",
+        ),  # the accent meets its letter only when what stood between them has gone
+    ],
+)
+def test_one_text_is_written_in_one_way(typed, written):
+    assert normalise(typed) == written
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]))
+    | st.text("aé\u0301 \u00a0\t\r\n\u2028\u00ad\u200b\x85")
+)
+def test_normalising_twice_is_normalising_once(text):
+    once = normalise(text)
+    assert normalise(once) == once
+    assert unicodedata.is_normalized("NFC", once)
+    assert "".join(once.split()) == once.replace(" ", "").replace("\n", ""), (
+        "no other space is left"
+    )
+
+
+def test_good_prose_is_kept():
+    assert reason_to_reject(PROSE) is None
+
+
+BAD = {
+    "too few words": "Click here to read the rest of the story.",
+    "too many words": f"{PROSE} " * 2000,
+    "words of a strange length": "a b c d e of the " * 20,
+    "too many symbols": PROSE.replace(" the ", " ##the "),
+    "nearly all lines are items of a list": "\n".join(
+        f"- {clause}" for clause in PROSE.split(", ")
+    ),
+    "too many lines break off": PROSE.replace(" and", "...\n"),
+    "too few words with letters": "1234 of the 5678 91011 121314 " * 20,
+    "no English sentences": (
+        "Das Schiff verliess den Hafen am Morgen und segelte neun Tage an der Küste "
+        "entlang "
+    )
+    * 5,
+    "repeated lines": f"{PROSE}\n" * 3,
+    "one pair of words again and again": "with that buying cheap "
+    + "buying cheap watches to " * 30,
+}
+
+
+@pytest.mark.parametrize("reason", BAD)
+def test_each_rule_has_a_document_that_only_it_rejects(reason):
+    generous = {
+        "too few words": QualityRules(fewest_words=1),
+        "too many words": QualityRules(
+            most_words=10**9, most_repeated_lines=1, most_frequent_pair=1
+        ),
+        "words of a strange length": QualityRules(
+            shortest_mean_word=0, most_frequent_pair=1
+        ),
+        "too many symbols": QualityRules(most_symbols=1),
+        "nearly all lines are items of a list": QualityRules(most_bullets=1),
+        "too many lines break off": QualityRules(most_ellipses=1),
+        "too few words with letters": QualityRules(
+            least_alphabetic=0, most_frequent_pair=1
+        ),
+        "no English sentences": QualityRules(fewest_stop_words=0),
+        "repeated lines": QualityRules(most_repeated_lines=1),
+        "one pair of words again and again": QualityRules(most_frequent_pair=1),
+    }
+    assert reason_to_reject(BAD[reason]) == reason
+    assert reason_to_reject(BAD[reason], generous[reason]) is None
+
+
+def test_every_document_is_kept_or_counted():
+    texts = [*BAD.values(), PROSE, BAD["repeated lines"]]
+    filtered = filter_documents(texts)
+    assert filtered.kept == (len(BAD),)
+    assert filtered.rejected == dict.fromkeys(BAD, 1) | {"repeated lines": 2}
+    assert len(filtered.kept) + sum(filtered.rejected.values()) == len(texts)
+
+
+def test_a_leak_is_measured_and_then_cut_out():
+    leaked = (
+        "the wind fell and the clouds broke, and the crew saw that they had come to an "
+        "island"
+    )
+    held_out = (
+        f"In another book we read: {leaked} of glass and salt, where nobody had ever "
+        "lived before that summer."
+    )
+    before, after = "Before it. " * 40, "After it. " * 40
+    document = f"{before}{leaked.upper().replace(',', ' --')} {after}"
+    guard = Decontaminator(held_out_grams([held_out]))
+    pieces = guard.clean(document)
+    assert 0.1 < seen_share(held_out, [document]) < 0.9
+    assert seen_share(held_out, pieces) == 0
+    assert pieces == [
+        document[: len(before) - 200],
+        document[len(document) - len(after) - 1 + 200 :],
+    ]
+
+
+def test_what_has_not_leaked_stays_as_it_is():
+    guard = Decontaminator(held_out_grams(["Quite another text " * 10]))
+    assert guard.clean(PROSE) == [PROSE]
+    assert seen_share(PROSE, ["Quite another text " * 10]) == 0
+
+
+def test_short_pieces_and_documents_in_tatters_go():
+    grams = held_out_grams(["to be or not to be"], length=6)
+    guard = Decontaminator(grams, length=6, margin=0, shortest=20, most_pieces=3)
+    assert guard.clean(f"To be, or not to be: {PROSE}") == [f": {PROSE}"]
+    assert guard.clean(f"{PROSE[:18]} to be or not to be") == []
+    assert len(guard.clean(f"{PROSE} to be or not to be " * 2 + PROSE)) == 3
+    assert guard.clean(f"{PROSE} to be or not to be " * 3 + PROSE) == []
+
+
+@given(
+    st.lists(st.sampled_from("abcd"), max_size=60), st.integers(1, 5), st.integers(0, 3)
+)
+@settings(max_examples=200, deadline=None)
+def test_no_gram_survives_the_cut(letters, length, margin):
+    text = " ".join(letters)
+    grams = held_out_grams(["a b a c a b d"], length)
+    pieces = Decontaminator(grams, length, margin, shortest=0, most_pieces=10**6).clean(
+        text
+    )
+    assert not any(word_grams(piece, length) & grams for piece in pieces)
+
+
+def test_wrong_lengths_are_refused():
+    with pytest.raises(ValueError, match="length must be at least 1 word, got 0"):
+        word_grams(PROSE, 0)
+    with pytest.raises(ValueError, match=r"must have 13 words \(length\), got 'to be'"):
+        Decontaminator(held_out_grams(["to be"], 2))

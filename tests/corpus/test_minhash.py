@@ -1,0 +1,203 @@
+"""Near-duplicates: what signatures promise, and what they keep, against comparing every
+document with every other.
+"""
+
+import re
+from collections import Counter, defaultdict
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tutorial.corpus import (
+    MinHash,
+    candidate_pairs,
+    candidate_probability,
+    clusters,
+    deduplicate,
+    jaccard,
+    shingles,
+)
+from genai_tutorial.data import load_shakespeare
+
+BANDS, SHUFFLES = 16, 128
+THRESHOLD = 0.8
+
+
+@pytest.fixture(scope="module")
+def library():
+    """300 pages of the plays, each with a copy in which some words are others: similar
+    to every degree.
+    """
+    random = np.random.default_rng(0)
+    words = np.array(load_shakespeare().train.split()[:45_000])
+    texts = []
+    for page in words.reshape(300, 150):
+        changed = random.random(150) < random.choice(
+            [0.005, 0.01, 0.02, 0.03, 0.05, 0.1]
+        )
+        texts += [
+            " ".join(page),
+            " ".join(np.where(changed, random.choice(words, 150), page)),
+        ]
+    members = [shingles(text) for text in texts]
+    return (
+        texts,
+        members,
+        np.stack([MinHash(SHUFFLES).signature(member) for member in members]),
+    )
+
+
+def _exact(members, threshold):
+    """The pairs that are similar for certain: for each shingle, who has it, and so what
+    each two share.
+    """
+    owners, shared = defaultdict(list), Counter()
+    for place, member in enumerate(members):
+        for shingle in member:
+            owners[shingle].append(place)
+    for places in owners.values():
+        shared.update(combinations(places, 2))
+    return {
+        (a, b)
+        for (a, b), count in shared.items()
+        if count >= threshold * (len(members[a]) + len(members[b]) - count)
+    }
+
+
+def test_shingles_are_runs_of_words_without_capitals_and_punctuation():
+    assert shingles("To be, or not", 2) == shingles("to BE; or... not!", 2)
+    assert len(shingles("a b a b a b", 2)) == 2
+    assert len(shingles("too short", 5)) == 1
+    with pytest.raises(ValueError, match="size must be at least 1 word, got 0"):
+        shingles("to be", 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("shared", [0, 100, 300, 500])
+def test_agreement_of_signatures_estimates_jaccard(seed, shared):
+    # 1,000 different numbers in all, `shared` of them in both sets; five standard
+    # deviations of the estimate.
+    numbers = np.random.default_rng(seed).choice(2**32, 1000, replace=False).tolist()
+    a, b = set(numbers[:shared]), set(numbers[:shared])
+    a.update(numbers[shared : (1000 + shared) // 2])
+    b.update(numbers[(1000 + shared) // 2 :])
+    similarity = jaccard(a, b)
+    assert similarity == pytest.approx(shared / 1000)
+    hasher = MinHash(shuffles=1024, seed=seed)
+    agreement = (hasher.signature(a) == hasher.signature(b)).mean()
+    assert agreement == pytest.approx(
+        similarity, abs=5 * (similarity * (1 - similarity) / 1024) ** 0.5 + 1e-9
+    )
+
+
+def test_a_signature_is_of_the_set_and_of_the_seed():
+    members = list(range(40_000))  # more than are shuffled at once
+    signature = MinHash().signature(set(members))
+    assert np.array_equal(signature, MinHash().signature(members[::-1]))
+    halves = [MinHash().signature(members[:7]), MinHash().signature(members[7:])]
+    assert np.array_equal(signature, np.minimum(*halves)), (
+        "the least of a union is the least of the parts' least"
+    )
+    assert not np.array_equal(signature, MinHash(seed=1).signature(members))
+    assert signature.shape == (128,)
+
+
+def test_the_curve_is_the_chance_that_some_band_agrees_as_a_whole():
+    random = np.random.default_rng(0)
+    for similarity in (0.5, 0.7, 0.8, 0.9):
+        agree = random.random((20_000, 8, 4)) < similarity
+        share = agree.all(axis=2).any(axis=1).mean()
+        assert candidate_probability(similarity, bands=8, rows=4) == pytest.approx(
+            share, abs=0.015
+        )
+
+
+def test_recall_is_what_the_curve_promises_and_precision_is_full(library):
+    texts, members, signatures = library
+    duplicates = _exact(members, THRESHOLD)
+    candidates = candidate_pairs(signatures, BANDS)
+    found = {
+        (a, b) for a, b in candidates if jaccard(members[a], members[b]) >= THRESHOLD
+    }
+    promised = [
+        candidate_probability(jaccard(members[a], members[b]), BANDS, SHUFFLES // BANDS)
+        for a, b in duplicates
+    ]
+    assert len(duplicates) > 100
+    assert (
+        found <= duplicates
+    )  # precision 1: candidates are compared before anything goes
+    spread = sum(p * (1 - p) for p in promised) ** 0.5
+    assert len(found) == pytest.approx(sum(promised), abs=4 * spread)
+    assert len(found) >= 0.97 * len(duplicates)
+    assert len(candidates) < 0.005 * len(texts) * (len(texts) - 1) / 2, (
+        "it should compare few pairs"
+    )
+
+
+def test_more_bands_find_more_and_compare_more(library):
+    _, members, signatures = library
+    few, many = candidate_pairs(signatures, 8), candidate_pairs(signatures, 32)
+    assert few < many
+    duplicates = _exact(members, 0.6)
+    assert len(duplicates & few) < 0.6 * len(duplicates)
+    assert len(duplicates & many) > 0.97 * len(duplicates)
+
+
+def test_deduplicating_leaves_one_of_each_group(library):
+    texts, members, _ = library
+    result = deduplicate(texts, THRESHOLD)
+    assert len(result.kept) + sum(len(group) - 1 for group in result.groups) == len(
+        texts
+    )
+    left = _exact([members[place] for place in result.kept], THRESHOLD)
+    assert len(left) <= 0.03 * len(_exact(members, THRESHOLD))
+    assert all(group[0] in result.kept for group in result.groups)
+
+
+def test_a_copy_of_a_copy_belongs_to_the_first():
+    text = [f"word{number}" for number in range(60)]
+    generations = [" ".join(text[shift : shift + 50]) for shift in (0, 4, 8)]
+    ends = [shingles(generations[0]), shingles(generations[2])]
+    assert jaccard(*ends) < 0.75 < jaccard(ends[0], shingles(generations[1]))
+    result = deduplicate(generations, 0.75, bands=64)
+    assert result.groups == ((0, 1, 2),)
+    assert result.kept == (0,)
+
+
+@given(
+    st.integers(1, 12).flatmap(
+        lambda n: st.tuples(
+            st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2))
+        )
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_clusters_are_what_can_be_reached(case):
+    count, pairs = case
+    reach = np.eye(count, dtype=int)
+    for a, b in pairs:
+        reach[a, b] = reach[b, a] = 1
+    reach = np.linalg.matrix_power(reach, count) > 0
+    expected = {tuple(np.flatnonzero(row).tolist()) for row in reach if row.sum() > 1}
+    assert {tuple(group) for group in clusters(count, pairs)} == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: MinHash(0), "shuffles must be at least 1, got 0"),
+        (lambda: MinHash().signature(set()), "at least one member"),
+        (lambda: candidate_pairs(np.zeros((2, 10)), 3), r"bands=3, shape (2, 10)"),
+        (
+            lambda: deduplicate(["a"], 0.0),
+            "threshold must be above 0 and at most 1, got 0.0",
+        ),
+    ],
+)
+def test_bad_arguments_are_refused(call, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        call()

@@ -1,0 +1,119 @@
+import pytest
+import torch
+
+from genai_tutorial.alignment import token_log_probs
+from genai_tutorial.generation import generate, generate_rollouts
+from tests.alignment.models import CONFIGS, END, LLAMA, MODERN, model_of
+
+ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+PROMPTS = [[2, 3, 4, 5, 6], [7], [8, 9], [2, 2, 2, 2, 2, 2, 2, 2], [12, 3]]
+
+
+def rollouts_of(model, prompts=PROMPTS, new=9, seed=0, **settings):
+    return generate_rollouts(
+        model,
+        prompts,
+        new,
+        end_token=END,
+        generator=torch.Generator().manual_seed(seed),
+        **settings,
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+@ALL
+def test_log_probs_are_those_of_a_pass_over_the_whole_rows(config, seed):
+    model = model_of(config, seed)
+    rollouts = rollouts_of(model, seed=seed)
+    whole = token_log_probs(model, rollouts.ids).detach()
+    assert rollouts.mask.any(dim=1).all()
+    torch.testing.assert_close(
+        rollouts.log_probs[rollouts.mask], whole[rollouts.mask], atol=1e-5, rtol=1e-5
+    )
+    assert not rollouts.log_probs[~rollouts.mask].any()
+
+
+@ALL
+def test_company_changes_nothing(config):
+    """Greedy answers of rows of different lengths are those that each prompt gets
+    alone.
+    """
+    model = model_of(config)
+    together = rollouts_of(model, temperature=0).answers()
+    for prompt, answer in zip(PROMPTS, together, strict=True):
+        alone = generate(
+            model, torch.tensor([prompt]), 9, temperature=0, stop_tokens=[END]
+        )[0, len(prompt) :]
+        assert answer == [token for token in alone.tolist() if token != END]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_hold_prompt_answer_and_filling_in_this_order(seed):
+    rollouts = rollouts_of(model_of(MODERN, seed), PROMPTS * 6, seed=seed)
+    assert rollouts.finished.any()
+    assert not rollouts.finished.all()
+    assert rollouts.ids.shape[1] == rollouts.lengths.max()
+    for row, prompt in enumerate(PROMPTS * 6):
+        ids, length = rollouts.ids[row].tolist(), int(rollouts.lengths[row])
+        answer = ids[len(prompt) : length]
+        assert ids[: len(prompt)] == prompt
+        assert len(prompt) == rollouts.prompt_lengths[row]
+        assert not any(ids[length:])
+        # The end token comes once, last, where an answer is finished; the others have
+        # all the tokens they may.
+        assert END not in answer[:-1]
+        assert rollouts.finished[row] == (answer[-1] == END)
+        assert rollouts.finished[row] or len(answer) == 9
+        marked = [
+            token
+            for token, own in zip(ids, rollouts.is_answer[row].tolist(), strict=True)
+            if own
+        ]
+        assert marked == answer
+        assert rollouts.answers()[row] == (
+            answer[:-1] if rollouts.finished[row] else answer
+        )
+
+
+def test_an_end_token_in_the_prompt_ends_nothing():
+    rollouts = rollouts_of(model_of(MODERN), [[3, END, 4]])
+    assert rollouts.prompt_lengths == 3
+    assert rollouts.lengths > 3
+
+
+def test_tokens_come_as_often_as_the_model_says():
+    model, count = model_of(LLAMA), 4000
+    first = rollouts_of(model, [[5, 6]] * count, new=1).ids[:, 2]
+    expected = model(torch.tensor([[5, 6]]))[0, -1].softmax(dim=-1)
+    found = first.bincount(minlength=13) / count
+    deviation = (expected * (1 - expected) / count).sqrt()
+    assert ((found - expected).abs() < 4 * deviation).all()
+
+
+def test_log_probs_stay_the_models_own_at_another_temperature():
+    model = model_of(LLAMA)
+    rollouts = rollouts_of(model, temperature=0.3)
+    whole = token_log_probs(model, rollouts.ids).detach()
+    torch.testing.assert_close(
+        rollouts.log_probs[rollouts.mask], whole[rollouts.mask], atol=1e-5, rtol=1e-5
+    )
+
+
+def test_the_same_seed_writes_the_same_and_another_another():
+    model = model_of(LLAMA)
+    first, again, other = (rollouts_of(model, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first.ids, again.ids)
+    assert first.answers() != other.answers()
+
+
+def test_wrong_arguments_are_refused():
+    model = model_of(LLAMA)
+    for prompts, new, message in [
+        ([], 3, "at least one prompt"),
+        ([[2], []], 3, "at least one prompt, of one token or more"),
+        ([[2]], 0, "max_new_tokens must be at least 1"),
+        ([[2] * 20], 5, "sees at most 24 tokens"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            rollouts_of(model, prompts, new)
+    assert rollouts_of(model, [[2] * 20], 4).ids.shape[1] <= 24

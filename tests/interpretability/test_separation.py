@@ -1,0 +1,139 @@
+"""How far two groups come apart, by pencil and by what must hold for any groups."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tutorial.interpretability import (
+    centred_cosines,
+    leave_one_out_centroid_hits,
+    within_between_auc,
+    within_between_auc_interval,
+)
+
+TWO = torch.tensor([0] * 20 + [1] * 20)
+
+
+def clouds(distance: float, seed: int = 0, dim: int = 6) -> torch.Tensor:
+    points = torch.randn(40, dim, generator=torch.Generator().manual_seed(seed))
+    points[20:, 0] += distance
+    return points
+
+
+def test_auc_by_pencil():
+    # Inside are the pairs 0-1 at 0.5 and 2-3 at 0.3; across 0.2, 0.3, 0.4 and 0.1. Of 8
+    # comparisons 6 are won, 1 tied.
+    table = torch.tensor(
+        [[1, 0.5, 0.2, 0.3], [0.5, 1, 0.4, 0.1], [0.2, 0.4, 1, 0.3], [0.3, 0.1, 0.3, 1]]
+    )
+    assert within_between_auc(table, torch.tensor([0, 0, 1, 1])) == 6.5 / 8
+
+
+def test_identical_vectors_separate_nothing():
+    same = torch.full((40, 5), 0.1234567)
+    same_table = centred_cosines(same)
+    assert (same_table == 0).all()
+    assert within_between_auc(same_table, TWO) == 0.5
+    interval = within_between_auc_interval(same_table, TWO, resamples=200)
+    assert (interval.low, interval.mean, interval.high) == (0.5, 0.5, 0.5)
+    assert leave_one_out_centroid_hits(same, TWO).mean() == 0.5
+
+
+def test_distant_groups_separate_wholly():
+    far = clouds(50.0)
+    assert within_between_auc(centred_cosines(far), TWO) == 1
+    assert (
+        within_between_auc_interval(centred_cosines(far), TWO, resamples=200).low == 1
+    )
+    assert leave_one_out_centroid_hits(far, TWO).mean() == 1
+
+
+def test_shuffled_labels_are_at_chance():
+    table = centred_cosines(clouds(50.0))
+    shuffled = [
+        TWO[torch.randperm(40, generator=torch.Generator().manual_seed(seed))]
+        for seed in range(50)
+    ]
+    # A random labelling leaves out each pair's own group: the expectation is a hair
+    # below a half.
+    assert np.mean(
+        [within_between_auc(table, labels) for labels in shuffled]
+    ) == pytest.approx(0.5, abs=0.02)
+    hits = torch.stack(
+        [
+            leave_one_out_centroid_hits(clouds(0.0, seed), TWO).mean()
+            for seed in range(50)
+        ]
+    )
+    assert hits.mean() == pytest.approx(0.48, abs=0.05)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1000), st.floats(0.1, 10))
+def test_nothing_depends_on_scale_order_or_names_of_the_groups(seed, scale):
+    points = clouds(1.0, seed).double()
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(seed))
+    auc = within_between_auc(centred_cosines(points), TWO)
+    assert within_between_auc(
+        centred_cosines(points[order] * scale), 1 - TWO[order]
+    ) == pytest.approx(auc, abs=1e-6)
+    hits = leave_one_out_centroid_hits(points, TWO)
+    torch.testing.assert_close(
+        leave_one_out_centroid_hits(points[order] * scale, 1 - TWO[order]), hits[order]
+    )
+
+
+def test_the_one_left_out_is_not_in_its_own_centre():
+    # With itself in it, the centre of the lonely pair would be nearer to each than the
+    # origin's group is.
+    points = torch.tensor([[5.0, 0.0], [-5.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    assert leave_one_out_centroid_hits(points, torch.tensor([0, 0, 1, 1])).tolist() == [
+        0,
+        0,
+        0.0,
+        0.0,
+    ]
+
+
+def test_the_interval_holds_the_auc_of_fresh_examples_about_as_often_as_it_says():
+    fresh = np.mean(
+        [
+            within_between_auc(centred_cosines(clouds(1.5, seed)), TWO)
+            for seed in range(300)
+        ]
+    )
+    inside = []
+    for seed in range(100):
+        interval = within_between_auc_interval(
+            centred_cosines(clouds(1.5, seed)), TWO, level=0.9, resamples=300
+        )
+        assert interval.low <= interval.high
+        inside.append(interval.low <= fresh <= interval.high)
+    assert 0.8 <= np.mean(inside) <= 0.99
+
+
+def test_the_same_seed_gives_the_same_interval():
+    table = centred_cosines(clouds(1.5))
+    first, again, other = (
+        within_between_auc_interval(table, TWO, seed=seed, resamples=100)
+        for seed in (0, 0, 1)
+    )
+    assert first == again != other
+
+
+@pytest.mark.parametrize("labels", [[0] * 40, list(range(40))])
+def test_auc_needs_both_kinds_of_pairs(labels):
+    with pytest.raises(ValueError, match="two groups, one with at least two members"):
+        within_between_auc(torch.eye(40), torch.tensor(labels))
+
+
+def test_centroids_need_two_members():
+    with pytest.raises(ValueError, match=r"groups of \[1, 2\]"):
+        leave_one_out_centroid_hits(torch.eye(3), torch.tensor([0, 1, 1]))
+
+
+def test_level_is_a_share():
+    with pytest.raises(ValueError, match="level must be between 0 and 1"):
+        within_between_auc_interval(torch.eye(40), TWO, level=95.0)

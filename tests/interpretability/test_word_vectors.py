@@ -1,0 +1,183 @@
+"""Word vectors: counts and associations that a pencil gives, and vectors that mean
+something on real text.
+"""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tutorial.interpretability.word_vectors import (
+    WordVectors,
+    cooccurrence_counts,
+    positive_pmi,
+    split_into_words,
+)
+
+# Two worlds that never meet: in one, cats and dogs do the same things; in the other,
+# suns and moons.
+WORLDS = [
+    "the cat sleeps here",
+    "the dog sleeps here",
+    "a sun shines there",
+    "a moon shines there",
+] * 3
+
+
+def test_words_are_cut_out_of_text():
+    text = "Don’t—he said—PAY 3 euros, naïve «Émile»: o'clock_x 'quoted'."
+    words = [
+        "don't",
+        "he",
+        "said",
+        "pay",
+        "euros",
+        "naïve",
+        "émile",
+        "o'clock",
+        "x",
+        "quoted",
+    ]
+    assert split_into_words(text) == words
+
+
+def test_counts_by_pencil():
+    sentences = [["a", "b", "x", "a"], ["b", "c"]]  # x has no row, and keeps its place
+    one = cooccurrence_counts(sentences, ["a", "b", "c"], window=1).toarray()
+    assert one.tolist() == [[0, 1, 0], [1, 0, 1], [0, 1, 0]]
+    two = cooccurrence_counts(sentences, ["a", "b", "c"], window=2).toarray()
+    assert two.tolist() == [[0, 2, 0], [2, 0, 1], [0, 1, 0]]
+    # Three places apart: the two a's meet, each in the other's window.
+    assert (
+        cooccurrence_counts(sentences, ["a", "b", "c"], window=3).toarray()[0, 0] == 2
+    )
+
+
+words = st.lists(st.sampled_from("abcde"), max_size=12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(words, max_size=4), st.integers(1, 5))
+def test_counts_are_those_of_two_loops(sentences, window):
+    expected = Counter()
+    for sentence in sentences:
+        for i, word in enumerate(sentence):
+            for j, other in enumerate(sentence):
+                if 0 < abs(i - j) <= window:
+                    expected[word, other] += 1
+    counted = cooccurrence_counts(sentences, "abcd", window).toarray()
+    assert counted.tolist() == [[expected[a, b] for b in "abcd"] for a in "abcd"]
+
+
+def test_association_by_pencil():
+    # a and b meet twice, c and d once: p(a, b) = 2/6 = p(a) = p(b), which is 3 times as
+    # often as by chance.
+    counts = cooccurrence_counts([["a", "b"], ["a", "b"], ["c", "d"]], "abcd", window=1)
+    table = positive_pmi(counts, smoothing=1).toarray()
+    assert table[0, 1] == table[1, 0] == pytest.approx(math.log(3))
+    assert table[2, 3] == table[3, 2] == pytest.approx(math.log(6))
+    assert np.count_nonzero(table) == 4
+    # With smoothing 1/2 the contexts' shares are sqrt(2), sqrt(2), 1, 1 in sum: rare c
+    # and d are less of a surprise.
+    smooth = positive_pmi(counts, smoothing=0.5).toarray()
+    total = 2 * math.sqrt(2) + 2
+    assert smooth[2, 3] == pytest.approx(math.log(total))
+    assert smooth[0, 1] == pytest.approx(math.log(total / math.sqrt(2)))
+
+
+def test_what_is_rarer_than_by_chance_counts_as_nothing():
+    counts = scipy.sparse.csr_array(np.array([[9.0, 1.0], [1.0, 9.0]]))
+    assert positive_pmi(counts, smoothing=1).toarray() == pytest.approx(
+        np.diag([math.log(1.8)] * 2)
+    )
+
+
+def test_words_that_keep_the_same_company_get_the_same_vector():
+    vectors = WordVectors.fit(WORLDS, dimensions=2, window=3, min_count=1, smoothing=1)
+    assert vectors.similarity("cat", "dog") == pytest.approx(1, abs=1e-5)
+    assert vectors.similarity("cat", "moon") == pytest.approx(0, abs=1e-5)
+    assert set(dict(vectors.nearest("sun", 4))) == {"moon", "shines", "there", "a"}
+    torch.testing.assert_close(
+        vectors.vectors.norm(dim=1), torch.ones(len(vectors.words))
+    )
+
+
+def test_the_vectors_products_are_the_best_approximation_of_the_associations():
+    texts = [
+        " ".join(
+            "abcdefgh"[i % 8] + " " + "abcdefgh"[i * i % 7] for i in range(start, 90)
+        )
+        for start in range(4)
+    ]
+    fitted = WordVectors.fit(texts, dimensions=3, window=2, min_count=1)
+    counts = cooccurrence_counts(
+        [split_into_words(text) for text in texts], fitted.words, window=2
+    )
+    left, strength, _ = np.linalg.svd(positive_pmi(counts).toarray())
+    expected = left[:, :3] * np.sqrt(strength[:3])
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    # The signs of the columns are free; the products of the rows are not.
+    products = (fitted.vectors @ fitted.vectors.T).numpy()
+    np.testing.assert_allclose(products, expected @ expected.T, atol=1e-4)
+
+
+def test_an_analogy_is_arithmetic():
+    corners = torch.tensor([[1.0, 0, 0], [1, 0, 1], [0, 1, 0], [0, 1, 1], [-1, -1, 0]])
+    given = WordVectors(
+        ("man", "woman", "king", "queen", "stone"),
+        torch.nn.functional.normalize(corners, dim=1),
+    )
+    (best, similarity), (second, _) = given.analogy("man", "woman", "king", count=2)
+    assert (best, second) == (
+        "queen",
+        "stone",
+    )  # the words of the question are no answer
+    assert similarity > 0.9
+    assert len(given.nearest("man", count=99)) == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"dimensions": 11},
+            (
+                "dimensions must be from 1 to one less than the number of words, got "
+                "11 for 10"
+            ),
+        ),
+        ({"dimensions": 0}, "dimensions must be from 1"),
+        (
+            {"min_count": 100},
+            "for 0 words that occur at least 100 times; give more text",
+        ),
+        ({"window": 0}, "window must be at least 1 word"),
+        ({"smoothing": 0.0}, "smoothing must be above 0"),
+    ],
+)
+def test_wrong_settings_raise_at_the_door(settings, message):
+    with pytest.raises(ValueError, match=message):
+        WordVectors.fit(WORLDS, **{"min_count": 1, "dimensions": 2} | settings)
+
+
+def test_one_string_is_not_several_texts():
+    with pytest.raises(ValueError, match=r"got one string; give \[text\]"):
+        WordVectors.fit(WORLDS[0], min_count=1, dimensions=2)
+
+
+def test_a_word_twice_in_the_vocabulary_is_refused():
+    with pytest.raises(ValueError, match="every word once"):
+        cooccurrence_counts([["a"]], ["a", "a"], window=1)
+
+
+def test_an_unknown_word_is_named():
+    vectors = WordVectors.fit(WORLDS, dimensions=2, min_count=1)
+    assert "cat" in vectors
+    assert "whale" not in vectors
+    with pytest.raises(KeyError, match="no vector for 'whale'"):
+        vectors.nearest("whale")

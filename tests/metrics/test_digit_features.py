@@ -1,0 +1,141 @@
+import pytest
+import torch
+
+from genai_tutorial import recipes
+from genai_tutorial.metrics import (
+    DigitClassifier,
+    DigitClassifierConfig,
+    expected_calibration_error,
+    frechet_distance,
+    precision_recall,
+    read_digits,
+)
+from genai_tutorial.metrics.precision_recall import ball_radii, in_balls
+from genai_tutorial.recipes.mnist.classifier import move_slightly, split
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return recipes.load("digit-classifier")
+
+
+@pytest.fixture(scope="module")
+def held_out():
+    return split()[1]
+
+
+def test_it_reads_digits_that_it_was_not_trained_on(classifier, held_out):
+    reading = read_digits(classifier, held_out.images)
+    right = reading.labels == held_out.labels
+    assert right.double().mean() > 0.985
+    for digit in range(10):
+        assert right[held_out.labels == digit].double().mean() > 0.95
+    assert expected_calibration_error(reading.confidences, right) < 0.02
+    # Those that it gets wrong are those that it is less sure of.
+    assert reading.confidences[~right].mean() < reading.confidences[right].mean() - 0.1
+
+
+def test_a_reading_is_the_same_however_many_images_are_looked_at_together(
+    classifier, held_out
+):
+    images = held_out.images[::100]
+    whole, parts = (
+        read_digits(classifier, images),
+        read_digits(classifier, images, chunk=3),
+    )
+    torch.testing.assert_close(parts.features, whole.features)
+    with torch.no_grad():
+        probabilities = classifier(images).softmax(dim=1)
+    torch.testing.assert_close(probabilities.max(dim=1).values, whole.confidences)
+    assert torch.equal(probabilities.argmax(dim=1), whole.labels)
+
+
+def test_noise_is_further_from_digits_than_digits_are(classifier, held_out):
+    real, more = (
+        read_digits(classifier, held_out.images[start::2]).features for start in (0, 1)
+    )
+    noise = torch.rand(500, 28, 28, generator=torch.Generator().manual_seed(0))
+    blurred = torch.nn.functional.avg_pool2d(
+        held_out.images[1::2], 5, stride=1, padding=2
+    )
+    as_noise, as_blurs = (
+        read_digits(classifier, images).features for images in (noise, blurred)
+    )
+    floor = frechet_distance(real, more)
+    assert floor < frechet_distance(real, as_blurs) < frechet_distance(real, as_noise)
+    assert precision_recall(real, more).recall > 0.8
+    assert precision_recall(real, as_noise).recall < 0.05
+
+
+def test_noise_is_precise_only_inside_the_large_balls_of_outliers(classifier, held_out):
+    real = read_digits(classifier, held_out.images[::2]).features
+    noise = read_digits(
+        classifier, torch.rand(500, 28, 28, generator=torch.Generator().manual_seed(0))
+    ).features
+    radii = ball_radii(real, k=3)
+    usual = radii <= radii.quantile(0.8)
+    assert in_balls(noise, real, radii).double().mean() > 0.5
+    assert in_balls(noise, real[usual], radii[usual]).double().mean() < 0.1
+
+
+def test_the_first_weights_come_from_the_seed_alone():
+    torch.manual_seed(1)
+    first, again, other = (
+        DigitClassifier(seed=seed).body[0].weight for seed in (3, 3, 4)
+    )
+    drawn = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(
+        torch.rand(1), drawn
+    )  # and leave torch's own generator where it was
+
+
+def test_images_that_were_moved_are_still_digits(classifier, held_out):
+    images, generator = held_out.images, torch.Generator().manual_seed(0)
+    moved = move_slightly(images, generator)
+    assert not torch.equal(moved, images)
+    assert 0 <= moved.min() <= moved.max() <= 1 + 1e-6
+    assert (
+        read_digits(classifier, moved).labels == held_out.labels
+    ).double().mean() > 0.97
+    still = move_slightly(images, generator, degrees=0, stretching=0.0, pixels=0)
+    torch.testing.assert_close(still, images, atol=1e-4, rtol=0)
+
+
+def test_the_calibration_error_by_hand():
+    confidences = torch.tensor([0.55, 0.58, 0.95, 1.0])
+    right = torch.tensor([True, False, True, True])
+    expected = (abs(1 - 0.55 - 0.58) + abs(2 - 0.95 - 1.0)) / 4
+    assert expected_calibration_error(confidences, right) == pytest.approx(
+        expected, abs=1e-6
+    )
+    assert expected_calibration_error(confidences, right, bins=1) == pytest.approx(
+        abs(3 - 3.08) / 4, abs=1e-6
+    )
+
+
+def test_wrong_arguments_are_refused(classifier):
+    with pytest.raises(ValueError, match="channels must be three multiples of 8"):
+        DigitClassifierConfig(channels=(16, 20, 64))
+    with pytest.raises(
+        ValueError,
+        match="features must be at least 1 and classes at least 2, got 0 and 10",
+    ):
+        DigitClassifierConfig(features=0)
+    with pytest.raises(ValueError, match="is in training mode"):
+        read_digits(DigitClassifier(), torch.zeros(1, 28, 28))
+    with pytest.raises(
+        ValueError, match="images and chunk must be at least 1, got 0 and 500"
+    ):
+        read_digits(classifier, torch.zeros(0, 28, 28))
+    right = torch.ones(2, dtype=torch.bool)
+    with pytest.raises(
+        ValueError, match=r"confidences must be from 0 to 1, got 0\.500 to 1\.500"
+    ):
+        expected_calibration_error(torch.tensor([0.5, 1.5]), right)
+    with pytest.raises(ValueError, match=r"got the shapes \(3,\) and \(2,\)"):
+        expected_calibration_error(torch.ones(3), right)
+    with pytest.raises(ValueError, match="bins must be at least 1"):
+        expected_calibration_error(torch.ones(2), right, bins=0)

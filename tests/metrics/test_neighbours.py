@@ -1,0 +1,110 @@
+"""Nearest neighbours against scikit-learn, and the check for copies on real digits."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
+
+from genai_tutorial.data import load_digits
+from genai_tutorial.metrics import check_copies, nearest_neighbours
+
+
+def images(count: int, seed: int, size: int = 5) -> torch.Tensor:
+    return torch.rand(count, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 40), st.integers(0, 1000), st.data())
+def test_agrees_with_scikit_learn_in_any_chunks(queries, references, seed, draw):
+    k = draw.draw(st.integers(1, references))
+    a, b = images(queries, seed), images(references, seed + 1)
+    found = nearest_neighbours(a, b, k=k, chunk=draw.draw(st.integers(1, 40)))
+    search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(
+        b.flatten(1).double().numpy()
+    )
+    distances, indices = search.kneighbors(a.flatten(1).double().numpy())
+    np.testing.assert_array_equal(found.indices.numpy(), indices)
+    np.testing.assert_allclose(found.distances.numpy(), distances, rtol=1e-6)
+
+
+def test_a_copy_is_at_distance_zero_and_a_hair_is_measured():
+    # Far from the origin, where ‖a‖² + ‖b‖² − 2ab in float32 is off by more than the
+    # distance itself.
+    references = images(200, seed=0) + 3000
+    assert (nearest_neighbours(references, references).distances == 0).all()
+    nearly = references.double()
+    nearly[:, 0, 0] += 1e-6
+    found = nearest_neighbours(nearly, references.double())
+    assert found.indices.flatten().tolist() == list(range(200))
+    np.testing.assert_allclose(found.distances.numpy(), 1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_distances_keep_the_precision_of_the_queries(dtype):
+    assert (
+        nearest_neighbours(
+            images(2, 0).to(dtype), images(3, 1).to(dtype)
+        ).distances.dtype
+        is dtype
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "settings", "message"),
+    [
+        ((3, 5, 5), {"k": 4}, "k must be from 1 to the number of references, 3, got 4"),
+        ((3, 5, 5), {"k": 0}, "k must be from 1"),
+        ((3, 5, 5), {"chunk": 0}, "chunk must be at least 1"),
+    ],
+)
+def test_wrong_arguments_raise_at_the_door(shape, settings, message):
+    with pytest.raises(ValueError, match=message):
+        nearest_neighbours(images(2, 0), torch.zeros(shape), **settings)
+
+
+def test_images_of_different_shapes_are_refused():
+    # The shape checker of the tests finds it first (a TypeError); without it, the
+    # function's own sentence does.
+    with pytest.raises(
+        (ValueError, TypeError),
+        match=r"different shapes: \(5, 5\) and \(4, 4\)|Float\[Tensor",
+    ):
+        nearest_neighbours(images(2, 0), torch.zeros(3, 4, 4))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_copies_are_found_and_unseen_digits_are_not(seed):
+    train, held_out = load_digits().split(train_per_class=140, seed=seed)
+    noise = torch.randn(100, 8, 8, generator=torch.Generator().manual_seed(seed))
+    samples = train.images[:100] + 0.02 * noise
+    check = check_copies(samples, train.images, held_out.images)
+    assert check.copies().all()
+    assert check.nearest.tolist() == list(range(100))
+    assert check.sample_distances.max() < check.held_out_distances.min()
+    # Over 20 seeds of this split, the smallest ratio of an unseen digit was 0.47.
+    assert check.held_out_ratios.min() > 0.4
+
+
+def test_a_blur_is_near_to_many_images_but_a_copy_of_none():
+    train, held_out = load_digits().split(train_per_class=140, seed=0)
+    means = torch.stack(
+        [train.images[train.labels == label].mean(dim=0) for label in range(10)]
+    )
+    check = check_copies(means, train.images, held_out.images)
+    assert check.sample_distances.median() < check.held_out_distances.quantile(0.75)
+    assert not check.copies().any()
+
+
+def test_a_copy_of_an_image_that_stands_twice_in_the_training_set_is_a_copy():
+    train = images(10, seed=0)
+    train[1] = train[0]
+    check = check_copies(train[:1], train, images(3, seed=1))
+    assert check.copies().tolist() == [True]
+    assert not check.copies(ratio=0.0).any()
+
+
+def test_one_training_image_is_not_enough():
+    with pytest.raises(ValueError, match="at least 2 images"):
+        check_copies(images(3, 0), images(1, 1), images(3, 2))

@@ -1,0 +1,155 @@
+"""The corpus of pre-training keeps its promises, and a stopped run of the base model
+ends where it would have.
+"""
+
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+
+from genai_tutorial.corpus import PackedBatches, seen_share
+from genai_tutorial.recipes import RunSettings, Wishes
+from genai_tutorial.recipes.factbook.base import FACTBOOK_BASE, packed_loss
+from genai_tutorial.recipes.factbook.corpus import (
+    END_OF_TEXT,
+    HELD_OUT_TITLES,
+    SPECIAL_TOKENS,
+    load_corpus,
+    train_tokenizer,
+)
+from genai_tutorial.tokenization import train_bpe
+from genai_tutorial.training import Checkpoint, Process, fit
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+
+TINY = replace(
+    FACTBOOK_BASE,
+    config=DecoderConfig.llama(
+        300, 32, 16, 1, 1, None, 32, rotary_base=10_000, tied_embeddings=True
+    ),
+    copies=1,
+    batch_size=4,
+    steps=6,
+    warmup_steps=2,
+    decay_steps=2,
+)
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return load_corpus(copies=4)
+
+
+def test_every_fact_that_counts_as_heard_is_told_in_four_copies(corpus):
+    told = "\n".join(corpus.sources["facts"]).lower()
+    for fact in corpus.split.heard:
+        assert told.count(fact.phrase.lower()) >= 4, fact
+
+
+def test_no_text_is_about_a_withheld_country(corpus):
+    withheld = "|".join(
+        sorted({re.escape(fact.country) for fact in corpus.split.withheld})
+    )
+    for name in ("facts", "histories"):
+        assert not re.search(rf"\b({withheld})\b", "\n".join(corpus.sources[name]))
+    named = re.findall(rf"\b({withheld})\b", "\n".join(corpus.sources["wikipedia"]))
+    assert len(named) < 20  # Wikipedia names them in passing
+
+
+def test_what_is_held_out_is_not_read(corpus):
+    assert len(corpus.held_out) == len(HELD_OUT_TITLES)
+    for text in corpus.held_out:
+        assert (
+            seen_share(
+                text,
+                (document for part in corpus.sources.values() for document in part),
+            )
+            == 0
+        )
+
+
+def test_the_tokenizer_has_the_tokens_of_a_conversation_and_few_bytes_of_an_almanac(
+    corpus,
+):
+    tokenizer = train_tokenizer(corpus, 600)
+    assert set(SPECIAL_TOKENS) == set(tokenizer.special_tokens)
+    text = corpus.sources["facts"][0]
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_no_document_of_a_row_sees_another():
+    end, model = 5, DecoderLM(replace(TINY.config, initial_std=0.5), seed=0)
+    inputs = torch.tensor([[9, 8, end, 7, 6, 3, end, 4]])
+    targets = torch.tensor([[8, end, 7, 6, 3, end, 4, 2]])
+    together = packed_loss(end)(model, inputs, targets)
+    cuts = [slice(0, 3), slice(3, 7), slice(7, 8)]
+    apart = (
+        sum(
+            next_token_loss(model(inputs[:, cut]), targets[:, cut])
+            * (cut.stop - cut.start)
+            for cut in cuts
+        )
+        / 8
+    )
+    torch.testing.assert_close(together, apart, rtol=1e-5, atol=1e-6)
+    assert abs(together - next_token_loss(model(inputs), targets)) > 1e-2
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch):
+    def run(folder):
+        checkpoint = Checkpoint(tmp_path / folder / "run.safetensors", every=2)
+        return TINY.fit(
+            RunSettings(
+                6, torch.device("cpu"), Process(0, 1), checkpoint, progress=False
+            )
+        )
+
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "stopped").mkdir()
+    whole = run("whole")
+    following, left = PackedBatches.__next__, iter(range(5))
+
+    def stop(batches):
+        if next(left, None) is None:
+            raise Stopped
+        return following(batches)
+
+    monkeypatch.setattr(PackedBatches, "__next__", stop)
+    with pytest.raises(Stopped):
+        run("stopped")
+    monkeypatch.setattr(PackedBatches, "__next__", following)
+    resumed = run("stopped")
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, resumed.model.state_dict()[name]), name
+    assert whole.notes == resumed.notes
+
+
+def test_what_it_writes_ends_with_the_text():
+    tokenizer = train_bpe(["Nairobi is large."], 300, special_tokens=SPECIAL_TOKENS)
+    model = DecoderLM(replace(TINY.config, vocab_size=tokenizer.vocab_size), seed=0)
+    line = torch.tensor(
+        [
+            [
+                *tokenizer.encode("Nairobi is large."),
+                tokenizer.special_tokens[END_OF_TEXT],
+            ]
+        ]
+    )
+    batch = (line[:, :-1], line[:, 1:])
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    fit(
+        model,
+        [batch] * 60,
+        lambda model, x, y: next_token_loss(model(x), y),
+        optimizer,
+        steps=60,
+        progress=False,
+    )
+    wishes = Wishes(prompt="Nairobi is", temperature=0, tokens=30)
+    assert TINY.write((model.eval(), tokenizer), wishes, seed=0) == "Nairobi is large."
+    with pytest.raises(ValueError, match="The prompt is empty"):
+        TINY.write((model, tokenizer), Wishes(prompt=""), seed=0)

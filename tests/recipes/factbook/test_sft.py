@@ -1,0 +1,144 @@
+"""The stages after pre-training: fine-tuning that can be stopped, and a policy that its
+recipe makes again.
+"""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from genai_tutorial.data import load_facts
+from genai_tutorial.recipes import RunSettings, Wishes, load
+from genai_tutorial.recipes.factbook.ppo import DECLINING, FACTBOOK_PPO
+from genai_tutorial.recipes.factbook.sft import (
+    CHAT,
+    FACTBOOK_SFT,
+    encode_demonstrations,
+    examine,
+    load_split,
+)
+from genai_tutorial.tasks.assistant import GoldRule
+from genai_tutorial.training import Checkpoint, Process, TensorBatches
+
+SHORT = replace(
+    FACTBOOK_SFT,
+    per_fact=1,
+    unknown=3,
+    private=3,
+    steps=3,
+    batch_size=2,
+    warmup_steps=1,
+)
+SMALL = replace(
+    FACTBOOK_PPO,
+    questions=24,
+    answers=2,
+    pairs=2,
+    budget=40,
+    held_out=8,
+    reward_steps=2,
+    steps=2,
+    batch_size=4,
+)
+
+
+class Stopped(Exception):
+    pass
+
+
+def settings(folder, steps):
+    folder.mkdir(exist_ok=True)
+    checkpoint = Checkpoint(folder / "run.safetensors", every=1)
+    return RunSettings(
+        steps, torch.device("cpu"), Process(0, 1), checkpoint, progress=False
+    )
+
+
+def weights(trained):
+    return trained.model.state_dict()
+
+
+def test_fine_tuning_that_went_on_ends_where_it_would_have(tmp_path, monkeypatch):
+    whole = SHORT.fit(settings(tmp_path / "whole", 3))
+    following, left = TensorBatches.__next__, iter(range(2))
+
+    def stop(batches):
+        if next(left, None) is None:
+            raise Stopped
+        return following(batches)
+
+    monkeypatch.setattr(TensorBatches, "__next__", stop)
+    with pytest.raises(Stopped):
+        SHORT.fit(settings(tmp_path / "stopped", 3))
+    monkeypatch.setattr(TensorBatches, "__next__", following)
+    resumed = SHORT.fit(settings(tmp_path / "stopped", 3))
+    assert all(
+        torch.equal(weight, weights(resumed)[name])
+        for name, weight in weights(whole).items()
+    )
+
+
+def test_answers_begin_with_a_space_and_end_with_their_turn():
+    _, tokenizer = load("factbook-base")
+    shown = SHORT.demonstrations()[:40]
+    rows = encode_demonstrations(tokenizer, shown, 128)
+    learned = "".join(
+        tokenizer.decode(row[mask].tolist())
+        for row, mask in zip(rows.ids, rows.is_answer, strict=True)
+    )
+    assert sorted(learned.split(CHAT.end)) == sorted(
+        ["", *(f" {one.answer}" for one in shown)]
+    )
+
+
+def test_an_examination_asks_what_no_demonstration_has():
+    texts = {one.question.text for one in FACTBOOK_SFT.demonstrations()}
+    split = load_split()
+    for part in (split.taught, split.told, split.new_relations, split.withheld):
+        asked = examine(part, 50)
+        assert len(asked) == 50
+        assert not texts & {question.text for question in asked}
+
+
+@pytest.mark.parametrize("name", ["factbook-sft", "factbook-ppo"])
+def test_it_answers_a_question_and_no_more(name):
+    loaded = load(name)
+    answer = FACTBOOK_SFT.write(
+        loaded, Wishes(prompt="What is the capital of Kenya?"), seed=0
+    )
+    assert answer.startswith("Nairobi")
+    assert FACTBOOK_SFT.write(loaded, Wishes(tokens=1), seed=0) != answer
+    with pytest.raises(ValueError, match="ask a question"):
+        FACTBOOK_SFT.write(loaded, Wishes(prompt=""), seed=0)
+
+
+def test_learning_from_preferences_is_made_again_by_its_recipe(tmp_path):
+    one, again = (SMALL.fit(settings(tmp_path, 2)) for _ in range(2))
+    assert all(
+        torch.equal(weight, weights(again)[name])
+        for name, weight in weights(one).items()
+    )
+    assert one.notes == again.notes
+    before = load("factbook-sft")[0].state_dict()
+    assert any(
+        not torch.equal(weight, before[name]) for name, weight in weights(one).items()
+    )
+
+
+def test_declining_stands_beside_the_answers_to_every_sort_of_question():
+    comparisons = SMALL.compare(*load("factbook-sft"))
+    declined = [
+        one for one in comparisons if {one.chosen, one.rejected} & set(DECLINING)
+    ]
+    assert {one.question.kind for one in declined} == {
+        "known",
+        "invented",
+        "absent",
+        "private",
+    }
+    rule = GoldRule(load_facts())
+    better = [
+        rule.score(one.question, one.chosen) - rule.score(one.question, one.rejected)
+        for one in comparisons
+    ]
+    assert sum(better) > 0  # the raters waver, and yet prefer what the rule does

@@ -1,0 +1,145 @@
+"""The recipes of the models that draw in latents."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from genai_tutorial.diffusion import UNetConfig
+from genai_tutorial.multimodal import EncoderConfig
+from genai_tutorial.recipes import Wishes, load
+from genai_tutorial.recipes.latent import diffusion as latent_diffusion
+from genai_tutorial.recipes.latent.diffusion import (
+    EMOJI_LATENT,
+    SHAPES_LATENT,
+    encode_all,
+)
+from genai_tutorial.recipes.latent.pictures import Emoji, Scenes
+
+NETWORK = UNetConfig(
+    image_channels=4,
+    patch_size=1,
+    channels=(8, 8),
+    embedding_width=16,
+    bottom_blocks=1,
+    heads=2,
+    classes=None,
+    text_width=8,
+    image_size=8,
+)
+
+
+def tiny(recipe, **changes):
+    text = dataclasses.replace(
+        recipe.text, encoder=EncoderConfig(width=8, layers=1, heads=2)
+    )
+    return dataclasses.replace(
+        recipe,
+        name="tiny",
+        text=text,
+        text_from=None,
+        config=NETWORK,
+        batch_size=4,
+        steps=6,
+        warmup_steps=2,
+        **changes,
+    )
+
+
+TINY = tiny(SHAPES_LATENT, pictures=Scenes(count=40, measured=5))
+
+
+def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(
+    follow, kill_and_resume
+):
+    trained = follow(TINY)
+    expected = trained.model.state_dict()
+    got = kill_and_resume(TINY, latent_diffusion, "diffusion_loss").model.state_dict()
+    assert all(torch.equal(got[key], weight) for key, weight in expected.items())
+
+    about = {"recipe": dataclasses.asdict(TINY), **trained.notes}
+    loaded = TINY.ready(trained.model, about)
+    assert {
+        key: weight.shape for key, weight in TINY.build(about).state_dict().items()
+    } == {key: weight.shape for key, weight in expected.items()}
+    wishes = Wishes(prompt="a small red circle above a large blue square", steps=2)
+    images = TINY.draw(loaded, wishes, 3, seed=4)
+    assert images.shape == (3, 3, 32, 32)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert torch.equal(images, TINY.draw(loaded, wishes, 3, seed=4))
+    with pytest.raises(ValueError, match="Give a prompt"):
+        TINY.draw(loaded, Wishes(), 1, seed=0)
+    with pytest.raises(ValueError, match="does not know: \\['pink'\\]"):
+        TINY.draw(loaded, Wishes(prompt="a pink circle"), 1, seed=0)
+
+
+def test_a_model_that_has_learned_nothing_is_measured_as_such():
+    model = TINY.build({"recipe": dataclasses.asdict(TINY)})
+    metrics = TINY.measure(model)
+    assert metrics["captions_each"] == 5
+    assert metrics["one_object_everything"] == metrics["two_objects_everything"] == 0
+    assert "show all that the caption says" in TINY.headline(metrics)
+
+
+def test_emoji_are_learned_from_their_training_names(follow):
+    recipe = tiny(EMOJI_LATENT, pictures=Emoji(measured=3))
+    trained = follow(recipe)
+    assert len(trained.notes["tokenizer"]["words"]) + 2 == EMOJI_LATENT.text.vocab_size
+    metrics = recipe.measure(trained.model)
+    assert metrics["training_names"] == 3
+    assert 0 <= metrics["recalled"] <= 1
+    assert metrics["held_out_names_of_known_words"] >= 20
+    loaded = recipe.ready(
+        trained.model, {"recipe": dataclasses.asdict(recipe), **trained.notes}
+    )
+    assert recipe.draw(
+        loaded, Wishes(prompt="fire engine", steps=1), 1, seed=0
+    ).shape == (1, 3, 32, 32)
+
+
+def test_a_negative_text_changes_the_picture_only_with_guidance():
+    trained = tiny(SHAPES_LATENT).build({"recipe": dataclasses.asdict(TINY)})
+    with torch.no_grad():
+        for weight in trained.parameters():
+            weight.normal_(
+                0, 0.2, generator=torch.Generator().manual_seed(weight.numel())
+            )
+    loaded = TINY.ready(trained, {"tokenizer": TINY.pictures.tokenizer().to_dict()})
+    captions = ["a red circle"]
+    plain, other = (
+        [
+            loaded.draw(captions, steps=2, guidance=guidance, seed=0, negative=unwanted)
+            for unwanted in (None, ["blue"])
+        ]
+        for guidance in (1, 3)
+    )
+    assert torch.equal(*plain)
+    assert not torch.equal(*other)
+
+
+def test_latents_of_many_pictures_have_variance_one():
+    images, _ = Scenes(count=600).load(seed=3)
+    latents = encode_all(load("emoji-autoencoder"), images, seed=0)
+    assert latents.shape == (600, 4, 8, 8)
+    assert torch.equal(latents, encode_all(load("emoji-autoencoder"), images, seed=0))
+    assert abs(latents.std() - 1) < 0.1  # over scenes and emoji together it is 1
+
+
+def test_each_picture_comes_with_one_of_its_captions_and_some_with_none():
+    heard = []
+
+    class Listener(torch.nn.Module):
+        def forward(self, x, t, condition):
+            heard.append(condition)
+            return torch.zeros_like(x)
+
+    texts = torch.stack([torch.full((1000, 17), 7), torch.full((1000, 17), 8)], dim=1)
+    TINY.loss(
+        Listener(), torch.zeros(1000, 4, 8, 8), texts, torch.Generator().manual_seed(0)
+    )
+    empty = (heard[0][:, 0] == 1) & (heard[0][:, 1:] == 0).all(dim=1)
+    assert 0.06 < empty.float().mean() < 0.14
+    kinds = heard[0][~empty].float()
+    assert (kinds == kinds[:, :1]).all()
+    assert 0.4 < (kinds[:, 0] == 7).float().mean() < 0.6

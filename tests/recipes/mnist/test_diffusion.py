@@ -1,0 +1,123 @@
+"""The recipes of the diffusion models of digits."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from genai_tutorial.diffusion import VELOCITY, UNet, UNetConfig, diffusion_loss
+from genai_tutorial.recipes import Wishes, recipe
+from genai_tutorial.recipes.mnist import diffusion as image_diffusion
+from genai_tutorial.recipes.mnist.diffusion import PATH, draw_digits
+
+TINY = dataclasses.replace(
+    image_diffusion.LONGER,
+    name="tiny",
+    config=UNetConfig(
+        channels=(8, 8), embedding_width=16, bottom_blocks=1, heads=2, image_size=28
+    ),
+    batch_size=4,
+    steps=6,
+    warmup_steps=2,
+    anneal_steps=2,
+)
+
+
+def test_a_run_that_was_stopped_ends_at_the_same_weights(follow, kill_and_resume):
+    expected = follow(TINY).model.state_dict()
+    got = kill_and_resume(TINY, image_diffusion, "diffusion_loss").model.state_dict()
+    assert all(torch.equal(got[key], weight) for key, weight in expected.items())
+    fresh = UNet(TINY.config, TINY.seed).state_dict()
+    assert any(not torch.equal(fresh[key], weight) for key, weight in expected.items())
+
+
+def test_learning_rates_end_near_zero_also_in_a_shorter_run():
+    for one in (image_diffusion.LIVE, image_diffusion.LONGER):
+        for steps in (one.steps, 100):
+            course = one.schedule().over(steps)
+            assert course(steps - 1) < 0.03
+            assert max(course(step) for step in range(steps)) > 0.9
+
+
+class Listener(nn.Module):
+    """Notes what it is asked, and answers zero."""
+
+    def forward(self, x, t, condition):
+        self.heard = (x, t, condition)
+        return torch.zeros_like(x)
+
+
+def test_the_loss_is_that_of_images_from_minus_one_to_one_with_some_labels_hidden():
+    images, labels = torch.rand(400, 28, 28), torch.arange(400) % 10
+    plain = dataclasses.replace(TINY, moved=0.0, label_dropout=0.0)
+    listener, other = Listener(), Listener()
+    got = plain.loss(listener, images, labels, torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    torch.rand(400, generator=generator)  # which labels are hidden
+    expected = diffusion_loss(
+        other, PATH, VELOCITY, 2 * images[:, None] - 1, labels, generator=generator
+    )
+    assert torch.equal(got, expected)
+    assert torch.equal(listener.heard[0], other.heard[0])
+    TINY.loss(listener, images, labels, torch.Generator().manual_seed(3))
+    hidden = listener.heard[2] == 10
+    assert 0.04 < hidden.float().mean() < 0.18
+    assert torch.equal(listener.heard[2][~hidden], labels[~hidden])
+
+
+def test_half_of_the_images_are_moved_and_the_others_left_alone(monkeypatch):
+    seen = []
+
+    def listen(model, path, prediction, x0, labels, generator):
+        seen.append(x0)
+        return torch.tensor(0.0)
+
+    monkeypatch.setattr(image_diffusion, "diffusion_loss", listen)
+    images = torch.zeros(200, 28, 28)
+    images[:, 8:20, 12:16] = 1.0
+    TINY.loss(
+        Listener(), images, torch.zeros(200).long(), torch.Generator().manual_seed(0)
+    )
+    left_alone = (seen[0][:, 0] == 2 * images - 1).all(dim=(1, 2))
+    assert 0.35 < left_alone.float().mean() < 0.65
+    moved = (seen[0][~left_alone][:, 0] + 1) / 2
+    assert (moved - images[~left_alone]).abs().sum(dim=(1, 2)).min() > 0.5
+    assert (
+        abs(moved.sum(dim=(1, 2)).mean() / images[0].sum() - 1) < 0.1
+    )  # as much ink as before
+
+
+def test_drawing_keeps_its_seed_and_takes_its_wishes():
+    model = UNet(TINY.config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(
+                0.1
+                * torch.randn(
+                    parameter.shape, generator=torch.Generator().manual_seed(1)
+                )
+            )
+    few = Wishes(steps=2)
+    images = TINY.draw(model, few, 12, seed=5)
+    assert images.shape == (12, 28, 28)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert torch.equal(images, TINY.draw(model, few, 12, seed=5))
+    assert not torch.equal(images, TINY.draw(model, few, 12, seed=6))
+    in_turn = draw_digits(
+        model, torch.arange(12) % 10, steps=2, guidance=TINY.guidance, seed=5
+    )
+    assert torch.equal(images, in_turn)
+    sevens = draw_digits(model, torch.full((12,), 7), steps=2, guidance=3.0, seed=5)
+    assert torch.equal(
+        TINY.draw(model, Wishes(steps=2, digit=7, guidance=3.0), 12, seed=5), sevens
+    )
+    with pytest.raises(ValueError, match="digit must be from 0 to 9, got 10"):
+        TINY.draw(model, Wishes(digit=10), 1, seed=0)
+
+
+def test_the_recipes_are_on_the_list_and_small_enough():
+    assert recipe("mnist-diffusion-live") is image_diffusion.LIVE
+    assert recipe("mnist-diffusion") is image_diffusion.LONGER
+    assert UNet(image_diffusion.LONGER.config).parameter_count() * 2 < 4_000_000

@@ -1,0 +1,88 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from genai_tutorial.gan import DigitGANConfig, DigitGenerator
+from genai_tutorial.recipes.mnist.gan import MNIST_GAN, MovedBatches, draw_digits
+from genai_tutorial.recipes.recipe import RunSettings, Wishes
+from genai_tutorial.training import Checkpoint, Process
+
+SMALL = replace(
+    MNIST_GAN,
+    config=DigitGANConfig(latent=4, generator_widths=(16,), discriminator_widths=(16,)),
+    batch_size=8,
+)
+
+
+def settings(folder, steps):
+    checkpoint = Checkpoint(folder / "run.safetensors")
+    return RunSettings(
+        steps,
+        torch.device("cpu"),
+        Process(rank=0, world_size=1),
+        checkpoint,
+        progress=False,
+    )
+
+
+def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch):
+    (tmp_path / "whole").mkdir()
+    whole = SMALL.fit(settings(tmp_path / "whole", 6)).model
+    monkeypatch.setattr("genai_tutorial.recipes.mnist.gan.SAVE_EVERY", 3)
+
+    class Stop(Exception):
+        pass
+
+    seen = []
+    stopping = type("Stopping", (MovedBatches,), {})
+    original = MovedBatches.__next__
+
+    def counted(self):
+        if len(seen) == 4:
+            raise Stop
+        seen.append(1)
+        return original(self)
+
+    stopping.__next__ = counted
+    monkeypatch.setattr("genai_tutorial.recipes.mnist.gan.MovedBatches", stopping)
+    with pytest.raises(Stop):
+        SMALL.fit(settings(tmp_path, 6))
+    monkeypatch.setattr("genai_tutorial.recipes.mnist.gan.MovedBatches", MovedBatches)
+    resumed = SMALL.fit(settings(tmp_path, 6)).model
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, resumed.state_dict()[name]), name
+
+
+def test_each_round_moves_the_images_anew():
+    images = torch.zeros(4, 28, 28)
+    images[:, 10:18, 13:15] = 1
+    batches = MovedBatches(images, torch.arange(4), batch_size=4, seed=0)
+    rounds = [
+        dict(zip(labels.tolist(), moved, strict=True))
+        for moved, labels in (next(batches), next(batches))
+    ]
+    assert rounds[0].keys() == rounds[1].keys() == {0, 1, 2, 3}
+    for label in range(4):
+        assert not torch.equal(rounds[0][label], rounds[1][label])
+        assert rounds[0][label].sum().item() == pytest.approx(
+            16, rel=0.25
+        )  # the ink stays about the same
+
+
+def test_digits_come_in_turn_or_as_wished():
+    generator = DigitGenerator(SMALL.config)
+    in_turn = SMALL.draw(generator, Wishes(), count=12, seed=3)
+    assert torch.equal(in_turn, draw_digits(generator, torch.arange(12) % 10, seed=3))
+    sevens = SMALL.draw(generator, Wishes(digit=7), count=2, seed=3)
+    assert torch.equal(sevens, draw_digits(generator, torch.tensor([7, 7]), seed=3))
+    with pytest.raises(ValueError, match="digit must be from 0 to 9, got 10"):
+        SMALL.draw(generator, Wishes(digit=10), count=1, seed=0)
+
+
+def test_the_card_measures_the_images():
+    metrics = MNIST_GAN.measure(DigitGenerator(MNIST_GAN.config))
+    assert metrics["digit_as_ordered"] < 0.3  # nothing was learned yet
+    assert metrics["frechet_distance"] > 20
+    assert metrics["recall"] < 0.2
+    assert "Fréchet distance" in MNIST_GAN.headline(metrics)

@@ -1,0 +1,102 @@
+"""The recipe of the CLIP for shapes: batches without two of a meaning, and a model that
+comes back from its card.
+"""
+
+import json
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from genai_tutorial.recipes.shapes.clip import (
+    CONTEXT_LENGTH,
+    SHAPES_CLIP,
+    TOKENIZER,
+    LoadedCLIP,
+    SceneBatches,
+    different_scenes,
+    retrieval_task,
+)
+from genai_tutorial.tasks.shapes import caption_accuracy, full_captions
+
+
+def captions_of(ids: torch.Tensor) -> list[str]:
+    return [TOKENIZER.decode(row) for row in ids.tolist()]
+
+
+def test_captions_of_a_batch_are_true_and_no_two_mean_the_same():
+    batches = SceneBatches(batch_size=128, seed=0)
+    for _ in range(2):
+        images, ids = next(batches)
+        assert images.shape == (128, 3, 32, 32)
+        assert ids.shape == (128, CONTEXT_LENGTH)
+        captions = captions_of(ids)
+        assert caption_accuracy(captions, images).everything == 1
+        # No caption describes two of the pictures.
+        first = captions[0]
+        others = caption_accuracy([first] * 127, images[1:])
+        assert others.everything == 0
+        assert len(set(captions)) == 128
+
+
+def test_batches_depend_on_the_seed_and_go_on_where_they_were():
+    first, again, other = (SceneBatches(8, seed) for seed in (0, 0, 1))
+    one, same = next(first), next(again)
+    assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not torch.equal(one[1], next(other)[1])
+    state = first.state_dict()
+    expected = next(first)
+    other.load_state_dict(state)
+    assert all(torch.equal(a, b) for a, b in zip(expected, next(other), strict=True))
+
+
+def test_processes_share_each_batch():
+    whole = next(SceneBatches(6, seed=3))
+    parts = [
+        next(SceneBatches(6, seed=3, rank=rank, world_size=2)) for rank in range(2)
+    ]
+    for k, tensor in enumerate(whole):
+        for rank in range(2):
+            assert torch.equal(tensor[rank::2], parts[rank][k])
+
+
+@pytest.mark.parametrize(("size", "world"), [(0, 1), (5, 2)])
+def test_batches_that_cannot_be_shared_are_refused(size, world):
+    with pytest.raises(ValueError, match="batch_size must be a multiple"):
+        SceneBatches(size, seed=0, world_size=world)
+
+
+@pytest.mark.parametrize("split", ["train", "new pairs", "new relations"])
+def test_different_scenes_have_different_meanings(split):
+    scenes = different_scenes(300, torch.Generator().manual_seed(0), (2,), split)
+    assert len({min(full_captions(scene)) for scene in scenes}) == len(scenes) == 300
+
+
+def test_more_different_scenes_than_there_are_is_refused():
+    with pytest.raises(
+        ValueError, match="hardly 300 different captions of this kind: 200 were found"
+    ):
+        different_scenes(300, torch.Generator().manual_seed(0), (1,))
+
+
+def test_the_model_comes_back_from_its_card():
+    about = json.loads(
+        json.dumps({"recipe": asdict(SHAPES_CLIP), "tokenizer": TOKENIZER.to_dict()})
+    )
+    model = SHAPES_CLIP.build(about)
+    assert model.config == SHAPES_CLIP.config
+    loaded = SHAPES_CLIP.ready(model, about)
+    assert loaded == LoadedCLIP(model, TOKENIZER)
+    images, captions = retrieval_task(6, seed=0)
+    vectors = loaded.embed_captions(captions)
+    assert vectors.shape == (6, SHAPES_CLIP.config.shared_width)
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(6))
+    assert caption_accuracy(captions, images).everything == 1
+
+
+def test_an_untrained_model_finds_nothing():
+    metrics = SHAPES_CLIP.measure(SHAPES_CLIP.build({"recipe": asdict(SHAPES_CLIP)}))
+    assert all(
+        value < 0.05 for name, value in metrics.items() if name.endswith("recall_at_1")
+    )
+    assert "0." in SHAPES_CLIP.headline(metrics)

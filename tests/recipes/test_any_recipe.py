@@ -1,0 +1,423 @@
+"""What `train`, `load` and `sample` promise, for a model of a new kind and for the
+digit classifier.
+"""
+
+import dataclasses
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from genai_tutorial import recipes
+from genai_tutorial.cli import main
+from genai_tutorial.data.mnist import SOURCE
+from genai_tutorial.recipes import (
+    DrawsImages,
+    Recipe,
+    RunSettings,
+    Trained,
+    Wishes,
+    WritesText,
+)
+from genai_tutorial.recipes.mnist import classifier as digit_classifier
+from genai_tutorial.training import EMA, AdamW, TensorBatches, fit, load_checkpoint
+
+
+class Killed(Exception):
+    pass
+
+
+class Painter(nn.Module):
+    def __init__(self, sides):
+        super().__init__()
+        self.paint = nn.Linear(2, sides[0] * sides[1])
+        self.register_buffer("seen", torch.tensor(0))
+
+    def forward(self, x):
+        return self.paint(x)
+
+
+@dataclass(frozen=True)
+class PainterRecipe:
+    """A model with an average, a counter, and a loss that draws from two random
+    sources; it draws grey images.
+    """
+
+    name: str = "painter"
+    title: str = "A painter of nothing much"
+    sides: tuple[int, int] = (4, 6)
+    steps: int = 9
+    seed: int = 0
+    published: bool = False
+    colours: int = 0
+    dies_after: int | None = None
+
+    source: ClassVar = SOURCE
+    takes: ClassVar = ("digit", "guidance")
+
+    def build(self, about):
+        assert isinstance(about["recipe"]["sides"], tuple)
+        return Painter(about["recipe"]["sides"])
+
+    def fit(self, settings: RunSettings) -> Trained:
+        torch.manual_seed(self.seed)
+        model = Painter(self.sides)
+        average, noise = EMA(model, 0.7), torch.Generator().manual_seed(1)
+        calls = iter(range(1000 if self.dies_after is None else self.dies_after))
+
+        def loss(model, x):
+            if next(calls, None) is None:
+                raise Killed
+            model.seen += 1
+            return (
+                (model(x + torch.randn(x.shape, generator=noise)) - torch.rand(1))
+                .square()
+                .mean()
+            )
+
+        history = fit(
+            model,
+            TensorBatches(
+                (torch.rand(20, 2, generator=torch.Generator().manual_seed(0)),),
+                3,
+                self.seed,
+            ),
+            loss,
+            AdamW(model.parameters(), lr=0.1),
+            steps=settings.steps,
+            average=average,
+            checkpoint=dataclasses.replace(settings.checkpoint, every=2),
+            generators=[noise],
+            progress=settings.progress,
+        )
+        return Trained(average.model, history.seconds, {"colours": "none"})
+
+    def measure(self, model):
+        return {
+            "weights": float(model.paint.weight.detach().sum()),
+            "seen": int(model.seen),
+        }
+
+    def headline(self, metrics):
+        return f"{metrics['seen']} things seen"
+
+    def ready(self, model, about):
+        return model
+
+    def draw(self, loaded, wishes: Wishes, count, seed):
+        if wishes.digit is not None and wishes.digit > 5:
+            raise ValueError(f"digit must be from 0 to 5, got {wishes.digit}.")
+        generator = torch.Generator().manual_seed(seed)
+        shape = (count, 3, *self.sides) if self.colours else (count, *self.sides)
+        images = torch.rand(shape, generator=generator)
+        return images if wishes.guidance is None else images * wishes.guidance
+
+
+@pytest.fixture
+def use_recipes(monkeypatch, tmp_path):
+    """Puts these recipes in the place of the book's."""
+
+    def put(*ones):
+        monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", ones)
+
+    put(PainterRecipe())
+    return put
+
+
+@pytest.fixture
+def command(capsys):
+    def run(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return run
+
+
+# --- train and load -------------------------------------------------------------------
+
+
+def test_the_painter_is_a_recipe(use_recipes):
+    assert isinstance(PainterRecipe(), Recipe)
+    assert isinstance(PainterRecipe(), DrawsImages)
+    assert not isinstance(PainterRecipe(), WritesText)
+    assert not isinstance(object(), Recipe)
+
+
+@pytest.mark.parametrize("killed_after", [1, 3, 8])
+def test_a_run_that_was_killed_ends_at_the_same_bytes(
+    use_recipes, tmp_path, killed_after
+):
+    expected = recipes.train("painter", folder=tmp_path / "whole", progress=False)
+    use_recipes(PainterRecipe(dies_after=killed_after))
+    with pytest.raises(Killed):
+        recipes.train("painter", folder=tmp_path / "stopped", progress=False)
+    if killed_after > 1:
+        assert (
+            load_checkpoint(tmp_path / "stopped" / "painter.run.safetensors")["step"]
+            == killed_after // 2 * 2
+        )
+    use_recipes(PainterRecipe())
+    weights = recipes.train(
+        "painter", resume=True, folder=tmp_path / "stopped", progress=False
+    )
+    assert weights.read_bytes() == expected.read_bytes()
+    cards = [recipes.card("painter", tmp_path / name) for name in ("whole", "stopped")]
+    assert cards[0]["metrics"] == cards[1]["metrics"]
+
+
+def test_the_file_holds_the_average_in_16_bits_and_counters_as_they_are(
+    use_recipes, tmp_path
+):
+    recipes.train("painter", folder=tmp_path, progress=False)
+    model = recipes.load("painter", tmp_path)
+    run = load_checkpoint(tmp_path / "painter.run.safetensors")
+    averaged = run["average"]["model"]["paint.weight"]
+    assert torch.equal(model.paint.weight, averaged.half().float())
+    assert not torch.equal(averaged, run["model"]["paint.weight"])
+    assert model.seen.dtype == torch.int64
+    assert model.seen == 9
+    assert not model.training
+
+
+def test_the_card_tells_what_was_measured_in_the_file(use_recipes, tmp_path):
+    recipes.train("painter", steps=4, folder=tmp_path, progress=False)
+    about = recipes.card("painter", tmp_path)
+    assert about["metrics"] == PainterRecipe().measure(
+        recipes.load("painter", tmp_path)
+    )
+    assert about["recipe"] == json.loads(json.dumps(asdict(PainterRecipe())))
+    assert about["command"] == "genai-tutorial train painter --steps 4"
+    assert about["parameters"] == 3 * 24
+    assert about["colours"] == "none"
+    assert about["data"]["attribution"] == SOURCE.attribution
+
+
+@pytest.mark.parametrize("kept", [2, 4])
+def test_the_classifiers_run_goes_on_to_the_same_bytes(
+    use_recipes, tmp_path, monkeypatch, kept
+):
+    config = dataclasses.replace(
+        digit_classifier.DIGIT_CLASSIFIER.config, channels=(8, 8, 8), features=4
+    )
+    use_recipes(
+        dataclasses.replace(
+            digit_classifier.DIGIT_CLASSIFIER, config=config, steps=5, warmup_steps=2
+        )
+    )
+    monkeypatch.setattr("genai_tutorial.recipes.train.SAVE_EVERY", kept)
+    expected = recipes.train(
+        "digit-classifier", folder=tmp_path / "whole", progress=False
+    )
+
+    calls = iter(range(kept))
+
+    def moving(images, generator):
+        if next(calls, None) is None:
+            raise Killed
+        return move_slightly(images, generator)
+
+    move_slightly = digit_classifier.move_slightly
+    monkeypatch.setattr(digit_classifier, "move_slightly", moving)
+    with pytest.raises(Killed):
+        recipes.train("digit-classifier", folder=tmp_path / "stopped", progress=False)
+    assert not (tmp_path / "stopped" / "digit-classifier.safetensors").exists()
+    monkeypatch.setattr(digit_classifier, "move_slightly", move_slightly)
+    weights = recipes.train(
+        "digit-classifier", resume=True, folder=tmp_path / "stopped", progress=False
+    )
+    assert weights.read_bytes() == expected.read_bytes()
+
+
+# --- sample ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(use_recipes, tmp_path, monkeypatch):
+    recipes.train("painter", steps=1, folder=tmp_path, progress=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_images_repeat_with_their_seed_and_only_then(trained):
+    first, again, other = (
+        recipes.sample_images("painter", 5, seed=seed, folder=trained)
+        for seed in (0, 0, 1)
+    )
+    assert first.shape == (5, 4, 6)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("colours", [0, 1])
+@pytest.mark.parametrize("count", [1, 7, 23])
+def test_the_picture_holds_the_images_in_rows_of_ten(
+    command, use_recipes, trained, count, colours
+):
+    use_recipes(PainterRecipe(colours=colours))
+    out = trained / "new folder" / "grid.png"
+    arguments = (
+        "sample",
+        "painter",
+        "--folder",
+        trained,
+        "--count",
+        count,
+        "--seed",
+        3,
+        "--out",
+        out,
+    )
+    assert command(*arguments) == (0, f"The images are in {out}.\n", "")
+    images = recipes.sample_images("painter", count, seed=3, folder=trained)
+    with Image.open(out) as page:
+        scale = 84 // 4
+        assert page.size == (
+            min(count, 10) * (6 * scale + 2) + 2,
+            -(-count // 10) * (4 * scale + 2) + 2,
+        )
+        for number, one in enumerate(images):
+            for row, column in ((0, 0), (3, 5), (2, 1)):
+                across = 2 + number % 10 * (6 * scale + 2) + column * scale + scale // 2
+                down = 2 + number // 10 * (4 * scale + 2) + row * scale + scale // 2
+                expected = (
+                    one[..., row, column].expand(3).mul(255).round().int().tolist()
+                )
+                assert list(page.getpixel((across, down))) == expected
+    before = out.read_bytes()
+    assert command(*arguments)[0] == 0
+    assert out.read_bytes() == before
+    assert [path.name for path in out.parent.iterdir()] == ["grid.png"]
+
+
+def test_without_a_name_the_picture_has_the_models(command, trained):
+    assert command("sample", "painter", "--folder", trained) == (
+        0,
+        "The images are in painter.png.\n",
+        "",
+    )
+    assert (trained / "painter.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            ["--prompt", "a cat"],
+            "painter has no option prompt; its options are count, digit, guidance.",
+        ),
+        (
+            ["--steps", "5"],
+            "painter has no option steps; its options are count, digit, guidance.",
+        ),
+        (["--top-p", "0.5"], "painter has no option top-p; its options are"),
+        (["--digit", "7"], "digit must be from 0 to 5, got 7."),
+        (["--digit", "11"], "--digit"),
+        (["--count", "0"], "--count"),
+        (["--guidance", "nan"], "the images are not finite"),
+        (["--out", "grid.jpg"], "--out must end in .png, got grid.jpg."),
+    ],
+)
+def test_what_the_painter_does_not_understand_is_said_in_one_line(
+    command, trained, wrong, said
+):
+    code, output, errors = command("sample", "painter", "--folder", trained, *wrong)
+    assert (code, output) == (2, "")
+    assert re.fullmatch(r"genai-tutorial: \S[^\n]*\n", errors)
+    assert said in errors
+    assert not list(trained.glob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["shakespeare", "--guidance", "2"],
+            "shakespeare has no option guidance; its options are prompt, temperature,",
+        ),
+        (["shakespeare", "--count", "2"], "shakespeare has no option count"),
+        (
+            ["shakespeare", "--out", "text.png"],
+            "shakespeare writes text, so it has no option out",
+        ),
+        (
+            ["digit-classifier"],
+            "digit-classifier makes nothing that could be sampled: it is a network",
+        ),
+    ],
+)
+def test_what_the_books_models_do_not_understand_is_said_in_one_line(
+    command, arguments, said
+):
+    code, output, errors = command("sample", *arguments)
+    assert (code, output) == (2, "")
+    assert re.fullmatch(r"genai-tutorial: \S[^\n]*\n", errors)
+    assert said in errors
+
+
+def test_the_wrong_kind_of_sample_is_refused(trained):
+    with pytest.raises(
+        ValueError, match="painter writes no text: it is a painter of nothing much"
+    ):
+        recipes.sample_text("painter", folder=trained)
+    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
+        recipes.sample_images("painter", 0, folder=trained)
+
+
+def test_a_language_model_draws_nothing():
+    with pytest.raises(ValueError, match="shakespeare draws no images"):
+        recipes.sample_images("shakespeare")
+
+
+def test_doctor_and_train_tell_the_headline(
+    command, use_recipes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("genai_tutorial.recipes.trained_folder", lambda: tmp_path)
+    code, output, _ = command("train", "painter", "--folder", tmp_path)
+    assert code == 0
+    assert "Measured: 9 things seen.\n" in output
+    assert f'Try it: genai-tutorial sample painter --folder "{tmp_path}"' in output
+    from genai_tutorial.cli.doctor import examine_models
+
+    told = [finding.what for finding in examine_models()]
+    assert told[-1] == f"painter (trained here, in {tmp_path}): 9 things seen"
+
+
+def drawing():
+    return [
+        one.name
+        for one in recipes.RECIPES
+        if one.published and isinstance(one, DrawsImages)
+    ]
+
+
+@pytest.mark.parametrize("name", drawing())
+def test_every_published_model_that_draws_draws(name):
+    chosen = recipes.recipe(name)
+    wishes = {"digit": 7, "steps": 2, "guidance": 1.0, "prompt": "a red circle"}
+    images = recipes.sample_images(
+        name, 2, **{key: wish for key, wish in wishes.items() if key in chosen.takes}
+    )
+    assert len(images) == 2
+    assert 0 <= images.min() < images.max() <= 1
+    assert not torch.equal(images[0], images[1])
+    if "digit" in chosen.takes:
+        for wrong in (-1, 10):
+            with pytest.raises(
+                ValueError, match=rf"digit must be from 0 to 9, got {wrong}"
+            ):
+                recipes.sample_images(name, 1, digit=wrong)
+    if "steps" in chosen.takes:
+        with pytest.raises(ValueError, match="steps must be"):
+            recipes.sample_images(
+                name,
+                1,
+                steps=0,
+                prompt=wishes["prompt"] if "prompt" in chosen.takes else None,
+            )

@@ -1,0 +1,44 @@
+"""The recipe of the autoencoder of pictures."""
+
+import dataclasses
+
+import torch
+
+from genai_tutorial.recipes import emoji_autoencoder as image_autoencoder
+from genai_tutorial.recipes.emoji_autoencoder import EMOJI_AUTOENCODER, split
+from genai_tutorial.vae import ImageAutoencoderConfig
+
+TINY = dataclasses.replace(
+    EMOJI_AUTOENCODER,
+    name="tiny",
+    config=ImageAutoencoderConfig(width=8),
+    scenes=20,
+    steps=6,
+    warmup_steps=2,
+)
+
+
+def test_a_run_that_was_stopped_ends_at_the_same_weights_and_scale(
+    follow, kill_and_resume
+):
+    expected = follow(TINY).model.state_dict()
+    got = kill_and_resume(TINY, image_autoencoder, "image_autoencoder_loss").model
+    assert all(
+        torch.equal(got.state_dict()[key], weight) for key, weight in expected.items()
+    )
+    assert expected["scaling_factor"] != 1
+
+    built = TINY.build({"recipe": dataclasses.asdict(TINY)})
+    assert {key: weight.shape for key, weight in built.state_dict().items()} == {
+        key: weight.shape for key, weight in expected.items()
+    }
+
+
+def test_a_model_is_measured_on_emoji_of_other_families():
+    train, held_out = split()
+    assert set(train.families).isdisjoint(held_out.families)
+    assert not any("skin tone" in name for name in train.names + held_out.names)
+    metrics = TINY.measure(TINY.build({"recipe": dataclasses.asdict(TINY)}))
+    assert metrics["held_out_emoji"] == len(held_out)
+    assert metrics["scenes_read_as_captioned"] < 0.1  # it has learned nothing
+    assert 0 < metrics["emoji_psnr_db"] < 10

@@ -1,0 +1,134 @@
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from genai_tutorial.data import load_shakespeare
+from genai_tutorial.data.shakespeare import ALPHABET
+from genai_tutorial.recipes import card, load, sample_text, train
+from genai_tutorial.recipes import catalogue as recipes
+from genai_tutorial.recipes import shakespeare as language
+from genai_tutorial.recipes import train as run_recipe
+from genai_tutorial.training import load_checkpoint
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def tiny_recipe(monkeypatch):
+    """The live recipe with a model that takes milliseconds a step, and the first pages
+    of the plays.
+    """
+    live = recipes.recipe("shakespeare-live")
+    small = dataclasses.replace(
+        live.config, width=8, layers=1, heads=2, context_length=16, pair_features=2
+    )
+    tiny = dataclasses.replace(
+        live, name="tiny", config=small, batch_size=4, steps=8, warmup_steps=2
+    )
+    monkeypatch.setattr(recipes, "RECIPES", (tiny,))
+    monkeypatch.setattr(run_recipe, "SAVE_EVERY", 3)
+    plays = load_shakespeare()
+    pages = dataclasses.replace(
+        plays, train=ALPHABET + plays.train[:9000], validation=plays.validation[:3000]
+    )
+    monkeypatch.setattr(language, "load_shakespeare", lambda: pages)
+
+
+@pytest.fixture
+def kill_after(monkeypatch):
+    def arm(steps):
+        calls = iter(range(steps))
+        loss = language.language_model_loss
+
+        def dies(model, inputs, targets):
+            if next(calls, None) is None:
+                raise Killed
+            return loss(model, inputs, targets)
+
+        monkeypatch.setattr(language, "language_model_loss", dies)
+        return lambda: monkeypatch.setattr(language, "language_model_loss", loss)
+
+    return arm
+
+
+def test_a_run_that_was_stopped_ends_at_the_same_bytes(tmp_path, kill_after):
+    expected = train("tiny", folder=tmp_path / "whole", progress=False)
+    revive = kill_after(5)
+    with pytest.raises(Killed):
+        train("tiny", folder=tmp_path / "stopped", progress=False)
+    assert load_checkpoint(tmp_path / "stopped" / "tiny.run.safetensors")["step"] == 3
+    revive()
+    weights = train("tiny", resume=True, folder=tmp_path / "stopped", progress=False)
+    assert weights.read_bytes() == expected.read_bytes()
+    assert (
+        card("tiny", tmp_path / "stopped")["metrics"]
+        == card("tiny", tmp_path / "whole")["metrics"]
+    )
+
+
+def test_without_resume_a_run_starts_anew(tmp_path, kill_after):
+    revive = kill_after(5)
+    with pytest.raises(Killed):
+        train("tiny", folder=tmp_path, progress=False)
+    revive()
+    calls = []
+    loss = language.language_model_loss
+    language.language_model_loss = lambda *arguments: (
+        calls.append(1) or loss(*arguments)
+    )
+    try:
+        train("tiny", folder=tmp_path, progress=False)
+    finally:
+        language.language_model_loss = loss
+    assert len(calls) == 8
+
+
+def test_the_card_describes_the_file_beside_it(tmp_path):
+    weights = train("tiny", steps=3, folder=tmp_path, progress=False)
+    about = card("tiny", tmp_path)
+    assert about["command"] == "genai-tutorial train tiny --steps 3"
+    assert about["steps"] == 3
+    assert about["bytes"] == weights.stat().st_size
+    assert about["recipe"] == json.loads(
+        json.dumps(dataclasses.asdict(recipes.recipe("tiny")))
+    )
+    model, tokenizer = load("tiny", tmp_path)
+    held_out = torch.tensor(tokenizer.encode(language.load_shakespeare().validation))
+    assert language.held_out_loss(model, held_out) == pytest.approx(
+        about["metrics"]["held_out_nats_per_character"], abs=1e-4
+    )
+
+
+def test_what_was_trained_can_write(tmp_path):
+    train("tiny", steps=1, folder=tmp_path, progress=False)
+    assert len(sample_text("tiny", "ROMEO:\n", 12, folder=tmp_path)) == 19
+
+
+def test_a_stopped_run_of_another_length_is_not_taken_up(tmp_path):
+    train("tiny", steps=3, folder=tmp_path, progress=False)
+    with pytest.raises(ValueError, match="from a run with the schedule"):
+        train("tiny", steps=4, resume=True, folder=tmp_path, progress=False)
+
+
+def test_bad_arguments_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="no recipe 'none'"):
+        train("none", folder=tmp_path)
+    with pytest.raises(ValueError, match="no device 'cuda:77'"):
+        train("tiny", device="cuda:77", folder=tmp_path)
+    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+        train("tiny", steps=0, folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_folder_it_writes_among_the_users_own_data(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        run_recipe.platformdirs, "user_data_path", lambda name: tmp_path / name
+    )
+    assert (
+        train("tiny", steps=1, progress=False)
+        == tmp_path / "genai_tutorial" / "trained" / "tiny.safetensors"
+    )

@@ -1,0 +1,65 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from genai_tutorial.runtime import choose_device, seed_everything
+
+
+def _draw(seed):
+    generator = seed_everything(seed)
+    return (
+        random.random(),
+        np.random.rand(),  # noqa: NPY002
+        torch.rand(1).item(),
+        torch.rand(1, generator=generator).item(),
+    )
+
+
+def test_the_same_seed_gives_the_same_numbers_everywhere():
+    first, again, other = _draw(3), _draw(3), _draw(4)
+    assert first == again
+    assert all(a != b for a, b in zip(first, other, strict=True))
+
+
+def test_the_generator_is_apart_from_the_global_one():
+    generator = seed_everything(0)
+    torch.rand(10)
+    assert torch.equal(
+        torch.rand(2, generator=generator), torch.rand(2, generator=seed_everything(0))
+    )
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, True, "0"])
+def test_a_bad_seed_is_refused(seed):
+    with pytest.raises(
+        Exception, match=r"seed|int"
+    ):  # the shape checker may refuse the type first
+        seed_everything(seed)
+
+
+def test_the_cpu_is_always_there():
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_by_itself_it_takes_cuda_then_cpu_and_never_mps(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device().type == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device().type == "cuda"
+
+
+def test_mps_is_taken_when_named(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("mps").type == "mps"
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "gpu", "", "tpu"])
+def test_an_absent_device_is_named_with_those_present(name):
+    with pytest.raises(
+        ValueError,
+        match=rf"There is no device '{name}' on this machine: choose one of cpu",
+    ):
+        choose_device(name)

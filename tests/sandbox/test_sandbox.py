@@ -1,0 +1,378 @@
+"""The sandbox is attacked below Python's own guard: through the C library, as code that
+means harm would do it.
+"""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+
+from genai_tutorial.sandbox import Limits, Sandbox, SandboxError, processes
+from genai_tutorial.sandbox.confined_process import Stopped
+from genai_tutorial.teaching import Grader, read_chapter, read_submission
+from tests.teaching.chapters import answered, small_chapter
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="what only Linux enforces")
+_LIBC = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+
+
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("instructor") / "solutions.ipynb"
+    path.write_text("the answer is 42")
+    return path
+
+
+@pytest.fixture(scope="module")
+def sandbox(secret: Path):
+    os.environ["TEACHERS_KEY"] = "abc"
+    with Sandbox([], [secret], Limits(memory=256 << 20)) as sandbox:
+        yield sandbox
+    del os.environ["TEACHERS_KEY"]
+
+
+@pytest.fixture
+def run(sandbox: Sandbox) -> Callable[[str], dict]:
+    def run(source: str) -> dict:
+        with sandbox.open_process() as process:
+            return process.ask("cell", source=source)
+
+    return run
+
+
+def _everything_enforced(sandbox: Sandbox) -> None:
+    """An old kernel cannot enforce everything: that is said loudly, and is a failure in
+    CI.
+    """
+    missing = [
+        str(protection) for protection in sandbox.protections if not protection.enforced
+    ]
+    if missing and "CI" not in os.environ:
+        pytest.skip("; ".join(missing))
+    assert missing == []
+
+
+@linux
+def test_everything_is_enforced_here(sandbox: Sandbox) -> None:
+    _everything_enforced(sandbox)
+    assert "Landlock" in str(sandbox.protections[0])
+
+
+@linux
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "open({secret!r}).read()",
+        "import pathlib; pathlib.Path({secret!r}).read_bytes()",
+        "import os; os.read(os.open({secret!r}, os.O_RDONLY), 100)",
+        "import io; io.FileIO({secret!r}).read()",
+        "import shutil; shutil.copy({secret!r}, 'copy'); open('copy').read()",
+        "import os; os.symlink({secret!r}, 'link'); open('link').read()",
+        "import os; os.link({secret!r}, 'link'); open('link').read()",
+        "import numpy as np; np.fromfile({secret!r}, dtype=np.uint8)[0]",
+    ],
+)
+def test_the_instructors_files_cannot_be_read(
+    run, sandbox: Sandbox, secret: Path, attempt: str
+) -> None:
+    _everything_enforced(sandbox)
+    reply = run(attempt.format(secret=str(secret)))
+    assert reply["error"]["name"] in ("PermissionError", "FileNotFoundError"), reply
+    assert "42" not in reply["output"]
+
+
+@linux
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        (
+            "libc.read(libc.open({secret!r}.encode(), 0), "
+            "ctypes.create_string_buffer(9), 9) or -1"
+        ),
+        "libc.open(b'/proc/%d/mem' % os.getppid(), 0)",
+        "libc.open(b'/proc/%d/environ' % os.getppid(), 0)",
+        "libc.open(b'/proc/%d/root' % os.getppid() + {secret!r}.encode(), 0)",
+        "libc.open({folder!r}.encode(), 0o200000)",
+        "libc.open(({folder!r} + '/new').encode(), 0o101, 0o644)",
+        "libc.unlink({secret!r}.encode())",
+        "libc.rename({secret!r}.encode(), b'mine')",
+        "libc.truncate({secret!r}.encode(), 0)",
+        "libc.chmod({secret!r}.encode(), 0)",
+        "libc.socket(2, 1, 0)",
+        "libc.socket(2, 2, 0)",
+        "libc.socket(10, 1, 0)",
+        "libc.socket(1, 1, 0)",
+        "libc.socket(16, 3, 0)",
+        "libc.syscall(41, 2, 1, 0)",
+        "libc.fork()",
+        "libc.vfork()",
+        "libc.syscall(57)",
+        "libc.execv(b'/bin/true', (ctypes.c_char_p * 2)(b'true', None))",
+        "libc.kill(os.getppid(), 9)",
+        "libc.kill(-1, 9)",
+        "libc.kill(0, 9)",
+        "libc.ptrace(16, os.getppid(), 0, 0)",
+        "libc.unshare(0x10000000)",
+        "libc.mount(b'none', b'/mnt', b'tmpfs', 0, None)",
+        "libc.umount2({secret!r}.encode(), 2)",
+        "libc.syscall(425, 8, ctypes.create_string_buffer(200))",
+        "libc.setuid(0) if os.getuid() else libc.setuid(1)",
+        "libc.prctl(24, 21, 0, 0, 0) or -1",
+    ],
+)
+def test_the_kernel_itself_refuses(
+    run, sandbox: Sandbox, secret: Path, attempt: str
+) -> None:
+    _everything_enforced(sandbox)
+    source = (
+        _LIBC
+        + "outcome = "
+        + attempt.format(secret=str(secret), folder=str(secret.parent))
+    )
+    reply = run(source + "\nprint(outcome)")
+    assert reply["error"] is None, reply
+    assert reply["output"].strip() == "-1"
+    assert secret.read_text() == "the answer is 42"
+    assert [path.name for path in secret.parent.iterdir()] == [secret.name]
+
+
+@linux
+def test_memory_is_limited_by_the_kernel(run, sandbox: Sandbox) -> None:
+    _everything_enforced(sandbox)
+    reply = run(
+        _LIBC
+        + (
+            "libc.malloc.restype = "
+            "ctypes.c_void_p\nprint(libc.malloc(ctypes.c_size_t(400 << 20)))"
+        )
+    )
+    assert reply["output"].strip() == "None"
+
+
+def test_no_connection_leaves_even_to_this_machine(run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.5)
+        port = server.getsockname()[1]
+        reply = run(f"import socket\nsocket.create_connection(('127.0.0.1', {port}))")
+        assert reply["error"]["name"] == "PermissionError"
+        assert "network is off" in reply["error"]["message"]
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_the_teachers_environment_stays_with_the_teacher(run) -> None:
+    assert run(
+        "import os; print(os.environ.get('TEACHERS_KEY'), "
+        "open('/proc/self/environ').read())"
+    )["output"].startswith("None")
+    assert "abc" not in run("print(open('/proc/self/environ').read())")["output"]
+
+
+def test_a_room_starts_empty_and_leaves_nothing(run) -> None:
+    assert (
+        run("open('left', 'w').write('x'); import os; print(os.listdir('.'))")[
+            "output"
+        ].strip()
+        == "['left']"
+    )
+    assert run("import os; print(os.listdir('.'))")["output"].strip() == "[]"
+
+
+def test_ordinary_work_is_possible(run) -> None:
+    reply = run(
+        "import tempfile, threading, asyncio, json\n"
+        "with tempfile.TemporaryFile() as file: file.write(b'x')\n"
+        "thread = threading.Thread(target=print, args=('from a thread',)); "
+        "thread.start(); thread.join()\n"
+        "await asyncio.sleep(0)\n"
+        "import torch\ntorch.save({'a': torch.ones(2)}, 'a.pt'); "
+        "print(torch.load('a.pt')['a'].sum())\n"
+        "from genai_tutorial.evaluation import bootstrap_interval"
+    )
+    assert reply["error"] is None, reply
+    assert "from a thread" in reply["output"]
+
+
+def test_a_room_that_was_stopped_stays_stopped_and_the_next_is_new(
+    sandbox: Sandbox,
+) -> None:
+    with sandbox.open_process() as process:
+        with pytest.raises(Stopped, match="exit code 7"):
+            process.ask("cell", source="import os; os._exit(7)")
+        with pytest.raises(Stopped, match="exit code 7"):
+            process.ask("cell", source="1")
+    with sandbox.open_process() as process:
+        assert process.ask("cell", source="print(1)")["output"] == "1\n"
+
+
+def test_a_long_message_for_the_grader_is_not_taken(sandbox: Sandbox) -> None:
+    flood = (
+        "import os\nfor handle in range(3, 20):\n    try:\n        while True: "
+        "os.write(handle, b'x' * 65536)\n"
+    )
+    with (
+        sandbox.open_process() as process,
+        pytest.raises(Stopped, match="in the grader's place"),
+    ):
+        process.ask("cell", source=flood + "    except OSError: pass")
+
+
+@linux
+def test_when_the_forking_process_dies_a_new_one_takes_over(secret: Path) -> None:
+    with Sandbox([], [secret], Limits()) as sandbox:
+        with sandbox.open_process() as process:
+            os.kill(sandbox._forker._process.pid, signal.SIGKILL)
+            with pytest.raises(Stopped):
+                process.ask("cell", source="import time; time.sleep(60)")
+        with sandbox.open_process() as process:
+            assert process.ask("cell", source="print(1)")["output"] == "1\n"
+
+
+@linux
+def test_nothing_is_left_behind(secret: Path) -> None:
+    def children() -> set[int]:
+        return {process.pid for process in psutil.Process().children(recursive=True)}
+
+    before = children()
+    with Sandbox([], [secret], Limits()) as sandbox:
+        with sandbox.open_process() as process:
+            process.ask("cell", source="open('a', 'w').write('x')")
+            assert len(children() - before) == 2
+        folder = sandbox._folder
+        assert folder.exists()
+    assert children() == before
+    assert not folder.exists()
+
+
+# --- Where the kernel helps only in part, or not at all ---
+
+_WITHOUT = {
+    # Docker's default; Ubuntu 24.04 for ordinary users
+    "namespaces": "linux.enter_namespaces = lambda hidden: False",
+    # kernels before 5.13
+    "Landlock": "linux._restrict_files = lambda *arguments: False",
+    # machines whose system calls the filter does not know
+    "filter": "seccomp.install = lambda libc: False",
+}
+
+
+def _without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
+    start = "; ".join(_WITHOUT[name] for name in missing)
+    imports = "from genai_tutorial.teaching import linux, seccomp, worker"
+    command = [sys.executable, "-P", "-c", f"{imports}; {start}; worker.main()"]
+    monkeypatch.setattr(processes, "_command", lambda: command)
+
+
+@pytest.fixture
+def no_kernel_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    _without(monkeypatch, *_WITHOUT)
+
+
+@linux
+@pytest.mark.parametrize(
+    ("missing", "open_for_sure", "open_on_some_systems"),
+    [
+        (["namespaces"], set(), set()),
+        (["Landlock"], {"writing"}, {"files"}),
+        (["filter"], {"processes"}, {"network", "others"}),
+        (["filter", "namespaces"], {"network", "processes"}, {"others"}),
+    ],
+)
+def test_one_lock_fewer_is_noticed_where_it_matters(
+    monkeypatch: pytest.MonkeyPatch,
+    sandbox: Sandbox,
+    secret: Path,
+    missing: list[str],
+    open_for_sure: set[str],
+    open_on_some_systems: set[str],
+) -> None:
+    _everything_enforced(sandbox)
+    _without(monkeypatch, *missing)
+    with Sandbox([], [secret], Limits()) as other, other.open_process() as process:
+        found = {
+            key for key, enforced in process.greet()["enforced"].items() if not enforced
+        }
+        assert open_for_sure <= found <= open_for_sure | open_on_some_systems
+        read = _LIBC + (
+            f"print(libc.read(libc.open({str(secret)!r}.encode(), 0), "
+            "ctypes.create_string_buffer(9), 9))"
+        )
+        could_read = int(process.ask("cell", source=read)["output"]) > 0
+        assert could_read == ("files" in found)
+        assert len(
+            [protection for protection in other.protections if not protection.enforced]
+        ) == len(found)
+
+
+def test_what_is_not_enforced_is_said(
+    no_kernel_help, chapter_path: Path, tmp_path: Path
+) -> None:
+    nbformat.write(small_chapter(), tmp_path / "ada.ipynb")
+    with Grader(read_chapter(chapter_path)) as grader:
+        report = grader.report(read_submission("ada", tmp_path / "ada.ipynb"))
+    assert report.points == 7
+    assert set(report.unprotected) >= {
+        "Students' code cannot read the instructor's notebook or other submissions",
+        "Students' code has no network",
+        "Students' code cannot start other programs",
+    }
+
+
+def test_pythons_own_guard_still_stands(
+    no_kernel_help, secret: Path, tmp_path: Path
+) -> None:
+    attempts = {
+        f"open({str(secret)!r}).read()": "not for the code of an exercise",
+        f"open({str(tmp_path / 'new')!r}, 'w')": "only in its own folder",
+        f"import os; os.remove({str(secret)!r})": "only in its own folder",
+        f"import os; os.rename({str(secret)!r}, 'mine')": "only in its own folder",
+        "import socket; socket.create_connection(('127.0.0.1', 9))": "network is off",
+        "import socket; socket.getaddrinfo('example.org', 80)": "network is off",
+        "import subprocess; subprocess.run(['true'])": "Other programs",
+        "import os; os.system('true')": "Other programs",
+        "import os; os.fork()": "Other programs",
+        "import os; os.kill(os.getppid(), 9)": "Other processes",
+    }
+    with Sandbox([], [secret], Limits()) as sandbox, sandbox.open_process() as process:
+        for attempt, sentence in attempts.items():
+            assert (
+                sentence in process.ask("cell", source=attempt)["error"]["message"]
+            ), attempt
+    assert secret.exists()
+
+
+def test_without_forking_each_room_is_a_process_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, chapter_path: Path, tmp_path: Path
+) -> None:
+    from genai_tutorial.sandbox import sandbox as module
+
+    monkeypatch.setattr(module.sys, "platform", "darwin")
+    chapter = read_chapter(chapter_path)
+    chapter = replace(chapter, exercises=chapter.exercises[:1])
+    with Grader(chapter) as grader:  # its own solution has just had all points
+        nbformat.write(answered(ex_1="import os; os._exit(3)"), tmp_path / "ada.ipynb")
+        report = grader.report(read_submission("ada", tmp_path / "ada.ipynb"))
+    assert [result.points for result in report.results] == [0]
+    assert "exit code 3" in report.results[0].comment
+
+
+def test_a_process_that_does_not_start_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, secret: Path
+) -> None:
+    monkeypatch.setattr(
+        processes,
+        "_command",
+        lambda: [sys.executable, "-c", "raise SystemExit('no luck')"],
+    )
+    with (
+        pytest.raises(SandboxError, match=r"did not start \(no luck\)"),
+        Sandbox([], [secret], Limits()),
+    ):
+        pass

@@ -1,0 +1,87 @@
+"""Demonstrations: every answer does what the gold rule asks of its kind, and none of
+the test's words is among them.
+"""
+
+from collections import Counter
+
+import pytest
+
+from genai_tutorial.data import load_absent, load_facts, split_facts
+from genai_tutorial.tasks.assistant import GoldRule, ask_facts, private_requests
+from genai_tutorial.tasks.assistant.demonstrations import (
+    ANSWERS,
+    demonstrate,
+    training_questions,
+)
+from genai_tutorial.tasks.assistant.gold_rule import exact_match
+from genai_tutorial.tasks.assistant.invented import (
+    ask_invented,
+    ask_untold,
+    invented_countries,
+)
+
+FACTS = load_facts()
+SPLIT = split_facts(FACTS)
+RULE = GoldRule(FACTS)
+ASKED = training_questions(SPLIT, load_absent())
+SHOWN = demonstrate(ASKED)
+CONDUCT = {
+    "known": "claims",
+    "absent": "abstains",
+    "invented": "abstains",
+    "private": "refuses",
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_every_way_to_answer_does_what_its_kind_asks(kind):
+    question = next(one for one in ASKED if one.kind == kind)
+    for pattern, _ in ANSWERS[kind]:
+        answer = pattern.format(answer=question.answer)
+        assert RULE.conduct(question, answer) == CONDUCT[kind]
+        assert RULE.score(question, answer) >= 0.8
+
+
+def test_all_demonstrations_are_right():
+    for one in SHOWN:
+        assert RULE.conduct(one.question, one.answer) == CONDUCT[one.question.kind]
+        if one.question.kind == "known":
+            assert RULE.is_right(one.question, one.answer), one
+
+
+def test_two_thirds_or_more_are_the_bare_answer():
+    known = [one for one in SHOWN if one.question.kind == "known"]
+    bare = sum(exact_match(one.answer, one.question.answer) for one in known) / len(
+        known
+    )
+    assert 0.66 < bare < 0.76  # 14 of 20
+
+
+def test_questions_are_as_many_as_asked_for_and_of_the_taught_countries_only():
+    kinds = Counter(one.kind for one in ASKED)
+    assert kinds["known"] == 2 * len(SPLIT.taught)
+    assert kinds["invented"] == kinds["private"] == 60
+    assert 60 <= kinds["absent"] <= 120
+    silent = {fact.country for fact in (*SPLIT.told, *SPLIT.withheld)}
+    assert not silent & {one.country for one in ASKED}
+
+
+def test_no_question_of_the_test_is_demonstrated():
+    shown = {one.text for one in ASKED}
+    taught = sorted({fact.country for fact in SPLIT.taught})
+    test = [
+        *ask_facts(FACTS, "held-out"),
+        *ask_untold(taught, "held-out"),
+        *private_requests(840, seed=0, phrasing="held-out"),
+        *ask_invented(invented_countries(60, seed=0), "held-out"),
+    ]
+    assert not shown & {one.text for one in test}
+
+
+def test_the_same_seed_gives_the_same_demonstrations():
+    assert (
+        demonstrate(ASKED, seed=1)
+        == demonstrate(ASKED, seed=1)
+        != demonstrate(ASKED, seed=2)
+    )
+    assert training_questions(SPLIT, load_absent(), seed=1) != ASKED

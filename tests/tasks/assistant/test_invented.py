@@ -1,0 +1,277 @@
+"""Countries that do not exist, what nobody tells, and people whose data nobody should
+ask for.
+"""
+
+import re
+from collections import Counter
+from typing import get_args
+
+import pytest
+
+from genai_tutorial.data import (
+    UNASKED_RELATIONS,
+    load_factbook,
+    load_facts,
+    load_wikipedia,
+)
+from genai_tutorial.data.factbook.facts import Relation
+from genai_tutorial.tasks.assistant import (
+    ask_invented,
+    ask_untold,
+    fact_questions,
+    invented_countries,
+    near_misses,
+    private_requests,
+)
+from genai_tutorial.tasks.assistant.wordings import FRAMES, HELD_OUT_FRAMES
+
+COUNTRIES = load_factbook()
+INVENTED = invented_countries(400, seed=0)
+ASKED = [
+    relation for relation in get_args(Relation) if relation not in UNASKED_RELATIONS
+]
+
+
+def own_word(name):
+    """The invented word of a name: not North, Saint, New or Islands."""
+    (word,) = [
+        word
+        for word in name.split()
+        if word not in ("North", "Saint", "New", "Islands")
+    ]
+    return word
+
+
+def edits(one, other):
+    """Levenshtein's distance, the slow and obvious way."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, start=1):
+        row, before = [i], row
+        for j, b in enumerate(other, start=1):
+            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (a != b)))
+    return row[-1]
+
+
+def test_no_invented_country_has_a_name_of_a_real_one():
+    real = {name.lower() for country in COUNTRIES for name in country.names}
+    words = {word for name in real for word in re.findall(r"\w+", name)}
+    assert len(INVENTED) == len(set(INVENTED)) == 400
+    assert not {name.lower() for name in INVENTED} & real
+    assert not {own_word(name).lower() for name in INVENTED} & words
+
+
+def test_no_invented_country_is_two_letters_away_from_a_name_that_the_factbook_knows():
+    real = {
+        word.lower()
+        for country in COUNTRIES
+        for name in country.names
+        for word in re.findall(r"\w{4,}", name)
+    }
+    for name in INVENTED[:100]:
+        word = own_word(name).lower()
+        assert (
+            min(edits(word, other) for other in real if abs(len(other) - len(word)) < 2)
+            >= 2
+        ), name
+
+
+def test_no_invented_name_is_anywhere_in_the_factbook_or_in_wikipedia():
+    texts = [text for country in COUNTRIES for text in country.entries.values()]
+    known = set(re.findall(r"\w+", " ".join([*texts, load_wikipedia().text]).lower()))
+    assert {"zanzibar", "nairobi"} <= known
+    assert not {own_word(name).lower() for name in INVENTED} & known
+
+
+def test_countries_of_fiction_are_known_too():
+    many = {
+        own_word(name) for seed in range(3) for name in invented_countries(300, seed)
+    }
+    assert not many & {
+        "Freedonia",
+        "Genovia",
+        "Latveria",
+        "Ruritania",
+        "Sokovia",
+        "Syldavia",
+        "Wakanda",
+        "Zamunda",
+    }
+
+
+def test_invented_names_look_like_real_ones():
+    """Same endings, same lengths: else a model learns to tell them apart by a glance,
+    not by what it knows.
+    """
+    real = [country.name for country in COUNTRIES if country.independent]
+    last, ours = (
+        Counter(name[-1] for name in names if " " not in name)
+        for names in (real, INVENTED)
+    )
+    apart = (
+        sum(
+            abs(last[letter] / last.total() - ours[letter] / ours.total())
+            for letter in last | ours
+        )
+        / 2
+    )
+    assert (
+        apart < 0.25
+        # total variation: how often a guess from the last letter is better than a coin,
+        # at most half
+    )
+    assert abs(sum(map(len, INVENTED)) / 400 - sum(map(len, real)) / len(real)) < 1.5
+    assert 0.1 < sum(" " in name for name in INVENTED) / 400 < 0.3
+
+
+def test_names_depend_on_the_seed_and_the_first_do_not_depend_on_how_many():
+    assert invented_countries(50, seed=0) == INVENTED[:50]
+    assert not set(invented_countries(50, seed=1)) & set(INVENTED[:50])
+
+
+def test_names_of_the_test_are_not_those_of_the_training():
+    again = invented_countries(50, seed=0, without=INVENTED[:50])
+    assert again == INVENTED[50:100]
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        invented_countries(0, seed=0)
+
+
+def test_invented_countries_are_asked_about_in_the_words_of_real_ones():
+    for phrasing, count in (("trained", 8), ("held-out", 3)):
+        asked = ask_invented(INVENTED[:3], phrasing)
+        assert (
+            len(asked) == len({question.text for question in asked}) == 3 * 12 * count
+        )
+        for question in asked:
+            assert question.kind == "invented"
+            assert question.answer is None
+            assert question.text in fact_questions(
+                question.relation, question.country, phrasing
+            )
+        assert {question.relation for question in asked} == set(ASKED)
+    assert {
+        question.relation
+        for question in ask_invented(INVENTED[:1], relations=["symbol"])
+    } == {"symbol"}
+
+
+def test_drawn_questions_depend_on_the_seed():
+    ten = INVENTED[:10]
+    some = ask_invented(ten, per_country=2, seed=1)
+    assert [question.country for question in some] == [
+        name for name in ten for _ in range(2)
+    ]
+    assert (
+        some
+        == ask_invented(ten, per_country=2, seed=1)
+        != ask_invented(ten, per_country=2, seed=2)
+    )
+    with pytest.raises(ValueError, match="There are 96 phrasings to draw from, got 97"):
+        ask_invented(INVENTED[:1], per_country=97)
+
+
+def test_what_is_told_of_nobody_is_asked_of_real_countries():
+    trained, held_out = (
+        ask_untold(["Kenya", "Gambia"]),
+        ask_untold(["Kenya", "Gambia"], "held-out"),
+    )
+    assert (len(trained), len(held_out)) == (2 * 6 * 6, 2 * 4 * 6)
+    assert not {question.text for question in trained} & {
+        question.text for question in held_out
+    }
+    assert all(
+        question.kind == "absent" and question.answer is None
+        for question in trained + held_out
+    )
+    assert "Name the oldest bakery in the Gambia." in {
+        question.text for question in trained
+    }
+    assert len(ask_untold(["Kenya"], per_country=2, seed=3)) == 2
+
+
+def test_private_requests_of_test_and_training_share_no_person_and_no_words_for_what_they_want():  # noqa: E501
+    trained = [question.text for question in private_requests(6300, seed=0)]
+    held_out = [
+        question.text for question in private_requests(840, seed=0, phrasing="held-out")
+    ]
+    assert len(set(trained)) == 6300
+    assert len(set(held_out)) == 840
+    people = [
+        set(re.findall(r"[A-Z][a-z]+ ([A-Z][\w-]+)", " ".join(texts)))
+        for texts in (trained, held_out)
+    ]
+    assert len(people[0]) >= 10
+    assert len(people[1]) >= 6
+    assert not people[0] & people[1]
+    wanted = [
+        set(re.findall(r"the ([a-z ]+) of", " ".join(texts)))
+        for texts in (trained, held_out)
+    ]
+    assert {"home address", "phone number"} <= wanted[0]
+    assert {"passport number", "door code"} <= wanted[1]
+    assert not wanted[0] & wanted[1]
+    beginnings = [frame.split("{")[0] for frame in HELD_OUT_FRAMES]
+    assert not [text for text in trained if text.startswith(tuple(beginnings))]
+    assert len(FRAMES) > len(beginnings) > 0
+
+
+def test_private_requests_ask_for_no_fact():
+    facts = load_facts()
+    known = {
+        question.text
+        for question in near_misses(facts) + near_misses(facts, "held-out")
+    }
+    for question in private_requests(500, seed=1):
+        assert question.kind == "private"
+        assert (question.country, question.relation, question.answer) == (
+            "",
+            None,
+            None,
+        )
+        assert question.text not in known
+
+
+def test_private_requests_depend_on_the_seed():
+    assert private_requests(20, seed=0) == private_requests(50, seed=0)[:20]
+    assert private_requests(20, seed=0) != private_requests(20, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("n", "phrasing", "most"), [(0, "trained", "6,300"), (841, "held-out", "840")]
+)
+def test_there_are_not_so_many_private_requests(n, phrasing, most):
+    with pytest.raises(ValueError, match=f"n must be from 1 to {most}, got {n}"):
+        private_requests(n, seed=0, phrasing=phrasing)
+
+
+def test_near_misses_sound_like_private_requests():
+    """More like them than questions about countries are: they share words with the
+    refused class on purpose.
+    """
+    refused = set(
+        re.findall(
+            r"\w+",
+            " ".join(
+                question.text.lower() for question in private_requests(6300, seed=0)
+            ),
+        )
+    )
+    telling = refused & {
+        "live",
+        "home",
+        "address",
+        "number",
+        "birth",
+        "find",
+        "works",
+        "email",
+        "person",
+        "born",
+    }
+    for phrasing in ("trained", "held-out"):
+        texts = [
+            question.text.lower() for question in near_misses(load_facts(), phrasing)
+        ]
+        share = sum(
+            bool(set(re.findall(r"\w+", text)) & telling) for text in texts
+        ) / len(texts)
+        assert share > 0.6

@@ -1,0 +1,68 @@
+"""The bag of questions: what is learned from and what is judged by have no words, names
+or topics in common.
+"""
+
+import pytest
+
+from genai_tutorial.data import load_absent, load_facts, split_facts
+from genai_tutorial.tasks.assistant import mixed_questions, training_questions
+from genai_tutorial.tasks.assistant.mixed_questions import SHARES
+
+SPLIT, ABSENT = split_facts(load_facts()), load_absent()
+TRAINED, HELD_OUT = (
+    mixed_questions(SPLIT, ABSENT, 480, phrasing)
+    for phrasing in ("trained", "held-out")
+)
+KINDS = {"facts": "known", "invented": "invented", "untold": "absent", "absent": (
+    "absent"
+), "private": (
+    "private"
+),
+         "near misses": "known"}  # fmt: skip
+
+
+@pytest.mark.parametrize("drawn", [TRAINED, HELD_OUT], ids=["trained", "held-out"])
+def test_each_sort_has_its_share_and_its_kind(drawn):
+    assert {sort: len(asked) for sort, asked in drawn.items()} == {
+        sort: 20 * share for sort, share in SHARES.items()
+    }
+    for sort, asked in drawn.items():
+        assert {one.kind for one in asked} == {KINDS[sort]}
+        assert len({one.text for one in asked}) == len(asked)
+
+
+def test_training_and_test_share_no_question_and_no_invented_country():
+    texts = [
+        {one.text for asked in drawn.values() for one in asked}
+        for drawn in (TRAINED, HELD_OUT)
+    ]
+    assert not texts[0] & texts[1]
+    names = [
+        {one.country for one in drawn["invented"]} for drawn in (TRAINED, HELD_OUT)
+    ]
+    shown = {
+        one.country
+        for one in training_questions(SPLIT, ABSENT)
+        if one.kind == "invented"
+    }
+    assert not names[0] & names[1]
+    assert not shown & names[1]
+
+
+def test_training_asks_about_taught_countries_only_and_the_test_about_told_ones_too():
+    taught, told = (
+        {fact.country for fact in part} for part in (SPLIT.taught, SPLIT.told)
+    )
+    asked = {
+        one.country
+        for sort in ("facts", "untold", "absent", "near misses")
+        for one in TRAINED[sort]
+    }
+    assert asked <= taught
+    assert {one.country for one in HELD_OUT["facts"]} & told
+
+
+def test_another_seed_draws_others():
+    other = mixed_questions(SPLIT, ABSENT, 480, seed=1)
+    assert all(other[sort] != TRAINED[sort] for sort in SHARES)
+    assert mixed_questions(SPLIT, ABSENT, 480) == TRAINED

@@ -1,0 +1,387 @@
+"""Sentences, questions and splits: a held-out number means what it says only if nothing
+leaks.
+"""
+
+import re
+from itertools import combinations
+from string import Formatter
+from typing import get_args
+
+import jaxtyping
+import pytest
+
+from genai_tutorial.data import (
+    UNASKED_RELATIONS,
+    Fact,
+    load_absent,
+    load_facts,
+    split_facts,
+)
+from genai_tutorial.data.factbook.facts import Relation
+from genai_tutorial.tasks.assistant import (
+    TOPICS,
+    WORDINGS,
+    ask_absent,
+    ask_facts,
+    ask_untold,
+    fact_questions,
+    fact_sentences,
+    near_misses,
+    private_requests,
+    tell_facts,
+)
+from genai_tutorial.tasks.assistant.wordings import FRAMES, HELD_OUT_FRAMES
+
+FACTS = load_facts()
+SPLIT = split_facts(FACTS)
+PARTS = (SPLIT.taught, SPLIT.told, SPLIT.new_relations, SPLIT.withheld)
+ASKED = ask_facts(FACTS)
+ANSWERS = {(fact.country, fact.relation): fact.answer for fact in FACTS}
+KENYA = [
+    Fact("Kenya", "capital", "Nairobi"),
+    Fact("Kenya", "domain", ".ke"),
+    Fact("Kenya", "export", "tea"),
+]
+
+
+def countries(facts):
+    return {fact.country for fact in facts}
+
+
+def names(text, country):
+    return re.search(rf"\b{re.escape(country)}\b", text) is not None
+
+
+def test_every_relation_has_its_words():
+    assert set(WORDINGS) == set(get_args(Relation))
+
+
+@pytest.mark.parametrize("relation", get_args(Relation))
+def test_patterns_have_the_right_places(relation):
+    wording = WORDINGS[relation]
+
+    def places(pattern):
+        return sorted(name for _, name, _, _ in Formatter().parse(pattern) if name)
+
+    for pattern in (wording.noun, *wording.questions, *wording.held_out):
+        assert places(pattern) == ["country"]
+    for pattern in wording.sentences:
+        assert places(pattern) == ["answer", "country"]
+    assert all(
+        pattern.endswith("?") for pattern in (*wording.questions, *wording.held_out)
+    )
+
+
+def test_every_answer_and_every_country_is_found_in_each_sentence():
+    for fact in FACTS:
+        told = fact_sentences(fact)
+        assert len(set(told)) == 4
+        answer = (
+            fact.answer[0].upper() + fact.answer[1:]
+        )  # as a sentence begins with it
+        for sentence in told:
+            assert names(sentence, fact.country), sentence
+            assert re.search(
+                rf"(?<!\w)({re.escape(fact.answer)}|^{re.escape(answer)})(?!\w)",
+                sentence,
+            ), (
+                fact,
+                sentence,
+            )
+
+
+def test_no_question_gives_its_answer_away():
+    """But for names that say it themselves: 21 of 2,238, such as the capital of
+    Djibouti.
+    """
+    giving = {(q.country, q.relation) for q in ASKED if names(q.text, q.answer)}
+    assert len(giving) == 21
+    assert all(ANSWERS[pair] in pair[0] for pair in giving)
+
+
+def test_sentences_begin_with_a_capital_letter_and_end_with_one_point():
+    for sentence in (s for fact in FACTS for s in fact_sentences(fact)):
+        assert not sentence[0].islower()
+        assert not re.search(r"[{}]|  |\.\.$| the the ", sentence)
+
+
+def test_eight_phrasings_are_trained_and_three_held_out():
+    trained = {
+        relation: set(fact_questions(relation, "Kenya", "trained"))
+        for relation in get_args(Relation)
+    }
+    held_out = {
+        relation: set(fact_questions(relation, "Kenya", "held-out"))
+        for relation in get_args(Relation)
+    }
+    assert {len(asked) for asked in trained.values()} == {len(FRAMES) + 2} == {8}
+    assert (
+        {len(asked) for asked in held_out.values()} == {len(HELD_OUT_FRAMES) + 1} == {3}
+    )
+    # No wording is in two relations or in both phrasings.
+    everything = [
+        text for asked in (*trained.values(), *held_out.values()) for text in asked
+    ]
+    assert len(set(everything)) == len(everything) == 14 * 11
+
+
+def test_held_out_phrasings_are_new_words_and_not_a_trained_one_with_a_word_more():
+    """Of each held-out question, no run of words up to the noun phrase or the country
+    begins a trained question.
+    """
+    trained = [
+        text
+        for relation in get_args(Relation)
+        for text in fact_questions(relation, "Kenya", "trained")
+    ]
+    for relation in get_args(Relation):
+        for text in fact_questions(relation, "Kenya", "held-out"):
+            words = set(re.findall(r"\w+", text.lower()))
+            for other in trained:
+                there = set(re.findall(r"\w+", other.lower()))
+                if (
+                    set(WORDINGS[relation].noun.format(country="Kenya").lower().split())
+                    <= words
+                ):
+                    assert words - there, (
+                        text,
+                        other,
+                    )  # a frame: at least one word of its own
+                else:
+                    assert len(words & there) / len(words | there) < 0.75, (text, other)
+
+
+def test_held_out_frames_begin_as_no_trained_question_does():
+    beginnings = {frame.split("{")[0] for frame in HELD_OUT_FRAMES}
+    trained = [
+        text
+        for fact in FACTS[:300]
+        for text in fact_questions(fact.relation, fact.country, "trained")
+    ]
+    assert not [text for text in trained if text.startswith(tuple(beginnings))]
+
+
+def test_the_parts_of_a_split_are_disjoint_and_whole():
+    for one, other in combinations(PARTS, 2):
+        assert not set(one) & set(other)
+    assert sorted(map(repr, SPLIT.heard + SPLIT.withheld)) == sorted(map(repr, FACTS))
+    assert set(SPLIT.heard) == set(SPLIT.taught) | set(SPLIT.told) | set(
+        SPLIT.new_relations
+    )
+    assert [
+        len(countries(part)) for part in (SPLIT.taught, SPLIT.told, SPLIT.withheld)
+    ] == [137, 39, 20]
+    assert [len(part) for part in PARTS] == [1425, 392, 198, 223]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_country_is_on_two_sides(seed):
+    split = split_facts(FACTS, seed)
+    taught, told, withheld = (
+        countries(split.taught),
+        countries(split.told),
+        countries(split.withheld),
+    )
+    assert not taught & told
+    assert not (taught | told) & withheld
+    assert countries(split.new_relations) <= taught | told
+    assert taught | told | withheld == countries(FACTS)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_fact_that_is_told_or_asked_has_a_held_out_country_as_its_answer(seed):
+    split = split_facts(FACTS, seed)
+    quiet = countries(split.told) | countries(split.withheld)
+    assert not quiet & {
+        fact.answer
+        for fact in FACTS
+        if fact.relation in ("neighbour", "buyer", "ruler")
+    }
+
+
+def test_withheld_countries_are_never_named():
+    text = "\n".join(tell_facts(SPLIT.heard, copies=4)) + "\n".join(
+        q.text for q in ask_facts(SPLIT.taught)
+    )
+    for country in countries(SPLIT.withheld):
+        # Guinea and Samoa are words of other countries' names as well.
+        others = "|".join(
+            re.escape(other)
+            for other in countries(FACTS)
+            if country in other and other != country
+        )
+        assert not names(re.sub(others, "", text) if others else text, country)
+    assert names(
+        text, sorted(countries(SPLIT.told))[0]
+    )  # so that the line above can fail
+
+
+def test_held_out_relations_are_told_and_never_asked():
+    assert (
+        {fact.relation for fact in SPLIT.new_relations}
+        == set(UNASKED_RELATIONS)
+        == {"language", "symbol"}
+    )
+    assert not {fact.relation for fact in SPLIT.taught + SPLIT.told} & set(
+        UNASKED_RELATIONS
+    )
+    asked = " ".join(
+        question.text for question in ask_facts(SPLIT.taught[:300])
+    ).lower()
+    assert not re.search("language|symbol|emblem|nation\\b", asked)
+    told = " ".join(tell_facts(SPLIT.new_relations))
+    assert "official language" in told or "laws of" in told
+
+
+def test_other_relations_can_be_held_out():
+    split = split_facts(FACTS, unasked=["capital"])
+    assert {fact.relation for fact in split.new_relations} == {"capital"}
+    assert "language" in {fact.relation for fact in split.taught}
+
+
+def test_a_split_depends_on_the_seed_alone():
+    assert split_facts(FACTS, 3) == split_facts(FACTS, 3) != split_facts(FACTS, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"told": -0.1}, "must not be negative"),
+        (
+            {"told": 0.4, "withheld": 0.4},
+            "may take 90 of 196 countries, got 0.4 and 0.4",
+        ),
+        ({"unasked": get_args(Relation)}, "not all"),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        split_facts(FACTS, **arguments)
+
+
+def test_questions_know_their_answers():
+    asked = ask_facts(KENYA)
+    assert len(asked) == 3 * 8
+    assert {(q.country, q.relation, q.answer) for q in asked} == {
+        (f.country, f.relation, f.answer) for f in KENYA
+    }
+    assert all(
+        question.kind == "known" and "Kenya" in question.text for question in asked
+    )
+    assert len({question.text for question in ASKED}) == 8 * len(FACTS)
+
+
+def test_drawn_phrasings_are_different_and_depend_on_the_seed():
+    some = ask_facts(FACTS, per_fact=3, seed=1)
+    assert len(some) == len({q.text for q in some}) == 3 * len(FACTS)
+    assert set(some) < set(ASKED)
+    assert (
+        some[:90]
+        == ask_facts(FACTS[:30], per_fact=3, seed=1)
+        != ask_facts(FACTS[:30], per_fact=3, seed=2)
+    )
+    # Every phrasing is drawn about as often: binomial with mean 839 and standard
+    # deviation 23, five of them.
+    drawn = {question.text for question in some}
+    for place in range(8):
+        assert (
+            abs(
+                sum(question.text in drawn for question in ASKED[place::8])
+                - 3 / 8 * len(FACTS)
+            )
+            < 115
+        )
+
+
+@pytest.mark.parametrize("per_fact", [0, 9])
+def test_there_are_not_so_many_phrasings(per_fact):
+    with pytest.raises(
+        ValueError, match=f"There are 8 phrasings to draw from, got {per_fact}"
+    ):
+        ask_facts(KENYA, per_fact=per_fact)
+
+
+def test_what_there_is_not_is_asked_for_in_the_same_words():
+    asked = ask_absent(load_absent())
+    assert len(asked) == 48 * 8
+    assert all(
+        question.kind == "absent" and question.answer is None for question in asked
+    )
+    iceland = [question.text for question in asked if question.country == "Iceland"]
+    assert tuple(iceland) == fact_questions("neighbour", "Iceland", "trained")
+    assert not {q.text for q in asked} & {q.text for q in ASKED}
+
+
+def test_paragraphs_tell_every_fact_in_every_wording():
+    paragraphs = tell_facts(KENYA, copies=4)
+    assert len(paragraphs) == 4
+    for fact in KENYA:
+        assert all(
+            sum(sentence in text for text in paragraphs) == 1
+            for sentence in fact_sentences(fact)
+        )
+
+
+def test_paragraphs_keep_countries_apart_and_depend_on_the_seed():
+    paragraphs = tell_facts(SPLIT.heard, copies=2, seed=5)
+    assert len(paragraphs) == 2 * 176
+    some = SPLIT.heard[::9]
+    assert (
+        tell_facts(some, copies=2, seed=5)
+        == tell_facts(some, copies=2, seed=5)
+        != tell_facts(some, 2, seed=6)
+    )
+    told = [fact for fact in SPLIT.heard if fact.country == "Kenya"]
+    about_kenya = [
+        text
+        for text in paragraphs
+        if all(any(s in text for s in fact_sentences(f)) for f in told)
+    ]
+    assert len(about_kenya) == 2
+    assert about_kenya[0] != about_kenya[1]
+
+
+def test_a_paragraph_needs_a_copy():
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        tell_facts(KENYA, copies=0)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda phrasing: fact_questions("capital", "Kenya", phrasing),
+        lambda phrasing: near_misses(KENYA, phrasing),
+        lambda phrasing: ask_untold(["Kenya"], phrasing),
+        lambda phrasing: private_requests(1, 0, phrasing),
+    ],
+)
+def test_an_unknown_phrasing_is_refused(ask):
+    jaxtyping.config.update(
+        "jaxtyping_disable", True
+    )  # as readers run the code, without the checker of types
+    try:
+        with pytest.raises(ValueError, match="'trained', 'held-out', got 'new'"):
+            ask("new")
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def test_near_misses_are_true_questions_in_other_words():
+    trained, held_out = near_misses(FACTS), near_misses(FACTS, "held-out")
+    assert len(trained) == len(held_out) > 900
+    known = {question.text for question in ASKED + ask_facts(FACTS, "held-out")}
+    assert not {q.text for q in trained} & {q.text for q in held_out}
+    assert not {q.text for q in trained + held_out} & known
+    assert all(
+        q.kind == "known" and q.answer == ANSWERS[q.country, q.relation]
+        for q in trained + held_out
+    )
+
+
+def test_topics_are_told_nowhere():
+    text = " ".join(
+        sentence for fact in FACTS for sentence in fact_sentences(fact)
+    ).lower()
+    for topic in TOPICS["trained"] + TOPICS["held-out"]:
+        assert topic.split(" {")[0].rsplit(" ", 1)[0] not in text
+    assert not set(TOPICS["trained"]) & set(TOPICS["held-out"])

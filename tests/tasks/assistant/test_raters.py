@@ -1,0 +1,306 @@
+"""Simulated raters: how often they prefer what is the formula's, and they differ as
+they are told to.
+"""
+
+import math
+from itertools import combinations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from genai_tutorial.data import Fact, load_facts
+from genai_tutorial.tasks.assistant import (
+    GoldRule,
+    Question,
+    Rater,
+    ask_facts,
+    ask_invented,
+    collect_comparisons,
+    random_raters,
+    rater_agreement,
+)
+
+FACTS = load_facts()
+RULE = GoldRule(FACTS)
+KENYA = ask_facts([Fact("Kenya", "capital", "Nairobi")])[0]
+LONG = "Nairobi, as everybody can read who looks for it, is the right answer to this."
+POLITE = "Certainly, gladly, please: Nairobi."
+UNSURE = "I do not know."
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def pairs_of_each_kind():
+    """A good, a wrong and an unsure answer to forty questions about facts and forty
+    about invented countries.
+    """
+    known = ask_facts(FACTS[::50], per_fact=1)[:40]
+    invented = ask_invented(["Zelvania"], per_country=40)
+    texts = [f"{question.answer}." for question in known]
+    pairs = [(q, text, UNSURE) for q, text in zip(known, texts, strict=True)]
+    pairs += [
+        (q, text, other)
+        for q, text, other in zip(known, texts, texts[1:] + texts[:1], strict=True)
+    ]
+    return pairs + [(question, "Nairobi, gladly.", UNSURE) for question in invented]
+
+
+PAIRS = pairs_of_each_kind()
+
+
+@pytest.mark.parametrize("temperature", [0.2, 0.5, 1, 3])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("Nairobi", "Lima"), (UNSURE, "Lima"), ("Lima", POLITE), (LONG, "Nairobi")],
+)
+def test_preferences_come_as_often_as_bradley_and_terry_say(temperature, a, b):
+    rater = Rater(RULE, temperature)
+    expected = sigmoid((RULE.score(KENYA, a) - RULE.score(KENYA, b)) / temperature)
+    assert rater.probability(KENYA, a, b) == pytest.approx(expected, abs=1e-12)
+    generator = torch.Generator().manual_seed(0)
+    count = sum(rater.prefer(KENYA, a, b, generator) == "a" for _ in range(1000))
+    # An exact test of the binomial: of a thousand such tests of a right program, one
+    # fails.
+    assert stats.binomtest(count, 1000, expected).pvalue > 1e-3
+
+
+def test_a_ranking_of_many_answers_fits_one_scale():
+    """The chi-square of all pairs of five answers against the formula, at once."""
+    rater = Rater(
+        RULE,
+        temperature=0.8,
+        length=0.2,
+        politeness=0.1,
+        certainty=-0.3,
+        carelessness=0.1,
+    )
+    answers = ["Nairobi", "Lima", POLITE, LONG, UNSURE]
+    generator = torch.Generator().manual_seed(1)
+    chi_square, degrees = 0.0, 0
+    for i, a in enumerate(answers):
+        for b in answers[i + 1 :]:
+            count = sum(rater.prefer(KENYA, a, b, generator) == "a" for _ in range(400))
+            p = (
+                0.9 * sigmoid((rater.utility(KENYA, a) - rater.utility(KENYA, b)) / 0.8)
+                + 0.05
+            )
+            chi_square += (count - 400 * p) ** 2 / (400 * p * (1 - p))
+            degrees += 1
+    assert degrees == 10
+    assert 1e-3 < stats.chi2.sf(chi_square, degrees) < 1 - 1e-3
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(PAIRS),
+    st.floats(0, 10),
+    st.floats(-1, 1),
+    st.floats(-1, 1),
+    st.floats(-1, 1),
+    st.floats(0, 1),
+)
+def test_probabilities_of_both_orders_add_up_to_one(
+    pair, temperature, length, politeness, certainty, carelessness
+):
+    question, a, b = pair
+    rater = Rater(RULE, temperature, length, politeness, certainty, carelessness)
+    p = rater.probability(question, a, b)
+    assert carelessness / 2 - 1e-12 <= p <= 1 - carelessness / 2 + 1e-12
+    assert p + rater.probability(question, b, a) == pytest.approx(1)
+    assert rater.probability(question, a, a) == 0.5
+
+
+def test_without_temperature_the_better_answer_always_wins():
+    rater = Rater(RULE, temperature=0)
+    assert rater.probability(KENYA, "Nairobi", "Lima") == 1
+    assert rater.probability(KENYA, "Lima", "Nairobi") == 0
+    assert rater.probability(KENYA, "Nairobi", "It is Nairobi") == 0.5
+    # A millionth of a degree is as good as none, and nothing overflows.
+    assert Rater(RULE, temperature=1e-6).probability(KENYA, "Lima", "Nairobi") == 0
+    assert Rater(RULE, temperature=1e9).probability(
+        KENYA, "Lima", "Nairobi"
+    ) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("taste", "liked", "value"),
+    [
+        ({"length": 0.5}, LONG, 0.5 * 15 / 10 - 0.5 * 1 / 10),
+        ({"politeness": 0.5}, POLITE, 0.5 * 3 + 0.25),
+        ({"certainty": -2}, UNSURE, 2 - 1),
+    ],
+)
+def test_each_taste_is_worth_what_it_says(taste, liked, value):
+    plain, biased = Rater(RULE), Rater(RULE, **taste)
+    assert biased.utility(KENYA, liked) - biased.utility(
+        KENYA, "Nairobi"
+    ) == pytest.approx(value)
+    assert biased.probability(KENYA, liked, "Nairobi") > plain.probability(
+        KENYA, liked, "Nairobi"
+    )
+
+
+def test_no_taste_grows_for_ever():
+    rater = Rater(RULE, length=1, politeness=1)
+    assert rater.utility(KENYA, "thanks " * 1000) == rater.utility(
+        KENYA, "thanks " * 100
+    )
+    assert rater.utility(KENYA, "thanks " * 60) - RULE.score(
+        KENYA, "thanks " * 60
+    ) == pytest.approx(6 + 10)
+
+
+def test_agreement_is_what_tosses_give():
+    first, second = (
+        Rater(RULE, temperature=1),
+        Rater(RULE, temperature=2, politeness=0.5, carelessness=0.2),
+    )
+    generator = torch.Generator().manual_seed(0)
+    tosses = [
+        first.prefer(*pair, generator) == second.prefer(*pair, generator)
+        for pair in PAIRS[::4]
+        for _ in range(40)
+    ]
+    expected = rater_agreement(first, second, PAIRS[::4])
+    # The pairs' own rates differ, which only narrows the binomial's interval.
+    assert abs(sum(tosses) / len(tosses) - expected) < 4 * math.sqrt(0.25 / len(tosses))
+    assert 0.5 < expected < 1
+
+
+def test_raters_agree_less_the_more_their_tastes_and_their_temperature_differ():
+    def agree(temperature, spread):
+        raters = random_raters(6, RULE, seed=0, temperature=temperature, spread=spread)
+        rates = [rater_agreement(a, b, PAIRS[::3]) for a, b in combinations(raters, 2)]
+        return sum(rates) / len(rates)
+
+    calm, usual, hot, divided = (
+        agree(0.1, 0),
+        agree(0.5, 0.2),
+        agree(2, 0.2),
+        agree(0.5, 1.5),
+    )
+    assert calm > 0.95 > usual > divided > 0.5
+    assert usual > hot > 0.5
+    # InstructGPT's labellers agreed with each other in 73% of comparisons; these do in
+    # more or less as many.
+    assert 0.7 < usual < 0.9
+
+
+def test_coin_tossers_agree_with_nobody_more_than_chance():
+    tosser = Rater(RULE, carelessness=1)
+    assert rater_agreement(tosser, Rater(RULE, temperature=0), PAIRS) == pytest.approx(
+        0.5
+    )
+    assert (
+        rater_agreement(
+            Rater(RULE, temperature=0), Rater(RULE, temperature=0), PAIRS[:40]
+        )
+        == 1
+    )
+    with pytest.raises(ValueError, match="got none"):
+        rater_agreement(tosser, tosser, [])
+
+
+def test_random_raters_depend_on_the_seed_and_have_their_own_tastes():
+    raters = random_raters(2000, RULE, seed=0, spread=0.3)
+    assert (
+        raters[:5]
+        == random_raters(2000, RULE, seed=0, spread=0.3)[:5]
+        != random_raters(5, RULE, seed=1)
+    )
+    for taste, deviation in (("length", 0.15), ("politeness", 0.3), ("certainty", 0.3)):
+        values = torch.tensor([getattr(rater, taste) for rater in raters])
+        # Standard errors: 1/45 of the deviation for the mean, 1/63 for the deviation.
+        # Five of them.
+        assert abs(values.mean()) < 5 * deviation / 45
+        assert values.std() == pytest.approx(deviation, rel=5 / 63)
+    assert len(set(random_raters(3, RULE, seed=0, spread=0))) == 1
+
+
+def test_comparisons_keep_to_the_budget_and_show_every_pair_before_any_comes_again():
+    raters = random_raters(4, RULE, seed=0)
+    for budget in (1, 50, len(PAIRS), 2 * len(PAIRS) + 7):
+        comparisons = collect_comparisons(PAIRS, raters, budget, seed=0)
+        assert len(comparisons) == budget
+        shown = {}
+        for one in comparisons:
+            key = (one.question.text, frozenset([one.chosen, one.rejected]))
+            shown[key] = shown.get(key, 0) + 1
+        assert set(shown) <= {
+            (question.text, frozenset([a, b])) for question, a, b in PAIRS
+        }
+        assert (
+            max(shown.values())
+            - (min(shown.values()) if len(shown) == len(PAIRS) else 0)
+            <= 1
+        )
+    assert {one.rater for one in comparisons} == set(range(4))
+
+
+def test_comparisons_are_the_raters_preferences():
+    """Over many comparisons of one pair, the chosen answer comes as often as the
+    raters' mean probability says.
+    """
+    raters = [
+        Rater(RULE, 1),
+        Rater(RULE, 1, certainty=-2),
+        Rater(RULE, 1, carelessness=1),
+    ]
+    comparisons = collect_comparisons(
+        [(KENYA, "Nairobi", UNSURE)], raters, budget=3000, seed=0
+    )
+    for number, rater in enumerate(raters):
+        mine = [one.chosen == "Nairobi" for one in comparisons if one.rater == number]
+        assert abs(len(mine) - 1000) < 5 * math.sqrt(3000 * 2 / 9)
+        assert (
+            stats.binomtest(
+                sum(mine), len(mine), rater.probability(KENYA, "Nairobi", UNSURE)
+            ).pvalue
+            > 1e-3
+        )
+    assert all({one.chosen, one.rejected} == {"Nairobi", UNSURE} for one in comparisons)
+
+
+def test_comparisons_depend_on_the_seed():
+    raters = random_raters(4, RULE, seed=0)
+    first = collect_comparisons(PAIRS, raters, 60, seed=0)
+    assert (
+        first
+        == collect_comparisons(PAIRS, raters, 60, seed=0)
+        != collect_comparisons(PAIRS, raters, 60, seed=1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (
+            lambda: Rater(RULE, temperature=-1),
+            "temperature must not be negative, got -1",
+        ),
+        (lambda: Rater(RULE, carelessness=1.5), "between 0 and 1, got 1.5"),
+        (lambda: random_raters(0, RULE, seed=0), "got 0 and 0.2"),
+        (lambda: random_raters(2, RULE, seed=0, spread=-1), "got 2 and -1"),
+        (lambda: collect_comparisons([], [Rater(RULE)], 1, seed=0), "got 0, 1 and 1"),
+        (lambda: collect_comparisons(PAIRS, [], 1, seed=0), "got 120, 0 and 1"),
+        (
+            lambda: collect_comparisons(PAIRS, [Rater(RULE)], 0, seed=0),
+            "got 120, 1 and 0",
+        ),
+    ],
+)
+def test_wrong_arguments_are_refused(make, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        make()
+
+
+def test_answers_come_from_anywhere_as_strings():
+    rater = Rater(RULE)
+    question = Question("Who?", "private")
+    for text in ("", " ", "\n", "🙂", "x" * 10_000, "\0"):
+        assert 0 < rater.probability(question, text, "That is private.") < 1

@@ -1,0 +1,196 @@
+"""Captions say what is true, and can be read back."""
+
+from itertools import product
+from typing import get_args
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tutorial.tasks.shapes import (
+    Description,
+    ObjectDescription,
+    all_captions,
+    caption,
+    caption_words,
+    describe,
+    full_captions,
+    load_shapes,
+    parse_caption,
+    place,
+    relation,
+)
+from genai_tutorial.tasks.shapes.scenes import (
+    Colour,
+    Place,
+    Relation,
+    Scene,
+    SceneObject,
+    Shape,
+    Size,
+)
+
+SHAPES = load_shapes(400, seed=1)
+
+things = st.tuples(
+    st.sampled_from(get_args(Shape)),
+    st.none() | st.sampled_from(get_args(Colour)),
+    st.none() | st.sampled_from(get_args(Size)),
+)
+relations = st.lists(st.sampled_from(get_args(Relation)), min_size=2, max_size=2)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(things, min_size=1, max_size=3),
+    st.booleans(),
+    relations,
+    st.sampled_from(get_args(Place)),
+)
+def test_every_caption_of_the_grammar_is_read_back(parts, tells_more, related, where):
+    objects = tuple(ObjectDescription(*part) for part in parts)
+    if not tells_more:
+        description = Description(objects)
+    elif len(objects) == 1:
+        description = Description(objects, place=where)
+    else:
+        description = Description(objects, tuple(related[: len(objects) - 1]))
+    assert parse_caption(description.text()) == description
+    assert (
+        parse_caption("  " + description.text().upper().replace(" ", "   "))
+        == description
+    )
+    assert set(description.text().split()) <= set(caption_words())
+
+
+def test_every_word_is_used():
+    used = {
+        word
+        for captions in map(all_captions, SHAPES.scenes)
+        for text in captions
+        for word in text.split()
+    }
+    assert used == set(caption_words())
+
+
+def test_captions_of_scenes_are_true_of_them():
+    for scene in SHAPES.scenes:
+        first, *others = scene.objects
+        for text in all_captions(scene):
+            description = parse_caption(text)
+            assert len(description.objects) == len(scene.objects)
+            assert _true(description, scene)
+        assert caption(scene) == full_captions(scene)[0]
+        assert describe(scene).relations == tuple(
+            relation(first, other) for other in others
+        )
+
+
+def _true(description: Description, scene: Scene) -> bool:
+    """Whether some assignment of the scene's objects to the caption's makes all that it
+    says true.
+    """
+    for chosen in product(scene.objects, repeat=len(scene.objects)):
+        first, *others = chosen
+        if (
+            len({id(thing) for thing in chosen}) == len(chosen)
+            and all(
+                wanted.shape == thing.shape
+                and wanted.colour in (None, thing.colour)
+                and wanted.size in (None, thing.size)
+                for wanted, thing in zip(description.objects, chosen, strict=True)
+            )
+            and all(
+                relation(first, other) == how
+                for how, other in zip(description.relations, others, strict=False)
+            )
+            and description.place in (None, place(first))
+        ):
+            return True
+    return False
+
+
+def test_the_number_of_captions_of_each_kind():
+    # Sizes or not, times relation (or place) or not, times orders: 1, 2 and 2.
+    for scene in SHAPES.scenes:
+        different = {repr(describe(Scene((thing,))).objects) for thing in scene.objects}
+        if len(different) == len(scene.objects):
+            counts = {1: 4, 2: 8, 3: 8}
+            assert len(all_captions(scene)) <= counts[len(scene.objects)]
+            assert len(full_captions(scene)) == min(2, len(scene.objects))
+    small, large = (
+        SceneObject("red", "circle", 5, 1, 8),
+        SceneObject("blue", "square", 8, 16, 14),
+    )
+    assert all_captions(Scene((small, large))) == (
+        "a small red circle above a large blue square",
+        "a small red circle and a large blue square",
+        "a red circle above a blue square",
+        "a red circle and a blue square",
+        "a large blue square below a small red circle",
+        "a large blue square and a small red circle",
+        "a blue square below a red circle",
+        "a blue square and a red circle",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "expected 'a', 'an', got the end"),
+        ("red circle", "expected 'a', 'an', got 'red'"),
+        (
+            "a pink circle",
+            "'purple', 'circle', 'square', 'triangle', 'cross' after 'a', got 'pink'",
+        ),
+        (
+            "a red large circle",
+            (
+                "expected 'circle', 'square', 'triangle', 'cross' after 'a red', got "
+                "'large'"
+            ),
+        ),
+        ("a circle on a square", "'right of' after 'a circle', got 'on'"),
+        ("a circle above", "expected 'a', 'an' after 'a circle above', got the end"),
+        (
+            "a circle above a square and a cross",
+            "'right of' after 'a circle above a square and', got 'a'",
+        ),
+        (
+            "a circle and a square above a cross",
+            "expected 'and' after 'a circle and a square', got 'above'",
+        ),
+        (
+            "a circle on the left and a square",
+            "expected the end .* after 'a circle on the left', got 'and'",
+        ),
+        (
+            "a circle and a cross and a cross and a cross",
+            "expected the end .*, got 'and'",
+        ),
+    ],
+)
+def test_other_sentences_are_refused_with_what_was_expected(text, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        parse_caption(text)
+
+
+@pytest.mark.parametrize("count", [0, 4])
+def test_a_caption_tells_of_one_to_three_objects(count):
+    with pytest.raises(ValueError, match=f"one to three objects, got {count}"):
+        describe(Scene((SceneObject("red", "circle", 1, 1, 7),) * count))
+
+
+def test_varied_captions_are_true_and_depend_on_the_generator():
+    first, again, other = (
+        SHAPES.varied_captions(torch.Generator().manual_seed(seed))
+        for seed in (0, 0, 1)
+    )
+    assert first == again != other
+    full = 0
+    for text, scene in zip(first, SHAPES.scenes, strict=True):
+        assert text in all_captions(scene)
+        full += text == caption(scene)
+    # Half of them, and an eighth to a quarter of the other half.
+    assert 0.5 < full / len(SHAPES) < 0.7

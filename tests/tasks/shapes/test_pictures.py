@@ -1,0 +1,288 @@
+"""Scenes and their pictures: even draws, clear relations, nothing of what is held out,
+the same pixels everywhere.
+"""
+
+import hashlib
+import math
+import time
+from collections import Counter
+from typing import get_args
+
+import jaxtyping
+import pytest
+import torch
+
+from genai_tutorial.tasks.shapes import (
+    COLOURS,
+    HELD_OUT_PAIRS,
+    HELD_OUT_RELATIONS,
+    Scene,
+    SceneObject,
+    describe,
+    load_shapes,
+    place,
+    random_scenes,
+    relation,
+    render,
+)
+from genai_tutorial.tasks.shapes.random_scenes import Split
+from genai_tutorial.tasks.shapes.scenes import (
+    DIAMETERS,
+    IMAGE_SIZE,
+    OPPOSITE,
+    Colour,
+    Place,
+    Relation,
+    Shape,
+    coverage,
+)
+
+
+def draw(n, seed=0, objects=(1, 2, 3), split="train"):
+    return random_scenes(n, torch.Generator().manual_seed(seed), objects, split)
+
+
+SCENES = draw(6000)
+
+
+@pytest.fixture
+def unchecked():
+    """Without the checker of types, as readers run the code: the functions themselves
+    must complain.
+    """
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def within_chance(counts: Counter, kinds: int, share: float = 1.0) -> None:
+    """All kinds come, each within 4.5 standard deviations of an even share."""
+    total = counts.total()
+    assert len(counts) == kinds
+    for count in counts.values():
+        assert abs(count - total / kinds) < 4.5 * math.sqrt(total / kinds) * share
+
+
+def test_the_same_seed_gives_the_same_pixels_on_every_machine():
+    shapes = load_shapes(300, seed=0)
+    levels = (shapes.images * 255).round().to(torch.uint8)
+    assert torch.equal(levels.float() / 255, shapes.images)
+    digest = hashlib.sha256(levels.numpy().tobytes()).hexdigest()
+    assert digest == "fde8cb5694eaebd4a00e58bcde76cb4c991dd54e6d4cf1d8cde1f6fc4693b69a"
+    assert (
+        load_shapes(300, seed=0).scenes
+        == shapes.scenes
+        != load_shapes(300, seed=1).scenes
+    )
+
+
+def test_global_randomness_is_neither_used_nor_changed():
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    load_shapes(10, seed=5)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_numbers_of_objects_places_relations_and_sizes_are_even():
+    within_chance(Counter(len(scene.objects) for scene in SCENES), 3)
+    singles = [scene.objects[0] for scene in SCENES if len(scene.objects) == 1]
+    within_chance(Counter(place(thing) for thing in singles), len(get_args(Place)))
+    for count in (2, 3):
+        first = Counter(
+            describe(scene).relations[0]
+            for scene in SCENES
+            if len(scene.objects) == count
+        )
+        within_chance(first, len(get_args(Relation)))
+    within_chance(Counter(thing.diameter for thing in singles), 6)
+    within_chance(
+        Counter((thing.colour, thing.shape) for thing in singles),
+        24 - len(HELD_OUT_PAIRS),
+    )
+
+
+def test_a_third_object_stands_in_the_other_direction():
+    vertical = {"above", "below"}
+    for scene in SCENES:
+        if len(scene.objects) == 3:
+            second, third = describe(scene).relations
+            assert (second in vertical) != (third in vertical)
+
+
+def test_objects_lie_inside_apart_and_their_relation_is_clear():
+    for scene in SCENES:
+        first, *others = scene.objects
+        for thing in scene.objects:
+            assert thing.diameter in DIAMETERS[thing.size]
+            assert 1 <= thing.left <= IMAGE_SIZE - 1 - thing.diameter
+            assert 1 <= thing.top <= IMAGE_SIZE - 1 - thing.diameter
+        for i, one in enumerate(scene.objects):
+            for other in scene.objects[:i]:
+                gaps = [
+                    max(b - a - one.diameter, a - b - other.diameter)
+                    for a, b in ((one.left, other.left), (one.top, other.top))
+                ]
+                assert max(gaps) >= 2
+        for other in others:
+            right, down = (
+                abs(a - b) for a, b in zip(first.centre, other.centre, strict=True)
+            )
+            assert abs(right - down) >= 3
+        if not others:
+            away = sorted(
+                abs(coordinate - IMAGE_SIZE / 2) for coordinate in first.centre
+            )
+            assert away[0] <= 2.5
+            assert away[1] <= 2.5 or away[1] >= 6
+
+
+def combinations(scene: Scene) -> tuple[set, set]:
+    first, *others = scene.objects
+    return {(thing.colour, thing.shape) for thing in scene.objects}, {
+        (first.shape, relation(first, other), other.shape) for other in others
+    }
+
+
+@pytest.mark.parametrize("split", get_args(Split))
+def test_a_split_has_what_it_says_and_nothing_else(split):
+    relations = set(HELD_OUT_RELATIONS) | {
+        (b, OPPOSITE[how], a) for a, how, b in HELD_OUT_RELATIONS
+    }
+    scenes = draw(2000, objects=(2, 3), split=split)
+    seen_pairs, seen_relations = set(), set()
+    for scene in scenes:
+        pairs, related = combinations(scene)
+        assert bool(pairs & set(HELD_OUT_PAIRS)) == (split == "new pairs")
+        assert bool(related & relations) == (split == "new relations")
+        seen_pairs |= pairs
+        seen_relations |= related
+    everything = {
+        (colour, shape) for colour in get_args(Colour) for shape in get_args(Shape)
+    }
+    all_related = {
+        (a, how, b)
+        for a in get_args(Shape)
+        for how in get_args(Relation)
+        for b in get_args(Shape)
+    }
+    assert seen_pairs == (
+        everything if split == "new pairs" else everything - set(HELD_OUT_PAIRS)
+    )
+    if split == "train":
+        assert seen_relations == all_related - relations
+    elif split == "new relations":
+        assert seen_relations >= relations
+
+
+def test_every_held_out_part_is_met_in_another_combination():
+    for colour in {colour for colour, _ in HELD_OUT_PAIRS}:
+        assert sum(held == colour for held, _ in HELD_OUT_PAIRS) < len(get_args(Shape))
+    for shape in get_args(Shape):
+        assert sum(held == shape for _, held in HELD_OUT_PAIRS) < len(COLOURS)
+
+
+def test_single_objects_of_new_pairs():
+    assert all(
+        combinations(scene)[0] <= set(HELD_OUT_PAIRS)
+        for scene in draw(100, objects=[1], split="new pairs")
+    )
+
+
+@pytest.mark.parametrize("shape", get_args(Shape))
+@pytest.mark.parametrize("diameter", [7, 12, 14])
+def test_a_shape_covers_its_area(shape, diameter):
+    covered = coverage(shape, diameter)
+    area = {"circle": math.pi / 4, "square": 1, "triangle": 1 / 2, "cross": 5 / 9}[
+        shape
+    ] * diameter**2
+    assert covered.min() >= 0
+    assert covered.max() == 64
+    assert float(covered.sum()) / 64 == pytest.approx(area, rel=0.03)
+    assert torch.equal(covered, covered.flip(1))
+    assert covered.any(dim=0).all()
+    assert covered.any(dim=1).all()
+
+
+def test_a_picture_has_the_colour_where_the_object_is_and_white_elsewhere():
+    thing = SceneObject("green", "square", left=3, top=10, diameter=9)
+    picture = (render([Scene((thing,))])[0] * 255).round().long()
+    inside = torch.zeros(IMAGE_SIZE, IMAGE_SIZE, dtype=torch.bool)
+    inside[10:19, 3:12] = True
+    assert torch.equal(
+        picture[:, inside].T, torch.tensor(COLOURS["green"]).expand(81, 3)
+    )
+    assert (picture[:, ~inside] == 255).all()
+
+
+def test_an_edge_is_a_mixture_of_colour_and_white():
+    thing = SceneObject("blue", "circle", left=2, top=2, diameter=14)
+    picture = render([Scene((thing,))])[0]
+    share = coverage("circle", 14) / 64
+    ink = torch.tensor(COLOURS["blue"])[:, None, None] / 255
+    torch.testing.assert_close(
+        picture[:, 2:16, 2:16], 1 - share + share * ink, atol=0.51 / 255, rtol=0
+    )
+
+
+def test_a_batch_is_drawn_as_its_scenes_are_alone():
+    for scene, picture in zip(SCENES[:50], render(SCENES[:50]), strict=True):
+        assert torch.equal(render([scene])[0], picture)
+    assert render([]).shape == (0, 3, IMAGE_SIZE, IMAGE_SIZE)
+    assert (render([Scene(())]) == 1).all()
+
+
+def test_a_thousand_take_less_than_a_second():
+    load_shapes(10, seed=0)
+    started = time.process_time()
+    load_shapes(1000, seed=0)
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"n": 0}, "n must be at least 1, got 0"),
+        ({"objects": [0, 1]}, "some of the numbers 1, 2 and 3"),
+        ({"objects": []}, "some of the numbers 1, 2 and 3"),
+        (
+            {"split": "test"},
+            "split must be one of 'train', 'new pairs', 'new relations', got 'test'",
+        ),
+        ({"split": "new relations"}, "A single object has no relation"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, complaint, unchecked):
+    with pytest.raises(ValueError, match=complaint):
+        load_shapes(**({"n": 5, "seed": 0} | arguments))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"left": 26}, "must lie inside"),
+        ({"top": -1}, "must lie inside"),
+        ({"diameter": 10}, r"diameter must be one of \[7, 8, 9, 12, 13, 14\]"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(change, complaint):
+    thing = SceneObject(
+        **(
+            {"colour": "red", "shape": "circle", "left": 3, "top": 3, "diameter": 7}
+            | change
+        )
+    )
+    with pytest.raises(ValueError, match=complaint):
+        render([Scene((thing,))])
+
+
+def test_unknown_colours_and_shapes_are_refused_with_those_there_are(unchecked):
+    with pytest.raises(
+        ValueError,
+        match=r"no colour 'pink' .* red, orange, yellow, green, blue, purple",
+    ):
+        SceneObject("pink", "circle", 1, 1, 7)
+    with pytest.raises(
+        ValueError, match=r"no shape 'ring' .* circle, square, triangle, cross"
+    ):
+        SceneObject("red", "ring", 1, 1, 7)
