@@ -1,0 +1,67 @@
+"""The package has no circle of imports, and no import hides in a function to dodge one.
+
+That a room imports only from rooms below it is import-linter's contract in
+pyproject.toml; this looks at modules, inside rooms too, and at imports in functions.
+"""
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "genai_tutorial"
+
+
+def import_graph(package: Path) -> dict[str, set[str]]:
+    """Return which modules of a package each of its modules imports, anywhere in it."""
+    names = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package.parent).with_suffix("").parts
+        names[".".join(part for part in parts if part != "__init__")] = path
+    return {
+        name: {
+            module
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for module in _imported(node, names)
+            if module != name
+        }
+        for name, path in names.items()
+    }
+
+
+def _imported(node: ast.AST, names: dict[str, Path]) -> set[str]:
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names} & names.keys()
+    if isinstance(node, ast.ImportFrom) and node.module in names:
+        full = {f"{node.module}.{alias.name}" for alias in node.names}
+        # `from package import module` needs the module; any other name, the package.
+        return {name if name in names else node.module for name in full}
+    return set()
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules of one circle, or nothing."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_package_has_no_import_circle():
+    assert circle(import_graph(PACKAGE)) == []
+
+
+@pytest.mark.parametrize(
+    "late", ["from pkg.a import x", "import pkg.a", "from pkg import a"]
+)
+def test_import_circle_is_found_even_inside_a_function(tmp_path, late):
+    (tmp_path / "pkg").mkdir()
+    for name, source in {
+        "__init__": "",
+        "a": "from pkg.b import y\nx = 1\n",
+        "b": f"y = 2\n\n\ndef f():\n    {late}\n",
+    }.items():
+        (tmp_path / "pkg" / f"{name}.py").write_text(source)
+    assert set(circle(import_graph(tmp_path / "pkg"))) == {"pkg.a", "pkg.b"}
