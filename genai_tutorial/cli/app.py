@@ -149,6 +149,7 @@ def train(
     torchrun.
 
 
+    Examples:
     - `genai-tutorial train shakespeare` makes the model that chapter 4 loads
     - `genai-tutorial train shakespeare --steps 50 --folder try` makes a short run of 50
       steps
@@ -219,6 +220,7 @@ def sample(
     Not every option means something to every model; one that does not is refused.
 
 
+    Examples:
     - `genai-tutorial sample shakespeare`
     - `genai-tutorial sample shakespeare --prompt "JULIET:" --temperature 0.5 --tokens
       300 --seed 7`
@@ -327,6 +329,7 @@ def chat(
     and what there is to say about them to the error stream.
 
 
+    Examples:
     - `genai-tutorial chat`
     - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --top-p 0.9`
     - `genai-tutorial chat --max-tokens 100 --seed 7 --precision fp32`
@@ -360,6 +363,7 @@ def execute(
     writes the same bytes. A notebook that fails is left as it was.
 
 
+    Examples:
     - `genai-tutorial execute 4` runs chapter 4
     - `genai-tutorial execute notebooks/04_transformer_language_model.ipynb` does the
       same
@@ -416,6 +420,7 @@ def grade(
     its own. Open questions are left for you.
 
 
+    Examples:
     - `genai-tutorial grade 4 ada.ipynb` grades one notebook
     - `genai-tutorial grade 4 submissions --to grades` grades all in a folder, into
       `grades/grades.csv`

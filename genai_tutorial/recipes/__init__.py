@@ -24,7 +24,7 @@ from genai_tutorial.recipes.shakespeare import (
     held_out_loss,
     language_model_loss,
 )
-from genai_tutorial.recipes.train import train, trained_folder
+from genai_tutorial.recipes.training import train, trained_folder
 
 __all__ = [
     "RECIPES",

@@ -341,7 +341,7 @@ def tiny(monkeypatch, tmp_path):
         "genai_tutorial.recipes.trained_folder", lambda: tmp_path / "mine"
     )
     monkeypatch.setattr(
-        "genai_tutorial.recipes.train.trained_folder", lambda: tmp_path / "mine"
+        "genai_tutorial.recipes.training.trained_folder", lambda: tmp_path / "mine"
     )
     return tmp_path / "mine"
 

@@ -211,7 +211,7 @@ def test_the_classifiers_run_goes_on_to_the_same_bytes(
             digit_classifier.DIGIT_CLASSIFIER, config=config, steps=5, warmup_steps=2
         )
     )
-    monkeypatch.setattr("genai_tutorial.recipes.train.SAVE_EVERY", kept)
+    monkeypatch.setattr("genai_tutorial.recipes.training.SAVE_EVERY", kept)
     expected = recipes.train(
         "digit-classifier", folder=tmp_path / "whole", progress=False
     )

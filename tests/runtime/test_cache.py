@@ -192,7 +192,7 @@ RACER = """
 import sys, time
 import numpy as np
 from racing_builder import build
-from genai_tutorial.data import cached
+from genai_tutorial.runtime import cached
 
 print("ready", flush=True)
 sys.stdin.readline()

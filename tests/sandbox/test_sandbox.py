@@ -194,7 +194,7 @@ def test_ordinary_work_is_possible(run) -> None:
         "await asyncio.sleep(0)\n"
         "import torch\ntorch.save({'a': torch.ones(2)}, 'a.pt'); "
         "print(torch.load('a.pt')['a'].sum())\n"
-        "from genai_tutorial.evaluation import bootstrap_interval"
+        "from genai_tutorial.metrics import bootstrap_interval"
     )
     assert reply["error"] is None, reply
     assert "from a thread" in reply["output"]
@@ -265,7 +265,7 @@ _WITHOUT = {
 
 def _without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
     start = "; ".join(_WITHOUT[name] for name in missing)
-    imports = "from genai_tutorial.teaching import linux, seccomp, worker"
+    imports = "from genai_tutorial.sandbox import linux, seccomp, worker"
     command = [sys.executable, "-P", "-c", f"{imports}; {start}; worker.main()"]
     monkeypatch.setattr(processes, "_command", lambda: command)
 

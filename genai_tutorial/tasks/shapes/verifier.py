@@ -68,7 +68,7 @@ def read_scenes(images: Float[Tensor, "n 3 height width"]) -> tuple[Reading, ...
     Raises:
         ValueError: If the pictures have another size.
 
-    >>> from genai_tutorial.data import load_shapes
+    >>> from genai_tutorial.tasks.shapes import load_shapes
     >>> shapes = load_shapes(1, seed=0, objects=[1])
     >>> read_scenes(shapes.images)[0].scene == shapes.scenes[0]
     True
