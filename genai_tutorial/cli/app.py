@@ -353,21 +353,27 @@ def execute(
             metavar="[NOTEBOOK]...", help="Chapter numbers or files; all if left out."
         ),
     ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(min=1, help="How many notebooks to run side by side."),
+    ] = 1,
 ) -> None:
     """Run chapters from top to bottom and write them back with their outputs.
 
-    Each notebook runs in a fresh kernel, on the CPU and without network. A second run
-    writes the same bytes. A notebook that fails is left as it was.
+    Each notebook runs in a fresh kernel with one thread, on the CPU and without
+    network. A second run writes the same bytes. A notebook that fails is left as it
+    was, and the others run all the same. How long each one took is kept in
+    `running_times.json` beside it.
 
 
     - `genai-tutorial execute 4` runs chapter 4
     - `genai-tutorial execute notebooks/04_transformer_language_model.ipynb` does the
       same
-    - `genai-tutorial execute` runs them all
+    - `genai-tutorial execute --jobs 2` runs them all, two at a time, longest first
     """
     from genai_tutorial.cli.book import execute_notebooks
 
-    execute_notebooks(notebooks or [])
+    execute_notebooks(notebooks or [], jobs)
 
 
 @app.command()
