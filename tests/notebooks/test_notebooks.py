@@ -1,5 +1,5 @@
-"""Every committed chapter keeps to the rules. What each rule catches is shown in
-test_checks.py.
+"""Every committed chapter keeps to the rules. What each rule catches is shown in the
+tests beside this one, such as test_markdown_checks.py.
 """
 
 from collections.abc import Callable
