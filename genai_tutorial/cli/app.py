@@ -148,6 +148,7 @@ def train(
     `--resume` it goes on to the very same model. On several processes, start it with
     torchrun.
 
+    Examples to try:
 
     - `genai-tutorial train shakespeare` makes the model that chapter 4 loads
     - `genai-tutorial train shakespeare --steps 50 --folder try` makes a short run of 50
@@ -218,6 +219,7 @@ def sample(
 
     Not every option means something to every model; one that does not is refused.
 
+    Examples to try:
 
     - `genai-tutorial sample shakespeare`
     - `genai-tutorial sample shakespeare --prompt "JULIET:" --temperature 0.5 --tokens
@@ -326,6 +328,7 @@ def chat(
     too, each line a turn of yours; then the answers alone are written to the output,
     and what there is to say about them to the error stream.
 
+    Examples to try:
 
     - `genai-tutorial chat`
     - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --top-p 0.9`
@@ -365,6 +368,7 @@ def execute(
     was, and the others run all the same. How long each one took is kept in
     `running_times.json` beside it.
 
+    Examples to try:
 
     - `genai-tutorial execute 4` runs chapter 4
     - `genai-tutorial execute notebooks/04_transformer_language_model.ipynb` does the
@@ -421,6 +425,7 @@ def grade(
     without network. The tests are those of the chapter, whatever the submission did to
     its own. Open questions are left for you.
 
+    Examples to try:
 
     - `genai-tutorial grade 4 ada.ipynb` grades one notebook
     - `genai-tutorial grade 4 submissions --to grades` grades all in a folder, into

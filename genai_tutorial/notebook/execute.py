@@ -77,11 +77,13 @@ def execute(
     """
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}.")
+    notebooks = list(map(Path, paths))
     done, failures = [], []
-    for path, outcome in _outcomes(list(map(Path, paths)), jobs, seconds_a_cell):
+    for path, outcome in _outcomes(notebooks, jobs, seconds_a_cell):
         if isinstance(outcome, ExecutionError):
             failures.append(outcome)
-            report(f"{path.name}: failed, and left as it was")
+            if len(notebooks) > 1:  # the reason comes when the others have run
+                report(f"{path.name}: failed, and left as it was")
             continue
         result = _keep(path, *outcome)
         done.append(result)

@@ -51,7 +51,7 @@ def recorded_times(folder: Path) -> dict[str, RunningTime]:
         ) from error
 
 
-def record_time(notebook: Path, seconds: float, threads: int) -> RunningTime:
+def record_time(notebook: Path, seconds: float | int, threads: int) -> RunningTime:
     """Record how long a notebook ran, and return what the file says now: the new time,
     or the old one if it was much the same.
     """
@@ -90,6 +90,6 @@ def longest_first(notebooks: list[Path]) -> list[Path]:
 
     def negative_seconds(notebook: Path) -> float:
         time = recorded_times(notebook.parent).get(notebook.stem)
-        return -time.seconds if time else float("-inf")
+        return float(-time.seconds) if time else float("-inf")
 
     return sorted(notebooks, key=negative_seconds)

@@ -1,7 +1,9 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from genai_tutorial.notebook.environment import pytest_collection_modifyitems
 from genai_tutorial.notebook.running_times import (
     RunningTime,
     longest_first,
@@ -83,3 +85,18 @@ def test_longest_notebook_begins_first(tmp_path: Path):
         "middle",
         "short",
     ]
+
+
+def test_cells_are_checked_notebook_by_notebook_from_the_longest(tmp_path: Path):
+    """What nbval gets from the plug-in: cells stay in order, notebooks do not."""
+    short, long = tmp_path / "01_short.ipynb", tmp_path / "02_long.ipynb"
+    record_time(short, 20, threads=1)
+    record_time(long, 90, threads=1)
+    items = [
+        SimpleNamespace(path=path, name=name)
+        for path in (short, long)
+        for name in ("Cell 0", "Cell 1", "Cell 10", "Cell 2")
+    ]
+    expected = items[4:] + items[:4]
+    pytest_collection_modifyitems(items)
+    assert items == expected
