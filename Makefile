@@ -18,11 +18,13 @@ PAGES := $(shell find book notebooks genai_tutorial _config.yml _toc.yml README.
 HTML := _build/html/book/intro.html
 PDF := _build/pdf/generative-ai-explained.pdf
 
-# Notebooks run with two threads each, one after another, and reach nothing beyond this machine.
-NBVAL := $(BIN)/python -m pytest -p genai_tutorial.notebook.environment --nbval-lax --nbval-current-env \
-  --nbval-cell-timeout=300 --nbval-sanitize-with tests/notebooks/sanitize.cfg --timeout=0 -p no:cacheprovider
-
 JOBS ?= 2
+
+# Notebooks run side by side, with one thread each and the longest first, and reach nothing beyond this machine.
+NBVAL := $(BIN)/python -m pytest -p genai_tutorial.notebook.environment --nbval-lax --nbval-current-env \
+  --nbval-cell-timeout=300 --nbval-sanitize-with tests/notebooks/sanitize.cfg --timeout=0 -p no:cacheprovider \
+  --numprocesses=$(JOBS) --dist=loadfile --no-loadscope-reorder
+
 SHARED := --numprocesses=$(JOBS) --dist=worksteal
 
 .PHONY: help
@@ -84,7 +86,7 @@ browser: book $(VENV)/.test chromium  ## open every page of the built book in Ch
 
 .PHONY: execute
 execute: $(VENV)/.test  ## run and rewrite the notebooks that stand in git (all of them; long)
-	$(BIN)/genai-tutorial execute
+	$(BIN)/genai-tutorial execute --jobs $(JOBS)
 
 .PHONY: format
 format: $(VENV)/.test  ## let ruff tidy the code

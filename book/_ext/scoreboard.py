@@ -9,6 +9,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 SCHEME = "claim:"
+TITLES = ("Claim", "Measured", "Baseline", "Source", "Seeds", "Items")
 
 
 class Scoreboard(SphinxDirective):
@@ -33,8 +34,15 @@ class Scoreboard(SphinxDirective):
                 link = nodes.reference(
                     "", claim.statement + ".", refuri=place, internal=True
                 )
-                rows.append((link, nodes.Text(claim.measured)))
-            result.append(table(("Claim", "Measured"), rows, classes=["scoreboard"]))
+                counts = (claim.seeds, claim.items)
+                texts = [
+                    claim.measured,
+                    claim.baseline,
+                    claim.origin,
+                    *("" if count is None else f"{count:,}" for count in counts),
+                ]
+                rows.append((link, *map(nodes.Text, texts)))
+            result.append(table(TITLES, rows, classes=["scoreboard"]))
         return result
 
 

@@ -148,8 +148,8 @@ def train(
     `--resume` it goes on to the very same model. On several processes, start it with
     torchrun.
 
+    Examples to try:
 
-    Examples:
     - `genai-tutorial train shakespeare` makes the model that chapter 4 loads
     - `genai-tutorial train shakespeare --steps 50 --folder try` makes a short run of 50
       steps
@@ -219,8 +219,8 @@ def sample(
 
     Not every option means something to every model; one that does not is refused.
 
+    Examples to try:
 
-    Examples:
     - `genai-tutorial sample shakespeare`
     - `genai-tutorial sample shakespeare --prompt "JULIET:" --temperature 0.5 --tokens
       300 --seed 7`
@@ -328,8 +328,8 @@ def chat(
     too, each line a turn of yours; then the answers alone are written to the output,
     and what there is to say about them to the error stream.
 
+    Examples to try:
 
-    Examples:
     - `genai-tutorial chat`
     - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --top-p 0.9`
     - `genai-tutorial chat --max-tokens 100 --seed 7 --precision fp32`
@@ -356,22 +356,28 @@ def execute(
             metavar="[NOTEBOOK]...", help="Chapter numbers or files; all if left out."
         ),
     ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(min=1, help="How many notebooks to run side by side."),
+    ] = 1,
 ) -> None:
     """Run chapters from top to bottom and write them back with their outputs.
 
-    Each notebook runs in a fresh kernel, on the CPU and without network. A second run
-    writes the same bytes. A notebook that fails is left as it was.
+    Each notebook runs in a fresh kernel with one thread, on the CPU and without
+    network. A second run writes the same bytes. A notebook that fails is left as it
+    was, and the others run all the same. How long each one took is kept in
+    `running_times.json` beside it.
 
+    Examples to try:
 
-    Examples:
     - `genai-tutorial execute 4` runs chapter 4
     - `genai-tutorial execute notebooks/04_transformer_language_model.ipynb` does the
       same
-    - `genai-tutorial execute` runs them all
+    - `genai-tutorial execute --jobs 2` runs them all, two at a time, longest first
     """
     from genai_tutorial.cli.book import execute_notebooks
 
-    execute_notebooks(notebooks or [])
+    execute_notebooks(notebooks or [], jobs)
 
 
 @app.command()
@@ -419,8 +425,8 @@ def grade(
     without network. The tests are those of the chapter, whatever the submission did to
     its own. Open questions are left for you.
 
+    Examples to try:
 
-    Examples:
     - `genai-tutorial grade 4 ada.ipynb` grades one notebook
     - `genai-tutorial grade 4 submissions --to grades` grades all in a folder, into
       `grades/grades.csv`

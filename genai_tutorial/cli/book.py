@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, Mistake, mistakes
-from genai_tutorial.notebook.chapters import Chapter, chapters
+from genai_tutorial.notebook.chapters import Chapter, chapters, spoken_seconds
 from genai_tutorial.notebook.execute import ExecutionError, execute
 
 
@@ -30,18 +30,20 @@ def print_chapters() -> None:
             ", ".join(chapter.rooms),
             ", ".join(chapter.extras),
             f"{chapter.reading_minutes} min",
-            f"{chapter.running_seconds} s",
+            spoken_seconds(chapter.running_seconds),
         )
     Console().print(table)
 
 
-def execute_notebooks(names: Sequence[str]) -> None:
-    """Run the notebooks with these numbers or paths, or all chapters."""
+def execute_notebooks(names: Sequence[str], jobs: int) -> None:
+    """Run the notebooks with these numbers or paths, or all chapters, some side by
+    side.
+    """
     paths = [_notebook(name) for name in names] or [
         chapter.path for chapter in _chapters()
     ]
     with mistakes(ExecutionError, ValueError, exit_code=NOT_POSSIBLE):
-        execute(paths)
+        execute(paths, jobs=jobs)
 
 
 def _chapters() -> list[Chapter]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from genai_tutorial.notebook.running_times import recorded_times
+
 
 @dataclass(frozen=True)
 class Chapter:
@@ -19,7 +21,7 @@ class Chapter:
             "genai_tutorial[text]"`.
         rooms: of the package that it opens.
         reading_minutes: for a student who has read what it builds on.
-        running_seconds: on two CPU cores.
+        running_seconds: as recorded; None for a chapter that was never executed.
         builds_on: the numbers of the chapters to read before.
     """
 
@@ -29,7 +31,7 @@ class Chapter:
     extras: tuple[str, ...]
     rooms: tuple[str, ...]
     reading_minutes: int
-    running_seconds: int
+    running_seconds: int | None
     builds_on: tuple[int, ...]
 
 
@@ -83,6 +85,7 @@ def read_chapter(path: Path) -> Chapter:
             f"{path.name} must begin with a heading such as '# "
             f"{facts.get('chapter', 4)}. Title'."
         )
+    time = recorded_times(path.parent).get(path.stem)
     try:
         chapter = Chapter(
             number=facts["chapter"],
@@ -91,7 +94,7 @@ def read_chapter(path: Path) -> Chapter:
             extras=tuple(facts["extras"]),
             rooms=tuple(facts["rooms"]),
             reading_minutes=facts["reading_minutes"],
-            running_seconds=facts["running_seconds"],
+            running_seconds=time.seconds if time else None,
             builds_on=tuple(facts["builds_on"]),
         )
     except KeyError as missing:
@@ -128,10 +131,15 @@ def chapters_table(found: Sequence[Chapter], notebooks: str = "notebooks") -> st
         rooms = ", ".join(f"`{room}`" for room in chapter.rooms)
         rows.append(
             f"| {link} | {rooms} | {chapter.reading_minutes} min | "
-            f"{_spoken(chapter.running_seconds)} |"
+            f"{spoken_seconds(chapter.running_seconds)} |"
         )
     return "\n".join(rows)
 
 
-def _spoken(seconds: int) -> str:
-    return f"{seconds} s" if seconds < 100 else f"{round(seconds / 60)} min"
+def spoken_seconds(seconds: int | None) -> str:
+    """Write a running time for a table.
+
+    >>> spoken_seconds(45), spoken_seconds(None)
+    ('45 s', 'not run yet')
+    """
+    return "not run yet" if seconds is None else f"{seconds} s"

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from genai_tutorial.metrics import Interval
 from genai_tutorial.notebook.output import put
+from genai_tutorial.pretrained import record
 
 _LINE = (
     "border-left: 3px solid {color}; padding: 0.1em 0 0.1em 0.75em; margin: 0.25em 0;"
@@ -32,24 +33,49 @@ class ClaimError(AssertionError):
         return [f"{type(self).__name__}: {self}"]
 
 
-def claim(statement: str, *, measured: Measured, holds: object) -> None:
+def claim(
+    statement: str,
+    *,
+    measured: Measured,
+    holds: object,
+    baseline: Measured | None = None,
+    recorded: str | None = None,
+    exact: bool = False,
+    seeds: int | None = None,
+    items: int | None = None,
+) -> None:
     """State what was found, show what was measured, and stop the notebook where it does
     not hold.
 
-    The claim is kept with the output, from where the scoreboard page collects it.
+    Every claim of a chapter says what its number has to beat, or where it comes from:
+    `baseline`, `recorded` or `exact`. All of it is kept with the output, from where the
+    scoreboard page collects it.
 
     Args:
-        statement: one sentence, with the bound that `holds` tests.
+        statement: one sentence of at most 18 words, with the bound that `holds` tests.
         measured: a number, an interval, or several of them by name.
         holds: a comparison: whether the statement is true of what was measured, on
             another machine too.
+        baseline: what chance, a constant answer or the simplest rule gives on the same
+            measure, computed in the cell.
+        recorded: the name of the record that the number was read from, where it was not
+            measured in this run.
+        exact: whether the statement is an identity or an equality, with a library or
+            with a calculation by hand, so that there is nothing to beat.
+        seeds: how many random seeds stand behind the number.
+        items: how many test items stand behind the number.
 
     Raises:
         ClaimError: If the statement does not hold; it says what was measured.
+        FileNotFoundError: If there is no record called `recorded`.
         TypeError: If `holds` is anything but true or false.
+        ValueError: If the statement is empty, `seeds` or `items` is below 1, or a claim
+            that is `exact` has a baseline or a record.
 
-    >>> claim("Two and two make four", measured=2 + 2, holds=2 + 2 == 4)
+    >>> claim("Two and two make four", measured=2 + 2, holds=2 + 2 == 4, exact=True)
     ✓ Two and two make four. Measured: 4.
+    >>> claim("Most answers are right", measured=0.93, holds=0.93 > 0.5, baseline=0.1)
+    ✓ Most answers are right. Measured: 0.930; baseline 0.100.
     """
     verdict = _as_bool(holds)
     statement = statement.strip().rstrip(".")
@@ -59,22 +85,68 @@ def claim(statement: str, *, measured: Measured, holds: object) -> None:
             "found."
         )
     figures = format_measured(measured)
+    evidence = _evidence(baseline, recorded, exact, seeds, items)
+    found = f"Measured: {figures}{_spoken(evidence)}"
     if not verdict:
-        raise ClaimError(f"this did not hold: {statement}. Measured: {figures}.")
+        raise ClaimError(f"this did not hold: {statement}. {found}")
     anchor = claim_anchor(statement)
     put(
         {
-            "text/plain": f"✓ {statement}. Measured: {figures}.",
+            "text/plain": f"✓ {statement}. {found}",
             "text/html": f'<p class="genai-claim" id="{anchor}" style="{_LINE.format(color="#009E73")}">'  # noqa: E501
-            f"<strong>✓ {html.escape(statement)}.</strong> Measured: "
-            f"{html.escape(figures)}.</p>",
+            f"<strong>✓ {html.escape(statement)}.</strong> {html.escape(found)}</p>",
         },
         {
             "genai_tutorial": {
-                "claim": {"statement": statement, "measured": figures, "holds": True}
+                "claim": {
+                    "statement": statement,
+                    "measured": figures,
+                    "holds": True,
+                    **evidence,
+                }
             }
         },
     )
+
+
+def _evidence(
+    baseline: Measured | None,
+    recorded: str | None,
+    exact: bool,
+    seeds: int | None,
+    items: int | None,
+) -> dict[str, str | int | bool]:
+    # What was said, and nothing of what was not: that keeps the outputs of other
+    # claims as they are.
+    if exact and not (baseline is None and recorded is None):
+        raise ValueError(
+            "A claim that is exact has nothing to beat and comes from this run, got a "
+            "baseline or a record as well; leave out exact, or the other two."
+        )
+    for name, count in (("seeds", seeds), ("items", items)):
+        if count is not None and count < 1:
+            raise ValueError(f"{name} must be at least 1, got {count}.")
+    if recorded is not None:
+        record(recorded)
+    given = {
+        "baseline": None if baseline is None else format_measured(baseline),
+        "recorded": recorded,
+        "exact": exact or None,
+        "seeds": seeds,
+        "items": items,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _spoken(evidence: Mapping[str, str | int | bool]) -> str:
+    baseline = f"; baseline {evidence['baseline']}." if "baseline" in evidence else "."
+    details = [
+        f"{evidence[name]:,} {name if evidence[name] > 1 else name.removesuffix('s')}"
+        for name in ("items", "seeds")
+        if name in evidence
+    ]
+    details += ["recorded"] * ("recorded" in evidence)
+    return baseline + (f" ({', '.join(details)})" if details else "")
 
 
 def claim_anchor(statement: str) -> str:

@@ -11,9 +11,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from genai_tutorial.notebook.running_times import longest_first
+
 QUIET = "GENAI_TUTORIAL_QUIET"
 OFFLINE = Path(__file__).parent / "offline"
-THREADS = 2
+THREADS = 1
+"""Threads of each notebook, for readers too and however many run side by side: with
+another number, sums are added in another order, and a training run ends with other
+digits.
+"""
 
 
 def executed_for_the_book() -> bool:
@@ -33,10 +39,11 @@ def book_environment() -> dict[str, str]:
     threads = dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(THREADS)
     )
-    # A thread that waits for the other one spins for a moment, then sleeps. By default
-    # it spins thirty times as long: no faster on quiet cores, but on a busy machine it
-    # keeps the other one from working, and training all but stops. To sleep at once
-    # (OMP_WAIT_POLICY=PASSIVE) made quiet runs up to three times slower.
+    # Where a cell takes two threads after all: a thread that waits for the other one
+    # spins for a moment, then sleeps. By default it spins thirty times as long: no
+    # faster on quiet cores, but on a busy machine it keeps the other one from working,
+    # and training all but stops. To sleep at once (OMP_WAIT_POLICY=PASSIVE) made quiet
+    # runs up to three times slower.
     waiting = {"GOMP_SPINCOUNT": "10000"}
     return {
         QUIET: "1",
@@ -58,3 +65,16 @@ def pytest_configure(config: Any) -> None:
     profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     config.add_cleanup(profile.cleanup)
     os.environ.update(book_environment(), IPYTHONDIR=profile.name)
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """Run the notebook first that takes longest, so that no process is left with a long
+    one at the end. The cells of a notebook stay together and in order.
+    """
+    places = {
+        path: place
+        for place, path in enumerate(
+            longest_first(list(dict.fromkeys(item.path for item in items)))
+        )
+    }
+    items.sort(key=lambda item: places[item.path])

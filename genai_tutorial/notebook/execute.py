@@ -3,16 +3,23 @@ bytes.
 """
 
 import hashlib
-import os
-import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from genai_tutorial.notebook.environment import book_environment
+from genai_tutorial.notebook.environment import THREADS
 from genai_tutorial.notebook.frames import WIDGET_VIEW
+from genai_tutorial.notebook.kernel import ExecutionError, excerpt, run_cells
+from genai_tutorial.notebook.running_times import (
+    RunningTime,
+    longest_first,
+    record_time,
+    with_time,
+)
 from genai_tutorial.runtime import require, write_atomically
 
 SECONDS_A_CELL = 600
@@ -22,10 +29,6 @@ LARGEST_FILE = 1_500_000  # bytes
 # version.
 KEPT_IN_NOTEBOOK = ("genai_tutorial",)
 KEPT_IN_CELL = ("mystnb", "nbgrader", "tags")
-
-
-class ExecutionError(Exception):
-    """A notebook did not run to its end; the message says in which cell, and why."""
 
 
 @dataclass(frozen=True)
@@ -48,35 +51,41 @@ class Executed:
 def execute(
     paths: Iterable[Path],
     *,
+    jobs: int = 1,
     report: Callable[[str], None] = print,
     seconds_a_cell: int = SECONDS_A_CELL,
 ) -> list[Executed]:
-    """Run notebooks one after another, each in a fresh kernel without network, and
+    """Run notebooks, each in a fresh kernel without network and with one thread, and
     rewrite them with their outputs.
+
+    A notebook that fails is left as it was, and the others run all the same. The time
+    of each is recorded in a file beside it and repeated in its first cell.
 
     Args:
         paths: of the notebooks.
+        jobs: how many run side by side, the longest first; one after another, in the
+            given order, if it is 1.
         report: takes a line of text for each notebook when it is done.
         seconds_a_cell: that a cell may run.
 
     Raises:
-        ExecutionError: If a cell fails or the file is no notebook. The file is left as
-            it was.
+        ExecutionError: If a cell fails or a file is no notebook, when all notebooks
+            have run; the message says it of each.
         ImportError: If nbclient is not installed.
     """
-    done = []
-    for path in map(Path, paths):
-        started = time.perf_counter()
-        text = executed_text(path, seconds_a_cell=seconds_a_cell)
-        changed = text != path.read_text("utf8")
-        if changed:
-            with write_atomically(path, "w") as file:
-                file.write(text)
-        result = Executed(
-            path, time.perf_counter() - started, len(text.encode()), changed
-        )
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}.")
+    notebooks = list(map(Path, paths))
+    done, failures = [], []
+    for path, outcome in _outcomes(notebooks, jobs, seconds_a_cell):
+        if isinstance(outcome, ExecutionError):
+            failures.append(outcome)
+            if len(notebooks) > 1:  # the reason comes when the others have run
+                report(f"{path.name}: failed, and left as it was")
+            continue
+        result = _keep(path, *outcome)
         done.append(result)
-        what = "rewritten" if changed else "unchanged"
+        what = "rewritten" if result.changed else "unchanged"
         report(
             f"{path.name}: {what}, {result.size / 1e6:.2f} MB, ran "
             f"{result.seconds:.1f} s"
@@ -86,7 +95,61 @@ def execute(
                 f"{path.name} is larger than {LARGEST_FILE / 1e6} MB: draw fewer "
                 "frames, or smaller ones."
             )
+    if failures:
+        raise ExecutionError("\n\n".join(map(str, failures))) from failures[0]
     return done
+
+
+Outcome = tuple[str, float] | ExecutionError
+"""The text of an executed notebook and the seconds that it ran, or why it failed."""
+
+
+def _outcomes(
+    paths: list[Path], jobs: int, seconds_a_cell: int
+) -> Iterator[tuple[Path, Outcome]]:
+    if jobs == 1 or len(paths) < 2:
+        for path in paths:
+            yield path, _outcome(path, seconds_a_cell)
+        return
+    # Processes and not threads: a notebook client has an event loop and signals of its
+    # own. They begin anew, for a copy of a process with PyTorch's threads may hang.
+    workers = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    try:
+        running = {
+            workers.submit(_outcome, path, seconds_a_cell): path
+            for path in longest_first(paths)
+        }
+        for future in as_completed(running):
+            yield running[future], future.result()
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
+def _outcome(path: Path, seconds_a_cell: int) -> Outcome:
+    started = time.perf_counter()
+    try:
+        text = executed_text(path, seconds_a_cell=seconds_a_cell)
+    except ExecutionError as error:
+        return error
+    return text, time.perf_counter() - started
+
+
+def _keep(path: Path, text: str, seconds: float) -> Executed:
+    text = _with_running_time(text, record_time(path, seconds, THREADS))
+    changed = text != path.read_text("utf8")
+    if changed:
+        with write_atomically(path, "w") as file:
+            file.write(text)
+    return Executed(path, seconds, len(text.encode()), changed)
+
+
+def _with_running_time(text: str, time: RunningTime) -> str:
+    nbformat = require("nbformat", "book")
+    notebook = nbformat.reads(text, as_version=4)
+    opening = notebook.cells[0]
+    opening.source = with_time(opening.source, time)
+    normalise(notebook)  # names the cell by its new text
+    return notebook_text(notebook)
 
 
 def executed_text(path: Path, *, seconds_a_cell: int = SECONDS_A_CELL) -> str:
@@ -98,10 +161,15 @@ def executed_text(path: Path, *, seconds_a_cell: int = SECONDS_A_CELL) -> str:
         raise ExecutionError(
             f"{path.name} cannot be read as a notebook ({type(error).__name__})."
         ) from error
-    _run(notebook, path, seconds_a_cell)
+    run_cells(notebook, path, seconds_a_cell)
     normalise(notebook)
     nbformat.validate(notebook)
-    return nbformat.writes(notebook).rstrip("\n") + "\n"
+    return notebook_text(notebook)
+
+
+def notebook_text(notebook: Any) -> str:
+    """Return what the file of a notebook holds."""
+    return require("nbformat", "book").writes(notebook).rstrip("\n") + "\n"
 
 
 def normalise(notebook: Any) -> None:
@@ -131,7 +199,7 @@ def normalise(notebook: Any) -> None:
             if data.pop(WIDGET_VIEW, None) and not data.keys() - {"text/plain"}:
                 raise ExecutionError(
                     "A cell shows a live widget, which no page can show; use Frames "
-                    f"instead:\n{_excerpt(cell.source)}"
+                    f"instead:\n{excerpt(cell.source)}"
                 )
 
 
@@ -145,76 +213,3 @@ def _cell_id(cell: Any, taken: dict[str, int]) -> str:
     )
     taken[name] = taken.get(name, 0) + 1
     return name if taken[name] == 1 else f"{name}-{taken[name]}"
-
-
-def _run(notebook: Any, path: Path, seconds_a_cell: int) -> None:
-    nbclient = require("nbclient", "book")
-    from jupyter_client.kernelspec import KernelSpecManager
-    from jupyter_client.manager import AsyncKernelManager
-    from nbclient.exceptions import (
-        CellExecutionError,
-        CellTimeoutError,
-        DeadKernelError,
-    )
-
-    # Without folders to search, "python3" is this very Python, whatever kernels the
-    # user has installed.
-    kernel = AsyncKernelManager(
-        kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
-    )
-    running = [0]
-    client = nbclient.NotebookClient(
-        notebook,
-        km=kernel,
-        timeout=seconds_a_cell,
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],
-        record_timing=False,
-        coalesce_streams=True,
-        resources={"metadata": {"path": str(path.parent)}},
-        on_cell_start=lambda cell, cell_index: running.append(cell_index),
-    )
-    with (
-        tempfile.TemporaryDirectory() as profile
-    ):  # without the history and start-up files of whoever runs this
-        environment = {
-            **os.environ,
-            **book_environment(),
-            "IPYTHONDIR": profile,
-            "CUDA_VISIBLE_DEVICES": "",
-        }
-        try:
-            client.execute(env=environment, cleanup_kc=True)
-        except CellExecutionError as error:
-            reason = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
-            raise ExecutionError(
-                _message(path, notebook, running[-1], reason)
-            ) from error
-        except CellTimeoutError as error:
-            reason = f"it ran longer than {seconds_a_cell} seconds"
-            raise ExecutionError(
-                _message(path, notebook, running[-1], reason)
-            ) from error
-        except DeadKernelError as error:
-            reason = "its Python process died, perhaps for want of memory"
-            raise ExecutionError(
-                _message(path, notebook, running[-1], reason)
-            ) from error
-
-
-def _message(path: Path, notebook: Any, index: int, reason: str) -> str:
-    headings = [
-        line.lstrip("# ")
-        for cell in notebook.cells[:index]
-        if cell.cell_type == "markdown"
-        for line in cell.source.splitlines()
-        if line.startswith("#")
-    ]
-    section = f" under “{headings[-1]}”" if headings else ""
-    source = _excerpt(notebook.cells[index].source)
-    return f"{path.name}, cell {index + 1}{section}: {reason}\n{source}"
-
-
-def _excerpt(source: str, lines: int = 12) -> str:
-    shown = source.splitlines()
-    more = ["…"] if len(shown) > lines else []
-    return "\n".join("    " + line for line in shown[:lines] + more)

@@ -13,9 +13,9 @@ def setup(seed: int = 0) -> torch.device:
     """Seed everything, set the plotting style, and return the device to compute on: a
     CUDA GPU, else the CPU.
 
-    Two threads, however many cores there are: sums are then added in the same order
+    One thread, however many cores there are: sums are then added in the same order
     everywhere, so that you see the digits that the book shows. Models as small as ours
-    gain nothing from more.
+    gain little from more.
     """
     seed_everything(seed)
     torch.set_num_threads(THREADS)

@@ -5,6 +5,7 @@ user is mistaken.
 import csv
 import dataclasses
 import importlib.metadata
+import json
 import re
 import subprocess
 import sys
@@ -106,9 +107,7 @@ def chapter(number: int, title: str) -> nbformat.NotebookNode:
     ]
     return new_notebook(
         cells=cells,
-        metadata={
-            "genai_tutorial": facts | {"reading_minutes": 40, "running_seconds": 55}
-        },
+        metadata={"genai_tutorial": facts | {"reading_minutes": 40}},
     )
 
 
@@ -122,6 +121,8 @@ def book(tmp_path, monkeypatch):
         nbformat.write(
             chapter(number, title), tmp_path / "notebooks" / f"{number:02d}_small.ipynb"
         )
+    times = {"08_small": {"seconds": 55, "threads": 1}}
+    (tmp_path / "notebooks" / "running_times.json").write_text(json.dumps(times))
     monkeypatch.chdir(tmp_path / "notebooks")
     return tmp_path
 
@@ -205,7 +206,7 @@ def test_the_installed_program_is_this_one(book):
 
 
 def test_a_stopped_command_exits_with_130(command, monkeypatch, book):
-    def stop(paths):
+    def stop(paths, jobs):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("genai_tutorial.cli.book.execute", stop)
@@ -215,7 +216,7 @@ def test_a_stopped_command_exits_with_130(command, monkeypatch, book):
 
 
 def test_an_error_of_the_program_keeps_its_traceback(monkeypatch, book):
-    def fail(paths):
+    def fail(paths, jobs):
         raise ZeroDivisionError
 
     monkeypatch.setattr("genai_tutorial.cli.book.execute", fail)
@@ -461,7 +462,7 @@ def test_chapters_are_read_from_the_notebooks(command, book):
     assert (code, errors) == (0, "")
     eighth, ninth = output.splitlines()[1:]
     assert re.match(r"8 +The eighth +data, training +text +40 min +55 s", eighth)
-    assert ninth.startswith("9 ")
+    assert re.match(r"9 +The ninth .+ 40 min +not run yet", ninth)
 
 
 def test_chapters_without_a_copy_of_the_book(mistake, tmp_path, monkeypatch):
@@ -508,6 +509,19 @@ def test_execute_says_which_cell_failed_and_leaves_the_file(book):
     assert "ZeroDivisionError: division by zero" in errors
     assert "Traceback" not in errors
     assert path.read_bytes() == before
+
+
+def test_execute_runs_chapters_side_by_side(book):
+    """And a failing one does not stop the other."""
+    path = book / "notebooks" / "08_small.ipynb"
+    notebook = chapter(8, "The eighth")
+    notebook.cells[1].source = "1 / 0"
+    nbformat.write(notebook, path)
+    code, output, errors = shell("execute", "--jobs", "2")
+    assert code == 1
+    assert "08_small.ipynb: failed" in output
+    assert "09_small.ipynb: rewritten" in output
+    assert errors.startswith("genai-tutorial: 08_small.ipynb, cell 2")
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from genai_tutorial.notebook.chapters import (
     read_chapter,
 )
 from genai_tutorial.notebook.claims import claim_anchor
+from genai_tutorial.notebook.running_times import record_time
 from genai_tutorial.notebook.scoreboard import scoreboard
 
 FACTS = {
     "extras": ["text"],
     "rooms": ["data", "training"],
     "reading_minutes": 40,
-    "running_seconds": 45,
     "builds_on": [1],
 }
 
@@ -29,7 +29,8 @@ def write(
     name: str,
     number: int,
     title: str,
-    claims: Sequence[str] = (),
+    claims: Sequence[str | dict] = (),
+    seconds: int = 45,
     **facts: object,
 ) -> Path:
     notebook = new_notebook(
@@ -38,8 +39,9 @@ def write(
             new_code_cell("claims()"),
         ]
     )
-    for statement in claims:
-        fact = {"claim": {"statement": statement, "measured": "4", "holds": True}}
+    for claim in claims:
+        more = {"statement": claim} if isinstance(claim, str) else claim
+        fact = {"claim": {"measured": "4", "holds": True, **more}}
         notebook.cells[1].outputs.append(
             new_output("display_data", {}, metadata={"genai_tutorial": fact})
         )
@@ -47,6 +49,7 @@ def write(
     path = folder / "notebooks" / name
     path.parent.mkdir(exist_ok=True)
     nbformat.write(notebook, path)
+    record_time(path, seconds, threads=1)
     return path
 
 
@@ -72,11 +75,11 @@ def test_chapters_come_in_the_order_of_the_book(tmp_path: Path):
 
 
 def test_table_links_to_each_notebook(tmp_path: Path):
-    write(tmp_path, "01_start.ipynb", 1, "Start", running_seconds=120)
+    write(tmp_path, "01_start.ipynb", 1, "Start", seconds=120)
     assert chapters_table(chapters(tmp_path)).splitlines() == [
         "| chapter | package rooms | to read | to run |",
         "| --- | --- | --- | --- |",
-        "| [1. Start](notebooks/01_start.ipynb) | `data`, `training` | 40 min | 2 min |",  # noqa: E501
+        "| [1. Start](notebooks/01_start.ipynb) | `data`, `training` | 40 min | 120 s |",  # noqa: E501
     ]
 
 
@@ -90,6 +93,31 @@ def test_scoreboard_lists_the_claims_in_reading_order(tmp_path: Path):
         (2, "Third"),
     ]
     assert (rows[0].measured, rows[0].anchor) == ("4", claim_anchor("First"))
+
+
+def test_scoreboard_shows_what_a_claim_must_beat_and_where_it_comes_from(
+    tmp_path: Path,
+):
+    """And nothing where a claim says nothing."""
+    live = {"statement": "Live", "baseline": "0.100", "seeds": 5, "items": 200}
+    recorded = {"statement": "Recorded", "recorded": "spread", "baseline": "1"}
+    exact = {"statement": "Exact", "exact": True}
+    write(tmp_path, "01_a.ipynb", 1, "A", claims=[live, recorded, exact, "Silent"])
+    rows = scoreboard(chapters(tmp_path))
+    assert [(row.baseline, row.origin, row.seeds, row.items) for row in rows] == [
+        ("0.100", "live", 5, 200),
+        ("1", "recorded", None, None),
+        ("", "exact", None, None),
+        ("", "", None, None),
+    ]
+
+
+def test_chapter_that_never_ran_has_no_running_time(tmp_path: Path):
+    write(tmp_path, "01_a.ipynb", 1, "A")
+    (tmp_path / "notebooks" / "running_times.json").unlink()
+    (chapter,) = chapters(tmp_path)
+    assert chapter.running_seconds is None
+    assert chapters_table([chapter]).endswith("| 40 min | not run yet |")
 
 
 def test_repository_is_found_from_any_folder_inside(tmp_path: Path):

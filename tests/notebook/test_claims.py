@@ -20,6 +20,84 @@ def test_claim_shows_the_statement_and_what_was_measured_and_keeps_both():
     assert metadata == {"genai_tutorial": {"claim": fact}}
 
 
+def test_claim_with_its_evidence_shows_and_keeps_all_of_it():
+    ((data, metadata),) = displayed(
+        lambda: claim(
+            "Most digits are read right",
+            measured=0.93,
+            holds=True,
+            baseline={"chance": 0.1},
+            recorded="diffusion_steps",
+            seeds=5,
+            items=1200,
+        )
+    )
+    told = "Measured: 0.930; baseline chance 0.100. (1,200 items, 5 seeds, recorded)"
+    assert data["text/plain"] == f"✓ Most digits are read right. {told}"
+    assert data["text/html"].endswith(f"</strong> {told}</p>")
+    assert metadata["genai_tutorial"]["claim"] == {
+        "statement": "Most digits are read right",
+        "measured": "0.930",
+        "holds": True,
+        "baseline": "chance 0.100",
+        "recorded": "diffusion_steps",
+        "seeds": 5,
+        "items": 1200,
+    }
+
+
+def test_claim_without_evidence_gives_the_bytes_it_always_gave():
+    """Else every committed output would have to be made again."""
+    ((data, metadata),) = displayed(lambda: claim("So it is", measured=4, holds=True))
+    line = "border-left: 3px solid #009E73; padding: 0.1em 0 0.1em 0.75em; margin: 0.25em 0;"  # noqa: E501
+    assert data == {
+        "text/plain": "✓ So it is. Measured: 4.",
+        "text/html": f'<p class="genai-claim" id="{claim_anchor("So it is")}" '
+        f'style="{line}"><strong>✓ So it is.</strong> Measured: 4.</p>',
+    }
+    fact = {"statement": "So it is", "measured": "4", "holds": True}
+    assert metadata == {"genai_tutorial": {"claim": fact}}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "told"),
+    [
+        ({"baseline": 0.1}, "; baseline 0.100."),
+        ({"baseline": 0}, "; baseline 0."),
+        (
+            {"baseline": Interval(mean=0.5, low=0.4, high=0.6)},
+            f"; baseline {Interval(mean=0.5, low=0.4, high=0.6)}.",
+        ),
+        ({"exact": True}, "."),
+        ({"exact": True, "items": 40}, ". (40 items)"),
+        ({"recorded": "diffusion_steps"}, ". (recorded)"),
+        ({"baseline": 1, "seeds": 1, "items": 1}, "; baseline 1. (1 item, 1 seed)"),
+    ],
+)
+def test_claim_tells_the_evidence_that_it_is_given(
+    evidence: dict, told: str, capsys: pytest.CaptureFixture
+):
+    claim("So it is", measured=4, holds=True, **evidence)
+    assert capsys.readouterr().out == f"✓ So it is. Measured: 4{told}\n"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "error", "reason"),
+    [
+        ({"recorded": "no_such_record"}, FileNotFoundError, "There are: "),
+        ({"seeds": 0}, ValueError, "seeds must be at least 1, got 0"),
+        ({"items": -1}, ValueError, "items must be at least 1, got -1"),
+        ({"exact": True, "baseline": 1}, ValueError, "nothing to beat"),
+        ({"exact": True, "recorded": "diffusion_steps"}, ValueError, "nothing to beat"),
+    ],
+)
+def test_claim_refuses_evidence_that_cannot_be(
+    evidence: dict, error: type[Exception], reason: str
+):
+    with pytest.raises(error, match=reason):
+        claim("So it is", measured=4, holds=True, **evidence)
+
+
 def test_page_can_link_to_the_claim():
     ((data, _),) = displayed(lambda: claim("A < B & C", measured=1, holds=True))
     assert f'id="{claim_anchor("A < B & C")}"' in data["text/html"]

@@ -15,6 +15,7 @@ from genai_tutorial.notebook.execute import (
     normalise,
 )
 from genai_tutorial.notebook.frames import WIDGET_VIEW
+from genai_tutorial.notebook.running_times import RunningTime, recorded_times
 
 EVERYTHING = """from matplotlib import pyplot
 from PIL import Image
@@ -130,6 +131,55 @@ def test_failing_cell_is_named_and_the_file_stays(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_failing_notebook_does_not_stop_the_others(tmp_path: Path):
+    """Side by side too: the others are written, and all failures are told at the
+    end.
+    """
+    bad = write(tmp_path / "08_bad.ipynb", "1 / 0")
+    good = write(tmp_path / "09_good.ipynb", "print(6 * 7)")
+    worse = write(tmp_path / "10_worse.ipynb", "undefined")
+    before = bad.read_bytes(), worse.read_bytes()
+    said: list[str] = []
+    with pytest.raises(ExecutionError) as failed:
+        execute([bad, good, worse], jobs=2, report=said.append)
+    assert "08_bad.ipynb, cell 2 under “A section”: ZeroDivisionError" in str(
+        failed.value
+    )
+    assert "10_worse.ipynb, cell 2 under “A section”: NameError" in str(failed.value)
+    assert sorted(line.partition(",")[0] for line in said) == [
+        "08_bad.ipynb: failed",
+        "09_good.ipynb: rewritten",
+        "10_worse.ipynb: failed",
+    ]
+    assert (bad.read_bytes(), worse.read_bytes()) == before
+    assert '"42\\n"' in good.read_text("utf8")
+    assert recorded_times(tmp_path).keys() == {"09_good"}
+
+
+def test_number_of_jobs_is_checked():
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        execute([], jobs=0)
+
+
+def test_running_time_is_stated_in_the_first_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = write(tmp_path / "09_timed.ipynb", "print()")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source = "# 9. Title\n\n| reading | running |\n| 9 min | 40 s |"
+    text = nbformat.writes(notebook)
+    monkeypatch.setattr(execute_module, "executed_text", lambda *_, **__: text)
+    monkeypatch.setattr(
+        execute_module, "record_time", lambda *_: RunningTime(75, threads=1)
+    )
+    execute([path], report=lambda _: None)
+    opening = nbformat.read(path, as_version=4).cells[0]
+    assert opening.source.endswith("| 9 min | 75 s |")
+    before = opening.id
+    execute([path], report=lambda _: None)
+    assert nbformat.read(path, as_version=4).cells[0].id == before
+
+
 def test_endless_cell_is_stopped(tmp_path: Path):
     path = write(tmp_path / "09_slow.ipynb", "while True: pass")
     with pytest.raises(ExecutionError, match=r"cell 2 .*longer than 2 seconds"):
@@ -175,9 +225,8 @@ def test_widget_view_beside_a_page_is_taken_out():
 
 def test_large_file_is_remarked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = write(tmp_path / "09_large.ipynb", "print()")
-    monkeypatch.setattr(
-        execute_module, "executed_text", lambda *_, **__: "x" * 1_600_000
-    )
+    large = write(tmp_path / "text.ipynb", "#" * 1_600_000).read_text("utf8")
+    monkeypatch.setattr(execute_module, "executed_text", lambda *_, **__: large)
     said: list[str] = []
     execute([path], report=said.append)
     assert "larger than 1.5 MB" in said[-1]

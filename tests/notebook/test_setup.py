@@ -31,8 +31,9 @@ def test_setup_repeats_every_kind_of_chance():
     assert not set(draws()) & set(first)
 
 
-def test_setup_takes_two_threads_and_the_style_and_gives_the_device():
+def test_setup_takes_one_thread_and_the_style_and_gives_the_device():
+    torch.set_num_threads(2)
     device = setup()
-    assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 1
     assert pyplot.rcParams["axes.prop_cycle"].by_key()["color"] == list(COLORS)
     assert device == choose_device()

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from genai_tutorial.notebook.running_times import recorded_times, stated_times
 from genai_tutorial.notebook.source import repository_address
 from tests.notebooks.chapter_file import ChapterFile, markdown_tokens
 
@@ -215,7 +216,7 @@ def headings_in_order(chapter: ChapterFile) -> list[str]:
 
 def opening_is_complete(chapter: ChapterFile) -> list[str]:
     """The badge opens this very notebook, and the table of facts says what the metadata
-    says.
+    and the record of running times say.
     """
     opening = ""
     for cell in chapter.cells:
@@ -229,22 +230,19 @@ def opening_is_complete(chapter: ChapterFile) -> list[str]:
         if badge in opening
         else [f"before the set-up there must be a Colab badge with {badge}"]
     )
-    minutes, seconds = (
-        chapter.facts.get("reading_minutes"),
-        chapter.facts.get("running_seconds"),
-    )
+    minutes = chapter.facts.get("reading_minutes")
     if not re.search(rf"\b{minutes} min", opening):
         problems.append(
             "the table above the set-up must give the reading time of the metadata: "
             f"{minutes} minutes"
         )
-    if not (
-        re.search(rf"\b{seconds} s", opening)
-        or (seconds and re.search(rf"\b{round(seconds / 60)} min", opening))
-    ):
+    time = recorded_times(chapter.path.parent).get(chapter.path.stem)
+    seconds = [time.seconds] if time else []
+    if not seconds or stated_times(opening) != seconds:
         problems.append(
-            "the table above the set-up must give the running time of the metadata: "
-            f"{seconds} s"
+            "the table above the set-up must give the recorded running time once, as "
+            f"in | 40 s |: recorded {seconds}, stated {stated_times(opening)}; run "
+            "`genai-tutorial execute` on it"
         )
     rooms = [
         room for room in chapter.facts.get("rooms", []) if f"`{room}" not in opening

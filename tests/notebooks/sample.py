@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from genai_tutorial.notebook import Frames
 from genai_tutorial.notebook.execute import normalise
 from genai_tutorial.notebook.pictures import png
+from genai_tutorial.notebook.running_times import record_time
 from genai_tutorial.notebook.source import repository_address, source_text
 from genai_tutorial.runtime import require
 from tests.notebooks.chapter_file import ChapterFile
@@ -124,7 +125,12 @@ def exercise(number: int) -> list:
 def claim_output(statement: str) -> nbformat.NotebookNode:
     fact = {
         "genai_tutorial": {
-            "claim": {"statement": statement, "measured": "4", "holds": True}
+            "claim": {
+                "statement": statement,
+                "measured": "4",
+                "holds": True,
+                "baseline": "1",
+            }
         }
     }
     return new_output(
@@ -201,7 +207,6 @@ def sample_notebook() -> nbformat.NotebookNode:
         "extras": ["text"],
         "rooms": ["transformer"],
         "reading_minutes": 30,
-        "running_seconds": 20,
         "builds_on": [],
     }
     normalise(notebook)
@@ -209,14 +214,19 @@ def sample_notebook() -> nbformat.NotebookNode:
 
 
 def chapter_file(
-    notebook: nbformat.NotebookNode, folder: Path, *, name: str = NAME
+    notebook: nbformat.NotebookNode,
+    folder: Path,
+    *,
+    name: str = NAME,
+    seconds: int = 20,
 ) -> ChapterFile:
-    """Put a notebook into a small repository of its own."""
+    """Put a notebook into a small repository of its own, with a time that it ran."""
     for file, content in FILES.items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text(content, "utf8")
     path = folder / "notebooks" / name
     path.parent.mkdir(exist_ok=True)
+    record_time(path, seconds, threads=1)
     text = nbformat.writes(notebook).rstrip("\n") + "\n"
     path.write_text(text, "utf8")
     return ChapterFile(path, text, folder, frozenset(folder / file for file in FILES))

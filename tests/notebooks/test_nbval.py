@@ -58,7 +58,9 @@ def nbval_command() -> list[str]:
         re.MULTILINE,
     )[1]
     return shlex.split(
-        command.replace("\\\n", " ").replace("$(BIN)/python", sys.executable)
+        command.replace("\\\n", " ")
+        .replace("$(BIN)/python", sys.executable)
+        .replace("$(JOBS)", "2")
     )
 
 

@@ -1,5 +1,5 @@
-"""Every committed chapter keeps to the rules. What each rule catches is shown in
-test_checks.py.
+"""Every committed chapter keeps to the rules. What each rule catches is shown in the
+tests beside this one, such as test_markdown_checks.py.
 """
 
 from collections.abc import Callable
@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from genai_tutorial.notebook.chapters import chapters, chapters_table
-from tests.notebooks import exercise_checks, markdown_checks, output_checks
+from genai_tutorial.notebook.running_times import recorded_times
+from tests.notebooks import (
+    code_checks,
+    exercise_checks,
+    markdown_checks,
+    output_checks,
+)
 from tests.notebooks.chapter_file import ROOT, ChapterFile
+from tests.notebooks.exceptions import listed_exceptions, unlisted_and_outdated
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECKS = (*markdown_checks.CHECKS, *output_checks.CHECKS, *exercise_checks.CHECKS)
@@ -26,6 +33,35 @@ def test_chapter(path: Path, check: Callable[[ChapterFile], list[str]]):
     assert not problems, "\n" + "\n".join(
         f"{path.name}: {problem}" for problem in problems
     )
+
+
+@pytest.mark.parametrize("check", code_checks.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_chapter_but_for_its_exceptions(
+    path: Path, check: Callable[[ChapterFile], code_checks.Faults]
+):
+    """A rule with exceptions: no fault that is not listed, and none listed that is
+    mended.
+    """
+    listed = listed_exceptions().get(check.__name__, {}).get(path.stem, [])
+    problems = unlisted_and_outdated(check(ChapterFile.read(path)), listed)
+    assert not problems, "\n" + "\n".join(
+        f"{path.name}: {problem}" for problem in problems
+    )
+
+
+def test_exceptions_name_rules_and_chapters_that_exist():
+    """No fault is excused in a chapter or for a rule that was renamed."""
+    listed = listed_exceptions()
+    assert listed.keys() <= {check.__name__ for check in code_checks.CHECKS}
+    chapters_listed = {name for by_chapter in listed.values() for name in by_chapter}
+    assert chapters_listed <= {path.stem for path in NOTEBOOKS}
+
+
+def test_running_times_are_those_of_the_chapters():
+    assert recorded_times(ROOT / "notebooks").keys() == {
+        path.stem for path in NOTEBOOKS
+    }
 
 
 def test_readme_lists_the_chapters():

@@ -1,0 +1,17 @@
+"""The sample chapter keeps to every rule. That each rule is noticed when it is broken
+is shown in the four files beside this one, such as test_markdown_checks.py.
+"""
+
+from pathlib import Path
+
+from tests.notebooks import code_checks
+from tests.notebooks.sample import chapter_file, sample_notebook
+from tests.notebooks.test_notebooks import CHECKS
+
+
+def test_sample_keeps_to_every_rule(tmp_path: Path):
+    chapter = chapter_file(sample_notebook(), tmp_path)
+    faults = {
+        check.__name__: check(chapter) for check in (*CHECKS, *code_checks.CHECKS)
+    }
+    assert {name: found for name, found in faults.items() if found} == {}
