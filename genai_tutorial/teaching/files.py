@@ -30,7 +30,8 @@ def write_text(path: Path, text: str) -> Path:
     Raises:
         TeachingError: If the folder cannot be written to.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    # a name of its own: with the file's in it, it could be longer than a name may be
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("x", encoding="utf-8", newline="\n") as file:
