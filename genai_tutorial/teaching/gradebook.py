@@ -63,7 +63,7 @@ class Gradebook:
         self._terms = repr((parts, setup, limits)).encode("utf-8", "backslashreplace")
         self._header, self._rows = list(COLUMNS), []
         self._fingerprints: dict[str, str] = {}
-        if self._goes_on():
+        if self._record.is_file():
             self._read(overwrite)
         else:
             for path in (self._table, *map(self._page, students)):
@@ -119,6 +119,8 @@ class Gradebook:
         Raises:
             TeachingError: If a file cannot be written.
         """
+        if not self._record.is_file():  # from now on, a later run may go on
+            self._write_record()
         write_text(self._page(report.student), feedback_page(report))
         own = self._rows_of(report.student)
         kept = [row for row in self._rows if row not in own]
@@ -136,6 +138,9 @@ class Gradebook:
         self._fingerprints.pop(report.student, None)
         if fingerprint is not None and not report.failed:
             self._fingerprints[report.student] = fingerprint
+        self._write_record()
+
+    def _write_record(self) -> None:
         record = {"chapter": self._chapter.path.stem, "graded": self._fingerprints}
         write_text(self._record, json.dumps(record, indent=1) + "\n")
 
@@ -155,15 +160,13 @@ class Gradebook:
             and row[1] in names
         ]
 
-    def _goes_on(self) -> bool:
-        """Whether an earlier run has written into the folder."""
-        return self._table.is_file() and self._record.is_file()
-
     def _read(self, overwrite: bool) -> None:
         try:
             record = json.loads(self._record.read_text(encoding="utf-8"))
-            text = self._table.read_text(encoding="utf-8-sig")
-            header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+            header, rows = self._header, []
+            if self._table.exists():  # it is not yet, where a run was stopped early
+                text = self._table.read_text(encoding="utf-8-sig")
+                header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
             if tuple(header[: len(COLUMNS)]) != COLUMNS:
                 raise ValueError("its columns have other names")
             if record["chapter"] != self._chapter.path.stem:

@@ -11,7 +11,7 @@ _ILLEGIBLE = re.compile(
 
 
 def legible(text: str, longest: int | None = None) -> str:
-    """Write characters that cannot be shown, or would deceive, as their numbers.
+    r"""Write characters that cannot be shown, or would deceive, as their numbers.
 
     Args:
         text: Any string, with lone surrogates too.

@@ -289,7 +289,7 @@ def test_rotary_scaling_of_a_gguf_is_transformers(tmp_path, written, meant):
             },
             "sets llama.rope.scaling.yarn_ext_factor to 0.5",
         ),
-        ({"scaling.type": 2}, "must state llama.rope.scaling.type as str"),
+        ({"scaling.type": 2}, "its rotary scaling is '2'"),
     ],
 )
 def test_rotary_scaling_of_a_gguf_that_the_decoder_lacks_is_refused(

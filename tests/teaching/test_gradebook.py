@@ -243,6 +243,33 @@ def test_a_run_that_was_stopped_goes_on(regrade, fake, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("stop_at", range(5))
+def test_a_run_goes_on_whichever_file_it_was_writing(
+    regrade, fake, tmp_path: Path, monkeypatch, stop_at: int
+) -> None:
+    """Ended before any of its first files is written: nobody is left out, and nobody's
+    rows come twice.
+    """
+    module = importlib.import_module("genai_tutorial.teaching.gradebook")
+    write, written = module.write_text, []
+
+    def stop(path: Path, text: str) -> Path:
+        if len(written) == stop_at:
+            raise KeyboardInterrupt
+        written.append(path)
+        return write(path, text)
+
+    monkeypatch.setattr(module, "write_text", stop)
+    with pytest.raises(KeyboardInterrupt):
+        regrade()
+    monkeypatch.setattr(module, "write_text", write)
+    graded, reports = regrade()
+    assert graded == (ALL if stop_at < 4 else ALL[1:])
+    assert [report.student for report in reports] == ALL
+    assert len(_rows(tmp_path / "grades")) == 12
+    assert regrade()[0] == []
+
+
 def test_what_has_not_changed_is_not_graded_again(regrade, tmp_path: Path) -> None:
     assert regrade()[0] == ALL
     before = (tmp_path / "grades" / "grades.csv").read_bytes()

@@ -11,9 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.data import require
-from genai_tutorial.pretrained.smollm2.rotary import read_rotary_scaling
+from genai_tutorial.pretrained.smollm2.rotary import read_gguf_scaling
 from genai_tutorial.tokenization import SMOLLM2_PATTERN, BPETokenizer, invisible
-from genai_tutorial.transformer import DecoderConfig, LinearScaling, YarnScaling
+from genai_tutorial.transformer import DecoderConfig
 
 # The names in the file on the left, the book's on the right.
 LAYER_NAMES = {
@@ -31,21 +31,6 @@ OTHER_NAMES = {
     "token_embd.weight": "token_embedding.weight",
     "output_norm.weight": "final_norm.weight",
     "output.weight": "head.weight",
-}
-# The rotary settings: the file's names for them, and those of config.json.
-SCALING_NAMES = {
-    "factor": "factor",
-    "original_context_length": "original_max_position_embeddings",
-    "yarn_beta_fast": "beta_fast",
-    "yarn_beta_slow": "beta_slow",
-}
-# What only llama.cpp knows, and what changes nothing.
-SCALING_EXTRAS = {
-    "attn_factor": 1.0,
-    "yarn_attn_factor": 1.0,
-    "yarn_ext_factor": 1.0,
-    "yarn_log_multiplier": 0.0,
-    "alpha": 0.0,
 }
 SPECIAL_KINDS = (3, 4)  # control tokens, and tokens that somebody added by hand
 
@@ -161,6 +146,12 @@ class GGUFModel:
                 "the book's decoder turns them all. Give a SmolLM2."
             )
         length = self._get("llama.context_length", int)
+        start = "llama.rope."
+        rotary = {
+            key.removeprefix(start): field.contents()
+            for key, field in self._fields.items()
+            if key.startswith(start)
+        }
         try:
             return DecoderConfig.llama(
                 vocab_size=len(self._get("tokenizer.ggml.tokens", list)),
@@ -171,7 +162,7 @@ class GGUFModel:
                 key_value_heads=self._get("llama.attention.head_count_kv", int),
                 feed_forward_width=self._get("llama.feed_forward_length", int),
                 rotary_base=self._get("llama.rope.freq_base", float),
-                rotary_scaling=self._rotary_scaling(length),
+                rotary_scaling=read_gguf_scaling(rotary, length),
                 norm_epsilon=self._get("llama.attention.layer_norm_rms_epsilon", float),
                 tied_embeddings="head.weight" not in self.shapes,
             )
@@ -179,32 +170,6 @@ class GGUFModel:
             raise ValueError(
                 f"{self.path} describes no model that can be: {error}"
             ) from error
-
-    def _rotary_scaling(self, length: int) -> LinearScaling | YarnScaling | None:
-        """Read the scaling as llama.cpp does: linear where there is a factor alone,
-        whose oldest name is `scale_linear`. (It keeps Llama 3's as a weight.)
-        """
-        start = "llama.rope.scaling."
-        kind, settings = "linear", {}
-        if f"{start}type" in self._fields:
-            kind = self._get(f"{start}type", str)
-        for theirs, name in SCALING_NAMES.items():
-            if f"{start}{theirs}" in self._fields:
-                whole = theirs == "original_context_length"
-                settings[name] = self._get(f"{start}{theirs}", int if whole else float)
-        if "factor" not in settings and "llama.rope.scale_linear" in self._fields:
-            settings["factor"] = self._get("llama.rope.scale_linear", float)
-        for extra, nothing in SCALING_EXTRAS.items():
-            if f"{start}{extra}" not in self._fields:
-                continue
-            if (value := self._get(f"{start}{extra}", float)) != nothing:
-                raise ValueError(
-                    f"it sets {start}{extra} to {value:g}, and the book's decoder does "
-                    f"{nothing:g} only."
-                )
-        if kind == "none" or (kind == "linear" and not settings.get("factor")):
-            return None
-        return read_rotary_scaling({"rope_type": kind, **settings}, length)
 
     def _get(self, key: str, kind: type) -> Any:
         value = self._fields[key].contents() if key in self._fields else None

@@ -8,6 +8,22 @@ from typing import Any
 
 from genai_tutorial.transformer import LinearScaling, Llama3Scaling, YarnScaling
 
+# A GGUF's names on the left, those of a config.json on the right.
+GGUF_NAMES = {
+    "factor": "factor",
+    "original_context_length": "original_max_position_embeddings",
+    "yarn_beta_fast": "beta_fast",
+    "yarn_beta_slow": "beta_slow",
+}
+# What only llama.cpp knows, with the value that changes nothing.
+GGUF_EXTRAS = {
+    "attn_factor": 1.0,
+    "yarn_attn_factor": 1.0,
+    "yarn_ext_factor": 1.0,
+    "yarn_log_multiplier": 0.0,
+    "alpha": 0.0,
+}
+
 
 def read_rotary_scaling(
     settings: Mapping[str, Any], context_length: int
@@ -55,6 +71,43 @@ def read_rotary_scaling(
             "rope_type that says how to apply it."
         )
     return None
+
+
+def read_gguf_scaling(
+    entries: Mapping[str, Any], context_length: int
+) -> LinearScaling | YarnScaling | None:
+    """Return the scaling that a GGUF describes, read as llama.cpp does.
+
+    It is linear where there is a factor and no type. (Llama 3's is no entry but a
+    weight, which the decoder does not take.)
+
+    Args:
+        entries: What stands below `llama.rope.`.
+        context_length: The longest text of the model.
+
+    Raises:
+        ValueError: As for `read_rotary_scaling`.
+
+    >>> read_gguf_scaling({"freq_base": 1e4, "scaling.factor": 4.0}, 2048)
+    LinearScaling(factor=4.0)
+    """
+    kind = entries.get("scaling.type", "linear")
+    settings = {
+        name: entries[f"scaling.{theirs}"]
+        for theirs, name in GGUF_NAMES.items()
+        if f"scaling.{theirs}" in entries
+    }
+    # the factor's oldest name
+    settings.setdefault("factor", entries.get("scale_linear"))
+    for extra, nothing in GGUF_EXTRAS.items():
+        if (value := entries.get(f"scaling.{extra}", nothing)) != nothing:
+            raise ValueError(
+                f"it sets llama.rope.scaling.{extra} to {str(value)[:40]}, and the "
+                f"book's decoder does {nothing:g} only."
+            )
+    if kind == "none" or (kind == "linear" and not settings["factor"]):
+        return None
+    return read_rotary_scaling({"rope_type": kind, **settings}, context_length)
 
 
 def _yarn(settings: Mapping[str, Any], original_length: int) -> YarnScaling:
@@ -112,4 +165,5 @@ def _number(
             f"its rotary scaling must have {key} as a number, and has "
             f"{str(number)[:40]!r}."
         )
-    return number
+    # A GGUF has 32-bit floats, which have seven digits; the rest would be noise.
+    return float(f"{number:.7g}") if type(number) is float else number
