@@ -61,12 +61,21 @@ class GRPOSettings:
 
 
 def group_relative_advantages(
-    scores: Float[Tensor, "prompt answer"],
+    scores: Float[Tensor, "prompt answer"], epsilon: float | int = 1e-4
 ) -> Float[Tensor, "prompt answer"]:
     """Return by how many standard deviations each answer is better than the others to
     its prompt are on average.
 
     Where all answers score the same there is nothing to learn: zeros.
+
+    Args:
+        scores: What each answer is worth.
+        epsilon: Is added to the standard deviation, so that nothing is divided by 0;
+            trl's by default. It is in the unit of the scores: where these lie closer
+            together than about a hundred times epsilon, the advantages become smaller.
+
+    Raises:
+        ValueError: If epsilon is not above 0.
 
     Source: Shao et al., DeepSeekMath, section 4.1.2, https://arxiv.org/abs/2402.03300
 
@@ -76,8 +85,13 @@ def group_relative_advantages(
     tensor([[ 1.4997, -0.4999, -0.4999, -0.4999],
             [ 0.0000,  0.0000,  0.0000,  0.0000]])
     """
+    if not epsilon > 0:
+        raise ValueError(
+            "epsilon must be above 0, because where all answers score the same, the "
+            f"standard deviation is 0; got {epsilon}."
+        )
     centred = scores - scores.mean(dim=1, keepdim=True)
-    return centred / (scores.std(dim=1, keepdim=True) + 1e-4)
+    return centred / (scores.std(dim=1, keepdim=True) + epsilon)
 
 
 def grpo_loss(

@@ -416,7 +416,15 @@ def grade(
         typer.Argument(help="Students' notebooks, or folders that hold them."),
     ],
     to: Folder = Path("grades"),
-    overwrite: Overwrite = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help=(
+                "Grade all of them again, and replace grades that are there already."
+            ),
+        ),
+    ] = False,
 ) -> None:
     """Grade students' notebooks: a table of points, and a page of feedback for each
     student.
@@ -424,6 +432,10 @@ def grade(
     Students' code runs in processes of its own, with limits on time and memory and
     without network. The tests are those of the chapter, whatever the submission did to
     its own. Open questions are left for you.
+
+    Points and feedback are written after each notebook. The same command goes on where
+    it was stopped, and grades only what is new or has changed: your own entries in the
+    table stay.
 
     Examples to try:
 

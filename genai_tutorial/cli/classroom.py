@@ -39,21 +39,25 @@ def grade_submissions(
             look,
         )
     Console().print(table)
-    enforced = (
-        [
-            str(protection)
-            for protection in reports[0].protections
-            if protection.enforced
-        ]
-        if reports
-        else []
-    )
+    enforced = [
+        str(protection)
+        # those that were graded before have none
+        for protection in max(
+            (report.protections for report in reports), key=len, default=()
+        )
+        if protection.enforced
+    ]
     if enforced:
         print(f"While it ran: {'; '.join(enforced)}.")
     for line in dict.fromkeys(
         line for report in reports for line in report.unprotected
     ):
         print(f"This system could not enforce: {line}", file=sys.stderr)
+    if known := sum(not report.protections for report in reports):
+        print(
+            f"{known} of {len(reports)} were graded before and have not changed since; "
+            "--overwrite grades them again."
+        )
     print(
         f"The points are in {folder / 'grades.csv'}, the feedback for students in "
         f"{folder / 'feedback'}."

@@ -22,7 +22,8 @@ def classifier_free_guidance(
     Args:
         without: The prediction without the condition, or with a negative one.
         given: The prediction with the condition.
-        weight: 0 for the first, 1 for the second, more to exaggerate the difference.
+        weight: 0 for the first, 1 for the second, which is no guidance, more to
+            exaggerate the difference. In the paper's notation no guidance is 0.
 
     Source: Ho and Salimans, Classifier-Free Diffusion Guidance, equation 6,
         https://arxiv.org/abs/2207.12598, whose weight is this one minus 1
@@ -42,7 +43,8 @@ class Guided:
     Attributes:
         model: Called as `model(x, t, condition)`, trained now and then without a
             condition.
-        weight: A number; or a function of the time t, for another weight at each step.
+        weight: A number, where 1 is no guidance; or a function of the time t, for
+            another weight at each step.
         negative: What the images should not show; None for what the model draws without
             a condition.
     """

@@ -7,7 +7,12 @@ import io
 from collections.abc import Sequence
 from html import escape
 
+from genai_tutorial.teaching.legible import legible
 from genai_tutorial.teaching.results import Report, Result
+
+COLUMNS = ("student", "exercise", "points", "max", "comment")
+LOOK = " PLEASE LOOK AT THIS CELL: "
+_LONGEST_COMMENT = 5_000  # a spreadsheet's cell holds 32,767 characters
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8888; --good: #1b7837; --bad: #b2182b; --wait: #7b5d00; }
@@ -28,7 +33,7 @@ def feedback_page(report: Report) -> str:
     waiting = (
         f", and up to {report.waiting:g} more from a person" if report.waiting else ""
     )
-    name = escape(report.student)
+    name = _html(report.student)
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -41,7 +46,7 @@ def feedback_page(report: Report) -> str:
                 "<title>Feedback for "
                 f"{name}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>"
             ),
-            f"<h1>{escape(report.chapter)}</h1>",
+            f"<h1>{_html(report.chapter)}</h1>",
             (
                 f"<p>Feedback for <strong>{name}</strong>: {report.points:g} of "
                 f"{report.max_points:g} points{waiting}.</p>"
@@ -60,24 +65,28 @@ def grades_table(reports: Sequence[Report]) -> str:
     """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["student", "exercise", "points", "max", "comment"])
+    writer.writerow(COLUMNS)
     for report in reports:
-        for result in report.results:
-            look = (
-                f" PLEASE LOOK AT THIS CELL: {'; '.join(result.attention)}."
-                if result.attention
-                else ""
-            )
-            points = "" if result.points is None else f"{result.points:g}"
-            row = [
-                report.student,
-                result.exercise,
-                points,
-                f"{result.max_points:g}",
-                result.comment + look,
-            ]
-            writer.writerow([_no_formula(cell) for cell in row])
+        writer.writerows(grade_rows(report))
     return table.getvalue()
+
+
+def grade_rows(report: Report) -> list[list[str]]:
+    """Return a student's rows of the table."""
+    rows = []
+    for result in report.results:
+        look = f"{LOOK}{'; '.join(result.attention)}." if result.attention else ""
+        points = "" if result.points is None else f"{result.points:g}"
+        comment = legible(result.comment, _LONGEST_COMMENT)
+        row = [
+            report.student,
+            result.exercise,
+            points,
+            f"{result.max_points:g}",
+            comment + legible(look, _LONGEST_COMMENT),
+        ]
+        rows.append([no_formula(legible(cell)) for cell in row])
+    return rows
 
 
 def _section(result: Result) -> str:
@@ -95,10 +104,10 @@ def _section(result: Result) -> str:
             else "none"
         )
         points = f"{result.points:g} of {result.max_points:g} points"
-    parts = [f"<h2>Exercise {escape(result.exercise)}: {escape(result.title)}</h2>"]
+    parts = [f"<h2>Exercise {_html(result.exercise)}: {_html(result.title)}</h2>"]
     parts += [
         f'<p class="{kind}"><strong>{points}</strong></p>',
-        f"<p>{escape(result.comment)}</p>",
+        f"<p>{_html(result.comment)}</p>",
     ]
     for title, text in (
         ("Your answer", result.answer),
@@ -106,7 +115,7 @@ def _section(result: Result) -> str:
     ):
         if text.strip():
             parts.append(
-                f"<details><summary>{title}</summary>\n<pre>{escape(text)}</pre>\n</details>"
+                f"<details><summary>{title}</summary>\n<pre>{_html(text)}</pre>\n</details>"
             )
     return "<section>\n" + "\n".join(parts) + "\n</section>"
 
@@ -120,7 +129,7 @@ def _conditions(report: Report) -> str:
         )
     ]
     if report.unprotected:
-        lines = "".join(f"<li>{escape(line)}</li>" for line in report.unprotected)
+        lines = "".join(f"<li>{_html(line)}</li>" for line in report.unprotected)
         parts.append(
             '<p class="none"><strong>This system could not enforce '
             f"everything:</strong></p><ul>{lines}</ul>"
@@ -128,8 +137,12 @@ def _conditions(report: Report) -> str:
     return "\n".join(parts)
 
 
-def _no_formula(cell: str) -> str:
-    """Return a spreadsheet would run a cell that begins like a formula; an apostrophe
-    keeps it text.
+def _html(text: str) -> str:
+    return escape(legible(text))
+
+
+def no_formula(cell: str) -> str:
+    """Return a cell as text for a spreadsheet, which would run what begins like a
+    formula: an apostrophe stops that.
     """
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

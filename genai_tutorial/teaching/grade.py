@@ -16,8 +16,8 @@ from genai_tutorial.teaching.exercises import (
     TeachingError,
     read_chapter,
 )
-from genai_tutorial.teaching.feedback import feedback_page, grades_table
-from genai_tutorial.teaching.files import check_absent, write_text
+from genai_tutorial.teaching.gradebook import Gradebook
+from genai_tutorial.teaching.legible import legible
 from genai_tutorial.teaching.release import release
 from genai_tutorial.teaching.results import Report, Result
 from genai_tutorial.teaching.run import Run
@@ -80,15 +80,18 @@ class Grader:
         self.sandbox.__exit__()
 
     def report(self, submission: Submission) -> Report:
-        """Grade one student's notebook."""
-        results = tuple(
-            self._result(exercise, submission) for exercise in self.chapter.exercises
-        )
+        """Grade one student's notebook; whatever goes wrong costs its exercise only."""
+        results = []
+        for exercise in self.chapter.exercises:
+            try:
+                results.append(self._result(exercise, submission))
+            except Exception as error:  # of ours: the others are not to suffer from it
+                results.append(_failure(exercise, error))
         return Report(
             submission.student,
             submission.path,
             self.chapter.title,
-            results,
+            tuple(results),
             self.sandbox.protections,
         )
 
@@ -141,6 +144,8 @@ class Grader:
                 run.through(process)
         except Stopped as stopped:
             run.stop(str(stopped))
+        except (KeyError, TypeError):  # an answer that was forged, and lacks something
+            run.stop("stopped: it answered in the grader's place")
         text = "\n\n".join(answers.values())
         if all(
             answers.get(part.grade_id) == self._stubs[part.grade_id].source
@@ -168,7 +173,8 @@ class Grader:
             answer, remark = submission.answer(part.grade_id, part.cell.cell_type)
             remarks += [remark] if remark else []
             cell = copy.deepcopy(self._stubs[part.grade_id])
-            cell.source = cell.source if answer is None else answer
+            # legible, because the checksum is one of UTF-8
+            cell.source = cell.source if answer is None else legible(answer)
             # nbgrader gives 0 where the checksum of the release still fits, and leaves
             # the rest to a person.
             points = None if determine_grade(cell)[0] is None else points
@@ -177,6 +183,19 @@ class Grader:
             return result(0.0, " ".join(remarks or ["There is no answer."]))
         comment = f"For a person to read: up to {exercise.points:g} points."
         return result(None, " ".join([*remarks, comment]), answer="\n\n".join(texts))
+
+
+def _failure(exercise: Exercise, error: Exception) -> Result:
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return Result(
+        exercise.name,
+        exercise.title,
+        None,
+        exercise.points,
+        "This exercise could not be graded automatically; a person will look at it.",
+        attention=(f"the grader itself failed ({what})",),
+        failed=True,
+    )
 
 
 def grade(
@@ -194,37 +213,45 @@ def grade(
     student's solution cells, the instructor's tests. Each exercise has a process of its
     own.
 
+    The files are written after each submission. A second call with the same folder goes
+    on where the first was stopped: a submission is not graded again if its file, the
+    chapter's exercises and the limits are the same, and its rows and its page are still
+    there (see `Gradebook`). Students who are not among the submissions keep their rows.
+
     Args:
         chapter: The chapter's number, or the path of the instructor's notebook.
         submissions: Students' notebooks, or folders that hold them.
         folder: Where to write.
         limits: How far the code of one exercise may go; the default is a minute a cell
             and 2 GiB.
-        overwrite: Whether earlier grades and feedback in the folder may be replaced.
+        overwrite: Whether to grade all submissions again, and to replace grades of
+            another chapter.
 
     Returns:
-        One report for each submission, by student's name.
+        One report for each submission, by student's name. Of those that were graded
+        before it holds what the table says.
 
     Raises:
         TeachingError: If the chapter or a submission is missing, the chapter's own
-            solutions do not pass, or there are grades already.
+            solutions do not pass, the folder holds other grades, or it cannot be
+            written to.
     """
     from tqdm import tqdm
 
     found = read_chapter(chapter)
     notebooks = find_submissions(submissions, found.path.stem)
-    folder = Path(folder)
-    pages = {
-        student: folder / "feedback" / f"{student}.html" for student, _ in notebooks
-    }
-    for target in (folder / "grades.csv", *pages.values()):
-        check_absent(target, overwrite)
-    reports = []
-    with Grader(found, [path for _, path in notebooks], limits) as grader:
-        for student, path in tqdm(
-            notebooks, desc="Grading", unit=" notebooks", disable=None
-        ):
-            reports.append(grader.report(read_submission(student, path)))
-            write_text(pages[student], feedback_page(reports[-1]))
-    write_text(folder / "grades.csv", grades_table(reports))
-    return reports
+    limits = limits or Limits()
+    students = [student for student, _ in notebooks]
+    book = Gradebook(Path(folder), found, limits, students, overwrite)
+    reports = {student: book.earlier(student, path) for student, path in notebooks}
+    left = [(student, path) for student, path in notebooks if not reports[student]]
+    if left:
+        secrets = [path for _, path in notebooks if path.is_file()]
+        with Grader(found, secrets, limits) as grader:
+            for student, path in tqdm(
+                left, desc="Grading", unit=" notebooks", disable=None
+            ):
+                fingerprint = book.fingerprint(path)
+                reports[student] = grader.report(read_submission(student, path))
+                book.add(reports[student], fingerprint)
+    return list(reports.values())

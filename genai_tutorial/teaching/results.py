@@ -19,6 +19,7 @@ class Result:
         attention: What a person should look at before trusting the points.
         answer: The student's own text.
         output: What the student's cell printed (the beginning).
+        failed: Whether it was the grader that went wrong, so that it should try again.
     """
 
     exercise: str
@@ -29,6 +30,7 @@ class Result:
     attention: tuple[str, ...] = ()
     answer: str = ""
     output: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class Report:
         return sum(
             (result.max_points for result in self.results if result.points is None), 0.0
         )
+
+    @property
+    def failed(self) -> bool:
+        """Whether the grader could not do some exercise."""
+        return any(result.failed for result in self.results)
 
     @property
     def unprotected(self) -> tuple[str, ...]:

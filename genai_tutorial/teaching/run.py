@@ -62,7 +62,9 @@ class Run:
 
     def _tested(self, part: Part, reply: dict) -> None:
         output = require("nbformat.v4", "teach").new_output
+        # all of them first: an answer that lacks one was forged, and must earn nothing
         error, value = reply["error"], reply["value"]
+        changed, threads = list(reply["changed"]), reply["threads"]
         if value is not None and not 0 <= value <= part.points:
             error = {
                 "name": "ValueError",
@@ -87,11 +89,9 @@ class Run:
                 ] * (value < part.points)
         self.attention += [
             f"it replaced {name}, which was put back before the tests"
-            for name in reply["changed"]
+            for name in changed
         ]
-        if reply["threads"] and not any(
-            "thread" in remark for remark in self.attention
-        ):
+        if threads and not any("thread" in remark for remark in self.attention):
             self.attention.append("it leaves a thread running during the tests")
 
     def stop(self, reason: str) -> None:

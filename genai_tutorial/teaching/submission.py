@@ -3,6 +3,9 @@ trusted.
 """
 
 import ast
+import hashlib
+import json
+import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -14,6 +17,9 @@ from genai_tutorial.teaching.exercises import TeachingError
 
 _LARGEST_FILE = 50 << 20
 _LONGEST_CELL = 100_000
+_LONGEST_OLD_FILE = 1 << 20  # characters, without outputs: nbformat converts it slowly
+_LONGEST_NAME = 200  # bytes; with `.html` it must be a file's name
+_NO_SOURCE = re.compile("[\x00\ud800-\udfff]")  # what no Python source can hold
 # What an exercise has no use for, but a trick has.
 _WORTH_A_LOOK = frozenset({
     "builtins", "ctypes", "gc", "importlib", "inspect", "IPython", "linecache",
@@ -68,6 +74,14 @@ class Submission:
                     "so it was not run."
                 ),
             )
+        if cell_type == "code" and (wrong := _NO_SOURCE.search(found[-1])):
+            return (
+                None,
+                (
+                    f"The cell {grade_id} has a character that Python cannot read "
+                    f"(U+{ord(wrong[0]):04X}), so it was not run."
+                ),
+            )
         remark = (
             f"{len(found)} cells carry the id {grade_id}; the last one was graded."
             if len(found) > 1
@@ -105,7 +119,7 @@ def find_submissions(
             raise TeachingError(f"The folder {place} holds no notebook.")
         for path in notebooks:
             student = _student(path, chapter)
-            if student in found and found[student].resolve() != path.resolve():
+            if student in found and not _is_same(found[student], path):
                 raise TeachingError(
                     f"Two submissions have the name {student}: {found[student]} and "
                     f"{path}."
@@ -114,31 +128,42 @@ def find_submissions(
     return sorted(found.items())
 
 
+def _is_same(path: Path, other: Path) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
+
+
 def _student(path: Path, chapter: str) -> str:
-    names = [path.stem, *(folder.name for folder in path.resolve().parents)]
+    # realpath, because Path.resolve gives up on a link that leads in a circle
+    folders = Path(os.path.realpath(path)).parents
+    names = [path.stem, *(folder.name for folder in folders)]
     name = next((name for name in names if name and name != chapter), path.stem)
-    return re.sub(r"[^\w.@+-]+", "_", name).strip(".") or "student"
+    name = re.sub(r"[^\w.@+-]+", "_", name).strip(".") or "student"
+    if len(name.encode()) <= _LONGEST_NAME:
+        return name
+    ending = hashlib.sha256(name.encode()).hexdigest()[:8]
+    start = name.encode()[: _LONGEST_NAME - 9].decode("utf-8", "ignore")
+    return f"{start}-{ending}"
 
 
 def read_submission(student: str, path: Path) -> Submission:
     """Read a student's notebook; whatever is wrong with it becomes a sentence, not an
     exception.
     """
-    nbformat = require("nbformat", "teach")
     try:
+        if not path.is_file():  # a folder, or a pipe, which would keep us waiting
+            return Submission(student, path, problem="It is not a file.")
         if path.stat().st_size > _LARGEST_FILE:
             return Submission(
                 student,
                 path,
                 problem=f"The file has more than {_LARGEST_FILE >> 20} MiB.",
             )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         cells: dict[str, list[tuple[str, str]]] = {}
-        for cell in notebook.cells:
-            marks = cell.get("metadata", {}).get("nbgrader")
-            text = cell.get("source")
+        for cell in _read_cells(path.read_text(encoding="utf-8")):
+            metadata, text = cell.get("metadata"), cell.get("source")
+            marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+            if isinstance(text, list) and all(isinstance(line, str) for line in text):
+                text = "".join(text)
             if (
                 isinstance(marks, dict)
                 and isinstance(marks.get("grade_id"), str)
@@ -154,6 +179,27 @@ def read_submission(student: str, path: Path) -> Submission:
             problem=f"The file cannot be read as a notebook ({type(error).__name__}).",
         )
     return Submission(student, path, cells)
+
+
+def _read_cells(text: str) -> list[dict]:
+    """Return the cells of a notebook, without outputs.
+
+    nbformat is asked only for older formats: it checks every output against a schema,
+    and a file of 3 MB can make it need hours and all memory.
+    """
+    content = json.loads(text, object_hook=_without_outputs)
+    if content["nbformat"] != 4:
+        nbformat = require("nbformat", "teach")
+        if len(text := json.dumps(content)) > _LONGEST_OLD_FILE:
+            raise ValueError("an old format")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = nbformat.reads(text, as_version=4)
+    return list(content["cells"])
+
+
+def _without_outputs(entries: dict) -> dict:
+    return entries | {"outputs": []} if "outputs" in entries else entries
 
 
 def worth_a_look(answer: str, reference: str) -> list[str]:
@@ -175,7 +221,9 @@ def worth_a_look(answer: str, reference: str) -> list[str]:
 
 def _suspicions(source: str) -> set[str]:
     try:
-        tree = ast.parse(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the student's, not the teacher's
+            tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     found, modules = set(), set()
@@ -204,9 +252,11 @@ def _suspicions(source: str) -> set[str]:
             found.add(f"uses {node.attr}")
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            root = node.value
+            # not ast.unparse, which gives up where there are hundreds
+            root, names = node, []
             while isinstance(root, ast.Attribute):
+                names.append(root.attr)
                 root = root.value
             if isinstance(root, ast.Name) and root.id in modules:
-                found.add(f"replaces {ast.unparse(node)}")
+                found.add(f"replaces {'.'.join([root.id, *reversed(names)])}"[:200])
     return found

@@ -40,6 +40,8 @@ class BPETokenizer:
         pattern: How a text is cut into words.
         unknown_id: The token for bytes that have none of their own; None if all 256
             have one.
+        ignore_merges: Whether a word that is itself a token becomes that token, even
+            where the merges lead elsewhere, as in Llama 3.
 
     Raises:
         ValueError: If the parts do not belong together: a token twice, a merge of
@@ -62,6 +64,7 @@ class BPETokenizer:
     special_tokens: dict[str, int]
     pattern: PreTokenizer
     unknown_id: int | None = None
+    ignore_merges: bool = False
 
     def __post_init__(self):
         check_parts(self._parts)
@@ -74,6 +77,7 @@ class BPETokenizer:
         special_tokens: Mapping[str, int],
         pattern: PreTokenizer,
         unknown_id: int | None = None,
+        ignore_merges: bool = False,
     ) -> "BPETokenizer":
         """Make a tokenizer from a vocabulary that comes from elsewhere, for example
         from a GGUF file.
@@ -87,6 +91,7 @@ class BPETokenizer:
             dict(special_tokens),
             pattern,
             unknown_id,
+            ignore_merges,
         )
 
     @property
@@ -242,6 +247,7 @@ class BPETokenizer:
             self.special_tokens,
             self.pattern,
             self.unknown_id,
+            self.ignore_merges,
         )
 
     def _allowed(
@@ -301,6 +307,8 @@ class BPETokenizer:
         The pairs wait in a heap, and the tokens know their neighbours: n bytes take n
         log n steps, however long a word.
         """
+        if self.ignore_merges and (whole := self._ids.get(word.encode())) is not None:
+            return [whole]
         ids = [self._bytes_to_ids[byte] for byte in word.encode()]
         ids.append(-1)  # stands beyond both ends and merges with nothing
         previous = list(range(-1, len(ids) - 1))

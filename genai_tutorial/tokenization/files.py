@@ -23,6 +23,8 @@ def to_document(parts: Parts) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "pattern": parts.pattern.name,
+        # most do not have it, and their files stay as they always were
+        **({"ignore_merges": True} if parts.ignore_merges else {}),
         "unknown_id": parts.unknown_id,
         "special_tokens": parts.special_tokens,
         "tokens": [visible(token) for token in parts.token_bytes],
@@ -53,12 +55,23 @@ def from_document(document: dict[str, Any], path: Path | str) -> Parts:
     unknown_id = document.get("unknown_id")
     if unknown_id is not None:
         must_be(unknown_id, int, "unknown_id", path)
+    ignore_merges = document.get("ignore_merges", False)
+    if not isinstance(ignore_merges, bool):
+        raise ValueError(
+            f"{path} must have ignore_merges as true or false, got "
+            f"{str(ignore_merges)[:60]!r}."
+        )
     tokens = [
         invisible(must_be(token, str, "each token", path))
         for token in take(document, "tokens", list, path)
     ]
     return Parts(
-        tokens, take_merges(document, path), special_tokens, patterns[name], unknown_id
+        tokens,
+        take_merges(document, path),
+        special_tokens,
+        patterns[name],
+        unknown_id,
+        ignore_merges,
     )
 
 

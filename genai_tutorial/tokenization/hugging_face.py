@@ -29,7 +29,6 @@ MODEL = {
     "end_of_word_suffix": None,
     "fuse_unk": False,
     "byte_fallback": False,
-    "ignore_merges": False,
 }
 """The settings of their BPE model that this book's tokenizer is equal to."""
 
@@ -111,6 +110,7 @@ def write_hugging_face(path: Path | str, parts: Parts) -> None:
         "decoder": _byte_level(use_regex=True),
         "model": {
             **MODEL,
+            "ignore_merges": parts.ignore_merges,
             "unk_token": None
             if parts.unknown_id is None
             else spelled[parts.unknown_id],
@@ -164,6 +164,7 @@ def read_hugging_face(path: Path | str) -> Parts:
         unknown_id=None
         if unknown is None
         else special_tokens.get(unknown, vocabulary.get(unknown)),
+        ignore_merges=bool(model.get("ignore_merges")),
     )
 
 
@@ -180,6 +181,11 @@ def _check_settings(
                 f"{path} sets its model's {key} to {asked!r}; this tokenizer can only "
                 f"do {ours!r}."
             )
+    if model.get("ignore_merges") not in (None, False, True):
+        raise ValueError(
+            f"{path} must have its model's ignore_merges as true or false, got "
+            f"{str(model['ignore_merges'])[:60]!r}."
+        )
     decoder = document.get("decoder")
     if not (isinstance(decoder, dict) and decoder.get("type") == "ByteLevel"):
         raise ValueError(
@@ -187,13 +193,26 @@ def _check_settings(
         )
     for key in ("normalizer", "truncation", "padding", "post_processor"):
         asked = document.get(key)
-        if asked is not None and not (
-            isinstance(asked, dict) and asked.get("type") == "ByteLevel"
-        ):
+        if not _changes_nothing(key, asked):
             raise ValueError(
                 f"{path} has a {key}, which this tokenizer cannot do: "
                 f"{str(asked)[:60]}."
             )
+
+
+def _changes_nothing(key: str, part: Any) -> bool:
+    """Whether a part of a file does nothing to tokens: it is absent, a sequence of such
+    parts, or the post-processor that only moves offsets.
+    """
+    if part is None or not isinstance(part, dict):
+        return part is None
+    if part.get("type") == "Sequence":
+        members = {"normalizer": "normalizers", "post_processor": "processors"}
+        inside = part.get(members.get(key))
+        return isinstance(inside, list) and all(
+            member is not None and _changes_nothing(key, member) for member in inside
+        )
+    return key == "post_processor" and part.get("type") == "ByteLevel"
 
 
 def _special_tokens(document: dict[str, Any], path: Path | str) -> dict[str, int]:

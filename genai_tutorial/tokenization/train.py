@@ -30,7 +30,9 @@ def train_bpe(
 
     The vocabulary is the special tokens, then the 256 bytes in the order of
     `byte_to_unicode`, then one token for each merge. Of several pairs that are equally
-    frequent, the one with the lowest token numbers is merged first. The result is that
+    frequent, the one whose left token has the lowest number is merged first, and of
+    those the one whose right token has; other trainers take the pair that comes first
+    in the text, or the largest bytes. The result is that
     of Hugging Face's `BpeTrainer`, merge for merge. A short text can run out of pairs;
     the vocabulary is then smaller than asked for.
 

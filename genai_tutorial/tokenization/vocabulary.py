@@ -21,6 +21,7 @@ class Parts(NamedTuple):
     special_tokens: dict[str, int]
     pattern: PreTokenizer
     unknown_id: int | None = None
+    ignore_merges: bool = False
 
 
 def check_text(text: str) -> None:

@@ -8,6 +8,7 @@ which a pickle cannot.
 import hashlib
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from torch import Tensor
 from genai_tutorial.runtime import write_atomically
 
 FORMAT = "genai_tutorial checkpoint 1"
+
+Keys = tuple[Any, ...]
+"""Where something stands in a state: the keys and positions on the way to it."""
 
 
 def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
@@ -43,8 +47,7 @@ def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
     {'step': 3, 'model': {'weight': tensor([1., 1.])}}
     """
     path = Path(path)
-    tensors: dict[str, Tensor] = {}
-    tree = pack(state, "", tensors, _copy)
+    tree, tensors = pack(state, _copy)
     header = {"format": FORMAT, "tree": json.dumps(tree), "digest": _digest(tensors)}
     with write_atomically(path) as file:
         file.write(save(tensors, metadata=header))
@@ -100,27 +103,48 @@ def set_random_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
-def pack(
-    value: Any, name: str, tensors: dict[str, Tensor], hold: Callable[[Tensor], Tensor]
-) -> Any:
-    """Return `value` as JSON can hold it, and puts its tensors into `tensors` under
-    names like model.head.weight.
+def pack(state: Any, hold: Callable[[Tensor], Tensor]) -> tuple[Any, dict[str, Tensor]]:
+    """Take a state apart: a tree that JSON can hold, and the tensors under names like
+    `model.head.weight`.
+
+    A tensor whose name another one has as well, or that no file can hold, is called by
+    its keys as JSON instead: `["a.b"]` and `["a", "b"]`.
 
     Args:
-        value: Nested dicts, lists and tuples of tensors, numbers and strings.
-        name: What the names of its tensors begin with.
-        tensors: Takes up the tensors.
-        hold: What is put there for a tensor: itself, or a copy.
+        state: Nested dicts, lists and tuples of tensors, numbers and strings.
+        hold: What is kept of a tensor: itself, or a copy.
 
     Raises:
         TypeError: If the state holds something that is none of these.
+
+    >>> x, y = torch.zeros(1), torch.ones(1)
+    >>> tree, tensors = pack({"a.b": x, "a": {"b": y, "c": y}}, torch.clone)
+    >>> list(tensors)
+    ['["a.b"]', '["a", "b"]', 'a.c']
     """
+    leaves: list[tuple[Keys, dict[str, Any], Tensor]] = []
+    tree = _pack(state, (), leaves)
+    times = Counter(_dotted(keys) for keys, _, _ in leaves)
+    tensors = {}
+    for keys, leaf, tensor in leaves:
+        name = _dotted(keys)
+        if times[name] > 1 or not _is_usable(name):
+            name = json.dumps(keys)
+        leaf["name"] = name
+        tensors[name] = hold(tensor.detach())
+    return tree, tensors
+
+
+def _pack(
+    value: Any, keys: Keys, leaves: list[tuple[Keys, dict[str, Any], Tensor]]
+) -> Any:
     if isinstance(value, Tensor):
-        tensors[name] = hold(value.detach())
-        return {"kind": "tensor", "name": name}
+        leaf = {"kind": "tensor"}
+        leaves.append((keys, leaf, value))
+        return leaf
     if isinstance(value, dict):
         items = [
-            [_plain(key, name), pack(item, f"{name}.{key}".lstrip("."), tensors, hold)]
+            [_plain(key, keys), _pack(item, (*keys, key), leaves)]
             for key, item in value.items()
         ]
         return {"kind": "dict", "items": items}
@@ -128,11 +152,21 @@ def pack(
         if all(isinstance(item, (int, float, str)) for item in value):
             return {"kind": type(value).__name__, "plain": list(value)}
         items = [
-            pack(item, f"{name}.{position}".lstrip("."), tensors, hold)
+            _pack(item, (*keys, position), leaves)
             for position, item in enumerate(value)
         ]
         return {"kind": type(value).__name__, "items": items}
-    return _plain(value, name)
+    return _plain(value, keys)
+
+
+def _dotted(keys: Keys) -> str:
+    return ".".join(map(str, keys))
+
+
+def _is_usable(name: str) -> bool:
+    """Whether safetensors takes a name, and it is not written like keys in JSON."""
+    half_character = any("\ud800" <= letter <= "\udfff" for letter in name)
+    return not (name in ("", "__metadata__") or name.startswith("[") or half_character)
 
 
 def _copy(tensor: Tensor) -> Tensor:
@@ -140,12 +174,12 @@ def _copy(tensor: Tensor) -> Tensor:
     return tensor.to("cpu", copy=True).contiguous()
 
 
-def _plain(value: Any, name: str) -> Any:
+def _plain(value: Any, keys: Keys) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(
         "A checkpoint holds tensors, numbers, strings, dicts, lists and tuples; "
-        f"{name or 'the state'} has a "
+        f"{_dotted(keys) or 'the state'} has a "
         f"{type(value).__name__}."
     )
 

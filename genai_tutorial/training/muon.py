@@ -66,7 +66,9 @@ class Muon(torch.optim.Optimizer):
 
     Matrices of one shape are orthogonalised as one stack, which costs fewer and larger
     products. What has more than two dimensions, such as the kernels of a convolution,
-    is read as a matrix of its first against all others.
+    is read as a matrix of its first against all others: kernels of shape (out, in,
+    height, width) have `out` rows and `in * height * width` columns, and these two
+    decide the scale, so it is 1 unless `out` is larger.
 
     Args:
         parameters: The matrices and kernels to train, or groups of them with settings

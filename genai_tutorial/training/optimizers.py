@@ -193,7 +193,7 @@ def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float) -> torch
         max_norm: The greatest length, above 0.
 
     Returns:
-        The length before.
+        The length before; 0 where no parameter has a gradient.
 
     Source: Pascanu et al., On the difficulty of training recurrent neural networks,
         algorithm 1, https://arxiv.org/abs/1211.5063
@@ -208,6 +208,8 @@ def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float) -> torch
     gradients = [
         parameter.grad for parameter in parameters if parameter.grad is not None
     ]
+    if not gradients:
+        return torch.zeros(())
     length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     torch._foreach_mul_(gradients, (max_norm / (length + 1e-6)).clamp(max=1.0))
     return length

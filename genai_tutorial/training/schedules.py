@@ -19,8 +19,9 @@ class Schedule:
 
     Attributes:
         steps: How many steps the run has.
-        warmup_steps: How many of them the rise takes; it starts above zero, so that the
-            first step counts.
+        warmup_steps: How many of them the rise takes. It starts at 1 / warmup_steps and
+            not at 0, as transformers' schedules do, so the first step counts; the
+            last of them has the factor 1.
         decay: `cosine`, `linear`, `sqrt` for 1 - sqrt(x), which falls fast at first, or
             `none` to stay at 1.
         decay_steps: How many steps the fall takes; None means all that follow the

@@ -46,8 +46,7 @@ def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
     from torch.distributed import checkpoint as dcp
 
     folder = Path(folder)
-    tensors: dict[str, Tensor] = {}
-    tree = pack(state, "", tensors, _itself)
+    tree, tensors = pack(state, _itself)
     final = folder / _name(state["step"])
     temporary = final.with_name(f"{final.name}.tmp")
     if is_first_process():
@@ -94,8 +93,7 @@ def load_sharded(folder: Path | str, state: dict[str, Any]) -> dict[str, Any]:
     if step is None:
         raise FileNotFoundError(f"There is no checkpoint in {folder}.")
     path = Path(folder) / _name(step)
-    tensors: dict[str, Tensor] = {}
-    pack(state, "", tensors, _itself)
+    _, tensors = pack(state, _itself)
     try:
         content = json.loads((path / STATE).read_text(encoding="utf-8"))
         reader = dcp.HuggingFaceStorageReader(str(path))

@@ -28,7 +28,11 @@ from genai_tutorial.transformer.norms import RMSNorm
 from genai_tutorial.transformer.pixels import PixelConfig, PixelTransformer
 from genai_tutorial.transformer.positions import LearnedPositions, SinusoidalPositions
 from genai_tutorial.transformer.rotary import RotaryEmbedding, rotary_frequencies
-from genai_tutorial.transformer.rotary_scaling import Llama3Scaling, YarnScaling
+from genai_tutorial.transformer.rotary_scaling import (
+    LinearScaling,
+    Llama3Scaling,
+    YarnScaling,
+)
 from genai_tutorial.transformer.routing import (
     Router,
     Routing,
@@ -46,6 +50,7 @@ __all__ = [
     "FeedForward",
     "KVCache",
     "LearnedPositions",
+    "LinearScaling",
     "Llama3Scaling",
     "MixtureOfExperts",
     "MultiHeadAttention",

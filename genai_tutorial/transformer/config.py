@@ -8,9 +8,7 @@ from typing import Literal, get_args
 from genai_tutorial.transformer.feed_forward import Activation
 from genai_tutorial.transformer.norms import NormKind
 from genai_tutorial.transformer.rotary_scaling import (
-    Llama3Scaling,
     RotaryScaling,
-    YarnScaling,
 )
 
 PositionKind = Literal["learned", "sinusoidal", "rotary", "alibi", "none"]
@@ -157,10 +155,10 @@ class DecoderConfig:
             )
 
     def _check_choices(self) -> None:
-        if not isinstance(self.rotary_scaling, Llama3Scaling | YarnScaling | None):
+        if not isinstance(self.rotary_scaling, RotaryScaling | None):
             raise ValueError(
-                "rotary_scaling must be a Llama3Scaling, a YarnScaling or None; got "
-                f"{self.rotary_scaling!r}."
+                "rotary_scaling must be a LinearScaling, Llama3Scaling, YarnScaling or "
+                f"None; got {self.rotary_scaling!r}."
             )
         choices = {
             "positions": PositionKind,

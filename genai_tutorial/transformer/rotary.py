@@ -15,7 +15,8 @@ from genai_tutorial.transformer.rotary_scaling import RotaryScaling
 class RotaryEmbedding(nn.Module):
     """Turns each pair of features of a query or key by the angle position x frequency.
 
-    Feature i is paired with feature i + head_width/2; pair i turns at frequency
+    Feature i is paired with feature i + head_width/2, as in Llama and GPT-NeoX, and not
+    with its neighbour, as in GPT-J and in the paper. Pair i turns at frequency
     base^(-2i/head_width), so the first pair turns fast and tells neighbours apart, and
     the last turns slowly and tells far from near.
 

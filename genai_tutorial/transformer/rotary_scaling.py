@@ -2,8 +2,9 @@
 ones.
 
 Beyond the trained length the slow pairs of features reach angles that no training text
-had. Both scalings slow these pairs down, so that the longer text fits into known
-angles, and leave the fast pairs, which tell neighbours apart.
+had. Every scaling slows these pairs down, so that the longer text fits into known
+angles. The linear one slows down all pairs alike; Llama 3's and YaRN's leave the fast
+pairs, which tell neighbours apart.
 """
 
 import math
@@ -12,6 +13,37 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LinearScaling:
+    """Position interpolation: every pair turns `factor` times slower.
+
+    Attributes:
+        factor: How many times slower.
+
+    Raises:
+        ValueError: If the factor is below 1.
+
+    Source: Chen et al., Extending Context Window of Large Language Models via Position
+        Interpolation, equation 2, https://arxiv.org/abs/2306.15595
+    """
+
+    factor: float | int = 4
+
+    def __post_init__(self):
+        _check_factor(self.factor)
+
+    @property
+    def attention_factor(self) -> float:
+        """What cosines and sines are multiplied by: nothing changes."""
+        return 1.0
+
+    def scale(
+        self, frequencies: Float[Tensor, "pair"], base: float | int
+    ) -> Float[Tensor, "pair"]:
+        """Return the new radians a position of each pair of features."""
+        return frequencies / self.factor
 
 
 @dataclass(frozen=True)
@@ -118,21 +150,24 @@ class YarnScaling:
         return frequencies * (1 - slowed) + frequencies / self.factor * slowed
 
 
-RotaryScaling = Llama3Scaling | YarnScaling
+RotaryScaling = LinearScaling | Llama3Scaling | YarnScaling
 
 
-def _check(scaling: RotaryScaling) -> None:
-    factor, length, slow, fast = (
-        scaling.factor,
-        scaling.original_context_length,
-        scaling.slow_turns,
-        scaling.fast_turns,
-    )
+def _check_factor(factor: float | int) -> None:
     if not factor >= 1:
         raise ValueError(
             "factor must be at least 1, because positions can only be slowed down; "
             f"got {factor!r}."
         )
+
+
+def _check(scaling: Llama3Scaling | YarnScaling) -> None:
+    _check_factor(scaling.factor)
+    length, slow, fast = (
+        scaling.original_context_length,
+        scaling.slow_turns,
+        scaling.fast_turns,
+    )
     if length < 1:
         raise ValueError(
             f"original_context_length must be at least 1 token, got {length!r}."

@@ -50,6 +50,23 @@ def test_answers_are_compared_within_their_group_only():
     torch.testing.assert_close(found.std(dim=1), torch.ones(2), atol=1e-3, rtol=0)
 
 
+def test_advantage_epsilon_is_an_argument_and_trls_by_default():
+    scores = 1e-4 * torch.tensor([[1.0, 0.0, -1.0]])  # a standard deviation of 1e-4
+    for arguments, expected in (
+        ((), 0.5),
+        ((1e-4,), 0.5),
+        ((1e-9,), 1.0),
+        ((3e-4,), 0.25),
+    ):
+        found = group_relative_advantages(scores, *arguments)
+        torch.testing.assert_close(
+            found, expected * torch.tensor([[1.0, 0.0, -1.0]]), atol=1e-4, rtol=0
+        )
+    for wrong in (0, -1e-4, float("nan")):
+        with pytest.raises(ValueError, match=f"epsilon must be above 0.*got {wrong}"):
+            group_relative_advantages(scores, epsilon=wrong)
+
+
 def test_a_group_that_agrees_teaches_nothing():
     assert not group_relative_advantages(torch.ones(3, 4)).any()
 

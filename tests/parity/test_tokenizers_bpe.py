@@ -250,3 +250,37 @@ def test_unknown_bytes_give_the_same_ids(tmp_path):
     for text in ("low\x04\x04er", "é low", "\x04"):
         assert ours.encode(text) == their_ids(theirs, text)
     assert ours.encode("\x04é\x04")[:2] == [0, 0]
+
+
+@each_pattern
+def test_ignore_merges_gives_the_same_ids(trained, pattern, texts, tmp_path):
+    """A vocabulary with words that no merge makes, as Llama 3 has them: with
+    `ignore_merges` they become one token, without it they do not.
+    """
+    made, _ = trained[pattern]
+    words = [" encyclopaedia", "Wikipedia", "naïve", " 東京", "zzz", "!?!"]
+    tokens = made.token_bytes + [word.encode() for word in words]
+    assert len(set(tokens)) == len(tokens)
+    text = " ".join(words) + texts["wikipedia"][:100_000] + END + "".join(words)
+    for ignore_merges in (True, False):
+        ours = BPETokenizer.from_parts(
+            tokens,
+            made.merges,
+            made.special_tokens,
+            pattern,
+            ignore_merges=ignore_merges,
+        )
+        path = tmp_path / "ours.json"
+        ours.to_hugging_face(path)
+        document = json.loads(path.read_text(encoding="utf-8"))
+        document["normalizer"] = {"type": "Sequence", "normalizers": []}
+        path.write_text(json.dumps(document), encoding="utf-8")
+        theirs = tokenizers.Tokenizer.from_file(str(path))
+        theirs.save(str(tmp_path / "theirs.json"))
+        assert '"normalizers": []' in (tmp_path / "theirs.json").read_text()
+        read = BPETokenizer.from_hugging_face(tmp_path / "theirs.json")
+        assert read == ours
+        ids = read.encode(text, allowed_special="all")
+        assert ids == their_ids(theirs, text)
+        assert read.decode(ids) == text
+        assert (len(made.token_bytes) in ids) == ignore_merges  # the first word

@@ -10,6 +10,7 @@ import torch
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,
+    LinearScaling,
     Llama3Scaling,
     RotaryEmbedding,
     YarnScaling,
@@ -38,6 +39,7 @@ VARIANTS = {
         CONFIG, key_value_heads=None, rotary_base=10_000
     ),
     "tied": dataclasses.replace(CONFIG, tied_embeddings=True),
+    "linear scaling": dataclasses.replace(CONFIG, rotary_scaling=LinearScaling(4)),
     "Llama 3's scaling": dataclasses.replace(CONFIG, rotary_scaling=LLAMA3),
     "YaRN's scaling": dataclasses.replace(CONFIG, rotary_scaling=YARN),
     "a large epsilon": dataclasses.replace(CONFIG, norm_epsilon=0.1),
@@ -78,6 +80,9 @@ def rope_parameters(config):
     scaling, base = config.rotary_scaling, float(config.rotary_base)
     if scaling is None:
         return {"rope_type": "default", "rope_theta": base}
+    if isinstance(scaling, LinearScaling):
+        factor = float(scaling.factor)
+        return {"rope_type": "linear", "rope_theta": base, "factor": factor}
     shared = {
         "rope_theta": base,
         "factor": float(scaling.factor),
@@ -222,6 +227,8 @@ def test_sixteen_bits_stay_near_thirty_two():
 
 SCALINGS = [
     None,
+    LinearScaling(),
+    LinearScaling(factor=1),
     Llama3Scaling(),
     Llama3Scaling(factor=32),
     LLAMA3,

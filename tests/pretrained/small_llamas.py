@@ -80,10 +80,14 @@ def write_gguf(
     cut: str = "smollm",
     without: str = "",
     packing: gguf.GGMLQuantizationType = gguf.GGMLQuantizationType.F32,
+    scaling: dict[str, str | float | int] | None = None,
     **replaced: np.ndarray,
 ) -> Path:
     """Write a GGUF as llama.cpp's converter does: other names, and the rows of queries
     and keys in pairs.
+
+    Args:
+        scaling: Entries below `llama.rope.`, such as `scaling.factor`.
     """
     config = model.config
     writer = gguf.GGUFWriter(path, architecture)
@@ -96,6 +100,9 @@ def write_gguf(
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
     writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    for key, value in (scaling or {}).items():
+        kinds = {str: writer.add_string, int: writer.add_uint32}
+        kinds.get(type(value), writer.add_float32)(f"llama.rope.{key}", value)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(cut)
     writer.add_token_list(TOKENS)

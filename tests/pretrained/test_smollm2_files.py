@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import math
 import shutil
 
 import gguf
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from genai_tutorial.pretrained.smollm2 import load_smollm2, load_smollm2_tokenizer
 from genai_tutorial.pretrained.smollm2.gguf import unpermute
@@ -151,6 +153,149 @@ def test_an_older_folder_names_the_rotary_base_elsewhere(copy, theirs):
     }
     (copy / "config.json").write_text(json.dumps(settings))
     assert_equal_to_transformers(copy, theirs)
+
+
+YARN = {"factor": 4.0, "original_max_position_embeddings": 32}
+LLAMA3 = YARN | {"low_freq_factor": 1.0, "high_freq_factor": 4.0}
+SCALINGS = {
+    "linear": {"factor": 4.0},
+    "dynamic": {"factor": 4.0},
+    "llama3": LLAMA3,
+    "yarn": YARN | {"beta_fast": 8.0, "beta_slow": 1.0},
+    "yarn, defaults": {"factor": 4.0, "beta_fast": None},
+    "yarn, the paper's factor": YARN | {"attention_factor": 0.1 * math.log(4) + 1},
+}
+
+
+@pytest.mark.parametrize("spelling", ["rope_type", "type", "rope_parameters"])
+@pytest.mark.parametrize("name", SCALINGS)
+def test_rotary_scaling_in_any_spelling_is_transformers(copy, theirs, name, spelling):
+    """A folder whose config.json describes a scaling of the rotary positions gives the
+    logits of transformers, which read the same folder.
+    """
+    scaling = {"rope_type": name.split(",")[0], **SCALINGS[name]}
+    settings = json.loads((copy / "config.json").read_text())
+    plain = settings.pop("rope_parameters")
+    if spelling == "rope_parameters":
+        settings["rope_parameters"] = plain | scaling
+    else:
+        kind = scaling.pop("rope_type")
+        settings |= {
+            "rope_theta": plain["rope_theta"],
+            "rope_scaling": {spelling: kind, **scaling},
+        }
+    (copy / "config.json").write_text(json.dumps(settings))
+    scaled = transformers.LlamaForCausalLM.from_pretrained(copy).eval()
+    model, _ = load_smollm2(path=copy)
+    with torch.no_grad():
+        ours, exact = model(IDS), scaled(IDS).logits
+        unscaled = theirs(IDS).logits
+    torch.testing.assert_close(ours, exact, atol=1e-4, rtol=0)
+    changed = (exact - unscaled).abs().max() > 0.1
+    assert changed == (name != "dynamic")  # which begins beyond the context length
+
+
+def test_rotary_scaling_prefers_what_transformers_prefers(copy):
+    """The older entry counts where there are both, and an original length that stands
+    outside counts more than one inside.
+    """
+    settings = json.loads((copy / "config.json").read_text())
+    settings["rope_scaling"] = {"type": "yarn", "factor": 2.0, "rope_theta": 300.0}
+    settings["rope_scaling"]["original_max_position_embeddings"] = 16
+    settings["original_max_position_embeddings"] = 64
+    (copy / "config.json").write_text(json.dumps(settings))
+    scaled = transformers.LlamaForCausalLM.from_pretrained(copy).eval()
+    with torch.no_grad():
+        ours = load_smollm2(path=copy)[0](IDS)
+        torch.testing.assert_close(ours, scaled(IDS).logits, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "words"),
+    [
+        ({"type": "longrope", "factor": 4.0}, "is 'longrope'"),
+        ({"type": ["linear"], "factor": 4.0}, "is \"['linear']\""),
+        ({"factor": 4.0}, "no rope_type"),
+        ({"type": "linear"}, "must have factor as a number, and has 'None'"),
+        ({"type": "linear", "factor": "4"}, "factor as a number"),
+        ({"type": "linear", "factor": True}, "factor as a number"),
+        ({"type": "linear", "factor": math.nan}, "factor as a number"),
+        ({"type": "linear", "factor": 0.5}, "factor must be at least 1"),
+        (LLAMA3 | {"type": "llama3", "low_freq_factor": None}, "low_freq_factor"),
+        (LLAMA3 | {"type": "llama3", "low_freq_factor": 9.0}, "slow_turns"),
+        (
+            YARN | {"type": "yarn", "original_max_position_embeddings": 1.5},
+            "original_max_position_embeddings must be a whole number",
+        ),
+        (YARN | {"type": "yarn", "truncate": False}, "truncate"),
+        (YARN | {"type": "yarn", "attention_factor": 1.0}, "by 1, and the book's by"),
+        (
+            YARN | {"type": "yarn", "mscale": 1.0, "mscale_all_dim": 1.0},
+            "by 1, and the book's by 1.13863",
+        ),
+    ],
+)
+def test_rotary_scaling_that_the_decoder_lacks_is_refused(
+    copy, refused, scaling, words
+):
+    settings = json.loads((copy / "config.json").read_text())
+    settings |= {"rope_theta": 500.0, "rope_scaling": scaling}
+    del settings["rope_parameters"]
+    (copy / "config.json").write_text(json.dumps(settings))
+    refused(copy, words)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (
+            {"scaling.type": "linear", "scaling.factor": 4.0},
+            {"rope_type": "linear", "factor": 4.0},
+        ),
+        ({"scaling.factor": 4.0}, {"rope_type": "linear", "factor": 4.0}),
+        ({"scale_linear": 4.0}, {"rope_type": "linear", "factor": 4.0}),
+        ({"scaling.type": "none", "scaling.factor": 4.0}, {"rope_type": "default"}),
+        ({"scaling.type": "linear"}, {"rope_type": "default"}),
+        (
+            {
+                "scaling.type": "yarn",
+                "scaling.factor": 4.0,
+                "scaling.original_context_length": 32,
+                "scaling.yarn_beta_fast": 8.0,
+                "scaling.attn_factor": 1.0,
+            },
+            {"rope_type": "yarn", **SCALINGS["yarn"]},
+        ),
+    ],
+)
+def test_rotary_scaling_of_a_gguf_is_transformers(tmp_path, written, meant):
+    theirs = small_llama(rope_parameters={"rope_theta": 500.0, **meant})
+    path = write_gguf(theirs, tmp_path / "small.gguf", scaling=written)
+    with torch.no_grad():
+        ours = load_smollm2(path=path)[0](IDS)
+        torch.testing.assert_close(ours, theirs(IDS).logits, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ({"scaling.type": "longrope", "scaling.factor": 4.0}, "is 'longrope'"),
+        ({"scaling.type": "yarn"}, "must have factor as a number"),
+        (
+            {
+                "scaling.type": "yarn",
+                "scaling.factor": 4.0,
+                "scaling.yarn_ext_factor": 0.5,
+            },
+            "sets llama.rope.scaling.yarn_ext_factor to 0.5",
+        ),
+        ({"scaling.type": 2}, "its rotary scaling is '2'"),
+    ],
+)
+def test_rotary_scaling_of_a_gguf_that_the_decoder_lacks_is_refused(
+    tmp_path, theirs, refused, written, words
+):
+    refused(write_gguf(theirs, tmp_path / "small.gguf", scaling=written), words)
 
 
 def test_a_folder_may_name_the_unknown_token_elsewhere(copy, refused):

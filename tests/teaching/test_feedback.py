@@ -1,10 +1,20 @@
 import csv
 import io
+import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from genai_tutorial.sandbox import Protection
-from genai_tutorial.teaching import Report, Result, feedback_page, grades_table
+from genai_tutorial.teaching import (
+    Report,
+    Result,
+    feedback_page,
+    grades_table,
+)
 
 _EVIL = "<script>alert(1)</script>"
 
@@ -52,6 +62,33 @@ def test_a_page_runs_and_loads_nothing() -> None:
         for name in attributes
     )
     assert "default-src 'none'" in page
+
+
+@given(st.text(st.characters(categories=None), max_size=50))
+@example("\ud800\x00\x1b[31m\u202eabc\r\n\r\udfff\ufffe")
+@example("=" * 200_000)
+def test_any_text_can_be_written_and_read_again(text: str) -> None:
+    """Lone surrogates, control characters and signs that turn the direction of a line
+    become their numbers.
+    """
+    name = text[:50]
+    result = Result(name, name, 1.0, 2.0, text, (text,), answer=text, output=text)
+    report = replace(_report(result), student=name, chapter=name)
+    page, table = feedback_page(report), grades_table([report])
+    for written in (page, table):
+        assert written.encode().decode() == written
+        assert not re.search(
+            "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", written
+        )
+    assert _Tags(page).open == []
+    (_, row) = csv.reader(io.StringIO(table, newline=""))
+    assert len(row) == 5
+    assert len(row[4]) < 11_000
+
+
+def test_what_cannot_be_shown_is_shown_as_its_number() -> None:
+    page = feedback_page(_report(Result("1", "", 0.0, 1.0, "a\ud800b\x00c\u202ed\te")))
+    assert "<p>a\\ud800b\\u0000c\\u202ed\te</p>" in page
 
 
 def test_a_page_says_what_was_earned_what_waits_and_how_it_was_run() -> None:

@@ -401,6 +401,43 @@ def test_libraries_replaced_while_the_tests_run_are_noticed(
     assert "while the tests run" in result.comment
 
 
+@pytest.mark.parametrize("missing", ["error", "value", "changed", "threads"])
+def test_a_forged_answer_that_lacks_something_earns_nothing(
+    attack, missing: str
+) -> None:
+    """What comes from a room is not trusted, and stops no grader."""
+    source = (
+        "def double(x):\n    import json, os, sys\n    frame = sys._getframe()\n"
+        "    while 'request' not in frame.f_locals: frame = frame.f_back\n    names = "
+        "frame.f_locals\n"
+        "    forged = {'id': names['request']['id'], 'error': None, 'value': None, "
+        "'changed': [], 'threads': 0}\n"
+        f"    del forged['{missing}']\n"
+        "    names['replies'].write(json.dumps(forged) + '\\n'); "
+        "names['replies'].flush(); os._exit(0)"
+    )
+    result = attack(source)
+    assert (result.points, result.failed) == (0, False)
+    assert "it answered in the grader's place" in result.comment
+
+
+def test_a_failure_of_the_grader_costs_one_exercise_only(
+    grader: Grader, grade_notebook: Grade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result_of = Grader._result
+
+    def fail(self, exercise, submission):
+        if exercise.name == "99.1":
+            raise OSError("no space left")
+        return result_of(self, exercise, submission)
+
+    monkeypatch.setattr(Grader, "_result", fail)
+    report = grade_notebook(answered(**RIGHT))
+    assert [result.points for result in report.results] == [None, 3, 2, 0]
+    assert report.failed
+    assert "no space left" in report.results[0].attention[0]
+
+
 def test_an_attack_from_within_is_at_least_named(attack) -> None:
     """Tests and answer share a process, so this one wins its points: a person is told
     to look at it.
@@ -455,6 +492,7 @@ def test_the_files_for_students_and_teacher(chapter_path: Path, tmp_path: Path) 
     assert (
         "7 of 9 points" in (tmp_path / "grades" / "feedback" / "ada.html").read_text()
     )
+    (tmp_path / "grades" / "graded.json").unlink()  # as if from somewhere else
     with pytest.raises(TeachingError, match="exists already"):
         grade(chapter_path, [tmp_path / "ada.ipynb"], tmp_path / "grades")
 

@@ -1,4 +1,6 @@
 import json
+import os
+import time
 from pathlib import Path
 
 import nbformat
@@ -96,6 +98,89 @@ def test_cells_with_strange_metadata_are_passed_over(tmp_path: Path) -> None:
     assert read_submission("ada", path).answer("ex-1", "code") == ("right", "")
 
 
+def _with_first_answer(tmp_path: Path, **changes: object) -> Path:
+    notebook = json.loads(nbformat.writes(answered(ex_1="right")))
+    cell = next(
+        cell
+        for cell in notebook["cells"]
+        if cell["metadata"].get("nbgrader", {}).get("grade_id") == "ex-1"
+    )
+    cell.update(changes)
+    path = tmp_path / "ada.ipynb"
+    path.write_text(json.dumps(notebook))
+    return path
+
+
+@pytest.mark.parametrize(("letter", "named"), [("\ud800", "D800"), ("\0", "0000")])
+def test_a_cell_that_python_cannot_read_is_not_run(
+    tmp_path: Path, letter: str, named: str
+) -> None:
+    path = _with_first_answer(tmp_path, source=f"x = 1  # {letter}")
+    answer, remark = read_submission("ada", path).answer("ex-1", "code")
+    assert answer is None
+    assert f"a character that Python cannot read (U+{named})" in remark
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"metadata": []},
+        {"metadata": None},
+        {"source": 3},
+        {"source": ["right", 3]},
+        {"source": {"a": "right"}},
+        {"source": None},
+    ],
+    ids=repr,
+)
+def test_a_strange_cell_costs_only_itself(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    submission = read_submission("ada", _with_first_answer(tmp_path, **changes))
+    assert submission.problem == ""
+    assert submission.answer("ex-1", "code")[0] is None
+    assert submission.answer("ex-2", "code")[0] is not None
+
+
+def test_outputs_are_not_read(tmp_path: Path) -> None:
+    """A hundred thousand outputs of no known kind took a minute and gigabytes."""
+    path = _with_first_answer(tmp_path, outputs=[{}] * 100_000)
+    start = time.monotonic()
+    assert read_submission("ada", path).answer("ex-1", "code") == ("right", "")
+    assert time.monotonic() - start < 5
+
+
+def test_an_old_format_is_read_only_when_it_is_small(tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "language": "python", "metadata": {}, "outputs": []}
+    for count, problem in ((10, ""), (20_000, "cannot be read")):
+        cells = [cell | {"input": "x" * 30}] * count
+        sheets = [{"metadata": {}, "cells": cells}]
+        path = tmp_path / "ada.ipynb"
+        head = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}}
+        path.write_text(json.dumps(head | {"worksheets": sheets}))
+        assert problem in read_submission("ada", path).problem
+        assert bool(problem) == bool(read_submission("ada", path).problem)
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    """A pipe would keep the grader waiting for ever."""
+    (tmp_path / "folder.ipynb").mkdir()
+    (tmp_path / "circle.ipynb").symlink_to(tmp_path / "circle.ipynb")
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    found = find_submissions([tmp_path], "99_small")
+    assert [student for student, _ in found] == ["circle", "folder", "pipe"]
+    for student, path in found:
+        assert read_submission(student, path).problem == "It is not a file."
+
+
+def test_a_long_name_is_cut_and_stays_one_of_its_own(tmp_path: Path) -> None:
+    for ending in ("a", "b"):
+        _notebook(tmp_path / ("é" * 120 + ending) / "99_small.ipynb")
+    names = [name for name, _ in find_submissions([tmp_path], "99_small")]
+    assert len(set(names)) == 2
+    assert all(len(name.encode()) <= 200 for name in names)
+
+
 def test_notebooks_of_older_formats_are_read(tmp_path: Path) -> None:
     notebook = json.loads(nbformat.writes(answered(ex_1="right")))
     notebook["nbformat_minor"] = 2
@@ -148,6 +233,12 @@ def test_ordinary_code_is_not_worth_a_look(answer: str) -> None:
 )
 def test_tricks_are_worth_a_look(answer: str, remark: str) -> None:
     assert remark in worth_a_look(answer, "")
+
+
+def test_a_name_with_hundreds_of_parts_is_worth_a_look() -> None:
+    (remark,) = worth_a_look("import torch\ntorch" + ".a" * 400 + " = 1", "")
+    assert remark.startswith("it replaces torch.a.a.")
+    assert len(remark) < 250
 
 
 def test_what_the_reference_uses_too_is_not_worth_a_look() -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import stat
@@ -188,7 +189,7 @@ WRONG = {
         (["model", "type"], "WordPiece", "type to 'WordPiece'"),
         (["model", "dropout"], 0.1, "dropout to 0.1; this tokenizer can only do None"),
         (["model", "byte_fallback"], True, "byte_fallback to True"),
-        (["model", "ignore_merges"], True, "ignore_merges to True"),
+        (["model", "ignore_merges"], "yes", "ignore_merges as true or false"),
         (["model", "end_of_word_suffix"], "</w>", "end_of_word_suffix to '</w>'"),
         (["model", "unk_token"], "<unk>", "no token '<unk>'"),
         (["model", "unk_token"], 0, "unk_token as str"),
@@ -213,6 +214,15 @@ WRONG = {
             "gives the number 0 to two tokens",
         ),
         (["normalizer"], {"type": "NFC"}, "has a normalizer"),
+        # it would spell each byte a second time
+        (["normalizer"], {"type": "ByteLevel"}, "has a normalizer"),
+        (
+            ["normalizer"],
+            {"type": "Sequence", "normalizers": [{"type": "NFC"}]},
+            "has a normalizer",
+        ),
+        (["normalizer"], {"type": "Sequence"}, "has a normalizer"),
+        (["padding"], {"type": "Sequence", "processors": []}, "has a padding"),
         (["truncation"], {"max_length": 4}, "has a truncation"),
         (["post_processor"], {"type": "TemplateProcessing"}, "has a post_processor"),
         (["decoder"], {"type": "Metaspace"}, "must have a ByteLevel decoder"),
@@ -290,6 +300,46 @@ def test_nothing_but_a_value_error_comes_from_any_change(name, data, tmp_path_fa
             tokenizer.decode(tokenizer.encode("low 文", special_as_text=True))
             == "low 文"
         )
+
+
+@each_format
+def test_ignore_merges_comes_back_as_it_was(write, read, tmp_path):
+    tokenizer = dataclasses.replace(TOKENIZER, ignore_merges=True)
+    write(tokenizer, tmp_path / "tokenizer.json")
+    assert read(tmp_path / "tokenizer.json") == tokenizer != TOKENIZER
+
+
+def test_ignore_merges_must_be_true_or_false():
+    with pytest.raises(ValueError, match="ignore_merges as true or false, got '1'"):
+        BPETokenizer.from_dict(TOKENIZER.to_dict() | {"ignore_merges": 1})
+
+
+@pytest.mark.parametrize(
+    ("key", "part"),
+    [
+        ("normalizer", {"type": "Sequence", "normalizers": []}),
+        (
+            "normalizer",
+            {
+                "type": "Sequence",
+                "normalizers": [{"type": "Sequence", "normalizers": []}],
+            },
+        ),
+        (
+            "post_processor",
+            {
+                "type": "Sequence",
+                "processors": [{"type": "ByteLevel", "trim_offsets": False}],
+            },
+        ),
+    ],
+)
+def test_empty_parts_of_a_hugging_face_file_are_read(tmp_path, key, part):
+    path = tmp_path / "tokenizer.json"
+    TOKENIZER.to_hugging_face(path)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(document | {key: part}), encoding="utf-8")
+    assert BPETokenizer.from_hugging_face(path) == TOKENIZER
 
 
 def test_older_files_write_a_merge_as_one_text(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from genai_tutorial.training import load_checkpoint, save_checkpoint
@@ -52,6 +53,38 @@ def test_tensors_that_share_memory_are_saved(tmp_path):
         tmp_path / "run.safetensors", {"whole": row, "part": row[:2], "again": row}
     )
     assert torch.equal(load_checkpoint(tmp_path / "run.safetensors")["part"], row[:2])
+
+
+X, Y, Z = (torch.full((2,), float(number)) for number in range(3))
+SAME_NAMES = [
+    {"a.b": X, "a": {"b": Y}},
+    {"a": {"b": X}, "a.b": Y},
+    {"m": [X, Z], "m.0": Y},
+    {"a": {"b.c": X}, "a.b": {"c": Y}, "a.b.c": Z},
+    {0: X, "0": Y},
+    {None: X, "None": Y},
+    {"__metadata__": X},
+    {"": X, "[]": Y},
+    {"a.b": X, "a": {"b": Y}, '["a.b"]': Z},
+    {"\ud800": X},
+]
+
+
+@pytest.mark.parametrize("state", SAME_NAMES, ids=repr)
+def test_tensor_names_that_clash_are_kept_apart(tmp_path, state):
+    """Tensors whose dotted names are the same, or are no name for a file, are all
+    saved and come back to their places.
+    """
+    save_checkpoint(tmp_path / "run", state)
+    assert _same(load_checkpoint(tmp_path / "run"), state)
+
+
+def test_tensor_names_that_are_clear_stay_dotted(tmp_path):
+    """An ordinary checkpoint has the names that it always had, so older ones load."""
+    state = {"model": {"head.weight": X}, "moments": [{0: Y}, (Z,)]}
+    save_checkpoint(tmp_path / "run", state)
+    with safe_open(tmp_path / "run", framework="pt") as file:
+        assert set(file.keys()) == {"model.head.weight", "moments.0.0", "moments.1.0"}
 
 
 def test_what_json_cannot_hold_is_refused_and_the_old_file_stays(tmp_path):

@@ -25,6 +25,16 @@ def test_clipping_equals_torchs(max_norm):
             torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("count", [0, 2])
+def test_clipping_without_gradients_returns_zero_like_torchs(count):
+    parameters = [nn.Parameter(torch.ones(3)) for _ in range(count)]
+    norm = clip_gradients(parameters, 1.0)
+    expected = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+    torch.testing.assert_close(norm, expected)
+    assert norm == 0
+    assert all(parameter.grad is None for parameter in parameters)
+
+
 def test_a_limit_of_zero_is_refused():
     with pytest.raises(ValueError, match="max_norm must be above 0, got 0"):
         clip_gradients([nn.Parameter(torch.zeros(1))], 0.0)

@@ -48,6 +48,37 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     assert torch.equal(loaded["weight"], _state()["weight"])
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(["a.b"], ["a", "b"]), (["a", "b"], ["a.b"]), (["__metadata__"], ["a", "0"])],
+)
+def test_tensor_names_that_clash_are_kept_apart(tmp_path, first, second):
+    """Two tensors whose dotted names are the same come back to their places, whatever
+    order the new run has them in.
+    """
+
+    def state(numbers, order):
+        made = {"step": 3}
+        for keys, number in sorted(
+            zip((first, second), numbers, strict=True), reverse=order
+        ):
+            part = made
+            for key in keys[:-1]:
+                part = part.setdefault(key, {})
+            part[keys[-1]] = torch.full((2,), float(number))
+        return made
+
+    def tensor(found, keys):
+        for key in keys:
+            found = found[key]
+        return found.tolist()
+
+    save_sharded(tmp_path, state((1, 2), order=False))
+    new = state((0, 0), order=True)
+    for found in (load_sharded(tmp_path, new), new):
+        assert (tensor(found, first), tensor(found, second)) == ([1, 1], [2, 2])
+
+
 def test_only_the_newest_step_stays(tmp_path):
     assert latest_step(tmp_path) is None
     for step in (3, 20, 100):

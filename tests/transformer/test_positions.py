@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from genai_tutorial.transformer import (
     DecoderConfig,
     LearnedPositions,
+    LinearScaling,
     Llama3Scaling,
     RotaryEmbedding,
     SinusoidalPositions,
@@ -154,7 +155,11 @@ def test_scalings_leave_fast_pairs_and_slow_down_slow_ones(scaling):
 
 def test_without_a_factor_nothing_changes():
     before = rotary_frequencies(64, 10_000)
-    for scaling in (Llama3Scaling(factor=1), YarnScaling(factor=1)):
+    for scaling in (
+        LinearScaling(factor=1),
+        Llama3Scaling(factor=1),
+        YarnScaling(factor=1),
+    ):
         torch.testing.assert_close(scaling.scale(before, 10_000), before)
         assert scaling.attention_factor == 1
 
@@ -175,6 +180,18 @@ def test_without_a_factor_nothing_changes():
 def test_wrong_scalings_are_refused(kind, settings, message):
     with pytest.raises(ValueError, match=message):
         kind(**settings)
+
+
+def test_linear_scaling_slows_down_all_pairs_alike():
+    before = rotary_frequencies(64, 10_000)
+    torch.testing.assert_close(
+        before / LinearScaling(3).scale(before, 10_000), 3 * torch.ones_like(before)
+    )
+    for factor in (0.5, float("nan")):
+        with pytest.raises(
+            ValueError, match=f"factor must be at least 1.*got {factor}"
+        ):
+            LinearScaling(factor)
 
 
 def test_a_scaling_needs_rotary_positions():

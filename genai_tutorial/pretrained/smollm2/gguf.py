@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.pretrained.smollm2.rotary import read_gguf_scaling
 from genai_tutorial.runtime import require
 from genai_tutorial.tokenization import SMOLLM2_PATTERN, BPETokenizer, invisible
 from genai_tutorial.transformer import DecoderConfig
@@ -144,16 +145,24 @@ class GGUFModel:
                 f"heads share {width}; "
                 "the book's decoder turns them all. Give a SmolLM2."
             )
+        length = self._get("llama.context_length", int)
+        start = "llama.rope."
+        rotary = {
+            key.removeprefix(start): field.contents()
+            for key, field in self._fields.items()
+            if key.startswith(start)
+        }
         try:
             return DecoderConfig.llama(
                 vocab_size=len(self._get("tokenizer.ggml.tokens", list)),
-                context_length=self._get("llama.context_length", int),
+                context_length=length,
                 width=width,
                 layers=self._get("llama.block_count", int),
                 heads=heads,
                 key_value_heads=self._get("llama.attention.head_count_kv", int),
                 feed_forward_width=self._get("llama.feed_forward_length", int),
                 rotary_base=self._get("llama.rope.freq_base", float),
+                rotary_scaling=read_gguf_scaling(rotary, length),
                 norm_epsilon=self._get("llama.attention.layer_norm_rms_epsilon", float),
                 tied_embeddings="head.weight" not in self.shapes,
             )

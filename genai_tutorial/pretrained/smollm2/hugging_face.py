@@ -10,6 +10,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from genai_tutorial.pretrained.smollm2.rotary import read_rotary_scaling
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.tokenization.hugging_face import read_hugging_face
 from genai_tutorial.transformer import DecoderConfig
@@ -112,13 +113,16 @@ class HuggingFaceModel:
             return value
 
         # transformers 5 writes the rotary base among the rotary settings, earlier
-        # versions beside them.
-        rotary = settings.get("rope_parameters") or settings.get("rope_scaling") or {}
+        # versions beside them. Where there are both, it goes by the older entry.
+        rotary = settings.get("rope_scaling") or settings.get("rope_parameters") or {}
         if not isinstance(rotary, dict):
             raise ValueError(
                 f"{self.path / 'config.json'} gives the rotary settings as {rotary!r}. "
                 f"{ADVICE}"
             )
+        # The one rotary setting that counts more where it stands among the others.
+        original = "original_max_position_embeddings"
+        outside = {original: settings[original]} if settings.get(original) else {}
         settings = {"attention_bias": False, "mlp_bias": False} | settings | rotary
         width, heads = get("hidden_size", int), get("num_attention_heads", int)
         expected = {
@@ -126,7 +130,7 @@ class HuggingFaceModel:
             "hidden_act": ["silu"],
             "attention_bias": [False],
             "mlp_bias": [False],
-            "rope_type": ["default", None],
+            "partial_rotary_factor": [1, None],
             "head_dim": [width // max(heads, 1), None],
         }
         for key, allowed in expected.items():
@@ -136,16 +140,18 @@ class HuggingFaceModel:
                     f"{settings.get(key)!r}; the book reads SmolLM2, "
                     f"where it is {allowed[0]!r}. {ADVICE}"
                 )
+        length = get("max_position_embeddings", int)
         try:
             return DecoderConfig.llama(
                 vocab_size=get("vocab_size", int),
-                context_length=get("max_position_embeddings", int),
+                context_length=length,
                 width=width,
                 layers=get("num_hidden_layers", int),
                 heads=heads,
                 key_value_heads=get("num_key_value_heads", int),
                 feed_forward_width=get("intermediate_size", int),
                 rotary_base=float(get("rope_theta", int, float)),
+                rotary_scaling=read_rotary_scaling(rotary | outside, length),
                 norm_epsilon=get("rms_norm_eps", float),
                 tied_embeddings=get("tie_word_embeddings", bool),
             )

@@ -1,0 +1,169 @@
+"""The scaling of rotary positions that a model's file asks for, as transformers reads
+it.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from genai_tutorial.transformer import LinearScaling, Llama3Scaling, YarnScaling
+
+# A GGUF's names on the left, those of a config.json on the right.
+GGUF_NAMES = {
+    "factor": "factor",
+    "original_context_length": "original_max_position_embeddings",
+    "yarn_beta_fast": "beta_fast",
+    "yarn_beta_slow": "beta_slow",
+}
+# What only llama.cpp knows, with the value that changes nothing.
+GGUF_EXTRAS = {
+    "attn_factor": 1.0,
+    "yarn_attn_factor": 1.0,
+    "yarn_ext_factor": 1.0,
+    "yarn_log_multiplier": 0.0,
+    "alpha": 0.0,
+}
+
+
+def read_rotary_scaling(
+    settings: Mapping[str, Any], context_length: int
+) -> LinearScaling | Llama3Scaling | YarnScaling | None:
+    """Return the scaling that a `config.json` describes, or None for plain rotary
+    positions.
+
+    Args:
+        settings: What `rope_parameters` or, in older files, `rope_scaling` says. The
+            kind is the entry `rope_type` or, in the oldest, `type`.
+        context_length: The longest text of the model (`max_position_embeddings`).
+
+    Raises:
+        ValueError: If the settings ask for a scaling that the book's decoder does not
+            do, or a number is missing or wrong.
+
+    >>> read_rotary_scaling({"type": "linear", "factor": 4.0}, 2048)
+    LinearScaling(factor=4.0)
+    """
+    kind = settings.get("rope_type") or settings.get("type") or "default"
+    if kind == "dynamic":
+        # It changes the base for texts beyond the context length, which the decoder
+        # does not take; up to there it changes nothing.
+        _number(settings, "factor")
+        return None
+    if kind == "linear":
+        return LinearScaling(_number(settings, "factor"))
+    if kind == "llama3":
+        return Llama3Scaling(
+            _number(settings, "factor"),
+            _original_length(settings, context_length),
+            _number(settings, "low_freq_factor"),
+            _number(settings, "high_freq_factor"),
+        )
+    if kind == "yarn":
+        return _yarn(settings, _original_length(settings, context_length))
+    if kind != "default":
+        raise ValueError(
+            f"its rotary scaling is {str(kind)[:40]!r}, and the book's decoder does "
+            "default, linear, dynamic, llama3 and yarn."
+        )
+    if settings.get("factor") not in (None, 1):
+        raise ValueError(
+            f"its rotary scaling has the factor {str(settings['factor'])[:40]}, but no "
+            "rope_type that says how to apply it."
+        )
+    return None
+
+
+def read_gguf_scaling(
+    entries: Mapping[str, Any], context_length: int
+) -> LinearScaling | YarnScaling | None:
+    """Return the scaling that a GGUF describes, read as llama.cpp does.
+
+    It is linear where there is a factor and no type. (Llama 3's is no entry but a
+    weight, which the decoder does not take.)
+
+    Args:
+        entries: What stands below `llama.rope.`.
+        context_length: The longest text of the model.
+
+    Raises:
+        ValueError: As for `read_rotary_scaling`.
+
+    >>> read_gguf_scaling({"freq_base": 1e4, "scaling.factor": 4.0}, 2048)
+    LinearScaling(factor=4.0)
+    """
+    kind = entries.get("scaling.type", "linear")
+    settings = {
+        name: entries[f"scaling.{theirs}"]
+        for theirs, name in GGUF_NAMES.items()
+        if f"scaling.{theirs}" in entries
+    }
+    # the factor's oldest name
+    settings.setdefault("factor", entries.get("scale_linear"))
+    for extra, nothing in GGUF_EXTRAS.items():
+        if (value := entries.get(f"scaling.{extra}", nothing)) != nothing:
+            raise ValueError(
+                f"it sets llama.rope.scaling.{extra} to {str(value)[:40]}, and the "
+                f"book's decoder does {nothing:g} only."
+            )
+    if kind == "none" or (kind == "linear" and not settings["factor"]):
+        return None
+    return read_rotary_scaling({"rope_type": kind, **settings}, context_length)
+
+
+def _yarn(settings: Mapping[str, Any], original_length: int) -> YarnScaling:
+    scaling = YarnScaling(
+        _number(settings, "factor"),
+        original_length,
+        # transformers reads 0 as nothing, too
+        slow_turns=_number(settings, "beta_slow", 1) or 1,
+        fast_turns=_number(settings, "beta_fast", 32) or 32,
+    )
+    if settings.get("truncate", True) is not True:
+        raise ValueError(
+            "its YaRN scaling sets truncate to false, and the book's rounds the pairs "
+            "between which it changes."
+        )
+    wide, narrow = (
+        _number(settings, "mscale", 0),
+        _number(settings, "mscale_all_dim", 0),
+    )
+    asked = settings.get("attention_factor")
+    if asked is not None:
+        asked = _number(settings, "attention_factor")
+    elif wide and narrow:
+        growth = 0.1 * math.log(scaling.factor)
+        asked = (wide * growth + 1) / (narrow * growth + 1)
+    if asked is not None and not math.isclose(
+        asked, scaling.attention_factor, rel_tol=1e-4
+    ):
+        raise ValueError(
+            f"its YaRN scaling multiplies cosines and sines by {asked:.6g}, and the "
+            f"book's by {scaling.attention_factor:.6g}, as the paper does for this "
+            "factor."
+        )
+    return scaling
+
+
+def _original_length(settings: Mapping[str, Any], context_length: int) -> int:
+    length = settings.get("original_max_position_embeddings")
+    length = context_length if length is None else length
+    if type(length) is not int:
+        raise ValueError(
+            "original_max_position_embeddings must be a whole number of tokens, got "
+            f"{str(length)[:40]!r}."
+        )
+    return length
+
+
+def _number(
+    settings: Mapping[str, Any], key: str, default: float | int | None = None
+) -> float | int:
+    number = settings.get(key)
+    number = default if number is None else number
+    if type(number) not in (int, float) or not math.isfinite(number):
+        raise ValueError(
+            f"its rotary scaling must have {key} as a number, and has "
+            f"{str(number)[:40]!r}."
+        )
+    # A GGUF has 32-bit floats, which have seven digits; the rest would be noise.
+    return float(f"{number:.7g}") if type(number) is float else number

@@ -1,0 +1,29 @@
+"""Text that students made, in a form that any file, browser and terminal can show."""
+
+import re
+
+# Control characters other than tab and line break, halves of a character (which UTF-8
+# cannot hold), signs that let a line be read in another order than it is written, and
+# two codes that are no characters.
+_ILLEGIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
+)
+
+
+def legible(text: str, longest: int | None = None) -> str:
+    r"""Write characters that cannot be shown, or would deceive, as their numbers.
+
+    Args:
+        text: Any string, with lone surrogates too.
+        longest: Characters to keep; None keeps all.
+
+    >>> legible("a\x00b\ud800")
+    'a\\u0000b\\ud800'
+    >>> legible("spam " * 3, longest=6)
+    'spam s ... (9 more characters)'
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _ILLEGIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    if longest is None or len(text) <= longest:
+        return text
+    return f"{text[:longest]} ... ({len(text) - longest:,} more characters)"
