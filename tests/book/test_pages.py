@@ -2,73 +2,86 @@
 machine.
 """
 
-import pytest
+import json
 
-from tests.book.conftest import DESK, PHONE, THEME_RULES, all_pages
+from tests.book.conftest import ROOT, all_pages, chapter_pages, each_page
+from tests.book.visit import COLUMNS, DESK, WIDTHS
 
-# Below what contains it, a wide table or formula may scroll; the page may not.
-SIDEWAYS = (
-    "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-)
-AXE = """() => axe.run(document, {resultTypes: ["violations"]}).then((result) => result.violations.map((rule) => {
-  const why = (node) => (node.any[0] || node.all[0] || node.none[0] || {}).message;
-  return [rule.id, rule.nodes.map((node) => node.html.slice(0, 160) + " | " + why(node))];
-}))"""  # noqa: E501
+every_page = each_page(all_pages())
+every_chapter = each_page(chapter_pages())
 
 
-def violations(page) -> dict[str, list[str]]:
-    """Return what axe finds on a page, by rule, less what the theme does itself."""
-    return {
-        rule: nodes for rule, nodes in page.evaluate(AXE) if rule not in THEME_RULES
-    }
+@every_page
+def test_requests_of_a_page_stay_in_the_book_and_are_answered(path, visit):
+    assert visit(path).elsewhere == (), "the page asks another host"
+    assert visit(path).missing == (), "something on the page is not there"
 
 
-@pytest.mark.parametrize("path", all_pages())
-def test_page(path, open_page, axe_script):
-    page = open_page(path)
-    assert page.elsewhere == [], "the page asks another host"
-    assert page.missing == [], "something on the page is not there"
-    assert page.errors == [], "a script failed"
-    if page.locator("span.math, div.math").count():
-        assert page.locator("mjx-container").count() > 0, "no formula was typeset"
-        assert page.locator("mjx-merror").count() == 0, "a formula has an error"
-        assert "\\(" not in page.locator("article").inner_text(), (
-            "a formula was left as it is written"
-        )
-
-    assert page.evaluate(SIDEWAYS) <= 0, "the page scrolls sideways on a desk"
-    page.set_viewport_size(PHONE)
-    assert page.evaluate(SIDEWAYS) <= 0, "the page scrolls sideways on a phone"
-
-    page.set_viewport_size(DESK)
-    page.evaluate(axe_script)
-    # Folded things are read too, once the reader unfolds them.
-    page.evaluate(
-        "() => document.querySelectorAll('article details').forEach((details) => "
-        "(details.open = true))"
-    )
-    page.wait_for_timeout(
-        600
-    )  # the theme fades in what is unfolded, and axe would measure a colour on its way
-    assert violations(page) == {}, "accessibility in light"
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
-    page.wait_for_timeout(400)
-    assert violations(page) == {}, "accessibility in dark"
+@every_page
+def test_scripts_of_a_page_do_not_fail(path, visit):
+    assert visit(path).errors == ()
 
 
-def test_axe_sees_a_picture_without_text(open_page, axe_script):
-    # The check above is worth something only if it would find a fault.
-    page = open_page("book/intro.html")
-    page.evaluate(
-        "() => document.querySelector('article').append(Object.assign(new Image(), "
-        "{src: 'data:,'}))"
-    )
-    page.evaluate(axe_script)
-    assert "image-alt" in violations(page)
+@every_page
+def test_formulas_are_typeset(path, visit):
+    math = visit(path).math
+    if math.written:
+        assert math.typeset > 0, "no formula was typeset"
+        assert math.wrong == 0, "a formula has an error"
+        assert not math.left_as_tex, "a formula was left as it is written"
 
 
-def test_a_page_that_asks_another_host_is_noticed(open_page):
-    page = open_page("book/intro.html")
-    page.evaluate("() => fetch('https://example.org/').catch(() => null)")
-    assert page.elsewhere == ["https://example.org/"]
+@every_page
+def test_page_does_not_scroll_sideways_at_any_width(path, visit):
+    assert [width for width in WIDTHS if visit(path).sideways[width] > 0] == []
+
+
+@every_page
+def test_axe_finds_nothing_in_light_and_in_dark(path, visit):
+    assert visit(path).light == {}
+    assert visit(path).dark == {}
+
+
+@every_chapter
+def test_code_lines_of_88_columns_have_no_scroll_bar_on_a_desk(path, visit):
+    assert (COLUMNS, DESK["width"]) == (88, 1280)
+    assert visit(path).scrolled_code == ()
+
+
+@every_chapter
+def test_formulas_of_a_chapter_are_typeset_and_spoken(path, visit):
+    math = visit(path).math
+    assert math.typeset > 5
+    assert math.spoken > 5, "a screen reader gets MathML"
+
+
+@every_chapter
+def test_sliders_move_by_keyboard(path, visit):
+    figures = visit(path).figures
+    assert figures, "a chapter has at least one interactive figure"
+    for figure in figures:
+        assert figure.moved.picture != figure.before.picture
+        assert figure.moved.text != figure.before.text
+        assert figure.moved.label != figure.before.label
+        assert figure.spoken_label == figure.moved.label
+        assert figure.width > 0, "the picture that the slider leads to is one"
+        assert figure.back == figure.before
+
+
+@every_chapter
+def test_solutions_are_folded_until_the_reader_asks(path, visit):
+    fold = visit(path).fold
+    assert fold.count >= 3
+    assert not fold.seen_before
+    assert fold.seen_after
+
+
+@every_chapter
+def test_copied_cell_is_its_code(path, visit):
+    notebook = json.loads((ROOT / path).with_suffix(".ipynb").read_text("utf8"))
+    sources = [
+        "".join(cell["source"]).strip()
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code"
+    ]
+    assert visit(path).copied.strip() in sources
