@@ -24,8 +24,6 @@ NBVAL := $(BIN)/python -m pytest -p genai_tutorial.notebook.environment --nbval-
 
 JOBS ?= 2
 SHARED := --numprocesses=$(JOBS) --dist=worksteal
-# A page of the book is loaded once, by the process that makes all checks of it.
-BY_PAGE := --numprocesses=$(JOBS) --dist=loadgroup
 
 .PHONY: help
 help:  ## list the targets
@@ -82,7 +80,7 @@ notebooks: $(VENV)/.test  ## run every notebook with nbval, on the CPU or the GP
 
 .PHONY: browser
 browser: book $(VENV)/.test chromium  ## open every page of the built book in Chromium
-	$(BIN)/python -m pytest tests/book $(BY_PAGE) --durations=10
+	$(BIN)/python -m pytest tests/book $(SHARED) --durations=10
 
 .PHONY: execute
 execute: $(VENV)/.test  ## run and rewrite the notebooks that stand in git (all of them; long)

@@ -28,11 +28,6 @@ ARGUMENTS = (
 )
 
 
-def pytest_configure(config):
-    """Know the mark that keeps tests in one process also where pytest-xdist is off."""
-    config.addinivalue_line("markers", "xdist_group(name): tests for one process")
-
-
 def all_pages() -> list[str]:
     """Return the pages of the book, and of each kind of page that Sphinx makes one."""
     made = [
@@ -54,16 +49,6 @@ def chapter_pages() -> list[str]:
         f"notebooks/{path.stem}.html"
         for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
     ]
-
-
-def each_page(pages: list[str]):
-    """Return a mark that runs a test for each page, all tests of a page in the process
-    that has visited it.
-    """
-    return pytest.mark.parametrize(
-        "path",
-        [pytest.param(page, marks=pytest.mark.xdist_group(page)) for page in pages],
-    )
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

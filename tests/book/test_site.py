@@ -12,8 +12,6 @@ from bs4 import BeautifulSoup
 from tests.book.conftest import ROOT, SITE, all_pages, chapter_pages
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-# They share the pages that one process has read.
-pytestmark = pytest.mark.xdist_group("site")
 HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS(.*?)### END HIDDEN TESTS", re.DOTALL)
 
 

@@ -104,9 +104,6 @@ def faulty(visit_page) -> Facts:
     return visit_page(FAULTS)
 
 
-pytestmark = pytest.mark.xdist_group("visit")
-
-
 def test_page_without_faults_has_none(good):
     assert (good.elsewhere, good.missing, good.errors) == ((), (), ())
     assert good.math.written == good.math.wrong == 0
