@@ -14,8 +14,11 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 ROW, HEADER, TOP = 31, 58, 12
-WIDTHS = (284, 280, 232)  # of the columns
+WIDTHS = (295, 296, 264)  # of the columns, for the longest title of each in bold
 TRACK = 16  # where in a column the line runs
+# How far before the next column's line the dotted one comes up, and how far before that
+# one the words end.
+TURN, GAP = 18, 8
 
 
 def draw_map(parts: list[Part], columns: list[list[int]], kind: str, link) -> str:
@@ -30,8 +33,11 @@ def draw_map(parts: list[Part], columns: list[list[int]], kind: str, link) -> st
     tracks, labels, bottoms = [], [], []
     for column, numbers in enumerate(columns):
         x, y = sum(WIDTHS[:column]) + TRACK, TOP
+        # What a column's words have to themselves: from its stops to the dotted line.
+        left, room = x - 12, WIDTHS[column] - TURN - GAP + 12
+        words = []
         for part in (parts[number - 1] for number in numbers):
-            labels.append(
+            words.append(
                 f'<g class="part-{part.number}">'
                 f'<text class="map-part" x="{x + 22}" '
                 f'y="{y + 21}">{escape(part.numeral)}</text>'
@@ -44,17 +50,19 @@ def draw_map(parts: list[Part], columns: list[list[int]], kind: str, link) -> st
             )
             y += HEADER
             for chapter in part.chapters:
-                labels.append(
-                    _station(
-                        chapter, part.number, x, y + ROW // 2, WIDTHS[column] - 36, link
-                    )
+                words.append(
+                    _station(chapter, part.number, x, y + ROW // 2, room, link)
                 )
                 y += ROW
         bottoms.append(y - ROW // 2)
+        labels.append(
+            f'<g class="map-column"><rect class="map-room" x="{left}" y="{TOP}" '
+            f'width="{room}" height="{y - TOP}"/>{"".join(words)}</g>'
+        )
     turns = []
     for column, bottom in enumerate(bottoms[:-1]):
         x = sum(WIDTHS[:column]) + TRACK
-        right, up, low, r = x + WIDTHS[column] - 18, TOP + 10, max(bottoms) + 30, 9
+        right, up, low, r = x + WIDTHS[column] - TURN, TOP + 10, max(bottoms) + 30, 9
         turns.append(
             f'<path class="map-turn" d="M{x} {bottom}V{low - r}q0 {r} {r} '
             f"{r}H{right - r}q{r} 0 {r} -{r}V{up - 6}"
@@ -86,7 +94,7 @@ def _station(chapter, part: int, x: int, y: int, width: int, link) -> str:
         f'<circle class="map-stop" cx="{x}" cy="{y}" '
         f'r="{9 if chapter.document else 7}"/>'
         f'<text class="map-number" x="{x + 22}" y="{y + 5}">{chapter.number}</text>'
-        f'<text class="map-title" x="{x + 45}" '
+        f'<text class="map-title" x="{x + 43}" '
         f'y="{y + 5}">{escape(chapter.title)}</text>'
     )
     if not chapter.document:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.book.visit import DESK, READY, Facts, gather
+
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -21,11 +23,9 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # The network ends at this machine.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-# What a page looks like on a desk and on a phone.
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
-# The theme breaks these three rules itself; everything else is ours to keep.
-THEME_RULES = ("label-content-name-mismatch", "region", "summary-name")
 
 
 def all_pages() -> list[str]:
@@ -102,56 +102,79 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        # Scroll bars take their width, as they do on most desks.
+        browser = playwright.chromium.launch(
+            executable_path=path,
+            args=list(ARGUMENTS),
+            ignore_default_args=["--hide-scrollbars"],
+        )
         yield browser
         browser.close()
 
 
+def open_recorded(context, address: str, path: str):
+    """Open a page of the book, and keep a record of what goes wrong on it."""
+    page = context.new_page()
+    page.elsewhere, page.missing, page.errors = [], [], []
+
+    def asked(request):
+        if not request.url.startswith((address, "data:", "blob:")):
+            page.elsewhere.append(request.url)
+
+    def answered(response):
+        if response.status >= 400:
+            page.missing.append(response.url)
+
+    def said(message):
+        if message.type == "error":
+            page.errors.append(message.text)
+
+    page.on("request", asked)
+    page.on("response", answered)
+    page.on("console", said)
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.goto(address + path, wait_until="load")
+    page.evaluate(READY)
+    return page
+
+
 @pytest.fixture
 def open_page(browser, address):
-    """A function that opens a page of the book with the network cut, and keeps a record
-    of what went wrong.
-    """
+    """A function that opens a page of the book as a new reader sees it."""
     contexts = []
 
     def open_page(path: str, **options):
-        context = browser.new_context(
-            **{"viewport": DESK, "color_scheme": "light", **options}
+        contexts.append(
+            browser.new_context(
+                **{"viewport": DESK, "color_scheme": "light", **options}
+            )
         )
-        contexts.append(context)
-        page = context.new_page()
-        page.elsewhere, page.missing, page.errors = [], [], []
-
-        def route(route):
-            if route.request.url.startswith((address, "data:", "blob:")):
-                route.continue_()
-            else:
-                page.elsewhere.append(route.request.url)
-                route.abort()
-
-        page.route("**/*", route)
-        page.on(
-            "response",
-            lambda response: (
-                page.missing.append(response.url) if response.status >= 400 else None
-            ),
-        )
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                page.errors.append(message.text) if message.type == "error" else None
-            ),
-        )
-        page.goto(address + path, wait_until="load")
-        page.wait_for_load_state("networkidle")
-        if page.locator("script[src*=mathjax]").count():
-            page.evaluate("() => MathJax.startup.promise")
-        return page
+        return open_recorded(contexts[-1], address, path)
 
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def visit(browser, address, axe_script):
+    """A function from a page of the book to its facts, which visits each page once."""
+    context = browser.new_context(
+        viewport=DESK,
+        color_scheme="light",
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+
+    @functools.cache
+    def visit(path: str) -> Facts:
+        page = open_recorded(context, address, path)
+        try:
+            return gather(page, axe_script)
+        finally:
+            page.close()
+
+    yield visit
+    context.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,74 +1,71 @@
 """Every page of the built book, opened in a browser whose network ends at this
-machine.
+machine. One test a page, for a page is loaded once for all that is checked on it.
 """
+
+import json
 
 import pytest
 
-from tests.book.conftest import DESK, PHONE, THEME_RULES, all_pages
+from tests.book.conftest import ROOT, all_pages, chapter_pages
+from tests.book.visit import COLUMNS, DESK, WIDTHS, Facts
 
-# Below what contains it, a wide table or formula may scroll; the page may not.
-SIDEWAYS = (
-    "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-)
-AXE = """() => axe.run(document, {resultTypes: ["violations"]}).then((result) => result.violations.map((rule) => {
-  const why = (node) => (node.any[0] || node.all[0] || node.none[0] || {}).message;
-  return [rule.id, rule.nodes.map((node) => node.html.slice(0, 160) + " | " + why(node))];
-}))"""  # noqa: E501
-
-
-def violations(page) -> dict[str, list[str]]:
-    """Return what axe finds on a page, by rule, less what the theme does itself."""
-    return {
-        rule: nodes for rule, nodes in page.evaluate(AXE) if rule not in THEME_RULES
-    }
+CHAPTERS = chapter_pages()
 
 
 @pytest.mark.parametrize("path", all_pages())
-def test_page(path, open_page, axe_script):
-    page = open_page(path)
-    assert page.elsewhere == [], "the page asks another host"
-    assert page.missing == [], "something on the page is not there"
-    assert page.errors == [], "a script failed"
-    if page.locator("span.math, div.math").count():
-        assert page.locator("mjx-container").count() > 0, "no formula was typeset"
-        assert page.locator("mjx-merror").count() == 0, "a formula has an error"
-        assert "\\(" not in page.locator("article").inner_text(), (
-            "a formula was left as it is written"
-        )
-
-    assert page.evaluate(SIDEWAYS) <= 0, "the page scrolls sideways on a desk"
-    page.set_viewport_size(PHONE)
-    assert page.evaluate(SIDEWAYS) <= 0, "the page scrolls sideways on a phone"
-
-    page.set_viewport_size(DESK)
-    page.evaluate(axe_script)
-    # Folded things are read too, once the reader unfolds them.
-    page.evaluate(
-        "() => document.querySelectorAll('article details').forEach((details) => "
-        "(details.open = true))"
-    )
-    page.wait_for_timeout(
-        600
-    )  # the theme fades in what is unfolded, and axe would measure a colour on its way
-    assert violations(page) == {}, "accessibility in light"
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
-    page.wait_for_timeout(400)
-    assert violations(page) == {}, "accessibility in dark"
+def test_page(path, visit):
+    facts = visit(path)
+    assert facts.elsewhere == (), "the page asks another host"
+    assert facts.missing == (), "something on the page is not there"
+    assert facts.errors == (), "a script failed"
+    if facts.math.written:
+        assert facts.math.typeset > 0, "no formula was typeset"
+        assert facts.math.wrong == 0, "a formula has an error"
+        assert not facts.math.left_as_tex, "a formula was left as it is written"
+    sideways = [width for width in WIDTHS if facts.sideways[width] > 0]
+    assert sideways == [], "the page scrolls sideways"
+    assert facts.light == {}, "accessibility in light"
+    assert facts.dark == {}, "accessibility in dark"
+    if path in CHAPTERS:
+        check_code(path, facts)
+        check_formulas(facts)
+        check_figures(facts)
+        check_solutions(facts)
 
 
-def test_axe_sees_a_picture_without_text(open_page, axe_script):
-    # The check above is worth something only if it would find a fault.
-    page = open_page("book/intro.html")
-    page.evaluate(
-        "() => document.querySelector('article').append(Object.assign(new Image(), "
-        "{src: 'data:,'}))"
-    )
-    page.evaluate(axe_script)
-    assert "image-alt" in violations(page)
+def check_code(path: str, facts: Facts):
+    """A line of 88 columns needs no scroll bar; what a reader copies is the code."""
+    assert (COLUMNS, DESK["width"]) == (88, 1280)
+    assert facts.scrolled_code == ()
+    notebook = json.loads((ROOT / path).with_suffix(".ipynb").read_text("utf8"))
+    sources = [
+        "".join(cell["source"]).strip()
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code"
+    ]
+    assert facts.copied.strip() in sources
 
 
-def test_a_page_that_asks_another_host_is_noticed(open_page):
-    page = open_page("book/intro.html")
-    page.evaluate("() => fetch('https://example.org/').catch(() => null)")
-    assert page.elsewhere == ["https://example.org/"]
+def check_formulas(facts: Facts):
+    """A chapter has formulas, and a screen reader gets them as MathML."""
+    assert facts.math.typeset > 5
+    assert facts.math.spoken > 5
+
+
+def check_figures(facts: Facts):
+    """A chapter has interactive figures, and the arrow keys move them."""
+    assert facts.figures
+    for figure in facts.figures:
+        assert figure.moved.picture != figure.before.picture
+        assert figure.moved.text != figure.before.text
+        assert figure.moved.label != figure.before.label
+        assert figure.spoken_label == figure.moved.label
+        assert figure.width > 0, "the picture that the slider leads to is none"
+        assert figure.back == figure.before
+
+
+def check_solutions(facts: Facts):
+    """A solution is folded until the reader asks."""
+    assert facts.fold.count >= 3
+    assert not facts.fold.seen_before
+    assert facts.fold.seen_after

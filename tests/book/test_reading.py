@@ -1,62 +1,15 @@
-"""What a reader does with the book: move a slider, search, change to dark, copy a cell,
-unfold a solution.
+"""What a reader does with the book as a whole: search, change to dark, take the map,
+open the menu. What is checked on every page is in `test_pages.py`.
 """
 
-import json
+from itertools import pairwise
 
 import pytest
 
-from tests.book.conftest import DESK, PHONE, ROOT, chapter_pages
+from tests.book.conftest import chapter_pages
+from tests.book.visit import DESK, PHONE, WIDTHS
 
 CHAPTERS = chapter_pages()
-
-
-@pytest.mark.parametrize("path", CHAPTERS)
-def test_a_slider_moves_by_keyboard(path, open_page):
-    page = open_page(path)
-    figures = page.locator(".genai-frames")
-    assert figures.count() > 0, "a chapter has at least one interactive figure"
-    for figure in figures.all():
-        picture, slider, shown = (
-            figure.locator("img").first,
-            figure.locator("input[type=range]").last,
-            figure.locator("output").last,
-        )
-        before = (
-            picture.get_attribute("src"),
-            picture.get_attribute("alt"),
-            shown.inner_text(),
-        )
-        slider.focus()
-        page.keyboard.press("ArrowRight")
-        after = (
-            picture.get_attribute("src"),
-            picture.get_attribute("alt"),
-            shown.inner_text(),
-        )
-        assert all(new != old for new, old in zip(after, before, strict=True)), (
-            "picture, its text and the label change"
-        )
-        assert slider.get_attribute("aria-valuetext") == shown.inner_text()
-        assert (
-            picture.evaluate("image => image.decode().then(() => image.naturalWidth)")
-            > 0
-        )
-        page.keyboard.press("Home")
-        assert (
-            picture.get_attribute("src"),
-            picture.get_attribute("alt"),
-            shown.inner_text(),
-        ) == before
-
-
-@pytest.mark.parametrize("path", CHAPTERS)
-def test_math_is_typeset(path, open_page):
-    page = open_page(path)
-    assert page.locator("article mjx-container").count() > 5
-    assert page.locator("article mjx-container mjx-assistive-mml").count() > 5, (
-        "a screen reader gets MathML"
-    )
 
 
 def test_search_finds_a_word_of_the_glossary(open_page):
@@ -100,37 +53,6 @@ def test_dark_mode_is_a_button_and_is_remembered(open_page):
     assert background() < 150
 
 
-@pytest.mark.parametrize("path", CHAPTERS)
-def test_a_copied_cell_is_its_code(path, open_page):
-    page = open_page(path, permissions=["clipboard-read", "clipboard-write"])
-    # The first cell whose code is not folded.
-    block = page.locator(
-        "div.cell:not(.tag_hide-input) div.cell_input div.highlight"
-    ).first
-    block.scroll_into_view_if_needed()
-    block.hover()
-    block.locator("button.copybtn").click()
-    copied = page.evaluate("() => navigator.clipboard.readText()")
-    notebook = json.loads((ROOT / path).with_suffix(".ipynb").read_text("utf8"))
-    sources = [
-        "".join(cell["source"])
-        for cell in notebook["cells"]
-        if cell["cell_type"] == "code"
-    ]
-    assert copied.strip() in [source.strip() for source in sources]
-
-
-@pytest.mark.parametrize("path", CHAPTERS)
-def test_a_solution_is_folded_until_the_reader_asks(path, open_page):
-    page = open_page(path)
-    folds = page.locator("details.hide", has_text="Show the solution")
-    assert folds.count() >= 3
-    code = folds.first.locator("div.highlight")
-    assert not code.is_visible()
-    folds.first.locator("summary").click()
-    assert code.is_visible()
-
-
 def test_the_map_fits_the_page_and_leads_to_the_chapters(open_page):
     page = open_page("book/intro.html")
     for size, kind in ((DESK, "wide"), (PHONE, "narrow")):
@@ -147,6 +69,58 @@ def test_the_map_fits_the_page_and_leads_to_the_chapters(open_page):
         assert shown.locator("a").count() == len(CHAPTERS)
     page.locator("svg.chapter-map:visible a").first.click()
     page.wait_for_url(f"**/{CHAPTERS[0]}")
+
+
+# The words of the map as they will look once all chapters are ready, and how far, in
+# pixels, each stays from the edges of its column and from the lines of the map.
+MAP_WORDS = """(svg) => {
+  for (const planned of svg.querySelectorAll(".planned"))
+    planned.classList.replace("planned", "ready");
+  const dots = [...svg.querySelectorAll(".map-turn, .map-line")].flatMap((line) =>
+    Array.from({length: line.getTotalLength() / 5}, (_, index) =>
+      line.getPointAtLength(5 * index)));
+  return [...svg.querySelectorAll(".map-column")].flatMap((column) => {
+    const room = column.querySelector(".map-room").getBBox();
+    return [...column.querySelectorAll("text")].map((text) => {
+      const {x, y, width, height} = text.getBBox();
+      const free = [x - room.x, room.x + room.width - x - width, y - room.y,
+        room.y + room.height - y - height];
+      for (const dot of dots)
+        if (y <= dot.y && dot.y <= y + height)
+          free.push(Math.max(x - dot.x, dot.x - x - width));
+      return [text.textContent, svg.getScreenCTM().a * Math.min(...free)];
+    });
+  });
+}"""
+
+
+def map_words(page) -> dict[str, float]:
+    shown = page.locator("svg.chapter-map:visible")
+    return dict(shown.evaluate(MAP_WORDS))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_words_of_the_map_stay_in_their_columns(width, open_page):
+    page = open_page("book/intro.html", viewport={"width": width, "height": 900})
+    words = map_words(page)
+    assert len(words) == 6 + 6 + 29 + 29, "parts, their titles, numbers, titles"
+    assert {word: room for word, room in words.items() if room < 4} == {}
+    columns = page.locator("svg.chapter-map:visible .map-room").evaluate_all(
+        "(rooms) => rooms.map((room) => [room.getBBox().x, room.getBBox().width])"
+    )
+    for (begin, width), (following, _) in pairwise(columns):
+        assert begin + width < following
+
+
+def test_word_of_the_map_that_leaves_its_column_is_noticed(open_page):
+    page = open_page("book/intro.html")
+    page.evaluate(
+        "() => document.querySelectorAll('.map-title').forEach((title) => "
+        "(title.textContent += ' and a good deal more'))"
+    )
+    words = map_words(page)
+    assert words["The Transformer language model and a good deal more"] < 0
+    assert words["4"] >= 4
 
 
 def test_the_menu_opens_on_a_phone(open_page):

@@ -1,0 +1,183 @@
+"""What a visit takes down, on a page without faults and on one that has them all: a
+check of the book's pages is worth something only if it finds a fault.
+"""
+
+import pytest
+from PIL import Image
+
+from genai_tutorial.notebook import Frames
+from tests.book.conftest import open_recorded
+from tests.book.visit import DESK, Facts, gather
+
+WHITE = '<p style="color: #000; background: #fff">Words.</p>'
+CODE = (
+    '<pre style="overflow-x: auto; width: {width}ch; max-width: 100%; '
+    'font: 13px monospace">{line}</pre>'
+)
+CELL = (
+    '<div class="cell"><div class="cell_input"><div class="highlight"><pre>x = 1</pre>'
+    '<button class="copybtn" onclick="navigator.clipboard.writeText(\'{copied}\')">'
+    "Copy</button></div></div></div>"
+)
+SOLUTION = (
+    '<details class="hide" {state}><summary>Show the solution</summary>'
+    '<div class="highlight"><pre>y = 2</pre>{folded}</div></details>'
+)
+DEAD_FIGURE = (
+    '<div class="genai-frames"><img alt="A card." src="data:image/gif;base64,'
+    'R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7">'
+    '<input type="range" aria-label="n"><output>1</output></div>'
+)
+FAULTS = "".join(
+    [
+        '<img src="https://example.org/a.png" alt="From another host">',
+        '<script src="absent.js"></script>',
+        "<script>throw new Error('a script fails')</script>",
+        r'<span class="math">\(x\)</span><mjx-merror>?</mjx-merror>',
+        '<div style="width: 900px">Too wide for a phone.</div>',
+        CODE.format(width=70, line="x" * 88),
+        CODE.format(width=70, line="y" * 89),
+        '<img class="mute" src="data:,">',
+        # One faint word of many, and the last of three alike, the others out of sight.
+        "<p>" + '<span style="color: #000">good</span> ' * 300,
+        '<span style="color: #aaa">faint</span></p>',
+        '<p hidden style="color: #bbb">a</p><p style="color: #bbb">seen</p>',
+        '<div style="background: #222"><span style="color: #000">dim</span></div>',
+        "<style>@media (prefers-color-scheme: dark) {#night {color: #333}}</style>",
+        "<style>@media (prefers-color-scheme: light) {#night {color: #fff}}</style>",
+        '<p id="night" style="background: #111">night</p>',
+        DEAD_FIGURE,
+        SOLUTION.format(state="open", folded=CODE.format(width=70, line="z" * 80)),
+        CELL.format(copied="something else"),
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def visit_page(browser, address, axe_script):
+    """A function from what stands in an article to the facts of its page."""
+    context = browser.new_context(
+        viewport=DESK,
+        color_scheme="light",
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+
+    def visit_page(body: str) -> Facts:
+        text = (
+            '<!DOCTYPE html><html lang="en"><title>A page</title><body style='
+            '"background: #fff"><main><article><h1>A page</h1>'
+            f"{body}</article></main>"
+        )
+        context.route(
+            "**/page.html",
+            lambda route: route.fulfill(body=text, content_type="text/html"),
+        )
+        page = open_recorded(context, address, "page.html")
+        try:
+            return gather(page, axe_script)
+        finally:
+            page.close()
+            context.unroute("**/page.html")
+
+    yield visit_page
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def good(visit_page) -> Facts:
+    figure = Frames.grid(
+        [Image.new("RGB", (30, 10), (shade, 0, 0)) for shade in (0, 200)],
+        {"n": [1, 2]},
+        "A card.",
+    )
+    return visit_page(
+        WHITE
+        + CODE.format(width=88, line="x" * 88)
+        + figure.to_html()
+        + SOLUTION.format(state="", folded="")
+        + CELL.format(copied="x = 1")
+    )
+
+
+@pytest.fixture(scope="module")
+def faulty(visit_page) -> Facts:
+    return visit_page(FAULTS)
+
+
+def test_page_without_faults_has_none(good):
+    assert (good.elsewhere, good.missing, good.errors) == ((), (), ())
+    assert good.math.written == good.math.wrong == 0
+    assert set(good.sideways.values()) == {0}
+    assert good.scrolled_code == ()
+    assert good.light == good.dark == {}
+    (figure,) = good.figures
+    assert figure.before == figure.back != figure.moved
+    assert figure.moved.text == "A card (n 2)."
+    assert figure.spoken_label == figure.moved.label == "2"
+    assert figure.width == 30
+    assert good.fold.count == 1
+    assert (good.fold.seen_before, good.fold.seen_after) == (False, True)
+    assert good.copied == "x = 1"
+
+
+def test_request_to_another_host_is_noticed(faulty):
+    assert faulty.elsewhere == ("https://example.org/a.png",)
+
+
+def test_missing_file_is_noticed(faulty):
+    assert [address.rpartition("/")[2] for address in faulty.missing] == ["absent.js"]
+
+
+def test_failing_script_is_noticed(faulty):
+    assert any("a script fails" in error for error in faulty.errors)
+
+
+def test_formula_that_is_not_typeset_is_noticed(faulty):
+    math = faulty.math
+    assert (math.written, math.typeset, math.spoken, math.wrong) == (1, 0, 0, 1)
+    assert math.left_as_tex
+
+
+def test_page_too_wide_for_a_phone_is_noticed(faulty):
+    assert [width for width, excess in faulty.sideways.items() if excess > 0] == [
+        768,
+        375,
+    ]
+
+
+def test_scroll_bar_is_noticed_under_code_of_88_columns_and_not_of_89(faulty):
+    assert [line[0] * 2 + str(len(line)) for line in faulty.scrolled_code] == [
+        "xx88",
+        "zz80",
+    ]
+
+
+def test_picture_without_text_is_noticed(faulty):
+    assert any("mute" in node for node in faulty.light["image-alt"])
+
+
+def test_each_kind_of_faint_words_is_noticed_though_axe_judges_few(faulty):
+    faint = faulty.light["color-contrast"]
+    for word in ("faint", "seen", "dim"):
+        assert sum(f">{word}<" in node for node in faint) == 1
+    assert len(faint) == 3
+
+
+def test_words_that_are_faint_in_dark_only_are_noticed(faulty):
+    assert [node for node in faulty.light["color-contrast"] if "night" in node] == []
+    assert [node for node in faulty.dark["color-contrast"] if "night" in node]
+
+
+def test_slider_that_moves_nothing_is_noticed(faulty):
+    (figure,) = faulty.figures
+    assert figure.moved == figure.before
+    assert figure.spoken_label is None
+
+
+def test_solution_that_is_not_folded_is_noticed(faulty):
+    assert faulty.fold.seen_before
+    assert not faulty.fold.seen_after
+
+
+def test_copy_of_something_else_is_noticed(faulty):
+    assert faulty.copied == "something else"

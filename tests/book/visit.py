@@ -1,0 +1,254 @@
+"""One visit to a page: it is loaded once, and all that the tests ask of it is taken
+down.
+"""
+
+from dataclasses import dataclass
+
+# What a page looks like on a desk, on a wide desk, on a tablet and on a phone.
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
+WIDTHS = (1920, 1440, 768, 375, 1280)
+COLUMNS = 88  # of the code, by the formatter
+# The theme breaks these three rules itself; everything else is ours to keep.
+THEME_RULES = ("label-content-name-mismatch", "region", "summary-name")
+# The rules that can find in dark what they don't find in light: those about colours,
+# and the text of pictures, for the theme shows some pictures in dark only.
+DARK_RULES = ("color-contrast", "link-in-text-block", "image-alt")
+
+
+@dataclass(frozen=True)
+class Math:
+    """The formulas of a page: how many there are, and what MathJax made of them."""
+
+    written: int
+    typeset: int
+    spoken: int
+    wrong: int
+    left_as_tex: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an interactive figure shows at one place of its slider."""
+
+    picture: str
+    text: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An interactive figure before, during and after a visit to the next place."""
+
+    before: Shown
+    moved: Shown
+    spoken_label: str | None
+    width: int
+    back: Shown
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The folded solutions: how many, and whether the first is seen before and after
+    the click on its summary.
+    """
+
+    count: int
+    seen_before: bool
+    seen_after: bool
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that one visit finds.
+
+    Attributes:
+        elsewhere: the addresses outside the book that the page asked for.
+        missing: the addresses in the book that were not there.
+        errors: of scripts.
+        sideways: for each width in pixels how far the page scrolls sideways.
+        scrolled_code: the code and text outputs of at most 88 columns that have a
+            scroll bar on a desk, by their longest line.
+        light: what axe finds, by rule, with everything unfolded.
+        dark: the same in dark, by the rules that dark makes a difference to.
+        figures: the interactive ones, moved by keyboard.
+        fold: the solutions.
+        copied: what the copy button of the first cell in sight copies.
+    """
+
+    elsewhere: tuple[str, ...]
+    missing: tuple[str, ...]
+    errors: tuple[str, ...]
+    math: Math
+    sideways: dict[int, int]
+    scrolled_code: tuple[str, ...]
+    light: dict[str, list[str]]
+    dark: dict[str, list[str]]
+    figures: tuple[Figure, ...]
+    fold: Fold
+    copied: str | None
+
+
+READY = """() => Promise.all([
+  document.fonts.ready, window.MathJax?.startup?.promise,
+  ...[...document.images].filter(image => image.loading !== "lazy")
+    .map(image => image.decode().catch(() => null))])"""
+MATH = """() => {
+  const count = (selector) => document.querySelectorAll(selector).length;
+  return [count("span.math, div.math"), count("article mjx-container"),
+    count("article mjx-container mjx-assistive-mml"), count("mjx-merror"),
+    (document.querySelector("article")?.innerText ?? "").includes("\\\\(")];
+}"""
+# Below what contains it, a wide table or formula may scroll; the page may not.
+SIDEWAYS = (
+    "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+)
+UNFOLD = (
+    "() => document.querySelectorAll('article details').forEach((details) => "
+    "(details.open = true))"
+)
+SCROLLED_CODE = """(columns) => [...document.querySelectorAll("article pre")]
+  .filter(pre => pre.clientWidth && pre.scrollWidth > pre.clientWidth)
+  .map(pre => pre.innerText.split("\\n").reduce(
+    (longest, line) => [...line].length > [...longest].length ? line : longest))
+  .filter(line => [...line].length <= columns)"""
+# A page outside the book has no theme to wait for.
+IN_DARK = "() => (document.documentElement.dataset.theme ?? 'dark') === 'dark'"
+# The theme fades things in, and axe would measure a colour on its way.
+SETTLE = """() => document.getAnimations()
+  .filter((animation) => Number.isFinite(animation.effect.getComputedTiming().endTime))
+  .forEach((animation) => animation.finish())"""
+# Contrast is what axe takes longest for, and a chapter has thousands of coloured words
+# of code. It depends on an element's colour and letters and on what its ancestors paint
+# below them: of the elements that agree in all of these, axe judges up to three.
+MARK_LOOKS = """() => {
+  const looks = new Map(), seen = new Map();
+  const ground = (element) => {
+    if (!element) return "";
+    if (!seen.has(element)) {
+      const style = getComputedStyle(element), above = ground(element.parentElement);
+      const own = [style.backgroundColor, style.backgroundImage, style.opacity,
+        style.filter, style.mixBlendMode, style.position, style.zIndex].join();
+      const plain = "rgba(0, 0, 0, 0),none,1,none,normal,static,auto";
+      const look = own === plain ? above : above + "/" + own;
+      seen.set(element, look);
+    }
+    return seen.get(element);
+  };
+  for (const element of document.body.querySelectorAll("*")) {
+    element.removeAttribute("data-look");
+    const words = [...element.childNodes].some(
+      (node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    if (!(words || element.matches("input, select, textarea"))) continue;
+    const box = element.getBoundingClientRect();
+    if (box.width <= 1 || box.height <= 1 || !element.checkVisibility({
+      opacityProperty: true, visibilityProperty: true})) continue;
+    const style = getComputedStyle(element);
+    const look = [style.color, style.fontSize, style.fontWeight, style.textShadow,
+      ground(element)].join("|");
+    if (!looks.has(look)) looks.set(look, []);
+    looks.get(look).push(element);
+  }
+  for (const alike of looks.values())
+    for (const index of [0, alike.length >> 1, alike.length - 1])
+      alike[index].setAttribute("data-look", "");
+  axe.configure({rules: [{id: "color-contrast", selector: "[data-look]"}]});
+}"""
+AXE = """(only) => axe.run(document, {
+    resultTypes: ["violations"], selectors: false, preload: false,
+    ...(only.length ? {runOnly: only} : {})})
+  .then((result) => result.violations.map((rule) => {
+    const why = (node) => (node.any[0] || node.all[0] || node.none[0] || {}).message;
+    return [rule.id, rule.nodes.map(
+      (node) => node.html.slice(0, 160) + " | " + why(node))];
+}))"""
+
+
+def violations(page, only: tuple[str, ...] = ()) -> dict[str, list[str]]:
+    """Return what axe finds on a page, by rule, less what the theme does itself.
+
+    Args:
+        only: the rules to check; all if left out.
+    """
+    page.evaluate(SETTLE)
+    page.evaluate(MARK_LOOKS)
+    found = page.evaluate(AXE, list(only))
+    return {rule: nodes for rule, nodes in found if rule not in THEME_RULES}
+
+
+def gather(page, axe_script: str) -> Facts:
+    """Take down the facts of a page that is open on a desk in light."""
+    math = Math(*page.evaluate(MATH))
+    fold = _fold(page)
+    figures = tuple(map(_figure, page.locator(".genai-frames").all()))
+    sideways = {}
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": DESK["height"]})
+        sideways[width] = page.evaluate(SIDEWAYS)
+    # Folded things are read too, once the reader unfolds them.
+    page.evaluate(UNFOLD)
+    scrolled_code = tuple(page.evaluate(SCROLLED_CODE, COLUMNS))
+    page.evaluate(axe_script)
+    light = violations(page)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(IN_DARK)
+    dark = violations(page, DARK_RULES)
+    copied = _copied(page)
+    return Facts(
+        elsewhere=tuple(page.elsewhere),
+        missing=tuple(page.missing),
+        errors=tuple(page.errors),
+        math=math,
+        sideways=sideways,
+        scrolled_code=scrolled_code,
+        light=light,
+        dark=dark,
+        figures=figures,
+        fold=fold,
+        copied=copied,
+    )
+
+
+def _fold(page) -> Fold:
+    folds = page.locator("details.hide", has_text="Show the solution")
+    if not (count := folds.count()):
+        return Fold(0, False, False)
+    code = folds.first.locator("div.highlight")
+    before = code.is_visible()
+    folds.first.locator("summary").click()
+    return Fold(count, before, code.is_visible())
+
+
+def _figure(figure) -> Figure:
+    picture = figure.locator("img").first
+    slider = figure.locator("input[type=range]").last
+    label = figure.locator("output").last
+
+    def shown() -> Shown:
+        return Shown(
+            picture.get_attribute("src"),
+            picture.get_attribute("alt"),
+            label.inner_text(),
+        )
+
+    before = shown()
+    slider.press("ArrowRight")
+    moved = shown()
+    spoken = slider.get_attribute("aria-valuetext")
+    width = picture.evaluate(
+        "image => image.decode().then(() => image.naturalWidth, () => 0)"
+    )
+    slider.press("Home")
+    return Figure(before, moved, spoken, width, shown())
+
+
+def _copied(page) -> str | None:
+    # The first cell whose code is not folded.
+    block = page.locator(
+        "div.cell:not(.tag_hide-input) div.cell_input div.highlight"
+    ).first
+    if not block.count():
+        return None
+    block.scroll_into_view_if_needed()
+    block.hover()
+    block.locator("button.copybtn").click()
+    return page.evaluate("() => navigator.clipboard.readText()")
