@@ -30,7 +30,7 @@ SLIDER = (
     'square.", "shade")'
 )
 QUIET = """from tqdm import tqdm
-from genai_tutorial.training import progress_bar
+from genai_tutorial.runtime import progress_bar
 print(sum(progress_bar(range(3))) + sum(tqdm(range(3))), {1: 2}, {"b", "a", "c"})"""
 LOUD = "import ipywidgets\nipywidgets.IntSlider()"
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from genai_tutorial.sandbox import Limits, Protection
 from genai_tutorial.teaching import (
-    Limits,
-    Protection,
     Report,
     Result,
     Submission,
