@@ -21,7 +21,7 @@ c.ExecutePreprocessor.timeout = 60
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The course after all commands: one student is right, the other answers for the
     visible tests only.
@@ -78,7 +78,8 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_nbgraders_release_and_ours_have_the_same_exercises(course: Path) -> None:
+def check_release(course: Path) -> None:
+    """nbgrader's release and ours have the same exercises."""
     theirs = nbformat.read(
         course / "release" / "small" / "99_small.ipynb", as_version=4
     )
@@ -98,9 +99,8 @@ def test_nbgraders_release_and_ours_have_the_same_exercises(course: Path) -> Non
         assert compute_checksum(one) == other.metadata.nbgrader.checksum
 
 
-def test_nbgrader_gives_the_same_points_as_our_grader(
-    course: Path, grade_notebook
-) -> None:
+def check_points(course: Path, grade_notebook) -> None:
+    """nbgrader gives the same points as our grader."""
     with (course / "grades.csv").open() as file:
         scores = {
             row["student_id"]: (float(row["score"]), float(row["max_score"]))
@@ -116,6 +116,17 @@ def test_nbgrader_gives_the_same_points_as_our_grader(
     assert scores == {"ada": (7.0, 9.0), "bob": (0.0, 9.0)}
 
 
-def test_nbgrader_writes_feedback(course: Path) -> None:
+def check_feedback(course: Path) -> None:
+    """nbgrader writes a page of feedback."""
     page = (course / "feedback" / "bob" / "small" / "99_small.html").read_text()
     assert "a number is doubled wrongly" in page
+
+
+@pytest.mark.slow
+def test_nbgrader_course_has_our_exercises_points_and_feedback(
+    course: Path, grade_notebook
+) -> None:
+    """One test, so that the course, which takes a minute or two, is made once."""
+    check_release(course)
+    check_points(course, grade_notebook)
+    check_feedback(course)
