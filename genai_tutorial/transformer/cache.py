@@ -116,7 +116,8 @@ class KVCache:
 
     def key_positions(self) -> Int[Tensor, "rows key"]:
         """Return the positions of the keys that `append` returns in this pass."""
-        return torch.arange(self.end, device=self.ids.device)[None]
+        places = torch.arange(self.end, device=self.ids.device)
+        return places.expand(len(self.positions), -1)
 
     def finish(self) -> None:
         """End a pass: from now on its tokens count as read."""
