@@ -34,7 +34,7 @@ from genai_tutorial.efficiency import Int4Linear, TransposedLinear, quantized
 from genai_tutorial.pretrained.smollm2 import find_smollm2, load_smollm2
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
-from genai_tutorial.transformer import DecoderLM
+from genai_tutorial.transformer import AttentionContext, DecoderLM
 
 RESULTS = Path(__file__).parent / "results" / "decoding.json"
 QUESTION = (
@@ -80,14 +80,14 @@ def transformers_writer(model: DecoderLM, dtype: torch.dtype) -> Write:
         hidden_size=config.width,
         intermediate_size=config.hidden_width,
         num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        num_key_value_heads=config.shared_heads,
+        num_attention_heads=config.attention.heads,
+        num_key_value_heads=config.attention.key_value_heads,
         max_position_embeddings=config.context_length,
-        rms_norm_eps=config.norm_epsilon,
-        rope_theta=float(config.rotary_base),
+        rms_norm_eps=config.norm.epsilon,
+        rope_theta=float(config.attention.rotary_base),
         rope_parameters={
             "rope_type": "default",
-            "rope_theta": float(config.rotary_base),
+            "rope_theta": float(config.attention.rotary_base),
         },
         tie_word_embeddings=True,
         eos_token_id=None,
@@ -140,7 +140,8 @@ def our_writer(model: DecoderLM) -> Write:
             [],
         )
         for _ in range(tokens):
-            ids = model.logits(model.read(ids, cache)[:, -1:]).argmax(dim=-1)
+            hidden = model.read(ids, AttentionContext.cached(cache))
+            ids = model.logits(hidden[:, -1:]).argmax(dim=-1)
             new.append(int(ids))
             times.append(time.perf_counter())
         return new, times

@@ -108,7 +108,7 @@ def train(
     held_out: torch.Tensor,
     folder: Path,
 ) -> Run:
-    config = DecoderConfig.modern(
+    config = DecoderConfig.fast(
         shards.vocab_size, CONTEXT, width, layers, heads=width // 16
     )
     device = choose_device()

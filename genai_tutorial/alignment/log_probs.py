@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from genai_tutorial.transformer import AttentionContext
+
 
 def chosen_log_probs(
     logits: Float[Tensor, "batch position vocab"], ids: Int[Tensor, "batch position"]
@@ -45,9 +47,8 @@ def token_log_probs(
         ids: The tokens.
         documents: Where several texts lie in a row, which one each token belongs to.
     """
-    return chosen_log_probs(
-        model(ids) if documents is None else model(ids, documents=documents), ids
-    )
+    context = None if documents is None else AttentionContext.packed(documents)
+    return chosen_log_probs(model(ids) if context is None else model(ids, context), ids)
 
 
 def answer_steps(

@@ -74,7 +74,7 @@ def document_numbers(
     the document that it closes.
 
     A `DecoderLM` that is given them lets no token see another document: `model(ids,
-    documents=document_numbers(...))`.
+    AttentionContext.packed(document_numbers(...)))`.
 
     >>> document_numbers(torch.tensor([[7, 0, 8, 9, 0, 5]]), end_of_document=0)
     tensor([[0, 0, 1, 1, 1, 2]])

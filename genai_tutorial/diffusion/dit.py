@@ -18,7 +18,7 @@ from genai_tutorial.diffusion.condition import (
 )
 from genai_tutorial.diffusion.patches import grid_positions, patchify, unpatchify
 from genai_tutorial.diffusion.time_embedding import TimeEmbedding
-from genai_tutorial.transformer import FeedForward, MultiHeadAttention
+from genai_tutorial.transformer import AttentionContext, FeedForward, MultiHeadAttention
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class DiTBlock(nn.Module):
         if config.text_width is not None:
             self.text_norm = nn.LayerNorm(width, eps=1e-6)
             self.text_attention = MultiHeadAttention(
-                width, config.heads, bias=True, context_width=config.text_width
+                width, config.heads, bias=True, source_width=config.text_width
             )
             _zero(self.text_attention.output)
         self.feed_forward_norm = AdaptiveNorm(width)
@@ -175,7 +175,9 @@ class DiTBlock(nn.Module):
         x = x + gate * self.attention(self.attention_norm(x, shift, scale))
         if self.text_attention is not None:
             x = x + self.text_attention(
-                self.text_norm(x), context=text.tokens, mask=text.mask[:, None, None]
+                self.text_norm(x),
+                AttentionContext(text.mask[:, None, None]),
+                source=text.tokens,
             )
         return x + feed_gate * self.feed_forward(
             self.feed_forward_norm(x, feed_shift, feed_scale)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_tutorial.diffusion.condition import TextCondition
-from genai_tutorial.transformer import MultiHeadAttention
+from genai_tutorial.transformer import AttentionContext, MultiHeadAttention
 
 
 class ResidualBlock(nn.Module):
@@ -114,7 +114,7 @@ class TextAttention(nn.Module):
         _check_groups(groups, channels)
         self.norm = nn.GroupNorm(groups, channels)
         self.attention = MultiHeadAttention(
-            channels, heads, bias=True, context_width=text_width
+            channels, heads, bias=True, source_width=text_width
         )
         nn.init.zeros_(self.attention.output.weight)
 
@@ -123,7 +123,9 @@ class TextAttention(nn.Module):
     ) -> Float[Tensor, "batch channel height width"]:
         """Add to each place what it finds in the text."""
         found = self.attention(
-            to_tokens(self.norm(x)), context=text.tokens, mask=text.mask[:, None, None]
+            to_tokens(self.norm(x)),
+            AttentionContext(text.mask[:, None, None]),
+            source=text.tokens,
         )
         return x + from_tokens(found, x)
 
@@ -134,7 +136,9 @@ class TextAttention(nn.Module):
         where it is read.
         """
         maps = self.attention.weights(
-            to_tokens(self.norm(x)), context=text.tokens, mask=text.mask[:, None, None]
+            to_tokens(self.norm(x)),
+            AttentionContext(text.mask[:, None, None]),
+            source=text.tokens,
         )
         return maps.transpose(2, 3).unflatten(3, x.shape[2:])
 

@@ -27,7 +27,7 @@ PartName = Literal[
     "experts",
     "router",
     "norms",
-    "neighbours",
+    "convolutions",
     "output",
 ]
 
@@ -252,7 +252,7 @@ def _parts(shape: ModelShape) -> list[Part]:
         ),
         Part("router", *[mixtures * shape.experts * width] * 3),
         Part("norms", norms, norms, 0),
-        Part("neighbours", *[2 * layers * shape.neighbours * width] * 2, 0),
+        Part("convolutions", *[2 * layers * shape.convolution_size * width] * 2, 0),
         Part("output", *[0 if shape.tied_embeddings else table] * 2, table),
     ]
 

@@ -21,20 +21,22 @@ from genai_tutorial.efficiency.linear import (
     TransposedLinear,
 )
 from genai_tutorial.transformer import (
+    AttentionContext,
+    DecoderBlock,
     DecoderLM,
     FeedForward,
     MultiHeadAttention,
     RMSNorm,
+    attention_weights,
+    causal_mask,
+    fused_attention,
 )
-from genai_tutorial.transformer.block import DecoderBlock
-from genai_tutorial.transformer.cache import LayerCache
-from genai_tutorial.transformer.convolution import NoConvolution
 from genai_tutorial.transformer.feed_forward import activate
 
 MakeLinear = Callable[[Tensor, Tensor | None], nn.Module]
 
 
-class FusedAttention(MultiHeadAttention):
+class FusedAttention(nn.Module):
     """The same attention with one product for queries, keys and values, and one
     rotation for queries and keys.
 
@@ -45,44 +47,52 @@ class FusedAttention(MultiHeadAttention):
     """
 
     def __init__(self, plain: MultiHeadAttention, make_linear: MakeLinear):
-        nn.Module.__init__(self)  # not the parent's, which would make new weights
+        super().__init__()
         self.heads, self.head_width = plain.heads, plain.head_width
-        self.query_norm, self.key_norm, self.rotary = (
-            plain.query_norm,
-            plain.key_norm,
-            plain.rotary,
-        )
-        self.causal, self.window, self.alibi, self.crossed = (
-            plain.causal,
-            plain.window,
-            plain.alibi,
-            plain.crossed,
-        )
-        self.shared_heads = plain.key.out_features // plain.head_width
+        self.key_value_heads = plain.key.out_features // plain.head_width
+        self.pattern, self.layer, self.rotary = plain.pattern, plain.layer, plain.rotary
+        self.query_norm, self.key_norm = plain.query_norm, plain.key_norm
         self.query_key_value = make_linear(*_stack(plain.query, plain.key, plain.value))
         self.output = make_linear(*_stack(plain.output))
 
-    def _project(
+    def forward(
         self,
-        x: Tensor,
-        context: Tensor | None = None,
-        turns: tuple[Tensor, Tensor] | None = None,
+        x: Float[Tensor, "batch position width"],
+        context: AttentionContext | None = None,
+    ) -> Float[Tensor, "batch position width"]:
+        """Return for each position a mixture of what its heads find."""
+        context = AttentionContext() if context is None else context
+        query, key, value = self.project(x, context)
+        key, value = context.append(self.layer, key, value)
+        mask, bias, is_causal = context.visibility(x, self.pattern)
+        mixed = fused_attention(query, key, value, mask, bias, is_causal)
+        return self.output(mixed.transpose(1, 2).flatten(2))
+
+    def weights(
+        self, x: Float[Tensor, "batch position width"]
+    ) -> Float[Tensor, "batch head position key_position"]:
+        """Return the attention weights in whole texts."""
+        context = AttentionContext()
+        query, key, _ = self.project(x, context)
+        mask, bias, is_causal = context.visibility(x, self.pattern)
+        if is_causal:
+            mask = causal_mask(x.shape[1], x.device)
+        return attention_weights(query, key, mask, bias)
+
+    def project(
+        self, x: Tensor, context: AttentionContext
     ) -> tuple[Tensor, Tensor, Tensor]:
-        together = (
-            self.query_key_value(x)
-            .view(*x.shape[:2], -1, self.head_width)
-            .transpose(1, 2)
-        )
-        turned, value = (
-            together[:, : -self.shared_heads],
-            together[:, -self.shared_heads :],
-        )
+        """Return query, key and value, each of shape (batch, head, position, dim)."""
+        stacked = self.query_key_value(x).view(*x.shape[:2], -1, self.head_width)
+        stacked = stacked.transpose(1, 2)
+        rotated = stacked[:, : -self.key_value_heads]
+        value = stacked[:, -self.key_value_heads :]
         if self.query_norm is not None:
-            query, key = turned[:, : self.heads], turned[:, self.heads :]
-            turned = torch.cat((self.query_norm(query), self.key_norm(key)), dim=1)
+            query, key = rotated[:, : self.heads], rotated[:, self.heads :]
+            rotated = torch.cat((self.query_norm(query), self.key_norm(key)), dim=1)
         if self.rotary is not None:
-            turned = self.rotary(turned, turns)
-        return turned[:, : self.heads], turned[:, self.heads :], value
+            rotated = self.rotary(rotated, context.rotation(self.rotary))
+        return rotated[:, : self.heads], rotated[:, self.heads :], value
 
 
 class FusedFeedForward(nn.Module):
@@ -113,72 +123,77 @@ class FusedFeedForward(nn.Module):
         return self.output(activate(gate, self.activation) * wide)
 
 
-class FusedBlock(DecoderBlock):
-    """The same block, which in a Llama reads a single new token in as few calls as it
-    can: each costs microseconds.
+class FusedLlamaBlock(nn.Module):
+    """The same block, which reads a single new token in as few calls as it can: each
+    costs microseconds.
 
-    Then nothing is masked or transposed, and the heads of a group stand in line as if
-    they were queries.
+    Then nothing is transposed, and the query heads of a group are lined up like
+    queries.
 
     Args:
-        plain: The block whose layers to take; attention and the feed-forward layer are
-            fused already.
+        plain: A Llama's block whose attention and feed-forward layer are fused already.
     """
 
     def __init__(self, plain: DecoderBlock):
-        nn.Module.__init__(self)  # not the parent's, which would make new weights
-        for name, child in plain.named_children():
-            setattr(self, name, child)
-        attention, forward = self.attention, self.feed_forward
-        self.is_llama = (
-            isinstance(self.attention_norm, nn.RMSNorm)
-            and isinstance(self.attention_mix, NoConvolution)
-            and attention.rotary is not None
-            and attention.query_norm is None
-            and isinstance(forward, FusedFeedForward)
-            and forward.gated
-            and forward.output.bias is None
-        )
+        super().__init__()
+        self.plain = plain
 
     def forward(
-        self, x: Float[Tensor, "batch position width"], past: LayerCache | None = None
+        self,
+        x: Float[Tensor, "batch position width"],
+        context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Add to each vector what the two layers have to say, see `DecoderBlock`."""
-        if past is not None and self.is_llama and x.shape[:2] == (1, 1):
-            return self._read_one(x[0], past)[None]
-        return super().forward(x, past)
+        """Apply attention and feed-forward, each with a residual connection."""
+        is_single = x.shape[:2] == (1, 1)
+        if context is None or context.cache is None or not is_single:
+            return self.plain(x, context)
+        return self._read_one(x, context)
+
+    def attention_weights(
+        self, x: Float[Tensor, "batch position width"]
+    ) -> Float[Tensor, "batch head query key"]:
+        """Return the attention weights in whole texts."""
+        return self.plain.attention_weights(x)
 
     def _read_one(
-        self, x: Float[Tensor, "1 width"], past: LayerCache
-    ) -> Float[Tensor, "1 width"]:
-        attention, cache = self.attention, past.cache
-        heads, shared, width = (
-            attention.heads,
-            attention.shared_heads,
-            attention.head_width,
-        )
-        together = attention.query_key_value.multiply(
-            _norm_one(self.attention_norm, x)
+        self, x: Float[Tensor, "1 1 width"], context: AttentionContext
+    ) -> Float[Tensor, "1 1 width"]:
+        attention, feed_forward = self.plain.attention, self.plain.feed_forward
+        heads, width = attention.heads, attention.head_width
+        groups = attention.key_value_heads
+        mask, _, _ = context.visibility(x, attention.pattern)
+        x = x[0]
+        stacked = attention.query_key_value.multiply(
+            _norm_one(self.plain.attention_norm, x)
         ).view(1, -1, 1, width)
-        turned, value = together[:, :-shared], together[:, -shared:]
-        cosines, sines = cache.turns
-        turned = torch.addcmul(turned * cosines, turned.roll(width // 2, -1), sines)
-        past.keys[:, :, cache.where], past.values[:, :, cache.where] = (
-            turned[:, heads:],
-            value,
-        )
+        rotated, value = stacked[:, :-groups], stacked[:, -groups:]
+        cosines, sines = context.rotation(attention.rotary)
+        rotated = torch.addcmul(rotated * cosines, rotated.roll(width // 2, -1), sines)
+        keys, values = context.append(attention.layer, rotated[:, heads:], value)
         mixed = functional.scaled_dot_product_attention(
-            turned[:, :heads].view(1, shared, -1, width),
-            past.keys[:, :, : cache.seen],
-            past.values[:, :, : cache.seen],
+            rotated[:, :heads].view(1, groups, -1, width), keys, values, attn_mask=mask
         )
         x = x + attention.output.multiply(mixed.view(1, -1))
-        gate, wide = self.feed_forward.widen.multiply(
-            _norm_one(self.feed_forward_norm, x)
+        gate, wide = feed_forward.widen.multiply(
+            _norm_one(self.plain.feed_forward_norm, x)
         ).chunk(2, dim=-1)
-        return x + self.feed_forward.output.multiply(
-            activate(gate, self.feed_forward.activation) * wide
-        )
+        activated = activate(gate, feed_forward.activation) * wide
+        return (x + feed_forward.output.multiply(activated))[None]
+
+
+def _is_llama(block: nn.Module) -> bool:
+    """Return whether a block, fused already, is one that `FusedLlamaBlock` can read."""
+    if not isinstance(block, DecoderBlock):
+        return False
+    attention, feed_forward = block.attention, block.feed_forward
+    return (
+        isinstance(block.attention_norm, nn.RMSNorm)
+        and attention.rotary is not None
+        and attention.query_norm is None
+        and isinstance(feed_forward, FusedFeedForward)
+        and feed_forward.gated
+        and feed_forward.output.bias is None
+    )
 
 
 def _norm_one(
@@ -266,5 +281,5 @@ def _fuse(module: nn.Module, make_linear: MakeLinear) -> None:
             setattr(module, name, _fused_norm(child))
         else:
             _fuse(child, make_linear)
-            if isinstance(child, DecoderBlock):
-                setattr(module, name, FusedBlock(child))
+            if _is_llama(child):
+                setattr(module, name, FusedLlamaBlock(child))

@@ -138,7 +138,7 @@ class ModelShape:
         shared_experts: How many more every token uses.
         expert_width: The features inside an expert.
         dense_layers: How many of the first blocks have a dense layer all the same.
-        neighbours: How many vectors a short convolution has; each block has two
+        convolution_size: How many vectors a short convolution has; each block has two
             convolutions.
         tables: The rows and features of each table of n-grams.
     """
@@ -160,7 +160,7 @@ class ModelShape:
     shared_experts: int = 0
     expert_width: int = 0
     dense_layers: int = 0
-    neighbours: int = 0
+    convolution_size: int = 0
     tables: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -172,37 +172,37 @@ class ModelShape:
 def shape_of(config: DecoderConfig) -> ModelShape:
     """Return the shape of the decoder that these settings make.
 
-    >>> shape_of(DecoderConfig.modern(vocab_size=65)).attention
+    >>> shape_of(DecoderConfig.fast(vocab_size=65)).attention
     GroupedAttention(heads=4, key_value_heads=4, head_width=32, bias=False, query_key_norm=True)
     """  # noqa: E501
-    features = {2: config.pair_features, 3: config.triple_features}
-    mixture = config.experts > 0  # without experts their other settings mean nothing
+    attention, mixture, local = config.attention, config.mixture, config.local
+    features = {2: local.pair_features, 3: local.triple_features}
     return ModelShape(
         vocab_size=config.vocab_size,
         context_length=config.context_length,
         width=config.width,
         layers=config.layers,
         attention=GroupedAttention(
-            heads=config.heads,
-            key_value_heads=config.shared_heads,
+            heads=attention.heads,
+            key_value_heads=attention.key_value_heads,
             head_width=config.head_width,
             bias=config.bias,
-            query_key_norm=config.query_key_norm,
+            query_key_norm=attention.query_key_norm,
         ),
         feed_forward_width=config.hidden_width,
-        gated=config.activation == "swiglu",
+        gated=config.feed_forward.activation == "swiglu",
         bias=config.bias,
-        norm_bias=config.bias and config.norm == "layer",
-        learned_positions=config.positions == "learned",
+        norm_bias=config.bias and config.norm.kind == "layer",
+        learned_positions=attention.positions == "learned",
         tied_embeddings=config.tied_embeddings,
-        window=config.sliding_window,
-        experts=config.experts,
-        experts_per_token=config.experts_per_token if mixture else 0,
-        shared_experts=config.shared_experts if mixture else 0,
+        window=attention.sliding_window,
+        experts=mixture.experts if mixture else 0,
+        experts_per_token=mixture.experts_per_token if mixture else 0,
+        shared_experts=mixture.shared_experts if mixture else 0,
         expert_width=config.expert_hidden_width if mixture else 0,
-        neighbours=config.neighbours,
+        convolution_size=local.convolution_size,
         tables=tuple(
-            (min(config.vocab_size**n, config.ngram_rows), size)
+            (min(config.vocab_size**n, local.ngram_rows), size)
             for n, size in features.items()
             if size
         ),

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.generation.sampling import next_token_probabilities
-from genai_tutorial.transformer import DecoderLM, KVCache
+from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
 
 
 @torch.no_grad()
@@ -143,9 +143,8 @@ def next_token_logits(
     """
     if cache is not None and ids.shape[1] <= cache.length:
         unread = ids[:, cache.lengths[0] :]
-        return model.logits(model.read(unread, cache)[:, -1:])[
-            :, 0
-        ]  # the output layer for the last position alone
+        hidden = model.read(unread, AttentionContext.cached(cache))
+        return model.logits(hidden[:, -1:])[:, 0]  # the scores of the last position
     return model(ids[:, -model.config.context_length :])[:, -1]
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from genai_tutorial.generation.generate import draw
 from genai_tutorial.generation.sampling import next_token_probabilities
 from genai_tutorial.tokenization import PADDING
-from genai_tutorial.transformer import DecoderLM
+from genai_tutorial.transformer import AttentionContext, DecoderLM
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def generate_rollouts(
     )
     unread, new = ids[:, :longest], prompt_lengths
     for _ in range(max_new_tokens):
-        read = model.read(unread, cache, new)
+        read = model.read(unread, AttentionContext.cached(cache, new))
         # The last token of each row's text; a finished row has read nothing, and what
         # comes out is not used.
         logits = model.logits(read[rows, (new - 1).clamp(min=0)][:, None])[:, 0]

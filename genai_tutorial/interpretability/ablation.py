@@ -35,16 +35,17 @@ def switched_off(
     >>> with switched_off(model, [(0, 1)]):
     ...     output = model(torch.tensor([[1, 2]]))
     """
-    config = model.config
+    config, heads_per_layer = model.config, model.config.attention.heads
     keep: dict[int, Tensor] = {}
     for layer, head in heads:
-        if not (0 <= layer < config.layers and 0 <= head < config.heads):
+        if not (0 <= layer < config.layers and 0 <= head < heads_per_layer):
             raise ValueError(
                 f"The model has layers 0 to {config.layers - 1} of heads 0 to "
-                f"{config.heads - 1} each; "
+                f"{heads_per_layer - 1} each; "
                 f"got layer {layer}, head {head}."
             )
-        keep.setdefault(layer, torch.ones(config.heads, config.head_width))[head] = 0.0
+        ones = torch.ones(heads_per_layer, config.head_width)
+        keep.setdefault(layer, ones)[head] = 0.0
     # The output layer reads the heads side by side, so a head is silent when its part
     # of the input is zero.
     hooks = [

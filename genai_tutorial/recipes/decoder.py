@@ -22,7 +22,7 @@ class DecoderRecipe:
 
     def build(self, about: dict) -> DecoderLM:
         """Return the decoder that a card describes, its weights not read yet."""
-        return DecoderLM(DecoderConfig(**about["recipe"]["config"]))
+        return DecoderLM(DecoderConfig.from_dict(about["recipe"]["config"]))
 
     def ready(self, model: DecoderLM, about: dict) -> tuple[DecoderLM, BPETokenizer]:
         """Return the decoder with its tokenizer."""

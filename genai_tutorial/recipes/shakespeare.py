@@ -197,13 +197,13 @@ LIVE = LanguageRecipe(
     ),
     # Two blocks and tables for pairs and triples: the weights of four blocks, at half
     # the time a step.
-    config=DecoderConfig(
+    config=DecoderConfig.fast(
         vocab_size=64,
         context_length=64,
         width=128,
         layers=2,
         heads=4,
-        neighbours=1,
+        convolution_size=1,
         pair_features=64,
         triple_features=16,
     ),
@@ -222,13 +222,13 @@ LONGER = LanguageRecipe(
         "The same in larger: 1.9 million weights, 1,450 steps, half an hour on two "
         "busy cores"
     ),
-    config=DecoderConfig(
+    config=DecoderConfig.fast(
         vocab_size=64,
         context_length=128,
         width=160,
         layers=5,
         heads=5,
-        neighbours=1,
+        convolution_size=1,
         pair_features=64,
         triple_features=8,
     ),

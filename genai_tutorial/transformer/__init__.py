@@ -11,7 +11,16 @@ from genai_tutorial.transformer.attention import (
 from genai_tutorial.transformer.block import DecoderBlock, make_feed_forward
 from genai_tutorial.transformer.cache import KVCache
 from genai_tutorial.transformer.config import DecoderConfig
-from genai_tutorial.transformer.convolution import ShortConvolution
+from genai_tutorial.transformer.config_groups import (
+    AttentionConfig,
+    FeedForwardConfig,
+    InitialisationConfig,
+    LocalConfig,
+    MixtureConfig,
+    NormConfig,
+)
+from genai_tutorial.transformer.context import AttentionContext
+from genai_tutorial.transformer.convolution import ConvolutionBlock, ShortConvolution
 from genai_tutorial.transformer.decoder import DecoderLM, next_token_loss
 from genai_tutorial.transformer.feed_forward import FeedForward
 from genai_tutorial.transformer.masks import (
@@ -23,10 +32,11 @@ from genai_tutorial.transformer.masks import (
 )
 from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts, routings
 from genai_tutorial.transformer.multi_head import MultiHeadAttention
-from genai_tutorial.transformer.ngrams import NGramEmbedding
+from genai_tutorial.transformer.ngram_embedding import NGramEmbedding
 from genai_tutorial.transformer.norms import RMSNorm
-from genai_tutorial.transformer.pixels import PixelConfig, PixelTransformer
+from genai_tutorial.transformer.pixel_transformer import PixelConfig, PixelTransformer
 from genai_tutorial.transformer.positions import LearnedPositions, SinusoidalPositions
+from genai_tutorial.transformer.rolling_cache import RollingCache
 from genai_tutorial.transformer.rotary import RotaryEmbedding, rotary_frequencies
 from genai_tutorial.transformer.rotary_scaling import (
     LinearScaling,
@@ -44,20 +54,29 @@ from genai_tutorial.transformer.routing import (
 )
 
 __all__ = [
+    "AttentionConfig",
+    "AttentionContext",
+    "ConvolutionBlock",
     "DecoderBlock",
     "DecoderConfig",
     "DecoderLM",
     "FeedForward",
+    "FeedForwardConfig",
+    "InitialisationConfig",
     "KVCache",
     "LearnedPositions",
     "LinearScaling",
     "Llama3Scaling",
+    "LocalConfig",
+    "MixtureConfig",
     "MixtureOfExperts",
     "MultiHeadAttention",
     "NGramEmbedding",
+    "NormConfig",
     "PixelConfig",
     "PixelTransformer",
     "RMSNorm",
+    "RollingCache",
     "RotaryEmbedding",
     "Router",
     "Routing",

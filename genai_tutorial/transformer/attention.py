@@ -1,5 +1,5 @@
-"""Attention: each query takes a weighted average of the values that it finds, and looks
-by comparing with their keys.
+"""Attention: each query takes an average of the values, weighted by how well their keys
+match it.
 
 `attention` is the equation, to be read. `fused_attention` gets the same numbers from
 torch's kernel, which never stores the table of weights.
@@ -19,8 +19,8 @@ def attention_weights(
     mask: Bool[Tensor, "*#batch #query #key"] | None = None,
     bias: Float[Tensor, "*#batch #query #key"] | None = None,
 ) -> Float[Tensor, "*batch query key"]:
-    """Return how much each query takes from each key: rows of numbers that are
-    positive and sum to one.
+    """Return the attention weights, how much each query takes from each key: rows of
+    positive numbers that sum to one.
 
     Args:
         query: What each position asks for.
@@ -86,8 +86,7 @@ def share_heads(
     shared: Float[Tensor, "*shared key dim"],
     query: Float[Tensor, "*batch query query_dim"],
 ) -> Float[Tensor, "*batch key dim"]:
-    """Repeats each head of keys or values for the group of neighbouring query heads
-    that it serves.
+    """Repeat each head of keys or values for the group of query heads that share it.
 
     Raises:
         ValueError: If the heads of the queries cannot be split into equal groups.

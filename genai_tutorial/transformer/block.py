@@ -1,17 +1,14 @@
-"""The block: attention, then feed-forward, each reading a normalised copy and adding to
-what is there.
-"""
+"""The block: attention, then a feed-forward layer, each with a residual connection."""
 
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.transformer.cache import LayerCache
 from genai_tutorial.transformer.config import DecoderConfig
-from genai_tutorial.transformer.convolution import NoConvolution, ShortConvolution
+from genai_tutorial.transformer.context import AttentionContext
 from genai_tutorial.transformer.feed_forward import FeedForward
 from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts
 from genai_tutorial.transformer.multi_head import MultiHeadAttention
-from genai_tutorial.transformer.norms import make_norm
+from genai_tutorial.transformer.norms import RMSNorm
 from genai_tutorial.transformer.rotary import RotaryEmbedding
 
 
@@ -21,84 +18,88 @@ class DecoderBlock(nn.Module):
         x ──┬── norm ── attention ──(+)──┬── norm ── feed-forward ──(+)── out
             └────────────────────────┘   └───────────────────────────┘
 
-    The straight way through carries every vector unchanged, so gradients reach the
-    first layer without loss. With `config.neighbours`, a short convolution follows each
-    norm.
+    The residual connections carry every vector through unchanged, so gradients reach
+    the first layer undiminished.
 
     Args:
         config: The decoder's settings.
         rotary: The angles that all blocks share; None for other kinds of position.
+        layer: The number of the block in its model.
 
     Source: Xiong et al., On Layer Normalization in the Transformer Architecture, figure
         1b, https://arxiv.org/abs/2002.04745
     """
 
-    def __init__(self, config: DecoderConfig, rotary: RotaryEmbedding | None = None):
+    def __init__(
+        self,
+        config: DecoderConfig,
+        rotary: RotaryEmbedding | None = None,
+        layer: int = 0,
+    ):
         super().__init__()
-        self.attention_norm = make_norm(
-            config.norm, config.width, config.bias, config.norm_epsilon
-        )
-        self.attention_mix = _short_convolution(config)
-        self.attention = MultiHeadAttention(
-            config.width,
-            config.heads,
-            key_value_heads=config.key_value_heads,
-            bias=config.bias,
-            rotary=rotary,
-            query_key_norm=config.query_key_norm,
-            window=config.sliding_window,
-            alibi=config.positions == "alibi",
-        )
-        self.feed_forward_norm = make_norm(
-            config.norm, config.width, config.bias, config.norm_epsilon
-        )
-        self.feed_forward_mix = _short_convolution(config)
+        self.attention_norm = make_norm(config)
+        self.attention = make_attention(config, rotary, layer)
+        self.feed_forward_norm = make_norm(config)
         self.feed_forward = make_feed_forward(config)
 
     def forward(
         self,
         x: Float[Tensor, "batch position width"],
-        past: LayerCache | None = None,
-        mask: Bool[Tensor, "batch 1 position position"] | None = None,
+        context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Add to each vector what the two layers have to say.
+        """Apply attention and feed-forward, each with a residual connection."""
+        x = x + self.attention(self.attention_norm(x), context)
+        return x + self.feed_forward(self.feed_forward_norm(x))
 
-        Args:
-            x: The vectors.
-            past: Holds what this layer knows of earlier tokens.
-            mask: True where a position may see another, on top of what is hidden
-                anyway.
-        """
-        x = x + self.attention(
-            self.attention_mix(self.attention_norm(x), past, mask), past, mask=mask
-        )
-        return x + self.feed_forward(
-            self.feed_forward_mix(self.feed_forward_norm(x), past, mask)
-        )
+    def attention_weights(
+        self, x: Float[Tensor, "batch position width"]
+    ) -> Float[Tensor, "batch head query key"]:
+        """Return the attention weights in whole texts."""
+        return self.attention.weights(self.attention_norm(x))
 
 
-def make_feed_forward(config: DecoderConfig) -> nn.Module:
-    """Build the feed-forward layer that a config asks for: one for all tokens, or
-    experts that share them.
+def make_norm(config: DecoderConfig) -> nn.Module:
+    """Build a normalisation layer; `config.bias` matters to LayerNorm only.
+
+    >>> make_norm(DecoderConfig(vocab_size=65, width=8))
+    LayerNorm((8,), eps=1e-05, elementwise_affine=True, bias=True)
     """
-    if config.experts:
-        return MixtureOfExperts(
-            config.width,
-            config.expert_hidden_width,
-            config.experts,
-            config.experts_per_token,
-            config.shared_experts,
-            config.activation,
-            config.bias,
-        )
-    return FeedForward(
-        config.width, config.hidden_width, config.activation, config.bias
+    epsilon = config.norm.epsilon
+    if config.norm.kind == "layer":
+        epsilon = 1e-5 if epsilon is None else epsilon
+        return nn.LayerNorm(config.width, epsilon, bias=config.bias)
+    return RMSNorm(config.width, 1e-6 if epsilon is None else epsilon)
+
+
+def make_attention(
+    config: DecoderConfig, rotary: RotaryEmbedding | None, layer: int
+) -> MultiHeadAttention:
+    """Build the attention of one layer."""
+    settings = config.attention
+    return MultiHeadAttention(
+        config.width,
+        settings.heads,
+        key_value_heads=settings.key_value_heads,
+        bias=config.bias,
+        rotary=rotary,
+        query_key_norm=settings.query_key_norm,
+        window=settings.sliding_window,
+        alibi=settings.positions == "alibi",
+        layer=layer,
     )
 
 
-def _short_convolution(config: DecoderConfig) -> nn.Module:
-    return (
-        ShortConvolution(config.width, config.neighbours)
-        if config.neighbours
-        else NoConvolution()
+def make_feed_forward(config: DecoderConfig) -> nn.Module:
+    """Build the feed-forward layer, or the mixture of experts in its place."""
+    activation, mixture = config.feed_forward.activation, config.mixture
+    if mixture is None:
+        return FeedForward(config.width, config.hidden_width, activation, config.bias)
+    return MixtureOfExperts(
+        config.width,
+        config.expert_hidden_width,
+        mixture.experts,
+        mixture.experts_per_token,
+        mixture.shared_experts,
+        activation,
+        config.bias,
     )

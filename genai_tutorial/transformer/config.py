@@ -1,70 +1,50 @@
-"""The settings of a decoder, checked when they are made, so that a wrong one never
-reaches the model.
-"""
+"""The settings of a decoder, and presets of well-known ones."""
 
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import dataclass, field, replace
 
-from genai_tutorial.transformer.feed_forward import Activation
-from genai_tutorial.transformer.norms import NormKind
-from genai_tutorial.transformer.rotary_scaling import (
-    RotaryScaling,
+from genai_tutorial.transformer.config_groups import (
+    AttentionConfig,
+    FeedForwardConfig,
+    InitialisationConfig,
+    LocalConfig,
+    MixtureConfig,
+    NormConfig,
+    check_sizes,
 )
+from genai_tutorial.transformer.rotary_scaling import RotaryScaling
 
-PositionKind = Literal["learned", "sinusoidal", "rotary", "alibi", "none"]
+GROUPS = {
+    "attention": AttentionConfig,
+    "feed_forward": FeedForwardConfig,
+    "mixture": MixtureConfig,
+    "local": LocalConfig,
+    "norm": NormConfig,
+    "initialisation": InitialisationConfig,
+}
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """What a decoder is made of. Every setting can be combined with every other.
+    """The settings of a decoder; by default the textbook Transformer.
 
     Attributes:
         vocab_size: The number of different tokens.
         context_length: The most tokens that the model sees at once.
         width: The number of features of a token's vector.
-        layers: The number of blocks, one after the other.
-        heads: The number of attention heads in a block; must divide `width`.
-        feed_forward_width: The number of features inside the feed-forward layer; None
-            means four times `width`.
-        positions: `learned` vectors or `sinusoidal` waves that are added, `rotary`
-            angles, `alibi` penalties for distance, or `none` (to see what is lost
-            without).
-        norm: `layer` for LayerNorm, `rms` for RMSNorm.
-        activation: The nonlinearity of the feed-forward layer.
+        layers: The number of blocks.
+        attention: Heads and positions.
+        feed_forward: Width and activation function of the feed-forward layers.
+        mixture: A mixture of experts in place of each feed-forward layer.
+        local: Short convolutions and n-gram embeddings.
+        norm: LayerNorm or RMSNorm.
         bias: Whether linear layers and LayerNorms add a learned constant.
-        query_key_norm: Whether queries and keys are normalised before they meet.
-        neighbours: How many earlier positions a short convolution adds to what each
-            layer reads; 0 for none.
-        pair_features: The length of the vector that a table keeps for each pair of
-            tokens in a row; 0 for no table.
-        triple_features: The same for each triple of tokens.
-        ngram_rows: The most rows that these tables have; where there are more n-grams,
-            several share a row.
         tied_embeddings: Whether the output layer uses the embedding's own weights.
-        zero_outputs: Whether each block's output layers, and an untied output layer of
-            the model, start at zero.
-        initial_std: The standard deviation of the first weights; None means
-            1/sqrt(inputs) for each matrix.
-        key_value_heads: How many heads keys and values have, each for a group of
-            `heads`; None for one each.
-        rotary_base: Sets how slowly the slowest pair of features turns with rotary
-            positions.
-        rotary_scaling: How rotary positions reach beyond the trained context; None for
-            not at all.
-        norm_epsilon: What norms add under the square root; None means 1e-5 for `layer`
-            and 1e-6 for `rms`.
-        sliding_window: How many tokens attention sees, the token itself included; None
-            for all.
-        experts: The number of experts that replace the feed-forward layer; 0 for none.
-        experts_per_token: How many of them work on a token.
-        shared_experts: How many further experts work on every token.
-        expert_width: The number of features inside an expert; None for that of the
-            feed-forward layer.
+        initialisation: How the first weights are drawn.
 
     Raises:
         ValueError: If a setting is out of range or two do not fit together.
 
-    >>> DecoderConfig(vocab_size=65, width=100, heads=3)
+    >>> DecoderConfig(vocab_size=65, width=100, attention=AttentionConfig(heads=3))
     Traceback (most recent call last):
     ...
     ValueError: heads must divide width, so that every head gets as many features; got heads=3, width=100.
@@ -74,156 +54,69 @@ class DecoderConfig:
     context_length: int = 64
     width: int = 128
     layers: int = 4
-    heads: int = 4
-    feed_forward_width: int | None = None
-    positions: PositionKind = "rotary"
-    norm: NormKind = "rms"
-    activation: Activation = "squared_relu"
-    bias: bool = False
-    query_key_norm: bool = True
-    neighbours: int = 2
-    pair_features: int = 0
-    triple_features: int = 0
-    ngram_rows: int = 8192
+    attention: AttentionConfig = field(default_factory=AttentionConfig)
+    feed_forward: FeedForwardConfig = field(default_factory=FeedForwardConfig)
+    mixture: MixtureConfig | None = None
+    local: LocalConfig = field(default_factory=LocalConfig)
+    norm: NormConfig = field(default_factory=NormConfig)
+    bias: bool = True
     tied_embeddings: bool = False
-    zero_outputs: bool = True
-    initial_std: float | None = None
-    key_value_heads: int | None = None
-    rotary_base: float | int = 10_000
-    rotary_scaling: RotaryScaling | None = None
-    norm_epsilon: float | None = None
-    sliding_window: int | None = None
-    experts: int = 0
-    experts_per_token: int = 2
-    shared_experts: int = 0
-    expert_width: int | None = None
+    initialisation: InitialisationConfig = field(default_factory=InitialisationConfig)
 
     def __post_init__(self):
-        self._check_numbers()
-        self._check_choices()
-        self._check_pairs()
-
-    def _check_numbers(self) -> None:
-        sizes = (
-            "vocab_size",
-            "context_length",
-            "width",
-            "layers",
-            "heads",
-            "ngram_rows",
-            "experts_per_token",
-        )
-        optional = (
-            "feed_forward_width",
-            "key_value_heads",
-            "sliding_window",
-            "expert_width",
-        )
-        for name in (
-            *sizes,
-            *(name for name in optional if getattr(self, name) is not None),
-        ):
-            if not _is_whole(getattr(self, name), 1):
-                raise ValueError(
-                    f"{name} must be a whole number of at least 1, got "
-                    f"{getattr(self, name)!r}."
-                )
-        none_of = {
-            "neighbours": "short convolution",
-            "pair_features": "table",
-            "triple_features": "table",
-            "experts": "mixture of experts",
-            "shared_experts": "shared expert",
-        }
-        for name, what in none_of.items():
-            if not _is_whole(getattr(self, name), 0):
-                raise ValueError(
-                    f"{name} must be a whole number, 0 for no {what}; got "
-                    f"{getattr(self, name)!r}."
-                )
-        defaults = {"initial_std": "1/sqrt(inputs)", "norm_epsilon": "1e-5 or 1e-6"}
-        for name, default in defaults.items():
+        check_sizes(self, "vocab_size", "context_length", "width", "layers")
+        for name, group in GROUPS.items():
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if not isinstance(value, group) and (name, value) != ("mixture", None):
                 raise ValueError(
-                    f"{name} must be above 0, or None for {default}; got {value!r}."
+                    f"{name} must be a group of settings, {group.__name__}(...); got "
+                    f"{value!r}."
                 )
-        if not self.rotary_base > 1:
-            raise ValueError(
-                "rotary_base must be above 1, so that later pairs turn slower; got "
-                f"{self.rotary_base!r}."
-            )
-
-    def _check_choices(self) -> None:
-        if not isinstance(self.rotary_scaling, RotaryScaling | None):
-            raise ValueError(
-                "rotary_scaling must be a LinearScaling, Llama3Scaling, YarnScaling or "
-                f"None; got {self.rotary_scaling!r}."
-            )
-        choices = {
-            "positions": PositionKind,
-            "norm": NormKind,
-            "activation": Activation,
-        }
-        for name, kind in choices.items():
-            if getattr(self, name) not in get_args(kind):
-                raise ValueError(
-                    f"{name} must be one of {', '.join(get_args(kind))}; got "
-                    f"{getattr(self, name)!r}."
-                )
-
-    def _check_pairs(self) -> None:
-        if self.width % self.heads:
+        heads = self.attention.heads
+        if self.width % heads:
             raise ValueError(
                 "heads must divide width, so that every head gets as many features; "
-                f"got heads={self.heads}, width={self.width}."
+                f"got heads={heads}, width={self.width}."
             )
-        if self.heads % self.shared_heads:
-            raise ValueError(
-                "key_value_heads must divide heads, so that each serves as many; "
-                f"got key_value_heads={self.key_value_heads}, heads={self.heads}."
-            )
-        if self.positions == "rotary" and self.head_width % 2:
+        if self.attention.positions == "rotary" and self.head_width % 2:
             raise ValueError(
                 "rotary positions turn features in pairs, so width / heads must be "
-                "even; "
-                f"got width={self.width}, heads={self.heads}. Use fewer heads, or "
+                f"even; got width={self.width}, heads={heads}. Use fewer heads, or "
                 "learned positions."
-            )
-        if self.rotary_scaling is not None and self.positions != "rotary":
-            raise ValueError(
-                "rotary_scaling needs rotary positions, got "
-                f"positions={self.positions!r}."
-            )
-        if self.experts and self.experts_per_token > self.experts:
-            raise ValueError(
-                "experts_per_token must be at most experts; got "
-                f"{self.experts_per_token} of {self.experts}."
             )
 
     @property
     def head_width(self) -> int:
-        """The number of features that each head works with."""
-        return self.width // self.heads
-
-    @property
-    def shared_heads(self) -> int:
-        """The number of heads that keys and values have."""
-        return self.heads if self.key_value_heads is None else self.key_value_heads
+        """The number of features of each attention head."""
+        return self.width // self.attention.heads
 
     @property
     def hidden_width(self) -> int:
         """The number of features inside the feed-forward layer."""
-        return (
-            4 * self.width
-            if self.feed_forward_width is None
-            else self.feed_forward_width
-        )
+        width = self.feed_forward.width
+        return 4 * self.width if width is None else width
 
     @property
     def expert_hidden_width(self) -> int:
         """The number of features inside each expert."""
-        return self.hidden_width if self.expert_width is None else self.expert_width
+        width = None if self.mixture is None else self.mixture.expert_width
+        return self.hidden_width if width is None else width
+
+    @classmethod
+    def from_dict(cls, settings: dict) -> "DecoderConfig":
+        """Build the config that `dataclasses.asdict` has written, as in a model card.
+
+        >>> from dataclasses import asdict
+        >>> config = DecoderConfig.mixtral()
+        >>> DecoderConfig.from_dict(asdict(config)) == config
+        True
+        """
+        built = {
+            name: group(**settings[name])
+            for name, group in GROUPS.items()
+            if settings.get(name) is not None
+        }
+        return cls(**settings | built)
 
     @classmethod
     def gpt2(
@@ -234,8 +127,8 @@ class DecoderConfig:
         layers: int = 12,
         heads: int = 12,
     ) -> "DecoderConfig":
-        """Return a GPT-2: learned positions, LayerNorm, GELU, biases, tied embeddings;
-        the default sizes are the smallest's.
+        """Return a GPT-2: the textbook Transformer with tied embeddings; the default
+        sizes are the smallest's.
 
         Source: Radford et al., Language Models are Unsupervised Multitask Learners,
             section 2.3,
@@ -246,33 +139,43 @@ class DecoderConfig:
             context_length,
             width,
             layers,
-            heads,
-            positions="learned",
-            norm="layer",
-            activation="gelu_tanh",
-            bias=True,
-            query_key_norm=False,
-            neighbours=0,
+            attention=AttentionConfig(heads),
+            feed_forward=FeedForwardConfig(activation="gelu_tanh"),
             tied_embeddings=True,
-            zero_outputs=False,
-            initial_std=0.02,
         )
 
     @classmethod
-    def modern(
+    def fast(
         cls,
         vocab_size: int,
         context_length: int = 64,
         width: int = 128,
         layers: int = 4,
         heads: int = 4,
+        *,
+        convolution_size: int = 2,
+        pair_features: int = 0,
+        triple_features: int = 0,
     ) -> "DecoderConfig":
-        """Return what small models train fastest with today: the defaults, named.
+        """Return what small models train fastest with: rotary positions, RMSNorm,
+        normalised queries and keys, squared ReLU, outputs that start at zero, and short
+        convolutions.
 
         Source: Jordan et al., modded-nanogpt,
         https://github.com/KellerJordan/modded-nanogpt
         """
-        return cls(vocab_size, context_length, width, layers, heads)
+        return cls(
+            vocab_size,
+            context_length,
+            width,
+            layers,
+            attention=AttentionConfig(heads, positions="rotary", query_key_norm=True),
+            feed_forward=FeedForwardConfig(activation="squared_relu"),
+            local=LocalConfig(convolution_size, pair_features, triple_features),
+            norm=NormConfig("rms"),
+            bias=False,
+            initialisation=InitialisationConfig(std=None, zero_outputs=True),
+        )
 
     @classmethod
     def llama(
@@ -303,19 +206,18 @@ class DecoderConfig:
             context_length,
             width,
             layers,
-            heads,
-            feed_forward_width,
-            activation="swiglu",
-            query_key_norm=False,
-            neighbours=0,
+            attention=AttentionConfig(
+                heads,
+                key_value_heads,
+                positions="rotary",
+                rotary_base=rotary_base,
+                rotary_scaling=rotary_scaling,
+                sliding_window=sliding_window,
+            ),
+            feed_forward=FeedForwardConfig(feed_forward_width, "swiglu"),
+            norm=NormConfig("rms", norm_epsilon),
+            bias=False,
             tied_embeddings=tied_embeddings,
-            zero_outputs=False,
-            initial_std=0.02,
-            key_value_heads=key_value_heads,
-            rotary_base=rotary_base,
-            rotary_scaling=rotary_scaling,
-            norm_epsilon=norm_epsilon,
-            sliding_window=sliding_window,
         )
 
     @classmethod
@@ -353,8 +255,4 @@ class DecoderConfig:
             norm_epsilon=norm_epsilon,
             tied_embeddings=tied_embeddings,
         )
-        return replace(dense, experts=experts, experts_per_token=experts_per_token)
-
-
-def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+        return replace(dense, mixture=MixtureConfig(experts, experts_per_token))

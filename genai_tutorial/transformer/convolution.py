@@ -1,74 +1,100 @@
-"""The short convolution: each position reads its nearest neighbours directly, without
-asking attention.
+"""The short convolution: each position reads its nearest predecessors directly, without
+attention.
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
-from genai_tutorial.transformer.cache import LayerCache
-from genai_tutorial.transformer.masks import sees_back
+from genai_tutorial.transformer.block import (
+    make_attention,
+    make_feed_forward,
+    make_norm,
+)
+from genai_tutorial.transformer.config import DecoderConfig
+from genai_tutorial.transformer.context import AttentionContext
+from genai_tutorial.transformer.rotary import RotaryEmbedding
 
 
 class ShortConvolution(nn.Module):
     """Adds to each vector the few before it, each feature times a weight of its own.
 
-    Attention can find the previous letter, but has to learn how; this costs `neighbours
-    x width` numbers and is there from the start. The weights begin at zero, so that an
+    Attention can find the previous letter, but has to learn how; this costs `size x
+    width` weights and is there from the start. The weights begin at zero, so that an
     untrained layer changes nothing.
 
     Args:
         width: The number of features in a vector.
-        neighbours: How many earlier positions are added.
+        size: How many earlier positions are added.
 
     Source: Allen-Zhu, Physics of Language Models: Part 4.1, Architecture Design and the
         Magic of Canon Layers, section 3 (the residual form),
         https://arxiv.org/abs/2512.17351
     """
 
-    def __init__(self, width: int, neighbours: int):
+    def __init__(self, width: int, size: int):
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(neighbours, width))
+        self.weight = nn.Parameter(torch.zeros(size, width))
 
     def forward(
         self,
         x: Float[Tensor, "batch position width"],
-        past: LayerCache | None = None,
-        mask: Bool[Tensor, "batch 1 position position"] | None = None,
+        context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Return each vector plus its weighted neighbours; before the first position
-        there are zeros.
+        """Return each vector plus its weighted predecessors, zeros before the first.
 
         Args:
             x: The vectors.
-            past: Holds what came before `x`.
-            mask: True where a position may see another; zeros stand for neighbours that
-                it may not see.
+            context: What came before `x`; zeros replace what it hides.
         """
-        neighbours, length = len(self.weight), x.shape[1]
-        text = (
-            functional.pad(x, (0, 0, neighbours, 0))
-            if past is None
-            else past.preceded(self, x, neighbours)
-        )
+        context = AttentionContext() if context is None else context
+        size, length = len(self.weight), x.shape[1]
+        text = context.with_previous(self, x, size)
         mixed = x
         for distance, weight in enumerate(self.weight, start=1):
-            earlier = text[:, neighbours - distance :][:, :length]
-            if mask is not None:
-                earlier = earlier * sees_back(mask, distance)[..., None]
-            mixed = mixed + earlier * weight
+            earlier = text[:, size - distance :][:, :length]
+            mixed = mixed + context.hide(earlier, distance) * weight
         return mixed
 
 
-class NoConvolution(nn.Module):
-    """Leaves the vectors as they are."""
+class ConvolutionBlock(nn.Module):
+    """A `DecoderBlock` with a short convolution behind each norm.
+
+    Args:
+        config: The decoder's settings.
+        rotary: The angles that all blocks share; None for other kinds of position.
+        layer: The number of the block in its model.
+    """
+
+    def __init__(
+        self,
+        config: DecoderConfig,
+        rotary: RotaryEmbedding | None = None,
+        layer: int = 0,
+    ):
+        super().__init__()
+        width, size = config.width, config.local.convolution_size
+        self.attention_norm = make_norm(config)
+        self.attention_convolution = ShortConvolution(width, size)
+        self.attention = make_attention(config, rotary, layer)
+        self.feed_forward_norm = make_norm(config)
+        self.feed_forward_convolution = ShortConvolution(width, size)
+        self.feed_forward = make_feed_forward(config)
 
     def forward(
         self,
         x: Float[Tensor, "batch position width"],
-        past: LayerCache | None = None,
-        mask: Bool[Tensor, "batch 1 position position"] | None = None,
+        context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Return `x`."""
-        return x
+        """Apply attention and feed-forward, each with a residual connection."""
+        read = self.attention_convolution(self.attention_norm(x), context)
+        x = x + self.attention(read, context)
+        read = self.feed_forward_convolution(self.feed_forward_norm(x), context)
+        return x + self.feed_forward(read)
+
+    def attention_weights(
+        self, x: Float[Tensor, "batch position width"]
+    ) -> Float[Tensor, "batch head query key"]:
+        """Return the attention weights in whole texts."""
+        read = self.attention_convolution(self.attention_norm(x))
+        return self.attention.weights(read)

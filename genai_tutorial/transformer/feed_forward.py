@@ -1,6 +1,4 @@
-"""The feed-forward layer: what each position computes on its own, after attention has
-gathered what it needs.
-"""
+"""The feed-forward layer (MLP), which each position computes on its own."""
 
 from typing import Literal
 
@@ -69,7 +67,7 @@ class FeedForward(nn.Module):
     def forward(
         self, x: Float[Tensor, "*batch width"]
     ) -> Float[Tensor, "*batch width"]:
-        """Treats every vector alike and apart from the others."""
+        """Apply the layer to each vector separately."""
         if self.gate is None:
             return self.output(activate(self.widen(x), self.activation))
         return self.output(activate(self.gate(x), self.activation) * self.widen(x))

@@ -1,5 +1,5 @@
-"""Masks: who may see whom. True means that a query may see a key; `&` of two masks
-leaves what both allow.
+"""Masks: which keys each query may see. True means that it may; `&` of two masks leaves
+what both allow.
 """
 
 import torch
@@ -11,8 +11,8 @@ from torch.nn import functional
 def causal_mask(
     length: int, device: torch.device | None = None
 ) -> Bool[Tensor, "query key"]:
-    """Says which key each query may see: True at and before its own position, False
-    after it.
+    """Return the mask of causal attention: True at and before a query's own position,
+    False after it.
 
     >>> causal_mask(3)
     tensor([[ True, False, False],
@@ -25,8 +25,8 @@ def causal_mask(
 def sliding_window_mask(
     length: int, window: int, device: torch.device | None = None
 ) -> Bool[Tensor, "query key"]:
-    """Return the causal mask of a model with short sight: each query sees itself and
-    the `window - 1` keys before it.
+    """Return the causal mask of a sliding window: each query sees itself and the
+    `window - 1` keys before it.
 
     Raises:
         ValueError: If the window does not hold the query's own position.
@@ -50,11 +50,11 @@ def sliding_window_mask(
 def padding_mask(
     lengths: Int[Tensor, "batch"], length: int
 ) -> Bool[Tensor, "batch 1 1 key"]:
-    """Hides the filling behind texts that are shorter than the longest of their batch.
+    """Return the mask that hides the padding of right-padded rows.
 
     Args:
-        lengths: How many tokens of each row are text.
-        length: How many there are with the filling.
+        lengths: The number of tokens in each row without the padding.
+        length: The number of tokens with the padding.
 
     >>> padding_mask(torch.tensor([1, 3]), 3).flatten(1)
     tensor([[ True, False, False],
@@ -68,7 +68,7 @@ def padding_mask(
 def document_mask(
     documents: Int[Tensor, "batch position"],
 ) -> Bool[Tensor, "batch 1 position position"]:
-    """Lets tokens see those of their own text only, where several texts lie in one row.
+    """Return the mask of packed rows, in which tokens see only their own text.
 
     Args:
         documents: The number of the text that each token belongs to.
@@ -84,8 +84,7 @@ def document_mask(
 def document_positions(
     documents: Int[Tensor, "batch position"],
 ) -> Int[Tensor, "batch position"]:
-    """Count the tokens of each text from 0, where several texts lie in one row, one
-    after the other.
+    """Return the positions of the tokens in packed rows, counted from 0 in each text.
 
     >>> document_positions(torch.tensor([[5, 5, 5, 6, 6]]))
     tensor([[0, 1, 2, 0, 1]])
@@ -98,8 +97,8 @@ def document_positions(
 def sees_back(
     mask: Bool[Tensor, "batch 1 position position"], distance: int
 ) -> Bool[Tensor, "batch position"]:
-    """Says whether each position may see the one so far before it; False where there is
-    none.
+    """Return whether each token may see the one `distance` positions before it; False
+    where there is none.
 
     >>> sees_back(document_mask(torch.tensor([[5, 5, 6]])), distance=1)
     tensor([[False,  True, False]])
@@ -113,8 +112,8 @@ def may_see(
     key_positions: Int[Tensor, "*batch key"],
     window: int | None = None,
 ) -> Bool[Tensor, "*batch query key"]:
-    """Says by their positions in the text which key a causal query sees; a position
-    below 0 is an empty place.
+    """Return which keys a causal query sees, given their positions in the text; a
+    position below 0 stands for no key.
 
     >>> may_see(torch.tensor([5]), torch.tensor([3, 4, 5, 6, -1]), window=2)
     tensor([[False,  True,  True, False, False]])

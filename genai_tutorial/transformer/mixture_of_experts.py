@@ -78,7 +78,7 @@ class MixtureOfExperts(nn.Module):
     def forward(
         self, x: Float[Tensor, "*batch width"]
     ) -> Float[Tensor, "*batch width"]:
-        """Send every token to its experts and adds up what comes back."""
+        """Send every token to its experts and add up their outputs."""
         tokens = x.reshape(-1, x.shape[-1])
         self.routing = self.router(tokens)
         mixed = self._mix(tokens, self.routing)
@@ -89,9 +89,7 @@ class MixtureOfExperts(nn.Module):
     def _mix(
         self, tokens: Float[Tensor, "token width"], routing: Routing
     ) -> Float[Tensor, "token width"]:
-        """Sorts the visits by expert, so that each expert works once, on all of its
-        tokens together.
-        """
+        """Run each expert once, on all of its tokens together."""
         per_token = routing.chosen.shape[1]
         visits = routing.chosen.flatten()  # token 0's experts, then token 1's, ...
         by_expert = visits.argsort(stable=True)

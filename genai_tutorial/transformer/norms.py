@@ -48,17 +48,3 @@ class RMSNorm(nn.Module):
         return (wide * torch.rsqrt(mean_square + self.epsilon)).to(
             x.dtype
         ) * self.weight
-
-
-def make_norm(
-    kind: NormKind, width: int, bias: bool, epsilon: float | None = None
-) -> nn.Module:
-    """Build the normalisation that a config asks for; `bias` matters to LayerNorm
-    only.
-
-    >>> make_norm("layer", 8, bias=True)
-    LayerNorm((8,), eps=1e-05, elementwise_affine=True, bias=True)
-    """
-    if kind == "layer":
-        return nn.LayerNorm(width, 1e-5 if epsilon is None else epsilon, bias=bias)
-    return RMSNorm(width, 1e-6 if epsilon is None else epsilon)

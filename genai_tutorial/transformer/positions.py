@@ -1,5 +1,5 @@
-"""Positions: attention sees a set of vectors, so the order of the tokens has to be
-written into them.
+"""Positional embeddings: attention sees a set of vectors, so the order of the tokens
+has to be added to them.
 
 The first Transformer adds waves of different lengths to the token's embedding, GPT-2 a
 learned vector for each position. Today's models leave the embedding alone, and turn

@@ -74,28 +74,28 @@ class RotaryEmbedding(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "*batch position dim"],
-        turns: tuple[Tensor, Tensor] | None = None,
+        rotation: tuple[Tensor, Tensor] | None = None,
     ) -> Float[Tensor, "*batch position dim"]:
-        """Rotates queries or keys; their lengths stay as they are.
+        """Rotate queries or keys, which keeps their lengths.
 
         Args:
             x: The queries or keys.
-            turns: What `turns` returned for their positions; None for 0, 1, 2 and so
-                on.
+            rotation: From the method `rotation`, for their positions; None for
+                positions 0, 1, 2 and so on.
         """
         cosines, sines = (
             (self.cosines[: x.shape[-2]], self.sines[: x.shape[-2]])
-            if turns is None
-            else turns
+            if rotation is None
+            else rotation
         )
         # Each feature's partner is half a width away: (a, b) turns into (a cos - b sin,
         # b cos + a sin).
         return x * cosines + x.roll(x.shape[-1] // 2, dims=-1) * sines
 
-    def turns(self, positions: Int[Tensor, "rows position"]) -> tuple[Tensor, Tensor]:
-        """Return the cosines and sines for some positions, the same for all heads and
-        all layers.
-        """
+    def rotation(
+        self, positions: Int[Tensor, "rows position"]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the cosines and sines of the angles at these positions."""
         return self.cosines[positions][:, None], self.sines[positions][:, None]
 
 

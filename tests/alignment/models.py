@@ -2,10 +2,17 @@
 chance.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import (
+    DecoderConfig,
+    DecoderLM,
+    LocalConfig,
+    MixtureConfig,
+)
 
 END = 1  # the token that ends an answer
 
@@ -19,7 +26,7 @@ LLAMA = DecoderConfig.llama(
     feed_forward_width=24,
 )
 GPT2 = DecoderConfig.gpt2(vocab_size=13, context_length=24, width=16, layers=2, heads=4)
-MODERN = DecoderConfig(
+FAST = DecoderConfig.fast(
     vocab_size=13,
     context_length=24,
     width=16,
@@ -28,19 +35,26 @@ MODERN = DecoderConfig(
     pair_features=4,
     triple_features=4,
 )
+PLAIN = DecoderConfig.fast(13, 24, 16, 2, 4)
+
+
+def with_attention(config, **settings):
+    return replace(config, attention=replace(config.attention, **settings))
+
+
 CONFIGS = {
     "Llama": LLAMA,
     "GPT-2": GPT2,
-    "modern, with n-grams": MODERN,
-    "sinusoidal": DecoderConfig(13, 24, 16, 2, 4, positions="sinusoidal"),
-    "ALiBi": DecoderConfig(13, 24, 16, 2, 4, positions="alibi", neighbours=0),
-    "no positions": DecoderConfig(13, 24, 16, 2, 4, positions="none"),
-    "a window": DecoderConfig(13, 24, 16, 2, 4, sliding_window=3),
-    "experts": DecoderConfig(13, 24, 16, 2, 4, experts=4),
+    "fast, with n-grams": FAST,
+    "sinusoidal": with_attention(PLAIN, positions="sinusoidal"),
+    "ALiBi": replace(with_attention(PLAIN, positions="alibi"), local=LocalConfig()),
+    "no positions": with_attention(PLAIN, positions="none"),
+    "a window": with_attention(PLAIN, sliding_window=3),
+    "experts": replace(PLAIN, mixture=MixtureConfig(experts=4)),
 }
 
 
-def model_of(config=MODERN, seed=0):
+def model_of(config=FAST, seed=0):
     model = DecoderLM(config)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -66,5 +80,5 @@ class Table(nn.Module):
         super().__init__()
         self.scores = nn.Parameter(scores.clone())
 
-    def forward(self, ids, documents=None):
+    def forward(self, ids, context=None):
         return self.scores.expand(*ids.shape, -1)

@@ -25,7 +25,7 @@ LONG, SHORT = (
     Question("Capital?", "known"),
 )
 MODEL = DecoderLM(
-    DecoderConfig(
+    DecoderConfig.fast(
         TOKENIZER.vocab_size, context_length=128, width=16, layers=1, heads=2
     ),
     seed=0,

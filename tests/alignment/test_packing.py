@@ -13,8 +13,8 @@ from genai_tutorial.alignment import (
     pad_examples,
     supervised_loss,
 )
-from genai_tutorial.transformer import DecoderLM
-from tests.alignment.models import CONFIGS, GPT2, MODERN, model_of, random_ids
+from genai_tutorial.transformer import AttentionContext, DecoderLM, document_mask
+from tests.alignment.models import CONFIGS, FAST, GPT2, model_of, random_ids
 
 ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 SIZES = [(3, 4), (1, 2), (5, 1), (2, 2), (1, 1), (6, 3)]
@@ -31,11 +31,15 @@ def examples():
     ]
 
 
+def packed(model, ids, documents):
+    return model(ids, AttentionContext.packed(documents))
+
+
 @ALL
 def test_each_packed_example_gets_the_logits_that_it_gets_alone(config):
     model = model_of(config)
     rows = pack_examples(examples(), 16)
-    logits = model(rows.ids, documents=rows.documents)
+    logits = packed(model, rows.ids, rows.documents)
     seen = 0
     for ids, documents, found in zip(rows.ids, rows.documents, logits, strict=True):
         for number in range(int(documents.max()) + 1):
@@ -53,8 +57,8 @@ def test_changing_one_example_changes_no_other(config):
     rows = pack_examples(examples(), 16)
     changed = torch.where(rows.documents == 0, (rows.ids + 1) % 13, rows.ids)
     before, after = (
-        model(rows.ids, documents=rows.documents),
-        model(changed, documents=rows.documents),
+        packed(model, rows.ids, rows.documents),
+        packed(model, changed, rows.documents),
     )
     others = rows.documents > 0
     assert torch.equal(
@@ -97,7 +101,7 @@ def test_packed_and_padded_rows_have_the_same_loss_and_gradient(config, learned)
 def test_one_text_in_a_row_is_what_it_is_without_documents(config):
     model, ids = model_of(config), random_ids(2, 12)
     torch.testing.assert_close(
-        model(ids, documents=torch.full_like(ids, 7)), model(ids), atol=1e-5, rtol=1e-5
+        packed(model, ids, torch.full_like(ids, 7)), model(ids), atol=1e-5, rtol=1e-5
     )
 
 
@@ -106,24 +110,22 @@ def test_positions_count_anew_for_each_text():
     # the same logits twice.
     model = model_of(GPT2)
     text = random_ids(1, 6)
-    logits = model(text.repeat(1, 2), documents=torch.tensor([[0] * 6 + [1] * 6]))
+    documents = torch.tensor([[0] * 6 + [1] * 6])
+    logits = packed(model, text.repeat(1, 2), documents)
     torch.testing.assert_close(logits[:, :6], logits[:, 6:])
 
 
-def test_neighbours_may_reach_beyond_a_short_text():
-    # A text shorter than the convolution's reach, at the very beginning of the row.
-    model = model_of(dataclasses.replace(MODERN, neighbours=5))
+def test_a_convolution_may_be_longer_than_a_text():
+    # The text stands at the very beginning of the row.
+    local = dataclasses.replace(FAST.local, convolution_size=5)
+    model = model_of(dataclasses.replace(FAST, local=local))
     ids, documents = random_ids(1, 4), torch.tensor([[0, 1, 1, 1]])
-    found = model(ids, documents=documents)
+    found = packed(model, ids, documents)
     torch.testing.assert_close(found[:, 1:], model(ids[:, 1:]), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found[:, :1], model(ids[:, :1]), atol=1e-5, rtol=1e-5)
 
 
 def test_a_cache_holds_one_text_a_row():
-    model = DecoderLM(MODERN)
+    mask = document_mask(torch.zeros(1, 3, dtype=torch.long))
     with pytest.raises(ValueError, match="one text a row"):
-        model(
-            random_ids(1, 3),
-            model.make_cache(),
-            documents=torch.zeros(1, 3, dtype=torch.long),
-        )
+        AttentionContext(mask=mask, cache=DecoderLM(FAST).make_cache())

@@ -5,10 +5,17 @@ An answer is the end token, or a token and one more of any kind: 21 of them, for
 two prompts.
 """
 
+from dataclasses import replace
+
 import torch
 
 from genai_tutorial.alignment import Example, answer_log_probs, pad_examples
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import (
+    DecoderConfig,
+    DecoderLM,
+    FeedForwardConfig,
+    InitialisationConfig,
+)
 from tests.alignment.models import END
 
 VOCAB, BETA = 5, 1.0
@@ -25,17 +32,10 @@ def reference_of(seed):
     """A model that knows each text of up to three tokens by sight, so that it can
     become any policy.
     """
-    config = DecoderConfig(
-        VOCAB,
-        4,
-        32,
-        1,
-        2,
-        64,
-        initial_std=0.05,
-        zero_outputs=False,
-        neighbours=0,
-        triple_features=32,
+    config = replace(
+        DecoderConfig.fast(VOCAB, 4, 32, 1, 2, convolution_size=0, triple_features=32),
+        feed_forward=FeedForwardConfig(64, "squared_relu"),
+        initialisation=InitialisationConfig(std=0.05),
     )
     model, generator = DecoderLM(config, seed), torch.Generator().manual_seed(seed)
     with torch.no_grad():

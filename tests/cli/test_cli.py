@@ -331,7 +331,7 @@ def tiny(monkeypatch, tmp_path):
     small = dataclasses.replace(
         recipes.recipe("shakespeare-live"),
         name="tiny",
-        config=DecoderConfig(
+        config=DecoderConfig.fast(
             vocab_size=64, context_length=16, width=16, layers=1, heads=1
         ),
         steps=4,

@@ -1,5 +1,7 @@
 """Packing: every token is accounted for, and no document hears of another."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.corpus import cut_rows, document_numbers, join_documents
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, MultiHeadAttention
-from genai_tutorial.transformer.masks import document_mask, document_positions
+from genai_tutorial.transformer import (
+    AttentionContext,
+    DecoderConfig,
+    DecoderLM,
+    InitialisationConfig,
+    MultiHeadAttention,
+)
+from genai_tutorial.transformer.masks import document_positions
 from genai_tutorial.transformer.rotary import RotaryEmbedding
 
 END = 0
@@ -55,18 +63,14 @@ def test_an_end_inside_a_document_is_refused():
 
 def test_a_decoder_reads_a_packed_row_as_it_reads_each_document_alone():
     model = DecoderLM(
-        DecoderConfig(
-            vocab_size=10,
-            width=16,
-            heads=4,
-            layers=2,
-            pair_features=4,
-            zero_outputs=False,
+        replace(
+            DecoderConfig.fast(10, width=16, layers=2, pair_features=4),
+            initialisation=InitialisationConfig(std=None),
         )
     )
     documents = [[5, 3, 8, 1], [7, 7, 2], [4, 9, 6, 1, 2, 3]]
     row = torch.from_numpy(join_documents(documents, END))[None]
-    packed = model(row, documents=document_numbers(row, END))
+    packed = model(row, AttentionContext.packed(document_numbers(row, END)))
     alone = [model(torch.tensor([[*document, END]])) for document in documents]
     torch.testing.assert_close(packed, torch.cat(alone, dim=1), atol=1e-5, rtol=1e-5)
     leaking = model(row)
@@ -82,6 +86,7 @@ def test_no_gradient_crosses_the_border():
     vectors = torch.randn(
         1, 6, 16, generator=torch.Generator().manual_seed(0)
     ).requires_grad_()
-    layer(vectors, mask=document_mask(documents))[0, 3:].square().sum().backward()
+    context = AttentionContext.packed(documents)
+    layer(vectors, context)[0, 3:].square().sum().backward()
     assert not vectors.grad[0, :3].any()
     assert vectors.grad[0, 3:].any(dim=-1).all()

@@ -21,7 +21,15 @@ from genai_tutorial.efficiency.public_models import (
     MIXTRAL_8X7B,
     SMOLLM2_135M,
 )
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import (
+    AttentionConfig,
+    DecoderConfig,
+    DecoderLM,
+    FeedForwardConfig,
+    LocalConfig,
+    MixtureConfig,
+    NormConfig,
+)
 
 PENCIL = ModelShape(
     vocab_size=10,
@@ -38,36 +46,48 @@ PENCIL = ModelShape(
 )
 
 configs = st.builds(
-    lambda heads, groups, half, experts, choice, **rest: DecoderConfig(
-        vocab_size=rest.pop("vocab"),
-        context_length=rest.pop("context"),
-        heads=heads * groups,
-        key_value_heads=groups,
+    lambda heads, groups, half, positions, query_key_norm, **settings: DecoderConfig(
         width=2 * half * heads * groups,
-        experts=experts,
-        experts_per_token=min(choice, experts) or 1,
-        **rest,
+        attention=AttentionConfig(
+            heads * groups,
+            groups,
+            positions=positions,
+            query_key_norm=query_key_norm,
+        ),
+        **settings,
     ),
     st.integers(1, 2),
     st.integers(1, 2),
     st.integers(1, 3),
-    st.integers(0, 3),
-    st.integers(1, 3),
-    vocab=st.integers(1, 20),
-    context=st.integers(1, 12),
+    st.sampled_from(["learned", "sinusoidal", "rotary", "alibi", "none"]),
+    st.booleans(),
+    vocab_size=st.integers(1, 20),
+    context_length=st.integers(1, 12),
     layers=st.integers(1, 3),
-    feed_forward_width=st.none() | st.integers(1, 9),
-    expert_width=st.none() | st.integers(1, 9),
-    shared_experts=st.integers(0, 2),
-    positions=st.sampled_from(["learned", "sinusoidal", "rotary", "alibi", "none"]),
-    norm=st.sampled_from(["layer", "rms"]),
-    activation=st.sampled_from(["gelu", "squared_relu", "swiglu"]),
+    feed_forward=st.builds(
+        FeedForwardConfig,
+        st.none() | st.integers(1, 9),
+        st.sampled_from(["gelu", "squared_relu", "swiglu"]),
+    ),
+    mixture=st.none()
+    | st.builds(
+        lambda experts, choice, shared, width: MixtureConfig(
+            experts, min(choice, experts), shared, width
+        ),
+        st.integers(1, 3),
+        st.integers(1, 3),
+        st.integers(0, 2),
+        st.none() | st.integers(1, 9),
+    ),
+    local=st.builds(
+        LocalConfig,
+        st.integers(0, 2),
+        st.integers(0, 2),
+        st.integers(0, 2),
+        st.integers(1, 100),
+    ),
+    norm=st.builds(NormConfig, st.sampled_from(["layer", "rms"])),
     bias=st.booleans(),
-    query_key_norm=st.booleans(),
-    neighbours=st.integers(0, 2),
-    pair_features=st.integers(0, 2),
-    triple_features=st.integers(0, 2),
-    ngram_rows=st.integers(1, 100),
     tied_embeddings=st.booleans(),
 )
 
@@ -77,7 +97,8 @@ configs = st.builds(
 def test_a_decoder_has_as_many_parameters_as_its_config_says(config):
     model, counts = DecoderLM(config), count(config)
     assert counts.parameters == model.parameter_count()
-    chosen = config.experts_per_token / config.experts if config.experts else 1
+    mixture = config.mixture
+    chosen = mixture.experts_per_token / mixture.experts if mixture else 1
     resting = (1 - chosen) * sum(
         p.numel() for name, p in model.named_parameters() if ".experts." in name
     )

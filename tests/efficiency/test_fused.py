@@ -18,12 +18,19 @@ from genai_tutorial.efficiency import (
     quantized,
 )
 from genai_tutorial.generation import generate, stream
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import (
+    AttentionConfig,
+    AttentionContext,
+    DecoderConfig,
+    DecoderLM,
+    InitialisationConfig,
+    MixtureConfig,
+)
 
 SMALL = {"vocab_size": 50, "context_length": 64, "width": 64, "layers": 3, "heads": 4}
 CONFIGS = {
     "gpt2": DecoderConfig.gpt2(**SMALL),
-    "modern": replace(DecoderConfig.modern(**SMALL), zero_outputs=False),
+    "fast": DecoderConfig.fast(**SMALL),
     "llama": DecoderConfig.llama(**SMALL, key_value_heads=2, feed_forward_width=96),
     "llama, tied": DecoderConfig.llama(
         **SMALL, key_value_heads=1, feed_forward_width=96, tied_embeddings=True
@@ -34,8 +41,14 @@ CONFIGS = {
     "mixtral": DecoderConfig.mixtral(
         **SMALL, key_value_heads=2, feed_forward_width=96, experts=4
     ),
-    "alibi": replace(DecoderConfig.gpt2(**SMALL), positions="alibi"),
+    "alibi": replace(
+        DecoderConfig.gpt2(**SMALL), attention=AttentionConfig(positions="alibi")
+    ),
 }
+
+
+def read(model, ids, cache):
+    return model(ids, AttentionContext.cached(cache))
 
 
 @pytest.fixture(params=CONFIGS)
@@ -43,7 +56,8 @@ def model(request):
     config = CONFIGS[request.param]
     # Larger first weights than in training, so that the layers do something and the
     # best token changes.
-    return DecoderLM(replace(config, initial_std=0.2), seed=1).eval()
+    initialisation = InitialisationConfig(std=0.2)
+    return DecoderLM(replace(config, initialisation=initialisation), seed=1).eval()
 
 
 @pytest.fixture
@@ -67,7 +81,7 @@ def test_with_all_bits_it_is_the_same_model(model, ids):
 def test_with_a_cache_too(model, ids):
     fast = quantized(model, "float32")
     cache = fast.make_cache(2)
-    parts = [fast(part, cache) for part in ids.split((7, 1, 1, 11), dim=1)]
+    parts = [read(fast, part, cache) for part in ids.split((7, 1, 1, 11), dim=1)]
     torch.testing.assert_close(
         torch.cat(parts, dim=1), model(ids), rtol=1e-4, atol=1e-4
     )
@@ -80,12 +94,12 @@ def test_one_token_of_one_row_takes_a_shorter_way_to_the_same_numbers(
 ):
     fast = quantized(model, precision)
     alone, together = fast.make_cache(1), fast.make_cache(2)
-    fast(ids[:1, :5], alone), fast(ids[:, :5], together)
+    read(fast, ids[:1, :5], alone), read(fast, ids[:, :5], together)
     for position in range(5, 20):
-        one = fast(ids[:1, position : position + 1], alone)
+        one = read(fast, ids[:1, position : position + 1], alone)
         torch.testing.assert_close(
             one,
-            fast(ids[:, position : position + 1], together)[:1],
+            read(fast, ids[:, position : position + 1], together)[:1],
             rtol=1e-4,
             atol=1e-4,
         )
@@ -135,12 +149,11 @@ def with_levels(model: DecoderLM, bits: int) -> DecoderLM:
 @pytest.mark.parametrize("bits", [4, 8])
 @torch.no_grad()
 def test_with_fewer_bits_it_is_the_model_of_the_levels(model, ids, bits):
-    if (
-        model.config.experts
-    ):  # all of them work, because a rounding error can turn a token to another expert
-        model = DecoderLM(
-            replace(model.config, experts_per_token=model.config.experts), seed=1
-        )
+    if model.config.mixture:
+        # All experts work, because a rounding error can send a token to another one.
+        experts = model.config.mixture.experts
+        mixture = MixtureConfig(experts, experts_per_token=experts)
+        model = DecoderLM(replace(model.config, mixture=mixture), seed=1)
     fast, same = quantized(model, f"int{bits}"), with_levels(model, bits)
     exact, close, rough = same(ids), fast(ids), model(ids)
     # bfloat16 rounds at most by 2%, on seven configs and six seeds; the levels by twice
@@ -196,6 +209,6 @@ def test_what_is_refused():
         ValueError, match=r"must be in float32 on the CPU, got torch\.bfloat16 on cpu"
     ):
         quantized(model.bfloat16(), "int4")
-    narrow = DecoderLM(replace(CONFIGS["llama"], width=48, heads=2))
+    narrow = DecoderLM(DecoderConfig.llama(50, 64, 48, 3, 2, 2, 96))
     with pytest.raises(ValueError, match="multiple of 32 inputs, got 48"):
         quantized(narrow, "int4")

@@ -6,7 +6,13 @@ import torch
 from torch import nn
 
 from genai_tutorial.generation import draw, generate, next_token_probabilities, stream
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import (
+    AttentionConfig,
+    DecoderConfig,
+    DecoderLM,
+    InitialisationConfig,
+    LocalConfig,
+)
 
 
 class Counter(nn.Module):
@@ -127,8 +133,9 @@ def test_draws_are_as_frequent_as_their_probabilities_say():
 def test_generated_pairs_are_as_frequent_as_the_chain_rule_says():
     # The whole loop: p(a, b) = p(a) p(b | a) for 9 pairs, each count within five
     # standard deviations.
-    config = DecoderConfig(
-        vocab_size=3, context_length=4, width=8, layers=1, heads=2, zero_outputs=False
+    config = dataclasses.replace(
+        DecoderConfig.fast(3, context_length=4, width=8, layers=1, heads=2),
+        initialisation=InitialisationConfig(std=None),
     )
     model, draws = DecoderLM(config, seed=5), 20_000
     ids = generate(
@@ -150,10 +157,14 @@ KINDS = pytest.mark.parametrize(
     [
         SMALL,
         DecoderConfig.gpt2(11, 16, 8, 1, 2),
-        dataclasses.replace(SMALL, neighbours=2, triple_features=3),
-        dataclasses.replace(SMALL, sliding_window=5, positions="alibi"),
+        dataclasses.replace(
+            SMALL, local=LocalConfig(convolution_size=2, triple_features=3)
+        ),
+        dataclasses.replace(
+            SMALL, attention=AttentionConfig(4, 2, positions="alibi", sliding_window=5)
+        ),
     ],
-    ids=["llama", "gpt2", "convolved", "window"],
+    ids=["llama", "gpt2", "convolution", "window"],
 )
 
 

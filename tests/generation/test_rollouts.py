@@ -3,7 +3,7 @@ import torch
 
 from genai_tutorial.alignment import token_log_probs
 from genai_tutorial.generation import generate, generate_rollouts
-from tests.alignment.models import CONFIGS, END, LLAMA, MODERN, model_of
+from tests.alignment.models import CONFIGS, END, FAST, LLAMA, model_of
 
 ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 PROMPTS = [[2, 3, 4, 5, 6], [7], [8, 9], [2, 2, 2, 2, 2, 2, 2, 2], [12, 3]]
@@ -49,7 +49,7 @@ def test_company_changes_nothing(config):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_rows_hold_prompt_answer_and_filling_in_this_order(seed):
-    rollouts = rollouts_of(model_of(MODERN, seed), PROMPTS * 6, seed=seed)
+    rollouts = rollouts_of(model_of(FAST, seed), PROMPTS * 6, seed=seed)
     assert rollouts.finished.any()
     assert not rollouts.finished.all()
     assert rollouts.ids.shape[1] == rollouts.lengths.max()
@@ -76,7 +76,7 @@ def test_rows_hold_prompt_answer_and_filling_in_this_order(seed):
 
 
 def test_an_end_token_in_the_prompt_ends_nothing():
-    rollouts = rollouts_of(model_of(MODERN), [[3, END, 4]])
+    rollouts = rollouts_of(model_of(FAST), [[3, END, 4]])
     assert rollouts.prompt_lengths == 3
     assert rollouts.lengths > 3
 

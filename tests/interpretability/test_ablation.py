@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from genai_tutorial.interpretability import switched_off
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import AttentionContext, DecoderConfig, DecoderLM
 
 CONFIG = DecoderConfig.llama(
     11, 8, 12, layers=2, heads=6, key_value_heads=2, feed_forward_width=12
@@ -28,7 +28,7 @@ def test_a_head_that_is_off_is_as_if_not_read(heads):
     with switched_off(model, heads) as same:
         assert same is model
         off = model(IDS)
-        cached = model(IDS, model.make_cache())
+        cached = model(IDS, AttentionContext.cached(model.make_cache()))
     torch.testing.assert_close(off, without(model, heads))
     torch.testing.assert_close(cached, off, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(off, before, atol=1e-4)

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from genai_tutorial.transformer import (
+    AttentionContext,
     MultiHeadAttention,
     attention,
     causal_mask,
@@ -139,14 +140,14 @@ def test_the_causal_kernel(length):
     same_with_gradients(fused_attention(*inputs, is_causal=True), expected, inputs)
 
 
-def pair(bias, context_width=None, causal=True):
+def pair(bias, source_width=None, causal=True):
     """Our layer and torch's with the same weights."""
     torch.manual_seed(0)
     ours = MultiHeadAttention(
-        24, 4, bias=bias, context_width=context_width, causal=causal
+        24, 4, bias=bias, source_width=source_width, causal=causal
     )
     theirs = nn.MultiheadAttention(
-        24, 4, bias=bias, batch_first=True, kdim=context_width, vdim=context_width
+        24, 4, bias=bias, batch_first=True, kdim=source_width, vdim=source_width
     )
     layers = (ours.query, ours.key, ours.value)
     with torch.no_grad():
@@ -194,8 +195,9 @@ def test_an_encoder_with_padding():
     output, maps = theirs(
         x, x, x, key_padding_mask=~seen[:, 0, 0], average_attn_weights=False
     )
-    same(ours.weights(x, mask=seen), maps)
-    same_with_gradients(ours(x, mask=seen), output, [x])
+    context = AttentionContext(seen)
+    same(ours.weights(x, context), maps)
+    same_with_gradients(ours(x, context), output, [x])
 
 
 @given(
@@ -206,16 +208,17 @@ def test_an_encoder_with_padding():
     st.integers(0, 1000),
 )
 @settings(max_examples=25, deadline=None)
-def test_cross_attention_and_gradients(batch, queries, keys, context_width, seed):
-    ours, theirs = pair(bias=False, context_width=context_width)
+def test_cross_attention_and_gradients(batch, queries, keys, source_width, seed):
+    ours, theirs = pair(bias=False, source_width=source_width)
     x = random(batch, queries, 24, seed=seed).requires_grad_()
-    context = random(batch, keys, context_width, seed=seed + 1).requires_grad_()
+    source = random(batch, keys, source_width, seed=seed + 1).requires_grad_()
     lengths = torch.randint(
         1, keys + 1, (batch,), generator=torch.Generator().manual_seed(seed)
     )
     seen = padding_mask(lengths, keys)
     output, maps = theirs(
-        x, context, context, key_padding_mask=~seen[:, 0, 0], average_attn_weights=False
+        x, source, source, key_padding_mask=~seen[:, 0, 0], average_attn_weights=False
     )
-    same(ours.weights(x, context=context, mask=seen), maps)
-    same_with_gradients(ours(x, context=context, mask=seen), output, [x, context])
+    context = AttentionContext.padded(lengths, keys)
+    same(ours.weights(x, context, source), maps)
+    same_with_gradients(ours(x, context, source), output, [x, source])

@@ -12,6 +12,7 @@ from genai_tutorial.transformer import (
     DecoderLM,
     LinearScaling,
     Llama3Scaling,
+    NormConfig,
     RotaryEmbedding,
     YarnScaling,
     next_token_loss,
@@ -32,18 +33,23 @@ CONFIG = DecoderConfig.llama(
 )
 LLAMA3 = Llama3Scaling(factor=8, original_context_length=16, slow_turns=1, fast_turns=4)
 YARN = YarnScaling(factor=4, original_context_length=12)
+
+
+def with_attention(**settings):
+    attention = dataclasses.replace(CONFIG.attention, **settings)
+    return dataclasses.replace(CONFIG, attention=attention)
+
+
 VARIANTS = {
     "grouped queries": CONFIG,
-    "one key/value head": dataclasses.replace(CONFIG, key_value_heads=1),
-    "no groups, small base": dataclasses.replace(
-        CONFIG, key_value_heads=None, rotary_base=10_000
-    ),
+    "one key/value head": with_attention(key_value_heads=1),
+    "no groups, small base": with_attention(key_value_heads=None, rotary_base=10_000),
     "tied": dataclasses.replace(CONFIG, tied_embeddings=True),
-    "linear scaling": dataclasses.replace(CONFIG, rotary_scaling=LinearScaling(4)),
-    "Llama 3's scaling": dataclasses.replace(CONFIG, rotary_scaling=LLAMA3),
-    "YaRN's scaling": dataclasses.replace(CONFIG, rotary_scaling=YARN),
-    "a large epsilon": dataclasses.replace(CONFIG, norm_epsilon=0.1),
-    "Mistral's window": dataclasses.replace(CONFIG, sliding_window=7),
+    "linear scaling": with_attention(rotary_scaling=LinearScaling(4)),
+    "Llama 3's scaling": with_attention(rotary_scaling=LLAMA3),
+    "YaRN's scaling": with_attention(rotary_scaling=YARN),
+    "a large epsilon": dataclasses.replace(CONFIG, norm=NormConfig("rms", 0.1)),
+    "Mistral's window": with_attention(sliding_window=7),
 }
 ALL = pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS.keys())
 
@@ -77,7 +83,7 @@ def names(config):
 
 
 def rope_parameters(config):
-    scaling, base = config.rotary_scaling, float(config.rotary_base)
+    scaling, base = config.attention.rotary_scaling, float(config.attention.rotary_base)
     if scaling is None:
         return {"rope_type": "default", "rope_theta": base}
     if isinstance(scaling, LinearScaling):
@@ -107,10 +113,10 @@ def their_config(config):
         "hidden_size": config.width,
         "intermediate_size": config.hidden_width,
         "num_hidden_layers": config.layers,
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.shared_heads,
+        "num_attention_heads": config.attention.heads,
+        "num_key_value_heads": config.attention.key_value_heads,
         "max_position_embeddings": config.context_length,
-        "rms_norm_eps": config.norm_epsilon,
+        "rms_norm_eps": config.norm.epsilon,
         "rope_parameters": rope_parameters(config),
         "tie_word_embeddings": config.tied_embeddings,
         "bos_token_id": None,
@@ -118,9 +124,9 @@ def their_config(config):
         "pad_token_id": None,
         "attn_implementation": "eager",
     }
-    if config.sliding_window:
+    if config.attention.sliding_window:
         return transformers.MistralConfig(
-            **shared, sliding_window=config.sliding_window
+            **shared, sliding_window=config.attention.sliding_window
         )
     return transformers.LlamaConfig(**shared)
 
@@ -134,7 +140,7 @@ def random_pair(config, seed=0):
             parameter.add_(SCALE * torch.randn(parameter.shape, generator=generator))
     kind = (
         transformers.MistralForCausalLM
-        if config.sliding_window
+        if config.attention.sliding_window
         else transformers.LlamaForCausalLM
     )
     theirs = kind(their_config(config))
@@ -246,11 +252,14 @@ SCALINGS = [
 def test_frequencies_and_factors_are_theirs(scaling, base, head_width):
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-    config = dataclasses.replace(
-        CONFIG, width=2 * head_width, heads=2, key_value_heads=2, rotary_base=base,
-        rotary_scaling=scaling,
+    config = DecoderConfig.llama(
         context_length=131_072,
-    )  # fmt: skip
+        width=2 * head_width,
+        heads=2,
+        key_value_heads=2,
+        rotary_base=base,
+        rotary_scaling=scaling,
+    )
     ours, factor = rotary_frequencies(head_width, base), 1.0
     if scaling is None:
         theirs, their_factor = (

@@ -33,14 +33,17 @@ def their_config(ours):
         hidden_size=ours.width,
         intermediate_size=ours.expert_hidden_width,
         num_hidden_layers=ours.layers,
-        num_attention_heads=ours.heads,
-        num_key_value_heads=ours.shared_heads,
+        num_attention_heads=ours.attention.heads,
+        num_key_value_heads=ours.attention.key_value_heads,
         max_position_embeddings=ours.context_length,
-        num_local_experts=ours.experts,
-        num_experts_per_tok=ours.experts_per_token,
-        rms_norm_eps=ours.norm_epsilon,
-        rope_parameters={"rope_type": "default", "rope_theta": float(ours.rotary_base)},
-        sliding_window=ours.sliding_window,
+        num_local_experts=ours.mixture.experts,
+        num_experts_per_tok=ours.mixture.experts_per_token,
+        rms_norm_eps=ours.norm.epsilon,
+        rope_parameters={
+            "rope_type": "default",
+            "rope_theta": float(ours.attention.rotary_base),
+        },
+        sliding_window=ours.attention.sliding_window,
         tie_word_embeddings=ours.tied_embeddings,
         router_aux_loss_coef=0.02,
         attn_implementation="eager",
@@ -92,7 +95,9 @@ def to_transformers(ours, config):
             for name, value in ours.items()
             if name.startswith(start)
         }
-        for name, value in mixture_to_transformers(layer, config.experts).items():
+        for name, value in mixture_to_transformers(
+            layer, config.mixture.experts
+        ).items():
             theirs[f"model.layers.{i}.mlp.{name}"] = value
     return theirs
 

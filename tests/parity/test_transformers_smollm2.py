@@ -19,6 +19,7 @@ from genai_tutorial.generation import generate
 from genai_tutorial.pretrained.smollm2 import find_smollm2
 from genai_tutorial.pretrained.smollm2.gguf import open_gguf
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message
+from genai_tutorial.transformer import AttentionContext
 
 PROSE = (
     "The lighthouse keeper climbed the stairs every evening at six, lit the lamp, and "
@@ -147,18 +148,15 @@ def test_it_is_the_model_that_its_makers_describe(smollm2):
     model, tokenizer = smollm2
     config = model.config
     assert model.parameter_count() == 134_515_008
-    assert (config.layers, config.width, config.heads, config.key_value_heads) == (
-        30,
-        576,
-        9,
-        3,
-    )
+    attention = config.attention
+    assert (config.layers, config.width) == (30, 576)
+    assert (attention.heads, attention.key_value_heads) == (9, 3)
     assert (config.hidden_width, config.head_width, config.context_length) == (
         1536,
         64,
         8192,
     )
-    assert (config.rotary_base, config.norm_epsilon, config.tied_embeddings) == (
+    assert (attention.rotary_base, config.norm.epsilon, config.tied_embeddings) == (
         100_000.0,
         1e-5,
         True,
@@ -229,7 +227,9 @@ def test_reading_with_a_cache_changes_nothing(smollm2, ids, logits):
     cache = model.make_cache(1, 200)
     pieces = ids["prose"][:, :150].split([100, 1, 1, 45, 1, 1, 1], dim=1)
     with torch.inference_mode():
-        found = torch.cat([model(piece, cache) for piece in pieces], dim=1)
+        found = torch.cat(
+            [model(piece, AttentionContext.cached(cache)) for piece in pieces], dim=1
+        )
     torch.testing.assert_close(found, logits["prose"][:, :150], atol=2e-4, rtol=0)
 
 
@@ -241,7 +241,8 @@ def test_prompts_of_different_lengths_in_one_batch_do_not_touch(smollm2, ids, lo
         [ids[name][0] for name in names], batch_first=True, padding_value=2
     )
     with torch.inference_mode():
-        found = model(rows, model.make_cache(3, 80), lengths)
+        context = AttentionContext.cached(model.make_cache(3, 80), lengths)
+        found = model(rows, context)
     for row, name, length in zip(found, names, lengths, strict=True):
         torch.testing.assert_close(row[:length], logits[name][0], atol=2e-4, rtol=0)
 

@@ -92,7 +92,7 @@ def theirs_of(model, kind, pairs):
         vocab_size=config.vocab_size, hidden_size=16, intermediate_size=24,
         num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=32, rms_norm_eps=1e-6,
-        rope_theta=config.rotary_base,
+        rope_theta=config.attention.rotary_base,
         num_labels=1, bos_token_id=None, eos_token_id=END,
         pad_token_id=PAD if config.vocab_size > PAD else None,
     )  # fmt: skip

@@ -115,14 +115,11 @@ def test_a_packed_gguf_unpacks_to_what_its_writer_meant(tmp_path, theirs):
 def test_settings_come_from_the_file(file, folder):
     for path in (file, folder):
         config = load_smollm2(path=path)[0].config
-        assert (config.layers, config.heads, config.key_value_heads, config.width) == (
-            2,
-            4,
-            2,
-            64,
-        )
-        assert (config.rotary_base, config.context_length) == (500.0, 128)
-        assert config.norm_epsilon == pytest.approx(1e-3)
+        attention = config.attention
+        assert (config.layers, config.width, config.context_length) == (2, 64, 128)
+        assert (attention.heads, attention.key_value_heads) == (4, 2)
+        assert attention.rotary_base == 500.0
+        assert config.norm.epsilon == pytest.approx(1e-3)
 
 
 @pytest.mark.parametrize(

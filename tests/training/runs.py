@@ -40,7 +40,7 @@ class WithDropout(nn.Module):
 
 def make(dropout=True, rank=0, world_size=1):
     noise = seed_everything(0)
-    config = DecoderConfig.modern(
+    config = DecoderConfig.fast(
         vocab_size=17, context_length=8, width=16, layers=2, heads=2
     )
     model = WithDropout(config) if dropout else DecoderLM(config)

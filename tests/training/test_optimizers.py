@@ -45,7 +45,7 @@ def test_a_matrix_of_zeros_stays_zero():
 
 
 def test_every_parameter_of_a_decoder_has_exactly_one_optimiser():
-    model = DecoderLM(DecoderConfig.modern(vocab_size=11, width=16, heads=2, layers=2))
+    model = DecoderLM(DecoderConfig.fast(vocab_size=11, width=16, heads=2, layers=2))
     optimizer = build_optimizer(model)
     trained = [
         parameter for group in optimizer.param_groups for parameter in group["params"]
@@ -69,7 +69,7 @@ def test_every_parameter_of_a_decoder_has_exactly_one_optimiser():
 
 
 def test_learning_rates_reach_their_groups():
-    model = DecoderLM(DecoderConfig.modern(vocab_size=11, width=16, heads=2, layers=1))
+    model = DecoderLM(DecoderConfig.fast(vocab_size=11, width=16, heads=2, layers=1))
     settings = OptimizerSettings(
         matrix_lr=1.0, embedding_lr=2.0, head_lr=3.0, vector_lr=4.0
     )
@@ -128,7 +128,7 @@ def test_muon_reads_kernels_as_the_matrix_of_what_each_feature_makes():
 def test_combined_state_goes_into_another_optimiser():
     def make():
         model = DecoderLM(
-            DecoderConfig.modern(vocab_size=11, width=16, heads=2, layers=1)
+            DecoderConfig.fast(vocab_size=11, width=16, heads=2, layers=1)
         )
         return model, build_optimizer(model)
 

@@ -1,6 +1,7 @@
 """What changes the memory and the speed of a step must not change the step."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,7 +16,12 @@ from genai_tutorial.training import (
     kept_bytes,
     recompute,
 )
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+from genai_tutorial.transformer import (
+    DecoderConfig,
+    DecoderLM,
+    InitialisationConfig,
+    next_token_loss,
+)
 from tests.training import runs
 
 
@@ -123,13 +129,9 @@ def test_why_the_weights_stay_in_32_bits():
 
 def _decoder(dropout=0.0):
     torch.manual_seed(0)
-    config = DecoderConfig(
-        vocab_size=17,
-        context_length=32,
-        width=32,
-        layers=6,
-        heads=4,
-        zero_outputs=False,
+    config = replace(
+        DecoderConfig.fast(17, context_length=32, width=32, layers=6),
+        initialisation=InitialisationConfig(std=None),
     )
     model = DecoderLM(config)
     for block in model.blocks:

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.transformer import (
+    AttentionContext,
     MultiHeadAttention,
     RotaryEmbedding,
     attention,
@@ -93,12 +94,12 @@ LAYERS = {
 def test_the_maps_are_those_of_the_forward_pass(settings, padded):
     torch.manual_seed(0)
     layer, x = MultiHeadAttention(16, 4, **settings), random(2, 7, 16)
-    mask = padding_mask(torch.tensor([7, 4]), 7) if padded else None
-    maps = layer.weights(x, mask=mask)
+    context = AttentionContext.padded(torch.tensor([7, 4]), 7) if padded else None
+    maps = layer.weights(x, context)
     value = layer.value(x).unflatten(-1, (-1, 4)).transpose(1, 2)
     value = value.repeat_interleave(4 // value.shape[1], dim=1)
     torch.testing.assert_close(
-        layer(x, mask=mask), layer.output((maps @ value).transpose(1, 2).flatten(2))
+        layer(x, context), layer.output((maps @ value).transpose(1, 2).flatten(2))
     )
     if padded:
         assert (maps[1, :, :, 4:] == 0).all()
@@ -159,7 +160,7 @@ def test_masks_can_be_combined():
             "key_value_heads must divide heads.*key_value_heads=0",
         ),
         (
-            {"heads": 4, "context_width": 8, "alibi": True},
+            {"heads": 4, "source_width": 8, "alibi": True},
             "Cross-attention has no distances",
         ),
         ({"heads": 4, "window": 2, "causal": False}, "window and alibi look back"),
@@ -172,10 +173,10 @@ def test_settings_that_do_not_fit_are_refused(settings, message):
 
 def test_wrong_inputs_are_refused():
     x = random(1, 2, 8)
-    with pytest.raises(ValueError, match="Cross-attention needs a context"):
-        MultiHeadAttention(8, 2, context_width=4)(x)
-    with pytest.raises(ValueError, match="Self-attention takes no context"):
-        MultiHeadAttention(8, 2)(x, context=x)
+    with pytest.raises(ValueError, match="Cross-attention needs a source"):
+        MultiHeadAttention(8, 2, source_width=4)(x)
+    with pytest.raises(ValueError, match="Self-attention takes no source"):
+        MultiHeadAttention(8, 2)(x, source=x)
     with pytest.raises(
         ValueError, match="3 query heads cannot share 2 key/value heads evenly"
     ):

@@ -3,9 +3,11 @@ import torch
 from torch.nn import functional
 
 from genai_tutorial.transformer import (
+    AttentionConfig,
     DecoderConfig,
     DecoderLM,
     FeedForward,
+    NormConfig,
     RMSNorm,
     ShortConvolution,
 )
@@ -66,7 +68,7 @@ def test_feed_forward_treats_positions_apart():
 
 
 @pytest.mark.parametrize("length", [1, 2, 7])
-def test_short_convolution_adds_weighted_neighbours(length):
+def test_short_convolution_adds_weighted_predecessors(length):
     layer = ShortConvolution(4, 3)
     torch.nn.init.normal_(layer.weight)
     x = random(2, length, 4)
@@ -107,7 +109,13 @@ def test_rms_norm_of_sixteen_bits_is_computed_in_thirty_two():
 
 @pytest.mark.parametrize("kind", ["layer", "rms"])
 def test_epsilon_is_the_configs(kind):
-    config = DecoderConfig(11, width=8, heads=2, layers=1, norm=kind, norm_epsilon=0.5)
+    config = DecoderConfig(
+        11,
+        width=8,
+        layers=1,
+        attention=AttentionConfig(heads=2, query_key_norm=True),
+        norm=NormConfig(kind, epsilon=0.5),
+    )
     norms = [
         norm
         for norm in DecoderLM(config).modules()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.transformer import (
-    DecoderConfig,
+    AttentionConfig,
     LearnedPositions,
     LinearScaling,
     Llama3Scaling,
@@ -78,7 +78,7 @@ def test_positions_can_be_chosen():
     everywhere = rotary(
         x[:, :, :1].expand(2, 3, 5, 4)
     )  # the first vector at all five positions
-    turned = rotary(x, rotary.turns(positions))
+    turned = rotary(x, rotary.rotation(positions))
     for row in range(2):
         torch.testing.assert_close(
             turned[row, :, 0], everywhere[row, :, positions[row, 0]]
@@ -199,4 +199,4 @@ def test_a_scaling_needs_rotary_positions():
         ValueError,
         match="rotary_scaling needs rotary positions, got positions='learned'",
     ):
-        DecoderConfig(65, positions="learned", rotary_scaling=YarnScaling())
+        AttentionConfig(positions="learned", rotary_scaling=YarnScaling())

@@ -121,9 +121,9 @@ class GGUFModel:
                 "Take the model in another packing, such as Q4_1, Q8_0 or F16."
             ) from error
         if name.endswith("attention.query.weight"):
-            return unpermute(weight, self.config.heads)
+            return unpermute(weight, self.config.attention.heads)
         if name.endswith("attention.key.weight"):
-            return unpermute(weight, self.config.key_value_heads)
+            return unpermute(weight, self.config.attention.key_value_heads)
         return weight
 
     def _config(self) -> DecoderConfig:

@@ -35,7 +35,12 @@ from genai_tutorial.training import (
     parallel,
     warmup_stable_decay,
 )
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+from genai_tutorial.transformer import (
+    AttentionContext,
+    DecoderConfig,
+    DecoderLM,
+    next_token_loss,
+)
 
 
 def packed_loss(end_of_document: int):
@@ -48,8 +53,9 @@ def packed_loss(end_of_document: int):
         inputs: Int[Tensor, "batch position"],
         targets: Int[Tensor, "batch position"],
     ) -> Float[Tensor, ""]:
+        documents = document_numbers(inputs, end_of_document)
         return next_token_loss(
-            model(inputs, documents=document_numbers(inputs, end_of_document)), targets
+            model(inputs, AttentionContext.packed(documents)), targets
         )
 
     return loss

@@ -20,7 +20,12 @@ from genai_tutorial.recipes.factbook.corpus import (
 )
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.training import Checkpoint, Process, fit
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+from genai_tutorial.transformer import (
+    DecoderConfig,
+    DecoderLM,
+    InitialisationConfig,
+    next_token_loss,
+)
 
 TINY = replace(
     FACTBOOK_BASE,
@@ -78,7 +83,9 @@ def test_the_tokenizer_has_the_tokens_of_a_conversation_and_few_bytes_of_an_alma
 
 
 def test_no_document_of_a_row_sees_another():
-    end, model = 5, DecoderLM(replace(TINY.config, initial_std=0.5), seed=0)
+    initialisation = InitialisationConfig(std=0.5)
+    config = replace(TINY.config, initialisation=initialisation)
+    end, model = 5, DecoderLM(config, seed=0)
     inputs = torch.tensor([[9, 8, end, 7, 6, 3, end, 4]])
     targets = torch.tensor([[8, end, 7, 6, 3, end, 4, 2]])
     together = packed_loss(end)(model, inputs, targets)

@@ -18,7 +18,7 @@ TOKENIZER = train_bpe(
     special_tokens=SPECIAL,
 )
 END = TOKENIZER.special_tokens["<end>"]
-CONFIG = DecoderConfig(
+CONFIG = DecoderConfig.fast(
     TOKENIZER.vocab_size, context_length=96, width=32, layers=1, heads=2
 )
 

@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, NGramEmbedding
+from genai_tutorial.transformer import (
+    AttentionConfig,
+    AttentionContext,
+    DecoderConfig,
+    DecoderLM,
+    LocalConfig,
+    NGramEmbedding,
+)
 
 IDS = torch.randint(10, (2, 12), generator=torch.Generator().manual_seed(0))
 
@@ -45,7 +52,8 @@ def test_shared_rows_are_used_evenly():
         vocab_size=64, width=4, pair_features=0, triple_features=2, rows=8192
     )
     ids = torch.cartesian_prod(*[torch.arange(64)] * 3)
-    counts = layer.row(ids, order=3)[:, 2].bincount(minlength=8192)
+    rows = layer.row(ids, 3, AttentionContext())
+    counts = rows[:, 0].bincount(minlength=8192)
     assert len(counts) == 8192
     assert counts.min() >= 16  # 32 each would be perfectly even
     assert counts.max() <= 64
@@ -54,10 +62,13 @@ def test_shared_rows_are_used_evenly():
 @pytest.mark.parametrize(("pairs", "triples"), [(5, 0), (0, 5), (4, 3)])
 def test_a_decoder_with_ngrams_stays_causal(pairs, triples):
     config = DecoderConfig(
-        10, context_length=12, width=8, layers=1, heads=2, zero_outputs=False,
-        pair_features=pairs,
-        triple_features=triples,
-    )  # fmt: skip
+        10,
+        context_length=12,
+        width=8,
+        layers=1,
+        attention=AttentionConfig(heads=2),
+        local=LocalConfig(pair_features=pairs, triple_features=triples),
+    )
     model = DecoderLM(config, seed=0)
     changed = IDS.clone()
     changed[:, 7] = (changed[:, 7] + 1) % 10
@@ -76,4 +87,4 @@ def test_without_features_there_is_no_table():
 def test_wrong_settings_are_refused(settings):
     (name,) = settings
     with pytest.raises(ValueError, match=f"{name} must be a whole number"):
-        DecoderConfig(vocab_size=10, **settings)
+        LocalConfig(**settings)

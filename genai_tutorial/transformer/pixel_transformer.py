@@ -20,6 +20,12 @@ from torch.nn import functional
 from genai_tutorial.transformer.block import DecoderBlock
 from genai_tutorial.transformer.cache import KVCache
 from genai_tutorial.transformer.config import DecoderConfig
+from genai_tutorial.transformer.config_groups import (
+    AttentionConfig,
+    FeedForwardConfig,
+    NormConfig,
+)
+from genai_tutorial.transformer.context import AttentionContext
 from genai_tutorial.transformer.norms import RMSNorm
 
 
@@ -87,9 +93,12 @@ class PixelConfig:
             self.patches,
             self.width,
             self.layers,
-            self.heads,
-            positions="none",
-            neighbours=0,
+            attention=AttentionConfig(
+                self.heads, positions="none", query_key_norm=True
+            ),
+            feed_forward=FeedForwardConfig(activation="squared_relu"),
+            norm=NormConfig("rms"),
+            bias=False,
         )
 
 
@@ -128,7 +137,8 @@ class PixelTransformer(nn.Module):
             self.row = nn.Parameter(0.1 * torch.randn(rows, 1, config.width))
             self.column = nn.Parameter(0.1 * torch.randn(1, rows, config.width))
             self.blocks = nn.ModuleList(
-                DecoderBlock(config.decoder(), None) for _ in range(config.layers)
+                DecoderBlock(config.decoder(), layer=layer)
+                for layer in range(config.layers)
             )
             for block in self.blocks:  # an untrained block changes nothing
                 for name, weight in block.named_parameters():
@@ -237,16 +247,11 @@ class PixelTransformer(nn.Module):
         """Return what the Transformer makes of the patches before; with a cache, `read`
         holds only the newest.
         """
-        if cache is not None:
-            cache.begin(
-                torch.zeros(read.shape[:2], dtype=torch.long, device=read.device),
-                None,
-                None,
-            )
-        for number, block in enumerate(self.blocks):
-            read = block(read) if cache is None else block(read, cache.layers[number])
-        if cache is not None:
-            cache.finish()
+        context = AttentionContext(cache=cache)
+        no_ids = torch.zeros(read.shape[:2], dtype=torch.long, device=read.device)
+        with context.reading(no_ids):  # patches have no numbers
+            for block in self.blocks:
+                read = block(read, context)
         return self.expected(self.norm(read))
 
     def _look_around(

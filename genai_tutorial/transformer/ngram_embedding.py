@@ -1,4 +1,4 @@
-"""N-gram embeddings: a table that knows each pair or triple of tokens by sight.
+"""N-gram embeddings: a learned vector for each pair and triple of tokens.
 
 An n-gram model is a table of what follows the last few tokens. Here the table holds
 vectors instead of counts, so the network starts from what such a model knows. Looking
@@ -6,11 +6,10 @@ up costs no multiplication, however large the table is.
 """
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional
 
-from genai_tutorial.transformer.masks import sees_back
+from genai_tutorial.transformer.context import AttentionContext
 
 MULTIPLIER, MODULUS = (
     2_654_435_761,
@@ -19,11 +18,11 @@ MULTIPLIER, MODULUS = (
 
 
 class NGramEmbedding(nn.Module):
-    """One vector for the last pair of tokens and one for the last triple, brought to
-    the width of the stream.
+    """One vector for the last pair of tokens and one for the last triple, projected to
+    the width of the residual stream.
 
-    Where there are more n-grams than rows, several share a row: which ones is as good
-    as random. Before the first token there are tokens of number 0.
+    Where there are more n-grams than rows, several share a row, chosen by a hash.
+    Before the first token there are tokens of number 0.
 
     Args:
         vocab_size: The number of different tokens.
@@ -59,46 +58,45 @@ class NGramEmbedding(nn.Module):
     def forward(
         self,
         ids: Int[Tensor, "batch position"],
-        before: Int[Tensor, "batch 2"] | None = None,
-        mask: Bool[Tensor, "batch 1 position position"] | None = None,
+        context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Return for each position the vector of what ends there.
+        """Return for each position the vector of the n-grams that end there.
 
         Args:
             ids: The tokens.
-            before: The two in front of them; None where the text begins.
-            mask: True where a position may see another; a token that it may not see
-                counts as number 0.
+            context: What came before; a token that it hides counts as number 0.
         """
-        text = ids if before is None else torch.cat((before, ids), dim=1)
-        rows = [
-            self.row(text, int(order), mask)[:, -ids.shape[1] :]
-            for order in self.tables
+        context = AttentionContext() if context is None else context
+        text = context.with_previous(self, ids, 2)
+        vectors = [
+            table(self.row(text, int(order), context))
+            for order, table in self.tables.items()
         ]
-        found = [
-            table(row) for table, row in zip(self.tables.values(), rows, strict=True)
-        ]
-        return self.project(torch.cat(found, dim=-1))
+        return self.project(torch.cat(vectors, dim=-1))
 
     def row(
         self,
-        ids: Int[Tensor, "batch position"],
+        text: Int[Tensor, "batch position_and_2"],
         order: int,
-        mask: Bool[Tensor, "batch 1 position position"] | None = None,
+        context: AttentionContext,
     ) -> Int[Tensor, "batch position"]:
         """Return the row of the n-gram of this order that ends at each position.
+
+        Args:
+            text: The tokens, with the two before them.
+            order: The number of tokens in an n-gram, 2 or 3.
+            context: What a token may see.
 
         >>> embedding = NGramEmbedding(
         ...     vocab_size=10, width=4, pair_features=2, triple_features=2, rows=100
         ... )
-        >>> embedding.row(torch.tensor([[7, 4, 2]]), order=2)  # 07, 74, 42
+        >>> text = torch.tensor([[0, 0, 7, 4, 2]])
+        >>> embedding.row(text, 2, AttentionContext())  # 07, 74, 42
         tensor([[ 7, 74, 42]])
         """
-        number = ids
+        number = text[:, 2:]
         for distance in range(1, order):
-            earlier = functional.pad(ids, (distance, 0))[:, : ids.shape[1]]
-            if mask is not None:
-                earlier = earlier * sees_back(mask, distance)
+            earlier = context.hide(text[:, 2 - distance : -distance], distance)
             number = number + earlier * self.vocab_size**distance
         rows = self.tables[str(order)].num_embeddings
         if rows == self.vocab_size**order:

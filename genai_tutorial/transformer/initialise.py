@@ -1,0 +1,41 @@
+"""A decoder's first weights."""
+
+import math
+
+import torch
+from torch import nn
+
+from genai_tutorial.transformer.config import DecoderConfig
+
+
+@torch.no_grad()
+def initialise(model: nn.Module, config: DecoderConfig, seed: int) -> None:
+    """Set a decoder's first weights: matrices random, gains one, biases zero.
+
+    With `std=None` a matrix gets the standard deviation 1/sqrt(inputs), which keeps the
+    size of what flows through it; an embedding has one active input, so 1, unless it is
+    also the output layer. Otherwise all get `std`, and the layers that write into the
+    residual stream get less, because their 2 x layers contributions add up.
+
+    Source: Radford et al., Language Models are Unsupervised Multitask Learners, section
+    2.3 (scaling by depth)
+    """
+    settings = config.initialisation
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        writes_to_stream = name.endswith("output.weight")
+        if parameter.dim() == 1:
+            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+        elif name.endswith("convolution.weight"):
+            parameter.zero_()  # short convolutions start by changing nothing
+        elif settings.zero_outputs and (writes_to_stream or name == "head.weight"):
+            parameter.zero_()
+        elif settings.std is not None:
+            depth_scale = 1 / math.sqrt(2 * config.layers) if writes_to_stream else 1.0
+            parameter.normal_(0.0, settings.std * depth_scale, generator=generator)
+        elif name == "token_embedding.weight" and not config.tied_embeddings:
+            parameter.normal_(0.0, 1.0, generator=generator)
+        else:
+            parameter.normal_(
+                0.0, 1 / math.sqrt(parameter.shape[-1]), generator=generator
+            )

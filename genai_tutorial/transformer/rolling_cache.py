@@ -1,0 +1,104 @@
+"""The rolling cache: for a model with a sliding window, which needs only the tokens
+inside it.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genai_tutorial.transformer.cache import KVCache
+from genai_tutorial.transformer.config import DecoderConfig
+
+
+class RollingCache(KVCache):
+    """A `KVCache` that keeps the last `sliding_window` tokens of each row, in a ring.
+
+    The key of token p lies in place p modulo the window, where it replaces the one that
+    has just left the window. What is overwritten is lost, so `keep` forgets everything
+    where the text has changed.
+
+    Source: Jiang et al., Mistral 7B, section 2 (rolling buffer cache),
+    https://arxiv.org/abs/2310.06825
+    """
+
+    def append(
+        self,
+        layer: int,
+        key: Float[Tensor, "batch head new dim"],
+        value: Float[Tensor, "batch head new dim"],
+    ) -> tuple[Tensor, Tensor]:
+        """Store the keys and values that a layer has computed for the new tokens, and
+        return all that these may see.
+        """
+        rings = self.keys[layer], self.values[layer]
+        if not self._overwrites:
+            places = self.positions % self._ring_size
+            for ring, new in zip(rings, (key, value), strict=True):
+                ring[self.rows, :, places] = new.transpose(1, 2)
+            return tuple(ring[:, :, : self.end] for ring in rings)
+        # The first new tokens still see keys that the last ones overwrite, so the ring
+        # is read before it is written.
+        seen = tuple(
+            torch.cat((ring[:, :, : self.end], new), dim=2)
+            for ring, new in zip(rings, (key, value), strict=True)
+        )
+        self._overwrite(rings, (key, value))
+        return seen
+
+    def key_positions(self) -> Int[Tensor, "rows key"]:
+        """Return the positions of the keys that `append` returns in this pass; below 0
+        for a place that is empty.
+        """
+        starts = self.positions[:, 0]
+        if self._overwrites:
+            before = ring_positions(starts, self._ring_size)
+            return torch.cat((before, self.positions), dim=1)
+        new = self.positions.shape[1] if self.equal_rows else self._new_lengths()
+        return ring_positions(starts + new, self._ring_size)[:, : self.end]
+
+    @property
+    def _ring_size(self) -> int:
+        return self.keys.shape[3]
+
+    @property
+    def _overwrites(self) -> bool:
+        """Whether some new tokens overwrite what others of them see."""
+        return self.positions.shape[1] > 1 and self.end > self._ring_size
+
+    def _overwrite(self, rings: tuple[Tensor, ...], news: tuple[Tensor, ...]) -> None:
+        after = ring_positions(
+            self.positions[:, 0] + self._new_lengths(), self._ring_size
+        )
+        # Which of the new tokens belongs into each place; below 0: none, it stays.
+        source = after - self.positions[:, :1]
+        for ring, new in zip(rings, news, strict=True):
+            chosen = new.transpose(1, 2)[self.rows, source.clamp(min=0)]
+            written = torch.where(
+                source[:, None, :, None] >= 0, chosen.transpose(1, 2), ring
+            )
+            ring.copy_(written)
+
+    def _new_lengths(self) -> Int[Tensor, "batch"]:
+        return torch.tensor(self.new_lengths, device=self.ids.device)
+
+    def _rewind(self, length: int) -> None:
+        self.lengths = [0] * len(self.lengths)
+        self.last_inputs.clear()
+
+    def _places(self, config: DecoderConfig, length: int) -> int:
+        window = config.attention.sliding_window
+        return length if window is None else min(window, length)
+
+
+def ring_positions(
+    lengths: Int[Tensor, "rows"], places: int
+) -> Int[Tensor, "rows {places}"]:
+    """Return which position of the text each place of a ring holds, after so many
+    tokens; below 0 for none.
+
+    >>> ring_positions(torch.tensor([2, 6]), places=4)
+    tensor([[ 0,  1, -2, -1],
+            [ 4,  5,  2,  3]])
+    """
+    last = lengths[:, None] - 1
+    return last - (last - torch.arange(places, device=lengths.device)) % places
