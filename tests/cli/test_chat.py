@@ -28,7 +28,7 @@ from genai_tutorial.tokenization import (
     Message,
     train_bpe,
 )
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, InitialisationConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = (
@@ -45,9 +45,9 @@ def tiny(context_length: int = 256, seed: int = 0) -> tuple[DecoderLM, BPETokeni
     words = "user assistant system You are a helpful AI assistant named SmolLM " * 3
     tokenizer = train_bpe(words, 280, special_tokens=SPECIAL)
     config = DecoderConfig.llama(tokenizer.vocab_size, context_length, 32, 2, 2, 1, 32)
-    model = DecoderLM(
-        replace(config, initial_std=0.5), seed
-    ).eval()  # large, so that no two answers are alike
+    # Large weights, so that no two answers are alike.
+    config = replace(config, initialisation=InitialisationConfig(std=0.5))
+    model = DecoderLM(config, seed).eval()
     model.head.weight.data[list(tokenizer.special_tokens.values())] = 0
     return model, tokenizer
 

@@ -24,7 +24,14 @@ def tiny_recipe(monkeypatch):
     """
     live = recipes.recipe("shakespeare-live")
     small = dataclasses.replace(
-        live.config, width=8, layers=1, heads=2, context_length=16, pair_features=2
+        live.config,
+        context_length=16,
+        width=8,
+        layers=1,
+        attention=dataclasses.replace(
+            live.config.attention, heads=2, key_value_heads=2
+        ),
+        local=dataclasses.replace(live.config.local, pair_features=2),
     )
     tiny = dataclasses.replace(
         live, name="tiny", config=small, batch_size=4, steps=8, warmup_steps=2
