@@ -89,10 +89,12 @@ def test_wrong_arguments_are_refused():
     "whole",
     [
         warmup_linear(1000, 10),
-        warmup_linear(1000, 100, decay_steps=300, final=0.1),
-        Schedule(1000, warmup_steps=100, decay="linear", final=0.6, anneal_steps=800),
+        warmup_linear(1000, 100, decay_steps=300, final_factor=0.1),
         Schedule(
-            1000, warmup_steps=200, decay="cosine", decay_steps=100, anneal_steps=700
+            1000, warmup_steps=100, decay="linear", final_factor=0.6, cooldown_steps=800
+        ),
+        Schedule(
+            1000, warmup_steps=200, decay="cosine", decay_steps=100, cooldown_steps=700
         ),
         Schedule(1000, decay="none"),
     ],
