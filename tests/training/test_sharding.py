@@ -120,14 +120,14 @@ def test_a_killed_process_is_noticed_and_nothing_is_lost(tmp_path, two):
             started = processes.start(
                 2, processes.train, folder, "run", "shard", 1, STEPS, 1, 0.02
             )
-            victim, other = moments.sample([0, 1], 2)
+            victim, survivor = moments.sample([0, 1], 2)
             if kills < 5:
                 started[victim].join(timeout=moments.uniform(0.2, 1.2))
                 started[victim].kill()
             codes = processes.finish(started)
-            if codes[victim] == -9 and codes[other] == 1:
+            if codes[victim] == -9 and codes[survivor] == 1:
                 kills += 1
-                told = (folder / f"error-{other}.txt").read_text()
+                told = (folder / f"error-{survivor}.txt").read_text()
                 assert "ConnectionError" in told, told
                 assert (
                     "goes on from the last checkpoint" in told or "connect" in told
