@@ -31,7 +31,7 @@ from genai_tutorial.data import load_shakespeare
 from genai_tutorial.recipes import held_out_loss, recipe
 from genai_tutorial.runtime import describe_machine, progress_bar
 from genai_tutorial.tokenization import CharacterTokenizer
-from genai_tutorial.training import TokenBatches, build_optimizer, clip_gradients
+from genai_tutorial.training import TokenBatches, build_optimizer, train_step
 from genai_tutorial.transformer import DecoderLM, next_token_loss
 
 RESULTS = Path(__file__).parent / "results"
@@ -188,16 +188,14 @@ def our_run(text: Tensor, seed: int, planned: int) -> Run:
     batches = TokenBatches(text, ours.config.context_length, ours.batch_size, seed)
     schedule = ours.schedule(planned)
     rates = [group["lr"] for group in optimizer.param_groups]
-    parameters = list(model.parameters())
+
+    def loss_fn(model: DecoderLM, inputs: Tensor, targets: Tensor) -> Tensor:
+        return next_token_loss(model(inputs), targets)
 
     def step_once(progress: float) -> None:  # one round of genai_tutorial.training.fit
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * schedule(round(progress * planned))
-        inputs, targets = next(batches)
-        optimizer.zero_grad()
-        next_token_loss(model(inputs), targets).backward()
-        clip_gradients(parameters, ours.clip_norm)
-        optimizer.step()
+        train_step(model, next(batches), loss_fn, optimizer, ours.clip_norm)
 
     return Run(step_once, model, planned)
 

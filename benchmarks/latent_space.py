@@ -93,7 +93,7 @@ def learn_autoencoder(stages: int, kl_weight: float, seed: int) -> ImageAutoenco
         build_optimizer(model, RATES),
         steps=AUTOENCODER_STEPS,
         schedule=warmup_linear(AUTOENCODER_STEPS, 20),
-        average=average,
+        ema=average,
         progress=False,
     )
     average.model.set_scaling_factor(images[::3], generator)
@@ -197,7 +197,7 @@ def run(
         schedule=warmup_linear(STEPS, 20),
         evaluate=evaluate,
         evaluate_every=EVALUATE_EVERY,
-        average=average,
+        ema=average,
         progress=False,
     )
     spent = time.process_time() - started

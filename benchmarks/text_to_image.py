@@ -117,7 +117,7 @@ def learn(settings: UNetConfig | DiTConfig, steps: int) -> tuple[nn.Module, floa
         build_optimizer(model, RATES),
         steps=steps,
         schedule=warmup_linear(steps, 20),
-        average=average,
+        ema=average,
     )
     return average.model.eval(), time.process_time() - started
 

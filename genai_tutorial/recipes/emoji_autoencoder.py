@@ -54,7 +54,8 @@ class ImageAutoencoderRecipe:
         steps: The number of batches.
         warmup_steps: How many steps the learning rates rise for; from there they fall
             in a straight line to zero.
-        decay: Of the average of the weights that the file holds.
+        ema_decay: Decay of the moving average of the weights,
+            which is what the file holds.
         seed: Decides the scenes, the first weights, the batches and the noise.
         published: Whether the package carries the trained model.
     """
@@ -68,7 +69,7 @@ class ImageAutoencoderRecipe:
     batch_size: int
     steps: int
     warmup_steps: int
-    decay: float
+    ema_decay: float
     seed: int = 0
     published: bool = False
 
@@ -85,7 +86,7 @@ class ImageAutoencoderRecipe:
         emoji, _ = split()
         images = torch.cat((emoji.images, load_shapes(self.scenes, self.seed).images))
         model = ImageAutoencoder(self.config, self.seed).to(settings.device)
-        average = EMA(model, self.decay)
+        average = EMA(model, self.ema_decay)
         generator = torch.Generator().manual_seed(self.seed)
         history = fit(
             parallel(model),
@@ -102,7 +103,7 @@ class ImageAutoencoderRecipe:
             build_optimizer(model, self.optimizer),
             steps=settings.steps,
             schedule=warmup_linear(self.steps, self.warmup_steps).over(settings.steps),
-            average=average,
+            ema=average,
             checkpoint=settings.checkpoint,
             generators=[generator],
             progress=settings.progress,
@@ -197,7 +198,7 @@ EMOJI_AUTOENCODER = ImageAutoencoderRecipe(
     batch_size=64,
     steps=4_000,
     warmup_steps=100,
-    decay=0.998,
+    ema_decay=0.998,
     published=True,
 )
 """The model of chapter 10."""

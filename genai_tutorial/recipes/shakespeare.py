@@ -44,8 +44,8 @@ class LanguageRecipe(DecoderRecipe):
         steps: The number of batches.
         warmup_steps: How many steps the learning rates rise for; from there they fall
             in a straight line.
-        final: The factor that this fall ends at.
-        anneal_steps: How many steps at the end the learning rates then take to zero.
+        final_factor: The factor that this fall ends at.
+        cooldown_steps: How many steps at the end the learning rates then take to zero.
         clip_norm: The greatest length of the gradient.
         seed: Decides the first weights and the batches.
         published: Whether the package carries the trained model.
@@ -58,8 +58,8 @@ class LanguageRecipe(DecoderRecipe):
     batch_size: int
     steps: int
     warmup_steps: int
-    final: float = 0.0
-    anneal_steps: int = 0
+    final_factor: float = 0.0
+    cooldown_steps: int = 0
     clip_norm: float = 1.0
     seed: int = 0
     published: bool = False
@@ -78,8 +78,8 @@ class LanguageRecipe(DecoderRecipe):
             self.steps,
             self.warmup_steps,
             decay="linear",
-            final=self.final,
-            anneal_steps=self.anneal_steps,
+            final_factor=self.final_factor,
+            cooldown_steps=self.cooldown_steps,
         )
         return whole if steps is None else whole.over(steps)
 
@@ -238,8 +238,8 @@ LONGER = LanguageRecipe(
     batch_size=32,
     steps=1450,
     warmup_steps=50,
-    final=27 / 47,
-    anneal_steps=400,
+    final_factor=27 / 47,
+    cooldown_steps=400,
     published=True,
 )
 """The model that chapter 4 loads."""

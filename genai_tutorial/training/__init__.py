@@ -1,7 +1,8 @@
-"""Training: the loop, the optimisers and their schedules, batches, checkpoints, several
-processes at once.
+"""Training: the step and the loop, optimisers and schedules, batches, checkpoints, and
+data parallelism.
 """
 
+from genai_tutorial.training.accumulation import accumulated_train_step
 from genai_tutorial.training.adamw import AdamW
 from genai_tutorial.training.adversarial import (
     AdversarialHistory,
@@ -11,25 +12,19 @@ from genai_tutorial.training.adversarial import (
     generator_step,
 )
 from genai_tutorial.training.batches import TensorBatches, TokenBatches
-from genai_tutorial.training.checkpoint import (
-    load_checkpoint,
-    random_state,
-    save_checkpoint,
-    set_random_state,
-)
+from genai_tutorial.training.checkpoint import load_checkpoint, save_checkpoint
 from genai_tutorial.training.distributed import (
     Process,
     is_first_process,
-    is_sharded,
     parallel,
     process_group,
-    shard,
-    together,
     unwrap,
 )
 from genai_tutorial.training.ema import EMA
-from genai_tutorial.training.fit import Checkpoint, fit
+from genai_tutorial.training.fit import fit
+from genai_tutorial.training.fsdp import ShardedCheckpoint, shard
 from genai_tutorial.training.history import Evaluation, History
+from genai_tutorial.training.mixed_precision import in_bfloat16
 from genai_tutorial.training.muon import Muon, orthogonalise
 from genai_tutorial.training.noise_scale import GradientNoise, gradient_noise
 from genai_tutorial.training.optimizers import (
@@ -40,6 +35,7 @@ from genai_tutorial.training.optimizers import (
     parameter_groups,
 )
 from genai_tutorial.training.recomputing import kept_bytes, recompute
+from genai_tutorial.training.run_state import Checkpoint
 from genai_tutorial.training.scaling_laws import (
     Allocation,
     PowerLaw,
@@ -53,11 +49,7 @@ from genai_tutorial.training.schedules import (
     warmup_linear,
     warmup_stable_decay,
 )
-from genai_tutorial.training.sharded_checkpoint import (
-    latest_step,
-    load_sharded,
-    save_sharded,
-)
+from genai_tutorial.training.train_step import train_step
 
 __all__ = [
     "EMA",
@@ -74,8 +66,10 @@ __all__ = [
     "PowerLaw",
     "Process",
     "Schedule",
+    "ShardedCheckpoint",
     "TensorBatches",
     "TokenBatches",
+    "accumulated_train_step",
     "build_optimizer",
     "clip_gradients",
     "compute_optimal",
@@ -86,24 +80,19 @@ __all__ = [
     "fit_power_law",
     "generator_step",
     "gradient_noise",
+    "in_bfloat16",
     "is_first_process",
-    "is_sharded",
     "kept_bytes",
-    "latest_step",
     "load_checkpoint",
-    "load_sharded",
     "orthogonalise",
     "parallel",
     "parameter_groups",
     "process_group",
-    "random_state",
     "recompute",
     "save_checkpoint",
-    "save_sharded",
-    "set_random_state",
     "shard",
-    "together",
     "tokens_to_reach",
+    "train_step",
     "unwrap",
     "warmup_cosine",
     "warmup_linear",

@@ -5,7 +5,7 @@ generator, again and again.
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,13 @@ from genai_tutorial.gan import AdversarialLoss
 from genai_tutorial.runtime.progress import progress_bar
 from genai_tutorial.training.checkpoint import load_checkpoint, save_checkpoint
 from genai_tutorial.training.ema import EMA
-from genai_tutorial.training.fit import Checkpoint
+from genai_tutorial.training.run_state import (
+    Checkpoint,
+    check_batches,
+    check_schedule,
+    schedule_settings,
+)
+from genai_tutorial.training.schedules import scale_learning_rates
 
 Penalty = Callable[..., Float[Tensor, ""]]
 """Called as `penalty(discriminator, real, fake, *labels)`; what it returns is added to
@@ -115,7 +121,7 @@ def fit_adversarial(
     penalty: Penalty | None = None,
     penalty_every: int = 1,
     schedule: Callable[[int], float] | None = None,
-    average: EMA | None = None,
+    ema: EMA | None = None,
     watch: Callable[[int], None] | None = None,
     watch_every: int = 100,
     checkpoint: Checkpoint | None = None,
@@ -141,7 +147,8 @@ def fit_adversarial(
         penalty_every: With 8, the penalty counts eightfold at every eighth step and is
             left out at the others: cheaper, and about the same.
         schedule: A factor for all learning rates at each step; None for 1.
-        average: Follows the generator's weights after each step; None for nothing.
+        ema: Moving average of the generator's weights, updated after each step; None
+            for no average.
         watch: Called with the number of steps done, before the first step and at every
             `watch_every`-th.
         watch_every: After how many steps.
@@ -166,19 +173,12 @@ def fit_adversarial(
     ):
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}.")
-    if checkpoint is not None and not hasattr(batches, "state_dict"):
-        raise ValueError(
-            "A run can be resumed only if its batches can: they need state_dict and "
-            "load_state_dict."
-        )
+    if checkpoint is not None:
+        check_batches(batches)
     optimizers = (generator_optimizer, discriminator_optimizer)
-    for group in _groups(optimizers):
-        group.setdefault("initial_lr", group["lr"])
     device = next(generator.parameters()).device
     source, history = iter(batches), AdversarialHistory()
-    state = _State(
-        generator, discriminator, optimizers, schedule, average, batches, noise
-    )
+    state = _State(generator, discriminator, optimizers, schedule, ema, batches, noise)
     if checkpoint is not None and checkpoint.resume and checkpoint.path.exists():
         history = state.resume(checkpoint)
     generator.train()
@@ -191,10 +191,8 @@ def fit_adversarial(
     ) as bar:
         for step in range(first, steps):
             started = time.perf_counter()
-            for group in _groups(optimizers):
-                group["lr"] = group["initial_lr"] * (
-                    1.0 if schedule is None else schedule(step)
-                )
+            for optimizer in optimizers:
+                scale_learning_rates(optimizer, schedule(step) if schedule else 1.0)
             due = penalty if penalty is not None and step % penalty_every == 0 else None
             weighted = (
                 None
@@ -234,8 +232,8 @@ def fit_adversarial(
                     "the learning rates, or limit the "
                     "discriminator's slope with a penalty or spectral normalisation."
                 )
-            if average is not None:
-                average.update(generator)
+            if ema is not None:
+                ema.update(generator)
             history.discriminator_losses.append(d_loss)
             history.generator_losses.append(g_loss)
             history.seconds += time.perf_counter() - started
@@ -253,19 +251,15 @@ def fit_adversarial(
     return history
 
 
-def _groups(optimizers: Sequence[torch.optim.Optimizer]) -> list[dict]:
-    return [group for optimizer in optimizers for group in optimizer.param_groups]
-
-
 @dataclass
 class _State:
-    """Everything that decides how a run goes on."""
+    """Everything that decides how a run continues."""
 
     generator: nn.Module
     discriminator: nn.Module
     optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer]
     schedule: Callable[[int], float] | None
-    average: EMA | None
+    ema: EMA | None
     batches: Iterable
     noise: torch.Generator
 
@@ -282,34 +276,25 @@ class _State:
                 strict=True,
             )
         )
-        return parts if self.average is None else parts | {"average": self.average}
-
-    def _course(self) -> dict | None:
-        return asdict(self.schedule) if is_dataclass(self.schedule) else None
+        return parts if self.ema is None else parts | {"average": self.ema}
 
     def save(self, checkpoint: Checkpoint, history: AdversarialHistory) -> None:
-        parts = {name: part.state_dict() for name, part in self._parts().items()}
-        rest = {
-            "schedule": self._course(),
+        states = {name: part.state_dict() for name, part in self._parts().items()}
+        settings = {
+            "schedule": schedule_settings(self.schedule),
             "noise": self.noise.get_state(),
             "history": asdict(history),
         }
-        save_checkpoint(checkpoint.path, parts | rest)
+        save_checkpoint(checkpoint.path, states | settings)
 
     def resume(self, checkpoint: Checkpoint) -> AdversarialHistory:
         saved = load_checkpoint(checkpoint.path)
         if saved.keys() != self._parts().keys() | {"schedule", "noise", "history"}:
             raise ValueError(
                 f"{checkpoint.path.name} is from another kind of run: delete it to "
-                "start anew."
+                "start again."
             )
-        if saved["schedule"] != self._course():
-            raise ValueError(
-                f"{checkpoint.path.name} is from a run with the schedule "
-                f"{saved['schedule']}, and this one has "
-                f"{self._course()}: resume with the same, or delete the file to start "
-                "anew."
-            )
+        check_schedule(saved["schedule"], self.schedule, checkpoint.path.name)
         try:
             for name, part in self._parts().items():
                 part.load_state_dict(saved[name])

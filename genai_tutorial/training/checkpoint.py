@@ -85,10 +85,10 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
 
 def random_state() -> dict[str, Any]:
     """Return the state of the random sources of Python, NumPy and torch."""
-    kind, keys, *rest = np.random.get_state()  # noqa: NPY002  (the one that libraries share)
+    kind, keys, *position = np.random.get_state()  # noqa: NPY002  (the one that libraries share)
     return {
         "python": random.getstate(),
-        "numpy": (kind, [int(key) for key in keys], *rest),
+        "numpy": (kind, [int(key) for key in keys], *position),
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }

@@ -9,7 +9,7 @@ TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 then, or the new processes look for the old
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -87,43 +87,12 @@ def parallel(model: nn.Module) -> nn.Module:
     """Wrap a model so that backward averages gradients over all processes; alone,
     returns it unchanged.
     """
-    if not _several():
+    if not several_processes():
         return model
     device = next(model.parameters()).device
     return DistributedDataParallel(
         model, device_ids=[device] if device.type == "cuda" else None
     )
-
-
-def shard(model: nn.Module, parts: Iterable[nn.Module] = ()) -> nn.Module:
-    """Split a model's weights over all processes, with their gradients and what the
-    optimiser remembers of them.
-
-    Each process keeps its share of every tensor. A part is put together when its turn
-    comes, forward and backward, and is given up again; gradients are averaged as with
-    `parallel`. Alone, the model stays as it is.
-
-    Args:
-        model: The model; it is changed in place and returned. Build the optimiser
-            afterwards.
-        parts: What is put together at a time, usually the model's blocks; what is in
-            none of them comes together at the start and stays.
-
-    Source: Zhao et al., PyTorch FSDP, https://arxiv.org/abs/2304.11277; here by
-    `torch.distributed.fsdp.fully_shard`
-    """
-    if _several():
-        from torch.distributed.device_mesh import (
-            init_device_mesh,
-        )  # these take a second to import
-        from torch.distributed.fsdp import fully_shard
-
-        device = next(model.parameters()).device
-        mesh = init_device_mesh(device.type, (distributed.get_world_size(),))
-        for part in parts:
-            fully_shard(part, mesh=mesh)
-        fully_shard(model, mesh=mesh)
-    return model
 
 
 def is_sharded(model: nn.Module) -> bool:
@@ -132,17 +101,21 @@ def is_sharded(model: nn.Module) -> bool:
 
 
 @contextmanager
-def together(model: nn.Module, now: bool) -> Iterator[None]:
-    """Lets backward add up gradients in each process, and bring them together only
-    where `now` is True.
+def no_sync(model: nn.Module) -> Iterator[None]:
+    """Let backward passes add up the gradients in each process without averaging them
+    over all processes.
     """
-    if isinstance(model, DistributedDataParallel) and not now:
+    if isinstance(model, DistributedDataParallel):
         with model.no_sync():
             yield
-        return
-    if is_sharded(model):
-        model.set_requires_gradient_sync(now)
-    yield
+    elif is_sharded(model):
+        model.set_requires_gradient_sync(False)
+        try:
+            yield
+        finally:
+            model.set_requires_gradient_sync(True)
+    else:
+        yield
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -157,7 +130,7 @@ def mean_over_processes(value: Float[Tensor, ""]) -> Float[Tensor, ""]:
     >>> mean_over_processes(torch.tensor(2.5))
     tensor(2.5000)
     """
-    if not _several():
+    if not several_processes():
         return value
     total = value.detach().clone()
     distributed.all_reduce(total)
@@ -166,10 +139,11 @@ def mean_over_processes(value: Float[Tensor, ""]) -> Float[Tensor, ""]:
 
 def is_first_process() -> bool:
     """Whether this process is the only one, or number 0 of several."""
-    return not _several() or distributed.get_rank() == 0
+    return not several_processes() or distributed.get_rank() == 0
 
 
-def _several() -> bool:
+def several_processes() -> bool:
+    """Return whether this process is one of several that work together."""
     return (
         distributed.is_available()
         and distributed.is_initialized()

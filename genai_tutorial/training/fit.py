@@ -1,66 +1,22 @@
 """The training loop: the same for every model in the book."""
 
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, is_dataclass
-from pathlib import Path
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from genai_tutorial.runtime.progress import progress_bar
-from genai_tutorial.training.checkpoint import (
-    load_checkpoint,
-    random_state,
-    save_checkpoint,
-    set_random_state,
-)
-from genai_tutorial.training.distributed import (
-    is_first_process,
-    is_sharded,
-    mean_over_processes,
-    together,
-    unwrap,
-)
+from genai_tutorial.training.accumulation import accumulated_train_step
+from genai_tutorial.training.distributed import is_first_process, unwrap
 from genai_tutorial.training.ema import EMA
 from genai_tutorial.training.history import Evaluation, History
-from genai_tutorial.training.optimizers import CombinedOptimizer, clip_gradients
-from genai_tutorial.training.sharded_checkpoint import (
-    latest_step,
-    load_sharded,
-    save_sharded,
-    start_optimizer,
-)
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a run saves itself, and how often.
-
-    Attributes:
-        path: The file, ending in .safetensors; with `sharded`, a folder.
-        every: After how many steps it is written again; it is also written at the end.
-        resume: Whether to go on from the file if it is there.
-        sharded: Whether each process writes its own part, as a model needs that `shard`
-            has split up. Any number of processes can go on from it.
-    """
-
-    path: Path
-    every: int = 100
-    resume: bool = True
-    sharded: bool = False
-
-    def __post_init__(self):
-        if self.every < 1:
-            raise ValueError(f"every must be at least 1, got {self.every}.")
-
-    def exists(self) -> bool:
-        """Whether there is something to go on from."""
-        return (
-            latest_step(self.path) is not None if self.sharded else self.path.exists()
-        )
+from genai_tutorial.training.mixed_precision import in_bfloat16
+from genai_tutorial.training.optimizers import CombinedOptimizer
+from genai_tutorial.training.run_state import Checkpoint, RunState
+from genai_tutorial.training.schedules import scale_learning_rates
+from genai_tutorial.training.train_step import train_step
 
 
 def fit(
@@ -72,41 +28,40 @@ def fit(
     steps: int,
     schedule: Callable[[int], float] | None = None,
     clip_norm: float | None = 1.0,
-    parts: int = 1,
+    accumulation_steps: int = 1,
     bfloat16: bool = False,
     evaluate: Callable[[nn.Module], float] | None = None,
     evaluate_every: int | None = None,
-    average: EMA | None = None,
+    ema: EMA | None = None,
     checkpoint: Checkpoint | None = None,
     generators: Sequence[torch.Generator] = (),
     progress: bool = True,
 ) -> History:
-    """Trains a model: take a batch, measure the loss, follow its gradient downhill,
-    again and again.
+    """Train a model: repeat `train_step`, each time on the next batch.
 
     Args:
-        model: What to train; it stays on its device, and batches are brought there.
+        model: The model to train; it stays on its device, and batches are moved there.
         batches: An iterator of tuples of tensors, without end or with at least `steps`
             of them.
         loss_fn: Called as `loss_fn(model, *batch)`; returns the loss as a tensor with
             one number.
-        optimizer: Moves the model's parameters.
-        steps: How many batches the run takes, counting those before a resume.
+        optimizer: Updates the model's parameters.
+        steps: Number of training steps, counting those before a resume.
         schedule: A factor for all learning rates at each step; None for 1.
-        clip_norm: The greatest length of the gradient; None for no limit.
-        parts: How many parts each batch is read in, one after the other, so that only
-            one takes up memory; must divide the batch. The step is that of the whole
-            batch where the loss is a mean over examples (gradient accumulation).
-        bfloat16: Whether matrix products are computed in bfloat16, which has the range
-            of float32 and three digits; the weights and what the optimiser remembers
-            stay as they are (autocast).
-        evaluate: Called with the model in evaluation mode, or with its average where
+        clip_norm: Maximum length of the gradient; None for no limit.
+        accumulation_steps: Number of micro-batches that each batch is split into, so
+            that only one of them takes up memory at a time; must divide the batch. See
+            `accumulated_train_step`.
+        bfloat16: Whether to compute matrix products in bfloat16, see `in_bfloat16`.
+        evaluate: Called with the model in evaluation mode, or with `ema`'s model if
             there is one; returns a number to keep.
-        evaluate_every: After how many steps to evaluate; None for the end only.
-        average: Follows the weights after each step; None for nothing.
-        checkpoint: Where to save the run and go on from; needs batches with
+        evaluate_every: Number of steps between two evaluations; None for one at the
+            end only.
+        ema: Moving average of the weights, updated after each step; None for no
+            average.
+        checkpoint: Where to save the run and resume it from; needs batches with
             `state_dict`, like `TokenBatches`.
-        generators: Random sources that `loss_fn` draws from, so that checkpoints can
+        generators: Random generators that `loss_fn` draws from, so that checkpoints can
             hold them.
         progress: Whether to show a progress bar.
 
@@ -129,187 +84,74 @@ def fit(
     >>> history.losses[-1] < 1e-6
     True
     """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}.")
-    if evaluate_every is not None and evaluate_every < 1:
-        raise ValueError(
-            "evaluate_every must be at least 1, or None for the end only; got "
-            f"{evaluate_every}."
-        )
-    if parts < 1:
-        raise ValueError(f"parts must be at least 1, got {parts}.")
-    if checkpoint is not None and is_sharded(model) and not checkpoint.sharded:
-        raise ValueError(
-            "Each process has only a part of this model: save it with Checkpoint(..., "
-            "sharded=True)."
-        )
-    if checkpoint is not None and not hasattr(batches, "state_dict"):
-        raise ValueError(
-            "A run can be resumed only if its batches can: give them state_dict and "
-            "load_state_dict, "
-            "as TokenBatches has, or leave out the checkpoint."
-        )
-    for group in optimizer.param_groups:
-        group.setdefault("initial_lr", group["lr"])
-    source, history = iter(batches), History()
-    if checkpoint is not None and checkpoint.resume and checkpoint.exists():
-        history = _resume(
-            checkpoint, model, optimizer, batches, schedule, average, generators
-        )
-    parameters = [
-        parameter for parameter in model.parameters() if parameter.requires_grad
-    ]
-    device = parameters[0].device
-    first = len(history.losses)
+    for name, number in (
+        ("steps", steps),
+        ("evaluate_every", evaluate_every),
+        ("accumulation_steps", accumulation_steps),
+    ):
+        if number is not None and number < 1:
+            raise ValueError(f"{name} must be at least 1, got {number}.")
+    loss_fn = in_bfloat16(loss_fn) if bfloat16 else loss_fn
+    take_step = (
+        train_step
+        if accumulation_steps == 1
+        else partial(accumulated_train_step, accumulation_steps=accumulation_steps)
+    )
+    run = RunState(model, optimizer, batches, schedule, ema, generators)
+    source = iter(batches)
+    history = History() if checkpoint is None else run.resume(checkpoint)
+    steps_done = len(history.losses)
     model.train()
     with progress_bar(
         total=steps,
-        initial=first,
+        initial=steps_done,
         label="training",
         show=progress and is_first_process(),
     ) as bar:
-        for step in range(first, steps):
+        for step in range(steps_done + 1, steps + 1):
             started = time.perf_counter()
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * (
-                    1.0 if schedule is None else schedule(step)
-                )
-            batch = next(source, None)
-            if batch is None:
-                raise ValueError(
-                    f"The batches ran out after {step} steps of {steps}: give more, or "
-                    "fewer steps."
-                )
-            optimizer.zero_grad()
-            shares = []
-            for part, is_last in _cut(batch, parts):
-                with together(model, is_last):
-                    with (
-                        torch.autocast(device.type, torch.bfloat16)
-                        if bfloat16
-                        else nullcontext()
-                    ):
-                        share = (
-                            loss_fn(model, *(tensor.to(device) for tensor in part))
-                            / parts
-                        )
-                    share.backward()
-                shares.append(share.detach())
-            value = mean_over_processes(torch.stack(shares).sum()).item()
-            if not math.isfinite(value):
-                raise FloatingPointError(
-                    f"The loss is {value} at step {step + 1}: the run has diverged. "
-                    "Lower the learning rate, warm up "
-                    "for longer, or look for a division by zero or a logarithm of zero "
-                    "in the loss."
-                )
-            if clip_norm is not None:
-                clip_gradients(parameters, clip_norm)
-            optimizer.step()
-            if average is not None:
-                average.update(unwrap(model))
-            history.losses.append(value)
+            scale_learning_rates(optimizer, schedule(step - 1) if schedule else 1.0)
+            batch = _next_batch(source, model, step, steps)
+            try:
+                loss = take_step(model, batch, loss_fn, optimizer, clip_norm)
+            except FloatingPointError as error:
+                raise FloatingPointError(f"Step {step} of {steps}: {error}") from error
+            if ema is not None:
+                ema.update(unwrap(model))
+            history.losses.append(loss)
             history.seconds += time.perf_counter() - started
-            done, last = step + 1, step + 1 == steps
-            if evaluate is not None and (
-                last or (evaluate_every is not None and done % evaluate_every == 0)
-            ):
-                judged = unwrap(model) if average is None else average.model
-                history.evaluations.append(
-                    Evaluation(done, _evaluate(judged, evaluate), history.seconds)
-                )
+            if evaluate is not None and _is_due(step, evaluate_every, steps):
+                value = _evaluate(unwrap(model) if ema is None else ema.model, evaluate)
+                history.evaluations.append(Evaluation(step, value, history.seconds))
                 model.train()
-            if checkpoint is not None and (last or done % checkpoint.every == 0):
-                state = _state(
-                    model, optimizer, batches, schedule, average, generators, history
-                )
-                if checkpoint.sharded:
-                    save_sharded(checkpoint.path, state)
-                elif is_first_process():
-                    save_checkpoint(checkpoint.path, state)
-            bar.set_postfix(loss=f"{value:.3f}", refresh=False)
+            if checkpoint is not None and _is_due(step, checkpoint.every, steps):
+                checkpoint.save(run.state_dict(history))
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()
     return history
 
 
-def _cut(
-    batch: Sequence[Tensor], parts: int
-) -> Iterator[tuple[Sequence[Tensor], bool]]:
-    """Yield the parts of a batch, and with each whether it is the last."""
-    if parts == 1:
-        yield batch, True
-        return
-    if any(len(tensor) % parts for tensor in batch):
+def _next_batch(
+    source: Iterator[Sequence[Tensor]], model: nn.Module, step: int, steps: int
+) -> tuple[Tensor, ...]:
+    """Take a batch and move it to the model's device."""
+    batch = next(source, None)
+    if batch is None:
         raise ValueError(
-            f"parts must divide the batch; got {parts=}, a batch of "
-            f"{[len(tensor) for tensor in batch]}."
+            f"The batches ran out after {step - 1} steps of {steps}: give more, or "
+            "fewer steps."
         )
-    for number, part in enumerate(
-        zip(*(tensor.chunk(parts) for tensor in batch), strict=True), start=1
-    ):
-        yield part, number == parts
+    device = next(
+        weight for weight in model.parameters() if weight.requires_grad
+    ).device
+    return tuple(tensor.to(device) for tensor in batch)
+
+
+def _is_due(step: int, every: int | None, steps: int) -> bool:
+    """Return whether something that happens every so often, and at the end, is due."""
+    return step == steps or (every is not None and step % every == 0)
 
 
 @torch.no_grad()
 def _evaluate(model: nn.Module, evaluate: Callable[[nn.Module], float]) -> float:
     return float(evaluate(model.eval()))
-
-
-def _state(model, optimizer, batches, schedule, average, generators, history) -> dict:
-    return {
-        "step": len(history.losses),
-        "model": unwrap(model).state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "batches": batches.state_dict(),
-        "schedule": asdict(schedule) if is_dataclass(schedule) else None,
-        "average": None if average is None else average.state_dict(),
-        "generators": [generator.get_state() for generator in generators],
-        "random": random_state(),
-        "history": history.to_dict(),
-    }
-
-
-def _resume(
-    checkpoint: Checkpoint, model, optimizer, batches, schedule, average, generators
-) -> History:
-    path = checkpoint.path
-    if checkpoint.sharded:
-        start_optimizer(optimizer)
-        state = load_sharded(
-            path,
-            _state(model, optimizer, batches, schedule, average, generators, History()),
-        )
-    else:
-        state = load_checkpoint(path)
-    wanted = asdict(schedule) if is_dataclass(schedule) else None
-    if state["schedule"] != wanted:
-        raise ValueError(
-            f"{path.name} is from a run with the schedule {state['schedule']}, and "
-            f"this one has {wanted}: resume with "
-            "the same, or delete the file to start anew."
-        )
-    saved_average = state.get("average")
-    if (saved_average is None) != (average is None):
-        has, wants = (
-            ("no average of the weights", "one")
-            if saved_average is None
-            else ("an average", "none")
-        )
-        raise ValueError(
-            f"{path.name} has {has} and this run wants {wants}: delete the file to "
-            "start anew."
-        )
-    try:
-        unwrap(model).load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        if average is not None:
-            average.load_state_dict(saved_average)
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"{path.name} is from another model or optimiser: {error}"
-        ) from error
-    batches.load_state_dict(state["batches"])
-    for generator, generator_state in zip(generators, state["generators"], strict=True):
-        generator.set_state(generator_state)
-    set_random_state(state["random"])
-    return History.from_dict(state["history"])

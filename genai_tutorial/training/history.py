@@ -1,10 +1,6 @@
-"""What a run leaves to look at: its losses, its evaluations, its time."""
+"""The record of a training run: losses, evaluations and time."""
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -64,24 +60,9 @@ class History:
         """
         means = []
         for end in range(1, len(self.losses) + 1):
-            part = self.losses[max(0, end - window) : end]
-            means.append(sum(part) / len(part))
+            latest = self.losses[max(0, end - window) : end]
+            means.append(sum(latest) / len(latest))
         return means
-
-    def plot(self, axes: "Axes | None" = None, label: str = "training") -> "Axes":
-        """Draws the smoothed losses, and a point for each evaluation."""
-        from matplotlib import pyplot
-
-        axes = axes or pyplot.figure().add_subplot()
-        axes.plot(range(1, len(self.losses) + 1), self.smoothed(), label=label)
-        if self.evaluations:
-            steps, values = zip(
-                *((point.step, point.value) for point in self.evaluations), strict=True
-            )
-            axes.plot(steps, values, marker="o", label=f"{label}, held out")
-        axes.set(xlabel="step", ylabel="loss (nats a token)")
-        axes.legend()
-        return axes
 
     def to_dict(self) -> dict:
         """Return the history as JSON can hold it."""

@@ -42,9 +42,10 @@ def gradient_noise(
     model: nn.Module,
     batches: Iterable[Sequence[Tensor]],
     loss_fn: Callable[..., Tensor],
-    parts: int = 2,
+    micro_batches: int = 2,
 ) -> GradientNoise:
-    """Compare the gradient of each batch with the gradients of its parts.
+    """Compare the gradient of each batch with the gradients of its
+    micro-batches.
 
     A gradient over B examples has the expected squared length signal + noise / B, so
     that two batch sizes give two equations for the two unknowns. Both are averaged over
@@ -54,19 +55,19 @@ def gradient_noise(
         model: The model, as it is at this moment of its training.
         batches: The batches, each a tuple of tensors with the same number of rows.
         loss_fn: Called as `loss_fn(model, *batch)`; a mean over examples.
-        parts: How many parts each batch is cut into; must divide it.
+        micro_batches: Number of micro-batches per batch; must divide it.
 
     Raises:
-        ValueError: If there are no batches, or `parts` is less than 2 or does not
-            divide them.
+        ValueError: If there are no batches, or `micro_batches` is less than 2 or
+            does not divide them.
 
     Source: McCandlish et al., An Empirical Model of Large-Batch Training, appendix A.1,
         https://arxiv.org/abs/1812.06162
     """
-    if parts < 2:
+    if micro_batches < 2:
         raise ValueError(
-            "parts must be at least 2, because two batch sizes are compared; got "
-            f"{parts}."
+            "micro_batches must be at least 2, because two batch sizes are compared; "
+            f"got {micro_batches}."
         )
     parameters = [
         parameter for parameter in model.parameters() if parameter.requires_grad
@@ -74,21 +75,24 @@ def gradient_noise(
     signals, noises = [], []
     for batch in batches:
         large = len(batch[0])
-        if large % parts:
+        if large % micro_batches:
             raise ValueError(
-                f"parts must divide the batch; got {parts=}, {large} rows."
+                f"micro_batches must divide the batch; got {micro_batches=}, {large} "
+                "rows."
             )
-        small = large // parts
+        small = large // micro_batches
         gradients = [
             torch.autograd.grad(
-                loss_fn(model, *part),
+                loss_fn(model, *micro_batch),
                 parameters,
                 allow_unused=True,
                 materialize_grads=True,
             )
-            for part in zip(*(tensor.chunk(parts) for tensor in batch), strict=True)
+            for micro_batch in zip(
+                *(tensor.chunk(micro_batches) for tensor in batch), strict=True
+            )
         ]
-        small_square = sum(_square(gradient) for gradient in gradients) / parts
+        small_square = sum(_square(gradient) for gradient in gradients) / micro_batches
         large_square = _square(
             [torch.stack(same).mean(0) for same in zip(*gradients, strict=True)]
         )

@@ -2,7 +2,7 @@
 rest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -76,8 +76,8 @@ class CombinedOptimizer:
 
     def load_state_dict(self, state: dict) -> None:
         """Take up what `state_dict` returned."""
-        for optimizer, part in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(part)
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
 
 
 def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
@@ -140,7 +140,7 @@ def build_optimizer(
         "head": settings.head_lr,
         "vectors": settings.vector_lr,
     }
-    inner = (
+    muon_groups = (
         [{"params": groups["matrices"], "lr": settings.matrix_lr}]
         if groups["matrices"]
         else []
@@ -148,28 +148,28 @@ def build_optimizer(
     if settings.kernel_lr is None:
         groups["vectors"] += groups["kernels"]
     elif groups["kernels"]:
-        inner.append({"params": groups["kernels"], "lr": settings.kernel_lr})
-    others = [
+        muon_groups.append({"params": groups["kernels"], "lr": settings.kernel_lr})
+    adamw_groups = [
         {"params": groups[kind], "lr": rate}
         for kind, rate in rates.items()
         if groups[kind]
     ]
     optimizers: list[torch.optim.Optimizer] = []
-    if inner:
+    if muon_groups:
         optimizers.append(
             Muon(
-                inner,
+                muon_groups,
                 momentum=settings.momentum,
                 weight_decay=settings.weight_decay,
                 iterations=settings.iterations,
             )
         )
-    if others:
+    if adamw_groups:
         # With epsilon this small even rare rows of an embedding move by their full
         # learning rate.
         optimizers.append(
             AdamW(
-                others,
+                adamw_groups,
                 betas=settings.betas,
                 epsilon=1e-10,
                 weight_decay=settings.weight_decay,
@@ -184,12 +184,12 @@ def build_optimizer(
 
 
 @torch.no_grad()
-def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float) -> torch.Tensor:
-    """Shortens all gradients together, if need be, so that their common length is at
-    most `max_norm`.
+def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> torch.Tensor:
+    """Scale all gradients down together, if need be, so that their common length is at
+    most `max_norm` (gradient clipping).
 
     Args:
-        parameters: Those whose gradients count.
+        parameters: Those whose gradients count; frozen ones are left out.
         max_norm: The greatest length, above 0.
 
     Returns:
@@ -206,7 +206,9 @@ def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float) -> torch
     if not max_norm > 0:
         raise ValueError(f"max_norm must be above 0, got {max_norm}.")
     gradients = [
-        parameter.grad for parameter in parameters if parameter.grad is not None
+        parameter.grad
+        for parameter in parameters
+        if parameter.requires_grad and parameter.grad is not None
     ]
     if not gradients:
         return torch.zeros(())

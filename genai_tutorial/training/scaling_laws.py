@@ -130,17 +130,17 @@ def fit_power_law(
 
     best = None
     for floor, *exponents in product(_FLOORS, *[_EXPONENTS] * count):
-        rest = np.log(losses.min() * (1 - floor) / count)
-        start = np.array([np.log(losses.min() * floor), *[rest] * count, *exponents])
-        found = optimize.minimize(
+        share = np.log(losses.min() * (1 - floor) / count)
+        start = np.array([np.log(losses.min() * floor), *[share] * count, *exponents])
+        solution = optimize.minimize(
             distance,
             start,
             jac=True,
             method="BFGS",
             options={"maxiter": 500, "gtol": 1e-7},
         )
-        if best is None or found.fun < best.fun:
-            best = found
+        if best is None or solution.fun < best.fun:
+            best = solution
     exponents = best.x[1 + count :]
     factors = np.exp(best.x[1 : 1 + count] + exponents * middle)
     return PowerLaw(

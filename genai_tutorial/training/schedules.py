@@ -6,12 +6,16 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+import torch
+
+from genai_tutorial.training.optimizers import CombinedOptimizer
+
 Decay = Literal["cosine", "linear", "sqrt", "none"]
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Rises in a straight line, stays, falls, and is annealed to zero; `schedule(step)`
+    """Rises in a straight line, stays, falls, and cools down to zero; `schedule(step)`
     is the factor for that step.
 
     A schedule is a function of the step alone, so a run that resumes needs to remember
@@ -26,13 +30,13 @@ class Schedule:
             `none` to stay at 1.
         decay_steps: How many steps the fall takes; None means all that follow the
             warm-up.
-        final: The factor that the fall ends at.
-        anneal_steps: How many steps at the very end go from there to zero in a straight
-            line, faster than before.
+        final_factor: The factor that the fall ends at.
+        cooldown_steps: How many steps at the very end go from there to zero in a
+            straight line, faster than before.
 
     Raises:
-        ValueError: If the numbers of steps do not fit into each other, or `final` is
-            not between 0 and 1.
+        ValueError: If the numbers of steps do not fit into each other, or
+            `final_factor` is not between 0 and 1.
 
     >>> schedule = Schedule(steps=100, warmup_steps=10, decay="linear", decay_steps=50)
     >>> [round(schedule(step), 3) for step in (0, 9, 10, 50, 75, 99, 100)]
@@ -43,8 +47,8 @@ class Schedule:
     warmup_steps: int = 0
     decay: Decay = "cosine"
     decay_steps: int | None = None
-    final: float = 0.0
-    anneal_steps: int = 0
+    final_factor: float = 0.0
+    cooldown_steps: int = 0
 
     def __post_init__(self):
         if self.steps < 1:
@@ -54,40 +58,40 @@ class Schedule:
                 f"warmup_steps must be from 0 to steps ({self.steps}), got "
                 f"{self.warmup_steps}."
             )
-        if not 0 <= self.anneal_steps <= self.steps - self.warmup_steps:
+        if not 0 <= self.cooldown_steps <= self.steps - self.warmup_steps:
             raise ValueError(
-                "anneal_steps must be from 0 to what the warm-up leaves "
+                "cooldown_steps must be from 0 to what the warm-up leaves "
                 f"({self.steps - self.warmup_steps}), "
-                f"got {self.anneal_steps}."
+                f"got {self.cooldown_steps}."
             )
         if self.decay not in get_args(Decay):
             raise ValueError(
                 f"decay must be one of {', '.join(get_args(Decay))}; got "
                 f"{self.decay!r}."
             )
-        left = self.steps - self.warmup_steps - self.anneal_steps
+        left = self.steps - self.warmup_steps - self.cooldown_steps
         if self.decay_steps is not None and not 1 <= self.decay_steps <= left:
             raise ValueError(
-                "decay_steps must be from 1 to what warm-up and annealing leave "
+                "decay_steps must be from 1 to what warm-up and cooldown leave "
                 f"({left}), got {self.decay_steps}."
             )
-        if not 0 <= self.final <= 1:
+        if not 0 <= self.final_factor <= 1:
             raise ValueError(
-                "final is a factor of the highest learning rate, from 0 to 1; got "
-                f"{self.final}."
+                "final_factor is a factor of the highest learning rate, from 0 to 1; "
+                f"got {self.final_factor}."
             )
 
     def __call__(self, step: int) -> float:
         """Return the factor for a step, counted from 0."""
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
-        annealed_from = self.steps - self.anneal_steps
-        annealing = (
-            min(max(self.steps - step, 0) / self.anneal_steps, 1.0)
-            if self.anneal_steps
+        cooldown_start = self.steps - self.cooldown_steps
+        cooldown = (
+            min(max(self.steps - step, 0) / self.cooldown_steps, 1.0)
+            if self.cooldown_steps
             else 1.0
         )
-        return annealing * self._decayed(min(step, annealed_from), annealed_from)
+        return cooldown * self._decayed(min(step, cooldown_start), cooldown_start)
 
     def over(self, steps: int) -> "Schedule":
         """Return the same course over another number of steps: however short the run,
@@ -97,12 +101,12 @@ class Schedule:
         True
         """
         warmup_steps = min(self.warmup_steps, steps // 2)
-        anneal_steps = 0
-        if self.anneal_steps:
-            anneal_steps = min(
-                max(1, self.anneal_steps * steps // self.steps), steps - warmup_steps
+        cooldown_steps = 0
+        if self.cooldown_steps:
+            cooldown_steps = min(
+                max(1, self.cooldown_steps * steps // self.steps), steps - warmup_steps
             )
-        left = steps - warmup_steps - anneal_steps
+        left = steps - warmup_steps - cooldown_steps
         decay_steps = None
         if self.decay_steps is not None and left > 0:
             decay_steps = min(max(1, self.decay_steps * steps // self.steps), left)
@@ -111,7 +115,7 @@ class Schedule:
             steps=steps,
             warmup_steps=warmup_steps,
             decay_steps=decay_steps,
-            anneal_steps=anneal_steps,
+            cooldown_steps=cooldown_steps,
         )
 
     def _decayed(self, step: int, end: int) -> float:
@@ -128,25 +132,43 @@ class Schedule:
                 remaining = 1 - math.sqrt(progress)
             case "cosine":
                 remaining = (1 + math.cos(math.pi * progress)) / 2
-        return self.final + (1 - self.final) * remaining
+        return self.final_factor + (1 - self.final_factor) * remaining
 
 
-def warmup_cosine(steps: int, warmup_steps: int, final: float = 0.0) -> Schedule:
+def scale_learning_rates(
+    optimizer: torch.optim.Optimizer | CombinedOptimizer, factor: float
+) -> None:
+    """Set each learning rate to `factor` times the one that the optimiser began with.
+
+    >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
+    >>> for factor in (0.1, 0.5):
+    ...     scale_learning_rates(optimizer, factor)
+    >>> optimizer.param_groups[0]["lr"]
+    0.25
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+
+def warmup_cosine(steps: int, warmup_steps: int, final_factor: float = 0.0) -> Schedule:
     """Return a straight rise over `warmup_steps`, then half a cosine wave down to
-    `final`.
+    `final_factor`.
 
     Source: Loshchilov and Hutter, SGDR, equation 5, https://arxiv.org/abs/1608.03983
 
-    >>> warmup_cosine(steps=110, warmup_steps=10, final=0.1)(
+    >>> warmup_cosine(steps=110, warmup_steps=10, final_factor=0.1)(
     ...     60
     ... )  # half of the way down from 1 to 0.1
     0.55
     """
-    return Schedule(steps, warmup_steps, "cosine", None, final)
+    return Schedule(steps, warmup_steps, "cosine", None, final_factor)
 
 
 def warmup_linear(
-    steps: int, warmup_steps: int, decay_steps: int | None = None, final: float = 0.0
+    steps: int,
+    warmup_steps: int,
+    decay_steps: int | None = None,
+    final_factor: float = 0.0,
 ) -> Schedule:
     """Return a straight rise, a plateau, and a straight fall over the last
     `decay_steps` (None: no plateau).
@@ -157,7 +179,7 @@ def warmup_linear(
     >>> warmup_linear(steps=100, warmup_steps=0)(25)
     0.75
     """
-    return Schedule(steps, warmup_steps, "linear", decay_steps, final)
+    return Schedule(steps, warmup_steps, "linear", decay_steps, final_factor)
 
 
 def warmup_stable_decay(
@@ -165,7 +187,7 @@ def warmup_stable_decay(
     warmup_steps: int,
     decay_steps: int,
     decay: Decay = "sqrt",
-    final: float = 0.0,
+    final_factor: float = 0.0,
 ) -> Schedule:
     """Return a straight rise, a long plateau, and a short fall: a run can be stopped
     anywhere by falling from there.
@@ -181,4 +203,4 @@ def warmup_stable_decay(
     >>> [schedule(step) for step in (10, 80, 85, 100)]
     [1.0, 1.0, 0.5, 0.0]
     """
-    return Schedule(steps, warmup_steps, decay, decay_steps, final)
+    return Schedule(steps, warmup_steps, decay, decay_steps, final_factor)

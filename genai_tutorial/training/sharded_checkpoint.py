@@ -15,13 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from torch import Tensor, distributed
 
 from genai_tutorial.training.checkpoint import pack, unpack
 from genai_tutorial.training.distributed import is_first_process
-from genai_tutorial.training.optimizers import CombinedOptimizer
 
 FORMAT = "genai_tutorial sharded checkpoint 1"
 STATE = "state.json"
@@ -47,8 +45,8 @@ def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
 
     folder = Path(folder)
     tree, tensors = pack(state, _itself)
-    final = folder / _name(state["step"])
-    temporary = final.with_name(f"{final.name}.tmp")
+    complete = folder / _name(state["step"])
+    temporary = complete.with_name(f"{complete.name}.tmp")
     if is_first_process():
         shutil.rmtree(
             temporary, ignore_errors=True
@@ -63,8 +61,8 @@ def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
             json.dump({"format": FORMAT, "tree": tree}, file)
             file.flush()
             os.fsync(file.fileno())
-        shutil.rmtree(final, ignore_errors=True)
-        os.replace(temporary, final)
+        shutil.rmtree(complete, ignore_errors=True)
+        os.replace(temporary, complete)
         for step in _steps(folder):
             if step != state["step"]:
                 shutil.rmtree(folder / _name(step))
@@ -127,22 +125,6 @@ def load_sharded(folder: Path | str, state: dict[str, Any]) -> dict[str, Any]:
 def latest_step(folder: Path | str) -> int | None:
     """Return the newest step that a folder holds, or None."""
     return max(_steps(Path(folder)), default=None)
-
-
-@torch.no_grad()
-def start_optimizer(optimizer: torch.optim.Optimizer | CombinedOptimizer) -> None:
-    """Make a new optimiser set up what it remembers, by a step that goes nowhere, so
-    that it can be read in.
-    """
-    rates = [group["lr"] for group in optimizer.param_groups]
-    for group in optimizer.param_groups:
-        group["lr"] = 0.0
-        for parameter in group["params"]:
-            parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
-    optimizer.zero_grad()
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate
 
 
 def _name(step: int) -> str:

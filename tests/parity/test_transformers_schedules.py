@@ -24,9 +24,9 @@ WARMUP, STEPS = 7, 60
 @pytest.mark.parametrize(
     ("ours", "theirs"), [("sqrt", "1-sqrt"), ("linear", "linear"), ("cosine", "cosine")]
 )
-@pytest.mark.parametrize("final", [0.0, 0.1])
-def test_warmup_stable_decay_equals_transformers(ours, theirs, final):
-    schedule = warmup_stable_decay(STEPS, WARMUP, 20, ours, final)
+@pytest.mark.parametrize("final_factor", [0.0, 0.1])
+def test_warmup_stable_decay_equals_transformers(ours, theirs, final_factor):
+    schedule = warmup_stable_decay(STEPS, WARMUP, 20, ours, final_factor)
     expected = _factors(
         lambda optimizer: get_wsd_schedule(
             optimizer,
@@ -34,7 +34,7 @@ def test_warmup_stable_decay_equals_transformers(ours, theirs, final):
             20,
             num_training_steps=STEPS,
             decay_type=theirs,
-            min_lr_ratio=final,
+            min_lr_ratio=final_factor,
         ),
         STEPS,
     )

@@ -90,7 +90,7 @@ class PainterRecipe:
             loss,
             AdamW(model.parameters(), lr=0.1),
             steps=settings.steps,
-            average=average,
+            ema=average,
             checkpoint=dataclasses.replace(settings.checkpoint, every=2),
             generators=[noise],
             progress=settings.progress,

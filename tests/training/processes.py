@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from genai_tutorial.training import (
-    Checkpoint,
+    ShardedCheckpoint,
     build_optimizer,
     fit,
     parallel,
@@ -109,7 +109,7 @@ def _train(
     folder,
     name,
     how="shard",
-    parts=1,
+    accumulation_steps=1,
     steps=STEPS,
     every=None,
     seconds_per_step=0.0,
@@ -137,9 +137,8 @@ def _train(
         steps=steps,
         schedule=warmup_stable_decay(STEPS, 3, 4),
         clip_norm=0.05,
-        parts=parts,
-        checkpoint=every
-        and Checkpoint(Path(folder, "checkpoint"), every, sharded=True),
+        accumulation_steps=accumulation_steps,
+        checkpoint=every and ShardedCheckpoint(Path(folder, "checkpoint"), every),
         progress=False,
     )
     weights = [

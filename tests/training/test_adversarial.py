@@ -39,7 +39,7 @@ def play(
     path=None,
     every=5,
     batches=None,
-    average=False,
+    ema=False,
     lr=2e-3,
     **settings,
 ):
@@ -52,7 +52,7 @@ def play(
         for net in (generator, discriminator)
     ]
     noise = torch.Generator().manual_seed(seed)
-    ema = EMA(generator, decay=0.9) if average else None
+    average = EMA(generator, decay=0.9) if ema else None
     history = fit_adversarial(
         generator,
         discriminator,
@@ -63,12 +63,12 @@ def play(
         *optimizers,
         steps=steps,
         noise=noise,
-        average=ema,
+        ema=average,
         checkpoint=None if path is None else Checkpoint(path, every=every),
         progress=False,
         **settings,
     )
-    return generator, discriminator, history, ema
+    return generator, discriminator, history, average
 
 
 def same(first, second):
@@ -86,7 +86,7 @@ def test_the_generator_finds_the_cloud(seed):
         "penalty": lambda discriminator, real, _: r1_penalty(discriminator, real),
         "schedule": Schedule(400),
     }
-    _, _, history, ema = play(400, seed=seed, lr=5e-3, average=True, **settings)
+    _, _, history, ema = play(400, seed=seed, lr=5e-3, ema=True, **settings)
     made = ema.model(draw_noise(ema.model, 2000, torch.Generator().manual_seed(1)))
     assert (made.mean(dim=0) - torch.tensor([3.0, 0.0])).norm() < 0.3
     assert made.std(dim=0).min() > 0.5  # a cloud, not a point
@@ -210,7 +210,7 @@ def test_watching_changes_nothing():
 
 
 def test_the_average_follows_the_generator():
-    generator, _, _, ema = play(30, average=True)
+    generator, _, _, ema = play(30, ema=True)
     assert ema.updates == 30
     assert not same(generator, ema.model)
     assert same(generator, play(30)[0])
@@ -227,7 +227,7 @@ def test_the_schedule_sets_both_rates():
 def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
     settings = {
         "loss": WASSERSTEIN,
-        "average": True,
+        "ema": True,
         "discriminator_steps": 2,
         "penalty_every": 3,
     }
@@ -256,7 +256,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     play(2, path=tmp_path / "run.safetensors")
     with pytest.raises(ValueError, match="another kind of run"):
-        play(4, path=tmp_path / "run.safetensors", average=True)
+        play(4, path=tmp_path / "run.safetensors", ema=True)
     with pytest.raises(ValueError, match="from a run with the schedule None"):
         play(4, path=tmp_path / "run.safetensors", schedule=Schedule(4))
 

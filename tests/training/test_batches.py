@@ -22,11 +22,11 @@ def test_windows_reach_the_first_and_the_last_token_and_no_further():
 
 
 def test_the_seed_decides_the_windows():
-    first, again, other = (
+    first, again, other_seed = (
         next(TokenBatches(TOKENS, 16, 8, seed))[0] for seed in (1, 1, 2)
     )
     assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+    assert not torch.equal(first, other_seed)
 
 
 def test_state_goes_on_from_where_it_was_taken():
@@ -34,9 +34,9 @@ def test_state_goes_on_from_where_it_was_taken():
     next(batches)
     state = batches.state_dict()
     expected = [next(batches)[0] for _ in range(3)]
-    other = TokenBatches(TOKENS, 16, 8, seed=99)
-    other.load_state_dict(state)
-    assert all(torch.equal(next(other)[0], window) for window in expected)
+    restored = TokenBatches(TOKENS, 16, 8, seed=99)
+    restored.load_state_dict(state)
+    assert all(torch.equal(next(restored)[0], window) for window in expected)
 
 
 @pytest.mark.parametrize("world_size", [2, 4])

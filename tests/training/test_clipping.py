@@ -14,13 +14,13 @@ def test_clipping_equals_torchs(max_norm):
         torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
     ).square().sum().backward()
     model[2].bias.grad = None  # a parameter that took no part
-    other = copy.deepcopy(model)
-    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
+    copied = copy.deepcopy(model)
+    for ours, theirs in zip(model.parameters(), copied.parameters(), strict=True):
         theirs.grad = None if ours.grad is None else ours.grad.clone()
     norm = clip_gradients(list(model.parameters()), max_norm)
-    expected = torch.nn.utils.clip_grad_norm_(other.parameters(), max_norm)
+    expected = torch.nn.utils.clip_grad_norm_(copied.parameters(), max_norm)
     torch.testing.assert_close(norm, expected, rtol=1e-6, atol=0)
-    for ours, theirs in zip(model.parameters(), other.parameters(), strict=True):
+    for ours, theirs in zip(model.parameters(), copied.parameters(), strict=True):
         if theirs.grad is not None:
             torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-6, atol=0)
 

@@ -124,7 +124,7 @@ def run(steps, path=None, decay=0.8, seen=None, stop=None):
         AdamW(model.parameters(), lr=0.05),
         steps=steps,
         evaluate=lambda judged: float(judged.weight.detach().sum()),
-        average=average,
+        ema=average,
         checkpoint=None if path is None else Checkpoint(path, every=2),
         generators=[noise],
         progress=False,
@@ -166,10 +166,13 @@ def test_a_stopped_run_ends_at_the_same_average(tmp_path):
 def test_a_run_with_another_average_is_not_taken_up(tmp_path):
     run(2, tmp_path / "with.safetensors")
     run(2, tmp_path / "without.safetensors", decay=None)
-    with pytest.raises(ValueError, match="has an average and this run wants none"):
+    with pytest.raises(
+        ValueError, match="has a moving average of the weights and this run needs none"
+    ):
         run(4, tmp_path / "with.safetensors", decay=None)
     with pytest.raises(
-        ValueError, match="has no average of the weights and this run wants one"
+        ValueError,
+        match="has no moving average of the weights and this run needs one",
     ):
         run(4, tmp_path / "without.safetensors")
     with pytest.raises(ValueError, match=r"has the decay 0\.5, and the saved one 0\.8"):

@@ -141,14 +141,14 @@ def test_combined_state_goes_into_another_optimiser():
 
     model, optimizer = make()
     move(model, optimizer, 3)
-    other, other_optimizer = make()
-    other.load_state_dict(model.state_dict())
-    other_optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    restored, restored_optimizer = make()
+    restored.load_state_dict(model.state_dict())
+    restored_optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     move(model, optimizer, 2)
-    move(other, other_optimizer, 2)
+    move(restored, restored_optimizer, 2)
     assert all(
         torch.equal(a, b)
-        for a, b in zip(model.parameters(), other.parameters(), strict=True)
+        for a, b in zip(model.parameters(), restored.parameters(), strict=True)
     )
 
 

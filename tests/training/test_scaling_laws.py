@@ -30,28 +30,28 @@ def _constants(law):
     "law", [CHINCHILLA, PowerLaw(0.5, (50.0, 2000.0), (0.2, 0.45))]
 )
 def test_five_known_constants_are_found_again(law):
-    found = fit_power_law(RUNS, law(RUNS))
-    assert _constants(found) == pytest.approx(_constants(law), rel=1e-3)
+    fitted = fit_power_law(RUNS, law(RUNS))
+    assert _constants(fitted) == pytest.approx(_constants(law), rel=1e-3)
 
 
 @pytest.mark.parametrize("exponent", [0.1, 0.25, 0.8])
 def test_three_known_constants_are_found_again(exponent):
     law = PowerLaw(2.0, (3 * SIZES[0] ** exponent,), (exponent,))
-    found = fit_power_law(SIZES[:, None], law(SIZES[:, None]))
-    assert _constants(found) == pytest.approx(_constants(law), rel=1e-3)
+    fitted = fit_power_law(SIZES[:, None], law(SIZES[:, None]))
+    assert _constants(fitted) == pytest.approx(_constants(law), rel=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_small_noisy_runs_foretell_a_large_one(seed):
     # A half per cent is what another seed does to a loss.
     noise = np.exp(np.random.default_rng(seed).normal(0, 0.005, len(RUNS)))
-    found = fit_power_law(RUNS, CHINCHILLA(RUNS) * noise)
+    fitted = fit_power_law(RUNS, CHINCHILLA(RUNS) * noise)
     large = [1e10, 2e11]  # ten times as large, on twice the text
-    assert found(large) == pytest.approx(CHINCHILLA(large), rel=0.02)
+    assert fitted(large) == pytest.approx(CHINCHILLA(large), rel=0.02)
     straight_line = np.polyfit(np.log(RUNS[:, 0]), np.log(CHINCHILLA(RUNS) * noise), 1)
     wrong = np.exp(np.polyval(straight_line, np.log(large[0])))
     assert abs(wrong / CHINCHILLA(large) - 1) > 3 * abs(
-        found(large) / CHINCHILLA(large) - 1
+        fitted(large) / CHINCHILLA(large) - 1
     )
 
 

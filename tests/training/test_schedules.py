@@ -11,7 +11,7 @@ from genai_tutorial.training import (
 
 
 def test_warmup_cosine_has_the_values_of_its_formula():
-    schedule = warmup_cosine(steps=2000, warmup_steps=100, final=0.1)
+    schedule = warmup_cosine(steps=2000, warmup_steps=100, final_factor=0.1)
     assert [schedule(step) for step in (0, 49, 99)] == pytest.approx([0.01, 0.5, 1.0])
     for step in (100, 101, 700, 1050, 1999):
         expected = 0.1 + 0.9 * (1 + math.cos(math.pi * (step - 100) / 1900)) / 2
@@ -21,7 +21,9 @@ def test_warmup_cosine_has_the_values_of_its_formula():
 
 
 def test_warmup_linear_has_a_plateau_and_a_straight_fall():
-    schedule = warmup_linear(steps=100, warmup_steps=4, decay_steps=40, final=0.2)
+    schedule = warmup_linear(
+        steps=100, warmup_steps=4, decay_steps=40, final_factor=0.2
+    )
     assert [schedule(step) for step in range(5)] == pytest.approx(
         [0.25, 0.5, 0.75, 1.0, 1.0]
     )
@@ -38,14 +40,14 @@ def test_no_decay_stays_at_one_after_the_warm_up():
 
 
 @pytest.mark.parametrize("decay", ["linear", "cosine", "sqrt", "none"])
-def test_annealing_goes_from_where_the_decay_ended_to_zero(decay):
-    whole = Schedule(steps=80, warmup_steps=5, decay=decay, final=0.5)
-    annealed = Schedule(
-        steps=100, warmup_steps=5, decay=decay, final=0.5, anneal_steps=20
+def test_cooldown_goes_from_where_the_decay_ended_to_zero(decay):
+    whole = Schedule(steps=80, warmup_steps=5, decay=decay, final_factor=0.5)
+    cooled = Schedule(
+        steps=100, warmup_steps=5, decay=decay, final_factor=0.5, cooldown_steps=20
     )
-    assert [annealed(step) for step in range(81)] == [whole(step) for step in range(81)]
+    assert [cooled(step) for step in range(81)] == [whole(step) for step in range(81)]
     end = 1.0 if decay == "none" else 0.5
-    assert [annealed(step) for step in (80, 85, 90, 99, 100, 500)] == pytest.approx(
+    assert [cooled(step) for step in (80, 85, 90, 99, 100, 500)] == pytest.approx(
         [end, end * 0.75, end * 0.5, end * 0.05, 0, 0]
     )
 
@@ -69,13 +71,13 @@ def test_warm_up_may_take_the_whole_run():
         ({"steps": 5, "warmup_steps": -1}, "got -1"),
         (
             {"steps": 9, "warmup_steps": 4, "decay_steps": 6},
-            r"what warm-up and annealing leave \(5\), got 6",
+            r"what warm-up and cooldown leave \(5\), got 6",
         ),
         (
-            {"steps": 5, "anneal_steps": 6},
-            r"anneal_steps must be from 0 to what the warm-up leaves \(5\), got 6",
+            {"steps": 5, "cooldown_steps": 6},
+            r"cooldown_steps must be from 0 to what the warm-up leaves \(5\), got 6",
         ),
-        ({"steps": 5, "final": 1.5}, "from 0 to 1; got 1.5"),
+        ({"steps": 5, "final_factor": 1.5}, "from 0 to 1; got 1.5"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, message):

@@ -9,13 +9,16 @@ from torch import nn
 from genai_tutorial.training import (
     Checkpoint,
     OptimizerSettings,
+    ShardedCheckpoint,
     build_optimizer,
     fit,
+)
+from genai_tutorial.training.fsdp import start_optimizer
+from genai_tutorial.training.sharded_checkpoint import (
     latest_step,
     load_sharded,
     save_sharded,
 )
-from genai_tutorial.training.sharded_checkpoint import start_optimizer
 from tests.training import runs
 
 
@@ -133,7 +136,7 @@ def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, optimizer_of):
             model, batches, lambda model, x,
             y: nn.functional.cross_entropy(model(x).flatten(0, 1), y.flatten()),
             optimizer_of(model), steps=steps,
-            checkpoint=Checkpoint(folder, every=4, sharded=True), progress=False,
+            checkpoint=ShardedCheckpoint(folder, every=4), progress=False,
         )  # fmt: skip
         return runs.fingerprint(model), history.losses
 
@@ -163,7 +166,7 @@ def test_a_split_model_must_be_saved_in_parts(tmp_path):
     model.set_requires_gradient_sync = None  # what tells that a model is split
     with pytest.raises(
         ValueError,
-        match=r"only a part of this model: save it with Checkpoint\(..., sharded=True\)",  # noqa: E501
+        match="only a part of this model: save it with ShardedCheckpoint",
     ):
         fit(
             model,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from genai_tutorial.training import latest_step
+from genai_tutorial.training.sharded_checkpoint import latest_step
 from tests.training import processes
 
 STEPS = processes.STEPS
@@ -47,8 +47,8 @@ def test_copies_and_parts_of_a_model_learn_what_one_process_learns(
 ):
     ways = [
         ("shard", "shard", 1),
-        ("shard-parts", "shard", 2),
-        ("copy-parts", "copy", 2),
+        ("shard-accumulated", "shard", 2),
+        ("copy-accumulated", "copy", 2),
     ]
     started = processes.start(world_size, processes.train_ways, tmp_path, ways)
     assert processes.finish(started) == [0] * world_size
@@ -62,7 +62,7 @@ def test_copies_and_parts_of_a_model_learn_what_one_process_learns(
         for ours, theirs in zip(of_each[0]["weights"], alone["weights"], strict=True):
             torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
         held = [result["mine"] for result in of_each]
-        if name == "copy-parts":
+        if name == "copy-accumulated":
             assert held == [alone["mine"]] * world_size
         else:
             assert sum(held) == alone["mine"]
@@ -120,14 +120,14 @@ def test_a_killed_process_is_noticed_and_nothing_is_lost(tmp_path, two):
             started = processes.start(
                 2, processes.train, folder, "run", "shard", 1, STEPS, 1, 0.02
             )
-            victim, other = moments.sample([0, 1], 2)
+            victim, survivor = moments.sample([0, 1], 2)
             if kills < 5:
                 started[victim].join(timeout=moments.uniform(0.2, 1.2))
                 started[victim].kill()
             codes = processes.finish(started)
-            if codes[victim] == -9 and codes[other] == 1:
+            if codes[victim] == -9 and codes[survivor] == 1:
                 kills += 1
-                told = (folder / f"error-{other}.txt").read_text()
+                told = (folder / f"error-{survivor}.txt").read_text()
                 assert "ConnectionError" in told, told
                 assert (
                     "goes on from the last checkpoint" in told or "connect" in told

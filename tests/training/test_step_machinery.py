@@ -43,17 +43,21 @@ def _trained(steps=6, **settings):
     return model, history
 
 
-@pytest.mark.parametrize("parts", [2, 4, 8])
+@pytest.mark.parametrize("accumulation_steps", [2, 4, 8])
 @pytest.mark.parametrize("clip_norm", [0.05, None])
-def test_a_batch_in_parts_is_the_whole_batch(parts, clip_norm):
+def test_accumulation_of_micro_batches_is_the_whole_batch(
+    accumulation_steps, clip_norm
+):
     whole, expected = _trained(clip_norm=clip_norm)
-    model, history = _trained(clip_norm=clip_norm, parts=parts)
+    model, history = _trained(
+        clip_norm=clip_norm, accumulation_steps=accumulation_steps
+    )
     assert history.losses == pytest.approx(expected.losses, abs=1e-6)
     for ours, theirs in zip(model.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
 
 
-def test_only_one_part_is_in_memory_at_a_time():
+def test_accumulation_has_one_micro_batch_in_memory_at_a_time():
     sizes = []
 
     def loss_fn(model, inputs, targets):
@@ -67,19 +71,22 @@ def test_only_one_part_is_in_memory_at_a_time():
         loss_fn,
         build_optimizer(model),
         steps=2,
-        parts=4,
+        accumulation_steps=4,
         progress=False,
     )
     assert sizes == [2] * 8
 
 
 @pytest.mark.parametrize(
-    ("parts", "message"),
-    [(0, "parts must be at least 1, got 0"), (3, r"parts=3, a batch of \[8")],
+    ("accumulation_steps", "message"),
+    [
+        (0, "accumulation_steps must be at least 1, got 0"),
+        (3, r"accumulation_steps=3, a batch of \[8"),
+    ],
 )
-def test_parts_that_do_not_fit_are_refused(parts, message):
+def test_accumulation_steps_that_do_not_fit_are_refused(accumulation_steps, message):
     with pytest.raises(ValueError, match=message):
-        _trained(parts=parts)
+        _trained(accumulation_steps=accumulation_steps)
 
 
 def test_bfloat16_multiplies_in_16_bits_and_remembers_in_32():
@@ -188,11 +195,11 @@ def test_recomputing_keeps_a_fraction_and_runs_blocks_twice():
 def test_a_copy_of_a_recomputing_model_uses_its_own_weights():
     model = _decoder()
     recompute(model.blocks)
-    other = copy.deepcopy(model)
+    copied = copy.deepcopy(model)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    assert other(IDS[:, :-1]).abs().max() > 0.1
+    assert copied(IDS[:, :-1]).abs().max() > 0.1
 
 
 class _Line(nn.Module):
@@ -210,29 +217,31 @@ def _line_loss(model, x):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("parts", [2, 8])
-def test_gradient_noise_finds_a_signal_and_a_variance_that_are_known(seed, parts):
+@pytest.mark.parametrize("micro_batches", [2, 8])
+def test_gradient_noise_finds_a_signal_and_a_variance_that_are_known(
+    seed, micro_batches
+):
     generator = torch.Generator().manual_seed(seed)
     spread = torch.linspace(0.5, 3, 10)
     batches = [
         (torch.randn(16, 10, generator=generator) * spread + 0.5,) for _ in range(1000)
     ]
     model = _Line()
-    found = gradient_noise(model, batches, _line_loss, parts)
+    measured = gradient_noise(model, batches, _line_loss, micro_batches)
     noise, signal = (
         spread.square().sum().item(),
         (model.weight - 0.5).square().sum().item(),
     )
-    assert found.noise == pytest.approx(noise, rel=0.05)
-    assert found.signal == pytest.approx(signal, rel=0.05)
-    assert found.scale == pytest.approx(noise / signal, rel=0.08)
+    assert measured.noise == pytest.approx(noise, rel=0.05)
+    assert measured.signal == pytest.approx(signal, rel=0.05)
+    assert measured.scale == pytest.approx(noise / signal, rel=0.08)
     assert model.weight.grad is None
 
 
 def test_equal_examples_have_no_noise():
-    found = gradient_noise(_Line(), [(torch.ones(8, 10),)], _line_loss)
-    assert found.noise == pytest.approx(0, abs=1e-5)
-    assert found.scale == pytest.approx(0, abs=1e-6)
+    measured = gradient_noise(_Line(), [(torch.ones(8, 10),)], _line_loss)
+    assert measured.noise == pytest.approx(0, abs=1e-5)
+    assert measured.scale == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -241,15 +250,15 @@ def test_equal_examples_have_no_noise():
         (lambda: gradient_noise(_Line(), [], _line_loss), "no batches"),
         (
             lambda: gradient_noise(
-                _Line(), [(torch.ones(8, 10),)], _line_loss, parts=1
+                _Line(), [(torch.ones(8, 10),)], _line_loss, micro_batches=1
             ),
             "must be at least 2",
         ),
         (
             lambda: gradient_noise(
-                _Line(), [(torch.ones(8, 10),)], _line_loss, parts=3
+                _Line(), [(torch.ones(8, 10),)], _line_loss, micro_batches=3
             ),
-            "parts=3, 8 rows",
+            "micro_batches=3, 8 rows",
         ),
         (lambda: GradientNoise(-0.1, 1.0).scale, "lost in the noise"),
     ],
@@ -259,7 +268,7 @@ def test_what_cannot_be_measured_is_refused(call, message):
         call()
 
 
-def test_settings_reach_recomputing_bfloat16_and_parts_together():
+def test_settings_reach_recomputing_bfloat16_and_accumulation_together():
     model, batches, _ = runs.make(dropout=False)
     recompute(model.blocks)
     optimizer = build_optimizer(model, OptimizerSettings())
@@ -269,7 +278,7 @@ def test_settings_reach_recomputing_bfloat16_and_parts_together():
         _loss,
         optimizer,
         steps=30,
-        parts=2,
+        accumulation_steps=2,
         bfloat16=True,
         progress=False,
     )

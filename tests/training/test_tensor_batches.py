@@ -26,10 +26,10 @@ def test_each_example_comes_once_a_round(examples, size):
 
 
 def test_rounds_differ_and_the_seed_decides():
-    first, again, other = (
+    first, again, other_seed = (
         rows(TensorBatches((torch.arange(50),), 50, seed), 2) for seed in (0, 0, 1)
     )
-    assert first == again != other
+    assert first == again != other_seed
     assert first[0] != first[1]
 
 
@@ -89,24 +89,26 @@ def test_wrong_arguments_are_refused():
     "whole",
     [
         warmup_linear(1000, 10),
-        warmup_linear(1000, 100, decay_steps=300, final=0.1),
-        Schedule(1000, warmup_steps=100, decay="linear", final=0.6, anneal_steps=800),
+        warmup_linear(1000, 100, decay_steps=300, final_factor=0.1),
         Schedule(
-            1000, warmup_steps=200, decay="cosine", decay_steps=100, anneal_steps=700
+            1000, warmup_steps=100, decay="linear", final_factor=0.6, cooldown_steps=800
+        ),
+        Schedule(
+            1000, warmup_steps=200, decay="cosine", decay_steps=100, cooldown_steps=700
         ),
         Schedule(1000, decay="none"),
     ],
 )
 def test_a_schedule_has_the_same_course_over_other_numbers_of_steps(whole, steps):
-    other = whole.over(steps)
-    assert other.steps == steps
-    assert other(steps) == pytest.approx(whole(1000))
-    assert max(other(step) for step in range(steps)) <= 1
+    scaled = whole.over(steps)
+    assert scaled.steps == steps
+    assert scaled(steps) == pytest.approx(whole(1000))
+    assert max(scaled(step) for step in range(steps)) <= 1
     assert whole.over(1000) == whole
     if (
         steps == 5000
     ):  # the rise is as long as it was; after it, the courses are the same
         for share in (0.5, 0.8, 0.9, 0.97, 1.0):
-            assert other(round(share * 5000)) == pytest.approx(
+            assert scaled(round(share * 5000)) == pytest.approx(
                 whole(round(share * 1000)), abs=0.11
             )

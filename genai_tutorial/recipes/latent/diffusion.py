@@ -138,7 +138,8 @@ class LatentDiffusionRecipe:
         steps: The number of batches.
         warmup_steps: How many steps the learning rates rise for; from there they fall
             in a straight line to zero.
-        decay: Of the average of the weights that the file holds.
+        ema_decay: Decay of the moving average of the weights,
+            which is what the file holds.
         text_dropout: The share of captions that are hidden, so that guidance is
             possible.
         sampler_steps: How many steps of DDIM a sample takes, if nothing else is wished.
@@ -159,7 +160,7 @@ class LatentDiffusionRecipe:
     batch_size: int
     steps: int
     warmup_steps: int
-    decay: float
+    ema_decay: float
     text_dropout: float = 0.1
     sampler_steps: int = 25
     guidance: float = 2.0
@@ -195,7 +196,7 @@ class LatentDiffusionRecipe:
             model.encoder.load_state_dict(
                 load_recipe(SHAPES_CLIP).model.text_encoder.state_dict()
             )
-        average = EMA(model, self.decay)
+        average = EMA(model, self.ema_decay)
         generator = torch.Generator().manual_seed(self.seed)
         history = fit(
             parallel(model),
@@ -210,7 +211,7 @@ class LatentDiffusionRecipe:
             build_optimizer(model, self.optimizer),
             steps=settings.steps,
             schedule=warmup_linear(self.steps, self.warmup_steps).over(settings.steps),
-            average=average,
+            ema=average,
             checkpoint=settings.checkpoint,
             generators=[generator],
             progress=settings.progress,
@@ -340,7 +341,7 @@ SHAPES_LATENT = LatentDiffusionRecipe(
     batch_size=64,
     steps=10_000,
     warmup_steps=100,
-    decay=0.999,
+    ema_decay=0.999,
     published=True,
 )
 """The model of chapter 10 that stands beside `shapes-diffusion`: the same U-Net on
@@ -374,7 +375,7 @@ EMOJI_LATENT = LatentDiffusionRecipe(
     batch_size=64,
     steps=6_000,
     warmup_steps=100,
-    decay=0.999,
+    ema_decay=0.999,
     guidance=3.0,
     published=True,
 )

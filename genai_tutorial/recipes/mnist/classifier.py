@@ -52,7 +52,8 @@ class DigitClassifierRecipe:
         steps: The number of batches.
         warmup_steps: How many steps the learning rate rises for; from there it falls
             along half a cosine wave.
-        decay: Of the average of the weights that the file holds.
+        ema_decay: Decay of the moving average of the weights,
+            which is what the file holds.
         seed: Decides the first weights, the batches and how the images are moved.
         published: Whether the package carries the trained model.
     """
@@ -65,7 +66,7 @@ class DigitClassifierRecipe:
     batch_size: int
     steps: int
     warmup_steps: int
-    decay: float
+    ema_decay: float
     seed: int = 0
     published: bool = False
 
@@ -79,7 +80,7 @@ class DigitClassifierRecipe:
         """Trains the network, or goes on with a run that was stopped."""
         train, _ = split()
         model = DigitClassifier(self.config, self.seed).to(settings.device)
-        average = EMA(model, self.decay)
+        average = EMA(model, self.ema_decay)
         moves = torch.Generator().manual_seed(self.seed)
 
         def loss(model, images: Tensor, labels: Tensor) -> Tensor:
@@ -103,7 +104,7 @@ class DigitClassifierRecipe:
             ),
             steps=settings.steps,
             schedule=warmup_cosine(self.steps, self.warmup_steps).over(settings.steps),
-            average=average,
+            ema=average,
             checkpoint=settings.checkpoint,
             generators=[moves],
             progress=settings.progress,
@@ -199,7 +200,7 @@ DIGIT_CLASSIFIER = DigitClassifierRecipe(
     batch_size=64,
     steps=2000,
     warmup_steps=50,
-    decay=0.99,
+    ema_decay=0.99,
     published=True,
 )
 """The classifier whose features serve the Fréchet distance, precision and recall."""

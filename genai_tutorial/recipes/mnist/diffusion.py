@@ -65,9 +65,10 @@ class DigitDiffusionRecipe:
         steps: The number of batches.
         warmup_steps: How many steps the learning rates rise for; from there they fall
             in a straight line.
-        final: The factor that this fall ends at.
-        anneal_steps: How many steps at the end the learning rates then take to zero.
-        decay: Of the average of the weights that the file holds.
+        final_factor: The factor that this fall ends at.
+        cooldown_steps: How many steps at the end the learning rates then take to zero.
+        ema_decay: Decay of the moving average of the weights,
+            which is what the file holds.
         label_dropout: The share of labels that are hidden, so that guidance is
             possible.
         moved: The share of images that are turned, stretched and moved a little before
@@ -86,13 +87,13 @@ class DigitDiffusionRecipe:
     batch_size: int
     steps: int
     warmup_steps: int
-    decay: float
+    ema_decay: float
     label_dropout: float = 0.1
     moved: float = 0.0
     sampler_steps: int = 25
     guidance: float = 1.5
-    final: float = 0.0
-    anneal_steps: int = 0
+    final_factor: float = 0.0
+    cooldown_steps: int = 0
     seed: int = 0
     published: bool = False
 
@@ -107,7 +108,7 @@ class DigitDiffusionRecipe:
         """Trains the network, or goes on with a run that was stopped."""
         train, _ = split()
         model = UNet(self.config, self.seed).to(settings.device)
-        average = EMA(model, self.decay)
+        average = EMA(model, self.ema_decay)
         generator = torch.Generator().manual_seed(self.seed)
         history = fit(
             parallel(model),
@@ -122,7 +123,7 @@ class DigitDiffusionRecipe:
             build_optimizer(model, self.optimizer),
             steps=settings.steps,
             schedule=self.schedule().over(settings.steps),
-            average=average,
+            ema=average,
             checkpoint=settings.checkpoint,
             generators=[generator],
             progress=settings.progress,
@@ -135,8 +136,8 @@ class DigitDiffusionRecipe:
             self.steps,
             self.warmup_steps,
             decay="linear",
-            final=self.final,
-            anneal_steps=self.anneal_steps,
+            final_factor=self.final_factor,
+            cooldown_steps=self.cooldown_steps,
         )
 
     def loss(
@@ -294,7 +295,7 @@ LIVE = DigitDiffusionRecipe(
     batch_size=64,
     steps=700,
     warmup_steps=20,
-    decay=0.98,
+    ema_decay=0.98,
 )
 """The model that chapter 8 trains while you wait."""
 
@@ -316,10 +317,10 @@ LONGER = DigitDiffusionRecipe(
     batch_size=64,
     steps=4600,
     warmup_steps=100,
-    decay=0.998,
+    ema_decay=0.998,
     moved=0.5,
-    final=20 / 59,
-    anneal_steps=600,
+    final_factor=20 / 59,
+    cooldown_steps=600,
     published=True,
 )
 """The model that chapter 8 loads."""

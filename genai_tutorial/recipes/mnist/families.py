@@ -31,7 +31,7 @@ VAE_FAMILY = FamilyVAE(
     steps=2000,
     batch_size=128,
     warmup_steps=50,
-    decay=0.99,
+    ema_decay=0.99,
     published=True,
 )
 
@@ -52,7 +52,7 @@ GAN_FAMILY = FamilyGAN(
     steps=2500,
     batch_size=64,
     warmup_steps=100,
-    decay=0.998,
+    ema_decay=0.998,
     published=True,
 )
 
@@ -76,7 +76,7 @@ DIFFUSION_FAMILY = FamilyFlow(
     steps=500,
     batch_size=64,
     warmup_steps=20,
-    decay=0.98,
+    ema_decay=0.98,
     published=True,
 )
 
@@ -100,7 +100,7 @@ PIXEL_FAMILY = FamilyPixels(
     steps=300,
     batch_size=24,
     warmup_steps=10,
-    decay=0.98,
+    ema_decay=0.98,
     published=True,
 )
 

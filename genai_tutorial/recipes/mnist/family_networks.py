@@ -155,7 +155,7 @@ class FamilyGAN(FamilyRecipe):
         discriminator = DigitDiscriminator(self.config, self.seed + 1).to(
             settings.device
         )
-        average, started = EMA(generator, self.decay), time.process_time()
+        average, started = EMA(generator, self.ema_decay), time.process_time()
         history = fit_adversarial(
             generator,
             discriminator,
@@ -179,7 +179,7 @@ class FamilyGAN(FamilyRecipe):
             ),
             penalty_every=self.penalty_every,
             schedule=warmup_linear(self.steps, self.warmup_steps).over(settings.steps),
-            average=average,
+            ema=average,
             checkpoint=replace(
                 settings.checkpoint, every=10 * settings.checkpoint.every
             ),  # its steps are short

@@ -82,7 +82,8 @@ class FamilyRecipe(ABC):
         batch_size: The number of images in a batch.
         warmup_steps: How many steps the learning rates rise for; from there they fall
             in a straight line to zero.
-        decay: Of the average of the weights that the file holds.
+        ema_decay: Decay of the moving average of the weights,
+            which is what the file holds.
         seed: Decides the first weights, the batches and the noise.
         published: Whether the package carries the trained model.
     """
@@ -93,7 +94,7 @@ class FamilyRecipe(ABC):
     steps: int
     batch_size: int
     warmup_steps: int
-    decay: float
+    ema_decay: float
     seed: int = 0
     published: bool = False
 
@@ -165,7 +166,7 @@ class FamilyRecipe(ABC):
         that was stopped.
         """
         generator = torch.Generator().manual_seed(self.seed)
-        average, started = EMA(model, self.decay), time.process_time()
+        average, started = EMA(model, self.ema_decay), time.process_time()
         history = fit(
             model,
             TensorBatches((to_levels(split()[0].images),), self.batch_size, self.seed),
@@ -173,7 +174,7 @@ class FamilyRecipe(ABC):
             optimizer,
             steps=settings.steps,
             schedule=warmup_linear(self.steps, self.warmup_steps).over(settings.steps),
-            average=average,
+            ema=average,
             checkpoint=settings.checkpoint,
             generators=[generator],
             progress=settings.progress,

@@ -62,7 +62,8 @@ class DigitGANRecipe:
         steps: How many steps each player takes.
         warmup_steps: How many steps the learning rates rise for; from there they fall
             in a straight line to zero.
-        decay: Of the average of the generator's weights that the file holds.
+        ema_decay: Decay of the moving average of the generator's weights,
+            which is what the file holds.
         seed: Decides the first weights, the batches, the noise and how images are
             moved.
         published: Whether the package carries the trained model.
@@ -78,7 +79,7 @@ class DigitGANRecipe:
     batch_size: int
     steps: int
     warmup_steps: int
-    decay: float
+    ema_decay: float
     seed: int = 0
     published: bool = False
 
@@ -98,7 +99,7 @@ class DigitGANRecipe:
         discriminator = DigitDiscriminator(self.config, self.seed + 1).to(
             settings.device
         )
-        average = EMA(generator, self.decay)
+        average = EMA(generator, self.ema_decay)
         history = fit_adversarial(
             generator,
             discriminator,
@@ -118,7 +119,7 @@ class DigitGANRecipe:
             ),
             penalty_every=self.penalty_every,
             schedule=warmup_linear(self.steps, self.warmup_steps).over(settings.steps),
-            average=average,
+            ema=average,
             checkpoint=replace(settings.checkpoint, every=SAVE_EVERY),
             progress=settings.progress,
         )
@@ -240,7 +241,7 @@ MNIST_GAN = DigitGANRecipe(
     batch_size=64,
     steps=12_000,
     warmup_steps=100,
-    decay=0.998,
+    ema_decay=0.998,
     published=True,
 )
 """The generator that chapter 7 loads."""

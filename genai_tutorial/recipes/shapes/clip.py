@@ -170,7 +170,8 @@ class ShapesCLIPRecipe:
         steps: The number of batches.
         warmup_steps: How many steps the learning rates rise for; from there they fall
             in a straight line to zero.
-        decay: Of the average of the weights that the file holds.
+        ema_decay: Decay of the moving average of the weights,
+            which is what the file holds.
         objects: How many objects a scene may have.
         seed: Decides the first weights and the scenes.
         published: Whether the package carries the trained model.
@@ -183,7 +184,7 @@ class ShapesCLIPRecipe:
     batch_size: int
     steps: int
     warmup_steps: int
-    decay: float
+    ema_decay: float
     objects: tuple[int, ...] = (1, 2)
     seed: int = 0
     published: bool = False
@@ -211,7 +212,7 @@ class ShapesCLIPRecipe:
     def fit(self, settings: RunSettings) -> Trained:
         """Trains the model, or goes on with a run that was stopped."""
         model = CLIP(self.config, self.seed).to(settings.device)
-        average = EMA(model, self.decay)
+        average = EMA(model, self.ema_decay)
         history = fit(
             parallel(model),
             SceneBatches(
@@ -225,7 +226,7 @@ class ShapesCLIPRecipe:
             build_optimizer(model, self.optimizer),
             steps=settings.steps,
             schedule=warmup_linear(self.steps, self.warmup_steps).over(settings.steps),
-            average=average,
+            ema=average,
             checkpoint=settings.checkpoint,
             progress=settings.progress,
         )
@@ -301,7 +302,7 @@ SHAPES_CLIP = ShapesCLIPRecipe(
     batch_size=128,
     steps=3000,
     warmup_steps=50,
-    decay=0.995,
+    ema_decay=0.995,
     published=True,
 )
 """The CLIP that chapter 9 loads."""

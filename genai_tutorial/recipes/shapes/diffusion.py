@@ -65,7 +65,8 @@ class ShapesDiffusionRecipe:
         steps: The number of batches.
         warmup_steps: How many steps the learning rates rise for; from there they fall
             in a straight line to zero.
-        decay: Of the average of the weights that the file holds.
+        ema_decay: Decay of the moving average of the weights,
+            which is what the file holds.
         text_dropout: The share of captions that are hidden, so that guidance is
             possible.
         sampler_steps: How many steps of DDIM a sample takes, if nothing else is wished.
@@ -85,7 +86,7 @@ class ShapesDiffusionRecipe:
     batch_size: int
     steps: int
     warmup_steps: int
-    decay: float
+    ema_decay: float
     text_dropout: float = 0.1
     sampler_steps: int = 25
     guidance: float = 2.0
@@ -112,7 +113,7 @@ class ShapesDiffusionRecipe:
             model.encoder.load_state_dict(
                 load_recipe(SHAPES_CLIP).model.text_encoder.state_dict()
             )
-        average = EMA(model, self.decay)
+        average = EMA(model, self.ema_decay)
         generator = torch.Generator().manual_seed(self.seed)
         history = fit(
             parallel(model),
@@ -133,7 +134,7 @@ class ShapesDiffusionRecipe:
             build_optimizer(model, self.optimizer),
             steps=settings.steps,
             schedule=warmup_linear(self.steps, self.warmup_steps).over(settings.steps),
-            average=average,
+            ema=average,
             checkpoint=settings.checkpoint,
             generators=[generator],
             progress=settings.progress,
@@ -304,7 +305,7 @@ SHAPES_DIFFUSION = ShapesDiffusionRecipe(
     batch_size=64,
     steps=11_000,
     warmup_steps=100,
-    decay=0.999,
+    ema_decay=0.999,
     published=True,
 )
 """The model of chapter 9."""

@@ -20,7 +20,7 @@ TINY = dataclasses.replace(
     batch_size=4,
     steps=6,
     warmup_steps=2,
-    anneal_steps=2,
+    cooldown_steps=2,
 )
 
 

@@ -108,7 +108,7 @@ def test_the_text_encoder_begins_as_that_of_clip(tmp_path):
         text=SHAPES_DIFFUSION.text,
         text_from="shapes-clip",
         config=config,
-        decay=0.0,
+        ema_decay=0.0,
     )
     frozen = dataclasses.replace(
         recipe.optimizer, matrix_lr=0.0, embedding_lr=0.0, head_lr=0.0, vector_lr=0.0

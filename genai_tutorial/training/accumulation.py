@@ -1,0 +1,69 @@
+"""Gradient accumulation: the training step of a batch that does not fit into memory at
+once.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from genai_tutorial.training.distributed import no_sync
+from genai_tutorial.training.optimizers import CombinedOptimizer, clip_gradients
+from genai_tutorial.training.train_step import finite_loss
+
+
+def accumulated_train_step(
+    model: nn.Module,
+    batch: Sequence[Tensor],
+    loss_fn: Callable[..., Tensor],
+    optimizer: torch.optim.Optimizer | CombinedOptimizer,
+    clip_norm: float | None = 1.0,
+    *,
+    accumulation_steps: int,
+) -> float:
+    """Do the same as `train_step`, one micro-batch after the other.
+
+    Only one micro-batch takes up memory at a time. The update is that of the whole
+    batch if the loss is a mean over examples: the mean of the micro-batches' gradients
+    is the gradient of the batch. With several processes, they average their gradients
+    once, after the last micro-batch.
+
+    Args:
+        model: As for `train_step`.
+        batch: As for `train_step`.
+        loss_fn: As for `train_step`; a mean over examples.
+        optimizer: As for `train_step`.
+        clip_norm: As for `train_step`.
+        accumulation_steps: Number of micro-batches; must divide the batch.
+
+    Raises:
+        ValueError: If `accumulation_steps` does not divide the batch.
+        FloatingPointError: If the loss is not finite; the parameters stay as they were.
+    """
+    optimizer.zero_grad()
+    losses = []
+    for micro_batch, is_last in _micro_batches(batch, accumulation_steps):
+        with nullcontext() if is_last else no_sync(model):
+            loss = loss_fn(model, *micro_batch) / accumulation_steps
+            loss.backward()  # adds to the gradients of the micro-batches before
+        losses.append(loss.detach())
+    value = finite_loss(torch.stack(losses).sum())
+    if clip_norm is not None:
+        clip_gradients(model.parameters(), clip_norm)
+    optimizer.step()
+    return value
+
+
+def _micro_batches(
+    batch: Sequence[Tensor], accumulation_steps: int
+) -> Iterator[tuple[Sequence[Tensor], bool]]:
+    """Yield the micro-batches of a batch, and with each whether it is the last."""
+    if any(len(tensor) % accumulation_steps for tensor in batch):
+        raise ValueError(
+            f"accumulation_steps must divide the batch; got {accumulation_steps=}, a "
+            f"batch of {[len(tensor) for tensor in batch]}."
+        )
+    chunks = (tensor.chunk(accumulation_steps) for tensor in batch)
+    for number, micro_batch in enumerate(zip(*chunks, strict=True), start=1):
+        yield micro_batch, number == accumulation_steps

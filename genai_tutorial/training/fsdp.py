@@ -1,0 +1,102 @@
+"""Fully sharded data parallelism: each process keeps a part of the model, and saves it.
+
+The weights, their gradients and the optimiser's state are split over all processes, so
+that a model can be trained that is too large for one of them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import distributed, nn
+
+from genai_tutorial.training.distributed import several_processes
+from genai_tutorial.training.history import History
+from genai_tutorial.training.optimizers import CombinedOptimizer
+from genai_tutorial.training.run_state import Checkpoint, RunState, check_batches
+from genai_tutorial.training.sharded_checkpoint import (
+    latest_step,
+    load_sharded,
+    save_sharded,
+)
+
+
+def shard(model: nn.Module, parts: Iterable[nn.Module] = ()) -> nn.Module:
+    """Split a model's weights over all processes, with their gradients and what the
+    optimiser remembers of them.
+
+    Each process keeps its share of every tensor. A part is put together when its turn
+    comes, forward and backward, and is given up again; gradients are averaged as with
+    `parallel`. Alone, the model stays as it is.
+
+    Args:
+        model: The model; it is changed in place and returned. Build the optimiser
+            afterwards.
+        parts: What is put together at a time, usually the model's blocks; what is in
+            none of them comes together at the start and stays.
+
+    Source: Zhao et al., PyTorch FSDP, https://arxiv.org/abs/2304.11277; here by
+        `torch.distributed.fsdp.fully_shard`
+    """
+    if several_processes():
+        from torch.distributed.device_mesh import (
+            init_device_mesh,
+        )  # these take a second to import
+        from torch.distributed.fsdp import fully_shard
+
+        device = next(model.parameters()).device
+        mesh = init_device_mesh(device.type, (distributed.get_world_size(),))
+        for part in parts:
+            fully_shard(part, mesh=mesh)
+        fully_shard(model, mesh=mesh)
+    return model
+
+
+@dataclass(frozen=True)
+class ShardedCheckpoint(Checkpoint):
+    """A checkpoint for a model that `shard` has split: a folder into which each process
+    writes its part. Any number of processes can resume from it.
+
+    Attributes:
+        path: The folder.
+        every: Number of steps between two saves; a run is also saved at its end.
+        resume: Whether to resume from the folder if it holds a checkpoint.
+    """
+
+    def check(self, run: RunState) -> None:
+        """Raise an error if a run cannot be saved.
+
+        Raises:
+            ValueError: If its batches cannot.
+        """
+        check_batches(run.batches)
+
+    def exists(self) -> bool:
+        """Return whether there is something to resume from."""
+        return latest_step(self.path) is not None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write a run's state; all processes call this together."""
+        save_sharded(self.path, state)
+
+    def load(self, run: RunState) -> dict[str, Any]:
+        """Return the state that was saved, split as the run's model is now."""
+        start_optimizer(run.optimizer)
+        return load_sharded(self.path, run.state_dict(History()))
+
+
+@torch.no_grad()
+def start_optimizer(optimizer: torch.optim.Optimizer | CombinedOptimizer) -> None:
+    """Make a new optimiser set up its state, by a step with a learning rate of zero, so
+    that the saved state can be loaded into it.
+    """
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    optimizer.zero_grad()
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
