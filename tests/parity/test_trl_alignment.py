@@ -557,9 +557,8 @@ def test_ppo_with_answers_of_different_lengths(
         )
         returns, whitened = advantages + old_values, whiten(advantages, mask)
     same(whitened[:, 2:], run.advantages.masked_fill(~mask[:, 2:], 0.0))
-    policy_loss = clipped_policy_loss(
-        log_probs, log_probs.detach(), whitened, mask, 0.2
-    )
+    ratio = (log_probs - log_probs.detach()).exp()
+    policy_loss = clipped_policy_loss(ratio, whitened, mask, 0.2)
     value_loss = clipped_value_loss(values, old_values, returns, longer, 0.2)
     same(policy_loss.detach(), torch.tensor(run.metrics["loss/policy_avg"]))
     same(value_loss.detach(), torch.tensor(run.metrics["loss/value_avg"]))

@@ -2,7 +2,12 @@
 compares answers, and how an assistant's behaviour is measured.
 """
 
-from genai_tutorial.tasks.assistant.behaviour import Conduct, conduct, wins
+from genai_tutorial.tasks.assistant.behaviour import (
+    Behaviour,
+    measure_behaviour,
+    substance_wins,
+    wins,
+)
 from genai_tutorial.tasks.assistant.demonstrations import (
     Demonstration,
     demonstrate,
@@ -16,6 +21,8 @@ from genai_tutorial.tasks.assistant.exams import (
 from genai_tutorial.tasks.assistant.gold_rule import (
     GoldRule,
     Parts,
+    ResponseType,
+    courtesies,
     exact_match,
     normalise_answer,
 )
@@ -44,6 +51,7 @@ from genai_tutorial.tasks.assistant.raters import (
     rater_agreement,
 )
 from genai_tutorial.tasks.assistant.wordings import (
+    HELD_OUT_FRAMES,
     WORDINGS,
     Wording,
     fact_questions,
@@ -51,15 +59,17 @@ from genai_tutorial.tasks.assistant.wordings import (
 )
 
 __all__ = [
+    "HELD_OUT_FRAMES",
     "TOPICS",
     "WORDINGS",
+    "Behaviour",
     "Comparison",
-    "Conduct",
     "Demonstration",
     "GoldRule",
     "Parts",
     "Question",
     "Rater",
+    "ResponseType",
     "Wording",
     "ask_absent",
     "ask_facts",
@@ -68,19 +78,21 @@ __all__ = [
     "chat_answers",
     "collect_comparisons",
     "complete_facts",
-    "conduct",
+    "courtesies",
     "demonstrate",
     "exact_match",
     "fact_questions",
     "fact_sentences",
     "invented_countries",
     "likeliest_texts",
+    "measure_behaviour",
     "mixed_questions",
     "near_misses",
     "normalise_answer",
     "private_requests",
     "random_raters",
     "rater_agreement",
+    "substance_wins",
     "tell_facts",
     "training_questions",
     "wins",

@@ -165,3 +165,15 @@ def draw(
         texts[index]
         for index in torch.randperm(len(texts), generator=generator)[:count].tolist()
     ]
+
+
+def draw_questions(
+    questions: Sequence[Question], count: int, seed: int
+) -> list[Question]:
+    """Draw `count` of the questions without repetition, in random order; all of them
+    where there are fewer.
+    """
+    order = torch.randperm(
+        len(questions), generator=torch.Generator().manual_seed(seed)
+    )
+    return [questions[index] for index in order[:count].tolist()]
