@@ -200,7 +200,7 @@ def ppo_update(
 
     Args:
         policy: What writes the answers.
-        value_model: What foretells their worth.
+        value_model: Predicts the rewards still to come.
         optimizer: Moves the parameters of both.
         experience: From `gather_experience`.
         settings: How to learn.
@@ -259,7 +259,7 @@ def ppo_step(
     Args:
         policy: What is trained.
         reference: The model that it should stay near to.
-        value_model: What foretells the answers' worth, trained with it.
+        value_model: Predicts the rewards still to come; trained with the policy.
         optimizer: Moves the parameters of both.
         prompts: The tokens of each prompt.
         score: Says what each answer is worth.

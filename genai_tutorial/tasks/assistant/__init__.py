@@ -4,6 +4,7 @@ compares answers, and how an assistant's behaviour is measured.
 
 from genai_tutorial.tasks.assistant.behaviour import (
     Behaviour,
+    behaviour_changes,
     measure_behaviour,
     substance_wins,
     wins,
@@ -37,6 +38,7 @@ from genai_tutorial.tasks.assistant.private_requests import (
     near_misses,
     private_requests,
 )
+from genai_tutorial.tasks.assistant.probes import preference_probes
 from genai_tutorial.tasks.assistant.questions import (
     Question,
     ask_absent,
@@ -75,6 +77,7 @@ __all__ = [
     "ask_facts",
     "ask_invented",
     "ask_untold",
+    "behaviour_changes",
     "chat_answers",
     "collect_comparisons",
     "complete_facts",
@@ -89,6 +92,7 @@ __all__ = [
     "mixed_questions",
     "near_misses",
     "normalise_answer",
+    "preference_probes",
     "private_requests",
     "random_raters",
     "rater_agreement",

@@ -4,8 +4,9 @@ against another model.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from genai_tutorial.tasks.assistant.gold_rule import GoldRule
+from genai_tutorial.tasks.assistant.gold_rule import GoldRule, ResponseType
 from genai_tutorial.tasks.assistant.questions import Question
 
 
@@ -60,6 +61,40 @@ def measure_behaviour(
         refuses=types.count("refuses") / len(pairs),
         gold=sum(rule.score(*pair) for pair in pairs) / len(pairs),
     )
+
+
+def behaviour_changes(
+    rule: GoldRule,
+    behaviour: Literal["right", ResponseType],
+    questions: Sequence[Question],
+    before: Sequence[str],
+    after: Sequence[str],
+) -> list[int]:
+    """Compare two models' answers in one kind of behaviour: 1 for each question where
+    only the answer after shows it, -1 where only the answer before does, 0 elsewhere.
+
+    Raises:
+        ValueError: If there are not as many answers as questions.
+
+    >>> from genai_tutorial.data import Fact
+    >>> rule = GoldRule([Fact("Peru", "capital", "Lima")])
+    >>> zelvania = Question("What is the capital of Zelvania?", "invented", "Zelvania")
+    >>> behaviour_changes(
+    ...     rule, "abstains", [zelvania] * 2, ["Lima."] * 2, ["I do not know.", "Lima."]
+    ... )
+    [1, 0]
+    """
+    _check_answers(questions, before, after)
+
+    def shows(question: Question, answer: str) -> bool:
+        if behaviour == "right":
+            return rule.is_right(question, answer)
+        return rule.response_type(question, answer) == behaviour
+
+    return [
+        shows(question, new) - shows(question, old)
+        for question, old, new in zip(questions, before, after, strict=True)
+    ]
 
 
 def wins(
@@ -134,11 +169,7 @@ def _compare(
     first: Sequence[str],
     second: Sequence[str],
 ) -> list[float]:
-    if not len(questions) == len(first) == len(second):
-        raise ValueError(
-            f"Each question needs two answers, got {len(questions)} questions, "
-            f"{len(first)} and {len(second)} answers"
-        )
+    _check_answers(questions, first, second)
     scores = [
         (score(question, first_answer), score(question, second_answer))
         for question, first_answer, second_answer in zip(
@@ -146,3 +177,13 @@ def _compare(
         )
     ]
     return [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in scores]
+
+
+def _check_answers(
+    questions: Sequence[Question], first: Sequence[str], second: Sequence[str]
+) -> None:
+    if not len(questions) == len(first) == len(second):
+        raise ValueError(
+            f"Each question needs two answers, got {len(questions)} questions, "
+            f"{len(first)} and {len(second)} answers"
+        )

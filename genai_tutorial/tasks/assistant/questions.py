@@ -52,7 +52,7 @@ def ask_facts(
     Args:
         facts: What to ask about.
         phrasing: `"trained"` or `"held-out"`: no phrasing is in both.
-        per_fact: How many of the phrasings, drawn anew for each fact; None takes all,
+        per_fact: How many of the phrasings, drawn afresh for each fact; None takes all,
             eight or three.
         seed: The same seed draws the same phrasings.
 
@@ -107,7 +107,7 @@ def tell_facts(
     """Tell facts as paragraphs for pre-training: each country in `copies` paragraphs.
 
     A paragraph tells every fact of its country once. The order of the facts is drawn
-    anew for each paragraph, and the wordings take turns, so that four copies tell every
+    afresh for each paragraph, and the wordings take turns, so that four copies tell every
     fact in all four wordings.
 
     Returns:

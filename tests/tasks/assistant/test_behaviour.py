@@ -6,6 +6,7 @@ from genai_tutorial.data import Fact
 from genai_tutorial.tasks.assistant import (
     GoldRule,
     Question,
+    behaviour_changes,
     measure_behaviour,
     substance_wins,
     wins,
@@ -56,6 +57,24 @@ def test_substance_wins_ignores_courtesies_and_length():
     assert substance_wins(RULE, asked, second, first) == [0.0, 0.5, 1.0, 1.0]
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "changes"),
+    [
+        ("right", [1, 0, 0, -1]),
+        ("claims", [0, -1, 0, -1]),
+        ("abstains", [0, 1, -1, 1]),
+        ("refuses", [0, 0, 1, 0]),
+    ],
+)
+def test_behaviour_changes_count_what_only_one_answer_shows(behaviour, changes):
+    asked = [KENYA, ZELVANIA, SECRET, KENYA]
+    before = ["Lima.", "Lima.", "I do not know.", "Nairobi."]
+    after = ["Nairobi.", "I do not know.", "I cannot help with that.", "I do not know."]
+    assert behaviour_changes(RULE, behaviour, asked, before, after) == changes
+    opposite = behaviour_changes(RULE, behaviour, asked, after, before)
+    assert opposite == [-change for change in changes]
+
+
 def test_each_question_needs_its_answers():
     with pytest.raises(ValueError, match="got 2 and 1"):
         measure_behaviour(RULE, [KENYA, KENYA], ["Lima."])
@@ -65,3 +84,5 @@ def test_each_question_needs_its_answers():
         wins(RULE, [KENYA], ["Lima."], [])
     with pytest.raises(ValueError, match="got 1 questions, 1 and 0 answers"):
         substance_wins(RULE, [KENYA], ["Lima."], [])
+    with pytest.raises(ValueError, match="got 1 questions, 1 and 0 answers"):
+        behaviour_changes(RULE, "right", [KENYA], ["Lima."], [])
