@@ -70,7 +70,7 @@ def test_caption_quiz_takes_the_first_fair_pictures():
     assert not Counter(shorter.true_captions) - Counter(SHAPES.captions)
 
 
-def test_caption_quiz_refuses_other_respects_and_other_numbers_of_objects():
+def test_caption_quiz_refuses_other_respects_and_other_object_counts(unchecked):
     with pytest.raises(ValueError, match="respect must be one of 'colour'"):
         caption_quiz(SHAPES, "place", 5)
     with pytest.raises(ValueError, match="two objects, got 1 in picture 0"):
