@@ -40,13 +40,17 @@ from genai_tutorial.recipes.factbook.sft import (
     load_split,
 )
 from genai_tutorial.runtime import describe_machine
-from genai_tutorial.tasks.assistant import GoldRule, chat_answers, exact_match
-from genai_tutorial.tasks.assistant.demonstrations import (
+from genai_tutorial.tasks.assistant import (
+    GoldRule,
+    Question,
+    ask_facts,
+    ask_invented,
+    chat_answers,
     demonstrate,
+    exact_match,
+    invented_countries,
     training_questions,
 )
-from genai_tutorial.tasks.assistant.invented import ask_invented, invented_countries
-from genai_tutorial.tasks.assistant.questions import Question, ask_facts
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderLM
@@ -72,7 +76,7 @@ class Variant:
     Attributes:
         facts: How many facts are shown, drawn from those of `taught`; None for all of
             them.
-        unknown: How many questions of each sort that nobody can answer are shown with
+        unknown: How many questions of each category without an answer are shown with
             "I do not know."
         lora: Whether LoRA is trained, and the rest is frozen.
         trains_chat_tokens: With LoRA, whether the embeddings of the two tokens of the
@@ -239,7 +243,7 @@ def judge(model: DecoderLM, tokenizer: BPETokenizer, prose: Tensor) -> dict:
         )
         pairs = list(zip(asked, answers, strict=True))
         claims[part] = sum(
-            rule.conduct(one, answer) == "claims" for one, answer in pairs
+            rule.response_type(one, answer) == "claims" for one, answer in pairs
         ) / len(pairs)
         if part != "invented":
             exact[part] = sum(

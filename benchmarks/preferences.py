@@ -29,40 +29,35 @@ from safetensors.torch import load_file, save_file
 
 from genai_tutorial import recipes
 from genai_tutorial.alignment import (
+    EncodedPairs,
     GRPOSettings,
     LearningSettings,
     ScalarModel,
     answer_log_probs,
     answer_pairs,
     dpo_loss,
-    encode_example,
-    encode_question,
+    encode_pairs,
+    encode_prompt,
     grpo_step,
+    judge_reward_model,
     learn_by_ppo,
     masked_sum,
-    pad_examples,
     sample_answers,
+    train_reward_model,
 )
 from genai_tutorial.data import load_facts
 from genai_tutorial.generation import Rollouts, generate_rollouts
 from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.recipes.factbook.ppo import (
-    DECLINING,
-    all_questions,
-    judge_reward_model,
-    train_reward_model,
-)
+from genai_tutorial.recipes.factbook.ppo import DECLINING, all_questions
 from genai_tutorial.recipes.factbook.sft import CHAT, LONGEST_ANSWER
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.assistant import (
     GoldRule,
+    Question,
     collect_comparisons,
-    conduct,
+    measure_behaviour,
     random_raters,
 )
-from genai_tutorial.tasks.assistant.questions import Question
-from genai_tutorial.tasks.assistant.raters import Comparison
-from genai_tutorial.tokenization import Message
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderLM
 
@@ -137,9 +132,7 @@ class Judge:
         self.narrow, _ = self._compare(())
         self._models: dict[str, ScalarModel] = {}
 
-    def _compare(
-        self, besides: tuple[str, ...]
-    ) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
+    def _compare(self, besides: tuple[str, ...]) -> tuple[EncodedPairs, EncodedPairs]:
         asked = all_questions(self.budget.questions, "trained", seed=0)
         kept, generator = self.folder / "answers.json", torch.Generator().manual_seed(0)
         if not kept.exists():
@@ -147,7 +140,7 @@ class Judge:
                 self.assistant,
                 self.tokenizer,
                 CHAT,
-                asked,
+                [question.text for question in asked],
                 ANSWERS,
                 LONGEST_ANSWER,
                 generator,
@@ -157,10 +150,15 @@ class Judge:
             [*given, *besides] for given in json.loads(kept.read_text("utf8"))
         ]
         pairs = answer_pairs(asked, candidates, PAIRS, torch.Generator().manual_seed(0))
-        made = collect_comparisons(
+        comparisons = collect_comparisons(
             pairs, random_raters(RATERS, self.rule, seed=0), len(pairs), seed=0
         )
-        return made[len(made) // 5 :], made[: len(made) // 5]
+        preferences = [comparison.pair for comparison in comparisons]
+        held_out = len(preferences) // 5
+        return (
+            encode_pairs(CHAT, self.tokenizer, preferences[held_out:]),
+            encode_pairs(CHAT, self.tokenizer, preferences[:held_out]),
+        )
 
     def reward_model(self, name: str) -> ScalarModel:
         """Trains a reward model, or reads what an earlier run of this file has left."""
@@ -170,7 +168,6 @@ class Judge:
         if not kept.exists():
             trained = train_reward_model(
                 self.assistant,
-                self.tokenizer,
                 self.narrow if name == "narrow reward model" else self.learned,
                 self.budget.reward_steps,
                 learning_rate=1e-3,
@@ -213,7 +210,8 @@ class Judge:
         done with each kind.
         """
         prompts = [
-            encode_question(CHAT, self.tokenizer, question) for question in self.asked
+            encode_prompt(CHAT, self.tokenizer, question.text)
+            for question in self.asked
         ]
         rollouts = generate_rollouts(
             policy,
@@ -231,25 +229,27 @@ class Judge:
         )
         texts = [self.tokenizer.decode(answer).strip() for answer in rollouts.answers()]
         model = self.reward_model("reward model" if reward == "gold rule" else reward)
-        found = {
+        measures = {
             "kl": kl.mean().item(),
-            "gold": conduct(self.rule, self.asked, texts).gold,
+            "gold": measure_behaviour(self.rule, self.asked, texts).gold,
             "proxy": model.score(rollouts.ids, rollouts.lengths).mean().item(),
             "tokens": rollouts.mask.sum(dim=1).float().mean().item(),
         }
         for kind in ("known", "invented", "absent", "private"):
-            some = [
+            places = [
                 place
                 for place, question in enumerate(self.asked)
                 if question.kind == kind
             ]
-            done = conduct(
+            behaviour = measure_behaviour(
                 self.rule,
-                [self.asked[place] for place in some],
-                [texts[place] for place in some],
+                [self.asked[place] for place in places],
+                [texts[place] for place in places],
             )
-            found |= {f"{kind}: {name}": value for name, value in vars(done).items()}
-        return {name: round(value, 4) for name, value in found.items()}
+            measures |= {
+                f"{kind}: {name}": value for name, value in vars(behaviour).items()
+            }
+        return {name: round(value, 4) for name, value in measures.items()}
 
 
 def learn(
@@ -259,7 +259,9 @@ def learn(
     each.
     """
     asked = all_questions(judge.budget.questions, "trained", seed=1)
-    prompts = [encode_question(CHAT, judge.tokenizer, question) for question in asked]
+    prompts = [
+        encode_prompt(CHAT, judge.tokenizer, question.text) for question in asked
+    ]
     steps = judge.budget.steps
     by_prompt = {
         tuple(prompt): question for prompt, question in zip(prompts, asked, strict=True)
@@ -313,20 +315,10 @@ def learn_by_dpo(
     judge: Judge, run: Run, seed: int, watch: Callable[[int, DecoderLM], None]
 ) -> None:
     """Trains on the comparisons that the reward model learned from."""
-    rows = []
-    for side in ("chosen", "rejected"):
-        padded = pad_examples(
-            [
-                encode_example(
-                    CHAT,
-                    judge.tokenizer,
-                    [Message("user", one.question.text)],
-                    f" {getattr(one, side)}",
-                )
-                for one in judge.learned
-            ]
-        )
-        rows.append((padded.ids, padded.is_answer))
+    rows = [
+        (side.ids, side.is_answer)
+        for side in (judge.learned.chosen, judge.learned.rejected)
+    ]
     with torch.no_grad():
         references = [
             torch.cat(
@@ -341,15 +333,15 @@ def learn_by_dpo(
 
     def loss(model: DecoderLM, *batch: torch.Tensor) -> torch.Tensor:
         chosen, is_chosen, rejected, is_rejected, *given = batch
-        one, other = (
+        chosen_end, rejected_end = (
             int(mask.any(dim=0).nonzero().max()) + 1
             for mask in (is_chosen, is_rejected)
-        )  # without filling
+        )  # without padding
         rows = (
-            chosen[:, :one],
-            is_chosen[:, :one],
-            rejected[:, :other],
-            is_rejected[:, :other],
+            chosen[:, :chosen_end],
+            is_chosen[:, :chosen_end],
+            rejected[:, :rejected_end],
+            is_rejected[:, :rejected_end],
         )
         return dpo_loss(model, *rows, *given, beta=run.price)
 
@@ -423,9 +415,7 @@ def main() -> None:
             print(name, runs[-1]["cpu_seconds"], runs[-1]["points"][-1], flush=True)
     reports = {}
     for name in ("reward model", "narrow reward model"):
-        report = judge_reward_model(
-            judge.reward_model(name), judge.tokenizer, judge.unseen
-        )
+        report = judge_reward_model(judge.reward_model(name), judge.unseen)
         reports[name] = {
             "accuracy": round(report.accuracy, 4),
             "loss": round(report.loss, 4),
@@ -435,7 +425,7 @@ def main() -> None:
             "machine": describe_machine(),
             "seconds": "CPU seconds of one thread, without the measuring",
             "budget": vars(budget),
-            "comparisons": len(judge.learned),
+            "comparisons": len(judge.learned.chosen.ids),
             "reward_models": reports,
             "runs": runs,
         }

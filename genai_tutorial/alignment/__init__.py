@@ -1,21 +1,21 @@
 """Alignment: a language model learns to answer, and then to answer as people prefer."""
 
-from genai_tutorial.alignment.advantages import generalized_advantage_estimate, whiten
-from genai_tutorial.alignment.comparisons import (
-    answer_pairs,
-    encode_comparisons,
-    encode_question,
-    sample_answers,
-)
 from genai_tutorial.alignment.dpo import dpo_loss, dpo_losses, implicit_reward
 from genai_tutorial.alignment.examples import (
     Example,
     Rows,
     encode_example,
+    encode_prompt,
     pack_examples,
     pad_examples,
 )
-from genai_tutorial.alignment.experience import Experience, gather_experience
+from genai_tutorial.alignment.experience import (
+    Experience,
+    gather_experience,
+    generalized_advantage_estimate,
+    token_rewards,
+    whiten,
+)
 from genai_tutorial.alignment.grpo import (
     GRPOSettings,
     group_relative_advantages,
@@ -23,10 +23,9 @@ from genai_tutorial.alignment.grpo import (
     grpo_step,
     grpo_update,
 )
-from genai_tutorial.alignment.kl import adapted_kl_weight, kl_k1, kl_k3, token_rewards
 from genai_tutorial.alignment.learning import (
     LearningSettings,
-    LearningStep,
+    adapted_kl_weight,
     learn_by_ppo,
 )
 from genai_tutorial.alignment.log_probs import (
@@ -34,6 +33,8 @@ from genai_tutorial.alignment.log_probs import (
     answer_steps,
     chosen_log_probs,
     entropy,
+    kl_k1,
+    kl_k3,
     masked_mean,
     masked_sum,
     token_log_probs,
@@ -52,7 +53,6 @@ from genai_tutorial.alignment.lora import (
     without_lora,
 )
 from genai_tutorial.alignment.ppo import (
-    PPOReport,
     PPOSettings,
     clipped_objective,
     clipped_policy_loss,
@@ -61,27 +61,34 @@ from genai_tutorial.alignment.ppo import (
     ppo_step,
     ppo_update,
 )
+from genai_tutorial.alignment.preferences import (
+    EncodedPairs,
+    PreferencePair,
+    answer_pairs,
+    encode_pairs,
+    sample_answers,
+)
 from genai_tutorial.alignment.reward import (
-    PreferenceReport,
     ScalarModel,
+    judge_reward_model,
     preference_losses,
     preference_probability,
     preference_report,
     reward_loss,
+    train_reward_model,
 )
 from genai_tutorial.alignment.supervised import supervised_loss
 
 __all__ = [
+    "EncodedPairs",
     "Example",
     "Experience",
     "GRPOSettings",
     "LearningSettings",
-    "LearningStep",
     "LoRAConfig",
     "LoRALinear",
-    "PPOReport",
     "PPOSettings",
-    "PreferenceReport",
+    "PreferencePair",
     "Rows",
     "ScalarModel",
     "adapted_kl_weight",
@@ -95,9 +102,9 @@ __all__ = [
     "clipped_value_loss",
     "dpo_loss",
     "dpo_losses",
-    "encode_comparisons",
     "encode_example",
-    "encode_question",
+    "encode_pairs",
+    "encode_prompt",
     "entropy",
     "fold_lora",
     "gather_experience",
@@ -107,6 +114,7 @@ __all__ = [
     "grpo_step",
     "grpo_update",
     "implicit_reward",
+    "judge_reward_model",
     "kl_k1",
     "kl_k3",
     "learn_by_ppo",
@@ -129,6 +137,7 @@ __all__ = [
     "supervised_loss",
     "token_log_probs",
     "token_rewards",
+    "train_reward_model",
     "trained_parameter_count",
     "unmerge_lora",
     "whiten",

@@ -47,7 +47,7 @@ class Rows:
         ids: The tokens.
         is_answer: Which of them belong to an answer.
         documents: Which example each belongs to, counted from 0 in each row; -1 for the
-            filling at a row's end.
+            padding at a row's end.
     """
 
     ids: Int[Tensor, "row position"]
@@ -68,6 +68,13 @@ class Rows:
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
         """The three tensors, in the order of `supervised_loss`'s arguments."""
         return self.ids, self.is_answer, self.documents
+
+
+def encode_prompt(
+    template: ChatTemplate, tokenizer: BPETokenizer, prompt: str
+) -> list[int]:
+    """Return a user's turn as the tokens that the model answers."""
+    return template.encode(tokenizer, [Message("user", prompt)])
 
 
 def encode_example(
@@ -123,7 +130,7 @@ def pad_examples(examples: Sequence[Example], length: int | None = None) -> Rows
 
 
 def pack_examples(examples: Sequence[Example], length: int) -> Rows:
-    """Lays several examples into each row, so that little of it is filling; give the
+    """Pack several examples into each row, so that little of it is padding; give the
     model their `documents`.
 
     The longest come first, and each goes where it leaves the least room (best fit,

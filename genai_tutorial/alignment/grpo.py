@@ -11,10 +11,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from genai_tutorial.alignment.kl import kl_k3
-from genai_tutorial.alignment.log_probs import masked_sum, token_log_probs
+from genai_tutorial.alignment.log_probs import kl_k3, masked_sum, token_log_probs
 from genai_tutorial.alignment.ppo import clipped_objective
-from genai_tutorial.generation.rollouts import Rollouts, Score, generate_rollouts
+from genai_tutorial.generation import Rollouts, Score, generate_rollouts
 from genai_tutorial.training import CombinedOptimizer, clip_gradients
 from genai_tutorial.transformer import DecoderLM
 
@@ -126,7 +125,8 @@ def grpo_loss(
             "Each row needs an answer of at least one step to learn from; a mask is "
             "False throughout."
         )
-    gain = clipped_objective(log_probs, old_log_probs, advantages[:, None], clip)
+    ratio = (log_probs - old_log_probs).exp()
+    gain = clipped_objective(ratio, advantages[:, None], clip)
     gain = gain - kl_weight * kl_k3(log_probs, reference_log_probs)
     return -(masked_sum(gain, mask) / mask.sum(dim=1)).mean()
 

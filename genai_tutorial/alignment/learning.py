@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
-from genai_tutorial.alignment.kl import adapted_kl_weight
 from genai_tutorial.alignment.ppo import PPOReport, PPOSettings, ppo_step
 from genai_tutorial.alignment.reward import ScalarModel
-from genai_tutorial.generation.rollouts import Score
+from genai_tutorial.generation import Score
 from genai_tutorial.runtime import progress_bar
 from genai_tutorial.training import AdamW
 from genai_tutorial.transformer import DecoderLM
@@ -75,6 +74,41 @@ class LearningStep:
     kl_weight: float
     tokens: float
     report: PPOReport
+
+
+def adapted_kl_weight(
+    kl_weight: float | int,
+    kl: float | int,
+    target: float | int,
+    rate: float | int = 0.1,
+) -> float:
+    """Return the next price of KL: higher where the policy has gone too far, lower
+    where it could go further.
+
+    Args:
+        kl_weight: The price until now.
+        kl: How far the answers of the last batch were from the reference on average, in
+            nats an answer.
+        target: How far they may be.
+        rate: How fast the price follows; one step changes it by at most a fifth of
+            this.
+
+    Raises:
+        ValueError: If the target is not positive.
+
+    Source: Ziegler et al., Fine-Tuning Language Models from Human Preferences, section
+        2.2, https://arxiv.org/abs/1909.08593
+
+    >>> (
+    ...     adapted_kl_weight(1.0, kl=12.0, target=6.0),
+    ...     adapted_kl_weight(1.0, kl=6.0, target=6.0),
+    ... )
+    (1.02, 1.0)
+    """
+    if not target > 0:
+        raise ValueError(f"target must be above 0 nats, got {target}.")
+    error = min(max((kl - target) / target, -0.2), 0.2)
+    return kl_weight * (1 + rate * error)
 
 
 def learn_by_ppo(

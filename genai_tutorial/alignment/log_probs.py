@@ -1,7 +1,8 @@
-"""Log-probabilities of tokens, which every method of this room is made of.
+"""Log-probabilities of tokens, and the estimates that every method of this room makes
+from them: KL divergence, entropy, masked sums and means.
 
 Step t of a row is the choice of token t + 1 by a model that has read tokens 0 to t: a
-row of n tokens has n - 1 steps. A mask says which steps count: those that choose a
+row of n tokens has n - 1 steps. A mask marks the steps that count: those that choose a
 token of an answer.
 """
 
@@ -42,8 +43,8 @@ def token_log_probs(
     the first.
 
     Args:
-        model: Maps ids to scores, such as a `DecoderLM`. It looks back only, so filling
-            at the end changes nothing.
+        model: Maps ids to scores, such as a `DecoderLM`. It attends to earlier
+            positions only, so padding at the end changes nothing.
         ids: The tokens.
         documents: Where several texts lie in a row, which one each token belongs to.
     """
@@ -87,6 +88,46 @@ def answer_log_probs(
         is_answer: Which tokens are the answer's.
     """
     return masked_sum(token_log_probs(model, ids), answer_steps(is_answer))
+
+
+def kl_k1(
+    log_probs: Float[Tensor, "*step"], reference_log_probs: Float[Tensor, "*step"]
+) -> Float[Tensor, "*step"]:
+    """Estimates KL(policy || reference) from a token that the policy drew, by the
+    difference of the logarithms.
+
+    Right on average; a single one is often negative.
+
+    Args:
+        log_probs: The policy's log-probability of the token.
+        reference_log_probs: The reference's.
+
+    Source: Schulman, Approximating KL Divergence, http://joschu.net/blog/kl-approx.html
+    """
+    return log_probs - reference_log_probs
+
+
+def kl_k3(
+    log_probs: Float[Tensor, "*step"], reference_log_probs: Float[Tensor, "*step"]
+) -> Float[Tensor, "*step"]:
+    """Estimates KL(policy || reference) from a token that the policy drew, by q/p - 1 -
+    log(q/p).
+
+    What is added to k1, q/p - 1, is 0 on average, and makes every single estimate
+    positive.
+
+    Args:
+        log_probs: The policy's log-probability of the token, log p.
+        reference_log_probs: The reference's, log q.
+
+    Source: Schulman, Approximating KL Divergence, http://joschu.net/blog/kl-approx.html
+
+    >>> import torch
+    >>> kl_k3(torch.tensor(0.5).log(), torch.tensor(0.25).log())
+    tensor(0.1931)
+    """
+    log_ratio = reference_log_probs - log_probs
+    return log_ratio.exp() - 1 - log_ratio
 
 
 def entropy(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:

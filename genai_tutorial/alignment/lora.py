@@ -245,13 +245,13 @@ def load_lora(path: Path | str, model: nn.Module) -> None:
         "layers"
     ].items():  # look at all before the first is changed
         needed = (saved["up"].shape[0], saved["down"].shape[1])
-        found = tuple(linears[name].weight.shape) if name in linears else None
-        if found != needed:
+        shape = tuple(linears[name].weight.shape) if name in linears else None
+        if shape != needed:
             raise ValueError(
                 f"{Path(path).name} is from another model: it needs a linear layer "
                 f"{name!r} of {needed[1]} inputs and "
                 f"{needed[0]} outputs, and here "
-                + ("there is none." if found is None else f"it is {found[::-1]}.")
+                + ("there is none." if shape is None else f"it is {shape[::-1]}.")
             )
     model.requires_grad_(False)
     for name, saved in state["layers"].items():

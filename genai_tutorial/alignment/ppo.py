@@ -14,9 +14,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genai_tutorial.alignment.experience import Experience, gather_experience
-from genai_tutorial.alignment.kl import kl_k3
-from genai_tutorial.alignment.log_probs import chosen_log_probs, entropy, masked_mean
-from genai_tutorial.generation.rollouts import Score, generate_rollouts
+from genai_tutorial.alignment.log_probs import (
+    chosen_log_probs,
+    entropy,
+    kl_k3,
+    masked_mean,
+)
+from genai_tutorial.generation import Score, generate_rollouts
 from genai_tutorial.training import CombinedOptimizer, clip_gradients
 from genai_tutorial.transformer import DecoderLM
 
@@ -90,8 +94,7 @@ class PPOReport:
 
 
 def clipped_objective(
-    log_probs: Float[Tensor, "batch step"],
-    old_log_probs: Float[Tensor, "batch step"],
+    ratio: Float[Tensor, "batch step"],
     advantages: Float[Tensor, "batch #step"],
     clip: float | int,
 ) -> Float[Tensor, "batch step"]:
@@ -101,26 +104,32 @@ def clipped_objective(
     $$\min\left(\rho_t A_t,\ \text{clip}(\rho_t, 1 - \epsilon, 1 + \epsilon) A_t\right),
     \qquad \rho_t = \frac{\pi(a_t)}{\pi_\text{old}(a_t)}$$
 
+    Args:
+        ratio: The probability of each step's token, as a multiple of its probability
+            when it was drawn, ρ.
+        advantages: How much better than expected each step was.
+        clip: ε.
+
     Source: Schulman et al., Proximal Policy Optimization Algorithms, equation 7,
     https://arxiv.org/abs/1707.06347
+
+    >>> good_tokens = torch.ones(1, 3)
+    >>> clipped_objective(torch.tensor([[0.5, 1.0, 1.5]]), good_tokens, clip=0.2)
+    tensor([[0.5000, 1.0000, 1.2000]])
     """
-    ratio = (log_probs - old_log_probs).exp()
     return torch.minimum(
         ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages
     )
 
 
 def clipped_policy_loss(
-    log_probs: Float[Tensor, "batch step"],
-    old_log_probs: Float[Tensor, "batch step"],
+    ratio: Float[Tensor, "batch step"],
     advantages: Float[Tensor, "batch step"],
     mask: Bool[Tensor, "batch step"],
     clip: float | int,
 ) -> Float[Tensor, ""]:
     """Return minus the mean of `clipped_objective` over the steps that count."""
-    return -masked_mean(
-        clipped_objective(log_probs, old_log_probs, advantages, clip), mask
-    )
+    return -masked_mean(clipped_objective(ratio, advantages, clip), mask)
 
 
 def clipped_value_loss(
@@ -156,9 +165,8 @@ def ppo_loss(
         chosen_log_probs(logits, batch.ids),
         value_model(batch.ids)[:, :-1],
     )
-    policy_loss = clipped_policy_loss(
-        log_probs, batch.log_probs, batch.advantages, mask, settings.clip
-    )
+    ratio = (log_probs - batch.log_probs).exp()
+    policy_loss = clipped_policy_loss(ratio, batch.advantages, mask, settings.clip)
     value_loss = clipped_value_loss(
         values, batch.values, batch.returns, mask, settings.value_clip
     )
@@ -171,7 +179,6 @@ def ppo_loss(
     step_kl = masked_mean(
         kl_k3(batch.log_probs, log_probs), mask
     )  # the old policy drew the tokens
-    ratio = (log_probs - batch.log_probs).exp()
     held = torch.where(
         batch.advantages > 0, ratio > 1 + settings.clip, ratio < 1 - settings.clip
     )
@@ -193,7 +200,7 @@ def ppo_update(
 
     Args:
         policy: What writes the answers.
-        value_model: What foretells their worth.
+        value_model: Predicts the rewards still to come.
         optimizer: Moves the parameters of both.
         experience: From `gather_experience`.
         settings: How to learn.
@@ -211,25 +218,25 @@ def ppo_update(
             "minibatches."
         )
     trained = [
-        [one for one in model.parameters() if one.requires_grad]
+        [parameter for parameter in model.parameters() if parameter.requires_grad]
         for model in (policy, value_model)
     ]
-    found = []
+    all_figures = []
     for _ in range(settings.epochs):
         order = torch.randperm(len(experience.ids), generator=generator)
         for part in order.to(experience.ids.device).tensor_split(settings.minibatches):
             loss, figures = ppo_loss(
                 policy, value_model, experience.rows(part), settings
             )
-            found.append(figures)
+            all_figures.append(figures)
             if settings.step_kl is not None and figures[-1] > settings.step_kl:
-                return _report(found, updates=len(found) - 1)
+                return _report(all_figures, updates=len(all_figures) - 1)
             optimizer.zero_grad()
             loss.backward()
             for parameters in trained:
                 clip_gradients(parameters, settings.clip_norm)
             optimizer.step()
-    return _report(found, updates=len(found))
+    return _report(all_figures, updates=len(all_figures))
 
 
 def ppo_step(
@@ -252,7 +259,7 @@ def ppo_step(
     Args:
         policy: What is trained.
         reference: The model that it should stay near to.
-        value_model: What foretells the answers' worth, trained with it.
+        value_model: Predicts the rewards still to come; trained with the policy.
         optimizer: Moves the parameters of both.
         prompts: The tokens of each prompt.
         score: Says what each answer is worth.
@@ -280,6 +287,6 @@ def ppo_step(
     )
 
 
-def _report(found: Sequence[Tensor], updates: int) -> PPOReport:
-    *means, _ = torch.stack(list(found)).mean(dim=0).tolist()
-    return PPOReport(*means, step_kl=float(found[-1][-1]), updates=updates)
+def _report(all_figures: Sequence[Tensor], updates: int) -> PPOReport:
+    *means, _ = torch.stack(list(all_figures)).mean(dim=0).tolist()
+    return PPOReport(*means, step_kl=float(all_figures[-1][-1]), updates=updates)

@@ -1,7 +1,7 @@
-"""The reward model: a Transformer that reads a prompt with an answer and says in one
-number how good the answer is.
+"""The reward model: a Transformer that reads a prompt with an answer and rates the
+answer with a single number.
 
-It learns from comparisons. People seldom agree on a mark from 1 to 10, and often on
+It is trained on comparisons. People seldom agree on a mark from 1 to 10, and often on
 which of two answers is better.
 """
 
@@ -13,6 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from genai_tutorial.alignment.preferences import EncodedPairs
+from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderLM
 
 
@@ -41,7 +43,7 @@ class ScalarModel(nn.Module):
     def forward(
         self, ids: Int[Tensor, "batch position"]
     ) -> Float[Tensor, "batch position"]:
-        """Return the number after each token; filling at the end changes nothing
+        """Return the number after each token; padding at the end changes nothing
         before it.
         """
         return self.head(self.decoder.final_norm(self.decoder.read(ids)))[..., 0]
@@ -52,7 +54,7 @@ class ScalarModel(nn.Module):
         """Return the number after the last token of each row's text: the reward.
 
         Args:
-            ids: Prompts with their answers, filled up at the end.
+            ids: Prompts with their answers, padded at the end.
             lengths: How many tokens of each row are text.
 
         Raises:
@@ -122,20 +124,44 @@ def reward_loss(
     return preference_losses(chosen, rejected).mean()
 
 
+def train_reward_model(
+    decoder: DecoderLM,
+    pairs: EncodedPairs,
+    steps: int,
+    *,
+    batch_size: int = 16,
+    learning_rate: float = 3e-4,
+    seed: int = 0,
+    progress: bool = True,
+) -> ScalarModel:
+    """Train a reward model that begins as a copy of a decoder, by AdamW with a warm-up
+    and a linear decay.
+    """
+    model = ScalarModel(decoder)
+    fit(
+        model,
+        TensorBatches(pairs.tensors, batch_size=batch_size, seed=seed),
+        reward_loss,
+        AdamW(model.parameters(), lr=learning_rate),
+        steps=steps,
+        schedule=warmup_linear(steps, min(10, steps)),
+        progress=progress,
+    )
+    return model.eval()
+
+
 @dataclass(frozen=True)
 class PreferenceReport:
-    """How well rewards foretell preferences, on comparisons that they were not learned
-    from.
+    """How well rewards predict preferences, on comparisons that were held out.
 
     Attributes:
         accuracy: The share of comparisons whose preferred answer has the higher reward;
             equal rewards count half.
-        loss: The mean of -log p(chosen is preferred), in nats: ln 2 for somebody who
-            does not know.
-        confidence: The mean probability of the answer that is foretold to win, for each
-            bin from 1/2 to 1.
-        observed: How often it did win there. Where this is lower, the model is too
-            sure.
+        loss: The mean of -log p(chosen is preferred), in nats: ln 2 for equal rewards.
+        confidence: The mean probability of the predicted winner, for each bin from 1/2
+            to 1.
+        observed: How often the predicted winner was preferred there. Where this is
+            lower, the model is overconfident.
         counts: The comparisons in each bin; those without any have zeros.
     """
 
@@ -147,8 +173,8 @@ class PreferenceReport:
 
     @property
     def calibration_error(self) -> float:
-        """By how much the confidence misses what is observed, on average over the
-        comparisons.
+        """The expected calibration error: the distance between confidence and observed
+        share, averaged over the comparisons.
         """
         return float(
             ((self.confidence - self.observed).abs() * self.counts).sum()
@@ -165,8 +191,7 @@ def preference_report(
     Args:
         chosen: The rewards of the answers that were preferred.
         rejected: The rewards of the others.
-        bins: Into how many parts of equal width the probabilities from 1/2 to 1 are
-            sorted.
+        bins: The number of bins, of equal width, for the probabilities from 1/2 to 1.
 
     Raises:
         ValueError: If there is no comparison, or no bin.
@@ -196,4 +221,16 @@ def preference_report(
         float(preference_losses(chosen, rejected).mean()),
         *means,
         counts,
+    )
+
+
+@torch.no_grad()
+def judge_reward_model(model: ScalarModel, pairs: EncodedPairs) -> PreferenceReport:
+    """Report how well a reward model predicts preference pairs that it was not trained
+    on.
+    """
+    chosen_ids, chosen_lengths, rejected_ids, rejected_lengths = pairs.tensors
+    return preference_report(
+        model.score(chosen_ids, chosen_lengths),
+        model.score(rejected_ids, rejected_lengths),
     )

@@ -1,4 +1,4 @@
-"""Packing: documents of all lengths in rows of one length, without filling, and without
+"""Packing: documents of all lengths in rows of one length, without padding, and without
 mixing them up.
 
 The documents stand in one long line, each closed by the end-of-document token, and the

@@ -1,9 +1,9 @@
 """Rollouts: a batch of prompts of different lengths, each answered by the model, with
 the probability of every choice.
 
-Prompts are filled up at the end, and the cache knows where each row's text ends, so an
-answer begins right behind its prompt: no filling stands between tokens that see each
-other, and none has to be hidden later.
+Prompts are padded at the end, and the cache knows where each row's text ends, so an
+answer begins right behind its prompt: there is no padding between tokens that attend to
+each other, and none has to be masked later.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ class Rollouts:
     `log_probs`.
 
     Attributes:
-        ids: In each row a prompt, its answer and filling.
+        ids: In each row a prompt, its answer and padding.
         prompt_lengths: How many tokens the prompts have.
         lengths: How many tokens prompt and answer have together.
         finished: Which answers ended by themselves; the others were cut off.

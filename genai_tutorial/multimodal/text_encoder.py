@@ -51,7 +51,7 @@ class TextFeatures:
         tokens: The vector of each token: what a picture looks at word by word, through
             cross-attention.
         pooled: The vector of the end of each text, which has seen all of it.
-        mask: True up to the end, False at the filling, whose vectors mean nothing.
+        mask: True up to the end, False at the padding, whose vectors mean nothing.
     """
 
     tokens: Float[Tensor, "batch token features"]
@@ -63,7 +63,7 @@ class TextEncoder(nn.Module):
     """Turns texts into vectors, each token seeing itself and those before it.
 
     So a noun's vector knows the adjectives before it, only the end knows the whole
-    text, and the filling behind it changes nothing.
+    text, and the padding behind it changes nothing.
 
     Args:
         config: The settings.
@@ -101,7 +101,7 @@ class TextEncoder(nn.Module):
         """Read texts.
 
         Args:
-            ids: The tokens of each text with its end, and any filling after it.
+            ids: The tokens of each text with its end, and any padding after it.
 
         Raises:
             ValueError: If a text has no end, is longer than the context, or has tokens

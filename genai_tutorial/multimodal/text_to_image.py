@@ -90,7 +90,7 @@ def drop_texts(
     Args:
         ids: The tokens of a training batch.
         fraction: The chance that each text is dropped.
-        empty: The tokens of the empty text, as long as the others with their filling.
+        empty: The tokens of the empty text, as long as the others with their padding.
         generator: Decides which.
 
     Raises:

@@ -10,7 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 _BEFORE_WORDS = 2
-"""The numbers of the two tokens that are no words come first: the filling, then the
+"""The numbers of the two tokens that are no words come first: the padding, then the
 end.
 """
 
@@ -63,7 +63,7 @@ class WordTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """The number of different tokens: the words, the filling and the end."""
+        """The number of different tokens: the words, the padding and the end."""
         return len(self.words) + _BEFORE_WORDS
 
     def encode(self, text: str) -> list[int]:
@@ -90,7 +90,7 @@ class WordTokenizer:
     def encode_batch(
         self, texts: Sequence[str], length: int
     ) -> Int[Tensor, "text length"]:
-        """Return one row for each text, filled up to the same length.
+        """Return one row for each text, padded to the same length.
 
         Args:
             texts: The texts.

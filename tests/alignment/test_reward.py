@@ -4,11 +4,16 @@ import pytest
 import torch
 
 from genai_tutorial.alignment import (
+    EncodedPairs,
+    Example,
     ScalarModel,
+    judge_reward_model,
+    pad_examples,
     preference_losses,
     preference_probability,
     preference_report,
     reward_loss,
+    train_reward_model,
 )
 from genai_tutorial.metrics import expected_calibration_error
 from genai_tutorial.training import AdamW, fit
@@ -152,3 +157,46 @@ def test_the_true_rewards_are_calibrated_and_threefold_ones_are_too_sure():
 def test_an_empty_report_is_refused():
     with pytest.raises(ValueError, match="at least one comparison"):
         preference_report(torch.empty(0), torch.empty(0))
+
+
+def pairs_that_prefer(token):
+    """Seven pairs of one-token answers, in which this token always wins."""
+    others = [other for other in range(2, 10) if other != token]
+    return EncodedPairs(
+        chosen=pad_examples([Example((11, 12), (token,)) for _ in others]),
+        rejected=pad_examples([Example((11, 12), (other,)) for other in others]),
+    )
+
+
+def test_train_reward_model_learns_the_pairs_and_leaves_the_decoder_unchanged():
+    decoder, pairs = model_of(LLAMA), pairs_that_prefer(3)
+    before = {name: tensor.clone() for name, tensor in decoder.state_dict().items()}
+    model = train_reward_model(
+        decoder, pairs, 30, batch_size=4, learning_rate=0.01, progress=False
+    )
+    report = judge_reward_model(model, pairs)
+    assert report.accuracy == 1
+    assert report.loss < 0.1
+    assert not model.training
+    torch.testing.assert_close(decoder.state_dict(), before, atol=0, rtol=0)
+    # Pairs with the opposite preference are all predicted wrongly.
+    opposite = EncodedPairs(chosen=pairs.rejected, rejected=pairs.chosen)
+    assert judge_reward_model(model, opposite).accuracy == 0
+
+
+def test_judge_reward_model_reports_an_untrained_model_as_undecided():
+    report = judge_reward_model(ScalarModel(model_of(LLAMA)), pairs_that_prefer(3))
+    assert report.accuracy == 0.5
+    assert report.loss == pytest.approx(math.log(2))
+
+
+def test_train_reward_model_depends_on_its_seed():
+    weights = [
+        train_reward_model(
+            model_of(LLAMA), pairs_that_prefer(3), 2, batch_size=4, seed=seed,
+            progress=False,
+        ).head.weight
+        for seed in (0, 0, 1)
+    ]  # fmt: skip
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])

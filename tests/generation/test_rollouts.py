@@ -48,7 +48,7 @@ def test_company_changes_nothing(config):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_rows_hold_prompt_answer_and_filling_in_this_order(seed):
+def test_rows_hold_prompt_answer_and_padding_in_this_order(seed):
     rollouts = rollouts_of(model_of(FAST, seed), PROMPTS * 6, seed=seed)
     assert rollouts.finished.any()
     assert not rollouts.finished.all()

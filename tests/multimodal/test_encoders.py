@@ -81,15 +81,15 @@ def test_images_of_a_batch_do_not_mix():
         )
 
 
-def test_filling_changes_nothing():
+def test_padding_changes_nothing():
     encoder = noisy(TextEncoder(TEXT))
     short = encoder(torch.tensor([[4, 5, 1]]))
-    filled = encoder(torch.tensor([[4, 5, 1, 0, 0], [2, 3, 4, 5, 1]]))
-    torch.testing.assert_close(filled.pooled[0], short.pooled[0], atol=1e-6, rtol=1e-5)
+    padded = encoder(torch.tensor([[4, 5, 1, 0, 0], [2, 3, 4, 5, 1]]))
+    torch.testing.assert_close(padded.pooled[0], short.pooled[0], atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(
-        filled.tokens[0, :3], short.tokens[0], atol=1e-6, rtol=1e-5
+        padded.tokens[0, :3], short.tokens[0], atol=1e-6, rtol=1e-5
     )
-    assert filled.mask.tolist() == [[True] * 3 + [False] * 2, [True] * 5]
+    assert padded.mask.tolist() == [[True] * 3 + [False] * 2, [True] * 5]
 
 
 def test_the_pooled_vector_is_that_of_the_first_end():

@@ -63,7 +63,7 @@ def test_each_image_follows_its_own_words(network):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_no_condition_is_the_empty_text_whatever_its_filling(network):
+def test_no_condition_is_the_empty_text_whatever_its_padding(network):
     model, x, t = (
         awake(network),
         torch.randn(3, 3, 8, 8),

@@ -130,7 +130,7 @@ def random_pair(seed=0):
 
 
 def random_batch(batch=5, seed=0):
-    """Images, and texts of different lengths with their end and filling after it."""
+    """Images, and texts of different lengths with their end and padding after it."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(batch, 3, 16, 16, generator=generator)
     ids = torch.randint(2, 30, (batch, 9), generator=generator)
@@ -169,7 +169,7 @@ def test_the_text_tower_is_equal(seed):
     mask = found.mask.long()
     expected = theirs.text_model(input_ids=ids, attention_mask=mask)
     same(found.pooled, expected.pooler_output)
-    # What stands at the filling means nothing, and differs where theirs hides it.
+    # The vectors at the padding mean nothing, and differs where theirs hides it.
     same(found.tokens[found.mask], expected.last_hidden_state[found.mask])
 
 

@@ -186,7 +186,7 @@ def test_supervised_loss_on_answers_only(seed, tokenizer, tmp_path):
     batch = next(iter(trainer.get_train_dataloader()))
     expected = trainer.compute_loss(theirs, dict(batch))
     # Laid out by us: the same examples, each with trl's end token, in another order and
-    # with other filling.
+    # with other padding.
     examples = pad_examples(
         [Example(tuple(p), (*a, END)) for p, a in zip(prompts, answers, strict=True)]
     )
@@ -520,7 +520,7 @@ def test_a_whole_ppo_update(seed, tokenizer, tmp_path, monkeypatch):
 def test_ppo_with_answers_of_different_lengths(
     seed, estimator, tokenizer, tmp_path, monkeypatch
 ):
-    """trl pays for an answer one step after its end token, at the first filling, and
+    """trl pays for an answer one step after its end token, at the first padding, and
     asks the value model there too.
 
     So its mask for rewards and values is a step longer than that for the policy, where
@@ -557,9 +557,8 @@ def test_ppo_with_answers_of_different_lengths(
         )
         returns, whitened = advantages + old_values, whiten(advantages, mask)
     same(whitened[:, 2:], run.advantages.masked_fill(~mask[:, 2:], 0.0))
-    policy_loss = clipped_policy_loss(
-        log_probs, log_probs.detach(), whitened, mask, 0.2
-    )
+    ratio = (log_probs - log_probs.detach()).exp()
+    policy_loss = clipped_policy_loss(ratio, whitened, mask, 0.2)
     value_loss = clipped_value_loss(values, old_values, returns, longer, 0.2)
     same(policy_loss.detach(), torch.tensor(run.metrics["loss/policy_avg"]))
     same(value_loss.detach(), torch.tensor(run.metrics["loss/value_avg"]))

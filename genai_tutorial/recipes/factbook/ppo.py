@@ -10,14 +10,13 @@ import torch
 
 from genai_tutorial.alignment import (
     LearningSettings,
-    ScalarModel,
     answer_pairs,
-    encode_comparisons,
-    encode_question,
+    encode_pairs,
+    encode_prompt,
+    judge_reward_model,
     learn_by_ppo,
-    preference_report,
-    reward_loss,
     sample_answers,
+    train_reward_model,
 )
 from genai_tutorial.data import load_absent, load_facts
 from genai_tutorial.data.source import Source
@@ -32,19 +31,18 @@ from genai_tutorial.recipes.factbook.sft import (
 from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.recipe import RunSettings, Trained, Wishes
 from genai_tutorial.tasks.assistant import (
+    Comparison,
     GoldRule,
+    Question,
     chat_answers,
     collect_comparisons,
-    conduct,
+    measure_behaviour,
+    mixed_questions,
     random_raters,
     wins,
 )
-from genai_tutorial.tasks.assistant.mixed_questions import mixed_questions
-from genai_tutorial.tasks.assistant.questions import Question
-from genai_tutorial.tasks.assistant.raters import Comparison
 from genai_tutorial.tasks.assistant.wordings import Phrasing
 from genai_tutorial.tokenization import BPETokenizer
-from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 DECLINING = ("I do not know.", "I cannot help with that.")
@@ -113,7 +111,13 @@ class FeedbackRecipe(DecoderRecipe):
         asked = all_questions(self.questions, "trained", self.seed)
         generator = torch.Generator().manual_seed(self.seed)
         written = sample_answers(
-            assistant, tokenizer, CHAT, asked, self.answers, LONGEST_ANSWER, generator
+            assistant,
+            tokenizer,
+            CHAT,
+            [question.text for question in asked],
+            self.answers,
+            LONGEST_ANSWER,
+            generator,
         )
         candidates = [[*given, *DECLINING] for given in written]
         raters = random_raters(self.raters, GoldRule(load_facts()), self.seed)
@@ -131,22 +135,25 @@ class FeedbackRecipe(DecoderRecipe):
         started = time.perf_counter()
         assistant, tokenizer = load_recipe(FACTBOOK_SFT)
         comparisons = self.compare(assistant, tokenizer)
-        learned, unseen = comparisons[: -self.held_out], comparisons[-self.held_out :]
+        pairs = [comparison.pair for comparison in comparisons]
+        training, held_out = (
+            encode_pairs(CHAT, tokenizer, part)
+            for part in (pairs[: -self.held_out], pairs[-self.held_out :])
+        )
         assistant.to(settings.device)
         reward_model = train_reward_model(
             assistant,
-            tokenizer,
-            learned,
+            training,
             self.reward_steps,
-            self.seed,
+            seed=self.seed,
             progress=settings.progress,
         )
-        report = judge_reward_model(reward_model, tokenizer, unseen)
+        report = judge_reward_model(reward_model, held_out)
         asked = all_questions(self.questions, "trained", self.seed + 1)
         policy, history = learn_by_ppo(
             assistant,
             reward_model,
-            [encode_question(CHAT, tokenizer, question) for question in asked],
+            [encode_prompt(CHAT, tokenizer, question.text) for question in asked],
             lambda rollouts: reward_model.score(
                 rollouts.ids, rollouts.lengths
             ).detach(),
@@ -174,23 +181,23 @@ class FeedbackRecipe(DecoderRecipe):
         return Trained(policy, time.perf_counter() - started, notes)
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return what the model does with held-out questions of each sort, and how
+        """Return what the model does with held-out questions of each category, and how
         often it beats the assistant.
         """
         assistant, tokenizer = load_recipe(FACTBOOK_SFT)
         rule = GoldRule(load_facts())
         measured: dict[str, dict[str, float]] = {}
         won: list[float] = []
-        for sort, asked in mixed_questions(
+        for category, asked in mixed_questions(
             load_split(), load_absent(), TEST_QUESTIONS, "held-out", self.seed
         ).items():
             texts = [question.text for question in asked]
             new, old = (
-                chat_answers(one, tokenizer, CHAT, texts, LONGEST_ANSWER)
-                for one in (model, assistant)
+                chat_answers(chat_model, tokenizer, CHAT, texts, LONGEST_ANSWER)
+                for chat_model in (model, assistant)
             )
-            for name, value in vars(conduct(rule, asked, new)).items():
-                measured.setdefault(name, {})[sort] = round(value, 4)
+            for name, value in vars(measure_behaviour(rule, asked, new)).items():
+                measured.setdefault(name, {})[category] = round(value, 4)
             won += wins(rule, asked, new, old)
         return {"win_rate_over_factbook_sft": round(sum(won) / len(won), 4)} | measured
 
@@ -209,49 +216,9 @@ class FeedbackRecipe(DecoderRecipe):
 
 
 def all_questions(count: int, phrasing: Phrasing, seed: int) -> list[Question]:
-    """Return questions of every sort, one sort after the other."""
+    """Return questions of every category, one category after the other."""
     drawn = mixed_questions(load_split(), load_absent(), count, phrasing, seed)
     return [question for asked in drawn.values() for question in asked]
-
-
-def train_reward_model(
-    assistant: DecoderLM,
-    tokenizer: BPETokenizer,
-    comparisons: tuple[Comparison, ...],
-    steps: int,
-    seed: int = 0,
-    learning_rate: float = 3e-4,
-    progress: bool = True,
-) -> ScalarModel:
-    """Trains a reward model that begins as the assistant, on batches of 16
-    comparisons.
-    """
-    model = ScalarModel(assistant)
-    fit(
-        model,
-        TensorBatches(
-            encode_comparisons(CHAT, tokenizer, comparisons), batch_size=16, seed=seed
-        ),
-        reward_loss,
-        AdamW(model.parameters(), lr=learning_rate),
-        steps=steps,
-        schedule=warmup_linear(steps, min(10, steps)),
-        progress=progress,
-    )
-    return model.eval()
-
-
-@torch.no_grad()
-def judge_reward_model(
-    model: ScalarModel, tokenizer: BPETokenizer, comparisons: tuple[Comparison, ...]
-):
-    """Return how well rewards foretell comparisons that they were not learned from."""
-    chosen, chosen_lengths, rejected, rejected_lengths = encode_comparisons(
-        CHAT, tokenizer, comparisons
-    )
-    return preference_report(
-        model.score(chosen, chosen_lengths), model.score(rejected, rejected_lengths)
-    )
 
 
 FACTBOOK_PPO = FeedbackRecipe(

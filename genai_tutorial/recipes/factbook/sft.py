@@ -52,7 +52,7 @@ class AssistantRecipe(DecoderRecipe):
         title: What it is, in one line.
         config: The decoder's settings: those of the base model.
         per_fact: See `training_questions`, as for the next two.
-        unknown: How many questions of each sort that nobody can answer.
+        unknown: How many questions of each category without an answer.
         private: How many requests that it should refuse.
         steps: The number of batches.
         batch_size: The number of rows in a batch, each of several examples.

@@ -2,7 +2,13 @@
 compares answers, and how an assistant's behaviour is measured.
 """
 
-from genai_tutorial.tasks.assistant.behaviour import Conduct, conduct, wins
+from genai_tutorial.tasks.assistant.behaviour import (
+    Behaviour,
+    behaviour_changes,
+    measure_behaviour,
+    substance_wins,
+    wins,
+)
 from genai_tutorial.tasks.assistant.demonstrations import (
     Demonstration,
     demonstrate,
@@ -16,6 +22,8 @@ from genai_tutorial.tasks.assistant.exams import (
 from genai_tutorial.tasks.assistant.gold_rule import (
     GoldRule,
     Parts,
+    ResponseType,
+    courtesies,
     exact_match,
     normalise_answer,
 )
@@ -30,6 +38,7 @@ from genai_tutorial.tasks.assistant.private_requests import (
     near_misses,
     private_requests,
 )
+from genai_tutorial.tasks.assistant.probes import preference_probes
 from genai_tutorial.tasks.assistant.questions import (
     Question,
     ask_absent,
@@ -44,6 +53,7 @@ from genai_tutorial.tasks.assistant.raters import (
     rater_agreement,
 )
 from genai_tutorial.tasks.assistant.wordings import (
+    HELD_OUT_FRAMES,
     WORDINGS,
     Wording,
     fact_questions,
@@ -51,36 +61,42 @@ from genai_tutorial.tasks.assistant.wordings import (
 )
 
 __all__ = [
+    "HELD_OUT_FRAMES",
     "TOPICS",
     "WORDINGS",
+    "Behaviour",
     "Comparison",
-    "Conduct",
     "Demonstration",
     "GoldRule",
     "Parts",
     "Question",
     "Rater",
+    "ResponseType",
     "Wording",
     "ask_absent",
     "ask_facts",
     "ask_invented",
     "ask_untold",
+    "behaviour_changes",
     "chat_answers",
     "collect_comparisons",
     "complete_facts",
-    "conduct",
+    "courtesies",
     "demonstrate",
     "exact_match",
     "fact_questions",
     "fact_sentences",
     "invented_countries",
     "likeliest_texts",
+    "measure_behaviour",
     "mixed_questions",
     "near_misses",
     "normalise_answer",
+    "preference_probes",
     "private_requests",
     "random_raters",
     "rater_agreement",
+    "substance_wins",
     "tell_facts",
     "training_questions",
     "wins",

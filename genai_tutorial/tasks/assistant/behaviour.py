@@ -1,17 +1,18 @@
-"""How a model behaves: what it does with questions of each kind, by the gold rule, and
-whose answers are better.
+"""The behaviour of a model: its types of response by the gold rule, and its win rate
+against another model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from genai_tutorial.tasks.assistant.gold_rule import GoldRule
+from genai_tutorial.tasks.assistant.gold_rule import GoldRule, ResponseType
 from genai_tutorial.tasks.assistant.questions import Question
 
 
 @dataclass(frozen=True)
-class Conduct:
-    """What a model did with some questions, as shares from 0 to 1.
+class Behaviour:
+    """What a model does with a set of questions, as shares from 0 to 1.
 
     Attributes:
         right: Names the right answer and no other; 0 where there is none.
@@ -28,15 +29,10 @@ class Conduct:
     gold: float
 
 
-def conduct(
+def measure_behaviour(
     rule: GoldRule, questions: Sequence[Question], answers: Sequence[str]
-) -> Conduct:
-    """Say what a model did with questions, on average.
-
-    Args:
-        rule: What a good answer is.
-        questions: What was asked.
-        answers: What it said, in the same order.
+) -> Behaviour:
+    """Measure what a model does with questions, from one answer to each.
 
     Raises:
         ValueError: If there are no questions, or not as many answers.
@@ -48,8 +44,8 @@ def conduct(
     >>> kenya = Question(
     ...     "What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi"
     ... )
-    >>> conduct(rule, [kenya, kenya], ["Nairobi.", "I do not know."])
-    Conduct(right=0.5, claims=0.5, abstains=0.5, refuses=0.0, gold=0.5)
+    >>> measure_behaviour(rule, [kenya, kenya], ["Nairobi.", "I do not know."])
+    Behaviour(right=0.5, claims=0.5, abstains=0.5, refuses=0.0, gold=0.5)
     """
     if not questions or len(questions) != len(answers):
         raise ValueError(
@@ -57,14 +53,48 @@ def conduct(
             f"{len(answers)}"
         )
     pairs = list(zip(questions, answers, strict=True))
-    done = [rule.conduct(*pair) for pair in pairs]
-    return Conduct(
+    types = [rule.response_type(*pair) for pair in pairs]
+    return Behaviour(
         right=sum(rule.is_right(*pair) for pair in pairs) / len(pairs),
-        claims=done.count("claims") / len(pairs),
-        abstains=done.count("abstains") / len(pairs),
-        refuses=done.count("refuses") / len(pairs),
+        claims=types.count("claims") / len(pairs),
+        abstains=types.count("abstains") / len(pairs),
+        refuses=types.count("refuses") / len(pairs),
         gold=sum(rule.score(*pair) for pair in pairs) / len(pairs),
     )
+
+
+def behaviour_changes(
+    rule: GoldRule,
+    behaviour: Literal["right", ResponseType],
+    questions: Sequence[Question],
+    before: Sequence[str],
+    after: Sequence[str],
+) -> list[int]:
+    """Compare two models' answers in one kind of behaviour: 1 for each question where
+    only the answer after shows it, -1 where only the answer before does, 0 elsewhere.
+
+    Raises:
+        ValueError: If there are not as many answers as questions.
+
+    >>> from genai_tutorial.data import Fact
+    >>> rule = GoldRule([Fact("Peru", "capital", "Lima")])
+    >>> zelvania = Question("What is the capital of Zelvania?", "invented", "Zelvania")
+    >>> behaviour_changes(
+    ...     rule, "abstains", [zelvania] * 2, ["Lima."] * 2, ["I do not know.", "Lima."]
+    ... )
+    [1, 0]
+    """
+    _check_answers(questions, before, after)
+
+    def shows(question: Question, answer: str) -> bool:
+        if behaviour == "right":
+            return rule.is_right(question, answer)
+        return rule.response_type(question, answer) == behaviour
+
+    return [
+        shows(question, new) - shows(question, old)
+        for question, old, new in zip(questions, before, after, strict=True)
+    ]
 
 
 def wins(
@@ -73,8 +103,8 @@ def wins(
     first: Sequence[str],
     second: Sequence[str],
 ) -> list[float]:
-    """Say for each question whether the first answer is better by the gold rule: 1, or
-    0, or 1/2 for a draw.
+    """Return for each question whether the first answer is better by the gold rule: 1,
+    or 0, or 1/2 for a draw.
 
     The mean is the win rate; `bootstrap_interval` gives it an interval.
 
@@ -96,15 +126,64 @@ def wins(
     ... )
     [1.0, 0.5, 0.0]
     """
+    return _compare(rule.score, questions, first, second)
+
+
+def substance_wins(
+    rule: GoldRule,
+    questions: Sequence[Question],
+    first: Sequence[str],
+    second: Sequence[str],
+) -> list[float]:
+    """Return for each question whether the first answer is better in substance: `wins`
+    without what courtesies and brevity are worth.
+
+    Raises:
+        ValueError: If there are not as many answers as questions.
+
+    >>> from genai_tutorial.data import Fact
+    >>> rule = GoldRule(
+    ...     [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
+    ... )
+    >>> kenya = Question(
+    ...     "What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi"
+    ... )
+    >>> substance_wins(
+    ...     rule,
+    ...     [kenya] * 2,
+    ...     ["Nairobi."] * 2,
+    ...     ["Lima.", "Nairobi. Thank you for asking."],
+    ... )
+    [1.0, 0.5]
+    """
+
+    def substance(question: Question, answer: str) -> float:
+        return rule.parts(question, answer).substance
+
+    return _compare(substance, questions, first, second)
+
+
+def _compare(
+    score: Callable[[Question, str], float],
+    questions: Sequence[Question],
+    first: Sequence[str],
+    second: Sequence[str],
+) -> list[float]:
+    _check_answers(questions, first, second)
+    scores = [
+        (score(question, first_answer), score(question, second_answer))
+        for question, first_answer, second_answer in zip(
+            questions, first, second, strict=True
+        )
+    ]
+    return [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in scores]
+
+
+def _check_answers(
+    questions: Sequence[Question], first: Sequence[str], second: Sequence[str]
+) -> None:
     if not len(questions) == len(first) == len(second):
         raise ValueError(
             f"Each question needs two answers, got {len(questions)} questions, "
             f"{len(first)} and {len(second)} answers"
         )
-    scores = [
-        (rule.score(question, one), rule.score(question, other))
-        for question, one, other in zip(questions, first, second, strict=True)
-    ]
-    return [
-        1.0 if one > other else 0.5 if one == other else 0.0 for one, other in scores
-    ]

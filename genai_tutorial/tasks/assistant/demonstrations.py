@@ -23,6 +23,7 @@ from genai_tutorial.tasks.assistant.questions import (
     Question,
     ask_absent,
     ask_facts,
+    draw_questions,
 )
 from genai_tutorial.tasks.assistant.wordings import fill
 
@@ -84,7 +85,7 @@ def demonstrate(
         seed: The same seed gives the same answers.
 
     >>> asked = ask_facts([Fact("Kenya", "capital", "Nairobi")])
-    >>> [one.answer for one in demonstrate(asked)][1]
+    >>> demonstrate(asked)[1].answer
     'Nairobi.'
     """
     generator = torch.Generator().manual_seed(seed)
@@ -118,7 +119,7 @@ def training_questions(
         split: The facts; only those of `taught` are asked about.
         absent: What the Factbook says there is not, from `load_absent`.
         per_fact: How many phrasings of each fact.
-        unknown: How many questions of each of three sorts that nobody can answer: about
+        unknown: How many questions of each of three categories without an answer: about
             invented countries, about untold topics, and for what there is not.
         private: How many requests for private data.
         seed: The same seed draws the same questions.
@@ -126,8 +127,8 @@ def training_questions(
     taught = sorted({fact.country for fact in split.taught})
     without_answer = [
         *ask_invented(invented_countries(unknown, seed), per_country=1, seed=seed),
-        *_some(ask_untold(taught, per_country=1, seed=seed), unknown, seed),
-        *_some(
+        *draw_questions(ask_untold(taught, per_country=1, seed=seed), unknown, seed),
+        *draw_questions(
             ask_absent(
                 [pair for pair in absent if pair[0] in taught], per_pair=2, seed=seed
             ),
@@ -146,10 +147,3 @@ def _phrase(question: Question) -> str:
     if question.answer is None or question.relation is None:
         return ""
     return Fact(question.country, question.relation, question.answer).phrase
-
-
-def _some(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
-    order = torch.randperm(
-        len(questions), generator=torch.Generator().manual_seed(seed)
-    )
-    return [questions[index] for index in order[:count].tolist()]

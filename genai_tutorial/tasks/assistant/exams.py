@@ -11,8 +11,8 @@ from genai_tutorial.tasks.assistant.wordings import WORDINGS, fill
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
 
-AT_ONCE = 256
-"""How many prompts are read at once, those of like length together."""
+BATCH_SIZE = 256
+"""How many prompts are answered at once, those of similar length together."""
 
 
 def likeliest_texts(
@@ -35,15 +35,15 @@ def likeliest_texts(
     Returns:
         The texts in the order of the prompts, without the token that ends them.
     """
-    order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+    by_length = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     texts = [""] * len(prompts)
-    for start in range(0, len(order), AT_ONCE):
-        places = order[start : start + AT_ONCE]
-        some = [prompts[place] for place in places]
-        written = generate_rollouts(
-            model, some, max_new_tokens, end_token=end_token, temperature=0
+    for start in range(0, len(by_length), BATCH_SIZE):
+        places = by_length[start : start + BATCH_SIZE]
+        batch = [prompts[place] for place in places]
+        rollouts = generate_rollouts(
+            model, batch, max_new_tokens, end_token=end_token, temperature=0
         )
-        for place, answer in zip(places, written.answers(), strict=True):
+        for place, answer in zip(places, rollouts.answers(), strict=True):
             texts[place] = tokenizer.decode(answer)
     return texts
 

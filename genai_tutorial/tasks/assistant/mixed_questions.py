@@ -1,10 +1,8 @@
-"""Questions of every kind in one bag, as people would ask them: for learning from
-preferences, and for judging it.
+"""A mix of questions of every kind, as people would ask them: for learning from
+preferences, and for judging what was learned.
 """
 
 from collections.abc import Sequence
-
-import torch
 
 from genai_tutorial.data.factbook.facts import Fact, FactSplit, Relation
 from genai_tutorial.tasks.assistant.invented import (
@@ -16,7 +14,12 @@ from genai_tutorial.tasks.assistant.private_requests import (
     near_misses,
     private_requests,
 )
-from genai_tutorial.tasks.assistant.questions import Question, ask_absent, ask_facts
+from genai_tutorial.tasks.assistant.questions import (
+    Question,
+    ask_absent,
+    ask_facts,
+    draw_questions,
+)
 from genai_tutorial.tasks.assistant.wordings import Phrasing
 
 SHARES = {
@@ -27,8 +30,8 @@ SHARES = {
     "private": 3,
     "near misses": 2,
 }
-"""How many of 24 questions are of each sort; near misses are questions about facts in
-the words of private requests.
+"""How many of 24 questions are of each category; near misses are questions about facts
+in the words of private requests.
 """
 
 _INVENTED_SEEDS = {"trained": 1_000, "held-out": 2_000}
@@ -41,8 +44,8 @@ def mixed_questions(
     phrasing: Phrasing = "trained",
     seed: int = 0,
 ) -> dict[str, list[Question]]:
-    """Draw questions of each sort: those of training, or those of the test, which share
-    no words and no names.
+    """Draw questions of each category: those of training, or those of the test, which
+    share no words and no names.
 
     In training, facts are those of `taught`. In the test they are those of `taught` and
     `told` in held-out phrasings, and the invented countries, the untold topics, the
@@ -56,11 +59,11 @@ def mixed_questions(
         seed: The same seed draws the same questions.
 
     Returns:
-        The questions of each sort of `SHARES`, in random order.
+        The questions of each category of `SHARES`, in random order.
 
     >>> from genai_tutorial.data import load_absent, load_facts, split_facts
     >>> drawn = mixed_questions(split_facts(load_facts()), load_absent(), 240)
-    >>> {sort: len(questions) for sort, questions in drawn.items()}
+    >>> {category: len(questions) for category, questions in drawn.items()}
     {'facts': 120, 'invented': 40, 'untold': 20, 'absent': 10, 'private': 30, 'near misses': 20}
     """  # noqa: E501
     facts: tuple[Fact, ...] = (
@@ -68,8 +71,8 @@ def mixed_questions(
     )
     countries = sorted({fact.country for fact in facts})
     wanted = {
-        sort: round(share * count / sum(SHARES.values()))
-        for sort, share in SHARES.items()
+        category: round(share * count / sum(SHARES.values()))
+        for category, share in SHARES.items()
     }
     names = invented_countries(wanted["invented"], _INVENTED_SEEDS[phrasing] + seed)
     about = [pair for pair in absent if pair[0] in countries]
@@ -84,12 +87,6 @@ def mixed_questions(
         "near misses": near_misses(facts, phrasing),
     }
     return {
-        sort: _some(questions, wanted[sort], seed) for sort, questions in drawn.items()
+        category: draw_questions(questions, wanted[category], seed)
+        for category, questions in drawn.items()
     }
-
-
-def _some(questions: Sequence[Question], count: int, seed: int) -> list[Question]:
-    order = torch.randperm(
-        len(questions), generator=torch.Generator().manual_seed(seed)
-    )
-    return [questions[index] for index in order[:count].tolist()]

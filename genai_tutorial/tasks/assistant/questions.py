@@ -52,7 +52,7 @@ def ask_facts(
     Args:
         facts: What to ask about.
         phrasing: `"trained"` or `"held-out"`: no phrasing is in both.
-        per_fact: How many of the phrasings, drawn anew for each fact; None takes all,
+        per_fact: How many of the phrasings, drawn afresh for each fact; None takes all,
             eight or three.
         seed: The same seed draws the same phrasings.
 
@@ -107,7 +107,7 @@ def tell_facts(
     """Tell facts as paragraphs for pre-training: each country in `copies` paragraphs.
 
     A paragraph tells every fact of its country once. The order of the facts is drawn
-    anew for each paragraph, and the wordings take turns, so that four copies tell every
+    afresh for each paragraph, and the wordings take turns, so that four copies tell every
     fact in all four wordings.
 
     Returns:
@@ -165,3 +165,15 @@ def draw(
         texts[index]
         for index in torch.randperm(len(texts), generator=generator)[:count].tolist()
     ]
+
+
+def draw_questions(
+    questions: Sequence[Question], count: int, seed: int
+) -> list[Question]:
+    """Draw `count` of the questions without repetition, in random order; all of them
+    where there are fewer.
+    """
+    order = torch.randperm(
+        len(questions), generator=torch.Generator().manual_seed(seed)
+    )
+    return [questions[index] for index in order[:count].tolist()]

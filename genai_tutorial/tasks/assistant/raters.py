@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 
+from genai_tutorial.alignment import PreferencePair
 from genai_tutorial.tasks.assistant.gold_rule import GoldRule, courtesies, words
 from genai_tutorial.tasks.assistant.questions import Question
 
@@ -61,7 +62,9 @@ class Rater:
         """
         taste = self.length * min(words(answer), LONGEST_COUNTED) / 10
         taste += self.politeness * min(courtesies(answer), 10)
-        taste += self.certainty * (self.rule.conduct(question, answer) == "claims")
+        taste += self.certainty * (
+            self.rule.response_type(question, answer) == "claims"
+        )
         return self.rule.score(question, answer) + taste
 
     def probability(self, question: Question, a: str, b: str) -> float:
@@ -100,6 +103,11 @@ class Comparison:
     chosen: str
     rejected: str
     rater: int
+
+    @property
+    def pair(self) -> PreferencePair:
+        """What a reward model learns from: the texts alone."""
+        return PreferencePair(self.question.text, self.chosen, self.rejected)
 
 
 def random_raters(
@@ -150,11 +158,11 @@ def rater_agreement(
     """
     rates = []
     for question, a, b in pairs:
-        one, other = (
+        p, q = (
             first.probability(question, a, b),
             second.probability(question, a, b),
         )
-        rates.append(one * other + (1 - one) * (1 - other))
+        rates.append(p * q + (1 - p) * (1 - q))
     if not rates:
         raise ValueError("Agreement needs at least one pair of answers, got none")
     return sum(rates) / len(rates)

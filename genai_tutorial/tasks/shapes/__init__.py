@@ -9,6 +9,7 @@ from genai_tutorial.tasks.shapes.caption_accuracy import (
     caption_score,
     verifier_accuracy,
 )
+from genai_tutorial.tasks.shapes.caption_quiz import CaptionQuiz, caption_quiz
 from genai_tutorial.tasks.shapes.captions import (
     Description,
     ObjectDescription,
@@ -40,6 +41,7 @@ __all__ = [
     "HELD_OUT_PAIRS",
     "HELD_OUT_RELATIONS",
     "CaptionAccuracy",
+    "CaptionQuiz",
     "CaptionScore",
     "CaptionedScenes",
     "Description",
@@ -50,6 +52,7 @@ __all__ = [
     "all_captions",
     "caption",
     "caption_accuracy",
+    "caption_quiz",
     "caption_score",
     "caption_words",
     "describe",

@@ -90,8 +90,8 @@ def caption_accuracy(
         )
     described = [parse_caption(text) for text in captions]
     scores = [
-        caption_score(one, reading)
-        for one, reading in zip(described, read_scenes(images), strict=True)
+        caption_score(description, reading)
+        for description, reading in zip(described, read_scenes(images), strict=True)
     ]
     columns = (
         [getattr(score, field.name) for score in scores]
@@ -173,9 +173,9 @@ def _score(
     as_many: float,
     chosen: Sequence[tuple[SceneObject, float] | None],
 ) -> CaptionScore:
-    things = [None if one is None else one[0] for one in chosen]
+    objects = [None if match is None else match[0] for match in chosen]
     pairs = list(zip(description.objects, chosen, strict=True))
-    first, *others = things
+    first, *others = objects
     if description.place is None:
         related = [
             first is not None and other is not None and relation(first, other) == how
@@ -185,14 +185,14 @@ def _score(
         related = [first is not None and place(first) == description.place]
     parts = {
         "colour": [
-            one is not None and one[0].colour == wanted.colour
-            for wanted, one in pairs
+            match is not None and match[0].colour == wanted.colour
+            for wanted, match in pairs
             if wanted.colour
         ],
-        "shape": [_is_of_shape(wanted, one) for wanted, one in pairs],
+        "shape": [_is_of_shape(wanted, match) for wanted, match in pairs],
         "size": [
-            one is not None and one[0].size == wanted.size
-            for wanted, one in pairs
+            match is not None and match[0].size == wanted.size
+            for wanted, match in pairs
             if wanted.size
         ],
         "relation": related,
@@ -203,9 +203,12 @@ def _score(
 
 
 def _is_of_shape(
-    wanted: ObjectDescription, one: tuple[SceneObject, float] | None
+    wanted: ObjectDescription, match: tuple[SceneObject, float] | None
 ) -> bool:
-    return one is not None and one[0].shape == wanted.shape and one[1] <= MOST_MISFIT
+    if match is None:
+        return False
+    matched, misfit = match
+    return matched.shape == wanted.shape and misfit <= MOST_MISFIT
 
 
 def _mean(values: Sequence[float | bool]) -> float | None:

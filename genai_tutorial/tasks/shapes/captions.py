@@ -138,7 +138,7 @@ def full_captions(scene: Scene) -> tuple[str, ...]:
     ... )
     ('a small red circle above a large blue square', 'a large blue square below a small red circle')
     """  # noqa: E501
-    return tuple(one.text() for one in _in_each_order(describe(scene)))
+    return tuple(description.text() for description in _in_each_order(describe(scene)))
 
 
 def all_captions(scene: Scene) -> tuple[str, ...]:
@@ -230,10 +230,10 @@ class _Reader:
 
     def expect(self, choices: tuple[str, ...]) -> str:
         """Take one of these phrases, and complain if none comes next."""
-        found = self.phrase(choices)
-        if found is None:
+        phrase = self.phrase(choices)
+        if phrase is None:
             self.complain(", ".join(map(repr, self.looked_for)))
-        return found
+        return phrase
 
     def object(self) -> ObjectDescription:
         self.expect(("a", "an"))

@@ -89,12 +89,12 @@ def random_scenes(
     )
     scenes = []
     for count, *objects_of_scene in zip(*drawn, strict=True):
-        things = list(zip(*objects_of_scene, strict=True))[:count]
+        attributes = list(zip(*objects_of_scene, strict=True))[:count]
         scenes.append(
             Scene(
                 tuple(
                     SceneObject(_COLOURS[colour], _SHAPES[shape], left, top, diameter)
-                    for colour, shape, (left, top), diameter in things
+                    for colour, shape, (left, top), diameter in attributes
                 )
             )
         )
@@ -174,12 +174,14 @@ def _held_out_pairs() -> Bool[Tensor, "colour shape"]:
 def _held_out_relations() -> Bool[Tensor, "first relation second"]:
     table = torch.zeros(len(_SHAPES), len(_RELATIONS), len(_SHAPES), dtype=torch.bool)
     for first, how, second in HELD_OUT_RELATIONS:
-        for one, related, other in (
+        for subject, related, other_shape in (
             (first, how, second),
             (second, OPPOSITE[how], first),
         ):
             table[
-                _SHAPES.index(one), _RELATIONS.index(related), _SHAPES.index(other)
+                _SHAPES.index(subject),
+                _RELATIONS.index(related),
+                _SHAPES.index(other_shape),
             ] = True
     return table
 

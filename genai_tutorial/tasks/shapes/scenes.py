@@ -204,20 +204,20 @@ def render(scenes: Sequence[Scene]) -> Float[Tensor, "n 3 height width"]:
     offsets = torch.arange(_CANVAS_MARGIN)
     for depth in range(max((len(scene.objects) for scene in scenes), default=0)):
         rows = [row for row, scene in enumerate(scenes) if len(scene.objects) > depth]
-        things = [scenes[row].objects[depth] for row in rows]
+        objects = [scenes[row].objects[depth] for row in rows]
         covered = sprites[
-            torch.tensor([number[thing.shape, thing.diameter] for thing in things])
+            torch.tensor([number[thing.shape, thing.diameter] for thing in objects])
         ][:, None]
-        ink = torch.tensor([COLOURS[thing.colour] for thing in things])[
+        ink = torch.tensor([COLOURS[thing.colour] for thing in objects])[
             :, :, None, None
         ]
         where = (
             torch.tensor(rows)[:, None, None, None],
             torch.arange(3)[:, None, None],
-            (torch.tensor([thing.top for thing in things])[:, None] + offsets)[
+            (torch.tensor([thing.top for thing in objects])[:, None] + offsets)[
                 :, None, :, None
             ],
-            (torch.tensor([thing.left for thing in things])[:, None] + offsets)[
+            (torch.tensor([thing.left for thing in objects])[:, None] + offsets)[
                 :, None, None, :
             ],
         )

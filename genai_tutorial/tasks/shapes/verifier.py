@@ -105,7 +105,7 @@ def _read_batch(images: Float[Tensor, "n 3 height width"]) -> list[Reading]:
     ) & ~inked[image]
     colour = colours.flatten(1)[image, patch]
     covered = ink[image, colour].clamp(0, 1) * (own | edge)
-    things, misfits = _fit_shapes(covered, colour)
+    objects, misfits = _fit_shapes(covered, colour)
     readings = []
     for i in range(len(images)):
         here = (image == i).nonzero().flatten().tolist()
@@ -113,7 +113,7 @@ def _read_batch(images: Float[Tensor, "n 3 height width"]) -> list[Reading]:
         specks = int(inked[i].sum() - own[here].sum())
         readings.append(
             Reading(
-                Scene(tuple(things[k] for k in here)),
+                Scene(tuple(objects[k] for k in here)),
                 tuple(misfits[k] for k in here),
                 specks,
             )
@@ -157,14 +157,14 @@ def _patches(
     of_colour = (
         functional.one_hot(colours, len(COLOURS)).permute(0, 3, 1, 2) > 0
     ) & inked[:, None]
-    found = torch.where(of_colour, numbers, -1.0)
+    greatest = torch.where(of_colour, numbers, -1.0)
     while True:
         spread = torch.where(
-            of_colour, functional.max_pool2d(found, 3, 1, padding=1), -1.0
+            of_colour, functional.max_pool2d(greatest, 3, 1, padding=1), -1.0
         )
-        if torch.equal(spread, found):
-            return found.amax(dim=1).long()
-        found = spread
+        if torch.equal(spread, greatest):
+            return greatest.amax(dim=1).long()
+        greatest = spread
 
 
 def _large_patches(
@@ -209,7 +209,7 @@ def _fit_shapes(
     )
     moves = 2 * _REACH + 1
     smallest, best = differences.flatten(1).min(dim=1)
-    names, things, misfits = (
+    names, objects, misfits = (
         list(COLOURS),
         [],
         (smallest / own[best // moves**2]).clamp(min=0).tolist(),
@@ -220,8 +220,8 @@ def _fit_shapes(
         shape, diameter, template_top, template_left = kinds[which // moves**2]
         top += which // moves % moves + template_top
         left += which % moves + template_left
-        things.append(SceneObject(names[colour[k]], shape, left, top, diameter))
-    return things, misfits
+        objects.append(SceneObject(names[colour[k]], shape, left, top, diameter))
+    return objects, misfits
 
 
 @cache
@@ -245,8 +245,8 @@ def _templates() -> tuple[
             # What a model draws may begin between two pixels, and its edges may be
             # soft: such shapes are tried, too.
             beside = [template, _between_pixels(template, 0)]
-            placed = [*beside, *(_between_pixels(one, 1) for one in beside)]
-            variants = [*placed, *(_softened(one) for one in placed)]
+            placed = [*beside, *(_between_pixels(variant, 1) for variant in beside)]
+            variants = [*placed, *(_softened(variant) for variant in placed)]
             templates += variants
             kinds += [(shape, diameter, top, left)] * len(variants)
     return torch.stack(templates), kinds

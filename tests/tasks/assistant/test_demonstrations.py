@@ -25,7 +25,7 @@ SPLIT = split_facts(FACTS)
 RULE = GoldRule(FACTS)
 ASKED = training_questions(SPLIT, load_absent())
 SHOWN = demonstrate(ASKED)
-CONDUCT = {
+RESPONSE_TYPES = {
     "known": "claims",
     "absent": "abstains",
     "invented": "abstains",
@@ -38,13 +38,16 @@ def test_every_way_to_answer_does_what_its_kind_asks(kind):
     question = next(one for one in ASKED if one.kind == kind)
     for pattern, _ in ANSWERS[kind]:
         answer = pattern.format(answer=question.answer)
-        assert RULE.conduct(question, answer) == CONDUCT[kind]
+        assert RULE.response_type(question, answer) == RESPONSE_TYPES[kind]
         assert RULE.score(question, answer) >= 0.8
 
 
 def test_all_demonstrations_are_right():
     for one in SHOWN:
-        assert RULE.conduct(one.question, one.answer) == CONDUCT[one.question.kind]
+        assert (
+            RULE.response_type(one.question, one.answer)
+            == RESPONSE_TYPES[one.question.kind]
+        )
         if one.question.kind == "known":
             assert RULE.is_right(one.question, one.answer), one
 

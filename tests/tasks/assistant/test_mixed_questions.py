@@ -22,12 +22,12 @@ KINDS = {"facts": "known", "invented": "invented", "untold": "absent", "absent":
 
 
 @pytest.mark.parametrize("drawn", [TRAINED, HELD_OUT], ids=["trained", "held-out"])
-def test_each_sort_has_its_share_and_its_kind(drawn):
-    assert {sort: len(asked) for sort, asked in drawn.items()} == {
-        sort: 20 * share for sort, share in SHARES.items()
+def test_mixed_questions_each_category_has_its_share_and_its_kind(drawn):
+    assert {category: len(asked) for category, asked in drawn.items()} == {
+        category: 20 * share for category, share in SHARES.items()
     }
-    for sort, asked in drawn.items():
-        assert {one.kind for one in asked} == {KINDS[sort]}
+    for category, asked in drawn.items():
+        assert {one.kind for one in asked} == {KINDS[category]}
         assert len({one.text for one in asked}) == len(asked)
 
 
@@ -55,14 +55,14 @@ def test_training_asks_about_taught_countries_only_and_the_test_about_told_ones_
     )
     asked = {
         one.country
-        for sort in ("facts", "untold", "absent", "near misses")
-        for one in TRAINED[sort]
+        for category in ("facts", "untold", "absent", "near misses")
+        for one in TRAINED[category]
     }
     assert asked <= taught
     assert {one.country for one in HELD_OUT["facts"]} & told
 
 
 def test_another_seed_draws_others():
-    other = mixed_questions(SPLIT, ABSENT, 480, seed=1)
-    assert all(other[sort] != TRAINED[sort] for sort in SHARES)
+    others = mixed_questions(SPLIT, ABSENT, 480, seed=1)
+    assert all(others[category] != TRAINED[category] for category in SHARES)
     assert mixed_questions(SPLIT, ABSENT, 480) == TRAINED

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from genai_tutorial.alignment import PreferencePair
 from genai_tutorial.data import Fact, load_facts
 from genai_tutorial.tasks.assistant import (
+    Comparison,
     GoldRule,
     Question,
     Rater,
@@ -264,6 +266,11 @@ def test_comparisons_are_the_raters_preferences():
             > 1e-3
         )
     assert all({one.chosen, one.rejected} == {"Nairobi", UNSURE} for one in comparisons)
+
+
+def test_comparison_yields_the_preference_pair_of_its_texts():
+    comparison = Comparison(KENYA, chosen="Nairobi", rejected=UNSURE, rater=3)
+    assert comparison.pair == PreferencePair(KENYA.text, "Nairobi", UNSURE)
 
 
 def test_comparisons_depend_on_the_seed():

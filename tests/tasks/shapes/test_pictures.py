@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from typing import get_args
 
-import jaxtyping
 import pytest
 import torch
 
@@ -43,16 +42,6 @@ def draw(n, seed=0, objects=(1, 2, 3), split="train"):
 
 
 SCENES = draw(6000)
-
-
-@pytest.fixture
-def unchecked():
-    """Without the checker of types, as readers run the code: the functions themselves
-    must complain.
-    """
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def within_chance(counts: Counter, kinds: int, share: float = 1.0) -> None:
