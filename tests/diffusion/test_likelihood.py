@@ -166,7 +166,7 @@ def test_the_weights_of_the_model_get_no_gradient():
 
 @pytest.mark.parametrize("times", [[], [0.5], [0.0, 0.5, 0.5], [1.0, 0.0]])
 def test_times_must_rise(times):
-    with pytest.raises(ValueError, match="times must rise, from image to noise"):
+    with pytest.raises(ValueError, match="timesteps must increase, from image to noise"):
         ode_log_prob(
             best_model(StraightPath(), FLOW),
             StraightPath(),

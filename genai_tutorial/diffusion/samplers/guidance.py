@@ -1,6 +1,4 @@
-"""Classifier-free guidance: say what the model would draw without the prompt, and go
-away from that.
-"""
+"""Classifier-free guidance: push the prediction away from the unconditional one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,20 +6,20 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.denoiser import Model
+from genai_tutorial.diffusion.samplers.denoiser import Model
 
 
 def classifier_free_guidance(
-    without: Float[Tensor, "batch *shape"],
-    given: Float[Tensor, "batch *shape"],
+    unconditional: Float[Tensor, "batch *shape"],
+    conditional: Float[Tensor, "batch *shape"],
     weight: float | int,
 ) -> Float[Tensor, "batch *shape"]:
-    """Go from the prediction without the condition towards the one with it, and with a
+    """Move from the unconditional prediction towards the conditional one, and with a
     weight above 1 beyond it.
 
     Args:
-        without: The prediction without the condition, or with a negative one.
-        given: The prediction with the condition.
+        unconditional: The prediction without the condition, or with a negative one.
+        conditional: The prediction with the condition.
         weight: 0 for the first, 1 for the second, more to exaggerate the difference.
 
     Source: Ho and Salimans, Classifier-Free Diffusion Guidance, equation 6,
@@ -31,20 +29,17 @@ def classifier_free_guidance(
     >>> classifier_free_guidance(torch.tensor([1.0]), torch.tensor([3.0]), weight=2.0)
     tensor([5.])
     """
-    return without + weight * (given - without)
+    return unconditional + weight * (conditional - unconditional)
 
 
 @dataclass(frozen=True)
 class Guided:
-    """A model with guidance is a model again: it goes into a `Denoiser` like any other,
-    at twice the cost.
+    """A model with classifier-free guidance: same interface, two forward passes.
 
     Attributes:
-        model: Called as `model(x, t, condition)`, trained now and then without a
-            condition.
-        weight: A number; or a function of the time t, for another weight at each step.
-        negative: What the images should not show; None for what the model draws without
-            a condition.
+        model: Called as `model(x, t, condition)`, trained with and without a condition.
+        weight: A number, or a function of the timestep t.
+        negative: A condition to move away from; None for no condition.
     """
 
     model: Model
@@ -59,7 +54,8 @@ class Guided:
     ) -> Float[Tensor, "batch *shape"]:
         """Predict as the model does, guided towards the condition."""
         weight = self.weight(t[0].item()) if callable(self.weight) else self.weight
-        given = self.model(x, t, condition)
+        conditional = self.model(x, t, condition)
         if weight == 1:
-            return given  # the other half would be multiplied by zero
-        return classifier_free_guidance(self.model(x, t, self.negative), given, weight)
+            return conditional  # the unconditional prediction has weight zero
+        unconditional = self.model(x, t, self.negative)
+        return classifier_free_guidance(unconditional, conditional, weight)
