@@ -10,7 +10,7 @@ from genai_tutorial.diffusion.networks.condition import Condition
 from genai_tutorial.diffusion.prediction import Prediction
 from genai_tutorial.diffusion.samplers.ddim import ddim
 from genai_tutorial.diffusion.samplers.denoiser import Denoiser, Model
-from genai_tutorial.diffusion.samplers.guidance import Guided
+from genai_tutorial.diffusion.samplers.guidance import Guided, Weight
 from genai_tutorial.diffusion.samplers.sampling import Sampler, last_sample
 from genai_tutorial.diffusion.schedule import NoisePath
 
@@ -29,7 +29,7 @@ def sample_images(
     *,
     steps: int,
     seed: int,
-    guidance: float | int = 1,
+    guidance: Weight = 1,
     negative: Condition = None,
     sampler: Sampler = ddim,
     decode: Decode | None = None,
@@ -45,7 +45,7 @@ def sample_images(
         shape: The shape of the noise: the number of images, channels, height, width.
         steps: The number of sampling steps.
         seed: Decides the noise.
-        guidance: The guidance weight; 1 for none.
+        guidance: The guidance weight, also as a function of the timestep; 1 for none.
         negative: A label or a text per image to move away from, or None.
         sampler: A deterministic sampler, such as `ddim` or `dpm_solver`.
         decode: The decoder that turns latents into images. None means that the model
@@ -53,7 +53,8 @@ def sample_images(
         batch_size: The number of images that are drawn at a time; None for all.
 
     Raises:
-        ValueError: If there is not one condition per image, or no image.
+        ValueError: If there is no image, not one condition per image, or a number is
+            out of range.
     """
     _check_counts(shape[0], condition, negative)
     noise = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
@@ -68,6 +69,8 @@ def sample_images(
 
 
 def _batches(count: int, batch_size: int | None) -> list[slice]:
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, or None, got {batch_size}.")
     size = count if batch_size is None else batch_size
     return [slice(first, first + size) for first in range(0, count, size)]
 

@@ -95,13 +95,13 @@ def test_the_seed_decides_the_first_weights_and_leaves_the_global_generator_alon
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    same, again, other = NETWORKS[name](1), NETWORKS[name](1), NETWORKS[name](2)
+    first, again, reseeded = NETWORKS[name](1), NETWORKS[name](1), NETWORKS[name](2)
     assert torch.equal(torch.rand(3), expected)
     pairs = list(
-        zip(same.parameters(), again.parameters(), other.parameters(), strict=True)
+        zip(first.parameters(), again.parameters(), reseeded.parameters(), strict=True)
     )
-    assert all(torch.equal(one, two) for one, two, _ in pairs)
-    assert any(not torch.equal(one, three) for one, _, three in pairs)
+    assert all(torch.equal(weight, repeated) for weight, repeated, _ in pairs)
+    assert any(not torch.equal(weight, differing) for weight, _, differing in pairs)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -40,9 +40,9 @@ def test_what_is_read_is_what_was_there(kind, share, straight, seed):
     )
     parts = Denoised(normal(2, 3, seed=seed), normal(2, 3, seed=seed + 1))
     x = level.signal * parts.x0 + level.noise * parts.noise
-    found = KINDS[kind].to_denoised(x, KINDS[kind].target(parts, level), level)
-    torch.testing.assert_close(found.x0, parts.x0, rtol=0, atol=1e-9)
-    torch.testing.assert_close(found.noise, parts.noise, rtol=0, atol=1e-9)
+    denoised = KINDS[kind].to_denoised(x, KINDS[kind].target(parts, level), level)
+    torch.testing.assert_close(denoised.x0, parts.x0, rtol=0, atol=1e-9)
+    torch.testing.assert_close(denoised.noise, parts.noise, rtol=0, atol=1e-9)
 
 
 @settings(max_examples=30, deadline=None)

@@ -62,11 +62,11 @@ def test_the_posterior_follows_from_bayes_rule_on_a_grid(t, s):
     weight = weight / weight.sum()
     mean = (weight * grid).sum().item()
     deviation = (weight * (grid - mean) ** 2).sum().sqrt().item()
-    found = posterior(LINEAR.level(t), LINEAR.level(s))
-    assert found.x0_coefficient * x0 + found.x_coefficient * x_t == pytest.approx(
+    q = posterior(LINEAR.level(t), LINEAR.level(s))
+    assert q.x0_coefficient * x0 + q.x_coefficient * x_t == pytest.approx(
         mean, abs=1e-7
     )
-    assert found.deviation == pytest.approx(deviation, rel=1e-5)
+    assert q.deviation == pytest.approx(deviation, rel=1e-5)
 
 
 def test_the_posterior_is_the_papers():
@@ -76,24 +76,24 @@ def test_the_posterior_is_the_papers():
             LINEAR.alpha_bar[t - 1].item(),
             LINEAR.betas[t].item(),
         )
-        found = posterior(LINEAR.level(t), LINEAR.level(t - 1))
-        assert found.x0_coefficient == pytest.approx(
+        q = posterior(LINEAR.level(t), LINEAR.level(t - 1))
+        assert q.x0_coefficient == pytest.approx(
             math.sqrt(before) * beta / (1 - bar), rel=1e-9
         )
-        assert found.x_coefficient == pytest.approx(
+        assert q.x_coefficient == pytest.approx(
             math.sqrt(1 - beta) * (1 - before) / (1 - bar), rel=1e-9
         )
-        assert found.deviation**2 == pytest.approx(
+        assert q.deviation**2 == pytest.approx(
             (1 - before) / (1 - bar) * beta, rel=1e-9
         )
 
 
 def test_from_pure_noise_only_the_guess_counts():
     schedule = zero_terminal_snr(LINEAR)
-    found = posterior(schedule.level(999), schedule.level(998))
-    assert found.x_coefficient == 0
-    assert found.x0_coefficient == pytest.approx(schedule.level(998).signal)
-    assert found.deviation == pytest.approx(schedule.level(998).noise)
+    q = posterior(schedule.level(999), schedule.level(998))
+    assert q.x_coefficient == 0
+    assert q.x0_coefficient == pytest.approx(schedule.level(998).signal)
+    assert q.deviation == pytest.approx(schedule.level(998).noise)
 
 
 def test_no_noise_at_the_last_step():

@@ -8,6 +8,9 @@ from torch import Tensor
 
 from genai_tutorial.diffusion.samplers.denoiser import Model
 
+Weight = float | int | Callable[[float], float | int]
+"""A guidance weight: a number, or a function of the timestep."""
+
 
 def classifier_free_guidance(
     unconditional: Float[Tensor, "batch *shape"],
@@ -43,7 +46,7 @@ class Guided:
     """
 
     model: Model
-    weight: float | int | Callable[[float], float | int]
+    weight: Weight
     negative: object = None
 
     def __call__(
