@@ -3,16 +3,19 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.diffusion.networks.condition import Condition
+from genai_tutorial.diffusion.networks.condition import TextCondition
 from genai_tutorial.diffusion.prediction import Prediction
 from genai_tutorial.diffusion.samplers.ddim import ddim
 from genai_tutorial.diffusion.samplers.denoiser import Denoiser, Model
 from genai_tutorial.diffusion.samplers.guidance import Guided, Weight
 from genai_tutorial.diffusion.samplers.sampling import Sampler, last_sample
 from genai_tutorial.diffusion.schedule import NoisePath
+
+Conditions = TextCondition | Int[Tensor, "n *token"] | None
+"""For each image a label, the tokens of a text, or their features; or None."""
 
 Decode = Callable[
     [Float[Tensor, "n latent rows columns"]], Float[Tensor, "n channel height width"]
@@ -24,13 +27,13 @@ def sample_images(
     model: Model,
     path: NoisePath,
     prediction: Prediction,
-    condition: Condition,
+    condition: Conditions,
     shape: Sequence[int],
     *,
     steps: int,
     seed: int,
     guidance: Weight = 1,
-    negative: Condition = None,
+    negative: Conditions = None,
     sampler: Sampler = ddim,
     decode: Decode | None = None,
     batch_size: int | None = None,
@@ -75,11 +78,11 @@ def _batches(count: int, batch_size: int | None) -> list[slice]:
     return [slice(first, first + size) for first in range(0, count, size)]
 
 
-def _select(condition: Condition, rows: slice) -> Condition:
+def _select(condition: Conditions, rows: slice) -> Conditions:
     return None if condition is None else condition[rows]
 
 
-def _check_counts(count: int, *conditions: Condition) -> None:
+def _check_counts(count: int, *conditions: Conditions) -> None:
     if count < 1:
         raise ValueError(f"shape must begin with at least one image, got {count}.")
     for condition in conditions:
