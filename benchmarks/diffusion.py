@@ -33,21 +33,18 @@ from torch import Tensor, nn
 from genai_tutorial.diffusion import (
     NOISE,
     VELOCITY,
-    Denoiser,
     DiT,
     DiTConfig,
-    Guided,
+    NoisePath,
     Prediction,
     UNet,
     UNetConfig,
     cosine_schedule,
-    ddim,
     diffusion_loss,
     drop_labels,
-    final,
     linear_schedule,
+    sample_images,
 )
-from genai_tutorial.diffusion.schedule import Path as NoisePath
 from genai_tutorial.metrics import frechet_distance, read_digits
 from genai_tutorial.recipes import load, recipe
 from genai_tutorial.recipes.mnist.classifier import split
@@ -108,7 +105,7 @@ def networks() -> dict[str, nn.Module]:
         ),
         "our U-Net of the live recipe": UNet(live),
         "our U-Net, every pixel a place": UNet(
-            UNetConfig(patch_size=1, channels=(16, 64), bottom_blocks=3)
+            UNetConfig(patch_size=1, channels=(16, 64), middle_blocks=3)
         ),
         "diffusers' U-Net": plain_unet((16, 48), layers=1),
     }
@@ -227,19 +224,18 @@ class Learner:
 
     def judge(self, classifier: nn.Module, real: Tensor, drawn_images: int) -> dict:
         labels = torch.arange(drawn_images) % 10
-        noise = torch.randn(
-            drawn_images, 1, 28, 28, generator=torch.Generator().manual_seed(1)
+        images = sample_images(
+            self.average.model,
+            self.path,
+            self.prediction,
+            labels,
+            (drawn_images, 1, 28, 28),
+            steps=SAMPLER_STEPS,
+            seed=1,
+            guidance=GUIDANCE,
+            batch_size=100,
         )
-        drawn = []
-        for some, start in zip(labels.split(100), noise.split(100), strict=True):
-            model = Guided(self.average.model, GUIDANCE)
-            denoise = Denoiser(
-                model, self.path, self.prediction, condition=some, limit=1.0
-            )
-            drawn.append(final(ddim(denoise, start, self.path.times(SAMPLER_STEPS))))
-        reading = read_digits(
-            classifier, ((torch.cat(drawn)[:, 0] + 1) / 2).clamp(0, 1)
-        )
+        reading = read_digits(classifier, images[:, 0])
         return {
             "frechet_distance": round(
                 float(frechet_distance(real, reading.features)), 2

@@ -28,7 +28,7 @@ from jaxtyping import Float, Int
 from scipy.stats import t as student_t
 from torch import Tensor
 
-from genai_tutorial.diffusion import VELOCITY, Denoiser, ddim, ddpm, dpm_solver, final
+from genai_tutorial.diffusion import VELOCITY, Denoiser, ddim, ddpm, dpm_solver
 from genai_tutorial.metrics import (
     FeatureGaussian,
     frechet_distance,
@@ -81,13 +81,13 @@ def draw(
     generator: torch.Generator,
 ) -> Tensor:
     """Draws an image from each noise, brightness from 0 to 1."""
-    times = PATH.times(steps)
-    walks = {
-        "ddpm": lambda: ddpm(denoise, noise, times, generator),
-        "ddim": lambda: ddim(denoise, noise, times),
-        "dpm_solver": lambda: dpm_solver(denoise, noise, times),
+    timesteps = PATH.timesteps(steps)
+    samplers = {
+        "ddpm": lambda: ddpm(denoise, noise, timesteps, generator),
+        "ddim": lambda: ddim(denoise, noise, timesteps),
+        "dpm_solver": lambda: dpm_solver(denoise, noise, timesteps),
     }
-    return ((final(walks[sampler]())[:, 0] + 1) / 2).clamp(0, 1)
+    return ((last_sample(samplers[sampler]())[:, 0] + 1) / 2).clamp(0, 1)
 
 
 def features_of(chunks: list[Drawn]) -> Float[Tensor, "images feature"]:

@@ -26,12 +26,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from genai_tutorial.diffusion import (
     VELOCITY,
-    Denoiser,
-    Guided,
     UNetConfig,
-    ddim,
     diffusion_loss,
-    final,
+    sample_images,
 )
 from genai_tutorial.metrics import psnr
 from genai_tutorial.multimodal import TextToImage, drop_texts
@@ -157,24 +154,22 @@ def run(
             generator=generator,
         )
 
+    def decode(latents: Tensor) -> Tensor:
+        return autoencoder.to_images(factor * latents)
+
     def evaluate(model: nn.Module) -> float:
         nonlocal drawing, images
         before = time.process_time()
-        condition, limit = (
+        images = sample_images(
+            model,
+            PATH,
+            VELOCITY,
             TOKENIZER.encode_batch(captions, CONTEXT_LENGTH),
-            1.0 if autoencoder is None else None,
-        )
-        denoise = Denoiser(
-            Guided(model, GUIDANCE), PATH, VELOCITY, condition=condition, limit=limit
-        )
-        noise = torch.randn(
-            CAPTIONS, *x0.shape[1:], generator=torch.Generator().manual_seed(seed)
-        )
-        drawn = final(ddim(denoise, noise, PATH.times(SAMPLER_STEPS)))
-        images = (
-            ((drawn + 1) / 2).clamp(0, 1)
-            if autoencoder is None
-            else autoencoder.to_images(factor * drawn)
+            (CAPTIONS, *x0.shape[1:]),
+            steps=SAMPLER_STEPS,
+            seed=seed,
+            guidance=GUIDANCE,
+            decode=None if autoencoder is None else decode,
         )
         drawing += time.process_time() - before
         accuracy = asdict(caption_accuracy(captions, images))

@@ -24,13 +24,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from genai_tutorial.diffusion import (
     VELOCITY,
-    Denoiser,
     DiTConfig,
-    Guided,
     UNetConfig,
     diffusion_loss,
     dpm_solver,
-    final,
+    sample_images,
 )
 from genai_tutorial.multimodal import (
     EncoderConfig,
@@ -125,14 +123,17 @@ def learn(settings: UNetConfig | DiTConfig, steps: int) -> tuple[nn.Module, floa
 def judge(model: nn.Module) -> dict[str, float]:
     """Draws captions that are as in training, and reads the pictures."""
     captions = load_shapes(CAPTIONS, seed=1, objects=(1,)).captions
-    noise = torch.randn(CAPTIONS, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    texts = TOKENIZER.encode_batch(captions, CONTEXT_LENGTH)
-    denoise = Denoiser(
-        Guided(model, GUIDANCE), PATH, VELOCITY, condition=texts, limit=1.0
+    images = sample_images(
+        model,
+        PATH,
+        VELOCITY,
+        TOKENIZER.encode_batch(captions, CONTEXT_LENGTH),
+        (CAPTIONS, 3, 32, 32),
+        steps=SAMPLER_STEPS,
+        seed=0,
+        guidance=GUIDANCE,
+        sampler=dpm_solver,
     )
-    images = (
-        (final(dpm_solver(denoise, noise, PATH.times(SAMPLER_STEPS))) + 1) / 2
-    ).clamp(0, 1)
     return {
         name: round(share, 3)
         for name, share in asdict(caption_accuracy(captions, images)).items()

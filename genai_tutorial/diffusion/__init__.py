@@ -1,33 +1,44 @@
-"""Diffusion: noise an image step by step, learn to take the noise away, and draw images
-from nothing but noise.
+"""Diffusion: add noise to an image step by step, learn to remove it, and draw images
+from noise alone.
 
-Read `schedule`, `prediction`, `denoiser` and `loss`, which every model of this room has
-in common. Then the samplers: `ddpm`, `ddim`, `probability_flow`, `dpm_solver`, and
-`flow_matching` with its own path. `guidance` and `editing` change what is drawn. Any
-sampler drives any model, on points, pixels or latent codes.
+Read `schedule`, `prediction`, `samplers.denoiser` and `loss`, which every model of this
+room has in common. Then `samplers`: `ddpm`, `ddim`, `probability_flow`, `dpm_solver`,
+and `flow_matching` with its own path. `guidance` and `editing` change what is drawn,
+and `pipeline` puts it all together. Any sampler drives any model, on points, pixels or
+latent codes.
 
-The networks: `time_embedding`, `unet_blocks` and `unet`; `patches` and `dit`;
-`condition` for what images should show.
+`networks`: `time_embedding`, `unet_blocks` and `unet`; `patches` and `dit`; `condition`
+for labels and texts.
 """
 
-from genai_tutorial.diffusion.condition import (
+from genai_tutorial.diffusion.flow_matching import StraightPath, flow_euler, flow_heun
+from genai_tutorial.diffusion.likelihood import ode_log_prob
+from genai_tutorial.diffusion.loss import diffusion_loss
+from genai_tutorial.diffusion.networks.condition import (
     Condition,
     LabelEmbedding,
     TextCondition,
     TextEmbedding,
     drop_labels,
 )
-from genai_tutorial.diffusion.ddim import ddim
-from genai_tutorial.diffusion.ddpm import Posterior, ddpm, posterior
-from genai_tutorial.diffusion.denoiser import Denoise, Denoiser, Model
-from genai_tutorial.diffusion.dit import AdaptiveNorm, DiT, DiTBlock, DiTConfig
-from genai_tutorial.diffusion.dpm_solver import dpm_solver
-from genai_tutorial.diffusion.editing import KnownRegion, partly_noised
-from genai_tutorial.diffusion.flow_matching import StraightPath, flow_euler, flow_heun
-from genai_tutorial.diffusion.guidance import Guided, classifier_free_guidance
-from genai_tutorial.diffusion.likelihood import ode_log_prob
-from genai_tutorial.diffusion.loss import diffusion_loss
-from genai_tutorial.diffusion.patches import grid_positions, patchify, unpatchify
+from genai_tutorial.diffusion.networks.dit import AdaptiveNorm, DiT, DiTBlock, DiTConfig
+from genai_tutorial.diffusion.networks.patches import (
+    grid_positions,
+    patchify,
+    unpatchify,
+)
+from genai_tutorial.diffusion.networks.time_embedding import (
+    TimeEmbedding,
+    sinusoidal_features,
+)
+from genai_tutorial.diffusion.networks.unet import UNet, UNetConfig
+from genai_tutorial.diffusion.networks.unet_blocks import (
+    MiddleBlock,
+    PixelAttention,
+    ResidualBlock,
+    TextAttention,
+)
+from genai_tutorial.diffusion.pipeline import sample_images
 from genai_tutorial.diffusion.prediction import (
     FLOW,
     IMAGE,
@@ -36,24 +47,26 @@ from genai_tutorial.diffusion.prediction import (
     Denoised,
     Prediction,
 )
-from genai_tutorial.diffusion.probability_flow import euler, heun, karras_times
-from genai_tutorial.diffusion.sampling import Step, final
+from genai_tutorial.diffusion.samplers.ddim import ddim
+from genai_tutorial.diffusion.samplers.ddpm import Posterior, ddpm, posterior
+from genai_tutorial.diffusion.samplers.denoiser import Denoise, Denoiser, Model
+from genai_tutorial.diffusion.samplers.dpm_solver import dpm_solver
+from genai_tutorial.diffusion.samplers.editing import KnownRegion, partly_noised
+from genai_tutorial.diffusion.samplers.guidance import Guided, classifier_free_guidance
+from genai_tutorial.diffusion.samplers.probability_flow import (
+    euler,
+    heun,
+    karras_timesteps,
+)
+from genai_tutorial.diffusion.samplers.sampling import Sampler, Step, last_sample
 from genai_tutorial.diffusion.schedule import (
-    Level,
+    NoiseLevel,
+    NoisePath,
     NoiseSchedule,
-    Path,
     cosine_schedule,
     linear_schedule,
     scaled_linear_schedule,
     zero_terminal_snr,
-)
-from genai_tutorial.diffusion.time_embedding import TimeEmbedding, sinusoidal_features
-from genai_tutorial.diffusion.unet import UNet, UNetConfig
-from genai_tutorial.diffusion.unet_blocks import (
-    BottomBlock,
-    PixelAttention,
-    ResidualBlock,
-    TextAttention,
 )
 
 __all__ = [
@@ -62,7 +75,6 @@ __all__ = [
     "NOISE",
     "VELOCITY",
     "AdaptiveNorm",
-    "BottomBlock",
     "Condition",
     "Denoise",
     "Denoised",
@@ -73,14 +85,16 @@ __all__ = [
     "Guided",
     "KnownRegion",
     "LabelEmbedding",
-    "Level",
+    "MiddleBlock",
     "Model",
+    "NoiseLevel",
+    "NoisePath",
     "NoiseSchedule",
-    "Path",
     "PixelAttention",
     "Posterior",
     "Prediction",
     "ResidualBlock",
+    "Sampler",
     "Step",
     "StraightPath",
     "TextAttention",
@@ -97,17 +111,18 @@ __all__ = [
     "dpm_solver",
     "drop_labels",
     "euler",
-    "final",
     "flow_euler",
     "flow_heun",
     "grid_positions",
     "heun",
-    "karras_times",
+    "karras_timesteps",
+    "last_sample",
     "linear_schedule",
     "ode_log_prob",
     "partly_noised",
     "patchify",
     "posterior",
+    "sample_images",
     "scaled_linear_schedule",
     "sinusoidal_features",
     "unpatchify",

@@ -1,19 +1,19 @@
-"""The training loss of every diffusion model: add noise at a random time, and ask for
-it back.
+"""The training loss of every diffusion model: add noise at a random timestep, and
+predict it.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.denoiser import Model
 from genai_tutorial.diffusion.prediction import Denoised, Prediction
-from genai_tutorial.diffusion.schedule import Path
+from genai_tutorial.diffusion.samplers.denoiser import Model
+from genai_tutorial.diffusion.schedule import NoisePath
 
 
 def diffusion_loss(
     model: Model,
-    path: Path,
+    path: NoisePath,
     prediction: Prediction,
     x0: Float[Tensor, "batch *shape"],
     condition: object = None,
@@ -23,25 +23,25 @@ def diffusion_loss(
     """Return the mean squared error of a network that predicts the noise, the image or
     a velocity.
 
-    Every image gets a time of its own and noise of its own. All times count the same.
+    Each image gets its own timestep and noise. All timesteps have the same weight.
 
     Args:
         model: Called as `model(x, t, condition)`.
-        path: The way into noise.
-        prediction: What the model is to output.
+        path: The path from image to noise.
+        prediction: What the model is trained to output.
         x0: Clean images, or points, or latent codes.
-        condition: What they show, or None.
-        generator: Draws the times and the noise.
+        condition: Their labels or texts, or None.
+        generator: Draws the timesteps and the noise.
 
     Returns:
-        One number: 1 for a model of the noise that always answers zero, 0 for a perfect
-            one, which does not exist.
+        One number: 1 for a noise prediction that is always zero, 0 for a perfect one,
+            which does not exist.
 
     Source: Ho et al., Denoising Diffusion Probabilistic Models, equation 14 and
         algorithm 1, https://arxiv.org/abs/2006.11239; with `FLOW`, Lipman et al., Flow
         Matching for Generative Modeling, equation 23, https://arxiv.org/abs/2210.02747
     """
-    t = path.draw_times(len(x0), generator).to(x0.device)
+    t = path.draw_timesteps(len(x0), generator).to(x0.device)
     noise = torch.randn(
         x0.shape, generator=generator, device=generator.device, dtype=x0.dtype
     ).to(x0.device)

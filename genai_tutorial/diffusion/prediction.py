@@ -1,9 +1,9 @@
-"""What a network predicts: the noise, the image, or a velocity. Together with x_t, each
-of them tells the others.
+"""Prediction types: a network predicts the noise, the image, or a velocity; with x_t,
+each of them determines the others.
 
 A noisy image is a sum of two parts, x_t = a x0 + b noise, with a and b from the
-schedule. Whoever knows x_t and one more combination of the two parts can solve for
-both: two equations with two unknowns.
+schedule. x_t and one more combination of the two parts are two equations with two
+unknowns, so both parts can be solved for.
 """
 
 from collections.abc import Callable
@@ -13,56 +13,59 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.schedule import Level
+from genai_tutorial.diffusion.schedule import NoiseLevel
 
 
 class Denoised(NamedTuple):
     """The two parts of a noisy image, x_t = a x0 + b noise.
 
     Attributes:
-        x0: The clean image, or a guess of it.
-        noise: The noise in it, with variance 1, or a guess of it.
+        x0: The clean image, or a prediction of it.
+        noise: The noise in it, with variance 1, or a prediction of it.
     """
 
     x0: Float[Tensor, "batch *shape"]
     noise: Float[Tensor, "batch *shape"]
 
 
-Target = Callable[[Denoised, Level], Float[Tensor, "batch *shape"]]
-Reader = Callable[
-    [Float[Tensor, "batch *shape"], Float[Tensor, "batch *shape"], Level], Denoised
+Target = Callable[[Denoised, NoiseLevel], Float[Tensor, "batch *shape"]]
+ToDenoised = Callable[
+    [Float[Tensor, "batch *shape"], Float[Tensor, "batch *shape"], NoiseLevel], Denoised
 ]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network is trained to output, and how its output is read: `NOISE`,
-    `IMAGE`, `VELOCITY` or `FLOW`.
+    """A training target, and the way back from it to image and noise: `NOISE`, `IMAGE`,
+    `VELOCITY` or `FLOW`.
 
     Attributes:
-        target: Of the true parts and the level, what the network should output.
-        read: Of the noisy image, the network's output and the level, the two parts.
+        target: Computes the target from the true parts and the noise level.
+        to_denoised: Computes the two parts from the noisy image, the network's output
+            and the noise level.
 
     >>> import torch
     >>> parts, level = (
     ...     Denoised(torch.tensor([3.0]), torch.tensor([-1.0])),
-    ...     Level(signal=0.8, noise=0.6),
+    ...     NoiseLevel(signal=0.8, noise=0.6),
     ... )
     >>> x = 0.8 * parts.x0 + 0.6 * parts.noise
     >>> output = VELOCITY.target(parts, level)
-    >>> round(VELOCITY.read(x, output, level).x0.item(), 4)
+    >>> round(VELOCITY.to_denoised(x, output, level).x0.item(), 4)
     3.0
     """
 
     target: Target
-    read: Reader
+    to_denoised: ToDenoised
 
 
-def read_noise(
-    x: Float[Tensor, "batch *shape"], noise: Float[Tensor, "batch *shape"], level: Level
+def denoised_from_noise(
+    x: Float[Tensor, "batch *shape"],
+    noise: Float[Tensor, "batch *shape"],
+    level: NoiseLevel,
 ) -> Denoised:
-    """Solve x = a x0 + b noise for x0. Where a = 0 nothing of the image is left to be
-    found.
+    """Solve x = a x0 + b noise for x0. Where a = 0, x has no information
+    about x0.
 
     Raises:
         ValueError: If the level has no signal: from the noise alone, no image can be
@@ -73,24 +76,26 @@ def read_noise(
     """
     if isinstance(level.signal, float) and level.signal == 0:
         raise ValueError(
-            "x is pure noise here, so that a prediction of the noise says nothing "
-            "about the image: "
-            "train with IMAGE, VELOCITY or FLOW where the schedule ends with no signal."
+            "x is pure noise here, so a prediction of the noise gives no information "
+            "about the image: train with IMAGE, VELOCITY or FLOW if the schedule ends "
+            "with no signal."
         )
     return Denoised((x - level.noise * noise) / level.signal, noise)
 
 
-def read_image(
-    x: Float[Tensor, "batch *shape"], x0: Float[Tensor, "batch *shape"], level: Level
+def denoised_from_image(
+    x: Float[Tensor, "batch *shape"],
+    x0: Float[Tensor, "batch *shape"],
+    level: NoiseLevel,
 ) -> Denoised:
     """Solve x = a x0 + b noise for the noise."""
     return Denoised(x0, (x - level.signal * x0) / level.noise)
 
 
-def read_velocity(
+def denoised_from_velocity(
     x: Float[Tensor, "batch *shape"],
     velocity: Float[Tensor, "batch *shape"],
-    level: Level,
+    level: NoiseLevel,
 ) -> Denoised:
     """Solve for both, where the velocity is v = a noise - b x0. On a
     variance-preserving path a² + b² = 1.
@@ -101,13 +106,15 @@ def read_velocity(
     Source: Salimans and Ho, Progressive Distillation for Fast Sampling of Diffusion
         Models, appendix D, https://arxiv.org/abs/2202.00512
     """
-    radius = level.signal**2 + level.noise**2
-    x0 = (level.signal * x - level.noise * velocity) / radius
-    return Denoised(x0, (level.noise * x + level.signal * velocity) / radius)
+    squared_radius = level.signal**2 + level.noise**2
+    x0 = (level.signal * x - level.noise * velocity) / squared_radius
+    return Denoised(x0, (level.noise * x + level.signal * velocity) / squared_radius)
 
 
-def read_flow(
-    x: Float[Tensor, "batch *shape"], flow: Float[Tensor, "batch *shape"], level: Level
+def denoised_from_flow(
+    x: Float[Tensor, "batch *shape"],
+    flow: Float[Tensor, "batch *shape"],
+    level: NoiseLevel,
 ) -> Denoised:
     """Solve for both, where the flow is noise - x0: the straight line from the image to
     the noise.
@@ -119,10 +126,16 @@ def read_flow(
     return Denoised((x - level.noise * flow) / total, (x + level.signal * flow) / total)
 
 
-NOISE = Prediction(target=lambda parts, level: parts.noise, read=read_noise)
-IMAGE = Prediction(target=lambda parts, level: parts.x0, read=read_image)
+NOISE = Prediction(
+    target=lambda parts, level: parts.noise, to_denoised=denoised_from_noise
+)
+IMAGE = Prediction(
+    target=lambda parts, level: parts.x0, to_denoised=denoised_from_image
+)
 VELOCITY = Prediction(
     target=lambda parts, level: level.signal * parts.noise - level.noise * parts.x0,
-    read=read_velocity,
+    to_denoised=denoised_from_velocity,
 )
-FLOW = Prediction(target=lambda parts, level: parts.noise - parts.x0, read=read_flow)
+FLOW = Prediction(
+    target=lambda parts, level: parts.noise - parts.x0, to_denoised=denoised_from_flow
+)

@@ -1,5 +1,5 @@
-"""Noise schedules: how much of an image, and how much noise, there is at each step of
-the way into noise.
+"""Noise schedules: the shares of image and noise at each timestep of the forward
+process.
 """
 
 import math
@@ -12,14 +12,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Time = float | int
-"""A time on a path: for a schedule of T steps a number from 0 to T - 1, for flow
-matching from 0 to 1.
+Timestep = float | int
+"""A point on a path: for a schedule of T steps a number from 0 to T - 1, for flow
+matching a time from 0 to 1.
 """
 
 
-class Level(NamedTuple):
-    """How far images have gone into noise: x_t = signal * x0 + noise * (standard normal
+class NoiseLevel(NamedTuple):
+    """The shares of image and noise: x_t = signal * x0 + noise * (standard normal
     noise).
 
     Attributes:
@@ -32,52 +32,52 @@ class Level(NamedTuple):
     noise: float | Float[Tensor, "batch *ones"]
 
 
-CLEAN = Level(signal=1.0, noise=0.0)
+CLEAN = NoiseLevel(signal=1.0, noise=0.0)
 
 
 @runtime_checkable
-class Path(Protocol):
-    """A way from images into noise. Samplers walk it backwards, and need to know
-    nothing else about it.
+class NoisePath(Protocol):
+    """A path from images to noise, the forward process. Samplers follow it backwards,
+    and this is all they need to know about it.
     """
 
-    def level(self, t: Time) -> Level:
-        """How much image and how much noise there is at time t."""
+    def level(self, t: Timestep) -> NoiseLevel:
+        """Return the noise level at timestep t."""
         ...
 
     def levels(
         self, t: Float[Tensor, "batch"], x0: Float[Tensor, "batch *shape"]
-    ) -> Level:
-        """Return the same for a time of its own for each image, in a shape that can be
-        multiplied with the images.
-        """
+    ) -> NoiseLevel:
+        """Return one noise level per image, in a shape that broadcasts over images."""
         ...
 
     def add_noise(
         self,
         x0: Float[Tensor, "batch *shape"],
         noise: Float[Tensor, "batch *shape"],
-        t: Time | Float[Tensor, "batch"],
+        t: Timestep | Float[Tensor, "batch"],
     ) -> Float[Tensor, "batch *shape"]:
-        """Images at time t: the same for all, or one for each image."""
+        """Noise images to timestep t: the same for all, or one per image."""
         ...
 
-    def draw_times(
+    def draw_timesteps(
         self, count: int, generator: torch.Generator
     ) -> Float[Tensor, "count"]:
-        """Random times to train at."""
+        """Draw random timesteps to train at."""
         ...
 
-    def times(self, steps: int, start: Time | None = None) -> Sequence[Time]:
-        """Return the times at which a sampler with this many steps asks the model, from
-        noise to image.
+    def timesteps(
+        self, steps: int, start: Timestep | None = None
+    ) -> Sequence[Timestep]:
+        """Return the timesteps at which a sampler with this many steps calls the model,
+        from noise to image.
         """
         ...
 
 
 @dataclass(frozen=True)
 class NoiseSchedule:
-    """The variance-preserving way into noise, in T small steps: t = 0 is nearly clean,
+    """A variance-preserving noise schedule of T small steps: t = 0 is nearly clean,
     t = T - 1 nearly pure noise.
 
     The code below writes alpha and alpha_bar as Ho et al. do: a step keeps the share
@@ -148,9 +148,9 @@ class NoiseSchedule:
         """
         return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
 
-    def level(self, t: Time) -> Level:
-        """How much image and how much noise there is at step t; between two steps, the
-        logarithm of sigma is a line.
+    def level(self, t: Timestep) -> NoiseLevel:
+        """Return the noise level at timestep t; between two whole ones, the logarithm
+        of sigma is interpolated.
 
         Raises:
             ValueError: If t is not from 0 to T - 1.
@@ -159,18 +159,18 @@ class NoiseSchedule:
         if not 0 <= t <= last:
             raise ValueError(f"t must be from 0 to {last}, got {t}.")
         if float(t).is_integer():
-            share = self.alpha_bar[int(t)].item()
-            return Level(math.sqrt(share), math.sqrt(1 - share))
+            alpha_bar = self.alpha_bar[int(t)].item()
+            return NoiseLevel(math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar))
         angle = math.atan(
             math.exp(np.interp(t, range(last + 1), self.sigmas.log().numpy()))
         )
-        return Level(
+        return NoiseLevel(
             math.cos(angle), math.sin(angle)
         )  # their ratio is sigma, their squares add up to 1
 
-    def time_of(self, sigma: float) -> float:
-        """Return the step, also between two whole ones, at which there is `sigma` of
-        noise for each unit of image.
+    def timestep_of(self, sigma: float) -> float:
+        """Return the timestep, also between two whole ones, with `sigma` of noise per
+        unit of image.
         """
         return float(
             np.interp(math.log(sigma), self.sigmas.log().numpy(), range(len(self)))
@@ -178,31 +178,30 @@ class NoiseSchedule:
 
     def levels(
         self, t: Float[Tensor, "batch"], x0: Float[Tensor, "batch *shape"]
-    ) -> Level:
-        """How much image and noise there is at a step of its own, a whole number, for
-        each image.
-        """
-        share = self.alpha_bar.to(x0.device)[t.long()].view(-1, *[1] * (x0.ndim - 1))
-        return Level(share.sqrt().to(x0.dtype), (1 - share).sqrt().to(x0.dtype))
+    ) -> NoiseLevel:
+        """Return one noise level per image, whose timestep is a whole number."""
+        alpha_bar = self.alpha_bar.to(x0.device)[t.long()]
+        alpha_bar = alpha_bar.view(-1, *[1] * (x0.ndim - 1))
+        return NoiseLevel(
+            alpha_bar.sqrt().to(x0.dtype), (1 - alpha_bar).sqrt().to(x0.dtype)
+        )
 
     def add_noise(
         self,
         x0: Float[Tensor, "batch *shape"],
         noise: Float[Tensor, "batch *shape"],
-        t: Time | Float[Tensor, "batch"],
+        t: Timestep | Float[Tensor, "batch"],
     ) -> Float[Tensor, "batch *shape"]:
-        """Take images to step t in one go: q(x_t | x_0), with the given standard normal
-        noise.
+        """Noise images to timestep t at once: q(x_t | x_0), with the given standard
+        normal noise.
 
         Args:
             x0: Clean images.
             noise: Of the same shape.
-            t: The step, the same for all images or a whole number for each.
+            t: The timestep, the same for all images or a whole number per image.
         """
-        signal, strength = (
-            self.levels(t, x0) if isinstance(t, Tensor) else self.level(t)
-        )
-        return signal * x0 + strength * noise
+        level = self.levels(t, x0) if isinstance(t, Tensor) else self.level(t)
+        return level.signal * x0 + level.noise * noise
 
     def add_one_step(
         self,
@@ -210,36 +209,38 @@ class NoiseSchedule:
         noise: Float[Tensor, "batch *shape"],
         t: int,
     ) -> Float[Tensor, "batch *shape"]:
-        """Take images from step t - 1 to step t: q(x_t | x_{t-1}). The images of step
-        -1 are clean.
+        """Noise images from timestep t - 1 to t: q(x_t | x_{t-1}). At t = 0,
+        the images of timestep t - 1 are clean.
         """
         alpha = self.alphas[t].item()
         return math.sqrt(alpha) * previous + math.sqrt(1 - alpha) * noise
 
-    def draw_times(
+    def draw_timesteps(
         self, count: int, generator: torch.Generator
     ) -> Float[Tensor, "count"]:
-        """Random steps to train at, all equally likely."""
-        drawn = torch.randint(
+        """Draw random timesteps to train at, all equally likely."""
+        timesteps = torch.randint(
             len(self), (count,), generator=generator, device=generator.device
         )
-        return drawn.float()
+        return timesteps.float()
 
-    def times(self, steps: int, start: Time | None = None) -> Sequence[Time]:
-        """Spread a sampler's steps evenly over the schedule, from the last one (or
+    def timesteps(
+        self, steps: int, start: Timestep | None = None
+    ) -> Sequence[Timestep]:
+        """Spread a sampler's timesteps evenly over the schedule, from the last one (or
         `start`) down.
 
-        The last step of the schedule is always among them: sampling begins where the
-        images are pure noise.
+        The last timestep of the schedule is always among them: sampling begins where
+        the images are pure noise.
 
         Raises:
-            ValueError: If there are to be more steps than the schedule has from `start`
+            ValueError: If `steps` is larger than the number of timesteps from `start`
                 down.
 
         Source: Lin et al., Common Diffusion Noise Schedules and Sample Steps are
             Flawed, table 2 ("trailing"), https://arxiv.org/abs/2305.08891
 
-        >>> linear_schedule(1000).times(5)
+        >>> linear_schedule(1000).timesteps(5)
         [999, 799, 599, 399, 199]
         """
         span = len(self) if start is None else int(start) + 1
@@ -254,9 +255,9 @@ class NoiseSchedule:
 
 
 def linear_schedule(
-    steps: int = 1000, first: float = 1e-4, last: float = 0.02
+    steps: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02
 ) -> NoiseSchedule:
-    """Return the variance of the noise that each step adds rises in a straight line.
+    """Return the schedule whose betas, the variances of the added noise, rise linearly.
 
     Source: Ho et al., Denoising Diffusion Probabilistic Models, section 4,
     https://arxiv.org/abs/2006.11239
@@ -264,33 +265,35 @@ def linear_schedule(
     >>> round(linear_schedule(1000).alpha_bar[-1].item(), 6)
     4e-05
     """
-    return _from_betas(torch.linspace(first, last, steps, dtype=torch.float64))
+    return _from_betas(torch.linspace(beta_start, beta_end, steps, dtype=torch.float64))
 
 
 def scaled_linear_schedule(
-    steps: int = 1000, first: float = 0.00085, last: float = 0.012
+    steps: int = 1000, beta_start: float = 0.00085, beta_end: float = 0.012
 ) -> NoiseSchedule:
-    """Return the square root of that variance rises in a straight line; Stable
-    Diffusion's schedule.
+    """Return Stable Diffusion's schedule, in which the square roots of the betas rise
+    linearly.
 
     Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
         Models, in the published configuration, https://arxiv.org/abs/2112.10752
     """
     return _from_betas(
-        torch.linspace(first**0.5, last**0.5, steps, dtype=torch.float64).square()
+        torch.linspace(
+            beta_start**0.5, beta_end**0.5, steps, dtype=torch.float64
+        ).square()
     )
 
 
 def cosine_schedule(
-    steps: int = 1000, offset: float = 0.008, largest_beta: float = 0.999
+    steps: int = 1000, offset: float = 0.008, max_beta: float = 0.999
 ) -> NoiseSchedule:
-    """alpha_bar falls along half a cosine wave: images lose their detail more slowly
-    than with straight lines.
+    """Return the cosine schedule, whose alpha_bar falls along half a cosine wave:
+    images lose their detail more slowly than with linear betas.
 
     Args:
         steps: T.
-        offset: Keeps the very first steps from being too small.
-        largest_beta: No step adds more noise than this, so that a little of the image
+        offset: Keeps the very first betas from being too small.
+        max_beta: No step adds more noise than this, so that a little of the image
             is left at the end.
 
     Source: Nichol and Dhariwal, Improved Denoising Diffusion Probabilistic Models,
@@ -302,23 +305,23 @@ def cosine_schedule(
         * math.pi
         / 2
     )
-    share = angle.cos().square()
-    return _from_betas((1 - share[1:] / share[:-1]).clamp(max=largest_beta))
+    alpha_bar = angle.cos().square()
+    return _from_betas((1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=max_beta))
 
 
 def zero_terminal_snr(schedule: NoiseSchedule) -> NoiseSchedule:
-    """Shift and stretch sqrt(alpha_bar) so that nothing of the image is left at the
-    last step; the first one stays.
+    """Shift and rescale sqrt(alpha_bar) so that the last timestep has no signal; the
+    first one stays the same.
 
-    Without it a model is trained on last steps that still show the brightness of the
-    image, and asked at sampling to begin with noise that doesn't.
+    Otherwise the last timestep in training still shows the brightness of the image,
+    while sampling begins with noise that does not.
 
     Source: Lin et al., Common Diffusion Noise Schedules and Sample Steps are Flawed,
         algorithm 1, https://arxiv.org/abs/2305.08891
     """
     signal = schedule.alpha_bar.sqrt()
-    stretched = (signal - signal[-1]) * signal[0] / (signal[0] - signal[-1])
-    return NoiseSchedule(stretched.square())
+    rescaled = (signal - signal[-1]) * signal[0] / (signal[0] - signal[-1])
+    return NoiseSchedule(rescaled.square())
 
 
 def _from_betas(betas: Float[Tensor, "T"]) -> NoiseSchedule:

@@ -101,10 +101,10 @@ def count_modes(
         implicit variational learning, section 4.1, https://arxiv.org/abs/1705.07761
 
     >>> centres = torch.tensor([[0.0, 0.0], [5.0, 0.0]])
-    >>> found = count_modes(
+    >>> modes = count_modes(
     ...     torch.tensor([[0.1, 0.0], [0.0, 0.2], [2.5, 0.0]]), centres, deviation=0.1
     ... )
-    >>> found.covered, found.per_mode.tolist(), round(found.high_quality, 2)
+    >>> modes.covered, modes.per_mode.tolist(), round(modes.high_quality, 2)
     (1, [2, 0], 0.67)
     """
     if len(samples) == 0:
@@ -115,6 +115,8 @@ def count_modes(
             f"{deviation}, {reach} and {share}."
         )
     distance, nearest = torch.cdist(samples.double(), centres.double()).min(dim=1)
-    close = nearest[distance <= reach * deviation]
-    least = max(1, math.ceil(share * len(samples) / len(centres)))
-    return ModeCount(torch.bincount(close, minlength=len(centres)), len(samples), least)
+    modes_hit = nearest[distance <= reach * deviation]
+    threshold = max(1, math.ceil(share * len(samples) / len(centres)))
+    return ModeCount(
+        torch.bincount(modes_hit, minlength=len(centres)), len(samples), threshold
+    )

@@ -74,10 +74,10 @@ def jensen_shannon_divergence(
                 f"{name} adds up to {total:.3f} on these places, not to 1: use more "
                 "places or a finer step."
             )
-    middle = (p + q) / 2
+    mixture = (p + q) / 2
     # xlogy is zero where the density is: a place without examples adds nothing.
-    to_middle = [
-        torch.xlogy(density, density) - torch.xlogy(density, middle)
+    divergences = [
+        torch.xlogy(density, density) - torch.xlogy(density, mixture)
         for density in (p, q)
     ]
-    return (to_middle[0] + to_middle[1]).sum() * step / 2
+    return (divergences[0] + divergences[1]).sum() * step / 2

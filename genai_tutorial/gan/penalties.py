@@ -93,12 +93,12 @@ def gradient_penalty(
             "be the same; got "
             f"{tuple(real.shape)} and {tuple(fake.shape)}."
         )
-    place = (
+    fraction = (
         torch.rand(len(real), generator=generator)
         .to(real)
         .view(-1, *[1] * (real.ndim - 1))
     )
-    between = torch.lerp(real.detach(), fake.detach(), place)
+    interpolated = torch.lerp(real.detach(), fake.detach(), fraction)
     # The root has no derivative at zero: a dead critic would otherwise turn into NaN.
-    slopes = (squared_slopes(critic, between, *labels) + 1e-12).sqrt()
+    slopes = (squared_slopes(critic, interpolated, *labels) + 1e-12).sqrt()
     return (slopes - 1).square().mean()

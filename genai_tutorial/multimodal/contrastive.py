@@ -35,10 +35,10 @@ def contrastive_loss(scores: Float[Tensor, "image text"]) -> Float[Tensor, ""]:
             f"Each image needs its text, got {scores.shape[0]} images and "
             f"{scores.shape[1]} texts."
         )
-    own = torch.arange(len(scores), device=scores.device)
-    return (
-        functional.cross_entropy(scores, own) + functional.cross_entropy(scores.T, own)
-    ) / 2
+    targets = torch.arange(len(scores), device=scores.device)  # the diagonal
+    of_images = functional.cross_entropy(scores, targets)
+    of_texts = functional.cross_entropy(scores.T, targets)
+    return (of_images + of_texts) / 2
 
 
 def classify_zero_shot(
@@ -92,7 +92,6 @@ def recall_at_k(
             f"k must be from 1 to the number of candidates, {len(candidates)}, got {k}."
         )
     scores = queries @ candidates.T
-    as_near = (scores >= scores.diagonal()[:, None]).sum(
-        dim=1
-    )  # with the partner itself
-    return float((as_near <= k).double().mean())
+    # Counted with the partner itself, so 1 is the best rank.
+    rank = (scores >= scores.diagonal()[:, None]).sum(dim=1)
+    return float((rank <= k).double().mean())

@@ -122,6 +122,6 @@ class ImageEncoder(nn.Module):
             raise ValueError(
                 f"Images must have the shape {expected}, got {tuple(images.shape[1:])}."
             )
-        squares = self.patch_embedding(images).flatten(2).transpose(1, 2)
-        x = torch.cat([self.class_token.expand(len(images), 1, -1), squares], dim=1)
+        patches = self.patch_embedding(images).flatten(2).transpose(1, 2)
+        x = torch.cat([self.class_token.expand(len(images), 1, -1), patches], dim=1)
         return self.encoder(self.first_norm(self.positions(x)))

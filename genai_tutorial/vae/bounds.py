@@ -139,8 +139,8 @@ def importance_weighted_bound(
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     rows = max(1, chunk // max(count, 1))
-    parts = [
-        log_importance_weights(model, part, count, generator).logsumexp(dim=0)
-        for part in x.split(rows)
+    log_weight_sums = [
+        log_importance_weights(model, batch, count, generator).logsumexp(dim=0)
+        for batch in x.split(rows)
     ]
-    return torch.cat(parts) - math.log(count)
+    return torch.cat(log_weight_sums) - math.log(count)

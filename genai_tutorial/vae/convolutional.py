@@ -55,10 +55,12 @@ class ConvEncoder(nn.Module):
         super().__init__()
         widths = _widths(width, stages)
         layers: list[nn.Module] = []
-        for before, after in zip((channels, *widths), widths, strict=False):
+        for in_channels, out_channels in zip((channels, *widths), widths, strict=False):
             layers += [
-                nn.Conv2d(before, after, kernel_size=4, stride=2, padding=1),
-                ResidualBlock(after),
+                nn.Conv2d(
+                    in_channels, out_channels, kernel_size=4, stride=2, padding=1
+                ),
+                ResidualBlock(out_channels),
             ]
         self.layers = nn.Sequential(
             *layers,
@@ -95,14 +97,18 @@ class ConvDecoder(nn.Module):
         super().__init__()
         widths = _widths(width, stages)[::-1]
         layers: list[nn.Module] = [nn.Conv2d(features, widths[0], kernel_size=1)]
-        for before, after in zip(widths, (*widths[1:], channels), strict=True):
+        for in_channels, out_channels in zip(
+            widths, (*widths[1:], channels), strict=True
+        ):
             layers += [
-                ResidualBlock(before),
-                nn.GroupNorm(_groups(before), before),
+                ResidualBlock(in_channels),
+                nn.GroupNorm(_groups(in_channels), in_channels),
                 nn.SiLU(),
             ]
             layers += [
-                nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)
+                nn.ConvTranspose2d(
+                    in_channels, out_channels, kernel_size=4, stride=2, padding=1
+                )
             ]
         self.layers = nn.Sequential(*layers)
 

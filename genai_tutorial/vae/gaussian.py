@@ -91,7 +91,6 @@ def gaussian_kl(q: LatentGaussian, p: LatentGaussian) -> Float[Tensor, "*shape"]
     ... )  # not symmetric
     (0.807, 0.318)
     """
-    squared = (q.log_variance - p.log_variance).exp() + (
-        q.mean - p.mean
-    ).square() / p.log_variance.exp()
-    return 0.5 * (squared - 1 - q.log_variance + p.log_variance)
+    variance_ratio = (q.log_variance - p.log_variance).exp()
+    mean_distance = (q.mean - p.mean).square() / p.log_variance.exp()
+    return 0.5 * (variance_ratio + mean_distance - 1 - q.log_variance + p.log_variance)

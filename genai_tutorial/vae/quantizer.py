@@ -116,16 +116,13 @@ class EMAVectorQuantizer(nn.Module):
 
     @torch.no_grad()
     def _move(self, vectors: Float[Tensor, "n dim"], indices: Int[Tensor, "n"]) -> None:
-        chosen = torch.bincount(indices, minlength=len(self.codebook)).to(self.counts)
-        added = torch.zeros_like(self.sums).index_add_(0, indices, vectors)
-        self.counts.lerp_(chosen, 1 - self.decay)
-        self.sums.lerp_(added, 1 - self.decay)
-        moved = (
-            chosen > 0
-            # an entry that nobody chose stays: its sum and its count fade at the same
-            # rate
-        )
-        self.codebook[moved] = self.sums[moved] / self.counts[moved, None]
+        counts = torch.bincount(indices, minlength=len(self.codebook)).to(self.counts)
+        sums = torch.zeros_like(self.sums).index_add_(0, indices, vectors)
+        self.counts.lerp_(counts, 1 - self.decay)
+        self.sums.lerp_(sums, 1 - self.decay)
+        # An unused entry stays: its sum and its count decay at the same rate.
+        used = counts > 0
+        self.codebook[used] = self.sums[used] / self.counts[used, None]
 
     @torch.no_grad()
     def restart(
@@ -148,16 +145,16 @@ class EMAVectorQuantizer(nn.Module):
         """
         dead = self.counts < below
         vectors = vectors.flatten(0, -2)
-        chosen = torch.randint(
+        rows = torch.randint(
             len(vectors),
             (int(dead.sum()),),
             generator=generator,
             device=generator.device,
         )
-        self.codebook[dead] = vectors[chosen.to(vectors.device)]
+        self.codebook[dead] = vectors[rows.to(vectors.device)]
         self.counts[dead] = below
         self.sums[dead] = below * self.codebook[dead]
-        return len(chosen)
+        return len(rows)
 
 
 def _check(codes: int, dim: int, commitment: float) -> None:

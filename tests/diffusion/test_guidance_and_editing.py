@@ -11,15 +11,15 @@ from genai_tutorial.diffusion import (
     Denoiser,
     Guided,
     KnownRegion,
-    Level,
+    NoiseLevel,
     NoiseSchedule,
     StraightPath,
     classifier_free_guidance,
     ddim,
     ddpm,
     dpm_solver,
-    final,
     flow_euler,
+    last_sample,
     linear_schedule,
     partly_noised,
 )
@@ -86,8 +86,8 @@ def test_a_guided_model_is_a_model():
         answer_the_condition, LINEAR, NOISE, condition=torch.tensor([6, 12])
     )
     assert torch.equal(
-        final(ddim(guided, noise, LINEAR.times(5))),
-        final(ddim(plain, noise, LINEAR.times(5))),
+        last_sample(ddim(guided, noise, LINEAR.timesteps(5))),
+        last_sample(ddim(plain, noise, LINEAR.timesteps(5))),
     )
 
 
@@ -117,12 +117,17 @@ class Correlated:
 
 SAMPLERS = {
     "ddpm": (
-        lambda d, x: ddpm(d, x, LINEAR.times(200), torch.Generator().manual_seed(1)),
+        lambda d, x: ddpm(
+            d, x, LINEAR.timesteps(200), torch.Generator().manual_seed(1)
+        ),
         LINEAR,
     ),
-    "ddim": (lambda d, x: ddim(d, x, LINEAR.times(200)), LINEAR),
-    "dpm_solver": (lambda d, x: dpm_solver(d, x, LINEAR.times(200)), LINEAR),
-    "flow": (lambda d, x: flow_euler(d, x, StraightPath().times(200)), StraightPath()),
+    "ddim": (lambda d, x: ddim(d, x, LINEAR.timesteps(200)), LINEAR),
+    "dpm_solver": (lambda d, x: dpm_solver(d, x, LINEAR.timesteps(200)), LINEAR),
+    "flow": (
+        lambda d, x: flow_euler(d, x, StraightPath().timesteps(200)),
+        StraightPath(),
+    ),
 }
 
 
@@ -133,7 +138,9 @@ def test_the_known_part_stays_and_the_rest_goes_with_it(name):
         torch.tensor([2.0, 77.0], dtype=torch.float64),
         torch.tensor([True, False]),
     )
-    x = final(sampler(KnownRegion(Correlated(path), image, known), normal(4000, 2)))
+    x = last_sample(
+        sampler(KnownRegion(Correlated(path), image, known), normal(4000, 2))
+    )
     assert torch.equal(x[:, 0], torch.full((4000,), 2.0, dtype=torch.float64))
     # Without the known number the mean would be 0, by Bayes' rule 1.6; the shortcut
     # ends between them.
@@ -144,8 +151,8 @@ def test_how_far_the_rest_follows_is_what_the_recursion_says():
     """DDIM's mean of the second number, followed step by step with the gains of two
     dimensions written out.
     """
-    times, drawn = LINEAR.times(50), 0.0
-    levels = [*map(LINEAR.level, times), Level(1.0, 0.0)]
+    times, drawn = LINEAR.timesteps(50), 0.0
+    levels = [*map(LINEAR.level, times), NoiseLevel(1.0, 0.0)]
     for (a, b), (a_next, b_next) in itertools.pairwise(levels):
         determinant = (
             1 - (0.8 * a**2) ** 2
@@ -163,7 +170,7 @@ def test_how_far_the_rest_follows_is_what_the_recursion_says():
     start = LINEAR.add_noise(
         torch.tensor([[2.0, 0.0]], dtype=torch.float64), torch.zeros(1, 2).double(), 999
     )
-    assert final(ddim(denoise, start, times))[0, 1].item() == pytest.approx(
+    assert last_sample(ddim(denoise, start, times))[0, 1].item() == pytest.approx(
         drawn, abs=1e-9
     )
     assert 0.4 < drawn < 1.6
@@ -178,7 +185,7 @@ def test_known_pixels_are_noised_as_the_path_says():
         torch.tensor([True, False]),
     )
     denoise = KnownRegion(ExactGaussian(LINEAR), image.expand(2), known)
-    times = LINEAR.times(100)
+    times = LINEAR.timesteps(100)
     for step, reached in zip(ddpm(denoise, normal(20_000, 2), times, torch.Generator().manual_seed(1)), times[1:],  # noqa: E501
                              strict=False):  # fmt: skip
         if reached in (499, 99):
@@ -201,7 +208,7 @@ def test_image_to_image_begins_on_the_way():
             LINEAR, image, normal(5000, 1), strength, steps=50
         )
         assert len(times) == round(50 * strength)
-        kept.append(final(ddim(exact, noised, times)).mean().item())
+        kept.append(last_sample(ddim(exact, noised, times)).mean().item())
         # With unit variance the ODE stands still, so that the mean is what the noise
         # has left of it.
         expected.append(2 * LINEAR.level(1000 * strength - 1).signal)

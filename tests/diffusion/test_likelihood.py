@@ -73,8 +73,8 @@ def straight_times(steps):
 def test_on_the_straight_line_it_finds_the_density_of_the_mixture():
     path, x = StraightPath(), some_points()
     _, expected = mixture_log_prob(x)
-    found = ode_log_prob(best_model(path, FLOW), path, FLOW, x, straight_times(100))
-    assert torch.allclose(found, expected, atol=2e-3)
+    log_prob = ode_log_prob(best_model(path, FLOW), path, FLOW, x, straight_times(100))
+    assert torch.allclose(log_prob, expected, atol=2e-3)
 
 
 def test_twice_as_many_steps_leave_a_quarter_of_the_error():
@@ -100,14 +100,14 @@ def test_on_the_circle_it_finds_the_density_of_slightly_noisy_points(prediction)
     # this trace.
     path, x = cosine_schedule(1000), some_points()
     _, expected = mixture_log_prob(x, *path.level(0))
-    found = ode_log_prob(
+    log_prob = ode_log_prob(
         best_model(path, prediction),
         path,
         prediction,
         x,
         [3.0 * t for t in range(333)] + [999],
     )
-    assert torch.allclose(found, expected, atol=2e-3)
+    assert torch.allclose(log_prob, expected, atol=2e-3)
 
 
 def test_where_the_radius_is_not_one_the_density_is_still_that_of_x():
@@ -117,8 +117,8 @@ def test_where_the_radius_is_not_one_the_density_is_still_that_of_x():
     for start in (0.25, 0.5):
         times = [start + (1 - start) * share for share in straight_times(100)]
         _, expected = mixture_log_prob(x, *path.level(start))
-        found = ode_log_prob(best_model(path, FLOW), path, FLOW, x, times)
-        assert torch.allclose(found, expected, atol=2e-3)
+        log_prob = ode_log_prob(best_model(path, FLOW), path, FLOW, x, times)
+        assert torch.allclose(log_prob, expected, atol=2e-3)
 
 
 def test_the_estimated_divergence_is_right_on_average():
@@ -144,29 +144,33 @@ def test_images_of_any_shape_and_a_condition_reach_the_model():
         heard.append((x.shape, t.shape, condition))
         return model(x, t, None)
 
-    found = ode_log_prob(
+    log_prob = ode_log_prob(
         listening, path, FLOW, x.view(4, 1, 1, 3), straight_times(20), condition="a cat"
     )
-    assert torch.allclose(found, ode_log_prob(model, path, FLOW, x, straight_times(20)))
+    assert torch.allclose(
+        log_prob, ode_log_prob(model, path, FLOW, x, straight_times(20))
+    )
     assert set(heard) == {((4, 1, 1, 3), (4,), "a cat")}
 
 
 def test_the_weights_of_the_model_get_no_gradient():
     layer = torch.nn.Linear(3, 3).double()
-    found = ode_log_prob(
+    log_prob = ode_log_prob(
         lambda x, t, _: layer(x),
         StraightPath(),
         FLOW,
         some_points(4),
         straight_times(3),
     )
-    assert not found.requires_grad
+    assert not log_prob.requires_grad
     assert layer.weight.grad is None
 
 
 @pytest.mark.parametrize("times", [[], [0.5], [0.0, 0.5, 0.5], [1.0, 0.0]])
 def test_times_must_rise(times):
-    with pytest.raises(ValueError, match="times must rise, from image to noise"):
+    with pytest.raises(
+        ValueError, match="timesteps must increase, from image to noise"
+    ):
         ode_log_prob(
             best_model(StraightPath(), FLOW),
             StraightPath(),

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from genai_tutorial.diffusion import (
-    BottomBlock,
     DiT,
     DiTBlock,
     DiTConfig,
     LabelEmbedding,
+    MiddleBlock,
     PixelAttention,
     ResidualBlock,
     TextAttention,
@@ -25,14 +25,16 @@ from genai_tutorial.diffusion import (
 )
 
 SMALL_UNET = UNetConfig(
-    channels=(8, 16), embedding_width=16, bottom_blocks=1, image_size=8
+    channels=(8, 16), embedding_width=16, middle_blocks=1, image_size=8
 )
-SMALL_DIT = DiTConfig(image_size=8, patch_size=2, width=16, layers=2, heads=2, waves=16)
+SMALL_DIT = DiTConfig(
+    image_size=8, patch_size=2, width=16, layers=2, heads=2, sinusoidal_width=16
+)
 TEXT_UNET = UNetConfig(
     image_channels=3,
     channels=(8, 16),
     embedding_width=16,
-    bottom_blocks=2,
+    middle_blocks=2,
     classes=None,
     text_width=6,
 )
@@ -43,7 +45,7 @@ TEXT_DIT = DiTConfig(
     width=16,
     layers=2,
     heads=2,
-    waves=16,
+    sinusoidal_width=16,
     classes=None,
     text_width=6,
 )
@@ -93,13 +95,13 @@ def test_the_seed_decides_the_first_weights_and_leaves_the_global_generator_alon
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    same, again, other = NETWORKS[name](1), NETWORKS[name](1), NETWORKS[name](2)
+    first, again, reseeded = NETWORKS[name](1), NETWORKS[name](1), NETWORKS[name](2)
     assert torch.equal(torch.rand(3), expected)
     pairs = list(
-        zip(same.parameters(), again.parameters(), other.parameters(), strict=True)
+        zip(first.parameters(), again.parameters(), reseeded.parameters(), strict=True)
     )
-    assert all(torch.equal(one, two) for one, two, _ in pairs)
-    assert any(not torch.equal(one, three) for one, _, three in pairs)
+    assert all(torch.equal(weight, repeated) for weight, repeated, _ in pairs)
+    assert any(not torch.equal(weight, differing) for weight, _, differing in pairs)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -178,7 +180,7 @@ def test_text_attention_gives_maps_that_share_out_one_among_the_words():
     [
         lambda x: ResidualBlock(16, 16, 12)(x, torch.randn(2, 12)),
         lambda x: PixelAttention(16, 4)(x),
-        lambda x: BottomBlock(16, 12, 4, 8, text_width=6)(
+        lambda x: MiddleBlock(16, 12, 4, 8, text_width=6)(
             x, torch.randn(2, 12), texts(2, 5, (5, 2))
         ),
     ],
@@ -233,8 +235,8 @@ def test_a_unet_goes_down_and_up_as_its_settings_say(config):
 
 def test_time_scale_makes_the_unit_of_time():
     steps, share = (
-        TimeEmbedding(8, waves=16, time_scale=1),
-        TimeEmbedding(8, waves=16, time_scale=1000),
+        TimeEmbedding(8, sinusoidal_width=16, time_scale=1),
+        TimeEmbedding(8, sinusoidal_width=16, time_scale=1000),
     )
     share.load_state_dict(steps.state_dict())
     torch.testing.assert_close(
@@ -332,7 +334,7 @@ def test_labels_are_dropped_at_the_rate_that_was_asked():
         ),
         (
             lambda: unpatchify(torch.zeros(1, 3, 4), 2, 4, 4),
-            "have 4 squares with a multiple of 4",
+            "have 4 patches with a multiple of 4",
         ),
         (
             lambda: LabelEmbedding(3, 4)(torch.tensor([1, 2]), 3),

@@ -14,7 +14,7 @@ from genai_tutorial.diffusion import (
     VELOCITY,
     Denoised,
     Denoiser,
-    Level,
+    NoiseLevel,
     StraightPath,
     diffusion_loss,
     linear_schedule,
@@ -34,23 +34,23 @@ KINDS = {"noise": NOISE, "image": IMAGE, "velocity": VELOCITY, "flow": FLOW}
 )
 def test_what_is_read_is_what_was_there(kind, share, straight, seed):
     level = (
-        Level(1 - share, share)
+        NoiseLevel(1 - share, share)
         if straight
-        else Level(math.cos(share * math.pi / 2), math.sin(share * math.pi / 2))
+        else NoiseLevel(math.cos(share * math.pi / 2), math.sin(share * math.pi / 2))
     )
     parts = Denoised(normal(2, 3, seed=seed), normal(2, 3, seed=seed + 1))
     x = level.signal * parts.x0 + level.noise * parts.noise
-    found = KINDS[kind].read(x, KINDS[kind].target(parts, level), level)
-    torch.testing.assert_close(found.x0, parts.x0, rtol=0, atol=1e-9)
-    torch.testing.assert_close(found.noise, parts.noise, rtol=0, atol=1e-9)
+    denoised = KINDS[kind].to_denoised(x, KINDS[kind].target(parts, level), level)
+    torch.testing.assert_close(denoised.x0, parts.x0, rtol=0, atol=1e-9)
+    torch.testing.assert_close(denoised.noise, parts.noise, rtol=0, atol=1e-9)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(sorted(KINDS)), st.floats(0.02, 0.98), st.integers(0, 10_000))
 def test_the_two_parts_of_any_output_add_up_to_the_noisy_image(kind, share, seed):
-    level = Level(math.sqrt(1 - share), math.sqrt(share))
+    level = NoiseLevel(math.sqrt(1 - share), math.sqrt(share))
     x, output = normal(2, 3, seed=seed), normal(2, 3, seed=seed + 1)
-    x0, noise = KINDS[kind].read(x, output, level)
+    x0, noise = KINDS[kind].to_denoised(x, output, level)
     torch.testing.assert_close(
         level.signal * x0 + level.noise * noise, x, rtol=0, atol=1e-9
     )
@@ -65,7 +65,7 @@ def test_the_velocity_is_the_speed_on_the_circle():
     speed = (on_circle(angle + small) - on_circle(angle - small)) / (2 * small)
     parts = Denoised(torch.tensor([x0]).double(), torch.tensor([noise]).double())
     assert VELOCITY.target(
-        parts, Level(math.cos(angle), math.sin(angle))
+        parts, NoiseLevel(math.cos(angle), math.sin(angle))
     ).item() == pytest.approx(speed, abs=1e-8)
 
 
@@ -95,7 +95,7 @@ def test_the_denoiser_gives_the_model_a_time_for_each_image_and_the_condition():
 
 
 def test_a_limit_cuts_the_guess_off_and_the_noise_makes_up_for_it():
-    schedule = linear_schedule(10, first=0.05, last=0.4)
+    schedule = linear_schedule(10, beta_start=0.05, beta_end=0.4)
     x = 3 * normal(50, 2)
     x0, noise = Denoiser(
         lambda x, t, condition: torch.zeros_like(x), schedule, NOISE, limit=1.0

@@ -11,18 +11,18 @@ import torch
 from genai_tutorial.diffusion import (
     NOISE,
     Denoiser,
-    Level,
+    NoiseLevel,
     StraightPath,
     cosine_schedule,
     ddim,
     ddpm,
     dpm_solver,
     euler,
-    final,
     flow_euler,
     flow_heun,
     heun,
-    karras_times,
+    karras_timesteps,
+    last_sample,
     linear_schedule,
     posterior,
     zero_terminal_snr,
@@ -62,9 +62,11 @@ def test_the_posterior_follows_from_bayes_rule_on_a_grid(t, s):
     weight = weight / weight.sum()
     mean = (weight * grid).sum().item()
     deviation = (weight * (grid - mean) ** 2).sum().sqrt().item()
-    found = posterior(LINEAR.level(t), LINEAR.level(s))
-    assert found.of_x0 * x0 + found.of_x * x_t == pytest.approx(mean, abs=1e-7)
-    assert found.deviation == pytest.approx(deviation, rel=1e-5)
+    q = posterior(LINEAR.level(t), LINEAR.level(s))
+    assert q.x0_coefficient * x0 + q.x_coefficient * x_t == pytest.approx(
+        mean, abs=1e-7
+    )
+    assert q.deviation == pytest.approx(deviation, rel=1e-5)
 
 
 def test_the_posterior_is_the_papers():
@@ -74,24 +76,24 @@ def test_the_posterior_is_the_papers():
             LINEAR.alpha_bar[t - 1].item(),
             LINEAR.betas[t].item(),
         )
-        found = posterior(LINEAR.level(t), LINEAR.level(t - 1))
-        assert found.of_x0 == pytest.approx(
+        q = posterior(LINEAR.level(t), LINEAR.level(t - 1))
+        assert q.x0_coefficient == pytest.approx(
             math.sqrt(before) * beta / (1 - bar), rel=1e-9
         )
-        assert found.of_x == pytest.approx(
+        assert q.x_coefficient == pytest.approx(
             math.sqrt(1 - beta) * (1 - before) / (1 - bar), rel=1e-9
         )
-        assert found.deviation**2 == pytest.approx(
+        assert q.deviation**2 == pytest.approx(
             (1 - before) / (1 - bar) * beta, rel=1e-9
         )
 
 
 def test_from_pure_noise_only_the_guess_counts():
     schedule = zero_terminal_snr(LINEAR)
-    found = posterior(schedule.level(999), schedule.level(998))
-    assert found.of_x == 0
-    assert found.of_x0 == pytest.approx(schedule.level(998).signal)
-    assert found.deviation == pytest.approx(schedule.level(998).noise)
+    q = posterior(schedule.level(999), schedule.level(998))
+    assert q.x_coefficient == 0
+    assert q.x0_coefficient == pytest.approx(schedule.level(998).signal)
+    assert q.deviation == pytest.approx(schedule.level(998).noise)
 
 
 def test_no_noise_at_the_last_step():
@@ -99,9 +101,11 @@ def test_no_noise_at_the_last_step():
         return ExactGaussian(LINEAR)(x, t)
 
     last = [
-        list(ddpm(ExactGaussian(LINEAR), normal(5, 2), LINEAR.times(10), seeded(seed)))[
-            -1
-        ]
+        list(
+            ddpm(
+                ExactGaussian(LINEAR), normal(5, 2), LINEAR.timesteps(10), seeded(seed)
+            )
+        )[-1]
         for seed in (1, 2)
     ]
     for step in last:
@@ -109,9 +113,10 @@ def test_no_noise_at_the_last_step():
             step.x, step.x0
         )  # the sample is the last guess, with nothing added
     assert not torch.equal(last[0].x, last[1].x)
-    assert torch.equal(final(ddim(ExactGaussian(LINEAR), normal(5, 2), [0], eta=1.0,
-    generator=seeded())),
-                       denoise(normal(5, 2), 0).x0)  # fmt: skip
+    x = last_sample(
+        ddim(ExactGaussian(LINEAR), normal(5, 2), [0], eta=1.0, generator=seeded())
+    )
+    assert torch.equal(x, denoise(normal(5, 2), 0).x0)
 
 
 # --- Where they end: moments of the samples -------------------------------------------
@@ -142,16 +147,16 @@ def moments_by_recursion(path, times, exact, eta):
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 def test_ddim_draws_what_the_recursion_says(eta, steps, seed):
     exact, n = ExactGaussian(LINEAR), 20_000
-    x = final(
+    x = last_sample(
         ddim(
             exact,
             normal(n, 1, seed=seed),
-            LINEAR.times(steps),
+            LINEAR.timesteps(steps),
             eta=eta,
             generator=seeded(seed + 50),
         )
     )
-    mean, variance = moments_by_recursion(LINEAR, LINEAR.times(steps), exact, eta)
+    mean, variance = moments_by_recursion(LINEAR, LINEAR.timesteps(steps), exact, eta)
     assert x.mean().item() == pytest.approx(mean, abs=5 * math.sqrt(variance / n))
     assert x.var().item() == pytest.approx(variance, rel=5 * math.sqrt(2 / n))
 
@@ -159,8 +164,10 @@ def test_ddim_draws_what_the_recursion_says(eta, steps, seed):
 @pytest.mark.parametrize("steps", [10, 1000])
 def test_ddpm_draws_what_the_recursion_says(steps):
     exact, n = ExactGaussian(LINEAR), 20_000
-    x = final(ddpm(exact, normal(n, 1), LINEAR.times(steps), seeded(50)))
-    mean, variance = moments_by_recursion(LINEAR, LINEAR.times(steps), exact, eta=1.0)
+    x = last_sample(ddpm(exact, normal(n, 1), LINEAR.timesteps(steps), seeded(50)))
+    mean, variance = moments_by_recursion(
+        LINEAR, LINEAR.timesteps(steps), exact, eta=1.0
+    )
     assert x.mean().item() == pytest.approx(mean, abs=5 * math.sqrt(variance / n))
     assert x.var().item() == pytest.approx(variance, rel=5 * math.sqrt(2 / n))
 
@@ -171,7 +178,9 @@ def test_ddpm_draws_what_the_recursion_says(steps):
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_with_a_thousand_steps_the_moments_are_the_datas(schedule, eta):
     exact = ExactGaussian(schedule)
-    mean, variance = moments_by_recursion(schedule, schedule.times(1000), exact, eta)
+    mean, variance = moments_by_recursion(
+        schedule, schedule.timesteps(1000), exact, eta
+    )
     assert mean == pytest.approx(1.5, rel=0.01)
     assert math.sqrt(variance) == pytest.approx(0.5, rel=0.02)
 
@@ -179,7 +188,7 @@ def test_with_a_thousand_steps_the_moments_are_the_datas(schedule, eta):
 @pytest.mark.parametrize("sampler", [ddim, dpm_solver, euler, heun])
 def test_deterministic_samplers_reach_the_data(sampler):
     exact = ExactGaussian(LINEAR)
-    x = final(sampler(exact, normal(20_000, 1), LINEAR.times(100)))
+    x = last_sample(sampler(exact, normal(20_000, 1), LINEAR.timesteps(100)))
     assert x.mean().item() == pytest.approx(1.5, abs=0.03)
     assert x.std().item() == pytest.approx(0.5, abs=0.02)
 
@@ -187,7 +196,7 @@ def test_deterministic_samplers_reach_the_data(sampler):
 @pytest.mark.parametrize("sampler", [flow_euler, flow_heun, ddim, dpm_solver])
 def test_samplers_reach_the_data_on_the_straight_path(sampler):
     exact = ExactGaussian(StraightPath())
-    x = final(sampler(exact, normal(20_000, 1), StraightPath().times(100)))
+    x = last_sample(sampler(exact, normal(20_000, 1), StraightPath().timesteps(100)))
     assert x.mean().item() == pytest.approx(1.5, abs=0.02)
     assert x.std().item() == pytest.approx(0.5, abs=0.02)
 
@@ -209,7 +218,7 @@ def test_order_of_convergence(sampler, order):
     errors = []
     for steps in (64, 128, 256, 512):
         exact = ExactGaussian(smooth_schedule(steps + 1))
-        times = exact.path.times(steps + 1)
+        times = exact.path.timesteps(steps + 1)
         x = normal(10, 2)
         # The state before the last step, which leads to a clean image and is of first
         # order in all of them.
@@ -225,7 +234,7 @@ def test_order_of_convergence_of_flows(sampler, order):
     for steps in (32, 64, 128, 256):
         times = [1 - 0.9 * k / steps for k in range(steps + 1)]  # to t = 0.1
         states = [step.x for step in sampler(exact, x, times)]
-        truth = exact.ode(x, Level(0.0, 1.0), Level(0.9, 0.1))
+        truth = exact.ode(x, NoiseLevel(0.0, 1.0), NoiseLevel(0.9, 0.1))
         errors.append((states[-2] - truth).abs().max().item())
     assert slopes(errors)[-1] == pytest.approx(order, abs=0.1)
 
@@ -236,7 +245,9 @@ def test_order_of_convergence_of_flows(sampler, order):
 def test_euler_is_ddim_without_randomness():
     exact, x = ExactGaussian(LINEAR), normal(10, 2)
     for ours, theirs in zip(
-        euler(exact, x, LINEAR.times(20)), ddim(exact, x, LINEAR.times(20)), strict=True
+        euler(exact, x, LINEAR.timesteps(20)),
+        ddim(exact, x, LINEAR.timesteps(20)),
+        strict=True,
     ):
         torch.testing.assert_close(ours.x, theirs.x, rtol=1e-9, atol=1e-9)
 
@@ -244,17 +255,17 @@ def test_euler_is_ddim_without_randomness():
 def test_flow_euler_is_ddim_on_the_straight_path():
     exact, x = ExactGaussian(StraightPath()), normal(10, 2)
     ours, theirs = (
-        final(sampler(exact, x, StraightPath().times(20)))
+        last_sample(sampler(exact, x, StraightPath().timesteps(20)))
         for sampler in (flow_euler, ddim)
     )
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
 def test_ddim_with_eta_one_is_ddpm():
-    exact, x, times = ExactGaussian(LINEAR), normal(10, 2), LINEAR.times(20)
-    ours = final(ddim(exact, x, times, eta=1.0, generator=seeded(3)))
+    exact, x, times = ExactGaussian(LINEAR), normal(10, 2), LINEAR.timesteps(20)
+    ours = last_sample(ddim(exact, x, times, eta=1.0, generator=seeded(3)))
     torch.testing.assert_close(
-        ours, final(ddpm(exact, x, times, seeded(3))), rtol=1e-9, atol=1e-9
+        ours, last_sample(ddpm(exact, x, times, seeded(3))), rtol=1e-9, atol=1e-9
     )
 
 
@@ -262,7 +273,7 @@ def test_ddim_with_eta_one_is_ddpm():
 def test_schedules_that_end_in_pure_noise_can_be_sampled(sampler):
     schedule = zero_terminal_snr(LINEAR)
     exact = ExactGaussian(schedule)
-    x = final(sampler(exact, normal(20_000, 1), schedule.times(200)))
+    x = last_sample(sampler(exact, normal(20_000, 1), schedule.timesteps(200)))
     assert x.mean().item() == pytest.approx(1.5, abs=0.02)
     assert x.std().item() == pytest.approx(0.5, abs=0.02)
 
@@ -274,7 +285,9 @@ def test_what_the_schedule_leaves_of_the_image_is_missing_in_the_samples():
     weak = linear_schedule(20, 0.001, 0.1)
     cured = zero_terminal_snr(weak)
     means = [
-        final(ddim(ExactGaussian(s), normal(20_000, 1), s.times(20))).mean().item()
+        last_sample(ddim(ExactGaussian(s), normal(20_000, 1), s.timesteps(20)))
+        .mean()
+        .item()
         for s in (weak, cured)
     ]
     assert means[0] < 1.5 - 0.15
@@ -289,28 +302,28 @@ def test_heun_asks_twice_but_for_the_last_step():
             calls.append(t)
             return super().__call__(x, t)
 
-    times = LINEAR.times(4)
-    final(heun(Counting(LINEAR), normal(2, 2), times))
+    times = LINEAR.timesteps(4)
+    last_sample(heun(Counting(LINEAR), normal(2, 2), times))
     assert calls == [999, 749, 749, 499, 499, 249, 249]
     calls.clear()
-    final(dpm_solver(Counting(LINEAR), normal(2, 2), times))
+    last_sample(dpm_solver(Counting(LINEAR), normal(2, 2), times))
     assert calls == times
 
 
 def test_every_step_is_given_back():
     exact, x = ExactGaussian(LINEAR), normal(4, 3, 2, dtype=torch.float32)
-    steps = list(ddim(exact, x, LINEAR.times(5)))
+    steps = list(ddim(exact, x, LINEAR.timesteps(5)))
     assert [step.t for step in steps] == [999, 799, 599, 399, 199]
     assert all(step.x.shape == step.x0.shape == x.shape for step in steps)
     assert steps[-1].x.dtype == torch.float32
     again = list(
-        ddim(exact, steps[1].x, LINEAR.times(5)[2:])
+        ddim(exact, steps[1].x, LINEAR.timesteps(5)[2:])
     )  # from the middle on, as image-to-image does
     assert torch.equal(again[-1].x, steps[-1].x)
 
 
 def test_karras_times_are_evenly_spaced_in_the_seventh_root():
-    times = karras_times(LINEAR, 10)
+    times = karras_timesteps(LINEAR, 10)
     assert times[0] == pytest.approx(999, abs=1e-6)
     assert times[-1] == pytest.approx(0, abs=1e-6)
     sigmas = [level.noise / level.signal for level in map(LINEAR.level, times)]
@@ -322,28 +335,28 @@ def test_karras_times_are_evenly_spaced_in_the_seventh_root():
 
 def test_bad_input_raises_a_sentence():
     exact, x = ExactGaussian(LINEAR), normal(2, 2)
-    with pytest.raises(ValueError, match="times must fall"):
-        final(ddim(exact, x, [1, 2]))
-    with pytest.raises(ValueError, match="at least one; got"):
-        final(ddpm(exact, x, [], seeded()))
+    with pytest.raises(ValueError, match="timesteps must decrease"):
+        last_sample(ddim(exact, x, [1, 2]))
+    with pytest.raises(ValueError, match="at least "):
+        last_sample(ddpm(exact, x, [], seeded()))
     with pytest.raises(ValueError, match="eta must be from 0"):
-        final(ddim(exact, x, [5], eta=1.5, generator=seeded()))
+        last_sample(ddim(exact, x, [5], eta=1.5, generator=seeded()))
     with pytest.raises(ValueError, match="give a generator"):
-        final(ddim(exact, x, [5], eta=0.5))
+        last_sample(ddim(exact, x, [5], eta=0.5))
     with pytest.raises(ValueError, match="less noise than the later"):
         posterior(LINEAR.level(3), LINEAR.level(3))
     with pytest.raises(ValueError, match="infinite sigma"):
-        final(
+        last_sample(
             euler(
                 exact_of_zero := ExactGaussian(zero_terminal_snr(LINEAR)), x, [999, 500]
             )
         )
     with pytest.raises(ValueError, match="infinite sigma"):
-        karras_times(exact_of_zero.path, 5)
+        karras_timesteps(exact_of_zero.path, 5)
     with pytest.raises(ValueError, match="at least 2"):
-        karras_times(LINEAR, 1)
+        karras_timesteps(LINEAR, 1)
     with pytest.raises(ValueError, match="made no step"):
-        final(iter([]))
+        last_sample(iter([]))
 
 
 def test_no_gradients_are_kept():

@@ -22,7 +22,7 @@ SCHEDULES = {
     "scaled linear": scaled_linear_schedule(1000),
     "cosine": cosine_schedule(1000),
     "zero terminal": zero_terminal_snr(linear_schedule(1000)),
-    "short": linear_schedule(20, first=0.01, last=0.4),
+    "short": linear_schedule(20, beta_start=0.01, beta_end=0.4),
 }
 
 
@@ -127,7 +127,7 @@ def test_between_two_steps_the_logarithm_of_sigma_is_a_line():
         below**0.75 * above**0.25, rel=1e-12
     )
     assert level.signal**2 + level.noise**2 == pytest.approx(1, abs=1e-15)
-    assert schedule.time_of(level.noise / level.signal) == pytest.approx(
+    assert schedule.timestep_of(level.noise / level.signal) == pytest.approx(
         300.25, abs=1e-8
     )
 
@@ -135,12 +135,15 @@ def test_between_two_steps_the_logarithm_of_sigma_is_a_line():
 def test_training_times_are_all_equally_likely():
     generator = torch.Generator().manual_seed(0)
     counts = (
-        SCHEDULES["short"].draw_times(20_000, generator).long().bincount(minlength=20)
+        SCHEDULES["short"]
+        .draw_timesteps(20_000, generator)
+        .long()
+        .bincount(minlength=20)
     )
     assert len(counts) == 20
     assert counts.min() > 1000 - 5 * 31
     assert counts.max() < 1000 + 5 * 31
-    drawn = StraightPath().draw_times(20_000, generator)
+    drawn = StraightPath().draw_timesteps(20_000, generator)
     assert 0 <= drawn.min() < 0.001
     assert 0.999 < drawn.max() < 1
     assert drawn.mean().item() == pytest.approx(0.5, abs=0.01)
@@ -148,15 +151,15 @@ def test_training_times_are_all_equally_likely():
 
 def test_times_begin_at_the_last_step_and_fall_evenly():
     schedule = SCHEDULES["linear"]
-    assert schedule.times(1) == [999]
-    assert schedule.times(4) == [999, 749, 499, 249]
-    assert schedule.times(1000) == list(range(999, -1, -1))
-    assert schedule.times(3, start=5) == [5, 3, 1]
+    assert schedule.timesteps(1) == [999]
+    assert schedule.timesteps(4) == [999, 749, 499, 249]
+    assert schedule.timesteps(1000) == list(range(999, -1, -1))
+    assert schedule.timesteps(3, start=5) == [5, 3, 1]
     for steps in (7, 30, 333):
-        times = schedule.times(steps)
+        times = schedule.timesteps(steps)
         assert times[0] == 999
         assert len(times) == steps == len(set(times))
-    assert StraightPath().times(2, start=0.6) == pytest.approx([0.6, 0.3])
+    assert StraightPath().timesteps(2, start=0.6) == pytest.approx([0.6, 0.3])
 
 
 def test_bad_input_raises_a_sentence():
@@ -172,12 +175,12 @@ def test_bad_input_raises_a_sentence():
     with pytest.raises(ValueError, match="t must be from 0 to 19, got 20"):
         schedule.level(20)
     with pytest.raises(ValueError, match="steps must be from 1 to 20"):
-        schedule.times(21)
+        schedule.timesteps(21)
     with pytest.raises(ValueError, match="steps must be from 1 to 6"):
-        schedule.times(7, start=5)
+        schedule.timesteps(7, start=5)
     with pytest.raises(ValueError, match="start must be from 0 to 19, got 20"):
-        schedule.times(5, start=20)
+        schedule.timesteps(5, start=20)
     with pytest.raises(ValueError, match=r"t must be from 0 \(image\) to 1"):
         StraightPath().level(1.5)
     with pytest.raises(ValueError, match="steps must be at least 1 and start above 0"):
-        StraightPath().times(0)
+        StraightPath().timesteps(0)

@@ -29,28 +29,28 @@ def test_the_ring_is_a_density():
 def test_real_samples_cover_every_mode():
     ring = gaussian_ring(deviation=0.1)
     samples = ring.sample(4000, torch.Generator().manual_seed(0))
-    found = count_modes(samples, centres_of(ring), deviation=0.1)
-    assert found.covered == 8
+    modes = count_modes(samples, centres_of(ring), deviation=0.1)
+    assert modes.covered == 8
     # In a plane, exp(-9 / 2) of a round Gaussian lies further out than three
     # deviations.
-    assert found.high_quality == pytest.approx(1 - math.exp(-4.5), abs=0.005)
-    assert found.per_mode.sum().item() == pytest.approx(4000 * found.high_quality)
+    assert modes.high_quality == pytest.approx(1 - math.exp(-4.5), abs=0.005)
+    assert modes.per_mode.sum().item() == pytest.approx(4000 * modes.high_quality)
 
 
 def test_a_collapsed_generator_covers_one():
     ring = gaussian_ring()
     samples = ring.components[3].sample(1000, torch.Generator().manual_seed(0))
-    found = count_modes(samples, centres_of(ring), deviation=0.1)
-    assert found.covered == 1
-    assert found.per_mode.argmax().item() == 3
-    assert found.high_quality > 0.97
+    modes = count_modes(samples, centres_of(ring), deviation=0.1)
+    assert modes.covered == 1
+    assert modes.per_mode.argmax().item() == 3
+    assert modes.high_quality > 0.97
 
 
 def test_noise_covers_little_and_little_of_it_is_good():
     ring = gaussian_ring()
     samples = 4 * torch.rand(4000, 2, generator=torch.Generator().manual_seed(0)) - 2
-    found = count_modes(samples, centres_of(ring), deviation=0.1)
-    assert found.high_quality < 0.15
+    modes = count_modes(samples, centres_of(ring), deviation=0.1)
+    assert modes.high_quality < 0.15
 
 
 def test_a_mode_needs_its_share():

@@ -33,9 +33,9 @@ def test_the_seed_decides_the_weights(build):
     torch.manual_seed(1)
     first = build(0).state_dict()
     torch.manual_seed(2)  # no global seed may matter
-    again, other = build(0).state_dict(), build(1).state_dict()
+    again, reseeded = build(0).state_dict(), build(1).state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert any(not torch.equal(first[name], other[name]) for name in first)
+    assert any(not torch.equal(first[name], reseeded[name]) for name in first)
 
 
 def test_first_layers_keep_the_size_of_their_input():

@@ -30,12 +30,12 @@ def test_no_discriminator_beats_the_optimal_one():
         ).sum().item() * STEP
 
     best = optimal_discriminator(p, q)
-    for other in (
+    for discriminator in (
         best + 0.02 * (0.5 - best),
         best.square(),
         torch.full_like(best, 0.5),
     ):
-        assert value(other) < value(best) - 1e-6
+        assert value(discriminator) < value(best) - 1e-6
     assert value(best) == pytest.approx(
         2 * jensen_shannon_divergence(p, q, STEP).item() - math.log(4), abs=1e-9
     )

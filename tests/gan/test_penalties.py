@@ -60,10 +60,10 @@ def test_the_gradient_penalty_wants_a_slope_of_one():
     real, fake = torch.zeros(8, 2), torch.ones(8, 2)
     for slope, expected in ((1.0, 0.0), (0.5, 0.25), (3.0, 4.0)):
         plane = lambda x, slope=slope: slope * x[:, 1]  # noqa: E731
-        found = gradient_penalty(
+        penalty = gradient_penalty(
             plane, real, fake, generator=torch.Generator().manual_seed(0)
         )
-        assert found.item() == pytest.approx(expected, abs=1e-6)
+        assert penalty.item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_gradient_penalty_looks_between_each_pair():

@@ -49,17 +49,17 @@ def test_a_normalised_network_has_no_slope_above_one():
         discriminator(torch.zeros(1, 2))
     discriminator.eval()
     generator = torch.Generator().manual_seed(0)
-    here, there = (
+    start, end = (
         5 * torch.randn(1000, 2, generator=generator),
         5 * torch.randn(1000, 2, generator=generator),
     )
-    steepness = (discriminator(here) - discriminator(there)).abs() / (
-        here - there
-    ).norm(dim=1)
+    steepness = (discriminator(start) - discriminator(end)).abs() / (start - end).norm(
+        dim=1
+    )
     assert steepness.max() < 1.02
     plain = PointDiscriminator(width=32, seed=1)
     assert (
-        (plain(here) - plain(there)).abs() / (here - there).norm(dim=1)
+        (plain(start) - plain(end)).abs() / (start - end).norm(dim=1)
     ).max() > 1.02  # it was not so before
 
 

@@ -115,9 +115,9 @@ def test_the_seed_decides_the_first_weights_and_nothing_else_does():
         torch.manual_seed(1)
         first = make(0).state_dict()
         torch.manual_seed(2)
-        again, other = make(0).state_dict(), make(1).state_dict()
+        again, reseeded = make(0).state_dict(), make(1).state_dict()
         assert all(torch.equal(first[name], again[name]) for name in first)
-        assert any(not torch.equal(first[name], other[name]) for name in first)
+        assert any(not torch.equal(first[name], reseeded[name]) for name in first)
 
 
 @pytest.mark.parametrize(

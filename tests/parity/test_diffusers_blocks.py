@@ -5,11 +5,14 @@ weights: to 1e-5, gradients too.
 import pytest
 import torch
 
-from genai_tutorial.diffusion.condition import TextCondition
-from genai_tutorial.diffusion.dit import DiT, DiTConfig
-from genai_tutorial.diffusion.patches import grid_positions
-from genai_tutorial.diffusion.time_embedding import TimeEmbedding, sinusoidal_features
-from genai_tutorial.diffusion.unet_blocks import (
+from genai_tutorial.diffusion.networks.condition import TextCondition
+from genai_tutorial.diffusion.networks.dit import DiT, DiTConfig
+from genai_tutorial.diffusion.networks.patches import grid_positions
+from genai_tutorial.diffusion.networks.time_embedding import (
+    TimeEmbedding,
+    sinusoidal_features,
+)
+from genai_tutorial.diffusion.networks.unet_blocks import (
     PixelAttention,
     ResidualBlock,
     TextAttention,
@@ -24,11 +27,11 @@ from diffusers.models.transformers.dit_transformer_2d import DiTTransformer2DMod
 CLOSE = {"rtol": 0, "atol": 1e-5}
 RESIDUAL = {
     "norm1": "first_norm",
-    "conv1": "first",
+    "conv1": "first_conv",
     "time_emb_proj": "scale_shift",
     "norm2": "second_norm",
-    "conv2": "second",
-    "conv_shortcut": "straight",
+    "conv2": "second_conv",
+    "conv_shortcut": "shortcut",
 }
 ATTENTION = {
     "group_norm": "norm",
@@ -106,7 +109,7 @@ def test_pixel_attention():
     ours.load_state_dict(renamed(theirs, ATTENTION))
     x = torch.randn(3, 16, 6, 5)
     torch.testing.assert_close(ours(x), theirs(x), **CLOSE)
-    assert (ours(x) - x).abs().max() > 0.1  # not just the straight way
+    assert (ours(x) - x).abs().max() > 0.1  # not just the shortcut
 
 
 def test_text_attention_with_texts_of_different_lengths():
@@ -134,7 +137,7 @@ def test_text_attention_with_texts_of_different_lengths():
 
 def test_time_embedding():
     theirs = randomised(embeddings.TimestepEmbedding(32, 24))
-    ours = TimeEmbedding(24, waves=32, time_scale=1000)
+    ours = TimeEmbedding(24, sinusoidal_width=32, time_scale=1000)
     ours.load_state_dict(renamed(theirs, {"linear_1": "widen", "linear_2": "output"}))
     t = torch.tensor([0.0, 0.0137, 0.5, 0.999])
     waves = embeddings.Timesteps(32, flip_sin_to_cos=False, downscale_freq_shift=1)(
@@ -198,8 +201,8 @@ def dit_pair(layers, image_channels=3):
     copied["label.table.weight"] = weights[
         f"{first}.class_embedder.embedding_table.weight"
     ]
-    copied["door.weight"] = weights["pos_embed.proj.weight"].flatten(1)
-    copied["door.bias"] = weights["pos_embed.proj.bias"]
+    copied["patch_embedding.weight"] = weights["pos_embed.proj.weight"].flatten(1)
+    copied["patch_embedding.bias"] = weights["pos_embed.proj.bias"]
     ours.load_state_dict(copied)
     return ours, theirs
 

@@ -10,7 +10,7 @@ from genai_tutorial.diffusion import (
     Denoiser,
     Guided,
     ddim,
-    final,
+    last_sample,
     partly_noised,
     scaled_linear_schedule,
 )
@@ -81,7 +81,11 @@ def pictures(parts, x, times):
     denoise = Denoiser(Guided(model, 3.0, UNWANTED), PATH, NOISE, condition=WISHED)
     with torch.no_grad():
         return (
-            (vae.decode(final(ddim(denoise, x, times)) / SCALING_FACTOR).sample + 1) / 2
+            (
+                vae.decode(last_sample(ddim(denoise, x, times)) / SCALING_FACTOR).sample
+                + 1
+            )
+            / 2
         ).clamp(0, 1)
 
 
@@ -102,7 +106,7 @@ def test_pictures_are_those_of_their_pipeline(parts, scheduler):
         output_type="pt",
     ).images
     assert theirs.std() > 0.01
-    assert torch.allclose(pictures(parts, noise, PATH.times(5)), theirs, atol=1e-5)
+    assert torch.allclose(pictures(parts, noise, PATH.timesteps(5)), theirs, atol=1e-5)
 
 
 def test_image_to_image_is_that_of_their_pipeline(parts, scheduler):

@@ -23,10 +23,10 @@ from genai_tutorial.diffusion import (
     ddpm,
     dpm_solver,
     euler,
-    final,
     flow_euler,
     heun,
-    karras_times,
+    karras_timesteps,
+    last_sample,
     linear_schedule,
     posterior,
     scaled_linear_schedule,
@@ -157,14 +157,17 @@ def test_ddpm(name, kind, steps):
         **settings,
     )
     theirs_in_double(scheduler, schedule).set_timesteps(steps)
-    assert scheduler.timesteps.tolist() == schedule.times(steps)
+    assert scheduler.timesteps.tolist() == schedule.timesteps(steps)
     theirs = their_trajectory(
         scheduler, start(0), generator=torch.Generator().manual_seed(7)
     )
     denoise = Denoiser(model, schedule, PREDICTIONS[kind])
     assert_same(
         ddpm(
-            denoise, start(0), schedule.times(steps), torch.Generator().manual_seed(7)
+            denoise,
+            start(0),
+            schedule.timesteps(steps),
+            torch.Generator().manual_seed(7),
         ),
         theirs,
     )
@@ -190,7 +193,7 @@ def test_ddim(name, eta, kind):
     denoise = Denoiser(model, schedule, PREDICTIONS[kind])
     generator = torch.Generator().manual_seed(7)
     assert_same(
-        ddim(denoise, start(0), schedule.times(50), eta=eta, generator=generator),
+        ddim(denoise, start(0), schedule.timesteps(50), eta=eta, generator=generator),
         theirs,
     )
 
@@ -204,7 +207,11 @@ def test_ddim_with_a_limit():
     scheduler.final_alpha_cumprod = torch.ones((), dtype=torch.float64)
     theirs = their_trajectory(scheduler, start(0), use_clipped_model_output=True)
     assert_same(
-        ddim(Denoiser(model, schedule, NOISE, limit=1.0), start(0), schedule.times(50)),
+        ddim(
+            Denoiser(model, schedule, NOISE, limit=1.0),
+            start(0),
+            schedule.timesteps(50),
+        ),
         theirs,
     )
 
@@ -225,7 +232,7 @@ def test_ddim_from_pure_noise():
     scheduler.final_alpha_cumprod = torch.ones((), dtype=torch.float64)
     theirs = their_trajectory(scheduler, start(0))
     assert_same(
-        ddim(Denoiser(model, cured, VELOCITY), start(0), cured.times(50)), theirs
+        ddim(Denoiser(model, cured, VELOCITY), start(0), cured.timesteps(50)), theirs
     )
 
 
@@ -243,15 +250,15 @@ def test_dpm_solver(name, steps, kind):
         **settings,
     )
     theirs_in_double(scheduler, schedule).set_timesteps(steps)
-    assert scheduler.timesteps.tolist() == schedule.times(steps)
-    sigmas = [schedule.sigmas[int(t)] for t in schedule.times(steps)]
+    assert scheduler.timesteps.tolist() == schedule.timesteps(steps)
+    sigmas = [schedule.sigmas[int(t)] for t in schedule.timesteps(steps)]
     scheduler.sigmas = torch.tensor([*sigmas, 0.0], dtype=torch.float64)
     theirs = their_trajectory(scheduler, start(0))
     assert_same(
         dpm_solver(
             Denoiser(model, schedule, PREDICTIONS[kind]),
             start(0),
-            schedule.times(steps),
+            schedule.timesteps(steps),
         ),
         theirs,
     )
@@ -270,7 +277,7 @@ def test_euler(name, kind, karras):
         1000, use_karras_sigmas=karras, **settings
     )
     theirs_in_double(scheduler, schedule).set_timesteps(20)
-    times = karras_times(schedule, 20) if karras else schedule.times(20)
+    times = karras_timesteps(schedule, 20) if karras else schedule.timesteps(20)
     _same_times(scheduler, schedule, times)
     # Their state is x / a, which is x times sqrt(1 + sigma^2).
     factors = (scheduler.sigmas.square() + 1).sqrt()
@@ -294,7 +301,7 @@ def test_heun(name, kind, karras):
         1000, use_karras_sigmas=karras, **settings
     )
     theirs_in_double(scheduler, schedule).set_timesteps(20)
-    times = karras_times(schedule, 20) if karras else schedule.times(20)
+    times = karras_timesteps(schedule, 20) if karras else schedule.timesteps(20)
     levels = [schedule.level(t) for t in times]
     sigmas = torch.tensor(
         [level.noise / level.signal for level in levels] + [0.0], dtype=torch.float64
@@ -342,7 +349,7 @@ def _same_times(scheduler, schedule, times):
 
 @pytest.mark.parametrize("steps", [1, 4, 28])
 def test_flow_euler(steps):
-    times = StraightPath().times(steps)
+    times = StraightPath().timesteps(steps)
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler(1000, shift=1.0)
     scheduler.set_timesteps(
         sigmas=times
@@ -396,7 +403,7 @@ GOLDEN_TIMES = [
 def test_golden_sums_of_ddim(prediction, total, mean):
     schedule = linear_schedule(1000)
     denoise = _Clipped(Denoiser(golden_model, schedule, prediction))
-    x = final(ddim(denoise, golden_start(), GOLDEN_TIMES))
+    x = last_sample(ddim(denoise, golden_start(), GOLDEN_TIMES))
     assert x.abs().sum().item() == pytest.approx(total, abs=1e-2)
     assert x.abs().mean().item() == pytest.approx(mean, abs=1e-3)
 

@@ -119,10 +119,10 @@ def test_more_codes_make_the_bound_tighter_and_never_wrong(data, ppca):
 def test_one_code_is_the_elbo_in_expectation(data, ppca):
     model = KnownModel(ppca, 0.1, 2.0)
     generator = torch.Generator().manual_seed(1)
-    one = torch.stack(
+    bound = torch.stack(
         [importance_weighted_bound(model, data, 1, generator) for _ in range(400)]
     ).mean()
-    assert one.item() == pytest.approx(mean_elbo(model, data).mean().item(), abs=0.03)
+    assert bound.item() == pytest.approx(mean_elbo(model, data).mean().item(), abs=0.03)
 
 
 def test_chunks_change_nothing_but_the_draws(data, ppca):

@@ -72,7 +72,8 @@ def test_a_higher_price_keeps_the_code_nearer_to_the_prior(model):
     images = discs(32, seed=1)
     with torch.no_grad():
         cheap_kl, dear_kl = (
-            one.encode(images).kl_to_prior().mean().item() for one in (model, dear)
+            autoencoder.encode(images).kl_to_prior().mean().item()
+            for autoencoder in (model, dear)
         )
     assert dear_kl < cheap_kl / 3
 

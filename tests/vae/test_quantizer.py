@@ -21,8 +21,8 @@ def some_vectors(*shape, seed=0):
 
 def test_the_nearest_entry_is_found():
     vectors, codebook = some_vectors(50, 3), some_vectors(7, 3, seed=1)
-    found = nearest_codes(vectors, codebook)
-    for vector, index in zip(vectors, found, strict=True):
+    indices = nearest_codes(vectors, codebook)
+    for vector, index in zip(vectors, indices, strict=True):
         distances = [(vector - entry).norm() for entry in codebook]
         assert index == min(range(7), key=distances.__getitem__)
 

@@ -16,9 +16,8 @@ from genai_tutorial.diffusion import (
     Denoiser,
     Guided,
     UNetConfig,
-    ddim,
     diffusion_loss,
-    final,
+    sample_images,
 )
 from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig
 from genai_tutorial.multimodal.text_to_image import TextToImage, drop_texts
@@ -108,15 +107,18 @@ class LatentDiffusion(NamedTuple):
             negative: What each picture should not show; None for nothing.
         """
         config, side = self.model.network.config, self.model.network.config.image_size
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn(
-            len(captions), config.image_channels, side, side, generator=generator
+        return sample_images(
+            self.model,
+            PATH,
+            VELOCITY,
+            self.read(captions),
+            (len(captions), config.image_channels, side, side),
+            steps=steps,
+            seed=seed,
+            guidance=guidance,
+            negative=None if negative is None else self.read(negative),
+            decode=self.autoencoder.to_images,
         )
-        latents = final(
-            ddim(self.denoiser(captions, guidance, negative), noise, PATH.times(steps))
-        )
-        with torch.no_grad():
-            return self.autoencoder.to_images(latents)
 
 
 @dataclass(frozen=True)

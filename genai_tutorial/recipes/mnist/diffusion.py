@@ -11,15 +11,12 @@ from genai_tutorial.data.mnist import SOURCE
 from genai_tutorial.data.source import Source
 from genai_tutorial.diffusion import (
     VELOCITY,
-    Denoiser,
-    Guided,
     UNet,
     UNetConfig,
     cosine_schedule,
-    ddim,
     diffusion_loss,
     drop_labels,
-    final,
+    sample_images,
 )
 from genai_tutorial.metrics import (
     check_copies,
@@ -259,18 +256,18 @@ def draw_digits(
             all.
         seed: Decides the noise to begin with.
     """
-    noise = torch.randn(
-        len(labels), 1, 28, 28, generator=torch.Generator().manual_seed(seed)
+    images = sample_images(
+        model,
+        PATH,
+        VELOCITY,
+        labels,
+        (len(labels), 1, 28, 28),
+        steps=steps,
+        seed=seed,
+        guidance=guidance,
+        batch_size=250,  # 1,000 images do not fit into the CPU cache
     )
-    drawn = []
-    for some, start in zip(
-        labels.split(250), noise.split(250), strict=True
-    ):  # a cache holds no thousand images
-        denoise = Denoiser(
-            Guided(model, guidance), PATH, VELOCITY, condition=some, limit=1.0
-        )
-        drawn.append(final(ddim(denoise, start, PATH.times(steps)))[:, 0])
-    return ((torch.cat(drawn) + 1) / 2).clamp(0, 1)
+    return images[:, 0]
 
 
 def _moved(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -14,8 +14,7 @@ from genai_tutorial.data.levels import LEVELS, dequantise, from_levels, requanti
 from genai_tutorial.diffusion import (
     FLOW,
     VELOCITY,
-    Denoiser,
-    Path,
+    NoisePath,
     Prediction,
     StraightPath,
     UNet,
@@ -23,9 +22,9 @@ from genai_tutorial.diffusion import (
     cosine_schedule,
     ddim,
     diffusion_loss,
-    final,
     flow_euler,
     ode_log_prob,
+    sample_images,
 )
 from genai_tutorial.gan import (
     NON_SATURATING,
@@ -231,7 +230,7 @@ class FamilyFlow(FamilyRecipe):
     takes: ClassVar[tuple[str, ...]] = ("steps",)
 
     @property
-    def path(self) -> Path:
+    def path(self) -> NoisePath:
         """The way into noise."""
         return StraightPath() if self.straight else cosine_schedule(1000)
 
@@ -263,16 +262,18 @@ class FamilyFlow(FamilyRecipe):
         self, model: UNet, count: int, seed: int, steps: int | None = None
     ) -> Float[Tensor, "count 28 28"]:
         """Draws images with Euler's method, which on the circle is DDIM."""
-        steps = self.sampler_steps if steps is None else steps
-        noise = torch.randn(
-            count, 1, 28, 28, generator=torch.Generator().manual_seed(seed)
+        images = sample_images(
+            model,
+            self.path,
+            self.prediction,
+            None,
+            (count, 1, 28, 28),
+            steps=self.sampler_steps if steps is None else steps,
+            seed=seed,
+            sampler=flow_euler if self.straight else ddim,
+            batch_size=100,
         )
-        denoise = Denoiser(model, self.path, self.prediction, limit=1.0)
-        walk, times = flow_euler if self.straight else ddim, self.path.times(steps)
-        drawn = torch.cat(
-            [final(walk(denoise, some, times))[:, 0] for some in noise.split(100)]
-        )
-        return from_levels(requantise((drawn + 1) / 2))
+        return from_levels(requantise(images[:, 0]))
 
     def draw(
         self, loaded: UNet, wishes: Wishes, count: int, seed: int

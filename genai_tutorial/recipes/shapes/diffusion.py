@@ -10,12 +10,9 @@ from torch import Tensor, nn
 from genai_tutorial.data.source import Source
 from genai_tutorial.diffusion import (
     VELOCITY,
-    Denoiser,
-    Guided,
     UNetConfig,
-    ddim,
     diffusion_loss,
-    final,
+    sample_images,
     scaled_linear_schedule,
     zero_terminal_snr,
 )
@@ -269,17 +266,17 @@ def draw_scenes(
     Raises:
         ValueError: If a caption has a word that captions never have, or is too long.
     """
-    texts = tokenizer.encode_batch(captions, CONTEXT_LENGTH)
-    noise = torch.randn(
-        len(captions), 3, 32, 32, generator=torch.Generator().manual_seed(seed)
+    return sample_images(
+        model,
+        PATH,
+        VELOCITY,
+        tokenizer.encode_batch(captions, CONTEXT_LENGTH),
+        (len(captions), 3, 32, 32),
+        steps=steps,
+        seed=seed,
+        guidance=guidance,
+        batch_size=100,
     )
-    drawn = []
-    for some, start in zip(texts.split(100), noise.split(100), strict=True):
-        denoise = Denoiser(
-            Guided(model, guidance), PATH, VELOCITY, condition=some, limit=1.0
-        )
-        drawn.append((final(ddim(denoise, start, PATH.times(steps))) + 1) / 2)
-    return torch.cat(drawn).clamp(0, 1)
 
 
 SHAPES_DIFFUSION = ShapesDiffusionRecipe(

@@ -15,7 +15,7 @@ TINY = dataclasses.replace(
     image_diffusion.LONGER,
     name="tiny",
     config=UNetConfig(
-        channels=(8, 8), embedding_width=16, bottom_blocks=1, heads=2, image_size=28
+        channels=(8, 8), embedding_width=16, middle_blocks=1, heads=2, image_size=28
     ),
     batch_size=4,
     steps=6,

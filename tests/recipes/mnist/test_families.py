@@ -37,7 +37,7 @@ SMALLER = {
     "diffusion": UNetConfig(
         channels=(8, 8),
         embedding_width=16,
-        bottom_blocks=1,
+        middle_blocks=1,
         heads=2,
         image_size=28,
         classes=None,

@@ -1,5 +1,5 @@
-"""The Diffusion Transformer: squares of a noisy image as tokens, and norms that are
-steered by the time.
+"""The Diffusion Transformer: patches of a noisy image as tokens, and norms modulated by
+the timestep.
 """
 
 from dataclasses import dataclass
@@ -9,38 +9,42 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.diffusion.condition import (
+from genai_tutorial.diffusion.networks.condition import (
     Condition,
     LabelEmbedding,
     TextCondition,
     TextEmbedding,
     check_condition,
 )
-from genai_tutorial.diffusion.patches import grid_positions, patchify, unpatchify
-from genai_tutorial.diffusion.time_embedding import TimeEmbedding
+from genai_tutorial.diffusion.networks.patches import (
+    grid_positions,
+    patchify,
+    unpatchify,
+)
+from genai_tutorial.diffusion.networks.time_embedding import TimeEmbedding
 from genai_tutorial.transformer import AttentionContext, FeedForward, MultiHeadAttention
 
 
 @dataclass(frozen=True)
 class DiTConfig:
-    """What a Diffusion Transformer is made of.
+    """The settings of a Diffusion Transformer.
 
     Attributes:
         image_channels: 1 for grey, 3 for colour.
         image_size: The side of the images in pixels.
-        patch_size: The side of the squares that become tokens; must divide
+        patch_size: The side of the patches that become tokens; must divide
             `image_size`.
         width: The number of features of a token, a multiple of four.
         layers: The number of blocks, one after the other.
         heads: The number of attention heads in a block; must divide `width`.
         feed_forward_width: The number of features inside the feed-forward layer; None
             means four times `width`.
-        query_key_norm: Whether queries and keys are normalised before they meet, which
-            lets training go faster.
-        waves: The number of features that the time is first written as.
+        query_key_norm: Whether queries and keys are normalised, which speeds up
+            training.
+        sinusoidal_width: The number of sinusoidal features of the timestep.
         classes: The number of labels, if images have labels; one more means "no label".
         text_width: The number of features of a text's token, if images have texts.
-        time_scale: What the time is multiplied by: 1 for steps up to 1,000, 1,000 for
+        time_scale: Factor for the timesteps: 1 for timesteps up to 1,000, 1,000 for
             times from 0 to 1.
 
     Raises:
@@ -60,7 +64,7 @@ class DiTConfig:
     heads: int = 4
     feed_forward_width: int | None = None
     query_key_norm: bool = True
-    waves: int = 256
+    sinusoidal_width: int = 256
     classes: int | None = 10
     text_width: int | None = None
     time_scale: float | int = 1
@@ -90,8 +94,7 @@ class DiTConfig:
 
 
 class AdaptiveNorm(nn.Module):
-    """LayerNorm whose scale and shift come from outside, for each image: what the time
-    and the label want to see.
+    """LayerNorm whose scale and shift are computed from timestep and label, per image.
 
     Args:
         width: The number of features of a token.
@@ -115,17 +118,17 @@ class AdaptiveNorm(nn.Module):
 
 
 class DiTBlock(nn.Module):
-    """Attention, then feed-forward; the time says how each reads its tokens and how
-    much of its answer counts.
+    """Attention, then feed-forward, each with a residual connection; the embedding of
+    the timestep gives scale, shift and gate of both.
 
-        x ──┬── adaptive norm ── attention ──· gate ──(+)──┬── adaptive norm ──
-            feed-forward ──· gate ──(+)── out
-            └─────────────────────────────────────────┘
-            └────────────────────────────────────────────┘
+        x ─┬─ adaptive norm ─ attention ─ · gate ─(+)─ y
+           └───────────────────────────────────────┘
+        y ─┬─ adaptive norm ─ feed-forward ─ · gate ─(+)─ out
+           └──────────────────────────────────────────┘
 
-    All gates are zero at first, so that an untrained block changes nothing: that is the
-    "Zero" of adaLN-Zero. Where images have texts, attention to the text stands between
-    the two.
+    All gates are initialised to zero, so that an untrained block is the identity: that
+    is the "Zero" of adaLN-Zero. If images have texts, cross-attention to the text comes
+    between the two.
 
     Args:
         config: The settings.
@@ -167,7 +170,7 @@ class DiTBlock(nn.Module):
         embedding: Float[Tensor, "batch width"],
         text: TextCondition | None = None,
     ) -> Float[Tensor, "batch token width"]:
-        """Add to each token what the layers have to say."""
+        """Apply attention and feed-forward, each with a residual connection."""
         modulation = self.modulation(functional.silu(embedding))[:, None]
         shift, scale, gate, feed_shift, feed_scale, feed_gate = modulation.chunk(
             6, dim=2
@@ -185,16 +188,14 @@ class DiTBlock(nn.Module):
 
 
 class DiT(nn.Module):
-    """A Transformer from a noisy image, its time and what it shows, to something of the
-    image's shape.
+    """A Transformer that maps a noisy image, its timestep and its condition to an
+    output of the image's shape.
 
-    What that is (the noise, the image, a velocity) is decided by the loss that trains
-    it.
+    Whether that is the noise, the image or a velocity depends on the training loss.
 
     Args:
         config: The settings.
-        seed: Decides the first weights: the same seed gives the same network on every
-            run.
+        seed: Decides the initial weights.
 
     Source: Peebles and Xie, Scalable Diffusion Models with Transformers, figure 3,
     https://arxiv.org/abs/2212.09748
@@ -215,7 +216,9 @@ class DiT(nn.Module):
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.time = TimeEmbedding(config.width, config.waves, config.time_scale)
+            self.time = TimeEmbedding(
+                config.width, config.sinusoidal_width, config.time_scale
+            )
             self.label = (
                 None
                 if config.classes is None
@@ -226,7 +229,7 @@ class DiT(nn.Module):
                 if config.text_width is None
                 else TextEmbedding(config.text_width, config.width)
             )
-            self.door = nn.Linear(pixels, config.width)
+            self.patch_embedding = nn.Linear(pixels, config.width)
             self.blocks = nn.ModuleList(DiTBlock(config) for _ in range(config.layers))
             self.modulation = nn.Linear(config.width, 2 * config.width)
             self.norm = AdaptiveNorm(config.width)
@@ -247,7 +250,7 @@ class DiT(nn.Module):
 
         Args:
             x: The images, of the config's size.
-            t: The time of each, in the unit of the path that noised them.
+            t: The timestep of each, in the unit of the path that noised them.
             condition: A label for each image, or texts, as the config says; None for no
                 label.
 
@@ -267,7 +270,7 @@ class DiT(nn.Module):
             embedding = embedding + self.label(condition, len(x))
         if self.text is not None:
             embedding = embedding + self.text(condition)
-        tokens = self.door(patchify(x, patch)) + self.positions
+        tokens = self.patch_embedding(patchify(x, patch)) + self.positions
         for block in self.blocks:
             tokens = block(
                 tokens, embedding, condition if self.text is not None else None

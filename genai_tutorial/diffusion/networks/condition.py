@@ -1,6 +1,4 @@
-"""Conditions: what an image is to show, as a label or as the features of a text, or
-nothing.
-"""
+"""Conditions: a label or the features of a text for each image, or None."""
 
 from dataclasses import dataclass
 
@@ -11,16 +9,15 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class TextCondition:
-    """Texts for the images of a batch, already turned into features by a text encoder.
+    """Texts for the images of a batch, as the features that a text encoder computed.
 
     Attributes:
         tokens: A vector for each token.
-        mask: True where a token belongs to its text, False for the filling behind
-            shorter texts.
+        mask: True for the tokens of the text, False for padding.
 
     Raises:
-        ValueError: If a text has no token at all: even the empty prompt needs one, to
-            have something to look at.
+        ValueError: If a text has no token at all: even the empty prompt needs one for
+            attention.
 
     >>> prompts = TextCondition(
     ...     torch.zeros(2, 3, 16),
@@ -37,23 +34,26 @@ class TextCondition:
         if not bool(self.mask.any(dim=1).all()):
             raise ValueError(
                 "Each text needs at least one token that its mask shows; let the empty "
-                "prompt be one mark, "
-                "such as the start of a text."
+                "prompt be one special token, such as the start of a text."
             )
 
     def __len__(self) -> int:
         return len(self.mask)
 
+    def __getitem__(self, rows: slice) -> "TextCondition":
+        """Return the texts of some images of the batch."""
+        return TextCondition(self.tokens[rows], self.mask[rows])
+
 
 Condition = TextCondition | Int[Tensor, "batch"] | None
-"""What a network of this room takes as its third argument."""
+"""The third argument of a network of this room."""
 
 
 class LabelEmbedding(nn.Module):
-    """A learned vector for each class, and one more for "no label".
+    """A learned embedding for each class, and one more for "no label".
 
     Args:
-        classes: The number of classes; this number is also the label that means none.
+        classes: The number of classes; this number is also the label for "no label".
         width: The number of features of a vector.
 
     Source: Ho and Salimans, Classifier-Free Diffusion Guidance, section 3.2,
@@ -68,10 +68,10 @@ class LabelEmbedding(nn.Module):
     def forward(
         self, labels: Int[Tensor, "batch"] | None, batch: int
     ) -> Float[Tensor, "batch width"]:
-        """Return the vectors of the labels; None means no label for any image.
+        """Return the embeddings of the labels; None means no label for any image.
 
         Raises:
-            ValueError: If a label is out of range, or there are not as many as images.
+            ValueError: If a label is out of range, or there is not one label per image.
         """
         if labels is None:
             labels = torch.full((batch,), self.classes, device=self.table.weight.device)
@@ -83,17 +83,16 @@ class LabelEmbedding(nn.Module):
         if int(labels.min()) < 0 or int(labels.max()) > self.classes:
             raise ValueError(
                 f"A label must be from 0 to {self.classes - 1}, or {self.classes} for "
-                "none; "
-                f"got {int(labels.min())} to {int(labels.max())}."
+                f"none; got {int(labels.min())} to {int(labels.max())}."
             )
         return self.table(labels)
 
 
 class TextEmbedding(nn.Module):
-    """A vector for a text as a whole: the mean of its tokens, read by a linear layer.
+    """A pooled text embedding: the mean of the tokens, projected by a linear layer.
 
-    Word by word, a network reads a text through cross-attention; this vector tells each
-    of its layers what the text is about at all.
+    Cross-attention gives the network access to each token; the pooled embedding gives
+    each of its layers a summary of the text.
 
     Args:
         text_width: The number of features of a token.
@@ -105,12 +104,12 @@ class TextEmbedding(nn.Module):
 
     def __init__(self, text_width: int, width: int):
         super().__init__()
-        self.read = nn.Linear(text_width, width)
+        self.projection = nn.Linear(text_width, width)
 
     def forward(self, text: TextCondition) -> Float[Tensor, "batch width"]:
-        """Return the vectors; the filling of a text does not count."""
-        shown = text.mask[..., None].to(text.tokens.dtype)
-        return self.read((text.tokens * shown).sum(dim=1) / shown.sum(dim=1))
+        """Return the pooled embeddings, without padding."""
+        mask = text.mask[..., None].to(text.tokens.dtype)
+        return self.projection((text.tokens * mask).sum(dim=1) / mask.sum(dim=1))
 
 
 def drop_labels(
@@ -119,14 +118,14 @@ def drop_labels(
     no_label: int,
     generator: torch.Generator,
 ) -> Int[Tensor, "batch"]:
-    """Replace some labels by "no label", so that one network learns to draw with a
-    label and without.
+    """Replace some labels by "no label", so that one network learns the conditional and
+    the unconditional prediction.
 
     Args:
         labels: The labels of a training batch.
-        fraction: The chance that each is dropped; 0.1 is usual.
-        no_label: The label that means none.
-        generator: Decides which.
+        fraction: The probability that each is dropped; 0.1 is usual.
+        no_label: The label for "no label".
+        generator: Draws which.
 
     Raises:
         ValueError: If `fraction` is not between 0 and 1.
@@ -151,10 +150,10 @@ def drop_labels(
 def check_condition(
     condition: Condition, classes: int | None, text_width: int | None
 ) -> None:
-    """Check that a condition is of the kind that a network was made for.
+    """Check that a condition is of the kind that a network takes.
 
     Raises:
-        ValueError: If it is not; the message says what the network takes.
+        ValueError: If it is not.
     """
     if text_width is not None:
         if (
@@ -169,8 +168,7 @@ def check_condition(
         if condition is not None and not isinstance(condition, Tensor):
             raise ValueError(
                 f"This network takes labels from 0 to {classes - 1}, {classes} or None "
-                "for no label; "
-                f"got {_describe(condition)}."
+                f"for no label; got {_describe(condition)}."
             )
     elif condition is not None:
         raise ValueError(

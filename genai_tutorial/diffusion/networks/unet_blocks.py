@@ -1,31 +1,30 @@
-"""The blocks of a U-Net: a residual block that knows the time, attention over pixels,
-attention to a text.
+"""The blocks of a U-Net: a residual block conditioned on the timestep, self-attention
+over positions, and cross-attention to a text.
 """
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.diffusion.condition import TextCondition
+from genai_tutorial.diffusion.networks.condition import TextCondition
 from genai_tutorial.transformer import AttentionContext, MultiHeadAttention
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions that change an image's features by what they see and by the
-    time.
+    """Two convolutions with a residual connection; the embedding of the timestep scales
+    and shifts the features between them.
 
-        x ── norm ── SiLU ── conv ── norm ── · (1 + scale) + shift ── SiLU ── conv
-        ──(+)── out └──────────────────────────────────────┴── from the embedding
-        ──────────────┘
+        x ─┬─ norm ─ SiLU ─ conv ─ norm ─ · (1 + scale) + shift ─ SiLU ─ conv ─(+)─ out
+           │                                 └ from the embedding               │
+           └──────────────────────────── shortcut ──────────────────────────────┘
 
     Args:
-        channels: The number of features of each pixel that come in.
-        out_channels: The number that go out; where they differ, the straight way is a
-            convolution of one pixel.
-        embedding_width: The number of features of the vector that says the time (and
-            the label).
-        groups: How many groups of features the norms treat apart; must divide both
-            numbers of channels.
+        channels: The number of input channels.
+        out_channels: The number of output channels; if they differ, the shortcut is a
+            1×1 convolution.
+        embedding_width: The width of the embedding of timestep (and label).
+        groups: The number of groups of the group norms; must divide both numbers of
+            channels.
 
     Raises:
         ValueError: If `groups` does not divide a number of channels.
@@ -40,18 +39,18 @@ class ResidualBlock(nn.Module):
         super().__init__()
         _check_groups(groups, channels, out_channels)
         self.first_norm = nn.GroupNorm(groups, channels)
-        self.first = nn.Conv2d(channels, out_channels, 3, padding=1)
+        self.first_conv = nn.Conv2d(channels, out_channels, 3, padding=1)
         self.scale_shift = nn.Linear(embedding_width, 2 * out_channels)
         self.second_norm = nn.GroupNorm(groups, out_channels)
-        self.second = nn.Conv2d(out_channels, out_channels, 3, padding=1)
-        self.straight = (
+        self.second_conv = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.shortcut = (
             nn.Identity()
             if channels == out_channels
             else nn.Conv2d(channels, out_channels, 1)
         )
         for layer in (
             self.scale_shift,
-            self.second,
+            self.second_conv,
         ):  # an untrained block changes nothing
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -61,22 +60,22 @@ class ResidualBlock(nn.Module):
         x: Float[Tensor, "batch channel height width"],
         embedding: Float[Tensor, "batch embedding"],
     ) -> Float[Tensor, "batch out_channel height width"]:
-        """Return new features for each pixel."""
-        hidden = self.first(functional.silu(self.first_norm(x)))
+        """Return the new features."""
+        hidden = self.first_conv(functional.silu(self.first_norm(x)))
         scale, shift = self.scale_shift(functional.silu(embedding))[
             :, :, None, None
         ].chunk(2, dim=1)
         hidden = self.second_norm(hidden) * (1 + scale) + shift
-        return self.straight(x) + self.second(functional.silu(hidden))
+        return self.shortcut(x) + self.second_conv(functional.silu(hidden))
 
 
 class PixelAttention(nn.Module):
-    """Lets every place of an image look at every other: the places are the tokens.
+    """Self-attention among the positions of a feature map, with a residual connection.
 
     Args:
-        channels: The number of features of each place.
-        heads: How many heads share them.
-        groups: How many groups of features the norm treats apart.
+        channels: The number of channels.
+        heads: The number of attention heads.
+        groups: The number of groups of the group norm.
 
     Source: Ho et al., Denoising Diffusion Probabilistic Models, appendix B,
     https://arxiv.org/abs/2006.11239
@@ -92,18 +91,19 @@ class PixelAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch channel height width"]:
-        """Add to each place what it finds in the others."""
+        """Add the attention output to the input."""
         return x + from_tokens(self.attention(to_tokens(self.norm(x))), x)
 
 
 class TextAttention(nn.Module):
-    """Lets every place of an image look at the words of its text: cross-attention.
+    """Cross-attention from the positions of a feature map to the tokens of a text, with
+    a residual connection.
 
     Args:
-        channels: The number of features of each place, which asks.
-        text_width: The number of features of each word, which is asked.
-        heads: How many heads share them.
-        groups: How many groups of features the norm treats apart.
+        channels: The number of channels, from which the queries are computed.
+        text_width: The number of features of a token, for keys and values.
+        heads: The number of attention heads.
+        groups: The number of groups of the group norm.
 
     Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
         Models, section 3.3, https://arxiv.org/abs/2112.10752
@@ -121,19 +121,19 @@ class TextAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch channel height width"], text: TextCondition
     ) -> Float[Tensor, "batch channel height width"]:
-        """Add to each place what it finds in the text."""
-        found = self.attention(
+        """Add the attention output to the input."""
+        attended = self.attention(
             to_tokens(self.norm(x)),
             AttentionContext(text.mask[:, None, None]),
             source=text.tokens,
         )
-        return x + from_tokens(found, x)
+        return x + from_tokens(attended, x)
 
     def weights(
         self, x: Float[Tensor, "batch channel height width"], text: TextCondition
     ) -> Float[Tensor, "batch head token height width"]:
-        """Return how much each place takes from each word: for every word a map of
-        where it is read.
+        """Return the attention weights: for every token a map over the positions that
+        attend to it.
         """
         maps = self.attention.weights(
             to_tokens(self.norm(x)),
@@ -143,17 +143,16 @@ class TextAttention(nn.Module):
         return maps.transpose(2, 3).unflatten(3, x.shape[2:])
 
 
-class BottomBlock(nn.Module):
-    """What the smallest level repeats: a residual block, attention over its places, and
-    attention to a text if any.
+class MiddleBlock(nn.Module):
+    """The block at the lowest resolution: a residual block, self-attention, and
+    cross-attention to a text if there is one.
 
     Args:
-        channels: The number of features of each place.
-        embedding_width: The number of features of the vector that says the time (and
-            the label).
-        heads: How many heads attention has.
-        groups: How many groups of features the norms treat apart.
-        text_width: The number of features of a word; None for images without text.
+        channels: The number of channels.
+        embedding_width: The width of the embedding of timestep (and label).
+        heads: The number of attention heads.
+        groups: The number of groups of the group norms.
+        text_width: The number of features of a token; None for images without text.
     """
 
     def __init__(
@@ -166,8 +165,8 @@ class BottomBlock(nn.Module):
     ):
         super().__init__()
         self.residual = ResidualBlock(channels, channels, embedding_width, groups)
-        self.pixels = PixelAttention(channels, heads, groups)
-        self.text = (
+        self.pixel_attention = PixelAttention(channels, heads, groups)
+        self.text_attention = (
             None
             if text_width is None
             else TextAttention(channels, text_width, heads, groups)
@@ -179,15 +178,15 @@ class BottomBlock(nn.Module):
         embedding: Float[Tensor, "batch embedding"],
         text: TextCondition | None = None,
     ) -> Float[Tensor, "batch channel height width"]:
-        """Return new features for each place."""
-        x = self.pixels(self.residual(x, embedding))
-        return x if self.text is None else self.text(x, text)
+        """Return the new features."""
+        x = self.pixel_attention(self.residual(x, embedding))
+        return x if self.text_attention is None else self.text_attention(x, text)
 
 
 def to_tokens(
     x: Float[Tensor, "batch channel height width"],
 ) -> Float[Tensor, "batch position channel"]:
-    """Lines up the places of an image, row by row.
+    """Flatten a feature map into a sequence of positions, row by row.
 
     >>> import torch
     >>> to_tokens(torch.zeros(2, 8, 7, 7)).shape
@@ -200,14 +199,14 @@ def from_tokens(
     tokens: Float[Tensor, "batch position channel"],
     like: Float[Tensor, "batch _ height width"],
 ) -> Float[Tensor, "batch channel height width"]:
-    """Put the places back into rows as long as those of `like`."""
+    """Reshape a sequence of positions into a feature map of the size of `like`."""
     return tokens.transpose(1, 2).unflatten(2, like.shape[2:])
 
 
 def _check_groups(groups: int, *channels: int) -> None:
-    for number in channels:
-        if groups < 1 or number % groups:
+    for channel_count in channels:
+        if groups < 1 or channel_count % groups:
             raise ValueError(
                 f"groups must divide the number of channels, got {groups=} and "
-                f"{number} channels."
+                f"{channel_count} channels."
             )

@@ -1,5 +1,5 @@
-"""The U-Net: down to few places that see far, and up again with what was seen on the
-way down.
+"""The U-Net: downsampling, a middle with attention, and upsampling with skip
+connections.
 """
 
 from dataclasses import dataclass
@@ -10,41 +10,40 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.diffusion.condition import (
+from genai_tutorial.diffusion.networks.condition import (
     Condition,
     LabelEmbedding,
     TextCondition,
     TextEmbedding,
     check_condition,
 )
-from genai_tutorial.diffusion.time_embedding import TimeEmbedding
-from genai_tutorial.diffusion.unet_blocks import BottomBlock, ResidualBlock
+from genai_tutorial.diffusion.networks.time_embedding import TimeEmbedding
+from genai_tutorial.diffusion.networks.unet_blocks import MiddleBlock, ResidualBlock
 
 
 @dataclass(frozen=True)
 class UNetConfig:
-    """What a U-Net is made of.
+    """The settings of a U-Net.
 
     Attributes:
         image_channels: 1 for grey, 3 for colour.
-        patch_size: The side of the squares of pixels that become one place at the door;
-            1 keeps every pixel. Two makes the network four times cheaper.
-        channels: The number of features of a place at each level, from the widest image
-            to the smallest; each level has half the side of the one before.
-        blocks: How many residual blocks each level but the smallest has on the way
-            down, and again on the way up.
-        bottom_blocks: How many the smallest level has. There each is followed by
+        patch_size: The side of the patches of pixels that the stem turns into one
+            position; 1 keeps every pixel, 2 makes the network four times cheaper.
+        channels: The number of channels at each level, from the highest resolution to
+            the lowest; each level has half the side of the one before.
+        blocks: The number of residual blocks per level on the way down, and again on the
+            way up.
+        middle_blocks: The number of blocks at the lowest resolution, each with
             attention.
-        heads: How many heads attention has.
-        groups: How many groups of features the norms treat apart.
-        embedding_width: The number of features of the vector that says the time and the
-            label.
+        heads: The number of attention heads.
+        groups: The number of groups of the group norms.
+        embedding_width: The width of the embedding of timestep and label.
         classes: The number of labels, if images have labels; one more means "no label".
         text_width: The number of features of a token, if images have texts.
-        time_scale: What the time is multiplied by: 1 for steps up to 1,000, 1,000 for
+        time_scale: Factor for the timesteps: 1 for timesteps up to 1,000, 1,000 for
             times from 0 to 1.
-        image_size: The side of the images, if each place of the smallest level is to
-            get a learned vector that says where it lies; None takes images of any size.
+        image_size: The side of the images, for a learned position embedding at the
+            lowest resolution; None takes images of any size.
 
     Raises:
         ValueError: If a number is out of range, or there are labels and texts at once.
@@ -52,14 +51,14 @@ class UNetConfig:
     >>> UNetConfig(channels=(32, 64), heads=5)
     Traceback (most recent call last):
     ...
-    ValueError: heads must divide the channels of the smallest level, got heads=5 and 64 channels.
+    ValueError: heads must divide the channels of the lowest resolution, got heads=5 and 64 channels.
     """  # noqa: E501
 
     image_channels: int = 1
     patch_size: int = 2
     channels: tuple[int, ...] = (32, 64)
     blocks: int = 1
-    bottom_blocks: int = 2
+    middle_blocks: int = 2
     heads: int = 4
     groups: int = 8
     embedding_width: int = 128
@@ -76,7 +75,7 @@ class UNetConfig:
             "image_channels",
             "patch_size",
             "blocks",
-            "bottom_blocks",
+            "middle_blocks",
             "heads",
             "groups",
             "embedding_width",
@@ -91,43 +90,39 @@ class UNetConfig:
             raise ValueError("channels must name at least one level, got none.")
         if self.channels[-1] % self.heads:
             raise ValueError(
-                "heads must divide the channels of the smallest level, got "
-                f"heads={self.heads} and "
-                f"{self.channels[-1]} channels."
+                "heads must divide the channels of the lowest resolution, got "
+                f"heads={self.heads} and {self.channels[-1]} channels."
             )
         if self.classes is not None and self.text_width is not None:
             raise ValueError(
                 "A network takes labels or texts: leave out classes or text_width."
             )
-        if self.image_size is not None and self.image_size % self.shrinkage:
+        if self.image_size is not None and self.image_size % self.downsampling_factor:
             raise ValueError(
-                f"image_size must be a multiple of {self.shrinkage} (so wide is a "
-                "place of the smallest level), "
-                f"got {self.image_size}."
+                f"image_size must be a multiple of {self.downsampling_factor}, the "
+                f"downsampling factor; got {self.image_size}."
             )
 
     @property
-    def shrinkage(self) -> int:
-        """How many pixels wide a place of the smallest level is: it must divide the
-        sides of an image.
+    def downsampling_factor(self) -> int:
+        """The factor between the side of an image and that of the lowest resolution; it
+        must divide the sides of an image.
 
-        >>> UNetConfig(patch_size=2, channels=(32, 64)).shrinkage
+        >>> UNetConfig(patch_size=2, channels=(32, 64)).downsampling_factor
         4
         """
         return self.patch_size * 2 ** (len(self.channels) - 1)
 
 
 class UNet(nn.Module):
-    """A network from a noisy image, its time and what it shows, to something of the
-    image's shape.
+    """A U-Net that maps a noisy image, its timestep and its condition to an output of
+    the image's shape.
 
-    What that is (the noise, the image, a velocity) is decided by the loss that trains
-    it.
+    Whether that is the noise, the image or a velocity depends on the training loss.
 
     Args:
         config: The settings.
-        seed: Decides the first weights: the same seed gives the same network on every
-            run.
+        seed: Decides the initial weights.
 
     Source: Ronneberger et al., U-Net, figure 1, https://arxiv.org/abs/1505.04597; Ho et
         al., Denoising Diffusion Probabilistic Models, appendix B,
@@ -162,41 +157,49 @@ class UNet(nn.Module):
             if config.text_width is None
             else TextEmbedding(config.text_width, width)
         )
-        self.door = _door(config.image_channels, channels[0], patch)
-        self.down, self.smaller = nn.ModuleList(), nn.ModuleList()
-        for here, below in pairwise(channels):
+        self.stem = _stem(config.image_channels, channels[0], patch)
+        self.down, self.downsample = nn.ModuleList(), nn.ModuleList()
+        for fine_channels, coarse_channels in pairwise(channels):
             self.down.append(
                 nn.ModuleList(
-                    ResidualBlock(here, here, width, config.groups)
+                    ResidualBlock(fine_channels, fine_channels, width, config.groups)
                     for _ in range(config.blocks)
                 )
             )
-            self.smaller.append(nn.Conv2d(here, below, 2, stride=2))
+            self.downsample.append(
+                nn.Conv2d(fine_channels, coarse_channels, 2, stride=2)
+            )
         side = (
-            None if config.image_size is None else config.image_size // config.shrinkage
+            None
+            if config.image_size is None
+            else config.image_size // config.downsampling_factor
         )
         self.positions = (
             None
             if side is None
             else nn.Parameter(torch.zeros(channels[-1], side, side))
         )
-        self.bottom = nn.ModuleList(
-            BottomBlock(
+        self.middle = nn.ModuleList(
+            MiddleBlock(
                 channels[-1], width, config.heads, config.groups, config.text_width
             )
-            for _ in range(config.bottom_blocks)
+            for _ in range(config.middle_blocks)
         )
-        self.larger, self.up = nn.ModuleList(), nn.ModuleList()
-        for below, here in pairwise(reversed(channels)):
-            self.larger.append(nn.ConvTranspose2d(below, here, 2, stride=2))
+        self.upsample, self.up = nn.ModuleList(), nn.ModuleList()
+        for coarse_channels, fine_channels in pairwise(reversed(channels)):
+            self.upsample.append(
+                nn.ConvTranspose2d(coarse_channels, fine_channels, 2, stride=2)
+            )
             self.up.append(
                 nn.ModuleList(
-                    ResidualBlock(2 * here, here, width, config.groups)
+                    ResidualBlock(
+                        2 * fine_channels, fine_channels, width, config.groups
+                    )
                     for _ in range(config.blocks)
                 )
             )
         self.norm = nn.GroupNorm(config.groups, channels[0])
-        self.head = _exit(channels[0], config.image_channels, patch)
+        self.head = _head(channels[0], config.image_channels, patch)
 
     def forward(
         self,
@@ -208,39 +211,39 @@ class UNet(nn.Module):
 
         Args:
             x: The images.
-            t: The time of each, in the unit of the path that noised them.
+            t: The timestep of each, in the unit of the path that noised them.
             condition: A label for each image, or texts, as the config says; None for no
                 label.
 
         Raises:
-            ValueError: If the image cannot be halved often enough, or the condition is
-                not of the config's kind.
+            ValueError: If the image cannot be downsampled often enough, or the
+                condition is not of the config's kind.
         """
-        embedding, text = self._read(x, t, condition)
-        hidden, seen = self.door(x), []
-        for blocks, smaller in zip(self.down, self.smaller, strict=True):
+        embedding, text = self._embed(x, t, condition)
+        hidden, skips = self.stem(x), []
+        for blocks, downsample in zip(self.down, self.downsample, strict=True):
             for block in blocks:
                 hidden = block(hidden, embedding)
-                seen.append(hidden)
-            hidden = smaller(hidden)
+                skips.append(hidden)
+            hidden = downsample(hidden)
         if self.positions is not None:
             hidden = hidden + self.positions
-        for block in self.bottom:
+        for block in self.middle:
             hidden = block(hidden, embedding, text)
-        for larger, blocks in zip(self.larger, self.up, strict=True):
-            hidden = larger(hidden)
+        for upsample, blocks in zip(self.upsample, self.up, strict=True):
+            hidden = upsample(hidden)
             for block in blocks:
-                hidden = block(torch.cat((hidden, seen.pop()), dim=1), embedding)
+                hidden = block(torch.cat((hidden, skips.pop()), dim=1), embedding)
         return self.head(functional.silu(self.norm(hidden)))
 
-    def _read(
+    def _embed(
         self, x: Tensor, t: Tensor, condition: Condition
     ) -> tuple[Tensor, TextCondition | None]:
-        """Return the vector that says time and label, and the text."""
-        shrinkage = self.config.shrinkage
-        if x.shape[2] % shrinkage or x.shape[3] % shrinkage:
+        """Return the embedding of timestep and condition, and the text."""
+        factor = self.config.downsampling_factor
+        if x.shape[2] % factor or x.shape[3] % factor:
             raise ValueError(
-                f"The sides of an image must be multiples of {shrinkage} for this "
+                f"The sides of an image must be multiples of {factor} for this "
                 f"network, got {tuple(x.shape[2:])}."
             )
         if self.config.image_size is not None and x.shape[2:] != (
@@ -265,9 +268,9 @@ class UNet(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
 
-def _door(image_channels: int, channels: int, patch: int) -> nn.Module:
-    """Return a convolution from pixels to places; squares overlap their neighbours by
-    half, so that no seam shows.
+def _stem(image_channels: int, channels: int, patch: int) -> nn.Module:
+    """Return the first convolution, from pixels to patches, which overlap by half so
+    that no seam shows.
     """
     if patch == 1:
         return nn.Conv2d(image_channels, channels, 3, padding=1)
@@ -276,8 +279,8 @@ def _door(image_channels: int, channels: int, patch: int) -> nn.Module:
     )
 
 
-def _exit(channels: int, image_channels: int, patch: int) -> nn.Module:
-    """Return the way back from places to pixels; it starts at zero."""
+def _head(channels: int, image_channels: int, patch: int) -> nn.Module:
+    """Return the last convolution, from patches to pixels, initialised to zero."""
     if patch == 1:
         layer = nn.Conv2d(channels, image_channels, 3, padding=1)
     else:

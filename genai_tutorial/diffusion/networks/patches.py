@@ -1,6 +1,4 @@
-"""Patches: a Transformer reads a row of tokens, so an image is cut into squares, and
-each square becomes one token.
-"""
+"""Patches: an image is split into squares, each of which becomes a token."""
 
 import torch
 from jaxtyping import Float
@@ -10,22 +8,22 @@ from torch import Tensor
 def patchify(
     images: Float[Tensor, "batch channel height width"], patch_size: int
 ) -> Float[Tensor, "batch patch pixels"]:
-    """Cuts images into squares, row by row; each square lies flat, one channel after
+    """Split images into patches, row by row; each patch is flattened, one channel after
     the other.
 
     Args:
         images: Images whose sides are multiples of `patch_size`.
-        patch_size: The side of a square in pixels.
+        patch_size: The side of a patch in pixels.
 
     Raises:
-        ValueError: If the squares do not fill the images.
+        ValueError: If `patch_size` does not divide the sides of the images.
 
     Source: Dosovitskiy et al., An Image is Worth 16x16 Words, section 3.1,
     https://arxiv.org/abs/2010.11929
 
     >>> patchify(torch.arange(16.0).view(1, 1, 4, 4), patch_size=2)[
     ...     0, 1
-    ... ]  # the second square of the first row
+    ... ]  # the second patch of the first row
     tensor([2., 3., 6., 7.])
     """
     height, width = images.shape[2:]
@@ -34,10 +32,10 @@ def patchify(
             f"patch_size must divide the sides of the images, got {patch_size} and "
             f"{height}x{width}."
         )
-    rows = images.unflatten(2, (-1, patch_size)).unflatten(
+    grid = images.unflatten(2, (-1, patch_size)).unflatten(
         4, (-1, patch_size)
     )  # batch channel row y column x
-    return rows.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
+    return grid.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
 
 
 def unpatchify(
@@ -46,17 +44,16 @@ def unpatchify(
     height: int,
     width: int,
 ) -> Float[Tensor, "batch channel height width"]:
-    """Put the squares back together: the inverse of `patchify`.
+    """Put the patches back together: the inverse of `patchify`.
 
     Args:
-        patches: The squares, row by row.
-        patch_size: The side of a square in pixels.
+        patches: The patches, row by row.
+        patch_size: The side of a patch in pixels.
         height: The height of the images in pixels.
         width: Their width in pixels.
 
     Raises:
-        ValueError: If there are not as many squares, or not as many pixels in them, as
-            such images have.
+        ValueError: If the number of patches, or of pixels in them, does not match.
 
     >>> images = torch.randn(2, 3, 6, 4)
     >>> bool((unpatchify(patchify(images, 2), 2, height=6, width=4) == images).all())
@@ -65,9 +62,9 @@ def unpatchify(
     rows, columns = height // patch_size, width // patch_size
     if patches.shape[1] != rows * columns or patches.shape[2] % patch_size**2:
         raise ValueError(
-            f"Images of {height}x{width} pixels have {rows * columns} squares with a "
-            f"multiple of {patch_size**2} "
-            f"numbers each, got {patches.shape[1]} squares with {patches.shape[2]}."
+            f"Images of {height}x{width} pixels have {rows * columns} patches with a "
+            f"multiple of {patch_size**2} numbers each, got {patches.shape[1]} patches "
+            f"with {patches.shape[2]}."
         )
     grid = patches.unflatten(1, (rows, columns)).unflatten(
         3, (-1, patch_size, patch_size)
@@ -76,11 +73,11 @@ def unpatchify(
 
 
 def grid_positions(rows: int, columns: int, width: int) -> Float[Tensor, "patch width"]:
-    """Says where each square lies: half of its features are waves of its column, the
-    other half waves of its row.
+    """Return a sinusoidal position embedding: half of its features encode the column of
+    a patch, the other half its row.
 
     Args:
-        rows: The number of rows of squares.
+        rows: The number of rows of patches.
         columns: The number of columns.
         width: The number of features, a multiple of four.
 
@@ -105,11 +102,15 @@ def grid_positions(rows: int, columns: int, width: int) -> Float[Tensor, "patch 
         torch.arange(rows), torch.arange(columns), indexing="ij"
     )
     return torch.cat(
-        (_waves(column.flatten(), width // 2), _waves(row.flatten(), width // 2)), dim=1
+        (
+            _sinusoids(column.flatten(), width // 2),
+            _sinusoids(row.flatten(), width // 2),
+        ),
+        dim=1,
     )
 
 
-def _waves(position: Tensor, width: int) -> Tensor:
+def _sinusoids(position: Tensor, width: int) -> Tensor:
     frequencies = 10_000.0 ** (-torch.arange(0, width, 2) / width)
     angles = torch.outer(position.float(), frequencies)
     return torch.cat((angles.sin(), angles.cos()), dim=1)

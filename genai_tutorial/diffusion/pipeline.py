@@ -1,0 +1,93 @@
+"""The sampling pipeline: from labels or texts to images."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genai_tutorial.diffusion.networks.condition import TextCondition
+from genai_tutorial.diffusion.prediction import Prediction
+from genai_tutorial.diffusion.samplers.ddim import ddim
+from genai_tutorial.diffusion.samplers.denoiser import Denoiser, Model
+from genai_tutorial.diffusion.samplers.guidance import Guided, Weight
+from genai_tutorial.diffusion.samplers.sampling import Sampler, last_sample
+from genai_tutorial.diffusion.schedule import NoisePath
+
+Conditions = TextCondition | Int[Tensor, "n *token"] | None
+"""For each image a label, the tokens of a text, or their features; or None."""
+
+Decode = Callable[
+    [Float[Tensor, "n latent rows columns"]], Float[Tensor, "n channel height width"]
+]
+
+
+@torch.no_grad()
+def sample_images(
+    model: Model,
+    path: NoisePath,
+    prediction: Prediction,
+    condition: Conditions,
+    shape: Sequence[int],
+    *,
+    steps: int,
+    seed: int,
+    guidance: Weight = 1,
+    negative: Conditions = None,
+    sampler: Sampler = ddim,
+    decode: Decode | None = None,
+    batch_size: int | None = None,
+) -> Float[Tensor, "n channel height width"]:
+    """Draw images from noise, guided towards their conditions; pixels from 0 to 1.
+
+    Args:
+        model: Called as `model(x, t, condition)`.
+        path: The path that it was trained on.
+        prediction: What it was trained to output.
+        condition: A label or a text per image, or None.
+        shape: The shape of the noise: the number of images, channels, height, width.
+        steps: The number of sampling steps.
+        seed: Decides the noise.
+        guidance: The guidance weight, also as a function of the timestep; 1 for none.
+        negative: A label or a text per image to move away from, or None.
+        sampler: A deterministic sampler, such as `ddim` or `dpm_solver`.
+        decode: The decoder that turns latents into images. None means that the model
+            draws pixels from -1 to 1, to which predicted images are clipped.
+        batch_size: The number of images that are drawn at a time; None for all.
+
+    Raises:
+        ValueError: If there is no image, not one condition per image, or a number is
+            out of range.
+    """
+    _check_counts(shape[0], condition, negative)
+    noise = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    limit = 1.0 if decode is None else None
+    images = []
+    for rows in _batches(shape[0], batch_size):
+        guided = Guided(model, guidance, _select(negative, rows))
+        denoise = Denoiser(guided, path, prediction, _select(condition, rows), limit)
+        x = last_sample(sampler(denoise, noise[rows], path.timesteps(steps)))
+        images.append(((x + 1) / 2).clamp(0, 1) if decode is None else decode(x))
+    return torch.cat(images)
+
+
+def _batches(count: int, batch_size: int | None) -> list[slice]:
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, or None, got {batch_size}.")
+    size = count if batch_size is None else batch_size
+    return [slice(first, first + size) for first in range(0, count, size)]
+
+
+def _select(condition: Conditions, rows: slice) -> Conditions:
+    return None if condition is None else condition[rows]
+
+
+def _check_counts(count: int, *conditions: Conditions) -> None:
+    if count < 1:
+        raise ValueError(f"shape must begin with at least one image, got {count}.")
+    for condition in conditions:
+        if condition is not None and len(condition) != count:
+            raise ValueError(
+                f"Give one condition per image: got {len(condition)} for {count} "
+                "images."
+            )
