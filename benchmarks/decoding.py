@@ -6,9 +6,10 @@ take turns, so that whatever else the machine does slows all alike; compare the 
 not the seconds. What limits them is how fast the weights come out of memory: each token
 reads them all. That speed is measured in the same minutes, by summing a large tensor.
 
-    OMP_NUM_THREADS=2 python benchmarks/decoding.py # about four minutes on two quiet
-    cores OMP_NUM_THREADS=2 python benchmarks/decoding.py --rounds 1 --tokens 16
-    --no-save # to see that it works
+    # about four minutes on two quiet cores
+    OMP_NUM_THREADS=2 python benchmarks/decoding.py
+    # to see that it works
+    OMP_NUM_THREADS=2 python benchmarks/decoding.py --rounds 1 --tokens 16 --no-save
 """
 
 import argparse

@@ -14,9 +14,9 @@ several times the CPU time of the recipe, in runs planned for just that time. Bo
 held-out digits is measured on the features of the book's classifier. Evaluation is not
 timed.
 
-    OMP_NUM_THREADS=1 python benchmarks/diffusion.py # about eight minutes on one core
-    OMP_NUM_THREADS=1 python benchmarks/diffusion.py --speed # only the speed, in a
-    minute
+    OMP_NUM_THREADS=1 python benchmarks/diffusion.py  # about eight minutes on one core
+    # only the speed, in a minute
+    OMP_NUM_THREADS=1 python benchmarks/diffusion.py --speed
 """
 
 import argparse

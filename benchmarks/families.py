@@ -6,8 +6,8 @@ numbers, is trained from each seed, draws 1,000 images and scores 50 held-out on
 of it runs on one thread, and times are CPU seconds of that thread: drawing is timed
 with 100 images side by side.
 
-    OMP_NUM_THREADS=1 python benchmarks/families.py --folder runs # about six CPU
-    minutes a seed
+    # about six CPU minutes a seed
+    OMP_NUM_THREADS=1 python benchmarks/families.py --folder runs
 
 What was finished before a run was stopped is in the folder, and is not done again. The
 models of the package are those of seed 0, as `genai-tutorial train` makes them.

@@ -7,10 +7,11 @@ about countries that do not exist; and it reads articles that it has never seen,
 tells what it has forgotten. A seed decides which facts are shown, in which words, and
 the order; the questions that judge are the same for all.
 
-    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py # the runs that the record lacks,
-    all seeds OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --seed 0 # a third of
-    it OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --smoke # three steps of each;
-    nothing is kept
+    # the runs that the record lacks, all seeds
+    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py
+    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --seed 0  # a third of it
+    # three steps of each; nothing is kept
+    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --smoke
 """
 
 import argparse

@@ -9,9 +9,10 @@ gradients clipped at 1, no dropout, weights drawn as GPT-2's.
 The two take turns of about a second, so that whatever else the machine does slows both
 alike; compare the ratios, not the seconds. Evaluation is not timed.
 
-    OMP_NUM_THREADS=2 python benchmarks/language_model.py # about five minutes on two
-    cores OMP_NUM_THREADS=2 python benchmarks/language_model.py --seeds 5 # the recipe's
-    own spread, without the plain model
+    # about five minutes on two cores
+    OMP_NUM_THREADS=2 python benchmarks/language_model.py
+    # the recipe's own spread, without the plain model
+    OMP_NUM_THREADS=2 python benchmarks/language_model.py --seeds 5
 """
 
 import argparse

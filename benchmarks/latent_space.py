@@ -11,9 +11,10 @@ reads new scenes that went through the autoencoder alone: the ceiling. Beside th
 record, a row of pictures is kept for each space: held-out emoji as they come back, and
 scenes as drawn.
 
-    OMP_NUM_THREADS=1 python benchmarks/latent_space.py # the runs that the record
-    lacks, all seeds OMP_NUM_THREADS=1 python benchmarks/latent_space.py --seed 0 # a
-    quarter of an hour of one core
+    # the runs that the record lacks, all seeds
+    OMP_NUM_THREADS=1 python benchmarks/latent_space.py
+    # a quarter of an hour of one core
+    OMP_NUM_THREADS=1 python benchmarks/latent_space.py --seed 0
 """
 
 import argparse

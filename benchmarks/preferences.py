@@ -9,8 +9,8 @@ from the gold rule itself in place of the reward model. And three runs of PPO le
 a reward model that has seen the model's own answers only: reward hacking on purpose,
 without a price on distance, with a small one and with a larger one.
 
-    OMP_NUM_THREADS=1 python benchmarks/preferences.py --folder runs # about seven CPU
-    minutes a seed
+    # about seven CPU minutes a seed
+    OMP_NUM_THREADS=1 python benchmarks/preferences.py --folder runs
 
 What was finished before a run was stopped is in the folder, and is not done again.
 `--smoke` does a little of everything and keeps no record.

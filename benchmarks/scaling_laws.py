@@ -6,9 +6,10 @@ prediction is compared with what the sixth does. The text is cleaned, de-duplica
 tokenised by the book's pipeline; the last articles are kept for testing. Every run
 warms up, stays, and falls over its last fifth.
 
-    OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py # forty minutes of one core;
-    stop and go on at will OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py --smoke #
-    every line of it in a minute, with numbers for nobody
+    # forty minutes of one core; stop and go on at will
+    OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py
+    # every line of it in a minute, with numbers for nobody
+    OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py --smoke
 """
 
 import argparse

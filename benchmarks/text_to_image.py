@@ -9,9 +9,10 @@ steps of DPM-Solver++ and the same guidance, and the verifier reads the pictures
 seconds are told beside, and evaluation is not timed. It is one training of each, so
 small differences mean nothing.
 
-    OMP_NUM_THREADS=1 python benchmarks/text_to_image.py # about three minutes on one
-    core OMP_NUM_THREADS=1 python benchmarks/text_to_image.py --only "U-Net" # one of
-    the runs; the others are kept
+    # about three minutes on one core
+    OMP_NUM_THREADS=1 python benchmarks/text_to_image.py
+    # one of the runs; the others are kept
+    OMP_NUM_THREADS=1 python benchmarks/text_to_image.py --only "U-Net"
 """
 
 import argparse

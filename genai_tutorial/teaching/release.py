@@ -118,8 +118,8 @@ def _unfold(cell: dict) -> None:
 
 
 def _with_web_addresses(text: str) -> str:
-    """Return a release is read far from the repository, so a link to a neighbouring
-    file becomes a web address.
+    """Turn links to neighbouring files into web addresses: a release is read far from
+    the repository.
     """
 
     def address(match: re.Match) -> str:

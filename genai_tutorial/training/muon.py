@@ -60,9 +60,10 @@ class Muon(torch.optim.Optimizer):
 
     For each matrix W with gradient G:
 
-        B = momentum B + (1 - momentum) G a running mean of the gradients W = W - lr *
-        weight_decay * W W = W - lr * sqrt(max(1, rows / columns)) *
-        orthogonalise(momentum B + (1 - momentum) G)
+        B = momentum B + (1 - momentum) G  # a running mean of the gradients
+        U = orthogonalise(momentum B + (1 - momentum) G)
+        W = W - lr * weight_decay * W
+        W = W - lr * sqrt(max(1, rows / columns)) * U
 
     Matrices of one shape are orthogonalised as one stack, which costs fewer and larger
     products. What has more than two dimensions, such as the kernels of a convolution,

@@ -13,7 +13,7 @@ from genai_tutorial.alignment import (
     sample_answers,
 )
 from genai_tutorial.tokenization import ChatTemplate, train_bpe
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import AttentionConfig, DecoderConfig, DecoderLM
 
 CHAT = ChatTemplate()
 TOKENIZER = train_bpe(
@@ -24,7 +24,11 @@ TOKENIZER = train_bpe(
 LONG, SHORT = "What is the capital of Kenya? Nairobi or Lima?", "Capital?"
 MODEL = DecoderLM(
     DecoderConfig(
-        TOKENIZER.vocab_size, context_length=128, width=16, layers=1, heads=2
+        TOKENIZER.vocab_size,
+        context_length=128,
+        width=16,
+        layers=1,
+        attention=AttentionConfig(heads=2),
     ),
     seed=0,
 )

@@ -86,7 +86,7 @@ def read_gguf_scaling(
         context_length: The longest text of the model.
 
     Raises:
-        ValueError: As for `read_rotary_scaling`.
+        ValueError: If `read_rotary_scaling` would raise it.
 
     >>> read_gguf_scaling({"freq_base": 1e4, "scaling.factor": 4.0}, 2048)
     LinearScaling(factor=4.0)

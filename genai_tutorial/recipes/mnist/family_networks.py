@@ -201,8 +201,8 @@ class FamilyGAN(FamilyRecipe):
         )
 
     def bits(self, model: DigitGenerator, levels: Levels, seed: int) -> None:
-        """Return a generator has no likelihood: nobody can tell how probable an image
-        is that it did not draw.
+        """Return None: a GAN has no likelihood, so the probability that it gives to an
+        unseen image is unknown.
         """
         return
 
