@@ -11,7 +11,7 @@ same noise in all of them.
     # about half an hour on one core
     OMP_NUM_THREADS=1 python benchmarks/diffusion_steps.py --partial steps.pt
     # to see that it works
-    OMP_NUM_THREADS=1 python benchmarks/diffusion_steps.py --images 50 --longest 50 --no-save
+    python benchmarks/diffusion_steps.py --images 50 --longest 50 --no-save
 
 Runs of a thousand steps draw half as many images, unless `--long-images 1000` is given,
 which takes a quarter of an hour more. With `--partial` it keeps in that file what it
