@@ -1,4 +1,5 @@
 import dataclasses
+import importlib
 import json
 
 import pytest
@@ -9,8 +10,10 @@ from genai_tutorial.data.shakespeare import ALPHABET
 from genai_tutorial.recipes import card, load, sample_text, train
 from genai_tutorial.recipes import catalogue as recipes
 from genai_tutorial.recipes import shakespeare as language
-from genai_tutorial.recipes import train as run_recipe
 from genai_tutorial.training import load_checkpoint
+
+# The package's name `train` is the function.
+run_recipe = importlib.import_module("genai_tutorial.recipes.train")
 
 
 class Killed(Exception):
@@ -105,7 +108,7 @@ def test_the_card_describes_the_file_beside_it(tmp_path):
 
 def test_what_was_trained_can_write(tmp_path):
     train("tiny", steps=1, folder=tmp_path, progress=False)
-    assert len(sample_text("tiny", "ROMEO:\n", 12, folder=tmp_path)) == 19
+    assert len(sample_text("tiny", prompt="ROMEO:\n", tokens=12, folder=tmp_path)) == 19
 
 
 def test_a_stopped_run_of_another_length_is_not_taken_up(tmp_path):

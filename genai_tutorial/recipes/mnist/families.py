@@ -3,7 +3,7 @@ all reached from several seeds.
 
 `benchmarks/families.py` made the record, which takes half an hour of one core; the
 models of the first seed come with the package too. Probabilistic PCA needs no recipe:
-it is fitted in less than a second, with `COMPONENTS` components.
+it is fitted in less than a second, with `PPCA_COMPONENTS` components.
 """
 
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ VAE_FAMILY = FamilyVAE(
     steps=2000,
     batch_size=128,
     warmup_steps=50,
-    decay=0.99,
+    ema_decay=0.99,
     published=True,
 )
 
@@ -52,7 +52,7 @@ GAN_FAMILY = FamilyGAN(
     steps=2500,
     batch_size=64,
     warmup_steps=100,
-    decay=0.998,
+    ema_decay=0.998,
     published=True,
 )
 
@@ -76,7 +76,7 @@ DIFFUSION_FAMILY = FamilyFlow(
     steps=500,
     batch_size=64,
     warmup_steps=20,
-    decay=0.98,
+    ema_decay=0.98,
     published=True,
 )
 
@@ -100,11 +100,11 @@ PIXEL_FAMILY = FamilyPixels(
     steps=300,
     batch_size=24,
     warmup_steps=10,
-    decay=0.98,
+    ema_decay=0.98,
     published=True,
 )
 
-FAMILIES: tuple[FamilyRecipe, ...] = (
+DIGIT_FAMILIES: tuple[FamilyRecipe, ...] = (
     VAE_FAMILY,
     GAN_FAMILY,
     DIFFUSION_FAMILY,
@@ -164,13 +164,13 @@ def family_record() -> FamilyRecord:
     >>> list(family_record().runs)
     ['PPCA', 'VAE', 'GAN', 'diffusion', 'flow matching', 'pixel Transformer']
     """
-    about = record("families")
+    families = record("families")
     return FamilyRecord(
-        tuple(about["seeds"]),
-        about["machine"],
-        tuple(about["real_digits"]),
+        tuple(families["seeds"]),
+        families["machine"],
+        tuple(families["real_digits"]),
         {
             family: tuple(FamilyRun(**run) for run in runs)
-            for family, runs in about["runs"].items()
+            for family, runs in families["runs"].items()
         },
     )

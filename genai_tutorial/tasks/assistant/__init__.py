@@ -3,10 +3,23 @@ compares answers, and how an assistant's behaviour is measured.
 """
 
 from genai_tutorial.tasks.assistant.behaviour import Conduct, conduct, wins
+from genai_tutorial.tasks.assistant.chat_format import (
+    CHAT,
+    CHAT_SPECIAL_TOKENS,
+    DECLINING_ANSWERS,
+    END_OF_TEXT,
+    MAX_ANSWER_TOKENS,
+    encode_demonstrations,
+)
 from genai_tutorial.tasks.assistant.demonstrations import (
     Demonstration,
     demonstrate,
     training_questions,
+)
+from genai_tutorial.tasks.assistant.exam_questions import (
+    exact_match_rate,
+    exam_questions,
+    questions_of_all_categories,
 )
 from genai_tutorial.tasks.assistant.exams import (
     chat_answers,
@@ -51,6 +64,11 @@ from genai_tutorial.tasks.assistant.wordings import (
 )
 
 __all__ = [
+    "CHAT",
+    "CHAT_SPECIAL_TOKENS",
+    "DECLINING_ANSWERS",
+    "END_OF_TEXT",
+    "MAX_ANSWER_TOKENS",
     "TOPICS",
     "WORDINGS",
     "Comparison",
@@ -70,7 +88,10 @@ __all__ = [
     "complete_facts",
     "conduct",
     "demonstrate",
+    "encode_demonstrations",
     "exact_match",
+    "exact_match_rate",
+    "exam_questions",
     "fact_questions",
     "fact_sentences",
     "invented_countries",
@@ -79,6 +100,7 @@ __all__ = [
     "near_misses",
     "normalise_answer",
     "private_requests",
+    "questions_of_all_categories",
     "random_raters",
     "rater_agreement",
     "tell_facts",
