@@ -46,18 +46,16 @@ from genai_tutorial.alignment import (
 from genai_tutorial.data import load_facts
 from genai_tutorial.generation import Rollouts, generate_rollouts
 from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.recipes.factbook.ppo import (
-    DECLINING,
-    all_questions,
-    judge_reward_model,
-    train_reward_model,
-)
-from genai_tutorial.recipes.factbook.sft import CHAT, LONGEST_ANSWER
+from genai_tutorial.recipes.factbook.ppo import judge_reward_model, train_reward_model
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.assistant import (
+    CHAT,
+    DECLINING_ANSWERS,
+    MAX_ANSWER_TOKENS,
     GoldRule,
     collect_comparisons,
     conduct,
+    questions_of_all_categories,
     random_raters,
 )
 from genai_tutorial.tasks.assistant.questions import Question
@@ -132,15 +130,15 @@ class Judge:
         self.assistant, self.tokenizer = recipes.load("factbook-sft")
         self.rule = GoldRule(load_facts())
         self.end = self.tokenizer.special_tokens[CHAT.end]
-        self.asked = all_questions(budget.judged, "held-out", seed=0)
-        self.learned, self.unseen = self._compare(DECLINING)
+        self.asked = questions_of_all_categories(budget.judged, "held-out", seed=0)
+        self.learned, self.unseen = self._compare(DECLINING_ANSWERS)
         self.narrow, _ = self._compare(())
         self._models: dict[str, ScalarModel] = {}
 
     def _compare(
         self, besides: tuple[str, ...]
     ) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
-        asked = all_questions(self.budget.questions, "trained", seed=0)
+        asked = questions_of_all_categories(self.budget.questions, "trained", seed=0)
         kept, generator = self.folder / "answers.json", torch.Generator().manual_seed(0)
         if not kept.exists():
             written = sample_answers(
@@ -149,7 +147,7 @@ class Judge:
                 CHAT,
                 asked,
                 ANSWERS,
-                LONGEST_ANSWER,
+                MAX_ANSWER_TOKENS,
                 generator,
             )
             kept.write_text(json.dumps(written), encoding="utf-8")
@@ -218,7 +216,7 @@ class Judge:
         rollouts = generate_rollouts(
             policy,
             prompts,
-            LONGEST_ANSWER,
+            MAX_ANSWER_TOKENS,
             end_token=self.end,
             generator=torch.Generator().manual_seed(0),
         )
@@ -258,7 +256,7 @@ def learn(
     """Trains once, and lets `watch` see the model before the first step and after
     each.
     """
-    asked = all_questions(judge.budget.questions, "trained", seed=1)
+    asked = questions_of_all_categories(judge.budget.questions, "trained", seed=1)
     prompts = [encode_question(CHAT, judge.tokenizer, question) for question in asked]
     steps = judge.budget.steps
     by_prompt = {
@@ -300,7 +298,7 @@ def learn(
                 [prompts[place] for place in drawn],
                 score,
                 settings,
-                max_new_tokens=LONGEST_ANSWER,
+                max_new_tokens=MAX_ANSWER_TOKENS,
                 end_token=judge.end,
                 generator=generator,
             )

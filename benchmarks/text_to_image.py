@@ -39,10 +39,15 @@ from genai_tutorial.multimodal import (
     drop_texts,
 )
 from genai_tutorial.pretrained.records import keep_record, record
-from genai_tutorial.recipes.shapes.clip import CONTEXT_LENGTH, TOKENIZER
-from genai_tutorial.recipes.shapes.diffusion import PATH
+from genai_tutorial.recipes import SHAPES_SCHEDULE
 from genai_tutorial.runtime import describe_machine
-from genai_tutorial.tasks.shapes import caption_accuracy, load_shapes
+from genai_tutorial.tasks.shapes import (
+    CAPTION_LENGTH,
+    CAPTION_TOKENIZER,
+    caption_accuracy,
+    encode_captions,
+    load_shapes,
+)
 from genai_tutorial.training import (
     EMA,
     OptimizerSettings,
@@ -55,9 +60,9 @@ from genai_tutorial.training import (
 BATCH, UNET_STEPS, CAPTIONS, SAMPLER_STEPS, GUIDANCE = 32, 600, 200, 15, 3.0
 TEXT = TextEncoderConfig(
     EncoderConfig(width=32, layers=1, heads=4),
-    TOKENIZER.vocab_size,
-    CONTEXT_LENGTH,
-    TOKENIZER.END,
+    CAPTION_TOKENIZER.vocab_size,
+    CAPTION_LENGTH,
+    CAPTION_TOKENIZER.END,
 )
 RATES = OptimizerSettings(
     matrix_lr=0.02,
@@ -96,11 +101,13 @@ def learn(settings: UNetConfig | DiTConfig, steps: int) -> tuple[nn.Module, floa
     scenes = load_shapes(8000, seed=0, objects=(1,))
     model = TextToImage(TEXT, settings, seed=0)
     average, generator = EMA(model, 0.99), torch.Generator().manual_seed(0)
-    empty = TOKENIZER.encode_batch([""], CONTEXT_LENGTH)[0]
+    empty = encode_captions([""])[0]
 
     def loss(model: nn.Module, images: Tensor, texts: Tensor) -> Tensor:
         texts = drop_texts(texts, 0.1, empty, generator)
-        return diffusion_loss(model, PATH, VELOCITY, images, texts, generator=generator)
+        return diffusion_loss(
+            model, SHAPES_SCHEDULE, VELOCITY, images, texts, generator=generator
+        )
 
     started = time.process_time()
     fit(
@@ -108,7 +115,7 @@ def learn(settings: UNetConfig | DiTConfig, steps: int) -> tuple[nn.Module, floa
         TensorBatches(
             (
                 2 * scenes.images - 1,
-                TOKENIZER.encode_batch(scenes.captions, CONTEXT_LENGTH),
+                encode_captions(scenes.captions),
             ),
             BATCH,
             seed=0,
@@ -126,12 +133,13 @@ def judge(model: nn.Module) -> dict[str, float]:
     """Draws captions that are as in training, and reads the pictures."""
     captions = load_shapes(CAPTIONS, seed=1, objects=(1,)).captions
     noise = torch.randn(CAPTIONS, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    texts = TOKENIZER.encode_batch(captions, CONTEXT_LENGTH)
+    texts = encode_captions(captions)
     denoise = Denoiser(
-        Guided(model, GUIDANCE), PATH, VELOCITY, condition=texts, limit=1.0
+        Guided(model, GUIDANCE), SHAPES_SCHEDULE, VELOCITY, condition=texts, limit=1.0
     )
     images = (
-        (final(dpm_solver(denoise, noise, PATH.times(SAMPLER_STEPS))) + 1) / 2
+        (final(dpm_solver(denoise, noise, SHAPES_SCHEDULE.times(SAMPLER_STEPS))) + 1)
+        / 2
     ).clamp(0, 1)
     return {
         name: round(share, 3)

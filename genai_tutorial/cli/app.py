@@ -153,6 +153,7 @@ def train(
     `--resume` it goes on to the very same model. On several processes, start it with
     torchrun.
 
+    Examples to try:
 
     - `genai-tutorial train shakespeare` makes the model that chapter 4 loads
     - `genai-tutorial train shakespeare --steps 50 --folder try` makes a short run of 50
@@ -198,6 +199,7 @@ def sample(
     `prompt`, `temperature`, `top_p` and `tokens`. Digits: `digit`, `steps` and
     `guidance`. Pictures from captions: `prompt`, `steps` and `guidance`.
 
+    Examples to try:
 
     - `genai-tutorial sample shakespeare`
     - `genai-tutorial sample shakespeare prompt="JULIET:" temperature=0.5 tokens=300
@@ -295,6 +297,7 @@ def chat(
     too, each line a turn of yours; then the answers alone are written to the output,
     and what there is to say about them to the error stream.
 
+    Examples to try:
 
     - `genai-tutorial chat`
     - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --top-p 0.9`
@@ -328,6 +331,7 @@ def execute(
     Each notebook runs in a fresh kernel, on the CPU and without network. A second run
     writes the same bytes. A notebook that fails is left as it was.
 
+    Examples to try:
 
     - `genai-tutorial execute 4` runs chapter 4
     - `genai-tutorial execute notebooks/04_transformer_language_model.ipynb` does the
@@ -384,6 +388,7 @@ def grade(
     without network. The tests are those of the chapter, whatever the submission did to
     its own. Open questions are left for you.
 
+    Examples to try:
 
     - `genai-tutorial grade 4 ada.ipynb` grades one notebook
     - `genai-tutorial grade 4 submissions --to grades` grades all in a folder, into

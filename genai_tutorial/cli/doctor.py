@@ -133,6 +133,7 @@ def examine_extras() -> Iterator[Finding]:
 def examine_data() -> Iterator[Finding]:
     """Each data set, by loading it."""
     from genai_tutorial import data
+    from genai_tutorial.runtime import cache_folder
 
     for source in data.SOURCES:
         try:
@@ -141,7 +142,7 @@ def examine_data() -> Iterator[Finding]:
         # whatever is wrong with one of them, the others are still worth knowing about
         except Exception as error:
             yield Finding(False, source.name, str(error))
-    yield Finding(True, f"what takes seconds to read is kept in {data.cache_folder()}")
+    yield Finding(True, f"what takes seconds to read is kept in {cache_folder()}")
 
 
 def examine_models() -> Iterator[Finding]:

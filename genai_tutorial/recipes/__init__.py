@@ -32,7 +32,7 @@ from genai_tutorial.recipes.shakespeare import (
 )
 from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
 from genai_tutorial.recipes.shapes.diffusion import draw_scenes
-from genai_tutorial.recipes.train import train, trained_folder
+from genai_tutorial.recipes.training import train, trained_folder
 
 __all__ = [
     "DIGIT_FAMILIES",

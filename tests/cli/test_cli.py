@@ -341,8 +341,9 @@ def tiny(monkeypatch, tmp_path):
     monkeypatch.setattr(
         "genai_tutorial.recipes.trained_folder", lambda: tmp_path / "mine"
     )
-    module = importlib.import_module("genai_tutorial.recipes.train")
-    monkeypatch.setattr(module, "trained_folder", lambda: tmp_path / "mine")
+    monkeypatch.setattr(
+        "genai_tutorial.recipes.training.trained_folder", lambda: tmp_path / "mine"
+    )
     return tmp_path / "mine"
 
 

@@ -3,7 +3,6 @@ digit classifier.
 """
 
 import dataclasses
-import importlib
 import json
 import re
 from dataclasses import asdict, dataclass, fields
@@ -20,9 +19,6 @@ from genai_tutorial.data.mnist import SOURCE
 from genai_tutorial.recipes import Recipe, RunSettings, Trained
 from genai_tutorial.recipes.mnist import classifier as digit_classifier
 from genai_tutorial.training import AdamW, TensorBatches, load_checkpoint
-
-# The package's name `train` is the function.
-TRAIN = importlib.import_module("genai_tutorial.recipes.train")
 
 
 class Killed(Exception):
@@ -226,7 +222,7 @@ def test_the_classifiers_run_goes_on_to_the_same_bytes(
             digit_classifier.DIGIT_CLASSIFIER, config=config, steps=5, warmup_steps=2
         )
     )
-    monkeypatch.setattr(TRAIN, "SAVE_EVERY", kept)
+    monkeypatch.setattr("genai_tutorial.recipes.training.SAVE_EVERY", kept)
     expected = recipes.train(
         "digit-classifier", folder=tmp_path / "whole", progress=False
     )

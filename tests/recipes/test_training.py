@@ -1,5 +1,4 @@
 import dataclasses
-import importlib
 import json
 
 import pytest
@@ -10,10 +9,8 @@ from genai_tutorial.data.shakespeare import ALPHABET
 from genai_tutorial.recipes import card, load, sample_text, train
 from genai_tutorial.recipes import catalogue as recipes
 from genai_tutorial.recipes import shakespeare as language
+from genai_tutorial.recipes import training as run_recipe
 from genai_tutorial.training import load_checkpoint
-
-# The package's name `train` is the function.
-run_recipe = importlib.import_module("genai_tutorial.recipes.train")
 
 
 class Killed(Exception):
