@@ -29,6 +29,7 @@ from genai_tutorial.tasks.assistant.exams import (
 from genai_tutorial.tasks.assistant.gold_rule import (
     GoldRule,
     Parts,
+    courtesies,
     exact_match,
     normalise_answer,
 )
@@ -57,10 +58,12 @@ from genai_tutorial.tasks.assistant.raters import (
     rater_agreement,
 )
 from genai_tutorial.tasks.assistant.wordings import (
+    HELD_OUT_FRAMES,
     WORDINGS,
     Wording,
     fact_questions,
     fact_sentences,
+    fill_wording,
 )
 
 __all__ = [
@@ -68,6 +71,7 @@ __all__ = [
     "CHAT_SPECIAL_TOKENS",
     "DECLINING_ANSWERS",
     "END_OF_TEXT",
+    "HELD_OUT_FRAMES",
     "MAX_ANSWER_TOKENS",
     "TOPICS",
     "WORDINGS",
@@ -87,6 +91,7 @@ __all__ = [
     "collect_comparisons",
     "complete_facts",
     "conduct",
+    "courtesies",
     "demonstrate",
     "encode_demonstrations",
     "exact_match",
@@ -94,6 +99,7 @@ __all__ = [
     "exam_questions",
     "fact_questions",
     "fact_sentences",
+    "fill_wording",
     "invented_countries",
     "likeliest_texts",
     "mixed_questions",

@@ -24,7 +24,7 @@ from genai_tutorial.tasks.assistant.questions import (
     ask_absent,
     ask_facts,
 )
-from genai_tutorial.tasks.assistant.wordings import fill
+from genai_tutorial.tasks.assistant.wordings import fill_wording
 
 ANSWERS: dict[Kind, tuple[tuple[str, int], ...]] = {
     "known": (
@@ -97,7 +97,9 @@ def demonstrate(
             )
         )
         shown.append(
-            Demonstration(question, fill(patterns[pick], answer=_phrase(question)))
+            Demonstration(
+                question, fill_wording(patterns[pick], answer=_phrase(question))
+            )
         )
     return tuple(shown)
 
