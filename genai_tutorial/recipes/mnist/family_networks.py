@@ -230,11 +230,11 @@ class FamilyFlow(FamilyRecipe):
                 model,
                 self.path,
                 self.prediction,
-                some,
+                part,
                 self.likelihood_times(),
                 probes=generator,
             )
-            for some in pixels.split(50)
+            for part in pixels.split(50)
         ]
         return bits_per_dimension(
             torch.cat(nats).double().sum().item(),
@@ -288,7 +288,7 @@ class FamilyPixels(FamilyRecipe):
         probabilities to.
         """
         nats = (
-            torch.cat([model.log_prob(some) for some in levels.split(100)])
+            torch.cat([model.log_prob(part) for part in levels.split(100)])
             .double()
             .sum()
         )

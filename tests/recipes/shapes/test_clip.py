@@ -14,8 +14,6 @@ from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     CAPTION_TOKENIZER,
     caption_accuracy,
-    distinct_scenes,
-    full_captions,
     retrieval_task,
 )
 
@@ -64,19 +62,6 @@ def test_processes_share_each_batch():
 def test_batches_that_cannot_be_shared_are_refused(size, world):
     with pytest.raises(ValueError, match="batch_size must be a multiple"):
         SceneBatches(size, seed=0, world_size=world)
-
-
-@pytest.mark.parametrize("split", ["train", "new pairs", "new relations"])
-def test_different_scenes_have_different_meanings(split):
-    scenes = distinct_scenes(300, torch.Generator().manual_seed(0), (2,), split)
-    assert len({min(full_captions(scene)) for scene in scenes}) == len(scenes) == 300
-
-
-def test_more_different_scenes_than_there_are_is_refused():
-    with pytest.raises(
-        ValueError, match="hardly 300 different captions of this kind: 200 were found"
-    ):
-        distinct_scenes(300, torch.Generator().manual_seed(0), (1,))
 
 
 def test_the_model_comes_back_from_its_card():
