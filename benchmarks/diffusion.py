@@ -30,6 +30,7 @@ import torch
 from diffusers import DiTTransformer2DModel, UNet2DModel
 from torch import Tensor, nn
 
+from genai_tutorial.data import load_mnist_split
 from genai_tutorial.diffusion import (
     NOISE,
     VELOCITY,
@@ -47,7 +48,6 @@ from genai_tutorial.diffusion import (
 )
 from genai_tutorial.metrics import frechet_distance, read_digits
 from genai_tutorial.recipes import load, recipe
-from genai_tutorial.recipes.mnist.classifier import split
 from genai_tutorial.runtime import describe_machine, progress_bar
 from genai_tutorial.training import EMA, TensorBatches, build_optimizer, clip_gradients
 
@@ -188,7 +188,7 @@ class Learner:
         self.rates = [group["lr"] for group in optimizer.param_groups]
         self.average = EMA(model, decay)
         self.generator = torch.Generator().manual_seed(0)
-        train, _ = split()
+        train, _ = load_mnist_split()
         self.batches = TensorBatches(
             (2 * train.images[:, None] - 1, train.labels), BATCH, seed=0
         )
@@ -254,7 +254,7 @@ def ours() -> Learner:
         cosine_schedule(1000),
         VELOCITY,
         build_optimizer(model, live.optimizer),
-        live.decay,
+        live.ema_decay,
         clip=True,
     )
 
@@ -270,7 +270,7 @@ def plain() -> Learner:
 def quality(
     seconds: float, drawn: int, multiples: tuple[float, ...], shares: tuple[float, ...]
 ) -> dict:
-    _, held_out = split()
+    _, held_out = load_mnist_split()
     classifier = load("digit-classifier")
     real = read_digits(classifier, held_out.images).features
     results: dict = {

@@ -29,6 +29,7 @@ from jaxtyping import Float, Int
 from scipy.stats import t as student_t
 from torch import Tensor
 
+from genai_tutorial.data import load_mnist_split
 from genai_tutorial.diffusion import VELOCITY, Denoiser, ddim, ddpm, dpm_solver
 from genai_tutorial.metrics import (
     FeatureGaussian,
@@ -38,8 +39,7 @@ from genai_tutorial.metrics import (
 )
 from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.recipes import card, load
-from genai_tutorial.recipes.mnist.classifier import split
-from genai_tutorial.recipes.mnist.diffusion import PATH
+from genai_tutorial.recipes.mnist.diffusion import SCHEDULE
 from genai_tutorial.runtime import describe_machine, progress_bar
 
 STEPS = {
@@ -82,7 +82,7 @@ def draw(
     generator: torch.Generator,
 ) -> Tensor:
     """Draws an image from each noise, brightness from 0 to 1."""
-    timesteps = PATH.timesteps(steps)
+    timesteps = SCHEDULE.timesteps(steps)
     samplers = {
         "ddpm": lambda: ddpm(denoise, noise, timesteps, generator),
         "ddim": lambda: ddim(denoise, noise, timesteps),
@@ -147,7 +147,9 @@ def draw_all(
                 generator = torch.Generator().manual_seed(
                     1_000_000 * settings.seed + len(chunks)
                 )
-                denoise = Denoiser(model, PATH, VELOCITY, condition=wished, limit=1.0)
+                denoise = Denoiser(
+                    model, SCHEDULE, VELOCITY, condition=wished, limit=1.0
+                )
                 reading = read_digits(
                     classifier, draw(denoise, sampler, steps, start, generator)
                 )
@@ -234,7 +236,7 @@ def main() -> None:
     runs.sort(key=lambda run: run[1])  # the cheap ones first
     labels = torch.arange(settings.images) % 10
     done = draw_all(settings, runs, labels)
-    train, held_out = split()
+    train, held_out = load_mnist_split()
     classifier = load("digit-classifier")
     real = FeatureGaussian.fit(read_digits(classifier, train.images).features)
 

@@ -25,6 +25,7 @@ from jaxtyping import Float
 from safetensors import torch as safetensors
 from torch import Tensor
 
+from genai_tutorial.data import load_mnist_split
 from genai_tutorial.data.levels import (
     LEVELS,
     dequantise,
@@ -35,16 +36,10 @@ from genai_tutorial.data.levels import (
 from genai_tutorial.density import PPCA, fit_ppca
 from genai_tutorial.metrics import bits_per_dimension, check_copies
 from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.recipes import RunSettings
+from genai_tutorial.recipes import DIGIT_FAMILIES, PPCA_COMPONENTS, RunSettings
 from genai_tutorial.recipes.files import build_rounded
-from genai_tutorial.recipes.mnist.classifier import split
-from genai_tutorial.recipes.mnist.families import FAMILIES
-from genai_tutorial.recipes.mnist.family_recipe import (
-    COMPONENTS,
-    DRAWN,
-    FamilyRecipe,
-    measure_images,
-)
+from genai_tutorial.recipes.mnist.family_recipe import FamilyRecipe
+from genai_tutorial.recipes.mnist.measure import N_EVAL_IMAGES, measure_digits
 from genai_tutorial.runtime import describe_machine, seed_everything
 from genai_tutorial.training import Checkpoint, Process
 
@@ -70,11 +65,11 @@ class Model:
 
 def fit_components(seed: int) -> Model:
     """Fits probabilistic PCA."""
-    levels = to_levels(split()[0].images)
+    levels = to_levels(load_mnist_split()[0].images)
     started = time.process_time()
     fitted = fit_ppca(
         dequantise(levels, torch.Generator().manual_seed(seed)).flatten(1),
-        latent=COMPONENTS,
+        latent=PPCA_COMPONENTS,
     )
     seconds = time.process_time() - started
     return Model(
@@ -127,7 +122,7 @@ def train_network(recipe: FamilyRecipe, seed: int, folder: Path) -> Model:
             json.dumps({"seconds": round(trained.seconds)} | dict(trained.notes)),
             encoding="utf-8",
         )
-    model = recipe.build(about)
+    model = recipe.build()
     model.load_state_dict(safetensors.load_file(weights))
     model = build_rounded(recipe, about, model)  # 16 bits, as on file
     seconds = json.loads(notes.read_text("utf8"))["cpu_seconds"]
@@ -141,13 +136,13 @@ def train_network(recipe: FamilyRecipe, seed: int, folder: Path) -> Model:
 
 def measure(model: Model, seed: int) -> dict:
     """Draws and scores."""
-    train, held_out = split()
-    images = model.images(DRAWN, seed)
+    train, held_out = load_mnist_split()
+    images = model.images(N_EVAL_IMAGES, seed)
     started = time.process_time()
     model.images(TIMED, seed)
     seconds = (time.process_time() - started) / TIMED
     bits = model.bits(to_levels(held_out.images[:: len(held_out) // SCORED]), seed)
-    return measure_images(images) | {
+    return measure_digits(images) | {
         "bits_per_dimension": None if bits is None else round(bits, 4),
         "copies": int(
             check_copies(images, train.images, held_out.images).copies().sum()
@@ -162,11 +157,11 @@ def real_digits(seed: int) -> dict:
     """What a perfect model would get: other real digits, drawn from the training
     images, which is cheating.
     """
-    train, _ = split()
+    train, _ = load_mnist_split()
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[
-        :DRAWN
+        :N_EVAL_IMAGES
     ]
-    return measure_images(train.images[chosen])
+    return measure_digits(train.images[chosen])
 
 
 def main() -> None:
@@ -185,7 +180,7 @@ def main() -> None:
         "seconds": (
             f"CPU seconds of one thread; an image among {TIMED} that are drawn together"
         ),
-        "drawn_images": DRAWN,
+        "drawn_images": N_EVAL_IMAGES,
         "scored_images": SCORED,
         "seeds": settings.seeds,
         "real_digits": [real_digits(seed) for seed in settings.seeds],
@@ -193,7 +188,7 @@ def main() -> None:
     }
     makers = {"PPCA": fit_components} | {
         recipe.family: lambda seed, recipe=recipe: train_network(recipe, seed, folder)
-        for recipe in FAMILIES
+        for recipe in DIGIT_FAMILIES
     }
     for seed in settings.seeds:
         for family, make in makers.items():

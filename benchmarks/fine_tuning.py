@@ -28,27 +28,24 @@ from genai_tutorial.alignment import (
     supervised_loss,
     trained_parameter_count,
 )
-from genai_tutorial.data import load_absent, load_facts
+from genai_tutorial.data import load_absent, load_fact_split, load_facts
 from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.pretrained.records import RECORDS, keep_record, record
-from genai_tutorial.recipes import load
-from genai_tutorial.recipes.factbook.base import FACTBOOK_BASE
-from genai_tutorial.recipes.factbook.corpus import END_OF_TEXT, load_corpus
-from genai_tutorial.recipes.factbook.sft import (
-    CHAT,
-    encode_demonstrations,
-    examine,
-    load_split,
-)
+from genai_tutorial.recipes import FACTBOOK_BASE, load
+from genai_tutorial.recipes.factbook.corpus import load_corpus
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.assistant import (
+    CHAT,
+    END_OF_TEXT,
     GoldRule,
     Question,
     ask_facts,
     ask_invented,
     chat_answers,
     demonstrate,
+    encode_demonstrations,
     exact_match,
+    exam_questions,
     invented_countries,
     training_questions,
 )
@@ -129,7 +126,7 @@ def rows_of(
     variant: Variant, tokenizer: BPETokenizer, seed: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Lays out what a variant learns from, as `supervised_loss` wants it."""
-    split = load_split()
+    split = load_fact_split()
     # Another seed than that of `questions`: the same one would show the very facts that
     # are asked about later.
     shown = replace(split, taught=some(split.taught, variant.facts, 100 + seed))
@@ -221,8 +218,8 @@ def questions() -> dict[str, list[Question]]:
     """Draws what judges all models: facts of each kind, in words of the test, and
     countries that do not exist.
     """
-    split = load_split()
-    asked = {part: examine(getattr(split, part), QUESTIONS) for part in PARTS}
+    split = load_fact_split()
+    asked = {part: exam_questions(getattr(split, part), QUESTIONS) for part in PARTS}
     asked["taught, trained words"] = list(
         some(ask_facts(split.taught, "trained", 1), QUESTIONS, 0)
     )

@@ -187,7 +187,7 @@ def our_run(text: Tensor, seed: int, planned: int) -> Run:
     model = DecoderLM(ours.config, seed)
     optimizer = build_optimizer(model, ours.optimizer)
     batches = TokenBatches(text, ours.config.context_length, ours.batch_size, seed)
-    schedule = ours.schedule(planned)
+    schedule = ours.schedule().over(planned)
     rates = [group["lr"] for group in optimizer.param_groups]
 
     def loss_fn(model: DecoderLM, inputs: Tensor, targets: Tensor) -> Tensor:

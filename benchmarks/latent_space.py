@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from genai_tutorial.data import load_emoji_split
 from genai_tutorial.diffusion import (
     VELOCITY,
     UNetConfig,
@@ -34,13 +35,10 @@ from genai_tutorial.diffusion import (
 from genai_tutorial.metrics import psnr
 from genai_tutorial.multimodal import TextToImage, drop_texts
 from genai_tutorial.pretrained.records import RECORDS, keep_images, keep_record, record
-from genai_tutorial.recipes import load
-from genai_tutorial.recipes.emoji_autoencoder import reconstruct, split
-from genai_tutorial.recipes.latent.diffusion import encode_all
-from genai_tutorial.recipes.shapes.clip import CONTEXT_LENGTH, SHAPES_CLIP, TOKENIZER
-from genai_tutorial.recipes.shapes.diffusion import PATH
+from genai_tutorial.recipes import SHAPES_SCHEDULE, load
+from genai_tutorial.recipes.shapes.clip import SHAPES_CLIP
 from genai_tutorial.runtime import describe_machine
-from genai_tutorial.tasks.shapes import caption_accuracy, load_shapes
+from genai_tutorial.tasks.shapes import caption_accuracy, encode_captions, load_shapes
 from genai_tutorial.training import (
     EMA,
     OptimizerSettings,
@@ -52,7 +50,9 @@ from genai_tutorial.training import (
 from genai_tutorial.vae import (
     ImageAutoencoder,
     ImageAutoencoderConfig,
+    encode_images,
     image_autoencoder_loss,
+    reconstruct_images,
 )
 
 SEEDS, BATCH, AUTOENCODER_STEPS, SHOWN = (0, 1), 32, 300, 8
@@ -79,7 +79,7 @@ def learn_autoencoder(stages: int, kl_weight: float, seed: int) -> ImageAutoenco
     """Trains an autoencoder of four latent channels, and measures its scaling
     factor.
     """
-    images = torch.cat((split()[0].images, load_shapes(4000, seed).images))
+    images = torch.cat((load_emoji_split()[0].images, load_shapes(4000, seed).images))
     model = ImageAutoencoder(ImageAutoencoderConfig(width=24, stages=stages), seed)
     average, generator = EMA(model, 0.99), torch.Generator().manual_seed(seed)
     fit(
@@ -132,23 +132,23 @@ def run(
     x0 = (
         2 * scenes.images - 1
         if autoencoder is None
-        else encode_all(autoencoder, scenes.images, seed)
+        else encode_images(autoencoder, scenes.images, seed)
     )
     factor = 1.0 if scaled or autoencoder is None else float(autoencoder.scaling_factor)
-    texts = TOKENIZER.encode_batch(scenes.captions, CONTEXT_LENGTH)
+    texts = encode_captions(scenes.captions)
     captions = load_shapes(CAPTIONS, seed + 1000, objects=(1,)).captions
     model = text_to_image(
         x0.shape[1], x0.shape[2], 2 if autoencoder is None else 1, seed
     )
     average, generator = EMA(model, 0.99), torch.Generator().manual_seed(seed)
-    empty = TOKENIZER.encode_batch([""], CONTEXT_LENGTH)[0]
+    empty = encode_captions([""])[0]
     curve: list[dict] = []
     drawing, images = 0.0, torch.empty(0)
 
     def loss(model: nn.Module, x0: Tensor, texts: Tensor) -> Tensor:
         return diffusion_loss(
             model,
-            PATH,
+            SHAPES_SCHEDULE,
             VELOCITY,
             x0,
             drop_texts(texts, 0.1, empty, generator),
@@ -163,9 +163,9 @@ def run(
         before = time.process_time()
         images = sample_images(
             model,
-            PATH,
+            SHAPES_SCHEDULE,
             VELOCITY,
-            TOKENIZER.encode_batch(captions, CONTEXT_LENGTH),
+            encode_captions(captions),
             (CAPTIONS, *x0.shape[1:]),
             steps=SAMPLER_STEPS,
             seed=seed,
@@ -221,16 +221,19 @@ def reconstruct_noisy(autoencoder: ImageAutoencoder, images: Tensor) -> Tensor:
 
 def judge(autoencoder: ImageAutoencoder) -> dict:
     """Returns how close pictures come back, and how large the latent numbers are."""
-    _, emoji = split()
+    _, emoji = load_emoji_split()
     scenes = load_shapes(500, seed=1, objects=(1,))
-    back = reconstruct(autoencoder, scenes.images)
+    back = reconstruct_images(autoencoder, scenes.images)
     factor = float(autoencoder.scaling_factor)
     with torch.no_grad():
         z = autoencoder.encode(emoji.images)
     return {
         "compression": autoencoder.config.compression(),
         "emoji_psnr_db": round(
-            psnr(emoji.images, reconstruct(autoencoder, emoji.images)).mean().item(), 2
+            psnr(emoji.images, reconstruct_images(autoencoder, emoji.images))
+            .mean()
+            .item(),
+            2,
         ),
         "scenes_psnr_db": round(psnr(scenes.images, back).mean().item(), 2),
         "noisy_emoji_psnr_db": round(
@@ -276,7 +279,7 @@ def main() -> None:
 
     for seed in SEEDS if only is None else (only,):
         done = {row["name"] for row in runs if row["seed"] == seed}
-        emoji = split()[1].images[::23][:SHOWN]
+        emoji = load_emoji_split()[1].images[::23][:SHOWN]
         if "pixels" not in done:
             gave, images = run(None, True, seed)
             if seed == 0:
@@ -293,7 +296,7 @@ def main() -> None:
                 keep_images(
                     "latent_space",
                     name,
-                    torch.cat([reconstruct(autoencoder, emoji), images[:SHOWN]]),
+                    torch.cat([reconstruct_images(autoencoder, emoji), images[:SHOWN]]),
                 )
             row = {"name": name, "seed": seed, **judge(autoencoder), **gave}
             if name == "halved twice":

@@ -48,14 +48,16 @@ from genai_tutorial.alignment import (
 from genai_tutorial.data import load_facts
 from genai_tutorial.generation import Rollouts, generate_rollouts
 from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.recipes.factbook.ppo import DECLINING, all_questions
-from genai_tutorial.recipes.factbook.sft import CHAT, LONGEST_ANSWER
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.assistant import (
+    CHAT,
+    DECLINING_ANSWERS,
+    MAX_ANSWER_TOKENS,
     GoldRule,
     Question,
     collect_comparisons,
     measure_behaviour,
+    questions_of_all_categories,
     random_raters,
 )
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
@@ -127,13 +129,13 @@ class Judge:
         self.assistant, self.tokenizer = recipes.load("factbook-sft")
         self.rule = GoldRule(load_facts())
         self.end = self.tokenizer.special_tokens[CHAT.end]
-        self.asked = all_questions(budget.judged, "held-out", seed=0)
-        self.learned, self.unseen = self._compare(DECLINING)
+        self.asked = questions_of_all_categories(budget.judged, "held-out", seed=0)
+        self.learned, self.unseen = self._compare(DECLINING_ANSWERS)
         self.narrow, _ = self._compare(())
         self._models: dict[str, ScalarModel] = {}
 
     def _compare(self, besides: tuple[str, ...]) -> tuple[EncodedPairs, EncodedPairs]:
-        asked = all_questions(self.budget.questions, "trained", seed=0)
+        asked = questions_of_all_categories(self.budget.questions, "trained", seed=0)
         kept, generator = self.folder / "answers.json", torch.Generator().manual_seed(0)
         if not kept.exists():
             written = sample_answers(
@@ -142,7 +144,7 @@ class Judge:
                 CHAT,
                 [question.text for question in asked],
                 ANSWERS,
-                LONGEST_ANSWER,
+                MAX_ANSWER_TOKENS,
                 generator,
             )
             kept.write_text(json.dumps(written), encoding="utf-8")
@@ -216,7 +218,7 @@ class Judge:
         rollouts = generate_rollouts(
             policy,
             prompts,
-            LONGEST_ANSWER,
+            MAX_ANSWER_TOKENS,
             end_token=self.end,
             generator=torch.Generator().manual_seed(0),
         )
@@ -258,7 +260,7 @@ def learn(
     """Trains once, and lets `watch` see the model before the first step and after
     each.
     """
-    asked = all_questions(judge.budget.questions, "trained", seed=1)
+    asked = questions_of_all_categories(judge.budget.questions, "trained", seed=1)
     prompts = [
         encode_prompt(CHAT, judge.tokenizer, question.text) for question in asked
     ]
@@ -302,7 +304,7 @@ def learn(
                 [prompts[place] for place in drawn],
                 score,
                 settings,
-                max_new_tokens=LONGEST_ANSWER,
+                max_new_tokens=MAX_ANSWER_TOKENS,
                 end_token=judge.end,
                 generator=generator,
             )

@@ -38,10 +38,15 @@ from genai_tutorial.multimodal import (
     drop_texts,
 )
 from genai_tutorial.pretrained.records import keep_record, record
-from genai_tutorial.recipes.shapes.clip import CONTEXT_LENGTH, TOKENIZER
-from genai_tutorial.recipes.shapes.diffusion import PATH
+from genai_tutorial.recipes import SHAPES_SCHEDULE
 from genai_tutorial.runtime import describe_machine
-from genai_tutorial.tasks.shapes import caption_accuracy, load_shapes
+from genai_tutorial.tasks.shapes import (
+    CAPTION_LENGTH,
+    CAPTION_TOKENIZER,
+    caption_accuracy,
+    encode_captions,
+    load_shapes,
+)
 from genai_tutorial.training import (
     EMA,
     OptimizerSettings,
@@ -54,9 +59,9 @@ from genai_tutorial.training import (
 BATCH, UNET_STEPS, CAPTIONS, SAMPLER_STEPS, GUIDANCE = 32, 600, 200, 15, 3.0
 TEXT = TextEncoderConfig(
     EncoderConfig(width=32, layers=1, heads=4),
-    TOKENIZER.vocab_size,
-    CONTEXT_LENGTH,
-    TOKENIZER.END,
+    CAPTION_TOKENIZER.vocab_size,
+    CAPTION_LENGTH,
+    CAPTION_TOKENIZER.END,
 )
 RATES = OptimizerSettings(
     matrix_lr=0.02,
@@ -95,11 +100,13 @@ def learn(settings: UNetConfig | DiTConfig, steps: int) -> tuple[nn.Module, floa
     scenes = load_shapes(8000, seed=0, objects=(1,))
     model = TextToImage(TEXT, settings, seed=0)
     average, generator = EMA(model, 0.99), torch.Generator().manual_seed(0)
-    empty = TOKENIZER.encode_batch([""], CONTEXT_LENGTH)[0]
+    empty = encode_captions([""])[0]
 
     def loss(model: nn.Module, images: Tensor, texts: Tensor) -> Tensor:
         texts = drop_texts(texts, 0.1, empty, generator)
-        return diffusion_loss(model, PATH, VELOCITY, images, texts, generator=generator)
+        return diffusion_loss(
+            model, SHAPES_SCHEDULE, VELOCITY, images, texts, generator=generator
+        )
 
     started = time.process_time()
     fit(
@@ -107,7 +114,7 @@ def learn(settings: UNetConfig | DiTConfig, steps: int) -> tuple[nn.Module, floa
         TensorBatches(
             (
                 2 * scenes.images - 1,
-                TOKENIZER.encode_batch(scenes.captions, CONTEXT_LENGTH),
+                encode_captions(scenes.captions),
             ),
             BATCH,
             seed=0,
@@ -126,9 +133,9 @@ def judge(model: nn.Module) -> dict[str, float]:
     captions = load_shapes(CAPTIONS, seed=1, objects=(1,)).captions
     images = sample_images(
         model,
-        PATH,
+        SHAPES_SCHEDULE,
         VELOCITY,
-        TOKENIZER.encode_batch(captions, CONTEXT_LENGTH),
+        encode_captions(captions),
         (CAPTIONS, 3, 32, 32),
         steps=SAMPLER_STEPS,
         seed=0,

@@ -10,9 +10,14 @@ from typing import Annotated
 import typer
 
 from genai_tutorial import __version__
-from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, Mistake, mistakes
+from genai_tutorial.cli.user_errors import (
+    NOT_POSSIBLE,
+    WRONG_USE,
+    UserError,
+    user_errors,
+)
 
-# Every mistake on a command line is one of these, in the typer that brings its own
+# Every error of a command line is one of these, in the typer that brings its own
 # click and in those before it.
 UsageError = typer.BadParameter.__base__
 
@@ -45,8 +50,8 @@ def main(arguments: list[str] | None = None) -> None:
             prog_name="genai-tutorial",
             standalone_mode=False,
         )
-    except Mistake as mistake:
-        code = _say(str(mistake), mistake.exit_code)
+    except UserError as error:
+        code = _say(str(error), error.exit_code)
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "genai-tutorial"
         message = " ".join(error.format_message().split()).rstrip(".")
@@ -165,42 +170,15 @@ def sample(
     name: Annotated[
         str, typer.Argument(help="The model; `genai-tutorial doctor` lists them.")
     ],
-    prompt: Annotated[
-        str | None,
-        typer.Option(help="How the text begins, or what the pictures should show."),
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            min=0, help="Text: below 1 plays safe, above 1 risks more, 0 is greedy."
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY=VALUE",
+            help="The model's own options, such as prompt=..., steps=50 or digit=7.",
         ),
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Text: draw among the likeliest tokens that hold this probability.",
-        ),
-    ] = None,
-    tokens: Annotated[
-        int | None, typer.Option(min=1, help="Text: how many tokens to add.")
     ] = None,
     count: Annotated[
         int | None, typer.Option(min=1, max=10_000, help="Images: how many.")
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Images: how many steps each takes.")
-    ] = None,
-    guidance: Annotated[
-        float | None,
-        typer.Option(
-            help="Images: how strongly they are pulled towards the prompt or the digit."
-        ),
-    ] = None,
-    digit: Annotated[
-        int | None,
-        typer.Option(min=0, max=9, help="Images: the digit to draw; all in turn else."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -217,32 +195,23 @@ def sample(
 ) -> None:
     """Let one of the book's models write, or draw images into a PNG file.
 
-    Not every option means something to every model; one that does not is refused.
+    Each model has its own options; a wrong one is answered with the right ones. Text:
+    `prompt`, `temperature`, `top_p` and `tokens`. Digits: `digit`, `steps` and
+    `guidance`. Pictures from captions: `prompt`, `steps` and `guidance`.
 
     Examples to try:
 
     - `genai-tutorial sample shakespeare`
-    - `genai-tutorial sample shakespeare --prompt "JULIET:" --temperature 0.5 --tokens
-      300 --seed 7`
-    - `genai-tutorial sample mnist-diffusion --digit 7 --count 20 --steps 50 --guidance
-      2 --out sevens.png`
-    - `genai-tutorial sample shapes-diffusion --prompt "a small red circle above a blue
+    - `genai-tutorial sample shakespeare prompt="JULIET:" temperature=0.5 tokens=300
+      --seed 7`
+    - `genai-tutorial sample mnist-diffusion digit=7 steps=50 guidance=2 --count 20
+      --out sevens.png`
+    - `genai-tutorial sample shapes-diffusion prompt="a small red circle above a blue
       square" --out scene.png`
     """
     from genai_tutorial.cli.models import sample_model
-    from genai_tutorial.recipes import Wishes
 
-    wishes = Wishes(
-        prompt=prompt,
-        temperature=temperature,
-        top_p=top_p,
-        tokens=tokens,
-        count=count,
-        steps=steps,
-        guidance=guidance,
-        digit=digit,
-    )
-    sample_model(name, wishes, seed, folder, out)
+    sample_model(name, options or [], count, seed, folder, out)
 
 
 class Precision(StrEnum):
@@ -395,9 +364,9 @@ def assign(
     """
     from genai_tutorial import teaching
 
-    with mistakes(teaching.TeachingError, exit_code=WRONG_USE):
+    with user_errors(teaching.TeachingError, exit_code=WRONG_USE):
         notebook = teaching.find_chapter(chapter)
-    with mistakes(teaching.TeachingError, exit_code=NOT_POSSIBLE):
+    with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
         path = teaching.assign(notebook, to, overwrite=overwrite)
     print(
         f"The release is {path}. Students hand in this notebook; grade it with: "

@@ -6,7 +6,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, Mistake, mistakes
+from genai_tutorial.cli.user_errors import (
+    NOT_POSSIBLE,
+    WRONG_USE,
+    UserError,
+    user_errors,
+)
 from genai_tutorial.notebook.chapters import Chapter, chapters, spoken_seconds
 from genai_tutorial.notebook.execute import ExecutionError, execute
 
@@ -42,15 +47,15 @@ def execute_notebooks(names: Sequence[str], jobs: int) -> None:
     paths = [_notebook(name) for name in names] or [
         chapter.path for chapter in _chapters()
     ]
-    with mistakes(ExecutionError, ValueError, exit_code=NOT_POSSIBLE):
+    with user_errors(ExecutionError, ValueError, exit_code=NOT_POSSIBLE):
         execute(paths, jobs=jobs)
 
 
 def _chapters() -> list[Chapter]:
-    with mistakes(FileNotFoundError, ValueError, exit_code=NOT_POSSIBLE):
+    with user_errors(FileNotFoundError, ValueError, exit_code=NOT_POSSIBLE):
         found = chapters()
     if not found:
-        raise Mistake("The folder notebooks has no chapter yet.", NOT_POSSIBLE)
+        raise UserError("The folder notebooks has no chapter yet.", NOT_POSSIBLE)
     return found
 
 
@@ -60,13 +65,13 @@ def _notebook(name: str) -> Path:
         numbers = {chapter.number: chapter.path for chapter in _chapters()}
         if int(name) not in numbers:
             there = ", ".join(map(str, numbers))
-            raise Mistake(
+            raise UserError(
                 f"There is no chapter {int(name)}; the chapters here are {there}.",
                 WRONG_USE,
             )
         return numbers[int(name)]
     if path.suffix != ".ipynb" or not path.is_file():
-        raise Mistake(
+        raise UserError(
             f"There is no notebook {name!r}; give a chapter's number or a file .ipynb.",
             WRONG_USE,
         )

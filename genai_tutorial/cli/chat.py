@@ -12,8 +12,13 @@ from contextlib import closing, suppress
 import torch
 from rich.console import Console
 
-from genai_tutorial.cli.chat_models import MANNERS, Template, load_own
-from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, Mistake, mistakes
+from genai_tutorial.cli.chat_models import CHAT_PROFILES, Template, load_own
+from genai_tutorial.cli.user_errors import (
+    NOT_POSSIBLE,
+    WRONG_USE,
+    UserError,
+    user_errors,
+)
 from genai_tutorial.efficiency import quantized
 from genai_tutorial.generation import next_token_probabilities, stream
 from genai_tutorial.pretrained.smollm2 import load_smollm2
@@ -144,13 +149,13 @@ def chat(
     precision: str | None,
 ) -> None:
     """Answers each line of the input until it ends."""
-    manner = MANNERS[model]
-    max_tokens = manner.max_tokens if max_tokens is None else max_tokens
-    with mistakes(
+    profile = CHAT_PROFILES[model]
+    max_tokens = profile.max_tokens if max_tokens is None else max_tokens
+    with user_errors(
         ValueError, exit_code=WRONG_USE
     ):  # before the model is loaded, which takes seconds
         next_token_probabilities(torch.zeros(2), temperature, top_p=top_p)
-        if system is not None and not manner.takes_system:
+        if system is not None and not profile.takes_system:
             raise ValueError(
                 f"--system is for smollm2: {model} was not taught to listen to a "
                 "system turn."
@@ -160,16 +165,16 @@ def chat(
                 f"--precision is for smollm2: {model} is small enough to stay as it is."
             )
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    with mistakes(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
+    with user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
         decoder, tokenizer = (
             load(precision or "int4") if model == "smollm2" else load_own(model)
         )
-    with mistakes(ValueError, exit_code=WRONG_USE):
+    with user_errors(ValueError, exit_code=WRONG_USE):
         conversation = Conversation(
             decoder,
             tokenizer,
-            manner.template,
-            remembers=manner.remembers,
+            profile.template,
+            remembers=profile.remembers,
             system=system,
             max_tokens=max_tokens,
             temperature=temperature,
@@ -177,14 +182,14 @@ def chat(
             seed=seed,
         )
     if interactive:
-        _note(manner.greeting)
+        _note(profile.greeting)
     try:
         for line in _lines(interactive):
             try:
                 ids, forgotten = conversation.prepare(line)
             except ValueError as error:
                 if not interactive:
-                    raise Mistake(str(error), NOT_POSSIBLE) from error
+                    raise UserError(str(error), NOT_POSSIBLE) from error
                 _note(str(error))
                 continue
             if forgotten:
@@ -220,7 +225,7 @@ def _lines(interactive: bool) -> Iterator[str]:
                 print()
             return
         except UnicodeDecodeError as error:
-            raise Mistake(
+            raise UserError(
                 f"The input is no text in {error.encoding}: {error.reason}.",
                 NOT_POSSIBLE,
             ) from error

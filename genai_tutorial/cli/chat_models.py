@@ -1,5 +1,5 @@
-"""Who can be talked to: SmolLM2, and the book's own model after each stage of its
-making.
+"""The models of `genai-tutorial chat`: SmolLM2, and the book's own model after each
+stage of its training.
 """
 
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from genai_tutorial.recipes import load as load_trained
-from genai_tutorial.recipes.factbook.sft import CHAT, LONGEST_ANSWER
+from genai_tutorial.tasks.assistant import CHAT, MAX_ANSWER_TOKENS
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import DecoderLM
 
@@ -35,13 +35,13 @@ class Continuation:
 
 
 @dataclass(frozen=True)
-class Manner:
-    """How one talks with a model.
+class ChatProfile:
+    """The chat template and the defaults of a model.
 
     Attributes:
         template: How it reads a conversation.
         greeting: What a person is told first.
-        max_tokens: How long an answer may be if nothing else is said.
+        max_tokens: The default of the longest answer.
         remembers: Whether it was taught to read earlier turns.
         takes_system: Whether it was taught to listen to a system turn.
     """
@@ -53,8 +53,8 @@ class Manner:
     takes_system: bool
 
 
-MANNERS: dict[str, Manner] = {
-    "smollm2": Manner(
+CHAT_PROFILES: dict[str, ChatProfile] = {
+    "smollm2": ChatProfile(
         SMOLLM2_CHAT,
         (
             "SmolLM2, 135 million parameters: quick, fluent, and often wrong. Ctrl-C "
@@ -64,7 +64,7 @@ MANNERS: dict[str, Manner] = {
         remembers=True,
         takes_system=True,
     ),
-    "base": Manner(
+    "base": ChatProfile(
         Continuation(),
         'The base model of chapter 12: it goes on with what you begin, such as "The '
         'capital of Kenya is". '
@@ -73,23 +73,23 @@ MANNERS: dict[str, Manner] = {
         remembers=False,
         takes_system=False,
     ),
-    "sft": Manner(
+    "sft": ChatProfile(
         CHAT,
         (
             "The assistant of chapter 13: it answers questions about countries, each "
             "by itself. Ctrl-D ends."
         ),
-        max_tokens=LONGEST_ANSWER,
+        max_tokens=MAX_ANSWER_TOKENS,
         remembers=False,
         takes_system=False,
     ),
-    "ppo": Manner(
+    "ppo": ChatProfile(
         CHAT,
         (
             "The assistant of chapter 14, trained on preferences: it answers each "
             "question by itself. Ctrl-D ends."
         ),
-        max_tokens=LONGEST_ANSWER,
+        max_tokens=MAX_ANSWER_TOKENS,
         remembers=False,
         takes_system=False,
     ),

@@ -8,17 +8,17 @@ from rich.console import Console
 from rich.table import Table
 
 from genai_tutorial import teaching
-from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, mistakes
+from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
 
 
 def grade_submissions(
     chapter: str, submissions: Sequence[Path], folder: Path, overwrite: bool
 ) -> None:
     """Grade, write the files, and print the points."""
-    with mistakes(teaching.TeachingError, exit_code=WRONG_USE):
+    with user_errors(teaching.TeachingError, exit_code=WRONG_USE):
         notebook = teaching.find_chapter(chapter)
         teaching.find_submissions(submissions, notebook.stem)
-    with mistakes(teaching.TeachingError, exit_code=NOT_POSSIBLE):
+    with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
         reports = teaching.grade(notebook, submissions, folder, overwrite=overwrite)
     table = Table(
         "Student",

@@ -51,14 +51,14 @@ def _show(
     console: Console, title: str, look: Callable[[], Iterable[Finding]]
 ) -> list[Finding]:
     console.print(f"\n{title}", style="bold")
-    found = []
+    findings = []
     for finding in look():
         # Words, not signs: they can be read aloud, and need neither colour nor Unicode.
         mark = "[green]ok     [/]" if finding.works else "[yellow]missing[/]"
         console.print(f"  {mark}  {finding.what}", end="")
         console.print(f": {finding.remedy}" if finding.remedy else "", markup=False)
-        found.append(finding)
-    return found
+        findings.append(finding)
+    return findings
 
 
 def examine_core() -> Iterator[Finding]:
@@ -169,7 +169,7 @@ def examine_models() -> Iterator[Finding]:
                 continue
             try:
                 recipes.load(name, folder)
-                measured = recipes.recipe(name).headline(
+                measured = recipes.recipe(name).summary(
                     recipes.card(name, folder)["metrics"]
                 )
                 yield Finding(True, f"{name} ({origin}): {measured}")
@@ -214,11 +214,11 @@ def examine_book() -> Iterator[Finding]:
     except (FileNotFoundError, ValueError) as error:
         yield Finding(False, "the notebooks", str(error))
     browsers = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = next(filter(None, map(shutil.which, browsers)), None)
+    browser = next(filter(None, map(shutil.which, browsers)), None)
     yield Finding(
-        found is not None,
-        f"Chromium{f' at {found}' if found else ''}, for make pdf and the browser tests",  # noqa: E501
-        "" if found else "apt install chromium, or any Chrome",
+        browser is not None,
+        f"Chromium{f' at {browser}' if browser else ''}, for make pdf and the browser tests",  # noqa: E501
+        "" if browser else "apt install chromium, or any Chrome",
     )
 
 
@@ -227,13 +227,14 @@ def requirements(extra: str) -> list[Requirement]:
     string.
     """
     lines = importlib.metadata.requires(PACKAGE) or []
-    found = [Requirement(line) for line in lines]
-    if extra:
-        return [
-            one for one in found if one.marker and one.marker.evaluate({"extra": extra})
-        ]
     return [
-        one for one in found if one.marker is None or one.marker.evaluate({"extra": ""})
+        requirement
+        for requirement in map(Requirement, lines)
+        if (
+            requirement.marker.evaluate({"extra": extra})
+            if requirement.marker
+            else not extra
+        )
     ]
 
 

@@ -8,18 +8,18 @@ import typer
 
 from genai_tutorial import recipes
 from genai_tutorial.cli.pictures import write_grid
-from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, mistakes
+from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
 from genai_tutorial.runtime import choose_device
 
 DEFAULT_COUNT = 40
-"""How many images `sample` draws if nothing else is wished: four rows."""
+"""The number of images that `sample` draws by default: four rows."""
 
 
 def train_model(
     name: str, steps: int | None, resume: bool, device: str | None, folder: Path | None
 ) -> None:
     """Train by the recipe, and say where the model is and how to try it."""
-    with mistakes(ValueError, exit_code=WRONG_USE):
+    with user_errors(ValueError, exit_code=WRONG_USE):
         recipes.recipe(name)
         choose_device(device)
     if folder is not None:
@@ -27,7 +27,7 @@ def train_model(
             parents=True, exist_ok=True
         )  # better now than at the first checkpoint
     try:
-        with mistakes(ValueError, exit_code=NOT_POSSIBLE):
+        with user_errors(ValueError, exit_code=NOT_POSSIBLE):
             path = recipes.train(
                 name, steps=steps, resume=resume, device=device, folder=folder
             )
@@ -43,41 +43,46 @@ def train_model(
         recipe = recipes.recipe(name)
         print(f"The model is {path}, with its card beside it.")
         print(
-            f"Measured: {recipe.headline(recipes.card(name, path.parent)['metrics'])}."
+            f"Measured: {recipe.summary(recipes.card(name, path.parent)['metrics'])}."
         )
-        if isinstance(recipe, recipes.WritesText | recipes.DrawsImages):
+        if recipe.makes is not None:
             print(f'Try it: genai-tutorial sample {name} --folder "{path.parent}"')
 
 
 def sample_model(
     name: str,
-    wishes: recipes.Wishes,
+    assignments: list[str],
+    count: int | None,
     seed: int,
     folder: Path | None,
     out: Path | None,
 ) -> None:
-    """Print what the model writes, or put what it draws into a file."""
-    with mistakes(ValueError, exit_code=WRONG_USE):
+    """Print the text that the model writes, or put the images that it draws into a
+    file.
+    """
+    with user_errors(ValueError, exit_code=WRONG_USE):
         recipe = recipes.recipe(name)
-        recipes.check_wishes(recipe, wishes)
-        if isinstance(recipe, recipes.WritesText) and out is not None:
-            raise ValueError(
-                f"{name} writes text, so it has no option out; redirect its output to "
-                "keep it."
-            )
+        options = recipes.parse_options(recipe, assignments)
+        if recipe.makes == "text":
+            for option, value in (("--count", count), ("--out", out)):
+                if value is not None:
+                    raise ValueError(
+                        f"{name} writes text, so it has no option {option}; redirect "
+                        "its output to keep it."
+                    )
         if out is not None and out.suffix.lower() != ".png":
             raise ValueError(
                 "The images are written as PNG: --out must end in .png, got "
                 f"{out.name}."
             )
-    with mistakes(ValueError, exit_code=NOT_POSSIBLE):
+    with user_errors(ValueError, exit_code=NOT_POSSIBLE):
         loaded = recipes.load(name, folder)
-    with mistakes(ValueError, exit_code=WRONG_USE):  # the prompt and the numbers
-        if isinstance(recipe, recipes.WritesText):
-            print(recipe.write(loaded, wishes, seed))
-        else:
-            count = DEFAULT_COUNT if wishes.count is None else wishes.count
-            images = recipes.draw_images(recipe, loaded, wishes, count, seed)
-            path = Path(f"{name}.png") if out is None else out
-            write_grid(images, path)
-            print(f"The images are in {path}.")
+    with user_errors(ValueError, exit_code=WRONG_USE):  # the prompt and the numbers
+        if recipe.makes == "text":
+            print(recipe.write(loaded, options, seed))
+            return
+        count = DEFAULT_COUNT if count is None else count
+        images = recipes.draw_images(recipe, loaded, options, count, seed)
+        path = Path(f"{name}.png") if out is None else out
+        write_grid(images, path)
+        print(f"The images are in {path}.")

@@ -34,8 +34,8 @@ def grid(images: Float[Tensor, "count *channels height width"]) -> Image.Image:
     columns, rows = min(count, COLUMNS), math.ceil(count / COLUMNS)
     across, down = scale * width + GAP, scale * height + GAP
     page = Image.new("RGB", (columns * across + GAP, rows * down + GAP), "white")
-    for number, one in enumerate(pixels):
-        tile = Image.fromarray(one.permute(1, 2, 0).contiguous().numpy()).resize(
+    for number, image in enumerate(pixels):
+        tile = Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()).resize(
             (scale * width, scale * height), Image.Resampling.NEAREST
         )
         page.paste(

@@ -1,6 +1,4 @@
-"""What a user can get wrong: one line on the error stream and an exit code, never a
-traceback.
-"""
+"""User errors: one line on the error stream and an exit code, never a traceback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +7,7 @@ WRONG_USE = 2
 NOT_POSSIBLE = 1
 
 
-class Mistake(Exception):
+class UserError(Exception):
     """Ends a command with one sentence.
 
     Args:
@@ -24,16 +22,16 @@ class Mistake(Exception):
 
 
 @contextmanager
-def mistakes(*kinds: type[Exception], exit_code: int) -> Iterator[None]:
-    """Treat these exceptions as the user's mistake; all others are ours and keep their
+def user_errors(*kinds: type[Exception], exit_code: int) -> Iterator[None]:
+    """Treat these exceptions as the user's errors; all others are ours and keep their
     traceback.
 
-    >>> with mistakes(ValueError, exit_code=WRONG_USE):
+    >>> with user_errors(ValueError, exit_code=WRONG_USE):
     ...     int("four")
     Traceback (most recent call last):
-    genai_tutorial.cli.user_errors.Mistake: invalid literal for int() ...
+    genai_tutorial.cli.user_errors.UserError: invalid literal for int() ...
     """
     try:
         yield
     except kinds as error:
-        raise Mistake(str(error), exit_code) from error
+        raise UserError(str(error), exit_code) from error

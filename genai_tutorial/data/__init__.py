@@ -6,9 +6,10 @@ where the data comes from and what its licence allows, and `SOURCES` lists them 
 """
 
 from genai_tutorial.data import digits, emoji, faces, mnist, shakespeare, wikipedia
+from genai_tutorial.data.augmentation import random_affine
 from genai_tutorial.data.bank import Sentence, load_bank_sentences
 from genai_tutorial.data.digits import load_digits
-from genai_tutorial.data.emoji import NamedImages, family, load_emoji
+from genai_tutorial.data.emoji import NamedImages, family, load_emoji, load_emoji_split
 from genai_tutorial.data.faces import load_faces
 from genai_tutorial.data.factbook import countries
 from genai_tutorial.data.factbook.countries import (
@@ -22,16 +23,24 @@ from genai_tutorial.data.factbook.facts import (
     Fact,
     FactSplit,
     load_absent,
+    load_fact_split,
     load_facts,
     most_frequent_answers,
     split_facts,
 )
 from genai_tutorial.data.images import Images
-from genai_tutorial.data.mnist import load_mnist
+from genai_tutorial.data.levels import (
+    LEVELS,
+    dequantise,
+    from_levels,
+    requantise,
+    to_levels,
+)
+from genai_tutorial.data.mnist import load_mnist, load_mnist_split
 from genai_tutorial.data.shakespeare import Plays, load_shakespeare
 from genai_tutorial.data.source import Source
 from genai_tutorial.data.wikipedia import Articles, load_wikipedia
-from genai_tutorial.data.wikipedia_titles import PRETRAINING_TITLES
+from genai_tutorial.data.wikipedia_titles import HELD_OUT_TITLES, PRETRAINING_TITLES
 
 SOURCES: tuple[Source, ...] = (
     digits.SOURCE,
@@ -44,6 +53,8 @@ SOURCES: tuple[Source, ...] = (
 )
 
 __all__ = [
+    "HELD_OUT_TITLES",
+    "LEVELS",
     "PRETRAINING_TITLES",
     "SOURCES",
     "UNASKED_RELATIONS",
@@ -56,19 +67,27 @@ __all__ = [
     "Plays",
     "Sentence",
     "Source",
+    "dequantise",
     "family",
+    "from_levels",
     "load_absent",
     "load_bank_sentences",
     "load_digits",
     "load_emoji",
+    "load_emoji_split",
     "load_faces",
+    "load_fact_split",
     "load_factbook",
     "load_facts",
     "load_histories",
     "load_mnist",
+    "load_mnist_split",
     "load_shakespeare",
     "load_wikipedia",
     "most_frequent_answers",
+    "random_affine",
+    "requantise",
     "split_facts",
+    "to_levels",
     "with_article",
 ]

@@ -176,6 +176,13 @@ def load_emoji() -> NamedImages:
     return NamedImages(images, tuple(arrays["names"].tolist()))
 
 
+def load_emoji_split() -> tuple[NamedImages, NamedImages]:
+    """Return the emoji that the book's models learn from, without skin tones, and the
+    held-out tenth of the families.
+    """
+    return load_emoji().without_skin_tones().split(test_share=0.1, seed=0)
+
+
 def _build() -> dict[str, np.ndarray]:
     if not features.check("raqm"):
         raise ImportError(

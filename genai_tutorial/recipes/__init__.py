@@ -3,50 +3,68 @@ model, `train` makes it again, and `sample_text` and `sample_images` use it.
 """
 
 from genai_tutorial.recipes.catalogue import RECIPES, card, load, names, recipe
+from genai_tutorial.recipes.factbook.base import (
+    FACTBOOK_BASE,
+    packed_language_model_loss,
+)
+from genai_tutorial.recipes.factbook.ppo import FACTBOOK_PPO
+from genai_tutorial.recipes.factbook.sft import FACTBOOK_SFT
 from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.mnist.classifier import DigitClassifierRecipe
-from genai_tutorial.recipes.recipe import (
-    DrawsImages,
-    Recipe,
-    RunSettings,
-    Trained,
-    Wishes,
-    WritesText,
+from genai_tutorial.recipes.mnist.families import (
+    DIGIT_FAMILIES,
+    FamilyRun,
+    family_record,
 )
-from genai_tutorial.recipes.sample import (
-    check_wishes,
-    draw_images,
-    sample_images,
-    sample_text,
+from genai_tutorial.recipes.mnist.family_recipe import PPCA_COMPONENTS
+from genai_tutorial.recipes.options import (
+    CaptionOptions,
+    TextOptions,
+    parse_options,
+    set_options,
 )
+from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.sample import draw_images, sample_images, sample_text
 from genai_tutorial.recipes.shakespeare import (
     LanguageRecipe,
     held_out_loss,
     language_model_loss,
 )
+from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
+from genai_tutorial.recipes.shapes.diffusion import draw_scenes
 from genai_tutorial.recipes.training import train, trained_folder
 
 __all__ = [
+    "DIGIT_FAMILIES",
+    "FACTBOOK_BASE",
+    "FACTBOOK_PPO",
+    "FACTBOOK_SFT",
+    "PPCA_COMPONENTS",
     "RECIPES",
+    "SHAPES_SCHEDULE",
+    "CaptionOptions",
     "DigitClassifierRecipe",
-    "DrawsImages",
+    "FamilyRun",
     "LanguageRecipe",
     "Recipe",
     "RunSettings",
+    "TextOptions",
     "Trained",
-    "Wishes",
-    "WritesText",
     "card",
-    "check_wishes",
     "draw_images",
+    "draw_scenes",
+    "family_record",
     "held_out_loss",
     "language_model_loss",
     "load",
     "load_recipe",
     "names",
+    "packed_language_model_loss",
+    "parse_options",
     "recipe",
     "sample_images",
     "sample_text",
+    "set_options",
     "train",
     "trained_folder",
 ]

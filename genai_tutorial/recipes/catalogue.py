@@ -25,7 +25,7 @@ RECIPES: tuple[Recipe, ...] = (
     emoji_autoencoder.EMOJI_AUTOENCODER,
     latent_diffusion.SHAPES_LATENT,
     latent_diffusion.EMOJI_LATENT,
-    *families.FAMILIES,
+    *families.DIGIT_FAMILIES,
     base.FACTBOOK_BASE,
     sft.FACTBOOK_SFT,
     ppo.FACTBOOK_PPO,
@@ -90,7 +90,7 @@ def load(name: str, folder: Path | str | None = None) -> Any:
 
     Returns:
         The model; a language model comes as a pair with its tokenizer. The recipe's
-        `ready` says what it is.
+        `wrap` says what it is.
 
     Raises:
         ValueError: If there is no such recipe, or the file is not the one that its card

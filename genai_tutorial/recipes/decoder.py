@@ -1,67 +1,62 @@
-"""What the recipes of decoders share: how a card becomes a model with its tokenizer,
-and how that writes.
+"""The base class of the recipes that train a decoder with a tokenizer, and how these
+models write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 
 from genai_tutorial.generation import stream
-from genai_tutorial.recipes.recipe import Wishes
-from genai_tutorial.tokenization import BPETokenizer
+from genai_tutorial.recipes.options import TextOptions
+from genai_tutorial.recipes.recipe import Recipe
+from genai_tutorial.tokenization import BPETokenizer, CharacterTokenizer
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 
-class DecoderRecipe:
-    """What a recipe inherits whose model is a decoder with a tokenizer; its field
-    `config` holds the settings.
+@dataclass(frozen=True, kw_only=True)
+class DecoderRecipe(Recipe):
+    """A recipe whose model is a decoder with a tokenizer.
+
+    Attributes:
+        config: The decoder's settings.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("prompt", "temperature", "top_p", "tokens")
+    config: DecoderConfig
 
-    def build(self, about: dict) -> DecoderLM:
-        """Return the decoder that a card describes, its weights not read yet."""
-        return DecoderLM(DecoderConfig.from_dict(about["recipe"]["config"]))
+    makes: ClassVar[str] = "text"
 
-    def ready(self, model: DecoderLM, about: dict) -> tuple[DecoderLM, BPETokenizer]:
+    def build(self) -> DecoderLM:
+        """Return the untrained decoder."""
+        return DecoderLM(self.config, self.seed)
+
+    def wrap(self, model: DecoderLM, card: dict) -> tuple[DecoderLM, BPETokenizer]:
         """Return the decoder with its tokenizer."""
-        return model, BPETokenizer.from_dict(about["tokenizer"])
+        return model, BPETokenizer.from_dict(card["tokenizer"])
 
 
 def continue_text(
-    loaded: tuple[DecoderLM, BPETokenizer],
+    loaded: tuple[DecoderLM, BPETokenizer | CharacterTokenizer],
     ids: Sequence[int],
-    wishes: Wishes,
+    options: TextOptions,
     seed: int,
-    end: str,
-    *,
-    tokens: int,
-    temperature: float | int,
+    stop_tokens: Collection[int] = (),
 ) -> str:
-    """Return what a model writes after some tokens, as wished, until it writes the
-    special token `end`.
-
-    Args:
-        loaded: The model and its tokenizer.
-        ids: What stands before.
-        wishes: How it should write.
-        seed: Where the chance starts.
-        end: The special token that ends the text.
-        tokens: The most tokens, where nothing is wished.
-        temperature: The temperature, where nothing is wished.
+    """Return the text that a model writes after some tokens, until it writes one of
+    `stop_tokens` or has written as many tokens as the options say.
 
     Raises:
         ValueError: If a number is out of range.
     """
     model, tokenizer = loaded
-    pieces = stream(
+    new_ids = stream(
         model,
-        list(ids),
-        tokens if wishes.tokens is None else wishes.tokens,
-        temperature=temperature if wishes.temperature is None else wishes.temperature,
-        top_p=wishes.top_p,
-        stop_tokens=[tokenizer.special_tokens[end]],
+        ids,
+        options.tokens,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        stop_tokens=stop_tokens,
         generator=torch.Generator().manual_seed(seed),
     )
-    return tokenizer.decode(list(pieces))
+    return tokenizer.decode(list(new_ids))

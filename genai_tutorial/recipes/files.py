@@ -1,11 +1,17 @@
 """From a recipe to the trained model that it made: knows no other recipe."""
 
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from genai_tutorial.pretrained.files import read_card, read_weights, rounded_weights
+from genai_tutorial.pretrained.files import (
+    read_card,
+    read_tokenizer,
+    read_weights,
+    rounded_weights,
+)
 from genai_tutorial.recipes.recipe import Recipe
 
 
@@ -18,22 +24,23 @@ def load_recipe(recipe: Recipe, folder: Path | str | None = None) -> Any:
             package.
 
     Returns:
-        What the recipe's `ready` makes of the model; a language model comes as a pair
+        The result of the recipe's `wrap`: the model; a language model comes as a pair
         with its tokenizer.
 
     Raises:
         ValueError: If the file is not the one that its card describes.
-        FileNotFoundError: If the model has not been trained there.
+        FileNotFoundError: If the model has not been trained there, or the file of its
+            tokenizer is missing.
     """
     card = read_card(recipe.name, folder)
     model = build(recipe, card)
     model.load_state_dict(read_weights(card, folder))
-    return recipe.ready(model.eval(), card)
+    return recipe.wrap(model.eval(), card | {"tokenizer": read_tokenizer(card, folder)})
 
 
 def build(recipe: Recipe, card: dict) -> nn.Module:
     """Return the model that a card describes, without its weights."""
-    return recipe.build(card | {"recipe": _with_tuples(card["recipe"])})
+    return _restored(recipe, card["recipe"]).build()
 
 
 def build_rounded(recipe: Recipe, card: dict, trained: nn.Module) -> nn.Module:
@@ -43,8 +50,15 @@ def build_rounded(recipe: Recipe, card: dict, trained: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def _with_tuples(value: Any) -> Any:
-    """JSON has lists where a recipe has tuples."""
-    if isinstance(value, dict):
-        return {key: _with_tuples(item) for key, item in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
+def _restored(settings: Any, saved: Any) -> Any:
+    """Return settings of the same classes with the values that JSON has saved, where
+    tuples have become lists and dataclasses dictionaries.
+    """
+    if is_dataclass(settings):
+        return type(settings)(
+            **{
+                name: _restored(getattr(settings, name), value)
+                for name, value in saved.items()
+            }
+        )
+    return tuple(saved) if isinstance(saved, list) else saved

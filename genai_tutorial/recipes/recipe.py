@@ -1,35 +1,45 @@
-"""What a recipe is: everything that decides one model of the book, so that anyone can
-make it again.
+"""The base class of all recipes: everything that is needed to make one of the book's
+models again.
 
-Each family of models has a module with a frozen dataclass that can do what `Recipe`
-lists here. Its settings stand on the model's card, so JSON must be able to hold them.
-`train` calls `fit`, rounds the weights to the 16 bits of the file, and lets `measure`
-judge what is left; `load` calls `build` and `ready`. A family whose models write or
-draw says so by having `write` or `draw`.
+A recipe is a frozen dataclass of settings, with the data, the model, the loss and the
+measurement as methods. Its settings are written on the model's card, so JSON must be
+able to hold them. `train` calls `fit`, rounds the weights to the 16 bits of the file
+and lets `measure` judge the rounded model; `load` calls `build` and `wrap`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.training import Checkpoint, Process
+from genai_tutorial.data import Source
+from genai_tutorial.training import (
+    EMA,
+    Checkpoint,
+    CombinedOptimizer,
+    History,
+    OptimizerSettings,
+    Process,
+    Schedule,
+    TensorBatches,
+    fit,
+    unwrap,
+)
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How a recipe is to be followed this time.
+    """The circumstances of one run of a recipe.
 
     Attributes:
-        steps: How many steps; the recipe's own number, or a shorter run's.
+        steps: The number of steps; the recipe's own, or fewer for a shorter run.
         device: Where to compute.
-        process: Which of several processes this is, for the batches' `rank` and
-            `world_size`.
-        checkpoint: Where the run saves itself and goes on from.
+        process: This process among those that share the run.
+        checkpoint: Where the run saves itself, and resumes from.
         progress: Whether to show a progress bar.
     """
 
@@ -39,17 +49,80 @@ class RunSettings:
     checkpoint: Checkpoint
     progress: bool = True
 
+    def batches(
+        self, tensors: Sequence[Tensor], batch_size: int, seed: int
+    ) -> TensorBatches:
+        """Return this process's share of shuffled batches."""
+        return TensorBatches(
+            tuple(tensors),
+            batch_size,
+            seed,
+            rank=self.process.rank,
+            world_size=self.process.world_size,
+        )
+
+    def fit(
+        self,
+        model: nn.Module,
+        batches: Iterable[Sequence[Tensor]],
+        loss: Callable[..., Float[Tensor, ""]],
+        optimizer: torch.optim.Optimizer | CombinedOptimizer,
+        *,
+        schedule: Schedule,
+        ema_decay: float | None = None,
+        clip_norm: float = 1.0,
+        evaluate: Callable[[nn.Module], float] | None = None,
+        evaluate_every: int | None = None,
+        generators: Sequence[torch.Generator] = (),
+    ) -> tuple[nn.Module, History]:
+        """Train a model, or resume a run that was stopped; see `training.fit`.
+
+        Args:
+            model: The model on its device, wrapped by `parallel` if its loss calls
+                nothing but `forward`.
+            batches: This process's share of each batch.
+            loss: Called as `loss(model, *batch)`.
+            optimizer: The optimiser of the model's parameters.
+            schedule: The learning rates' factor over the recipe's steps; it is
+                stretched over the run's.
+            ema_decay: The decay of the average of the weights; None for no average.
+            clip_norm: The greatest length of the gradient.
+            evaluate: Called with the model now and then; returns a number to keep.
+            evaluate_every: After how many steps.
+            generators: The random sources that the loss draws from.
+
+        Returns:
+            The average of the weights, or the model itself if there is none, and the
+            history of the run.
+        """
+        average = None if ema_decay is None else EMA(unwrap(model), ema_decay)
+        history = fit(
+            model,
+            batches,
+            loss,
+            optimizer,
+            steps=self.steps,
+            schedule=schedule.over(self.steps),
+            clip_norm=clip_norm,
+            evaluate=evaluate,
+            evaluate_every=evaluate_every,
+            ema=average,
+            checkpoint=self.checkpoint,
+            generators=generators,
+            progress=self.progress,
+        )
+        return unwrap(model) if average is None else average.model, history
+
 
 @dataclass(frozen=True)
 class Trained:
-    """What a recipe's run made.
+    """The result of a run.
 
     Attributes:
-        model: The model whose weights the file will hold: the average of the weights
-            where the recipe keeps one.
-        seconds: How long the steps took.
+        model: The model whose weights the file will hold.
+        seconds: The time that the steps took.
         notes: What else belongs on the card, as JSON can hold it: a tokenizer, the
-            course of a held-out loss.
+            held-out loss during training.
     """
 
     model: nn.Module
@@ -57,106 +130,116 @@ class Trained:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
-@runtime_checkable
-class Recipe(Protocol):
-    """What `train`, `load` and the commands ask of a recipe."""
-
-    name: str
-    """What `train` and `load` call it."""
-    title: str
-    """What it is, in one line."""
-    steps: int
-    """How many steps its run takes."""
-    seed: int
-    """Decides the first weights, the batches and all other random numbers."""
-    published: bool
-    """Whether the package carries the trained model."""
-
-    @property
-    def source(self) -> Source:
-        """The data that it is made from."""
-
-    def build(self, about: dict) -> nn.Module:
-        """Return the model that a card describes, its weights not read yet."""
-
-    def fit(self, settings: RunSettings) -> Trained:
-        """Trains a model, or goes on with a run that was stopped; must end at the same
-        weights either way.
-        """
-
-    def measure(self, model: nn.Module) -> dict:
-        """Return how good the model is on data that it was not trained on: the card's
-        `metrics`.
-        """
-
-    def headline(self, metrics: dict) -> str:
-        """Return the one number that matters most, with its unit, such as "98.1 % of
-        unseen digits".
-        """
-
-    def ready(self, model: nn.Module, about: dict) -> Any:
-        """Return what `load` hands out: the model, or the model with what one needs to
-        use it.
-        """
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a sample should be like. None leaves it to the model; a family lists in
-    `takes` what it understands.
+@dataclass(frozen=True, kw_only=True)
+class Recipe(ABC):
+    """The settings that all recipes share, and what `train`, `load` and `sample` call.
 
     Attributes:
-        prompt: How the text begins, or what the picture should show.
-        temperature: Below 1 plays safe, above 1 risks more, 0 is greedy.
-        top_p: Draw among the likeliest tokens that hold this probability.
-        tokens: How many tokens to add.
-        count: How many images.
-        steps: How many steps each image takes.
-        guidance: How strongly the images are pulled towards the prompt or the digit.
-        digit: Which digit to draw, 0 to 9.
+        name: The name that `train` and `load` know it by.
+        title: A description in one line.
+        config: The settings of the model.
+        batch_size: The number of examples in a batch, over all processes.
+        steps: The number of batches.
+        warmup_steps: For how many steps the learning rates rise; from there they fall
+            in a straight line.
+        final_factor: The factor of the learning rates at the end of that fall.
+        cooldown_steps: How many steps at the very end take the learning rates from
+            there to zero.
+        optimizer: The settings of the optimisers that `build_optimizer` makes; None
+            where the recipe makes its own.
+        ema_decay: Decay of the exponential moving average of the weights, which is what
+            is saved; None saves the weights themselves.
+        seed: Seed of the first weights, the batches and all other random numbers.
+        published: Whether the package carries the trained model.
     """
 
-    prompt: str | None = None
-    temperature: float | int | None = None
-    top_p: float | int | None = None
-    tokens: int | None = None
-    count: int | None = None
-    steps: int | None = None
-    guidance: float | int | None = None
-    digit: int | None = None
+    name: str
+    title: str
+    config: Any
+    batch_size: int
+    steps: int
+    warmup_steps: int = 0
+    final_factor: float = 0.0
+    cooldown_steps: int = 0
+    optimizer: OptimizerSettings | None = None
+    ema_decay: float | None = None
+    seed: int = 0
+    published: bool = False
 
-    def named(self) -> tuple[str, ...]:
-        """Return the names of the wishes that are not None.
+    source: ClassVar[Source]
+    """The data that the model is trained on."""
 
-        >>> Wishes(digit=7, count=1).named()
-        ('count', 'digit')
+    makes: ClassVar[Literal["text", "images"] | None] = None
+    """What a sample of the model is; None where it generates nothing."""
+
+    tokenizer_file: ClassVar[str | None] = None
+    """A file for the tokenizer that several models share, beside their cards; None
+    keeps the tokenizer on the card.
+    """
+
+    @property
+    def options(self) -> Any:
+        """The sampling options with this model's defaults, a frozen dataclass; None
+        where the model generates nothing.
         """
-        return tuple(
-            one.name for one in fields(self) if getattr(self, one.name) is not None
+        return None
+
+    def schedule(self) -> Schedule:
+        """Return the schedule of the learning rates over the recipe's steps."""
+        return Schedule(
+            self.steps,
+            self.warmup_steps,
+            "linear",
+            None,
+            self.final_factor,
+            self.cooldown_steps,
         )
 
+    @abstractmethod
+    def build(self) -> nn.Module:
+        """Return the untrained model, its first weights drawn with the seed."""
 
-@runtime_checkable
-class WritesText(Protocol):
-    """A recipe whose models write."""
+    @abstractmethod
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the model, or resume a run that was stopped; both end at the same
+        weights.
+        """
 
-    takes: tuple[str, ...]
-    """The wishes that it understands."""
+    @abstractmethod
+    def measure(self, model: nn.Module) -> dict:
+        """Return how good the model is on held-out data: the card's `metrics`."""
 
-    def write(self, loaded: Any, wishes: Wishes, seed: int) -> str:
-        """Return a text by what `load` handed out."""
+    @abstractmethod
+    def summary(self, metrics: dict) -> str:
+        """Return the most important metric with its unit, such as "98.1 % of unseen
+        digits".
+        """
 
+    def wrap(self, model: nn.Module, card: dict) -> Any:
+        """Return what `load` returns: the model, or the model with what is needed to
+        use it, such as its tokenizer.
+        """
+        return model
 
-@runtime_checkable
-class DrawsImages(Protocol):
-    """A recipe whose models draw."""
+    def write(self, loaded: Any, options: Any, seed: int) -> str:
+        """Return a text, sampled from what `load` returned.
 
-    takes: tuple[str, ...]
-    """The wishes that it understands besides `count`."""
+        Raises:
+            ValueError: If the model writes no text, or an option is out of range.
+        """
+        raise ValueError(f"{self.name} writes no text: {self.description()}.")
 
     def draw(
-        self, loaded: Any, wishes: Wishes, count: int, seed: int
+        self, loaded: Any, options: Any, count: int, seed: int
     ) -> Float[Tensor, "count *channels height width"]:
-        """Return images by what `load` handed out: brightness from 0 to 1, grey
-        without channels or RGB with three.
+        """Return images, sampled from what `load` returned: brightness from 0 to 1,
+        grey without a dimension for channels or RGB with three.
+
+        Raises:
+            ValueError: If the model draws no images, or an option is out of range.
         """
+        raise ValueError(f"{self.name} draws no images: {self.description()}.")
+
+    def description(self) -> str:
+        """Return the title as a clause, such as "it is a network that reads digits"."""
+        return f"it is {self.title[0].lower()}{self.title[1:]}"

@@ -7,118 +7,76 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import load_shakespeare
+from genai_tutorial.data import Source, load_shakespeare
 from genai_tutorial.data.shakespeare import SOURCE
-from genai_tutorial.data.source import Source
-from genai_tutorial.generation import generate
 from genai_tutorial.metrics import evaluate_language_model
-from genai_tutorial.recipes.decoder import DecoderRecipe
-from genai_tutorial.recipes.recipe import RunSettings, Trained, Wishes
+from genai_tutorial.recipes.decoder import DecoderRecipe, continue_text
+from genai_tutorial.recipes.options import TextOptions
+from genai_tutorial.recipes.recipe import RunSettings, Trained
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import (
     OptimizerSettings,
-    Schedule,
     TokenBatches,
     build_optimizer,
-    fit,
     parallel,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 
-GLANCE = 32_768
-"""How many held-out characters are scored during a run; the whole text is scored at the
-end.
+EVAL_CHARACTERS = 32_768
+"""The number of held-out characters that are scored during a run; the whole text is
+scored at the end.
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LanguageRecipe(DecoderRecipe):
-    """How one decoder is made from Shakespeare's plays.
+    """A decoder that learns from Shakespeare's plays.
 
     Attributes:
-        name: What `train` and `load` call it.
-        title: What it is, in one line.
-        config: The decoder's settings.
-        optimizer: The optimisers' settings.
-        batch_size: The number of windows in a batch.
-        steps: The number of batches.
-        warmup_steps: How many steps the learning rates rise for; from there they fall
-            in a straight line.
-        final_factor: The factor that this fall ends at.
-        cooldown_steps: How many steps at the end the learning rates then take to zero.
         clip_norm: The greatest length of the gradient.
-        seed: Decides the first weights and the batches.
-        published: Whether the package carries the trained model.
     """
 
-    name: str
-    title: str
-    config: DecoderConfig
-    optimizer: OptimizerSettings
-    batch_size: int
-    steps: int
-    warmup_steps: int
-    final_factor: float = 0.0
-    cooldown_steps: int = 0
     clip_norm: float = 1.0
-    seed: int = 0
-    published: bool = False
 
     source: ClassVar[Source] = SOURCE
 
-    def schedule(self, steps: int | None = None) -> Schedule:
-        """Return the course of the learning rates over the recipe's steps, or over
-        another number of them.
+    @property
+    def options(self) -> TextOptions:
+        """500 characters after a new line, at a temperature of 0.8."""
+        return TextOptions(prompt="\n", temperature=0.8, tokens=500)
 
-        >>> schedule = LIVE.schedule(steps=100)
-        >>> schedule(99) < 0.02  # however short the run, it ends near zero
-        True
-        """
-        whole = Schedule(
-            self.steps,
-            self.warmup_steps,
-            decay="linear",
-            final_factor=self.final_factor,
-            cooldown_steps=self.cooldown_steps,
-        )
-        return whole if steps is None else whole.over(steps)
-
-    def fit(self, settings: RunSettings) -> Trained:
-        """Trains a decoder on the plays, or goes on with a run that was stopped."""
+    def fit(self, run: RunSettings) -> Trained:
+        """Train a decoder on the plays, or resume a run that was stopped."""
         plays = load_shakespeare()
         tokenizer = CharacterTokenizer.from_text(plays.train)
         text, held_out = (
             torch.tensor(tokenizer.encode(part))
             for part in (plays.train, plays.validation)
         )
-        model = DecoderLM(self.config, self.seed).to(settings.device)
-        rank, world_size = settings.process.rank, settings.process.world_size
-        history = fit(
+        model = self.build().to(run.device)
+        _, history = run.fit(
             parallel(model),
             TokenBatches(
                 text,
                 self.config.context_length,
                 self.batch_size,
                 self.seed,
-                rank=rank,
-                world_size=world_size,
+                rank=run.process.rank,
+                world_size=run.process.world_size,
             ),
             language_model_loss,
             build_optimizer(model, self.optimizer),
-            steps=settings.steps,
-            schedule=self.schedule(settings.steps),
+            schedule=self.schedule(),
             clip_norm=self.clip_norm,
-            evaluate=lambda model: held_out_loss(model, held_out[:GLANCE]),
+            evaluate=lambda model: held_out_loss(model, held_out[:EVAL_CHARACTERS]),
             evaluate_every=200,
-            checkpoint=settings.checkpoint,
-            progress=settings.progress,
         )
-        glances = [[point.step, round(point.value, 4)] for point in history.evaluations]
-        notes = {"held_out_while_training": glances, "tokenizer": tokenizer.to_dict()}
+        losses = [[point.step, round(point.value, 4)] for point in history.evaluations]
+        notes = {"held_out_while_training": losses, "tokenizer": tokenizer.to_dict()}
         return Trained(model, history.seconds, notes)
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the loss on the plays that are held out."""
+        """Return the loss on the held-out plays."""
         plays = load_shakespeare()
         held_out = torch.tensor(
             CharacterTokenizer.from_text(plays.train).encode(plays.validation)
@@ -130,45 +88,33 @@ class LanguageRecipe(DecoderRecipe):
             "windows": f"of {model.config.context_length} characters, without overlap",
         }
 
-    def headline(self, metrics: dict) -> str:
+    def summary(self, metrics: dict) -> str:
         """Return the held-out loss in words."""
         return (
             f"{metrics['held_out_nats_per_character']:.3f} nats per character on "
             "unseen plays"
         )
 
-    def ready(
-        self, model: DecoderLM, about: dict
+    def wrap(
+        self, model: DecoderLM, card: dict
     ) -> tuple[DecoderLM, CharacterTokenizer]:
         """Return the decoder with its tokenizer."""
-        return model, CharacterTokenizer.from_dict(about["tokenizer"])
+        return model, CharacterTokenizer.from_dict(card["tokenizer"])
 
     def write(
-        self, loaded: tuple[DecoderLM, CharacterTokenizer], wishes: Wishes, seed: int
+        self,
+        loaded: tuple[DecoderLM, CharacterTokenizer],
+        options: TextOptions,
+        seed: int,
     ) -> str:
-        """Return the prompt, continued: 500 characters at a temperature of 0.8 after a
-        new line, or what is wished.
+        """Return the prompt, continued.
 
         Raises:
-            ValueError: If the prompt is empty or has unknown characters, or a number is
-                out of range.
+            ValueError: If the prompt has unknown characters, or a number is out of
+                range.
         """
-        prompt = "\n" if wishes.prompt is None else wishes.prompt
-        if not prompt:
-            raise ValueError(
-                "The prompt is empty: start with at least one character, for example a "
-                "new line."
-            )
-        model, tokenizer = loaded
-        written = generate(
-            model,
-            torch.tensor([tokenizer.encode(prompt)]),
-            500 if wishes.tokens is None else wishes.tokens,
-            temperature=0.8 if wishes.temperature is None else wishes.temperature,
-            top_p=wishes.top_p,
-            generator=torch.Generator().manual_seed(seed),
-        )
-        return tokenizer.decode(written[0].tolist())
+        ids = loaded[1].encode(options.prompt)
+        return options.prompt + continue_text(loaded, ids, options, seed)
 
 
 def language_model_loss(
@@ -181,8 +127,8 @@ def language_model_loss(
 
 
 def held_out_loss(model: DecoderLM, tokens: Int[Tensor, " length"]) -> float:
-    """Return the nats a token that a decoder needs for a text, read in windows of its
-    context that do not overlap.
+    """Return a decoder's loss on a text, in nats per token, read in windows of its
+    context length without overlap.
     """
     return evaluate_language_model(
         model, tokens, model.config.context_length

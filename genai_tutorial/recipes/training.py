@@ -1,4 +1,4 @@
-"""Making a model of the book from its recipe."""
+"""Train one of the book's models by its recipe."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +32,7 @@ def train(
     folder: Path | str | None = None,
     progress: bool = True,
 ) -> Path:
-    """Trains a model by its recipe and writes it with its card.
+    """Train a model by its recipe and write it with its card.
 
     The run saves itself now and then in `NAME.run.safetensors`; if it is stopped, even
     killed, call again with `resume=True` and it ends at the same weights. Under
@@ -71,7 +71,7 @@ def train(
         )
         trained = chosen.fit(RunSettings(steps, where, process, checkpoint, progress))
         if process.is_first:
-            about = {
+            card = {
                 "name": name,
                 "title": chosen.title,
                 "command": f"genai-tutorial train {name}"
@@ -86,9 +86,9 @@ def train(
                 "machine": describe_machine(where),
             }
             rounded = build_rounded(
-                chosen, about, trained.model
+                chosen, card, trained.model
             )  # the card describes what the file will hold
-            about |= {
+            card |= {
                 "metrics": chosen.measure(rounded),
                 **trained.notes,
                 "data": {
@@ -99,5 +99,7 @@ def train(
                 },
                 "licence": "MIT",
             }
-            write_pretrained(rounded, about, folder)
+            if chosen.tokenizer_file is not None:
+                card["tokenizer_file"] = chosen.tokenizer_file
+            write_pretrained(rounded, card, folder)
     return folder / f"{name}.safetensors"

@@ -26,7 +26,9 @@ from genai_tutorial.vae.gaussian import LatentGaussian, gaussian_kl
 from genai_tutorial.vae.image_autoencoder import (
     ImageAutoencoder,
     ImageAutoencoderConfig,
+    encode_images,
     image_autoencoder_loss,
+    reconstruct_images,
 )
 from genai_tutorial.vae.likelihoods import (
     BernoulliLikelihood,
@@ -58,12 +60,14 @@ __all__ = [
     "VectorQuantizer",
     "active_units",
     "codebook_usage",
+    "encode_images",
     "evidence_lower_bound",
     "gaussian_kl",
     "image_autoencoder_loss",
     "importance_weighted_bound",
     "log_importance_weights",
     "nearest_codes",
+    "reconstruct_images",
     "straight_through",
     "vae_loss",
     "vq_vae_loss",

@@ -148,3 +148,27 @@ def image_autoencoder_loss(
     q = model.encode(images)
     error = (model.decode(q.sample(generator)) - images).square().mean()
     return error + kl_weight * q.kl_to_prior().mean()
+
+
+@torch.no_grad()
+def encode_images(
+    autoencoder: ImageAutoencoder, images: Float[Tensor, "n 3 height width"], seed: int
+) -> Float[Tensor, "n latent rows columns"]:
+    """Return the scaled latents of many images, encoded in parts."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.cat(
+        [autoencoder.to_latents(part, generator) for part in images.split(500)]
+    )
+
+
+@torch.no_grad()
+def reconstruct_images(
+    autoencoder: ImageAutoencoder, images: Float[Tensor, "n 3 height width"]
+) -> Float[Tensor, "n 3 height width"]:
+    """Encode many images, in parts, and decode the mean of each latent number."""
+    return torch.cat(
+        [
+            autoencoder.decode(autoencoder.encode(part).mean).clamp(0, 1)
+            for part in images.split(250)
+        ]
+    )

@@ -4,6 +4,7 @@ user is mistaken.
 
 import csv
 import dataclasses
+import importlib
 import importlib.metadata
 import json
 import re
@@ -359,10 +360,8 @@ def test_train_sample_and_doctor(command, mistake, tiny):
     arguments = [
         *told[1].split(),
         told[2],
-        "--prompt",
-        "KING:\n",
-        "--tokens",
-        "40",
+        "prompt=KING:\n",
+        "tokens=40",
         "--seed",
     ]
     code, first, errors = command(*arguments, "1")
@@ -372,8 +371,8 @@ def test_train_sample_and_doctor(command, mistake, tiny):
     assert command(*arguments, "1")[1] == first
     assert command(*arguments, "2")[1] != first
     assert (
-        command(*arguments, "1", "--temperature", "0")[1]
-        == command(*arguments, "2", "--temperature", "0")[1]
+        command(*arguments, "1", "temperature=0")[1]
+        == command(*arguments, "2", "temperature=0")[1]
     )
 
     examined = command("doctor")[1]
@@ -383,12 +382,16 @@ def test_train_sample_and_doctor(command, mistake, tiny):
         in examined
     )
     for wrong in (
-        ["--prompt", "Zoë"],
-        ["--prompt", ""],
-        ["--temperature", "nan"],
-        ["--top-p", "0"],
+        "prompt=Zoë",
+        "prompt=",
+        "temperature=nan",
+        "temperature=hot",
+        "top_p=0",
+        "tokens=0",
+        "tokens=1.5",
+        "KING",
     ):
-        mistake(2, "sample", "tiny", "--folder", tiny, *wrong)
+        mistake(2, "sample", "tiny", "--folder", tiny, wrong)
     (tiny / "tiny.safetensors").write_bytes(b"damaged")
     assert "is not the file that tiny.json describes" in mistake(
         1, "sample", "tiny", "--folder", tiny
@@ -414,7 +417,8 @@ def test_a_run_goes_on_where_it_was_stopped(command, tiny, tmp_path, monkeypatch
         settings["checkpoint"] = dataclasses.replace(settings["checkpoint"], every=1)
         return fit(model, batches, loss_or_stop, optimizer, **settings)
 
-    monkeypatch.setattr("genai_tutorial.recipes.shakespeare.fit", stopping)
+    module = importlib.import_module("genai_tutorial.recipes.recipe")
+    monkeypatch.setattr(module, "fit", stopping)
     code, output, errors = command("train", "tiny", "--folder", tmp_path / "stopped")
     assert (code, output) == (130, "")
     assert "The same command with --resume goes on" in errors

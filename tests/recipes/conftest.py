@@ -16,7 +16,7 @@ class Killed(Exception):
 
 @pytest.fixture
 def follow(tmp_path):
-    """Follows a small recipe to its end, saving itself every two steps; the same folder
+    """Follow a small recipe to its end, saving itself every two steps; the same folder
     goes on with the same run.
     """
 
@@ -35,7 +35,7 @@ def follow(tmp_path):
 
 @pytest.fixture
 def kill_and_resume(follow, monkeypatch):
-    """Kills a recipe's run in its sixth step and goes on; `loss` is what its module
+    """Kill a recipe's run in its sixth step and goes on; `loss` is what its module
     calls in every step.
     """
 

@@ -5,7 +5,7 @@ digit classifier.
 import dataclasses
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import ClassVar
 
 import pytest
@@ -16,16 +16,9 @@ from torch import nn
 from genai_tutorial import recipes
 from genai_tutorial.cli import main
 from genai_tutorial.data.mnist import SOURCE
-from genai_tutorial.recipes import (
-    DrawsImages,
-    Recipe,
-    RunSettings,
-    Trained,
-    Wishes,
-    WritesText,
-)
+from genai_tutorial.recipes import Recipe, RunSettings, Trained
 from genai_tutorial.recipes.mnist import classifier as digit_classifier
-from genai_tutorial.training import EMA, AdamW, TensorBatches, fit, load_checkpoint
+from genai_tutorial.training import AdamW, TensorBatches, load_checkpoint
 
 
 class Killed(Exception):
@@ -42,32 +35,46 @@ class Painter(nn.Module):
         return self.paint(x)
 
 
-@dataclass(frozen=True)
-class PainterRecipe:
+@dataclass(frozen=True, kw_only=True)
+class PainterOptions:
+    digit: int | None = None
+    guidance: float | int | None = None
+
+    def __post_init__(self):
+        if self.digit is not None and self.digit > 5:
+            raise ValueError(f"digit must be from 0 to 5, got {self.digit}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PainterRecipe(Recipe):
     """A model with an average, a counter, and a loss that draws from two random
     sources; it draws grey images.
     """
 
     name: str = "painter"
     title: str = "A painter of nothing much"
-    sides: tuple[int, int] = (4, 6)
+    config: tuple[int, int] = (4, 6)
     steps: int = 9
-    seed: int = 0
-    published: bool = False
+    batch_size: int = 3
+    ema_decay: float = 0.7
     colours: int = 0
     dies_after: int | None = None
 
     source: ClassVar = SOURCE
-    takes: ClassVar = ("digit", "guidance")
+    makes: ClassVar = "images"
 
-    def build(self, about):
-        assert isinstance(about["recipe"]["sides"], tuple)
-        return Painter(about["recipe"]["sides"])
+    @property
+    def options(self):
+        return PainterOptions()
 
-    def fit(self, settings: RunSettings) -> Trained:
+    def build(self):
+        assert isinstance(self.config, tuple)
+        return Painter(self.config)
+
+    def fit(self, run: RunSettings) -> Trained:
         torch.manual_seed(self.seed)
-        model = Painter(self.sides)
-        average, noise = EMA(model, 0.7), torch.Generator().manual_seed(1)
+        model = self.build()
+        noise = torch.Generator().manual_seed(1)
         calls = iter(range(1000 if self.dies_after is None else self.dies_after))
 
         def loss(model, x):
@@ -80,22 +87,20 @@ class PainterRecipe:
                 .mean()
             )
 
-        history = fit(
+        run = dataclasses.replace(
+            run, checkpoint=dataclasses.replace(run.checkpoint, every=2)
+        )
+        x = torch.rand(20, 2, generator=torch.Generator().manual_seed(0))
+        average, history = run.fit(
             model,
-            TensorBatches(
-                (torch.rand(20, 2, generator=torch.Generator().manual_seed(0)),),
-                3,
-                self.seed,
-            ),
+            TensorBatches((x,), self.batch_size, self.seed),
             loss,
             AdamW(model.parameters(), lr=0.1),
-            steps=settings.steps,
-            ema=average,
-            checkpoint=dataclasses.replace(settings.checkpoint, every=2),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
             generators=[noise],
-            progress=settings.progress,
         )
-        return Trained(average.model, history.seconds, {"colours": "none"})
+        return Trained(average, history.seconds, {"colours": "none"})
 
     def measure(self, model):
         return {
@@ -103,27 +108,22 @@ class PainterRecipe:
             "seen": int(model.seen),
         }
 
-    def headline(self, metrics):
+    def summary(self, metrics):
         return f"{metrics['seen']} things seen"
 
-    def ready(self, model, about):
-        return model
-
-    def draw(self, loaded, wishes: Wishes, count, seed):
-        if wishes.digit is not None and wishes.digit > 5:
-            raise ValueError(f"digit must be from 0 to 5, got {wishes.digit}.")
+    def draw(self, loaded, options: PainterOptions, count, seed):
         generator = torch.Generator().manual_seed(seed)
-        shape = (count, 3, *self.sides) if self.colours else (count, *self.sides)
+        shape = (count, 3, *self.config) if self.colours else (count, *self.config)
         images = torch.rand(shape, generator=generator)
-        return images if wishes.guidance is None else images * wishes.guidance
+        return images if options.guidance is None else images * options.guidance
 
 
 @pytest.fixture
 def use_recipes(monkeypatch, tmp_path):
-    """Puts these recipes in the place of the book's."""
+    """Put these recipes in the place of the book's."""
 
-    def put(*ones):
-        monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", ones)
+    def put(*chosen):
+        monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", chosen)
 
     put(PainterRecipe())
     return put
@@ -143,11 +143,22 @@ def command(capsys):
 # --- train and load -------------------------------------------------------------------
 
 
-def test_the_painter_is_a_recipe(use_recipes):
-    assert isinstance(PainterRecipe(), Recipe)
-    assert isinstance(PainterRecipe(), DrawsImages)
-    assert not isinstance(PainterRecipe(), WritesText)
-    assert not isinstance(object(), Recipe)
+def test_recipe_without_its_methods_cannot_be_made():
+    """The base class names the methods that a recipe lacks."""
+
+    class Idle(Recipe):
+        pass
+
+    with pytest.raises(TypeError, match=r"abstract methods.*build.*fit.*measure"):
+        Idle(name="idle", title="Nothing", config=None, batch_size=1, steps=1)
+
+
+def test_recipe_says_what_its_model_does_not_make():
+    """A painter writes nothing, and a language model draws nothing."""
+    with pytest.raises(ValueError, match="painter writes no text: it is a painter"):
+        PainterRecipe().write(None, None, seed=0)
+    with pytest.raises(ValueError, match="shakespeare draws no images"):
+        recipes.recipe("shakespeare").draw(None, None, count=1, seed=0)
 
 
 @pytest.mark.parametrize("killed_after", [1, 3, 8])
@@ -218,17 +229,17 @@ def test_the_classifiers_run_goes_on_to_the_same_bytes(
 
     calls = iter(range(kept))
 
-    def moving(images, generator):
+    def dying(images, generator):
         if next(calls, None) is None:
             raise Killed
-        return move_slightly(images, generator)
+        return random_affine(images, generator)
 
-    move_slightly = digit_classifier.move_slightly
-    monkeypatch.setattr(digit_classifier, "move_slightly", moving)
+    random_affine = digit_classifier.random_affine
+    monkeypatch.setattr(digit_classifier, "random_affine", dying)
     with pytest.raises(Killed):
         recipes.train("digit-classifier", folder=tmp_path / "stopped", progress=False)
     assert not (tmp_path / "stopped" / "digit-classifier.safetensors").exists()
-    monkeypatch.setattr(digit_classifier, "move_slightly", move_slightly)
+    monkeypatch.setattr(digit_classifier, "random_affine", random_affine)
     weights = recipes.train(
         "digit-classifier", resume=True, folder=tmp_path / "stopped", progress=False
     )
@@ -282,12 +293,12 @@ def test_the_picture_holds_the_images_in_rows_of_ten(
             min(count, 10) * (6 * scale + 2) + 2,
             -(-count // 10) * (4 * scale + 2) + 2,
         )
-        for number, one in enumerate(images):
+        for number, image in enumerate(images):
             for row, column in ((0, 0), (3, 5), (2, 1)):
                 across = 2 + number % 10 * (6 * scale + 2) + column * scale + scale // 2
                 down = 2 + number // 10 * (4 * scale + 2) + row * scale + scale // 2
                 expected = (
-                    one[..., row, column].expand(3).mul(255).round().int().tolist()
+                    image[..., row, column].expand(3).mul(255).round().int().tolist()
                 )
                 assert list(page.getpixel((across, down))) == expected
     before = out.read_bytes()
@@ -309,18 +320,19 @@ def test_without_a_name_the_picture_has_the_models(command, trained):
     ("wrong", "said"),
     [
         (
-            ["--prompt", "a cat"],
-            "painter has no option prompt; its options are count, digit, guidance.",
+            ["prompt=a cat"],
+            "painter has no option prompt; its options are digit, guidance.",
         ),
-        (
-            ["--steps", "5"],
-            "painter has no option steps; its options are count, digit, guidance.",
-        ),
-        (["--top-p", "0.5"], "painter has no option top-p; its options are"),
-        (["--digit", "7"], "digit must be from 0 to 5, got 7."),
-        (["--digit", "11"], "--digit"),
+        (["steps=5"], "painter has no option steps; its options are"),
+        (["top_p=0.5"], "painter has no option top_p; its options are"),
+        (["digit=7"], "digit must be from 0 to 5, got 7."),
+        (["digit=1.5"], "digit must be an integer, got '1.5'; its options are"),
+        (["guidance=strong"], "guidance must be a number, got 'strong'"),
+        (["digit=1", "digit=2"], "The option digit is given twice."),
+        (["digit"], "Options are written key=value, got 'digit'; its options are"),
+        (["--digit", "7"], "No such option: --digit"),
         (["--count", "0"], "--count"),
-        (["--guidance", "nan"], "the images are not finite"),
+        (["guidance=nan"], "the images are not finite"),
         (["--out", "grid.jpg"], "--out must end in .png, got grid.jpg."),
     ],
 )
@@ -338,14 +350,19 @@ def test_what_the_painter_does_not_understand_is_said_in_one_line(
     ("arguments", "said"),
     [
         (
-            ["shakespeare", "--guidance", "2"],
+            ["shakespeare", "guidance=2"],
             "shakespeare has no option guidance; its options are prompt, temperature,",
         ),
-        (["shakespeare", "--count", "2"], "shakespeare has no option count"),
+        (
+            ["shakespeare", "--count", "2"],
+            "shakespeare writes text, so it has no option --count",
+        ),
         (
             ["shakespeare", "--out", "text.png"],
-            "shakespeare writes text, so it has no option out",
+            "shakespeare writes text, so it has no option --out",
         ),
+        (["mnist-gan", "steps=2"], "no option steps; its only option is digit."),
+        (["mnist-family-vae", "steps=2"], "no option steps; it has no options."),
         (
             ["digit-classifier"],
             "digit-classifier makes nothing that could be sampled: it is a network",
@@ -368,6 +385,12 @@ def test_the_wrong_kind_of_sample_is_refused(trained):
         recipes.sample_text("painter", folder=trained)
     with pytest.raises(ValueError, match="count must be at least 1, got 0"):
         recipes.sample_images("painter", 0, folder=trained)
+    with pytest.raises(ValueError, match=r"digit must be an integer, got 1\.5"):
+        recipes.sample_images("painter", digit=1.5, folder=trained)
+    with pytest.raises(ValueError, match="digit must be an integer, got True"):
+        recipes.sample_images("painter", digit=True, folder=trained)
+    with pytest.raises(ValueError, match="painter has no option prompt"):
+        recipes.sample_images("painter", prompt="a cat", folder=trained)
 
 
 def test_a_language_model_draws_nothing():
@@ -375,7 +398,7 @@ def test_a_language_model_draws_nothing():
         recipes.sample_images("shakespeare")
 
 
-def test_doctor_and_train_tell_the_headline(
+def test_doctor_and_train_print_the_summary(
     command, use_recipes, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("genai_tutorial.recipes.trained_folder", lambda: tmp_path)
@@ -389,35 +412,28 @@ def test_doctor_and_train_tell_the_headline(
     assert told[-1] == f"painter (trained here, in {tmp_path}): 9 things seen"
 
 
-def drawing():
-    return [
-        one.name
-        for one in recipes.RECIPES
-        if one.published and isinstance(one, DrawsImages)
-    ]
+DRAWING = [
+    chosen.name
+    for chosen in recipes.RECIPES
+    if chosen.published and chosen.makes == "images"
+]
 
 
-@pytest.mark.parametrize("name", drawing())
+@pytest.mark.parametrize("name", DRAWING)
 def test_every_published_model_that_draws_draws(name):
-    chosen = recipes.recipe(name)
-    wishes = {"digit": 7, "steps": 2, "guidance": 1.0, "prompt": "a red circle"}
-    images = recipes.sample_images(
-        name, 2, **{key: wish for key, wish in wishes.items() if key in chosen.takes}
-    )
+    known = {field.name for field in fields(recipes.recipe(name).options)}
+    values = {"digit": 7, "steps": 2, "guidance": 1.0, "prompt": "a red circle"}
+    options = {key: value for key, value in values.items() if key in known}
+    images = recipes.sample_images(name, 2, **options)
     assert len(images) == 2
     assert 0 <= images.min() < images.max() <= 1
     assert not torch.equal(images[0], images[1])
-    if "digit" in chosen.takes:
+    if "digit" in known:
         for wrong in (-1, 10):
             with pytest.raises(
                 ValueError, match=rf"digit must be from 0 to 9, got {wrong}"
             ):
                 recipes.sample_images(name, 1, digit=wrong)
-    if "steps" in chosen.takes:
+    if "steps" in known:
         with pytest.raises(ValueError, match="steps must be"):
-            recipes.sample_images(
-                name,
-                1,
-                steps=0,
-                prompt=wishes["prompt"] if "prompt" in chosen.takes else None,
-            )
+            recipes.sample_images(name, 1, **options | {"steps": 0})

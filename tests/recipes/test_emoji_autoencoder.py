@@ -4,8 +4,10 @@ import dataclasses
 
 import torch
 
+from genai_tutorial.data import load_emoji_split
 from genai_tutorial.recipes import emoji_autoencoder as image_autoencoder
-from genai_tutorial.recipes.emoji_autoencoder import EMOJI_AUTOENCODER, split
+from genai_tutorial.recipes.emoji_autoencoder import EMOJI_AUTOENCODER
+from genai_tutorial.recipes.files import build
 from genai_tutorial.vae import ImageAutoencoderConfig
 
 TINY = dataclasses.replace(
@@ -28,17 +30,17 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights_and_scale(
     )
     assert expected["scaling_factor"] != 1
 
-    built = TINY.build({"recipe": dataclasses.asdict(TINY)})
+    built = build(TINY, {"recipe": dataclasses.asdict(TINY)})
     assert {key: weight.shape for key, weight in built.state_dict().items()} == {
         key: weight.shape for key, weight in expected.items()
     }
 
 
 def test_a_model_is_measured_on_emoji_of_other_families():
-    train, held_out = split()
+    train, held_out = load_emoji_split()
     assert set(train.families).isdisjoint(held_out.families)
     assert not any("skin tone" in name for name in train.names + held_out.names)
-    metrics = TINY.measure(TINY.build({"recipe": dataclasses.asdict(TINY)}))
+    metrics = TINY.measure(TINY.build())
     assert metrics["held_out_emoji"] == len(held_out)
     assert metrics["scenes_read_as_captioned"] < 0.1  # it has learned nothing
     assert 0 < metrics["emoji_psnr_db"] < 10

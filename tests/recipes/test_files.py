@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from genai_tutorial.pretrained.files import PUBLISHED
+from genai_tutorial.pretrained.files import PUBLISHED, card_text, write_pretrained
 from genai_tutorial.recipes import RECIPES, card, load, names, recipe, sample_text
 from genai_tutorial.recipes.files import build
 
@@ -14,7 +14,7 @@ FIELDS = {
     "name", "title", "command", "recipe", "parameters", "seed", "steps", "seconds",
     "machine", "metrics", "data", "licence", "sha256", "bytes",
 }  # fmt: skip
-WITH_FILES = [one.name for one in RECIPES if one.published]
+WITH_FILES = [chosen.name for chosen in RECIPES if chosen.published]
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def test_the_folder_holds_the_published_models_and_nothing_else():
     expected = {
         f"{name}.{suffix}" for name in WITH_FILES for suffix in ("safetensors", "json")
     }
+    expected |= {recipe(name).tokenizer_file for name in WITH_FILES} - {None}
     assert {path.name for path in PUBLISHED.iterdir()} == expected
 
 
@@ -45,6 +46,47 @@ def completed(saved: dict, settings: object) -> dict:
         else:
             values[field.name] = saved[field.name]
     return json.loads(json.dumps(values))
+
+
+@pytest.mark.parametrize("name", WITH_FILES)
+def test_card_text_is_that_of_the_published_card(name):
+    """A card that `train` writes today has the layout of the published ones."""
+    written = (PUBLISHED / f"{name}.json").read_text(encoding="utf-8")
+    assert card_text(card(name)) == written
+
+
+def test_tokenizer_file_is_shared_checked_and_named_where_it_is_missing(tmp_path):
+    """Three models name one tokenizer file; another or none is an error of one
+    sentence.
+    """
+    sharing = [name for name in WITH_FILES if "tokenizer_file" in card(name)]
+    assert sharing == ["factbook-base", "factbook-sft", "factbook-ppo"]
+    assert not any("tokenizer" in card(name) for name in sharing)
+    assert (
+        len({tuple(load(name)[1].encode("Nairobi is large.")) for name in sharing}) == 1
+    )
+    for suffix in ("safetensors", "json"):
+        shutil.copy(PUBLISHED / f"factbook-sft.{suffix}", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"factbook-tokenizer\.json is missing"):
+        load("factbook-sft", tmp_path)
+    (tmp_path / "factbook-tokenizer.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"not the tokenizer that factbook-sft\.json"):
+        load("factbook-sft", tmp_path)
+
+
+def test_write_pretrained_writes_the_shared_tokenizer_beside_the_card(tmp_path):
+    """What is written into a folder can be loaded from there."""
+    model, tokenizer = load("factbook-base")
+    about = card("factbook-base") | {"tokenizer": tokenizer.to_dict()}
+    write_pretrained(model, about, tmp_path)
+    names = {
+        "factbook-base.safetensors",
+        "factbook-base.json",
+        "factbook-tokenizer.json",
+    }
+    assert {path.name for path in tmp_path.iterdir()} == names
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (PUBLISHED / name).read_bytes()
 
 
 @pytest.mark.parametrize("name", WITH_FILES)
@@ -97,7 +139,8 @@ def test_a_loaded_model_is_ready_to_use():
 
 def test_a_sample_repeats_with_its_seed_and_only_then():
     first, again, other = (
-        sample_text("shakespeare", "ROMEO:\n", 30, seed=seed) for seed in (0, 0, 1)
+        sample_text("shakespeare", prompt="ROMEO:\n", tokens=30, seed=seed)
+        for seed in (0, 0, 1)
     )
     assert first == again != other
     assert first.startswith("ROMEO:\n")
@@ -106,9 +149,9 @@ def test_a_sample_repeats_with_its_seed_and_only_then():
 
 def test_a_sample_needs_a_prompt_of_known_characters():
     with pytest.raises(ValueError, match="prompt is empty"):
-        sample_text("shakespeare", "")
+        sample_text("shakespeare", prompt="")
     with pytest.raises(ValueError, match=r"does not know: \['é'\]"):
-        sample_text("shakespeare", "é")
+        sample_text("shakespeare", prompt="é")
 
 
 def test_a_damaged_file_is_noticed(copy):

@@ -112,7 +112,7 @@ def test_the_card_describes_the_file_beside_it(tmp_path):
 
 def test_what_was_trained_can_write(tmp_path):
     train("tiny", steps=1, folder=tmp_path, progress=False)
-    assert len(sample_text("tiny", "ROMEO:\n", 12, folder=tmp_path)) == 19
+    assert len(sample_text("tiny", prompt="ROMEO:\n", tokens=12, folder=tmp_path)) == 19
 
 
 def test_a_stopped_run_of_another_length_is_not_taken_up(tmp_path):

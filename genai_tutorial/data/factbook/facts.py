@@ -82,16 +82,18 @@ class Fact:
 class FactSplit:
     """The facts in four parts; every fact is in exactly one.
 
-    Attributes:
-        taught: Told in the text for pre-training, and asked about in training.
-        told: Facts of other countries: told in the text, never asked about. A right
-            answer after fine-tuning means that the knowledge was there and only the
-            format was not.
-        new_relations: Facts of `UNASKED_RELATIONS` about the countries of `taught` and
-            `told`: told in the text, while no question in training asks anything like
-            it.
-        withheld: All facts of a few countries that neither text nor questions name. A
-            right answer is a guess.
+    Two words describe a fact: it is *told* if the text for pre-training states it, and
+    *taught* if questions in training ask about it.
+
+    | part            | told | taught | a right answer after fine-tuning means       |
+    | --------------- | ---- | ------ | -------------------------------------------- |
+    | `taught`        | yes  | yes    | that the question or one like it was trained |
+    | `told`          | yes  | no     | that the knowledge came from pre-training    |
+    |                 |      |        | and only the format from fine-tuning         |
+    | `new_relations` | yes  | no     | the same, for a relation that no question in |
+    |                 |      |        | training is about (`UNASKED_RELATIONS`)      |
+    | `withheld`      | no   | no     | a lucky guess: no text and no question names |
+    |                 |      |        | the country                                  |
     """
 
     taught: tuple[Fact, ...]
@@ -100,8 +102,8 @@ class FactSplit:
     withheld: tuple[Fact, ...]
 
     @property
-    def heard(self) -> tuple[Fact, ...]:
-        """What the text for pre-training tells."""
+    def all_told(self) -> tuple[Fact, ...]:
+        """All facts in the text for pre-training."""
         return self.taught + self.told + self.new_relations
 
 
@@ -200,14 +202,19 @@ def split_facts(
     ).tolist()
     drawn = [quiet[index] for index in order]
     only_told, unknown = set(drawn[: numbers[0]]), set(drawn[numbers[0] : sum(numbers)])
-    heard = [fact for fact in facts if fact.country not in unknown]
-    asked = [fact for fact in heard if fact.relation not in held_out]
+    in_text = [fact for fact in facts if fact.country not in unknown]
+    asked = [fact for fact in in_text if fact.relation not in held_out]
     return FactSplit(
         taught=tuple(fact for fact in asked if fact.country not in only_told),
         told=tuple(fact for fact in asked if fact.country in only_told),
-        new_relations=tuple(fact for fact in heard if fact.relation in held_out),
+        new_relations=tuple(fact for fact in in_text if fact.relation in held_out),
         withheld=tuple(fact for fact in facts if fact.country in unknown),
     )
+
+
+def load_fact_split() -> FactSplit:
+    """Return the split of the facts that the book's models were trained with."""
+    return split_facts(load_facts())
 
 
 def most_frequent_answers(facts: Iterable[Fact]) -> dict[Relation, str]:

@@ -1,5 +1,5 @@
-"""The recipe of the base model: a small Llama that reads a piece of Wikipedia, and an
-almanac many times over.
+"""The recipe of the base model: a small Llama, pre-trained on a piece of Wikipedia and
+an almanac.
 """
 
 from collections.abc import Mapping
@@ -13,25 +13,25 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.corpus import PackedBatches, document_numbers
-from genai_tutorial.data.source import Source
+from genai_tutorial.data import HELD_OUT_TITLES, Source
 from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.recipes.decoder import DecoderRecipe, continue_text
 from genai_tutorial.recipes.factbook.corpus import (
-    END_OF_TEXT,
-    HELD_OUT_TITLES,
     SOURCE,
+    TOKENIZER_FILE,
     Corpus,
     load_corpus,
     train_tokenizer,
     write_corpus,
 )
-from genai_tutorial.recipes.recipe import RunSettings, Trained, Wishes
-from genai_tutorial.tasks.assistant import complete_facts
+from genai_tutorial.recipes.options import TextOptions
+from genai_tutorial.recipes.recipe import RunSettings, Trained
+from genai_tutorial.tasks.assistant import END_OF_TEXT, complete_facts
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import (
     OptimizerSettings,
+    Schedule,
     build_optimizer,
-    fit,
     parallel,
     warmup_stable_decay,
 )
@@ -43,7 +43,7 @@ from genai_tutorial.transformer import (
 )
 
 
-def packed_loss(end_of_document: int):
+def packed_language_model_loss(end_of_document: int):
     """Return the loss of a language model on packed rows, as `fit` wants it: no
     document sees another.
     """
@@ -61,52 +61,45 @@ def packed_loss(end_of_document: int):
     return loss
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BaseModelRecipe(DecoderRecipe):
-    """How the base model is made.
+    """A language model that is pre-trained on the corpus.
 
     Attributes:
-        name: What `train` and `load` call it.
-        title: What it is, in one line.
-        config: The decoder's settings.
-        weights: How much of each batch comes from each source, in rows.
-        steps: The number of batches.
-        batch_size: The number of rows in a batch; a row is as long as the context.
-        warmup_steps: How many steps the learning rates rise for.
-        decay_steps: How many steps at the end they fall for, in a straight line to
-            zero.
+        weights: The number of rows of each batch from each source.
+        decay_steps: For how many steps at the end the learning rates fall to zero.
         copies: See `load_corpus`.
-        optimizer: The optimisers' settings.
         clip_norm: The greatest length of the gradient.
-        seed: Decides the first weights and the batches.
-        published: Whether the package carries the trained model.
     """
 
-    name: str
-    title: str
-    config: DecoderConfig
     weights: Mapping[str, int] = field(hash=False)
-    steps: int
-    batch_size: int
-    warmup_steps: int
     decay_steps: int
     copies: int = 12
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
     clip_norm: float = 1.0
-    seed: int = 0
-    published: bool = False
 
     source: ClassVar[Source] = SOURCE
+    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
 
-    def fit(self, settings: RunSettings) -> Trained:
-        """Trains a decoder on the corpus, or goes on with a run that was stopped."""
+    @property
+    def options(self) -> TextOptions:
+        """At most 60 tokens at a temperature of 0.7."""
+        return TextOptions(prompt="The capital of Kenya is", temperature=0.7, tokens=60)
+
+    def schedule(self) -> Schedule:
+        """Return the schedule of the learning rates over the recipe's steps: warm-up,
+        plateau, and a fall at the end.
+        """
+        return warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train a decoder on the corpus, or resume a run that was stopped."""
         corpus = load_corpus(self.copies)
         tokenizer = train_tokenizer(corpus, self.config.vocab_size)
         held_out = self._held_out(corpus, tokenizer)
-        model = DecoderLM(self.config, self.seed).to(settings.device)
-        whole = warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
+        model = self.build().to(run.device)
         with TemporaryDirectory() as folder:
-            history = fit(
+            _, history = run.fit(
                 parallel(model),
                 PackedBatches(
                     write_corpus(corpus, tokenizer, Path(folder)),
@@ -114,13 +107,12 @@ class BaseModelRecipe(DecoderRecipe):
                     self.batch_size,
                     self.seed,
                     weights=self.weights,
-                    rank=settings.process.rank,
-                    world_size=settings.process.world_size,
+                    rank=run.process.rank,
+                    world_size=run.process.world_size,
                 ),
-                packed_loss(tokenizer.special_tokens[END_OF_TEXT]),
+                packed_language_model_loss(tokenizer.special_tokens[END_OF_TEXT]),
                 build_optimizer(model, self.optimizer),
-                steps=settings.steps,
-                schedule=whole.over(settings.steps),
+                schedule=self.schedule(),
                 clip_norm=self.clip_norm,
                 evaluate=lambda model: (
                     evaluate_language_model(
@@ -128,8 +120,6 @@ class BaseModelRecipe(DecoderRecipe):
                     ).nats_per_token
                 ),
                 evaluate_every=200,
-                checkpoint=settings.checkpoint,
-                progress=settings.progress,
             )
         notes = {
             "losses": [round(loss, 4) for loss in history.losses[::10]],
@@ -141,8 +131,8 @@ class BaseModelRecipe(DecoderRecipe):
         return Trained(model, history.seconds, notes)
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the loss on held-out articles, and how many facts of each kind are
-        completed right.
+        """Return the loss on held-out articles, and the share of facts of each part
+        that are completed correctly.
         """
         corpus = load_corpus(self.copies)
         tokenizer = train_tokenizer(corpus, self.config.vocab_size)
@@ -168,26 +158,24 @@ class BaseModelRecipe(DecoderRecipe):
             * self.config.context_length,
         }
 
-    def headline(self, metrics: dict) -> str:
+    def summary(self, metrics: dict) -> str:
         """Return the share of facts that it completes, in words."""
         return f"{metrics['facts_completed']['told']:.0%} of the facts that it has read"
 
     def write(
-        self, loaded: tuple[DecoderLM, BPETokenizer], wishes: Wishes, seed: int
+        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return the prompt, continued until the text ends: at most 60 tokens at a
-        temperature of 0.7.
+        """Return the prompt, continued until the text ends.
 
         Raises:
-            ValueError: If the prompt is empty, or a number is out of range.
+            ValueError: If a number is out of range.
         """
-        prompt = "The capital of Kenya is" if wishes.prompt is None else wishes.prompt
-        if not prompt:
-            raise ValueError("The prompt is empty: start with at least one character.")
-        ids = loaded[1].encode(prompt)
-        return prompt + continue_text(
-            loaded, ids, wishes, seed, END_OF_TEXT, tokens=60, temperature=0.7
+        tokenizer = loaded[1]
+        ids, end = (
+            tokenizer.encode(options.prompt),
+            tokenizer.special_tokens[END_OF_TEXT],
         )
+        return options.prompt + continue_text(loaded, ids, options, seed, [end])
 
     def _held_out(
         self, corpus: Corpus, tokenizer: BPETokenizer

@@ -1,5 +1,5 @@
-"""What the base model reads: pieces of Wikipedia and an almanac, cleaned, cut into
-tokens and written into shards.
+"""The base model's corpus: pieces of Wikipedia and an almanac, cleaned, cut into tokens
+and written into shards.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,20 @@ from genai_tutorial.corpus import (
     normalise,
     write_shards,
 )
-from genai_tutorial.data import load_facts, load_histories, load_wikipedia, split_facts
-from genai_tutorial.data.factbook.facts import FactSplit
-from genai_tutorial.data.source import Source
-from genai_tutorial.data.wikipedia_titles import PRETRAINING_TITLES
-from genai_tutorial.tasks.assistant import tell_facts
+from genai_tutorial.data import (
+    HELD_OUT_TITLES,
+    PRETRAINING_TITLES,
+    FactSplit,
+    Source,
+    load_fact_split,
+    load_histories,
+    load_wikipedia,
+)
+from genai_tutorial.tasks.assistant import (
+    CHAT_SPECIAL_TOKENS,
+    END_OF_TEXT,
+    tell_facts,
+)
 from genai_tutorial.tokenization import BPETokenizer, train_bpe
 
 SOURCE = Source(
@@ -37,14 +46,8 @@ SOURCE = Source(
     ),
 )
 
-END_OF_TEXT = "<|endoftext|>"
-SPECIAL_TOKENS = (END_OF_TEXT, "<|im_start|>", "<|im_end|>")
-"""The last two open and close a turn of a conversation. The base model never sees them;
-chapter 13 teaches them.
-"""
-
-HELD_OUT_TITLES = ("Albedo", "Alphabet", "Animation", "Aristotle", "Astronaut")
-"""Articles that are kept for the test."""
+TOKENIZER_FILE = "factbook-tokenizer.json"
+"""The file of the tokenizer that the base model and its two assistants share."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Corpus:
 
 @cache
 def load_corpus(copies: int = 12) -> Corpus:
-    """Load the texts and sends them through the pipeline: normalise, filter,
+    """Load the texts and send them through the pipeline: normalise, filter,
     de-duplicate, decontaminate.
 
     Args:
@@ -73,7 +76,7 @@ def load_corpus(copies: int = 12) -> Corpus:
     Raises:
         ImportError: If a package with the data is not installed.
     """
-    split = split_facts(load_facts())
+    split = load_fact_split()
     withheld = sorted({fact.country for fact in split.withheld})
     articles = load_wikipedia(PRETRAINING_TITLES)
     texts = dict(zip(articles.titles, map(normalise, articles.texts), strict=True))
@@ -86,7 +89,7 @@ def load_corpus(copies: int = 12) -> Corpus:
     return Corpus(
         sources={name: clean(documents, guard) for name, documents in prose.items()}
         | {
-            "facts": tell_facts(split.heard, copies)
+            "facts": tell_facts(split.all_told, copies)
         },  # the same facts in other orders are no duplicates to remove
         held_out=held_out,
         split=split,
@@ -94,9 +97,7 @@ def load_corpus(copies: int = 12) -> Corpus:
 
 
 def clean(documents: Sequence[str], guard: Decontaminator) -> tuple[str, ...]:
-    """Return the documents that are fit to be read, once each, without what a test
-    will ask.
-    """
+    """Filter and de-duplicate documents, and remove from them what a test asks."""
     documents = [documents[place] for place in filter_documents(documents).kept]
     documents = [documents[place] for place in deduplicate(documents).kept]
     return tuple(piece for document in documents for piece in guard.clean(document))
@@ -107,7 +108,7 @@ def train_tokenizer(corpus: Corpus, vocab_size: int) -> BPETokenizer:
     will need.
     """
     texts = [text for documents in corpus.sources.values() for text in documents]
-    return train_bpe(texts, vocab_size, special_tokens=SPECIAL_TOKENS)
+    return train_bpe(texts, vocab_size, special_tokens=CHAT_SPECIAL_TOKENS)
 
 
 def write_corpus(

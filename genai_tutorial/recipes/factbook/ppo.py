@@ -18,73 +18,52 @@ from genai_tutorial.alignment import (
     sample_answers,
     train_reward_model,
 )
-from genai_tutorial.data import load_absent, load_facts
-from genai_tutorial.data.source import Source
+from genai_tutorial.data import Source, load_absent, load_fact_split, load_facts
 from genai_tutorial.recipes.decoder import DecoderRecipe
-from genai_tutorial.recipes.factbook.corpus import SOURCE
-from genai_tutorial.recipes.factbook.sft import (
-    CHAT,
-    FACTBOOK_SFT,
-    LONGEST_ANSWER,
-    load_split,
-)
+from genai_tutorial.recipes.factbook.corpus import SOURCE, TOKENIZER_FILE
+from genai_tutorial.recipes.factbook.sft import FACTBOOK_SFT
 from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.recipe import RunSettings, Trained, Wishes
+from genai_tutorial.recipes.options import TextOptions
+from genai_tutorial.recipes.recipe import RunSettings, Trained
 from genai_tutorial.tasks.assistant import (
+    CHAT,
+    DECLINING_ANSWERS,
+    MAX_ANSWER_TOKENS,
     Comparison,
     GoldRule,
-    Question,
     chat_answers,
     collect_comparisons,
     measure_behaviour,
     mixed_questions,
+    questions_of_all_categories,
     random_raters,
     wins,
 )
-from genai_tutorial.tasks.assistant.wordings import Phrasing
 from genai_tutorial.tokenization import BPETokenizer
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import DecoderLM
 
-DECLINING = ("I do not know.", "I cannot help with that.")
-"""Two answers that are put beside the assistant's own to every question.
-
-By itself the assistant hardly ever declines a question that has an answer. A reward
-model that has never seen that being disliked takes declining for good everywhere, and
-the policy soon does nothing else; chapter 14 shows it.
-"""
-
-TEST_QUESTIONS = 960
-"""How many held-out questions judge the model on its card."""
+N_EVAL_QUESTIONS = 960
+"""The number of held-out questions that the card's metrics are measured on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FeedbackRecipe(DecoderRecipe):
-    """How the assistant learns from preferences.
+    """The assistant after learning from preferences.
 
     Attributes:
-        name: What `train` and `load` call it.
-        title: What it is, in one line.
-        config: The decoder's settings: those of the assistant.
-        questions: To how many questions the assistant's answers are compared, and from
-            how many PPO draws.
-        answers: How many answers to each question are sampled for that.
-        pairs: How many pairs of different answers each question gives.
-        raters: How many simulated raters there are.
-        budget: How many comparisons they make.
+        questions: The number of questions to which the assistant's answers are
+            compared, and from which PPO draws.
+        answers: The number of answers to each question that are sampled for that.
+        pairs: The number of pairs of different answers to each question.
+        raters: The number of simulated raters.
+        budget: The number of comparisons that they make.
         held_out: How many of these judge the reward model and do not train it.
-        reward_steps: How many batches of 16 comparisons the reward model reads.
-        steps: How many steps PPO makes.
-        batch_size: How many answers each step learns from.
-        learning_rate: Of PPO.
-        kl_weight: The price of a nat of distance from the assistant, at first.
-        kl_target: The distance that this price is adapted to, in nats an answer.
-        seed: Decides all that is drawn.
-        published: Whether the package carries the trained model.
+        reward_steps: The number of batches of 16 comparisons for the reward model.
+        learning_rate: The learning rate of PPO.
+        kl_weight: The initial price of a nat of distance from the assistant.
+        kl_target: The distance that this price is adapted to, in nats per answer.
     """
 
-    name: str
-    title: str
-    config: DecoderConfig
     questions: int
     answers: int
     pairs: int
@@ -92,15 +71,17 @@ class FeedbackRecipe(DecoderRecipe):
     budget: int
     held_out: int
     reward_steps: int
-    steps: int
-    batch_size: int
     learning_rate: float
     kl_weight: float
     kl_target: float | None
-    seed: int = 0
-    published: bool = False
 
     source: ClassVar[Source] = SOURCE
+    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
+
+    @property
+    def options(self) -> TextOptions:
+        """Those of the assistant."""
+        return FACTBOOK_SFT.options
 
     def compare(
         self, assistant: DecoderLM, tokenizer: BPETokenizer
@@ -108,7 +89,7 @@ class FeedbackRecipe(DecoderRecipe):
         """Return what the raters preferred of the assistant's own answers and
         declining, to questions of training.
         """
-        asked = all_questions(self.questions, "trained", self.seed)
+        asked = questions_of_all_categories(self.questions, "trained", self.seed)
         generator = torch.Generator().manual_seed(self.seed)
         written = sample_answers(
             assistant,
@@ -116,10 +97,10 @@ class FeedbackRecipe(DecoderRecipe):
             CHAT,
             [question.text for question in asked],
             self.answers,
-            LONGEST_ANSWER,
+            MAX_ANSWER_TOKENS,
             generator,
         )
-        candidates = [[*given, *DECLINING] for given in written]
+        candidates = [[*given, *DECLINING_ANSWERS] for given in written]
         raters = random_raters(self.raters, GoldRule(load_facts()), self.seed)
         return collect_comparisons(
             answer_pairs(asked, candidates, self.pairs, generator),
@@ -128,9 +109,9 @@ class FeedbackRecipe(DecoderRecipe):
             self.seed,
         )
 
-    def fit(self, settings: RunSettings) -> Trained:
-        """Trains a reward model and then the policy. A run that was stopped begins anew
-        and ends the same.
+    def fit(self, run: RunSettings) -> Trained:
+        """Train a reward model and then the policy. A run that was stopped starts over
+        and ends at the same weights.
         """
         started = time.perf_counter()
         assistant, tokenizer = load_recipe(FACTBOOK_SFT)
@@ -140,16 +121,16 @@ class FeedbackRecipe(DecoderRecipe):
             encode_pairs(CHAT, tokenizer, part)
             for part in (pairs[: -self.held_out], pairs[-self.held_out :])
         )
-        assistant.to(settings.device)
+        assistant.to(run.device)
         reward_model = train_reward_model(
             assistant,
             training,
             self.reward_steps,
             seed=self.seed,
-            progress=settings.progress,
+            progress=run.progress,
         )
         report = judge_reward_model(reward_model, held_out)
-        asked = all_questions(self.questions, "trained", self.seed + 1)
+        asked = questions_of_all_categories(self.questions, "trained", self.seed + 1)
         policy, history = learn_by_ppo(
             assistant,
             reward_model,
@@ -158,16 +139,16 @@ class FeedbackRecipe(DecoderRecipe):
                 rollouts.ids, rollouts.lengths
             ).detach(),
             LearningSettings(
-                settings.steps,
+                run.steps,
                 self.batch_size,
-                LONGEST_ANSWER,
+                MAX_ANSWER_TOKENS,
                 self.learning_rate,
                 kl_weight=self.kl_weight,
                 kl_target=self.kl_target,
             ),
             end_token=tokenizer.special_tokens[CHAT.end],
             seed=self.seed,
-            progress=settings.progress,
+            progress=run.progress,
         )
         notes = {
             "reward_model": {
@@ -189,11 +170,11 @@ class FeedbackRecipe(DecoderRecipe):
         measured: dict[str, dict[str, float]] = {}
         won: list[float] = []
         for category, asked in mixed_questions(
-            load_split(), load_absent(), TEST_QUESTIONS, "held-out", self.seed
+            load_fact_split(), load_absent(), N_EVAL_QUESTIONS, "held-out", self.seed
         ).items():
             texts = [question.text for question in asked]
             new, old = (
-                chat_answers(chat_model, tokenizer, CHAT, texts, LONGEST_ANSWER)
+                chat_answers(chat_model, tokenizer, CHAT, texts, MAX_ANSWER_TOKENS)
                 for chat_model in (model, assistant)
             )
             for name, value in vars(measure_behaviour(rule, asked, new)).items():
@@ -201,7 +182,7 @@ class FeedbackRecipe(DecoderRecipe):
             won += wins(rule, asked, new, old)
         return {"win_rate_over_factbook_sft": round(sum(won) / len(won), 4)} | measured
 
-    def headline(self, metrics: dict) -> str:
+    def summary(self, metrics: dict) -> str:
         """Return the win rate in words."""
         return (
             "its answers are better than factbook-sft's in "
@@ -209,16 +190,10 @@ class FeedbackRecipe(DecoderRecipe):
         )
 
     def write(
-        self, loaded: tuple[DecoderLM, BPETokenizer], wishes: Wishes, seed: int
+        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
         """Return the answer to the prompt, as the assistant's recipe does."""
-        return FACTBOOK_SFT.write(loaded, wishes, seed)
-
-
-def all_questions(count: int, phrasing: Phrasing, seed: int) -> list[Question]:
-    """Return questions of every category, one category after the other."""
-    drawn = mixed_questions(load_split(), load_absent(), count, phrasing, seed)
-    return [question for asked in drawn.values() for question in asked]
+        return FACTBOOK_SFT.write(loaded, options, seed)
 
 
 FACTBOOK_PPO = FeedbackRecipe(

@@ -4,13 +4,13 @@ captions, emoji from names.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data.source import Source
+from genai_tutorial.data import Source
 from genai_tutorial.diffusion import (
     VELOCITY,
     Denoiser,
@@ -20,29 +20,23 @@ from genai_tutorial.diffusion import (
     sample_images,
 )
 from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig
-from genai_tutorial.multimodal.text_to_image import TextToImage, drop_texts
+from genai_tutorial.multimodal.text_to_image import TextToImage
 from genai_tutorial.recipes.emoji_autoencoder import EMOJI_AUTOENCODER
 from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.latent.pictures import Emoji, Scenes
-from genai_tutorial.recipes.recipe import RunSettings, Trained, Wishes
+from genai_tutorial.recipes.options import CaptionOptions
+from genai_tutorial.recipes.recipe import RunSettings, Trained
 from genai_tutorial.recipes.shapes.clip import SHAPES_CLIP
-from genai_tutorial.recipes.shapes.diffusion import PATH
+from genai_tutorial.recipes.shapes.diffusion import SCHEDULE
+from genai_tutorial.recipes.shapes.text_to_image import TextToImageRecipe
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import (
-    EMA,
-    OptimizerSettings,
-    TensorBatches,
-    build_optimizer,
-    fit,
-    parallel,
-    warmup_linear,
-)
-from genai_tutorial.vae import ImageAutoencoder
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.vae import ImageAutoencoder, encode_images
 
 
 class LatentDiffusion(NamedTuple):
-    """What `load` hands out: everything that turns a text into a picture by way of
-    latents.
+    """Everything that turns a text into a picture by way of latents, as `load` returns
+    it.
 
     Attributes:
         model: Predicts the velocity of noisy latents, given a text.
@@ -82,7 +76,7 @@ class LatentDiffusion(NamedTuple):
         unwanted = None if negative is None else self.read(negative)
         return Denoiser(
             Guided(self.model, guidance, unwanted),
-            PATH,
+            SCHEDULE,
             VELOCITY,
             condition=self.read(captions),
         )
@@ -96,7 +90,7 @@ class LatentDiffusion(NamedTuple):
         seed: int,
         negative: Sequence[str] | None = None,
     ) -> Float[Tensor, "caption 3 height width"]:
-        """Draws a picture for each caption, with DDIM in the latents; red, green and
+        """Draw a picture for each caption, with DDIM in the latents; red, green and
         blue from 0 to 1.
 
         Args:
@@ -109,7 +103,7 @@ class LatentDiffusion(NamedTuple):
         config, side = self.model.network.config, self.model.network.config.image_size
         return sample_images(
             self.model,
-            PATH,
+            SCHEDULE,
             VELOCITY,
             self.read(captions),
             (len(captions), config.image_channels, side, side),
@@ -121,106 +115,47 @@ class LatentDiffusion(NamedTuple):
         )
 
 
-@dataclass(frozen=True)
-class LatentDiffusionRecipe:
-    """How a U-Net learns to draw the latents of captioned pictures.
+@dataclass(frozen=True, kw_only=True)
+class LatentDiffusionRecipe(TextToImageRecipe):
+    """A U-Net that learns to draw the latents of captioned pictures.
 
     Attributes:
-        name: What `train` and `load` call it.
-        title: What it is, in one line.
         pictures: What it draws.
-        autoencoder: The autoencoder whose latents these are, by its name; it is not
-            trained any more.
-        text: The text encoder's settings.
-        text_from: The CLIP whose text encoder it begins with, and goes on training;
-            None begins with random weights.
-        config: The denoising network's settings.
-        optimizer: The optimisers' settings.
-        batch_size: The number of latents in a batch.
-        steps: The number of batches.
-        warmup_steps: How many steps the learning rates rise for; from there they fall
-            in a straight line to zero.
-        ema_decay: Decay of the moving average of the weights,
-            which is what the file holds.
-        text_dropout: The share of captions that are hidden, so that guidance is
-            possible.
-        sampler_steps: How many steps of DDIM a sample takes, if nothing else is wished.
-        guidance: How strongly a sample is pulled towards its caption, if nothing else
-            is wished.
-        seed: Decides the pictures, the first weights, the batches and the noise.
-        published: Whether the package carries the trained model.
+        autoencoder: The name of the autoencoder whose latents it draws; its weights
+            stay fixed.
     """
 
-    name: str
-    title: str
     pictures: Scenes | Emoji
     autoencoder: str
-    text: TextEncoderConfig
-    text_from: str | None
-    config: UNetConfig
-    optimizer: OptimizerSettings
-    batch_size: int
-    steps: int
-    warmup_steps: int
-    ema_decay: float
-    text_dropout: float = 0.1
-    sampler_steps: int = 25
-    guidance: float = 2.0
-    seed: int = 0
-    published: bool = False
-
-    takes: ClassVar[tuple[str, ...]] = ("prompt", "steps", "guidance")
 
     @property
     def source(self) -> Source:
         """The data of the pictures."""
         return self.pictures.source
 
-    def build(self, about: dict) -> TextToImage:
-        """Return the model that a card describes, its weights not read yet."""
-        text = about["recipe"]["text"]
-        text = TextEncoderConfig(
-            **(text | {"encoder": EncoderConfig(**text["encoder"])})
-        )
-        return TextToImage(text, UNetConfig(**about["recipe"]["config"]))
-
-    def fit(self, settings: RunSettings) -> Trained:
-        """Encode all pictures, once, and trains the model on the latents, or goes on
-        with a run that was stopped.
+    def fit(self, run: RunSettings) -> Trained:
+        """Encode all pictures, once, and train the model on the latents, or resume a
+        run that was stopped.
         """
         images, captions = self.pictures.load(self.seed)
         tokenizer, length = self.pictures.tokenizer(), self.text.context_length
         texts = torch.stack(
-            [tokenizer.encode_batch(some, length) for some in captions], dim=1
+            [tokenizer.encode_batch(texts, length) for texts in captions], dim=1
         )
-        model = TextToImage(self.text, self.config, self.seed).to(settings.device)
-        if self.text_from is not None:
-            model.encoder.load_state_dict(
-                load_recipe(SHAPES_CLIP).model.text_encoder.state_dict()
-            )
-        average = EMA(model, self.ema_decay)
+        latents = encode_images(load_recipe(EMOJI_AUTOENCODER), images, self.seed)
+        model = self.build_on_clip().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
-        history = fit(
+        average, history = run.fit(
             parallel(model),
-            TensorBatches(
-                (encode_all(load_recipe(EMOJI_AUTOENCODER), images, self.seed), texts),
-                self.batch_size,
-                self.seed,
-                rank=settings.process.rank,
-                world_size=settings.process.world_size,
-            ),
+            run.batches((latents, texts), self.batch_size, self.seed),
             lambda model, latents, texts: self.loss(model, latents, texts, generator),
             build_optimizer(model, self.optimizer),
-            steps=settings.steps,
-            schedule=warmup_linear(self.steps, self.warmup_steps).over(settings.steps),
-            ema=average,
-            checkpoint=settings.checkpoint,
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
             generators=[generator],
-            progress=settings.progress,
         )
-        return Trained(
-            average.model, history.seconds, notes={"tokenizer": tokenizer.to_dict()}
-        )
+        notes = {"tokenizer": tokenizer.to_dict()}
+        return Trained(average, history.seconds, notes)
 
     def loss(
         self,
@@ -235,43 +170,41 @@ class LatentDiffusionRecipe:
         kind = torch.randint(texts.shape[1], (len(texts),), generator=generator).to(
             texts.device
         )
-        empty = torch.zeros(texts.shape[2], dtype=texts.dtype)
-        empty[0] = WordTokenizer.END
-        chosen = drop_texts(
-            texts[torch.arange(len(texts)), kind], self.text_dropout, empty, generator
-        )
+        shown = self.hide_texts(texts[torch.arange(len(texts)), kind], generator)
         return diffusion_loss(
-            model, PATH, VELOCITY, latents, chosen, generator=generator
+            model, SCHEDULE, VELOCITY, latents, shown, generator=generator
         )
 
-    def ready(self, model: TextToImage, about: dict) -> LatentDiffusion:
+    def wrap(self, model: TextToImage, card: dict) -> LatentDiffusion:
         """Return the model with its tokenizer and its autoencoder."""
         return LatentDiffusion(
             model,
-            WordTokenizer.from_dict(about["tokenizer"]),
+            WordTokenizer.from_dict(card["tokenizer"]),
             load_recipe(EMOJI_AUTOENCODER),
         )
 
     def measure(self, model: TextToImage) -> dict:
-        """Return how well pictures fit their captions, as those who know the pictures
-        judge it.
-        """
+        """Return how well pictures fit their captions, by the metrics of their kind."""
         loaded = LatentDiffusion(
             model, self.pictures.tokenizer(), load_recipe(EMOJI_AUTOENCODER)
         )
         metrics = self.pictures.measure(
-            lambda captions: self.draw_captions(loaded, captions, self.seed), self.seed
+            lambda captions: loaded.draw(
+                captions,
+                steps=self.sampler_steps,
+                guidance=self.guidance,
+                seed=self.seed,
+            ),
+            self.seed,
         )
-        return metrics | {
-            "sampler": f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}"
-        }
+        return metrics | {"sampler": self.sampler}
 
-    def headline(self, metrics: dict) -> str:
-        """Return the one number that matters most, in words."""
-        return self.pictures.headline(metrics)
+    def summary(self, metrics: dict) -> str:
+        """Return the most important metric in words."""
+        return self.pictures.summary(metrics)
 
     def draw(
-        self, loaded: LatentDiffusion, wishes: Wishes, count: int, seed: int
+        self, loaded: LatentDiffusion, options: CaptionOptions, count: int, seed: int
     ) -> Float[Tensor, "count 3 height width"]:
         """Return pictures of the prompt.
 
@@ -279,37 +212,12 @@ class LatentDiffusionRecipe:
             ValueError: If there is no prompt, or it has a word that captions never
                 have.
         """
-        if wishes.prompt is None:
-            raise ValueError(
-                "What should be drawn? Give a prompt, such as "
-                f'"{self.pictures.example}".'
-            )
-        steps = self.sampler_steps if wishes.steps is None else wishes.steps
-        guidance = self.guidance if wishes.guidance is None else wishes.guidance
         return loaded.draw(
-            [wishes.prompt] * count, steps=steps, guidance=guidance, seed=seed
+            [options.required_prompt(self.pictures.example)] * count,
+            steps=options.steps,
+            guidance=options.guidance,
+            seed=seed,
         )
-
-    def draw_captions(
-        self, loaded: LatentDiffusion, captions: Sequence[str], seed: int
-    ) -> Tensor:
-        """Return a picture for each caption, as the recipe draws where nothing else is
-        wished.
-        """
-        return loaded.draw(
-            captions, steps=self.sampler_steps, guidance=self.guidance, seed=seed
-        )
-
-
-@torch.no_grad()
-def encode_all(
-    autoencoder: ImageAutoencoder, images: Float[Tensor, "n 3 height width"], seed: int
-) -> Float[Tensor, "n latent rows columns"]:
-    """Return the scaled latents of many pictures, one part after another."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.cat(
-        [autoencoder.to_latents(some, generator) for some in images.split(500)]
-    )
 
 
 OPTIMIZER = OptimizerSettings(

@@ -1,26 +1,20 @@
-"""What the latent models learn to draw, and how it is judged: scenes from their
-captions, emoji from their names.
+"""The captioned pictures of the latent models, with their metrics: scenes with their
+captions, emoji with their names.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.data import emoji
-from genai_tutorial.data.source import Source
+from genai_tutorial.data import Source, emoji, load_emoji_split
 from genai_tutorial.metrics import check_copies
-from genai_tutorial.recipes.emoji_autoencoder import split
-from genai_tutorial.recipes.shapes.clip import CONTEXT_LENGTH, TOKENIZER
-from genai_tutorial.tasks.shapes import caption_accuracy, load_shapes
+from genai_tutorial.recipes.shapes.text_to_image import DrawCaptions, caption_metrics
+from genai_tutorial.tasks.shapes import CAPTION_LENGTH, CAPTION_TOKENIZER, load_shapes
 from genai_tutorial.tasks.shapes import pictures as shapes
 from genai_tutorial.tokenization import WordTokenizer
-
-Draw = Callable[[Sequence[str]], Float[Tensor, "n 3 32 32"]]
-"""Draws a picture for each caption."""
 
 
 class Captioned(NamedTuple):
@@ -48,39 +42,34 @@ class Scenes:
     measured: int = 200
 
     source: ClassVar[Source] = shapes.SOURCE
-    context_length: ClassVar[int] = CONTEXT_LENGTH
+    context_length: ClassVar[int] = CAPTION_LENGTH
     example: ClassVar[str] = "a small red circle above a large blue square"
 
     def load(self, seed: int) -> Captioned:
         """Return the training pictures: each with its full caption, and with one that
         may say less.
         """
-        drawn = load_shapes(self.count, seed, objects=(1, 2))
-        return Captioned(
-            drawn.images,
-            (
-                drawn.captions,
-                drawn.varied_captions(torch.Generator().manual_seed(seed)),
-            ),
-        )
+        scenes = load_shapes(self.count, seed, objects=(1, 2))
+        varied = scenes.varied_captions(torch.Generator().manual_seed(seed))
+        return Captioned(scenes.images, (scenes.captions, varied))
 
     def tokenizer(self) -> WordTokenizer:
         """Return the tokenizer of all captions."""
-        return TOKENIZER
+        return CAPTION_TOKENIZER
 
-    def measure(self, draw: Draw, seed: int) -> dict:
-        """Return how often pictures show what captions say that are as in training."""
-        metrics = {}
-        for name, objects in (("one_object", (1,)), ("two_objects", (2,))):
-            captions = load_shapes(self.measured, seed + 1, objects).captions
-            accuracy = caption_accuracy(captions, draw(captions))
-            metrics |= {
-                f"{name}_{one.name}": round(getattr(accuracy, one.name), 4)
-                for one in fields(accuracy)
-            }
+    def measure(self, draw: DrawCaptions, seed: int) -> dict:
+        """Return how often pictures show what captions as in training say."""
+        parts = {"one_object": ((1,), "train"), "two_objects": ((2,), "train")}
+        metrics = {
+            f"{part}_{name}": value
+            for part, accuracies in caption_metrics(
+                draw, parts, self.measured, seed + 1
+            ).items()
+            for name, value in accuracies.items()
+        }
         return metrics | {"captions_each": self.measured}
 
-    def headline(self, metrics: dict) -> str:
+    def summary(self, metrics: dict) -> str:
         """Return the accuracy in words."""
         return (
             f"{metrics['one_object_everything']:.1%} of pictures of one object show "
@@ -105,16 +94,16 @@ class Emoji:
 
     def load(self, seed: int) -> Captioned:
         """Return the training pictures with their names; the seed decides nothing."""
-        train, _ = split()
+        train, _ = load_emoji_split()
         return Captioned(train.images, (train.names,))
 
     def tokenizer(self) -> WordTokenizer:
         """Return the tokenizer of all words in the training names; others cannot be
         asked for.
         """
-        return WordTokenizer.from_texts(split()[0].names)
+        return WordTokenizer.from_texts(load_emoji_split()[0].names)
 
-    def measure(self, draw: Draw, seed: int) -> dict:
+    def measure(self, draw: DrawCaptions, seed: int) -> dict:
         """Return whether training names give their pictures, how many are copies, and
         what new names give.
 
@@ -124,7 +113,7 @@ class Emoji:
         `nearer_than_another` is how often a drawn picture is nearer to its own held-out
         picture than to another's; guessing gives a half.
         """
-        train, held_out = split()
+        train, held_out = load_emoji_split()
         order = (
             torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[
                 : self.measured
@@ -144,19 +133,20 @@ class Emoji:
             if words.issuperset(name.lower().split())
         ]
         drawn = draw([held_out.names[index] for index in known])
-        apart = torch.cdist(drawn.flatten(1), held_out.images[known].flatten(1))
+        distances = torch.cdist(drawn.flatten(1), held_out.images[known].flatten(1))
         others = ~torch.eye(len(known), dtype=torch.bool)
         return {
             "recalled": round((check.nearest == order).double().mean().item(), 4),
             "copies": round(check.copies().double().mean().item(), 4),
             "nearer_than_another": round(
-                (apart > apart.diag()[:, None])[others].double().mean().item(), 4
+                (distances > distances.diag()[:, None])[others].double().mean().item(),
+                4,
             ),
             "training_names": len(order),
             "held_out_names_of_known_words": len(known),
         }
 
-    def headline(self, metrics: dict) -> str:
+    def summary(self, metrics: dict) -> str:
         """Return the share of recalled names in words."""
         return (
             f"{metrics['recalled']:.1%} of training names give a picture that is "

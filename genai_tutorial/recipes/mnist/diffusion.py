@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from genai_tutorial.data import Source, load_mnist_split, random_affine
 from genai_tutorial.data.mnist import SOURCE
-from genai_tutorial.data.source import Source
 from genai_tutorial.diffusion import (
     VELOCITY,
     UNet,
@@ -18,124 +18,66 @@ from genai_tutorial.diffusion import (
     drop_labels,
     sample_images,
 )
-from genai_tutorial.metrics import (
-    check_copies,
-    frechet_distance,
-    precision_recall,
-    read_digits,
+from genai_tutorial.metrics import check_copies
+from genai_tutorial.recipes.mnist.measure import (
+    N_EVAL_IMAGES,
+    digits_summary,
+    measure_digits,
 )
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.mnist.classifier import (
-    DIGIT_CLASSIFIER,
-    move_slightly,
-    split,
-)
-from genai_tutorial.recipes.recipe import RunSettings, Trained, Wishes
-from genai_tutorial.training import (
-    EMA,
-    OptimizerSettings,
-    Schedule,
-    TensorBatches,
-    build_optimizer,
-    fit,
-    parallel,
-)
+from genai_tutorial.recipes.mnist.options import DigitOptions
+from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
-PATH = cosine_schedule(1000)
-"""The way into noise of all models here; what they predict is the velocity, `VELOCITY`.
-"""
-
-MEASURED = 1000
-"""How many images are drawn to measure a model."""
+SCHEDULE = cosine_schedule(1000)
+"""The noise schedule of all models here; they predict the velocity, `VELOCITY`."""
 
 
-@dataclass(frozen=True)
-class DigitDiffusionRecipe:
-    """How a U-Net learns to draw digits from 4,000 of them.
+@dataclass(frozen=True, kw_only=True)
+class DigitDiffusionRecipe(Recipe):
+    """A U-Net that learns to draw digits from 4,000 of them.
 
     Attributes:
-        name: What `train` and `load` call it.
-        title: What it is, in one line.
-        config: The network's settings.
-        optimizer: The optimisers' settings.
-        batch_size: The number of images in a batch.
-        steps: The number of batches.
-        warmup_steps: How many steps the learning rates rise for; from there they fall
-            in a straight line.
-        final_factor: The factor that this fall ends at.
-        cooldown_steps: How many steps at the end the learning rates then take to zero.
-        ema_decay: Decay of the moving average of the weights,
-            which is what the file holds.
-        label_dropout: The share of labels that are hidden, so that guidance is
-            possible.
-        moved: The share of images that are turned, stretched and moved a little before
-            they come.
-        sampler_steps: How many steps of DDIM a sample takes, if nothing else is wished.
-        guidance: How strongly a sample is pulled towards its digit, if nothing else is
-            wished.
-        seed: Decides the first weights, the batches and the noise.
-        published: Whether the package carries the trained model.
+        label_dropout: The share of labels that are hidden, for classifier-free
+            guidance.
+        augmentation_probability: The share of images that are turned, stretched and
+            moved a little.
+        sampler_steps: The default number of steps of DDIM.
+        guidance: The default weight of classifier-free guidance.
     """
 
-    name: str
-    title: str
     config: UNetConfig
-    optimizer: OptimizerSettings
-    batch_size: int
-    steps: int
-    warmup_steps: int
-    ema_decay: float
     label_dropout: float = 0.1
-    moved: float = 0.0
+    augmentation_probability: float = 0.0
     sampler_steps: int = 25
     guidance: float = 1.5
-    final_factor: float = 0.0
-    cooldown_steps: int = 0
-    seed: int = 0
-    published: bool = False
 
     source: ClassVar[Source] = SOURCE
-    takes: ClassVar[tuple[str, ...]] = ("digit", "steps", "guidance")
+    makes: ClassVar[str] = "images"
 
-    def build(self, about: dict) -> UNet:
-        """Return the network that a card describes, its weights not read yet."""
-        return UNet(UNetConfig(**about["recipe"]["config"]))
+    @property
+    def options(self) -> DigitOptions:
+        """All digits in turn, with the recipe's sampler."""
+        return DigitOptions(steps=self.sampler_steps, guidance=self.guidance)
 
-    def fit(self, settings: RunSettings) -> Trained:
-        """Trains the network, or goes on with a run that was stopped."""
-        train, _ = split()
-        model = UNet(self.config, self.seed).to(settings.device)
-        average = EMA(model, self.ema_decay)
+    def build(self) -> UNet:
+        """Return the untrained network."""
+        return UNet(self.config, self.seed)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the network, or resume a run that was stopped."""
+        train, _ = load_mnist_split()
+        model = self.build().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
-        history = fit(
+        average, history = run.fit(
             parallel(model),
-            TensorBatches(
-                (train.images, train.labels),
-                self.batch_size,
-                self.seed,
-                rank=settings.process.rank,
-                world_size=settings.process.world_size,
-            ),
+            run.batches((train.images, train.labels), self.batch_size, self.seed),
             lambda model, images, labels: self.loss(model, images, labels, generator),
             build_optimizer(model, self.optimizer),
-            steps=settings.steps,
-            schedule=self.schedule().over(settings.steps),
-            ema=average,
-            checkpoint=settings.checkpoint,
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
             generators=[generator],
-            progress=settings.progress,
         )
-        return Trained(average.model, history.seconds)
-
-    def schedule(self) -> Schedule:
-        """Return the course of the learning rates over the recipe's steps."""
-        return Schedule(
-            self.steps,
-            self.warmup_steps,
-            decay="linear",
-            final_factor=self.final_factor,
-            cooldown_steps=self.cooldown_steps,
-        )
+        return Trained(average, history.seconds)
 
     def loss(
         self,
@@ -144,34 +86,34 @@ class DigitDiffusionRecipe:
         labels: Tensor,
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
-        """Return the loss of a batch of images with brightness from 0 to 1, drawn by
-        the generator.
+        """Return the loss of a batch of images with brightness from 0 to 1; the
+        generator draws the augmentation, the hidden labels and the noise.
         """
-        if self.moved:
-            chosen = (torch.rand(len(images), generator=generator) < self.moved).to(
-                images.device
+        if self.augmentation_probability:
+            draws = torch.rand(len(images), generator=generator)
+            is_augmented = (draws < self.augmentation_probability).to(images.device)
+            augmented = random_affine(
+                images, generator, degrees=8, stretching=0.06, pixels=0.7
             )
-            images = torch.where(
-                chosen[:, None, None], _moved(images, generator), images
-            )
+            images = torch.where(is_augmented[:, None, None], augmented, images)
         labels = drop_labels(
             labels, self.label_dropout, no_label=10, generator=generator
         )
         return diffusion_loss(
-            model, PATH, VELOCITY, 2 * images[:, None] - 1, labels, generator=generator
+            model,
+            SCHEDULE,
+            VELOCITY,
+            2 * images[:, None] - 1,
+            labels,
+            generator=generator,
         )
 
-    def ready(self, model: UNet, about: dict) -> UNet:
-        """Return the network as it is."""
-        return model
-
     def measure(self, model: UNet) -> dict:
-        """Return how the digits compare with held-out ones, how many are as ordered,
-        and how many are copies.
+        """Return how the drawn digits compare with held-out ones, how many show their
+        label, and how many are copies.
         """
-        classifier = load_recipe(DIGIT_CLASSIFIER)
-        train, held_out = split()
-        labels = torch.arange(MEASURED) % 10
+        train, held_out = load_mnist_split()
+        labels = torch.arange(N_EVAL_IMAGES) % 10
         images = draw_digits(
             model,
             labels,
@@ -179,21 +121,8 @@ class DigitDiffusionRecipe:
             guidance=self.guidance,
             seed=self.seed,
         )
-        drawn, real = (
-            read_digits(classifier, images),
-            read_digits(classifier, held_out.images),
-        )
-        found = precision_recall(real.features, drawn.features, k=3)
         check = check_copies(images, train.images, held_out.images)
-        return {
-            "frechet_distance": round(
-                frechet_distance(real.features, drawn.features), 3
-            ),
-            "precision": round(found.precision, 4),
-            "recall": round(found.recall, 4),
-            "digit_as_ordered": round(
-                float((drawn.labels == labels).double().mean()), 4
-            ),
+        return measure_digits(images, labels) | {
             "copies": int(check.copies().sum()),
             "distance_to_nearest_training_image": round(
                 float(check.sample_distances.median()), 3
@@ -201,39 +130,28 @@ class DigitDiffusionRecipe:
             "the_same_of_held_out_images": round(
                 float(check.held_out_distances.median()), 3
             ),
-            "drawn_images": MEASURED,
+            "drawn_images": N_EVAL_IMAGES,
             "held_out_images": len(held_out),
             "sampler": f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}",
         }
 
-    def headline(self, metrics: dict) -> str:
+    def summary(self, metrics: dict) -> str:
         """Return the Fréchet distance in words."""
-        return (
-            f"a Fréchet distance of {metrics['frechet_distance']:.2f} from unseen "
-            "digits"
-        )
+        return digits_summary(metrics)
 
     def draw(
-        self, loaded: UNet, wishes: Wishes, count: int, seed: int
+        self, loaded: UNet, options: DigitOptions, count: int, seed: int
     ) -> Float[Tensor, "count 28 28"]:
-        """Return digits: each in turn, or the one that is wished.
+        """Return digits.
 
         Raises:
-            ValueError: If there is no such digit, or the schedule has not so many
-                steps.
+            ValueError: If the noise schedule does not have as many steps.
         """
-        if wishes.digit is not None and not 0 <= wishes.digit <= 9:
-            raise ValueError(f"digit must be from 0 to 9, got {wishes.digit}.")
-        labels = (
-            torch.arange(count) % 10
-            if wishes.digit is None
-            else torch.full((count,), wishes.digit)
-        )
         return draw_digits(
             loaded,
-            labels,
-            steps=self.sampler_steps if wishes.steps is None else wishes.steps,
-            guidance=self.guidance if wishes.guidance is None else wishes.guidance,
+            options.labels(count),
+            steps=options.steps,
+            guidance=options.guidance,
             seed=seed,
         )
 
@@ -258,7 +176,7 @@ def draw_digits(
     """
     images = sample_images(
         model,
-        PATH,
+        SCHEDULE,
         VELOCITY,
         labels,
         (len(labels), 1, 28, 28),
@@ -268,10 +186,6 @@ def draw_digits(
         batch_size=250,  # 1,000 images do not fit into the CPU cache
     )
     return images[:, 0]
-
-
-def _moved(images: Tensor, generator: torch.Generator) -> Tensor:
-    return move_slightly(images, generator, degrees=8, stretching=0.06, pixels=0.7)
 
 
 LIVE = DigitDiffusionRecipe(
@@ -315,7 +229,7 @@ LONGER = DigitDiffusionRecipe(
     steps=4600,
     warmup_steps=100,
     ema_decay=0.998,
-    moved=0.5,
+    augmentation_probability=0.5,
     final_factor=20 / 59,
     cooldown_steps=600,
     published=True,

@@ -3,7 +3,7 @@ all reached from several seeds.
 
 `benchmarks/families.py` made the record, which takes half an hour of one core; the
 models of the first seed come with the package too. Probabilistic PCA needs no recipe:
-it is fitted in less than a second, with `COMPONENTS` components.
+it is fitted in less than a second, with `PPCA_COMPONENTS` components.
 """
 
 from dataclasses import dataclass, replace
@@ -104,7 +104,7 @@ PIXEL_FAMILY = FamilyPixels(
     published=True,
 )
 
-FAMILIES: tuple[FamilyRecipe, ...] = (
+DIGIT_FAMILIES: tuple[FamilyRecipe, ...] = (
     VAE_FAMILY,
     GAN_FAMILY,
     DIFFUSION_FAMILY,
@@ -164,13 +164,13 @@ def family_record() -> FamilyRecord:
     >>> list(family_record().runs)
     ['PPCA', 'VAE', 'GAN', 'diffusion', 'flow matching', 'pixel Transformer']
     """
-    about = record("families")
+    families = record("families")
     return FamilyRecord(
-        tuple(about["seeds"]),
-        about["machine"],
-        tuple(about["real_digits"]),
+        tuple(families["seeds"]),
+        families["machine"],
+        tuple(families["real_digits"]),
         {
             family: tuple(FamilyRun(**run) for run in runs)
-            for family, runs in about["runs"].items()
+            for family, runs in families["runs"].items()
         },
     )

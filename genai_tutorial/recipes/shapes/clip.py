@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.data.source import Source
+from genai_tutorial.data import Source
 from genai_tutorial.multimodal import (
     CLIP,
     CLIPConfig,
@@ -19,33 +19,20 @@ from genai_tutorial.multimodal import (
     contrastive_loss,
     recall_at_k,
 )
-from genai_tutorial.recipes.recipe import RunSettings, Trained
+from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
 from genai_tutorial.tasks.shapes import (
-    Scene,
-    caption_words,
+    CAPTION_LENGTH,
+    CAPTION_TOKENIZER,
+    distinct_scenes,
     full_captions,
-    random_scenes,
     render,
+    retrieval_task,
 )
 from genai_tutorial.tasks.shapes.pictures import SOURCE
-from genai_tutorial.tasks.shapes.random_scenes import Split
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import (
-    EMA,
-    OptimizerSettings,
-    build_optimizer,
-    fit,
-    parallel,
-    warmup_linear,
-)
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
-TOKENIZER = WordTokenizer(caption_words())
-"""The words of all captions."""
-
-CONTEXT_LENGTH = 17
-"""How many tokens the longest caption has, with its end."""
-
-CANDIDATES, SINGLE_CANDIDATES, TEST_SEED = 300, 150, 1_000_003
+N_EVAL_PAIRS, N_EVAL_SINGLE, EVAL_SEED = 300, 150, 1_000_003
 """Retrieval is measured among this many pictures with different captions, drawn from
 this seed.
 
@@ -54,7 +41,7 @@ Single objects have only 200 different captions, and two objects in a new relati
 
 
 class LoadedCLIP(NamedTuple):
-    """What `load` hands out.
+    """The two encoders with their tokenizer, as `load` returns them.
 
     Attributes:
         model: The two encoders.
@@ -70,7 +57,7 @@ class LoadedCLIP(NamedTuple):
         """Return a vector of length 1 for each caption."""
         with torch.no_grad():
             return self.model.embed_texts(
-                self.tokenizer.encode_batch(captions, CONTEXT_LENGTH)
+                self.tokenizer.encode_batch(captions, CAPTION_LENGTH)
             )
 
 
@@ -86,7 +73,7 @@ class SceneBatches:
         world_size: How many processes share each batch.
 
     >>> images, ids = next(SceneBatches(batch_size=4, seed=0))
-    >>> images.shape, TOKENIZER.decode(ids[0].tolist())
+    >>> images.shape, CAPTION_TOKENIZER.decode(ids[0].tolist())
     (torch.Size([4, 3, 32, 32]), 'a large purple triangle at the bottom')
     """
 
@@ -115,135 +102,72 @@ class SceneBatches:
         self,
     ) -> tuple[Float[Tensor, "batch 3 height width"], Int[Tensor, "batch token"]]:
         """Return pictures, and the tokens of a caption for each."""
-        scenes = different_scenes(self.batch_size, self._generator, self.objects)
+        scenes = distinct_scenes(self.batch_size, self._generator, self.objects)
         order = torch.randint(2, (len(scenes),), generator=self._generator).tolist()
         mine = list(zip(scenes, order, strict=True))[self.rank :: self.world_size]
         captions = [
             (texts := full_captions(scene))[which % len(texts)] for scene, which in mine
         ]
-        return render([scene for scene, _ in mine]), TOKENIZER.encode_batch(
-            captions, CONTEXT_LENGTH
+        return render([scene for scene, _ in mine]), CAPTION_TOKENIZER.encode_batch(
+            captions, CAPTION_LENGTH
         )
 
     def state_dict(self) -> dict:
-        """Return what decides all batches to come."""
+        """Return the state that determines all further batches."""
         return {"generator": self._generator.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Goes on from where `state_dict` was called."""
+        """Continue from where `state_dict` was called."""
         self._generator.set_state(state["generator"])
 
 
-def different_scenes(
-    n: int, generator: torch.Generator, objects: tuple[int, ...], split: Split = "train"
-) -> tuple[Scene, ...]:
-    """Draws scenes of which no two have the same caption, in any order of its words.
-
-    Two pictures of the same caption would count as each other's mistakes.
-
-    Raises:
-        ValueError: If there are not that many different captions.
-    """
-    found: dict[str, Scene] = {}
-    while len(found) < n:
-        before = len(found)
-        for scene in random_scenes(max(n, 100), generator, objects, split):
-            found.setdefault(min(full_captions(scene)), scene)
-        if len(found) == before:
-            raise ValueError(
-                f"There are hardly {n} different captions of this kind: {before} were "
-                "found"
-            )
-    return tuple(found.values())[:n]
-
-
-@dataclass(frozen=True)
-class ShapesCLIPRecipe:
-    """How CLIP learns what captions of shapes mean.
+@dataclass(frozen=True, kw_only=True)
+class ShapesCLIPRecipe(Recipe):
+    """A CLIP that learns what captions of shapes mean.
 
     Attributes:
-        name: What `train` and `load` call it.
-        title: What it is, in one line.
-        config: The sizes of both encoders.
-        optimizer: The optimisers' settings.
-        batch_size: The number of pictures in a batch.
-        steps: The number of batches.
-        warmup_steps: How many steps the learning rates rise for; from there they fall
-            in a straight line to zero.
-        ema_decay: Decay of the moving average of the weights,
-            which is what the file holds.
-        objects: How many objects a scene may have.
-        seed: Decides the first weights and the scenes.
-        published: Whether the package carries the trained model.
+        objects: The possible numbers of objects in a scene.
     """
 
-    name: str
-    title: str
     config: CLIPConfig
-    optimizer: OptimizerSettings
-    batch_size: int
-    steps: int
-    warmup_steps: int
-    ema_decay: float
     objects: tuple[int, ...] = (1, 2)
-    seed: int = 0
-    published: bool = False
 
     source: ClassVar[Source] = SOURCE
 
-    def build(self, about: dict) -> CLIP:
-        """Return the model that a card describes, its weights not read yet."""
-        config = about["recipe"]["config"]
-        encoders = {
-            side: EncoderConfig(**config[side]["encoder"]) for side in ("image", "text")
-        }
-        return CLIP(
-            CLIPConfig(
-                image=ImageEncoderConfig(
-                    **config["image"] | {"encoder": encoders["image"]}
-                ),
-                text=TextEncoderConfig(
-                    **config["text"] | {"encoder": encoders["text"]}
-                ),
-                shared_width=config["shared_width"],
-            )
-        )
+    def build(self) -> CLIP:
+        """Return the untrained model."""
+        return CLIP(self.config, self.seed)
 
-    def fit(self, settings: RunSettings) -> Trained:
-        """Trains the model, or goes on with a run that was stopped."""
-        model = CLIP(self.config, self.seed).to(settings.device)
-        average = EMA(model, self.ema_decay)
-        history = fit(
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the model, or resume a run that was stopped."""
+        model = self.build().to(run.device)
+        average, history = run.fit(
             parallel(model),
             SceneBatches(
                 self.batch_size,
                 self.seed,
                 self.objects,
-                rank=settings.process.rank,
-                world_size=settings.process.world_size,
+                rank=run.process.rank,
+                world_size=run.process.world_size,
             ),
             lambda model, images, ids: contrastive_loss(model(images, ids)),
             build_optimizer(model, self.optimizer),
-            steps=settings.steps,
-            schedule=warmup_linear(self.steps, self.warmup_steps).over(settings.steps),
-            ema=average,
-            checkpoint=settings.checkpoint,
-            progress=settings.progress,
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
         )
-        return Trained(
-            average.model, history.seconds, notes={"tokenizer": TOKENIZER.to_dict()}
-        )
+        notes = {"tokenizer": CAPTION_TOKENIZER.to_dict()}
+        return Trained(average, history.seconds, notes)
 
-    def ready(self, model: CLIP, about: dict) -> LoadedCLIP:
+    def wrap(self, model: CLIP, card: dict) -> LoadedCLIP:
         """Return the model with its tokenizer."""
-        return LoadedCLIP(model, WordTokenizer.from_dict(about["tokenizer"]))
+        return LoadedCLIP(model, WordTokenizer.from_dict(card["tokenizer"]))
 
     def measure(self, model: CLIP) -> dict:
-        """Return how often pictures and captions find each other, for scenes and for
-        combinations that are new.
+        """Return the recall at 1 from pictures to captions and back, for combinations
+        that occur in training and for new ones.
         """
         metrics: dict = {
-            "candidates": {"one_object": SINGLE_CANDIDATES, "two_objects": CANDIDATES}
+            "candidates": {"one_object": N_EVAL_SINGLE, "two_objects": N_EVAL_PAIRS}
         }
         for name, objects, split in (
             ("one_object", (1,), "train"),
@@ -251,11 +175,11 @@ class ShapesCLIPRecipe:
             ("two_objects_new_pairs", (2,), "new pairs"),
             ("two_objects_new_relations", (2,), "new relations"),
         ):
-            n = SINGLE_CANDIDATES if objects == (1,) else CANDIDATES
-            images, captions = retrieval_task(n, TEST_SEED, objects, split)
+            n = N_EVAL_SINGLE if objects == (1,) else N_EVAL_PAIRS
+            images, captions = retrieval_task(n, EVAL_SEED, objects, split)
             with torch.no_grad():
                 pictures = model.embed_images(images)
-            texts = LoadedCLIP(model, TOKENIZER).embed_captions(captions)
+            texts = LoadedCLIP(model, CAPTION_TOKENIZER).embed_captions(captions)
             metrics[f"{name}_image_to_text_recall_at_1"] = round(
                 recall_at_k(pictures, texts, k=1), 4
             )
@@ -264,21 +188,13 @@ class ShapesCLIPRecipe:
             )
         return metrics
 
-    def headline(self, metrics: dict) -> str:
+    def summary(self, metrics: dict) -> str:
         """Return how often a picture finds its caption."""
         recall = metrics["two_objects_image_to_text_recall_at_1"]
         return (
             f"{recall:.1%} of unseen pictures find their caption among "
             f"{metrics['candidates']['two_objects']}"
         )
-
-
-def retrieval_task(
-    n: int, seed: int, objects: tuple[int, ...] = (2,), split: Split = "train"
-) -> tuple[Float[Tensor, "n 3 height width"], tuple[str, ...]]:
-    """Return pictures with different captions, and for each its full caption."""
-    scenes = different_scenes(n, torch.Generator().manual_seed(seed), objects, split)
-    return render(scenes), tuple(full_captions(scene)[0] for scene in scenes)
 
 
 SHAPES_CLIP = ShapesCLIPRecipe(
@@ -290,9 +206,9 @@ SHAPES_CLIP = ShapesCLIPRecipe(
         ),
         text=TextEncoderConfig(
             EncoderConfig(width=64, layers=2, heads=4),
-            vocab_size=TOKENIZER.vocab_size,
-            context_length=CONTEXT_LENGTH,
-            end=TOKENIZER.END,
+            vocab_size=CAPTION_TOKENIZER.vocab_size,
+            context_length=CAPTION_LENGTH,
+            end=CAPTION_TOKENIZER.END,
         ),
         shared_width=64,
     ),

@@ -9,10 +9,23 @@ from genai_tutorial.tasks.assistant.behaviour import (
     substance_wins,
     wins,
 )
+from genai_tutorial.tasks.assistant.chat_format import (
+    CHAT,
+    CHAT_SPECIAL_TOKENS,
+    DECLINING_ANSWERS,
+    END_OF_TEXT,
+    MAX_ANSWER_TOKENS,
+    encode_demonstrations,
+)
 from genai_tutorial.tasks.assistant.demonstrations import (
     Demonstration,
     demonstrate,
     training_questions,
+)
+from genai_tutorial.tasks.assistant.exam_questions import (
+    exact_match_rate,
+    exam_questions,
+    questions_of_all_categories,
 )
 from genai_tutorial.tasks.assistant.exams import (
     chat_answers,
@@ -58,10 +71,16 @@ from genai_tutorial.tasks.assistant.wordings import (
     Wording,
     fact_questions,
     fact_sentences,
+    fill_wording,
 )
 
 __all__ = [
+    "CHAT",
+    "CHAT_SPECIAL_TOKENS",
+    "DECLINING_ANSWERS",
+    "END_OF_TEXT",
     "HELD_OUT_FRAMES",
+    "MAX_ANSWER_TOKENS",
     "TOPICS",
     "WORDINGS",
     "Behaviour",
@@ -83,9 +102,13 @@ __all__ = [
     "complete_facts",
     "courtesies",
     "demonstrate",
+    "encode_demonstrations",
     "exact_match",
+    "exact_match_rate",
+    "exam_questions",
     "fact_questions",
     "fact_sentences",
+    "fill_wording",
     "invented_countries",
     "likeliest_texts",
     "measure_behaviour",
@@ -94,6 +117,7 @@ __all__ = [
     "normalise_answer",
     "preference_probes",
     "private_requests",
+    "questions_of_all_categories",
     "random_raters",
     "rater_agreement",
     "substance_wins",

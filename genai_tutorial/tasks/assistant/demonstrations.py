@@ -25,7 +25,7 @@ from genai_tutorial.tasks.assistant.questions import (
     ask_facts,
     draw_questions,
 )
-from genai_tutorial.tasks.assistant.wordings import fill
+from genai_tutorial.tasks.assistant.wordings import fill_wording
 
 ANSWERS: dict[Kind, tuple[tuple[str, int], ...]] = {
     "known": (
@@ -98,7 +98,9 @@ def demonstrate(
             )
         )
         shown.append(
-            Demonstration(question, fill(patterns[pick], answer=_phrase(question)))
+            Demonstration(
+                question, fill_wording(patterns[pick], answer=_phrase(question))
+            )
         )
     return tuple(shown)
 

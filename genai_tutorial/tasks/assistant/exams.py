@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from genai_tutorial.data.factbook.facts import Fact
 from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.tasks.assistant.gold_rule import normalise_answer
-from genai_tutorial.tasks.assistant.wordings import WORDINGS, fill
+from genai_tutorial.tasks.assistant.wordings import WORDINGS, fill_wording
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
 
@@ -64,7 +64,9 @@ def complete_facts(
     """
     facts = list(facts)
     begun = [
-        tokenizer.encode(fill(WORDINGS[fact.relation].noun + " is", fact.country))
+        tokenizer.encode(
+            fill_wording(WORDINGS[fact.relation].noun + " is", fact.country)
+        )
         for fact in facts
     ]
     longest = 2 + max(len(tokenizer.encode(f" {fact.phrase}")) for fact in facts)

@@ -18,7 +18,7 @@ from genai_tutorial.tasks.assistant.wordings import (
     HELD_OUT_FRAMES,
     Phrasing,
     check_phrasing,
-    fill,
+    fill_wording,
 )
 
 # Several first names are also a country's or a city's: the name alone must not decide.
@@ -148,7 +148,9 @@ def private_requests(
         :n
     ].tolist()
     texts = [
-        fill(patterns[index % len(patterns)], person=people[index // len(patterns)])
+        fill_wording(
+            patterns[index % len(patterns)], person=people[index // len(patterns)]
+        )
         for index in drawn
     ]
     return tuple(Question(text, "private") for text in texts)
@@ -176,7 +178,7 @@ def near_misses(
     check_phrasing(phrasing)
     return tuple(
         Question(
-            fill(pattern, country=fact.country),
+            fill_wording(pattern, country=fact.country),
             "known",
             fact.country,
             fact.relation,

@@ -178,7 +178,9 @@ def fact_sentences(fact: Fact) -> tuple[str, ...]:
         "{answer} is " + wording.noun + ".",
         *wording.sentences,
     )
-    return tuple(fill(pattern, fact.country, fact.phrase) for pattern in patterns)
+    return tuple(
+        fill_wording(pattern, fact.country, fact.phrase) for pattern in patterns
+    )
 
 
 def fact_questions(
@@ -194,7 +196,7 @@ def fact_questions(
     ('Can you remind me what the capital of Kenya is?', 'In which city would you find the government of Kenya?')
     """  # noqa: E501
     return ask(WORDINGS[relation].noun, country, phrasing) + tuple(
-        fill(pattern, country)
+        fill_wording(pattern, country)
         for pattern in (
             WORDINGS[relation].questions
             if phrasing == "trained"
@@ -214,7 +216,9 @@ def ask(noun: str, country: str, phrasing: Phrasing) -> tuple[str, ...]:
     """
     check_phrasing(phrasing)
     frames = FRAMES if phrasing == "trained" else HELD_OUT_FRAMES
-    return tuple(fill(frame.replace("{noun}", noun), country) for frame in frames)
+    return tuple(
+        fill_wording(frame.replace("{noun}", noun), country) for frame in frames
+    )
 
 
 def check_phrasing(phrasing: str) -> None:
@@ -226,10 +230,12 @@ def check_phrasing(phrasing: str) -> None:
         )
 
 
-def fill(pattern: str, country: str = "", answer: str = "", person: str = "") -> str:
+def fill_wording(
+    pattern: str, country: str = "", answer: str = "", person: str = ""
+) -> str:
     """Put words into a pattern, and begin it with a capital letter.
 
-    >>> fill("{country} is governed from {answer}.", "Netherlands", "Amsterdam")
+    >>> fill_wording("{country} is governed from {answer}.", "Netherlands", "Amsterdam")
     'The Netherlands is governed from Amsterdam.'
     """
     text = pattern.format(country=with_article(country), answer=answer, person=person)

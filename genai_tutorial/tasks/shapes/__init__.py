@@ -3,6 +3,7 @@ picture back and compares it with its caption.
 """
 
 from genai_tutorial.tasks.shapes.caption_accuracy import (
+    MOST_MISFIT,
     CaptionAccuracy,
     CaptionScore,
     caption_accuracy,
@@ -26,29 +27,48 @@ from genai_tutorial.tasks.shapes.random_scenes import (
     HELD_OUT_RELATIONS,
     random_scenes,
 )
+from genai_tutorial.tasks.shapes.retrieval import distinct_scenes, retrieval_task
 from genai_tutorial.tasks.shapes.scenes import (
     COLOURS,
+    OPPOSITE,
+    Colour,
+    Place,
     Scene,
     SceneObject,
+    Shape,
+    Size,
     place,
     relation,
     render,
 )
+from genai_tutorial.tasks.shapes.tokens import (
+    CAPTION_LENGTH,
+    CAPTION_TOKENIZER,
+    encode_captions,
+)
 from genai_tutorial.tasks.shapes.verifier import Reading, read_scenes
 
 __all__ = [
+    "CAPTION_LENGTH",
+    "CAPTION_TOKENIZER",
     "COLOURS",
     "HELD_OUT_PAIRS",
     "HELD_OUT_RELATIONS",
+    "MOST_MISFIT",
+    "OPPOSITE",
     "CaptionAccuracy",
     "CaptionQuiz",
     "CaptionScore",
     "CaptionedScenes",
+    "Colour",
     "Description",
     "ObjectDescription",
+    "Place",
     "Reading",
     "Scene",
     "SceneObject",
+    "Shape",
+    "Size",
     "all_captions",
     "caption",
     "caption_accuracy",
@@ -56,6 +76,8 @@ __all__ = [
     "caption_score",
     "caption_words",
     "describe",
+    "distinct_scenes",
+    "encode_captions",
     "full_captions",
     "load_shapes",
     "parse_caption",
@@ -64,5 +86,6 @@ __all__ = [
     "read_scenes",
     "relation",
     "render",
+    "retrieval_task",
     "verifier_accuracy",
 ]

@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from genai_tutorial.corpus import PackedBatches, seen_share
-from genai_tutorial.recipes import RunSettings, Wishes
-from genai_tutorial.recipes.factbook.base import FACTBOOK_BASE, packed_loss
-from genai_tutorial.recipes.factbook.corpus import (
-    END_OF_TEXT,
-    HELD_OUT_TITLES,
-    SPECIAL_TOKENS,
-    load_corpus,
-    train_tokenizer,
+from genai_tutorial.data import HELD_OUT_TITLES
+from genai_tutorial.recipes import (
+    FACTBOOK_BASE,
+    RunSettings,
+    TextOptions,
+    packed_language_model_loss,
 )
+from genai_tutorial.recipes.factbook.corpus import load_corpus, train_tokenizer
+from genai_tutorial.tasks.assistant import CHAT_SPECIAL_TOKENS, END_OF_TEXT
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.training import Checkpoint, Process, fit
 from genai_tutorial.transformer import (
@@ -45,9 +45,9 @@ def corpus():
     return load_corpus(copies=4)
 
 
-def test_every_fact_that_counts_as_heard_is_told_in_four_copies(corpus):
+def test_every_told_fact_is_in_the_text_in_four_copies(corpus):
     told = "\n".join(corpus.sources["facts"]).lower()
-    for fact in corpus.split.heard:
+    for fact in corpus.split.all_told:
         assert told.count(fact.phrase.lower()) >= 4, fact
 
 
@@ -77,7 +77,7 @@ def test_the_tokenizer_has_the_tokens_of_a_conversation_and_few_bytes_of_an_alma
     corpus,
 ):
     tokenizer = train_tokenizer(corpus, 600)
-    assert set(SPECIAL_TOKENS) == set(tokenizer.special_tokens)
+    assert set(CHAT_SPECIAL_TOKENS) == set(tokenizer.special_tokens)
     text = corpus.sources["facts"][0]
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
@@ -88,7 +88,7 @@ def test_no_document_of_a_row_sees_another():
     end, model = 5, DecoderLM(config, seed=0)
     inputs = torch.tensor([[9, 8, end, 7, 6, 3, end, 4]])
     targets = torch.tensor([[8, end, 7, 6, 3, end, 4, 2]])
-    together = packed_loss(end)(model, inputs, targets)
+    together = packed_language_model_loss(end)(model, inputs, targets)
     cuts = [slice(0, 3), slice(3, 7), slice(7, 8)]
     apart = (
         sum(
@@ -136,7 +136,9 @@ def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monke
 
 
 def test_what_it_writes_ends_with_the_text():
-    tokenizer = train_bpe(["Nairobi is large."], 300, special_tokens=SPECIAL_TOKENS)
+    tokenizer = train_bpe(
+        ["Nairobi is large."], 300, special_tokens=CHAT_SPECIAL_TOKENS
+    )
     model = DecoderLM(replace(TINY.config, vocab_size=tokenizer.vocab_size), seed=0)
     line = torch.tensor(
         [
@@ -156,7 +158,7 @@ def test_what_it_writes_ends_with_the_text():
         steps=60,
         progress=False,
     )
-    wishes = Wishes(prompt="Nairobi is", temperature=0, tokens=30)
-    assert TINY.write((model.eval(), tokenizer), wishes, seed=0) == "Nairobi is large."
+    options = TextOptions(prompt="Nairobi is", temperature=0, tokens=30)
+    assert TINY.write((model.eval(), tokenizer), options, seed=0) == "Nairobi is large."
     with pytest.raises(ValueError, match="The prompt is empty"):
-        TINY.write((model, tokenizer), Wishes(prompt=""), seed=0)
+        replace(TINY.options, prompt="")

@@ -7,17 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from genai_tutorial.data import load_facts
-from genai_tutorial.recipes import RunSettings, Wishes, load
-from genai_tutorial.recipes.factbook.ppo import DECLINING, FACTBOOK_PPO
-from genai_tutorial.recipes.factbook.sft import (
+from genai_tutorial.data import load_fact_split, load_facts
+from genai_tutorial.recipes import FACTBOOK_PPO, FACTBOOK_SFT, RunSettings, load
+from genai_tutorial.tasks.assistant import (
     CHAT,
-    FACTBOOK_SFT,
+    DECLINING_ANSWERS,
+    GoldRule,
     encode_demonstrations,
-    examine,
-    load_split,
+    exam_questions,
 )
-from genai_tutorial.tasks.assistant import GoldRule
 from genai_tutorial.training import Checkpoint, Process, TensorBatches
 
 SHORT = replace(
@@ -93,9 +91,9 @@ def test_answers_begin_with_a_space_and_end_with_their_turn():
 
 def test_an_examination_asks_what_no_demonstration_has():
     texts = {one.question.text for one in FACTBOOK_SFT.demonstrations()}
-    split = load_split()
+    split = load_fact_split()
     for part in (split.taught, split.told, split.new_relations, split.withheld):
-        asked = examine(part, 50)
+        asked = exam_questions(part, 50)
         assert len(asked) == 50
         assert not texts & {question.text for question in asked}
 
@@ -103,13 +101,12 @@ def test_an_examination_asks_what_no_demonstration_has():
 @pytest.mark.parametrize("name", ["factbook-sft", "factbook-ppo"])
 def test_it_answers_a_question_and_no_more(name):
     loaded = load(name)
-    answer = FACTBOOK_SFT.write(
-        loaded, Wishes(prompt="What is the capital of Kenya?"), seed=0
-    )
+    options = replace(FACTBOOK_SFT.options, prompt="What is the capital of Kenya?")
+    answer = FACTBOOK_SFT.write(loaded, options, seed=0)
     assert answer.startswith("Nairobi")
-    assert FACTBOOK_SFT.write(loaded, Wishes(tokens=1), seed=0) != answer
+    assert FACTBOOK_SFT.write(loaded, replace(options, tokens=1), seed=0) != answer
     with pytest.raises(ValueError, match="ask a question"):
-        FACTBOOK_SFT.write(loaded, Wishes(prompt=""), seed=0)
+        replace(options, prompt="")
 
 
 def test_learning_from_preferences_is_made_again_by_its_recipe(tmp_path):
@@ -128,7 +125,9 @@ def test_learning_from_preferences_is_made_again_by_its_recipe(tmp_path):
 def test_declining_stands_beside_the_answers_to_every_sort_of_question():
     comparisons = SMALL.compare(*load("factbook-sft"))
     declined = [
-        one for one in comparisons if {one.chosen, one.rejected} & set(DECLINING)
+        one
+        for one in comparisons
+        if {one.chosen, one.rejected} & set(DECLINING_ANSWERS)
     ]
     assert {one.question.kind for one in declined} == {
         "known",

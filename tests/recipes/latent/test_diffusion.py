@@ -7,14 +7,12 @@ import torch
 
 from genai_tutorial.diffusion import UNetConfig
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.recipes import Wishes, load
+from genai_tutorial.recipes import load
+from genai_tutorial.recipes.files import build
 from genai_tutorial.recipes.latent import diffusion as latent_diffusion
-from genai_tutorial.recipes.latent.diffusion import (
-    EMOJI_LATENT,
-    SHAPES_LATENT,
-    encode_all,
-)
+from genai_tutorial.recipes.latent.diffusion import EMOJI_LATENT, SHAPES_LATENT
 from genai_tutorial.recipes.latent.pictures import Emoji, Scenes
+from genai_tutorial.vae import encode_images
 
 NETWORK = UNetConfig(
     image_channels=4,
@@ -57,29 +55,33 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(
     got = kill_and_resume(TINY, latent_diffusion, "diffusion_loss").model.state_dict()
     assert all(torch.equal(got[key], weight) for key, weight in expected.items())
 
-    about = {"recipe": dataclasses.asdict(TINY), **trained.notes}
-    loaded = TINY.ready(trained.model, about)
+    card = {"recipe": dataclasses.asdict(TINY), **trained.notes}
+    loaded = TINY.wrap(trained.model, card)
     assert {
-        key: weight.shape for key, weight in TINY.build(about).state_dict().items()
+        key: weight.shape for key, weight in build(TINY, card).state_dict().items()
     } == {key: weight.shape for key, weight in expected.items()}
-    wishes = Wishes(prompt="a small red circle above a large blue square", steps=2)
-    images = TINY.draw(loaded, wishes, 3, seed=4)
+    options = dataclasses.replace(
+        TINY.options, prompt="a small red circle above a large blue square", steps=2
+    )
+    images = TINY.draw(loaded, options, 3, seed=4)
     assert images.shape == (3, 3, 32, 32)
     assert images.min() >= 0
     assert images.max() <= 1
-    assert torch.equal(images, TINY.draw(loaded, wishes, 3, seed=4))
+    assert torch.equal(images, TINY.draw(loaded, options, 3, seed=4))
     with pytest.raises(ValueError, match="Give a prompt"):
-        TINY.draw(loaded, Wishes(), 1, seed=0)
+        TINY.draw(loaded, TINY.options, 1, seed=0)
     with pytest.raises(ValueError, match="does not know: \\['pink'\\]"):
-        TINY.draw(loaded, Wishes(prompt="a pink circle"), 1, seed=0)
+        TINY.draw(
+            loaded, dataclasses.replace(TINY.options, prompt="a pink circle"), 1, seed=0
+        )
 
 
 def test_a_model_that_has_learned_nothing_is_measured_as_such():
-    model = TINY.build({"recipe": dataclasses.asdict(TINY)})
+    model = TINY.build()
     metrics = TINY.measure(model)
     assert metrics["captions_each"] == 5
     assert metrics["one_object_everything"] == metrics["two_objects_everything"] == 0
-    assert "show all that the caption says" in TINY.headline(metrics)
+    assert "show all that the caption says" in TINY.summary(metrics)
 
 
 def test_emoji_are_learned_from_their_training_names(follow):
@@ -90,22 +92,25 @@ def test_emoji_are_learned_from_their_training_names(follow):
     assert metrics["training_names"] == 3
     assert 0 <= metrics["recalled"] <= 1
     assert metrics["held_out_names_of_known_words"] >= 20
-    loaded = recipe.ready(
+    loaded = recipe.wrap(
         trained.model, {"recipe": dataclasses.asdict(recipe), **trained.notes}
     )
     assert recipe.draw(
-        loaded, Wishes(prompt="fire engine", steps=1), 1, seed=0
+        loaded,
+        dataclasses.replace(recipe.options, prompt="fire engine", steps=1),
+        1,
+        seed=0,
     ).shape == (1, 3, 32, 32)
 
 
 def test_a_negative_text_changes_the_picture_only_with_guidance():
-    trained = tiny(SHAPES_LATENT).build({"recipe": dataclasses.asdict(TINY)})
+    trained = tiny(SHAPES_LATENT).build()
     with torch.no_grad():
         for weight in trained.parameters():
             weight.normal_(
                 0, 0.2, generator=torch.Generator().manual_seed(weight.numel())
             )
-    loaded = TINY.ready(trained, {"tokenizer": TINY.pictures.tokenizer().to_dict()})
+    loaded = TINY.wrap(trained, {"tokenizer": TINY.pictures.tokenizer().to_dict()})
     captions = ["a red circle"]
     plain, other = (
         [
@@ -120,9 +125,11 @@ def test_a_negative_text_changes_the_picture_only_with_guidance():
 
 def test_latents_of_many_pictures_have_variance_one():
     images, _ = Scenes(count=600).load(seed=3)
-    latents = encode_all(load("emoji-autoencoder"), images, seed=0)
+    latents = encode_images(load("emoji-autoencoder"), images, seed=0)
     assert latents.shape == (600, 4, 8, 8)
-    assert torch.equal(latents, encode_all(load("emoji-autoencoder"), images, seed=0))
+    assert torch.equal(
+        latents, encode_images(load("emoji-autoencoder"), images, seed=0)
+    )
     assert abs(latents.std() - 1) < 0.1  # over scenes and emoji together it is 1
 
 

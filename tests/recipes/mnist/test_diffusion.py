@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from genai_tutorial.diffusion import VELOCITY, UNet, UNetConfig, diffusion_loss
-from genai_tutorial.recipes import Wishes, recipe
+from genai_tutorial.recipes import recipe
 from genai_tutorial.recipes.mnist import diffusion as image_diffusion
-from genai_tutorial.recipes.mnist.diffusion import PATH, draw_digits
+from genai_tutorial.recipes.mnist.diffusion import SCHEDULE, draw_digits
+from genai_tutorial.recipes.mnist.options import DigitOptions
 
 TINY = dataclasses.replace(
     image_diffusion.LONGER,
@@ -33,11 +34,11 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights(follow, kill_and_resume
 
 
 def test_learning_rates_end_near_zero_also_in_a_shorter_run():
-    for one in (image_diffusion.LIVE, image_diffusion.LONGER):
-        for steps in (one.steps, 100):
-            course = one.schedule().over(steps)
-            assert course(steps - 1) < 0.03
-            assert max(course(step) for step in range(steps)) > 0.9
+    for chosen in (image_diffusion.LIVE, image_diffusion.LONGER):
+        for steps in (chosen.steps, 100):
+            schedule = chosen.schedule().over(steps)
+            assert schedule(steps - 1) < 0.03
+            assert max(schedule(step) for step in range(steps)) > 0.9
 
 
 class Listener(nn.Module):
@@ -50,13 +51,13 @@ class Listener(nn.Module):
 
 def test_the_loss_is_that_of_images_from_minus_one_to_one_with_some_labels_hidden():
     images, labels = torch.rand(400, 28, 28), torch.arange(400) % 10
-    plain = dataclasses.replace(TINY, moved=0.0, label_dropout=0.0)
+    plain = dataclasses.replace(TINY, augmentation_probability=0.0, label_dropout=0.0)
     listener, other = Listener(), Listener()
     got = plain.loss(listener, images, labels, torch.Generator().manual_seed(3))
     generator = torch.Generator().manual_seed(3)
     torch.rand(400, generator=generator)  # which labels are hidden
     expected = diffusion_loss(
-        other, PATH, VELOCITY, 2 * images[:, None] - 1, labels, generator=generator
+        other, SCHEDULE, VELOCITY, 2 * images[:, None] - 1, labels, generator=generator
     )
     assert torch.equal(got, expected)
     assert torch.equal(listener.heard[0], other.heard[0])
@@ -88,7 +89,7 @@ def test_half_of_the_images_are_moved_and_the_others_left_alone(monkeypatch):
     )  # as much ink as before
 
 
-def test_drawing_keeps_its_seed_and_takes_its_wishes():
+def test_drawing_keeps_its_seed_and_takes_its_options():
     model = UNet(TINY.config)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -98,7 +99,7 @@ def test_drawing_keeps_its_seed_and_takes_its_wishes():
                     parameter.shape, generator=torch.Generator().manual_seed(1)
                 )
             )
-    few = Wishes(steps=2)
+    few = dataclasses.replace(TINY.options, steps=2)
     images = TINY.draw(model, few, 12, seed=5)
     assert images.shape == (12, 28, 28)
     assert images.min() >= 0
@@ -111,10 +112,11 @@ def test_drawing_keeps_its_seed_and_takes_its_wishes():
     assert torch.equal(images, in_turn)
     sevens = draw_digits(model, torch.full((12,), 7), steps=2, guidance=3.0, seed=5)
     assert torch.equal(
-        TINY.draw(model, Wishes(steps=2, digit=7, guidance=3.0), 12, seed=5), sevens
+        TINY.draw(model, DigitOptions(steps=2, digit=7, guidance=3.0), 12, seed=5),
+        sevens,
     )
     with pytest.raises(ValueError, match="digit must be from 0 to 9, got 10"):
-        TINY.draw(model, Wishes(digit=10), 1, seed=0)
+        dataclasses.replace(TINY.options, digit=10)
 
 
 def test_the_recipes_are_on_the_list_and_small_enough():

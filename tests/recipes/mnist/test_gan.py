@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from genai_tutorial.gan import DigitGANConfig, DigitGenerator
-from genai_tutorial.recipes.mnist.gan import MNIST_GAN, MovedBatches, draw_digits
-from genai_tutorial.recipes.recipe import RunSettings, Wishes
+from genai_tutorial.recipes.mnist.gan import MNIST_GAN, AugmentedBatches, draw_digits
+from genai_tutorial.recipes.mnist.options import GANOptions
+from genai_tutorial.recipes.recipe import RunSettings
 from genai_tutorial.training import Checkpoint, Process
 
 SMALL = replace(
@@ -16,7 +17,7 @@ SMALL = replace(
 
 
 def settings(folder, steps):
-    checkpoint = Checkpoint(folder / "run.safetensors")
+    checkpoint = Checkpoint(folder / "run.safetensors", every=3)
     return RunSettings(
         steps,
         torch.device("cpu"),
@@ -29,14 +30,14 @@ def settings(folder, steps):
 def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch):
     (tmp_path / "whole").mkdir()
     whole = SMALL.fit(settings(tmp_path / "whole", 6)).model
-    monkeypatch.setattr("genai_tutorial.recipes.mnist.gan.SAVE_EVERY", 3)
+    monkeypatch.setattr("genai_tutorial.recipes.mnist.gan_training.SAVE_FACTOR", 1)
 
     class Stop(Exception):
         pass
 
     seen = []
-    stopping = type("Stopping", (MovedBatches,), {})
-    original = MovedBatches.__next__
+    stopping = type("Stopping", (AugmentedBatches,), {})
+    original = AugmentedBatches.__next__
 
     def counted(self):
         if len(seen) == 4:
@@ -45,10 +46,12 @@ def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monke
         return original(self)
 
     stopping.__next__ = counted
-    monkeypatch.setattr("genai_tutorial.recipes.mnist.gan.MovedBatches", stopping)
+    monkeypatch.setattr("genai_tutorial.recipes.mnist.gan.AugmentedBatches", stopping)
     with pytest.raises(Stop):
         SMALL.fit(settings(tmp_path, 6))
-    monkeypatch.setattr("genai_tutorial.recipes.mnist.gan.MovedBatches", MovedBatches)
+    monkeypatch.setattr(
+        "genai_tutorial.recipes.mnist.gan.AugmentedBatches", AugmentedBatches
+    )
     resumed = SMALL.fit(settings(tmp_path, 6)).model
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, resumed.state_dict()[name]), name
@@ -57,7 +60,7 @@ def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monke
 def test_each_round_moves_the_images_anew():
     images = torch.zeros(4, 28, 28)
     images[:, 10:18, 13:15] = 1
-    batches = MovedBatches(images, torch.arange(4), batch_size=4, seed=0)
+    batches = AugmentedBatches(images, torch.arange(4), batch_size=4, seed=0)
     rounds = [
         dict(zip(labels.tolist(), moved, strict=True))
         for moved, labels in (next(batches), next(batches))
@@ -70,14 +73,14 @@ def test_each_round_moves_the_images_anew():
         )  # the ink stays about the same
 
 
-def test_digits_come_in_turn_or_as_wished():
+def test_digits_come_in_turn_or_as_asked():
     generator = DigitGenerator(SMALL.config)
-    in_turn = SMALL.draw(generator, Wishes(), count=12, seed=3)
+    in_turn = SMALL.draw(generator, SMALL.options, count=12, seed=3)
     assert torch.equal(in_turn, draw_digits(generator, torch.arange(12) % 10, seed=3))
-    sevens = SMALL.draw(generator, Wishes(digit=7), count=2, seed=3)
+    sevens = SMALL.draw(generator, GANOptions(digit=7), count=2, seed=3)
     assert torch.equal(sevens, draw_digits(generator, torch.tensor([7, 7]), seed=3))
     with pytest.raises(ValueError, match="digit must be from 0 to 9, got 10"):
-        SMALL.draw(generator, Wishes(digit=10), count=1, seed=0)
+        GANOptions(digit=10)
 
 
 def test_the_card_measures_the_images():
@@ -85,4 +88,4 @@ def test_the_card_measures_the_images():
     assert metrics["digit_as_ordered"] < 0.3  # nothing was learned yet
     assert metrics["frechet_distance"] > 20
     assert metrics["recall"] < 0.2
-    assert "Fréchet distance" in MNIST_GAN.headline(metrics)
+    assert "Fréchet distance" in MNIST_GAN.summary(metrics)

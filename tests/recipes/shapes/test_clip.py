@@ -8,20 +8,18 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from genai_tutorial.recipes.shapes.clip import (
-    CONTEXT_LENGTH,
-    SHAPES_CLIP,
-    TOKENIZER,
-    LoadedCLIP,
-    SceneBatches,
-    different_scenes,
+from genai_tutorial.recipes.files import build
+from genai_tutorial.recipes.shapes.clip import SHAPES_CLIP, LoadedCLIP, SceneBatches
+from genai_tutorial.tasks.shapes import (
+    CAPTION_LENGTH,
+    CAPTION_TOKENIZER,
+    caption_accuracy,
     retrieval_task,
 )
-from genai_tutorial.tasks.shapes import caption_accuracy, full_captions
 
 
 def captions_of(ids: torch.Tensor) -> list[str]:
-    return [TOKENIZER.decode(row) for row in ids.tolist()]
+    return [CAPTION_TOKENIZER.decode(row) for row in ids.tolist()]
 
 
 def test_captions_of_a_batch_are_true_and_no_two_mean_the_same():
@@ -29,7 +27,7 @@ def test_captions_of_a_batch_are_true_and_no_two_mean_the_same():
     for _ in range(2):
         images, ids = next(batches)
         assert images.shape == (128, 3, 32, 32)
-        assert ids.shape == (128, CONTEXT_LENGTH)
+        assert ids.shape == (128, CAPTION_LENGTH)
         captions = captions_of(ids)
         assert caption_accuracy(captions, images).everything == 1
         # No caption describes two of the pictures.
@@ -66,27 +64,16 @@ def test_batches_that_cannot_be_shared_are_refused(size, world):
         SceneBatches(size, seed=0, world_size=world)
 
 
-@pytest.mark.parametrize("split", ["train", "new pairs", "new relations"])
-def test_different_scenes_have_different_meanings(split):
-    scenes = different_scenes(300, torch.Generator().manual_seed(0), (2,), split)
-    assert len({min(full_captions(scene)) for scene in scenes}) == len(scenes) == 300
-
-
-def test_more_different_scenes_than_there_are_is_refused():
-    with pytest.raises(
-        ValueError, match="hardly 300 different captions of this kind: 200 were found"
-    ):
-        different_scenes(300, torch.Generator().manual_seed(0), (1,))
-
-
 def test_the_model_comes_back_from_its_card():
-    about = json.loads(
-        json.dumps({"recipe": asdict(SHAPES_CLIP), "tokenizer": TOKENIZER.to_dict()})
+    card = json.loads(
+        json.dumps(
+            {"recipe": asdict(SHAPES_CLIP), "tokenizer": CAPTION_TOKENIZER.to_dict()}
+        )
     )
-    model = SHAPES_CLIP.build(about)
+    model = build(SHAPES_CLIP, card)
     assert model.config == SHAPES_CLIP.config
-    loaded = SHAPES_CLIP.ready(model, about)
-    assert loaded == LoadedCLIP(model, TOKENIZER)
+    loaded = SHAPES_CLIP.wrap(model, card)
+    assert loaded == LoadedCLIP(model, CAPTION_TOKENIZER)
     images, captions = retrieval_task(6, seed=0)
     vectors = loaded.embed_captions(captions)
     assert vectors.shape == (6, SHAPES_CLIP.config.shared_width)
@@ -95,8 +82,8 @@ def test_the_model_comes_back_from_its_card():
 
 
 def test_an_untrained_model_finds_nothing():
-    metrics = SHAPES_CLIP.measure(SHAPES_CLIP.build({"recipe": asdict(SHAPES_CLIP)}))
+    metrics = SHAPES_CLIP.measure(SHAPES_CLIP.build())
     assert all(
         value < 0.05 for name, value in metrics.items() if name.endswith("recall_at_1")
     )
-    assert "0." in SHAPES_CLIP.headline(metrics)
+    assert "0." in SHAPES_CLIP.summary(metrics)

@@ -8,11 +8,11 @@ from torch import nn
 
 from genai_tutorial.diffusion import UNetConfig
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.recipes import RunSettings, Wishes, load
+from genai_tutorial.recipes import RunSettings, load
+from genai_tutorial.recipes.files import build
 from genai_tutorial.recipes.shapes import diffusion as shapes_diffusion
-from genai_tutorial.recipes.shapes.clip import CONTEXT_LENGTH, TOKENIZER
 from genai_tutorial.recipes.shapes.diffusion import SHAPES_DIFFUSION
-from genai_tutorial.tasks.shapes import load_shapes
+from genai_tutorial.tasks.shapes import CAPTION_LENGTH, CAPTION_TOKENIZER, load_shapes
 from genai_tutorial.training import Checkpoint, Process
 
 TINY = dataclasses.replace(
@@ -46,30 +46,40 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(
     got = kill_and_resume(TINY, shapes_diffusion, "diffusion_loss").model.state_dict()
     assert all(torch.equal(got[key], weight) for key, weight in expected.items())
 
-    about = {"recipe": dataclasses.asdict(TINY), **trained.notes}
-    model, tokenizer = TINY.ready(trained.model, about)
+    card = {"recipe": dataclasses.asdict(TINY), **trained.notes}
+    model, tokenizer = TINY.wrap(trained.model, card)
     assert {
-        key: weight.shape for key, weight in TINY.build(about).state_dict().items()
+        key: weight.shape for key, weight in build(TINY, card).state_dict().items()
     } == {key: weight.shape for key, weight in expected.items()}
-    wishes = Wishes(prompt="a small red circle above a large blue square", steps=2)
-    images = TINY.draw((model, tokenizer), wishes, 3, seed=4)
+    options = dataclasses.replace(
+        TINY.options, prompt="a small red circle above a large blue square", steps=2
+    )
+    images = TINY.draw((model, tokenizer), options, 3, seed=4)
     assert images.shape == (3, 3, 32, 32)
     assert images.min() >= 0
     assert images.max() <= 1
-    assert torch.equal(images, TINY.draw((model, tokenizer), wishes, 3, seed=4))
+    assert torch.equal(images, TINY.draw((model, tokenizer), options, 3, seed=4))
     with pytest.raises(ValueError, match="Give a prompt"):
-        TINY.draw((model, tokenizer), Wishes(), 1, seed=0)
+        TINY.draw((model, tokenizer), TINY.options, 1, seed=0)
     with pytest.raises(ValueError, match="pink"):
-        TINY.draw((model, tokenizer), Wishes(prompt="a pink circle"), 1, seed=0)
+        TINY.draw(
+            (model, tokenizer),
+            dataclasses.replace(TINY.options, prompt="a pink circle"),
+            1,
+            seed=0,
+        )
     with pytest.raises(ValueError, match="as in 'a red square': got 'a large square'"):
         TINY.draw(
             (model, tokenizer),
-            Wishes(prompt="a red circle and a large square"),
+            dataclasses.replace(TINY.options, prompt="a red circle and a large square"),
             1,
             seed=0,
         )
     assert TINY.draw(
-        (model, tokenizer), Wishes(prompt="", steps=2), 1, seed=0
+        (model, tokenizer),
+        dataclasses.replace(TINY.options, prompt="", steps=2),
+        1,
+        seed=0,
     ).shape == (1, 3, 32, 32)
 
 
@@ -82,8 +92,8 @@ class Listener(nn.Module):
 def test_half_of_the_texts_are_full_captions_and_a_tenth_is_empty():
     images = torch.zeros(1000, 3, 32, 32).byte()
     full, shorter = (
-        torch.full((1000, CONTEXT_LENGTH), 7),
-        torch.full((1000, CONTEXT_LENGTH), 8),
+        torch.full((1000, CAPTION_LENGTH), 7),
+        torch.full((1000, CAPTION_LENGTH), 8),
     )
     listener = Listener()
     TINY.loss(listener, images, full, shorter, torch.Generator().manual_seed(0))
@@ -97,8 +107,8 @@ def test_half_of_the_texts_are_full_captions_and_a_tenth_is_empty():
 def test_captions_of_two_objects_fit_into_a_row():
     scenes = load_shapes(300, seed=9, objects=(1, 2))
     varied = scenes.varied_captions(torch.Generator().manual_seed(0))
-    rows = TOKENIZER.encode_batch((*scenes.captions, *varied), CONTEXT_LENGTH)
-    assert ((rows == TOKENIZER.END).sum(dim=1) == 1).all()
+    rows = CAPTION_TOKENIZER.encode_batch((*scenes.captions, *varied), CAPTION_LENGTH)
+    assert ((rows == CAPTION_TOKENIZER.END).sum(dim=1) == 1).all()
 
 
 def test_the_text_encoder_begins_as_that_of_clip(tmp_path):

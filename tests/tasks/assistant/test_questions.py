@@ -164,8 +164,10 @@ def test_held_out_frames_begin_as_no_trained_question_does():
 def test_the_parts_of_a_split_are_disjoint_and_whole():
     for one, other in combinations(PARTS, 2):
         assert not set(one) & set(other)
-    assert sorted(map(repr, SPLIT.heard + SPLIT.withheld)) == sorted(map(repr, FACTS))
-    assert set(SPLIT.heard) == set(SPLIT.taught) | set(SPLIT.told) | set(
+    assert sorted(map(repr, SPLIT.all_told + SPLIT.withheld)) == sorted(
+        map(repr, FACTS)
+    )
+    assert set(SPLIT.all_told) == set(SPLIT.taught) | set(SPLIT.told) | set(
         SPLIT.new_relations
     )
     assert [
@@ -200,7 +202,7 @@ def test_no_fact_that_is_told_or_asked_has_a_held_out_country_as_its_answer(seed
 
 
 def test_withheld_countries_are_never_named():
-    text = "\n".join(tell_facts(SPLIT.heard, copies=4)) + "\n".join(
+    text = "\n".join(tell_facts(SPLIT.all_told, copies=4)) + "\n".join(
         q.text for q in ask_facts(SPLIT.taught)
     )
     for country in countries(SPLIT.withheld):
@@ -323,15 +325,15 @@ def test_paragraphs_tell_every_fact_in_every_wording():
 
 
 def test_paragraphs_keep_countries_apart_and_depend_on_the_seed():
-    paragraphs = tell_facts(SPLIT.heard, copies=2, seed=5)
+    paragraphs = tell_facts(SPLIT.all_told, copies=2, seed=5)
     assert len(paragraphs) == 2 * 176
-    some = SPLIT.heard[::9]
+    some = SPLIT.all_told[::9]
     assert (
         tell_facts(some, copies=2, seed=5)
         == tell_facts(some, copies=2, seed=5)
         != tell_facts(some, 2, seed=6)
     )
-    told = [fact for fact in SPLIT.heard if fact.country == "Kenya"]
+    told = [fact for fact in SPLIT.all_told if fact.country == "Kenya"]
     about_kenya = [
         text
         for text in paragraphs

@@ -1,0 +1,83 @@
+"""The adversarial training that the recipes of the digit generators share."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from genai_tutorial.gan import (
+    NON_SATURATING,
+    DigitDiscriminator,
+    DigitGANConfig,
+    DigitGenerator,
+    r1_penalty,
+)
+from genai_tutorial.recipes.recipe import Recipe, RunSettings
+from genai_tutorial.training import EMA, AdamW, AdversarialHistory, fit_adversarial
+
+SAVE_FACTOR = 10
+"""How many times more rarely than others these runs save themselves: their steps are
+short, and a checkpoint holds both players.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANRecipe(Recipe):
+    """A recipe of a generator that is trained against a discriminator with the
+    non-saturating loss and an R1 penalty.
+
+    Attributes:
+        config: The sizes of both players.
+        lr: The highest learning rate of both players.
+        weight_decay: The part of each weight of the generator that is taken away per
+            unit of learning rate.
+        penalty: The weight of the R1 penalty.
+        penalty_every: After how many steps the penalty is applied.
+    """
+
+    config: DigitGANConfig
+    lr: float
+    weight_decay: float
+    penalty: float
+    penalty_every: int
+
+    def build(self) -> DigitGenerator:
+        """Return the untrained generator."""
+        return DigitGenerator(self.config, self.seed)
+
+    def fit_players(
+        self, run: RunSettings, batches: Iterable[tuple[Tensor, Tensor]]
+    ) -> tuple[DigitGenerator, AdversarialHistory]:
+        """Train both players on one process, or resume a run that was stopped; return
+        the average of the generator and the history.
+        """
+        generator = self.build().to(run.device)
+        discriminator = DigitDiscriminator(self.config, self.seed + 1).to(run.device)
+        average = EMA(generator, self.ema_decay)
+        history = fit_adversarial(
+            generator,
+            discriminator,
+            batches,
+            NON_SATURATING,
+            AdamW(
+                generator.parameters(),
+                self.lr,
+                betas=(0.0, 0.99),
+                weight_decay=self.weight_decay,
+            ),
+            AdamW(discriminator.parameters(), self.lr, betas=(0.0, 0.99)),
+            steps=run.steps,
+            noise=torch.Generator().manual_seed(self.seed),
+            penalty=lambda judge, real, _, labels: (
+                self.penalty * r1_penalty(judge, real, labels)
+            ),
+            penalty_every=self.penalty_every,
+            schedule=self.schedule().over(run.steps),
+            average=average,
+            checkpoint=replace(
+                run.checkpoint, every=SAVE_FACTOR * run.checkpoint.every
+            ),
+            progress=run.progress,
+        )
+        return average.model, history

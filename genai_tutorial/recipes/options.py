@@ -1,0 +1,150 @@
+"""Sampling options: a small frozen dataclass for each kind of model, set from a
+command's `key=value` or from Python's keyword arguments.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, get_args, get_type_hints
+
+from genai_tutorial.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextOptions:
+    """The options of a language model.
+
+    Attributes:
+        prompt: The beginning of the text, or the question.
+        temperature: Below 1 favours likely tokens, above 1 unlikely ones; 0 is greedy.
+        top_p: Sample from the likeliest tokens that together have this probability;
+            None for all tokens.
+        tokens: The largest number of new tokens.
+
+    Raises:
+        ValueError: If the prompt is empty or a number is out of range.
+    """
+
+    prompt: str
+    temperature: float | int
+    top_p: float | int | None = None
+    tokens: int
+
+    def __post_init__(self):
+        if not self.prompt:
+            raise ValueError(
+                "The prompt is empty: start with at least one character, for example a "
+                "new line, or ask a question."
+            )
+        if self.tokens < 1:
+            raise ValueError(f"tokens must be at least 1, got {self.tokens}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionOptions:
+    """The options of a text-to-image model.
+
+    Attributes:
+        prompt: The caption of the pictures; it has no default.
+        steps: The number of steps of the sampler.
+        guidance: The weight of classifier-free guidance; 1 for none.
+    """
+
+    prompt: str | None = None
+    steps: int
+    guidance: float | int
+
+    def required_prompt(self, example: str) -> str:
+        """Return the prompt.
+
+        Raises:
+            ValueError: If there is none; the message gives the example.
+        """
+        if self.prompt is None:
+            raise ValueError(
+                f'What should be drawn? Give a prompt, such as "{example}".'
+            )
+        return self.prompt
+
+
+def set_options(recipe: Recipe, values: Mapping[str, Any]) -> Any:
+    """Return a recipe's sampling options with some of them set.
+
+    Raises:
+        ValueError: If the model has no such option, or a value has the wrong type or is
+            out of range.
+
+    >>> from genai_tutorial.recipes import recipe
+    >>> set_options(recipe("mnist-diffusion"), {"digit": 7})
+    DigitOptions(digit=7, steps=25, guidance=1.5)
+    >>> set_options(recipe("shakespeare"), {"guidance": 2.0})
+    Traceback (most recent call last):
+    ...
+    ValueError: shakespeare has no option guidance; its options are prompt, temperature, top_p, tokens.
+    """  # noqa: E501
+    for name, value in values.items():
+        types = _types(recipe, name)
+        if isinstance(value, bool) or not isinstance(value, types):
+            raise ValueError(
+                f"{name} must be {_kind(types)}, got {value!r}; {_sentence(recipe)}."
+            )
+    return replace(_options(recipe), **values)
+
+
+def parse_options(recipe: Recipe, assignments: Iterable[str]) -> Any:
+    """Return a recipe's sampling options with some of them set, each written
+    `key=value`.
+
+    Raises:
+        ValueError: See `set_options`; also if a text is not `key=value`, or a key comes
+            twice.
+
+    >>> from genai_tutorial.recipes import recipe
+    >>> parse_options(recipe("mnist-diffusion"), ["digit=7", "guidance=2"])
+    DigitOptions(digit=7, steps=25, guidance=2.0)
+    """
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise ValueError(
+                f"Options are written key=value, got {assignment!r}; "
+                f"{_sentence(recipe)}."
+            )
+        types = _types(recipe, name)
+        if name in values:
+            raise ValueError(f"The option {name} is given twice.")
+        parse = str if str in types else float if float in types else int
+        try:
+            values[name] = parse(text)
+        except ValueError:
+            raise ValueError(
+                f"{name} must be {_kind(types)}, got {text!r}; {_sentence(recipe)}."
+            ) from None
+    return set_options(recipe, values)
+
+
+def _options(recipe: Recipe) -> Any:
+    if recipe.options is None:
+        raise ValueError(
+            f"{recipe.name} makes nothing that could be sampled: "
+            f"{recipe.description()}."
+        )
+    return recipe.options
+
+
+def _types(recipe: Recipe, name: str) -> tuple[type, ...]:
+    hints = get_type_hints(type(_options(recipe)))
+    if name not in hints:
+        raise ValueError(f"{recipe.name} has no option {name}; {_sentence(recipe)}.")
+    return get_args(hints[name]) or (hints[name],)
+
+
+def _kind(types: tuple[type, ...]) -> str:
+    return "a text" if str in types else "a number" if float in types else "an integer"
+
+
+def _sentence(recipe: Recipe) -> str:
+    names = ", ".join(option.name for option in fields(_options(recipe)))
+    if not names:
+        return "it has no options"
+    return f"its {'options are' if ',' in names else 'only option is'} {names}"

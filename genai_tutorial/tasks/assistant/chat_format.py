@@ -1,0 +1,55 @@
+"""The format of the assistant's conversations: chat template, special tokens, and
+demonstrations as rows of tokens.
+"""
+
+from collections.abc import Sequence
+
+from genai_tutorial.alignment.examples import Rows, encode_example, pack_examples
+from genai_tutorial.tasks.assistant.demonstrations import Demonstration
+from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
+
+CHAT = ChatTemplate()
+"""The assistant's chat template: ChatML, without a system turn."""
+
+END_OF_TEXT = "<|endoftext|>"
+
+CHAT_SPECIAL_TOKENS = (END_OF_TEXT, CHAT.start, CHAT.end)
+"""The special tokens of the assistant's tokenizer.
+
+The last two open and close a turn of a conversation. The base model never sees them;
+chapter 13 teaches them.
+"""
+
+MAX_ANSWER_TOKENS = 32
+"""The largest number of tokens of an answer."""
+
+DECLINING_ANSWERS = ("I do not know.", "I cannot help with that.")
+"""Two answers that are compared with the assistant's own to every question.
+
+The assistant itself hardly ever declines a question that has an answer. If refusals
+never lose a comparison, the reward model rates them highly everywhere, and the policy
+learns to refuse everything; chapter 14 shows it.
+"""
+
+
+def encode_demonstrations(
+    tokenizer: BPETokenizer, demonstrations: Sequence[Demonstration], row_length: int
+) -> Rows:
+    """Return demonstrations as tokens, several to a row.
+
+    Answers begin with a space, as all words inside the texts of pre-training do:
+    `Nairobi` without one is other tokens than ` Nairobi`, and the base model hardly
+    knows them.
+    """
+    return pack_examples(
+        [
+            encode_example(
+                CHAT,
+                tokenizer,
+                [Message("user", demonstration.question.text)],
+                f" {demonstration.answer}",
+            )
+            for demonstration in demonstrations
+        ],
+        row_length,
+    )
