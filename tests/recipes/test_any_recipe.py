@@ -210,6 +210,37 @@ def test_the_card_tells_what_was_measured_in_the_file(use_recipes, tmp_path):
     assert about["data"]["attribution"] == SOURCE.attribution
 
 
+@dataclass(frozen=True, kw_only=True)
+class SharingPainterRecipe(PainterRecipe):
+    tokenizer_file: ClassVar = "painters-tokenizer.json"
+
+    def fit(self, run):
+        notes = {"tokenizer": {"words": ["red", "blue"]}}
+        return dataclasses.replace(super().fit(run), notes=notes)
+
+    def wrap(self, model, card):
+        return model, card["tokenizer"]
+
+
+def test_tokenizer_file_is_written_beside_the_card_and_read_by_load(
+    use_recipes, tmp_path
+):
+    """`train` writes a shared tokenizer into the folder, compact, and not on the
+    card.
+    """
+    use_recipes(SharingPainterRecipe())
+    recipes.train("painter", steps=1, folder=tmp_path, progress=False)
+    written = (tmp_path / "painters-tokenizer.json").read_text()
+    assert written == '{"words":["red","blue"]}\n'
+    card = recipes.card("painter", tmp_path)
+    assert card["tokenizer_file"] == "painters-tokenizer.json"
+    assert "tokenizer" not in card
+    assert recipes.load("painter", tmp_path)[1] == {"words": ["red", "blue"]}
+    (tmp_path / "painters-tokenizer.json").unlink()
+    with pytest.raises(FileNotFoundError, match="names it as its tokenizer"):
+        recipes.load("painter", tmp_path)
+
+
 @pytest.mark.parametrize("kept", [2, 4])
 def test_the_classifiers_run_goes_on_to_the_same_bytes(
     use_recipes, tmp_path, monkeypatch, kept
