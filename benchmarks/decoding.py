@@ -202,11 +202,12 @@ def megabytes_a_token(kind: str, model: DecoderLM) -> float:
             *fast.blocks.buffers(),
             *fast.head.buffers(),
         ]
+        # no rotary angles
         own = {
             id(one): one
             for one in tensors
             if one.shape[:1] != (model.config.context_length,)
-        }  # no rotary angles
+        }
         return sum(one.nbytes for one in own.values()) / 1e6
     return (
         sum(parameter.numel() for parameter in model.parameters())
@@ -271,9 +272,8 @@ def print_own_memory(kind: str, prompt: list[int]) -> None:
         write(prompt, 8)
     gc.collect()
     try:
-        ctypes.CDLL(None).malloc_trim(
-            0
-        )  # gives back what the C library keeps for later
+        # gives back what the C library keeps for later
+        ctypes.CDLL(None).malloc_trim(0)
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         print(round(pages * resource.getpagesize() / 1e6))
     except (OSError, AttributeError):  # not Linux: the peak, which loading reaches

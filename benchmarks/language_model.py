@@ -107,9 +107,8 @@ class PlainGPT(nn.Module):
 class Run:
     """A model in training, and what it has cost so far."""
 
-    step_once: Callable[
-        [float], None
-    ]  # called with how far the run has come, from 0 to below 1
+    # called with how far the run has come, from 0 to below 1
+    step_once: Callable[[float], None]
     model: nn.Module
     planned: int
     steps: int = 0

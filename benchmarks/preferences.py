@@ -335,10 +335,11 @@ def learn_by_dpo(
 
     def loss(model: DecoderLM, *batch: torch.Tensor) -> torch.Tensor:
         chosen, is_chosen, rejected, is_rejected, *given = batch
+        # without padding
         chosen_end, rejected_end = (
             int(mask.any(dim=0).nonzero().max()) + 1
             for mask in (is_chosen, is_rejected)
-        )  # without padding
+        )
         rows = (
             chosen[:, :chosen_end],
             is_chosen[:, :chosen_end],

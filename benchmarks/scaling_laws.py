@@ -115,9 +115,8 @@ def train(
     device = choose_device()
     model = DecoderLM(config, seed=0).to(device)
     steps = max(10, tokens // (BATCH * CONTEXT))
-    spent = (
-        folder / f"{width}x{layers}-{tokens}.seconds"
-    )  # CPU time of the parts that were stopped
+    # CPU time of the parts that were stopped
+    spent = folder / f"{width}x{layers}-{tokens}.seconds"
     before, began = (
         float(spent.read_text()) if spent.exists() else 0.0,
         time.process_time(),
@@ -231,9 +230,8 @@ def main() -> None:
         },
     }
     runs: list[Run] = []
-    for tokens in (
-        TOKENS
-    ):  # the cheap runs of all sizes first, so that there is something to see early
+    # the cheap runs of all sizes first, so that there is something to see early
+    for tokens in TOKENS:
         for width, layers in SIZES:
             amount = tokens // 25 if arguments.smoke else tokens
             run = train(

@@ -23,11 +23,12 @@ ratios.
 
 import os
 
+# before the imports
 os.environ |= {
     "OMP_NUM_THREADS": "1",
     "RAYON_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
-}  # before the imports
+}
 
 import argparse
 import json

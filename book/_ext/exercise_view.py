@@ -29,9 +29,8 @@ def shown_notebook(text: str) -> str:
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             if cell["metadata"].get("nbgrader", {}).get("solution"):
-                cell["metadata"].setdefault("tags", []).append(
-                    "solution"
-                )  # the style sheet knows it by this
+                # the style sheet knows it by this
+                cell["metadata"].setdefault("tags", []).append("solution")
             source = "".join(cell["source"])
             shown = as_shown(source)
             if shown != source:

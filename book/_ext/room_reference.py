@@ -55,9 +55,8 @@ class Room(SphinxDirective):
                 ]
             else:
                 members = ["   :members:"] if inspect.isclass(thing) else []
-                if fields := getattr(
-                    thing, "_fields", ()
-                ):  # of a named tuple: its docstring has them already
+                # of a named tuple: its docstring has them already
+                if fields := getattr(thing, "_fields", ()):
                     members.append(f"   :exclude-members: {', '.join(fields)}")
                 lines += [f".. auto{_kind(thing)}:: {public}", *members, ""]
         return self.parse_text_to_nodes("\n".join([*lines, "```"]))
@@ -142,10 +141,8 @@ def setup(app):
     app.add_directive("room", Room)
     app.connect("autodoc-process-signature", shorten_types)
     app.connect("html-page-context", signatures_as_lines)
-    app.connect(
-        "autodoc-process-docstring", tidy_docstring, priority=400
-    )  # before napoleon reads sections
-    app.connect(
-        "autodoc-process-docstring", stars_as_stars, priority=600
-    )  # after it has named the attributes' types
+    # before napoleon reads sections
+    app.connect("autodoc-process-docstring", tidy_docstring, priority=400)
+    # after it has named the attributes' types
+    app.connect("autodoc-process-docstring", stars_as_stars, priority=600)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -74,13 +74,11 @@ def remove_source_maps(app, exception):
 def setup(app):
     """Register the extension with Sphinx."""
     app.add_css_file("theme.css", priority=900)
-    app.connect(
-        "doctree-read", shorten_exercises, priority=900
-    )  # after Sphinx has collected the titles
+    # after Sphinx has collected the titles
+    app.connect("doctree-read", shorten_exercises, priority=900)
     app.connect("doctree-resolved", set_chapter_number)
     app.connect("html-page-context", empty_corners)
     app.connect("html-page-context", punctuation_with_formulas)
-    app.connect(
-        "build-finished", remove_source_maps, priority=900
-    )  # after Sphinx has copied the theme's files
+    # after Sphinx has copied the theme's files
+    app.connect("build-finished", remove_source_maps, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

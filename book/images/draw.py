@@ -155,9 +155,8 @@ def denoising(frames: int = 7, side: int = 28) -> None:
     noise = np.random.default_rng(8).normal(size=clean.shape)
     gap, body = 5, ""
     for frame in range(frames):
-        keep = (
-            math.cos(math.pi / 2 * (1 - frame / (frames - 1))) ** 2
-        )  # the cosine schedule
+        # the cosine schedule
+        keep = math.cos(math.pi / 2 * (1 - frame / (frames - 1))) ** 2
         picture = math.sqrt(keep) * clean + math.sqrt(1 - keep) * noise * 0.7
         levels = np.clip(np.round((picture + 1) / 2 * 8), 0, 8).astype(int)
         x0 = frame * (side + gap)

@@ -176,9 +176,8 @@ def ppo_loss(
         + settings.value_weight * value_loss
         - settings.entropy_weight * undecided
     )
-    step_kl = masked_mean(
-        kl_k3(batch.log_probs, log_probs), mask
-    )  # the old policy drew the tokens
+    # the old policy drew the tokens
+    step_kl = masked_mean(kl_k3(batch.log_probs, log_probs), mask)
     held = torch.where(
         batch.advantages > 0, ratio > 1 + settings.clip, ratio < 1 - settings.clip
     )

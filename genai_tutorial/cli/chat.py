@@ -151,9 +151,8 @@ def chat(
     """Answers each line of the input until it ends."""
     profile = CHAT_PROFILES[model]
     max_tokens = profile.max_tokens if max_tokens is None else max_tokens
-    with user_errors(
-        ValueError, exit_code=WRONG_USE
-    ):  # before the model is loaded, which takes seconds
+    # before the model is loaded, which takes seconds
+    with user_errors(ValueError, exit_code=WRONG_USE):
         next_token_probabilities(torch.zeros(2), temperature, top_p=top_p)
         if system is not None and not profile.takes_system:
             raise ValueError(

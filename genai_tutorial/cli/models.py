@@ -23,9 +23,8 @@ def train_model(
         recipes.recipe(name)
         choose_device(device)
     if folder is not None:
-        folder.mkdir(
-            parents=True, exist_ok=True
-        )  # better now than at the first checkpoint
+        # better now than at the first checkpoint
+        folder.mkdir(parents=True, exist_ok=True)
     try:
         with user_errors(ValueError, exit_code=NOT_POSSIBLE):
             path = recipes.train(
@@ -37,9 +36,8 @@ def train_model(
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
-    if (
-        os.environ.get("RANK", "0") == "0"
-    ):  # torchrun starts several of this, and one is enough to tell
+    # torchrun starts several of this, and one is enough to tell
+    if os.environ.get("RANK", "0") == "0":
         recipe = recipes.recipe(name)
         print(f"The model is {path}, with its card beside it.")
         print(

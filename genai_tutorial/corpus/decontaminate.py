@@ -98,9 +98,8 @@ class Decontaminator:
                 begin = min(len(text), places[first + self.length - 1][1] + self.margin)
         if not found:
             return [text]
-        pieces = [
-            piece for piece in [*pieces, text[begin:]] if piece
-        ]  # cuts that overlap leave nothing between them
+        # cuts that overlap leave nothing between them
+        pieces = [piece for piece in [*pieces, text[begin:]] if piece]
         return (
             [piece for piece in pieces if len(piece) >= self.shortest]
             if len(pieces) <= self.most_pieces

@@ -21,9 +21,8 @@ import numpy as np
 Pair = tuple[int, int]
 
 _WORD = re.compile(r"\w+")
-_CHUNK = (
-    1 << 14
-)  # so many shingles at once, so that the table of 128 shuffles stays in the cache
+# so many shingles at once, so that the table of 128 shuffles stays in the cache
+_CHUNK = 1 << 14
 
 
 def shingles(text: str, size: int = 5) -> set[int]:

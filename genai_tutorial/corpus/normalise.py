@@ -32,8 +32,7 @@ def normalise(text: str) -> str:
     'Café au lait\n\nfin'
     """
     text = _INVISIBLE.sub("", _LINE_BREAKS.sub("\n", text))
-    text = unicodedata.normalize(
-        "NFC", text
-    )  # after the removals: they can bring a letter and its accent together
+    # after the removals: they can bring a letter and its accent together
+    text = unicodedata.normalize("NFC", text)
     lines = [_SPACES.sub(" ", line).strip() for line in text.split("\n")]
     return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()

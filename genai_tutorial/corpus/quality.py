@@ -88,9 +88,8 @@ def filter_documents(
 
 def _broken(text: str, rules: QualityRules) -> Iterator[str]:
     words = text.split()
-    if len(words) < max(
-        rules.fewest_words, 1
-    ):  # without a word there is no share of anything
+    # without a word there is no share of anything
+    if len(words) < max(rules.fewest_words, 1):
         yield "too few words"
         return
     if len(words) > rules.most_words:

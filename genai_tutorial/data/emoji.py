@@ -43,9 +43,8 @@ IMAGE_SIZE = 32
 
 _FONT = "openmoji/font/glyf_colr0.ttf"
 _FINER = 4  # drawn this many times larger and averaged down, which keeps thin lines
-_FONT_SIZE = (
-    27 * _FINER
-)  # an emoji is about as high as its font's size, flags are wider
+# an emoji is about as high as its font's size, flags are wider
+_FONT_SIZE = 27 * _FINER
 _SKIN_TONE = re.compile(r"(medium-light|medium-dark|light|medium|dark) skin tone")
 
 # What a name may have or lack within a family. Longer phrases come first.

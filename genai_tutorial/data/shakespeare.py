@@ -177,9 +177,8 @@ def plain_text(markdown: str) -> str:
     text = re.sub(r"^#+ *", "", text, flags=re.MULTILINE)
     text = re.sub(r"\*\*(.+?)\*\*", r"\1:", text)  # bold: who speaks
     text = re.sub(r"[\\()]", "", text)
-    text = re.sub(
-        r"[*_]*\[([^\]]*)\][*_]*", r"[\1]", text
-    )  # a stage direction in brackets, in italic or not
+    # a stage direction in brackets, in italic or not
+    text = re.sub(r"[*_]*\[([^\]]*)\][*_]*", r"[\1]", text)
     text = re.sub(r"[*_]+([^*_]+)[*_]+", r"[\1]", text)  # a stage direction in italic
     text = (
         text.replace("—", "--")

@@ -297,10 +297,8 @@ def plain_text(wikitext: str) -> str:
     'Algae live in the sea.'
     """  # noqa: E501
     parser = require("mwparserfromhell", extra="text")
-    lines, skipped = (
-        [],
-        None,
-    )  # skipped: the level of the heading whose section is left out
+    # skipped: the level of the heading whose section is left out
+    lines, skipped = ([], None)
     for line in _render(parser.parse(wikitext)).split("\n"):
         heading = re.fullmatch(r"\x01(\d)(.*)", line)
         if heading:
@@ -316,20 +314,17 @@ def _paragraph(line: str) -> str:
     """Tidy one paragraph; an empty string when nothing of it is fit to be read."""
     line = unicodedata.normalize("NFC", line)
     line = re.sub(r"[\u200b-\u200f\ufeff\u00ad]", "", line)
-    line = re.sub(
-        rf"\([^()]*{_HOLE}[^()]*\)", "", line
-    )  # what stands in brackets can be spared
-    line = re.sub(
-        rf"^[\s{_HOLE}]+|(?<=[.!?]){_HOLE}+", "", line
-    )  # boxes before a paragraph, notes after a sentence
+    # what stands in brackets can be spared
+    line = re.sub(rf"\([^()]*{_HOLE}[^()]*\)", "", line)
+    # boxes before a paragraph, notes after a sentence
+    line = re.sub(rf"^[\s{_HOLE}]+|(?<=[.!?]){_HOLE}+", "", line)
     if _LIST in line or not _ENDS_LIKE_A_SENTENCE.search(line.rstrip()):
         return ""
     if _HOLE in line:
         sentences = re.split(r"(?<=[a-z\d)”\"][.!?])\s+(?=[A-Z\"“])", line)
         line = " ".join(sentence for sentence in sentences if _HOLE not in sentence)
-    line = re.sub(
-        r"\(\s*[,;:–]*\s*\)|\[\s*\]", "", line
-    )  # brackets that held a note or a pronunciation
+    # brackets that held a note or a pronunciation
+    line = re.sub(r"\(\s*[,;:–]*\s*\)|\[\s*\]", "", line)
     line = re.sub(r"\(\s*[,;:]?\s+", "(", re.sub(r"[\s,;]+\)", ")", line))
     line = re.sub(r"\s+", " ", line)
     line = re.sub(r" +([,.;:!?)])(?=\s|$)", r"\1", line).strip()

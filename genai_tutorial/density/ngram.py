@@ -57,9 +57,8 @@ class CountTable:
         kinds = _look_up(ngrams // self.vocab_size, self.histories, self.kinds)
         direct = np.maximum(count - self.discount, 0.0)
         mixed = (direct + self.discount * kinds * shorter) / np.maximum(total, 1)
-        return np.where(
-            total > 0, mixed, shorter
-        )  # an unseen history has no opinion of its own
+        # an unseen history has no opinion of its own
+        return np.where(total > 0, mixed, shorter)
 
 
 @dataclass(frozen=True)

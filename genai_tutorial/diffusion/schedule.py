@@ -120,9 +120,8 @@ class NoiseSchedule:
                 f"it begins with {values[0].item():.6g} and ends with "
                 f"{values[-2:].tolist()}."
             )
-        object.__setattr__(
-            self, "alpha_bar", values
-        )  # in double precision, whatever came
+        # in double precision, whatever came
+        object.__setattr__(self, "alpha_bar", values)
 
     def __len__(self) -> int:
         return len(self.alpha_bar)
@@ -164,9 +163,8 @@ class NoiseSchedule:
         angle = math.atan(
             math.exp(np.interp(t, range(last + 1), self.sigmas.log().numpy()))
         )
-        return NoiseLevel(
-            math.cos(angle), math.sin(angle)
-        )  # their ratio is sigma, their squares add up to 1
+        # their ratio is sigma, their squares add up to 1
+        return NoiseLevel(math.cos(angle), math.sin(angle))
 
     def timestep_of(self, sigma: float) -> float:
         """Return the timestep, also between two whole ones, with `sigma` of noise per

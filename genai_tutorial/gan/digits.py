@@ -44,9 +44,8 @@ class DigitGANConfig:
                 raise ValueError(
                     f"{name} must be whole numbers above 0, at least one, got {widths}."
                 )
-            object.__setattr__(
-                self, name, tuple(widths)
-            )  # from JSON they come as a list
+            # from JSON they come as a list
+            object.__setattr__(self, name, tuple(widths))
 
 
 class DigitGenerator(nn.Module):

@@ -153,9 +153,8 @@ def draw(
 ) -> Int[Tensor, "batch"]:
     """Draws one token for each row of probabilities."""
     if generator is not None:
-        probabilities = probabilities.to(
-            generator.device
-        )  # a generator draws only on its own device
+        # a generator draws only on its own device
+        probabilities = probabilities.to(generator.device)
     return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
 
 

@@ -172,9 +172,8 @@ def evaluate_language_model(
     targets = len(tokens) - 1
     length = min(context_length, targets)
     starts = torch.arange(0, targets - length + 1, stride)
-    if (
-        starts[-1] + length < targets
-    ):  # the last window ends with the text, so that no padding is needed
+    # the last window ends with the text, so that no padding is needed
+    if starts[-1] + length < targets:
         starts = torch.cat([starts, torch.tensor([targets - length])])
     # In each window, the positions from here on are new; those before were scored by
     # the window before.

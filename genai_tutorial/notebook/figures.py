@@ -91,9 +91,8 @@ def image_grid(
             f"{len(label_colors)}."
         )
 
-    left = 0.1 + 0.075 * max(
-        (len(text) for text in row_labels or ()), default=0
-    )  # inches
+    # inches
+    left = 0.1 + 0.075 * max((len(text) for text in row_labels or ()), default=0)
     top = 0.32 if title else 0.04
     cell = (width - left) / columns
     tall = cell * pixels.shape[1] / pixels.shape[2]

@@ -50,9 +50,8 @@ def run_cells(notebook: Any, path: Path, seconds_a_cell: int) -> None:
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_start=lambda cell, cell_index: running.append(cell_index),
     )
-    with (
-        tempfile.TemporaryDirectory() as profile
-    ):  # without the history and start-up files of whoever runs this
+    # without the history and start-up files of whoever runs this
+    with tempfile.TemporaryDirectory() as profile:
         environment = {
             **os.environ,
             **book_environment(),

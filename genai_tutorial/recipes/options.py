@@ -95,8 +95,8 @@ def parse_options(recipe: Recipe, assignments: Iterable[str]) -> Any:
     `key=value`.
 
     Raises:
-        ValueError: See `set_options`; also if a text is not `key=value`, or a key comes
-            twice.
+        ValueError: If a text is not `key=value`, a key comes twice, or `set_options`
+            refuses one.
 
     >>> from genai_tutorial.recipes import recipe
     >>> parse_options(recipe("mnist-diffusion"), ["digit=7", "guidance=2"])

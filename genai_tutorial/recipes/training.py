@@ -62,9 +62,8 @@ def train(
         raise ValueError(f"steps must be at least 1, got {steps}.")
     folder = trained_folder() if folder is None else Path(folder)
     where = choose_device(device)
-    seed_everything(
-        chosen.seed
-    )  # for layers that draw from torch's own generator, as dropout does
+    # for layers that draw from torch's own generator, as dropout does
+    seed_everything(chosen.seed)
     with process_group(where) as process:
         checkpoint = Checkpoint(
             folder / f"{name}.run.safetensors", every=SAVE_EVERY, resume=resume
@@ -85,9 +84,8 @@ def train(
                 "seconds": round(trained.seconds),
                 "machine": describe_machine(where),
             }
-            rounded = build_rounded(
-                chosen, card, trained.model
-            )  # the card describes what the file will hold
+            # the card describes what the file will hold
+            rounded = build_rounded(chosen, card, trained.model)
             card |= {
                 "metrics": chosen.measure(rounded),
                 **trained.notes,

@@ -99,9 +99,8 @@ def _read(path: Path, key: str) -> dict[str, np.ndarray] | None:
         return None
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {
-                field: file[field] for field in file.files
-            }  # reading every byte also checks every checksum
+            # reading every byte also checks every checksum
+            arrays = {field: file[field] for field in file.files}
         if arrays.pop(_LABEL).tolist() == [key, *arrays]:
             return arrays
         problem = "it was written by something else"

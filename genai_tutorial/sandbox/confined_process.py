@@ -72,17 +72,15 @@ class ConfinedProcess:
         """End the process, if it has not ended."""
         self._process.end()
         self._channel.join(1)
-        if (
-            not self._channel.is_alive()
-        ):  # else something still holds the pipe; closing it here would wait for that
+        # else something still holds the pipe; closing it here would wait for that
+        if not self._channel.is_alive():
             self._process.close()
 
     def _exchange(self, do: str, fields: dict, seconds: float) -> dict:
         if self._ended:
             raise self._ended
-        token = secrets.token_hex(
-            16
-        )  # an answer that does not carry it was not made for this request
+        # an answer that does not carry it was not made for this request
+        token = secrets.token_hex(16)
         request = json.dumps({"do": do, "id": token, "with": fields}).encode() + b"\n"
         answer: list[bytes] = []
         self._channel = threading.Thread(
@@ -101,9 +99,8 @@ class ConfinedProcess:
         return reply
 
     def _send(self, request: bytes, answer: list[bytes]) -> None:
-        with contextlib.suppress(
-            OSError, ValueError
-        ):  # a process that has ended closes its pipes
+        # a process that has ended closes its pipes
+        with contextlib.suppress(OSError, ValueError):
             self._process.commands.write(request)
             self._process.commands.flush()
             answer.append(self._process.replies.readline(_LONGEST_REPLY))

@@ -47,9 +47,8 @@ _HARMLESS = frozenset({
     "__format__", "__call__", "__len__", "__getitem__", "__iter__", "__next__",
     "__enter__", "__exit__", "__hash__", "__del__", "__setattr__", "__set_name__",
 })  # fmt: skip
-_HEAP_TYPE = (
-    1 << 9
-)  # a class made by Python code; the attributes of the others cannot be replaced
+# a class made by Python code; the attributes of the others cannot be replaced
+_HEAP_TYPE = 1 << 9
 
 
 class Snapshot:

@@ -67,9 +67,8 @@ class Forker:
             )
         self._control = ours
         hello = b""
-        with contextlib.suppress(
-            OSError
-        ):  # a process that has ended already is one that says nothing
+        # a process that has ended already is one that says nothing
+        with contextlib.suppress(OSError):
             with self._process.stdin as stdin:
                 stdin.write(json.dumps(settings).encode() + b"\n")
             hello = ours.recv(1 << 16)
@@ -148,12 +147,8 @@ class ForkedProcess:
 
 
 def _command() -> list[str]:
-    return [
-        sys.executable,
-        "-P",
-        "-m",
-        "genai_tutorial.sandbox.worker",
-    ]  # -P: not from the current folder
+    # -P: not from the current folder
+    return [sys.executable, "-P", "-m", "genai_tutorial.sandbox.worker"]
 
 
 def _clean(folder: Path) -> dict:

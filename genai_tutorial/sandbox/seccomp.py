@@ -48,10 +48,8 @@ _NEVER: dict[str, tuple[int | None, int]] = {
     "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119),
     "sched_setparam": (142, 118), "sched_setattr": (314, 274), "ioprio_set": (251, 30),
 }  # fmt: skip
-_MACHINES = {
-    "x86_64": (0, 0xC000003E),
-    "aarch64": (1, 0xC00000B7),
-}  # column above, AUDIT_ARCH_* of linux/audit.h
+# column above, AUDIT_ARCH_* of linux/audit.h
+_MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _CLONE, _CLONE3, _KILL, _TGKILL, _FCNTL, _PRLIMIT = (
     (56, 220),
     (435, 435),
@@ -61,19 +59,17 @@ _CLONE, _CLONE3, _KILL, _TGKILL, _FCNTL, _PRLIMIT = (
     (302, 261),
 )
 _CLONE_THREAD = 0x00010000
-_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = (
-    8,
-    10,
-    15,
-)  # together they can send any signal to any process
+# together they can send any signal to any process
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = (8, 10, 15)
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+# EPERM, ENOSYS
 _ALLOW, _REFUSE, _UNKNOWN, _KILL_PROCESS = (
     0x7FFF0000,
     0x00050000 | 1,
     0x00050000 | 38,
     0x80000000,
-)  # EPERM, ENOSYS
+)
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 

@@ -108,9 +108,8 @@ class Session:
                 value = _run_tests(source, names)
             except BaseException as caught:
                 error = caught
-        if (
-            meanwhile := self._libraries.restore()
-        ):  # by the student's function, when a test called it
+        # by the student's function, when a test called it
+        if meanwhile := self._libraries.restore():
             error = error or AssertionError(
                 f"your code replaces {meanwhile[0]} while the tests run"
             )
@@ -247,17 +246,15 @@ def _prepare(modules: list[str]) -> tuple[object, integrity.Snapshot, list[str]]
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
-    warnings.filterwarnings(
-        "ignore", message="To exit:", category=UserWarning
-    )  # IPython's advice on sys.exit
+    # IPython's advice on sys.exit
+    warnings.filterwarnings("ignore", message="To exit:", category=UserWarning)
     shell = InteractiveShell.instance(
         config=Config({"HistoryManager": {"enabled": False}})
     )
     for method in ("showtraceback", "showsyntaxerror", "showindentationerror"):
         setattr(shell, method, lambda *args, **kwargs: None)  # errors travel as data
-    shell.enable_gui = lambda gui=None: (
-        None
-    )  # there is no window for "%matplotlib inline" to prepare
+    # there is no window for "%matplotlib inline" to prepare
+    shell.enable_gui = lambda gui=None: None
     for name in [
         name for name in sys.modules if name.startswith("genai_tutorial.teaching")
     ]:

@@ -10,9 +10,8 @@ from typing import Literal
 from genai_tutorial.runtime import require
 
 _HEADING = re.compile(r"^#{1,3} +(?P<text>.+?)\s*$", re.MULTILINE)
-_CODE_BLOCK = re.compile(
-    r"^```.*?^```", re.MULTILINE | re.DOTALL
-)  # its comments are no headings
+# its comments are no headings
+_CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _EXERCISE = re.compile(
     r"^Exercise +(?P<name>\S+?)[.:]?(?: +[·:–-] *| +)(?P<title>.*?)(?: *\([^()]*\))?$"
 )

@@ -124,9 +124,8 @@ def _with_web_addresses(text: str) -> str:
 
     def address(match: re.Match) -> str:
         target = match["target"]
-        if not re.match(
-            r"(\.\./|[\w./-]+\.\w+(#|$))", target
-        ):  # a web address, a place on the page, or no link at all
+        # a web address, a place on the page, or no link at all
+        if not re.match(r"(\.\./|[\w./-]+\.\w+(#|$))", target):
             return match[0]
         path = posixpath.normpath(posixpath.join("notebooks", target))
         kind = "raw" if match["mark"] else "blob"

@@ -322,9 +322,8 @@ class BPETokenizer:
         heapq.heapify(queue)
         while queue:
             rank, i = heapq.heappop(queue)
-            if (
-                ids[i] < 0 or rank_of((ids[i], ids[following[i]])) != rank
-            ):  # one of the two has merged elsewhere
+            # one of the two has merged elsewhere
+            if ids[i] < 0 or rank_of((ids[i], ids[following[i]])) != rank:
                 continue
             gone = following[i]
             beyond = following[gone]

@@ -124,16 +124,14 @@ class _Trainer:
         )
         while queue and len(self.tokens) < vocab_size:
             count, pair = heapq.heappop(queue)
-            if (
-                -count != self.pair_counts[pair]
-            ):  # other merges have taken some since; it waits again with what is left
+            # other merges have taken some since; it waits again with what is left
+            if -count != self.pair_counts[pair]:
                 if self.pair_counts[pair] > 0:
                     heapq.heappush(queue, (-self.pair_counts[pair], pair))
                 continue
             left, right = (self.tokens[ord(token)] for token in pair)
-            if (
-                left + right in self.special
-            ):  # ordinary text must never become a special token
+            # ordinary text must never become a special token
+            if left + right in self.special:
                 continue
             # This token is new: the same bytes, between the same ends, have always been
             # merged in the same way.
@@ -149,14 +147,11 @@ class _Trainer:
         """Put the new token in the pair's place in every word, and returns the pairs
         that it makes.
         """
-        before, after = (
-            defaultdict(int),
-            defaultdict(int),
-        )  # how often each token stands there
+        # how often each token stands there
+        before, after = (defaultdict(int), defaultdict(int))
         made = defaultdict(list)
-        for place in dict.fromkeys(
-            self.places.pop(pair)
-        ):  # a word that has it twice is looked at once
+        # a word that has it twice is looked at once
+        for place in dict.fromkeys(self.places.pop(pair)):
             word, count = self.words[place], self.counts[place]
             end, start = -1, word.find(pair)
             while start >= 0:

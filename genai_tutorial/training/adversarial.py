@@ -94,9 +94,8 @@ def generator_step(
     noise: torch.Generator,
 ) -> float:
     """Lets the generator learn from the scores of what it makes; returns its loss."""
-    discriminator.requires_grad_(
-        False
-    )  # the gradient passes through the discriminator and leaves it as it is
+    # the gradient passes through the discriminator and leaves it as it is
+    discriminator.requires_grad_(False)
     value = loss.generator(
         discriminator(generator(draw_noise(generator, count, noise), *labels), *labels)
     )

@@ -129,9 +129,8 @@ class TensorBatches:
         self.tensors = tuple(tensors)
         self.batch_size = batch_size
         self.rank, self.world_size = rank, world_size
-        self._waiting = torch.empty(
-            0, dtype=torch.long
-        )  # the examples of this round that have not come yet
+        # the examples of this round that have not come yet
+        self._waiting = torch.empty(0, dtype=torch.long)
         self._generator = torch.Generator().manual_seed(seed)
 
     def __iter__(self) -> "TensorBatches":

@@ -40,9 +40,8 @@ def shard(model: nn.Module, parts: Iterable[nn.Module] = ()) -> nn.Module:
         `torch.distributed.fsdp.fully_shard`
     """
     if several_processes():
-        from torch.distributed.device_mesh import (
-            init_device_mesh,
-        )  # these take a second to import
+        # these take a second to import
+        from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
         device = next(model.parameters()).device

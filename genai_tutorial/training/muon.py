@@ -142,9 +142,8 @@ class Muon(torch.optim.Optimizer):
             if not state:
                 state["mean"] = torch.zeros_like(parameter)
             state["mean"].lerp_(parameter.grad, 1 - group["momentum"])
-            directions.append(
-                parameter.grad.lerp(state["mean"], group["momentum"])
-            )  # Nesterov: look one step ahead
+            # Nesterov: look one step ahead
+            directions.append(parameter.grad.lerp(state["mean"], group["momentum"]))
         updates = orthogonalise(torch.stack(directions).flatten(2), group["iterations"])
         # A tall matrix's columns share out the same change over more numbers.
         step_size = group["lr"] * max(1.0, shape[0] / math.prod(shape[1:])) ** 0.5

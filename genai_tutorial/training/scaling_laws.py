@@ -109,9 +109,8 @@ def fit_power_law(
             f"A law with {unknowns} unknowns needs more than {unknowns} runs, got "
             f"{runs}."
         )
-    middle = np.log(scales).mean(
-        0
-    )  # from here, a factor and its exponent can be told apart
+    # from here, a factor and its exponent can be told apart
+    middle = np.log(scales).mean(0)
     places, targets = np.log(scales) - middle, np.log(losses)
 
     def distance(unknown: np.ndarray) -> tuple[float, np.ndarray]:

@@ -48,9 +48,8 @@ def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
     complete = folder / _name(state["step"])
     temporary = complete.with_name(f"{complete.name}.tmp")
     if is_first_process():
-        shutil.rmtree(
-            temporary, ignore_errors=True
-        )  # of a run that was killed while it saved
+        # of a run that was killed while it saved
+        shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
     _wait_for_all()
     writer = dcp.HuggingFaceStorageWriter(str(temporary), save_distributed=True)

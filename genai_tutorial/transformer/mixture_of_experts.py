@@ -98,9 +98,8 @@ class MixtureOfExperts(nn.Module):
         worked = torch.cat(
             [expert(part) for expert, part in zip(self.experts, parts, strict=True)]
         )
-        by_token = worked[by_expert.argsort()].unflatten(
-            0, (-1, per_token)
-        )  # back in the order of `visits`
+        # back in the order of `visits`
+        by_token = worked[by_expert.argsort()].unflatten(0, (-1, per_token))
         return (by_token * routing.weights.unsqueeze(-1)).sum(dim=1)
 
     def __getstate__(self) -> dict:

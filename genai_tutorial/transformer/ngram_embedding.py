@@ -11,10 +11,8 @@ from torch import Tensor, nn
 
 from genai_tutorial.transformer.context import AttentionContext
 
-MULTIPLIER, MODULUS = (
-    2_654_435_761,
-    4_294_967_291,
-)  # a prime near 2^32/golden ratio; the largest prime below 2^32
+# a prime near 2^32/golden ratio; the largest prime below 2^32
+MULTIPLIER, MODULUS = (2_654_435_761, 4_294_967_291)
 
 
 class NGramEmbedding(nn.Module):

@@ -165,9 +165,8 @@ class PixelTransformer(nn.Module):
         self._check(images)
         brightness = self._brightness(images).flatten(1)
         patches = brightness[:, self.order].view(len(images), self.config.patches, -1)
-        read = self.read_patch(
-            functional.pad(patches[:, :-1], (0, 0, 1, 0))
-        )  # nothing stands before the first one
+        # nothing stands before the first one
+        read = self.read_patch(functional.pad(patches[:, :-1], (0, 0, 1, 0)))
         expected = self._expect(read + self._positions())
         scores = self._write(
             expected.repeat_interleave(self.config.patch**2, dim=1),
@@ -262,9 +261,8 @@ class PixelTransformer(nn.Module):
         """Return the brightness of each neighbour, and how far it is from black: most
         pixels are exactly black.
         """
-        beyond = functional.pad(brightness, (1, 0))[
-            :, around + 1
-        ]  # -1 stands for what is not known: it counts as 0
+        # -1 stands for what is not known: it counts as 0
+        beyond = functional.pad(brightness, (1, 0))[:, around + 1]
         return torch.cat((beyond, (beyond > 0).to(beyond.dtype)), dim=2)
 
     def _write(

@@ -79,9 +79,8 @@ class ImageAutoencoder(nn.Module):
     ) -> LatentGaussian:
         """q(z | x) at each place of the grid, before scaling."""
         mean, log_variance = self.encoder(2 * images - 1).chunk(2, dim=1)
-        return LatentGaussian(
-            mean, log_variance.clamp(-30, 20)
-        )  # as far as exp stays a useful number
+        # as far as exp stays a useful number
+        return LatentGaussian(mean, log_variance.clamp(-30, 20))
 
     def decode(
         self, z: Float[Tensor, "n latent rows columns"]

@@ -47,9 +47,8 @@ def test_the_end_of_the_prompt_never_melts_into_the_answer(tokenizer):
         add_generation_prompt=False,
     )
     prompt = TEMPLATE.encode(tokenizer, QUESTION)
-    assert (
-        whole[: len(prompt)] != prompt
-    )  # so a model trained on `whole` would meet another prompt when it is asked
+    # so a model trained on `whole` would meet another prompt when it is asked
+    assert whole[: len(prompt)] != prompt
     assert list(encode_example(TEMPLATE, tokenizer, QUESTION, answer).prompt) == prompt
 
 

@@ -33,9 +33,8 @@ def test_advantages_are_the_sum_of_all_later_surprises(decay, discount, seed):
     found = generalized_advantage_estimate(rewards, values, mask, discount, decay)
     for row in range(4):
         steps = [step for step in range(7) if mask[row, step]]
-        v = [float(values[row, step]) for step in steps] + [
-            0.0
-        ]  # nothing comes after the answer
+        # nothing comes after the answer
+        v = [float(values[row, step]) for step in steps] + [0.0]
         surprises = [
             float(rewards[row, step]) + discount * v[i + 1] - v[i]
             for i, step in enumerate(steps)
@@ -153,9 +152,10 @@ def test_the_price_rises_beyond_the_target_falls_below_it_and_moves_gently():
     assert adapted_kl_weight(0.5, kl=5.4, target=6, rate=0.1) == pytest.approx(
         0.5 * 0.99
     )
+    # however far it is
     assert adapted_kl_weight(0.5, kl=600, target=6, rate=0.1) == pytest.approx(
         0.5 * 1.02
-    )  # however far it is
+    )
     assert adapted_kl_weight(0.5, kl=-3, target=6, rate=0.1) == pytest.approx(
         0.5 * 0.98
     )

@@ -32,9 +32,8 @@ def test_the_loss_equals_a_slow_computation(seed):
             apart = float(reference[at] - new[at])
             kl = float(torch.tensor(apart).exp()) - apart - 1
             gains.append(min(ratio * advantage, clipped * advantage) - 0.3 * kl)
-        answers.append(
-            sum(gains) / len(gains)
-        )  # a long answer weighs as much as a short one
+        # a long answer weighs as much as a short one
+        answers.append(sum(gains) / len(gains))
     found = grpo_loss(new, old, reference, advantages, mask, 0.2, 0.3)
     assert float(found) == pytest.approx(-sum(answers) / 4, abs=1e-5)
 

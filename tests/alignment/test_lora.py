@@ -153,9 +153,8 @@ def test_first_weights_are_those_of_a_linear_layer_and_repeat_with_the_seed():
     assert torch.equal(layers[0].down, layers[1].down)
     bound = 1 / math.sqrt(400)
     assert layers[0].down.abs().max() <= bound
-    assert layers[0].down.std().item() == pytest.approx(
-        bound / math.sqrt(3), rel=0.05
-    )  # a uniform distribution's
+    # a uniform distribution's
+    assert layers[0].down.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
     assert not layers[0].up.any()
 
 
@@ -213,9 +212,8 @@ def test_wrong_settings_are_refused():
     model = model_of(LLAMA)
     with pytest.raises(ValueError, match=r"no linear layer 'q_proj'; it has .*query"):
         add_lora(model, LoRAConfig(targets=("query", "q_proj")))
-    assert (
-        trained_parameter_count(model) == model.parameter_count()
-    )  # nothing was begun
+    # nothing was begun
+    assert trained_parameter_count(model) == model.parameter_count()
     with pytest.raises(ValueError, match="no LoRA to save"):
         save_lora("lora.safetensors", model)
     add_lora(model, EVERYWHERE)

@@ -61,9 +61,8 @@ def test_changing_one_example_changes_no_other(config):
         packed(model, changed, rows.documents),
     )
     others = rows.documents > 0
-    assert torch.equal(
-        before[others], after[others]
-    )  # to the bit: there is no way from one to the other
+    # to the bit: there is no way from one to the other
+    assert torch.equal(before[others], after[others])
     assert not torch.allclose(before[rows.documents == 0], after[rows.documents == 0])
 
 

@@ -54,11 +54,8 @@ def test_the_policys_gradient_is_that_of_the_expected_reward():
     start = torch.tensor([0.5, 0.25, 0.25]).log()
     scores = start.clone().requires_grad_()
     (scores.softmax(0) @ rewards).backward()
-    for baseline in (
-        0.0,
-        1.25,
-        -7.0,
-    ):  # what is expected anyway changes nothing on average
+    # what is expected anyway changes nothing on average
+    for baseline in (0.0, 1.25, -7.0):
         table = Table(start)
         ids = torch.stack((torch.zeros_like(arms), arms), dim=1)
         log_probs, mask = (
@@ -154,9 +151,8 @@ def test_experience_equals_a_slow_computation(seed):
         )
     ):
         distances, values = [], []
-        for place in range(
-            first, end
-        ):  # each token with all that stands before it, one after the other
+        # each token with all that stands before it, one after the other
+        for place in range(first, end):
             text = torch.tensor([ids[:place]])
             logs = [
                 float(model(text)[0, -1].log_softmax(0)[ids[place]].detach())

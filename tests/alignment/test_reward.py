@@ -117,10 +117,8 @@ def test_the_report_counts_by_hand():
     assert report.loss == pytest.approx(
         -sum(map(math.log, (sure[0], 1 - sure[1], sure[2], sure[3]))) / 4
     )
-    assert report.counts.tolist() == [
-        3,
-        1,
-    ]  # 1/2 to 3/4: the first, the tie, the last; above: the second
+    # 1/2 to 3/4: the first, the tie, the last; above: the second
+    assert report.counts.tolist() == [3, 1]
     assert report.confidence.tolist() == pytest.approx(
         [(sure[0] + sure[2] + sure[3]) / 3, sure[1]]
     )

@@ -436,9 +436,8 @@ def test_a_signal_stops_the_answer_and_the_pipe_goes_on():
             os.read(process.stdout.fileno(), 1)  # the answer has begun
             process.send_signal(signal.SIGINT)
             assert re.fullmatch(r"\d+ tokens.*, stopped\n", notes.until("stopped\n"))
-            assert os.read(process.stdout.fileno(), 2**20).endswith(
-                b"\n"
-            )  # and here it has ended
+            # and here it has ended
+            assert os.read(process.stdout.fileno(), 2**20).endswith(b"\n")
         assert process.communicate(timeout=60) == (b"", b"")
         assert process.returncode == 0
 

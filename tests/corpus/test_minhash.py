@@ -127,9 +127,8 @@ def test_recall_is_what_the_curve_promises_and_precision_is_full(library):
         for a, b in duplicates
     ]
     assert len(duplicates) > 100
-    assert (
-        found <= duplicates
-    )  # precision 1: candidates are compared before anything goes
+    # precision 1: candidates are compared before anything goes
+    assert found <= duplicates
     spread = sum(p * (1 - p) for p in promised) ** 0.5
     assert len(found) == pytest.approx(sum(promised), abs=4 * spread)
     assert len(found) >= 0.97 * len(duplicates)

@@ -115,9 +115,8 @@ def test_it_goes_on_from_any_step_with_the_same_batches(sources):
     straight = _batches(sources)
     states, expected = [], []
     for _ in range(20):
-        states.append(
-            json.loads(json.dumps(straight.state_dict()))
-        )  # small, and nothing that JSON cannot hold
+        # small, and nothing that JSON cannot hold
+        states.append(json.loads(json.dumps(straight.state_dict())))
         expected.append(next(straight)[0])
     for step, state in enumerate(states):
         resumed = _batches(sources)

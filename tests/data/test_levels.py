@@ -24,9 +24,8 @@ def test_a_level_spreads_over_its_own_interval_and_no_other():
     spread = dequantise(ALL.repeat(4000, 1), generator)
     assert torch.equal(requantise(spread), ALL.repeat(4000, 1))
     place = spread.double() * LEVELS - ALL
-    assert place.mean().item() == pytest.approx(
-        0.5, abs=0.002
-    )  # even: the mean and the variance of a uniform draw
+    # even: the mean and the variance of a uniform draw
+    assert place.mean().item() == pytest.approx(0.5, abs=0.002)
     assert place.var().item() == pytest.approx(1 / 12, abs=0.0005)
 
 

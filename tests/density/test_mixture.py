@@ -132,9 +132,8 @@ def test_samples_come_from_each_component_by_its_share():
     )
     samples = mixture.sample(5000, torch.Generator().manual_seed(0)).flatten()
     assert (samples > 0).double().mean().item() == pytest.approx(0.8, abs=0.02)
-    assert (samples[:2500] > 0).double().mean().item() == pytest.approx(
-        0.8, abs=0.03
-    )  # in no order
+    # in no order
+    assert (samples[:2500] > 0).double().mean().item() == pytest.approx(0.8, abs=0.03)
     assert samples[samples > 0].std().item() == pytest.approx(1, abs=0.05)
 
 

@@ -154,9 +154,8 @@ def test_how_far_the_rest_follows_is_what_the_recursion_says():
     times, drawn = LINEAR.timesteps(50), 0.0
     levels = [*map(LINEAR.level, times), NoiseLevel(1.0, 0.0)]
     for (a, b), (a_next, b_next) in itertools.pairwise(levels):
-        determinant = (
-            1 - (0.8 * a**2) ** 2
-        )  # of [[1, 0.8 a^2], [0.8 a^2, 1]], the covariance of x_t
+        # of [[1, 0.8 a^2], [0.8 a^2, 1]], the covariance of x_t
+        determinant = 1 - (0.8 * a**2) ** 2
         from_known = a * (0.8 - 0.8 * a**2) / determinant
         from_drawn = a * (1 - 0.64 * a**2) / determinant
         seen = 2 * a  # the mean of the known number at this time

@@ -255,9 +255,8 @@ def test_patches_are_squares():
     images = torch.randn(2, 3, 6, 4)
     patches = patchify(images, 2)
     assert patches.shape == (2, 6, 12)
-    assert torch.equal(
-        patches[1, 3].view(3, 2, 2), images[1, :, 2:4, 2:4]
-    )  # second row, second column
+    # second row, second column
+    assert torch.equal(patches[1, 3].view(3, 2, 2), images[1, :, 2:4, 2:4])
     assert torch.equal(unpatchify(patches, 2, 6, 4), images)
 
 

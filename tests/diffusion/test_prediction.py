@@ -114,9 +114,8 @@ def test_a_limit_cuts_the_guess_off_and_the_noise_makes_up_for_it():
 )
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_model_that_knows_the_answer_has_no_loss(kind, path):
-    x0 = normal(1, 3, seed=5).expand(
-        64, 3
-    )  # every image is this one, so that the model can know it
+    # every image is this one, so that the model can know it
+    x0 = normal(1, 3, seed=5).expand(64, 3)
 
     def perfect(x, t, condition):
         level = path.levels(t, x)

@@ -48,9 +48,8 @@ def test_the_posterior_follows_from_bayes_rule_on_a_grid(t, s):
     """
     x0, bar = 0.7, LINEAR.alpha_bar
     x_t = math.sqrt(bar[t]) * x0 + math.sqrt(1 - bar[t]) * 0.4
-    kept = math.prod(
-        LINEAR.alphas[s + 1 : t + 1].tolist()
-    )  # what the single steps from s to t keep
+    # what the single steps from s to t keep
+    kept = math.prod(LINEAR.alphas[s + 1 : t + 1].tolist())
     prior_mean, prior_deviation = math.sqrt(bar[s]) * x0, math.sqrt(1 - bar[s])
     grid = prior_mean + prior_deviation * torch.linspace(
         -9, 9, 400_001, dtype=torch.float64
@@ -109,9 +108,8 @@ def test_no_noise_at_the_last_step():
         for seed in (1, 2)
     ]
     for step in last:
-        assert torch.equal(
-            step.x, step.x0
-        )  # the sample is the last guess, with nothing added
+        # the sample is the last guess, with nothing added
+        assert torch.equal(step.x, step.x0)
     assert not torch.equal(last[0].x, last[1].x)
     x = last_sample(
         ddim(ExactGaussian(LINEAR), normal(5, 2), [0], eta=1.0, generator=seeded())
@@ -132,9 +130,8 @@ def moments_by_recursion(path, times, exact, eta):
         a, b = path.level(t)
         a_end, b_end = path.level(end) if end is not None else (1.0, 0.0)
         fresh = eta * (b_end / b) * math.sqrt(b**2 - (a / a_end * b_end) ** 2)
-        slope = (
-            a * exact.deviation**2 / ((a * exact.deviation) ** 2 + b**2)
-        )  # x0 = mean + slope (x - a mean)
+        # x0 = mean + slope (x - a mean)
+        slope = a * exact.deviation**2 / ((a * exact.deviation) ** 2 + b**2)
         kept = math.sqrt(b_end**2 - fresh**2) / b
         p = a_end * slope + kept * (1 - a * slope)
         q = (a_end - kept * a) * (1 - slope * a) * exact.mean
@@ -316,9 +313,8 @@ def test_every_step_is_given_back():
     assert [step.t for step in steps] == [999, 799, 599, 399, 199]
     assert all(step.x.shape == step.x0.shape == x.shape for step in steps)
     assert steps[-1].x.dtype == torch.float32
-    again = list(
-        ddim(exact, steps[1].x, LINEAR.timesteps(5)[2:])
-    )  # from the middle on, as image-to-image does
+    # from the middle on, as image-to-image does
+    again = list(ddim(exact, steps[1].x, LINEAR.timesteps(5)[2:]))
     assert torch.equal(again[-1].x, steps[-1].x)
 
 
@@ -364,6 +360,5 @@ def test_no_gradients_are_kept():
     denoise = Denoiser(lambda x, t, condition: weight * x, LINEAR, NOISE)
     for step in ddim(denoise, normal(2, 2), [5, 3]):
         assert not step.x.requires_grad
-        assert (
-            torch.is_grad_enabled()
-        )  # a sampler that waits between two steps leaves the rest of the program alone
+        # a sampler that waits between two steps leaves the rest of the program alone
+        assert torch.is_grad_enabled()

@@ -54,10 +54,8 @@ def test_moments_of_the_closed_form_by_monte_carlo(seed):
         1 - beta
         for beta in torch.linspace(0.01, 0.4, 20, dtype=torch.float64).tolist()[:12]
     )
-    for drawn in (
-        x,
-        at_once,
-    ):  # five standard errors of a mean and of a standard deviation
+    # five standard errors of a mean and of a standard deviation
+    for drawn in (x, at_once):
         deviation = math.sqrt(1 - share)
         assert drawn.mean().item() == pytest.approx(
             2 * math.sqrt(share), abs=5 * deviation / math.sqrt(n)

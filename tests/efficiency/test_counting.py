@@ -225,9 +225,8 @@ def test_public_models_have_their_published_size(shape, millions):
 
 
 def test_mixtures_use_the_published_part_of_their_parameters():
-    assert (
-        round(count(MIXTRAL_8X7B).active_parameters / 1e9, 1) == 12.9
-    )  # https://mistral.ai/news/mixtral-of-experts
+    # https://mistral.ai/news/mixtral-of-experts
+    assert round(count(MIXTRAL_8X7B).active_parameters / 1e9, 1) == 12.9
     # The report says 37B. With the whole embedding table it is half a billion more,
     # without it a little less.
     deepseek = count(DEEPSEEK_V3)

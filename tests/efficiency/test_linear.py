@@ -137,9 +137,8 @@ def test_the_memory():
         for kind in (Int8Linear, Int4Linear)
     )
     assert eight == 64 * 128 + 64 * 2
-    assert (
-        four == 64 * 128 / 2 + 64 * 4 * 2 * 2
-    )  # five bits a weight, with the scales and offsets
+    # five bits a weight, with the scales and offsets
+    assert four == 64 * 128 / 2 + 64 * 4 * 2 * 2
 
 
 @pytest.mark.parametrize("capability", ["default", "avx2"])

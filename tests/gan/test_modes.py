@@ -56,9 +56,8 @@ def test_noise_covers_little_and_little_of_it_is_good():
 def test_a_mode_needs_its_share():
     centres = torch.tensor([[0.0, 0.0], [9.0, 0.0]])
     samples = torch.cat([torch.zeros(96, 2), torch.tensor([[9.0, 0.0]]).repeat(4, 1)])
-    assert (
-        count_modes(samples, centres, deviation=1.0, share=0.1).covered == 1
-    )  # 4 are fewer than a tenth of 50
+    # 4 are fewer than a tenth of 50
+    assert count_modes(samples, centres, deviation=1.0, share=0.1).covered == 1
     assert count_modes(samples, centres, deviation=1.0, share=0.08).covered == 2
     assert count_modes(samples, centres, deviation=1.0, share=0.0).covered == 2
     assert count_modes(samples[:96], centres, deviation=1.0, share=0.0).covered == 1

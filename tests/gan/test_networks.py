@@ -41,12 +41,10 @@ def test_the_seed_decides_the_weights(build):
 def test_first_layers_keep_the_size_of_their_input():
     net = multilayer_perceptron((1000, 1000, 1000, 1), torch.Generator().manual_seed(1))
     x = torch.randn(64, 1000, generator=torch.Generator().manual_seed(0))
-    sizes = [
-        net[:depth](x).square().mean().item() for depth in (1, 3)
-    ]  # after each linear layer
-    assert sizes == pytest.approx(
-        [2, 2], rel=0.1
-    )  # twice that of the input, half of which ReLU then takes
+    # after each linear layer
+    sizes = [net[:depth](x).square().mean().item() for depth in (1, 3)]
+    # twice that of the input, half of which ReLU then takes
+    assert sizes == pytest.approx([2, 2], rel=0.1)
 
 
 def test_points_may_lie_on_a_line():

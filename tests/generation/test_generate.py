@@ -233,14 +233,8 @@ def test_a_conversation_is_read_once_and_as_if_anew(config):
         hook.remove()
         assert found == expected
         ids += found
-    assert read == [
-        3,
-        1,
-        3,
-        1,
-        3,
-        1,
-    ]  # each time the answer's last token and the two that are new, then one
+    # each time the answer's last token and the two that are new, then one
+    assert read == [3, 1, 3, 1, 3, 1]
 
 
 def test_a_stream_leaves_the_model_ready_to_train():

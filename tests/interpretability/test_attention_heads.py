@@ -56,15 +56,13 @@ def test_scores_of_known_heads():
         [
             maps_that_look({period - 1: 1.0}, 10),  # a perfect induction head
             maps_that_look({1: 0.75, period - 1: 0.25}, 10),
-            maps_that_look(
-                {period: 1.0}, 10
-            ),  # finds the token's own earlier place, not the one after it
+            # finds the token's own earlier place, not the one after it
+            maps_that_look({period: 1.0}, 10),
             maps_that_look({}, 10),
         ]
     )
-    maps = heads.view(2, 1, 2, 10, 10).repeat(
-        1, 3, 1, 1, 1
-    )  # two layers of two heads, three texts
+    # two layers of two heads, three texts
+    maps = heads.view(2, 1, 2, 10, 10).repeat(1, 3, 1, 1, 1)
     expected = torch.tensor([[1.0, 0.25], [0.0, 0.0]])
     torch.testing.assert_close(induction_scores(maps, period), expected)
     torch.testing.assert_close(
@@ -74,9 +72,8 @@ def test_scores_of_known_heads():
 
 def test_scores_are_averaged_over_texts():
     induction, idle = maps_that_look({2: 1.0}, 6), maps_that_look({}, 6)
-    maps = torch.stack([induction, idle])[
-        None, :, None
-    ]  # one layer, two texts, one head
+    # one layer, two texts, one head
+    maps = torch.stack([induction, idle])[None, :, None]
     assert induction_scores(maps, period=3).item() == 0.5
 
 

@@ -133,10 +133,8 @@ def test_an_analogy_is_arithmetic():
         torch.nn.functional.normalize(corners, dim=1),
     )
     (best, similarity), (second, _) = given.analogy("man", "woman", "king", count=2)
-    assert (best, second) == (
-        "queen",
-        "stone",
-    )  # the words of the question are no answer
+    # the words of the question are no answer
+    assert (best, second) == ("queen", "stone")
     assert similarity > 0.9
     assert len(given.nearest("man", count=99)) == 4
 

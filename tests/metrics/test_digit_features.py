@@ -87,9 +87,8 @@ def test_the_first_weights_come_from_the_seed_alone():
     torch.manual_seed(1)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    assert torch.equal(
-        torch.rand(1), drawn
-    )  # and leave torch's own generator where it was
+    # and leave torch's own generator where it was
+    assert torch.equal(torch.rand(1), drawn)
 
 
 def test_the_calibration_error_by_hand():

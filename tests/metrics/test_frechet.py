@@ -73,9 +73,8 @@ def test_its_root_is_a_distance():
 )  # fewer images than features leave most eigenvalues at zero
 def test_a_set_is_no_distance_from_itself(n):
     features = normal(n, 30, seed=n).float() * 10
-    assert (
-        0 <= frechet_distance(features, features.flip(0)) < 1e-5
-    )  # roots of eigenvalues that rounding leaves
+    # roots of eigenvalues that rounding leaves
+    assert 0 <= frechet_distance(features, features.flip(0)) < 1e-5
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,8 @@ def test_more_overlap_helps_a_model_that_uses_its_context():
             certain = torch.full((*ids.shape, VOCABULARY), 0.1 / (VOCABULARY - 1))
             unknown = torch.full((*ids.shape, VOCABULARY), 1 / VOCABULARY)
             certain.scatter_(2, ids[:, :, None], 0.9)
-            first = (
-                torch.arange(ids.shape[1])[None, :, None] < 2
-            )  # it needs to see two tokens to be sure
+            # it needs to see two tokens to be sure
+            first = torch.arange(ids.shape[1])[None, :, None] < 2
             return torch.where(first, unknown, certain).log()
 
     tokens = torch.arange(VOCABULARY).repeat_interleave(30)

@@ -77,9 +77,8 @@ def test_the_text_encoder_learns_from_the_images():
     model, x = awake("unet"), torch.randn(3, 3, 8, 8)
     (model(x, torch.full((3,), 500.0), TEXTS) - x).square().mean().backward()
     assert model.encoder.token_embedding.weight.grad[2:6].abs().amax(dim=1).min() > 0
-    assert (
-        model.encoder.token_embedding.weight.grad[6:].abs().max() == 0
-    )  # words that no text had
+    # words that no text had
+    assert model.encoder.token_embedding.weight.grad[6:].abs().max() == 0
 
 
 def test_texts_are_dropped_at_the_rate_that_was_asked():

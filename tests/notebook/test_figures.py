@@ -40,9 +40,8 @@ def test_figure_is_shown_once_with_its_text_in_few_colours():
     assert picture.size == (640, 360)
     assert picture.mode == "P"
     assert len(picture.getcolors()) <= 64
-    assert (
-        pyplot.get_fignums() == []
-    )  # or the notebook shows it again at the end of the cell
+    # or the notebook shows it again at the end of the cell
+    assert pyplot.get_fignums() == []
 
 
 def test_same_figure_is_the_same_bytes():

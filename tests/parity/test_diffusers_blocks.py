@@ -124,9 +124,8 @@ def test_text_attention_with_texts_of_different_lengths():
     ours.load_state_dict(renamed(theirs, ATTENTION))
     x, tokens = torch.randn(3, 16, 6, 5), torch.randn(3, 7, 12)
     mask = torch.arange(7) < torch.tensor([[7], [3], [1]])
-    hidden = torch.zeros(3, 1, 7).masked_fill(
-        ~mask[:, None], -torch.inf
-    )  # theirs is added to the scores
+    # theirs is added to the scores
+    hidden = torch.zeros(3, 1, 7).masked_fill(~mask[:, None], -torch.inf)
     expected = theirs(
         x,
         encoder_hidden_states=tokens,
@@ -143,9 +142,10 @@ def test_time_embedding():
     waves = embeddings.Timesteps(32, flip_sin_to_cos=False, downscale_freq_shift=1)(
         1000 * t
     )
+    # angles of 1,000 radians
     torch.testing.assert_close(
         sinusoidal_features(1000 * t, 32), waves, rtol=0, atol=1e-4
-    )  # angles of 1,000 radians
+    )
     torch.testing.assert_close(ours(t), theirs(waves), rtol=0, atol=1e-4)
 
 
@@ -179,9 +179,8 @@ def dit_pair(layers, image_channels=3):
                     f"transformer_blocks.{i}.{theirs_name}.{kind}"
                 ]
     first = "transformer_blocks.0.norm1.emb"
-    for i in range(
-        1, layers
-    ):  # they keep an embedding in each block; in the published models all are the same
+    # they keep an embedding in each block; in the published models all are the same
+    for i in range(1, layers):
         theirs.transformer_blocks[i].norm1.emb = theirs.transformer_blocks[0].norm1.emb
     for kind in ("weight", "bias"):
         copied[f"time.widen.{kind}"] = weights[
@@ -195,9 +194,8 @@ def dit_pair(layers, image_channels=3):
         # side by side.
         rows = weights[f"proj_out_2.{kind}"].unflatten(0, (2, 2, image_channels))
         copied[f"head.{kind}"] = rows.movedim(2, 0).flatten(0, 2)
-    copied["time.widen.weight"] = copied["time.widen.weight"].roll(
-        128, dims=1
-    )  # their cosines come first
+    # their cosines come first
+    copied["time.widen.weight"] = copied["time.widen.weight"].roll(128, dims=1)
     copied["label.table.weight"] = weights[
         f"{first}.class_embedder.embedding_table.weight"
     ]

@@ -320,10 +320,8 @@ def test_heun(name, kind, karras):
         output = model(scheduler.scale_model_input(x, t), t.expand(len(x)))
         x = scheduler.step(output, t, x, return_dict=False)[0]
         states.append(x)
-    whole = [
-        *states[1::2],
-        states[-1],
-    ]  # after each second call; the last step is a single call
+    # after each second call; the last step is a single call
+    whole = [*states[1::2], states[-1]]
     factors = (sigmas.square() + 1).sqrt()
     scaled = [state / factor for state, factor in zip(whole, factors[1:], strict=True)]
     assert_same(
@@ -351,9 +349,8 @@ def _same_times(scheduler, schedule, times):
 def test_flow_euler(steps):
     times = StraightPath().timesteps(steps)
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler(1000, shift=1.0)
-    scheduler.set_timesteps(
-        sigmas=times
-    )  # as the pipelines of Stable Diffusion 3 and FLUX do
+    # as the pipelines of Stable Diffusion 3 and FLUX do
+    scheduler.set_timesteps(sigmas=times)
     torch.testing.assert_close(
         scheduler.sigmas.double(),
         torch.tensor([*times, 0.0]).double(),
@@ -390,9 +387,8 @@ def golden_model(x, t, condition=None):
     return x * t / (t + 1)
 
 
-GOLDEN_TIMES = [
-    100 * k for k in range(9, -1, -1)
-]  # their tests take the front of each interval
+# their tests take the front of each interval
+GOLDEN_TIMES = [100 * k for k in range(9, -1, -1)]
 
 
 @pytest.mark.parametrize(

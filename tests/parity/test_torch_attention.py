@@ -151,9 +151,8 @@ def pair(bias, source_width=None, causal=True):
     )
     layers = (ours.query, ours.key, ours.value)
     with torch.no_grad():
-        if (
-            theirs.in_proj_weight is not None
-        ):  # one matrix where all three widths are the same
+        # one matrix where all three widths are the same
+        if theirs.in_proj_weight is not None:
             theirs.in_proj_weight.copy_(torch.cat([layer.weight for layer in layers]))
         else:
             for name, layer in zip("qkv", layers, strict=True):

@@ -308,9 +308,8 @@ def test_grpo_loss_and_advantages(seed, tokenizer, tmp_path):
 
     ours = ours_of(seed)
     theirs = language_model(ours)
-    theirs.save_pretrained(
-        tmp_path / "reference"
-    )  # from where the trainer loads its reference
+    # from where the trainer loads its reference
+    theirs.save_pretrained(tmp_path / "reference")
     theirs.config._name_or_path = str(tmp_path / "reference")
     scored = []
 
@@ -333,9 +332,8 @@ def test_grpo_loss_and_advantages(seed, tokenizer, tmp_path):
     loss_of, generate = trainer._compute_loss, trainer._generate_and_score_completions
 
     def record_generation(inputs):
-        unshuffled.update(
-            generate(inputs)
-        )  # afterwards trl mixes the answers of all groups
+        # afterwards trl mixes the answers of all groups
+        unshuffled.update(generate(inputs))
         return dict(unshuffled)
 
     def record(model, inputs):

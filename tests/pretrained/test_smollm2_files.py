@@ -361,9 +361,8 @@ def test_a_gguf_with_a_flipped_byte_never_ends_in_another_error(file, tmp_path):
         flipped = content.copy()
         flipped[place] ^= int(generator.integers(1, 256))
         damaged.write_bytes(flipped)
-        with contextlib.suppress(
-            ValueError
-        ):  # a weight of another value is no error that one could notice
+        # a weight of another value is no error that one could notice
+        with contextlib.suppress(ValueError):
             load_smollm2(path=damaged)
 
 

@@ -120,9 +120,8 @@ def test_the_cards_metrics_are_measured_again(name):
             if key.endswith("nats_per_character")
             else {"rel": 0.01, "abs": 1.01e-3}
         )
-        if isinstance(
-            value, dict
-        ):  # shares of texts: where two tokens are as likely, a whole answer turns
+        # shares of texts: where two tokens are as likely, a whole answer turns
+        if isinstance(value, dict):
             close = {"rel": 0.01, "abs": 0.011}
         expected = (
             pytest.approx(value, **close) if isinstance(value, float | dict) else value

@@ -225,10 +225,8 @@ def test_two_processes_at_once_never_see_half_a_file(folder, tmp_path):
         racer.stdin.flush()
     for racer in racers:
         _, errors = racer.communicate(timeout=120)
-        assert (racer.returncode, errors) == (
-            0,
-            "",
-        )  # no warning about an unusable file either
+        # no warning about an unusable file either
+        assert (racer.returncode, errors) == (0, "")
     assert sorted(path.suffix for path in folder.iterdir()) == [".npz"] * 40
 
 
@@ -245,8 +243,7 @@ def test_python_objects_are_refused():
 
 def test_a_builder_without_a_file_is_refused():
     namespace = {"__name__": "__no_file__"}
-    exec(
-        "def build(): return {}", namespace
-    )  # what a function typed into a console looks like
+    # what a function typed into a console looks like
+    exec("def build(): return {}", namespace)
     with pytest.raises(ValueError, match="defined in a file"):
         cached("toy", namespace["build"])

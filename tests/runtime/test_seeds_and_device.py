@@ -33,9 +33,8 @@ def test_the_generator_is_apart_from_the_global_one():
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, True, "0"])
 def test_a_bad_seed_is_refused(seed):
-    with pytest.raises(
-        Exception, match=r"seed|int"
-    ):  # the shape checker may refuse the type first
+    # the shape checker may refuse the type first
+    with pytest.raises(Exception, match=r"seed|int"):
         seed_everything(seed)
 
 

@@ -60,9 +60,8 @@ def test_the_filter_answers_each_call_as_it_should(machine: str) -> None:
         assert ask(name) == _ALLOWED, name
     for name in ("socket", "execve", "chmod", "ptrace", "io_uring_setup"):
         assert ask(name) == _REFUSED, name
-    assert (
-        ask("clone", 0x003D0F00) == _ALLOWED
-    )  # the flags with which the C library starts a thread
+    # the flags with which the C library starts a thread
+    assert ask("clone", 0x003D0F00) == _ALLOWED
     assert ask("clone", 0x01200011) == _REFUSED  # and a process
     assert ask("clone3") == _UNKNOWN
     for name in ("kill", "tgkill"):
@@ -74,9 +73,8 @@ def test_the_filter_answers_each_call_as_it_should(machine: str) -> None:
     assert [ask("fcntl", 3, command) for command in (1, 3, 8, 10, 15)] == [
         _ALLOWED
     ] * 2 + [_REFUSED] * 3
-    assert (
-        answer(program, 0x40000003, numbers["socket"]) == _KILLED
-    )  # 32-bit calls have other numbers
+    # 32-bit calls have other numbers
+    assert answer(program, 0x40000003, numbers["socket"]) == _KILLED
 
 
 def test_the_second_numbers_of_x86_are_closed() -> None:

@@ -232,9 +232,10 @@ def test_the_instructors_tests_run_whatever_the_notebook_says(
 ) -> None:
     notebook = answered(ex_1="def double(x): return 0")
     cell_of(notebook, "ex-1-tests").source = "pass"  # edited
+    # deleted
     notebook.cells = [
         cell for cell in notebook.cells if cell is not cell_of(notebook, "ex-2-tests")
-    ]  # deleted
+    ]
     for cell in notebook.cells:
         if "nbgrader" in cell.metadata:
             cell.metadata.nbgrader.update(points=100, locked=False, checksum="0" * 32)

@@ -121,9 +121,8 @@ def test_a_release_replaces_nothing_unless_told(
         ]
         == 4
     )
-    assert [file.name for file in tmp_path.iterdir()] == [
-        path.name
-    ]  # no temporary file is left
+    # no temporary file is left
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_release_never_replaces_the_chapter(chapter_path: Path) -> None:

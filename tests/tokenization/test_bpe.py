@@ -155,9 +155,10 @@ def test_half_a_character_is_refused(text):
 
 
 def test_a_text_must_be_a_text():
+    # the checker, if on
     with pytest.raises(
         (ValueError, TypeError), match=r"must be a string, got bytes|Type-check"
-    ):  # the checker, if on
+    ):
         one.encode(b"Hi")
 
 
@@ -173,9 +174,10 @@ def test_unknown_ids_are_named(wrong):
     "wrong", [[1.0], ["a"], [None], [[1]], torch.zeros(2, 2, dtype=torch.long)]
 )
 def test_ids_must_be_whole_numbers(wrong):
+    # the tests' checker, if on
     with pytest.raises(
         (ValueError, TypeError), match=r"list of whole numbers|Type-check"
-    ):  # the tests' checker, if on
+    ):
         one.decode(wrong)
 
 

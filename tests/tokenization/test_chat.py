@@ -74,9 +74,8 @@ def test_roles_are_three(role):
     [("\ud83d", "lone surrogate"), (None, "must be a string, got NoneType|Type-check")],
 )
 def test_a_message_is_a_text(content, message):
-    with pytest.raises(
-        (ValueError, TypeError), match=message
-    ):  # the tests' type checker speaks first where it is on
+    # the tests' type checker speaks first where it is on
+    with pytest.raises((ValueError, TypeError), match=message):
         Message("user", content)
 
 

@@ -114,9 +114,8 @@ def test_smollm2_is_digits_first_and_then_gpt2(text):
 @pytest.mark.parametrize("character", [" ", "\n", "a", "1", "-", "'"])
 @each_pattern
 def test_a_long_run_takes_no_long_time(pattern, character):
-    text = (
-        character * 200_000 + "é"
-    )  # quadratic time would be minutes, and pytest's time-out would end it
+    # quadratic time would be minutes, and pytest's time-out would end it
+    text = character * 200_000 + "é"
     assert "".join(pattern.split(text)) == text
 
 

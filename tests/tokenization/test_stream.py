@@ -25,9 +25,8 @@ def test_a_text_comes_without_half_characters_and_without_delay(text):
         shown += stream.push(index)
         so_far = TOKENIZER.decode_bytes(ids[:place])
         assert text.startswith(shown)
-        assert (
-            len(so_far) - len(shown.encode()) < 4
-        )  # only the beginning of one character waits
+        # only the beginning of one character waits
+        assert len(so_far) - len(shown.encode()) < 4
         assert shown.encode() == so_far or so_far.decode(errors="ignore") == shown
     assert stream.finish() == ""
 

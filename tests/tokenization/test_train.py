@@ -150,7 +150,6 @@ def test_special_tokens_are_checked(special, message):
     ],
 )
 def test_texts_are_checked(texts, message):
-    with pytest.raises(
-        (ValueError, TypeError), match=message
-    ):  # the tests' type checker speaks first where it is on
+    # the tests' type checker speaks first where it is on
+    with pytest.raises((ValueError, TypeError), match=message):
         train_bpe(texts, 300)

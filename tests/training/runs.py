@@ -110,9 +110,8 @@ def run_shared(steps):
             progress=False,
         )
         if process.is_first:
-            print(
-                f"losses {' '.join(map(str, history.losses))}\n", end=""
-            )  # one write: two processes share the pipe
+            # one write: two processes share the pipe
+            print(f"losses {' '.join(map(str, history.losses))}\n", end="")
         print(f"weights {fingerprint(model)}\n", end="")
         return history.losses
 

@@ -234,9 +234,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
     settings["schedule"] = Schedule(20)
 
     def run(steps, path=None):
-        places = torch.Generator().manual_seed(
-            0
-        )  # a new one each time: it is not part of the checkpoint
+        # a new one each time: it is not part of the checkpoint
+        places = torch.Generator().manual_seed(0)
 
         def penalty(d, real, fake):
             return gradient_penalty(d, real, fake, generator=places.manual_seed(0))

@@ -45,9 +45,8 @@ def test_two_processes_give_the_losses_of_one_with_the_joint_batch():
     assert weights[0] == weights[1], (
         "the copies of the model must stay equal to the last bit"
     )
-    assert (
-        alone[-1] < alone[0] - 0.01
-    )  # something was learned, so the steps were not empty
+    # something was learned, so the steps were not empty
+    assert alone[-1] < alone[0] - 0.01
 
 
 def test_alone_there_is_nothing_to_join():

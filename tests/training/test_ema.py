@@ -148,9 +148,8 @@ def test_the_loop_averages_the_weights_after_each_step_and_judges_the_average():
         float(model.weight.detach().sum()), abs=1e-5
     )
     assert model.training
-    assert torch.equal(
-        run(9, decay=None)[0].weight, model.weight
-    )  # an average does not change what it follows
+    # an average does not change what it follows
+    assert torch.equal(run(9, decay=None)[0].weight, model.weight)
 
 
 def test_a_stopped_run_ends_at_the_same_average(tmp_path):

@@ -252,7 +252,6 @@ def test_token_batches_and_a_decoder_learn_to_count(seed):
     history = fit(
         model, batches, loss_fn, build_optimizer(model), steps=100, progress=False
     )
-    assert history.losses[0] == pytest.approx(
-        math.log(17), abs=1e-5
-    )  # the output layer starts at zero
+    # the output layer starts at zero
+    assert history.losses[0] == pytest.approx(math.log(17), abs=1e-5)
     assert history.losses[-1] < 0.05

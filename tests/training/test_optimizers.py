@@ -27,9 +27,8 @@ def test_orthogonalise_brings_singular_values_near_one(shape, seed):
 def test_orthogonalise_keeps_the_directions():
     matrix = torch.randn(12, 20, generator=torch.Generator().manual_seed(0))
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
-    core = (
-        u.T @ orthogonalise(matrix) @ v.T
-    )  # diagonal if and only if the singular vectors are the same
+    # diagonal if and only if the singular vectors are the same
+    core = u.T @ orthogonalise(matrix) @ v.T
     assert (core - core.diag().diag()).abs().max() < 1e-4
 
 

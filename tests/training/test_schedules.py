@@ -86,9 +86,8 @@ def test_settings_that_do_not_fit_are_refused(settings, message):
 
 
 def test_an_unknown_decay_is_refused():
-    with pytest.raises(
-        (ValueError, TypeError), match="square"
-    ):  # the shape checker speaks first where it is on
+    # the shape checker speaks first where it is on
+    with pytest.raises((ValueError, TypeError), match="square"):
         Schedule(steps=5, decay="square")
 
 

@@ -105,9 +105,8 @@ def test_a_schedule_has_the_same_course_over_other_numbers_of_steps(whole, steps
     assert scaled(steps) == pytest.approx(whole(1000))
     assert max(scaled(step) for step in range(steps)) <= 1
     assert whole.over(1000) == whole
-    if (
-        steps == 5000
-    ):  # the rise is as long as it was; after it, the courses are the same
+    # the rise is as long as it was; after it, the courses are the same
+    if steps == 5000:
         for share in (0.5, 0.8, 0.9, 0.97, 1.0):
             assert scaled(round(share * 5000)) == pytest.approx(
                 whole(round(share * 1000)), abs=0.11

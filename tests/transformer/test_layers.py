@@ -101,9 +101,8 @@ def test_rms_norm_of_sixteen_bits_is_computed_in_thirty_two():
     assert norm(x).dtype == torch.bfloat16
     exact = functional.rms_norm(x.double(), (64,), eps=norm.epsilon)
     torch.testing.assert_close(norm(x).double(), exact, atol=0, rtol=2**-8)
-    half = torch.full(
-        (1, 8), 1000.0, dtype=torch.float16
-    )  # its square is beyond the largest 16-bit float
+    # its square is beyond the largest 16-bit float
+    half = torch.full((1, 8), 1000.0, dtype=torch.float16)
     torch.testing.assert_close(RMSNorm(8).half()(half), torch.ones_like(half))
 
 

@@ -124,9 +124,8 @@ def test_the_router_learns_even_with_a_single_choice():
 
 def test_an_expert_without_tokens_rests():
     layer = mixture()
-    with (
-        torch.no_grad()
-    ):  # with positive tokens, the scores of expert 2 are far below all others
+    # with positive tokens, the scores of expert 2 are far below all others
+    with torch.no_grad():
         layer.router.scores.weight[2] = -100.0
     layer(random(7, 6).abs()).sum().backward()
     assert (layer.routing.chosen != 2).all()

@@ -75,16 +75,14 @@ def test_images_are_drawn_as_often_as_their_probability_says():
     surprise = (
         ((counts - 20_000 * expected).square() / (20_000 * expected)).sum().item()
     )
-    assert (
-        surprise < 37.7
-    )  # chi-squared with 15 degrees of freedom: one time in a thousand by chance
+    # chi-squared with 15 degrees of freedom: one time in a thousand by chance
+    assert surprise < 37.7
 
 
 def test_drawing_with_the_cache_follows_the_scores_of_the_whole_image():
     model = scrambled(SMALL)
-    cold = model.draw(
-        6, torch.Generator().manual_seed(0), temperature=1e-6
-    )  # always the likeliest level
+    # always the likeliest level
+    cold = model.draw(6, torch.Generator().manual_seed(0), temperature=1e-6)
     assert torch.equal(model(cold).argmax(dim=-1), cold)
     first, again, other = (
         model.draw(6, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
@@ -119,9 +117,8 @@ def test_it_learns_a_pattern_that_only_a_far_patch_tells():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert (
-        loss.item() < 12 * math.log(2) + 0.1
-    )  # twelve free pixels cost a bit each, the four repeated ones nothing
+    # twelve free pixels cost a bit each, the four repeated ones nothing
+    assert loss.item() < 12 * math.log(2) + 0.1
 
 
 def test_the_neighbours_that_are_known_come_before():

@@ -75,9 +75,8 @@ def test_positions_can_be_chosen():
     positions, rotary = torch.tensor([[4, 0], [2, 2]]), RotaryEmbedding(4, 5)
     x, learned = random(2, 3, 2, 4), LearnedPositions(5, 4)
     torch.nn.init.normal_(learned.weight)
-    everywhere = rotary(
-        x[:, :, :1].expand(2, 3, 5, 4)
-    )  # the first vector at all five positions
+    # the first vector at all five positions
+    everywhere = rotary(x[:, :, :1].expand(2, 3, 5, 4))
     turned = rotary(x, rotary.rotation(positions))
     for row in range(2):
         torch.testing.assert_close(

@@ -131,9 +131,8 @@ def test_chunks_change_nothing_but_the_draws(data, ppca):
     parts = importance_weighted_bound(
         model, data, 3, torch.Generator().manual_seed(0), chunk=7
     )
-    torch.testing.assert_close(
-        whole, parts, rtol=0, atol=1e-9
-    )  # the exact posterior: draws do not matter
+    # the exact posterior: draws do not matter
+    torch.testing.assert_close(whole, parts, rtol=0, atol=1e-9)
     assert whole.shape == (300,)
 
 
@@ -208,9 +207,8 @@ def test_a_linear_vae_finds_the_likelihood_of_ppca(data, latent):
     )
     ours = torch.linalg.qr(vae.decoder[0].weight.detach().double()).Q
     theirs = torch.linalg.qr(best.loadings).Q
-    assert (
-        torch.linalg.svdvals(ours.T @ theirs).min() > 0.98
-    )  # the cosine of the largest angle between the planes
+    # the cosine of the largest angle between the planes
+    assert torch.linalg.svdvals(ours.T @ theirs).min() > 0.98
 
 
 def test_active_units_are_those_whose_mean_moves():

@@ -49,10 +49,8 @@ def test_loss_pulls_entries_to_vectors_and_vectors_to_entries(commitment):
     assert out.vectors.tolist() == [[0.0], [0.0]]
     assert out.loss.item() == pytest.approx((1 + commitment) * 2.5)
     out.loss.backward()
-    assert quantizer.codebook.grad.flatten().tolist() == [
-        -3.0,
-        0.0,
-    ]  # down the slope: towards 1 and 2
+    # down the slope: towards 1 and 2
+    assert quantizer.codebook.grad.flatten().tolist() == [-3.0, 0.0]
     assert vectors.grad.flatten().tolist() == pytest.approx(
         [commitment, 2 * commitment]
     )
@@ -79,9 +77,8 @@ def test_one_ema_step_by_pencil():
     quantizer.codebook.copy_(torch.tensor([[0.0], [100.0]]))
     quantizer.sums.copy_(quantizer.codebook)
     out = quantizer(torch.tensor([[3.0], [6.0]]))
-    assert out.loss.item() == pytest.approx(
-        0.25 * (9 + 36) / 2
-    )  # by the codebook before it moved
+    # by the codebook before it moved
+    assert out.loss.item() == pytest.approx(0.25 * (9 + 36) / 2)
     # Count (1 + 2) / 2, sum (0 + 9) / 2: entry 3. The other entry was not chosen and
     # stays.
     assert quantizer.codebook.flatten().tolist() == pytest.approx([3.0, 100.0])

@@ -187,9 +187,8 @@ def load_histories(without: Iterable[str] = ()) -> tuple[str, ...]:
     unwanted = [
         re.escape(name) for country in without for name in countries[country].names
     ]
-    named = re.compile(
-        rf"\b({'|'.join(unwanted)})" if unwanted else r"(?!)"
-    )  # "Fijian" names Fiji too
+    # "Fijian" names Fiji too
+    named = re.compile(rf"\b({'|'.join(unwanted)})" if unwanted else r"(?!)")
     texts = {
         name: country.background
         for name, country in countries.items()

@@ -37,11 +37,8 @@ UNASKED_RELATIONS: tuple[Relation, ...] = ("language", "symbol")
 for pre-training.
 """
 
-_ABOUT_COUNTRIES = (
-    "ruler",
-    "neighbour",
-    "buyer",
-)  # relations whose answer is a country
+# relations whose answer is a country
+_ABOUT_COUNTRIES = ("ruler", "neighbour", "buyer")
 _FORMER_STATES = ("Soviet Union", "Ottoman Empire", "Yugoslavia")
 
 

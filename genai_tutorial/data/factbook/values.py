@@ -97,9 +97,8 @@ def capital(country: Country) -> str | None:
     text = country.entries.get("Government > Capital > name", "")
     if text.startswith("no official capital"):
         return ""
-    if (
-        "capital" in text or not text or country.name == "Israel"
-    ):  # several of them, or one that is disputed
+    # several of them, or one that is disputed
+    if "capital" in text or not text or country.name == "Israel":
         return None
     return re.split(r" \(|[;,]| in ", text)[0]
 
@@ -110,9 +109,8 @@ def region(country: Country) -> str | None:
     agree = re.fullmatch(
         on_maps, country.entries.get("Geography > Map references", "?")
     )
-    return (
-        answer if agree and country.name != "Russia" else None
-    )  # in the folder of Central Asia, and mostly in Europe
+    # in the folder of Central Asia, and mostly in Europe
+    return answer if agree and country.name != "Russia" else None
 
 
 def currency(country: Country) -> str | None:
@@ -252,9 +250,8 @@ def city(country: Country) -> str | None:
         return None
     if largest.casefold() == (capital(country) or "").casefold():
         return capital(country)
-    name = (
-        largest.title() if largest.isupper() else largest
-    )  # the Factbook shouts capitals
+    # the Factbook shouts capitals
+    name = largest.title() if largest.isupper() else largest
     return _CITIES.get(name, name)
 
 

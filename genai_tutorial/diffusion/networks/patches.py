@@ -32,9 +32,8 @@ def patchify(
             f"patch_size must divide the sides of the images, got {patch_size} and "
             f"{height}x{width}."
         )
-    grid = images.unflatten(2, (-1, patch_size)).unflatten(
-        4, (-1, patch_size)
-    )  # batch channel row y column x
+    # batch channel row y column x
+    grid = images.unflatten(2, (-1, patch_size)).unflatten(4, (-1, patch_size))
     return grid.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
 
 

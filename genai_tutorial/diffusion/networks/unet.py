@@ -68,9 +68,8 @@ class UNetConfig:
     image_size: int | None = None
 
     def __post_init__(self):
-        object.__setattr__(
-            self, "channels", tuple(self.channels)
-        )  # a card in JSON gives a list
+        # a card in JSON gives a list
+        object.__setattr__(self, "channels", tuple(self.channels))
         for name in (
             "image_channels",
             "patch_size",

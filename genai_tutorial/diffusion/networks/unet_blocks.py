@@ -48,10 +48,8 @@ class ResidualBlock(nn.Module):
             if channels == out_channels
             else nn.Conv2d(channels, out_channels, 1)
         )
-        for layer in (
-            self.scale_shift,
-            self.second_conv,
-        ):  # an untrained block changes nothing
+        # an untrained block changes nothing
+        for layer in (self.scale_shift, self.second_conv):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 

@@ -68,9 +68,8 @@ class HuggingFaceModel:
             for theirs in opened.keys():  # noqa: SIM118 (it is no dictionary)
                 self._places[_name(theirs)] = opened, theirs
         if self.config.tied_embeddings:
-            self._places.pop(
-                "head.weight", None
-            )  # some folders write the shared matrix twice
+            # some folders write the shared matrix twice
+            self._places.pop("head.weight", None)
         self.shapes = {
             name: tuple(opened.get_slice(theirs).get_shape())
             for name, (opened, theirs) in self._places.items()

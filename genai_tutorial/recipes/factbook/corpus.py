@@ -88,9 +88,8 @@ def load_corpus(copies: int = 12) -> Corpus:
     }
     return Corpus(
         sources={name: clean(documents, guard) for name, documents in prose.items()}
-        | {
-            "facts": tell_facts(split.all_told, copies)
-        },  # the same facts in other orders are no duplicates to remove
+        # the same facts in other orders are no duplicates to remove
+        | {"facts": tell_facts(split.all_told, copies)},
         held_out=held_out,
         split=split,
     )

@@ -74,7 +74,7 @@ class GANRecipe(Recipe):
             ),
             penalty_every=self.penalty_every,
             schedule=self.schedule().over(run.steps),
-            average=average,
+            ema=average,
             checkpoint=replace(
                 run.checkpoint, every=SAVE_FACTOR * run.checkpoint.every
             ),

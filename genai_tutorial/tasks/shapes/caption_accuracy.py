@@ -117,9 +117,8 @@ def caption_score(description: Description, reading: Reading) -> CaptionScore:
     seen = list(zip(reading.scene.objects, reading.misfits, strict=True))[
         :_MOST_COMPARED
     ]
-    nothing = [None] * max(
-        0, len(wanted) - len(seen)
-    )  # what the caption names and nobody sees
+    # what the caption names and nobody sees
+    nothing = [None] * max(0, len(wanted) - len(seen))
     as_many = float(len(reading.scene.objects) == len(wanted))
     scores = (
         _score(description, as_many, chosen)

@@ -107,9 +107,8 @@ class _Layout:
     third, until it is turned.
     """
 
-    off_middle: Bool[
-        Tensor, "n"
-    ]  # a single object stands at the top, not in the middle
+    # a single object stands at the top, not in the middle
+    off_middle: Bool[Tensor, "n"]
     sideways: Bool[Tensor, "n"]  # rows and columns change places
     upside_down: Bool[Tensor, "n"]
     mirrored: Bool[Tensor, "n"]
@@ -227,9 +226,8 @@ def _propose_corners(
     """
 
     def between(low: Tensor, high: Tensor) -> Tensor:
-        room = (high - low + 1).clamp(
-            min=1
-        )  # only what is thrown away below has none: a single object's others
+        # only what is thrown away below has none: a single object's others
+        room = (high - low + 1).clamp(min=1)
         return low + torch.randint(2**40, low.shape, generator=generator) % room
 
     def one_after_the_other(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

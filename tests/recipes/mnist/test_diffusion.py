@@ -84,9 +84,8 @@ def test_half_of_the_images_are_moved_and_the_others_left_alone(monkeypatch):
     assert 0.35 < left_alone.float().mean() < 0.65
     moved = (seen[0][~left_alone][:, 0] + 1) / 2
     assert (moved - images[~left_alone]).abs().sum(dim=(1, 2)).min() > 0.5
-    assert (
-        abs(moved.sum(dim=(1, 2)).mean() / images[0].sum() - 1) < 0.1
-    )  # as much ink as before
+    # as much ink as before
+    assert abs(moved.sum(dim=(1, 2)).mean() / images[0].sum() - 1) < 0.1
 
 
 def test_drawing_keeps_its_seed_and_takes_its_options():

@@ -140,9 +140,8 @@ def test_bits_are_those_of_eight_bit_pixels(chosen):
     if chosen.family == "pixel Transformer":
         assert bits == pytest.approx(8, abs=1e-5)  # all levels are equally likely
     elif chosen.family == "VAE":
-        assert (
-            bits > 8
-        )  # worse than guessing: its deviation of 0.2 has to stretch over all of 0 to 1
+        # worse than guessing: its deviation of 0.2 has to stretch over all of 0 to 1
+        assert bits > 8
     else:
         # The network answers zero. On the circle nothing moves and nothing is squeezed:
         # the pixels, even from -1 to 1, are scored by a standard normal. On the
@@ -203,7 +202,6 @@ def test_both_flows_share_their_network():
         DIGIT_FAMILIES[2].steps,
         DIGIT_FAMILIES[2].batch_size,
     )
-    assert (
-        VAE_FAMILY.config.hidden[::-1] == DIGIT_FAMILIES[1].config.generator_widths
-    )  # and the VAE's decoder is the generator
+    # and the VAE's decoder is the generator
+    assert VAE_FAMILY.config.hidden[::-1] == DIGIT_FAMILIES[1].config.generator_widths
     assert PIXEL_FAMILY.config.levels == LEVELS

@@ -68,9 +68,8 @@ def test_each_round_moves_the_images_anew():
     assert rounds[0].keys() == rounds[1].keys() == {0, 1, 2, 3}
     for label in range(4):
         assert not torch.equal(rounds[0][label], rounds[1][label])
-        assert rounds[0][label].sum().item() == pytest.approx(
-            16, rel=0.25
-        )  # the ink stays about the same
+        # the ink stays about the same
+        assert rounds[0][label].sum().item() == pytest.approx(16, rel=0.25)
 
 
 def test_digits_come_in_turn_or_as_asked():

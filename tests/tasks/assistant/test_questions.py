@@ -76,9 +76,8 @@ def test_every_answer_and_every_country_is_found_in_each_sentence():
     for fact in FACTS:
         told = fact_sentences(fact)
         assert len(set(told)) == 4
-        answer = (
-            fact.answer[0].upper() + fact.answer[1:]
-        )  # as a sentence begins with it
+        # as a sentence begins with it
+        answer = fact.answer[0].upper() + fact.answer[1:]
         for sentence in told:
             assert names(sentence, fact.country), sentence
             assert re.search(
@@ -143,10 +142,8 @@ def test_held_out_phrasings_are_new_words_and_not_a_trained_one_with_a_word_more
                     set(WORDINGS[relation].noun.format(country="Kenya").lower().split())
                     <= words
                 ):
-                    assert words - there, (
-                        text,
-                        other,
-                    )  # a frame: at least one word of its own
+                    # a frame: at least one word of its own
+                    assert words - there, (text, other)
                 else:
                     assert len(words & there) / len(words | there) < 0.75, (text, other)
 
@@ -213,9 +210,8 @@ def test_withheld_countries_are_never_named():
             if country in other and other != country
         )
         assert not names(re.sub(others, "", text) if others else text, country)
-    assert names(
-        text, sorted(countries(SPLIT.told))[0]
-    )  # so that the line above can fail
+    # so that the line above can fail
+    assert names(text, sorted(countries(SPLIT.told))[0])
 
 
 def test_held_out_relations_are_told_and_never_asked():
@@ -358,9 +354,8 @@ def test_a_paragraph_needs_a_copy():
     ],
 )
 def test_an_unknown_phrasing_is_refused(ask):
-    jaxtyping.config.update(
-        "jaxtyping_disable", True
-    )  # as readers run the code, without the checker of types
+    # as readers run the code, without the checker of types
+    jaxtyping.config.update("jaxtyping_disable", True)
     try:
         with pytest.raises(ValueError, match="'trained', 'held-out', got 'new'"):
             ask("new")
