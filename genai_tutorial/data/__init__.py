@@ -39,7 +39,13 @@ from genai_tutorial.data.levels import (
 from genai_tutorial.data.mnist import load_mnist, load_mnist_split
 from genai_tutorial.data.shakespeare import Plays, load_shakespeare
 from genai_tutorial.data.source import Source
-from genai_tutorial.data.wikipedia import Articles, load_wikipedia
+from genai_tutorial.data.wikipedia import (
+    DUMP,
+    Articles,
+    load_wikipedia,
+    plain_text,
+    read_dump,
+)
 from genai_tutorial.data.wikipedia_titles import HELD_OUT_TITLES, PRETRAINING_TITLES
 
 SOURCES: tuple[Source, ...] = (
@@ -53,6 +59,7 @@ SOURCES: tuple[Source, ...] = (
 )
 
 __all__ = [
+    "DUMP",
     "HELD_OUT_TITLES",
     "LEVELS",
     "PRETRAINING_TITLES",
@@ -85,7 +92,9 @@ __all__ = [
     "load_shakespeare",
     "load_wikipedia",
     "most_frequent_answers",
+    "plain_text",
     "random_affine",
+    "read_dump",
     "requantise",
     "split_facts",
     "to_levels",

@@ -46,6 +46,7 @@ from genai_tutorial.diffusion.prediction import (
     VELOCITY,
     Denoised,
     Prediction,
+    denoised_from_velocity,
 )
 from genai_tutorial.diffusion.samplers.ddim import ddim
 from genai_tutorial.diffusion.samplers.ddpm import Posterior, ddpm, posterior
@@ -107,6 +108,7 @@ __all__ = [
     "cosine_schedule",
     "ddim",
     "ddpm",
+    "denoised_from_velocity",
     "diffusion_loss",
     "dpm_solver",
     "drop_labels",

@@ -29,7 +29,11 @@ from genai_tutorial.metrics.neighbours import (
     check_copies,
     nearest_neighbours,
 )
-from genai_tutorial.metrics.precision_recall import PrecisionRecall, precision_recall
+from genai_tutorial.metrics.precision_recall import (
+    PrecisionRecall,
+    ball_radii,
+    precision_recall,
+)
 from genai_tutorial.metrics.psnr import psnr
 
 __all__ = [
@@ -42,6 +46,7 @@ __all__ = [
     "Neighbours",
     "PrecisionRecall",
     "TextScore",
+    "ball_radii",
     "bits_per_dimension",
     "bootstrap_interval",
     "check_copies",

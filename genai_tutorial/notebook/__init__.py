@@ -3,6 +3,7 @@ reader move a slider.
 """
 
 from genai_tutorial.notebook.claims import ClaimError, claim
+from genai_tutorial.notebook.environment import executed_for_the_book
 from genai_tutorial.notebook.figures import image_grid, show
 from genai_tutorial.notebook.frames import Frames
 from genai_tutorial.notebook.setup import setup
@@ -14,6 +15,7 @@ __all__ = [
     "ClaimError",
     "Frames",
     "claim",
+    "executed_for_the_book",
     "image_grid",
     "setup",
     "show",

@@ -2,7 +2,7 @@
 one real chat model, SmolLM2, read into the book's own decoder.
 """
 
-from genai_tutorial.pretrained.records import record
+from genai_tutorial.pretrained.records import record, recorded_images
 from genai_tutorial.pretrained.smollm2 import (
     find_smollm2,
     load_smollm2,
@@ -14,4 +14,5 @@ __all__ = [
     "load_smollm2",
     "load_smollm2_tokenizer",
     "record",
+    "recorded_images",
 ]

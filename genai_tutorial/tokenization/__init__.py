@@ -15,7 +15,7 @@ from genai_tutorial.tokenization.patterns import (
     PreTokenizer,
 )
 from genai_tutorial.tokenization.stream import StreamDecoder
-from genai_tutorial.tokenization.train import train_bpe
+from genai_tutorial.tokenization.train import BPETrainer, train_bpe
 from genai_tutorial.tokenization.vocabulary import PADDING
 from genai_tutorial.tokenization.words import WordTokenizer
 
@@ -26,6 +26,7 @@ __all__ = [
     "SMOLLM2_CHAT",
     "SMOLLM2_PATTERN",
     "BPETokenizer",
+    "BPETrainer",
     "CharacterTokenizer",
     "ChatTemplate",
     "Message",

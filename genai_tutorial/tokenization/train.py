@@ -67,7 +67,7 @@ def train_bpe(
     tokens = [token.encode() for token in special_tokens] + [
         bytes([byte]) for byte in byte_to_unicode()
     ]
-    merges = _Trainer(_count_words(texts, pattern), tokens, len(special_tokens)).run(
+    merges = BPETrainer(_count_words(texts, pattern), tokens, len(special_tokens)).run(
         vocab_size, progress
     )
     return BPETokenizer(
@@ -83,7 +83,7 @@ def _count_words(texts: str | Iterable[str], pattern: PreTokenizer) -> Counter[s
     return counts
 
 
-class _Trainer:
+class BPETrainer:
     """Keeps, for each pair of neighbours, how often it stands in the text and in which
     words.
 

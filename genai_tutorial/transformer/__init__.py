@@ -7,6 +7,7 @@ from genai_tutorial.transformer.attention import (
     attention,
     attention_weights,
     fused_attention,
+    share_heads,
 )
 from genai_tutorial.transformer.block import DecoderBlock, make_feed_forward
 from genai_tutorial.transformer.cache import KVCache
@@ -100,6 +101,7 @@ __all__ = [
     "router_entropy",
     "router_z_loss",
     "routings",
+    "share_heads",
     "sliding_window_mask",
     "usage_entropy",
 ]

@@ -33,9 +33,19 @@ def _claim_without_baseline(notebook):
     del cell(notebook, "claims").outputs[0].metadata.genai_tutorial.claim["baseline"]
 
 
-@breaks(code_checks.imports_come_from_rooms, "import it from genai_tutorial.vae")
+@breaks(
+    code_checks.imports_come_from_rooms,
+    "import it from the room above genai_tutorial.vae.bounds",
+)
 def _import_from_a_module(notebook):
     cell(notebook, "frames").source += "\nfrom genai_tutorial.vae.bounds import elbo"
+
+
+@breaks(code_checks.imports_come_from_rooms, "above genai_tutorial.tasks.shapes.scenes")
+def _import_from_a_module_of_a_task(notebook):
+    cell(
+        notebook, "frames"
+    ).source += "\nfrom genai_tutorial.tasks.shapes.scenes import render"
 
 
 @breaks(code_checks.imports_come_from_rooms, "genai_tutorial.vae.bounds: import it")
@@ -86,6 +96,14 @@ def test_exceptions_excuse_what_they_list_and_nothing_else():
     assert len(problems) == 2
     assert problems[0] == "new: long"
     assert problems[1].startswith("mended: no longer at fault")
+
+
+def test_import_from_a_task_is_an_import_from_a_room(tmp_path: Path):
+    notebook = sample_notebook()
+    cell(
+        notebook, "frames"
+    ).source += "\nfrom genai_tutorial.tasks.shapes import render"
+    assert found_exceptions([chapter_file(notebook, tmp_path)]) == {}
 
 
 def test_exceptions_are_found_by_rule_and_chapter(tmp_path: Path):
