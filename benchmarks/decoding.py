@@ -33,7 +33,7 @@ from torch.nn import functional
 from genai_tutorial.data import load_wikipedia
 from genai_tutorial.efficiency import Int4Linear, TransposedLinear, quantized
 from genai_tutorial.pretrained.smollm2 import find_smollm2, load_smollm2
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import AttentionContext, DecoderLM
 
@@ -414,10 +414,8 @@ def main() -> None:
         "speed": rows,
         "quality_on_wikipedia": quality,
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    temporary = RESULTS.with_suffix(".tmp")
-    temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, RESULTS)
+    with write_atomically(RESULTS, "w") as file:
+        file.write(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

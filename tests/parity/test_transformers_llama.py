@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 
+from genai_tutorial.pretrained.smollm2.hugging_face import LAYER_NAMES
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,
@@ -52,18 +53,6 @@ VARIANTS = {
     "Mistral's window": with_attention(sliding_window=7),
 }
 ALL = pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS.keys())
-
-LAYER_NAMES = {
-    "input_layernorm": "attention_norm",
-    "self_attn.q_proj": "attention.query",
-    "self_attn.k_proj": "attention.key",
-    "self_attn.v_proj": "attention.value",
-    "self_attn.o_proj": "attention.output",
-    "post_attention_layernorm": "feed_forward_norm",
-    "mlp.gate_proj": "feed_forward.gate",
-    "mlp.up_proj": "feed_forward.widen",
-    "mlp.down_proj": "feed_forward.output",
-}
 
 
 def names(config):

@@ -34,6 +34,7 @@ from genai_tutorial.alignment import (
     whiten,
 )
 from genai_tutorial.generation import Rollouts
+from genai_tutorial.pretrained.smollm2.hugging_face import LAYER_NAMES
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 pytest.importorskip("trl")
@@ -43,17 +44,6 @@ transformers = pytest.importorskip("transformers")
 
 END, PAD, VOCAB = 1, 13, 14
 OUTER_NAMES = {"embed_tokens": "token_embedding", "norm": "final_norm"}
-LAYER_NAMES = {
-    "input_layernorm": "attention_norm",
-    "self_attn.q_proj": "attention.query",
-    "self_attn.k_proj": "attention.key",
-    "self_attn.v_proj": "attention.value",
-    "self_attn.o_proj": "attention.output",
-    "post_attention_layernorm": "feed_forward_norm",
-    "mlp.gate_proj": "feed_forward.gate",
-    "mlp.up_proj": "feed_forward.widen",
-    "mlp.down_proj": "feed_forward.output",
-}
 
 # trl and the libraries below it warn of what is experimental or will change in them.
 pytestmark = pytest.mark.filterwarnings("default")
