@@ -14,7 +14,12 @@ from genai_tutorial.metrics.frechet import (
     frechet_distance,
     gaussian_frechet_distance,
 )
-from genai_tutorial.metrics.intervals import Interval, bootstrap_interval
+from genai_tutorial.metrics.intervals import (
+    Interval,
+    bootstrap_interval,
+    t_interval,
+    wilson_interval,
+)
 from genai_tutorial.metrics.likelihood import (
     TextScore,
     bits_per_dimension,
@@ -56,4 +61,6 @@ __all__ = [
     "precision_recall",
     "psnr",
     "read_digits",
+    "t_interval",
+    "wilson_interval",
 ]
