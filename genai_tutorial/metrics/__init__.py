@@ -18,7 +18,6 @@ from genai_tutorial.metrics.intervals import (
     Interval,
     bootstrap_interval,
     t_interval,
-    wilson_interval,
 )
 from genai_tutorial.metrics.likelihood import (
     TextScore,
@@ -35,6 +34,10 @@ from genai_tutorial.metrics.neighbours import (
     nearest_neighbours,
 )
 from genai_tutorial.metrics.precision_recall import PrecisionRecall, precision_recall
+from genai_tutorial.metrics.proportions import (
+    clopper_pearson_interval,
+    wilson_interval,
+)
 from genai_tutorial.metrics.psnr import psnr
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "bits_per_dimension",
     "bootstrap_interval",
     "check_copies",
+    "clopper_pearson_interval",
     "evaluate_language_model",
     "expected_calibration_error",
     "frechet_distance",

@@ -1,11 +1,8 @@
-"""Confidence intervals: the bootstrap and Student's t for a mean, Wilson's for a
-proportion.
-"""
+"""Confidence intervals of a mean: the bootstrap and Student's t."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import torch
 from jaxtyping import Float
@@ -70,7 +67,7 @@ def bootstrap_interval(
     0.924 (95% interval 0.916 to 0.932)
     """
     data = _as_row(values)
-    _check_level(level)
+    check_level(level)
     if resamples < 100:
         raise ValueError(
             "resamples must be at least 100 for the ends to mean anything, got "
@@ -96,8 +93,8 @@ def t_interval(
 
     It is exact where the measurements are normally distributed, however few they are,
     and close where there are some dozens of them with any distribution without far
-    outliers. Equal values have no spread, so their interval is a point: use
-    `wilson_interval` for right and wrong answers.
+    outliers. Equal values have no spread, so their interval is a point: for right and
+    wrong answers use `wilson_interval`.
 
     Args:
         values: The measurements.
@@ -114,66 +111,40 @@ def t_interval(
     0.924 (95% interval 0.910 to 0.938)
     """
     data = _as_row(values)
-    _check_level(level)
+    check_level(level)
     mean, standard_error = float(data.mean()), float(data.std()) / math.sqrt(len(data))
     reach = _t_quantile(level, len(data) - 1) * standard_error
     return Interval(mean, mean - reach, mean + reach, level)
 
 
-def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
-    r"""Return Wilson's score interval for a proportion, such as an accuracy.
+def find_crossing(
+    function: Callable[[float], float], target: float, low: float, high: float
+) -> float:
+    """Return where a rising function reaches its target between two points, by
+    bisection.
 
-    The interval holds every proportion p from which the observed share $\hat p$ is at
-    most z standard errors away, where the standard error is that of p itself:
-
-    $$\frac{\hat p + \frac{z^2}{2n} \pm z \sqrt{\frac{\hat p (1 - \hat p)}{n} +
-    \frac{z^2}{4 n^2}}}{1 + \frac{z^2}{n}}$$
-
-    So it stays between 0 and 1, and has a width even where all answers are right.
-
-    Args:
-        successes: How many of the trials succeeded.
-        n: The number of independent trials.
-        level: Share of such intervals that hold the true proportion, between 0 and 1.
-
-    Raises:
-        ValueError: If there are no trials, `successes` is not from 0 to `n`, or `level`
-            is out of range.
-
-    Source: Wilson (1927), Probable inference, the law of succession, and statistical
-        inference, https://doi.org/10.1080/01621459.1927.10502953
-
-    >>> print(wilson_interval(successes=20, n=20))
-    1.00 (95% interval 0.84 to 1.00)
+    >>> round(find_crossing(math.exp, 2.0, low=0.0, high=1.0), 6)
+    0.693147
     """
-    if n < 1 or not 0 <= successes <= n:
-        raise ValueError(
-            "n must be at least 1 and successes from 0 to n, got "
-            f"{successes} successes in {n} trials"
-        )
-    _check_level(level)
-    z, share = NormalDist().inv_cdf((1 + level) / 2), successes / n
-    centre = share + z**2 / (2 * n)
-    reach = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    low, high = ((centre + side) / (1 + z**2 / n) for side in (-reach, reach))
-    # at the ends, rounding must not leave the observed share outside
-    return Interval(share, max(0.0, min(low, share)), min(1.0, max(high, share)), level)
-
-
-def _t_quantile(level: float, degrees: int) -> float:
-    """Return how far from 0 a Student's t of so many degrees of freedom stays with a
-    probability of `level`, by bisection of its distribution.
-    """
-    low, high = 0.0, 1.0
-    while _t_probability(high, degrees) < level:
-        high *= 2
     for _ in range(60):
         middle = (low + high) / 2
-        if _t_probability(middle, degrees) < level:
+        if function(middle) < target:
             low = middle
         else:
             high = middle
     return high
+
+
+def _t_quantile(level: float, degrees: int) -> float:
+    """Return how far from 0 a Student's t of so many degrees of freedom stays with a
+    probability of `level`.
+    """
+    highest = 1.0
+    while _t_probability(highest, degrees) < level:
+        highest *= 2
+    return find_crossing(
+        lambda reach: _t_probability(reach, degrees), level, 0.0, highest
+    )
 
 
 def _t_probability(reach: float, degrees: int) -> float:
@@ -207,6 +178,11 @@ def _as_row(values: Sequence[float | int] | Tensor) -> Float[Tensor, "n"]:
     return data
 
 
-def _check_level(level: float) -> None:
+def check_level(level: float) -> None:
+    """Check that the level of an interval is a share.
+
+    Raises:
+        ValueError: If it is not between 0 and 1.
+    """
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, such as 0.95, got {level}")

@@ -1,4 +1,4 @@
-"""The intervals against scipy's, and against what they promise."""
+"""The intervals of a mean against scipy's, and against what they promise."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ from genai_tutorial.metrics import (
     Interval,
     bootstrap_interval,
     t_interval,
-    wilson_interval,
 )
 
 VALUES = [0.91, 0.87, 0.93, 0.90, 0.96, 0.88, 0.92]
@@ -149,55 +148,10 @@ def test_t_interval_of_equal_values_is_a_point():
     assert t_interval([2.0, 2.0, 2.0]) == Interval(2.0, 2.0, 2.0)
 
 
-@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
-@pytest.mark.parametrize(
-    ("successes", "n"), [(0, 1), (1, 1), (0, 20), (7, 20), (20, 20), (991, 1000)]
-)
-def test_wilson_interval_agrees_with_scipy(successes, n, level):
-    ours = wilson_interval(successes, n, level)
-    theirs = scipy.stats.binomtest(successes, n).proportion_ci(level, method="wilson")
-    assert ours.low == pytest.approx(theirs.low, abs=1e-12)
-    assert ours.high == pytest.approx(theirs.high, abs=1e-12)
-    assert ours.mean == successes / n
-
-
-@given(st.integers(1, 500), st.integers(0, 500), st.floats(0.01, 0.999))
-def test_wilson_interval_holds_the_share_and_stays_between_0_and_1(n, successes, level):
-    successes = min(successes, n)
-    interval = wilson_interval(successes, n, level)
-    assert 0 <= interval.low <= successes / n <= interval.high <= 1
-    mirrored = wilson_interval(n - successes, n, level)
-    assert mirrored.low == pytest.approx(1 - interval.high, abs=1e-12)
-
-
-def test_wilson_interval_holds_a_proportion_near_1_about_as_often_as_it_says():
-    """Where the interval of the normal distribution around the share fails."""
-    proportion, n, level = 0.97, 60, 0.95
-    chances = scipy.stats.binom(n, proportion).pmf(range(n + 1))
-    coverage = {"wilson": 0.0, "normal": 0.0}
-    for successes, chance in enumerate(chances):
-        share = successes / n
-        reach = 1.96 * np.sqrt(share * (1 - share) / n)
-        coverage["wilson"] += chance * (proportion in wilson_interval(successes, n))
-        coverage["normal"] += chance * (abs(proportion - share) <= reach)
-    assert coverage["wilson"] == pytest.approx(level, abs=0.03)
-    assert coverage["normal"] < 0.87
-
-
-@pytest.mark.parametrize(("successes", "n"), [(0, 0), (-1, 5), (6, 5)])
-def test_wilson_interval_refuses_what_is_no_count(successes, n):
-    with pytest.raises(ValueError, match="successes from 0 to n, got"):
-        wilson_interval(successes, n)
-
-
 @pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
-def test_intervals_refuse_a_level_that_is_no_share(level):
-    for make in (
-        lambda: t_interval(VALUES, level),
-        lambda: wilson_interval(3, 5, level),
-    ):
-        with pytest.raises(ValueError, match="between 0 and 1"):
-            make()
+def test_t_interval_refuses_a_level_that_is_no_share(level):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        t_interval(VALUES, level)
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, float("nan")]])

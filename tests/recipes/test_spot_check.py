@@ -2,7 +2,7 @@
 
 import pytest
 
-from genai_tutorial.metrics import t_interval, wilson_interval
+from genai_tutorial.metrics import clopper_pearson_interval, t_interval
 from genai_tutorial.recipes import SpotCheck
 from genai_tutorial.recipes.spot_check import draw_items
 
@@ -20,10 +20,12 @@ def test_draw_items_needs_as_many_items(n):
         draw_items("abc", n, seed=0)
 
 
-def test_spot_check_interval_is_wilson_for_right_or_wrong_and_student_for_numbers():
+def test_spot_check_interval_is_exact_for_right_or_wrong_and_student_for_numbers():
     """A win that counts a half is a number, not a right answer."""
     right = [True, False, True]
-    assert SpotCheck("accuracy", right).interval(0.9) == wilson_interval(2, 3, 0.9)
+    assert SpotCheck("accuracy", right).interval(0.9) == clopper_pearson_interval(
+        2, 3, 0.9
+    )
     won = [1.0, 0.0, 0.5]
     assert SpotCheck("win_rate", won).interval(0.9) == t_interval(won, 0.9)
     assert SpotCheck("accuracy", right).interval().level == 0.999

@@ -162,14 +162,14 @@ class BaseModelRecipe(DecoderRecipe):
     def spot_check(
         self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
     ) -> SpotCheck:
-        """Measure how many of the facts that it has read are completed correctly."""
+        """Measure how many of the taught facts are completed correctly."""
         model, tokenizer = loaded
         return SpotCheck(
-            "facts_completed.told",
+            "facts_completed.taught",
             complete_facts(
                 model,
                 tokenizer,
-                draw_items(load_fact_split().told, n, seed),
+                draw_items(load_fact_split().taught, n, seed),
                 tokenizer.special_tokens[END_OF_TEXT],
             ),
         )
