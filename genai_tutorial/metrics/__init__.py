@@ -14,7 +14,11 @@ from genai_tutorial.metrics.frechet import (
     frechet_distance,
     gaussian_frechet_distance,
 )
-from genai_tutorial.metrics.intervals import Interval, bootstrap_interval
+from genai_tutorial.metrics.intervals import (
+    Interval,
+    bootstrap_interval,
+    t_interval,
+)
 from genai_tutorial.metrics.likelihood import (
     TextScore,
     bits_per_dimension,
@@ -34,6 +38,10 @@ from genai_tutorial.metrics.precision_recall import (
     ball_radii,
     precision_recall,
 )
+from genai_tutorial.metrics.proportions import (
+    clopper_pearson_interval,
+    wilson_interval,
+)
 from genai_tutorial.metrics.psnr import psnr
 
 __all__ = [
@@ -50,6 +58,7 @@ __all__ = [
     "bits_per_dimension",
     "bootstrap_interval",
     "check_copies",
+    "clopper_pearson_interval",
     "evaluate_language_model",
     "expected_calibration_error",
     "frechet_distance",
@@ -61,4 +70,6 @@ __all__ = [
     "precision_recall",
     "psnr",
     "read_digits",
+    "t_interval",
+    "wilson_interval",
 ]

@@ -4,6 +4,7 @@ from genai_tutorial.multimodal.clip import CLIP, CLIPConfig
 from genai_tutorial.multimodal.contrastive import (
     classify_zero_shot,
     contrastive_loss,
+    hits_at_k,
     recall_at_k,
 )
 from genai_tutorial.multimodal.encoder import Encoder, EncoderBlock, EncoderConfig
@@ -33,5 +34,6 @@ __all__ = [
     "classify_zero_shot",
     "contrastive_loss",
     "drop_texts",
+    "hits_at_k",
     "recall_at_k",
 ]

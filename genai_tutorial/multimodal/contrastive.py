@@ -3,7 +3,7 @@ and each caption its image.
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -62,7 +62,27 @@ def recall_at_k(
     candidates: Float[Tensor, "candidate features"],
     k: int,
 ) -> float:
-    """Return how often a query's own partner is among the k candidates that are
+    """Return the share of queries whose own partner is among the k candidates that are
+    nearest to them by the angle.
+
+    Raises:
+        ValueError: If there are not as many candidates as queries, or k is out of
+            range.
+
+    >>> recall_at_k(torch.eye(3), torch.eye(3), k=1)
+    1.0
+    >>> recall_at_k(torch.eye(3), torch.ones(3, 3), k=1)
+    0.0
+    """
+    return float(hits_at_k(queries, candidates, k).double().mean())
+
+
+def hits_at_k(
+    queries: Float[Tensor, "query features"],
+    candidates: Float[Tensor, "candidate features"],
+    k: int,
+) -> Bool[Tensor, "query"]:
+    """Say of each query whether its own partner is among the k candidates that are
     nearest to it by the angle.
 
     A candidate that is exactly as near as the partner counts as nearer, so that equal
@@ -77,10 +97,9 @@ def recall_at_k(
         ValueError: If there are not as many candidates as queries, or k is out of
             range.
 
-    >>> recall_at_k(torch.eye(3), torch.eye(3), k=1)
-    1.0
-    >>> recall_at_k(torch.eye(3), torch.ones(3, 3), k=1)
-    0.0
+    >>> candidates = torch.eye(2)
+    >>> hits_at_k(candidates[[0, 0]], candidates, k=1).tolist()
+    [True, False]
     """
     if len(queries) != len(candidates):
         raise ValueError(
@@ -94,4 +113,4 @@ def recall_at_k(
     scores = queries @ candidates.T
     # Counted with the partner itself, so 1 is the best rank.
     rank = (scores >= scores.diagonal()[:, None]).sum(dim=1)
-    return float((rank <= k).double().mean())
+    return rank <= k

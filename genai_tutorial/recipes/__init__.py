@@ -32,6 +32,7 @@ from genai_tutorial.recipes.shakespeare import (
 )
 from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
 from genai_tutorial.recipes.shapes.diffusion import draw_scenes
+from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.recipes.training import train, trained_folder
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "LanguageRecipe",
     "Recipe",
     "RunSettings",
+    "SpotCheck",
     "TextOptions",
     "Trained",
     "card",

@@ -11,6 +11,7 @@ from genai_tutorial.data import Source, load_emoji_split
 from genai_tutorial.data.emoji import SOURCE
 from genai_tutorial.metrics import psnr
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.shapes import CaptionedScenes, caption_accuracy, load_shapes
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.vae import (
@@ -97,6 +98,14 @@ class ImageAutoencoderRecipe(Recipe):
             "held_out_emoji": len(emoji),
             "held_out_scenes": N_EVAL_SCENES,
         }
+
+    def spot_check(self, loaded: ImageAutoencoder, n: int, seed: int) -> SpotCheck:
+        """Measure how closely held-out emoji are reconstructed."""
+        _, emoji = load_emoji_split()
+        images = emoji.images[draw_items(range(len(emoji)), n, seed)]
+        return SpotCheck(
+            "emoji_psnr_db", psnr(images, reconstruct_images(loaded, images)).tolist()
+        )
 
     def summary(self, metrics: dict) -> str:
         """Return the PSNR in words."""

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genai_tutorial.data import Source
+from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.training import (
     EMA,
     Checkpoint,
@@ -208,6 +209,20 @@ class Recipe(ABC):
     @abstractmethod
     def measure(self, model: nn.Module) -> dict:
         """Return how good the model is on held-out data: the card's `metrics`."""
+
+    @abstractmethod
+    def spot_check(self, loaded: Any, n: int, seed: int) -> SpotCheck:
+        """Measure one of the card's metrics on a random sample of what `measure` takes,
+        so quickly that every test run can do it.
+
+        Args:
+            loaded: What `load` returned.
+            n: The size of the sample.
+            seed: Seed of the sample, and of the noise where the model draws.
+
+        Raises:
+            ValueError: If there are not as many held-out items.
+        """
 
     @abstractmethod
     def summary(self, metrics: dict) -> str:

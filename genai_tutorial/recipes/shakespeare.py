@@ -13,6 +13,7 @@ from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.recipes.decoder import DecoderRecipe, continue_text
 from genai_tutorial.recipes.options import TextOptions
 from genai_tutorial.recipes.recipe import RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import (
     OptimizerSettings,
@@ -87,6 +88,22 @@ class LanguageRecipe(DecoderRecipe):
             "held_out_plays": list(plays.validation_titles),
             "windows": f"of {model.config.context_length} characters, without overlap",
         }
+
+    def spot_check(
+        self, loaded: tuple[DecoderLM, CharacterTokenizer], n: int, seed: int
+    ) -> SpotCheck:
+        """Measure the loss on windows of the held-out plays."""
+        model, tokenizer = loaded
+        held_out = torch.tensor(tokenizer.encode(load_shakespeare().validation))
+        length = self.config.context_length
+        starts = range(0, len(held_out) - length, length)
+        return SpotCheck(
+            "held_out_nats_per_character",
+            [
+                held_out_loss(model, held_out[start : start + length + 1])
+                for start in draw_items(starts, n, seed)
+            ],
+        )
 
     def summary(self, metrics: dict) -> str:
         """Return the held-out loss in words."""

@@ -1,4 +1,4 @@
-"""The bootstrap interval against scipy's, and against what it promises."""
+"""The intervals of a mean against scipy's, and against what they promise."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.metrics import Interval, bootstrap_interval
+from genai_tutorial.metrics import (
+    Interval,
+    bootstrap_interval,
+    t_interval,
+)
 
 VALUES = [0.91, 0.87, 0.93, 0.90, 0.96, 0.88, 0.92]
 
@@ -83,6 +87,7 @@ def test_the_seed_decides():
         (Interval(0.91043, 0.88512, 0.93371), "0.910 (95% interval 0.885 to 0.934)"),
         (Interval(1234.5, 1180.0, 1290.0), "1234 (95% interval 1180 to 1290)"),
         (Interval(-0.5, -0.75, 0.251, level=0.9), "-0.5 (90% interval -0.8 to 0.3)"),
+        (Interval(0.5, 0.25, 0.75, level=0.999), "0.50 (99.9% interval 0.25 to 0.75)"),
         (Interval(2.0, 2.0, 2.0), "2.000 (95% interval 2.000 to 2.000)"),
     ],
 )
@@ -111,3 +116,45 @@ def test_refuses_a_level_that_is_no_share(level):
 def test_refuses_too_few_resamples():
     with pytest.raises(ValueError, match="at least 100"):
         bootstrap_interval(VALUES, resamples=10)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+@pytest.mark.parametrize("n", [2, 3, 4, 7, 30, 101])
+def test_t_interval_agrees_with_scipy(n, level):
+    values = torch.randn(n, generator=torch.Generator().manual_seed(n)).double()
+    ours = t_interval(values, level)
+    theirs = scipy.stats.ttest_1samp(values.numpy(), 0).confidence_interval(level)
+    assert ours.low == pytest.approx(theirs.low, rel=1e-9)
+    assert ours.high == pytest.approx(theirs.high, rel=1e-9)
+    assert ours.mean == pytest.approx(values.mean().item())
+
+
+def test_t_interval_holds_the_mean_of_few_normal_values_as_often_as_it_says():
+    """With 5 values, where the bootstrap's interval is much too narrow."""
+    runs = torch.randn(2000, 5, generator=torch.Generator().manual_seed(0))
+    share = {
+        make: sum(0.0 in make(run) for run in runs) / len(runs)
+        for make in (
+            lambda run: t_interval(run, 0.9),
+            lambda run: bootstrap_interval(run, 0.9, resamples=200),
+        )
+    }
+    student, bootstrap = share.values()
+    assert student == pytest.approx(0.9, abs=0.025)
+    assert bootstrap < 0.86
+
+
+def test_t_interval_of_equal_values_is_a_point():
+    assert t_interval([2.0, 2.0, 2.0]) == Interval(2.0, 2.0, 2.0)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
+def test_t_interval_refuses_a_level_that_is_no_share(level):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        t_interval(VALUES, level)
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, float("nan")]])
+def test_t_interval_refuses_too_few_values_and_runs_that_diverged(values):
+    with pytest.raises(ValueError, match=r"at least 2 numbers|must all be finite"):
+        t_interval(values)

@@ -16,7 +16,7 @@ from torch import nn
 from genai_tutorial import recipes
 from genai_tutorial.cli import main
 from genai_tutorial.data.mnist import SOURCE
-from genai_tutorial.recipes import Recipe, RunSettings, Trained
+from genai_tutorial.recipes import Recipe, RunSettings, SpotCheck, Trained
 from genai_tutorial.recipes.mnist import classifier as digit_classifier
 from genai_tutorial.training import AdamW, TensorBatches, load_checkpoint
 
@@ -108,6 +108,9 @@ class PainterRecipe(Recipe):
             "seen": int(model.seen),
         }
 
+    def spot_check(self, loaded, n, seed):
+        return SpotCheck("weights", [self.measure(loaded)["weights"]] * n)
+
     def summary(self, metrics):
         return f"{metrics['seen']} things seen"
 
@@ -149,7 +152,9 @@ def test_recipe_without_its_methods_cannot_be_made():
     class Idle(Recipe):
         pass
 
-    with pytest.raises(TypeError, match=r"abstract methods.*build.*fit.*measure"):
+    with pytest.raises(
+        TypeError, match=r"abstract methods.*build.*fit.*measure.*spot_check"
+    ):
         Idle(name="idle", title="Nothing", config=None, batch_size=1, steps=1)
 
 

@@ -105,6 +105,68 @@ def test_a_card_tells_how_its_model_was_made(name):
     assert sum(weight.numel() for weight in model.parameters()) == about["parameters"]
 
 
+SAMPLE_SIZES = {
+    "shakespeare": 100,
+    "digit-classifier": 300,
+    "mnist-diffusion": 32,
+    "mnist-gan": 300,
+    "shapes-clip": 200,
+    "shapes-diffusion": 24,
+    "emoji-autoencoder": 100,
+    "shapes-latent": 40,
+    "emoji-latent": 32,
+    "mnist-family-vae": 12,
+    "mnist-family-gan": 300,
+    "mnist-family-diffusion": 10,
+    "mnist-family-flow": 10,
+    "mnist-family-pixels": 12,
+    "factbook-base": 120,
+    "factbook-sft": 150,
+    "factbook-ppo": 80,
+}
+"""As many items as one core measures in three seconds at most."""
+
+
+@pytest.mark.parametrize("name", WITH_FILES)
+def test_card_metric_lies_in_the_interval_of_a_sample(name):
+    """A new random sample agrees with the card."""
+    check = recipe(name).spot_check(load(name), SAMPLE_SIZES[name], seed=1)
+    assert len(check.values) == SAMPLE_SIZES[name]
+    assert check.on_card(card(name)["metrics"]) in check.interval()
+
+
+@pytest.mark.parametrize("name", WITH_FILES)
+def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
+    """The sample is large enough to notice that the weights are not those of the
+    card.
+    """
+    loaded = load(name)
+    model = loaded[0] if isinstance(loaded, tuple) else loaded
+    model.load_state_dict(build(recipe(name), card(name)).state_dict())
+    check = recipe(name).spot_check(loaded, SAMPLE_SIZES[name], seed=1)
+    assert check.on_card(card(name)["metrics"]) not in check.interval()
+
+
+@pytest.mark.parametrize(
+    ("name", "items"),
+    [
+        ("digit-classifier", 1000),
+        ("shapes-clip", 300),
+        ("emoji-autoencoder", 187),
+        ("mnist-family-pixels", 16),
+        ("factbook-sft", 300),
+    ],
+)
+def test_spot_check_of_all_items_is_the_card_metric(name, items):
+    """A sample of everything leaves nothing to chance."""
+    check = recipe(name).spot_check(load(name), items, seed=1)
+    expected = check.on_card(card(name)["metrics"])
+    assert check.interval().mean == pytest.approx(expected, rel=1e-3, abs=1.01e-3)
+    with pytest.raises(ValueError, match=f"n must be from 1 to {items}, got"):
+        recipe(name).spot_check(load(name), items + 1, seed=1)
+
+
+@pytest.mark.whole
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_the_cards_metrics_are_measured_again(name):
     about = card(name)

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.corpus import PackedBatches, document_numbers
-from genai_tutorial.data import HELD_OUT_TITLES, Source
+from genai_tutorial.data import HELD_OUT_TITLES, Source, load_fact_split
 from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.recipes.decoder import DecoderRecipe, continue_text
 from genai_tutorial.recipes.factbook.corpus import (
@@ -26,6 +26,7 @@ from genai_tutorial.recipes.factbook.corpus import (
 )
 from genai_tutorial.recipes.options import TextOptions
 from genai_tutorial.recipes.recipe import RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.assistant import END_OF_TEXT, complete_facts
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import (
@@ -157,6 +158,21 @@ class BaseModelRecipe(DecoderRecipe):
             * self.batch_size
             * self.config.context_length,
         }
+
+    def spot_check(
+        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
+    ) -> SpotCheck:
+        """Measure how many of the taught facts are completed correctly."""
+        model, tokenizer = loaded
+        return SpotCheck(
+            "facts_completed.taught",
+            complete_facts(
+                model,
+                tokenizer,
+                draw_items(load_fact_split().taught, n, seed),
+                tokenizer.special_tokens[END_OF_TEXT],
+            ),
+        )
 
     def summary(self, metrics: dict) -> str:
         """Return the share of facts that it completes, in words."""

@@ -3,6 +3,7 @@ model, and PPO.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,12 +26,14 @@ from genai_tutorial.recipes.factbook.sft import FACTBOOK_SFT
 from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.options import TextOptions
 from genai_tutorial.recipes.recipe import RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.assistant import (
     CHAT,
     DECLINING_ANSWERS,
     MAX_ANSWER_TOKENS,
     Comparison,
     GoldRule,
+    Question,
     chat_answers,
     collect_comparisons,
     measure_behaviour,
@@ -165,22 +168,31 @@ class FeedbackRecipe(DecoderRecipe):
         """Return what the model does with held-out questions of each category, and how
         often it beats the assistant.
         """
-        assistant, tokenizer = load_recipe(FACTBOOK_SFT)
         rule = GoldRule(load_facts())
         measured: dict[str, dict[str, float]] = {}
         won: list[float] = []
-        for category, asked in mixed_questions(
-            load_fact_split(), load_absent(), N_EVAL_QUESTIONS, "held-out", self.seed
-        ).items():
-            texts = [question.text for question in asked]
-            new, old = (
-                chat_answers(chat_model, tokenizer, CHAT, texts, MAX_ANSWER_TOKENS)
-                for chat_model in (model, assistant)
-            )
+        for category, asked in self._held_out_questions().items():
+            new, old = answer_both(model, asked)
             for name, value in vars(measure_behaviour(rule, asked, new)).items():
                 measured.setdefault(name, {})[category] = round(value, 4)
             won += wins(rule, asked, new, old)
         return {"win_rate_over_factbook_sft": round(sum(won) / len(won), 4)} | measured
+
+    def spot_check(
+        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
+    ) -> SpotCheck:
+        """Measure how often the model beats the assistant."""
+        by_category = self._held_out_questions().values()
+        asked = draw_items([each for asked in by_category for each in asked], n, seed)
+        new, old = answer_both(loaded[0], asked)
+        return SpotCheck(
+            "win_rate_over_factbook_sft", wins(GoldRule(load_facts()), asked, new, old)
+        )
+
+    def _held_out_questions(self) -> dict[str, list[Question]]:
+        return mixed_questions(
+            load_fact_split(), load_absent(), N_EVAL_QUESTIONS, "held-out", self.seed
+        )
 
     def summary(self, metrics: dict) -> str:
         """Return the win rate in words."""
@@ -194,6 +206,19 @@ class FeedbackRecipe(DecoderRecipe):
     ) -> str:
         """Return the answer to the prompt, as the assistant's recipe does."""
         return FACTBOOK_SFT.write(loaded, options, seed)
+
+
+def answer_both(
+    model: DecoderLM, asked: Sequence[Question]
+) -> tuple[list[str], list[str]]:
+    """Return the answers of a model, and those of the assistant."""
+    assistant, tokenizer = load_recipe(FACTBOOK_SFT)
+    texts = [question.text for question in asked]
+    new, old = (
+        chat_answers(chat_model, tokenizer, CHAT, texts, MAX_ANSWER_TOKENS)
+        for chat_model in (model, assistant)
+    )
+    return new, old
 
 
 FACTBOOK_PPO = FeedbackRecipe(

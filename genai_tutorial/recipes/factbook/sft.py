@@ -13,6 +13,7 @@ from genai_tutorial.recipes.factbook.corpus import SOURCE, TOKENIZER_FILE
 from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.options import TextOptions
 from genai_tutorial.recipes.recipe import RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.assistant import (
     CHAT,
     MAX_ANSWER_TOKENS,
@@ -20,6 +21,7 @@ from genai_tutorial.tasks.assistant import (
     demonstrate,
     encode_demonstrations,
     exact_match_rate,
+    exact_matches,
     exam_questions,
     training_questions,
 )
@@ -106,6 +108,15 @@ class AssistantRecipe(DecoderRecipe):
             },
             "questions_each": N_EXAM_QUESTIONS,
         }
+
+    def spot_check(
+        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
+    ) -> SpotCheck:
+        """Measure the exact matches on taught facts."""
+        asked = draw_items(exam_questions(load_fact_split().taught), n, seed)
+        return SpotCheck(
+            "exact_match_on_held_out_phrasings.taught", exact_matches(*loaded, asked)
+        )
 
     def summary(self, metrics: dict) -> str:
         """Return the exact matches on facts of countries that no demonstration names,

@@ -28,7 +28,8 @@ from genai_tutorial.recipes.options import CaptionOptions
 from genai_tutorial.recipes.recipe import RunSettings, Trained
 from genai_tutorial.recipes.shapes.clip import SHAPES_CLIP
 from genai_tutorial.recipes.shapes.diffusion import SCHEDULE
-from genai_tutorial.recipes.shapes.text_to_image import TextToImageRecipe
+from genai_tutorial.recipes.shapes.text_to_image import DrawCaptions, TextToImageRecipe
+from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.vae import ImageAutoencoder, encode_images
@@ -188,16 +189,17 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         loaded = LatentDiffusion(
             model, self.pictures.tokenizer(), load_recipe(EMOJI_AUTOENCODER)
         )
-        metrics = self.pictures.measure(
-            lambda captions: loaded.draw(
-                captions,
-                steps=self.sampler_steps,
-                guidance=self.guidance,
-                seed=self.seed,
-            ),
-            self.seed,
-        )
+        metrics = self.pictures.measure(self._drawing(loaded, self.seed), self.seed)
         return metrics | {"sampler": self.sampler}
+
+    def spot_check(self, loaded: LatentDiffusion, n: int, seed: int) -> SpotCheck:
+        """Measure how many pictures fit their captions."""
+        return self.pictures.spot_check(self._drawing(loaded, seed), n, seed)
+
+    def _drawing(self, loaded: LatentDiffusion, seed: int) -> DrawCaptions:
+        return lambda captions: loaded.draw(
+            captions, steps=self.sampler_steps, guidance=self.guidance, seed=seed
+        )
 
     def summary(self, metrics: dict) -> str:
         """Return the most important metric in words."""

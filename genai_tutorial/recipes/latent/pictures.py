@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from genai_tutorial.data import Source, emoji, load_emoji_split
-from genai_tutorial.metrics import check_copies
-from genai_tutorial.recipes.shapes.text_to_image import DrawCaptions, caption_metrics
+from genai_tutorial.metrics import CopyCheck, check_copies
+from genai_tutorial.recipes.shapes.text_to_image import (
+    DrawCaptions,
+    caption_metrics,
+    everything_shown,
+)
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.shapes import CAPTION_LENGTH, CAPTION_TOKENIZER, load_shapes
 from genai_tutorial.tasks.shapes import pictures as shapes
 from genai_tutorial.tokenization import WordTokenizer
@@ -69,6 +74,12 @@ class Scenes:
         }
         return metrics | {"captions_each": self.measured}
 
+    def spot_check(self, draw: DrawCaptions, n: int, seed: int) -> SpotCheck:
+        """Measure how many pictures of two objects show all that their caption says."""
+        return SpotCheck(
+            "two_objects_everything", everything_shown(draw, (2,), n, seed)
+        )
+
     def summary(self, metrics: dict) -> str:
         """Return the accuracy in words."""
         return (
@@ -121,11 +132,8 @@ class Emoji:
             .sort()
             .values
         )
-        check = check_copies(
-            draw([train.names[index] for index in order.tolist()]),
-            train.images,
-            held_out.images,
-        )
+        check = self._check_names(draw, order)
+        recalled = check.nearest == order
         words = set(self.tokenizer().words)
         known = [
             index
@@ -136,7 +144,7 @@ class Emoji:
         distances = torch.cdist(drawn.flatten(1), held_out.images[known].flatten(1))
         others = ~torch.eye(len(known), dtype=torch.bool)
         return {
-            "recalled": round((check.nearest == order).double().mean().item(), 4),
+            "recalled": round(recalled.double().mean().item(), 4),
             "copies": round(check.copies().double().mean().item(), 4),
             "nearer_than_another": round(
                 (distances > distances.diag()[:, None])[others].double().mean().item(),
@@ -145,6 +153,18 @@ class Emoji:
             "training_names": len(order),
             "held_out_names_of_known_words": len(known),
         }
+
+    def spot_check(self, draw: DrawCaptions, n: int, seed: int) -> SpotCheck:
+        """Measure how many of the training names give their pictures."""
+        sample = torch.tensor(draw_items(range(len(load_emoji_split()[0])), n, seed))
+        nearest = self._check_names(draw, sample).nearest
+        return SpotCheck("recalled", (nearest == sample).tolist())
+
+    def _check_names(self, draw: DrawCaptions, places: Int[Tensor, "n"]) -> CopyCheck:
+        """Draw the training names at these places, and find what is nearest."""
+        train, held_out = load_emoji_split()
+        drawn = draw([train.names[place] for place in places.tolist()])
+        return check_copies(drawn, train.images, held_out.images)
 
     def summary(self, metrics: dict) -> str:
         """Return the share of recalled names in words."""

@@ -18,6 +18,7 @@ from genai_tutorial.metrics import (
     read_digits,
 )
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.training import AdamW, Schedule, parallel, warmup_cosine
 
 
@@ -91,6 +92,15 @@ class DigitClassifierRecipe(Recipe):
             "held_out_images": len(held_out),
             "split": "load_mnist().split(train_per_class=400, seed=0)",
         }
+
+    def spot_check(self, loaded: DigitClassifier, n: int, seed: int) -> SpotCheck:
+        """Measure the accuracy."""
+        _, held_out = load_mnist_split()
+        sample = draw_items(range(len(held_out)), n, seed)
+        reading = read_digits(loaded, held_out.images[sample])
+        return SpotCheck(
+            "held_out_accuracy", (reading.labels == held_out.labels[sample]).tolist()
+        )
 
     def summary(self, metrics: dict) -> str:
         """Return the accuracy in words."""

@@ -23,9 +23,11 @@ from genai_tutorial.recipes.mnist.measure import (
     N_EVAL_IMAGES,
     digits_summary,
     measure_digits,
+    spot_check_labels,
 )
 from genai_tutorial.recipes.mnist.options import DigitOptions
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
 SCHEDULE = cosine_schedule(1000)
@@ -114,13 +116,7 @@ class DigitDiffusionRecipe(Recipe):
         """
         train, held_out = load_mnist_split()
         labels = torch.arange(N_EVAL_IMAGES) % 10
-        images = draw_digits(
-            model,
-            labels,
-            steps=self.sampler_steps,
-            guidance=self.guidance,
-            seed=self.seed,
-        )
+        images = self._draw_labels(model, labels, self.seed)
         check = check_copies(images, train.images, held_out.images)
         return measure_digits(images, labels) | {
             "copies": int(check.copies().sum()),
@@ -134,6 +130,12 @@ class DigitDiffusionRecipe(Recipe):
             "held_out_images": len(held_out),
             "sampler": f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}",
         }
+
+    def spot_check(self, loaded: UNet, n: int, seed: int) -> SpotCheck:
+        """Measure how many drawn digits show their label."""
+        return spot_check_labels(
+            lambda labels: self._draw_labels(loaded, labels, seed), n, seed
+        )
 
     def summary(self, metrics: dict) -> str:
         """Return the Fréchet distance in words."""
@@ -153,6 +155,13 @@ class DigitDiffusionRecipe(Recipe):
             steps=options.steps,
             guidance=options.guidance,
             seed=seed,
+        )
+
+    def _draw_labels(
+        self, model: nn.Module, labels: Int[Tensor, "n"], seed: int
+    ) -> Float[Tensor, "n 28 28"]:
+        return draw_digits(
+            model, labels, steps=self.sampler_steps, guidance=self.guidance, seed=seed
         )
 
 

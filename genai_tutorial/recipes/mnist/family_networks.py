@@ -4,6 +4,7 @@ how it scores images.
 
 import time
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -27,15 +28,16 @@ from genai_tutorial.diffusion import (
     sample_images,
 )
 from genai_tutorial.gan import DigitGenerator
-from genai_tutorial.metrics import bits_per_dimension
 from genai_tutorial.recipes.mnist.family_recipe import (
     FamilyRecipe,
     Levels,
     cpu_seconds_since,
 )
 from genai_tutorial.recipes.mnist.gan_training import GANRecipe
+from genai_tutorial.recipes.mnist.measure import N_EVAL_IMAGES, spot_check_recall
 from genai_tutorial.recipes.mnist.options import FlowOptions
 from genai_tutorial.recipes.recipe import RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.training import (
     AdamW,
     TensorBatches,
@@ -66,6 +68,8 @@ class FamilyVAE(FamilyRecipe):
     config: VAEConfig
     lr: float
     codes: int = 200
+
+    level_width: ClassVar[float] = 1 / LEVELS
 
     def build(self) -> VAE:
         """Return the untrained network."""
@@ -99,16 +103,13 @@ class FamilyVAE(FamilyRecipe):
         return from_levels(requantise(rows)).view(-1, 28, 28)
 
     @torch.no_grad()
-    def bits(self, model: VAE, levels: Levels, seed: int) -> float:
-        """Return the bits per dimension by the importance-weighted bound: an upper
-        bound.
-        """
+    def log_likelihoods(
+        self, model: VAE, levels: Levels, seed: int
+    ) -> Float[Tensor, "n"]:
+        """Return the importance-weighted bound of each image: a lower bound."""
         generator = torch.Generator().manual_seed(seed)
         rows = dequantise(levels, generator).flatten(1)
-        nats = (
-            importance_weighted_bound(model, rows, self.codes, generator).double().sum()
-        )
-        return bits_per_dimension(nats.item(), levels.numel(), level_width=1 / LEVELS)
+        return importance_weighted_bound(model, rows, self.codes, generator).double()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,11 +138,15 @@ class FamilyGAN(GANRecipe, FamilyRecipe):
             requantise(model(noise, torch.zeros(count, dtype=torch.long)))
         )
 
-    def bits(self, model: DigitGenerator, levels: Levels, seed: int) -> None:
+    def log_likelihoods(self, model: DigitGenerator, levels: Levels, seed: int) -> None:
         """Return None: a GAN has no likelihood, so the probability that it gives to an
         unseen image is unknown.
         """
         return
+
+    def spot_check(self, loaded: DigitGenerator, n: int, seed: int) -> SpotCheck:
+        """Measure the recall, because there is no likelihood."""
+        return spot_check_recall(self.images(loaded, N_EVAL_IMAGES, seed), n, seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +165,8 @@ class FamilyFlow(FamilyRecipe):
     config: UNetConfig
     sampler_steps: int = 20
     likelihood_steps: int = 50
+
+    level_width: ClassVar[float] = 2 / LEVELS
 
     @property
     def options(self) -> FlowOptions:
@@ -222,9 +229,11 @@ class FamilyFlow(FamilyRecipe):
         """
         return self.images(loaded, count, seed, options.steps)
 
-    def bits(self, model: UNet, levels: Levels, seed: int) -> float:
-        """Return the bits per dimension by the ODE, the divergence estimated with one
-        random vector for each image.
+    def log_likelihoods(
+        self, model: UNet, levels: Levels, seed: int
+    ) -> Float[Tensor, "n"]:
+        """Return the log-likelihood of each image by the ODE, the divergence estimated
+        with one random vector.
         """
         generator = torch.Generator().manual_seed(seed)
         pixels = 2 * dequantise(levels, generator)[:, None] - 1
@@ -239,11 +248,7 @@ class FamilyFlow(FamilyRecipe):
             )
             for part in pixels.split(50)
         ]
-        return bits_per_dimension(
-            torch.cat(nats).double().sum().item(),
-            levels.numel(),
-            level_width=2 / LEVELS,
-        )
+        return torch.cat(nats).double()
 
     def likelihood_times(self) -> list[float]:
         """Return the times from image to noise, close together where there is little
@@ -286,13 +291,10 @@ class FamilyPixels(FamilyRecipe):
         return from_levels(model.draw(count, torch.Generator().manual_seed(seed)))
 
     @torch.no_grad()
-    def bits(self, model: PixelTransformer, levels: Levels, seed: int) -> float:
-        """Return the bits per dimension, exactly: the levels are what the model gives
-        probabilities to.
+    def log_likelihoods(
+        self, model: PixelTransformer, levels: Levels, seed: int
+    ) -> Float[Tensor, "n"]:
+        """Return the log-likelihood of each image, exactly: the levels are what the
+        model gives probabilities to.
         """
-        nats = (
-            torch.cat([model.log_prob(part) for part in levels.split(100)])
-            .double()
-            .sum()
-        )
-        return bits_per_dimension(nats.item(), levels.numel())
+        return torch.cat([model.log_prob(part) for part in levels.split(100)]).double()

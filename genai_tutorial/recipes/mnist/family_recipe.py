@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from genai_tutorial.data import Source, load_mnist_split
 from genai_tutorial.data.levels import to_levels
 from genai_tutorial.data.mnist import SOURCE
+from genai_tutorial.metrics import bits_per_dimension
 from genai_tutorial.recipes.mnist.measure import (
     N_EVAL_IMAGES,
     digits_summary,
@@ -27,6 +28,7 @@ from genai_tutorial.recipes.mnist.measure import (
 )
 from genai_tutorial.recipes.mnist.options import FamilyOptions
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.training import CombinedOptimizer, TensorBatches
 
 PPCA_COMPONENTS = 381
@@ -54,6 +56,11 @@ class FamilyRecipe(Recipe):
     source: ClassVar[Source] = SOURCE
     makes: ClassVar[str] = "images"
 
+    level_width: ClassVar[float] = 1.0
+    """The width of a grey level in the units of the likelihood's density; 1 where it is
+    a probability.
+    """
+
     @property
     def options(self) -> Any:
         """No options, where a family does not override this."""
@@ -72,26 +79,46 @@ class FamilyRecipe(Recipe):
         """Draw images of 256 grey levels, brightness from 0 to 1."""
 
     @abstractmethod
+    def log_likelihoods(
+        self, model: nn.Module, levels: Levels, seed: int
+    ) -> Float[Tensor, "n"] | None:
+        """Return the log-likelihood of each image in nats, or a bound on it; None where
+        the family has none.
+        """
+
     def bits(self, model: nn.Module, levels: Levels, seed: int) -> float | None:
         """Return the mean bits per dimension of images; None where the family has no
         likelihood.
         """
+        nats = self.log_likelihoods(model, levels, seed)
+        if nats is None:
+            return None
+        return bits_per_dimension(nats.sum().item(), levels.numel(), self.level_width)
 
     def measure(self, model: nn.Module) -> dict:
         """Return how drawn digits compare with held-out ones, and how many bits per
         pixel these cost.
         """
-        _, held_out = load_mnist_split()
         images = self.images(model, N_EVAL_IMAGES, self.seed)
         metrics = measure_digits(images) | {"drawn_images": N_EVAL_IMAGES}
-        scored = held_out.images[:: len(held_out) // N_SCORED_IMAGES][:N_SCORED_IMAGES]
-        bits = self.bits(model, to_levels(scored), self.seed)
+        bits = self.bits(model, scored_levels(), self.seed)
         if bits is None:
             return metrics
         return metrics | {
             "bits_per_dimension": round(bits, 3),
             "scored_images": N_SCORED_IMAGES,
         }
+
+    def spot_check(self, loaded: nn.Module, n: int, seed: int) -> SpotCheck:
+        """Measure the bits per dimension of the scored images."""
+        levels = scored_levels()
+        sample = levels[draw_items(range(len(levels)), n, seed)]
+        nats = self.log_likelihoods(loaded, sample, seed).tolist()
+        pixels = levels[0].numel()
+        return SpotCheck(
+            "bits_per_dimension",
+            [bits_per_dimension(image, pixels, self.level_width) for image in nats],
+        )
 
     def summary(self, metrics: dict) -> str:
         """Return the Fréchet distance in words."""
@@ -127,6 +154,13 @@ class FamilyRecipe(Recipe):
             generators=[generator],
         )
         return Trained(average, history.seconds, cpu_seconds_since(started))
+
+
+def scored_levels() -> Levels:
+    """Return the held-out images whose bits per dimension are on a card."""
+    _, held_out = load_mnist_split()
+    every = len(held_out) // N_SCORED_IMAGES
+    return to_levels(held_out.images[::every][:N_SCORED_IMAGES])
 
 
 def cpu_seconds_since(started: float) -> dict[str, float]:

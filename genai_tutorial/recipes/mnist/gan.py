@@ -15,9 +15,11 @@ from genai_tutorial.recipes.mnist.measure import (
     N_EVAL_IMAGES,
     digits_summary,
     measure_digits,
+    spot_check_labels,
 )
 from genai_tutorial.recipes.mnist.options import GANOptions
 from genai_tutorial.recipes.recipe import RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.training import TensorBatches, draw_noise
 
 
@@ -54,6 +56,12 @@ class DigitGANRecipe(GANRecipe):
             "drawn_images": N_EVAL_IMAGES,
             "held_out_images": len(load_mnist_split()[1]),
         }
+
+    def spot_check(self, loaded: DigitGenerator, n: int, seed: int) -> SpotCheck:
+        """Measure how many drawn digits show their label."""
+        return spot_check_labels(
+            lambda labels: draw_digits(loaded, labels, seed), n, seed
+        )
 
     def summary(self, metrics: dict) -> str:
         """Return the Fréchet distance in words."""

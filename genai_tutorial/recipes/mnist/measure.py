@@ -1,17 +1,30 @@
 """The metrics of drawn digits that are on the cards of all models that draw them."""
 
-from jaxtyping import Float, Int
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from genai_tutorial.data import load_mnist_split
-from genai_tutorial.metrics import frechet_distance, precision_recall, read_digits
+from genai_tutorial.metrics import (
+    DigitReading,
+    frechet_distance,
+    precision_recall,
+    read_digits,
+)
+from genai_tutorial.metrics.precision_recall import ball_radii, in_balls
 from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.mnist.classifier import DIGIT_CLASSIFIER
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 
 N_EVAL_IMAGES = 1000
 """The number of images that are drawn to measure a model, as many as there are held-out
 ones.
 """
+
+NEIGHBOUR = 3
+"""The nearest neighbour that the balls of precision and recall reach to."""
 
 
 def measure_digits(
@@ -31,16 +44,59 @@ def measure_digits(
         read_digits(classifier, images),
         read_digits(classifier, held_out.images),
     )
-    manifolds = precision_recall(real.features, drawn.features, k=3)
+    manifolds = precision_recall(real.features, drawn.features, k=NEIGHBOUR)
     metrics = {
         "frechet_distance": round(frechet_distance(real.features, drawn.features), 3),
         "precision": round(manifolds.precision, 4),
         "recall": round(manifolds.recall, 4),
     }
     if labels is not None:
-        is_right = drawn.labels == labels
+        is_right = show_labels(drawn, labels)
         metrics["digit_as_ordered"] = round(float(is_right.double().mean()), 4)
     return metrics
+
+
+def show_labels(drawn: DigitReading, labels: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:
+    """Say of each image whether the classifier reads the digit that was asked for."""
+    return drawn.labels == labels
+
+
+def spot_check_labels(
+    draw: Callable[[Int[Tensor, "n"]], Float[Tensor, "n 28 28"]], n: int, seed: int
+) -> SpotCheck:
+    """Measure `digit_as_ordered` on digits asked for at random.
+
+    Args:
+        draw: Draws an image for each label.
+        n: The number of images.
+        seed: Seed of the labels.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(10, (n,), generator=generator)
+    drawn = read_digits(load_recipe(DIGIT_CLASSIFIER), draw(labels))
+    return SpotCheck("digit_as_ordered", show_labels(drawn, labels).tolist())
+
+
+def spot_check_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> SpotCheck:
+    """Measure `recall`: how many held-out digits lie where drawn images lie.
+
+    Precision would not do: images of noise fall into the largest balls of real ones.
+
+    Args:
+        images: As many drawn images as on the card, because recall depends on their
+            number.
+        n: The number of held-out digits.
+        seed: Seed of their choice.
+    """
+    _, held_out = load_mnist_split()
+    sample = draw_items(range(len(held_out)), n, seed)
+    classifier = load_recipe(DIGIT_CLASSIFIER)
+    real, drawn = (
+        read_digits(classifier, part).features.double()
+        for part in (held_out.images[sample], images)
+    )
+    is_covered = in_balls(real, drawn, ball_radii(drawn, NEIGHBOUR))
+    return SpotCheck("recall", is_covered.tolist())
 
 
 def digits_summary(metrics: dict, decimals: int = 2) -> str:

@@ -17,9 +17,11 @@ from genai_tutorial.multimodal import (
     ImageEncoderConfig,
     TextEncoderConfig,
     contrastive_loss,
+    hits_at_k,
     recall_at_k,
 )
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     CAPTION_TOKENIZER,
@@ -29,6 +31,7 @@ from genai_tutorial.tasks.shapes import (
     retrieval_task,
 )
 from genai_tutorial.tasks.shapes.pictures import SOURCE
+from genai_tutorial.tasks.shapes.random_scenes import Split
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
@@ -175,11 +178,9 @@ class ShapesCLIPRecipe(Recipe):
             ("two_objects_new_pairs", (2,), "new pairs"),
             ("two_objects_new_relations", (2,), "new relations"),
         ):
-            n = N_EVAL_SINGLE if objects == (1,) else N_EVAL_PAIRS
-            images, captions = retrieval_task(n, EVAL_SEED, objects, split)
-            with torch.no_grad():
-                pictures = model.embed_images(images)
-            texts = LoadedCLIP(model, CAPTION_TOKENIZER).embed_captions(captions)
+            pictures, texts = embed_task(
+                LoadedCLIP(model, CAPTION_TOKENIZER), objects, split
+            )
             metrics[f"{name}_image_to_text_recall_at_1"] = round(
                 recall_at_k(pictures, texts, k=1), 4
             )
@@ -188,6 +189,16 @@ class ShapesCLIPRecipe(Recipe):
             )
         return metrics
 
+    def spot_check(self, loaded: LoadedCLIP, n: int, seed: int) -> SpotCheck:
+        """Measure how many pictures of two objects find their caption, among as many
+        candidates as on the card.
+        """
+        pictures, texts = embed_task(loaded, (2,), "train")
+        hits = hits_at_k(pictures, texts, k=1).tolist()
+        return SpotCheck(
+            "two_objects_image_to_text_recall_at_1", draw_items(hits, n, seed)
+        )
+
     def summary(self, metrics: dict) -> str:
         """Return how often a picture finds its caption."""
         recall = metrics["two_objects_image_to_text_recall_at_1"]
@@ -195,6 +206,17 @@ class ShapesCLIPRecipe(Recipe):
             f"{recall:.1%} of unseen pictures find their caption among "
             f"{metrics['candidates']['two_objects']}"
         )
+
+
+def embed_task(
+    loaded: LoadedCLIP, objects: tuple[int, ...], split: Split
+) -> tuple[Float[Tensor, "n features"], Float[Tensor, "n features"]]:
+    """Return the vectors of the pictures of a retrieval task, and of their captions."""
+    n = N_EVAL_SINGLE if objects == (1,) else N_EVAL_PAIRS
+    images, captions = retrieval_task(n, EVAL_SEED, objects, split)
+    with torch.no_grad():
+        pictures = loaded.model.embed_images(images)
+    return pictures, loaded.embed_captions(captions)
 
 
 SHAPES_CLIP = ShapesCLIPRecipe(

@@ -21,9 +21,12 @@ from genai_tutorial.recipes.options import CaptionOptions
 from genai_tutorial.recipes.recipe import RunSettings, Trained
 from genai_tutorial.recipes.shapes.clip import SHAPES_CLIP
 from genai_tutorial.recipes.shapes.text_to_image import (
+    DrawCaptions,
     TextToImageRecipe,
     caption_metrics,
+    everything_shown,
 )
+from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     CAPTION_TOKENIZER,
@@ -113,14 +116,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         relations that do not occur in training.
         """
         metrics = caption_metrics(
-            lambda captions: draw_scenes(
-                model,
-                CAPTION_TOKENIZER,
-                captions,
-                steps=self.sampler_steps,
-                guidance=self.guidance,
-                seed=self.seed,
-            ),
+            self._drawing(model, self.seed),
             {
                 "one_object": ((1,), "train"),
                 "two_objects": ((2,), "train"),
@@ -131,6 +127,25 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
             self.seed + 1,
         )
         return metrics | {"captions_each": N_EVAL_CAPTIONS, "sampler": self.sampler}
+
+    def spot_check(
+        self, loaded: tuple[TextToImage, WordTokenizer], n: int, seed: int
+    ) -> SpotCheck:
+        """Measure how many pictures of two objects show all that their caption says."""
+        draw = self._drawing(loaded[0], seed)
+        return SpotCheck(
+            "two_objects.everything", everything_shown(draw, (2,), n, seed)
+        )
+
+    def _drawing(self, model: TextToImage, seed: int) -> DrawCaptions:
+        return lambda captions: draw_scenes(
+            model,
+            CAPTION_TOKENIZER,
+            captions,
+            steps=self.sampler_steps,
+            guidance=self.guidance,
+            seed=seed,
+        )
 
     def summary(self, metrics: dict) -> str:
         """Return the accuracy in words."""

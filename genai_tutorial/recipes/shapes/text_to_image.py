@@ -15,7 +15,7 @@ from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.options import CaptionOptions
 from genai_tutorial.recipes.recipe import Recipe
 from genai_tutorial.recipes.shapes.clip import SHAPES_CLIP
-from genai_tutorial.tasks.shapes import caption_accuracy, load_shapes
+from genai_tutorial.tasks.shapes import caption_accuracy, caption_scores, load_shapes
 from genai_tutorial.tasks.shapes.random_scenes import Split
 from genai_tutorial.tokenization import WordTokenizer
 
@@ -100,3 +100,19 @@ def caption_metrics(
             for field in fields(accuracy)
         }
     return metrics
+
+
+def everything_shown(
+    draw: DrawCaptions, objects: tuple[int, ...], count: int, seed: int
+) -> list[bool]:
+    """Say of each picture whether it shows all that its caption says.
+
+    Args:
+        draw: Draws a picture for each caption.
+        objects: The possible numbers of objects.
+        count: The number of captions.
+        seed: Seed of the captions.
+    """
+    captions = load_shapes(count, seed, objects).captions
+    scores = caption_scores(captions, draw(captions))
+    return [score.everything == 1 for score in scores]

@@ -24,6 +24,7 @@ from genai_tutorial.tasks.assistant.demonstrations import (
 )
 from genai_tutorial.tasks.assistant.exam_questions import (
     exact_match_rate,
+    exact_matches,
     exam_questions,
     questions_of_all_categories,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "encode_demonstrations",
     "exact_match",
     "exact_match_rate",
+    "exact_matches",
     "exam_questions",
     "fact_questions",
     "fact_sentences",

@@ -35,13 +35,22 @@ def exact_match_rate(
     """Return the share of questions about facts whose likeliest answer is the right one
     and nothing more.
     """
+    matches = exact_matches(model, tokenizer, questions)
+    return sum(matches) / len(matches)
+
+
+def exact_matches(
+    model: DecoderLM, tokenizer: BPETokenizer, questions: Sequence[Question]
+) -> list[bool]:
+    """Say of each question about facts whether the likeliest answer is the right one
+    and nothing more.
+    """
     texts = [question.text for question in questions]
     answers = chat_answers(model, tokenizer, CHAT, texts, MAX_ANSWER_TOKENS)
-    matches = [
+    return [
         exact_match(answer, question.answer or "")
         for answer, question in zip(answers, questions, strict=True)
     ]
-    return sum(matches) / len(matches)
 
 
 def questions_of_all_categories(

@@ -8,6 +8,7 @@ from genai_tutorial.tasks.shapes.caption_accuracy import (
     CaptionScore,
     caption_accuracy,
     caption_score,
+    caption_scores,
     verifier_accuracy,
 )
 from genai_tutorial.tasks.shapes.caption_quiz import CaptionQuiz, caption_quiz
@@ -74,6 +75,7 @@ __all__ = [
     "caption_accuracy",
     "caption_quiz",
     "caption_score",
+    "caption_scores",
     "caption_words",
     "describe",
     "distinct_scenes",

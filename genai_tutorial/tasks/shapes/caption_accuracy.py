@@ -73,7 +73,7 @@ class CaptionAccuracy:
 def caption_accuracy(
     captions: Sequence[str], images: Float[Tensor, "n 3 height width"]
 ) -> CaptionAccuracy:
-    """Read each picture and compare it with its caption.
+    """Read each picture, compare it with its caption, and return the means.
 
     Raises:
         ValueError: If there are not as many captions as pictures, or a caption is not
@@ -83,16 +83,7 @@ def caption_accuracy(
     >>> caption_accuracy(shapes.captions, shapes.images).everything
     1.0
     """
-    if len(captions) != len(images) or not captions:
-        raise ValueError(
-            f"Each picture needs one caption, got {len(images)} pictures and "
-            f"{len(captions)} captions"
-        )
-    described = [parse_caption(text) for text in captions]
-    scores = [
-        caption_score(description, reading)
-        for description, reading in zip(described, read_scenes(images), strict=True)
-    ]
+    scores = caption_scores(captions, images)
     columns = (
         [getattr(score, field.name) for score in scores]
         for field in fields(CaptionAccuracy)
@@ -100,6 +91,27 @@ def caption_accuracy(
     return CaptionAccuracy(
         *(_mean([value for value in column if value is not None]) for column in columns)
     )
+
+
+def caption_scores(
+    captions: Sequence[str], images: Float[Tensor, "n 3 height width"]
+) -> list[CaptionScore]:
+    """Read each picture and compare it with its caption.
+
+    Raises:
+        ValueError: If there are not as many captions as pictures, or a caption is not
+            one that scenes have.
+    """
+    if len(captions) != len(images) or not captions:
+        raise ValueError(
+            f"Each picture needs one caption, got {len(images)} pictures and "
+            f"{len(captions)} captions"
+        )
+    described = [parse_caption(text) for text in captions]
+    return [
+        caption_score(description, reading)
+        for description, reading in zip(described, read_scenes(images), strict=True)
+    ]
 
 
 def caption_score(description: Description, reading: Reading) -> CaptionScore:

@@ -1,0 +1,39 @@
+"""The spot checks of cards: their samples, and the interval that each gets."""
+
+import pytest
+
+from genai_tutorial.metrics import clopper_pearson_interval, t_interval
+from genai_tutorial.recipes import SpotCheck
+from genai_tutorial.recipes.spot_check import draw_items
+
+
+def test_draw_items_draws_each_item_once_and_by_its_seed():
+    first, again, other = (draw_items(range(50), 10, seed) for seed in (0, 0, 1))
+    assert first == again != other
+    assert len(set(first)) == 10
+    assert set(first) <= set(range(50))
+
+
+@pytest.mark.parametrize("n", [0, 4])
+def test_draw_items_needs_as_many_items(n):
+    with pytest.raises(ValueError, match=f"n must be from 1 to 3, got {n}"):
+        draw_items("abc", n, seed=0)
+
+
+def test_spot_check_interval_is_exact_for_right_or_wrong_and_student_for_numbers():
+    """A win that counts a half is a number, not a right answer."""
+    right = [True, False, True]
+    assert SpotCheck("accuracy", right).interval(0.9) == clopper_pearson_interval(
+        2, 3, 0.9
+    )
+    won = [1.0, 0.0, 0.5]
+    assert SpotCheck("win_rate", won).interval(0.9) == t_interval(won, 0.9)
+    assert SpotCheck("accuracy", right).interval().level == 0.999
+
+
+def test_spot_check_finds_its_metric_on_the_card():
+    metrics = {"loss": 1.5, "facts": {"told": 0.9}}
+    assert SpotCheck("loss", [1.0]).on_card(metrics) == 1.5
+    assert SpotCheck("facts.told", [True]).on_card(metrics) == 0.9
+    with pytest.raises(KeyError, match="new"):
+        SpotCheck("facts.new", [True]).on_card(metrics)
