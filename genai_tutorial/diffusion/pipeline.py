@@ -14,7 +14,7 @@ from genai_tutorial.diffusion.samplers.guidance import Guided, Weight
 from genai_tutorial.diffusion.samplers.sampling import Sampler, last_sample
 from genai_tutorial.diffusion.schedule import NoisePath
 
-Conditions = TextCondition | Int[Tensor, "n *token"] | None
+Conditions = TextCondition | Int[Tensor, "_ ..."] | None
 """For each image a label, the tokens of a text, or their features; or None."""
 
 Decode = Callable[

@@ -255,19 +255,17 @@ def _prepare(modules: list[str]) -> tuple[object, integrity.Snapshot, list[str]]
         setattr(shell, method, lambda *args, **kwargs: None)  # errors travel as data
     # there is no window for "%matplotlib inline" to prepare
     shell.enable_gui = lambda gui=None: None
-    for name in [
-        name for name in sys.modules if name.startswith("genai_tutorial.teaching")
-    ]:
-        del sys.modules[
-            name
-            # whoever imports the grader's own modules from now on gets copies, which
-            # decide nothing
-        ]
-    vars(sys.modules["genai_tutorial"]).pop("teaching", None)
+    # Whoever imports the grader's own modules from now on gets copies, which decide
+    # nothing.
+    for room in ("sandbox", "teaching"):
+        own = f"genai_tutorial.{room}"
+        for name in [name for name in sys.modules if name.startswith(own)]:
+            del sys.modules[name]
+        vars(sys.modules["genai_tutorial"]).pop(room, None)
     return shell, integrity.Snapshot(), missing
 
 
-def _fork_opened(control: socket.socket) -> None:
+def _fork_processes(control: socket.socket) -> None:
     """Load everything once, then fork one confined process for each exercise."""
     settings = json.loads(sys.stdin.readline())
     settings["namespaces"] = linux.enter_namespaces(settings["secrets"])
@@ -317,7 +315,7 @@ def main() -> None:
     one to be a single process.
     """
     if len(sys.argv) > 1:
-        _fork_opened(socket.socket(fileno=int(sys.argv[1])))
+        _fork_processes(socket.socket(fileno=int(sys.argv[1])))
     commands, replies = (
         os.fdopen(os.dup(0), encoding="utf-8"),
         os.fdopen(os.dup(1), "w", encoding="utf-8"),

@@ -27,7 +27,7 @@ Keys = tuple[Any, ...]
 """Where something stands in a state: the keys and positions on the way to it."""
 
 
-def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
+def save_checkpoint(path: Path | str, state: dict) -> None:
     """Write a run's state: nested dicts, lists and tuples of tensors, numbers and
     strings.
 
@@ -53,7 +53,7 @@ def save_checkpoint(path: Path | str, state: dict[str, Any]) -> None:
         file.write(save(tensors, metadata=header))
 
 
-def load_checkpoint(path: Path | str) -> dict[str, Any]:
+def load_checkpoint(path: Path | str) -> dict:
     """Read what `save_checkpoint` wrote; tensors arrive on the CPU.
 
     Raises:

@@ -31,7 +31,9 @@ from genai_tutorial.tokenization import (
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, InitialisationConfig
 
 ROOT = Path(__file__).resolve().parents[2]
+# A process started in the background ignores Ctrl-C, and so would those that it starts.
 TINY = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "from tests.cli.test_chat import tiny; from genai_tutorial.cli import chat, main; "
     "chat.load = lambda precision: tiny"
 )
