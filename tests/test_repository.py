@@ -97,6 +97,7 @@ def test_other_repositories_may_be_linked():
     )
 
 
+@pytest.mark.slow
 def test_every_mention_is_the_address():
     wrong, found = {}, 0
     for path in tracked_files():

@@ -130,6 +130,7 @@ def test_with_all_preferences_it_reaches_the_best_policy(seed, beta):
     torch.testing.assert_close(scores.detach().softmax(0), best, atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_transformer_reaches_it_too():
     # The same in PPO's toy world, with whole answers of several tokens: both methods
     # have the same goal.

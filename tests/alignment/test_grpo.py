@@ -116,6 +116,7 @@ def successor(rollouts):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_it_learns_to_count_from_right_and_wrong_alone(seed):
     prompts = [[digit] for digit in range(2, 8)]

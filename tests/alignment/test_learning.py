@@ -36,6 +36,7 @@ def learn(seed=0, steps=12, **changed):
     )
 
 
+@pytest.mark.slow
 def test_scores_rise_and_distance_is_paid_for():
     _, free = learn(kl_weight=0.0)
     _, dear = learn(kl_weight=3.0)
@@ -44,6 +45,7 @@ def test_scores_rise_and_distance_is_paid_for():
     assert free[-1].score > dear[-1].score
 
 
+@pytest.mark.slow
 def test_the_price_adapts_towards_the_target():
     _, near = learn(kl_weight=0.1, kl_target=0.01)
     _, far = learn(kl_weight=0.1, kl_target=50.0)

@@ -129,6 +129,7 @@ def rollouts_of(policy, count=3, new=6, seed=0):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_experience_equals_a_slow_computation(seed):
     policy, reference, value_model = (
@@ -306,6 +307,7 @@ def test_rows_keeps_what_belongs_together():
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_it_finds_the_best_policy_there_is(seed):
     # With a price β on each nat, the best policy is π_ref(y) exp(r(y) / β) / Z, and

@@ -89,6 +89,7 @@ def test_a_pairs_gradient_is_the_probability_of_the_mistake():
     torch.testing.assert_close(rejected.grad, mistake)
 
 
+@pytest.mark.slow
 def test_from_comparisons_alone_it_finds_how_much_better_each_answer_is():
     # Raters prefer i to j with the probability of rewards 0, 1, 2. Shown all
     # comparisons in these proportions, the model finds the differences, though nobody

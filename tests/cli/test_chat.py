@@ -423,6 +423,7 @@ class Reader:
         return (text + found).decode(errors="replace")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_a_signal_stops_the_answer_and_the_pipe_goes_on():
     pipes = {
@@ -444,6 +445,7 @@ def test_a_signal_stops_the_answer_and_the_pipe_goes_on():
         assert process.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")
 def test_in_a_terminal():
     ours, theirs = os.openpty()
@@ -477,6 +479,7 @@ def test_in_a_terminal():
     os.close(ours)
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough():
     pipes = {
         "stdin": subprocess.PIPE,
@@ -494,6 +497,7 @@ def test_a_reader_that_has_enough():
         assert "BrokenPipe" not in notes
 
 
+@pytest.mark.slow
 def test_smollm2_knows_a_capital():
     lines = "What is the capital of France?\nAnd what is the capital of Italy?\n"
     arguments = ["chat", "--temperature", "0", "--max-tokens", "40"]

@@ -194,6 +194,7 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(mistake, arguments, sa
     assert said in mistake(2, *arguments)
 
 
+@pytest.mark.slow
 def test_the_installed_program_is_this_one(book):
     (entry,) = importlib.metadata.entry_points(
         group="console_scripts", name="genai-tutorial"
@@ -236,6 +237,7 @@ def test_a_missing_package_is_one_line(mistake, monkeypatch, book):
 # --- doctor ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_doctor_says_what_works(command, book):
     code, output, errors = command("doctor")
     assert (code, errors) == (0, "")
@@ -281,6 +283,7 @@ def test_doctor_names_an_extra_that_is_missing_and_still_succeeds(command, monke
     ) in output
 
 
+@pytest.mark.slow
 def test_doctor_says_which_data_set_does_not_load(command, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
@@ -348,6 +351,7 @@ def tiny(monkeypatch, tmp_path):
     return tmp_path / "mine"
 
 
+@pytest.mark.slow
 def test_train_sample_and_doctor(command, mistake, tiny):
     code, output, _ = command("train", "tiny")
     assert code == 0
@@ -402,6 +406,7 @@ def test_train_sample_and_doctor(command, mistake, tiny):
     )
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_was_stopped(command, tiny, tmp_path, monkeypatch):
     assert command("train", "tiny", "--folder", tmp_path / "whole")[0] == 0
 
@@ -433,6 +438,7 @@ def test_a_run_goes_on_where_it_was_stopped(command, tiny, tmp_path, monkeypatch
     assert whole.read_bytes() == stopped.read_bytes()
 
 
+@pytest.mark.slow
 def test_steps_make_a_shorter_run(command, tiny):
     assert command("train", "tiny", "--steps", "1")[0] == 0
     assert recipes.card("tiny", tiny)["steps"] == 1
@@ -488,6 +494,7 @@ def test_chapters_with_a_file_that_is_no_notebook(mistake, book):
     assert "10_text.ipynb" in mistake(1, "chapters")
 
 
+@pytest.mark.slow
 def test_execute_runs_a_chapter_and_writes_the_same_bytes_again(book):
     path = book / "notebooks" / "08_small.ipynb"
     code, output, _ = shell("execute", "8")
@@ -501,6 +508,7 @@ def test_execute_runs_a_chapter_and_writes_the_same_bytes_again(book):
     assert path.read_bytes() == first
 
 
+@pytest.mark.slow
 def test_execute_says_which_cell_failed_and_leaves_the_file(book):
     path = book / "notebooks" / "08_small.ipynb"
     notebook = chapter(8, "The eighth")
@@ -515,6 +523,7 @@ def test_execute_says_which_cell_failed_and_leaves_the_file(book):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_execute_runs_chapters_side_by_side(book):
     """And a failing one does not stop the other."""
     path = book / "notebooks" / "08_small.ipynb"
@@ -555,6 +564,7 @@ def test_execute_of_a_file_that_is_no_notebook(mistake, book, text):
 # --- assign and grade -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_assign_and_grade_a_chapter(command, book):
     path = book / "notebooks" / "08_small.ipynb"
     code, output, errors = command("assign", path, "--to", book / "homework")

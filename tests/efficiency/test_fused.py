@@ -106,6 +106,7 @@ def test_one_token_of_one_row_takes_a_shorter_way_to_the_same_numbers(
     torch.testing.assert_close(alone.keys, together.keys[:, :1], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_writes_the_same_text(model):
     prompts = torch.randint(0, 50, (5, 8), generator=torch.Generator().manual_seed(0))
     fast = quantized(model, "float32")

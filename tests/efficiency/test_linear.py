@@ -141,6 +141,7 @@ def test_the_memory():
     assert four == 64 * 128 / 2 + 64 * 4 * 2 * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capability", ["default", "avx2"])
 def test_without_wide_vectors_it_is_slower_and_the_same(capability):
     # A process of its own: torch chooses once which of the processor's instructions it

@@ -18,6 +18,7 @@ def text(smollm2):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [0, 13, 29])
 def test_the_levels_of_the_file_come_back_exactly(smollm2, layer):
     block = smollm2[0].blocks[layer]
@@ -31,6 +32,7 @@ def test_the_levels_of_the_file_come_back_exactly(smollm2, layer):
             ), name
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_with_all_bits_it_writes_the_same(smollm2, text):
     model, prompt = smollm2[0], text[:, :32]
@@ -41,6 +43,7 @@ def test_with_all_bits_it_writes_the_same(smollm2, text):
     )
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_what_four_and_eight_bits_lose(smollm2, text):
     model = smollm2[0]

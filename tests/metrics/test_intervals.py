@@ -129,6 +129,7 @@ def test_t_interval_agrees_with_scipy(n, level):
     assert ours.mean == pytest.approx(values.mean().item())
 
 
+@pytest.mark.slow
 def test_t_interval_holds_the_mean_of_few_normal_values_as_often_as_it_says():
     """With 5 values, where the bootstrap's interval is much too narrow."""
     runs = torch.randn(2000, 5, generator=torch.Generator().manual_seed(0))

@@ -67,6 +67,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, list[str]
     return first, path.read_text("utf8"), said, results
 
 
+@pytest.mark.slow
 def test_second_run_gives_the_same_bytes(twice):
     first, second, said, results = twice
     assert first == second
@@ -102,6 +103,7 @@ def test_only_the_books_own_metadata_stays(twice):
     assert notebook["cells"][1]["metadata"] == {"tags": ["hide-input"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -131,6 +133,7 @@ def test_failing_cell_is_named_and_the_file_stays(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_failing_notebook_does_not_stop_the_others(tmp_path: Path):
     """Side by side too: the others are written, and all failures are told at the
     end.
@@ -180,6 +183,7 @@ def test_running_time_is_stated_in_the_first_cell(
     assert nbformat.read(path, as_version=4).cells[0].id == before
 
 
+@pytest.mark.slow
 def test_endless_cell_is_stopped(tmp_path: Path):
     path = write(tmp_path / "09_slow.ipynb", "while True: pass")
     with pytest.raises(ExecutionError, match=r"cell 2 .*longer than 2 seconds"):

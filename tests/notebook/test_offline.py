@@ -93,6 +93,7 @@ def test_users_own_path_stays_behind_the_guard(monkeypatch: pytest.MonkeyPatch):
     assert book_environment()["PYTHONPATH"] == f"{OFFLINE}{os.pathsep}/somewhere"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     sys.platform != "linux",
     reason="elsewhere torch comes with another OpenMP, which has other settings",

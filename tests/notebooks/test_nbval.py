@@ -116,6 +116,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str | N
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["good", "loopback", "not_quiet"])
 def test_good_notebook_passes(outcomes: dict, name: str):
     assert outcomes[name] == [None] * len(NOTEBOOKS[name])

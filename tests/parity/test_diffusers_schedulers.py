@@ -142,6 +142,7 @@ def test_zero_terminal_snr(name):
     assert scheduler.alphas_cumprod[-1] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "steps"),
     [("epsilon", 20), ("sample", 20), ("v_prediction", 20), ("epsilon", 1000)],

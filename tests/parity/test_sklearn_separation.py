@@ -62,6 +62,7 @@ def test_auc(sizes, dim, distance, seed, with_ties):
     assert within_between_auc(similarities, labels) == pytest.approx(theirs, abs=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(*cases)
 def test_leave_one_out_nearest_centroid(sizes, dim, distance, seed):

@@ -40,12 +40,14 @@ def both(request):
     return ours, theirs
 
 
+@pytest.mark.slow
 def test_a_whole_corpus_gives_the_same_ids(both):
     ours, theirs = both
     text = load_wikipedia().text
     assert ours.encode(text) == theirs.encode(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_generated_unicode_gives_the_same_ids(both, seed):
     ours, theirs = both

@@ -96,6 +96,7 @@ def texts():
     }
 
 
+@pytest.mark.slow
 @each_pattern
 @pytest.mark.parametrize(
     ("name", "merges"), [("shakespeare", 4096), ("wikipedia", 8_000)]
@@ -118,6 +119,7 @@ def test_until_no_pair_is_left(texts, pattern):
     assert_same(ours, theirs)
 
 
+@pytest.mark.slow
 @each_pattern
 @settings(max_examples=100, deadline=None)
 @given(
@@ -156,6 +158,7 @@ def sample_of(seed):
     return planes[0][seed::3] + others
 
 
+@pytest.mark.slow
 @each_pattern
 @pytest.mark.parametrize("seed", range(3))
 def test_a_character_of_any_plane_is_cut_alike(pattern, seed):
@@ -197,6 +200,7 @@ def test_generated_unicode_of_every_plane_gives_the_same_ids(trained, pattern, s
         assert theirs.decode(ids) == text
 
 
+@pytest.mark.slow
 @each_pattern
 @settings(max_examples=150, deadline=None)
 @given(
@@ -252,6 +256,7 @@ def test_unknown_bytes_give_the_same_ids(tmp_path):
     assert ours.encode("\x04é\x04")[:2] == [0, 0]
 
 
+@pytest.mark.slow
 @each_pattern
 def test_ignore_merges_gives_the_same_ids(trained, pattern, texts, tmp_path):
     """A vocabulary with words that no merge makes, as Llama 3 has them: with

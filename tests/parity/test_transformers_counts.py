@@ -117,6 +117,7 @@ def test_active_parameters_are_equal(name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [name for name in CONFIGS if name not in ("MIXTRAL_8X7B", "DEEPSEEK_V3")]
 )

@@ -144,6 +144,7 @@ def logits(smollm2, ids):
         return {name: model(row) for name, row in ids.items()}
 
 
+@pytest.mark.slow
 def test_it_is_the_model_that_its_makers_describe(smollm2):
     model, tokenizer = smollm2
     config = model.config
@@ -170,6 +171,7 @@ def test_it_is_the_model_that_its_makers_describe(smollm2):
     assert not model.training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTS)
 def test_logits_are_equal(name, ids, logits, theirs):
     with torch.inference_mode():
@@ -207,6 +209,7 @@ def test_it_knows_english(ids, logits):
     assert 2.5 < loss < 3.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["chat", "code"])
 def test_greedy_answers_are_equal(name, smollm2, ids, theirs):
     model, tokenizer = smollm2
@@ -247,6 +250,7 @@ def test_prompts_of_different_lengths_in_one_batch_do_not_touch(smollm2, ids, lo
         torch.testing.assert_close(row[:length], logits[name][0], atol=2e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_16_bits_lose_little(smollm2, ids, logits, theirs):
     rows = ids["prose"]
     with torch.inference_mode():

@@ -289,6 +289,7 @@ def aligned(numbers, completion_mask, mask):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_grpo_loss_and_advantages(seed, tokenizer, tmp_path):
     """As in DeepSeekMath; by default trl now also weighs the KL by the ratio, as
@@ -454,6 +455,7 @@ def frozen_bias(model):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_a_whole_ppo_update(seed, tokenizer, tmp_path, monkeypatch):
     run = PPORun(seed, tokenizer, tmp_path, monkeypatch, num_ppo_epochs=3)
@@ -503,6 +505,7 @@ def test_a_whole_ppo_update(seed, tokenizer, tmp_path, monkeypatch):
     same(scores.mean(), torch.tensor(run.metrics["objective/scores"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["k1", "k3"])
 @pytest.mark.parametrize("seed", range(2))
 def test_ppo_with_answers_of_different_lengths(

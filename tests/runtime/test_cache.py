@@ -201,6 +201,7 @@ for version in range(40):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_never_see_half_a_file(folder, tmp_path):
     (tmp_path / "racing_builder.py").write_text(
         BUILDER.replace("VALUE", "7").replace("1000", "300_000")

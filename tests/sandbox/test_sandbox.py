@@ -59,6 +59,7 @@ def _everything_enforced(sandbox: Sandbox) -> None:
     assert missing == []
 
 
+@pytest.mark.slow
 @linux
 def test_everything_is_enforced_here(sandbox: Sandbox) -> None:
     _everything_enforced(sandbox)
@@ -224,6 +225,7 @@ def test_a_long_message_for_the_grader_is_not_taken(sandbox: Sandbox) -> None:
         process.ask("cell", source=flood + "    except OSError: pass")
 
 
+@pytest.mark.slow
 @linux
 def test_when_the_forking_process_dies_a_new_one_takes_over(secret: Path) -> None:
     with Sandbox([], [secret], Limits()) as sandbox:
@@ -235,6 +237,7 @@ def test_when_the_forking_process_dies_a_new_one_takes_over(secret: Path) -> Non
             assert process.ask("cell", source="print(1)")["output"] == "1\n"
 
 
+@pytest.mark.slow
 @linux
 def test_nothing_is_left_behind(secret: Path) -> None:
     def children() -> set[int]:
@@ -275,6 +278,7 @@ def no_kernel_help(monkeypatch: pytest.MonkeyPatch) -> None:
     _without(monkeypatch, *_WITHOUT)
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize(
     ("missing", "open_for_sure", "open_on_some_systems"),
@@ -311,6 +315,7 @@ def test_one_lock_fewer_is_noticed_where_it_matters(
         ) == len(found)
 
 
+@pytest.mark.slow
 def test_what_is_not_enforced_is_said(
     no_kernel_help, chapter_path: Path, tmp_path: Path
 ) -> None:
@@ -325,6 +330,7 @@ def test_what_is_not_enforced_is_said(
     }
 
 
+@pytest.mark.slow
 def test_pythons_own_guard_still_stands(
     no_kernel_help, secret: Path, tmp_path: Path
 ) -> None:
@@ -348,6 +354,7 @@ def test_pythons_own_guard_still_stands(
     assert secret.exists()
 
 
+@pytest.mark.slow
 def test_without_forking_each_room_is_a_process_of_its_own(
     monkeypatch: pytest.MonkeyPatch, chapter_path: Path, tmp_path: Path
 ) -> None:

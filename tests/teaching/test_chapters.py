@@ -99,6 +99,7 @@ def _graded(report: Report, grader: Grader) -> list[tuple[float, float]]:
     ]
 
 
+@pytest.mark.slow
 def test_the_release_holds_no_solution_no_hidden_test_and_no_output(
     grader: Grader, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_the_release_holds_no_solution_no_hidden_test_and_no_output(
     assert len(_solutions(handed_out)) == text.count(_STUB)
 
 
+@pytest.mark.slow
 def test_the_chapter_handed_in_has_all_points(grader: Grader, hand_in) -> None:
     report = hand_in(grader.chapter.notebook)
     assert all(points == most for points, most in _graded(report, grader))
@@ -129,10 +131,12 @@ def test_the_chapter_handed_in_has_all_points(grader: Grader, hand_in) -> None:
     assert not any(result.attention for result in report.results)
 
 
+@pytest.mark.slow
 def test_the_untouched_release_has_none(grader: Grader, hand_in) -> None:
     assert hand_in(_release(grader)).points == 0
 
 
+@pytest.mark.slow
 def test_answers_of_nothing_have_none(grader: Grader, hand_in) -> None:
     notebook = _release(grader)
     for cell in _solutions(notebook):
@@ -140,6 +144,7 @@ def test_answers_of_nothing_have_none(grader: Grader, hand_in) -> None:
     assert hand_in(notebook).points == 0
 
 
+@pytest.mark.slow
 def test_answers_that_are_a_little_off_do_not_pass(grader: Grader, hand_in) -> None:
     notebook, changed = copy.deepcopy(grader.chapter.notebook), []
     for cell in _solutions(notebook):
@@ -161,6 +166,7 @@ def test_answers_that_are_a_little_off_do_not_pass(grader: Grader, hand_in) -> N
             assert result.points < result.max_points, exercise.name
 
 
+@pytest.mark.slow
 def test_ending_the_program_earns_nothing(grader: Grader, hand_in) -> None:
     notebook = _release(grader)
     endings = itertools.cycle(["import sys; sys.exit(0)", "import os; os._exit(0)"])
@@ -169,6 +175,7 @@ def test_ending_the_program_earns_nothing(grader: Grader, hand_in) -> None:
     assert hand_in(notebook).points == 0
 
 
+@pytest.mark.slow
 def test_an_infinite_loop_costs_its_exercise_only(
     grader: Grader, hand_in, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +190,7 @@ def test_an_infinite_loop_costs_its_exercise_only(
         if first.metadata.nbgrader.grade_id in [p.grade_id for p in e.parts]
     )
     monkeypatch.setattr(
-        grader.sandbox, "limits", replace(grader.sandbox.limits, cell_seconds=10.0)
+        grader.sandbox, "limits", replace(grader.sandbox.limits, cell_seconds=5.0)
     )
     for result in hand_in(notebook).results:
         if result.exercise == looping.name:
@@ -193,6 +200,7 @@ def test_an_infinite_loop_costs_its_exercise_only(
             assert result.points in (None, result.max_points)
 
 
+@pytest.mark.slow
 def test_own_tests_and_own_metadata_earn_nothing(grader: Grader, hand_in) -> None:
     notebook = _release(grader)
     for index, cell in enumerate(list(notebook.cells)):
@@ -212,6 +220,7 @@ def test_own_tests_and_own_metadata_earn_nothing(grader: Grader, hand_in) -> Non
     )
 
 
+@pytest.mark.slow
 def test_the_instructors_notebook_cannot_be_read(grader: Grader, hand_in) -> None:
     notebook = _release(grader)
     for cell in _solutions(notebook):

@@ -56,6 +56,7 @@ def attack(
 # --- What honest students hand in ---
 
 
+@pytest.mark.slow
 def test_the_reference_solution_has_all_points(grade_notebook: Grade) -> None:
     report = grade_notebook(small_chapter())
     assert [result.points for result in report.results] == [2, 3, 2, None]
@@ -98,6 +99,7 @@ def test_an_answer_made_for_the_visible_tests_fails_the_hidden_ones_which_stay_h
     assert result.comment == "A hidden test failed: a number is doubled wrongly."
 
 
+@pytest.mark.slow
 def test_an_error_is_told_with_the_line_of_the_students_own_cell(attack) -> None:
     assert (
         "ZeroDivisionError: division by zero, in line 3 of your cell (return y / 0)"
@@ -129,6 +131,7 @@ def test_an_open_answer_waits_for_a_person(grade_notebook: Grade) -> None:
     assert result.comment == "For a person to read: up to 2 points."
 
 
+@pytest.mark.slow
 def test_magics_plots_and_await_work_as_in_jupyter(attack) -> None:
     result = attack(
         "%matplotlib inline\nimport asyncio\nimport matplotlib.pyplot as plt\n"
@@ -140,6 +143,7 @@ def test_magics_plots_and_await_work_as_in_jupyter(attack) -> None:
     assert "42" in result.output
 
 
+@pytest.mark.slow
 def test_training_with_an_optimizer_is_no_reason_to_look(grade_notebook: Grade) -> None:
     training = (
         "import torch\nlayer = torch.nn.Linear(2, 1)\noptimizer = "
@@ -161,12 +165,14 @@ def impatient(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_infinite_loop_is_stopped(attack, impatient) -> None:
     result = attack("while True: pass")
     assert result.points == 0
     assert "stopped after 3 seconds" in result.comment
 
 
+@pytest.mark.slow
 def test_an_infinite_loop_in_the_function_is_stopped(attack, impatient) -> None:
     assert (
         "stopped after 3 seconds"
@@ -174,6 +180,7 @@ def test_an_infinite_loop_in_the_function_is_stopped(attack, impatient) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["{}", "def double(x): {}"])
 @pytest.mark.parametrize(
     "ending",
@@ -187,6 +194,7 @@ def test_a_crash_costs_its_exercise_only(attack) -> None:
     assert "signal 11" in attack("import ctypes; ctypes.string_at(0)").comment
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bomb",
     [
@@ -212,6 +220,7 @@ def test_output_is_bounded(attack) -> None:
     assert "more characters" in result.output
 
 
+@pytest.mark.slow
 def test_files_are_bounded(attack) -> None:
     assert (
         "File too large"
@@ -360,6 +369,7 @@ _TRICKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trick", _TRICKS)
 def test_tricks_earn_nothing(attack, trick: str) -> None:
     assert attack(_TRICKS[trick]).points == 0
@@ -402,6 +412,7 @@ def test_libraries_replaced_while_the_tests_run_are_noticed(
     assert "while the tests run" in result.comment
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["error", "value", "changed", "threads"])
 def test_a_forged_answer_that_lacks_something_earns_nothing(
     attack, missing: str
@@ -471,6 +482,7 @@ def test_a_subclass_of_tensor_cannot_judge_itself(grade_notebook: Grade) -> None
 # --- The files that come out, and mistakes of the teacher ---
 
 
+@pytest.mark.slow
 def test_the_files_for_students_and_teacher(chapter_path: Path, tmp_path: Path) -> None:
     for student, answers in (("ada", RIGHT), ("bob", {})):
         nbformat.write(answered(**answers), tmp_path / f"{student}.ipynb")
@@ -498,6 +510,7 @@ def test_the_files_for_students_and_teacher(chapter_path: Path, tmp_path: Path) 
         grade(chapter_path, [tmp_path / "ada.ipynb"], tmp_path / "grades")
 
 
+@pytest.mark.slow
 def test_a_chapter_whose_own_solution_fails_grades_nobody(tmp_path: Path) -> None:
     wrong = exercise(
         1,
@@ -516,6 +529,7 @@ def test_a_chapter_whose_own_solution_fails_grades_nobody(tmp_path: Path) -> Non
         pass
 
 
+@pytest.mark.slow
 def test_credit_beyond_the_maximum_is_an_error_not_points(
     tmp_path: Path, grader: Grader, grade_notebook: Grade
 ) -> None:
@@ -529,6 +543,7 @@ def test_credit_beyond_the_maximum_is_an_error_not_points(
         )
 
 
+@pytest.mark.slow
 def test_the_time_of_all_cells_together_is_limited(
     grader: Grader, grade_notebook: Grade, monkeypatch
 ) -> None:

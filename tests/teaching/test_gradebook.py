@@ -114,6 +114,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Limits:
     return Limits(cell_seconds=20.0, memory=256 << 20, file_size=4 << 20)
 
 
+@pytest.mark.slow
 def test_no_submission_stops_the_others(tmp_path: Path, quick: Limits) -> None:
     """Whatever text JSON can carry, and whatever a file can be: each student has rows
     and a page, and loses at most the exercise where it stands.

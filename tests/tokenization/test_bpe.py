@@ -31,6 +31,7 @@ each_tokenizer = pytest.mark.parametrize(
 one = TOKENIZERS["gpt4"]
 
 
+@pytest.mark.slow
 @each_tokenizer
 @given(text=st.text())
 def test_every_text_survives_the_round_trip(tokenizer, text):

@@ -272,6 +272,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 @given(data=st.data())
 def test_nothing_but_a_value_error_comes_from_any_change(name, data, tmp_path_factory):

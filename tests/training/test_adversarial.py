@@ -80,6 +80,7 @@ def same(first, second):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_generator_finds_the_cloud(seed):
     settings = {

@@ -136,6 +136,7 @@ def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, uninterrupted, 
     assert runs.fingerprint(model) == runs.fingerprint(expected_model)
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_middle_goes_on_to_the_same_end(tmp_path, uninterrupted):
     path = tmp_path / "run.safetensors"
     command = [

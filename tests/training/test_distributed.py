@@ -38,6 +38,7 @@ def _torchrun(processes):
     return losses[0], weights
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_losses_of_one_with_the_joint_batch():
     alone = runs.run_shared(STEPS)
     losses, weights = _torchrun(2)

@@ -237,6 +237,7 @@ def test_batches_are_brought_to_the_models_device():
     assert devices == ["meta", "meta"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_token_batches_and_a_decoder_learn_to_count(seed):
     model, _, _ = runs.make(dropout=False)

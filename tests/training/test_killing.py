@@ -6,6 +6,7 @@ import contextlib
 import random
 import time
 
+import pytest
 import torch
 
 from genai_tutorial.training import load_checkpoint
@@ -14,6 +15,7 @@ from tests.training import processes, runs
 KILLS = 10
 
 
+@pytest.mark.slow
 def test_ten_kills_at_any_moment_change_no_bit(tmp_path):
     model, history = runs.run()
     moments, kills, finished, steps_at_kills = random.Random(0), 0, 0, set()

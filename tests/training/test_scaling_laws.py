@@ -41,6 +41,7 @@ def test_three_known_constants_are_found_again(exponent):
     assert _constants(fitted) == pytest.approx(_constants(law), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_small_noisy_runs_foretell_a_large_one(seed):
     # A half per cent is what another seed does to a loss.
@@ -55,6 +56,7 @@ def test_small_noisy_runs_foretell_a_large_one(seed):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoilt", [0, 11, 23])
 def test_one_spoilt_run_does_not_bend_the_law(spoilt):
     losses = CHINCHILLA(RUNS)

@@ -41,6 +41,7 @@ def _equal(a, b):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world_size", [2, 4])
 def test_copies_and_parts_of_a_model_learn_what_one_process_learns(
     tmp_path, alone, world_size
@@ -70,6 +71,7 @@ def test_copies_and_parts_of_a_model_learn_what_one_process_learns(
     assert alone["losses"][-1] < alone["losses"][0] - 0.01
 
 
+@pytest.mark.slow
 def test_two_save_and_one_two_or_four_go_on(tmp_path, alone, two):
     assert processes.finish(
         processes.start(2, processes.train, tmp_path, "first", "shard", 1, 6, 3)
@@ -106,6 +108,7 @@ def test_two_save_and_one_two_or_four_go_on(tmp_path, alone, two):
         assert latest_step(folder / "checkpoint") == STEPS
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_noticed_and_nothing_is_lost(tmp_path, two):
     """Kill -9 again and again, now one and now the other, at whatever moment; the last
     bit is still the same.
@@ -135,6 +138,7 @@ def test_a_killed_process_is_noticed_and_nothing_is_lost(tmp_path, two):
         assert _equal(torch.load(folder / "run-0.pt"), two)
 
 
+@pytest.mark.slow
 def test_torchrun_starts_again_after_a_kill(tmp_path, two):
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone",

@@ -216,6 +216,7 @@ def _line_loss(model, x):
     return (model.weight - x).square().sum(-1).mean() / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("micro_batches", [2, 8])
 def test_gradient_noise_finds_a_signal_and_a_variance_that_are_known(
@@ -268,6 +269,7 @@ def test_what_cannot_be_measured_is_refused(call, message):
         call()
 
 
+@pytest.mark.slow
 def test_settings_reach_recomputing_bfloat16_and_accumulation_together():
     model, batches, _ = runs.make(dropout=False)
     recompute(model.blocks)

@@ -102,6 +102,7 @@ def test_it_is_the_sum_over_each_tokens_experts(
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("per_token", "shared"), [(1, 0), (2, 0), (2, 1), (4, 0)])
 def test_gradients_are_those_of_finite_differences(per_token, shared):
     layer = mixture(per_token=per_token, shared=shared, dtype=torch.float64)

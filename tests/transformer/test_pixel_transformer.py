@@ -99,6 +99,7 @@ def test_an_untrained_model_finds_all_levels_equally_likely():
     assert torch.allclose(PixelTransformer(SMALL, 1)(images), torch.zeros(1))
 
 
+@pytest.mark.slow
 def test_it_learns_a_pattern_that_only_a_far_patch_tells():
     """The last patch repeats the first. Of its pixels only one lies beside the first
     patch: attention has to tell.

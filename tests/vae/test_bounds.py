@@ -177,6 +177,7 @@ def test_what_is_free_has_no_gradient():
     assert divergence.grad.tolist() == [[0.5, 0.0], [0.5, 0.0]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latent", [1, 3])
 def test_a_linear_vae_finds_the_likelihood_of_ppca(data, latent):
     torch.manual_seed(0)

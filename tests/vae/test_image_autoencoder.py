@@ -41,6 +41,7 @@ def model():
     return trained(kl_weight=1e-6)
 
 
+@pytest.mark.slow
 def test_it_learns_to_bring_back_new_images(model):
     images, generator = discs(32, seed=1), torch.Generator().manual_seed(0)
     with torch.no_grad():

@@ -132,6 +132,7 @@ def test_usage_counts_and_perplexity():
     ).perplexity == pytest.approx(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [VectorQuantizer, EMAVectorQuantizer])
 def test_a_vq_vae_learns_and_decodes_its_own_words(kind):
     torch.manual_seed(0)

@@ -45,6 +45,7 @@ def corpus():
     return load_corpus(copies=4)
 
 
+@pytest.mark.slow
 def test_every_told_fact_is_in_the_text_in_four_copies(corpus):
     told = "\n".join(corpus.sources["facts"]).lower()
     for fact in corpus.split.all_told:
@@ -61,6 +62,7 @@ def test_no_text_is_about_a_withheld_country(corpus):
     assert len(named) < 20  # Wikipedia names them in passing
 
 
+@pytest.mark.slow
 def test_what_is_held_out_is_not_read(corpus):
     assert len(corpus.held_out) == len(HELD_OUT_TITLES)
     for text in corpus.held_out:
@@ -106,6 +108,7 @@ class Stopped(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch):
     def run(folder):
         checkpoint = Checkpoint(tmp_path / folder / "run.safetensors", every=2)

@@ -56,6 +56,7 @@ def weights(trained):
     return trained.model.state_dict()
 
 
+@pytest.mark.slow
 def test_fine_tuning_that_went_on_ends_where_it_would_have(tmp_path, monkeypatch):
     whole = SHORT.fit(settings(tmp_path / "whole", 3))
     following, left = TensorBatches.__next__, iter(range(2))
@@ -89,6 +90,7 @@ def test_answers_begin_with_a_space_and_end_with_their_turn():
     )
 
 
+@pytest.mark.slow
 def test_an_examination_asks_what_no_demonstration_has():
     texts = {one.question.text for one in FACTBOOK_SFT.demonstrations()}
     split = load_fact_split()
@@ -109,6 +111,7 @@ def test_it_answers_a_question_and_no_more(name):
         replace(options, prompt="")
 
 
+@pytest.mark.slow
 def test_learning_from_preferences_is_made_again_by_its_recipe(tmp_path):
     one, again = (SMALL.fit(settings(tmp_path, 2)) for _ in range(2))
     assert all(
@@ -122,6 +125,7 @@ def test_learning_from_preferences_is_made_again_by_its_recipe(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_declining_stands_beside_the_answers_to_every_sort_of_question():
     comparisons = SMALL.compare(*load("factbook-sft"))
     declined = [

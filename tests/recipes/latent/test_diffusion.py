@@ -84,6 +84,7 @@ def test_a_model_that_has_learned_nothing_is_measured_as_such():
     assert "show all that the caption says" in TINY.summary(metrics)
 
 
+@pytest.mark.slow
 def test_emoji_are_learned_from_their_training_names(follow):
     recipe = tiny(EMOJI_LATENT, pictures=Emoji(measured=3))
     trained = follow(recipe)

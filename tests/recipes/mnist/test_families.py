@@ -84,6 +84,7 @@ def test_so_do_the_components():
     assert numbers == pytest.approx(BUDGET, rel=0.1)
 
 
+@pytest.mark.slow
 @each_family
 def test_a_run_that_was_stopped_ends_at_the_same_weights(chosen, tmp_path, monkeypatch):
     chosen = small(chosen)
@@ -124,6 +125,7 @@ def test_what_is_drawn_has_256_levels_and_keeps_its_seed(chosen):
     assert not torch.equal(images, chosen.draw(model, options, 3, seed=1))
 
 
+@pytest.mark.slow
 @each_family
 def test_bits_are_those_of_eight_bit_pixels(chosen):
     """Untrained, no family knows anything: what it then pays for a pixel can be
@@ -155,6 +157,7 @@ def test_bits_are_those_of_eight_bit_pixels(chosen):
         )
 
 
+@pytest.mark.slow
 def test_the_measures_know_digits_from_noise():
     train, _ = load_mnist_split()
     real = measure_digits(train.images[::4])

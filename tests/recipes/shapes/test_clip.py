@@ -22,6 +22,7 @@ def captions_of(ids: torch.Tensor) -> list[str]:
     return [CAPTION_TOKENIZER.decode(row) for row in ids.tolist()]
 
 
+@pytest.mark.slow
 def test_captions_of_a_batch_are_true_and_no_two_mean_the_same():
     batches = SceneBatches(batch_size=128, seed=0)
     for _ in range(2):
@@ -81,6 +82,7 @@ def test_the_model_comes_back_from_its_card():
     assert caption_accuracy(captions, images).everything == 1
 
 
+@pytest.mark.slow
 def test_an_untrained_model_finds_nothing():
     metrics = SHAPES_CLIP.measure(SHAPES_CLIP.build())
     assert all(

@@ -38,6 +38,7 @@ TINY = dataclasses.replace(
 )
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(
     follow, kill_and_resume
 ):

@@ -81,6 +81,7 @@ def test_no_question_of_the_test_is_demonstrated():
     assert not shown & {one.text for one in test}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_demonstrations():
     assert (
         demonstrate(ASKED, seed=1)

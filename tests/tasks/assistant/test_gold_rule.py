@@ -96,6 +96,7 @@ def test_parts_of_the_gold_score(question, answer, parts):
     assert found.total == RULE.score(question, answer) == pytest.approx(sum(parts))
 
 
+@pytest.mark.slow
 def test_every_sentence_of_a_fact_and_every_canonical_answer_is_right():
     for fact in FACTS:
         question = QUESTIONS[fact.country, fact.relation]

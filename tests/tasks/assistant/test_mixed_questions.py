@@ -62,6 +62,7 @@ def test_training_asks_about_taught_countries_only_and_the_test_about_told_ones_
     assert {one.country for one in HELD_OUT["facts"]} & told
 
 
+@pytest.mark.slow
 def test_another_seed_draws_others():
     others = mixed_questions(SPLIT, ABSENT, 480, seed=1)
     assert all(others[category] != TRAINED[category] for category in SHARES)

@@ -198,6 +198,7 @@ def test_no_fact_that_is_told_or_asked_has_a_held_out_country_as_its_answer(seed
     }
 
 
+@pytest.mark.slow
 def test_withheld_countries_are_never_named():
     text = "\n".join(tell_facts(SPLIT.all_told, copies=4)) + "\n".join(
         q.text for q in ask_facts(SPLIT.taught)

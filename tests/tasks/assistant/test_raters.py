@@ -55,6 +55,7 @@ def pairs_of_each_kind():
 PAIRS = pairs_of_each_kind()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.2, 0.5, 1, 3])
 @pytest.mark.parametrize(
     ("a", "b"),
@@ -71,6 +72,7 @@ def test_preferences_come_as_often_as_bradley_and_terry_say(temperature, a, b):
     assert stats.binomtest(count, 1000, expected).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_a_ranking_of_many_answers_fits_one_scale():
     """The chi-square of all pairs of five answers against the formula, at once."""
     rater = Rater(
@@ -174,6 +176,7 @@ def test_agreement_is_what_tosses_give():
     assert 0.5 < expected < 1
 
 
+@pytest.mark.slow
 def test_raters_agree_less_the_more_their_tastes_and_their_temperature_differ():
     def agree(temperature, spread):
         raters = random_raters(6, RULE, seed=0, temperature=temperature, spread=spread)

@@ -133,6 +133,7 @@ def combinations(scene: Scene) -> tuple[set, set]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", get_args(Split))
 def test_a_split_has_what_it_says_and_nothing_else(split):
     relations = set(HELD_OUT_RELATIONS) | {

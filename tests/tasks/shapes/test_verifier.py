@@ -26,6 +26,7 @@ from genai_tutorial.tasks.shapes import (
 PERFECT = CaptionAccuracy(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_drawn_scenes_are_read_to_the_pixel(count):
     shapes = load_shapes(500, seed=10 + count, objects=[count])
@@ -35,6 +36,7 @@ def test_drawn_scenes_are_read_to_the_pixel(count):
         assert max(reading.misfits) < 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["new pairs", "new relations"])
 def test_what_is_held_out_is_read_as_well(split):
     shapes = load_shapes(300, seed=2, objects=[2, 3], split=split)
@@ -42,6 +44,7 @@ def test_what_is_held_out_is_read_as_well(split):
 
 
 # Over six seeds of 500 scenes each, no error was found up to this noise and this blur.
+@pytest.mark.slow
 @pytest.mark.parametrize("objects", [[1], [2], [3]])
 @pytest.mark.parametrize(("noise", "blur"), [(0.0, 0.0), (0.1, 0.0), (0.0, 1.0)])
 def test_less_than_half_a_percent_of_errors_with_noise_or_blur(objects, noise, blur):
@@ -50,6 +53,7 @@ def test_less_than_half_a_percent_of_errors_with_noise_or_blur(objects, noise, b
         assert value >= 0.995, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objects", [[1], [2], [3]])
 def test_a_few_percent_of_errors_with_much_noise(objects):
     accuracy = verifier_accuracy(250, seed=3, objects=objects, noise=0.2)
@@ -102,6 +106,7 @@ def test_specks_are_counted_and_are_no_objects():
     assert (reading.scene, reading.specks) == (clean.scene, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [(0.5, 0.0), (0.5, 0.5), (0.25, 0.75)])
 def test_objects_between_the_pixels_are_read_too(shift):
     # A generated object need not stand at whole pixels: move the picture by a part of
@@ -173,6 +178,7 @@ def test_accuracy_is_the_mean_over_the_captions_that_say_so():
     assert caption_accuracy(captions[:1], shapes.images).colour is None
 
 
+@pytest.mark.slow
 def test_two_hundred_pictures_a_second():
     shapes = load_shapes(400, seed=0)
     read_scenes(shapes.images[:10])
