@@ -18,7 +18,7 @@ from genai_tutorial.corpus.minhash import (
     jaccard,
     shingles,
 )
-from genai_tutorial.corpus.mixture import Mixture, passes
+from genai_tutorial.corpus.mixture import DataMixture, passes
 from genai_tutorial.corpus.normalise import normalise
 from genai_tutorial.corpus.order import PackedBatches
 from genai_tutorial.corpus.packing import cut_rows, document_numbers, join_documents
@@ -31,11 +31,11 @@ from genai_tutorial.corpus.quality import (
 from genai_tutorial.corpus.shards import TokenShards, write_shards
 
 __all__ = [
+    "DataMixture",
     "Decontaminator",
     "Duplicates",
     "Filtered",
     "MinHash",
-    "Mixture",
     "PackedBatches",
     "QualityRules",
     "TokenShards",

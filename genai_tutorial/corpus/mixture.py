@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 
-class Mixture:
+class DataMixture:
     """An endless list of the names of sources, each as often as its weight says.
 
     The next one is always the source that lacks most of its share, so that every
@@ -19,7 +19,7 @@ class Mixture:
     Raises:
         ValueError: If there is no source, or a weight is not above 0.
 
-    >>> mixture = Mixture({"wikipedia": 3, "shakespeare": 1})
+    >>> mixture = DataMixture({"wikipedia": 3, "shakespeare": 1})
     >>> [next(mixture) for _ in range(4)]
     ['wikipedia', 'wikipedia', 'shakespeare', 'wikipedia']
     >>> mixture.taken
@@ -89,5 +89,5 @@ def passes(
     ... )
     {'wikipedia': 1.5, 'shakespeare': 3.0}
     """
-    shares = Mixture(weights).shares
+    shares = DataMixture(weights).shares
     return {name: total * share / sizes[name] for name, share in shares.items()}

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.corpus.mixture import Mixture
+from genai_tutorial.corpus.mixture import DataMixture
 from genai_tutorial.corpus.shards import TokenShards
 
 
@@ -75,7 +75,7 @@ class PackedBatches:
                 f"weights must name the sources {list(self.sources)}, got "
                 f"{list(weights)}."
             )
-        self._mixture = Mixture(
+        self._mixture = DataMixture(
             {
                 name: self.rows[name] if weights is None else weights[name]
                 for name in self.sources

@@ -49,10 +49,9 @@ def clopper_pearson_interval(successes: int, n: int, level: float = 0.95) -> Int
     r"""Return the exact interval for a proportion: it holds the true one at least as
     often as it says, at the price of being wider than Wilson's.
 
-    With $\alpha$ = 1 - level, the ends are the proportions at which a count as high as
-    the observed one, or as low, still has the probability $\alpha/2$:
-
-    $$P(X \ge k \mid p_\text{low}) = P(X \le k \mid p_\text{high}) = \frac{\alpha}{2}$$
+    With $\alpha$ = 1 - level, the ends are the proportions at which a count at least as
+    high as the observed one, or at most as high, still has the probability
+    $\alpha / 2$.
 
     Args:
         successes: How many of the trials succeeded.

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.corpus import (
+    DataMixture,
     Decontaminator,
-    Mixture,
     PackedBatches,
     deduplicate,
     filter_documents,
@@ -59,7 +59,7 @@ def _rows(batches, count):
 )
 @settings(max_examples=40, deadline=None)
 def test_every_stretch_has_the_mixture_of_the_whole(weights):
-    mixture, total = Mixture(weights), sum(weights.values())
+    mixture, total = DataMixture(weights), sum(weights.values())
     for place in range(1, 100):
         next(mixture)
         ahead = {
@@ -175,7 +175,7 @@ def test_a_state_of_another_run_is_refused(sources):
     with pytest.raises(ValueError, match=r"'seed': 3.*'seed': 4"):
         _batches(sources, seed=4).load_state_dict(state)
     with pytest.raises(ValueError, match="The state is of the sources"):
-        Mixture({"large": 1}).load_state_dict(state)
+        DataMixture({"large": 1}).load_state_dict(state)
 
 
 def test_the_whole_way_from_raw_text_to_batches(tmp_path):
