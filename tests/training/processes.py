@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from genai_tutorial.runtime import write_atomically
 from genai_tutorial.training import (
     ShardedCheckpoint,
     build_optimizer,
@@ -159,7 +160,9 @@ def train_alone(path, steps):
         "losses": history.losses,
         "weights": [parameter.detach() for parameter in model.parameters()],
     }
-    torch.save(result, path.with_suffix(".result"))
+    # Whole or not at all: a kill may come here too.
+    with write_atomically(path.with_suffix(".result")) as file:
+        torch.save(result, file)
 
 
 def train_until_lost(folder, every):
