@@ -15,7 +15,8 @@ def share_navigation(app, pagename, templatename, context, doctree):
         made = app.builder.shared_navigation
         key = (depth, *sorted(options.items()))
         if key not in made:
-            made[key] = make(**options)
+            # Closed: the pages of the package would be repeated on each of two hundred.
+            made[key] = make(**options | {"collapse": True})
         return made[key]
 
     context["toctree"] = toctree
