@@ -28,9 +28,9 @@ from torch import Tensor
 from genai_tutorial.data import load_mnist_split
 from genai_tutorial.data.levels import (
     LEVELS,
-    dequantise,
+    dequantize,
     from_levels,
-    requantise,
+    requantize,
     to_levels,
 )
 from genai_tutorial.density import PPCA, fit_ppca
@@ -68,7 +68,7 @@ def fit_components(seed: int) -> Model:
     levels = to_levels(load_mnist_split()[0].images)
     started = time.process_time()
     fitted = fit_ppca(
-        dequantise(levels, torch.Generator().manual_seed(seed)).flatten(1),
+        dequantize(levels, torch.Generator().manual_seed(seed)).flatten(1),
         latent=PPCA_COMPONENTS,
     )
     seconds = time.process_time() - started
@@ -83,7 +83,7 @@ def fit_components(seed: int) -> Model:
 def draw_from(fitted: PPCA) -> Callable[[int, int], Tensor]:
     """Draws from probabilistic PCA, noise included, cut off at black and white."""
     return lambda count, seed: from_levels(
-        requantise(fitted.sample(count, torch.Generator().manual_seed(seed)).float())
+        requantize(fitted.sample(count, torch.Generator().manual_seed(seed)).float())
     ).view(-1, 28, 28)
 
 
@@ -91,7 +91,7 @@ def bits_of(fitted: PPCA) -> Callable[[Tensor, int], float]:
     """Scores grey levels by the density of probabilistic PCA."""
 
     def bits(levels: Tensor, seed: int) -> float:
-        rows = dequantise(levels, torch.Generator().manual_seed(seed)).flatten(1)
+        rows = dequantize(levels, torch.Generator().manual_seed(seed)).flatten(1)
         return bits_per_dimension(
             fitted.log_prob(rows).sum().item(), levels.numel(), level_width=1 / LEVELS
         )

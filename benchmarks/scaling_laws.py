@@ -3,7 +3,7 @@ Wikipedia, and what they foretell.
 
 The largest model is held out: a law is fitted to the five smaller sizes, and its
 prediction is compared with what the sixth does. The text is cleaned, de-duplicated and
-tokenised by the book's pipeline; the last articles are kept for testing. Every run
+tokenized by the book's pipeline; the last articles are kept for testing. Every run
 warms up, stays, and falls over its last fifth.
 
     # forty minutes of one core; stop and go on at will
@@ -26,7 +26,7 @@ from genai_tutorial.corpus import (
     TokenShards,
     deduplicate,
     filter_documents,
-    normalise,
+    normalize,
     write_shards,
 )
 from genai_tutorial.data import load_wikipedia
@@ -79,7 +79,7 @@ def prepare(folder: Path) -> tuple[TokenShards, torch.Tensor, float]:
     """Returns the training text, the held-out tokens, and how many bytes one of these
     stands for.
     """
-    texts = [normalise(text) for text in load_wikipedia().texts]
+    texts = [normalize(text) for text in load_wikipedia().texts]
     texts = [texts[place] for place in filter_documents(texts).kept]
     texts = [texts[place] for place in deduplicate(texts).kept]
     train, test = texts[:-TEST_ARTICLES], texts[-TEST_ARTICLES:]

@@ -1,7 +1,7 @@
 """A U-Net beside a Diffusion Transformer at equal arithmetic, on captioned shapes.
 
 Both learn to draw scenes of one object from their captions, from the same 8,000 scenes,
-with the same text encoder, optimiser and batch size. Both get the same number of
+with the same text encoder, optimizer and batch size. Both get the same number of
 multiplications and additions, counted by PyTorch for a call and taken three times for a
 training step (backward costs about twice as much as forward); the learning rates of
 each run are planned for just that many steps. Then each draws 200 captions with 15

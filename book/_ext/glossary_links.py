@@ -16,11 +16,11 @@ GLOSSARY = "book/glossary"
 OTHER_FORMS = {
     "gaussian": "gaussian distribution",
     "held-out": "held-out data",
-    "layernorm": "layer normalisation",
+    "layernorm": "layer normalization",
     "learned vector for each position": "learned position embedding",
     "mixture": "mixture model",
     "normal distribution": "gaussian distribution",
-    "normalised": "normalisation",
+    "normalized": "normalization",
     "pca": "principal component analysis",
     "responsible": "responsibility",
     "sampled": "sampling",
@@ -45,7 +45,7 @@ def candidates(text: str) -> list[str]:
     singular, by another name.
 
     >>> candidates("Optimizers")
-    ['optimisers', 'optimiser']
+    ['optimizers', 'optimizer']
     """
     word = plain(text)
     forms = [word]

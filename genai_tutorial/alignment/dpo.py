@@ -1,4 +1,4 @@
-"""Direct preference optimisation: learning from comparisons without a reward model,
+"""Direct preference optimization: learning from comparisons without a reward model,
 rollouts or a value model.
 
 The policy that earns the most reward at a price on KL is known: π(y) ∝ π_ref(y)

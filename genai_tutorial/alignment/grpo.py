@@ -1,4 +1,4 @@
-"""Group-relative policy optimisation: PPO whose yardstick is not a value model, but
+"""Group-relative policy optimization: PPO whose yardstick is not a value model, but
 other answers to the same prompt.
 
 It suits rewards that a program can check: right or wrong, once, at the end.
@@ -25,7 +25,7 @@ class GRPOSettings:
     Attributes:
         group_size: How many answers each prompt gets.
         epochs: How often it passes over the batch.
-        minibatches: Into how many parts each pass is cut, with a step of the optimiser
+        minibatches: Into how many parts each pass is cut, with a step of the optimizer
             for each.
         clip: By how much the probability of a choice may change, as a share, before it
             is no longer pushed.

@@ -1,4 +1,4 @@
-"""Proximal policy optimisation: the model answers, the answers are scored, and better
+"""Proximal policy optimization: the model answers, the answers are scored, and better
 choices are made more probable.
 
 One `ppo_step` is `gather_experience` (write, score, price the distance from the
@@ -31,7 +31,7 @@ class PPOSettings:
 
     Attributes:
         epochs: How often it passes over the batch.
-        minibatches: Into how many parts each pass is cut, with a step of the optimiser
+        minibatches: Into how many parts each pass is cut, with a step of the optimizer
             for each.
         clip: By how much the probability of a choice may change, as a share, before it
             is no longer pushed.
@@ -81,7 +81,7 @@ class PPOReport:
         clipped: The share of steps that the clip keeps from going further.
         step_kl: How far the last minibatch found the policy from the one that wrote the
             answers, in nats a token.
-        updates: How many steps the optimiser made; fewer than planned where `step_kl`
+        updates: How many steps the optimizer made; fewer than planned where `step_kl`
             was reached.
     """
 

@@ -1,4 +1,4 @@
-"""From raw text to batches: normalise, filter, de-duplicate, decontaminate, tokenise,
+"""From raw text to batches: normalize, filter, de-duplicate, decontaminate, tokenize,
 pack, shard, mix, order.
 """
 
@@ -19,7 +19,7 @@ from genai_tutorial.corpus.minhash import (
     shingles,
 )
 from genai_tutorial.corpus.mixture import DataMixture, passes
-from genai_tutorial.corpus.normalise import normalise
+from genai_tutorial.corpus.normalize import normalize
 from genai_tutorial.corpus.order import PackedBatches
 from genai_tutorial.corpus.packing import cut_rows, document_numbers, join_documents
 from genai_tutorial.corpus.quality import (
@@ -49,7 +49,7 @@ __all__ = [
     "held_out_grams",
     "jaccard",
     "join_documents",
-    "normalise",
+    "normalize",
     "passes",
     "reason_to_reject",
     "seen_share",

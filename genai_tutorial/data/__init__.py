@@ -31,9 +31,9 @@ from genai_tutorial.data.factbook.facts import (
 from genai_tutorial.data.images import Images
 from genai_tutorial.data.levels import (
     LEVELS,
-    dequantise,
+    dequantize,
     from_levels,
-    requantise,
+    requantize,
     to_levels,
 )
 from genai_tutorial.data.mnist import load_mnist, load_mnist_split
@@ -74,7 +74,7 @@ __all__ = [
     "Plays",
     "Sentence",
     "Source",
-    "dequantise",
+    "dequantize",
     "family",
     "from_levels",
     "load_absent",
@@ -95,7 +95,7 @@ __all__ = [
     "plain_text",
     "random_affine",
     "read_dump",
-    "requantise",
+    "requantize",
     "split_facts",
     "to_levels",
     "with_article",

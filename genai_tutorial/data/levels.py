@@ -2,7 +2,7 @@
 to see it on.
 
 Bits per dimension compare models only where all of them tell how probable the same
-whole numbers are. A model with a density over real numbers does so by dequantisation:
+whole numbers are. A model with a density over real numbers does so by dequantization:
 each level is spread evenly over an interval of its own.
 """
 
@@ -36,7 +36,7 @@ def from_levels(levels: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return levels.float() / (LEVELS - 1)
 
 
-def dequantise(
+def dequantize(
     levels: Int[Tensor, "*shape"], generator: torch.Generator
 ) -> Float[Tensor, "*shape"]:
     """Spread each level evenly over its interval of width 1/256, so that the pixels
@@ -56,7 +56,7 @@ def dequantise(
     Source: Theis, van den Oord and Bethge (2016), A note on the evaluation of
         generative models, section 3.1, https://arxiv.org/abs/1511.01844
 
-    >>> spread = dequantise(torch.tensor([0, 255]), torch.Generator().manual_seed(0))
+    >>> spread = dequantize(torch.tensor([0, 255]), torch.Generator().manual_seed(0))
     >>> (spread * 256).floor().tolist()
     [0.0, 255.0]
     """
@@ -73,11 +73,11 @@ def dequantise(
     return (levels + place / 65536) / LEVELS
 
 
-def requantise(spread: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
+def requantize(spread: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
     """Return the level whose interval each number falls in; what lies outside 0 to 1
     counts as black or white.
 
-    >>> requantise(torch.tensor([-0.3, 0.0, 0.999, 1.7]))
+    >>> requantize(torch.tensor([-0.3, 0.0, 0.999, 1.7]))
     tensor([  0,   0, 255, 255])
     """
     return (spread * LEVELS).floor().clamp(0, LEVELS - 1).long()

@@ -1,5 +1,5 @@
 """Mixtures: a density that is several densities added up, fitted by
-expectation-maximisation (EM).
+expectation-maximization (EM).
 
 A mixture draws in two steps: first which component, then a point from that component.
 We see the points and not the components, so EM guesses them: how far is each component

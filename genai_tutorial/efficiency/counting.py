@@ -165,7 +165,7 @@ class Counts:
     def training_memory(self, mixed_precision: bool = True) -> TrainingMemory:
         """Return the bytes of weights, gradients and AdamW's state.
 
-        In mixed precision: 2 bytes a weight, 2 a gradient, 12 for the optimiser (a
+        In mixed precision: 2 bytes a weight, 2 a gradient, 12 for the optimizer (a
         float32 copy and two float32 means). In float32: 4, 4 and 8. Activations come on
         top, and depend on the batch.
 

@@ -33,7 +33,7 @@ from genai_tutorial.gan.points import (
 )
 from genai_tutorial.gan.spectral_norm import (
     SpectralNorm,
-    normalise_all_layers,
+    normalize_all_layers,
     power_iteration,
     spectral_norm,
 )
@@ -62,7 +62,7 @@ __all__ = [
     "minimax_generator_loss",
     "multilayer_perceptron",
     "non_saturating_generator_loss",
-    "normalise_all_layers",
+    "normalize_all_layers",
     "optimal_discriminator",
     "power_iteration",
     "r1_penalty",

@@ -71,7 +71,7 @@ def wasserstein_critic_loss(real: RealScores, fake: FakeScores) -> Float[Tensor,
     distance.
 
     It is an estimate only if the critic's slope is at most one everywhere: add a
-    gradient penalty or use spectral normalisation.
+    gradient penalty or use spectral normalization.
 
     Source: Arjovsky, Chintala and Bottou (2017), Wasserstein GAN, equation 2,
     https://arxiv.org/abs/1701.07875

@@ -28,7 +28,7 @@ def squared_slopes(
     """
     x = x.detach().requires_grad_()
     # The sum makes one backward pass do for the whole batch; create_graph lets the
-    # optimiser see through it.
+    # optimizer see through it.
     (gradient,) = torch.autograd.grad(
         discriminator(x, *labels).sum(), x, create_graph=True
     )

@@ -1,4 +1,4 @@
-"""Spectral normalisation: divide a layer's weights by the most that they can stretch
+"""Spectral normalization: divide a layer's weights by the most that they can stretch
 any vector.
 """
 
@@ -124,18 +124,18 @@ def spectral_norm(layer: Layer) -> Layer:
     weight = getattr(layer, "weight", None)
     if not isinstance(weight, Tensor):
         raise ValueError(
-            "Spectral normalisation needs a layer with a weight; "
+            "Spectral normalization needs a layer with a weight; "
             f"{type(layer).__name__} has none."
         )
     parametrize.register_parametrization(layer, "weight", SpectralNorm(weight))
     return layer
 
 
-def normalise_all_layers(model: Layer) -> Layer:
+def normalize_all_layers(model: Layer) -> Layer:
     """Give every linear and convolutional layer of a model weights of spectral norm
     one, and return the model.
 
-    >>> net = normalise_all_layers(
+    >>> net = normalize_all_layers(
     ...     nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
     ... )
     >>> [parametrize.is_parametrized(layer) for layer in net]

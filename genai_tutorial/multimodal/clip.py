@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.multimodal.encoder import initialise
+from genai_tutorial.multimodal.encoder import initialize
 from genai_tutorial.multimodal.text_encoder import TextEncoder, TextEncoderConfig
 from genai_tutorial.multimodal.vision_transformer import (
     ImageEncoder,
@@ -74,7 +74,7 @@ class CLIP(nn.Module):
                 ),
             }
         )
-        initialise(self.projections, seed + 2)
+        initialize(self.projections, seed + 2)
         self.log_scale = nn.Parameter(torch.tensor(math.log(FIRST_SCALE)))
 
     @property

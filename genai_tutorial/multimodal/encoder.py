@@ -50,7 +50,7 @@ class EncoderConfig:
 
 
 class EncoderBlock(nn.Module):
-    """One layer of the encoder: attention, then feed-forward, each reading a normalised
+    """One layer of the encoder: attention, then feed-forward, each reading a normalized
     copy and adding its part.
 
     Args:
@@ -99,7 +99,7 @@ class Encoder(nn.Sequential):
 
 
 @torch.no_grad()
-def initialise(model: nn.Module, seed: int) -> None:
+def initialize(model: nn.Module, seed: int) -> None:
     """Draws the first weights of a model made of encoders.
 
     Linear layers get normal numbers of deviation 1/sqrt(inputs) and no bias, what a

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.multimodal.encoder import Encoder, EncoderConfig, initialise
+from genai_tutorial.multimodal.encoder import Encoder, EncoderConfig, initialize
 from genai_tutorial.transformer import LearnedPositions
 
 
@@ -91,7 +91,7 @@ class TextEncoder(nn.Module):
         self.positions = LearnedPositions(config.context_length, width)
         self.encoder = Encoder(config.encoder, causal=True)
         self.final_norm = nn.LayerNorm(width)
-        initialise(self, seed)
+        initialize(self, seed)
         with torch.no_grad():
             self.positions.weight.normal_(
                 0.0, 0.02, generator=torch.Generator().manual_seed(seed)

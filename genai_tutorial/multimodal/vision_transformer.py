@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.multimodal.encoder import Encoder, EncoderConfig, initialise
+from genai_tutorial.multimodal.encoder import Encoder, EncoderConfig, initialize
 from genai_tutorial.transformer import LearnedPositions
 
 
@@ -88,7 +88,7 @@ class ImageEncoder(nn.Module):
         self.first_norm = nn.LayerNorm(width)
         self.encoder = Encoder(config.encoder, causal=False)
         self.final_norm = nn.LayerNorm(width)
-        initialise(self, seed)
+        initialize(self, seed)
         with torch.no_grad():  # the places must be told apart from the first step on
             generator = torch.Generator().manual_seed(seed)
             self.positions.weight.normal_(0.0, 0.1, generator=generator)

@@ -148,7 +148,7 @@ def _with_running_time(text: str, time: RunningTime) -> str:
     notebook = nbformat.reads(text, as_version=4)
     opening = notebook.cells[0]
     opening.source = with_time(opening.source, time)
-    normalise(notebook)  # names the cell by its new text
+    normalize(notebook)  # names the cell by its new text
     return notebook_text(notebook)
 
 
@@ -162,7 +162,7 @@ def executed_text(path: Path, *, seconds_a_cell: int = SECONDS_A_CELL) -> str:
             f"{path.name} cannot be read as a notebook ({type(error).__name__})."
         ) from error
     run_cells(notebook, path, seconds_a_cell)
-    normalise(notebook)
+    normalize(notebook)
     nbformat.validate(notebook)
     return notebook_text(notebook)
 
@@ -172,7 +172,7 @@ def notebook_text(notebook: Any) -> str:
     return require("nbformat", "book").writes(notebook).rstrip("\n") + "\n"
 
 
-def normalise(notebook: Any) -> None:
+def normalize(notebook: Any) -> None:
     """Take out of an executed notebook, in place, all that another run would write
     differently.
 

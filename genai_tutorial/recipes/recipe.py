@@ -83,7 +83,7 @@ class RunSettings:
                 nothing but `forward`.
             batches: This process's share of each batch.
             loss: Called as `loss(model, *batch)`.
-            optimizer: The optimiser of the model's parameters.
+            optimizer: The optimizer of the model's parameters.
             schedule: The learning rates' factor over the recipe's steps; it is
                 stretched over the run's.
             ema_decay: The decay of the average of the weights; None for no average.
@@ -146,7 +146,7 @@ class Recipe(ABC):
         final_factor: The factor of the learning rates at the end of that fall.
         cooldown_steps: How many steps at the very end take the learning rates from
             there to zero.
-        optimizer: The settings of the optimisers that `build_optimizer` makes; None
+        optimizer: The settings of the optimizers that `build_optimizer` makes; None
             where the recipe makes its own.
         ema_decay: Decay of the exponential moving average of the weights, which is what
             is saved; None saves the weights themselves.

@@ -1,4 +1,4 @@
-"""Training: the step and the loop, optimisers and schedules, batches, checkpoints, and
+"""Training: the step and the loop, optimizers and schedules, batches, checkpoints, and
 data parallelism.
 """
 
@@ -25,7 +25,7 @@ from genai_tutorial.training.fit import fit
 from genai_tutorial.training.fsdp import ShardedCheckpoint, shard
 from genai_tutorial.training.history import Evaluation, History
 from genai_tutorial.training.mixed_precision import in_bfloat16
-from genai_tutorial.training.muon import Muon, orthogonalise
+from genai_tutorial.training.muon import Muon, orthogonalize
 from genai_tutorial.training.noise_scale import GradientNoise, gradient_noise
 from genai_tutorial.training.optimizers import (
     CombinedOptimizer,
@@ -84,7 +84,7 @@ __all__ = [
     "is_first_process",
     "kept_bytes",
     "load_checkpoint",
-    "orthogonalise",
+    "orthogonalize",
     "parallel",
     "parameter_groups",
     "process_group",

@@ -229,7 +229,7 @@ def fit_adversarial(
                 raise FloatingPointError(
                     f"At step {step + 1} the losses are {d_loss} and {g_loss}: lower "
                     "the learning rates, or limit the "
-                    "discriminator's slope with a penalty or spectral normalisation."
+                    "discriminator's slope with a penalty or spectral normalization."
                 )
             if ema is not None:
                 ema.update(generator)
@@ -299,7 +299,7 @@ class _State:
                 part.load_state_dict(saved[name])
         except (KeyError, RuntimeError, ValueError) as error:
             raise ValueError(
-                f"{checkpoint.path.name} is from other models or optimisers: {error}"
+                f"{checkpoint.path.name} is from other models or optimizers: {error}"
             ) from error
         self.noise.set_state(saved["noise"])
         return AdversarialHistory(**saved["history"])

@@ -53,7 +53,7 @@ class EMA:
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Take in the weights as they are now; call it after each step of the
-        optimiser.
+        optimizer.
         """
         self.updates += 1
         rate = (1 - self.decay) / (1 - self.decay**self.updates)

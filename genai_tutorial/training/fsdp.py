@@ -1,6 +1,6 @@
 """Fully sharded data parallelism: each process keeps a part of the model, and saves it.
 
-The weights, their gradients and the optimiser's state are split over all processes, so
+The weights, their gradients and the optimizer's state are split over all processes, so
 that a model can be trained that is too large for one of them.
 """
 
@@ -24,14 +24,14 @@ from genai_tutorial.training.sharded_checkpoint import (
 
 def shard(model: nn.Module, parts: Iterable[nn.Module] = ()) -> nn.Module:
     """Split a model's weights over all processes, with their gradients and what the
-    optimiser remembers of them.
+    optimizer remembers of them.
 
     Each process keeps its share of every tensor. A part is put together when its turn
     comes, forward and backward, and is given up again; gradients are averaged as with
     `parallel`. Alone, the model stays as it is.
 
     Args:
-        model: The model; it is changed in place and returned. Build the optimiser
+        model: The model; it is changed in place and returned. Build the optimizer
             afterwards.
         parts: What is put together at a time, usually the model's blocks; what is in
             none of them comes together at the start and stays.
@@ -87,7 +87,7 @@ class ShardedCheckpoint(Checkpoint):
 
 @torch.no_grad()
 def start_optimizer(optimizer: torch.optim.Optimizer | CombinedOptimizer) -> None:
-    """Make a new optimiser set up its state, by a step with a learning rate of zero, so
+    """Make a new optimizer set up its state, by a step with a learning rate of zero, so
     that the saved state can be loaded into it.
     """
     rates = [group["lr"] for group in optimizer.param_groups]

@@ -21,7 +21,7 @@ ending near 1, not at it.
 """
 
 
-def orthogonalise(
+def orthogonalize(
     matrices: Float[Tensor, "*batch rows columns"], iterations: int = 5
 ) -> Float[Tensor, "*batch rows columns"]:
     """Brings all singular values of each matrix near 1 and leaves its directions,
@@ -39,7 +39,7 @@ def orthogonalise(
     https://kellerjordan.github.io/posts/muon/
 
     >>> singular_values = torch.linalg.svdvals(
-    ...     orthogonalise(torch.diag(torch.tensor([9.0, 4.0, 1.0])))
+    ...     orthogonalize(torch.diag(torch.tensor([9.0, 4.0, 1.0])))
     ... )
     >>> bool(singular_values.min() > 0.65 and singular_values.max() < 1.25)
     True
@@ -56,16 +56,16 @@ def orthogonalise(
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalised: the optimiser for a network's inner matrices.
+    """Momentum, orthogonalized: the optimizer for a network's inner matrices.
 
     For each matrix W with gradient G:
 
         B = momentum B + (1 - momentum) G  # a running mean of the gradients
-        U = orthogonalise(momentum B + (1 - momentum) G)
+        U = orthogonalize(momentum B + (1 - momentum) G)
         W = W - lr * weight_decay * W
         W = W - lr * sqrt(max(1, rows / columns)) * U
 
-    Matrices of one shape are orthogonalised as one stack, which costs fewer and larger
+    Matrices of one shape are orthogonalized as one stack, which costs fewer and larger
     products. What has more than two dimensions, such as the kernels of a convolution,
     is read as a matrix of its first against all others: kernels of shape (out, in,
     height, width) have `out` rows and `in * height * width` columns, and these two
@@ -144,7 +144,7 @@ class Muon(torch.optim.Optimizer):
             state["mean"].lerp_(parameter.grad, 1 - group["momentum"])
             # Nesterov: look one step ahead
             directions.append(parameter.grad.lerp(state["mean"], group["momentum"]))
-        updates = orthogonalise(torch.stack(directions).flatten(2), group["iterations"])
+        updates = orthogonalize(torch.stack(directions).flatten(2), group["iterations"])
         # A tall matrix's columns share out the same change over more numbers.
         step_size = group["lr"] * max(1.0, shape[0] / math.prod(shape[1:])) ** 0.5
         for parameter, update in zip(parameters, updates, strict=True):

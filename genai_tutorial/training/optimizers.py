@@ -1,4 +1,4 @@
-"""Which optimiser trains which part of a model: Muon the inner matrices, AdamW all the
+"""Which optimizer trains which part of a model: Muon the inner matrices, AdamW all the
 rest.
 """
 
@@ -14,7 +14,7 @@ from genai_tutorial.training.muon import Muon
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """The learning rates of the parts of a model, and how much each optimiser
+    """The learning rates of the parts of a model, and how much each optimizer
     remembers.
 
     Attributes:
@@ -28,7 +28,7 @@ class OptimizerSettings:
         momentum: How much of the past Muon keeps.
         betas: How much of the past AdamW keeps, of the gradient and of its square.
         weight_decay: The part of each number that is taken away per unit of learning
-            rate, in both optimisers.
+            rate, in both optimizers.
         iterations: How often Muon applies its polynomial.
     """
 
@@ -44,10 +44,10 @@ class OptimizerSettings:
 
 
 class CombinedOptimizer:
-    """Several optimisers that are used as one.
+    """Several optimizers that are used as one.
 
     Args:
-        optimizers: The optimisers, each with parameters of its own.
+        optimizers: The optimizers, each with parameters of its own.
     """
 
     def __init__(self, optimizers: Sequence[torch.optim.Optimizer]):
@@ -55,7 +55,7 @@ class CombinedOptimizer:
 
     @property
     def param_groups(self) -> list[dict]:
-        """The groups of all optimisers, where schedules set the learning rates."""
+        """The groups of all optimizers, where schedules set the learning rates."""
         return [
             group for optimizer in self.optimizers for group in optimizer.param_groups
         ]
@@ -71,7 +71,7 @@ class CombinedOptimizer:
             optimizer.zero_grad()
 
     def state_dict(self) -> dict:
-        """Return what the optimisers remember."""
+        """Return what the optimizers remember."""
         return {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
 
     def load_state_dict(self, state: dict) -> None:

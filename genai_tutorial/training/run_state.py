@@ -77,7 +77,7 @@ class RunState:
                 self.ema.load_state_dict(saved_ema)
         except (KeyError, RuntimeError, ValueError) as error:
             raise ValueError(
-                f"{file_name} is from another model or optimiser: {error}"
+                f"{file_name} is from another model or optimizer: {error}"
             ) from error
         self.batches.load_state_dict(state["batches"])
         for generator, generator_state in zip(

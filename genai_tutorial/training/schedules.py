@@ -138,7 +138,7 @@ class Schedule:
 def scale_learning_rates(
     optimizer: torch.optim.Optimizer | CombinedOptimizer, factor: float
 ) -> None:
-    """Set each learning rate to `factor` times the one that the optimiser began with.
+    """Set each learning rate to `factor` times the one that the optimizer began with.
 
     >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
     >>> for factor in (0.1, 0.5):

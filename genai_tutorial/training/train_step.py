@@ -1,4 +1,4 @@
-"""One training step: forward pass, backward pass, gradient clipping, optimiser step."""
+"""One training step: forward pass, backward pass, gradient clipping, optimizer step."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -15,7 +15,7 @@ from genai_tutorial.transformer.config import DecoderConfig
 from genai_tutorial.transformer.config_groups import (
     AttentionConfig,
     FeedForwardConfig,
-    InitialisationConfig,
+    InitializationConfig,
     LocalConfig,
     MixtureConfig,
     NormConfig,
@@ -63,7 +63,7 @@ __all__ = [
     "DecoderLM",
     "FeedForward",
     "FeedForwardConfig",
-    "InitialisationConfig",
+    "InitializationConfig",
     "KVCache",
     "LearnedPositions",
     "LinearScaling",

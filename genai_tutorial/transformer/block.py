@@ -59,7 +59,7 @@ class DecoderBlock(nn.Module):
 
 
 def make_norm(config: DecoderConfig) -> nn.Module:
-    """Build a normalisation layer; `config.bias` matters to LayerNorm only.
+    """Build a normalization layer; `config.bias` matters to LayerNorm only.
 
     >>> make_norm(DecoderConfig(vocab_size=65, width=8))
     LayerNorm((8,), eps=1e-05, elementwise_affine=True, bias=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from genai_tutorial.transformer.config_groups import (
     AttentionConfig,
     FeedForwardConfig,
-    InitialisationConfig,
+    InitializationConfig,
     LocalConfig,
     MixtureConfig,
     NormConfig,
@@ -19,7 +19,7 @@ GROUPS = {
     "mixture": MixtureConfig,
     "local": LocalConfig,
     "norm": NormConfig,
-    "initialisation": InitialisationConfig,
+    "initialization": InitializationConfig,
 }
 
 
@@ -39,7 +39,7 @@ class DecoderConfig:
         norm: LayerNorm or RMSNorm.
         bias: Whether linear layers and LayerNorms add a learned constant.
         tied_embeddings: Whether the output layer uses the embedding's own weights.
-        initialisation: How the first weights are drawn.
+        initialization: How the first weights are drawn.
 
     Raises:
         ValueError: If a setting is out of range or two do not fit together.
@@ -61,7 +61,7 @@ class DecoderConfig:
     norm: NormConfig = field(default_factory=NormConfig)
     bias: bool = True
     tied_embeddings: bool = False
-    initialisation: InitialisationConfig = field(default_factory=InitialisationConfig)
+    initialization: InitializationConfig = field(default_factory=InitializationConfig)
 
     def __post_init__(self):
         check_sizes(self, "vocab_size", "context_length", "width", "layers")
@@ -158,7 +158,7 @@ class DecoderConfig:
         triple_features: int = 0,
     ) -> "DecoderConfig":
         """Return what small models train fastest with: rotary positions, RMSNorm,
-        normalised queries and keys, squared ReLU, outputs that start at zero, and short
+        normalized queries and keys, squared ReLU, outputs that start at zero, and short
         convolutions.
 
         Source: Jordan et al., modded-nanogpt,
@@ -174,7 +174,7 @@ class DecoderConfig:
             local=LocalConfig(convolution_size, pair_features, triple_features),
             norm=NormConfig("rms"),
             bias=False,
-            initialisation=InitialisationConfig(std=None, zero_outputs=True),
+            initialization=InitializationConfig(std=None, zero_outputs=True),
         )
 
     @classmethod

@@ -24,7 +24,7 @@ class AttentionConfig:
         rotary_scaling: Stretches rotary positions beyond the trained context.
         sliding_window: The number of tokens that attention sees, the token itself
             included; None for all.
-        query_key_norm: Whether queries and keys are normalised.
+        query_key_norm: Whether queries and keys are normalized.
 
     Raises:
         ValueError: If a setting is out of range or two do not fit together.
@@ -141,7 +141,7 @@ class LocalConfig:
 
 @dataclass(frozen=True)
 class NormConfig:
-    """The kind of normalisation.
+    """The kind of normalization.
 
     Attributes:
         kind: `layer` for LayerNorm, `rms` for RMSNorm.
@@ -158,7 +158,7 @@ class NormConfig:
 
 
 @dataclass(frozen=True)
-class InitialisationConfig:
+class InitializationConfig:
     """How the first weights are drawn.
 
     Attributes:

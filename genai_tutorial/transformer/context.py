@@ -27,7 +27,7 @@ from genai_tutorial.transformer.rotary import RotaryEmbedding
 
 @dataclass(frozen=True)
 class AttentionPattern:
-    """What an attention layer hides and penalises in every text.
+    """What an attention layer hides and penalizes in every text.
 
     Attributes:
         causal: Whether a query sees only keys at and before its own position.

@@ -10,7 +10,7 @@ from genai_tutorial.transformer.cache import KVCache
 from genai_tutorial.transformer.config import DecoderConfig
 from genai_tutorial.transformer.context import AttentionContext
 from genai_tutorial.transformer.convolution import ConvolutionBlock
-from genai_tutorial.transformer.initialise import initialise
+from genai_tutorial.transformer.initialize import initialize
 from genai_tutorial.transformer.ngram_embedding import NGramEmbedding
 from genai_tutorial.transformer.positions import LearnedPositions, SinusoidalPositions
 from genai_tutorial.transformer.rolling_cache import RollingCache
@@ -53,7 +53,7 @@ class DecoderLM(nn.Module):
             else nn.Linear(config.width, config.vocab_size, bias=False)
         )
         if seed is not None:
-            initialise(self, config, seed)
+            initialize(self, config, seed)
 
     def forward(
         self,
@@ -201,7 +201,7 @@ def next_token_loss(
         targets: The token that did come next, at each position.
 
     Source: Bengio et al., A Neural Probabilistic Language Model, section 2 (the
-        penalised log-likelihood), https://www.jmlr.org/papers/v3/bengio03a.html
+        penalized log-likelihood), https://www.jmlr.org/papers/v3/bengio03a.html
 
     >>> next_token_loss(
     ...     torch.zeros(1, 1, 8), torch.tensor([[3]])

@@ -20,7 +20,7 @@ class MultiHeadAttention(nn.Module):
             of query heads; None for `heads`.
         bias: Whether the four linear layers add a learned constant.
         rotary: Rotates queries and keys by their positions; None for no rotation.
-        query_key_norm: Whether to normalise queries and keys, which bounds the scores
+        query_key_norm: Whether to normalize queries and keys, which bounds the scores
             and allows larger learning rates.
         causal: Whether a position sees only itself and what is before it.
         window: How many positions a causal query sees, its own included; None for all.

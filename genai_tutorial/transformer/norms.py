@@ -1,4 +1,4 @@
-"""Normalisation: keep the numbers that flow through a deep network at a steady size.
+"""Normalization: keep the numbers that flow through a deep network at a steady size.
 
 `LayerNorm` comes from torch; `RMSNorm` is the simpler one that today's language models
 use.
@@ -42,7 +42,7 @@ class RMSNorm(nn.Module):
     ) -> Float[Tensor, "*batch width"]:
         """Return vectors of root mean square one, times the gain."""
         # The square of a 16-bit number has too few digits to be averaged, so those are
-        # normalised in 32 bits.
+        # normalized in 32 bits.
         wide = x.float() if x.dtype.itemsize < 4 else x
         mean_square = wide.square().mean(dim=-1, keepdim=True)
         return (wide * torch.rsqrt(mean_square + self.epsilon)).to(

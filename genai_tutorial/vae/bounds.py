@@ -1,7 +1,7 @@
 """Bounds on log p(x): the probability of an image is an integral over all codes, which
 nobody can compute.
 
-Two lower bounds can be: the evidence lower bound, which training maximises, and the
+Two lower bounds can be: the evidence lower bound, which training maximizes, and the
 importance-weighted bound, which averages over many codes and is tighter.
 """
 

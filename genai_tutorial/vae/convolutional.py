@@ -130,7 +130,7 @@ def _widths(width: int, stages: int) -> tuple[int, ...]:
 
 
 def _groups(channels: int) -> int:
-    """As many groups for the normalisation as divide the channels, up to 8."""
+    """As many groups for the normalization as divide the channels, up to 8."""
     return next(
         groups for groups in range(min(8, channels), 0, -1) if channels % groups == 0
     )

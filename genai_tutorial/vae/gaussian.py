@@ -38,7 +38,7 @@ class LatentGaussian:
             )
 
     def sample(self, generator: torch.Generator) -> Float[Tensor, "*shape"]:
-        """Draw a code by reparameterisation: mean + standard deviation x noise.
+        """Draw a code by reparameterization: mean + standard deviation x noise.
 
         The noise does not depend on the parameters, so the draw has a gradient with
         respect to both of them.

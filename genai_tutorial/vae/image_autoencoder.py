@@ -44,7 +44,7 @@ class ImageAutoencoderConfig:
 
 
 class ImageAutoencoder(nn.Module):
-    """A KL-regularised convolutional autoencoder of images with values from 0 to 1.
+    """A KL-regularized convolutional autoencoder of images with values from 0 to 1.
 
     Args:
         config: The sizes.

@@ -1,4 +1,4 @@
-"""Vector quantisation as a layer of a network: codebooks that learn by gradient, or by
+"""Vector quantization as a layer of a network: codebooks that learn by gradient, or by
 running averages.
 """
 
@@ -13,13 +13,13 @@ from genai_tutorial.vae.codebook import nearest_codes, straight_through
 
 @dataclass(frozen=True)
 class Quantized:
-    """What a quantiser makes of vectors.
+    """What a quantizer makes of vectors.
 
     Attributes:
         vectors: The codebook's entries in their place, with a straight-through
             gradient.
         indices: Which entry each one is.
-        loss: What the quantiser adds to the loss of the network.
+        loss: What the quantizer adds to the loss of the network.
     """
 
     vectors: Float[Tensor, "*batch dim"]

@@ -31,7 +31,7 @@ class VQVAEConfig:
 
 
 class VQVAE(nn.Module):
-    """A vector-quantised autoencoder of images with values from 0 to 1.
+    """A vector-quantized autoencoder of images with values from 0 to 1.
 
     Args:
         config: The sizes.
@@ -97,6 +97,6 @@ class VQVAE(nn.Module):
 def vq_vae_loss(
     model: VQVAE, images: Float[Tensor, "n channels height width"]
 ) -> Float[Tensor, ""]:
-    """Return the mean squared error of the pixels, and what the quantiser adds."""
+    """Return the mean squared error of the pixels, and what the quantizer adds."""
     quantized = model.encode(images)
     return (model.decode(quantized.vectors) - images).square().mean() + quantized.loss

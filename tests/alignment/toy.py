@@ -14,7 +14,7 @@ from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,
     FeedForwardConfig,
-    InitialisationConfig,
+    InitializationConfig,
 )
 from tests.alignment.models import END
 
@@ -35,7 +35,7 @@ def reference_of(seed):
     config = replace(
         DecoderConfig.fast(VOCAB, 4, 32, 1, 2, convolution_size=0, triple_features=32),
         feed_forward=FeedForwardConfig(64, "squared_relu"),
-        initialisation=InitialisationConfig(std=0.05),
+        initialization=InitializationConfig(std=0.05),
     )
     model, generator = DecoderLM(config, seed), torch.Generator().manual_seed(seed)
     with torch.no_grad():

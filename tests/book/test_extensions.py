@@ -53,7 +53,7 @@ def test_words_are_looked_up_in_the_singular_and_in_either_spelling():
 
     assert "log-likelihood" in candidates("Log-likelihoods")
     assert "vocabulary" in candidates("vocabularies")
-    assert "optimiser" in candidates("optimizers")
+    assert "optimizer" in candidates("optimizers")
     assert "softmax" in candidates("softmax")
 
 

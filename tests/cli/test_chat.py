@@ -28,7 +28,7 @@ from genai_tutorial.tokenization import (
     Message,
     train_bpe,
 )
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, InitialisationConfig
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, InitializationConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 # A process started in the background ignores Ctrl-C, and so would those that it starts.
@@ -48,7 +48,7 @@ def tiny(context_length: int = 256, seed: int = 0) -> tuple[DecoderLM, BPETokeni
     tokenizer = train_bpe(words, 280, special_tokens=SPECIAL)
     config = DecoderConfig.llama(tokenizer.vocab_size, context_length, 32, 2, 2, 1, 32)
     # Large weights, so that no two answers are alike.
-    config = replace(config, initialisation=InitialisationConfig(std=0.5))
+    config = replace(config, initialization=InitializationConfig(std=0.5))
     model = DecoderLM(config, seed).eval()
     model.head.weight.data[list(tokenizer.special_tokens.values())] = 0
     return model, tokenizer

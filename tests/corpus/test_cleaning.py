@@ -1,4 +1,4 @@
-"""What a document goes through before it is tokenised: normalising, quality rules,
+"""What a document goes through before it is tokenized: normalizing, quality rules,
 decontamination.
 """
 
@@ -13,7 +13,7 @@ from genai_tutorial.corpus import (
     QualityRules,
     filter_documents,
     held_out_grams,
-    normalise,
+    normalize,
     reason_to_reject,
     seen_share,
     word_grams,
@@ -49,7 +49,7 @@ PROSE = (
     ],
 )
 def test_one_text_is_written_in_one_way(typed, written):
-    assert normalise(typed) == written
+    assert normalize(typed) == written
 
 
 @settings(max_examples=300, deadline=None)
@@ -57,9 +57,9 @@ def test_one_text_is_written_in_one_way(typed, written):
     st.text(st.characters(exclude_categories=["Cs"]))
     | st.text("aé\u0301 \u00a0\t\r\n\u2028\u00ad\u200b\x85")
 )
-def test_normalising_twice_is_normalising_once(text):
-    once = normalise(text)
-    assert normalise(once) == once
+def test_normalizing_twice_is_normalizing_once(text):
+    once = normalize(text)
+    assert normalize(once) == once
     assert unicodedata.is_normalized("NFC", once)
     assert "".join(once.split()) == once.replace(" ", "").replace("\n", ""), (
         "no other space is left"

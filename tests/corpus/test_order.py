@@ -15,7 +15,7 @@ from genai_tutorial.corpus import (
     deduplicate,
     filter_documents,
     held_out_grams,
-    normalise,
+    normalize,
     passes,
     write_shards,
 )
@@ -186,7 +186,7 @@ def test_the_whole_way_from_raw_text_to_batches(tmp_path):
     )
     leaking = f"{'Nothing of the kind is to be found in that book. ' * 12}{held_out}"
     raw = [*BAD.values(), PROSE.replace(" ", "\u00a0"), f"{PROSE} ", leaking]
-    texts = [normalise(text) for text in raw]
+    texts = [normalize(text) for text in raw]
     texts = [texts[place] for place in filter_documents(texts).kept]
     assert len(texts) == 3
     texts = [texts[place] for place in deduplicate(texts).kept]

@@ -13,7 +13,7 @@ from genai_tutorial.transformer import (
     AttentionContext,
     DecoderConfig,
     DecoderLM,
-    InitialisationConfig,
+    InitializationConfig,
     MultiHeadAttention,
 )
 from genai_tutorial.transformer.masks import document_positions
@@ -65,7 +65,7 @@ def test_a_decoder_reads_a_packed_row_as_it_reads_each_document_alone():
     model = DecoderLM(
         replace(
             DecoderConfig.fast(10, width=16, layers=2, pair_features=4),
-            initialisation=InitialisationConfig(std=None),
+            initialization=InitializationConfig(std=None),
         )
     )
     documents = [[5, 3, 8, 1], [7, 7, 2], [4, 9, 6, 1, 2, 3]]

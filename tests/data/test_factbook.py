@@ -19,7 +19,7 @@ from genai_tutorial.data.factbook import countries as module
 from genai_tutorial.data.factbook import values as values
 from genai_tutorial.data.factbook.countries import Country, plain
 from genai_tutorial.data.factbook.facts import Relation
-from genai_tutorial.tasks.assistant import normalise_answer
+from genai_tutorial.tasks.assistant import normalize_answer
 
 COUNTRIES = load_factbook()
 BY_NAME = {country.name: country for country in COUNTRIES}
@@ -239,7 +239,7 @@ def test_answers_have_one_short_form():
     # No two answers of a relation differ only in what exact match does not see.
     for relation in get_args(Relation):
         answers = {fact.answer for fact in FACTS if fact.relation == relation}
-        assert len({normalise_answer(answer) for answer in answers}) == len(answers), (
+        assert len({normalize_answer(answer) for answer in answers}) == len(answers), (
             relation
         )
 

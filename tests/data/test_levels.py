@@ -5,9 +5,9 @@ import torch
 
 from genai_tutorial.data.levels import (
     LEVELS,
-    dequantise,
+    dequantize,
     from_levels,
-    requantise,
+    requantize,
     to_levels,
 )
 
@@ -21,8 +21,8 @@ def test_levels_and_brightness_are_two_names_of_one_thing():
 
 def test_a_level_spreads_over_its_own_interval_and_no_other():
     generator = torch.Generator().manual_seed(0)
-    spread = dequantise(ALL.repeat(4000, 1), generator)
-    assert torch.equal(requantise(spread), ALL.repeat(4000, 1))
+    spread = dequantize(ALL.repeat(4000, 1), generator)
+    assert torch.equal(requantize(spread), ALL.repeat(4000, 1))
     place = spread.double() * LEVELS - ALL
     # even: the mean and the variance of a uniform draw
     assert place.mean().item() == pytest.approx(0.5, abs=0.002)
@@ -30,7 +30,7 @@ def test_a_level_spreads_over_its_own_interval_and_no_other():
 
 
 def test_what_lies_outside_is_black_or_white():
-    assert requantise(torch.tensor([-5.0, -1e-6, 1.0, 9.0])).tolist() == [
+    assert requantize(torch.tensor([-5.0, -1e-6, 1.0, 9.0])).tolist() == [
         0,
         0,
         255,
@@ -45,4 +45,4 @@ def test_what_is_no_grey_level_is_refused():
         to_levels(torch.tensor([float("nan")]))
     for wrong in (-1, 256):
         with pytest.raises(ValueError, match="levels must be from 0 to 255"):
-            dequantise(torch.tensor([wrong]), torch.Generator())
+            dequantize(torch.tensor([wrong]), torch.Generator())

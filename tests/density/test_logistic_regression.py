@@ -12,7 +12,7 @@ def two_classes(n=200, seed=0):
     return torch.randn(n, 3, generator=generator) + 1.5 * labels[:, None], labels
 
 
-def penalised_loss(weights, bias, x, labels, penalty):
+def penalized_loss(weights, bias, x, labels, penalty):
     scores = x.double() @ weights + bias
     return (
         torch.nn.functional.cross_entropy(scores, labels, reduction="sum")
@@ -38,16 +38,16 @@ def test_one_feature_by_hand():
 def test_nothing_near_the_optimum_is_better():
     x, labels = two_classes()
     model = fit_logistic_regression(x, labels, penalty=2.0, tolerance=1e-10)
-    best = penalised_loss(model.weights, model.bias, x, labels, 2.0)
+    best = penalized_loss(model.weights, model.bias, x, labels, 2.0)
     generator = torch.Generator().manual_seed(1)
     for scale in (1e-3, 1e-2, 1e-1):
         for _ in range(10):
             nudge = scale * torch.randn(3, 2, generator=generator, dtype=torch.float64)
             assert (
-                penalised_loss(model.weights + nudge, model.bias, x, labels, 2.0) > best
+                penalized_loss(model.weights + nudge, model.bias, x, labels, 2.0) > best
             )
             assert (
-                penalised_loss(model.weights, model.bias + nudge[0], x, labels, 2.0)
+                penalized_loss(model.weights, model.bias + nudge[0], x, labels, 2.0)
                 > best - 1e-12
             )
 

@@ -23,7 +23,7 @@ from genai_tutorial.transformer import (
     AttentionContext,
     DecoderConfig,
     DecoderLM,
-    InitialisationConfig,
+    InitializationConfig,
     MixtureConfig,
 )
 
@@ -56,8 +56,8 @@ def model(request):
     config = CONFIGS[request.param]
     # Larger first weights than in training, so that the layers do something and the
     # best token changes.
-    initialisation = InitialisationConfig(std=0.2)
-    return DecoderLM(replace(config, initialisation=initialisation), seed=1).eval()
+    initialization = InitializationConfig(std=0.2)
+    return DecoderLM(replace(config, initialization=initialization), seed=1).eval()
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_images_count_all_their_pixels():
     assert r1_penalty(flat, torch.zeros(2, 1, 3, 4)).item() == pytest.approx(expected)
 
 
-def test_the_optimiser_sees_through_the_penalty():
+def test_the_optimizer_sees_through_the_penalty():
     layer = nn.Linear(2, 1, bias=False)
     discriminator = lambda x: layer(x).squeeze(1)  # noqa: E731
     r1_penalty(discriminator, torch.randn(4, 2)).backward()

@@ -4,7 +4,7 @@ from torch import nn
 
 from genai_tutorial.gan import (
     PointDiscriminator,
-    normalise_all_layers,
+    normalize_all_layers,
     power_iteration,
     spectral_norm,
 )
@@ -43,8 +43,8 @@ def test_a_layer_becomes_one_that_stretches_nothing():
     )
 
 
-def test_a_normalised_network_has_no_slope_above_one():
-    discriminator = normalise_all_layers(PointDiscriminator(width=32, seed=1))
+def test_a_normalized_network_has_no_slope_above_one():
+    discriminator = normalize_all_layers(PointDiscriminator(width=32, seed=1))
     for _ in range(100):
         discriminator(torch.zeros(1, 2))
     discriminator.eval()
@@ -81,14 +81,14 @@ def test_two_passes_before_the_backward_pass():
     assert layer.parametrizations.weight.original.grad.isfinite().all()
 
 
-def test_the_same_weights_give_the_same_normalised_weights():
+def test_the_same_weights_give_the_same_normalized_weights():
     first, second = nn.Linear(4, 4), nn.Linear(4, 4)
     second.load_state_dict(first.state_dict())
     torch.manual_seed(123)  # no global seed may matter
     assert torch.equal(spectral_norm(first).weight, spectral_norm(second).weight)
 
 
-def test_what_cannot_be_normalised_raises_a_sentence():
+def test_what_cannot_be_normalized_raises_a_sentence():
     with pytest.raises(ValueError, match="ReLU has none"):
         spectral_norm(nn.ReLU())
     with pytest.raises(ValueError, match=r"got a weight of shape \(4,\)"):

@@ -10,7 +10,7 @@ from genai_tutorial.transformer import (
     AttentionConfig,
     DecoderConfig,
     DecoderLM,
-    InitialisationConfig,
+    InitializationConfig,
     LocalConfig,
 )
 
@@ -135,7 +135,7 @@ def test_generated_pairs_are_as_frequent_as_the_chain_rule_says():
     # standard deviations.
     config = dataclasses.replace(
         DecoderConfig.fast(3, context_length=4, width=8, layers=1, heads=2),
-        initialisation=InitialisationConfig(std=None),
+        initialization=InitializationConfig(std=None),
     )
     model, draws = DecoderLM(config, seed=5), 20_000
     ids = generate(

@@ -12,7 +12,7 @@ from genai_tutorial.notebook.execute import (
     ExecutionError,
     execute,
     executed_text,
-    normalise,
+    normalize,
 )
 from genai_tutorial.notebook.frames import WIDGET_VIEW
 from genai_tutorial.notebook.running_times import RunningTime, recorded_times
@@ -192,7 +192,7 @@ def test_endless_cell_is_stopped(tmp_path: Path):
 
 def named(*sources: str) -> dict[str, str]:
     notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
-    normalise(notebook)
+    normalize(notebook)
     return {cell.source: cell.id for cell in notebook.cells}
 
 
@@ -205,7 +205,7 @@ def test_equal_cells_have_ids_of_their_own():
     notebook = new_notebook(
         cells=[new_code_cell("a"), new_code_cell("a"), new_markdown_cell("a")]
     )
-    normalise(notebook)
+    normalize(notebook)
     assert len({cell.id for cell in notebook.cells}) == 3
     nbformat.validate(notebook)
 
@@ -214,7 +214,7 @@ def test_graded_cell_is_named_by_its_grade_id():
     notebook = new_notebook(
         cells=[new_code_cell("a", metadata={"nbgrader": {"grade_id": "ex-9-1"}})]
     )
-    normalise(notebook)
+    normalize(notebook)
     assert notebook.cells[0].id == "ex-9-1"
     assert notebook.cells[0].metadata.nbgrader.grade_id == "ex-9-1"
 
@@ -223,7 +223,7 @@ def test_widget_view_beside_a_page_is_taken_out():
     notebook = new_notebook(cells=[new_code_cell("a")])
     data = {WIDGET_VIEW: {"model_id": "1"}, "text/html": "<p>", "text/plain": "p"}
     notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", data)]
-    normalise(notebook)
+    normalize(notebook)
     assert notebook.cells[0].outputs[0].data.keys() == {"text/html", "text/plain"}
 
 

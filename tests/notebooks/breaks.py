@@ -9,11 +9,11 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from genai_tutorial.notebook.execute import normalise
+from genai_tutorial.notebook.execute import normalize
 from tests.notebooks import output_checks
 from tests.notebooks.sample import NAME, chapter_file, sample_notebook
 
-# What these two look for, `normalise` would mend.
+# What these two look for, `normalize` would mend.
 OF_THE_FILE = (output_checks.written_by_execute, output_checks.no_widget_view)
 
 
@@ -34,7 +34,7 @@ class Break:
         notebook = sample_notebook()
         self.spoil(notebook)
         if self.check not in OF_THE_FILE:
-            normalise(notebook)
+            normalize(notebook)
         chapter = chapter_file(notebook, folder, name=self.name, seconds=self.seconds)
         problems = self.check(chapter)
         if isinstance(problems, dict):

@@ -10,7 +10,7 @@ import re
 import nbformat
 from PIL import Image
 
-from genai_tutorial.notebook.execute import LARGEST_FILE, normalise
+from genai_tutorial.notebook.execute import LARGEST_FILE, normalize
 from genai_tutorial.notebook.frames import WIDGET_VIEW
 from genai_tutorial.notebook.pictures import FEW_COLOURS, LONGEST_ALT
 from genai_tutorial.notebook.source import source_text
@@ -147,7 +147,7 @@ def written_by_execute(chapter: ChapterFile) -> list[str]:
     cell ids.
     """
     notebook = nbformat.reads(chapter.text, as_version=4)
-    normalise(notebook)
+    normalize(notebook)
     same = nbformat.writes(notebook).rstrip("\n") + "\n" == chapter.text
     return (
         []

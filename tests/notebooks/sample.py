@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image, ImageDraw
 
 from genai_tutorial.notebook import Frames
-from genai_tutorial.notebook.execute import normalise
+from genai_tutorial.notebook.execute import normalize
 from genai_tutorial.notebook.pictures import png
 from genai_tutorial.notebook.running_times import record_time
 from genai_tutorial.notebook.source import repository_address, source_text
@@ -209,7 +209,7 @@ def sample_notebook() -> nbformat.NotebookNode:
         "reading_minutes": 30,
         "builds_on": [],
     }
-    normalise(notebook)
+    normalize(notebook)
     return notebook
 
 

@@ -51,7 +51,7 @@ DIT_BLOCK = {
 }
 
 
-def randomised(module, scale=0.3, seed=0):
+def randomized(module, scale=0.3, seed=0):
     """Weights that leave nothing at zero, so that every layer has its say."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -71,7 +71,7 @@ def renamed(theirs, names):
 
 @pytest.mark.parametrize(("channels", "out_channels"), [(16, 16), (16, 24)])
 def test_residual_block(channels, out_channels):
-    theirs = randomised(
+    theirs = randomized(
         ResnetBlock2D(
             in_channels=channels,
             out_channels=out_channels,
@@ -94,7 +94,7 @@ def test_residual_block(channels, out_channels):
 
 
 def test_pixel_attention():
-    theirs = randomised(
+    theirs = randomized(
         Attention(
             16,
             heads=4,
@@ -113,7 +113,7 @@ def test_pixel_attention():
 
 
 def test_text_attention_with_texts_of_different_lengths():
-    theirs = randomised(
+    theirs = randomized(
         Attention(
             16, cross_attention_dim=12, heads=4, dim_head=4, norm_num_groups=8,
             eps=1e-5, bias=True,
@@ -135,7 +135,7 @@ def test_text_attention_with_texts_of_different_lengths():
 
 
 def test_time_embedding():
-    theirs = randomised(embeddings.TimestepEmbedding(32, 24))
+    theirs = randomized(embeddings.TimestepEmbedding(32, 24))
     ours = TimeEmbedding(24, sinusoidal_width=32, time_scale=1000)
     ours.load_state_dict(renamed(theirs, {"linear_1": "widen", "linear_2": "output"}))
     t = torch.tensor([0.0, 0.0137, 0.5, 0.999])
@@ -150,7 +150,7 @@ def test_time_embedding():
 
 
 def dit_pair(layers, image_channels=3):
-    theirs = randomised(
+    theirs = randomized(
         DiTTransformer2DModel(
             num_attention_heads=4,
             attention_head_dim=8,

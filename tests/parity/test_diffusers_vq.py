@@ -1,4 +1,4 @@
-"""The quantiser and the latent Gaussian against diffusers', with the codebook copied:
+"""The quantizer and the latent Gaussian against diffusers', with the codebook copied:
 the same to 1e-5.
 """
 

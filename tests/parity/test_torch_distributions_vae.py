@@ -49,7 +49,7 @@ def test_kl_to_the_prior(numbers):
     assert_equal(LatentGaussian(mean, log_variance).kl_to_prior(), theirs)
 
 
-def test_log_prob_and_reparameterised_sample(numbers):
+def test_log_prob_and_reparameterized_sample(numbers):
     mean, log_variance, z, _ = numbers
     normal = Normal(mean, (0.5 * log_variance).exp())
     assert_equal(LatentGaussian(mean, log_variance).log_prob(z), normal.log_prob(z))

@@ -44,7 +44,7 @@ def test_adamw_equals_torch(weight_decay, seed):
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 @pytest.mark.parametrize("seed", range(5))
 def test_muon_equals_torch(weight_decay, seed, monkeypatch):
-    # torch orthogonalises in bfloat16; in float32 the two must agree to rounding.
+    # torch orthogonalizes in bfloat16; in float32 the two must agree to rounding.
     monkeypatch.setattr(torch.Tensor, "bfloat16", lambda tensor: tensor.clone())
     generator = torch.Generator().manual_seed(seed)
     weights = [torch.randn(shape, generator=generator) for shape in SHAPES]

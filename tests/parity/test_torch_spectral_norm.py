@@ -1,4 +1,4 @@
-"""Our spectral normalisation against torch's, call for call."""
+"""Our spectral normalization against torch's, call for call."""
 
 import pytest
 import torch

@@ -181,9 +181,9 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     runs.run(path, steps=3)
     with pytest.raises(ValueError, match="from a run with the schedule"):
         _resume_with(path, schedule=warmup_linear(runs.STEPS, 4))
-    with pytest.raises(ValueError, match="from another model or optimiser"):
+    with pytest.raises(ValueError, match="from another model or optimizer"):
         _resume_with(path, model=nn.Linear(2, 2))
-    with pytest.raises(ValueError, match="from another model or optimiser"):
+    with pytest.raises(ValueError, match="from another model or optimizer"):
         _resume_with(
             path, optimizer_of=lambda model: torch.optim.SGD(model.parameters(), lr=0.1)
         )

@@ -9,7 +9,7 @@ from genai_tutorial.training import (
     Muon,
     OptimizerSettings,
     build_optimizer,
-    orthogonalise,
+    orthogonalize,
     parameter_groups,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
@@ -17,33 +17,33 @@ from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 @pytest.mark.parametrize("shape", [(16, 16), (64, 16), (16, 64), (3, 16, 24)])
 @pytest.mark.parametrize("seed", range(5))
-def test_orthogonalise_brings_singular_values_near_one(shape, seed):
+def test_orthogonalize_brings_singular_values_near_one(shape, seed):
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 7
-    values = torch.linalg.svdvals(orthogonalise(matrices, iterations=8))
+    values = torch.linalg.svdvals(orthogonalize(matrices, iterations=8))
     assert values.min() > 0.65
     assert values.max() < 1.25
 
 
-def test_orthogonalise_keeps_the_directions():
+def test_orthogonalize_keeps_the_directions():
     matrix = torch.randn(12, 20, generator=torch.Generator().manual_seed(0))
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     # diagonal if and only if the singular vectors are the same
-    core = u.T @ orthogonalise(matrix) @ v.T
+    core = u.T @ orthogonalize(matrix) @ v.T
     assert (core - core.diag().diag()).abs().max() < 1e-4
 
 
-def test_a_stack_is_orthogonalised_matrix_by_matrix():
+def test_a_stack_is_orthogonalized_matrix_by_matrix():
     stack = torch.randn(4, 10, 6, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(
-        orthogonalise(stack), torch.stack([orthogonalise(matrix) for matrix in stack])
+        orthogonalize(stack), torch.stack([orthogonalize(matrix) for matrix in stack])
     )
 
 
 def test_a_matrix_of_zeros_stays_zero():
-    assert not orthogonalise(torch.zeros(4, 4)).any()
+    assert not orthogonalize(torch.zeros(4, 4)).any()
 
 
-def test_every_parameter_of_a_decoder_has_exactly_one_optimiser():
+def test_every_parameter_of_a_decoder_has_exactly_one_optimizer():
     model = DecoderLM(DecoderConfig.fast(vocab_size=11, width=16, heads=2, layers=2))
     optimizer = build_optimizer(model)
     trained = [
@@ -124,7 +124,7 @@ def test_muon_reads_kernels_as_the_matrix_of_what_each_feature_makes():
     assert (kernels - start).abs().max() > 1e-3
 
 
-def test_combined_state_goes_into_another_optimiser():
+def test_combined_state_goes_into_another_optimizer():
     def make():
         model = DecoderLM(
             DecoderConfig.fast(vocab_size=11, width=16, heads=2, layers=1)

@@ -145,7 +145,7 @@ def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, optimizer_of):
     assert run(tmp_path / "parts", 12) == whole
 
 
-def test_setting_up_an_optimiser_moves_nothing():
+def test_setting_up_an_optimizer_moves_nothing():
     model, _, _ = runs.make(dropout=False)
     before, optimizer = (
         runs.fingerprint(model),

@@ -19,7 +19,7 @@ from genai_tutorial.training import (
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,
-    InitialisationConfig,
+    InitializationConfig,
     next_token_loss,
 )
 from tests.training import runs
@@ -138,7 +138,7 @@ def _decoder(dropout=0.0):
     torch.manual_seed(0)
     config = replace(
         DecoderConfig.fast(17, context_length=32, width=32, layers=6),
-        initialisation=InitialisationConfig(std=None),
+        initialization=InitializationConfig(std=None),
     )
     model = DecoderLM(config)
     for block in model.blocks:

@@ -14,7 +14,7 @@ from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,
     FeedForwardConfig,
-    InitialisationConfig,
+    InitializationConfig,
     LocalConfig,
     MixtureConfig,
     NormConfig,
@@ -31,7 +31,7 @@ BOTH = pytest.mark.parametrize("config", [GPT2, FAST], ids=["gpt2", "fast"])
 
 
 def awake(config, seed=0):
-    """A model whose layers all do something: zero-initialised ones would pass every
+    """A model whose layers all do something: zero-initialized ones would pass every
     test of what they do.
     """
     model = DecoderLM(config, seed)
@@ -74,8 +74,8 @@ configs = st.builds(
     norm=st.builds(NormConfig, kind=st.sampled_from(["layer", "rms"])),
     bias=st.booleans(),
     tied_embeddings=st.booleans(),
-    initialisation=st.builds(
-        InitialisationConfig,
+    initialization=st.builds(
+        InitializationConfig,
         std=st.sampled_from([None, 0.02]),
         zero_outputs=st.booleans(),
     ),
@@ -302,9 +302,9 @@ def test_the_loss_is_cross_entropy():
         (FeedForwardConfig, {"width": 0}, r"FeedForwardConfig\.width must be"),
         (LocalConfig, {"convolution_size": -1}, "convolution_size must be a whole"),
         (
-            InitialisationConfig,
+            InitializationConfig,
             {"std": 0.0},
-            r"InitialisationConfig\.std must be above 0, or None for 1/sqrt\(inputs\)",
+            r"InitializationConfig\.std must be above 0, or None for 1/sqrt\(inputs\)",
         ),
         (NormConfig, {"epsilon": 0.0}, r"NormConfig\.epsilon must be above 0"),
         (

@@ -39,7 +39,7 @@ class DiTConfig:
         heads: The number of attention heads in a block; must divide `width`.
         feed_forward_width: The number of features inside the feed-forward layer; None
             means four times `width`.
-        query_key_norm: Whether queries and keys are normalised, which speeds up
+        query_key_norm: Whether queries and keys are normalized, which speeds up
             training.
         sinusoidal_width: The number of sinusoidal features of the timestep.
         classes: The number of labels, if images have labels; one more means "no label".
@@ -113,7 +113,7 @@ class AdaptiveNorm(nn.Module):
         shift: Float[Tensor, "batch 1 width"],
         scale: Float[Tensor, "batch 1 width"],
     ) -> Float[Tensor, "batch token width"]:
-        """Return normalised tokens, times 1 + scale, plus shift."""
+        """Return normalized tokens, times 1 + scale, plus shift."""
         return self.norm(x) * (1 + scale) + shift
 
 
@@ -126,7 +126,7 @@ class DiTBlock(nn.Module):
         y ─┬─ adaptive norm ─ feed-forward ─ · gate ─(+)─ out
            └──────────────────────────────────────────┘
 
-    All gates are initialised to zero, so that an untrained block is the identity: that
+    All gates are initialized to zero, so that an untrained block is the identity: that
     is the "Zero" of adaLN-Zero. If images have texts, cross-attention to the text comes
     between the two.
 

@@ -279,7 +279,7 @@ def _stem(image_channels: int, channels: int, patch: int) -> nn.Module:
 
 
 def _head(channels: int, image_channels: int, patch: int) -> nn.Module:
-    """Return the last convolution, from patches to pixels, initialised to zero."""
+    """Return the last convolution, from patches to pixels, initialized to zero."""
     if patch == 1:
         layer = nn.Conv2d(channels, image_channels, 3, padding=1)
     else:

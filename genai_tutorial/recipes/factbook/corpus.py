@@ -13,7 +13,7 @@ from genai_tutorial.corpus import (
     deduplicate,
     filter_documents,
     held_out_grams,
-    normalise,
+    normalize,
     write_shards,
 )
 from genai_tutorial.data import (
@@ -67,7 +67,7 @@ class Corpus:
 
 @cache
 def load_corpus(copies: int = 12) -> Corpus:
-    """Load the texts and send them through the pipeline: normalise, filter,
+    """Load the texts and send them through the pipeline: normalize, filter,
     de-duplicate, decontaminate.
 
     Args:
@@ -79,12 +79,12 @@ def load_corpus(copies: int = 12) -> Corpus:
     split = load_fact_split()
     withheld = sorted({fact.country for fact in split.withheld})
     articles = load_wikipedia(PRETRAINING_TITLES)
-    texts = dict(zip(articles.titles, map(normalise, articles.texts), strict=True))
+    texts = dict(zip(articles.titles, map(normalize, articles.texts), strict=True))
     held_out = tuple(texts.pop(title) for title in HELD_OUT_TITLES)
     guard = Decontaminator(held_out_grams(held_out))
     prose = {
         "wikipedia": tuple(texts.values()),
-        "histories": tuple(map(normalise, load_histories(withheld))),
+        "histories": tuple(map(normalize, load_histories(withheld))),
     }
     return Corpus(
         sources={name: clean(documents, guard) for name, documents in prose.items()}

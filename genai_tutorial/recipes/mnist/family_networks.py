@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.data import load_mnist_split
-from genai_tutorial.data.levels import LEVELS, dequantise, from_levels, requantise
+from genai_tutorial.data.levels import LEVELS, dequantize, from_levels, requantize
 from genai_tutorial.diffusion import (
     FLOW,
     VELOCITY,
@@ -84,7 +84,7 @@ class FamilyVAE(FamilyRecipe):
         def loss(
             model: VAE, levels: Levels, generator: torch.Generator
         ) -> Float[Tensor, ""]:
-            rows = dequantise(levels, generator).flatten(1)
+            rows = dequantize(levels, generator).flatten(1)
             return (
                 vae_loss(evidence_lower_bound(model, rows, generator)) / rows.shape[1]
             )
@@ -100,7 +100,7 @@ class FamilyVAE(FamilyRecipe):
         that of noisier ones.
         """
         rows = model.sample(count, torch.Generator().manual_seed(seed))
-        return from_levels(requantise(rows)).view(-1, 28, 28)
+        return from_levels(requantize(rows)).view(-1, 28, 28)
 
     @torch.no_grad()
     def log_likelihoods(
@@ -108,7 +108,7 @@ class FamilyVAE(FamilyRecipe):
     ) -> Float[Tensor, "n"]:
         """Return the importance-weighted bound of each image: a lower bound."""
         generator = torch.Generator().manual_seed(seed)
-        rows = dequantise(levels, generator).flatten(1)
+        rows = dequantize(levels, generator).flatten(1)
         return importance_weighted_bound(model, rows, self.codes, generator).double()
 
 
@@ -135,7 +135,7 @@ class FamilyGAN(GANRecipe, FamilyRecipe):
         """Draw all images in one pass."""
         noise = draw_noise(model, count, torch.Generator().manual_seed(seed))
         return from_levels(
-            requantise(model(noise, torch.zeros(count, dtype=torch.long)))
+            requantize(model(noise, torch.zeros(count, dtype=torch.long)))
         )
 
     def log_likelihoods(self, model: DigitGenerator, levels: Levels, seed: int) -> None:
@@ -195,7 +195,7 @@ class FamilyFlow(FamilyRecipe):
         def loss(
             model: UNet, levels: Levels, generator: torch.Generator
         ) -> Float[Tensor, ""]:
-            pixels = 2 * dequantise(levels, generator)[:, None] - 1
+            pixels = 2 * dequantize(levels, generator)[:, None] - 1
             return diffusion_loss(model, path, prediction, pixels, generator=generator)
 
         return self.fit_network(
@@ -217,7 +217,7 @@ class FamilyFlow(FamilyRecipe):
             sampler=flow_euler if self.straight else ddim,
             batch_size=100,
         )
-        return from_levels(requantise(images[:, 0]))
+        return from_levels(requantize(images[:, 0]))
 
     def draw(
         self, loaded: UNet, options: FlowOptions, count: int, seed: int
@@ -236,7 +236,7 @@ class FamilyFlow(FamilyRecipe):
         with one random vector.
         """
         generator = torch.Generator().manual_seed(seed)
-        pixels = 2 * dequantise(levels, generator)[:, None] - 1
+        pixels = 2 * dequantize(levels, generator)[:, None] - 1
         nats = [
             ode_log_prob(
                 model,

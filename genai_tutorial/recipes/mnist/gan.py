@@ -88,7 +88,7 @@ class AugmentedBatches:
     """Batches of images with their labels, each image turned, stretched and moved a
     little, differently each time it comes.
 
-    Without this augmentation, the discriminator would soon memorise the few thousand
+    Without this augmentation, the discriminator would soon memorize the few thousand
     images.
 
     Args:

@@ -29,7 +29,7 @@ class TextToImageRecipe(Recipe):
 
     Attributes:
         text: The text encoder's settings.
-        text_from: The CLIP whose text encoder initialises the model's, which is then
+        text_from: The CLIP whose text encoder initializes the model's, which is then
             trained further; None for random weights.
         text_dropout: The share of captions that are hidden, for classifier-free
             guidance.

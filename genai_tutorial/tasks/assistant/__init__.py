@@ -39,7 +39,7 @@ from genai_tutorial.tasks.assistant.gold_rule import (
     ResponseType,
     courtesies,
     exact_match,
-    normalise_answer,
+    normalize_answer,
 )
 from genai_tutorial.tasks.assistant.invented import (
     TOPICS,
@@ -116,7 +116,7 @@ __all__ = [
     "measure_behaviour",
     "mixed_questions",
     "near_misses",
-    "normalise_answer",
+    "normalize_answer",
     "preference_probes",
     "private_requests",
     "questions_of_all_categories",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from genai_tutorial.data.factbook.facts import Fact
 from genai_tutorial.generation import generate_rollouts
-from genai_tutorial.tasks.assistant.gold_rule import normalise_answer
+from genai_tutorial.tasks.assistant.gold_rule import normalize_answer
 from genai_tutorial.tasks.assistant.wordings import WORDINGS, fill_wording
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
@@ -72,7 +72,7 @@ def complete_facts(
     longest = 2 + max(len(tokenizer.encode(f" {fact.phrase}")) for fact in facts)
     texts = likeliest_texts(model, tokenizer, begun, longest, end_token)
     return [
-        normalise_answer(text.partition(". ")[0]) == normalise_answer(fact.phrase)
+        normalize_answer(text.partition(". ")[0]) == normalize_answer(fact.phrase)
         for fact, text in zip(facts, texts, strict=True)
     ]
 

@@ -105,10 +105,10 @@ class GoldRule:
             relation: set() for relation in get_args(Relation)
         }
         for fact in facts:
-            self._answers[fact.relation].add(normalise_answer(fact.answer))
+            self._answers[fact.relation].add(normalize_answer(fact.answer))
         # Countries are found too, so that Equatorial Guinea is not taken for Guinea,
         # which is an answer.
-        countries = {normalise_answer(fact.country) for fact in facts}
+        countries = {normalize_answer(fact.country) for fact in facts}
         self._names = {
             relation: answers | countries for relation, answers in self._answers.items()
         }
@@ -121,8 +121,8 @@ class GoldRule:
         if question.answer is None or question.relation is None:
             return False
         right, country = (
-            normalise_answer(question.answer),
-            normalise_answer(question.country),
+            normalize_answer(question.answer),
+            normalize_answer(question.country),
         )
         named = _named(answer, self._names[question.relation])
         return right in named and named & self._answers[question.relation] <= {
@@ -190,7 +190,7 @@ class GoldRule:
         return self.parts(question, answer).total
 
 
-def normalise_answer(text: str) -> str:
+def normalize_answer(text: str) -> str:
     """Return what exact match compares: lower case, without accents, punctuation,
     articles and superfluous spaces.
 
@@ -198,9 +198,9 @@ def normalise_answer(text: str) -> str:
     two.
 
     >>> (
-    ...     normalise_answer(" The United States. "),
-    ...     normalise_answer("Brasília"),
-    ...     normalise_answer("It is .is."),
+    ...     normalize_answer(" The United States. "),
+    ...     normalize_answer("Brasília"),
+    ...     normalize_answer("It is .is."),
     ... )
     ('united states', 'brasilia', 'it is dotis')
     """
@@ -218,12 +218,12 @@ def normalise_answer(text: str) -> str:
 
 def exact_match(answer: str, right: str) -> bool:
     """Whether an answer is the canonical one and nothing more, after
-    `normalise_answer`.
+    `normalize_answer`.
 
     >>> exact_match("the Euro.", "euro"), exact_match("euro or pound", "euro")
     (True, False)
     """
-    return normalise_answer(answer) == normalise_answer(right)
+    return normalize_answer(answer) == normalize_answer(right)
 
 
 def words(answer: str) -> int:
@@ -241,10 +241,10 @@ def courtesies(answer: str) -> int:
 
 
 def _named(text: str, phrases: set[str]) -> set[str]:
-    """Find normalised phrases in a text, from left to right, as whole words, the
+    """Find normalized phrases in a text, from left to right, as whole words, the
     longest where several begin.
     """
-    tokens = normalise_answer(text).split()
+    tokens = normalize_answer(text).split()
     named: set[str] = set()
     start = 0
     while start < len(tokens):

@@ -196,7 +196,7 @@ def _pick(choices: Sequence[str], generator: torch.Generator) -> str:
 
 @cache
 def _near_words(countries: tuple[Country, ...]) -> frozenset[str]:
-    """Every capitalised word of the Factbook and of fiction, and what remains of each
+    """Every capitalized word of the Factbook and of fiction, and what remains of each
     without one letter.
     """
     texts = " ".join(

@@ -23,7 +23,7 @@ from genai_tutorial.training import Checkpoint, Process, fit
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,
-    InitialisationConfig,
+    InitializationConfig,
     next_token_loss,
 )
 
@@ -85,8 +85,8 @@ def test_the_tokenizer_has_the_tokens_of_a_conversation_and_few_bytes_of_an_alma
 
 
 def test_no_document_of_a_row_sees_another():
-    initialisation = InitialisationConfig(std=0.5)
-    config = replace(TINY.config, initialisation=initialisation)
+    initialization = InitializationConfig(std=0.5)
+    config = replace(TINY.config, initialization=initialization)
     end, model = 5, DecoderLM(config, seed=0)
     inputs = torch.tensor([[9, 8, end, 7, 6, 3, end, 4]])
     targets = torch.tensor([[8, end, 7, 6, 3, end, 4, 2]])

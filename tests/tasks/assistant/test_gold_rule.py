@@ -16,7 +16,7 @@ from genai_tutorial.tasks.assistant import (
     fact_sentences,
     invented_countries,
     near_misses,
-    normalise_answer,
+    normalize_answer,
     private_requests,
 )
 from genai_tutorial.tasks.assistant.gold_rule import LONGEST_SHORT, courtesies
@@ -222,8 +222,8 @@ def test_response_type(answer, response_type):
         ("", ""),
     ],
 )
-def test_normalise_answer(text, expected):
-    assert normalise_answer(text) == expected
+def test_normalize_answer(text, expected):
+    assert normalize_answer(text) == expected
 
 
 def test_exact_match_wants_nothing_more():

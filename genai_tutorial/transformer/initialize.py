@@ -9,7 +9,7 @@ from genai_tutorial.transformer.config import DecoderConfig
 
 
 @torch.no_grad()
-def initialise(model: nn.Module, config: DecoderConfig, seed: int) -> None:
+def initialize(model: nn.Module, config: DecoderConfig, seed: int) -> None:
     """Set a decoder's first weights: matrices random, gains one, biases zero.
 
     With `std=None` a matrix gets the standard deviation 1/sqrt(inputs), which keeps the
@@ -20,7 +20,7 @@ def initialise(model: nn.Module, config: DecoderConfig, seed: int) -> None:
     Source: Radford et al., Language Models are Unsupervised Multitask Learners, section
     2.3 (scaling by depth)
     """
-    settings = config.initialisation
+    settings = config.initialization
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         writes_to_stream = name.endswith("output.weight")

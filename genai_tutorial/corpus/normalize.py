@@ -1,4 +1,4 @@
-"""Normalising: the same text in the same characters, however it was typed and wherever
+"""Normalizing: the same text in the same characters, however it was typed and wherever
 it was copied from.
 """
 
@@ -16,7 +16,7 @@ _SPACES = re.compile(r"[^\S\n]+")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     r"""Write a text of prose in one way: composed characters, plain spaces, one kind
     of line break.
 
@@ -28,7 +28,7 @@ def normalise(text: str) -> str:
     Source: Unicode Standard Annex 15, Unicode Normalization Forms (NFC),
     https://unicode.org/reports/tr15/
 
-    >>> normalise("Cafe\u0301\u00a0 au\tlait \r\n\r\n\r\n\r\nfin\ufeff")
+    >>> normalize("Cafe\u0301\u00a0 au\tlait \r\n\r\n\r\n\r\nfin\ufeff")
     'Café au lait\n\nfin'
     """
     text = _INVISIBLE.sub("", _LINE_BREAKS.sub("\n", text))
