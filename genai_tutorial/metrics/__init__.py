@@ -2,7 +2,7 @@
 recall, copies of training data.
 """
 
-from genai_tutorial.metrics.copy_test import CopyTest, copy_test
+from genai_tutorial.metrics.copying import CopyTest, copy_test
 from genai_tutorial.metrics.digit_features import (
     DigitClassifier,
     DigitClassifierConfig,
