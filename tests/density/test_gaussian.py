@@ -130,7 +130,7 @@ def test_a_flat_covariance_says_what_to_do():
 @pytest.mark.parametrize(
     ("data", "settings", "message"),
     [
-        (torch.zeros(0, 3), {}, "one example a row"),
+        (torch.zeros(0, 3), {}, "one example per row"),
         (torch.tensor([[float("nan")]]), {}, "NaN"),
         (
             torch.ones(2, 3),
