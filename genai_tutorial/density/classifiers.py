@@ -36,7 +36,7 @@ class BayesClassifier:
         )
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
-        """Return log p(x), summed over classes: a generative classifier is a density."""
+        """Return log p(x), the sum over classes."""
         return self.log_joint(x).logsumexp(dim=1)
 
     def probabilities(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n classes"]:

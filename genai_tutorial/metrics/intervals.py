@@ -47,8 +47,8 @@ def bootstrap_interval(
     Draw as many values as there are, with replacement, and take their mean; repeat this
     many times. The interval contains the middle `level` of these means. To compare two
     methods run with the same seeds, give the differences seed by seed: the methods
-    differ if the interval excludes zero. With fewer than about ten values the interval is too
-    narrow.
+    differ if the interval excludes zero. With fewer than about ten values the interval
+    is too narrow.
 
     Args:
         values: One measurement for each seed.
