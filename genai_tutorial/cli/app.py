@@ -148,7 +148,7 @@ def train(
     and ends with exactly the same model. To use several processes, start it with
     torchrun.
 
-    Examples:
+    Examples to try:
     - `genai-tutorial train shakespeare` trains the model that chapter 4 loads
     - `genai-tutorial train shakespeare --steps 50 --folder try` trains for 50 steps
       only
@@ -194,7 +194,7 @@ def sample(
     `digit`, `steps` and `guidance`; text-to-image models `prompt`, `steps` and
     `guidance`. Images are written to a PNG file.
 
-    Examples:
+    Examples to try:
     - `genai-tutorial sample shakespeare`
     - `genai-tutorial sample shakespeare prompt="JULIET:" temperature=0.5 tokens=300
       --seed 7`
@@ -288,7 +288,7 @@ def chat(
     oldest turns are dropped. If the input is a file or a pipe, each line is one turn of
     yours; the answers go to standard output and everything else to standard error.
 
-    Examples:
+    Examples to try:
     - `genai-tutorial chat`
     - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --top-p 0.9`
     - `genai-tutorial chat --max-tokens 100 --seed 7 --precision fp32`
@@ -326,7 +326,7 @@ def execute(
     access. A second run writes the same bytes. A notebook that fails is left unchanged
     and does not stop the others. Running times are recorded in `running_times.json`.
 
-    Examples:
+    Examples to try:
     - `genai-tutorial execute 4` runs chapter 4
     - `genai-tutorial execute notebooks/04_transformer_language_model.ipynb` does the
       same
@@ -392,7 +392,7 @@ def grade(
     it grades only notebooks that are new or have changed, and keeps your own entries in
     the table.
 
-    Examples:
+    Examples to try:
     - `genai-tutorial grade 4 ada.ipynb` grades one notebook
     - `genai-tutorial grade 4 submissions --to grades` grades all notebooks in a folder
       and writes `grades/grades.csv`
