@@ -142,7 +142,7 @@ def test_attention_maps_are_equal():
     torch.testing.assert_close(ours.attention_maps(ids), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_names_map_both_ways_and_none_is_forgotten():
+def test_weight_names_map_both_ways():
     ours, theirs = random_pair()
     mapped = to_transformers(ours.state_dict(), CONFIG.layers)
     assert mapped.keys() == theirs.state_dict().keys()
@@ -153,7 +153,7 @@ def test_names_map_both_ways_and_none_is_forgotten():
     )
 
 
-def test_a_gpt2_made_by_transformers_runs_in_the_books_decoder():
+def test_transformers_gpt2_loads_into_decoder():
     _, theirs = random_pair(seed=7)
     ours = DecoderLM(CONFIG)
     ours.load_state_dict(from_transformers(theirs.state_dict(), CONFIG.layers))

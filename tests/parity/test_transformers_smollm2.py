@@ -145,7 +145,7 @@ def logits(smollm2, ids):
 
 
 @pytest.mark.slow
-def test_it_is_the_model_that_its_makers_describe(smollm2):
+def test_smollm2_settings_match_report(smollm2):
     model, tokenizer = smollm2
     config = model.config
     assert model.parameter_count() == 134_515_008
@@ -182,7 +182,7 @@ def test_logits_are_equal(name, ids, logits, theirs):
         assert ids[name].shape[1] > 200
 
 
-def test_what_differs_comes_from_the_angles_alone(
+def test_logit_differences_come_from_rotary_angles(
     smollm2, ids, logits, theirs, monkeypatch
 ):
     """They multiply positions and frequencies in 32 bits, we in 64; given our angles,
@@ -201,7 +201,7 @@ def test_what_differs_comes_from_the_angles_alone(
         )
 
 
-def test_it_knows_english(ids, logits):
+def test_smollm2_predicts_english(ids, logits):
     """A model with a matrix in the wrong order computes well and predicts nothing."""
     loss = torch.nn.functional.cross_entropy(
         logits["prose"][0, :125], ids["prose"][0, 1:126]
@@ -225,7 +225,7 @@ def test_greedy_answers_are_equal(name, smollm2, ids, theirs):
         assert "Paris" in tokenizer.decode(ours[0, ids[name].shape[1] :].tolist())
 
 
-def test_reading_with_a_cache_changes_nothing(smollm2, ids, logits):
+def test_cached_logits_equal_uncached(smollm2, ids, logits):
     model, _ = smollm2
     cache = model.make_cache(1, 200)
     pieces = ids["prose"][:, :150].split([100, 1, 1, 45, 1, 1, 1], dim=1)
@@ -236,7 +236,7 @@ def test_reading_with_a_cache_changes_nothing(smollm2, ids, logits):
     torch.testing.assert_close(found, logits["prose"][:, :150], atol=2e-4, rtol=0)
 
 
-def test_prompts_of_different_lengths_in_one_batch_do_not_touch(smollm2, ids, logits):
+def test_batched_prompts_of_different_lengths_are_independent(smollm2, ids, logits):
     model, _ = smollm2
     names = ["code", "mixed", "chat"]
     lengths = torch.tensor([ids[name].shape[1] for name in names])
@@ -251,7 +251,7 @@ def test_prompts_of_different_lengths_in_one_batch_do_not_touch(smollm2, ids, lo
 
 
 @pytest.mark.slow
-def test_16_bits_lose_little(smollm2, ids, logits, theirs):
+def test_bfloat16_loss_is_small(smollm2, ids, logits, theirs):
     rows = ids["prose"]
     with torch.inference_mode():
         ours = copy.deepcopy(smollm2[0]).to(torch.bfloat16)(rows)
@@ -354,14 +354,14 @@ def fuzz_texts(count, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_tokens_are_equal(seed, smollm2, their_tokenizer):
+def test_tokenizers_are_equal(seed, smollm2, their_tokenizer):
     _, tokenizer = smollm2
     texts = [*TEXTS.values(), *fuzz_texts(1000, seed)]
     for text, encoding in zip(texts, their_tokenizer.encode_batch(texts), strict=True):
         assert tokenizer.encode(text, allowed_special="all") == encoding.ids, repr(text)
 
 
-def test_a_conversation_is_encoded_as_the_file_says(reader, smollm2, their_tokenizer):
+def test_chat_template_matches_file(reader, smollm2, their_tokenizer):
     import jinja2.sandbox
 
     template = jinja2.sandbox.ImmutableSandboxedEnvironment().from_string(

@@ -115,7 +115,7 @@ def read(model, ids, cache, lengths=None):
 )
 @settings(max_examples=20, deadline=None)
 @torch.no_grad()
-def test_any_model_read_in_any_pieces(config, pieces, batch, seed):
+def test_cached_reading_in_pieces_equals_full_forward_pass(config, pieces, batch, seed):
     model, ids = awake(config, seed), tokens(batch, min(sum(pieces), 24), seed)
     cache, found = model.make_cache(batch), []
     for piece in pieces_of(ids, pieces):
@@ -128,7 +128,7 @@ def test_any_model_read_in_any_pieces(config, pieces, batch, seed):
 @given(configs, st.data(), st.integers(0, 99))
 @settings(max_examples=20, deadline=None)
 @torch.no_grad()
-def test_rows_of_different_lengths_are_each_as_if_alone(config, data, seed):
+def test_cache_rows_of_different_lengths_are_independent(config, data, seed):
     model, batch = awake(config, seed), 3
     cache, texts = (
         model.make_cache(batch),
@@ -186,7 +186,7 @@ KINDS = pytest.mark.parametrize(
 
 @KINDS
 @torch.no_grad()
-def test_the_memory_is_taken_once(config):
+def test_cache_allocates_memory_once(config):
     model = awake(config)
     cache = model.make_cache(2, length=20)
     places = 4 if config is ROLLING else 20
@@ -200,7 +200,7 @@ def test_the_memory_is_taken_once(config):
 
 @KINDS
 @torch.no_grad()
-def test_a_full_cache_says_so_and_stays_as_it_is(config):
+def test_cache_overflow_raises_and_leaves_it_unchanged(config):
     model, ids = awake(config), tokens(1, 9)
     cache = model.make_cache(length=8)
     read(model, ids[:, :6], cache)
@@ -216,7 +216,7 @@ def test_a_full_cache_says_so_and_stays_as_it_is(config):
 
 @KINDS
 @torch.no_grad()
-def test_a_text_that_changed_is_read_again_from_there(config):
+def test_cache_keep_truncates_to_common_prefix(config):
     model, ids = awake(config), tokens(1, 12)
     other = torch.cat((ids[:, :8], (ids[:, 8:] + 1) % VOCAB), dim=1)
     cache = model.make_cache()
@@ -228,7 +228,7 @@ def test_a_text_that_changed_is_read_again_from_there(config):
     torch.testing.assert_close(scores, model(other)[:, start:], atol=1e-5, rtol=1e-5)
 
 
-def test_a_text_that_goes_on_loses_nothing_and_leaves_its_last_token():
+def test_cache_keep_on_longer_text_keeps_all_but_last_token():
     model, ids = awake(CONFIG), tokens(1, 12)
     cache = model.make_cache()
     cache.keep(ids)
@@ -243,7 +243,7 @@ def test_a_text_that_goes_on_loses_nothing_and_leaves_its_last_token():
 @KINDS
 @pytest.mark.parametrize("start", [2, 6])
 @torch.no_grad()
-def test_after_an_interrupted_pass_the_text_can_go_on(config, start):
+def test_cache_keep_recovers_from_interrupted_pass(config, start):
     model, ids = awake(config), tokens(1, 12)
     cache = model.make_cache()
     read(model, ids[:, :start], cache)
@@ -264,7 +264,7 @@ def test_after_an_interrupted_pass_the_text_can_go_on(config, start):
 
 @pytest.mark.parametrize("pieces", [(24,), (1,) * 24, (3, 1, 7, 1, 1, 11)])
 @torch.no_grad()
-def test_rolling_cache_gives_the_scores_of_a_cache_that_keeps_everything(pieces):
+def test_rolling_cache_logits_equal_full_cache(pieces):
     model, ids = awake(ROLLING), tokens(2, 24)
     scores = []
     for kind in (KVCache, RollingCache):
@@ -276,7 +276,7 @@ def test_rolling_cache_gives_the_scores_of_a_cache_that_keeps_everything(pieces)
     assert type(awake(CONFIG).make_cache()) is KVCache
 
 
-def test_with_a_cache_nothing_is_recorded_for_gradients():
+def test_cache_disables_gradients():
     model = awake(CONFIG)
     cache = model.make_cache()
     read(model, tokens(1, 3), cache)
@@ -287,7 +287,7 @@ def test_with_a_cache_nothing_is_recorded_for_gradients():
 
 
 @torch.no_grad()
-def test_sixteen_bits():
+def test_cache_in_bfloat16():
     model, ids = awake(CONFIG).bfloat16(), tokens(2, 10)
     cache = model.make_cache(2)
     assert cache.keys.dtype == torch.bfloat16
@@ -298,7 +298,7 @@ def test_sixteen_bits():
     torch.testing.assert_close(found, model(ids), atol=0.1, rtol=0.02)
 
 
-def test_wrong_uses_are_refused():
+def test_cache_rejects_invalid_arguments():
     model = awake(CONFIG)
     with pytest.raises(
         ValueError, match="from 1 to context_length=24 tokens a row; got length=25"
