@@ -176,8 +176,8 @@ def test_memory_matches_hand_calculation():
     assert (mixed.weights, mixed.gradients, mixed.optimizer) == tuple(
         n * counts.parameters for n in (2, 2, 12)
     )
-    # In two layers a key and a value, of one head of two features each, at two bytes a
-    # number.
+    # In two layers a key and a value, of one head of two features each, at two bytes
+    # per number.
     assert counts.cache_bytes(positions=3, batch_size=7) == 7 * 3 * 2 * 2 * 2 * 2
 
 
@@ -227,8 +227,8 @@ def test_public_models_have_published_parameter_counts(shape, millions):
 def test_mixtures_have_published_active_parameters():
     # https://mistral.ai/news/mixtral-of-experts
     assert round(count(MIXTRAL_8X7B).active_parameters / 1e9, 1) == 12.9
-    # The report says 37B. With the whole embedding table it is half a billion more,
-    # without it a little less.
+    # The report gives 37B. With the whole embedding table the settings give half a
+    # billion more, without it a little less.
     deepseek = count(DEEPSEEK_V3)
     table = DEEPSEEK_V3.vocab_size * DEEPSEEK_V3.width
     assert round((deepseek.active_parameters - table) / 1e9) == 37

@@ -1,6 +1,4 @@
-"""The decoder for fast writing is the same decoder: exactly with all its bits, and
-closely with fewer.
-"""
+"""The fused decoder equals the original in float32 and approximates it if quantized."""
 
 import gc
 import weakref
@@ -118,9 +116,7 @@ def test_fused_float32_generates_same_text(model):
 
 
 def with_levels(model: DecoderLM, bits: int) -> DecoderLM:
-    """Return the plain model with the weights that the levels stand for, in float32
-    throughout.
-    """
+    """Return the plain model with dequantized weights, in float32 throughout."""
 
     def restored(weight: torch.Tensor) -> torch.Tensor:
         matrix = (
@@ -180,7 +176,7 @@ def test_quantized_leaves_model_unchanged_and_shares_other_weights(
     )
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert not fast.training
-    model(ids).sum().backward()  # training can go on
+    model(ids).sum().backward()  # training can continue
     assert not fast(ids).requires_grad
 
 

@@ -1,4 +1,4 @@
-"""The packed kernels compute what the readable quantizers say, on every processor."""
+"""The packed kernels agree with the reference quantizers on every processor."""
 
 import json
 import os
@@ -80,8 +80,8 @@ def test_int4_pair_equals_int8_levels(rows, batch, seed):
     result = Int4PairLinear(weight, bias)(x)
     size = x.abs() @ weight.abs().T + bias.abs()
     assert ((result - exact).abs() / size).max() < 1 / 256
-    # A byte for groups of 32 rounds less than a byte for rows, whatever bfloat16 rounds
-    # in both.
+    # 8 bits in groups of 32 have smaller errors than 8 bits per row, on top of the
+    # rounding to bfloat16 in both.
     weight, x = numbers(64, 256, seed=seed), numbers(100, 256, seed=100 + seed)
     exact = functional.linear(x, weight)
     pair, rows_of_bytes = (
@@ -137,14 +137,15 @@ def test_packed_linear_memory():
         for kind in (Int8Linear, Int4Linear)
     )
     assert eight == 64 * 128 + 64 * 2
-    # five bits a weight, with the scales and offsets
+    # five bits per weight, with scales and offsets
     assert four == 64 * 128 / 2 + 64 * 4 * 2 * 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", ["default", "avx2"])
 def test_packed_kernels_agree_across_instruction_sets(capability):
-    # A process of its own: torch chooses once which of the processor's instructions it
+    # A separate process, because torch chooses only once which of the processor's
+    # instructions it
     # uses.
     program = (
         CHECK + "print(torch.backends.cpu.get_cpu_capability(), results, sep='\\n')"
@@ -179,7 +180,7 @@ def test_packed_linear_rejects_unaligned_columns(kind, columns):
 
 def test_int4_rejects_unsupported_group_size():
     with pytest.raises(
-        ValueError, match="32, 64, 128 or 256, which the kernel knows; got 16"
+        ValueError, match="32, 64, 128 or 256, which the kernel supports; got 16"
     ):
         Int4Linear(torch.zeros(16, 32), group_size=16)
     with pytest.raises(

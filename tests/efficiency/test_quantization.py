@@ -1,6 +1,4 @@
-"""The quantizers: how far a weight can move, what comes back exactly, and what is
-refused.
-"""
+"""The quantizers: error bounds, exact recovery, and rejected arguments."""
 
 from itertools import pairwise
 
@@ -61,8 +59,7 @@ def test_affine_quantization_preserves_group_ends(rows, groups, group_size, bits
 
 @pytest.mark.parametrize("seed", range(5))
 def test_gguf_blocks_are_recovered_exactly(seed):
-    # Q4_1: float16 scale and minimum, 32 levels of which the quantizer that wrote the
-    # file used both ends.
+    # Q4_1: float16 scale and minimum, and 32 weights that use both ends of the grid.
     generator = torch.Generator().manual_seed(seed)
     levels = torch.randint(0, 16, (64, 8, 32), generator=generator)
     levels[:, :, 3], levels[:, :, 17] = 0, 15

@@ -1,5 +1,5 @@
-"""SmolLM2's own 4-bit weights are used as they are, and what is lost on the way is
-stated.
+"""SmolLM2's own 4-bit grid is recovered exactly, and the loss of quantization is
+bounded.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""The book's attention is torch's: the fused function, the multi-head module, and the
+"""The book's attention equals PyTorch's: the fused function, the multi-head module, and
 gradients of both.
 """
 
@@ -30,9 +30,7 @@ def same(found, expected, at_most=1e-5):
 
 
 def same_with_gradients(ours, theirs, inputs):
-    """Both outputs and the gradients of all inputs, in a random direction of the
-    output.
-    """
+    """Compare both outputs, and the gradients of all inputs in a random direction."""
     assert theirs.isfinite().all()
     same(ours, theirs)
     direction = random(*ours.shape, seed=99)
@@ -54,8 +52,8 @@ def inputs_of(batch, heads, shared, queries, keys, dim, seed):
 
 @st.composite
 def cases(draw):
-    """Inputs of random shapes, with a random mask and bias: some rows see nothing, some
-    heads share their keys.
+    """Draw inputs of random shapes with a random mask and bias; some rows are fully
+    masked, some heads share their keys.
     """
     batch, shared, group = draw(sizes), draw(st.integers(1, 3)), draw(st.integers(1, 3))
     queries, keys, seed = (
@@ -141,7 +139,7 @@ def test_fused_attention_is_causal(length):
 
 
 def pair(bias, source_width=None, causal=True):
-    """Our layer and torch's with the same weights."""
+    """Return our layer and PyTorch's with the same weights."""
     torch.manual_seed(0)
     ours = MultiHeadAttention(
         24, 4, bias=bias, source_width=source_width, causal=causal

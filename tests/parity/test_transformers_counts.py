@@ -1,5 +1,5 @@
-"""The counter gives what transformers' models have. They stand on the meta device:
-shapes without numbers.
+"""The counter agrees with transformers' models, built on the meta device without memory
+for weights.
 """
 
 import pytest
@@ -122,9 +122,7 @@ def test_active_parameter_counts_are_equal(name):
     "name", [name for name in CONFIGS if name not in ("MIXTRAL_8X7B", "DEEPSEEK_V3")]
 )
 def test_flop_counts_are_equal(name):
-    """Of the dense models: which expert works depends on numbers, and the meta device
-    has none.
-    """
+    """Compare dense models; routing depends on values, which the meta device lacks."""
     length, counts = 16, count(getattr(public, name))
     model = on_meta(name)
     ids, mask = (

@@ -1,5 +1,5 @@
-"""The book's decoder with GPT-2's settings is transformers' GPT-2: same weights, same
-logits, same gradients.
+"""The book's decoder with GPT-2's settings equals transformers' GPT-2: with the same
+weights it gives the same logits and gradients.
 """
 
 import pytest
@@ -70,9 +70,7 @@ def from_transformers(theirs, layers):
 
 
 def random_pair(seed=0):
-    """Both models with the same weights, all of them random: biases and gains too,
-    which start at 0 and 1.
-    """
+    """Return both models with the same random weights, including biases and gains."""
     ours = DecoderLM(CONFIG, seed)
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():

@@ -1,5 +1,5 @@
-"""The book's decoder with Llama's settings is transformers' Llama, and with a sliding
-window it is their Mistral.
+"""The book's decoder with Llama's settings equals transformers' Llama, and with a
+sliding window their Mistral.
 """
 
 import dataclasses
@@ -121,7 +121,7 @@ def their_config(config):
 
 
 def random_pair(config, seed=0):
-    """Both models with the same weights, all of them random, gains too."""
+    """Return both models with the same random weights, including gains."""
     ours = DecoderLM(config, seed)
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
@@ -208,9 +208,7 @@ def test_hidden_states_are_equal_before_final_norm():
 
 @torch.no_grad()
 def test_bfloat16_is_as_accurate_as_theirs():
-    """bfloat16 has 8 bits of fraction: both implementations round, ours no worse than
-    theirs.
-    """
+    """Both implementations round to bfloat16; ours has no larger error than theirs."""
     ours, theirs = random_pair(CONFIG)
     ids = random_ids()
     exact = ours(ids)

@@ -1,5 +1,5 @@
-"""The book's mixture of experts is transformers' Mixtral: same weights, same routing,
-outputs, losses and gradients.
+"""The book's mixture of experts equals transformers' Mixtral: same routing, outputs,
+losses and gradients.
 """
 
 import pytest
@@ -54,8 +54,8 @@ def their_config(ours):
 
 
 def mixture_to_transformers(ours, experts):
-    """Their block holds all experts as one tensor, and an expert's gate above what it
-    gates.
+    """Convert our weights: their block stores all experts in one tensor, with gate and
+    up projection stacked.
     """
     rows = [
         [ours[f"experts.{i}.{part}.weight"] for part in ("gate", "widen", "output")]
@@ -103,7 +103,7 @@ def to_transformers(ours, config):
 
 
 def stir(model, seed, size):
-    """Adds chance to every weight, so that none is zero and routers are decided."""
+    """Add noise to every weight, so that none is zero and routers are certain."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -139,7 +139,7 @@ def random_ids(batch=4, length=32, seed=0):
 
 
 def compare_gradients(ours, theirs, to_theirs):
-    """Holds our gradients, under their names, to theirs."""
+    """Compare our gradients, under their names, with theirs."""
     found = to_theirs(
         {name: parameter.grad for name, parameter in ours.named_parameters()}
     )

@@ -1,8 +1,7 @@
-"""SmolLM2's 135 million weights in the book's decoder are transformers' Llama with the
-same weights.
+"""SmolLM2 in the book's decoder equals transformers' Llama with the same weights.
 
-Theirs are read from the GGUF apart from the package: other names, and another formula
-for the rows of queries and keys.
+Their weights are read from the GGUF file independently of the package: with other names
+and another formula for the rows of queries and keys.
 """
 
 import copy
@@ -185,8 +184,8 @@ def test_logits_are_equal(name, ids, logits, theirs):
 def test_logit_differences_come_from_rotary_angles(
     smollm2, ids, logits, theirs, monkeypatch
 ):
-    """They multiply positions and frequencies in 32 bits, we in 64; given our angles,
-    they compute our numbers.
+    """They compute the angles in 32 bits, we in 64; with our angles, their logits equal
+    ours.
     """
     length = ids["prose"].shape[1]
     rotary = smollm2[0].rotary
@@ -202,7 +201,7 @@ def test_logit_differences_come_from_rotary_angles(
 
 
 def test_smollm2_predicts_english(ids, logits):
-    """A model with a matrix in the wrong order computes well and predicts nothing."""
+    """A model with permuted rows would run without error and predict nothing useful."""
     loss = torch.nn.functional.cross_entropy(
         logits["prose"][0, :125], ids["prose"][0, 1:126]
     )
@@ -291,8 +290,8 @@ def their_tokenizer(reader):
 
 
 def fuzz_texts(count, seed):
-    """Texts of words, digits, spaces, signs and characters of every plane, joined at
-    random.
+    """Draw texts of words, digits, spaces, punctuation and characters from every
+    Unicode plane.
     """
     draw = random.Random(seed)
     words = [

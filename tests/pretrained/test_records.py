@@ -1,5 +1,5 @@
-"""The measurements that the package carries: whole, named for the script that made
-them, and readable from anywhere.
+"""The package's records are complete, named after the script that produced them, and
+readable without the repository.
 """
 
 import json

