@@ -213,7 +213,7 @@ def test_rotary_scaling_precedence_matches_transformers(copy):
         ({"type": "longrope", "factor": 4.0}, "is 'longrope'"),
         ({"type": ["linear"], "factor": 4.0}, "is \"['linear']\""),
         ({"factor": 4.0}, "no rope_type"),
-        ({"type": "linear"}, "must have factor as a number, and has 'None'"),
+        ({"type": "linear"}, "must have factor as a number, but has 'None'"),
         ({"type": "linear", "factor": "4"}, "factor as a number"),
         ({"type": "linear", "factor": True}, "factor as a number"),
         ({"type": "linear", "factor": math.nan}, "factor as a number"),
