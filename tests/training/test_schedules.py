@@ -71,11 +71,11 @@ def test_warm_up_may_take_the_whole_run():
         ({"steps": 5, "warmup_steps": -1}, "got -1"),
         (
             {"steps": 9, "warmup_steps": 4, "decay_steps": 6},
-            r"what warm-up and cooldown leave \(5\), got 6",
+            r"what warmup and cooldown leave \(5\), got 6",
         ),
         (
             {"steps": 5, "cooldown_steps": 6},
-            r"cooldown_steps must be from 0 to what the warm-up leaves \(5\), got 6",
+            r"cooldown_steps must be from 0 to what the warmup leaves \(5\), got 6",
         ),
         ({"steps": 5, "final_factor": 1.5}, "from 0 to 1; got 1.5"),
     ],

@@ -133,7 +133,7 @@ def test_a_killed_process_is_noticed_and_nothing_is_lost(tmp_path, two):
                 told = (folder / f"error-{survivor}.txt").read_text()
                 assert "ConnectionError" in told, told
                 assert (
-                    "goes on from the last checkpoint" in told or "connect" in told
+                    "resumes from the last checkpoint" in told or "connect" in told
                 ), told
         assert _equal(torch.load(folder / "run-0.pt"), two)
 
