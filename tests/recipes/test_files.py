@@ -24,7 +24,7 @@ def copy(tmp_path):
     return tmp_path
 
 
-def test_the_folder_holds_the_published_models_and_nothing_else():
+def test_checkpoints_folder_holds_only_published_models():
     expected = {
         f"{name}.{suffix}" for name in WITH_FILES for suffix in ("safetensors", "json")
     }
@@ -90,7 +90,7 @@ def test_write_pretrained_writes_the_shared_tokenizer_beside_the_card(tmp_path):
 
 
 @pytest.mark.parametrize("name", WITH_FILES)
-def test_a_card_tells_how_its_model_was_made(name):
+def test_card_describes_how_its_model_was_trained(name):
     about = card(name)
     assert set(about) >= FIELDS
     assert completed(about["recipe"], recipe(name)) == json.loads(
@@ -171,7 +171,7 @@ def test_spot_check_of_all_items_is_the_card_metric(name, items):
 
 @pytest.mark.whole
 @pytest.mark.parametrize("name", WITH_FILES)
-def test_the_cards_metrics_are_measured_again(name):
+def test_card_metrics_are_reproduced(name):
     about = card(name)
     loaded = load(name)
     model = loaded[0] if isinstance(loaded, tuple) else loaded
@@ -194,14 +194,14 @@ def test_the_cards_metrics_are_measured_again(name):
         assert measured[key] == expected, key
 
 
-def test_a_loaded_model_is_ready_to_use():
+def test_load_returns_a_model_in_evaluation_mode():
     model, tokenizer = load("shakespeare")
     assert not model.training
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
     assert tokenizer.vocab_size == model.config.vocab_size
 
 
-def test_a_sample_repeats_with_its_seed_and_only_then():
+def test_sample_text_depends_on_the_seed():
     first, again, other = (
         sample_text("shakespeare", prompt="ROMEO:\n", tokens=30, seed=seed)
         for seed in (0, 0, 1)
@@ -211,14 +211,14 @@ def test_a_sample_repeats_with_its_seed_and_only_then():
     assert len(first) == len("ROMEO:\n") + 30
 
 
-def test_a_sample_needs_a_prompt_of_known_characters():
+def test_sample_text_refuses_unknown_characters():
     with pytest.raises(ValueError, match="prompt is empty"):
         sample_text("shakespeare", prompt="")
     with pytest.raises(ValueError, match=r"does not know: \['é'\]"):
         sample_text("shakespeare", prompt="é")
 
 
-def test_a_damaged_file_is_noticed(copy):
+def test_load_detects_a_damaged_file(copy):
     content = bytearray((copy / "shakespeare.safetensors").read_bytes())
     content[len(content) // 2] ^= 1
     (copy / "shakespeare.safetensors").write_bytes(content)
@@ -228,7 +228,7 @@ def test_a_damaged_file_is_noticed(copy):
         load("shakespeare", copy)
 
 
-def test_what_is_not_there_is_named(tmp_path):
+def test_load_names_what_is_missing(tmp_path):
     with pytest.raises(
         FileNotFoundError,
         match=r"carries no trained model 'shakespeare-live': train it with",

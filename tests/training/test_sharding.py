@@ -43,9 +43,7 @@ def _equal(a, b):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("world_size", [2, 4])
-def test_copies_and_parts_of_a_model_learn_what_one_process_learns(
-    tmp_path, alone, world_size
-):
+def test_sharded_and_parallel_training_equal_one_process(tmp_path, alone, world_size):
     ways = [
         ("shard", "shard", 1),
         ("shard-accumulated", "shard", 2),
@@ -72,7 +70,9 @@ def test_copies_and_parts_of_a_model_learn_what_one_process_learns(
 
 
 @pytest.mark.slow
-def test_two_save_and_one_two_or_four_go_on(tmp_path, alone, two):
+def test_sharded_checkpoint_resumes_with_other_numbers_of_processes(
+    tmp_path, alone, two
+):
     assert processes.finish(
         processes.start(2, processes.train, tmp_path, "first", "shard", 1, 6, 3)
     ) == [0, 0]
@@ -109,7 +109,7 @@ def test_two_save_and_one_two_or_four_go_on(tmp_path, alone, two):
 
 
 @pytest.mark.slow
-def test_a_killed_process_is_noticed_and_nothing_is_lost(tmp_path, two):
+def test_sharded_run_detects_a_killed_process(tmp_path, two):
     """Kill -9 again and again, now one and now the other, at whatever moment; the last
     bit is still the same.
     """
@@ -139,7 +139,7 @@ def test_a_killed_process_is_noticed_and_nothing_is_lost(tmp_path, two):
 
 
 @pytest.mark.slow
-def test_torchrun_starts_again_after_a_kill(tmp_path, two):
+def test_torchrun_restarts_after_a_kill(tmp_path, two):
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone",
         "--nproc-per-node=2", "--max-restarts=1",
