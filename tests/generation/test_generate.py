@@ -16,8 +16,8 @@ from genai_tutorial.transformer import (
 
 
 class Counter(nn.Module):
-    """Says that the next token is the last one plus one, modulo the vocabulary, and
-    records what it was shown.
+    """Predicts the last token plus one, modulo the vocabulary size, and records its
+    inputs.
     """
 
     def __init__(self, vocab_size=10, context_length=4):
@@ -36,7 +36,7 @@ class Counter(nn.Module):
 
 
 class WithWeights(Counter):
-    """The same with a parameter, which says where the model is."""
+    """A `Counter` with a parameter, from which the device is read."""
 
     def __init__(self):
         super().__init__()
@@ -231,7 +231,7 @@ def test_stream_reads_a_conversation_once(config):
         hook.remove()
         assert found == expected
         ids += found
-    # each time the answer's last token and the two that are new, then one
+    # for each turn the answer's last token and the two new ones, then one
     assert read == [3, 1, 3, 1, 3, 1]
 
 

@@ -35,7 +35,7 @@ def test_rollouts_log_probs_equal_a_forward_pass_over_whole_rows(config, seed):
 
 @ALL
 def test_rollouts_do_not_depend_on_the_rest_of_the_batch(config):
-    """Greedy answers of rows of different lengths are those that each prompt gets
+    """In a batch of different lengths, each prompt gets the greedy answer that it gets
     alone.
     """
     model = model_of(config)
@@ -60,7 +60,7 @@ def test_rollouts_rows_are_prompt_answer_padding(seed):
         assert len(prompt) == rollouts.prompt_lengths[row]
         assert not any(ids[length:])
         # The end token comes once, last, where an answer is finished; the others have
-        # all the tokens they may.
+        # the maximum number of tokens.
         assert END not in answer[:-1]
         assert rollouts.finished[row] == (answer[-1] == END)
         assert rollouts.finished[row] or len(answer) == 9

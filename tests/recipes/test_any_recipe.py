@@ -1,6 +1,4 @@
-"""What `train`, `load` and `sample` promise, for a model of a new kind and for the
-digit classifier.
-"""
+"""`train`, `load` and `sample`, for a new kind of model and for the digit classifier."""
 
 import dataclasses
 import json
@@ -47,8 +45,8 @@ class PainterOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PainterRecipe(Recipe):
-    """A model with an average, a counter, and a loss that draws from two random
-    sources; it draws grey images.
+    """A recipe for a model of grey images, with an average, a counter, and a loss that
+    draws from two random generators.
     """
 
     name: str = "painter"
@@ -159,7 +157,7 @@ def test_recipe_without_its_methods_cannot_be_made():
 
 
 def test_recipe_says_what_its_model_does_not_make():
-    """A painter writes nothing, and a language model draws nothing."""
+    """An image model writes no text, and a language model draws no images."""
     with pytest.raises(ValueError, match="painter writes no text: it is a painter"):
         PainterRecipe().write(None, None, seed=0)
     with pytest.raises(ValueError, match="shakespeare draws no images"):

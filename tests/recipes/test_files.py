@@ -33,8 +33,8 @@ def test_checkpoints_folder_holds_only_published_models():
 
 
 def completed(saved: dict, settings: object) -> dict:
-    """A card's settings, with the defaults of those that the code got after the card
-    was written.
+    """Return a card's settings, with defaults for those added after the card was
+    written.
     """
     values = {}
     for field in dataclasses.fields(settings):
@@ -56,9 +56,7 @@ def test_card_text_is_that_of_the_published_card(name):
 
 
 def test_tokenizer_file_is_shared_checked_and_named_where_it_is_missing(tmp_path):
-    """Three models name one tokenizer file; another or none is an error of one
-    sentence.
-    """
+    """Three models share one tokenizer file; a different or missing file is an error."""
     sharing = [name for name in WITH_FILES if "tokenizer_file" in card(name)]
     assert sharing == ["factbook-base", "factbook-sft", "factbook-ppo"]
     assert not any("tokenizer" in card(name) for name in sharing)
@@ -75,7 +73,7 @@ def test_tokenizer_file_is_shared_checked_and_named_where_it_is_missing(tmp_path
 
 
 def test_write_pretrained_writes_the_shared_tokenizer_beside_the_card(tmp_path):
-    """What is written into a folder can be loaded from there."""
+    """A model that was written to a folder can be loaded from it."""
     model, tokenizer = load("factbook-base")
     about = card("factbook-base") | {"tokenizer": tokenizer.to_dict()}
     write_pretrained(model, about, tmp_path)
@@ -124,7 +122,7 @@ SAMPLE_SIZES = {
     "factbook-sft": 150,
     "factbook-ppo": 80,
 }
-"""As many items as one core measures in three seconds at most."""
+"""The number of items that one core measures in at most three seconds."""
 
 
 @pytest.mark.slow
@@ -139,9 +137,7 @@ def test_card_metric_lies_in_the_interval_of_a_sample(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
-    """The sample is large enough to notice that the weights are not those of the
-    card.
-    """
+    """The sample is large enough to detect other weights."""
     loaded = load(name)
     model = loaded[0] if isinstance(loaded, tuple) else loaded
     model.load_state_dict(build(recipe(name), card(name)).state_dict())
@@ -161,7 +157,7 @@ def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
     ],
 )
 def test_spot_check_of_all_items_is_the_card_metric(name, items):
-    """A sample of everything leaves nothing to chance."""
+    """A sample of all items gives exactly the metric of the card."""
     check = recipe(name).spot_check(load(name), items, seed=1)
     expected = check.on_card(card(name)["metrics"])
     assert check.interval().mean == pytest.approx(expected, rel=1e-3, abs=1.01e-3)

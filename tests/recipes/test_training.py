@@ -19,9 +19,7 @@ class Killed(Exception):
 
 @pytest.fixture(autouse=True)
 def tiny_recipe(monkeypatch):
-    """The live recipe with a model that takes milliseconds a step, and the first pages
-    of the plays.
-    """
+    """Shrink the live recipe to milliseconds per step, on the first pages of the plays."""
     live = recipes.recipe("shakespeare-live")
     small = dataclasses.replace(
         live.config,

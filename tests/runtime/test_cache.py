@@ -1,6 +1,4 @@
-"""The cache gives what the builder gave, whatever happened to its file in the
-meantime.
-"""
+"""The cache returns the arrays of the builder, whatever has happened to its file."""
 
 import importlib
 import os

@@ -72,15 +72,15 @@ SAME_NAMES = [
 
 @pytest.mark.parametrize("state", SAME_NAMES, ids=repr)
 def test_checkpoint_keeps_clashing_tensor_names_apart(tmp_path, state):
-    """Tensors whose dotted names are the same, or are no name for a file, are all
-    saved and come back to their places.
+    """Tensors whose dotted names are equal or not allowed in a file are all saved and
+    restored.
     """
     save_checkpoint(tmp_path / "run", state)
     assert _same(load_checkpoint(tmp_path / "run"), state)
 
 
 def test_checkpoint_keeps_unambiguous_tensor_names(tmp_path):
-    """An ordinary checkpoint has the names that it always had, so older ones load."""
+    """An ordinary checkpoint keeps its names, so that older ones can be loaded."""
     state = {"model": {"head.weight": X}, "moments": [{0: Y}, (Z,)]}
     save_checkpoint(tmp_path / "run", state)
     with safe_open(tmp_path / "run", framework="pt") as file:

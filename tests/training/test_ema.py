@@ -8,9 +8,7 @@ from genai_tutorial.training import EMA, AdamW, Checkpoint, TensorBatches, fit
 
 
 def walk(steps, seed=0):
-    """A model whose weights are somewhere else after each step, and all the places
-    where they were.
-    """
+    """Yield a model whose weights and buffers change at each step."""
     generator = torch.Generator().manual_seed(seed)
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     for _ in range(steps):
@@ -148,7 +146,7 @@ def test_fit_updates_and_evaluates_the_ema():
         float(model.weight.detach().sum()), abs=1e-5
     )
     assert model.training
-    # an average does not change what it follows
+    # an average does not change the model
     assert torch.equal(run(9, decay=None)[0].weight, model.weight)
 
 

@@ -1,5 +1,5 @@
-"""Kill -9 at random moments, many times: a run that goes on from its checkpoint ends
-with the same bits.
+"""A run that is killed many times at random moments and resumed ends with the same
+bits.
 """
 
 import contextlib

@@ -1,6 +1,4 @@
-"""Scaling laws: constants that are known are found again, and small runs foretell a
-large one.
-"""
+"""Scaling laws: the fit recovers known constants, and small runs predict a large one."""
 
 import re
 from itertools import product
@@ -44,7 +42,7 @@ def test_fit_power_law_recovers_three_constants(exponent):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_fit_power_law_predicts_a_large_run_from_noisy_ones(seed):
-    # A half per cent is what another seed does to a loss.
+    # Half a percent is the effect of another seed on a loss.
     noise = np.exp(np.random.default_rng(seed).normal(0, 0.005, len(RUNS)))
     fitted = fit_power_law(RUNS, CHINCHILLA(RUNS) * noise)
     large = [1e10, 2e11]  # ten times as large, on twice the text

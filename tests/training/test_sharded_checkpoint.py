@@ -1,5 +1,5 @@
-"""Sharded checkpoints in one process: what is saved is what is loaded, and a foreign or
-damaged folder says so.
+"""Sharded checkpoints in one process: they keep every value, and foreign or damaged
+folders are refused.
 """
 
 import pytest
@@ -56,8 +56,8 @@ def test_sharded_checkpoint_round_trip_keeps_every_value(tmp_path):
     [(["a.b"], ["a", "b"]), (["a", "b"], ["a.b"]), (["__metadata__"], ["a", "0"])],
 )
 def test_sharded_checkpoint_keeps_clashing_tensor_names_apart(tmp_path, first, second):
-    """Two tensors whose dotted names are the same come back to their places, whatever
-    order the new run has them in.
+    """Two tensors whose dotted names are equal are restored correctly, whatever their
+    order in the new run.
     """
 
     def state(numbers, order):

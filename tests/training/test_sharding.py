@@ -1,5 +1,5 @@
-"""Models in parts: the same run on one, two and four processes, saved by some and
-resumed by others, killed and not.
+"""Sharded models: the same run on one, two and four processes, saved by some and
+resumed by others, with and without kills.
 """
 
 import os
@@ -110,8 +110,8 @@ def test_sharded_checkpoint_resumes_with_other_numbers_of_processes(
 
 @pytest.mark.slow
 def test_sharded_run_detects_a_killed_process(tmp_path, two):
-    """Kill -9 again and again, now one and now the other, at whatever moment; the last
-    bit is still the same.
+    """A run whose processes are killed at random moments, again and again, still ends
+    with the same bits.
     """
     moments, kills = random.Random(0), 0
     while kills < 5:

@@ -1,4 +1,4 @@
-"""What changes the memory and the speed of a step must not change the step."""
+"""Accumulation, bfloat16 and recomputation change memory and speed, not the step."""
 
 import copy
 from dataclasses import replace
@@ -121,7 +121,7 @@ def test_bfloat16_multiplies_in_16_bits_and_stores_in_32():
 
 def test_bfloat16_weights_would_lose_small_updates():
     # Near 1, numbers in bfloat16 are 1/128 apart above and 1/256 below: a smaller step
-    # goes nowhere.
+    # has no effect.
     weights = [
         nn.Parameter(torch.ones((), dtype=kind))
         for kind in (torch.float32, torch.bfloat16)

@@ -105,7 +105,7 @@ def test_schedule_over_keeps_its_shape(whole, steps):
     assert scaled(steps) == pytest.approx(whole(1000))
     assert max(scaled(step) for step in range(steps)) <= 1
     assert whole.over(1000) == whole
-    # the rise is as long as it was; after it, the courses are the same
+    # the warmup keeps its length; after it, the shapes are equal
     if steps == 5000:
         for share in (0.5, 0.8, 0.9, 0.97, 1.0):
             assert scaled(round(share * 5000)) == pytest.approx(
