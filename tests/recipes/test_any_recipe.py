@@ -1,4 +1,4 @@
-"""`train`, `load` and `sample`, for a new kind of model and for the digit classifier."""
+"""`train`, `load` and `sample`, with a new kind of model and the digit classifier."""
 
 import dataclasses
 import json

@@ -56,7 +56,7 @@ def test_card_text_is_that_of_the_published_card(name):
 
 
 def test_tokenizer_file_is_shared_checked_and_named_where_it_is_missing(tmp_path):
-    """Three models share one tokenizer file; a different or missing file is an error."""
+    """Three models share one tokenizer file; another or a missing one is an error."""
     sharing = [name for name in WITH_FILES if "tokenizer_file" in card(name)]
     assert sharing == ["factbook-base", "factbook-sft", "factbook-ppo"]
     assert not any("tokenizer" in card(name) for name in sharing)

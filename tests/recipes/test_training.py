@@ -19,7 +19,7 @@ class Killed(Exception):
 
 @pytest.fixture(autouse=True)
 def tiny_recipe(monkeypatch):
-    """Shrink the live recipe to milliseconds per step, on the first pages of the plays."""
+    """Shrink the live recipe to milliseconds per step, on a part of the plays."""
     live = recipes.recipe("shakespeare-live")
     small = dataclasses.replace(
         live.config,

@@ -1,4 +1,4 @@
-"""Scaling laws: the fit recovers known constants, and small runs predict a large one."""
+"""Scaling laws: the fit recovers known constants, small runs predict a large one."""
 
 import re
 from itertools import product
