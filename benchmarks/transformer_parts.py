@@ -4,8 +4,8 @@ and add one part at a time.
 Every model has 4 layers of width 64 and reads the same number of characters. A part
 changes which learning rate is best, so each model gets its own: the search starts from
 the previous model's rate and doubles or halves it until both neighbours are worse, on
-the validation play. The model is then trained with five other seeds and scored on the
-test play, which no choice depends on.
+the validation play. The model is then trained with five other seeds (three for the
+ablations) and scored on the test play, which no choice depends on.
 
     # about fifteen minutes of one core; interrupt and resume it as you like
     OMP_NUM_THREADS=1 python benchmarks/transformer_parts.py
@@ -51,7 +51,7 @@ CONTEXT, WIDTH, LAYERS, HEADS = 64, 64, 4, 4
 BATCH_SIZE, STEPS, WARMUP_STEPS = 16, 150, 10
 VALIDATION_PLAY, TEST_PLAY = "Macbeth", "Twelfth Night"
 VALIDATION_CHARACTERS, TEST_CHARACTERS = 16_384, 65_536
-TUNING_SEED, SEEDS = 0, (1, 2, 3, 4, 5)
+TUNING_SEED, SEEDS, ABLATION_SEEDS = 0, (1, 2, 3, 4, 5), (1, 2, 3)
 ADAMW_START = 0.004
 MUON_START = 1.0
 """A factor for the learning rates of the recipe `shakespeare-live`."""
@@ -220,18 +220,26 @@ def best_rate(trainer: Trainer, condition: Condition, start: float) -> float:
         rate = better
 
 
-def compare(trainer: Trainer, conditions: list[Condition]) -> list[dict]:
+def compare(
+    trainer: Trainer, conditions: list[Condition], seeds: tuple[int, ...]
+) -> list[dict]:
     """Return each model's learning rate and its losses on the test text."""
     rows, start = [], {"adamw": ADAMW_START, "muon": MUON_START}
     for condition in conditions:
         rate = best_rate(trainer, condition, start[condition.optimizer])
         start[condition.optimizer] = rate
-        losses = [trainer.loss(condition, rate, seed, "test") for seed in SEEDS]
+        losses = [trainer.loss(condition, rate, seed, "test") for seed in seeds]
         rows.append(
             {
                 "name": condition.name,
                 "optimizer": condition.optimizer,
                 "learning_rate": rate,
+                "tuning": {
+                    f"{tried:g}": trainer.loss(
+                        condition, tried, TUNING_SEED, "validation"
+                    )
+                    for tried in (rate / 2, rate, rate * 2)
+                },
                 "parameters": DecoderLM(condition.config).parameter_count(),
                 "losses": losses,
             }
@@ -277,8 +285,8 @@ def main() -> None:
         texts |= {name: texts[name][:1024] for name in ("validation", "test")}
         steps = 2
     trainer = Trainer(texts, folder / "runs.json", steps)
-    added = compare(trainer, ladder(vocab_size))
-    removed = compare(trainer, ablations(vocab_size))
+    added = compare(trainer, ladder(vocab_size), SEEDS)
+    removed = compare(trainer, ablations(vocab_size), ABLATION_SEEDS)
     about = {
         "machine": describe_machine(),
         "settings": {
