@@ -61,12 +61,12 @@ class FamilyVAE(FamilyRecipe):
     decoder's output, with one deviation.
 
     Attributes:
-        lr: The highest learning rate.
+        learning_rate: The highest learning rate.
         codes: The number of codes that the bound on the likelihood averages over.
     """
 
     config: VAEConfig
-    lr: float
+    learning_rate: float
     codes: int = 200
 
     level_width: ClassVar[float] = 1 / LEVELS
@@ -89,7 +89,9 @@ class FamilyVAE(FamilyRecipe):
                 vae_loss(evidence_lower_bound(model, rows, generator)) / rows.shape[1]
             )
 
-        return self.fit_network(run, model, loss, AdamW(model.parameters(), self.lr))
+        return self.fit_network(
+            run, model, loss, AdamW(model.parameters(), self.learning_rate)
+        )
 
     def weights_to_draw(self, model: VAE) -> int:
         """Return the number of the decoder's weights."""
