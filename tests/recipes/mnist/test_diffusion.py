@@ -25,7 +25,7 @@ TINY = dataclasses.replace(
 )
 
 
-def test_a_run_that_was_stopped_ends_at_the_same_weights(follow, kill_and_resume):
+def test_resumed_run_ends_at_the_same_weights(follow, kill_and_resume):
     expected = follow(TINY).model.state_dict()
     got = kill_and_resume(TINY, image_diffusion, "diffusion_loss").model.state_dict()
     assert all(torch.equal(got[key], weight) for key, weight in expected.items())
@@ -33,7 +33,7 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights(follow, kill_and_resume
     assert any(not torch.equal(fresh[key], weight) for key, weight in expected.items())
 
 
-def test_learning_rates_end_near_zero_also_in_a_shorter_run():
+def test_learning_rate_schedule_ends_near_zero_in_shorter_runs_too():
     for chosen in (image_diffusion.LIVE, image_diffusion.LONGER):
         for steps in (chosen.steps, 100):
             schedule = chosen.schedule().over(steps)
@@ -49,7 +49,7 @@ class Listener(nn.Module):
         return torch.zeros_like(x)
 
 
-def test_the_loss_is_that_of_images_from_minus_one_to_one_with_some_labels_hidden():
+def test_loss_scales_pixels_and_drops_some_labels():
     images, labels = torch.rand(400, 28, 28), torch.arange(400) % 10
     plain = dataclasses.replace(TINY, augmentation_probability=0.0, label_dropout=0.0)
     listener, other = Listener(), Listener()
@@ -67,7 +67,7 @@ def test_the_loss_is_that_of_images_from_minus_one_to_one_with_some_labels_hidde
     assert torch.equal(listener.heard[2][~hidden], labels[~hidden])
 
 
-def test_half_of_the_images_are_moved_and_the_others_left_alone(monkeypatch):
+def test_augmentation_changes_half_of_the_images(monkeypatch):
     seen = []
 
     def listen(model, path, prediction, x0, labels, generator):
@@ -88,7 +88,7 @@ def test_half_of_the_images_are_moved_and_the_others_left_alone(monkeypatch):
     assert abs(moved.sum(dim=(1, 2)).mean() / images[0].sum() - 1) < 0.1
 
 
-def test_drawing_keeps_its_seed_and_takes_its_options():
+def test_draw_is_determined_by_seed_and_options():
     model = UNet(TINY.config)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -118,7 +118,7 @@ def test_drawing_keeps_its_seed_and_takes_its_options():
         dataclasses.replace(TINY.options, digit=10)
 
 
-def test_the_recipes_are_on_the_list_and_small_enough():
+def test_recipes_are_in_the_catalogue_and_small_enough():
     assert recipe("mnist-diffusion-live") is image_diffusion.LIVE
     assert recipe("mnist-diffusion") is image_diffusion.LONGER
     assert UNet(image_diffusion.LONGER.config).parameter_count() * 2 < 4_000_000
