@@ -2,10 +2,10 @@
 
 All samplers and numbers of steps start from the same noise and the same labels, without
 guidance. The distance compares the features that the book's digit classifier computes
-for the drawn and the training images; that of the held-out images shows what
-a perfect model would reach with as few images. Intervals come from the jackknife: groups
-of images are left out in turn, the same ones in all runs, because image i starts from
-the same noise in all of them.
+for the drawn and the training images; that of the held-out images shows what a perfect
+model would reach with as few images. Intervals come from the jackknife: groups of
+images are left out in turn, the same ones in all runs, because image i starts from the
+same noise in all of them.
 
     # about half an hour on one core
     OMP_NUM_THREADS=1 python benchmarks/diffusion_steps.py --partial steps.pt

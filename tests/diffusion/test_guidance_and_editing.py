@@ -1,4 +1,4 @@
-"""Guidance by hand, and inpainting where the right answer is known."""
+"""Tests of guidance by hand, and of inpainting with a known answer."""
 
 import itertools
 
@@ -29,7 +29,7 @@ LINEAR = linear_schedule(1000)
 
 
 def answer_the_condition(x, t, condition):
-    """Predicts 0 without a condition, and the condition where there is one."""
+    """Predict the condition, and 0 without one."""
     return (
         torch.zeros_like(x)
         if condition is None
@@ -91,13 +91,13 @@ def test_guided_model_works_in_a_denoiser():
     )
 
 
-# Two numbers that go together: the second is 0.8 of the first, plus noise of deviation
-# 0.6; both have variance 1.
+# Two correlated numbers: the second is 0.8 of the first plus noise with a standard
+# deviation of 0.6, so both have variance 1.
 CORRELATION = torch.tensor([[1.0, 0.8], [0.8, 1.0]], dtype=torch.float64)
 
 
 class Correlated:
-    """The best denoiser for such pairs, by the formula for normal distributions."""
+    """The optimal denoiser of such pairs, by the formula for normal distributions."""
 
     def __init__(self, path: NoiseSchedule | StraightPath):
         self.path = path
@@ -142,8 +142,8 @@ def test_inpainting_keeps_the_known_region_and_the_rest_follows(name):
         sampler(KnownRegion(Correlated(path), image, known), normal(4000, 2))
     )
     assert torch.equal(x[:, 0], torch.full((4000,), 2.0, dtype=torch.float64))
-    # Without the known number the mean would be 0, by Bayes' rule 1.6; the shortcut
-    # ends between them.
+    # Without the known number the mean would be 0, with Bayes' rule 1.6; the
+    # approximation ends between them.
     assert 0.4 < x[:, 1].mean().item() < 1.6
 
 
@@ -158,7 +158,7 @@ def test_inpainting_mean_follows_the_recursion():
         determinant = 1 - (0.8 * a**2) ** 2
         from_known = a * (0.8 - 0.8 * a**2) / determinant
         from_drawn = a * (1 - 0.64 * a**2) / determinant
-        seen = 2 * a  # the mean of the known number at this time
+        seen = 2 * a  # the mean of the known number at this timestep
         guess = from_known * seen + from_drawn * drawn
         drawn = a_next * guess + b_next / b * (drawn - a * guess)
     denoise = KnownRegion(
@@ -208,8 +208,8 @@ def test_image_to_image_keeps_more_at_low_strength():
         )
         assert len(times) == round(50 * strength)
         kept.append(last_sample(ddim(exact, noised, times)).mean().item())
-        # With unit variance the ODE stands still, so that the mean is what the noise
-        # has left of it.
+        # With unit variance the ODE does not move, so the mean is what the noise has
+        # left of it.
         expected.append(2 * LINEAR.level(1000 * strength - 1).signal)
     assert kept == pytest.approx(expected, abs=0.06)
     assert kept[0] > 1.9

@@ -35,7 +35,7 @@ def mixture_log_prob(x, signal=1.0, noise=0.0):
 
 
 def best_model(path, prediction):
-    """What the best network would say about this mixture, in closed form."""
+    """The optimal prediction for this mixture, in closed form."""
 
     def model(x, t, condition):
         signal, noise = path.level(t[0].item())
@@ -98,8 +98,8 @@ def test_ode_log_prob_is_of_second_order():
 @pytest.mark.slow
 @pytest.mark.parametrize("prediction", [VELOCITY, NOISE])
 def test_ode_log_prob_on_a_variance_preserving_schedule(prediction):
-    # A schedule's first step has a trace of noise: the density is that of points with
-    # this trace.
+    # A schedule's first timestep has a trace of noise, so the density is that of points
+    # with this noise.
     path, x = cosine_schedule(1000), some_points()
     _, expected = mixture_log_prob(x, *path.level(0))
     log_prob = ode_log_prob(
@@ -115,8 +115,8 @@ def test_ode_log_prob_on_a_variance_preserving_schedule(prediction):
 @pytest.mark.slow
 def test_ode_log_prob_converts_the_unit_of_volume():
     """Where the radius is not 1, the density is still that of x."""
-    # Halfway on the straight line the radius is root of a half, and unit of volume is
-    # not that of u.
+    # Halfway on the straight path the radius is the root of a half, and the unit of
+    # volume is not that of u.
     path, x = StraightPath(), some_points()
     for start in (0.25, 0.5):
         times = [start + (1 - start) * share for share in straight_times(100)]

@@ -56,8 +56,8 @@ NETWORKS = {
 TEXT_NETWORKS = {"unet": lambda: UNet(TEXT_UNET), "dit": lambda: DiT(TEXT_DIT)}
 
 
-def awake(network, seed=0):
-    """Random weights everywhere: a fresh network answers zero to everything, which
+def randomize(network, seed=0):
+    """Set all weights at random: an untrained network outputs zero everywhere, which
     would let most tests pass.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -106,7 +106,7 @@ def test_seed_decides_initial_weights_without_touching_the_global_generator(name
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network_depends_on_every_input_and_batch_rows_are_independent(name):
-    network = awake(NETWORKS[name]())
+    network = randomize(NETWORKS[name]())
     x, t, labels = (
         torch.randn(3, 1, 8, 8),
         torch.tensor([10.0, 500.0, 900.0]),
@@ -125,7 +125,7 @@ def test_network_depends_on_every_input_and_batch_rows_are_independent(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_receptive_field_covers_the_image(name):
-    network = awake(NETWORKS[name]())
+    network = randomize(NETWORKS[name]())
     x = torch.randn(1, 1, 8, 8)
     moved = x.clone()
     moved[0, 0, 0, 0] += 1
@@ -135,7 +135,7 @@ def test_receptive_field_covers_the_image(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_condition_none_equals_the_no_label_class(name):
-    network = awake(NETWORKS[name]())
+    network = randomize(NETWORKS[name]())
     x, t = torch.randn(2, 1, 8, 8), torch.tensor([10.0, 900.0])
     nothing = network(x, t, torch.full((2,), 10))
     torch.testing.assert_close(network(x, t, None), nothing)
@@ -146,7 +146,7 @@ def test_condition_none_equals_the_no_label_class(name):
 @pytest.mark.parametrize("name", TEXT_NETWORKS)
 def test_text_padding_is_masked(name):
     """The tokens of a text change the output, and its padding does not."""
-    network = awake(TEXT_NETWORKS[name]())
+    network = randomize(TEXT_NETWORKS[name]())
     x, t, condition = (
         torch.randn(3, 3, 8, 8),
         torch.tensor([10.0, 500.0, 900.0]),
@@ -169,11 +169,11 @@ def test_text_padding_is_masked(name):
 
 
 def test_text_attention_weights_sum_to_one_over_tokens():
-    block = awake(TextAttention(16, text_width=6, heads=2))
+    block = randomize(TextAttention(16, text_width=6, heads=2))
     maps = block.weights(torch.randn(3, 16, 4, 5), texts())
-    assert maps.shape == (3, 2, 5, 4, 5)  # images, heads, words, rows, columns
+    assert maps.shape == (3, 2, 5, 4, 5)  # images, heads, tokens, rows, columns
     torch.testing.assert_close(maps.sum(dim=2), torch.ones(3, 2, 4, 5))
-    assert (maps[1, :, 2:] == 0).all()  # the second text has two words
+    assert (maps[1, :, 2:] == 0).all()  # the second text has two tokens
 
 
 @pytest.mark.parametrize(
@@ -199,10 +199,10 @@ def test_untrained_dit_block_is_the_identity():
 
 
 def test_dit_block_follows_the_adaln_zero_equation():
-    """A pencil's version of adaLN-Zero, with attention and feed-forward taken as
+    """adaLN-Zero by hand, with attention and feed-forward taken as
     given.
     """
-    block = awake(DiTBlock(SMALL_DIT))
+    block = randomize(DiTBlock(SMALL_DIT))
     x, embedding = torch.randn(2, 16, 16), torch.randn(2, 16)
     numbers = block.modulation(torch.nn.functional.silu(embedding))
     shift, scale, gate, feed_shift, feed_scale, feed_gate = (

@@ -1,4 +1,4 @@
-"""What a network predicts: conversions there and back, and the loss that is trained."""
+"""Tests of the prediction types, of conversions between them, and of the loss."""
 
 import math
 
@@ -114,7 +114,7 @@ def test_denoiser_limit_clips_the_image_and_adjusts_the_noise():
 )
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_diffusion_loss_of_a_perfect_model_is_zero(kind, path):
-    # every image is this one, so that the model can know it
+    # all images are equal, so a perfect model exists
     x0 = normal(1, 3, seed=5).expand(64, 3)
 
     def perfect(x, t, condition):

@@ -108,7 +108,7 @@ def test_ddpm_adds_no_noise_at_the_last_step():
         for seed in (1, 2)
     ]
     for step in last:
-        # the sample is the last guess, with nothing added
+        # the sample is the last prediction, with nothing added
         assert torch.equal(step.x, step.x0)
     assert not torch.equal(last[0].x, last[1].x)
     x = last_sample(
@@ -117,7 +117,7 @@ def test_ddpm_adds_no_noise_at_the_last_step():
     assert torch.equal(x, denoise(normal(5, 2), 0).x0)
 
 
-# --- Where they end: moments of the samples -------------------------------------------
+# --- Moments of the samples -----------------------------------------------------------
 
 
 def moments_by_recursion(path, times, exact, eta):
@@ -199,11 +199,11 @@ def test_samplers_reach_the_data_on_the_straight_path(sampler):
     assert x.std().item() == pytest.approx(0.5, abs=0.02)
 
 
-# --- How fast they get there: orders of convergence -----------------------------------
+# --- Orders of convergence ------------------------------------------------------------
 
 
 def slopes(errors):
-    """How many times smaller the error gets when the steps are halved, as a power of
+    """The factor by which the error shrinks when the steps are halved, as a power of
     two.
     """
     return [math.log2(large / small) for large, small in itertools.pairwise(errors)]
@@ -237,7 +237,7 @@ def test_flow_solvers_order_of_convergence(sampler, order):
     assert slopes(errors)[-1] == pytest.approx(order, abs=0.1)
 
 
-# --- How they hang together -----------------------------------------------------------
+# --- Relations between samplers -------------------------------------------------------
 
 
 def test_euler_equals_ddim_with_eta_zero():
@@ -277,7 +277,7 @@ def test_samplers_start_from_zero_terminal_snr(sampler):
 
 
 def test_schedule_with_signal_left_biases_the_samples():
-    """Twenty steps of too little noise: the sampler begins with noise alone, and the
+    """Twenty steps of too little noise: the sampler starts from pure noise, and the
     mean comes out too small.
     """
     weak = linear_schedule(20, 0.001, 0.1)
@@ -361,5 +361,5 @@ def test_samplers_keep_no_gradients():
     denoise = Denoiser(lambda x, t, condition: weight * x, LINEAR, NOISE)
     for step in ddim(denoise, normal(2, 2), [5, 3]):
         assert not step.x.requires_grad
-        # a sampler that waits between two steps leaves the rest of the program alone
+        # a sampler suspended between two steps must not affect the rest of the program
         assert torch.is_grad_enabled()

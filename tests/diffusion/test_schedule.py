@@ -91,7 +91,7 @@ def test_zero_terminal_snr_removes_the_last_signal_and_keeps_the_first():
         before.alpha_bar[0].item(), abs=1e-15
     )
     assert after.level(999) == (0.0, 1.0)
-    # In between, sqrt(alpha_bar) is shifted and stretched: a straight line of the old
+    # In between, sqrt(alpha_bar) is shifted and rescaled: a linear function of the old
     # one.
     old, new = before.alpha_bar.sqrt(), after.alpha_bar.sqrt()
     slope = (new[0] - new[-1]) / (old[0] - old[-1])

@@ -212,7 +212,7 @@ LIVE = DigitDiffusionRecipe(
         momentum=0.95,
     ),
     batch_size=64,
-    steps=700,
+    steps=320,
     warmup_steps=20,
     ema_decay=0.98,
 )

@@ -1,4 +1,4 @@
-"""The recipes of the diffusion models of digits."""
+"""Tests of the recipes of the diffusion models of digits."""
 
 import dataclasses
 
@@ -41,51 +41,51 @@ def test_learning_rate_schedule_ends_near_zero_in_shorter_runs_too():
             assert max(schedule(step) for step in range(steps)) > 0.9
 
 
-class Listener(nn.Module):
-    """Notes what it is asked, and answers zero."""
+class Recorder(nn.Module):
+    """Records its inputs and outputs zero."""
 
     def forward(self, x, t, condition):
-        self.heard = (x, t, condition)
+        self.inputs = (x, t, condition)
         return torch.zeros_like(x)
 
 
 def test_loss_scales_pixels_and_drops_some_labels():
     images, labels = torch.rand(400, 28, 28), torch.arange(400) % 10
     plain = dataclasses.replace(TINY, augmentation_probability=0.0, label_dropout=0.0)
-    listener, other = Listener(), Listener()
-    got = plain.loss(listener, images, labels, torch.Generator().manual_seed(3))
+    recorder, other = Recorder(), Recorder()
+    got = plain.loss(recorder, images, labels, torch.Generator().manual_seed(3))
     generator = torch.Generator().manual_seed(3)
-    torch.rand(400, generator=generator)  # which labels are hidden
+    torch.rand(400, generator=generator)  # which labels are dropped
     expected = diffusion_loss(
         other, SCHEDULE, VELOCITY, 2 * images[:, None] - 1, labels, generator=generator
     )
     assert torch.equal(got, expected)
-    assert torch.equal(listener.heard[0], other.heard[0])
-    TINY.loss(listener, images, labels, torch.Generator().manual_seed(3))
-    hidden = listener.heard[2] == 10
-    assert 0.04 < hidden.float().mean() < 0.18
-    assert torch.equal(listener.heard[2][~hidden], labels[~hidden])
+    assert torch.equal(recorder.inputs[0], other.inputs[0])
+    TINY.loss(recorder, images, labels, torch.Generator().manual_seed(3))
+    is_dropped = recorder.inputs[2] == 10
+    assert 0.04 < is_dropped.float().mean() < 0.18
+    assert torch.equal(recorder.inputs[2][~is_dropped], labels[~is_dropped])
 
 
 def test_augmentation_changes_half_of_the_images(monkeypatch):
     seen = []
 
-    def listen(model, path, prediction, x0, labels, generator):
+    def record(model, path, prediction, x0, labels, generator):
         seen.append(x0)
         return torch.tensor(0.0)
 
-    monkeypatch.setattr(image_diffusion, "diffusion_loss", listen)
+    monkeypatch.setattr(image_diffusion, "diffusion_loss", record)
     images = torch.zeros(200, 28, 28)
     images[:, 8:20, 12:16] = 1.0
     TINY.loss(
-        Listener(), images, torch.zeros(200).long(), torch.Generator().manual_seed(0)
+        Recorder(), images, torch.zeros(200).long(), torch.Generator().manual_seed(0)
     )
-    left_alone = (seen[0][:, 0] == 2 * images - 1).all(dim=(1, 2))
-    assert 0.35 < left_alone.float().mean() < 0.65
-    moved = (seen[0][~left_alone][:, 0] + 1) / 2
-    assert (moved - images[~left_alone]).abs().sum(dim=(1, 2)).min() > 0.5
+    is_unchanged = (seen[0][:, 0] == 2 * images - 1).all(dim=(1, 2))
+    assert 0.35 < is_unchanged.float().mean() < 0.65
+    changed = (seen[0][~is_unchanged][:, 0] + 1) / 2
+    assert (changed - images[~is_unchanged]).abs().sum(dim=(1, 2)).min() > 0.5
     # as much ink as before
-    assert abs(moved.sum(dim=(1, 2)).mean() / images[0].sum() - 1) < 0.1
+    assert abs(changed.sum(dim=(1, 2)).mean() / images[0].sum() - 1) < 0.1
 
 
 def test_draw_is_determined_by_seed_and_options():
@@ -105,10 +105,10 @@ def test_draw_is_determined_by_seed_and_options():
     assert images.max() <= 1
     assert torch.equal(images, TINY.draw(model, few, 12, seed=5))
     assert not torch.equal(images, TINY.draw(model, few, 12, seed=6))
-    in_turn = draw_digits(
+    by_label = draw_digits(
         model, torch.arange(12) % 10, steps=2, guidance=TINY.guidance, seed=5
     )
-    assert torch.equal(images, in_turn)
+    assert torch.equal(images, by_label)
     sevens = draw_digits(model, torch.full((12,), 7), steps=2, guidance=3.0, seed=5)
     assert torch.equal(
         TINY.draw(model, DigitOptions(steps=2, digit=7, guidance=3.0), 12, seed=5),

@@ -1,5 +1,5 @@
-"""The families of chapter 11: one budget, recipes that resume, and measures that a
-model without training fails.
+"""Tests of the families of chapter 11: one budget, recipes that resume, and metrics
+that reject an untrained model.
 """
 
 import dataclasses
@@ -128,7 +128,7 @@ def test_draw_has_256_levels_and_is_determined_by_its_seed(chosen):
 @pytest.mark.slow
 @each_family
 def test_bits_per_dimension_of_untrained_families(chosen):
-    """Untrained, no family knows anything: what it then pays for a pixel can be
+    """An untrained model has learned nothing: what it pays per pixel can be
     computed.
     """
     model = untrained(small(chosen))
@@ -145,9 +145,9 @@ def test_bits_per_dimension_of_untrained_families(chosen):
         # worse than guessing: its deviation of 0.2 has to stretch over all of 0 to 1
         assert bits > 8
     else:
-        # The network answers zero. On the circle nothing moves and nothing is squeezed:
+        # The network outputs zero. On the circle nothing moves and nothing contracts:
         # the pixels, even from -1 to 1, are scored by a standard normal. On the
-        # straight line the unit of length changes on the way and back again.
+        # straight path the unit of length changes on the way and back again.
         squares = ((levels.double() + 0.5) / 128 - 1).square().mean().item()
         expected = (0.5 * math.log(2 * math.pi) + squares / 2) / math.log(
             2
