@@ -54,7 +54,7 @@ PREDICTIONS = {"epsilon": NOISE, "sample": IMAGE, "v_prediction": VELOCITY}
 
 
 def model(x, t, condition=None):
-    """A smooth, bounded stand-in for a network, different at each timestep and pixel."""
+    """A smooth, bounded stand-in for a network that depends on timestep and pixel."""
     return torch.sin(3 * x + t.to(x.dtype).view(-1, 1, 1, 1) / 100) + 0.3 * x.flip(-1)
 
 

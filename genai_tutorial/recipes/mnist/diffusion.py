@@ -199,8 +199,8 @@ def draw_digits(
 LIVE = DigitDiffusionRecipe(
     name="mnist-diffusion-live",
     title=(
-        "A U-Net of 0.3 million weights that learns to draw legible digits in less "
-        "than a minute"
+        "A U-Net of 0.3 million weights that learns to draw legible digits in about "
+        "half a minute"
     ),
     config=UNetConfig(channels=(16, 64), image_size=28),
     optimizer=OptimizerSettings(
@@ -216,7 +216,7 @@ LIVE = DigitDiffusionRecipe(
     warmup_steps=20,
     ema_decay=0.98,
 )
-"""The model that chapter 8 trains while you wait."""
+"""The model that chapter 8 trains live."""
 
 LONGER = DigitDiffusionRecipe(
     name="mnist-diffusion",
