@@ -231,7 +231,7 @@ def test_a_damaged_file_is_noticed(copy):
 def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(
         FileNotFoundError,
-        match=r"carries no trained model 'shakespeare-live': train it with",
+        match=r"has no trained model 'shakespeare-live': train it with",
     ):
         load("shakespeare-live")
     with pytest.raises(FileNotFoundError, match=r"has no trained model 'shakespeare'"):

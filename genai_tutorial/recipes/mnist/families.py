@@ -123,7 +123,6 @@ class FamilyRun:
         precision: The share of drawn images that lie where held-out ones lie.
         recall: The share of held-out images that lie where drawn ones lie.
         bits_per_dimension: Of held-out images; None if the family has no likelihood.
-        copies: The number of copies of training images among 1,000 drawn images.
         seconds_an_image: CPU seconds of one thread per image, for 100 images drawn
             together.
         training_seconds: CPU seconds of one thread.
@@ -134,7 +133,6 @@ class FamilyRun:
     precision: float
     recall: float
     bits_per_dimension: float | None
-    copies: int
     seconds_an_image: float
     training_seconds: float
     weights: int
