@@ -153,12 +153,11 @@ class FamilyGAN(GANRecipe, FamilyRecipe):
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyFlow(FamilyRecipe):
-    """The U-Net of chapter 8, on one of two ways from image to noise: diffusion's
-    circle, or a straight line.
+    """The U-Net of chapter 8, on one of two paths from image to noise: the circle of a
+    variance-preserving schedule, or a straight line.
 
     Attributes:
-        straight: Whether it is flow matching, on the straight line; else it is
-            diffusion.
+        straight: True for flow matching on the straight path, False for diffusion.
         sampler_steps: The default number of steps of the sampler.
         likelihood_steps: The number of steps of Heun's method for the likelihood.
     """
@@ -224,7 +223,7 @@ class FamilyFlow(FamilyRecipe):
     def draw(
         self, loaded: UNet, options: FlowOptions, count: int, seed: int
     ) -> Float[Tensor, "count 28 28"]:
-        """Return digits, whichever come.
+        """Return digits of any class.
 
         Raises:
             ValueError: If the path does not have as many steps.
