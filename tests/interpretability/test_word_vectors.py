@@ -29,7 +29,7 @@ WORLDS = [
 ] * 3
 
 
-def test_words_are_cut_out_of_text():
+def test_split_into_words_drops_digits_and_punctuation():
     text = "Don’t—he said—PAY 3 euros, naïve «Émile»: o'clock_x 'quoted'."
     words = [
         "don't",
@@ -46,7 +46,7 @@ def test_words_are_cut_out_of_text():
     assert split_into_words(text) == words
 
 
-def test_counts_by_pencil():
+def test_cooccurrence_counts_equal_a_calculation_by_hand():
     sentences = [["a", "b", "x", "a"], ["b", "c"]]  # x has no row, and keeps its place
     one = cooccurrence_counts(sentences, ["a", "b", "c"], window=1).toarray()
     assert one.tolist() == [[0, 1, 0], [1, 0, 1], [0, 1, 0]]
@@ -63,7 +63,7 @@ words = st.lists(st.sampled_from("abcde"), max_size=12)
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(words, max_size=4), st.integers(1, 5))
-def test_counts_are_those_of_two_loops(sentences, window):
+def test_cooccurrence_counts_equal_two_loops(sentences, window):
     expected = Counter()
     for sentence in sentences:
         for i, word in enumerate(sentence):
@@ -74,7 +74,7 @@ def test_counts_are_those_of_two_loops(sentences, window):
     assert counted.tolist() == [[expected[a, b] for b in "abcd"] for a in "abcd"]
 
 
-def test_association_by_pencil():
+def test_positive_pmi_equals_a_calculation_by_hand():
     # a and b meet twice, c and d once: p(a, b) = 2/6 = p(a) = p(b), which is 3 times as
     # often as by chance.
     counts = cooccurrence_counts([["a", "b"], ["a", "b"], ["c", "d"]], "abcd", window=1)
@@ -90,14 +90,14 @@ def test_association_by_pencil():
     assert smooth[0, 1] == pytest.approx(math.log(total / math.sqrt(2)))
 
 
-def test_what_is_rarer_than_by_chance_counts_as_nothing():
+def test_positive_pmi_is_zero_below_chance():
     counts = scipy.sparse.csr_array(np.array([[9.0, 1.0], [1.0, 9.0]]))
     assert positive_pmi(counts, smoothing=1).toarray() == pytest.approx(
         np.diag([math.log(1.8)] * 2)
     )
 
 
-def test_words_that_keep_the_same_company_get_the_same_vector():
+def test_words_with_the_same_contexts_get_the_same_vector():
     vectors = WordVectors.fit(WORLDS, dimensions=2, window=3, min_count=1, smoothing=1)
     assert vectors.similarity("cat", "dog") == pytest.approx(1, abs=1e-5)
     assert vectors.similarity("cat", "moon") == pytest.approx(0, abs=1e-5)
@@ -107,7 +107,7 @@ def test_words_that_keep_the_same_company_get_the_same_vector():
     )
 
 
-def test_the_vectors_products_are_the_best_approximation_of_the_associations():
+def test_word_vectors_equal_a_truncated_svd():
     texts = [
         " ".join(
             "abcdefgh"[i % 8] + " " + "abcdefgh"[i * i % 7] for i in range(start, 90)
@@ -126,7 +126,7 @@ def test_the_vectors_products_are_the_best_approximation_of_the_associations():
     np.testing.assert_allclose(products, expected @ expected.T, atol=1e-4)
 
 
-def test_an_analogy_is_arithmetic():
+def test_analogy_is_vector_arithmetic():
     corners = torch.tensor([[1.0, 0, 0], [1, 0, 1], [0, 1, 0], [0, 1, 1], [-1, -1, 0]])
     given = WordVectors(
         ("man", "woman", "king", "queen", "stone"),
@@ -158,22 +158,22 @@ def test_an_analogy_is_arithmetic():
         ({"smoothing": 0.0}, "smoothing must be above 0"),
     ],
 )
-def test_wrong_settings_raise_at_the_door(settings, message):
+def test_word_vectors_refuse_invalid_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         WordVectors.fit(WORLDS, **{"min_count": 1, "dimensions": 2} | settings)
 
 
-def test_one_string_is_not_several_texts():
+def test_fit_refuses_a_single_string():
     with pytest.raises(ValueError, match=r"got one string; give \[text\]"):
         WordVectors.fit(WORLDS[0], min_count=1, dimensions=2)
 
 
-def test_a_word_twice_in_the_vocabulary_is_refused():
+def test_cooccurrence_counts_refuse_duplicate_words():
     with pytest.raises(ValueError, match="every word once"):
         cooccurrence_counts([["a"]], ["a", "a"], window=1)
 
 
-def test_an_unknown_word_is_named():
+def test_word_vectors_name_unknown_words():
     vectors = WordVectors.fit(WORLDS, dimensions=2, min_count=1)
     assert "cat" in vectors
     assert "whale" not in vectors

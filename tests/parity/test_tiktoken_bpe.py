@@ -41,7 +41,7 @@ def both(request):
 
 
 @pytest.mark.slow
-def test_a_whole_corpus_gives_the_same_ids(both):
+def test_ids_agree_on_a_whole_corpus(both):
     ours, theirs = both
     text = load_wikipedia().text
     assert ours.encode(text) == theirs.encode(text)
@@ -49,7 +49,7 @@ def test_a_whole_corpus_gives_the_same_ids(both):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_generated_unicode_gives_the_same_ids(both, seed):
+def test_ids_agree_on_random_unicode(both, seed):
     ours, theirs = both
     old = [
         chr(code)
@@ -62,7 +62,7 @@ def test_generated_unicode_gives_the_same_ids(both, seed):
         assert ours.encode(text) == theirs.encode(text)
 
 
-def test_special_tokens_are_allowed_and_refused_alike(both):
+def test_allowed_special_tokens_agree(both):
     ours, theirs = both
     text = "first<|endoftext|>second"
     assert ours.encode(text, allowed_special="all") == theirs.encode(

@@ -112,7 +112,7 @@ def test_scaled_dot_product_attention_and_gradients(case):
 
 @given(cases())
 @settings(max_examples=60, deadline=None)
-def test_the_fused_kernel_is_the_readable_function(case):
+def test_fused_attention_equals_attention(case):
     inputs, mask, bias = case
     same_with_gradients(
         fused_attention(*inputs, mask, bias), attention(*inputs, mask, bias), inputs
@@ -120,7 +120,7 @@ def test_the_fused_kernel_is_the_readable_function(case):
 
 
 @pytest.mark.parametrize("shared", [1, 3])
-def test_who_sees_nothing_gets_zeros_and_finite_gradients(shared):
+def test_fully_masked_queries_get_zeros_and_finite_gradients(shared):
     inputs = inputs_of(2, 3, shared, 4, 5, 8, seed=0)
     mask = torch.ones(4, 5, dtype=torch.bool)
     mask[2] = False
@@ -134,7 +134,7 @@ def test_who_sees_nothing_gets_zeros_and_finite_gradients(shared):
 
 
 @pytest.mark.parametrize("length", [1, 5, 64])
-def test_the_causal_kernel(length):
+def test_fused_attention_with_causal_mask(length):
     inputs = inputs_of(2, 6, 2, length, length, 8, seed=0)
     expected = attention(*inputs, causal_mask(length))
     same_with_gradients(fused_attention(*inputs, is_causal=True), expected, inputs)
@@ -185,7 +185,7 @@ def test_multihead_attention_and_gradients(bias):
     same(joined, theirs.in_proj_weight.grad)
 
 
-def test_an_encoder_with_padding():
+def test_bidirectional_attention_with_padding():
     ours, theirs = pair(bias=True, causal=False)
     x, seen = (
         random(3, 6, 24).requires_grad_(),

@@ -214,7 +214,7 @@ def test_a_sample_repeats_with_its_seed_and_only_then():
 def test_a_sample_needs_a_prompt_of_known_characters():
     with pytest.raises(ValueError, match="prompt is empty"):
         sample_text("shakespeare", prompt="")
-    with pytest.raises(ValueError, match=r"does not know: \['é'\]"):
+    with pytest.raises(ValueError, match=r"not in the vocabulary: \['é'\]"):
         sample_text("shakespeare", prompt="é")
 
 
