@@ -169,7 +169,7 @@ def test_fit_refuses_a_single_string():
 
 
 def test_cooccurrence_counts_refuse_duplicate_words():
-    with pytest.raises(ValueError, match="every word once"):
+    with pytest.raises(ValueError, match="every word only once, got 1"):
         cooccurrence_counts([["a"]], ["a", "a"], window=1)
 
 
