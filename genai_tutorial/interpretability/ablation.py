@@ -22,8 +22,8 @@ def ablated(
     Args:
         model: The decoder.
         heads: The index of the layer and the index of the head, both from 0.
-        means: What replaces the heads' outputs, such as `mean_head_outputs` returns
-            (mean ablation); None replaces them by zeros (zero ablation).
+        means: The vectors that replace the heads' outputs, such as the result of
+            `mean_head_outputs` (mean ablation); None means zeros (zero ablation).
 
     Raises:
         ValueError: If there is no such head.
@@ -100,7 +100,7 @@ def ablation_costs(
     Args:
         model: The decoder.
         ids: The text.
-        means: What replaces a head's output; None means zeros. See `ablated`.
+        means: The vectors that replace the heads' outputs; None means zeros.
         first_target: The first position that counts as a target.
 
     Raises:

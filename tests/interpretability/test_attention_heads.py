@@ -1,4 +1,4 @@
-"""Scores of heads whose maps are known, and text that only copying can predict."""
+"""Head scores on constructed attention maps, and repeated random tokens."""
 
 import pytest
 import torch
@@ -56,7 +56,7 @@ def test_scores_of_known_attention_maps():
         [
             maps_that_look({period - 1: 1.0}, 10),  # a perfect induction head
             maps_that_look({1: 0.75, period - 1: 0.25}, 10),
-            # finds the token's own earlier place, not the one after it
+            # attends to the earlier occurrence, not to the token after it
             maps_that_look({period: 1.0}, 10),
             maps_that_look({}, 10),
         ]

@@ -1,4 +1,4 @@
-"""How far two groups come apart, by pencil and by what must hold for any groups."""
+"""Separation of two groups: calculations by hand, and properties for any groups."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def clouds(distance: float, seed: int = 0, dim: int = 6) -> torch.Tensor:
 
 
 def test_auc_equals_a_calculation_by_hand():
-    # Inside are the pairs 0-1 at 0.5 and 2-3 at 0.3; across 0.2, 0.3, 0.4 and 0.1. Of 8
+    # Within groups: pairs 0-1 at 0.5 and 2-3 at 0.3; across 0.2, 0.3, 0.4, 0.1. Of 8
     # comparisons 6 are won, 1 tied.
     table = torch.tensor(
         [[1, 0.5, 0.2, 0.3], [0.5, 1, 0.4, 0.1], [0.2, 0.4, 1, 0.3], [0.3, 0.1, 0.3, 1]]
@@ -56,8 +56,8 @@ def test_auc_of_shuffled_labels_is_at_chance():
         TWO[torch.randperm(40, generator=torch.Generator().manual_seed(seed))]
         for seed in range(50)
     ]
-    # A random labelling leaves out each pair's own group: the expectation is a hair
-    # below a half.
+    # Each vector is left out of its own group, so the expectation is slightly below
+    # one half.
     assert np.mean(
         [within_between_auc(table, labels) for labels in shuffled]
     ) == pytest.approx(0.5, abs=0.02)
@@ -86,8 +86,8 @@ def test_separation_ignores_scale_order_and_group_names(seed, scale):
 
 
 def test_leave_one_out_excludes_the_vector_from_its_centroid():
-    # With itself in it, the centre of the lonely pair would be nearer to each than the
-    # origin's group is.
+    # If it contained the vector itself, the centroid of the distant pair would be
+    # nearer than the other group's.
     points = torch.tensor([[5.0, 0.0], [-5.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     assert leave_one_out_centroid_hits(points, torch.tensor([0, 0, 1, 1])).tolist() == [
         0,

@@ -1,6 +1,4 @@
-"""Word vectors: counts and associations that a pencil gives, and vectors that mean
-something on real text.
-"""
+"""Word vectors: counts and PMI calculated by hand, and results on real text."""
 
 import math
 from collections import Counter
@@ -19,8 +17,8 @@ from genai_tutorial.interpretability.word_vectors import (
     split_into_words,
 )
 
-# Two worlds that never meet: in one, cats and dogs do the same things; in the other,
-# suns and moons.
+# Two sets of contexts without common words: one for cats and dogs, one for suns and
+# moons.
 WORLDS = [
     "the cat sleeps here",
     "the dog sleeps here",
@@ -47,12 +45,15 @@ def test_split_into_words_drops_digits_and_punctuation():
 
 
 def test_cooccurrence_counts_equal_a_calculation_by_hand():
-    sentences = [["a", "b", "x", "a"], ["b", "c"]]  # x has no row, and keeps its place
+    sentences = [
+        ["a", "b", "x", "a"],
+        ["b", "c"],
+    ]  # x is not counted but keeps its position
     one = cooccurrence_counts(sentences, ["a", "b", "c"], window=1).toarray()
     assert one.tolist() == [[0, 1, 0], [1, 0, 1], [0, 1, 0]]
     two = cooccurrence_counts(sentences, ["a", "b", "c"], window=2).toarray()
     assert two.tolist() == [[0, 2, 0], [2, 0, 1], [0, 1, 0]]
-    # Three places apart: the two a's meet, each in the other's window.
+    # Three positions apart: each a is in the other's window.
     assert (
         cooccurrence_counts(sentences, ["a", "b", "c"], window=3).toarray()[0, 0] == 2
     )
@@ -133,7 +134,7 @@ def test_analogy_is_vector_arithmetic():
         torch.nn.functional.normalize(corners, dim=1),
     )
     (best, similarity), (second, _) = given.analogy("man", "woman", "king", count=2)
-    # the words of the question are no answer
+    # the words of the question are excluded
     assert (best, second) == ("queen", "stone")
     assert similarity > 0.9
     assert len(given.nearest("man", count=99)) == 4

@@ -1,6 +1,4 @@
-"""The book's byte-level BPE is OpenAI's `tiktoken`, given the same tokens: the same
-ids, specials included.
-"""
+"""Byte-level BPE against OpenAI's `tiktoken` with the same vocabulary: equal ids."""
 
 import random
 import unicodedata
@@ -12,7 +10,7 @@ from genai_tutorial.tokenization import GPT2_PATTERN, GPT4_PATTERN, train_bpe
 
 tiktoken = pytest.importorskip("tiktoken")
 
-# How tiktoken itself writes the two patterns: the same cuts in other words.
+# The two patterns as tiktoken writes them: different expressions, the same splits.
 THEIRS = {
     GPT2_PATTERN: (
         r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| "

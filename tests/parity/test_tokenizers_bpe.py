@@ -1,5 +1,5 @@
-"""The book's byte-level BPE is Hugging Face's `tokenizers`: the same words, the same
-merges, the same ids.
+"""Byte-level BPE against Hugging Face's `tokenizers`: equal words, merges, ids and
+files.
 """
 
 import functools
@@ -30,9 +30,9 @@ each_pattern = pytest.mark.parametrize(
 )
 END = "<|endoftext|>"
 
-# Characters that both sides know alike: those of this Python's own Unicode tables, and
-# the planes that are still empty. What Unicode took in later can be a letter for one
-# library and nothing for the other; see patterns.py.
+# Characters that both libraries classify alike: those in Python's Unicode tables, and
+# unassigned code points. Characters added to Unicode later can be a letter for one
+# library and unassigned for the other; see patterns.py.
 SHARED = [
     chr(code)
     for code in range(0x110000)

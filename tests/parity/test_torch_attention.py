@@ -1,6 +1,4 @@
-"""The book's attention is torch's: the fused function, the multi-head module, and the
-gradients of both.
-"""
+"""Attention against torch: the fused function, the multi-head module, and gradients."""
 
 import pytest
 import torch

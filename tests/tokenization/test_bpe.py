@@ -63,9 +63,7 @@ def test_decode_replaces_bytes_that_are_not_text(ids):
 
 
 def slow_encode_word(tokenizer, word):
-    """Looks at every pair for the one with the lowest rank, leftmost first, and starts
-    again.
-    """
+    """Searches all pairs for the lowest rank, leftmost first, after each merge."""
     rank = {pair: i for i, pair in enumerate(tokenizer.merges)}
     tokens = [bytes([byte]) for byte in word.encode()]
     while pairs := [
@@ -78,7 +76,7 @@ def slow_encode_word(tokenizer, word):
 
 @given(st.text(st.sampled_from("abc"), min_size=1, max_size=60), st.integers(0, 4))
 def test_encode_merges_by_rank_and_from_the_left(word, seed):
-    """On merges in any order, as no training makes them."""
+    """With merges in an arbitrary order that no training would produce."""
     generator = random.Random(seed)
     tokens, merges = [b"a", b"b", b"c"], []
     for _ in range(25):
@@ -97,11 +95,8 @@ def test_encode_merges_by_rank_and_from_the_left(word, seed):
 def test_encode_time_does_not_grow_quadratically_with_word_length():
     generator = random.Random(0)
     letters = "".join(generator.choices("ethaoin", k=300_000))
-    ids = one.encode(
-        letters
-        # about a second; quadratic time would be hours, and pytest's time-out would end
-        # it
-    )
+    # about a second; quadratic time would take hours and hit pytest's time-out
+    ids = one.encode(letters)
     assert one.decode(ids) == letters
     assert ids[:20] == slow_encode_word(one, letters[:200])[:20]
 
@@ -156,7 +151,7 @@ def test_encode_refuses_lone_surrogates(text):
 
 
 def test_encode_refuses_bytes():
-    # the checker, if on
+    # with the type checker on, it raises first
     with pytest.raises(
         (ValueError, TypeError), match=r"must be a string, got bytes|Type-check"
     ):
@@ -175,7 +170,7 @@ def test_decode_names_unknown_ids(wrong):
     "wrong", [[1.0], ["a"], [None], [[1]], torch.zeros(2, 2, dtype=torch.long)]
 )
 def test_decode_needs_whole_numbers(wrong):
-    # the tests' checker, if on
+    # with the type checker on, it raises first
     with pytest.raises(
         (ValueError, TypeError), match=r"list of whole numbers|Type-check"
     ):

@@ -74,7 +74,7 @@ def test_message_refuses_unknown_roles(role):
     [("\ud83d", "lone surrogate"), (None, "must be a string, got NoneType|Type-check")],
 )
 def test_message_refuses_invalid_text(content, message):
-    # the tests' type checker speaks first where it is on
+    # with the type checker on, it raises first
     with pytest.raises((ValueError, TypeError), match=message):
         Message("user", content)
 

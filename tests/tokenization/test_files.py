@@ -218,7 +218,7 @@ WRONG = {
             "gives the number 0 to two tokens",
         ),
         (["normalizer"], {"type": "NFC"}, "has a normalizer"),
-        # it would spell each byte a second time
+        # it would map each byte twice
         (["normalizer"], {"type": "ByteLevel"}, "has a normalizer"),
         (
             ["normalizer"],

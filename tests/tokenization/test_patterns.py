@@ -114,7 +114,7 @@ def test_smollm2_pattern_splits_digits_then_as_gpt2(text):
 @pytest.mark.parametrize("character", [" ", "\n", "a", "1", "-", "'"])
 @each_pattern
 def test_split_time_does_not_grow_quadratically_with_a_run(pattern, character):
-    # quadratic time would be minutes, and pytest's time-out would end it
+    # quadratic time would take minutes and hit pytest's time-out
     text = character * 200_000 + "é"
     assert "".join(pattern.split(text)) == text
 

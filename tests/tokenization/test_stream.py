@@ -25,7 +25,7 @@ def test_stream_returns_whole_characters_without_delay(text):
         shown += stream.push(index)
         so_far = TOKENIZER.decode_bytes(ids[:place])
         assert text.startswith(shown)
-        # only the beginning of one character waits
+        # at most the beginning of one character is held back
         assert len(so_far) - len(shown.encode()) < 4
         assert shown.encode() == so_far or so_far.decode(errors="ignore") == shown
     assert stream.finish() == ""

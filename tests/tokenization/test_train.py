@@ -14,7 +14,7 @@ from genai_tutorial.tokenization import (
 
 
 def textbook(text, merges, pattern):
-    """Counts every pair again at each merge, as one would by hand."""
+    """Counts all pairs again for each merge."""
     number = {bytes([byte]): i for i, byte in enumerate(byte_to_unicode())}
     words = Counter(
         tuple(bytes([byte]) for byte in word.encode()) for word in pattern.split(text)
@@ -63,8 +63,8 @@ def test_vocabulary_order_is_special_tokens_bytes_merges():
 
 
 def test_ties_go_to_the_lowest_numbers():
-    # Each pair stands there once. "." has a lower number than "A", and "A" than "a",
-    # "x" and "z".
+    # Each pair occurs once. "." has a lower number than "A", and "A" than "a", "x" and
+    # "z".
     assert train_bpe("zy.xw.ab.AB", 300).merges[:4] == [
         (b".", b"A"),
         (b".", b"a"),
@@ -150,6 +150,6 @@ def test_special_tokens_are_checked(special, message):
     ],
 )
 def test_train_bpe_refuses_invalid_texts(texts, message):
-    # the tests' type checker speaks first where it is on
+    # with the type checker on, it raises first
     with pytest.raises((ValueError, TypeError), match=message):
         train_bpe(texts, 300)

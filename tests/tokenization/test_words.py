@@ -1,4 +1,4 @@
-"""Words as tokens: there and back, and clear words about those that are unknown."""
+"""The word tokenizer: round trips, and errors that name unknown words."""
 
 import pytest
 import torch
