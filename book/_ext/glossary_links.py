@@ -1,9 +1,9 @@
-"""Lead a link to the glossary to the word itself.
+"""Turn links to the glossary page into links to the entry itself.
 
 Chapters link to the file, `[maximum likelihood](../book/glossary.md)`, which every
-viewer of notebooks understands. In the book the link goes on to the entry of its text,
-and shows the definition when the pointer rests on it. A word without an entry is a
-warning, which fails the build.
+notebook viewer understands. In the book such a link leads to the entry for its text and
+shows the definition on hover. A term without an entry is a warning, which fails the
+build.
 """
 
 from docutils import nodes
@@ -12,7 +12,7 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 GLOSSARY = "book/glossary"
-# Words of the running text that no rule leads to their entry.
+# Inflected forms and synonyms that the rules below do not map to an entry.
 OTHER_FORMS = {
     "gaussian": "gaussian distribution",
     "held-out": "held-out data",
@@ -28,21 +28,13 @@ OTHER_FORMS = {
 
 
 def plain(text: str) -> str:
-    """Return a word in lower case, in British spelling, with straight apostrophes and
-    short hyphens.
-    """
-    return (
-        " ".join(text.split())
-        .lower()
-        .replace("iz", "is")
-        .replace("’", "'")
-        .replace("–", "-")
-    )
+    """Return a word in lower case, with straight apostrophes and short hyphens."""
+    return " ".join(text.split()).lower().replace("’", "'").replace("–", "-")
 
 
 def candidates(text: str) -> list[str]:
-    """Return the forms under which a word may stand in the glossary: as it is, in the
-    singular, by another name.
+    """Return possible glossary entries for a word: unchanged, in the singular, or a
+    synonym.
 
     >>> candidates("Optimizers")
     ['optimizers', 'optimizer']
@@ -59,8 +51,8 @@ def candidates(text: str) -> list[str]:
 
 
 def entries(env) -> dict[str, tuple[str, str]]:
-    """Return for every word of the glossary, in lower case, its anchor and its
-    definition.
+    """Return the anchor and the definition of each glossary entry, by its name in lower
+    case.
     """
     found = {}
     for item in env.get_doctree(GLOSSARY).findall(nodes.definition_list_item):
@@ -85,7 +77,7 @@ def entries(env) -> dict[str, tuple[str, str]]:
 
 
 def lead_to_words(app, doctree, docname):
-    """Complete the links of one page."""
+    """Resolve the glossary links of a page."""
     if GLOSSARY not in app.env.found_docs:
         return
     target = (

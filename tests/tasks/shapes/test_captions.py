@@ -1,4 +1,4 @@
-"""Captions say what is true, and can be read back."""
+"""Captions are true of their scenes, and parse to their descriptions."""
 
 from itertools import product
 from typing import get_args
