@@ -38,11 +38,10 @@ def predict_values(
     for row in known:
         for place_and_token in enumerate(row):
             columns.setdefault(place_and_token, len(columns))
-    targets = torch.tensor(values, dtype=torch.float64)[:, None]
-    weights = torch.linalg.lstsq(
-        _one_hot(known, columns), targets, driver="gelsy"
-    ).solution
-    return (_one_hot(unseen, columns) @ weights)[:, 0]
+    # The normal equations: there are many more numbers than kinds of tokens.
+    x, y = _one_hot(known, columns), torch.tensor(values, dtype=torch.float64)
+    weights = torch.linalg.pinv(x.T @ x, rtol=1e-10, hermitian=True) @ (x.T @ y)
+    return _one_hot(unseen, columns) @ weights
 
 
 def _one_hot(
