@@ -210,7 +210,7 @@ def test_sample_text_depends_on_the_seed():
 def test_sample_text_refuses_unknown_characters():
     with pytest.raises(ValueError, match="prompt is empty"):
         sample_text("shakespeare", prompt="")
-    with pytest.raises(ValueError, match=r"does not know: \['é'\]"):
+    with pytest.raises(ValueError, match=r"not in the vocabulary: \['é'\]"):
         sample_text("shakespeare", prompt="é")
 
 
