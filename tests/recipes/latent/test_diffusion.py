@@ -70,7 +70,7 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(
     assert torch.equal(images, TINY.draw(loaded, options, 3, seed=4))
     with pytest.raises(ValueError, match="Give a prompt"):
         TINY.draw(loaded, TINY.options, 1, seed=0)
-    with pytest.raises(ValueError, match="does not know: \\['pink'\\]"):
+    with pytest.raises(ValueError, match="not in the vocabulary: \\['pink'\\]"):
         TINY.draw(
             loaded, dataclasses.replace(TINY.options, prompt="a pink circle"), 1, seed=0
         )
