@@ -56,11 +56,30 @@ from genai_tutorial.transformer import attention as by_book
 def masked_attention(query, key, value, mask):
     return by_book(query, key, value, mask)""",
 }
+_DIVERGENCE = {
+    "torch.distributions": """import torch
+
+def code_price(mean, log_variance):
+    q = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    p = torch.distributions.Normal(0.0, 1.0)
+    return torch.distributions.kl_divergence(q, p).sum(dim=1)""",
+    "under another name": """from torch.distributions import Normal as N
+from torch.distributions import kl_divergence as price
+
+def code_price(mean, log_variance):
+    return price(N(mean, (log_variance / 2).exp()), N(0.0, 1.0)).sum(dim=1)""",
+    "the book's": """from genai_tutorial.vae import LatentGaussian, gaussian_kl
+
+def code_price(mean, log_variance):
+    prior = LatentGaussian(0 * mean, 0 * mean)
+    return gaussian_kl(LatentGaussian(mean, log_variance), prior).sum(dim=1)""",
+}
 CASES = [
     pytest.param(chapter, grade_id, source, id=f"{grade_id}-{name}")
     for chapter, grade_id, sources in (
         ("02_tokens", "ex-2-5", _DECODERS),
         ("03_embeddings_and_attention", "ex-3-2", _ATTENTION),
+        ("06_variational_autoencoders", "ex-6-1", _DIVERGENCE),
     )
     for name, source in sources.items()
 ]
