@@ -17,6 +17,7 @@ from genai_tutorial.metrics.frechet import (
 from genai_tutorial.metrics.intervals import (
     Interval,
     bootstrap_interval,
+    cluster_bootstrap_interval,
     t_interval,
 )
 from genai_tutorial.metrics.likelihood import (
@@ -59,6 +60,7 @@ __all__ = [
     "bootstrap_interval",
     "check_copies",
     "clopper_pearson_interval",
+    "cluster_bootstrap_interval",
     "evaluate_language_model",
     "expected_calibration_error",
     "frechet_distance",
