@@ -13,72 +13,19 @@ from genai_tutorial.tokenization import Message
 Wording = Literal["trained", "held-out"]
 
 NAMES: dict[Wording, tuple[str, ...]] = {
-    "trained": tuple(
-        [
-            "Amy",
-            "Boris",
-            "Carl",
-            "Clara",
-            "Diego",
-            "Elsa",
-            "Felix",
-            "Gita",
-            "Henry",
-            "Hugo",
-            "Iris",
-            "Ivan",
-            "Jonas",
-            "Karin",
-            "Lena",
-            "Mara",
-            "Nina",
-            "Oscar",
-            "Ruth",
-            "Zoe",
-        ]
-    ),
-    "held-out": tuple(
-        [
-            "Alice",
-            "Ben",
-            "Dora",
-            "Emil",
-            "Grace",
-            "Ida",
-            "Leo",
-            "Max",
-            "Olga",
-            "Paul",
-            "Rosa",
-            "Sam",
-        ]
-    ),
-}
+    "trained": ("Amy", "Boris", "Carl", "Clara", "Diego", "Elsa", "Felix", "Gita",
+                "Henry", "Hugo", "Iris", "Ivan", "Jonas", "Karin", "Lena", "Mara",
+                "Nina", "Oscar", "Ruth", "Zoe"),
+    "held-out": ("Alice", "Ben", "Dora", "Emil", "Grace", "Ida", "Leo", "Max", "Olga",
+                 "Paul", "Rosa", "Sam"),
+}  # fmt: skip
 CITIES: dict[Wording, tuple[str, ...]] = {
-    "trained": tuple(
-        [
-            "Athens",
-            "Cairo",
-            "Dakar",
-            "Delhi",
-            "Hanoi",
-            "Houston",
-            "Kyoto",
-            "Lima",
-            "Lisbon",
-            "Miami",
-            "Nairobi",
-            "Oslo",
-            "Prague",
-            "Quito",
-            "Riga",
-            "Sydney",
-        ]
-    ),
-    "held-out": tuple(
-        ["Berlin", "Boston", "Dublin", "Madrid", "Paris", "Rome", "Tokyo", "Vienna"]
-    ),
-}
+    "trained": ("Athens", "Cairo", "Dakar", "Delhi", "Hanoi", "Houston", "Kyoto",
+                "Lima", "Lisbon", "Miami", "Nairobi", "Oslo", "Prague", "Quito",
+                "Riga", "Sydney"),
+    "held-out": ("Berlin", "Boston", "Dublin", "Madrid", "Paris", "Rome", "Tokyo",
+                 "Vienna"),
+}  # fmt: skip
 SENTENCES: dict[Wording, tuple[str, ...]] = {
     "trained": (
         "{name} is {age} years old and lives in {city}.",
