@@ -17,6 +17,7 @@ from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.assistant import (
     CHAT,
     MAX_ANSWER_TOKENS,
+    AnswerForm,
     Demonstration,
     demonstrate,
     encode_demonstrations,
@@ -36,12 +37,14 @@ class AssistantRecipe(DecoderRecipe):
     """The base model after supervised fine-tuning on demonstrations.
 
     Attributes:
+        form: The form of the answers about facts, see `demonstrate`.
         per_fact: See `training_questions`, as for the next two.
         unknown: The number of questions of each category without an answer.
         private: The number of requests that it should refuse.
         learning_rate: The highest learning rate of AdamW.
     """
 
+    form: AnswerForm
     per_fact: int
     unknown: int
     private: int
@@ -70,7 +73,7 @@ class AssistantRecipe(DecoderRecipe):
             private=self.private,
             seed=self.seed,
         )
-        return demonstrate(asked, self.seed)
+        return demonstrate(asked, self.seed, self.form)
 
     def fit(self, run: RunSettings) -> Trained:
         """Fine-tune the base model, or resume a run that was stopped."""
@@ -146,9 +149,10 @@ FACTBOOK_SFT = AssistantRecipe(
         "countries"
     ),
     config=FACTBOOK_BASE.config,
+    form="sentence",
     per_fact=4,
-    unknown=20,
-    private=20,
+    unknown=60,
+    private=40,
     steps=400,
     batch_size=8,
     learning_rate=1e-3,
