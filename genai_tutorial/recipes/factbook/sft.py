@@ -1,5 +1,5 @@
-"""The recipe of the assistant: the base model, fine-tuned on demonstrations to answer
-questions.
+"""The recipe of the assistant: the base model after supervised fine-tuning on
+demonstrations.
 """
 
 from dataclasses import dataclass
@@ -40,8 +40,8 @@ class AssistantRecipe(DecoderRecipe):
         form: The form of the answers about facts, see `demonstrate`.
         per_fact: See `training_questions`, as for the next two.
         unknown: The number of questions of each category without an answer.
-        private: The number of requests that it should refuse.
-        learning_rate: The highest learning rate of AdamW.
+        private: The number of requests for private data, which it should refuse.
+        learning_rate: The peak learning rate of AdamW.
     """
 
     form: AnswerForm
@@ -56,7 +56,7 @@ class AssistantRecipe(DecoderRecipe):
 
     @property
     def options(self) -> TextOptions:
-        """The likeliest answer."""
+        """The most likely answer."""
         return TextOptions(
             prompt="What is the capital of Kenya?",
             temperature=0,
@@ -64,7 +64,7 @@ class AssistantRecipe(DecoderRecipe):
         )
 
     def demonstrations(self) -> tuple[Demonstration, ...]:
-        """Return what the assistant learns from."""
+        """Return the demonstrations of the fine-tuning."""
         asked = training_questions(
             load_fact_split(),
             load_absent(),
@@ -95,8 +95,8 @@ class AssistantRecipe(DecoderRecipe):
         )
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the exact matches on questions in words that no demonstration has,
-        for each part of the facts.
+        """Return the share of exact matches in held-out phrasings, for each part of the
+        facts.
         """
         _, tokenizer = load_recipe(FACTBOOK_BASE)
         split = load_fact_split()
@@ -122,9 +122,7 @@ class AssistantRecipe(DecoderRecipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the exact matches on facts of countries that no demonstration names,
-        in words.
-        """
+        """Return a phrase with the share of exact matches on told facts."""
         told = metrics["exact_match_on_held_out_phrasings"]["told"]
         return f"{told:.0%} exact answers about countries that no demonstration names"
 
