@@ -66,9 +66,18 @@ class TextToImage(nn.Module):
             condition = self.read(condition)
         return self.network(x, t, condition)
 
-    def read(self, ids: Int[Tensor, "batch token"]) -> TextCondition:
-        """Return the features of each token, as the network takes them."""
-        features = self.encoder(ids)
+    def read(
+        self, ids: Int[Tensor, "batch token"], words_alone: bool = False
+    ) -> TextCondition:
+        """Return the features of each token, as the network takes them.
+
+        Args:
+            ids: The tokens of each text with its end token.
+            words_alone: Encode each token without the others, to see what the context
+                contributes.
+        """
+        encode = self.encoder.encode_tokens_alone if words_alone else self.encoder
+        features = encode(ids)
         return TextCondition(features.tokens, features.mask)
 
     def empty(
