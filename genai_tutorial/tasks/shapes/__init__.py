@@ -29,6 +29,7 @@ from genai_tutorial.tasks.shapes.captions import (
     parse_caption,
 )
 from genai_tutorial.tasks.shapes.diversity import layout_entropy
+from genai_tutorial.tasks.shapes.editing import EditAccuracy, edit_accuracy
 from genai_tutorial.tasks.shapes.pictures import CaptionedScenes, load_shapes
 from genai_tutorial.tasks.shapes.random_scenes import (
     HELD_OUT_PAIRS,
@@ -72,6 +73,7 @@ __all__ = [
     "Colour",
     "ColourBinding",
     "Description",
+    "EditAccuracy",
     "ObjectDescription",
     "Place",
     "Reading",
@@ -91,6 +93,7 @@ __all__ = [
     "colour_binding",
     "describe",
     "distinct_scenes",
+    "edit_accuracy",
     "encode_captions",
     "full_captions",
     "layout_entropy",
