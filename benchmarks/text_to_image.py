@@ -102,9 +102,9 @@ NETWORKS: dict[str, tuple[UNetConfig | DiTConfig, bool]] = {
 }
 """The settings of each network, and whether it has its skip connections."""
 
-WEIGHTS = (0.0, 1.0, 1.5, 2.0, 4.0, 8.0)
+WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0)
 OPEN_CAPTIONS = ("a red circle", "a blue square", "a green triangle")
-DRAWN, DRAWN_OPEN = 300, 60
+DRAWN, DRAWN_OPEN = 200, 50
 
 
 def operations(settings: UNetConfig | DiTConfig) -> int:

@@ -24,7 +24,7 @@ CaptionScorer = Callable[
 
 @dataclass(frozen=True)
 class CaptionQuiz:
-    """Pictures of two objects, each with a true caption and a false one."""
+    """Pictures of two objects, each with a true and a false caption."""
 
     images: Float[Tensor, "n 3 32 32"]
     true_captions: tuple[str, ...]
@@ -47,7 +47,7 @@ def caption_quiz(shapes: CaptionedScenes, respect: Respect, count: int) -> Capti
 
     Args:
         shapes: Pictures of two objects.
-        respect: What the false caption has wrong.
+        respect: The attribute that is false in the false caption.
         count: The number of pictures; fewer if there are not enough.
 
     Raises:
