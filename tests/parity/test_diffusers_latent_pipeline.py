@@ -1,5 +1,5 @@
-"""Drawing and redrawing in latents with guidance, and decoding, against Stable
-Diffusion in diffusers: to 1e-5.
+"""Sampling and image-to-image in latents, with guidance and decoding, compared with
+Stable Diffusion in diffusers: equal to 1e-5.
 """
 
 import pytest

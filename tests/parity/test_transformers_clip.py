@@ -1,5 +1,5 @@
-"""The book's CLIP is transformers' CLIP: same weights, same towers, same scores, same
-loss, same gradients.
+"""The book's CLIP equals transformers' CLIP: with the same weights, both encoders,
+scores, loss and gradients are equal.
 """
 
 import pytest
@@ -172,7 +172,7 @@ def test_text_encoder_equals_transformers(seed):
     mask = found.mask.long()
     expected = theirs.text_model(input_ids=ids, attention_mask=mask)
     same(found.pooled, expected.pooler_output)
-    # The vectors at the padding mean nothing, and differs where theirs hides it.
+    # The vectors at padding positions are meaningless, and differ from theirs.
     same(found.tokens[found.mask], expected.last_hidden_state[found.mask])
 
 

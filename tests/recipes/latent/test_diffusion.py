@@ -1,4 +1,4 @@
-"""The recipes of the models that draw in latents."""
+"""The recipes of the latent diffusion models."""
 
 import dataclasses
 

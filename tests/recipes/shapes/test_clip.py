@@ -1,6 +1,4 @@
-"""The recipe of the CLIP for shapes: batches without two of a meaning, and a model that
-comes back from its card.
-"""
+"""The recipe of the CLIP for shapes: distinct captions per batch, resuming, loading."""
 
 import json
 from dataclasses import asdict

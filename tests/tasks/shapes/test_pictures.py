@@ -1,5 +1,5 @@
-"""Scenes and their pictures: even draws, clear relations, nothing of what is held out,
-the same pixels everywhere.
+"""Scenes and their pictures: uniform draws, unambiguous relations, held-out
+combinations, reproducible pixels.
 """
 
 import hashlib
