@@ -70,12 +70,12 @@ AUTOENCODERS = {
     "no KL": (2, 0.0),
     "KL 0.1": (2, 1e-1),
 }
-"""The number of times that the sides are halved, and the weight of the KL divergence.
+"""How often the sides are halved, and the weight of the KL divergence.
 """
 
 
 def learn_autoencoder(stages: int, kl_weight: float, seed: int) -> ImageAutoencoder:
-    """Train an autoencoder with four latent channels, and measure its scaling factor."""
+    """Train an autoencoder with four latent channels and measure its scaling factor."""
     images = torch.cat((load_emoji_split()[0].images, load_shapes(4000, seed).images))
     model = ImageAutoencoder(ImageAutoencoderConfig(width=24, stages=stages), seed)
     average, generator = EMA(model, 0.99), torch.Generator().manual_seed(seed)
