@@ -1,4 +1,4 @@
-"""The recipe of the autoencoder of pictures."""
+"""The recipe of the image autoencoder."""
 
 import dataclasses
 

@@ -69,7 +69,7 @@ def test_latent_diffusion_resumes_bit_for_bit_and_draws(follow, kill_and_resume)
     assert torch.equal(images, TINY.draw(loaded, options, 3, seed=4))
     with pytest.raises(ValueError, match="Give a prompt"):
         TINY.draw(loaded, TINY.options, 1, seed=0)
-    with pytest.raises(ValueError, match="does not know: \\['pink'\\]"):
+    with pytest.raises(ValueError, match="not in the vocabulary: \\['pink'\\]"):
         TINY.draw(
             loaded, dataclasses.replace(TINY.options, prompt="a pink circle"), 1, seed=0
         )
