@@ -71,7 +71,7 @@ def faults(text: str) -> list[str]:
         ("Returns it.", "begin with 'Return'"),
     ],
 )
-def test_docstring_fault_is_noticed(text: str, fault: str):
+def test_docstring_fault_is_reported(text: str, fault: str):
     (problem,) = faults(text)
     assert fault in problem
 
@@ -85,7 +85,7 @@ def test_docstring_without_fault_passes():
     assert faults(good) == []
 
 
-def test_docstrings_are_found_in_every_kind_of_place():
+def test_docstrings_are_found_in_modules_classes_and_functions():
     source = (
         '"""Module."""\nclass A:\n    """Class."""\n    def f(self):\n        '
         '"""Method."""\nasync def g():\n    """Function."""'
@@ -98,7 +98,7 @@ def test_docstrings_are_found_in_every_kind_of_place():
     ]
 
 
-def test_package_docstrings_keep_to_one_dialect():
+def test_package_docstrings_have_no_faults():
     found = [
         f"{path.relative_to(ROOT)}:{line}: {fault}"
         for path in MODULES

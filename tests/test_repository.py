@@ -85,11 +85,11 @@ def wrong_mentions(text: str, owner: str, name: str) -> list[str]:
         "https://mybinder.org/v2/gh/somebody/book/main",
     ],
 )
-def test_a_mention_that_was_left_behind_is_noticed(text):
+def test_outdated_repository_address_is_found(text):
     assert wrong_mentions(text, "new-owner", "new-name")
 
 
-def test_other_repositories_may_be_linked():
+def test_links_to_other_repositories_are_allowed():
     assert not wrong_mentions(
         "see https://github.com/karpathy/nanoGPT and https://github.com/adobe-fonts.",
         OWNER,
@@ -98,7 +98,7 @@ def test_other_repositories_may_be_linked():
 
 
 @pytest.mark.slow
-def test_every_mention_is_the_address():
+def test_all_repository_addresses_match_pyproject():
     wrong, found = {}, 0
     for path in tracked_files():
         try:

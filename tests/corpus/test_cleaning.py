@@ -48,7 +48,7 @@ PROSE = (
         ),  # the accent meets its letter only when what stood between them has gone
     ],
 )
-def test_one_text_is_written_in_one_way(typed, written):
+def test_normalize_gives_canonical_form(typed, written):
     assert normalize(typed) == written
 
 
@@ -57,7 +57,7 @@ def test_one_text_is_written_in_one_way(typed, written):
     st.text(st.characters(exclude_categories=["Cs"]))
     | st.text("aé\u0301 \u00a0\t\r\n\u2028\u00ad\u200b\x85")
 )
-def test_normalizing_twice_is_normalizing_once(text):
+def test_normalize_is_idempotent(text):
     once = normalize(text)
     assert normalize(once) == once
     assert unicodedata.is_normalized("NFC", once)
@@ -66,7 +66,7 @@ def test_normalizing_twice_is_normalizing_once(text):
     )
 
 
-def test_good_prose_is_kept():
+def test_quality_filter_keeps_good_prose():
     assert reason_to_reject(PROSE) is None
 
 
@@ -92,7 +92,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("reason", BAD)
-def test_each_rule_has_a_document_that_only_it_rejects(reason):
+def test_quality_rules_each_reject_a_document_others_keep(reason):
     generous = {
         "too few words": QualityRules(fewest_words=1),
         "too many words": QualityRules(
@@ -115,7 +115,7 @@ def test_each_rule_has_a_document_that_only_it_rejects(reason):
     assert reason_to_reject(BAD[reason], generous[reason]) is None
 
 
-def test_every_document_is_kept_or_counted():
+def test_quality_filter_counts_every_rejected_document():
     texts = [*BAD.values(), PROSE, BAD["repeated lines"]]
     filtered = filter_documents(texts)
     assert filtered.kept == (len(BAD),)
@@ -123,7 +123,7 @@ def test_every_document_is_kept_or_counted():
     assert len(filtered.kept) + sum(filtered.rejected.values()) == len(texts)
 
 
-def test_a_leak_is_measured_and_then_cut_out():
+def test_decontamination_measures_and_removes_leak():
     leaked = (
         "the wind fell and the clouds broke, and the crew saw that they had come to an "
         "island"
@@ -144,13 +144,13 @@ def test_a_leak_is_measured_and_then_cut_out():
     ]
 
 
-def test_what_has_not_leaked_stays_as_it_is():
+def test_decontamination_leaves_clean_text_unchanged():
     guard = Decontaminator(held_out_grams(["Quite another text " * 10]))
     assert guard.clean(PROSE) == [PROSE]
     assert seen_share(PROSE, ["Quite another text " * 10]) == 0
 
 
-def test_short_pieces_and_documents_in_tatters_go():
+def test_decontamination_drops_short_pieces_and_fragmented_documents():
     grams = held_out_grams(["to be or not to be"], length=6)
     guard = Decontaminator(grams, length=6, margin=0, shortest=20, most_pieces=3)
     assert guard.clean(f"To be, or not to be: {PROSE}") == [f": {PROSE}"]
@@ -163,7 +163,7 @@ def test_short_pieces_and_documents_in_tatters_go():
     st.lists(st.sampled_from("abcd"), max_size=60), st.integers(1, 5), st.integers(0, 3)
 )
 @settings(max_examples=200, deadline=None)
-def test_no_gram_survives_the_cut(letters, length, margin):
+def test_decontamination_removes_every_held_out_gram(letters, length, margin):
     text = " ".join(letters)
     grams = held_out_grams(["a b a c a b d"], length)
     pieces = Decontaminator(grams, length, margin, shortest=0, most_pieces=10**6).clean(
@@ -172,7 +172,7 @@ def test_no_gram_survives_the_cut(letters, length, margin):
     assert not any(word_grams(piece, length) & grams for piece in pieces)
 
 
-def test_wrong_lengths_are_refused():
+def test_decontamination_rejects_invalid_lengths():
     with pytest.raises(ValueError, match="length must be at least 1 word, got 0"):
         word_grams(PROSE, 0)
     with pytest.raises(ValueError, match=r"must have 13 words \(length\), got 'to be'"):

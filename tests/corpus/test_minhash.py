@@ -67,7 +67,7 @@ def _exact(members, threshold):
     }
 
 
-def test_shingles_are_runs_of_words_without_capitals_and_punctuation():
+def test_shingles_ignore_case_and_punctuation():
     assert shingles("To be, or not", 2) == shingles("to BE; or... not!", 2)
     assert len(shingles("a b a b a b", 2)) == 2
     assert len(shingles("too short", 5)) == 1
@@ -77,7 +77,7 @@ def test_shingles_are_runs_of_words_without_capitals_and_punctuation():
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("shared", [0, 100, 300, 500])
-def test_agreement_of_signatures_estimates_jaccard(seed, shared):
+def test_signature_agreement_estimates_jaccard(seed, shared):
     # 1,000 different numbers in all, `shared` of them in both sets; five standard
     # deviations of the estimate.
     numbers = np.random.default_rng(seed).choice(2**32, 1000, replace=False).tolist()
@@ -93,7 +93,7 @@ def test_agreement_of_signatures_estimates_jaccard(seed, shared):
     )
 
 
-def test_a_signature_is_of_the_set_and_of_the_seed():
+def test_signature_depends_only_on_set_and_seed():
     members = list(range(40_000))  # more than are shuffled at once
     signature = MinHash().signature(set(members))
     assert np.array_equal(signature, MinHash().signature(members[::-1]))
@@ -105,7 +105,7 @@ def test_a_signature_is_of_the_set_and_of_the_seed():
     assert signature.shape == (128,)
 
 
-def test_the_curve_is_the_chance_that_some_band_agrees_as_a_whole():
+def test_candidate_probability_is_chance_of_matching_band():
     random = np.random.default_rng(0)
     for similarity in (0.5, 0.7, 0.8, 0.9):
         agree = random.random((20_000, 8, 4)) < similarity
@@ -115,7 +115,7 @@ def test_the_curve_is_the_chance_that_some_band_agrees_as_a_whole():
         )
 
 
-def test_recall_is_what_the_curve_promises_and_precision_is_full(library):
+def test_candidate_recall_matches_predicted_probability(library):
     texts, members, signatures = library
     duplicates = _exact(members, THRESHOLD)
     candidates = candidate_pairs(signatures, BANDS)
@@ -137,7 +137,7 @@ def test_recall_is_what_the_curve_promises_and_precision_is_full(library):
     )
 
 
-def test_more_bands_find_more_and_compare_more(library):
+def test_candidate_pairs_grow_with_number_of_bands(library):
     _, members, signatures = library
     few, many = candidate_pairs(signatures, 8), candidate_pairs(signatures, 32)
     assert few < many
@@ -146,7 +146,7 @@ def test_more_bands_find_more_and_compare_more(library):
     assert len(duplicates & many) > 0.97 * len(duplicates)
 
 
-def test_deduplicating_leaves_one_of_each_group(library):
+def test_deduplicate_keeps_one_document_per_group(library):
     texts, members, _ = library
     result = deduplicate(texts, THRESHOLD)
     assert len(result.kept) + sum(len(group) - 1 for group in result.groups) == len(
@@ -157,7 +157,7 @@ def test_deduplicating_leaves_one_of_each_group(library):
     assert all(group[0] in result.kept for group in result.groups)
 
 
-def test_a_copy_of_a_copy_belongs_to_the_first():
+def test_deduplicate_groups_chains_of_copies():
     text = [f"word{number}" for number in range(60)]
     generations = [" ".join(text[shift : shift + 50]) for shift in (0, 4, 8)]
     ends = [shingles(generations[0]), shingles(generations[2])]
@@ -175,7 +175,7 @@ def test_a_copy_of_a_copy_belongs_to_the_first():
     )
 )
 @settings(max_examples=200, deadline=None)
-def test_clusters_are_what_can_be_reached(case):
+def test_clusters_are_connected_components(case):
     count, pairs = case
     reach = np.eye(count, dtype=int)
     for a, b in pairs:
@@ -197,6 +197,6 @@ def test_clusters_are_what_can_be_reached(case):
         ),
     ],
 )
-def test_bad_arguments_are_refused(call, message):
+def test_minhash_rejects_invalid_arguments(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call()

@@ -58,7 +58,7 @@ def _rows(batches, count):
     st.dictionaries(st.text(min_size=1), st.integers(1, 1000), min_size=1, max_size=6)
 )
 @settings(max_examples=40, deadline=None)
-def test_every_stretch_has_the_mixture_of_the_whole(weights):
+def test_mixture_proportions_hold_in_every_prefix(weights):
     mixture, total = DataMixture(weights), sum(weights.values())
     for place in range(1, 100):
         next(mixture)
@@ -71,7 +71,7 @@ def test_every_stretch_has_the_mixture_of_the_whole(weights):
         assert min(ahead.values()) > -(len(weights) - 1) or len(weights) == 1
 
 
-def test_passes_tell_how_often_a_source_is_repeated(sources):
+def test_epochs_count_repetitions_of_source(sources):
     batches = _batches(sources, weights={"large": 1, "small": 1})
     starts = Counter(_rows(batches, 25))  # 150 rows
     large, small = (
@@ -89,7 +89,7 @@ def test_passes_tell_how_often_a_source_is_repeated(sources):
     assert set(small) == {7, 8}
 
 
-def test_one_pass_reads_every_row_once_and_the_next_in_another_order(sources):
+def test_epoch_reads_every_row_once_in_new_order(sources):
     alone = _batches({"large": sources["large"]}, batch_size=5)
     first, second = _rows(alone, 5), _rows(alone, 5)
     assert sorted(first) == sorted(second) == list(range(100, 200, LENGTH))
@@ -97,7 +97,7 @@ def test_one_pass_reads_every_row_once_and_the_next_in_another_order(sources):
     assert first != sorted(first)
 
 
-def test_targets_are_the_inputs_one_token_later(sources):
+def test_targets_are_inputs_shifted_by_one(sources):
     inputs, targets = next(_batches(sources))
     assert inputs.shape == targets.shape == (6, LENGTH)
     assert torch.equal(inputs[:, 1:], targets[:, :-1])
@@ -105,13 +105,13 @@ def test_targets_are_the_inputs_one_token_later(sources):
     assert torch.equal(torch.where(last, 0, inputs + 1), targets)
 
 
-def test_weights_are_sizes_unless_told(sources):
+def test_mixture_weights_default_to_sizes(sources):
     batches = _batches(sources, batch_size=7)
     next(batches)
     assert batches.state_dict()["taken"] == {"large": 5, "small": 2}
 
 
-def test_it_goes_on_from_any_step_with_the_same_batches(sources):
+def test_order_resumes_from_any_step_with_same_batches(sources):
     straight = _batches(sources)
     states, expected = [], []
     for _ in range(20):
@@ -128,7 +128,7 @@ def test_it_goes_on_from_any_step_with_the_same_batches(sources):
 
 
 @pytest.mark.parametrize("world_size", [2, 3])
-def test_the_shares_of_all_processes_make_the_joint_batch(sources, world_size):
+def test_process_shards_make_up_global_batch(sources, world_size):
     joint = _batches(sources)
     shares = [
         _batches(sources, rank=rank, world_size=world_size)
@@ -143,7 +143,7 @@ def test_the_shares_of_all_processes_make_the_joint_batch(sources, world_size):
     )
 
 
-def test_the_seed_decides_the_order(sources):
+def test_order_depends_on_seed(sources):
     first, again, other = (_rows(_batches(sources, seed=seed), 2) for seed in (1, 1, 2))
     assert first == again != other
 
@@ -165,12 +165,12 @@ def test_the_seed_decides_the_order(sources):
         ({"world_size": 4}, "batch_size a multiple of it"),
     ],
 )
-def test_bad_arguments_are_refused(sources, changes, message):
+def test_order_rejects_invalid_arguments(sources, changes, message):
     with pytest.raises(ValueError, match=message):
         _batches(sources, **changes)
 
 
-def test_a_state_of_another_run_is_refused(sources):
+def test_order_rejects_state_of_another_run(sources):
     state = _batches(sources).state_dict()
     with pytest.raises(ValueError, match=r"'seed': 3.*'seed': 4"):
         _batches(sources, seed=4).load_state_dict(state)
@@ -178,7 +178,7 @@ def test_a_state_of_another_run_is_refused(sources):
         DataMixture({"large": 1}).load_state_dict(state)
 
 
-def test_the_whole_way_from_raw_text_to_batches(tmp_path):
+def test_pipeline_from_raw_text_to_batches(tmp_path):
     """Thirteen documents go in; each that does not come out has a reason."""
     held_out = (
         "It was on the ninth of May that the last of the lamps went out, and nobody "

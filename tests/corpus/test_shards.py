@@ -26,7 +26,7 @@ def _write(folder, documents=None, vocab_size=300, shard_length=10):
 
 
 @pytest.mark.parametrize("shard_length", [1, 7, 10, len(LINE), 1000])
-def test_every_stretch_is_read_as_it_was_written(tmp_path, shard_length):
+def test_shards_read_back_any_slice(tmp_path, shard_length):
     shards = _write(tmp_path, shard_length=shard_length)
     assert len(shards) == len(LINE)
     for start in range(len(LINE) + 1):
@@ -36,7 +36,7 @@ def test_every_stretch_is_read_as_it_was_written(tmp_path, shard_length):
     shards.verify()
 
 
-def test_tokens_take_two_bytes_where_they_can(tmp_path):
+def test_shards_use_two_bytes_per_token_if_possible(tmp_path):
     for vocab_size, size in ((65_536, 2), (65_537, 4)):
         _write(
             tmp_path / str(vocab_size),
@@ -50,7 +50,7 @@ def test_tokens_take_two_bytes_where_they_can(tmp_path):
         assert isinstance(np.load(file, mmap_mode="r"), np.memmap)
 
 
-def test_the_index_tells_the_rest(tmp_path):
+def test_shard_index_holds_metadata(tmp_path):
     _write(tmp_path)
     shards = TokenShards(tmp_path)
     assert (shards.vocab_size, shards.end_of_document) == (300, 0)
@@ -60,7 +60,7 @@ def test_the_index_tells_the_rest(tmp_path):
     )
 
 
-def test_a_folder_that_was_never_finished_is_not_opened(tmp_path):
+def test_shards_reject_unfinished_folder(tmp_path):
     def dies():
         yield from DOCUMENTS
         raise KeyboardInterrupt
@@ -76,7 +76,7 @@ def test_a_folder_that_was_never_finished_is_not_opened(tmp_path):
 
 
 @pytest.mark.parametrize("length", [0, 60, 128, 147])
-def test_a_shard_that_is_cut_short_is_named(tmp_path, length):
+def test_truncated_shard_is_named_in_error(tmp_path, length):
     _write(tmp_path)
     path = tmp_path / "00002.npy"
     assert path.stat().st_size == 148
@@ -87,7 +87,7 @@ def test_a_shard_that_is_cut_short_is_named(tmp_path, length):
         TokenShards(tmp_path)
 
 
-def test_a_changed_byte_is_found_by_reading_all(tmp_path):
+def test_shard_verification_detects_changed_byte(tmp_path):
     _write(tmp_path)
     content = bytearray((tmp_path / "00001.npy").read_bytes())
     content[-1] ^= 1
@@ -98,7 +98,7 @@ def test_a_changed_byte_is_found_by_reading_all(tmp_path):
         TokenShards(tmp_path).verify()
 
 
-def test_shards_from_elsewhere_are_refused(tmp_path):
+def test_shards_reject_foreign_format(tmp_path):
     _write(tmp_path)
     np.save(tmp_path / "00001.npy", np.zeros(10))
     with pytest.raises(ValueError, match="should have 10 numbers of type uint16"):
@@ -114,7 +114,7 @@ def test_shards_from_elsewhere_are_refused(tmp_path):
         TokenShards(tmp_path)
 
 
-def test_an_object_is_never_unpickled(tmp_path):
+def test_shards_never_unpickle_objects(tmp_path):
     _write(tmp_path)
     np.save(
         tmp_path / "00000.npy", np.array([print] * 10, dtype=object), allow_pickle=True
@@ -132,12 +132,12 @@ def test_an_object_is_never_unpickled(tmp_path):
         ({"shard_length": 0}, "shard_length must be at least 1, got 0"),
     ],
 )
-def test_bad_arguments_are_refused(tmp_path, settings, message):
+def test_shards_reject_invalid_arguments(tmp_path, settings, message):
     with pytest.raises(ValueError, match=message):
         _write(tmp_path, **settings)
 
 
-def test_reading_beyond_the_end_is_refused(tmp_path):
+def test_shards_reject_reads_past_end(tmp_path):
     shards = _write(tmp_path)
     with pytest.raises(
         IndexError, match=f"There are {len(LINE)} tokens, and those from 40"

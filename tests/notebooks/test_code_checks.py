@@ -62,7 +62,7 @@ def _slow_chapter(notebook):
     pass
 
 
-def test_rules_for_shown_code_let_folded_and_graded_cells_be(tmp_path: Path):
+def test_shown_code_rules_exempt_folded_and_graded_cells(tmp_path: Path):
     """What is folded may be wide and long, what is graded may be long."""
     notebook = sample_notebook()
     long = "\nx = 1" * 40
@@ -78,7 +78,7 @@ def test_rules_for_shown_code_let_folded_and_graded_cells_be(tmp_path: Path):
     )
 
 
-def test_claims_that_are_recorded_or_exact_need_no_baseline(tmp_path: Path):
+def test_recorded_and_exact_claims_need_no_baseline(tmp_path: Path):
     notebook = sample_notebook()
     facts = [
         output.metadata.genai_tutorial.claim
@@ -90,7 +90,7 @@ def test_claims_that_are_recorded_or_exact_need_no_baseline(tmp_path: Path):
     assert code_checks.claims_have_something_to_beat(chapter) == {}
 
 
-def test_exceptions_excuse_what_they_list_and_nothing_else():
+def test_exceptions_excuse_only_listed_faults():
     faults = {"listed": "wide", "new": "long"}
     problems = unlisted_and_outdated(faults, ["listed", "mended"])
     assert len(problems) == 2
@@ -98,7 +98,7 @@ def test_exceptions_excuse_what_they_list_and_nothing_else():
     assert problems[1].startswith("mended: no longer at fault")
 
 
-def test_import_from_a_task_is_an_import_from_a_room(tmp_path: Path):
+def test_import_from_task_counts_as_import_from_room(tmp_path: Path):
     notebook = sample_notebook()
     cell(
         notebook, "frames"
@@ -106,7 +106,7 @@ def test_import_from_a_task_is_an_import_from_a_room(tmp_path: Path):
     assert found_exceptions([chapter_file(notebook, tmp_path)]) == {}
 
 
-def test_exceptions_are_found_by_rule_and_chapter(tmp_path: Path):
+def test_found_exceptions_are_grouped_by_rule_and_chapter(tmp_path: Path):
     notebook = sample_notebook()
     assert found_exceptions([chapter_file(notebook, tmp_path)]) == {}
     _import_of_a_module(notebook)
@@ -125,15 +125,15 @@ def test_exceptions_are_found_by_rule_and_chapter(tmp_path: Path):
         ({"another rule": {"a": ["new"]}}, ["a"]),
     ],
 )
-def test_exceptions_may_change_their_key_but_not_grow(after: dict, chapters: list[str]):
+def test_exceptions_may_change_keys_but_not_grow(after: dict, chapters: list[str]):
     more = grown({"rule": {"a": ["old"]}}, after)
     assert [problem.partition(",")[0] for problem in more] == chapters
 
 
-def test_every_rule_is_broken_once():
+def test_code_checks_each_have_a_break():
     assert breaks.checks == set(code_checks.CHECKS)
 
 
 @pytest.mark.parametrize("case", breaks.all, ids=str)
-def test_check_notices(case: Break, tmp_path: Path):
+def test_code_check_reports_broken_rule(case: Break, tmp_path: Path):
     case.assert_noticed(tmp_path)

@@ -161,10 +161,10 @@ def _old_schema(notebook):
     graded(notebook, "ex-9-2").metadata.nbgrader.schema_version = 2
 
 
-def test_every_rule_is_broken_once():
+def test_exercise_checks_each_have_a_break():
     assert breaks.checks == set(exercise_checks.CHECKS)
 
 
 @pytest.mark.parametrize("case", breaks.all, ids=str)
-def test_check_notices(case: Break, tmp_path: Path):
+def test_exercise_check_reports_broken_rule(case: Break, tmp_path: Path):
     case.assert_noticed(tmp_path)

@@ -52,7 +52,9 @@ def _picture_on_another_host(notebook):
         ("> **Caution.** words", "Caution."),
     ],
 )
-def test_markdown_that_only_one_viewer_shows(text: str, message: str, tmp_path: Path):
+def test_markdown_specific_to_one_viewer_is_reported(
+    text: str, message: str, tmp_path: Path
+):
     notebook = sample_notebook()
     add(notebook, text)
     problems = markdown_checks.markdown_is_plain(chapter_file(notebook, tmp_path))
@@ -84,7 +86,7 @@ def _attachment(notebook):
         "shown [3].",
     ],
 )
-def test_citation_without_a_link(text: str, tmp_path: Path):
+def test_citation_without_link_is_reported(text: str, tmp_path: Path):
     notebook = sample_notebook()
     add(notebook, text)
     assert (
@@ -174,10 +176,10 @@ def _term_never_used_again(notebook):
     idea.source = idea.source.replace("Hidden states\nhave one size.", "")
 
 
-def test_every_rule_is_broken_once():
+def test_markdown_checks_each_have_a_break():
     assert breaks.checks == set(markdown_checks.CHECKS)
 
 
 @pytest.mark.parametrize("case", breaks.all, ids=str)
-def test_check_notices(case: Break, tmp_path: Path):
+def test_markdown_check_reports_broken_rule(case: Break, tmp_path: Path):
     case.assert_noticed(tmp_path)

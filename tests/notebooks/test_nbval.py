@@ -118,7 +118,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str | N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["good", "loopback", "not_quiet"])
-def test_good_notebook_passes(outcomes: dict, name: str):
+def test_nbval_accepts_good_notebook(outcomes: dict, name: str):
     assert outcomes[name] == [None] * len(NOTEBOOKS[name])
 
 
@@ -132,6 +132,6 @@ def test_good_notebook_passes(outcomes: dict, name: str):
         ("raises", "no_such_thing"),
     ],
 )
-def test_bad_notebook_fails(outcomes: dict, name: str, reason: str):
+def test_nbval_rejects_bad_notebook(outcomes: dict, name: str, reason: str):
     assert len(outcomes[name]) == 1
     assert reason in outcomes[name][0]

@@ -22,7 +22,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHECKS = (*markdown_checks.CHECKS, *output_checks.CHECKS, *exercise_checks.CHECKS)
 
 
-def test_there_are_chapters():
+def test_notebooks_folder_is_not_empty():
     assert NOTEBOOKS, "notebooks/ is empty: the tests below would check nothing"
 
 
@@ -37,7 +37,7 @@ def test_chapter(path: Path, check: Callable[[ChapterFile], list[str]]):
 
 @pytest.mark.parametrize("check", code_checks.CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_chapter_but_for_its_exceptions(
+def test_chapter_with_listed_exceptions(
     path: Path, check: Callable[[ChapterFile], code_checks.Faults]
 ):
     """A rule with exceptions: no fault that is not listed, and none listed that is
@@ -50,7 +50,7 @@ def test_chapter_but_for_its_exceptions(
     )
 
 
-def test_exceptions_name_rules_and_chapters_that_exist():
+def test_exceptions_name_existing_rules_and_chapters():
     """No fault is excused in a chapter or for a rule that was renamed."""
     listed = listed_exceptions()
     assert listed.keys() <= {check.__name__ for check in code_checks.CHECKS}
@@ -58,13 +58,13 @@ def test_exceptions_name_rules_and_chapters_that_exist():
     assert chapters_listed <= {path.stem for path in NOTEBOOKS}
 
 
-def test_running_times_are_those_of_the_chapters():
+def test_running_times_cover_exactly_the_chapters():
     assert recorded_times(ROOT / "notebooks").keys() == {
         path.stem for path in NOTEBOOKS
     }
 
 
-def test_readme_lists_the_chapters():
+def test_readme_lists_chapters():
     readme = (ROOT / "README.md").read_text("utf8")
     table = readme.partition("<!-- chapters -->\n")[2].partition(
         "\n<!-- /chapters -->"

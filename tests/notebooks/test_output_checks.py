@@ -126,7 +126,7 @@ def _metadata_of_an_editor(notebook):
         "see /tmp/x",
     ],
 )
-def test_what_is_another_on_the_next_machine(text: str, tmp_path: Path):
+def test_machine_dependent_output_is_reported(text: str, tmp_path: Path):
     notebook = sample_notebook()
     cell(notebook, "print").outputs[0].text = text
     assert (
@@ -188,10 +188,10 @@ def _nothing_checked(notebook):
     cell(notebook, "print").metadata.tags = []
 
 
-def test_every_rule_is_broken_once():
+def test_output_checks_each_have_a_break():
     assert breaks.checks == set(output_checks.CHECKS)
 
 
 @pytest.mark.parametrize("case", breaks.all, ids=str)
-def test_check_notices(case: Break, tmp_path: Path):
+def test_output_check_reports_broken_rule(case: Break, tmp_path: Path):
     case.assert_noticed(tmp_path)

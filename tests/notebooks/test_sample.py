@@ -9,7 +9,7 @@ from tests.notebooks.sample import chapter_file, sample_notebook
 from tests.notebooks.test_notebooks import CHECKS
 
 
-def test_sample_keeps_to_every_rule(tmp_path: Path):
+def test_sample_notebook_passes_all_checks(tmp_path: Path):
     chapter = chapter_file(sample_notebook(), tmp_path)
     faults = {
         check.__name__: check(chapter) for check in (*CHECKS, *code_checks.CHECKS)

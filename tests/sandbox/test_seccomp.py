@@ -34,7 +34,7 @@ def answer(program: bytes, architecture: int, number: int, *arguments: int) -> i
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_the_filter_answers_each_call_as_it_should(machine: str) -> None:
+def test_seccomp_filter_decides_each_system_call(machine: str) -> None:
     numbers = {
         "x86_64": {
             "read": 0, "write": 1, "mmap": 9, "socketpair": 53, "socket": 41,
@@ -77,7 +77,7 @@ def test_the_filter_answers_each_call_as_it_should(machine: str) -> None:
     assert answer(program, 0x40000003, numbers["socket"]) == _KILLED
 
 
-def test_the_second_numbers_of_x86_are_closed() -> None:
+def test_seccomp_filter_refuses_x32_system_calls() -> None:
     assert (
         answer(filter_program("x86_64", _PID), _ARCHITECTURE["x86_64"], 0x40000000 + 41)
         == _REFUSED

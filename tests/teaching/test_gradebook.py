@@ -115,7 +115,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Limits:
 
 
 @pytest.mark.slow
-def test_no_submission_stops_the_others(tmp_path: Path, quick: Limits) -> None:
+def test_hostile_submission_does_not_affect_others(
+    tmp_path: Path, quick: Limits
+) -> None:
     """Whatever text JSON can carry, and whatever a file can be: each student has rows
     and a page, and loses at most the exercise where it stands.
     """
@@ -226,7 +228,7 @@ def regrade(
 ALL = ["ada", "bob", "zoe"]
 
 
-def test_a_run_that_was_stopped_goes_on(regrade, fake, tmp_path: Path) -> None:
+def test_interrupted_grading_resumes(regrade, fake, tmp_path: Path) -> None:
     fake.stop_at = "zoe"
     with pytest.raises(KeyboardInterrupt):
         regrade()
@@ -244,7 +246,7 @@ def test_a_run_that_was_stopped_goes_on(regrade, fake, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop_at", range(5))
-def test_a_run_goes_on_whichever_file_it_was_writing(
+def test_grading_resumes_after_interrupt_at_each_file_write(
     regrade, fake, tmp_path: Path, monkeypatch, stop_at: int
 ) -> None:
     """Ended before any of its first files is written: nobody is left out, and nobody's
@@ -270,7 +272,7 @@ def test_a_run_goes_on_whichever_file_it_was_writing(
     assert regrade()[0] == []
 
 
-def test_what_has_not_changed_is_not_graded_again(regrade, tmp_path: Path) -> None:
+def test_unchanged_submissions_are_not_regraded(regrade, tmp_path: Path) -> None:
     assert regrade()[0] == ALL
     before = (tmp_path / "grades" / "grades.csv").read_bytes()
     assert regrade()[0] == []
@@ -281,7 +283,7 @@ def test_what_has_not_changed_is_not_graded_again(regrade, tmp_path: Path) -> No
     assert regrade(overwrite=True)[0] == ALL
 
 
-def test_what_has_changed_is_graded_again(regrade, tmp_path: Path) -> None:
+def test_changed_submissions_are_regraded(regrade, tmp_path: Path) -> None:
     regrade()
     nbformat.write(answered(), tmp_path / "class" / "bob" / "99_small.ipynb")
     assert regrade()[0] == ["bob"]
@@ -302,7 +304,7 @@ def test_what_has_changed_is_graded_again(regrade, tmp_path: Path) -> None:
     assert regrade(limits=Limits(cell_seconds=1.0))[0] == []
 
 
-def test_an_exercise_that_the_grader_could_not_do_is_tried_again(regrade, fake) -> None:
+def test_exercise_is_regraded_after_grader_failure(regrade, fake) -> None:
     fake.fail_at = "bob"
     assert regrade()[0] == ALL
     fake.fail_at = ""
@@ -310,7 +312,7 @@ def test_an_exercise_that_the_grader_could_not_do_is_tried_again(regrade, fake) 
     assert regrade()[0] == []
 
 
-def test_the_teachers_entries_stay(regrade, tmp_path: Path) -> None:
+def test_manual_gradebook_entries_are_kept(regrade, tmp_path: Path) -> None:
     """Points that a person gave, notes in columns of their own, and rows of students
     who are not graded now.
     """
@@ -346,7 +348,7 @@ def test_the_teachers_entries_stay(regrade, tmp_path: Path) -> None:
         ("grades.csv", 'student,exercise,points,max,comment\n"ada', "cannot go on"),
     ],
 )
-def test_grades_of_another_origin_are_not_replaced_unless_told_to(
+def test_foreign_gradebook_is_replaced_only_on_request(
     regrade, tmp_path: Path, file: str, content: str, said: str
 ) -> None:
     regrade()

@@ -123,7 +123,7 @@ def check_feedback(course: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nbgrader_course_has_our_exercises_points_and_feedback(
+def test_nbgrader_course_matches_exercises_points_and_feedback(
     course: Path, grade_notebook
 ) -> None:
     """One test, so that the course, which takes a minute or two, is made once."""
