@@ -1,7 +1,7 @@
-"""The package has no cycle of imports, and no import hides in a function to dodge one.
+"""The package has no import cycles, not even ones hidden by imports inside functions.
 
-That a room imports only from rooms below it is import-linter's contract in
-pyproject.toml; this looks at modules, inside rooms too, and at imports in functions.
+The import-linter contract in pyproject.toml checks that rooms import only from lower
+rooms. These tests also cover modules within a room and imports inside functions.
 """
 
 import ast
@@ -14,7 +14,9 @@ PACKAGE = Path(__file__).parents[1] / "genai_tutorial"
 
 
 def import_graph(package: Path) -> dict[str, set[str]]:
-    """Return which modules of a package each of its modules imports, anywhere in it."""
+    """Return for each module of a package the package's modules that it imports
+    anywhere.
+    """
     names = {}
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package.parent).with_suffix("").parts
@@ -41,7 +43,7 @@ def _imported(node: ast.AST, names: dict[str, Path]) -> set[str]:
 
 
 def cycle(graph: dict[str, set[str]]) -> list[str]:
-    """Return the modules of one cycle, or nothing."""
+    """Return the modules of one cycle, or an empty list."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

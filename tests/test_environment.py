@@ -1,6 +1,4 @@
-"""environment.yml gives conda users the dependencies of pyproject.toml, and
-constraints.txt allows them.
-"""
+"""environment.yml and constraints.txt agree with the dependencies in pyproject.toml."""
 
 import tomllib
 from pathlib import Path

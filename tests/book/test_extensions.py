@@ -1,4 +1,4 @@
-"""The book's own Sphinx extensions, apart from a build."""
+"""The book's own Sphinx extensions, tested without a build."""
 
 import json
 import sys

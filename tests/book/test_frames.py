@@ -1,4 +1,4 @@
-"""The interactive figure by itself, in a page that holds nothing else."""
+"""The interactive figure on an otherwise empty page."""
 
 import pytest
 from PIL import Image
@@ -8,8 +8,8 @@ from genai_tutorial.notebook import Frames
 
 @pytest.fixture
 def open_figure(browser):
-    """A function that opens a page with one figure of three temperatures and two
-    cut-offs.
+    """A function that opens a page with a figure with two sliders: three temperatures
+    and two cut-offs.
     """
     contexts = []
 

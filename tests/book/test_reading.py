@@ -1,5 +1,5 @@
-"""What a reader does with the book as a whole: search, change to dark, take the map,
-open the menu. What is checked on every page is in `test_pages.py`.
+"""Navigation of the book: search, dark mode, map and menu. The checks of every page are
+in `test_pages.py`.
 """
 
 from itertools import pairwise
@@ -71,8 +71,8 @@ def test_map_fits_page_and_links_to_chapters(open_page):
     page.wait_for_url(f"**/{CHAPTERS[0]}")
 
 
-# The words of the map as they will look once all chapters are ready, and how far, in
-# pixels, each stays from the edges of its column and from the lines of the map.
+# The labels of the map as they will look once all chapters are ready, and the distance
+# in pixels of each from the edges of its column and from the lines of the map.
 MAP_WORDS = """(svg) => {
   for (const planned of svg.querySelectorAll(".planned"))
     planned.classList.replace("planned", "ready");

@@ -1,4 +1,4 @@
-"""The files of the built book, read without a browser."""
+"""The files of the built book, checked without a browser."""
 
 import json
 import re
@@ -17,13 +17,13 @@ HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS(.*?)### END HIDDEN TESTS", re.DOTAL
 
 @cache
 def soup(path: Path) -> BeautifulSoup:
-    """Return a page, read once."""
+    """Return the parsed page (cached)."""
     return BeautifulSoup(path.read_text("utf8"), "html.parser")
 
 
 @cache
 def anchors(path: Path) -> frozenset[str]:
-    """Return the places within a page that a link can lead to."""
+    """Return the link targets within a page."""
     return frozenset(
         tag.get("id") or tag.get("name")
         for tag in soup(path).find_all(lambda tag: tag.get("id") or tag.get("name"))
@@ -185,9 +185,7 @@ def test_glossary_terms_link_to_their_entries(site):
     assert len(words) > 10
     for link in words:
         assert "#term-" in link["href"], link
-        assert link.get("title"), (
-            "the definition shows when the pointer rests on the word"
-        )
+        assert link.get("title"), "the definition is shown when hovering over the term"
 
 
 def test_data_sets_are_listed_with_licences(site):
@@ -230,8 +228,8 @@ def test_api_reference_lists_every_public_name(site):
 
 
 def test_site_size_per_chapter():
-    """Theme, fonts, MathJax and search take some 10 MB. A chapter adds its page, its
-    notebook for download and the reference of its room.
+    """Theme, fonts, MathJax and search take about 10 MB. A chapter adds its page, its
+    notebook for download and the reference pages of its rooms.
     """
     size = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file())
     assert size < 10e6 + 2.25e6 * len(NOTEBOOKS)

@@ -1,5 +1,5 @@
-"""What a visit takes down, on a page without faults and on one that has them all: a
-check of the book's pages is worth something only if it finds a fault.
+"""The facts that a visit collects, on a page without faults and on one with all of
+them, to show that the checks of the book's pages can fail.
 """
 
 import pytest
@@ -38,7 +38,8 @@ FAULTS = "".join(
         CODE.format(width=70, line="x" * 88),
         CODE.format(width=70, line="y" * 89),
         '<img class="mute" src="data:,">',
-        # One faint word of many, and the last of three alike, the others out of sight.
+        # One low-contrast word among many, and the last of three identical ones, of
+        # which the others are hidden.
         "<p>" + '<span style="color: #000">good</span> ' * 300,
         '<span style="color: #aaa">faint</span></p>',
         '<p hidden style="color: #bbb">a</p><p style="color: #bbb">seen</p>',
@@ -55,7 +56,7 @@ FAULTS = "".join(
 
 @pytest.fixture(scope="module")
 def visit_page(browser, address, axe_script):
-    """A function from what stands in an article to the facts of its page."""
+    """A function that visits a page with the given article and returns its facts."""
     context = browser.new_context(
         viewport=DESK,
         color_scheme="light",

@@ -1,5 +1,5 @@
-"""The command `chat`, with a model of random weights for what it does with a
-conversation, and once with SmolLM2.
+"""The `chat` command, with a small random model for the handling of conversations and
+once with SmolLM2.
 """
 
 import io
@@ -31,7 +31,7 @@ from genai_tutorial.tokenization import (
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, InitializationConfig
 
 ROOT = Path(__file__).resolve().parents[2]
-# A process started in the background ignores Ctrl-C, and so would those that it starts.
+# A process started in the background ignores Ctrl-C, and its children inherit this.
 TINY = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "from tests.cli.test_chat import tiny; from genai_tutorial.cli import chat, main; "
@@ -41,13 +41,13 @@ SPECIAL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
 
 
 def tiny(context_length: int = 256, seed: int = 0) -> tuple[DecoderLM, BPETokenizer]:
-    """Return a decoder of random weights that never ends an answer, and a tokenizer for
-    it.
+    """Return a decoder with random weights that never ends an answer, and its
+    tokenizer.
     """
     words = "user assistant system You are a helpful AI assistant named SmolLM " * 3
     tokenizer = train_bpe(words, 280, special_tokens=SPECIAL)
     config = DecoderConfig.llama(tokenizer.vocab_size, context_length, 32, 2, 2, 1, 32)
-    # Large weights, so that no two answers are alike.
+    # Large weights make answers to different prompts differ.
     config = replace(config, initialization=InitializationConfig(std=0.5))
     model = DecoderLM(config, seed).eval()
     model.head.weight.data[list(tokenizer.special_tokens.values())] = 0
@@ -56,7 +56,7 @@ def tiny(context_length: int = 256, seed: int = 0) -> tuple[DecoderLM, BPETokeni
 
 @pytest.fixture
 def small(monkeypatch):
-    """Let the command load the small model."""
+    """Make the command load the small model."""
 
     def use(context_length: int = 256) -> tuple[DecoderLM, BPETokenizer]:
         model, tokenizer = tiny(context_length)
@@ -82,8 +82,10 @@ def chat(monkeypatch, capsys):
     return run
 
 
-def by_hand(model, tokenizer, *questions, system=None, tokens=8) -> list[str]:
-    """Answer one question after the other with nothing kept in between but the text."""
+def answer_without_cache(
+    model, tokenizer, *questions, system=None, tokens=8
+) -> list[str]:
+    """Answer the questions in turn, keeping only the text in between (no cache)."""
     messages, answers = [] if system is None else [Message("system", system)], []
     for question in questions:
         messages.append(Message("user", question))
@@ -101,7 +103,7 @@ def shown(answers: list[str]) -> str:
     )
 
 
-# --- What is answered -----------------------------------------------------------------
+# --- Answers --------------------------------------------------------------------------
 
 
 def test_chat_lines_are_turns_of_one_conversation(chat, small):
@@ -111,8 +113,8 @@ def test_chat_lines_are_turns_of_one_conversation(chat, small):
         "\n".join(questions), "--temperature", "0", "--max-tokens", "8"
     )
     assert code == 0
-    assert answers == shown(by_hand(model, tokenizer, *questions))
-    assert len(set(by_hand(model, tokenizer, *questions))) == 3
+    assert answers == shown(answer_without_cache(model, tokenizer, *questions))
+    assert len(set(answer_without_cache(model, tokenizer, *questions))) == 3
     pattern = r"(8 tokens, \d+ tokens/s, cut off by --max-tokens\n){3}"
     assert re.fullmatch(pattern, notes)
 
@@ -122,8 +124,10 @@ def test_chat_system_prompt_is_used(chat, small):
     answers = chat(
         "Hi\nHo\n", "--temperature", "0", "--max-tokens", "8", "--system", "Be brief."
     )[1]
-    assert answers == shown(by_hand(model, tokenizer, "Hi", "Ho", system="Be brief."))
-    assert answers != shown(by_hand(model, tokenizer, "Hi", "Ho"))
+    assert answers == shown(
+        answer_without_cache(model, tokenizer, "Hi", "Ho", system="Be brief.")
+    )
+    assert answers != shown(answer_without_cache(model, tokenizer, "Hi", "Ho"))
 
 
 @pytest.mark.parametrize("lines", ["", "\n", " \n\t\n\n"])
@@ -181,7 +185,7 @@ def test_special_token_ends_answer():
     model.head.weight.data[tokenizer.special_tokens["<|endoftext|>"]] = (
         100 * model.head.weight.data[65]
     )
-    model.head.weight.data[65] *= -100  # one of the two is the best
+    model.head.weight.data[65] *= -100  # one of the two has the highest logit
     ends = []
     for number in range(8):
         conversation = Conversation(model, tokenizer, max_tokens=40, temperature=0)
@@ -207,7 +211,7 @@ def test_conversation_reads_each_token_once(monkeypatch):
     assert read == [len(first), 1, 1, 1, 1, 1]
     second = conversation.prepare("Again")[0]
     list(conversation.answer(second))
-    # Of what the answer wrote, only what its text is cut into in another way is read
+    # Of the generated tokens, only those that re-tokenizing the text changes are read
     # again.
     assert read[6] <= len(second) - len(first)
     assert read[7:] == [1, 1, 1, 1, 1]
@@ -259,7 +263,7 @@ def test_interrupted_answer_stays_in_conversation():
     assert conversation.turns == [Message("user", "Hello"), Message("assistant", said)]
 
 
-# --- What goes wrong ------------------------------------------------------------------
+# --- Errors and interrupts ------------------------------------------------------------
 
 
 def test_ctrl_c_stops_answer_but_not_program(chat, small, monkeypatch):
@@ -276,7 +280,7 @@ def test_ctrl_c_stops_answer_but_not_program(chat, small, monkeypatch):
     monkeypatch.setattr(chat_module, "stream", stopped)
     code, answers, notes = chat("A\nB", "--temperature", "0", "--max-tokens", "8")
     assert code == 0
-    (first,) = by_hand(model, tokenizer, "A", tokens=3)
+    (first,) = answer_without_cache(model, tokenizer, "A", tokens=3)
     assert answers.startswith(shown([first]))
     assert re.fullmatch(
         r"3 tokens, \d+ tokens/s, stopped\n8 tokens, .*cut off by --max-tokens\n", notes
@@ -382,15 +386,15 @@ def test_chat_without_downloaded_model_fails(chat, monkeypatch, tmp_path):
     assert "nothing.gguf" in notes
 
 
-# --- In a process of its own ----------------------------------------------------------
+# --- In a separate process ------------------------------------------------------------
 
 
 @contextmanager
 def start(
     *arguments: str, context_length: int = 4096, **streams
 ) -> Iterator[subprocess.Popen]:
-    """Start the command with a small model, in a process of its own, which does not
-    outlive a test that fails.
+    """Start the command with a small model in a new process, which is killed if the
+    test fails.
     """
     program = f"{TINY}({context_length}); main(['chat', *{list(arguments)!r}])"
     with subprocess.Popen(
@@ -404,20 +408,18 @@ def start(
 
 
 class Reader:
-    """Reads what a process writes, up to the words that one waits for."""
+    """Reads the output of a process up to an expected text."""
 
     def __init__(self, stream: int):
         self.stream, self.ahead = stream, b""
 
     def until(self, said: str, again: Callable[[], None] | None = None) -> str:
-        """Reads up to these words; after every second of silence, does something
-        again.
-        """
+        """Read up to this text; call `again` after every second without output."""
         while said.encode() not in self.ahead:
             while again is not None and not select.select([self.stream], [], [], 1)[0]:
                 again()
             piece = os.read(self.stream, 4096)
-            assert piece, f"{said!r} did not come after: {self.ahead!r}"
+            assert piece, f"{said!r} did not appear in: {self.ahead!r}"
             self.ahead += piece
         text, found, self.ahead = self.ahead.partition(said.encode())
         return (text + found).decode(errors="replace")
@@ -436,10 +438,10 @@ def test_chat_interrupt_stops_answer_and_pipe_continues():
         for line in (b"Hello\n", b"And now?\n"):
             process.stdin.write(line)
             process.stdin.flush()
-            os.read(process.stdout.fileno(), 1)  # the answer has begun
+            os.read(process.stdout.fileno(), 1)  # the answer has started
             process.send_signal(signal.SIGINT)
             assert re.fullmatch(r"\d+ tokens.*, stopped\n", notes.until("stopped\n"))
-            # and here it has ended
+            # the answer has ended
             assert os.read(process.stdout.fileno(), 2**20).endswith(b"\n")
         assert process.communicate(timeout=60) == (b"", b"")
         assert process.returncode == 0
@@ -467,8 +469,8 @@ def test_chat_in_terminal():
         screen.until("That is too long")
         screen.until("> ")
         process.send_signal(signal.SIGINT)
-        # Between the prompt and the wait for a line a signal is noticed with the next
-        # key only, so it is sent again.
+        # A signal that arrives between the prompt and the wait for input is handled
+        # only at the next key, so it is sent again.
         screen.until(
             "Ctrl-D ends the conversation.",
             again=lambda: process.send_signal(signal.SIGINT),

@@ -1,6 +1,4 @@
-"""What a document goes through before it is tokenized: normalizing, quality rules,
-decontamination.
-"""
+"""Document cleaning: normalization, quality rules, decontamination."""
 
 import unicodedata
 
@@ -41,11 +39,11 @@ PROSE = (
         (
             "می\u200cخواهم 👩\u200d🚀",
             "می\u200cخواهم 👩\u200d🚀",
-        ),  # without the joiners these would be other words
+        ),  # without the joiners these would be different words
         (
             "a\u00ad\u0301",
             "á",
-        ),  # the accent meets its letter only when what stood between them has gone
+        ),  # letter and accent compose only after the character between them is removed
     ],
 )
 def test_normalize_gives_canonical_form(typed, written):
@@ -62,7 +60,7 @@ def test_normalize_is_idempotent(text):
     assert normalize(once) == once
     assert unicodedata.is_normalized("NFC", once)
     assert "".join(once.split()) == once.replace(" ", "").replace("\n", ""), (
-        "no other space is left"
+        "only plain spaces and line breaks are left"
     )
 
 

@@ -1,6 +1,4 @@
-"""Near-duplicates: what signatures promise, and what they keep, against comparing every
-document with every other.
-"""
+"""Near-duplicate detection with MinHash, compared with exact pairwise similarity."""
 
 import re
 from collections import Counter, defaultdict
@@ -28,8 +26,8 @@ THRESHOLD = 0.8
 
 @pytest.fixture(scope="module")
 def library():
-    """300 pages of the plays, each with a copy in which some words are others: similar
-    to every degree.
+    """300 pages of the plays, each with a copy in which some words are replaced, so
+    that the similarities vary.
     """
     random = np.random.default_rng(0)
     words = np.array(load_shakespeare().train.split()[:45_000])
@@ -51,9 +49,7 @@ def library():
 
 
 def _exact(members, threshold):
-    """The pairs that are similar for certain: for each shingle, who has it, and so what
-    each two share.
-    """
+    """Return the truly similar pairs, from an inverted index of shingles."""
     owners, shared = defaultdict(list), Counter()
     for place, member in enumerate(members):
         for shingle in member:
@@ -78,8 +74,8 @@ def test_shingles_ignore_case_and_punctuation():
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("shared", [0, 100, 300, 500])
 def test_signature_agreement_estimates_jaccard(seed, shared):
-    # 1,000 different numbers in all, `shared` of them in both sets; five standard
-    # deviations of the estimate.
+    # 1,000 distinct numbers, `shared` of them in both sets; the tolerance is five
+    # standard deviations of the estimate.
     numbers = np.random.default_rng(seed).choice(2**32, 1000, replace=False).tolist()
     a, b = set(numbers[:shared]), set(numbers[:shared])
     a.update(numbers[shared : (1000 + shared) // 2])
@@ -94,12 +90,12 @@ def test_signature_agreement_estimates_jaccard(seed, shared):
 
 
 def test_signature_depends_only_on_set_and_seed():
-    members = list(range(40_000))  # more than are shuffled at once
+    members = list(range(40_000))  # more than one chunk of the computation
     signature = MinHash().signature(set(members))
     assert np.array_equal(signature, MinHash().signature(members[::-1]))
     halves = [MinHash().signature(members[:7]), MinHash().signature(members[7:])]
     assert np.array_equal(signature, np.minimum(*halves)), (
-        "the least of a union is the least of the parts' least"
+        "the minimum over a union is the minimum of the parts' minima"
     )
     assert not np.array_equal(signature, MinHash(seed=1).signature(members))
     assert signature.shape == (128,)
@@ -127,13 +123,13 @@ def test_candidate_recall_matches_predicted_probability(library):
         for a, b in duplicates
     ]
     assert len(duplicates) > 100
-    # precision 1: candidates are compared before anything goes
+    # precision is 1, because candidates are compared before any is removed
     assert found <= duplicates
     spread = sum(p * (1 - p) for p in promised) ** 0.5
     assert len(found) == pytest.approx(sum(promised), abs=4 * spread)
     assert len(found) >= 0.97 * len(duplicates)
     assert len(candidates) < 0.005 * len(texts) * (len(texts) - 1) / 2, (
-        "it should compare few pairs"
+        "few pairs should be candidates"
     )
 
 

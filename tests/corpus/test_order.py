@@ -1,4 +1,4 @@
-"""Mixture and order: the same run from wherever it starts, shared out without a gap."""
+"""Data mixture and order: exact resumption, and complete division among processes."""
 
 import json
 from collections import Counter
@@ -27,9 +27,7 @@ LENGTH = 4
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
-    """Two lines of tokens in which every token but the last is another number: 25 rows
-    and 10.
-    """
+    """Two sources of 25 and 10 rows, in which all tokens but the last are distinct."""
 
     def line(name, first, count):
         tokens = range(first, first + count * LENGTH)
@@ -85,7 +83,7 @@ def test_epochs_count_repetitions_of_source(sources):
     )
     assert sum(large) / 25 == expected["large"] == 3
     assert sum(small) / 10 == expected["small"] == 7.5
-    assert set(large) == {3}, "every row comes once before any comes again"
+    assert set(large) == {3}, "every row is read once before any is read again"
     assert set(small) == {7, 8}
 
 
@@ -115,7 +113,7 @@ def test_order_resumes_from_any_step_with_same_batches(sources):
     straight = _batches(sources)
     states, expected = [], []
     for _ in range(20):
-        # small, and nothing that JSON cannot hold
+        # small, and serializable as JSON
         states.append(json.loads(json.dumps(straight.state_dict())))
         expected.append(next(straight)[0])
     for step, state in enumerate(states):
@@ -139,7 +137,7 @@ def test_process_shards_make_up_global_batch(sources, world_size):
         assert torch.equal(torch.stack(parts, dim=1).flatten(0, 1), next(joint)[0])
     states = [share.state_dict() for share in shares]
     assert states == [joint.state_dict()] * world_size, (
-        "any number of processes can go on from it"
+        "any number of processes can resume from it"
     )
 
 
@@ -179,7 +177,7 @@ def test_order_rejects_state_of_another_run(sources):
 
 
 def test_pipeline_from_raw_text_to_batches(tmp_path):
-    """Thirteen documents go in; each that does not come out has a reason."""
+    """Thirteen documents are processed, and each rejected one has a reason."""
     held_out = (
         "It was on the ninth of May that the last of the lamps went out, and nobody "
         "came to light them again."

@@ -1,4 +1,4 @@
-"""Packing: every token is accounted for, and no document hears of another."""
+"""Packing: every token is kept, and no document attends to another."""
 
 from dataclasses import replace
 
@@ -76,7 +76,7 @@ def test_packed_row_logits_equal_those_of_separate_documents():
     leaking = model(row)
     torch.testing.assert_close(leaking[:, :5], packed[:, :5], atol=1e-5, rtol=1e-5)
     assert (leaking[:, 5:] - packed[:, 5:]).abs().amax(dim=-1).min() > 0.01, (
-        "later documents would see earlier ones"
+        "without the mask, later documents would attend to earlier ones"
     )
 
 

@@ -1,6 +1,4 @@
-"""Shards: what is written is read, from wherever, and a damaged file says so when it is
-opened.
-"""
+"""Shards: any slice reads back as written, and damaged files are detected."""
 
 import json
 
@@ -56,7 +54,7 @@ def test_shard_index_holds_metadata(tmp_path):
     assert (shards.vocab_size, shards.end_of_document) == (300, 0)
     assert shards.read(0, 3).dtype == torch.int64
     assert {file.suffix for file in tmp_path.iterdir()} == {".npy", ".json"}, (
-        "nothing temporary is left"
+        "no temporary file is left"
     )
 
 

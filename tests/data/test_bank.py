@@ -1,6 +1,4 @@
-"""The sentences about banks: enough of each sense, and no way to tell them apart but by
-what they are about.
-"""
+"""The bank sentences: enough of each sense, distinguishable only by their topic."""
 
 from collections import Counter
 

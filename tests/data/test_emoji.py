@@ -1,6 +1,4 @@
-"""Emoji: each picture once, with its name, and a split that keeps variants of one thing
-together.
-"""
+"""Emoji: unique images with names, and a split that keeps variants together."""
 
 import numpy as np
 import pytest
@@ -39,7 +37,7 @@ def test_emoji_names_are_plain_english(emoji):
         for name in emoji.names
         if ":" in name or "_" in name or name != name.strip()
     ]
-    # Of two with one picture, the shorter name stays.
+    # Of two names for one image, the shorter one is kept.
     assert "Clipperton Island" not in emoji.names
 
 
@@ -48,7 +46,7 @@ def test_emoji_images_are_coloured_on_white(emoji):
     assert (emoji.images.amin(dim=(1, 2, 3)) < 0.95).all()  # none is empty
     assert (
         emoji.images[:, :, ::31, ::31].flatten(1).mean(dim=1) == 1
-    ).float().mean() > 0.9  # corners are free
+    ).float().mean() > 0.9  # corners are white
     for name, channel in (("red circle", 0), ("green circle", 1), ("blue circle", 2)):
         middle = by_name[name][:, 14:18, 14:18].mean(dim=(1, 2))
         assert middle.argmax() == channel
@@ -56,7 +54,7 @@ def test_emoji_images_are_coloured_on_white(emoji):
 
 
 def test_emoji_sequences_render_as_one_image(emoji):
-    # Without joining, a woman and a microscope would stand side by side and be cut off.
+    # Without joining, a woman and a microscope would be drawn side by side and cut off.
     scientist = emoji.images[emoji.names.index("woman scientist")]
     assert (scientist[:, :, [0, 31]] > 0.99).all()
 
@@ -80,7 +78,10 @@ def test_emoji_sequences_render_as_one_image(emoji):
         (("person walking facing right", "woman walking"), "walking"),
         (("old man", "older person"), "old"),
         (("fire engine",), "fire engine"),
-        (("redwood", "blackbird"), None),  # words that only begin like a colour stay
+        (
+            ("redwood", "blackbird"),
+            None,
+        ),  # words that merely start with a colour are kept
     ],
 )
 def test_emoji_families_group_variants(names, expected):

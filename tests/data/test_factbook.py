@@ -1,5 +1,5 @@
-"""The Factbook as plain text and as facts: every answer is short, has one form, and
-stands in the source.
+"""The Factbook as plain text and as facts: every answer is short, canonical, and taken
+from the source.
 """
 
 import re
@@ -36,9 +36,7 @@ SHORT = {
 
 
 def country(**entries: str) -> Country:
-    """A country that consists of the given entries; in a name, __ stands for " > " and
-    _ for a space.
-    """
+    """Return a country with these entries; in names, __ means " > " and _ a space."""
     fields = {
         name.replace("__", " > ").replace("_", " "): text
         for name, text in entries.items()
@@ -132,7 +130,7 @@ def test_histories_do_not_mention_excluded_countries():
     assert set(without) < set(everything)
     unwanted = "Iran|Persia|Denmark"
     assert not [text for text in without if re.search(unwanted, text)]
-    # The line above can fail: some texts mention Persia but not Iran.
+    # The assertion above can fail: some texts mention Persia but not Iran.
     assert [text for text in everything if "Persia" in text and "Iran" not in text]
     assert len(without) == sum(not re.search(unwanted, text) for text in everything)
 
@@ -161,7 +159,7 @@ def test_fact_counts_per_relation():
     assert len(ANSWERS) == len(FACTS) == sum(counts.values()) == 2238
 
 
-# Looked up in the Factbook's text by eye: every relation, and the traps of its
+# Looked up in the Factbook's text by hand: every relation, and difficult cases for the
 # cleaning.
 @pytest.mark.parametrize(
     ("name", "relation", "expected"),
@@ -211,7 +209,7 @@ def test_fact_counts_per_relation():
         ("Germany", "neighbour", "Austria"),
         ("Portugal", "neighbour", "Spain"),
         ("Oman", "neighbour", "Saudi Arabia"),
-        ("Cuba", "neighbour", None),  # a naval base is no country
+        ("Cuba", "neighbour", None),  # a naval base is not a country
         ("Australia", "city", "Melbourne"),
         ("Saudi Arabia", "city", "Riyadh"),  # not the one with "872,000 million"
         ("Cote d'Ivoire", "city", "Abidjan"),
@@ -236,7 +234,7 @@ def test_fact_answers_are_short_and_canonical():
         assert re.fullmatch(r"[A-Za-z0-9.' -]+", fact.answer), fact
         assert len(fact.answer.split()) <= 6, fact
         assert fact.answer == fact.answer.strip()
-    # No two answers of a relation differ only in what exact match ignores.
+    # No two answers of a relation differ only in what the exact match ignores.
     for relation in get_args(Relation):
         answers = {fact.answer for fact in FACTS if fact.relation == relation}
         assert len({normalize_answer(answer) for answer in answers}) == len(answers), (
@@ -254,8 +252,8 @@ def test_fact_answers_about_countries_are_country_names():
 
 
 def test_neighbour_facts_are_symmetric():
-    """The Factbook tells each border twice, in two files: a check of the reading, and
-    of the source.
+    """The Factbook lists each border in two files, which checks both the parser and the
+    source.
     """
     for fact in FACTS:
         if fact.relation == "neighbour":

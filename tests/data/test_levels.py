@@ -1,4 +1,4 @@
-"""Grey levels: what a density says about them depends on how they are spread."""
+"""Conversion between grey levels and brightness, and dequantization."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def test_dequantize_is_uniform_within_interval_of_level():
     spread = dequantize(ALL.repeat(4000, 1), generator)
     assert torch.equal(requantize(spread), ALL.repeat(4000, 1))
     place = spread.double() * LEVELS - ALL
-    # even: the mean and the variance of a uniform draw
+    # mean and variance of the uniform distribution
     assert place.mean().item() == pytest.approx(0.5, abs=0.002)
     assert place.var().item() == pytest.approx(1 / 12, abs=0.0005)
 

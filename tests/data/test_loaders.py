@@ -1,4 +1,4 @@
-"""What the loaders return, from where, and what they say when they cannot."""
+"""The loaders: their data, its sources, and the errors if a package is missing."""
 
 import importlib.util
 import re
@@ -173,8 +173,8 @@ def test_sources_list_every_loader_with_package_and_extra():
 
 
 def numbered(counts: list[int]) -> Images:
-    """Images of the given class sizes, in mixed order, each with its own number as its
-    only pixel.
+    """Return shuffled images with the given class sizes; the only pixel of each is its
+    number.
     """
     labels = torch.cat(
         [torch.full((count,), label) for label, count in enumerate(counts)]
@@ -219,7 +219,8 @@ def test_split_selects_images_of_class_uniformly():
     for seed in range(500):
         train, _ = images.split(5, seed)
         counts[train.images.flatten().long()] += 1
-    # Binomial with mean 250 and standard deviation 11: five of them on either side.
+    # Binomial with mean 250 and standard deviation 11: five standard deviations on
+    # either side.
     assert ((counts - 250).abs() < 56).all()
 
 

@@ -1,4 +1,4 @@
-"""The plays as plain text: nothing lost, nothing in both parts."""
+"""The plays as plain text: nothing is lost, and no line is in both splits."""
 
 import re
 
@@ -52,8 +52,7 @@ def test_play_titles_are_in_title_case():
 
 
 def test_held_out_lines_are_not_in_training_text():
-    # Forty characters of verse are not repeated by chance: of all pairs of plays, none
-    # shares such a line of speech.
+    # Lines of 40 or more characters do not repeat by chance: no two plays share one.
     held_out = {
         line
         for line in PLAYS.validation.splitlines()

@@ -1,4 +1,4 @@
-"""The articles as plain text: whole sentences, no markup, nothing invented."""
+"""The articles as plain text: whole sentences, no markup, no added words."""
 
 import bz2
 import re
@@ -39,7 +39,7 @@ def test_wikipedia_has_96_articles_of_2_million_characters():
 def test_wikipedia_excludes_redirects_and_lists():
     titles = [title for title, _ in read_dump(PATH)]
     assert len(titles) == len(set(titles)) == 106
-    assert "AmericanSamoa" not in titles  # a redirect of the dump
+    assert "AmericanSamoa" not in titles  # a redirect in the dump
     left_out = set(titles) - set(ARTICLES.titles)
     assert {"Animal (disambiguation)", "List of anthropologists"} <= left_out
     assert [title for title in titles if title not in left_out] == list(ARTICLES.titles)
@@ -71,8 +71,8 @@ def test_pretraining_articles_are_not_about_factbook_countries():
         "Albania",
         "Aruba",
     } <= about
-    # A court in the United States is no country, and a road of Alberta leads to no
-    # capital of one.
+    # Exceptions: a court in the United States is not a country, and a road in Alberta
+    # is not a road to a capital.
     assert about & set(PRETRAINING_TITLES) == {
         "Appellate procedure in the United States"
     }
@@ -93,7 +93,7 @@ def test_missing_article_title_is_named_in_error():
         r"</?[A-Za-z!]",  # tags
         r"&[a-z]+;|&#\d+;",  # entities
         r"https?:|\bISBN\b|\bthumb\|",
-        # holes, controls, unseen characters
+        # gaps, control characters, invisible characters
         r"[\ufffc\ufffd\ue000-\uf8ff\x00-\x09\x0b-\x1f\u00a0\u200b-\u200f\ufeff]",
         r"  |\n{3}|(?m:^ | $)",
         r"\( |\(\)| \)",
@@ -134,8 +134,8 @@ def test_famous_sentences_are_in_articles():
 
 
 def test_article_text_keeps_most_visible_words_and_adds_none():
-    # Measured against the library's own stripping of markup, which keeps captions,
-    # lists and references too.
+    # Compared with gensim's own markup removal, which also keeps captions, lists and
+    # references.
     wikitext = dict(read_dump(PATH))["Aardvark"]
     stripped = re.findall(
         r"[a-z]{4,}", mwparserfromhell.parse(wikitext).strip_code().lower()

@@ -98,7 +98,7 @@ def test_scoreboard_lists_claims_in_reading_order(tmp_path: Path):
 def test_scoreboard_shows_baseline_and_record_of_claim(
     tmp_path: Path,
 ):
-    """And nothing where a claim says nothing."""
+    """The columns are empty for a claim without evidence."""
     live = {"statement": "Live", "baseline": "0.100", "seeds": 5, "items": 200}
     recorded = {"statement": "Recorded", "recorded": "spread", "baseline": "1"}
     exact = {"statement": "Exact", "exact": True}

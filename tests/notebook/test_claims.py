@@ -47,7 +47,7 @@ def test_claim_displays_and_stores_all_evidence():
 
 
 def test_claim_without_evidence_keeps_its_output_format():
-    """Else every committed output would have to be made again."""
+    """Otherwise, every committed output would have to be regenerated."""
     ((data, metadata),) = displayed(lambda: claim("So it is", measured=4, holds=True))
     line = "border-left: 3px solid #009E73; padding: 0.1em 0 0.1em 0.75em; margin: 0.25em 0;"  # noqa: E501
     assert data == {
@@ -179,7 +179,7 @@ def test_claim_interval_uses_interval_format():
 
 @pytest.mark.parametrize("measured", ["fast", True, [1, 2], None])
 def test_claim_rejects_measurements_that_are_not_numbers(measured: object):
-    # The shape checker, where it runs, is first to refuse them.
+    # If the shape checker is active, it rejects them first.
     with pytest.raises(TypeError, match=r"must be a number|Type-check error"):
         claim("So it is", measured=measured, holds=True)
 

@@ -1,4 +1,4 @@
-"""Kernels are started here: the tests share runs as far as they can."""
+"""Tests of `execute`. They start kernels, so they share runs where possible."""
 
 import json
 from pathlib import Path
@@ -56,7 +56,7 @@ def write(path: Path, *sources: str) -> Path:
 
 @pytest.fixture(scope="module")
 def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, list[str], list]:
-    """What the first and the second run wrote and said."""
+    """Return what the first and the second run wrote and printed."""
     path = write(
         tmp_path_factory.mktemp("executed") / "09_all.ipynb", EVERYTHING, SLIDER, QUIET
     )
@@ -135,7 +135,7 @@ def test_execute_names_failing_cell_and_leaves_file_unchanged(
 
 @pytest.mark.slow
 def test_execute_continues_after_failing_notebook(tmp_path: Path):
-    """Side by side too: the others are written, and all failures are told at the
+    """In parallel too: the others are written, and all failures are reported at the
     end.
     """
     bad = write(tmp_path / "08_bad.ipynb", "1 / 0")

@@ -20,36 +20,36 @@ def _style():
     pyplot.close("all")
 
 
-def a_figure():
+def make_figure():
     figure, axes = pyplot.subplots()
     axes.plot([0, 1, 4, 9])
     return figure
 
 
-def opened(content: str) -> Image.Image:
+def decode_image(content: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(content)))
 
 
 def test_show_displays_figure_once_with_alt_text_and_palette():
     ((data, metadata),) = displayed(
-        lambda: show(a_figure(), alt="A curve that\n  rises.")
+        lambda: show(make_figure(), alt="A curve that\n  rises.")
     )
     assert metadata == {"image/png": {"alt": "A curve that rises."}}
     assert data["text/plain"] == "[Figure: A curve that rises.]"
-    picture = opened(data["image/png"])
+    picture = decode_image(data["image/png"])
     assert picture.size == (640, 360)
     assert picture.mode == "P"
     assert len(picture.getcolors()) <= 64
-    # or the notebook shows it again at the end of the cell
+    # otherwise the notebook shows it again at the end of the cell
     assert pyplot.get_fignums() == []
 
 
 def test_show_is_deterministic():
-    assert png(as_picture(a_figure())) == png(as_picture(a_figure()))
+    assert png(as_picture(make_figure())) == png(as_picture(make_figure()))
 
 
 def test_palette_keeps_white_background_and_line_colours():
-    picture = Image.open(io.BytesIO(png(as_picture(a_figure())))).convert("RGB")
+    picture = Image.open(io.BytesIO(png(as_picture(make_figure())))).convert("RGB")
     assert picture.getpixel((2, 2)) == (255, 255, 255)
     blue = np.array([0, 0x72, 0xB2])
     nearest = (
@@ -81,7 +81,7 @@ def test_palette_is_exact_for_images_with_few_colours():
 )
 def test_show_rejects_alt_text_of_bad_length(alt: str, message: str):
     with pytest.raises(ValueError, match=message):
-        show(a_figure(), alt=alt)
+        show(make_figure(), alt=alt)
 
 
 def test_show_rejects_other_objects():
@@ -94,7 +94,7 @@ def test_show_rejects_other_objects():
 @pytest.mark.parametrize("kind", [np.asarray, torch.tensor])
 def test_image_grid_fills_rows_from_top_left(kind):
     pixels = np.zeros((5, 8, 8), dtype=np.float32)
-    pixels[3] = 1  # alone white: the first of the second row
+    pixels[3] = 1  # the only white image, first in the second row
     picture = as_picture(image_grid(kind(pixels), columns=3, width=3.0))
     assert picture.width == 300
     column, row = 100, picture.height // 2
@@ -104,7 +104,11 @@ def test_image_grid_fills_rows_from_top_left(kind):
         for c in range(3)
     }
     assert shades[0, 1] == (255, 255, 255)
-    assert shades[2, 1] == (255, 255, 255)  # there is no sixth image: the card
+    assert shades[2, 1] == (
+        255,
+        255,
+        255,
+    )  # there is no sixth image, only the background
     assert {shades[c, 0] for c in range(3)} | {shades[1, 1]} == {(0, 0, 0)}
 
 
@@ -132,7 +136,7 @@ def test_image_grid_draws_labels():
     }
     labelled = as_picture(image_grid(np.ones((4, 8, 8)), columns=2, **texts))
     assert plain.getcolors() == [(plain.width * plain.height, (255, 255, 255))]
-    # The letters are anti-aliased: they come close to red.
+    # The letters are anti-aliased, so their colour is only close to red.
     assert any(
         red > 220 and green < 100 for _, (red, green, _) in labelled.getcolors(10_000)
     )

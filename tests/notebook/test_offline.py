@@ -40,8 +40,8 @@ LINES = "\n".join(
 
 @pytest.fixture(scope="module")
 def outcome() -> dict[str, str]:
-    """What became of each line in a Python that the guard watches, with a proxy on this
-    machine as a way round it.
+    """Return the outcome of each line in a guarded Python process, in which a local
+    proxy is set as a way around the guard.
     """
     environment = {
         **os.environ,

@@ -18,8 +18,8 @@ from genai_tutorial.notebook.running_times import (
     ("known", "seconds", "kept"),
     [
         (None, 42.4, 40),
-        (None, 0.3, 5),  # nothing runs in no time
-        (60, 68.9, 60),  # 15% more: a busy machine
+        (None, 0.3, 5),  # a running time is never zero
+        (60, 68.9, 60),  # 15% more: the machine was busy
         (60, 69.1, 70),
         (60, 51.1, 60),
         (60, 50.9, 50),
@@ -74,7 +74,7 @@ def test_running_time_replaces_only_table_cell(before: str, after: str):
 
 
 def test_schedule_starts_longest_notebook_first(tmp_path: Path):
-    """One that never ran may be the longest of all."""
+    """A notebook without a recorded time comes first, because it may be the longest."""
     paths = [tmp_path / f"{name}.ipynb" for name in ("short", "new", "long", "middle")]
     for path, seconds in zip(paths, (20, None, 90, 45), strict=True):
         if seconds:
@@ -88,7 +88,7 @@ def test_schedule_starts_longest_notebook_first(tmp_path: Path):
 
 
 def test_nbval_order_is_longest_notebook_first(tmp_path: Path):
-    """What nbval gets from the plug-in: cells stay in order, notebooks do not."""
+    """The plug-in reorders notebooks but keeps the order of cells within each."""
     short, long = tmp_path / "01_short.ipynb", tmp_path / "02_long.ipynb"
     record_time(short, 20, threads=1)
     record_time(long, 90, threads=1)

@@ -10,7 +10,7 @@ from genai_tutorial.runtime import choose_device
 
 
 @pytest.fixture(autouse=True)
-def _as_before():
+def _restore_state():
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     with pyplot.rc_context():
         yield

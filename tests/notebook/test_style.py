@@ -6,7 +6,7 @@ import pytest
 
 from genai_tutorial.notebook import COLORS, use_style
 
-# How the colours look to eyes without red, green or blue cones: Machado, Oliveira and
+# Colour vision without red, green or blue cones, simulated as by Machado, Oliveira and
 # Fernandes (2009), severity 1.
 EYES = {
     "usual": np.eye(3),

@@ -1,4 +1,4 @@
-"""Each rule for code and claims is broken once, and what is listed is excused."""
+"""Each rule for code and claims is broken once, and listed exceptions are excused."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def _slow_chapter(notebook):
 
 
 def test_shown_code_rules_exempt_folded_and_graded_cells(tmp_path: Path):
-    """What is folded may be wide and long, what is graded may be long."""
+    """Folded cells may be wide and long; graded cells may be long."""
     notebook = sample_notebook()
     long = "\nx = 1" * 40
     wide = "\nx = 1  # " + "x" * 80
@@ -92,10 +92,10 @@ def test_recorded_and_exact_claims_need_no_baseline(tmp_path: Path):
 
 def test_exceptions_excuse_only_listed_faults():
     faults = {"listed": "wide", "new": "long"}
-    problems = unlisted_and_outdated(faults, ["listed", "mended"])
+    problems = unlisted_and_outdated(faults, ["listed", "fixed"])
     assert len(problems) == 2
     assert problems[0] == "new: long"
-    assert problems[1].startswith("mended: no longer at fault")
+    assert problems[1].startswith("fixed: no longer at fault")
 
 
 def test_import_from_task_counts_as_import_from_room(tmp_path: Path):
@@ -136,4 +136,4 @@ def test_code_checks_each_have_a_break():
 
 @pytest.mark.parametrize("case", breaks.all, ids=str)
 def test_code_check_reports_broken_rule(case: Break, tmp_path: Path):
-    case.assert_noticed(tmp_path)
+    case.assert_reported(tmp_path)

@@ -1,4 +1,4 @@
-"""Each rule for exercises and metadata is broken once, and the check must notice."""
+"""Each rule for exercises and metadata is broken once, and its check must report it."""
 
 from pathlib import Path
 
@@ -167,4 +167,4 @@ def test_exercise_checks_each_have_a_break():
 
 @pytest.mark.parametrize("case", breaks.all, ids=str)
 def test_exercise_check_reports_broken_rule(case: Break, tmp_path: Path):
-    case.assert_noticed(tmp_path)
+    case.assert_reported(tmp_path)

@@ -1,4 +1,4 @@
-"""Each rule for Markdown is broken once, and the check for it must notice."""
+"""Each rule for Markdown is broken once, and its check must report it."""
 
 from pathlib import Path
 
@@ -104,7 +104,7 @@ def _paper_outside_the_bibliography(notebook):
     add(notebook, "[Ho et al.](https://arxiv.org/pdf/2006.11239v2)")
 
 
-@breaks(markdown_checks.headings_in_order, "title must stand first")
+@breaks(markdown_checks.headings_in_order, "title must come first")
 def _second_title(notebook):
     add(notebook, "# Another title")
 
@@ -182,4 +182,4 @@ def test_markdown_checks_each_have_a_break():
 
 @pytest.mark.parametrize("case", breaks.all, ids=str)
 def test_markdown_check_reports_broken_rule(case: Break, tmp_path: Path):
-    case.assert_noticed(tmp_path)
+    case.assert_reported(tmp_path)

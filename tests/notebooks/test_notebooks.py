@@ -1,5 +1,5 @@
-"""Every committed chapter keeps to the rules. What each rule catches is shown in the
-tests beside this one, such as test_markdown_checks.py.
+"""Every committed chapter follows the rules. The rules themselves are tested in the
+other files of this folder, such as test_markdown_checks.py.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ CHECKS = (*markdown_checks.CHECKS, *output_checks.CHECKS, *exercise_checks.CHECK
 
 
 def test_notebooks_folder_is_not_empty():
-    assert NOTEBOOKS, "notebooks/ is empty: the tests below would check nothing"
+    assert NOTEBOOKS, "notebooks/ is empty, so the tests below would check nothing"
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -40,9 +40,7 @@ def test_chapter(path: Path, check: Callable[[ChapterFile], list[str]]):
 def test_chapter_with_listed_exceptions(
     path: Path, check: Callable[[ChapterFile], code_checks.Faults]
 ):
-    """A rule with exceptions: no fault that is not listed, and none listed that is
-    mended.
-    """
+    """For rules with exceptions, the listed faults are exactly the ones found."""
     listed = listed_exceptions().get(check.__name__, {}).get(path.stem, [])
     problems = unlisted_and_outdated(check(ChapterFile.read(path)), listed)
     assert not problems, "\n" + "\n".join(
@@ -51,7 +49,7 @@ def test_chapter_with_listed_exceptions(
 
 
 def test_exceptions_name_existing_rules_and_chapters():
-    """No fault is excused in a chapter or for a rule that was renamed."""
+    """Exceptions must not refer to chapters or rules that were renamed."""
     listed = listed_exceptions()
     assert listed.keys() <= {check.__name__ for check in code_checks.CHECKS}
     chapters_listed = {name for by_chapter in listed.values() for name in by_chapter}

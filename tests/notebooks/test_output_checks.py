@@ -1,4 +1,4 @@
-"""Each rule for stored outputs is broken once, and the check for it must notice."""
+"""Each rule for stored outputs is broken once, and its check must report it."""
 
 import base64
 import io
@@ -194,4 +194,4 @@ def test_output_checks_each_have_a_break():
 
 @pytest.mark.parametrize("case", breaks.all, ids=str)
 def test_output_check_reports_broken_rule(case: Break, tmp_path: Path):
-    case.assert_noticed(tmp_path)
+    case.assert_reported(tmp_path)

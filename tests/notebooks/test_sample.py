@@ -1,5 +1,5 @@
-"""The sample chapter keeps to every rule. That each rule is noticed when it is broken
-is shown in the four files beside this one, such as test_markdown_checks.py.
+"""The sample chapter follows every rule. The four other test files of checks, such as
+test_markdown_checks.py, break each rule once.
 """
 
 from pathlib import Path

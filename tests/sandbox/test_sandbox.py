@@ -1,5 +1,5 @@
-"""The sandbox is attacked below Python's own guard: through the C library, as code that
-means harm would do it.
+"""The sandbox is attacked below Python's audit hook, through the C library, as
+malicious code would do it.
 """
 
 import os
@@ -48,8 +48,8 @@ def run(sandbox: Sandbox) -> Callable[[str], dict]:
 
 
 def _everything_enforced(sandbox: Sandbox) -> None:
-    """An old kernel cannot enforce everything: that is said loudly, and is a failure in
-    CI.
+    """Require all protections. An old kernel cannot enforce them all: then the test is
+    skipped, or fails in CI.
     """
     missing = [
         str(protection) for protection in sandbox.protections if not protection.enforced
@@ -254,14 +254,14 @@ def test_sandbox_leaves_no_processes_or_files(secret: Path) -> None:
     assert not folder.exists()
 
 
-# --- Where the kernel helps only in part, or not at all ---
+# --- Kernels with partial or no support ---
 
 _WITHOUT = {
-    # Docker's default; Ubuntu 24.04 for ordinary users
+    # Docker's default; Ubuntu 24.04 without root
     "namespaces": "linux.enter_namespaces = lambda hidden: False",
     # kernels before 5.13
     "Landlock": "linux._restrict_files = lambda *arguments: False",
-    # machines whose system calls the filter does not know
+    # machines with system calls unknown to the filter
     "filter": "seccomp.install = lambda libc: False",
 }
 
@@ -363,7 +363,7 @@ def test_rooms_without_fork_are_separate_processes(
     monkeypatch.setattr(module.sys, "platform", "darwin")
     chapter = read_chapter(chapter_path)
     chapter = replace(chapter, exercises=chapter.exercises[:1])
-    with Grader(chapter) as grader:  # its own solution has just had all points
+    with Grader(chapter) as grader:  # the reference solution has just had full points
         nbformat.write(answered(ex_1="import os; os._exit(3)"), tmp_path / "ada.ipynb")
         report = grader.report(read_submission("ada", tmp_path / "ada.ipynb"))
     assert [result.points for result in report.results] == [0]

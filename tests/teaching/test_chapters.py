@@ -1,5 +1,5 @@
-"""Every chapter of the book is assigned and graded, with what students hand in and what
-they should not.
+"""Every chapter of the book is assigned and graded, with honest and dishonest
+submissions.
 """
 
 import ast
@@ -24,8 +24,8 @@ from genai_tutorial.teaching import (
 CHAPTERS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 _STUB = "raise NotImplementedError()"
 
-# Wraps a right function so that its answer is a little off, as a forgotten term or
-# factor would make it.
+# Wraps a correct function so that its answer is slightly wrong, as if a term or factor
+# had been forgotten.
 _A_LITTLE_OFF = """
 def _off(value):
     import numpy as np
@@ -53,9 +53,7 @@ def _off(value):
 
 @pytest.fixture(scope="module", params=CHAPTERS, ids=lambda path: path.stem)
 def grader(request: pytest.FixtureRequest) -> Iterator[Grader]:
-    """The chapter's grader; that it starts means that the reference solutions have all
-    points.
-    """
+    """The chapter's grader. It starts only if reference solutions get full points."""
     with Grader(read_chapter(request.param)) as grader:
         yield grader
 
@@ -88,7 +86,7 @@ def _solutions(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 
 def _graded(report: Report, grader: Grader) -> list[tuple[float, float]]:
-    """Points and maximum of the exercises that tests grade."""
+    """Return points and maximum of the exercises that are graded by tests."""
     exercises = {
         exercise.name for exercise in grader.chapter.exercises if not exercise.is_open
     }

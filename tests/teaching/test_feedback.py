@@ -68,8 +68,8 @@ def test_feedback_page_has_no_scripts_or_external_resources() -> None:
 @example("\ud800\x00\x1b[31m\u202eabc\r\n\r\udfff\ufffe")
 @example("=" * 200_000)
 def test_printable_text_survives_writing_and_reading(text: str) -> None:
-    """Lone surrogates, control characters and signs that turn the direction of a line
-    become their numbers.
+    """Lone surrogates, control characters and bidirectional marks are replaced by their
+    code points.
     """
     name = text[:50]
     result = Result(name, name, 1.0, 2.0, text, (text,), answer=text, output=text)

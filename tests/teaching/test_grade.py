@@ -31,8 +31,8 @@ RIGHT = {
 
 
 def _first(report: Report) -> Result:
-    """The first exercise; the next, which is right, must have its points whatever
-    happened in the first.
+    """Return the first exercise's result, after checking that the second one, which is
+    correct, has its points.
     """
     assert report.results[1].points == 3, report.results
     return report.results[0]
@@ -42,9 +42,7 @@ def _first(report: Report) -> Result:
 def attack(
     grader: Grader, grade_notebook: Grade, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Result]:
-    """Grade two exercises of a submission whose first answer is this, and whose others
-    are right.
-    """
+    """Grade two exercises of a submission whose first answer is the attack."""
     monkeypatch.setattr(
         grader,
         "chapter",
@@ -53,7 +51,7 @@ def attack(
     return lambda source: _first(grade_notebook(answered(**{**RIGHT, "ex_1": source})))
 
 
-# --- What honest students hand in ---
+# --- Honest submissions ---
 
 
 @pytest.mark.slow
@@ -155,25 +153,25 @@ def test_training_with_optimizer_is_not_flagged(grade_notebook: Grade) -> None:
     assert (result.points, result.attention) == (3, ())
 
 
-# --- What goes wrong, or is made to ---
+# --- Errors and resource limits ---
 
 
 @pytest.fixture
-def impatient(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         grader.sandbox, "limits", replace(grader.sandbox.limits, cell_seconds=3.0)
     )
 
 
 @pytest.mark.slow
-def test_infinite_loop_in_cell_is_stopped(attack, impatient) -> None:
+def test_infinite_loop_in_cell_is_stopped(attack, short_timeouts) -> None:
     result = attack("while True: pass")
     assert result.points == 0
     assert "stopped after 3 seconds" in result.comment
 
 
 @pytest.mark.slow
-def test_infinite_loop_in_function_is_stopped(attack, impatient) -> None:
+def test_infinite_loop_in_function_is_stopped(attack, short_timeouts) -> None:
     assert (
         "stopped after 3 seconds"
         in attack("def double(x):\n    while True: pass").comment
@@ -233,7 +231,7 @@ def test_file_size_is_limited(attack) -> None:
     assert "MiB of files" in attack(many).comment
 
 
-# --- What is done to the notebook ---
+# --- Modified notebooks ---
 
 
 def test_instructor_tests_replace_edited_or_deleted_tests(
@@ -301,13 +299,13 @@ def test_solution_cell_converted_to_markdown_counts_as_missing(
     assert "no code cell" in _first(grade_notebook(notebook)).comment
 
 
-# --- Tricks on the tests, which share a process with the answer ---
+# --- Attacks on the tests, which share a process with the answer ---
 
 _TRICKS = {
     "shadowed names": (
         "SCALE, len, all, isinstance = 0, None, max, max\ndef double(x): return 0"
     ),
-    "a changed set-up": "def double(x): return SCALE * x\nSCALE = 3",
+    "a changed setup cell": "def double(x): return SCALE * x\nSCALE = 3",
     "equal to everything": (
         "class Yes:\n    def __eq__(self, other): return True\ndef double(x): return "
         "Yes()"
@@ -335,22 +333,22 @@ _TRICKS = {
         "import sys\ndef trace(frame, event, arg):\n    raise SystemExit(0)\n"
         "def double(x):\n    sys.settrace(trace)\n    return 0"
     ),
-    "a success of its own": (
+    "a forged success": (
         'import os\nfor handle in range(3, 20):\n    try: os.write(handle, b\'{"id": '
         '"0", "error": null}\\n\')\n'
         "    except OSError: pass\ndef double(x): return 0"
     ),
-    "a thread that ends it all": (
+    "a thread that exits the process": (
         "import threading, time, os\ndef end(): time.sleep(0.05); os._exit(0)\n"
         "threading.Thread(target=end, daemon=True).start()\n"
         "def double(x):\n    time.sleep(1)\n    return 0"
     ),
-    "an answer rewritten on its way": (
+    "a reply rewritten in transit": (
         "def double(x):\n    import json\n    write = json.dumps\n"
         "    json.dumps = lambda answer, **k: write({**answer, 'error': None}, **k)\n  "
         "  return 0"
     ),
-    "a guard asleep": (
+    "a disabled guard": (
         "import genai_tutorial.sandbox.integrity as guard, "
         "genai_tutorial.sandbox.worker as worker\n"
         "guard.Snapshot.restore = lambda self: []\nguard._is_rewiring = lambda *a: "
@@ -359,12 +357,12 @@ _TRICKS = {
         "**k: ast.Module([], [])\n"
         "def double(x): return 0"
     ),
-    "a blind compiler": (
+    "an import hook that exits": (
         "import sys\nclass Nothing:\n    def find_spec(*a): raise "
         "SystemExit(0)\nsys.meta_path.insert(0, Nothing())\n"
         "sys.path_hooks.clear()\ndef double(x): return 0"
     ),
-    "an error that looks like none": (
+    "an error disguised as success": (
         "class Quiet(BaseException):\n    def __str__(self): raise SystemExit(0)\ndef "
         "double(x): raise Quiet"
     ),
@@ -417,7 +415,7 @@ def test_libraries_patched_during_tests_are_detected(
 @pytest.mark.slow
 @pytest.mark.parametrize("missing", ["error", "value", "changed", "threads"])
 def test_incomplete_forged_reply_gets_no_points(attack, missing: str) -> None:
-    """What comes from a room is not trusted, and stops no grader."""
+    """Replies from a room are not trusted and cannot stop the grader."""
     source = (
         "def double(x):\n    import json, os, sys\n    frame = sys._getframe()\n"
         "    while 'request' not in frame.f_locals: frame = frame.f_back\n    names = "
@@ -451,8 +449,8 @@ def test_grader_failure_affects_only_one_exercise(
 
 
 def test_attack_inside_test_process_is_flagged(attack) -> None:
-    """Tests and answer share a process, so this one wins its points: a person is told
-    to look at it.
+    """Tests and answer share a process, so this attack gets its points, but it is
+    flagged for manual review.
     """
     result = attack(
         "def double(x):\n    import json, os, sys\n    frame = sys._getframe()\n"
@@ -479,7 +477,7 @@ def test_tensor_subclass_cannot_override_comparison(grade_notebook: Grade) -> No
     assert "__torch_function__" in result.comment
 
 
-# --- The files that come out, and mistakes of the teacher ---
+# --- Output files, and mistakes of the instructor ---
 
 
 @pytest.mark.slow
@@ -507,7 +505,7 @@ def test_grade_writes_files_for_students_and_instructor(
     assert (
         "7 of 9 points" in (tmp_path / "grades" / "feedback" / "ada.html").read_text()
     )
-    (tmp_path / "grades" / "graded.json").unlink()  # as if from somewhere else
+    (tmp_path / "grades" / "graded.json").unlink()  # as if written by another program
     with pytest.raises(TeachingError, match="exists already"):
         grade(chapter_path, [tmp_path / "ada.ipynb"], tmp_path / "grades")
 

@@ -143,7 +143,9 @@ def test_malformed_cell_loses_only_itself(
 
 
 def test_submitted_outputs_are_not_read(tmp_path: Path) -> None:
-    """A hundred thousand outputs of no known kind took a minute and gigabytes."""
+    """Parsing 100,000 outputs of unknown type would take a minute and gigabytes of
+    memory.
+    """
     path = _with_first_answer(tmp_path, outputs=[{}] * 100_000)
     start = time.monotonic()
     assert read_submission("ada", path).answer("ex-1", "code") == ("right", "")
@@ -163,7 +165,7 @@ def test_large_notebook_of_old_format_is_rejected(tmp_path: Path) -> None:
 
 
 def test_special_files_are_not_opened(tmp_path: Path) -> None:
-    """A pipe would keep the grader waiting for ever."""
+    """Reading from a pipe would block the grader forever."""
     (tmp_path / "folder.ipynb").mkdir()
     (tmp_path / "circle.ipynb").symlink_to(tmp_path / "circle.ipynb")
     os.mkfifo(tmp_path / "pipe.ipynb")
