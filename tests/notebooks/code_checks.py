@@ -77,7 +77,7 @@ def claims_have_something_to_beat(chapter: ChapterFile) -> Faults:
     """Each claim has a baseline, refers to a record, or is exact."""
     return {
         claim["statement"]: (
-            "say what it must beat: claim(..., baseline=...), or recorded=... for a "
+            "give a baseline: claim(..., baseline=...), or recorded=... for a "
             "number from a record, or exact=True for an identity or an equality"
         )
         for claim in recorded_claims(chapter.notebook)

@@ -59,7 +59,7 @@ def metadata_is_complete(chapter: ChapterFile) -> list[str]:
         if not (rooms / room / "__init__.py").is_file()
     ]
     problems += [
-        f"the metadata have {name!r}, which nothing reads"
+        f"the metadata contain {name!r}, which is unknown"
         for name in chapter.facts.keys() - FIELDS
     ]
     if not chapter.path.name.startswith(f"{facts.number:02d}_"):
@@ -148,7 +148,7 @@ def grade_ids_are_unique(chapter: ChapterFile) -> list[str]:
     ]
     ids = [mark.get("grade_id") for mark in marks]
     problems = [
-        f"the grade_id {name!r} is there twice"
+        f"the grade_id {name!r} occurs twice"
         for name in sorted({name for name in ids if ids.count(name) > 1})
     ]
     inside = sum(1 for _, cells in _exercises(chapter) for _, mark in cells if mark)

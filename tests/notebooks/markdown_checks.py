@@ -40,7 +40,7 @@ def links_resolve(chapter: ChapterFile) -> list[str]:
         if parts.scheme in ("http", "https"):
             if token.type == "image":
                 problems.append(
-                    f"cell {number}: the picture {target} lies on another host"
+                    f"cell {number}: the picture {target} is on another host"
                 )
         elif parts.scheme or parts.netloc or parts.fragment or not parts.path:
             problems.append(
@@ -55,7 +55,7 @@ def links_resolve(chapter: ChapterFile) -> list[str]:
         elif (
             chapter.path.parent / unquote(parts.path)
         ).resolve() not in chapter.tracked:
-            problems.append(f"cell {number}: {target} is not a file that git knows")
+            problems.append(f"cell {number}: {target} is not tracked by git")
     return problems
 
 
@@ -197,9 +197,7 @@ def headings_in_order(chapter: ChapterFile) -> list[str]:
         )
     levels = [level for _, level, _ in chapter.headings]
     jumps = [k for k in range(1, len(levels)) if levels[k] > levels[k - 1] + 1]
-    problems += [
-        f"the heading {chapter.headings[k][2]!r} leaves out a level" for k in jumps
-    ]
+    problems += [f"the heading {chapter.headings[k][2]!r} skips a level" for k in jumps]
     closing = [text for _, level, text in chapter.headings if level == 2]
     places = [
         next((k for k, text in enumerate(closing) if text.startswith(name)), None)

@@ -24,7 +24,7 @@ FILE_NAME = re.compile(
 
 def no_stored_error(chapter: ChapterFile) -> list[str]:
     return [
-        f"cell {n}: it stopped with {out['ename']}"
+        f"cell {n}: it raised {out['ename']}"
         for n, out in chapter.outputs
         if out["output_type"] == "error"
     ]
@@ -178,9 +178,7 @@ def nothing_of_this_machine(chapter: ChapterFile) -> list[str]:
         for text in texts:
             # Pictures embedded in HTML are long base64 strings.
             if found := pattern.search(re.sub(r"[A-Za-z0-9+/=]{200,}", "", text)):
-                problems.append(
-                    f"cell {number}: {found[0]!r} is another on the next machine"
-                )
+                problems.append(f"cell {number}: {found[0]!r} depends on the machine")
     return problems
 
 
@@ -235,7 +233,7 @@ def claims_are_kept(chapter: ChapterFile) -> list[str]:
     twice = sorted(
         {statement for statement in statements if statements.count(statement) > 1}
     )
-    problems = [f"the claim {statement!r} is there twice" for statement in twice]
+    problems = [f"the claim {statement!r} occurs twice" for statement in twice]
     return problems + (
         []
         if len(statements) >= 3

@@ -28,7 +28,7 @@ def _long_claim(notebook):
     fact.statement = " ".join(["word"] * 19)
 
 
-@breaks(code_checks.claims_have_something_to_beat, "Claim 0: say what it must beat")
+@breaks(code_checks.claims_have_something_to_beat, "Claim 0: give a baseline")
 def _claim_without_baseline(notebook):
     del cell(notebook, "claims").outputs[0].metadata.genai_tutorial.claim["baseline"]
 

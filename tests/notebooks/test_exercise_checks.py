@@ -30,7 +30,7 @@ def _unknown_room(notebook):
     notebook.metadata.genai_tutorial.rooms = ["attic"]
 
 
-@breaks(exercise_checks.metadata_is_complete, "'colour', which nothing reads")
+@breaks(exercise_checks.metadata_is_complete, "'colour', which is unknown")
 def _unknown_fact(notebook):
     notebook.metadata.genai_tutorial.colour = "blue"
 
@@ -144,7 +144,7 @@ def _answer_that_cannot_be_written(notebook):
     graded(notebook, "ex-9-4").metadata.nbgrader.locked = True
 
 
-@breaks(exercise_checks.grade_ids_are_unique, "'ex-9-1' is there twice")
+@breaks(exercise_checks.grade_ids_are_unique, "'ex-9-1' occurs twice")
 def _same_id(notebook):
     graded(notebook, "ex-9-2").metadata.nbgrader.grade_id = "ex-9-1"
 

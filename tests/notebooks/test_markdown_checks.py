@@ -11,7 +11,7 @@ from tests.notebooks.sample import NAME, chapter_file, sample_notebook
 breaks = Breaks()
 
 
-@breaks(markdown_checks.links_resolve, "no_such.md is not a file that git knows")
+@breaks(markdown_checks.links_resolve, "no_such.md is not tracked by git")
 def _link_to_nothing(notebook):
     add(notebook, "[words](../book/no_such.md)")
 
@@ -31,7 +31,7 @@ def _link_with_another_scheme(notebook):
     add(notebook, "[words](ftp://example.org/words)")
 
 
-@breaks(markdown_checks.links_resolve, "lies on another host")
+@breaks(markdown_checks.links_resolve, "is on another host")
 def _picture_on_another_host(notebook):
     add(notebook, "![A cat on a mat](https://example.org/cat.png)")
 
@@ -109,7 +109,7 @@ def _second_title(notebook):
     add(notebook, "# Another title")
 
 
-@breaks(markdown_checks.headings_in_order, "leaves out a level")
+@breaks(markdown_checks.headings_in_order, "skips a level")
 def _level_left_out(notebook):
     add(notebook, "#### Too deep")
 

@@ -24,7 +24,7 @@ def in_full_colour(width: int, height: int) -> str:
     return base64.b64encode(stream.getvalue()).decode()
 
 
-@breaks(output_checks.no_stored_error, "it stopped with ValueError")
+@breaks(output_checks.no_stored_error, "it raised ValueError")
 def _stored_error(notebook):
     cell(notebook, "print").outputs = [
         new_output("error", ename="ValueError", evalue="no", traceback=[])
@@ -168,7 +168,7 @@ def _too_few_claims(notebook):
     cell(notebook, "claims").outputs.pop()
 
 
-@breaks(output_checks.claims_are_kept, "is there twice")
+@breaks(output_checks.claims_are_kept, "occurs twice")
 def _claim_made_twice(notebook):
     cell(notebook, "claims").outputs.append(cell(notebook, "claims").outputs[0])
 
