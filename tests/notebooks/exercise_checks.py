@@ -78,7 +78,7 @@ def metadata_is_complete(chapter: ChapterFile) -> list[str]:
     return problems
 
 
-def setup_cell_is_the_usual_one(chapter: ChapterFile) -> list[str]:
+def setup_cell_is_standard(chapter: ChapterFile) -> list[str]:
     """The first code cell installs this chapter's extras on Colab and is folded."""
     _, cell, source = chapter.of_type("code")[0]
     # ruff sorts the imports, so blank lines are ignored here.
@@ -253,7 +253,7 @@ def _open_problems(answers: list[dict]) -> list[str]:
 
 CHECKS = (
     metadata_is_complete,
-    setup_cell_is_the_usual_one,
+    setup_cell_is_standard,
     exercises_are_complete,
     grade_ids_are_unique,
 )

@@ -156,7 +156,7 @@ def written_by_execute(chapter: ChapterFile) -> list[str]:
     )
 
 
-def nothing_of_this_machine(chapter: ChapterFile) -> list[str]:
+def outputs_are_machine_independent(chapter: ChapterFile) -> list[str]:
     """Outputs contain no warning, path, memory address or progress bar."""
     # A drive letter alone is not a path: in the repr of a play, "HENRY V: " ends a
     # line.
@@ -278,7 +278,7 @@ CHECKS = (
     pictures_are_sane,
     executed_in_order,
     written_by_execute,
-    nothing_of_this_machine,
+    outputs_are_machine_independent,
     nothing_from_other_hosts,
     sources_are_fresh,
     claims_are_kept,

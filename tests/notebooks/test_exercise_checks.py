@@ -59,12 +59,12 @@ def _file_of_another_number(notebook):
     pass
 
 
-@breaks(exercise_checks.setup_cell_is_the_usual_one, "the first code cell must be")
+@breaks(exercise_checks.setup_cell_is_standard, "the first code cell must be")
 def _another_setup(notebook):
     cell(notebook, "import sys").source += "\nimport torch"
 
 
-@breaks(exercise_checks.setup_cell_is_the_usual_one, "must be folded")
+@breaks(exercise_checks.setup_cell_is_standard, "must be folded")
 def _setup_in_full_view(notebook):
     cell(notebook, "import sys").metadata.tags = []
 
