@@ -1,4 +1,6 @@
-"""Document cleaning: normalization, quality rules, decontamination."""
+"""Cleaning documents before tokenization: normalization, quality rules,
+decontamination.
+"""
 
 import unicodedata
 
@@ -39,14 +41,14 @@ PROSE = (
         (
             "می\u200cخواهم 👩\u200d🚀",
             "می\u200cخواهم 👩\u200d🚀",
-        ),  # without the joiners these would be different words
+        ),  # without the joiners these are different words
         (
             "a\u00ad\u0301",
             "á",
-        ),  # letter and accent compose only after the character between them is removed
+        ),  # the accent follows its letter only once the hyphen is removed
     ],
 )
-def test_normalize_gives_canonical_form(typed, written):
+def test_normalize_examples(typed, written):
     assert normalize(typed) == written
 
 
@@ -60,11 +62,11 @@ def test_normalize_is_idempotent(text):
     assert normalize(once) == once
     assert unicodedata.is_normalized("NFC", once)
     assert "".join(once.split()) == once.replace(" ", "").replace("\n", ""), (
-        "only plain spaces and line breaks are left"
+        "no other space is left"
     )
 
 
-def test_quality_filter_keeps_good_prose():
+def test_quality_rules_keep_prose():
     assert reason_to_reject(PROSE) is None
 
 
@@ -90,7 +92,8 @@ BAD = {
 
 
 @pytest.mark.parametrize("reason", BAD)
-def test_quality_rules_each_reject_a_document_others_keep(reason):
+def test_quality_rules_each_reject_one_document(reason):
+    """Each rule has a document that no other rule rejects."""
     generous = {
         "too few words": QualityRules(fewest_words=1),
         "too many words": QualityRules(
@@ -113,7 +116,7 @@ def test_quality_rules_each_reject_a_document_others_keep(reason):
     assert reason_to_reject(BAD[reason], generous[reason]) is None
 
 
-def test_quality_filter_counts_every_rejected_document():
+def test_filter_documents_keeps_or_counts_each():
     texts = [*BAD.values(), PROSE, BAD["repeated lines"]]
     filtered = filter_documents(texts)
     assert filtered.kept == (len(BAD),)
@@ -121,7 +124,7 @@ def test_quality_filter_counts_every_rejected_document():
     assert len(filtered.kept) + sum(filtered.rejected.values()) == len(texts)
 
 
-def test_decontamination_measures_and_removes_leak():
+def test_decontaminator_cuts_a_measured_leak():
     leaked = (
         "the wind fell and the clouds broke, and the crew saw that they had come to an "
         "island"
@@ -142,13 +145,13 @@ def test_decontamination_measures_and_removes_leak():
     ]
 
 
-def test_decontamination_leaves_clean_text_unchanged():
+def test_decontaminator_leaves_clean_documents_unchanged():
     guard = Decontaminator(held_out_grams(["Quite another text " * 10]))
     assert guard.clean(PROSE) == [PROSE]
     assert seen_share(PROSE, ["Quite another text " * 10]) == 0
 
 
-def test_decontamination_drops_short_pieces_and_fragmented_documents():
+def test_decontaminator_drops_short_pieces_and_fragmented_documents():
     grams = held_out_grams(["to be or not to be"], length=6)
     guard = Decontaminator(grams, length=6, margin=0, shortest=20, most_pieces=3)
     assert guard.clean(f"To be, or not to be: {PROSE}") == [f": {PROSE}"]
@@ -161,7 +164,7 @@ def test_decontamination_drops_short_pieces_and_fragmented_documents():
     st.lists(st.sampled_from("abcd"), max_size=60), st.integers(1, 5), st.integers(0, 3)
 )
 @settings(max_examples=200, deadline=None)
-def test_decontamination_removes_every_held_out_gram(letters, length, margin):
+def test_decontaminator_leaves_no_held_out_gram(letters, length, margin):
     text = " ".join(letters)
     grams = held_out_grams(["a b a c a b d"], length)
     pieces = Decontaminator(grams, length, margin, shortest=0, most_pieces=10**6).clean(
@@ -170,7 +173,7 @@ def test_decontamination_removes_every_held_out_gram(letters, length, margin):
     assert not any(word_grams(piece, length) & grams for piece in pieces)
 
 
-def test_decontamination_rejects_invalid_lengths():
+def test_word_gram_lengths_are_validated():
     with pytest.raises(ValueError, match="length must be at least 1 word, got 0"):
         word_grams(PROSE, 0)
     with pytest.raises(ValueError, match=r"must have 13 words \(length\), got 'to be'"):

@@ -1,4 +1,4 @@
-"""Near-duplicate detection with MinHash, compared with exact pairwise similarity."""
+"""Near-duplicates by MinHash, checked against comparing all pairs of documents."""
 
 import re
 from collections import Counter, defaultdict
@@ -26,8 +26,8 @@ THRESHOLD = 0.8
 
 @pytest.fixture(scope="module")
 def library():
-    """300 pages of the plays, each with a copy in which some words are replaced, so
-    that the similarities vary.
+    """Return 300 pages of the plays, each with a copy in which some words are
+    replaced, for all degrees of similarity.
     """
     random = np.random.default_rng(0)
     words = np.array(load_shakespeare().train.split()[:45_000])
@@ -49,7 +49,9 @@ def library():
 
 
 def _exact(members, threshold):
-    """Return the truly similar pairs, from an inverted index of shingles."""
+    """Return all pairs at least as similar as the threshold, from the documents that
+    contain each shingle.
+    """
     owners, shared = defaultdict(list), Counter()
     for place, member in enumerate(members):
         for shingle in member:
@@ -73,9 +75,9 @@ def test_shingles_ignore_case_and_punctuation():
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("shared", [0, 100, 300, 500])
-def test_signature_agreement_estimates_jaccard(seed, shared):
-    # 1,000 distinct numbers, `shared` of them in both sets; the tolerance is five
-    # standard deviations of the estimate.
+def test_minhash_agreement_estimates_jaccard(seed, shared):
+    # 1,000 different numbers in all, `shared` of them in both sets; five standard
+    # deviations of the estimate.
     numbers = np.random.default_rng(seed).choice(2**32, 1000, replace=False).tolist()
     a, b = set(numbers[:shared]), set(numbers[:shared])
     a.update(numbers[shared : (1000 + shared) // 2])
@@ -89,19 +91,20 @@ def test_signature_agreement_estimates_jaccard(seed, shared):
     )
 
 
-def test_signature_depends_only_on_set_and_seed():
-    members = list(range(40_000))  # more than one chunk of the computation
+def test_minhash_signature_depends_on_set_and_seed_only():
+    members = list(range(40_000))  # more than are hashed at once
     signature = MinHash().signature(set(members))
     assert np.array_equal(signature, MinHash().signature(members[::-1]))
     halves = [MinHash().signature(members[:7]), MinHash().signature(members[7:])]
     assert np.array_equal(signature, np.minimum(*halves)), (
-        "the minimum over a union is the minimum of the parts' minima"
+        "the minimum of a union is the minimum of the parts' minima"
     )
     assert not np.array_equal(signature, MinHash(seed=1).signature(members))
     assert signature.shape == (128,)
 
 
-def test_candidate_probability_is_chance_of_matching_band():
+def test_candidate_probability_matches_simulation():
+    """The formula gives the probability that at least one whole band agrees."""
     random = np.random.default_rng(0)
     for similarity in (0.5, 0.7, 0.8, 0.9):
         agree = random.random((20_000, 8, 4)) < similarity
@@ -111,7 +114,8 @@ def test_candidate_probability_is_chance_of_matching_band():
         )
 
 
-def test_candidate_recall_matches_predicted_probability(library):
+def test_candidate_pairs_recall_matches_the_formula(library):
+    """Recall is as the formula predicts, with few comparisons."""
     texts, members, signatures = library
     duplicates = _exact(members, THRESHOLD)
     candidates = candidate_pairs(signatures, BANDS)
@@ -123,17 +127,17 @@ def test_candidate_recall_matches_predicted_probability(library):
         for a, b in duplicates
     ]
     assert len(duplicates) > 100
-    # precision is 1, because candidates are compared before any is removed
+    # precision 1, because candidates are compared exactly
     assert found <= duplicates
     spread = sum(p * (1 - p) for p in promised) ** 0.5
     assert len(found) == pytest.approx(sum(promised), abs=4 * spread)
     assert len(found) >= 0.97 * len(duplicates)
     assert len(candidates) < 0.005 * len(texts) * (len(texts) - 1) / 2, (
-        "few pairs should be candidates"
+        "it should compare few pairs"
     )
 
 
-def test_candidate_pairs_grow_with_number_of_bands(library):
+def test_candidate_pairs_grow_with_bands(library):
     _, members, signatures = library
     few, many = candidate_pairs(signatures, 8), candidate_pairs(signatures, 32)
     assert few < many
@@ -142,7 +146,7 @@ def test_candidate_pairs_grow_with_number_of_bands(library):
     assert len(duplicates & many) > 0.97 * len(duplicates)
 
 
-def test_deduplicate_keeps_one_document_per_group(library):
+def test_deduplicate_keeps_one_of_each_group(library):
     texts, members, _ = library
     result = deduplicate(texts, THRESHOLD)
     assert len(result.kept) + sum(len(group) - 1 for group in result.groups) == len(
@@ -153,7 +157,8 @@ def test_deduplicate_keeps_one_document_per_group(library):
     assert all(group[0] in result.kept for group in result.groups)
 
 
-def test_deduplicate_groups_chains_of_copies():
+def test_deduplicate_groups_are_transitive():
+    """A copy of a copy belongs to the group of the original."""
     text = [f"word{number}" for number in range(60)]
     generations = [" ".join(text[shift : shift + 50]) for shift in (0, 4, 8)]
     ends = [shingles(generations[0]), shingles(generations[2])]
@@ -193,6 +198,6 @@ def test_clusters_are_connected_components(case):
         ),
     ],
 )
-def test_minhash_rejects_invalid_arguments(call, message):
+def test_minhash_arguments_are_validated(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call()

@@ -1,4 +1,4 @@
-"""Data mixture and order: exact resumption, and complete division among processes."""
+"""Mixture and order of batches: resumable at any step, split over processes."""
 
 import json
 from collections import Counter
@@ -27,7 +27,7 @@ LENGTH = 4
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
-    """Two sources of 25 and 10 rows, in which all tokens but the last are distinct."""
+    """Return two sources of 25 and 10 rows, in which no token occurs twice."""
 
     def line(name, first, count):
         tokens = range(first, first + count * LENGTH)
@@ -56,7 +56,7 @@ def _rows(batches, count):
     st.dictionaries(st.text(min_size=1), st.integers(1, 1000), min_size=1, max_size=6)
 )
 @settings(max_examples=40, deadline=None)
-def test_mixture_proportions_hold_in_every_prefix(weights):
+def test_data_mixture_is_balanced_at_every_point(weights):
     mixture, total = DataMixture(weights), sum(weights.values())
     for place in range(1, 100):
         next(mixture)
@@ -69,7 +69,7 @@ def test_mixture_proportions_hold_in_every_prefix(weights):
         assert min(ahead.values()) > -(len(weights) - 1) or len(weights) == 1
 
 
-def test_epochs_count_repetitions_of_source(sources):
+def test_passes_count_repetitions_of_each_source(sources):
     batches = _batches(sources, weights={"large": 1, "small": 1})
     starts = Counter(_rows(batches, 25))  # 150 rows
     large, small = (
@@ -83,11 +83,12 @@ def test_epochs_count_repetitions_of_source(sources):
     )
     assert sum(large) / 25 == expected["large"] == 3
     assert sum(small) / 10 == expected["small"] == 7.5
-    assert set(large) == {3}, "every row is read once before any is read again"
+    assert set(large) == {3}, "every row is read once before any is repeated"
     assert set(small) == {7, 8}
 
 
-def test_epoch_reads_every_row_once_in_new_order(sources):
+def test_packed_batches_reshuffle_each_pass(sources):
+    """A pass reads every row once, and the next one reads them in another order."""
     alone = _batches({"large": sources["large"]}, batch_size=5)
     first, second = _rows(alone, 5), _rows(alone, 5)
     assert sorted(first) == sorted(second) == list(range(100, 200, LENGTH))
@@ -95,7 +96,7 @@ def test_epoch_reads_every_row_once_in_new_order(sources):
     assert first != sorted(first)
 
 
-def test_targets_are_inputs_shifted_by_one(sources):
+def test_packed_batches_targets_are_shifted_inputs(sources):
     inputs, targets = next(_batches(sources))
     assert inputs.shape == targets.shape == (6, LENGTH)
     assert torch.equal(inputs[:, 1:], targets[:, :-1])
@@ -103,17 +104,17 @@ def test_targets_are_inputs_shifted_by_one(sources):
     assert torch.equal(torch.where(last, 0, inputs + 1), targets)
 
 
-def test_mixture_weights_default_to_sizes(sources):
+def test_packed_batches_default_weights_are_sizes(sources):
     batches = _batches(sources, batch_size=7)
     next(batches)
     assert batches.state_dict()["taken"] == {"large": 5, "small": 2}
 
 
-def test_order_resumes_from_any_step_with_same_batches(sources):
+def test_packed_batches_resume_from_any_step(sources):
     straight = _batches(sources)
     states, expected = [], []
     for _ in range(20):
-        # small, and serializable as JSON
+        # the state must survive JSON
         states.append(json.loads(json.dumps(straight.state_dict())))
         expected.append(next(straight)[0])
     for step, state in enumerate(states):
@@ -126,7 +127,7 @@ def test_order_resumes_from_any_step_with_same_batches(sources):
 
 
 @pytest.mark.parametrize("world_size", [2, 3])
-def test_process_shards_make_up_global_batch(sources, world_size):
+def test_packed_batches_ranks_partition_the_batch(sources, world_size):
     joint = _batches(sources)
     shares = [
         _batches(sources, rank=rank, world_size=world_size)
@@ -141,7 +142,7 @@ def test_process_shards_make_up_global_batch(sources, world_size):
     )
 
 
-def test_order_depends_on_seed(sources):
+def test_packed_batches_seed_determines_order(sources):
     first, again, other = (_rows(_batches(sources, seed=seed), 2) for seed in (1, 1, 2))
     assert first == again != other
 
@@ -163,12 +164,12 @@ def test_order_depends_on_seed(sources):
         ({"world_size": 4}, "batch_size a multiple of it"),
     ],
 )
-def test_order_rejects_invalid_arguments(sources, changes, message):
+def test_packed_batches_arguments_are_validated(sources, changes, message):
     with pytest.raises(ValueError, match=message):
         _batches(sources, **changes)
 
 
-def test_order_rejects_state_of_another_run(sources):
+def test_packed_batches_reject_the_state_of_another_run(sources):
     state = _batches(sources).state_dict()
     with pytest.raises(ValueError, match=r"'seed': 3.*'seed': 4"):
         _batches(sources, seed=4).load_state_dict(state)
@@ -177,7 +178,7 @@ def test_order_rejects_state_of_another_run(sources):
 
 
 def test_pipeline_from_raw_text_to_batches(tmp_path):
-    """Thirteen documents are processed, and each rejected one has a reason."""
+    """Of thirteen documents, each that is removed has a reason."""
     held_out = (
         "It was on the ninth of May that the last of the lamps went out, and nobody "
         "came to light them again."

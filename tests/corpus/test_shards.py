@@ -1,4 +1,4 @@
-"""Shards: any slice reads back as written, and damaged files are detected."""
+"""Token shards: reading any range of tokens, and errors for damaged files."""
 
 import json
 
@@ -24,7 +24,7 @@ def _write(folder, documents=None, vocab_size=300, shard_length=10):
 
 
 @pytest.mark.parametrize("shard_length", [1, 7, 10, len(LINE), 1000])
-def test_shards_read_back_any_slice(tmp_path, shard_length):
+def test_read_returns_every_range_as_written(tmp_path, shard_length):
     shards = _write(tmp_path, shard_length=shard_length)
     assert len(shards) == len(LINE)
     for start in range(len(LINE) + 1):
@@ -34,7 +34,7 @@ def test_shards_read_back_any_slice(tmp_path, shard_length):
     shards.verify()
 
 
-def test_shards_use_two_bytes_per_token_if_possible(tmp_path):
+def test_shards_use_16_bits_if_possible(tmp_path):
     for vocab_size, size in ((65_536, 2), (65_537, 4)):
         _write(
             tmp_path / str(vocab_size),
@@ -48,7 +48,7 @@ def test_shards_use_two_bytes_per_token_if_possible(tmp_path):
         assert isinstance(np.load(file, mmap_mode="r"), np.memmap)
 
 
-def test_shard_index_holds_metadata(tmp_path):
+def test_index_stores_vocabulary_and_end_token(tmp_path):
     _write(tmp_path)
     shards = TokenShards(tmp_path)
     assert (shards.vocab_size, shards.end_of_document) == (300, 0)
@@ -58,14 +58,14 @@ def test_shard_index_holds_metadata(tmp_path):
     )
 
 
-def test_shards_reject_unfinished_folder(tmp_path):
-    def dies():
+def test_open_rejects_unfinished_folder(tmp_path):
+    def interrupted():
         yield from DOCUMENTS
         raise KeyboardInterrupt
 
     _write(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        _write(tmp_path, dies())
+        _write(tmp_path, interrupted())
     with pytest.raises(
         FileNotFoundError, match=r"has no index\.json: its shards were never finished"
     ):
@@ -74,7 +74,7 @@ def test_shards_reject_unfinished_folder(tmp_path):
 
 
 @pytest.mark.parametrize("length", [0, 60, 128, 147])
-def test_truncated_shard_is_named_in_error(tmp_path, length):
+def test_open_names_truncated_shard(tmp_path, length):
     _write(tmp_path)
     path = tmp_path / "00002.npy"
     assert path.stat().st_size == 148
@@ -85,7 +85,7 @@ def test_truncated_shard_is_named_in_error(tmp_path, length):
         TokenShards(tmp_path)
 
 
-def test_shard_verification_detects_changed_byte(tmp_path):
+def test_verify_finds_a_changed_byte(tmp_path):
     _write(tmp_path)
     content = bytearray((tmp_path / "00001.npy").read_bytes())
     content[-1] ^= 1
@@ -96,7 +96,7 @@ def test_shard_verification_detects_changed_byte(tmp_path):
         TokenShards(tmp_path).verify()
 
 
-def test_shards_reject_foreign_format(tmp_path):
+def test_open_rejects_foreign_shards(tmp_path):
     _write(tmp_path)
     np.save(tmp_path / "00001.npy", np.zeros(10))
     with pytest.raises(ValueError, match="should have 10 numbers of type uint16"):
@@ -112,7 +112,7 @@ def test_shards_reject_foreign_format(tmp_path):
         TokenShards(tmp_path)
 
 
-def test_shards_never_unpickle_objects(tmp_path):
+def test_open_never_unpickles(tmp_path):
     _write(tmp_path)
     np.save(
         tmp_path / "00000.npy", np.array([print] * 10, dtype=object), allow_pickle=True
@@ -130,12 +130,12 @@ def test_shards_never_unpickle_objects(tmp_path):
         ({"shard_length": 0}, "shard_length must be at least 1, got 0"),
     ],
 )
-def test_shards_reject_invalid_arguments(tmp_path, settings, message):
+def test_write_shards_arguments_are_validated(tmp_path, settings, message):
     with pytest.raises(ValueError, match=message):
         _write(tmp_path, **settings)
 
 
-def test_shards_reject_reads_past_end(tmp_path):
+def test_read_rejects_ranges_beyond_the_end(tmp_path):
     shards = _write(tmp_path)
     with pytest.raises(
         IndexError, match=f"There are {len(LINE)} tokens, and those from 40"

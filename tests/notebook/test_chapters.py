@@ -74,7 +74,7 @@ def test_find_chapters_sorts_by_chapter_number(tmp_path: Path):
     assert [chapter.number for chapter in chapters(tmp_path)] == [1, 4, 10, 29]
 
 
-def test_chapter_table_links_to_each_notebook(tmp_path: Path):
+def test_table_links_to_each_notebook(tmp_path: Path):
     write(tmp_path, "01_start.ipynb", 1, "Start", seconds=120)
     assert chapters_table(chapters(tmp_path)).splitlines() == [
         "| chapter | package rooms | to read | to run |",

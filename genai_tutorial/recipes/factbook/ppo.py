@@ -59,14 +59,12 @@ class FeedbackRecipe(DecoderRecipe):
         answers: The number of answers to each question that are sampled for that.
         pairs: The number of pairs of different answers to each question.
         raters: The number of simulated raters.
-        budget: The number of comparisons that the raters make.
-        held_out: The number of these comparisons that are held out to test the reward
-            model.
+        budget: The number of comparisons that they make.
+        held_out: How many of these judge the reward model and do not train it.
         reward_steps: The number of batches of 16 comparisons for the reward model.
         learning_rate: The learning rate of PPO.
-        kl_weight: The initial penalty per nat of KL divergence from the assistant.
-        kl_target: The KL divergence that the penalty is adapted to reach, in nats per
-            answer.
+        kl_weight: The initial price of a nat of distance from the assistant.
+        kl_target: The distance that this price is adapted to, in nats per answer.
     """
 
     questions: int
