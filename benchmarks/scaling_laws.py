@@ -1,14 +1,14 @@
-"""A scaling law of the book's own decoder: six sizes, each on four amounts of
-Wikipedia, and what they foretell.
+"""A scaling law of the book's own decoder: six sizes, each trained on four amounts of
+Wikipedia.
 
-The largest model is held out: a law is fitted to the five smaller sizes, and its
-prediction is compared with what the sixth does. The text is cleaned, de-duplicated and
-tokenized by the book's pipeline; the last articles are kept for testing. Every run
-warms up, stays, and falls over its last fifth.
+The largest model is held out: the law is fitted to the five smaller sizes, and its
+prediction is compared with the measured loss of the sixth. The text is cleaned,
+de-duplicated and tokenized by the book's pipeline; the last articles are the test set.
+The learning rate of every run warms up, stays constant, and decays over the last fifth.
 
-    # forty minutes of one core; stop and go on at will
+    # forty minutes of one core; can be interrupted and resumed
     OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py
-    # every line of it in a minute, with numbers for nobody
+    # short runs in a minute, to see that it works; the results are not kept
     OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py --smoke
 """
 
@@ -50,21 +50,21 @@ CONTEXT = 128
 BATCH = 16
 TEST_ARTICLES = 10
 SIZES = ((16, 2), (32, 2), (48, 3), (64, 4), (96, 4), (128, 6))
-"""Width and layers; heads have 16 features."""
+"""Width and number of layers; each head has 16 features."""
 TOKENS = (250_000, 500_000, 1_000_000, 2_000_000)
-"""The training text has 0.82 million tokens: the last amount reads it 2.4 times."""
+"""The training text has 0.82 million tokens: the largest amount is 2.4 epochs."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training.
+    """One training run.
 
     Attributes:
-        width, layers: The model.
-        parameters: All weights but the embedding's, which only look things up.
-        tokens: How many it read.
-        loss: The held-out loss in nats a token.
-        cpu_seconds: What it cost.
+        width, layers: Shape of the model.
+        parameters: Number of weights without the embedding, which is only a lookup.
+        tokens: Number of training tokens.
+        loss: Test loss in nats per token.
+        cpu_seconds: CPU time of the run.
     """
 
     width: int
@@ -76,9 +76,7 @@ class Run:
 
 
 def prepare(folder: Path) -> tuple[TokenShards, torch.Tensor, float]:
-    """Returns the training text, the held-out tokens, and how many bytes one of these
-    stands for.
-    """
+    """Return the training text, the test tokens, and the bytes per test token."""
     texts = [normalize(text) for text in load_wikipedia().texts]
     texts = [texts[place] for place in filter_documents(texts).kept]
     texts = [texts[place] for place in deduplicate(texts).kept]
@@ -115,7 +113,7 @@ def train(
     device = choose_device()
     model = DecoderLM(config, seed=0).to(device)
     steps = max(10, tokens // (BATCH * CONTEXT))
-    # CPU time of the parts that were stopped
+    # CPU time before the run was interrupted
     spent = folder / f"{width}x{layers}-{tokens}.seconds"
     before, began = (
         float(spent.read_text()) if spent.exists() else 0.0,
@@ -161,9 +159,9 @@ class Counter:
         return self.count
 
 
-def foretell(runs: list[Run]) -> dict:
-    """Fits the law without the largest size, and compares what it says of that size
-    with what was measured.
+def predict(runs: list[Run]) -> dict:
+    """Fit the law without the largest size, and compare its prediction for that size
+    with the measured losses.
     """
     largest = max(run.parameters for run in runs)
     known, unknown = (
@@ -203,13 +201,13 @@ def main() -> None:
     parser.add_argument(
         "--smoke",
         action="store_true",
-        help="runs of ten steps, and results that are not kept",
+        help="runs of ten steps; the results are not kept",
     )
     parser.add_argument(
         "--folder",
         type=Path,
         default=Path("scaling_laws"),
-        help="where unfinished runs are kept",
+        help="folder for unfinished runs",
     )
     arguments = parser.parse_args()
     folder = arguments.folder / ("smoke" if arguments.smoke else "runs")
@@ -230,7 +228,7 @@ def main() -> None:
         },
     }
     runs: list[Run] = []
-    # the cheap runs of all sizes first, so that there is something to see early
+    # the cheap runs of all sizes first, for early results
     for tokens in TOKENS:
         for width, layers in SIZES:
             amount = tokens // 25 if arguments.smoke else tokens
@@ -247,17 +245,17 @@ def main() -> None:
                 f"{run.parameters:9,} parameters, {run.tokens:9,} tokens: "
                 f"{run.loss:.4f} nats, {run.cpu_seconds:.0f} s"
             )
-            # A run that is in the folder takes only its evaluation, so the file always
-            # tells all that is done.
+            # Finished runs in the folder are only evaluated again, so the record always
+            # contains all of them.
             keep_record(
                 "scaling_laws", about | {"runs": [asdict(run) for run in runs]}, records
             )
     keep_record(
         "scaling_laws",
-        about | {"runs": [asdict(run) for run in runs], "prediction": foretell(runs)},
+        about | {"runs": [asdict(run) for run in runs], "prediction": predict(runs)},
         records,
     )
-    print(json.dumps(foretell(runs), indent=1))
+    print(json.dumps(predict(runs), indent=1))
 
 
 if __name__ == "__main__":

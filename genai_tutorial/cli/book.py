@@ -12,7 +12,12 @@ from genai_tutorial.cli.user_errors import (
     UserError,
     user_errors,
 )
-from genai_tutorial.notebook.chapters import Chapter, chapters, spoken_seconds
+from genai_tutorial.notebook.chapters import (
+    Chapter,
+    chapters,
+    spoken_seconds,
+    unnumbered_pages,
+)
 from genai_tutorial.notebook.execute import ExecutionError, execute
 
 
@@ -41,9 +46,10 @@ def print_chapters() -> None:
 
 
 def execute_notebooks(names: Sequence[str], jobs: int) -> None:
-    """Execute the notebooks with these numbers or paths, or all chapters."""
+    """Execute the notebooks with these numbers or paths, or all of the book."""
     paths = [_notebook(name) for name in names] or [
-        chapter.path for chapter in _chapters()
+        *(chapter.path for chapter in _chapters()),
+        *unnumbered_pages(),
     ]
     with user_errors(ExecutionError, ValueError, exit_code=NOT_POSSIBLE):
         execute(paths, jobs=jobs)

@@ -119,6 +119,22 @@ def chapters(repository: Path | None = None) -> list[Chapter]:
     )
 
 
+def unnumbered_pages(repository: Path | None = None) -> list[Path]:
+    """Return the notebooks that are pages of the book but not chapters: they have the
+    metadata of a chapter, but no number and no exercises.
+    """
+    folder = (repository or find_repository()) / "notebooks"
+    unnumbered = set(folder.glob("*.ipynb")) - set(folder.glob("[0-9]*.ipynb"))
+    return sorted(path for path in unnumbered if _has_chapter_metadata(path))
+
+
+def _has_chapter_metadata(path: Path) -> bool:
+    try:
+        return "genai_tutorial" in json.loads(path.read_text("utf8"))["metadata"]
+    except (ValueError, KeyError, TypeError):
+        return False  # somebody's file, not a page of the book
+
+
 def chapters_table(found: Sequence[Chapter], notebooks: str = "notebooks") -> str:
     """Return the chapters as a Markdown table, with links from the repository root."""
     rows = [

@@ -11,6 +11,7 @@ from genai_tutorial.notebook.chapters import (
     chapters_table,
     find_repository,
     read_chapter,
+    unnumbered_pages,
 )
 from genai_tutorial.notebook.claims import claim_anchor
 from genai_tutorial.notebook.running_times import record_time
@@ -72,6 +73,16 @@ def test_find_chapters_sorts_by_chapter_number(tmp_path: Path):
         write(tmp_path, f"{number:02d}_x.ipynb", number, "Title")
     write(tmp_path, "scratch.ipynb", 5, "Not a chapter")
     assert [chapter.number for chapter in chapters(tmp_path)] == [1, 4, 10, 29]
+
+
+def test_unnumbered_pages_are_not_chapters(tmp_path: Path):
+    """A page of the book has metadata; other notebooks in the folder are ignored."""
+    write(tmp_path, "01_start.ipynb", 1, "Start")
+    page = write(tmp_path, "more.ipynb", 1, "More")
+    nbformat.write(new_notebook(), tmp_path / "notebooks" / "scratch.ipynb")
+    (tmp_path / "notebooks" / "broken.ipynb").write_text("this is no JSON")
+    assert unnumbered_pages(tmp_path) == [page]
+    assert [chapter.path.name for chapter in chapters(tmp_path)] == ["01_start.ipynb"]
 
 
 def test_table_links_to_each_notebook(tmp_path: Path):
