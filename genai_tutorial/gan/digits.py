@@ -1,4 +1,4 @@
-"""Conditional networks for digits of 28 by 28 pixels: both players receive the label."""
+"""Conditional GAN for digits of 28 by 28 pixels: both players receive the label."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ from genai_tutorial.training import TensorBatches, draw_noise
 
 @dataclass(frozen=True, kw_only=True)
 class DigitGANRecipe(GANRecipe):
-    """A conditional GAN of digits, trained on 4,000 real ones with data augmentation."""
+    """Conditional GAN of digits, trained on 4,000 real ones with data augmentation."""
 
     source: ClassVar[Source] = SOURCE
     makes: ClassVar[str] = "images"
