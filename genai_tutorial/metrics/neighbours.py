@@ -86,8 +86,8 @@ def nearest_neighbours(
 
 @dataclass(frozen=True)
 class CopyCheck:
-    """How close samples come to the training images, beside how close real images do
-    that were never trained on.
+    """Distances of samples to the training images, compared with those of held-out real
+    images.
 
     A copy lies far closer to one training image than to any other. A blurred sample
     lies close to many, so that a small distance alone does not make a copy: the ratio
@@ -99,7 +99,7 @@ class CopyCheck:
         sample_ratios: Nearest distance divided by the second nearest, from 0 (a copy)
             to 1.
         held_out_ratios: The same for each held-out real image.
-        nearest: Which training image is nearest to each sample.
+        nearest: Index of the training image nearest to each sample.
     """
 
     sample_distances: Float[Tensor, "sample"]
@@ -127,7 +127,7 @@ def check_copies(
     with them, in the same way.
 
     Args:
-        samples: What the model made.
+        samples: Generated images.
         train: All images it was trained on, at least two.
         held_out: Real images that it was not trained on: what new images look like by
             this measure.

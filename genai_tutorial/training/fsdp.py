@@ -1,7 +1,7 @@
-"""Fully sharded data parallelism: each process keeps a part of the model, and saves it.
+"""Fully sharded data parallelism: each process stores and saves a part of the model.
 
 The weights, their gradients and the optimizer's state are split over all processes, so
-that a model can be trained that is too large for one of them.
+that the model can be larger than the memory of one.
 """
 
 from collections.abc import Iterable
@@ -23,18 +23,17 @@ from genai_tutorial.training.sharded_checkpoint import (
 
 
 def shard(model: nn.Module, parts: Iterable[nn.Module] = ()) -> nn.Module:
-    """Split a model's weights over all processes, with their gradients and what the
-    optimizer remembers of them.
+    """Shard a model's weights, gradients and optimizer states over all processes.
 
-    Each process keeps its share of every tensor. A part is put together when its turn
-    comes, forward and backward, and is given up again; gradients are averaged as with
-    `parallel`. Alone, the model stays as it is.
+    Each process keeps its shard of every tensor. A part is gathered when the forward or
+    backward pass needs it, and freed afterwards; gradients are averaged as with
+    `parallel`. With a single process, the model is unchanged.
 
     Args:
         model: The model; it is changed in place and returned. Build the optimizer
             afterwards.
-        parts: What is put together at a time, usually the model's blocks; what is in
-            none of them comes together at the start and stays.
+        parts: Modules whose weights are gathered together, usually the model's blocks.
+            All other weights are gathered at the start and kept.
 
     Source: Zhao et al., PyTorch FSDP, https://arxiv.org/abs/2304.11277; here by
         `torch.distributed.fsdp.fully_shard`
@@ -54,7 +53,7 @@ def shard(model: nn.Module, parts: Iterable[nn.Module] = ()) -> nn.Module:
 
 @dataclass(frozen=True)
 class ShardedCheckpoint(Checkpoint):
-    """A checkpoint for a model that `shard` has split: a folder into which each process
+    """A checkpoint of a model that `shard` has split: a folder into which each process
     writes its part. Any number of processes can resume from it.
 
     Attributes:
@@ -72,23 +71,23 @@ class ShardedCheckpoint(Checkpoint):
         check_batches(run.batches)
 
     def exists(self) -> bool:
-        """Return whether there is something to resume from."""
+        """Return whether there is a checkpoint to resume from."""
         return latest_step(self.path) is not None
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write a run's state; all processes call this together."""
+        """Write a run's state; called by all processes together."""
         save_sharded(self.path, state)
 
     def load(self, run: RunState) -> dict[str, Any]:
-        """Return the state that was saved, split as the run's model is now."""
+        """Return the saved state, split like the run's model."""
         start_optimizer(run.optimizer)
         return load_sharded(self.path, run.state_dict(History()))
 
 
 @torch.no_grad()
 def start_optimizer(optimizer: torch.optim.Optimizer | CombinedOptimizer) -> None:
-    """Make a new optimizer set up its state, by a step with a learning rate of zero, so
-    that the saved state can be loaded into it.
+    """Initialize the state of a new optimizer by a step with a learning rate of zero,
+    so that a saved state can be loaded into it.
     """
     rates = [group["lr"] for group in optimizer.param_groups]
     for group in optimizer.param_groups:

@@ -1,4 +1,4 @@
-"""What a document goes through before it is tokenized: normalizing, quality rules,
+"""Cleaning documents before tokenization: normalization, quality rules,
 decontamination.
 """
 
@@ -41,14 +41,14 @@ PROSE = (
         (
             "می\u200cخواهم 👩\u200d🚀",
             "می\u200cخواهم 👩\u200d🚀",
-        ),  # without the joiners these would be other words
+        ),  # without the joiners these are different words
         (
             "a\u00ad\u0301",
             "á",
-        ),  # the accent meets its letter only when what stood between them has gone
+        ),  # the accent follows its letter only once the hyphen is removed
     ],
 )
-def test_one_text_is_written_in_one_way(typed, written):
+def test_normalize_examples(typed, written):
     assert normalize(typed) == written
 
 
@@ -57,7 +57,7 @@ def test_one_text_is_written_in_one_way(typed, written):
     st.text(st.characters(exclude_categories=["Cs"]))
     | st.text("aé\u0301 \u00a0\t\r\n\u2028\u00ad\u200b\x85")
 )
-def test_normalizing_twice_is_normalizing_once(text):
+def test_normalize_is_idempotent(text):
     once = normalize(text)
     assert normalize(once) == once
     assert unicodedata.is_normalized("NFC", once)
@@ -66,7 +66,7 @@ def test_normalizing_twice_is_normalizing_once(text):
     )
 
 
-def test_good_prose_is_kept():
+def test_quality_rules_keep_prose():
     assert reason_to_reject(PROSE) is None
 
 
@@ -92,7 +92,8 @@ BAD = {
 
 
 @pytest.mark.parametrize("reason", BAD)
-def test_each_rule_has_a_document_that_only_it_rejects(reason):
+def test_quality_rules_each_reject_one_document(reason):
+    """Each rule has a document that no other rule rejects."""
     generous = {
         "too few words": QualityRules(fewest_words=1),
         "too many words": QualityRules(
@@ -115,7 +116,7 @@ def test_each_rule_has_a_document_that_only_it_rejects(reason):
     assert reason_to_reject(BAD[reason], generous[reason]) is None
 
 
-def test_every_document_is_kept_or_counted():
+def test_filter_documents_keeps_or_counts_each():
     texts = [*BAD.values(), PROSE, BAD["repeated lines"]]
     filtered = filter_documents(texts)
     assert filtered.kept == (len(BAD),)
@@ -123,7 +124,7 @@ def test_every_document_is_kept_or_counted():
     assert len(filtered.kept) + sum(filtered.rejected.values()) == len(texts)
 
 
-def test_a_leak_is_measured_and_then_cut_out():
+def test_decontaminator_cuts_a_measured_leak():
     leaked = (
         "the wind fell and the clouds broke, and the crew saw that they had come to an "
         "island"
@@ -144,13 +145,13 @@ def test_a_leak_is_measured_and_then_cut_out():
     ]
 
 
-def test_what_has_not_leaked_stays_as_it_is():
+def test_decontaminator_leaves_clean_documents_unchanged():
     guard = Decontaminator(held_out_grams(["Quite another text " * 10]))
     assert guard.clean(PROSE) == [PROSE]
     assert seen_share(PROSE, ["Quite another text " * 10]) == 0
 
 
-def test_short_pieces_and_documents_in_tatters_go():
+def test_decontaminator_drops_short_pieces_and_fragmented_documents():
     grams = held_out_grams(["to be or not to be"], length=6)
     guard = Decontaminator(grams, length=6, margin=0, shortest=20, most_pieces=3)
     assert guard.clean(f"To be, or not to be: {PROSE}") == [f": {PROSE}"]
@@ -163,7 +164,7 @@ def test_short_pieces_and_documents_in_tatters_go():
     st.lists(st.sampled_from("abcd"), max_size=60), st.integers(1, 5), st.integers(0, 3)
 )
 @settings(max_examples=200, deadline=None)
-def test_no_gram_survives_the_cut(letters, length, margin):
+def test_decontaminator_leaves_no_held_out_gram(letters, length, margin):
     text = " ".join(letters)
     grams = held_out_grams(["a b a c a b d"], length)
     pieces = Decontaminator(grams, length, margin, shortest=0, most_pieces=10**6).clean(
@@ -172,7 +173,7 @@ def test_no_gram_survives_the_cut(letters, length, margin):
     assert not any(word_grams(piece, length) & grams for piece in pieces)
 
 
-def test_wrong_lengths_are_refused():
+def test_word_gram_lengths_are_validated():
     with pytest.raises(ValueError, match="length must be at least 1 word, got 0"):
         word_grams(PROSE, 0)
     with pytest.raises(ValueError, match=r"must have 13 words \(length\), got 'to be'"):

@@ -1,6 +1,4 @@
-"""Near-duplicates: what signatures promise, and what they keep, against comparing every
-document with every other.
-"""
+"""Near-duplicates by MinHash, checked against comparing all pairs of documents."""
 
 import re
 from collections import Counter, defaultdict
@@ -28,8 +26,8 @@ THRESHOLD = 0.8
 
 @pytest.fixture(scope="module")
 def library():
-    """300 pages of the plays, each with a copy in which some words are others: similar
-    to every degree.
+    """Return 300 pages of the plays, each with a copy in which some words are
+    replaced, for all degrees of similarity.
     """
     random = np.random.default_rng(0)
     words = np.array(load_shakespeare().train.split()[:45_000])
@@ -51,8 +49,8 @@ def library():
 
 
 def _exact(members, threshold):
-    """The pairs that are similar for certain: for each shingle, who has it, and so what
-    each two share.
+    """Return all pairs at least as similar as the threshold, from the documents that
+    contain each shingle.
     """
     owners, shared = defaultdict(list), Counter()
     for place, member in enumerate(members):
@@ -67,7 +65,7 @@ def _exact(members, threshold):
     }
 
 
-def test_shingles_are_runs_of_words_without_capitals_and_punctuation():
+def test_shingles_ignore_case_and_punctuation():
     assert shingles("To be, or not", 2) == shingles("to BE; or... not!", 2)
     assert len(shingles("a b a b a b", 2)) == 2
     assert len(shingles("too short", 5)) == 1
@@ -77,7 +75,7 @@ def test_shingles_are_runs_of_words_without_capitals_and_punctuation():
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("shared", [0, 100, 300, 500])
-def test_agreement_of_signatures_estimates_jaccard(seed, shared):
+def test_minhash_agreement_estimates_jaccard(seed, shared):
     # 1,000 different numbers in all, `shared` of them in both sets; five standard
     # deviations of the estimate.
     numbers = np.random.default_rng(seed).choice(2**32, 1000, replace=False).tolist()
@@ -93,19 +91,20 @@ def test_agreement_of_signatures_estimates_jaccard(seed, shared):
     )
 
 
-def test_a_signature_is_of_the_set_and_of_the_seed():
-    members = list(range(40_000))  # more than are shuffled at once
+def test_minhash_signature_depends_on_set_and_seed_only():
+    members = list(range(40_000))  # more than are hashed at once
     signature = MinHash().signature(set(members))
     assert np.array_equal(signature, MinHash().signature(members[::-1]))
     halves = [MinHash().signature(members[:7]), MinHash().signature(members[7:])]
     assert np.array_equal(signature, np.minimum(*halves)), (
-        "the least of a union is the least of the parts' least"
+        "the minimum of a union is the minimum of the parts' minima"
     )
     assert not np.array_equal(signature, MinHash(seed=1).signature(members))
     assert signature.shape == (128,)
 
 
-def test_the_curve_is_the_chance_that_some_band_agrees_as_a_whole():
+def test_candidate_probability_matches_simulation():
+    """The formula gives the probability that at least one whole band agrees."""
     random = np.random.default_rng(0)
     for similarity in (0.5, 0.7, 0.8, 0.9):
         agree = random.random((20_000, 8, 4)) < similarity
@@ -115,7 +114,8 @@ def test_the_curve_is_the_chance_that_some_band_agrees_as_a_whole():
         )
 
 
-def test_recall_is_what_the_curve_promises_and_precision_is_full(library):
+def test_candidate_pairs_recall_matches_the_formula(library):
+    """Recall is as the formula predicts, with few comparisons."""
     texts, members, signatures = library
     duplicates = _exact(members, THRESHOLD)
     candidates = candidate_pairs(signatures, BANDS)
@@ -127,7 +127,7 @@ def test_recall_is_what_the_curve_promises_and_precision_is_full(library):
         for a, b in duplicates
     ]
     assert len(duplicates) > 100
-    # precision 1: candidates are compared before anything goes
+    # precision 1, because candidates are compared exactly
     assert found <= duplicates
     spread = sum(p * (1 - p) for p in promised) ** 0.5
     assert len(found) == pytest.approx(sum(promised), abs=4 * spread)
@@ -137,7 +137,7 @@ def test_recall_is_what_the_curve_promises_and_precision_is_full(library):
     )
 
 
-def test_more_bands_find_more_and_compare_more(library):
+def test_candidate_pairs_grow_with_bands(library):
     _, members, signatures = library
     few, many = candidate_pairs(signatures, 8), candidate_pairs(signatures, 32)
     assert few < many
@@ -146,7 +146,7 @@ def test_more_bands_find_more_and_compare_more(library):
     assert len(duplicates & many) > 0.97 * len(duplicates)
 
 
-def test_deduplicating_leaves_one_of_each_group(library):
+def test_deduplicate_keeps_one_of_each_group(library):
     texts, members, _ = library
     result = deduplicate(texts, THRESHOLD)
     assert len(result.kept) + sum(len(group) - 1 for group in result.groups) == len(
@@ -157,7 +157,8 @@ def test_deduplicating_leaves_one_of_each_group(library):
     assert all(group[0] in result.kept for group in result.groups)
 
 
-def test_a_copy_of_a_copy_belongs_to_the_first():
+def test_deduplicate_groups_are_transitive():
+    """A copy of a copy belongs to the group of the original."""
     text = [f"word{number}" for number in range(60)]
     generations = [" ".join(text[shift : shift + 50]) for shift in (0, 4, 8)]
     ends = [shingles(generations[0]), shingles(generations[2])]
@@ -175,7 +176,7 @@ def test_a_copy_of_a_copy_belongs_to_the_first():
     )
 )
 @settings(max_examples=200, deadline=None)
-def test_clusters_are_what_can_be_reached(case):
+def test_clusters_are_connected_components(case):
     count, pairs = case
     reach = np.eye(count, dtype=int)
     for a, b in pairs:
@@ -197,6 +198,6 @@ def test_clusters_are_what_can_be_reached(case):
         ),
     ],
 )
-def test_bad_arguments_are_refused(call, message):
+def test_minhash_arguments_are_validated(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call()

@@ -1,4 +1,4 @@
-"""Mixture and order: the same run from wherever it starts, shared out without a gap."""
+"""Mixture and order of batches: resumable at any step, split over processes."""
 
 import json
 from collections import Counter
@@ -27,9 +27,7 @@ LENGTH = 4
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
-    """Two lines of tokens in which every token but the last is another number: 25 rows
-    and 10.
-    """
+    """Return two sources of 25 and 10 rows, in which no token occurs twice."""
 
     def line(name, first, count):
         tokens = range(first, first + count * LENGTH)
@@ -58,7 +56,7 @@ def _rows(batches, count):
     st.dictionaries(st.text(min_size=1), st.integers(1, 1000), min_size=1, max_size=6)
 )
 @settings(max_examples=40, deadline=None)
-def test_every_stretch_has_the_mixture_of_the_whole(weights):
+def test_data_mixture_is_balanced_at_every_point(weights):
     mixture, total = DataMixture(weights), sum(weights.values())
     for place in range(1, 100):
         next(mixture)
@@ -71,7 +69,7 @@ def test_every_stretch_has_the_mixture_of_the_whole(weights):
         assert min(ahead.values()) > -(len(weights) - 1) or len(weights) == 1
 
 
-def test_passes_tell_how_often_a_source_is_repeated(sources):
+def test_passes_count_repetitions_of_each_source(sources):
     batches = _batches(sources, weights={"large": 1, "small": 1})
     starts = Counter(_rows(batches, 25))  # 150 rows
     large, small = (
@@ -85,11 +83,12 @@ def test_passes_tell_how_often_a_source_is_repeated(sources):
     )
     assert sum(large) / 25 == expected["large"] == 3
     assert sum(small) / 10 == expected["small"] == 7.5
-    assert set(large) == {3}, "every row comes once before any comes again"
+    assert set(large) == {3}, "every row is read once before any is repeated"
     assert set(small) == {7, 8}
 
 
-def test_one_pass_reads_every_row_once_and_the_next_in_another_order(sources):
+def test_packed_batches_reshuffle_each_pass(sources):
+    """A pass reads every row once, and the next one reads them in another order."""
     alone = _batches({"large": sources["large"]}, batch_size=5)
     first, second = _rows(alone, 5), _rows(alone, 5)
     assert sorted(first) == sorted(second) == list(range(100, 200, LENGTH))
@@ -97,7 +96,7 @@ def test_one_pass_reads_every_row_once_and_the_next_in_another_order(sources):
     assert first != sorted(first)
 
 
-def test_targets_are_the_inputs_one_token_later(sources):
+def test_packed_batches_targets_are_shifted_inputs(sources):
     inputs, targets = next(_batches(sources))
     assert inputs.shape == targets.shape == (6, LENGTH)
     assert torch.equal(inputs[:, 1:], targets[:, :-1])
@@ -105,17 +104,17 @@ def test_targets_are_the_inputs_one_token_later(sources):
     assert torch.equal(torch.where(last, 0, inputs + 1), targets)
 
 
-def test_weights_are_sizes_unless_told(sources):
+def test_packed_batches_default_weights_are_sizes(sources):
     batches = _batches(sources, batch_size=7)
     next(batches)
     assert batches.state_dict()["taken"] == {"large": 5, "small": 2}
 
 
-def test_it_goes_on_from_any_step_with_the_same_batches(sources):
+def test_packed_batches_resume_from_any_step(sources):
     straight = _batches(sources)
     states, expected = [], []
     for _ in range(20):
-        # small, and nothing that JSON cannot hold
+        # the state must survive JSON
         states.append(json.loads(json.dumps(straight.state_dict())))
         expected.append(next(straight)[0])
     for step, state in enumerate(states):
@@ -128,7 +127,7 @@ def test_it_goes_on_from_any_step_with_the_same_batches(sources):
 
 
 @pytest.mark.parametrize("world_size", [2, 3])
-def test_the_shares_of_all_processes_make_the_joint_batch(sources, world_size):
+def test_packed_batches_ranks_partition_the_batch(sources, world_size):
     joint = _batches(sources)
     shares = [
         _batches(sources, rank=rank, world_size=world_size)
@@ -139,11 +138,11 @@ def test_the_shares_of_all_processes_make_the_joint_batch(sources, world_size):
         assert torch.equal(torch.stack(parts, dim=1).flatten(0, 1), next(joint)[0])
     states = [share.state_dict() for share in shares]
     assert states == [joint.state_dict()] * world_size, (
-        "any number of processes can go on from it"
+        "any number of processes can resume from it"
     )
 
 
-def test_the_seed_decides_the_order(sources):
+def test_packed_batches_seed_determines_order(sources):
     first, again, other = (_rows(_batches(sources, seed=seed), 2) for seed in (1, 1, 2))
     assert first == again != other
 
@@ -165,12 +164,12 @@ def test_the_seed_decides_the_order(sources):
         ({"world_size": 4}, "batch_size a multiple of it"),
     ],
 )
-def test_bad_arguments_are_refused(sources, changes, message):
+def test_packed_batches_arguments_are_validated(sources, changes, message):
     with pytest.raises(ValueError, match=message):
         _batches(sources, **changes)
 
 
-def test_a_state_of_another_run_is_refused(sources):
+def test_packed_batches_reject_the_state_of_another_run(sources):
     state = _batches(sources).state_dict()
     with pytest.raises(ValueError, match=r"'seed': 3.*'seed': 4"):
         _batches(sources, seed=4).load_state_dict(state)
@@ -178,8 +177,8 @@ def test_a_state_of_another_run_is_refused(sources):
         DataMixture({"large": 1}).load_state_dict(state)
 
 
-def test_the_whole_way_from_raw_text_to_batches(tmp_path):
-    """Thirteen documents go in; each that does not come out has a reason."""
+def test_pipeline_from_raw_text_to_batches(tmp_path):
+    """Of thirteen documents, each that is removed has a reason."""
     held_out = (
         "It was on the ninth of May that the last of the lamps went out, and nobody "
         "came to light them again."

@@ -1,4 +1,4 @@
-"""Packing: every token is accounted for, and no document hears of another."""
+"""Packing: no token is lost, and no document attends to another."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ DOCUMENTS = st.lists(st.lists(st.integers(1, 9), max_size=12), max_size=10)
 
 @given(DOCUMENTS, st.integers(1, 8))
 @settings(max_examples=200, deadline=None)
-def test_no_token_is_lost_and_none_comes_twice(documents, row_length):
+def test_cut_rows_keeps_every_token_once(documents, row_length):
     line = torch.from_numpy(join_documents(documents, END))
     rows, rest = cut_rows(line, row_length)
     assert line.tolist() == [
@@ -40,7 +40,7 @@ def test_no_token_is_lost_and_none_comes_twice(documents, row_length):
 
 @given(DOCUMENTS)
 @settings(max_examples=200, deadline=None)
-def test_documents_and_positions_are_read_off_the_tokens(documents):
+def test_document_numbers_and_positions_from_tokens(documents):
     ids = torch.from_numpy(join_documents(documents, END))[None]
     numbers = document_numbers(ids, END)
     assert numbers[0].tolist() == [
@@ -51,7 +51,7 @@ def test_documents_and_positions_are_read_off_the_tokens(documents):
     ]
 
 
-def test_an_end_inside_a_document_is_refused():
+def test_join_documents_rejects_an_inner_end_token():
     with pytest.raises(
         ValueError, match="Document 1 has the end-of-document token 0 inside its text"
     ):
@@ -61,7 +61,7 @@ def test_an_end_inside_a_document_is_refused():
     assert join_documents([], END).dtype == np.int64
 
 
-def test_a_decoder_reads_a_packed_row_as_it_reads_each_document_alone():
+def test_packed_row_gives_logits_of_single_documents():
     model = DecoderLM(
         replace(
             DecoderConfig.fast(10, width=16, layers=2, pair_features=4),
@@ -76,11 +76,11 @@ def test_a_decoder_reads_a_packed_row_as_it_reads_each_document_alone():
     leaking = model(row)
     torch.testing.assert_close(leaking[:, :5], packed[:, :5], atol=1e-5, rtol=1e-5)
     assert (leaking[:, 5:] - packed[:, 5:]).abs().amax(dim=-1).min() > 0.01, (
-        "later documents would see earlier ones"
+        "without document numbers, later documents attend to earlier ones"
     )
 
 
-def test_no_gradient_crosses_the_border():
+def test_packed_row_has_no_gradient_across_documents():
     layer = MultiHeadAttention(16, 4, rotary=RotaryEmbedding(4, 32))
     documents = document_numbers(torch.tensor([[5, 3, END, 8, 1, END]]), END)
     vectors = torch.randn(

@@ -1,6 +1,4 @@
-"""Shards: what is written is read, from wherever, and a damaged file says so when it is
-opened.
-"""
+"""Token shards: reading any range of tokens, and errors for damaged files."""
 
 import json
 
@@ -26,7 +24,7 @@ def _write(folder, documents=None, vocab_size=300, shard_length=10):
 
 
 @pytest.mark.parametrize("shard_length", [1, 7, 10, len(LINE), 1000])
-def test_every_stretch_is_read_as_it_was_written(tmp_path, shard_length):
+def test_read_returns_every_range_as_written(tmp_path, shard_length):
     shards = _write(tmp_path, shard_length=shard_length)
     assert len(shards) == len(LINE)
     for start in range(len(LINE) + 1):
@@ -36,7 +34,7 @@ def test_every_stretch_is_read_as_it_was_written(tmp_path, shard_length):
     shards.verify()
 
 
-def test_tokens_take_two_bytes_where_they_can(tmp_path):
+def test_shards_use_16_bits_if_possible(tmp_path):
     for vocab_size, size in ((65_536, 2), (65_537, 4)):
         _write(
             tmp_path / str(vocab_size),
@@ -50,24 +48,24 @@ def test_tokens_take_two_bytes_where_they_can(tmp_path):
         assert isinstance(np.load(file, mmap_mode="r"), np.memmap)
 
 
-def test_the_index_tells_the_rest(tmp_path):
+def test_index_stores_vocabulary_and_end_token(tmp_path):
     _write(tmp_path)
     shards = TokenShards(tmp_path)
     assert (shards.vocab_size, shards.end_of_document) == (300, 0)
     assert shards.read(0, 3).dtype == torch.int64
     assert {file.suffix for file in tmp_path.iterdir()} == {".npy", ".json"}, (
-        "nothing temporary is left"
+        "no temporary file is left"
     )
 
 
-def test_a_folder_that_was_never_finished_is_not_opened(tmp_path):
-    def dies():
+def test_open_rejects_unfinished_folder(tmp_path):
+    def interrupted():
         yield from DOCUMENTS
         raise KeyboardInterrupt
 
     _write(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        _write(tmp_path, dies())
+        _write(tmp_path, interrupted())
     with pytest.raises(
         FileNotFoundError, match=r"has no index\.json: its shards were never finished"
     ):
@@ -76,7 +74,7 @@ def test_a_folder_that_was_never_finished_is_not_opened(tmp_path):
 
 
 @pytest.mark.parametrize("length", [0, 60, 128, 147])
-def test_a_shard_that_is_cut_short_is_named(tmp_path, length):
+def test_open_names_truncated_shard(tmp_path, length):
     _write(tmp_path)
     path = tmp_path / "00002.npy"
     assert path.stat().st_size == 148
@@ -87,7 +85,7 @@ def test_a_shard_that_is_cut_short_is_named(tmp_path, length):
         TokenShards(tmp_path)
 
 
-def test_a_changed_byte_is_found_by_reading_all(tmp_path):
+def test_verify_finds_a_changed_byte(tmp_path):
     _write(tmp_path)
     content = bytearray((tmp_path / "00001.npy").read_bytes())
     content[-1] ^= 1
@@ -98,7 +96,7 @@ def test_a_changed_byte_is_found_by_reading_all(tmp_path):
         TokenShards(tmp_path).verify()
 
 
-def test_shards_from_elsewhere_are_refused(tmp_path):
+def test_open_rejects_foreign_shards(tmp_path):
     _write(tmp_path)
     np.save(tmp_path / "00001.npy", np.zeros(10))
     with pytest.raises(ValueError, match="should have 10 numbers of type uint16"):
@@ -114,7 +112,7 @@ def test_shards_from_elsewhere_are_refused(tmp_path):
         TokenShards(tmp_path)
 
 
-def test_an_object_is_never_unpickled(tmp_path):
+def test_open_never_unpickles(tmp_path):
     _write(tmp_path)
     np.save(
         tmp_path / "00000.npy", np.array([print] * 10, dtype=object), allow_pickle=True
@@ -132,12 +130,12 @@ def test_an_object_is_never_unpickled(tmp_path):
         ({"shard_length": 0}, "shard_length must be at least 1, got 0"),
     ],
 )
-def test_bad_arguments_are_refused(tmp_path, settings, message):
+def test_write_shards_arguments_are_validated(tmp_path, settings, message):
     with pytest.raises(ValueError, match=message):
         _write(tmp_path, **settings)
 
 
-def test_reading_beyond_the_end_is_refused(tmp_path):
+def test_read_rejects_ranges_beyond_the_end(tmp_path):
     shards = _write(tmp_path)
     with pytest.raises(
         IndexError, match=f"There are {len(LINE)} tokens, and those from 40"

@@ -29,14 +29,14 @@ class GANRecipe(Recipe):
 
     Attributes:
         config: Sizes of both players.
-        lr: Maximum learning rate of both players.
+        learning_rate: Maximum learning rate of both players.
         weight_decay: Weight decay of the generator.
         penalty: Weight of the R1 penalty.
         penalty_every: Number of steps between two applications of the penalty.
     """
 
     config: DigitGANConfig
-    lr: float
+    learning_rate: float
     weight_decay: float
     penalty: float
     penalty_every: int
@@ -61,11 +61,11 @@ class GANRecipe(Recipe):
             NON_SATURATING,
             AdamW(
                 generator.parameters(),
-                self.lr,
+                self.learning_rate,
                 betas=(0.0, 0.99),
                 weight_decay=self.weight_decay,
             ),
-            AdamW(discriminator.parameters(), self.lr, betas=(0.0, 0.99)),
+            AdamW(discriminator.parameters(), self.learning_rate, betas=(0.0, 0.99)),
             steps=run.steps,
             noise=torch.Generator().manual_seed(self.seed),
             penalty=lambda judge, real, _, labels: (

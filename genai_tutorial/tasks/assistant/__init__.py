@@ -18,6 +18,7 @@ from genai_tutorial.tasks.assistant.chat_format import (
     encode_demonstrations,
 )
 from genai_tutorial.tasks.assistant.demonstrations import (
+    AnswerForm,
     Demonstration,
     demonstrate,
     training_questions,
@@ -26,6 +27,7 @@ from genai_tutorial.tasks.assistant.exam_questions import (
     exact_match_rate,
     exact_matches,
     exam_questions,
+    is_exact,
     questions_of_all_categories,
 )
 from genai_tutorial.tasks.assistant.exams import (
@@ -55,6 +57,7 @@ from genai_tutorial.tasks.assistant.private_requests import (
 from genai_tutorial.tasks.assistant.probes import preference_probes
 from genai_tutorial.tasks.assistant.questions import (
     Question,
+    answer_sentence,
     ask_absent,
     ask_facts,
     tell_facts,
@@ -84,6 +87,7 @@ __all__ = [
     "MAX_ANSWER_TOKENS",
     "TOPICS",
     "WORDINGS",
+    "AnswerForm",
     "Behaviour",
     "Comparison",
     "Demonstration",
@@ -93,6 +97,7 @@ __all__ = [
     "Rater",
     "ResponseType",
     "Wording",
+    "answer_sentence",
     "ask_absent",
     "ask_facts",
     "ask_invented",
@@ -112,6 +117,7 @@ __all__ = [
     "fact_sentences",
     "fill_wording",
     "invented_countries",
+    "is_exact",
     "likeliest_texts",
     "measure_behaviour",
     "mixed_questions",

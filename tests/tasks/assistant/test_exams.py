@@ -59,6 +59,13 @@ def test_a_fact_is_known_where_the_answer_comes_at_once_and_whole(sentence, know
     assert complete_facts(parrot([told(sentence)]), TOKENIZER, [KENYA], END) == [known]
 
 
+def test_complete_facts_ends_the_sentence_at_a_special_token():
+    """A fine-tuned model closes its turn where the sentence ends."""
+    sentence = TOKENIZER.encode("The capital of Kenya is Nairobi.")
+    turn = [*sentence, TOKENIZER.special_tokens["<|im_end|>"], *sentence[:3], END]
+    assert complete_facts(parrot([turn]), TOKENIZER, [KENYA], END) == [True]
+
+
 def test_each_fact_is_judged_by_itself_in_its_place():
     model = parrot(
         [
