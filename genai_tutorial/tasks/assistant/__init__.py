@@ -1,12 +1,16 @@
-"""The assistant task: questions about the world's countries, what a good answer is, who
-compares answers, and how an assistant's behaviour is measured.
+"""The assistant task: questions about the world's countries, the gold rule, simulated
+raters, baselines, and measures of an assistant's behaviour.
 """
 
+from genai_tutorial.tasks.assistant.baselines import (
+    baseline_answers,
+    category_aware_answers,
+    preference_without_facts,
+)
 from genai_tutorial.tasks.assistant.behaviour import (
     Behaviour,
     behaviour_changes,
     measure_behaviour,
-    substance_wins,
     wins,
 )
 from genai_tutorial.tasks.assistant.chat_format import (
@@ -97,7 +101,9 @@ __all__ = [
     "ask_facts",
     "ask_invented",
     "ask_untold",
+    "baseline_answers",
     "behaviour_changes",
+    "category_aware_answers",
     "chat_answers",
     "collect_comparisons",
     "complete_facts",
@@ -118,11 +124,11 @@ __all__ = [
     "near_misses",
     "normalize_answer",
     "preference_probes",
+    "preference_without_facts",
     "private_requests",
     "questions_of_all_categories",
     "random_raters",
     "rater_agreement",
-    "substance_wins",
     "tell_facts",
     "training_questions",
     "wins",
