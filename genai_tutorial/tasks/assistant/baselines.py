@@ -7,11 +7,11 @@ of each question and knows no answer.
 
 from collections.abc import Sequence
 
+from genai_tutorial.tasks.assistant.chat_format import DECLINING_ANSWERS
 from genai_tutorial.tasks.assistant.gold_rule import GoldRule, ResponseType
 from genai_tutorial.tasks.assistant.questions import Question
 
-ABSTENTION = "I do not know."
-REFUSAL = "I cannot help with that."
+ABSTENTION, REFUSAL = DECLINING_ANSWERS
 COURTEOUS_SUFFIX = " Thank you for asking."
 
 
@@ -60,7 +60,9 @@ _ORDER: dict[str, tuple[ResponseType, ...]] = {
 }
 
 
-def preference_without_facts(rule: GoldRule, question: Question, a: str, b: str) -> float:
+def preference_without_facts(
+    rule: GoldRule, question: Question, a: str, b: str
+) -> float:
     """Predict which of two answers is preferred from the category of the question and
     the types of the two responses, without any fact.
 
