@@ -6,11 +6,18 @@ exp(r(y) / β). Read backwards, every policy has a reward, β log(π(y) / π_ref
 a constant for each prompt; so train the policy as a reward model.
 """
 
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.alignment.log_probs import answer_log_probs
+from genai_tutorial.alignment.preferences import EncodedPairs
 from genai_tutorial.alignment.reward import preference_losses
+from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
+from genai_tutorial.transformer import DecoderLM
 
 
 def implicit_reward(
@@ -100,3 +107,89 @@ def dpo_loss(
     return dpo_losses(
         chosen, rejected, reference_chosen, reference_rejected, beta
     ).mean()
+
+
+def learn_by_dpo(
+    reference: DecoderLM,
+    pairs: EncodedPairs,
+    steps: int,
+    *,
+    beta: float | int = 0.1,
+    batch_size: int = 16,
+    learning_rate: float = 5e-4,
+    seed: int = 0,
+    watch: Callable[[int, DecoderLM], None] | None = None,
+    watch_every: int = 1,
+) -> tuple[DecoderLM, list[float]]:
+    """Train a copy of a model on preference pairs by DPO, with AdamW, warmup and a
+    linear decay. Each batch holds pairs of similar length.
+
+    Args:
+        reference: The initial policy and the reference; it is not changed.
+        pairs: The preference pairs.
+        steps: The number of updates.
+        beta: The price of one nat of KL divergence from the reference.
+        batch_size: The number of pairs in a batch.
+        learning_rate: The learning rate after the warmup.
+        seed: Decides the batches.
+        watch: Called with the number of updates done and the policy.
+        watch_every: The number of updates between two calls of `watch`.
+
+    Returns:
+        The policy, and the loss of each step.
+    """
+    groups = pairs.length_groups(batch_size, seed)
+    with torch.no_grad():
+        known = [
+            torch.stack(
+                [
+                    answer_log_probs(
+                        reference, *_trimmed(side.ids[g], side.is_answer[g])
+                    )
+                    for g in groups
+                ]
+            )
+            for side in (pairs.chosen, pairs.rejected)
+        ]
+    sides = [
+        tensor[groups]
+        for side in (pairs.chosen, pairs.rejected)
+        for tensor in (side.ids, side.is_answer)
+    ]
+
+    def loss(model: nn.Module, *group: Tensor) -> Tensor:
+        chosen, is_chosen, rejected, is_rejected, *references = (
+            tensor[0] for tensor in group
+        )
+        rows = (*_trimmed(chosen, is_chosen), *_trimmed(rejected, is_rejected))
+        return dpo_loss(model, *rows, *references, beta=beta)
+
+    policy, done = deepcopy(reference).train(), 0
+
+    def evaluate(model: nn.Module) -> float:
+        nonlocal done
+        done += watch_every
+        if watch is not None:
+            watch(done, policy)
+        return 0.0
+
+    run = fit(
+        policy,
+        TensorBatches([*sides, *known], 1, seed),
+        loss,
+        AdamW(policy.parameters(), lr=learning_rate),
+        steps=steps,
+        schedule=warmup_linear(steps, min(10, steps)),
+        evaluate=None if watch is None else evaluate,
+        evaluate_every=None if watch is None else watch_every,
+        progress=False,
+    )
+    return policy.eval(), run.losses
+
+
+def _trimmed(
+    ids: Int[Tensor, "pair position"], is_answer: Bool[Tensor, "pair position"]
+) -> tuple[Tensor, Tensor]:
+    """Drop the positions that are padding in every row."""
+    end = int(is_answer.any(dim=0).nonzero().max()) + 1
+    return ids[:, :end], is_answer[:, :end]

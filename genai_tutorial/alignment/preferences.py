@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import TypeVar
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from genai_tutorial.alignment.examples import (
@@ -58,6 +59,30 @@ class EncodedPairs:
             self.rejected.ids,
             self.rejected.lengths,
         )
+
+    def __len__(self) -> int:
+        return len(self.chosen.ids)
+
+    def length_groups(
+        self, batch_size: int, seed: int = 0
+    ) -> Int[Tensor, "group batch_size"]:
+        """Group pairs of similar length into batches, so that little is spent on padding.
+
+        Args:
+            batch_size: The number of pairs in a group; all, where there are fewer.
+            seed: Decides the order of pairs of the same length.
+
+        Returns:
+            The rows of each group. Every pair is in a group, and the shortest pairs are
+            in two if the number of pairs is not a multiple of the size.
+        """
+        size = min(batch_size, len(self))
+        generator = torch.Generator().manual_seed(seed)
+        shuffled = torch.randperm(len(self), generator=generator)
+        longest = torch.maximum(self.chosen.lengths, self.rejected.lengths)
+        order = shuffled[longest[shuffled].argsort(stable=True)]
+        missing = -len(order) % size
+        return torch.cat([order[:missing], order]).view(-1, size)
 
 
 def sample_answers(

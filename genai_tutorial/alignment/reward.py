@@ -134,14 +134,15 @@ def train_reward_model(
     seed: int = 0,
     progress: bool = True,
 ) -> ScalarModel:
-    """Train a reward model that begins as a copy of a decoder, by AdamW with a warm-up
-    and a linear decay.
+    """Train a reward model that is initialized from a decoder, with AdamW, warmup and a
+    linear decay. Each batch holds pairs of similar length.
     """
     model = ScalarModel(decoder)
+    groups = pairs.length_groups(batch_size, seed)
     fit(
         model,
-        TensorBatches(pairs.tensors, batch_size=batch_size, seed=seed),
-        reward_loss,
+        TensorBatches([tensor[groups] for tensor in pairs.tensors], 1, seed),
+        lambda model, *group: reward_loss(model, *(tensor[0] for tensor in group)),
         AdamW(model.parameters(), lr=learning_rate),
         steps=steps,
         schedule=warmup_linear(steps, min(10, steps)),

@@ -269,6 +269,31 @@ def test_it_stops_when_the_policy_has_gone_too_far():
     assert not all(torch.equal(a, b) for a, b in zip(free[1], strict[1], strict=True))
 
 
+@pytest.mark.parametrize("count", [2, 3, 12, 50])
+def test_ppo_micro_batches_do_not_change_the_update(count):
+    """Accumulating gradients over parts of a minibatch gives the update of the whole."""
+    updated = []
+    for micro_batches in (1, count):
+        policy = model_of(LLAMA)
+        value_model, experience = with_values(), experience_of(policy)
+        optimizer = torch.optim.SGD(
+            [*policy.parameters(), *value_model.parameters()], lr=0.1
+        )
+        report = ppo_update(
+            policy,
+            value_model,
+            optimizer,
+            experience,
+            PPOSettings(epochs=2, minibatches=1, micro_batches=micro_batches),
+            torch.Generator().manual_seed(0),
+        )
+        updated.append((policy.state_dict(), vars(report)))
+    (whole, report), (parts, same) = updated
+    for name, weights in whole.items():
+        assert torch.allclose(weights, parts[name], atol=1e-5), name
+    assert same == pytest.approx(report, abs=1e-4)
+
+
 def test_the_same_seed_gives_the_same_update():
     results = []
     for seed in (0, 0, 1):
@@ -292,7 +317,7 @@ def test_wrong_settings_are_refused():
         with pytest.raises(ValueError, match=name):
             PPOSettings(**{name: value})
     policy = model_of(LLAMA)
-    with pytest.raises(ValueError, match="12 answers cannot be cut into 13"):
+    with pytest.raises(ValueError, match="12 answers cannot be split into 13"):
         ppo_update(policy, with_values(), AdamW(policy.parameters()),
         experience_of(policy),
                    PPOSettings(minibatches=13))  # fmt: skip

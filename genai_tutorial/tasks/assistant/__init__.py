@@ -21,6 +21,11 @@ from genai_tutorial.tasks.assistant.chat_format import (
     MAX_ANSWER_TOKENS,
     encode_demonstrations,
 )
+from genai_tutorial.tasks.assistant.comparisons import (
+    Comparison,
+    collect_comparisons,
+    split_by_question,
+)
 from genai_tutorial.tasks.assistant.demonstrations import (
     Demonstration,
     demonstrate,
@@ -63,13 +68,8 @@ from genai_tutorial.tasks.assistant.questions import (
     ask_facts,
     tell_facts,
 )
-from genai_tutorial.tasks.assistant.raters import (
-    Comparison,
-    Rater,
-    collect_comparisons,
-    random_raters,
-    rater_agreement,
-)
+from genai_tutorial.tasks.assistant.raters import Rater, random_raters, rater_agreement
+from genai_tutorial.tasks.assistant.rewards import gold_reward
 from genai_tutorial.tasks.assistant.wordings import (
     HELD_OUT_FRAMES,
     WORDINGS,
@@ -117,6 +117,7 @@ __all__ = [
     "fact_questions",
     "fact_sentences",
     "fill_wording",
+    "gold_reward",
     "invented_countries",
     "likeliest_texts",
     "measure_behaviour",
@@ -129,6 +130,7 @@ __all__ = [
     "questions_of_all_categories",
     "random_raters",
     "rater_agreement",
+    "split_by_question",
     "tell_facts",
     "training_questions",
     "wins",
