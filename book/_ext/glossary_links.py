@@ -1,9 +1,9 @@
-"""Lead a link to the glossary to the word itself.
+"""Turn links to the glossary page into links to the entry itself.
 
 Chapters link to the file, `[maximum likelihood](../book/glossary.md)`, which every
-viewer of notebooks understands. In the book the link goes on to the entry of its text,
-and shows the definition when the pointer rests on it. A word without an entry is a
-warning, which fails the build.
+notebook viewer understands. In the book such a link leads to the entry for its text and
+shows the definition on hover. A term without an entry is a warning, which fails the
+build.
 """
 
 from docutils import nodes
@@ -12,7 +12,7 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 GLOSSARY = "book/glossary"
-# Words of the running text that no rule leads to their entry.
+# Inflected forms and synonyms that the rules below do not map to an entry.
 OTHER_FORMS = {
     "gaussian": "gaussian distribution",
     "held-out": "held-out data",
@@ -28,16 +28,8 @@ OTHER_FORMS = {
 
 
 def plain(text: str) -> str:
-    """Return a word in lower case, in British spelling, with straight apostrophes and
-    short hyphens.
-    """
-    return (
-        " ".join(text.split())
-        .lower()
-        .replace("iz", "is")
-        .replace("’", "'")
-        .replace("–", "-")
-    )
+    """Return a word in lower case, with straight apostrophes and short hyphens."""
+    return " ".join(text.split()).lower().replace("’", "'").replace("–", "-")
 
 
 def candidates(text: str) -> list[str]:

@@ -1,5 +1,5 @@
-"""The command `genai-tutorial`: look at the book, train and sample its models, run,
-hand out and grade its chapters.
+"""The command `genai-tutorial`: train and sample the book's models, and execute, assign
+and grade its chapters.
 """
 
 from genai_tutorial.cli.app import app, main

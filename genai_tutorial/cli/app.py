@@ -1,5 +1,5 @@
-"""The commands and their help. What they do stands in the rooms of the package,
-imported when a command runs.
+"""The commands and their help texts. Their implementations are in the other modules,
+which are imported when a command runs.
 """
 
 import sys
@@ -17,8 +17,8 @@ from genai_tutorial.cli.user_errors import (
     user_errors,
 )
 
-# Every error of a command line is one of these, in the typer that brings its own
-# click and in those before it.
+# The base class of all command-line errors, both in versions of typer that bundle click
+# and in those that depend on it.
 UsageError = typer.BadParameter.__base__
 
 app = typer.Typer(
@@ -30,18 +30,14 @@ app = typer.Typer(
 
 Folder = Annotated[
     Path,
-    typer.Option(
-        "--to", help="The folder to write into; it is made where it does not exist."
-    ),
+    typer.Option("--to", help="The folder to write to; it is created if necessary."),
 ]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace files that are there already.")
-]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 if it worked, 2 if it was wrong, 1 if it could
-    not be done.
+    """Run the command line and exit with 0 on success, 2 on wrong usage and 1 if the
+    command failed.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
@@ -93,18 +89,18 @@ def _start(
 ) -> None:
     """Use **Generative AI Explained, in Running Code** from the command line.
 
-    Begin with `genai-tutorial doctor`, which says what works on this machine and how to
-    get the rest. Each command has a `--help` with examples.
+    Begin with `genai-tutorial doctor`, which checks what works on this machine and how
+    to install the rest. `--help` after a command shows examples.
     """
 
 
 @app.command()
 def doctor() -> None:
-    """Say what is installed, what is missing and how to get it.
+    """Check what is installed and how to install what is missing.
 
-    Looks at Python, PyTorch and the device, the extras, the data, the trained models
-    and the book's notebooks. Exits with 0 if the core works: an extra that is not
-    installed is no error.
+    Checks Python, PyTorch and the device, the extras, the data, the trained models and
+    the book's notebooks. Exits with 0 if the core works: an extra that is not installed
+    is not an error.
 
     Example: `genai-tutorial doctor`
     """
@@ -116,7 +112,7 @@ def doctor() -> None:
 
 @app.command()
 def chapters() -> None:
-    """List the chapters with what they open, what they need, and how long they take.
+    """List the chapters with their rooms, extras, reading and running times.
 
     Example: `genai-tutorial chapters`
     """
@@ -132,33 +128,31 @@ def train(
     ],
     resume: Annotated[
         bool,
-        typer.Option(
-            "--resume", help="Go on where an earlier run in this folder stopped."
-        ),
+        typer.Option("--resume", help="Resume the interrupted run in this folder."),
     ] = False,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="How many; the recipe's own number else.")
+        int | None,
+        typer.Option(min=1, help="Number of steps; by default the recipe's."),
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(help="cpu, cuda, cuda:1 or mps; CUDA where there is one else."),
+        typer.Option(help="cpu, cuda, cuda:1 or mps; by default CUDA if present."),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Where checkpoints and the model are written.")
+        Path | None, typer.Option(help="Folder for checkpoints and the model.")
     ] = None,
 ) -> None:
-    """Train one of the book's models by its recipe.
+    """Train one of the book's models from its recipe.
 
-    The run writes checkpoints as it goes. Stop it with Ctrl-C, or lose power: with
-    `--resume` it goes on to the very same model. On several processes, start it with
+    The run saves checkpoints regularly. If it is interrupted, `--resume` continues it
+    and ends with exactly the same model. To use several processes, start it with
     torchrun.
 
     Examples to try:
-
-    - `genai-tutorial train shakespeare` makes the model that chapter 4 loads
-    - `genai-tutorial train shakespeare --steps 50 --folder try` makes a short run of 50
-      steps
-    - `genai-tutorial train shakespeare --resume` goes on after a stop
+    - `genai-tutorial train shakespeare` trains the model that chapter 4 loads
+    - `genai-tutorial train shakespeare --steps 50 --folder try` trains for 50 steps
+      only
+    - `genai-tutorial train shakespeare --resume` resumes an interrupted run
     """
     from genai_tutorial.cli.models import train_model
 
@@ -178,29 +172,29 @@ def sample(
         ),
     ] = None,
     count: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Images: how many.")
+        int | None, typer.Option(min=1, max=10_000, help="Number of images.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Images: the PNG file to write; NAME.png here else."),
+        typer.Option(help="PNG file for images; by default NAME.png."),
     ] = None,
     seed: Annotated[
         int,
-        typer.Option(min=0, max=2**32 - 1, help="The same seed makes the same sample."),
+        typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same sample."),
     ] = 0,
     folder: Annotated[
         Path | None,
-        typer.Option(help="Where you trained it; the book's own model else."),
+        typer.Option(help="Folder of your own run; by default the book's model."),
     ] = None,
 ) -> None:
-    """Let one of the book's models write, or draw images into a PNG file.
+    """Generate text or images with one of the book's models.
 
-    Each model has its own options; a wrong one is answered with the right ones. Text:
-    `prompt`, `temperature`, `top_p` and `tokens`. Digits: `digit`, `steps` and
-    `guidance`. Pictures from captions: `prompt`, `steps` and `guidance`.
+    Each model has its own options, and a wrong option prints the list of valid ones.
+    Language models take `prompt`, `temperature`, `top_p` and `tokens`; digit models
+    `digit`, `steps` and `guidance`; text-to-image models `prompt`, `steps` and
+    `guidance`. Images are written to a PNG file.
 
     Examples to try:
-
     - `genai-tutorial sample shakespeare`
     - `genai-tutorial sample shakespeare prompt="JULIET:" temperature=0.5 tokens=300
       --seed 7`
@@ -215,7 +209,7 @@ def sample(
 
 
 class Precision(StrEnum):
-    """How many bits a weight has."""
+    """The number format of the weights."""
 
     FP32 = "fp32"
     BF16 = "bf16"
@@ -224,7 +218,7 @@ class Precision(StrEnum):
 
 
 class ChatModel(StrEnum):
-    """Whom one can talk to."""
+    """The available chat models."""
 
     SMOLLM2 = "smollm2"
     BASE = "base"
@@ -244,27 +238,25 @@ def chat(
         ),
     ] = ChatModel.SMOLLM2,
     system: Annotated[
-        str | None, typer.Option(help="What the model is told before you speak.")
+        str | None, typer.Option(help="System message for the model.")
     ] = None,
     temperature: Annotated[
         float,
-        typer.Option(
-            min=0, help="Below 1 plays safe, above 1 risks more, 0 is greedy."
-        ),
+        typer.Option(min=0, help="Below 1 is safer, above 1 more varied, 0 is greedy."),
     ] = 0.2,
     top_p: Annotated[
         float | None,
         typer.Option(
             min=0,
             max=1,
-            help="Draw among the likeliest tokens that hold this probability.",
+            help="Sample from the likeliest tokens with this total probability.",
         ),
     ] = None,
     max_tokens: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="The most tokens of an answer; 512 for smollm2, fewer for the others.",
+            help="Maximum tokens per answer; 512 for smollm2, fewer for the others.",
         ),
     ] = None,
     seed: Annotated[
@@ -279,26 +271,24 @@ def chat(
         Precision | None,
         typer.Option(
             help=(
-                "The bits of a weight of smollm2: int4, where nothing is said, is how "
-                "its file keeps them."
+                "Number format of smollm2's weights; by default int4, the format of "
+                "its file."
             )
         ),
     ] = None,
 ) -> None:
-    """Talk with SmolLM2, a small chat model, or with the model that chapters 12 to 14
-    make.
+    """Chat with SmolLM2, a small chat model, or with the model that chapters 12 to 14
+    train.
 
-    All of them run in the book's own Transformer. The book's model is there after each
-    stage: base goes on with what you begin, sft answers questions about countries, ppo
-    answers them as its raters preferred.
+    All of them run in the book's own Transformer. The book's model is available after
+    each stage of training: base continues your text, sft answers questions about
+    countries, and ppo answers them as its raters preferred.
 
     Ctrl-C stops an answer, Ctrl-D ends the conversation. When the context is full, the
-    oldest turns are forgotten. Input from a file or another program is a conversation
-    too, each line a turn of yours; then the answers alone are written to the output,
-    and what there is to say about them to the error stream.
+    oldest turns are dropped. If the input is a file or a pipe, each line is one turn of
+    yours; the answers go to standard output and everything else to standard error.
 
     Examples to try:
-
     - `genai-tutorial chat`
     - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --top-p 0.9`
     - `genai-tutorial chat --max-tokens 100 --seed 7 --precision fp32`
@@ -322,27 +312,25 @@ def execute(
     notebooks: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NOTEBOOK]...", help="Chapter numbers or files; all if left out."
+            metavar="[NOTEBOOK]...", help="Chapter numbers or files; by default all."
         ),
     ] = None,
     jobs: Annotated[
         int,
-        typer.Option(min=1, help="How many notebooks to run side by side."),
+        typer.Option(min=1, help="Number of notebooks to run at the same time."),
     ] = 1,
 ) -> None:
-    """Run chapters from top to bottom and write them back with their outputs.
+    """Run chapters from top to bottom and save them with their outputs.
 
-    Each notebook runs in a fresh kernel with one thread, on the CPU and without
-    network. A second run writes the same bytes. A notebook that fails is left as it
-    was, and the others run all the same. How long each one took is kept in
-    `running_times.json` beside it.
+    Each notebook runs in a fresh kernel with one thread, on the CPU and without network
+    access. A second run writes the same bytes. A notebook that fails is left unchanged
+    and does not stop the others. Running times are recorded in `running_times.json`.
 
     Examples to try:
-
     - `genai-tutorial execute 4` runs chapter 4
     - `genai-tutorial execute notebooks/04_transformer_language_model.ipynb` does the
       same
-    - `genai-tutorial execute --jobs 2` runs them all, two at a time, longest first
+    - `genai-tutorial execute --jobs 2` runs all chapters, two at a time, longest first
     """
     from genai_tutorial.cli.book import execute_notebooks
 
@@ -357,7 +345,7 @@ def assign(
     to: Folder,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the students' release of a chapter: without solutions, hidden tests and
+    """Write the students' version of a chapter, without solutions, hidden tests and
     outputs.
 
     Example: `genai-tutorial assign 4 --to homework`
@@ -382,35 +370,32 @@ def grade(
     ],
     submissions: Annotated[
         list[Path],
-        typer.Argument(help="Students' notebooks, or folders that hold them."),
+        typer.Argument(help="Students' notebooks, or folders with notebooks."),
     ],
     to: Folder = Path("grades"),
     overwrite: Annotated[
         bool,
         typer.Option(
             "--overwrite",
-            help=(
-                "Grade all of them again, and replace grades that are there already."
-            ),
+            help=("Grade all submissions again and replace existing grades."),
         ),
     ] = False,
 ) -> None:
-    """Grade students' notebooks: a table of points, and a page of feedback for each
-    student.
+    """Grade students' notebooks and write a table of points and a page of feedback for
+    each student.
 
-    Students' code runs in processes of its own, with limits on time and memory and
-    without network. The tests are those of the chapter, whatever the submission did to
-    its own. Open questions are left for you.
+    Students' code runs in separate processes, with limits on time and memory and
+    without network access. The tests are taken from the chapter, not from the
+    submission. Open questions are left for you.
 
-    Points and feedback are written after each notebook. The same command goes on where
-    it was stopped, and grades only what is new or has changed: your own entries in the
-    table stay.
+    Points and feedback are written after each notebook. If you run the command again,
+    it grades only notebooks that are new or have changed, and keeps your own entries in
+    the table.
 
     Examples to try:
-
     - `genai-tutorial grade 4 ada.ipynb` grades one notebook
-    - `genai-tutorial grade 4 submissions --to grades` grades all in a folder, into
-      `grades/grades.csv`
+    - `genai-tutorial grade 4 submissions --to grades` grades all notebooks in a folder
+      and writes `grades/grades.csv`
     """
     from genai_tutorial.cli.classroom import grade_submissions
 

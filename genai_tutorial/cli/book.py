@@ -1,4 +1,4 @@
-"""The commands that look at the book's notebooks: `chapters` and `execute`."""
+"""The commands `chapters` and `execute`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from genai_tutorial.notebook.execute import ExecutionError, execute
 
 
 def print_chapters() -> None:
-    """Print a table of the chapters that are there."""
+    """Print a table of the chapters that exist."""
     table = Table(
         "",
         "Chapter",
@@ -41,9 +41,7 @@ def print_chapters() -> None:
 
 
 def execute_notebooks(names: Sequence[str], jobs: int) -> None:
-    """Run the notebooks with these numbers or paths, or all chapters, some side by
-    side.
-    """
+    """Execute the notebooks with these numbers or paths, or all chapters."""
     paths = [_notebook(name) for name in names] or [
         chapter.path for chapter in _chapters()
     ]

@@ -1,6 +1,4 @@
-"""The command `chat`: a conversation with SmolLM2 or a model of the book, in the book's
-own decoder.
-"""
+"""The command `chat`: a conversation with SmolLM2 or one of the book's models."""
 
 import os
 import re
@@ -25,27 +23,26 @@ from genai_tutorial.pretrained.smollm2 import load_smollm2
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import DecoderLM
 
-# What a terminal would take for a command: all control characters but the line break
-# and the tab.
+# Control characters other than line breaks and tabs, which a terminal might interpret.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Conversation:
-    """What has been said, and the model that answers.
+    """A conversation: its turns so far, and the model that answers.
 
-    The model reads each token once: its cache goes on from one turn to the next. Where
-    the context is full, the oldest turns are forgotten; what the system said is kept.
+    The model processes each token once, because its cache is kept between turns. When
+    the context is full, the oldest turns are dropped; the system message is kept.
 
     Args:
-        model: Maps tokens to the scores of the next.
-        tokenizer: The model's own.
-        template: How the model was taught to read a conversation.
-        remembers: Whether it reads the earlier turns with each question.
-        system: What the model is told at the start; None for the template's default.
-        max_tokens: The most tokens of an answer.
-        temperature: See `next_token_probabilities`.
-        top_p: The same.
-        seed: Where the chance starts.
+        model: language model that answers.
+        tokenizer: tokenizer of the model.
+        template: chat template of the model.
+        remembers: whether the model gets earlier turns along with each question.
+        system: system message; None for the template's default.
+        max_tokens: maximum number of tokens per answer.
+        temperature: see `next_token_probabilities`.
+        top_p: see `next_token_probabilities`.
+        seed: random seed for sampling.
 
     Raises:
         ValueError: If an answer of `max_tokens` does not fit into the context.
@@ -84,11 +81,11 @@ class Conversation:
         self.cache = model.make_cache()
 
     def prepare(self, text: str) -> tuple[list[int], int]:
-        """Return the tokens of the conversation with one more question, and how many
-        old turns had to go for it.
+        """Return the tokens of the conversation including a new question, and the
+        number of old turns that were dropped.
 
         Raises:
-            ValueError: If the question alone does not fit, or is no text.
+            ValueError: If the question alone does not fit, or is not valid text.
         """
         question = Message("user", text)
         alone = len(self._encode([question]))
@@ -108,11 +105,11 @@ class Conversation:
         return ids, forgotten
 
     def answer(self, ids: list[int]) -> Generator[str, None, None]:
-        """Yield the answer to what `prepare` returned: one piece of text for each
-        token, half a character being none.
+        """Yield the answer to a prepared prompt, one piece of text per token. The piece
+        is empty if the token ends within a character.
 
-        However it ends, what was said by then is remembered; a question that got no
-        word is not.
+        If the answer is interrupted, the part so far is kept in the conversation. A
+        question without any answer is not.
         """
         pieces, decoder = [], self.tokenizer.stream()
         tokens = stream(
@@ -193,16 +190,17 @@ def chat(
                 continue
             if forgotten:
                 _note(
-                    f"The context is full: the {forgotten} oldest turns are forgotten."
+                    f"The context is full: the {forgotten} oldest turns were dropped."
                 )
             _say(conversation.answer(ids), max_tokens)
-    # whoever read the answers has enough; Python would complain once more when it ends
+    # The program that read the answers has stopped; otherwise Python would report the
+    # broken pipe again at exit.
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def load(precision: str) -> tuple[DecoderLM, BPETokenizer]:
-    """Load SmolLM2 with its weights kept as told."""
+    """Load SmolLM2 with its weights in the given format."""
     if precision == "bf16":
         return load_smollm2(torch.bfloat16)
     model, tokenizer = load_smollm2()
@@ -210,12 +208,10 @@ def load(precision: str) -> tuple[DecoderLM, BPETokenizer]:
 
 
 def _lines(interactive: bool) -> Iterator[str]:
-    """Yield what the user says, a line at a time; lines of nothing but spaces are
-    skipped.
-    """
+    """Yield the user's lines, except for blank ones."""
     if interactive:
         with suppress(ImportError):  # Windows has none
-            import readline  # noqa: F401  -- from now on the arrow keys edit the line, and bring back earlier ones
+            import readline  # noqa: F401  -- enables line editing and history with the arrow keys
     while True:
         try:
             line = input("> " if interactive else "")
@@ -239,7 +235,7 @@ def _lines(interactive: bool) -> Iterator[str]:
 
 
 def _say(pieces: Generator[str, None, None], max_tokens: int) -> None:
-    """Print an answer as it comes, and on the error stream how fast it came."""
+    """Print an answer token by token, and its speed on standard error."""
     times, ending = [], ""
     try:
         with closing(pieces):

@@ -1,6 +1,4 @@
-"""The models of `genai-tutorial chat`: SmolLM2, and the book's own model after each
-stage of its training.
-"""
+"""The models of `genai-tutorial chat`: SmolLM2, and the book's own at each stage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +12,15 @@ from genai_tutorial.transformer import DecoderLM
 
 @runtime_checkable
 class Template(Protocol):
-    """How a model reads a conversation."""
+    """A chat template: converts a conversation to tokens."""
 
     def encode(self, tokenizer: BPETokenizer, messages: Sequence[Message]) -> list[int]:
-        """Return the tokens of the conversation, up to where the answer begins."""
+        """Return the tokens of the conversation, up to the start of the answer."""
 
 
 class Continuation:
-    """How the base model reads what is said to it: as the beginning of a text, which it
-    goes on with.
+    """The template of the base model: the user's text is the beginning of a document,
+    which the model continues.
     """
 
     def encode(self, tokenizer: BPETokenizer, messages: Sequence[Message]) -> list[int]:
@@ -39,11 +37,11 @@ class ChatProfile:
     """The chat template and the defaults of a model.
 
     Attributes:
-        template: How it reads a conversation.
-        greeting: What a person is told first.
-        max_tokens: The default of the longest answer.
-        remembers: Whether it was taught to read earlier turns.
-        takes_system: Whether it was taught to listen to a system turn.
+        template: chat template.
+        greeting: message shown at the start.
+        max_tokens: default for the maximum number of tokens per answer.
+        remembers: whether the model was trained on several turns.
+        takes_system: whether the model was trained with system messages.
     """
 
     template: Template
@@ -97,5 +95,5 @@ CHAT_PROFILES: dict[str, ChatProfile] = {
 
 
 def load_own(model: str) -> tuple[DecoderLM, BPETokenizer]:
-    """Load the book's own model after one stage of its making."""
+    """Load the book's model after one stage of training."""
     return load_trained(f"factbook-{model}")

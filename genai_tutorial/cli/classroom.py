@@ -1,4 +1,4 @@
-"""The command `grade`: what the teacher sees."""
+"""The command `grade`."""
 
 import sys
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def grade_submissions(
     Console().print(table)
     enforced = [
         str(protection)
-        # those that were graded before have none
+        # submissions that were graded in an earlier run have no report
         for protection in max(
             (report.protections for report in reports), key=len, default=()
         )

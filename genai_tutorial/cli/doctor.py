@@ -1,4 +1,4 @@
-"""The command `doctor`: what works on this machine, and how to get what does not."""
+"""The command `doctor`: what works on this machine, and how to install the rest."""
 
 import importlib.metadata
 import platform
@@ -15,12 +15,12 @@ PACKAGE = "genai_tutorial"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        works: Whether it is there and works.
-        what: What it is.
-        remedy: What to do where it is not.
+        works: whether the component is present and works.
+        what: description of the component.
+        remedy: what to do if it does not work.
     """
 
     works: bool
@@ -29,7 +29,7 @@ class Finding:
 
 
 def examine() -> bool:
-    """Look at everything, print what was found, and say whether the core works."""
+    """Run all checks, print the results, and return whether the core works."""
     console = Console(highlight=False, soft_wrap=True)
     core = _show(console, "Core", examine_core)
     _show(console, "Extras (each brings what a theme's chapters need)", examine_extras)
@@ -53,7 +53,8 @@ def _show(
     console.print(f"\n{title}", style="bold")
     findings = []
     for finding in look():
-        # Words, not signs: they can be read aloud, and need neither colour nor Unicode.
+        # Words instead of symbols: screen readers can read them, and they need neither
+        # colour nor Unicode.
         mark = "[green]ok     [/]" if finding.works else "[yellow]missing[/]"
         console.print(f"  {mark}  {finding.what}", end="")
         console.print(f": {finding.remedy}" if finding.remedy else "", markup=False)
@@ -62,7 +63,7 @@ def _show(
 
 
 def examine_core() -> Iterator[Finding]:
-    """Python, the packages that every chapter needs, and a product of matrices on the
+    """Check Python, the packages that every chapter needs, and a matrix product on the
     device.
     """
     metadata = importlib.metadata.metadata(PACKAGE)
@@ -107,15 +108,15 @@ def examine_core() -> Iterator[Finding]:
         yield Finding(
             exact, f"torch {torch.__version__} computes on {device.type} ({name})"
         )
-    # a broken installation can fail in any way, and doctor is there to say so
+        # a broken installation can fail in any way, and doctor has to report it
     except Exception as error:
         yield Finding(False, "torch", f"{type(error).__name__}: {error}")
 
 
 def examine_extras() -> Iterator[Finding]:
-    """Each extra: installed, or the line that installs it."""
+    """Check each extra, with the command that installs it."""
     for extra in importlib.metadata.metadata(PACKAGE).get_all("Provides-Extra") or []:
-        if extra == "all":  # the sum of the others
+        if extra == "all":  # the union of the others
             continue
         lacking = [
             problem
@@ -131,7 +132,7 @@ def examine_extras() -> Iterator[Finding]:
 
 
 def examine_data() -> Iterator[Finding]:
-    """Each data set, by loading it."""
+    """Check each data set by loading it."""
     from genai_tutorial import data
     from genai_tutorial.runtime import cache_folder
 
@@ -139,16 +140,14 @@ def examine_data() -> Iterator[Finding]:
         try:
             getattr(data, source.loader)()
             yield Finding(True, f"{source.name} ({source.package})")
-        # whatever is wrong with one of them, the others are still worth knowing about
+            # a fault in one data set must not hide the state of the others
         except Exception as error:
             yield Finding(False, source.name, str(error))
     yield Finding(True, f"what takes seconds to read is kept in {cache_folder()}")
 
 
 def examine_models() -> Iterator[Finding]:
-    """Return the recipes, and each model that comes with the package or was trained
-    here, by loading it.
-    """
+    """Check each published or locally trained model by loading it."""
     from genai_tutorial import recipes
 
     yield Finding(
@@ -178,8 +177,8 @@ def examine_models() -> Iterator[Finding]:
 
 
 def examine_smollm2() -> Iterator[Finding]:
-    """SmolLM2: whether its file is the right one, or what one's own file says of
-    itself; the weights stay packed.
+    """Check the file of SmolLM2, or the user's own file in its place, without unpacking
+    the weights.
     """
     from genai_tutorial.pretrained.smollm2 import (
         check_packaged_file,
@@ -203,7 +202,7 @@ def examine_smollm2() -> Iterator[Finding]:
 
 
 def examine_book() -> Iterator[Finding]:
-    """Return the notebooks, and the browser that prints and tests the pages."""
+    """Check for the notebooks, and for the browser that prints and tests the pages."""
     from genai_tutorial.notebook.chapters import chapters, find_repository
 
     try:
@@ -223,8 +222,8 @@ def examine_book() -> Iterator[Finding]:
 
 
 def requirements(extra: str) -> list[Requirement]:
-    """Return what an extra needs on this system, or the core if the extra is an empty
-    string.
+    """Return the requirements of an extra on this system, or those of the core if the
+    extra is an empty string.
     """
     lines = importlib.metadata.requires(PACKAGE) or []
     return [
@@ -239,8 +238,8 @@ def requirements(extra: str) -> list[Requirement]:
 
 
 def lacks(requirement: Requirement) -> str:
-    """Say what is wrong with a requirement: nothing, or that it is not installed or too
-    old.
+    """Return the requirement and what is wrong with it, or an empty string if it is
+    met.
 
     >>> lacks(Requirement("a-package-that-nobody-has>=3"))
     'a-package-that-nobody-has'

@@ -1,4 +1,4 @@
-"""The commands `train` and `sample`: the book's models, made and tried."""
+"""The commands `train` and `sample`."""
 
 import os
 import sys
@@ -18,12 +18,12 @@ DEFAULT_COUNT = 40
 def train_model(
     name: str, steps: int | None, resume: bool, device: str | None, folder: Path | None
 ) -> None:
-    """Train by the recipe, and say where the model is and how to try it."""
+    """Train a model from its recipe, and print where it was saved and how to try it."""
     with user_errors(ValueError, exit_code=WRONG_USE):
         recipes.recipe(name)
         choose_device(device)
     if folder is not None:
-        # better now than at the first checkpoint
+        # fail now rather than at the first checkpoint
         folder.mkdir(parents=True, exist_ok=True)
     try:
         with user_errors(ValueError, exit_code=NOT_POSSIBLE):
@@ -36,7 +36,7 @@ def train_model(
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
-    # torchrun starts several of this, and one is enough to tell
+        # torchrun starts several processes; only one of them prints
     if os.environ.get("RANK", "0") == "0":
         recipe = recipes.recipe(name)
         print(f"The model is {path}, with its card beside it.")
@@ -55,9 +55,7 @@ def sample_model(
     folder: Path | None,
     out: Path | None,
 ) -> None:
-    """Print the text that the model writes, or put the images that it draws into a
-    file.
-    """
+    """Print the text that the model generates, or write its images to a file."""
     with user_errors(ValueError, exit_code=WRONG_USE):
         recipe = recipes.recipe(name)
         options = recipes.parse_options(recipe, assignments)
@@ -75,7 +73,7 @@ def sample_model(
             )
     with user_errors(ValueError, exit_code=NOT_POSSIBLE):
         loaded = recipes.load(name, folder)
-    with user_errors(ValueError, exit_code=WRONG_USE):  # the prompt and the numbers
+    with user_errors(ValueError, exit_code=WRONG_USE):  # invalid prompts and numbers
         if recipe.makes == "text":
             print(recipe.write(loaded, options, seed))
             return

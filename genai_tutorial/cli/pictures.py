@@ -1,4 +1,4 @@
-"""Small images in one PNG file."""
+"""Grids of small images as PNG files."""
 
 import math
 from pathlib import Path
@@ -18,10 +18,10 @@ many.
 
 
 def grid(images: Float[Tensor, "count *channels height width"]) -> Image.Image:
-    """Lay out images in rows of ten from the top left, each pixel as a square.
+    """Lay out images in rows of ten from the top left, with enlarged pixels.
 
     Args:
-        images: Brightness from 0 to 1, grey or with three channels.
+        images: brightness from 0 to 1, grey or with three channels.
 
     >>> import torch
     >>> grid(torch.zeros(12, 28, 28)).size
@@ -47,6 +47,6 @@ def grid(images: Float[Tensor, "count *channels height width"]) -> Image.Image:
 def write_grid(
     images: Float[Tensor, "count *channels height width"], path: Path
 ) -> None:
-    """Write images in a grid as a PNG file, whole or not at all."""
+    """Write a grid of images to a PNG file atomically."""
     with write_atomically(path) as file:
         grid(images).save(file, "PNG", optimize=True)

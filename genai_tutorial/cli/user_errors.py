@@ -1,4 +1,4 @@
-"""User errors: one line on the error stream and an exit code, never a traceback."""
+"""User errors: one line on standard error and an exit code, without a traceback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ NOT_POSSIBLE = 1
 
 
 class UserError(Exception):
-    """Ends a command with one sentence.
+    """Raised to end a command with a message.
 
     Args:
-        message: What is wrong and what to do.
-        exit_code: `WRONG_USE` where the command line is wrong, `NOT_POSSIBLE` where it
-            is right but cannot be done.
+        message: what is wrong and what to do.
+        exit_code: `WRONG_USE` if the command line is wrong, `NOT_POSSIBLE` if it is
+            correct but cannot be carried out.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -23,7 +23,7 @@ class UserError(Exception):
 
 @contextmanager
 def user_errors(*kinds: type[Exception], exit_code: int) -> Iterator[None]:
-    """Treat these exceptions as the user's errors; all others are ours and keep their
+    """Convert these exceptions to user errors. All others are bugs and keep their
     traceback.
 
     >>> with user_errors(ValueError, exit_code=WRONG_USE):

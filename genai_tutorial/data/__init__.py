@@ -1,8 +1,8 @@
-"""The data of the book: one module a source, read from installed packages, never
+"""The book's data sets: one module per source, read from installed packages and never
 downloaded.
 
-Each loader is one function that returns tensors or strings; its module's `SOURCE` says
-where the data comes from and what its licence allows, and `SOURCES` lists them all.
+Each loader is a function that returns tensors or strings. The constant `SOURCE` of its
+module gives the origin and the licence of the data; `SOURCES` lists all of them.
 """
 
 from genai_tutorial.data import digits, emoji, faces, mnist, shakespeare, wikipedia

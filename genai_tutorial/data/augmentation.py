@@ -1,4 +1,4 @@
-"""Data augmentation: small random changes of images that keep what they show."""
+"""Data augmentation: small random changes that keep the content of an image."""
 
 import math
 
@@ -16,14 +16,14 @@ def random_affine(
     stretching: float = 0.1,
     pixels: float | int = 2,
 ) -> Float[Tensor, "batch height width"]:
-    """Rotate, scale and translate each image a little.
+    """Rotate, scale and translate each image slightly.
 
     Args:
-        images: Images with a background of 0.
-        generator: A random source on the CPU.
-        degrees: The largest rotation, to either side.
-        stretching: The largest part of its size by which an image grows or shrinks.
-        pixels: The largest translation in each direction.
+        images: images with a background of 0.
+        generator: random generator on the CPU.
+        degrees: maximum rotation in either direction.
+        stretching: maximum relative change of size.
+        pixels: maximum translation in each direction.
     """
     count, height, width = images.shape
     angle, stretch, right, down = (

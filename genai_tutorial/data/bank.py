@@ -1,4 +1,4 @@
-"""Forty-eight sentences that end in the word "bank": of a river, or of money."""
+"""Forty-eight sentences that end with the word "bank", in one of two senses."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,11 +8,11 @@ Sense = Literal["river", "money"]
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence about one of the two kinds of bank.
+    """A sentence about a bank.
 
     Attributes:
-        text: The sentence, without a full stop: its last word is "bank".
-        sense: Which bank is meant.
+        text: sentence without a full stop; its last word is "bank".
+        sense: the kind of bank that is meant.
     """
 
     text: str
@@ -20,12 +20,12 @@ class Sentence:
 
 
 def load_bank_sentences() -> tuple[Sentence, ...]:
-    """Return 24 sentences about the bank of a river, then 24 about a bank for money,
-    written for this book.
+    """Return 24 sentences about river banks, then 24 about banks for money, written for
+    this book.
 
-    All end in "bank", because a causal model at the word "bank" sees only what stands
-    before it. The two words just before it give nothing away: "on the bank" ends as
-    many sentences of one sense as of the other.
+    All of them end with "bank", because a causal model sees only the words before it.
+    The two preceding words give nothing away: "on the bank" ends equally many sentences
+    of each sense.
 
     >>> from genai_tutorial.data import load_bank_sentences
     >>> sentences = load_bank_sentences()

@@ -1,6 +1,4 @@
-"""1,797 handwritten digits of 8×8 pixels: small enough for a model to train in a
-second.
-"""
+"""1,797 handwritten digits of 8×8 pixels, small enough to train a model in a second."""
 
 import torch
 
@@ -27,13 +25,13 @@ SOURCE = Source(
 
 
 def load_digits() -> Images:
-    """Load 1,797 digits of 8×8 pixels, scaled from scikit-learn's 0…16 to 0…1.
+    """Load 1,797 digits of 8×8 pixels, scaled from 0…16 in scikit-learn to 0…1.
 
     Raises:
         ImportError: If scikit-learn is not installed.
 
-    Source: the test set of UCI's Optical Recognition of Handwritten Digits, as
-    scikit-learn carries it.
+    Source: the test set of UCI's Optical Recognition of Handwritten Digits, included in
+    scikit-learn.
 
     >>> load_digits().images.shape
     torch.Size([1797, 8, 8])

@@ -1,9 +1,9 @@
-"""About 3,800 colour pictures with English names: the emoji of OpenMoji, drawn at 32×32
-pixels.
+"""About 3,800 colour images with English names: the emoji of OpenMoji, rendered at
+32×32 pixels.
 
-Many emoji are one thing in several skin tones, genders, colours or directions. A model
-that has seen a woman detective knows nearly all of the man detective, so the split into
-training and test keeps such families together.
+Many emoji show the same thing in several skin tones, genders, colours or directions. A
+model that has seen a woman detective has nearly seen the man detective, so the
+train/test split keeps such families together.
 """
 
 import re
@@ -42,12 +42,12 @@ IMAGE_SIZE = 32
 """Height and width of a picture in pixels."""
 
 _FONT = "openmoji/font/glyf_colr0.ttf"
-_FINER = 4  # drawn this many times larger and averaged down, which keeps thin lines
-# an emoji is about as high as its font's size, flags are wider
+_FINER = 4  # rendered this many times larger, then averaged, which keeps thin lines
+# an emoji is about as high as the font size; flags are wider
 _FONT_SIZE = 27 * _FINER
 _SKIN_TONE = re.compile(r"(medium-light|medium-dark|light|medium|dark) skin tone")
 
-# What a name may have or lack within a family. Longer phrases come first.
+# Words by which the names within a family may differ. Longer phrases come first.
 _VARIANTS = re.compile(
     r"\b(facing (right|left)|light "
     r"blue|(man|woman|men|women|person|people|boy|girl|child|baby|adult|father|mother|"
@@ -66,11 +66,11 @@ _CLOCK = re.compile(r".*(o’clock|o'clock|-thirty)$")
 
 @dataclass(frozen=True)
 class NamedImages:
-    """Colour pictures with their names.
+    """Colour images with their names.
 
     Attributes:
-        images: Red, green and blue of each pixel, from 0 to 1, on white.
-        names: What each picture shows, in English.
+        images: red, green and blue of each pixel, from 0 to 1, on white.
+        names: English name of each image.
     """
 
     images: Float[Tensor, "n 3 height width"]
@@ -81,11 +81,11 @@ class NamedImages:
 
     @property
     def families(self) -> tuple[str, ...]:
-        """What is the same in the names of one thing's variants; see `family`."""
+        """The family of each image; see `family`."""
         return tuple(family(name) for name in self.names)
 
     def without_skin_tones(self) -> "NamedImages":
-        """Return only the pictures whose name has no skin tone: each person once, in
+        """Return only the images whose name has no skin tone: each person once, in
         yellow.
         """
         return self._where(
@@ -95,18 +95,17 @@ class NamedImages:
     def split(
         self, test_share: float, seed: int
     ) -> tuple["NamedImages", "NamedImages"]:
-        """Split into training and test pictures, whole families to one side.
+        """Split into a training and a test set, keeping families together.
 
         Args:
-            test_share: The part of the families, between 0 and 1, that becomes the
-                test.
-            seed: The same seed gives the same split.
+            test_share: fraction of the families, between 0 and 1, for the test set.
+            seed: seed of the split.
 
         Returns:
-            The training pictures and the test pictures, each in the order of this set.
+            The training set and the test set, each in the original order.
 
         Raises:
-            ValueError: If the share leaves one side empty.
+            ValueError: If the share leaves one of the sets empty.
         """
         families = sorted(set(self.families))
         count = round(test_share * len(families))
@@ -130,8 +129,8 @@ class NamedImages:
 
 
 def family(name: str) -> str:
-    """Return a name without what tells variants of one thing apart: skin tone, gender,
-    age, colour, direction.
+    """Return a name without the words that distinguish variants of the same thing: skin
+    tone, gender, age, colour, direction.
 
     >>> (
     ...     family("woman detective medium-dark skin tone"),
@@ -150,17 +149,16 @@ def family(name: str) -> str:
 
 
 def load_emoji() -> NamedImages:
-    """Load all emoji of OpenMoji that look different, in alphabetical order of their
-    names.
+    """Load all distinct emoji of OpenMoji, in alphabetical order of their names.
 
-    Where two emoji have the same picture, such as the flags of France and of Clipperton
-    Island, the shorter name stays.
+    If two emoji have the same image, such as the flags of France and of Clipperton
+    Island, the one with the shorter name is kept.
 
     Raises:
         ImportError: If a package is missing, or Pillow was built without libraqm, which
-            joins sequences of characters.
+            combines sequences of characters.
 
-    Source: the font of OpenMoji 17, drawn by Pillow.
+    Source: the font of OpenMoji 17, rendered by Pillow.
 
     >>> emoji = load_emoji()
     >>> "fire engine" in emoji.names, emoji.images.shape[1:]
@@ -176,7 +174,7 @@ def load_emoji() -> NamedImages:
 
 
 def load_emoji_split() -> tuple[NamedImages, NamedImages]:
-    """Return the emoji that the book's models learn from, without skin tones, and the
+    """Return the training set of the book's emoji models, without skin tones, and the
     held-out tenth of the families.
     """
     return load_emoji().without_skin_tones().split(test_share=0.1, seed=0)

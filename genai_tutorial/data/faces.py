@@ -1,4 +1,4 @@
-"""100 faces of 25×25 pixels, cut from press photographs."""
+"""100 faces of 25×25 pixels, cropped from press photographs."""
 
 import torch
 from jaxtyping import Float
@@ -32,12 +32,12 @@ def load_faces() -> Float[Tensor, "n 25 25"]:
         ImportError: If scikit-image is not installed.
 
     Source: Huang, Mattar, Lee and Learned-Miller (2012), Learning to align from
-    scratch. scikit-image carries a random subset of Labeled Faces in the Wild; its
+    scratch. scikit-image includes a random subset of Labeled Faces in the Wild; its
     second hundred images, which show no faces, are left out.
 
     >>> load_faces().shape
     torch.Size([100, 25, 25])
     """
-    # No cache: the file holds 125 kB.
+    # No cache: the file has only 125 kB.
     images = require("skimage.data", extra="images").lfw_subset()
     return torch.tensor(images[:100], dtype=torch.float32)

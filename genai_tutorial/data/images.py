@@ -1,4 +1,4 @@
-"""Labelled grey images, and the split into training and test images."""
+"""Labelled greyscale images and their train/test split."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Images:
-    """Grey images with their class.
+    """Greyscale images with class labels.
 
     Attributes:
-        images: Brightness of each pixel, from 0 (background) to 1 (ink).
-        labels: The class of each image, counted from 0.
+        images: brightness of each pixel, from 0 (background) to 1 (ink).
+        labels: class of each image, starting at 0.
     """
 
     images: Float[Tensor, "n height width"]
@@ -24,22 +24,21 @@ class Images:
 
     @property
     def flat(self) -> Float[Tensor, "n pixels"]:
-        """The same images, each as one row of pixels."""
+        """The images flattened to rows of pixels."""
         return self.images.flatten(start_dim=1)
 
     def split(self, train_per_class: int, seed: int) -> tuple["Images", "Images"]:
-        """Draw the same number of training images from every class; all others are test
-        images.
+        """Draw a balanced training set; all other images become the test set.
 
         Args:
-            train_per_class: How many training images each class gets.
-            seed: The same seed gives the same split on every machine.
+            train_per_class: number of training images per class.
+            seed: seed of the split, which is the same on every machine.
 
         Returns:
-            The training images and the test images, each in the order of this set.
+            The training set and the test set, each in the original order.
 
         Raises:
-            ValueError: If some class has too few images to leave one for the test.
+            ValueError: If some class has too few images to leave one for testing.
 
         >>> digits = Images(torch.zeros(6, 2, 2), torch.tensor([0, 1, 0, 1, 0, 1]))
         >>> train, test = digits.split(train_per_class=2, seed=0)

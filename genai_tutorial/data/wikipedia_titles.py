@@ -1,5 +1,5 @@
-"""Which articles of the dump a language model is pre-trained on: an allow-list, so that
-nothing gets in by accident.
+"""The articles of the dump used for pre-training: an allow-list, so that nothing gets
+in by accident.
 """
 
 PRETRAINING_TITLES = (

@@ -2,6 +2,7 @@
 recall, copies of training data.
 """
 
+from genai_tutorial.metrics.copying import CopyTest, copy_test
 from genai_tutorial.metrics.digit_features import (
     DigitClassifier,
     DigitClassifierConfig,
@@ -46,6 +47,7 @@ from genai_tutorial.metrics.psnr import psnr
 
 __all__ = [
     "CopyCheck",
+    "CopyTest",
     "DigitClassifier",
     "DigitClassifierConfig",
     "DigitReading",
@@ -59,6 +61,7 @@ __all__ = [
     "bootstrap_interval",
     "check_copies",
     "clopper_pearson_interval",
+    "copy_test",
     "evaluate_language_model",
     "expected_calibration_error",
     "frechet_distance",

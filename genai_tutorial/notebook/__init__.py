@@ -1,6 +1,4 @@
-"""What a chapter calls: set up, show source, state a claim, show a figure, let the
-reader move a slider.
-"""
+"""Helpers for chapters: set-up, source listings, claims, figures and sliders."""
 
 from genai_tutorial.notebook.claims import ClaimError, claim
 from genai_tutorial.notebook.environment import executed_for_the_book

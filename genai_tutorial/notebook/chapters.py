@@ -1,4 +1,4 @@
-"""The chapters: what each notebook says about itself, and where they lie."""
+"""The chapters of the book: their metadata and their files."""
 
 import json
 import re
@@ -11,18 +11,20 @@ from genai_tutorial.notebook.running_times import recorded_times
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter, as the metadata and the title of its notebook describe it.
+    """A chapter, as described by the title and the metadata of its notebook.
 
     Attributes:
-        number: of the chapter in the book.
-        title: its heading, without the number.
-        path: of the notebook.
-        extras: of the package that it needs, as in `pip install
+        number: chapter number.
+        title: heading without the number.
+        path: path of the notebook.
+        extras: extras of the package that the chapter needs, as in `pip install
             "genai_tutorial[text]"`.
-        rooms: of the package that it opens.
-        reading_minutes: for a student who has read what it builds on.
-        running_seconds: as recorded; None for a chapter that was never executed.
-        builds_on: the numbers of the chapters to read before.
+        rooms: rooms of the package that the chapter uses.
+        reading_minutes: reading time for a student who knows the chapters that it
+            builds on.
+        running_seconds: recorded running time; None if the chapter has never been
+            executed.
+        builds_on: numbers of the chapters to read first.
     """
 
     number: int
@@ -36,15 +38,14 @@ class Chapter:
 
 
 def find_repository(start: Path | None = None) -> Path:
-    """Return the folder of the book: the one with `notebooks/` and `genai_tutorial/` in
-    it.
+    """Return the repository: the folder with `notebooks/` and `genai_tutorial/` in it.
 
     Args:
-        start: where to look first, and in all folders above; the current folder if left
-            out. The place that the package was installed from comes after.
+        start: folder to search first, followed by its parents; by default the current
+            folder. The folder that the package was installed from is tried last.
 
     Raises:
-        FileNotFoundError: If there is none; the message says how to get it.
+        FileNotFoundError: If no repository is found.
     """
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents, Path(__file__).resolve().parents[2]):
@@ -60,11 +61,11 @@ def find_repository(start: Path | None = None) -> Path:
 
 
 def read_chapter(path: Path) -> Chapter:
-    """Read what a chapter's notebook says about itself.
+    """Read a chapter's metadata from its notebook.
 
     Raises:
-        ValueError: If the file is no notebook or has no chapter metadata, or a field is
-            missing, or its heading is another chapter's.
+        ValueError: If the file is not a notebook, lacks chapter metadata or one of its
+            fields, or has the heading of another chapter.
     """
     try:
         notebook = json.loads(path.read_text("utf8"))
@@ -110,7 +111,7 @@ def read_chapter(path: Path) -> Chapter:
 
 
 def chapters(repository: Path | None = None) -> list[Chapter]:
-    """Return the chapters that are there, in the order of the book."""
+    """Return the chapters that exist, in the order of the book."""
     folder = (repository or find_repository()) / "notebooks"
     return sorted(
         (read_chapter(path) for path in folder.glob("[0-9]*.ipynb")),
@@ -119,9 +120,7 @@ def chapters(repository: Path | None = None) -> list[Chapter]:
 
 
 def chapters_table(found: Sequence[Chapter], notebooks: str = "notebooks") -> str:
-    """Return the chapters as a Markdown table, with links relative to the folder that
-    holds `notebooks`.
-    """
+    """Return the chapters as a Markdown table, with links from the repository root."""
     rows = [
         "| chapter | package rooms | to read | to run |",
         "| --- | --- | --- | --- |",
@@ -137,7 +136,7 @@ def chapters_table(found: Sequence[Chapter], notebooks: str = "notebooks") -> st
 
 
 def spoken_seconds(seconds: int | None) -> str:
-    """Write a running time for a table.
+    """Format a running time for a table.
 
     >>> spoken_seconds(45), spoken_seconds(None)
     ('45 s', 'not run yet')

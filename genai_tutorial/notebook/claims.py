@@ -1,5 +1,5 @@
-"""A claim: a sentence of the book with the number measured for it, which stops the
-notebook where it is not true.
+"""Claims: statements of the book with the numbers measured for them. A claim that does
+not hold stops the notebook.
 """
 
 import hashlib
@@ -25,11 +25,10 @@ Measured = Number | Interval | Mapping[str, Number | Interval]
 
 
 class ClaimError(AssertionError):
-    """A claim of the book did not hold here."""
+    """Raised when a claim does not hold."""
 
     def _render_traceback_(self) -> list[str]:
-        # IPython calls this: the sentence is what the reader needs, not the inside of
-        # `claim`.
+        # IPython calls this. Readers need the message, not a traceback through `claim`.
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -44,29 +43,29 @@ def claim(
     seeds: int | None = None,
     items: int | None = None,
 ) -> None:
-    """State what was found, show what was measured, and stop the notebook where it does
-    not hold.
+    """State a result, show the number measured for it, and stop the notebook if the
+    statement does not hold.
 
-    Every claim of a chapter says what its number has to beat, or where it comes from:
-    `baseline`, `recorded` or `exact`. All of it is kept with the output, from where the
-    scoreboard page collects it.
+    Every claim in a chapter has a `baseline`, or is `recorded`, or is `exact`. All
+    arguments are stored with the output, where the scoreboard page finds them.
 
     Args:
-        statement: one sentence of at most 18 words, with the bound that `holds` tests.
-        measured: a number, an interval, or several of them by name.
-        holds: a comparison: whether the statement is true of what was measured, on
-            another machine too.
-        baseline: what chance, a constant answer or the simplest rule gives on the same
-            measure, computed in the cell.
-        recorded: the name of the record that the number was read from, where it was not
+        statement: one sentence of at most 18 words, including the bound that `holds`
+            tests.
+        measured: a number, an interval, or a mapping from names to them.
+        holds: the comparison that makes the statement true. It should also hold on
+            other machines.
+        baseline: score of chance, of a constant answer or of a simple rule on the same
+            measure, computed in the same cell.
+        recorded: name of the record that the number was read from, if it was not
             measured in this run.
         exact: whether the statement is an identity or an equality, with a library or
-            with a calculation by hand, so that there is nothing to beat.
-        seeds: how many random seeds stand behind the number.
-        items: how many test items stand behind the number.
+            with a calculation by hand, and so has nothing to beat.
+        seeds: number of random seeds behind the number.
+        items: number of test items behind the number.
 
     Raises:
-        ClaimError: If the statement does not hold; it says what was measured.
+        ClaimError: If the statement does not hold. The message contains the numbers.
         FileNotFoundError: If there is no record called `recorded`.
         TypeError: If `holds` is anything but true or false.
         ValueError: If the statement is empty, `seeds` or `items` is below 1, or a claim
@@ -81,8 +80,8 @@ def claim(
     statement = statement.strip().rstrip(".")
     if not statement:
         raise ValueError(
-            "A claim needs a statement, got an empty one; say in one sentence what was "
-            "found."
+            "A claim needs a statement, got an empty one; state the result in one "
+            "sentence."
         )
     figures = format_measured(measured)
     evidence = _evidence(baseline, recorded, exact, seeds, items)
@@ -116,8 +115,8 @@ def _evidence(
     seeds: int | None,
     items: int | None,
 ) -> dict[str, str | int | bool]:
-    # What was said, and nothing of what was not: that keeps the outputs of other
-    # claims as they are.
+    # Only arguments that were given: a new option leaves the outputs of other
+    # claims unchanged.
     if exact and not (baseline is None and recorded is None):
         raise ValueError(
             "A claim that is exact has nothing to beat and comes from this run, got a "
@@ -150,14 +149,12 @@ def _spoken(evidence: Mapping[str, str | int | bool]) -> str:
 
 
 def claim_anchor(statement: str) -> str:
-    """Return the name by which a page links to a claim: it depends on the statement
-    alone.
-    """
+    """Return the HTML anchor of a claim, which depends on its statement alone."""
     return "claim-" + hashlib.sha256(statement.encode()).hexdigest()[:8]
 
 
 def format_measured(measured: Measured) -> str:
-    """Write what was measured with the digits that mean something.
+    """Format measured numbers with their significant digits.
 
     >>> format_measured({"loss": 1.87654, "parameters": 803_456})
     'loss 1.88, parameters 803,456'
@@ -174,7 +171,7 @@ def format_measured(measured: Measured) -> str:
 
 
 def format_number(number: Number) -> str:
-    """Write a whole number in full and any other with three significant digits.
+    """Format an integer in full and any other number with three significant digits.
 
     >>> [format_number(x) for x in (12345, 12345.6, 0.98765, 2.0, 3.14159e-7)]
     ['12,345', '12,346', '0.988', '2.00', '3.1e-07']
@@ -198,8 +195,8 @@ def format_number(number: Number) -> str:
 
 
 def _as_bool(holds: object) -> bool:
-    # A number would pass for true: `holds=accuracy` where `accuracy > 0.9` was meant
-    # must not go unnoticed.
+    # A nonzero number counts as true, so `holds=accuracy` instead of
+    # `accuracy > 0.9` would go unnoticed.
     value = (
         holds.item()
         if hasattr(holds, "item") and getattr(holds, "ndim", None) == 0

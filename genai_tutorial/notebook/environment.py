@@ -1,9 +1,9 @@
-"""The surroundings in which a notebook is executed for the book: quiet, repeatable, and
-cut from the network.
+"""The environment in which notebooks are executed for the book: quiet, reproducible and
+without network access.
 
-`genai-tutorial execute` starts its kernels in them. As a pytest plug-in this module
-gives the same ones to nbval (`pytest -p genai_tutorial.notebook.environment`), so that
-what is committed and what is checked ran alike.
+`genai-tutorial execute` starts its kernels in this environment. As a pytest plug-in
+(`pytest -p genai_tutorial.notebook.environment`), the module gives nbval the same one,
+so that the committed outputs and the tests come from identical conditions.
 """
 
 import os
@@ -23,14 +23,14 @@ digits.
 
 
 def executed_for_the_book() -> bool:
-    """Say whether this process runs a notebook for the book, and not for a reader who
-    watches it.
+    """Return whether this process executes a notebook for the book, with no reader
+    watching.
     """
     return bool(os.environ.get(QUIET))
 
 
 def book_environment() -> dict[str, str]:
-    """Return the environment variables in which a notebook gives the same bytes again.
+    """Return the environment variables that make a notebook's output reproducible.
 
     >>> book_environment()["HF_HUB_OFFLINE"]
     '1'
@@ -39,11 +39,11 @@ def book_environment() -> dict[str, str]:
     threads = dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(THREADS)
     )
-    # Where a cell takes two threads after all: a thread that waits for the other one
-    # spins for a moment, then sleeps. By default it spins thirty times as long: no
-    # faster on quiet cores, but on a busy machine it keeps the other one from working,
-    # and training all but stops. To sleep at once (OMP_WAIT_POLICY=PASSIVE) made quiet
-    # runs up to three times slower.
+    # For cells that use two threads anyway: a waiting thread spins briefly, then
+    # sleeps. By default it spins thirty times as long, which is no faster on idle
+    # cores but blocks the other thread on a busy machine, where training almost
+    # stops. Sleeping at once (OMP_WAIT_POLICY=PASSIVE) made runs on idle cores up
+    # to three times slower.
     waiting = {"GOMP_SPINCOUNT": "10000"}
     return {
         QUIET: "1",
@@ -59,8 +59,8 @@ def book_environment() -> dict[str, str]:
 
 
 def pytest_configure(config: Any) -> None:
-    """Give pytest, and the kernels that it starts, the book's environment, without the
-    user's own IPython profile.
+    """Set the book's environment for pytest and its kernels, without the user's IPython
+    profile.
     """
     profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     config.add_cleanup(profile.cleanup)
@@ -68,8 +68,8 @@ def pytest_configure(config: Any) -> None:
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Run the notebook first that takes longest, so that no process is left with a long
-    one at the end. The cells of a notebook stay together and in order.
+    """Run the longest notebooks first, so that no process is left with a long one at
+    the end. The cells of a notebook stay together and in order.
     """
     places = {
         path: place

@@ -1,6 +1,4 @@
-"""Run the notebooks of the book and write them so that a second run gives the same
-bytes.
-"""
+"""Execute the book's notebooks reproducibly: a second run writes the same bytes."""
 
 import hashlib
 import time
@@ -25,21 +23,20 @@ from genai_tutorial.runtime import require, write_atomically
 SECONDS_A_CELL = 600
 LARGEST_FILE = 1_500_000  # bytes
 
-# What stays of a notebook's own metadata. Editors add more, and another with each
-# version.
+# The notebook metadata to keep. Editors add more, which changes with their version.
 KEPT_IN_NOTEBOOK = ("genai_tutorial",)
 KEPT_IN_CELL = ("mystnb", "nbgrader", "tags")
 
 
 @dataclass(frozen=True)
 class Executed:
-    """What came of executing one notebook.
+    """The result of executing one notebook.
 
     Attributes:
-        path: of the notebook.
-        seconds: that it ran.
-        size: of the file, in bytes.
-        changed: whether the file was rewritten; False if it was the same already.
+        path: path of the notebook.
+        seconds: running time.
+        size: size of the file in bytes.
+        changed: whether the file was rewritten; False if it was already up to date.
     """
 
     path: Path
@@ -55,22 +52,22 @@ def execute(
     report: Callable[[str], None] = print,
     seconds_a_cell: int = SECONDS_A_CELL,
 ) -> list[Executed]:
-    """Run notebooks, each in a fresh kernel without network and with one thread, and
-    rewrite them with their outputs.
+    """Run notebooks, each in a fresh kernel without network access and with one thread,
+    and rewrite them with their outputs.
 
-    A notebook that fails is left as it was, and the others run all the same. The time
-    of each is recorded in a file beside it and repeated in its first cell.
+    A notebook that fails is left unchanged and does not stop the others. Running times
+    are recorded in a file next to the notebooks and in each notebook's first cell.
 
     Args:
-        paths: of the notebooks.
-        jobs: how many run side by side, the longest first; one after another, in the
-            given order, if it is 1.
-        report: takes a line of text for each notebook when it is done.
-        seconds_a_cell: that a cell may run.
+        paths: paths of the notebooks.
+        jobs: number of notebooks that run at the same time, the longest first. With 1,
+            they run one after another in the given order.
+        report: called with a line of text when a notebook is done.
+        seconds_a_cell: time limit per cell.
 
     Raises:
-        ExecutionError: If a cell fails or a file is no notebook, when all notebooks
-            have run; the message says it of each.
+        ExecutionError: If a cell failed or a file is not a notebook. It is raised after
+            all notebooks have run, and the message lists every failure.
         ImportError: If nbclient is not installed.
     """
     if jobs < 1:
@@ -80,7 +77,7 @@ def execute(
     for path, outcome in _outcomes(notebooks, jobs, seconds_a_cell):
         if isinstance(outcome, ExecutionError):
             failures.append(outcome)
-            if len(notebooks) > 1:  # the reason comes when the others have run
+            if len(notebooks) > 1:  # the reason is reported after the others have run
                 report(f"{path.name}: failed, and left as it was")
             continue
         result = _keep(path, *outcome)
@@ -111,8 +108,9 @@ def _outcomes(
         for path in paths:
             yield path, _outcome(path, seconds_a_cell)
         return
-    # Processes and not threads: a notebook client has an event loop and signals of its
-    # own. They begin anew, for a copy of a process with PyTorch's threads may hang.
+    # Processes instead of threads, because each notebook client has its own event loop
+    # and signal handlers. They are spawned, not forked, because a forked process with
+    # PyTorch's threads may hang.
     workers = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
     try:
         running = {
@@ -153,11 +151,11 @@ def _with_running_time(text: str, time: RunningTime) -> str:
 
 
 def executed_text(path: Path, *, seconds_a_cell: int = SECONDS_A_CELL) -> str:
-    """Run a notebook and return what its file should hold, without writing it."""
+    """Run a notebook and return the new text of its file, without writing it."""
     nbformat = require("nbformat", "book")
     try:
         notebook = nbformat.read(path, as_version=4)
-    except Exception as error:  # a file that is no notebook can be wrong in any way
+    except Exception as error:  # a file that is not a notebook can fail in any way
         raise ExecutionError(
             f"{path.name} cannot be read as a notebook ({type(error).__name__})."
         ) from error
@@ -168,17 +166,16 @@ def executed_text(path: Path, *, seconds_a_cell: int = SECONDS_A_CELL) -> str:
 
 
 def notebook_text(notebook: Any) -> str:
-    """Return what the file of a notebook holds."""
+    """Return a notebook as the text of its file."""
     return require("nbformat", "book").writes(notebook).rstrip("\n") + "\n"
 
 
 def normalize(notebook: Any) -> None:
-    """Take out of an executed notebook, in place, all that another run would write
-    differently.
+    """Remove from an executed notebook, in place, everything that would differ in
+    another run.
 
     Raises:
-        ExecutionError: If an output is a live widget and nothing else: no page can show
-            it.
+        ExecutionError: If an output is only a live widget, which a page cannot show.
     """
     for name in set(notebook.metadata) - set(KEPT_IN_NOTEBOOK):
         del notebook.metadata[name]
@@ -204,8 +201,8 @@ def normalize(notebook: Any) -> None:
 
 
 def _cell_id(cell: Any, taken: dict[str, int]) -> str:
-    # From the cell's own text: it stays when another cell is inserted before it, and
-    # when the notebook is made anew.
+    # Derived from the cell's text: the id survives when a cell is inserted before it or
+    # when the notebook is regenerated.
     grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
     name = (
         grade_id

@@ -1,6 +1,4 @@
-"""Show a figure with the text that stands for it, and lay out many small images as one
-figure.
-"""
+"""Figures with alternative text, and grids of small images."""
 
 import base64
 import math
@@ -20,12 +18,11 @@ if TYPE_CHECKING:
 
 
 def show(figure: "Figure | Image.Image", *, alt: str) -> None:
-    """Show a figure on the page, with alternative text for who cannot see it, and close
-    it.
+    """Show a figure on the page with alternative text for screen readers, and close it.
 
     Args:
         figure: a matplotlib figure or a Pillow image.
-        alt: what one sees, in at most 250 characters.
+        alt: description of the figure in at most 250 characters.
 
     Raises:
         ValueError: If `alt` is empty or too long.
@@ -53,18 +50,18 @@ def image_grid(
 
     Args:
         images: "n height width" or "n height width 3" with values from 0 (dark) to 1
-            (light); others are cut off.
-        columns: images in a row.
-        labels: a text under each image.
-        row_labels: a text at the left of each row.
-        label_colors: a colour for each label.
-        cmap: matplotlib's name for the colours of images without channels; "gray_r"
-            draws dark ink on white.
-        width: of the figure, in inches.
-        title: above the images.
+            (light); values outside are clipped.
+        columns: number of images per row.
+        labels: text under each image.
+        row_labels: text to the left of each row.
+        label_colors: colour of each label.
+        cmap: matplotlib colour map for images without channels; "gray_r" draws dark ink
+            on white.
+        width: width of the figure in inches.
+        title: title above the images.
 
     Raises:
-        ValueError: If the numbers of images, labels and rows do not fit, or an image
+        ValueError: If the numbers of images, labels and rows do not match, or `images`
             has another shape.
     """
     from matplotlib import pyplot

@@ -1,9 +1,9 @@
-"""An interactive figure that needs no kernel: all its frames are drawn beforehand, and
-a slider chooses between them.
+"""Interactive figures that need no kernel: all frames are drawn in advance, and a
+slider selects one of them.
 
-On a page it is HTML with a few lines of JavaScript and nothing from another host. Where
-scripts do not run, it is the first frame. With a live kernel it is also an ipywidgets
-slider.
+On a page, the figure is HTML with a few lines of JavaScript and nothing from another
+host. Without JavaScript, it shows the first frame. With a live kernel, it is an
+ipywidgets slider.
 """
 
 import base64
@@ -27,19 +27,19 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Frames:
-    """Pictures with a slider. Leave it as the last line of a cell, or `display` it.
+    """Images with a slider. Make it the last expression of a cell, or `display` it.
 
     Args:
-        frames: matplotlib figures (they are closed) or Pillow images, all of one size.
+        frames: matplotlib figures (which are closed) or Pillow images, all of the same
+            size.
         labels: the slider's value for each frame.
-        alt: what one sees, in at most 250 characters; one text for all frames, or one
-            for each.
-        name: what the slider varies.
-        captions: a text below each frame, such as what a model wrote; shown as it is,
-            line by line.
+        alt: description in at most 250 characters, either one for all frames or one per
+            frame.
+        name: name of the quantity that the slider varies.
+        captions: text below each frame, such as generated text; line breaks are kept.
 
     Raises:
-        ValueError: If the numbers of frames, labels and texts differ, a label is there
+        ValueError: If the numbers of frames, labels and texts differ, a label occurs
             twice, or the sizes differ.
     """
 
@@ -61,12 +61,12 @@ class Frames:
         alt: str | Sequence[str],
         captions: Sequence[str] | None = None,
     ) -> "Frames":
-        """Make a figure with several sliders.
+        """Create a figure with several sliders.
 
         Args:
-            frames: one for each combination, in the order of
+            frames: one frame per combination, in the order of
                 `itertools.product(*sliders.values())`: the last slider varies fastest.
-            sliders: the values of each slider, by its name.
+            sliders: from the name of each slider to its values.
             alt: as for one slider.
             captions: as for one slider.
         """
@@ -122,7 +122,7 @@ class Frames:
         self.pngs = [png(picture) for picture in pictures]
 
     def described(self, index: int) -> str:
-        """Return the alternative text of a frame, with the positions of the sliders."""
+        """Return the alternative text of a frame, including the slider positions."""
         where = ", ".join(
             f"{name} {label}"
             for name, label in zip(self.sliders, self.combinations[index], strict=True)
@@ -130,8 +130,8 @@ class Frames:
         return f"{self.alts[index].rstrip('.')} ({where})."
 
     def to_html(self) -> str:
-        """Return the figure as HTML that needs nothing else; without JavaScript it
-        shows the first frame.
+        """Return the figure as self-contained HTML; without JavaScript it shows the
+        first frame.
         """
         count = len(self.pngs)
         static = files("genai_tutorial.notebook") / "static"
@@ -147,8 +147,8 @@ class Frames:
         }
         safe = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
         width = f"max-width: {self.size[0]}px"
-        # Without JavaScript there is often no style either: <pre> keeps the lines of
-        # the first caption.
+        # Without JavaScript there is often no style sheet either; <pre> keeps the line
+        # breaks of the first caption.
         caption = None if self.captions is None else html.escape(self.captions[0])
         fallback = (
             ""
@@ -215,7 +215,9 @@ class Frames:
             "image/png": base64.b64encode(self.pngs[0]).decode(),
         }
         if _has_live_kernel():
-            self._live = self.widget()  # kept, or it is gone before it is shown
+            self._live = (
+                self.widget()
+            )  # keep a reference, or it is collected before it is shown
             data[WIDGET_VIEW] = {
                 "model_id": self._live.model_id,
                 "version_major": 2,

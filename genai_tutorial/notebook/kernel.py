@@ -1,4 +1,4 @@
-"""Run the cells of a notebook in a kernel of its own, and name the cell that fails."""
+"""Run the cells of a notebook in a fresh kernel, and report the cell that fails."""
 
 import os
 import tempfile
@@ -10,19 +10,19 @@ from genai_tutorial.runtime import require
 
 
 class ExecutionError(Exception):
-    """A notebook did not run to its end; the message says in which cell, and why."""
+    """Raised when a notebook fails; the message names the cell and the reason."""
 
 
 def run_cells(notebook: Any, path: Path, seconds_a_cell: int) -> None:
     """Run the cells of a notebook in place, from the top, in a fresh kernel.
 
     Args:
-        notebook: whose outputs are replaced.
-        path: of its file, in whose folder it runs.
-        seconds_a_cell: that a cell may run.
+        notebook: the notebook; its outputs are replaced.
+        path: path of its file; the kernel runs in the same folder.
+        seconds_a_cell: time limit per cell.
 
     Raises:
-        ExecutionError: If a cell fails, runs too long or ends its process.
+        ExecutionError: If a cell fails, runs too long or kills its process.
         ImportError: If nbclient is not installed.
     """
     nbclient = require("nbclient", "book")
@@ -34,8 +34,8 @@ def run_cells(notebook: Any, path: Path, seconds_a_cell: int) -> None:
         DeadKernelError,
     )
 
-    # Without folders to search, "python3" is this very Python, whatever kernels the
-    # user has installed.
+    # Without folders to search, "python3" is the Python of this process, whatever
+    # kernels the user has installed.
     kernel = AsyncKernelManager(
         kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
     )
@@ -50,7 +50,7 @@ def run_cells(notebook: Any, path: Path, seconds_a_cell: int) -> None:
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_start=lambda cell, cell_index: running.append(cell_index),
     )
-    # without the history and start-up files of whoever runs this
+    # without the user's history and start-up files
     with tempfile.TemporaryDirectory() as profile:
         environment = {
             **os.environ,

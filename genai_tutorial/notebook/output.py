@@ -1,18 +1,16 @@
-"""Put something on the page below the cell, or print its plain text where there is no
-page.
-"""
+"""Display something below a cell, or print its plain text outside a notebook."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def put(data: Mapping[str, str], metadata: Mapping[str, Any]) -> None:
-    """Display one thing in several forms, by MIME type, with metadata that the notebook
-    keeps beside them.
+    """Display data in several formats, by MIME type, with metadata that the notebook
+    stores.
 
     Args:
-        data: the forms; "text/plain" is always among them.
-        metadata: the book's own facts under "genai_tutorial", and "alt" under
+        data: from MIME types to content; must include "text/plain".
+        metadata: metadata of the book under "genai_tutorial", and "alt" under
             "image/png".
     """
     from IPython import get_ipython

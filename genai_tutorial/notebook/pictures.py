@@ -1,4 +1,4 @@
-"""Turn figures into small PNG files that are the same bytes every time."""
+"""Small, byte-reproducible PNG files from figures."""
 
 import io
 
@@ -10,8 +10,7 @@ LONGEST_ALT = 250
 
 
 def as_picture(figure: object) -> Image.Image:
-    """Draw a matplotlib figure, which is closed thereby, or take a Pillow image as it
-    is.
+    """Render a matplotlib figure, which is then closed, or convert a Pillow image.
 
     Returns:
         An opaque RGB image on white.
@@ -30,8 +29,8 @@ def as_picture(figure: object) -> Image.Image:
         pixels = np.asarray(canvas.buffer_rgba()).copy()
         pyplot.close(
             figure
-            # or a notebook shows it a second time at the end of the cell, without its
-            # text
+            # otherwise the notebook shows it again at the end of the cell, without its
+            # alternative text
         )
         figure = Image.fromarray(pixels)
     if not isinstance(figure, Image.Image):
@@ -62,8 +61,7 @@ def png(picture: Image.Image) -> bytes:
 
 
 def checked_alt(alt: str) -> str:
-    """Return the alternative text in one line, if it says anything and a screen
-    reader's user has the patience for it.
+    """Return the alternative text on one line, after checking its length.
 
     Raises:
         ValueError: If it is empty or longer than 250 characters.
@@ -71,8 +69,8 @@ def checked_alt(alt: str) -> str:
     alt = " ".join(alt.split())
     if not alt:
         raise ValueError(
-            "alt is empty; say in a sentence what the figure shows, for a reader who "
-            "cannot see it."
+            "alt is empty; describe the figure in a sentence for readers who cannot "
+            "see it."
         )
     if len(alt) > LONGEST_ALT:
         raise ValueError(

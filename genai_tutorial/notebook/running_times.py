@@ -1,7 +1,7 @@
-"""How long each notebook runs: one committed file beside the notebooks, and the table
-under each chapter's title, which repeats it.
+"""Running times of the notebooks: a committed file next to them, and the table under
+each chapter's title, which repeats them.
 
-`genai-tutorial execute` keeps both. A time changes only when the notebook has become
+`genai-tutorial execute` updates both. A time changes only if the notebook has become
 clearly slower or faster, so that running it again changes no file.
 """
 
@@ -19,24 +19,24 @@ STEP = 5
 SAME = 0.15
 """A new time replaces a recorded one that it differs from by a larger share."""
 
-# The cell of the table in a chapter's title that says how long it runs.
+# The table cell with the running time under a chapter's title.
 _TIME = re.compile(r"(?<=\| )\d+ s(?=(?: on 2 CPU cores)? \|)")
 
 
 @dataclass(frozen=True)
 class RunningTime:
-    """How long a notebook ran from top to bottom, and with how many threads."""
+    """The running time of a notebook, and the number of threads that it used."""
 
     seconds: int
     threads: int
 
 
 def recorded_times(folder: Path) -> dict[str, RunningTime]:
-    """Return the recorded times of the notebooks in a folder, by their names without
-    ending; none where nothing was recorded yet.
+    """Return the recorded times of the notebooks in a folder, by file stem. The mapping
+    is empty if nothing has been recorded yet.
 
     Raises:
-        ValueError: If the file does not hold such times.
+        ValueError: If the file is malformed.
     """
     path = folder / FILE_NAME
     if not path.is_file():
@@ -52,8 +52,8 @@ def recorded_times(folder: Path) -> dict[str, RunningTime]:
 
 
 def record_time(notebook: Path, seconds: float | int, threads: int) -> RunningTime:
-    """Record how long a notebook ran, and return what the file says now: the new time,
-    or the old one if it was much the same.
+    """Record the running time of a notebook, and return the recorded time: the old one
+    if the new one is about the same.
     """
     times = recorded_times(notebook.parent)
     known = times.get(notebook.stem)
@@ -71,7 +71,7 @@ def record_time(notebook: Path, seconds: float | int, threads: int) -> RunningTi
 
 
 def with_time(opening: str, time: RunningTime) -> str:
-    """Return a chapter's first cell with this running time in its table.
+    """Return the text of a chapter's first cell with this running time in its table.
 
     >>> with_time("| reading | running |\\n| 45 minutes | 40 s |", RunningTime(75, 1))
     '| reading | running |\\n| 45 minutes | 75 s |'
@@ -85,8 +85,8 @@ def stated_times(opening: str) -> list[int]:
 
 
 def longest_first(notebooks: list[Path]) -> list[Path]:
-    """Order notebooks so that the longest begin first and none is left to run alone at
-    the end; those without a recorded time come before all others.
+    """Sort notebooks by recorded running time, longest first. Notebooks without a
+    recorded time come first of all.
     """
 
     def negative_seconds(notebook: Path) -> float:

@@ -1,5 +1,5 @@
-"""The scoreboard: every claim of the book beside what was measured for it, as the
-notebooks recorded it.
+"""The scoreboard: all claims of the book with their measured numbers, read from the
+outputs of the notebooks.
 """
 
 import json
@@ -15,14 +15,14 @@ class Row:
     """One claim.
 
     Attributes:
-        chapter: in which it is made.
-        statement: the claim, without a full stop.
-        measured: what was measured, as text.
-        baseline: what it must beat, as text; empty where nothing is said.
-        origin: "live", "recorded" or "exact"; empty where nothing is said.
-        seeds: how many random seeds stand behind the number, if that is said.
-        items: how many test items stand behind the number, if that is said.
-        anchor: the place on the chapter's page, as in `04_name.html#anchor`.
+        chapter: chapter that makes the claim.
+        statement: statement, without a full stop.
+        measured: measured numbers as text.
+        baseline: baseline as text; empty if there is none.
+        origin: "live", "recorded" or "exact"; empty if not stated.
+        seeds: number of random seeds behind the number, if stated.
+        items: number of test items behind the number, if stated.
+        anchor: HTML anchor on the chapter's page, as in `04_name.html#anchor`.
     """
 
     chapter: Chapter
@@ -36,7 +36,7 @@ class Row:
 
 
 def scoreboard(found: Iterable[Chapter]) -> list[Row]:
-    """Collect the claims of chapters, in the order in which a reader meets them."""
+    """Collect the claims of chapters in reading order."""
     return [
         Row(
             chapter,
@@ -54,10 +54,10 @@ def scoreboard(found: Iterable[Chapter]) -> list[Row]:
 
 
 def claim_origin(claim: Mapping) -> str:
-    """Return where the number of a claim comes from, as far as the claim says it.
+    """Return the origin of a claim's number, as far as the claim states it.
 
-    A number with a baseline was measured as the notebook ran, unless the claim names a
-    record.
+    A number with a baseline was measured when the notebook ran, unless the claim names
+    a record.
 
     >>> claim_origin({"baseline": "0.10"}), claim_origin({"recorded": "spread"})
     ('live', 'recorded')
@@ -70,8 +70,8 @@ def claim_origin(claim: Mapping) -> str:
 
 
 def recorded_claims(notebook: Mapping) -> list[dict]:
-    """Return the claims that an executed notebook keeps with its outputs: "statement",
-    "measured" and "holds", and what else `claim` was told.
+    """Return the claims stored in the outputs of an executed notebook, each with
+    "statement", "measured", "holds" and the optional arguments of `claim`.
     """
     outputs = (
         output for cell in notebook["cells"] for output in cell.get("outputs", ())

@@ -1,6 +1,4 @@
-"""The first line of every chapter: the same seeds, threads, device and plotting style
-for every reader.
-"""
+"""The set-up call of every chapter: seeds, threads, device and plotting style."""
 
 import torch
 
@@ -11,11 +9,11 @@ from genai_tutorial.runtime import choose_device, seed_everything
 
 def setup(seed: int = 0) -> torch.device:
     """Seed everything, set the plotting style, and return the device to compute on: a
-    CUDA GPU, else the CPU.
+    CUDA GPU if there is one, otherwise the CPU.
 
-    One thread, however many cores there are: sums are then added in the same order
-    everywhere, so that you see the digits that the book shows. Models as small as ours
-    gain little from more.
+    PyTorch uses one thread, however many cores there are, so that sums are computed in
+    the same order everywhere and you see the same digits as in the book. Models as
+    small as these gain little from more threads.
     """
     seed_everything(seed)
     torch.set_num_threads(THREADS)

@@ -1,5 +1,5 @@
-"""Show the source of a function or class of this package on the page, read from the
-package so that it cannot drift.
+"""Source listings of functions and classes, read from the package so that they cannot
+become outdated.
 """
 
 import ast
@@ -12,7 +12,7 @@ from genai_tutorial.notebook.output import put
 
 
 def repository_address() -> str:
-    """Return the web address of the repository, which stands in `pyproject.toml`."""
+    """Return the web address of the repository from `pyproject.toml`."""
     for entry in metadata("genai_tutorial").get_all("Project-URL", []):
         label, _, address = entry.partition(", ")
         if label == "Repository":
@@ -24,21 +24,19 @@ def repository_address() -> str:
 
 
 def source_text(thing: type | Callable, *, docstring: bool = True) -> str:
-    """Return the source of a function or class, with or without its docstrings, flush
-    left.
-    """
+    """Return the dedented source of a function or class, with or without docstrings."""
     text = textwrap.dedent(inspect.getsource(thing)).rstrip()
     return text if docstring else _without_docstrings(text)
 
 
 def show_source(thing: object, *, docstring: bool = True) -> None:
-    """Show the source of a function, method or class of `genai_tutorial`, under a line
-    that links to its file.
+    """Show the source of a function, method or class of `genai_tutorial`, with a link
+    to its file.
 
     Args:
-        thing: what to show.
-        docstring: False leaves the docstrings out, where the chapter has just said the
-            same.
+        thing: function, method or class.
+        docstring: whether to include docstrings. Leave them out where the chapter has
+            just said the same.
 
     Raises:
         TypeError: If `thing` has no source, or is not part of `genai_tutorial`.
@@ -62,8 +60,8 @@ def show_source(thing: object, *, docstring: bool = True) -> None:
     put(
         {
             "text/plain": text,
-            # Every page that shows notebooks colours a fenced block in its own light
-            # and dark theme.
+            # Fenced blocks are highlighted by every notebook viewer, in its light and
+            # dark theme.
             "text/markdown": f"`{name}` in {link}\n\n{fence}python\n{text}\n{fence}",
         },
         {
@@ -82,8 +80,7 @@ def _without_docstrings(text: str) -> str:
         ) or not ast.get_docstring(node):
             continue
         first, last = node.body[0].lineno, node.body[0].end_lineno
-        # An empty line after a docstring goes with it, unless the docstring was all
-        # there is.
+        # Remove the empty line after a docstring too, unless there is no other code.
         if len(node.body) == 1:
             lines[first - 1 : last] = [" " * node.body[0].col_offset + "..."] + [
                 None

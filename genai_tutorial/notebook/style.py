@@ -1,15 +1,13 @@
-"""The book's one plotting style: colours that the colour-blind tell apart, on a white
-card for dark mode.
-"""
+"""The book's plotting style: a colour-blind-safe palette on a white background."""
 
 from typing import NamedTuple
 
 
 class Palette(NamedTuple):
-    """Colours by name (`COLORS.blue`) and by order (`COLORS[0]`).
+    """Colours by name (`COLORS.blue`) and by index (`COLORS[0]`).
 
-    The first five stand out from white at 3:1 or better, as a thin line must. `orange`
-    and `sky` are for areas and for marks with an edge.
+    The first five have a contrast with white of at least 3:1, which thin lines need.
+    `orange` and `sky` are for areas and for markers with an edge.
 
     Source: Okabe and Ito, "Color Universal Design" (2008),
     https://jfly.uni-koeln.de/color/.
@@ -31,8 +29,8 @@ DOTS_PER_INCH = 100
 
 
 def use_style() -> None:
-    """Make every matplotlib figure drawn from now on look like the book's: 640 by 360
-    pixels if you ask no other.
+    """Apply the book's style to all matplotlib figures drawn from now on: 640 by 360
+    pixels by default.
     """
     import matplotlib
 
@@ -49,7 +47,7 @@ def use_style() -> None:
             "axes.titlelocation": "left",
             "axes.titlesize": 11,
             "axes.titleweight": "bold",
-            # A page in dark mode shows figures as they are: the card must not be
+            # Dark mode shows figures unchanged, so the background must not be
             # transparent.
             "figure.facecolor": "white",
             "figure.figsize": (6.4, 3.6),
@@ -57,7 +55,7 @@ def use_style() -> None:
             "figure.constrained_layout.use": True,
             "figure.titlesize": 12,
             "figure.titleweight": "bold",
-            # The one family that comes inside matplotlib: the same letters on every
+            # The font that comes with matplotlib, so that text looks the same on every
             # machine.
             "font.family": "DejaVu Sans",
             "font.size": 10,

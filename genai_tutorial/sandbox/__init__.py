@@ -1,5 +1,5 @@
-"""Run code that is not trusted: confined processes with limits on time, memory, files
-and network.
+"""A sandbox for untrusted code: confined processes with limits on time, memory, files
+and network access.
 """
 
 from genai_tutorial.sandbox.confined_process import ConfinedProcess, Limits, Stopped

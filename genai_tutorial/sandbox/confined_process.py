@@ -1,5 +1,5 @@
-"""The grader's side of one exercise: it sends cells to a confined process, and ends it
-when it goes too far.
+"""The parent's side of a confined process: sends it cells, and kills it when it exceeds
+a limit.
 """
 
 import contextlib
@@ -20,14 +20,15 @@ _START_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Limits:
-    """How far the code of one exercise may go.
+    """Resource limits for the code of one exercise.
 
     Attributes:
-        cell_seconds: Time for one cell.
-        exercise_seconds: Time for all cells of an exercise together.
-        memory: Bytes, beyond what the libraries take.
-        file_size: Bytes of one file; all files together may have four times as much.
-        characters: How much of what a cell prints is kept.
+        cell_seconds: time per cell.
+        exercise_seconds: time for all cells of an exercise together.
+        memory: memory in bytes, in addition to that of the libraries.
+        file_size: size of one file in bytes; all files together may be four times as
+            large.
+        characters: number of characters of a cell's output to keep.
     """
 
     cell_seconds: float = 60.0
@@ -38,11 +39,11 @@ class Limits:
 
 
 class Stopped(Exception):
-    """The confined process has ended, or was ended; the message says why."""
+    """Raised when the confined process has ended or was killed."""
 
 
 class ConfinedProcess:
-    """One confined process, in which the cells of one exercise run."""
+    """A confined process that runs the cells of one exercise."""
 
     def __init__(
         self, process: ForkedProcess | SingleProcess, limits: Limits, scratch: Path
@@ -54,7 +55,7 @@ class ConfinedProcess:
         self._deadline = time.monotonic() + limits.exercise_seconds
 
     def greet(self) -> dict:
-        """Wait until the process is confined, and hear what was refused in it."""
+        """Wait until the process is confined, and return which protections it found."""
         greeting = self._exchange("hello", {}, _START_SECONDS)
         self._deadline = time.monotonic() + self._limits.exercise_seconds
         return greeting
@@ -63,23 +64,23 @@ class ConfinedProcess:
         """Send one request and wait for its answer.
 
         Raises:
-            Stopped: If The process ended or was stopped, now or before.
+            Stopped: If the process has ended or was killed.
         """
         seconds = min(self._limits.cell_seconds, self._deadline - time.monotonic())
         return self._exchange(do, fields, seconds)
 
     def close(self) -> None:
-        """End the process, if it has not ended."""
+        """Kill the process if it is still running."""
         self._process.end()
         self._channel.join(1)
-        # else something still holds the pipe; closing it here would wait for that
+        # otherwise another process holds the pipe, and closing it would block
         if not self._channel.is_alive():
             self._process.close()
 
     def _exchange(self, do: str, fields: dict, seconds: float) -> dict:
         if self._ended:
             raise self._ended
-        # an answer that does not carry it was not made for this request
+        # an answer without this token does not belong to this request
         token = secrets.token_hex(16)
         request = json.dumps({"do": do, "id": token, "with": fields}).encode() + b"\n"
         answer: list[bytes] = []
@@ -99,7 +100,7 @@ class ConfinedProcess:
         return reply
 
     def _send(self, request: bytes, answer: list[bytes]) -> None:
-        # a process that has ended closes its pipes
+        # the pipes close when the process ends
         with contextlib.suppress(OSError, ValueError):
             self._process.commands.write(request)
             self._process.commands.flush()
@@ -137,8 +138,8 @@ class ConfinedProcess:
 
 
 def _read_reply(line: bytes, token: str) -> dict | None:
-    """Return an answer, if it answers this request and has the form of an answer: what
-    comes from a confined process is not trusted.
+    """Return the answer to this request after checking its form, because messages
+    from a confined process are not trusted.
     """
     try:
         reply = json.loads(line)

@@ -1,5 +1,5 @@
-"""What the sandbox raises when it cannot do its work."""
+"""The exception of the sandbox."""
 
 
 class SandboxError(Exception):
-    """The sandbox does not start on this system; the message says why."""
+    """Raised when the sandbox cannot start on this system; the message says why."""

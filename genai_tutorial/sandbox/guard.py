@@ -1,11 +1,10 @@
-"""What works on every system: Python's own audit hook, and a probe that tells what
-really is enforced.
+"""Protection on every system: Python's audit hook, and a probe of what is really
+enforced.
 
-The hook gives a student a clear sentence where Linux would only say "Operation not
-permitted"; on macOS and Windows it is all there is besides limits on time and memory.
-It cannot be removed, but code written in C can walk around it, so the report never
-counts it as protection: only what the probe finds shut, before the hook is there, is
-called shut.
+The hook gives students a clear message where Linux would only report "Operation not
+permitted". On macOS and Windows it is the only protection besides limits on time and
+memory. It cannot be removed, but C code can bypass it, so reports do not count it: they
+list only what the probe found to be blocked before the hook was installed.
 """
 
 import mmap
@@ -29,12 +28,11 @@ _CHANGES = frozenset({
 
 
 def install(secrets: list[str], scratch: str) -> None:
-    """Refuse, from now on and for the whole process, what an exercise has no reason to
-    do.
+    """Block, for the rest of the process, operations that no exercise needs.
 
     Args:
-        secrets: The instructor's and other students' files.
-        scratch: The one folder in which files may be made.
+        secrets: files of the instructor and of other students.
+        scratch: the only folder in which files may be created.
     """
     hidden = {os.path.realpath(path) for path in secrets}
     home = os.path.realpath(scratch) + os.sep
@@ -64,7 +62,8 @@ def install(secrets: list[str], scratch: str) -> None:
                     "folder."
                 )
         elif event in _NETWORK:
-            # On Windows a plain event loop talks to itself over the loopback address.
+            # On Windows an event loop communicates with itself over the loopback
+            # address.
             if not (
                 windows
                 and event in ("socket.connect", "socket.bind")
@@ -91,12 +90,12 @@ def install(secrets: list[str], scratch: str) -> None:
 
 
 def probe(secrets: list[str], outside: str, memory: int) -> dict[str, bool]:
-    """Try what must not work, and say of each thing whether it was refused.
+    """Try each forbidden operation, and report whether it was blocked.
 
     Args:
-        secrets: Files that must not be readable.
-        outside: A folder in which no file may be made.
-        memory: How many bytes may be had at most.
+        secrets: files that must not be readable.
+        outside: folder in which no file may be created.
+        memory: maximum number of bytes that may be allocated.
     """
     return {
         "files": not any(_can_read(path) for path in secrets),
@@ -129,7 +128,8 @@ def _can_write(path: str) -> bool:
 
 
 def _can_connect() -> bool:
-    """Whether a datagram could be addressed to this very machine: nothing is sent."""
+    """Return whether a datagram socket can be connected to this machine. Nothing is
+    sent."""
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
             channel.connect(("127.0.0.1", 9))
@@ -152,7 +152,7 @@ def _can_fork() -> bool:
 
 
 def _can_signal(process: int) -> bool:
-    if os.name != "posix":  # there, this call would end the process
+    if os.name != "posix":  # on those systems this call would kill the process
         return True
     try:
         os.kill(process, 0)

@@ -1,12 +1,12 @@
-"""Giving the tests a clean place to run in, although they share a process with the
-student's code.
+"""A clean environment for the tests, although they share a process with the student's
+code.
 
 A student's cell can replace `torch.allclose`, shadow `len`, or return an object that
-claims to equal everything. Before the tests run, the libraries are put back as they
-were; the tests get names of their own; and answers that bring their own rules of
-comparison are refused. This stops tricks, not a determined attacker: code in the same
-process can, with enough effort, do anything to it. That is why the grader also names
-cells that a person should look at.
+claims to equal everything. Before the tests run, the libraries are restored, the tests
+get their own namespace, and answers with custom comparison methods are rejected. This
+stops tricks but not a determined attacker, because code in the same process can do
+anything with enough effort. The grader therefore also lists cells that a person should
+read.
 """
 
 import ast
@@ -20,8 +20,7 @@ from types import FunctionType, ModuleType
 
 import torch
 
-# Libraries whose functions tests rely on; everything public or private in them is put
-# back.
+# Libraries that tests rely on; all their public and private attributes are restored.
 _GUARDED = frozenset({
     "ast", "builtins", "cmath", "collections", "contextlib", "copy", "decimal",
     "fractions", "functools", "genai_tutorial", "inspect", "itertools", "json",
@@ -29,7 +28,7 @@ _GUARDED = frozenset({
     "sklearn", "statistics", "string", "torch", "traceback", "types", "typing",
     "unittest",
 })  # fmt: skip
-# These rewire themselves while they run.
+# These modules modify themselves while they run.
 _LEFT_ALONE = (
     "torch._C._distributed",
     "torch._dynamo",
@@ -40,19 +39,19 @@ _LEFT_ALONE = (
     "torch.fx",
 )
 _TORCH = Path(torch.__file__).parent
-# Special methods that an answer's class may define: they make and show an object, but
-# do not judge it.
+# Special methods that an answer's class may define: they create and display an object
+# but do not compare it.
 _HARMLESS = frozenset({
     "__init__", "__new__", "__post_init__", "__init_subclass__", "__repr__", "__str__",
     "__format__", "__call__", "__len__", "__getitem__", "__iter__", "__next__",
     "__enter__", "__exit__", "__hash__", "__del__", "__setattr__", "__set_name__",
 })  # fmt: skip
-# a class made by Python code; the attributes of the others cannot be replaced
+# a class defined in Python; attributes of other classes cannot be replaced
 _HEAP_TYPE = 1 << 9
 
 
 class Snapshot:
-    """How the libraries stood before any student's code ran."""
+    """The state of the libraries before any student code runs."""
 
     def __init__(self) -> None:
         self._places = [
@@ -67,7 +66,7 @@ class Snapshot:
         ]
 
     def restore(self) -> list[str]:
-        """Put everything back, and say what had been changed."""
+        """Restore everything, and return the names that had been changed."""
         sys.settrace(None)
         sys.setprofile(None)
         threading.settrace(None)  # type: ignore[arg-type]
@@ -98,9 +97,7 @@ def _is_guarded(name: str) -> bool:
 
 
 def _places() -> Iterator[ModuleType | type]:
-    """Return the modules that tests rely on, and the classes that are defined in
-    them.
-    """
+    """Return the modules that tests rely on, and their classes."""
     seen = set()
     for name, module in list(sys.modules.items()):
         if isinstance(module, ModuleType) and _is_guarded(name):
@@ -116,8 +113,8 @@ def _places() -> Iterator[ModuleType | type]:
 
 
 def _is_rewiring(value: object, before: object) -> bool:
-    """Whether this is a wrapper of torch's own, which torch puts around some functions
-    when they are first used.
+    """Return whether this is one of torch's own wrappers, which it adds to some
+    functions on first use.
     """
     file = (
         Path(value.__code__.co_filename) if isinstance(value, FunctionType) else Path()
@@ -137,7 +134,7 @@ def _full_name(place: ModuleType | type, name: str) -> str:
 
 
 def _hides_something(place: ModuleType | type, name: str) -> bool:
-    """Whether a new name stands before an old one: a method of a base class, or a
+    """Return whether a new name hides an old one: a method of a base class, or a
     built-in function.
     """
     if isinstance(place, ModuleType):
@@ -167,8 +164,8 @@ class _WrapCalls(ast.NodeTransformer):
 
 
 def guarded_tree(source: str, filename: str) -> ast.Module:
-    """Parse a test cell so that every value a call returns is looked at before it is
-    compared.
+    """Parse a test cell, and add a check of every value that a call returns before it
+    is compared.
     """
     return _WrapCalls().visit(ast.parse(source, filename))
 
@@ -176,11 +173,12 @@ def guarded_tree(source: str, filename: str) -> ast.Module:
 def answer_check(
     allowed: tuple, is_student_code: Callable[[str], bool]
 ) -> Callable[[object], object]:
-    """Make the function `__answer__`.
+    """Create the function `__answer__`.
 
     Args:
-        allowed: Classes that the exercise asks for; they may define what they like.
-        is_student_code: Says of a file name whether it is one of the student's cells.
+        allowed: classes that the exercise asks for, which may define any method.
+        is_student_code: returns whether a file name belongs to one of the student's
+            cells.
     """
 
     def check(value: object, depth: int) -> None:

@@ -1,11 +1,10 @@
-"""What Linux itself enforces around a student's process: files, network, processes,
+"""Protections that Linux enforces for a student's process: files, network, processes,
 memory.
 
-Everything here works without privileges (Linux 5.13 and later) and inside a container;
-nothing is taken for granted. Each function tries and says whether it succeeded, and the
-worker then probes the result before any student's code runs. Sources: the kernel's
-documentation on Landlock (userspace-api/landlock.rst), namespaces(7), capabilities(7),
-getrlimit(2).
+Everything here works without privileges (Linux 5.13 and later) and inside a container.
+Each function returns whether it succeeded, and the worker probes the result before any
+student code runs. Sources: the kernel's documentation on Landlock
+(userspace-api/landlock.rst), namespaces(7), capabilities(7), getrlimit(2).
 """
 
 import ctypes
@@ -28,8 +27,8 @@ _CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWNET = (
 )
 _MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
 
-# Landlock: three system calls, with the same numbers on every machine, and one bit for
-# each right.
+# Landlock: three system calls, with the same numbers on every architecture, and one bit
+# per access right.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _ABI_VERSION_FLAG, _RULE_PATH_BENEATH = 1, 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE, _IOCTL = (
@@ -63,15 +62,15 @@ def library() -> ctypes.CDLL:
 
 
 def enter_namespaces(hidden: list[str]) -> bool:
-    """Move this process into namespaces of its own: no network device, no shared memory
-    of others, its own mounts.
+    """Move this process into new namespaces, without network devices, without shared
+    memory and with separate mounts.
 
-    Within them the `hidden` files read as empty, a second lock on what Landlock
-    refuses. Some systems do not allow this (Docker's default, Ubuntu 24.04 for ordinary
-    users). Call it before any thread or library starts.
+    Inside, the `hidden` files appear empty, in addition to Landlock's protection. Some
+    systems do not allow this (Docker by default, Ubuntu 24.04 for ordinary users). Call
+    it before any thread or library starts.
 
     Returns:
-        Whether the process now has its own network namespace.
+        Whether the process has its own network namespace now.
     """
     libc, user, group = library(), os.getuid(), os.getgid()
     if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWNS) != 0:
@@ -88,20 +87,20 @@ def enter_namespaces(hidden: list[str]) -> bool:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent ends."""
+    """Make the kernel kill this process when its parent ends."""
     library().prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
 def limit_resources(memory: int, file_size: int, cpu_seconds: int) -> None:
-    """Limit memory (beyond what is in use now), the size of a file, open files and
-    processor time (POSIX systems).
+    """Limit memory (beyond current use), file size, open files and CPU time on POSIX
+    systems.
     """
     import resource
 
     data, size = _memory_in_use()
     limits = {
-        # Private memory that can be written to: what arrays are made of. Libraries
-        # mapped from files do not count.
+        # Private writable memory, which arrays use. Libraries mapped from files do not
+        # count.
         resource.RLIMIT_DATA: data + memory,
         resource.RLIMIT_AS: size + memory + (1 << 30),
         resource.RLIMIT_FSIZE: file_size,
@@ -117,13 +116,13 @@ def limit_resources(memory: int, file_size: int, cpu_seconds: int) -> None:
         except (
             ValueError,
             OSError,
-        ):  # macOS does not know all of them; the grader watches the memory as well
+        ):  # macOS lacks some of these limits; the grader also monitors the memory
             continue
 
 
 def _memory_in_use() -> tuple[int, int]:
-    """Private data and whole address space of this process, in bytes; a guess where
-    there is no /proc.
+    """Return the private data and the address space of this process in bytes, or an
+    estimate without /proc.
     """
     try:
         fields = dict(
@@ -138,15 +137,15 @@ def _memory_in_use() -> tuple[int, int]:
 
 
 def confine(readable: list[str], writable: str) -> tuple[bool, bool]:
-    """Lock this process in, for good: its files by Landlock, its system calls by a
-    filter, its privileges dropped.
+    """Confine this process irrevocably: file access by Landlock, system calls by a
+    filter, and dropped privileges.
 
     Args:
-        readable: Files and folders that may be read, besides the system's own.
-        writable: The one folder that may be written to.
+        readable: files and folders that may be read, besides those of the system.
+        writable: the only folder that may be written to.
 
     Returns:
-        Whether Landlock took hold, and whether the filter did.
+        Whether Landlock is active, and whether the filter is.
     """
     libc = library()
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -158,10 +157,10 @@ def confine(readable: list[str], writable: str) -> tuple[bool, bool]:
 
 
 def libraries(hidden: list[str]) -> list[str]:
-    """Return what a student's code may read: the libraries of this Python, this package
-    and its cache of data.
+    """Return the folders that student code may read: the libraries of this Python, this
+    package and its data cache.
 
-    A folder that holds one of the hidden files is left out.
+    A folder that contains one of the hidden files is left out.
     """
     candidates = [
         Path(prefix) / name
@@ -188,9 +187,9 @@ def _restrict_files(
     if version < 1:
         return False
     rights = _RIGHTS_BY_ABI[min(version, max(_RIGHTS_BY_ABI))]
-    # Version 4 adds TCP (bind, connect), version 6 abstract sockets and signals:
-    # nothing of either is allowed. An older kernel takes the longer structure as long
-    # as what it does not know is zero.
+    # Version 4 adds TCP (bind, connect), version 6 abstract sockets and signals; all of
+    # them are forbidden. An older kernel accepts the longer structure if the unknown
+    # fields are zero.
     ruleset = struct.pack(
         "=QQQ", rights, 3 if version >= 4 else 0, 3 if version >= 6 else 0
     )
@@ -211,7 +210,7 @@ def _restrict_files(
 def _allow(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
     try:
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except OSError:  # not every system has every one of these paths
+    except OSError:  # not every system has all of these paths
         return
     if not os.path.isdir(path):
         rights &= _ONLY_FILES
@@ -222,6 +221,7 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
 
 
 def _drop_capabilities(libc: ctypes.CDLL) -> None:
-    """Root without capabilities is an ordinary user who owns root's files."""
+    """Drop all capabilities: root then has the rights of an ordinary user who owns
+    root's files."""
     version_3 = 0x20080522
     libc.capset(struct.pack("=Ii", version_3, 0), struct.pack("=6I", *[0] * 6))

@@ -1,4 +1,4 @@
-"""Starting the processes in which students' code runs, and ending them."""
+"""Starting and ending the processes that run students' code."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ _LONGEST_WAIT = 120.0  # seconds, for libraries to load
 
 
 class SingleProcess:
-    """A confined process that is new from the start."""
+    """A confined process that was started, not forked."""
 
     def __init__(self, settings: dict, scratch: Path) -> None:
         self._process = subprocess.Popen(
@@ -41,7 +41,7 @@ class SingleProcess:
         return self._process.wait(10)
 
     def close(self) -> None:
-        """Close the pipes to it."""
+        """Close the pipes to the process."""
         for pipe in (self.commands, self.replies):
             with contextlib.suppress(OSError):
                 pipe.close()
@@ -49,7 +49,7 @@ class SingleProcess:
 
 class Forker:
     """The process that loads the libraries and forks confined processes. It never runs
-    a student's code itself.
+    student code itself.
     """
 
     def __init__(self, settings: dict, folder: Path) -> None:
@@ -67,7 +67,7 @@ class Forker:
             )
         self._control = ours
         hello = b""
-        # a process that has ended already is one that says nothing
+        # a process that has already ended sends nothing
         with contextlib.suppress(OSError):
             with self._process.stdin as stdin:
                 stdin.write(json.dumps(settings).encode() + b"\n")
@@ -84,11 +84,11 @@ class Forker:
 
     @property
     def alive(self) -> bool:
-        """Whether it can fork."""
+        """Whether the process can fork."""
         return self._process.poll() is None
 
     def fork(self, scratch: Path) -> "ForkedProcess":
-        """Fork a confined process that may write into one folder."""
+        """Fork a confined process that may write to one folder."""
         read_commands, write_commands = os.pipe()
         read_replies, write_replies = os.pipe()
         socket.send_fds(
@@ -104,7 +104,7 @@ class Forker:
         return ForkedProcess(pid, commands, replies, self._control)
 
     def close(self) -> None:
-        """End it, and the process that is open."""
+        """End this process and the open confined process."""
         self._control.close()
         try:
             self._process.wait(5)
@@ -114,9 +114,7 @@ class Forker:
 
 
 class ForkedProcess:
-    """A confined process that was forked; the forker waits for it and ends it when
-    told.
-    """
+    """A forked confined process. The forker waits for it, and kills it on request."""
 
     def __init__(
         self, pid: int, commands: BinaryIO, replies: BinaryIO, control: socket.socket
@@ -140,20 +138,20 @@ class ForkedProcess:
         return self._code
 
     def close(self) -> None:
-        """Close the pipes to it."""
+        """Close the pipes to the process."""
         for pipe in (self.commands, self.replies):
             with contextlib.suppress(OSError):
                 pipe.close()
 
 
 def _command() -> list[str]:
-    # -P: not from the current folder
+    # -P: no imports from the current folder
     return [sys.executable, "-P", "-m", "genai_tutorial.sandbox.worker"]
 
 
 def _clean(folder: Path) -> dict:
-    """Return an environment without the teacher's own variables: they may hold keys and
-    addresses.
+    """Return an environment without the teacher's variables, which may contain API keys
+    and addresses.
     """
     kept = (
         "PATH",

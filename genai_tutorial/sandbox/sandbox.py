@@ -1,5 +1,5 @@
-"""The sandbox: runs each exercise in a confined process of its own, and keeps account
-of what was enforced.
+"""The sandbox: runs each exercise in its own confined process, and records which
+protections were enforced.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from genai_tutorial.sandbox.confined_process import ConfinedProcess, Limits, Sto
 from genai_tutorial.sandbox.errors import SandboxError
 from genai_tutorial.sandbox.processes import ForkedProcess, Forker, SingleProcess
 
-# What a protection is called in reports, and what would enforce it.
+# Name of each protection in reports, and the mechanism that would enforce it.
 _PROTECTIONS = {
     "files": (
         "cannot read the instructor's notebook or other submissions",
@@ -35,8 +35,8 @@ _HOW = {
 
 @dataclass(frozen=True)
 class Protection:
-    """One thing that students' code should not be able to do, and whether it was seen
-    to be refused.
+    """An operation that student code must not perform, and whether it was blocked when
+    tried.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Protection:
     how: str
 
     def __str__(self) -> str:
-        """One line for a report."""
+        """Return a line for a report."""
         return (
             f"{self.name} ({self.how})"
             if self.enforced
@@ -53,16 +53,15 @@ class Protection:
 
 
 class Sandbox:
-    """Runs students' code in processes that are confined as far as this system can
-    confine them.
+    """Runs student code in processes that are confined as far as this system allows.
 
-    Use it as a context manager. On Linux one process loads the libraries and forks a
-    confined process for each exercise; elsewhere each process starts anew.
+    Use it as a context manager. On Linux, one process loads the libraries and forks a
+    confined process for each exercise; elsewhere, each process is started separately.
 
     Args:
-        modules: What to import once, before any process opens.
-        secrets: Files that no student's code may read.
-        limits: How far the code of one exercise may go.
+        modules: modules to import once, before any process opens.
+        secrets: files that student code must not read.
+        limits: resource limits for the code of one exercise.
     """
 
     def __init__(self, modules: list[str], secrets: list[Path], limits: Limits) -> None:
@@ -86,7 +85,7 @@ class Sandbox:
         self._means: dict[str, bool] = {}
 
     def __enter__(self) -> "Sandbox":
-        """Start, and find out what is enforced here.
+        """Start the sandbox, and find out which protections are enforced.
 
         Raises:
             SandboxError: If the process does not start.
@@ -106,7 +105,7 @@ class Sandbox:
             raise
 
     def __exit__(self, *_: object) -> None:
-        """Stop everything and remove what was written."""
+        """Stop all processes and delete their files."""
         if self._forker:
             self._forker.close()
             self._forker = None
@@ -114,7 +113,7 @@ class Sandbox:
 
     @contextlib.contextmanager
     def open_process(self) -> Iterator[ConfinedProcess]:
-        """Open a new confined process, closed at the end of the block."""
+        """Open a new confined process, which is closed at the end of the block."""
         self._opened += 1
         scratch = self._folder / f"process-{self._opened}"
         scratch.mkdir()
@@ -133,7 +132,7 @@ class Sandbox:
 
     @property
     def protections(self) -> tuple[Protection, ...]:
-        """What was tried from inside the processes and refused, or not."""
+        """The protections, each with whether the probe found it enforced."""
         found = []
         for key, (name, means) in _PROTECTIONS.items():
             how = " and ".join(_HOW[mean] for mean in means if self._means.get(mean))

@@ -1,10 +1,9 @@
-"""A Linux system-call filter: what a student's process may not ask of the kernel,
-whoever runs it.
+"""A Linux system-call filter (seccomp) for a student's process.
 
 It needs no privileges, so it works on a laptop, in a container and as root. A filter is
-a small program for the kernel's packet-filter machine (BPF): it looks at the number of
-each system call, at times at one argument, and answers. Source: the kernel's
-documentation, Documentation/userspace-api/seccomp_filter.rst.
+a small program for the kernel's packet-filter machine (BPF). It examines the number of
+each system call, and sometimes one argument, and allows or blocks the call. Source: the
+kernel's documentation, Documentation/userspace-api/seccomp_filter.rst.
 """
 
 import ctypes
@@ -12,22 +11,22 @@ import os
 import platform
 import struct
 
-# Numbers from the kernel's headers: (x86_64, aarch64), None where a machine has no such
-# call.
+# Numbers from the kernel's headers: (x86_64, aarch64), None if an architecture lacks
+# the call.
 _NEVER: dict[str, tuple[int | None, int]] = {
-    # the network: every address family (socketpair, which connects nothing outside,
-    # stays)
+    # the network, in every address family (socketpair, which stays within the process,
+    # is allowed)
     "socket": (41, 198),
-    # other programs and processes (threads stay)
+    # other programs and processes (threads are allowed)
     "fork": (57, None), "vfork": (58, None), "execve": (59, 221),
     "execveat": (322, 281),
-    # looking into other processes, or signalling them
+    # inspecting or signalling other processes
     "ptrace": (101, 117), "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271), "kcmp": (312, 272), "tkill": (200, 130),
     "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
     "pidfd_open": (434, 434), "pidfd_send_signal": (424, 424),
     "pidfd_getfd": (438, 438),
-    # doing any of this by another door
+    # indirect ways to do any of this
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427), "unshare": (272, 97), "setns": (308, 268),
     "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
@@ -36,13 +35,13 @@ _NEVER: dict[str, tuple[int | None, int]] = {
     "open_by_handle_at": (304, 265), "bpf": (321, 280), "perf_event_open": (298, 241),
     "userfaultfd": (323, 282), "personality": (135, 92), "keyctl": (250, 219),
     "add_key": (248, 217), "request_key": (249, 218),
-    # what Landlock does not cover: rights and sizes of files outside
+    # not covered by Landlock: permissions and sizes of files outside
     "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53),
     "fchmodat2": (452, 452), "chown": (92, None), "lchown": (94, None),
     "fchown": (93, 55), "fchownat": (260, 54), "truncate": (76, 45),
     "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
-    # memory that no limit counts, and the scheduling of other processes
+    # memory that is not counted by limits, and the scheduling of other processes
     "shmget": (29, 194), "shmat": (30, 196), "msgget": (68, 186),
     "mq_open": (240, 180), "memfd_secret": (447, 447), "setpriority": (141, 140),
     "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119),
@@ -59,7 +58,7 @@ _CLONE, _CLONE3, _KILL, _TGKILL, _FCNTL, _PRLIMIT = (
     (302, 261),
 )
 _CLONE_THREAD = 0x00010000
-# together they can send any signal to any process
+# together these can send any signal to any process
 _F_SETOWN, _F_SETSIG, _F_SETOWN_EX = (8, 10, 15)
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -74,8 +73,7 @@ _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 
 def filter_program(machine: str, pid: int) -> bytes | None:
-    """Assemble the filter for one process, or `None` for a kind of machine that it does
-    not know.
+    """Assemble the filter for one process, or return `None` on an unknown architecture.
 
     >>> filter_program("riscv64", pid=1) is None
     True
@@ -89,13 +87,13 @@ def filter_program(machine: str, pid: int) -> bytes | None:
         (_RETURN, 0, 0, _KILL_PROCESS),
         (_LOAD, 0, 0, 0),
     ]
-    if machine == "x86_64":  # the same calls have second numbers, for the x32 ABI
+    if machine == "x86_64":  # the same calls have other numbers in the x32 ABI
         code += [(_AT_LEAST, 0, 1, 0x40000000), (_RETURN, 0, 0, _REFUSE)]
     for numbers in _NEVER.values():
         if numbers[column] is not None:
             code += [(_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _REFUSE)]
-    # clone3 keeps its flags where a filter cannot read them: "not implemented" makes
-    # the C library fall back to clone.
+    # A filter cannot read the flags of clone3; "not implemented" makes the C library
+    # fall back to clone.
     code += [(_EQUAL, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, _UNKNOWN)]
     code += _on(
         _CLONE[column], 0, [(_ANY_BIT, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, _REFUSE)]
@@ -120,7 +118,7 @@ def filter_program(machine: str, pid: int) -> bytes | None:
 def _on(
     number: int, argument: int, checks: list[tuple[int, int, int, int]]
 ) -> list[tuple[int, int, int, int]]:
-    """On this system call, load one argument and run the checks; they fall through to
+    """For this system call, load one argument and run the checks, which fall through to
     "allow".
     """
     return [
@@ -132,9 +130,9 @@ def _on(
 
 
 def install(libc: ctypes.CDLL) -> bool:
-    """Put the filter on this process, for good. Returns whether the kernel took it.
+    """Install the filter irrevocably, and return whether the kernel accepted it.
 
-    The process must have given up new privileges before (`PR_SET_NO_NEW_PRIVS`).
+    The process must have set `PR_SET_NO_NEW_PRIVS` before.
     """
     program = filter_program(platform.machine(), os.getpid())
     if program is None:

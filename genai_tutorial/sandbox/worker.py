@@ -1,9 +1,9 @@
-"""The process that runs students' code. Of the instructor's material it holds only the
-cell that it is told to run.
+"""The process that runs students' code. It receives nothing of the instructor's
+material except the cell to run.
 
-On Linux it loads the libraries once, then forks a fresh process for each exercise (a
-*confined process*), confines it, and runs the exercise's cells in it. Elsewhere each
-exercise gets a process of its own from the start. Messages are lines of JSON.
+On Linux it loads the libraries once, then forks a process for each exercise, confines
+it, and runs the exercise's cells in it. Elsewhere, each exercise gets a process that is
+started separately. Messages are lines of JSON.
 """
 
 import ast
@@ -31,7 +31,7 @@ _MOST_TEXT = 2000  # characters of an error message
 
 
 class _Output(io.TextIOBase):
-    """Takes everything that is printed and keeps the beginning."""
+    """Captures printed output and keeps its beginning."""
 
     def __init__(self, limit: int) -> None:
         self._parts: list[str] = []
@@ -55,7 +55,7 @@ class _Output(io.TextIOBase):
 
 
 class Session:
-    """Where the cells of one exercise run: an IPython session in a confined process."""
+    """An IPython session in a confined process, for the cells of one exercise."""
 
     def __init__(self, shell, libraries: integrity.Snapshot, characters: int) -> None:
         self._shell = shell
@@ -65,7 +65,7 @@ class Session:
         self._tests: dict = {}
 
     def cell(self, source: str) -> dict:
-        """Run one cell as Jupyter would, and say how it ended and what it printed."""
+        """Run one cell as Jupyter would, and return its outcome and its output."""
         output = _Output(self._characters)
         error: BaseException | None = None
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
@@ -74,22 +74,20 @@ class Session:
                 error = result.error_before_exec or result.error_in_exec
             except (
                 BaseException
-            ) as caught:  # whatever a student's code throws ends here
+            ) as caught:  # any exception of the student's code ends here
                 error = caught
         return {"error": _describe(error), "output": output.text()}
 
     def keep(self) -> dict:
-        """Keep the names that the set-up has made, before any of the student's code
-        runs.
-        """
+        """Store the names defined by the set-up, before any student code runs."""
         self._tests = {**self._names, "__builtins__": builtins}
         return {}
 
     def tests(self, source: str, imports: str, exports: list[str]) -> dict:
-        """Run a cell of tests on the student's work, and say how it ended.
+        """Run a test cell on the student's work, and return its outcome.
 
-        The tests see the set-up's names as they were, the instructor's imports, and of
-        the student's names only those that the exercise asks for.
+        The tests see the original set-up names, the instructor's imports, and only
+        those of the student's names that the exercise asks for.
         """
         changed = self._libraries.restore()
         names = self._tests
@@ -108,7 +106,7 @@ class Session:
                 value = _run_tests(source, names)
             except BaseException as caught:
                 error = caught
-        # by the student's function, when a test called it
+        # changed by the student's function when a test called it
         if meanwhile := self._libraries.restore():
             error = error or AssertionError(
                 f"your code replaces {meanwhile[0]} while the tests run"
@@ -123,7 +121,7 @@ class Session:
 
 
 def _run_tests(source: str, names: dict) -> float | None:
-    """Run a test cell; where it ends with a number, that is the partial credit."""
+    """Run a test cell. If it ends with a number, that is the partial credit."""
     linecache.cache[_TESTS] = (
         len(source),
         None,
@@ -148,7 +146,7 @@ def _is_student_code(filename: str) -> bool:
 
 
 def _describe(error: BaseException | None) -> dict | None:
-    """Return an error as plain data: its name, its message, and the lines in the
+    """Return an error as plain data: its type, its message, and its lines in the
     student's cell and in the tests.
     """
     if error is None:
@@ -157,7 +155,7 @@ def _describe(error: BaseException | None) -> dict | None:
         message = str(error.msg if isinstance(error, SyntaxError) else error)[
             :_MOST_TEXT
         ]
-    except BaseException:  # a student's own exception class may fail even here
+    except BaseException:  # a custom exception class may fail even here
         message = ""
     frames = []
     for frame in traceback.extract_tb(error.__traceback__)[-200:]:
@@ -192,7 +190,7 @@ def _describe(error: BaseException | None) -> dict | None:
 def _serve(
     settings: dict, scratch: str, commands: TextIO, replies: TextIO, shell, libraries
 ) -> None:
-    """Confine this process and answer requests until there are no more."""
+    """Confine this process, and answer requests until the input ends."""
     os.chdir(scratch)
     os.environ.update(HOME=scratch, TMPDIR=scratch, TEMP=scratch, TMP=scratch)
     tempfile.tempdir = None
@@ -232,8 +230,8 @@ def _serve(
 
 
 def _prepare(modules: list[str]) -> tuple[object, integrity.Snapshot, list[str]]:
-    """Import what the chapter's exercises need, and start IPython, all before any
-    student's code is near.
+    """Import the modules that the exercises need and start IPython, before any student
+    code is received.
     """
     missing = []
     for name in modules:
@@ -241,7 +239,7 @@ def _prepare(modules: list[str]) -> tuple[object, integrity.Snapshot, list[str]]
             importlib.import_module(name)
         except (
             Exception
-        ) as error:  # the chapter's own solution will tell whether it matters
+        ) as error:  # if this matters, the chapter's own solution will fail
             missing.append(f"{name} ({error})")
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
@@ -253,10 +251,9 @@ def _prepare(modules: list[str]) -> tuple[object, integrity.Snapshot, list[str]]
     )
     for method in ("showtraceback", "showsyntaxerror", "showindentationerror"):
         setattr(shell, method, lambda *args, **kwargs: None)  # errors travel as data
-    # there is no window for "%matplotlib inline" to prepare
+    # "%matplotlib inline" has no front end here
     shell.enable_gui = lambda gui=None: None
-    # Whoever imports the grader's own modules from now on gets copies, which decide
-    # nothing.
+    # Code that imports the grader's modules from now on gets copies without effect.
     for room in ("sandbox", "teaching"):
         own = f"genai_tutorial.{room}"
         for name in [name for name in sys.modules if name.startswith(own)]:
@@ -266,23 +263,23 @@ def _prepare(modules: list[str]) -> tuple[object, integrity.Snapshot, list[str]]
 
 
 def _fork_processes(control: socket.socket) -> None:
-    """Load everything once, then fork one confined process for each exercise."""
+    """Load all modules once, then fork a confined process for each exercise."""
     settings = json.loads(sys.stdin.readline())
     settings["namespaces"] = linux.enter_namespaces(settings["secrets"])
     shell, libraries, missing = _prepare(settings["modules"])
-    # the collector of a forked process then leaves alone, and so does not copy, the
-    # memory that all of them share
+    # keeps the garbage collector of a forked process from touching, and so copying,
+    # shared memory
     gc.freeze()
     control.send(json.dumps({"missing": missing}).encode())
     while True:
         scratch, pipes, _, _ = socket.recv_fds(control, 1 << 16, 2)
-        if not scratch:  # the grader has gone
+        if not scratch:  # the grader has exited
             os._exit(0)
-        if not pipes:  # "end", for a process that had ended by itself
+        if not pipes:  # "end" for a process that has already ended
             continue
         child = os.fork()
         if child == 0:
-            control.close()  # a confined process must not be able to ask for more
+            control.close()  # a confined process must not be able to send requests
             linux.die_with_parent()
             with (
                 os.fdopen(pipes[0], encoding="utf-8") as commands,
@@ -296,8 +293,8 @@ def _fork_processes(control: socket.socket) -> None:
 
 
 def _watch(child: int, control: socket.socket) -> int:
-    """Wait for a process to end, or end it when the grader says so or has gone. Returns
-    its exit code.
+    """Wait for a process to end, or kill it when the grader asks for it or has exited.
+    Return the exit code.
     """
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -311,9 +308,7 @@ def _watch(child: int, control: socket.socket) -> int:
 
 
 def main() -> None:
-    """Start as the grader asks: with the number of a socket to fork processes, without
-    one to be a single process.
-    """
+    """Start as a forker if a socket number is given, otherwise as a single process."""
     if len(sys.argv) > 1:
         _fork_processes(socket.socket(fileno=int(sys.argv[1])))
     commands, replies = (

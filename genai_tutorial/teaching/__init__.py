@@ -1,5 +1,5 @@
-"""Teaching: the student's release of a chapter, grading in a sandbox, and feedback,
-with nbgrader underneath.
+"""Teaching: releases of chapters for students, grading in a sandbox, and feedback,
+based on nbgrader.
 """
 
 from genai_tutorial.teaching.exercises import (

@@ -1,5 +1,5 @@
-"""The exercises of a chapter, as the instructor's notebook states them: what is given,
-what to write, what tests it.
+"""The exercises of a chapter, read from the instructor's notebook: given code,
+solutions and tests.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Literal
 from genai_tutorial.runtime import require
 
 _HEADING = re.compile(r"^#{1,3} +(?P<text>.+?)\s*$", re.MULTILINE)
-# its comments are no headings
+# comments in code are not headings
 _CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _EXERCISE = re.compile(
     r"^Exercise +(?P<name>\S+?)[.:]?(?: +[·:–-] *| +)(?P<title>.*?)(?: *\([^()]*\))?$"
@@ -18,15 +18,16 @@ _EXERCISE = re.compile(
 
 
 class TeachingError(Exception):
-    """Something that the teacher can put right, said in one sentence."""
+    """Raised for a problem that the teacher can fix; the message states it in a
+    sentence."""
 
 
 @dataclass(frozen=True)
 class Part:
     """One cell of an exercise, with its role.
 
-    `given` cells are locked code, a `solution` is the student's to write, `tests` grade
-    it, and an `open` answer is read by a person.
+    `given` cells contain locked code, students write the `solution`, `tests` grade it,
+    and a person reads an `open` answer.
     """
 
     kind: Literal["given", "solution", "tests", "open"]
@@ -37,8 +38,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: its number, its title, its cells in order, and the set-up code that
-    runs before them.
+    """One exercise: number, title, cells in order, and the set-up code that runs before
+    them.
     """
 
     name: str
@@ -48,22 +49,22 @@ class Exercise:
 
     @property
     def points(self) -> float:
-        """The most points one can have."""
+        """The maximum number of points."""
         return sum((part.points for part in self.parts), 0.0)
 
     @property
     def is_open(self) -> bool:
-        """Whether a person gives the points."""
+        """Whether a person grades the exercise."""
         return any(part.kind == "open" for part in self.parts)
 
     def of_kind(self, kind: str) -> tuple[Part, ...]:
-        """Return the cells that have one role."""
+        """Return the cells with one role."""
         return tuple(part for part in self.parts if part.kind == kind)
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter's notebook as the instructor has it, with its exercises."""
+    """The instructor's notebook of a chapter, with its exercises."""
 
     path: Path
     notebook: dict
@@ -75,7 +76,7 @@ def find_chapter(chapter: str | int | Path) -> Path:
     """Find the notebook of a chapter, given its number or a path.
 
     A number is looked up in the folder `notebooks` of the repository that this package
-    was installed from, then in the one below the current folder.
+    was installed from, then in the current folder's `notebooks`.
 
     Raises:
         TeachingError: If there is no such notebook, or more than one.
@@ -115,8 +116,8 @@ def read_chapter(chapter: str | int | Path) -> Chapter:
     """Read a chapter's notebook and the exercises in it.
 
     Raises:
-        TeachingError: If the notebook is missing, cannot be read, has no exercises, or
-            one that cannot be graded.
+        TeachingError: If the notebook is missing or unreadable, has no exercises, or
+            has one that cannot be graded.
     """
     path = find_chapter(chapter)
     nbformat = require("nbformat", "teach")
@@ -145,7 +146,7 @@ def _headings(cells: list) -> list[str]:
 
 
 def _exercises(cells: list, where: str) -> tuple[Exercise, ...]:
-    """Group the graded cells under the heading that stands above them."""
+    """Group the graded cells by the heading above them."""
     groups: list[tuple[str, str, list[Part], tuple[str, ...]]] = []
     setup: list[str] = []
     heading, seen = "", set()
@@ -175,7 +176,7 @@ def _exercises(cells: list, where: str) -> tuple[Exercise, ...]:
 
 
 def _part(cell: dict, where: str) -> Part | None:
-    """Read one cell's nbgrader metadata; `None` for text that is merely locked."""
+    """Read one cell's nbgrader metadata; return `None` for locked text."""
     marks = cell.metadata.nbgrader
     grade_id = str(marks.get("grade_id", ""))
     grade, solution = bool(marks.get("grade")), bool(marks.get("solution"))

@@ -1,10 +1,10 @@
-"""Saying in sentences what went wrong, without telling what the hidden tests are."""
+"""Explanations of errors in plain sentences, without revealing the hidden tests."""
 
 import ast
 
 
 def explain_cell(error: dict | None) -> list[str]:
-    """Return what to say about an error in the student's own cell."""
+    """Explain an error in the student's own cell."""
     if error is None:
         return []
     if error["name"] == "SystemExit":
@@ -13,11 +13,11 @@ def explain_cell(error: dict | None) -> list[str]:
 
 
 def explain_tests(error: dict, source: str) -> list[str]:
-    """Return what to say about an error in a test cell.
+    """Explain an error in a test cell.
 
     Args:
-        error: The error, as the worker describes it.
-        source: The instructor's test cell, to know which of its lines are hidden.
+        error: the worker's description of the error.
+        source: the instructor's test cell, which shows the hidden lines.
 
     >>> frame = {"where": "tests", "line": 1, "text": "assert f(1) == 2"}
     >>> error = {
@@ -48,8 +48,8 @@ def explain_tests(error: dict, source: str) -> list[str]:
 
 
 def _asked(source: str, line: dict) -> str:
-    """Return what a visible test asks, whole even where it stands on several lines,
-    without its message.
+    """Return the condition of a visible test, without its message, even if it spans
+    several lines.
     """
     for node in ast.walk(ast.parse(source)):
         if (
@@ -66,7 +66,7 @@ def _named(error: dict) -> str:
 
 
 def _own_line(error: dict) -> str:
-    """Where in the student's cell it happened, if it did."""
+    """Return the line of the student's cell in which the error occurred, if any."""
     own = [frame for frame in error["frames"] if frame["where"] == "cell"]
     return (
         f", in line {own[-1]['line']} of your cell ({own[-1]['text']})" if own else ""

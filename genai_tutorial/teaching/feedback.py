@@ -1,6 +1,4 @@
-"""What comes back: a page for each student, complete in one file, and one table for the
-teacher.
-"""
+"""Feedback: a self-contained page for each student, and a table for the teacher."""
 
 import csv
 import io
@@ -12,7 +10,7 @@ from genai_tutorial.teaching.results import Report, Result
 
 COLUMNS = ("student", "exercise", "points", "max", "comment")
 LOOK = " PLEASE LOOK AT THIS CELL: "
-_LONGEST_COMMENT = 5_000  # a spreadsheet's cell holds 32,767 characters
+_LONGEST_COMMENT = 5_000  # a spreadsheet cell holds at most 32,767 characters
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8888; --good: #1b7837; --bad: #b2182b; --wait: #7b5d00; }
@@ -27,9 +25,7 @@ footer { border-top: 1px solid var(--line); margin-top: 2rem; font-size: .9rem; 
 
 
 def feedback_page(report: Report) -> str:
-    """Return a student's feedback as one HTML file that loads nothing from anywhere and
-    runs no code.
-    """
+    """Return a student's feedback as a self-contained HTML file that runs no code."""
     waiting = (
         f", and up to {report.waiting:g} more from a person" if report.waiting else ""
     )
@@ -58,9 +54,9 @@ def feedback_page(report: Report) -> str:
 
 
 def grades_table(reports: Sequence[Report]) -> str:
-    """All results as CSV: student, exercise, points, max, comment.
+    """Return all results as CSV: student, exercise, points, max, comment.
 
-    Points are empty where a person gives them. What a person should look at stands at
+    Points are empty for exercises that a person grades. Remarks for the teacher are at
     the end of the comment.
     """
     table = io.StringIO()
@@ -121,7 +117,7 @@ def _section(result: Result) -> str:
 
 
 def _conditions(report: Report) -> str:
-    """How the code was run; what was not enforced is said loudly."""
+    """Describe how the code was run, with emphasis on what was not enforced."""
     parts = [
         (
             "<p>The exercises ran in a process of their own, with limits on time and "
@@ -142,7 +138,7 @@ def _html(text: str) -> str:
 
 
 def no_formula(cell: str) -> str:
-    """Return a cell as text for a spreadsheet, which would run what begins like a
-    formula: an apostrophe stops that.
+    """Return a cell's text for a spreadsheet, with an apostrophe in front of anything
+    that would be run as a formula.
     """
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

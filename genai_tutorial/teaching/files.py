@@ -1,6 +1,4 @@
-"""Writing files: never half of one, and never over something that the teacher did not
-agree to lose.
-"""
+"""Atomic file writes that never replace a file without the teacher's consent."""
 
 from pathlib import Path
 
@@ -9,20 +7,19 @@ from genai_tutorial.teaching.exercises import TeachingError
 
 
 def check_absent(path: Path, overwrite: bool) -> None:
-    """Refuse to replace a file unless told to.
+    """Refuse to replace an existing file.
 
     Raises:
         TeachingError: If the file exists and `overwrite` is false.
     """
     if path.exists() and not overwrite:
         raise TeachingError(
-            f"{path} exists already; choose another folder, or say that it may be "
-            "overwritten."
+            f"{path} exists already; choose another folder, or allow overwriting."
         )
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a file whole or not at all.
+    """Write a file atomically.
 
     Raises:
         TeachingError: If the folder cannot be written to.

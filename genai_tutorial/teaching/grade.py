@@ -1,5 +1,5 @@
-"""Grading: the student's solution cells and the instructor's tests, run in the sandbox;
-the points are nbgrader's.
+"""Grading: runs the student's solutions and the instructor's tests in the sandbox, and
+counts points like nbgrader.
 """
 
 import copy
@@ -31,13 +31,13 @@ from genai_tutorial.teaching.submission import (
 
 
 class Grader:
-    """Grades submissions to one chapter. Use it as a context manager: it holds the
-    sandbox.
+    """Grades submissions to one chapter. Use it as a context manager, because it owns
+    the sandbox.
 
     Args:
-        chapter: The chapter, as the instructor has it.
-        secrets: Files that students' code must not read, besides the chapter itself.
-        limits: How far the code of one exercise may go.
+        chapter: the instructor's chapter.
+        secrets: files that students' code must not read, in addition to the chapter.
+        limits: resource limits for the code of one exercise.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class Grader:
         )
 
     def __enter__(self) -> "Grader":
-        """Start the sandbox, and see that the chapter's own solutions pass in it.
+        """Start the sandbox, and check that the chapter's own solutions pass in it.
 
         Raises:
-            TeachingError: If they do not: it is the chapter or this installation that
-                is wrong, not the students.
+            TeachingError: If they do not pass, because then the chapter or the
+                installation is at fault, not the students.
         """
         try:
             self.sandbox.__enter__()
@@ -80,12 +80,12 @@ class Grader:
         self.sandbox.__exit__()
 
     def report(self, submission: Submission) -> Report:
-        """Grade one student's notebook; whatever goes wrong costs its exercise only."""
+        """Grade one student's notebook. A failure affects only its own exercise."""
         results = []
         for exercise in self.chapter.exercises:
             try:
                 results.append(self._result(exercise, submission))
-            except Exception as error:  # of ours: the others are not to suffer from it
+            except Exception as error:  # our bug; other submissions must not suffer
                 results.append(_failure(exercise, error))
         return Report(
             submission.student,
@@ -144,7 +144,7 @@ class Grader:
                 run.through(process)
         except Stopped as stopped:
             run.stop(str(stopped))
-        except (KeyError, TypeError):  # an answer that was forged, and lacks something
+        except (KeyError, TypeError):  # a forged answer that lacks some fields
             run.stop("stopped: it answered in the grader's place")
         text = "\n\n".join(answers.values())
         if all(
@@ -175,8 +175,8 @@ class Grader:
             cell = copy.deepcopy(self._stubs[part.grade_id])
             # legible, because the checksum is one of UTF-8
             cell.source = cell.source if answer is None else legible(answer)
-            # nbgrader gives 0 where the checksum of the release still fits, and leaves
-            # the rest to a person.
+            # nbgrader gives 0 if the checksum still matches the release, and leaves
+            # everything else to a person.
             points = None if determine_grade(cell)[0] is None else points
             texts.append(answer or "")
         if points is not None:
@@ -206,35 +206,35 @@ def grade(
     limits: Limits | None = None,
     overwrite: bool = False,
 ) -> list[Report]:
-    """Grade submissions to a chapter; write `grades.csv` and a page of feedback for
-    each student into a folder.
+    """Grade submissions to a chapter, and write `grades.csv` and a page of feedback for
+    each student.
 
     Only the exercises run, not the rest of the chapter: the chapter's set-up cells, the
-    student's solution cells, the instructor's tests. Each exercise has a process of its
-    own.
+    student's solutions and the instructor's tests. Each exercise has its own process.
 
-    The files are written after each submission. A second call with the same folder goes
-    on where the first was stopped: a submission is not graded again if its file, the
-    chapter's exercises and the limits are the same, and its rows and its page are still
-    there (see `Gradebook`). Students who are not among the submissions keep their rows.
+    The files are written after each submission, so a second call with the same folder
+    continues where the first one was interrupted. A submission is not graded again if
+    its file, the chapter's exercises and the limits are unchanged, and its rows and its
+    page still exist (see `Gradebook`). Rows of students who are not among the
+    submissions are kept.
 
     Args:
-        chapter: The chapter's number, or the path of the instructor's notebook.
-        submissions: Students' notebooks, or folders that hold them.
-        folder: Where to write.
-        limits: How far the code of one exercise may go; the default is a minute a cell
-            and 2 GiB.
-        overwrite: Whether to grade all submissions again, and to replace grades of
+        chapter: the chapter's number, or the path of the instructor's notebook.
+        submissions: students' notebooks, or folders with notebooks.
+        folder: folder to write to.
+        limits: resource limits for the code of one exercise; by default one minute per
+            cell and 2 GiB.
+        overwrite: whether to grade all submissions again, and to replace grades of
             another chapter.
 
     Returns:
-        One report for each submission, by student's name. Of those that were graded
-        before it holds what the table says.
+        One report per submission, by student's name. Reports of submissions that were
+        graded earlier are read from the table.
 
     Raises:
         TeachingError: If the chapter or a submission is missing, the chapter's own
-            solutions do not pass, the folder holds other grades, or it cannot be
-            written to.
+            solutions do not pass, the folder contains other grades, or it is not
+            writable.
     """
     from tqdm import tqdm
 

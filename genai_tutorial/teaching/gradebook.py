@@ -1,5 +1,5 @@
-"""The folder of grades: the table of points and a page for each student, written as
-they come, so that a run that was stopped goes on where it was.
+"""The folder of grades: a table of points and a page for each student, updated after
+each submission, so that an interrupted run can be resumed.
 """
 
 import csv
@@ -25,23 +25,23 @@ from genai_tutorial.teaching.results import Report, Result
 class Gradebook:
     """Reads and writes `grades.csv`, `feedback/NAME.html` and `graded.json`.
 
-    A submission counts as graded if `graded.json` has its fingerprint, the table a row
-    for each exercise, and the folder its page. The fingerprint is a hash of the
-    submission's file, of the exercises with their tests, and of the limits: a change of
-    any of them, or a deleted row or page, makes it be graded again. Rows of the table
-    are kept as they stand, with what the teacher has written into them.
+    A submission counts as graded if `graded.json` contains its fingerprint, the table
+    has a row for each exercise, and the folder contains its page. The fingerprint is a
+    hash of the submission's file, of the exercises with their tests, and of the limits.
+    If any of these has changed, or a row or page was deleted, the submission is graded
+    again. Existing rows are kept, including the teacher's entries.
 
     Args:
-        folder: Where the files lie; it is made where it does not exist.
-        chapter: The chapter that is graded.
-        limits: How far the code of one exercise may go.
-        students: Whose submissions are graded now.
-        overwrite: Whether to grade all of them again, and to replace files of another
+        folder: folder of the files; created if necessary.
+        chapter: chapter to grade.
+        limits: resource limits for the code of one exercise.
+        students: students whose submissions are graded in this run.
+        overwrite: whether to grade all of them again, and to replace files of another
             chapter or another origin.
 
     Raises:
-        TeachingError: If the folder holds grades that do not come from an earlier run
-            for this chapter, and `overwrite` is false.
+        TeachingError: If the folder contains grades that do not come from an earlier
+            run for this chapter, and `overwrite` is false.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class Gradebook:
                 self._fingerprints.pop(student, None)
 
     def fingerprint(self, submission: Path) -> str | None:
-        """Return what decides the points of a submission; None if it is no file that
-        can be read.
+        """Return a hash of everything that determines the points of a submission, or
+        None if it is not a readable file.
         """
         try:
-            if not submission.is_file():  # a pipe would keep us waiting
+            if not submission.is_file():  # reading from a pipe would block
                 return None
             with submission.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").digest()
@@ -86,9 +86,7 @@ class Gradebook:
         return hashlib.sha256(content + self._terms).hexdigest()
 
     def earlier(self, student: str, path: Path) -> Report | None:
-        """Return what the table says on a submission that was graded before, else
-        None.
-        """
+        """Return the recorded results of an earlier graded submission, or None."""
         rows = {row[1]: row for row in self._rows_of(student)}
         if (
             student not in self._fingerprints
@@ -114,12 +112,12 @@ class Gradebook:
         return Report(student, path, self._chapter.title, tuple(results), ())
 
     def add(self, report: Report, fingerprint: str | None) -> None:
-        """Write a report: the page, then the rows, then that it is done.
+        """Write a report: first the page, then the rows, then the fingerprint.
 
         Raises:
             TeachingError: If a file cannot be written.
         """
-        if not self._record.is_file():  # from now on, a later run may go on
+        if not self._record.is_file():  # from here on, a later run can resume
             self._write_record()
         write_text(self._page(report.student), feedback_page(report))
         own = self._rows_of(report.student)
@@ -148,8 +146,8 @@ class Gradebook:
         return self._folder / "feedback" / f"{student}.html"
 
     def _rows_of(self, student: str) -> list[list[str]]:
-        """Return the student's rows for exercises of this chapter; a teacher may have
-        added others.
+        """Return the student's rows for exercises of this chapter, without rows that a
+        teacher has added.
         """
         names = {exercise.name for exercise in self._chapter.exercises}
         return [
@@ -164,7 +162,7 @@ class Gradebook:
         try:
             record = json.loads(self._record.read_text(encoding="utf-8"))
             header, rows = self._header, []
-            if self._table.exists():  # it is not yet, where a run was stopped early
+            if self._table.exists():  # it does not if a run was interrupted early
                 text = self._table.read_text(encoding="utf-8-sig")
                 header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
             if tuple(header[: len(COLUMNS)]) != COLUMNS:
@@ -177,7 +175,7 @@ class Gradebook:
                 return
             raise TeachingError(
                 f"{self._table} is not a table that this run can go on with ({error}); "
-                "choose another folder, or say that it may be overwritten."
+                "choose another folder, or allow overwriting."
             ) from error
         self._header, self._rows, self._fingerprints = header, rows, fingerprints
 
@@ -185,5 +183,5 @@ class Gradebook:
 def _number(points: str) -> float | None:
     try:
         return float(points)
-    except ValueError:  # empty, or a note of the teacher's
+    except ValueError:  # empty, or a teacher's note
         return None

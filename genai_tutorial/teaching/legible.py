@@ -1,21 +1,21 @@
-"""Text that students made, in a form that any file, browser and terminal can show."""
+"""Text from students, made safe to write to files, browsers and terminals."""
 
 import re
 
-# Control characters other than tab and line break, halves of a character (which UTF-8
-# cannot hold), signs that let a line be read in another order than it is written, and
-# two codes that are no characters.
+# Control characters other than tab and line break, surrogates (which UTF-8 cannot
+# encode), bidirectional control characters, and two code points that are not
+# characters.
 _ILLEGIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
 )
 
 
 def legible(text: str, longest: int | None = None) -> str:
-    r"""Write characters that cannot be shown, or would deceive, as their numbers.
+    r"""Replace characters that cannot be displayed, or that would mislead, by escapes.
 
     Args:
-        text: Any string, with lone surrogates too.
-        longest: Characters to keep; None keeps all.
+        text: any string, including lone surrogates.
+        longest: number of characters to keep; None keeps all.
 
     >>> legible("a\x00b\ud800")
     'a\\u0000b\\ud800'

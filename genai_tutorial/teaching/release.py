@@ -1,4 +1,4 @@
-"""The student's release of a chapter: the same notebook without solutions, hidden tests
+"""The release of a chapter for students: the notebook without solutions, hidden tests
 and outputs.
 """
 
@@ -13,8 +13,8 @@ from genai_tutorial.runtime import require
 from genai_tutorial.teaching.exercises import TeachingError, read_chapter
 from genai_tutorial.teaching.files import check_absent, write_text
 
-# What nbgrader itself runs for `nbgrader generate_assignment`, in its order, less the
-# steps that need its database.
+# The steps of `nbgrader generate_assignment`, in the same order, without those that
+# need a database.
 _STEPS = (
     "LockCells",
     "ClearSolutions",
@@ -33,19 +33,19 @@ _LINK = re.compile(
 
 
 def release(notebook: dict) -> dict:
-    """Make the student's version of a chapter: nbgrader's own steps, on a copy.
+    """Create the students' version of a chapter with nbgrader's own steps.
 
-    Solutions become a stub, hidden tests and outputs are removed, test cells are locked
-    and carry a checksum. Solution cells are unfolded, so that the student sees where to
-    write. Links to other pages of the book become web addresses, and the Colab badge
-    goes, because it opens the chapter that has the solutions.
+    Solutions become stubs, hidden tests and outputs are removed, and test cells are
+    locked and get a checksum. Solution cells are unfolded, so that students see where
+    to write. Links to other pages of the book become web addresses. The Colab badge is
+    removed, because it opens the chapter with its solutions.
 
     Args:
-        notebook: The instructor's notebook, as nbformat (version 4) reads it. It is not
-            changed.
+        notebook: the instructor's notebook, as read by nbformat (version 4). It is not
+            modified.
 
     Raises:
-        TeachingError: If a solution or a hidden test has no end, or stands in a cell
+        TeachingError: If a solution or a hidden test has no end marker, or is in a cell
             that is not marked for it.
     """
     preprocessors = require("nbgrader.preprocessors", "teach")
@@ -85,16 +85,16 @@ def release(notebook: dict) -> dict:
 def assign(
     chapter: str | int | Path, folder: str | Path, *, overwrite: bool = False
 ) -> Path:
-    """Write the student's release of a chapter into a folder, and return its path.
+    """Write the release of a chapter for students to a folder, and return its path.
 
     Args:
-        chapter: The chapter's number, or the path of its notebook.
-        folder: Where to write; it is made where it does not exist.
-        overwrite: Whether a file of the same name may be replaced.
+        chapter: the chapter's number, or the path of its notebook.
+        folder: folder to write to; created if necessary.
+        overwrite: whether to replace an existing file.
 
     Raises:
-        TeachingError: If the chapter is not found, has no exercises, or the file is
-            there already.
+        TeachingError: If the chapter is not found or has no exercises, or the file
+            exists already.
     """
     found = read_chapter(chapter)
     target = Path(folder) / found.path.name
@@ -118,13 +118,13 @@ def _unfold(cell: dict) -> None:
 
 
 def _with_web_addresses(text: str) -> str:
-    """Turn links to neighbouring files into web addresses: a release is read far from
-    the repository.
+    """Turn relative links into web addresses, because a release is read outside the
+    repository.
     """
 
     def address(match: re.Match) -> str:
         target = match["target"]
-        # a web address, a place on the page, or no link at all
+        # a web address, an anchor on the page, or not a link
         if not re.match(r"(\.\./|[\w./-]+\.\w+(#|$))", target):
             return match[0]
         path = posixpath.normpath(posixpath.join("notebooks", target))
@@ -135,9 +135,7 @@ def _with_web_addresses(text: str) -> str:
 
 
 def _repository() -> str:
-    """Return the repository's address, from the package's own metadata: the one place
-    where it stands.
-    """
+    """Return the repository's address from the package's metadata."""
     urls = dict(
         line.split(", ", 1)
         for line in metadata("genai_tutorial").get_all("Project-URL") or []

@@ -1,4 +1,4 @@
-"""What grading finds: a result for each exercise, a report for each student."""
+"""The results of grading: one result per exercise, one report per student."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,18 +8,18 @@ from genai_tutorial.sandbox.sandbox import Protection
 
 @dataclass(frozen=True)
 class Result:
-    """How one exercise went.
+    """The result of one exercise.
 
     Attributes:
-        exercise: Its number, such as `4.1`.
-        title: Its title.
-        points: What the tests gave; `None` where a person gives the points.
-        max_points: The most there is.
-        comment: What the student is told, in sentences.
-        attention: What a person should look at before trusting the points.
-        answer: The student's own text.
-        output: What the student's cell printed (the beginning).
-        failed: Whether it was the grader that went wrong, so that it should try again.
+        exercise: number, such as `4.1`.
+        title: title of the exercise.
+        points: points from the tests; `None` if a person gives them.
+        max_points: maximum number of points.
+        comment: feedback for the student.
+        attention: remarks that the teacher should read before trusting the points.
+        answer: the student's own text.
+        output: beginning of the output of the student's cell.
+        failed: whether the grader itself failed, so that it should try again.
     """
 
     exercise: str
@@ -35,7 +35,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """A student's results, and what the sandbox enforced while they were made."""
+    """A student's results, and the protections that the sandbox enforced meanwhile."""
 
     student: str
     path: Path
@@ -45,31 +45,29 @@ class Report:
 
     @property
     def points(self) -> float:
-        """What the tests gave so far."""
+        """The points from tests so far."""
         return sum((result.points or 0.0 for result in self.results), 0.0)
 
     @property
     def max_points(self) -> float:
-        """The most there is, with what a person gives."""
+        """The maximum number of points, including those that a person gives."""
         return sum((result.max_points for result in self.results), 0.0)
 
     @property
     def waiting(self) -> float:
-        """The most points that a person still has to decide on."""
+        """The maximum number of points that a person still has to decide on."""
         return sum(
             (result.max_points for result in self.results if result.points is None), 0.0
         )
 
     @property
     def failed(self) -> bool:
-        """Whether the grader could not do some exercise."""
+        """Whether the grader failed on some exercise."""
         return any(result.failed for result in self.results)
 
     @property
     def unprotected(self) -> tuple[str, ...]:
-        """What this system did not keep students' code from; empty where everything was
-        enforced.
-        """
+        """The protections that this system could not enforce."""
         return tuple(
             protection.name
             for protection in self.protections

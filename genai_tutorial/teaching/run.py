@@ -1,5 +1,5 @@
-"""One exercise on its way through the sandbox: the cells in the instructor's order, and
-what each test cell gave.
+"""Running one exercise in the sandbox: its cells in the instructor's order, and the
+result of each test cell.
 """
 
 import copy
@@ -12,8 +12,8 @@ from genai_tutorial.teaching.source import imports_of, names_bound, plain_python
 
 
 class Run:
-    """One exercise on its way through a confined process: what each test cell gave, and
-    what there is to say.
+    """The run of one exercise in a confined process: the result of each test cell, and
+    the comments.
     """
 
     def __init__(self, exercise: Exercise, answers: dict[str, str]) -> None:
@@ -24,8 +24,8 @@ class Run:
         self.output = ""
 
     def through(self, process: ConfinedProcess) -> None:
-        """Run the cells in the instructor's order; the student's notebook decides
-        nothing but its own answers.
+        """Run the cells in the instructor's order. From the student's notebook, only
+        the answers are used.
         """
         for code in self._exercise.setup:
             self._given(process, code)
@@ -62,7 +62,8 @@ class Run:
 
     def _tested(self, part: Part, reply: dict) -> None:
         output = require("nbformat.v4", "teach").new_output
-        # all of them first: an answer that lacks one was forged, and must earn nothing
+        # read all fields first: an answer that lacks one is forged and must earn
+        # nothing
         error, value = reply["error"], reply["value"]
         changed, threads = list(reply["changed"]), reply["threads"]
         if value is not None and not 0 <= value <= part.points:
@@ -95,14 +96,12 @@ class Run:
             self.attention.append("it leaves a thread running during the tests")
 
     def stop(self, reason: str) -> None:
-        """Take note that the process ended: what was not tested by then has no
-        points.
-        """
+        """Record that the process has ended; anything untested gets no points."""
         self.comments.append(f"Your code was not tested to the end: {reason}.")
 
     def points(self) -> float:
-        """nbgrader's points for the instructor's test cells with the outputs that the
-        grader saw.
+        """Return the points that nbgrader gives the instructor's test cells with the
+        outputs that the grader received.
         """
         determine_grade = require("nbgrader.utils", "teach").determine_grade
         new_output = require("nbformat.v4", "teach").new_output

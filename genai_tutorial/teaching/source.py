@@ -1,6 +1,4 @@
-"""Reading the instructor's code without running it: what it imports, and which names it
-makes.
-"""
+"""Static analysis of the instructor's code: imports and defined names."""
 
 import ast
 
@@ -8,7 +6,7 @@ from genai_tutorial.teaching.exercises import Chapter, TeachingError
 
 
 def modules_needed(chapter: Chapter) -> list[str]:
-    """Return what the instructor's own exercise cells import."""
+    """Return the modules that the instructor's exercise cells import."""
     code = [text for exercise in chapter.exercises for text in exercise.setup]
     code += [
         p.cell.source
@@ -26,8 +24,8 @@ def modules_needed(chapter: Chapter) -> list[str]:
 
 
 def plain_python(source: str) -> str:
-    """Plain Python for a notebook cell: magics and shell escapes become calls, as in
-    IPython.
+    """Convert a notebook cell to plain Python: magics and shell escapes become calls,
+    as in IPython.
     """
     from IPython.core.inputtransformer2 import TransformerManager
 
@@ -53,8 +51,8 @@ def imports_of(source: str) -> list[str]:
 
 
 def names_bound(source: str) -> list[str]:
-    """Return the names that a cell of the instructor's gives a value, outside its
-    functions; imports are not among them.
+    """Return the names that a cell of the instructor assigns at the top level, without
+    imports.
     """
     names: dict[str, None] = {}
     waiting: list[ast.AST] = list(_tree(source).body)

@@ -1,6 +1,4 @@
-"""What students hand in: found in files and folders, read with care, and never
-trusted.
-"""
+"""Students' submissions: finding them in files and folders, and reading them safely."""
 
 import ast
 import hashlib
@@ -17,10 +15,10 @@ from genai_tutorial.teaching.exercises import TeachingError
 
 _LARGEST_FILE = 50 << 20
 _LONGEST_CELL = 100_000
-_LONGEST_OLD_FILE = 1 << 20  # characters, without outputs: nbformat converts it slowly
-_LONGEST_NAME = 200  # bytes; with `.html` it must be a file's name
-_NO_SOURCE = re.compile("[\x00\ud800-\udfff]")  # what no Python source can hold
-# What an exercise has no use for, but a trick has.
+_LONGEST_OLD_FILE = 1 << 20  # characters, without outputs: nbformat is slow
+_LONGEST_NAME = 200  # bytes; with `.html` added, it must be a valid file name
+_NO_SOURCE = re.compile("[\x00\ud800-\udfff]")  # not allowed in Python source
+# Names that no exercise needs but that tricks use.
 _WORTH_A_LOOK = frozenset({
     "builtins", "ctypes", "gc", "importlib", "inspect", "IPython", "linecache",
     "multiprocessing", "os", "pathlib", "resource", "shutil", "signal", "socket",
@@ -35,14 +33,13 @@ _WORTH_A_LOOK_NAMES = frozenset({
 
 @dataclass(frozen=True)
 class Submission:
-    """A student's notebook, reduced to what is graded: the text of the cells by their
-    nbgrader id.
+    """A student's notebook, reduced to the cells that are graded.
 
     Attributes:
-        student: The student's name, as the file or its folder says.
-        path: Where the notebook lies.
-        cells: Type and text of the cells that carry an id, in the notebook's order.
-        problem: A sentence that says why the notebook could not be read, or nothing.
+        student: student's name, from the name of the file or its folder.
+        path: path of the notebook.
+        cells: type and text of the cells with an nbgrader id, in order.
+        problem: reason why the notebook could not be read, or an empty string.
     """
 
     student: str
@@ -51,9 +48,10 @@ class Submission:
     problem: str = ""
 
     def answer(self, grade_id: str, cell_type: str) -> tuple[str | None, str]:
-        """Return the text that answers one cell, and a remark on how it was found.
+        """Return the student's text for one cell, and a remark on how it was found.
 
-        Where several cells carry the id (a copied cell keeps it), the last one counts.
+        If several cells have the same id, because a cell was copied, the last one
+        counts.
         """
         found = [
             text for kind, text in self.cells.get(grade_id, []) if kind == cell_type
@@ -95,17 +93,17 @@ def find_submissions(
 ) -> list[tuple[str, Path]]:
     """Find the notebooks in files and folders, with a student's name for each.
 
-    The name is the file's; where the file is called like the chapter, it is the name of
-    the folder around it (`ada/04_transformer/04_transformer.ipynb`, as nbgrader
-    collects them, belongs to ada).
+    The name is that of the file. If the file is named like the chapter, it is the name
+    of the folder: `ada/04_transformer/04_transformer.ipynb`, as collected by nbgrader,
+    belongs to ada.
 
     Args:
-        places: Notebooks, or folders that hold some.
-        chapter: The chapter's file name without `.ipynb`.
+        places: notebooks, or folders with notebooks.
+        chapter: the chapter's file name without `.ipynb`.
 
     Raises:
-        TeachingError: If a place is not there, a folder holds no notebook, or two
-            notebooks have one name.
+        TeachingError: If a place does not exist, a folder contains no notebook, or two
+            notebooks have the same student name.
     """
     found: dict[str, Path] = {}
     for place in map(Path, places):
@@ -133,7 +131,7 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _student(path: Path, chapter: str) -> str:
-    # realpath, because Path.resolve gives up on a link that leads in a circle
+    # realpath, because Path.resolve fails on circular links
     folders = Path(os.path.realpath(path)).parents
     names = [path.stem, *(folder.name for folder in folders)]
     name = next((name for name in names if name and name != chapter), path.stem)
@@ -146,11 +144,9 @@ def _student(path: Path, chapter: str) -> str:
 
 
 def read_submission(student: str, path: Path) -> Submission:
-    """Read a student's notebook; whatever is wrong with it becomes a sentence, not an
-    exception.
-    """
+    """Read a student's notebook. Any problem is reported as a sentence, not raised."""
     try:
-        if not path.is_file():  # a folder, or a pipe, which would keep us waiting
+        if not path.is_file():  # a folder, or a pipe, on which reading would block
             return Submission(student, path, problem="It is not a file.")
         if path.stat().st_size > _LARGEST_FILE:
             return Submission(
@@ -172,7 +168,7 @@ def read_submission(student: str, path: Path) -> Submission:
                 cells.setdefault(marks["grade_id"], []).append(
                     (str(cell.get("cell_type")), text)
                 )
-    except Exception as error:  # a file from outside can be wrong in any way
+    except Exception as error:  # a file from a student can be malformed in any way
         return Submission(
             student,
             path,
@@ -184,8 +180,8 @@ def read_submission(student: str, path: Path) -> Submission:
 def _read_cells(text: str) -> list[dict]:
     """Return the cells of a notebook, without outputs.
 
-    nbformat is asked only for older formats: it checks every output against a schema,
-    and a file of 3 MB can make it need hours and all memory.
+    Only older formats are read with nbformat, because it validates every output against
+    a schema: a file of 3 MB can take it hours and all memory.
     """
     content = json.loads(text, object_hook=_without_outputs)
     if content["nbformat"] != 4:
@@ -203,10 +199,10 @@ def _without_outputs(entries: dict) -> dict:
 
 
 def worth_a_look(answer: str, reference: str) -> list[str]:
-    """Name what an answer uses that the reference solution does not, and that could
-    deceive the tests.
+    """List constructs in an answer that could deceive the tests and that the reference
+    solution does not use.
 
-    It changes no points: it tells the teacher which cells to read.
+    This does not change the points; it tells the teacher which cells to read.
 
     >>> worth_a_look("import torch, gc", "import torch")
     ['it uses gc']
@@ -222,7 +218,7 @@ def worth_a_look(answer: str, reference: str) -> list[str]:
 def _suspicions(source: str) -> set[str]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the student's, not the teacher's
+            warnings.simplefilter("ignore")  # warnings about the student's code
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
@@ -252,7 +248,7 @@ def _suspicions(source: str) -> set[str]:
             found.add(f"uses {node.attr}")
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            # not ast.unparse, which gives up where there are hundreds
+            # not ast.unparse, which fails on deep nesting
             root, names = node, []
             while isinstance(root, ast.Attribute):
                 names.append(root.attr)

@@ -229,5 +229,16 @@ def test_every_public_name_is_in_the_reference(site):
     assert rooms > 20
 
 
-def test_the_site_holds_no_unused_megabytes():
-    assert sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file()) < 40e6
+def test_site_size_per_chapter():
+    """Theme, fonts, MathJax and search take some 10 MB. A chapter adds its page, its
+    notebook for download and the reference of its room.
+    """
+    size = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file())
+    assert size < 10e6 + 2.25e6 * len(NOTEBOOKS)
+
+
+def test_page_size_of_a_chapter():
+    """A page loads in a few seconds at 5 Mbit/s."""
+    for notebook in NOTEBOOKS:
+        page = SITE / "notebooks" / f"{notebook.stem}.html"
+        assert page.stat().st_size < 1.5e6, page.name

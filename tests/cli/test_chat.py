@@ -214,7 +214,7 @@ def test_each_token_is_read_once(monkeypatch):
 
 
 @pytest.mark.parametrize("system", [None, "Be brief."])
-def test_the_oldest_turns_are_forgotten_when_the_context_is_full(chat, small, system):
+def test_full_context_drops_the_oldest_turns(chat, small, system):
     model, tokenizer = small(context_length=160)
     questions = [f"Question {number}" for number in range(8)]
     arguments = [
@@ -227,7 +227,7 @@ def test_the_oldest_turns_are_forgotten_when_the_context_is_full(chat, small, sy
     code, answers, notes = chat("\n".join(questions), *arguments)
     assert code == 0
     assert len(answers.splitlines()) >= 8
-    assert "The context is full: the 2 oldest turns are forgotten.\n" in notes
+    assert "The context is full: the 2 oldest turns were dropped.\n" in notes
 
     conversation = Conversation(
         model, tokenizer, system=system, max_tokens=10, temperature=0

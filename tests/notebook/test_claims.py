@@ -142,7 +142,7 @@ def test_what_only_looks_true_is_refused(holds: object):
 
 
 def test_empty_statement_is_refused():
-    with pytest.raises(ValueError, match="say in one sentence"):
+    with pytest.raises(ValueError, match="state the result"):
         claim(" . ", measured=1, holds=True)
 
 

@@ -2,10 +2,13 @@
 GitHub and Colab alike.
 """
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
+
+from markdown_it.token import Token
 
 from genai_tutorial.notebook.running_times import recorded_times, stated_times
 from genai_tutorial.notebook.source import repository_address
@@ -13,6 +16,7 @@ from tests.notebooks.chapter_file import ChapterFile, markdown_tokens
 
 HTML_TAGS = {"details", "summary", "kbd", "sup", "sub", "br"}
 QUOTES = {"Note.", "Tip.", "Warning.", "Key idea."}
+GLOSSARY = "../book/glossary.md"
 CLOSING = [
     "When it breaks",
     "At scale",
@@ -270,6 +274,44 @@ def vocabulary_links_to_the_glossary(chapter: ChapterFile) -> list[str]:
     )
 
 
+def terms_are_introduced(chapter: ChapterFile) -> list[str]:
+    """The terms that `terms.json` assigns to a chapter are introduced there in bold,
+    linked to the glossary, and used again.
+    """
+    assigned = json.loads((chapter.root / "tests/notebooks/terms.json").read_text())
+    bold, linked = texts_within(chapter, "strong"), texts_within(chapter, "link")
+    text = " ".join(token.content for _, token in chapter.tokens if is_text(token))
+    problems = []
+    for term in assigned.get(chapter.path.stem, []):
+        pattern = re.compile(rf"\b{re.escape(term)}(?:e?s)?\b", re.IGNORECASE)
+        if not any(map(pattern.search, bold)):
+            problems.append(f"introduce the term '{term}' in bold")
+        if not any(map(pattern.search, linked)):
+            problems.append(f"link the term '{term}' to ../book/glossary.md")
+        if len(pattern.findall(text)) < 2:
+            problems.append(f"use the term '{term}' after introducing it")
+    return problems
+
+
+def is_text(token: Token) -> bool:
+    """Whether a token holds words and no code or mathematics."""
+    return token.type == "text"
+
+
+def texts_within(chapter: ChapterFile, kind: str) -> list[str]:
+    """The words within each strong emphasis, or each link to the glossary."""
+    texts, inside = [], False
+    for _, token in chapter.tokens:
+        if token.type == f"{kind}_open":
+            inside = kind == "strong" or token.attrGet("href") == GLOSSARY
+            texts.append("")
+        elif token.type == f"{kind}_close":
+            inside = False
+        elif inside and (is_text(token) or token.type == "softbreak"):
+            texts[-1] += token.content or " "
+    return texts
+
+
 CHECKS = (
     links_resolve,
     markdown_is_plain,
@@ -279,4 +321,5 @@ CHECKS = (
     headings_in_order,
     opening_is_complete,
     vocabulary_links_to_the_glossary,
+    terms_are_introduced,
 )

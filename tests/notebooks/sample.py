@@ -22,6 +22,7 @@ FILES = {
     "book/glossary.md": "# Glossary\n",
     "book/images/colab.svg": "<svg/>\n",
     "genai_tutorial/transformer/__init__.py": "",
+    "tests/notebooks/terms.json": '{"09_sample": ["hidden state"]}',
 }
 NAME = "09_sample.ipynb"
 WORD = "[{}](../book/glossary.md)"
@@ -44,6 +45,9 @@ device = setup(seed=0)"""
 SECTION = """## The idea
 
 Attention ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762)) weighs with $w[i](j)$, and `{kbd}` is code.
+
+The **[hidden state](../book/glossary.md)** of a position is a vector. Hidden states
+have one size.
 
 > **Note.** A quote becomes a box in the book.
 

@@ -154,6 +154,26 @@ def _vocabulary_without_links(notebook):
     ending.source = ending.source.replace("[logit](../book/glossary.md)", "logit")
 
 
+@breaks(markdown_checks.terms_are_introduced, "'hidden state' in bold")
+def _term_not_bold(notebook):
+    idea = cell(notebook, "## The idea")
+    idea.source = idea.source.replace("**[hidden", "[hidden").replace("md)**", "md)")
+
+
+@breaks(markdown_checks.terms_are_introduced, "link the term 'hidden state'")
+def _term_without_a_link(notebook):
+    idea = cell(notebook, "## The idea")
+    idea.source = idea.source.replace(
+        "[hidden state](../book/glossary.md)", "hidden state"
+    )
+
+
+@breaks(markdown_checks.terms_are_introduced, "use the term 'hidden state'")
+def _term_never_used_again(notebook):
+    idea = cell(notebook, "## The idea")
+    idea.source = idea.source.replace("Hidden states\nhave one size.", "")
+
+
 def test_every_rule_is_broken_once():
     assert breaks.checks == set(markdown_checks.CHECKS)
 

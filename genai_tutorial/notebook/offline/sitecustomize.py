@@ -1,9 +1,9 @@
-"""Cut this Python process from the network: put this folder on PYTHONPATH, and Python
-runs this file as it starts.
+"""Block network access for this Python process. With this folder on PYTHONPATH, Python
+runs the file at start-up.
 
-A notebook of the book downloads nothing. With this guard it cannot: whoever connects or
-looks up a name beyond this machine gets an error that names the host. An audit hook
-sees each call of Python's sockets and cannot be taken out.
+The book's notebooks download nothing, and this guard makes sure of it: any connection
+or name lookup beyond this machine raises an error that names the host. It uses an audit
+hook, which sees every call of Python's socket functions and cannot be removed.
 """
 
 import ipaddress
@@ -13,10 +13,10 @@ import sys
 
 
 class OutsideConnection(BaseException):
-    """A connection was tried that leaves this machine.
+    """Raised on an attempt to connect to another machine.
 
-    Not an `Exception`: a library that falls back when the network fails must not hide
-    that it tried.
+    Not an `Exception`, so that a library with a fallback for network errors cannot hide
+    the attempt.
     """
 
 
@@ -54,8 +54,9 @@ def _refuse_outside(event: str, arguments: tuple) -> None:
             "while it runs."
         )
 
+    # A proxy on this machine would still forward requests.
 
-# A proxy on this machine would carry requests out all the same.
+
 for name in list(os.environ):
     if name.lower() in ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy"):
         del os.environ[name]

@@ -18,7 +18,7 @@ from genai_tutorial.diffusion import (
     drop_labels,
     sample_images,
 )
-from genai_tutorial.metrics import check_copies
+from genai_tutorial.metrics import copy_test
 from genai_tutorial.recipes.mnist.measure import (
     N_EVAL_IMAGES,
     digits_summary,
@@ -112,20 +112,15 @@ class DigitDiffusionRecipe(Recipe):
 
     def measure(self, model: UNet) -> dict:
         """Return how the drawn digits compare with held-out ones, how many show their
-        label, and how many are copies.
+        label, and whether they are copies.
         """
         train, held_out = load_mnist_split()
         labels = torch.arange(N_EVAL_IMAGES) % 10
         images = self._draw_labels(model, labels, self.seed)
-        check = check_copies(images, train.images, held_out.images)
+        copies = copy_test(images, train.images, held_out.images)
         return measure_digits(images, labels) | {
-            "copies": int(check.copies().sum()),
-            "distance_to_nearest_training_image": round(
-                float(check.sample_distances.median()), 3
-            ),
-            "the_same_of_held_out_images": round(
-                float(check.held_out_distances.median()), 3
-            ),
+            "nearer_to_train": round(copies.nearer_to_train, 3),
+            "nearer_to_train_without_copying": round(copies.expected, 3),
             "drawn_images": N_EVAL_IMAGES,
             "held_out_images": len(held_out),
             "sampler": f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}",

@@ -92,6 +92,7 @@ def test_emoji_are_learned_from_their_training_names(follow):
     metrics = recipe.measure(trained.model)
     assert metrics["training_names"] == 3
     assert 0 <= metrics["recalled"] <= 1
+    assert 0 <= metrics["recalled_held_out"] <= 1
     assert metrics["held_out_names_of_known_words"] >= 20
     loaded = recipe.wrap(
         trained.model, {"recipe": dataclasses.asdict(recipe), **trained.notes}

@@ -1,0 +1,222 @@
+"""Does a model copy its training images? Compare with images it could have been trained
+on but was not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genai_tutorial.metrics.intervals import Interval
+from genai_tutorial.metrics.neighbours import nearest_neighbours
+
+_DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class CopyTest:
+    """The result of `copy_test`.
+
+    Attributes:
+        nearer_to_train: Share of samples whose nearest real image is a training image.
+        expected: The same share for a model that does not depend on which images were
+            in the training set: n_train / (n_train + n_held_out).
+        interval: 95% interval of the excess, from a bootstrap in which samples with the
+            same nearest image stay together.
+        p_value: Probability of such a share or a larger one under the null hypothesis,
+            from a permutation test.
+        nearest: Index of each sample's nearest training image.
+        nearest_held_out: Index of each sample's nearest held-out image.
+        distances: Distance of each sample to its nearest training image.
+        held_out_distances: Distance of each sample to its nearest held-out image.
+    """
+
+    nearer_to_train: float
+    expected: float
+    interval: Interval
+    p_value: float
+    nearest: Int[Tensor, "sample"]
+    nearest_held_out: Int[Tensor, "sample"]
+    distances: Float[Tensor, "sample"]
+    held_out_distances: Float[Tensor, "sample"]
+
+    @property
+    def excess(self) -> float:
+        """The share beyond the expected one, as a part of what is possible: about 0 if
+        the model does not copy, 1 if each sample is nearest to a training image.
+
+        If a share c of the samples are copies and the others do not depend on the
+        split, the excess is c on average.
+        """
+        return (self.nearer_to_train - self.expected) / (1 - self.expected)
+
+    @property
+    def ratios(self) -> Float[Tensor, "sample"]:
+        """Distance to the nearest training image, divided by that to the nearest
+        held-out image; 0 for an exact copy.
+        """
+        ratios = self.distances / self.held_out_distances
+        return torch.where(self.distances > 0, ratios, 0.0)
+
+    def most_suspicious(self, count: int) -> Int[Tensor, "count"]:
+        """Return the samples with the smallest ratios, smallest first: the ones to look
+        at beside their nearest training images. One small ratio proves nothing, since
+        two real images may be as similar by chance.
+
+        Raises:
+            ValueError: If there are fewer samples.
+        """
+        if not 1 <= count <= len(self.distances):
+            raise ValueError(
+                f"count must be from 1 to the number of samples, {len(self.distances)},"
+                f" got {count}"
+            )
+        return self.ratios.argsort(stable=True)[:count]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.nearer_to_train:.1%} of samples nearer to training images "
+            f"({self.expected:.1%} expected), excess {self.interval}, "
+            f"p = {self.p_value:.2g}"
+        )
+
+
+def copy_test(
+    samples: Float[Tensor, "sample *shape"],
+    train: Float[Tensor, "train *shape"],
+    held_out: Float[Tensor, "held_out *shape"],
+    *,
+    seed: int = 0,
+) -> CopyTest:
+    r"""Test whether samples lie nearer to training images than to held-out images.
+
+    Training and held-out images come from one pool that was split at random. A model
+    that does not depend on the outcome of the split could as well have been trained on
+    any other part of the pool, so the image of the pool that is nearest to a sample is
+    a training image with probability $n_\text{train} / (n_\text{train} +
+    n_\text{held out})$. A model that copies draws samples whose originals are training
+    images, and this share rises.
+
+    Both distances are taken from the same sample. That makes the test robust to blur,
+    noise and other changes that all samples suffer. A blurred image is nearer to *all*
+    sharp images, so a comparison of two sets of distances to the training images, from
+    samples and from held-out images (Meehan et al.), takes blur for copying.
+
+    The *p* value is that of a permutation test: keep the nearest image of each sample,
+    and draw at random which images of the pool are training images. A few images are
+    nearest to many samples, and the permutation carries all their samples along, so
+    that these are not counted as independent evidence.
+
+    The test needs a random split. If groups of similar images were split as wholes, its
+    *p* value is too small. It says nothing about samples that resemble single training
+    images no more than held-out ones, and finds few copies among many samples only if
+    there are enough held-out images.
+
+    Args:
+        samples: What the model generated.
+        train: All images it was trained on.
+        held_out: Images of the same distribution that it was not trained on.
+        seed: Decides the permutations, the bootstrap, and which image counts as nearest
+            if several are equally near.
+
+    Raises:
+        ValueError: If a set is empty, the shapes differ, or a value is not finite.
+
+    Sources: Platzer and Reutterer (2021), Holdout-based fidelity and privacy assessment
+        of mixed-type synthetic data, https://arxiv.org/abs/2104.00635, for the share
+        of records that are nearer to the training set than to a holdout; compare
+        Meehan, Chaudhuri and Dasgupta (2020), A non-parametric test to detect
+        data-copying in generative models, https://arxiv.org/abs/2004.05675.
+
+    >>> pool = torch.rand(300, 5, generator=torch.Generator().manual_seed(0))
+    >>> train, held_out = pool[:200], pool[200:]
+    >>> print(copy_test(0.9 * train, train, held_out))
+    99.5% of samples nearer to training images (66.7% expected), excess 0.985 ...
+    """
+    _check(samples, train, held_out)
+    of_train = nearest_neighbours(samples, train)
+    of_held_out = nearest_neighbours(samples, held_out)
+    # Of the two candidates for each sample, the nearer one; the order in which equal
+    # ones are searched must not depend on the split.
+    order = torch.randperm(
+        len(train) + len(held_out), generator=torch.Generator().manual_seed(seed)
+    )
+    pool = torch.cat([train, held_out])[order]
+    nearest = order[nearest_neighbours(samples, pool).indices[:, 0]]
+    images, hits = np.unique(nearest.numpy(), return_counts=True)
+    is_train = images < len(train)
+    expected = len(train) / len(pool)
+    share = float(hits[is_train].sum() / hits.sum())
+    generator = np.random.default_rng(seed)
+    shares = _bootstrap_shares(hits, is_train, generator)
+    low, high = (np.quantile(shares, [0.025, 0.975]) - expected) / (1 - expected)
+    return CopyTest(
+        nearer_to_train=share,
+        expected=expected,
+        interval=Interval((share - expected) / (1 - expected), float(low), float(high)),
+        p_value=_permutation_p_value(
+            hits, int(hits[is_train].sum()), len(train), len(held_out), generator
+        ),
+        nearest=of_train.indices[:, 0],
+        nearest_held_out=of_held_out.indices[:, 0],
+        distances=of_train.distances[:, 0],
+        held_out_distances=of_held_out.distances[:, 0],
+    )
+
+
+def _permutation_p_value(
+    hits: np.ndarray,
+    found: int,
+    n_train: int,
+    n_held_out: int,
+    generator: np.random.Generator,
+) -> float:
+    """Return how often random splits of the pool give the training images at least as
+    many samples.
+
+    Args:
+        hits: To how many samples each image is nearest; images without a sample are
+            left out.
+        found: How many samples the training images have in the split under test.
+        n_train: Number of training images.
+        n_held_out: Number of held-out images.
+        generator: Decides the splits.
+    """
+    # Only the number of training images among the images with equally many samples
+    # matters, and it is hypergeometric: no need to shuffle the pool.
+    sizes, counts = np.unique(hits, return_counts=True)
+    without = n_train + n_held_out - len(hits)
+    drawn = generator.multivariate_hypergeometric(
+        np.append(counts, without), n_train, size=_DRAWS
+    )
+    under_null = drawn[:, :-1] @ sizes
+    return float((1 + (under_null >= found).sum()) / (1 + _DRAWS))
+
+
+def _bootstrap_shares(
+    hits: np.ndarray, is_train: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Resample the real images that are nearest to samples, each with all its samples,
+    and return the share of samples that belongs to training images.
+    """
+    # As above, images with equally many samples on the same side are interchangeable.
+    groups, counts = np.unique(np.stack([hits, is_train]), axis=1, return_counts=True)
+    drawn = generator.multinomial(counts.sum(), counts / counts.sum(), size=_DRAWS)
+    samples = drawn * groups[0]
+    return (samples @ groups[1]) / samples.sum(axis=1)
+
+
+def _check(samples: Tensor, train: Tensor, held_out: Tensor) -> None:
+    named = {"samples": samples, "train": train, "held_out": held_out}
+    for name, images in named.items():
+        if len(images) == 0:
+            raise ValueError(f"{name} must hold at least one image, got none")
+        if not images.isfinite().all():
+            raise ValueError(f"{name} must be finite: it has NaN or infinite values")
+        if images.shape[1:] != train.shape[1:]:
+            raise ValueError(
+                f"{name} has images of shape {tuple(images.shape[1:])}, train of shape "
+                f"{tuple(train.shape[1:])}: they must be the same"
+            )
