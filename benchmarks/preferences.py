@@ -4,8 +4,8 @@ For each seed, the fine-tuned model answers questions, simulated raters compare 
 answers, and two reward models are trained. The first has compared the model's own
 answers with two declining ones ("I do not know." and "I cannot help with that."). The
 second, the narrow one, has seen the model's own answers only. Both are evaluated on
-comparisons about held-out questions, beside a rule that knows no fact. Then the model is
-trained with each method. Along the way it answers held-out questions at temperature 1,
+comparisons about held-out questions, beside a rule that knows no facts. Then each
+method trains the model. Along the way it answers held-out questions at temperature 1,
 and each answer gets three numbers: the gold score, the reward model's score, and the KL
 divergence from the fine-tuned model. Best-of-n needs no training: its KL divergence is
 known, and its scores are estimated from many samples for each question.
@@ -81,11 +81,9 @@ class Budget:
         questions: The number of questions whose answers are compared.
         held_out: The share of them that judges the reward models.
         reward_steps: The number of batches of 16 comparisons for a reward model.
-        steps: The number of steps of 64 answers for GRPO and the shorter runs of PPO.
-        long: The number of steps of the runs that show over-optimization.
+        steps: The number of steps of 64 answers for PPO and GRPO.
         dpo_steps: The number of batches of 16 comparisons for DPO.
         judged: The number of held-out questions that measure a policy.
-        every: The number of steps between two measurements.
         sampled: The number of held-out questions for best-of-n.
         samples: The number of answers to each of them.
     """
@@ -94,15 +92,13 @@ class Budget:
     held_out: float = 0.2
     reward_steps: int = 120
     steps: int = 16
-    long: int = 24
-    dpo_steps: int = 80
-    judged: int = 240
-    every: int = 4
+    dpo_steps: int = 64
+    judged: int = 192
     sampled: int = 96
-    samples: int = 128
+    samples: int = 64
 
 
-SMOKE = Budget(144, 0.2, 2, 2, 2, 2, 48, 1, 24, 4)
+SMOKE = Budget(144, 0.2, 2, 4, 4, 48, 24, 4)
 
 
 @dataclass(frozen=True)
@@ -111,31 +107,31 @@ class Run:
 
     Attributes:
         method: PPO, DPO or GRPO.
-        kl_weight: The price of a nat of KL divergence: per answer for PPO, beta for DPO,
-            per token for GRPO.
+        kl_weight: The price of a nat of KL divergence: per answer for PPO and
+            DPO (beta), per token for GRPO.
         reward: What scores the answers: the reward model, the narrow one, or the gold
             rule.
         learning_rate: The learning rate of AdamW after the warmup.
-        long: Whether the run has more steps.
+        every: The number of steps between two measurements.
     """
 
     method: str
     kl_weight: float
     reward: str = "reward model"
     learning_rate: float = 2e-4
-    long: bool = False
+    every: int = 4
 
     @property
     def name(self) -> str:
         """A name for files."""
         parts = (self.method, self.kl_weight, self.reward, self.learning_rate)
-        return "-".join(map(str, parts)).replace(" ", "-") + "-long" * self.long
+        return "-".join(map(str, parts)).replace(" ", "-")
 
 
 RUNS = (
-    Run("PPO", 0.0, "narrow reward model", long=True),
-    Run("PPO", 0.0, long=True),
-    Run("PPO", 0.3, "narrow reward model", long=True),
+    Run("PPO", 0.0, "narrow reward model", every=2),
+    Run("PPO", 0.0, every=2),
+    Run("PPO", 0.3, "narrow reward model", every=2),
     Run("PPO", 0.05),
     Run("GRPO", 0.04, "gold rule"),
     Run("DPO", 0.1, learning_rate=1e-4),
@@ -254,9 +250,9 @@ class Study:
         return lambda rollouts: model.score(rollouts.ids, rollouts.lengths).detach()
 
     @torch.no_grad()
-    def measure(self, policy: DecoderLM) -> dict[str, float]:
-        """Return gold score, proxies, KL divergence and behaviour of answers at
-        temperature 1 to held-out questions.
+    def measure(self, policy: DecoderLM, reward: str) -> dict[str, float]:
+        """Return gold score, proxy, KL divergence and behaviour of answers to held-out
+        questions, at temperature 1.
         """
         prompts = [encode_prompt(CHAT, self.tokenizer, q.text) for q in self.judged]
         rollouts = generate_rollouts(
@@ -266,22 +262,27 @@ class Study:
             end_token=self.end,
             generator=torch.Generator().manual_seed(0),
         )
-        ours, theirs = (
-            model(rollouts.ids).log_softmax(dim=-1)
-            for model in (policy, self.assistant)
+        reward_model = self.reward_models.get(
+            reward, self.reward_models["reward model"]
         )
-        kl = masked_sum(
-            (ours.exp() * (ours - theirs)).sum(dim=-1)[:, :-1], rollouts.mask
-        )
+        kl, proxy = [], []
+        for part in rollouts.lengths.argsort().tensor_split(8):
+            lengths = rollouts.lengths[part]
+            longest = int(lengths.max())
+            ids = rollouts.ids[part, :longest]
+            ours, theirs = (
+                model(ids).log_softmax(dim=-1) for model in (policy, self.assistant)
+            )
+            each = (ours.exp() * (ours - theirs)).sum(dim=-1)[:, :-1]
+            kl.append(masked_sum(each, rollouts.mask[part, : longest - 1]))
+            proxy.append(reward_model.score(ids, lengths))
         texts = [self.tokenizer.decode(one).strip() for one in rollouts.answers()]
         measures = {
-            "kl": kl.mean().item(),
+            "kl": torch.cat(kl).mean().item(),
+            "proxy": torch.cat(proxy).mean().item(),
             "gold": measure_behaviour(self.rule, self.judged, texts).gold,
             "tokens": rollouts.mask.sum(dim=1).float().mean().item(),
         }
-        for name, model in self.reward_models.items():
-            scores = model.score(rollouts.ids, rollouts.lengths)
-            measures[f"score: {name}"] = scores.mean().item()
         for kind in ("known", "invented", "absent", "private"):
             asked, said = zip(
                 *(
@@ -385,13 +386,14 @@ class Study:
         """Train once, measure along the way, and time the training alone."""
         points: list[dict] = []
         seconds, since = 0.0, time.process_time()
-        steps = self.budget.long if run.long else self.budget.steps
+        steps = self.budget.steps
 
         def watch(step: int, policy: DecoderLM) -> None:
             nonlocal seconds, since
             seconds += time.process_time() - since
-            if step % self.budget.every == 0:
-                points.append({"step": step, **self.measure(policy.eval())})
+            if step % run.every == 0:
+                measures = self.measure(policy.eval(), run.reward)
+                points.append({"step": step, **measures})
                 policy.train()
             since = time.process_time()
 
@@ -491,6 +493,9 @@ def main() -> None:
     parser.add_argument(
         "--smoke", action="store_true", help="a small version of everything, no record"
     )
+    parser.add_argument(
+        "--runs-only", action="store_true", help="stop after the runs of these seeds"
+    )
     settings = parser.parse_args()
     torch.set_num_threads(1)
     folder = Path(settings.folder)
@@ -510,6 +515,8 @@ def main() -> None:
             print(
                 kept.stem, runs[-1]["cpu_seconds"], runs[-1]["points"][-1], flush=True
             )
+    if settings.runs_only:
+        return
     about = {
         "machine": describe_machine(),
         "seconds": "CPU seconds of one thread, without the measuring",
