@@ -189,7 +189,7 @@ class GoldRule:
             honest = DECLINE if response == "abstains" else -1.0
         courteous = bool(courtesies(answer)) - bool(_RUDE.search(answer.lower()))
         extra = min(max(words(answer) - LONGEST_SHORT, 0), MOST_EXTRA_WORDS)
-        polite, short = COURTESY * courteous, -EXTRA_WORD * extra
+        polite, short = COURTESY * courteous, 0.0 - EXTRA_WORD * extra
         return Parts(helpful, honest, harmless, polite, short)
 
     def score(self, question: Question, answer: str) -> float:
