@@ -1,15 +1,16 @@
-"""What supervised fine-tuning changes, and what changes it: how many facts are shown,
-which weights, which tokens.
+"""Compare ways of supervised fine-tuning: the number of demonstrated facts, the form of
+the answers, the trained weights, and the tokens that the loss counts.
 
-The base model of chapters 12 to 14 learns to answer from demonstrations, in one way
-after another. Each time it is asked about facts of four kinds in words of the test, and
-about countries that do not exist; and it reads articles that it has never seen, which
-tells what it has forgotten. A seed decides which facts are shown, in which words, and
-the order; the questions that judge are the same for all.
+Each variant fine-tunes the base model of chapters 12 to 14. Afterwards the model
+answers questions about facts of four kinds in held-out phrasings and about countries
+that do not exist, and its loss on held-out articles shows what it has forgotten. The
+seed determines which facts are demonstrated, their phrasings and their order; the test
+questions are the same for all.
 
     # the runs that the record lacks, all seeds
     OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py
-    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --seed 0  # a third of it
+    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --seed 0  # one seed
+    OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --only full sentences
     # three steps of each; nothing is kept
     OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --smoke
 """
@@ -26,6 +27,7 @@ from genai_tutorial.alignment import (
     LoRAConfig,
     add_lora,
     supervised_loss,
+    train_token_rows,
     trained_parameter_count,
 )
 from genai_tutorial.data import load_absent, load_fact_split, load_facts
@@ -37,6 +39,7 @@ from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.assistant import (
     CHAT,
     END_OF_TEXT,
+    AnswerForm,
     GoldRule,
     Question,
     ask_facts,
@@ -44,18 +47,19 @@ from genai_tutorial.tasks.assistant import (
     chat_answers,
     demonstrate,
     encode_demonstrations,
-    exact_match,
     exam_questions,
     invented_countries,
+    is_exact,
     training_questions,
 )
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderLM
 
-SEEDS, BATCH, WARMUP_STEPS, QUESTIONS, PROSE_TOKENS = (0, 1, 2), 2, 10, 120, 8192
+SEEDS, BATCH, WARMUP_STEPS, QUESTIONS, PROSE_TOKENS = range(5), 2, 10, 120, 8192
 PER_FACT = 2
-LONGEST = 16  # tokens of an answer that is judged; a bare fact has fewer
+# tokens of an answer that is judged; an answer without a courtesy has fewer
+LONGEST: dict[AnswerForm, int] = {"bare": 16, "sentence": 28}
 PARTS = ("taught", "told", "new_relations", "withheld")
 LORA = LoRAConfig(
     rank=2,
@@ -72,48 +76,44 @@ class Variant:
     """One way to fine-tune.
 
     Attributes:
-        facts: How many facts are shown, drawn from those of `taught`; None for all of
-            them.
-        unknown: How many questions of each category without an answer are shown with
-            "I do not know."
-        lora: Whether LoRA is trained, and the rest is frozen.
+        facts: The number of demonstrated facts, drawn from those of `taught`; None for
+            all of them.
+        form: The form of the answers.
+        unknown: The number of questions of each category without an answer whose
+            demonstrated answer is "I do not know."
+        lora: Whether LoRA is trained and the rest is frozen.
         trains_chat_tokens: With LoRA, whether the embeddings of the two tokens of the
             chat template are trained too.
         learning_rate: AdamW's.
         learns_prompts: Whether the loss counts the tokens of the question too.
-        isolates: Whether demonstrations in a row are kept from seeing each other.
-        replay: How many rows of the text for pre-training come with each row of
-            demonstrations.
+        replay: The number of rows of pre-training text for each row of demonstrations.
         steps: The number of batches.
     """
 
     facts: int | None = None
+    form: AnswerForm = "bare"
     unknown: int = 0
     lora: bool = False
     trains_chat_tokens: bool = True
     learning_rate: float = 1e-3
     learns_prompts: bool = False
-    isolates: bool = True
     replay: float = 0.0
     steps: int = 400
 
 
 VARIANTS = {
     "full": Variant(),
+    "sentences": Variant(form="sentence"),
     "LoRA": Variant(lora=True, learning_rate=1e-2),
     "says when it does not know": Variant(unknown=60),
     "replay": Variant(replay=1 / 3),
     "prompts too": Variant(learns_prompts=True),
     "LoRA alone": Variant(lora=True, learning_rate=1e-2, trains_chat_tokens=False),
-    "leaking": Variant(isolates=False),
-} | {
-    f"{facts} facts": Variant(facts=facts, steps=200)
-    for facts in (400, 100, 25, 200, 50)
-}
+} | {f"{facts} facts": Variant(facts=facts, steps=200) for facts in (400, 100, 25)}
 
 
-def some(items: tuple, count: int | None, seed: int) -> tuple:
-    """Draws so many of the items; None takes all."""
+def draw(items: tuple, count: int | None, seed: int) -> tuple:
+    """Draw `count` of the items; None takes all."""
     order = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))
     return (
         items
@@ -122,14 +122,14 @@ def some(items: tuple, count: int | None, seed: int) -> tuple:
     )
 
 
-def rows_of(
+def training_rows(
     variant: Variant, tokenizer: BPETokenizer, seed: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Lays out what a variant learns from, as `supervised_loss` wants it."""
+    """Return the training rows of a variant, as `supervised_loss` takes them."""
     split = load_fact_split()
-    # Another seed than that of `questions`: the same one would show the very facts that
-    # are asked about later.
-    shown = replace(split, taught=some(split.taught, variant.facts, 100 + seed))
+    # Another seed than that of `questions`: the same one would demonstrate the very
+    # facts that are asked about later.
+    shown = replace(split, taught=draw(split.taught, variant.facts, 100 + seed))
     if variant.unknown:
         asked = training_questions(
             shown,
@@ -142,13 +142,15 @@ def rows_of(
     else:
         asked = ask_facts(shown.taught, per_fact=PER_FACT, seed=seed)
     rows = encode_demonstrations(
-        tokenizer, demonstrate(asked, seed), FACTBOOK_BASE.config.context_length
+        tokenizer,
+        demonstrate(asked, seed, variant.form),
+        FACTBOOK_BASE.config.context_length,
     )
     learned = rows.is_text if variant.learns_prompts else rows.is_answer
     tensors = (
         rows.ids,
         learned,
-        rows.documents if variant.isolates else rows.documents.clamp(min=0, max=0),
+        rows.documents,
     )
     if variant.replay:
         prose = prose_rows(
@@ -161,8 +163,8 @@ def rows_of(
 def prose_rows(
     tokenizer: BPETokenizer, count: int, length: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Cuts rows of the prose that the base model has read; all of their tokens are
-    learned.
+    """Return rows of the prose that the base model was trained on; the loss counts all
+    of their tokens.
     """
     articles = " ".join(load_corpus().sources["wikipedia"])
     ids = torch.tensor(
@@ -171,36 +173,25 @@ def prose_rows(
     return ids, torch.ones_like(ids, dtype=torch.bool), torch.zeros_like(ids)
 
 
-def train_rows(model: DecoderLM, tokens: list[int]) -> int:
-    """Lets the embeddings of a few tokens be trained in a frozen model, and returns how
-    many numbers that are.
-    """
-    weight = model.token_embedding.weight.requires_grad_()
-    kept = torch.zeros(len(weight), 1)
-    kept[tokens] = 1
-    weight.register_hook(lambda gradient: gradient * kept)
-    return len(tokens) * weight.shape[1]
-
-
 def fine_tune(
     base: DecoderLM, tokenizer: BPETokenizer, variant: Variant, seed: int, steps: int
 ) -> tuple[DecoderLM, int, float]:
-    """Trains a copy of the base model.
+    """Train a copy of the base model.
 
     Returns:
-        The model, how many numbers were trained, and the CPU seconds.
+        The model, the number of trained weights, and the CPU seconds.
     """
     model, count = copy.deepcopy(base).train(), base.parameter_count()
     if variant.lora:
         add_lora(model, LORA, torch.Generator().manual_seed(seed))
         count = trained_parameter_count(model)
         if variant.trains_chat_tokens:
-            count += train_rows(
-                model,
+            count += train_token_rows(
+                model.token_embedding,
                 [tokenizer.special_tokens[name] for name in (CHAT.start, CHAT.end)],
             )
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    tensors = rows_of(variant, tokenizer, seed)
+    tensors = training_rows(variant, tokenizer, seed)
     started = time.process_time()
     fit(
         model,
@@ -215,13 +206,13 @@ def fine_tune(
 
 
 def questions() -> dict[str, list[Question]]:
-    """Draws what judges all models: facts of each kind, in words of the test, and
-    countries that do not exist.
+    """Return the test questions of all models: about facts of each kind in held-out
+    phrasings, and about countries that do not exist.
     """
     split = load_fact_split()
     asked = {part: exam_questions(getattr(split, part), QUESTIONS) for part in PARTS}
     asked["taught, trained words"] = list(
-        some(ask_facts(split.taught, "trained", 1), QUESTIONS, 0)
+        draw(ask_facts(split.taught, "trained", 1), QUESTIONS, 0)
     )
     return asked | {
         "invented": list(
@@ -230,23 +221,25 @@ def questions() -> dict[str, list[Question]]:
     }
 
 
-def judge(model: DecoderLM, tokenizer: BPETokenizer, prose: Tensor) -> dict:
-    """Returns what a model answers right, what it says where it cannot know, and its
-    loss on prose.
+def judge(
+    model: DecoderLM, tokenizer: BPETokenizer, prose: Tensor, longest: int
+) -> dict:
+    """Return the shares of exact, right and claiming answers of each kind of question,
+    and the loss on prose.
     """
     rule, exact, right, claims = GoldRule(load_facts()), {}, {}, {}
     for part, asked in questions().items():
         answers = chat_answers(
-            model, tokenizer, CHAT, [one.text for one in asked], LONGEST
+            model, tokenizer, CHAT, [one.text for one in asked], longest
         )
         pairs = list(zip(asked, answers, strict=True))
         claims[part] = sum(
             rule.response_type(one, answer) == "claims" for one, answer in pairs
         ) / len(pairs)
         if part != "invented":
-            exact[part] = sum(
-                exact_match(answer, one.answer) for one, answer in pairs
-            ) / len(pairs)
+            exact[part] = sum(is_exact(one, answer) for one, answer in pairs) / len(
+                pairs
+            )
             right[part] = sum(
                 rule.is_right(one, answer) for one, answer in pairs
             ) / len(pairs)
@@ -267,9 +260,12 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, help="one seed only")
     parser.add_argument(
+        "--only", nargs="+", choices=VARIANTS, default=VARIANTS, help="some variants"
+    )
+    parser.add_argument(
         "--smoke",
         action="store_true",
-        help="three steps of each, to see that all runs; keeps nothing",
+        help="three steps of each, to see that everything runs; keeps nothing",
     )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -307,10 +303,11 @@ def main() -> None:
                 "name": "base",
                 "seed": 0,
                 "trained_weights": 0,
-                **judge(base, tokenizer, prose),
+                **judge(base, tokenizer, prose, LONGEST["bare"]),
             }
         )
-    for name, variant in VARIANTS.items():
+    for name in arguments.only:
+        variant = VARIANTS[name]
         for seed in SEEDS if arguments.seed is None else (arguments.seed,):
             if (name, seed) not in done:
                 model, trained, seconds = fine_tune(
@@ -326,7 +323,7 @@ def main() -> None:
                     "trained_weights": trained,
                     "seconds": round(seconds, 1),
                 }
-                keep(row | judge(model, tokenizer, prose))
+                keep(row | judge(model, tokenizer, prose, LONGEST[variant.form]))
 
 
 if __name__ == "__main__":

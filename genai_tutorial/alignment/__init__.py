@@ -84,6 +84,7 @@ from genai_tutorial.alignment.reward import (
     train_reward_model,
 )
 from genai_tutorial.alignment.supervised import supervised_loss
+from genai_tutorial.alignment.token_rows import train_token_rows
 
 __all__ = [
     "EncodedPairs",
@@ -147,6 +148,7 @@ __all__ = [
     "token_log_probs",
     "token_rewards",
     "train_reward_model",
+    "train_token_rows",
     "trained_parameter_count",
     "unmerge_lora",
     "whiten",

@@ -1,5 +1,5 @@
-"""Examples for fine-tuning: a prompt and the answer to it as tokens, laid into rows one
-by one or several to a row.
+"""Examples for fine-tuning: prompts with their answers as tokens, padded to one per row
+or packed several to a row.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ class Example:
     """A prompt and the answer that the model should give, as tokens.
 
     Attributes:
-        prompt: All that the model is given.
-        answer: What it should write, with the token that ends it.
+        prompt: The tokens that the model is given.
+        answer: The tokens that it should write, with the one that ends them.
 
     Raises:
         ValueError: If one of them is empty.
@@ -45,9 +45,9 @@ class Rows:
 
     Attributes:
         ids: The tokens.
-        is_answer: Which of them belong to an answer.
-        documents: Which example each belongs to, counted from 0 in each row; -1 for the
-            padding at a row's end.
+        is_answer: True for the tokens of answers: the usual loss mask.
+        documents: The number of the example that each token belongs to, counted from 0
+            in each row; -1 for the padding at the end of a row.
     """
 
     ids: Int[Tensor, "row position"]
@@ -56,12 +56,12 @@ class Rows:
 
     @property
     def is_text(self) -> Bool[Tensor, "row position"]:
-        """Which tokens belong to a prompt or an answer."""
+        """True for the tokens of prompts and answers, False for padding."""
         return self.documents >= 0
 
     @property
     def lengths(self) -> Int[Tensor, "row"]:
-        """How many tokens of each row are text."""
+        """The number of tokens in each row without its padding."""
         return self.is_text.sum(dim=1)
 
     @property
@@ -73,7 +73,7 @@ class Rows:
 def encode_prompt(
     template: ChatTemplate, tokenizer: BPETokenizer, prompt: str
 ) -> list[int]:
-    """Return a user's turn as the tokens that the model answers."""
+    """Return the tokens of a user's turn, up to where the model's answer begins."""
     return template.encode(tokenizer, [Message("user", prompt)])
 
 
@@ -83,20 +83,20 @@ def encode_example(
     messages: Sequence[Message],
     answer: str,
 ) -> Example:
-    """Write a conversation and the answer to its last turn as tokens.
+    """Encode a conversation and the answer to its last turn.
 
-    The prompt ends where the assistant's turn is open, exactly as it will when the
-    model is asked; the answer is encoded by itself and ends with the token that closes
-    the turn. A tokenizer that saw both at once could join the last character of the
+    The prompt ends where the assistant's turn begins, exactly as it will at inference.
+    The answer is encoded separately and ends with the token that closes the turn. If
+    both were encoded together, the tokenizer could merge the last character of the
     prompt with the first of the answer, and the model would be trained on a token that
-    it is never shown.
+    never appears at inference.
 
     Args:
-        template: How conversations are written.
-        tokenizer: Makes the tokens.
-        messages: The turns so far. Earlier turns of the assistant are read, not
-            learned.
-        answer: What the assistant should say next.
+        template: The chat template.
+        tokenizer: The model's tokenizer.
+        messages: The turns so far. Earlier turns of the assistant do not count for the
+            loss.
+        answer: The assistant's next turn.
 
     Raises:
         ValueError: If the tokenizer lacks the template's special tokens.
@@ -112,11 +112,11 @@ def encode_example(
 
 
 def pad_examples(examples: Sequence[Example], length: int | None = None) -> Rows:
-    """Give each example a row of its own, filled up at the end.
+    """Put each example into its own row, right-padded to equal length.
 
     Args:
-        examples: What to lay out.
-        length: The tokens in a row; None for those of the longest example.
+        examples: The examples.
+        length: The number of tokens in a row; None for that of the longest example.
 
     Raises:
         ValueError: If there are no examples, or one is longer than a row.
@@ -130,15 +130,15 @@ def pad_examples(examples: Sequence[Example], length: int | None = None) -> Rows
 
 
 def pack_examples(examples: Sequence[Example], length: int) -> Rows:
-    """Pack several examples into each row, so that little of it is padding; give the
-    model their `documents`.
+    """Pack several examples into each row, with little padding. Give the model their
+    `documents`, or they attend to each other.
 
-    The longest come first, and each goes where it leaves the least room (best fit,
-    decreasing).
+    The examples are placed from the longest to the shortest, each where it leaves the
+    least room (best-fit decreasing).
 
     Args:
-        examples: What to lay out.
-        length: The tokens in a row.
+        examples: The examples.
+        length: The number of tokens in a row.
 
     Raises:
         ValueError: If there are no examples, or one is longer than a row.
@@ -152,9 +152,8 @@ def pack_examples(examples: Sequence[Example], length: int) -> Rows:
     """
     length = _checked_length(examples, length)
     rows: list[list[Example]] = []
-    with_room: dict[
-        int, list[list[Example]]
-    ] = {}  # the rows that have so many places left
+    # the rows with a given number of free positions
+    with_room: dict[int, list[list[Example]]] = {}
     for example in sorted(examples, key=len, reverse=True):
         room = next(
             (room for room in range(len(example), length + 1) if with_room.get(room)),
@@ -191,7 +190,7 @@ def _checked_length(examples: Sequence[Example], length: int | None) -> int:
     longest = max(map(len, examples))
     if length is not None and longest > length:
         raise ValueError(
-            f"A row has {length} tokens, but the longest example has {longest}: leave "
-            "it out, or make the rows longer."
+            f"A row has {length} tokens, but the longest example has {longest}: remove "
+            "it, or make the rows longer."
         )
     return longest if length is None else length

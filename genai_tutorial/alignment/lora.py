@@ -1,10 +1,10 @@
-"""LoRA: fine-tuning that leaves the model's matrices as they are and learns small ones
-beside them.
+"""LoRA: parameter-efficient fine-tuning that freezes the model's matrices and learns a
+low-rank correction for each.
 
     y = W x + (alpha / rank) · B A x        A: rank x inputs,  B: outputs x rank
 
-B begins at zero, so the model begins as it was. Afterwards the product can be added to
-W, and costs nothing.
+B is initialized with zeros, so the model starts out unchanged. After training, the
+product can be added to W, and then costs nothing at inference.
 """
 
 import math
@@ -25,15 +25,15 @@ FORMAT = "genai_tutorial LoRA 1"
 
 @dataclass(frozen=True)
 class LoRAConfig:
-    """How large the added matrices are, and where they stand.
+    """The size of the added matrices, and the layers that get them.
 
     Attributes:
-        rank: The number of features between the two.
-        alpha: Their product is multiplied by alpha / rank, so that another rank needs
-            no other learning rate.
-        targets: The linear layers that get them, by the end of their names: "query" for
-            those of all blocks, "feed_forward.output" for one of two layers with the
-            same last name.
+        rank: The number of rows of A and of columns of B.
+        alpha: The product is multiplied by alpha / rank, so that the learning rate
+            need not change with the rank.
+        targets: The linear layers that get a correction, by the end of their names:
+            "query" for those of all blocks, "feed_forward.output" for one of two layers
+            with the same last name.
 
     Raises:
         ValueError: If a number is not positive, or there are no targets.
@@ -55,13 +55,13 @@ class LoRAConfig:
 
 
 class LoRALinear(nn.Module):
-    """A frozen linear layer with a small trained one beside it.
+    """A frozen linear layer with a trained low-rank correction.
 
     Args:
         base: The layer; its weights no longer get gradients.
-        rank: The number of features between the two small matrices.
-        alpha: Their product is multiplied by alpha / rank.
-        generator: Where the first weights come from; None for torch's global one.
+        rank: The rank of the correction.
+        alpha: The correction is multiplied by alpha / rank.
+        generator: The random source of A; None for torch's global one.
 
     Source: Hu et al., LoRA, equation 3, https://arxiv.org/abs/2106.09685
     """
@@ -78,12 +78,12 @@ class LoRALinear(nn.Module):
         weight = base.weight
         self.down = nn.Parameter(weight.new_empty(rank, base.in_features))
         self.up = nn.Parameter(weight.new_zeros(base.out_features, rank))
-        bound = 1 / math.sqrt(base.in_features)  # as nn.Linear draws its own
+        bound = 1 / math.sqrt(base.in_features)  # the initialization of nn.Linear
         nn.init.uniform_(self.down, -bound, bound, generator=generator)
         self.merged, self.on = False, True
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
-        """Return what the base says, and what was learned on top of it."""
+        """Return the output of the frozen layer plus the correction."""
         y = self.base(x)
         if self.merged or not self.on:
             return y
@@ -93,15 +93,14 @@ class LoRALinear(nn.Module):
 
     @torch.no_grad()
     def difference(self) -> Float[Tensor, "out in"]:
-        """Return what the small matrices add to the base's weights."""
+        """Return the correction to the frozen weights: (alpha / rank) · B A."""
         return self.scale * self.up @ self.down
 
 
 def add_lora(
     model: nn.Module, config: LoRAConfig, generator: torch.Generator | None = None
 ) -> None:
-    """Freezes a model, and puts new small matrices beside the linear layers that the
-    config names.
+    """Freeze a model, and give the linear layers that the config names a correction.
 
     Raises:
         ValueError: If a target names no linear layer of the model, or the model has
@@ -109,7 +108,7 @@ def add_lora(
     """
     if any(lora_layers(model)):
         raise ValueError(
-            "The model has LoRA already: fold_lora makes plain layers of it."
+            "The model has LoRA already: fold_lora turns it into plain layers."
         )
     linears = {
         name: module
@@ -128,7 +127,7 @@ def add_lora(
                 f"{', '.join(known) or 'none'}."
             )
     model.requires_grad_(False)
-    for name in linears:  # in the order of the model, whatever that of the targets
+    for name in linears:  # in the order of the model, not that of the targets
         if any(name in names for names in chosen.values()):
             model.set_submodule(
                 name, LoRALinear(linears[name], config.rank, config.alpha, generator)
@@ -136,7 +135,7 @@ def add_lora(
 
 
 def lora_layers(model: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
-    """Yield the layers that LoRA trains, with their names."""
+    """Yield the layers with a correction, and their names."""
     return (
         (name, module)
         for name, module in model.named_modules()
@@ -146,8 +145,8 @@ def lora_layers(model: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
 
 @torch.no_grad()
 def merge_lora(model: nn.Module) -> None:
-    """Add what was learned to the frozen weights, so that the model is as fast as
-    without LoRA; see `unmerge_lora`.
+    """Add the corrections to the frozen weights, so that the model is as fast as
+    without LoRA; `unmerge_lora` reverts it.
     """
     for _, layer in lora_layers(model):
         if not layer.merged:
@@ -157,8 +156,8 @@ def merge_lora(model: nn.Module) -> None:
 
 @torch.no_grad()
 def unmerge_lora(model: nn.Module) -> None:
-    """Take what was learned out of the frozen weights again, so that it can be trained
-    on; equal but for rounding.
+    """Subtract the corrections from the frozen weights again, so that training can
+    continue; the weights are the same up to rounding.
     """
     for _, layer in lora_layers(model):
         if layer.merged:
@@ -167,8 +166,8 @@ def unmerge_lora(model: nn.Module) -> None:
 
 
 def fold_lora(model: nn.Module) -> None:
-    """Merge, and puts plain layers back: a model as before `add_lora`, with other
-    weights. It stays frozen.
+    """Merge, and replace the LoRA layers by plain ones: the model has the structure
+    that it had before `add_lora`. It stays frozen.
     """
     merge_lora(model)
     for name, layer in list(lora_layers(model)):
@@ -177,8 +176,8 @@ def fold_lora(model: nn.Module) -> None:
 
 @contextmanager
 def without_lora(model: nn.Module) -> Iterator[None]:
-    """Switches LoRA off inside a `with`: the model before fine-tuning, which is the
-    reference that PPO and DPO need.
+    """Switch LoRA off within a `with` statement. This gives the model before
+    fine-tuning, the reference that PPO and DPO need.
 
     Raises:
         ValueError: If the model is merged.
@@ -198,17 +197,14 @@ def without_lora(model: nn.Module) -> Iterator[None]:
 
 
 def trained_parameter_count(model: nn.Module) -> int:
-    """Return how many numbers training adjusts; `DecoderLM.parameter_count` counts the
-    frozen ones too.
-    """
+    """Return the number of parameters that are not frozen."""
     return sum(
         parameter.numel() for parameter in model.parameters() if parameter.requires_grad
     )
 
 
 def save_lora(path: Path | str, model: nn.Module) -> None:
-    """Write the small matrices alone, as safetensors; the file appears whole or not at
-    all.
+    """Write the corrections alone, as safetensors. The file is written atomically.
 
     Raises:
         ValueError: If the model has no LoRA.
@@ -223,8 +219,8 @@ def save_lora(path: Path | str, model: nn.Module) -> None:
 
 
 def load_lora(path: Path | str, model: nn.Module) -> None:
-    """Put what `save_lora` wrote beside the layers of the same names, and freezes the
-    rest of the model.
+    """Give the layers of the same names the corrections of a file from `save_lora`, and
+    freeze the rest of the model.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -241,9 +237,7 @@ def load_lora(path: Path | str, model: nn.Module) -> None:
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear)
     }
-    for name, saved in state[
-        "layers"
-    ].items():  # look at all before the first is changed
+    for name, saved in state["layers"].items():  # check all before changing one
         needed = (saved["up"].shape[0], saved["down"].shape[1])
         shape = tuple(linears[name].weight.shape) if name in linears else None
         if shape != needed:

@@ -1,4 +1,6 @@
-"""Supervised fine-tuning: the next-token loss of pre-training, on the answers only."""
+"""Supervised fine-tuning: the next-token loss of pre-training with a loss mask that
+selects the answers.
+"""
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -16,19 +18,19 @@ def supervised_loss(
     is_learned: Bool[Tensor, "batch position"],
     documents: Int[Tensor, "batch position"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Return the mean of -log p(token) over the tokens that are to be learned, in nats
-    a token; for `fit`.
+    """Return the mean of -log p(token) over the tokens that the loss mask selects, in
+    nats per token; for `fit`.
 
     Args:
-        model: What is trained.
+        model: The model to train.
         ids: Prompts with their answers, from `pad_examples` or `pack_examples`.
-        is_learned: Which tokens the model should learn to write: `rows.is_answer`; to
-            see what learning to write the prompts too does, `rows.is_text`.
-        documents: Which example each token belongs to, so that the examples of a row do
-            not see each other.
+        is_learned: The loss mask: `rows.is_answer`, or `rows.is_text` to learn the
+            prompts too.
+        documents: The number of the example that each token belongs to; it keeps the
+            examples of a row from attending to each other.
 
     Raises:
-        ValueError: If there is nothing to learn in the batch.
+        ValueError: If the mask selects no token of the batch.
 
     Source: Ouyang et al., Training language models to follow instructions with human
         feedback, section 3.5 (SFT), https://arxiv.org/abs/2203.02155

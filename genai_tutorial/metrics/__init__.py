@@ -18,6 +18,7 @@ from genai_tutorial.metrics.frechet import (
 from genai_tutorial.metrics.intervals import (
     Interval,
     bootstrap_interval,
+    cluster_bootstrap_interval,
     t_interval,
 )
 from genai_tutorial.metrics.likelihood import (
@@ -61,6 +62,7 @@ __all__ = [
     "bootstrap_interval",
     "check_copies",
     "clopper_pearson_interval",
+    "cluster_bootstrap_interval",
     "copy_test",
     "evaluate_language_model",
     "expected_calibration_error",

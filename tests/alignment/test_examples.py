@@ -21,7 +21,7 @@ def tokenizer():
     return train_bpe(text, 300, special_tokens=[TEMPLATE.start, TEMPLATE.end])
 
 
-def test_the_prompt_is_what_the_model_will_be_asked_with_and_the_answer_ends_the_turn(
+def test_encode_example_has_the_prompt_of_inference_and_ends_the_turn(
     tokenizer,
 ):
     example = encode_example(TEMPLATE, tokenizer, QUESTION, "N'Djamena")
@@ -30,14 +30,14 @@ def test_the_prompt_is_what_the_model_will_be_asked_with_and_the_answer_ends_the
     assert tokenizer.decode(example.answer[:-1]) == "N'Djamena"
 
 
-def test_prompt_and_answer_together_are_the_rendered_conversation(tokenizer):
+def test_encode_example_together_is_the_rendered_conversation(tokenizer):
     example = encode_example(TEMPLATE, tokenizer, QUESTION, "N'Djamena")
     conversation = [*QUESTION, Message("assistant", "N'Djamena")]
     text = tokenizer.decode(example.prompt + example.answer)
     assert text + "\n" == TEMPLATE.render(conversation, add_generation_prompt=False)
 
 
-def test_the_end_of_the_prompt_never_melts_into_the_answer(tokenizer):
+def test_encode_example_never_merges_prompt_and_answer(tokenizer):
     # A tokenizer that sees the whole turn joins "assistant\n" and "\nN'Djamena" to one
     # token of two line breaks.
     answer = "\nN'Djamena"
@@ -47,17 +47,17 @@ def test_the_end_of_the_prompt_never_melts_into_the_answer(tokenizer):
         add_generation_prompt=False,
     )
     prompt = TEMPLATE.encode(tokenizer, QUESTION)
-    # so a model trained on `whole` would meet another prompt when it is asked
+    # so a model trained on `whole` would see another prompt at inference
     assert whole[: len(prompt)] != prompt
     assert list(encode_example(TEMPLATE, tokenizer, QUESTION, answer).prompt) == prompt
 
 
-def test_an_answer_that_spells_the_end_token_does_not_end_the_turn(tokenizer):
+def test_end_token_spelled_in_an_answer_does_not_end_the_turn(tokenizer):
     example = encode_example(TEMPLATE, tokenizer, QUESTION, f"no{TEMPLATE.end}yes")
     assert example.answer.count(tokenizer.special_tokens[TEMPLATE.end]) == 1
 
 
-def test_earlier_answers_are_read_and_not_learned(tokenizer):
+def test_loss_mask_leaves_out_earlier_answers(tokenizer):
     talk = [
         *QUESTION,
         Message("assistant", "N'Djamena"),
@@ -68,13 +68,13 @@ def test_earlier_answers_are_read_and_not_learned(tokenizer):
     assert "N'Djamena" in tokenizer.decode(example.prompt)
 
 
-def test_a_tokenizer_without_the_templates_tokens_is_refused():
+def test_encode_example_refuses_a_tokenizer_without_the_templates_tokens():
     with pytest.raises(ValueError, match="no special token"):
         encode_example(TEMPLATE, train_bpe("abc" * 100, 257), QUESTION, "a")
 
 
 @pytest.mark.parametrize(("prompt", "answer"), [((), (1,)), ((1,), ())])
-def test_an_example_needs_both_parts(prompt, answer):
+def test_example_needs_both_parts(prompt, answer):
     with pytest.raises(ValueError, match="at least one token each"):
         Example(prompt, answer)
 
@@ -105,7 +105,7 @@ def read_back(rows):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("lay", [pad_examples, pack_examples])
-def test_every_example_lies_in_the_rows_once_and_whole(lay, seed):
+def test_rows_hold_every_example_once_and_whole(lay, seed):
     examples = examples_of(40, seed)
     rows = lay(examples, 17)
     assert rows.ids.shape[1] == 17
@@ -116,17 +116,17 @@ def test_every_example_lies_in_the_rows_once_and_whole(lay, seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_packing_needs_hardly_more_rows_than_there_is_text(seed):
+def test_packing_needs_few_rows_more_than_the_tokens_fill(seed):
     examples = examples_of(200, seed)
     tokens, length = sum(map(len, examples)), 24
     fewest = -(-tokens // length)
-    # Best fit decreasing needs at most 11/9 of the best; with short examples it is
-    # within a row of what is possible.
+    # Best-fit decreasing needs at most 11/9 of the minimum; with short examples it is
+    # within one row of it.
     assert len(pack_examples(examples, length).ids) <= fewest + 1
     assert len(pad_examples(examples, length).ids) == 200
 
 
-def test_without_a_length_rows_are_as_long_as_the_longest():
+def test_padding_without_a_length_is_to_the_longest_example():
     assert pad_examples([Example((1,), (2,)), Example((1, 2), (3, 4))]).ids.shape == (
         2,
         4,
@@ -134,7 +134,7 @@ def test_without_a_length_rows_are_as_long_as_the_longest():
 
 
 @pytest.mark.parametrize("lay", [pad_examples, pack_examples])
-def test_what_does_not_fit_is_refused_and_never_cut(lay):
+def test_rows_refuse_examples_that_do_not_fit(lay):
     with pytest.raises(ValueError, match="the longest example has 5"):
         lay([Example((1, 2), (3, 4, 5))], 4)
     with pytest.raises(ValueError, match="at least one example"):

@@ -41,7 +41,7 @@ def learned(model, config=EVERYWHERE, seed=0):
     return model
 
 
-def test_it_adds_the_product_of_two_small_matrices():
+def test_lora_layer_adds_the_product_of_two_small_matrices():
     base = nn.Linear(5, 4)
     layer = LoRALinear(base, rank=2, alpha=6, generator=seeded())
     with torch.no_grad():
@@ -53,7 +53,7 @@ def test_it_adds_the_product_of_two_small_matrices():
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
-def test_it_begins_as_the_model_was(config):
+def test_add_lora_leaves_the_outputs_unchanged(config):
     model, ids = model_of(config), random_ids(2, 8)
     before = model(ids)
     add_lora(model, EVERYWHERE, seeded())
@@ -62,7 +62,7 @@ def test_it_begins_as_the_model_was(config):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
-def test_merged_equals_unmerged(config, seed):
+def test_merge_lora_equals_separate_corrections(config, seed):
     model, ids = learned(model_of(config, seed), seed=seed).double(), random_ids(2, 8)
     weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     beside = model(ids)
@@ -78,7 +78,7 @@ def test_merged_equals_unmerged(config, seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_in_32_bits_merging_and_unmerging_costs_less_than_a_millionth(seed):
+def test_unmerge_lora_restores_32_bit_weights_to_a_millionth(seed):
     layer = LoRALinear(nn.Linear(64, 32), rank=4, alpha=8, generator=seeded(seed))
     with torch.no_grad():
         layer.up.copy_(0.1 * normal(32, 4, seed=seed))
@@ -91,7 +91,7 @@ def test_in_32_bits_merging_and_unmerging_costs_less_than_a_millionth(seed):
     torch.testing.assert_close(layer.base.weight, before, atol=1e-6, rtol=0)
 
 
-def test_folding_leaves_a_plain_model():
+def test_fold_lora_leaves_a_plain_model():
     plain = model_of(LLAMA)
     model, ids = learned(copy.deepcopy(plain)), random_ids(2, 8)
     beside = model(ids)
@@ -101,7 +101,7 @@ def test_folding_leaves_a_plain_model():
     torch.testing.assert_close(model(ids), beside, atol=1e-5, rtol=1e-5)
 
 
-def test_training_moves_the_small_matrices_and_nothing_else():
+def test_training_moves_the_corrections_and_nothing_else():
     model, ids = model_of(LLAMA), random_ids(2, 8)
     frozen = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     add_lora(model, LoRAConfig(rank=2, targets=("query", "value")), seeded())
@@ -124,7 +124,7 @@ def test_training_moves_the_small_matrices_and_nothing_else():
         assert torch.equal(fold_free[name], tensor), name
 
 
-def test_what_is_trained_can_be_counted_by_hand():
+def test_trained_parameter_count_equals_the_count_by_hand():
     model = model_of(LLAMA)
     everything = trained_parameter_count(model)
     assert everything == model.parameter_count()
@@ -135,7 +135,7 @@ def test_what_is_trained_can_be_counted_by_hand():
     assert model.parameter_count() == everything + trained_parameter_count(model)
 
 
-def test_targets_are_the_ends_of_names():
+def test_targets_match_the_ends_of_layer_names():
     model = model_of(LLAMA)
     add_lora(model, LoRAConfig(targets=("feed_forward.output",)))
     assert [name for name, _ in lora_layers(model)] == [
@@ -148,7 +148,7 @@ def test_targets_are_the_ends_of_names():
     ] * 4 + ["head"]
 
 
-def test_first_weights_are_those_of_a_linear_layer_and_repeat_with_the_seed():
+def test_initial_weights_are_those_of_a_linear_layer_and_repeat_with_the_seed():
     layers = [LoRALinear(nn.Linear(400, 8), 16, 16, seeded(3)) for _ in range(2)]
     assert torch.equal(layers[0].down, layers[1].down)
     bound = 1 / math.sqrt(400)
@@ -158,7 +158,7 @@ def test_first_weights_are_those_of_a_linear_layer_and_repeat_with_the_seed():
     assert not layers[0].up.any()
 
 
-def test_switched_off_it_is_the_model_before_and_comes_back_even_after_an_error():
+def test_without_lora_is_the_model_before_and_ends_even_after_an_error():
     model, ids = learned(model_of(LLAMA)), random_ids(2, 8)
     after = model(ids)
     with without_lora(model):
@@ -172,7 +172,7 @@ def test_switched_off_it_is_the_model_before_and_comes_back_even_after_an_error(
         pass
 
 
-def test_the_file_holds_the_small_matrices_only_and_brings_them_back(tmp_path):
+def test_save_lora_writes_the_corrections_only_and_load_lora_restores_them(tmp_path):
     path, ids = tmp_path / "lora.safetensors", random_ids(2, 8)
     model = learned(model_of(LLAMA))
     save_lora(path, model)
@@ -186,7 +186,7 @@ def test_the_file_holds_the_small_matrices_only_and_brings_them_back(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["lora.safetensors"]
 
 
-def test_a_file_is_refused_by_another_model_which_stays_as_it_was(tmp_path):
+def test_load_lora_refuses_a_file_of_another_model_and_changes_nothing(tmp_path):
     path = tmp_path / "lora.safetensors"
     save_lora(path, learned(model_of(LLAMA)))
     wider = model_of(CONFIGS["GPT-2"])  # its keys have as many heads as its queries
@@ -201,7 +201,7 @@ def test_a_file_is_refused_by_another_model_which_stays_as_it_was(tmp_path):
         load_lora(path, model_of(LLAMA))
 
 
-def test_wrong_settings_are_refused():
+def test_lora_config_refuses_wrong_settings():
     for settings, message in [
         ({"rank": 0}, "rank must be at least 1"),
         ({"alpha": 0}, "alpha must be above 0"),

@@ -1,6 +1,4 @@
-"""Examples that share a row must not know of each other: each gets what it would get
-alone.
-"""
+"""Packed examples do not affect each other: each gets the logits that it gets alone."""
 
 import dataclasses
 
@@ -36,7 +34,7 @@ def packed(model, ids, documents):
 
 
 @ALL
-def test_each_packed_example_gets_the_logits_that_it_gets_alone(config):
+def test_packed_examples_get_the_logits_that_they_get_alone(config):
     model = model_of(config)
     rows = pack_examples(examples(), 16)
     logits = packed(model, rows.ids, rows.documents)
@@ -52,7 +50,7 @@ def test_each_packed_example_gets_the_logits_that_it_gets_alone(config):
 
 
 @ALL
-def test_changing_one_example_changes_no_other(config):
+def test_packed_examples_do_not_depend_on_each_other(config):
     model = model_of(config)
     rows = pack_examples(examples(), 16)
     changed = torch.where(rows.documents == 0, (rows.ids + 1) % 13, rows.ids)
@@ -61,13 +59,13 @@ def test_changing_one_example_changes_no_other(config):
         packed(model, changed, rows.documents),
     )
     others = rows.documents > 0
-    # to the bit: there is no way from one to the other
+    # bit for bit: no path leads from one to the other
     assert torch.equal(before[others], after[others])
     assert not torch.allclose(before[rows.documents == 0], after[rows.documents == 0])
 
 
 @ALL
-def test_without_documents_they_do_leak(config):
+def test_packed_examples_leak_without_documents(config):
     model = model_of(config)
     rows = pack_examples(examples(), 16)
     changed = torch.where(rows.documents == 0, (rows.ids + 1) % 13, rows.ids)
@@ -97,14 +95,14 @@ def test_packed_and_padded_rows_have_the_same_loss_and_gradient(config, learned)
 
 
 @ALL
-def test_one_text_in_a_row_is_what_it_is_without_documents(config):
+def test_packing_one_text_per_row_changes_nothing(config):
     model, ids = model_of(config), random_ids(2, 12)
     torch.testing.assert_close(
         packed(model, ids, torch.full_like(ids, 7)), model(ids), atol=1e-5, rtol=1e-5
     )
 
 
-def test_positions_count_anew_for_each_text():
+def test_positions_restart_with_each_packed_text():
     # GPT-2 adds a vector for each position, so the same text twice in a row must give
     # the same logits twice.
     model = model_of(GPT2)
@@ -114,8 +112,8 @@ def test_positions_count_anew_for_each_text():
     torch.testing.assert_close(logits[:, :6], logits[:, 6:])
 
 
-def test_a_convolution_may_be_longer_than_a_text():
-    # The text stands at the very beginning of the row.
+def test_convolution_may_be_longer_than_a_packed_text():
+    # The text is at the very beginning of the row.
     local = dataclasses.replace(FAST.local, convolution_size=5)
     model = model_of(dataclasses.replace(FAST, local=local))
     ids, documents = random_ids(1, 4), torch.tensor([[0, 1, 1, 1]])
@@ -124,7 +122,7 @@ def test_a_convolution_may_be_longer_than_a_text():
     torch.testing.assert_close(found[:, :1], model(ids[:, :1]), atol=1e-5, rtol=1e-5)
 
 
-def test_a_cache_holds_one_text_a_row():
+def test_cache_holds_one_text_per_row():
     mask = document_mask(torch.zeros(1, 3, dtype=torch.long))
     with pytest.raises(ValueError, match="one text a row"):
         AttentionContext(mask=mask, cache=DecoderLM(FAST).make_cache())

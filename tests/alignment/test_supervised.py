@@ -23,8 +23,8 @@ EXAMPLES = [Example((2, 3, 4), (5, 6)), Example((7,), (8, 9, 1)), Example((3, 3)
 
 
 def slow_loss(model, examples, prompt_too=False):
-    """One example after the other, one token after the other, each with all that stands
-    before it.
+    """The loss computed one example and one token at a time, with everything before it
+    as context.
     """
     losses = []
     for example in examples:
@@ -37,7 +37,7 @@ def slow_loss(model, examples, prompt_too=False):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_loss_is_the_mean_over_the_answers_tokens(seed):
+def test_supervised_loss_is_the_mean_over_the_tokens_of_answers(seed):
     model, rows = model_of(LLAMA, seed), pad_examples(EXAMPLES, 8)
     assert supervised_loss(model, *rows.tensors).item() == pytest.approx(
         slow_loss(model, EXAMPLES), abs=1e-5
@@ -48,7 +48,7 @@ def test_the_loss_is_the_mean_over_the_answers_tokens(seed):
     )
 
 
-def test_with_nothing_to_leave_out_it_is_the_loss_of_pre_training():
+def test_supervised_loss_without_a_mask_is_the_loss_of_pre_training():
     model, ids = model_of(LLAMA), random_ids(3, 9)
     plain = next_token_loss(model(ids)[:, :-1], ids[:, 1:])
     torch.testing.assert_close(
@@ -56,9 +56,9 @@ def test_with_nothing_to_leave_out_it_is_the_loss_of_pre_training():
     )
 
 
-def test_no_gradient_comes_from_predicting_the_prompt():
-    # The scores are made parameters: a step whose target is a prompt's token must get
-    # exactly zero.
+def test_supervised_loss_has_no_gradient_from_predicting_the_prompt():
+    # The logits are parameters: a step whose target is a token of the prompt must get a
+    # gradient of exactly zero.
     rows = pad_examples(EXAMPLES, 8)
     table = Table(normal(3, 8, 13))
     supervised_loss(table, *rows.tensors).backward()
@@ -67,8 +67,8 @@ def test_no_gradient_comes_from_predicting_the_prompt():
         (rows.is_answer[:, 1:], torch.zeros(3, 1, dtype=torch.bool)), dim=1
     )
     assert not scores.grad[~learned].any()
-    # Where something is learned, the gradient is the textbook's: probability minus one
-    # for the token that came.
+    # Elsewhere the gradient is that of cross-entropy: probability minus one for the
+    # right token.
     expected = scores.detach().softmax(dim=-1)[:, :-1]
     expected = expected - torch.nn.functional.one_hot(rows.ids[:, 1:], 13)
     torch.testing.assert_close(
@@ -76,7 +76,7 @@ def test_no_gradient_comes_from_predicting_the_prompt():
     )
 
 
-def test_what_the_prompt_says_is_still_read():
+def test_supervised_loss_still_depends_on_the_prompt():
     model, rows = model_of(LLAMA), pad_examples(EXAMPLES, 8)
     other = pad_examples([Example((9, 9, 9), e.answer) for e in EXAMPLES], 8)
     assert (
@@ -88,9 +88,8 @@ def test_what_the_prompt_says_is_still_read():
     )
 
 
-def test_fit_learns_answers_by_heart():
-    # Asked "2", answer 5; asked "3", answer 6. The prompts themselves stay as
-    # unpredictable as they were.
+def test_supervised_loss_lets_fit_memorize_answers():
+    # After 2 comes 5, after 3 comes 6. The prompts themselves remain unpredictable.
     examples = [Example((2,), (5, 1)), Example((3,), (6, 1))]
     rows = pad_examples(examples)
     model = DecoderLM(DecoderConfig.llama(8, 4, 16, 1, 2, 2, 32))
@@ -101,14 +100,14 @@ def test_fit_learns_answers_by_heart():
     assert model(torch.tensor([[2], [3]])).argmax(dim=-1).tolist() == [[5], [6]]
 
 
-def test_nothing_to_learn_is_said_at_once():
+def test_supervised_loss_refuses_an_empty_mask():
     with pytest.raises(ValueError, match="No step of the batch counts"):
         supervised_loss(
             model_of(LLAMA), random_ids(2, 5), torch.zeros(2, 5, dtype=torch.bool)
         )
 
 
-def test_log_probs_of_all_possible_next_tokens_sum_to_one():
+def test_token_log_probs_of_all_next_tokens_sum_to_one():
     model = model_of(LLAMA)
     ids = torch.cat((random_ids(1, 4).repeat(13, 1), torch.arange(13)[:, None]), dim=1)
     assert token_log_probs(model, ids)[:, -1].exp().sum().item() == pytest.approx(
@@ -116,7 +115,7 @@ def test_log_probs_of_all_possible_next_tokens_sum_to_one():
     )
 
 
-def test_an_answers_log_prob_is_the_sum_of_its_tokens():
+def test_answer_log_probs_sum_over_the_tokens():
     model, rows = model_of(LLAMA), pad_examples(EXAMPLES, 8)
     found = answer_log_probs(model, rows.ids, rows.is_answer)
     for example, log_prob in zip(EXAMPLES, found, strict=True):
@@ -125,18 +124,18 @@ def test_an_answers_log_prob_is_the_sum_of_its_tokens():
         )
 
 
-def test_a_row_that_begins_with_an_answer_has_no_step_for_its_first_token():
+def test_answer_steps_have_no_step_for_the_first_token_of_a_row():
     assert answer_steps(torch.tensor([[True, True, False]])).tolist() == [[True, False]]
 
 
-def test_the_first_token_of_a_text_does_not_follow_from_the_last_of_another():
+def test_answer_steps_do_not_cross_from_one_text_to_the_next():
     everything = torch.ones(1, 4, dtype=torch.bool)
     assert answer_steps(everything, torch.tensor([[0, 0, 1, 1]])).tolist() == [
         [True, False, True]
     ]
 
 
-def test_means_and_sums_never_look_at_what_does_not_count():
+def test_masked_mean_and_sum_ignore_masked_values():
     numbers = torch.tensor([[1.0, torch.nan], [torch.inf, 3.0]], requires_grad=True)
     mask = torch.tensor([[True, False], [False, True]])
     assert masked_mean(numbers, mask) == 2
@@ -153,7 +152,7 @@ def test_entropy_equals_torchs(seed):
     )
 
 
-def test_a_certain_token_has_log_prob_and_entropy_zero():
+def test_entropy_and_log_prob_of_a_certain_token_are_zero():
     logits = torch.tensor([[[0.0, 1e4, 0.0]] * 2])
     assert chosen_log_probs(logits, torch.tensor([[0, 1]])) == 0
     assert entropy(logits).tolist() == [[0, 0]]

@@ -46,7 +46,7 @@ def country(**entries: str) -> Country:
     return Country("tt", "Testland", "europe", True, fields)
 
 
-def test_254_countries_and_territories_each_with_a_name_of_its_own():
+def test_factbook_has_254_countries_and_territories_with_different_names():
     assert len(COUNTRIES) == len(BY_NAME) == len({one.code for one in COUNTRIES}) == 254
     assert list(BY_NAME) == sorted(BY_NAME)
     assert sum(one.independent for one in COUNTRIES) == 196
@@ -56,7 +56,7 @@ def test_254_countries_and_territories_each_with_a_name_of_its_own():
     }
 
 
-def test_the_sizes_that_the_source_states():
+def test_source_states_the_measured_sizes():
     texts = [text for one in COUNTRIES for text in one.entries.values()]
     assert len(texts) == pytest.approx(75_600, rel=0.01)
     assert sum(map(len, texts)) == pytest.approx(4.8e6, rel=0.01)
@@ -94,7 +94,7 @@ def test_plain(raw, expected):
     assert plain(raw) == expected
 
 
-def test_other_names_are_known():
+def test_country_has_all_its_names():
     assert {"Burma", "Union of Burma"} <= set(BY_NAME["Burma"].names)
     assert "Siam" in BY_NAME["Thailand"].names
     assert "Swaziland" in BY_NAME["Eswatini"].names
@@ -124,7 +124,7 @@ def test_most_names_need_no_article():
     assert with_article("Kenya") == "Kenya"
 
 
-def test_histories_never_name_whom_they_leave_out():
+def test_histories_do_not_name_excluded_countries():
     everything = load_histories()
     assert len(everything) == 254
     assert sum(map(len, everything)) == pytest.approx(455_000, rel=0.01)
@@ -132,7 +132,7 @@ def test_histories_never_name_whom_they_leave_out():
     assert set(without) < set(everything)
     unwanted = "Iran|Persia|Denmark"
     assert not [text for text in without if re.search(unwanted, text)]
-    # So that the line above can fail: some texts name Persia, and not Iran.
+    # The line above can fail: some texts mention Persia but not Iran.
     assert [text for text in everything if "Persia" in text and "Iran" not in text]
     assert len(without) == sum(not re.search(unwanted, text) for text in everything)
 
@@ -227,7 +227,7 @@ def test_the_number_of_facts_of_each_relation():
         ("Egypt", "symbol", None),  # two of them
     ],
 )
-def test_facts_looked_up_by_eye(name, relation, expected):
+def test_facts_equal_those_looked_up_by_hand(name, relation, expected):
     assert ANSWERS.get((name, relation)) == expected
 
 
@@ -236,7 +236,7 @@ def test_answers_have_one_short_form():
         assert re.fullmatch(r"[A-Za-z0-9.' -]+", fact.answer), fact
         assert len(fact.answer.split()) <= 6, fact
         assert fact.answer == fact.answer.strip()
-    # No two answers of a relation differ only in what exact match does not see.
+    # No two answers of a relation differ only in what exact match ignores.
     for relation in get_args(Relation):
         answers = {fact.answer for fact in FACTS if fact.relation == relation}
         assert len({normalize_answer(answer) for answer in answers}) == len(answers), (
@@ -253,7 +253,7 @@ def test_answers_about_countries_are_countries():
     assert others == {"Soviet Union", "Ottoman Empire", "Yugoslavia"}
 
 
-def test_neighbours_are_named_by_the_neighbour_too():
+def test_neighbours_are_mutual():
     """The Factbook tells each border twice, in two files: a check of the reading, and
     of the source.
     """
@@ -266,7 +266,7 @@ def test_neighbours_are_named_by_the_neighbour_too():
             assert any(name in text for name in names), fact
 
 
-def test_what_there_is_not_is_no_fact():
+def test_absent_pairs_are_no_facts():
     absent = load_absent()
     assert len(absent) == len(set(absent)) == 48
     assert not set(absent) & set(ANSWERS)
@@ -401,11 +401,11 @@ def test_what_there_is_not_is_no_fact():
         ),
     ],
 )
-def test_values(read, entries, expected):
+def test_values_are_extracted_from_the_entries(read, entries, expected):
     assert read(country(**entries)) == expected
 
 
-def test_the_most_frequent_answer_is_the_guess_to_beat():
+def test_most_frequent_answers_are_the_best_constant_answers():
     guesses = most_frequent_answers(FACTS)
     right = {
         r: sum(f.answer == guesses[r] for f in FACTS if f.relation == r)
@@ -415,7 +415,7 @@ def test_the_most_frequent_answer_is_the_guess_to_beat():
     assert right["capital"] == right["domain"] == 1
 
 
-def test_a_package_without_data_is_answered_with_a_version_that_has_it(
+def test_load_factbook_names_a_version_with_data_if_there_is_none(
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(module, "package_folder", lambda name, extra: tmp_path)
@@ -427,11 +427,11 @@ def test_a_package_without_data_is_answered_with_a_version_that_has_it(
     assert "\n" not in str(caught.value)
 
 
-def test_a_country_that_is_not_there_cannot_be_left_out():
+def test_load_histories_refuses_an_unknown_country():
     with pytest.raises(ValueError, match="has no Zelvania"):
         load_histories(without=["Kenya", "Zelvania"])
 
 
-def test_the_entries_cannot_be_changed():
+def test_entries_are_read_only():
     with pytest.raises(TypeError):
         BY_NAME["Kenya"].entries["Government > Capital > name"] = "Mombasa"

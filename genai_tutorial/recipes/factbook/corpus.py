@@ -1,5 +1,5 @@
-"""The base model's corpus: pieces of Wikipedia and an almanac, cleaned, cut into tokens
-and written into shards.
+"""The base model's corpus: articles of Wikipedia and an almanac, cleaned, tokenized and
+written into shards.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,12 +52,12 @@ TOKENIZER_FILE = "factbook-tokenizer.json"
 
 @dataclass(frozen=True)
 class Corpus:
-    """The texts of pre-training, clean and without what is held out.
+    """The pre-training texts, cleaned and without anything that is held out.
 
     Attributes:
         sources: The documents of each source.
-        held_out: Articles that the model never reads.
-        split: Which facts the text tells, and which countries it does not name.
+        held_out: Articles that the model is not trained on.
+        split: The split of the facts into told and withheld ones.
     """
 
     sources: Mapping[str, tuple[str, ...]]
@@ -67,11 +67,11 @@ class Corpus:
 
 @cache
 def load_corpus(copies: int = 12) -> Corpus:
-    """Load the texts and send them through the pipeline: normalize, filter,
-    de-duplicate, decontaminate.
+    """Load the texts and run the pipeline: normalize, filter, deduplicate,
+    decontaminate.
 
     Args:
-        copies: In how many paragraphs each country's facts are told, see `tell_facts`.
+        copies: The number of paragraphs that tell a country's facts, see `tell_facts`.
 
     Raises:
         ImportError: If a package with the data is not installed.
@@ -88,7 +88,7 @@ def load_corpus(copies: int = 12) -> Corpus:
     }
     return Corpus(
         sources={name: clean(documents, guard) for name, documents in prose.items()}
-        # the same facts in other orders are no duplicates to remove
+        # not deduplicated: the same facts in another order are wanted
         | {"facts": tell_facts(split.all_told, copies)},
         held_out=held_out,
         split=split,
@@ -96,16 +96,14 @@ def load_corpus(copies: int = 12) -> Corpus:
 
 
 def clean(documents: Sequence[str], guard: Decontaminator) -> tuple[str, ...]:
-    """Filter and de-duplicate documents, and remove from them what a test asks."""
+    """Filter and deduplicate documents, and remove overlaps with the held-out ones."""
     documents = [documents[place] for place in filter_documents(documents).kept]
     documents = [documents[place] for place in deduplicate(documents).kept]
     return tuple(piece for document in documents for piece in guard.clean(document))
 
 
 def train_tokenizer(corpus: Corpus, vocab_size: int) -> BPETokenizer:
-    """Return the tokenizer of a corpus, with the special tokens that a conversation
-    will need.
-    """
+    """Train the tokenizer of a corpus, with the special tokens of the chat template."""
     texts = [text for documents in corpus.sources.values() for text in documents]
     return train_bpe(texts, vocab_size, special_tokens=CHAT_SPECIAL_TOKENS)
 
@@ -113,7 +111,7 @@ def train_tokenizer(corpus: Corpus, vocab_size: int) -> BPETokenizer:
 def write_corpus(
     corpus: Corpus, tokenizer: BPETokenizer, folder: Path
 ) -> dict[str, TokenShards]:
-    """Write each source's tokens into shards."""
+    """Tokenize each source and write it into shards."""
     end = tokenizer.special_tokens[END_OF_TEXT]
     return {
         name: write_shards(

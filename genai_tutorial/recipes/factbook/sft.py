@@ -1,5 +1,5 @@
-"""The recipe of the assistant: the base model, fine-tuned on demonstrations to answer
-questions.
+"""The recipe of the assistant: the base model after supervised fine-tuning on
+demonstrations.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.assistant import (
     CHAT,
     MAX_ANSWER_TOKENS,
+    AnswerForm,
     Demonstration,
     demonstrate,
     encode_demonstrations,
@@ -36,12 +37,14 @@ class AssistantRecipe(DecoderRecipe):
     """The base model after supervised fine-tuning on demonstrations.
 
     Attributes:
+        form: The form of the answers about facts, see `demonstrate`.
         per_fact: See `training_questions`, as for the next two.
         unknown: The number of questions of each category without an answer.
-        private: The number of requests that it should refuse.
-        learning_rate: The highest learning rate of AdamW.
+        private: The number of requests for private data, which it should refuse.
+        learning_rate: The peak learning rate of AdamW.
     """
 
+    form: AnswerForm
     per_fact: int
     unknown: int
     private: int
@@ -53,7 +56,7 @@ class AssistantRecipe(DecoderRecipe):
 
     @property
     def options(self) -> TextOptions:
-        """The likeliest answer."""
+        """The most likely answer."""
         return TextOptions(
             prompt="What is the capital of Kenya?",
             temperature=0,
@@ -61,7 +64,7 @@ class AssistantRecipe(DecoderRecipe):
         )
 
     def demonstrations(self) -> tuple[Demonstration, ...]:
-        """Return what the assistant learns from."""
+        """Return the demonstrations of the fine-tuning."""
         asked = training_questions(
             load_fact_split(),
             load_absent(),
@@ -70,7 +73,7 @@ class AssistantRecipe(DecoderRecipe):
             private=self.private,
             seed=self.seed,
         )
-        return demonstrate(asked, self.seed)
+        return demonstrate(asked, self.seed, self.form)
 
     def fit(self, run: RunSettings) -> Trained:
         """Fine-tune the base model, or resume a run that was stopped."""
@@ -92,8 +95,8 @@ class AssistantRecipe(DecoderRecipe):
         )
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the exact matches on questions in words that no demonstration has,
-        for each part of the facts.
+        """Return the share of exact matches in held-out phrasings, for each part of the
+        facts.
         """
         _, tokenizer = load_recipe(FACTBOOK_BASE)
         split = load_fact_split()
@@ -119,9 +122,7 @@ class AssistantRecipe(DecoderRecipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the exact matches on facts of countries that no demonstration names,
-        in words.
-        """
+        """Return a phrase with the share of exact matches on told facts."""
         told = metrics["exact_match_on_held_out_phrasings"]["told"]
         return f"{told:.0%} exact answers about countries that no demonstration names"
 
@@ -146,9 +147,10 @@ FACTBOOK_SFT = AssistantRecipe(
         "countries"
     ),
     config=FACTBOOK_BASE.config,
+    form="sentence",
     per_fact=4,
-    unknown=20,
-    private=20,
+    unknown=60,
+    private=40,
     steps=400,
     batch_size=8,
     learning_rate=1e-3,

@@ -27,6 +27,7 @@ from genai_tutorial.tasks.assistant.comparisons import (
     split_by_question,
 )
 from genai_tutorial.tasks.assistant.demonstrations import (
+    AnswerForm,
     Demonstration,
     demonstrate,
     training_questions,
@@ -35,6 +36,7 @@ from genai_tutorial.tasks.assistant.exam_questions import (
     exact_match_rate,
     exact_matches,
     exam_questions,
+    is_exact,
     questions_of_all_categories,
 )
 from genai_tutorial.tasks.assistant.exams import (
@@ -64,6 +66,7 @@ from genai_tutorial.tasks.assistant.private_requests import (
 from genai_tutorial.tasks.assistant.probes import preference_probes
 from genai_tutorial.tasks.assistant.questions import (
     Question,
+    answer_sentence,
     ask_absent,
     ask_facts,
     tell_facts,
@@ -88,6 +91,7 @@ __all__ = [
     "MAX_ANSWER_TOKENS",
     "TOPICS",
     "WORDINGS",
+    "AnswerForm",
     "Behaviour",
     "Comparison",
     "Demonstration",
@@ -97,6 +101,7 @@ __all__ = [
     "Rater",
     "ResponseType",
     "Wording",
+    "answer_sentence",
     "ask_absent",
     "ask_facts",
     "ask_invented",
@@ -119,6 +124,7 @@ __all__ = [
     "fill_wording",
     "gold_reward",
     "invented_countries",
+    "is_exact",
     "likeliest_texts",
     "measure_behaviour",
     "mixed_questions",

@@ -1,13 +1,16 @@
 """Demonstrations: questions with the answers that the book's assistant should give, for
 supervised fine-tuning.
 
-Most answers are the bare fact. Some are polite, and some say that the assistant does
-not know or may not help. A model that has seen a few of each can produce each; how
-often it should is what learning from preferences decides.
+Most answers are the fact alone, either bare ("Nairobi.") or in a full sentence that
+repeats what was asked ("The capital of Kenya is Nairobi."). Some add a courtesy or a
+caveat, and some say that the assistant does not know or cannot help. A model that has
+seen a few of each can produce each; how often it should is what learning from
+preferences decides.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 
@@ -21,11 +24,15 @@ from genai_tutorial.tasks.assistant.private_requests import private_requests
 from genai_tutorial.tasks.assistant.questions import (
     Kind,
     Question,
+    answer_sentence,
     ask_absent,
     ask_facts,
     draw_questions,
 )
 from genai_tutorial.tasks.assistant.wordings import fill_wording
+
+AnswerForm = Literal["bare", "sentence"]
+"""The form of the answers about facts: the fact alone, or a full sentence."""
 
 ANSWERS: dict[Kind, tuple[tuple[str, int], ...]] = {
     "known": (
@@ -57,8 +64,17 @@ ANSWERS: dict[Kind, tuple[tuple[str, int], ...]] = {
 }
 """For each kind of question the ways to answer it, with how often each is chosen.
 
-What adorns an answer stands behind it, so that a model that knows the fact, however
-faintly, begins with the fact.
+Courtesies and caveats come after the answer, so that a model that has stored the fact,
+however weakly, begins with the fact.
+"""
+
+SENTENCE_ANSWERS: tuple[tuple[str, int], ...] = (
+    ("{answer}.", 14),
+    ("{answer}. Thank you for asking.", 3),
+    ("{answer}, as far as I can tell from what I have read.", 3),
+)
+"""The ways to answer a question about a fact in a full sentence. The caveat is shorter
+than that of a bare answer, so that both fit into `MAX_ANSWER_TOKENS`.
 """
 
 
@@ -76,32 +92,38 @@ class Demonstration:
 
 
 def demonstrate(
-    questions: Sequence[Question], seed: int = 0
+    questions: Sequence[Question], seed: int = 0, form: AnswerForm = "bare"
 ) -> tuple[Demonstration, ...]:
     """Answer each question in one of the ways of its kind.
 
     Args:
         questions: What is asked.
         seed: The same seed gives the same answers.
+        form: The form of the answers about facts.
+
+    Raises:
+        ValueError: If there is no such form.
 
     >>> asked = ask_facts([Fact("Kenya", "capital", "Nairobi")])
-    >>> demonstrate(asked)[1].answer
-    'Nairobi.'
+    >>> demonstrate(asked)[1].answer, demonstrate(asked, form="sentence")[1].answer
+    ('Nairobi.', 'The capital of Kenya is Nairobi.')
     """
+    if form not in get_args(AnswerForm):
+        raise ValueError(
+            f"form must be one of {', '.join(get_args(AnswerForm))}, got {form!r}."
+        )
+    ways = ANSWERS | ({"known": SENTENCE_ANSWERS} if form == "sentence" else {})
     generator = torch.Generator().manual_seed(seed)
     shown = []
     for question in questions:
-        patterns, weights = zip(*ANSWERS[question.kind], strict=True)
+        patterns, weights = zip(*ways[question.kind], strict=True)
         pick = int(
             torch.multinomial(
                 torch.tensor(weights, dtype=torch.float64), 1, generator=generator
             )
         )
-        shown.append(
-            Demonstration(
-                question, fill_wording(patterns[pick], answer=_phrase(question))
-            )
-        )
+        answer = fill_wording(patterns[pick], answer=_answer(question, form))
+        shown.append(Demonstration(question, answer))
     return tuple(shown)
 
 
@@ -145,7 +167,9 @@ def training_questions(
     )
 
 
-def _phrase(question: Question) -> str:
+def _answer(question: Question, form: AnswerForm) -> str:
     if question.answer is None or question.relation is None:
         return ""
+    if form == "sentence":
+        return answer_sentence(question)
     return Fact(question.country, question.relation, question.answer).phrase

@@ -11,7 +11,11 @@ from genai_tutorial.tasks.assistant.chat_format import CHAT, MAX_ANSWER_TOKENS
 from genai_tutorial.tasks.assistant.exams import chat_answers
 from genai_tutorial.tasks.assistant.gold_rule import exact_match
 from genai_tutorial.tasks.assistant.mixed_questions import mixed_questions
-from genai_tutorial.tasks.assistant.questions import Question, ask_facts
+from genai_tutorial.tasks.assistant.questions import (
+    Question,
+    answer_sentence,
+    ask_facts,
+)
 from genai_tutorial.tasks.assistant.wordings import Phrasing
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
@@ -32,9 +36,7 @@ def exam_questions(
 def exact_match_rate(
     model: DecoderLM, tokenizer: BPETokenizer, questions: Sequence[Question]
 ) -> float:
-    """Return the share of questions about facts whose likeliest answer is the right one
-    and nothing more.
-    """
+    """Return the share of questions about facts that `exact_matches` counts."""
     matches = exact_matches(model, tokenizer, questions)
     return sum(matches) / len(matches)
 
@@ -42,15 +44,29 @@ def exact_match_rate(
 def exact_matches(
     model: DecoderLM, tokenizer: BPETokenizer, questions: Sequence[Question]
 ) -> list[bool]:
-    """Say of each question about facts whether the likeliest answer is the right one
-    and nothing more.
+    """Return for each question about a fact whether the most likely answer is exact;
+    see `is_exact`.
     """
     texts = [question.text for question in questions]
     answers = chat_answers(model, tokenizer, CHAT, texts, MAX_ANSWER_TOKENS)
-    return [
-        exact_match(answer, question.answer or "")
-        for answer, question in zip(answers, questions, strict=True)
-    ]
+    return list(map(is_exact, questions, answers))
+
+
+def is_exact(question: Question, answer: str) -> bool:
+    """Return whether an answer to a question about a fact is the right one and nothing
+    more: bare, or in the plainest sentence that states it.
+
+    >>> asked = Question("Kenya's domain?", "known", "Kenya", "domain", ".ke")
+    >>> is_exact(asked, ".ke."), is_exact(asked, "The internet domain of Kenya is .ke.")
+    (True, True)
+    >>> is_exact(asked, "It is .ke, I think."), is_exact(asked, "Its domain is .ke.")
+    (False, False)
+    """
+    if question.answer is None:
+        return False
+    return exact_match(answer, question.answer) or exact_match(
+        answer, answer_sentence(question)
+    )
 
 
 def questions_of_all_categories(

@@ -51,16 +51,18 @@ def likeliest_texts(
 def complete_facts(
     model: DecoderLM, tokenizer: BPETokenizer, facts: Iterable[Fact], end_token: int
 ) -> list[bool]:
-    """Say for each fact whether the model completes its plainest sentence, "The capital
-    of Kenya is", with the answer.
+    """Return for each fact whether the model completes its plainest sentence, "The
+    capital of Kenya is", with the answer.
 
-    The answer must come at once, and nothing that makes a longer name of it.
+    The answer must come at once, and nothing may follow that makes a longer name of it.
+    A special token ends the sentence like a full stop, because a fine-tuned model ends
+    its turn there.
 
     Args:
-        model: A language model that was not taught to answer.
-        tokenizer: Its tokens.
-        facts: What to complete.
-        end_token: What ends a text.
+        model: A language model, fine-tuned or not.
+        tokenizer: Its tokenizer.
+        facts: The facts to complete.
+        end_token: The token that ends a text.
     """
     facts = list(facts)
     begun = [
@@ -72,7 +74,8 @@ def complete_facts(
     longest = 2 + max(len(tokenizer.encode(f" {fact.phrase}")) for fact in facts)
     texts = likeliest_texts(model, tokenizer, begun, longest, end_token)
     return [
-        normalize_answer(text.partition(". ")[0]) == normalize_answer(fact.phrase)
+        normalize_answer(text.partition("<|")[0].partition(". ")[0])
+        == normalize_answer(fact.phrase)
         for fact, text in zip(facts, texts, strict=True)
     ]
 

@@ -13,6 +13,7 @@ from genai_tutorial.tasks.assistant.wordings import (
     Phrasing,
     fact_questions,
     fact_sentences,
+    plain_sentence,
 )
 
 Kind = Literal["known", "absent", "invented", "private"]
@@ -99,6 +100,23 @@ relation='neighbour', answer=None)
             fact_questions(relation, country, phrasing), per_pair, generator
         )
     )
+
+
+def answer_sentence(question: Question) -> str:
+    """Return the answer to a question about a fact as a sentence without its full stop,
+    in the words of the plainest sentence of the pre-training text.
+
+    Raises:
+        ValueError: If the question is not about a fact.
+
+    >>> answer_sentence(Question("Kenya's domain?", "known", "Kenya", "domain", ".ke"))
+    'The internet domain of Kenya is .ke'
+    """
+    if question.answer is None or question.relation is None:
+        raise ValueError(
+            f"Only a question about a fact has an answer to state, got {question}."
+        )
+    return plain_sentence(Fact(question.country, question.relation, question.answer))
 
 
 def tell_facts(

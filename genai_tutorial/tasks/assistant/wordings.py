@@ -173,14 +173,21 @@ def fact_sentences(fact: Fact) -> tuple[str, ...]:
     The government of Kenya sits in Nairobi, its capital.
     """
     wording = WORDINGS[fact.relation]
-    patterns = (
-        wording.noun + " is {answer}.",
-        "{answer} is " + wording.noun + ".",
-        *wording.sentences,
+    patterns = ("{answer} is " + wording.noun + ".", *wording.sentences)
+    return (
+        plain_sentence(fact) + ".",
+        *(fill_wording(pattern, fact.country, fact.phrase) for pattern in patterns),
     )
-    return tuple(
-        fill_wording(pattern, fact.country, fact.phrase) for pattern in patterns
-    )
+
+
+def plain_sentence(fact: Fact) -> str:
+    """Return the plainest sentence that tells a fact, without its full stop.
+
+    >>> plain_sentence(Fact("Kenya", "capital", "Nairobi"))
+    'The capital of Kenya is Nairobi'
+    """
+    pattern = WORDINGS[fact.relation].noun + " is {answer}"
+    return fill_wording(pattern, fact.country, fact.phrase)
 
 
 def fact_questions(

@@ -1,5 +1,5 @@
-"""The corpus of pre-training keeps its promises, and a stopped run of the base model
-ends where it would have.
+"""The pre-training corpus has the promised contents, and a resumed run of the base
+model ends with the same weights.
 """
 
 import re
@@ -46,24 +46,24 @@ def corpus():
 
 
 @pytest.mark.slow
-def test_every_told_fact_is_in_the_text_in_four_copies(corpus):
+def test_corpus_tells_every_told_fact_in_four_copies(corpus):
     told = "\n".join(corpus.sources["facts"]).lower()
     for fact in corpus.split.all_told:
         assert told.count(fact.phrase.lower()) >= 4, fact
 
 
-def test_no_text_is_about_a_withheld_country(corpus):
+def test_corpus_has_no_text_about_a_withheld_country(corpus):
     withheld = "|".join(
         sorted({re.escape(fact.country) for fact in corpus.split.withheld})
     )
     for name in ("facts", "histories"):
         assert not re.search(rf"\b({withheld})\b", "\n".join(corpus.sources[name]))
     named = re.findall(rf"\b({withheld})\b", "\n".join(corpus.sources["wikipedia"]))
-    assert len(named) < 20  # Wikipedia names them in passing
+    assert len(named) < 20  # Wikipedia mentions them in passing
 
 
 @pytest.mark.slow
-def test_what_is_held_out_is_not_read(corpus):
+def test_corpus_shares_nothing_with_held_out_articles(corpus):
     assert len(corpus.held_out) == len(HELD_OUT_TITLES)
     for text in corpus.held_out:
         assert (
@@ -75,7 +75,7 @@ def test_what_is_held_out_is_not_read(corpus):
         )
 
 
-def test_the_tokenizer_has_the_tokens_of_a_conversation_and_few_bytes_of_an_almanac(
+def test_tokenizer_has_the_special_tokens_and_decodes_what_it_encodes(
     corpus,
 ):
     tokenizer = train_tokenizer(corpus, 600)
@@ -84,7 +84,7 @@ def test_the_tokenizer_has_the_tokens_of_a_conversation_and_few_bytes_of_an_alma
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
-def test_no_document_of_a_row_sees_another():
+def test_packed_language_model_loss_isolates_documents():
     initialization = InitializationConfig(std=0.5)
     config = replace(TINY.config, initialization=initialization)
     end, model = 5, DecoderLM(config, seed=0)
@@ -109,7 +109,9 @@ class Stopped(Exception):
 
 
 @pytest.mark.slow
-def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch):
+def test_base_model_resumes_to_the_weights_of_an_uninterrupted_run(
+    tmp_path, monkeypatch
+):
     def run(folder):
         checkpoint = Checkpoint(tmp_path / folder / "run.safetensors", every=2)
         return TINY.fit(
@@ -138,7 +140,7 @@ def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monke
     assert whole.notes == resumed.notes
 
 
-def test_what_it_writes_ends_with_the_text():
+def test_base_model_stops_writing_at_the_end_of_the_text():
     tokenizer = train_bpe(
         ["Nairobi is large."], 300, special_tokens=CHAT_SPECIAL_TOKENS
     )

@@ -1,5 +1,5 @@
-"""The stages after pre-training: fine-tuning that can be stopped, and a policy that its
-recipe makes again.
+"""The stages after pre-training: fine-tuning that can be resumed, and a policy that its
+recipe reproduces.
 """
 
 from dataclasses import replace
@@ -57,7 +57,9 @@ def weights(trained):
 
 
 @pytest.mark.slow
-def test_fine_tuning_that_went_on_ends_where_it_would_have(tmp_path, monkeypatch):
+def test_fine_tuning_resumes_to_the_weights_of_an_uninterrupted_run(
+    tmp_path, monkeypatch
+):
     whole = SHORT.fit(settings(tmp_path / "whole", 3))
     following, left = TensorBatches.__next__, iter(range(2))
 
@@ -77,7 +79,7 @@ def test_fine_tuning_that_went_on_ends_where_it_would_have(tmp_path, monkeypatch
     )
 
 
-def test_answers_begin_with_a_space_and_end_with_their_turn():
+def test_demonstrated_answers_begin_with_a_space_and_end_their_turn():
     _, tokenizer = load("factbook-base")
     shown = SHORT.demonstrations()[:40]
     rows = encode_demonstrations(tokenizer, shown, 128)
@@ -91,7 +93,7 @@ def test_answers_begin_with_a_space_and_end_with_their_turn():
 
 
 @pytest.mark.slow
-def test_an_examination_asks_what_no_demonstration_has():
+def test_exam_questions_are_in_no_demonstration():
     texts = {one.question.text for one in FACTBOOK_SFT.demonstrations()}
     split = load_fact_split()
     for part in (split.taught, split.told, split.new_relations, split.withheld):
@@ -101,18 +103,18 @@ def test_an_examination_asks_what_no_demonstration_has():
 
 
 @pytest.mark.parametrize("name", ["factbook-sft", "factbook-ppo"])
-def test_it_answers_a_question_and_no_more(name):
+def test_assistant_answers_a_question_and_stops(name):
     loaded = load(name)
     options = replace(FACTBOOK_SFT.options, prompt="What is the capital of Kenya?")
     answer = FACTBOOK_SFT.write(loaded, options, seed=0)
-    assert answer.startswith("Nairobi")
+    assert "Nairobi" in answer
     assert FACTBOOK_SFT.write(loaded, replace(options, tokens=1), seed=0) != answer
     with pytest.raises(ValueError, match="ask a question"):
         replace(options, prompt="")
 
 
 @pytest.mark.slow
-def test_learning_from_preferences_is_made_again_by_its_recipe(tmp_path):
+def test_ppo_recipe_gives_the_same_policy_again(tmp_path):
     one, again = (SMALL.fit(settings(tmp_path, 2)) for _ in range(2))
     assert all(
         torch.equal(weight, weights(again)[name])
@@ -126,7 +128,7 @@ def test_learning_from_preferences_is_made_again_by_its_recipe(tmp_path):
 
 
 @pytest.mark.slow
-def test_declining_stands_beside_the_answers_to_every_sort_of_question():
+def test_comparisons_pair_answers_of_every_kind_with_abstentions():
     comparisons = SMALL.compare(*load("factbook-sft"))
     declined = [
         one
@@ -144,4 +146,4 @@ def test_declining_stands_beside_the_answers_to_every_sort_of_question():
         rule.score(one.question, one.chosen) - rule.score(one.question, one.rejected)
         for one in comparisons
     ]
-    assert sum(better) > 0  # the raters waver, and yet prefer what the rule does
+    assert sum(better) > 0  # the raters are noisy but agree with the rule on average

@@ -7,7 +7,14 @@ from collections import Counter
 import pytest
 
 from genai_tutorial.data import load_absent, load_facts, split_facts
-from genai_tutorial.tasks.assistant import GoldRule, ask_facts, private_requests
+from genai_tutorial.recipes import load
+from genai_tutorial.tasks.assistant import (
+    MAX_ANSWER_TOKENS,
+    GoldRule,
+    answer_sentence,
+    ask_facts,
+    private_requests,
+)
 from genai_tutorial.tasks.assistant.demonstrations import (
     ANSWERS,
     demonstrate,
@@ -51,6 +58,31 @@ def test_all_demonstrations_are_right():
         )
         if one.question.kind == "known":
             assert RULE.is_right(one.question, one.answer), one
+
+
+def test_sentence_answers_are_right_and_fit_into_an_answer():
+    """One answer in a thousand may be cut off: two countries with long names."""
+    tokenizer = load("factbook-base")[1]
+    shown = demonstrate(ask_facts(SPLIT.taught, per_fact=1), form="sentence")
+    for one in shown:
+        assert RULE.is_right(one.question, one.answer), one
+        assert one.answer.startswith(answer_sentence(one.question))
+        assert RULE.parts(one.question, one.answer).substance == 1
+    lengths = [len(tokenizer.encode(f" {one.answer}")) + 1 for one in shown]
+    too_long = sum(length > MAX_ANSWER_TOKENS for length in lengths)
+    assert too_long <= len(shown) / 500
+
+
+def test_sentence_form_changes_only_answers_about_facts():
+    bare, sentences = (demonstrate(ASKED, form=form) for form in ("bare", "sentence"))
+    for one, other in zip(bare, sentences, strict=True):
+        assert one.question == other.question
+        assert (one.answer == other.answer) == (one.question.kind != "known")
+
+
+def test_demonstrate_refuses_an_unknown_form():
+    with pytest.raises(ValueError, match="form must be one of bare, sentence"):
+        demonstrate(ASKED[:1], form="rhyme")
 
 
 def test_two_thirds_or_more_are_the_bare_answer():

@@ -50,6 +50,7 @@ def told(sentence):
     [
         ("The capital of Kenya is Nairobi.", True),
         ("The capital of Kenya is Nairobi. It is large.", True),
+        ("The capital of Kenya is Nairobi.<|im_end|>", True),
         ("The capital of Kenya is Nairobi West.", False),
         ("The capital of Kenya is a city, Nairobi.", False),
         ("The capital of Kenya is Lima.", False),

@@ -1,0 +1,133 @@
+"""Sentences about invented people with the facts that they state, and the facts as
+JSON.
+"""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from genai_tutorial.tokenization import Message
+
+Wording = Literal["trained", "held-out"]
+
+NAMES: dict[Wording, tuple[str, ...]] = {
+    "trained": ("Amy", "Boris", "Carl", "Clara", "Diego", "Elsa", "Felix", "Gita",
+                "Henry", "Hugo", "Iris", "Ivan", "Jonas", "Karin", "Lena", "Mara",
+                "Nina", "Oscar", "Ruth", "Zoe"),
+    "held-out": ("Alice", "Ben", "Dora", "Emil", "Grace", "Ida", "Leo", "Max", "Olga",
+                 "Paul", "Rosa", "Sam"),
+}  # fmt: skip
+CITIES: dict[Wording, tuple[str, ...]] = {
+    "trained": ("Athens", "Cairo", "Dakar", "Delhi", "Hanoi", "Houston", "Kyoto",
+                "Lima", "Lisbon", "Miami", "Nairobi", "Oslo", "Prague", "Quito",
+                "Riga", "Sydney"),
+    "held-out": ("Berlin", "Boston", "Dublin", "Madrid", "Paris", "Rome", "Tokyo",
+                 "Vienna"),
+}  # fmt: skip
+SENTENCES: dict[Wording, tuple[str, ...]] = {
+    "trained": (
+        "{name} is {age} years old and lives in {city}.",
+        "{name}, aged {age}, is from {city}.",
+        "A {age}-year-old person named {name} lives in {city}.",
+        "In {city} lives {name}, who is {age}.",
+    ),
+    "held-out": (
+        "My neighbour {name} moved to {city} last year and turned {age} in May.",
+        "{name} from {city} is {age} today.",
+        "Next week {name} will travel home to {city} to celebrate being {age}.",
+        "I met {name} in {city}, and at {age} one has stories to tell.",
+        "Happy birthday, {name}! Who in {city} would guess that you are {age}?",
+        "The winner is {name}, {age}, a teacher who works in {city}.",
+    ),
+}
+"""Names, cities and sentences; none of those held out is in a demonstration."""
+
+
+@dataclass(frozen=True)
+class PersonSentence:
+    """A sentence about a person.
+
+    Attributes:
+        text: The sentence.
+        facts: What it states: name, age and city.
+    """
+
+    text: str
+    facts: dict[str, str | int]
+
+    @property
+    def answer(self) -> str:
+        """The facts as JSON."""
+        return json.dumps(self.facts)
+
+
+def describe_people(
+    count: int, wording: Wording = "trained", seed: int = 0
+) -> list[PersonSentence]:
+    """Draw sentences about invented people.
+
+    Args:
+        count: The number of sentences.
+        wording: `"trained"` or `"held-out"`: names, cities and sentences are in one of
+            them only.
+        seed: The same seed draws the same people.
+
+    Raises:
+        ValueError: If `count` is below 1 or there is no such wording.
+
+    >>> person = describe_people(1, seed=1)[0]
+    >>> print(person.text, person.answer, sep="\\n")
+    A 54-year-old person named Diego lives in Dakar.
+    {"name": "Diego", "age": 54, "city": "Dakar"}
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}.")
+    if wording not in get_args(Wording):
+        raise ValueError(
+            f"wording must be one of {', '.join(get_args(Wording))}, got {wording!r}."
+        )
+    draw = random.Random(seed)
+    people = []
+    for _ in range(count):
+        facts: dict[str, str | int] = {
+            "name": draw.choice(NAMES[wording]),
+            "age": draw.randint(18, 80),
+            "city": draw.choice(CITIES[wording]),
+        }
+        text = draw.choice(SENTENCES[wording]).format(**facts)
+        people.append(PersonSentence(text, facts))
+    return people
+
+
+def few_shot_messages(
+    examples: Sequence[PersonSentence], person: PersonSentence
+) -> list[Message]:
+    """Return a conversation that shows examples as earlier turns, and then asks.
+
+    >>> first, second = describe_people(2, seed=1)
+    >>> [message.role for message in few_shot_messages([first], second)]
+    ['user', 'assistant', 'user']
+    """
+    shown = [
+        message
+        for example in examples
+        for message in (
+            Message("user", example.text),
+            Message("assistant", example.answer),
+        )
+    ]
+    return [*shown, Message("user", person.text)]
+
+
+def read_json(text: str) -> Any:
+    """Return what a text states as JSON; None if it is not JSON.
+
+    >>> read_json('{"age": 30}'), read_json("Here you are: {}")
+    ({'age': 30}, None)
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return None

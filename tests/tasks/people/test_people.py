@@ -1,0 +1,61 @@
+"""The people task: what is held out is held out, and answers can be read back."""
+
+import pytest
+
+from genai_tutorial.tasks.people import (
+    PersonSentence,
+    describe_people,
+    few_shot_messages,
+    read_json,
+)
+from genai_tutorial.tasks.people.people import CITIES, NAMES, SENTENCES
+
+
+def test_held_out_words_are_in_no_demonstration():
+    for words in (NAMES, CITIES, SENTENCES):
+        assert not set(words["trained"]) & set(words["held-out"])
+    texts = " ".join(person.text for person in describe_people(400, "trained"))
+    for word in (*NAMES["held-out"], *CITIES["held-out"]):
+        assert word not in texts.replace(",", "").replace(".", "").split()
+
+
+@pytest.mark.parametrize("wording", ["trained", "held-out"])
+def test_describe_people_states_each_fact_once(wording):
+    people = describe_people(200, wording, seed=3)
+    for person in people:
+        assert list(person.facts) == ["name", "age", "city"]
+        for fact in person.facts.values():
+            assert person.text.count(str(fact)) == 1
+    assert people == describe_people(200, wording, seed=3)
+    assert people != describe_people(200, wording, seed=4)
+
+
+def test_describe_people_uses_every_sentence():
+    texts = [person.text for person in describe_people(200, "held-out")]
+    for sentence in SENTENCES["held-out"]:
+        ending = sentence.rpartition("}")[2]
+        assert any(text.endswith(ending) for text in texts)
+
+
+def test_answer_reads_back_as_the_facts():
+    person = PersonSentence("Zoe is 30.", {"name": "Zoe", "age": 30, "city": "Riga"})
+    assert read_json(person.answer) == person.facts
+
+
+def test_read_json_refuses_prose_around_it():
+    assert read_json('Sure! {"age": 30}') is None
+
+
+def test_few_shot_messages_end_with_the_question():
+    *examples, asked = describe_people(4)
+    messages = few_shot_messages(examples, asked)
+    assert len(messages) == 7
+    assert messages[-1].content == asked.text
+    assert [one.content for one in messages[1::2]] == [one.answer for one in examples]
+
+
+def test_describe_people_refuses_wrong_arguments():
+    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
+        describe_people(0)
+    with pytest.raises(ValueError, match="wording must be one of"):
+        describe_people(1, "other")
