@@ -1,9 +1,9 @@
-"""Direct preference optimization: learning from comparisons without a reward model,
+"""Direct preference optimization: training on comparisons without a reward model,
 rollouts or a value model.
 
-The policy that earns the most reward at a price on KL is known: π(y) ∝ π_ref(y)
-exp(r(y) / β). Read backwards, every policy has a reward, β log(π(y) / π_ref(y)), up to
-a constant for each prompt; so train the policy as a reward model.
+The policy with the highest reward minus β times the KL divergence is π(y) ∝ π_ref(y)
+exp(r(y) / β). Conversely, every policy has an implicit reward, β log(π(y) / π_ref(y)),
+up to a constant per prompt; so the policy can be trained as a reward model.
 """
 
 from collections.abc import Callable
@@ -25,12 +25,12 @@ def implicit_reward(
     reference_log_probs: Float[Tensor, "*answer"],
     beta: float | int,
 ) -> Float[Tensor, "*answer"]:
-    """Return the reward that a policy stands for.
+    """Return the implicit reward of a policy.
 
     Args:
         log_probs: The policy's log-probability of each whole answer.
         reference_log_probs: The reference's.
-        beta: The price of one nat of distance from the reference.
+        beta: The price of one nat of KL divergence from the reference.
 
     Source: Rafailov et al., Direct Preference Optimization, equation 5 without its
         constant, https://arxiv.org/abs/2305.18290
@@ -49,15 +49,15 @@ def dpo_losses(
     reference_rejected: Float[Tensor, "*pair"],
     beta: float | int,
 ) -> Float[Tensor, "*pair"]:
-    """Return each comparison's loss, in nats: Bradley-Terry with the policy's own
-    reward.
+    """Return each comparison's loss, in nats: the Bradley-Terry model with the policy's
+    implicit reward.
 
     Args:
-        chosen: The policy's log-probability of each answer that was preferred.
-        rejected: Of the other one.
-        reference_chosen: The reference's, of the first.
-        reference_rejected: The reference's, of the second.
-        beta: The price of one nat of distance from the reference.
+        chosen: The policy's log-probability of each chosen answer.
+        rejected: That of each rejected answer.
+        reference_chosen: The reference's log-probability of each chosen answer.
+        reference_rejected: That of each rejected answer.
+        beta: The price of one nat of KL divergence from the reference.
 
     Raises:
         ValueError: If beta is not positive.
@@ -93,14 +93,14 @@ def dpo_loss(
 
     Args:
         model: The policy.
-        chosen_ids: Prompts with the answers that were preferred.
-        chosen_is_answer: Which tokens are the answers'.
-        rejected_ids: The same prompts with the others.
-        rejected_is_answer: Which tokens are the answers'.
-        reference_chosen: `answer_log_probs` of the reference, worked out once before
+        chosen_ids: Prompts with the chosen answers.
+        chosen_is_answer: Marks the tokens of the answers.
+        rejected_ids: The same prompts with the rejected answers.
+        rejected_is_answer: Marks the tokens of the answers.
+        reference_chosen: `answer_log_probs` of the reference, computed once before
             training.
-        reference_rejected: The same of the others.
-        beta: The price of one nat of distance from the reference.
+        reference_rejected: The same for the rejected answers.
+        beta: The price of one nat of KL divergence from the reference.
     """
     chosen = answer_log_probs(model, chosen_ids, chosen_is_answer)
     rejected = answer_log_probs(model, rejected_ids, rejected_is_answer)

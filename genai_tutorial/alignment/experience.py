@@ -1,5 +1,5 @@
-"""Experience for PPO: a batch of scored answers with the reward, the predicted value and
-the advantage of each step.
+"""Experience for PPO: scored answers with the reward, the predicted value and the
+advantage of each step.
 
 A reward model is reliable only near the answers that it was trained on. A price per nat
 of KL divergence from the reference keeps the policy there.
@@ -27,8 +27,8 @@ def token_rewards(
     mask: Bool[Tensor, "batch step"],
     kl_weight: float | int,
 ) -> Float[Tensor, "batch step"]:
-    """Return each step's reward: minus the price of its KL divergence, plus the score at
-    the last step of the answer.
+    """Return each step's reward: minus the price of its KL divergence, and at the last
+    step of the answer plus its score.
 
     Args:
         scores: The score of each answer.

@@ -1,4 +1,4 @@
-"""A whole training run of PPO: random prompts, warmup, and a KL price that can adapt."""
+"""A training run of PPO: random prompts, warmup, and a KL price that can adapt."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy

@@ -1,8 +1,8 @@
 """Proximal policy optimization: the policy answers, the answers are scored, and choices
 that were better than predicted become more probable.
 
-One `ppo_step` samples rollouts, turns them into experience (`gather_experience`: rewards
-with a price on KL divergence, values, advantages) and makes a few passes over it
+One `ppo_step` samples rollouts, turns them into experience (`gather_experience`:
+rewards with a KL price, values, advantages) and makes a few passes over it
 (`ppo_update`), with clipping that keeps the policy near the one that wrote the answers.
 """
 
@@ -31,10 +31,11 @@ class PPOSettings:
 
     Attributes:
         epochs: The number of passes over the batch.
-        minibatches: The number of minibatches per pass, with an optimizer step for each.
-        micro_batches: The number of parts of a minibatch whose gradients are accumulated;
-            they are split by length, which saves computation on padding.
-        clip: The relative change of a token's probability at which its gradient is cut.
+        minibatches: The number of minibatches per pass, each with an optimizer step.
+        micro_batches: The number of parts of a minibatch whose gradients are
+            accumulated; they are split by length, which saves padding.
+        clip: The relative change of a token's probability at which its gradient is
+            cut.
         value_clip: The change of a value at which its gradient is cut.
         value_weight: The weight of the value loss.
         entropy_weight: The weight of the entropy bonus.
@@ -155,8 +156,8 @@ def clipped_value_loss(
 def ppo_loss(
     policy: nn.Module, value_model: nn.Module, batch: Experience, settings: PPOSettings
 ) -> tuple[Float[Tensor, ""], Float[Tensor, "figure"]]:
-    """Return the loss of a batch, and the figures of a `PPOReport` from `policy_loss` to
-    `step_kl`.
+    """Return the loss of a batch, and the figures of a `PPOReport` from `policy_loss`
+    to `step_kl`.
 
     Source: Schulman et al., Proximal Policy Optimization Algorithms, equation 9,
     https://arxiv.org/abs/1707.06347
@@ -220,8 +221,8 @@ def ppo_update(
     """
     if len(experience.ids) < settings.minibatches:
         raise ValueError(
-            f"{len(experience.ids)} answers cannot be split into {settings.minibatches} "
-            "minibatches."
+            f"{len(experience.ids)} answers cannot be split into "
+            f"{settings.minibatches} minibatches."
         )
     trained = [
         [parameter for parameter in model.parameters() if parameter.requires_grad]

@@ -1,5 +1,5 @@
-"""Preference pairs: answers that a model samples, laid side by side, and which of two
-was preferred; as text, and as the tokens that the losses read.
+"""Preference pairs: two answers to a prompt and which of them was preferred, as text
+and as tokens.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
 
 BATCH_SIZE = 256
-"""How many answers are sampled at once, to prompts of similar length."""
+"""The number of answers sampled at once, to prompts of similar length."""
 
 Prompt = TypeVar("Prompt")
 
@@ -40,9 +40,8 @@ class PreferencePair:
 
 @dataclass(frozen=True)
 class EncodedPairs:
-    """Preference pairs as tokens, one pair per row: each prompt with the answer that
-    was preferred, and with the other one. `TensorBatches(pairs.tensors, ...)` makes
-    batches for `reward_loss`.
+    """Preference pairs as tokens, one pair per row: each prompt with the chosen answer,
+    and with the rejected one.
     """
 
     chosen: Rows
@@ -66,7 +65,7 @@ class EncodedPairs:
     def length_groups(
         self, batch_size: int, seed: int = 0
     ) -> Int[Tensor, "group batch_size"]:
-        """Group pairs of similar length into batches, so that little is spent on padding.
+        """Group pairs of similar length into batches, which saves padding.
 
         Args:
             batch_size: The number of pairs in a group; all, where there are fewer.
@@ -100,9 +99,9 @@ def sample_answers(
         model: The chat model that answers.
         tokenizer: Its tokenizer.
         template: The chat template that it was trained with.
-        prompts: What the user says.
+        prompts: The user's turns.
         per_prompt: The number of answers to each prompt.
-        max_new_tokens: The most tokens of an answer.
+        max_new_tokens: The largest number of tokens of an answer.
         generator: The source of randomness.
 
     Returns:
@@ -132,12 +131,12 @@ def answer_pairs(
     per_prompt: int,
     generator: torch.Generator,
 ) -> list[tuple[Prompt, str, str]]:
-    """Pair different answers to the same prompt, for a rater to compare.
+    """Pair different answers to the same prompt, for raters to compare.
 
     Args:
-        prompts: The prompts, in whatever form the rater needs them.
-        answers: The answers to each prompt; the same answer twice counts once.
-        per_prompt: The most pairs from one prompt, drawn from all that there are.
+        prompts: The prompts, in the form that the rater needs.
+        answers: The answers to each prompt; duplicates are dropped.
+        per_prompt: The largest number of pairs per prompt, drawn from all pairs.
         generator: The source of randomness.
 
     >>> generator = torch.Generator().manual_seed(0)

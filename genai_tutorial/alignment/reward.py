@@ -1,5 +1,5 @@
-"""The reward model: a Transformer that reads a prompt with an answer and outputs a single
-number, trained on comparisons of answers.
+"""The reward model: a Transformer that outputs a single number for a prompt with its
+answer, trained on comparisons of answers.
 """
 
 from copy import deepcopy
@@ -159,7 +159,7 @@ class PreferenceReport:
             to 1.
         observed: The share of them whose predicted winner was preferred; where it is
             lower, the model is overconfident.
-        counts: The number of comparisons in each bin; empty bins have zeros elsewhere.
+        counts: The number of comparisons in each bin; empty bins have zeros.
         correct: For each comparison 1 if it was predicted, 0 if not, 1/2 for a tie.
     """
 
@@ -172,7 +172,7 @@ class PreferenceReport:
 
     @property
     def calibration_error(self) -> float:
-        """The expected calibration error: the difference between confidence and observed
+        """The expected calibration error: the distance between confidence and observed
         share, averaged over the comparisons.
         """
         return float(

@@ -1,5 +1,5 @@
-"""From a model's own answers to the tokens that a reward model is trained on, with
-every answer kept beside its prompt.
+"""Preference pairs: from a model's sampled answers to the tokens of a reward model's
+batches.
 """
 
 import pytest
@@ -89,3 +89,21 @@ def test_encoded_pairs_tensors_are_chosen_before_rejected():
 def test_encode_pairs_refuses_an_empty_list():
     with pytest.raises(ValueError, match="at least one example"):
         encode_pairs(CHAT, TOKENIZER, [])
+
+
+def test_length_groups_hold_every_pair_and_similar_lengths():
+    answers = ["Nairobi " * (1 + place % 5) for place in range(23)]
+    pairs = encode_pairs(
+        CHAT, TOKENIZER, [PreferencePair(SHORT, answer, "Lima.") for answer in answers]
+    )
+    groups = pairs.length_groups(4, seed=0)
+    assert groups.shape == (6, 4)
+    assert sorted(set(groups.flatten().tolist())) == list(range(23))
+    lengths = pairs.chosen.lengths[groups]
+    assert (lengths[1:].amin(dim=1) >= lengths[:-1].amax(dim=1)).all()
+    assert not torch.equal(groups, pairs.length_groups(4, seed=1))
+
+
+def test_length_groups_are_one_group_of_all_pairs_if_there_are_few():
+    pairs = encode_pairs(CHAT, TOKENIZER, [PreferencePair(SHORT, "Nairobi.", "Lima.")])
+    assert pairs.length_groups(16).tolist() == [[0]]

@@ -1,6 +1,4 @@
-"""The recipe of the assistant trained from preferences: comparisons, a reward model, and
-PPO.
-"""
+"""The recipe of the assistant trained on preferences: a reward model and PPO."""
 
 import time
 from collections.abc import Sequence
@@ -61,7 +59,7 @@ class FeedbackRecipe(DecoderRecipe):
         pairs: The number of pairs of different answers to each question.
         raters: The number of simulated raters.
         budget: The number of comparisons.
-        held_out: The share of the questions whose comparisons evaluate the reward model.
+        held_out: The share of the questions that evaluate the reward model.
         reward_steps: The number of batches of 16 comparisons for the reward model.
         learning_rate: The learning rate of PPO.
         kl_weight: The initial price of a nat of KL divergence from the assistant.
@@ -196,10 +194,8 @@ class FeedbackRecipe(DecoderRecipe):
 
     def summary(self, metrics: dict) -> str:
         """Return the win rate in words."""
-        return (
-            "a win rate over factbook-sft of "
-            f"{metrics['win_rate_over_factbook_sft']:.0%}; equally good answers count half"
-        )
+        rate = metrics["win_rate_over_factbook_sft"]
+        return f"a win rate over factbook-sft of {rate:.0%}; ties count half"
 
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int

@@ -26,9 +26,9 @@ MAX_ANSWER_TOKENS = 32
 DECLINING_ANSWERS = ("I do not know.", "I cannot help with that.")
 """Two answers that are compared with the assistant's own to every question.
 
-The assistant itself hardly ever declines a question that has an answer. If refusals
-never lose a comparison, the reward model rates them highly everywhere, and the policy
-learns to refuse everything; chapter 14 shows it.
+The assistant itself rarely declines a question that has an answer. If refusals never
+lose a comparison, the reward model rates them highly everywhere, and the policy learns
+to decline everything; chapter 14 shows it.
 """
 
 

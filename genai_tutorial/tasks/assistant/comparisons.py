@@ -84,7 +84,7 @@ def split_by_question(
     about answers that the reward model has seen judged.
 
     Args:
-        comparisons: What to split.
+        comparisons: The comparisons to split.
         held_out: The share of the questions to hold out.
         seed: The seed of the split.
 

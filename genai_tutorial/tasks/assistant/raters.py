@@ -1,6 +1,4 @@
-"""Simulated raters: the gold rule, a taste of their own, and noise that decides between
-answers of similar worth.
-"""
+"""Simulated raters: the gold rule, individual tastes, and noise."""
 
 import math
 from collections.abc import Iterable
@@ -23,12 +21,11 @@ MOST_COURTESIES = 10
 
 @dataclass(frozen=True)
 class Rater:
-    """A simulated rater who prefers one of two answers, following Bradley & Terry (1952):
-    https://doi.org/10.2307/2334029.
+    """A simulated rater, who prefers one of two answers by the Bradley-Terry model.
 
     The probability of preferring a is sigmoid((u(a) - u(b)) / temperature), where u is
-    the gold score plus the rater's taste. Sometimes the rater does not look and tosses a
-    coin.
+    the gold score plus the rater's taste. Sometimes the rater does not look and tosses
+    a coin. Source: Bradley and Terry (1952), https://doi.org/10.2307/2334029.
 
     Attributes:
         rule: The gold rule.

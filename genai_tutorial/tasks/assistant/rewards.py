@@ -1,4 +1,4 @@
-"""The gold rule as a reward: a program that scores rollouts, in place of a reward model."""
+"""The gold rule as a verifiable reward: a program scores rollouts."""
 
 from collections.abc import Sequence
 

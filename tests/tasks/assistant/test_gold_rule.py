@@ -119,8 +119,8 @@ def test_is_right_rejects_other_countries_answers():
 
 
 def test_is_right_rejects_most_echoed_questions():
-    """Repeating the question earns nothing, except where the country's name contains the
-    answer, as for the capital of Djibouti.
+    """Repeating the question earns nothing, except where the country's name contains
+    the answer, as for the capital of Djibouti.
     """
     echoed = [
         fact.answer
@@ -164,7 +164,7 @@ STEPS = {
 @pytest.mark.parametrize("kind", STEPS)
 def test_gold_score_manners_only_break_ties(kind):
     """The rudest and longest answer beats the most courteous one of less substance, and
-    manners change the score by less than a sixth of the smallest difference in substance.
+    manners change the score by less than a sixth of a step in substance.
     """
     question, texts = STEPS[kind]
     for better, worse in itertools.pairwise(texts):

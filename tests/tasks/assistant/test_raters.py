@@ -1,6 +1,4 @@
-"""Simulated raters: their preferences follow the formula, and their tastes differ by the
-amounts that are set.
-"""
+"""Simulated raters: their preferences follow the formula, and tastes differ as set."""
 
 import math
 from itertools import combinations
@@ -23,6 +21,7 @@ from genai_tutorial.tasks.assistant import (
     collect_comparisons,
     random_raters,
     rater_agreement,
+    split_by_question,
 )
 
 FACTS = load_facts()
@@ -267,6 +266,26 @@ def test_collect_comparisons_follows_the_raters_preferences():
             > 1e-3
         )
     assert all({one.chosen, one.rejected} == {"Nairobi", UNSURE} for one in comparisons)
+
+
+def test_split_by_question_shares_no_question():
+    comparisons = collect_comparisons(PAIRS, random_raters(3, RULE, seed=0), 240, 0)
+    training, held_out = split_by_question(comparisons, 0.25, seed=0)
+    assert sorted(map(str, training + held_out)) == sorted(map(str, comparisons))
+    asked, apart = (
+        {one.question.text for one in part} for part in (training, held_out)
+    )
+    assert not asked & apart
+    assert len(apart) == round(0.25 * len(asked | apart))
+    assert (training, held_out) == split_by_question(comparisons, 0.25, seed=0)
+    assert (training, held_out) != split_by_question(comparisons, 0.25, seed=1)
+
+
+@pytest.mark.parametrize("share", [0, 1, 0.001])
+def test_split_by_question_needs_questions_on_both_sides(share):
+    comparisons = collect_comparisons(PAIRS, [Rater(RULE)], 120, 0)
+    with pytest.raises(ValueError, match="leaves one part empty"):
+        split_by_question(comparisons, share)
 
 
 def test_comparison_yields_the_preference_pair_of_its_texts():
