@@ -1,9 +1,9 @@
 """Over-optimization and the frontier: PPO, DPO, GRPO and best-of-n from comparisons.
 
 For each seed, the fine-tuned model answers questions, simulated raters compare its
-answers, and two reward models are trained. The first has compared the model's own
-answers with two declining ones ("I do not know." and "I cannot help with that."). The
-second, the narrow one, has seen the model's own answers only. Both are evaluated on
+answers, and two reward models are trained. The first has also seen comparisons with
+contrasting answers: two that decline and a made-up claim. The second, the narrow one,
+has seen the model's own answers only. Both are evaluated on
 comparisons about held-out questions, beside a rule that knows no facts. Then each
 method trains the model. Along the way it answers held-out questions at temperature 1,
 and each answer gets three numbers: the gold score, the reward model's score, and the KL
@@ -53,12 +53,12 @@ from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.assistant import (
     CHAT,
-    DECLINING_ANSWERS,
     MAX_ANSWER_TOKENS,
     Comparison,
     GoldRule,
     baseline_answers,
     collect_comparisons,
+    contrasting_answers,
     gold_reward,
     measure_behaviour,
     preference_without_facts,
@@ -131,8 +131,8 @@ class Run:
 RUNS = (
     Run("PPO", 0.0, "narrow reward model", every=2),
     Run("PPO", 0.0, every=2),
-    Run("PPO", 0.3, "narrow reward model", every=2),
-    Run("PPO", 0.05),
+    Run("PPO", 0.3, every=2),
+    Run("PPO", 0.05, every=2),
     Run("GRPO", 0.04, "gold rule"),
     Run("DPO", 0.1, learning_rate=1e-4),
     Run("DPO", 0.1, learning_rate=5e-4),
@@ -154,8 +154,8 @@ class Study:
             budget.questions, "trained", seed=seed + 1
         )
         self.comparisons = {
-            "reward model": self._compare(DECLINING_ANSWERS),
-            "narrow reward model": self._compare(()),
+            "reward model": self._compare(contrast=True),
+            "narrow reward model": self._compare(contrast=False),
         }
         self.reward_models = {name: self._train(name) for name in self.comparisons}
 
@@ -163,7 +163,7 @@ class Study:
         return self.folder / f"{name.replace(' ', '-')}-{self.seed}"
 
     def _compare(
-        self, besides: tuple[str, ...]
+        self, contrast: bool
     ) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
         """Return training and held-out comparisons, which share no question."""
         seed = self.seed
@@ -181,7 +181,10 @@ class Study:
                 torch.Generator().manual_seed(seed),
             )
             kept.write_text(json.dumps(written), encoding="utf-8")
-        answers = [[*given, *besides] for given in json.loads(kept.read_text("utf8"))]
+        answers = json.loads(kept.read_text("utf8"))
+        if contrast:
+            others = contrasting_answers(asked, load_facts(), seed)
+            answers = [own + more for own, more in zip(answers, others, strict=True)]
         pairs = answer_pairs(asked, answers, PAIRS, torch.Generator().manual_seed(seed))
         raters = random_raters(RATERS, self.rule, seed)
         comparisons = collect_comparisons(pairs, raters, len(pairs), seed)

@@ -122,7 +122,7 @@ def learn_by_dpo(
     watch_every: int = 1,
 ) -> tuple[DecoderLM, list[float]]:
     """Train a copy of a model on preference pairs by DPO, with AdamW, warmup and a
-    linear decay. Each batch holds pairs of similar length.
+    linear decay.
 
     Args:
         reference: The initial policy and the reference; it is not changed.
@@ -138,31 +138,25 @@ def learn_by_dpo(
     Returns:
         The policy, and the loss of each step.
     """
-    groups = pairs.length_groups(batch_size, seed)
+    sides = (pairs.chosen, pairs.rejected)
+    rows = [tensor for side in sides for tensor in (side.ids, side.is_answer)]
     with torch.no_grad():
         known = [
-            torch.stack(
+            torch.cat(
                 [
-                    answer_log_probs(
-                        reference, *_trimmed(side.ids[g], side.is_answer[g])
+                    answer_log_probs(reference, *_trimmed(*part))
+                    for part in zip(
+                        side.ids.split(64), side.is_answer.split(64), strict=True
                     )
-                    for g in groups
                 ]
             )
-            for side in (pairs.chosen, pairs.rejected)
+            for side in sides
         ]
-    sides = [
-        tensor[groups]
-        for side in (pairs.chosen, pairs.rejected)
-        for tensor in (side.ids, side.is_answer)
-    ]
 
-    def loss(model: nn.Module, *group: Tensor) -> Tensor:
-        chosen, is_chosen, rejected, is_rejected, *references = (
-            tensor[0] for tensor in group
-        )
-        rows = (*_trimmed(chosen, is_chosen), *_trimmed(rejected, is_rejected))
-        return dpo_loss(model, *rows, *references, beta=beta)
+    def loss(model: nn.Module, *batch: Tensor) -> Tensor:
+        chosen, is_chosen, rejected, is_rejected, *references = batch
+        trimmed = (*_trimmed(chosen, is_chosen), *_trimmed(rejected, is_rejected))
+        return dpo_loss(model, *trimmed, *references, beta=beta)
 
     policy, done = deepcopy(reference).train(), 0
 
@@ -175,7 +169,7 @@ def learn_by_dpo(
 
     run = fit(
         policy,
-        TensorBatches([*sides, *known], 1, seed),
+        TensorBatches([*rows, *known], batch_size, seed),
         loss,
         AdamW(policy.parameters(), lr=learning_rate),
         steps=steps,

@@ -62,26 +62,20 @@ class EncodedPairs:
     def __len__(self) -> int:
         return len(self.chosen.ids)
 
-    def length_groups(
-        self, batch_size: int, seed: int = 0
-    ) -> Int[Tensor, "group batch_size"]:
-        """Group pairs of similar length into batches, which saves padding.
 
-        Args:
-            batch_size: The number of pairs in a group; all, where there are fewer.
-            seed: Decides the order of pairs of the same length.
+def length_chunks(
+    lengths: Int[Tensor, "row"], count: int
+) -> tuple[Int[Tensor, "part"], ...]:
+    """Split the rows of a batch by length, which saves padding.
 
-        Returns:
-            The rows of each group. Every pair is in a group, and the shortest pairs are
-            in two if the number of pairs is not a multiple of the size.
-        """
-        size = min(batch_size, len(self))
-        generator = torch.Generator().manual_seed(seed)
-        shuffled = torch.randperm(len(self), generator=generator)
-        longest = torch.maximum(self.chosen.lengths, self.rejected.lengths)
-        order = shuffled[longest[shuffled].argsort(stable=True)]
-        missing = -len(order) % size
-        return torch.cat([order[:missing], order]).view(-1, size)
+    Args:
+        lengths: The number of tokens of each row.
+        count: The number of chunks; at most one per row.
+
+    Returns:
+        The rows of each chunk, the shortest first.
+    """
+    return lengths.argsort(stable=True).tensor_split(min(count, len(lengths)))
 
 
 def sample_answers(

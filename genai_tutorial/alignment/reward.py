@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.alignment.preferences import EncodedPairs
+from genai_tutorial.alignment.preferences import EncodedPairs, length_chunks
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderLM
 
@@ -131,14 +131,24 @@ def train_reward_model(
     progress: bool = True,
 ) -> ScalarModel:
     """Train a reward model that is initialized from a decoder, with AdamW, warmup and a
-    linear decay. Each batch holds pairs of similar length.
+    linear decay.
     """
+
+    def loss(model: ScalarModel, *batch: Tensor) -> Tensor:
+        """Return `reward_loss`, computed in chunks of similar length."""
+        _, chosen_lengths, _, rejected_lengths = batch
+        chunks = length_chunks(torch.maximum(chosen_lengths, rejected_lengths), 4)
+        losses = [
+            len(chunk) * reward_loss(model, *(tensor[chunk] for tensor in batch))
+            for chunk in chunks
+        ]
+        return torch.stack(losses).sum() / len(chosen_lengths)
+
     model = ScalarModel(decoder)
-    groups = pairs.length_groups(batch_size, seed)
     fit(
         model,
-        TensorBatches([tensor[groups] for tensor in pairs.tensors], 1, seed),
-        lambda model, *group: reward_loss(model, *(tensor[0] for tensor in group)),
+        TensorBatches(pairs.tensors, batch_size, seed),
+        loss,
         AdamW(model.parameters(), lr=learning_rate),
         steps=steps,
         schedule=warmup_linear(steps, min(10, steps)),

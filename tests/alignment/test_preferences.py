@@ -12,6 +12,7 @@ from genai_tutorial.alignment import (
     encode_prompt,
     sample_answers,
 )
+from genai_tutorial.alignment.preferences import length_chunks
 from genai_tutorial.tokenization import ChatTemplate, train_bpe
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig, DecoderLM
 
@@ -91,19 +92,10 @@ def test_encode_pairs_refuses_an_empty_list():
         encode_pairs(CHAT, TOKENIZER, [])
 
 
-def test_length_groups_hold_every_pair_and_similar_lengths():
-    answers = ["Nairobi " * (1 + place % 5) for place in range(23)]
-    pairs = encode_pairs(
-        CHAT, TOKENIZER, [PreferencePair(SHORT, answer, "Lima.") for answer in answers]
-    )
-    groups = pairs.length_groups(4, seed=0)
-    assert groups.shape == (6, 4)
-    assert sorted(set(groups.flatten().tolist())) == list(range(23))
-    lengths = pairs.chosen.lengths[groups]
-    assert (lengths[1:].amin(dim=1) >= lengths[:-1].amax(dim=1)).all()
-    assert not torch.equal(groups, pairs.length_groups(4, seed=1))
-
-
-def test_length_groups_are_one_group_of_all_pairs_if_there_are_few():
-    pairs = encode_pairs(CHAT, TOKENIZER, [PreferencePair(SHORT, "Nairobi.", "Lima.")])
-    assert pairs.length_groups(16).tolist() == [[0]]
+@pytest.mark.parametrize("count", [1, 3, 7, 50])
+def test_length_chunks_split_all_rows_by_length(count):
+    lengths = torch.tensor([5, 3, 9, 3, 7, 1, 4])
+    chunks = length_chunks(lengths, count)
+    assert len(chunks) == min(count, 7)
+    assert sorted(torch.cat(chunks).tolist()) == list(range(7))
+    assert lengths[torch.cat(chunks)].tolist() == [1, 3, 3, 4, 5, 7, 9]

@@ -27,13 +27,13 @@ from genai_tutorial.recipes.recipe import RunSettings, Trained
 from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.assistant import (
     CHAT,
-    DECLINING_ANSWERS,
     MAX_ANSWER_TOKENS,
     Comparison,
     GoldRule,
     Question,
     chat_answers,
     collect_comparisons,
+    contrasting_answers,
     measure_behaviour,
     mixed_questions,
     questions_of_all_categories,
@@ -88,7 +88,7 @@ class FeedbackRecipe(DecoderRecipe):
     def compare(
         self, assistant: DecoderLM, tokenizer: BPETokenizer
     ) -> tuple[Comparison, ...]:
-        """Return comparisons of the assistant's own answers and two declining ones, to
+        """Return comparisons of the assistant's own answers and contrasting ones, to
         training questions.
         """
         asked = questions_of_all_categories(self.questions, "trained", self.seed)
@@ -102,7 +102,8 @@ class FeedbackRecipe(DecoderRecipe):
             MAX_ANSWER_TOKENS,
             generator,
         )
-        candidates = [[*given, *DECLINING_ANSWERS] for given in written]
+        others = contrasting_answers(asked, load_facts(), self.seed)
+        candidates = [own + more for own, more in zip(written, others, strict=True)]
         raters = random_raters(self.raters, GoldRule(load_facts()), self.seed)
         return collect_comparisons(
             answer_pairs(asked, candidates, self.pairs, generator),

@@ -24,6 +24,7 @@ from genai_tutorial.tasks.assistant.chat_format import (
 from genai_tutorial.tasks.assistant.comparisons import (
     Comparison,
     collect_comparisons,
+    contrasting_answers,
     split_by_question,
 )
 from genai_tutorial.tasks.assistant.demonstrations import (
@@ -112,6 +113,7 @@ __all__ = [
     "chat_answers",
     "collect_comparisons",
     "complete_facts",
+    "contrasting_answers",
     "courtesies",
     "demonstrate",
     "encode_demonstrations",

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from genai_tutorial.alignment import PreferencePair
-from genai_tutorial.tasks.assistant.questions import Question
+from genai_tutorial.data.factbook.facts import Fact
+from genai_tutorial.tasks.assistant.chat_format import DECLINING_ANSWERS
+from genai_tutorial.tasks.assistant.questions import Question, answer_sentence
 from genai_tutorial.tasks.assistant.raters import Rater
 
 
@@ -73,6 +75,45 @@ def collect_comparisons(
         chosen, rejected = (a, b) if choice == "a" else (b, a)
         comparisons.append(Comparison(question, chosen, rejected, number))
     return tuple(comparisons)
+
+
+def contrasting_answers(
+    questions: Sequence[Question], facts: Sequence[Fact], seed: int
+) -> list[list[str]]:
+    """Return three answers to each question that a good assistant rarely gives, so that
+    raters see them too: two that decline, and a claim that is wrong or made up.
+
+    Args:
+        questions: The questions.
+        facts: The source of the claims: other facts of the same relation, or any fact
+            if the question has no relation.
+        seed: The seed of the claims.
+
+    >>> facts = [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
+    >>> peru = Question("Peru's capital?", "known", "Peru", "capital", "Lima")
+    >>> contrasting_answers([peru], facts, seed=0)[0][2]
+    'The capital of Peru is Nairobi.'
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        [*DECLINING_ANSWERS, wrong_claim(question, facts, generator)]
+        for question in questions
+    ]
+
+
+def wrong_claim(
+    question: Question, facts: Sequence[Fact], generator: torch.Generator
+) -> str:
+    """Draw a claim that does not answer the question: another fact's answer."""
+    possible = [
+        fact
+        for fact in facts
+        if question.relation in (None, fact.relation) and fact.answer != question.answer
+    ]
+    fact = possible[int(torch.randint(len(possible), (1,), generator=generator))]
+    if question.relation is None:
+        return f"{fact.phrase}."
+    return f"{answer_sentence(replace(question, answer=fact.answer))}."
 
 
 def split_by_question(

@@ -3,12 +3,12 @@ only, so that the accuracy on them shows what it has learned.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 
 from genai_tutorial.alignment import PreferencePair
 from genai_tutorial.data.factbook.facts import Fact
+from genai_tutorial.tasks.assistant.comparisons import wrong_claim
 from genai_tutorial.tasks.assistant.questions import Kind, Question, answer_sentence
 
 Answer = Callable[[Question], str]
@@ -51,17 +51,7 @@ rejected='The capital of Kenya is Lima.')]
         return f"{answer_sentence(question)}."
 
     def wrong(question: Question) -> str:
-        """Return another country's answer to the same kind of question."""
-        possible = [
-            fact
-            for fact in facts
-            if question.relation in (None, fact.relation)
-            and fact.answer != question.answer
-        ]
-        place = int(torch.randint(len(possible), (1,), generator=generator))
-        if question.relation is None:
-            return f"{possible[place].phrase}."
-        return f"{answer_sentence(replace(question, answer=possible[place].answer))}."
+        return wrong_claim(question, facts, generator)
 
     def thankful(question: Question) -> str:
         return f"{right(question)} Thank you for asking."

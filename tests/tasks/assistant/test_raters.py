@@ -19,6 +19,7 @@ from genai_tutorial.tasks.assistant import (
     ask_facts,
     ask_invented,
     collect_comparisons,
+    contrasting_answers,
     random_raters,
     rater_agreement,
     split_by_question,
@@ -266,6 +267,18 @@ def test_collect_comparisons_follows_the_raters_preferences():
             > 1e-3
         )
     assert all({one.chosen, one.rejected} == {"Nairobi", UNSURE} for one in comparisons)
+
+
+def test_contrasting_answers_decline_twice_and_claim_something_wrong():
+    asked = [*ask_facts(FACTS[::97], per_fact=1), *ask_invented(["Zelvania"])[:5]]
+    for question, answers in zip(
+        asked, contrasting_answers(asked, FACTS, seed=0), strict=True
+    ):
+        types = [RULE.response_type(question, answer) for answer in answers]
+        assert types == ["abstains", "refuses", "claims"]
+        assert not RULE.is_right(question, answers[2])
+    assert contrasting_answers(asked, FACTS, 0) == contrasting_answers(asked, FACTS, 0)
+    assert contrasting_answers(asked, FACTS, 0) != contrasting_answers(asked, FACTS, 1)
 
 
 def test_split_by_question_shares_no_question():
