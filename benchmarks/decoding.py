@@ -1,10 +1,10 @@
-"""How fast SmolLM2 writes: the book's decoder in 32, 16, 8 and 4 bits beside
-transformers, and llama.cpp where it is.
+"""Generation speed of SmolLM2: the book's decoder in 32, 16, 8 and 4 bits, next to
+transformers and, if it is installed, llama.cpp.
 
-One conversation, 128 new tokens, always the best one, the same weights for all. They
-take turns, so that whatever else the machine does slows all alike; compare the ratios,
-not the seconds. What limits them is how fast the weights come out of memory: each token
-reads them all. That speed is measured in the same minutes, by summing a large tensor.
+All of them generate 128 new tokens greedily in one conversation, from the same weights.
+They alternate, so that other load on the machine slows all of them alike; compare the
+ratios, not the seconds. The limit is memory bandwidth, because each token reads all
+weights. It is measured at the same time, by summing a large tensor.
 
     # about four minutes on two quiet cores
     OMP_NUM_THREADS=2 python benchmarks/decoding.py
@@ -54,13 +54,15 @@ KINDS = {
 }
 BASE = "transformers float32"
 Write = Callable[[list[int], int], tuple[list[int], list[float]]]
-"""Takes a prompt and a number of tokens, and returns the new tokens and when each of
-them was there.
+"""A function of a prompt and a number of tokens that returns the new tokens and the
+time of each.
 """
 
 
 class Clock:
-    """What transformers calls with each new token, the prompt first."""
+    """A streamer that records times: transformers calls it with each new token, and
+    with the prompt first.
+    """
 
     def __init__(self):
         self.times: list[float] = []
@@ -173,7 +175,7 @@ def llama_cpp_writer() -> Write:
 
 
 def make_writer(kind: str, model: DecoderLM | None = None) -> Write:
-    """Builds one of `KINDS`, from the model in float32 where there is one already."""
+    """Build one of `KINDS`, from the float32 model if it is already loaded."""
     if kind == "llama.cpp":
         return llama_cpp_writer()
     if kind == "ours bfloat16":
@@ -189,9 +191,9 @@ def make_writer(kind: str, model: DecoderLM | None = None) -> Write:
     return our_writer(model if precision is None else quantized(model, precision))
 
 
-def megabytes_a_token(kind: str, model: DecoderLM) -> float:
-    """Returns how much a token reads: all weights but the embedding, of which it reads
-    one row, and the head.
+def megabytes_per_token(kind: str, model: DecoderLM) -> float:
+    """Return the megabytes read per token: all weights including the head, but only
+    one row of the embedding.
     """
     if kind == "llama.cpp":
         return find_smollm2().stat().st_size / 1e6
@@ -202,7 +204,7 @@ def megabytes_a_token(kind: str, model: DecoderLM) -> float:
             *fast.blocks.buffers(),
             *fast.head.buffers(),
         ]
-        # no rotary angles
+        # without rotary angles
         own = {
             id(one): one
             for one in tensors
@@ -217,8 +219,8 @@ def megabytes_a_token(kind: str, model: DecoderLM) -> float:
 
 
 def read_bandwidth() -> float:
-    """Returns in GB/s how fast all threads together read memory that no cache holds, at
-    best.
+    """Return the best read bandwidth of all threads together in GB/s, for a tensor too
+    large for the CPU caches.
     """
     buffer = torch.ones(135_000_000)
     best = float("inf")
@@ -255,8 +257,8 @@ def measure_speed(
 
 
 def resident_memory(kind: str) -> int:
-    """Returns how many MB of memory a process holds that has loaded one kind and
-    written with it.
+    """Return the memory in MB of a process that has loaded one kind and generated with
+    it.
     """
     program = [sys.executable, __file__, "--memory-of", kind]
     return int(
@@ -272,11 +274,11 @@ def print_own_memory(kind: str, prompt: list[int]) -> None:
         write(prompt, 8)
     gc.collect()
     try:
-        # gives back what the C library keeps for later
+        # return freed memory that the C library keeps
         ctypes.CDLL(None).malloc_trim(0)
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         print(round(pages * resource.getpagesize() / 1e6))
-    except (OSError, AttributeError):  # not Linux: the peak, which loading reaches
+    except (OSError, AttributeError):  # not Linux: peak memory, reached while loading
         print(
             round(
                 resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -290,9 +292,7 @@ def print_own_memory(kind: str, prompt: list[int]) -> None:
 def measure_quality(
     model: DecoderLM, tokenizer: BPETokenizer, rows: int = 4, length: int = 512
 ) -> dict:
-    """Compares with float32 what comes next in articles from Wikipedia, token for
-    token.
-    """
+    """Compare next-token predictions with float32 on Wikipedia articles."""
     ids = tokenizer.encode(
         load_wikipedia().text[: 12 * rows * length], special_as_text=True
     )[: rows * length + 1]
@@ -363,12 +363,11 @@ def main() -> None:
     bandwidth = max(measured["bandwidths"])
     rows = {}
     for kind in kinds:
-        # The median of the ratios within a round, because another program slows a whole
-        # round.
+        # The median of the ratios within rounds, because other load slows whole rounds.
         paired = zip(measured["speeds"][kind], measured["speeds"][BASE], strict=True)
         speed, read = (
             statistics.median(measured["speeds"][kind]),
-            megabytes_a_token(kind, model),
+            megabytes_per_token(kind, model),
         )
         rows[kind] = {
             "tokens_a_second": round(speed, 1),
@@ -385,10 +384,9 @@ def main() -> None:
             == measured["texts"][BASE],
         }
     print(
-        f"memory is read at {bandwidth:.1f} GB/s; the machine's load was "
-        f"{measured['load']}"
+        f"memory bandwidth {bandwidth:.1f} GB/s; load of the machine {measured['load']}"
     )
-    print(f"{'':24}{'tokens/s':>10}{'ratio':>8}{'MB a token':>12}{'of bandwidth':>14}")
+    print(f"{'':24}{'tokens/s':>10}{'ratio':>8}{'MB/token':>12}{'of bandwidth':>14}")
     for kind, row in rows.items():
         print(
             f"{kind:24}{row['tokens_a_second']:10.1f}{row['times_transformers_float32']:8.2f}"

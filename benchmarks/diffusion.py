@@ -1,18 +1,18 @@
-"""Our denoising networks beside diffusers', and the live recipe of chapter 8 beside a
-plain DDPM, in one run.
+"""Our denoising networks compared with diffusers', and the live recipe of chapter 8
+compared with a plain DDPM.
 
-Speed: training steps and denoising steps a second of our Diffusion Transformer and
+Speed: training steps and sampling steps per second of our Diffusion Transformer and
 diffusers' with the same settings, and of our U-Nets and diffusers' UNet2DModel with
-about as many weights. They take turns step by step, so that whatever else the machine
-does slows all alike; compare the ratios, not the seconds.
+about as many weights. They alternate step by step, so that other load on the machine
+slows all of them equally; compare the ratios, not the seconds.
 
 Quality: the live recipe and a plain DDPM (UNet2DModel on all pixels, linear schedule,
-prediction of the noise, Adam with a rate of 1e-3 falling along a cosine, average of the
-weights) learn the same 4,000 digits with the same batch size. The plain model gets
-several times the CPU time of the recipe, in runs planned for just that time. Both draw
-400 digits with 20 steps of DDIM and the same guidance, whose Fréchet distance to the
-held-out digits is measured on the features of the book's classifier. Evaluation is not
-timed.
+noise prediction, Adam with a learning rate of 1e-3 and cosine decay, moving average of
+the weights) are trained on the same 4,000 digits with the same batch size. The plain
+model gets several times the CPU time of the recipe, with its schedule planned for that
+time. Both draw 400 digits with 20 DDIM steps and the same guidance, and the Fréchet
+distance to the held-out digits is measured on the features of the book's classifier.
+Evaluation is not timed.
 
     OMP_NUM_THREADS=1 python benchmarks/diffusion.py  # about eight minutes on one core
     # only the speed, in a minute
@@ -57,7 +57,7 @@ SAMPLER_STEPS, GUIDANCE = 20, 1.5
 
 
 class Theirs(nn.Module):
-    """One of diffusers' networks, called as ours are."""
+    """A network of diffusers with the interface of ours."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -104,7 +104,7 @@ def networks() -> dict[str, nn.Module]:
             )
         ),
         "our U-Net of the live recipe": UNet(live),
-        "our U-Net, every pixel a place": UNet(
+        "our U-Net, patch size 1": UNet(
             UNetConfig(patch_size=1, channels=(16, 64), middle_blocks=3)
         ),
         "diffusers' U-Net": plain_unet((16, 48), layers=1),
@@ -112,8 +112,8 @@ def networks() -> dict[str, nn.Module]:
 
 
 def speed(rounds: int) -> dict:
-    """Times single steps of all networks, one after the other, again and again; keeps
-    the medians of CPU seconds.
+    """Time single steps of all networks in alternation, and return the medians in CPU
+    seconds.
     """
     x, t, labels = (
         torch.randn(BATCH, 1, 28, 28),
@@ -167,7 +167,7 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 class Learner:
-    """A model that learns digits for as much CPU time as it is given."""
+    """A model that is trained on digits for a given CPU time."""
 
     def __init__(
         self,
@@ -194,7 +194,7 @@ class Learner:
         )
 
     def learn(self, seconds: float, course: Callable[[float], float]) -> int:
-        """Trains for some CPU seconds; the learning rates follow the share of them that
+        """Train for some CPU seconds; the learning rates follow the share of it that
         has passed.
         """
         started, steps = time.process_time(), 0
@@ -320,7 +320,7 @@ def quality(
 
 def tell(results: dict) -> None:
     print(
-        f"{'':34}{'weights':>9}{'training':>12}{'sampling':>12}   steps a second, "
+        f"{'':34}{'weights':>9}{'training':>12}{'sampling':>12}   steps per second, "
         f"{BATCH} images each"
     )
     for name, row in results["speed"].items():
@@ -352,7 +352,10 @@ def main() -> None:
         "--seconds", type=float, default=60.0, help="CPU seconds of the live recipe"
     )
     parser.add_argument(
-        "--drawn", type=int, default=400, help="how many digits judge a model"
+        "--drawn",
+        type=int,
+        default=400,
+        help="the number of digits to evaluate a model on",
     )
     parser.add_argument("--rounds", type=int, default=10)
     arguments = parser.parse_args()
@@ -373,7 +376,7 @@ def main() -> None:
         }
         for mine, other in (
             ("our DiT", "diffusers' DiT"),
-            ("our U-Net, every pixel a place", "diffusers' U-Net"),
+            ("our U-Net, patch size 1", "diffusers' U-Net"),
             ("our U-Net of the live recipe", "diffusers' U-Net"),
         )
     }

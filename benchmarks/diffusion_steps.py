@@ -1,21 +1,20 @@
-"""How many steps does a sampler need? The Fréchet distance of DDPM, DDIM and
-DPM-Solver++ at each number of steps.
+"""The Fréchet distance of DDPM, DDIM and DPM-Solver++ at each number of steps.
 
-All samplers and numbers of steps begin with the same noise and the same labels, without
-guidance. The distance compares what the book's digit classifier sees in the drawn
-images and in the training images; that of the held-out images shows what a perfect
+All samplers and numbers of steps start from the same noise and the same labels, without
+guidance. The distance compares the features that the book's digit classifier computes
+for the drawn and the training images; that of the held-out images shows what a perfect
 model would reach with as few images. Intervals come from the jackknife: groups of
-images are left out in turn, the same ones in all runs, because image i begins with the
+images are left out in turn, the same ones in all runs, because image i starts from the
 same noise in all of them.
 
     # about half an hour on one core
     OMP_NUM_THREADS=1 python benchmarks/diffusion_steps.py --partial steps.pt
-    # to see that it works
+    # a short trial
     python benchmarks/diffusion_steps.py --images 50 --longest 50 --no-save
 
 Runs of a thousand steps draw half as many images, unless `--long-images 1000` is given,
-which takes a quarter of an hour more. With `--partial` it keeps in that file what it
-has drawn, and goes on from there when it is started again.
+which takes a quarter of an hour longer. With `--partial FILE`, a run that was stopped
+resumes from what it has saved in that file.
 """
 
 import argparse
@@ -30,7 +29,14 @@ from scipy.stats import t as student_t
 from torch import Tensor
 
 from genai_tutorial.data import load_mnist_split
-from genai_tutorial.diffusion import VELOCITY, Denoiser, ddim, ddpm, dpm_solver
+from genai_tutorial.diffusion import (
+    VELOCITY,
+    Denoiser,
+    ddim,
+    ddpm,
+    dpm_solver,
+    last_sample,
+)
 from genai_tutorial.metrics import (
     FeatureGaussian,
     frechet_distance,
@@ -48,25 +54,26 @@ STEPS = {
     "dpm_solver": (2, 3, 5, 10, 20, 50),
 }
 LONG = 100
-"""Runs of more steps may draw fewer images, the first of all."""
+"""Runs with more steps than this may draw fewer images."""
 
 SMALL = 200
-"""So many images are a set that is too small."""
+"""The size of a set of images that is too small."""
 
 GROUPS = 20
-"""Into so many groups the images are divided for the intervals."""
-CHUNK = 25
-"""So few images at a time stay in the processor's cache."""
+"""The number of groups of images for the jackknife."""
+
+BATCH = 25
+"""The number of images drawn at a time, few enough for the CPU cache."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """What the classifier sees in some images, and how long they took.
+    """The classifier's reading of some images, and the time it took to draw them.
 
     Attributes:
-        features: Of each image.
-        labels: The digit that it reads.
-        seconds: That drawing them took.
+        features: The features of each image.
+        labels: The digit that the classifier reads.
+        seconds: The time spent drawing them.
     """
 
     features: Float[Tensor, "images feature"]
@@ -81,7 +88,7 @@ def draw(
     noise: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Draws an image from each noise, brightness from 0 to 1."""
+    """Draw an image from each noise, with brightness from 0 to 1."""
     timesteps = SCHEDULE.timesteps(steps)
     samplers = {
         "ddpm": lambda: ddpm(denoise, noise, timesteps, generator),
@@ -91,13 +98,13 @@ def draw(
     return ((last_sample(samplers[sampler]())[:, 0] + 1) / 2).clamp(0, 1)
 
 
-def features_of(chunks: list[Drawn]) -> Float[Tensor, "images feature"]:
-    """The features of all images of a run."""
-    return torch.cat([chunk.features for chunk in chunks])
+def features_of(batches: list[Drawn]) -> Float[Tensor, "images feature"]:
+    """Return the features of all images of a run."""
+    return torch.cat([batch.features for batch in batches])
 
 
 def images_of(steps: int, settings: argparse.Namespace) -> int:
-    """How many images a run draws."""
+    """Return the number of images that a run draws."""
     return (
         settings.images if steps <= LONG else min(settings.images, settings.long_images)
     )
@@ -106,12 +113,9 @@ def images_of(steps: int, settings: argparse.Namespace) -> int:
 def draw_all(
     settings: argparse.Namespace, runs: list[tuple[str, int]], labels: Tensor
 ) -> dict[tuple, list[Drawn]]:
-    """Draws the images of every run in chunks, those that a stopped run has left
-    excepted.
-    """
+    """Draw the images of every run, except those that a stopped run has saved."""
     classifier = load("digit-classifier")
-    # The convolutions are a third faster when the features of a place lie side by side
-    # in memory.
+    # Convolutions are a third faster if the channels of a position are adjacent.
     model = load(settings.model, settings.folder).to(memory_format=torch.channels_last)
     noise = torch.randn(
         len(labels), 1, 28, 28, generator=torch.Generator().manual_seed(settings.seed)
@@ -127,33 +131,33 @@ def draw_all(
         kept = torch.load(partial, weights_only=False)
         if kept["about"] != about:
             raise SystemExit(
-                f"{partial} is of another run, {kept['about']}; this one is {about}: "
-                "name another file."
+                f"{partial} belongs to another run, {kept['about']}; this one is "
+                f"{about}: give another file."
             )
         done = kept["done"]
     images = {(sampler, steps): images_of(steps, settings) for sampler, steps in runs}
     with progress_bar(
-        total=sum(run[1] * images[run] for run in runs), label="steps of an image"
+        total=sum(run[1] * images[run] for run in runs), label="sampling steps"
     ) as bar:
         for sampler, steps in runs:
-            chunks = done.setdefault((sampler, steps), [])
-            bar.update(steps * CHUNK * len(chunks))
-            for first in range(CHUNK * len(chunks), images[sampler, steps], CHUNK):
-                start, wished = (
-                    noise[first : first + CHUNK],
-                    labels[first : first + CHUNK],
+            batches = done.setdefault((sampler, steps), [])
+            bar.update(steps * BATCH * len(batches))
+            for first in range(BATCH * len(batches), images[sampler, steps], BATCH):
+                start, condition = (
+                    noise[first : first + BATCH],
+                    labels[first : first + BATCH],
                 )
                 began = time.perf_counter()
                 generator = torch.Generator().manual_seed(
-                    1_000_000 * settings.seed + len(chunks)
+                    1_000_000 * settings.seed + len(batches)
                 )
                 denoise = Denoiser(
-                    model, SCHEDULE, VELOCITY, condition=wished, limit=1.0
+                    model, SCHEDULE, VELOCITY, condition=condition, limit=1.0
                 )
                 reading = read_digits(
                     classifier, draw(denoise, sampler, steps, start, generator)
                 )
-                chunks.append(
+                batches.append(
                     Drawn(reading.features, reading.labels, time.perf_counter() - began)
                 )
                 bar.update(steps * len(start))
@@ -163,15 +167,15 @@ def draw_all(
                     )
                     partial.with_suffix(".new").replace(partial)
     return {
-        run: chunks[: images[run] // CHUNK]
-        for run, chunks in done.items()
+        run: batches[: images[run] // BATCH]
+        for run, batches in done.items()
         if run in images
     }
 
 
 def interval(estimate: float, left_out: list[float]) -> list[float]:
-    """The 95% interval by the jackknife: from the estimates with each group of images
-    left out in turn.
+    """Return the 95% interval by the jackknife, from the estimates with each group of
+    images left out in turn.
     """
     values = torch.tensor(left_out, dtype=torch.float64)
     groups = len(values)
@@ -183,16 +187,16 @@ def interval(estimate: float, left_out: list[float]) -> list[float]:
 
 
 def ratio(few: list[float], many: list[float]) -> dict:
-    """How many times as far from real digits one run is as another; in both lists, all
-    images come first.
+    """Return the ratio of two runs' distances; the first item of both lists is with all
+    images.
     """
     values = [this / other for this, other in zip(few, many, strict=True)]
     return {"ratio": round(values[0], 3), "interval": interval(values[0], values[1:])}
 
 
 def gap(run: list[float], other: list[float]) -> dict:
-    """How much farther from real digits one run is than another; in both lists, all
-    images come first.
+    """Return the difference of two runs' distances; the first item of both lists is
+    with all images.
     """
     values = [this - that for this, that in zip(run, other, strict=True)]
     return {"gap": round(values[0], 3), "interval": interval(values[0], values[1:])}
@@ -206,23 +210,23 @@ def main() -> None:
     parser.add_argument(
         "--folder",
         default=None,
-        help="where `genai-tutorial train` wrote it; else the package's",
+        help="where `genai-tutorial train` wrote it; default: the package's",
     )
     parser.add_argument(
-        "--images", type=int, default=1000, help=f"a multiple of {CHUNK}"
+        "--images", type=int, default=1000, help=f"a multiple of {BATCH}"
     )
     parser.add_argument(
         "--long-images",
         type=int,
         default=500,
-        help=f"the same, for runs of more than {LONG} steps",
+        help=f"the same, for runs with more than {LONG} steps",
     )
     parser.add_argument(
         "--longest", type=int, default=1000, help="leave out larger numbers of steps"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--partial", default=None, help="a file for what is drawn, to go on from"
+        "--partial", default=None, help="a file from which a stopped run resumes"
     )
     parser.add_argument("--no-save", action="store_true")
     settings = parser.parse_args()
@@ -233,7 +237,7 @@ def main() -> None:
         for steps in STEPS[sampler]
         if steps <= settings.longest
     ]
-    runs.sort(key=lambda run: run[1])  # the cheap ones first
+    runs.sort(key=lambda run: run[1])  # the fast ones first
     labels = torch.arange(settings.images) % 10
     done = draw_all(settings, runs, labels)
     train, held_out = load_mnist_split()
@@ -243,11 +247,11 @@ def main() -> None:
     def distance(features: Tensor) -> float:
         return gaussian_frechet_distance(FeatureGaussian.fit(features), real)
 
-    def distances(chunks: list[Drawn]) -> list[float]:
-        """With all images, then with each group of them left out; a group has as many
-        images of each digit.
+    def distances(batches: list[Drawn]) -> list[float]:
+        """Return the distance with all images, then with each group left out; each
+        group has equally many images of each digit.
         """
-        features = features_of(chunks)
+        features = features_of(batches)
         group = torch.arange(len(features)) // 10 % min(GROUPS, len(features) // 10)
         return [
             distance(features),
@@ -256,8 +260,8 @@ def main() -> None:
 
     measured, found = [], {run: distances(done[run]) for run in runs}
     for sampler, steps in runs:
-        chunks = done[sampler, steps]
-        read = torch.cat([chunk.labels for chunk in chunks])
+        batches = done[sampler, steps]
+        read = torch.cat([batch.labels for batch in batches])
         measured.append(
             {
                 "sampler": sampler,
@@ -270,7 +274,7 @@ def main() -> None:
                 "read_as_wished": round(
                     (read == labels[: len(read)]).double().mean().item(), 3
                 ),
-                "seconds": round(sum(chunk.seconds for chunk in chunks), 1),
+                "seconds": round(sum(batch.seconds for batch in batches), 1),
             }
         )
     ratios, own = {}, {}
@@ -281,8 +285,7 @@ def main() -> None:
             ratios[f"ddim {steps} of 1000"] = ratio(
                 distances(same_images), found["ddim", 1000]
             )
-            # From the same noise, so that what the distance has too much for few images
-            # is not in it.
+            # Both sets start from the same noise, so the bias of small sets cancels.
             own[f"ddim {steps}"] = round(
                 frechet_distance(features_of(same_images), features_of(longest)), 4
             )
@@ -295,7 +298,7 @@ def main() -> None:
         for steps in STEPS["dpm_solver"]
         if (sampler, steps) in runs
     }
-    # What somebody would have seen who had drawn only as many images.
+    # what one would have seen with only this many images
     small_sets = {
         f"{sampler} 50": [
             round(distance(part), 3)
@@ -304,7 +307,7 @@ def main() -> None:
         for sampler in STEPS
         if (sampler, 50) in runs
     }
-    # As many held-out images, the same number of each digit.
+    # as many held-out images, the same number of each digit
     of_each = [
         (held_out.labels == digit).nonzero()[: settings.images // 10, 0]
         for digit in range(10)

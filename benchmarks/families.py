@@ -34,7 +34,7 @@ from genai_tutorial.data.levels import (
     to_levels,
 )
 from genai_tutorial.density import PPCA, fit_ppca
-from genai_tutorial.metrics import bits_per_dimension, check_copies
+from genai_tutorial.metrics import bits_per_dimension
 from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.recipes import DIGIT_FAMILIES, PPCA_COMPONENTS, RunSettings
 from genai_tutorial.recipes.files import build_rounded
@@ -136,7 +136,7 @@ def train_network(recipe: FamilyRecipe, seed: int, folder: Path) -> Model:
 
 def measure(model: Model, seed: int) -> dict:
     """Draws and scores."""
-    train, held_out = load_mnist_split()
+    _, held_out = load_mnist_split()
     images = model.images(N_EVAL_IMAGES, seed)
     started = time.process_time()
     model.images(TIMED, seed)
@@ -144,9 +144,6 @@ def measure(model: Model, seed: int) -> dict:
     bits = model.bits(to_levels(held_out.images[:: len(held_out) // SCORED]), seed)
     return measure_digits(images) | {
         "bits_per_dimension": None if bits is None else round(bits, 4),
-        "copies": int(
-            check_copies(images, train.images, held_out.images).copies().sum()
-        ),
         "seconds_an_image": float(f"{seconds:.3g}"),
         "training_seconds": round(model.training_seconds, 2),
         "weights": model.weights,

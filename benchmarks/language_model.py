@@ -1,17 +1,17 @@
-"""The book's live recipe against a plain GPT, side by side on the same plays, in the
-same minutes.
+"""The recipe `shakespeare-live` against a plain GPT, trained side by side on the same
+plays for the same time.
 
-The plain model is nanoGPT's recipe for a CPU, written again from its description: 4
-layers, 4 heads, width 128, context 64, batch 12, 2,000 steps, AdamW with 1e-3 falling
-to 1e-4 along a cosine after 100 steps of warm-up, second beta 0.99, weight decay 0.1,
-gradients clipped at 1, no dropout, weights drawn as GPT-2's.
+The plain model is nanoGPT's recipe for a CPU, written from its description: 4 layers, 4
+heads, width 128, context 64, batch size 12, 2,000 steps, AdamW with a learning rate of
+1e-3 that falls to 1e-4 along a cosine after 100 warmup steps, second beta 0.99, weight
+decay 0.1, gradients clipped at 1, no dropout, GPT-2's initialization.
 
-The two take turns of about a second, so that whatever else the machine does slows both
-alike; compare the ratios, not the seconds. Evaluation is not timed.
+The two runs alternate about once a second, so that other load on the machine slows both
+equally; compare the ratios, not the seconds. Evaluation is not timed.
 
     # about five minutes on two cores
     OMP_NUM_THREADS=2 python benchmarks/language_model.py
-    # the recipe's own spread, without the plain model
+    # the recipe's spread over seeds, without the plain model
     OMP_NUM_THREADS=2 python benchmarks/language_model.py --seeds 5
 """
 
@@ -37,10 +37,8 @@ from genai_tutorial.transformer import DecoderLM, next_token_loss
 
 RESULTS = Path(__file__).parent / "results"
 PLAIN_STEPS = 2000
-GLANCE = 65_536
-"""How many held-out characters the curves are measured on; the final losses are
-measured on all.
-"""
+CURVE_CHARACTERS = 65_536
+"""Number of held-out characters for the curves; the final losses use all of them."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class PlainBlock(nn.Module):
 
 
 class PlainGPT(nn.Module):
-    """Learned positions, LayerNorm, GELU, the output layer tied to the embedding."""
+    """A GPT with learned positions, LayerNorm, GELU and tied embeddings."""
 
     def __init__(self, config: PlainConfig, seed: int):
         super().__init__()
@@ -105,9 +103,9 @@ class PlainGPT(nn.Module):
 
 @dataclass
 class Run:
-    """A model in training, and what it has cost so far."""
+    """A model in training, and its cost so far."""
 
-    # called with how far the run has come, from 0 to below 1
+    # called with the progress of the run, from 0 to below 1
     step_once: Callable[[float], None]
     model: nn.Module
     planned: int
@@ -124,7 +122,7 @@ class Run:
         self.wall += time.perf_counter() - wall
         self.cpu += time.process_time() - cpu
 
-    def look(self, held_out: Tensor) -> None:
+    def evaluate(self, held_out: Tensor) -> None:
         self.curve.append(
             (self.steps, self.wall, self.cpu, held_out_loss(self.model, held_out))
         )
@@ -137,7 +135,7 @@ class Run:
             "steps": self.steps,
             "wall_seconds": round(self.wall, 2),
             "cpu_seconds": round(self.cpu, 2),
-            "milliseconds_a_step": round(1000 * self.wall / self.steps, 1),
+            "milliseconds_per_step": round(1000 * self.wall / self.steps, 1),
             "held_out_loss": round(held_out_loss(self.model, held_out), 4),
             "curve": [
                 [steps, round(wall, 2), round(cpu, 2), round(loss, 4)]
@@ -192,7 +190,9 @@ def our_run(text: Tensor, seed: int, planned: int) -> Run:
     def loss_fn(model: DecoderLM, inputs: Tensor, targets: Tensor) -> Tensor:
         return next_token_loss(model(inputs), targets)
 
-    def step_once(progress: float) -> None:  # one round of genai_tutorial.training.fit
+    def step_once(
+        progress: float,
+    ) -> None:  # one iteration of genai_tutorial.training.fit
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * schedule(round(progress * planned))
         train_step(model, next(batches), loss_fn, optimizer, ours.clip_norm)
@@ -200,28 +200,27 @@ def our_run(text: Tensor, seed: int, planned: int) -> Run:
     return Run(step_once, model, planned)
 
 
-def take_turns(plain: Run, ours: Run, glance: Tensor) -> None:
-    """Trains both to their ends, a stretch of each in turn: ours may take as long as
-    the plain model's has taken.
+def alternate(plain: Run, ours: Run, curve_text: Tensor) -> None:
+    """Train both models in alternating stretches of equal time.
 
-    How many steps of ours fit is known only at the end, so our learning rates follow
-    the time that has passed.
+    Our number of steps is known only at the end, so our learning rates follow the time
+    that has passed.
     """
     for done in progress_bar(range(20, PLAIN_STEPS + 1, 20), label="both"):
         plain.train(20)
         while ours.wall < plain.wall:
             ours.train(1, progress=done / PLAIN_STEPS * ours.wall / plain.wall)
         if done % 100 == 0:
-            plain.look(glance)
+            plain.evaluate(curve_text)
         if done % 100 == 0 or done <= PLAIN_STEPS // 5:
-            ours.look(glance)
+            ours.evaluate(curve_text)
 
 
 def compare(text: Tensor, held_out: Tensor, vocab_size: int, seed: int) -> dict:
     for run in (plain_run(text, vocab_size, seed), our_run(text, seed, 1000)):
         run.train(5)  # the first steps of a process are slow
     plain, ours = plain_run(text, vocab_size, seed), our_run(text, seed, 1000)
-    take_turns(plain, ours, held_out[:GLANCE])
+    alternate(plain, ours, held_out[:CURVE_CHARACTERS])
     reached = next(
         (point for point in ours.curve if point[3] <= plain.curve[-1][3]), None
     )
@@ -235,15 +234,14 @@ def compare(text: Tensor, held_out: Tensor, vocab_size: int, seed: int) -> dict:
         results["plain"]["held_out_loss"] - results["ours_equal_time"]["held_out_loss"],
         4,
     )
-    # On the way of the long run, still at high learning rates; on the characters of the
+    # During the long run, while learning rates are still high; on the characters of the
     # curve.
     results["reached_on_the_way"] = reached and {
         "step": reached[0],
         "wall_ratio": round(reached[1] / plain.wall, 3),
         "cpu_ratio": round(reached[2] / plain.cpu, 3),
     }
-    # Runs that are planned to be short: the learning rates are at zero when the time is
-    # up.
+    # Short runs with the schedule compressed: the learning rates end at zero.
     for name, part in (("ours_in_a_fifth", 5), ("ours_in_a_tenth", 10)):
         short = our_run(text, seed, ours.steps // part)
         short.train(ours.steps // part)
@@ -259,7 +257,7 @@ def spread(text: Tensor, held_out: Tensor, seeds: int) -> dict:
         run.train(ours.steps)
         losses.append(round(held_out_loss(run.model, held_out), 4))
         print(
-            f"seed {seed}: {losses[-1]:.4f} nats a character, {run.wall:.0f} s, "
+            f"seed {seed}: {losses[-1]:.4f} nats per character, {run.wall:.0f} s, "
             f"{run.cpu:.0f} s of CPU time"
         )
     deviation = statistics.stdev(losses) if len(losses) > 1 else 0.0
@@ -271,33 +269,35 @@ def spread(text: Tensor, held_out: Tensor, seeds: int) -> dict:
     }
 
 
-def tell(results: dict) -> None:
-    rows = {"plain": "plain GPT", "ours_equal_time": "ours, equal time",
-    "ours_in_a_fifth": (
-        "ours, a fifth"
-    ),
-            "ours_in_a_tenth": "ours, a tenth"}  # fmt: skip
+def print_results(results: dict) -> None:
+    rows = {
+        "plain": "plain GPT",
+        "ours_equal_time": "ours, equal time",
+        "ours_in_a_fifth": "ours, a fifth",
+        "ours_in_a_tenth": "ours, a tenth",
+    }
     print(
-        f"{'':18}{'weights':>9}{'steps':>7}{'wall':>9}{'CPU':>9}{'of plain':>10}{'held-out loss':>15}"  # noqa: E501
+        f"{'':18}{'parameters':>11}{'steps':>7}{'wall':>9}{'CPU':>9}"
+        f"{'of plain':>10}{'held-out loss':>15}"
     )
     for key, label in rows.items():
         row = results[key]
-        # The short runs had the machine to themselves at another time, so that only
-        # their CPU time can be compared.
+        # The short runs ran alone, so only their CPU time can be compared.
         share = row["cpu_seconds"] / results["plain"]["cpu_seconds"]
         print(
-            f"{label:18}{row['parameters']:9,}{row['steps']:7}{row['wall_seconds']:7.1f} s{row['cpu_seconds']:7.1f} s"  # noqa: E501
+            f"{label:18}{row['parameters']:11,}{row['steps']:7}"
+            f"{row['wall_seconds']:7.1f} s{row['cpu_seconds']:7.1f} s"
             f"{share:10.3f}{row['held_out_loss']:15.4f}"
         )
     if results["reached_on_the_way"]:
         print(
-            "The long run passes the plain model's final loss after "
+            "The long run reaches the plain model's final loss after "
             f"{results['reached_on_the_way']['wall_ratio']:.3f} "
             f"of its wall time ({results['reached_on_the_way']['cpu_ratio']:.3f} of "
             "its CPU time)."
         )
     print(
-        f"At equal time its loss is lower by {results['loss_difference']:.3f} nats a "
+        f"At equal time its loss is lower by {results['loss_difference']:.3f} nats per "
         "character."
     )
 
@@ -310,7 +310,7 @@ def main() -> None:
     parser.add_argument(
         "--seeds",
         type=int,
-        help="only train the recipe this many times, each with its own seed",
+        help="only train the recipe, with this many seeds",
     )
     arguments = parser.parse_args()
     plays = load_shakespeare()
@@ -329,7 +329,7 @@ def main() -> None:
             "language_model",
             compare(text, held_out, tokenizer.vocab_size, arguments.seed),
         )
-        tell(results)
+        print_results(results)
     RESULTS.mkdir(exist_ok=True)
     text_of_results = json.dumps({"machine": describe_machine(), **results}, indent=1)
     (RESULTS / f"{name}.json").write_text(text_of_results + "\n", encoding="utf-8")

@@ -1,19 +1,17 @@
-"""What a latent space must be like for diffusion: how small, how regular, on which
-scale.
+"""Latent spaces for diffusion: compression, regularization, scale.
 
-Small autoencoders learn from emoji and scenes of shapes. They differ in one thing each:
-how often they halve the sides of a picture, or the weight of the KL divergence. Then a
-text-to-image U-Net learns to draw scenes of one object in the latents of each, with the
-same settings, batches and number of steps; once more on pixels, which it takes in
-squares of two by two; and once more on latents that were not scaled. On the way it
-draws the same captions again and again, and the verifier reads the pictures. It also
-reads new scenes that went through the autoencoder alone: the ceiling. Beside the
-record, a row of pictures is kept for each space: held-out emoji as they come back, and
-scenes as drawn.
+Small autoencoders are trained on emoji and scenes of shapes. They differ either in how
+often they halve the sides of a picture, or in the weight of the KL divergence. Then a
+text-to-image U-Net is trained on scenes of one object in the latents of each, with the
+same settings, batches and number of steps; also on pixels, in patches of two by two;
+and on latents that were not scaled. During training it draws the same captions several
+times, and the verifier reads the pictures. It also reads new scenes that were
+reconstructed by the autoencoder alone: the ceiling. Beside the record, a row of
+pictures is kept for each space: reconstructed held-out emoji, and drawn scenes.
 
-    # the runs that the record lacks, all seeds
+    # the runs that the record lacks, for all seeds
     OMP_NUM_THREADS=1 python benchmarks/latent_space.py
-    # a quarter of an hour of one core
+    # a quarter of an hour on one core
     OMP_NUM_THREADS=1 python benchmarks/latent_space.py --seed 0
 """
 
@@ -72,13 +70,12 @@ AUTOENCODERS = {
     "no KL": (2, 0.0),
     "KL 0.1": (2, 1e-1),
 }
-"""How often the sides are halved, and the weight of the KL divergence."""
+"""How often the sides are halved, and the weight of the KL divergence.
+"""
 
 
 def learn_autoencoder(stages: int, kl_weight: float, seed: int) -> ImageAutoencoder:
-    """Trains an autoencoder of four latent channels, and measures its scaling
-    factor.
-    """
+    """Train an autoencoder with four latent channels and measure its scaling factor."""
     images = torch.cat((load_emoji_split()[0].images, load_shapes(4000, seed).images))
     model = ImageAutoencoder(ImageAutoencoderConfig(width=24, stages=stages), seed)
     average, generator = EMA(model, 0.99), torch.Generator().manual_seed(seed)
@@ -99,7 +96,7 @@ def learn_autoencoder(stages: int, kl_weight: float, seed: int) -> ImageAutoenco
 
 
 def text_to_image(channels: int, side: int, patch_size: int, seed: int) -> TextToImage:
-    """A small U-Net whose text encoder begins as that of the book's CLIP."""
+    """Return a small U-Net that starts with the text encoder of the book's CLIP."""
     config = UNetConfig(
         image_channels=channels,
         patch_size=patch_size,
@@ -114,7 +111,7 @@ def text_to_image(channels: int, side: int, patch_size: int, seed: int) -> TextT
 
 
 def operations(model: nn.Module, *inputs: Tensor) -> int:
-    """Multiplications and additions of one call for one picture."""
+    """Count the multiplications and additions of a forward pass for one picture."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(*inputs)
     return counter.get_total_flops()
@@ -123,10 +120,10 @@ def operations(model: nn.Module, *inputs: Tensor) -> int:
 def run(
     autoencoder: ImageAutoencoder | None, scaled: bool, seed: int
 ) -> tuple[dict, Tensor]:
-    """Learns to draw in the latents of an autoencoder, or pixels where there is none.
+    """Train a model in the latents of an autoencoder, or on pixels without one.
 
     Returns:
-        What that gave, and the pictures drawn last.
+        The measurements, and the pictures that were drawn last.
     """
     scenes = load_shapes(8000, seed, objects=(1,))
     x0 = (
@@ -211,8 +208,8 @@ def run(
 
 @torch.no_grad()
 def reconstruct_noisy(autoencoder: ImageAutoencoder, images: Tensor) -> Tensor:
-    """Sends pictures through the latents and puts noise of deviation 0.2 on each
-    number: no drawing is exact.
+    """Reconstruct pictures from latents with noise of deviation 0.2, because generated
+    latents are never exact.
     """
     latents = autoencoder.scaling_factor * autoencoder.encode(images).mean
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
@@ -220,7 +217,7 @@ def reconstruct_noisy(autoencoder: ImageAutoencoder, images: Tensor) -> Tensor:
 
 
 def judge(autoencoder: ImageAutoencoder) -> dict:
-    """Returns how close pictures come back, and how large the latent numbers are."""
+    """Measure the reconstruction of pictures and the scale of the latents."""
     _, emoji = load_emoji_split()
     scenes = load_shapes(500, seed=1, objects=(1,))
     back = reconstruct_images(autoencoder, scenes.images)

@@ -1,7 +1,7 @@
 """Print the book to a PDF: `python book/make_pdf.py [FILE]`.
 
-Jupyter Book puts all pages into one; Chromium prints it, with a table of contents,
-bookmarks and page numbers. Needs the extras `book` and `test`, and Chromium.
+Jupyter Book combines all pages into one, and Chromium prints it with a table of
+contents, bookmarks and page numbers. Needs the extras `book` and `test`, and Chromium.
 """
 
 import functools
@@ -18,8 +18,8 @@ SITE = ROOT / "_build" / "singlehtml"
 PDF = ROOT / "_build" / "pdf" / "generative-ai-explained.pdf"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-# What a page can fold, paper cannot: solutions are printed, and the code of figures is
-# left out, as is the reference of the package. The first page becomes a cover.
+# Paper cannot be unfolded: solutions are printed, while the code of figures and the API
+# reference are left out. The first page becomes a cover.
 PREPARE = """() => {
   const article = document.querySelector("article.bd-article");
   document.documentElement.classList.add("print-book");
@@ -76,14 +76,14 @@ display: flex; justify-content: space-between"><span>Generative AI Explained, in
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files, and says nothing."""
+    """Serves files without logging."""
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
 
 def find_chromium() -> str:
-    """Return the path of Chromium, or of a relative of it."""
+    """Return the path of Chromium or of a browser based on it."""
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if found is None:
         raise SystemExit(
@@ -94,7 +94,7 @@ def find_chromium() -> str:
 
 
 def build() -> None:
-    """Put all pages into one."""
+    """Build the book as a single page."""
     shutil.rmtree(SITE, ignore_errors=True)
     command = [
         Path(sys.executable).with_name("jupyter-book"),
@@ -105,12 +105,12 @@ def build() -> None:
         "--quiet",
     ]
     subprocess.run(command, check=True, cwd=ROOT)
-    # The page looks for its style sheets and pictures beside itself.
+    # The page loads its style sheets and images from its own folder.
     shutil.copy(SITE / "book" / "intro.html", SITE / "print.html")
 
 
 def print_pdf(target: Path) -> None:
-    """Let Chromium print that page."""
+    """Print the page with Chromium."""
     from playwright.sync_api import sync_playwright
 
     handler = functools.partial(QuietHandler, directory=str(SITE))

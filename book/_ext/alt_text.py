@@ -1,8 +1,8 @@
-"""Give a picture that a cell displayed its alternative text, which `show(figure,
-alt="...")` keeps with the output.
+"""Add alternative text to the images in cell outputs, where `show(figure, alt="...")`
+stores it.
 
-MyST-NB leaves it out. It names the file of a picture by the SHA-256 of its bytes, and
-so the text finds its picture.
+MyST-NB ignores it, but names image files by the SHA-256 of their bytes, which links
+each text to its image.
 """
 
 import base64
@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 
 def alternative_texts(notebook: dict) -> dict[str, str]:
-    """Return the alternative text of each picture that a cell displayed, by the SHA-256
-    of its bytes ("": none).
+    """Return the alternative text of each image in the outputs, by the SHA-256 of its
+    bytes (empty if it has none).
     """
     texts = {}
     outputs = (
@@ -40,7 +40,7 @@ def alternative_texts(notebook: dict) -> dict[str, str]:
 
 
 def add_alternative_texts(app, doctree):
-    """Write the text into the page, and warn of a picture that has none."""
+    """Add the texts to the page, and warn of images without one."""
     path = Path(app.env.doc2path(app.env.docname))
     if path.suffix != ".ipynb":
         return

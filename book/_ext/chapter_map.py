@@ -1,9 +1,9 @@
-"""The map of the book: one line through six parts, twenty-nine stations, drawn anew at
-each build so that it is honest.
+"""The map of the book: a line through six parts with twenty-nine stations, drawn at
+each build from the chapters that exist.
 
-`{chapter-map}` draws it twice, in three columns for a wide page and in one for a phone;
-the style sheet shows one. `{chapter-list}` says the same in words, and
-`{chapter-count}` how many chapters are ready.
+`{chapter-map}` draws it twice, in three columns for wide screens and in one for phones;
+the style sheet shows one of them. `{chapter-list}` is the same as a list, and
+`{chapter-count}` the number of chapters that are ready.
 """
 
 from html import escape
@@ -14,10 +14,10 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 ROW, HEADER, TOP = 31, 58, 12
-WIDTHS = (295, 296, 264)  # of the columns, for the longest title of each in bold
-TRACK = 16  # where in a column the line runs
-# How far before the next column's line the dotted one comes up, and how far before that
-# one the words end.
+WIDTHS = (295, 296, 264)  # column widths, for the longest title of each in bold
+TRACK = 16  # position of the line within a column
+# Distance of the dotted line from the next column's line, and of the text from the
+# dotted line.
 TURN, GAP = 18, 8
 
 
@@ -25,15 +25,15 @@ def draw_map(parts: list[Part], columns: list[list[int]], kind: str, link) -> st
     """Return the map as SVG.
 
     Args:
-        parts: the plan.
-        columns: the numbers of the parts in each column, from the left.
-        kind: "wide" or "narrow", which the style sheet chooses between.
-        link: a function from a page's name to its address.
+        parts: parts of the book.
+        columns: numbers of the parts in each column, from the left.
+        kind: "wide" or "narrow"; the style sheet shows one of them.
+        link: maps the name of a page to its address.
     """
     tracks, labels, bottoms = [], [], []
     for column, numbers in enumerate(columns):
         x, y = sum(WIDTHS[:column]) + TRACK, TOP
-        # What a column's words have to themselves: from its stops to the dotted line.
+        # The space for a column's text, from its stops to the dotted line.
         left, room = x - 12, WIDTHS[column] - TURN - GAP + 12
         words = []
         for part in (parts[number - 1] for number in numbers):
@@ -110,8 +110,8 @@ def _station(chapter, part: int, x: int, y: int, width: int, link) -> str:
 
 
 class MapNode(nodes.General, nodes.Element):
-    """Where the map stands; it is drawn when the page is written, for only then are the
-    addresses known.
+    """A placeholder for the map, which is drawn when the page is written, because the
+    addresses are known only then.
     """
 
 
@@ -119,14 +119,14 @@ class ChapterMap(SphinxDirective):
     """`{chapter-map}`."""
 
     def run(self):
-        """Leave a place for the map."""
+        """Return a placeholder for the map."""
         self.env.note_dependency(str(Path(self.env.srcdir) / "book" / "outline.yml"))
         return [MapNode()]
 
 
 class ChapterList(SphinxDirective):
-    """`{chapter-list}`: the parts and chapters as nested lists, with links and times of
-    the ready ones.
+    """`{chapter-list}`: parts and chapters as nested lists, with links and times of
+    those that are ready.
     """
 
     def run(self):

@@ -1,8 +1,7 @@
-"""Show an exercise as a reader should see it: without nbgrader's marks, and without the
-tests hidden from students.
+"""Show exercises to readers without nbgrader's markers and without hidden tests.
 
-The notebook in the repository holds both. The page, its copy buttons and the notebook
-that the page offers for download do not.
+The notebook in the repository contains both. The page, its copy buttons and the
+notebook offered for download do not.
 """
 
 import json
@@ -17,19 +16,17 @@ SOLUTION_MARK = re.compile(r"^[ \t]*### (?:BEGIN|END) SOLUTION[^\n]*\n?", re.MUL
 
 
 def as_shown(source: str) -> str:
-    """Return the source of a code cell without hidden tests and without the lines that
-    mark a solution.
-    """
+    """Return the source of a code cell without hidden tests and solution markers."""
     return SOLUTION_MARK.sub("", HIDDEN_TESTS.sub("", source)).rstrip()
 
 
 def shown_notebook(text: str) -> str:
-    """Return a notebook, as JSON, whose exercises are as shown."""
+    """Return a notebook as JSON, with its exercises as shown."""
     notebook = json.loads(text)
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             if cell["metadata"].get("nbgrader", {}).get("solution"):
-                # the style sheet knows it by this
+                # class used by the style sheet
                 cell["metadata"].setdefault("tags", []).append("solution")
             source = "".join(cell["source"])
             shown = as_shown(source)
@@ -39,7 +36,7 @@ def shown_notebook(text: str) -> str:
 
 
 def show_on_page(app, docname, content):
-    """Change what Sphinx is about to read."""
+    """Change the source that Sphinx is about to read."""
     if str(app.env.doc2path(docname)).endswith(".ipynb"):
         content[0] = shown_notebook(content[0])
 

@@ -33,8 +33,8 @@ def plain(text: str) -> str:
 
 
 def candidates(text: str) -> list[str]:
-    """Return the forms under which a word may stand in the glossary: as it is, in the
-    singular, by another name.
+    """Return possible glossary entries for a word: unchanged, in the singular, or a
+    synonym.
 
     >>> candidates("Optimizers")
     ['optimizers', 'optimizer']
@@ -51,8 +51,8 @@ def candidates(text: str) -> list[str]:
 
 
 def entries(env) -> dict[str, tuple[str, str]]:
-    """Return for every word of the glossary, in lower case, its anchor and its
-    definition.
+    """Return the anchor and the definition of each glossary entry, by its name in lower
+    case.
     """
     found = {}
     for item in env.get_doctree(GLOSSARY).findall(nodes.definition_list_item):
@@ -77,7 +77,7 @@ def entries(env) -> dict[str, tuple[str, str]]:
 
 
 def lead_to_words(app, doctree, docname):
-    """Complete the links of one page."""
+    """Resolve the glossary links of a page."""
     if GLOSSARY not in app.env.found_docs:
         return
     target = (

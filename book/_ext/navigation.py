@@ -1,12 +1,12 @@
-"""Make the navigation of the pages that stand nowhere in it once, not for each.
+"""Build the navigation once for all pages outside the table of contents.
 
-The sources of the package are most of the book's pages by number. None of them has a
-place in the navigation, so that it is the same on all that lie equally deep.
+Most pages of the book are source listings of the package. They are not part of the
+navigation, so it is the same for all pages at the same depth.
 """
 
 
 def share_navigation(app, pagename, templatename, context, doctree):
-    """Let a page outside the table of contents take over what another one has made."""
+    """Reuse the navigation of another page outside the table of contents."""
     if pagename in app.env.found_docs or "toctree" not in context:
         return
     make, depth = context["toctree"], pagename.count("/")
@@ -15,7 +15,7 @@ def share_navigation(app, pagename, templatename, context, doctree):
         made = app.builder.shared_navigation
         key = (depth, *sorted(options.items()))
         if key not in made:
-            # Closed: the pages of the package would be repeated on each of two hundred.
+            # Collapsed: otherwise the package's pages are repeated on all 200 of them.
             made[key] = make(**options | {"collapse": True})
         return made[key]
 
@@ -23,13 +23,13 @@ def share_navigation(app, pagename, templatename, context, doctree):
 
 
 def forget_navigation(app):
-    """Begin each build with nothing."""
+    """Clear the cache at the start of a build."""
     app.builder.shared_navigation = {}
 
 
 def setup(app):
     """Register the extension with Sphinx."""
     app.connect("builder-inited", forget_navigation)
-    # Before the theme, which asks for the navigation to see which parts are empty.
+    # Before the theme, which builds the navigation to find empty parts.
     app.connect("html-page-context", share_navigation, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

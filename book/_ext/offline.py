@@ -1,5 +1,5 @@
-"""Keep the pages from asking other hosts: MathJax comes from a package, and thebe,
-which needs the network, is out.
+"""Make the pages work offline: MathJax comes from a package, and thebe, which needs the
+network, is removed.
 """
 
 from importlib.util import find_spec
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sphinx.util.fileutil import copy_asset
 
-# Of MathJax's 24 MB, what a page with TeX asks for, and what its menu loads for screen
-# readers in English.
+# The part of MathJax's 24 MB that a page with TeX needs, including English speech for
+# screen readers.
 MATHJAX = (
     "tex-chtml.js",
     "output/chtml/fonts/woff-v2",
@@ -22,14 +22,14 @@ MATHJAX = (
 
 
 def use_local_mathjax(app, config):
-    """Point the pages at the copy. Jupyter Book has looked for scripts before, and
-    would load each that it finds.
+    """Point the pages to the local copy. Jupyter Book has collected scripts before, and
+    would load every file of it.
     """
     config.mathjax_path = "mathjax/tex-chtml.js"
 
 
 def copy_mathjax(app, exception):
-    """Put MathJax beside the pages."""
+    """Copy MathJax to the built pages."""
     if exception or app.builder.format != "html":
         return
     source = (

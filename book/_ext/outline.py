@@ -1,4 +1,4 @@
-"""The plan of the book, from `book/outline.yml`, and which chapters are ready."""
+"""The outline of the book from `book/outline.yml`, with the chapters that are ready."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,9 @@ NUMERALS = ("I", "II", "III", "IV", "V", "VI")
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter; `document` names its page, and is None while it is being written."""
+    """One chapter; `document` is the name of its page, or None if it does not exist
+    yet.
+    """
 
     number: int
     title: str
@@ -29,12 +31,12 @@ class Part:
 
     @property
     def numeral(self) -> str:
-        """Part and Roman numeral."""
+        """The word "Part" and a Roman numeral."""
         return f"Part {NUMERALS[self.number - 1]}"
 
 
 def read_outline(root: Path) -> list[Part]:
-    """Return the parts of the book whose repository lies in `root`."""
+    """Return the parts of the book in the repository `root`."""
     from genai_tutorial.notebook.chapters import chapters
 
     ready = {chapter.number: chapter for chapter in chapters(root)}

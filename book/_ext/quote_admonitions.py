@@ -1,4 +1,4 @@
-"""Turn '> **Note.** text' blockquotes (readable in any notebook viewer) into
+"""Turn blockquotes such as '> **Note.** text', which any notebook viewer can show, into
 admonitions.
 """
 

@@ -1,7 +1,6 @@
-"""Take the address of the repository from `pyproject.toml`, the one place where it
-stands.
+"""Read the repository's address from `pyproject.toml`.
 
-The theme makes the Colab, Binder and repository buttons from it.
+The theme uses it for the Colab, Binder and repository buttons.
 """
 
 import tomllib
@@ -9,13 +8,13 @@ from pathlib import Path
 
 
 def address(root: Path) -> str:
-    """Return the address of the repository whose `pyproject.toml` lies in `root`."""
+    """Return the address in the `pyproject.toml` of the folder `root`."""
     project = tomllib.loads((root / "pyproject.toml").read_text("utf8"))["project"]
     return project["urls"]["Repository"].rstrip("/")
 
 
 def use_address(app, config):
-    """Give the theme and the pages the address."""
+    """Pass the address to the theme and the pages."""
     repository = address(Path(app.srcdir))
     config.html_theme_options["repository_url"] = repository
     config.html_theme_options["use_repository_button"] = True

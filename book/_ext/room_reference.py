@@ -1,7 +1,7 @@
-"""`{room} transformer`: the reference of one room of the package, from its docstrings.
+"""`{room} transformer`: the API reference of one room, generated from its docstrings.
 
-It shows what the room holds, a table of its public names, and each of them with its
-signature and a link to its source.
+It shows the room's docstring, a table of its public names, and each name with its
+signature, its documentation and a link to its source.
 """
 
 import importlib
@@ -10,8 +10,8 @@ import re
 
 from sphinx.util.docutils import SphinxDirective
 
-# Modules in what Sphinx writes for a type, such as jaxtyping.Float[Tensor, 'batch
-# width'].
+# Module names in Sphinx's representation of types, such as jaxtyping.Float[Tensor,
+# 'batch width'].
 MODULES = re.compile(
     r"~?\b(?:jaxtyping|torch|numpy|collections\.abc|typing|pathlib|PIL\.Image|genai_tutorial(?:\.\w+)*)\.(?=[A-Z])"
 )
@@ -55,7 +55,7 @@ class Room(SphinxDirective):
                 ]
             else:
                 members = ["   :members:"] if inspect.isclass(thing) else []
-                # of a named tuple: its docstring has them already
+                # fields of a named tuple, which its docstring already describes
                 if fields := getattr(thing, "_fields", ()):
                     members.append(f"   :exclude-members: {', '.join(fields)}")
                 lines += [f".. auto{_kind(thing)}:: {public}", *members, ""]
@@ -69,8 +69,8 @@ def _kind(thing: object) -> str:
 
 
 def _sentence(thing: object) -> str:
-    """Return what a thing is, from the first paragraph of its docstring; a constant has
-    none of its own.
+    """Return the first paragraph of an object's docstring, or an empty string for a
+    constant.
     """
     if _kind(thing) == "data":
         return (
@@ -82,7 +82,7 @@ def _sentence(thing: object) -> str:
 
 
 def shorten_types(app, what, name, obj, options, signature, result):
-    """Write types by their bare names: a signature is read, not resolved."""
+    """Remove the module names from types in signatures."""
 
     def short(text):
         return MODULES.sub("", text) if text else text
@@ -91,8 +91,8 @@ def shorten_types(app, what, name, obj, options, signature, result):
 
 
 def tidy_docstring(app, what, name, obj, options, lines):
-    """Keep a source on one line and a drawing in its own letters, for docstrings are
-    written to be read as they are.
+    """Keep line breaks in sources and drawings of docstrings, which are written as
+    plain text.
     """
     tidy, drawn = [], False
     for line in lines:
@@ -110,7 +110,7 @@ def tidy_docstring(app, what, name, obj, options, lines):
 
 
 def stars_as_stars(app, what, name, obj, options, lines):
-    """Take the star in a shape such as "batch *shape" for a star, not for the start of
+    """Escape the star in shapes such as "batch *shape", which is not the start of
     emphasis.
     """
     lines[:] = [
@@ -120,8 +120,8 @@ def stars_as_stars(app, what, name, obj, options, lines):
 
 
 def signatures_as_lines(app, pagename, templatename, context, doctree):
-    """Sphinx writes a long signature as a list without terms, which is none; write it
-    as lines.
+    """Write long signatures as lines, because Sphinx's definition list without terms is
+    invalid HTML.
     """
 
     def lines(signature):

@@ -1,5 +1,5 @@
-"""`{scoreboard}`: every claim of the book with what was measured for it, as the
-notebooks recorded it when they ran.
+"""`{scoreboard}`: all claims of the book with their measured numbers, from the outputs
+of the notebooks.
 """
 
 from itertools import groupby
@@ -16,7 +16,7 @@ class Scoreboard(SphinxDirective):
     """The directive."""
 
     def run(self):
-        """Return a table for each chapter that is ready."""
+        """Return a table for each chapter."""
         from genai_tutorial.notebook.chapters import chapters
         from genai_tutorial.notebook.scoreboard import scoreboard
 
@@ -68,12 +68,12 @@ def table(
 
 
 def resolve_links(app, doctree, docname):
-    """Turn the places of claims into addresses, which only the builder knows."""
+    """Turn references to claims into addresses, which only the builder knows."""
     for link in doctree.findall(nodes.reference):
         if link.get("refuri", "").startswith(SCHEME):
             document, anchor = link["refuri"].removeprefix(SCHEME).split("#")
             address = app.builder.get_relative_uri(docname, document)
-            # A book on a single page has only anchors.
+            # In a single-page book, links are anchors only.
             link["refuri"] = (
                 f"#{anchor}" if address.startswith("#") else f"{address}#{anchor}"
             )

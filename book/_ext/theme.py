@@ -1,5 +1,5 @@
-"""The book's own look, on top of sphinx-book-theme: a style sheet, and some markup that
-it needs.
+"""The book's design on top of sphinx-book-theme: a style sheet, and the markup that it
+needs.
 """
 
 import re
@@ -16,8 +16,8 @@ FORMULA_AND_STOP = re.compile(
 
 
 def set_chapter_number(app, doctree, docname):
-    """Write `# 4. The Transformer language model` in two lines. The navigation has
-    taken its titles by now.
+    """Split headings such as `# 4. The Transformer language model` into two lines,
+    after the navigation has collected the titles.
     """
     title = next(doctree.findall(nodes.title), None)
     if (
@@ -37,24 +37,22 @@ def set_chapter_number(app, doctree, docname):
 
 
 def shorten_exercises(app, doctree):
-    """Name an exercise in the margin without its minutes and points."""
+    """Remove minutes and points from the titles of exercises in the margin."""
     for text in list(app.env.tocs[app.env.docname].findall(nodes.Text)):
         if EXERCISE_FACTS.search(text):
             text.parent.replace(text, nodes.Text(EXERCISE_FACTS.sub("", text)))
 
 
 def empty_corners(app, pagename, templatename, context, doctree):
-    """Make the empty corner of a table an ordinary cell: a heading without words is
-    read out as nothing.
+    """Turn the empty corner of a table into an ordinary cell, because screen readers
+    announce an empty heading.
     """
     if "body" in context:
         context["body"] = EMPTY_HEADING.sub(r"<td\1></td>", context["body"])
 
 
 def punctuation_with_formulas(app, pagename, templatename, context, doctree):
-    """Keep a formula and the full stop after it in one line: between the two a browser
-    may break otherwise.
-    """
+    """Keep a formula and the punctuation after it on one line."""
     if "body" in context:
         context["body"] = FORMULA_AND_STOP.sub(
             r'<span class="together">\1\2</span>', context["body"]
@@ -62,9 +60,7 @@ def punctuation_with_formulas(app, pagename, templatename, context, doctree):
 
 
 def remove_source_maps(app, exception):
-    """Leave out what only the theme's own developers look at: the way from its packed
-    scripts back to their sources.
-    """
+    """Remove the theme's source maps, which only its developers need."""
     if exception or app.builder.format != "html":
         return
     for path in (Path(app.outdir) / "_static").rglob("*.map"):

@@ -183,14 +183,14 @@ def examine_smollm2() -> Iterator[Finding]:
     from genai_tutorial.pretrained.smollm2 import (
         check_packaged_file,
         find_smollm2,
-        is_ones_own,
+        is_user_supplied,
         open_smollm2,
     )
     from genai_tutorial.runtime import require
 
     try:
         path = find_smollm2()
-        if is_ones_own():
+        if is_user_supplied():
             layers = open_smollm2(path).config.layers
             yield Finding(True, f"SmolLM2 (your own: {path}, {layers} layers)")
         else:

@@ -1,5 +1,5 @@
-"""From raw text to batches: normalize, filter, de-duplicate, decontaminate, tokenize,
-pack, shard, mix, order.
+"""The data pipeline for pre-training, from raw text to batches: normalize, filter,
+deduplicate, decontaminate, pack, shard and mix.
 """
 
 from genai_tutorial.corpus.decontaminate import (

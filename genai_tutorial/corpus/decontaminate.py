@@ -1,4 +1,4 @@
-"""Decontamination: no text that will be tested on may be trained on."""
+"""Decontamination: removes passages of the test data from the training text."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ _WORD = re.compile(r"\w+")
 
 
 def word_grams(text: str, length: int = 13) -> set[Gram]:
-    """Return all runs of `length` words, without regard to capitals and punctuation.
+    """Return all runs of `length` words, ignoring case and punctuation.
 
     Raises:
         ValueError: If `length` is less than 1.
@@ -27,11 +27,10 @@ def word_grams(text: str, length: int = 13) -> set[Gram]:
 
 
 def seen_share(held_out: str, training: Iterable[str], length: int = 13) -> float:
-    """Return the share of a held-out text's word grams that stand in the training
-    texts, from 0 to 1.
+    """Return the fraction of a held-out text's word n-grams that occur in the training
+    texts.
 
-    A test that has leaked measures memory, not understanding: look at this number
-    before you trust a low loss.
+    A leaked test measures memorization. Check this number before you trust a low loss.
 
     >>> seen_share("the cat sat on the mat", ["Here the cat sat on a mat."], length=3)
     0.5
@@ -46,15 +45,15 @@ def seen_share(held_out: str, training: Iterable[str], length: int = 13) -> floa
 
 @dataclass(frozen=True)
 class Decontaminator:
-    """Cuts out of training documents what stands in a held-out text too; the defaults
-    are GPT-3's.
+    """Removes passages from training documents that also occur in a held-out text. The
+    defaults are those of GPT-3.
 
     Attributes:
-        grams: The runs of words that must not be trained on: `held_out_grams`.
-        length: How many words they have.
-        margin: How many characters on either side go with them.
-        shortest: Pieces with fewer characters go.
-        most_pieces: A document that falls into more pieces goes as a whole.
+        grams: word n-grams to remove, from `held_out_grams`.
+        length: number of words per n-gram.
+        margin: number of characters to remove on either side.
+        shortest: minimum length in characters of a piece to keep.
+        most_pieces: a document that is cut into more pieces is dropped.
 
     Source: Brown et al., Language Models are Few-Shot Learners, appendix C,
     https://arxiv.org/abs/2005.14165
@@ -85,8 +84,8 @@ class Decontaminator:
             )
 
     def clean(self, text: str) -> list[str]:
-        """Return what is left of a document: itself, nothing, or the pieces between
-        the cuts.
+        """Return the remaining pieces of a document: the whole document, nothing, or
+        the pieces between the cuts.
         """
         places = [match.span() for match in _WORD.finditer(text)]
         words = [text[start:end].lower() for start, end in places]
@@ -98,7 +97,7 @@ class Decontaminator:
                 begin = min(len(text), places[first + self.length - 1][1] + self.margin)
         if not found:
             return [text]
-        # cuts that overlap leave nothing between them
+        # nothing is left between overlapping cuts
         pieces = [piece for piece in [*pieces, text[begin:]] if piece]
         return (
             [piece for piece in pieces if len(piece) >= self.shortest]
@@ -108,7 +107,7 @@ class Decontaminator:
 
 
 def held_out_grams(texts: Iterable[str], length: int = 13) -> frozenset[Gram]:
-    """Collect the word grams of held-out texts; a text with fewer words than `length`
-    has none and is not guarded.
+    """Collect the word n-grams of held-out texts. A text with fewer words than `length`
+    has none and is not protected.
     """
     return frozenset().union(*(word_grams(text, length) for text in texts))

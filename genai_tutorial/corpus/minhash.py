@@ -1,12 +1,11 @@
-"""MinHash: finding documents that are nearly the same without comparing each with every
-other.
+"""MinHash: finds near-duplicate documents without comparing all pairs.
 
-A document becomes the set of its shingles: all runs of a few words. Two documents are
-as similar as the share of shingles that they have in common (Jaccard). Shuffle all
-shingles of the world and look which one of a document's comes first: two documents
-agree on it with exactly that probability. So a signature of 128 such firsts stands for
-a document of any length, and documents whose signatures agree in a whole band of places
-are candidates.
+A document is represented by the set of its shingles, which are all runs of a few words.
+The similarity of two documents is the Jaccard similarity of these sets. In a random
+permutation of all possible shingles, the first shingle of one document equals that of
+another with exactly this probability. A signature of 128 such first shingles therefore
+represents a document of any length, and documents whose signatures agree in a whole
+band of entries become candidates.
 """
 
 import re
@@ -21,15 +20,14 @@ import numpy as np
 Pair = tuple[int, int]
 
 _WORD = re.compile(r"\w+")
-# so many shingles at once, so that the table of 128 shuffles stays in the cache
+# shingles per chunk, so that the table of 128 permutations fits into the cache
 _CHUNK = 1 << 14
 
 
 def shingles(text: str, size: int = 5) -> set[int]:
-    """Return the numbers of all runs of `size` words, without regard to capitals and
-    punctuation.
+    """Return hashes of all runs of `size` words, ignoring case and punctuation.
 
-    A text with fewer words is one shingle.
+    A text with fewer words is a single shingle.
 
     Raises:
         ValueError: If `size` is less than 1.
@@ -48,8 +46,8 @@ def shingles(text: str, size: int = 5) -> set[int]:
 
 
 def jaccard(a: Set[int], b: Set[int]) -> float:
-    """Return how similar two sets are: the size of what they share over the size of
-    what they have together.
+    """Return the Jaccard similarity of two sets: the size of their intersection divided
+    by the size of their union.
 
     >>> jaccard({1, 2, 3}, {2, 3, 4})
     0.5
@@ -60,11 +58,11 @@ def jaccard(a: Set[int], b: Set[int]) -> float:
 
 @dataclass(frozen=True)
 class MinHash:
-    """Makes signatures; only those of the same settings can be compared.
+    """Computes signatures. Only signatures with the same settings are comparable.
 
     Attributes:
-        shuffles: How many numbers a signature has.
-        seed: Decides the shuffles.
+        shuffles: number of random permutations, and of numbers in a signature.
+        seed: seed of the permutations.
 
     Source: Broder, On the resemblance and containment of documents (1997),
     https://doi.org/10.1109/SEQUEN.1997.666900
@@ -85,15 +83,15 @@ class MinHash:
             raise ValueError(f"shuffles must be at least 1, got {self.shuffles}.")
 
     def signature(self, members: Collection[int]) -> np.ndarray:
-        """Return the least member after each shuffle, as `shuffles` numbers of 64
-        bits.
+        """Return the smallest member under each permutation, as `shuffles` 64-bit
+        integers.
 
-        A shuffle is x -> a x + b mod 2^64 with random b and odd a: no two members meet.
-        A fixed stirring before keeps numbers that are neighbours from staying so. This
-        is the scheme `affine64` of the library datasketch.
+        A permutation is x -> a x + b mod 2^64 with random b and random odd a. A fixed
+        mixing step before it separates numbers that are close to each other. This is
+        the scheme `affine64` of the library datasketch.
 
         Args:
-            members: A set of numbers from 0 to 2^64 - 1, at least one: `shingles`.
+            members: non-empty set of integers from 0 to 2^64 - 1, such as `shingles`.
 
         Raises:
             ValueError: If the set is empty.
@@ -112,7 +110,7 @@ class MinHash:
         return least
 
     def factors_and_shifts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return a and b of each shuffle."""
+        """Return a and b of each permutation."""
         factors, shifts = np.random.default_rng(self.seed).integers(
             0, 2**64, (2, self.shuffles), dtype=np.uint64
         )
@@ -120,7 +118,7 @@ class MinHash:
 
 
 def _stir(numbers: np.ndarray) -> np.ndarray:
-    """Spreads numbers over 64 bits, no two to the same: the end of Appleby's
+    """Mix the bits of 64-bit integers without collisions: the finalizer of Appleby's
     MurmurHash3.
     """
     for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
@@ -129,8 +127,8 @@ def _stir(numbers: np.ndarray) -> np.ndarray:
 
 
 def candidate_probability(similarity: float, bands: int, rows: int) -> float:
-    """Return how likely two documents agree in at least one band: 1 - (1 - s^r)^b, an
-    S-curve in s.
+    """Return the probability that two documents of similarity s agree in at least one
+    band: 1 - (1 - s^r)^b, an S-shaped curve.
 
     Source: Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, section 3.4.2,
     http://www.mmds.org
@@ -145,14 +143,14 @@ def candidate_probability(similarity: float, bands: int, rows: int) -> float:
 
 
 def candidate_pairs(signatures: np.ndarray, bands: int) -> set[Pair]:
-    """Return the pairs of rows that agree in a whole band: locality-sensitive hashing.
+    """Return the pairs of rows that agree in a whole band (locality-sensitive hashing).
 
     Args:
-        signatures: Of shape (documents, shuffles).
-        bands: How many bands the places are cut into; must divide their number.
+        signatures: shape (documents, shuffles).
+        bands: number of bands; must divide the length of the signatures.
 
     Raises:
-        ValueError: If it does not.
+        ValueError: If `bands` does not divide the length of the signatures.
 
     >>> sorted(
     ...     candidate_pairs(
@@ -178,7 +176,7 @@ def candidate_pairs(signatures: np.ndarray, bands: int) -> set[Pair]:
 
 
 def clusters(count: int, pairs: Iterable[Pair]) -> list[list[int]]:
-    """Join pairs into groups, so that a copy of a copy is in the group of the first
+    """Join pairs into connected groups, so that a copy of a copy is in the same group
     (union-find).
 
     Returns:
@@ -194,7 +192,7 @@ def clusters(count: int, pairs: Iterable[Pair]) -> list[list[int]]:
 
     def root(place: int) -> int:
         while parent[place] != place:
-            parent[place] = parent[parent[place]]  # shorter for whoever comes after
+            parent[place] = parent[parent[place]]  # path compression
             place = parent[place]
         return place
 
@@ -209,12 +207,12 @@ def clusters(count: int, pairs: Iterable[Pair]) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What de-duplication found.
+    """The result of deduplication.
 
     Attributes:
-        kept: The places of the documents that stay: all that stand alone, and the first
+        kept: indices of the documents to keep: those without duplicates, and the first
             of each group.
-        groups: The groups of near-duplicates.
+        groups: groups of near-duplicates.
     """
 
     kept: tuple[int, ...]
@@ -229,19 +227,19 @@ def deduplicate(
     bands: int = 16,
     hasher: MinHash | None = None,
 ) -> Duplicates:
-    """Find groups of documents that are nearly the same, and keeps one of each.
+    """Find groups of near-duplicate documents, and keep one document of each.
 
-    Candidates come from signatures; each pair is then compared for real, so what goes
-    is a duplicate, and the only error is a duplicate that was no candidate (see
-    `candidate_probability`).
+    The signatures give candidates, and each candidate pair is then compared exactly. So
+    only true duplicates are removed, and the only error is a duplicate pair that was
+    not a candidate (see `candidate_probability`).
 
     Args:
-        texts: The documents.
-        threshold: How similar two must be, from 0 to 1 (Jaccard of their shingles).
-        shingle_size: How many words a shingle has.
-        bands: How many bands the signature is cut into: more find more, and cost more
-            comparisons.
-        hasher: Makes the signatures; None for 128 shuffles.
+        texts: documents.
+        threshold: minimum Jaccard similarity of duplicates, from 0 to 1.
+        shingle_size: number of words per shingle.
+        bands: number of bands of a signature; more bands find more duplicates and cost
+            more comparisons.
+        hasher: computes the signatures; None uses 128 permutations.
 
     Raises:
         ValueError: If `threshold` is not above 0 and at most 1.

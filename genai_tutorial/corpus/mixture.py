@@ -1,20 +1,18 @@
-"""Mixtures: how often each source is read, in an order that leaves nothing to
-chance.
-"""
+"""Data mixtures: sources in given proportions, in a deterministic order."""
 
 import math
 from collections.abc import Iterator, Mapping
 
 
 class DataMixture:
-    """An endless list of the names of sources, each as often as its weight says.
+    """An endless iterator over the names of sources in proportion to their weights.
 
-    The next one is always the source that lacks most of its share, so that every
-    stretch of the run has the mixture of the whole: no source is ever ahead of its
-    share by one. How often each has come is all that there is to remember.
+    The next source is always the one that is furthest behind its share, so every part
+    of a run has the same mixture as the whole, and no source is ever ahead of its share
+    by one. The state is just the count of each source.
 
     Args:
-        weights: For each source, how much of the mixture it is, in any unit.
+        weights: weight of each source, in any unit.
 
     Raises:
         ValueError: If there is no source, or a weight is not above 0.
@@ -51,14 +49,14 @@ class DataMixture:
         return name
 
     def state_dict(self) -> dict:
-        """Return what decides all names to come."""
+        """Return the state that determines all further names."""
         return {"taken": dict(self.taken)}
 
     def load_state_dict(self, state: dict) -> None:
-        """Goes on from where `state_dict` was called.
+        """Continue from where `state_dict` was called.
 
         Raises:
-            ValueError: If the state is that of other sources.
+            ValueError: If the state belongs to other sources.
         """
         if list(state["taken"]) != list(self.taken):
             raise ValueError(
@@ -71,13 +69,13 @@ class DataMixture:
 def passes(
     weights: Mapping[str, float | int], sizes: Mapping[str, int], total: int
 ) -> dict[str, float]:
-    """Return how often each source is read from end to end in a run; four times teach
+    """Return the number of epochs over each source in a run. Up to four epochs help
     nearly as much as new text.
 
     Args:
-        weights: How much of the mixture each source is.
-        sizes: How many tokens each source has.
-        total: How many tokens the run reads.
+        weights: weight of each source in the mixture.
+        sizes: number of tokens of each source.
+        total: number of tokens in the run.
 
     Source: Muennighoff et al., Scaling Data-Constrained Language Models,
     https://arxiv.org/abs/2305.16264

@@ -1,14 +1,11 @@
-"""Normalizing: the same text in the same characters, however it was typed and wherever
-it was copied from.
-"""
+"""Text normalization: a single representation for texts that look the same."""
 
 import re
 import unicodedata
 
 _LINE_BREAKS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
-# Control characters, soft hyphens, marks of direction and byte order. The two joiners
-# (U+200C and U+200D) stay: Persian and Hindi are spelt with them, and emoji are put
-# together with them.
+# Control characters, soft hyphens, direction and byte-order marks. The two joiners
+# (U+200C and U+200D) are kept, because Persian, Hindi and emoji sequences need them.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff]"
 )
@@ -17,13 +14,13 @@ _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
 def normalize(text: str) -> str:
-    r"""Write a text of prose in one way: composed characters, plain spaces, one kind
-    of line break.
+    r"""Normalize prose: composed characters, plain spaces, one kind of line break.
 
-    What goes is what a reader cannot see, and yet would give two copies of a sentence
-    different tokens: `é` as one character or as `e` and an accent, no-break spaces,
-    soft hyphens, spaces at the ends of lines, empty lines in a row. Indentation goes
-    too, so this is not for code. Doing it twice changes nothing more.
+    This removes differences that readers cannot see but that would give two copies of a
+    sentence different tokens: `é` as one character or as `e` plus an accent, no-break
+    spaces, soft hyphens, spaces at line ends, repeated empty lines. It also removes
+    indentation, so it is not suitable for code. Normalizing twice has no further
+    effect.
 
     Source: Unicode Standard Annex 15, Unicode Normalization Forms (NFC),
     https://unicode.org/reports/tr15/
@@ -32,7 +29,7 @@ def normalize(text: str) -> str:
     'Café au lait\n\nfin'
     """
     text = _INVISIBLE.sub("", _LINE_BREAKS.sub("\n", text))
-    # after the removals: they can bring a letter and its accent together
+    # after the removals, which can bring a letter and its accent together
     text = unicodedata.normalize("NFC", text)
     lines = [_SPACES.sub(" ", line).strip() for line in text.split("\n")]
     return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()

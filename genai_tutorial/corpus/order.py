@@ -1,4 +1,5 @@
-"""Order: which rows make up which batch, as a function of how many have come before."""
+"""Batch order: which rows form which batch, as a function of the number of earlier
+rows."""
 
 from collections.abc import Mapping
 
@@ -12,28 +13,28 @@ from genai_tutorial.corpus.shards import TokenShards
 
 
 class PackedBatches:
-    """An endless supply of batches of packed rows, from one or more sources that are
-    mixed by weight.
+    """An endless iterator over batches of packed rows from one or more weighted
+    sources.
 
-    Every row of a source comes once before any comes again, in an order that is
-    shuffled anew for each pass. Which row comes next depends only on the seed and on
-    how many of its source have come: so a run can go on anywhere, and the state to
-    remember is one number for each source.
+    Every row of a source is used once per epoch, in an order that is reshuffled for
+    each epoch. The next row depends only on the seed and on the number of rows used
+    from its source, so a run can resume anywhere, and the state is one number per
+    source.
 
     Args:
-        sources: The tokens of each source.
-        weights: How much of the mixture each source is, in rows; None for as much as it
-            has.
-        row_length: How many tokens a row reads.
-        batch_size: The number of rows in a batch, over all processes.
-        seed: Decides the order.
-        rank: Which process this is, from 0.
-        world_size: How many processes share each batch: each takes every
+        sources: tokens of each source.
+        weights: weight of each source in the mixture, in rows; None weights sources by
+            their size.
+        row_length: number of input tokens per row.
+        batch_size: number of rows per batch, over all processes.
+        seed: seed of the order.
+        rank: index of this process, from 0.
+        world_size: number of processes that share each batch; each takes every
             `world_size`-th row.
 
     Raises:
         ValueError: If a source is shorter than a row, names do not match, or the batch
-            cannot be shared evenly.
+            cannot be divided evenly.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class PackedBatches:
         )
         self._orders: dict[
             str, tuple[int, np.ndarray]
-        ] = {}  # the last pass's order of each source
+        ] = {}  # the current epoch's order of each source
 
     def __iter__(self) -> "PackedBatches":
         return self
@@ -91,7 +92,7 @@ class PackedBatches:
     def __next__(
         self,
     ) -> tuple[Int[Tensor, "batch position"], Int[Tensor, "batch position"]]:
-        """Return the rows, and the same rows one token later."""
+        """Return inputs and targets, which are the inputs shifted by one token."""
         places = [self._next_place() for _ in range(self.batch_size)]
         rows = torch.stack(
             [self._row(name, row) for name, row in places[self.rank :: self.world_size]]
@@ -99,7 +100,7 @@ class PackedBatches:
         return rows[:, :-1], rows[:, 1:]
 
     def state_dict(self) -> dict:
-        """Return what decides all batches to come, together with the settings."""
+        """Return the state that, with the settings, determines all further batches."""
         return self._mixture.state_dict() | {
             "seed": self.seed,
             "row_length": self.row_length,
@@ -107,11 +108,11 @@ class PackedBatches:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Goes on from where `state_dict` was called.
+        """Continue from where `state_dict` was called.
 
         Raises:
-            ValueError: If the state is from other sources, another seed or another
-                length of rows.
+            ValueError: If the state has other sources, another seed or another row
+                length.
         """
         expected = {
             key: value for key, value in self.state_dict().items() if key != "taken"

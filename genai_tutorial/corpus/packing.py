@@ -1,9 +1,8 @@
-"""Packing: documents of all lengths in rows of one length, without padding, and without
-mixing them up.
+"""Packing: documents of any length in rows of equal length, without padding.
 
-The documents stand in one long line, each closed by the end-of-document token, and the
-line is cut into rows. Where the documents begin and end can be read off the tokens, so
-nothing needs to be kept beside them.
+The documents are concatenated, each followed by the end-of-document token, and the
+result is cut into rows. The document boundaries follow from the tokens, so they need
+not be stored.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,10 +16,10 @@ from torch import Tensor
 def join_documents(
     documents: Iterable[Sequence[int]], end_of_document: int
 ) -> np.ndarray:
-    """Return all documents in one line, each followed by its end.
+    """Concatenate documents, each followed by the end-of-document token.
 
     Raises:
-        ValueError: If a document has the end-of-document token inside.
+        ValueError: If a document contains the end-of-document token.
 
     >>> join_documents([[5, 6, 7], [8]], end_of_document=0)
     array([5, 6, 7, 0, 8, 0])
@@ -40,15 +39,15 @@ def join_documents(
 def cut_rows(
     tokens: Int[Tensor, " length"], row_length: int
 ) -> tuple[Int[Tensor, "row position"], Int[Tensor, " rest"]]:
-    """Cuts a line into rows of `row_length` inputs and the token that follows; the next
-    row begins with that one.
+    """Cut a token sequence into rows of `row_length` inputs and the following token,
+    which is also the first of the next row.
 
-    So every token but the very first is predicted exactly once, and every one but the
-    last is read.
+    Every token except the very first is predicted exactly once, and every token except
+    the last is an input.
 
     Returns:
-        The rows, of `row_length + 1` tokens, and what is left for the rows of the line
-        that comes next.
+        The rows, of `row_length + 1` tokens, and the remaining tokens, to be put in
+        front of the next sequence.
 
     Raises:
         ValueError: If `row_length` is less than 1.
@@ -70,11 +69,11 @@ def cut_rows(
 def document_numbers(
     ids: Int[Tensor, "*batch position"], end_of_document: int
 ) -> Int[Tensor, "*batch position"]:
-    """Numbers the documents of each row from 0; the end-of-document token belongs to
-    the document that it closes.
+    """Return the index of each token's document within its row, from 0. The
+    end-of-document token belongs to the document before it.
 
-    A `DecoderLM` that is given them lets no token see another document: `model(ids,
-    AttentionContext.packed(document_numbers(...)))`.
+    With these numbers, tokens of a `DecoderLM` attend only to their own document:
+    `model(ids, AttentionContext.packed(document_numbers(...)))`.
 
     >>> document_numbers(torch.tensor([[7, 0, 8, 9, 0, 5]]), end_of_document=0)
     tensor([[0, 0, 1, 1, 1, 2]])

@@ -1,6 +1,4 @@
-"""Quality: rules that throw out what is no prose, and count for each document why it
-went.
-"""
+"""Quality filters: rules that reject documents that are not prose."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,16 +14,16 @@ _ELLIPSES = ("…", "...")
 
 @dataclass(frozen=True)
 class QualityRules:
-    """The limits that a document must keep; the defaults are Gopher's.
+    """Limits for documents; the defaults are those of Gopher.
 
     Attributes:
-        fewest_words: Shorter documents are scraps.
-        most_words: Longer ones are dumps.
-        shortest_mean_word: The mean number of characters in a word, at least.
-        longest_mean_word: The mean number of characters in a word, at most.
-        most_symbols: `#` and `…` for each word, at most.
-        most_bullets: The share of lines that begin like items of a list, at most.
-        most_ellipses: The share of lines that break off with `…`, at most.
+        fewest_words: minimum number of words.
+        most_words: maximum number of words.
+        shortest_mean_word: minimum mean word length in characters.
+        longest_mean_word: maximum mean word length in characters.
+        most_symbols: maximum number of `#` and `…` per word.
+        most_bullets: maximum fraction of lines that start like list items.
+        most_ellipses: maximum fraction of lines that end with `…`.
         least_alphabetic: The share of words with a letter in them, at least.
         fewest_stop_words: How many of the eight `STOP_WORDS` must be there.
         most_repeated_lines: The share of lines that have come before, at most.
@@ -63,7 +61,7 @@ class Filtered:
 
 
 def reason_to_reject(text: str, rules: QualityRules | None = None) -> str | None:
-    """Return the first rule that a document breaks, in a few words, or None.
+    """Return the first rule that a document violates, in a few words, or None.
 
     >>> reason_to_reject("Buy now!")
     'too few words'
@@ -74,7 +72,7 @@ def reason_to_reject(text: str, rules: QualityRules | None = None) -> str | None
 def filter_documents(
     texts: Iterable[str], rules: QualityRules | None = None
 ) -> Filtered:
-    """Goes through documents and keeps those that break no rule.
+    """Filter documents by quality rules.
 
     >>> filter_documents(["Buy now!", "Buy soon!"])
     Filtered(kept=(), rejected={'too few words': 2})
@@ -88,7 +86,7 @@ def filter_documents(
 
 def _broken(text: str, rules: QualityRules) -> Iterator[str]:
     words = text.split()
-    # without a word there is no share of anything
+    # fractions are undefined without words
     if len(words) < max(rules.fewest_words, 1):
         yield "too few words"
         return

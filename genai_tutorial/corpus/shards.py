@@ -1,9 +1,9 @@
-"""Shards: billions of tokens in files of a size that one can move, read without loading
-them.
+"""Shards: token files of manageable size that are read without loading them into
+memory.
 
-A shard is a `.npy` file of 16-bit or 32-bit numbers, which numpy maps into memory: only
-what is looked at is read from the disk. Beside the shards lies `index.json`, written
-last: without it the folder is not finished.
+A shard is a `.npy` file of 16-bit or 32-bit integers, which numpy maps into memory, so
+that only the requested part is read from disk. The file `index.json` in the same folder
+is written last; a folder without it is incomplete.
 """
 
 import hashlib
@@ -31,19 +31,19 @@ def write_shards(
     end_of_document: int,
     shard_length: int = 1 << 26,
 ) -> "TokenShards":
-    """Write documents into shards, one after the other, and opens them.
+    """Write documents to shards, and open them.
 
-    The documents are taken as they come; no more than a shard is in memory. A process
-    killed in between leaves a folder without an index, which cannot be opened, and
-    which the next call writes anew.
+    The documents are consumed one by one, with at most one shard in memory. If the
+    process is killed, the folder has no index and cannot be opened; the next call
+    writes it again.
 
     Args:
-        folder: Where the files go; it is made if need be.
-        documents: The tokens of each document, without end-of-document.
-        vocab_size: The number of different tokens; up to 65,536 take two bytes each,
-            more take four.
-        end_of_document: The token that closes each document.
-        shard_length: How many tokens a shard has; the last one has what is left.
+        folder: folder for the files; created if necessary.
+        documents: tokens of each document, without the end-of-document token.
+        vocab_size: vocabulary size; up to 65,536, a token takes two bytes, otherwise
+            four.
+        end_of_document: token to append to each document.
+        shard_length: number of tokens per shard; the last one may be shorter.
 
     Raises:
         ValueError: If a token is not in the vocabulary, `shard_length` is less than 1,
@@ -86,15 +86,14 @@ def write_shards(
 
 
 class TokenShards:
-    """The tokens of a folder of shards, as one long line that is read where it is
-    looked at.
+    """The tokens in a folder of shards, as one sequence that is read on access.
 
     Args:
-        folder: What `write_shards` has written.
+        folder: folder written by `write_shards`.
 
     Raises:
         FileNotFoundError: If the folder has no index, or a shard is missing.
-        ValueError: If a file is damaged, cut short, or of another kind.
+        ValueError: If a file is damaged, truncated, or of another type.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -124,10 +123,10 @@ class TokenShards:
         return int(self._ends[-1])
 
     def read(self, start: int, stop: int) -> Int[Tensor, " length"]:
-        """Return the tokens from `start` to before `stop`.
+        """Return the tokens from `start` up to but not including `stop`.
 
         Raises:
-            IndexError: If there are not so many.
+            IndexError: If the range exceeds the tokens.
         """
         if not 0 <= start <= stop <= len(self):
             raise IndexError(
@@ -149,7 +148,7 @@ class TokenShards:
         return torch.from_numpy(tokens)
 
     def verify(self) -> None:
-        """Read every token and compares its file with the index.
+        """Check every shard against the checksum in the index.
 
         Raises:
             ValueError: If a shard has changed since it was written.
@@ -190,7 +189,7 @@ class TokenShards:
             ValueError,
             EOFError,
             OSError,
-        ) as error:  # numpy compares the header with the size of the file
+        ) as error:  # numpy compares the header with the file size
             raise ValueError(
                 f"{path} is damaged or cut short: write the shards again. ({error})"
             ) from error
@@ -207,8 +206,8 @@ class TokenShards:
 def _cut(
     documents: Iterable[Sequence[int]], end_of_document: int, length: int
 ) -> Iterator[np.ndarray]:
-    """Yield the joined documents in pieces of `length` tokens, the last one
-    shorter.
+    """Yield the concatenated documents in chunks of `length` tokens; the last one may
+    be shorter.
     """
     waiting, count = [], 0
     for document in documents:

@@ -1,8 +1,8 @@
-"""Models small enough to see whole: each gives the exact probability of data.
+"""Densities in closed form: small models that give the exact probability of data.
 
 Read `gaussian`, then `mixture` and `ppca`, which build on it; `classifiers` and
 `naive_bayes` put one density on each class; `logistic_regression` is the discriminative
-rival, which knows nothing of the data itself. `ngram` holds the count models that a
+counterpart, which does not model the data itself. `ngram` holds the count models that a
 neural language model has to beat.
 """
 

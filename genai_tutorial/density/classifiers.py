@@ -1,8 +1,8 @@
 """Generative classifiers: one density for each class, turned into p(class | x) by
 Bayes' rule.
 
-Because it knows p(x | class), such a classifier can also draw new examples of a class,
-which no discriminative classifier can.
+Because it models p(x | class), such a classifier can also draw new examples of a class,
+which a discriminative classifier cannot.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,12 @@ from genai_tutorial.density.gaussian import Gaussian, fit_gaussian
 
 @dataclass(frozen=True)
 class BayesClassifier:
-    """A density for each class, and how frequent each class is.
+    """A density and a frequency for each class.
 
     Attributes:
         prior: p(class), from the frequencies in the training set.
         densities: p(x | class), one for each class.
-        shared: How many parameters each density has in common with all others; they
-            count once.
+        shared: Number of parameters that all densities have in common; they count once.
     """
 
     prior: Float[Tensor, "classes"]
@@ -31,18 +30,18 @@ class BayesClassifier:
     shared: int = 0
 
     def log_joint(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n classes"]:
-        """log p(x, class) = log p(class) + log p(x | class), in nats."""
+        """Return log p(x, class) = log p(class) + log p(x | class), in nats."""
         return self.prior.log() + torch.stack(
             [density.log_prob(x) for density in self.densities], dim=1
         )
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
-        """log p(x), the classes added up: a generative classifier is a density too."""
+        """Return log p(x), the sum over classes."""
         return self.log_joint(x).logsumexp(dim=1)
 
     def probabilities(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n classes"]:
-        """p(class | x) by Bayes' rule: the joint probability, divided by its sum over
-        the classes.
+        """Return p(class | x) by Bayes' rule: the joint probability, divided by its sum
+        over the classes.
         """
         return self.log_joint(x).softmax(dim=1)
 
@@ -79,12 +78,12 @@ def fit_bayes_classifier(
     """Fit a density to the examples of each class.
 
     With `fit_gaussian` this is quadratic discriminant analysis; any other density of
-    this room will do.
+    this package works too.
 
     Args:
-        x: One example a row.
+        x: One example per row.
         labels: The class of each row, counted from 0.
-        fit_density: How to fit one class.
+        fit_density: Fits the density of one class.
 
     Raises:
         ValueError: If the labels do not fit the rows, or a class has no example.
@@ -111,11 +110,11 @@ def fit_linear_discriminant(
     """Fit a Gaussian to each class, all with one shared covariance: linear discriminant
     analysis.
 
-    The shared covariance makes the border between two classes a flat plane, as in
+    The shared covariance makes the decision boundary between two classes flat, as in
     logistic regression.
 
     Args:
-        x: One example a row.
+        x: One example per row.
         labels: The class of each row, counted from 0.
         ridge: Added to every variance.
 
@@ -128,8 +127,7 @@ def fit_linear_discriminant(
     labels, classes = check_labels(labels, n=len(x))
     prior = torch.bincount(labels, minlength=classes).double() / len(labels)
     means = torch.stack([x[labels == label].mean(dim=0) for label in range(classes)])
-    # Each row as a step away from the mean of its class: what is left is the spread
-    # that all classes share.
+    # The deviations from the class means have the covariance that all classes share.
     shared = fit_gaussian(x - means[labels], ridge=ridge).covariance
     dim = x.shape[1]
     return BayesClassifier(

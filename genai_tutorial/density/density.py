@@ -1,6 +1,4 @@
-"""What every density of this room can do: tell how probable data is, and make more of
-it.
-"""
+"""The interface of all densities: score data, and draw samples."""
 
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -12,7 +10,7 @@ from torch import Tensor
 
 @runtime_checkable
 class Density(Protocol):
-    """A distribution over vectors whose probability density is known exactly."""
+    """A distribution over vectors with an exact probability density."""
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
         """Return the natural logarithm of the density at each row of x, in nats."""
@@ -25,29 +23,29 @@ class Density(Protocol):
         ...
 
     def parameter_count(self) -> int:
-        """How many free numbers were estimated from data."""
+        """Return the number of free parameters."""
         ...
 
 
-# A recipe that fits a density: data, and how much each row counts (None: all the same).
+# Fits a density to data, with a weight for each row (None: equal weights).
 FitDensity = Callable[[Float[Tensor, "n dim"], Float[Tensor, "n"] | None], Density]
 
 
 def check_data(
     x: Float[Tensor, "n dim"], dim: int | None = None
 ) -> Float[Tensor, "n dim"]:
-    """Check that x holds rows of finite numbers, and return it in double precision.
+    """Check that x has rows of finite numbers, and return it in double precision.
 
-    The logarithm of a determinant adds up hundreds of logarithms: single precision
-    would lose the digits that matter.
+    The logarithm of a determinant is a sum of hundreds of logarithms, for which single
+    precision is not enough.
 
     Raises:
-        ValueError: If x is empty, holds NaN or infinity, or its rows have another
-            length than `dim`.
+        ValueError: If x is empty, has NaN or infinite values, or its rows are not of
+            length `dim`.
     """
     if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] == 0:
         raise ValueError(
-            f"expected a matrix with one example a row, got shape {tuple(x.shape)}; "
+            f"expected a matrix with one example per row, got shape {tuple(x.shape)}; "
             "images need images.flatten(1)"
         )
     if dim is not None and x.shape[1] != dim:
@@ -57,14 +55,13 @@ def check_data(
         )
     if not torch.isfinite(x).all():
         raise ValueError(
-            "the data holds NaN or infinite numbers; remove or replace them before "
-            "fitting"
+            "the data has NaN or infinite values; remove or replace them before fitting"
         )
     return x.double()
 
 
 def check_weights(weights: Float[Tensor, "n"] | None, n: int) -> Float[Tensor, "n"]:
-    """Return weights that add up to one, the same for every row where none are given.
+    """Return weights that add up to one; equal weights if none are given.
 
     Raises:
         ValueError: If a weight is negative, there are too few or too many, or they are
@@ -79,15 +76,15 @@ def check_weights(weights: Float[Tensor, "n"] | None, n: int) -> Float[Tensor, "
     weights = weights.double()
     if not torch.isfinite(weights).all() or (weights < 0).any() or weights.sum() <= 0:
         raise ValueError(
-            "weights must be finite, none negative and not all zero; they say how much "
-            "each row counts"
+            "weights must be finite, none negative and not all zero; there is one for "
+            "each row"
         )
     return weights / weights.sum()
 
 
 def check_labels(labels: Int[Tensor, "n"], n: int) -> tuple[Int[Tensor, "n"], int]:
     """Check that every class from 0 up has an example; return the labels as torch
-    indexes, and the number of classes.
+    indices, and the number of classes.
 
     Raises:
         ValueError: If the number of labels is wrong, or a class between the smallest
@@ -102,6 +99,6 @@ def check_labels(labels: Int[Tensor, "n"], n: int) -> tuple[Int[Tensor, "n"], in
         raise ValueError(
             "labels must use every whole number from 0 up, at least 0 and 1, got "
             f"{present}; "
-            "renumber the classes, or draw the training set so that it holds them all"
+            "renumber the classes, or choose a training set with examples of each"
         )
     return labels.long(), len(present)

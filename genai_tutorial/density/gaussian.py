@@ -1,7 +1,7 @@
-"""The Gaussian: the density of a cloud of points that has a centre, a size and a tilt.
+"""The Gaussian: the density of a cloud of points with a centre, a size and a tilt.
 
-`Gaussian` has a full covariance matrix, `DiagonalGaussian` treats every number of a row
-as independent of the others. Both are fitted by maximum likelihood, which for a
+`Gaussian` has a full covariance matrix; `DiagonalGaussian` treats the coordinates as
+independent. Both are fitted by maximum likelihood, which for a
 Gaussian has a closed form: the mean and the covariance of the data.
 """
 
@@ -24,7 +24,7 @@ class Gaussian:
 
     Attributes:
         mean: The centre of the cloud.
-        covariance: Entry i, j says how the numbers i and j vary together.
+        covariance: Entry (i, j) measures how coordinates i and j vary together.
     """
 
     mean: Float[Tensor, "dim"]
@@ -32,8 +32,8 @@ class Gaussian:
 
     @cached_property
     def factor(self) -> Float[Tensor, "dim dim"]:
-        """The lower triangular L with L Lᵀ = covariance, by Cholesky: L turns round
-        noise into this cloud.
+        """The lower triangular L with L Lᵀ = covariance, by Cholesky: L turns
+        standard normal noise into this cloud.
 
         Raises:
             ValueError: If the covariance is flat in some direction, so the density
@@ -54,8 +54,7 @@ class Gaussian:
         Source: Bishop, Pattern Recognition and Machine Learning (2006), equation 2.43.
         """
         x = check_data(x, dim=len(self.mean))
-        # z = L⁻¹ (x - mean): the same points, after the cloud was made round and of
-        # size one.
+        # z = L⁻¹ (x - mean) has mean zero and covariance I.
         z = torch.linalg.solve_triangular(self.factor, (x - self.mean).T, upper=False)
         log_volume = self.factor.diagonal().log().sum()
         return -0.5 * (len(self.mean) * LOG_TWO_PI + z.square().sum(dim=0)) - log_volume
@@ -63,9 +62,7 @@ class Gaussian:
     def sample(
         self, count: int, generator: torch.Generator
     ) -> Float[Tensor, "count dim"]:
-        """Draw new rows: round noise, stretched and tilted by `factor`, moved to the
-        mean.
-        """
+        """Draw new rows: standard normal noise times `factor`, plus the mean."""
         noise = torch.randn(
             count, len(self.mean), generator=generator, dtype=torch.float64
         )
@@ -83,7 +80,7 @@ class DiagonalGaussian:
 
     Attributes:
         mean: The centre.
-        variance: The spread of each coordinate, squared.
+        variance: The variance of each coordinate.
     """
 
     mean: Float[Tensor, "dim"]
@@ -102,7 +99,7 @@ class DiagonalGaussian:
     def sample(
         self, count: int, generator: torch.Generator
     ) -> Float[Tensor, "count dim"]:
-        """Draw new rows, each coordinate by itself."""
+        """Draw new rows, each coordinate independently."""
         noise = torch.randn(
             count, len(self.mean), generator=generator, dtype=torch.float64
         )
@@ -122,14 +119,14 @@ def fit_gaussian(
     """Fit a Gaussian by maximum likelihood: the mean and the covariance of the data.
 
     Args:
-        x: One example a row.
-        weights: How much each row counts; None for all the same.
-        ridge: Added to every variance, as if each coordinate had that much noise of its
-            own. Zero is plain maximum likelihood; anything above is a stated departure
-            from it, which a covariance of few examples needs.
+        x: One example per row.
+        weights: The weight of each row; `None` for equal weights.
+        ridge: Added to every variance, as if each coordinate had independent noise of
+            this variance. Zero is plain maximum likelihood; a covariance estimated from
+            few examples needs more.
 
     Raises:
-        ValueError: If the data, the weights or the ridge make no sense; the message
+        ValueError: If the data, the weights or the ridge are invalid; the message
             says which.
 
     Source: Bishop (2006), equations 2.121 and 2.122: the mean of the squares, divided
@@ -155,7 +152,7 @@ def fit_diagonal_gaussian(
     are those of `fit_gaussian`.
 
     Raises:
-        ValueError: If the data, the weights or the ridge make no sense, or a coordinate
+        ValueError: If the data, the weights or the ridge are invalid, or a coordinate
             never varies and ridge is zero.
     """
     mean, centred, weights = _moments(x, weights, ridge)

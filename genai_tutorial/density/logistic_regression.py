@@ -1,5 +1,5 @@
-"""Logistic regression: the discriminative classifier. It learns p(class | x) and
-nothing about x itself.
+"""Logistic regression, a discriminative classifier: it learns p(class | x), but no
+model of x.
 """
 
 import math
@@ -18,7 +18,7 @@ class LogisticRegression:
     """A score for each class that is linear in x.
 
     Attributes:
-        weights: What each coordinate adds to the score of each class.
+        weights: Weight of each coordinate in the score of each class.
         bias: The score of each class at x = 0.
     """
 
@@ -30,7 +30,7 @@ class LogisticRegression:
         return check_data(x, dim=len(self.weights)) @ self.weights + self.bias
 
     def probabilities(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n classes"]:
-        """p(class | x): the scores, through the softmax.
+        """Return p(class | x), the softmax of the scores.
 
         Source: Bishop (2006), equation 4.104.
         """
@@ -41,8 +41,8 @@ class LogisticRegression:
         return self.scores(x).argmax(dim=1)
 
     def parameter_count(self) -> int:
-        """Weights and biases; adding the same to every class changes nothing, so one
-        class is not counted.
+        """Return the number of weights and biases. Adding the same to every class
+        changes nothing, so one class is not counted.
         """
         dim, classes = self.weights.shape
         return (dim + 1) * (classes - 1)
@@ -58,18 +58,17 @@ def fit_logistic_regression(
     """Find the weights that make the given labels most probable, by L-BFGS.
 
     Args:
-        x: One example a row.
+        x: One example per row.
         labels: The class of each row, counted from 0.
         penalty: Half of this, times the sum of the squared weights, is added to the
             negative log-likelihood. It is 1 / C in scikit-learn. Without it the weights
-            grow for ever as soon as the classes can be separated.
-        tolerance: Stop when no entry of the gradient, for an example, is larger than
-            this.
+            grow without limit if the classes can be separated.
+        tolerance: Stop when no entry of the gradient per example is larger than this.
 
     Raises:
         ValueError: If the labels do not fit the rows, a class has no example, or
             penalty is not above zero.
-        RuntimeError: If the search did not arrive within 2,000 steps.
+        RuntimeError: If the optimizer did not converge within 2,000 steps.
 
     Source: Bishop (2006), equation 4.108, with the penalty of section 3.1.4.
 
@@ -106,12 +105,12 @@ def fit_logistic_regression(
         return value
 
     optimizer.step(loss)
-    # One more look at the gradient, for L-BFGS gives up without a word.
+    # L-BFGS reports no failure, so check the gradient once more.
     loss()
     steepest = max(weights.grad.abs().max().item(), bias.grad.abs().max().item())
     if steepest > 10 * tolerance:
         raise RuntimeError(
-            f"the search for the weights stopped with a gradient of {steepest:.1e}, "
+            f"the optimizer stopped with a gradient of {steepest:.1e}, "
             f"above tolerance {tolerance:.1e}; "
             "bring the columns of x to a similar scale, or use a larger penalty"
         )

@@ -1,10 +1,9 @@
-"""Mixtures: a density that is several densities added up, fitted by
-expectation-maximization (EM).
+"""Mixtures: weighted sums of densities, fitted by expectation-maximization (EM).
 
-A mixture draws in two steps: first which component, then a point from that component.
-We see the points and not the components, so EM guesses them: how far is each component
-responsible for each point (E step), then fit each component to the points, weighted by
-responsibility (M step), and again.
+A sample is drawn in two steps: first a component, then a point from that component.
+Only the points are observed, so EM alternates two steps: compute the responsibility of
+each component for each point (E step), and fit each component to the points, weighted
+by responsibility (M step).
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ class Mixture:
     """A weighted sum of densities.
 
     Attributes:
-        weights: The share of each component; they add up to one.
+        weights: The weight of each component; they add up to one.
         components: The densities, of any kind.
     """
 
@@ -29,7 +28,7 @@ class Mixture:
     components: tuple[Density, ...]
 
     def log_joint(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n components"]:
-        """log p(x, component) for each row and each component, in nats."""
+        """Return log p(x, component) for each row and each component, in nats."""
         per_component = torch.stack(
             [component.log_prob(x) for component in self.components], dim=1
         )
@@ -37,9 +36,9 @@ class Mixture:
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
         """Return the exact logarithm of the density at each row, in nats: the
-        components added up.
+        sum over components.
 
-        logsumexp adds probabilities that are too small for a floating-point number.
+        logsumexp adds up probabilities that are too small for floating-point numbers.
 
         Source: Bishop (2006), equation 9.7.
         """
@@ -48,7 +47,7 @@ class Mixture:
     def responsibilities(
         self, x: Float[Tensor, "n dim"]
     ) -> Float[Tensor, "n components"]:
-        """p(component | x) by Bayes' rule: the E step.
+        """Return p(component | x) by Bayes' rule: the E step.
 
         Source: Bishop (2006), equation 9.23.
         """
@@ -57,7 +56,7 @@ class Mixture:
     def sample(
         self, count: int, generator: torch.Generator
     ) -> Float[Tensor, "count dim"]:
-        """Draw new rows: first which component, then a row from it."""
+        """Draw new rows: first a component, then a row from it."""
         chosen = torch.multinomial(
             self.weights, count, replacement=True, generator=generator
         )
@@ -70,7 +69,7 @@ class Mixture:
         return torch.cat(drawn)[torch.randperm(count, generator=generator)]
 
     def parameter_count(self) -> int:
-        """Return the parameters of the components, and their shares, of which the last
+        """Return the parameters of the components, and their weights, of which the last
         follows from the others.
         """
         return (
@@ -82,7 +81,7 @@ class Mixture:
 
 @dataclass(frozen=True)
 class MixtureFit:
-    """A fitted mixture and how it got there.
+    """A fitted mixture and its training history.
 
     Attributes:
         mixture: The mixture after the last step.
@@ -129,14 +128,14 @@ def fit_mixture(
     """Fit a mixture by EM, from given responsibilities.
 
     Args:
-        x: One example a row.
+        x: One example per row.
         start: The first responsibilities, for example from `start_responsibilities`.
-        fit_component: How to fit one component, for example `fit_gaussian`. Its ridge
-            keeps a component from shrinking onto a single point, where the likelihood
-            is infinite.
-        steps: EM steps at most.
+        fit_component: Fits one component, for example `fit_gaussian`. Its ridge keeps a
+            component from shrinking onto a single point, where the likelihood is
+            infinite.
+        steps: The maximum number of EM steps.
         tolerance: Stop early once a step changes the log-likelihood by less than this,
-            in nats an example. Zero never stops early.
+            in nats per example. Zero never stops early.
 
     Raises:
         ValueError: If `start` is not one row of shares for each example, `steps` is
@@ -162,7 +161,7 @@ def fit_mixture(
         raise ValueError(
             f"start must have {len(x)} rows of shares that add up to one, got shape "
             f"{tuple(start.shape)}; "
-            "start_responsibilities makes such rows"
+            "start_responsibilities returns such rows"
         )
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
@@ -181,15 +180,14 @@ def fit_mixture(
 def start_responsibilities(
     x: Float[Tensor, "n dim"], components: int, seed: int, *, rounds: int = 10
 ) -> Float[Tensor, "n components"]:
-    """Give every point to the nearest of a few centres, which k-means has moved into
-    the middle of their points.
+    """Assign every point to the nearest of a few centres, found by k-means.
 
     Args:
-        x: One example a row.
-        components: How many centres.
+        x: One example per row.
+        components: The number of centres.
         seed: Chooses the first centres: each at a point, with a probability that grows
             with its squared distance from the centres already chosen.
-        rounds: Of k-means.
+        rounds: The number of k-means steps.
 
     Raises:
         ValueError: If `components` is below one, or above the number of different

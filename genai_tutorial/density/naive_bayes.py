@@ -1,9 +1,9 @@
-"""Naive Bayes: a generative classifier that treats every number of a row as
-independent, once the class is known.
+"""Naive Bayes: a generative classifier with coordinates that are independent given the
+class.
 
-For images that is plainly false, as neighbouring pixels agree. It has few parameters in
-return, each estimated from a single column of the data, so a handful of examples is
-enough.
+For images this is plainly false, because neighbouring pixels agree. In return there are
+few parameters, each estimated from a single column of the data, so a handful of
+examples is enough.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ from genai_tutorial.density.gaussian import DiagonalGaussian, fit_diagonal_gauss
 
 @dataclass(frozen=True)
 class IndependentBernoulli:
-    """A row of independent coins: pixels that are ink (1) or paper (0).
+    """Independent Bernoulli variables: pixels that are ink (1) or paper (0).
 
     Attributes:
-        probability: Of a 1, for each coordinate.
+        probability: Probability of a 1 for each coordinate.
     """
 
     probability: Float[Tensor, "dim"]
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
-        """Return the exact logarithm of the probability of each row, in nats; x holds 0
-        and 1.
+        """Return the exact logarithm of the probability of each row, in nats; x
+        consists of 0 and 1.
         """
         x = _check_binary(x, dim=len(self.probability))
         return x @ self.probability.log() + (1 - x) @ (-self.probability).log1p()
@@ -37,11 +37,11 @@ class IndependentBernoulli:
     def sample(
         self, count: int, generator: torch.Generator
     ) -> Float[Tensor, "count dim"]:
-        """Toss every coin `count` times."""
+        """Draw `count` rows of 0 and 1."""
         return torch.bernoulli(self.probability.expand(count, -1), generator=generator)
 
     def parameter_count(self) -> int:
-        """One probability for each coordinate."""
+        """Return one probability for each coordinate."""
         return len(self.probability)
 
 
@@ -51,14 +51,14 @@ def fit_bernoulli(
     *,
     smoothing: float = 1.0,
 ) -> IndependentBernoulli:
-    """Count how often each coordinate is 1.
+    """Estimate how often each coordinate is 1.
 
     Args:
         x: One example a row, of 0 and 1.
-        weights: How much each row counts; None for one each.
-        smoothing: Ones and zeros that we pretend to have seen besides. With none, a
-            pixel that was never ink gets probability zero, and one stray drop of ink
-            makes a digit impossible.
+        weights: The weight of each row; `None` for one each.
+        smoothing: Number of ones and of zeros added to the counts of each coordinate.
+            Without any, a pixel that was never ink gets probability zero, and a single
+            stray pixel makes a digit impossible.
 
     Raises:
         ValueError: If x holds anything but 0 and 1, or smoothing is not above zero.
@@ -81,10 +81,11 @@ def fit_bernoulli(
 def fit_bernoulli_naive_bayes(
     x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"], *, smoothing: float = 1.0
 ) -> BayesClassifier:
-    """Fit independent coins to each class; the arguments are those of `fit_bernoulli`.
+    """Fit independent Bernoulli variables to each class; the arguments are those of
+    `fit_bernoulli`.
 
     Raises:
-        ValueError: If the data or the labels make no sense; the message says why.
+        ValueError: If the data or the labels are invalid; the message says why.
     """
     return fit_bayes_classifier(
         x,
@@ -99,13 +100,13 @@ def fit_gaussian_naive_bayes(
     """Fit a Gaussian with independent coordinates to each class.
 
     Args:
-        x: One example a row.
+        x: One example per row.
         labels: The class of each row, counted from 0.
         smoothing: This share of the largest variance in the data is added to every
             variance.
 
     Raises:
-        ValueError: If the data or the labels make no sense; the message says why.
+        ValueError: If the data or the labels are invalid; the message says why.
     """
     ridge = smoothing * check_data(x).var(dim=0, correction=0).max().item()
     return fit_bayes_classifier(
@@ -118,18 +119,18 @@ def fit_gaussian_naive_bayes(
 def fit_shared_gaussian_naive_bayes(
     x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"]
 ) -> BayesClassifier:
-    """Fit a Gaussian with independent coordinates to each class, all classes with the
-    same variances.
+    """Fit a Gaussian with independent coordinates to each class; all classes share the
+    variances.
 
-    This is the naive Bayes that Ng and Jordan set against logistic regression: both
-    draw flat borders between classes.
+    This is the naive Bayes that Ng and Jordan compare with logistic regression: both
+    have flat decision boundaries.
 
     Args:
-        x: One example a row.
+        x: One example per row.
         labels: The class of each row, counted from 0; some class needs two examples.
 
     Raises:
-        ValueError: If the data or the labels make no sense, or a coordinate never
+        ValueError: If the data or the labels are invalid, or a coordinate never
             varies within a class.
 
     Source: Ng and Jordan (2001), section 2, the case of continuous inputs.

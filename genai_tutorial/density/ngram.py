@@ -1,8 +1,8 @@
-"""Count models of text: the next token's probability from how often it followed the
-last few tokens before.
+"""n-gram models: the next token's probability from how often it followed the last few
+tokens.
 
-They were the best language models for fifty years, and they are what a neural one has
-to beat.
+They were the best language models for decades, and they are the baseline for neural
+ones.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,9 @@ from jaxtyping import Float, Int
 
 @dataclass(frozen=True)
 class CountTable:
-    """How often each n-gram was counted, and what is needed to turn counts into
-    probabilities.
+    """Counts of n-grams, and what is needed to turn them into probabilities.
 
-    An n-gram is stored as one whole number, its tokens being the digits in base
-    `vocab_size`.
+    An n-gram is stored as one integer whose digits in base `vocab_size` are its tokens.
     """
 
     ngrams: Int[np.ndarray, "ngrams"]
@@ -32,8 +30,8 @@ class CountTable:
     def from_occurrences(
         cls, occurrences: Int[np.ndarray, "n"], vocab_size: int
     ) -> "CountTable":
-        """Count n-grams; `kinds` is how many different tokens followed a history,
-        `totals` how many in all.
+        """Count n-grams; `kinds` is the number of different tokens after a history,
+        `totals` the number of all tokens after it.
         """
         ngrams, counts = np.unique(occurrences, return_counts=True)
         histories, first = np.unique(ngrams // vocab_size, return_index=True)
@@ -49,15 +47,15 @@ class CountTable:
         """Return the probability of each n-gram's last token, given the same from a
         history one token shorter.
 
-        Every count gives up the discount; what is saved is dealt out in proportion to
-        the shorter history's opinion.
+        The discount is subtracted from every count, and the probability this frees is
+        distributed in proportion to the probabilities of the shorter history.
         """
         count = _look_up(ngrams, self.ngrams, self.counts)
         total = _look_up(ngrams // self.vocab_size, self.histories, self.totals)
         kinds = _look_up(ngrams // self.vocab_size, self.histories, self.kinds)
         direct = np.maximum(count - self.discount, 0.0)
         mixed = (direct + self.discount * kinds * shorter) / np.maximum(total, 1)
-        # an unseen history has no opinion of its own
+        # an unseen history says nothing about the next token
         return np.where(total > 0, mixed, shorter)
 
 
@@ -65,9 +63,9 @@ class CountTable:
 class NGramModel:
     """An n-gram model with interpolated Kneser-Ney smoothing.
 
-    The shorter histories count in how many different surroundings a token was seen, not
-    how often: "Francisco" is frequent but follows only "San", so it is a poor guess
-    after an unknown word.
+    For shorter histories, a token counts by the number of different contexts it was
+    seen in, not by its frequency: "Francisco" is frequent but follows only "San", so it
+    is a poor guess after an unknown word.
 
     Attributes:
         tables: The counts, from single tokens to n-grams of `order` tokens.
@@ -98,8 +96,8 @@ class NGramModel:
             vocab_size: The number of different tokens.
 
         Raises:
-            ValueError: If the text is shorter than `order`, has other tokens, or the
-                n-grams are too many to number.
+            ValueError: If the text is shorter than `order`, has tokens outside the
+                vocabulary, or the n-grams are too many for 64-bit integers.
         """
         if order < 1 or vocab_size**order >= 2**62:
             raise ValueError(
@@ -115,8 +113,7 @@ class NGramModel:
         occurrences = _number_ngrams(np.asarray(ids), order, vocab_size)
         tables = [CountTable.from_occurrences(occurrences, vocab_size)]
         for length in range(order - 1, 0, -1):
-            # Each different longer n-gram counts once for its ending: that is Kneser
-            # and Ney's idea.
+            # Kneser and Ney: each different longer n-gram counts once for its ending.
             tables.append(
                 CountTable.from_occurrences(
                     tables[-1].ngrams % vocab_size**length, vocab_size
@@ -133,7 +130,7 @@ class NGramModel:
         """Return log p(token | the tokens before it) for each token of a text, in
         nats.
 
-        The first tokens have fewer before them, and are predicted from those.
+        The first tokens have fewer tokens before them and are predicted from those.
 
         Raises:
             ValueError: If the text has tokens outside the vocabulary.

@@ -1,10 +1,10 @@
-"""Probabilistic principal component analysis: a few hidden numbers, a linear map to
-many visible ones, and noise.
+"""Probabilistic principal component analysis: a few latent numbers, a linear map to
+many observed ones, and noise.
 
     z ~ N(0, I)          the latent vector
     x = W z + mean + e   e ~ N(0, noise_variance I)
 
-It is the smallest model with a latent space one can walk through. Everything has a
+It is the simplest model with a latent space. Everything has a
 closed form: the maximum-likelihood fit, the density of x, and the latent vector that
 explains a given x.
 """
@@ -28,7 +28,7 @@ class PPCA:
         mean: The centre of the data.
         loadings: W. Column k is what the latent number k adds to x; the columns are
             orthogonal, the longest first.
-        noise_variance: What is left over in every coordinate.
+        noise_variance: Variance of the noise in every coordinate.
     """
 
     mean: Float[Tensor, "dim"]
@@ -36,8 +36,8 @@ class PPCA:
     noise_variance: float
 
     def _precision(self) -> Float[Tensor, "latent latent"]:
-        """M = Wᵀ W + noise_variance I: as small as the latent space, it stands in for
-        the covariance of x.
+        """Return M = Wᵀ W + noise_variance I, which is only as large as the latent
+        space and replaces the covariance of x.
         """
         return self.loadings.T @ self.loadings + self.noise_variance * _identity(
             self.loadings.shape[1]
@@ -54,8 +54,8 @@ class PPCA:
         return torch.linalg.solve(self._precision(), self.loadings.T @ centred.T).T
 
     def latent_covariance(self) -> Float[Tensor, "latent latent"]:
-        """Return the covariance of p(z | x): how unsure z remains once x is seen. It is
-        the same for every x.
+        """Return the covariance of p(z | x): the uncertainty about z given x. It is the
+        same for every x.
         """
         return self.noise_variance * torch.linalg.inv(self._precision())
 
@@ -90,7 +90,7 @@ class PPCA:
     def sample(
         self, count: int, generator: torch.Generator
     ) -> Float[Tensor, "count dim"]:
-        """Draw new rows: a latent vector, the map, the noise."""
+        """Draw new rows: decode random latent vectors, and add noise."""
         dim, latent = self.loadings.shape
         clean = self.decode(
             torch.randn(count, latent, generator=generator, dtype=torch.float64)
@@ -107,8 +107,8 @@ class PPCA:
         return Gaussian(self.mean, covariance)
 
     def parameter_count(self) -> int:
-        """Mean, noise and W; a rotation of the latent space changes nothing, so those
-        freedoms are not counted.
+        """Return the number of entries of the mean, the noise and W, without those that
+        only rotate the latent space.
         """
         dim, latent = self.loadings.shape
         return dim + 1 + dim * latent - latent * (latent - 1) // 2
@@ -123,14 +123,14 @@ def fit_ppca(
     is the mean variance of all the directions that are left out.
 
     Args:
-        x: One example a row.
-        weights: How much each row counts; None for all the same.
-        latent: How many latent numbers.
+        x: One example per row.
+        weights: The weight of each row; `None` for equal weights.
+        latent: The number of latent numbers.
 
     Raises:
-        ValueError: If `latent` does not lie between 1 and the number of coordinates, or
-            the data does not vary beyond `latent` directions, so that no noise is left
-            and the density would be infinite.
+        ValueError: If `latent` is not between 1 and the number of coordinates, or the
+            data does not vary beyond `latent` directions, so that no noise is left and
+            the density would be infinite.
 
     Source: Tipping and Bishop (1999), equations 7 and 8.
 
@@ -169,8 +169,8 @@ def fit_ppca(
 def _with_fixed_signs(
     directions: Float[Tensor, "dim latent"],
 ) -> Float[Tensor, "dim latent"]:
-    """Turn each direction so that its largest entry is positive: an eigenvector's sign
-    is the library's whim.
+    """Flip each direction so that its largest entry is positive: the sign of an
+    eigenvector is arbitrary.
     """
     largest = directions.abs().argmax(dim=0, keepdim=True)
     return directions * directions.gather(0, largest).sign()

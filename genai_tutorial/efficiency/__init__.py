@@ -1,5 +1,5 @@
-"""Efficiency: the same model with fewer bits a weight, made ready for writing one token
-at a time.
+"""Efficiency: counting what a model costs, and quantized, fused versions of it for
+fast inference.
 """
 
 from genai_tutorial.efficiency.counting import Counts, count

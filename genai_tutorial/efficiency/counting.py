@@ -1,17 +1,16 @@
-"""Counting: what a model costs, from its settings alone: parameters, arithmetic and
-memory.
+"""Parameters, FLOPs and memory of a model, computed from its settings alone.
 
-The conventions, which differ from text to text:
+Conventions, which differ between publications:
 
-- One multiplication and one addition are two FLOPs. Matrix products count; norms,
-  activations, softmax and adding biases are left out, which together are a percent or
-  less in a large model.
-- Looking up an embedding costs nothing. The output layer counts, also where it shares
-  the embedding's weights.
-- What attention does between positions is apart (`attention_flops`), because it grows
-  with the text.
-- Going backward costs twice as much as going forward: once for the inputs' gradients,
-  once for the weights'.
+- One multiplication and one addition are two FLOPs. Only matrix products count; norms,
+  activation functions, softmax and biases are left out, because together they are one
+  percent or less in a large model.
+- Looking up an embedding costs nothing. The output layer counts even if it shares the
+  embedding's weights.
+- The products between positions in attention are counted separately
+  (`attention_flops`), because they grow with the sequence length.
+- A backward pass costs twice as much as a forward pass: once for the gradients of the
+  inputs, once for those of the weights.
 """
 
 from dataclasses import dataclass
@@ -37,12 +36,12 @@ class Part:
     """The weights of all layers of one kind.
 
     Attributes:
-        name: The kind.
-        parameters: How many numbers training adjusts.
-        active: How many of them take part for one token: of the experts, only the
-            chosen and the shared.
-        multiplied: How many numbers a token's vector is multiplied by, shared weights
-            included.
+        name: The kind of layer.
+        parameters: The number of trainable parameters.
+        active: The number of parameters used per token: of the experts, only the chosen
+            and the shared ones.
+        multiplied: The number of weights in matrix products per token; weights that two
+            products share count twice.
     """
 
     name: PartName
@@ -53,13 +52,13 @@ class Part:
 
 @dataclass(frozen=True)
 class TrainingMemory:
-    """The bytes that training keeps beside the activations.
+    """The memory of training in bytes, without the activations.
 
     Attributes:
-        weights: The weights that the forward pass uses.
-        gradients: One for each weight.
-        optimizer: What AdamW keeps: in mixed precision a copy of the weights, and two
-            running means.
+        weights: The weights used in the forward pass.
+        gradients: The gradient of each weight.
+        optimizer: AdamW's state: two running averages, and in mixed precision a float32
+            copy of the weights.
     """
 
     weights: int
@@ -68,17 +67,17 @@ class TrainingMemory:
 
     @property
     def total(self) -> int:
-        """All of it together."""
+        """The sum of all three."""
         return self.weights + self.gradients + self.optimizer
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a model of one shape costs.
+    """The costs of a model of a given shape.
 
     Attributes:
         shape: The shape that was counted.
-        parts: Where its weights are.
+        parts: Its weights by kind of layer.
     """
 
     shape: ModelShape
@@ -86,29 +85,29 @@ class Counts:
 
     @property
     def parameters(self) -> int:
-        """How many numbers training adjusts; shared ones count once."""
+        """The number of trainable parameters; shared ones count once."""
         return sum(part.parameters for part in self.parts)
 
     @property
     def active_parameters(self) -> int:
-        """How many parameters take part for one token, the whole embedding table
-        included.
+        """The number of parameters used per token, including the whole embedding
+        table.
         """
         return sum(part.active for part in self.parts)
 
     @property
     def flops_per_token(self) -> int:
-        """The FLOPs of one token's way through all matrices: two for each weight that
-        it is multiplied by.
+        """The FLOPs of a forward pass per token, two for each weight in a matrix
+        product; attention between positions is counted separately.
         """
         return 2 * sum(part.multiplied for part in self.parts)
 
     def attention_flops(self, positions: int) -> int:
-        """Return the FLOPs of attention for one token that sees so many positions,
-        itself included.
+        """Return the FLOPs of attention for one token that attends to this many
+        positions, itself included.
 
-        Each is compared with the token's query and then takes part in an average, in
-        every head of every layer.
+        In every head of every layer, each position's key is multiplied by the query
+        and its value by an attention weight.
 
         Raises:
             ValueError: If `positions` is less than 1.
@@ -116,34 +115,33 @@ class Counts:
         return (
             2
             * self.shape.layers
-            * self.shape.attention.mixed_width
+            * self.shape.attention.products_per_position
             * self._seen(positions)
         )
 
     def mean_attention_flops(self, length: int | None = None) -> float:
-        """Return the mean of `attention_flops` over a text, whose first token sees one
-        position and whose last all.
+        """Return the mean of `attention_flops` over a text, whose first token attends
+        to one position and whose last token attends to all.
 
         Args:
-            length: The text's number of tokens; None for a full context.
+            length: The sequence length in tokens; None for a full context window.
 
         Raises:
             ValueError: If `length` is less than 1.
         """
         length = self.shape.context_length if length is None else length
         window = self._seen(length)
-        # 1 + 2 + ... + window while the window fills, and then the whole window each
-        # time.
+        # 1 + 2 + ... + window while the window fills, then the whole window for each
+        # further token.
         positions = window * (window + 1) / 2 + (length - window) * window
         return self.attention_flops(1) * positions / length
 
     def training_flops(self, tokens: float | int, length: int | None = None) -> float:
-        """Return the FLOPs of training on so many tokens, in texts of one length:
-        three times the forward pass.
+        """Return the FLOPs of training: three times those of the forward pass.
 
         Args:
-            tokens: The number of tokens, over all passes.
-            length: How many tokens stand together in a text; None for a full context.
+            tokens: The number of training tokens, over all epochs.
+            length: The sequence length in tokens; None for a full context window.
 
         Source: Kaplan et al., Scaling Laws for Neural Language Models, section 2.1,
         https://arxiv.org/abs/2001.08361
@@ -151,23 +149,21 @@ class Counts:
         return 3 * tokens * (self.flops_per_token + self.mean_attention_flops(length))
 
     def approximate_training_flops(self, tokens: float | int) -> float:
-        """Return the rule of thumb, 6 N D: six times the active parameters times the
-        tokens.
-        """
+        """Return the rule of thumb 6 N D: six FLOPs per active parameter and token."""
         return 6.0 * self.active_parameters * tokens
 
     def weight_bytes(self, bits: int = 16) -> int:
-        """Return the bytes of all weights, of which a mixture of experts must hold the
-        inactive ones too.
+        """Return the bytes of all weights, including the inactive experts, which have
+        to be in memory too.
         """
         return self.parameters * bits // 8
 
     def training_memory(self, mixed_precision: bool = True) -> TrainingMemory:
         """Return the bytes of weights, gradients and AdamW's state.
 
-        In mixed precision: 2 bytes a weight, 2 a gradient, 12 for the optimizer (a
-        float32 copy and two float32 means). In float32: 4, 4 and 8. Activations come on
-        top, and depend on the batch.
+        Mixed precision takes 2 bytes per weight, 2 per gradient and 12 for the
+        optimizer (a float32 copy and two float32 averages), float32 takes 4, 4 and 8.
+        Activations come on top and depend on the batch size.
 
         Source: Rajbhandari et al., ZeRO, section 3.1, https://arxiv.org/abs/1910.02054
         """
@@ -177,8 +173,8 @@ class Counts:
         )
 
     def cache_bytes(self, positions: int, batch_size: int = 1, bits: int = 16) -> int:
-        """Return the bytes of the keys and values of a batch of texts, each of so many
-        positions.
+        """Return the bytes of the KV cache of a batch of texts with this many positions
+        each.
 
         Raises:
             ValueError: If `positions` is less than 1.
@@ -189,7 +185,7 @@ class Counts:
     def _seen(self, positions: int) -> int:
         if positions < 1:
             raise ValueError(
-                "positions must be at least 1, because a token sees itself; got "
+                "positions must be at least 1, because a token attends to itself; got "
                 f"{positions}."
             )
         return (
@@ -200,10 +196,10 @@ class Counts:
 
 
 def count(model: ModelShape | DecoderConfig) -> Counts:
-    """Count a model's weights, and what follows from them.
+    """Count a model's parameters, FLOPs and memory.
 
     Args:
-        model: The model's shape, or the settings of one of the book's decoders.
+        model: A model's shape, or the settings of one of the book's decoders.
 
     >>> count(DecoderConfig.gpt2()).parameters
     124439808
@@ -258,7 +254,7 @@ def _parts(shape: ModelShape) -> list[Part]:
 
 
 def _feed_forward(shape: ModelShape, hidden_width: int) -> tuple[int, int]:
-    """Return the numbers in a feed-forward layer's matrices, and those with its
+    """Return a feed-forward layer's number of weights, and that of weights and
     biases.
     """
     wideners = 2 if shape.gated else 1

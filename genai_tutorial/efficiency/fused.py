@@ -1,9 +1,9 @@
-"""A decoder made ready for writing text one token at a time: fewer and larger products,
-in fewer bits.
+"""Fused, quantized decoders for fast generation: fewer and larger matrix products, in
+fewer bits.
 
-For one token, each product is so small that calling it costs as much as computing it.
-So the matrices that read the same vector are stacked into one: queries, keys and
-values, and the two wide vectors of a gated feed-forward layer.
+For a single token each product is so small that calling the kernel takes as long as the
+computation. So matrices that read the same vector are stacked into one: those of
+queries, keys and values, and the two wide ones of a gated feed-forward layer.
 """
 
 from collections.abc import Callable
@@ -37,12 +37,12 @@ MakeLinear = Callable[[Tensor, Tensor | None], nn.Module]
 
 
 class FusedAttention(nn.Module):
-    """The same attention with one product for queries, keys and values, and one
+    """Self-attention with one matrix product for queries, keys and values, and one
     rotation for queries and keys.
 
     Args:
-        plain: The self-attention whose weights to take.
-        make_linear: Makes a linear layer of a matrix and a bias, for example
+        plain: The attention layer to convert.
+        make_linear: Builds a linear layer from a matrix and a bias, for example
             `Int4Linear`.
     """
 
@@ -60,7 +60,7 @@ class FusedAttention(nn.Module):
         x: Float[Tensor, "batch position width"],
         context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Return for each position a mixture of what its heads find."""
+        """Apply attention with all heads and combine their outputs."""
         context = AttentionContext() if context is None else context
         query, key, value = self.project(x, context)
         key, value = context.append(self.layer, key, value)
@@ -71,7 +71,7 @@ class FusedAttention(nn.Module):
     def weights(
         self, x: Float[Tensor, "batch position width"]
     ) -> Float[Tensor, "batch head position key_position"]:
-        """Return the attention weights in whole texts."""
+        """Return the attention weights for unpadded rows, without a cache."""
         context = AttentionContext()
         query, key, _ = self.project(x, context)
         mask, bias, is_causal = context.visibility(x, self.pattern)
@@ -82,7 +82,9 @@ class FusedAttention(nn.Module):
     def project(
         self, x: Tensor, context: AttentionContext
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return query, key and value, each of shape (batch, head, position, dim)."""
+        """Return queries, keys and values, each of shape (batch, head, position,
+        dim).
+        """
         stacked = self.query_key_value(x).view(*x.shape[:2], -1, self.head_width)
         stacked = stacked.transpose(1, 2)
         rotated = stacked[:, : -self.key_value_heads]
@@ -96,12 +98,12 @@ class FusedAttention(nn.Module):
 
 
 class FusedFeedForward(nn.Module):
-    """The same feed-forward layer; where it has a gate, one product makes both wide
-    vectors.
+    """A feed-forward layer that computes both wide vectors, if it has a gate, in one
+    matrix product.
 
     Args:
-        plain: The layer whose weights to take.
-        make_linear: Makes a linear layer of a matrix and a bias.
+        plain: The feed-forward layer to convert.
+        make_linear: Builds a linear layer from a matrix and a bias.
     """
 
     def __init__(self, plain: FeedForward, make_linear: MakeLinear):
@@ -115,7 +117,7 @@ class FusedFeedForward(nn.Module):
     def forward(
         self, x: Float[Tensor, "*batch width"]
     ) -> Float[Tensor, "*batch width"]:
-        """Treats every vector alike and apart from the others."""
+        """Apply the layer to each vector."""
         wide = self.widen(x)
         if not self.gated:
             return self.output(activate(wide, self.activation))
@@ -124,14 +126,14 @@ class FusedFeedForward(nn.Module):
 
 
 class FusedLlamaBlock(nn.Module):
-    """The same block, which reads a single new token in as few calls as it can: each
-    costs microseconds.
+    """A Llama block that processes a single new token in as few calls as possible,
+    because each call costs microseconds.
 
-    Then nothing is transposed, and the query heads of a group are lined up like
-    queries.
+    For one token nothing is transposed, and the query heads of a group are treated as
+    several queries of one head. Longer inputs go through the plain block.
 
     Args:
-        plain: A Llama's block whose attention and feed-forward layer are fused already.
+        plain: A Llama block whose attention and feed-forward layer are already fused.
     """
 
     def __init__(self, plain: DecoderBlock):
@@ -152,7 +154,7 @@ class FusedLlamaBlock(nn.Module):
     def attention_weights(
         self, x: Float[Tensor, "batch position width"]
     ) -> Float[Tensor, "batch head query key"]:
-        """Return the attention weights in whole texts."""
+        """Return the attention weights for unpadded rows, without a cache."""
         return self.plain.attention_weights(x)
 
     def _read_one(
@@ -182,7 +184,7 @@ class FusedLlamaBlock(nn.Module):
 
 
 def _is_llama(block: nn.Module) -> bool:
-    """Return whether a block, fused already, is one that `FusedLlamaBlock` can read."""
+    """Return whether `FusedLlamaBlock` can wrap this block, which is already fused."""
     if not isinstance(block, DecoderBlock):
         return False
     attention, feed_forward = block.attention, block.feed_forward
@@ -199,31 +201,30 @@ def _is_llama(block: nn.Module) -> bool:
 def _norm_one(
     norm: nn.RMSNorm, x: Float[Tensor, "1 width"]
 ) -> Float[Tensor, "1 width"]:
-    """Return what the norm returns for a single vector, whose length is one number."""
+    """Apply the norm to a single vector, whose mean square is a Python number."""
     mean_square = torch.dot(x[0], x[0]).item() / x.shape[1]
     return x * norm.weight * (mean_square + norm.eps) ** -0.5
 
 
 def quantized(model: DecoderLM, precision: str) -> DecoderLM:
-    """Return a copy of a decoder whose linear layers are fused, and kept in fewer
-    bits; for writing, not for training.
+    """Return a copy of a decoder with fused, quantized linear layers; for inference
+    only.
 
-    It is called as the model itself is, with a `KVCache` too. The output layer, where
-    each rounding error goes straight into a probability, gets 8 bits also with "int4",
-    see `Int4PairLinear`. All but the linear layers is shared with the model, so it can
-    be let go of to free its matrices.
+    It has the same interface as the model, `KVCache` included. In the output layer each
+    rounding error goes straight into a probability, so "int4" stores that layer in 8
+    bits, see `Int4PairLinear`. Everything except the linear layers is shared with the
+    model; delete the model to free its matrices.
 
     Args:
         model: A decoder in float32, on the CPU.
-        precision: How the matrices are kept: "int8" or "int4", see `Int8Linear` and
-            `Int4Linear`; "float32" loses nothing, and gains what fusing gains.
+        precision: "int8" or "int4", see `Int8Linear` and `Int4Linear`; "float32" only
+            fuses, without rounding.
 
     Raises:
         ValueError: If there is no such precision, or the model is not in float32.
     """
-    kinds: dict[
-        str, tuple[MakeLinear, MakeLinear]
-    ] = {  # for the blocks, and for the output layer
+    # for the blocks, and for the output layer
+    kinds: dict[str, tuple[MakeLinear, MakeLinear]] = {
         "float32": (TransposedLinear, TransposedLinear),
         "int8": (Int8Linear, Int8Linear),
         "int4": (Int4Linear, Int4PairLinear),
@@ -239,8 +240,8 @@ def quantized(model: DecoderLM, precision: str) -> DecoderLM:
             f"{weight.device}."
         )
     make_linear, make_head = kinds[precision]
-    # Where deepcopy comes upon a tensor that this dictionary knows, it takes what
-    # stands there: the same memory.
+    # deepcopy reuses the values of this dictionary instead of copying the tensors with
+    # these ids.
     shared = {
         id(one): nn.Parameter(one.detach(), requires_grad=False)
         for one in model.parameters()
@@ -263,9 +264,7 @@ def _stack(*layers: nn.Linear) -> tuple[Tensor, Tensor | None]:
 
 
 def _fused_norm(plain: RMSNorm) -> nn.RMSNorm:
-    """Return the same in one call: it comes twice in each block, and eight small
-    operations take their time.
-    """
+    """Return the norm as a single kernel call instead of eight small operations."""
     norm = nn.RMSNorm(plain.weight.shape, plain.epsilon, device="meta")
     norm.weight = plain.weight
     return norm

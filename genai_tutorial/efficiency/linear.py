@@ -1,9 +1,8 @@
-"""Linear layers that keep their weights in 8 or 4 bits and multiply with the kernels
-that torch brings for them.
+"""Linear layers with 8-bit or 4-bit weights, multiplied by PyTorch's kernels for them.
 
-The kernels read bfloat16 vectors and write bfloat16 vectors: in float32 they are slow.
-So only what goes in and what comes out is rounded to bfloat16 (three digits); the rest
-of the model stays in float32. They run on the CPU.
+The kernels run on the CPU and are fast only with bfloat16 inputs and outputs. So the
+inputs and outputs of these layers are rounded to bfloat16 (about three digits); the
+rest of the model stays in float32.
 """
 
 from collections.abc import Callable
@@ -19,19 +18,19 @@ from genai_tutorial.efficiency.quantization import (
     quantize_symmetric,
 )
 
-COLUMNS = 32  # the kernels read beyond the end of a row that is no multiple of this
-ROWS = 16  # the 4-bit kernel packs as many rows together
+COLUMNS = 32  # the kernels read past the end of rows that are not a multiple of this
+ROWS = 16  # number of rows that the 4-bit kernel packs together
 
 
 class TransposedLinear(nn.Module):
-    """A linear layer in full precision whose matrix is stored the other way round.
+    """A full-precision linear layer whose matrix is stored transposed.
 
-    torch reads a matrix that is multiplied by a single vector on one core; from this
-    side it uses them all.
+    To multiply a matrix by a single vector, PyTorch uses only one core; with the
+    transposed matrix it uses all of them.
 
     Args:
         weight: The matrix.
-        bias: What is added to the outputs; None for nothing.
+        bias: The bias; None for none.
     """
 
     def __init__(
@@ -52,16 +51,16 @@ class TransposedLinear(nn.Module):
 
 
 class Int8Linear(nn.Module):
-    """A linear layer with one signed byte a weight, and one scale for each row (each
-    output).
+    """A linear layer with 8-bit weights: one signed byte per weight and one scale per
+    row (per output).
 
     Args:
-        weight: The matrix; a multiple of 32 columns.
-        bias: What is added to the outputs; None for nothing.
+        weight: The matrix; its number of columns must be a multiple of 32.
+        bias: The bias; None for none.
 
     Raises:
-        ValueError: If the number of columns does not fit, or the weights hold NaN or
-            infinity.
+        ValueError: If the number of columns does not fit, or the weights contain NaN
+            or infinity.
         NotImplementedError: If this torch lacks the kernel.
 
     Source: Dettmers et al., LLM.int8(), section 2.1 (absmax), with a scale for each
@@ -99,24 +98,24 @@ class Int8Linear(nn.Module):
 
 
 class Int4Linear(nn.Module):
-    """A linear layer with half a byte a weight, and a scale and an offset for each
-    group of weights in a row.
+    """A linear layer with 4-bit weights: half a byte per weight, and a scale and an
+    offset per group of weights in a row.
 
     Args:
-        weight: The matrix; its columns must be a multiple of the group.
-        bias: What is added to the outputs; None for nothing.
-        group_size: How many neighbours share a scale: 32, 64, 128 or 256.
+        weight: The matrix; its number of columns must be a multiple of 32 and of the
+            group size.
+        bias: The bias; None for none.
+        group_size: The number of weights that share a scale: 32, 64, 128 or 256.
 
     Raises:
-        ValueError: If the group size does not fit, or the weights hold NaN or infinity.
+        ValueError: If the group size does not fit, or the weights contain NaN or
+            infinity.
         NotImplementedError: If this torch lacks the kernel.
 
     Source: Yao et al., ZeroQuant, section 4.1 (group-wise quantization),
     https://arxiv.org/abs/2206.01861
 
-    >>> layer = Int4Linear(
-    ...     torch.arange(16.0).repeat(1, 2)
-    ... )  # one row: 0 to 15, and again
+    >>> layer = Int4Linear(torch.arange(16.0).repeat(1, 2))  # one row: 0 to 15, twice
     >>> layer(torch.ones(32))
     tensor([240.])
     """
@@ -131,7 +130,7 @@ class Int4Linear(nn.Module):
         _check_columns(weight)
         if group_size not in (32, 64, 128, 256):
             raise ValueError(
-                "group_size must be 32, 64, 128 or 256, which the kernel knows; got "
+                "group_size must be 32, 64, 128 or 256, which the kernel supports; got "
                 f"{group_size}."
             )
         self._multiply = _kernel("_weight_int4pack_mm_for_cpu")
@@ -164,24 +163,23 @@ class Int4Linear(nn.Module):
 
 
 class Int4PairLinear(nn.Module):
-    """A linear layer with one byte a weight in groups of 32, as two layers of half a
-    byte: level = 16 x high + low.
+    """A linear layer with 8-bit weights in groups of 32, stored as two 4-bit halves:
+    level = 16 x high + low.
 
-    Small groups round less than `Int8Linear`'s whole rows, and for a large matrix two
-    of the fast 4-bit products take no longer than one 8-bit product.
+    Small groups have smaller rounding errors than `Int8Linear`'s whole rows, and for a
+    large matrix two of the fast 4-bit products take no longer than one 8-bit product.
 
     Args:
-        weight: The matrix; a multiple of 32 columns.
-        bias: What is added to the outputs; None for nothing.
+        weight: The matrix; its number of columns must be a multiple of 32.
+        bias: The bias; None for none.
 
     Raises:
-        ValueError: If the number of columns does not fit, or the weights hold NaN or
-            infinity.
+        ValueError: If the number of columns does not fit, or the weights contain NaN
+            or infinity.
         NotImplementedError: If this torch lacks the kernel.
 
-    >>> layer = Int4PairLinear(
-    ...     torch.cat((torch.arange(16.0), torch.arange(240.0, 256.0)))[None]
-    ... )  # one row
+    >>> row = torch.cat((torch.arange(16.0), torch.arange(240.0, 256.0)))
+    >>> layer = Int4PairLinear(row[None])
     >>> layer(torch.ones(32))
     tensor([4080.])
     """
@@ -224,13 +222,11 @@ class Int4PairLinear(nn.Module):
 
 
 def _pack(matrix: QuantizedMatrix) -> tuple[Tensor, Tensor]:
-    """Brings levels, scales and offsets into the order in which the 4-bit kernel reads
-    them.
-    """
+    """Return levels, scales and offsets in the 4-bit kernel's memory layout."""
     packed = _kernel("_convert_weight_to_int4pack_for_cpu")(
         matrix.levels.to(torch.int32), 1
     )
-    # The kernel counts its levels from -8, so what it adds is the value of level 8.
+    # The kernel counts its levels from -8, so its offset is the value of level 8.
     middle = matrix.offset + 8 * matrix.scale
     return packed, torch.stack((matrix.scale.T, middle.T), dim=2).bfloat16()
 
@@ -239,8 +235,7 @@ def _check_columns(weight: Tensor) -> None:
     if weight.shape[1] == 0 or weight.shape[1] % COLUMNS:
         raise ValueError(
             f"The kernels of quantized layers need a multiple of {COLUMNS} inputs, got "
-            f"{weight.shape[1]}. "
-            "Leave this layer in float32."
+            f"{weight.shape[1]}. Leave this layer in float32."
         )
 
 
@@ -248,7 +243,6 @@ def _kernel(name: str) -> Callable:
     if not hasattr(torch, name):
         raise NotImplementedError(
             f"torch {torch.__version__} lacks the kernel {name}, which quantized "
-            "layers need: "
-            "install torch 2.6 or newer, or stay in float32."
+            "layers need: install torch 2.6 or newer, or stay in float32."
         )
     return getattr(torch, name)

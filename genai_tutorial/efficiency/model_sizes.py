@@ -1,9 +1,8 @@
-"""Shapes: the few numbers in a model's settings that decide how large it is and what it
-costs to run.
+"""Model shapes: the few settings that determine a model's size and its cost.
 
 `ModelShape` holds them for any decoder, the book's own (`shape_of`) or a published one
-(`public_models.py`), whether or not the package can build it. `counting.py` counts from
-there.
+(`public_models.py`), whether or not the package can build it. `counting.py` computes
+the costs from them.
 """
 
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ class GroupedAttention:
 
     Attributes:
         heads: The number of query heads.
-        key_value_heads: The number of key and value heads; as many as `heads` where
-            nothing is shared.
-        head_width: The number of features of a head.
-        bias: Whether queries, keys, values and output add a learned constant.
-        query_key_norm: Whether queries and keys have a norm with one gain for each
+        key_value_heads: The number of key and value heads; equal to `heads` in
+            multi-head attention without sharing.
+        head_width: The number of features per head.
+        bias: Whether the four linear layers have a bias.
+        query_key_norm: Whether queries and keys are normalized, with one gain per
             feature.
     """
 
@@ -33,7 +32,9 @@ class GroupedAttention:
     query_key_norm: bool = False
 
     def matrices(self, width: int) -> list[tuple[int, int]]:
-        """Return the rows and columns of its matrices: query, key, value, output."""
+        """Return the rows and columns of its matrices: queries, keys, values,
+        output.
+        """
         queries, keys = (
             self.heads * self.head_width,
             self.key_value_heads * self.head_width,
@@ -41,37 +42,36 @@ class GroupedAttention:
         return [(width, queries), (width, keys), (width, keys), (queries, width)]
 
     def vectors(self, width: int) -> int:
-        """Return how many numbers its biases and gains have."""
+        """Return the number of parameters in its biases and gains."""
         biases = sum(columns for _, columns in self.matrices(width)) if self.bias else 0
         return biases + (2 * self.head_width if self.query_key_norm else 0)
 
     @property
-    def mixed_width(self) -> int:
-        """How many products a query takes with one position: its features times the
-        keys', its weight times a value.
+    def products_per_position(self) -> int:
+        """The number of products of a query with one position: with the key's features,
+        and of the attention weight with the value's features.
         """
         return 2 * self.heads * self.head_width
 
     @property
     def cached_width(self) -> int:
-        """How many numbers a cache keeps of one position: a key and a value for each of
-        their heads.
-        """
+        """The number of cached values per position: a key and a value per head."""
         return 2 * self.key_value_heads * self.head_width
 
 
 @dataclass(frozen=True)
 class LatentAttention:
-    """The size of DeepSeek's multi-head latent attention: keys and values are made from
-    one short, cached vector.
+    """The size of DeepSeek's multi-head latent attention (MLA): keys and values are
+    computed from one short, cached vector.
 
     Attributes:
         heads: The number of heads.
-        query_rank: The length of the vector that queries are made from.
-        key_value_rank: The length of the vector that keys and values are made from.
-        plain_width: The features of a query that are not rotated.
-        rotary_width: The features that are; their keys are made directly, and all heads
-            share them.
+        query_rank: The length of the latent vector that queries are computed from.
+        key_value_rank: The length of the latent vector that keys and values are
+            computed from.
+        unrotated_width: The number of features of a query without rotary positions.
+        rotary_width: The number of features with rotary positions; their keys are
+            computed directly and shared by all heads.
         value_width: The number of features of a value.
 
     Source: DeepSeek-AI, DeepSeek-V2, section 2.1 and table of formulas in appendix C,
@@ -81,66 +81,72 @@ class LatentAttention:
     heads: int
     query_rank: int
     key_value_rank: int
-    plain_width: int
+    unrotated_width: int
     rotary_width: int
     value_width: int
 
     def matrices(self, width: int) -> list[tuple[int, int]]:
-        """Return the rows and columns of its matrices: queries down and up, keys and
-        values down and up, output.
+        """Return the rows and columns of its matrices: down- and up-projection of
+        queries, down- and up-projection of keys and values, output.
         """
         return [
             (width, self.query_rank),
-            (self.query_rank, self.heads * (self.plain_width + self.rotary_width)),
+            (self.query_rank, self.heads * (self.unrotated_width + self.rotary_width)),
             (width, self.key_value_rank + self.rotary_width),
-            (self.key_value_rank, self.heads * (self.plain_width + self.value_width)),
+            (
+                self.key_value_rank,
+                self.heads * (self.unrotated_width + self.value_width),
+            ),
             (self.heads * self.value_width, width),
         ]
 
     def vectors(self, width: int) -> int:
-        """Return the numbers of its two norms, which stand between down and up."""
+        """Return the number of gains in the norms of its two latent vectors."""
         return self.query_rank + self.key_value_rank
 
     @property
-    def mixed_width(self) -> int:
-        """How many products a query takes with one position: its features times the
-        keys', its weight times a value.
+    def products_per_position(self) -> int:
+        """The number of products of a query with one position: with the key's features,
+        and of the attention weight with the value's features.
         """
-        return self.heads * (self.plain_width + self.rotary_width + self.value_width)
+        return self.heads * (
+            self.unrotated_width + self.rotary_width + self.value_width
+        )
 
     @property
     def cached_width(self) -> int:
-        """How many numbers a cache keeps of one position: the short vector and the
-        shared rotated key.
+        """The number of cached values per position: the latent vector and the shared
+        rotated key.
         """
         return self.key_value_rank + self.rotary_width
 
 
 @dataclass(frozen=True)
 class ModelShape:
-    """What decides a decoder's size.
+    """The settings that determine a decoder's size.
 
     Attributes:
         vocab_size: The number of different tokens.
-        context_length: The most tokens that it sees at once.
+        context_length: The context window in tokens.
         width: The number of features of a token's vector.
         layers: The number of blocks.
-        attention: The size of a block's attention.
-        feed_forward_width: The features inside a dense feed-forward layer.
-        gated: Whether a feed-forward layer has a third matrix, as SwiGLU does.
-        bias: Whether feed-forward layers add a learned constant.
-        norm_bias: Whether norms do.
+        attention: The size of each block's attention layer.
+        feed_forward_width: The number of hidden features of a dense feed-forward layer.
+        gated: Whether feed-forward layers have a third matrix, as in SwiGLU.
+        bias: Whether feed-forward layers have biases.
+        norm_bias: Whether norms have biases.
         learned_positions: Whether each position of the context has a learned vector.
-        tied_embeddings: Whether the output layer uses the embedding's own weights.
-        window: How far back attention looks; None for all the way.
-        experts: How many experts a router chooses from; 0 for dense layers only.
-        experts_per_token: How many it chooses for each token.
-        shared_experts: How many more every token uses.
-        expert_width: The features inside an expert.
-        dense_layers: How many of the first blocks have a dense layer all the same.
-        convolution_size: How many vectors a short convolution has; each block has two
-            convolutions.
-        tables: The rows and features of each table of n-grams.
+        tied_embeddings: Whether the output layer shares the embedding's weights.
+        window: The number of positions that attention reaches back; None for all.
+        experts: The number of experts that a router chooses from; 0 for a dense model.
+        experts_per_token: The number of experts chosen for each token.
+        shared_experts: The number of further experts that every token uses.
+        expert_width: The number of hidden features of an expert.
+        dense_layers: The number of blocks at the start with a dense feed-forward layer
+            in a mixture of experts.
+        convolution_size: The number of earlier positions in a short convolution; each
+            block has two convolutions.
+        tables: The rows and features of each n-gram table.
     """
 
     vocab_size: int
@@ -165,12 +171,12 @@ class ModelShape:
 
     @property
     def mixture_layers(self) -> int:
-        """The number of blocks that have experts."""
+        """The number of blocks with experts."""
         return self.layers - self.dense_layers if self.experts else 0
 
 
 def shape_of(config: DecoderConfig) -> ModelShape:
-    """Return the shape of the decoder that these settings make.
+    """Return the shape of the decoder with these settings.
 
     >>> shape_of(DecoderConfig.fast(vocab_size=65)).attention
     GroupedAttention(heads=4, key_value_heads=4, head_width=32, bias=False, query_key_norm=True)

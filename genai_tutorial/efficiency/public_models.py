@@ -1,7 +1,7 @@
-"""Public models: the settings that their makers published, for `count` to count.
+"""Published settings of public models, as input for `count`.
 
-No weights are here. Every number comes from the report or the settings file that the
-comment above it links to.
+There are no weights here. Every number comes from the report or the settings file that
+the comment above it links to.
 """
 
 from genai_tutorial.efficiency.model_sizes import (
@@ -15,7 +15,8 @@ from genai_tutorial.transformer.config import DecoderConfig
 # Radford et al., Language Models are Unsupervised Multitask Learners, table 2; the
 # heads are the released models'.
 # https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf
-# The table's own counts (117M, 345M, 762M) were wrong, as the authors write in
+# The parameter counts in that table (117M, 345M, 762M) are wrong, as the authors write
+# in
 # https://github.com/openai/gpt-2.
 GPT2_SMALL = shape_of(DecoderConfig.gpt2(width=768, layers=12, heads=12))
 GPT2_MEDIUM = shape_of(DecoderConfig.gpt2(width=1024, layers=24, heads=16))
@@ -59,10 +60,10 @@ MIXTRAL_8X7B = ModelShape(
 
 # DeepSeek-AI, DeepSeek-V3 Technical Report, section 4.2:
 # https://arxiv.org/abs/2412.19437; the width of the dense layers is from
-# https://huggingface.co/deepseek-ai/DeepSeek-V3/blob/main/config.json. The module that
-# predicts one token further is left out, as in the report's 671B: the model runs
-# without it. So are the 256 numbers a layer that balance the experts, because a rule
-# sets them and no gradient.
+# https://huggingface.co/deepseek-ai/DeepSeek-V3/blob/main/config.json. The multi-token
+# prediction module is left out, as in the report's 671B, because the model runs without
+# it. So are the 256 balancing biases per layer, which are set by a rule and not by
+# gradients.
 DEEPSEEK_V3 = ModelShape(
     vocab_size=129_280,
     context_length=131_072,
@@ -72,7 +73,7 @@ DEEPSEEK_V3 = ModelShape(
         heads=128,
         query_rank=1536,
         key_value_rank=512,
-        plain_width=128,
+        unrotated_width=128,
         rotary_width=64,
         value_width=128,
     ),
@@ -85,7 +86,7 @@ DEEPSEEK_V3 = ModelShape(
 )
 
 # Ben Allal et al., SmolLM2, https://arxiv.org/abs/2502.02737; the sizes are those of
-# the file that chapter 5 reads.
+# the file that chapter 5 loads.
 SMOLLM2_135M = ModelShape(
     vocab_size=49_152,
     context_length=8192,

@@ -1,8 +1,8 @@
-"""Quantization: a matrix of whole numbers, and what turns them back into weights.
+"""Quantization: weights rounded to a few levels, which are stored as integers.
 
-Generating one token reads every weight once, so the time is the time it takes to read
-them: fewer bits, faster text. A group of neighbouring weights shares a scale, the size
-of a step, and an offset, the value of level zero:
+Generating a token reads every weight once, so reading them takes most of the time:
+fewer bits per weight mean faster generation. Neighbouring weights form a group, which
+shares a scale (the step between levels) and an offset (the value of level 0):
 
     weight ≈ scale x level + offset
 """
@@ -16,13 +16,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class QuantizedMatrix:
-    """Whole numbers in groups along each row, each group with its own scale and offset.
+    """Integer levels in groups along each row, each group with its own scale and
+    offset.
 
     Attributes:
-        levels: The whole numbers, as float so that they can be multiplied.
-        scale: How far apart two neighbouring levels of a group are.
-        offset: Which weight level 0 of a group stands for.
-        bits: How many bits a level needs.
+        levels: The integers, stored as floats so that they can be multiplied.
+        scale: The step between two neighbouring levels, per group.
+        offset: The weight at level 0, per group.
+        bits: The number of bits per level.
     """
 
     levels: Float[Tensor, "rows columns"]
@@ -32,11 +33,11 @@ class QuantizedMatrix:
 
     @property
     def group_size(self) -> int:
-        """How many neighbouring weights share a scale."""
+        """The number of neighbouring weights that share a scale."""
         return self.levels.shape[1] // self.scale.shape[1]
 
     def dequantize(self) -> Float[Tensor, "rows columns"]:
-        """Return the weights that the levels stand for."""
+        """Return the weights that the levels represent."""
         groups = self.levels.unflatten(1, (-1, self.group_size))
         return (groups * self.scale[:, :, None] + self.offset[:, :, None]).flatten(1)
 
@@ -44,21 +45,22 @@ class QuantizedMatrix:
 def quantize_affine(
     weight: Float[Tensor, "rows columns"], bits: int, group_size: int
 ) -> QuantizedMatrix:
-    """Spreads the levels 0 to 2^bits - 1 evenly from a group's smallest weight to its
-    largest.
+    """Quantize a matrix with levels 0 to 2^bits - 1, spaced evenly from each group's
+    smallest weight to its largest.
 
-    No weight moves by more than half a step. Weights that lie on such a grid already,
-    with both its ends in use, come back as they were: so the 4-bit blocks (Q4_1, 32
-    weights) of a GGUF file can be read as numbers and found again.
+    No weight changes by more than half a step. Weights that already lie on such a grid
+    and use both its ends are recovered exactly; so the 4-bit blocks (Q4_1, 32 weights)
+    of a GGUF file survive being expanded to floats and quantized again.
 
     Args:
         weight: The matrix of a linear layer.
         bits: From 2 to 8.
-        group_size: How many neighbours in a row share a scale; must divide the number
-            of columns.
+        group_size: The number of neighbouring weights in a row that share a scale; must
+            divide the number of columns.
 
     Raises:
-        ValueError: If an argument is out of range, or the weights hold NaN or infinity.
+        ValueError: If an argument is out of range, or the weights contain NaN or
+            infinity.
 
     Source: Jacob et al., Quantization and Training of Neural Networks for Efficient
         Integer-Arithmetic-Only Inference, equation 1 with offset = -scale x zero point,
@@ -83,20 +85,21 @@ def quantize_affine(
 def quantize_symmetric(
     weight: Float[Tensor, "rows columns"], bits: int, group_size: int
 ) -> QuantizedMatrix:
-    """Spreads the levels evenly around zero: from -(2^(bits-1) - 1) to 2^(bits-1) - 1,
-    where the largest weight lies.
+    """Quantize a matrix with levels from -(2^(bits-1) - 1) to 2^(bits-1) - 1, scaled to
+    each group's largest absolute weight.
 
-    Zero stays zero, and there is no offset to store. A group that lies on one side of
-    zero wastes half the levels.
+    Zero stays zero, and there is no offset to store. A group whose weights all have one
+    sign wastes half the levels.
 
     Args:
         weight: The matrix of a linear layer.
         bits: From 2 to 8.
-        group_size: How many neighbours in a row share a scale; must divide the number
-            of columns.
+        group_size: The number of neighbouring weights in a row that share a scale; must
+            divide the number of columns.
 
     Raises:
-        ValueError: If an argument is out of range, or the weights hold NaN or infinity.
+        ValueError: If an argument is out of range, or the weights contain NaN or
+            infinity.
 
     Source: Dettmers et al., LLM.int8(), section 2.1 (absmax quantization),
     https://arxiv.org/abs/2208.07339
@@ -114,8 +117,8 @@ def quantize_symmetric(
 
 
 def _steps(span: Tensor, count: int) -> Tensor:
-    """Return the size of a step; 1 where all weights of a group are equal, because
-    dividing by 0 gives no level.
+    """Return the step between levels; 1 if all weights of a group are equal, to avoid
+    a division by zero.
     """
     return torch.where(span > 0, span / count, 1.0)
 
@@ -126,11 +129,10 @@ def _check(weight: Tensor, bits: int, group_size: int) -> None:
     if group_size < 1 or weight.shape[1] % group_size:
         raise ValueError(
             "group_size must divide the number of columns, so that all groups are "
-            f"equally long; got {group_size} "
-            f"for {weight.shape[1]} columns."
+            f"equally long; got {group_size} for {weight.shape[1]} columns."
         )
     if not weight.isfinite().all():
         raise ValueError(
-            "The weights hold NaN or infinity, which no level can stand for. Did "
+            "The weights contain NaN or infinity, which no level can represent. Did "
             "training diverge?"
         )

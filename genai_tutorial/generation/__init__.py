@@ -1,4 +1,4 @@
-"""Generation: how a language model's probabilities become text."""
+"""Generation: sampling text from a language model's predictions."""
 
 from genai_tutorial.generation.generate import draw, generate, next_token_logits, stream
 from genai_tutorial.generation.rollouts import Rollouts, Score, generate_rollouts

@@ -1,4 +1,4 @@
-"""The loop that writes: predict, draw a token, append it, and again."""
+"""The generation loop: predict, draw a token, append it, repeat."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -25,23 +25,22 @@ def generate(
 ) -> Int[Tensor, "batch length"]:
     """Return the prompts, each continued by tokens drawn from the model one at a time.
 
-    The model sees the last `model.config.context_length` tokens; what is older slides
-    out of its sight. As long as the whole text is in sight, a `DecoderLM` reads each
-    token once, with a `KVCache`. A row that draws a stop token is finished, and repeats
-    that token until all rows are.
+    The context window is the last `model.config.context_length` tokens. As long as the
+    whole text fits into it, a `DecoderLM` processes each token once, with a `KVCache`.
+    A row that draws a stop token is finished, and repeats that token until all rows
+    are.
 
     Args:
-        model: Maps ids to scores, such as a `DecoderLM`.
-        prompt_ids: Where each row starts: one token or more.
-        max_new_tokens: How many tokens to add at most.
-        temperature: See `next_token_probabilities`, as for the next three; 0 always
-            takes the best token.
+        model: Maps ids to logits, such as a `DecoderLM`.
+        prompt_ids: The prompts, of one token or more.
+        max_new_tokens: Maximum number of tokens to add.
+        temperature: See `next_token_probabilities`, as for the next three; 0 is greedy
+            decoding.
         top_k: Keep this many tokens.
         top_p: Keep the smallest set of tokens with this probability.
         min_p: Keep the tokens at least this many times as probable as the best.
         stop_tokens: The tokens that finish a row.
-        generator: Where the chance comes from; seed it and the text repeats. None uses
-            torch's global one.
+        generator: Random generator of the draws; None for torch's global one.
 
     Raises:
         ValueError: If the prompt is empty, `max_new_tokens` is negative, or a sampling
@@ -92,18 +91,18 @@ def stream(
     token ends it and is not yielded.
 
     Args:
-        model: See `generate`, as for all but the last.
+        model: See `generate`, as for all arguments but the last.
         prompt_ids: The whole text so far.
-        max_new_tokens: How many tokens to add at most.
-        temperature: 0 always takes the best token.
+        max_new_tokens: Maximum number of tokens to add.
+        temperature: 0 is greedy decoding.
         top_k: Keep this many tokens.
         top_p: Keep the smallest set of tokens with this probability.
         min_p: Keep the tokens at least this many times as probable as the best.
         stop_tokens: The tokens that end the text.
-        generator: Where the chance comes from.
-        cache: What `model.make_cache()` returned. Give the same one again with the
-            text's next version, and only what is new since then is read: for a
-            conversation. None makes one for this text.
+        generator: Random generator of the draws.
+        cache: A cache from `model.make_cache()`. In a conversation, pass the same one
+            with each longer version of the text, and only the new tokens are processed.
+            None makes a new cache.
 
     Raises:
         ValueError: If the prompt is empty, `max_new_tokens` is negative, or a sampling
@@ -133,25 +132,24 @@ def stream(
 def next_token_logits(
     model: nn.Module, ids: Int[Tensor, "batch position"], cache: KVCache | None = None
 ) -> Float[Tensor, "batch vocab"]:
-    """Return the model's scores of what comes after the last token of each row.
+    """Return the logits of the token after the last one in each row.
 
     Args:
-        model: Maps ids to scores.
+        model: Maps ids to logits.
         ids: The whole text so far.
-        cache: Holds the beginning of the text, and takes up the rest as long as there
-            is room.
+        cache: Holds the beginning of the text; the rest is added as long as it fits.
     """
     if cache is not None and ids.shape[1] <= cache.length:
         unread = ids[:, cache.lengths[0] :]
         hidden = model.read(unread, AttentionContext.cached(cache))
-        return model.logits(hidden[:, -1:])[:, 0]  # the scores of the last position
+        return model.logits(hidden[:, -1:])[:, 0]  # of the last position
     return model(ids[:, -model.config.context_length :])[:, -1]
 
 
 def draw(
     probabilities: Tensor, generator: torch.Generator | None = None
 ) -> Int[Tensor, "batch"]:
-    """Draws one token for each row of probabilities."""
+    """Draw one token for each row of probabilities."""
     if generator is not None:
         # a generator draws only on its own device
         probabilities = probabilities.to(generator.device)

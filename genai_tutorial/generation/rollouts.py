@@ -1,9 +1,9 @@
-"""Rollouts: a batch of prompts of different lengths, each answered by the model, with
-the probability of every choice.
+"""Rollouts: answers to a batch of prompts of different lengths, with the probability of
+every token.
 
-Prompts are padded at the end, and the cache knows where each row's text ends, so an
-answer begins right behind its prompt: there is no padding between tokens that attend to
-each other, and none has to be masked later.
+Prompts are right-padded, and the cache stores where each row's text ends, so an answer
+begins directly after its prompt: there is no padding between tokens that attend to each
+other, and none has to be masked later.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,16 +21,15 @@ from genai_tutorial.transformer import AttentionContext, DecoderLM
 
 @dataclass(frozen=True)
 class Rollouts:
-    """Prompts with the answers that a model gave. What belongs to steps is explained in
-    `log_probs`.
+    """Prompts with a model's answers. Step t predicts the token at position t + 1.
 
     Attributes:
         ids: In each row a prompt, its answer and padding.
-        prompt_lengths: How many tokens the prompts have.
-        lengths: How many tokens prompt and answer have together.
-        finished: Which answers ended by themselves; the others were cut off.
-        log_probs: The logarithm of the probability of each token of the answers when it
-            was drawn; 0 at other steps.
+        prompt_lengths: Number of tokens in each prompt.
+        lengths: Number of tokens in each prompt and answer together.
+        finished: Whether each answer has an end token; the others were cut off.
+        log_probs: The log-probability of each token of the answers when it was drawn; 0
+            at other steps.
     """
 
     ids: Int[Tensor, "batch position"]
@@ -41,19 +40,19 @@ class Rollouts:
 
     @property
     def is_answer(self) -> Bool[Tensor, "batch position"]:
-        """Which tokens the model wrote, the end token included."""
-        places = torch.arange(self.ids.shape[1], device=self.ids.device)
-        return (places >= self.prompt_lengths[:, None]) & (
-            places < self.lengths[:, None]
+        """Whether each token belongs to an answer, its end token included."""
+        positions = torch.arange(self.ids.shape[1], device=self.ids.device)
+        return (positions >= self.prompt_lengths[:, None]) & (
+            positions < self.lengths[:, None]
         )
 
     @property
     def mask(self) -> Bool[Tensor, "batch step"]:
-        """Which steps chose a token of an answer."""
+        """Whether each step predicts a token of an answer."""
         return self.is_answer[:, 1:]
 
     def answers(self) -> list[list[int]]:
-        """Return the tokens of each answer, without the one that ends it."""
+        """Return the tokens of each answer, without its end token."""
         starts, ends = (
             self.prompt_lengths.tolist(),
             (self.lengths - self.finished.long()).tolist(),
@@ -65,7 +64,7 @@ class Rollouts:
 
 
 Score = Callable[[Rollouts], Float[Tensor, "batch"]]
-"""Says what each answer is worth: a reward model, a rule, or a program that checks."""
+"""A function that scores each answer: a reward model, a rule, or a verifier."""
 
 
 @torch.no_grad()
@@ -78,21 +77,21 @@ def generate_rollouts(
     temperature: float | int = 1.0,
     generator: torch.Generator | None = None,
 ) -> Rollouts:
-    """Lets a model answer prompts, all at once, each token with the `KVCache`.
+    """Sample an answer to each prompt, all in one batch with a `KVCache`.
 
     Args:
-        model: Who answers.
+        model: The model that answers.
         prompts: The tokens of each prompt; their lengths may differ.
-        max_new_tokens: The most tokens of an answer, its end token included.
-        end_token: What ends an answer.
-        temperature: See `next_token_probabilities`. `log_probs` are those of the model
-            as it is, so that learning from them asks for a temperature of 1; 0 is for
-            looking at the best answers.
-        generator: Where the chance comes from; None uses torch's global one.
+        max_new_tokens: Maximum number of tokens in an answer, its end token included.
+        end_token: The token that ends an answer.
+        temperature: See `next_token_probabilities`. `log_probs` are always those at
+            temperature 1, so use 1 to learn from the rollouts; 0 gives the greedy
+            answers.
+        generator: Random generator of the draws; None for torch's global one.
 
     Raises:
         ValueError: If there is no prompt, one is empty, or a prompt with its answer may
-            not fit into the context.
+            not fit into the context window.
     """
     longest = _checked_longest(model, prompts, max_new_tokens)
     device = model.token_embedding.weight.device
@@ -112,8 +111,8 @@ def generate_rollouts(
     unread, new = ids[:, :longest], prompt_lengths
     for _ in range(max_new_tokens):
         read = model.read(unread, AttentionContext.cached(cache, new))
-        # The last token of each row's text; a finished row has read nothing, and what
-        # comes out is not used.
+        # The last token of each row's text; a finished row has read nothing, and its
+        # output is not used.
         logits = model.logits(read[rows, (new - 1).clamp(min=0)][:, None])[:, 0]
         chosen = draw(next_token_probabilities(logits, temperature), generator).to(ids)
         ids[rows, lengths] = torch.where(running, chosen, PADDING)

@@ -1,6 +1,4 @@
-"""From scores to probabilities: temperature, and three ways to cut off the unlikely
-tokens.
-"""
+"""From logits to sampling probabilities: temperature, top-k, top-p and min-p."""
 
 import torch
 from jaxtyping import Float
@@ -17,13 +15,13 @@ def next_token_probabilities(
     """Return the probability with which each token is drawn; every row sums to one.
 
     The temperature comes first, then the filters in the order of the arguments; after
-    each, what is left is scaled up to sum to one. Among tokens of equal probability the
-    one with the lower number is kept first.
+    each, the remaining probabilities are rescaled to sum to one. Among equally probable
+    tokens, the one with the lower number is kept first.
 
     Args:
-        logits: The model's scores; -inf means never.
-        temperature: Divides the scores: below 1 likely tokens get likelier, above 1
-            less so; 0 leaves only the best.
+        logits: The model's logits; -inf means never.
+        temperature: Divides the logits: below 1, likely tokens become likelier; above
+            1, less likely; 0 is greedy decoding.
         top_k: Keep this many tokens.
         top_p: Keep the smallest set of tokens whose probabilities sum to at least this
             (nucleus sampling).
@@ -31,7 +29,7 @@ def next_token_probabilities(
             best.
 
     Raises:
-        ValueError: If an argument is out of range, or the scores hold NaN, +inf or
+        ValueError: If an argument is out of range, or the logits hold NaN, +inf or
             nothing but -inf.
 
     Source: Holtzman et al., The Curious Case of Neural Text Degeneration, equations 2
@@ -46,8 +44,8 @@ def next_token_probabilities(
     if temperature == 0:
         best = logits.argmax(dim=-1, keepdim=True)
         return torch.zeros_like(logits).scatter(-1, best, 1.0)
-    # Subtracting the best score changes no probability, and keeps a small temperature
-    # from making infinities.
+    # Subtracting the largest logit changes no probability, and prevents an overflow at
+    # low temperatures.
     scores = (logits - logits.amax(dim=-1, keepdim=True)) / temperature
     probabilities = scores.softmax(dim=-1)
     if top_k is not None:
@@ -62,7 +60,7 @@ def next_token_probabilities(
 def keep_top_k(
     probabilities: Float[Tensor, "*batch vocab"], top_k: int
 ) -> Float[Tensor, "*batch vocab"]:
-    """Keep the `top_k` most probable tokens of each row, scaled up to sum to one.
+    """Keep the `top_k` most probable tokens of each row, rescaled to sum to one.
 
     >>> keep_top_k(torch.tensor([0.5, 0.3, 0.2]), 1)
     tensor([1., 0., 0.])
@@ -78,7 +76,7 @@ def keep_top_p(
     probabilities: Float[Tensor, "*batch vocab"], top_p: float | int
 ) -> Float[Tensor, "*batch vocab"]:
     """Keep the smallest set of tokens whose probabilities sum to at least `top_p`,
-    scaled up to sum to one.
+    rescaled to sum to one.
 
     >>> keep_top_p(torch.tensor([0.5, 0.3, 0.2]), 0.8)
     tensor([0.6250, 0.3750, 0.0000])
@@ -86,7 +84,7 @@ def keep_top_p(
     if top_p == 1:
         return probabilities
     ranked, order = probabilities.sort(dim=-1, descending=True, stable=True)
-    # A token is needed as long as those before it do not reach top_p by themselves.
+    # A token is kept as long as the more probable ones do not reach top_p.
     before = ranked.cumsum(dim=-1).roll(1, dims=-1)
     before[..., 0] = 0.0
     keep = torch.zeros_like(probabilities, dtype=torch.bool).scatter(
@@ -99,7 +97,7 @@ def keep_min_p(
     probabilities: Float[Tensor, "*batch vocab"], min_p: float | int
 ) -> Float[Tensor, "*batch vocab"]:
     """Keep the tokens at least `min_p` times as probable as the best of their row,
-    scaled up to sum to one.
+    rescaled to sum to one.
 
     >>> keep_min_p(torch.tensor([0.5, 0.3, 0.2]), 0.5)
     tensor([0.6250, 0.3750, 0.0000])
@@ -128,7 +126,7 @@ def _check(
         )
     if top_k is not None and top_k < 1:
         raise ValueError(
-            f"top_k must be at least 1, because one token has to be left; got {top_k}."
+            f"top_k must be at least 1, because one token has to remain; got {top_k}."
         )
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(

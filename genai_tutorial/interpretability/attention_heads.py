@@ -1,6 +1,4 @@
-"""What a head of attention does, read off its maps on text made for the purpose: random
-tokens, twice over.
-"""
+"""Scores of attention heads, computed from their maps on repeated random tokens."""
 
 import torch
 from jaxtyping import Float, Int
@@ -10,21 +8,19 @@ from torch import Tensor
 def repeated_random_tokens(
     count: int, length: int, vocabulary: int | Int[Tensor, "token"], seed: int = 0
 ) -> Int[Tensor, "count position"]:
-    """Draw rows of random tokens, each followed by itself: nothing but copying can
-    predict the second half.
+    """Draw rows of random tokens, each repeated once.
 
-    Inside a row's first half no token occurs twice, so that every token of the second
-    half has one earlier occurrence.
+    Only copying can predict the second half of a row. No token occurs twice in the
+    first half, so every token of the second half has exactly one earlier occurrence.
 
     Args:
-        count: How many rows.
-        length: How many tokens before they repeat; a row is twice as long.
-        vocabulary: Which tokens may be drawn: a number means all from 0 to just below
-            it.
-        seed: The same seed gives the same rows.
+        count: The number of rows.
+        length: The number of tokens before the repetition; a row is twice as long.
+        vocabulary: The tokens to draw from; a number n means 0 to n - 1.
+        seed: Decides which tokens are drawn.
 
     Raises:
-        ValueError: If there are fewer tokens than a row needs.
+        ValueError: If the vocabulary is smaller than `length`.
 
     >>> repeated_random_tokens(1, 3, vocabulary=10, seed=0).shape
     torch.Size([1, 6])
@@ -48,19 +44,19 @@ def repeated_random_tokens(
 def induction_scores(
     maps: Float[Tensor, "layer batch head query key"], period: int
 ) -> Float[Tensor, "layer head"]:
-    """Return how much of its attention each head gives to the token after the earlier
-    occurrence of the present one.
+    """Return the share of its attention that each head gives to the token after the
+    earlier occurrence of the current one.
 
-    The text is a row of `period` tokens, twice over, so that this token stands `period`
-    - 1 places back. Averaged over the queries of the second half and over the batch; 1
-    is a perfect induction head.
+    The text consists of `period` tokens, repeated once, so that token is `period` - 1
+    positions back. The score is averaged over the queries of the second half and over
+    the batch; 1 is a perfect induction head.
 
     Args:
         maps: Attention weights, such as `DecoderLM.attention_maps` returns.
-        period: How many tokens there are before they repeat.
+        period: The number of tokens before the repetition.
 
     Raises:
-        ValueError: If the maps are not of a text twice as long as `period`.
+        ValueError: If the text of the maps is not twice as long as `period`.
 
     Source: Olsson et al. (2022), In-context learning and induction heads,
     https://arxiv.org/abs/2209.11895
@@ -68,8 +64,8 @@ def induction_scores(
     queries, keys = maps.shape[-2:]
     if not queries == keys == 2 * period:
         raise ValueError(
-            f"The maps must be of {period} tokens twice over, {2 * period} square; got "
-            f"{queries}x{keys}."
+            f"The maps must be of {period} tokens repeated once, {2 * period} square; "
+            f"got {queries}x{keys}."
         )
     return _weight_at_distance(maps, period - 1, from_query=period)
 
@@ -77,17 +73,17 @@ def induction_scores(
 def previous_token_scores(
     maps: Float[Tensor, "layer batch head query key"],
 ) -> Float[Tensor, "layer head"]:
-    """Return how much of its attention each head gives to the token just before,
+    """Return the share of its attention that each head gives to the previous token,
     averaged over queries and batch.
 
-    The first query has nothing before it and is left out.
+    The first query, which has no previous token, is left out.
 
     Raises:
         ValueError: If there is only one position.
     """
     if maps.shape[-1] < 2:
         raise ValueError(
-            "At least two positions are needed for one to be before the other, got "
+            "At least two positions are needed for a previous token, got "
             f"{maps.shape[-1]}."
         )
     return _weight_at_distance(maps, 1, from_query=1)

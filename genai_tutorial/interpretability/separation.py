@@ -1,5 +1,5 @@
-"""How well two groups of vectors come apart: by pairs (AUC), and by whether a left-out
-one finds its own group.
+"""Separation of two groups of vectors: AUC over pairs, and leave-one-out accuracy of
+the nearest centroid.
 """
 
 import torch
@@ -11,15 +11,15 @@ from genai_tutorial.metrics.intervals import Interval
 
 
 def centred_cosines(vectors: Float[Tensor, "n dim"]) -> Float[Tensor, "n n"]:
-    """Return the cosine between each two vectors after their mean is taken away; 0
-    where a vector is the mean itself.
+    """Return the cosine similarity of each pair of vectors after subtracting their
+    mean; 0 where a vector equals the mean.
 
-    Hidden states share a large common part, which makes all plain cosines high. It says
-    nothing about differences.
+    Hidden states share a large common component, which makes all plain cosines high but
+    carries no information about differences.
     """
     centred = vectors - vectors.mean(dim=0)
-    # Rounding leaves identical vectors a hair away from their mean: without this, noise
-    # would get a direction.
+    # Rounding leaves identical vectors slightly off their mean: without this, the
+    # rounding errors would be compared.
     tiny = centred.norm(dim=1) <= 1e-6 * vectors.norm(dim=1)
     return _cosines(centred.masked_fill(tiny[:, None], 0.0))
 
@@ -27,19 +27,19 @@ def centred_cosines(vectors: Float[Tensor, "n dim"]) -> Float[Tensor, "n n"]:
 def within_between_auc(
     similarities: Float[Tensor, "n n"], labels: Int[Tensor, "n"]
 ) -> float:
-    """Return how often a pair of the same group is more similar than a pair of
-    different groups; ties count half.
+    """Return the probability that a pair of the same group is more similar than a
+    pair of different groups; ties count half.
 
-    1 means that every pair inside a group is more similar than every pair across; 0.5
-    is chance. This is the area under the ROC curve for telling the two kinds of pairs
-    apart by their similarity.
+    1 means that every pair within a group is more similar than every pair across
+    groups; 0.5 is chance. This is the area under the ROC curve for classifying pairs by
+    their similarity.
 
     Args:
-        similarities: A symmetric table; the diagonal is left out.
+        similarities: A symmetric table; the diagonal is ignored.
         labels: The group of each row.
 
     Raises:
-        ValueError: If there is no pair inside a group, or none across two.
+        ValueError: If there is no pair within a group, or none across groups.
 
     Source: Hanley and McNeil (1982), The meaning and use of the area under a receiver
     operating characteristic curve.
@@ -64,24 +64,23 @@ def within_between_auc_interval(
     seed: int = 0,
     resamples: int = 2000,
 ) -> Interval:
-    """Return the AUC of `within_between_auc` with the interval that other examples of
-    the same groups might give.
+    """Return the AUC of `within_between_auc` with a bootstrap confidence interval.
 
-    The bootstrap draws examples, not pairs: pairs that share an example are not
-    independent. Groups keep their sizes, and an example that is drawn twice makes no
-    pair with itself. Every pair inside a group is compared with every pair across,
-    which is meant for up to about a hundred examples.
+    The bootstrap resamples examples and not pairs, because pairs that share an example
+    are not independent. Groups keep their sizes, and an example that is drawn twice is
+    not paired with itself. Every pair within a group is compared with every pair across
+    groups, which is feasible for up to about a hundred examples.
 
     Args:
-        similarities: A symmetric table; the diagonal is left out.
+        similarities: A symmetric table; the diagonal is ignored.
         labels: The group of each row.
-        level: Share of the bootstrap's values inside the interval, between 0 and 1.
-        seed: The same seed gives the same interval.
-        resamples: How often examples are drawn.
+        level: The confidence level, between 0 and 1.
+        seed: Decides the resamples.
+        resamples: The number of bootstrap resamples.
 
     Raises:
-        ValueError: If there is no pair inside a group, or none across two, or `level`
-            is out of range.
+        ValueError: If there is no pair within a group, or none across groups, or
+            `level` is out of range.
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, such as 0.95, got {level}.")
@@ -106,16 +105,15 @@ def within_between_auc_interval(
 def leave_one_out_centroid_hits(
     vectors: Float[Tensor, "n dim"], labels: Int[Tensor, "n"]
 ) -> Float[Tensor, "n"]:
-    """For each vector, leave it out, and ask which group's centre is nearest
-    (Euclidean): 1 if its own, 0 if not.
+    """Return for each vector 1 if the centroid of its own group, computed without it,
+    is the nearest one (Euclidean), else 0.
 
-    A vector at the same distance from several centres, its own among them, counts as a
-    guess: 1 divided by their number. The mean of the hits is the accuracy of the
-    nearest-centroid classifier, left one out.
+    If several centroids including its own are equally near, a vector counts as a guess:
+    1 divided by their number. The mean is the leave-one-out accuracy of the
+    nearest-centroid classifier.
 
     Raises:
-        ValueError: If a group has fewer than two members, so that nothing is left of
-            it.
+        ValueError: If a group has fewer than two members.
 
     >>> leave_one_out_centroid_hits(
     ...     torch.tensor([[0.0], [1.0], [8.0], [9.0]]), torch.tensor([0, 0, 1, 1])
@@ -131,11 +129,10 @@ def leave_one_out_centroid_hits(
     x = vectors.double()
     member = functional.one_hot(labels, len(sizes)).double()
     sums = member.T @ x
-    # One's own group is averaged without oneself; the other groups as they are.
+    # Each vector is left out of the centroid of its own group.
     centres = (sums - member[:, :, None] * x[:, None, :]) / (sizes - member)[:, :, None]
     distances = (x[:, None, :] - centres).norm(dim=-1)
-    # Equal up to rounding is equal: identical vectors must not be told apart by their
-    # last digit.
+    # Distances that are equal up to rounding count as equal.
     nearest = distances <= distances.min(dim=1, keepdim=True).values + 1e-6 * x.norm(
         dim=1, keepdim=True
     )
@@ -146,9 +143,7 @@ def leave_one_out_centroid_hits(
 def _pairs(
     labels: Int[Tensor, "n"],
 ) -> tuple[Int[Tensor, "pair"], Int[Tensor, "pair"], Bool[Tensor, "pair"]]:
-    """Return the two ends of each pair of different rows, and whether they belong to
-    the same group.
-    """
+    """Return both rows of each pair, and whether they belong to the same group."""
     first, second = torch.triu_indices(len(labels), len(labels), offset=1).unbind()
     same = labels[first] == labels[second]
     if not same.any() or same.all():
@@ -162,8 +157,8 @@ def _pairs(
 def _stratified_draws(
     labels: Int[Tensor, "n"], resamples: int, generator: torch.Generator
 ) -> Float[Tensor, "resample n"]:
-    """How often each row is drawn, when each group is drawn from with replacement, as
-    often as it has members.
+    """Return how often each row is drawn when each group is resampled with replacement
+    at its own size.
     """
     times = torch.zeros(resamples, len(labels), dtype=torch.float64)
     for group in labels.unique():

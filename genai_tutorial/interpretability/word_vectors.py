@@ -1,8 +1,8 @@
-"""Word vectors from counts: words that keep the same company get similar vectors.
+"""Word vectors from counts: words that appear in the same contexts get similar vectors.
 
-Three steps, each a function: count which words stand near each other, ask how much more
-often than by chance that is (positive pointwise mutual information), and compress the
-table to a few numbers a word (truncated SVD).
+There are three steps: count which words occur near each other, compare the counts with
+chance (positive pointwise mutual information), and compress the table to a few numbers
+per word (truncated SVD).
 """
 
 import re
@@ -37,18 +37,18 @@ def split_into_words(text: str) -> list[str]:
 def cooccurrence_counts(
     sentences: Iterable[Sequence[str]], vocabulary: Sequence[str], window: int
 ) -> "csr_array":
-    """Count how often each word of the vocabulary stands at most `window` words from
-    each other, on either side.
+    """Count how often each two words of the vocabulary occur within `window` words of
+    each other.
 
     Args:
-        sentences: Texts, cut into words; no pair reaches from one text into the next.
-        vocabulary: The words to count, all different. Others keep their places in the
-            text and are not counted.
-        window: How many words to the left and to the right are company.
+        sentences: Texts, split into words; pairs do not extend across texts.
+        vocabulary: The words to count, without duplicates. Other words keep their
+            positions in the text but are not counted.
+        window: The number of context words on either side.
 
     Returns:
-        A symmetric sparse table of whole numbers, a row and a column for each word of
-        the vocabulary.
+        A symmetric sparse table of counts, with a row and a column for each word of the
+        vocabulary.
 
     >>> cooccurrence_counts([["a", "b", "a"]], ["a", "b"], window=1).toarray().tolist()
     [[0.0, 2.0], [2.0, 0.0]]
@@ -56,17 +56,16 @@ def cooccurrence_counts(
     sparse = require("scipy.sparse", extra="text")
     if window < 1:
         raise ValueError(
-            f"window must be at least 1 word, or no word has company; got {window}."
+            f"window must be at least 1 word, or no word has a context; got {window}."
         )
     index = {word: i for i, word in enumerate(vocabulary)}
     if len(index) != len(vocabulary):
         raise ValueError(
-            f"vocabulary must have every word once, got {len(vocabulary) - len(index)} "
-            "of them again."
+            "vocabulary must have every word only once, got "
+            f"{len(vocabulary) - len(index)} duplicates."
         )
-    gap = [
-        -1
-    ] * window  # keeps the last words of one text away from the first words of the next
+    # between two texts, so that no pair extends from one into the next
+    gap = [-1] * window
     places = np.array(
         [
             i
@@ -84,19 +83,19 @@ def cooccurrence_counts(
     shape = (len(index), len(index))
     one_way = sparse.coo_array(
         (np.ones(len(pairs[0])), pairs), shape=shape
-    ).tocsr()  # adds up what is there twice
+    ).tocsr()  # adds up duplicate entries
     return (one_way + one_way.T).tocsr()
 
 
 def positive_pmi(counts: "csr_array", smoothing: float | int = 0.75) -> "csr_array":
-    """Return for each pair how much more often it is seen than by chance: max(0, log
-    p(w, c) / (p(w) p(c))), in nats.
+    """Return the positive pointwise mutual information of each pair in nats: max(0, log
+    p(w, c) / (p(w) p(c))).
 
     Args:
         counts: A table of non-negative numbers: how often a word (row) and a context
-            (column) were seen together.
-        smoothing: The power to which the contexts' counts are raised. Below 1 it makes
-            rare contexts less surprising; 1 is the definition.
+            (column) occurred together.
+        smoothing: The power to which the contexts' counts are raised. Values below 1
+            make rare contexts less surprising; 1 gives plain PMI.
 
     Source: Church and Hanks (1990), Word association norms, mutual information, and
         lexicography, equation for I(x, y); Levy, Goldberg and Dagan (2015), Improving
@@ -118,10 +117,10 @@ def positive_pmi(counts: "csr_array", smoothing: float | int = 0.75) -> "csr_arr
 
 @dataclass(frozen=True)
 class WordVectors:
-    """A vector of length one for each frequent word of a text.
+    """Unit-length vectors for the frequent words of a text.
 
     Attributes:
-        words: The words, the most frequent first.
+        words: The words, most frequent first.
         vectors: Their vectors, in the same order.
 
     Source: Levy and Goldberg (2014), Neural word embedding as implicit matrix
@@ -145,16 +144,16 @@ class WordVectors:
         """Count, compare with chance, compress.
 
         Args:
-            texts: What to learn from; pairs of words are counted inside a text, never
+            texts: The training texts; pairs of words are counted within a text, never
                 across two.
-            dimensions: How many numbers a word gets.
-            window: How many words to the left and to the right are company.
-            min_count: Rarer words get no vector: their company is too small to tell.
+            dimensions: The number of features per word.
+            window: The number of context words on either side.
+            min_count: Rarer words get no vector, because their contexts are too few.
             smoothing: See `positive_pmi`.
 
         Raises:
-            ValueError: If there are not enough frequent words for so many dimensions,
-                or a setting is out of range.
+            ValueError: If there are fewer frequent words than dimensions, or a setting
+                is out of range.
         """
         if isinstance(texts, str):
             raise ValueError(
@@ -164,8 +163,8 @@ class WordVectors:
         svds = require("scipy.sparse.linalg", extra="text").svds
         sentences = [split_into_words(text) for text in texts]
         counted = Counter(word for words in sentences for word in words)
-        # Equally frequent words in the order of the alphabet: the same text always
-        # gives the same vectors.
+        # Ties in alphabetical order, so that the same text always gives the same
+        # vectors.
         frequent = sorted(
             (word for word in counted if counted[word] >= min_count),
             key=lambda w: (-counted[w], w),
@@ -196,8 +195,8 @@ class WordVectors:
         return self.vectors[self._index[word]]
 
     def similarity(self, a: str, b: str) -> float:
-        """Return the cosine between the vectors of two words: 1 for the same direction,
-        about 0 for unrelated ones.
+        """Return the cosine similarity of two words: 1 for the same direction, about 0
+        for unrelated words.
         """
         return float(self[a] @ self[b])
 
@@ -210,8 +209,8 @@ class WordVectors:
     def analogy(
         self, a: str, b: str, c: str, count: int = 1
     ) -> list[tuple[str, float]]:
-        """Answer "a is to b as c is to ...?": the words nearest to b - a + c, without
-        the three of the question.
+        """Answer "a is to b as c is to ...?": return the words nearest to b - a + c,
+        excluding the three words of the question.
 
         Source: Mikolov, Yih and Zweig (2013), Linguistic regularities in continuous
             space word representations, section 4.

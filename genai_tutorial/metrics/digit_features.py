@@ -1,5 +1,5 @@
-"""A small network that reads digits: how sure it is judges an image, and what it
-computes on the way compares sets.
+"""A small network that classifies digits: its confidence judges single images, and its
+features compare sets of images.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ class DigitClassifierConfig:
     """The sizes of the network.
 
     Attributes:
-        channels: Of the three convolutions. Each is followed by one that halves height
-            and width.
-        features: How many numbers describe an image before the last layer.
-        classes: How many kinds of images there are.
+        channels: Channels of the three convolutions. Each is followed by max pooling,
+            which halves height and width.
+        features: Number of features of an image before the last layer.
+        classes: Number of classes.
     """
 
     channels: tuple[int, int, int] = (16, 32, 64)
@@ -41,15 +41,15 @@ class DigitClassifierConfig:
 
 
 class DigitClassifier(nn.Module):
-    """Reads images of 28 by 28 pixels: three convolutions, a description of each image,
-    a score for each class.
+    """A convolutional network for images of 28 × 28 pixels: three convolutions,
+    features of each image, a score for each class.
 
-    The description, `features`, is what the Fréchet distance and precision and recall
-    compare sets of images by.
+    The Fréchet distance and precision and recall compare sets of images by their
+    `features`.
 
     Args:
-        config: The sizes; None for the book's.
-        seed: Decides the first weights.
+        config: The sizes; `None` for the book's.
+        seed: Seed of the initial weights.
 
     >>> classifier = DigitClassifier()
     >>> images = torch.zeros(2, 28, 28)
@@ -77,7 +77,7 @@ class DigitClassifier(nn.Module):
             )
 
     def features(self, images: Float[Tensor, "n 28 28"]) -> Float[Tensor, "n feature"]:
-        """Return a description of each image, brightness from 0 to 1.
+        """Return the features of each image, with brightness from 0 to 1.
 
         Raises:
             ValueError: If the images have another size.
@@ -89,7 +89,7 @@ class DigitClassifier(nn.Module):
         return self.body(images[:, None] * 2 - 1)
 
     def forward(self, images: Float[Tensor, "n 28 28"]) -> Float[Tensor, "n class"]:
-        """Return a score for each class; softmax makes probabilities of them."""
+        """Return a score for each class; their softmax is the class probabilities."""
         return self.head(self.features(images))
 
 
@@ -104,12 +104,12 @@ def _halving_block(channels_in: int, channels_out: int) -> list[nn.Module]:
 
 @dataclass(frozen=True)
 class DigitReading:
-    """What the classifier makes of images.
+    """The classifier's features and predictions.
 
     Attributes:
-        features: A description of each image.
-        labels: The likeliest class of each.
-        confidences: The probability that the classifier gives to this class.
+        features: The features of each image.
+        labels: The most probable class of each image.
+        confidences: The probability of this class.
     """
 
     features: Float[Tensor, "n feature"]
@@ -121,22 +121,21 @@ class DigitReading:
 def read_digits(
     classifier: DigitClassifier, images: Float[Tensor, "n 28 28"], chunk: int = 500
 ) -> DigitReading:
-    """Lets the classifier look at images, some at a time.
+    """Classify images, in chunks.
 
     Args:
         classifier: In evaluation mode, as `load("digit-classifier")` in
             `genai_tutorial.pretrained` returns it.
         images: Brightness from 0 (background) to 1 (ink).
-        chunk: How many images are looked at together; changes the memory, not the
-            result.
+        chunk: Number of images per forward pass; changes the memory, not the result.
 
     Raises:
-        ValueError: If the classifier is in training mode, where it drops features at
-            random, or there are no images.
+        ValueError: If the classifier is in training mode, where dropout is active, or
+            there are no images.
     """
     if classifier.training:
         raise ValueError(
-            "The classifier is in training mode, where chance plays a part: call its "
+            "The classifier is in training mode, where dropout is active: call its "
             "eval() first."
         )
     if len(images) < 1 or chunk < 1:
@@ -151,8 +150,8 @@ def read_digits(
 def expected_calibration_error(
     confidences: Float[Tensor, "n"], correct: Tensor, bins: int = 10
 ) -> float:
-    r"""Return by how much a classifier's confidence misses its accuracy, on average; 0
-    is perfect.
+    r"""Return the average difference between a classifier's confidence and its
+    accuracy; 0 is perfect.
 
     The images are sorted into bins of equal width by their confidence. In each, the
     mean confidence is compared with the share that was right:
@@ -162,8 +161,8 @@ def expected_calibration_error(
 
     Args:
         confidences: The probability that each image's label was given, from 0 to 1.
-        correct: Whether the label was right.
-        bins: How many bins.
+        correct: Whether each label is right.
+        bins: The number of bins.
 
     Raises:
         ValueError: If the lengths differ, there is nothing, or a confidence is out of

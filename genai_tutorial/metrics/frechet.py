@@ -1,5 +1,5 @@
-"""The Fréchet distance: how far apart two sets of images are, each summed up as a
-Gaussian of its features.
+"""The Fréchet distance of two sets of images, each described by a Gaussian fitted to
+its features.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class FeatureGaussian:
     """A Gaussian fitted to features.
 
     Attributes:
-        mean: Of each feature.
-        covariance: Of each pair of features.
+        mean: The mean of each feature.
+        covariance: The covariance of each pair of features.
     """
 
     mean: Float[Tensor, "feature"]
@@ -23,7 +23,7 @@ class FeatureGaussian:
 
     @classmethod
     def fit(cls, features: Float[Tensor, "n feature"]) -> "FeatureGaussian":
-        """Fits the Gaussian in double precision, the covariance divided by n - 1.
+        """Fit the Gaussian in double precision, with the covariance divided by n - 1.
 
         Raises:
             ValueError: If there are fewer than two rows, or a feature is not finite.
@@ -94,14 +94,14 @@ def frechet_distance(
     first: Float[Tensor, "n feature"], second: Float[Tensor, "m feature"]
 ) -> float:
     r"""Return the squared Fréchet distance of two sets of features; 0 for the same
-    set, lower is more alike.
+    set, lower means more similar.
 
     With the features of the Inception network this is the FID of papers. Its size
     depends on the features: compare only distances by the same features, and with the
-    same numbers of images. For few images it is too large even where both sets come
-    from one source: by about $(1/n + 1/m)(D + D(D+1)/4)$ for $D$ independent features
-    of variance 1. So state beside each distance the one between two sets of real
-    images, which is as low as a perfect model gets.
+    same numbers of images. With few images it is too large even if both sets come from
+    the same source: by about $(1/n + 1/m)(D + D(D+1)/4)$ for $D$ independent features
+    of variance 1. So report with each distance the one between two sets of real images,
+    which is what a perfect model would reach.
 
     Args:
         first: One row for each image, such as `read_digits(classifier,

@@ -17,7 +17,7 @@ class Interval:
         mean: The mean of the values; the share of successes.
         low: Lower end of the interval.
         high: Upper end of the interval.
-        level: Which share of such intervals is meant to hold the true mean.
+        level: Share of such intervals that should contain the true mean.
     """
 
     mean: float
@@ -42,19 +42,19 @@ def bootstrap_interval(
     seed: int = 0,
     resamples: int = 10_000,
 ) -> Interval:
-    """Estimate how far the mean of a few runs could be off, from these runs alone.
+    """Estimate the uncertainty of the mean of a few runs by the bootstrap.
 
-    Draw as many values as there are, with replacement; take their mean; do this many
-    times. The interval holds the middle `level` of these means. To compare two methods
-    run with the same seeds, give the differences seed by seed: the methods differ where
-    the interval leaves out zero. With fewer than about ten values the interval is too
-    narrow.
+    Draw as many values as there are, with replacement, and take their mean; repeat this
+    many times. The interval contains the middle `level` of these means. To compare two
+    methods run with the same seeds, give the differences seed by seed: the methods
+    differ if the interval excludes zero. With fewer than about ten values the interval
+    is too narrow.
 
     Args:
         values: One measurement for each seed.
         level: Share of the bootstrap means inside the interval, between 0 and 1.
         seed: The same seed gives the same interval.
-        resamples: How many means are drawn.
+        resamples: Number of resampled means.
 
     Raises:
         ValueError: If there are fewer than two values, one is not finite, or `level` is
@@ -129,19 +129,18 @@ def cluster_bootstrap_interval(
 def t_interval(
     values: Sequence[float | int] | Float[Tensor, "n"], level: float = 0.95
 ) -> Interval:
-    r"""Return Student's interval for the mean of independent measurements, from these
-    measurements alone.
+    r"""Return Student's t interval for the mean of independent measurements.
 
     $$\bar x \pm t_{n-1} \frac{s}{\sqrt n}$$
 
-    It is exact where the measurements are normally distributed, however few they are,
-    and close where there are some dozens of them with any distribution without far
-    outliers. Equal values have no spread, so their interval is a point: for right and
-    wrong answers use `wilson_interval`.
+    It is exact if the measurements are normally distributed, however few there are, and
+    a good approximation for dozens of measurements without extreme outliers. Equal
+    values have no spread, so their interval is a point: for right and wrong answers,
+    use `wilson_interval`.
 
     Args:
         values: The measurements.
-        level: Share of such intervals that hold the true mean, between 0 and 1.
+        level: Share of such intervals that contain the true mean, between 0 and 1.
 
     Raises:
         ValueError: If there are fewer than two values, one is not finite, or `level` is
@@ -163,8 +162,8 @@ def t_interval(
 def find_crossing(
     function: Callable[[float], float], target: float, low: float, high: float
 ) -> float:
-    """Return where a rising function reaches its target between two points, by
-    bisection.
+    """Return the point between `low` and `high` where an increasing function reaches
+    its target, by bisection.
 
     >>> round(find_crossing(math.exp, 2.0, low=0.0, high=1.0), 6)
     0.693147

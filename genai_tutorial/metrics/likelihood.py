@@ -1,6 +1,4 @@
-"""How well a model predicts data it has not seen: the log-likelihood, in the units that
-papers report.
-"""
+"""Held-out log-likelihood, in the units that papers report."""
 
 import itertools
 import math
@@ -22,8 +20,8 @@ def nats_to_bits(nats: float) -> float:
 
 
 def perplexity(nats: float) -> float:
-    """Return e to the power of the nats per token: among how many equally likely tokens
-    the model seems to choose.
+    """Return e to the power of the nats per token: the number of equally likely tokens
+    that would be as hard to predict.
 
     >>> round(perplexity(math.log(65)), 6)
     65.0
@@ -32,11 +30,11 @@ def perplexity(nats: float) -> float:
 
 
 def nats_per_character(log_likelihood: float, characters: int) -> float:
-    """Return the average surprise of one character, lower is better.
+    """Return the average negative log-likelihood per character; lower is better.
 
-    A model that finds every one of V characters equally likely needs ln V nats for
-    each. Divide by the number of characters, whatever the model's tokens are: so models
-    with different tokenizers can be compared.
+    A model that gives all V characters the same probability has ln V nats per
+    character. The total is divided by the number of characters, not tokens, so that
+    models with different tokenizers can be compared.
 
     Args:
         log_likelihood: Log-probability that the model gives to the whole text, in nats.
@@ -65,10 +63,10 @@ def nats_per_character(log_likelihood: float, characters: int) -> float:
 def bits_per_dimension(
     log_likelihood: float, dimensions: int, level_width: float = 1.0
 ) -> float:
-    r"""Return the average number of bits for one dimension of the data, such as a
-    pixel; lower is better.
+    r"""Return the average number of bits per dimension of the data, such as a pixel;
+    lower is better.
 
-    A density is no probability: its value depends on the unit of x. The probability
+    A density is not a probability: its value depends on the unit of x. The probability
     that a pixel falls into one grey level is about the density times the width of a
     level. With the width in the model's own units, models of the same 8-bit images can
     be compared, however each of them scales the pixels.
@@ -79,9 +77,9 @@ def bits_per_dimension(
     Args:
         log_likelihood: Log-density (or log-probability) of all the data, in nats.
         dimensions: How many numbers the data has: images times pixels.
-        level_width: Width w of one level in the units of the density: 1/255 for 8-bit
-            images scaled to 0…1, and 1 where the model gives a probability for each
-            level already.
+        level_width: Width w of one level in the units of the density: 1/256 for 8-bit
+            images with uniform noise divided by 256, 1/255 for images divided by 255,
+            and 1 if the model already gives a probability for each level.
 
     Raises:
         ValueError: If `dimensions` or `level_width` is not positive.
@@ -98,21 +96,21 @@ def bits_per_dimension(
         raise ValueError(f"dimensions must be at least 1, got {dimensions}")
     if level_width <= 0:
         raise ValueError(
-            f"level_width must be positive, got {level_width}: 1/255 for 8-bit images "
-            "scaled to 0…1"
+            f"level_width must be positive, got {level_width}: 1/256 for 8-bit images "
+            "divided by 256"
         )
     return -nats_to_bits(log_likelihood / dimensions + math.log(level_width))
 
 
 @dataclass(frozen=True)
 class TextScore:
-    """What a language model makes of a text.
+    """The log-likelihood of a text under a language model.
 
     Attributes:
         log_likelihood: Log-probability of all scored tokens, each given those before it
             in its window, in nats.
-        tokens: How many tokens were scored: all but the first one, which has nothing
-            before it.
+        tokens: Number of scored tokens: all but the first one, which has nothing before
+            it.
     """
 
     log_likelihood: float
@@ -120,8 +118,8 @@ class TextScore:
 
     @property
     def nats_per_token(self) -> float:
-        """Average surprise of one token; with a character tokenizer, nats per
-        character.
+        """Average negative log-likelihood per token; with a character tokenizer, nats
+        per character.
         """
         return -self.log_likelihood / self.tokens
 
@@ -137,8 +135,8 @@ def evaluate_language_model(
 ) -> TextScore:
     """Score every token of a text exactly once, given the tokens before it in a window.
 
-    The windows cover the text from end to end. Where they do not overlap (the default,
-    and the fastest), the first tokens of each window are predicted from little context.
+    The windows cover the whole text. If they do not overlap (the default, and the
+    fastest), the first tokens of each window are predicted from little context.
     With a smaller `stride`, each window scores only its last `stride` tokens, so that
     all but the text's beginning have at least `context_length - stride` tokens before
     them.
@@ -147,11 +145,11 @@ def evaluate_language_model(
         model: Maps ids ("batch position") to logits ("batch position vocab"). Its
             training mode is restored afterwards.
         tokens: The text as ids.
-        context_length: How many tokens the model reads at once.
-        stride: How far each window is moved on, from 1 to `context_length`, which is
-            also the default.
-        batch_size: How many windows go through the model together; changes the speed,
-            not the result.
+        context_length: Number of tokens in a window.
+        stride: Distance between the starts of windows, from 1 to `context_length`,
+            which is also the default.
+        batch_size: Number of windows per forward pass; changes the speed, not the
+            result.
 
     Raises:
         ValueError: If the text has fewer than two tokens, or a length is out of range.
@@ -159,7 +157,7 @@ def evaluate_language_model(
     stride = context_length if stride is None else stride
     if len(tokens) < 2:
         raise ValueError(
-            "tokens must hold at least 2 ids, one to read and one to predict, got "
+            "tokens must have at least 2 ids, one to read and one to predict, got "
             f"{len(tokens)}"
         )
     if not 1 <= stride <= context_length:

@@ -1,4 +1,4 @@
-"""Is a sample new, or a copy? Nearest neighbours among the training images tell."""
+"""Nearest neighbours of images in pixel space."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Neighbours:
 
     Attributes:
         distances: Euclidean distance over all pixels.
-        indices: Which reference it is.
+        indices: Index of the reference.
     """
 
     distances: Float[Tensor, "query k"]
@@ -33,9 +33,8 @@ def nearest_neighbours(
     Args:
         queries: Images (or any points) to find neighbours for.
         references: Images of the same shape to search in.
-        k: How many neighbours.
-        chunk: How many queries are compared at once: bounds the memory, changes nothing
-            else.
+        k: The number of neighbours.
+        chunk: Number of queries per matrix product; changes the memory, not the result.
 
     Raises:
         ValueError: If the shapes differ, or `k` or `chunk` is out of range.
@@ -66,15 +65,14 @@ def nearest_neighbours(
     reference_squares = flat_references.square().sum(dim=1)
     indices, distances = [], []
     for part in flat_queries.split(chunk):
-        # The query's own square is the same for all references, so that the order does
-        # not need it.
+        # The square of the query is the same for all references, so the order does not
+        # depend on it.
         nearest = (
             (reference_squares - 2 * part @ flat_references.T)
             .topk(k, largest=False)
             .indices
         )
-        # The distance itself is taken from the difference, so that a copy is at
-        # distance 0, not at 1e-7.
+        # Computed from the difference, the distance of a copy is 0, not 1e-7.
         found = (
             (part[:, None, :] - flat_references[nearest]).square().sum(dim=-1).sqrt()
         )

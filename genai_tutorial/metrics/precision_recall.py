@@ -1,5 +1,5 @@
 """Precision and recall of generated images: are they like real ones, and do they cover
-all real ones?
+all of them?
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """How good and how varied generated images are.
+    """Quality (precision) and diversity (recall) of generated images.
 
     Attributes:
         precision: The share of generated images that lie where real images lie.
@@ -25,23 +25,23 @@ class PrecisionRecall:
 def precision_recall(
     real: Float[Tensor, "n feature"], generated: Float[Tensor, "m feature"], k: int = 3
 ) -> PrecisionRecall:
-    """Measures quality and diversity apart, which the Fréchet distance mixes.
+    """Measure quality and diversity separately, which the Fréchet distance mixes.
 
-    A ball around each real image reaches to its k-th nearest real neighbour; together
-    the balls are where real images lie. Precision is the share of generated images in
+    A ball around each real image reaches to its k-th nearest real neighbour; the union
+    of the balls is where real images lie. Precision is the share of generated images in
     at least one of them. Recall is the same with the roles exchanged. A model that
-    draws one perfect image again and again has precision without recall.
+    always draws the same perfect image has precision but no recall.
 
     Read the two together. A real image that is unlike all others has a large ball, and
-    whatever falls into it counts as precise: with the features of the book's
-    classifier, even pixels of pure noise mostly do. Such images cover nothing, so their
+    everything in it counts as precise: with the features of the book's classifier, even
+    most images of pure noise do. Such images cover nothing, so their
     recall is 0. Both numbers depend on k and on how many images there are: compare only
-    what was measured with the same.
+    measurements with the same k and the same numbers of images.
 
     Args:
-        real: The features of real images, a row for each.
+        real: The features of real images, one row per image.
         generated: The same features of generated images.
-        k: Which neighbour a ball reaches to.
+        k: The neighbour that a ball reaches to.
 
     Raises:
         ValueError: If the features differ in number, one is not finite, or a set has no
@@ -105,7 +105,7 @@ def in_balls(
     centres: Float[Tensor, "n feature"],
     radii: Float[Tensor, "n"],
 ) -> Bool[Tensor, "m"]:
-    """Says of each point whether it lies in at least one of the balls, or on its edge.
+    """Return for each point whether it lies in at least one ball, or on its edge.
 
     >>> in_balls(
     ...     torch.tensor([[0.5], [2.0]]),
@@ -120,6 +120,6 @@ def in_balls(
 
 
 def _distances(points: Tensor, centres: Tensor) -> Tensor:
-    # By the differences themselves: the faster way by products would give a point a
-    # distance to itself.
+    # Computed from differences: with products, which are faster, the distance of a
+    # point to itself would not be 0.
     return torch.cdist(points, centres, compute_mode="donot_use_mm_for_euclid_dist")

@@ -21,7 +21,7 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
     holds the true proportion about as often as it says, but less often near 0 and 1.
 
     Args:
-        successes: How many of the trials succeeded.
+        successes: Number of successful trials.
         n: The number of independent trials.
         level: Share of such intervals that hold the true proportion, between 0 and 1.
 
@@ -54,7 +54,7 @@ def clopper_pearson_interval(successes: int, n: int, level: float = 0.95) -> Int
     $\alpha / 2$.
 
     Args:
-        successes: How many of the trials succeeded.
+        successes: Number of successful trials.
         n: The number of independent trials.
         level: Share of such intervals that hold the true proportion, between 0 and 1.
 

@@ -1,4 +1,4 @@
-"""How close an image is to another, pixel by pixel."""
+"""The peak signal-to-noise ratio of two images."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -10,8 +10,8 @@ def psnr(
     """Return the peak signal-to-noise ratio of each pair of images with values from 0
     to 1, in decibels: higher is closer.
 
-    Ten decibels more mean a tenth of the squared error; equal images have infinitely
-    many.
+    Ten decibels more mean a tenth of the squared error; for equal images the ratio is
+    infinite.
 
     Source: Wikipedia, https://en.wikipedia.org/wiki/Peak_signal-to-noise_ratio
 

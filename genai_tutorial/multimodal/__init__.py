@@ -1,12 +1,15 @@
-"""Models of two kinds of data: images and the texts that describe them."""
+"""Multimodal models: images and the texts that describe them."""
 
+from genai_tutorial.multimodal.attention_maps import record_attention_maps
 from genai_tutorial.multimodal.clip import CLIP, CLIPConfig
 from genai_tutorial.multimodal.contrastive import (
     classify_zero_shot,
     contrastive_loss,
     hits_at_k,
     recall_at_k,
+    sigmoid_loss,
 )
+from genai_tutorial.multimodal.denoising_error import denoising_errors
 from genai_tutorial.multimodal.encoder import Encoder, EncoderBlock, EncoderConfig
 from genai_tutorial.multimodal.text_encoder import (
     TextEncoder,
@@ -33,7 +36,10 @@ __all__ = [
     "TextToImage",
     "classify_zero_shot",
     "contrastive_loss",
+    "denoising_errors",
     "drop_texts",
     "hits_at_k",
     "recall_at_k",
+    "record_attention_maps",
+    "sigmoid_loss",
 ]

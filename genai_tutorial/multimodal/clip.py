@@ -1,5 +1,5 @@
-"""CLIP: an image encoder and a text encoder that learn to point in the same direction
-for the same meaning.
+"""CLIP: an image encoder and a text encoder whose vectors point in the same direction
+for an image and its caption.
 """
 
 import math
@@ -18,15 +18,15 @@ from genai_tutorial.multimodal.vision_transformer import (
 )
 
 FIRST_SCALE = 1 / 0.07
-"""What cosines are multiplied by at first."""
+"""The initial factor of the cosines."""
 
 LARGEST_SCALE = 100.0
-"""What they are multiplied by at most: sharper softmaxes make training unstable."""
+"""The largest factor of the cosines: sharper softmaxes make training unstable."""
 
 
 @dataclass(frozen=True)
 class CLIPConfig:
-    """What CLIP is made of.
+    """The settings of CLIP.
 
     Attributes:
         image: The image encoder.
@@ -49,11 +49,11 @@ class CLIPConfig:
 
 
 class CLIP(nn.Module):
-    """Two encoders, and for each a linear layer into the space that they share.
+    """Two encoders, each with a linear layer into a shared space.
 
     Args:
         config: The settings.
-        seed: Decides the first weights.
+        seed: Decides the initial weights.
 
     Source: Radford et al., Learning Transferable Visual Models From Natural Language
         Supervision, section 2.3, https://arxiv.org/abs/2103.00020
@@ -79,8 +79,8 @@ class CLIP(nn.Module):
 
     @property
     def scale(self) -> Float[Tensor, ""]:
-        """What cosines are multiplied by: the learned inverse of the temperature, at
-        most `LARGEST_SCALE`.
+        """The factor of the cosines: the learned inverse of the temperature, at most
+        `LARGEST_SCALE`.
         """
         return self.log_scale.exp().clamp(max=LARGEST_SCALE)
 
@@ -105,7 +105,7 @@ class CLIP(nn.Module):
         images: Float[Tensor, "image channel height width"],
         ids: Int[Tensor, "text token"],
     ) -> Float[Tensor, "image text"]:
-        """Return how well each text fits each image, for `contrastive_loss`: their
+        """Return the score of each image and text for `contrastive_loss`: their
         cosine, times the scale.
         """
         return self.scale * self.embed_images(images) @ self.embed_texts(ids).T

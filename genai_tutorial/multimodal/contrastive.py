@@ -1,5 +1,5 @@
-"""Contrastive learning: of all the captions in a batch, each image shall find its own,
-and each caption its image.
+"""Contrastive learning: each image has to find its caption among all captions of the
+batch, and each caption its image.
 """
 
 import torch
@@ -9,15 +9,15 @@ from torch.nn import functional
 
 
 def contrastive_loss(scores: Float[Tensor, "image text"]) -> Float[Tensor, ""]:
-    """Return the symmetric contrastive loss: how many nats each image lacks to pick
-    its caption, and the reverse.
+    """Return the symmetric contrastive loss in nats: the cross-entropy of each image's
+    choice among the texts, and of each text's choice among the images.
 
-    Two pairs of the same meaning in a batch count as wrong for each other, so draw
+    Pairs with the same meaning in one batch count as wrong for each other, so draw
     batches of different captions.
 
     Args:
-        scores: How well each text fits each image, as `CLIP` says; the pairs stand on
-            the diagonal.
+        scores: How well each text fits each image, as `CLIP` returns it; matching pairs
+            are on the diagonal.
 
     Raises:
         ValueError: If there are not as many images as texts.
@@ -25,27 +25,53 @@ def contrastive_loss(scores: Float[Tensor, "image text"]) -> Float[Tensor, ""]:
     Source: Radford et al., Learning Transferable Visual Models From Natural Language
         Supervision, figure 3, https://arxiv.org/abs/2103.00020
 
-    >>> contrastive_loss(torch.zeros(2, 2))  # no difference is seen: ln 2
+    >>> contrastive_loss(torch.zeros(2, 2))  # no pair scores higher: ln 2
     tensor(0.6931)
     >>> contrastive_loss(20.0 * torch.eye(2)) < 1e-6
     tensor(True)
     """
-    if scores.shape[0] != scores.shape[1]:
-        raise ValueError(
-            f"Each image needs its text, got {scores.shape[0]} images and "
-            f"{scores.shape[1]} texts."
-        )
+    _check_square(scores)
     targets = torch.arange(len(scores), device=scores.device)  # the diagonal
     of_images = functional.cross_entropy(scores, targets)
     of_texts = functional.cross_entropy(scores.T, targets)
     return (of_images + of_texts) / 2
 
 
+def sigmoid_loss(scores: Float[Tensor, "image text"]) -> Float[Tensor, ""]:
+    """Return the loss of SigLIP: each pair of an image and a text is a binary
+    classification, match or no match, independent of all other pairs.
+
+    Args:
+        scores: How well each text fits each image, with a learned bias added; matching
+            pairs are on the diagonal.
+
+    Raises:
+        ValueError: If there are not as many images as texts.
+
+    Source: Zhai et al., Sigmoid Loss for Language Image Pre-Training, algorithm 1,
+        https://arxiv.org/abs/2303.15343
+
+    >>> sigmoid_loss(torch.zeros(2, 2))  # four coin tosses for two images: 2 ln 2
+    tensor(1.3863)
+    """
+    _check_square(scores)
+    labels = 2 * torch.eye(len(scores), device=scores.device) - 1  # 1 or -1
+    return -functional.logsigmoid(labels * scores).sum() / len(scores)
+
+
+def _check_square(scores: Float[Tensor, "image text"]) -> None:
+    if scores.shape[0] != scores.shape[1]:
+        raise ValueError(
+            f"Each image needs its text, got {scores.shape[0]} images and "
+            f"{scores.shape[1]} texts."
+        )
+
+
 def classify_zero_shot(
     images: Float[Tensor, "image features"], classes: Float[Tensor, "class features"]
 ) -> Int[Tensor, "image"]:
-    """Return for each image the class whose description is nearest by the angle: a
-    classifier made of words alone.
+    """Return for each image the class whose description has the largest cosine: a
+    classifier that needs no labelled image.
 
     Args:
         images: Image vectors of length 1.
@@ -62,8 +88,8 @@ def recall_at_k(
     candidates: Float[Tensor, "candidate features"],
     k: int,
 ) -> float:
-    """Return the share of queries whose own partner is among the k candidates that are
-    nearest to them by the angle.
+    """Return the share of queries whose partner is among the k candidates with the
+    largest cosine.
 
     Raises:
         ValueError: If there are not as many candidates as queries, or k is out of
@@ -82,16 +108,15 @@ def hits_at_k(
     candidates: Float[Tensor, "candidate features"],
     k: int,
 ) -> Bool[Tensor, "query"]:
-    """Say of each query whether its own partner is among the k candidates that are
-    nearest to it by the angle.
+    """Return for each query whether its partner is among the k candidates with the
+    largest cosine.
 
-    A candidate that is exactly as near as the partner counts as nearer, so that equal
-    vectors win nothing.
+    A tie counts as a miss, so that equal vectors gain nothing.
 
     Args:
         queries: Vectors of length 1, of images or of texts.
         candidates: The vectors of their partners, in the same order.
-        k: How many candidates are looked at.
+        k: The number of candidates that count.
 
     Raises:
         ValueError: If there are not as many candidates as queries, or k is out of
@@ -111,6 +136,6 @@ def hits_at_k(
             f"k must be from 1 to the number of candidates, {len(candidates)}, got {k}."
         )
     scores = queries @ candidates.T
-    # Counted with the partner itself, so 1 is the best rank.
+    # The partner itself counts, so 1 is the best rank.
     rank = (scores >= scores.diagonal()[:, None]).sum(dim=1)
     return rank <= k

@@ -1,5 +1,5 @@
-"""The encoder: the Transformer's blocks where every position may see every other, and
-nothing is to be continued.
+"""The encoder: Transformer blocks that turn a sequence into vectors, with or without a
+causal mask.
 """
 
 import math
@@ -14,11 +14,11 @@ from genai_tutorial.transformer import FeedForward, MultiHeadAttention
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """What a stack of encoder blocks is made of.
+    """The settings of a stack of encoder blocks.
 
     Attributes:
         width: The number of features of a position's vector.
-        layers: The number of blocks, one after the other.
+        layers: The number of blocks.
         heads: The number of attention heads in a block; must divide `width`.
         feed_forward_width: The number of features inside a feed-forward layer; None
             means four times `width`.
@@ -50,13 +50,13 @@ class EncoderConfig:
 
 
 class EncoderBlock(nn.Module):
-    """One layer of the encoder: attention, then feed-forward, each reading a normalized
-    copy and adding its part.
+    """One layer of the encoder: attention, then feed-forward, each with layer
+    normalization before it and a residual connection around both.
 
     Args:
         config: The stack's settings.
-        causal: Whether a position sees only what is at and before it, as in CLIP's
-            reading of texts.
+        causal: Whether a position attends only to itself and those before it, as in
+            CLIP's text encoder.
 
     Source: Dosovitskiy et al., An Image is Worth 16x16 Words, equations 2 and 3,
     https://arxiv.org/abs/2010.11929
@@ -76,7 +76,7 @@ class EncoderBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch position width"]
     ) -> Float[Tensor, "batch position width"]:
-        """Add to each vector what the two layers have to say."""
+        """Apply attention and feed-forward, each with a residual connection."""
         x = x + self.attention(self.attention_norm(x))
         return x + self.feed_forward(self.feed_forward_norm(x))
 
@@ -86,7 +86,7 @@ class Encoder(nn.Sequential):
 
     Args:
         config: The settings.
-        causal: Whether a position sees only what is at and before it.
+        causal: Whether a position attends only to itself and those before it.
 
     >>> Encoder(EncoderConfig(width=8, layers=2, heads=2), causal=False)(
     ...     torch.zeros(3, 5, 8)
@@ -100,11 +100,11 @@ class Encoder(nn.Sequential):
 
 @torch.no_grad()
 def initialize(model: nn.Module, seed: int) -> None:
-    """Draws the first weights of a model made of encoders.
+    """Initialize the weights of a model made of encoders.
 
-    Linear layers get normal numbers of deviation 1/sqrt(inputs) and no bias, what a
-    block adds starts at a half of that, and everything that is a table of vectors
-    (words, positions, the class token) starts small.
+    Linear layers get normal weights of standard deviation 1/sqrt(inputs) and zero
+    biases; the output layers of residual branches get half of that, and token
+    embeddings a standard deviation of 0.1.
     """
     generator = torch.Generator().manual_seed(seed)
     for name, module in model.named_modules():

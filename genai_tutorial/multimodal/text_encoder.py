@@ -1,5 +1,5 @@
-"""The text encoder: a vector for a caption as a whole, and one for each of its
-words.
+"""The text encoder: one vector for a caption as a whole, and one for each of its
+tokens.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from genai_tutorial.transformer import LearnedPositions
 
 @dataclass(frozen=True)
 class TextEncoderConfig:
-    """What a text encoder is made of.
+    """The settings of a text encoder.
 
     Attributes:
         encoder: The blocks.
         vocab_size: The number of different tokens.
-        context_length: The most tokens in a text, with its end.
+        context_length: The largest number of tokens in a text, with its end.
         end: The token that ends each text.
 
     Raises:
@@ -45,13 +45,13 @@ class TextEncoderConfig:
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """What a text encoder found.
+    """The output of a text encoder.
 
     Attributes:
-        tokens: The vector of each token: what a picture looks at word by word, through
-            cross-attention.
-        pooled: The vector of the end of each text, which has seen all of it.
-        mask: True up to the end, False at the padding, whose vectors mean nothing.
+        tokens: The vector of each token, for cross-attention.
+        pooled: The vector of the end token of each text, which attends to all of it.
+        mask: True up to the end token, False at the padding, whose vectors are
+            meaningless.
     """
 
     tokens: Float[Tensor, "batch token features"]
@@ -60,14 +60,15 @@ class TextFeatures:
 
 
 class TextEncoder(nn.Module):
-    """Turns texts into vectors, each token seeing itself and those before it.
+    """A causal Transformer that encodes texts.
 
-    So a noun's vector knows the adjectives before it, only the end knows the whole
-    text, and the padding behind it changes nothing.
+    Each token attends to itself and the tokens before it. So the vector of a noun
+    depends on the adjectives before it, the vector of the end token depends on the
+    whole text, and padding changes nothing.
 
     Args:
         config: The settings.
-        seed: Decides the first weights.
+        seed: Decides the initial weights.
 
     Source: Radford et al., Learning Transferable Visual Models From Natural Language
         Supervision, section 2.4, https://arxiv.org/abs/2103.00020
@@ -98,15 +99,41 @@ class TextEncoder(nn.Module):
             )
 
     def forward(self, ids: Int[Tensor, "batch token"]) -> TextFeatures:
-        """Read texts.
+        """Encode texts.
 
         Args:
-            ids: The tokens of each text with its end, and any padding after it.
+            ids: The tokens of each text with its end token, and any padding after it.
 
         Raises:
-            ValueError: If a text has no end, is longer than the context, or has tokens
-                that there are not.
+            ValueError: If a text has no end token, is longer than the context, or has
+                tokens that are not in the vocabulary.
         """
+        end = self._find_end(ids)
+        vectors = self.positions(self.token_embedding(ids))
+        return self._features(self.encoder(vectors), end)
+
+    def encode_tokens_alone(self, ids: Int[Tensor, "batch token"]) -> TextFeatures:
+        """Encode each token, at its position, as if it were the only one of its text:
+        no token attends to another.
+
+        Raises:
+            ValueError: If `forward` would raise it.
+        """
+        end = self._find_end(ids)
+        vectors = self.positions(self.token_embedding(ids))
+        alone = self.encoder(vectors.flatten(0, 1)[:, None])
+        return self._features(alone.view_as(vectors), end)
+
+    def _features(
+        self, x: Float[Tensor, "batch token width"], end: Int[Tensor, "batch"]
+    ) -> TextFeatures:
+        tokens = self.final_norm(x)
+        rows = torch.arange(len(tokens), device=tokens.device)
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        return TextFeatures(tokens, tokens[rows, end], positions <= end[:, None])
+
+    def _find_end(self, ids: Int[Tensor, "batch token"]) -> Int[Tensor, "batch"]:
+        """Return the position of the first end token of each text."""
         config = self.config
         if ids.shape[1] > config.context_length:
             raise ValueError(
@@ -127,11 +154,4 @@ class TextEncoder(nn.Module):
                 f"Each text must have its end, token {config.end}, as "
                 "`WordTokenizer.encode` gives it."
             )
-        end = is_end.int().argmax(dim=1)  # the first one, if there are more
-        tokens = self.final_norm(
-            self.encoder(self.positions(self.token_embedding(ids)))
-        )
-        positions = torch.arange(ids.shape[1], device=ids.device)
-        return TextFeatures(
-            tokens, tokens[torch.arange(len(ids)), end], positions <= end[:, None]
-        )
+        return is_end.int().argmax(dim=1)

@@ -1,4 +1,4 @@
-"""Text to image: a text encoder and a denoising network that looks at its words,
+"""Text to image: a text encoder and a denoising network that attends to its tokens,
 trained together.
 """
 
@@ -11,16 +11,16 @@ from genai_tutorial.multimodal.text_encoder import TextEncoder, TextEncoderConfi
 
 
 class TextToImage(nn.Module):
-    """A denoising network whose condition is a text, as tokens.
+    """A denoising network that is conditioned on text, given as token ids.
 
-    The text encoder has no task of its own: it learns what helps to take the noise
-    away.
+    The text encoder has no separate loss: it is trained by the loss of the denoising
+    network.
 
     Args:
         text: The settings of the text encoder.
         network: The settings of the denoising network, whose `text_width` is the text
             encoder's width.
-        seed: Decides the first weights.
+        seed: Decides the initial weights.
 
     Raises:
         ValueError: If the two widths differ.
@@ -50,31 +50,40 @@ class TextToImage(nn.Module):
         self,
         x: Float[Tensor, "batch channel height width"],
         t: Float[Tensor, "batch"],
-        condition: Int[Tensor, "batch token"] | None = None,
+        condition: Int[Tensor, "batch token"] | TextCondition | None = None,
     ) -> Float[Tensor, "batch channel height width"]:
         """Return the prediction for noisy images.
 
         Args:
             x: The images.
-            t: The time of each.
-            condition: The tokens of each text with its end; None for the empty text,
-                which is an end only.
+            t: The timestep of each.
+            condition: The tokens of each text with its end token, or features as `read`
+                returns them; None for the empty text, which is an end token only.
         """
-        return self.network(
-            x,
-            t,
-            self.read(self.empty(len(x), x.device) if condition is None else condition),
-        )
+        if condition is None:
+            condition = self.empty(len(x), x.device)
+        if not isinstance(condition, TextCondition):
+            condition = self.read(condition)
+        return self.network(x, t, condition)
 
-    def read(self, ids: Int[Tensor, "batch token"]) -> TextCondition:
-        """Return the features of each word, as the network takes them."""
-        features = self.encoder(ids)
+    def read(
+        self, ids: Int[Tensor, "batch token"], words_alone: bool = False
+    ) -> TextCondition:
+        """Return the features of each token, as the network takes them.
+
+        Args:
+            ids: The tokens of each text with its end token.
+            words_alone: Encode each token without the others, to see what the context
+                contributes.
+        """
+        encode = self.encoder.encode_tokens_alone if words_alone else self.encoder
+        features = encode(ids)
         return TextCondition(features.tokens, features.mask)
 
     def empty(
         self, count: int, device: torch.device | None = None
     ) -> Int[Tensor, "batch 1"]:
-        """Return empty texts: what the images should show is left open."""
+        """Return empty texts, for unconditional predictions."""
         return torch.full((count, 1), self.encoder.config.end, device=device)
 
 
@@ -84,14 +93,14 @@ def drop_texts(
     empty: Int[Tensor, "token"],
     generator: torch.Generator,
 ) -> Int[Tensor, "batch token"]:
-    """Replace some texts by the empty one, so that a network learns to draw with a
-    text and without.
+    """Replace some texts by the empty one, so that one network learns the conditional
+    and the unconditional prediction.
 
     Args:
         ids: The tokens of a training batch.
-        fraction: The chance that each text is dropped.
-        empty: The tokens of the empty text, as long as the others with their padding.
-        generator: Decides which.
+        fraction: The probability that each text is dropped.
+        empty: The tokens of the empty text, padded to the length of the others.
+        generator: Draws which.
 
     Raises:
         ValueError: If `fraction` is not between 0 and 1.

@@ -1,6 +1,4 @@
-"""The vision Transformer: an image cut into squares, read like a text of that many
-tokens.
-"""
+"""The vision Transformer: an image is cut into patches, and each patch is a token."""
 
 from dataclasses import dataclass
 
@@ -14,16 +12,16 @@ from genai_tutorial.transformer import LearnedPositions
 
 @dataclass(frozen=True)
 class ImageEncoderConfig:
-    """What a vision Transformer is made of.
+    """The settings of a vision Transformer.
 
     Attributes:
         encoder: The blocks.
         image_size: Height and width of an image in pixels.
-        patch_size: Height and width of the squares; must divide `image_size`.
+        patch_size: Height and width of a patch; must divide `image_size`.
         channels: 3 for red, green and blue, 1 for grey.
 
     Raises:
-        ValueError: If the squares do not fill the image.
+        ValueError: If the patches do not fill the image.
 
     >>> ImageEncoderConfig(
     ...     EncoderConfig(width=8, layers=1, heads=1), image_size=32, patch_size=5
@@ -47,20 +45,20 @@ class ImageEncoderConfig:
 
     @property
     def patches(self) -> int:
-        """How many squares an image is cut into."""
+        """The number of patches in an image."""
         return (self.image_size // self.patch_size) ** 2
 
 
 class ImageEncoder(nn.Module):
-    """Turns an image into one vector.
+    """Encodes an image as one vector.
 
-    Each square becomes a vector by one linear layer. A learned vector, the class token,
-    is put before them; it belongs to no square, and gathers in the blocks what the
-    image as a whole is about.
+    One linear layer turns each patch into a vector. A learned vector, the class token,
+    comes first; it belongs to no patch, and its output after the last block represents
+    the whole image.
 
     Args:
         config: The settings.
-        seed: Decides the first weights.
+        seed: Decides the initial weights.
 
     Source: Dosovitskiy et al., An Image is Worth 16x16 Words, section 3.1,
         https://arxiv.org/abs/2010.11929; Radford et al., Learning Transferable Visual
@@ -78,8 +76,7 @@ class ImageEncoder(nn.Module):
         super().__init__()
         width = config.encoder.width
         self.config = config
-        # A convolution whose window is a square and that moves by one is a linear layer
-        # on each square.
+        # A convolution whose stride is its kernel size is a linear layer on each patch.
         self.patch_embedding = nn.Conv2d(
             config.channels, width, config.patch_size, config.patch_size, bias=False
         )
@@ -89,7 +86,7 @@ class ImageEncoder(nn.Module):
         self.encoder = Encoder(config.encoder, causal=False)
         self.final_norm = nn.LayerNorm(width)
         initialize(self, seed)
-        with torch.no_grad():  # the places must be told apart from the first step on
+        with torch.no_grad():  # patches must be distinguishable from the first step on
             generator = torch.Generator().manual_seed(seed)
             self.positions.weight.normal_(0.0, 0.1, generator=generator)
             self.class_token.normal_(0.0, 0.1, generator=generator)
@@ -97,7 +94,7 @@ class ImageEncoder(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch features"]:
-        """Return the class token's vector after the last block.
+        """Return the vector of the class token after the last block.
 
         Raises:
             ValueError: If the images have another size or number of channels.
@@ -108,7 +105,7 @@ class ImageEncoder(nn.Module):
         self, images: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch position features"]:
         """Return all vectors after the last block: the class token's, then those of
-        the squares, row by row.
+        the patches, row by row.
 
         Raises:
             ValueError: If the images have another size or number of channels.

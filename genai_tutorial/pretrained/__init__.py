@@ -1,5 +1,5 @@
-"""Pretrained models as files: weights, cards and records of longer measurements, and
-one real chat model, SmolLM2, read into the book's own decoder.
+"""Pretrained models: weights, model cards, records of longer measurements, and
+SmolLM2, a real chat model loaded into the book's own decoder.
 """
 
 from genai_tutorial.pretrained.records import record, recorded_images

@@ -1,5 +1,5 @@
-"""Trained models as files: weights in safetensors, beside them a card in JSON, and the
-tokenizer on the card or in a file that several models share.
+"""Trained models on disk: weights in safetensors, a model card in JSON, and the
+tokenizer inside the card or in a file that several models share.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ def read_card(name: str, folder: Path | str | None = None) -> dict:
 
     Args:
         name: The model's name.
-        folder: Where `train` wrote the model; None for the models that come with the
+        folder: The output folder of `train`; None for the models that come with the
             package.
 
     Raises:
@@ -31,11 +31,11 @@ def read_card(name: str, folder: Path | str | None = None) -> dict:
         published = ", ".join(
             sorted(file.stem for file in PUBLISHED.glob("*.safetensors"))
         )
-        where = "The package carries no" if folder is None else f"{path.parent} has no"
+        where = "The package has no" if folder is None else f"{path.parent} has no"
         raise FileNotFoundError(
             f"{where} trained model {name!r}: train it with `genai-tutorial train "
-            f"{name}` and load it from the folder that this names, or take one that "
-            f"comes with the package ({published or 'none'})."
+            f"{name}` and load it from the folder that the command prints, or use one "
+            f"that comes with the package ({published or 'none'})."
         )
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -59,12 +59,12 @@ def read_weights(card: dict, folder: Path | str | None = None) -> dict[str, Tens
 
 
 def read_tokenizer(card: dict, folder: Path | str | None = None) -> dict | None:
-    """Return the saved tokenizer of a card, from its tokenizer file if it names one;
-    None if it has none.
+    """Return a card's saved tokenizer, from its tokenizer file if it names one; None if
+    it has none.
 
     Raises:
         FileNotFoundError: If the tokenizer file is missing.
-        ValueError: If it is not the one that the card describes.
+        ValueError: If the file is not the one that the card describes.
     """
     if "tokenizer_file" not in card:
         return card.get("tokenizer")
@@ -85,8 +85,8 @@ def read_tokenizer(card: dict, folder: Path | str | None = None) -> dict | None:
 
 
 def write_pretrained(model: nn.Module, card: dict, folder: Path) -> None:
-    """Write a model's weights in 16 bits, then its tokenizer if the card names a file
-    for it, then the card, each whole or not at all.
+    """Write a model's weights in 16 bits, its tokenizer if the card names a file for
+    it, and then the card, each of them atomically.
     """
     content = safetensors.save(
         {
@@ -129,7 +129,7 @@ def card_text(card: dict) -> str:
 
 
 def rounded_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Return a model's weights as its file will hold them: on the CPU, rounded to 16
+    """Return a model's weights as they will be saved: on the CPU, rounded to 16
     bits.
     """
     return {key: _widen(_narrow(weight)) for key, weight in model.state_dict().items()}
@@ -144,7 +144,7 @@ def _folder(folder: Path | str | None) -> Path:
 
 
 def _narrow(weight: Tensor) -> Tensor:
-    # A counter stays a whole number.
+    # Counters stay integers.
     return weight.half().cpu() if weight.is_floating_point() else weight.cpu()
 
 

@@ -1,5 +1,5 @@
-"""Measurements that take longer than a chapter may: a script in `benchmarks/` made
-each, and the package carries it.
+"""Records: results of measurements that take too long for a chapter. Scripts in
+`benchmarks/` produced them, and they are part of the package.
 """
 
 import json
@@ -18,11 +18,11 @@ RECORDS = Path(__file__).parent / "records"
 
 
 def record(name: str) -> dict:
-    """Return what the script `benchmarks/NAME.py` has measured.
+    """Return the results of the script `benchmarks/NAME.py`.
 
     Raises:
-        FileNotFoundError: If the package has no such record; the message says which it
-            has.
+        FileNotFoundError: If the package has no such record; the message lists those
+            that it has.
 
     >>> record("diffusion_steps")["images"]
     1000
@@ -39,24 +39,24 @@ def record(name: str) -> dict:
 
 
 def keep_record(name: str, measured: dict, folder: Path = RECORDS) -> None:
-    """Write what a script has measured, whole or not at all."""
+    """Write a script's results, atomically."""
     text = json.dumps(measured, indent=1, allow_nan=False) + "\n"
     with write_atomically(folder / f"{name}.json", "w") as file:
         file.write(text)
 
 
 def recorded_images(name: str, kind: str) -> Float[Tensor, "n 3 side side"]:
-    """Return the pictures of one kind that a script has kept beside its measurements;
-    values from 0 to 1.
+    """Return the images of one kind that a script saved with its results; values from 0
+    to 1.
 
     Raises:
-        FileNotFoundError: If the package has none; the message says which it has.
+        FileNotFoundError: If there are none; the message lists those that exist.
     """
     path = _path(name, kind)
     if not path.is_file():
         there = ", ".join(sorted(file.stem for file in RECORDS.glob("*.png")))
         raise FileNotFoundError(
-            f"There are no pictures {path.stem!r}. There are: {there}."
+            f"There are no images {path.stem!r}. There are: {there}."
         )
     with Image.open(path) as row:
         pixels = torch.from_numpy(np.array(row.convert("RGB"))).permute(2, 0, 1) / 255
@@ -66,9 +66,7 @@ def recorded_images(name: str, kind: str) -> Float[Tensor, "n 3 side side"]:
 def keep_images(
     name: str, kind: str, images: Float[Tensor, "n 3 side side"], folder: Path = RECORDS
 ) -> None:
-    """Write square pictures side by side into one PNG without loss, whole or not at
-    all.
-    """
+    """Write square images side by side into one lossless PNG, atomically."""
     pixels = (255 * torch.cat(list(images), dim=2)).round().byte().permute(1, 2, 0)
     row = Image.fromarray(pixels.numpy())
     with write_atomically(folder / _path(name, kind).name) as file:

@@ -1,4 +1,4 @@
-"""All recipes of the book, by name: the only module that knows them all."""
+"""All recipes of the book, by name."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def names() -> tuple[str, ...]:
 
 
 def recipe(name: str) -> Recipe:
-    """Return the recipe of this name.
+    """Return the recipe with this name.
 
     Raises:
         ValueError: If there is none.
@@ -62,13 +62,13 @@ def recipe(name: str) -> Recipe:
 
 
 def card(name: str, folder: Path | str | None = None) -> dict:
-    """Return a trained model's card: its recipe, how it was trained and on what, and
-    how good it is.
+    """Return a trained model's card: its recipe, its training, its data and its
+    metrics.
 
     Args:
         name: The name of a recipe.
-        folder: Where `train` wrote the model; None for the models that come with the
-            package.
+        folder: The folder that `train` wrote the model to; None for the models that
+            come with the package.
 
     Raises:
         ValueError: If there is no such recipe.
@@ -85,16 +85,15 @@ def load(name: str, folder: Path | str | None = None) -> Any:
 
     Args:
         name: The name of a recipe.
-        folder: Where `train` wrote the model; None for the models that come with the
-            package.
+        folder: The folder that `train` wrote the model to; None for the models that
+            come with the package.
 
     Returns:
-        The model; a language model comes as a pair with its tokenizer. The recipe's
-        `wrap` says what it is.
+        The result of the recipe's `wrap`: the model; a language model comes as a pair
+        with its tokenizer.
 
     Raises:
-        ValueError: If there is no such recipe, or the file is not the one that its card
-            describes.
+        ValueError: If there is no such recipe, or the file does not match its card.
         FileNotFoundError: If the model has not been trained there.
 
     >>> model, tokenizer = load("shakespeare")

@@ -1,5 +1,5 @@
-"""The base class of the recipes that train a decoder with a tokenizer, and how these
-models write.
+"""The base class of recipes that train a decoder with a tokenizer, and the sampling of
+their models.
 """
 
 from collections.abc import Collection, Sequence
@@ -43,8 +43,8 @@ def continue_text(
     seed: int,
     stop_tokens: Collection[int] = (),
 ) -> str:
-    """Return the text that a model writes after some tokens, until it writes one of
-    `stop_tokens` or has written as many tokens as the options say.
+    """Return a model's continuation of some tokens, up to one of `stop_tokens` or the
+    maximum length in the options.
 
     Raises:
         ValueError: If a number is out of range.

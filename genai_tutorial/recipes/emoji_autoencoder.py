@@ -1,5 +1,5 @@
-"""The recipe of the autoencoder that turns pictures of 32×32 pixels into grids of 8×8
-places, and back.
+"""The recipe of the autoencoder that compresses pictures of 32×32 pixels into 8×8 grids
+of latents.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,12 @@ from genai_tutorial.vae import (
 )
 
 N_EVAL_SCENES = 500
-"""The number of new scenes that an autoencoder is measured with."""
+"""The number of held-out scenes for the metrics."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageAutoencoderRecipe(Recipe):
-    """An autoencoder that learns from emoji and scenes of shapes to compress a picture
-    into a small grid of numbers.
+    """An autoencoder of emoji and scenes of shapes.
 
     Attributes:
         kl_weight: The weight of the KL term, which keeps the latent numbers near zero
@@ -110,13 +109,13 @@ class ImageAutoencoderRecipe(Recipe):
     def summary(self, metrics: dict) -> str:
         """Return the PSNR in words."""
         return (
-            f"{metrics['emoji_psnr_db']} dB between unseen emoji and what comes back "
-            "of them"
+            f"{metrics['emoji_psnr_db']} dB between unseen emoji and their "
+            "reconstructions"
         )
 
 
 def held_out_scenes() -> CaptionedScenes:
-    """Return scenes of one and two objects that no recipe's training has drawn."""
+    """Return scenes of one and two objects that are in no training set."""
     return load_shapes(N_EVAL_SCENES, 1, objects=(1, 2))
 
 

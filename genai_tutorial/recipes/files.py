@@ -1,4 +1,4 @@
-"""From a recipe to the trained model that it made: knows no other recipe."""
+"""Loading the trained model of a recipe."""
 
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -16,12 +16,12 @@ from genai_tutorial.recipes.recipe import Recipe
 
 
 def load_recipe(recipe: Recipe, folder: Path | str | None = None) -> Any:
-    """Load the model that a recipe made, ready to use on the CPU.
+    """Load the trained model of a recipe, ready to use on the CPU.
 
     Args:
         recipe: The recipe.
-        folder: Where `train` wrote the model; None for the models that come with the
-            package.
+        folder: The folder that `train` wrote the model to; None for the models that
+            come with the package.
 
     Returns:
         The result of the recipe's `wrap`: the model; a language model comes as a pair
@@ -44,15 +44,15 @@ def build(recipe: Recipe, card: dict) -> nn.Module:
 
 
 def build_rounded(recipe: Recipe, card: dict, trained: nn.Module) -> nn.Module:
-    """Return a trained model as its file will hold it."""
+    """Return a trained model with its weights rounded as in its file."""
     model = build(recipe, card)
     model.load_state_dict(rounded_weights(trained))
     return model.eval()
 
 
 def _restored(settings: Any, saved: Any) -> Any:
-    """Return settings of the same classes with the values that JSON has saved, where
-    tuples have become lists and dataclasses dictionaries.
+    """Return settings of the same classes with values from JSON, where tuples have
+    become lists and dataclasses dictionaries.
     """
     if is_dataclass(settings):
         return type(settings)(

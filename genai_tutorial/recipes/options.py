@@ -1,5 +1,5 @@
-"""Sampling options: a small frozen dataclass for each kind of model, set from a
-command's `key=value` or from Python's keyword arguments.
+"""Sampling options: a small frozen dataclass for each kind of model, set by `key=value`
+on the command line or by keyword arguments in Python.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,10 +15,11 @@ class TextOptions:
 
     Attributes:
         prompt: The beginning of the text, or the question.
-        temperature: Below 1 favours likely tokens, above 1 unlikely ones; 0 is greedy.
+        temperature: Below 1 favours likely tokens, above 1 unlikely ones; 0 is greedy
+            decoding.
         top_p: Sample from the likeliest tokens that together have this probability;
             None for all tokens.
-        tokens: The largest number of new tokens.
+        tokens: Maximum number of new tokens.
 
     Raises:
         ValueError: If the prompt is empty or a number is out of range.
@@ -95,8 +96,8 @@ def parse_options(recipe: Recipe, assignments: Iterable[str]) -> Any:
     `key=value`.
 
     Raises:
-        ValueError: If a text is not `key=value`, a key comes twice, or `set_options`
-            refuses one.
+        ValueError: If an assignment is not `key=value`, a key occurs twice, or
+            `set_options` rejects a value.
 
     >>> from genai_tutorial.recipes import recipe
     >>> parse_options(recipe("mnist-diffusion"), ["digit=7", "guidance=2"])

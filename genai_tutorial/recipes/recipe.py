@@ -1,10 +1,10 @@
-"""The base class of all recipes: everything that is needed to make one of the book's
-models again.
+"""The base class of all recipes: all settings needed to retrain one of the book's
+models.
 
 A recipe is a frozen dataclass of settings, with the data, the model, the loss and the
 measurement as methods. Its settings are written on the model's card, so JSON must be
 able to hold them. `train` calls `fit`, rounds the weights to the 16 bits of the file
-and lets `measure` judge the rounded model; `load` calls `build` and `wrap`.
+and calls `measure` on the rounded model; `load` calls `build` and `wrap`.
 """
 
 from abc import ABC, abstractmethod
@@ -37,10 +37,10 @@ class RunSettings:
     """The circumstances of one run of a recipe.
 
     Attributes:
-        steps: The number of steps; the recipe's own, or fewer for a shorter run.
-        device: Where to compute.
+        steps: Number of steps: the recipe's, or fewer for a shorter run.
+        device: The device.
         process: This process among those that share the run.
-        checkpoint: Where the run saves itself, and resumes from.
+        checkpoint: The file that the run is saved in and resumed from.
         progress: Whether to show a progress bar.
     """
 
@@ -84,17 +84,18 @@ class RunSettings:
             batches: This process's share of each batch.
             loss: Called as `loss(model, *batch)`.
             optimizer: The optimizer of the model's parameters.
-            schedule: The learning rates' factor over the recipe's steps; it is
-                stretched over the run's.
-            ema_decay: The decay of the average of the weights; None for no average.
-            clip_norm: The greatest length of the gradient.
-            evaluate: Called with the model now and then; returns a number to keep.
-            evaluate_every: After how many steps.
-            generators: The random sources that the loss draws from.
+            schedule: The schedule over the recipe's steps; it is stretched to the
+                run's.
+            ema_decay: Decay of the exponential moving average of the weights; None for
+                no average.
+            clip_norm: Maximum norm of the gradient.
+            evaluate: Called with the model regularly; returns a number to keep.
+            evaluate_every: Number of steps between two evaluations.
+            generators: Random generators that the loss draws from.
 
         Returns:
-            The average of the weights, or the model itself if there is none, and the
-            history of the run.
+            The model with the average of the weights, or the model itself if there is
+            none, and the history of the run.
         """
         average = None if ema_decay is None else EMA(unwrap(model), ema_decay)
         history = fit(
@@ -121,8 +122,8 @@ class Trained:
 
     Attributes:
         model: The model whose weights the file will hold.
-        seconds: The time that the steps took.
-        notes: What else belongs on the card, as JSON can hold it: a tokenizer, the
+        seconds: The training time.
+        notes: Further entries of the card, as values for JSON: a tokenizer, the
             held-out loss during training.
     """
 
@@ -133,21 +134,20 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(ABC):
-    """The settings that all recipes share, and what `train`, `load` and `sample` call.
+    """The settings and methods that all recipes share.
 
     Attributes:
-        name: The name that `train` and `load` know it by.
+        name: The name for `train` and `load`.
         title: A description in one line.
         config: The settings of the model.
         batch_size: The number of examples in a batch, over all processes.
-        steps: The number of batches.
-        warmup_steps: For how many steps the learning rates rise; from there they fall
-            in a straight line.
-        final_factor: The factor of the learning rates at the end of that fall.
-        cooldown_steps: How many steps at the very end take the learning rates from
+        steps: Number of training steps.
+        warmup_steps: Number of steps in the warmup; a linear decay follows.
+        final_factor: The factor of the learning rates at the end of the decay.
+        cooldown_steps: Number of steps at the end in which the learning rates fall from
             there to zero.
-        optimizer: The settings of the optimizers that `build_optimizer` makes; None
-            where the recipe makes its own.
+        optimizer: Settings for `build_optimizer`; None where the recipe builds its own
+            optimizer.
         ema_decay: Decay of the exponential moving average of the weights, which is what
             is saved; None saves the weights themselves.
         seed: Seed of the first weights, the batches and all other random numbers.
@@ -171,7 +171,7 @@ class Recipe(ABC):
     """The data that the model is trained on."""
 
     makes: ClassVar[Literal["text", "images"] | None] = None
-    """What a sample of the model is; None where it generates nothing."""
+    """The kind of sample that the model generates; None where it generates nothing."""
 
     tokenizer_file: ClassVar[str | None] = None
     """A file for the tokenizer that several models share, beside their cards; None
@@ -212,16 +212,16 @@ class Recipe(ABC):
 
     @abstractmethod
     def spot_check(self, loaded: Any, n: int, seed: int) -> SpotCheck:
-        """Measure one of the card's metrics on a random sample of what `measure` takes,
+        """Measure one of the card's metrics on a random sample of the held-out items,
         so quickly that every test run can do it.
 
         Args:
-            loaded: What `load` returned.
+            loaded: The result of `load`.
             n: The size of the sample.
-            seed: Seed of the sample, and of the noise where the model draws.
+            seed: Seed of the sample, and of the noise if the model is sampled.
 
         Raises:
-            ValueError: If there are not as many held-out items.
+            ValueError: If there are fewer than `n` held-out items.
         """
 
     @abstractmethod
@@ -231,13 +231,13 @@ class Recipe(ABC):
         """
 
     def wrap(self, model: nn.Module, card: dict) -> Any:
-        """Return what `load` returns: the model, or the model with what is needed to
-        use it, such as its tokenizer.
+        """Return the result of `load`: the model, or the model together with its
+        tokenizer or whatever else it needs.
         """
         return model
 
     def write(self, loaded: Any, options: Any, seed: int) -> str:
-        """Return a text, sampled from what `load` returned.
+        """Return a text, sampled from the result of `load`.
 
         Raises:
             ValueError: If the model writes no text, or an option is out of range.
@@ -247,8 +247,8 @@ class Recipe(ABC):
     def draw(
         self, loaded: Any, options: Any, count: int, seed: int
     ) -> Float[Tensor, "count *channels height width"]:
-        """Return images, sampled from what `load` returned: brightness from 0 to 1,
-        grey without a dimension for channels or RGB with three.
+        """Return images, sampled from the result of `load`: brightness from 0 to 1,
+        grey without a channel dimension or RGB with three channels.
 
         Raises:
             ValueError: If the model draws no images, or an option is out of range.

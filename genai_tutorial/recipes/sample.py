@@ -20,17 +20,17 @@ def sample_text(
     folder: Path | str | None = None,
     **options: str | float | int | None,
 ) -> str:
-    """Return a text by a trained model.
+    """Return a text sampled from a trained model.
 
     Args:
         name: The name of a recipe.
-        seed: The same seed gives the same text.
-        folder: Where `train` wrote the model; None for the models that come with the
-            package.
-        options: See `TextOptions`; what is left out has the model's default.
+        seed: Seed of the random draws.
+        folder: The folder that `train` wrote the model to; None for the models that
+            come with the package.
+        options: See `TextOptions`; the others have the model's defaults.
 
     Raises:
-        ValueError: If there is no such recipe, its model does not write, or an option
+        ValueError: If there is no such recipe, its model writes no text, or an option
             is unknown, has the wrong type or is out of range.
         FileNotFoundError: If the model has not been trained there.
 
@@ -52,16 +52,16 @@ def sample_images(
     folder: Path | str | None = None,
     **options: str | float | int | None,
 ) -> Float[Tensor, "count *channels height width"]:
-    """Return images by a trained model.
+    """Return images sampled from a trained model.
 
     Args:
         name: The name of a recipe.
         count: The number of images.
-        seed: The same seed gives the same images.
-        folder: Where `train` wrote the model; None for the models that come with the
-            package.
+        seed: Seed of the random draws.
+        folder: The folder that `train` wrote the model to; None for the models that
+            come with the package.
         options: The model's own, such as `prompt="a red circle"`, `digit=7`,
-            `steps=50` or `guidance=2.0`; what is left out has the model's default.
+            `steps=50` or `guidance=2.0`; the others have the model's defaults.
 
     Returns:
         Brightness from 0 to 1; grey images have no dimension for channels, coloured
@@ -85,7 +85,7 @@ def sample_images(
 def draw_images(
     chosen: Recipe, loaded: Any, options: Any, count: int, seed: int
 ) -> Float[Tensor, "count *channels height width"]:
-    """Return images, sampled from what `load` returned.
+    """Return images, sampled from the result of `load`.
 
     Raises:
         ValueError: If an option is out of range, or the images are not finite.

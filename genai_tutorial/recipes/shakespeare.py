@@ -1,4 +1,6 @@
-"""The recipes of the decoders that learn Shakespeare's characters."""
+"""The recipes of the decoders that are trained on the characters of Shakespeare's
+plays.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -31,10 +33,10 @@ scored at the end.
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageRecipe(DecoderRecipe):
-    """A decoder that learns from Shakespeare's plays.
+    """A recipe for a decoder trained on Shakespeare's plays.
 
     Attributes:
-        clip_norm: The greatest length of the gradient.
+        clip_norm: Maximum norm of the gradient.
     """
 
     clip_norm: float = 1.0
@@ -43,7 +45,7 @@ class LanguageRecipe(DecoderRecipe):
 
     @property
     def options(self) -> TextOptions:
-        """500 characters after a new line, at a temperature of 0.8."""
+        """500 characters after a newline, at a temperature of 0.8."""
         return TextOptions(prompt="\n", temperature=0.8, tokens=500)
 
     def fit(self, run: RunSettings) -> Trained:
@@ -139,7 +141,7 @@ def language_model_loss(
     inputs: Int[Tensor, "batch position"],
     targets: Int[Tensor, "batch position"],
 ) -> Float[Tensor, ""]:
-    """Return the loss of a language model on a batch of windows, as `fit` wants it."""
+    """Return the loss of a language model on a batch of windows, for `fit`."""
     return next_token_loss(model(inputs), targets)
 
 
@@ -155,11 +157,11 @@ def held_out_loss(model: DecoderLM, tokens: Int[Tensor, " length"]) -> float:
 LIVE = LanguageRecipe(
     name="shakespeare-live",
     title=(
-        "A decoder of 0.8 million weights that learns Shakespeare's characters in "
+        "A decoder with 0.8 million parameters that learns Shakespeare's characters in "
         "about a minute"
     ),
-    # Two blocks and tables for pairs and triples: the weights of four blocks, at half
-    # the time a step.
+    # Two blocks and tables for pairs and triples: as many parameters as four blocks, in
+    # half the time per step.
     config=DecoderConfig.fast(
         vocab_size=64,
         context_length=64,
@@ -177,7 +179,7 @@ LIVE = LanguageRecipe(
     steps=600,
     warmup_steps=10,
 )
-"""The model that chapter 4 trains while you wait."""
+"""The fast model that chapter 4 trains live, for fewer steps."""
 
 LONGER = LanguageRecipe(
     name="shakespeare",
@@ -205,4 +207,4 @@ LONGER = LanguageRecipe(
     cooldown_steps=400,
     published=True,
 )
-"""The model that chapter 4 loads."""
+"""The checkpoint that chapter 4 loads."""

@@ -1,4 +1,4 @@
-"""Spot checks: one number of a model's card, estimated from a small random sample."""
+"""Spot checks: one metric of a model's card, estimated from a small random sample."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ class SpotCheck:
 
     Attributes:
         metric: Its path on the card, such as "facts_completed.told".
-        values: Its value on each item; True and False where an item is right or wrong.
-            The metric is their mean.
+        values: Its value on each item, a bool if an item is right or wrong. The metric
+            is their mean.
     """
 
     metric: str
     values: Sequence[float | bool]
 
     def on_card(self, metrics: Mapping[str, Any]) -> float:
-        """Return the metric that the card gives.
+        """Return the value of the metric on the card.
 
         >>> SpotCheck("facts.told", [True]).on_card({"facts": {"told": 0.9}})
         0.9
@@ -34,11 +34,11 @@ class SpotCheck:
         return reduce(lambda part, key: part[key], self.metric.split("."), metrics)
 
     def interval(self, level: float = 0.999) -> Interval:
-        """Return the interval of the metric: the exact one where items are right or
-        wrong, Student's otherwise.
+        """Return a confidence interval of the metric: Clopper-Pearson's if items are
+        right or wrong, Student's otherwise.
 
-        Wilson's is too narrow for an accuracy near 1: if that is 0.999, 97 of 100
-        samples of 32 give an interval with it, where its level promises 999 of 1,000.
+        Wilson's interval is too narrow for an accuracy near 1: if that is 0.999, the
+        intervals of 97 in 100 samples of 32 contain it, instead of 999 in 1,000.
 
         >>> print(SpotCheck("accuracy", [True] * 30).interval(level=0.95))
         1.00 (95% interval 0.88 to 1.00)
@@ -49,10 +49,10 @@ class SpotCheck:
 
 
 def draw_items(items: Sequence[Item], n: int, seed: int) -> list[Item]:
-    """Draw some of the items, each at most once.
+    """Draw `n` of the items without replacement.
 
     Raises:
-        ValueError: If there are not as many items.
+        ValueError: If there are fewer than `n` items.
 
     >>> sorted(draw_items("abc", n=3, seed=0))
     ['a', 'b', 'c']

@@ -14,13 +14,11 @@ from genai_tutorial.runtime.machine import describe_machine
 from genai_tutorial.training import Checkpoint, process_group
 
 SAVE_EVERY = 50
-"""After how many steps a run saves itself."""
+"""Number of steps between two saves of a run."""
 
 
 def trained_folder() -> Path:
-    """Return the folder that `train` writes into when you name none: one for this
-    package among your own data.
-    """
+    """Return the default folder of `train`, among the user's data on this system."""
     return platformdirs.user_data_path("genai_tutorial") / "trained"
 
 
@@ -34,26 +32,26 @@ def train(
 ) -> Path:
     """Train a model by its recipe and write it with its card.
 
-    The run saves itself now and then in `NAME.run.safetensors`; if it is stopped, even
-    killed, call again with `resume=True` and it ends at the same weights. Under
-    torchrun, the processes share each batch. The random sources of Python, NumPy and
-    torch are seeded with the recipe's seed.
+    The run is saved regularly in `NAME.run.safetensors`; if it is stopped, even killed,
+    call again with `resume=True`, and it ends at the same weights. Under torchrun, the
+    processes share each batch. The random generators of Python, NumPy and torch are
+    seeded with the recipe's seed.
 
     Args:
         name: The name of a recipe.
-        steps: How many steps, for a shorter run with the same course of learning rates;
-            None for the recipe's.
-        resume: Whether to go on from where a stopped run saved itself, if there is one.
-        device: Where to compute, see `choose_device`.
-        folder: Where to write; None for `trained_folder()`.
+        steps: Number of steps, for a shorter run with the schedule compressed; None for
+            the recipe's.
+        resume: Whether to resume a stopped run, if there is one.
+        device: The device, see `choose_device`.
+        folder: The folder to write to; None for `trained_folder()`.
         progress: Whether to show a progress bar.
 
     Returns:
         The file with the weights.
 
     Raises:
-        ValueError: If there is no such recipe or device, or the stopped run was another
-            one.
+        ValueError: If there is no such recipe or device, or the stopped run has other
+            settings.
         ImportError: If the package with the data is not installed.
     """
     chosen = recipe(name)
@@ -62,7 +60,7 @@ def train(
         raise ValueError(f"steps must be at least 1, got {steps}.")
     folder = trained_folder() if folder is None else Path(folder)
     where = choose_device(device)
-    # for layers that draw from torch's own generator, as dropout does
+    # for layers that draw from torch's global generator, such as dropout
     seed_everything(chosen.seed)
     with process_group(where) as process:
         checkpoint = Checkpoint(
@@ -84,7 +82,7 @@ def train(
                 "seconds": round(trained.seconds),
                 "machine": describe_machine(where),
             }
-            # the card describes what the file will hold
+            # the card describes the rounded weights of the file
             rounded = build_rounded(chosen, card, trained.model)
             card |= {
                 "metrics": chosen.measure(rounded),

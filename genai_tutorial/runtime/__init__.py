@@ -1,5 +1,5 @@
-"""Run anywhere: optional packages, cached and atomic files, device, seeds, progress
-bars, and the machine a measurement was made on.
+"""Utilities to run anywhere: optional packages, cached and atomic files, devices,
+seeds, progress bars, and a description of the machine.
 """
 
 from genai_tutorial.runtime.cache import cache_folder, cached

@@ -1,5 +1,5 @@
-"""A cache for arrays that take seconds to make: one `.npz` file each, made again
-whenever it cannot be trusted.
+"""A cache for arrays that take seconds to build: one `.npz` file each, rebuilt whenever
+it is not valid.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from genai_tutorial.runtime.files import write_atomically
 logger = logging.getLogger(__name__)
 
 # Every cache file has a label beside its data: its key and the names of its arrays. A
-# file from elsewhere has none, and a list of contents that lost an entry (it has no
-# checksum in a zip file) does not agree with it.
+# file from elsewhere has none, and a zip directory that lost an entry (it has no
+# checksum) does not match it.
 _LABEL = "__genai_tutorial_label__"
 
 
 def cache_folder() -> Path:
-    """Return the cache folder: `GENAI_TUTORIAL_CACHE` where it is set, else the user's
-    own on this system.
+    """Return the cache folder: `GENAI_TUTORIAL_CACHE` if it is set, else the system's
+    folder for the user's caches.
     """
     chosen = os.environ.get("GENAI_TUTORIAL_CACHE")
     return (
@@ -39,21 +39,21 @@ def cache_folder() -> Path:
 def cached(
     name: str, build: Callable[[], dict[str, np.ndarray]], version: str = ""
 ) -> dict[str, np.ndarray]:
-    """Return the arrays that `build()` makes, from a file when they were made before.
+    """Return the arrays that `build()` returns, from a file if they were built before.
 
-    The file is trusted only if it is whole and was written by this very builder: its
-    name and its contents carry a key made of the text of the module that defines
-    `build` and of `version`. Change either, and the arrays are made again. A file that
-    is cut short, altered or foreign is replaced. Two processes may call this at the
-    same time. A folder that cannot be written to costs only time.
+    The file is used only if it is complete and was written by the same builder: its
+    name and its contents carry a hash of `version` and of the source of the module that
+    defines `build`. If either changes, the arrays are built again. A truncated, altered
+    or foreign file is replaced. Two processes may call this at the same time. If the
+    folder cannot be written to, the arrays are built every time.
 
     Args:
         name: A short name for the file, such as `"mnist"`: letters, digits, `-` and
             `_`.
         build: A function without arguments, defined in a module (not in a notebook). It
             returns arrays of numbers or strings by name.
-        version: What else the arrays depend on, such as the version of the package that
-            carries the data.
+        version: Anything else that the arrays depend on, such as the version of the
+            package with the data.
 
     Raises:
         ValueError: If the name has other characters, or `build` is not defined in a
@@ -104,12 +104,12 @@ def _read(path: Path, key: str) -> dict[str, np.ndarray] | None:
         if arrays.pop(_LABEL).tolist() == [key, *arrays]:
             return arrays
         problem = "it was written by something else"
-    # A damaged zip file can raise nearly anything, and the cure is always the same:
-    # build again.
+    # A damaged zip file can raise nearly any exception, and the remedy is always the
+    # same: build again.
     except Exception as error:
         problem = f"{type(error).__name__}: {error}"
     logger.warning(
-        "The cache file %s is not usable (%s). It is made again.", path, problem
+        "The cache file %s is not usable (%s). It is built again.", path, problem
     )
     return None
 
@@ -118,12 +118,12 @@ def _write(path: Path, key: str, arrays: dict[str, np.ndarray]) -> None:
     try:
         with write_atomically(path) as file:
             np.savez_compressed(file, **{_LABEL: np.array([key, *arrays])}, **arrays)
-    # a full disk or a read-only folder: the arrays are in memory all the same
+    # a full disk or a read-only folder: the arrays are still in memory
     except OSError as error:
         logger.warning(
             (
-                "The cache file %s could not be written (%s). The next call takes as "
-                "long as this one."
+                "The cache file %s could not be written (%s). The next call will "
+                "take as long as this one."
             ),
             path,
             error,

@@ -1,20 +1,20 @@
-"""Where the numbers live: a CUDA GPU when there is one, else the CPU."""
+"""The choice of a device: a CUDA GPU if there is one, else the CPU."""
 
 import torch
 
 
 def choose_device(name: str | None = None) -> torch.device:
-    """Chooses where to compute: the device you name, else a CUDA GPU, else the CPU.
+    """Choose a device: the one you name, else a CUDA GPU, else the CPU.
 
-    Apple's MPS is chosen only when you name it: several of its kernels give other
-    numbers than the CPU's.
+    Apple's MPS is used only when you name it, because the results of several of its
+    kernels differ from the CPU's.
 
     Args:
-        name: `cpu`, `cuda`, `cuda:1`, `mps`; None to choose by itself.
+        name: `cpu`, `cuda`, `cuda:1` or `mps`; None to choose automatically.
 
     Raises:
-        ValueError: If there is no such device on this machine; the message says which
-            there are.
+        ValueError: If there is no such device on this machine; the message lists those
+            present.
 
     >>> choose_device("cpu")
     device(type='cpu')

@@ -11,18 +11,18 @@ from typing import IO
 
 @contextlib.contextmanager
 def write_atomically(path: Path | str, mode: str = "wb") -> Iterator[IO]:
-    r"""Open a temporary file beside `path` that takes its place when the block ends.
+    r"""Open a temporary file beside `path` that replaces it when the block ends.
 
     The content is on the disk before the name changes, so a reader finds the old file
     or the new one, even if the process is killed or the power fails. If the block
     raises, the old file stays and the temporary one is removed.
 
     Args:
-        path: The file; its folder is made if it is missing.
+        path: The file; its folder is created if it is missing.
         mode: `"wb"` for bytes or `"w"` for text in UTF-8.
 
     Raises:
-        ValueError: If the mode is another one.
+        ValueError: If the mode is not one of the two.
         OSError: If the folder or the file cannot be written.
 
     >>> import tempfile
@@ -36,7 +36,7 @@ def write_atomically(path: Path | str, mode: str = "wb") -> Iterator[IO]:
         raise ValueError(f"mode must be 'wb' or 'w', got {mode!r}.")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Without the file's own name in it, which may be as long as a name can be.
+    # Without the name of the file, which may already have the maximum length.
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     text = {} if mode == "wb" else {"encoding": "utf-8", "newline": "\n"}
     try:

@@ -1,4 +1,6 @@
-"""On what kind of machine a number was measured; never which one."""
+"""A description of the kind of machine that a number was measured on, without its
+name.
+"""
 
 import platform
 from pathlib import Path
@@ -11,7 +13,7 @@ def describe_machine(device: torch.device | None = None) -> dict[str, str | int]
     depends on.
 
     Args:
-        device: Where the computing was done; None for the CPU.
+        device: The device of the computation; None for the CPU.
 
     >>> sorted(describe_machine())
     ['processor', 'python', 'system', 'threads', 'torch']

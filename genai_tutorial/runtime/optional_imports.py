@@ -1,5 +1,5 @@
-"""Packages that only some chapters need: imported when they are used, with one clear
-sentence when they are missing.
+"""Optional packages: imported when they are used, with a clear message if they are
+missing.
 """
 
 import importlib
@@ -13,7 +13,7 @@ def require(module: str, extra: str) -> ModuleType:
     """Import a package that belongs to one of this package's extras, and return it.
 
     Args:
-        module: What to import, for example `"sklearn.datasets"`.
+        module: The module, for example `"sklearn.datasets"`.
         extra: The extra that installs it, for example `"images"`.
 
     Raises:
@@ -28,8 +28,8 @@ def require(module: str, extra: str) -> ModuleType:
 
 
 def package_folder(package: str, extra: str) -> Path:
-    """Find the folder where a package is installed, without running any of the
-    package's code.
+    """Return the folder where a package is installed, without running any of its
+    code.
 
     Raises:
         ImportError: If the package is not installed; the message gives the line that

@@ -1,4 +1,4 @@
-"""A progress bar that knows when to be quiet."""
+"""A progress bar that can be switched off by an environment variable."""
 
 import os
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from tqdm.auto import tqdm
 
 QUIET = "GENAI_TUTORIAL_QUIET"
-"""Set this environment variable to anything but 0 and no progress bar is shown."""
+"""If this environment variable is set to anything but 0, no progress bar is shown."""
 
 
 def progress_bar(
@@ -17,15 +17,14 @@ def progress_bar(
     label: str | None = None,
     show: bool = True,
 ) -> tqdm:
-    """Wrap an iterable in tqdm's progress bar, which stays silent when the book's
-    pages are made.
+    """Wrap an iterable in tqdm's progress bar, which is hidden while the book is built.
 
     Args:
-        iterable: What to go through; None to call `update()` by hand.
-        total: How many rounds there are, if the iterable does not know.
-        initial: How many of them are done already.
-        label: What stands before the bar.
-        show: Whether to show it at all.
+        iterable: The iterable; None to call `update()` yourself.
+        total: Number of iterations, if the iterable has no length.
+        initial: Number of iterations already done.
+        label: Text before the bar.
+        show: Whether to show the bar.
 
     >>> sum(progress_bar(range(4), show=False))
     6

@@ -1,6 +1,4 @@
-"""One seed for everything random, so that a page tells the same story each time it
-runs.
-"""
+"""One seed for all random generators, so that each run gives the same results."""
 
 import random
 
@@ -9,8 +7,7 @@ import torch
 
 
 def seed_everything(seed: int) -> torch.Generator:
-    """Seeds Python, NumPy and torch, and returns a generator of its own for code that
-    takes one.
+    """Seed Python, NumPy and torch, and return a new generator for code that takes one.
 
     Args:
         seed: A whole number from 0 to 2**32 - 1.

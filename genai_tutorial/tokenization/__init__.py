@@ -1,4 +1,4 @@
-"""Tokenization: text into the numbers that a language model reads, and back."""
+"""Tokenization: from text to the numbers that a language model reads, and back."""
 
 from genai_tutorial.tokenization.bpe import BPETokenizer
 from genai_tutorial.tokenization.byte_alphabet import (

@@ -1,6 +1,4 @@
-"""Byte-level byte-pair encoding: any text into a few thousand kinds of tokens, and
-exactly back.
-"""
+"""Byte-level byte-pair encoding: encoding and decoding with a trained vocabulary."""
 
 import functools
 import heapq
@@ -33,19 +31,18 @@ class BPETokenizer:
     """A byte-level BPE tokenizer; `train_bpe` makes one from a text.
 
     Attributes:
-        token_bytes: The bytes of each token; a token's place is its number.
-        merges: The pairs of tokens to merge, the first learned first.
-        special_tokens: The number of each token that no text can spell, such as
+        token_bytes: The bytes of each token; a token's index is its number.
+        merges: The pairs of tokens to merge, in the order of training.
+        special_tokens: The numbers of tokens that ordinary text never produces, such as
             `<|endoftext|>`.
-        pattern: How a text is cut into words.
-        unknown_id: The token for bytes that have none of their own; None if all 256
-            have one.
-        ignore_merges: Whether a word that is itself a token becomes that token, even
-            where the merges lead elsewhere, as in Llama 3.
+        pattern: The pre-tokenizer, which splits a text into words.
+        unknown_id: The token for bytes without a token; None if all 256 have one.
+        ignore_merges: If true, a word that is a token becomes that token, even if the
+            merges give something else, as in Llama 3.
 
     Raises:
-        ValueError: If the parts do not belong together: a token twice, a merge of
-            unknown tokens, a byte without one.
+        ValueError: If the parts are inconsistent: a duplicate token, a merge of
+            unknown tokens, a byte without a token.
 
     Source: Radford et al., "Language models are unsupervised multitask learners"
     (2019), section 2.2.
@@ -79,11 +76,10 @@ class BPETokenizer:
         unknown_id: int | None = None,
         ignore_merges: bool = False,
     ) -> "BPETokenizer":
-        """Make a tokenizer from a vocabulary that comes from elsewhere, for example
-        from a GGUF file.
+        """Make a tokenizer from an existing vocabulary, for example from a GGUF file.
 
         Raises:
-            ValueError: If the parts do not belong together.
+            ValueError: If the parts are inconsistent.
         """
         return cls(
             list(token_bytes),
@@ -96,7 +92,7 @@ class BPETokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """The number of tokens, special ones included."""
+        """The number of tokens, including special ones."""
         return len(self.token_bytes)
 
     def encode(
@@ -108,16 +104,16 @@ class BPETokenizer:
         """Return the tokens of a text.
 
         Args:
-            text: Any text. What comes from outside must not contain special tokens:
+            text: Any text. Text from outside must not contain special tokens, because
                 they are instructions to a model.
-            allowed_special: The special tokens that may stand in the text, or "all",
-                where the text is one's own.
-            special_as_text: Whether to encode the others as plain text, rather than
-                refuse them.
+            allowed_special: The special tokens to recognize in the text; "all" only
+                for trusted text.
+            special_as_text: Encode all other special tokens as ordinary text instead of
+                refusing them.
 
         Raises:
-            ValueError: If the text has a special token that is not allowed, or half a
-                character.
+            ValueError: If the text contains a special token that is not allowed, or a
+                lone surrogate.
         """
         check_text(text)
         allowed = self._allowed(allowed_special)
@@ -139,7 +135,7 @@ class BPETokenizer:
         present = [token for token in allowed if token in text]
         if not present:
             return self._encode_plain(text)
-        # Longest first: of two that begin at the same place, the longer one is meant.
+        # If two special tokens begin at the same place, take the longer one.
         longest_first = sorted(present, key=len, reverse=True)
         pieces = regex.split(f"({'|'.join(map(regex.escape, longest_first))})", text)
         ids = []
@@ -150,7 +146,7 @@ class BPETokenizer:
         return ids
 
     def decode_bytes(self, ids: Iterable[SupportsIndex]) -> bytes:
-        """Return the bytes that tokens stand for.
+        """Return the bytes of a list of tokens.
 
         Raises:
             ValueError: If there is no such token.
@@ -173,30 +169,30 @@ class BPETokenizer:
         ids: Iterable[SupportsIndex],
         errors: Literal["replace", "strict"] = "replace",
     ) -> str:
-        """Return the text that tokens stand for.
+        """Return the text of a list of tokens.
 
         Args:
-            ids: The tokens. Not every list of tokens is a text: its bytes may stop
+            ids: The tokens. Not every list of tokens is valid text: its bytes may end
                 inside a character.
-            errors: What becomes of bytes that are no text: "replace" writes `�` for
-                them, "strict" raises.
+            errors: "replace" decodes invalid bytes as `�`, "strict" raises.
 
         Raises:
             ValueError: If there is no such token, or with errors="strict" if the bytes
-                are no text.
+                are not valid UTF-8.
         """
         if errors not in ("replace", "strict"):
             raise ValueError(f"errors must be 'replace' or 'strict', got {errors!r}.")
         return self.decode_bytes(ids).decode("utf-8", errors)
 
     def stream(self, errors: Literal["replace", "strict"] = "replace") -> StreamDecoder:
-        """Return a decoder for tokens that come one at a time; `errors` is that of
-        `decode`.
+        """Return a decoder for tokens that arrive one at a time.
+
+        `errors` is the same as in `decode`.
         """
         return StreamDecoder(self.token_bytes, errors)
 
     def save(self, path: Path | str) -> None:
-        """Write the tokenizer into a JSON file of this book's own format."""
+        """Write the tokenizer to a JSON file in the book's format."""
         write_json(path, self.to_dict())
 
     @classmethod
@@ -204,22 +200,22 @@ class BPETokenizer:
         """Read a tokenizer that `save` wrote.
 
         Raises:
-            ValueError: If the file is damaged, or is not one of `save`'s.
+            ValueError: If the file is damaged or has another format.
         """
         return cls(*from_document(read_json(path), path))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `save` writes, for a place beside other things, such as a
-        model's card.
+        """Return the document that `save` writes, to be stored in another one, such as
+        a model's card.
         """
         return to_document(self._parts)
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> "BPETokenizer":
-        """Make the tokenizer again from what `to_dict` returned.
+        """Restore a tokenizer from the result of `to_dict`.
 
         Raises:
-            ValueError: If it is not whole, or something else.
+            ValueError: If the dictionary is incomplete or has another format.
         """
         return cls(*from_document(saved, "the given dictionary"))
 
@@ -234,8 +230,8 @@ class BPETokenizer:
         """Read a `tokenizer.json` with byte-level BPE.
 
         Raises:
-            ValueError: If the file is damaged, or asks for something that this
-                tokenizer does not do.
+            ValueError: If the file is damaged, or requires something that this
+                tokenizer does not support.
         """
         return cls(*read_hugging_face(path))
 
@@ -275,7 +271,7 @@ class BPETokenizer:
 
     @functools.cached_property
     def _encode_word_once(self) -> Callable[[str], list[int]]:
-        # The same words come again and again.
+        # The same words occur again and again.
         return functools.lru_cache(maxsize=500_000)(self._encode_word)
 
     @functools.cached_property
@@ -301,16 +297,15 @@ class BPETokenizer:
         return [self._ids[left + right] for left, right in self.merges]
 
     def _encode_word(self, word: str) -> list[int]:
-        """Merge a word's bytes, the pair with the lowest rank first, of equal ones the
-        leftmost.
+        """Merge a word's bytes: the pair with the lowest rank first, then the leftmost.
 
-        The pairs wait in a heap, and the tokens know their neighbours: n bytes take n
-        log n steps, however long a word.
+        The pairs wait in a heap, and a linked list holds the tokens' neighbours, so a
+        word of n bytes takes O(n log n) steps.
         """
         if self.ignore_merges and (whole := self._ids.get(word.encode())) is not None:
             return [whole]
         ids = [self._bytes_to_ids[byte] for byte in word.encode()]
-        ids.append(-1)  # stands beyond both ends and merges with nothing
+        ids.append(-1)  # the neighbour at both ends, which merges with nothing
         previous = list(range(-1, len(ids) - 1))
         following = list(range(1, len(ids) + 1))
         rank_of = self._ranks.get
@@ -322,7 +317,7 @@ class BPETokenizer:
         heapq.heapify(queue)
         while queue:
             rank, i = heapq.heappop(queue)
-            # one of the two has merged elsewhere
+            # one of the two has been merged in the meantime
             if ids[i] < 0 or rank_of((ids[i], ids[following[i]])) != rank:
                 continue
             gone = following[i]

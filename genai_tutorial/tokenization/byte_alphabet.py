@@ -1,6 +1,4 @@
-"""Bytes that one can see: every byte gets a printable character, so that tokens fit in
-a text file.
-"""
+"""A printable character for every byte, so that tokens can be written to text files."""
 
 import functools
 
@@ -10,9 +8,9 @@ def byte_to_unicode() -> dict[int, str]:
     """Return GPT-2's alphabet: a printable character for each of the 256 bytes, in the
     order of the characters.
 
-    Bytes that print as themselves in Latin-1 keep their character. The other 68
-    (spaces, controls, the soft hyphen) get the characters from U+0100 on, so that a
-    space is written `Ġ` and a line break `Ċ`.
+    Bytes that are printable in Latin-1 keep their character. The other 68 (spaces,
+    control characters, the soft hyphen) get the characters from U+0100 on: a space is
+    written `Ġ` and a line break `Ċ`.
 
     Source: `encoder.py` of GPT-2 (Radford et al., 2019).
 
@@ -41,11 +39,10 @@ def visible(token: bytes) -> str:
 
 
 def invisible(text: str) -> bytes:
-    """Return the bytes that a token stands for which is written in GPT-2's printable
-    characters.
+    """Return the bytes of a token written in GPT-2's printable characters.
 
     Raises:
-        ValueError: If the text has a character that stands for no byte.
+        ValueError: If the text has a character that represents no byte.
 
     >>> invisible("ĠcafÃ©").decode()
     ' café'
@@ -56,7 +53,7 @@ def invisible(text: str) -> bytes:
     except KeyError as error:
         raise ValueError(
             f"The token {text[:40]!r} has the character {error.args[0]!r}, which "
-            "stands for no byte in GPT-2's "
+            "represents no byte in GPT-2's "
             "alphabet: the file is damaged, or its tokens are not byte-level."
         ) from None
 

@@ -1,18 +1,17 @@
-"""The simplest tokenizer: every character is a token."""
+"""A tokenizer whose tokens are single characters."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class CharacterTokenizer:
-    """Numbers the characters of an alphabet, and turns text into those numbers and
-    back.
+    """Character tokenizer: each character of an alphabet is a token.
 
     Attributes:
-        characters: The alphabet; a character's place in it is its number.
+        characters: The alphabet; a character's index is its number.
 
     Raises:
-        ValueError: If the alphabet is empty or has a character twice.
+        ValueError: If the alphabet is empty or has duplicate characters.
 
     >>> tokenizer = CharacterTokenizer.from_text("to be or not to be")
     >>> tokenizer.characters, tokenizer.vocab_size
@@ -38,12 +37,12 @@ class CharacterTokenizer:
 
     @classmethod
     def from_text(cls, text: str) -> "CharacterTokenizer":
-        """Take the alphabet from a text: its different characters, sorted."""
+        """Use the distinct characters of a text as the alphabet, sorted."""
         return cls("".join(sorted(set(text))))
 
     @property
     def vocab_size(self) -> int:
-        """The number of different tokens."""
+        """The number of distinct tokens."""
         return len(self.characters)
 
     def encode(self, text: str) -> list[int]:
@@ -58,15 +57,15 @@ class CharacterTokenizer:
         except KeyError:
             unknown = sorted(set(text) - set(self.characters))
             raise ValueError(
-                "The text has characters that this tokenizer does not know: "
+                "The text has characters that are not in the vocabulary: "
                 f"{unknown}. "
-                f"It knows {self.vocab_size}: {self.characters!r}. Remove or replace "
-                "them, "
-                "or make a tokenizer from a text that has them."
+                f"The vocabulary has {self.vocab_size}: {self.characters!r}. Remove or "
+                "replace them, "
+                "or make a tokenizer from a text that contains them."
             ) from None
 
     def decode(self, ids: list[int]) -> str:
-        """Return the text that the numbers stand for.
+        """Return the text of a list of numbers.
 
         Raises:
             ValueError: If a number is not one of this tokenizer's.
@@ -79,15 +78,15 @@ class CharacterTokenizer:
         return "".join(self.characters[index] for index in ids)
 
     def to_dict(self) -> dict[str, str]:
-        """Return what `from_dict` needs, ready for JSON."""
+        """Return a dictionary for `from_dict` that JSON can store."""
         return {"characters": self.characters}
 
     @classmethod
     def from_dict(cls, saved: dict[str, str]) -> "CharacterTokenizer":
-        """Make the tokenizer again that `to_dict` described.
+        """Restore a tokenizer from the result of `to_dict`.
 
         Raises:
-            ValueError: If the dictionary is not one of `to_dict`'s.
+            ValueError: If the dictionary has another format.
         """
         if set(saved) != {"characters"} or not isinstance(saved["characters"], str):
             raise ValueError(

@@ -1,6 +1,4 @@
-"""Chat templates: how a conversation is written down as one text that a language model
-continues.
-"""
+"""Chat templates: a conversation as one text for a language model to continue."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +14,11 @@ class Message:
     """One turn of a conversation.
 
     Attributes:
-        role: Who speaks: "system", "user" or "assistant".
-        content: What is said.
+        role: The speaker: "system", "user" or "assistant".
+        content: The text of the turn.
 
     Raises:
-        ValueError: If there is no such role, or the content is not a text.
+        ValueError: If there is no such role, or the content is not valid text.
     """
 
     role: str
@@ -36,15 +34,15 @@ class Message:
 
 @dataclass(frozen=True)
 class ChatTemplate:
-    """ChatML: each turn stands between a start and an end token, the speaker's role on
-    its first line.
+    """ChatML: each turn is enclosed in a start and an end token and begins with a line
+    that names the role.
 
     Attributes:
         start: The special token that opens a turn.
-        end: The special token that closes it; the model has finished its answer when it
-            writes this.
-        default_system: What the system says where a conversation does not begin with a
-            system turn; None for nothing.
+        end: The special token that closes a turn; the model generates it at the end of
+            its answer.
+        default_system: The system message of conversations that do not begin with one;
+            None for no message.
 
     >>> print(ChatTemplate().render([Message("user", "Hello!")]))
     <|im_start|>user
@@ -60,12 +58,13 @@ class ChatTemplate:
     def render(
         self, messages: Sequence[Message], add_generation_prompt: bool = True
     ) -> str:
-        """Return the conversation as one text, to look at; `encode` is the safe way to
-        a model.
+        """Return the conversation as one text, for reading.
+
+        To give it to a model, use `encode`, which is safe.
 
         Args:
             messages: The turns so far.
-            add_generation_prompt: Whether to open the assistant's turn at the end.
+            add_generation_prompt: Open the assistant's turn at the end.
         """
         turns = "".join(
             f"{self.start}{m.role}\n{m.content}{self.end}\n"
@@ -81,8 +80,8 @@ class ChatTemplate:
     ) -> list[int]:
         """Return the tokens of the conversation.
 
-        What the turns say is encoded as plain text: a user who types `<|im_end|>`
-        writes ten characters and ends nothing.
+        The content of the turns is encoded as ordinary text: a user who types
+        `<|im_end|>` writes ten characters and does not end the turn.
 
         Raises:
             ValueError: If the tokenizer lacks the special tokens that open and close a

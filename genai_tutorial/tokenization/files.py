@@ -1,8 +1,7 @@
-"""Tokenizers as files: JSON that is read with care and written whole, and the book's
-own format.
+"""Tokenizer files: the book's JSON format, and helpers for reading JSON safely.
 
-A file is data from outside: nothing in it is trusted before it is checked, and nothing
-in it is run, not even a regular expression, which could keep a computer busy for years.
+Files are untrusted data: everything is checked before use, and nothing is executed, not
+even a regular expression, which could take exponential time.
 """
 
 import json
@@ -18,12 +17,12 @@ FORMAT = "genai_tutorial byte-level BPE 1"
 
 
 def to_document(parts: Parts) -> dict[str, Any]:
-    """Return a tokenizer in the book's own format, as JSON can hold it."""
+    """Return a tokenizer as a document in the book's format."""
     check_known(parts.pattern)
     return {
         "format": FORMAT,
         "pattern": parts.pattern.name,
-        # most do not have it, and their files stay as they always were
+        # left out when false, so that older files stay the same
         **({"ignore_merges": True} if parts.ignore_merges else {}),
         "unknown_id": parts.unknown_id,
         "special_tokens": parts.special_tokens,
@@ -33,11 +32,14 @@ def to_document(parts: Parts) -> dict[str, Any]:
 
 
 def from_document(document: dict[str, Any], path: Path | str) -> Parts:
-    """Read the book's own format; `path` is what an error calls the place that it
-    comes from.
+    """Read a document in the book's format.
+
+    Args:
+        document: The parsed JSON.
+        path: The name of the source in error messages.
 
     Raises:
-        ValueError: If the document is damaged or is none of this format.
+        ValueError: If the document is damaged or has another format.
     """
     if document.get("format") != FORMAT:
         raise ValueError(
@@ -47,7 +49,7 @@ def from_document(document: dict[str, Any], path: Path | str) -> Parts:
     patterns = {pattern.name: pattern for pattern in PATTERNS}
     if name not in patterns:
         raise ValueError(
-            f"{path} wants the pattern {name!r}; there are only {', '.join(patterns)}."
+            f"{path} uses the pattern {name!r}; only {', '.join(patterns)} exist."
         )
     special_tokens = take(document, "special_tokens", dict, path)
     for token, number in special_tokens.items():
@@ -76,7 +78,7 @@ def from_document(document: dict[str, Any], path: Path | str) -> Parts:
 
 
 def check_known(pattern: PreTokenizer) -> None:
-    """Raise a ValueError if a pattern is not one that a file can name."""
+    """Raise a ValueError if a pattern has no name in files."""
     if pattern not in PATTERNS:
         known = ", ".join(pattern.name for pattern in PATTERNS)
         raise ValueError(
@@ -88,8 +90,9 @@ def check_known(pattern: PreTokenizer) -> None:
 def take_merges(
     document: dict[str, Any], path: Path | str
 ) -> list[tuple[bytes, bytes]]:
-    """Return the merges of a document: each two texts in a list, or, as in older
-    files, in one text with a space.
+    """Return the merges of a document.
+
+    Each is a list of two strings or, in older files, one string with a space.
     """
     merges = []
     for pair in take(document, "merges", list, path):
@@ -107,8 +110,8 @@ def take_merges(
 
 
 def take(document: dict[str, Any], key: str, kind: type, path: Path | str) -> Any:
-    """Return an entry of a document, or raises a ValueError if it is missing or of
-    another kind.
+    """Return an entry of a document, or raise a ValueError if it is missing or has the
+    wrong type.
     """
     if key not in document:
         raise ValueError(f"{path} has no entry {key!r}.")
@@ -116,7 +119,7 @@ def take(document: dict[str, Any], key: str, kind: type, path: Path | str) -> An
 
 
 def must_be(value: Any, kind: type, what: str, path: Path | str) -> Any:
-    """Return a value, or raises a ValueError if it is of another kind."""
+    """Return a value, or raise a ValueError if it has the wrong type."""
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ValueError(
             f"{path} must have {what} as {kind.__name__}, got {str(value)[:60]!r}."
@@ -125,8 +128,8 @@ def must_be(value: Any, kind: type, what: str, path: Path | str) -> Any:
 
 
 def read_json(path: Path | str) -> dict[str, Any]:
-    """Return the JSON object in a file, or raises a ValueError if there is none, or
-    one that is ambiguous.
+    """Return the JSON object in a file, or raise a ValueError if it is invalid or
+    ambiguous.
     """
     content = Path(path).read_bytes()
     try:
@@ -160,6 +163,6 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def write_json(path: Path | str, document: dict[str, Any]) -> None:
-    """Write a file whole or not at all."""
+    """Write a JSON file atomically."""
     with write_atomically(path, "w") as file:
         file.write(json.dumps(document, ensure_ascii=False, indent=0) + "\n")

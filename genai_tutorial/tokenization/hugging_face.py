@@ -1,5 +1,5 @@
-"""Hugging Face's `tokenizer.json`, as their libraries `tokenizers` and `transformers`
-read and write it.
+"""Reading and writing Hugging Face's `tokenizer.json`, the format of their libraries
+`tokenizers` and `transformers`.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ MODEL = {
     "fuse_unk": False,
     "byte_fallback": False,
 }
-"""The settings of their BPE model that this book's tokenizer is equal to."""
+"""The settings of their BPE model that this book's tokenizer supports."""
 
 
 def _byte_level(use_regex: bool) -> dict[str, Any]:
@@ -64,15 +64,15 @@ PRE_TOKENIZERS: dict[PreTokenizer, dict[str, Any]] = {
         ],
     },
 }
-"""How they write each pattern."""
+"""The entry in the file for each pattern."""
 
 
 def write_hugging_face(path: Path | str, parts: Parts) -> None:
     """Write a `tokenizer.json`.
 
     Raises:
-        ValueError: If the pattern is none of the three, or a special token is spelled
-            like an ordinary one.
+        ValueError: If the pattern is not one of the three, or a special token has the
+            same spelling as an ordinary one.
     """
     check_known(parts.pattern)
     special = {number: token for token, number in parts.special_tokens.items()}
@@ -86,8 +86,8 @@ def write_hugging_face(path: Path | str, parts: Parts) -> None:
             token for number, token in enumerate(spelled) if vocabulary[token] != number
         )
         raise ValueError(
-            f"tokenizer.json cannot tell the special token {twice!r} from the ordinary "
-            "token written so."
+            f"tokenizer.json cannot distinguish the special token {twice!r} from the "
+            "ordinary token with the same spelling."
         )
     flags = {
         "single_word": False,
@@ -125,8 +125,8 @@ def read_hugging_face(path: Path | str) -> Parts:
     """Read a `tokenizer.json` with byte-level BPE.
 
     Raises:
-        ValueError: If the file is damaged, or asks for something that this book's
-            tokenizer does not do.
+        ValueError: If the file is damaged, or requires something that this book's
+            tokenizer does not support.
     """
     document = read_json(path)
     model = take(document, "model", dict, path)
@@ -171,15 +171,15 @@ def read_hugging_face(path: Path | str) -> Parts:
 def _check_settings(
     document: dict[str, Any], model: dict[str, Any], path: Path | str
 ) -> None:
-    """Raise a ValueError if a file asks for what this book's tokenizer does not do: it
-    would encode differently.
+    """Raise a ValueError if a file has settings that this book's tokenizer does not
+    support, because it would encode differently.
     """
     for key, ours in MODEL.items():
         asked = model.get(key, ours)
         if asked != ours and not (ours is None and asked in ("", 0)):
             raise ValueError(
-                f"{path} sets its model's {key} to {asked!r}; this tokenizer can only "
-                f"do {ours!r}."
+                f"{path} sets its model's {key} to {asked!r}; this tokenizer supports "
+                f"only {ours!r}."
             )
     if model.get("ignore_merges") not in (None, False, True):
         raise ValueError(
@@ -195,14 +195,14 @@ def _check_settings(
         asked = document.get(key)
         if not _changes_nothing(key, asked):
             raise ValueError(
-                f"{path} has a {key}, which this tokenizer cannot do: "
+                f"{path} has a {key}, which this tokenizer does not support: "
                 f"{str(asked)[:60]}."
             )
 
 
 def _changes_nothing(key: str, part: Any) -> bool:
-    """Whether a part of a file does nothing to tokens: it is absent, a sequence of such
-    parts, or the post-processor that only moves offsets.
+    """Return whether a part of a file leaves all tokens as they are: it is absent, a
+    sequence of such parts, or the post-processor that only moves offsets.
     """
     if part is None or not isinstance(part, dict):
         return part is None
@@ -222,8 +222,8 @@ def _special_tokens(document: dict[str, Any], path: Path | str) -> dict[str, int
         token = take(added, "content", str, path)
         if any(added.get(flag) for flag in ("lstrip", "rstrip", "single_word")):
             raise ValueError(
-                f"{path} gives {token!r} the flag lstrip, rstrip or single_word: this "
-                "tokenizer has none."
+                f"{path} gives {token!r} the flag lstrip, rstrip or single_word, which "
+                "this tokenizer does not support."
             )
         if token in special_tokens:
             raise ValueError(f"{path} has the added token {token!r} twice.")
@@ -234,20 +234,19 @@ def _special_tokens(document: dict[str, Any], path: Path | str) -> dict[str, int
 
 
 def _pattern(document: dict[str, Any], path: Path | str) -> PreTokenizer:
-    """Find which of the three patterns a file's pre-tokenizer is."""
+    """Return the pattern that corresponds to a file's pre-tokenizer."""
     asked = _without_offsets(document.get("pre_tokenizer"))
     for pattern, written in PRE_TOKENIZERS.items():
         if asked == _without_offsets(written):
             return pattern
     raise ValueError(
-        f"{path} cuts a text into words in a way that this tokenizer does not know; it "
-        "knows those of "
+        f"{path} has a pre-tokenizer that is not supported; supported are those of "
         f"{', '.join(pattern.name for pattern in PRE_TOKENIZERS)}."
     )
 
 
 def _without_offsets(part: Any) -> Any:
-    """Drop the setting of a pre-tokenizer that changes no token."""
+    """Remove the one setting of a pre-tokenizer that does not affect tokens."""
     if isinstance(part, dict):
         return {
             key: _without_offsets(value)

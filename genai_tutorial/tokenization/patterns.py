@@ -1,11 +1,11 @@
-r"""Pre-tokenization: cutting a text into words, which no token will ever cross.
+r"""Pre-tokenization: splitting a text into words, whose boundaries no token crosses.
 
-What a letter (`\p{L}`), a number (`\p{N}`) or a space (`\s`) is, the library `regex`
-reads from its Unicode tables. They can be newer than those of another program: a
-character that Unicode took in lately may be a letter here and a sign there, and the
-words around it are then cut elsewhere. Where `regex` 2026.11.19 and `tokenizers` 0.23.3
-differ, the character is younger than Unicode 14; on every older one, and on the places
-that are still empty, the two agree.
+The library `regex` decides from its Unicode tables what a letter (`\p{L}`), a number
+(`\p{N}`) or a space (`\s`) is. Its tables can be newer than those of another program:
+a character that was added to Unicode recently may be a letter here and a symbol there,
+and then the words around it are split differently. Where `regex` 2026.11.19 and
+`tokenizers` 0.23.3 differ, the character is newer than Unicode 14; on all older ones,
+and on unassigned code points, the two agree.
 """
 
 import functools
@@ -21,12 +21,12 @@ class PreTokenizer:
     text.
 
     Attributes:
-        name: What it is called, for example in a saved file.
-        expression: A regular expression of the library `regex`. Every character must
+        name: The name of the pattern in saved files.
+        expression: A regular expression for the library `regex`. Every character must
             belong to a match.
-        ascii_expression: The same for texts of nothing but ASCII, for Python's own
-            `re`, which is twice as fast; None if there is none. It is compiled with
-            `re.ASCII`, and is not to capture anything.
+        ascii_expression: An equivalent for ASCII texts, for Python's `re`, which is
+            twice as fast; optional. It is compiled with `re.ASCII` and must not have
+            capturing groups.
 
     Raises:
         ValueError: If the expression is not a regular expression, or has a capturing
@@ -57,7 +57,7 @@ class PreTokenizer:
             )
 
     def split(self, text: str) -> list[str]:
-        """Return the words of a text, in order; joined they are the text again."""
+        """Return the words of a text, in order; joined, they are the text again."""
         if self.ascii_expression is not None and text.isascii():
             return self._compiled_ascii.findall(text)
         return self._compiled.findall(text)
@@ -76,8 +76,8 @@ GPT2_PATTERN = PreTokenizer(
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     r"'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+",
 )
-"""GPT-2: English endings, then runs of letters, of digits, of other signs, each with
-the space before it.
+"""GPT-2: English endings, then runs of letters, of digits or of other characters, each
+with the space before it.
 """
 
 GPT4_PATTERN = PreTokenizer(
@@ -89,8 +89,8 @@ GPT4_PATTERN = PreTokenizer(
     r"?[^\sA-Za-z0-9]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+",
 )
-"""GPT-4 (tiktoken's `cl100k_base`): endings in capitals too, three digits at most, line
-breaks apart from words.
+"""GPT-4 (tiktoken's `cl100k_base`): endings also in capitals, at most three digits, and
+line breaks separate from words.
 """
 
 SMOLLM2_PATTERN = PreTokenizer(
@@ -98,9 +98,9 @@ SMOLLM2_PATTERN = PreTokenizer(
     r"\p{N}|'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?![^\s\p{N}])|\s+",
     r"[0-9]|'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[^\sA-Za-z0-9]+|\s+(?![^\s0-9])|\s+",
 )
-"""SmolLM2: every digit is a word of its own, and what is left between digits is cut as
-by GPT-2.
+"""SmolLM2: every digit is a separate word, and the text between digits is split as by
+GPT-2.
 """
 
 PATTERNS: tuple[PreTokenizer, ...] = (GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN)
-"""The three that files may name."""
+"""The patterns that have a name in files."""

@@ -1,6 +1,4 @@
-"""Decoding while the tokens still come: a character is given out when its last byte is
-there.
-"""
+"""Streaming decoder: returns each character as soon as its last byte has arrived."""
 
 import codecs
 from collections.abc import Sequence
@@ -8,16 +6,15 @@ from typing import Literal
 
 
 class StreamDecoder:
-    """Turns tokens into text one at a time, and never gives out half a character.
+    """Decodes tokens one at a time and never returns part of a character.
 
-    An emoji can be four bytes in as many tokens: the first three give an empty text,
-    the fourth gives the emoji. All pieces together are what `BPETokenizer.decode` makes
-    of all tokens.
+    An emoji can be four bytes in as many tokens: the first three give an empty string,
+    the fourth gives the emoji. All pieces joined equal the result of
+    `BPETokenizer.decode` for all tokens.
 
     Args:
         token_bytes: The bytes of each token.
-        errors: What becomes of bytes that are no text: "replace" writes `�` for them,
-            "strict" raises.
+        errors: "replace" decodes invalid bytes as `�`, "strict" raises.
 
     >>> stream = StreamDecoder([b"ca", b"f", b"\\xc3", b"\\xa9"])
     >>> [stream.push(index) for index in (0, 1, 2, 3)]
@@ -37,11 +34,11 @@ class StreamDecoder:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
 
     def push(self, index: int) -> str:
-        """Take the next token and returns the text that is complete with it.
+        """Take the next token and return the characters that it completes.
 
         Raises:
             ValueError: If there is no such token, or with errors="strict" if its bytes
-                cannot be text.
+                are not valid UTF-8.
         """
         if not 0 <= index < len(self._token_bytes):
             raise ValueError(
@@ -50,10 +47,10 @@ class StreamDecoder:
         return self._decoder.decode(self._token_bytes[index])
 
     def finish(self) -> str:
-        """Return what is left when no token comes any more: nothing, or `�` for a
-        character that was cut off.
+        """Return the rest after the last token: nothing, or `�` for an incomplete
+        character.
 
         Raises:
-            ValueError: If `errors="strict"` and the last character is cut off.
+            ValueError: If `errors="strict"` and the last character is incomplete.
         """
         return self._decoder.decode(b"", final=True)

@@ -1,6 +1,4 @@
-"""Training of byte-pair encoding: merge the pair that stands side by side most often,
-and again, and again.
-"""
+"""Training of byte-pair encoding: repeatedly merge the most frequent pair."""
 
 import heapq
 from collections import Counter, defaultdict
@@ -14,8 +12,8 @@ from genai_tutorial.tokenization.patterns import GPT4_PATTERN, PreTokenizer
 from genai_tutorial.tokenization.vocabulary import check_special_tokens, check_text
 
 LARGEST_VOCABULARY = 0x110000
-"""While it trains, each token is one character of a Python string, and there are no
-more characters than these.
+"""During training each token is one character of a Python string, and there are no more
+characters than these.
 """
 
 
@@ -26,28 +24,27 @@ def train_bpe(
     special_tokens: Sequence[str] = (),
     progress: bool = False,
 ) -> BPETokenizer:
-    """Learns a byte-level byte-pair encoding from texts.
+    """Train a byte-level byte-pair encoding on texts.
 
-    The vocabulary is the special tokens, then the 256 bytes in the order of
-    `byte_to_unicode`, then one token for each merge. Of several pairs that are equally
-    frequent, the one whose left token has the lowest number is merged first, and of
-    those the one whose right token has; other trainers take the pair that comes first
-    in the text, or the largest bytes. The result is that
-    of Hugging Face's `BpeTrainer`, merge for merge. A short text can run out of pairs;
-    the vocabulary is then smaller than asked for.
+    The vocabulary consists of the special tokens, the 256 bytes in the order of
+    `byte_to_unicode`, and one token for each merge. Of equally frequent pairs, the one
+    whose left token has the lowest number is merged first, and then the one whose right
+    token does. (Other trainers take the pair that comes first in the text, or the one
+    with the largest bytes.) The result equals that of Hugging Face's `BpeTrainer`,
+    merge for merge. If a short text runs out of pairs, the vocabulary is smaller than
+    requested.
 
     Args:
-        texts: One text, or several; no word goes on from one into the next.
-        vocab_size: How many tokens to have in the end, special tokens and bytes
-            included.
-        pattern: How a text is cut into words.
-        special_tokens: Tokens that no text can spell, for example `<|endoftext|>`. In
-            `texts` they are ordinary text.
-        progress: Whether to show a progress bar.
+        texts: One text or several; words do not extend from one text into the next.
+        vocab_size: The number of tokens, including bytes and special tokens.
+        pattern: The pre-tokenizer, which splits a text into words.
+        special_tokens: Tokens that ordinary text never produces, for example
+            `<|endoftext|>`. In `texts` they are ordinary text.
+        progress: Show a progress bar.
 
     Raises:
-        ValueError: If `vocab_size` cannot hold the bytes and special tokens, or a text
-            has half a character.
+        ValueError: If `vocab_size` is too small for the bytes and special tokens, or a
+            text has a lone surrogate.
 
     Source: Sennrich, Haddow and Birch, "Neural machine translation of rare words with
     subword units" (2016), section 3.2; on bytes as in GPT-2.
@@ -84,12 +81,11 @@ def _count_words(texts: str | Iterable[str], pattern: PreTokenizer) -> Counter[s
 
 
 class BPETrainer:
-    """Keeps, for each pair of neighbours, how often it stands in the text and in which
-    words.
+    """Keeps the count of each pair of neighbours and the words that contain it.
 
-    Each different word is held once, with its count, as a string of one character a
-    token, so that Python's own `find` and `replace` do the searching. A merge changes
-    only the pairs beside it: nothing is counted a second time.
+    Each distinct word is stored once, with its count, as a string with one character
+    per token, so that Python's `find` and `replace` do the searching. A merge changes
+    only the counts of the pairs beside it; nothing is counted again.
     """
 
     def __init__(self, word_counts: Counter[str], tokens: list[bytes], first_byte: int):
@@ -113,10 +109,10 @@ class BPETrainer:
                 self.places[pair].append(place)
 
     def run(self, vocab_size: int, progress: bool) -> list[tuple[bytes, bytes]]:
-        """Append the new tokens to `tokens` and returns the merges in their order."""
+        """Append the new tokens to `tokens` and return the merges in order."""
         merges = []
-        # The most frequent pair comes first; of equals, strings being compared, the one
-        # with the lowest numbers.
+        # The most frequent pair comes first; comparing the strings breaks ties in
+        # favour of the lowest numbers.
         queue = [(-count, pair) for pair, count in self.pair_counts.items()]
         heapq.heapify(queue)
         bar = tqdm(
@@ -124,7 +120,7 @@ class BPETrainer:
         )
         while queue and len(self.tokens) < vocab_size:
             count, pair = heapq.heappop(queue)
-            # other merges have taken some since; it waits again with what is left
+            # other merges have used up some occurrences: back with the current count
             if -count != self.pair_counts[pair]:
                 if self.pair_counts[pair] > 0:
                     heapq.heappush(queue, (-self.pair_counts[pair], pair))
@@ -133,8 +129,8 @@ class BPETrainer:
             # ordinary text must never become a special token
             if left + right in self.special:
                 continue
-            # This token is new: the same bytes, between the same ends, have always been
-            # merged in the same way.
+            # This token is new: the same bytes within a word have always been merged
+            # in the same way.
             merges.append((left, right))
             self.tokens.append(left + right)
             for new in self._merge(pair, chr(len(self.tokens) - 1)):
@@ -144,13 +140,13 @@ class BPETrainer:
         return merges
 
     def _merge(self, pair: str, merged: str) -> list[str]:
-        """Put the new token in the pair's place in every word, and returns the pairs
-        that it makes.
+        """Replace the pair by the new token in every word, and return the pairs that
+        this creates.
         """
-        # how often each token stands there
+        # how often each token precedes or follows the new one
         before, after = (defaultdict(int), defaultdict(int))
         made = defaultdict(list)
-        # a word that has it twice is looked at once
+        # each word once, even if it contains the pair twice
         for place in dict.fromkeys(self.places.pop(pair)):
             word, count = self.words[place], self.counts[place]
             end, start = -1, word.find(pair)

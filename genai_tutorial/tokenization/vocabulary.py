@@ -1,6 +1,4 @@
-"""What a byte-level vocabulary must be, said at the door: by training, by `from_parts`
-and by every file.
-"""
+"""Checks of byte-level vocabularies, shared by training, `from_parts` and files."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -8,13 +6,13 @@ from typing import NamedTuple
 from genai_tutorial.tokenization.patterns import PreTokenizer
 
 PADDING = 0
-"""The id that fills up shorter rows of a batch. Any token would do: no position attends
-to padding, and no loss counts it.
+"""The padding token: the id that fills up shorter rows of a batch. Any token would do,
+because no position attends to padding and no loss counts it.
 """
 
 
 class Parts(NamedTuple):
-    """What a `BPETokenizer` is made of; its attributes are described there."""
+    """The parts of a `BPETokenizer`; its attributes are described there."""
 
     token_bytes: list[bytes]
     merges: list[tuple[bytes, bytes]]
@@ -25,9 +23,7 @@ class Parts(NamedTuple):
 
 
 def check_text(text: str) -> None:
-    """Raise a ValueError if a text has half a character, a lone surrogate, which has
-    no bytes.
-    """
+    """Raise a ValueError if a text has a lone surrogate, which cannot be encoded."""
     if not isinstance(text, str):
         raise ValueError(f"A text must be a string, got {type(text).__name__}.")
     try:
@@ -36,19 +32,19 @@ def check_text(text: str) -> None:
         raise ValueError(
             f"The text has a lone surrogate, {text[error.start]!r}, at position "
             f"{error.start}: half of a character, "
-            "which no bytes stand for. Read the text again with the right encoding, or "
-            "replace it with "
+            "which UTF-8 cannot encode. Read the text again with the right encoding, "
+            "or replace it with "
             'text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").'
         ) from None
 
 
 def check_special_tokens(special_tokens: Iterable[str]) -> None:
-    """Raise a ValueError if a special token is no text, is too short, or comes
-    twice.
+    """Raise a ValueError if a special token is invalid text, too short or a
+    duplicate.
     """
     if isinstance(special_tokens, str):
         raise ValueError(
-            "special_tokens must be a list of texts, got the one text "
+            "special_tokens must be a list of strings, got the string "
             f"{special_tokens!r}."
         )
     seen = set()
@@ -67,9 +63,7 @@ def check_special_tokens(special_tokens: Iterable[str]) -> None:
 
 
 def check_parts(parts: Parts) -> None:
-    """Raise a ValueError if tokens, merges and special tokens do not belong
-    together.
-    """
+    """Raise a ValueError if tokens, merges and special tokens are inconsistent."""
     check_special_tokens(parts.special_tokens)
     size = len(parts.token_bytes)
     number: dict[bytes, int] = {}
@@ -87,10 +81,10 @@ def check_parts(parts: Parts) -> None:
     for special, i in parts.special_tokens.items():
         if number.get(special.encode()) != i:
             raise ValueError(
-                f"The special token {special!r} must stand among the tokens at its "
+                f"The special token {special!r} must be among the tokens at its "
                 f"number, {i}."
             )
-    for special in parts.special_tokens:  # from here on, no merge may make one
+    for special in parts.special_tokens:  # no merge may produce one
         del number[special.encode()]
     if parts.unknown_id is not None and not 0 <= parts.unknown_id < size:
         raise ValueError(
@@ -103,7 +97,7 @@ def check_parts(parts: Parts) -> None:
             f"bytes (the first: {missing[0]}). "
             f"It must have at least {256 + len(parts.special_tokens)}, 256 bytes and "
             f"{len(parts.special_tokens)} "
-            "special tokens, or an unknown_id to stand for the bytes that are missing."
+            "special tokens, or an unknown_id for the bytes that are missing."
         )
     seen = set()
     for pair in parts.merges:

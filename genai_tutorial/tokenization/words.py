@@ -1,5 +1,5 @@
-"""Whole words as tokens: enough where a small grammar says everything, as for captions
-of simple pictures.
+"""A tokenizer whose tokens are whole words, for texts with a small vocabulary such as
+captions of simple pictures.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,24 +10,22 @@ from jaxtyping import Int
 from torch import Tensor
 
 _BEFORE_WORDS = 2
-"""The numbers of the two tokens that are no words come first: the padding, then the
-end.
-"""
+"""The number of tokens before the words: padding and end of text."""
 
 
 @dataclass(frozen=True)
 class WordTokenizer:
-    """A vocabulary of words; spaces separate them, and capitals count as small letters.
+    """Word tokenizer: splits a text at spaces and ignores case.
 
-    Token 0 fills shorter texts up (`PADDING`), token 1 ends each text (`END`), and the
-    words follow in their order.
+    Token 0 pads shorter texts (`PADDING`), token 1 ends each text (`END`), and the
+    words follow in order.
 
     Attributes:
         words: All words, each once.
 
     Raises:
-        ValueError: If there is no word, one comes twice, or one has a space or a
-            capital in it.
+        ValueError: If there are no words, or one is a duplicate or contains a space or
+            a capital letter.
 
     >>> tokenizer = WordTokenizer.from_texts(["a red circle", "a blue square"])
     >>> tokenizer.words, tokenizer.vocab_size
@@ -56,18 +54,18 @@ class WordTokenizer:
 
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> "WordTokenizer":
-        """Take the different words of some texts, sorted."""
+        """Use the distinct words of some texts as the vocabulary, sorted."""
         return cls(
             tuple(sorted({word for text in texts for word in text.lower().split()}))
         )
 
     @property
     def vocab_size(self) -> int:
-        """The number of different tokens: the words, the padding and the end."""
+        """The number of distinct tokens: the words, the padding and the end."""
         return len(self.words) + _BEFORE_WORDS
 
     def encode(self, text: str) -> list[int]:
-        """Return the number of each word, and then that of the end.
+        """Return the number of each word, followed by `END`.
 
         Raises:
             ValueError: If the text has words that the vocabulary lacks.
@@ -81,9 +79,9 @@ class WordTokenizer:
                 ", and more" if len(self.words) > 100 else ""
             )
             raise ValueError(
-                f"The text {text!r} has words that this tokenizer does not know: "
+                f"The text {text!r} has words that are not in the vocabulary: "
                 f"{unknown}. "
-                f"It knows {len(self.words)}: {shown}."
+                f"It has {len(self.words)}: {shown}."
             )
         return [*(number[word] for word in words), self.END]
 
@@ -94,11 +92,11 @@ class WordTokenizer:
 
         Args:
             texts: The texts.
-            length: How many tokens each row has.
+            length: The number of tokens per row.
 
         Raises:
-            ValueError: If a text has unknown words, or more tokens than `length` with
-                its end.
+            ValueError: If a text has unknown words, or more than `length` tokens,
+                including its end.
 
         >>> WordTokenizer(("a", "circle", "red")).encode_batch(
         ...     ["a red circle", "a circle"], length=5
@@ -136,15 +134,15 @@ class WordTokenizer:
         return " ".join(words)
 
     def to_dict(self) -> dict[str, list[str]]:
-        """Return what `from_dict` needs, ready for JSON."""
+        """Return a dictionary for `from_dict` that JSON can store."""
         return {"words": list(self.words)}
 
     @classmethod
     def from_dict(cls, saved: dict[str, list[str]]) -> "WordTokenizer":
-        """Make the tokenizer again that `to_dict` described.
+        """Restore a tokenizer from the result of `to_dict`.
 
         Raises:
-            ValueError: If the dictionary is not one of `to_dict`'s.
+            ValueError: If the dictionary has another format.
         """
         if set(saved) != {"words"} or not isinstance(saved["words"], list):
             raise ValueError(

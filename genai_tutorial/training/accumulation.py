@@ -1,6 +1,4 @@
-"""Gradient accumulation: the training step of a batch that does not fit into memory at
-once.
-"""
+"""Gradient accumulation: a training step on a batch that is too large for memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -22,7 +20,7 @@ def accumulated_train_step(
     *,
     accumulation_steps: int,
 ) -> float:
-    """Do the same as `train_step`, one micro-batch after the other.
+    """Compute the same update as `train_step`, one micro-batch at a time.
 
     Only one micro-batch takes up memory at a time. The update is that of the whole
     batch if the loss is a mean over examples: the mean of the micro-batches' gradients
@@ -46,7 +44,7 @@ def accumulated_train_step(
     for micro_batch, is_last in _micro_batches(batch, accumulation_steps):
         with nullcontext() if is_last else no_sync(model):
             loss = loss_fn(model, *micro_batch) / accumulation_steps
-            loss.backward()  # adds to the gradients of the micro-batches before
+            loss.backward()  # adds to the gradients of the previous micro-batches
         losses.append(loss.detach())
     value = finite_loss(torch.stack(losses).sum())
     if clip_norm is not None:

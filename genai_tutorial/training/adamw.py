@@ -1,5 +1,5 @@
-"""AdamW: each number gets a step of its own size, learned from how large its gradients
-have been.
+"""AdamW: gradient descent with a step size for each parameter, set by how large its
+gradients have been.
 """
 
 from collections.abc import Iterable
@@ -9,25 +9,24 @@ from torch import nn
 
 
 class AdamW(torch.optim.Optimizer):
-    """Adam with weight decay kept apart from the gradient.
+    """Adam with weight decay that is decoupled from the gradient.
 
-    For each parameter w with gradient g, at step t:
+    The update of a parameter w with gradient g at step t:
 
-        m = beta1 m + (1 - beta1) g          where it has been heading
-        v = beta2 v + (1 - beta2) g^2        how large its gradients have been
+        m = beta1 m + (1 - beta1) g          running mean of the gradients
+        v = beta2 v + (1 - beta2) g^2        running mean of their squares
         w = w - lr * weight_decay * w
         w = w - lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
 
-    m and v start at zero; dividing by 1 - beta^t makes up for that in the first steps.
+    m and v start at zero; dividing by 1 - beta^t corrects this bias in the first steps.
 
     Args:
-        parameters: What to train: parameters, or groups of them with settings of their
-            own.
-        lr: The learning rate: about how far each number moves in a step.
-        betas: How much of the past m and v keep.
+        parameters: The parameters to train, or groups of them with their own settings.
+        lr: The learning rate: roughly how far each parameter moves in a step.
+        betas: Decay rates of the running means m and v.
         epsilon: Keeps the division finite where gradients have been zero.
-        weight_decay: The part of each number that is taken away per unit of learning
-            rate.
+        weight_decay: The fraction of each parameter that a step removes, per unit of
+            learning rate.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -74,7 +73,7 @@ class AdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for group in self.param_groups:
             beta1, beta2 = group["betas"]
             for parameter in group["params"]:

@@ -1,6 +1,4 @@
-"""Training two players against each other: the discriminator takes a step, then the
-generator, again and again.
-"""
+"""Adversarial training: discriminator and generator take alternating steps."""
 
 import math
 import time
@@ -24,20 +22,20 @@ from genai_tutorial.training.run_state import (
 from genai_tutorial.training.schedules import scale_learning_rates
 
 Penalty = Callable[..., Float[Tensor, ""]]
-"""Called as `penalty(discriminator, real, fake, *labels)`; what it returns is added to
-the discriminator's loss.
+"""Called as `penalty(discriminator, real, fake, *labels)`; the result is added to the
+discriminator's loss.
 """
 
 
 @dataclass
 class AdversarialHistory:
-    """The losses of both players. They do not tell who makes good samples: each is
-    measured against a moving rival.
+    """The losses of both players. They do not measure the quality of the samples,
+    because each depends on an opponent that changes.
 
     Attributes:
-        discriminator_losses: Of each step, without the penalty.
-        generator_losses: Of each step.
-        seconds: How long the steps took together.
+        discriminator_losses: The discriminator's loss at each step, without penalty.
+        generator_losses: The generator's loss at each step.
+        seconds: The time that all steps took.
     """
 
     discriminator_losses: list[float] = field(default_factory=list)
@@ -48,9 +46,7 @@ class AdversarialHistory:
 def draw_noise(
     generator: nn.Module, count: int, source: torch.Generator
 ) -> Float[Tensor, "count latent"]:
-    """Draws the noise that a generator makes `count` examples from: a standard normal
-    for each latent number.
-    """
+    """Draw the noise for `count` generated examples: standard normal numbers."""
     device = next(generator.parameters()).device
     return torch.randn(count, generator.latent, generator=source).to(device)
 
@@ -65,10 +61,10 @@ def discriminator_step(
     noise: torch.Generator,
     penalty: Penalty | None = None,
 ) -> float:
-    """Lets the discriminator learn from one batch of real examples and as many
-    generated ones; returns its loss.
+    """Update the discriminator on one batch of real examples and as many generated
+    ones, and return its loss.
     """
-    with torch.no_grad():  # the generator only shows what it makes
+    with torch.no_grad():  # the generator does not learn in this step
         fake = generator(draw_noise(generator, len(real), noise), *labels)
     value = loss.discriminator(
         discriminator(real, *labels), discriminator(fake, *labels)
@@ -93,8 +89,10 @@ def generator_step(
     optimizer: torch.optim.Optimizer,
     noise: torch.Generator,
 ) -> float:
-    """Lets the generator learn from the scores of what it makes; returns its loss."""
-    # the gradient passes through the discriminator and leaves it as it is
+    """Update the generator on the discriminator's scores of its samples, and return
+    its loss.
+    """
+    # the gradient passes through the discriminator but does not change it
     discriminator.requires_grad_(False)
     value = loss.generator(
         discriminator(generator(draw_noise(generator, count, noise), *labels), *labels)
@@ -126,32 +124,31 @@ def fit_adversarial(
     checkpoint: Checkpoint | None = None,
     progress: bool = True,
 ) -> AdversarialHistory:
-    """Trains a generator and a discriminator by turns.
+    """Train a generator and a discriminator in alternating steps.
 
     Args:
-        generator: Called as `generator(z, *labels)`; its attribute `latent` says how
-            many numbers of noise it takes.
+        generator: Called as `generator(z, *labels)`; its attribute `latent` is the size
+            of the noise vector.
         discriminator: Called as `discriminator(x, *labels)`; returns a score for each
             example.
-        batches: An iterator of tuples: real examples, then what else both players are
-            told of them, such as classes.
-        loss: The two losses of the game.
-        generator_optimizer: Moves the generator's parameters.
-        discriminator_optimizer: Moves the discriminator's parameters.
-        steps: How many steps the generator takes, counting those before a resume.
-        noise: Draws the noise.
-        discriminator_steps: How many steps the discriminator takes before each one of
-            the generator.
-        penalty: Added to the discriminator's loss; None for nothing.
-        penalty_every: With 8, the penalty counts eightfold at every eighth step and is
-            left out at the others: cheaper, and about the same.
+        batches: An iterator of tuples: real examples, then labels for both players,
+            such as classes.
+        loss: The losses of the two players.
+        generator_optimizer: Updates the generator's parameters.
+        discriminator_optimizer: Updates the discriminator's parameters.
+        steps: Number of generator steps, counting those before a resume.
+        noise: Random generator of the noise.
+        discriminator_steps: Number of discriminator steps before each generator step.
+        penalty: Added to the discriminator's loss; None for no penalty.
+        penalty_every: With 8, the penalty is multiplied by 8 at every eighth step and
+            omitted at the others, which is cheaper and has about the same effect.
         schedule: A factor for all learning rates at each step; None for 1.
         ema: Moving average of the generator's weights, updated after each step; None
             for no average.
-        watch: Called with the number of steps done, before the first step and at every
-            `watch_every`-th.
-        watch_every: After how many steps.
-        checkpoint: Where to save the run and go on from; needs batches with
+        watch: Called with the number of steps done, before the first step and after
+            every `watch_every` steps.
+        watch_every: Number of steps between two calls of `watch`.
+        checkpoint: Where to save the run and resume it from; needs batches with
             `state_dict`.
         progress: Whether to show a progress bar.
 
@@ -161,7 +158,7 @@ def fit_adversarial(
 
     Source: Goodfellow et al. (2014), algorithm 1, https://arxiv.org/abs/1406.2661;
         Karras et al. (2020), Analyzing and improving the image quality of StyleGAN,
-        section 3.1, for the penalty that is not paid at each step,
+        section 3.1 (lazy regularization, for `penalty_every`),
         https://arxiv.org/abs/1912.04958
     """
     for name, number in (
@@ -203,7 +200,7 @@ def fit_adversarial(
                 if batch is None:
                     raise ValueError(
                         f"The batches ran out at step {step + 1} of {steps}: give "
-                        "more, or fewer steps."
+                        "more batches, or fewer steps."
                     )
                 real, *labels = (tensor.to(device) for tensor in batch)
                 d_loss = discriminator_step(
@@ -229,7 +226,7 @@ def fit_adversarial(
                 raise FloatingPointError(
                     f"At step {step + 1} the losses are {d_loss} and {g_loss}: lower "
                     "the learning rates, or limit the "
-                    "discriminator's slope with a penalty or spectral normalization."
+                    "discriminator's gradient with a penalty or spectral normalization."
                 )
             if ema is not None:
                 ema.update(generator)

@@ -1,5 +1,5 @@
-"""Batches: windows cut from a long text, each token with the one that comes next, and
-examples drawn from a set.
+"""Batches: windows from a long text with the next token as target, and examples from
+a data set.
 """
 
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from torch import Tensor
 
 
 class TokenBatches:
-    """An endless supply of batches, each of windows that start at random places.
+    """An endless iterator over batches of windows that start at random positions.
 
     Args:
         tokens: The whole text.
         context_length: The number of tokens in a window.
         batch_size: The number of windows in a batch, over all processes.
-        seed: Decides the places. The same seed gives the same batches.
-        rank: Which process this is, from 0.
-        world_size: How many processes share each batch: each takes every
-            `world_size`-th window, so that together they see what one process alone
-            would see.
+        seed: Seed of the positions.
+        rank: Number of this process, from 0.
+        world_size: Number of processes that share each batch: each takes every
+            `world_size`-th window, so that together they read the same batch as a
+            single process.
 
     Raises:
-        ValueError: If the text is too short, or the batch cannot be shared evenly.
+        ValueError: If the text is too short, or the batch cannot be split evenly.
 
     >>> inputs, targets = next(
     ...     TokenBatches(torch.arange(100), context_length=4, batch_size=2, seed=0)
@@ -76,32 +76,32 @@ class TokenBatches:
         return windows[:, :-1], windows[:, 1:]
 
     def state_dict(self) -> dict:
-        """Return what decides all batches to come."""
+        """Return the state that determines all further batches."""
         return {"generator": self._generator.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Goes on from where `state_dict` was called."""
+        """Continue from where `state_dict` was called."""
         self._generator.set_state(state["generator"])
 
 
 class TensorBatches:
-    """An endless supply of batches of examples, such as images with their labels, in a
-    random order.
+    """An endless iterator over shuffled batches of examples, such as images with their
+    labels.
 
-    Every example comes once before any comes again: the order is shuffled anew for each
-    round through the set. Where a round ends inside a batch, the next one fills it up,
-    so that all batches have the same size.
+    Each epoch visits every example once, in a new random order. A batch may span the
+    end of one epoch and the beginning of the next, so that all batches have the same
+    size.
 
     Args:
-        tensors: One or more, each with a row for every example.
+        tensors: One or more tensors with one row per example.
         batch_size: The number of examples in a batch, over all processes.
-        seed: Decides the order. The same seed gives the same batches.
-        rank: Which process this is, from 0.
-        world_size: How many processes share each batch, as for `TokenBatches`.
+        seed: Seed of the order.
+        rank: Number of this process, from 0.
+        world_size: Number of processes that share each batch, as for `TokenBatches`.
 
     Raises:
         ValueError: If there are no examples, their numbers differ, or the batch cannot
-            be shared evenly.
+            be split evenly.
 
     >>> images, labels = torch.zeros(4, 28, 28), torch.arange(4)
     >>> batches = TensorBatches((images, labels), batch_size=3, seed=0)
@@ -129,7 +129,7 @@ class TensorBatches:
         self.tensors = tuple(tensors)
         self.batch_size = batch_size
         self.rank, self.world_size = rank, world_size
-        # the examples of this round that have not come yet
+        # the examples of this epoch that have not been used
         self._waiting = torch.empty(0, dtype=torch.long)
         self._generator = torch.Generator().manual_seed(seed)
 
@@ -137,10 +137,10 @@ class TensorBatches:
         return self
 
     def __next__(self) -> tuple[Tensor, ...]:
-        """Return the same rows of each tensor."""
+        """Return the next batch: the same rows of each tensor."""
         while len(self._waiting) < self.batch_size:
-            next_round = torch.randperm(len(self.tensors[0]), generator=self._generator)
-            self._waiting = torch.cat([self._waiting, next_round])
+            next_epoch = torch.randperm(len(self.tensors[0]), generator=self._generator)
+            self._waiting = torch.cat([self._waiting, next_epoch])
         chosen, self._waiting = (
             self._waiting[: self.batch_size],
             self._waiting[self.batch_size :],
@@ -150,11 +150,11 @@ class TensorBatches:
         )
 
     def state_dict(self) -> dict:
-        """Return what decides all batches to come."""
+        """Return the state that determines all further batches."""
         return {"waiting": self._waiting, "generator": self._generator.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Goes on from where `state_dict` was called."""
+        """Continue from where `state_dict` was called."""
         self._waiting = state["waiting"]
         self._generator.set_state(state["generator"])
 

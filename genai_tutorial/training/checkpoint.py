@@ -1,8 +1,8 @@
-"""Checkpoints: everything a run needs to go on as if it had never stopped, in one file.
+"""Checkpoints: everything that a run needs to resume exactly, in one file.
 
-The file is safetensors: the tensors, and in its header a JSON text with all other
-numbers. Nothing in it is code, so a checkpoint from a stranger can be read safely,
-which a pickle cannot.
+The file is in the safetensors format: the tensors, and in its header all other values
+as JSON. It contains no code, so unlike a pickle, a checkpoint from a stranger can be
+read safely.
 """
 
 import hashlib
@@ -24,18 +24,18 @@ from genai_tutorial.runtime import write_atomically
 FORMAT = "genai_tutorial checkpoint 1"
 
 Keys = tuple[Any, ...]
-"""Where something stands in a state: the keys and positions on the way to it."""
+"""The path to a value in a state: dictionary keys and list positions."""
 
 
 def save_checkpoint(path: Path | str, state: dict) -> None:
     """Write a run's state: nested dicts, lists and tuples of tensors, numbers and
     strings.
 
-    The file appears whole or not at all: it is written under another name, and renamed
-    when it is on the disk. A process killed in between leaves the checkpoint before.
+    The write is atomic: the file is written under another name and renamed once it is
+    on the disk. A process that is killed in between leaves the previous checkpoint.
 
     Raises:
-        TypeError: If the state holds something that is none of these.
+        TypeError: If the state holds a value of another type.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +54,7 @@ def save_checkpoint(path: Path | str, state: dict) -> None:
 
 
 def load_checkpoint(path: Path | str) -> dict:
-    """Read what `save_checkpoint` wrote; tensors arrive on the CPU.
+    """Read a file that `save_checkpoint` wrote; the tensors are on the CPU.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -84,7 +84,7 @@ def load_checkpoint(path: Path | str) -> dict:
 
 
 def random_state() -> dict[str, Any]:
-    """Return the state of the random sources of Python, NumPy and torch."""
+    """Return the state of the random generators of Python, NumPy and torch."""
     kind, keys, *position = np.random.get_state()  # noqa: NPY002  (the one that libraries share)
     return {
         "python": random.getstate(),
@@ -95,7 +95,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Put the random sources back to where `random_state` found them."""
+    """Restore the random generators to the result of `random_state`."""
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])  # noqa: NPY002
     torch.set_rng_state(state["torch"])
@@ -104,18 +104,18 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 
 def pack(state: Any, hold: Callable[[Tensor], Tensor]) -> tuple[Any, dict[str, Tensor]]:
-    """Take a state apart: a tree that JSON can hold, and the tensors under names like
+    """Split a state into a tree for JSON and the tensors, under names like
     `model.head.weight`.
 
-    A tensor whose name another one has as well, or that no file can hold, is called by
-    its keys as JSON instead: `["a.b"]` and `["a", "b"]`.
+    If two tensors would have the same name, or a name is not allowed in a file, their
+    keys as JSON replace it: `["a.b"]` and `["a", "b"]`.
 
     Args:
         state: Nested dicts, lists and tuples of tensors, numbers and strings.
-        hold: What is kept of a tensor: itself, or a copy.
+        hold: Called on each tensor; returns the tensor to keep, for example a copy.
 
     Raises:
-        TypeError: If the state holds something that is none of these.
+        TypeError: If the state holds a value of another type.
 
     >>> x, y = torch.zeros(1), torch.ones(1)
     >>> tree, tensors = pack({"a.b": x, "a": {"b": y, "c": y}}, torch.clone)
@@ -164,13 +164,13 @@ def _dotted(keys: Keys) -> str:
 
 
 def _is_usable(name: str) -> bool:
-    """Whether safetensors takes a name, and it is not written like keys in JSON."""
+    """Return whether safetensors allows a name that cannot be confused with JSON."""
     half_character = any("\ud800" <= letter <= "\udfff" for letter in name)
     return not (name in ("", "__metadata__") or name.startswith("[") or half_character)
 
 
 def _copy(tensor: Tensor) -> Tensor:
-    # A copy, because safetensors refuses two tensors that share memory.
+    # A copy, because safetensors rejects tensors that share memory.
     return tensor.to("cpu", copy=True).contiguous()
 
 
@@ -185,7 +185,7 @@ def _plain(value: Any, keys: Keys) -> Any:
 
 
 def unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
-    """Put together again what `pack` took apart."""
+    """Reassemble a state that `pack` has split."""
     if not isinstance(tree, dict):
         return tree
     if tree["kind"] == "tensor":

@@ -1,11 +1,11 @@
-"""Several processes, each with its share of every batch, and a copy of the model (data
-parallel) or a part of it.
+"""Data parallelism: several processes, each with its share of every batch and a copy or
+a part of the model.
 
-Start a program with `torchrun --nproc-per-node 2 program.py`; the same program runs
-alone without torchrun. With `--max-restarts 3`, torchrun starts all processes again
-when one is lost, and `fit` goes on from its checkpoint; set
-TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 then, or the new processes look for the old ones
-(https://github.com/pytorch/pytorch/issues/135712).
+Start a program with `torchrun --nproc-per-node 2 program.py`; without torchrun, the
+same program runs as a single process. With `--max-restarts 3`, torchrun restarts all
+processes when one is lost, and `fit` resumes from its checkpoint. Set
+TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in that case, or the new processes look for the old
+ones (https://github.com/pytorch/pytorch/issues/135712).
 """
 
 import os
@@ -18,8 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-# What Gloo and NCCL say when the connection to another process breaks or nothing comes
-# through it any more.
+# Messages of Gloo and NCCL when the connection to another process breaks or stops
+# responding.
 _SIGNS_OF_A_LOST_PROCESS = (
     "Connection closed by peer",
     "Connection reset by peer",
@@ -30,11 +30,11 @@ _SIGNS_OF_A_LOST_PROCESS = (
 
 @dataclass(frozen=True)
 class Process:
-    """Which of the processes this one is.
+    """One process of a training run.
 
     Attributes:
         rank: Its number, from 0.
-        world_size: How many there are.
+        world_size: The number of processes.
     """
 
     rank: int = 0
@@ -42,17 +42,16 @@ class Process:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that prints and saves."""
+        """Whether this process prints and saves."""
         return self.rank == 0
 
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[Process]:
-    """Join the processes that torchrun started; alone, there is one and nothing to
-    join.
+    """Join the processes that torchrun started; without torchrun, there is only one.
 
-    Processes on GPUs talk through NCCL and each takes the GPU of its number; on CPUs
-    they talk through Gloo.
+    Processes on GPUs communicate through NCCL, each on the GPU of its number; on CPUs
+    they communicate through Gloo.
 
     Raises:
         ConnectionError: If another process is lost.
@@ -75,17 +74,17 @@ def process_group(device: torch.device) -> Iterator[Process]:
         raise ConnectionError(
             f"Process {distributed.get_rank()} of {distributed.get_world_size()} has "
             "lost another one: it was killed, "
-            "ran out of memory or raised an error, which its own output tells. Start "
-            "the same program again: it goes "
-            "on from the last checkpoint."
+            "ran out of memory or raised an error; see its output. Start "
+            "the same program again: it resumes "
+            "from the last checkpoint."
         ) from error
     finally:
         distributed.destroy_process_group()
 
 
 def parallel(model: nn.Module) -> nn.Module:
-    """Wrap a model so that backward averages gradients over all processes; alone,
-    returns it unchanged.
+    """Wrap a model so that the backward pass averages gradients over all processes; a
+    single process gets it unchanged.
     """
     if not several_processes():
         return model
@@ -96,15 +95,13 @@ def parallel(model: nn.Module) -> nn.Module:
 
 
 def is_sharded(model: nn.Module) -> bool:
-    """Whether `shard` has split a model over several processes."""
+    """Return whether `shard` has split a model over several processes."""
     return hasattr(model, "set_requires_gradient_sync")  # what `fully_shard` adds
 
 
 @contextmanager
 def no_sync(model: nn.Module) -> Iterator[None]:
-    """Let backward passes add up the gradients in each process without averaging them
-    over all processes.
-    """
+    """Accumulate gradients in each process without averaging over all processes."""
     if isinstance(model, DistributedDataParallel):
         with model.no_sync():
             yield
@@ -124,7 +121,7 @@ def unwrap(model: nn.Module) -> nn.Module:
 
 
 def mean_over_processes(value: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """Averages a number over all processes, so that each reports the loss of the whole
+    """Average a number over all processes, so that each reports the loss of the whole
     batch.
 
     >>> mean_over_processes(torch.tensor(2.5))
@@ -138,12 +135,12 @@ def mean_over_processes(value: Float[Tensor, ""]) -> Float[Tensor, ""]:
 
 
 def is_first_process() -> bool:
-    """Whether this process is the only one, or number 0 of several."""
+    """Return whether this process is the only one, or number 0 of several."""
     return not several_processes() or distributed.get_rank() == 0
 
 
 def several_processes() -> bool:
-    """Return whether this process is one of several that work together."""
+    """Return whether this process is one of several."""
     return (
         distributed.is_available()
         and distributed.is_initialized()

@@ -1,5 +1,5 @@
-"""The moving average of weights: the last steps of training together are often better
-than the last one alone.
+"""The exponential moving average of the weights, which is often better than the
+weights of the last step.
 """
 
 import copy
@@ -9,21 +9,21 @@ from torch import nn
 
 
 class EMA:
-    r"""Follows a model with the exponential moving average of its weights.
+    r"""The exponential moving average of a model's weights.
 
-    After step $t$, the average is the mean of the weights after steps 1 to $t$, where
-    each step further back counts $d$ times as much (with $d$ the decay). The factors
-    sum to 1 from the first step on, so the weights from before training have no part in
-    it. It is kept up with one small move a step:
+    After step $t$, the average is a weighted mean of the weights after steps 1 to $t$,
+    where each step further back counts $d$ times as much ($d$ is the decay). The
+    factors sum to 1 from the first step on, so the initial weights do not contribute.
+    The update after each step is
 
     $$\bar w_t = \bar w_{t-1} + \frac{1 - d}{1 - d^t}\,(w_t - \bar w_{t-1})$$
 
-    Buffers, such as running statistics and counters, are copied as they are.
+    Buffers, such as running statistics and counters, are copied.
 
     Args:
-        model: What to follow; it must have been on its device before.
-        decay: How much a step further back counts, from 0 to below 1. About 1 / (1 -
-            decay) steps make up the average.
+        model: The model, already on its device.
+        decay: The decay, from 0 to below 1. The average covers about 1 / (1 - decay)
+            steps.
 
     Raises:
         ValueError: If the decay is out of range.
@@ -52,9 +52,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Take in the weights as they are now; call it after each step of the
-        optimizer.
-        """
+        """Include the current weights; call it after each optimizer step."""
         self.updates += 1
         rate = (1 - self.decay) / (1 - self.decay**self.updates)
         for mean, weight in zip(
@@ -65,7 +63,7 @@ class EMA:
             kept.copy_(buffer)
 
     def state_dict(self) -> dict:
-        """Return what a checkpoint keeps."""
+        """Return the state for a checkpoint."""
         return {
             "decay": self.decay,
             "updates": self.updates,
@@ -73,7 +71,7 @@ class EMA:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Take up what `state_dict` returned.
+        """Restore the result of `state_dict`.
 
         Raises:
             ValueError: If it is the state of an average with another decay.

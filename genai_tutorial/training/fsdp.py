@@ -1,7 +1,7 @@
-"""Fully sharded data parallelism: each process keeps a part of the model, and saves it.
+"""Fully sharded data parallelism: each process stores and saves a part of the model.
 
 The weights, their gradients and the optimizer's state are split over all processes, so
-that a model can be trained that is too large for one of them.
+that the model can be larger than the memory of one.
 """
 
 from collections.abc import Iterable
@@ -54,7 +54,7 @@ def shard(model: nn.Module, parts: Iterable[nn.Module] = ()) -> nn.Module:
 
 @dataclass(frozen=True)
 class ShardedCheckpoint(Checkpoint):
-    """A checkpoint for a model that `shard` has split: a folder into which each process
+    """A checkpoint of a model that `shard` has split: a folder into which each process
     writes its part. Any number of processes can resume from it.
 
     Attributes:
@@ -72,23 +72,23 @@ class ShardedCheckpoint(Checkpoint):
         check_batches(run.batches)
 
     def exists(self) -> bool:
-        """Return whether there is something to resume from."""
+        """Return whether there is a checkpoint to resume from."""
         return latest_step(self.path) is not None
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write a run's state; all processes call this together."""
+        """Write a run's state; called by all processes together."""
         save_sharded(self.path, state)
 
     def load(self, run: RunState) -> dict[str, Any]:
-        """Return the state that was saved, split as the run's model is now."""
+        """Return the saved state, split like the run's model."""
         start_optimizer(run.optimizer)
         return load_sharded(self.path, run.state_dict(History()))
 
 
 @torch.no_grad()
 def start_optimizer(optimizer: torch.optim.Optimizer | CombinedOptimizer) -> None:
-    """Make a new optimizer set up its state, by a step with a learning rate of zero, so
-    that the saved state can be loaded into it.
+    """Initialize the state of a new optimizer by a step with a learning rate of zero,
+    so that a saved state can be loaded into it.
     """
     rates = [group["lr"] for group in optimizer.param_groups]
     for group in optimizer.param_groups:

@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One measurement during a run.
+    """One evaluation during a run.
 
     Attributes:
-        step: After how many steps.
-        value: What was measured, usually the held-out loss in nats a token.
-        seconds: How long training had taken until then, without the evaluations.
+        step: Number of training steps before it.
+        value: The result, usually the validation loss in nats per token.
+        seconds: Training time until then, without the evaluations.
     """
 
     step: int
@@ -24,8 +24,8 @@ class History:
 
     Attributes:
         losses: The training loss of each step.
-        evaluations: What `evaluate` returned, in order.
-        seconds: How long the steps took together, without the evaluations.
+        evaluations: The results of `evaluate`, in order.
+        seconds: Total training time, without the evaluations.
 
     >>> history = History(
     ...     losses=[2.0, 1.0], evaluations=[Evaluation(2, 1.5, 0.1)], seconds=0.1
@@ -52,8 +52,8 @@ class History:
         return min(self.evaluations, key=lambda evaluation: evaluation.value)
 
     def smoothed(self, window: int = 20) -> list[float]:
-        """Return the mean of the last `window` losses at each step; single batches are
-        noisy.
+        """Return the mean of the last `window` losses at each step, because single
+        batches are noisy.
 
         >>> History(losses=[3.0, 1.0, 2.0]).smoothed(window=2)
         [3.0, 2.0, 1.5]
@@ -65,11 +65,11 @@ class History:
         return means
 
     def to_dict(self) -> dict:
-        """Return the history as JSON can hold it."""
+        """Return the history as a dictionary for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> "History":
-        """Make a history of what `to_dict` returned."""
+        """Build a history from the result of `to_dict`."""
         evaluations = [Evaluation(**evaluation) for evaluation in values["evaluations"]]
         return cls(list(values["losses"]), evaluations, values["seconds"])

@@ -1,10 +1,9 @@
-"""Muon: move a matrix by the same amount in every direction that its gradient points
-to.
+"""Muon: an optimizer that orthogonalizes the update of each matrix.
 
-A gradient of a matrix is usually dominated by a few directions. Muon keeps the
-directions and makes their sizes equal, so the quiet ones learn as fast as the loud
-ones. It is for the matrices inside a network; embeddings, output layers and vectors are
-AdamW's. A convolution's kernels are a matrix too: one row for each feature it makes.
+A few directions usually dominate the gradient of a matrix. Muon keeps the directions
+and makes their singular values equal, so that all of them learn at the same speed. It
+is for the matrices inside a network; AdamW trains embeddings, output layers and
+vectors. The kernels of a convolution count as a matrix with one row per output feature.
 """
 
 import math
@@ -16,16 +15,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-"""The polynomial's coefficients: they lift small singular values fast, at the price of
-ending near 1, not at it.
+"""The polynomial's coefficients: they raise small singular values fast, but bring them
+only near 1.
 """
 
 
 def orthogonalize(
     matrices: Float[Tensor, "*batch rows columns"], iterations: int = 5
 ) -> Float[Tensor, "*batch rows columns"]:
-    """Brings all singular values of each matrix near 1 and leaves its directions,
-    without computing them.
+    """Bring all singular values of each matrix near 1 and keep its singular vectors,
+    without computing a singular value decomposition.
 
     Each iteration applies the odd polynomial a s + b s^3 + c s^5 to every singular
     value s, with matrix products only: if X = U S V', then X X' X = U S^3 V'. Five
@@ -33,7 +32,7 @@ def orthogonalize(
 
     Args:
         matrices: One matrix, or a stack of them.
-        iterations: How often the polynomial is applied.
+        iterations: Number of times that the polynomial is applied.
 
     Source: Jordan, Muon: An optimizer for hidden layers in neural networks,
     https://kellerjordan.github.io/posts/muon/
@@ -56,34 +55,33 @@ def orthogonalize(
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalized: the optimizer for a network's inner matrices.
+    """Orthogonalized momentum, for the matrices inside a network.
 
-    For each matrix W with gradient G:
+    The update of a matrix W with gradient G:
 
         B = momentum B + (1 - momentum) G  # a running mean of the gradients
         U = orthogonalize(momentum B + (1 - momentum) G)
         W = W - lr * weight_decay * W
         W = W - lr * sqrt(max(1, rows / columns)) * U
 
-    Matrices of one shape are orthogonalized as one stack, which costs fewer and larger
-    products. What has more than two dimensions, such as the kernels of a convolution,
-    is read as a matrix of its first against all others: kernels of shape (out, in,
-    height, width) have `out` rows and `in * height * width` columns, and these two
-    decide the scale, so it is 1 unless `out` is larger.
+    Matrices of the same shape are orthogonalized as one stack, in fewer and larger
+    products. A parameter with more than two dimensions, such as the kernels of a
+    convolution, is flattened to a matrix: kernels of shape (out, in, height, width)
+    have `out` rows and `in * height * width` columns.
 
     Args:
-        parameters: The matrices and kernels to train, or groups of them with settings
-            of their own.
-        lr: The learning rate: about how much a step changes a matrix's effect on a
+        parameters: The matrices and kernels to train, or groups of them with their own
+            settings.
+        lr: The learning rate: roughly how much a step changes a matrix's effect on a
             vector.
-        momentum: How much of the past the running mean keeps.
-        weight_decay: The part of each number that is taken away per unit of learning
-            rate.
-        iterations: How often the Newton-Schulz polynomial is applied.
+        momentum: Decay rate of the running mean.
+        weight_decay: The fraction of each parameter that a step removes, per unit of
+            learning rate.
+        iterations: Number of times that the Newton-Schulz polynomial is applied.
 
     Raises:
-        ValueError: If a parameter is neither a matrix nor kernels, or a setting is out
-            of range.
+        ValueError: If a parameter has fewer than two dimensions, or a setting is out of
+            range.
 
     Source: Jordan, Muon: An optimizer for hidden layers in neural networks,
     https://kellerjordan.github.io/posts/muon/
@@ -116,14 +114,14 @@ class Muon(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.dim() < 2:
                     raise ValueError(
-                        "Muon trains matrices only, and kernels, got a parameter of "
+                        "Muon trains only matrices and kernels, got a parameter of "
                         f"shape {tuple(parameter.shape)}: "
                         "give it to AdamW, as build_optimizer does."
                     )
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
-        """Move every matrix that has a gradient."""
+        """Update every matrix that has a gradient."""
         for group in self.param_groups:
             parameters = [
                 parameter for parameter in group["params"] if parameter.grad is not None
@@ -142,10 +140,10 @@ class Muon(torch.optim.Optimizer):
             if not state:
                 state["mean"] = torch.zeros_like(parameter)
             state["mean"].lerp_(parameter.grad, 1 - group["momentum"])
-            # Nesterov: look one step ahead
+            # Nesterov momentum: look one step ahead
             directions.append(parameter.grad.lerp(state["mean"], group["momentum"]))
         updates = orthogonalize(torch.stack(directions).flatten(2), group["iterations"])
-        # A tall matrix's columns share out the same change over more numbers.
+        # In a tall matrix, the same change is spread over more numbers.
         step_size = group["lr"] * max(1.0, shape[0] / math.prod(shape[1:])) ** 0.5
         for parameter, update in zip(parameters, updates, strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])

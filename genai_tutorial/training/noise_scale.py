@@ -1,4 +1,4 @@
-"""Gradient noise: how large a batch can be before more examples stop helping."""
+"""The gradient noise scale: the batch size beyond which more examples help little."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class GradientNoise:
-    """What the gradients of single batches have in common, and what they do not.
+    """The mean and the variance of the gradient, estimated from batches.
 
     Attributes:
         signal: The squared length of the gradient over all data, estimated.
@@ -22,13 +22,13 @@ class GradientNoise:
 
     @property
     def scale(self) -> float:
-        """The batch at which signal and noise are equal (the simple noise scale).
+        """The batch size at which signal and noise are equal (the simple noise scale).
 
-        With far fewer examples, twice the batch saves half of the steps; with far more,
-        it saves nothing.
+        Far below it, doubling the batch size halves the number of steps; far above, it
+        saves nothing.
 
         Raises:
-            ValueError: If the noise has drowned the signal: average over more batches.
+            ValueError: If the estimated signal is not above 0.
         """
         if not self.signal > 0:
             raise ValueError(
@@ -49,10 +49,10 @@ def gradient_noise(
 
     A gradient over B examples has the expected squared length signal + noise / B, so
     that two batch sizes give two equations for the two unknowns. Both are averaged over
-    all batches; the model's gradients are left empty.
+    all batches; the model's gradients stay empty.
 
     Args:
-        model: The model, as it is at this moment of its training.
+        model: The model at the point of its training to measure.
         batches: The batches, each a tuple of tensors with the same number of rows.
         loss_fn: Called as `loss_fn(model, *batch)`; a mean over examples.
         micro_batches: Number of micro-batches per batch; must divide it.

@@ -1,5 +1,5 @@
-"""Which optimizer trains which part of a model: Muon the inner matrices, AdamW all the
-rest.
+"""The optimizers of a model's parameters: Muon for the matrices inside it, AdamW for
+the rest.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,22 +14,21 @@ from genai_tutorial.training.muon import Muon
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """The learning rates of the parts of a model, and how much each optimizer
-    remembers.
+    """Learning rates for the kinds of parameters, and the optimizers' other settings.
 
     Attributes:
-        matrix_lr: For the matrices inside the network (Muon).
-        kernel_lr: For the kernels of convolutions inside the network (Muon); None
-            leaves them to AdamW with `vector_lr`.
-        embedding_lr: For tables of vectors, whose rows get a gradient only when their
-            token comes by (AdamW).
-        head_lr: For the output layer (AdamW).
-        vector_lr: For everything else: gains, biases, positions (AdamW).
-        momentum: How much of the past Muon keeps.
-        betas: How much of the past AdamW keeps, of the gradient and of its square.
-        weight_decay: The part of each number that is taken away per unit of learning
-            rate, in both optimizers.
-        iterations: How often Muon applies its polynomial.
+        matrix_lr: Learning rate of the matrices inside the network (Muon).
+        kernel_lr: Learning rate of the convolution kernels inside the network (Muon);
+            None trains them by AdamW with `vector_lr`.
+        embedding_lr: Learning rate of embeddings, whose rows get a gradient only when
+            their token occurs (AdamW).
+        head_lr: Learning rate of the output layer (AdamW).
+        vector_lr: Learning rate of everything else: gains, biases, positions (AdamW).
+        momentum: Decay rate of Muon's running mean.
+        betas: Decay rates of AdamW's running means.
+        weight_decay: The fraction of each parameter that a step removes, per unit of
+            learning rate, in both optimizers.
+        iterations: Number of times that Muon applies its polynomial.
     """
 
     matrix_lr: float = 0.02
@@ -44,46 +43,42 @@ class OptimizerSettings:
 
 
 class CombinedOptimizer:
-    """Several optimizers that are used as one.
-
-    Args:
-        optimizers: The optimizers, each with parameters of its own.
-    """
+    """Several optimizers, each for its own parameters, with the interface of one."""
 
     def __init__(self, optimizers: Sequence[torch.optim.Optimizer]):
         self.optimizers = list(optimizers)
 
     @property
     def param_groups(self) -> list[dict]:
-        """The groups of all optimizers, where schedules set the learning rates."""
+        """The parameter groups of all optimizers; schedules change their rates."""
         return [
             group for optimizer in self.optimizers for group in optimizer.param_groups
         ]
 
     def step(self) -> None:
-        """Move all parameters."""
+        """Update all parameters."""
         for optimizer in self.optimizers:
             optimizer.step()
 
     def zero_grad(self) -> None:
-        """Forgets all gradients."""
+        """Clear all gradients."""
         for optimizer in self.optimizers:
             optimizer.zero_grad()
 
     def state_dict(self) -> dict:
-        """Return what the optimizers remember."""
+        """Return the state of all optimizers."""
         return {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
 
     def load_state_dict(self, state: dict) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore the result of `state_dict`."""
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
 
 
 def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """Sorts a model's parameters into matrices, embeddings, head and vectors.
+    """Sort a model's parameters into matrices, kernels, embeddings, head and vectors.
 
-    The head is what a module called `head` holds; embeddings are the weights of
+    The head is everything in a module called `head`; embeddings are the weights of
     `nn.Embedding`; matrices are the weights of all other `nn.Linear`; kernels those of
     all other `nn.Conv2d`; vectors are the rest.
 
@@ -122,16 +117,16 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
 def build_optimizer(
     model: nn.Module, settings: OptimizerSettings | None = None
 ) -> CombinedOptimizer:
-    """Build Muon for a model's inner matrices, and its kernels if the settings say so,
-    and AdamW for all the rest.
+    """Build Muon for the matrices inside a model, also for its kernels if `kernel_lr`
+    is set, and AdamW for the rest.
 
     Args:
         model: The model to train.
-        settings: Learning rates and more; None for the ones that suit the book's small
+        settings: Learning rates and more; None for those that suit the book's small
             Transformers.
 
     Raises:
-        ValueError: If the model has nothing to train.
+        ValueError: If the model has no trainable parameters.
     """
     settings = settings or OptimizerSettings()
     groups = parameter_groups(model)
@@ -165,8 +160,8 @@ def build_optimizer(
             )
         )
     if adamw_groups:
-        # With epsilon this small even rare rows of an embedding move by their full
-        # learning rate.
+        # With so small an epsilon, even rarely used rows of an embedding move by their
+        # full learning rate.
         optimizers.append(
             AdamW(
                 adamw_groups,
@@ -185,15 +180,15 @@ def build_optimizer(
 
 @torch.no_grad()
 def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> torch.Tensor:
-    """Scale all gradients down together, if need be, so that their common length is at
-    most `max_norm` (gradient clipping).
+    """Scale all gradients down by one factor, if necessary, so that their total norm is
+    at most `max_norm` (gradient clipping).
 
     Args:
-        parameters: Those whose gradients count; frozen ones are left out.
-        max_norm: The greatest length, above 0.
+        parameters: The parameters whose gradients count; frozen ones are ignored.
+        max_norm: Maximum norm, above 0.
 
     Returns:
-        The length before; 0 where no parameter has a gradient.
+        The norm before clipping; 0 if no parameter has a gradient.
 
     Source: Pascanu et al., On the difficulty of training recurrent neural networks,
         algorithm 1, https://arxiv.org/abs/1211.5063

@@ -1,10 +1,10 @@
-"""Recomputing: what a layer has worked out on the way forward is thrown away, and
-worked out again on the way back.
+"""Activation checkpointing: discard activations in the forward pass and recompute them
+in the backward pass.
 
-Training keeps what every layer computes, because backward needs it: memory that grows
-with the batch, the length and the depth. Keeping only what goes into each block, and
-running the block a second time when backward arrives, costs about a third more
-arithmetic and leaves one block's worth of memory.
+Training stores the activations of every layer for the backward pass, so memory grows
+with batch size, sequence length and depth. Storing only each block's input, and running
+the block again in the backward pass, costs about a third more arithmetic and leaves the
+activations of one block at a time.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,10 +16,10 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recompute(blocks: Iterable[nn.Module]) -> None:
-    """Make each block keep only its inputs for backward (activation checkpointing).
+    """Make each block store only its inputs for the backward pass.
 
     Losses and gradients stay the same to the last bit; dropout draws the same numbers
-    the second time.
+    in both passes.
 
     Args:
         blocks: The layers, for example `model.blocks` of a `DecoderLM`; they are
@@ -40,10 +40,10 @@ def recompute(blocks: Iterable[nn.Module]) -> None:
 
 
 def kept_bytes(loss: Callable[[], Tensor]) -> int:
-    """Return how many bytes autograd keeps for backward while `loss` is computed; each
-    tensor counts once.
+    """Return the number of bytes that autograd stores for the backward pass while
+    `loss` is computed.
 
-    What stands in one place under several names counts once; weights count too.
+    Tensors that share memory count once; weights count too.
     """
     kept: dict[int, int] = {}
 

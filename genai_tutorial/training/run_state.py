@@ -1,4 +1,4 @@
-"""Saving a training run, and resuming it as if it had never stopped."""
+"""Saving a training run and resuming it exactly."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
@@ -22,7 +22,7 @@ from genai_tutorial.training.optimizers import CombinedOptimizer
 
 @dataclass
 class RunState:
-    """Everything that decides how a training run continues, except for its settings."""
+    """Everything that determines how a training run continues, except its settings."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer | CombinedOptimizer
@@ -44,7 +44,7 @@ class RunState:
         return self._load(checkpoint.load(self), checkpoint.path.name)
 
     def state_dict(self, history: History) -> dict[str, Any]:
-        """Return what a checkpoint holds."""
+        """Return the content of a checkpoint."""
         return {
             "step": len(history.losses),
             "model": unwrap(self.model).state_dict(),
@@ -120,16 +120,16 @@ class Checkpoint:
             )
 
     def exists(self) -> bool:
-        """Return whether there is something to resume from."""
+        """Return whether there is a checkpoint to resume from."""
         return self.path.exists()
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write a run's state; the first of several processes does."""
+        """Write a run's state; of several processes, only the first writes."""
         if is_first_process():
             save_checkpoint(self.path, state)
 
     def load(self, run: RunState) -> dict[str, Any]:
-        """Return the state that was saved. A `ShardedCheckpoint` needs the run."""
+        """Return the saved state. Only a `ShardedCheckpoint` uses the run."""
         return load_checkpoint(self.path)
 
 

@@ -1,6 +1,4 @@
-"""Scaling laws: what a larger model, or more text, will do to the loss, told from small
-runs.
-"""
+"""Scaling laws: predict the loss of larger models and longer runs from small ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +9,9 @@ from jaxtyping import Float
 
 from genai_tutorial.runtime.optional_imports import require
 
-FLOPS_A_TOKEN = 6
-"""For each weight and token of training: two for the way forward, four for the way
-back.
+FLOPS_PER_TOKEN = 6
+"""Training operations per parameter and token: two in the forward pass, four in the
+backward pass.
 """
 
 _EXPONENTS = (0.2, 0.5, 1.0)
@@ -29,8 +27,7 @@ class PowerLaw:
     N^alpha + B / D^beta.
 
     Attributes:
-        floor: What no scale takes away: the entropy of the text, as far as this kind of
-            model can know.
+        floor: The irreducible loss: an estimate of the entropy of the text.
         factors: One for each scale.
         exponents: One for each scale.
 
@@ -61,11 +58,11 @@ class PowerLaw:
 
 @dataclass(frozen=True)
 class Allocation:
-    """How a budget of compute is spent.
+    """The division of a compute budget between parameters and tokens.
 
     Attributes:
-        parameters: The size of the model.
-        tokens: How many tokens it reads.
+        parameters: Number of parameters.
+        tokens: Number of training tokens.
     """
 
     parameters: float
@@ -77,18 +74,18 @@ def fit_power_law(
     losses: Float[np.ndarray, " run"],
     delta: float = 1e-3,
 ) -> PowerLaw:
-    """Fits a power law to runs: the least Huber loss between the logarithms of measured
-    and predicted losses.
+    """Fit a power law to runs by minimizing the Huber loss between the logarithms of
+    measured and predicted losses.
 
-    The Huber loss is square near zero and straight beyond `delta`, so that a run gone
-    wrong does not bend the law. The search starts from many places, because it can stop
-    short of the best.
+    The Huber loss is quadratic near zero and linear beyond `delta`, so that an outlier
+    has little influence. The search starts from many points, because it can end in a
+    local minimum.
 
     Args:
-        scales: One row for each run, for example its parameters, or its parameters and
-            its tokens.
+        scales: One row per run, for example its parameters, or its parameters and
+            tokens.
         losses: The held-out loss of each run.
-        delta: Where the Huber loss becomes straight.
+        delta: The error at which the Huber loss becomes linear.
 
     Raises:
         ImportError: If scipy is not installed.
@@ -109,7 +106,7 @@ def fit_power_law(
             f"A law with {unknowns} unknowns needs more than {unknowns} runs, got "
             f"{runs}."
         )
-    # from here, a factor and its exponent can be told apart
+    # centred, so that a factor and its exponent are not correlated
     middle = np.log(scales).mean(0)
     places, targets = np.log(scales) - middle, np.log(losses)
 
@@ -123,8 +120,8 @@ def fit_power_law(
             terms, axis=1
         )
         gradient = np.concatenate([slopes.sum(0), -(slopes[:, 1:] * places).sum(0)])
-        # Over delta^2, so that the numbers are near 1 and the search knows when it has
-        # arrived.
+        # Divided by delta^2, so that the values are near 1 and the search can tell that
+        # it has converged.
         return special.huber(delta, errors).sum() / delta**2, gradient / delta**2
 
     best = None
@@ -148,11 +145,11 @@ def fit_power_law(
 
 
 def compute_optimal(law: PowerLaw, flops: float) -> Allocation:
-    """Return the model and the number of tokens that give the lowest loss for so much
-    compute, 6 x N x D.
+    """Return the numbers of parameters N and tokens D with the lowest loss for a
+    compute budget of 6 x N x D.
 
     Raises:
-        ValueError: If the law is not one of parameters and tokens.
+        ValueError: If the law does not have the two scales parameters and tokens.
 
     Source: Hoffmann et al., equation 4 (there from the law's derivative along a curve
     of equal compute)
@@ -164,21 +161,21 @@ def compute_optimal(law: PowerLaw, flops: float) -> Allocation:
     '3.2e+10 parameters, 3e+12 tokens'
     """
     (a, b), (alpha, beta) = _two(law)
-    product = flops / FLOPS_A_TOKEN
+    product = flops / FLOPS_PER_TOKEN
     balance = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
     parameters = balance * product ** (beta / (alpha + beta))
     return Allocation(parameters, product / parameters)
 
 
 def tokens_to_reach(law: PowerLaw, loss: float, parameters: float) -> float:
-    """Return how many tokens a model of one size needs to reach a loss.
+    """Return the number of tokens that a model of a given size needs to reach a loss.
 
-    A model smaller than the optimal one reaches the same loss on more tokens: dearer to
-    train, cheaper to use.
+    A model smaller than the compute-optimal one needs more tokens for the same loss: it
+    is more expensive to train, and cheaper to use.
 
     Raises:
-        ValueError: If a model of this size never reaches it, or the law is not one of
-            parameters and tokens.
+        ValueError: If a model of this size never reaches the loss, or the law does not
+            have the two scales parameters and tokens.
 
     >>> law = PowerLaw(1.69, (406.4, 410.7), (0.34, 0.28))
     >>> best = compute_optimal(law, flops=1e21)
@@ -188,7 +185,7 @@ def tokens_to_reach(law: PowerLaw, loss: float, parameters: float) -> float:
     >>> (
     ...     round(tokens / best.tokens, 2),
     ...     round(tokens / best.tokens / 2, 2),
-    ... )  # twice as small: tokens, training compute
+    ... )  # half the size: tokens, training compute
     (2.42, 1.21)
     """
     (a, b), (alpha, beta) = _two(law)

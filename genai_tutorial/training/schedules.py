@@ -1,6 +1,4 @@
-"""Schedules: how the learning rate rises and falls over a run, as a factor between 0
-and 1.
-"""
+"""Learning rate schedules: a factor between 0 and 1 for each step of a run."""
 
 import math
 from dataclasses import dataclass, replace
@@ -15,27 +13,26 @@ Decay = Literal["cosine", "linear", "sqrt", "none"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """Rises in a straight line, stays, falls, and cools down to zero; `schedule(step)`
-    is the factor for that step.
+    """Linear warmup, a plateau, a decay and a linear cooldown to zero; `schedule(step)`
+    is the factor for a step.
 
-    A schedule is a function of the step alone, so a run that resumes needs to remember
-    nothing but the step.
+    A schedule depends on nothing but the step, so a resumed run only needs to know its
+    step.
 
     Attributes:
-        steps: How many steps the run has.
-        warmup_steps: How many of them the rise takes. It starts at 1 / warmup_steps and
-            not at 0, as transformers' schedules do, so the first step counts; the
-            last of them has the factor 1.
+        steps: Number of steps in the run.
+        warmup_steps: Length of the warmup. It starts at 1 / warmup_steps, whereas
+            transformers' schedules start at 0, so the first step counts; its last step
+            has the factor 1.
         decay: `cosine`, `linear`, `sqrt` for 1 - sqrt(x), which falls fast at first, or
             `none` to stay at 1.
-        decay_steps: How many steps the fall takes; None means all that follow the
-            warm-up.
-        final_factor: The factor that the fall ends at.
-        cooldown_steps: How many steps at the very end go from there to zero in a
-            straight line, faster than before.
+        decay_steps: Length of the decay; None for all steps after the warmup.
+        final_factor: The factor at the end of the decay.
+        cooldown_steps: Length of the linear cooldown from there to zero, at the end of
+            the run.
 
     Raises:
-        ValueError: If the numbers of steps do not fit into each other, or
+        ValueError: If the numbers of steps do not fit together, or
             `final_factor` is not between 0 and 1.
 
     >>> schedule = Schedule(steps=100, warmup_steps=10, decay="linear", decay_steps=50)
@@ -60,7 +57,7 @@ class Schedule:
             )
         if not 0 <= self.cooldown_steps <= self.steps - self.warmup_steps:
             raise ValueError(
-                "cooldown_steps must be from 0 to what the warm-up leaves "
+                "cooldown_steps must be from 0 to what the warmup leaves "
                 f"({self.steps - self.warmup_steps}), "
                 f"got {self.cooldown_steps}."
             )
@@ -72,12 +69,12 @@ class Schedule:
         left = self.steps - self.warmup_steps - self.cooldown_steps
         if self.decay_steps is not None and not 1 <= self.decay_steps <= left:
             raise ValueError(
-                "decay_steps must be from 1 to what warm-up and cooldown leave "
+                "decay_steps must be from 1 to what warmup and cooldown leave "
                 f"({left}), got {self.decay_steps}."
             )
         if not 0 <= self.final_factor <= 1:
             raise ValueError(
-                "final_factor is a factor of the highest learning rate, from 0 to 1; "
+                "final_factor multiplies the highest learning rate, from 0 to 1; "
                 f"got {self.final_factor}."
             )
 
@@ -94,8 +91,8 @@ class Schedule:
         return cooldown * self._decayed(min(step, cooldown_start), cooldown_start)
 
     def over(self, steps: int) -> "Schedule":
-        """Return the same course over another number of steps: however short the run,
-        it rises and ends as this one.
+        """Return the schedule stretched to another number of steps, with a complete
+        warmup and decay however short the run.
 
         >>> warmup_linear(steps=1000, warmup_steps=10).over(100)(99) < 0.02
         True
@@ -138,7 +135,7 @@ class Schedule:
 def scale_learning_rates(
     optimizer: torch.optim.Optimizer | CombinedOptimizer, factor: float
 ) -> None:
-    """Set each learning rate to `factor` times the one that the optimizer began with.
+    """Set each learning rate to `factor` times its initial value.
 
     >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
     >>> for factor in (0.1, 0.5):
@@ -151,14 +148,13 @@ def scale_learning_rates(
 
 
 def warmup_cosine(steps: int, warmup_steps: int, final_factor: float = 0.0) -> Schedule:
-    """Return a straight rise over `warmup_steps`, then half a cosine wave down to
-    `final_factor`.
+    """Return a schedule with linear warmup and cosine decay to `final_factor`.
 
     Source: Loshchilov and Hutter, SGDR, equation 5, https://arxiv.org/abs/1608.03983
 
     >>> warmup_cosine(steps=110, warmup_steps=10, final_factor=0.1)(
     ...     60
-    ... )  # half of the way down from 1 to 0.1
+    ... )  # half-way down from 1 to 0.1
     0.55
     """
     return Schedule(steps, warmup_steps, "cosine", None, final_factor)
@@ -170,7 +166,7 @@ def warmup_linear(
     decay_steps: int | None = None,
     final_factor: float = 0.0,
 ) -> Schedule:
-    """Return a straight rise, a plateau, and a straight fall over the last
+    """Return a schedule with linear warmup, a plateau, and a linear decay over the last
     `decay_steps` (None: no plateau).
 
     Source: Hägele et al., Scaling Laws and Compute-Optimal Training Beyond Fixed
@@ -189,15 +185,14 @@ def warmup_stable_decay(
     decay: Decay = "sqrt",
     final_factor: float = 0.0,
 ) -> Schedule:
-    """Return a straight rise, a long plateau, and a short fall: a run can be stopped
-    anywhere by falling from there.
+    """Return a schedule with linear warmup, a long plateau, and a short decay (WSD).
 
-    The plateau is the same whatever the number of steps, so that runs of several
-    lengths share it: from a checkpoint on it, each needs only its own fall. A cosine
-    has to know its end from the first step on.
+    The plateau does not depend on the number of steps, so runs of several lengths can
+    share it: each needs only its own decay, started from a checkpoint on the plateau. A
+    cosine schedule needs to know the last step from the beginning.
 
-    Source: Hu et al., MiniCPM, section 4, https://arxiv.org/abs/2404.06395; the fall by
-        1 - sqrt is that of Hägele et al., section 4, https://arxiv.org/abs/2405.18392
+    Source: Hu et al., MiniCPM, section 4, https://arxiv.org/abs/2404.06395; decay by
+        1 - sqrt: Hägele et al., section 4, https://arxiv.org/abs/2405.18392
 
     >>> schedule = warmup_stable_decay(steps=100, warmup_steps=10, decay_steps=20)
     >>> [schedule(step) for step in (10, 80, 85, 100)]

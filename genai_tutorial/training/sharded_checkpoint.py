@@ -1,9 +1,9 @@
-"""Checkpoints of models that are split over several processes: each writes its part,
-any number of them read it.
+"""Checkpoints of models that are split over several processes: each process writes its
+part, and any number of processes can read them.
 
-A checkpoint is a folder of safetensors files and one JSON text, and like the single
-file it holds no code. (The standard format of `torch.distributed.checkpoint` has a
-pickle in it; its format for safetensors has none.)
+A checkpoint is a folder of safetensors files and one JSON file. Like the single file,
+it contains no code. (The default format of `torch.distributed.checkpoint` contains a
+pickle; its safetensors format does not.)
 """
 
 import json
@@ -29,17 +29,17 @@ def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
     """Write a run's state into `folder/step-N`, where N is `state["step"]`; all
     processes call this together.
 
-    The folder of this step appears whole or not at all, and then those of earlier steps
-    go: so a process killed at any moment leaves one checkpoint that is complete.
+    The folder of this step is written atomically, and earlier steps are removed
+    afterwards, so a process that is killed at any moment leaves a complete checkpoint.
 
     Args:
-        folder: Holds the steps of one run.
-        state: Nested dicts, lists and tuples of tensors, numbers and strings. Of a
-            tensor that is split up, each process writes what it has; of others, one
-            process writes its own.
+        folder: The folder of one run.
+        state: Nested dicts, lists and tuples of tensors, numbers and strings. Each
+            process writes its part of a split tensor; other tensors are written by one
+            process.
 
     Raises:
-        TypeError: If the state holds something that is none of these.
+        TypeError: If the state holds a value of another type.
     """
     from torch.distributed import checkpoint as dcp
 
@@ -48,7 +48,7 @@ def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
     complete = folder / _name(state["step"])
     temporary = complete.with_name(f"{complete.name}.tmp")
     if is_first_process():
-        # of a run that was killed while it saved
+        # left by a run that was killed while saving
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
     _wait_for_all()
@@ -73,15 +73,15 @@ def load_sharded(folder: Path | str, state: dict[str, Any]) -> dict[str, Any]:
     there are now.
 
     Args:
-        folder: What `save_sharded` has written to.
-        state: The same state of a run that is about to begin. Its tensors say how each
-            is split up now, and are overwritten.
+        folder: The folder that `save_sharded` has written to.
+        state: The state of the run that is about to resume. Its tensors show how each
+            is split now, and are overwritten.
 
     Returns:
-        The state as it was saved, with the tensors of `state`.
+        The saved state, with the tensors of `state`.
 
     Raises:
-        FileNotFoundError: If there is nothing to read.
+        FileNotFoundError: If there is no checkpoint.
         ValueError: If a file is damaged, or the state is that of another run.
     """
     from torch.distributed import checkpoint as dcp
@@ -122,7 +122,7 @@ def load_sharded(folder: Path | str, state: dict[str, Any]) -> dict[str, Any]:
 
 
 def latest_step(folder: Path | str) -> int | None:
-    """Return the newest step that a folder holds, or None."""
+    """Return the latest step in a folder, or None."""
     return max(_steps(Path(folder)), default=None)
 
 
@@ -141,7 +141,7 @@ def _itself(tensor: Tensor) -> Tensor:
 
 @contextmanager
 def _quiet_alone() -> Iterator[None]:
-    """Without other processes, torch warns that there are none."""
+    """Silence torch's warning that there is only one process."""
     with warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", "torch.distributed is disabled, unavailable or uninitialized"

@@ -1,5 +1,5 @@
-"""The Transformer: attention, positions, norms, feed-forward layers, and the decoder
-language model made of them.
+"""The Transformer: attention, positional encodings, normalization, feed-forward layers,
+and the decoder language model built from them.
 """
 
 from genai_tutorial.transformer.alibi import alibi_bias, alibi_slopes

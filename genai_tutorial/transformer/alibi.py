@@ -1,5 +1,5 @@
-"""ALiBi: no position is written into the vectors; the further a key is from a query,
-the more its score is lowered.
+"""ALiBi (attention with linear biases): positions enter only as a penalty on the
+attention scores, which grows with the distance between query and key.
 """
 
 import math
@@ -12,11 +12,11 @@ from torch import Tensor
 def alibi_slopes(
     heads: int, device: torch.device | None = None
 ) -> Float[Tensor, "head"]:
-    """Return how much each head lowers a score for one position of distance.
+    """Return each head's slope: the penalty per position of distance.
 
-    For n heads, a power of two, the slopes are 2^(-8/n), 2^(-16/n), ... down to 2^-8;
-    for other numbers the slopes of the next smaller power come first, and then every
-    other slope of the next larger.
+    If the number of heads n is a power of two, the slopes are 2^(-8/n), 2^(-16/n), ...,
+    2^-8. Otherwise they are the slopes for the next smaller power of two, followed by
+    every other slope for the next larger one.
 
     Source: Press et al., Train Short, Test Long, section 3,
     https://arxiv.org/abs/2108.12409
@@ -35,8 +35,8 @@ def alibi_slopes(
 def alibi_bias(
     heads: int, length: int, device: torch.device | None = None
 ) -> Float[Tensor, "head query key"]:
-    """Return what each head adds to the scores of a text: minus its slope times the
-    distance, and 0 for later keys.
+    """Return the bias that each head adds to its scores: minus the slope times the
+    distance, and 0 for keys after the query.
 
     Source: Press et al., Train Short, Test Long, figure 3,
     https://arxiv.org/abs/2108.12409
@@ -55,6 +55,6 @@ def distance_bias(
     query_positions: Int[Tensor, "*batch query"],
     key_positions: Int[Tensor, "*batch key"],
 ) -> Float[Tensor, "*batch head query key"]:
-    """Return ALiBi's bias for queries and keys at any positions."""
+    """Return ALiBi's bias for queries and keys at arbitrary positions."""
     behind = (key_positions[..., None, :] - query_positions[..., :, None]).clamp(max=0)
     return slopes[:, None, None] * behind[..., None, :, :]

@@ -1,8 +1,8 @@
-"""Attention: each query takes an average of the values, weighted by how well their keys
-match it.
+"""Attention: each query receives an average of the values, weighted by how well their
+keys match it.
 
-`attention` is the equation, to be read. `fused_attention` gets the same numbers from
-torch's kernel, which never stores the table of weights.
+`attention` follows the equation and is meant to be read. `fused_attention` computes the
+same result with PyTorch's fused kernel, which never stores the attention weights.
 """
 
 import math
@@ -19,22 +19,22 @@ def attention_weights(
     mask: Bool[Tensor, "*#batch #query #key"] | None = None,
     bias: Float[Tensor, "*#batch #query #key"] | None = None,
 ) -> Float[Tensor, "*batch query key"]:
-    """Return the attention weights, how much each query takes from each key: rows of
-    positive numbers that sum to one.
+    """Return the attention weights: the softmax of the scaled products of queries and
+    keys, one row per query.
 
     Args:
-        query: What each position asks for.
-        key: What each position offers to be found by; fewer heads (the third dimension
-            from the end) than `query` has serve a group of its heads each.
-        mask: True where a query may see a key; None lets every query see every key. A
-            row of nothing gets zeros.
-        bias: What is added to the scores, such as ALiBi's penalty for distance.
+        query: The queries.
+        key: The keys. They may have fewer heads (the third dimension from the end) than
+            the queries; each is then shared by a group of query heads.
+        mask: True where a query may attend to a key; None for all pairs. A query that
+            may attend to no key gets weights of zero.
+        bias: Added to the scores, for example ALiBi's distance penalty.
 
     Source: Vaswani et al., Attention Is All You Need, equation 1,
     https://arxiv.org/abs/1706.03762
     """
-    # A sum of dim products has a standard deviation of sqrt(dim): dividing keeps the
-    # softmax from saturating.
+    # A dot product of dim features has a standard deviation of about sqrt(dim);
+    # dividing by it keeps the softmax from saturating.
     scores = (
         query @ share_heads(key, query).transpose(-2, -1) / math.sqrt(query.shape[-1])
     )
@@ -42,8 +42,8 @@ def attention_weights(
         scores = scores + bias
     if mask is None:
         return scores.softmax(dim=-1)
-    # Where nothing may be seen, softmax divides zero by zero; the second filling makes
-    # that zero, and its gradient too.
+    # In a fully masked row softmax divides zero by zero; the second masked_fill turns
+    # the result and its gradient into zeros.
     return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1).masked_fill(~mask, 0.0)
 
 
@@ -55,27 +55,24 @@ def attention(
     bias: Float[Tensor, "*#batch #query #key"] | None = None,
 ) -> Float[Tensor, "*batch query value_dim"]:
     """Scaled dot-product attention: for each query, the average of the values, weighted
-    by how well their keys fit.
+    by how well their keys match it.
 
     Args:
-        query: What each position asks for.
-        key: What each position offers to be found by; fewer heads than `query` has
-            serve a group of its heads each.
-        value: What each position hands over when it is found; as many heads as `key`.
-        mask: True where a query may see a key; None lets every query see every key. Who
-            sees nothing gets zeros.
-        bias: What is added to the scores, such as ALiBi's penalty for distance.
+        query: The queries.
+        key: The keys. They may have fewer heads than the queries; each is then shared
+            by a group of query heads.
+        value: The values, with as many heads as `key`.
+        mask: True where a query may attend to a key; None for all pairs. A query that
+            may attend to no key gets a vector of zeros.
+        bias: Added to the scores, for example ALiBi's distance penalty.
 
     Source: Vaswani et al., Attention Is All You Need, equation 1,
         https://arxiv.org/abs/1706.03762; Ainslie et al., GQA, section 2.2 (grouped
         queries), https://arxiv.org/abs/2305.13245
 
-    >>> same = torch.zeros(
-    ...     2, 4
-    ... )  # all keys fit equally, so the second position averages both values
-    >>> attention(
-    ...     same, same, torch.tensor([[2.0], [4.0]]), torch.ones(2, 2).tril().bool()
-    ... )
+    >>> same = torch.zeros(2, 4)  # all keys match equally, so values are averaged
+    >>> causal = torch.ones(2, 2).tril().bool()
+    >>> attention(same, same, torch.tensor([[2.0], [4.0]]), causal)
     tensor([[2.],
             [3.]])
     """
@@ -86,10 +83,10 @@ def share_heads(
     shared: Float[Tensor, "*shared key dim"],
     query: Float[Tensor, "*batch query query_dim"],
 ) -> Float[Tensor, "*batch key dim"]:
-    """Repeat each head of keys or values for the group of query heads that share it.
+    """Repeat each head of keys or values once per query head in its group.
 
     Raises:
-        ValueError: If the heads of the queries cannot be split into equal groups.
+        ValueError: If the query heads cannot be split into equal groups.
     """
     if query.dim() < 3 or query.shape[-3] == shared.shape[-3]:
         return shared
@@ -109,17 +106,17 @@ def fused_attention(
     bias: Float[Tensor, "*#batch_and_head #query #key"] | None = None,
     is_causal: bool = False,
 ) -> Float[Tensor, "batch head query value_dim"]:
-    """Return the same as `attention`, by torch's kernel: less memory, and faster for
-    long texts.
+    """Compute `attention` with PyTorch's fused kernel, which needs less memory and is
+    faster on long sequences.
 
     Args:
-        query: See `attention`, as for the next four.
-        key: Fewer heads than `query` has serve a group each.
+        query: This and the next four arguments are those of `attention`.
+        key: May have fewer heads than `query`.
         value: As many heads as `key`.
-        mask: True where a query may see a key.
-        bias: What is added to the scores.
-        is_causal: Applies the causal mask, without a table; not together with `mask` or
-            `bias`.
+        mask: True where a query may attend to a key.
+        bias: Added to the scores.
+        is_causal: Whether to apply the causal mask without storing it; cannot be
+            combined with `mask` or `bias`.
 
     Source: Dao, FlashAttention-2, algorithm 1, https://arxiv.org/abs/2307.08691
     """
@@ -128,8 +125,8 @@ def fused_attention(
     shared = key.shape[1] != query.shape[1]
     same_for_heads = mask is None or mask.dim() < 3 or mask.shape[-3] == 1
     if shared and query.shape[2] == 1 and same_for_heads:
-        # One new token: the heads of a group can stand in line as if they were queries,
-        # and no key is copied.
+        # One new token: the query heads of a group can be treated as several queries of
+        # one head, so that no key is copied.
         grouped = query.reshape(query.shape[0], key.shape[1], -1, query.shape[3])
         mixed = functional.scaled_dot_product_attention(
             grouped, key, value, attn_mask=mask

@@ -1,4 +1,6 @@
-"""The block: attention, then a feed-forward layer, each with a residual connection."""
+"""The Transformer block: attention, then a feed-forward layer, each with a residual
+connection.
+"""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,13 +20,14 @@ class DecoderBlock(nn.Module):
         x ──┬── norm ── attention ──(+)──┬── norm ── feed-forward ──(+)── out
             └────────────────────────┘   └───────────────────────────┘
 
-    The residual connections carry every vector through unchanged, so gradients reach
-    the first layer undiminished.
+    The residual connections carry each vector through unchanged, so that gradients
+    reach the first layer without passing through any norm or matrix.
 
     Args:
         config: The decoder's settings.
-        rotary: The angles that all blocks share; None for other kinds of position.
-        layer: The number of the block in its model.
+        rotary: The rotary embedding that all blocks share; None for other positional
+            encodings.
+        layer: The index of the block in its model.
 
     Source: Xiong et al., On Layer Normalization in the Transformer Architecture, figure
         1b, https://arxiv.org/abs/2002.04745
@@ -54,12 +57,12 @@ class DecoderBlock(nn.Module):
     def attention_weights(
         self, x: Float[Tensor, "batch position width"]
     ) -> Float[Tensor, "batch head query key"]:
-        """Return the attention weights in whole texts."""
+        """Return the attention weights for unpadded rows, without a cache."""
         return self.attention.weights(self.attention_norm(x))
 
 
 def make_norm(config: DecoderConfig) -> nn.Module:
-    """Build a normalization layer; `config.bias` matters to LayerNorm only.
+    """Build a normalization layer; only LayerNorm uses `config.bias`.
 
     >>> make_norm(DecoderConfig(vocab_size=65, width=8))
     LayerNorm((8,), eps=1e-05, elementwise_affine=True, bias=True)
@@ -74,7 +77,7 @@ def make_norm(config: DecoderConfig) -> nn.Module:
 def make_attention(
     config: DecoderConfig, rotary: RotaryEmbedding | None, layer: int
 ) -> MultiHeadAttention:
-    """Build the attention of one layer."""
+    """Build one block's attention layer."""
     settings = config.attention
     return MultiHeadAttention(
         config.width,
@@ -90,7 +93,7 @@ def make_attention(
 
 
 def make_feed_forward(config: DecoderConfig) -> nn.Module:
-    """Build the feed-forward layer, or the mixture of experts in its place."""
+    """Build one block's feed-forward layer, or its mixture of experts."""
     activation, mixture = config.feed_forward.activation, config.mixture
     if mixture is None:
         return FeedForward(config.width, config.hidden_width, activation, config.bias)

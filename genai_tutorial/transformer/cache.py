@@ -1,7 +1,7 @@
-"""The key/value cache: the keys and values of the tokens read so far, so that a new
-token costs one step.
+"""The KV cache: the keys and values of the tokens read so far, so that generating a new
+token takes a forward pass over that token only.
 
-Without it, writing the n-th token reads the n - 1 before it once more.
+Without it, each new token takes a forward pass over the whole text.
 """
 
 import torch
@@ -12,16 +12,16 @@ from genai_tutorial.transformer.config import DecoderConfig
 
 
 class KVCache:
-    """Keys and values of every layer; new ones are appended to each row's own end.
+    """Keys and values of every layer; new ones are appended at the end of each row.
 
-    The key of a row's token p lies in place p, so the causal mask hides whatever lies
-    behind a row's end. All memory is allocated once, at the start.
+    The key of token p of a row is stored at index p, so the causal mask hides anything
+    beyond the row's end. All memory is allocated once, at the start.
 
     Args:
         config: The decoder's settings.
         batch_size: The number of rows.
-        length: The most tokens per row, prompt and answer together; None for the
-            model's context length.
+        length: The maximum number of tokens per row, prompt and answer together; None
+            for the model's context length.
         dtype: The same as the model's.
         device: The same as the model's.
 
@@ -36,7 +36,7 @@ class KVCache:
     ...     DecoderConfig.llama(layers=30, width=576, heads=9, key_value_heads=3),
     ...     length=1000,
     ... )
-    >>> cache.keys.shape  # layer, row, key/value head, place, feature
+    >>> cache.keys.shape  # layer, row, key/value head, position, feature
     torch.Size([30, 1, 3, 1000, 64])
     """
 
@@ -52,7 +52,7 @@ class KVCache:
         if not 1 <= length <= config.context_length:
             raise ValueError(
                 f"A cache holds from 1 to context_length={config.context_length} "
-                f"tokens a row; got length={length}."
+                f"tokens per row; got length={length}."
             )
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
@@ -63,16 +63,16 @@ class KVCache:
         self.ids = torch.zeros(batch_size, length, dtype=torch.long, device=device)
         self.length = length
         self.lengths = [0] * batch_size  # how many tokens each row has read
-        self.interrupted = False  # whether the last pass began and did not end
-        # What layers that look back without attention keep of their last inputs, see
+        self.interrupted = False  # whether the last pass began but did not finish
+        # The last inputs of layers that look back without attention, see
         # `AttentionContext.with_previous`.
         self.last_inputs: dict[nn.Module, Tensor] = {}
 
     def begin(
         self, ids: Int[Tensor, "batch new"], new_lengths: list[int] | None = None
     ) -> Int[Tensor, "rows new"]:
-        """Begin a pass over new tokens and return their positions, in a single row if
-        all rows are equally long.
+        """Begin a forward pass over new tokens and return their positions, as a single
+        row if all rows have the same length.
 
         Args:
             ids: The new tokens; shorter rows are right-padded.
@@ -80,14 +80,14 @@ class KVCache:
                 if there is no padding.
 
         Raises:
-            ValueError: If there is not enough room, or another number of rows.
+            ValueError: If the cache is too short or has another number of rows.
         """
         batch, new = ids.shape
         self._check(batch, new, new_lengths)
         self.interrupted = True
         self.new_lengths = [new] * batch if new_lengths is None else new_lengths
         self.start, self.end = min(self.lengths), max(self.lengths) + new
-        self.equal_rows = self.end - self.start == new  # all rows are equally long
+        self.equal_rows = self.end - self.start == new  # all rows have one length
         starts = torch.tensor(
             self.lengths[:1] if self.equal_rows else self.lengths, device=ids.device
         )
@@ -102,8 +102,8 @@ class KVCache:
         key: Float[Tensor, "batch head new dim"],
         value: Float[Tensor, "batch head new dim"],
     ) -> tuple[Tensor, Tensor]:
-        """Store the keys and values that a layer has computed for the new tokens, and
-        return those of the whole text.
+        """Store a layer's keys and values for the new tokens, and return those of the
+        whole text.
         """
         keys, values = self.keys[layer], self.values[layer]
         if self.equal_rows:  # one copy instead of one per row
@@ -120,14 +120,14 @@ class KVCache:
         return places.expand(len(self.positions), -1)
 
     def finish(self) -> None:
-        """End a pass: from now on its tokens count as read."""
+        """Finish a forward pass: mark its tokens as read."""
         pairs = zip(self.lengths, self.new_lengths, strict=True)
         self.lengths = [length + new for length, new in pairs]
         self.interrupted = False
 
     def keep(self, ids: Int[Tensor, "batch position"]) -> None:
-        """Forget all but the beginning that the text read so far shares with `ids`,
-        and leave at least the last token of `ids` to be read.
+        """Truncate the cache to the longest prefix that it shares with `ids`, leaving
+        at least the last token of `ids` to be read.
         """
         most = min(max(self.lengths), ids.shape[1] - 1)
         equal = self.ids[:, :most] == ids[:, :most]
@@ -136,7 +136,7 @@ class KVCache:
             self._rewind(common)
 
     def _rewind(self, length: int) -> None:
-        # Which inputs came before the shorter text is not known any more.
+        # The inputs before the end of the shorter text are no longer known.
         self.lengths = [0 if self.last_inputs else length] * len(self.lengths)
         self.last_inputs.clear()
 
@@ -157,7 +157,7 @@ class KVCache:
             )
         if max(self.lengths) + new > self.length:
             raise ValueError(
-                f"The cache is full: it holds {self.length} tokens a row, "
-                f"{max(self.lengths)} are there and {new} more came. Make it longer, "
-                "or start a new one with the end of the text."
+                f"The cache is full: it has room for {self.length} tokens per row, "
+                f"holds {max(self.lengths)}, and got {new} more. Make it longer, or "
+                "start a new one with the end of the text."
             )

@@ -29,7 +29,7 @@ class DecoderConfig:
 
     Attributes:
         vocab_size: The number of different tokens.
-        context_length: The most tokens that the model sees at once.
+        context_length: The context window: the maximum number of tokens at once.
         width: The number of features of a token's vector.
         layers: The number of blocks.
         attention: Heads and positions.
@@ -39,7 +39,7 @@ class DecoderConfig:
         norm: LayerNorm or RMSNorm.
         bias: Whether linear layers and LayerNorms add a learned constant.
         tied_embeddings: Whether the output layer uses the embedding's own weights.
-        initialization: How the first weights are drawn.
+        initialization: The initialization of the weights.
 
     Raises:
         ValueError: If a setting is out of range or two do not fit together.
@@ -47,7 +47,7 @@ class DecoderConfig:
     >>> DecoderConfig(vocab_size=65, width=100, attention=AttentionConfig(heads=3))
     Traceback (most recent call last):
     ...
-    ValueError: heads must divide width, so that every head gets as many features; got heads=3, width=100.
+    ValueError: heads must divide width, so that all heads get the same number of features; got heads=3, width=100.
     """  # noqa: E501
 
     vocab_size: int
@@ -75,12 +75,12 @@ class DecoderConfig:
         heads = self.attention.heads
         if self.width % heads:
             raise ValueError(
-                "heads must divide width, so that every head gets as many features; "
-                f"got heads={heads}, width={self.width}."
+                "heads must divide width, so that all heads get the same number of "
+                f"features; got heads={heads}, width={self.width}."
             )
         if self.attention.positions == "rotary" and self.head_width % 2:
             raise ValueError(
-                "rotary positions turn features in pairs, so width / heads must be "
+                "rotary positions rotate features in pairs, so width / heads must be "
                 f"even; got width={self.width}, heads={heads}. Use fewer heads, or "
                 "learned positions."
             )
@@ -104,7 +104,7 @@ class DecoderConfig:
 
     @classmethod
     def from_dict(cls, settings: dict) -> "DecoderConfig":
-        """Build the config that `dataclasses.asdict` has written, as in a model card.
+        """Build a config from the output of `dataclasses.asdict`, as in a model card.
 
         >>> from dataclasses import asdict
         >>> config = DecoderConfig.mixtral()
@@ -127,8 +127,8 @@ class DecoderConfig:
         layers: int = 12,
         heads: int = 12,
     ) -> "DecoderConfig":
-        """Return a GPT-2: the textbook Transformer with tied embeddings; the default
-        sizes are the smallest's.
+        """Return GPT-2's settings: the textbook Transformer with tied embeddings; the
+        default sizes are those of the smallest GPT-2.
 
         Source: Radford et al., Language Models are Unsupervised Multitask Learners,
             section 2.3,
@@ -157,9 +157,9 @@ class DecoderConfig:
         pair_features: int = 0,
         triple_features: int = 0,
     ) -> "DecoderConfig":
-        """Return what small models train fastest with: rotary positions, RMSNorm,
-        normalized queries and keys, squared ReLU, outputs that start at zero, and short
-        convolutions.
+        """Return settings with which small models train fast: rotary positions,
+        RMSNorm, normalized queries and keys, squared ReLU, output layers initialized to
+        zero, and short convolutions.
 
         Source: Jordan et al., modded-nanogpt,
         https://github.com/KellerJordan/modded-nanogpt
@@ -194,8 +194,8 @@ class DecoderConfig:
         sliding_window: int | None = None,
         tied_embeddings: bool = False,
     ) -> "DecoderConfig":
-        """Return a Llama: rotary positions, RMSNorm, SwiGLU, grouped queries, no
-        biases; the default sizes are Llama 3 8B's.
+        """Return a Llama's settings: rotary positions, RMSNorm, SwiGLU, grouped-query
+        attention, no biases; the default sizes are those of Llama 3 8B.
 
         Source: Touvron et al., LLaMA, section 2.2, https://arxiv.org/abs/2302.13971;
             Grattafiori et al., The Llama 3 Herd of Models, table 3,
@@ -237,8 +237,8 @@ class DecoderConfig:
         norm_epsilon: float = 1e-5,
         tied_embeddings: bool = False,
     ) -> "DecoderConfig":
-        """Return a Mixtral: a Llama whose feed-forward layers are mixtures of experts;
-        the default sizes are 8x7B's.
+        """Return a Mixtral's settings: a Llama whose feed-forward layers are mixtures
+        of experts; the default sizes are those of Mixtral 8x7B.
 
         Source: Jiang et al., Mixtral of Experts, table 1,
         https://arxiv.org/abs/2401.04088

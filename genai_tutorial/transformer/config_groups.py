@@ -1,4 +1,4 @@
-"""The groups that a decoder's settings come in, each checked when it is made."""
+"""Groups of decoder settings, each validated when it is created."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -12,17 +12,19 @@ PositionKind = Literal["learned", "sinusoidal", "rotary", "alibi", "none"]
 
 @dataclass(frozen=True)
 class AttentionConfig:
-    """Heads and positions of the attention layers.
+    """Heads and positional encoding of the attention layers.
 
     Attributes:
         heads: The number of attention heads; must divide the decoder's width.
-        key_value_heads: The number of heads of keys and values, each shared by a group
-            of query heads. None becomes `heads`: give both where you replace `heads`.
-        positions: `learned` vectors or `sinusoidal` waves added to the embedding,
-            `rotary` angles, `alibi` penalties for distance, or `none`.
-        rotary_base: Sets how slowly the slowest pair of features rotates.
-        rotary_scaling: Stretches rotary positions beyond the trained context.
-        sliding_window: The number of tokens that attention sees, the token itself
+        key_value_heads: The number of key and value heads, each shared by a group of
+            query heads. None becomes `heads`, so set both when you replace `heads`.
+        positions: `learned` or `sinusoidal` vectors added to the embedding, `rotary`
+            angles, `alibi` distance penalties, or `none`.
+        rotary_base: The base of the rotary frequencies; the larger it is, the slower
+            the slowest pair of features rotates.
+        rotary_scaling: Adapts rotary positions to texts longer than those of the
+            training.
+        sliding_window: The number of tokens that each token attends to, itself
             included; None for all.
         query_key_norm: Whether queries and keys are normalized.
 
@@ -46,12 +48,13 @@ class AttentionConfig:
             object.__setattr__(self, "key_value_heads", self.heads)
         if self.heads % self.key_value_heads:
             raise ValueError(
-                "key_value_heads must divide heads, so that each serves as many; "
-                f"got key_value_heads={self.key_value_heads}, heads={self.heads}."
+                "key_value_heads must divide heads, so that the groups are equally "
+                f"large; got key_value_heads={self.key_value_heads}, "
+                f"heads={self.heads}."
             )
         if not self.rotary_base > 1:
             raise ValueError(
-                "rotary_base must be above 1, so that later pairs turn slower; got "
+                "rotary_base must be above 1, so that later pairs rotate slower; got "
                 f"{self.rotary_base!r}."
             )
         if not isinstance(self.rotary_scaling, RotaryScaling | None):
@@ -90,8 +93,8 @@ class MixtureConfig:
 
     Attributes:
         experts: The number of experts that the router chooses from.
-        experts_per_token: How many of them work on each token.
-        shared_experts: How many further experts work on every token.
+        experts_per_token: The number of experts chosen for each token.
+        shared_experts: The number of further experts that process every token.
         expert_width: The number of hidden features of an expert; None for that of the
             feed-forward layer.
     """
@@ -114,17 +117,17 @@ class MixtureConfig:
 
 @dataclass(frozen=True)
 class LocalConfig:
-    """What reads the nearest tokens without attention: short convolutions and n-gram
-    embeddings, both off by default.
+    """Local layers that read nearby tokens without attention: short convolutions and
+    n-gram embeddings, both off by default.
 
     Attributes:
-        convolution_size: How many earlier positions a short convolution adds to what
-            each layer reads; 0 for no convolution.
-        pair_features: The number of features in the embedding of each pair of tokens
-            in a row; 0 for no table.
+        convolution_size: The number of earlier positions that a short convolution adds
+            to each layer's input; 0 for no convolution.
+        pair_features: The number of features in the embedding of each pair of
+            neighbouring tokens; 0 for no table.
         triple_features: The same for each triple of tokens.
-        ngram_rows: The most rows of a table; where there are more n-grams, several
-            share a row.
+        ngram_rows: The maximum number of rows per table; if there are more n-grams,
+            several share a row.
     """
 
     convolution_size: int = 0
@@ -159,13 +162,13 @@ class NormConfig:
 
 @dataclass(frozen=True)
 class InitializationConfig:
-    """How the first weights are drawn.
+    """Initialization of the weights.
 
     Attributes:
         std: The standard deviation of the weight matrices; None for 1/sqrt(inputs) of
             each matrix.
         zero_outputs: Whether each block's output layers, and an untied output layer of
-            the model, start at zero.
+            the model, are initialized to zero.
     """
 
     std: float | None = 0.02

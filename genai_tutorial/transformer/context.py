@@ -1,8 +1,9 @@
-"""The context of a forward pass: which positions its tokens have, which keys each of
-them may see, and the cache of what was read before.
+"""The context of a forward pass: the positions of its tokens, the keys that each may
+attend to, and the cache of earlier tokens.
 
-Without any, the rows are whole texts, and nothing here is needed: positions are 0, 1, 2
-and so on, and attention is causal. The three constructors are for everything else.
+Rows that are whole texts need none: their positions are 0, 1, 2 and so on, and
+attention is causal. The three constructors cover packed rows, padded rows and cached
+generation.
 """
 
 from collections.abc import Iterator
@@ -27,12 +28,13 @@ from genai_tutorial.transformer.rotary import RotaryEmbedding
 
 @dataclass(frozen=True)
 class AttentionPattern:
-    """What an attention layer hides and penalizes in every text.
+    """The mask and bias that an attention layer applies to every text.
 
     Attributes:
-        causal: Whether a query sees only keys at and before its own position.
-        window: How many positions a causal query sees, its own included; None for all.
-        alibi_heads: The number of heads that ALiBi gives a slope; 0 for no ALiBi.
+        causal: Whether a query attends only to keys at and before its own position.
+        window: The number of positions that a causal query attends to, its own
+            included; None for all.
+        alibi_heads: The number of heads with an ALiBi slope; 0 for no ALiBi.
     """
 
     causal: bool = True
@@ -46,12 +48,14 @@ Visibility = tuple[Tensor | None, Tensor | None, bool]
 
 @dataclass
 class AttentionContext:
-    """What a forward pass knows beside its tokens; made by one of the constructors.
+    """The input of a forward pass beyond its tokens; build it with one of the
+    constructors.
 
     Attributes:
-        mask: True where a query may see a key, beside what a layer hides in every text.
+        mask: True where a query may attend to a key; combined with the layer's own
+            causal or window mask.
         positions: The positions of the tokens; None for 0, 1, 2 and so on.
-        cache: The keys and values of the tokens read before.
+        cache: The keys and values of the earlier tokens.
         new_lengths: The number of new tokens in each row, without the padding.
 
     Raises:
@@ -70,23 +74,23 @@ class AttentionContext:
     def __post_init__(self):
         if self.mask is not None and self.cache is not None:
             raise ValueError(
-                "A cache holds one text a row: give documents without a cache."
+                "A cache holds one text per row, so packed rows cannot use one."
             )
 
     @classmethod
     def packed(cls, documents: Int[Tensor, "batch position"]) -> "AttentionContext":
-        """Return the context of rows that hold several texts, one after the other: a
-        token sees its own text only, and its position counts from there.
+        """Return the context of packed rows, which hold several texts one after the
+        other: a token attends to its own text only, and positions restart at 0.
 
         Args:
-            documents: The number of the text that each token belongs to.
+            documents: The index of the text that each token belongs to.
         """
         return cls(document_mask(documents), document_positions(documents))
 
     @classmethod
     def padded(cls, lengths: Int[Tensor, "batch"], length: int) -> "AttentionContext":
-        """Return the context of right-padded rows, whose padding is not seen. A causal
-        model can do without: padding comes last. An encoder cannot.
+        """Return the context of right-padded rows, in which padding is masked out. A
+        causal model does not need it, because the padding comes last; an encoder does.
 
         Args:
             lengths: The number of tokens in each row without the padding.
@@ -98,20 +102,20 @@ class AttentionContext:
     def cached(
         cls, cache: KVCache, lengths: Int[Tensor, "batch"] | None = None
     ) -> "AttentionContext":
-        """Return the context of tokens that continue what is in a cache, which takes
-        them up; nothing is recorded for gradients.
+        """Return the context of tokens that continue the text in a cache and are
+        appended to it; gradients are not computed.
 
         Args:
             cache: The cache, from `DecoderLM.make_cache`.
-            lengths: The number of new tokens in each row, where rows are right-padded.
+            lengths: The number of new tokens in each row, if rows are right-padded.
         """
         new_lengths = None if lengths is None else lengths.tolist()
         return cls(cache=cache, new_lengths=new_lengths)
 
     @contextmanager
     def reading(self, ids: Int[Tensor, "batch position"]) -> Iterator[None]:
-        """Open the cache, if there is one, for a pass over all layers. The tokens count
-        as read when the pass ends; after an interrupted one, call `KVCache.keep`.
+        """Open the cache, if there is one, for a forward pass. The tokens count as read
+        once the pass has finished; after an interrupted pass, call `KVCache.keep`.
         """
         self._computed.clear()
         if self.cache is None:
@@ -123,16 +127,16 @@ class AttentionContext:
         self.cache.finish()
 
     def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a layer's keys and values, with those of the tokens read before."""
+        """Return a layer's keys and values, preceded by those of earlier tokens."""
         if self.cache is None:
             return key, value
         return self.cache.append(layer, key, value)
 
     def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor] | None:
-        """Return the cosines and sines of the tokens' angles, the same for all layers;
-        None for those of positions 0, 1, 2 and so on.
+        """Return the cosines and sines of the tokens' angles, shared by all layers;
+        None for positions 0, 1, 2 and so on.
 
-        Packed texts need no others: only distances inside a text matter.
+        Packed rows use None as well, because only distances within a text matter.
         """
         if self.cache is None:
             return None
@@ -143,8 +147,8 @@ class AttentionContext:
     def visibility(
         self, x: Float[Tensor, "batch query width"], pattern: AttentionPattern
     ) -> Visibility:
-        """Return which keys each query sees and what is added to its scores, computed
-        once for all layers of the same pattern.
+        """Return the mask and bias for each query, computed once for all layers with
+        the same pattern.
         """
         compute = self._of_whole_texts if self.cache is None else self._of_new_tokens
         key = pattern, x.shape[1]
@@ -153,8 +157,8 @@ class AttentionContext:
         return self._computed[key]
 
     def with_previous(self, layer: nn.Module, x: Tensor, count: int) -> Tensor:
-        """Return the new inputs of a layer that looks back without attention, behind
-        its last `count` inputs; zeros come before the first.
+        """Prepend a layer's last `count` inputs to its new ones, or zeros at the start
+        of a text; for layers that look back without attention.
         """
         before = x.new_zeros(x.shape[0], count, *x.shape[2:])
         if self.cache is None:
@@ -166,8 +170,8 @@ class AttentionContext:
         return text
 
     def hide(self, earlier: Tensor, distance: int) -> Tensor:
-        """Return inputs from `distance` positions before each token, zero where the
-        token may not see them.
+        """Zero the inputs from `distance` positions before each token wherever the mask
+        hides them from it.
         """
         if self.mask is None:
             return earlier
@@ -189,7 +193,7 @@ class AttentionContext:
         new, keys = x.shape[1], self.cache.key_positions()
         in_window = pattern.window is None or keys.shape[1] <= pattern.window
         if len(self.positions) == 1 and in_window and not pattern.alibi_heads:
-            if new == 1:  # a single token sees all keys
+            if new == 1:  # a single token attends to all keys
                 return None, None, False
             if new == keys.shape[1]:  # the text begins here
                 return None, None, True

@@ -1,4 +1,4 @@
-"""The short convolution: each position reads its nearest predecessors directly, without
+"""Short convolutions: each position reads its nearest predecessors directly, without
 attention.
 """
 
@@ -17,15 +17,16 @@ from genai_tutorial.transformer.rotary import RotaryEmbedding
 
 
 class ShortConvolution(nn.Module):
-    """Adds to each vector the few before it, each feature times a weight of its own.
+    """A causal depthwise convolution with a residual connection: adds the few vectors
+    before each one, with one weight per feature and distance.
 
-    Attention can find the previous letter, but has to learn how; this costs `size x
-    width` weights and is there from the start. The weights begin at zero, so that an
-    untrained layer changes nothing.
+    Attention can read the previous token too, but has to learn how. The convolution has
+    only `size x width` weights; they are initialized to zero, so that an untrained
+    layer is the identity.
 
     Args:
-        width: The number of features in a vector.
-        size: How many earlier positions are added.
+        width: The number of features.
+        size: The number of earlier positions to add.
 
     Source: Allen-Zhu, Physics of Language Models: Part 4.1, Architecture Design and the
         Magic of Canon Layers, section 3 (the residual form),
@@ -41,11 +42,12 @@ class ShortConvolution(nn.Module):
         x: Float[Tensor, "batch position width"],
         context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Return each vector plus its weighted predecessors, zeros before the first.
+        """Add to each vector its weighted predecessors; before the first there are
+        zeros.
 
         Args:
             x: The vectors.
-            context: What came before `x`; zeros replace what it hides.
+            context: Supplies earlier vectors from its cache; masked ones count as zero.
         """
         context = AttentionContext() if context is None else context
         size, length = len(self.weight), x.shape[1]
@@ -58,12 +60,13 @@ class ShortConvolution(nn.Module):
 
 
 class ConvolutionBlock(nn.Module):
-    """A `DecoderBlock` with a short convolution behind each norm.
+    """A `DecoderBlock` with a short convolution after each norm.
 
     Args:
         config: The decoder's settings.
-        rotary: The angles that all blocks share; None for other kinds of position.
-        layer: The number of the block in its model.
+        rotary: The rotary embedding that all blocks share; None for other positional
+            encodings.
+        layer: The index of the block in its model.
     """
 
     def __init__(
@@ -95,6 +98,6 @@ class ConvolutionBlock(nn.Module):
     def attention_weights(
         self, x: Float[Tensor, "batch position width"]
     ) -> Float[Tensor, "batch head query key"]:
-        """Return the attention weights in whole texts."""
+        """Return the attention weights for unpadded rows, without a cache."""
         read = self.attention_convolution(self.attention_norm(x))
         return self.attention.weights(read)

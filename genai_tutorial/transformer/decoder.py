@@ -1,4 +1,4 @@
-"""The decoder: tokens in, and for every position the scores of the next token."""
+"""The decoder: maps token ids to logits for the next token at every position."""
 
 import torch
 from jaxtyping import Float, Int
@@ -23,15 +23,15 @@ class DecoderLM(nn.Module):
 
     Args:
         config: The settings, for example `DecoderConfig(vocab_size=65)`.
-        seed: Decides the first weights. The same seed gives the same model on every
-            run; None leaves the memory as it is, for weights that will be loaded.
+        seed: Seed of the initialization; None leaves the weights uninitialized, for
+            weights that will be loaded.
 
     Source: Radford et al., Improving Language Understanding by Generative Pre-Training,
         equation 2,
         https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf
 
     >>> model = DecoderLM(DecoderConfig(vocab_size=65))
-    >>> model(torch.tensor([[1, 2, 3]])).shape  # 65 scores after each of three tokens
+    >>> model(torch.tensor([[1, 2, 3]])).shape  # 65 logits after each of three tokens
     torch.Size([1, 3, 65])
     """
 
@@ -60,14 +60,14 @@ class DecoderLM(nn.Module):
         ids: Int[Tensor, "batch position"],
         context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position vocab"]:
-        """Return the scores (logits) of every possible next token, after each position.
+        """Return the logits of the next token at each position.
 
         Args:
-            ids: The tokens; with a cache, those that it has not read yet.
+            ids: The tokens; with a cache, only those that it does not hold yet.
             context: For packed or padded rows, and for a cache; None for whole texts.
 
         Raises:
-            ValueError: If the sequence is longer than the context or the room in the
+            ValueError: If the sequence does not fit into the context window or the
                 cache, or a token is not in the vocabulary.
         """
         return self.logits(self.read(ids, context))
@@ -77,7 +77,7 @@ class DecoderLM(nn.Module):
         ids: Int[Tensor, "batch position"],
         context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Return the last block's output, the hidden state, at each position."""
+        """Return the last block's hidden state at each position."""
         context = AttentionContext() if context is None else context
         with context.reading(ids):
             x = self.embed(ids, context)
@@ -88,7 +88,7 @@ class DecoderLM(nn.Module):
     def logits(
         self, x: Float[Tensor, "batch position width"]
     ) -> Float[Tensor, "batch position vocab"]:
-        """Return the scores of every token, given the last block's output."""
+        """Map the last block's hidden states to logits."""
         x = self.final_norm(x)
         return (
             functional.linear(x, self.token_embedding.weight)
@@ -99,7 +99,7 @@ class DecoderLM(nn.Module):
     def embed(
         self, ids: Int[Tensor, "batch position"], context: AttentionContext
     ) -> Float[Tensor, "batch position width"]:
-        """Return the sum of the tokens' embeddings, where the residual stream begins.
+        """Return the sum of each token's embeddings, the start of the residual stream.
 
         Raises:
             ValueError: If there are too many tokens, or one is not in the vocabulary.
@@ -107,7 +107,7 @@ class DecoderLM(nn.Module):
         config = self.config
         if ids.shape[1] > config.context_length:
             raise ValueError(
-                f"The model sees at most {config.context_length} tokens at once, got "
+                f"The context window is {config.context_length} tokens, got "
                 f"{ids.shape[1]}. Keep the last {config.context_length}, or build the "
                 "model with a longer context_length."
             )
@@ -129,9 +129,7 @@ class DecoderLM(nn.Module):
     def hidden_states(
         self, ids: Int[Tensor, "batch position"]
     ) -> Float[Tensor, "state batch position width"]:
-        """Return the residual stream before the first block, between blocks, and after
-        the last one.
-        """
+        """Return the hidden states before the first block and after each block."""
         states = [self.embed(ids, AttentionContext())]
         for block in self.blocks:
             states.append(block(states[-1]))
@@ -141,7 +139,7 @@ class DecoderLM(nn.Module):
     def attention_maps(
         self, ids: Int[Tensor, "batch position"]
     ) -> Float[Tensor, "layer batch head query key"]:
-        """Return every head's attention weights, for looking at; slower than
+        """Return every head's attention weights, for visualization; slower than
         `forward`, which never stores them.
         """
         states = self.hidden_states(ids)
@@ -149,7 +147,7 @@ class DecoderLM(nn.Module):
         return torch.stack([block.attention_weights(x) for block, x in pairs])
 
     def make_cache(self, batch_size: int = 1, length: int | None = None) -> KVCache:
-        """Return an empty cache of this model's type and device; see `KVCache`."""
+        """Return an empty cache with the model's dtype and device; see `KVCache`."""
         weight = self.token_embedding.weight
         kind = RollingCache if self.config.attention.sliding_window else KVCache
         return kind(self.config, batch_size, length, weight.dtype, weight.device)
@@ -194,18 +192,16 @@ def next_token_loss(
     logits: Float[Tensor, "batch position vocab"],
     targets: Int[Tensor, "batch position"],
 ) -> Float[Tensor, ""]:
-    """Return the mean of -log p(the token that came), in nats a token.
+    """Return the cross-entropy: the mean of -ln p(next token), in nats per token.
 
     Args:
-        logits: The model's scores after each position.
-        targets: The token that did come next, at each position.
+        logits: The model's logits at each position.
+        targets: The actual next token at each position.
 
     Source: Bengio et al., A Neural Probabilistic Language Model, section 2 (the
         penalized log-likelihood), https://www.jmlr.org/papers/v3/bengio03a.html
 
-    >>> next_token_loss(
-    ...     torch.zeros(1, 1, 8), torch.tensor([[3]])
-    ... )  # eight equal chances: ln 8
+    >>> next_token_loss(torch.zeros(1, 1, 8), torch.tensor([[3]]))  # uniform: ln 8
     tensor(2.0794)
     """
     return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())

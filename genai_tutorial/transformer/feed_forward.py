@@ -1,4 +1,4 @@
-"""The feed-forward layer (MLP), which each position computes on its own."""
+"""The feed-forward layer (MLP), applied to each position independently."""
 
 from typing import Literal
 
@@ -11,11 +11,11 @@ Activation = Literal["gelu", "gelu_tanh", "squared_relu", "swiglu"]
 def activate(
     x: Float[Tensor, "*shape"], activation: Activation
 ) -> Float[Tensor, "*shape"]:
-    """Apply the nonlinearity, number by number.
+    """Apply the activation function elementwise.
 
-    `gelu` is x times the probability that a standard normal is below x, `gelu_tanh` the
-    approximation that GPT-2 uses, `squared_relu` is max(0, x) squared, and `swiglu`
-    bends its gate by SiLU, x times the logistic function of x.
+    `gelu` is x times the probability that a standard normal variable is below x,
+    `gelu_tanh` the approximation used by GPT-2, `squared_relu` is max(0, x) squared,
+    and `swiglu` is SiLU, x times the logistic function of x, applied to the gate.
 
     Source: Hendrycks and Gimpel, GELUs, section 2, https://arxiv.org/abs/1606.08415;
         So et al., Primer, section 3 (squared ReLU), https://arxiv.org/abs/2109.08668
@@ -34,16 +34,17 @@ def activate(
 
 
 class FeedForward(nn.Module):
-    """Widens each vector, applies a nonlinearity, and narrows it again.
+    """A linear layer that widens each vector, an activation function, and a linear
+    layer that narrows it again.
 
-    With `swiglu` there are two wide vectors, and the nonlinearity of one (the gate)
-    says how much of the other passes.
+    With `swiglu` there are two wide vectors; one of them, the gate, is passed through
+    the activation function and multiplies the other.
 
     Args:
-        width: The number of features in and out.
-        hidden_width: The number of features in between: usually four times as many,
-            with a gate 8/3 times.
-        activation: The nonlinearity, see `activate`.
+        width: The number of input and output features.
+        hidden_width: The number of hidden features: usually four times as many, or 8/3
+            times with a gate.
+        activation: The activation function, see `activate`.
         bias: Whether the linear layers add a learned constant.
 
     Source: Vaswani et al., Attention Is All You Need, equation 2,
@@ -67,7 +68,7 @@ class FeedForward(nn.Module):
     def forward(
         self, x: Float[Tensor, "*batch width"]
     ) -> Float[Tensor, "*batch width"]:
-        """Apply the layer to each vector separately."""
+        """Apply the layer to each vector."""
         if self.gate is None:
             return self.output(activate(self.widen(x), self.activation))
         return self.output(activate(self.gate(x), self.activation) * self.widen(x))

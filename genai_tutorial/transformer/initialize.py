@@ -1,4 +1,4 @@
-"""A decoder's first weights."""
+"""Initialization of a decoder's weights."""
 
 import math
 
@@ -10,12 +10,13 @@ from genai_tutorial.transformer.config import DecoderConfig
 
 @torch.no_grad()
 def initialize(model: nn.Module, config: DecoderConfig, seed: int) -> None:
-    """Set a decoder's first weights: matrices random, gains one, biases zero.
+    """Initialize a decoder: random matrices, gains of one, biases of zero.
 
-    With `std=None` a matrix gets the standard deviation 1/sqrt(inputs), which keeps the
-    size of what flows through it; an embedding has one active input, so 1, unless it is
-    also the output layer. Otherwise all get `std`, and the layers that write into the
-    residual stream get less, because their 2 x layers contributions add up.
+    With `std=None` a matrix gets the standard deviation 1/sqrt(inputs), which preserves
+    the scale of the activations; an embedding has one active input and therefore gets
+    1, unless it is also the output layer. Otherwise all matrices get `std`, and the
+    layers that write to the residual stream get less, because their 2 x layers
+    contributions add up.
 
     Source: Radford et al., Language Models are Unsupervised Multitask Learners, section
     2.3 (scaling by depth)
@@ -27,7 +28,7 @@ def initialize(model: nn.Module, config: DecoderConfig, seed: int) -> None:
         if parameter.dim() == 1:
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
         elif name.endswith("convolution.weight"):
-            parameter.zero_()  # short convolutions start by changing nothing
+            parameter.zero_()  # short convolutions start as the identity
         elif settings.zero_outputs and (writes_to_stream or name == "head.weight"):
             parameter.zero_()
         elif settings.std is not None:

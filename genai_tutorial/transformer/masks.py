@@ -1,6 +1,4 @@
-"""Masks: which keys each query may see. True means that it may; `&` of two masks leaves
-what both allow.
-"""
+"""Attention masks: True where a query may attend to a key; combine masks with `&`."""
 
 import torch
 from jaxtyping import Bool, Int
@@ -11,8 +9,8 @@ from torch.nn import functional
 def causal_mask(
     length: int, device: torch.device | None = None
 ) -> Bool[Tensor, "query key"]:
-    """Return the mask of causal attention: True at and before a query's own position,
-    False after it.
+    """Return the causal mask: True at and before a query's own position, False after
+    it.
 
     >>> causal_mask(3)
     tensor([[ True, False, False],
@@ -25,11 +23,11 @@ def causal_mask(
 def sliding_window_mask(
     length: int, window: int, device: torch.device | None = None
 ) -> Bool[Tensor, "query key"]:
-    """Return the causal mask of a sliding window: each query sees itself and the
+    """Return the causal mask of a sliding window: each query attends to itself and the
     `window - 1` keys before it.
 
     Raises:
-        ValueError: If the window does not hold the query's own position.
+        ValueError: If the window is below 1 and thus excludes the query itself.
 
     Source: Jiang et al., Mistral 7B, figure 1, https://arxiv.org/abs/2310.06825
 
@@ -41,7 +39,8 @@ def sliding_window_mask(
     """
     if window < 1:
         raise ValueError(
-            f"window must be at least 1, because a position sees itself; got {window}."
+            "window must be at least 1, because a position attends to itself; got "
+            f"{window}."
         )
     positions = torch.arange(length, device=device)
     return may_see(positions, positions, window)
@@ -53,8 +52,8 @@ def padding_mask(
     """Return the mask that hides the padding of right-padded rows.
 
     Args:
-        lengths: The number of tokens in each row without the padding.
-        length: The number of tokens with the padding.
+        lengths: The number of tokens in each row, without the padding.
+        length: The length of the padded rows.
 
     >>> padding_mask(torch.tensor([1, 3]), 3).flatten(1)
     tensor([[ True, False, False],
@@ -68,10 +67,10 @@ def padding_mask(
 def document_mask(
     documents: Int[Tensor, "batch position"],
 ) -> Bool[Tensor, "batch 1 position position"]:
-    """Return the mask of packed rows, in which tokens see only their own text.
+    """Return the mask of packed rows, in which tokens attend only to their own text.
 
     Args:
-        documents: The number of the text that each token belongs to.
+        documents: The index of the text that each token belongs to.
 
     >>> document_mask(torch.tensor([[5, 5, 6]])).flatten(0, 2)
     tensor([[ True,  True, False],
@@ -84,7 +83,7 @@ def document_mask(
 def document_positions(
     documents: Int[Tensor, "batch position"],
 ) -> Int[Tensor, "batch position"]:
-    """Return the positions of the tokens in packed rows, counted from 0 in each text.
+    """Return the positions of the tokens in packed rows, restarting at 0 in each text.
 
     >>> document_positions(torch.tensor([[5, 5, 5, 6, 6]]))
     tensor([[0, 1, 2, 0, 1]])
@@ -97,8 +96,8 @@ def document_positions(
 def sees_back(
     mask: Bool[Tensor, "batch 1 position position"], distance: int
 ) -> Bool[Tensor, "batch position"]:
-    """Return whether each token may see the one `distance` positions before it; False
-    where there is none.
+    """Return whether each token may attend to the one `distance` positions before it;
+    False if there is none.
 
     >>> sees_back(document_mask(torch.tensor([[5, 5, 6]])), distance=1)
     tensor([[False,  True, False]])
@@ -112,8 +111,8 @@ def may_see(
     key_positions: Int[Tensor, "*batch key"],
     window: int | None = None,
 ) -> Bool[Tensor, "*batch query key"]:
-    """Return which keys a causal query sees, given their positions in the text; a
-    position below 0 stands for no key.
+    """Return the causal mask for queries and keys at the given positions; a negative
+    key position marks an empty slot.
 
     >>> may_see(torch.tensor([5]), torch.tensor([3, 4, 5, 6, -1]), window=2)
     tensor([[False,  True,  True, False, False]])

@@ -1,8 +1,8 @@
-"""Mixture of experts: many feed-forward layers, of which each token uses the few that
-its router chooses.
+"""Mixture of experts: many feed-forward layers, of which a router chooses a few for
+each token.
 
-The parameters grow with the number of experts, the arithmetic for a token only with how
-many of them it uses. `routing.py` has the router and what is measured about it.
+The number of parameters grows with the number of experts, but the arithmetic per token
+only with the number that it uses. The router and its losses are in `routing.py`.
 """
 
 import torch
@@ -14,21 +14,20 @@ from genai_tutorial.transformer.routing import Router, Routing
 
 
 class MixtureOfExperts(nn.Module):
-    """A feed-forward layer made of experts: the sum of those that a token's router
-    chose, each times its weight.
+    """A layer of feed-forward experts: the weighted sum of the outputs of the experts
+    that the router chose for each token.
 
-    After every forward pass `routing` holds who was sent where, for the losses that
-    keep the experts in use and for looking at. It is not part of a copy or a saved
-    model.
+    After each forward pass `routing` holds the router's decisions, for load-balancing
+    losses and for inspection. It is not part of a copy or a saved model.
 
     Args:
-        width: The number of features in and out.
-        hidden_width: The number of features inside each expert.
-        experts: How many experts the router chooses from.
-        per_token: How many it chooses for each token.
-        shared: How many further experts every token uses, with weight 1; together they
-            are one wider layer.
-        activation: The nonlinearity of the experts, see `activate`.
+        width: The number of input and output features.
+        hidden_width: The number of hidden features of each expert.
+        experts: The number of experts that the router chooses from.
+        per_token: The number of experts chosen for each token.
+        shared: The number of further experts that every token uses, with weight 1;
+            they are stored as one wider layer.
+        activation: The activation function of the experts, see `activate`.
         bias: Whether the experts' linear layers add a learned constant.
 
     Raises:
@@ -40,11 +39,10 @@ class MixtureOfExperts(nn.Module):
         experts), https://arxiv.org/abs/2401.06066
 
     >>> layer = MixtureOfExperts(width=16, hidden_width=32, experts=4, per_token=2)
-    >>> (
-    ...     layer(torch.zeros(1, 5, 16)).shape,
-    ...     layer.routing.chosen.shape,
-    ... )  # five tokens, two experts each
-    (torch.Size([1, 5, 16]), torch.Size([5, 2]))
+    >>> layer(torch.zeros(1, 5, 16)).shape
+    torch.Size([1, 5, 16])
+    >>> layer.routing.chosen.shape  # five tokens, two experts each
+    torch.Size([5, 2])
     """
 
     def __init__(
@@ -61,8 +59,7 @@ class MixtureOfExperts(nn.Module):
         if width < 1 or hidden_width < 1 or shared < 0:
             raise ValueError(
                 "width and hidden_width must be at least 1, and shared at least 0; "
-                f"got {width=}, {hidden_width=}, "
-                f"{shared=}."
+                f"got {width=}, {hidden_width=}, {shared=}."
             )
         self.router = Router(width, experts, per_token)
         self.experts = nn.ModuleList(
@@ -78,7 +75,7 @@ class MixtureOfExperts(nn.Module):
     def forward(
         self, x: Float[Tensor, "*batch width"]
     ) -> Float[Tensor, "*batch width"]:
-        """Send every token to its experts and add up their outputs."""
+        """Route every token to its experts and add up their weighted outputs."""
         tokens = x.reshape(-1, x.shape[-1])
         self.routing = self.router(tokens)
         mixed = self._mix(tokens, self.routing)
@@ -89,28 +86,28 @@ class MixtureOfExperts(nn.Module):
     def _mix(
         self, tokens: Float[Tensor, "token width"], routing: Routing
     ) -> Float[Tensor, "token width"]:
-        """Run each expert once, on all of its tokens together."""
+        """Run each expert once, on a batch of all its tokens."""
         per_token = routing.chosen.shape[1]
-        visits = routing.chosen.flatten()  # token 0's experts, then token 1's, ...
-        by_expert = visits.argsort(stable=True)
-        counts = visits.bincount(minlength=len(self.experts)).tolist()
-        parts = tokens[by_expert // per_token].split(counts)
-        worked = torch.cat(
-            [expert(part) for expert, part in zip(self.experts, parts, strict=True)]
+        assigned = routing.chosen.flatten()  # token 0's experts, then token 1's, ...
+        by_expert = assigned.argsort(stable=True)
+        counts = assigned.bincount(minlength=len(self.experts)).tolist()
+        batches = tokens[by_expert // per_token].split(counts)
+        outputs = torch.cat(
+            [expert(batch) for expert, batch in zip(self.experts, batches, strict=True)]
         )
-        # back in the order of `visits`
-        by_token = worked[by_expert.argsort()].unflatten(0, (-1, per_token))
+        # back in the order of `assigned`
+        by_token = outputs[by_expert.argsort()].unflatten(0, (-1, per_token))
         return (by_token * routing.weights.unsqueeze(-1)).sum(dim=1)
 
     def __getstate__(self) -> dict:
-        # The routing belongs to a forward pass: its tensors are part of a graph, which
-        # cannot be copied.
+        # The routing's tensors belong to the graph of a forward pass and cannot be
+        # copied.
         return {**self.__dict__, "routing": None}
 
 
 def routings(model: nn.Module) -> list[Routing]:
-    """Return the routing of each mixture layer in a model, first layer first, as its
-    last forward pass left it.
+    """Return the routing of the last forward pass in each mixture layer, first layer
+    first.
 
     Raises:
         ValueError: If the model has no mixture of experts, or has not run yet.
@@ -131,7 +128,7 @@ def routings(model: nn.Module) -> list[Routing]:
     found = [layer.routing for layer in layers if layer.routing is not None]
     if len(found) < len(layers):
         raise ValueError(
-            "The routing is that of the last forward pass, and there was none yet: run "
-            "the model first."
+            "routings reads the last forward pass, and there was none yet: run the "
+            "model first."
         )
     return found

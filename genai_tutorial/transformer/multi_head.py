@@ -1,4 +1,6 @@
-"""Multi-head attention: several heads, each with its own part of the features."""
+"""Multi-head attention: several attention heads, each with its own share of the
+features.
+"""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,24 +16,26 @@ class MultiHeadAttention(nn.Module):
     """Attention with several heads: causal self-attention by default.
 
     Args:
-        width: The number of features in and out.
-        heads: How many heads share them; must divide `width`.
-        key_value_heads: The number of heads of keys and values, each shared by a group
-            of query heads; None for `heads`.
-        bias: Whether the four linear layers add a learned constant.
+        width: The number of input and output features.
+        heads: The number of attention heads; must divide `width`.
+        key_value_heads: The number of key and value heads, each shared by a group of
+            query heads; None for `heads`.
+        bias: Whether the four linear layers have a bias.
         rotary: Rotates queries and keys by their positions; None for no rotation.
         query_key_norm: Whether to normalize queries and keys, which bounds the scores
             and allows larger learning rates.
-        causal: Whether a position sees only itself and what is before it.
-        window: How many positions a causal query sees, its own included; None for all.
-        alibi: Whether to lower the scores of distant keys.
-        source_width: The number of features of another sequence, to take keys and
-            values from (cross-attention, never causal); None for self-attention.
-        layer: The number of the layer in its model, by which a cache knows it.
+        causal: Whether a position attends only to itself and earlier positions.
+        window: The number of positions that a causal query attends to, its own
+            included; None for all.
+        alibi: Whether to penalize distant keys.
+        source_width: The number of features of another sequence that supplies keys and
+            values (cross-attention, never causal); None for self-attention.
+        layer: The index of the layer in its model, under which a cache stores its keys
+            and values.
 
     Raises:
-        ValueError: If numbers of heads do not divide each other, or two settings do not
-            fit together.
+        ValueError: If `heads` does not divide `width`, `key_value_heads` does not
+            divide `heads`, or two settings contradict each other.
 
     Source: Vaswani et al., Attention Is All You Need, section 3.2.2,
         https://arxiv.org/abs/1706.03762; Henry et al., Query-Key Normalization for
@@ -59,8 +63,8 @@ class MultiHeadAttention(nn.Module):
         self.is_cross = source_width is not None
         if self.is_cross and (rotary is not None or alibi or window is not None):
             raise ValueError(
-                "Cross-attention has no distances: leave rotary, alibi and window out "
-                "with source_width."
+                "Cross-attention has no distances between positions, so source_width "
+                "cannot be combined with rotary, alibi or window."
             )
         if (window is not None or alibi) and not causal:
             raise ValueError("window and alibi look back, so they need causal=True.")
@@ -86,11 +90,11 @@ class MultiHeadAttention(nn.Module):
         context: AttentionContext | None = None,
         source: Float[Tensor, "batch key source_width"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Return for each position a mixture of what its heads find.
+        """Apply attention with all heads and combine their outputs.
 
         Args:
-            x: The vectors, which ask.
-            context: What is hidden and what was read before; None for whole texts.
+            x: The vectors that the queries are computed from.
+            context: Masks, positions and cache; None for whole texts.
             source: The other sequence, for cross-attention.
 
         Raises:
@@ -102,7 +106,7 @@ class MultiHeadAttention(nn.Module):
         key, value = context.append(self.layer, key, value)
         mask, bias, is_causal = context.visibility(x, self.pattern)
         mixed = fused_attention(query, key, value, mask, bias, is_causal)
-        return self.output(mixed.transpose(1, 2).flatten(2))  # heads side by side
+        return self.output(mixed.transpose(1, 2).flatten(2))  # concatenate the heads
 
     def weights(
         self,
@@ -110,8 +114,8 @@ class MultiHeadAttention(nn.Module):
         context: AttentionContext | None = None,
         source: Float[Tensor, "batch key source_width"] | None = None,
     ) -> Float[Tensor, "batch head position key_position"]:
-        """Return the attention weights, which `forward` never stores; not with a
-        cache.
+        """Return the attention weights, which `forward` never stores; does not work
+        with a cache.
         """
         context = AttentionContext() if context is None else context
         query, key, _ = self.project(x, context, source)
@@ -123,13 +127,15 @@ class MultiHeadAttention(nn.Module):
     def project(
         self, x: Tensor, context: AttentionContext, source: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return query, key and value, each of shape (batch, head, position, dim)."""
+        """Return queries, keys and values, each of shape (batch, head, position,
+        dim).
+        """
         if self.is_cross != (source is not None):
             raise ValueError(
                 "Cross-attention needs a source." if self.is_cross else
                 (
                     "Self-attention takes no source: give the layer a source_width to "
-                    "let it look at another sequence."
+                    "let it attend to another sequence."
                 )
             )  # fmt: skip
         source = x if source is None else source
@@ -152,11 +158,11 @@ class MultiHeadAttention(nn.Module):
 def _check(width: int, heads: int, key_value_heads: int) -> None:
     if width % heads:
         raise ValueError(
-            "heads must divide width, so that every head gets as many features; got "
-            f"{heads=}, {width=}."
+            "heads must divide width, so that all heads get the same number of "
+            f"features; got {heads=}, {width=}."
         )
     if key_value_heads < 1 or heads % key_value_heads:
         raise ValueError(
-            "key_value_heads must divide heads, so that each serves as many; got "
-            f"{key_value_heads=}, {heads=}."
+            "key_value_heads must divide heads, so that the groups are equally large; "
+            f"got {key_value_heads=}, {heads=}."
         )

@@ -1,8 +1,8 @@
 """N-gram embeddings: a learned vector for each pair and triple of tokens.
 
-An n-gram model is a table of what follows the last few tokens. Here the table holds
-vectors instead of counts, so the network starts from what such a model knows. Looking
-up costs no multiplication, however large the table is.
+An n-gram model is a table of counts of what follows the last few tokens. Here the table
+holds learned vectors instead, which give the network direct access to the same
+information. A lookup costs no multiplication, however large the table is.
 """
 
 import torch
@@ -19,15 +19,15 @@ class NGramEmbedding(nn.Module):
     """One vector for the last pair of tokens and one for the last triple, projected to
     the width of the residual stream.
 
-    Where there are more n-grams than rows, several share a row, chosen by a hash.
-    Before the first token there are tokens of number 0.
+    If there are more n-grams than rows, several share a row, chosen by a hash. The
+    tokens before the first one count as token 0.
 
     Args:
         vocab_size: The number of different tokens.
-        width: The number of features that come out.
+        width: The number of output features.
         pair_features: The length of a pair's vector; 0 for none.
         triple_features: The length of a triple's vector; 0 for none.
-        rows: The most rows that a table has.
+        rows: The maximum number of rows of a table.
 
     Source: Huang et al., Over-Tokenized Transformer, section 3.2,
     https://arxiv.org/abs/2501.16975
@@ -62,7 +62,8 @@ class NGramEmbedding(nn.Module):
 
         Args:
             ids: The tokens.
-            context: What came before; a token that it hides counts as number 0.
+            context: Supplies earlier tokens from its cache; masked ones count as
+                token 0.
         """
         context = AttentionContext() if context is None else context
         text = context.with_previous(self, ids, 2)
@@ -83,7 +84,7 @@ class NGramEmbedding(nn.Module):
         Args:
             text: The tokens, with the two before them.
             order: The number of tokens in an n-gram, 2 or 3.
-            context: What a token may see.
+            context: Supplies the mask; masked tokens count as token 0.
 
         >>> embedding = NGramEmbedding(
         ...     vocab_size=10, width=4, pair_features=2, triple_features=2, rows=100

@@ -1,7 +1,7 @@
-"""Normalization: keep the numbers that flow through a deep network at a steady size.
+"""Normalization: keeps activations at a constant scale throughout a deep network.
 
-`LayerNorm` comes from torch; `RMSNorm` is the simpler one that today's language models
-use.
+`LayerNorm` comes from PyTorch; `RMSNorm` is the simpler variant that most of today's
+language models use.
 """
 
 from typing import Literal
@@ -14,22 +14,20 @@ NormKind = Literal["layer", "rms"]
 
 
 class RMSNorm(nn.Module):
-    """Divides each vector by its root mean square, then multiplies each feature by a
-    learned gain.
+    """Root mean square normalization: divides each vector by its root mean square, then
+    multiplies each feature by a learned gain.
 
     Unlike LayerNorm it subtracts no mean and adds no bias.
 
     Args:
         width: The number of features in a vector.
-        epsilon: Added under the square root, so that a vector of zeros stays zeros.
+        epsilon: Added under the square root, so that a zero vector stays zero.
 
     Source: Zhang and Sennrich, Root Mean Square Layer Normalization, equation 4,
     https://arxiv.org/abs/1910.07467
 
-    >>> RMSNorm(2)(
-    ...     torch.tensor([3.0, 4.0])
-    ... )  # the root mean square of 3 and 4 is 3.5355
-    tensor([0.8485, 1.1314], grad_fn=<MulBackward0>)
+    >>> RMSNorm(2)(torch.tensor([3.0, 4.0])).detach()  # root mean square 3.5355
+    tensor([0.8485, 1.1314])
     """
 
     def __init__(self, width: int, epsilon: float = 1e-6):
@@ -40,9 +38,9 @@ class RMSNorm(nn.Module):
     def forward(
         self, x: Float[Tensor, "*batch width"]
     ) -> Float[Tensor, "*batch width"]:
-        """Return vectors of root mean square one, times the gain."""
-        # The square of a 16-bit number has too few digits to be averaged, so those are
-        # normalized in 32 bits.
+        """Return the normalized vectors, times the gain."""
+        # Squares of 16-bit numbers have too few digits to be averaged, so such vectors
+        # are normalized in 32 bits.
         wide = x.float() if x.dtype.itemsize < 4 else x
         mean_square = wide.square().mean(dim=-1, keepdim=True)
         return (wide * torch.rsqrt(mean_square + self.epsilon)).to(

@@ -3,11 +3,12 @@ over grey levels.
 
     p(image) = p(pixel 1) p(pixel 2 | pixel 1) p(pixel 3 | pixels 1 and 2) ...
 
-An image of 28 by 28 has 784 pixels, and a Transformer with a token for each is slow. So
-the tokens are patches of 4 by 4 pixels, in rows from the top left. A causal Transformer
-reads the finished patches and says, for the next one, what it expects; a small network
-then writes its sixteen pixels one after another, with an eye on the pixels around. No
-pixel is left out of the chain rule, so the likelihood is exact.
+An image of 28 by 28 has 784 pixels, and a Transformer with one token per pixel is slow.
+So the tokens are patches of 4 by 4 pixels, in rows from the top left. A causal
+Transformer reads the earlier patches and outputs features for the next one; a small
+network then predicts its sixteen pixels one after another, from these features and from
+the neighbouring pixels. Every pixel is part of the chain rule, so the likelihood is
+exact.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from genai_tutorial.transformer.norms import RMSNorm
 
 @dataclass(frozen=True)
 class PixelConfig:
-    """What a pixel Transformer is made of.
+    """The settings of a pixel Transformer.
 
     Attributes:
         side: Height and width of an image.
@@ -40,13 +41,13 @@ class PixelConfig:
         width: The number of features of a patch.
         layers: The number of Transformer blocks.
         heads: The number of attention heads.
-        sight: How far the small network looks: pixels up to this many rows and columns
-            away, as far as they are known.
-        hidden: The number of features inside the small network.
+        sight: The radius of the small network's neighbourhood: it reads the earlier
+            pixels up to this many rows and columns away.
+        hidden: The number of hidden features of the small network.
 
     Raises:
-        ValueError: If a number is out of range, `patch` does not divide `side`, or a
-            pixel would not see its own patch.
+        ValueError: If a number is out of range, `patch` does not divide `side`, or the
+            neighbourhood would not cover a pixel's own patch.
     """
 
     side: int = 28
@@ -75,8 +76,8 @@ class PixelConfig:
         if self.sight < self.patch - 1:
             raise ValueError(
                 f"sight must be at least patch - 1 = {self.patch - 1}, so that a pixel "
-                "sees those of its own patch "
-                f"that come before it, got {self.sight}."
+                "sees those of its own patch that come before it, got "
+                f"{self.sight}."
             )
 
     @property
@@ -85,8 +86,8 @@ class PixelConfig:
         return (self.side // self.patch) ** 2
 
     def decoder(self) -> DecoderConfig:
-        """Return the settings of the Transformer; it learns where a patch lies from
-        vectors for its row and its column.
+        """Return the Transformer's settings; positions enter as learned vectors for the
+        row and the column of a patch.
         """
         return DecoderConfig(
             self.levels,
@@ -103,18 +104,17 @@ class PixelConfig:
 
 
 class PixelTransformer(nn.Module):
-    """Gives every pixel a probability for each grey level, from all the pixels before
-    it.
+    """An autoregressive model of grey-level images: predicts each pixel from all pixels
+    before it.
 
     Args:
         config: The settings.
-        seed: Decides the first weights.
+        seed: Seed of the initialization.
 
     Source: Parmar et al., Image Transformer, https://arxiv.org/abs/1802.05751; Yu et
         al., MEGABYTE, section 2 (a large model of patches and a small one inside them),
-        https://arxiv.org/abs/2305.07185; the eye on the pixels around is that of van
-        den Oord et al., Pixel Recurrent Neural Networks,
-        https://arxiv.org/abs/1601.06759
+        https://arxiv.org/abs/2305.07185; van den Oord et al., Pixel Recurrent Neural
+        Networks (the neighbouring pixels), https://arxiv.org/abs/1601.06759
 
     >>> model = PixelTransformer(PixelConfig(side=8, levels=4, width=16))
     >>> model(torch.zeros(2, 8, 8).long()).shape
@@ -140,7 +140,7 @@ class PixelTransformer(nn.Module):
                 DecoderBlock(config.decoder(), layer=layer)
                 for layer in range(config.layers)
             )
-            for block in self.blocks:  # an untrained block changes nothing
+            for block in self.blocks:  # an untrained block is the identity
                 for name, weight in block.named_parameters():
                     if name.endswith("output.weight"):
                         nn.init.zeros_(weight)
@@ -156,8 +156,7 @@ class PixelTransformer(nn.Module):
     def forward(
         self, images: Int[Tensor, "batch side side"]
     ) -> Float[Tensor, "batch side side level"]:
-        """Return the scores (logits) of every level for each pixel, each from the
-        pixels before it alone.
+        """Return the logits of every level for each pixel, given the pixels before it.
 
         Raises:
             ValueError: If the images have another size, or a level is out of range.
@@ -165,25 +164,23 @@ class PixelTransformer(nn.Module):
         self._check(images)
         brightness = self._brightness(images).flatten(1)
         patches = brightness[:, self.order].view(len(images), self.config.patches, -1)
-        # nothing stands before the first one
+        # shifted by one patch; before the first there are zeros
         read = self.read_patch(functional.pad(patches[:, :-1], (0, 0, 1, 0)))
-        expected = self._expect(read + self._positions())
-        scores = self._write(
+        expected = self._patch_features(read + self._positions())
+        logits = self._pixel_logits(
             expected.repeat_interleave(self.config.patch**2, dim=1),
             self.place.repeat(self.config.patches, 1),
-            self._look_around(brightness, self.around[self.order]),
+            self._neighbours(brightness, self.around[self.order]),
         )
-        return scores[:, self.order.argsort()].unflatten(1, images.shape[1:])
+        return logits[:, self.order.argsort()].unflatten(1, images.shape[1:])
 
     def log_prob(
         self, images: Int[Tensor, "batch side side"]
     ) -> Float[Tensor, "batch"]:
-        """Return the exact log-probability of each image, in nats: by the chain rule,
-        a sum over its pixels.
-        """
-        scores = self(images).flatten(0, 2)
+        """Return the exact log-likelihood of each image in nats, by the chain rule."""
+        logits = self(images).flatten(0, 2)
         return (
-            -functional.cross_entropy(scores, images.flatten(), reduction="none")
+            -functional.cross_entropy(logits, images.flatten(), reduction="none")
             .view(len(images), -1)
             .sum(dim=1)
         )
@@ -192,16 +189,14 @@ class PixelTransformer(nn.Module):
     def draw(
         self, count: int, generator: torch.Generator, temperature: float | int = 1.0
     ) -> Int[Tensor, "count side side"]:
-        """Draws images, each pixel from the probabilities that follow from those before
-        it.
+        """Sample images pixel by pixel.
 
-        The Transformer reads each finished patch once, with a `KVCache`.
+        With a `KVCache`, the Transformer reads each finished patch only once.
 
         Args:
-            count: How many images.
-            generator: Where the chance comes from.
-            temperature: Below 1 the likely levels are favoured, above 1 the unlikely
-                ones.
+            count: The number of images.
+            generator: The random number generator.
+            temperature: Divides the logits: below 1 favours probable levels.
 
         Raises:
             ValueError: If a number is out of range.
@@ -219,14 +214,14 @@ class PixelTransformer(nn.Module):
         for places, position in zip(
             self.order.view(config.patches, -1), self._positions(), strict=True
         ):
-            expected = self._expect((self.read_patch(patch) + position)[:, None], cache)
+            read = (self.read_patch(patch) + position)[:, None]
+            expected = self._patch_features(read, cache)
             for inside, place in enumerate(places):
-                seen = self._look_around(brightness, self.around[place][None])
-                scores = (
-                    self._write(expected, self.place[inside], seen)[:, 0] / temperature
-                )
+                neighbours = self._neighbours(brightness, self.around[place][None])
+                logits = self._pixel_logits(expected, self.place[inside], neighbours)
+                probabilities = (logits[:, 0] / temperature).softmax(dim=1)
                 drawn = torch.multinomial(
-                    scores.softmax(dim=1).to(generator.device), 1, generator=generator
+                    probabilities.to(generator.device), 1, generator=generator
                 )[:, 0]
                 levels[:, place] = drawn.to(device)
                 brightness[:, place] = self._brightness(levels[:, place])
@@ -234,41 +229,41 @@ class PixelTransformer(nn.Module):
         return levels.view(count, config.side, config.side)
 
     def parameter_count(self) -> int:
-        """Return the number of weights."""
+        """Return the number of trainable parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     def _positions(self) -> Float[Tensor, "patch width"]:
         return (self.row + self.column).flatten(0, 1)
 
-    def _expect(
+    def _patch_features(
         self, read: Float[Tensor, "batch patch width"], cache: KVCache | None = None
     ) -> Float[Tensor, "batch patch hidden"]:
-        """Return what the Transformer makes of the patches before; with a cache, `read`
-        holds only the newest.
+        """Return the Transformer's features for the next patch; with a cache, `read`
+        holds only the newest patch.
         """
         context = AttentionContext(cache=cache)
         no_ids = torch.zeros(read.shape[:2], dtype=torch.long, device=read.device)
-        with context.reading(no_ids):  # patches have no numbers
+        with context.reading(no_ids):  # patches have no token ids
             for block in self.blocks:
                 read = block(read, context)
         return self.expected(self.norm(read))
 
-    def _look_around(
+    def _neighbours(
         self,
         brightness: Float[Tensor, "batch pixel"],
         around: Int[Tensor, "place neighbour"],
     ) -> Float[Tensor, "batch place seen"]:
-        """Return the brightness of each neighbour, and how far it is from black: most
+        """Return each neighbour's brightness, and 1 if it is not black, because most
         pixels are exactly black.
         """
-        # -1 stands for what is not known: it counts as 0
-        beyond = functional.pad(brightness, (1, 0))[:, around + 1]
-        return torch.cat((beyond, (beyond > 0).to(beyond.dtype)), dim=2)
+        # index -1 stands for an unknown neighbour, which counts as 0
+        values = functional.pad(brightness, (1, 0))[:, around + 1]
+        return torch.cat((values, (values > 0).to(values.dtype)), dim=2)
 
-    def _write(
-        self, expected: Tensor, place: Tensor, seen: Tensor
+    def _pixel_logits(
+        self, expected: Tensor, place: Tensor, neighbours: Tensor
     ) -> Float[Tensor, "batch place level"]:
-        hidden = functional.silu(expected + place + self.look(seen))
+        hidden = functional.silu(expected + place + self.look(neighbours))
         return self.head(functional.silu(hidden + self.mix(hidden)))
 
     def _brightness(self, levels: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -289,8 +284,8 @@ class PixelTransformer(nn.Module):
 
 
 def chain_order(side: int, patch: int) -> Int[Tensor, "pixel"]:
-    """Return which pixel comes when: patch by patch, inside a patch row by row; pixels
-    are numbered row by row.
+    """Return the order of the pixels in the chain rule: patch by patch, and row by row
+    within a patch; pixels are numbered row by row.
 
     >>> chain_order(side=4, patch=2).tolist()
     [0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15]
@@ -300,12 +295,10 @@ def chain_order(side: int, patch: int) -> Int[Tensor, "pixel"]:
 
 
 def known_around(side: int, patch: int, sight: int) -> Int[Tensor, "pixel neighbour"]:
-    """Return the pixels near each one that come before it in the chain; -1 stands for
-    what comes later or is outside.
+    """Return the neighbours of each pixel that precede it in the chain; -1 for those
+    that follow it or are outside the image.
 
-    >>> known_around(side=2, patch=2, sight=1)[
-    ...     3
-    ... ].tolist()  # the last pixel knows the three before it
+    >>> known_around(side=2, patch=2, sight=1)[3].tolist()  # of the last pixel
     [0, 1, -1, 2]
     """
     turn = chain_order(side, patch).argsort()

@@ -1,9 +1,10 @@
-"""Positional embeddings: attention sees a set of vectors, so the order of the tokens
-has to be added to them.
+"""Absolute positional encodings: attention treats its input as a set, so information
+about the order of the tokens has to be added.
 
-The first Transformer adds waves of different lengths to the token's embedding, GPT-2 a
-learned vector for each position. Today's models leave the embedding alone, and turn
-queries and keys (`rotary.py`) or lower the scores of what is far away (`alibi.py`).
+The original Transformer adds sinusoidal waves of different wavelengths to the token
+embeddings, GPT-2 a learned vector for each position. Newer models leave the embeddings
+unchanged and rotate queries and keys (`rotary.py`) or penalize distant keys
+(`alibi.py`).
 """
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 
 class LearnedPositions(nn.Module):
-    """One learned vector for each position of the context.
+    """Learned positional encoding: one vector for each position of the context.
 
     Args:
         context_length: The number of positions.
@@ -28,8 +29,8 @@ class LearnedPositions(nn.Module):
         x: Float[Tensor, "batch position width"],
         positions: Int[Tensor, "rows position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Add to each vector the one that belongs to its position; without `positions`
-        they are 0, 1, 2 and so on.
+        """Add to each vector the encoding of its position; `positions=None` stands for
+        0, 1, 2 and so on.
         """
         return x + (
             self.weight[: x.shape[1]] if positions is None else self.weight[positions]
@@ -37,7 +38,7 @@ class LearnedPositions(nn.Module):
 
 
 class SinusoidalPositions(nn.Module):
-    """Adds sines and cosines of the position: a fixed pattern, with nothing to learn.
+    """Sinusoidal positional encoding: fixed sines and cosines of the position.
 
     Features 2i and 2i + 1 are the sine and the cosine of position / 10,000^(2i/width).
 
@@ -69,8 +70,8 @@ class SinusoidalPositions(nn.Module):
         x: Float[Tensor, "batch position width"],
         positions: Int[Tensor, "rows position"] | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Add to each vector the one that belongs to its position; without `positions`
-        they are 0, 1, 2 and so on.
+        """Add to each vector the encoding of its position; `positions=None` stands for
+        0, 1, 2 and so on.
         """
         return x + (
             self.weight[: x.shape[1]] if positions is None else self.weight[positions]

@@ -1,5 +1,5 @@
-"""The rolling cache: for a model with a sliding window, which needs only the tokens
-inside it.
+"""The rolling KV cache for models with a sliding window, which need only the tokens
+inside the window.
 """
 
 import torch
@@ -11,11 +11,12 @@ from genai_tutorial.transformer.config import DecoderConfig
 
 
 class RollingCache(KVCache):
-    """A `KVCache` that keeps the last `sliding_window` tokens of each row, in a ring.
+    """A `KVCache` that keeps the last `sliding_window` tokens of each row in a ring
+    buffer.
 
-    The key of token p lies in place p modulo the window, where it replaces the one that
-    has just left the window. What is overwritten is lost, so `keep` forgets everything
-    where the text has changed.
+    The key of token p is stored at index p modulo the window and overwrites the one
+    that has just left the window. Overwritten keys are lost, so `keep` empties the
+    cache if the text has changed.
 
     Source: Jiang et al., Mistral 7B, section 2 (rolling buffer cache),
     https://arxiv.org/abs/2310.06825
@@ -27,8 +28,8 @@ class RollingCache(KVCache):
         key: Float[Tensor, "batch head new dim"],
         value: Float[Tensor, "batch head new dim"],
     ) -> tuple[Tensor, Tensor]:
-        """Store the keys and values that a layer has computed for the new tokens, and
-        return all that these may see.
+        """Store a layer's keys and values for the new tokens, and return all those that
+        the new tokens may attend to.
         """
         rings = self.keys[layer], self.values[layer]
         if not self._overwrites:
@@ -36,8 +37,8 @@ class RollingCache(KVCache):
             for ring, new in zip(rings, (key, value), strict=True):
                 ring[self.rows, :, places] = new.transpose(1, 2)
             return tuple(ring[:, :, : self.end] for ring in rings)
-        # The first new tokens still see keys that the last ones overwrite, so the ring
-        # is read before it is written.
+        # The first new tokens still attend to keys that the last ones overwrite, so the
+        # ring is read before it is written.
         seen = tuple(
             torch.cat((ring[:, :, : self.end], new), dim=2)
             for ring, new in zip(rings, (key, value), strict=True)
@@ -46,8 +47,8 @@ class RollingCache(KVCache):
         return seen
 
     def key_positions(self) -> Int[Tensor, "rows key"]:
-        """Return the positions of the keys that `append` returns in this pass; below 0
-        for a place that is empty.
+        """Return the positions of the keys that `append` returns in this pass; negative
+        for an empty slot.
         """
         starts = self.positions[:, 0]
         if self._overwrites:
@@ -62,14 +63,14 @@ class RollingCache(KVCache):
 
     @property
     def _overwrites(self) -> bool:
-        """Whether some new tokens overwrite what others of them see."""
+        """Whether new tokens overwrite keys that other new tokens attend to."""
         return self.positions.shape[1] > 1 and self.end > self._ring_size
 
     def _overwrite(self, rings: tuple[Tensor, ...], news: tuple[Tensor, ...]) -> None:
         after = ring_positions(
             self.positions[:, 0] + self._new_lengths(), self._ring_size
         )
-        # Which of the new tokens belongs into each place; below 0: none, it stays.
+        # The new token for each slot; negative if the slot keeps its old one.
         source = after - self.positions[:, :1]
         for ring, new in zip(rings, news, strict=True):
             chosen = new.transpose(1, 2)[self.rows, source.clamp(min=0)]
@@ -93,8 +94,8 @@ class RollingCache(KVCache):
 def ring_positions(
     lengths: Int[Tensor, "rows"], places: int
 ) -> Int[Tensor, "rows {places}"]:
-    """Return which position of the text each place of a ring holds, after so many
-    tokens; below 0 for none.
+    """Return the text position that each slot of a ring buffer holds after this many
+    tokens; negative for an empty slot.
 
     >>> ring_positions(torch.tensor([2, 6]), places=4)
     tensor([[ 0,  1, -2, -1],

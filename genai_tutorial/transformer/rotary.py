@@ -1,8 +1,8 @@
-"""Rotary positions: queries and keys are turned by an angle that grows with their
-position.
+"""Rotary position embedding (RoPE): queries and keys are rotated by an angle
+proportional to their position.
 
-The product of a query and a key then depends on the distance between them, and not on
-where in the text they stand.
+For given vectors, the dot product of a rotated query and a rotated key depends on the
+distance between their positions, and not on the positions themselves.
 """
 
 import torch
@@ -13,19 +13,21 @@ from genai_tutorial.transformer.rotary_scaling import RotaryScaling
 
 
 class RotaryEmbedding(nn.Module):
-    """Turns each pair of features of a query or key by the angle position x frequency.
+    """Rotary position embedding: rotates each pair of features of a query or key by
+    position x frequency.
 
-    Feature i is paired with feature i + head_width/2, as in Llama and GPT-NeoX, and not
-    with its neighbour, as in GPT-J and in the paper. Pair i turns at frequency
-    base^(-2i/head_width), so the first pair turns fast and tells neighbours apart, and
-    the last turns slowly and tells far from near.
+    Feature i is paired with feature i + head_width/2, as in GPT-NeoX and in the
+    transformers library's Llama, and not with its neighbour, as in GPT-J, the paper and
+    Meta's own Llama code. The frequency of pair i is base^(-2i/head_width): the first
+    pair rotates fast and distinguishes neighbouring positions, the last rotates slowly
+    and distinguishes far ones.
 
     Args:
-        head_width: The number of features of a query, an even number.
-        context_length: The number of positions to prepare angles for.
-        base: Sets the slowest frequency.
-        scaling: Slows down the slow pairs, for texts longer than those of the training;
-            None changes nothing.
+        head_width: The number of features per head, an even number.
+        context_length: The number of positions to precompute angles for.
+        base: The base of the frequencies; the larger it is, the slower the slow pairs.
+        scaling: Lowers frequencies for texts longer than those of the training; None
+            for no scaling.
 
     Raises:
         ValueError: If `head_width` is odd.
@@ -76,19 +78,19 @@ class RotaryEmbedding(nn.Module):
         x: Float[Tensor, "*batch position dim"],
         rotation: tuple[Tensor, Tensor] | None = None,
     ) -> Float[Tensor, "*batch position dim"]:
-        """Rotate queries or keys, which keeps their lengths.
+        """Rotate queries or keys; their norms change only by YaRN's attention factor.
 
         Args:
             x: The queries or keys.
-            rotation: From the method `rotation`, for their positions; None for
-                positions 0, 1, 2 and so on.
+            rotation: The output of `rotation` for their positions; None for positions
+                0, 1, 2 and so on.
         """
         cosines, sines = (
             (self.cosines[: x.shape[-2]], self.sines[: x.shape[-2]])
             if rotation is None
             else rotation
         )
-        # Each feature's partner is half a width away: (a, b) turns into (a cos - b sin,
+        # Each feature's partner is half a width away: (a, b) becomes (a cos - b sin,
         # b cos + a sin).
         return x * cosines + x.roll(x.shape[-1] // 2, dims=-1) * sines
 
@@ -100,8 +102,8 @@ class RotaryEmbedding(nn.Module):
 
 
 def rotary_frequencies(head_width: int, base: float | int) -> Float[Tensor, "pair"]:
-    """Return how far each pair of features turns from one position to the next, in
-    radians, as float64.
+    """Return the frequency of each pair of features in radians per position, as
+    float64.
 
     >>> rotary_frequencies(4, 10_000)
     tensor([1.0000, 0.0100], dtype=torch.float64)

@@ -1,10 +1,10 @@
-"""Scalings of rotary positions: how a model trained on short texts is made to read long
-ones.
+"""Scaling of rotary positions, for reading texts longer than those of the training.
 
-Beyond the trained length the slow pairs of features reach angles that no training text
-had. Every scaling slows these pairs down, so that the longer text fits into known
-angles. The linear one slows down all pairs alike; Llama 3's and YaRN's leave the fast
-pairs, which tell neighbours apart.
+Beyond the trained context the slow pairs of features reach angles that never occurred
+during training. Each scaling lowers their frequencies, so that the angles of the longer
+text stay in the trained range. Linear scaling lowers all frequencies alike; those of
+Llama 3 and YaRN leave the fast pairs, which distinguish neighbouring positions,
+unchanged.
 """
 
 import math
@@ -17,10 +17,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class LinearScaling:
-    """Position interpolation: every pair turns `factor` times slower.
+    """Position interpolation: divides all frequencies by `factor`.
 
     Attributes:
-        factor: How many times slower.
+        factor: The ratio of the new context to the trained one.
 
     Raises:
         ValueError: If the factor is below 1.
@@ -36,31 +36,29 @@ class LinearScaling:
 
     @property
     def attention_factor(self) -> float:
-        """What cosines and sines are multiplied by: nothing changes."""
+        """Factor of cosines and sines: 1, no change."""
         return 1.0
 
     def scale(
         self, frequencies: Float[Tensor, "pair"], base: float | int
     ) -> Float[Tensor, "pair"]:
-        """Return the new radians a position of each pair of features."""
+        """Return the new frequency of each pair, in radians per position."""
         return frequencies / self.factor
 
 
 @dataclass(frozen=True)
 class Llama3Scaling:
-    """Llama 3.1's: pairs that turn fewer than `slow_turns` times in the trained context
-    get `factor` times slower.
+    """The scaling of Llama 3.1: divides the frequencies of slow pairs by `factor`.
 
-    Pairs that turn more than `fast_turns` times stay, and in between the change is
+    Slow pairs make fewer than `slow_turns` turns in the trained context. Pairs that
+    make more than `fast_turns` turns are unchanged, and in between the change is
     gradual.
 
     Attributes:
-        factor: How many times slower the slow pairs turn.
-        original_context_length: The context that the model was trained with, in tokens.
-        slow_turns: Below this many turns a pair is slow; others call it the low
-            frequency factor.
-        fast_turns: Above this many turns a pair is fast; others call it the high
-            frequency factor.
+        factor: The divisor of the slow pairs' frequencies.
+        original_context_length: The trained context, in tokens.
+        slow_turns: Pairs with fewer turns are slow (`low_freq_factor` elsewhere).
+        fast_turns: Pairs with more turns are fast (`high_freq_factor` elsewhere).
 
     Raises:
         ValueError: If a number is out of range.
@@ -80,13 +78,13 @@ class Llama3Scaling:
 
     @property
     def attention_factor(self) -> float:
-        """What cosines and sines are multiplied by: nothing changes."""
+        """Factor of cosines and sines: 1, no change."""
         return 1.0
 
     def scale(
         self, frequencies: Float[Tensor, "pair"], base: float | int
     ) -> Float[Tensor, "pair"]:
-        """Return the new radians a position of each pair of features."""
+        """Return the new frequency of each pair, in radians per position."""
         turns = self.original_context_length * frequencies / (2 * math.pi)
         kept = ((turns - self.slow_turns) / (self.fast_turns - self.slow_turns)).clamp(
             0, 1
@@ -96,16 +94,16 @@ class Llama3Scaling:
 
 @dataclass(frozen=True)
 class YarnScaling:
-    """YaRN's: like Llama 3's, but gradual over the number of the pair, and with sharper
-    attention.
+    """The scaling of YaRN: like Llama 3.1's, but with a ramp that is linear in the
+    index of the pair, and with sharper attention.
 
     Attributes:
-        factor: How many times slower the slow pairs turn.
-        original_context_length: The context that the model was trained with, in tokens.
-        slow_turns: The pair that turns this often in that context is the first to be
-            slowed down in full (`beta_slow`).
-        fast_turns: The pair that turns this often is the last to stay as it is
-            (`beta_fast`).
+        factor: The divisor of the slow pairs' frequencies.
+        original_context_length: The trained context, in tokens.
+        slow_turns: The ramp ends, with frequencies divided by `factor`, at the pair
+            that makes this many turns in the trained context (`beta_slow`).
+        fast_turns: The ramp begins, with frequencies unchanged, at the pair that makes
+            this many turns (`beta_fast`).
 
     Raises:
         ValueError: If a number is out of range.
@@ -123,15 +121,13 @@ class YarnScaling:
 
     @property
     def attention_factor(self) -> float:
-        """What cosines and sines are multiplied by, so that more keys do not blur the
-        attention.
-        """
+        """Factor of cosines and sines, which keeps attention sharp over more keys."""
         return 0.1 * math.log(self.factor) + 1.0
 
     def scale(
         self, frequencies: Float[Tensor, "pair"], base: float | int
     ) -> Float[Tensor, "pair"]:
-        """Return the new radians a position of each pair of features."""
+        """Return the new frequency of each pair, in radians per position."""
         pairs = len(frequencies)
 
         def pair_that_turns(times: float | int) -> float:
@@ -156,7 +152,7 @@ RotaryScaling = LinearScaling | Llama3Scaling | YarnScaling
 def _check_factor(factor: float | int) -> None:
     if not factor >= 1:
         raise ValueError(
-            "factor must be at least 1, because positions can only be slowed down; "
+            "factor must be at least 1, because scaling can only lower frequencies; "
             f"got {factor!r}."
         )
 

@@ -1,8 +1,8 @@
-"""Routing: which experts a token goes to, the losses that keep all experts in use, and
-how to see when they fail.
+"""Routing of tokens to experts: the router, losses that keep all experts in use, and
+measures of how evenly they are used.
 
-A router left alone likes the experts that are already good, they get the tokens and
-become better, and the others starve. `load_balancing_loss` works against that.
+A router tends to prefer the experts that are already good. These receive more tokens,
+improve further, and the others stop learning. `load_balancing_loss` counteracts this.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,13 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Routing:
-    """What a router decided for some tokens.
+    """A router's decisions for a set of tokens.
 
     Attributes:
         logits: The score of each expert for each token.
-        probabilities: The same as probabilities over all experts: the softmax of
-            `logits`.
-        chosen: The experts that each token goes to, the most probable first.
-        weights: How much each of them counts in the token's output.
+        probabilities: The softmax of `logits` over all experts.
+        chosen: The experts that each token is sent to, most probable first.
+        weights: The weight of each chosen expert in the token's output.
     """
 
     logits: Float[Tensor, "token expert"]
@@ -32,7 +31,7 @@ class Routing:
 
     @classmethod
     def joined(cls, routings: Sequence["Routing"]) -> "Routing":
-        """Return several routings as one, for example those of all layers."""
+        """Concatenate several routings, for example those of all layers."""
         names = ("logits", "probabilities", "chosen", "weights")
         return cls(
             *(
@@ -43,16 +42,16 @@ class Routing:
 
 
 class Router(nn.Module):
-    """Scores every expert for every token, and chooses the best few.
+    """A linear router: scores all experts for each token and chooses the best few.
 
-    The weights of the chosen are their probabilities, divided by their sum. A single
-    choice would then always weigh 1 and the router would not learn from the output, so
-    with `per_token=1` the weight is the probability itself.
+    The weights of the chosen experts are their probabilities, divided by their sum. A
+    single expert would then always have weight 1, and the router would get no gradient
+    from the output, so with `per_token=1` the weight is the probability itself.
 
     Args:
         width: The number of features of a token.
-        experts: How many experts there are.
-        per_token: How many are chosen for each token.
+        experts: The number of experts.
+        per_token: The number of experts chosen for each token.
 
     Raises:
         ValueError: If `per_token` is not from 1 to `experts`.
@@ -73,17 +72,16 @@ class Router(nn.Module):
         if not 1 <= per_token <= experts:
             raise ValueError(
                 f"per_token must be from 1 to the number of experts; got {per_token=}, "
-                f"{experts=}. "
-                "Use more experts, or choose fewer of them."
+                f"{experts=}. Use more experts, or choose fewer of them."
             )
         self.scores = nn.Linear(width, experts, bias=False)
         self.per_token = per_token
 
     def forward(self, tokens: Float[Tensor, "token width"]) -> Routing:
-        """Return where each token goes."""
+        """Return the routing of each token."""
         logits = self.scores(tokens)
-        # In at least single precision: half precision would round small probabilities
-        # and change choices.
+        # At least single precision: half precision would round small probabilities and
+        # could change the choice.
         probabilities = logits.softmax(
             dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32)
         )
@@ -94,7 +92,7 @@ class Router(nn.Module):
 
 
 def expert_usage(routing: Routing) -> Float[Tensor, " expert"]:
-    """Return the share of all choices that went to each expert; the shares sum to one.
+    """Return each expert's load: its share of all choices.
 
     >>> logits = torch.tensor([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]])
     >>> routing = Routing(
@@ -111,47 +109,48 @@ def expert_usage(routing: Routing) -> Float[Tensor, " expert"]:
 
 
 def usage_entropy(routing: Routing) -> Float[Tensor, ""]:
-    """Return the entropy of `expert_usage` in nats: ln(experts) when all work alike, 0
-    when one does everything.
+    """Return the entropy of `expert_usage` in nats: ln(experts) if all are used
+    equally, 0 if one receives everything.
 
-    Its exponential is the number of experts that, used alike, would have this entropy.
-    With k choices a token at least k experts work, so it is at least ln(k).
+    Its exponential is the effective number of experts: that many, used equally, have
+    the same entropy. With k choices per token at least k experts are in use, so the
+    entropy is at least ln(k).
     """
     return torch.special.entr(expert_usage(routing)).sum()
 
 
 def router_entropy(routing: Routing) -> Float[Tensor, ""]:
-    """Return how undecided the router is about a token: the mean entropy of its
+    """Return the router's mean uncertainty about a token: the mean entropy of its
     probabilities, in nats.
 
-    A router that always sends everything to the same expert is decided, and so is a
-    good one: `usage_entropy` tells the two apart.
+    It is low for a good router, but also for one that sends everything to the same
+    expert; `usage_entropy` distinguishes the two.
     """
     return torch.special.entr(routing.probabilities).sum(dim=-1).mean()
 
 
 def load_balancing_loss(routing: Routing) -> Float[Tensor, ""]:
-    """Punishes a router that sends most tokens to few experts; as small as `per_token`
-    when all are used alike.
+    """Return the load-balancing loss, which penalizes a router that sends most tokens
+    to few experts; it equals `per_token` if all experts are used equally.
 
-    For N experts it is N times the sum over experts of f P: f is how many choices a
-    token gave the expert on average, P the expert's mean probability. Only P has a
-    gradient, and it is f times larger where more tokens went.
+    For N experts it is N times the sum over experts of f P, where f is the number of
+    times a token chose the expert, on average, and P the expert's mean probability.
+    Only P has a gradient, which is proportional to f.
 
-    Give it one layer's routing at a time and add the losses up, so that every layer has
-    to use all of its experts. `Routing.joined` makes it one loss over layers, in which
-    one layer can make up for another.
+    Compute it for each layer's routing and add the losses up, so that every layer has
+    to use all of its experts. With `Routing.joined` the loads of all layers are pooled,
+    so that one layer can make up for another.
 
     Source: Fedus et al., Switch Transformers, equations 4 to 6,
     https://arxiv.org/abs/2101.03961
 
-    >>> alike = Routing(
+    >>> balanced = Routing(
     ...     torch.zeros(2, 2),
     ...     torch.full((2, 2), 0.5),
     ...     torch.tensor([[0], [1]]),
     ...     torch.ones(2, 1),
     ... )
-    >>> load_balancing_loss(alike)
+    >>> load_balancing_loss(balanced)
     tensor(1.)
     """
     tokens, experts = routing.probabilities.shape
@@ -160,19 +159,16 @@ def load_balancing_loss(routing: Routing) -> Float[Tensor, ""]:
 
 
 def router_z_loss(routing: Routing) -> Float[Tensor, ""]:
-    """Punishes large scores, which make a softmax brittle in low precision: the mean of
-    (log sum exp of logits)^2.
+    """Return the router z-loss, which penalizes large logits, because they make the
+    softmax inaccurate in low precision: the mean of logsumexp(logits)^2.
 
     Source: Zoph et al., ST-MoE, equation 5, https://arxiv.org/abs/2202.08906
 
-    >>> router_z_loss(
-    ...     Routing(
-    ...         torch.zeros(1, 4),
-    ...         torch.full((1, 4), 0.25),
-    ...         torch.tensor([[0]]),
-    ...         torch.ones(1, 1),
-    ...     )
+    >>> uniform = torch.full((1, 4), 0.25)
+    >>> routing = Routing(
+    ...     torch.zeros(1, 4), uniform, torch.tensor([[0]]), torch.ones(1, 1)
     ... )
+    >>> router_z_loss(routing)
     tensor(1.9218)
     """
     return routing.logits.logsumexp(dim=-1).square().mean()

@@ -22,7 +22,8 @@ def three_classes(n=100, seed=0):
     return torch.randn(4 * n, 2, generator=generator) + centres[labels], labels
 
 
-def test_bayes_rule_by_hand():
+def test_probabilities_agree_with_bayes_rule_by_hand():
+    """Smoothed counts of six images, and a pencil."""
     # Class 0: ink in 3 of 4 images; class 1: in 1 of 4, after smoothing. Two images of
     # class 1 for one of class 0.
     x = torch.tensor([[1.0], [1.0], [0.0], [0.0], [0.0], [0.0]])
@@ -49,11 +50,12 @@ def test_bayes_rule_by_hand():
     ],
     ids=["qda", "ppca", "lda", "naive", "naive, shared variance"],
 )
-def test_finds_the_classes_and_draws_more_of_them(fit):
+def test_bayes_classifier_predicts_and_samples_its_classes(fit):
+    """New points get the right class, and samples of a class lie around its mean."""
     x, labels = three_classes()
     classifier = fit(x, labels)
-    fresh, truth = three_classes(seed=1)
-    assert (classifier.predict(fresh) == truth).double().mean() > 0.9
+    fresh, ground_truth = three_classes(seed=1)
+    assert (classifier.predict(fresh) == ground_truth).double().mean() > 0.9
     assert classifier.prior.tolist() == [0.25, 0.25, 0.5]
     torch.testing.assert_close(
         classifier.probabilities(fresh).sum(dim=1), torch.ones(len(fresh)).double()
@@ -62,7 +64,8 @@ def test_finds_the_classes_and_draws_more_of_them(fit):
     assert drawn.mean(dim=0).tolist() == pytest.approx([3, 0], abs=0.3)
 
 
-def test_log_prob_adds_the_classes_up():
+def test_bayes_classifier_log_prob_sums_over_classes():
+    """A generative classifier is a density too."""
     x, labels = three_classes()
     classifier = fit_bayes_classifier(x, labels, fit_gaussian)
     by_hand = sum(
@@ -72,7 +75,8 @@ def test_log_prob_adds_the_classes_up():
     torch.testing.assert_close(classifier.log_prob(x), by_hand.log())
 
 
-def test_the_border_of_a_shared_covariance_is_flat():
+def test_linear_discriminant_has_flat_decision_boundaries():
+    """With one covariance for all classes, the log odds are linear."""
     # Along a straight line, the difference between two classes' scores must be straight
     # too: no second difference.
     x, labels = three_classes()
@@ -87,7 +91,7 @@ def test_the_border_of_a_shared_covariance_is_flat():
     assert (curved[:, 0] - curved[:, 1]).diff(n=2).abs().max() > 1e-3
 
 
-def test_bernoulli_counts_with_smoothing():
+def test_fit_bernoulli_adds_smoothing_to_the_counts():
     x = torch.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
     assert fit_bernoulli(x, smoothing=0.5).probability.tolist() == pytest.approx(
         [3.5 / 4, 1.5 / 4]
@@ -96,7 +100,7 @@ def test_bernoulli_counts_with_smoothing():
     assert weighted.probability.tolist() == pytest.approx([3.5 / 4, 2.5 / 4])
 
 
-def test_bernoulli_probabilities_add_up_to_one():
+def test_bernoulli_probabilities_sum_to_one():
     model = fit_bernoulli(torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]]))
     every_row = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 3)
     assert model.log_prob(every_row).exp().sum().item() == pytest.approx(1)
@@ -104,7 +108,7 @@ def test_bernoulli_probabilities_add_up_to_one():
     torch.testing.assert_close(drawn.mean(dim=0), model.probability, rtol=0, atol=0.03)
 
 
-def test_all_densities_keep_the_protocol():
+def test_density_protocol_holds_for_every_density():
     x, _ = three_classes()
     binary = (x > 1).float()
     for density in (
@@ -116,7 +120,7 @@ def test_all_densities_keep_the_protocol():
         assert isinstance(density, Density)
 
 
-def test_parameters_are_counted():
+def test_bayes_classifier_parameter_count_counts_shared_parameters_once():
     x, labels = three_classes()
     assert fit_bayes_classifier(x, labels, fit_gaussian).parameter_count() == 2 + 3 * (
         2 + 3
@@ -131,7 +135,7 @@ def test_parameters_are_counted():
     )
 
 
-def test_labels_of_any_whole_type_work():
+def test_fit_bayes_classifier_accepts_any_integer_labels():
     x, labels = three_classes()
     for fit in (
         fit_linear_discriminant,
@@ -142,7 +146,7 @@ def test_labels_of_any_whole_type_work():
         torch.testing.assert_close(fit(x, labels.int()).log_joint(x), expected)
 
 
-def test_bad_input_raises_a_sentence():
+def test_bayes_classifier_invalid_input_raises():
     x, labels = three_classes()
     with pytest.raises(
         ValueError,

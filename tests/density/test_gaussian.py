@@ -21,7 +21,7 @@ def tilted_cloud(n=400, seed=0):
     ) @ stretch.T + torch.tensor([1.0, -2.0, 0.5])
 
 
-def test_log_prob_by_hand():
+def test_gaussian_log_prob_by_hand():
     # The standard normal at 0: 1 / sqrt(2 pi); one standard deviation away it is
     # smaller by exp(-1/2).
     gaussian = Gaussian(torch.zeros(1).double(), torch.eye(1).double())
@@ -33,7 +33,7 @@ def test_log_prob_by_hand():
     )
 
 
-def test_log_prob_equals_torch_distributions():
+def test_gaussian_log_prob_equals_torch_distributions():
     x = tilted_cloud()
     gaussian = fit_gaussian(x)
     reference = torch.distributions.MultivariateNormal(
@@ -44,7 +44,7 @@ def test_log_prob_equals_torch_distributions():
     )
 
 
-def test_diagonal_log_prob_equals_the_sum_of_torch_normals():
+def test_diagonal_gaussian_log_prob_equals_torch_distributions():
     x = tilted_cloud()
     gaussian = fit_diagonal_gaussian(x)
     reference = (
@@ -55,7 +55,8 @@ def test_diagonal_log_prob_equals_the_sum_of_torch_normals():
     torch.testing.assert_close(gaussian.log_prob(x), reference, rtol=0, atol=1e-9)
 
 
-def test_no_other_gaussian_makes_the_data_more_likely():
+def test_fit_gaussian_maximizes_the_likelihood():
+    """No other mean or covariance makes the data more probable."""
     x = tilted_cloud()
     best = fit_gaussian(x)
     top = best.log_prob(x).mean()
@@ -69,7 +70,7 @@ def test_no_other_gaussian_makes_the_data_more_likely():
         assert other.log_prob(x).mean() < top
 
 
-def test_weights_count_rows_as_often_as_they_say():
+def test_fit_gaussian_integer_weights_equal_repeated_rows():
     x = tilted_cloud(n=30)
     times = torch.arange(30) % 4
     weighted, repeated = (
@@ -80,7 +81,7 @@ def test_weights_count_rows_as_often_as_they_say():
     torch.testing.assert_close(weighted.covariance, repeated.covariance)
 
 
-def test_ridge_is_added_to_every_variance_and_nowhere_else():
+def test_ridge_is_added_to_variances_only():
     x = tilted_cloud()
     difference = fit_gaussian(x, ridge=0.5).covariance - fit_gaussian(x).covariance
     torch.testing.assert_close(difference, 0.5 * torch.eye(3, dtype=torch.float64))
@@ -91,7 +92,7 @@ def test_ridge_is_added_to_every_variance_and_nowhere_else():
 
 
 @pytest.mark.parametrize("fit", [fit_gaussian, fit_diagonal_gaussian])
-def test_samples_have_the_mean_and_variance_of_the_model(fit):
+def test_gaussian_samples_have_the_mean_and_covariance_of_the_model(fit):
     fitted = fit(tilted_cloud())
     samples = fitted.sample(40_000, torch.Generator().manual_seed(2))
     refitted = fit(samples)
@@ -104,7 +105,7 @@ def test_samples_have_the_mean_and_variance_of_the_model(fit):
     torch.testing.assert_close(spread, expected, rtol=0, atol=0.15)
 
 
-def test_samples_repeat_with_the_seed():
+def test_gaussian_sample_is_reproducible():
     gaussian = fit_gaussian(tilted_cloud())
     first, second, other = (
         gaussian.sample(5, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4)
@@ -113,13 +114,14 @@ def test_samples_repeat_with_the_seed():
     assert not torch.equal(first, other)
 
 
-def test_parameters_are_counted():
+def test_gaussian_parameter_count():
     x = tilted_cloud()
     assert fit_gaussian(x).parameter_count() == 3 + 6
     assert fit_diagonal_gaussian(x).parameter_count() == 3 + 3
 
 
-def test_a_flat_covariance_says_what_to_do():
+def test_gaussian_singular_covariance_raises():
+    """The message suggests a larger ridge."""
     x = tilted_cloud()[:, [0, 0]]
     with pytest.raises(ValueError, match="larger ridge"):
         fit_gaussian(x).log_prob(x)
@@ -130,7 +132,7 @@ def test_a_flat_covariance_says_what_to_do():
 @pytest.mark.parametrize(
     ("data", "settings", "message"),
     [
-        (torch.zeros(0, 3), {}, "one example a row"),
+        (torch.zeros(0, 3), {}, "one example per row"),
         (torch.tensor([[float("nan")]]), {}, "NaN"),
         (
             torch.ones(2, 3),
@@ -141,11 +143,11 @@ def test_a_flat_covariance_says_what_to_do():
         (torch.ones(2, 3), {"weights": torch.zeros(2)}, "not all zero"),
     ],
 )
-def test_bad_input_raises_a_sentence(data, settings, message):
+def test_fit_gaussian_invalid_input_raises(data, settings, message):
     with pytest.raises(ValueError, match=message):
         fit_gaussian(data, **settings)
 
 
-def test_another_number_of_features_raises_a_sentence():
+def test_gaussian_log_prob_wrong_dimension_raises():
     with pytest.raises(ValueError, match="rows of 3 numbers, got rows of 2"):
         fit_gaussian(tilted_cloud()).log_prob(torch.zeros(1, 2))

@@ -20,7 +20,7 @@ def penalized_loss(weights, bias, x, labels, penalty):
     )
 
 
-def test_one_feature_by_hand():
+def test_logistic_regression_one_feature_by_hand():
     # Ink in 3 of 4 images of class 1 and in 1 of 4 of class 0: with hardly a penalty,
     # those are the probabilities.
     x = torch.tensor([[1.0], [1.0], [1.0], [0.0], [1.0], [0.0], [0.0], [0.0]])
@@ -35,7 +35,8 @@ def test_one_feature_by_hand():
     )
 
 
-def test_nothing_near_the_optimum_is_better():
+def test_logistic_regression_minimizes_the_penalized_loss():
+    """No point near the optimum is better."""
     x, labels = two_classes()
     model = fit_logistic_regression(x, labels, penalty=2.0, tolerance=1e-10)
     best = penalized_loss(model.weights, model.bias, x, labels, 2.0)
@@ -52,7 +53,7 @@ def test_nothing_near_the_optimum_is_better():
             )
 
 
-def test_probabilities_and_predictions_agree():
+def test_logistic_regression_probabilities_agree_with_predictions():
     x, labels = two_classes()
     model = fit_logistic_regression(x, labels)
     probabilities = model.probabilities(x)
@@ -61,7 +62,7 @@ def test_probabilities_and_predictions_agree():
     assert (model.predict(x) == labels).double().mean() > 0.85
 
 
-def test_a_larger_penalty_gives_smaller_weights():
+def test_penalty_shrinks_the_weights():
     x, labels = two_classes()
     sizes = [
         fit_logistic_regression(x, labels, penalty=penalty).weights.norm().item()
@@ -70,12 +71,12 @@ def test_a_larger_penalty_gives_smaller_weights():
     assert sizes[0] > sizes[1] > sizes[2]
 
 
-def test_parameters_are_counted():
+def test_logistic_regression_parameter_count():
     x, labels = two_classes()
     assert fit_logistic_regression(x, labels).parameter_count() == 4
 
 
-def test_bad_input_raises_a_sentence():
+def test_logistic_regression_invalid_input_raises():
     x, labels = two_classes()
     for penalty in (0.0, -1.0, math.inf):
         with pytest.raises(ValueError, match="penalty must be above zero"):
@@ -86,7 +87,7 @@ def test_bad_input_raises_a_sentence():
         fit_logistic_regression(x, labels).predict(x[:, :2])
 
 
-def test_a_search_that_does_not_arrive_says_so():
+def test_logistic_regression_without_convergence_raises():
     x, labels = two_classes()
     with pytest.raises(RuntimeError, match="similar scale"):
         fit_logistic_regression(

@@ -30,7 +30,7 @@ def point_gaussian(mean, variance=1.0):
     )
 
 
-def test_log_prob_by_hand():
+def test_mixture_log_prob_by_hand():
     mixture = Mixture(
         torch.tensor([0.25, 0.75]).double(), (point_gaussian(0.0), point_gaussian(2.0))
     )
@@ -45,7 +45,7 @@ def test_log_prob_by_hand():
     )
 
 
-def test_log_prob_equals_torch_distributions():
+def test_mixture_log_prob_equals_torch_distributions():
     x = two_clouds()
     mixture = fit_mixture(
         x, start_responsibilities(x, components=3, seed=0), fit_gaussian, steps=5
@@ -63,7 +63,7 @@ def test_log_prob_equals_torch_distributions():
     )
 
 
-def test_far_away_points_do_not_underflow():
+def test_mixture_log_prob_does_not_underflow():
     mixture = Mixture(
         torch.tensor([0.5, 0.5]).double(), (point_gaussian(0.0), point_gaussian(1.0))
     )
@@ -82,7 +82,7 @@ def test_far_away_points_do_not_underflow():
     ],
     ids=["gaussian", "diagonal", "ppca"],
 )
-def test_no_step_lowers_the_likelihood(fit_component, seed):
+def test_em_never_lowers_the_likelihood(fit_component, seed):
     x = two_clouds(seed=seed)
     history = fit_mixture(
         x, start_responsibilities(x, components=3, seed=seed), fit_component, steps=30
@@ -92,7 +92,7 @@ def test_no_step_lowers_the_likelihood(fit_component, seed):
     assert gains[0] > 1e-4  # and the first one gains something
 
 
-def test_em_finds_the_clouds():
+def test_em_recovers_two_gaussians():
     x = two_clouds(n=3000)
     mixture = fit_mixture(
         x, start_responsibilities(x, components=2, seed=1), fit_gaussian
@@ -106,7 +106,7 @@ def test_em_finds_the_clouds():
     assert near.covariance.diagonal().tolist() == pytest.approx([0.25, 4], rel=0.12)
 
 
-def test_a_mixture_of_coins_separates_two_stencils():
+def test_bernoulli_mixture_recovers_two_patterns():
     stencils = torch.tensor([[0.9, 0.9, 0.1, 0.1], [0.1, 0.1, 0.9, 0.9]])
     x = torch.bernoulli(
         stencils.repeat_interleave(200, dim=0),
@@ -120,13 +120,13 @@ def test_a_mixture_of_coins_separates_two_stencils():
     torch.testing.assert_close(found, stencils.double(), rtol=0, atol=0.08)
 
 
-def test_one_component_is_the_density_itself():
+def test_mixture_of_one_component_equals_the_component():
     x = two_clouds()
     mixture = fit_mixture(x, torch.ones(len(x), 1), fit_gaussian, steps=1).mixture
     torch.testing.assert_close(mixture.log_prob(x), fit_gaussian(x).log_prob(x))
 
 
-def test_samples_come_from_each_component_by_its_share():
+def test_mixture_samples_follow_the_weights():
     mixture = Mixture(
         torch.tensor([0.2, 0.8]).double(), (point_gaussian(-10.0), point_gaussian(10.0))
     )
@@ -137,7 +137,7 @@ def test_samples_come_from_each_component_by_its_share():
     assert samples[samples > 0].std().item() == pytest.approx(1, abs=0.05)
 
 
-def test_early_stop():
+def test_em_tolerance_stops_early():
     x = two_clouds()
     start = start_responsibilities(x, components=2, seed=0)
     assert (
@@ -150,7 +150,7 @@ def test_early_stop():
     )
 
 
-def test_the_start_gives_each_point_to_one_centre():
+def test_start_responsibilities_assign_each_point_to_one_centre():
     x = two_clouds()
     start = start_responsibilities(x, components=2, seed=0)
     assert start.sum(dim=1).unique().tolist() == [1]
@@ -158,7 +158,7 @@ def test_the_start_gives_each_point_to_one_centre():
     assert torch.equal(start, start_responsibilities(x, components=2, seed=0))
 
 
-def test_parameters_are_counted():
+def test_mixture_parameter_count():
     x = two_clouds()
     mixture = fit_mixture(
         x, start_responsibilities(x, components=3, seed=0), fit_gaussian, steps=1
@@ -166,7 +166,7 @@ def test_parameters_are_counted():
     assert mixture.parameter_count() == 2 + 3 * (2 + 3)
 
 
-def test_bad_input_raises_a_sentence():
+def test_mixture_invalid_input_raises():
     x = two_clouds()
     start = start_responsibilities(x, components=2, seed=0)
     with pytest.raises(ValueError, match="rows of shares that add up to one"):

@@ -10,7 +10,7 @@ texts = st.lists(st.integers(0, 3), min_size=5, max_size=60)
 
 @given(texts, st.integers(1, 5), st.lists(st.integers(0, 4), max_size=8))
 @settings(max_examples=200, deadline=None)
-def test_probabilities_are_positive_and_sum_to_one(text, order, history):
+def test_ngram_probabilities_are_positive_and_sum_to_one(text, order, history):
     # Token 4 never occurs in the text, and the history may hold it: both must still
     # have probabilities.
     probabilities = NGramModel.fit(
@@ -22,7 +22,7 @@ def test_probabilities_are_positive_and_sum_to_one(text, order, history):
 
 @given(texts, st.integers(1, 4), texts)
 @settings(max_examples=50, deadline=None)
-def test_scoring_a_text_is_asking_for_each_next_token(text, order, unseen):
+def test_ngram_log_probabilities_equal_next_probabilities(text, order, unseen):
     model = NGramModel.fit(np.array(text), order, vocab_size=4)
     one_by_one = [
         np.log(model.next_probabilities(unseen[:i])[token])
@@ -31,7 +31,7 @@ def test_scoring_a_text_is_asking_for_each_next_token(text, order, unseen):
     np.testing.assert_allclose(model.log_probabilities(np.array(unseen)), one_by_one)
 
 
-def test_bigram_by_hand():
+def test_ngram_bigram_by_hand():
     # 01 twice, 02 once, 10 twice: of these three, one was seen once and two twice, so
     # the discount is 1/(1+4).
     model = NGramModel.fit(np.array([0, 1, 0, 1, 0, 2]), order=2, vocab_size=3)
@@ -45,7 +45,8 @@ def test_bigram_by_hand():
     )
 
 
-def test_shorter_histories_count_surroundings_and_not_occurrences():
+def test_ngram_shorter_histories_count_contexts():
+    """Kneser and Ney's idea: different contexts count, not occurrences."""
     # 2 always follows 1, and 1 and 2 are as frequent as each other; but 1 follows three
     # different tokens.
     text = np.array([0, 1, 2, 3, 1, 2, 4, 1, 2, 0, 1, 2, 3, 1, 2, 4, 1, 2])
@@ -53,7 +54,7 @@ def test_shorter_histories_count_surroundings_and_not_occurrences():
     assert probabilities[1] > probabilities[2]
 
 
-def test_longer_histories_help_on_text_that_has_them():
+def test_ngram_higher_order_lowers_the_loss_on_structured_text():
     text = np.tile([0, 0, 1, 0, 1, 1, 2], 50)
     losses = [
         -NGramModel.fit(text, order, 3).log_probabilities(text[:70]).mean()
@@ -72,12 +73,12 @@ def test_longer_histories_help_on_text_that_has_them():
         ([0, 4], 1, "from 0 to 3, got values from 0 to 4"),
     ],
 )
-def test_wrong_arguments_are_refused(ids, order, message):
+def test_ngram_invalid_arguments_raise(ids, order, message):
     with pytest.raises(ValueError, match=message):
         NGramModel.fit(np.array(ids), order, vocab_size=4)
 
 
-def test_foreign_tokens_are_refused():
+def test_ngram_tokens_outside_the_vocabulary_raise():
     model = NGramModel.fit(np.array([0, 1, 2]), 2, vocab_size=3)
     with pytest.raises(ValueError, match="from 0 to 2"):
         model.log_probabilities(np.array([0, 3]))

@@ -18,7 +18,7 @@ def hidden_plane(n=500, noise=0.1, seed=0):
     ).double()
 
 
-def test_log_prob_equals_the_full_gaussian():
+def test_ppca_log_prob_equals_the_full_gaussian():
     x = hidden_plane()
     ppca = fit_ppca(x, latent=2)
     torch.testing.assert_close(
@@ -34,7 +34,7 @@ def test_log_prob_equals_the_full_gaussian():
     )
 
 
-def test_the_fit_has_the_data_s_variance_along_its_directions():
+def test_ppca_has_the_variance_of_the_data_along_its_directions():
     x = hidden_plane()
     covariance = fit_gaussian(x).covariance
     ppca = fit_ppca(x, latent=2)
@@ -46,7 +46,7 @@ def test_the_fit_has_the_data_s_variance_along_its_directions():
     assert ppca.noise_variance == pytest.approx(0.01, rel=0.1)
 
 
-def test_no_other_ppca_makes_the_data_more_likely():
+def test_fit_ppca_maximizes_the_likelihood():
     x = hidden_plane()
     best = fit_ppca(x, latent=2)
     top = best.log_prob(x).mean()
@@ -69,7 +69,7 @@ def test_no_other_ppca_makes_the_data_more_likely():
         )
 
 
-def test_encode_is_the_mean_of_the_posterior():
+def test_ppca_encode_returns_the_posterior_mean():
     # The joint Gaussian of (x, z), conditioned on x by the textbook formula.
     x = hidden_plane(n=10)
     ppca = fit_ppca(hidden_plane(), latent=2)
@@ -80,7 +80,7 @@ def test_encode_is_the_mean_of_the_posterior():
     torch.testing.assert_close(ppca.latent_covariance(), expected, rtol=0, atol=1e-10)
 
 
-def test_encode_then_decode_comes_back_near():
+def test_ppca_reconstruction_is_close():
     x = hidden_plane()
     ppca = fit_ppca(x, latent=2)
     assert (ppca.decode(ppca.encode(x)) - x).square().mean().sqrt() < 0.12
@@ -90,7 +90,7 @@ def test_encode_then_decode_comes_back_near():
     )
 
 
-def test_samples_have_the_covariance_of_the_model():
+def test_ppca_samples_have_the_covariance_of_the_model():
     ppca = fit_ppca(hidden_plane(), latent=2)
     samples = ppca.sample(50_000, torch.Generator().manual_seed(0))
     refitted = fit_gaussian(samples)
@@ -100,7 +100,7 @@ def test_samples_have_the_covariance_of_the_model():
     )
 
 
-def test_more_dimensions_than_examples_is_fine():
+def test_fit_ppca_with_more_dimensions_than_examples():
     # 10 examples span 9 directions: the other 11 have no variance, which lowers the
     # mean of what is left.
     x = torch.randn(
@@ -112,16 +112,16 @@ def test_more_dimensions_than_examples_is_fine():
     assert torch.isfinite(ppca.log_prob(x)).all()
 
 
-def test_signs_do_not_depend_on_the_library():
+def test_ppca_loadings_have_fixed_signs():
     loadings = fit_ppca(hidden_plane(), latent=2).loadings
     assert (loadings.gather(0, loadings.abs().argmax(dim=0, keepdim=True)) > 0).all()
 
 
-def test_parameters_are_counted():
+def test_ppca_parameter_count():
     assert fit_ppca(hidden_plane(), latent=2).parameter_count() == 5 + 1 + 10 - 1
 
 
-def test_bad_input_raises_a_sentence():
+def test_fit_ppca_invalid_input_raises():
     with pytest.raises(ValueError, match=r"latent must be from 1 to 4, .* got 5"):
         fit_ppca(hidden_plane(), latent=5)
     with pytest.raises(ValueError, match="does not vary beyond 3 directions"):

@@ -1,6 +1,4 @@
-"""A model that needs no training: for normally distributed data the best guess of the
-clean image is a formula.
-"""
+"""The optimal denoiser of normally distributed data, in closed form."""
 
 from dataclasses import dataclass
 
@@ -11,9 +9,7 @@ from genai_tutorial.diffusion import Denoised, NoiseSchedule, StraightPath
 
 @dataclass(frozen=True)
 class ExactGaussian:
-    """E[x0 | x] for data with a mean and a deviation, the same in each dimension.
-    Counts how often it is asked.
-    """
+    """E[x0 | x] of normal data, equal in each dimension. Counts its calls."""
 
     path: NoiseSchedule | StraightPath
     mean: float = 1.5

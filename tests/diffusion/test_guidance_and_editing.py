@@ -1,4 +1,4 @@
-"""Guidance by hand, and inpainting where the right answer is known."""
+"""Tests of guidance by hand, and of inpainting with a known answer."""
 
 import itertools
 
@@ -29,7 +29,7 @@ LINEAR = linear_schedule(1000)
 
 
 def answer_the_condition(x, t, condition):
-    """Predicts 0 without a condition, and the condition where there is one."""
+    """Predict the condition, and 0 without one."""
     return (
         torch.zeros_like(x)
         if condition is None
@@ -37,7 +37,7 @@ def answer_the_condition(x, t, condition):
     )
 
 
-def test_guidance_by_hand():
+def test_classifier_free_guidance_by_hand():
     x, t, labels = normal(2, 3), torch.tensor([5.0, 5.0]), torch.tensor([2, 4])
     expected = torch.tensor([[6.0], [12.0]]).double().expand(2, 3)
     torch.testing.assert_close(
@@ -56,14 +56,14 @@ def test_guidance_by_hand():
     )
 
 
-def test_the_weight_may_depend_on_the_time():
+def test_guidance_weight_may_depend_on_the_timestep():
     guided = Guided(answer_the_condition, lambda t: 3.0 if t >= 500 else 1.0)
     x, labels = normal(1, 1), torch.tensor([2])
     assert guided(x, torch.tensor([999.0]), labels).item() == 6
     assert guided(x, torch.tensor([499.0]), labels).item() == 2
 
 
-def test_with_weight_one_the_model_is_asked_once():
+def test_guidance_weight_one_takes_one_forward_pass():
     asked = []
 
     def model(x, t, condition):
@@ -77,7 +77,7 @@ def test_with_weight_one_the_model_is_asked_once():
     assert asked[1:] == [labels, None]
 
 
-def test_a_guided_model_is_a_model():
+def test_guided_model_works_in_a_denoiser():
     noise = normal(2, 3)
     guided = Denoiser(
         Guided(answer_the_condition, 3.0), LINEAR, NOISE, condition=torch.tensor([2, 4])
@@ -91,13 +91,13 @@ def test_a_guided_model_is_a_model():
     )
 
 
-# Two numbers that go together: the second is 0.8 of the first, plus noise of deviation
-# 0.6; both have variance 1.
+# Two correlated numbers: the second is 0.8 of the first plus noise with a standard
+# deviation of 0.6, so both have variance 1.
 CORRELATION = torch.tensor([[1.0, 0.8], [0.8, 1.0]], dtype=torch.float64)
 
 
 class Correlated:
-    """The best denoiser for such pairs, by the formula for normal distributions."""
+    """The optimal denoiser of such pairs, by the formula for normal distributions."""
 
     def __init__(self, path: NoiseSchedule | StraightPath):
         self.path = path
@@ -132,7 +132,7 @@ SAMPLERS = {
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_the_known_part_stays_and_the_rest_goes_with_it(name):
+def test_inpainting_keeps_the_known_region_and_the_rest_follows(name):
     sampler, path = SAMPLERS[name]
     image, known = (
         torch.tensor([2.0, 77.0], dtype=torch.float64),
@@ -142,12 +142,12 @@ def test_the_known_part_stays_and_the_rest_goes_with_it(name):
         sampler(KnownRegion(Correlated(path), image, known), normal(4000, 2))
     )
     assert torch.equal(x[:, 0], torch.full((4000,), 2.0, dtype=torch.float64))
-    # Without the known number the mean would be 0, by Bayes' rule 1.6; the shortcut
-    # ends between them.
+    # Without the known number the mean would be 0, with Bayes' rule 1.6; the
+    # approximation ends between them.
     assert 0.4 < x[:, 1].mean().item() < 1.6
 
 
-def test_how_far_the_rest_follows_is_what_the_recursion_says():
+def test_inpainting_mean_follows_the_recursion():
     """DDIM's mean of the second number, followed step by step with the gains of two
     dimensions written out.
     """
@@ -158,7 +158,7 @@ def test_how_far_the_rest_follows_is_what_the_recursion_says():
         determinant = 1 - (0.8 * a**2) ** 2
         from_known = a * (0.8 - 0.8 * a**2) / determinant
         from_drawn = a * (1 - 0.64 * a**2) / determinant
-        seen = 2 * a  # the mean of the known number at this time
+        seen = 2 * a  # the mean of the known number at this timestep
         guess = from_known * seen + from_drawn * drawn
         drawn = a_next * guess + b_next / b * (drawn - a * guess)
     denoise = KnownRegion(
@@ -175,7 +175,7 @@ def test_how_far_the_rest_follows_is_what_the_recursion_says():
     assert 0.4 < drawn < 1.6
 
 
-def test_known_pixels_are_noised_as_the_path_says():
+def test_inpainting_noises_known_pixels_along_the_path():
     """DDPM with the known image as its guess walks through q(x_t | x_0): the right
     moments at every time.
     """
@@ -195,7 +195,7 @@ def test_known_pixels_are_noised_as_the_path_says():
             assert step.x[:, 0].std().item() == pytest.approx(noise, rel=0.03)
 
 
-def test_image_to_image_begins_on_the_way():
+def test_image_to_image_keeps_more_at_low_strength():
     """A noised image is a start like any other: little noise keeps most of it, much
     noise forgets it.
     """
@@ -208,15 +208,15 @@ def test_image_to_image_begins_on_the_way():
         )
         assert len(times) == round(50 * strength)
         kept.append(last_sample(ddim(exact, noised, times)).mean().item())
-        # With unit variance the ODE stands still, so that the mean is what the noise
-        # has left of it.
+        # With unit variance the ODE does not move, so the mean is what the noise has
+        # left of it.
         expected.append(2 * LINEAR.level(1000 * strength - 1).signal)
     assert kept == pytest.approx(expected, abs=0.06)
     assert kept[0] > 1.9
     assert abs(kept[2]) < 0.06
 
 
-def test_bad_input_raises_a_sentence():
+def test_wrong_arguments_of_guidance_and_editing_are_refused():
     with pytest.raises(ValueError, match="known must fit the image"):
         KnownRegion(ExactGaussian(LINEAR), torch.zeros(3), torch.tensor([True, False]))
     with pytest.raises(ValueError, match="True for some pixels and False for others"):

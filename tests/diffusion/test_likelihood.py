@@ -35,7 +35,7 @@ def mixture_log_prob(x, signal=1.0, noise=0.0):
 
 
 def best_model(path, prediction):
-    """What the best network would say about this mixture, in closed form."""
+    """The optimal prediction for this mixture, in closed form."""
 
     def model(x, t, condition):
         signal, noise = path.level(t[0].item())
@@ -70,14 +70,15 @@ def straight_times(steps):
     return [step / steps for step in range(steps + 1)]
 
 
-def test_on_the_straight_line_it_finds_the_density_of_the_mixture():
+def test_ode_log_prob_of_a_mixture_on_the_straight_path():
     path, x = StraightPath(), some_points()
     _, expected = mixture_log_prob(x)
     log_prob = ode_log_prob(best_model(path, FLOW), path, FLOW, x, straight_times(100))
     assert torch.allclose(log_prob, expected, atol=2e-3)
 
 
-def test_twice_as_many_steps_leave_a_quarter_of_the_error():
+def test_ode_log_prob_is_of_second_order():
+    """Twice as many steps leave a quarter of the error."""
     path, x = StraightPath(), some_points()
     _, expected = mixture_log_prob(x)
     errors = [
@@ -96,9 +97,9 @@ def test_twice_as_many_steps_leave_a_quarter_of_the_error():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("prediction", [VELOCITY, NOISE])
-def test_on_the_circle_it_finds_the_density_of_slightly_noisy_points(prediction):
-    # A schedule's first step has a trace of noise: the density is that of points with
-    # this trace.
+def test_ode_log_prob_on_a_variance_preserving_schedule(prediction):
+    # A schedule's first timestep has a trace of noise, so the density is that of points
+    # with this noise.
     path, x = cosine_schedule(1000), some_points()
     _, expected = mixture_log_prob(x, *path.level(0))
     log_prob = ode_log_prob(
@@ -112,9 +113,10 @@ def test_on_the_circle_it_finds_the_density_of_slightly_noisy_points(prediction)
 
 
 @pytest.mark.slow
-def test_where_the_radius_is_not_one_the_density_is_still_that_of_x():
-    # Halfway on the straight line the radius is root of a half, and unit of volume is
-    # not that of u.
+def test_ode_log_prob_converts_the_unit_of_volume():
+    """Where the radius is not 1, the density is still that of x."""
+    # Halfway on the straight path the radius is the root of a half, and the unit of
+    # volume is not that of u.
     path, x = StraightPath(), some_points()
     for start in (0.25, 0.5):
         times = [start + (1 - start) * share for share in straight_times(100)]
@@ -123,7 +125,7 @@ def test_where_the_radius_is_not_one_the_density_is_still_that_of_x():
         assert torch.allclose(log_prob, expected, atol=2e-3)
 
 
-def test_the_estimated_divergence_is_right_on_average():
+def test_hutchinson_estimate_is_unbiased():
     path, x, times = StraightPath(), some_points(2), straight_times(20)
     model = best_model(path, FLOW)
     exact = ode_log_prob(model, path, FLOW, x, times)
@@ -138,7 +140,7 @@ def test_the_estimated_divergence_is_right_on_average():
     ).all()  # and their mean is not off
 
 
-def test_images_of_any_shape_and_a_condition_reach_the_model():
+def test_ode_log_prob_passes_shape_and_condition_to_the_model():
     path, x, heard = StraightPath(), some_points(4), []
     model = best_model(path, FLOW)
 
@@ -155,7 +157,7 @@ def test_images_of_any_shape_and_a_condition_reach_the_model():
     assert set(heard) == {((4, 1, 1, 3), (4,), "a cat")}
 
 
-def test_the_weights_of_the_model_get_no_gradient():
+def test_ode_log_prob_leaves_no_gradients_on_the_weights():
     layer = torch.nn.Linear(3, 3).double()
     log_prob = ode_log_prob(
         lambda x, t, _: layer(x),
@@ -169,7 +171,7 @@ def test_the_weights_of_the_model_get_no_gradient():
 
 
 @pytest.mark.parametrize("times", [[], [0.5], [0.0, 0.5, 0.5], [1.0, 0.0]])
-def test_times_must_rise(times):
+def test_ode_log_prob_refuses_timesteps_that_do_not_increase(times):
     with pytest.raises(
         ValueError, match="timesteps must increase, from image to noise"
     ):

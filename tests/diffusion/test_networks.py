@@ -56,8 +56,8 @@ NETWORKS = {
 TEXT_NETWORKS = {"unet": lambda: UNet(TEXT_UNET), "dit": lambda: DiT(TEXT_DIT)}
 
 
-def awake(network, seed=0):
-    """Random weights everywhere: a fresh network answers zero to everything, which
+def randomize(network, seed=0):
+    """Set all weights at random: an untrained network outputs zero everywhere, which
     would let most tests pass.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -76,7 +76,7 @@ def texts(batch=3, tokens=5, lengths=(5, 2, 1)):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_an_untrained_network_answers_zero_and_learns_from_the_first_step(name):
+def test_untrained_network_outputs_zero_and_gets_gradients(name):
     network = NETWORKS[name]()
     x, t, labels = (
         torch.randn(4, 1, 8, 8),
@@ -91,7 +91,7 @@ def test_an_untrained_network_answers_zero_and_learns_from_the_first_step(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_seed_decides_the_first_weights_and_leaves_the_global_generator_alone(name):
+def test_seed_decides_initial_weights_without_touching_the_global_generator(name):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -105,8 +105,8 @@ def test_the_seed_decides_the_first_weights_and_leaves_the_global_generator_alon
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_input_counts_and_images_of_a_batch_do_not_mix(name):
-    network = awake(NETWORKS[name]())
+def test_network_depends_on_every_input_and_batch_rows_are_independent(name):
+    network = randomize(NETWORKS[name]())
     x, t, labels = (
         torch.randn(3, 1, 8, 8),
         torch.tensor([10.0, 500.0, 900.0]),
@@ -124,8 +124,8 @@ def test_every_input_counts_and_images_of_a_batch_do_not_mix(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_pixel_sees_every_other(name):
-    network = awake(NETWORKS[name]())
+def test_receptive_field_covers_the_image(name):
+    network = randomize(NETWORKS[name]())
     x = torch.randn(1, 1, 8, 8)
     moved = x.clone()
     moved[0, 0, 0, 0] += 1
@@ -134,8 +134,8 @@ def test_every_pixel_sees_every_other(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_none_is_the_label_for_no_label(name):
-    network = awake(NETWORKS[name]())
+def test_condition_none_equals_the_no_label_class(name):
+    network = randomize(NETWORKS[name]())
     x, t = torch.randn(2, 1, 8, 8), torch.tensor([10.0, 900.0])
     nothing = network(x, t, torch.full((2,), 10))
     torch.testing.assert_close(network(x, t, None), nothing)
@@ -144,8 +144,9 @@ def test_none_is_the_label_for_no_label(name):
 
 
 @pytest.mark.parametrize("name", TEXT_NETWORKS)
-def test_the_words_of_a_text_count_and_its_filling_does_not(name):
-    network = awake(TEXT_NETWORKS[name]())
+def test_text_padding_is_masked(name):
+    """The tokens of a text change the output, and its padding does not."""
+    network = randomize(TEXT_NETWORKS[name]())
     x, t, condition = (
         torch.randn(3, 3, 8, 8),
         torch.tensor([10.0, 500.0, 900.0]),
@@ -167,12 +168,12 @@ def test_the_words_of_a_text_count_and_its_filling_does_not(name):
     assert moved[[0, 2]].max() < 1e-5
 
 
-def test_text_attention_gives_maps_that_share_out_one_among_the_words():
-    block = awake(TextAttention(16, text_width=6, heads=2))
+def test_text_attention_weights_sum_to_one_over_tokens():
+    block = randomize(TextAttention(16, text_width=6, heads=2))
     maps = block.weights(torch.randn(3, 16, 4, 5), texts())
-    assert maps.shape == (3, 2, 5, 4, 5)  # images, heads, words, rows, columns
+    assert maps.shape == (3, 2, 5, 4, 5)  # images, heads, tokens, rows, columns
     torch.testing.assert_close(maps.sum(dim=2), torch.ones(3, 2, 4, 5))
-    assert (maps[1, :, 2:] == 0).all()  # the second text has two words
+    assert (maps[1, :, 2:] == 0).all()  # the second text has two tokens
 
 
 @pytest.mark.parametrize(
@@ -185,23 +186,23 @@ def test_text_attention_gives_maps_that_share_out_one_among_the_words():
         ),
     ],
 )
-def test_a_fresh_block_adds_the_same_to_every_place(block):
+def test_untrained_block_adds_a_constant_at_every_position(block):
     x = torch.randn(2, 16, 4, 4)
     added = block(x) - x
     assert added.std(dim=(2, 3)).max() < 1e-6  # at most the bias of attention's output
     assert added.abs().max() < 1
 
 
-def test_a_fresh_transformer_block_changes_nothing():
+def test_untrained_dit_block_is_the_identity():
     x = torch.randn(2, 16, 16)
     assert torch.equal(DiTBlock(SMALL_DIT)(x, torch.randn(2, 16)), x)
 
 
-def test_gates_and_scales_of_a_transformer_block_are_those_of_its_equation():
-    """A pencil's version of adaLN-Zero, with attention and feed-forward taken as
+def test_dit_block_follows_the_adaln_zero_equation():
+    """adaLN-Zero by hand, with attention and feed-forward taken as
     given.
     """
-    block = awake(DiTBlock(SMALL_DIT))
+    block = randomize(DiTBlock(SMALL_DIT))
     x, embedding = torch.randn(2, 16, 16), torch.randn(2, 16)
     numbers = block.modulation(torch.nn.functional.silu(embedding))
     shift, scale, gate, feed_shift, feed_scale, feed_gate = (
@@ -223,7 +224,7 @@ def test_gates_and_scales_of_a_transformer_block_are_those_of_its_equation():
     "config",
     [SMALL_UNET, UNetConfig(patch_size=1, channels=(8, 8, 16), blocks=2, heads=2)],
 )
-def test_a_unet_goes_down_and_up_as_its_settings_say(config):
+def test_unet_shapes_follow_the_config(config):
     network = UNet(config)
     levels = len(config.channels) - 1
     assert len(network.down) == len(network.up) == levels
@@ -233,7 +234,7 @@ def test_a_unet_goes_down_and_up_as_its_settings_say(config):
     assert network.parameter_count() == sum(p.numel() for p in network.parameters())
 
 
-def test_time_scale_makes_the_unit_of_time():
+def test_time_scale_multiplies_the_timestep():
     steps, share = (
         TimeEmbedding(8, sinusoidal_width=16, time_scale=1),
         TimeEmbedding(8, sinusoidal_width=16, time_scale=1000),
@@ -244,14 +245,14 @@ def test_time_scale_makes_the_unit_of_time():
     )
 
 
-def test_waves_tell_all_steps_apart():
+def test_sinusoidal_features_distinguish_all_timesteps():
     features = sinusoidal_features(torch.arange(1000.0), 32)
     apart = torch.cdist(features, features) + torch.eye(1000) * 9
     assert apart.min() > 0.1
     assert features.abs().max() <= 1
 
 
-def test_patches_are_squares():
+def test_patchify_cuts_squares():
     images = torch.randn(2, 3, 6, 4)
     patches = patchify(images, 2)
     assert patches.shape == (2, 6, 12)
@@ -260,7 +261,7 @@ def test_patches_are_squares():
     assert torch.equal(unpatchify(patches, 2, 6, 4), images)
 
 
-def test_labels_are_dropped_at_the_rate_that_was_asked():
+def test_drop_labels_drops_the_given_fraction():
     labels = torch.arange(20_000) % 10
     dropped = drop_labels(
         labels, 0.1, no_label=10, generator=torch.Generator().manual_seed(0)
@@ -349,6 +350,6 @@ def test_labels_are_dropped_at_the_rate_that_was_asked():
         ),
     ],
 )
-def test_wrong_arguments_are_refused_at_the_door(wrong, message):
+def test_wrong_arguments_of_networks_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         wrong()

@@ -26,7 +26,7 @@ SHAPE = (5, 2, 4, 4)
 
 
 def model(x, t, condition):
-    """A prediction that depends on everything; without a condition, on label 0."""
+    """A prediction that depends on all inputs; without a condition, on label 0."""
     labels = torch.zeros(len(x)) if condition is None else condition
     return torch.tanh(x + 0.001 * t.view(-1, 1, 1, 1)) + labels.view(-1, 1, 1, 1)
 
@@ -85,7 +85,7 @@ def test_batch_size_keeps_each_image_with_its_condition(batch_size):
 
 
 def test_batch_size_splits_texts():
-    """The mean of a text's tokens, without padding, stands for its label."""
+    """The mean of a text's tokens, without padding, serves as its label."""
     tokens = torch.stack([LABELS.float(), torch.full((5,), 99.0)], dim=1)[..., None]
     mask = torch.tensor([[True, False]]).expand(5, 2)
 

@@ -1,4 +1,4 @@
-"""What a network predicts: conversions there and back, and the loss that is trained."""
+"""Tests of the prediction types, of conversions between them, and of the loss."""
 
 import math
 
@@ -32,7 +32,7 @@ KINDS = {"noise": NOISE, "image": IMAGE, "velocity": VELOCITY, "flow": FLOW}
     st.booleans(),
     st.integers(0, 10_000),
 )
-def test_what_is_read_is_what_was_there(kind, share, straight, seed):
+def test_predictions_invert_their_targets(kind, share, straight, seed):
     level = (
         NoiseLevel(1 - share, share)
         if straight
@@ -47,7 +47,7 @@ def test_what_is_read_is_what_was_there(kind, share, straight, seed):
 
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(sorted(KINDS)), st.floats(0.02, 0.98), st.integers(0, 10_000))
-def test_the_two_parts_of_any_output_add_up_to_the_noisy_image(kind, share, seed):
+def test_predicted_image_and_noise_add_up_to_the_input(kind, share, seed):
     level = NoiseLevel(math.sqrt(1 - share), math.sqrt(share))
     x, output = normal(2, 3, seed=seed), normal(2, 3, seed=seed + 1)
     x0, noise = KINDS[kind].to_denoised(x, output, level)
@@ -56,7 +56,7 @@ def test_the_two_parts_of_any_output_add_up_to_the_noisy_image(kind, share, seed
     )
 
 
-def test_the_velocity_is_the_speed_on_the_circle():
+def test_velocity_is_the_derivative_by_the_angle():
     x0, noise, angle, small = 3.0, -1.0, 0.7, 1e-6
 
     def on_circle(angle):
@@ -69,7 +69,7 @@ def test_the_velocity_is_the_speed_on_the_circle():
     ).item() == pytest.approx(speed, abs=1e-8)
 
 
-def test_where_nothing_of_the_image_is_left_only_noise_prediction_fails():
+def test_noise_prediction_fails_at_zero_signal_and_the_others_do_not():
     schedule = zero_terminal_snr(linear_schedule(100))
     x = normal(4, 2)
     for prediction in (IMAGE, VELOCITY, FLOW):
@@ -80,7 +80,7 @@ def test_where_nothing_of_the_image_is_left_only_noise_prediction_fails():
         Denoiser(lambda x, t, condition: x, schedule, NOISE)(x, 99)
 
 
-def test_the_denoiser_gives_the_model_a_time_for_each_image_and_the_condition():
+def test_denoiser_passes_timesteps_and_condition_to_the_model():
     seen = []
 
     def model(x, t, condition):
@@ -94,7 +94,7 @@ def test_the_denoiser_gives_the_model_a_time_for_each_image_and_the_condition():
     assert condition is labels
 
 
-def test_a_limit_cuts_the_guess_off_and_the_noise_makes_up_for_it():
+def test_denoiser_limit_clips_the_image_and_adjusts_the_noise():
     schedule = linear_schedule(10, beta_start=0.05, beta_end=0.4)
     x = 3 * normal(50, 2)
     x0, noise = Denoiser(
@@ -113,8 +113,8 @@ def test_a_limit_cuts_the_guess_off_and_the_noise_makes_up_for_it():
     ids=["schedule", "straight"],
 )
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_a_model_that_knows_the_answer_has_no_loss(kind, path):
-    # every image is this one, so that the model can know it
+def test_diffusion_loss_of_a_perfect_model_is_zero(kind, path):
+    # all images are equal, so a perfect model exists
     x0 = normal(1, 3, seed=5).expand(64, 3)
 
     def perfect(x, t, condition):
@@ -137,7 +137,7 @@ def test_a_model_that_knows_the_answer_has_no_loss(kind, path):
     assert off.item() == pytest.approx(0.01, abs=1e-9)
 
 
-def test_the_loss_of_a_model_of_the_noise_that_answers_zero_is_one():
+def test_diffusion_loss_of_a_zero_noise_prediction_is_one():
     x0 = normal(20_000, 2)
     loss = diffusion_loss(
         lambda x, t, condition: torch.zeros_like(x),
@@ -149,7 +149,7 @@ def test_the_loss_of_a_model_of_the_noise_that_answers_zero_is_one():
     assert loss.item() == pytest.approx(1, abs=0.03)
 
 
-def test_the_loss_comes_from_the_generator_alone():
+def test_diffusion_loss_is_determined_by_the_generator():
     def loss(seed):
         generator = torch.Generator().manual_seed(seed)
         return diffusion_loss(

@@ -42,7 +42,7 @@ def seeded(seed=0):
 @pytest.mark.parametrize(
     ("t", "s"), [(1, 0), (500, 499), (999, 998), (999, 979), (600, 100)]
 )
-def test_the_posterior_follows_from_bayes_rule_on_a_grid(t, s):
+def test_posterior_equals_bayes_rule_on_a_grid(t, s):
     """p(x_s | x_t, x_0) is proportional to p(x_s | x_0) p(x_t | x_s): multiplied on a
     fine grid, with no formula.
     """
@@ -68,7 +68,7 @@ def test_the_posterior_follows_from_bayes_rule_on_a_grid(t, s):
     assert q.deviation == pytest.approx(deviation, rel=1e-5)
 
 
-def test_the_posterior_is_the_papers():
+def test_posterior_has_the_papers_coefficients():
     for t in (1, 2, 500, 999):
         bar, before, beta = (
             LINEAR.alpha_bar[t].item(),
@@ -87,7 +87,7 @@ def test_the_posterior_is_the_papers():
         )
 
 
-def test_from_pure_noise_only_the_guess_counts():
+def test_posterior_from_pure_noise_uses_only_the_prediction():
     schedule = zero_terminal_snr(LINEAR)
     q = posterior(schedule.level(999), schedule.level(998))
     assert q.x_coefficient == 0
@@ -95,7 +95,7 @@ def test_from_pure_noise_only_the_guess_counts():
     assert q.deviation == pytest.approx(schedule.level(998).noise)
 
 
-def test_no_noise_at_the_last_step():
+def test_ddpm_adds_no_noise_at_the_last_step():
     def denoise(x, t):
         return ExactGaussian(LINEAR)(x, t)
 
@@ -108,7 +108,7 @@ def test_no_noise_at_the_last_step():
         for seed in (1, 2)
     ]
     for step in last:
-        # the sample is the last guess, with nothing added
+        # the sample is the last prediction, with nothing added
         assert torch.equal(step.x, step.x0)
     assert not torch.equal(last[0].x, last[1].x)
     x = last_sample(
@@ -117,7 +117,7 @@ def test_no_noise_at_the_last_step():
     assert torch.equal(x, denoise(normal(5, 2), 0).x0)
 
 
-# --- Where they end: moments of the samples -------------------------------------------
+# --- Moments of the samples -----------------------------------------------------------
 
 
 def moments_by_recursion(path, times, exact, eta):
@@ -143,7 +143,7 @@ def moments_by_recursion(path, times, exact, eta):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("steps", [10, 1000])
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
-def test_ddim_draws_what_the_recursion_says(eta, steps, seed):
+def test_ddim_moments_follow_the_recursion(eta, steps, seed):
     exact, n = ExactGaussian(LINEAR), 20_000
     x = last_sample(
         ddim(
@@ -160,7 +160,7 @@ def test_ddim_draws_what_the_recursion_says(eta, steps, seed):
 
 
 @pytest.mark.parametrize("steps", [10, 1000])
-def test_ddpm_draws_what_the_recursion_says(steps):
+def test_ddpm_moments_follow_the_recursion(steps):
     exact, n = ExactGaussian(LINEAR), 20_000
     x = last_sample(ddpm(exact, normal(n, 1), LINEAR.timesteps(steps), seeded(50)))
     mean, variance = moments_by_recursion(
@@ -174,7 +174,7 @@ def test_ddpm_draws_what_the_recursion_says(steps):
     "schedule", [LINEAR, cosine_schedule(1000)], ids=["linear", "cosine"]
 )
 @pytest.mark.parametrize("eta", [0.0, 1.0])
-def test_with_a_thousand_steps_the_moments_are_the_datas(schedule, eta):
+def test_ddim_with_a_thousand_steps_has_the_moments_of_the_data(schedule, eta):
     exact = ExactGaussian(schedule)
     mean, variance = moments_by_recursion(
         schedule, schedule.timesteps(1000), exact, eta
@@ -199,11 +199,11 @@ def test_samplers_reach_the_data_on_the_straight_path(sampler):
     assert x.std().item() == pytest.approx(0.5, abs=0.02)
 
 
-# --- How fast they get there: orders of convergence -----------------------------------
+# --- Orders of convergence ------------------------------------------------------------
 
 
 def slopes(errors):
-    """How many times smaller the error gets when the steps are halved, as a power of
+    """The factor by which the error shrinks when the steps are halved, as a power of
     two.
     """
     return [math.log2(large / small) for large, small in itertools.pairwise(errors)]
@@ -212,7 +212,7 @@ def slopes(errors):
 @pytest.mark.parametrize(
     ("sampler", "order"), [(euler, 1), (ddim, 1), (heun, 2), (dpm_solver, 2)]
 )
-def test_order_of_convergence(sampler, order):
+def test_ode_solvers_order_of_convergence(sampler, order):
     errors = []
     for steps in (64, 128, 256, 512):
         exact = ExactGaussian(smooth_schedule(steps + 1))
@@ -227,7 +227,7 @@ def test_order_of_convergence(sampler, order):
 
 
 @pytest.mark.parametrize(("sampler", "order"), [(flow_euler, 1), (flow_heun, 2)])
-def test_order_of_convergence_of_flows(sampler, order):
+def test_flow_solvers_order_of_convergence(sampler, order):
     exact, errors, x = ExactGaussian(StraightPath()), [], normal(10, 2)
     for steps in (32, 64, 128, 256):
         times = [1 - 0.9 * k / steps for k in range(steps + 1)]  # to t = 0.1
@@ -237,10 +237,10 @@ def test_order_of_convergence_of_flows(sampler, order):
     assert slopes(errors)[-1] == pytest.approx(order, abs=0.1)
 
 
-# --- How they hang together -----------------------------------------------------------
+# --- Relations between samplers -------------------------------------------------------
 
 
-def test_euler_is_ddim_without_randomness():
+def test_euler_equals_ddim_with_eta_zero():
     exact, x = ExactGaussian(LINEAR), normal(10, 2)
     for ours, theirs in zip(
         euler(exact, x, LINEAR.timesteps(20)),
@@ -250,7 +250,7 @@ def test_euler_is_ddim_without_randomness():
         torch.testing.assert_close(ours.x, theirs.x, rtol=1e-9, atol=1e-9)
 
 
-def test_flow_euler_is_ddim_on_the_straight_path():
+def test_flow_euler_equals_ddim_on_the_straight_path():
     exact, x = ExactGaussian(StraightPath()), normal(10, 2)
     ours, theirs = (
         last_sample(sampler(exact, x, StraightPath().timesteps(20)))
@@ -259,7 +259,7 @@ def test_flow_euler_is_ddim_on_the_straight_path():
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-def test_ddim_with_eta_one_is_ddpm():
+def test_ddim_with_eta_one_equals_ddpm():
     exact, x, times = ExactGaussian(LINEAR), normal(10, 2), LINEAR.timesteps(20)
     ours = last_sample(ddim(exact, x, times, eta=1.0, generator=seeded(3)))
     torch.testing.assert_close(
@@ -268,7 +268,7 @@ def test_ddim_with_eta_one_is_ddpm():
 
 
 @pytest.mark.parametrize("sampler", [ddim, dpm_solver])
-def test_schedules_that_end_in_pure_noise_can_be_sampled(sampler):
+def test_samplers_start_from_zero_terminal_snr(sampler):
     schedule = zero_terminal_snr(LINEAR)
     exact = ExactGaussian(schedule)
     x = last_sample(sampler(exact, normal(20_000, 1), schedule.timesteps(200)))
@@ -276,8 +276,8 @@ def test_schedules_that_end_in_pure_noise_can_be_sampled(sampler):
     assert x.std().item() == pytest.approx(0.5, abs=0.02)
 
 
-def test_what_the_schedule_leaves_of_the_image_is_missing_in_the_samples():
-    """Twenty steps of too little noise: the sampler begins with noise alone, and the
+def test_schedule_with_signal_left_biases_the_samples():
+    """Twenty steps of too little noise: the sampler starts from pure noise, and the
     mean comes out too small.
     """
     weak = linear_schedule(20, 0.001, 0.1)
@@ -292,7 +292,7 @@ def test_what_the_schedule_leaves_of_the_image_is_missing_in_the_samples():
     assert means[1] == pytest.approx(1.5, abs=0.02)
 
 
-def test_heun_asks_twice_but_for_the_last_step():
+def test_heun_calls_the_model_twice_except_in_the_last_step():
     calls = []
 
     class Counting(ExactGaussian):
@@ -308,7 +308,7 @@ def test_heun_asks_twice_but_for_the_last_step():
     assert calls == times
 
 
-def test_every_step_is_given_back():
+def test_samplers_yield_every_step():
     exact, x = ExactGaussian(LINEAR), normal(4, 3, 2, dtype=torch.float32)
     steps = list(ddim(exact, x, LINEAR.timesteps(5)))
     assert [step.t for step in steps] == [999, 799, 599, 399, 199]
@@ -319,7 +319,7 @@ def test_every_step_is_given_back():
     assert torch.equal(again[-1].x, steps[-1].x)
 
 
-def test_karras_times_are_evenly_spaced_in_the_seventh_root():
+def test_karras_timesteps_are_evenly_spaced_in_the_seventh_root_of_sigma():
     times = karras_timesteps(LINEAR, 10)
     assert times[0] == pytest.approx(999, abs=1e-6)
     assert times[-1] == pytest.approx(0, abs=1e-6)
@@ -330,7 +330,7 @@ def test_karras_times_are_evenly_spaced_in_the_seventh_root():
     )
 
 
-def test_bad_input_raises_a_sentence():
+def test_wrong_arguments_of_samplers_are_refused():
     exact, x = ExactGaussian(LINEAR), normal(2, 2)
     with pytest.raises(ValueError, match="timesteps must decrease"):
         last_sample(ddim(exact, x, [1, 2]))
@@ -356,10 +356,10 @@ def test_bad_input_raises_a_sentence():
         last_sample(iter([]))
 
 
-def test_no_gradients_are_kept():
+def test_samplers_keep_no_gradients():
     weight = torch.ones((), requires_grad=True)
     denoise = Denoiser(lambda x, t, condition: weight * x, LINEAR, NOISE)
     for step in ddim(denoise, normal(2, 2), [5, 3]):
         assert not step.x.requires_grad
-        # a sampler that waits between two steps leaves the rest of the program alone
+        # a sampler suspended between two steps must not affect the rest of the program
         assert torch.is_grad_enabled()

@@ -27,7 +27,7 @@ SCHEDULES = {
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_alpha_bar_is_the_product_of_what_single_steps_keep(name):
+def test_alpha_bar_is_the_product_of_alphas(name):
     schedule = SCHEDULES[name]
     signal, variance = 1.0, 0.0
     for t in range(len(schedule)):
@@ -41,7 +41,7 @@ def test_alpha_bar_is_the_product_of_what_single_steps_keep(name):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_moments_of_the_closed_form_by_monte_carlo(seed):
+def test_add_noise_moments_by_monte_carlo(seed):
     schedule, n = SCHEDULES["short"], 200_000
     x0 = torch.full((n, 1), 2.0, dtype=torch.float64)
     x, generator = x0, torch.Generator().manual_seed(seed)
@@ -65,7 +65,7 @@ def test_moments_of_the_closed_form_by_monte_carlo(seed):
         )
 
 
-def test_linear_schedules_begin_and_end_as_published():
+def test_linear_schedules_have_the_published_ends():
     assert SCHEDULES["linear"].betas[[0, -1]].tolist() == pytest.approx([1e-4, 0.02])
     assert SCHEDULES["linear"].betas.diff().std().item() == pytest.approx(0, abs=1e-12)
     roots = SCHEDULES["scaled linear"].betas.sqrt()
@@ -73,7 +73,7 @@ def test_linear_schedules_begin_and_end_as_published():
     assert roots.diff().std().item() == pytest.approx(0, abs=1e-12)
 
 
-def test_the_cosine_schedule_follows_its_formula_and_is_cut_off():
+def test_cosine_schedule_follows_its_formula_up_to_max_beta():
     def f(t):
         return math.cos((t / 1000 + 0.008) / 1.008 * math.pi / 2) ** 2
 
@@ -84,21 +84,21 @@ def test_the_cosine_schedule_follows_its_formula_and_is_cut_off():
     assert schedule.betas.max().item() <= 0.999 + 1e-12
 
 
-def test_zero_terminal_snr_leaves_nothing_at_the_end_and_the_start_alone():
+def test_zero_terminal_snr_removes_the_last_signal_and_keeps_the_first():
     before, after = SCHEDULES["linear"], SCHEDULES["zero terminal"]
     assert after.alpha_bar[-1].item() == 0
     assert after.alpha_bar[0].item() == pytest.approx(
         before.alpha_bar[0].item(), abs=1e-15
     )
     assert after.level(999) == (0.0, 1.0)
-    # In between, sqrt(alpha_bar) is shifted and stretched: a straight line of the old
+    # In between, sqrt(alpha_bar) is shifted and rescaled: a linear function of the old
     # one.
     old, new = before.alpha_bar.sqrt(), after.alpha_bar.sqrt()
     slope = (new[0] - new[-1]) / (old[0] - old[-1])
     torch.testing.assert_close(new, new[0] + slope * (old - old[0]), rtol=0, atol=1e-12)
 
 
-def test_each_image_of_a_batch_has_its_own_time():
+def test_add_noise_takes_one_timestep_per_image():
     schedule, x0, noise = (
         SCHEDULES["linear"],
         normal(3, 2, 4, 4, seed=1),
@@ -117,7 +117,7 @@ def test_each_image_of_a_batch_has_its_own_time():
     )
 
 
-def test_between_two_steps_the_logarithm_of_sigma_is_a_line():
+def test_level_interpolates_log_sigma():
     schedule = SCHEDULES["linear"]
     below, above = schedule.sigmas[300].item(), schedule.sigmas[301].item()
     level = schedule.level(300.25)
@@ -130,7 +130,7 @@ def test_between_two_steps_the_logarithm_of_sigma_is_a_line():
     )
 
 
-def test_training_times_are_all_equally_likely():
+def test_draw_timesteps_is_uniform():
     generator = torch.Generator().manual_seed(0)
     counts = (
         SCHEDULES["short"]
@@ -147,7 +147,7 @@ def test_training_times_are_all_equally_likely():
     assert drawn.mean().item() == pytest.approx(0.5, abs=0.01)
 
 
-def test_times_begin_at_the_last_step_and_fall_evenly():
+def test_timesteps_start_at_the_last_and_decrease_evenly():
     schedule = SCHEDULES["linear"]
     assert schedule.timesteps(1) == [999]
     assert schedule.timesteps(4) == [999, 749, 499, 249]
@@ -160,7 +160,7 @@ def test_times_begin_at_the_last_step_and_fall_evenly():
     assert StraightPath().timesteps(2, start=0.6) == pytest.approx([0.6, 0.3])
 
 
-def test_bad_input_raises_a_sentence():
+def test_wrong_arguments_of_schedules_are_refused():
     with pytest.raises(ValueError, match="must fall from below 1"):
         NoiseSchedule(torch.tensor([0.5, 0.6]))
     with pytest.raises(ValueError, match="must fall from below 1"):

@@ -94,7 +94,7 @@ configs = st.builds(
 
 @given(configs)
 @settings(max_examples=60, deadline=None)
-def test_a_decoder_has_as_many_parameters_as_its_config_says(config):
+def test_count_parameters_matches_decoder(config):
     model, counts = DecoderLM(config), count(config)
     assert counts.parameters == model.parameter_count()
     mixture = config.mixture
@@ -109,7 +109,7 @@ def test_a_decoder_has_as_many_parameters_as_its_config_says(config):
 
 @given(configs)
 @settings(max_examples=40, deadline=None)
-def test_a_forward_pass_has_as_many_flops_as_its_config_says(config):
+def test_count_flops_matches_forward_pass(config):
     length = config.context_length
     # torch counts matrix products: the fused kernel hides its own, the plain one does
     # not.
@@ -127,7 +127,7 @@ def test_a_forward_pass_has_as_many_flops_as_its_config_says(config):
     )
 
 
-def test_the_parts_by_pencil():
+def test_count_parts_match_hand_calculation():
     parts = {
         part.name: (part.parameters, part.active, part.multiplied)
         for part in count(PENCIL).parts
@@ -145,7 +145,7 @@ def test_the_parts_by_pencil():
     assert count(PENCIL).flops_per_token == 2 * (attention + 36 + 108 + 20 + 40)
 
 
-def test_attention_by_pencil():
+def test_attention_flops_match_hand_calculation():
     # Two layers, two heads: two products for the score and two for the average, each
     # two FLOPs.
     assert [count(PENCIL).attention_flops(seen) for seen in (1, 3)] == [
@@ -156,7 +156,7 @@ def test_attention_by_pencil():
     assert count(PENCIL).mean_attention_flops(1) == 32
 
 
-def test_a_window_bounds_attention_and_cache():
+def test_sliding_window_bounds_attention_flops_and_cache():
     counts = count(dataclasses.replace(PENCIL, window=2))
     assert counts.attention_flops(100) == counts.attention_flops(2) == 64
     assert counts.mean_attention_flops(5) == 32 * (1 + 2 + 2 + 2 + 2) / 5
@@ -164,7 +164,7 @@ def test_a_window_bounds_attention_and_cache():
     assert count(PENCIL).cache_bytes(100) == 50 * counts.cache_bytes(2)
 
 
-def test_memory_by_pencil():
+def test_memory_matches_hand_calculation():
     counts = count(PENCIL)
     assert counts.weight_bytes() == 2 * counts.parameters
     assert counts.weight_bytes(bits=4) == counts.parameters // 2
@@ -176,18 +176,18 @@ def test_memory_by_pencil():
     assert (mixed.weights, mixed.gradients, mixed.optimizer) == tuple(
         n * counts.parameters for n in (2, 2, 12)
     )
-    # In two layers a key and a value, of one head of two features each, at two bytes a
-    # number.
+    # In two layers a key and a value, of one head of two features each, at two bytes
+    # per number.
     assert counts.cache_bytes(positions=3, batch_size=7) == 7 * 3 * 2 * 2 * 2 * 2
 
 
-def test_training_is_three_forward_passes():
+def test_training_flops_are_three_forward_passes():
     counts = count(PENCIL)
     assert counts.training_flops(1000, length=1) == 3000 * (counts.flops_per_token + 32)
     assert counts.approximate_training_flops(1000) == 6000 * counts.active_parameters
 
 
-def test_positions_below_one_are_refused():
+def test_counts_reject_positions_below_one():
     for ask in (
         count(PENCIL).attention_flops,
         count(PENCIL).mean_attention_flops,
@@ -220,22 +220,22 @@ def test_positions_below_one_are_refused():
         (SMOLLM2_135M, 135),  # https://huggingface.co/HuggingFaceTB/SmolLM2-135M: 135M
     ],
 )
-def test_public_models_have_their_published_size(shape, millions):
+def test_public_models_have_published_parameter_counts(shape, millions):
     assert round(count(shape).parameters / 1e6) == millions
 
 
-def test_mixtures_use_the_published_part_of_their_parameters():
+def test_mixtures_have_published_active_parameters():
     # https://mistral.ai/news/mixtral-of-experts
     assert round(count(MIXTRAL_8X7B).active_parameters / 1e9, 1) == 12.9
-    # The report says 37B. With the whole embedding table it is half a billion more,
-    # without it a little less.
+    # The report gives 37B. With the whole embedding table the settings give half a
+    # billion more, without it a little less.
     deepseek = count(DEEPSEEK_V3)
     table = DEEPSEEK_V3.vocab_size * DEEPSEEK_V3.width
     assert round((deepseek.active_parameters - table) / 1e9) == 37
     assert round(deepseek.active_parameters / 1e9, 1) == 37.6
 
 
-def test_llamas_training_took_the_flops_that_its_report_says():
+def test_llama_training_flops_match_report():
     counts = count(LLAMA_3_1_405B)
     # 3.8e25 on 15.6 trillion tokens, section 1 of https://arxiv.org/abs/2407.21783
     assert counts.approximate_training_flops(15.6e12) == pytest.approx(
@@ -247,7 +247,7 @@ def test_llamas_training_took_the_flops_that_its_report_says():
     )
 
 
-def test_deepseeks_cache_is_the_published_fraction_of_a_plain_one():
+def test_deepseek_cache_matches_published_fraction():
     # Section 2.1.4 of https://arxiv.org/abs/2405.04434 in our names: (512 + 64) numbers
     # for each token and layer.
     assert count(DEEPSEEK_V3).cache_bytes(1) == 2 * 61 * (512 + 64)
@@ -257,7 +257,7 @@ def test_deepseeks_cache_is_the_published_fraction_of_a_plain_one():
     ) == pytest.approx(57, abs=0.5)
 
 
-def test_a_config_gives_the_same_shape_as_the_published_settings():
+def test_shape_of_config_equals_published_settings():
     assert shape_of(DecoderConfig.mixtral()) == MIXTRAL_8X7B
     assert shape_of(DecoderConfig.llama(context_length=131_072)) == LLAMA_3_1_8B
     smol = DecoderConfig.llama(49_152, 8192, 576, 30, 9, 3, 1536, tied_embeddings=True)

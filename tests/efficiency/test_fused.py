@@ -1,6 +1,4 @@
-"""The decoder for fast writing is the same decoder: exactly with all its bits, and
-closely with fewer.
-"""
+"""The fused decoder equals the original in float32 and approximates it if quantized."""
 
 import gc
 import weakref
@@ -66,7 +64,7 @@ def ids():
 
 
 @torch.no_grad()
-def test_with_all_bits_it_is_the_same_model(model, ids):
+def test_fused_float32_equals_model(model, ids):
     fast = quantized(model, "float32")
     torch.testing.assert_close(fast(ids), model(ids), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(
@@ -78,7 +76,7 @@ def test_with_all_bits_it_is_the_same_model(model, ids):
 
 
 @torch.no_grad()
-def test_with_a_cache_too(model, ids):
+def test_fused_float32_equals_model_with_cache(model, ids):
     fast = quantized(model, "float32")
     cache = fast.make_cache(2)
     parts = [read(fast, part, cache) for part in ids.split((7, 1, 1, 11), dim=1)]
@@ -89,9 +87,7 @@ def test_with_a_cache_too(model, ids):
 
 @pytest.mark.parametrize("precision", ["float32", "int8", "int4"])
 @torch.no_grad()
-def test_one_token_of_one_row_takes_a_shorter_way_to_the_same_numbers(
-    model, ids, precision
-):
+def test_fused_single_token_path_equals_plain_block(model, ids, precision):
     fast = quantized(model, precision)
     alone, together = fast.make_cache(1), fast.make_cache(2)
     read(fast, ids[:1, :5], alone), read(fast, ids[:, :5], together)
@@ -107,7 +103,7 @@ def test_one_token_of_one_row_takes_a_shorter_way_to_the_same_numbers(
 
 
 @pytest.mark.slow
-def test_it_writes_the_same_text(model):
+def test_fused_float32_generates_same_text(model):
     prompts = torch.randint(0, 50, (5, 8), generator=torch.Generator().manual_seed(0))
     fast = quantized(model, "float32")
     texts = generate(model, prompts, 30, temperature=0)
@@ -120,9 +116,7 @@ def test_it_writes_the_same_text(model):
 
 
 def with_levels(model: DecoderLM, bits: int) -> DecoderLM:
-    """Return the plain model with the weights that the levels stand for, in float32
-    throughout.
-    """
+    """Return the plain model with dequantized weights, in float32 throughout."""
 
     def restored(weight: torch.Tensor) -> torch.Tensor:
         matrix = (
@@ -149,7 +143,7 @@ def with_levels(model: DecoderLM, bits: int) -> DecoderLM:
 
 @pytest.mark.parametrize("bits", [4, 8])
 @torch.no_grad()
-def test_with_fewer_bits_it_is_the_model_of_the_levels(model, ids, bits):
+def test_quantized_model_equals_dequantized_weights(model, ids, bits):
     if model.config.mixture:
         # All experts work, because a rounding error can send a token to another one.
         experts = model.config.mixture.experts
@@ -168,7 +162,9 @@ def test_with_fewer_bits_it_is_the_model_of_the_levels(model, ids, bits):
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8", "int4"])
-def test_the_model_stays_as_it_was_and_shares_the_rest(model, ids, precision):
+def test_quantized_leaves_model_unchanged_and_shares_other_weights(
+    model, ids, precision
+):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     fast = quantized(model, precision)
     assert all(
@@ -180,11 +176,11 @@ def test_the_model_stays_as_it_was_and_shares_the_rest(model, ids, precision):
     )
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert not fast.training
-    model(ids).sum().backward()  # training can go on
+    model(ids).sum().backward()  # training can continue
     assert not fast(ids).requires_grad
 
 
-def test_letting_go_of_the_model_frees_its_matrices():
+def test_quantized_lets_original_matrices_be_freed():
     model = DecoderLM(CONFIGS["llama"])
     fast = quantized(model, "int4")
     matrix = weakref.ref(model.blocks[0].attention.query.weight)
@@ -195,12 +191,12 @@ def test_letting_go_of_the_model_frees_its_matrices():
     assert fast.token_embedding.weight.isfinite().all()
 
 
-def test_the_head_keeps_eight_bits(model):
+def test_quantized_head_keeps_eight_bits(model):
     assert isinstance(quantized(model, "int8").head, Int8Linear)
     assert isinstance(quantized(model, "int4").head, Int4PairLinear)
 
 
-def test_what_is_refused():
+def test_quantized_rejects_invalid_arguments():
     model = DecoderLM(CONFIGS["llama"])
     with pytest.raises(
         ValueError, match="precision must be one of float32, int8, int4; got 'int2'"

@@ -1,4 +1,4 @@
-"""The packed kernels compute what the readable quantizers say, on every processor."""
+"""The packed kernels agree with the reference quantizers on every processor."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def by_hand(
 @pytest.mark.parametrize("rows", [1, 16, 65, 192])
 @pytest.mark.parametrize("columns", [32, 96, 256])
 @pytest.mark.parametrize("batch", [(), (1,), (3,), (2, 5)])
-def test_the_kernel_is_the_arithmetic(rows, columns, batch):
+def test_packed_kernels_match_reference_arithmetic(rows, columns, batch):
     weight, x = (
         numbers(rows, columns, seed=rows),
         numbers(*batch, columns, seed=columns),
@@ -73,15 +73,15 @@ def test_the_kernel_is_the_arithmetic(rows, columns, batch):
 @pytest.mark.parametrize("rows", [1, 16, 65])
 @pytest.mark.parametrize("batch", [(), (3,), (2, 5)])
 @pytest.mark.parametrize("seed", range(5))
-def test_two_halves_of_a_byte_are_a_byte(rows, batch, seed):
+def test_int4_pair_equals_int8_levels(rows, batch, seed):
     weight, x = numbers(rows, 256, seed=seed), numbers(*batch, 256, seed=100 + seed)
     bias = numbers(rows, seed=200 + seed)
     exact = x.bfloat16().float() @ quantize_affine(weight, 8, 32).dequantize().T + bias
     result = Int4PairLinear(weight, bias)(x)
     size = x.abs() @ weight.abs().T + bias.abs()
     assert ((result - exact).abs() / size).max() < 1 / 256
-    # A byte for groups of 32 rounds less than a byte for rows, whatever bfloat16 rounds
-    # in both.
+    # 8 bits in groups of 32 have smaller errors than 8 bits per row, on top of the
+    # rounding to bfloat16 in both.
     weight, x = numbers(64, 256, seed=seed), numbers(100, 256, seed=100 + seed)
     exact = functional.linear(x, weight)
     pair, rows_of_bytes = (
@@ -91,7 +91,7 @@ def test_two_halves_of_a_byte_are_a_byte(rows, batch, seed):
 
 
 @pytest.mark.parametrize("group_size", [32, 64, 128, 256])
-def test_the_group_size(group_size):
+def test_int4_group_size(group_size):
     weight, x = numbers(16, 256, seed=0), numbers(4, 256, seed=1)
     result = Int4Linear(weight, group_size=group_size)(x)
     exact = by_hand(weight, x, 4, group_size)
@@ -99,7 +99,7 @@ def test_the_group_size(group_size):
 
 
 @pytest.mark.parametrize("kind", [Int4Linear, Int8Linear])
-def test_a_bias_is_added(kind):
+def test_packed_linear_adds_bias(kind):
     weight, bias, x = (
         numbers(17, 64, seed=0),
         numbers(17, seed=1),
@@ -109,7 +109,7 @@ def test_a_bias_is_added(kind):
 
 
 @pytest.mark.parametrize("kind", [Int4Linear, Int4PairLinear, Int8Linear])
-def test_the_dtype_of_the_input_comes_out(kind):
+def test_packed_linear_returns_input_dtype(kind):
     layer, x = kind(numbers(16, 32, seed=0)), numbers(2, 32, seed=1)
     assert layer(x.bfloat16()).dtype == torch.bfloat16
     torch.testing.assert_close(layer(x.bfloat16()), layer(x).bfloat16())
@@ -117,7 +117,7 @@ def test_the_dtype_of_the_input_comes_out(kind):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_eight_bits_are_closer_than_four(seed):
+def test_eight_bits_have_smaller_error_than_four(seed):
     weight, x = numbers(64, 256, seed=seed), numbers(8, 256, seed=100 + seed)
     exact = functional.linear(x, weight)
     four, eight = (
@@ -130,21 +130,22 @@ def test_eight_bits_are_closer_than_four(seed):
     assert 0.006 < eight < 0.012
 
 
-def test_the_memory():
+def test_packed_linear_memory():
     weight = torch.zeros(64, 128)
     eight, four = (
         sum(one.nbytes for one in kind(weight).buffers())
         for kind in (Int8Linear, Int4Linear)
     )
     assert eight == 64 * 128 + 64 * 2
-    # five bits a weight, with the scales and offsets
+    # five bits per weight, with scales and offsets
     assert four == 64 * 128 / 2 + 64 * 4 * 2 * 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", ["default", "avx2"])
-def test_without_wide_vectors_it_is_slower_and_the_same(capability):
-    # A process of its own: torch chooses once which of the processor's instructions it
+def test_packed_kernels_agree_across_instruction_sets(capability):
+    # A separate process, because torch chooses only once which of the processor's
+    # instructions it
     # uses.
     program = (
         CHECK + "print(torch.backends.cpu.get_cpu_capability(), results, sep='\\n')"
@@ -172,14 +173,14 @@ def test_without_wide_vectors_it_is_slower_and_the_same(capability):
 
 @pytest.mark.parametrize("kind", [Int4Linear, Int4PairLinear, Int8Linear])
 @pytest.mark.parametrize("columns", [0, 5, 33, 48])
-def test_columns_that_the_kernel_would_read_beyond(kind, columns):
+def test_packed_linear_rejects_unaligned_columns(kind, columns):
     with pytest.raises(ValueError, match=f"multiple of 32 inputs, got {columns}"):
         kind(torch.zeros(16, columns))
 
 
-def test_a_group_size_that_the_kernel_does_not_know():
+def test_int4_rejects_unsupported_group_size():
     with pytest.raises(
-        ValueError, match="32, 64, 128 or 256, which the kernel knows; got 16"
+        ValueError, match="32, 64, 128 or 256, which the kernel supports; got 16"
     ):
         Int4Linear(torch.zeros(16, 32), group_size=16)
     with pytest.raises(
@@ -188,7 +189,7 @@ def test_a_group_size_that_the_kernel_does_not_know():
         Int4Linear(torch.zeros(16, 96), group_size=64)
 
 
-def test_a_torch_without_the_kernels(monkeypatch):
+def test_packed_linear_without_kernels_raises(monkeypatch):
     for kind, name in (
         (Int4Linear, "_weight_int4pack_mm_for_cpu"),
         (Int8Linear, "_weight_int8pack_mm"),

@@ -1,6 +1,4 @@
-"""The quantizers: how far a weight can move, what comes back exactly, and what is
-refused.
-"""
+"""The quantizers: error bounds, exact recovery, and rejected arguments."""
 
 from itertools import pairwise
 
@@ -28,7 +26,7 @@ def weights(rows: int, columns: int, seed: int) -> torch.Tensor:
 @pytest.mark.parametrize("quantize", [quantize_affine, quantize_symmetric])
 @settings(deadline=None, max_examples=40)
 @given(**SHAPES, bits=st.integers(2, 8), seed=st.integers(0, 2**31))
-def test_no_weight_moves_by_more_than_half_a_step(
+def test_quantization_error_is_at_most_half_a_step(
     quantize, rows, groups, group_size, bits, seed
 ):
     weight = weights(rows, groups * group_size, seed)
@@ -48,9 +46,7 @@ def test_no_weight_moves_by_more_than_half_a_step(
 
 @settings(deadline=None, max_examples=40)
 @given(**SHAPES, bits=st.integers(2, 8), seed=st.integers(0, 2**31))
-def test_both_ends_of_a_group_stay_where_they_were(
-    rows, groups, group_size, bits, seed
-):
+def test_affine_quantization_preserves_group_ends(rows, groups, group_size, bits, seed):
     weight = weights(rows, groups * group_size, seed)
     restored = quantize_affine(weight, bits, group_size).dequantize()
     for end in (torch.amin, torch.amax):
@@ -62,9 +58,8 @@ def test_both_ends_of_a_group_stay_where_they_were(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_blocks_of_a_gguf_file_come_back_exactly(seed):
-    # Q4_1: float16 scale and minimum, 32 levels of which the quantizer that wrote the
-    # file used both ends.
+def test_gguf_blocks_are_recovered_exactly(seed):
+    # Q4_1: float16 scale and minimum, and 32 weights that use both ends of the grid.
     generator = torch.Generator().manual_seed(seed)
     levels = torch.randint(0, 16, (64, 8, 32), generator=generator)
     levels[:, :, 3], levels[:, :, 17] = 0, 15
@@ -77,7 +72,7 @@ def test_the_blocks_of_a_gguf_file_come_back_exactly(seed):
     torch.testing.assert_close(matrix.scale, scale, rtol=1e-4, atol=0)
 
 
-def test_more_bits_and_smaller_groups_are_closer():
+def test_quantization_error_shrinks_with_bits_and_group_size():
     weight = weights(64, 256, seed=0)
     error = [
         (quantize_affine(weight, bits, 32).dequantize() - weight).square().mean()
@@ -99,7 +94,7 @@ def test_more_bits_and_smaller_groups_are_closer():
 
 @pytest.mark.parametrize("quantize", [quantize_affine, quantize_symmetric])
 @pytest.mark.parametrize("value", [0.0, -2.5, 1e-30, 1e30])
-def test_a_group_of_equal_weights(quantize, value):
+def test_quantization_of_equal_weights(quantize, value):
     restored = quantize(torch.full((2, 8), value), 4, 4).dequantize()
     torch.testing.assert_close(restored, torch.full((2, 8), value), rtol=1e-6, atol=0)
 
@@ -121,6 +116,8 @@ def test_a_group_of_equal_weights(quantize, value):
         (torch.tensor([[0.0, -torch.inf]]), 4, 2, "NaN or infinity"),
     ],
 )
-def test_what_is_refused(quantize, weight, bits, group_size, said):
+def test_quantization_rejects_invalid_arguments(
+    quantize, weight, bits, group_size, said
+):
     with pytest.raises(ValueError, match=said):
         quantize(weight, bits, group_size)

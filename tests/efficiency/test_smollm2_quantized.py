@@ -1,5 +1,5 @@
-"""SmolLM2's own 4-bit weights are used as they are, and what is lost on the way is
-stated.
+"""SmolLM2's own 4-bit grid is recovered exactly, and the loss of quantization is
+bounded.
 """
 
 import pytest
@@ -20,7 +20,7 @@ def text(smollm2):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("layer", [0, 13, 29])
-def test_the_levels_of_the_file_come_back_exactly(smollm2, layer):
+def test_smollm2_file_levels_are_recovered_exactly(smollm2, layer):
     block = smollm2[0].blocks[layer]
     for name, weight in block.named_parameters():
         if weight.dim() == 2:
@@ -34,7 +34,7 @@ def test_the_levels_of_the_file_come_back_exactly(smollm2, layer):
 
 @pytest.mark.slow
 @torch.no_grad()
-def test_with_all_bits_it_writes_the_same(smollm2, text):
+def test_smollm2_fused_generates_same_text(smollm2, text):
     model, prompt = smollm2[0], text[:, :32]
     fast = quantized(model, "float32")
     assert torch.equal(
@@ -45,7 +45,7 @@ def test_with_all_bits_it_writes_the_same(smollm2, text):
 
 @pytest.mark.slow
 @torch.no_grad()
-def test_what_four_and_eight_bits_lose(smollm2, text):
+def test_smollm2_quantization_loss(smollm2, text):
     model = smollm2[0]
     exact = model(text)[0].log_softmax(dim=-1)
     for precision, at_most in (("int4", 0.002), ("int8", 0.012)):

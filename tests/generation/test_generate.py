@@ -16,8 +16,8 @@ from genai_tutorial.transformer import (
 
 
 class Counter(nn.Module):
-    """Says that the next token is the last one plus one, modulo the vocabulary, and
-    records what it was shown.
+    """Predicts the last token plus one, modulo the vocabulary size, and records its
+    inputs.
     """
 
     def __init__(self, vocab_size=10, context_length=4):
@@ -36,7 +36,7 @@ class Counter(nn.Module):
 
 
 class WithWeights(Counter):
-    """The same with a parameter, which says where the model is."""
+    """A `Counter` with a parameter, from which the device is read."""
 
     def __init__(self):
         super().__init__()
@@ -47,14 +47,14 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_it_appends_what_the_model_says():
+def test_generate_appends_the_predicted_tokens():
     assert generate(Counter(), torch.tensor([[3], [8]]), 4).tolist() == [
         [3, 4, 5, 6, 7],
         [8, 9, 0, 1, 2],
     ]
 
 
-def test_the_window_slides():
+def test_generate_slides_the_context_window():
     model = Counter(context_length=4)
     generate(model, torch.tensor([[0, 1]]), 5)
     assert [ids.tolist()[0] for ids in model.seen] == [
@@ -66,7 +66,7 @@ def test_the_window_slides():
     ]
 
 
-def test_a_long_prompt_is_kept_but_only_its_end_is_read():
+def test_generate_reads_only_the_end_of_a_long_prompt():
     model = Counter(context_length=2)
     assert generate(model, torch.tensor([[5, 6, 7, 8]]), 1).tolist() == [
         [5, 6, 7, 8, 9]
@@ -74,23 +74,23 @@ def test_a_long_prompt_is_kept_but_only_its_end_is_read():
     assert model.seen[0].tolist() == [[7, 8]]
 
 
-def test_a_finished_row_repeats_its_stop_token_until_all_are_finished():
+def test_generate_repeats_the_stop_token_of_a_finished_row():
     ids = generate(Counter(), torch.tensor([[3], [5], [1]]), 20, stop_tokens=(4, 8))
     assert ids.tolist() == [[3, 4, 4, 4], [5, 6, 7, 8], [1, 2, 3, 4]]
 
 
-def test_a_stop_token_in_the_prompt_does_not_stop():
+def test_generate_ignores_stop_tokens_in_the_prompt():
     assert generate(Counter(), torch.tensor([[4]]), 2, stop_tokens=[4]).tolist() == [
         [4, 5, 6]
     ]
 
 
-def test_nothing_to_add_returns_the_prompt():
+def test_generate_without_new_tokens_returns_the_prompt():
     prompt = torch.tensor([[1, 2]])
     assert torch.equal(generate(Counter(), prompt, 0), prompt)
 
 
-def test_greedy_follows_the_best_token_and_needs_no_chance():
+def test_greedy_decoding_takes_the_most_probable_token():
     model = DecoderLM(DecoderConfig.gpt2(11, 8, 8, 1, 2), seed=1)
     ids = generate(model, torch.tensor([[1, 2]]), 6, temperature=0)
     for end in range(2, 8):
@@ -101,7 +101,7 @@ def test_greedy_follows_the_best_token_and_needs_no_chance():
     )
 
 
-def test_the_same_seed_writes_the_same_text_and_another_another():
+def test_generate_depends_on_the_seed_alone():
     model = DecoderLM(DecoderConfig.gpt2(11, 8, 8, 1, 2))
     prompt = torch.tensor([[1]])
     first = generate(model, prompt, 30, generator=seeded(1))
@@ -109,14 +109,14 @@ def test_the_same_seed_writes_the_same_text_and_another_another():
     assert not torch.equal(first, generate(model, prompt, 30, generator=seeded(2)))
 
 
-def test_generating_leaves_no_gradients_and_training_can_go_on():
+def test_generate_leaves_no_gradients():
     model = DecoderLM(DecoderConfig.gpt2(11, 8, 8, 1, 2))
     ids = generate(model, torch.tensor([[1]]), 3, generator=seeded())
     model(ids).sum().backward()
     assert not ids.requires_grad
 
 
-def test_draws_are_as_frequent_as_their_probabilities_say():
+def test_draw_follows_the_probabilities():
     # Pearson's chi-squared of n draws from the exact probabilities has a known
     # distribution: with 5 tokens left, 4 degrees of freedom, it is above 23.5 once in
     # ten thousand seeds. A filter too many or too few is far above.
@@ -130,7 +130,7 @@ def test_draws_are_as_frequent_as_their_probabilities_say():
     assert ((counts[exact > 0] - expected).square() / expected).sum() < 23.5
 
 
-def test_generated_pairs_are_as_frequent_as_the_chain_rule_says():
+def test_generate_follows_the_chain_rule():
     # The whole loop: p(a, b) = p(a) p(b | a) for 9 pairs, each count within five
     # standard deviations.
     config = dataclasses.replace(
@@ -186,9 +186,7 @@ def read_anew(model, prompt, new, temperature, seed):
 @KINDS
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("start", "new"), [(1, 12), (5, 25), (16, 3), (20, 2)])
-def test_the_cache_changes_no_token_even_when_the_text_outgrows_it(
-    config, seed, start, new
-):
+def test_kv_cache_does_not_change_the_text(config, seed, start, new):
     model = DecoderLM(config, seed)
     prompt = torch.randint(11, (2, start), generator=seeded(seed))
     found = generate(model, prompt, new, temperature=1.5, generator=seeded(seed))
@@ -196,7 +194,7 @@ def test_the_cache_changes_no_token_even_when_the_text_outgrows_it(
 
 
 @KINDS
-def test_each_token_is_read_once(config):
+def test_kv_cache_reads_each_token_once(config):
     model, read = DecoderLM(config), []
     model.blocks[0].register_forward_pre_hook(
         lambda _, inputs: read.append(inputs[0].shape[1])
@@ -206,7 +204,7 @@ def test_each_token_is_read_once(config):
 
 
 @KINDS
-def test_a_stream_is_the_same_text_token_by_token(config):
+def test_stream_yields_the_text_of_generate(config):
     model, prompt = DecoderLM(config, seed=2), [1, 2, 3]
     whole = generate(model, torch.tensor([prompt]), 20, generator=seeded(3))[0].tolist()
     assert list(stream(model, prompt, 20, generator=seeded(3))) == whole[3:]
@@ -214,13 +212,13 @@ def test_a_stream_is_the_same_text_token_by_token(config):
     assert [next(first_three) for _ in range(3)] == whole[3:6]
 
 
-def test_a_stop_token_ends_the_stream_unseen():
+def test_stream_ends_before_a_stop_token():
     assert list(stream(WithWeights(), [3], 20, stop_tokens=(7,))) == [4, 5, 6]
     assert list(stream(WithWeights(), [3], 0)) == []
 
 
 @KINDS
-def test_a_conversation_is_read_once_and_as_if_anew(config):
+def test_stream_reads_a_conversation_once(config):
     model, ids = DecoderLM(config, seed=1), [5]
     cache, read = model.make_cache(), []
     for turn in range(3):
@@ -233,11 +231,11 @@ def test_a_conversation_is_read_once_and_as_if_anew(config):
         hook.remove()
         assert found == expected
         ids += found
-    # each time the answer's last token and the two that are new, then one
+    # for each turn the answer's last token and the two new ones, then one
     assert read == [3, 1, 3, 1, 3, 1]
 
 
-def test_a_stream_leaves_the_model_ready_to_train():
+def test_stream_leaves_no_gradients():
     model = DecoderLM(SMALL)
     list(stream(model, [1, 2], 3, cache=model.make_cache()))
     model(torch.tensor([[1, 2]])).sum().backward()
@@ -260,17 +258,17 @@ def test_a_stream_leaves_the_model_ready_to_train():
         ),
     ],
 )
-def test_wrong_prompts_are_refused(prompt, new, message):
+def test_generate_refuses_bad_prompts(prompt, new, message):
     with pytest.raises(ValueError, match=message):
         generate(Counter(), prompt, new)
 
 
-def test_wrong_sampling_is_refused():
+def test_generate_refuses_bad_sampling_arguments():
     with pytest.raises(ValueError, match="top_p"):
         generate(Counter(), torch.tensor([[1]]), 1, top_p=2.0)
 
 
-def test_a_stream_checks_its_arguments():
+def test_stream_refuses_bad_arguments():
     with pytest.raises(ValueError, match="at least one row of at least one token"):
         next(stream(WithWeights(), [], 1))
     with pytest.raises(ValueError, match="max_new_tokens must be 0 or more, got -1"):

@@ -22,7 +22,7 @@ def rollouts_of(model, prompts=PROMPTS, new=9, seed=0, **settings):
 
 @pytest.mark.parametrize("seed", range(3))
 @ALL
-def test_log_probs_are_those_of_a_pass_over_the_whole_rows(config, seed):
+def test_rollouts_log_probs_equal_a_forward_pass_over_whole_rows(config, seed):
     model = model_of(config, seed)
     rollouts = rollouts_of(model, seed=seed)
     whole = token_log_probs(model, rollouts.ids).detach()
@@ -34,8 +34,8 @@ def test_log_probs_are_those_of_a_pass_over_the_whole_rows(config, seed):
 
 
 @ALL
-def test_company_changes_nothing(config):
-    """Greedy answers of rows of different lengths are those that each prompt gets
+def test_rollouts_do_not_depend_on_the_rest_of_the_batch(config):
+    """In a batch of different lengths, each prompt gets the greedy answer that it gets
     alone.
     """
     model = model_of(config)
@@ -48,7 +48,7 @@ def test_company_changes_nothing(config):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_rows_hold_prompt_answer_and_padding_in_this_order(seed):
+def test_rollouts_rows_are_prompt_answer_padding(seed):
     rollouts = rollouts_of(model_of(FAST, seed), PROMPTS * 6, seed=seed)
     assert rollouts.finished.any()
     assert not rollouts.finished.all()
@@ -60,7 +60,7 @@ def test_rows_hold_prompt_answer_and_padding_in_this_order(seed):
         assert len(prompt) == rollouts.prompt_lengths[row]
         assert not any(ids[length:])
         # The end token comes once, last, where an answer is finished; the others have
-        # all the tokens they may.
+        # the maximum number of tokens.
         assert END not in answer[:-1]
         assert rollouts.finished[row] == (answer[-1] == END)
         assert rollouts.finished[row] or len(answer) == 9
@@ -75,13 +75,13 @@ def test_rows_hold_prompt_answer_and_padding_in_this_order(seed):
         )
 
 
-def test_an_end_token_in_the_prompt_ends_nothing():
+def test_rollouts_ignore_end_tokens_in_the_prompt():
     rollouts = rollouts_of(model_of(FAST), [[3, END, 4]])
     assert rollouts.prompt_lengths == 3
     assert rollouts.lengths > 3
 
 
-def test_tokens_come_as_often_as_the_model_says():
+def test_rollouts_follow_the_models_probabilities():
     model, count = model_of(LLAMA), 4000
     first = rollouts_of(model, [[5, 6]] * count, new=1).ids[:, 2]
     expected = model(torch.tensor([[5, 6]]))[0, -1].softmax(dim=-1)
@@ -90,7 +90,7 @@ def test_tokens_come_as_often_as_the_model_says():
     assert ((found - expected).abs() < 4 * deviation).all()
 
 
-def test_log_probs_stay_the_models_own_at_another_temperature():
+def test_rollouts_log_probs_are_those_at_temperature_one():
     model = model_of(LLAMA)
     rollouts = rollouts_of(model, temperature=0.3)
     whole = token_log_probs(model, rollouts.ids).detach()
@@ -99,14 +99,14 @@ def test_log_probs_stay_the_models_own_at_another_temperature():
     )
 
 
-def test_the_same_seed_writes_the_same_and_another_another():
+def test_rollouts_depend_on_the_seed_alone():
     model = model_of(LLAMA)
     first, again, other = (rollouts_of(model, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first.ids, again.ids)
     assert first.answers() != other.answers()
 
 
-def test_wrong_arguments_are_refused():
+def test_rollouts_refuse_bad_arguments():
     model = model_of(LLAMA)
     for prompts, new, message in [
         ([], 3, "at least one prompt"),

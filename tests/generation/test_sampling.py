@@ -25,7 +25,7 @@ some_logits = st.integers(0, 100_000).map(
     st.none() | st.floats(0.0, 1.0),
 )
 @settings(max_examples=200, deadline=None)
-def test_rows_are_probabilities_and_the_best_token_stays(
+def test_next_token_probabilities_sum_to_one_and_keep_the_best_token(
     logits, temperature, top_k, top_p, min_p
 ):
     probabilities = next_token_probabilities(logits, temperature, top_k, top_p, min_p)
@@ -72,13 +72,13 @@ def test_temperature_sharpens_and_flattens():
 
 
 @pytest.mark.parametrize("temperature", [0, 1e-30])
-def test_no_temperature_and_almost_none_take_the_best(temperature):
+def test_temperature_near_zero_takes_the_best_token(temperature):
     logits = torch.tensor([[1e4, 3e4, -1e4], [0.0, -1.0, -2.0]])
     expected = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
     assert torch.equal(next_token_probabilities(logits, temperature), expected)
 
 
-def test_ties_go_to_the_lower_number():
+def test_top_k_and_top_p_break_ties_by_token_number():
     logits = torch.tensor([0.0, 1.0, 1.0, 1.0])
     assert torch.equal(
         next_token_probabilities(logits, temperature=0),
@@ -93,7 +93,7 @@ def test_ties_go_to_the_lower_number():
     )
 
 
-def test_min_p_is_a_share_of_the_best():
+def test_min_p_is_relative_to_the_best_token():
     logits = logits_of([0.6, 0.31, 0.09])
     assert torch.equal(
         next_token_probabilities(logits, min_p=0.5) > 0,
@@ -105,7 +105,7 @@ def test_min_p_is_a_share_of_the_best():
     )
 
 
-def test_each_filter_works_on_what_the_one_before_left():
+def test_sampling_filters_apply_in_order():
     # After top_k=2 the first token has 0.5 / 0.8 = 0.625 and reaches top_p=0.6 alone;
     # without, it would not.
     logits = logits_of([0.5, 0.3, 0.2])
@@ -115,7 +115,7 @@ def test_each_filter_works_on_what_the_one_before_left():
     )
 
 
-def test_forbidden_tokens_stay_forbidden():
+def test_next_token_probabilities_keep_forbidden_tokens_at_zero():
     logits = torch.tensor([0.0, -torch.inf, 0.0])
     assert torch.equal(
         next_token_probabilities(logits, 2.0, top_k=3, min_p=0.0),
@@ -135,7 +135,7 @@ def test_forbidden_tokens_stay_forbidden():
         ({"min_p": 1.5}, "min_p must be from 0 to 1"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments, message):
+def test_next_token_probabilities_refuse_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         next_token_probabilities(torch.zeros(3), **arguments)
 
@@ -143,6 +143,6 @@ def test_wrong_arguments_are_refused(arguments, message):
 @pytest.mark.parametrize(
     "bad", [[0.0, float("nan")], [0.0, float("inf")], [-torch.inf, -torch.inf]]
 )
-def test_scores_that_are_no_scores_are_refused(bad):
+def test_next_token_probabilities_refuse_bad_logits(bad):
     with pytest.raises(ValueError, match="finite best score"):
         next_token_probabilities(torch.tensor([[0.0, 1.0], bad]))

@@ -1,4 +1,4 @@
-"""Scores of heads whose maps are known, and text that only copying can predict."""
+"""Head scores on constructed attention maps, and repeated random tokens."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from genai_tutorial.interpretability import (
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 20), st.integers(20, 50), st.integers(0, 99))
-def test_rows_repeat_and_each_token_has_one_earlier_place(
+def test_repeated_tokens_have_exactly_one_earlier_occurrence(
     count, length, vocabulary, seed
 ):
     rows = repeated_random_tokens(count, length, vocabulary, seed)
@@ -26,13 +26,13 @@ def test_rows_repeat_and_each_token_has_one_earlier_place(
     assert torch.equal(rows, repeated_random_tokens(count, length, vocabulary, seed))
 
 
-def test_rows_differ_from_each_other_and_by_the_seed():
+def test_repeated_tokens_differ_between_rows_and_seeds():
     rows = repeated_random_tokens(2, 30, 1000, seed=0)
     assert not torch.equal(rows[0], rows[1])
     assert not torch.equal(rows, repeated_random_tokens(2, 30, 1000, seed=1))
 
 
-def test_only_tokens_of_the_given_vocabulary_are_drawn():
+def test_repeated_tokens_come_from_the_given_vocabulary():
     rows = repeated_random_tokens(5, 3, torch.tensor([7, 70, 700, 7000]), seed=0)
     assert set(rows.flatten().tolist()) <= {7, 70, 700, 7000}
 
@@ -50,13 +50,13 @@ def maps_that_look(back: dict[int, float], size: int) -> torch.Tensor:
     return table
 
 
-def test_scores_of_known_heads():
+def test_scores_of_known_attention_maps():
     period = 5
     heads = torch.stack(
         [
             maps_that_look({period - 1: 1.0}, 10),  # a perfect induction head
             maps_that_look({1: 0.75, period - 1: 0.25}, 10),
-            # finds the token's own earlier place, not the one after it
+            # attends to the earlier occurrence, not to the token after it
             maps_that_look({period: 1.0}, 10),
             maps_that_look({}, 10),
         ]
@@ -70,20 +70,22 @@ def test_scores_of_known_heads():
     )
 
 
-def test_scores_are_averaged_over_texts():
+def test_induction_scores_are_averaged_over_the_batch():
     induction, idle = maps_that_look({2: 1.0}, 6), maps_that_look({}, 6)
     # one layer, two texts, one head
     maps = torch.stack([induction, idle])[None, :, None]
     assert induction_scores(maps, period=3).item() == 0.5
 
 
-def test_wrong_arguments_raise_at_the_door():
+def test_head_scores_refuse_invalid_arguments():
     with pytest.raises(
         ValueError,
         match="length must be from 1 to the number of different tokens, 5, got 6",
     ):
         repeated_random_tokens(1, 6, vocabulary=5)
-    with pytest.raises(ValueError, match="of 4 tokens twice over, 8 square; got 10x10"):
+    with pytest.raises(
+        ValueError, match="of 4 tokens repeated once, 8 square; got 10x10"
+    ):
         induction_scores(torch.zeros(1, 1, 1, 10, 10), period=4)
     with pytest.raises(ValueError, match="At least two positions"):
         previous_token_scores(torch.ones(1, 1, 1, 1, 1))

@@ -1,4 +1,4 @@
-"""How far two groups come apart, by pencil and by what must hold for any groups."""
+"""Separation of two groups: calculations by hand, and properties for any groups."""
 
 import numpy as np
 import pytest
@@ -22,8 +22,8 @@ def clouds(distance: float, seed: int = 0, dim: int = 6) -> torch.Tensor:
     return points
 
 
-def test_auc_by_pencil():
-    # Inside are the pairs 0-1 at 0.5 and 2-3 at 0.3; across 0.2, 0.3, 0.4 and 0.1. Of 8
+def test_auc_equals_a_calculation_by_hand():
+    # Within groups: pairs 0-1 at 0.5 and 2-3 at 0.3; across 0.2, 0.3, 0.4, 0.1. Of 8
     # comparisons 6 are won, 1 tied.
     table = torch.tensor(
         [[1, 0.5, 0.2, 0.3], [0.5, 1, 0.4, 0.1], [0.2, 0.4, 1, 0.3], [0.3, 0.1, 0.3, 1]]
@@ -31,7 +31,7 @@ def test_auc_by_pencil():
     assert within_between_auc(table, torch.tensor([0, 0, 1, 1])) == 6.5 / 8
 
 
-def test_identical_vectors_separate_nothing():
+def test_auc_of_identical_vectors_is_one_half():
     same = torch.full((40, 5), 0.1234567)
     same_table = centred_cosines(same)
     assert (same_table == 0).all()
@@ -41,7 +41,7 @@ def test_identical_vectors_separate_nothing():
     assert leave_one_out_centroid_hits(same, TWO).mean() == 0.5
 
 
-def test_distant_groups_separate_wholly():
+def test_auc_of_distant_groups_is_one():
     far = clouds(50.0)
     assert within_between_auc(centred_cosines(far), TWO) == 1
     assert (
@@ -50,14 +50,14 @@ def test_distant_groups_separate_wholly():
     assert leave_one_out_centroid_hits(far, TWO).mean() == 1
 
 
-def test_shuffled_labels_are_at_chance():
+def test_auc_of_shuffled_labels_is_at_chance():
     table = centred_cosines(clouds(50.0))
     shuffled = [
         TWO[torch.randperm(40, generator=torch.Generator().manual_seed(seed))]
         for seed in range(50)
     ]
-    # A random labelling leaves out each pair's own group: the expectation is a hair
-    # below a half.
+    # Each vector is left out of its own group, so the expectation is slightly below
+    # one half.
     assert np.mean(
         [within_between_auc(table, labels) for labels in shuffled]
     ) == pytest.approx(0.5, abs=0.02)
@@ -72,7 +72,7 @@ def test_shuffled_labels_are_at_chance():
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 1000), st.floats(0.1, 10))
-def test_nothing_depends_on_scale_order_or_names_of_the_groups(seed, scale):
+def test_separation_ignores_scale_order_and_group_names(seed, scale):
     points = clouds(1.0, seed).double()
     order = torch.randperm(40, generator=torch.Generator().manual_seed(seed))
     auc = within_between_auc(centred_cosines(points), TWO)
@@ -85,9 +85,9 @@ def test_nothing_depends_on_scale_order_or_names_of_the_groups(seed, scale):
     )
 
 
-def test_the_one_left_out_is_not_in_its_own_centre():
-    # With itself in it, the centre of the lonely pair would be nearer to each than the
-    # origin's group is.
+def test_leave_one_out_excludes_the_vector_from_its_centroid():
+    # If it contained the vector itself, the centroid of the distant pair would be
+    # nearer than the other group's.
     points = torch.tensor([[5.0, 0.0], [-5.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
     assert leave_one_out_centroid_hits(points, torch.tensor([0, 0, 1, 1])).tolist() == [
         0,
@@ -97,7 +97,7 @@ def test_the_one_left_out_is_not_in_its_own_centre():
     ]
 
 
-def test_the_interval_holds_the_auc_of_fresh_examples_about_as_often_as_it_says():
+def test_auc_interval_covers_at_about_its_level():
     fresh = np.mean(
         [
             within_between_auc(centred_cosines(clouds(1.5, seed)), TWO)
@@ -114,7 +114,7 @@ def test_the_interval_holds_the_auc_of_fresh_examples_about_as_often_as_it_says(
     assert 0.8 <= np.mean(inside) <= 0.99
 
 
-def test_the_same_seed_gives_the_same_interval():
+def test_auc_interval_depends_only_on_the_seed():
     table = centred_cosines(clouds(1.5))
     first, again, other = (
         within_between_auc_interval(table, TWO, seed=seed, resamples=100)
@@ -134,6 +134,6 @@ def test_centroids_need_two_members():
         leave_one_out_centroid_hits(torch.eye(3), torch.tensor([0, 1, 1]))
 
 
-def test_level_is_a_share():
+def test_auc_interval_level_must_be_a_share():
     with pytest.raises(ValueError, match="level must be between 0 and 1"):
         within_between_auc_interval(torch.eye(40), TWO, level=95.0)

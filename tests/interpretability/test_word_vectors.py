@@ -1,6 +1,4 @@
-"""Word vectors: counts and associations that a pencil gives, and vectors that mean
-something on real text.
-"""
+"""Word vectors: counts and PMI calculated by hand, and results on real text."""
 
 import math
 from collections import Counter
@@ -19,8 +17,8 @@ from genai_tutorial.interpretability.word_vectors import (
     split_into_words,
 )
 
-# Two worlds that never meet: in one, cats and dogs do the same things; in the other,
-# suns and moons.
+# Two sets of contexts without common words: one for cats and dogs, one for suns and
+# moons.
 WORLDS = [
     "the cat sleeps here",
     "the dog sleeps here",
@@ -29,7 +27,7 @@ WORLDS = [
 ] * 3
 
 
-def test_words_are_cut_out_of_text():
+def test_split_into_words_drops_digits_and_punctuation():
     text = "Don’t—he said—PAY 3 euros, naïve «Émile»: o'clock_x 'quoted'."
     words = [
         "don't",
@@ -46,13 +44,16 @@ def test_words_are_cut_out_of_text():
     assert split_into_words(text) == words
 
 
-def test_counts_by_pencil():
-    sentences = [["a", "b", "x", "a"], ["b", "c"]]  # x has no row, and keeps its place
+def test_cooccurrence_counts_equal_a_calculation_by_hand():
+    sentences = [
+        ["a", "b", "x", "a"],
+        ["b", "c"],
+    ]  # x is not counted but keeps its position
     one = cooccurrence_counts(sentences, ["a", "b", "c"], window=1).toarray()
     assert one.tolist() == [[0, 1, 0], [1, 0, 1], [0, 1, 0]]
     two = cooccurrence_counts(sentences, ["a", "b", "c"], window=2).toarray()
     assert two.tolist() == [[0, 2, 0], [2, 0, 1], [0, 1, 0]]
-    # Three places apart: the two a's meet, each in the other's window.
+    # Three positions apart: each a is in the other's window.
     assert (
         cooccurrence_counts(sentences, ["a", "b", "c"], window=3).toarray()[0, 0] == 2
     )
@@ -63,7 +64,7 @@ words = st.lists(st.sampled_from("abcde"), max_size=12)
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(words, max_size=4), st.integers(1, 5))
-def test_counts_are_those_of_two_loops(sentences, window):
+def test_cooccurrence_counts_equal_two_loops(sentences, window):
     expected = Counter()
     for sentence in sentences:
         for i, word in enumerate(sentence):
@@ -74,7 +75,7 @@ def test_counts_are_those_of_two_loops(sentences, window):
     assert counted.tolist() == [[expected[a, b] for b in "abcd"] for a in "abcd"]
 
 
-def test_association_by_pencil():
+def test_positive_pmi_equals_a_calculation_by_hand():
     # a and b meet twice, c and d once: p(a, b) = 2/6 = p(a) = p(b), which is 3 times as
     # often as by chance.
     counts = cooccurrence_counts([["a", "b"], ["a", "b"], ["c", "d"]], "abcd", window=1)
@@ -90,14 +91,14 @@ def test_association_by_pencil():
     assert smooth[0, 1] == pytest.approx(math.log(total / math.sqrt(2)))
 
 
-def test_what_is_rarer_than_by_chance_counts_as_nothing():
+def test_positive_pmi_is_zero_below_chance():
     counts = scipy.sparse.csr_array(np.array([[9.0, 1.0], [1.0, 9.0]]))
     assert positive_pmi(counts, smoothing=1).toarray() == pytest.approx(
         np.diag([math.log(1.8)] * 2)
     )
 
 
-def test_words_that_keep_the_same_company_get_the_same_vector():
+def test_words_with_the_same_contexts_get_the_same_vector():
     vectors = WordVectors.fit(WORLDS, dimensions=2, window=3, min_count=1, smoothing=1)
     assert vectors.similarity("cat", "dog") == pytest.approx(1, abs=1e-5)
     assert vectors.similarity("cat", "moon") == pytest.approx(0, abs=1e-5)
@@ -107,7 +108,7 @@ def test_words_that_keep_the_same_company_get_the_same_vector():
     )
 
 
-def test_the_vectors_products_are_the_best_approximation_of_the_associations():
+def test_word_vectors_equal_a_truncated_svd():
     texts = [
         " ".join(
             "abcdefgh"[i % 8] + " " + "abcdefgh"[i * i % 7] for i in range(start, 90)
@@ -126,14 +127,14 @@ def test_the_vectors_products_are_the_best_approximation_of_the_associations():
     np.testing.assert_allclose(products, expected @ expected.T, atol=1e-4)
 
 
-def test_an_analogy_is_arithmetic():
+def test_analogy_is_vector_arithmetic():
     corners = torch.tensor([[1.0, 0, 0], [1, 0, 1], [0, 1, 0], [0, 1, 1], [-1, -1, 0]])
     given = WordVectors(
         ("man", "woman", "king", "queen", "stone"),
         torch.nn.functional.normalize(corners, dim=1),
     )
     (best, similarity), (second, _) = given.analogy("man", "woman", "king", count=2)
-    # the words of the question are no answer
+    # the words of the question are excluded
     assert (best, second) == ("queen", "stone")
     assert similarity > 0.9
     assert len(given.nearest("man", count=99)) == 4
@@ -158,22 +159,22 @@ def test_an_analogy_is_arithmetic():
         ({"smoothing": 0.0}, "smoothing must be above 0"),
     ],
 )
-def test_wrong_settings_raise_at_the_door(settings, message):
+def test_word_vectors_refuse_invalid_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         WordVectors.fit(WORLDS, **{"min_count": 1, "dimensions": 2} | settings)
 
 
-def test_one_string_is_not_several_texts():
+def test_fit_refuses_a_single_string():
     with pytest.raises(ValueError, match=r"got one string; give \[text\]"):
         WordVectors.fit(WORLDS[0], min_count=1, dimensions=2)
 
 
-def test_a_word_twice_in_the_vocabulary_is_refused():
-    with pytest.raises(ValueError, match="every word once"):
+def test_cooccurrence_counts_refuse_duplicate_words():
+    with pytest.raises(ValueError, match="every word only once, got 1"):
         cooccurrence_counts([["a"]], ["a", "a"], window=1)
 
 
-def test_an_unknown_word_is_named():
+def test_word_vectors_name_unknown_words():
     vectors = WordVectors.fit(WORLDS, dimensions=2, min_count=1)
     assert "cat" in vectors
     assert "whale" not in vectors

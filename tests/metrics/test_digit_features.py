@@ -24,7 +24,7 @@ def held_out():
     return load_mnist_split()[1]
 
 
-def test_it_reads_digits_that_it_was_not_trained_on(classifier, held_out):
+def test_digit_classifier_generalizes(classifier, held_out):
     reading = read_digits(classifier, held_out.images)
     right = reading.labels == held_out.labels
     assert right.double().mean() > 0.985
@@ -35,9 +35,7 @@ def test_it_reads_digits_that_it_was_not_trained_on(classifier, held_out):
     assert reading.confidences[~right].mean() < reading.confidences[right].mean() - 0.1
 
 
-def test_a_reading_is_the_same_however_many_images_are_looked_at_together(
-    classifier, held_out
-):
+def test_read_digits_does_not_depend_on_the_chunk(classifier, held_out):
     images = held_out.images[::100]
     whole, parts = (
         read_digits(classifier, images),
@@ -50,7 +48,7 @@ def test_a_reading_is_the_same_however_many_images_are_looked_at_together(
     assert torch.equal(probabilities.argmax(dim=1), whole.labels)
 
 
-def test_noise_is_further_from_digits_than_digits_are(classifier, held_out):
+def test_features_separate_noise_from_digits(classifier, held_out):
     real, more = (
         read_digits(classifier, held_out.images[start::2]).features for start in (0, 1)
     )
@@ -67,7 +65,7 @@ def test_noise_is_further_from_digits_than_digits_are(classifier, held_out):
     assert precision_recall(real, as_noise).recall < 0.05
 
 
-def test_noise_is_precise_only_inside_the_large_balls_of_outliers(classifier, held_out):
+def test_precision_of_noise_comes_from_the_balls_of_outliers(classifier, held_out):
     real = read_digits(classifier, held_out.images[::2]).features
     noise = read_digits(
         classifier, torch.rand(500, 28, 28, generator=torch.Generator().manual_seed(0))
@@ -78,7 +76,7 @@ def test_noise_is_precise_only_inside_the_large_balls_of_outliers(classifier, he
     assert in_balls(noise, real[usual], radii[usual]).double().mean() < 0.1
 
 
-def test_the_first_weights_come_from_the_seed_alone():
+def test_digit_classifier_initial_weights_depend_on_the_seed_only():
     torch.manual_seed(1)
     first, again, other = (
         DigitClassifier(seed=seed).body[0].weight for seed in (3, 3, 4)
@@ -91,7 +89,7 @@ def test_the_first_weights_come_from_the_seed_alone():
     assert torch.equal(torch.rand(1), drawn)
 
 
-def test_the_calibration_error_by_hand():
+def test_expected_calibration_error_by_hand():
     confidences = torch.tensor([0.55, 0.58, 0.95, 1.0])
     right = torch.tensor([True, False, True, True])
     expected = (abs(1 - 0.55 - 0.58) + abs(2 - 0.95 - 1.0)) / 4
@@ -103,7 +101,7 @@ def test_the_calibration_error_by_hand():
     )
 
 
-def test_wrong_arguments_are_refused(classifier):
+def test_read_digits_invalid_arguments_raise(classifier):
     with pytest.raises(ValueError, match="channels must be three multiples of 8"):
         DigitClassifierConfig(channels=(16, 20, 64))
     with pytest.raises(

@@ -24,7 +24,7 @@ def random_gaussian(dimensions, seed):
     return FeatureGaussian(normal(1, dimensions, seed + 100)[0], mixing @ mixing.T)
 
 
-def test_the_fit_is_that_of_numpy():
+def test_feature_gaussian_agrees_with_numpy():
     features = normal(50, 6, seed=0) * torch.arange(1, 7) + 3
     fitted = FeatureGaussian.fit(features)
     torch.testing.assert_close(fitted.mean, features.mean(dim=0))
@@ -32,7 +32,7 @@ def test_the_fit_is_that_of_numpy():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_independent_features_have_a_closed_form(seed):
+def test_frechet_distance_of_independent_features_has_a_closed_form(seed):
     (mean, other_mean), (deviation, other) = (
         normal(2, 5, seed),
         normal(2, 5, seed + 10).abs(),
@@ -45,7 +45,7 @@ def test_independent_features_have_a_closed_form(seed):
     assert distance == pytest.approx(float(expected), rel=1e-10)
 
 
-def test_turning_both_changes_nothing():
+def test_frechet_distance_is_invariant_under_rotation():
     first, second = random_gaussian(6, seed=1), random_gaussian(6, seed=2)
     turn = torch.linalg.qr(normal(6, 6, seed=3)).Q
     turned = [
@@ -57,7 +57,7 @@ def test_turning_both_changes_nothing():
     )
 
 
-def test_its_root_is_a_distance():
+def test_frechet_distance_root_is_a_metric():
     gaussians = [random_gaussian(4, seed) for seed in range(5)]
     for a, b, c in itertools.permutations(gaussians, 3):
         ab, bc, ac = (
@@ -71,7 +71,7 @@ def test_its_root_is_a_distance():
 @pytest.mark.parametrize(
     "n", [2, 10, 200]
 )  # fewer images than features leave most eigenvalues at zero
-def test_a_set_is_no_distance_from_itself(n):
+def test_frechet_distance_of_a_set_from_itself_is_zero(n):
     features = normal(n, 30, seed=n).float() * 10
     # roots of eigenvalues that rounding leaves
     assert 0 <= frechet_distance(features, features.flip(0)) < 1e-5
@@ -80,9 +80,8 @@ def test_a_set_is_no_distance_from_itself(n):
 @pytest.mark.parametrize(
     ("n", "m", "dimensions"), [(1000, 1000, 64), (500, 2000, 16), (300, 300, 8)]
 )
-def test_few_images_make_it_too_large_by_about_what_the_docstring_says(
-    n, m, dimensions
-):
+def test_frechet_distance_bias_of_few_images(n, m, dimensions):
+    """Few images give too large a distance, by about the docstring's formula."""
     distances = [
         frechet_distance(normal(n, dimensions, seed), normal(m, dimensions, seed + 50))
         for seed in range(12)
@@ -91,14 +90,14 @@ def test_few_images_make_it_too_large_by_about_what_the_docstring_says(
     assert sum(distances) / len(distances) == pytest.approx(told, rel=0.1)
 
 
-def test_what_moves_or_widens_the_features_is_seen():
+def test_frechet_distance_grows_with_shift_and_scale():
     features = normal(400, 8, seed=0)
     baseline = frechet_distance(features, normal(400, 8, seed=1))
     assert frechet_distance(features, normal(400, 8, seed=1) + 0.5) > baseline + 1.5
     assert frechet_distance(features, normal(400, 8, seed=1) * 1.5) > baseline + 1.5
 
 
-def test_it_is_blind_to_what_means_and_covariances_do_not_tell():
+def test_frechet_distance_ignores_higher_moments():
     generator = torch.Generator().manual_seed(0)
     signs = (
         torch.randint(0, 2, (4000, 3), generator=generator) * 2 - 1
@@ -106,7 +105,7 @@ def test_it_is_blind_to_what_means_and_covariances_do_not_tell():
     assert frechet_distance(signs, normal(4000, 3, seed=1)) < 0.01
 
 
-def test_wrong_features_are_refused():
+def test_frechet_distance_invalid_features_raise():
     good = normal(5, 3, seed=0)
     with pytest.raises(
         ValueError, match=r"a row for each of at least 2 images, got \(1, 3\)"

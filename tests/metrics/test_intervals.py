@@ -18,7 +18,7 @@ VALUES = [0.91, 0.87, 0.93, 0.90, 0.96, 0.88, 0.92]
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.99])
-def test_agrees_with_scipy(level):
+def test_bootstrap_interval_agrees_with_scipy(level):
     ours = bootstrap_interval(VALUES, level=level, seed=0, resamples=40_000)
     theirs = scipy.stats.bootstrap(
         (VALUES,),
@@ -35,7 +35,7 @@ def test_agrees_with_scipy(level):
     assert ours.mean == pytest.approx(np.mean(VALUES))
 
 
-def test_holds_the_true_mean_about_as_often_as_it_says():
+def test_bootstrap_interval_has_about_its_nominal_coverage():
     generator = torch.Generator().manual_seed(0)
     runs = torch.randn(400, 30, generator=generator)
     intervals = [
@@ -56,7 +56,7 @@ def test_holds_the_true_mean_about_as_often_as_it_says():
     st.floats(-1e3, 1e3),
     st.integers(0, 100),
 )
-def test_moves_with_the_values_and_stays_between_them(values, shift, seed):
+def test_bootstrap_interval_moves_with_the_values(values, shift, seed):
     interval = bootstrap_interval(values, seed=seed, resamples=200)
     assert min(values) - 1e-9 <= interval.low <= interval.high <= max(values) + 1e-9
     moved = bootstrap_interval(
@@ -67,7 +67,7 @@ def test_moves_with_the_values_and_stays_between_them(values, shift, seed):
     )
 
 
-def test_a_wider_level_is_a_wider_interval_and_more_values_a_narrower_one():
+def test_bootstrap_interval_width_grows_with_level_and_shrinks_with_n():
     narrow, wide = (bootstrap_interval(VALUES, level=level) for level in (0.8, 0.99))
     assert wide.low < narrow.low < narrow.mean < narrow.high < wide.high
     many = bootstrap_interval(VALUES * 4)
@@ -75,7 +75,7 @@ def test_a_wider_level_is_a_wider_interval_and_more_values_a_narrower_one():
     assert (one.high - one.low) / (many.high - many.low) == pytest.approx(2, rel=0.1)
 
 
-def test_the_seed_decides():
+def test_bootstrap_interval_depends_on_the_seed():
     assert bootstrap_interval(VALUES, seed=1) == bootstrap_interval(
         torch.tensor(VALUES, dtype=torch.float64), seed=1
     )
@@ -92,29 +92,29 @@ def test_the_seed_decides():
         (Interval(2.0, 2.0, 2.0), "2.000 (95% interval 2.000 to 2.000)"),
     ],
 )
-def test_prints_the_digits_that_the_data_supports(interval, text):
+def test_interval_str_shows_two_digits_of_its_width(interval, text):
     assert str(interval) == text
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [3]])
-def test_refuses_too_few_values(values):
+def test_bootstrap_interval_too_few_values_raises(values):
     with pytest.raises(ValueError, match="a list of at least 2 numbers"):
         bootstrap_interval(values)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_refuses_a_run_that_diverged(bad):
+def test_bootstrap_interval_values_that_are_not_finite_raise(bad):
     with pytest.raises(ValueError, match="must all be finite"):
         bootstrap_interval([1.0, bad, 2.0])
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
-def test_refuses_a_level_that_is_no_share(level):
+def test_bootstrap_interval_invalid_level_raises(level):
     with pytest.raises(ValueError, match="between 0 and 1"):
         bootstrap_interval(VALUES, level=level)
 
 
-def test_refuses_too_few_resamples():
+def test_bootstrap_interval_too_few_resamples_raises():
     with pytest.raises(ValueError, match="at least 100"):
         bootstrap_interval(VALUES, resamples=10)
 
@@ -131,7 +131,7 @@ def test_t_interval_agrees_with_scipy(n, level):
 
 
 @pytest.mark.slow
-def test_t_interval_holds_the_mean_of_few_normal_values_as_often_as_it_says():
+def test_t_interval_has_its_nominal_coverage_for_few_normal_values():
     """With 5 values, where the bootstrap's interval is much too narrow."""
     runs = torch.randn(2000, 5, generator=torch.Generator().manual_seed(0))
     share = {
@@ -151,13 +151,13 @@ def test_t_interval_of_equal_values_is_a_point():
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
-def test_t_interval_refuses_a_level_that_is_no_share(level):
+def test_t_interval_invalid_level_raises(level):
     with pytest.raises(ValueError, match="between 0 and 1"):
         t_interval(VALUES, level)
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, float("nan")]])
-def test_t_interval_refuses_too_few_values_and_runs_that_diverged(values):
+def test_t_interval_invalid_values_raise(values):
     with pytest.raises(ValueError, match=r"at least 2 numbers|must all be finite"):
         t_interval(values)
 

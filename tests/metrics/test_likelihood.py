@@ -83,7 +83,7 @@ def texts(draw):
 
 @settings(deadline=None)
 @given(texts())
-def test_every_token_but_the_first_is_scored_exactly_once(text):
+def test_evaluate_language_model_scores_every_token_once(text):
     tokens, context_length, stride, batch_size = text
     model = IndependentModel()
     score = evaluate_language_model(
@@ -99,7 +99,7 @@ def test_every_token_but_the_first_is_scored_exactly_once(text):
 
 @settings(deadline=None)
 @given(texts())
-def test_windows_agree_with_a_plain_loop(text):
+def test_evaluate_language_model_agrees_with_a_plain_loop(text):
     tokens, context_length, stride, batch_size = text
     model = ContextModel()
     score = evaluate_language_model(
@@ -134,7 +134,7 @@ def test_stride_one_gives_each_token_the_longest_context(length, context_length)
     assert score.log_likelihood == pytest.approx(expected, rel=1e-5)
 
 
-def test_more_overlap_helps_a_model_that_uses_its_context():
+def test_stride_smaller_helps_a_model_that_uses_its_context():
     # Each token repeats the one before it with probability 0.9, and the model knows.
     class Repeats(nn.Module):
         def forward(self, ids):
@@ -154,7 +154,7 @@ def test_more_overlap_helps_a_model_that_uses_its_context():
     assert scores[0] > scores[-1] + 0.2
 
 
-def test_a_uniform_model_scores_ln_v():
+def test_evaluate_language_model_uniform_model_scores_ln_v():
     model = IndependentModel()
     model.log_probabilities = torch.zeros(VOCABULARY)
     score = evaluate_language_model(model, torch.arange(5), context_length=3)
@@ -163,7 +163,7 @@ def test_a_uniform_model_scores_ln_v():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_dropout_is_off_while_scoring_and_the_mode_is_restored(training):
+def test_evaluate_language_model_disables_dropout_and_restores_the_mode(training):
     tokens = torch.randint(
         VOCABULARY, (50,), generator=torch.Generator().manual_seed(0)
     )
@@ -176,13 +176,13 @@ def test_dropout_is_off_while_scoring_and_the_mode_is_restored(training):
     assert model.training is training
 
 
-def test_windows_are_batched_and_no_longer_than_the_context():
+def test_evaluate_language_model_batches_windows_of_the_context_length():
     model = ContextModel()
     evaluate_language_model(model, torch.zeros(101, dtype=torch.long), 10, batch_size=4)
     assert [tuple(call.shape) for call in model.calls] == [(4, 10), (4, 10), (2, 10)]
 
 
-def test_no_gradient_is_recorded():
+def test_evaluate_language_model_records_no_gradient():
     recorded = []
     model = ContextModel()
     model.register_forward_hook(
@@ -201,14 +201,14 @@ def test_no_gradient_is_recorded():
         (9, {"batch_size": 0}, "batch_size must be at least 1"),
     ],
 )
-def test_wrong_arguments_raise_at_the_door(length, settings, message):
+def test_evaluate_language_model_invalid_arguments_raise(length, settings, message):
     with pytest.raises(ValueError, match=message):
         evaluate_language_model(
             ContextModel(), torch.zeros(length, dtype=torch.long), 4, **settings
         )
 
 
-def test_nats_bits_and_characters():
+def test_units_of_likelihood_by_hand():
     assert nats_to_bits(math.log(2)) == pytest.approx(1)
     assert nats_per_character(-30.0, characters=20) == 1.5
     with pytest.raises(ValueError, match="at least 1, got 0"):
@@ -239,6 +239,6 @@ def test_bits_per_dimension_agree_with_the_probabilities_of_the_levels():
 
 
 @pytest.mark.parametrize(("dimensions", "width"), [(0, 1.0), (5, 0.0), (5, -1.0)])
-def test_bits_per_dimension_refuse_nonsense(dimensions, width):
+def test_bits_per_dimension_invalid_arguments_raise(dimensions, width):
     with pytest.raises(ValueError, match=r"must be (at least 1|positive)"):
         bits_per_dimension(-1.0, dimensions, level_width=width)

@@ -17,7 +17,9 @@ def images(count: int, seed: int, size: int = 5) -> torch.Tensor:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 30), st.integers(1, 40), st.integers(0, 1000), st.data())
-def test_agrees_with_scikit_learn_in_any_chunks(queries, references, seed, draw):
+def test_nearest_neighbours_agree_with_scikit_learn_in_any_chunks(
+    queries, references, seed, draw
+):
     k = draw.draw(st.integers(1, references))
     a, b = images(queries, seed), images(references, seed + 1)
     found = nearest_neighbours(a, b, k=k, chunk=draw.draw(st.integers(1, 40)))
@@ -29,7 +31,8 @@ def test_agrees_with_scikit_learn_in_any_chunks(queries, references, seed, draw)
     np.testing.assert_allclose(found.distances.numpy(), distances, rtol=1e-6)
 
 
-def test_a_copy_is_at_distance_zero_and_a_hair_is_measured():
+def test_nearest_neighbours_measure_tiny_distances():
+    """A copy is at distance 0, and a difference of 1e-6 is measured."""
     # Far from the origin, where ‖a‖² + ‖b‖² − 2ab in float32 is off by more than the
     # distance itself.
     references = images(200, seed=0) + 3000
@@ -42,7 +45,7 @@ def test_a_copy_is_at_distance_zero_and_a_hair_is_measured():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_distances_keep_the_precision_of_the_queries(dtype):
+def test_nearest_neighbours_keep_the_dtype_of_the_queries(dtype):
     assert (
         nearest_neighbours(
             images(2, 0).to(dtype), images(3, 1).to(dtype)
@@ -59,12 +62,12 @@ def test_distances_keep_the_precision_of_the_queries(dtype):
         ((3, 5, 5), {"chunk": 0}, "chunk must be at least 1"),
     ],
 )
-def test_wrong_arguments_raise_at_the_door(shape, settings, message):
+def test_nearest_neighbours_invalid_arguments_raise(shape, settings, message):
     with pytest.raises(ValueError, match=message):
         nearest_neighbours(images(2, 0), torch.zeros(shape), **settings)
 
 
-def test_images_of_different_shapes_are_refused():
+def test_nearest_neighbours_different_shapes_raise():
     # The shape checker of the tests finds it first (a TypeError); without it, the
     # function's own sentence does.
     with pytest.raises(

@@ -41,7 +41,7 @@ def slowly(real, generated, k):
 
 @pytest.mark.parametrize("k", [1, 3, 7])
 @pytest.mark.parametrize("seed", range(3))
-def test_it_is_the_definition_point_by_point(k, seed):
+def test_precision_recall_agrees_with_the_definition(k, seed):
     real, generated = normal(40, 5, seed), 1.3 * normal(25, 5, seed + 10) + 1.2
     measured = precision_recall(real, generated, k)
     assert (measured.precision, measured.recall) == slowly(real, generated, k)
@@ -49,7 +49,7 @@ def test_it_is_the_definition_point_by_point(k, seed):
     assert measured.recall > 0
 
 
-def test_more_points_than_are_compared_at_once():
+def test_precision_recall_of_more_points_than_one_chunk():
     real, generated = normal(1100, 4, seed=0), normal(700, 4, seed=1)
     distances = (
         (generated.double()[:, None] - real.double()[None]).square().sum(-1).sqrt()
@@ -64,7 +64,7 @@ def test_more_points_than_are_compared_at_once():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_mode_that_is_dropped_costs_recall_and_not_precision(seed):
+def test_recall_falls_if_a_mode_is_dropped(seed):
     real = two_clusters(400, seed)
     both = precision_recall(real, two_clusters(400, seed + 50))
     one = precision_recall(real, two_clusters(400, seed + 50, shares=(1.0, 0.0)))
@@ -74,7 +74,7 @@ def test_a_mode_that_is_dropped_costs_recall_and_not_precision(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_noise_costs_precision(seed):
+def test_precision_falls_with_noise(seed):
     real, generated = normal(400, 8, seed), normal(400, 8, seed + 50)
     values = [
         precision_recall(real, generated + noise * normal(400, 8, seed + 99)).precision
@@ -84,19 +84,19 @@ def test_noise_costs_precision(seed):
     assert values[1] > values[2] + 0.3
 
 
-def test_one_image_again_and_again_has_precision_without_recall():
+def test_precision_recall_of_one_repeated_image():
     real = normal(300, 4, seed=0)
     measured = precision_recall(real, real[:1].expand(300, 4))
     assert (measured.precision, measured.recall) == (1.0, 1 / 300)
 
 
-def test_the_same_images_have_both():
+def test_precision_recall_of_equal_sets_is_one():
     real = normal(50, 4, seed=0)
     measured = precision_recall(real, real.flip(0))
     assert (measured.precision, measured.recall) == (1.0, 1.0)
 
 
-def test_wrong_features_are_refused():
+def test_precision_recall_invalid_features_raise():
     good = normal(5, 3, seed=0)
     for k in (0, 5):
         with pytest.raises(

@@ -29,7 +29,7 @@ def test_proportion_interval_agrees_with_scipy(method, successes, n, level):
 @given(
     n=st.integers(1, 200), successes=st.integers(0, 200), level=st.floats(0.01, 0.999)
 )
-def test_proportion_interval_holds_the_share_and_mirrors_failures(
+def test_proportion_interval_contains_the_share_and_mirrors_failures(
     method, n, successes, level
 ):
     successes = min(successes, n)
@@ -74,13 +74,13 @@ def test_wilson_interval_covers_too_little_very_near_1():
 
 @each_interval
 @pytest.mark.parametrize(("successes", "n"), [(0, 0), (-1, 5), (6, 5)])
-def test_proportion_interval_refuses_what_is_no_count(method, successes, n):
+def test_proportion_interval_invalid_counts_raise(method, successes, n):
     with pytest.raises(ValueError, match="successes from 0 to n, got"):
         MAKERS[method](successes, n)
 
 
 @each_interval
 @pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
-def test_proportion_interval_refuses_a_level_that_is_no_share(method, level):
+def test_proportion_interval_invalid_level_raises(method, level):
     with pytest.raises(ValueError, match="between 0 and 1"):
         MAKERS[method](3, 5, level)

@@ -7,7 +7,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 from genai_tutorial.metrics import psnr
 
 
-def test_it_is_that_of_torchmetrics():
+def test_psnr_agrees_with_torchmetrics():
     generator = torch.Generator().manual_seed(0)
     images, others = torch.rand(2, 4, 3, 8, 8, generator=generator)
     for image, other, ours in zip(images, others, psnr(images, others), strict=True):
@@ -16,7 +16,7 @@ def test_it_is_that_of_torchmetrics():
         )
 
 
-def test_ten_decibels_are_a_tenth_of_the_squared_error():
+def test_psnr_ten_decibels_are_a_tenth_of_the_squared_error():
     images, noise = torch.rand(
         2, 3, 3, 8, 8, generator=torch.Generator().manual_seed(1)
     )

@@ -1,4 +1,4 @@
-"""The two encoders: what may depend on what, and what they refuse."""
+"""The text encoder and the image encoder: dependencies, padding, errors."""
 
 import pytest
 import torch
@@ -31,7 +31,8 @@ def random(*shape, seed=0):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_who_sees_whom(causal):
+def test_encoder_causal_mask(causal):
+    """With the mask, a change at position 3 reaches only positions 3 and later."""
     encoder = noisy(Encoder(SMALL, causal))
     x = random(1, 5, 12)
     changed = x.clone()
@@ -41,7 +42,8 @@ def test_who_sees_whom(causal):
     assert differs.tolist() == ([False] * 3 + [True] * 2 if causal else [True] * 5)
 
 
-def test_without_positions_the_order_of_squares_would_not_matter():
+def test_encoder_without_positions_is_permutation_equivariant():
+    """Only position embeddings tell patches apart."""
     encoder = noisy(Encoder(SMALL, causal=False))
     x, order = random(2, 6, 12), torch.tensor([3, 1, 5, 0, 2, 4])
     torch.testing.assert_close(
@@ -49,14 +51,16 @@ def test_without_positions_the_order_of_squares_would_not_matter():
     )
 
 
-def test_every_square_reaches_the_vector_of_the_image():
+def test_image_encoder_depends_on_every_patch():
+    """Each pixel has a gradient."""
     encoder = noisy(ImageEncoder(IMAGE))
     images = random(1, 3, 8, 8).requires_grad_()
     encoder(images).square().sum().backward()
     assert (images.grad.abs().sum(dim=1) > 0).all()
 
 
-def test_squares_are_read_row_by_row_and_in_place():
+def test_image_encoder_patches_are_in_row_order():
+    """The convolution is a linear layer on each patch, and positions matter."""
     encoder = noisy(ImageEncoder(IMAGE))
     images = random(1, 3, 8, 8)
     squares = encoder.patch_embedding(images).flatten(2).transpose(1, 2)
@@ -70,7 +74,8 @@ def test_squares_are_read_row_by_row_and_in_place():
     assert not torch.allclose(encoder(images), encoder(moved), atol=1e-4)
 
 
-def test_images_of_a_batch_do_not_mix():
+def test_image_encoder_batch_items_are_independent():
+    """An image alone gives the same vector as in a batch."""
     encoder = noisy(ImageEncoder(IMAGE))
     images = random(4, 3, 8, 8)
     together = encoder(images)
@@ -80,7 +85,8 @@ def test_images_of_a_batch_do_not_mix():
         )
 
 
-def test_padding_changes_nothing():
+def test_text_encoder_padding_changes_nothing():
+    """A padded text has the features of the short one."""
     encoder = noisy(TextEncoder(TEXT))
     short = encoder(torch.tensor([[4, 5, 1]]))
     padded = encoder(torch.tensor([[4, 5, 1, 0, 0], [2, 3, 4, 5, 1]]))
@@ -91,7 +97,8 @@ def test_padding_changes_nothing():
     assert padded.mask.tolist() == [[True] * 3 + [False] * 2, [True] * 5]
 
 
-def test_the_pooled_vector_is_that_of_the_first_end():
+def test_text_encoder_pools_the_first_end_token():
+    """Later end tokens are masked like padding."""
     encoder = noisy(TextEncoder(TEXT))
     features = encoder(torch.tensor([[4, 1, 5, 1], [4, 5, 6, 1]]))
     assert torch.equal(
@@ -100,13 +107,28 @@ def test_the_pooled_vector_is_that_of_the_first_end():
     assert features.mask[0].tolist() == [True, True, False, False]
 
 
-def test_the_order_of_words_matters():
+def test_text_encoder_tokens_alone_ignore_their_neighbours():
+    """A token encoded alone depends on itself and its position only; the first token of
+    a text is the same either way.
+    """
+    encoder = noisy(TextEncoder(TEXT))
+    ids = torch.tensor([[4, 5, 6, 1], [7, 5, 2, 1]])
+    alone, together = encoder.encode_tokens_alone(ids), encoder(ids)
+    torch.testing.assert_close(alone.tokens[0, 1], alone.tokens[1, 1])
+    assert not torch.allclose(together.tokens[0, 1], together.tokens[1, 1], atol=1e-4)
+    torch.testing.assert_close(alone.tokens[:, 0], together.tokens[:, 0])
+    assert torch.equal(alone.mask, together.mask)
+
+
+def test_text_encoder_depends_on_word_order():
+    """Two texts of the same words have different vectors."""
     encoder = noisy(TextEncoder(TEXT))
     features = encoder(torch.tensor([[4, 5, 1], [5, 4, 1]])).pooled
     assert not torch.allclose(features[0], features[1], atol=1e-4)
 
 
-def test_the_seed_decides_the_first_weights_and_nothing_else_does():
+def test_encoders_initial_weights_depend_on_the_seed_alone():
+    """The global random state has no influence."""
     for make in (
         lambda seed: ImageEncoder(IMAGE, seed),
         lambda seed: TextEncoder(TEXT, seed),
@@ -123,7 +145,8 @@ def test_the_seed_decides_the_first_weights_and_nothing_else_does():
     "build",
     [lambda seed: ImageEncoder(IMAGE, seed), lambda seed: TextEncoder(TEXT, seed)],
 )
-def test_signals_keep_their_size_at_first(build):
+def test_encoders_initial_activations_have_unit_scale(build):
+    """Before training, activations neither vanish nor explode."""
     for seed in range(3):
         module = build(seed)
         if isinstance(module, ImageEncoder):
@@ -189,6 +212,7 @@ def test_signals_keep_their_size_at_first(build):
         ),
     ],
 )
-def test_wrong_arguments_are_refused(build, complaint):
+def test_encoders_refuse_wrong_arguments(build, complaint):
+    """The message says what was expected."""
     with pytest.raises(ValueError, match=complaint):
         build()

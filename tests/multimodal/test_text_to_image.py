@@ -1,4 +1,4 @@
-"""A denoising network that reads captions, and the recipe that trains it."""
+"""A denoising network that is conditioned on captions."""
 
 import dataclasses
 
@@ -47,7 +47,8 @@ def awake(network):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_each_image_follows_its_own_words(network):
+def test_text_to_image_batch_items_use_their_own_text(network):
+    """Changing a word of one text changes that image only."""
     model, x, t = (
         awake(network),
         torch.randn(3, 3, 8, 8),
@@ -63,7 +64,8 @@ def test_each_image_follows_its_own_words(network):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_no_condition_is_the_empty_text_whatever_its_padding(network):
+def test_text_to_image_without_condition_uses_the_empty_text(network):
+    """The padding of the empty text has no influence."""
     model, x, t = (
         awake(network),
         torch.randn(3, 3, 8, 8),
@@ -73,7 +75,15 @@ def test_no_condition_is_the_empty_text_whatever_its_padding(network):
     torch.testing.assert_close(model(x, t), model(x, t, empty))
 
 
-def test_the_text_encoder_learns_from_the_images():
+def test_text_to_image_takes_features_in_place_of_tokens():
+    """The features that `read` returns give the same prediction as the token ids."""
+    model, x = awake("unet"), torch.randn(3, 3, 8, 8)
+    t = torch.tensor([10.0, 500.0, 900.0])
+    torch.testing.assert_close(model(x, t, model.read(TEXTS)), model(x, t, TEXTS))
+
+
+def test_text_to_image_loss_trains_the_text_encoder():
+    """Embeddings of the words in the texts get a gradient, others none."""
     model, x = awake("unet"), torch.randn(3, 3, 8, 8)
     (model(x, torch.full((3,), 500.0), TEXTS) - x).square().mean().backward()
     assert model.encoder.token_embedding.weight.grad[2:6].abs().amax(dim=1).min() > 0
@@ -81,7 +91,8 @@ def test_the_text_encoder_learns_from_the_images():
     assert model.encoder.token_embedding.weight.grad[6:].abs().max() == 0
 
 
-def test_texts_are_dropped_at_the_rate_that_was_asked():
+def test_drop_texts_rate():
+    """A fifth of 10,000 texts is dropped, and the others stay as they are."""
     texts = TEXTS[:1].expand(10_000, -1)
     dropped = drop_texts(texts, 0.2, TEXTS[2], torch.Generator().manual_seed(0))
     gone = (dropped == TEXTS[2]).all(dim=1)
@@ -91,7 +102,8 @@ def test_texts_are_dropped_at_the_rate_that_was_asked():
         drop_texts(texts, -1, TEXTS[2], torch.Generator())
 
 
-def test_widths_that_do_not_fit_are_refused():
+def test_text_to_image_refuses_different_widths():
+    """The network reads vectors of the text encoder's width."""
     with pytest.raises(
         ValueError, match="text_width must be the text encoder's width, 8; got 4"
     ):

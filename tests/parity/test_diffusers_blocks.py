@@ -52,7 +52,7 @@ DIT_BLOCK = {
 
 
 def randomized(module, scale=0.3, seed=0):
-    """Weights that leave nothing at zero, so that every layer has its say."""
+    """Randomize all weights, so that every layer affects the output."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -61,7 +61,7 @@ def randomized(module, scale=0.3, seed=0):
 
 
 def renamed(theirs, names):
-    """Their weights under our names."""
+    """Return their weights under our names."""
     ours = {}
     for key, value in theirs.state_dict().items():
         layer, kind = key.rsplit(".", 1)

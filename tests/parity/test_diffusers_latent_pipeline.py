@@ -1,5 +1,5 @@
-"""Drawing and redrawing in latents with guidance, and decoding, against Stable
-Diffusion in diffusers: to 1e-5.
+"""Sampling and image-to-image in latents, with guidance and decoding, compared with
+Stable Diffusion in diffusers: equal to 1e-5.
 """
 
 import pytest
@@ -89,7 +89,8 @@ def pictures(parts, x, times):
         ).clamp(0, 1)
 
 
-def test_pictures_are_those_of_their_pipeline(parts, scheduler):
+def test_sample_images_equals_the_pipeline_of_diffusers(parts, scheduler):
+    """Guidance, negative prompt, sampler and decoding give the same pictures."""
     pipeline = StableDiffusionPipeline(
         *whole(parts, scheduler), requires_safety_checker=False
     )
@@ -109,7 +110,8 @@ def test_pictures_are_those_of_their_pipeline(parts, scheduler):
     assert torch.allclose(pictures(parts, noise, PATH.timesteps(5)), theirs, atol=1e-5)
 
 
-def test_image_to_image_is_that_of_their_pipeline(parts, scheduler):
+def test_image_to_image_equals_the_pipeline_of_diffusers(parts, scheduler):
+    """The same strength gives the same pictures."""
     pipeline = StableDiffusionImg2ImgPipeline(
         *whole(parts, scheduler), requires_safety_checker=False
     )

@@ -54,7 +54,7 @@ PREDICTIONS = {"epsilon": NOISE, "sample": IMAGE, "v_prediction": VELOCITY}
 
 
 def model(x, t, condition=None):
-    """No denoiser, but smooth, bounded, and different at each time and pixel."""
+    """A smooth, bounded stand-in for a network that depends on timestep and pixel."""
     return torch.sin(3 * x + t.to(x.dtype).view(-1, 1, 1, 1) / 100) + 0.3 * x.flip(-1)
 
 
@@ -65,8 +65,8 @@ def start(seed):
 
 
 def theirs_in_double(scheduler, schedule):
-    """Their tables are in single precision; the formulas are what is compared, so they
-    get the missing digits.
+    """Replace their single-precision tables by ours in double precision, so that the
+    formulas are compared.
     """
     torch.testing.assert_close(
         scheduler.alphas_cumprod, schedule.alpha_bar.float(), rtol=2e-5, atol=1e-7
@@ -84,7 +84,7 @@ def theirs_in_double(scheduler, schedule):
 
 
 def their_trajectory(scheduler, x, generator=None, **settings):
-    """Each state of x that their scheduler makes, from noise to image."""
+    """Return each state of x of their scheduler, from noise to image."""
     states = []
     if generator is not None:
         settings["generator"] = generator
@@ -307,8 +307,7 @@ def test_heun(name, kind, karras):
     sigmas = torch.tensor(
         [level.noise / level.signal for level in levels] + [0.0], dtype=torch.float64
     )
-    # They list every time but the first twice, once for each of the two times that the
-    # model is asked.
+    # They list every timestep except the first twice, once for each call of the model.
     doubled = torch.cat([sigmas[:1], sigmas[1:-1].repeat_interleave(2), sigmas[-1:]])
     torch.testing.assert_close(
         scheduler.sigmas[: len(doubled)].double(), doubled, rtol=1e-4, atol=1e-6
@@ -331,7 +330,7 @@ def test_heun(name, kind, karras):
 
 
 def _same_times(scheduler, schedule, times):
-    """Compare their sigmas and times with ours, then give them our digits."""
+    """Compare their sigmas and timesteps with ours, then replace them by ours."""
     sigmas = torch.tensor(
         [level.noise / level.signal for level in map(schedule.level, times)] + [0.0],
         dtype=torch.float64,
@@ -406,8 +405,8 @@ def test_golden_sums_of_ddim(prediction, total, mean):
 
 
 class _Clipped:
-    """Their default: the image is cut off at 1 and the noise is left as it was, so that
-    the parts no longer add up.
+    """Their default clips the image to 1 and leaves the noise unchanged, so the two no
+    longer add up.
     """
 
     def __init__(self, denoise):

@@ -1,4 +1,4 @@
-"""The separation of two groups against scikit-learn: the same AUC, the same left-out
+"""Separation of two groups against scikit-learn: equal AUC and equal leave-one-out
 classifications.
 """
 

@@ -1,6 +1,4 @@
-"""The book's byte-level BPE is OpenAI's `tiktoken`, given the same tokens: the same
-ids, specials included.
-"""
+"""Byte-level BPE against OpenAI's `tiktoken` with the same vocabulary: equal ids."""
 
 import random
 import unicodedata
@@ -12,7 +10,7 @@ from genai_tutorial.tokenization import GPT2_PATTERN, GPT4_PATTERN, train_bpe
 
 tiktoken = pytest.importorskip("tiktoken")
 
-# How tiktoken itself writes the two patterns: the same cuts in other words.
+# The two patterns as tiktoken writes them: different expressions, the same splits.
 THEIRS = {
     GPT2_PATTERN: (
         r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| "
@@ -41,7 +39,7 @@ def both(request):
 
 
 @pytest.mark.slow
-def test_a_whole_corpus_gives_the_same_ids(both):
+def test_ids_agree_on_a_whole_corpus(both):
     ours, theirs = both
     text = load_wikipedia().text
     assert ours.encode(text) == theirs.encode(text)
@@ -49,7 +47,7 @@ def test_a_whole_corpus_gives_the_same_ids(both):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_generated_unicode_gives_the_same_ids(both, seed):
+def test_ids_agree_on_random_unicode(both, seed):
     ours, theirs = both
     old = [
         chr(code)
@@ -62,7 +60,7 @@ def test_generated_unicode_gives_the_same_ids(both, seed):
         assert ours.encode(text) == theirs.encode(text)
 
 
-def test_special_tokens_are_allowed_and_refused_alike(both):
+def test_allowed_special_tokens_agree(both):
     ours, theirs = both
     text = "first<|endoftext|>second"
     assert ours.encode(text, allowed_special="all") == theirs.encode(

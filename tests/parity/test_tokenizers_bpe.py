@@ -1,5 +1,5 @@
-"""The book's byte-level BPE is Hugging Face's `tokenizers`: the same words, the same
-merges, the same ids.
+"""Byte-level BPE against Hugging Face's `tokenizers`: equal words, merges, ids and
+files.
 """
 
 import functools
@@ -30,9 +30,9 @@ each_pattern = pytest.mark.parametrize(
 )
 END = "<|endoftext|>"
 
-# Characters that both sides know alike: those of this Python's own Unicode tables, and
-# the planes that are still empty. What Unicode took in later can be a letter for one
-# library and nothing for the other; see patterns.py.
+# Characters that both libraries classify alike: those in Python's Unicode tables, and
+# unassigned code points. Characters added to Unicode later can be a letter for one
+# library and unassigned for the other; see patterns.py.
 SHARED = [
     chr(code)
     for code in range(0x110000)
@@ -101,7 +101,7 @@ def texts():
 @pytest.mark.parametrize(
     ("name", "merges"), [("shakespeare", 4096), ("wikipedia", 8_000)]
 )
-def test_a_whole_corpus_gives_the_same_merges_and_ids(texts, name, merges, pattern):
+def test_merges_and_ids_agree_on_a_whole_corpus(texts, name, merges, pattern):
     ours = train_bpe(texts[name], 257 + merges, pattern, [END])
     theirs = their_training(texts[name], 257 + merges, pattern, [END])
     assert len(ours.merges) == merges
@@ -112,7 +112,7 @@ def test_a_whole_corpus_gives_the_same_merges_and_ids(texts, name, merges, patte
 
 
 @each_pattern
-def test_until_no_pair_is_left(texts, pattern):
+def test_merges_agree_until_no_pair_is_left(texts, pattern):
     text = texts["wikipedia"][:50_000]
     ours, theirs = train_bpe(text, 10**6, pattern), their_training(text, 10**6, pattern)
     assert 3_000 < ours.vocab_size < 10**6
@@ -126,7 +126,7 @@ def test_until_no_pair_is_left(texts, pattern):
     st.lists(st.sampled_from(["a", "b", "aa", "ab", "ba", " ", "-", "é"]), max_size=80),
     st.integers(0, 60),
 )
-def test_ties_and_runs_are_broken_alike(pattern, pieces, merges):
+def test_merges_agree_on_ties_and_runs(pattern, pieces, merges):
     text = "".join(pieces)
     ours, theirs = (
         train_bpe(text, 256 + merges, pattern),
@@ -161,7 +161,7 @@ def sample_of(seed):
 @pytest.mark.slow
 @each_pattern
 @pytest.mark.parametrize("seed", range(3))
-def test_a_character_of_any_plane_is_cut_alike(pattern, seed):
+def test_splits_agree_on_characters_of_any_plane(pattern, seed):
     characters = sample_of(seed)
     assert len({ord(character) >> 16 for character in characters}) == 17
     text = "".join(map(in_context, characters))
@@ -188,7 +188,7 @@ def trained(texts, tmp_path_factory):
 
 @each_pattern
 @pytest.mark.parametrize("seed", range(3))
-def test_generated_unicode_of_every_plane_gives_the_same_ids(trained, pattern, seed):
+def test_ids_agree_on_random_unicode_of_every_plane(trained, pattern, seed):
     ours, theirs = trained[pattern]
     generator = random.Random(seed)
     latin = [chr(code) for code in range(0x250)]
@@ -210,13 +210,13 @@ def test_generated_unicode_of_every_plane_gives_the_same_ids(trained, pattern, s
         | st.characters(max_codepoint=127)
     )
 )
-def test_any_text_gives_the_same_ids(trained, pattern, text):
+def test_ids_agree_on_any_text(trained, pattern, text):
     ours, theirs = trained[pattern]
     assert ours.encode(text) == their_ids(theirs, text)
 
 
 @each_pattern
-def test_special_tokens_are_found_alike(trained, pattern):
+def test_special_tokens_agree(trained, pattern):
     ours, theirs = trained[pattern]
     text = f"<|im_start|>user\nHi  {END}{END} 12<|im_end|>\n<|im_start|>"
     ids = ours.encode(text, allowed_special="all")
@@ -225,7 +225,7 @@ def test_special_tokens_are_found_alike(trained, pattern):
     assert ids[0] == ids[-1] == 1
 
 
-def test_of_two_special_tokens_the_longer_is_meant(tmp_path):
+def test_longest_special_token_agrees(tmp_path):
     ours = train_bpe(
         "some text", 260, GPT2_PATTERN, ["<|end|>", "<|end|><|end|>", "end"]
     )
@@ -236,14 +236,14 @@ def test_of_two_special_tokens_the_longer_is_meant(tmp_path):
 
 
 @each_pattern
-def test_each_reads_what_the_other_wrote(trained, pattern, tmp_path):
+def test_tokenizer_json_is_read_by_both_sides(trained, pattern, tmp_path):
     ours, theirs = trained[pattern]
     assert_same(ours, theirs)
     theirs.save(str(tmp_path / "theirs.json"))
     assert BPETokenizer.from_hugging_face(tmp_path / "theirs.json") == ours
 
 
-def test_unknown_bytes_give_the_same_ids(tmp_path):
+def test_ids_agree_on_unknown_bytes(tmp_path):
     full = train_bpe("low lower lowest", 262, SMOLLM2_PATTERN, [END])
     kept = [token for token in full.token_bytes if token not in (b"\x04", b"\xc3")]
     ours = BPETokenizer.from_parts(
@@ -258,7 +258,7 @@ def test_unknown_bytes_give_the_same_ids(tmp_path):
 
 @pytest.mark.slow
 @each_pattern
-def test_ignore_merges_gives_the_same_ids(trained, pattern, texts, tmp_path):
+def test_ids_agree_with_ignore_merges(trained, pattern, texts, tmp_path):
     """A vocabulary with words that no merge makes, as Llama 3 has them: with
     `ignore_merges` they become one token, without it they do not.
     """

@@ -1,4 +1,4 @@
-"""The book's attention is torch's: the fused function, the multi-head module, and the
+"""The book's attention equals PyTorch's: the fused function, the multi-head module, and
 gradients of both.
 """
 
@@ -30,9 +30,7 @@ def same(found, expected, at_most=1e-5):
 
 
 def same_with_gradients(ours, theirs, inputs):
-    """Both outputs and the gradients of all inputs, in a random direction of the
-    output.
-    """
+    """Compare both outputs, and the gradients of all inputs in a random direction."""
     assert theirs.isfinite().all()
     same(ours, theirs)
     direction = random(*ours.shape, seed=99)
@@ -54,8 +52,8 @@ def inputs_of(batch, heads, shared, queries, keys, dim, seed):
 
 @st.composite
 def cases(draw):
-    """Inputs of random shapes, with a random mask and bias: some rows see nothing, some
-    heads share their keys.
+    """Draw inputs of random shapes with a random mask and bias; some rows are fully
+    masked, some heads share their keys.
     """
     batch, shared, group = draw(sizes), draw(st.integers(1, 3)), draw(st.integers(1, 3))
     queries, keys, seed = (
@@ -105,14 +103,14 @@ def torchs(inputs, mask, bias):
 
 @given(cases())
 @settings(max_examples=60, deadline=None)
-def test_scaled_dot_product_attention_and_gradients(case):
+def test_attention_equals_sdpa_with_gradients(case):
     inputs, mask, bias = case
     same_with_gradients(attention(*inputs, mask, bias), torchs(*case), inputs)
 
 
 @given(cases())
 @settings(max_examples=60, deadline=None)
-def test_the_fused_kernel_is_the_readable_function(case):
+def test_fused_attention_equals_attention(case):
     inputs, mask, bias = case
     same_with_gradients(
         fused_attention(*inputs, mask, bias), attention(*inputs, mask, bias), inputs
@@ -120,7 +118,7 @@ def test_the_fused_kernel_is_the_readable_function(case):
 
 
 @pytest.mark.parametrize("shared", [1, 3])
-def test_who_sees_nothing_gets_zeros_and_finite_gradients(shared):
+def test_fully_masked_rows_give_zeros_and_finite_gradients(shared):
     inputs = inputs_of(2, 3, shared, 4, 5, 8, seed=0)
     mask = torch.ones(4, 5, dtype=torch.bool)
     mask[2] = False
@@ -134,14 +132,14 @@ def test_who_sees_nothing_gets_zeros_and_finite_gradients(shared):
 
 
 @pytest.mark.parametrize("length", [1, 5, 64])
-def test_the_causal_kernel(length):
+def test_fused_attention_is_causal(length):
     inputs = inputs_of(2, 6, 2, length, length, 8, seed=0)
     expected = attention(*inputs, causal_mask(length))
     same_with_gradients(fused_attention(*inputs, is_causal=True), expected, inputs)
 
 
 def pair(bias, source_width=None, causal=True):
-    """Our layer and torch's with the same weights."""
+    """Return our layer and PyTorch's with the same weights."""
     torch.manual_seed(0)
     ours = MultiHeadAttention(
         24, 4, bias=bias, source_width=source_width, causal=causal
@@ -165,7 +163,7 @@ def pair(bias, source_width=None, causal=True):
 
 
 @pytest.mark.parametrize("bias", [False, True])
-def test_multihead_attention_and_gradients(bias):
+def test_multi_head_attention_equals_torch_with_gradients(bias):
     ours, theirs = pair(bias)
     x = random(2, 10, 24).requires_grad_()
     # Theirs says which keys are hidden, ours which are seen.
@@ -185,7 +183,7 @@ def test_multihead_attention_and_gradients(bias):
     same(joined, theirs.in_proj_weight.grad)
 
 
-def test_an_encoder_with_padding():
+def test_encoder_with_padding_equals_torch():
     ours, theirs = pair(bias=True, causal=False)
     x, seen = (
         random(3, 6, 24).requires_grad_(),
@@ -207,7 +205,9 @@ def test_an_encoder_with_padding():
     st.integers(0, 1000),
 )
 @settings(max_examples=25, deadline=None)
-def test_cross_attention_and_gradients(batch, queries, keys, source_width, seed):
+def test_cross_attention_equals_torch_with_gradients(
+    batch, queries, keys, source_width, seed
+):
     ours, theirs = pair(bias=False, source_width=source_width)
     x = random(batch, queries, 24, seed=seed).requires_grad_()
     source = random(batch, keys, source_width, seed=seed + 1).requires_grad_()

@@ -1,5 +1,5 @@
-"""The book's CLIP is transformers' CLIP: same weights, same towers, same scores, same
-loss, same gradients.
+"""The book's CLIP equals transformers' CLIP: with the same weights, both encoders,
+scores, loss and gradients are equal.
 """
 
 import pytest
@@ -145,7 +145,8 @@ def same(found, expected):
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_names_are_all_and_each_once():
+def test_weight_names_map_one_to_one():
+    """Each weight of their model is copied exactly once."""
     ours, theirs = random_pair()
     names = all_names()
     assert set(names) == {name for name, _ in theirs.named_parameters()}
@@ -153,7 +154,8 @@ def test_names_are_all_and_each_once():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_image_tower_is_equal(seed):
+def test_image_encoder_equals_transformers(seed):
+    """The same weights give the same image vectors."""
     ours, theirs = random_pair(seed)
     images, _ = random_batch(seed=seed)
     expected = theirs.vision_model(pixel_values=images)
@@ -162,19 +164,21 @@ def test_the_image_tower_is_equal(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_text_tower_is_equal(seed):
+def test_text_encoder_equals_transformers(seed):
+    """The same weights give the same text features."""
     ours, theirs = random_pair(seed)
     _, ids = random_batch(seed=seed)
     found = ours.text_encoder(ids)
     mask = found.mask.long()
     expected = theirs.text_model(input_ids=ids, attention_mask=mask)
     same(found.pooled, expected.pooler_output)
-    # The vectors at the padding mean nothing, and differs where theirs hides it.
+    # The vectors at padding positions are meaningless, and differ from theirs.
     same(found.tokens[found.mask], expected.last_hidden_state[found.mask])
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_scores_loss_and_gradients_are_equal(seed):
+def test_clip_equals_transformers(seed):
+    """Scores, loss and gradients are equal."""
     ours, theirs = random_pair(seed)
     images, ids = random_batch(seed=seed)
     expected = theirs(input_ids=ids, pixel_values=images, return_loss=True)
@@ -190,7 +194,8 @@ def test_scores_loss_and_gradients_are_equal(seed):
         same(found[all_names()[name]], parameter.grad)
 
 
-def test_the_loss_is_theirs_on_any_scores():
+def test_contrastive_loss_equals_transformers():
+    """The losses agree on arbitrary scores."""
     from transformers.models.clip.modeling_clip import (
         image_text_contrastive_loss as theirs,
     )

@@ -1,5 +1,5 @@
-"""The counter gives what transformers' models have. They stand on the meta device:
-shapes without numbers.
+"""The counter agrees with transformers' models, built on the meta device without memory
+for weights.
 """
 
 import pytest
@@ -91,18 +91,18 @@ def on_meta(name):
         )
 
 
-def test_every_public_model_is_held():
+def test_counts_cover_every_public_model():
     assert {name for name in vars(public) if name.isupper()} == CONFIGS.keys()
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_parameters_are_equal(name):
+def test_parameter_counts_are_equal(name):
     theirs = sum(parameter.numel() for parameter in on_meta(name).parameters())
     assert count(getattr(public, name)).parameters == theirs
 
 
 @pytest.mark.parametrize("name", ["MIXTRAL_8X7B", "DEEPSEEK_V3"])
-def test_active_parameters_are_equal(name):
+def test_active_parameter_counts_are_equal(name):
     config, shape = CONFIGS[name], getattr(public, name)
     parameters = dict(on_meta(name).named_parameters())
     routed = sum(
@@ -121,10 +121,8 @@ def test_active_parameters_are_equal(name):
 @pytest.mark.parametrize(
     "name", [name for name in CONFIGS if name not in ("MIXTRAL_8X7B", "DEEPSEEK_V3")]
 )
-def test_flops_are_equal(name):
-    """Of the dense models: which expert works depends on numbers, and the meta device
-    has none.
-    """
+def test_flop_counts_are_equal(name):
+    """Compare dense models; routing depends on values, which the meta device lacks."""
     length, counts = 16, count(getattr(public, name))
     model = on_meta(name)
     ids, mask = (

@@ -1,5 +1,5 @@
-"""The book's decoder with GPT-2's settings is transformers' GPT-2: same weights, same
-logits, same gradients.
+"""The book's decoder with GPT-2's settings equals transformers' GPT-2: with the same
+weights it gives the same logits and gradients.
 """
 
 import pytest
@@ -70,9 +70,7 @@ def from_transformers(theirs, layers):
 
 
 def random_pair(seed=0):
-    """Both models with the same weights, all of them random: biases and gains too,
-    which start at 0 and 1.
-    """
+    """Return both models with the same random weights, including biases and gains."""
     ours = DecoderLM(CONFIG, seed)
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
@@ -142,7 +140,7 @@ def test_attention_maps_are_equal():
     torch.testing.assert_close(ours.attention_maps(ids), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_names_map_both_ways_and_none_is_forgotten():
+def test_weight_names_map_both_ways():
     ours, theirs = random_pair()
     mapped = to_transformers(ours.state_dict(), CONFIG.layers)
     assert mapped.keys() == theirs.state_dict().keys()
@@ -153,7 +151,7 @@ def test_names_map_both_ways_and_none_is_forgotten():
     )
 
 
-def test_a_gpt2_made_by_transformers_runs_in_the_books_decoder():
+def test_transformers_gpt2_loads_into_decoder():
     _, theirs = random_pair(seed=7)
     ours = DecoderLM(CONFIG)
     ours.load_state_dict(from_transformers(theirs.state_dict(), CONFIG.layers))

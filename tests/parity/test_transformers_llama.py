@@ -1,5 +1,5 @@
-"""The book's decoder with Llama's settings is transformers' Llama, and with a sliding
-window it is their Mistral.
+"""The book's decoder with Llama's settings equals transformers' Llama, and with a
+sliding window their Mistral.
 """
 
 import dataclasses
@@ -121,7 +121,7 @@ def their_config(config):
 
 
 def random_pair(config, seed=0):
-    """Both models with the same weights, all of them random, gains too."""
+    """Return both models with the same random weights, including gains."""
     ours = DecoderLM(config, seed)
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
@@ -173,7 +173,7 @@ def test_logits_and_gradients_are_equal(config, seed):
 
 @ALL
 @torch.no_grad()
-def test_greedy_text_with_a_cache_is_theirs(config):
+def test_greedy_generation_with_cache_is_equal(config):
     from genai_tutorial.generation import generate
 
     ours, theirs = random_pair(config, seed=4)
@@ -197,7 +197,7 @@ def test_attention_maps_are_equal(config):
 
 
 @torch.no_grad()
-def test_hidden_states_are_equal_up_to_the_last_norm():
+def test_hidden_states_are_equal_before_final_norm():
     ours, theirs = random_pair(CONFIG)
     ids = random_ids(batch=2, length=20)
     *before, last = theirs(ids, output_hidden_states=True).hidden_states
@@ -207,10 +207,8 @@ def test_hidden_states_are_equal_up_to_the_last_norm():
 
 
 @torch.no_grad()
-def test_sixteen_bits_stay_near_thirty_two():
-    """bfloat16 has 8 bits of fraction: both implementations round, ours no worse than
-    theirs.
-    """
+def test_bfloat16_is_as_accurate_as_theirs():
+    """Both implementations round to bfloat16; ours has no larger error than theirs."""
     ours, theirs = random_pair(CONFIG)
     ids = random_ids()
     exact = ours(ids)
@@ -238,7 +236,7 @@ SCALINGS = [
 @pytest.mark.parametrize(
     ("base", "head_width"), [(10_000, 8), (500_000, 128), (1_000_000, 64)]
 )
-def test_frequencies_and_factors_are_theirs(scaling, base, head_width):
+def test_rotary_frequencies_and_factors_are_equal(scaling, base, head_width):
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
     config = DecoderConfig.llama(
@@ -266,7 +264,7 @@ def test_frequencies_and_factors_are_theirs(scaling, base, head_width):
     assert factor == pytest.approx(their_factor, rel=1e-6)
 
 
-def test_the_factor_of_yarn_is_in_the_angles():
+def test_yarn_factor_scales_cosines_and_sines():
     plain, scaled = (
         RotaryEmbedding(8, 30),
         RotaryEmbedding(8, 30, scaling=YarnScaling(factor=4)),

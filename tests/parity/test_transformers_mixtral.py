@@ -1,5 +1,5 @@
-"""The book's mixture of experts is transformers' Mixtral: same weights, same routing,
-outputs, losses and gradients.
+"""The book's mixture of experts equals transformers' Mixtral: same routing, outputs,
+losses and gradients.
 """
 
 import pytest
@@ -54,8 +54,8 @@ def their_config(ours):
 
 
 def mixture_to_transformers(ours, experts):
-    """Their block holds all experts as one tensor, and an expert's gate above what it
-    gates.
+    """Convert our weights: their block stores all experts in one tensor, with gate and
+    up projection stacked.
     """
     rows = [
         [ours[f"experts.{i}.{part}.weight"] for part in ("gate", "widen", "output")]
@@ -103,7 +103,7 @@ def to_transformers(ours, config):
 
 
 def stir(model, seed, size):
-    """Adds chance to every weight, so that none is zero and routers are decided."""
+    """Add noise to every weight, so that none is zero and routers are certain."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -139,7 +139,7 @@ def random_ids(batch=4, length=32, seed=0):
 
 
 def compare_gradients(ours, theirs, to_theirs):
-    """Holds our gradients, under their names, to theirs."""
+    """Compare our gradients, under their names, with theirs."""
     found = to_theirs(
         {name: parameter.grad for name, parameter in ours.named_parameters()}
     )
@@ -153,7 +153,7 @@ def compare_gradients(ours, theirs, to_theirs):
 
 @pytest.mark.parametrize(("experts", "per_token"), SIZES)
 @pytest.mark.parametrize("seed", range(3))
-def test_blocks_are_equal_with_their_gradients(experts, per_token, seed):
+def test_mixture_blocks_and_gradients_are_equal(experts, per_token, seed):
     ours, theirs = random_blocks(experts, per_token, seed)
     x = torch.randn(3, 7, 24, generator=torch.Generator().manual_seed(seed))
     our_x, their_x = x.clone().requires_grad_(), x.clone().requires_grad_()
@@ -168,7 +168,7 @@ def test_blocks_are_equal_with_their_gradients(experts, per_token, seed):
 
 
 @pytest.mark.parametrize(("experts", "per_token"), SIZES)
-def test_the_routing_is_equal(experts, per_token):
+def test_routing_is_equal(experts, per_token):
     ours, theirs = random_blocks(experts, per_token, seed=5)
     x = torch.randn(40, 24, generator=torch.Generator().manual_seed(5))
     ours(x)
@@ -180,7 +180,7 @@ def test_the_routing_is_equal(experts, per_token):
 
 @pytest.mark.parametrize(("experts", "per_token"), SIZES)
 @pytest.mark.parametrize("layers", [1, 3])
-def test_the_balancing_loss_is_equal_with_its_gradient(experts, per_token, layers):
+def test_load_balancing_loss_and_gradient_are_equal(experts, per_token, layers):
     generator = torch.Generator().manual_seed(layers)
     logits = [
         torch.randn(50, experts, generator=generator).mul(3).requires_grad_()
@@ -206,7 +206,7 @@ def test_the_balancing_loss_is_equal_with_its_gradient(experts, per_token, layer
 @pytest.mark.parametrize(
     "settings", [{}, {"rotary_base": 10_000, "norm_epsilon": 1e-6}]
 )
-def test_the_whole_models_are_equal_with_losses_and_gradients(seed, settings):
+def test_mixtral_logits_losses_and_gradients_are_equal(seed, settings):
     ours, theirs = random_models(seed=seed, **settings)
     ids = random_ids(seed=seed)
     result = theirs(ids, labels=ids, output_router_logits=True)
@@ -223,7 +223,7 @@ def test_the_whole_models_are_equal_with_losses_and_gradients(seed, settings):
     compare_gradients(ours, theirs, lambda named: to_transformers(named, ours.config))
 
 
-def test_no_name_is_forgotten():
+def test_weight_names_are_complete():
     ours, theirs = random_models()
     mapped = to_transformers(ours.state_dict(), ours.config)
     assert mapped.keys() == theirs.state_dict().keys()

@@ -1,8 +1,7 @@
-"""SmolLM2's 135 million weights in the book's decoder are transformers' Llama with the
-same weights.
+"""SmolLM2 in the book's decoder equals transformers' Llama with the same weights.
 
-Theirs are read from the GGUF apart from the package: other names, and another formula
-for the rows of queries and keys.
+Their weights are read from the GGUF file independently of the package: with other names
+and another formula for the rows of queries and keys.
 """
 
 import copy
@@ -145,7 +144,7 @@ def logits(smollm2, ids):
 
 
 @pytest.mark.slow
-def test_it_is_the_model_that_its_makers_describe(smollm2):
+def test_smollm2_settings_match_report(smollm2):
     model, tokenizer = smollm2
     config = model.config
     assert model.parameter_count() == 134_515_008
@@ -182,11 +181,11 @@ def test_logits_are_equal(name, ids, logits, theirs):
         assert ids[name].shape[1] > 200
 
 
-def test_what_differs_comes_from_the_angles_alone(
+def test_logit_differences_come_from_rotary_angles(
     smollm2, ids, logits, theirs, monkeypatch
 ):
-    """They multiply positions and frequencies in 32 bits, we in 64; given our angles,
-    they compute our numbers.
+    """They compute the angles in 32 bits, we in 64; with our angles, their logits equal
+    ours.
     """
     length = ids["prose"].shape[1]
     rotary = smollm2[0].rotary
@@ -201,8 +200,8 @@ def test_what_differs_comes_from_the_angles_alone(
         )
 
 
-def test_it_knows_english(ids, logits):
-    """A model with a matrix in the wrong order computes well and predicts nothing."""
+def test_smollm2_predicts_english(ids, logits):
+    """A model with permuted rows would run without error and predict nothing useful."""
     loss = torch.nn.functional.cross_entropy(
         logits["prose"][0, :125], ids["prose"][0, 1:126]
     )
@@ -225,7 +224,7 @@ def test_greedy_answers_are_equal(name, smollm2, ids, theirs):
         assert "Paris" in tokenizer.decode(ours[0, ids[name].shape[1] :].tolist())
 
 
-def test_reading_with_a_cache_changes_nothing(smollm2, ids, logits):
+def test_cached_logits_equal_uncached(smollm2, ids, logits):
     model, _ = smollm2
     cache = model.make_cache(1, 200)
     pieces = ids["prose"][:, :150].split([100, 1, 1, 45, 1, 1, 1], dim=1)
@@ -236,7 +235,7 @@ def test_reading_with_a_cache_changes_nothing(smollm2, ids, logits):
     torch.testing.assert_close(found, logits["prose"][:, :150], atol=2e-4, rtol=0)
 
 
-def test_prompts_of_different_lengths_in_one_batch_do_not_touch(smollm2, ids, logits):
+def test_batched_prompts_of_different_lengths_are_independent(smollm2, ids, logits):
     model, _ = smollm2
     names = ["code", "mixed", "chat"]
     lengths = torch.tensor([ids[name].shape[1] for name in names])
@@ -251,7 +250,7 @@ def test_prompts_of_different_lengths_in_one_batch_do_not_touch(smollm2, ids, lo
 
 
 @pytest.mark.slow
-def test_16_bits_lose_little(smollm2, ids, logits, theirs):
+def test_bfloat16_loss_is_small(smollm2, ids, logits, theirs):
     rows = ids["prose"]
     with torch.inference_mode():
         ours = copy.deepcopy(smollm2[0]).to(torch.bfloat16)(rows)
@@ -291,8 +290,8 @@ def their_tokenizer(reader):
 
 
 def fuzz_texts(count, seed):
-    """Texts of words, digits, spaces, signs and characters of every plane, joined at
-    random.
+    """Draw texts of words, digits, spaces, punctuation and characters from every
+    Unicode plane.
     """
     draw = random.Random(seed)
     words = [
@@ -354,14 +353,14 @@ def fuzz_texts(count, seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_tokens_are_equal(seed, smollm2, their_tokenizer):
+def test_tokenizers_are_equal(seed, smollm2, their_tokenizer):
     _, tokenizer = smollm2
     texts = [*TEXTS.values(), *fuzz_texts(1000, seed)]
     for text, encoding in zip(texts, their_tokenizer.encode_batch(texts), strict=True):
         assert tokenizer.encode(text, allowed_special="all") == encoding.ids, repr(text)
 
 
-def test_a_conversation_is_encoded_as_the_file_says(reader, smollm2, their_tokenizer):
+def test_chat_template_matches_file(reader, smollm2, their_tokenizer):
     import jinja2.sandbox
 
     template = jinja2.sandbox.ImmutableSandboxedEnvironment().from_string(

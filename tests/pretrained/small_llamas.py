@@ -1,4 +1,4 @@
-"""Small Llamas with random weights, written as the files that SmolLM2 comes in."""
+"""Small Llamas with random weights, written in SmolLM2's file formats."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ SETTINGS = {
 def small_llama(
     seed: int = 0, tied: bool = True, **changes
 ) -> transformers.LlamaForCausalLM:
-    """transformers' Llama with random weights that are large enough for every part to
+    """Return transformers' Llama with random weights, large enough for every part to
     matter.
     """
     rotary = {"rope_type": "default", "rope_theta": 500.0}
@@ -48,8 +48,8 @@ def small_llama(
 
 
 def small_tokenizer() -> tokenizers.Tokenizer:
-    """The tokenizer of the small models, as SmolLM2's is built: digits apart, then
-    GPT-2.
+    """Return a small tokenizer built like SmolLM2's: digits split, then GPT-2's
+    pattern.
     """
     bpe = tokenizers.models.BPE({token: i for i, token in enumerate(TOKENS)}, MERGES)
     tokenizer = tokenizers.Tokenizer(bpe)
@@ -67,7 +67,7 @@ def small_tokenizer() -> tokenizers.Tokenizer:
 def write_folder(
     model: transformers.LlamaForCausalLM, folder: Path, shard_size: str = "1GB"
 ) -> Path:
-    """Write a Hugging Face folder, in several files where `shard_size` is small."""
+    """Write a Hugging Face folder, in several files if `shard_size` is small."""
     model.save_pretrained(folder, max_shard_size=shard_size)
     small_tokenizer().save(str(folder / "tokenizer.json"))
     return folder
@@ -83,11 +83,11 @@ def write_gguf(
     scaling: dict[str, str | float | int] | None = None,
     **replaced: np.ndarray,
 ) -> Path:
-    """Write a GGUF as llama.cpp's converter does: other names, and the rows of queries
-    and keys in pairs.
+    """Write a GGUF file like llama.cpp's converter: other names, and permuted rows of
+    queries and keys.
 
     Args:
-        scaling: Entries below `llama.rope.`, such as `scaling.factor`.
+        scaling: Entries under `llama.rope.`, such as `scaling.factor`.
     """
     config = model.config
     writer = gguf.GGUFWriter(path, architecture)
@@ -128,7 +128,7 @@ def write_gguf(
 
 
 def tensors(model: transformers.LlamaForCausalLM) -> dict[str, np.ndarray]:
-    """The weights under llama.cpp's names and in its order of rows."""
+    """Return the weights under llama.cpp's names and in its order of rows."""
     state = {name: weight.numpy() for name, weight in model.state_dict().items()}
     config = model.config
     found = {

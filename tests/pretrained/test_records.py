@@ -1,5 +1,5 @@
-"""The measurements that the package carries: whole, named for the script that made
-them, and readable from anywhere.
+"""The package's records are complete, named after the script that produced them, and
+readable without the repository.
 """
 
 import json
@@ -23,13 +23,13 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     "path", sorted(RECORDS.glob("*.json")), ids=lambda path: path.stem
 )
-def test_each_record_has_the_script_that_made_it(path):
+def test_records_have_their_benchmark_script(path):
     assert record(path.stem)
     script = (REPOSITORY / "benchmarks" / f"{path.stem}.py").read_text("utf8")
     assert re.search(rf'keep_record\(\s*"{path.stem}"', script)
 
 
-def test_pages_read_their_records_from_the_package_so_that_they_run_without_the_repository():  # noqa: E501
+def test_notebooks_read_no_repository_files():
     for notebook in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
         for cell in json.loads(notebook.read_text("utf8"))["cells"]:
             if cell["cell_type"] == "code":
@@ -38,7 +38,7 @@ def test_pages_read_their_records_from_the_package_so_that_they_run_without_the_
                 )
 
 
-def test_a_record_is_written_whole_or_not_at_all(tmp_path):
+def test_keep_record_is_atomic(tmp_path):
     keep_record("some", {"distance": 1.5}, tmp_path)
     with pytest.raises(ValueError, match="Out of range float"):
         keep_record("some", {"distance": float("nan")}, tmp_path)
@@ -46,7 +46,7 @@ def test_a_record_is_written_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["some.json"]
 
 
-def test_pictures_come_back_as_they_were_kept(tmp_path, monkeypatch):
+def test_recorded_images_round_trip(tmp_path, monkeypatch):
     monkeypatch.setattr("genai_tutorial.pretrained.records.RECORDS", tmp_path)
     images = (
         torch.randint(256, (3, 3, 8, 8), generator=torch.Generator().manual_seed(0))

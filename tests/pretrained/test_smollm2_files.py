@@ -1,4 +1,4 @@
-"""The two kinds of file, with small models of random weights that transformers made."""
+"""The two file formats, with small models of random weights made by transformers."""
 
 import contextlib
 import json
@@ -53,8 +53,8 @@ def copy(folder, tmp_path):
 
 @pytest.fixture
 def refused():
-    """Expect one sentence or two on one line, that name the file and hold these
-    words.
+    """Return a check that loading fails with a one-line message that names the file and
+    contains these words.
     """
 
     def check(path, *words, kind=ValueError):
@@ -83,7 +83,7 @@ def assert_equal_to_transformers(path, theirs):
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("shard_size", ["1GB", "30KB"])
-def test_a_hugging_face_folder_is_the_same_model(tmp_path, tied, shard_size):
+def test_hugging_face_folder_gives_same_logits(tmp_path, tied, shard_size):
     theirs = small_llama(seed=1, tied=tied)
     folder = write_folder(theirs, tmp_path, shard_size)
     assert (folder / "model.safetensors.index.json").exists() == (shard_size != "1GB")
@@ -92,14 +92,14 @@ def test_a_hugging_face_folder_is_the_same_model(tmp_path, tied, shard_size):
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("heads", [(4, 2), (4, 4), (8, 1)])
-def test_a_gguf_file_is_the_same_model(tmp_path, tied, heads):
+def test_gguf_file_gives_same_logits(tmp_path, tied, heads):
     theirs = small_llama(
         seed=2, tied=tied, num_attention_heads=heads[0], num_key_value_heads=heads[1]
     )
     assert_equal_to_transformers(write_gguf(theirs, tmp_path / "small.gguf"), theirs)
 
 
-def test_a_packed_gguf_unpacks_to_what_its_writer_meant(tmp_path, theirs):
+def test_gguf_quantized_weights_are_dequantized(tmp_path, theirs):
     for packing, error in (
         (gguf.GGMLQuantizationType.Q8_0, 0.005),
         (gguf.GGMLQuantizationType.Q4_1, 0.05),
@@ -112,7 +112,7 @@ def test_a_packed_gguf_unpacks_to_what_its_writer_meant(tmp_path, theirs):
         assert 0 < (found - exact).square().mean().sqrt() / exact.std() < error * 2
 
 
-def test_settings_come_from_the_file(file, folder):
+def test_config_comes_from_file(file, folder):
     for path in (file, folder):
         config = load_smollm2(path=path)[0].config
         attention = config.attention
@@ -125,7 +125,7 @@ def test_settings_come_from_the_file(file, folder):
 @pytest.mark.parametrize(
     ("dtype", "error"), [(torch.bfloat16, 0.02), (torch.float16, 0.0025)]
 )
-def test_other_precisions(file, folder, theirs, dtype, error):
+def test_load_in_other_precisions(file, folder, theirs, dtype, error):
     for path in (file, folder):
         model, _ = load_smollm2(dtype, path)
         assert {weight.dtype for weight in model.parameters()} == {dtype}
@@ -135,14 +135,14 @@ def test_other_precisions(file, folder, theirs, dtype, error):
         assert (logits.float() - exact).square().mean().sqrt() < error * exact.std()
 
 
-def test_a_precision_without_fractions_is_refused(file):
+def test_load_rejects_integer_dtype(file):
     with pytest.raises(
         ValueError, match=r"dtype must be a floating-point type .* got torch\.int8"
     ):
         load_smollm2(torch.int8, file)
 
 
-def test_an_older_folder_names_the_rotary_base_elsewhere(copy, theirs):
+def test_older_folder_rotary_base(copy, theirs):
     settings = json.loads((copy / "config.json").read_text())
     settings |= {
         "rope_theta": settings.pop("rope_parameters")["rope_theta"],
@@ -166,9 +166,9 @@ SCALINGS = {
 
 @pytest.mark.parametrize("spelling", ["rope_type", "type", "rope_parameters"])
 @pytest.mark.parametrize("name", SCALINGS)
-def test_rotary_scaling_in_any_spelling_is_transformers(copy, theirs, name, spelling):
-    """A folder whose config.json describes a scaling of the rotary positions gives the
-    logits of transformers, which read the same folder.
+def test_rotary_scaling_spellings_match_transformers(copy, theirs, name, spelling):
+    """A folder with rotary scaling in its config.json gives the logits of transformers,
+    which loads the same folder.
     """
     scaling = {"rope_type": name.split(",")[0], **SCALINGS[name]}
     settings = json.loads((copy / "config.json").read_text())
@@ -192,9 +192,9 @@ def test_rotary_scaling_in_any_spelling_is_transformers(copy, theirs, name, spel
     assert changed == (name != "dynamic")  # which begins beyond the context length
 
 
-def test_rotary_scaling_prefers_what_transformers_prefers(copy):
-    """The older entry counts where there are both, and an original length that stands
-    outside counts more than one inside.
+def test_rotary_scaling_precedence_matches_transformers(copy):
+    """If there are two entries the older one counts, and an original length at the top
+    level takes precedence over one inside.
     """
     settings = json.loads((copy / "config.json").read_text())
     settings["rope_scaling"] = {"type": "yarn", "factor": 2.0, "rope_theta": 300.0}
@@ -213,7 +213,7 @@ def test_rotary_scaling_prefers_what_transformers_prefers(copy):
         ({"type": "longrope", "factor": 4.0}, "is 'longrope'"),
         ({"type": ["linear"], "factor": 4.0}, "is \"['linear']\""),
         ({"factor": 4.0}, "no rope_type"),
-        ({"type": "linear"}, "must have factor as a number, and has 'None'"),
+        ({"type": "linear"}, "must have factor as a number, but has 'None'"),
         ({"type": "linear", "factor": "4"}, "factor as a number"),
         ({"type": "linear", "factor": True}, "factor as a number"),
         ({"type": "linear", "factor": math.nan}, "factor as a number"),
@@ -225,16 +225,17 @@ def test_rotary_scaling_prefers_what_transformers_prefers(copy):
             "original_max_position_embeddings must be a whole number",
         ),
         (YARN | {"type": "yarn", "truncate": False}, "truncate"),
-        (YARN | {"type": "yarn", "attention_factor": 1.0}, "by 1, and the book's by"),
+        (
+            YARN | {"type": "yarn", "attention_factor": 1.0},
+            "by 1, but the book's decoder by",
+        ),
         (
             YARN | {"type": "yarn", "mscale": 1.0, "mscale_all_dim": 1.0},
-            "by 1, and the book's by 1.13863",
+            "by 1, but the book's decoder by 1.13863",
         ),
     ],
 )
-def test_rotary_scaling_that_the_decoder_lacks_is_refused(
-    copy, refused, scaling, words
-):
+def test_rotary_scaling_unsupported_is_rejected(copy, refused, scaling, words):
     settings = json.loads((copy / "config.json").read_text())
     settings |= {"rope_theta": 500.0, "rope_scaling": scaling}
     del settings["rope_parameters"]
@@ -265,7 +266,7 @@ def test_rotary_scaling_that_the_decoder_lacks_is_refused(
         ),
     ],
 )
-def test_rotary_scaling_of_a_gguf_is_transformers(tmp_path, written, meant):
+def test_gguf_rotary_scaling_matches_transformers(tmp_path, written, meant):
     theirs = small_llama(rope_parameters={"rope_theta": 500.0, **meant})
     path = write_gguf(theirs, tmp_path / "small.gguf", scaling=written)
     with torch.no_grad():
@@ -289,13 +290,13 @@ def test_rotary_scaling_of_a_gguf_is_transformers(tmp_path, written, meant):
         ({"scaling.type": 2}, "its rotary scaling is '2'"),
     ],
 )
-def test_rotary_scaling_of_a_gguf_that_the_decoder_lacks_is_refused(
+def test_gguf_rotary_scaling_unsupported_is_rejected(
     tmp_path, theirs, refused, written, words
 ):
     refused(write_gguf(theirs, tmp_path / "small.gguf", scaling=written), words)
 
 
-def test_a_folder_may_name_the_unknown_token_elsewhere(copy, refused):
+def test_unknown_token_from_tokenizer_config(copy, refused):
     described = json.loads((copy / "tokenizer.json").read_text())
     assert described["model"]["unk_token"] is None
     last = described["model"]["vocab"].pop("ÿ")  # the byte 255, which is in no text
@@ -309,7 +310,7 @@ def test_a_folder_may_name_the_unknown_token_elsewhere(copy, refused):
     refused(copy, "none for 1 of the 256 bytes")
 
 
-def test_unpermute_undoes_what_llama_cpp_does():
+def test_unpermute_inverts_llama_cpp_permutation():
     original = torch.arange(48.0).reshape(16, 3)
     for heads in (1, 2, 4):
         paired = original.reshape(heads, 2, -1, 3).transpose(1, 2).reshape(16, 3)
@@ -320,17 +321,17 @@ def test_unpermute_undoes_what_llama_cpp_does():
 # --- Files that are wrong -------------------------------------------------------------
 
 
-def test_nothing_there(tmp_path, refused):
+def test_missing_path_is_reported(tmp_path, refused):
     refused(tmp_path / "gone", "There is nothing", kind=FileNotFoundError)
 
 
-def test_a_file_that_is_no_gguf(tmp_path, refused):
+def test_gguf_rejects_other_file(tmp_path, refused):
     for content in (b"", b"GG", b"PK\3\4 a zip", b"\x80\x04}\x94."):
         (tmp_path / "model.gguf").write_bytes(content)
         refused(tmp_path / "model.gguf", "is not a GGUF file", repr(content[:4]))
 
 
-def test_a_gguf_cut_off_anywhere(file, tmp_path, refused):
+def test_gguf_rejects_truncated_file(file, tmp_path, refused):
     content = file.read_bytes()
     start = len(content) - sum(
         4 * weight.numel() for weight in load_smollm2(path=file)[0].parameters()
@@ -350,10 +351,10 @@ def test_a_gguf_cut_off_anywhere(file, tmp_path, refused):
         len(content) - 64,
     ):
         cut.write_bytes(content[:length])
-        refused(cut, "cut off or damaged", f"{length:,} bytes")
+        refused(cut, "truncated or damaged", f"{length:,} bytes")
 
 
-def test_a_gguf_with_a_flipped_byte_never_ends_in_another_error(file, tmp_path):
+def test_gguf_flipped_byte_raises_only_value_error(file, tmp_path):
     content = bytearray(file.read_bytes())
     damaged = tmp_path / "damaged.gguf"
     generator = np.random.default_rng(0)
@@ -361,18 +362,18 @@ def test_a_gguf_with_a_flipped_byte_never_ends_in_another_error(file, tmp_path):
         flipped = content.copy()
         flipped[place] ^= int(generator.integers(1, 256))
         damaged.write_bytes(flipped)
-        # a weight of another value is no error that one could notice
+        # a flipped bit in a weight gives a valid file with another value
         with contextlib.suppress(ValueError):
             load_smollm2(path=damaged)
 
 
-def test_a_gguf_of_another_architecture(tmp_path, theirs, refused):
+def test_gguf_rejects_other_architecture(tmp_path, theirs, refused):
     for architecture in ("gpt2", "qwen2"):
         path = write_gguf(theirs, tmp_path / "other.gguf", architecture)
         refused(path, f"architecture {architecture!r}", "'llama'")
 
 
-def test_a_gguf_with_another_tokenizer(tmp_path, theirs, refused):
+def test_gguf_rejects_other_tokenizer(tmp_path, theirs, refused):
     refused(
         write_gguf(theirs, tmp_path / "other.gguf", cut="llama-bpe"),
         "'llama-bpe'",
@@ -380,12 +381,12 @@ def test_a_gguf_with_another_tokenizer(tmp_path, theirs, refused):
     )
 
 
-def test_a_gguf_without_a_setting(tmp_path, theirs, refused):
+def test_gguf_rejects_missing_setting(tmp_path, theirs, refused):
     path = write_gguf(theirs, tmp_path / "other.gguf", without="unk")
-    refused(path, "must state tokenizer.ggml.unknown_token_id")
+    refused(path, "must give tokenizer.ggml.unknown_token_id")
 
 
-def test_a_gguf_with_missing_or_foreign_weights(tmp_path, theirs, refused):
+def test_gguf_rejects_missing_or_unknown_weights(tmp_path, theirs, refused):
     for name, ours in (
         ("output_norm.weight", "final_norm.weight"),
         ("blk.1.ffn_gate.weight", "blocks.1.feed_forward.gate.weight"),
@@ -402,7 +403,7 @@ def test_a_gguf_with_missing_or_foreign_weights(tmp_path, theirs, refused):
     )
 
 
-def test_a_folder_with_a_missing_file(copy, refused):
+def test_folder_rejects_missing_file(copy, refused):
     for name in ("tokenizer.json", "model.safetensors", "config.json"):
         (copy / name).unlink()
         refused(
@@ -430,16 +431,16 @@ def test_a_folder_with_a_missing_file(copy, refused):
         ("tie_word_embeddings", "yes"),
     ],
 )
-def test_a_folder_with_other_settings(copy, refused, key, value):
+def test_folder_rejects_other_settings(copy, refused, key, value):
     settings = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps(settings | {key: value}))
     refused(copy)
 
 
-def test_a_folder_with_other_weights(copy, refused):
+def test_folder_rejects_other_weights(copy, refused):
     settings = json.loads((copy / "config.json").read_text())
     for key, value, words in (
-        ("num_hidden_layers", 3, "a model of 3 layers and has weights of 2"),
+        ("num_hidden_layers", 3, "a model with 3 layers but has weights for 2"),
         (
             "intermediate_size",
             97,
@@ -454,7 +455,7 @@ def test_a_folder_with_other_weights(copy, refused):
         refused(copy, words)
 
 
-def test_a_folder_whose_files_are_damaged(copy, refused, folder):
+def test_folder_rejects_damaged_files(copy, refused, folder):
     for name in ("config.json", "tokenizer.json"):
         for content in (b"", b"{", b"[1, 2]", b"\xff\xfe", b"[" * 100_000):
             (copy / name).write_bytes(content)
@@ -463,10 +464,10 @@ def test_a_folder_whose_files_are_damaged(copy, refused, folder):
     weights = (folder / "model.safetensors").read_bytes()
     for content in (b"", weights[:100], weights[:-100], b"\xff" * 100):
         (copy / "model.safetensors").write_bytes(content)
-        refused(copy, "cut off or damaged")
+        refused(copy, "truncated or damaged")
 
 
-def test_an_index_names_only_files_of_its_folder(tmp_path, theirs, refused):
+def test_index_reads_only_files_of_its_folder(tmp_path, theirs, refused):
     outside = write_folder(theirs, tmp_path / "outside")
     folder = write_folder(theirs, tmp_path / "folder", "30KB")
     index = json.loads((folder / "model.safetensors.index.json").read_text())

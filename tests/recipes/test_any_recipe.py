@@ -1,6 +1,4 @@
-"""What `train`, `load` and `sample` promise, for a model of a new kind and for the
-digit classifier.
-"""
+"""`train`, `load` and `sample`, with a new kind of model and the digit classifier."""
 
 import dataclasses
 import json
@@ -47,8 +45,8 @@ class PainterOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PainterRecipe(Recipe):
-    """A model with an average, a counter, and a loss that draws from two random
-    sources; it draws grey images.
+    """A recipe for a model of grey images, with an average, a counter, and a loss that
+    draws from two random generators.
     """
 
     name: str = "painter"
@@ -159,7 +157,7 @@ def test_recipe_without_its_methods_cannot_be_made():
 
 
 def test_recipe_says_what_its_model_does_not_make():
-    """A painter writes nothing, and a language model draws nothing."""
+    """An image model writes no text, and a language model draws no images."""
     with pytest.raises(ValueError, match="painter writes no text: it is a painter"):
         PainterRecipe().write(None, None, seed=0)
     with pytest.raises(ValueError, match="shakespeare draws no images"):
@@ -167,7 +165,7 @@ def test_recipe_says_what_its_model_does_not_make():
 
 
 @pytest.mark.parametrize("killed_after", [1, 3, 8])
-def test_a_run_that_was_killed_ends_at_the_same_bytes(
+def test_recipe_resumes_a_killed_run_to_the_same_bytes(
     use_recipes, tmp_path, killed_after
 ):
     expected = recipes.train("painter", folder=tmp_path / "whole", progress=False)
@@ -188,9 +186,7 @@ def test_a_run_that_was_killed_ends_at_the_same_bytes(
     assert cards[0]["metrics"] == cards[1]["metrics"]
 
 
-def test_the_file_holds_the_average_in_16_bits_and_counters_as_they_are(
-    use_recipes, tmp_path
-):
+def test_recipe_file_holds_the_ema_in_16_bits(use_recipes, tmp_path):
     recipes.train("painter", folder=tmp_path, progress=False)
     model = recipes.load("painter", tmp_path)
     run = load_checkpoint(tmp_path / "painter.run.safetensors")
@@ -202,7 +198,7 @@ def test_the_file_holds_the_average_in_16_bits_and_counters_as_they_are(
     assert not model.training
 
 
-def test_the_card_tells_what_was_measured_in_the_file(use_recipes, tmp_path):
+def test_recipe_card_has_the_metrics_of_the_rounded_weights(use_recipes, tmp_path):
     recipes.train("painter", steps=4, folder=tmp_path, progress=False)
     about = recipes.card("painter", tmp_path)
     assert about["metrics"] == PainterRecipe().measure(
@@ -248,7 +244,7 @@ def test_tokenizer_file_is_written_beside_the_card_and_read_by_load(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kept", [2, 4])
-def test_the_classifiers_run_goes_on_to_the_same_bytes(
+def test_digit_classifier_resumes_to_the_same_bytes(
     use_recipes, tmp_path, monkeypatch, kept
 ):
     config = dataclasses.replace(
@@ -293,7 +289,7 @@ def trained(use_recipes, tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_images_repeat_with_their_seed_and_only_then(trained):
+def test_sample_images_depend_on_the_seed(trained):
     first, again, other = (
         recipes.sample_images("painter", 5, seed=seed, folder=trained)
         for seed in (0, 0, 1)
@@ -305,7 +301,7 @@ def test_images_repeat_with_their_seed_and_only_then(trained):
 
 @pytest.mark.parametrize("colours", [0, 1])
 @pytest.mark.parametrize("count", [1, 7, 23])
-def test_the_picture_holds_the_images_in_rows_of_ten(
+def test_sample_command_draws_rows_of_ten(
     command, use_recipes, trained, count, colours
 ):
     use_recipes(PainterRecipe(colours=colours))
@@ -344,7 +340,7 @@ def test_the_picture_holds_the_images_in_rows_of_ten(
     assert [path.name for path in out.parent.iterdir()] == ["grid.png"]
 
 
-def test_without_a_name_the_picture_has_the_models(command, trained):
+def test_sample_command_names_the_picture_after_the_model(command, trained):
     assert command("sample", "painter", "--folder", trained) == (
         0,
         "The images are in painter.png.\n",
@@ -373,9 +369,7 @@ def test_without_a_name_the_picture_has_the_models(command, trained):
         (["--out", "grid.jpg"], "--out must end in .png, got grid.jpg."),
     ],
 )
-def test_what_the_painter_does_not_understand_is_said_in_one_line(
-    command, trained, wrong, said
-):
+def test_sample_command_explains_unknown_options(command, trained, wrong, said):
     code, output, errors = command("sample", "painter", "--folder", trained, *wrong)
     assert (code, output) == (2, "")
     assert re.fullmatch(r"genai-tutorial: \S[^\n]*\n", errors)
@@ -406,7 +400,7 @@ def test_what_the_painter_does_not_understand_is_said_in_one_line(
         ),
     ],
 )
-def test_what_the_books_models_do_not_understand_is_said_in_one_line(
+def test_sample_command_explains_unknown_options_of_published_models(
     command, arguments, said
 ):
     code, output, errors = command("sample", *arguments)
@@ -415,7 +409,7 @@ def test_what_the_books_models_do_not_understand_is_said_in_one_line(
     assert said in errors
 
 
-def test_the_wrong_kind_of_sample_is_refused(trained):
+def test_sample_refuses_the_wrong_kind(trained):
     with pytest.raises(
         ValueError, match="painter writes no text: it is a painter of nothing much"
     ):
@@ -430,12 +424,12 @@ def test_the_wrong_kind_of_sample_is_refused(trained):
         recipes.sample_images("painter", prompt="a cat", folder=trained)
 
 
-def test_a_language_model_draws_nothing():
+def test_sample_images_refuses_a_language_model():
     with pytest.raises(ValueError, match="shakespeare draws no images"):
         recipes.sample_images("shakespeare")
 
 
-def test_doctor_and_train_print_the_summary(
+def test_summary_is_printed_by_doctor_and_train(
     command, use_recipes, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("genai_tutorial.recipes.trained_folder", lambda: tmp_path)
@@ -457,7 +451,7 @@ DRAWING = [
 
 
 @pytest.mark.parametrize("name", DRAWING)
-def test_every_published_model_that_draws_draws(name):
+def test_sample_images_works_for_every_published_model(name):
     known = {field.name for field in fields(recipes.recipe(name).options)}
     values = {"digit": 7, "steps": 2, "guidance": 1.0, "prompt": "a red circle"}
     options = {key: value for key, value in values.items() if key in known}

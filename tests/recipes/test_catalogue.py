@@ -8,12 +8,12 @@ from genai_tutorial.recipes.files import build
 from genai_tutorial.transformer import DecoderLM
 
 
-def test_every_recipe_is_found_by_its_name():
+def test_recipe_is_found_by_its_name():
     assert len(set(names())) == len(RECIPES)
     assert [recipe(name) for name in names()] == list(RECIPES)
 
 
-def test_an_unknown_name_is_answered_with_the_known_ones():
+def test_recipe_with_an_unknown_name_lists_the_known_ones():
     with pytest.raises(
         ValueError,
         match=r"no recipe 'hamlet'\. There are: shakespeare-live, shakespeare",
@@ -22,7 +22,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 
 
 @pytest.mark.parametrize("chosen", RECIPES, ids=names())
-def test_a_recipe_says_all_that_is_asked_of_it(chosen):
+def test_recipe_has_all_its_settings(chosen):
     assert isinstance(chosen, Recipe)
     assert chosen.source.licence
     assert chosen.steps >= 1
@@ -30,7 +30,7 @@ def test_a_recipe_says_all_that_is_asked_of_it(chosen):
 
 
 @pytest.mark.parametrize("chosen", RECIPES, ids=names())
-def test_a_recipe_goes_through_json(chosen):
+def test_recipe_round_trip_through_json(chosen):
     saved = json.loads(json.dumps(dataclasses.asdict(chosen)))
     assert saved.keys() == {field.name for field in dataclasses.fields(chosen)}
     rebuilt, made = (
@@ -44,12 +44,12 @@ def test_a_recipe_goes_through_json(chosen):
     assert shapes[0] == shapes[1]
 
 
-def test_a_recipe_cannot_be_changed_by_accident():
+def test_recipe_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         RECIPES[0].steps = 1
 
 
-def test_the_live_recipe_keeps_to_the_budget_of_the_comparison():
+def test_shakespeare_live_has_at_most_the_parameters_of_the_plain_gpt():
     # The plain GPT of benchmarks/language_model.py, with this alphabet: 4 layers of
     # width 128 and context 64.
     plain = 64 * 128 + 64 * 128 + 4 * (12 * 128 * 128 + 2 * 128) + 128

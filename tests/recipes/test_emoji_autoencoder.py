@@ -1,4 +1,4 @@
-"""The recipe of the autoencoder of pictures."""
+"""The recipe of the image autoencoder."""
 
 import dataclasses
 
@@ -22,9 +22,8 @@ TINY = dataclasses.replace(
 
 
 @pytest.mark.slow
-def test_a_run_that_was_stopped_ends_at_the_same_weights_and_scale(
-    follow, kill_and_resume
-):
+def test_emoji_autoencoder_resumes_bit_for_bit(follow, kill_and_resume):
+    """A stopped and resumed run ends at the same weights and scaling factor."""
     expected = follow(TINY).model.state_dict()
     got = kill_and_resume(TINY, image_autoencoder, "image_autoencoder_loss").model
     assert all(
@@ -39,7 +38,8 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights_and_scale(
 
 
 @pytest.mark.slow
-def test_a_model_is_measured_on_emoji_of_other_families():
+def test_emoji_autoencoder_is_measured_on_held_out_families():
+    """Metrics use emoji of families that are not in the training set."""
     train, held_out = load_emoji_split()
     assert set(train.families).isdisjoint(held_out.families)
     assert not any("skin tone" in name for name in train.names + held_out.names)

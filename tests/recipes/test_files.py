@@ -24,7 +24,7 @@ def copy(tmp_path):
     return tmp_path
 
 
-def test_the_folder_holds_the_published_models_and_nothing_else():
+def test_checkpoints_folder_holds_only_published_models():
     expected = {
         f"{name}.{suffix}" for name in WITH_FILES for suffix in ("safetensors", "json")
     }
@@ -33,8 +33,8 @@ def test_the_folder_holds_the_published_models_and_nothing_else():
 
 
 def completed(saved: dict, settings: object) -> dict:
-    """A card's settings, with the defaults of those that the code got after the card
-    was written.
+    """Return a card's settings, with defaults for those added after the card was
+    written.
     """
     values = {}
     for field in dataclasses.fields(settings):
@@ -56,9 +56,7 @@ def test_card_text_is_that_of_the_published_card(name):
 
 
 def test_tokenizer_file_is_shared_checked_and_named_where_it_is_missing(tmp_path):
-    """Three models name one tokenizer file; another or none is an error of one
-    sentence.
-    """
+    """Three models share one tokenizer file; another or a missing one is an error."""
     sharing = [name for name in WITH_FILES if "tokenizer_file" in card(name)]
     assert sharing == ["factbook-base", "factbook-sft", "factbook-ppo"]
     assert not any("tokenizer" in card(name) for name in sharing)
@@ -75,7 +73,7 @@ def test_tokenizer_file_is_shared_checked_and_named_where_it_is_missing(tmp_path
 
 
 def test_write_pretrained_writes_the_shared_tokenizer_beside_the_card(tmp_path):
-    """What is written into a folder can be loaded from there."""
+    """A model that was written to a folder can be loaded from it."""
     model, tokenizer = load("factbook-base")
     about = card("factbook-base") | {"tokenizer": tokenizer.to_dict()}
     write_pretrained(model, about, tmp_path)
@@ -90,7 +88,7 @@ def test_write_pretrained_writes_the_shared_tokenizer_beside_the_card(tmp_path):
 
 
 @pytest.mark.parametrize("name", WITH_FILES)
-def test_a_card_tells_how_its_model_was_made(name):
+def test_card_describes_how_its_model_was_trained(name):
     about = card(name)
     assert set(about) >= FIELDS
     assert completed(about["recipe"], recipe(name)) == json.loads(
@@ -124,7 +122,7 @@ SAMPLE_SIZES = {
     "factbook-sft": 150,
     "factbook-ppo": 80,
 }
-"""As many items as one core measures in three seconds at most."""
+"""The number of items that one core measures in at most three seconds."""
 
 
 @pytest.mark.slow
@@ -139,9 +137,7 @@ def test_card_metric_lies_in_the_interval_of_a_sample(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
-    """The sample is large enough to notice that the weights are not those of the
-    card.
-    """
+    """The sample is large enough to detect other weights."""
     loaded = load(name)
     model = loaded[0] if isinstance(loaded, tuple) else loaded
     model.load_state_dict(build(recipe(name), card(name)).state_dict())
@@ -161,7 +157,7 @@ def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
     ],
 )
 def test_spot_check_of_all_items_is_the_card_metric(name, items):
-    """A sample of everything leaves nothing to chance."""
+    """A sample of all items gives exactly the metric of the card."""
     check = recipe(name).spot_check(load(name), items, seed=1)
     expected = check.on_card(card(name)["metrics"])
     assert check.interval().mean == pytest.approx(expected, rel=1e-3, abs=1.01e-3)
@@ -171,7 +167,7 @@ def test_spot_check_of_all_items_is_the_card_metric(name, items):
 
 @pytest.mark.whole
 @pytest.mark.parametrize("name", WITH_FILES)
-def test_the_cards_metrics_are_measured_again(name):
+def test_card_metrics_are_reproduced(name):
     about = card(name)
     loaded = load(name)
     model = loaded[0] if isinstance(loaded, tuple) else loaded
@@ -194,14 +190,14 @@ def test_the_cards_metrics_are_measured_again(name):
         assert measured[key] == expected, key
 
 
-def test_a_loaded_model_is_ready_to_use():
+def test_load_returns_a_model_in_evaluation_mode():
     model, tokenizer = load("shakespeare")
     assert not model.training
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
     assert tokenizer.vocab_size == model.config.vocab_size
 
 
-def test_a_sample_repeats_with_its_seed_and_only_then():
+def test_sample_text_depends_on_the_seed():
     first, again, other = (
         sample_text("shakespeare", prompt="ROMEO:\n", tokens=30, seed=seed)
         for seed in (0, 0, 1)
@@ -211,14 +207,14 @@ def test_a_sample_repeats_with_its_seed_and_only_then():
     assert len(first) == len("ROMEO:\n") + 30
 
 
-def test_a_sample_needs_a_prompt_of_known_characters():
+def test_sample_text_refuses_unknown_characters():
     with pytest.raises(ValueError, match="prompt is empty"):
         sample_text("shakespeare", prompt="")
-    with pytest.raises(ValueError, match=r"does not know: \['é'\]"):
+    with pytest.raises(ValueError, match=r"not in the vocabulary: \['é'\]"):
         sample_text("shakespeare", prompt="é")
 
 
-def test_a_damaged_file_is_noticed(copy):
+def test_load_detects_a_damaged_file(copy):
     content = bytearray((copy / "shakespeare.safetensors").read_bytes())
     content[len(content) // 2] ^= 1
     (copy / "shakespeare.safetensors").write_bytes(content)
@@ -228,10 +224,10 @@ def test_a_damaged_file_is_noticed(copy):
         load("shakespeare", copy)
 
 
-def test_what_is_not_there_is_named(tmp_path):
+def test_load_names_what_is_missing(tmp_path):
     with pytest.raises(
         FileNotFoundError,
-        match=r"carries no trained model 'shakespeare-live': train it with",
+        match=r"has no trained model 'shakespeare-live': train it with",
     ):
         load("shakespeare-live")
     with pytest.raises(FileNotFoundError, match=r"has no trained model 'shakespeare'"):

@@ -1,4 +1,4 @@
-"""The spot checks of cards: their samples, and the interval that each gets."""
+"""Spot checks of cards: samples and confidence intervals."""
 
 import pytest
 

@@ -19,9 +19,7 @@ class Killed(Exception):
 
 @pytest.fixture(autouse=True)
 def tiny_recipe(monkeypatch):
-    """The live recipe with a model that takes milliseconds a step, and the first pages
-    of the plays.
-    """
+    """Shrink the live recipe to milliseconds per step, on a part of the plays."""
     live = recipes.recipe("shakespeare-live")
     small = dataclasses.replace(
         live.config,
@@ -62,7 +60,7 @@ def kill_after(monkeypatch):
     return arm
 
 
-def test_a_run_that_was_stopped_ends_at_the_same_bytes(tmp_path, kill_after):
+def test_train_resumes_to_the_same_bytes(tmp_path, kill_after):
     expected = train("tiny", folder=tmp_path / "whole", progress=False)
     revive = kill_after(5)
     with pytest.raises(Killed):
@@ -77,7 +75,7 @@ def test_a_run_that_was_stopped_ends_at_the_same_bytes(tmp_path, kill_after):
     )
 
 
-def test_without_resume_a_run_starts_anew(tmp_path, kill_after):
+def test_train_without_resume_starts_again(tmp_path, kill_after):
     revive = kill_after(5)
     with pytest.raises(Killed):
         train("tiny", folder=tmp_path, progress=False)
@@ -94,7 +92,7 @@ def test_without_resume_a_run_starts_anew(tmp_path, kill_after):
     assert len(calls) == 8
 
 
-def test_the_card_describes_the_file_beside_it(tmp_path):
+def test_train_writes_a_card_that_describes_the_file(tmp_path):
     weights = train("tiny", steps=3, folder=tmp_path, progress=False)
     about = card("tiny", tmp_path)
     assert about["command"] == "genai-tutorial train tiny --steps 3"
@@ -110,18 +108,18 @@ def test_the_card_describes_the_file_beside_it(tmp_path):
     )
 
 
-def test_what_was_trained_can_write(tmp_path):
+def test_train_result_can_be_sampled(tmp_path):
     train("tiny", steps=1, folder=tmp_path, progress=False)
     assert len(sample_text("tiny", prompt="ROMEO:\n", tokens=12, folder=tmp_path)) == 19
 
 
-def test_a_stopped_run_of_another_length_is_not_taken_up(tmp_path):
+def test_train_refuses_to_resume_a_run_of_another_length(tmp_path):
     train("tiny", steps=3, folder=tmp_path, progress=False)
     with pytest.raises(ValueError, match="from a run with the schedule"):
         train("tiny", steps=4, resume=True, folder=tmp_path, progress=False)
 
 
-def test_bad_arguments_are_refused(tmp_path):
+def test_train_refuses_bad_arguments(tmp_path):
     with pytest.raises(ValueError, match="no recipe 'none'"):
         train("none", folder=tmp_path)
     with pytest.raises(ValueError, match="no device 'cuda:77'"):
@@ -131,7 +129,7 @@ def test_bad_arguments_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_folder_it_writes_among_the_users_own_data(monkeypatch, tmp_path):
+def test_train_writes_to_the_users_data_folder_by_default(monkeypatch, tmp_path):
     monkeypatch.setattr(
         run_recipe.platformdirs, "user_data_path", lambda name: tmp_path / name
     )

@@ -1,6 +1,4 @@
-"""The cache gives what the builder gave, whatever happened to its file in the
-meantime.
-"""
+"""The cache returns the arrays of the builder, whatever has happened to its file."""
 
 import importlib
 import os
@@ -49,18 +47,18 @@ def only_file(folder):
     return path
 
 
-def test_builds_once_and_reads_afterwards(folder):
+def test_cached_builds_once_and_reads_afterwards(folder):
     assert [count_builds() for _ in range(3)] == [1, 0, 0]
     assert only_file(folder).suffix == ".npz"
 
 
-def test_the_folder_is_the_users_own_unless_the_variable_names_one(folder, monkeypatch):
+def test_cache_folder_follows_the_environment_variable(folder, monkeypatch):
     assert cache_folder() == folder
     monkeypatch.delenv("GENAI_TUTORIAL_CACHE")
     assert cache_folder() == platformdirs.user_cache_path("genai_tutorial")
 
 
-def test_any_flipped_byte_is_noticed_or_harmless(folder):
+def test_cached_detects_flipped_bytes(folder):
     count_builds()
     path = only_file(folder)
     whole = path.read_bytes()
@@ -75,7 +73,7 @@ def test_any_flipped_byte_is_noticed_or_harmless(folder):
     assert noticed > 0.7 * len(whole)
 
 
-def test_a_file_cut_short_anywhere_is_made_again(folder, caplog):
+def test_cached_rebuilds_a_truncated_file(folder, caplog):
     count_builds()
     path = only_file(folder)
     whole = path.read_bytes()
@@ -87,7 +85,7 @@ def test_a_file_cut_short_anywhere_is_made_again(folder, caplog):
         assert count_builds() == 0
 
 
-def test_a_whole_file_of_another_program_is_made_again(folder, caplog):
+def test_cached_rebuilds_a_foreign_file(folder, caplog):
     count_builds()
     path = only_file(folder)
     np.savez(path, images=ARRAYS["images"] + 1, names=ARRAYS["names"])
@@ -95,7 +93,7 @@ def test_a_whole_file_of_another_program_is_made_again(folder, caplog):
     assert "is not usable" in caplog.text
 
 
-def test_a_file_of_another_builder_under_this_name_is_made_again(folder):
+def test_cached_rebuilds_a_file_of_another_builder(folder):
     count_builds(version="1")
     old = only_file(folder)
     count_builds(version="2")
@@ -113,7 +111,7 @@ class Malicious:
 
 
 @pytest.mark.parametrize("form", ["npz", "pickle"])
-def test_nothing_in_a_foreign_file_is_unpickled(folder, tmp_path, form):
+def test_cached_never_unpickles(folder, tmp_path, form):
     marker = tmp_path / "unpickled"
     count_builds()
     path = only_file(folder)
@@ -129,15 +127,13 @@ def test_nothing_in_a_foreign_file_is_unpickled(folder, tmp_path, form):
     assert not marker.exists()
 
 
-def test_what_a_killed_writer_left_behind_is_ignored(folder):
+def test_cached_ignores_leftovers_of_a_killed_writer(folder):
     folder.mkdir()
     (folder / "toy-0123.part").write_bytes(b"PK\x03\x04 half")
     assert [count_builds(), count_builds()] == [1, 0]
 
 
-def test_a_write_that_fails_leaves_no_file_and_still_gives_the_arrays(
-    folder, monkeypatch, caplog
-):
+def test_cached_returns_the_arrays_if_writing_fails(folder, monkeypatch, caplog):
     def fail(source, destination):
         raise OSError("disk full")
 
@@ -147,14 +143,14 @@ def test_a_write_that_fails_leaves_no_file_and_still_gives_the_arrays(
     assert "disk full" in caplog.text
 
 
-def test_a_folder_that_cannot_be_made_costs_only_time(tmp_path, monkeypatch, caplog):
+def test_cached_works_without_a_writable_folder(tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("GENAI_TUTORIAL_CACHE", str(tmp_path / "file" / "cache"))
     assert [count_builds(), count_builds()] == [1, 1]
     assert "could not be written" in caplog.text
 
 
-def test_another_version_and_another_name_are_other_files():
+def test_cached_separates_names_and_versions():
     assert count_builds(version="1") == 1
     assert count_builds(version="2") == 1
     assert count_builds(name="other", version="1") == 1
@@ -168,7 +164,7 @@ def build():
 """
 
 
-def test_a_changed_builder_builds_again(tmp_path, monkeypatch):
+def test_cached_rebuilds_after_a_change_of_the_builder(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     source = tmp_path / "a_builder_of_this_test.py"
     seen = []
@@ -202,7 +198,7 @@ for version in range(40):
 
 
 @pytest.mark.slow
-def test_two_processes_at_once_never_see_half_a_file(folder, tmp_path):
+def test_cached_is_safe_for_two_processes(folder, tmp_path):
     (tmp_path / "racing_builder.py").write_text(
         BUILDER.replace("VALUE", "7").replace("1000", "300_000")
     )
@@ -232,17 +228,17 @@ def test_two_processes_at_once_never_see_half_a_file(folder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "../escape", "a b", "a/b", "a.npz"])
-def test_a_name_with_other_characters_is_refused(name):
+def test_cached_refuses_other_characters_in_a_name(name):
     with pytest.raises(ValueError, match="letters, digits"):
         cached(name, build)
 
 
-def test_python_objects_are_refused():
+def test_cached_refuses_python_objects():
     with pytest.raises(TypeError, match="Python objects in words"):
         cached("toy", lambda: {"words": np.array([{"a": 1}], dtype=object)})
 
 
-def test_a_builder_without_a_file_is_refused():
+def test_cached_refuses_a_builder_without_a_file():
     namespace = {"__name__": "__no_file__"}
     # what a function typed into a console looks like
     exec("def build(): return {}", namespace)

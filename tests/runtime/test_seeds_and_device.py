@@ -17,13 +17,13 @@ def _draw(seed):
     )
 
 
-def test_the_same_seed_gives_the_same_numbers_everywhere():
+def test_seed_everything_repeats_all_random_numbers():
     first, again, other = _draw(3), _draw(3), _draw(4)
     assert first == again
     assert all(a != b for a, b in zip(first, other, strict=True))
 
 
-def test_the_generator_is_apart_from_the_global_one():
+def test_seed_everything_returns_a_separate_generator():
     generator = seed_everything(0)
     torch.rand(10)
     assert torch.equal(
@@ -32,17 +32,17 @@ def test_the_generator_is_apart_from_the_global_one():
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 1.5, True, "0"])
-def test_a_bad_seed_is_refused(seed):
+def test_seed_everything_refuses_a_bad_seed(seed):
     # the shape checker may refuse the type first
     with pytest.raises(Exception, match=r"seed|int"):
         seed_everything(seed)
 
 
-def test_the_cpu_is_always_there():
+def test_choose_device_always_has_the_cpu():
     assert choose_device("cpu") == torch.device("cpu")
 
 
-def test_by_itself_it_takes_cuda_then_cpu_and_never_mps(monkeypatch):
+def test_choose_device_prefers_cuda_then_cpu_never_mps(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device().type == "cpu"
@@ -50,13 +50,13 @@ def test_by_itself_it_takes_cuda_then_cpu_and_never_mps(monkeypatch):
     assert choose_device().type == "cuda"
 
 
-def test_mps_is_taken_when_named(monkeypatch):
+def test_choose_device_uses_mps_when_named(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert choose_device("mps").type == "mps"
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "gpu", "", "tpu"])
-def test_an_absent_device_is_named_with_those_present(name):
+def test_choose_device_lists_the_devices_present(name):
     with pytest.raises(
         ValueError,
         match=rf"There is no device '{name}' on this machine: choose one of cpu",

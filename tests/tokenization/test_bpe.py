@@ -34,7 +34,7 @@ one = TOKENIZERS["gpt4"]
 @pytest.mark.slow
 @each_tokenizer
 @given(text=st.text())
-def test_every_text_survives_the_round_trip(tokenizer, text):
+def test_encode_and_decode_are_inverse_for_any_text(tokenizer, text):
     ids = tokenizer.encode(text, special_as_text=True)
     assert tokenizer.decode(ids, errors="strict") == text
     assert tokenizer.decode_bytes(ids) == text.encode()
@@ -47,7 +47,7 @@ def test_every_text_survives_the_round_trip(tokenizer, text):
         "".join
     )
 )
-def test_so_does_every_text_with_special_tokens(tokenizer, text):
+def test_encode_and_decode_are_inverse_with_special_tokens(tokenizer, text):
     ids = tokenizer.encode(text, allowed_special="all")
     assert tokenizer.decode(ids) == text
     plain = tokenizer.encode(text, special_as_text=True)
@@ -56,16 +56,14 @@ def test_so_does_every_text_with_special_tokens(tokenizer, text):
 
 
 @given(st.lists(st.integers(0, one.vocab_size - 1)))
-def test_any_tokens_are_bytes_but_not_any_are_text(ids):
+def test_decode_replaces_bytes_that_are_not_text(ids):
     content = one.decode_bytes(ids)
     assert content == b"".join(one.token_bytes[index] for index in ids)
     assert one.decode(ids) == content.decode(errors="replace")
 
 
 def slow_encode_word(tokenizer, word):
-    """Looks at every pair for the one with the lowest rank, leftmost first, and starts
-    again.
-    """
+    """Searches all pairs for the lowest rank, leftmost first, after each merge."""
     rank = {pair: i for i, pair in enumerate(tokenizer.merges)}
     tokens = [bytes([byte]) for byte in word.encode()]
     while pairs := [
@@ -77,8 +75,8 @@ def slow_encode_word(tokenizer, word):
 
 
 @given(st.text(st.sampled_from("abc"), min_size=1, max_size=60), st.integers(0, 4))
-def test_words_are_merged_by_rank_and_from_the_left(word, seed):
-    """On merges in any order, as no training makes them."""
+def test_encode_merges_by_rank_and_from_the_left(word, seed):
+    """With merges in an arbitrary order that no training would produce."""
     generator = random.Random(seed)
     tokens, merges = [b"a", b"b", b"c"], []
     for _ in range(25):
@@ -94,19 +92,16 @@ def test_words_are_merged_by_rank_and_from_the_left(word, seed):
     assert tokenizer.encode(word) == slow_encode_word(tokenizer, word)
 
 
-def test_a_very_long_word_takes_no_long_time():
+def test_encode_time_does_not_grow_quadratically_with_word_length():
     generator = random.Random(0)
     letters = "".join(generator.choices("ethaoin", k=300_000))
-    ids = one.encode(
-        letters
-        # about a second; quadratic time would be hours, and pytest's time-out would end
-        # it
-    )
+    # about a second; quadratic time would take hours and hit pytest's time-out
+    ids = one.encode(letters)
     assert one.decode(ids) == letters
     assert ids[:20] == slow_encode_word(one, letters[:200])[:20]
 
 
-def test_word_cache_is_bounded_and_serves_words_that_come_again():
+def test_word_cache_is_bounded_and_serves_repeated_words():
     tokenizer = train_bpe("a b c", 260)
     tokenizer.encode("a b a b")
     info = tokenizer._encode_word_once.cache_info()
@@ -114,13 +109,13 @@ def test_word_cache_is_bounded_and_serves_words_that_come_again():
     assert (info.hits, info.misses) == (1, 3)  # "a", " b", " a", and " b" again
 
 
-def test_encoding_again_gives_the_same_and_a_list_of_ones_own():
+def test_encode_returns_a_fresh_list_each_time():
     first = one.encode("the")
     first.append(-1)
     assert one.encode("the") == first[:-1]
 
 
-def test_special_tokens_in_a_text_are_refused_unless_allowed():
+def test_encode_refuses_special_tokens_unless_allowed():
     text = "Hi<|end|>you"
     with pytest.raises(ValueError, match=r"special token '<\|end\|>', at position 2"):
         one.encode(text)
@@ -133,7 +128,7 @@ def test_special_tokens_in_a_text_are_refused_unless_allowed():
     )
 
 
-def test_the_longest_special_token_at_a_place_is_meant():
+def test_encode_prefers_the_longest_special_token():
     assert one.encode("<|end|><|start|><|end|>", allowed_special="all") == [2, 0]
 
 
@@ -141,13 +136,13 @@ def test_the_longest_special_token_at_a_place_is_meant():
     ("allowed", "message"),
     [(["<|e|>"], r"has \['<\|e\|>'\]"), ("<|end|>", '"all" or a list')],
 )
-def test_what_is_allowed_is_checked(allowed, message):
+def test_allowed_special_is_checked(allowed, message):
     with pytest.raises(ValueError, match=message):
         one.encode("Hi", allowed_special=allowed)
 
 
 @pytest.mark.parametrize("text", ["a\ud83d", "\udc00", "ok " * 100 + "\udfff"])
-def test_half_a_character_is_refused(text):
+def test_encode_refuses_lone_surrogates(text):
     with pytest.raises(
         ValueError,
         match=f"lone surrogate, .* at position {len(text) - 1}: half of a character",
@@ -155,8 +150,8 @@ def test_half_a_character_is_refused(text):
         one.encode(text)
 
 
-def test_a_text_must_be_a_text():
-    # the checker, if on
+def test_encode_refuses_bytes():
+    # with the type checker on, it raises first
     with pytest.raises(
         (ValueError, TypeError), match=r"must be a string, got bytes|Type-check"
     ):
@@ -164,7 +159,7 @@ def test_a_text_must_be_a_text():
 
 
 @pytest.mark.parametrize("wrong", [-1, 700, 10**30])
-def test_unknown_ids_are_named(wrong):
+def test_decode_names_unknown_ids(wrong):
     with pytest.raises(ValueError, match=f"from 0 to 699, got {wrong}"):
         one.decode([0, wrong])
     with pytest.raises(ValueError, match=f"from 0 to 699, got {wrong}"):
@@ -174,15 +169,15 @@ def test_unknown_ids_are_named(wrong):
 @pytest.mark.parametrize(
     "wrong", [[1.0], ["a"], [None], [[1]], torch.zeros(2, 2, dtype=torch.long)]
 )
-def test_ids_must_be_whole_numbers(wrong):
-    # the tests' checker, if on
+def test_decode_needs_whole_numbers(wrong):
+    # with the type checker on, it raises first
     with pytest.raises(
         (ValueError, TypeError), match=r"list of whole numbers|Type-check"
     ):
         one.decode(wrong)
 
 
-def test_ids_may_come_from_torch_and_numpy():
+def test_decode_accepts_ids_from_torch_and_numpy():
     ids = one.encode("the cat")
     assert (
         one.decode(torch.tensor(ids))
@@ -192,7 +187,7 @@ def test_ids_may_come_from_torch_and_numpy():
     )
 
 
-def test_bytes_that_are_no_text():
+def test_decode_errors_replace_or_raise():
     half = one.encode("😀")[:-1] or one.encode("é")[:1]
     broken = [one.token_bytes.index(b"\xe9"), *one.encode("a")]
     assert one.decode(broken) == "�a"
@@ -214,7 +209,7 @@ def parts(**changes):
     return values | changes
 
 
-def test_from_parts():
+def test_from_parts_makes_a_tokenizer():
     tokenizer = BPETokenizer.from_parts(
         **parts(merges=iter([[b"a", b"b"]]), token_bytes=tuple(parts()["token_bytes"]))
     )
@@ -230,11 +225,11 @@ ALL = parts()["token_bytes"]
     [
         (
             {"token_bytes": ALL[:-1]},
-            "'<|end|>' must stand among the tokens at its number, 257",
+            "'<|end|>' must be among the tokens at its number, 257",
         ),
         (
             {"special_tokens": {"<|end|>": 256}},
-            "must stand among the tokens at its number, 256",
+            "must be among the tokens at its number, 256",
         ),
         ({"token_bytes": [*ALL, b"ab"]}, "b'ab' as numbers 256 and 258"),
         ({"token_bytes": [*ALL, b""]}, "one byte or more, got b'' as number 258"),
@@ -260,12 +255,12 @@ ALL = parts()["token_bytes"]
         ({"special_tokens": {"a": 97}}, "at least two bytes"),
     ],
 )
-def test_parts_that_do_not_belong_together_are_refused(changes, message):
+def test_from_parts_refuses_inconsistent_parts(changes, message):
     with pytest.raises(ValueError, match=message.replace("|", r"\|")):
         BPETokenizer.from_parts(**parts(**changes))
 
 
-def test_bytes_without_a_token_become_the_unknown_one():
+def test_unknown_id_replaces_bytes_without_a_token():
     tokens = [token for token in ALL if token not in (b"\x04", b"\xc3")]
     tokenizer = BPETokenizer.from_parts(
         tokens, [(b"a", b"b")], {"<|end|>": 255}, GPT2_PATTERN, unknown_id=255
@@ -274,7 +269,7 @@ def test_bytes_without_a_token_become_the_unknown_one():
     assert tokenizer.decode(tokenizer.encode("ab\x04")) == "ab<|end|>"
 
 
-def test_the_byte_alphabet():
+def test_byte_to_unicode_is_printable_and_unique():
     alphabet = byte_to_unicode()
     assert sorted(alphabet) == list(range(256))
     assert list(alphabet.values()) == sorted(set(alphabet.values()))
@@ -285,13 +280,13 @@ def test_the_byte_alphabet():
 
 
 @given(st.binary())
-def test_what_is_made_visible_can_be_made_invisible_again(content):
+def test_visible_and_invisible_are_inverse(content):
     assert invisible(visible(content)) == content
     assert " " not in visible(content)
 
 
-def test_what_stands_for_no_byte_is_named():
+def test_invisible_names_characters_that_represent_no_byte():
     with pytest.raises(
-        ValueError, match="has the character '文', which stands for no byte"
+        ValueError, match="has the character '文', which represents no byte"
     ):
         invisible("a文")

@@ -8,7 +8,7 @@ from genai_tutorial.tokenization import CharacterTokenizer
 
 
 @given(st.text(min_size=1))
-def test_every_text_survives_the_round_trip(text):
+def test_character_tokenizer_round_trip(text):
     tokenizer = CharacterTokenizer.from_text(text)
     ids = tokenizer.encode(text)
     assert len(ids) == len(text)
@@ -17,7 +17,7 @@ def test_every_text_survives_the_round_trip(text):
 
 
 @given(st.text(min_size=1))
-def test_it_survives_json(text):
+def test_character_tokenizer_survives_json(text):
     tokenizer = CharacterTokenizer.from_text(text)
     assert (
         CharacterTokenizer.from_dict(json.loads(json.dumps(tokenizer.to_dict())))
@@ -25,18 +25,18 @@ def test_it_survives_json(text):
     )
 
 
-def test_unknown_characters_are_named():
-    with pytest.raises(ValueError, match=r"does not know: \['!', 'é'\]"):
+def test_encode_names_unknown_characters():
+    with pytest.raises(ValueError, match=r"not in the vocabulary: \['!', 'é'\]"):
         CharacterTokenizer.from_text("cafe").encode("café!")
 
 
 @pytest.mark.parametrize("wrong", [-1, 3])
-def test_unknown_numbers_are_named(wrong):
+def test_decode_names_unknown_ids(wrong):
     with pytest.raises(ValueError, match=f"from 0 to 2, got {wrong}"):
         CharacterTokenizer("abc").decode([0, wrong])
 
 
-def test_an_alphabet_is_not_empty_and_repeats_nothing():
+def test_alphabet_is_not_empty_and_has_no_duplicates():
     with pytest.raises(ValueError, match="at least one character"):
         CharacterTokenizer.from_text("")
     with pytest.raises(ValueError, match=r"more than once: \['a'\]"):
@@ -44,6 +44,6 @@ def test_an_alphabet_is_not_empty_and_repeats_nothing():
 
 
 @pytest.mark.parametrize("saved", [{}, {"characters": "ab", "more": "c"}])
-def test_a_foreign_dictionary_is_refused(saved):
+def test_from_dict_refuses_other_formats(saved):
     with pytest.raises(ValueError, match="one entry, 'characters'"):
         CharacterTokenizer.from_dict(saved)

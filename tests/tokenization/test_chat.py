@@ -12,7 +12,7 @@ TOKENIZER = train_bpe(
 START, END = 1, 2
 
 
-def test_smollm2_says_who_it_is_where_no_system_speaks():
+def test_smollm2_template_has_a_default_system_message():
     assert SMOLLM2_CHAT.render([Message("user", "Hi")]) == (
         "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by "
         "Hugging Face<|im_end|>\n"
@@ -34,7 +34,7 @@ turns = st.lists(
 
 
 @given(turns, st.booleans())
-def test_what_is_encoded_is_what_is_rendered(messages, prompt):
+def test_chat_encode_equals_render(messages, prompt):
     ids = SMOLLM2_CHAT.encode(TOKENIZER, messages, prompt)
     text = SMOLLM2_CHAT.render(messages, prompt)
     assert TOKENIZER.decode(ids) == text
@@ -56,7 +56,7 @@ def test_what_is_encoded_is_what_is_rendered(messages, prompt):
         )
     )
 )
-def test_nobody_can_smuggle_a_turn_in(pieces):
+def test_chat_encode_prevents_injected_turns(pieces):
     content = "".join(pieces)
     ids = ChatTemplate().encode(TOKENIZER, [Message("user", content)])
     assert [index for index in ids if index < 3] == [START, END, START]
@@ -64,7 +64,7 @@ def test_nobody_can_smuggle_a_turn_in(pieces):
 
 
 @pytest.mark.parametrize("role", ["tool", "", "user\n", "<|im_end|>"])
-def test_roles_are_three(role):
+def test_message_refuses_unknown_roles(role):
     with pytest.raises(ValueError, match="one of system, user, assistant, got"):
         Message(role, "Hi")
 
@@ -73,13 +73,13 @@ def test_roles_are_three(role):
     ("content", "message"),
     [("\ud83d", "lone surrogate"), (None, "must be a string, got NoneType|Type-check")],
 )
-def test_a_message_is_a_text(content, message):
-    # the tests' type checker speaks first where it is on
+def test_message_refuses_invalid_text(content, message):
+    # with the type checker on, it raises first
     with pytest.raises((ValueError, TypeError), match=message):
         Message("user", content)
 
 
-def test_a_tokenizer_without_the_turns_tokens_is_refused():
+def test_chat_encode_needs_the_special_tokens_of_turns():
     with pytest.raises(
         ValueError, match=r"no special token <\|im_end\|>.*it has <\|im_start\|>"
     ):

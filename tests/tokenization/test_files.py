@@ -32,7 +32,7 @@ each_format = pytest.mark.parametrize(("write", "read"), FORMATS.values(), ids=F
     [GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN],
     ids=lambda pattern: pattern.name,
 )
-def test_it_comes_back_as_it_was(write, read, pattern, tmp_path):
+def test_save_and_load_are_inverse(write, read, pattern, tmp_path):
     tokenizer = train_bpe("low lower lowest 文字", 280, pattern, ["<|end|>", "<é>"])
     path = tmp_path / "tokenizer.json"
     write(tokenizer, path)
@@ -45,7 +45,7 @@ def test_it_comes_back_as_it_was(write, read, pattern, tmp_path):
 
 
 @each_format
-def test_so_does_one_with_an_unknown_token(write, read, tmp_path):
+def test_save_and_load_keep_the_unknown_token(write, read, tmp_path):
     kept = [token for token in TOKENIZER.token_bytes if token != b"\x00"]
     for unknown_id in (0, 5):
         tokenizer = BPETokenizer.from_parts(
@@ -56,7 +56,7 @@ def test_so_does_one_with_an_unknown_token(write, read, tmp_path):
 
 
 @each_format
-def test_a_write_that_fails_leaves_the_old_file(write, read, tmp_path, monkeypatch):
+def test_failed_write_leaves_the_old_file(write, read, tmp_path, monkeypatch):
     path = tmp_path / "tokenizer.json"
     write(TOKENIZER, path)
 
@@ -71,7 +71,7 @@ def test_a_write_that_fails_leaves_the_old_file(write, read, tmp_path, monkeypat
 
 
 @each_format
-def test_a_file_may_be_read_by_others(write, read, tmp_path):
+def test_saved_file_is_readable_by_others(write, read, tmp_path):
     write(TOKENIZER, tmp_path / "tokenizer.json")
     (tmp_path / "plain").touch()
     assert stat.S_IMODE(os.stat(tmp_path / "tokenizer.json").st_mode) == stat.S_IMODE(
@@ -80,7 +80,7 @@ def test_a_file_may_be_read_by_others(write, read, tmp_path):
 
 
 @each_format
-def test_a_pattern_of_ones_own_is_not_written(write, read, tmp_path):
+def test_custom_patterns_are_not_written(write, read, tmp_path):
     tokenizer = train_bpe("low", 257, PreTokenizer("mine", r"(?s)."))
     with pytest.raises(ValueError, match=r"patterns gpt2, gpt4, smollm2 .*not 'mine'"):
         write(tokenizer, tmp_path / "tokenizer.json")
@@ -89,7 +89,7 @@ def test_a_pattern_of_ones_own_is_not_written(write, read, tmp_path):
 
 @each_format
 @pytest.mark.parametrize("part", [0.0, 0.01, 0.3, 0.5, 0.9, 0.999])
-def test_a_file_cut_off_is_refused(write, read, part, tmp_path):
+def test_truncated_files_are_refused(write, read, part, tmp_path):
     path = tmp_path / "tokenizer.json"
     write(TOKENIZER, path)
     content = path.read_bytes().rstrip()
@@ -129,7 +129,7 @@ def test_hostile_json_is_refused(write, read, content, tmp_path):
 
 
 @each_format
-def test_a_missing_file_is_missing(write, read, tmp_path):
+def test_missing_file_raises_file_not_found(write, read, tmp_path):
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "none.json")
 
@@ -149,7 +149,7 @@ DELETE = object()
 WRONG = {
     "book": [
         (["format"], "genai_tutorial byte-level BPE 2", "its format is not"),
-        (["pattern"], "(a+)+", r"wants the pattern '\(a\+\)\+'; there are only gpt2"),
+        (["pattern"], "(a+)+", r"uses the pattern '\(a\+\)\+'; only gpt2"),
         (["pattern"], None, "'pattern' as str, got 'None'"),
         (["unknown_id"], "0", "unknown_id as int"),
         (["unknown_id"], True, "unknown_id as int"),
@@ -159,20 +159,20 @@ WRONG = {
         (
             ["special_tokens", "<|end|>"],
             1,
-            "must stand among the tokens at its number, 1",
+            "must be among the tokens at its number, 1",
         ),
         (
             ["special_tokens", "<|new|>"],
             -1,
-            "must stand among the tokens at its number, -1",
+            "must be among the tokens at its number, -1",
         ),
         (["tokens"], {}, "'tokens' as list"),
         (["tokens", 5], 5, "each token as str, got '5'"),
-        (["tokens", 5], "文", "stands for no byte"),
-        (["tokens", 5], "\ud800", "stands for no byte"),
+        (["tokens", 5], "文", "represents no byte"),
+        (["tokens", 5], "\ud800", "represents no byte"),
         (["tokens", 5], "", "one byte or more"),
         (["tokens", 5], "a", "Tokens must all be different"),
-        (["tokens"], [], "must stand among the tokens"),
+        (["tokens"], [], "must be among the tokens"),
         (["tokens", 270], DELETE, "which does not exist"),
         (["merges"], None, "'merges' as list"),
         (["merges", 0], ["l"], "each merge as two texts"),
@@ -187,7 +187,11 @@ WRONG = {
     "hugging_face": [
         (["model"], DELETE, "has no entry 'model'"),
         (["model", "type"], "WordPiece", "type to 'WordPiece'"),
-        (["model", "dropout"], 0.1, "dropout to 0.1; this tokenizer can only do None"),
+        (
+            ["model", "dropout"],
+            0.1,
+            "dropout to 0.1; this tokenizer supports only None",
+        ),
         (["model", "byte_fallback"], True, "byte_fallback to True"),
         (["model", "ignore_merges"], "yes", "ignore_merges as true or false"),
         (["model", "end_of_word_suffix"], "</w>", "end_of_word_suffix to '</w>'"),
@@ -198,7 +202,7 @@ WRONG = {
         (["model", "vocab", "a"], 1.5, "number of 'a' as int"),
         (["model", "vocab", "a"], 3, "gives the number 3 to two tokens"),
         (["model", "vocab", "a"], 10**40, "must number its 276 tokens from 0 to 275"),
-        (["model", "vocab", "文"], 280, "stands for no byte"),
+        (["model", "vocab", "文"], 280, "represents no byte"),
         (["model", "vocab", "<|end|>"], 276, "Tokens must all be different"),
         (["model", "merges", 0], ["q", "q"], "needs the token b'qq'"),
         (["model", "merges", 0], "l o w", "each merge as two texts"),
@@ -214,7 +218,7 @@ WRONG = {
             "gives the number 0 to two tokens",
         ),
         (["normalizer"], {"type": "NFC"}, "has a normalizer"),
-        # it would spell each byte a second time
+        # it would map each byte twice
         (["normalizer"], {"type": "ByteLevel"}, "has a normalizer"),
         (
             ["normalizer"],
@@ -226,12 +230,12 @@ WRONG = {
         (["truncation"], {"max_length": 4}, "has a truncation"),
         (["post_processor"], {"type": "TemplateProcessing"}, "has a post_processor"),
         (["decoder"], {"type": "Metaspace"}, "must have a ByteLevel decoder"),
-        (["pre_tokenizer"], None, "in a way that this tokenizer does not know"),
-        (["pre_tokenizer"], [[[]]], "in a way that this tokenizer does not know"),
+        (["pre_tokenizer"], None, "a pre-tokenizer that is not supported"),
+        (["pre_tokenizer"], [[[]]], "a pre-tokenizer that is not supported"),
         (
             ["pre_tokenizer", "pretokenizers", 0, "pattern", "Regex"],
             "(a+)+$",
-            "does not know",
+            "that is not supported",
         ),
     ],
 }
@@ -246,7 +250,7 @@ WRONG = {
         for i, (where, *_) in enumerate(WRONG[name])
     ],
 )
-def test_what_a_file_must_not_say(name, where, value, message, tmp_path):
+def test_invalid_entries_of_a_file_are_refused(name, where, value, message, tmp_path):
     write, read = FORMATS[name]
     path = tmp_path / "tokenizer.json"
     write(TOKENIZER, path)
@@ -275,7 +279,7 @@ json_values = st.recursive(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 @given(data=st.data())
-def test_nothing_but_a_value_error_comes_from_any_change(name, data, tmp_path_factory):
+def test_any_damage_to_a_file_raises_only_a_value_error(name, data, tmp_path_factory):
     write, read = FORMATS[name]
     path = tmp_path_factory.mktemp("file") / "tokenizer.json"
     write(TOKENIZER, path)
@@ -304,7 +308,7 @@ def test_nothing_but_a_value_error_comes_from_any_change(name, data, tmp_path_fa
 
 
 @each_format
-def test_ignore_merges_comes_back_as_it_was(write, read, tmp_path):
+def test_save_and_load_keep_ignore_merges(write, read, tmp_path):
     tokenizer = dataclasses.replace(TOKENIZER, ignore_merges=True)
     write(tokenizer, tmp_path / "tokenizer.json")
     assert read(tmp_path / "tokenizer.json") == tokenizer != TOKENIZER
@@ -335,7 +339,7 @@ def test_ignore_merges_must_be_true_or_false():
         ),
     ],
 )
-def test_empty_parts_of_a_hugging_face_file_are_read(tmp_path, key, part):
+def test_hugging_face_files_may_have_empty_parts(tmp_path, key, part):
     path = tmp_path / "tokenizer.json"
     TOKENIZER.to_hugging_face(path)
     document = json.loads(path.read_text(encoding="utf-8"))
@@ -343,7 +347,7 @@ def test_empty_parts_of_a_hugging_face_file_are_read(tmp_path, key, part):
     assert BPETokenizer.from_hugging_face(path) == TOKENIZER
 
 
-def test_older_files_write_a_merge_as_one_text(tmp_path):
+def test_hugging_face_files_may_write_a_merge_as_one_string(tmp_path):
     path = tmp_path / "tokenizer.json"
     TOKENIZER.to_hugging_face(path)
     document = json.loads(path.read_text(encoding="utf-8"))
@@ -356,25 +360,25 @@ def test_older_files_write_a_merge_as_one_text(tmp_path):
     assert BPETokenizer.from_hugging_face(path) == TOKENIZER
 
 
-def test_a_special_token_spelled_like_an_ordinary_one_cannot_be_written(tmp_path):
+def test_special_token_with_an_ordinary_spelling_is_not_written(tmp_path):
     tokenizer = train_bpe("a low low low", 262, GPT2_PATTERN, ["Ġl"])
     tokens = [*tokenizer.token_bytes, b" l"]
     tokenizer = BPETokenizer.from_parts(
         tokens, [*tokenizer.merges, (b" ", b"l")], {"Ġl": 0}, GPT2_PATTERN
     )
-    with pytest.raises(ValueError, match="cannot tell the special token 'Ġl'"):
+    with pytest.raises(ValueError, match="cannot distinguish the special token 'Ġl'"):
         tokenizer.to_hugging_face(tmp_path / "tokenizer.json")
     tokenizer.save(tmp_path / "own.json")
     assert BPETokenizer.load(tmp_path / "own.json") == tokenizer
 
 
-def test_a_tokenizer_goes_through_a_dictionary_of_json():
+def test_to_dict_and_from_dict_are_inverse():
     tokenizer = train_bpe(["low lower lowest, é"], 264, special_tokens=["<end>"])
     again = BPETokenizer.from_dict(json.loads(json.dumps(tokenizer.to_dict())))
     assert again == tokenizer
 
 
-def test_a_dictionary_that_is_no_tokenizer_is_refused():
+def test_from_dict_refuses_other_formats():
     with pytest.raises(
         ValueError, match="the given dictionary is not a tokenizer of this book"
     ):

@@ -25,7 +25,7 @@ TRICKY = st.text(
 
 @each_pattern
 @given(text=st.text() | TRICKY)
-def test_the_words_joined_are_the_text(pattern, text):
+def test_split_words_joined_are_the_text(pattern, text):
     assert "".join(pattern.split(text)) == text
 
 
@@ -35,12 +35,12 @@ def test_the_words_joined_are_the_text(pattern, text):
     text=st.text(st.characters(max_codepoint=127))
     | st.text(st.sampled_from("aZ1_-'sdmtlveLL \t\n\r\x0b\x1c\x1f"))
 )
-def test_plain_english_is_cut_by_re_as_by_regex(pattern, text):
+def test_ascii_split_equals_regex(pattern, text):
     assert pattern.split(text) == regex.findall(pattern.expression, text)
 
 
 @each_pattern
-def test_plain_english_really_takes_the_fast_way(pattern):
+def test_ascii_text_uses_the_fast_expression(pattern):
     text = load_shakespeare().validation
     assert text.isascii()
     assert pattern.split(text) == re.findall(pattern.ascii_expression, text, re.ASCII)
@@ -99,12 +99,12 @@ def test_plain_english_really_takes_the_fast_way(pattern):
     ],
     ids=["gpt2", "gpt4", "smollm2"],
 )
-def test_what_each_pattern_is_known_for(pattern, words):
+def test_split_gives_the_known_words_of_each_pattern(pattern, words):
     assert pattern.split("I've 1234 DON'T   x!!\n\ny ") == words
 
 
 @given(text=st.text() | TRICKY)
-def test_smollm2_is_digits_first_and_then_gpt2(text):
+def test_smollm2_pattern_splits_digits_then_as_gpt2(text):
     pieces = regex.split(r"(\p{N})", text)
     assert SMOLLM2_PATTERN.split(text) == [
         word for piece in pieces for word in GPT2_PATTERN.split(piece)
@@ -113,18 +113,18 @@ def test_smollm2_is_digits_first_and_then_gpt2(text):
 
 @pytest.mark.parametrize("character", [" ", "\n", "a", "1", "-", "'"])
 @each_pattern
-def test_a_long_run_takes_no_long_time(pattern, character):
-    # quadratic time would be minutes, and pytest's time-out would end it
+def test_split_time_does_not_grow_quadratically_with_a_run(pattern, character):
+    # quadratic time would take minutes and hit pytest's time-out
     text = character * 200_000 + "é"
     assert "".join(pattern.split(text)) == text
 
 
-def test_an_expression_is_checked():
+def test_pre_tokenizer_checks_its_expression():
     with pytest.raises(ValueError, match=r"'mine' does not compile: missing \)"):
         PreTokenizer("mine", "(")
     with pytest.raises(ValueError, match="'mine' has capturing groups"):
         PreTokenizer("mine", "(a)|.")
 
 
-def test_a_pattern_of_ones_own():
+def test_pre_tokenizer_accepts_custom_expressions():
     assert PreTokenizer("letters", r"(?s).").split("a\né") == ["a", "\n", "é"]

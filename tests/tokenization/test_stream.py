@@ -10,14 +10,14 @@ TOKENIZER = train_bpe(
 
 
 @given(st.lists(st.integers(0, TOKENIZER.vocab_size - 1)))
-def test_the_pieces_are_the_whole(ids):
+def test_stream_pieces_joined_equal_decode(ids):
     stream = TOKENIZER.stream()
     pieces = [stream.push(index) for index in ids]
     assert "".join(pieces) + stream.finish() == TOKENIZER.decode(ids)
 
 
 @given(st.text())
-def test_a_text_comes_without_half_characters_and_without_delay(text):
+def test_stream_returns_whole_characters_without_delay(text):
     stream = TOKENIZER.stream()
     ids = TOKENIZER.encode(text, special_as_text=True)
     shown = ""
@@ -25,30 +25,30 @@ def test_a_text_comes_without_half_characters_and_without_delay(text):
         shown += stream.push(index)
         so_far = TOKENIZER.decode_bytes(ids[:place])
         assert text.startswith(shown)
-        # only the beginning of one character waits
+        # at most the beginning of one character is held back
         assert len(so_far) - len(shown.encode()) < 4
         assert shown.encode() == so_far or so_far.decode(errors="ignore") == shown
     assert stream.finish() == ""
 
 
-def test_an_emoji_comes_when_its_last_byte_is_there():
+def test_stream_returns_an_emoji_with_its_last_byte():
     stream = StreamDecoder([b"\xf0", b"\x9f", b"\x98", b"\x80", b"!"])
     assert [stream.push(index) for index in (0, 1, 2, 3, 4)] == ["", "", "", "😀", "!"]
 
 
-def test_what_was_cut_off_is_said_at_the_end():
+def test_stream_finish_reports_an_incomplete_character():
     stream = StreamDecoder([b"\xf0\x9f", b"a"])
     assert stream.push(0) == ""
     assert stream.finish() == "�"
     assert stream.push(1) == "a"  # and a new text can begin
 
 
-def test_broken_bytes_do_not_stop_the_stream():
+def test_stream_continues_after_invalid_bytes():
     stream = StreamDecoder([b"\xf0\x9f", b"a"])
     assert [stream.push(index) for index in (0, 1)] == ["", "�a"]
 
 
-def test_strict_raises():
+def test_stream_strict_raises():
     tokens = [b"\xf0\x9f", b"a"]
     stream = StreamDecoder(tokens, errors="strict")
     stream.push(0)

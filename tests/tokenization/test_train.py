@@ -14,7 +14,7 @@ from genai_tutorial.tokenization import (
 
 
 def textbook(text, merges, pattern):
-    """Counts every pair again at each merge, as one would by hand."""
+    """Counts all pairs again for each merge."""
     number = {bytes([byte]): i for i, byte in enumerate(byte_to_unicode())}
     words = Counter(
         tuple(bytes([byte]) for byte in word.encode()) for word in pattern.split(text)
@@ -46,13 +46,13 @@ def textbook(text, merges, pattern):
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from("ab -é1")) | st.text(max_size=60), st.integers(0, 80))
-def test_it_finds_the_merges_of_the_textbook(text, merges):
+def test_train_bpe_equals_the_textbook_algorithm(text, merges):
     assert train_bpe(text, 256 + merges, GPT2_PATTERN).merges == textbook(
         text, merges, GPT2_PATTERN
     )
 
 
-def test_the_vocabulary_is_specials_then_bytes_then_merges():
+def test_vocabulary_order_is_special_tokens_bytes_merges():
     tokenizer = train_bpe("low low lower", 261, special_tokens=["<|a|>", "<|b|>"])
     assert tokenizer.special_tokens == {"<|a|>": 0, "<|b|>": 1}
     assert tokenizer.token_bytes[:2] == [b"<|a|>", b"<|b|>"]
@@ -62,9 +62,9 @@ def test_the_vocabulary_is_specials_then_bytes_then_merges():
     assert tokenizer.pattern == GPT4_PATTERN
 
 
-def test_equal_counts_go_to_the_lowest_numbers():
-    # Each pair stands there once. "." has a lower number than "A", and "A" than "a",
-    # "x" and "z".
+def test_ties_go_to_the_lowest_numbers():
+    # Each pair occurs once. "." has a lower number than "A", and "A" than "a", "x" and
+    # "z".
     assert train_bpe("zy.xw.ab.AB", 300).merges[:4] == [
         (b".", b"A"),
         (b".", b"a"),
@@ -73,24 +73,24 @@ def test_equal_counts_go_to_the_lowest_numbers():
     ]
 
 
-def test_several_texts_are_several():
+def test_pairs_do_not_cross_texts():
     together = train_bpe("abab", 257, GPT2_PATTERN)
     assert together.merges == [(b"a", b"b")]
     assert train_bpe(["a", "b", "a", "b"], 257, GPT2_PATTERN).merges == []
     assert train_bpe(iter(["abab"]), 257, GPT2_PATTERN) == together
 
 
-def test_no_word_crosses_the_pattern():
+def test_merges_do_not_cross_words():
     merges = train_bpe("a b a b a b 12 12 12 12", 1000, GPT4_PATTERN).merges
     assert {left + right for left, right in merges} == {b" a", b" b", b"12"}
 
 
-def test_when_the_pairs_run_out_the_vocabulary_stays_smaller():
+def test_vocabulary_is_smaller_when_pairs_run_out():
     assert train_bpe("ab", 10_000).vocab_size == 257
     assert train_bpe("", 10_000).vocab_size == train_bpe([], 10_000).vocab_size == 256
 
 
-def test_no_merge_ever_makes_a_special_token():
+def test_merges_never_produce_a_special_token():
     tokenizer = train_bpe(
         "hello hello hello hello", 400, special_tokens=["hello", "ell"]
     )
@@ -100,13 +100,13 @@ def test_no_merge_ever_makes_a_special_token():
     assert tokenizer.decode(ids) == "hello hello"
 
 
-def test_a_very_long_word_takes_no_long_time():
+def test_train_bpe_time_does_not_grow_quadratically_with_word_length():
     word = "ab" * 100_000
     tokenizer = train_bpe(word, 256 + 30)
     assert tokenizer.token_bytes[256:259] == [b"ab", b"abab", b"abababab"]
 
 
-def test_progress_is_shown_when_asked_for(capsys):
+def test_progress_bar_is_optional(capsys):
     train_bpe("abab", 258)
     assert capsys.readouterr().err == ""
     train_bpe("abab", 258, progress=True)
@@ -117,7 +117,7 @@ def test_progress_is_shown_when_asked_for(capsys):
     ("size", "special"),
     [(255, []), (0, []), (-1, []), (257, ["<|a|>", "<|b|>"]), (1 << 21, [])],
 )
-def test_a_size_out_of_range_is_refused(size, special):
+def test_vocab_size_out_of_range_is_refused(size, special):
     with pytest.raises(
         ValueError,
         match=rf"from {256 + len(special)} \(256 bytes and {len(special)} .*got {size}",
@@ -131,7 +131,7 @@ def test_a_size_out_of_range_is_refused(size, special):
         ([""], "at least two bytes, got ''"),
         (["a"], "at least two bytes, got 'a'"),
         (["<|a|>", "<|a|>"], r"got '<\|a\|>' twice"),
-        ("<|a|>", "must be a list of texts, got the one text"),
+        ("<|a|>", "must be a list of strings, got the string"),
         ([3], "must be a string, got int|Type-check"),
         (["\ud800<"], "lone surrogate"),
     ],
@@ -149,7 +149,7 @@ def test_special_tokens_are_checked(special, message):
         ([b"a"], "bytes|Type-check"),
     ],
 )
-def test_texts_are_checked(texts, message):
-    # the tests' type checker speaks first where it is on
+def test_train_bpe_refuses_invalid_texts(texts, message):
+    # with the type checker on, it raises first
     with pytest.raises((ValueError, TypeError), match=message):
         train_bpe(texts, 300)

@@ -1,4 +1,4 @@
-"""Words as tokens: there and back, and clear words about those that are unknown."""
+"""The word tokenizer: round trips, and errors that name unknown words."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ CAPTIONS = WordTokenizer(caption_words())
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(caption_words()), max_size=20))
-def test_every_text_of_known_words_survives(words):
+def test_word_tokenizer_round_trip(words):
     text = " ".join(words)
     ids = CAPTIONS.encode(text)
     assert ids[-1] == CAPTIONS.END
@@ -24,7 +24,7 @@ def test_every_text_of_known_words_survives(words):
     assert CAPTIONS.decode(row.tolist()) == text
 
 
-def test_numbers_are_those_of_the_words_and_none_is_used_twice():
+def test_word_ids_are_unique_and_consecutive():
     tokenizer = WordTokenizer(("two", "one"))
     assert tokenizer.encode("one two") == [3, 2, 1]
     assert tokenizer.vocab_size == 4
@@ -33,21 +33,21 @@ def test_numbers_are_those_of_the_words_and_none_is_used_twice():
     assert CAPTIONS.encode("") == [CAPTIONS.END]
 
 
-def test_capitals_and_spaces_do_not_matter():
+def test_encode_ignores_case_and_spacing():
     assert CAPTIONS.encode("  A Red\tCIRCLE\n") == CAPTIONS.encode("a red circle")
 
 
-def test_captions_of_shapes_need_17_tokens_at_most():
+def test_captions_of_shapes_have_at_most_17_tokens():
     captions = load_shapes(2000, seed=0, objects=[3]).captions
     assert max(len(CAPTIONS.encode(text)) for text in captions) == 17
     assert CAPTIONS.encode_batch(captions, length=17).shape == (2000, 17)
 
 
-def test_unknown_words_are_named_with_those_that_are_known():
+def test_encode_names_unknown_words_and_the_vocabulary():
     with pytest.raises(
         ValueError,
         match=(
-            r"does not know: \['crimson', 'disc'\]\. It knows 27: a, above, .*, "
+            r"not in the vocabulary: \['crimson', 'disc'\]\. It has 27: a, above, .*, "
             r"yellow\."
         ),
     ):
@@ -66,12 +66,12 @@ def test_unknown_words_are_named_with_those_that_are_known():
         (("a", "Red", ""), r"no spaces and no capitals, got \['Red', ''\]"),
     ],
 )
-def test_wrong_vocabularies_are_refused(words, complaint):
+def test_invalid_vocabularies_are_refused(words, complaint):
     with pytest.raises(ValueError, match=complaint):
         WordTokenizer(words)
 
 
-def test_a_text_that_is_too_long_is_refused():
+def test_encode_batch_refuses_texts_that_are_too_long():
     with pytest.raises(
         ValueError, match="needs 4 tokens with its end, and length is 3"
     ):
@@ -79,25 +79,25 @@ def test_a_text_that_is_too_long_is_refused():
 
 
 @pytest.mark.parametrize("wrong", [-1, CAPTIONS.vocab_size])
-def test_unknown_numbers_are_refused(wrong):
+def test_decode_refuses_unknown_ids(wrong):
     with pytest.raises(
         ValueError, match=f"from 0 to {CAPTIONS.vocab_size - 1}, got {wrong}"
     ):
         CAPTIONS.decode([2, wrong])
 
 
-def test_decoding_stops_at_the_end():
+def test_decode_stops_at_the_end_token():
     assert WordTokenizer(("a", "b")).decode([0, 2, 1, 3]) == "a"
 
 
-def test_it_is_saved_and_made_again():
+def test_word_tokenizer_to_dict_and_back():
     assert WordTokenizer.from_dict(CAPTIONS.to_dict()) == CAPTIONS
     for saved in ({}, {"words": ["a"], "more": ["b"]}):
         with pytest.raises(ValueError, match="one entry, 'words'"):
             WordTokenizer.from_dict(saved)
 
 
-def test_a_vocabulary_from_texts_is_sorted():
+def test_from_texts_sorts_the_vocabulary():
     assert WordTokenizer.from_texts(["b A", "c a"]).words == ("a", "b", "c")
     assert CAPTIONS.encode_batch([], length=3).shape == (0, 3)
     assert CAPTIONS.encode_batch(["a"], length=3).dtype == torch.int64

@@ -1,5 +1,5 @@
-"""Runs on several processes that the tests start and kill; a server with torch in its
-memory forks them in a moment.
+"""Runs on several processes, which the tests start and kill; a server that has already
+imported torch forks them quickly.
 """
 
 import multiprocessing
@@ -39,16 +39,14 @@ CONTEXT.set_forkserver_preload(
 
 
 def start_alone(target, *arguments):
-    """Starts `target(*arguments)` on one process, and returns it."""
+    """Start `target(*arguments)` in one process, and return it."""
     process = CONTEXT.Process(target=target, args=arguments)
     process.start()
     return process
 
 
 def start(world_size, target, *arguments):
-    """Starts `target(*arguments)` on so many processes that know of each other, and
-    returns them.
-    """
+    """Start `target(*arguments)` in several connected processes, and return them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -64,7 +62,7 @@ def start(world_size, target, *arguments):
 
 
 def finish(processes):
-    """Waits for processes, and returns their exit codes."""
+    """Wait for processes, and return their exit codes."""
     for process in processes:
         process.join(timeout=60)
     codes = [process.exitcode for process in processes]
@@ -91,15 +89,13 @@ def _joined(rank, world_size, port, target, arguments):
 
 
 def train(folder, name, *settings):
-    """Trains on as many processes as there are, and leaves losses and weights in
-    `folder/name-RANK.pt`.
-    """
+    """Train on all processes, and write losses and weights to `folder/name-RANK.pt`."""
     with process_group(torch.device("cpu")) as process:
         _train(process, folder, name, *settings)
 
 
 def train_ways(folder, ways):
-    """Trains several times, one after the other."""
+    """Train several times, one after the other."""
     with process_group(torch.device("cpu")) as process:
         for way in ways:
             _train(process, folder, *way)
@@ -151,8 +147,8 @@ def _train(
 
 
 def train_alone(path, steps):
-    """The run of `runs`, which saves itself after every second step, sends word of
-    each, and leaves its result.
+    """Run `runs` with a save after every second step, report each step, and write the
+    result.
     """
     torch.set_num_threads(1)
     model, history = runs.run(path, every=2, on_step=lambda: steps.send(True))
@@ -160,14 +156,14 @@ def train_alone(path, steps):
         "losses": history.losses,
         "weights": [parameter.detach() for parameter in model.parameters()],
     }
-    # Whole or not at all: a kill may come here too.
+    # Atomic, because a kill may come here too.
     with write_atomically(path.with_suffix(".result")) as file:
         torch.save(result, file)
 
 
 def train_until_lost(folder, every):
-    """Under torchrun: the second process of the first start is killed in the middle of
-    the run.
+    """Train under torchrun, and kill the second process of the first start in the
+    middle of the run.
     """
     if os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
         steps = iter(range(8))

@@ -1,5 +1,5 @@
-"""A small run that the tests start, stop and start again; as a program, it runs until
-it is done or killed.
+"""A small run that the tests start, stop and resume; as a program, it runs until it is
+done or killed.
 
 python runs.py CHECKPOINT STEPS [SECONDS_PER_STEP]
 """
@@ -60,7 +60,7 @@ def run(
     resume=True,
     on_step=lambda: None,
 ):
-    """Trains to the end, or goes on from the checkpoint to the end."""
+    """Train to the end, from the checkpoint if there is one."""
     model, batches, noise = make()
 
     def loss_fn(model, inputs, targets):
@@ -90,7 +90,7 @@ def run(
 
 
 def run_shared(steps):
-    """Trains on as many processes as there are; returns the losses."""
+    """Train on all processes, and return the losses."""
     with process_group(torch.device("cpu")) as process:
         model, batches, _ = make(
             dropout=False, rank=process.rank, world_size=process.world_size
@@ -117,7 +117,7 @@ def run_shared(steps):
 
 
 def fingerprint(model):
-    """A text that is the same for two models only if all their weights are, to the last
+    """Return a text that is equal for two models only if all their weights are, bit for
     bit.
     """
     digest = hashlib.sha256()

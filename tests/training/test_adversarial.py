@@ -82,7 +82,7 @@ def same(first, second):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_the_generator_finds_the_cloud(seed):
+def test_fit_adversarial_matches_the_data_distribution(seed):
     settings = {
         "penalty": lambda discriminator, real, _: r1_penalty(discriminator, real),
         "schedule": Schedule(400),
@@ -95,7 +95,7 @@ def test_the_generator_finds_the_cloud(seed):
     assert history.seconds > 0
 
 
-def test_each_player_moves_only_itself():
+def test_adversarial_steps_update_one_player_each():
     generator, discriminator = PointGenerator(), PointDiscriminator()
     before = [
         {name: weight.clone() for name, weight in net.state_dict().items()}
@@ -126,7 +126,7 @@ def test_each_player_moves_only_itself():
     assert all(parameter.requires_grad for parameter in discriminator.parameters())
 
 
-def test_a_step_of_the_discriminator_by_hand():
+def test_discriminator_step_equals_the_step_by_hand():
     generator, discriminator = PointGenerator(), PointDiscriminator()
     real, noise = points(8), torch.Generator().manual_seed(4)
     fake = generator(
@@ -154,7 +154,7 @@ def test_a_step_of_the_discriminator_by_hand():
     torch.testing.assert_close(list(discriminator.parameters()), weights)
 
 
-def test_labels_go_to_both_players():
+def test_adversarial_labels_reach_both_players():
     config = DigitGANConfig(latent=4, generator_widths=(8,), discriminator_widths=(8,))
     generator, discriminator = DigitGenerator(config), DigitDiscriminator(config)
     images, labels = torch.rand(32, 28, 28), torch.arange(32) % 10
@@ -175,7 +175,7 @@ def test_labels_go_to_both_players():
     assert len(history.generator_losses) == 2
 
 
-def test_the_discriminator_takes_its_steps_on_new_batches():
+def test_discriminator_steps_use_new_batches():
     seen = []
 
     def stream():
@@ -187,7 +187,7 @@ def test_the_discriminator_takes_its_steps_on_new_batches():
     assert seen == list(range(12))
 
 
-def test_a_lazy_penalty_counts_as_often_as_it_is_left_out():
+def test_penalty_every_multiplies_the_penalty_by_the_interval():
     slopes = []
 
     def penalty(discriminator, real, fake):
@@ -203,21 +203,21 @@ def test_a_lazy_penalty_counts_as_often_as_it_is_left_out():
     assert not same(lazy, play(9)[1])
 
 
-def test_watching_changes_nothing():
+def test_watch_does_not_change_the_run():
     steps = []
     watched = play(10, watch=steps.append, watch_every=4)[0]
     assert steps == [0, 4, 8]
     assert same(watched, play(10)[0])
 
 
-def test_the_average_follows_the_generator():
+def test_ema_follows_the_generator():
     generator, _, _, ema = play(30, ema=True)
     assert ema.updates == 30
     assert not same(generator, ema.model)
     assert same(generator, play(30)[0])
 
 
-def test_the_schedule_sets_both_rates():
+def test_schedule_sets_both_learning_rates():
     still = play(5, schedule=lambda step: 0.0)
     start = play(1, lr=0.0)
     assert same(still[0], start[0])
@@ -225,7 +225,7 @@ def test_the_schedule_sets_both_rates():
     assert not same(play(5, schedule=Schedule(5))[0], play(5)[0])
 
 
-def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
+def test_fit_adversarial_resumes_to_the_same_weights(tmp_path):
     settings = {
         "loss": WASSERSTEIN,
         "ema": True,
@@ -253,7 +253,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
     assert whole[2].discriminator_losses == resumed[2].discriminator_losses
 
 
-def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+def test_fit_adversarial_refuses_the_checkpoint_of_another_run(tmp_path):
     play(2, path=tmp_path / "run.safetensors")
     with pytest.raises(ValueError, match="another kind of run"):
         play(4, path=tmp_path / "run.safetensors", ema=True)
@@ -261,7 +261,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         play(4, path=tmp_path / "run.safetensors", schedule=Schedule(4))
 
 
-def test_a_run_that_diverges_says_so():
+def test_fit_adversarial_stops_when_a_loss_is_not_finite():
     endless = AdversarialLoss(
         lambda real, fake: real.mean() * float("inf"), NON_SATURATING.generator
     )
@@ -269,7 +269,7 @@ def test_a_run_that_diverges_says_so():
         play(3, loss=endless)
 
 
-def test_bad_settings_raise_a_sentence(tmp_path):
+def test_fit_adversarial_refuses_bad_settings(tmp_path):
     with pytest.raises(ValueError, match="penalty_every must be at least 1, got 0"):
         play(3, penalty_every=0)
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):

@@ -6,7 +6,7 @@ from genai_tutorial.training import TokenBatches
 TOKENS = torch.arange(1000)
 
 
-def test_targets_are_the_inputs_one_token_later():
+def test_token_batches_targets_are_the_inputs_one_token_later():
     inputs, targets = next(
         TokenBatches(TOKENS, context_length=16, batch_size=5, seed=0)
     )
@@ -14,14 +14,14 @@ def test_targets_are_the_inputs_one_token_later():
     assert torch.equal(targets, inputs + 1)
 
 
-def test_windows_reach_the_first_and_the_last_token_and_no_further():
+def test_token_batches_windows_reach_the_first_and_the_last_token():
     batches = TokenBatches(torch.arange(6), context_length=3, batch_size=64, seed=0)
     inputs, targets = next(batches)
     assert inputs[:, 0].unique().tolist() == [0, 1, 2]
     assert targets.max() == 5
 
 
-def test_the_seed_decides_the_windows():
+def test_token_batches_depend_on_the_seed_alone():
     first, again, other_seed = (
         next(TokenBatches(TOKENS, 16, 8, seed))[0] for seed in (1, 1, 2)
     )
@@ -29,7 +29,7 @@ def test_the_seed_decides_the_windows():
     assert not torch.equal(first, other_seed)
 
 
-def test_state_goes_on_from_where_it_was_taken():
+def test_token_batches_continue_from_a_saved_state():
     batches = TokenBatches(TOKENS, 16, 8, seed=5)
     next(batches)
     state = batches.state_dict()
@@ -40,7 +40,7 @@ def test_state_goes_on_from_where_it_was_taken():
 
 
 @pytest.mark.parametrize("world_size", [2, 4])
-def test_the_shares_of_all_processes_make_the_joint_batch(world_size):
+def test_token_batches_of_all_processes_form_the_joint_batch(world_size):
     joint, _ = next(TokenBatches(TOKENS, 16, 8, seed=5))
     shares = [
         next(TokenBatches(TOKENS, 16, 8, seed=5, rank=rank, world_size=world_size))[0]
@@ -68,7 +68,7 @@ def test_the_shares_of_all_processes_make_the_joint_batch(world_size):
         ),
     ],
 )
-def test_bad_arguments_are_refused(arguments, message):
+def test_token_batches_refuse_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         TokenBatches(
             TOKENS, **({"context_length": 8, "batch_size": 4, "seed": 0} | arguments)

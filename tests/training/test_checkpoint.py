@@ -39,7 +39,7 @@ def _same(a, b):
     return type(a) is type(b) and a == b
 
 
-def test_what_is_saved_is_what_is_loaded(tmp_path):
+def test_checkpoint_round_trip_keeps_every_value(tmp_path):
     save_checkpoint(tmp_path / "folder" / "run.safetensors", STATE)
     assert _same(load_checkpoint(tmp_path / "folder" / "run.safetensors"), STATE)
     assert [file.name for file in (tmp_path / "folder").iterdir()] == [
@@ -47,7 +47,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     ]
 
 
-def test_tensors_that_share_memory_are_saved(tmp_path):
+def test_checkpoint_saves_tensors_that_share_memory(tmp_path):
     row = torch.arange(4.0)
     save_checkpoint(
         tmp_path / "run.safetensors", {"whole": row, "part": row[:2], "again": row}
@@ -71,30 +71,30 @@ SAME_NAMES = [
 
 
 @pytest.mark.parametrize("state", SAME_NAMES, ids=repr)
-def test_tensor_names_that_clash_are_kept_apart(tmp_path, state):
-    """Tensors whose dotted names are the same, or are no name for a file, are all
-    saved and come back to their places.
+def test_checkpoint_keeps_clashing_tensor_names_apart(tmp_path, state):
+    """Tensors whose dotted names are equal or not allowed in a file are all saved and
+    restored.
     """
     save_checkpoint(tmp_path / "run", state)
     assert _same(load_checkpoint(tmp_path / "run"), state)
 
 
-def test_tensor_names_that_are_clear_stay_dotted(tmp_path):
-    """An ordinary checkpoint has the names that it always had, so older ones load."""
+def test_checkpoint_keeps_unambiguous_tensor_names(tmp_path):
+    """An ordinary checkpoint keeps its names, so that older ones can be loaded."""
     state = {"model": {"head.weight": X}, "moments": [{0: Y}, (Z,)]}
     save_checkpoint(tmp_path / "run", state)
     with safe_open(tmp_path / "run", framework="pt") as file:
         assert set(file.keys()) == {"model.head.weight", "moments.0.0", "moments.1.0"}
 
 
-def test_what_json_cannot_hold_is_refused_and_the_old_file_stays(tmp_path):
+def test_checkpoint_refuses_other_types_and_keeps_the_old_file(tmp_path):
     save_checkpoint(tmp_path / "run.safetensors", {"step": 1})
     with pytest.raises(TypeError, match=r"model\.blocks has a set"):
         save_checkpoint(tmp_path / "run.safetensors", {"model": {"blocks": {1, 2}}})
     assert load_checkpoint(tmp_path / "run.safetensors") == {"step": 1}
 
 
-def test_a_torn_file_is_noticed_wherever_it_is_torn(tmp_path):
+def test_checkpoint_detects_a_truncated_file(tmp_path):
     path = tmp_path / "run.safetensors"
     save_checkpoint(path, STATE)
     whole = path.read_bytes()
@@ -106,7 +106,7 @@ def test_a_torn_file_is_noticed_wherever_it_is_torn(tmp_path):
             load_checkpoint(path)
 
 
-def test_a_changed_byte_is_noticed(tmp_path):
+def test_checkpoint_detects_a_changed_byte(tmp_path):
     path = tmp_path / "run.safetensors"
     save_checkpoint(path, STATE)
     content = bytearray(path.read_bytes())
@@ -116,7 +116,7 @@ def test_a_changed_byte_is_noticed(tmp_path):
         load_checkpoint(path)
 
 
-def test_files_of_another_kind_are_refused(tmp_path):
+def test_checkpoint_refuses_files_of_another_kind(tmp_path):
     save_file({"weight": torch.ones(2)}, tmp_path / "model.safetensors")
     with pytest.raises(ValueError, match="not a training checkpoint"):
         load_checkpoint(tmp_path / "model.safetensors")
@@ -125,7 +125,9 @@ def test_files_of_another_kind_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("stop", [1, 7, 12, 23])
-def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, uninterrupted, stop):
+def test_checkpoint_resumed_run_equals_an_uninterrupted_one(
+    tmp_path, uninterrupted, stop
+):
     runs.run(tmp_path / "run.safetensors", steps=stop)
     model, history = runs.run(tmp_path / "run.safetensors")
     expected_model, expected = uninterrupted
@@ -137,7 +139,7 @@ def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, uninterrupted, 
 
 
 @pytest.mark.slow
-def test_a_run_killed_in_the_middle_goes_on_to_the_same_end(tmp_path, uninterrupted):
+def test_checkpoint_resumes_a_killed_run_to_the_same_weights(tmp_path, uninterrupted):
     path = tmp_path / "run.safetensors"
     command = [
         sys.executable,
@@ -161,14 +163,14 @@ def test_a_run_killed_in_the_middle_goes_on_to_the_same_end(tmp_path, uninterrup
     assert runs.fingerprint(model) == runs.fingerprint(uninterrupted[0])
 
 
-def test_without_resume_the_run_starts_anew(tmp_path, uninterrupted):
+def test_checkpoint_without_resume_starts_again(tmp_path, uninterrupted):
     save_checkpoint(tmp_path / "run.safetensors", {"step": 3})  # would not even load
     _, history = runs.run(tmp_path / "run.safetensors", resume=False)
     assert history.losses == uninterrupted[1].losses
     assert load_checkpoint(tmp_path / "run.safetensors")["step"] == runs.STEPS
 
 
-def test_a_checkpoint_runs_no_code_and_its_header_is_json(tmp_path):
+def test_checkpoint_contains_no_code(tmp_path):
     runs.run(tmp_path / "run.safetensors", steps=2)
     content = (tmp_path / "run.safetensors").read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])

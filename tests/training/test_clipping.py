@@ -8,7 +8,7 @@ from genai_tutorial.training import clip_gradients
 
 
 @pytest.mark.parametrize("max_norm", [0.01, 1.0, 1e6])
-def test_clipping_equals_torchs(max_norm):
+def test_clip_gradients_equals_torch(max_norm):
     model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 2))
     model(
         torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
@@ -26,7 +26,7 @@ def test_clipping_equals_torchs(max_norm):
 
 
 @pytest.mark.parametrize("count", [0, 2])
-def test_clipping_without_gradients_returns_zero_like_torchs(count):
+def test_clip_gradients_without_gradients_returns_zero(count):
     parameters = [nn.Parameter(torch.ones(3)) for _ in range(count)]
     norm = clip_gradients(parameters, 1.0)
     expected = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -35,6 +35,6 @@ def test_clipping_without_gradients_returns_zero_like_torchs(count):
     assert all(parameter.grad is None for parameter in parameters)
 
 
-def test_a_limit_of_zero_is_refused():
+def test_clip_gradients_refuses_a_limit_of_zero():
     with pytest.raises(ValueError, match="max_norm must be above 0, got 0"):
         clip_gradients([nn.Parameter(torch.zeros(1))], 0.0)

@@ -39,7 +39,7 @@ def _torchrun(processes):
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_losses_of_one_with_the_joint_batch():
+def test_data_parallel_losses_equal_those_of_one_process():
     alone = runs.run_shared(STEPS)
     losses, weights = _torchrun(2)
     assert losses == pytest.approx(alone, abs=1e-6)
@@ -50,7 +50,7 @@ def test_two_processes_give_the_losses_of_one_with_the_joint_batch():
     assert alone[-1] < alone[0] - 0.01
 
 
-def test_alone_there_is_nothing_to_join():
+def test_process_group_of_a_single_process():
     model = torch.nn.Linear(2, 2)
     with process_group(torch.device("cpu")) as process:
         assert (process.rank, process.world_size, process.is_first) == (0, 1, True)

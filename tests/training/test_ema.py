@@ -8,9 +8,7 @@ from genai_tutorial.training import EMA, AdamW, Checkpoint, TensorBatches, fit
 
 
 def walk(steps, seed=0):
-    """A model whose weights are somewhere else after each step, and all the places
-    where they were.
-    """
+    """Yield a model whose weights and buffers change at each step."""
     generator = torch.Generator().manual_seed(seed)
     model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
     for _ in range(steps):
@@ -23,7 +21,7 @@ def walk(steps, seed=0):
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.9, 0.999])
-def test_it_is_the_weighted_mean_of_all_steps(decay):
+def test_ema_is_the_weighted_mean_of_all_steps(decay):
     average, places = None, []
     for model in walk(25):
         average = average or EMA(model, decay)
@@ -39,7 +37,7 @@ def test_it_is_the_weighted_mean_of_all_steps(decay):
             torch.testing.assert_close(mean.double(), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_the_weights_from_before_training_have_no_part_in_it():
+def test_ema_ignores_the_initial_weights():
     model = nn.Linear(2, 2)
     nn.init.constant_(model.weight, 1e6)
     average = EMA(model, decay=0.9)
@@ -48,7 +46,7 @@ def test_the_weights_from_before_training_have_no_part_in_it():
     assert torch.equal(average.model.weight, model.weight)
 
 
-def test_buffers_are_copied():
+def test_ema_copies_buffers():
     for model in walk(3):
         average = EMA(model, 0.9)
         average.update(model)
@@ -56,7 +54,7 @@ def test_buffers_are_copied():
         assert average.model[1].num_batches_tracked == model[1].num_batches_tracked
 
 
-def test_the_model_itself_is_left_alone():
+def test_ema_leaves_the_model_unchanged():
     model = nn.Linear(2, 2)
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     average = EMA(model, 0.5)
@@ -70,7 +68,7 @@ def test_the_model_itself_is_left_alone():
     assert all(weight.requires_grad for weight in model.parameters())
 
 
-def test_its_state_goes_on_where_it_was():
+def test_ema_continues_from_a_saved_state():
     start = next(walk(1))
     whole, part = EMA(start, 0.9), EMA(start, 0.9)
     for step, model in enumerate(walk(20)):
@@ -82,7 +80,7 @@ def test_its_state_goes_on_where_it_was():
     assert torch.equal(whole.model[0].weight, part.model[0].weight)
 
 
-def test_wrong_arguments_are_refused():
+def test_ema_refuses_bad_arguments():
     for decay in (-0.1, 1.0, float("nan")):
         with pytest.raises(ValueError, match="decay must be from 0 to below 1"):
             EMA(nn.Linear(1, 1), decay)
@@ -132,7 +130,7 @@ def run(steps, path=None, decay=0.8, seen=None, stop=None):
     return model, average, history
 
 
-def test_the_loop_averages_the_weights_after_each_step_and_judges_the_average():
+def test_fit_updates_and_evaluates_the_ema():
     seen = []
     model, average, history = run(9, seen=seen)
     after = [*seen[1:], model.weight.detach()]
@@ -148,11 +146,11 @@ def test_the_loop_averages_the_weights_after_each_step_and_judges_the_average():
         float(model.weight.detach().sum()), abs=1e-5
     )
     assert model.training
-    # an average does not change what it follows
+    # an average does not change the model
     assert torch.equal(run(9, decay=None)[0].weight, model.weight)
 
 
-def test_a_stopped_run_ends_at_the_same_average(tmp_path):
+def test_ema_of_a_resumed_run_is_the_same(tmp_path):
     whole = run(9)
     with pytest.raises(KeyboardInterrupt):
         run(9, tmp_path / "run.safetensors", seen=[], stop=5)
@@ -162,7 +160,7 @@ def test_a_stopped_run_ends_at_the_same_average(tmp_path):
     assert resumed[2].losses == whole[2].losses
 
 
-def test_a_run_with_another_average_is_not_taken_up(tmp_path):
+def test_ema_with_another_decay_is_not_resumed(tmp_path):
     run(2, tmp_path / "with.safetensors")
     run(2, tmp_path / "without.safetensors", decay=None)
     with pytest.raises(

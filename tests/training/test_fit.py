@@ -34,7 +34,7 @@ def linear():
     return model, torch.optim.SGD(model.parameters(), lr=0.1)
 
 
-def test_it_learns_a_line():
+def test_fit_learns_a_line():
     model, optimizer = linear()
     history = fit(
         model,
@@ -51,7 +51,7 @@ def test_it_learns_a_line():
     assert history.seconds > 0
 
 
-def test_each_step_is_the_one_written_out():
+def test_fit_equals_the_loop_by_hand():
     torch.manual_seed(0)
     model, optimizer = linear()
     weight, bias = model.weight.item(), model.bias.item()
@@ -80,7 +80,7 @@ def test_each_step_is_the_one_written_out():
     )
 
 
-def test_evaluations_come_in_evaluation_mode_and_without_gradients():
+def test_fit_evaluates_in_evaluation_mode_without_gradients():
     model, optimizer = linear()
     seen = []
 
@@ -108,7 +108,7 @@ def test_evaluations_come_in_evaluation_mode_and_without_gradients():
     assert history.best.step == 3
 
 
-def test_a_loss_that_is_no_number_stops_the_run_before_it_spoils_the_model():
+def test_fit_stops_at_a_nan_loss_before_the_update():
     model, optimizer = linear()
     before = model.weight.item()
 
@@ -123,7 +123,7 @@ def test_a_loss_that_is_no_number_stops_the_run_before_it_spoils_the_model():
     assert model.weight.item() == before
 
 
-def test_a_learning_rate_too_high_diverges_with_a_sentence():
+def test_fit_explains_a_divergence():
     model, _ = linear()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e6)
     with pytest.raises(FloatingPointError, match="diverged"):
@@ -138,7 +138,7 @@ def test_a_learning_rate_too_high_diverges_with_a_sentence():
         )
 
 
-def test_batches_that_run_out_are_named():
+def test_fit_explains_when_batches_run_out():
     model, optimizer = linear()
     with pytest.raises(ValueError, match="ran out after 3 steps of 5"):
         fit(model, line(3), line_loss, optimizer, steps=5, progress=False)
@@ -156,7 +156,7 @@ def test_batches_that_run_out_are_named():
         ),
     ],
 )
-def test_bad_settings_are_refused(settings, message, tmp_path):
+def test_fit_refuses_bad_settings(settings, message, tmp_path):
     if "checkpoint" in settings:
         settings = settings | {"checkpoint": Checkpoint(tmp_path / "run.safetensors")}
     model, optimizer = linear()
@@ -176,7 +176,7 @@ def _resume_with(path, **changes):
     )  # fmt: skip
 
 
-def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+def test_fit_refuses_the_checkpoint_of_another_run(tmp_path):
     path = tmp_path / "run.safetensors"
     runs.run(path, steps=3)
     with pytest.raises(ValueError, match="from a run with the schedule"):
@@ -189,7 +189,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         )
 
 
-def test_a_finished_run_is_not_trained_further(tmp_path):
+def test_fit_does_not_continue_a_finished_run(tmp_path):
     path = tmp_path / "run.safetensors"
     model, history = runs.run(path)
     again, same = runs.run(path)
@@ -197,17 +197,17 @@ def test_a_finished_run_is_not_trained_further(tmp_path):
     assert same.losses == history.losses
 
 
-def test_a_history_survives_json():
+def test_history_round_trip_through_json():
     _, history = runs.run(steps=7)
     assert History.from_dict(json.loads(json.dumps(history.to_dict()))) == history
 
 
-def test_a_history_without_evaluations_says_so():
+def test_history_without_evaluations_has_no_best():
     with pytest.raises(ValueError, match="no evaluations"):
         _ = History().best
 
 
-def test_the_progress_bar_is_quiet_when_asked(monkeypatch, capsys):
+def test_progress_bar_can_be_switched_off(monkeypatch, capsys):
     monkeypatch.setenv("GENAI_TUTORIAL_QUIET", "1")
     assert list(progress_bar(range(3))) == [0, 1, 2]
     assert capsys.readouterr().err == ""
@@ -216,7 +216,7 @@ def test_the_progress_bar_is_quiet_when_asked(monkeypatch, capsys):
     assert "counting: 100%" in capsys.readouterr().err
 
 
-def test_batches_are_brought_to_the_models_device():
+def test_fit_moves_batches_to_the_device():
     # The meta device stands in for a GPU: mixing it with the CPU is an error.
     model = nn.Linear(1, 1, device="meta")
     devices = []
@@ -239,7 +239,7 @@ def test_batches_are_brought_to_the_models_device():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_token_batches_and_a_decoder_learn_to_count(seed):
+def test_fit_trains_a_decoder_to_count(seed):
     model, _, _ = runs.make(dropout=False)
     batches = TokenBatches(
         torch.arange(17).repeat(40), context_length=8, batch_size=8, seed=seed

@@ -1,5 +1,5 @@
-"""Kill -9 at random moments, many times: a run that goes on from its checkpoint ends
-with the same bits.
+"""A run that is killed many times at random moments and resumed ends with the same
+bits.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ KILLS = 10
 
 
 @pytest.mark.slow
-def test_ten_kills_at_any_moment_change_no_bit(tmp_path):
+def test_checkpoint_survives_ten_kills_at_random_moments(tmp_path):
     model, history = runs.run()
     moments, kills, finished, steps_at_kills = random.Random(0), 0, 0, set()
     while kills < KILLS or finished == 0:

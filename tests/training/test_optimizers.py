@@ -32,18 +32,18 @@ def test_orthogonalize_keeps_the_directions():
     assert (core - core.diag().diag()).abs().max() < 1e-4
 
 
-def test_a_stack_is_orthogonalized_matrix_by_matrix():
+def test_orthogonalize_treats_a_stack_matrix_by_matrix():
     stack = torch.randn(4, 10, 6, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(
         orthogonalize(stack), torch.stack([orthogonalize(matrix) for matrix in stack])
     )
 
 
-def test_a_matrix_of_zeros_stays_zero():
+def test_orthogonalize_keeps_zeros():
     assert not orthogonalize(torch.zeros(4, 4)).any()
 
 
-def test_every_parameter_of_a_decoder_has_exactly_one_optimizer():
+def test_build_optimizer_covers_each_parameter_once():
     model = DecoderLM(DecoderConfig.fast(vocab_size=11, width=16, heads=2, layers=2))
     optimizer = build_optimizer(model)
     trained = [
@@ -67,7 +67,7 @@ def test_every_parameter_of_a_decoder_has_exactly_one_optimizer():
     }
 
 
-def test_learning_rates_reach_their_groups():
+def test_build_optimizer_sets_the_learning_rates():
     model = DecoderLM(DecoderConfig.fast(vocab_size=11, width=16, heads=2, layers=1))
     settings = OptimizerSettings(
         matrix_lr=1.0, embedding_lr=2.0, head_lr=3.0, vector_lr=4.0
@@ -78,7 +78,7 @@ def test_learning_rates_reach_their_groups():
     assert groups[2]["params"] == [model.head.weight]
 
 
-def test_frozen_parameters_are_left_out():
+def test_build_optimizer_ignores_frozen_parameters():
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     model[0].requires_grad_(False)
     assert {name: len(group) for name, group in parameter_groups(model).items()} == {
@@ -92,7 +92,7 @@ def test_frozen_parameters_are_left_out():
         build_optimizer(model.requires_grad_(False))
 
 
-def test_kernels_go_to_muon_only_where_a_rate_is_named():
+def test_build_optimizer_gives_kernels_to_muon_only_with_kernel_lr():
     model = nn.Sequential(nn.Conv2d(4, 8, 3), nn.Linear(8, 8))
     (muon, adamw) = build_optimizer(
         model, OptimizerSettings(matrix_lr=1.0, kernel_lr=2.0)
@@ -109,7 +109,7 @@ def test_kernels_go_to_muon_only_where_a_rate_is_named():
     )
 
 
-def test_muon_reads_kernels_as_the_matrix_of_what_each_feature_makes():
+def test_muon_flattens_kernels_to_one_row_per_output():
     generator = torch.Generator().manual_seed(0)
     start, slope = (
         torch.randn(8, 4, 3, 3, generator=generator),
@@ -124,7 +124,7 @@ def test_muon_reads_kernels_as_the_matrix_of_what_each_feature_makes():
     assert (kernels - start).abs().max() > 1e-3
 
 
-def test_combined_state_goes_into_another_optimizer():
+def test_combined_optimizer_restores_its_state():
     def make():
         model = DecoderLM(
             DecoderConfig.fast(vocab_size=11, width=16, heads=2, layers=1)
@@ -169,6 +169,6 @@ def test_combined_state_goes_into_another_optimizer():
         (lambda w: AdamW([w], epsilon=0.0), "epsilon=0.0"),
     ],
 )
-def test_bad_settings_are_refused(make, message):
+def test_optimizers_refuse_bad_settings(make, message):
     with pytest.raises(ValueError, match=message):
         make(nn.Parameter(torch.zeros(3, 3)))

@@ -1,6 +1,4 @@
-"""Scaling laws: constants that are known are found again, and small runs foretell a
-large one.
-"""
+"""Scaling laws: the fit recovers known constants, small runs predict a large one."""
 
 import re
 from itertools import product
@@ -29,13 +27,13 @@ def _constants(law):
 @pytest.mark.parametrize(
     "law", [CHINCHILLA, PowerLaw(0.5, (50.0, 2000.0), (0.2, 0.45))]
 )
-def test_five_known_constants_are_found_again(law):
+def test_fit_power_law_recovers_five_constants(law):
     fitted = fit_power_law(RUNS, law(RUNS))
     assert _constants(fitted) == pytest.approx(_constants(law), rel=1e-3)
 
 
 @pytest.mark.parametrize("exponent", [0.1, 0.25, 0.8])
-def test_three_known_constants_are_found_again(exponent):
+def test_fit_power_law_recovers_three_constants(exponent):
     law = PowerLaw(2.0, (3 * SIZES[0] ** exponent,), (exponent,))
     fitted = fit_power_law(SIZES[:, None], law(SIZES[:, None]))
     assert _constants(fitted) == pytest.approx(_constants(law), rel=1e-3)
@@ -43,8 +41,8 @@ def test_three_known_constants_are_found_again(exponent):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
-def test_small_noisy_runs_foretell_a_large_one(seed):
-    # A half per cent is what another seed does to a loss.
+def test_fit_power_law_predicts_a_large_run_from_noisy_ones(seed):
+    # Half a percent is the effect of another seed on a loss.
     noise = np.exp(np.random.default_rng(seed).normal(0, 0.005, len(RUNS)))
     fitted = fit_power_law(RUNS, CHINCHILLA(RUNS) * noise)
     large = [1e10, 2e11]  # ten times as large, on twice the text
@@ -58,7 +56,7 @@ def test_small_noisy_runs_foretell_a_large_one(seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spoilt", [0, 11, 23])
-def test_one_spoilt_run_does_not_bend_the_law(spoilt):
+def test_fit_power_law_is_robust_to_an_outlier(spoilt):
     losses = CHINCHILLA(RUNS)
     losses[spoilt] *= 1.3
     assert _constants(fit_power_law(RUNS, losses)) == pytest.approx(
@@ -69,7 +67,7 @@ def test_one_spoilt_run_does_not_bend_the_law(spoilt):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_without_the_straight_part_it_is_least_squares(seed):
+def test_fit_power_law_with_a_large_delta_is_least_squares(seed):
     points = SIZES[:, None]
     losses = BY_SIZE(points) * np.exp(
         np.random.default_rng(seed).normal(0, 0.003, len(SIZES))
@@ -90,7 +88,7 @@ def test_without_the_straight_part_it_is_least_squares(seed):
 
 
 @pytest.mark.parametrize("flops", [1e18, 1e21, 5.88e23])
-def test_the_optimum_is_the_lowest_point_on_its_curve_of_equal_compute(flops):
+def test_compute_optimal_minimizes_the_loss_at_equal_compute(flops):
     best = compute_optimal(CHINCHILLA, flops)
     assert 6 * best.parameters * best.tokens == pytest.approx(flops)
     searched = minimize_scalar(
@@ -100,7 +98,7 @@ def test_the_optimum_is_the_lowest_point_on_its_curve_of_equal_compute(flops):
     assert best.parameters == pytest.approx(np.exp(searched.x), rel=1e-3)
 
 
-def test_an_over_trained_model_reaches_the_loss_of_the_optimal_one_with_more_compute():
+def test_tokens_to_reach_costs_a_smaller_model_more_compute():
     best = compute_optimal(CHINCHILLA, 1e21)
     loss = float(CHINCHILLA([best.parameters, best.tokens]))
     costs = []
@@ -131,6 +129,6 @@ def test_an_over_trained_model_reaches_the_loss_of_the_optimal_one_with_more_com
         ),
     ],
 )
-def test_what_cannot_be_told_is_refused(call, message):
+def test_scaling_laws_refuse_bad_arguments(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call()

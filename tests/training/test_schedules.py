@@ -33,14 +33,14 @@ def test_warmup_linear_has_a_plateau_and_a_straight_fall():
     assert schedule(100) == pytest.approx(0.2)
 
 
-def test_no_decay_stays_at_one_after_the_warm_up():
+def test_schedule_without_decay_stays_at_one():
     assert [
         Schedule(steps=5, warmup_steps=2, decay="none")(step) for step in range(5)
     ] == [0.5, 1.0, 1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("decay", ["linear", "cosine", "sqrt", "none"])
-def test_cooldown_goes_from_where_the_decay_ended_to_zero(decay):
+def test_schedule_cooldown_ends_at_zero(decay):
     whole = Schedule(steps=80, warmup_steps=5, decay=decay, final_factor=0.5)
     cooled = Schedule(
         steps=100, warmup_steps=5, decay=decay, final_factor=0.5, cooldown_steps=20
@@ -52,7 +52,7 @@ def test_cooldown_goes_from_where_the_decay_ended_to_zero(decay):
     )
 
 
-def test_warm_up_may_take_the_whole_run():
+def test_schedule_warmup_may_take_the_whole_run():
     assert [Schedule(steps=2, warmup_steps=2)(step) for step in range(3)] == [
         0.5,
         1.0,
@@ -71,27 +71,27 @@ def test_warm_up_may_take_the_whole_run():
         ({"steps": 5, "warmup_steps": -1}, "got -1"),
         (
             {"steps": 9, "warmup_steps": 4, "decay_steps": 6},
-            r"what warm-up and cooldown leave \(5\), got 6",
+            r"what warmup and cooldown leave \(5\), got 6",
         ),
         (
             {"steps": 5, "cooldown_steps": 6},
-            r"cooldown_steps must be from 0 to what the warm-up leaves \(5\), got 6",
+            r"cooldown_steps must be from 0 to what the warmup leaves \(5\), got 6",
         ),
         ({"steps": 5, "final_factor": 1.5}, "from 0 to 1; got 1.5"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(settings, message):
+def test_schedule_refuses_settings_that_do_not_fit(settings, message):
     with pytest.raises(ValueError, match=message):
         Schedule(**settings)
 
 
-def test_an_unknown_decay_is_refused():
+def test_schedule_refuses_an_unknown_decay():
     # the shape checker speaks first where it is on
     with pytest.raises((ValueError, TypeError), match="square"):
         Schedule(steps=5, decay="square")
 
 
-def test_runs_of_several_lengths_share_the_plateau_and_each_has_its_own_fall():
+def test_warmup_stable_decay_plateau_does_not_depend_on_the_length():
     short, long = (
         warmup_stable_decay(steps, warmup_steps=5, decay_steps=steps // 5)
         for steps in (50, 100)

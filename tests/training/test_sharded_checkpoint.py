@@ -1,5 +1,5 @@
-"""Sharded checkpoints in one process: what is saved is what is loaded, and a foreign or
-damaged folder says so.
+"""Sharded checkpoints in one process: they keep every value, and foreign or damaged
+folders are refused.
 """
 
 import pytest
@@ -40,7 +40,7 @@ def _empty(rows=5):
     }
 
 
-def test_what_is_saved_is_what_is_loaded(tmp_path):
+def test_sharded_checkpoint_round_trip_keeps_every_value(tmp_path):
     save_sharded(tmp_path / "run", _state())
     loaded = load_sharded(tmp_path / "run", _empty())
     assert (loaded["step"], loaded["rate"], loaded["more"]) == (
@@ -55,9 +55,9 @@ def test_what_is_saved_is_what_is_loaded(tmp_path):
     ("first", "second"),
     [(["a.b"], ["a", "b"]), (["a", "b"], ["a.b"]), (["__metadata__"], ["a", "0"])],
 )
-def test_tensor_names_that_clash_are_kept_apart(tmp_path, first, second):
-    """Two tensors whose dotted names are the same come back to their places, whatever
-    order the new run has them in.
+def test_sharded_checkpoint_keeps_clashing_tensor_names_apart(tmp_path, first, second):
+    """Two tensors whose dotted names are equal are restored correctly, whatever their
+    order in the new run.
     """
 
     def state(numbers, order):
@@ -82,7 +82,7 @@ def test_tensor_names_that_clash_are_kept_apart(tmp_path, first, second):
         assert (tensor(found, first), tensor(found, second)) == ([1, 1], [2, 2])
 
 
-def test_only_the_newest_step_stays(tmp_path):
+def test_sharded_checkpoint_keeps_only_the_latest_step(tmp_path):
     assert latest_step(tmp_path) is None
     for step in (3, 20, 100):
         save_sharded(tmp_path, _state(step))
@@ -90,7 +90,7 @@ def test_only_the_newest_step_stays(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000100"]
 
 
-def test_a_kill_in_the_middle_of_saving_leaves_the_step_before(tmp_path):
+def test_sharded_checkpoint_survives_a_kill_while_saving(tmp_path):
     save_sharded(tmp_path, _state(3))
     with pytest.raises(TypeError, match="state has a set"):
         save_sharded(tmp_path, _state(6) | {"state": {1}})
@@ -103,7 +103,7 @@ def test_a_kill_in_the_middle_of_saving_leaves_the_step_before(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000006"]
 
 
-def test_damaged_and_foreign_checkpoints_are_refused(tmp_path):
+def test_sharded_checkpoint_refuses_damaged_and_foreign_files(tmp_path):
     with pytest.raises(FileNotFoundError, match="no checkpoint in"):
         load_sharded(tmp_path, _empty())
     save_sharded(tmp_path, _state())
@@ -129,7 +129,9 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path):
     "optimizer_of",
     [build_optimizer, lambda model: torch.optim.AdamW(model.parameters(), lr=0.01)],
 )
-def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, optimizer_of):
+def test_sharded_checkpoint_resumed_run_equals_an_uninterrupted_one(
+    tmp_path, optimizer_of
+):
     def run(folder, steps):
         model, batches, _ = runs.make(dropout=False)
         history = fit(
@@ -145,7 +147,7 @@ def test_a_run_in_two_parts_equals_one_to_the_last_bit(tmp_path, optimizer_of):
     assert run(tmp_path / "parts", 12) == whole
 
 
-def test_setting_up_an_optimizer_moves_nothing():
+def test_start_optimizer_changes_no_parameter():
     model, _, _ = runs.make(dropout=False)
     before, optimizer = (
         runs.fingerprint(model),
@@ -161,7 +163,7 @@ def test_setting_up_an_optimizer_moves_nothing():
     )
 
 
-def test_a_split_model_must_be_saved_in_parts(tmp_path):
+def test_checkpoint_refuses_a_sharded_model(tmp_path):
     model, batches, _ = runs.make(dropout=False)
     model.set_requires_gradient_sync = None  # what tells that a model is split
     with pytest.raises(

@@ -1,5 +1,5 @@
-"""Models in parts: the same run on one, two and four processes, saved by some and
-resumed by others, killed and not.
+"""Sharded models: the same run on one, two and four processes, saved by some and
+resumed by others, with and without kills.
 """
 
 import os
@@ -43,9 +43,7 @@ def _equal(a, b):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("world_size", [2, 4])
-def test_copies_and_parts_of_a_model_learn_what_one_process_learns(
-    tmp_path, alone, world_size
-):
+def test_sharded_and_parallel_training_equal_one_process(tmp_path, alone, world_size):
     ways = [
         ("shard", "shard", 1),
         ("shard-accumulated", "shard", 2),
@@ -72,7 +70,9 @@ def test_copies_and_parts_of_a_model_learn_what_one_process_learns(
 
 
 @pytest.mark.slow
-def test_two_save_and_one_two_or_four_go_on(tmp_path, alone, two):
+def test_sharded_checkpoint_resumes_with_other_numbers_of_processes(
+    tmp_path, alone, two
+):
     assert processes.finish(
         processes.start(2, processes.train, tmp_path, "first", "shard", 1, 6, 3)
     ) == [0, 0]
@@ -109,9 +109,9 @@ def test_two_save_and_one_two_or_four_go_on(tmp_path, alone, two):
 
 
 @pytest.mark.slow
-def test_a_killed_process_is_noticed_and_nothing_is_lost(tmp_path, two):
-    """Kill -9 again and again, now one and now the other, at whatever moment; the last
-    bit is still the same.
+def test_sharded_run_detects_a_killed_process(tmp_path, two):
+    """A run whose processes are killed at random moments, again and again, still ends
+    with the same bits.
     """
     moments, kills = random.Random(0), 0
     while kills < 5:
@@ -133,13 +133,13 @@ def test_a_killed_process_is_noticed_and_nothing_is_lost(tmp_path, two):
                 told = (folder / f"error-{survivor}.txt").read_text()
                 assert "ConnectionError" in told, told
                 assert (
-                    "goes on from the last checkpoint" in told or "connect" in told
+                    "resumes from the last checkpoint" in told or "connect" in told
                 ), told
         assert _equal(torch.load(folder / "run-0.pt"), two)
 
 
 @pytest.mark.slow
-def test_torchrun_starts_again_after_a_kill(tmp_path, two):
+def test_torchrun_restarts_after_a_kill(tmp_path, two):
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone",
         "--nproc-per-node=2", "--max-restarts=1",

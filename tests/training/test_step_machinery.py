@@ -1,4 +1,4 @@
-"""What changes the memory and the speed of a step must not change the step."""
+"""Accumulation, bfloat16 and recomputation change memory and speed, not the step."""
 
 import copy
 from dataclasses import replace
@@ -45,9 +45,7 @@ def _trained(steps=6, **settings):
 
 @pytest.mark.parametrize("accumulation_steps", [2, 4, 8])
 @pytest.mark.parametrize("clip_norm", [0.05, None])
-def test_accumulation_of_micro_batches_is_the_whole_batch(
-    accumulation_steps, clip_norm
-):
+def test_gradient_accumulation_equals_the_whole_batch(accumulation_steps, clip_norm):
     whole, expected = _trained(clip_norm=clip_norm)
     model, history = _trained(
         clip_norm=clip_norm, accumulation_steps=accumulation_steps
@@ -57,7 +55,7 @@ def test_accumulation_of_micro_batches_is_the_whole_batch(
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
 
 
-def test_accumulation_has_one_micro_batch_in_memory_at_a_time():
+def test_gradient_accumulation_holds_one_micro_batch_in_memory():
     sizes = []
 
     def loss_fn(model, inputs, targets):
@@ -84,12 +82,14 @@ def test_accumulation_has_one_micro_batch_in_memory_at_a_time():
         (3, r"accumulation_steps=3, a batch of \[8"),
     ],
 )
-def test_accumulation_steps_that_do_not_fit_are_refused(accumulation_steps, message):
+def test_gradient_accumulation_refuses_steps_that_do_not_divide_the_batch(
+    accumulation_steps, message
+):
     with pytest.raises(ValueError, match=message):
         _trained(accumulation_steps=accumulation_steps)
 
 
-def test_bfloat16_multiplies_in_16_bits_and_remembers_in_32():
+def test_bfloat16_multiplies_in_16_bits_and_stores_in_32():
     seen = []
 
     def loss_fn(model, inputs, targets):
@@ -119,9 +119,9 @@ def test_bfloat16_multiplies_in_16_bits_and_remembers_in_32():
     assert history.losses != exact.losses
 
 
-def test_why_the_weights_stay_in_32_bits():
+def test_bfloat16_weights_would_lose_small_updates():
     # Near 1, numbers in bfloat16 are 1/128 apart above and 1/256 below: a smaller step
-    # goes nowhere.
+    # has no effect.
     weights = [
         nn.Parameter(torch.ones((), dtype=kind))
         for kind in (torch.float32, torch.bfloat16)
@@ -159,7 +159,7 @@ def _gradients(model, bfloat16=False):
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("bfloat16", [False, True])
-def test_recomputing_changes_no_bit_of_the_gradients(dropout, bfloat16):
+def test_recompute_keeps_the_gradients_bit_for_bit(dropout, bfloat16):
     model = _decoder(dropout)
     expected = _gradients(copy.deepcopy(model), bfloat16)
     recompute(model.blocks)
@@ -171,7 +171,7 @@ def test_recomputing_changes_no_bit_of_the_gradients(dropout, bfloat16):
     )
 
 
-def test_recomputing_keeps_a_fraction_and_runs_blocks_twice():
+def test_recompute_stores_less_and_runs_blocks_twice():
     model = _decoder()
     runs_of_blocks = []
     for number, block in enumerate(model.blocks):
@@ -192,7 +192,7 @@ def test_recomputing_keeps_a_fraction_and_runs_blocks_twice():
     assert runs_of_blocks == [0, 1, 2, 3, 4, 5, 5, 4, 3, 2, 1, 0]
 
 
-def test_a_copy_of_a_recomputing_model_uses_its_own_weights():
+def test_recompute_survives_a_copy_of_the_model():
     model = _decoder()
     recompute(model.blocks)
     copied = copy.deepcopy(model)
@@ -219,9 +219,7 @@ def _line_loss(model, x):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("micro_batches", [2, 8])
-def test_gradient_noise_finds_a_signal_and_a_variance_that_are_known(
-    seed, micro_batches
-):
+def test_gradient_noise_recovers_a_known_signal_and_variance(seed, micro_batches):
     generator = torch.Generator().manual_seed(seed)
     spread = torch.linspace(0.5, 3, 10)
     batches = [
@@ -239,7 +237,7 @@ def test_gradient_noise_finds_a_signal_and_a_variance_that_are_known(
     assert model.weight.grad is None
 
 
-def test_equal_examples_have_no_noise():
+def test_gradient_noise_of_equal_examples_is_zero():
     measured = gradient_noise(_Line(), [(torch.ones(8, 10),)], _line_loss)
     assert measured.noise == pytest.approx(0, abs=1e-5)
     assert measured.scale == pytest.approx(0, abs=1e-6)
@@ -264,13 +262,13 @@ def test_equal_examples_have_no_noise():
         (lambda: GradientNoise(-0.1, 1.0).scale, "lost in the noise"),
     ],
 )
-def test_what_cannot_be_measured_is_refused(call, message):
+def test_gradient_noise_refuses_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
 @pytest.mark.slow
-def test_settings_reach_recomputing_bfloat16_and_accumulation_together():
+def test_fit_combines_recompute_bfloat16_and_accumulation():
     model, batches, _ = runs.make(dropout=False)
     recompute(model.blocks)
     optimizer = build_optimizer(model, OptimizerSettings())

@@ -11,7 +11,7 @@ def rows(batches, count):
 
 
 @pytest.mark.parametrize(("examples", "size"), [(10, 3), (4, 4), (3, 10), (1, 2)])
-def test_each_example_comes_once_a_round(examples, size):
+def test_tensor_batches_visit_each_example_once_per_epoch(examples, size):
     flat = list(
         itertools.chain(
             *rows(TensorBatches((torch.arange(examples),), size, seed=0), examples)
@@ -25,7 +25,7 @@ def test_each_example_comes_once_a_round(examples, size):
         )
 
 
-def test_rounds_differ_and_the_seed_decides():
+def test_tensor_batches_shuffle_each_epoch_by_the_seed():
     first, again, other_seed = (
         rows(TensorBatches((torch.arange(50),), 50, seed), 2) for seed in (0, 0, 1)
     )
@@ -33,7 +33,7 @@ def test_rounds_differ_and_the_seed_decides():
     assert first[0] != first[1]
 
 
-def test_rows_of_all_tensors_belong_together():
+def test_tensor_batches_keep_rows_together():
     numbers = torch.arange(20)
     for values, squares in itertools.islice(
         TensorBatches((numbers, numbers.square()), 6, seed=0), 10
@@ -41,7 +41,7 @@ def test_rows_of_all_tensors_belong_together():
         assert torch.equal(values.square(), squares)
 
 
-def test_processes_share_each_batch():
+def test_tensor_batches_of_all_processes_form_the_joint_batch():
     alone = TensorBatches((torch.arange(11),), 4, seed=2)
     shares = [
         TensorBatches((torch.arange(11),), 4, seed=2, rank=rank, world_size=2)
@@ -53,7 +53,7 @@ def test_processes_share_each_batch():
 
 
 @pytest.mark.parametrize("after", range(6))
-def test_they_go_on_from_any_batch(after):
+def test_tensor_batches_continue_from_a_saved_state(after):
     batches = TensorBatches((torch.arange(7),), 3, seed=0)
     rows(batches, after)
     state = batches.state_dict()
@@ -63,7 +63,7 @@ def test_they_go_on_from_any_batch(after):
     assert rows(resumed, 8) == expected
 
 
-def test_wrong_arguments_are_refused():
+def test_tensor_batches_refuse_bad_arguments():
     ten = torch.arange(10)
     for tensors, counts in (
         ((), r"\[\]"),
@@ -99,13 +99,13 @@ def test_wrong_arguments_are_refused():
         Schedule(1000, decay="none"),
     ],
 )
-def test_a_schedule_has_the_same_course_over_other_numbers_of_steps(whole, steps):
+def test_schedule_over_keeps_its_shape(whole, steps):
     scaled = whole.over(steps)
     assert scaled.steps == steps
     assert scaled(steps) == pytest.approx(whole(1000))
     assert max(scaled(step) for step in range(steps)) <= 1
     assert whole.over(1000) == whole
-    # the rise is as long as it was; after it, the courses are the same
+    # the warmup keeps its length; after it, the shapes are equal
     if steps == 5000:
         for share in (0.5, 0.8, 0.9, 0.97, 1.0):
             assert scaled(round(share * 5000)) == pytest.approx(

@@ -39,7 +39,7 @@ def test_train_step_equals_plain_pytorch(clip_norm):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
 
 
-def test_train_step_forgets_the_gradients_of_the_step_before():
+def test_train_step_clears_the_previous_gradients():
     """A step after a stray backward pass equals a step without it, to the last bit."""
     prints = []
     for stray in (False, True):
@@ -52,7 +52,7 @@ def test_train_step_forgets_the_gradients_of_the_step_before():
     assert prints[0] == prints[1]
 
 
-def test_accumulation_over_one_micro_batch_equals_train_step_to_the_last_bit():
+def test_accumulated_train_step_with_one_micro_batch_equals_train_step():
     prints = []
     for settings in ({}, {"accumulation_steps": 1}):
         model, batches, _ = runs.make(dropout=False)
@@ -85,7 +85,7 @@ def test_train_step_with_a_loss_that_is_not_finite_leaves_the_parameters(
     assert runs.fingerprint(model) == before
 
 
-def test_clipping_leaves_frozen_parameters_out():
+def test_clip_gradients_ignores_frozen_parameters():
     """A gradient that a parameter had before it was frozen does not count."""
     model = nn.Linear(1, 1)
     model.bias.grad = torch.tensor([100.0])

@@ -19,7 +19,7 @@ def random(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_numbers_that_a_pencil_gives():
+def test_attention_matches_hand_calculation():
     query = torch.tensor([[1.0, 0.0]])
     key = torch.tensor([[2.0, 0.0], [0.0, 2.0]])
     share = torch.exp(torch.tensor(2 / 2**0.5))
@@ -38,7 +38,9 @@ def test_numbers_that_a_pencil_gives():
     st.integers(0, 10_000),
 )
 @settings(max_examples=30, deadline=None)
-def test_weights_are_averages_and_masked_keys_get_none(batch, queries, keys, dim, seed):
+def test_attention_weights_sum_to_one_and_masked_keys_get_zero(
+    batch, queries, keys, dim, seed
+):
     query, key = (
         random(batch, queries, dim, seed=seed),
         random(batch, keys, dim, seed=seed + 1),
@@ -54,7 +56,7 @@ def test_weights_are_averages_and_masked_keys_get_none(batch, queries, keys, dim
     assert (weights[:, ~mask] == 0).all()
 
 
-def test_dividing_by_the_root_of_the_width_keeps_scores_at_one():
+def test_attention_scaling_keeps_scores_at_unit_variance():
     query, key = random(2000, 1, 256), random(2000, 1, 256, seed=1)
     scores = (query @ key.mT / 256**0.5).flatten()
     assert 0.9 < scores.std() < 1.1
@@ -62,7 +64,7 @@ def test_dividing_by_the_root_of_the_width_keeps_scores_at_one():
 
 @pytest.mark.parametrize("rotary", [None, RotaryEmbedding(4, 10)])
 @pytest.mark.parametrize("query_key_norm", [False, True])
-def test_the_fused_kernel_and_the_maps_are_the_same_attention(rotary, query_key_norm):
+def test_fused_attention_equals_weights_times_values(rotary, query_key_norm):
     torch.manual_seed(0)
     layer = MultiHeadAttention(
         12, 3, bias=True, rotary=rotary, query_key_norm=query_key_norm
@@ -73,7 +75,7 @@ def test_the_fused_kernel_and_the_maps_are_the_same_attention(rotary, query_key_
     torch.testing.assert_close(layer(x), by_hand)
 
 
-def test_maps_look_back_only():
+def test_attention_weights_are_causal():
     torch.manual_seed(0)
     maps = MultiHeadAttention(8, 2).weights(random(1, 6, 8))
     assert maps.shape == (1, 2, 6, 6)
@@ -91,7 +93,7 @@ LAYERS = {
 
 @pytest.mark.parametrize("settings", LAYERS.values(), ids=LAYERS.keys())
 @pytest.mark.parametrize("padded", [False, True])
-def test_the_maps_are_those_of_the_forward_pass(settings, padded):
+def test_attention_weights_match_forward_pass(settings, padded):
     torch.manual_seed(0)
     layer, x = MultiHeadAttention(16, 4, **settings), random(2, 7, 16)
     context = AttentionContext.padded(torch.tensor([7, 4]), 7) if padded else None
@@ -106,7 +108,7 @@ def test_the_maps_are_those_of_the_forward_pass(settings, padded):
         assert (maps[1, :, :, :4].sum(-1) > 0.1).any()
 
 
-def test_neighbouring_query_heads_share_a_key_head():
+def test_grouped_queries_share_neighbouring_key_heads():
     query, key, value = (
         random(1, 4, 3, 8),
         random(1, 2, 5, 8, seed=1),
@@ -120,7 +122,7 @@ def test_neighbouring_query_heads_share_a_key_head():
         )
 
 
-def test_a_bias_shifts_the_scores():
+def test_attention_bias_is_added_to_scores():
     query, key = random(2, 3, 4), random(2, 3, 4, seed=1)
     share = attention_weights(query, key, bias=torch.tensor([[0.0, 1.0, 0.0]]))
     ratio = share / attention_weights(query, key)
@@ -131,7 +133,7 @@ def test_a_bias_shifts_the_scores():
 
 @given(st.integers(1, 12), st.integers(1, 15))
 @settings(max_examples=30, deadline=None)
-def test_a_window_sees_itself_and_those_just_before(length, window):
+def test_sliding_window_mask_covers_self_and_predecessors(length, window):
     mask = sliding_window_mask(length, window)
     for query in range(length):
         assert mask[query].nonzero()[:, 0].tolist() == list(
@@ -140,7 +142,7 @@ def test_a_window_sees_itself_and_those_just_before(length, window):
     assert torch.equal(sliding_window_mask(length, length), causal_mask(length))
 
 
-def test_masks_can_be_combined():
+def test_masks_combine_with_and():
     both = causal_mask(3) & padding_mask(torch.tensor([1, 3]), 3)
     assert both.shape == (2, 1, 3, 3)
     assert both[0, 0].tolist() == [[True, False, False]] * 3
@@ -166,12 +168,12 @@ def test_masks_can_be_combined():
         ({"heads": 4, "window": 2, "causal": False}, "window and alibi look back"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(settings, message):
+def test_multi_head_attention_rejects_invalid_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         MultiHeadAttention(8, **settings)
 
 
-def test_wrong_inputs_are_refused():
+def test_multi_head_attention_rejects_invalid_inputs():
     x = random(1, 2, 8)
     with pytest.raises(ValueError, match="Cross-attention needs a source"):
         MultiHeadAttention(8, 2, source_width=4)(x)

@@ -1,5 +1,5 @@
-"""Reading with a cache, in any pieces and with rows of any lengths, gives the scores of
-reading all at once.
+"""Reading a text in pieces with a KV cache, with rows of any lengths, gives the logits
+of a single forward pass.
 """
 
 import dataclasses
@@ -28,8 +28,10 @@ from genai_tutorial.transformer import (
 VOCAB = 11
 
 
-def awake(config, seed=0):
-    """A model whose layers all do something, whatever they start with."""
+def randomized(config, seed=0):
+    """Return a model with random weights in all layers, including those initialized to
+    zero.
+    """
     model = DecoderLM(config, seed)
     generator = torch.Generator().manual_seed(seed + 1)
     with torch.no_grad():
@@ -45,7 +47,7 @@ def tokens(batch, length, seed=0):
 
 
 def pieces_of(ids, sizes):
-    """Cuts ids into pieces of these sizes, as far as they go."""
+    """Split ids into pieces of these sizes, until none are left."""
     starts = accumulate(sizes[:-1], initial=0)
     return [
         ids[:, start:][:, :size]
@@ -103,7 +105,7 @@ configs = st.builds(
 
 
 def read(model, ids, cache, lengths=None):
-    """The scores of tokens that continue what is in the cache."""
+    """Return the logits of tokens that continue the text in the cache."""
     return model(ids, AttentionContext.cached(cache, lengths))
 
 
@@ -115,8 +117,8 @@ def read(model, ids, cache, lengths=None):
 )
 @settings(max_examples=20, deadline=None)
 @torch.no_grad()
-def test_any_model_read_in_any_pieces(config, pieces, batch, seed):
-    model, ids = awake(config, seed), tokens(batch, min(sum(pieces), 24), seed)
+def test_cached_reading_in_pieces_equals_full_forward_pass(config, pieces, batch, seed):
+    model, ids = randomized(config, seed), tokens(batch, min(sum(pieces), 24), seed)
     cache, found = model.make_cache(batch), []
     for piece in pieces_of(ids, pieces):
         found.append(read(model, piece, cache))
@@ -128,8 +130,8 @@ def test_any_model_read_in_any_pieces(config, pieces, batch, seed):
 @given(configs, st.data(), st.integers(0, 99))
 @settings(max_examples=20, deadline=None)
 @torch.no_grad()
-def test_rows_of_different_lengths_are_each_as_if_alone(config, data, seed):
-    model, batch = awake(config, seed), 3
+def test_cache_rows_of_different_lengths_are_independent(config, data, seed):
+    model, batch = randomized(config, seed), 3
     cache, texts = (
         model.make_cache(batch),
         [tokens(1, 24, seed + row) for row in range(batch)],
@@ -186,8 +188,8 @@ KINDS = pytest.mark.parametrize(
 
 @KINDS
 @torch.no_grad()
-def test_the_memory_is_taken_once(config):
-    model = awake(config)
+def test_cache_allocates_memory_once(config):
+    model = randomized(config)
     cache = model.make_cache(2, length=20)
     places = 4 if config is ROLLING else 20
     assert cache.keys.shape == cache.values.shape == (2, 2, 2, places, 4)
@@ -200,13 +202,13 @@ def test_the_memory_is_taken_once(config):
 
 @KINDS
 @torch.no_grad()
-def test_a_full_cache_says_so_and_stays_as_it_is(config):
-    model, ids = awake(config), tokens(1, 9)
+def test_cache_overflow_raises_and_leaves_it_unchanged(config):
+    model, ids = randomized(config), tokens(1, 9)
     cache = model.make_cache(length=8)
     read(model, ids[:, :6], cache)
     with pytest.raises(
         ValueError,
-        match=r"cache is full: it holds 8 tokens a row, 6 are there and 3 more came",
+        match=r"cache is full: .* room for 8 tokens per row, holds 6, and got 3 more",
     ):
         read(model, ids[:, 6:], cache)
     torch.testing.assert_close(
@@ -216,8 +218,8 @@ def test_a_full_cache_says_so_and_stays_as_it_is(config):
 
 @KINDS
 @torch.no_grad()
-def test_a_text_that_changed_is_read_again_from_there(config):
-    model, ids = awake(config), tokens(1, 12)
+def test_cache_keep_truncates_to_common_prefix(config):
+    model, ids = randomized(config), tokens(1, 12)
     other = torch.cat((ids[:, :8], (ids[:, 8:] + 1) % VOCAB), dim=1)
     cache = model.make_cache()
     read(model, ids, cache)
@@ -228,8 +230,8 @@ def test_a_text_that_changed_is_read_again_from_there(config):
     torch.testing.assert_close(scores, model(other)[:, start:], atol=1e-5, rtol=1e-5)
 
 
-def test_a_text_that_goes_on_loses_nothing_and_leaves_its_last_token():
-    model, ids = awake(CONFIG), tokens(1, 12)
+def test_cache_keep_on_longer_text_keeps_all_but_last_token():
+    model, ids = randomized(CONFIG), tokens(1, 12)
     cache = model.make_cache()
     cache.keep(ids)
     assert cache.lengths == [0]
@@ -243,8 +245,8 @@ def test_a_text_that_goes_on_loses_nothing_and_leaves_its_last_token():
 @KINDS
 @pytest.mark.parametrize("start", [2, 6])
 @torch.no_grad()
-def test_after_an_interrupted_pass_the_text_can_go_on(config, start):
-    model, ids = awake(config), tokens(1, 12)
+def test_cache_keep_recovers_from_interrupted_pass(config, start):
+    model, ids = randomized(config), tokens(1, 12)
     cache = model.make_cache()
     read(model, ids[:, :start], cache)
 
@@ -253,7 +255,7 @@ def test_after_an_interrupted_pass_the_text_can_go_on(config, start):
 
     hook = model.blocks[1].register_forward_pre_hook(interrupt)
     with pytest.raises(KeyboardInterrupt):
-        read(model, ids[:, -4:], cache)  # its first layer has written already
+        read(model, ids[:, -4:], cache)  # its first layer has already stored keys
     hook.remove()
     cache.keep(ids)
     start = cache.lengths[0]
@@ -264,8 +266,8 @@ def test_after_an_interrupted_pass_the_text_can_go_on(config, start):
 
 @pytest.mark.parametrize("pieces", [(24,), (1,) * 24, (3, 1, 7, 1, 1, 11)])
 @torch.no_grad()
-def test_rolling_cache_gives_the_scores_of_a_cache_that_keeps_everything(pieces):
-    model, ids = awake(ROLLING), tokens(2, 24)
+def test_rolling_cache_logits_equal_full_cache(pieces):
+    model, ids = randomized(ROLLING), tokens(2, 24)
     scores = []
     for kind in (KVCache, RollingCache):
         cache = kind(ROLLING, batch_size=2)
@@ -273,11 +275,11 @@ def test_rolling_cache_gives_the_scores_of_a_cache_that_keeps_everything(pieces)
         scores.append(torch.cat(parts, dim=1))
     torch.testing.assert_close(*scores, atol=1e-5, rtol=1e-5)
     assert isinstance(model.make_cache(), RollingCache)
-    assert type(awake(CONFIG).make_cache()) is KVCache
+    assert type(randomized(CONFIG).make_cache()) is KVCache
 
 
-def test_with_a_cache_nothing_is_recorded_for_gradients():
-    model = awake(CONFIG)
+def test_cache_disables_gradients():
+    model = randomized(CONFIG)
     cache = model.make_cache()
     read(model, tokens(1, 3), cache)
     assert not cache.keys.requires_grad
@@ -287,8 +289,8 @@ def test_with_a_cache_nothing_is_recorded_for_gradients():
 
 
 @torch.no_grad()
-def test_sixteen_bits():
-    model, ids = awake(CONFIG).bfloat16(), tokens(2, 10)
+def test_cache_in_bfloat16():
+    model, ids = randomized(CONFIG).bfloat16(), tokens(2, 10)
     cache = model.make_cache(2)
     assert cache.keys.dtype == torch.bfloat16
     pieces = [read(model, piece, cache) for piece in ids.split(4, dim=1)]
@@ -298,10 +300,10 @@ def test_sixteen_bits():
     torch.testing.assert_close(found, model(ids), atol=0.1, rtol=0.02)
 
 
-def test_wrong_uses_are_refused():
-    model = awake(CONFIG)
+def test_cache_rejects_invalid_arguments():
+    model = randomized(CONFIG)
     with pytest.raises(
-        ValueError, match="from 1 to context_length=24 tokens a row; got length=25"
+        ValueError, match="from 1 to context_length=24 tokens per row; got length=25"
     ):
         model.make_cache(length=25)
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):

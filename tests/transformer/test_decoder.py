@@ -30,9 +30,9 @@ FAST = DecoderConfig.fast(vocab_size=11, context_length=8, width=8, layers=2, he
 BOTH = pytest.mark.parametrize("config", [GPT2, FAST], ids=["gpt2", "fast"])
 
 
-def awake(config, seed=0):
-    """A model whose layers all do something: zero-initialized ones would pass every
-    test of what they do.
+def randomized(config, seed=0):
+    """Return a model with random weights in all layers: zero-initialized ones would
+    pass tests vacuously.
     """
     model = DecoderLM(config, seed)
     generator = torch.Generator().manual_seed(seed + 1)
@@ -84,10 +84,10 @@ configs = st.builds(
 
 @given(configs, st.integers(1, 3), st.data())
 @settings(max_examples=40, deadline=None)
-def test_every_mixture_of_settings_is_causal_and_has_gradients(config, batch, data):
+def test_decoder_is_causal_and_differentiable_for_all_settings(config, batch, data):
     length = data.draw(st.integers(1, config.context_length))
     changed = data.draw(st.integers(0, length - 1))
-    model = awake(config)
+    model = randomized(config)
     ids = tokens(batch, length, config.vocab_size)
     logits = model(ids)
     assert logits.shape == (batch, length, config.vocab_size)
@@ -103,22 +103,22 @@ def test_every_mixture_of_settings_is_causal_and_has_gradients(config, batch, da
 
 
 @BOTH
-def test_what_comes_before_matters(config):
-    model, ids = awake(config), tokens(1, 8)
+def test_decoder_logits_depend_on_earlier_tokens(config):
+    model, ids = randomized(config), tokens(1, 8)
     other = ids.clone()
     other[0, 0] = (other[0, 0] + 1) % 11
     assert ((model(other) - model(ids)).abs().amax(-1) > 1e-4).all()
 
 
 @BOTH
-def test_order_matters_except_without_positions(config):
+def test_decoder_without_positions_ignores_order(config):
     ids = torch.tensor([[1, 2, 3, 4]])
     swapped = torch.tensor([[2, 1, 3, 4]])
-    model = awake(config)
+    model = randomized(config)
     assert not torch.allclose(model(ids)[:, -1], model(swapped)[:, -1], atol=1e-3)
-    # One layer without positions sees a bag of tokens. (Deeper ones can tell order by
-    # what the causal mask hides.)
-    blind = awake(
+    # One layer without positions treats the text as a set. (Deeper ones can infer order
+    # from the causal mask.)
+    blind = randomized(
         dataclasses.replace(
             config,
             layers=1,
@@ -129,12 +129,12 @@ def test_order_matters_except_without_positions(config):
     torch.testing.assert_close(blind(ids)[:, -1], blind(swapped)[:, -1])
 
 
-def test_zero_outputs_start_at_exactly_the_uniform_guess():
+def test_zero_outputs_initialization_predicts_uniformly():
     loss = next_token_loss(DecoderLM(FAST)(tokens(4, 8)), tokens(4, 8, seed=1))
     assert loss.item() == pytest.approx(math.log(11), abs=1e-6)
 
 
-def test_gpt2_starts_near_the_uniform_guess():
+def test_gpt2_initialization_predicts_nearly_uniformly():
     config = DecoderConfig.gpt2(
         vocab_size=65, context_length=64, width=128, layers=4, heads=4
     )
@@ -144,7 +144,7 @@ def test_gpt2_starts_near_the_uniform_guess():
     ).item() == pytest.approx(math.log(65), abs=0.1)
 
 
-def test_gpt2_weights_start_as_the_paper_says():
+def test_gpt2_initialization_matches_paper():
     config = DecoderConfig.gpt2(
         vocab_size=65, context_length=64, width=128, layers=4, heads=4
     )
@@ -158,7 +158,7 @@ def test_gpt2_weights_start_as_the_paper_says():
     assert (model.blocks[1].attention.query.bias == 0).all()
 
 
-def test_the_seed_decides_the_weights():
+def test_initialization_is_determined_by_seed():
     first, again, other = (
         DecoderLM(GPT2, seed=3),
         DecoderLM(GPT2, seed=3),
@@ -170,8 +170,8 @@ def test_the_seed_decides_the_weights():
 
 
 @BOTH
-def test_attention_maps_are_those_of_the_forward_pass(config):
-    model, ids = awake(config), tokens(2, 6)
+def test_attention_maps_match_forward_pass(config):
+    model, ids = randomized(config), tokens(2, 6)
     maps = model.attention_maps(ids)
     assert maps.shape == (2, 2, 2, 6, 6)
     torch.testing.assert_close(maps.sum(-1), torch.ones(2, 2, 2, 6))
@@ -185,8 +185,8 @@ def test_attention_maps_are_those_of_the_forward_pass(config):
 
 @pytest.mark.parametrize("config", [GPT2, FAST, LLAMA], ids=["gpt2", "fast", "llama"])
 @torch.no_grad()
-def test_hidden_states_begin_with_the_embedding_and_end_with_what_is_scored(config):
-    model, ids = awake(config), tokens(2, 6)
+def test_hidden_states_run_from_embedding_to_last_block(config):
+    model, ids = randomized(config), tokens(2, 6)
     states = model.hidden_states(ids)
     assert states.shape == (config.layers + 1, 2, 6, 8)
     torch.testing.assert_close(model.logits(states[-1]), model(ids))
@@ -195,21 +195,21 @@ def test_hidden_states_begin_with_the_embedding_and_end_with_what_is_scored(conf
         torch.testing.assert_close(states[0], model.token_embedding(ids))
 
 
-def test_without_a_seed_the_weights_wait_to_be_loaded():
+def test_seed_none_leaves_weights_uninitialized():
     with torch.device("meta"):
         empty = DecoderLM(LLAMA, seed=None)
-    full = awake(LLAMA)
+    full = randomized(LLAMA)
     empty.load_state_dict(full.state_dict(), assign=True)
     torch.testing.assert_close(empty(tokens(1, 5)), full(tokens(1, 5)))
 
 
-def test_llama_3_has_eight_billion_parameters():
+def test_llama_3_parameter_count():
     with torch.device("meta"):
         model = DecoderLM(DecoderConfig.llama(), seed=None)
     assert model.parameter_count() == 8_030_261_248
 
 
-def test_the_smallest_gpt2_has_124_million_parameters():
+def test_gpt2_small_parameter_count():
     # Counted from one block and a tiny vocabulary, so that the test need not draw 124
     # million numbers.
     config = DecoderConfig.gpt2()
@@ -226,14 +226,16 @@ def test_the_smallest_gpt2_has_124_million_parameters():
     [DecoderConfig(65), GPT2, FAST, LLAMA, DecoderConfig.mixtral()],
     ids=["default", "gpt2", "fast", "llama", "mixtral"],
 )
-def test_config_survives_json(config):
+def test_config_round_trips_through_json(config):
     saved = json.loads(json.dumps(dataclasses.asdict(config)))
     assert DecoderConfig.from_dict(saved) == config
 
 
-def test_default_config_is_the_textbook_transformer():
-    """A block by hand, out of its own linear layers and torch's functions."""
-    model = awake(DecoderConfig(vocab_size=11, context_length=8, width=8, layers=1))
+def test_default_config_is_textbook_transformer():
+    """Compare with a block computed from its linear layers and PyTorch's functions."""
+    model = randomized(
+        DecoderConfig(vocab_size=11, context_length=8, width=8, layers=1)
+    )
     ids = tokens(2, 6)
     assert [type(block) for block in model.blocks] == [DecoderBlock]
     x = model.token_embedding.weight[ids] + model.position_embedding.weight[:6]
@@ -254,10 +256,10 @@ def test_default_config_is_the_textbook_transformer():
 
 
 @torch.no_grad()
-def test_padded_rows_have_the_scores_of_their_own_texts():
-    """Right-padding hidden or not: a causal model does not see it."""
+def test_padding_does_not_change_logits():
+    """Right-padding, masked or not, does not affect a causal model."""
     for config in (GPT2, FAST):
-        model, ids = awake(config), tokens(2, 8)
+        model, ids = randomized(config), tokens(2, 8)
         lengths = torch.tensor([8, 3])
         scores = model(ids, AttentionContext.padded(lengths, 8))
         torch.testing.assert_close(scores[0], model(ids)[0], atol=1e-5, rtol=1e-5)
@@ -266,7 +268,7 @@ def test_padded_rows_have_the_scores_of_their_own_texts():
         )
 
 
-def test_the_loss_is_cross_entropy():
+def test_next_token_loss_is_cross_entropy():
     logits, targets = (
         torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0)),
         tokens(2, 3, 5),
@@ -341,7 +343,7 @@ def test_the_loss_is_cross_entropy():
         ),
     ],
 )
-def test_wrong_settings_are_refused(group, settings, message):
+def test_config_rejects_invalid_settings(group, settings, message):
     with pytest.raises(ValueError, match=message):
         group(**settings)
 
@@ -357,20 +359,20 @@ def test_wrong_settings_are_refused(group, settings, message):
         (DecoderConfig, {"vocab_size": 11, "mixture": "fancy"}),
     ],
 )
-def test_unknown_choices_are_refused(group, settings):
+def test_config_rejects_unknown_choices(group, settings):
     # The tests' type checker, where it is on, refuses them before the config does.
     with pytest.raises((ValueError, TypeError), match="fancy"):
         group(**settings)
 
 
-def test_key_value_heads_are_resolved():
+def test_key_value_heads_default_to_heads():
     assert AttentionConfig(6).key_value_heads == 6
     assert AttentionConfig(6, 2).key_value_heads == 2
 
 
-def test_wrong_tokens_are_refused():
+def test_decoder_rejects_invalid_tokens():
     model = DecoderLM(GPT2)
-    with pytest.raises(ValueError, match="sees at most 8 tokens at once, got 9"):
+    with pytest.raises(ValueError, match="context window is 8 tokens, got 9"):
         model(tokens(1, 9))
     with pytest.raises(ValueError, match=r"from 0 to 10 .*got values from 3 to 11"):
         model(torch.tensor([[3, 11]]))

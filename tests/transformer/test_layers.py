@@ -18,7 +18,7 @@ def random(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_rms_norm_is_torchs():
+def test_rms_norm_equals_torch():
     x = 5 * random(3, 7, 16) + 2
     norm = RMSNorm(16)
     torch.nn.init.normal_(norm.weight)
@@ -27,7 +27,7 @@ def test_rms_norm_is_torchs():
     )
 
 
-def test_rms_norm_leaves_zeros_and_forgets_scale():
+def test_rms_norm_keeps_zeros_and_is_scale_invariant():
     norm = RMSNorm(8)
     assert (norm(torch.zeros(2, 8)) == 0).all()
     x = random(2, 8)
@@ -40,26 +40,26 @@ def test_rms_norm_leaves_zeros_and_forgets_scale():
 @pytest.mark.parametrize(
     ("activation", "approximate"), [("gelu", "none"), ("gelu_tanh", "tanh")]
 )
-def test_gelus_are_torchs(activation, approximate):
+def test_gelu_equals_torch(activation, approximate):
     x = torch.linspace(-6, 6, 101)
     torch.testing.assert_close(
         activate(x, activation), functional.gelu(x, approximate=approximate)
     )
 
 
-def test_exact_gelu_is_x_times_the_normal_distribution():
+def test_gelu_is_x_times_normal_cdf():
     x = torch.linspace(-4, 4, 33, dtype=torch.float64)
     torch.testing.assert_close(
         activate(x, "gelu"), x * torch.distributions.Normal(0.0, 1.0).cdf(x)
     )
 
 
-def test_the_two_gelus_differ():
+def test_gelu_variants_differ():
     x = torch.linspace(-4, 4, 33)
     assert 1e-5 < (activate(x, "gelu") - activate(x, "gelu_tanh")).abs().max() < 1e-3
 
 
-def test_feed_forward_treats_positions_apart():
+def test_feed_forward_is_positionwise():
     torch.manual_seed(0)
     layer = FeedForward(4, 16, "squared_relu", bias=True)
     x = random(2, 3, 4)
@@ -82,7 +82,7 @@ def test_short_convolution_adds_weighted_predecessors(length):
     torch.testing.assert_close(layer(x), expected)
 
 
-def test_swiglu_is_the_papers():
+def test_swiglu_matches_paper():
     torch.manual_seed(0)
     layer = FeedForward(4, 16, "swiglu", bias=True)
     x = random(2, 3, 4)
@@ -93,7 +93,7 @@ def test_swiglu_is_the_papers():
     assert sum(p.numel() for p in layer.parameters()) == 3 * 4 * 16 + 16 + 16 + 4
 
 
-def test_rms_norm_of_sixteen_bits_is_computed_in_thirty_two():
+def test_rms_norm_of_bfloat16_computes_in_float32():
     x = (
         300 * random(4, 64)
     ).bfloat16()  # the mean of squares of such numbers would be off by a percent
@@ -107,7 +107,7 @@ def test_rms_norm_of_sixteen_bits_is_computed_in_thirty_two():
 
 
 @pytest.mark.parametrize("kind", ["layer", "rms"])
-def test_epsilon_is_the_configs(kind):
+def test_norm_epsilon_comes_from_config(kind):
     config = DecoderConfig(
         11,
         width=8,
@@ -128,6 +128,6 @@ def test_epsilon_is_the_configs(kind):
     assert sorted(epsilons.values()) == [1e-6, 1e-6, 0.5, 0.5, 0.5]
 
 
-def test_short_convolution_starts_by_changing_nothing():
+def test_short_convolution_starts_as_identity():
     x = random(2, 5, 4)
     assert torch.equal(ShortConvolution(4, 2)(x), x)

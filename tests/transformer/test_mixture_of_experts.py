@@ -20,7 +20,7 @@ from genai_tutorial.transformer.routing import (
 
 
 def mixture(seed=0, dtype=torch.float32, **sizes):
-    """A layer with every weight random, large enough that the router is decided about
+    """Return a layer with random weights, large enough that the router is certain about
     most tokens.
     """
     layer = MixtureOfExperts(
@@ -42,8 +42,8 @@ def random(*shape, seed=0, dtype=torch.float32):
 
 
 def routed(chosen, experts):
-    """A routing that sends tokens to the given experts, with all its belief in the
-    first of them.
+    """Return a routing that sends tokens to the given experts, with probability 1 for
+    the first.
     """
     chosen = torch.tensor(chosen)
     logits = torch.full((len(chosen), experts), -20.0).scatter(1, chosen[:, :1], 20.0)
@@ -56,7 +56,7 @@ def routed(chosen, experts):
 
 
 def token_by_token(layer, x):
-    """The definition, one token and one expert at a time."""
+    """Compute the definition, one token and one expert at a time."""
     rows = []
     for token in x.flatten(0, -2):
         probabilities = (layer.router.scores.weight @ token).softmax(-1)
@@ -77,7 +77,7 @@ def token_by_token(layer, x):
     st.booleans(),
 )
 @settings(max_examples=40, deadline=None)
-def test_it_is_the_sum_over_each_tokens_experts(
+def test_mixture_equals_loop_over_tokens_and_experts(
     experts, data, shared, activation, bias
 ):
     per_token = data.draw(st.integers(1, experts))
@@ -104,7 +104,7 @@ def test_it_is_the_sum_over_each_tokens_experts(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("per_token", "shared"), [(1, 0), (2, 0), (2, 1), (4, 0)])
-def test_gradients_are_those_of_finite_differences(per_token, shared):
+def test_mixture_gradients_match_finite_differences(per_token, shared):
     layer = mixture(per_token=per_token, shared=shared, dtype=torch.float64)
     x = random(3, 6, dtype=torch.float64).requires_grad_()
     names, weights = zip(*layer.named_parameters(), strict=True)
@@ -117,13 +117,13 @@ def test_gradients_are_those_of_finite_differences(per_token, shared):
     assert torch.autograd.gradcheck(run, (x, *weights))
 
 
-def test_the_router_learns_even_with_a_single_choice():
+def test_router_gets_gradient_with_one_expert_per_token():
     layer = mixture(per_token=1)
     layer(random(9, 6)).sum().backward()
     assert layer.router.scores.weight.grad.abs().max() > 1e-3
 
 
-def test_an_expert_without_tokens_rests():
+def test_expert_without_tokens_gets_no_gradient():
     layer = mixture()
     # with positive tokens, the scores of expert 2 are far below all others
     with torch.no_grad():
@@ -137,11 +137,11 @@ def test_an_expert_without_tokens_rests():
     )
 
 
-def test_no_tokens_are_no_problem():
+def test_mixture_accepts_empty_input():
     assert mixture(shared=1)(torch.zeros(2, 0, 6)).shape == (2, 0, 6)
 
 
-def test_shared_experts_are_one_wider_layer():
+def test_shared_experts_equal_one_wider_layer():
     layer = mixture(shared=3)
     assert layer.shared.widen.weight.shape == (15, 6)
     x = random(4, 6)
@@ -150,7 +150,7 @@ def test_shared_experts_are_one_wider_layer():
     torch.testing.assert_close(with_shared, layer(x) + shared(x))
 
 
-def test_each_expert_runs_once_whatever_the_number_of_tokens():
+def test_experts_run_once_per_forward_pass():
     layer, calls = mixture(), []
     for expert in layer.experts:
         expert.register_forward_hook(lambda _, inputs, __: calls.append(len(inputs[0])))
@@ -159,19 +159,19 @@ def test_each_expert_runs_once_whatever_the_number_of_tokens():
     assert sum(calls) == 5 * 40 * 2
 
 
-def test_half_precision_goes_through():
+def test_mixture_in_half_precision():
     x = random(50, 6)
     exact, layer = mixture()(x), mixture(dtype=torch.bfloat16)
     output = layer(x.bfloat16())
     assert output.dtype == layer.routing.weights.dtype == torch.bfloat16
     assert layer.routing.probabilities.dtype == torch.float32
-    # Rounding can send a token elsewhere where two experts are about as good, so most
-    # rows are held, not all.
+    # Rounding can reroute a token if two experts have nearly equal logits, so most rows
+    # are compared, not all.
     close = (output.float() - exact).norm(dim=-1) < 0.05 * exact.norm(dim=-1)
     assert close.float().mean() > 0.9
 
 
-def test_the_routing_stays_behind_when_the_layer_is_copied_or_saved():
+def test_routing_is_not_copied_or_saved():
     layer = mixture()
     x = random(3, 6)
     output = layer(x)
@@ -182,7 +182,7 @@ def test_the_routing_stays_behind_when_the_layer_is_copied_or_saved():
     assert not any("routing" in name for name in layer.state_dict())
 
 
-def test_routings_are_those_of_all_layers_in_order():
+def test_routings_cover_all_layers_in_order():
     model = nn.Sequential(mixture(seed=1), nn.Identity(), mixture(seed=2))
     with pytest.raises(ValueError, match="run the model first"):
         routings(model)
@@ -211,14 +211,14 @@ def test_routings_are_those_of_all_layers_in_order():
         ({"shared": -1}, "shared at least 0; got width=6, hidden_width=5, shared=-1"),
     ],
 )
-def test_wrong_sizes_are_refused(sizes, message):
+def test_mixture_rejects_invalid_sizes(sizes, message):
     with pytest.raises(ValueError, match=message):
         mixture(**sizes)
 
 
 @given(st.integers(1, 8), st.data(), st.integers(1, 20))
 @settings(max_examples=40, deadline=None)
-def test_the_router_chooses_the_most_probable(experts, data, tokens):
+def test_router_chooses_most_probable_experts(experts, data, tokens):
     per_token = data.draw(st.integers(1, experts))
     routing = Router(3, experts, per_token)(10 * random(tokens, 3))
     torch.testing.assert_close(routing.probabilities, routing.logits.softmax(-1))
@@ -235,12 +235,12 @@ def test_the_router_chooses_the_most_probable(experts, data, tokens):
         )
 
 
-def test_usage_counts_choices():
+def test_expert_usage_counts_choices():
     routing = routed([[0, 1], [0, 3], [0, 1], [1, 0]], experts=4)
     assert expert_usage(routing).tolist() == [0.5, 0.375, 0, 0.125]
 
 
-def test_entropies_tell_a_decided_router_from_a_collapsed_one():
+def test_entropies_distinguish_decided_from_collapsed_router():
     balanced, collapsed = (
         routed([[0], [1], [2], [3]], experts=4),
         routed([[2]] * 4, experts=4),
@@ -258,7 +258,7 @@ def test_entropies_tell_a_decided_router_from_a_collapsed_one():
     assert router_entropy(undecided).item() == pytest.approx(math.log(4))
 
 
-def test_the_balancing_loss_at_its_extremes():
+def test_load_balancing_loss_at_extremes():
     assert load_balancing_loss(
         routed([[0], [1], [2], [3]], experts=4)
     ).item() == pytest.approx(1)
@@ -268,7 +268,7 @@ def test_the_balancing_loss_at_its_extremes():
     ).item() == pytest.approx(2)
 
 
-def test_one_loss_over_layers_cannot_see_what_one_for_each_layer_sees():
+def test_load_balancing_loss_pooled_over_layers_hides_imbalance():
     layers = [routed([[0]] * 4, experts=2), routed([[1]] * 4, experts=2)]
     assert load_balancing_loss(Routing.joined(layers)).item() == pytest.approx(1)
     assert [load_balancing_loss(layer).item() for layer in layers] == pytest.approx(
@@ -276,8 +276,9 @@ def test_one_loss_over_layers_cannot_see_what_one_for_each_layer_sees():
     )
 
 
-def test_following_the_balancing_loss_balances():
-    # All tokens lie near one direction, which expert 0 owns: the worst start.
+def test_load_balancing_loss_gradient_descent_balances():
+    # All tokens lie near one direction, which the router maps to expert 0: the worst
+    # start.
     tokens = random(256, 8, seed=1) + 3 * torch.eye(8)[0]
     router = Router(8, 4, 1)
     with torch.no_grad():
@@ -292,7 +293,7 @@ def test_following_the_balancing_loss_balances():
     assert expert_usage(router(tokens)).max() < 0.4
 
 
-def test_the_z_loss_pulls_scores_to_where_their_exponentials_sum_to_one():
+def test_router_z_loss_pulls_logsumexp_to_zero():
     logits = (10 * random(6, 4)).requires_grad_()
 
     def loss():

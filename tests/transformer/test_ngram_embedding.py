@@ -19,7 +19,7 @@ def embedding(rows=1000):
     )
 
 
-def test_it_looks_up_what_ends_at_each_position():
+def test_ngram_embedding_looks_up_ngram_ending_at_each_position():
     layer = embedding()
     pairs, triples = (layer.tables[order].weight for order in ("2", "3"))
     output = layer(IDS)
@@ -40,13 +40,13 @@ def test_it_looks_up_what_ends_at_each_position():
             )
 
 
-def test_a_table_has_a_row_for_each_ngram_where_they_fit():
+def test_ngram_table_has_one_row_per_ngram_if_they_fit():
     assert embedding(rows=1000).tables["2"].num_embeddings == 100
     assert embedding(rows=1000).tables["3"].num_embeddings == 1000
     assert embedding(rows=80).tables["2"].num_embeddings == 80
 
 
-def test_shared_rows_are_used_evenly():
+def test_ngram_hash_uses_rows_evenly():
     # All 64^3 triples of a text's alphabet, as many windows of three.
     layer = NGramEmbedding(
         vocab_size=64, width=4, pair_features=0, triple_features=2, rows=8192
@@ -60,7 +60,7 @@ def test_shared_rows_are_used_evenly():
 
 
 @pytest.mark.parametrize(("pairs", "triples"), [(5, 0), (0, 5), (4, 3)])
-def test_a_decoder_with_ngrams_stays_causal(pairs, triples):
+def test_ngram_decoder_is_causal(pairs, triples):
     config = DecoderConfig(
         10,
         context_length=12,
@@ -77,14 +77,14 @@ def test_a_decoder_with_ngrams_stays_causal(pairs, triples):
     assert difference[7:].all()
 
 
-def test_without_features_there_is_no_table():
+def test_ngram_embedding_without_features_is_absent():
     assert DecoderLM(DecoderConfig(vocab_size=10)).ngram_embedding is None
 
 
 @pytest.mark.parametrize(
     "settings", [{"pair_features": -1}, {"triple_features": -2}, {"ngram_rows": 0}]
 )
-def test_wrong_settings_are_refused(settings):
+def test_ngram_config_rejects_invalid_settings(settings):
     (name,) = settings
     with pytest.raises(ValueError, match=f"{name} must be a whole number"):
         LocalConfig(**settings)

@@ -1,6 +1,4 @@
-"""The pixel Transformer: every pixel from those before it, none from those after, and
-all of them once.
-"""
+"""The pixel Transformer predicts every pixel once, from the pixels before it."""
 
 import itertools
 import math
@@ -17,8 +15,8 @@ SMALL = PixelConfig(
 
 
 def scrambled(config, seed=0):
-    """A model whose every weight matters: an untrained one answers the same to
-    everything.
+    """Return a model with random weights, because an untrained one gives the same
+    output for every input.
     """
     model, generator = (
         PixelTransformer(config, seed),
@@ -38,7 +36,7 @@ def some_images(count, config=SMALL, seed=1):
     )
 
 
-def test_a_pixel_depends_on_the_pixels_before_it_and_on_no_other():
+def test_pixel_logits_depend_only_on_earlier_pixels():
     model, images, order = scrambled(SMALL), some_images(1), chain_order(8, 4)
     before = model(images).flatten(1, 2)[0]
     for turn in (0, 3, 15, 16, 29, 47, 62):
@@ -54,7 +52,7 @@ def test_a_pixel_depends_on_the_pixels_before_it_and_on_no_other():
         ].all()  # and the patches that follow see the patch it lies in
 
 
-def test_the_probabilities_of_all_images_add_up_to_one():
+def test_pixel_log_prob_sums_to_one_over_all_images():
     tiny = PixelConfig(
         side=2, patch=2, levels=3, width=8, layers=1, heads=2, sight=1, hidden=8
     )
@@ -63,7 +61,7 @@ def test_the_probabilities_of_all_images_add_up_to_one():
     assert total == pytest.approx(1, abs=1e-5)
 
 
-def test_images_are_drawn_as_often_as_their_probability_says():
+def test_pixel_samples_follow_log_prob():
     tiny = PixelConfig(
         side=2, patch=1, levels=2, width=8, layers=1, heads=2, sight=1, hidden=8
     )
@@ -79,9 +77,9 @@ def test_images_are_drawn_as_often_as_their_probability_says():
     assert surprise < 37.7
 
 
-def test_drawing_with_the_cache_follows_the_scores_of_the_whole_image():
+def test_pixel_sampling_with_cache_matches_full_logits():
     model = scrambled(SMALL)
-    # always the likeliest level
+    # always the most probable level
     cold = model.draw(6, torch.Generator().manual_seed(0), temperature=1e-6)
     assert torch.equal(model(cold).argmax(dim=-1), cold)
     first, again, other = (
@@ -91,7 +89,7 @@ def test_drawing_with_the_cache_follows_the_scores_of_the_whole_image():
     assert not torch.equal(first, other)
 
 
-def test_an_untrained_model_finds_all_levels_equally_likely():
+def test_pixel_initialization_predicts_uniformly():
     images = some_images(3)
     assert torch.allclose(
         PixelTransformer(SMALL).log_prob(images), torch.full((3,), -64 * math.log(5))
@@ -100,9 +98,9 @@ def test_an_untrained_model_finds_all_levels_equally_likely():
 
 
 @pytest.mark.slow
-def test_it_learns_a_pattern_that_only_a_far_patch_tells():
-    """The last patch repeats the first. Of its pixels only one lies beside the first
-    patch: attention has to tell.
+def test_pixel_transformer_learns_long_range_pattern():
+    """The last patch repeats the first, which is mostly outside its neighbourhood, so
+    the information has to come through attention.
     """
     generator = torch.Generator().manual_seed(0)
     model = PixelTransformer(
@@ -122,7 +120,7 @@ def test_it_learns_a_pattern_that_only_a_far_patch_tells():
     assert loss.item() < 12 * math.log(2) + 0.1
 
 
-def test_the_neighbours_that_are_known_come_before():
+def test_pixel_neighbours_precede_in_chain_order():
     turn, around = chain_order(8, 4).argsort(), known_around(8, 4, 2)
     for pixel, neighbours in enumerate(around):
         known = neighbours[neighbours >= 0]
@@ -137,7 +135,7 @@ def test_the_neighbours_that_are_known_come_before():
     assert all(pixel - 8 in around[pixel] for pixel in range(8, 64))
 
 
-def test_what_does_not_fit_is_refused():
+def test_pixel_config_rejects_invalid_settings():
     with pytest.raises(ValueError, match="patch must divide side, got 5 and 28"):
         PixelConfig(patch=5)
     with pytest.raises(ValueError, match="levels must be at least 2"):

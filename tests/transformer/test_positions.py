@@ -25,14 +25,14 @@ def random(*shape, seed=0):
 
 @given(st.sampled_from([2, 4, 6, 32]), st.integers(1, 20), st.integers(0, 10_000))
 @settings(max_examples=30, deadline=None)
-def test_rotation_keeps_lengths_and_leaves_position_zero(head_width, length, seed):
+def test_rotary_preserves_norms_and_position_zero(head_width, length, seed):
     x = random(2, length, head_width, seed=seed)
     turned = RotaryEmbedding(head_width, 20)(x)
     torch.testing.assert_close(turned.norm(dim=-1), x.norm(dim=-1))
     torch.testing.assert_close(turned[:, 0], x[:, 0])
 
 
-def test_products_depend_on_the_distance_alone():
+def test_rotary_products_depend_only_on_distance():
     rotary = RotaryEmbedding(8, 40)
     query, key = (
         rotary(random(8).expand(40, 8)),
@@ -47,23 +47,23 @@ def test_products_depend_on_the_distance_alone():
     assert products[5].std() > 0.1  # but they do depend on it
 
 
-def test_the_first_pair_turns_by_one_radian_a_position():
+def test_rotary_first_pair_rotates_one_radian_per_position():
     turned = RotaryEmbedding(4, 3)(torch.tensor([[1.0, 0.0, 0.0, 0.0]]).expand(3, 4))
     angle = torch.arange(3.0)
     torch.testing.assert_close(turned[:, 0], angle.cos())
     torch.testing.assert_close(turned[:, 2], angle.sin())
 
 
-def test_odd_widths_are_refused():
+def test_rotary_rejects_odd_width():
     with pytest.raises(ValueError, match=r"head_width must be even.*got 5"):
         RotaryEmbedding(5, 10)
 
 
-def test_angles_are_not_part_of_a_checkpoint():
+def test_rotary_angles_are_not_in_state_dict():
     assert RotaryEmbedding(4, 3).state_dict() == {}
 
 
-def test_learned_positions_add_their_row():
+def test_learned_positions_add_one_row_per_position():
     positions = LearnedPositions(5, 2)
     torch.nn.init.normal_(positions.weight)
     torch.testing.assert_close(
@@ -71,7 +71,7 @@ def test_learned_positions_add_their_row():
     )
 
 
-def test_positions_can_be_chosen():
+def test_learned_positions_accept_explicit_positions():
     positions, rotary = torch.tensor([[4, 0], [2, 2]]), RotaryEmbedding(4, 5)
     x, learned = random(2, 3, 2, 4), LearnedPositions(5, 4)
     torch.nn.init.normal_(learned.weight)
@@ -88,7 +88,7 @@ def test_positions_can_be_chosen():
         )
 
 
-def test_waves_are_the_papers():
+def test_sinusoidal_positions_match_paper():
     waves = SinusoidalPositions(context_length=50, width=7).weight
     for position in range(50):
         for feature in range(7):
@@ -123,7 +123,7 @@ SLOPES = {
 
 
 @pytest.mark.parametrize(("heads", "slopes"), SLOPES.items())
-def test_slopes_are_the_papers(heads, slopes):
+def test_alibi_slopes_match_paper(heads, slopes):
     torch.testing.assert_close(alibi_slopes(heads), torch.tensor(slopes))
     bias = alibi_bias(heads, 4)
     assert bias.shape == (heads, 4, 4)
@@ -134,7 +134,7 @@ def test_slopes_are_the_papers(heads, slopes):
             )
 
 
-def test_no_heads_are_refused():
+def test_alibi_rejects_zero_heads():
     with pytest.raises(ValueError, match="heads must be at least 1, got 0"):
         alibi_slopes(0)
 
@@ -143,7 +143,7 @@ def test_no_heads_are_refused():
     "scaling",
     [Llama3Scaling(factor=8), YarnScaling(factor=8, original_context_length=8192)],
 )
-def test_scalings_leave_fast_pairs_and_slow_down_slow_ones(scaling):
+def test_rotary_scaling_slows_only_slow_pairs(scaling):
     before = rotary_frequencies(128, 500_000)
     slowed = before / scaling.scale(before, 500_000)
     assert slowed[0] == 1
@@ -152,7 +152,7 @@ def test_scalings_leave_fast_pairs_and_slow_down_slow_ones(scaling):
     assert ((slowed > 1.001) & (slowed < 7.999)).any()  # and in between gradually
 
 
-def test_without_a_factor_nothing_changes():
+def test_rotary_scaling_with_factor_one_is_identity():
     before = rotary_frequencies(64, 10_000)
     for scaling in (
         LinearScaling(factor=1),
@@ -176,12 +176,12 @@ def test_without_a_factor_nothing_changes():
         ({"slow_turns": 40}, "slow_turns must be above 0 and below fast_turns; got 40"),
     ],
 )
-def test_wrong_scalings_are_refused(kind, settings, message):
+def test_rotary_scaling_rejects_invalid_settings(kind, settings, message):
     with pytest.raises(ValueError, match=message):
         kind(**settings)
 
 
-def test_linear_scaling_slows_down_all_pairs_alike():
+def test_linear_scaling_divides_all_frequencies():
     before = rotary_frequencies(64, 10_000)
     torch.testing.assert_close(
         before / LinearScaling(3).scale(before, 10_000), 3 * torch.ones_like(before)
@@ -193,7 +193,7 @@ def test_linear_scaling_slows_down_all_pairs_alike():
             LinearScaling(factor)
 
 
-def test_a_scaling_needs_rotary_positions():
+def test_rotary_scaling_needs_rotary_positions():
     with pytest.raises(
         ValueError,
         match="rotary_scaling needs rotary positions, got positions='learned'",

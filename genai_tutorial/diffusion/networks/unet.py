@@ -1,4 +1,4 @@
-"""The U-Net: downsampling, a middle with attention, and upsampling with skip
+"""The U-Net: downsampling, a bottleneck with attention, and upsampling with skip
 connections.
 """
 
@@ -33,8 +33,8 @@ class UNetConfig:
             the lowest; each level has half the side of the one before.
         blocks: The number of residual blocks per level on the way down, and again on the
             way up.
-        middle_blocks: The number of blocks at the lowest resolution, each with
-            attention.
+        middle_blocks: The number of blocks in the bottleneck, at the lowest
+            resolution, each with attention.
         heads: The number of attention heads.
         groups: The number of groups of the group norms.
         embedding_width: The width of the embedding of timestep and label.

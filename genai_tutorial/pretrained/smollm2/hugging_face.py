@@ -46,7 +46,7 @@ class HuggingFaceModel:
 
     Attributes:
         config: The decoder's settings, from `config.json`.
-        shapes: The shape of every weight, by the book's name for it.
+        shapes: The shape of every weight, under its name in the book's decoder.
 
     Raises:
         FileNotFoundError: If a file is missing from the folder.
@@ -56,14 +56,14 @@ class HuggingFaceModel:
     def __init__(self, folder: Path):
         self.path = folder
         self.config = self._config()
-        # for each of the book's names: the open file, and the name there
+        # maps the book's names to an open file and the name used there
         self._places = {}
         for file in self._weight_files():
             try:
                 opened = safe_open(file, framework="pt")
             except SafetensorError as error:
                 raise ValueError(
-                    f"{file} is cut off or damaged ({error}): copy it again."
+                    f"{file} is truncated or damaged ({error}): copy it again."
                 ) from error
             for theirs in opened.keys():  # noqa: SIM118 (it is no dictionary)
                 self._places[_name(theirs)] = opened, theirs
@@ -78,8 +78,8 @@ class HuggingFaceModel:
     def tokenizer(self) -> BPETokenizer:
         """Build the tokenizer that `tokenizer.json` describes.
 
-        SmolLM2 has no token for 21 bytes that hardly occur. What stands for them, some
-        folders say in `tokenizer_config.json` only.
+        SmolLM2 has no token for 21 rare bytes. Some folders name the unknown token that
+        replaces them only in `tokenizer_config.json`.
         """
         parts = read_hugging_face(self._file("tokenizer.json"))
         if parts.unknown_id is None and (self.path / "tokenizer_config.json").is_file():
@@ -106,20 +106,20 @@ class HuggingFaceModel:
             if type(value) not in kinds:
                 names = " or ".join(kind.__name__ for kind in kinds)
                 raise ValueError(
-                    f"{self.path / 'config.json'} must give {key} as {names}, and "
+                    f"{self.path / 'config.json'} must give {key} as {names}, but "
                     f"gives {value!r}. {ADVICE}"
                 )
             return value
 
-        # transformers 5 writes the rotary base among the rotary settings, earlier
-        # versions beside them. Where there are both, it goes by the older entry.
+        # transformers 5 writes the rotary base into the rotary settings, earlier
+        # versions beside them. If there are both, it uses the older entry.
         rotary = settings.get("rope_scaling") or settings.get("rope_parameters") or {}
         if not isinstance(rotary, dict):
             raise ValueError(
                 f"{self.path / 'config.json'} gives the rotary settings as {rotary!r}. "
                 f"{ADVICE}"
             )
-        # The one rotary setting that counts more where it stands among the others.
+        # This is the only rotary setting that takes precedence at the top level.
         original = "original_max_position_embeddings"
         outside = {original: settings[original]} if settings.get(original) else {}
         settings = {"attention_bias": False, "mlp_bias": False} | settings | rotary
@@ -136,8 +136,8 @@ class HuggingFaceModel:
             if settings.get(key) not in allowed:
                 raise ValueError(
                     f"{self.path / 'config.json'} gives {key} as "
-                    f"{settings.get(key)!r}; the book reads SmolLM2, "
-                    f"where it is {allowed[0]!r}. {ADVICE}"
+                    f"{settings.get(key)!r}; the book supports SmolLM2, where it is "
+                    f"{allowed[0]!r}. {ADVICE}"
                 )
         length = get("max_position_embeddings", int)
         try:
@@ -156,7 +156,7 @@ class HuggingFaceModel:
             )
         except ValueError as error:
             raise ValueError(
-                f"{self.path} describes no model that can be: {error}"
+                f"{self.path} describes an impossible model: {error}"
             ) from error
 
     def _weight_files(self) -> list[Path]:
@@ -172,13 +172,10 @@ class HuggingFaceModel:
             isinstance(name, str) for name in places.values()
         ):
             raise ValueError(
-                (
-                    f"{self.path / 'model.safetensors.index.json'} has no weight_map "
-                    "that names a file for each weight. "
-                )
-                + ADVICE
+                f"{self.path / 'model.safetensors.index.json'} has no weight_map that "
+                f"names a file for each weight. {ADVICE}"
             )
-        # `name` alone: a folder's index has no business with files elsewhere.
+        # Only `name`, because an index must not refer to files outside its folder.
         return [self._file(Path(name).name) for name in sorted(set(places.values()))]
 
     def _json(self, name: str) -> dict:
@@ -189,8 +186,8 @@ class HuggingFaceModel:
             raise ValueError(f"{path} is not JSON ({error}): copy it again.") from error
         if not isinstance(content, dict):
             raise ValueError(
-                f"{path} holds a {type(content).__name__} instead of settings with "
-                f"names. {ADVICE}"
+                f"{path} holds a {type(content).__name__} instead of named settings. "
+                f"{ADVICE}"
             )
         return content
 
@@ -201,9 +198,7 @@ class HuggingFaceModel:
 
 
 def _name(theirs: str) -> str:
-    """Return the book's name for a weight, or the file's own where the book has
-    none.
-    """
+    """Return the book's name for a weight, or the file's own name if there is none."""
     if theirs in OTHER_NAMES:
         return OTHER_NAMES[theirs]
     block, _, rest = theirs.removeprefix("model.layers.").partition(".")

@@ -1,5 +1,5 @@
-"""SmolLM2 in the book's own decoder: open the file, check that everything fits, and put
-the weights in place.
+"""Loading SmolLM2 into the book's own decoder: open the file, check names and shapes,
+and assign the weights.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from genai_tutorial.pretrained.smollm2.find import (
     check_packaged_file,
     find_smollm2,
-    is_ones_own,
+    is_user_supplied,
 )
 from genai_tutorial.pretrained.smollm2.gguf import GGUFModel
 from genai_tutorial.pretrained.smollm2.hugging_face import HuggingFaceModel
@@ -26,13 +26,13 @@ def load_smollm2(
     Args:
         dtype: `torch.float32` (538 MB), or `torch.bfloat16` for half the memory and
             about three correct digits.
-        path: A GGUF file or a Hugging Face folder of a Llama; None for what
-            `find_smollm2` finds.
+        path: A GGUF file or a Hugging Face folder of a Llama; None for the result of
+            `find_smollm2`.
 
     Raises:
-        FileNotFoundError: If there is no model; the message gives the line that
+        FileNotFoundError: If there is no model; the message gives the command that
             installs it.
-        ValueError: If the file is damaged, is no SmolLM2, or `dtype` is no
+        ValueError: If the file is damaged or is not SmolLM2, or `dtype` is not a
             floating-point type.
         ImportError: If the library that reads GGUF files is not installed.
 
@@ -43,20 +43,19 @@ def load_smollm2(
         raise ValueError(
             f"dtype must be a floating-point type such as torch.bfloat16, got {dtype}."
         )
-    if path is None and not is_ones_own():
+    if path is None and not is_user_supplied():
         check_packaged_file(find_smollm2())
     source = open_smollm2(path)
     _check_layers(source)
-    with torch.device("meta"):  # shapes without memory or numbers: the file has them
+    with torch.device("meta"):  # no memory for weights, which come from the file
         model = DecoderLM(source.config, seed=None)
     shapes = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
     _check_shapes(source, shapes)
     model.load_state_dict(
         {name: source.weight(name).to(dtype) for name in shapes}, assign=True
     )
-    return model.to(
-        dtype
-    ).eval(), source.tokenizer()  # `to` is for the rotary angles, which are in no file
+    model = model.to(dtype)  # also the rotary angles, which are not in the file
+    return model.eval(), source.tokenizer()
 
 
 def load_smollm2_tokenizer(path: Path | str | None = None) -> BPETokenizer:
@@ -66,7 +65,9 @@ def load_smollm2_tokenizer(path: Path | str | None = None) -> BPETokenizer:
         path: As for `load_smollm2`.
 
     Raises:
-        FileNotFoundError: If a s for `load_smollm2`, as for ValueError and ImportError.
+        FileNotFoundError: If there is no model.
+        ValueError: If the file is damaged or is not SmolLM2.
+        ImportError: If the library that reads GGUF files is not installed.
 
     >>> tokenizer = load_smollm2_tokenizer()
     >>> [tokenizer.decode([token]) for token in tokenizer.encode("Tokens cost 42")]
@@ -76,8 +77,8 @@ def load_smollm2_tokenizer(path: Path | str | None = None) -> BPETokenizer:
 
 
 def open_smollm2(path: Path | str | None = None) -> GGUFModel | HuggingFaceModel:
-    """Open the file or folder, which reads its settings and the names of its weights,
-    but not yet the weights.
+    """Open the file or folder and read its settings and the names of its weights, but
+    not the weights.
     """
     path = find_smollm2() if path is None else Path(path)
     if not path.exists():
@@ -93,9 +94,8 @@ def _check_layers(source: GGUFModel | HuggingFaceModel) -> None:
     )
     if held != source.config.layers:
         raise ValueError(
-            f"{source.path} describes a model of {source.config.layers} layers and has "
-            f"weights of {held}: "
-            "a part is missing, or it is damaged. Copy it again."
+            f"{source.path} describes a model with {source.config.layers} layers but "
+            f"has weights for {held}: it is incomplete or damaged. Copy it again."
         )
 
 
@@ -114,6 +114,6 @@ def _check_shapes(
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ValueError(
             f"The weights in {source.path} are not those of the model that it "
-            f"describes: {problems[0]}{more}. "
-            "It is damaged or another kind of model: give a SmolLM2."
+            f"describes: {problems[0]}{more}. The file is damaged or another kind of "
+            "model: give a SmolLM2."
         )

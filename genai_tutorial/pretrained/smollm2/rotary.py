@@ -1,5 +1,5 @@
-"""The scaling of rotary positions that a model's file asks for, as transformers reads
-it.
+"""The scaling of rotary positions described in a model file, interpreted as by
+transformers.
 """
 
 import math
@@ -15,7 +15,7 @@ GGUF_NAMES = {
     "yarn_beta_fast": "beta_fast",
     "yarn_beta_slow": "beta_slow",
 }
-# What only llama.cpp knows, with the value that changes nothing.
+# Settings that only llama.cpp has, with their neutral values.
 GGUF_EXTRAS = {
     "attn_factor": 1.0,
     "yarn_attn_factor": 1.0,
@@ -32,21 +32,21 @@ def read_rotary_scaling(
     positions.
 
     Args:
-        settings: What `rope_parameters` or, in older files, `rope_scaling` says. The
-            kind is the entry `rope_type` or, in the oldest, `type`.
-        context_length: The longest text of the model (`max_position_embeddings`).
+        settings: The entry `rope_parameters` or, in older files, `rope_scaling`. The
+            kind of scaling is its `rope_type` or, in the oldest files, `type`.
+        context_length: The model's context window (`max_position_embeddings`).
 
     Raises:
-        ValueError: If the settings ask for a scaling that the book's decoder does not
-            do, or a number is missing or wrong.
+        ValueError: If the book's decoder does not support the scaling, or a number is
+            missing or wrong.
 
     >>> read_rotary_scaling({"type": "linear", "factor": 4.0}, 2048)
     LinearScaling(factor=4.0)
     """
     kind = settings.get("rope_type") or settings.get("type") or "default"
     if kind == "dynamic":
-        # It changes the base for texts beyond the context length, which the decoder
-        # does not take; up to there it changes nothing.
+        # It changes the base only for texts beyond the context length, which the
+        # decoder does not accept.
         _number(settings, "factor")
         return None
     if kind == "linear":
@@ -62,13 +62,13 @@ def read_rotary_scaling(
         return _yarn(settings, _original_length(settings, context_length))
     if kind != "default":
         raise ValueError(
-            f"its rotary scaling is {str(kind)[:40]!r}, and the book's decoder does "
-            "default, linear, dynamic, llama3 and yarn."
+            f"its rotary scaling is {str(kind)[:40]!r}, but the book's decoder "
+            "supports only default, linear, dynamic, llama3 and yarn."
         )
     if settings.get("factor") not in (None, 1):
         raise ValueError(
             f"its rotary scaling has the factor {str(settings['factor'])[:40]}, but no "
-            "rope_type that says how to apply it."
+            "rope_type that defines how to apply it."
         )
     return None
 
@@ -76,14 +76,14 @@ def read_rotary_scaling(
 def read_gguf_scaling(
     entries: Mapping[str, Any], context_length: int
 ) -> LinearScaling | YarnScaling | None:
-    """Return the scaling that a GGUF describes, read as llama.cpp does.
+    """Return the scaling that a GGUF file describes, interpreted as by llama.cpp.
 
-    It is linear where there is a factor and no type. (Llama 3's is no entry but a
-    weight, which the decoder does not take.)
+    A factor without a type means linear scaling. (Llama 3's scaling is stored as a
+    weight instead, which the decoder does not accept.)
 
     Args:
-        entries: What stands below `llama.rope.`.
-        context_length: The longest text of the model.
+        entries: The entries under `llama.rope.`.
+        context_length: The model's context window.
 
     Raises:
         ValueError: If `read_rotary_scaling` would raise it.
@@ -102,8 +102,8 @@ def read_gguf_scaling(
     for extra, nothing in GGUF_EXTRAS.items():
         if (value := entries.get(f"scaling.{extra}", nothing)) != nothing:
             raise ValueError(
-                f"it sets llama.rope.scaling.{extra} to {str(value)[:40]}, and the "
-                f"book's decoder does {nothing:g} only."
+                f"it sets llama.rope.scaling.{extra} to {str(value)[:40]}, but the "
+                f"book's decoder supports only {nothing:g}."
             )
     if kind == "none" or (kind == "linear" and not settings["factor"]):
         return None
@@ -114,14 +114,14 @@ def _yarn(settings: Mapping[str, Any], original_length: int) -> YarnScaling:
     scaling = YarnScaling(
         _number(settings, "factor"),
         original_length,
-        # transformers reads 0 as nothing, too
+        # transformers treats 0 as missing, too
         slow_turns=_number(settings, "beta_slow", 1) or 1,
         fast_turns=_number(settings, "beta_fast", 32) or 32,
     )
     if settings.get("truncate", True) is not True:
         raise ValueError(
-            "its YaRN scaling sets truncate to false, and the book's rounds the pairs "
-            "between which it changes."
+            "its YaRN scaling sets truncate to false, but the book's decoder always "
+            "rounds the ends of the ramp to whole pairs."
         )
     wide, narrow = (
         _number(settings, "mscale", 0),
@@ -137,9 +137,9 @@ def _yarn(settings: Mapping[str, Any], original_length: int) -> YarnScaling:
         asked, scaling.attention_factor, rel_tol=1e-4
     ):
         raise ValueError(
-            f"its YaRN scaling multiplies cosines and sines by {asked:.6g}, and the "
-            f"book's by {scaling.attention_factor:.6g}, as the paper does for this "
-            "factor."
+            f"its YaRN scaling multiplies cosines and sines by {asked:.6g}, but the "
+            f"book's decoder by {scaling.attention_factor:.6g}, as in the paper for "
+            "this factor."
         )
     return scaling
 
@@ -162,8 +162,8 @@ def _number(
     number = default if number is None else number
     if type(number) not in (int, float) or not math.isfinite(number):
         raise ValueError(
-            f"its rotary scaling must have {key} as a number, and has "
+            f"its rotary scaling must have {key} as a number, but has "
             f"{str(number)[:40]!r}."
         )
-    # A GGUF has 32-bit floats, which have seven digits; the rest would be noise.
+    # GGUF files have 32-bit floats with seven significant digits; the rest is noise.
     return float(f"{number:.7g}") if type(number) is float else number

@@ -1,5 +1,5 @@
-"""The recipes of the models that draw in the latents of an autoencoder: scenes from
-captions, emoji from names.
+"""The recipes of the latent diffusion models: scenes from captions, and emoji from
+names.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,10 @@ from genai_tutorial.diffusion import (
     Denoiser,
     Guided,
     UNetConfig,
+    ddim,
     diffusion_loss,
+    last_sample,
+    partly_noised,
     sample_images,
 )
 from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig
@@ -36,12 +39,11 @@ from genai_tutorial.vae import ImageAutoencoder, encode_images
 
 
 class LatentDiffusion(NamedTuple):
-    """Everything that turns a text into a picture by way of latents, as `load` returns
-    it.
+    """A latent diffusion model with tokenizer and autoencoder, as `load` returns it.
 
     Attributes:
         model: Predicts the velocity of noisy latents, given a text.
-        tokenizer: Turns texts into what the model reads.
+        tokenizer: Turns texts into tokens.
         autoencoder: Turns pictures into latents, and back.
     """
 
@@ -66,13 +68,12 @@ class LatentDiffusion(NamedTuple):
         guidance: float | int,
         negative: Sequence[str] | None = None,
     ) -> Denoiser:
-        """Return what a sampler needs to draw latents.
+        """Return the denoiser that samplers call, with guidance.
 
         Args:
-            captions: What each picture should show; the empty caption leaves it open.
-            guidance: How strongly the pictures are pulled towards their captions; 1 for
-                not at all.
-            negative: What each picture should not show; None for nothing.
+            captions: A caption per picture; the empty caption means no condition.
+            guidance: The guidance weight; 1 for no guidance.
+            negative: A negative prompt per picture; None for none.
         """
         unwanted = None if negative is None else self.read(negative)
         return Denoiser(
@@ -95,11 +96,11 @@ class LatentDiffusion(NamedTuple):
         blue from 0 to 1.
 
         Args:
-            captions: What each picture should show.
-            steps: How many steps the sampler takes.
-            guidance: How strongly the pictures are pulled towards their captions.
-            seed: Decides the noise to begin with.
-            negative: What each picture should not show; None for nothing.
+            captions: A caption per picture.
+            steps: The number of sampling steps.
+            guidance: The guidance weight.
+            seed: Seed of the initial noise.
+            negative: A negative prompt per picture; None for none.
         """
         config, side = self.model.network.config, self.model.network.config.image_size
         return sample_images(
@@ -115,15 +116,45 @@ class LatentDiffusion(NamedTuple):
             decode=self.autoencoder.to_images,
         )
 
+    @torch.no_grad()
+    def redraw(
+        self,
+        images: Float[Tensor, "caption 3 height width"],
+        captions: Sequence[str],
+        *,
+        strength: float,
+        steps: int,
+        guidance: float | int,
+        seed: int,
+    ) -> Float[Tensor, "caption 3 height width"]:
+        """Edit pictures by image-to-image: noise their latents part of the way, and
+        denoise them with other captions.
+
+        Args:
+            images: The pictures.
+            captions: A caption per picture.
+            strength: The share of the steps that are taken, above 0 and at most 1.
+            steps: The number of sampling steps from pure noise.
+            guidance: The guidance weight.
+            seed: Seed of the noise.
+
+        Source: Meng et al., SDEdit, https://arxiv.org/abs/2108.01073
+        """
+        generator = torch.Generator().manual_seed(seed)
+        latents = self.autoencoder.to_latents(images, generator)
+        noise = torch.randn(latents.shape, generator=generator)
+        x, timesteps = partly_noised(SCHEDULE, latents, noise, strength, steps=steps)
+        denoise = self.denoiser(captions, guidance)
+        return self.autoencoder.to_images(last_sample(ddim(denoise, x, timesteps)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class LatentDiffusionRecipe(TextToImageRecipe):
     """A U-Net that learns to draw the latents of captioned pictures.
 
     Attributes:
-        pictures: What it draws.
-        autoencoder: The name of the autoencoder whose latents it draws; its weights
-            stay fixed.
+        pictures: The training pictures and their metrics.
+        autoencoder: The name of the autoencoder; its weights are frozen.
     """
 
     pictures: Scenes | Emoji
@@ -256,8 +287,8 @@ SHAPES_LATENT = LatentDiffusionRecipe(
     ema_decay=0.999,
     published=True,
 )
-"""The model of chapter 10 that stands beside `shapes-diffusion`: the same U-Net on
-latents in place of pixels.
+"""The counterpart of `shapes-diffusion` in chapter 10: the same U-Net, on latents
+instead of pixels.
 """
 
 EMOJI_LATENT = LatentDiffusionRecipe(

@@ -39,8 +39,8 @@ class Scenes:
     """Scenes of one and two shapes, the same as for the model that draws pixels.
 
     Attributes:
-        count: How many scenes the model is shown, again and again.
-        measured: How many captions of each kind it is measured with.
+        count: The number of scenes in the training set.
+        measured: The number of captions of each kind for the metrics.
     """
 
     count: int = 60_000
@@ -51,8 +51,8 @@ class Scenes:
     example: ClassVar[str] = "a small red circle above a large blue square"
 
     def load(self, seed: int) -> Captioned:
-        """Return the training pictures: each with its full caption, and with one that
-        may say less.
+        """Return the training pictures, each with its full caption and with one that
+        may omit details.
         """
         scenes = load_shapes(self.count, seed, objects=(1, 2))
         varied = scenes.varied_captions(torch.Generator().manual_seed(seed))
@@ -63,7 +63,7 @@ class Scenes:
         return CAPTION_TOKENIZER
 
     def measure(self, draw: DrawCaptions, seed: int) -> dict:
-        """Return how often pictures show what captions as in training say."""
+        """Return the accuracy for captions of the training distribution."""
         parts = {"one_object": ((1,), "train"), "two_objects": ((2,), "train")}
         metrics = {
             f"{part}_{name}": value
@@ -94,7 +94,7 @@ class Emoji:
     book hold out some families.
 
     Attributes:
-        measured: How many of the training names the model is measured with.
+        measured: The number of training names for the metrics.
     """
 
     measured: int = 200

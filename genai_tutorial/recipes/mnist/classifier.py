@@ -28,13 +28,13 @@ class DigitClassifierRecipe(Recipe):
     little every time it comes; its learning rate falls along half a cosine wave.
 
     Attributes:
-        lr: The highest learning rate of AdamW.
+        learning_rate: The highest learning rate of AdamW.
         weight_decay: The part of each weight that is taken away per unit of learning
             rate.
     """
 
     config: DigitClassifierConfig
-    lr: float
+    learning_rate: float
     weight_decay: float
 
     source: ClassVar[Source] = SOURCE
@@ -63,7 +63,7 @@ class DigitClassifierRecipe(Recipe):
             loss,
             AdamW(
                 model.parameters(),
-                lr=self.lr,
+                lr=self.learning_rate,
                 betas=(0.9, 0.99),
                 weight_decay=self.weight_decay,
             ),
@@ -114,7 +114,7 @@ DIGIT_CLASSIFIER = DigitClassifierRecipe(
         "metrics"
     ),
     config=DigitClassifierConfig(),
-    lr=2e-3,
+    learning_rate=2e-3,
     weight_decay=0.05,
     batch_size=64,
     steps=2000,

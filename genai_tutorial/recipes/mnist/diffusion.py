@@ -1,4 +1,4 @@
-"""The recipes of the diffusion models that draw handwritten digits."""
+"""Recipes of the diffusion models that draw handwritten digits."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -36,13 +36,13 @@ SCHEDULE = cosine_schedule(1000)
 
 @dataclass(frozen=True, kw_only=True)
 class DigitDiffusionRecipe(Recipe):
-    """A U-Net that learns to draw digits from 4,000 of them.
+    """A U-Net that is trained to draw digits on 4,000 of them.
 
     Attributes:
-        label_dropout: The share of labels that are hidden, for classifier-free
-            guidance.
-        augmentation_probability: The share of images that are turned, stretched and
-            moved a little.
+        label_dropout: The share of labels that are replaced by "no label", for
+            classifier-free guidance.
+        augmentation_probability: The share of images that are rotated, stretched and
+            shifted a little.
         sampler_steps: The default number of steps of DDIM.
         guidance: The default weight of classifier-free guidance.
     """
@@ -89,7 +89,7 @@ class DigitDiffusionRecipe(Recipe):
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
         """Return the loss of a batch of images with brightness from 0 to 1; the
-        generator draws the augmentation, the hidden labels and the noise.
+        generator draws the augmentation, the dropped labels and the noise.
         """
         if self.augmentation_probability:
             draws = torch.rand(len(images), generator=generator)
@@ -168,15 +168,14 @@ def draw_digits(
     guidance: float | int,
     seed: int,
 ) -> Float[Tensor, "n 28 28"]:
-    """Draws a digit for each label, with DDIM; brightness from 0 to 1.
+    """Draw a digit for each label with DDIM, with brightness from 0 to 1.
 
     Args:
         model: A network of one of these recipes.
-        labels: The digits, or 10 for any.
-        steps: How many steps the sampler takes.
-        guidance: How strongly the samples are pulled towards their digits; 1 for not at
-            all.
-        seed: Decides the noise to begin with.
+        labels: The digits, or 10 for "no label".
+        steps: The number of sampling steps.
+        guidance: The weight of classifier-free guidance; 1 for none.
+        seed: The seed of the initial noise.
     """
     images = sample_images(
         model,
@@ -195,8 +194,8 @@ def draw_digits(
 LIVE = DigitDiffusionRecipe(
     name="mnist-diffusion-live",
     title=(
-        "A U-Net of 0.3 million weights that learns to draw legible digits in less "
-        "than a minute"
+        "A U-Net of 0.3 million weights that learns to draw legible digits in about "
+        "half a minute"
     ),
     config=UNetConfig(channels=(16, 64), image_size=28),
     optimizer=OptimizerSettings(
@@ -208,11 +207,11 @@ LIVE = DigitDiffusionRecipe(
         momentum=0.95,
     ),
     batch_size=64,
-    steps=700,
+    steps=320,
     warmup_steps=20,
     ema_decay=0.98,
 )
-"""The model that chapter 8 trains while you wait."""
+"""The model that chapter 8 trains live."""
 
 LONGER = DigitDiffusionRecipe(
     name="mnist-diffusion",

@@ -27,7 +27,7 @@ VAE_FAMILY = FamilyVAE(
     title="A VAE whose decoder has 0.3 million weights, for the comparison of families",
     family="VAE",
     config=VAEConfig(dim=784, latent=16, hidden=(320, 128)),
-    lr=2e-3,
+    learning_rate=2e-3,
     steps=2000,
     batch_size=128,
     warmup_steps=50,
@@ -45,7 +45,7 @@ GAN_FAMILY = FamilyGAN(
         generator_widths=(128, 320),
         discriminator_widths=(512, 256),
     ),
-    lr=1e-3,
+    learning_rate=1e-3,
     weight_decay=0.2,
     penalty=0.5,
     penalty_every=4,
@@ -122,19 +122,17 @@ class FamilyRun:
         frechet_distance: Of 1,000 drawn images from the 1,000 held-out ones.
         precision: The share of drawn images that lie where held-out ones lie.
         recall: The share of held-out images that lie where drawn ones lie.
-        bits_per_dimension: Of held-out images; None where the family has no likelihood.
-        copies: How many of the 1,000 drawn images are copies of training images.
-        seconds_an_image: CPU seconds of one thread for drawing an image, among 100 that
-            are drawn together.
+        bits_per_dimension: Of held-out images; None if the family has no likelihood.
+        seconds_an_image: CPU seconds of one thread per image, for 100 images drawn
+            together.
         training_seconds: CPU seconds of one thread.
-        weights: How many numbers are needed to draw.
+        weights: The number of weights that are needed to draw.
     """
 
     frechet_distance: float
     precision: float
     recall: float
     bits_per_dimension: float | None
-    copies: int
     seconds_an_image: float
     training_seconds: float
     weights: int
@@ -146,10 +144,10 @@ class FamilyRecord:
 
     Attributes:
         seeds: The seeds, in the order of the runs.
-        machine: On what the seconds were measured.
+        machine: The machine on which the seconds were measured.
         real_digits: The Fréchet distance, precision and recall of 1,000 training
             images, for each seed.
-        runs: For each family its runs, one for each seed.
+        runs: The runs of each family, one per seed.
     """
 
     seeds: tuple[int, ...]

@@ -61,12 +61,12 @@ class FamilyVAE(FamilyRecipe):
     decoder's output, with one deviation.
 
     Attributes:
-        lr: The highest learning rate.
+        learning_rate: The highest learning rate.
         codes: The number of codes that the bound on the likelihood averages over.
     """
 
     config: VAEConfig
-    lr: float
+    learning_rate: float
     codes: int = 200
 
     level_width: ClassVar[float] = 1 / LEVELS
@@ -89,7 +89,9 @@ class FamilyVAE(FamilyRecipe):
                 vae_loss(evidence_lower_bound(model, rows, generator)) / rows.shape[1]
             )
 
-        return self.fit_network(run, model, loss, AdamW(model.parameters(), self.lr))
+        return self.fit_network(
+            run, model, loss, AdamW(model.parameters(), self.learning_rate)
+        )
 
     def weights_to_draw(self, model: VAE) -> int:
         """Return the number of the decoder's weights."""
@@ -151,12 +153,11 @@ class FamilyGAN(GANRecipe, FamilyRecipe):
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyFlow(FamilyRecipe):
-    """The U-Net of chapter 8, on one of two ways from image to noise: diffusion's
-    circle, or a straight line.
+    """The U-Net of chapter 8, on one of two paths from image to noise: the circle of a
+    variance-preserving schedule, or a straight line.
 
     Attributes:
-        straight: Whether it is flow matching, on the straight line; else it is
-            diffusion.
+        straight: True for flow matching on the straight path, False for diffusion.
         sampler_steps: The default number of steps of the sampler.
         likelihood_steps: The number of steps of Heun's method for the likelihood.
     """
@@ -222,7 +223,7 @@ class FamilyFlow(FamilyRecipe):
     def draw(
         self, loaded: UNet, options: FlowOptions, count: int, seed: int
     ) -> Float[Tensor, "count 28 28"]:
-        """Return digits, whichever come.
+        """Return digits of any class.
 
         Raises:
             ValueError: If the path does not have as many steps.

@@ -127,7 +127,7 @@ class FamilyRecipe(Recipe):
     def draw(
         self, loaded: nn.Module, options: Any, count: int, seed: int
     ) -> Float[Tensor, "count 28 28"]:
-        """Return digits, whichever come."""
+        """Return digits of any class."""
         return self.images(loaded, count, seed)
 
     def fit_network(

@@ -132,7 +132,7 @@ MNIST_GAN = DigitGANRecipe(
         "pass"
     ),
     config=DigitGANConfig(generator_widths=(256, 512), discriminator_widths=(512, 256)),
-    lr=1e-3,
+    learning_rate=1e-3,
     weight_decay=0.2,
     penalty=0.5,
     penalty_every=4,

@@ -29,7 +29,7 @@ class GANRecipe(Recipe):
 
     Attributes:
         config: The sizes of both players.
-        lr: The highest learning rate of both players.
+        learning_rate: The highest learning rate of both players.
         weight_decay: The part of each weight of the generator that is taken away per
             unit of learning rate.
         penalty: The weight of the R1 penalty.
@@ -37,7 +37,7 @@ class GANRecipe(Recipe):
     """
 
     config: DigitGANConfig
-    lr: float
+    learning_rate: float
     weight_decay: float
     penalty: float
     penalty_every: int
@@ -62,11 +62,11 @@ class GANRecipe(Recipe):
             NON_SATURATING,
             AdamW(
                 generator.parameters(),
-                self.lr,
+                self.learning_rate,
                 betas=(0.0, 0.99),
                 weight_decay=self.weight_decay,
             ),
-            AdamW(discriminator.parameters(), self.lr, betas=(0.0, 0.99)),
+            AdamW(discriminator.parameters(), self.learning_rate, betas=(0.0, 0.99)),
             steps=run.steps,
             noise=torch.Generator().manual_seed(self.seed),
             penalty=lambda judge, real, _, labels: (

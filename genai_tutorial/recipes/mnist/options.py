@@ -46,7 +46,7 @@ class DigitOptions(GANOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyOptions:
-    """No options: the family draws whichever digits come."""
+    """No options: the family draws digits of any class."""
 
 
 @dataclass(frozen=True, kw_only=True)

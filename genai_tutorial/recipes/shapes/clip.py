@@ -36,8 +36,8 @@ from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
 N_EVAL_PAIRS, N_EVAL_SINGLE, EVAL_SEED = 300, 150, 1_000_003
-"""Retrieval is measured among this many pictures with different captions, drawn from
-this seed.
+"""The number of pictures with different captions among which retrieval is measured, and
+their seed.
 
 Single objects have only 200 different captions, and two objects in a new relation 400.
 """
@@ -48,7 +48,7 @@ class LoadedCLIP(NamedTuple):
 
     Attributes:
         model: The two encoders.
-        tokenizer: Turns captions into what the text encoder reads.
+        tokenizer: Turns captions into tokens.
     """
 
     model: CLIP
@@ -65,15 +65,15 @@ class LoadedCLIP(NamedTuple):
 
 
 class SceneBatches:
-    """An endless supply of new pictures with one of their full captions, in batches
-    without two of the same meaning.
+    """Endless batches of new pictures, each with one of its full captions; no two
+    captions of a batch mean the same.
 
     Args:
         batch_size: The number of pictures in a batch, over all processes.
-        seed: Decides the scenes. The same seed gives the same batches.
-        objects: How many objects a scene may have.
-        rank: Which process this is, from 0.
-        world_size: How many processes share each batch.
+        seed: Seed of the scenes.
+        objects: The possible numbers of objects in a scene.
+        rank: The number of this process, from 0.
+        world_size: The number of processes that share each batch.
 
     >>> images, ids = next(SceneBatches(batch_size=4, seed=0))
     >>> images.shape, CAPTION_TOKENIZER.decode(ids[0].tolist())
@@ -126,7 +126,7 @@ class SceneBatches:
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesCLIPRecipe(Recipe):
-    """A CLIP that learns what captions of shapes mean.
+    """A CLIP of captioned shapes.
 
     Attributes:
         objects: The possible numbers of objects in a scene.
@@ -190,8 +190,8 @@ class ShapesCLIPRecipe(Recipe):
         return metrics
 
     def spot_check(self, loaded: LoadedCLIP, n: int, seed: int) -> SpotCheck:
-        """Measure how many pictures of two objects find their caption, among as many
-        candidates as on the card.
+        """Measure the recall at 1 for pictures of two objects, among as many candidates
+        as on the card.
         """
         pictures, texts = embed_task(loaded, (2,), "train")
         hits = hits_at_k(pictures, texts, k=1).tolist()
@@ -200,7 +200,7 @@ class ShapesCLIPRecipe(Recipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return how often a picture finds its caption."""
+        """Return the recall at 1 in words."""
         recall = metrics["two_objects_image_to_text_recall_at_1"]
         return (
             f"{recall:.1%} of unseen pictures find their caption among "

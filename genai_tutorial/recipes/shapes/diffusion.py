@@ -41,8 +41,8 @@ from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 SCHEDULE = zero_terminal_snr(scaled_linear_schedule(1000))
 """The noise schedule of all models here; they predict the velocity, `VELOCITY`.
 
-A large flat shape shows through much noise. With the cosine schedule nearly every
-training step is about edges, and the positions of the shapes are hardly learned; this
+A large flat shape remains visible under a lot of noise. With the cosine schedule,
+nearly every training step is about edges, and positions are learned poorly; this
 schedule spends more of its steps at noise levels where only the position is undecided.
 """
 
@@ -161,12 +161,12 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         count: int,
         seed: int,
     ) -> Float[Tensor, "count 3 32 32"]:
-        """Return pictures of the prompt; the empty prompt leaves open what they show.
+        """Return pictures of the prompt; the empty prompt means no condition.
 
         Raises:
-            ValueError: If there is no prompt, it is no caption, or a shape has no
-                colour: all captions in training name one, and without it the picture
-                is often blank, as chapter 9 shows.
+            ValueError: If there is no prompt, it is not a caption, or a shape has no
+                colour: all training captions name one, and without it the picture is
+                often blank, as chapter 9 shows.
         """
         model, tokenizer = loaded
         prompt = options.required_prompt("a small red circle above a blue square")
@@ -200,11 +200,10 @@ def draw_scenes(
     Args:
         model: A model of this recipe.
         tokenizer: Its tokenizer.
-        captions: What to draw; the empty caption leaves it open.
-        steps: How many steps the sampler takes.
-        guidance: How strongly the samples are pulled towards their captions; 1 for not
-            at all.
-        seed: Decides the noise to begin with.
+        captions: A caption per picture; the empty caption means no condition.
+        steps: The number of sampling steps.
+        guidance: The guidance weight; 1 for no guidance.
+        seed: Seed of the initial noise.
 
     Raises:
         ValueError: If a caption has a word that captions never have, or is too long.

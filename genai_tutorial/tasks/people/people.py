@@ -32,6 +32,10 @@ SENTENCES: dict[Wording, tuple[str, ...]] = {
         "{name}, aged {age}, is from {city}.",
         "A {age}-year-old person named {name} lives in {city}.",
         "In {city} lives {name}, who is {age}.",
+        "Our new colleague is {name} from {city}, who will soon be {age}.",
+        "Did you know that {name} turned {age} and moved to {city}?",
+        "Yesterday I had lunch in {city} with {name}, a doctor of {age}.",
+        "At {age}, {name} still runs a shop in {city}.",
     ),
     "held-out": (
         "My neighbour {name} moved to {city} last year and turned {age} in May.",
@@ -79,7 +83,7 @@ def describe_people(
 
     >>> person = describe_people(1, seed=1)[0]
     >>> print(person.text, person.answer, sep="\\n")
-    A 54-year-old person named Diego lives in Dakar.
+    Our new colleague is Diego from Dakar, who will soon be 54.
     {"name": "Diego", "age": 54, "city": "Dakar"}
     """
     if count < 1:

@@ -2,6 +2,12 @@
 picture back and compares it with its caption.
 """
 
+from genai_tutorial.tasks.shapes.binding import (
+    ColourBinding,
+    attention_binding,
+    colour_binding,
+    unlike_pairs,
+)
 from genai_tutorial.tasks.shapes.caption_accuracy import (
     MOST_MISFIT,
     CaptionAccuracy,
@@ -22,6 +28,8 @@ from genai_tutorial.tasks.shapes.captions import (
     full_captions,
     parse_caption,
 )
+from genai_tutorial.tasks.shapes.diversity import layout_entropy
+from genai_tutorial.tasks.shapes.editing import EditAccuracy, edit_accuracy
 from genai_tutorial.tasks.shapes.pictures import CaptionedScenes, load_shapes
 from genai_tutorial.tasks.shapes.random_scenes import (
     HELD_OUT_PAIRS,
@@ -48,6 +56,7 @@ from genai_tutorial.tasks.shapes.tokens import (
     encode_captions,
 )
 from genai_tutorial.tasks.shapes.verifier import Reading, read_scenes
+from genai_tutorial.tasks.shapes.zero_shot import class_captions
 
 __all__ = [
     "CAPTION_LENGTH",
@@ -62,7 +71,9 @@ __all__ = [
     "CaptionScore",
     "CaptionedScenes",
     "Colour",
+    "ColourBinding",
     "Description",
+    "EditAccuracy",
     "ObjectDescription",
     "Place",
     "Reading",
@@ -71,16 +82,21 @@ __all__ = [
     "Shape",
     "Size",
     "all_captions",
+    "attention_binding",
     "caption",
     "caption_accuracy",
     "caption_quiz",
     "caption_score",
     "caption_scores",
     "caption_words",
+    "class_captions",
+    "colour_binding",
     "describe",
     "distinct_scenes",
+    "edit_accuracy",
     "encode_captions",
     "full_captions",
+    "layout_entropy",
     "load_shapes",
     "parse_caption",
     "place",
@@ -89,5 +105,6 @@ __all__ = [
     "relation",
     "render",
     "retrieval_task",
+    "unlike_pairs",
     "verifier_accuracy",
 ]

@@ -1,6 +1,4 @@
-"""Does a picture show what its caption says? Counted for each attribute, by the
-verifier that reads scenes.
-"""
+"""Accuracy of pictures for their captions per attribute, read by the verifier."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -21,22 +19,22 @@ from genai_tutorial.tasks.shapes.scenes import SceneObject, place, relation
 from genai_tutorial.tasks.shapes.verifier import Reading, read_scenes
 
 MOST_MISFIT = 0.3
-"""A patch that differs more from every shape is none, whichever it resembles most."""
+"""The largest misfit of a patch that counts as a shape."""
 
-_MOST_COMPARED = 6  # the largest patches that may be meant by the caption's objects
+_MOST_COMPARED = 6  # only the largest patches are matched with the caption's objects
 
 
 @dataclass(frozen=True)
 class CaptionScore:
-    """How much of a caption a picture shows; from 0 to 1, and None where the caption
-    does not say.
+    """How well a picture fits its caption; from 0 to 1, and None for attributes that
+    the caption omits.
 
     Attributes:
-        count: 1 if there are as many objects as the caption names, 0 otherwise.
-        colour: The part of the named colours that the objects have.
-        shape: The part of the shapes.
-        size: The part of the named sizes.
-        relation: The part of the relations, or the place of a single object.
+        count: 1 if the picture has as many objects as the caption names, 0 otherwise.
+        colour: Share of the named colours that are right.
+        shape: Share of the shapes that are right.
+        size: Share of the named sizes that are right.
+        relation: Share of the relations that are right, or of the place.
         everything: 1 if all of these are right, 0 otherwise.
     """
 
@@ -50,16 +48,16 @@ class CaptionScore:
 
 @dataclass(frozen=True)
 class CaptionAccuracy:
-    """The means of many scores, each over the captions that say something about it;
-    None where none does.
+    """Means of many scores, each over the captions that mention the attribute; None if
+    no caption does.
 
     Attributes:
-        count: Pictures with the right number of objects.
-        colour: Right colours.
-        shape: Right shapes.
-        size: Right sizes.
-        relation: Right relations and places.
-        everything: Pictures where all is right.
+        count: Share of pictures with the right number of objects.
+        colour: Share of right colours.
+        shape: Share of right shapes.
+        size: Share of right sizes.
+        relation: Share of right relations and places.
+        everything: Share of pictures in which all of these are right.
     """
 
     count: float
@@ -77,7 +75,7 @@ def caption_accuracy(
 
     Raises:
         ValueError: If there are not as many captions as pictures, or a caption is not
-            one that scenes have.
+            a sentence of the grammar.
 
     >>> shapes = load_shapes(10, seed=0)
     >>> caption_accuracy(shapes.captions, shapes.images).everything
@@ -100,7 +98,7 @@ def caption_scores(
 
     Raises:
         ValueError: If there are not as many captions as pictures, or a caption is not
-            one that scenes have.
+            a sentence of the grammar.
     """
     if len(captions) != len(images) or not captions:
         raise ValueError(
@@ -115,8 +113,8 @@ def caption_scores(
 
 
 def caption_score(description: Description, reading: Reading) -> CaptionScore:
-    """Compare what a caption says with what was seen; each of its objects is looked for
-    where most of it is right.
+    """Compare a caption with a reading; the objects of both are matched such that the
+    score is as high as possible.
 
     >>> shapes = load_shapes(1, seed=0, objects=[1])
     >>> reading = read_scenes(shapes.images)[0]
@@ -129,7 +127,7 @@ def caption_score(description: Description, reading: Reading) -> CaptionScore:
     seen = list(zip(reading.scene.objects, reading.misfits, strict=True))[
         :_MOST_COMPARED
     ]
-    # what the caption names and nobody sees
+    # objects that the caption names and the picture lacks
     nothing = [None] * max(0, len(wanted) - len(seen))
     as_many = float(len(reading.scene.objects) == len(wanted))
     scores = (
@@ -152,16 +150,16 @@ def verifier_accuracy(
     noise: float | int = 0.0,
     blur: float | int = 0.0,
 ) -> CaptionAccuracy:
-    """Measure the verifier itself: how well it reads drawn scenes, of which everything
-    is known.
+    """Measure the accuracy of the verifier itself on rendered scenes, whose ground
+    truth is known.
 
     Args:
-        n: How many scenes.
-        seed: Decides the scenes and the noise.
-        objects: How many objects they have.
-        noise: The standard deviation of normal noise on each number of a picture.
-        blur: The standard deviation in pixels of a Gaussian filter, which comes before
-            the noise.
+        n: The number of scenes.
+        seed: Seed of the scenes and the noise.
+        objects: The possible numbers of objects.
+        noise: The standard deviation of Gaussian noise on each value.
+        blur: The standard deviation in pixels of a Gaussian filter, applied before the
+            noise.
 
     Raises:
         ValueError: If a number is out of range.

@@ -1,11 +1,12 @@
-"""A quiz for judges of pictures and captions: which of two captions is true, if the
-false one is wrong in one respect only?
+"""The caption quiz: can a model that scores captions tell the true caption from a false
+one that differs in a single respect?
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from genai_tutorial.tasks.shapes.captions import Description, describe
@@ -15,28 +16,39 @@ from genai_tutorial.tasks.shapes.scenes import OPPOSITE
 
 Respect = Literal["colour", "shape", "size", "relation"]
 
+CaptionScorer = Callable[
+    [Float[Tensor, "n 3 height width"], Sequence[str]], Float[Tensor, "n"]
+]
+"""Scores a caption for each picture; higher means that it fits better."""
+
 
 @dataclass(frozen=True)
 class CaptionQuiz:
-    """Pictures of two objects, each with a true caption and a false one."""
+    """Pictures of two objects, each with a true and a false caption."""
 
     images: Float[Tensor, "n 3 32 32"]
     true_captions: tuple[str, ...]
     false_captions: tuple[str, ...]
+
+    def judge(self, score: CaptionScorer) -> Bool[Tensor, "n"]:
+        """Return for each picture whether the true caption has the higher score."""
+        return score(self.images, self.true_captions) > score(
+            self.images, self.false_captions
+        )
 
 
 def caption_quiz(shapes: CaptionedScenes, respect: Respect, count: int) -> CaptionQuiz:
     """Make a quiz from the first `count` pictures that have a fair false caption in
     this respect.
 
-    A false caption exchanges the colours, shapes or sizes of the two objects, or turns
-    their relation around. It is fair if it does not describe the same objects (unless
-    the relation is what is false), and if nothing in it is held out of training.
+    A false caption swaps the colours, shapes or sizes of the two objects, or reverses
+    their relation. It is fair if it describes different objects (unless the relation is
+    what is false), and if it contains no combination that is held out of training.
 
     Args:
         shapes: Pictures of two objects.
-        respect: What the false caption has wrong.
-        count: The number of pictures; fewer where there are not as many.
+        respect: The attribute that is false in the false caption.
+        count: The number of pictures; fewer if there are not enough.
 
     Raises:
         ValueError: If there is no such respect, or a picture has another number of

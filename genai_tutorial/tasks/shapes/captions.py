@@ -1,5 +1,5 @@
-"""Captions of scenes: the sentences of a grammar so small that each can be read back
-without a doubt.
+"""Captions of scenes: the sentences of a grammar so small that each can be parsed
+unambiguously.
 
 caption: object [place] | object relation object [and relation object] | object and
 object [and object] object: a/an [small/large] [colour] shape relation: above, below,
@@ -26,12 +26,12 @@ from genai_tutorial.tasks.shapes.scenes import (
 
 @dataclass(frozen=True)
 class ObjectDescription:
-    """What a caption says about an object; None where it says nothing.
+    """The description of an object; None for attributes that the caption omits.
 
     Attributes:
-        shape: Its shape, which is always named.
-        colour: Its colour.
-        size: Its size.
+        shape: Always given.
+        colour: May be omitted.
+        size: May be omitted.
     """
 
     shape: Shape
@@ -39,7 +39,7 @@ class ObjectDescription:
     size: Size | None = None
 
     def text(self) -> str:
-        """Return the words for it, with their article."""
+        """Return the words of the description, with the article."""
         words = [
             word for word in (self.size, self.colour, self.shape) if word is not None
         ]
@@ -48,13 +48,13 @@ class ObjectDescription:
 
 @dataclass(frozen=True)
 class Description:
-    """What a caption says.
+    """The content of a caption.
 
     Attributes:
         objects: The objects, in the order of the words.
-        relations: How the first object stands to the second, and to the third; empty
-            where the caption does not tell.
-        place: Where the only object stands; None where the caption does not tell.
+        relations: The relation of the first object to the second, and to the third;
+            empty if the caption omits them.
+        place: The place of the only object; None if the caption omits it.
     """
 
     objects: tuple[ObjectDescription, ...]
@@ -62,7 +62,7 @@ class Description:
     place: Place | None = None
 
     def text(self) -> str:
-        """Return the caption that says this.
+        """Return the caption with this content.
 
         >>> red = ObjectDescription("circle", "red", "small")
         >>> Description((red, ObjectDescription("square", "orange")), ("above",)).text()
@@ -84,15 +84,14 @@ class Description:
 
 
 def describe(scene: Scene) -> Description:
-    """Return everything that a caption can say about a scene, in the order of its
-    objects.
+    """Return the full description of a scene, in the order of its objects.
 
     Raises:
         ValueError: If the scene is empty or has more than three objects.
     """
     if not 1 <= len(scene.objects) <= 3:
         raise ValueError(
-            f"A caption tells of one to three objects, got {len(scene.objects)}"
+            f"A caption describes one to three objects, got {len(scene.objects)}"
         )
     first, *others = scene.objects
     return Description(
@@ -157,8 +156,8 @@ def all_captions(scene: Scene) -> tuple[str, ...]:
 
 
 def _in_each_order(full: Description) -> list[Description]:
-    """Return the same description with its objects in each order that the grammar can
-    say.
+    """Return the same description with its objects in each order that the grammar
+    allows.
     """
     if len(full.objects) == 2:
         return [full, Description(full.objects[::-1], (OPPOSITE[full.relations[0]],))]
@@ -175,11 +174,11 @@ def _in_each_order(full: Description) -> list[Description]:
 
 
 def parse_caption(text: str) -> Description:
-    """Read a caption back.
+    """Parse a caption.
 
     Raises:
-        ValueError: If it is not a sentence of the grammar; the message says what was
-            expected where.
+        ValueError: If it is not a sentence of the grammar; the message names the
+            expected words and their position.
 
     >>> parse_caption(
     ...     "a red circle left of a large square"
@@ -205,8 +204,8 @@ def parse_caption(text: str) -> Description:
 
 
 class _Reader:
-    """Takes words from the front of a caption, and remembers what it has looked for
-    since the last of them.
+    """Consumes a caption word by word, and records which phrases it has tried since the
+    last word.
     """
 
     def __init__(self, text: str):
@@ -218,7 +217,7 @@ class _Reader:
         return self.at == len(self.words)
 
     def phrase(self, choices: tuple[str, ...]) -> str | None:
-        """Take one of these phrases, if one comes next."""
+        """Consume one of these phrases if it comes next."""
         for choice in choices:
             words = choice.split()
             if self.words[self.at : self.at + len(words)] == words:
@@ -229,7 +228,7 @@ class _Reader:
         return None
 
     def expect(self, choices: tuple[str, ...]) -> str:
-        """Take one of these phrases, and complain if none comes next."""
+        """Consume one of these phrases, and raise an error if none comes next."""
         phrase = self.phrase(choices)
         if phrase is None:
             self.complain(", ".join(map(repr, self.looked_for)))
@@ -258,7 +257,7 @@ class _Reader:
 
 
 def caption_words() -> tuple[str, ...]:
-    """Return the words that captions are made of, sorted.
+    """Return the vocabulary of captions, sorted.
 
     >>> len(caption_words())
     27

@@ -1,9 +1,9 @@
-"""Random scenes: everything that may vary is drawn evenly, and some combinations are
-kept for the test.
+"""Random scenes: all attributes are drawn uniformly, and some combinations are held
+out.
 
-Four colours never have one of the shapes in training (`HELD_OUT_PAIRS`), and four pairs
-of shapes never stand in one of the relations (`HELD_OUT_RELATIONS`), so that a test can
-ask for what a model has never seen.
+Four pairs of colour and shape never occur in training (`HELD_OUT_PAIRS`), nor do four
+relations of shapes (`HELD_OUT_RELATIONS`), so that a test can ask for combinations that
+a model has never seen.
 """
 
 from collections.abc import Sequence
@@ -34,8 +34,7 @@ HELD_OUT_PAIRS: tuple[tuple[Colour, Shape], ...] = (
     ("green", "cross"),
     ("purple", "circle"),
 )
-"""Colours and shapes that never come together in training; each comes with all others.
-"""
+"""Colours and shapes that training never combines; each occurs with all others."""
 
 HELD_OUT_RELATIONS: tuple[tuple[Shape, Relation, Shape], ...] = (
     ("triangle", "above", "circle"),
@@ -43,21 +42,19 @@ HELD_OUT_RELATIONS: tuple[tuple[Shape, Relation, Shape], ...] = (
     ("circle", "left of", "square"),
     ("cross", "left of", "triangle"),
 )
-"""Relations of two shapes that no caption in training tells, in the other words for the
-same ("below") neither.
+"""Relations of two shapes that no training caption describes, in either direction
+("above" or "below").
 
-Captions tell how the first object stands to the others. The second and the third of
-three may stand in any way.
+Captions describe the relations of the first object to the others. Those between the
+second and the third of three objects are not restricted.
 """
 
 _SHAPES, _COLOURS, _RELATIONS = get_args(Shape), get_args(Colour), get_args(Relation)
-_BORDER = 1  # pixels that stay empty at the edge of the picture
-_GAP = 2  # pixels that stay empty between two objects
-# how many pixels further apart two objects are in the direction of their relation than
-# across it
+_BORDER = 1  # empty pixels at the edge of the picture
+_GAP = 2  # empty pixels between two objects
+# along a relation, two objects are this many pixels further apart than across it
 _MARGIN = 3
-# how far an object may be off the middle (or off the axis, at the other places) in each
-# direction
+# the largest offset from the middle (at the other places, from the axis)
 _CENTRE = 2
 
 
@@ -67,13 +64,13 @@ def random_scenes(
     objects: Sequence[int] = (1, 2, 3),
     split: Split = "train",
 ) -> tuple[Scene, ...]:
-    """Draw scenes without their pictures; the arguments are those of `load_shapes`,
-    with a generator for the seed.
+    """Draw scenes without rendering them; the arguments are those of `load_shapes`,
+    with a generator instead of the seed.
 
-    Sizes, colours, shapes and relations are drawn evenly, but for what the split leaves
-    out. Objects are at least two pixels apart, and a relation is never in doubt: along
-    its direction, centres are at least three pixels further apart than across it. A
-    single object stands near one of the five places.
+    Sizes, colours, shapes and relations are drawn uniformly, except for what the split
+    excludes. Objects are at least two pixels apart, and relations are unambiguous:
+    along the direction of a relation, centres are at least three pixels further apart
+    than across it. A single object is near one of the five places.
 
     Raises:
         ValueError: If `load_shapes` would raise it.
@@ -103,18 +100,18 @@ def random_scenes(
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which way a scene is turned: the first object is above the second and left of the
-    third, until it is turned.
+    """The orientation of a scene. Before it is applied, the first object is above the
+    second and left of the third.
     """
 
-    # a single object stands at the top, not in the middle
+    # a single object is at the top, not in the middle
     off_middle: Bool[Tensor, "n"]
-    sideways: Bool[Tensor, "n"]  # rows and columns change places
+    sideways: Bool[Tensor, "n"]  # transpose rows and columns
     upside_down: Bool[Tensor, "n"]
     mirrored: Bool[Tensor, "n"]
 
     def relations(self) -> Int[Tensor, "n other"]:
-        """How the first object stands to the second and to the third."""
+        """Return the relations of the first object to the second and to the third."""
         vertical = torch.where(
             self.upside_down, _RELATIONS.index("below"), _RELATIONS.index("above")
         )
@@ -128,9 +125,7 @@ class _Layout:
 def _draw_kinds(
     counts: Int[Tensor, "n"], split: Split, generator: torch.Generator
 ) -> tuple[Int[Tensor, "n object"], Int[Tensor, "n object"], _Layout]:
-    """Draw colours, shapes and the layout, again and again where they do not belong to
-    the split.
-    """
+    """Draw colours, shapes and the layout; redraw those that are not in the split."""
     n = len(counts)
     colours, shapes = (
         torch.zeros(n, 3, dtype=torch.int64),
@@ -143,7 +138,7 @@ def _draw_kinds(
         colours[wrong] = torch.randint(len(_COLOURS), (m, 3), generator=generator)
         shapes[wrong] = torch.randint(len(_SHAPES), (m, 3), generator=generator)
         turns[wrong] = torch.randint(20, (m, 4), generator=generator)
-        # Five places, equally often: one in five single objects is in the middle.
+        # Five places, equally frequent: one in five single objects is in the middle.
         layout = _Layout(turns[:, 0] >= 4, *(turns[:, 1:] % 2).bool().unbind(dim=1))
         wrong = ~_belongs(counts, colours, shapes, layout.relations(), split)
     return colours, shapes, layout
@@ -196,8 +191,8 @@ def _draw_corners(
     diameters: Int[Tensor, "n object"],
     generator: torch.Generator,
 ) -> Int[Tensor, "n object axis"]:
-    """Draw the left and the top of each object, again and again where the second and
-    the third come too close.
+    """Draw the left and the top of each object; redraw if the second and the third are
+    too close.
     """
     corners = torch.zeros(*diameters.shape, 2, dtype=torch.int64)
     wrong = torch.ones(len(counts), dtype=torch.bool)
@@ -221,12 +216,12 @@ def _propose_corners(
     diameters: Int[Tensor, "n object"],
     generator: torch.Generator,
 ) -> Int[Tensor, "n object axis"]:
-    """Draw corners before any turn: the second object below the first, the third to the
-    right of it.
+    """Draw corners before the orientation is applied: the second object below the
+    first, the third to the right of it.
     """
 
     def between(low: Tensor, high: Tensor) -> Tensor:
-        # only what is thrown away below has none: a single object's others
+        # only objects that are discarded below have no room
         room = (high - low + 1).clamp(min=1)
         return low + torch.randint(2**40, low.shape, generator=generator) % room
 
@@ -236,8 +231,8 @@ def _propose_corners(
         return start, between(start + first + _GAP, last)
 
     def near(start: Tensor, first: Tensor, second: Tensor, distance: Tensor) -> Tensor:
-        """Across the relation: centres less far apart than along it. Doubled, because
-        centres may be halves.
+        """Draw a position across the relation, with centres closer than along it. All
+        distances are doubled, because centres may be half pixels.
         """
         middle, reach = 2 * start + first - second, distance - 2 * _MARGIN
         low = -((reach - middle) // 2)

@@ -1,6 +1,8 @@
-"""The retrieval task: find the caption of a picture among many, and the other way
-round.
+"""The retrieval task: find the caption of a picture among many, or the picture of a
+caption.
 """
+
+from collections.abc import Collection
 
 import torch
 from jaxtyping import Float
@@ -8,15 +10,15 @@ from torch import Tensor
 
 from genai_tutorial.tasks.shapes.captions import full_captions
 from genai_tutorial.tasks.shapes.random_scenes import Split, random_scenes
-from genai_tutorial.tasks.shapes.scenes import Scene, render
+from genai_tutorial.tasks.shapes.scenes import Colour, Scene, Shape, render
 
 
 def distinct_scenes(
     n: int, generator: torch.Generator, objects: tuple[int, ...], split: Split = "train"
 ) -> tuple[Scene, ...]:
-    """Draw scenes of which no two have the same caption, in any order of its words.
+    """Draw scenes of which no two share a caption, whichever object it names first.
 
-    Two pictures of the same caption would count as each other's mistakes.
+    Two pictures with the same caption would count as each other's errors.
 
     Raises:
         ValueError: If there are not that many different captions.
@@ -28,15 +30,40 @@ def distinct_scenes(
             scenes.setdefault(min(full_captions(scene)), scene)
         if len(scenes) == before:
             raise ValueError(
-                f"There are hardly {n} different captions of this kind: {before} were "
-                "found"
+                f"There are fewer than {n} different captions of this kind: found "
+                f"{before}."
             )
     return tuple(scenes.values())[:n]
 
 
 def retrieval_task(
-    n: int, seed: int, objects: tuple[int, ...] = (2,), split: Split = "train"
+    n: int,
+    seed: int,
+    objects: tuple[int, ...] = (2,),
+    split: Split = "train",
+    pairs: Collection[tuple[Colour, Shape]] | None = None,
 ) -> tuple[Float[Tensor, "n 3 height width"], tuple[str, ...]]:
-    """Return pictures with different captions, and for each its full caption."""
-    scenes = distinct_scenes(n, torch.Generator().manual_seed(seed), objects, split)
+    """Return pictures with different captions, and the full caption of each.
+
+    Args:
+        n: The number of pictures.
+        seed: Decides the scenes.
+        objects: The possible numbers of objects in a scene.
+        split: As for `load_shapes`.
+        pairs: Keep only scenes in which at least one object has one of these colours
+            and shapes; None keeps all.
+
+    Raises:
+        ValueError: If there are not that many different captions.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    drawn = distinct_scenes(n if pairs is None else 5 * n, generator, objects, split)
+    scenes = [
+        scene
+        for scene in drawn
+        if pairs is None
+        or any((thing.colour, thing.shape) in pairs for thing in scene.objects)
+    ][:n]
+    if len(scenes) < n:
+        raise ValueError(f"Only {len(scenes)} of {n} scenes have one of these pairs.")
     return render(scenes), tuple(full_captions(scene)[0] for scene in scenes)

@@ -1,8 +1,7 @@
-"""Scenes: one to three coloured shapes on a white square, what is true of them, and the
-picture of them.
+"""Scenes: one to three coloured shapes on white, their relations, and how they are
+rendered.
 
-Everything is whole numbers, so that the same scene has the same pixels on every
-machine.
+All computations use integers, so that a scene has the same pixels on every machine.
 """
 
 from collections.abc import Sequence
@@ -39,7 +38,7 @@ COLOURS: dict[Colour, tuple[int, int, int]] = {
 """Red, green and blue of each colour, from 0 to 255."""
 
 DIAMETERS: dict[Size, tuple[int, ...]] = {"small": (7, 8, 9), "large": (12, 13, 14)}
-"""How many pixels wide and high the objects of a size are."""
+"""The possible diameters of each size in pixels."""
 
 OPPOSITE: dict[Relation, Relation] = {
     "above": "below",
@@ -57,17 +56,17 @@ _SAMPLES = (
 
 @dataclass(frozen=True)
 class SceneObject:
-    """A shape of one colour at a place, given by the square that it just fits into.
+    """A coloured shape, positioned by its bounding square.
 
     Attributes:
         colour: One of `COLOURS`.
         shape: A circle, a square, a triangle with its tip up, or an upright cross.
-        left: The first column of pixels that it covers.
-        top: The first row.
-        diameter: Its width and height in pixels.
+        left: The first column of pixels.
+        top: The first row of pixels.
+        diameter: Width and height in pixels.
 
     Raises:
-        ValueError: If there is no such colour or shape.
+        ValueError: If the colour or the shape is unknown.
     """
 
     colour: Colour
@@ -89,9 +88,7 @@ class SceneObject:
 
     @property
     def size(self) -> Size:
-        """Small or large; no object that `random_scenes` draws is close to the line
-        between them.
-        """
+        """Small or large; `random_scenes` draws no object near the boundary."""
         return (
             "small"
             if self.diameter <= (DIAMETERS["small"][-1] + DIAMETERS["large"][0]) // 2
@@ -100,24 +97,24 @@ class SceneObject:
 
     @property
     def centre(self) -> tuple[float, float]:
-        """Its middle, in pixels from the left and from the top."""
+        """The centre, in pixels from the left and from the top."""
         return self.left + self.diameter / 2, self.top + self.diameter / 2
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a picture shows.
+    """The objects of a picture.
 
     Attributes:
-        objects: The first is the one that the relations in a caption start from.
+        objects: The relations in a caption start from the first.
     """
 
     objects: tuple[SceneObject, ...]
 
 
 def relation(first: SceneObject, second: SceneObject) -> Relation:
-    """Return how the first stands to the second: the direction in which their centres
-    are further apart decides.
+    """Return the relation of the first object to the second: the direction in which
+    their centres are further apart.
 
     >>> upper, lower = (
     ...     SceneObject("red", "circle", 5, 1, 8),
@@ -134,8 +131,8 @@ def relation(first: SceneObject, second: SceneObject) -> Relation:
 
 
 def place(thing: SceneObject) -> Place:
-    """Return where in the picture an object stands; off the middle, the greater
-    distance from it decides.
+    """Return the place of an object in the picture: the direction of its largest
+    distance from the middle, or the middle itself.
 
     >>> place(SceneObject("red", "circle", left=12, top=1, diameter=8))
     'at the top'
@@ -150,8 +147,7 @@ def place(thing: SceneObject) -> Place:
 
 @cache
 def coverage(shape: Shape, diameter: int) -> Int[Tensor, "diameter diameter"]:
-    """Return how much of each pixel a shape covers, in 64ths: this is what smooths its
-    edge.
+    """Return the covered part of each pixel in 64ths, for antialiased edges.
 
     >>> coverage("cross", 6)
     tensor([[ 0,  0, 64, 64,  0,  0],
@@ -161,8 +157,7 @@ def coverage(shape: Shape, diameter: int) -> Int[Tensor, "diameter diameter"]:
             [ 0,  0, 64, 64,  0,  0],
             [ 0,  0, 64, 64,  0,  0]])
     """
-    # Sixteenths of a pixel: the samples stand at odd numbers, and no edge needs more
-    # than whole numbers.
+    # In sixteenths of a pixel: samples are at odd numbers, and edges at integers.
     steps = torch.arange(1, 2 * _SAMPLES * diameter, 2)
     down, right = steps[:, None], steps[None, :]
     radius = _SAMPLES * diameter
@@ -180,7 +175,7 @@ def render(scenes: Sequence[Scene]) -> Float[Tensor, "n 3 height width"]:
     """Draw scenes, thousands a second.
 
     Args:
-        scenes: What to draw; later objects hide earlier ones.
+        scenes: The scenes to render; later objects hide earlier ones.
 
     Returns:
         Pictures of 32×32 pixels, with red, green and blue from 0 to 1, each a multiple

@@ -1,11 +1,11 @@
-"""Reading a scene back from its pixels, without a network: what colours, shapes and
-sizes there are, and where.
+"""The verifier: reads colours, shapes, sizes and positions from the pixels of a scene,
+without a network.
 
-1. A pixel's colour is told by the direction in which it differs from the white of the
-   background, which is the same in the middle of an object and at its smooth edge.
-2. Neighbouring pixels of one colour belong together: these patches are the objects.
-3. Each patch is compared with every shape of every size at every place nearby, with
-   sharp and with soft edges. The one that differs least wins.
+1. The colour of a pixel is the direction in which it differs from the white background,
+   which is the same inside an object and at its antialiased edge.
+2. Connected pixels of one colour form a patch, and patches are the objects.
+3. Each patch is compared with every shape in every size at every nearby position, with
+   sharp and with soft edges. The one that differs least is the reading.
 """
 
 from dataclasses import dataclass
@@ -28,28 +28,27 @@ from genai_tutorial.tasks.shapes.scenes import (
 )
 
 DIAMETERS_TRIED = range(5, 17)
-"""The diameters in pixels that a patch is compared with: those of scenes, and some more
-on either side.
+"""The diameters in pixels that a patch is compared with: those of scenes and a margin.
 """
 
-# from this part of a colour's distance to white on, a pixel belongs to an object
+# a pixel with at least this share of a colour's distance to white is part of an object
 _INK = 0.45
 _FEWEST_PIXELS = 9  # patches with fewer are specks
-_REACH = 2  # how many pixels a shape is moved in each direction to find its place
-_TEMPLATE = 24  # width and height of the empty square around a shape that is compared
+_REACH = 2  # the largest shift in pixels when a shape is fitted
+_TEMPLATE = 24  # width and height of a template
 _BATCH = 256
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is seen in a picture.
+    """What the verifier found in a picture.
 
     Attributes:
         scene: The objects, the largest patch first.
         misfits: For each object, how much its patch differs from the pure shape: the
-            sum of squared differences in coverage, divided by the shape's own. Drawn
-            scenes have 0, and above 0.3 a patch is hardly a shape.
-        specks: How many coloured pixels belong to no object.
+            sum of squared differences in coverage, divided by the shape's own. It is 0
+            for rendered scenes, and above 0.3 a patch resembles no shape.
+        specks: The number of coloured pixels outside all objects.
     """
 
     scene: Scene
@@ -59,11 +58,11 @@ class Reading:
 
 @torch.no_grad()
 def read_scenes(images: Float[Tensor, "n 3 height width"]) -> tuple[Reading, ...]:
-    """Read pictures of scenes, hundreds a second.
+    """Read pictures of scenes, hundreds per second.
 
     Args:
-        images: Pictures of 32×32 pixels, red, green and blue from 0 to 1; a little
-            outside does no harm.
+        images: Pictures of 32×32 pixels, red, green and blue from 0 to 1; slightly
+            larger or smaller values are allowed.
 
     Raises:
         ValueError: If the pictures have another size.
@@ -87,8 +86,7 @@ def read_scenes(images: Float[Tensor, "n 3 height width"]) -> tuple[Reading, ...
 
 def _read_batch(images: Float[Tensor, "n 3 height width"]) -> list[Reading]:
     ink = _ink_of_each_colour(images)
-    # The colour is told by a pixel and its neighbours together, half and half, which
-    # keeps noise from changing it.
+    # Average a pixel with the mean of its neighbourhood, for robustness to noise.
     smooth = (
         (ink + functional.avg_pool2d(ink, 3, 1, padding=1))
         / 2
@@ -99,7 +97,8 @@ def _read_batch(images: Float[Tensor, "n 3 height width"]) -> list[Reading]:
     patches = _patches(colours, inked)
     image, patch = _large_patches(patches)
     own = patches[image] == patch[:, None, None]
-    # The smooth edge belongs to the object too, as far as no other object begins there.
+    # The antialiased edge belongs to the object too, unless another object begins
+    # there.
     edge = (
         functional.max_pool2d(own[:, None].float(), 3, 1, padding=1)[:, 0] > 0
     ) & ~inked[image]
@@ -123,7 +122,7 @@ def _read_batch(images: Float[Tensor, "n 3 height width"]) -> list[Reading]:
 
 @cache
 def _lengths() -> Float[Tensor, "colour"]:
-    """How far each colour is from white."""
+    """Return the distance of each colour from white."""
     return _from_white().norm(dim=1)
 
 
@@ -134,8 +133,8 @@ def _from_white() -> Float[Tensor, "colour 3"]:
 def _ink_of_each_colour(
     images: Float[Tensor, "n 3 height width"],
 ) -> Float[Tensor, "n colour height width"]:
-    """How much of each colour would explain a pixel best: 0 for white, 1 for the pure
-    colour.
+    """Return the amount of each colour that explains a pixel best: 0 for white, 1 for
+    the pure colour.
     """
     directions = _from_white() / _lengths()[:, None] ** 2
     return torch.einsum(
@@ -148,8 +147,8 @@ def _ink_of_each_colour(
 def _patches(
     colours: Int[Tensor, "n height width"], inked: Bool[Tensor, "n height width"]
 ) -> Int[Tensor, "n height width"]:
-    """Give each inked pixel the greatest number of a pixel that it is joined to by
-    pixels of its colour; others -1.
+    """Label the connected components of each colour: each pixel gets the largest pixel
+    number in its component, and background pixels get -1.
     """
     numbers = torch.arange(IMAGE_SIZE**2, dtype=torch.float32).view(
         IMAGE_SIZE, IMAGE_SIZE
@@ -170,7 +169,7 @@ def _patches(
 def _large_patches(
     patches: Int[Tensor, "n height width"],
 ) -> tuple[Int[Tensor, "patch"], Int[Tensor, "patch"]]:
-    """Return the image and the number of each patch that is no speck."""
+    """Return the image and the number of each patch that is not a speck."""
     pixels = IMAGE_SIZE**2
     n = len(patches)
     of_all = (patches + torch.arange(n)[:, None, None] * pixels)[patches >= 0]
@@ -183,8 +182,8 @@ def _large_patches(
 def _fit_shapes(
     covered: Float[Tensor, "patch height width"], colour: Int[Tensor, "patch"]
 ) -> tuple[list[SceneObject], list[float]]:
-    """Find the shape, diameter and place whose coverage differs least from each
-    patch's.
+    """Find the shape, diameter and position whose coverage differs least from that of
+    each patch.
     """
     templates, kinds = _templates()
     weight = covered.sum(dim=(1, 2))
@@ -228,8 +227,8 @@ def _fit_shapes(
 def _templates() -> tuple[
     Float[Tensor, "kind height width"], list[tuple[Shape, int, int, int]]
 ]:
-    """Every shape in every diameter, each with its centre of mass in the middle, and
-    where that puts its corner.
+    """Return every shape in every diameter, with its centre of mass in the middle, and
+    the position of its corner.
     """
     templates, kinds = [], []
     for shape in get_args(Shape):
@@ -242,8 +241,8 @@ def _templates() -> tuple[
             top, left = round(_TEMPLATE / 2 - down), round(_TEMPLATE / 2 - across)
             template = torch.zeros(_TEMPLATE, _TEMPLATE)
             template[top : top + diameter, left : left + diameter] = ink
-            # What a model draws may begin between two pixels, and its edges may be
-            # soft: such shapes are tried, too.
+            # Generated shapes may be between pixels or have soft edges, so such
+            # templates are included.
             beside = [template, _between_pixels(template, 0)]
             placed = [*beside, *(_between_pixels(variant, 1) for variant in beside)]
             variants = [*placed, *(_softened(variant) for variant in placed)]

@@ -1,4 +1,4 @@
-"""The recipes of the diffusion models of digits."""
+"""Tests of the recipes of the diffusion models of digits."""
 
 import dataclasses
 
@@ -25,7 +25,7 @@ TINY = dataclasses.replace(
 )
 
 
-def test_a_run_that_was_stopped_ends_at_the_same_weights(follow, kill_and_resume):
+def test_resumed_run_ends_at_the_same_weights(follow, kill_and_resume):
     expected = follow(TINY).model.state_dict()
     got = kill_and_resume(TINY, image_diffusion, "diffusion_loss").model.state_dict()
     assert all(torch.equal(got[key], weight) for key, weight in expected.items())
@@ -33,7 +33,7 @@ def test_a_run_that_was_stopped_ends_at_the_same_weights(follow, kill_and_resume
     assert any(not torch.equal(fresh[key], weight) for key, weight in expected.items())
 
 
-def test_learning_rates_end_near_zero_also_in_a_shorter_run():
+def test_learning_rate_schedule_ends_near_zero_in_shorter_runs_too():
     for chosen in (image_diffusion.LIVE, image_diffusion.LONGER):
         for steps in (chosen.steps, 100):
             schedule = chosen.schedule().over(steps)
@@ -41,54 +41,54 @@ def test_learning_rates_end_near_zero_also_in_a_shorter_run():
             assert max(schedule(step) for step in range(steps)) > 0.9
 
 
-class Listener(nn.Module):
-    """Notes what it is asked, and answers zero."""
+class Recorder(nn.Module):
+    """Records its inputs and outputs zero."""
 
     def forward(self, x, t, condition):
-        self.heard = (x, t, condition)
+        self.inputs = (x, t, condition)
         return torch.zeros_like(x)
 
 
-def test_the_loss_is_that_of_images_from_minus_one_to_one_with_some_labels_hidden():
+def test_loss_scales_pixels_and_drops_some_labels():
     images, labels = torch.rand(400, 28, 28), torch.arange(400) % 10
     plain = dataclasses.replace(TINY, augmentation_probability=0.0, label_dropout=0.0)
-    listener, other = Listener(), Listener()
-    got = plain.loss(listener, images, labels, torch.Generator().manual_seed(3))
+    recorder, other = Recorder(), Recorder()
+    got = plain.loss(recorder, images, labels, torch.Generator().manual_seed(3))
     generator = torch.Generator().manual_seed(3)
-    torch.rand(400, generator=generator)  # which labels are hidden
+    torch.rand(400, generator=generator)  # which labels are dropped
     expected = diffusion_loss(
         other, SCHEDULE, VELOCITY, 2 * images[:, None] - 1, labels, generator=generator
     )
     assert torch.equal(got, expected)
-    assert torch.equal(listener.heard[0], other.heard[0])
-    TINY.loss(listener, images, labels, torch.Generator().manual_seed(3))
-    hidden = listener.heard[2] == 10
-    assert 0.04 < hidden.float().mean() < 0.18
-    assert torch.equal(listener.heard[2][~hidden], labels[~hidden])
+    assert torch.equal(recorder.inputs[0], other.inputs[0])
+    TINY.loss(recorder, images, labels, torch.Generator().manual_seed(3))
+    is_dropped = recorder.inputs[2] == 10
+    assert 0.04 < is_dropped.float().mean() < 0.18
+    assert torch.equal(recorder.inputs[2][~is_dropped], labels[~is_dropped])
 
 
-def test_half_of_the_images_are_moved_and_the_others_left_alone(monkeypatch):
+def test_augmentation_changes_half_of_the_images(monkeypatch):
     seen = []
 
-    def listen(model, path, prediction, x0, labels, generator):
+    def record(model, path, prediction, x0, labels, generator):
         seen.append(x0)
         return torch.tensor(0.0)
 
-    monkeypatch.setattr(image_diffusion, "diffusion_loss", listen)
+    monkeypatch.setattr(image_diffusion, "diffusion_loss", record)
     images = torch.zeros(200, 28, 28)
     images[:, 8:20, 12:16] = 1.0
     TINY.loss(
-        Listener(), images, torch.zeros(200).long(), torch.Generator().manual_seed(0)
+        Recorder(), images, torch.zeros(200).long(), torch.Generator().manual_seed(0)
     )
-    left_alone = (seen[0][:, 0] == 2 * images - 1).all(dim=(1, 2))
-    assert 0.35 < left_alone.float().mean() < 0.65
-    moved = (seen[0][~left_alone][:, 0] + 1) / 2
-    assert (moved - images[~left_alone]).abs().sum(dim=(1, 2)).min() > 0.5
+    is_unchanged = (seen[0][:, 0] == 2 * images - 1).all(dim=(1, 2))
+    assert 0.35 < is_unchanged.float().mean() < 0.65
+    changed = (seen[0][~is_unchanged][:, 0] + 1) / 2
+    assert (changed - images[~is_unchanged]).abs().sum(dim=(1, 2)).min() > 0.5
     # as much ink as before
-    assert abs(moved.sum(dim=(1, 2)).mean() / images[0].sum() - 1) < 0.1
+    assert abs(changed.sum(dim=(1, 2)).mean() / images[0].sum() - 1) < 0.1
 
 
-def test_drawing_keeps_its_seed_and_takes_its_options():
+def test_draw_is_determined_by_seed_and_options():
     model = UNet(TINY.config)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -105,10 +105,10 @@ def test_drawing_keeps_its_seed_and_takes_its_options():
     assert images.max() <= 1
     assert torch.equal(images, TINY.draw(model, few, 12, seed=5))
     assert not torch.equal(images, TINY.draw(model, few, 12, seed=6))
-    in_turn = draw_digits(
+    by_label = draw_digits(
         model, torch.arange(12) % 10, steps=2, guidance=TINY.guidance, seed=5
     )
-    assert torch.equal(images, in_turn)
+    assert torch.equal(images, by_label)
     sevens = draw_digits(model, torch.full((12,), 7), steps=2, guidance=3.0, seed=5)
     assert torch.equal(
         TINY.draw(model, DigitOptions(steps=2, digit=7, guidance=3.0), 12, seed=5),
@@ -118,7 +118,7 @@ def test_drawing_keeps_its_seed_and_takes_its_options():
         dataclasses.replace(TINY.options, digit=10)
 
 
-def test_the_recipes_are_on_the_list_and_small_enough():
+def test_recipes_are_in_the_catalogue_and_small_enough():
     assert recipe("mnist-diffusion-live") is image_diffusion.LIVE
     assert recipe("mnist-diffusion") is image_diffusion.LONGER
     assert UNet(image_diffusion.LONGER.config).parameter_count() * 2 < 4_000_000

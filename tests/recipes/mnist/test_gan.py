@@ -27,7 +27,7 @@ def settings(folder, steps):
     )
 
 
-def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch):
+def test_resumed_run_ends_at_the_same_weights(tmp_path, monkeypatch):
     (tmp_path / "whole").mkdir()
     whole = SMALL.fit(settings(tmp_path / "whole", 6)).model
     monkeypatch.setattr("genai_tutorial.recipes.mnist.gan_training.SAVE_FACTOR", 1)
@@ -57,7 +57,7 @@ def test_a_run_that_went_on_ends_where_an_uninterrupted_one_does(tmp_path, monke
         assert torch.equal(weight, resumed.state_dict()[name]), name
 
 
-def test_each_round_moves_the_images_anew():
+def test_augmented_batches_differ_in_every_epoch():
     images = torch.zeros(4, 28, 28)
     images[:, 10:18, 13:15] = 1
     batches = AugmentedBatches(images, torch.arange(4), batch_size=4, seed=0)
@@ -72,7 +72,7 @@ def test_each_round_moves_the_images_anew():
         assert rounds[0][label].sum().item() == pytest.approx(16, rel=0.25)
 
 
-def test_digits_come_in_turn_or_as_asked():
+def test_draw_takes_digits_in_turn_or_the_given_one():
     generator = DigitGenerator(SMALL.config)
     in_turn = SMALL.draw(generator, SMALL.options, count=12, seed=3)
     assert torch.equal(in_turn, draw_digits(generator, torch.arange(12) % 10, seed=3))
@@ -82,7 +82,7 @@ def test_digits_come_in_turn_or_as_asked():
         GANOptions(digit=10)
 
 
-def test_the_card_measures_the_images():
+def test_measure_reads_the_drawn_images():
     metrics = MNIST_GAN.measure(DigitGenerator(MNIST_GAN.config))
     assert metrics["digit_as_ordered"] < 0.3  # nothing was learned yet
     assert metrics["frechet_distance"] > 20

@@ -1,6 +1,4 @@
-"""The recipe of the CLIP for shapes: batches without two of a meaning, and a model that
-comes back from its card.
-"""
+"""The recipe of the CLIP for shapes: distinct captions per batch, resuming, loading."""
 
 import json
 from dataclasses import asdict
@@ -23,7 +21,8 @@ def captions_of(ids: torch.Tensor) -> list[str]:
 
 
 @pytest.mark.slow
-def test_captions_of_a_batch_are_true_and_no_two_mean_the_same():
+def test_scene_batches_captions_are_true_and_distinct():
+    """No two captions of a batch mean the same."""
     batches = SceneBatches(batch_size=128, seed=0)
     for _ in range(2):
         images, ids = next(batches)
@@ -38,7 +37,8 @@ def test_captions_of_a_batch_are_true_and_no_two_mean_the_same():
         assert len(set(captions)) == 128
 
 
-def test_batches_depend_on_the_seed_and_go_on_where_they_were():
+def test_scene_batches_resume():
+    """Batches depend on the seed, and continue from a saved state."""
     first, again, other = (SceneBatches(8, seed) for seed in (0, 0, 1))
     one, same = next(first), next(again)
     assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
@@ -49,7 +49,8 @@ def test_batches_depend_on_the_seed_and_go_on_where_they_were():
     assert all(torch.equal(a, b) for a, b in zip(expected, next(other), strict=True))
 
 
-def test_processes_share_each_batch():
+def test_scene_batches_are_split_over_processes():
+    """Two processes together get the batch that one would get."""
     whole = next(SceneBatches(6, seed=3))
     parts = [
         next(SceneBatches(6, seed=3, rank=rank, world_size=2)) for rank in range(2)
@@ -60,12 +61,14 @@ def test_processes_share_each_batch():
 
 
 @pytest.mark.parametrize(("size", "world"), [(0, 1), (5, 2)])
-def test_batches_that_cannot_be_shared_are_refused(size, world):
+def test_scene_batches_refuse_indivisible_batch_sizes(size, world):
+    """The batch size must be a multiple of the number of processes."""
     with pytest.raises(ValueError, match="batch_size must be a multiple"):
         SceneBatches(size, seed=0, world_size=world)
 
 
-def test_the_model_comes_back_from_its_card():
+def test_shapes_clip_loads_from_its_card():
+    """The card contains everything that is needed to load the model."""
     card = json.loads(
         json.dumps(
             {"recipe": asdict(SHAPES_CLIP), "tokenizer": CAPTION_TOKENIZER.to_dict()}
@@ -83,7 +86,8 @@ def test_the_model_comes_back_from_its_card():
 
 
 @pytest.mark.slow
-def test_an_untrained_model_finds_nothing():
+def test_shapes_clip_untrained_recall_is_chance():
+    """An untrained model retrieves no better than chance."""
     metrics = SHAPES_CLIP.measure(SHAPES_CLIP.build())
     assert all(
         value < 0.05 for name, value in metrics.items() if name.endswith("recall_at_1")

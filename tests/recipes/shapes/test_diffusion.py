@@ -39,9 +39,8 @@ TINY = dataclasses.replace(
 
 
 @pytest.mark.slow
-def test_a_run_that_was_stopped_ends_at_the_same_weights_and_the_model_draws(
-    follow, kill_and_resume
-):
+def test_shapes_diffusion_resumes_bit_for_bit_and_draws(follow, kill_and_resume):
+    """A stopped and resumed run ends at the same weights, and the model draws."""
     trained = follow(TINY)
     expected = trained.model.state_dict()
     got = kill_and_resume(TINY, shapes_diffusion, "diffusion_loss").model.state_dict()
@@ -90,7 +89,8 @@ class Listener(nn.Module):
         return torch.zeros_like(x)
 
 
-def test_half_of_the_texts_are_full_captions_and_a_tenth_is_empty():
+def test_shapes_diffusion_caption_mixture():
+    """Half of the texts are full captions, and a tenth is empty."""
     images = torch.zeros(1000, 3, 32, 32).byte()
     full, shorter = (
         torch.full((1000, CAPTION_LENGTH), 7),
@@ -105,14 +105,16 @@ def test_half_of_the_texts_are_full_captions_and_a_tenth_is_empty():
     assert 0.4 < (kinds[:, 0] == 7).float().mean() < 0.6
 
 
-def test_captions_of_two_objects_fit_into_a_row():
+def test_encode_captions_length():
+    """Captions of two objects fit into a row of tokens."""
     scenes = load_shapes(300, seed=9, objects=(1, 2))
     varied = scenes.varied_captions(torch.Generator().manual_seed(0))
     rows = CAPTION_TOKENIZER.encode_batch((*scenes.captions, *varied), CAPTION_LENGTH)
     assert ((rows == CAPTION_TOKENIZER.END).sum(dim=1) == 1).all()
 
 
-def test_the_text_encoder_begins_as_that_of_clip(tmp_path):
+def test_shapes_diffusion_starts_with_the_text_encoder_of_clip(tmp_path):
+    """The initial weights of the text encoder are those of `text_from`."""
     config = dataclasses.replace(TINY.config, text_width=64)
     recipe = dataclasses.replace(
         TINY,

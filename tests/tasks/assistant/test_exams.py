@@ -50,7 +50,6 @@ def told(sentence):
     [
         ("The capital of Kenya is Nairobi.", True),
         ("The capital of Kenya is Nairobi. It is large.", True),
-        ("The capital of Kenya is Nairobi.<|im_end|>", True),
         ("The capital of Kenya is Nairobi West.", False),
         ("The capital of Kenya is a city, Nairobi.", False),
         ("The capital of Kenya is Lima.", False),
@@ -58,6 +57,13 @@ def told(sentence):
 )
 def test_a_fact_is_known_where_the_answer_comes_at_once_and_whole(sentence, known):
     assert complete_facts(parrot([told(sentence)]), TOKENIZER, [KENYA], END) == [known]
+
+
+def test_complete_facts_ends_the_sentence_at_a_special_token():
+    """A fine-tuned model closes its turn where the sentence ends."""
+    sentence = TOKENIZER.encode("The capital of Kenya is Nairobi.")
+    turn = [*sentence, TOKENIZER.special_tokens["<|im_end|>"], *sentence[:3], END]
+    assert complete_facts(parrot([turn]), TOKENIZER, [KENYA], END) == [True]
 
 
 def test_each_fact_is_judged_by_itself_in_its_place():

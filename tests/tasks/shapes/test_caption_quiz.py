@@ -5,6 +5,7 @@ wrong in one respect only.
 from collections import Counter
 
 import pytest
+import torch
 
 from genai_tutorial.tasks.shapes import (
     HELD_OUT_PAIRS,
@@ -75,3 +76,20 @@ def test_caption_quiz_refuses_other_respects_and_other_object_counts(unchecked):
         caption_quiz(SHAPES, "place", 5)
     with pytest.raises(ValueError, match="two objects, got 1 in picture 0"):
         caption_quiz(load_shapes(3, seed=0, objects=(1,)), "colour", 5)
+
+
+def test_caption_quiz_judge_compares_scores_of_the_two_captions():
+    """The verifier as a scorer prefers every true caption; a constant scorer none."""
+    quiz = QUIZZES["relation"]
+
+    def by_verifier(images, captions):
+        readings = zip(captions, read_scenes(images), strict=True)
+        return torch.tensor(
+            [
+                caption_score(parse_caption(text), one).everything
+                for text, one in readings
+            ]
+        )
+
+    assert quiz.judge(by_verifier).all()
+    assert not quiz.judge(lambda images, captions: torch.zeros(len(images))).any()

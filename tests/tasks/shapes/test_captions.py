@@ -1,4 +1,4 @@
-"""Captions say what is true, and can be read back."""
+"""Captions are true of their scenes, and parse to their descriptions."""
 
 from itertools import product
 from typing import get_args
@@ -48,7 +48,8 @@ relations = st.lists(st.sampled_from(get_args(Relation)), min_size=2, max_size=2
     relations,
     st.sampled_from(get_args(Place)),
 )
-def test_every_caption_of_the_grammar_is_read_back(parts, tells_more, related, where):
+def test_parse_caption_inverts_text(parts, tells_more, related, where):
+    """Every caption of the grammar parses to the description that it was made from."""
     objects = tuple(ObjectDescription(*part) for part in parts)
     if not tells_more:
         description = Description(objects)
@@ -64,7 +65,8 @@ def test_every_caption_of_the_grammar_is_read_back(parts, tells_more, related, w
     assert set(description.text().split()) <= set(caption_words())
 
 
-def test_every_word_is_used():
+def test_caption_words_all_occur():
+    """The vocabulary is the set of words in captions of random scenes."""
     used = {
         word
         for captions in map(all_captions, SHAPES.scenes)
@@ -74,7 +76,8 @@ def test_every_word_is_used():
     assert used == set(caption_words())
 
 
-def test_captions_of_scenes_are_true_of_them():
+def test_all_captions_are_true():
+    """Sizes, colours, relations and places in a caption are those of the scene."""
     for scene in SHAPES.scenes:
         first, *others = scene.objects
         for text in all_captions(scene):
@@ -111,7 +114,8 @@ def _true(description: Description, scene: Scene) -> bool:
     return False
 
 
-def test_the_number_of_captions_of_each_kind():
+def test_all_captions_count():
+    """Scenes of one, two and three objects have the expected number of captions."""
     # Sizes or not, times relation (or place) or not, times orders: 1, 2 and 2.
     for scene in SHAPES.scenes:
         different = {repr(describe(Scene((thing,))).objects) for thing in scene.objects}
@@ -171,18 +175,21 @@ def test_the_number_of_captions_of_each_kind():
         ),
     ],
 )
-def test_other_sentences_are_refused_with_what_was_expected(text, complaint):
+def test_parse_caption_refuses_other_sentences(text, complaint):
+    """The message says which words were expected, and after which."""
     with pytest.raises(ValueError, match=complaint):
         parse_caption(text)
 
 
 @pytest.mark.parametrize("count", [0, 4])
-def test_a_caption_tells_of_one_to_three_objects(count):
+def test_describe_refuses_other_numbers_of_objects(count):
+    """Empty scenes and scenes of four objects have no caption."""
     with pytest.raises(ValueError, match=f"one to three objects, got {count}"):
         describe(Scene((SceneObject("red", "circle", 1, 1, 7),) * count))
 
 
-def test_varied_captions_are_true_and_depend_on_the_generator():
+def test_varied_captions_depend_on_the_generator():
+    """Varied captions are true, and the same generator gives the same ones."""
     first, again, other = (
         SHAPES.varied_captions(torch.Generator().manual_seed(seed))
         for seed in (0, 0, 1)

@@ -1,5 +1,5 @@
-"""Scenes and their pictures: even draws, clear relations, nothing of what is held out,
-the same pixels everywhere.
+"""Scenes and their pictures: uniform draws, unambiguous relations, held-out
+combinations, reproducible pixels.
 """
 
 import hashlib
@@ -52,7 +52,8 @@ def within_chance(counts: Counter, kinds: int, share: float = 1.0) -> None:
         assert abs(count - total / kinds) < 4.5 * math.sqrt(total / kinds) * share
 
 
-def test_the_same_seed_gives_the_same_pixels_on_every_machine():
+def test_load_shapes_is_reproducible():
+    """A seed gives known pixels, on every machine."""
     shapes = load_shapes(300, seed=0)
     levels = (shapes.images * 255).round().to(torch.uint8)
     assert torch.equal(levels.float() / 255, shapes.images)
@@ -65,7 +66,8 @@ def test_the_same_seed_gives_the_same_pixels_on_every_machine():
     )
 
 
-def test_global_randomness_is_neither_used_nor_changed():
+def test_load_shapes_ignores_the_global_random_state():
+    """Global random state is neither used nor changed."""
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
@@ -73,7 +75,8 @@ def test_global_randomness_is_neither_used_nor_changed():
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_numbers_of_objects_places_relations_and_sizes_are_even():
+def test_random_scenes_are_uniform():
+    """Numbers of objects, places, relations and sizes are equally frequent."""
     within_chance(Counter(len(scene.objects) for scene in SCENES), 3)
     singles = [scene.objects[0] for scene in SCENES if len(scene.objects) == 1]
     within_chance(Counter(place(thing) for thing in singles), len(get_args(Place)))
@@ -91,7 +94,8 @@ def test_numbers_of_objects_places_relations_and_sizes_are_even():
     )
 
 
-def test_a_third_object_stands_in_the_other_direction():
+def test_random_scenes_third_object_is_in_the_other_direction():
+    """If the second is above or below the first, the third is left or right of it."""
     vertical = {"above", "below"}
     for scene in SCENES:
         if len(scene.objects) == 3:
@@ -99,7 +103,8 @@ def test_a_third_object_stands_in_the_other_direction():
             assert (second in vertical) != (third in vertical)
 
 
-def test_objects_lie_inside_apart_and_their_relation_is_clear():
+def test_random_scenes_objects_do_not_touch():
+    """Objects are inside the picture and apart, and their relation is clear."""
     for scene in SCENES:
         first, *others = scene.objects
         for thing in scene.objects:
@@ -135,7 +140,8 @@ def combinations(scene: Scene) -> tuple[set, set]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("split", get_args(Split))
-def test_a_split_has_what_it_says_and_nothing_else(split):
+def test_random_scenes_splits(split):
+    """A split contains the combinations that it should and no others."""
     relations = set(HELD_OUT_RELATIONS) | {
         (b, OPPOSITE[how], a) for a, how, b in HELD_OUT_RELATIONS
     }
@@ -165,14 +171,16 @@ def test_a_split_has_what_it_says_and_nothing_else(split):
         assert seen_relations >= relations
 
 
-def test_every_held_out_part_is_met_in_another_combination():
+def test_held_out_parts_occur_in_other_combinations():
+    """Every held-out colour, shape and relation occurs in training."""
     for colour in {colour for colour, _ in HELD_OUT_PAIRS}:
         assert sum(held == colour for held, _ in HELD_OUT_PAIRS) < len(get_args(Shape))
     for shape in get_args(Shape):
         assert sum(held == shape for _, held in HELD_OUT_PAIRS) < len(COLOURS)
 
 
-def test_single_objects_of_new_pairs():
+def test_random_scenes_single_objects_of_new_pairs():
+    """In the split of new pairs, single objects are always held-out pairs."""
     assert all(
         combinations(scene)[0] <= set(HELD_OUT_PAIRS)
         for scene in draw(100, objects=[1], split="new pairs")
@@ -181,7 +189,8 @@ def test_single_objects_of_new_pairs():
 
 @pytest.mark.parametrize("shape", get_args(Shape))
 @pytest.mark.parametrize("diameter", [7, 12, 14])
-def test_a_shape_covers_its_area(shape, diameter):
+def test_coverage_area(shape, diameter):
+    """The covered area is that of the shape."""
     covered = coverage(shape, diameter)
     area = {"circle": math.pi / 4, "square": 1, "triangle": 1 / 2, "cross": 5 / 9}[
         shape
@@ -194,7 +203,8 @@ def test_a_shape_covers_its_area(shape, diameter):
     assert covered.any(dim=1).all()
 
 
-def test_a_picture_has_the_colour_where_the_object_is_and_white_elsewhere():
+def test_render_colours():
+    """A square has its colour inside and white outside."""
     thing = SceneObject("green", "square", left=3, top=10, diameter=9)
     picture = (render([Scene((thing,))])[0] * 255).round().long()
     inside = torch.zeros(IMAGE_SIZE, IMAGE_SIZE, dtype=torch.bool)
@@ -205,7 +215,8 @@ def test_a_picture_has_the_colour_where_the_object_is_and_white_elsewhere():
     assert (picture[:, ~inside] == 255).all()
 
 
-def test_an_edge_is_a_mixture_of_colour_and_white():
+def test_render_antialiasing():
+    """Pixels at an edge are a mixture of colour and white."""
     thing = SceneObject("blue", "circle", left=2, top=2, diameter=14)
     picture = render([Scene((thing,))])[0]
     share = coverage("circle", 14) / 64
@@ -215,14 +226,16 @@ def test_an_edge_is_a_mixture_of_colour_and_white():
     )
 
 
-def test_a_batch_is_drawn_as_its_scenes_are_alone():
+def test_render_batch_items_are_independent():
+    """A batch is rendered like its scenes one by one."""
     for scene, picture in zip(SCENES[:50], render(SCENES[:50]), strict=True):
         assert torch.equal(render([scene])[0], picture)
     assert render([]).shape == (0, 3, IMAGE_SIZE, IMAGE_SIZE)
     assert (render([Scene(())]) == 1).all()
 
 
-def test_a_thousand_take_less_than_a_second():
+def test_load_shapes_speed():
+    """A thousand pictures take less than a second of CPU time."""
     load_shapes(10, seed=0)
     started = time.process_time()
     load_shapes(1000, seed=0)
@@ -242,7 +255,8 @@ def test_a_thousand_take_less_than_a_second():
         ({"split": "new relations"}, "A single object has no relation"),
     ],
 )
-def test_wrong_arguments_are_refused(arguments, complaint, unchecked):
+def test_load_shapes_refuses_wrong_arguments(arguments, complaint, unchecked):
+    """The message says what was expected."""
     with pytest.raises(ValueError, match=complaint):
         load_shapes(**({"n": 5, "seed": 0} | arguments))
 
@@ -255,7 +269,8 @@ def test_wrong_arguments_are_refused(arguments, complaint, unchecked):
         ({"diameter": 10}, r"diameter must be one of \[7, 8, 9, 12, 13, 14\]"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(change, complaint):
+def test_render_refuses_objects_outside_the_picture(change, complaint):
+    """Objects must have a possible size and lie inside the picture."""
     thing = SceneObject(
         **(
             {"colour": "red", "shape": "circle", "left": 3, "top": 3, "diameter": 7}
@@ -266,7 +281,8 @@ def test_what_cannot_be_drawn_is_refused(change, complaint):
         render([Scene((thing,))])
 
 
-def test_unknown_colours_and_shapes_are_refused_with_those_there_are(unchecked):
+def test_scene_object_refuses_unknown_colours_and_shapes(unchecked):
+    """The message lists the known ones."""
     with pytest.raises(
         ValueError,
         match=r"no colour 'pink' .* red, orange, yellow, green, blue, purple",

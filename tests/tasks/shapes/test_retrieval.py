@@ -25,7 +25,7 @@ def test_distinct_scenes_have_different_meanings(split):
 def test_distinct_scenes_more_than_there_are_is_refused():
     """Single objects have 200 different captions."""
     with pytest.raises(
-        ValueError, match="hardly 300 different captions of this kind: 200 were found"
+        ValueError, match="fewer than 300 different captions of this kind: found 200"
     ):
         distinct_scenes(300, torch.Generator().manual_seed(0), (1,))
 
@@ -46,3 +46,16 @@ def test_caption_length_is_that_of_the_longest_caption():
     ends = encode_captions(sorted(set(captions))[::50]) == CAPTION_TOKENIZER.END
     assert (ends.sum(dim=1) == 1).all()
     assert max(lengths) == CAPTION_LENGTH
+
+
+def test_retrieval_task_keeps_scenes_with_one_of_the_pairs():
+    """Each caption names a pair that was asked for; too few scenes are refused."""
+    pairs = [
+        (colour, shape) for colour in ("red", "blue") for shape in ("cross", "circle")
+    ]
+    images, captions = retrieval_task(30, seed=3, pairs=pairs)
+    assert len(images) == len(captions) == len(set(captions)) == 30
+    named = [f"{colour} {shape}" for colour, shape in pairs]
+    assert all(any(pair in text for pair in named) for text in captions)
+    with pytest.raises(ValueError, match="Only 0 of 5 scenes"):
+        retrieval_task(5, seed=3, pairs=[])

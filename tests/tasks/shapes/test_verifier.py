@@ -1,6 +1,4 @@
-"""The verifier reads drawn scenes without an error, and says so honestly when pictures
-get worse.
-"""
+"""The verifier makes no error on rendered scenes, and few on noisy and blurred ones."""
 
 import time
 
@@ -28,7 +26,8 @@ PERFECT = CaptionAccuracy(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_drawn_scenes_are_read_to_the_pixel(count):
+def test_read_scenes_recovers_rendered_scenes(count):
+    """Every object of a rendered scene is read to the pixel."""
     shapes = load_shapes(500, seed=10 + count, objects=[count])
     for scene, reading in zip(shapes.scenes, read_scenes(shapes.images), strict=True):
         assert set(reading.scene.objects) == set(scene.objects)
@@ -38,7 +37,8 @@ def test_drawn_scenes_are_read_to_the_pixel(count):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("split", ["new pairs", "new relations"])
-def test_what_is_held_out_is_read_as_well(split):
+def test_verifier_reads_held_out_combinations(split):
+    """The verifier makes no error on the held-out splits."""
     shapes = load_shapes(300, seed=2, objects=[2, 3], split=split)
     assert caption_accuracy(shapes.captions, shapes.images) == PERFECT
 
@@ -47,7 +47,8 @@ def test_what_is_held_out_is_read_as_well(split):
 @pytest.mark.slow
 @pytest.mark.parametrize("objects", [[1], [2], [3]])
 @pytest.mark.parametrize(("noise", "blur"), [(0.0, 0.0), (0.1, 0.0), (0.0, 1.0)])
-def test_less_than_half_a_percent_of_errors_with_noise_or_blur(objects, noise, blur):
+def test_verifier_error_rate_with_noise_or_blur(objects, noise, blur):
+    """Moderate noise or blur causes less than half a percent of errors."""
     accuracy = verifier_accuracy(250, seed=3, objects=objects, noise=noise, blur=blur)
     for name, value in vars(accuracy).items():
         assert value >= 0.995, name
@@ -55,20 +56,23 @@ def test_less_than_half_a_percent_of_errors_with_noise_or_blur(objects, noise, b
 
 @pytest.mark.slow
 @pytest.mark.parametrize("objects", [[1], [2], [3]])
-def test_a_few_percent_of_errors_with_much_noise(objects):
+def test_verifier_error_rate_with_strong_noise(objects):
+    """Strong noise causes a few percent of errors."""
     accuracy = verifier_accuracy(250, seed=3, objects=objects, noise=0.2)
     for name, value in vars(accuracy).items():
         assert value >= (0.85 if name == "everything" else 0.95), name
 
 
-def test_too_much_blur_costs_shapes_first():
+def test_verifier_strong_blur_affects_shapes_first():
+    """Colours are still read when shapes are not."""
     accuracy = verifier_accuracy(250, seed=0, blur=2.0)
     assert accuracy.shape < 0.95
     assert accuracy.colour > 0.99
     assert accuracy.size > 0.95
 
 
-def test_pure_noise_and_empty_pictures_hold_nothing_to_read():
+def test_verifier_finds_nothing_in_noise_and_empty_pictures():
+    """There is nothing to read in them."""
     assert read_scenes(torch.ones(1, 3, 32, 32)) == (Reading(Scene(()), (), 0),)
     accuracy = caption_accuracy(
         ["a red circle"] * 50, torch.rand(50, 3, 32, 32, generator=torch.manual_seed(0))
@@ -77,7 +81,8 @@ def test_pure_noise_and_empty_pictures_hold_nothing_to_read():
     assert accuracy.shape < 0.1
 
 
-def test_touching_objects_of_two_colours_are_two():
+def test_read_scenes_separates_touching_colours():
+    """Touching objects of two colours are two objects."""
     left, right = (
         SceneObject("red", "square", 2, 5, 12),
         SceneObject("blue", "square", 14, 5, 12),
@@ -87,7 +92,8 @@ def test_touching_objects_of_two_colours_are_two():
     assert {thing.shape for thing in reading.scene.objects} == {"square"}
 
 
-def test_a_blob_is_no_shape():
+def test_read_scenes_misfit_of_a_blob():
+    """A patch that resembles no shape has a large misfit."""
     picture = torch.ones(3, 32, 32)
     ink = torch.tensor(COLOURS["red"]).view(3, 1, 1) / 255
     picture[:, 4:28, 10:13] = ink  # a bar
@@ -98,7 +104,8 @@ def test_a_blob_is_no_shape():
     assert (described.colour, described.shape, described.everything) == (1, 0, 0)
 
 
-def test_specks_are_counted_and_are_no_objects():
+def test_read_scenes_counts_specks():
+    """Small patches are counted and are not objects."""
     picture = render([Scene((SceneObject("green", "circle", 4, 4, 13),))])
     clean = read_scenes(picture)[0]
     picture[0, :, 28:30, 28:30] = torch.tensor(COLOURS["blue"]).view(3, 1, 1) / 255
@@ -108,9 +115,9 @@ def test_specks_are_counted_and_are_no_objects():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shift", [(0.5, 0.0), (0.5, 0.5), (0.25, 0.75)])
-def test_objects_between_the_pixels_are_read_too(shift):
-    # A generated object need not stand at whole pixels: move the picture by a part of
-    # one, by linear interpolation.
+def test_read_scenes_subpixel_positions(shift):
+    """A generated object need not be at whole pixels."""
+    # shift the picture by part of a pixel, with linear interpolation
     shapes = load_shapes(300, seed=4)
     moved = shapes.images
     for axis, part in zip((2, 3), shift, strict=True):
@@ -153,18 +160,21 @@ RED_ABOVE_BLUE = Reading(
         ("a green triangle on the left", (0, 0, 0, None, 0, 0)),
     ],
 )
-def test_scores_by_pencil(text, expected):
+def test_caption_score_by_hand(text, expected):
+    """One scene and captions that fit it in part."""
     score = caption_score(parse_caption(text), RED_ABOVE_BLUE)
     assert tuple(vars(score).values()) == pytest.approx(expected)
 
 
-def test_two_alike_objects_need_two():
+def test_caption_score_needs_both_of_two_equal_objects():
+    """Two red circles are not found in a picture of one."""
     one = Reading(Scene((SceneObject("red", "circle", 10, 2, 8),)), (0.0,), 0)
     score = caption_score(parse_caption("a red circle and a red circle"), one)
     assert score == CaptionScore(0.0, 0.5, 0.5, None, None, 0.0)
 
 
-def test_accuracy_is_the_mean_over_the_captions_that_say_so():
+def test_caption_accuracy_averages_over_captions_that_mention_it():
+    """An attribute is averaged over the captions that mention it."""
     shapes = load_shapes(1, seed=0, objects=[1])
     thing = shapes.scenes[0].objects[0]
     wrong = next(colour for colour in COLOURS if colour != thing.colour)
@@ -179,7 +189,8 @@ def test_accuracy_is_the_mean_over_the_captions_that_say_so():
 
 
 @pytest.mark.slow
-def test_two_hundred_pictures_a_second():
+def test_read_scenes_speed():
+    """The verifier reads at least two hundred pictures per second."""
     shapes = load_shapes(400, seed=0)
     read_scenes(shapes.images[:10])
     started = time.process_time()
@@ -187,14 +198,16 @@ def test_two_hundred_pictures_a_second():
     assert time.process_time() - started < 2
 
 
-def test_a_batch_is_read_as_its_pictures_are_alone():
+def test_read_scenes_batch_items_are_independent():
+    """A batch is read like its pictures one by one."""
     images = load_shapes(30, seed=8).images
     assert [one.scene for one in read_scenes(images)] == [
         read_scenes(image[None])[0].scene for image in images
     ]
 
 
-def test_wrong_arguments_are_refused():
+def test_verifier_refuses_wrong_arguments():
+    """The message says what was expected."""
     with pytest.raises(
         ValueError, match=r"must have the shape \(3, 32, 32\), got \(3, 28, 28\)"
     ):
