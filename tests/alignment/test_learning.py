@@ -1,6 +1,4 @@
-"""The loop of PPO: it learns, leaves the reference alone, pays for distance, and
-repeats with its seed.
-"""
+"""The training loop of PPO on a toy task."""
 
 import copy
 
