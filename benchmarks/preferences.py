@@ -2,8 +2,8 @@
 
 For each seed, the fine-tuned model answers questions, simulated raters compare its
 answers, and two reward models are trained. The first has also seen comparisons with
-contrasting answers: two that decline and a made-up claim. The second, the narrow one,
-has seen the model's own answers only. Both are evaluated on
+contrasting answers: two that decline and, where a question has no answer, a made-up
+claim. The second, the narrow one, has seen the model's own answers only. Both are evaluated on
 comparisons about held-out questions, beside a rule that knows no facts. Then each
 method trains the model. Along the way it answers held-out questions at temperature 1,
 and each answer gets three numbers: the gold score, the reward model's score, and the KL

@@ -80,8 +80,8 @@ def collect_comparisons(
 def contrasting_answers(
     questions: Sequence[Question], facts: Sequence[Fact], seed: int
 ) -> list[list[str]]:
-    """Return three answers to each question that a good assistant rarely gives, so that
-    raters see them too: two that decline, and a claim that is wrong or made up.
+    """Return answers to each question that the assistant rarely gives, so that raters
+    see them too: two that decline, and a made-up claim if the question has no answer.
 
     Args:
         questions: The questions.
@@ -90,13 +90,15 @@ def contrasting_answers(
         seed: The seed of the claims.
 
     >>> facts = [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
-    >>> peru = Question("Peru's capital?", "known", "Peru", "capital", "Lima")
-    >>> contrasting_answers([peru], facts, seed=0)[0][2]
-    'The capital of Peru is Nairobi.'
+    >>> unknown = Question("Its capital?", "invented", "Zelvania", "capital")
+    >>> contrasting_answers([unknown], facts, seed=0)[0][2]
+    'The capital of Zelvania is Nairobi.'
     """
     generator = torch.Generator().manual_seed(seed)
     return [
-        [*DECLINING_ANSWERS, wrong_claim(question, facts, generator)]
+        [*DECLINING_ANSWERS]
+        if question.answer is not None
+        else [*DECLINING_ANSWERS, wrong_claim(question, facts, generator)]
         for question in questions
     ]
 
