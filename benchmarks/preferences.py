@@ -3,12 +3,12 @@
 For each seed, the fine-tuned model answers questions, simulated raters compare its
 answers, and two reward models are trained. The first has also seen comparisons with
 contrasting answers: two that decline and, where a question has no answer, a made-up
-claim. The second, the narrow one, has seen the model's own answers only. Both are evaluated on
-comparisons about held-out questions, beside a rule that knows no facts. Then each
-method trains the model. Along the way it answers held-out questions at temperature 1,
-and each answer gets three numbers: the gold score, the reward model's score, and the KL
-divergence from the fine-tuned model. Best-of-n needs no training: its KL divergence is
-known, and its scores are estimated from many samples for each question.
+claim. The second, the narrow one, has seen the model's own answers only. Both are
+evaluated on comparisons about held-out questions, beside a rule that knows no facts.
+Then each method trains the model. Along the way it answers held-out questions at
+temperature 1, and each answer gets three numbers: the gold score, the reward model's
+score, and the KL divergence from the fine-tuned model. Best-of-n needs no training: its
+KL divergence is known, and its scores are estimated from many samples per question.
 
     # about seven CPU minutes per seed
     OMP_NUM_THREADS=1 python benchmarks/preferences.py --folder runs --seeds 0 1 2
