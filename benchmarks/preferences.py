@@ -1,19 +1,20 @@
-"""Learning from the same comparisons by PPO, DPO and GRPO: what each wins by the gold
-rule, and how far it goes for it.
+"""Over-optimization and the frontier: PPO, DPO, GRPO and best-of-n from comparisons.
 
-The fine-tuned model answers questions, simulated raters compare its answers, and a
-reward model learns from them. Then each method moves the model. Along the way, held-out
-questions are answered at temperature 1, and each answer gets three numbers: the gold
-rule's, the reward model's, and the KL divergence from the fine-tuned model. GRPO learns
-from the gold rule itself in place of the reward model. And three runs of PPO learn from
-a reward model that has seen the model's own answers only: reward hacking on purpose,
-without a price on distance, with a small one and with a larger one.
+For each seed, the fine-tuned model answers questions, simulated raters compare its
+answers, and two reward models are trained. The first has also seen comparisons with
+contrasting answers: two that decline and, where a question has no answer, a made-up
+claim. The second, the narrow one, has seen the model's own answers only. Both are
+evaluated on comparisons about held-out questions, beside a rule that knows no facts.
+Then each method trains the model. Along the way it answers held-out questions at
+temperature 1, and each answer gets three numbers: the gold score, the reward model's
+score, and the KL divergence from the fine-tuned model. Best-of-n needs no training: its
+KL divergence is known, and its scores are estimated from many samples per question.
 
-    # about seven CPU minutes a seed
-    OMP_NUM_THREADS=1 python benchmarks/preferences.py --folder runs
+    # about seven CPU minutes per seed
+    OMP_NUM_THREADS=1 python benchmarks/preferences.py --folder runs --seeds 0 1 2
 
-What was finished before a run was stopped is in the folder, and is not done again.
-`--smoke` does a little of everything and keeps no record.
+Finished runs are kept in the folder and not repeated. `--smoke` runs a small version of
+everything and keeps no record.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -29,38 +31,43 @@ from safetensors.torch import load_file, save_file
 
 from genai_tutorial import recipes
 from genai_tutorial.alignment import (
-    EncodedPairs,
     GRPOSettings,
     LearningSettings,
     ScalarModel,
-    answer_log_probs,
     answer_pairs,
-    dpo_loss,
+    best_of_n,
+    best_of_n_kl,
     encode_pairs,
     encode_prompt,
     grpo_step,
     judge_reward_model,
+    learn_by_dpo,
     learn_by_ppo,
     masked_sum,
     sample_answers,
     train_reward_model,
 )
 from genai_tutorial.data import load_facts
-from genai_tutorial.generation import Rollouts, generate_rollouts
+from genai_tutorial.generation import Score, generate_rollouts
 from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.assistant import (
     CHAT,
-    DECLINING_ANSWERS,
     MAX_ANSWER_TOKENS,
+    Comparison,
     GoldRule,
-    Question,
+    baseline_answers,
     collect_comparisons,
+    contrasting_answers,
+    gold_reward,
     measure_behaviour,
+    preference_without_facts,
     questions_of_all_categories,
     random_raters,
+    split_by_question,
+    wins,
 )
-from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
+from genai_tutorial.training import AdamW
 from genai_tutorial.transformer import DecoderLM
 
 RATERS, ANSWERS, PAIRS = 5, 4, 4
@@ -68,153 +75,189 @@ RATERS, ANSWERS, PAIRS = 5, 4, 4
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is done.
+    """The amount of work.
 
     Attributes:
-        questions: To how many questions the raters see answers.
-        reward_steps: How many batches of 16 comparisons the reward model reads.
-        steps: How many steps of 64 answers PPO and GRPO make.
-        dpo_steps: How many batches of 16 comparisons DPO reads.
-        judged: How many held-out questions judge a model.
-        points: How often it is judged on the way.
+        questions: The number of questions whose answers are compared.
+        held_out: The share of them that judges the reward models.
+        reward_steps: The number of batches of 16 comparisons for a reward model.
+        steps: The number of steps of 64 answers for PPO and GRPO.
+        dpo_steps: The number of batches of 16 comparisons for DPO.
+        judged: The number of held-out questions that measure a policy.
+        sampled: The number of held-out questions for best-of-n.
+        samples: The number of answers to each of them.
     """
 
     questions: int = 600
-    reward_steps: int = 150
+    held_out: float = 0.2
+    reward_steps: int = 120
     steps: int = 16
-    dpo_steps: int = 80
+    dpo_steps: int = 64
     judged: int = 192
-    points: int = 4
+    sampled: int = 96
+    samples: int = 64
 
 
-SMOKE = Budget(questions=144, reward_steps=2, steps=2, dpo_steps=2, judged=48, points=1)
+SMOKE = Budget(144, 0.2, 2, 4, 4, 48, 24, 4)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training.
+    """One training run.
 
     Attributes:
         method: PPO, DPO or GRPO.
-        price: What a nat of distance costs: PPO's price of an answer's KL, DPO's beta,
-            GRPO's price of a token's KL.
-        reward: Who scores the answers: the reward model, the gold rule, or the narrow
-            reward model, which has compared the model's own answers only, without
-            declining ones.
-        learning_rate: AdamW's, after the warm-up.
+        kl_weight: The price of a nat of KL divergence: per answer for PPO and
+            DPO (beta), per token for GRPO.
+        reward: What scores the answers: the reward model, the narrow one, or the gold
+            rule.
+        learning_rate: The learning rate of AdamW after the warmup.
+        every: The number of steps between two measurements.
     """
 
     method: str
-    price: float
+    kl_weight: float
     reward: str = "reward model"
     learning_rate: float = 2e-4
+    every: int = 4
+
+    @property
+    def name(self) -> str:
+        """A name for files."""
+        parts = (self.method, self.kl_weight, self.reward, self.learning_rate)
+        return "-".join(map(str, parts)).replace(" ", "-")
 
 
 RUNS = (
-    Run("PPO", 0.05),
-    Run("PPO", 0.0, "narrow reward model"),
+    Run("PPO", 0.0, "narrow reward model", every=2),
+    Run("PPO", 0.0, every=2),
+    Run("PPO", 0.3, every=2),
+    Run("PPO", 0.05, every=2),
+    Run("GRPO", 0.04, "gold rule"),
     Run("DPO", 0.1, learning_rate=1e-4),
     Run("DPO", 0.1, learning_rate=5e-4),
-    Run("GRPO", 0.04, "gold rule"),
-    Run("PPO", 0.05, "narrow reward model"),
-    Run("PPO", 0.3, "narrow reward model"),
 )
 
 
-class Judge:
-    """The fine-tuned model, its raters, and what every model is measured by."""
+class Study:
+    """The fine-tuned model, its raters and reward models for one seed, and the
+    measurements.
+    """
 
-    def __init__(self, budget: Budget, folder: Path):
-        self.budget, self.folder = budget, folder
+    def __init__(self, budget: Budget, folder: Path, seed: int):
+        self.budget, self.folder, self.seed = budget, folder, seed
         self.assistant, self.tokenizer = recipes.load("factbook-sft")
         self.rule = GoldRule(load_facts())
         self.end = self.tokenizer.special_tokens[CHAT.end]
-        self.asked = questions_of_all_categories(budget.judged, "held-out", seed=0)
-        self.learned, self.unseen = self._compare(DECLINING_ANSWERS)
-        self.narrow, _ = self._compare(())
-        self._models: dict[str, ScalarModel] = {}
+        self.judged = questions_of_all_categories(budget.judged, "held-out", seed=0)
+        self.learning = questions_of_all_categories(
+            budget.questions, "trained", seed=seed + 1
+        )
+        self.comparisons = {
+            "reward model": self._compare(contrast=True),
+            "narrow reward model": self._compare(contrast=False),
+        }
+        self.reward_models = {name: self._train(name) for name in self.comparisons}
 
-    def _compare(self, besides: tuple[str, ...]) -> tuple[EncodedPairs, EncodedPairs]:
-        asked = questions_of_all_categories(self.budget.questions, "trained", seed=0)
-        kept, generator = self.folder / "answers.json", torch.Generator().manual_seed(0)
+    def _kept(self, name: str) -> Path:
+        return self.folder / f"{name.replace(' ', '-')}-{self.seed}"
+
+    def _compare(
+        self, contrast: bool
+    ) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
+        """Return training and held-out comparisons, which share no question."""
+        seed = self.seed
+        asked = questions_of_all_categories(self.budget.questions, "trained", seed)
+        kept = self._kept("answers").with_suffix(".json")
         if not kept.exists():
+            texts = [question.text for question in asked]
             written = sample_answers(
                 self.assistant,
                 self.tokenizer,
                 CHAT,
-                [question.text for question in asked],
+                texts,
                 ANSWERS,
                 MAX_ANSWER_TOKENS,
-                generator,
+                torch.Generator().manual_seed(seed),
             )
             kept.write_text(json.dumps(written), encoding="utf-8")
-        candidates = [
-            [*given, *besides] for given in json.loads(kept.read_text("utf8"))
-        ]
-        pairs = answer_pairs(asked, candidates, PAIRS, torch.Generator().manual_seed(0))
-        comparisons = collect_comparisons(
-            pairs, random_raters(RATERS, self.rule, seed=0), len(pairs), seed=0
-        )
-        preferences = [comparison.pair for comparison in comparisons]
-        held_out = len(preferences) // 5
-        return (
-            encode_pairs(CHAT, self.tokenizer, preferences[held_out:]),
-            encode_pairs(CHAT, self.tokenizer, preferences[:held_out]),
-        )
+        answers = json.loads(kept.read_text("utf8"))
+        if contrast:
+            others = contrasting_answers(asked, load_facts(), seed)
+            answers = [own + more for own, more in zip(answers, others, strict=True)]
+        pairs = answer_pairs(asked, answers, PAIRS, torch.Generator().manual_seed(seed))
+        raters = random_raters(RATERS, self.rule, seed)
+        comparisons = collect_comparisons(pairs, raters, len(pairs), seed)
+        return split_by_question(comparisons, self.budget.held_out, seed)
 
-    def reward_model(self, name: str) -> ScalarModel:
-        """Trains a reward model, or reads what an earlier run of this file has left."""
-        if name in self._models:
-            return self._models[name]
-        kept = self.folder / f"{name.replace(' ', '-')}.safetensors"
+    def encoded(self, comparisons: tuple[Comparison, ...]):
+        """Return comparisons as tokens."""
+        return encode_pairs(CHAT, self.tokenizer, [one.pair for one in comparisons])
+
+    def _train(self, name: str) -> ScalarModel:
+        """Train a reward model, or load it if an earlier call has trained it."""
+        kept = self._kept(name).with_suffix(".safetensors")
         if not kept.exists():
             trained = train_reward_model(
                 self.assistant,
-                self.narrow if name == "narrow reward model" else self.learned,
+                self.encoded(self.comparisons[name][0]),
                 self.budget.reward_steps,
                 learning_rate=1e-3,
+                seed=self.seed,
                 progress=False,
             )
             save_file(trained.state_dict(), kept)
         model = ScalarModel(self.assistant)
         model.load_state_dict(load_file(kept))
-        self._models[name] = model.eval()
-        return model
+        return model.eval()
 
-    def score(
-        self, reward: str, asked: dict[tuple[int, ...], Question]
-    ) -> Callable[[Rollouts], torch.Tensor]:
-        """Says what answers are worth, to a reward model or to the gold rule."""
-        if reward != "gold rule":
-            model = self.reward_model(reward)
-            return lambda rollouts: model.score(rollouts.ids, rollouts.lengths).detach()
-
-        def by_rule(rollouts: Rollouts) -> torch.Tensor:
-            prompts = [
-                tuple(row[:n])
-                for row, n in zip(
-                    rollouts.ids.tolist(), rollouts.prompt_lengths, strict=True
+    def judge_reward_models(self) -> list[dict]:
+        """Return each reward model's accuracy on both sets of held-out comparisons, and
+        that of the rule without facts.
+        """
+        reports = []
+        for name, model in self.reward_models.items():
+            for source, (_, held_out) in self.comparisons.items():
+                report = judge_reward_model(model, self.encoded(held_out))
+                sides = [
+                    [getattr(one, side) for one in held_out]
+                    for side in ("question", "chosen", "rejected")
+                ]
+                without_facts = [
+                    preference_without_facts(self.rule, *one)
+                    for one in zip(*sides, strict=True)
+                ]
+                gold = wins(self.rule, *sides)
+                figures = {
+                    "accuracy": report.accuracy,
+                    "loss": report.loss,
+                    "rule_without_facts": sum(without_facts) / len(without_facts),
+                    "gold_rule": sum(gold) / len(gold),
+                }
+                reports.append(
+                    {
+                        "seed": self.seed,
+                        "reward_model": name,
+                        "comparisons_of": source,
+                        "n": len(held_out),
+                        **{key: round(value, 4) for key, value in figures.items()},
+                    }
                 )
-            ]
-            texts = [
-                self.tokenizer.decode(answer).strip() for answer in rollouts.answers()
-            ]
-            pairs = zip(prompts, texts, strict=True)
-            return torch.tensor(
-                [self.rule.score(asked[prompt], text) for prompt, text in pairs]
-            )
+        return reports
 
-        return by_rule
+    def score(self, reward: str) -> Score:
+        """Return the function that scores answers in training."""
+        if reward == "gold rule":
+            return gold_reward(self.rule, self.tokenizer, self.learning)
+        model = self.reward_models[reward]
+        return lambda rollouts: model.score(rollouts.ids, rollouts.lengths).detach()
 
     @torch.no_grad()
     def measure(self, policy: DecoderLM, reward: str) -> dict[str, float]:
-        """Gold and proxy of answers at temperature 1, their KL divergence, and what is
-        done with each kind.
+        """Return gold score, proxy, KL divergence and behaviour of answers to held-out
+        questions, at temperature 1.
         """
-        prompts = [
-            encode_prompt(CHAT, self.tokenizer, question.text)
-            for question in self.asked
-        ]
+        prompts = [encode_prompt(CHAT, self.tokenizer, q.text) for q in self.judged]
         rollouts = generate_rollouts(
             policy,
             prompts,
@@ -222,76 +265,108 @@ class Judge:
             end_token=self.end,
             generator=torch.Generator().manual_seed(0),
         )
-        ours, theirs = (
-            model(rollouts.ids).log_softmax(dim=-1)
-            for model in (policy, self.assistant)
+        reward_model = self.reward_models.get(
+            reward, self.reward_models["reward model"]
         )
-        kl = masked_sum(
-            (ours.exp() * (ours - theirs)).sum(dim=-1)[:, :-1], rollouts.mask
-        )
-        texts = [self.tokenizer.decode(answer).strip() for answer in rollouts.answers()]
-        model = self.reward_model("reward model" if reward == "gold rule" else reward)
+        kl, proxy = [], []
+        for part in rollouts.lengths.argsort().tensor_split(8):
+            lengths = rollouts.lengths[part]
+            longest = int(lengths.max())
+            ids = rollouts.ids[part, :longest]
+            ours, theirs = (
+                model(ids).log_softmax(dim=-1) for model in (policy, self.assistant)
+            )
+            each = (ours.exp() * (ours - theirs)).sum(dim=-1)[:, :-1]
+            kl.append(masked_sum(each, rollouts.mask[part, : longest - 1]))
+            proxy.append(reward_model.score(ids, lengths))
+        texts = [self.tokenizer.decode(one).strip() for one in rollouts.answers()]
         measures = {
-            "kl": kl.mean().item(),
-            "gold": measure_behaviour(self.rule, self.asked, texts).gold,
-            "proxy": model.score(rollouts.ids, rollouts.lengths).mean().item(),
+            "kl": torch.cat(kl).mean().item(),
+            "proxy": torch.cat(proxy).mean().item(),
+            "gold": measure_behaviour(self.rule, self.judged, texts).gold,
             "tokens": rollouts.mask.sum(dim=1).float().mean().item(),
         }
         for kind in ("known", "invented", "absent", "private"):
-            places = [
-                place
-                for place, question in enumerate(self.asked)
-                if question.kind == kind
-            ]
-            behaviour = measure_behaviour(
-                self.rule,
-                [self.asked[place] for place in places],
-                [texts[place] for place in places],
+            asked, said = zip(
+                *(
+                    (question, text)
+                    for question, text in zip(self.judged, texts, strict=True)
+                    if question.kind == kind
+                ),
+                strict=True,
             )
-            measures |= {
-                f"{kind}: {name}": value for name, value in vars(behaviour).items()
-            }
+            behaviour = vars(measure_behaviour(self.rule, asked, said))
+            measures |= {f"{kind}: {name}": value for name, value in behaviour.items()}
         return {name: round(value, 4) for name, value in measures.items()}
 
+    def baselines(self) -> dict[str, float]:
+        """Return the gold score of each baseline on the same questions."""
+        texts = [question.text for question in self.judged]
+        sampled = sample_answers(
+            self.assistant,
+            self.tokenizer,
+            CHAT,
+            texts,
+            1,
+            MAX_ANSWER_TOKENS,
+            torch.Generator().manual_seed(0),
+        )
+        answers = baseline_answers(self.judged, [one for (one,) in sampled])
+        return {
+            name: round(measure_behaviour(self.rule, self.judged, texts).gold, 4)
+            for name, texts in answers.items()
+        }
 
-def learn(
-    judge: Judge, run: Run, seed: int, watch: Callable[[int, DecoderLM], None]
-) -> None:
-    """Trains once, and lets `watch` see the model before the first step and after
-    each.
-    """
-    asked = questions_of_all_categories(judge.budget.questions, "trained", seed=1)
-    prompts = [
-        encode_prompt(CHAT, judge.tokenizer, question.text) for question in asked
-    ]
-    steps = judge.budget.steps
-    by_prompt = {
-        tuple(prompt): question for prompt, question in zip(prompts, asked, strict=True)
-    }
-    score = judge.score(run.reward, by_prompt)
-    if run.method == "PPO":
+    def learn(
+        self, run: Run, steps: int, watch: Callable[[int, DecoderLM], None]
+    ) -> None:
+        """Train once; `watch` sees the policy before the first step and after each."""
+        if run.method == "DPO":
+            per_step = self.budget.dpo_steps // steps
+            watch(0, self.assistant)
+            learn_by_dpo(
+                self.assistant,
+                self.encoded(self.comparisons[run.reward][0]),
+                self.budget.dpo_steps,
+                beta=run.kl_weight,
+                learning_rate=run.learning_rate,
+                seed=self.seed,
+                watch=lambda done, policy: watch(done // per_step, policy),
+                watch_every=per_step,
+            )
+            return
+        prompts = [encode_prompt(CHAT, self.tokenizer, q.text) for q in self.learning]
+        if run.method == "GRPO":
+            self._learn_by_grpo(run, steps, prompts, watch)
+            return
         learn_by_ppo(
-            judge.assistant,
-            judge.reward_model(run.reward),
+            self.assistant,
+            self.reward_models[run.reward],
             prompts,
-            score,
+            self.score(run.reward),
             LearningSettings(
-                steps, learning_rate=run.learning_rate, kl_weight=run.price
+                steps, learning_rate=run.learning_rate, kl_weight=run.kl_weight
             ),
-            end_token=judge.end,
-            seed=seed,
+            end_token=self.end,
+            seed=self.seed,
             watch=watch,
             progress=False,
         )
-    elif run.method == "GRPO":
-        policy, generator = (
-            deepcopy(judge.assistant).train(),
-            torch.Generator().manual_seed(seed),
-        )
+
+    def _learn_by_grpo(
+        self,
+        run: Run,
+        steps: int,
+        prompts: list[list[int]],
+        watch: Callable[[int, DecoderLM], None],
+    ) -> None:
+        policy = deepcopy(self.assistant).train()
+        generator = torch.Generator().manual_seed(self.seed)
         optimizer = AdamW(policy.parameters(), lr=run.learning_rate)
         settings = GRPOSettings(
-            group_size=8, epochs=2, minibatches=2, kl_weight=run.price
+            group_size=8, epochs=2, minibatches=2, kl_weight=run.kl_weight
         )
+        score = self.score(run.reward)
         watch(0, policy)
         for step in range(steps):
             for group in optimizer.param_groups:
@@ -299,95 +374,117 @@ def learn(
             drawn = torch.randint(len(prompts), (8,), generator=generator).tolist()
             grpo_step(
                 policy,
-                judge.assistant,
+                self.assistant,
                 optimizer,
                 [prompts[place] for place in drawn],
                 score,
                 settings,
                 max_new_tokens=MAX_ANSWER_TOKENS,
-                end_token=judge.end,
+                end_token=self.end,
                 generator=generator,
             )
             watch(step + 1, policy)
-    else:
-        learn_by_dpo(judge, run, seed, watch)
+
+    def measured_run(self, run: Run) -> dict:
+        """Train once, measure along the way, and time the training alone."""
+        points: list[dict] = []
+        seconds, since = 0.0, time.process_time()
+        steps = self.budget.steps
+
+        def watch(step: int, policy: DecoderLM) -> None:
+            nonlocal seconds, since
+            seconds += time.process_time() - since
+            if step % run.every == 0:
+                measures = self.measure(policy.eval(), run.reward)
+                points.append({"step": step, **measures})
+                policy.train()
+            since = time.process_time()
+
+        self.learn(run, steps, watch)
+        about = {**vars(run), "seed": self.seed, "cpu_seconds": round(seconds, 1)}
+        return {**about, "points": points}
 
 
-def learn_by_dpo(
-    judge: Judge, run: Run, seed: int, watch: Callable[[int, DecoderLM], None]
-) -> None:
-    """Trains on the comparisons that the reward model learned from."""
-    rows = [
-        (side.ids, side.is_answer)
-        for side in (judge.learned.chosen, judge.learned.rejected)
-    ]
-    with torch.no_grad():
-        references = [
-            torch.cat(
-                [
-                    answer_log_probs(judge.assistant, *part)
-                    for part in zip(*(t.split(64) for t in side), strict=True)
-                ]
+@cache
+def many_samples(budget: Budget, folder: Path) -> list[list[str]]:
+    """Return many answers of the fine-tuned model to each held-out question."""
+    kept = folder / "samples.json"
+    if not kept.exists():
+        assistant, tokenizer = recipes.load("factbook-sft")
+        asked = questions_of_all_categories(budget.sampled, "held-out", seed=1)
+        samples = sample_answers(
+            assistant,
+            tokenizer,
+            CHAT,
+            [question.text for question in asked],
+            budget.samples,
+            MAX_ANSWER_TOKENS,
+            torch.Generator().manual_seed(1),
+        )
+        kept.write_text(json.dumps(samples), encoding="utf-8")
+    return json.loads(kept.read_text("utf8"))
+
+
+@torch.no_grad()
+def scores_of_samples(study: Study, name: str) -> torch.Tensor:
+    """Return a reward model's score of every sample; equal answers are read once."""
+    asked = questions_of_all_categories(study.budget.sampled, "held-out", seed=1)
+    rows = []
+    for question, answers in zip(
+        asked, many_samples(study.budget, study.folder), strict=True
+    ):
+        texts = list(dict.fromkeys(answers))
+        pairs = encode_pairs(
+            CHAT,
+            study.tokenizer,
+            [Comparison(question, text, text, 0).pair for text in texts],
+        )
+        scores = study.reward_models[name].score(*pairs.tensors[:2]).tolist()
+        of_text = dict(zip(texts, scores, strict=True))
+        rows.append([of_text[answer] for answer in answers])
+    return torch.tensor(rows)
+
+
+def best_of_n_paths(studies: list[Study]) -> list[dict]:
+    """Return gold score and proxy of best-of-n for each reward model, and for ensembles
+    that average the reward models of all seeds.
+    """
+    budget, folder, rule = studies[0].budget, studies[0].folder, studies[0].rule
+    asked = questions_of_all_categories(budget.sampled, "held-out", seed=1)
+    gold = torch.tensor(
+        [
+            [rule.score(question, answer) for answer in answers]
+            for question, answers in zip(
+                asked, many_samples(budget, folder), strict=True
             )
-            for side in rows
         ]
-    policy, done, steps = deepcopy(judge.assistant).train(), 0, judge.budget.dpo_steps
-
-    def loss(model: DecoderLM, *batch: torch.Tensor) -> torch.Tensor:
-        chosen, is_chosen, rejected, is_rejected, *given = batch
-        # without padding
-        chosen_end, rejected_end = (
-            int(mask.any(dim=0).nonzero().max()) + 1
-            for mask in (is_chosen, is_rejected)
-        )
-        rows = (
-            chosen[:, :chosen_end],
-            is_chosen[:, :chosen_end],
-            rejected[:, :rejected_end],
-            is_rejected[:, :rejected_end],
-        )
-        return dpo_loss(model, *rows, *given, beta=run.price)
-
-    def evaluate(model: DecoderLM) -> float:
-        nonlocal done
-        done += 1
-        watch(done * judge.budget.steps // judge.budget.points, model)
-        return 0.0
-
-    watch(0, policy)
-    fit(
-        policy,
-        TensorBatches((*rows[0], *rows[1], *references), batch_size=16, seed=seed),
-        loss,
-        AdamW(policy.parameters(), lr=run.learning_rate),
-        steps=steps,
-        schedule=warmup_linear(steps, min(10, steps)),
-        evaluate=evaluate,
-        evaluate_every=max(1, steps // judge.budget.points),
-        progress=False,
     )
-
-
-def measured_run(judge: Judge, run: Run, seed: int) -> dict:
-    """Trains once, measures on the way, and times the training alone."""
-    points, seconds, since = [], 0.0, time.process_time()
-    every = judge.budget.steps // judge.budget.points
-
-    def watch(step: int, policy: DecoderLM) -> None:
-        nonlocal seconds, since
-        seconds += time.process_time() - since
-        if step % every == 0:
-            points.append({"step": step, **judge.measure(policy.eval(), run.reward)})
-            policy.train()
-        since = time.process_time()
-
-    learn(judge, run, seed, watch)
-    return {
-        **vars(run),
-        "seed": seed,
-        "cpu_seconds": round(seconds, 1),
-        "points": points,
-    }
+    chosen_by: list[tuple[str, int | None, torch.Tensor]] = [("gold rule", None, gold)]
+    for name in studies[0].reward_models:
+        scores = [scores_of_samples(study, name) for study in studies]
+        chosen_by += [
+            (name, study.seed, one) for study, one in zip(studies, scores, strict=True)
+        ]
+        chosen_by.append(
+            (f"ensemble of {name}s", None, torch.stack(scores).mean(dim=0))
+        )
+    counts = [2**power for power in range(budget.samples.bit_length())]
+    return [
+        {
+            "reward": name,
+            "seed": seed,
+            "points": [
+                {
+                    "n": n,
+                    "kl": round(best_of_n_kl(n), 4),
+                    "gold": round(best_of_n(scores, gold, n).mean().item(), 4),
+                    "proxy": round(best_of_n(scores, scores, n).mean().item(), 4),
+                }
+                for n in counts
+            ],
+        }
+        for name, seed, scores in chosen_by
+    ]
 
 
 def main() -> None:
@@ -397,41 +494,44 @@ def main() -> None:
     parser.add_argument("--folder", required=True, help="for what is finished")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument(
-        "--smoke", action="store_true", help="a little of everything, and no record"
+        "--smoke", action="store_true", help="a small version of everything, no record"
+    )
+    parser.add_argument(
+        "--runs-only", action="store_true", help="stop after the runs of these seeds"
     )
     settings = parser.parse_args()
     torch.set_num_threads(1)
     folder = Path(settings.folder)
     folder.mkdir(parents=True, exist_ok=True)
     budget = SMOKE if settings.smoke else Budget()
-    judge = Judge(budget, folder)
-    runs = []
+    runs, studies = [], []
     for seed in settings.seeds:
+        study = Study(budget, folder, seed)
+        studies.append(study)
+        for report in study.judge_reward_models():
+            print(report, flush=True)
         for run in RUNS:
-            name = f"{run.method}-{run.price}-{run.reward.replace(' ', '-')}-{run.learning_rate:g}-{seed}"  # noqa: E501
-            kept = folder / f"{name}.json"
+            kept = folder / f"{run.name}-{seed}.json"
             if not kept.exists():
-                kept.write_text(
-                    json.dumps(measured_run(judge, run, seed)), encoding="utf-8"
-                )
+                kept.write_text(json.dumps(study.measured_run(run)), encoding="utf-8")
             runs.append(json.loads(kept.read_text("utf8")))
-            print(name, runs[-1]["cpu_seconds"], runs[-1]["points"][-1], flush=True)
-    reports = {}
-    for name in ("reward model", "narrow reward model"):
-        report = judge_reward_model(judge.reward_model(name), judge.unseen)
-        reports[name] = {
-            "accuracy": round(report.accuracy, 4),
-            "loss": round(report.loss, 4),
-        }
+            print(
+                kept.stem, runs[-1]["cpu_seconds"], runs[-1]["points"][-1], flush=True
+            )
+    if settings.runs_only:
+        return
+    about = {
+        "machine": describe_machine(),
+        "seconds": "CPU seconds of one thread, without the measuring",
+        "budget": vars(budget),
+        "baselines": studies[0].baselines(),
+        "reward_models": [
+            report for study in studies for report in study.judge_reward_models()
+        ],
+        "runs": runs,
+        "best_of_n": best_of_n_paths(studies),
+    }
     if not settings.smoke:
-        about = {
-            "machine": describe_machine(),
-            "seconds": "CPU seconds of one thread, without the measuring",
-            "budget": vars(budget),
-            "comparisons": len(judge.learned.chosen.ids),
-            "reward_models": reports,
-            "runs": runs,
-        }
         keep_record("preferences", about)
 
 

@@ -1,14 +1,14 @@
-"""What many tests share."""
+"""Fixtures shared by many tests."""
 
 import pytest
 
 
 @pytest.fixture(scope="session")
 def smollm2():
-    """SmolLM2 in 32 bits with its tokenizer, loaded once. Where it is missing, the test
-    fails and says how to get it.
+    """SmolLM2 in float32 and its tokenizer, loaded once per run.
 
-    Leave it as it is: other tests use the same model.
+    If it is not installed, the test fails with instructions. Tests must not modify the
+    model, because they share it.
     """
     from genai_tutorial.pretrained.smollm2 import load_smollm2
 

@@ -1,7 +1,7 @@
-"""The package has no circle of imports, and no import hides in a function to dodge one.
+"""The package has no import cycles, not even ones hidden by imports inside functions.
 
-That a room imports only from rooms below it is import-linter's contract in
-pyproject.toml; this looks at modules, inside rooms too, and at imports in functions.
+The import-linter contract in pyproject.toml checks that rooms import only from lower
+rooms. These tests also cover modules within a room and imports inside functions.
 """
 
 import ast
@@ -14,7 +14,9 @@ PACKAGE = Path(__file__).parents[1] / "genai_tutorial"
 
 
 def import_graph(package: Path) -> dict[str, set[str]]:
-    """Return which modules of a package each of its modules imports, anywhere in it."""
+    """Return for each module of a package the package's modules that it imports
+    anywhere.
+    """
     names = {}
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package.parent).with_suffix("").parts
@@ -40,8 +42,8 @@ def _imported(node: ast.AST, names: dict[str, Path]) -> set[str]:
     return set()
 
 
-def circle(graph: dict[str, set[str]]) -> list[str]:
-    """Return the modules of one circle, or nothing."""
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules of one cycle, or an empty list."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -49,14 +51,14 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
-def test_package_has_no_import_circle():
-    assert circle(import_graph(PACKAGE)) == []
+def test_package_has_no_import_cycles():
+    assert cycle(import_graph(PACKAGE)) == []
 
 
 @pytest.mark.parametrize(
     "late", ["from pkg.a import x", "import pkg.a", "from pkg import a"]
 )
-def test_import_circle_is_found_even_inside_a_function(tmp_path, late):
+def test_import_cycle_inside_function_is_found(tmp_path, late):
     (tmp_path / "pkg").mkdir()
     for name, source in {
         "__init__": "",
@@ -64,4 +66,4 @@ def test_import_circle_is_found_even_inside_a_function(tmp_path, late):
         "b": f"y = 2\n\n\ndef f():\n    {late}\n",
     }.items():
         (tmp_path / "pkg" / f"{name}.py").write_text(source)
-    assert set(circle(import_graph(tmp_path / "pkg"))) == {"pkg.a", "pkg.b"}
+    assert set(cycle(import_graph(tmp_path / "pkg"))) == {"pkg.a", "pkg.b"}

@@ -1,6 +1,6 @@
-"""The package's docstrings keep to one dialect, where ruff has no rule for it.
+"""Style rules for the package's docstrings for which ruff has no rule.
 
-Ruff holds the rest: an imperative first line, and the sections of the Google style.
+Ruff checks the rest: an imperative first line, and the sections of the Google style.
 """
 
 import ast
@@ -16,7 +16,7 @@ RAISES = re.compile(r"^[A-Z]\w+: If ")
 
 
 def docstrings(source: str) -> Iterator[tuple[int, str]]:
-    """The line and the text of each docstring of a module."""
+    """Yield the line number and text of each docstring of a module."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(
             node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -25,7 +25,7 @@ def docstrings(source: str) -> Iterator[tuple[int, str]]:
 
 
 def section(text: str, name: str) -> list[str]:
-    """The items of a section: its lines that are indented least."""
+    """Return the items of a section: its least indented lines."""
     lines = text.splitlines()
     if f"{name}:" not in lines:
         return []
@@ -71,7 +71,7 @@ def faults(text: str) -> list[str]:
         ("Returns it.", "begin with 'Return'"),
     ],
 )
-def test_docstring_fault_is_noticed(text: str, fault: str):
+def test_docstring_fault_is_reported(text: str, fault: str):
     (problem,) = faults(text)
     assert fault in problem
 
@@ -85,7 +85,7 @@ def test_docstring_without_fault_passes():
     assert faults(good) == []
 
 
-def test_docstrings_are_found_in_every_kind_of_place():
+def test_docstrings_are_found_in_modules_classes_and_functions():
     source = (
         '"""Module."""\nclass A:\n    """Class."""\n    def f(self):\n        '
         '"""Method."""\nasync def g():\n    """Function."""'
@@ -98,7 +98,7 @@ def test_docstrings_are_found_in_every_kind_of_place():
     ]
 
 
-def test_package_docstrings_keep_to_one_dialect():
+def test_package_docstrings_have_no_faults():
     found = [
         f"{path.relative_to(ROOT)}:{line}: {fault}"
         for path in MODULES

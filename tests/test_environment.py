@@ -1,6 +1,4 @@
-"""environment.yml gives conda users the dependencies of pyproject.toml, and
-constraints.txt allows them.
-"""
+"""environment.yml and constraints.txt agree with the dependencies in pyproject.toml."""
 
 import tomllib
 from pathlib import Path
@@ -26,7 +24,7 @@ def project() -> dict:
     ]
 
 
-def test_conda_and_pip_users_get_the_same_dependencies(project):
+def test_conda_environment_has_pip_dependencies(project):
     listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))[
         "dependencies"
     ]
@@ -49,12 +47,12 @@ def test_conda_and_pip_users_get_the_same_dependencies(project):
     }
 
 
-def test_all_names_every_other_extra(project):
+def test_extra_all_contains_every_other_extra(project):
     extras = project["optional-dependencies"]
     assert Requirement(extras["all"][0]).extras == set(extras) - {"all"}
 
 
-def test_the_constraints_satisfy_the_project(project):
+def test_constraints_satisfy_project(project):
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = parse([line for line in lines if line and not line.startswith("#")])
     pins = {name.lower().replace("_", "-"): r for name, r in pins.items()}

@@ -1,6 +1,4 @@
-"""The address of the repository stands in `pyproject.toml`; every other mention of it
-says the same.
-"""
+"""Every mention of the repository's address agrees with `pyproject.toml`."""
 
 import re
 import subprocess
@@ -14,15 +12,14 @@ ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"][
     "Repository"
 ]
 OWNER, NAME = ADDRESS.removeprefix("https://github.com/").split("/")
-# How a repository is named on GitHub, on Colab and Binder, on GitHub Pages, and in a
-# command to clone it.
+# Repository addresses on GitHub, Colab, Binder and GitHub Pages, and in clone commands.
 MENTION = re.compile(
     r"(?:github\.com[/:]|githubusercontent\.com/|colab\.research\.google\.com/github/|mybinder\.org/v2/gh/|/badge/)"
     r"(?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.git)?(?=[/\s\"'`)\]>,;?#@\\]|\.?$|\.\s)",
     re.MULTILINE,
 )
 PAGES = re.compile(r"(?P<owner>[\w-]+)\.github\.io/(?P<name>[\w.-]+)")
-# Where a mention is certainly one of this repository, whatever it is called.
+# Contexts in which an address must be that of this repository, whatever its name.
 CERTAIN = re.compile(
     r"git\+https://github\.com/|git clone "
     r"https://github\.com/|colab\.research\.google\.com/github/|mybinder\.org/"
@@ -30,8 +27,8 @@ CERTAIN = re.compile(
 
 
 def tracked_files() -> list[Path]:
-    """Return the files that git knows of, or all outside of built folders where there
-    is no git.
+    """Return the files that git tracks or, without git, all files outside build
+    folders.
     """
     try:
         names = subprocess.run(
@@ -56,10 +53,10 @@ def tracked_files() -> list[Path]:
 
 
 def wrong_mentions(text: str, owner: str, name: str) -> list[str]:
-    """Return the mentions of this repository that do not say `owner/name`.
+    """Return the mentions of this repository that differ from `owner/name`.
 
-    A link to somebody else's repository is none; it is ours if it has our name or
-    owner, or if it installs, clones or opens what it names.
+    Links to other repositories are ignored. A mention counts as ours if it has our name
+    or owner, or if it is used to install, clone or open the repository.
     """
     wrong = []
     for match in (*MENTION.finditer(text), *PAGES.finditer(text)):
@@ -85,11 +82,11 @@ def wrong_mentions(text: str, owner: str, name: str) -> list[str]:
         "https://mybinder.org/v2/gh/somebody/book/main",
     ],
 )
-def test_a_mention_that_was_left_behind_is_noticed(text):
+def test_outdated_repository_address_is_found(text):
     assert wrong_mentions(text, "new-owner", "new-name")
 
 
-def test_other_repositories_may_be_linked():
+def test_links_to_other_repositories_are_allowed():
     assert not wrong_mentions(
         "see https://github.com/karpathy/nanoGPT and https://github.com/adobe-fonts.",
         OWNER,
@@ -98,14 +95,14 @@ def test_other_repositories_may_be_linked():
 
 
 @pytest.mark.slow
-def test_every_mention_is_the_address():
+def test_all_repository_addresses_match_pyproject():
     wrong, found = {}, 0
     for path in tracked_files():
         try:
             text = path.read_text("utf8")
         except UnicodeDecodeError:
             continue
-        if ROOT / "tests" in path.parents:  # tests may make up addresses
+        if ROOT / "tests" in path.parents:  # tests may use invented addresses
             continue
         found += text.count(f"{OWNER}/{NAME}")
         if mentions := wrong_mentions(text, OWNER, NAME):

@@ -1,6 +1,12 @@
-"""Alignment: a language model learns to answer, and then to answer as people prefer."""
+"""Alignment: supervised fine-tuning, and learning from human preferences."""
 
-from genai_tutorial.alignment.dpo import dpo_loss, dpo_losses, implicit_reward
+from genai_tutorial.alignment.best_of_n import best_of_n, best_of_n_kl
+from genai_tutorial.alignment.dpo import (
+    dpo_loss,
+    dpo_losses,
+    implicit_reward,
+    learn_by_dpo,
+)
 from genai_tutorial.alignment.examples import (
     Example,
     Rows,
@@ -97,6 +103,8 @@ __all__ = [
     "answer_log_probs",
     "answer_pairs",
     "answer_steps",
+    "best_of_n",
+    "best_of_n_kl",
     "chosen_log_probs",
     "clipped_objective",
     "clipped_policy_loss",
@@ -118,6 +126,7 @@ __all__ = [
     "judge_reward_model",
     "kl_k1",
     "kl_k3",
+    "learn_by_dpo",
     "learn_by_ppo",
     "load_lora",
     "lora_layers",

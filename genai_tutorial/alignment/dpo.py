@@ -1,16 +1,23 @@
-"""Direct preference optimization: learning from comparisons without a reward model,
+"""Direct preference optimization: training on comparisons without a reward model,
 rollouts or a value model.
 
-The policy that earns the most reward at a price on KL is known: π(y) ∝ π_ref(y)
-exp(r(y) / β). Read backwards, every policy has a reward, β log(π(y) / π_ref(y)), up to
-a constant for each prompt; so train the policy as a reward model.
+The policy with the highest reward minus β times the KL divergence is π(y) ∝ π_ref(y)
+exp(r(y) / β). Conversely, every policy has an implicit reward, β log(π(y) / π_ref(y)),
+up to a constant per prompt; so the policy can be trained as a reward model.
 """
 
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.alignment.log_probs import answer_log_probs
+from genai_tutorial.alignment.preferences import EncodedPairs
 from genai_tutorial.alignment.reward import preference_losses
+from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
+from genai_tutorial.transformer import DecoderLM
 
 
 def implicit_reward(
@@ -18,12 +25,12 @@ def implicit_reward(
     reference_log_probs: Float[Tensor, "*answer"],
     beta: float | int,
 ) -> Float[Tensor, "*answer"]:
-    """Return the reward that a policy stands for.
+    """Return the implicit reward of a policy.
 
     Args:
         log_probs: The policy's log-probability of each whole answer.
         reference_log_probs: The reference's.
-        beta: The price of one nat of distance from the reference.
+        beta: The price of one nat of KL divergence from the reference.
 
     Source: Rafailov et al., Direct Preference Optimization, equation 5 without its
         constant, https://arxiv.org/abs/2305.18290
@@ -42,15 +49,15 @@ def dpo_losses(
     reference_rejected: Float[Tensor, "*pair"],
     beta: float | int,
 ) -> Float[Tensor, "*pair"]:
-    """Return each comparison's loss, in nats: Bradley-Terry with the policy's own
-    reward.
+    """Return each comparison's loss, in nats: the Bradley-Terry model with the policy's
+    implicit reward.
 
     Args:
-        chosen: The policy's log-probability of each answer that was preferred.
-        rejected: Of the other one.
-        reference_chosen: The reference's, of the first.
-        reference_rejected: The reference's, of the second.
-        beta: The price of one nat of distance from the reference.
+        chosen: The policy's log-probability of each chosen answer.
+        rejected: That of each rejected answer.
+        reference_chosen: The reference's log-probability of each chosen answer.
+        reference_rejected: That of each rejected answer.
+        beta: The price of one nat of KL divergence from the reference.
 
     Raises:
         ValueError: If beta is not positive.
@@ -86,17 +93,97 @@ def dpo_loss(
 
     Args:
         model: The policy.
-        chosen_ids: Prompts with the answers that were preferred.
-        chosen_is_answer: Which tokens are the answers'.
-        rejected_ids: The same prompts with the others.
-        rejected_is_answer: Which tokens are the answers'.
-        reference_chosen: `answer_log_probs` of the reference, worked out once before
+        chosen_ids: Prompts with the chosen answers.
+        chosen_is_answer: Marks the tokens of the answers.
+        rejected_ids: The same prompts with the rejected answers.
+        rejected_is_answer: Marks the tokens of the answers.
+        reference_chosen: `answer_log_probs` of the reference, computed once before
             training.
-        reference_rejected: The same of the others.
-        beta: The price of one nat of distance from the reference.
+        reference_rejected: The same for the rejected answers.
+        beta: The price of one nat of KL divergence from the reference.
     """
     chosen = answer_log_probs(model, chosen_ids, chosen_is_answer)
     rejected = answer_log_probs(model, rejected_ids, rejected_is_answer)
     return dpo_losses(
         chosen, rejected, reference_chosen, reference_rejected, beta
     ).mean()
+
+
+def learn_by_dpo(
+    reference: DecoderLM,
+    pairs: EncodedPairs,
+    steps: int,
+    *,
+    beta: float | int = 0.1,
+    batch_size: int = 16,
+    learning_rate: float = 5e-4,
+    seed: int = 0,
+    watch: Callable[[int, DecoderLM], None] | None = None,
+    watch_every: int = 1,
+) -> tuple[DecoderLM, list[float]]:
+    """Train a copy of a model on preference pairs by DPO, with AdamW, warmup and a
+    linear decay.
+
+    Args:
+        reference: The initial policy and the reference; it is not changed.
+        pairs: The preference pairs.
+        steps: The number of updates.
+        beta: The price of one nat of KL divergence from the reference.
+        batch_size: The number of pairs in a batch.
+        learning_rate: The learning rate after the warmup.
+        seed: Decides the batches.
+        watch: Called with the number of updates done and the policy.
+        watch_every: The number of updates between two calls of `watch`.
+
+    Returns:
+        The policy, and the loss of each step.
+    """
+    sides = (pairs.chosen, pairs.rejected)
+    rows = [tensor for side in sides for tensor in (side.ids, side.is_answer)]
+    with torch.no_grad():
+        known = [
+            torch.cat(
+                [
+                    answer_log_probs(reference, *_trimmed(*part))
+                    for part in zip(
+                        side.ids.split(64), side.is_answer.split(64), strict=True
+                    )
+                ]
+            )
+            for side in sides
+        ]
+
+    def loss(model: nn.Module, *batch: Tensor) -> Tensor:
+        chosen, is_chosen, rejected, is_rejected, *references = batch
+        trimmed = (*_trimmed(chosen, is_chosen), *_trimmed(rejected, is_rejected))
+        return dpo_loss(model, *trimmed, *references, beta=beta)
+
+    policy, done = deepcopy(reference).train(), 0
+
+    def evaluate(model: nn.Module) -> float:
+        nonlocal done
+        done += watch_every
+        if watch is not None:
+            watch(done, policy)
+        return 0.0
+
+    run = fit(
+        policy,
+        TensorBatches([*rows, *known], batch_size, seed),
+        loss,
+        AdamW(policy.parameters(), lr=learning_rate),
+        steps=steps,
+        schedule=warmup_linear(steps, min(10, steps)),
+        evaluate=None if watch is None else evaluate,
+        evaluate_every=None if watch is None else watch_every,
+        progress=False,
+    )
+    return policy.eval(), run.losses
+
+
+def _trimmed(
+    ids: Int[Tensor, "pair position"], is_answer: Bool[Tensor, "pair position"]
+) -> tuple[Tensor, Tensor]:
+    """Drop the positions that are padding in every row."""
+    end = int(is_answer.any(dim=0).nonzero().max()) + 1
+    return ids[:, :end], is_answer[:, :end]

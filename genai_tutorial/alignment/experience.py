@@ -1,10 +1,11 @@
-"""Experience for PPO: a batch of scored answers with the reward, the expected value and
-the advantage of each step.
+"""Experience for PPO: scored answers with the reward, the predicted value and the
+advantage of each step.
 
 A reward model is reliable only near the answers that it was trained on. A price per nat
 of KL divergence from the reference keeps the policy there.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -26,13 +27,13 @@ def token_rewards(
     mask: Bool[Tensor, "batch step"],
     kl_weight: float | int,
 ) -> Float[Tensor, "batch step"]:
-    """Return each step's reward: the price of its KL, and at the end of the answer its
-    score.
+    """Return each step's reward: minus the price of its KL divergence, and at the last
+    step of the answer plus its score.
 
     Args:
-        scores: What each answer is worth.
-        kl: How far each step is from the reference.
-        mask: Which steps chose a token of the answer.
+        scores: The score of each answer.
+        kl: The KL divergence of each step from the reference.
+        mask: The steps that chose a token of the answer.
         kl_weight: The price of one nat.
 
     Raises:
@@ -47,8 +48,8 @@ def token_rewards(
     """
     if not mask.any(dim=1).all():
         raise ValueError(
-            "Each row needs an answer of at least one step to be rewarded for; a mask "
-            "is False throughout."
+            "Each row needs an answer of at least one step; a row of the mask is all "
+            "False."
         )
     rewards = (-kl_weight * kl).masked_fill(~mask, 0.0)
     last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
@@ -67,15 +68,15 @@ def generalized_advantage_estimate(
     $$\delta_t = r_t + \gamma V_{t+1} - V_t \qquad A_t = \delta_t + \gamma \lambda
     A_{t+1}$$
 
-    With a decay λ of 1, everything that came after a step counts, with all its chance;
-    with 0, only what the value model believed one step later.
+    With a decay λ of 1, all later rewards count, with all their noise; with 0, only the
+    value model's prediction one step later.
 
     Args:
-        rewards: What each step brought.
-        values: What was expected before each step, of that step and all after it.
-        mask: Which steps count: one run in each row. What comes after it is worth
-            nothing.
-        discount: γ, what a reward is worth one step earlier.
+        rewards: The reward of each step.
+        values: The predicted sum of rewards from each step on.
+        mask: The steps that count: one contiguous run in each row, after which rewards
+            and values are zero.
+        discount: γ, the discount of a reward per step.
         decay: λ.
 
     Raises:
@@ -110,11 +111,10 @@ def generalized_advantage_estimate(
 def whiten(
     numbers: Float[Tensor, "batch step"], mask: Bool[Tensor, "batch step"]
 ) -> Float[Tensor, "batch step"]:
-    """Shifts and scales the steps that count to mean 0 and variance 1; the others
-    become 0.
+    """Normalize the steps that count to mean 0 and variance 1; the others become 0.
 
-    So the same learning rate serves whatever the size of the rewards. Divided by n - 1,
-    as in trl.
+    The learning rate then does not depend on the scale of the rewards. The variance
+    divides by n - 1, as in TRL.
 
     Raises:
         ValueError: If fewer than two steps count.
@@ -128,7 +128,7 @@ def whiten(
     count = int(mask.sum())
     if count < 2:
         raise ValueError(
-            f"At least two steps must count to have a variance, got {count}."
+            f"A variance needs at least two steps that count, got {count}."
         )
     centred = numbers - masked_mean(numbers, mask)
     variance = masked_mean(centred.square(), mask) * count / (count - 1)
@@ -137,18 +137,18 @@ def whiten(
 
 @dataclass(frozen=True)
 class Experience:
-    """A batch of answers with all that PPO learns from; see `log_probs` for what a step
-    is.
+    """A batch of scored answers: the training data of one PPO update. `log_probs`
+    explains what a step is.
 
     Attributes:
         ids: Prompts with their answers.
-        mask: Which steps chose a token of an answer.
-        log_probs: Of the policy that wrote them.
-        values: What the value model expected before each step.
-        advantages: By how much each step was better than expected, whitened.
-        returns: What the value model should have expected.
-        scores: What each answer is worth.
-        kl: How far each answer is from the reference, in nats (k1).
+        mask: The steps that chose a token of an answer.
+        log_probs: Log-probabilities under the policy that wrote the answers.
+        values: The value model's prediction before each step.
+        advantages: How much better each step was than predicted, whitened.
+        returns: The targets of the value model.
+        scores: The score of each answer.
+        kl: The KL divergence of each answer from the reference, in nats (k1).
     """
 
     ids: Int[Tensor, "batch position"]
@@ -161,10 +161,35 @@ class Experience:
     kl: Float[Tensor, "batch"]
 
     def rows(self, chosen: Int[Tensor, "part"]) -> "Experience":
-        """Return some of the answers."""
+        """Return some of the answers, without positions that are padding in all."""
+        steps = int(self.mask[chosen].any(dim=0).nonzero().max()) + 1
+        ends = {"ids": steps + 1, "scores": None, "kl": None}
         return Experience(
-            **{name: tensor[chosen] for name, tensor in vars(self).items()}
+            **{
+                name: tensor[chosen][..., : ends.get(name, steps)]
+                for name, tensor in vars(self).items()
+            }
         )
+
+    def micro_batches(
+        self, chosen: Int[Tensor, "part"], count: int
+    ) -> Iterator[tuple["Experience", float]]:
+        """Split some of the answers by length, so that little is spent on padding.
+
+        Args:
+            chosen: The rows of a minibatch.
+            count: The number of parts; at most one per answer.
+
+        Yields:
+            Each part with its share of the steps. Means over the parts, weighted by
+            these shares, are the means over the minibatch.
+        """
+        steps = self.mask[chosen].sum(dim=1)
+        places = torch.arange(self.mask.shape[1], device=self.mask.device)
+        ends = (self.mask[chosen] * places).amax(dim=1)
+        by_length = chosen if count == 1 else chosen[ends.argsort(stable=True)]
+        for part in by_length.tensor_split(min(count, len(chosen))):
+            yield self.rows(part), float(self.mask[part].sum() / steps.sum())
 
 
 @torch.no_grad()
@@ -177,14 +202,14 @@ def gather_experience(
     discount: float | int = 1.0,
     decay: float | int = 0.95,
 ) -> Experience:
-    """Turn answers and their scores into what PPO learns from.
+    """Turn rollouts and their scores into the training data of a PPO update.
 
     Args:
-        rollouts: The policy's answers, written at temperature 1.
-        reference: The model that the policy should stay near to.
-        value_model: Says after each token what it expects, such as a `ScalarModel`.
-        scores: What each answer is worth.
-        kl_weight: The price of one nat of distance from the reference.
+        rollouts: The policy's answers, sampled at temperature 1.
+        reference: The reference policy.
+        value_model: Predicts the rewards still to come, such as a `ScalarModel`.
+        scores: The score of each answer.
+        kl_weight: The price of one nat of KL divergence from the reference.
         discount: See `generalized_advantage_estimate`.
         decay: See `generalized_advantage_estimate`.
     """

@@ -1,7 +1,7 @@
-"""Group-relative policy optimization: PPO whose yardstick is not a value model, but
-other answers to the same prompt.
+"""Group-relative policy optimization: PPO without a value model. The baseline of an
+answer is the mean score of several answers to the same prompt.
 
-It suits rewards that a program can check: right or wrong, once, at the end.
+It suits verifiable rewards: right or wrong, checked by a program, once, at the end.
 """
 
 from collections.abc import Sequence
@@ -20,17 +20,16 @@ from genai_tutorial.transformer import DecoderLM
 
 @dataclass(frozen=True)
 class GRPOSettings:
-    """How GRPO learns from a batch of answers.
+    """Hyperparameters of GRPO.
 
     Attributes:
-        group_size: How many answers each prompt gets.
-        epochs: How often it passes over the batch.
-        minibatches: Into how many parts each pass is cut, with a step of the optimizer
-            for each.
-        clip: By how much the probability of a choice may change, as a share, before it
-            is no longer pushed.
-        kl_weight: The price of one nat of distance from the reference, a token.
-        clip_norm: The greatest length of the gradient.
+        group_size: The number of answers to each prompt.
+        epochs: The number of passes over the batch.
+        minibatches: The number of minibatches per pass, each with an optimizer step.
+        clip: The relative change of a token's probability at which its gradient is
+            cut.
+        kl_weight: The price of one nat of KL divergence from the reference, per token.
+        clip_norm: The largest norm of the gradient.
 
     Raises:
         ValueError: If a number is out of range.
@@ -62,16 +61,16 @@ class GRPOSettings:
 def group_relative_advantages(
     scores: Float[Tensor, "prompt answer"], epsilon: float | int = 1e-4
 ) -> Float[Tensor, "prompt answer"]:
-    """Return by how many standard deviations each answer is better than the others to
-    its prompt are on average.
+    """Return by how many standard deviations each answer's score is above the mean of
+    its prompt's group.
 
-    Where all answers score the same there is nothing to learn: zeros.
+    Where all answers score the same, the advantages are zero.
 
     Args:
-        scores: What each answer is worth.
-        epsilon: Is added to the standard deviation, so that nothing is divided by 0;
-            trl's by default. It is in the unit of the scores: where these lie closer
-            together than about a hundred times epsilon, the advantages become smaller.
+        scores: The score of each answer.
+        epsilon: Added to the standard deviation to avoid a division by zero; TRL's by
+            default. It has the unit of the scores: where these differ by less than
+            about a hundred times epsilon, the advantages become smaller.
 
     Raises:
         ValueError: If epsilon is not above 0.
@@ -86,8 +85,8 @@ def group_relative_advantages(
     """
     if not epsilon > 0:
         raise ValueError(
-            "epsilon must be above 0, because where all answers score the same, the "
-            f"standard deviation is 0; got {epsilon}."
+            "epsilon must be above 0, because the standard deviation is 0 where all "
+            f"answers score the same; got {epsilon}."
         )
     centred = scores - scores.mean(dim=1, keepdim=True)
     return centred / (scores.std(dim=1, keepdim=True) + epsilon)
@@ -102,17 +101,20 @@ def grpo_loss(
     clip: float | int,
     kl_weight: float | int,
 ) -> Float[Tensor, ""]:
-    """Return minus the clipped objective less the price of KL: a mean over each
-    answer's steps, then over answers.
+    """Return GRPO's loss: minus the clipped objective plus the KL price, averaged over
+    each answer's steps and then over answers.
+
+    As in the paper, k3 is part of the loss. Its gradient is not an unbiased estimate of
+    the gradient of the KL divergence: https://arxiv.org/abs/2506.09477.
 
     Args:
-        log_probs: The policy's, of the tokens that came.
-        old_log_probs: Of the policy that wrote the answers.
-        reference_log_probs: Of the model that the policy should stay near to.
-        advantages: One for each answer, the same for all its steps.
-        mask: Which steps chose a token of the answer.
+        log_probs: The policy's log-probabilities of the sampled tokens.
+        old_log_probs: Those of the policy that wrote the answers.
+        reference_log_probs: Those of the reference.
+        advantages: One for each answer, shared by all its steps.
+        mask: The steps that chose a token of the answer.
         clip: See `clipped_objective`.
-        kl_weight: The price of one nat a token (k3).
+        kl_weight: The price of one nat per token (k3).
 
     Raises:
         ValueError: If a row has no answer.
@@ -122,8 +124,8 @@ def grpo_loss(
     """
     if not mask.any(dim=1).all():
         raise ValueError(
-            "Each row needs an answer of at least one step to learn from; a mask is "
-            "False throughout."
+            "Each row needs an answer of at least one step; a row of the mask is all "
+            "False."
         )
     ratio = (log_probs - old_log_probs).exp()
     gain = clipped_objective(ratio, advantages[:, None], clip)
@@ -140,15 +142,15 @@ def grpo_update(
     settings: GRPOSettings,
     generator: torch.Generator | None = None,
 ) -> float:
-    """Learns from a batch of answers, and returns the mean loss.
+    """Update the policy on a batch of answers; return the mean loss.
 
     Args:
-        policy: What wrote the answers, at temperature 1.
-        reference: The model that it should stay near to.
-        optimizer: Moves the policy's parameters.
+        policy: The policy that wrote the answers, at temperature 1.
+        reference: The reference policy.
+        optimizer: An optimizer of the policy's parameters.
         rollouts: The answers.
-        advantages: How much better each is than the others to its prompt.
-        settings: How to learn.
+        advantages: The advantage of each answer.
+        settings: The hyperparameters.
         generator: Decides the order of the answers; None uses torch's global one.
 
     Raises:
@@ -160,7 +162,8 @@ def grpo_update(
     ids, mask = rollouts.ids, rollouts.mask
     if len(ids) < settings.minibatches:
         raise ValueError(
-            f"{len(ids)} answers cannot be cut into {settings.minibatches} minibatches."
+            f"{len(ids)} answers cannot be split into "
+            f"{settings.minibatches} minibatches."
         )
     with torch.no_grad():
         references = token_log_probs(reference, ids)
@@ -199,20 +202,20 @@ def grpo_step(
     end_token: int,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "prompt answer"]:
-    """Lets the policy answer each prompt several times, learns from it, and returns the
+    """Sample a group of answers to each prompt, update the policy, and return the
     scores.
 
     Args:
-        policy: What is trained.
-        reference: The model that it should stay near to.
-        optimizer: Moves the policy's parameters.
+        policy: The policy to train.
+        reference: The reference policy.
+        optimizer: An optimizer of the policy's parameters.
         prompts: The tokens of each prompt.
-        score: Says what each answer is worth; the answers to a prompt follow one
-            another.
-        settings: How to learn.
+        score: Returns the score of each answer; answers to the same prompt are
+            adjacent.
+        settings: The hyperparameters.
         max_new_tokens: See `generate_rollouts`, as for the next two.
-        end_token: What ends an answer.
-        generator: Where the chance comes from.
+        end_token: The token that ends an answer.
+        generator: The source of randomness.
     """
     repeated = [prompt for prompt in prompts for _ in range(settings.group_size)]
     rollouts = generate_rollouts(

@@ -1,6 +1,4 @@
-"""Learning by PPO from the first answer to the last: prompts drawn at random, a price
-for distance that adapts.
-"""
+"""A training run of PPO: random prompts, warmup, and a KL price that can adapt."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -18,18 +16,18 @@ from genai_tutorial.transformer import DecoderLM
 
 @dataclass(frozen=True)
 class LearningSettings:
-    """How a policy learns over many steps of PPO.
+    """Hyperparameters of a training run of PPO.
 
     Attributes:
         steps: The number of steps, each with new answers.
-        batch_size: How many prompts are answered in a step.
-        max_new_tokens: The most tokens of an answer.
-        learning_rate: Of AdamW, for policy and values, after the warm-up.
-        warmup_steps: How many steps it rises for.
-        kl_weight: The price of one nat of distance from the reference, at first.
-        kl_target: The distance that the price is adapted to, in nats an answer; None
-            keeps the price.
-        ppo: How each step learns.
+        batch_size: The number of prompts answered in a step.
+        max_new_tokens: The largest number of tokens of an answer.
+        learning_rate: The learning rate of policy and value model after the warmup.
+        warmup_steps: The number of warmup steps.
+        kl_weight: The initial price of one nat of KL divergence from the reference.
+        kl_target: The KL divergence that the price is adapted to, in nats per answer;
+            None keeps the price fixed.
+        ppo: The hyperparameters of each update.
 
     Raises:
         ValueError: If a number is out of range.
@@ -42,7 +40,7 @@ class LearningSettings:
     warmup_steps: int = 5
     kl_weight: float | int = 0.05
     kl_target: float | int | None = None
-    ppo: PPOSettings = PPOSettings(epochs=2, minibatches=2)  # noqa: RUF009 -- frozen
+    ppo: PPOSettings = PPOSettings(epochs=2, minibatches=2, micro_batches=4)  # noqa: RUF009
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "max_new_tokens"):
@@ -59,14 +57,14 @@ class LearningSettings:
 
 @dataclass(frozen=True)
 class LearningStep:
-    """What one step saw, before it learned from it.
+    """Averages over the answers of one step, before the update, and its report.
 
     Attributes:
         score: The mean score of the answers.
-        kl: How far the policy is from the reference, in nats an answer.
+        kl: The KL divergence from the reference, in nats per answer.
         kl_weight: The price of a nat.
         tokens: The mean length of an answer, in tokens.
-        report: What the update did.
+        report: The report of the update.
     """
 
     score: float
@@ -82,16 +80,13 @@ def adapted_kl_weight(
     target: float | int,
     rate: float | int = 0.1,
 ) -> float:
-    """Return the next price of KL: higher where the policy has gone too far, lower
-    where it could go further.
+    """Return the next price of KL divergence: higher above the target, lower below it.
 
     Args:
-        kl_weight: The price until now.
-        kl: How far the answers of the last batch were from the reference on average, in
-            nats an answer.
-        target: How far they may be.
-        rate: How fast the price follows; one step changes it by at most a fifth of
-            this.
+        kl_weight: The current price.
+        kl: The mean KL divergence of the last batch, in nats per answer.
+        target: The target, in nats per answer.
+        rate: How fast the price adapts; one step changes it by at most a fifth of this.
 
     Raises:
         ValueError: If the target is not positive.
@@ -123,24 +118,22 @@ def learn_by_ppo(
     watch: Callable[[int, DecoderLM], None] | None = None,
     progress: bool = True,
 ) -> tuple[DecoderLM, list[LearningStep]]:
-    """Trains a copy of a model to write answers that score well, without going far from
-    where it began.
+    """Train a copy of a model with PPO.
 
     Args:
-        reference: Where the policy begins, and what it should stay near to; it is not
-            changed.
-        value_model: Where the values begin, such as the reward model; it is copied.
+        reference: The initial policy and the reference; it is not changed.
+        value_model: The initial value model, such as the reward model; it is copied.
         prompts: The tokens of all prompts; each step draws some.
-        score: Says what each answer is worth.
-        settings: How to learn.
-        end_token: What ends an answer.
-        seed: Decides the prompts, the answers and the order of learning.
-        watch: Called with the number of steps done and the policy, before the first
+        score: Returns the score of each answer.
+        settings: The hyperparameters.
+        end_token: The token that ends an answer.
+        seed: Decides the prompts, the answers and their order in training.
+        watch: Called with the number of finished steps and the policy, before the first
             step and after each.
         progress: Whether to show a progress bar.
 
     Returns:
-        The policy, and what each step saw.
+        The policy, and the history of the steps.
 
     Raises:
         ValueError: If there is no prompt.

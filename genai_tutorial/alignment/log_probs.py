@@ -1,5 +1,5 @@
-"""Log-probabilities of tokens, and the estimates that every method of this room makes
-from them: KL divergence, entropy, masked sums and means.
+"""Log-probabilities of tokens, and what is computed from them: KL divergence, entropy,
+masked sums and means.
 
 Step t of a row is the choice of token t + 1 by a model that has read tokens 0 to t: a
 row of n tokens has n - 1 steps. A mask marks the steps that count: those that choose a
@@ -16,17 +16,16 @@ from genai_tutorial.transformer import AttentionContext
 def chosen_log_probs(
     logits: Float[Tensor, "batch position vocab"], ids: Int[Tensor, "batch position"]
 ) -> Float[Tensor, "batch step"]:
-    """Return the logarithm of the probability that each step gave to the token that
-    came.
+    """Return the log-probability of the token that was chosen at each step.
 
     Args:
-        logits: A model's scores after each token.
+        logits: A model's logits after each token.
         ids: The tokens.
 
     >>> import torch
     >>> chosen_log_probs(
     ...     torch.zeros(1, 3, 8), torch.tensor([[1, 2, 3]])
-    ... )  # eight equal chances, twice
+    ... )  # eight equally probable tokens
     tensor([[-2.0794, -2.0794]])
     """
     return -functional.cross_entropy(
@@ -39,14 +38,13 @@ def token_log_probs(
     ids: Int[Tensor, "batch position"],
     documents: Int[Tensor, "batch position"] | None = None,
 ) -> Float[Tensor, "batch step"]:
-    """Return the logarithm of the probability that a model gives to each token after
-    the first.
+    """Return a model's log-probability of each token after the first.
 
     Args:
-        model: Maps ids to scores, such as a `DecoderLM`. It attends to earlier
+        model: Maps ids to logits, such as a `DecoderLM`. It attends to earlier
             positions only, so padding at the end changes nothing.
         ids: The tokens.
-        documents: Where several texts lie in a row, which one each token belongs to.
+        documents: The document of each token, for rows with several packed documents.
     """
     context = None if documents is None else AttentionContext.packed(documents)
     return chosen_log_probs(model(ids) if context is None else model(ids, context), ids)
@@ -59,10 +57,10 @@ def answer_steps(
     """Return the mask of the steps that choose the marked tokens.
 
     Args:
-        is_answer: The tokens that are to be chosen.
-        documents: Where several texts lie in a row, which one each token belongs to:
-            the first token of a text does not follow from the last of another, so that
-            step does not count.
+        is_answer: Marks the tokens of answers.
+        documents: The document of each token, for rows with several packed documents.
+            The step from the last token of a document to the first of the next does not
+            count.
 
     >>> import torch
     >>> answer_steps(torch.tensor([[False, False, True, True]]))
@@ -79,13 +77,12 @@ def answer_log_probs(
     ids: Int[Tensor, "batch position"],
     is_answer: Bool[Tensor, "batch position"],
 ) -> Float[Tensor, "batch"]:
-    """Return the logarithm of the probability that a model gives to each row's whole
-    answer.
+    """Return a model's log-probability of each row's whole answer.
 
     Args:
-        model: Maps ids to scores.
+        model: Maps ids to logits.
         ids: One prompt and answer in each row.
-        is_answer: Which tokens are the answer's.
+        is_answer: Marks the tokens of the answers.
     """
     return masked_sum(token_log_probs(model, ids), answer_steps(is_answer))
 
@@ -93,10 +90,10 @@ def answer_log_probs(
 def kl_k1(
     log_probs: Float[Tensor, "*step"], reference_log_probs: Float[Tensor, "*step"]
 ) -> Float[Tensor, "*step"]:
-    """Estimates KL(policy || reference) from a token that the policy drew, by the
-    difference of the logarithms.
+    """Estimate KL(policy || reference) from a token sampled by the policy, by the
+    difference of the log-probabilities.
 
-    Right on average; a single one is often negative.
+    It is unbiased, but a single estimate is often negative.
 
     Args:
         log_probs: The policy's log-probability of the token.
@@ -110,11 +107,12 @@ def kl_k1(
 def kl_k3(
     log_probs: Float[Tensor, "*step"], reference_log_probs: Float[Tensor, "*step"]
 ) -> Float[Tensor, "*step"]:
-    """Estimates KL(policy || reference) from a token that the policy drew, by q/p - 1 -
+    """Estimate KL(policy || reference) from a token sampled by the policy, by q/p - 1 -
     log(q/p).
 
-    What is added to k1, q/p - 1, is 0 on average, and makes every single estimate
-    positive.
+    The term added to k1, q/p - 1, is 0 on average and makes every estimate nonnegative.
+    This is an estimate of the value. As a loss, its gradient is not an unbiased
+    estimate of the gradient of the KL divergence: https://arxiv.org/abs/2506.09477.
 
     Args:
         log_probs: The policy's log-probability of the token, log p.
@@ -131,8 +129,8 @@ def kl_k3(
 
 
 def entropy(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
-    """Return how undecided each step is, in nats: 0 if one token is certain, ln V if
-    all V are equally probable.
+    """Return the entropy of each step, in nats: 0 if one token is certain, ln V if all
+    V are equally probable.
 
     >>> import torch
     >>> entropy(torch.zeros(8))
@@ -159,8 +157,7 @@ def masked_sum(
 def masked_mean(
     numbers: Float[Tensor, "batch step"], mask: Bool[Tensor, "batch step"]
 ) -> Float[Tensor, ""]:
-    """Return the mean over all steps that count; each has the same weight, in
-    whichever row it is.
+    """Return the mean over all steps that count, with equal weights in all rows.
 
     Raises:
         ValueError: If no step counts.

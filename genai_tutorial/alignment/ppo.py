@@ -1,9 +1,9 @@
-"""Proximal policy optimization: the model answers, the answers are scored, and better
-choices are made more probable.
+"""Proximal policy optimization: the policy answers, the answers are scored, and choices
+that were better than predicted become more probable.
 
-One `ppo_step` is `gather_experience` (write, score, price the distance from the
-reference, estimate advantages) and `ppo_update` (a few passes over it, none of which
-may go far from the policy that wrote it).
+One `ppo_step` samples rollouts, turns them into experience (`gather_experience`:
+rewards with a KL price, values, advantages) and makes a few passes over it
+(`ppo_update`), with clipping that keeps the policy near the one that wrote the answers.
 """
 
 from collections.abc import Sequence
@@ -27,22 +27,23 @@ from genai_tutorial.transformer import DecoderLM
 
 @dataclass(frozen=True)
 class PPOSettings:
-    """How PPO learns from a batch of answers.
+    """Hyperparameters of a PPO update.
 
     Attributes:
-        epochs: How often it passes over the batch.
-        minibatches: Into how many parts each pass is cut, with a step of the optimizer
-            for each.
-        clip: By how much the probability of a choice may change, as a share, before it
-            is no longer pushed.
-        value_clip: By how much a value may change before it is no longer pushed.
-        value_weight: What the value's loss counts beside the policy's.
-        entropy_weight: The reward for staying undecided.
+        epochs: The number of passes over the batch.
+        minibatches: The number of minibatches per pass, each with an optimizer step.
+        micro_batches: The number of parts of a minibatch whose gradients are
+            accumulated; they are split by length, which saves padding.
+        clip: The relative change of a token's probability at which its gradient is
+            cut.
+        value_clip: The change of a value at which its gradient is cut.
+        value_weight: The weight of the value loss.
+        entropy_weight: The weight of the entropy bonus.
         discount: See `generalized_advantage_estimate`.
         decay: See `generalized_advantage_estimate`.
-        step_kl: The update stops when the policy is farther than this from the one that
-            wrote the answers, in nats a token; None for never.
-        clip_norm: The greatest length of each model's gradient.
+        step_kl: The KL divergence from the policy that wrote the answers, in nats per
+            token, at which the update stops early; None for never.
+        clip_norm: The largest norm of each model's gradient.
 
     Raises:
         ValueError: If a number is out of range.
@@ -50,6 +51,7 @@ class PPOSettings:
 
     epochs: int = 4
     minibatches: int = 4
+    micro_batches: int = 1
     clip: float | int = 0.2
     value_clip: float | int = 0.2
     value_weight: float | int = 0.1
@@ -60,7 +62,7 @@ class PPOSettings:
     clip_norm: float | int = 1.0
 
     def __post_init__(self):
-        for name in ("epochs", "minibatches"):
+        for name in ("epochs", "minibatches", "micro_batches"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} must be at least 1, got {getattr(self, name)}."
@@ -72,17 +74,17 @@ class PPOSettings:
 
 @dataclass(frozen=True)
 class PPOReport:
-    """What an update did, on average over its minibatches.
+    """Averages over the minibatches of an update.
 
     Attributes:
         policy_loss: See `clipped_policy_loss`.
         value_loss: See `clipped_value_loss`.
-        entropy: How undecided the policy is, in nats a token.
-        clipped: The share of steps that the clip keeps from going further.
-        step_kl: How far the last minibatch found the policy from the one that wrote the
-            answers, in nats a token.
-        updates: How many steps the optimizer made; fewer than planned where `step_kl`
-            was reached.
+        entropy: The entropy of the policy, in nats per token.
+        clipped: The share of steps whose gradient is cut by the clip.
+        step_kl: The KL divergence from the policy that wrote the answers at the last
+            minibatch, in nats per token.
+        updates: The number of optimizer steps; fewer than planned if `step_kl` was
+            reached.
     """
 
     policy_loss: float
@@ -98,16 +100,16 @@ def clipped_objective(
     advantages: Float[Tensor, "batch #step"],
     clip: float | int,
 ) -> Float[Tensor, "batch step"]:
-    r"""Return what each step gains by the policy's change; it gains no more once its
-    probability has changed enough.
+    r"""Return PPO's objective for each step, which is flat once the probability has
+    changed enough.
 
     $$\min\left(\rho_t A_t,\ \text{clip}(\rho_t, 1 - \epsilon, 1 + \epsilon) A_t\right),
     \qquad \rho_t = \frac{\pi(a_t)}{\pi_\text{old}(a_t)}$$
 
     Args:
-        ratio: The probability of each step's token, as a multiple of its probability
-            when it was drawn, ρ.
-        advantages: How much better than expected each step was.
+        ratio: ρ, the probability of each step's token divided by its probability when
+            it was drawn.
+        advantages: How much better than predicted each step was.
         clip: ε.
 
     Source: Schulman et al., Proximal Policy Optimization Algorithms, equation 7,
@@ -139,8 +141,8 @@ def clipped_value_loss(
     mask: Bool[Tensor, "batch step"],
     clip: float | int,
 ) -> Float[Tensor, ""]:
-    """Return half the mean squared error of the values, which are not pushed further
-    than `clip` from what they were.
+    """Return half the mean squared error of the values; there is no gradient for
+    improving a value further than `clip` from its old one.
 
     Source: Huang et al., The N+ Implementation Details of RLHF with PPO,
         https://arxiv.org/abs/2403.17031
@@ -154,8 +156,8 @@ def clipped_value_loss(
 def ppo_loss(
     policy: nn.Module, value_model: nn.Module, batch: Experience, settings: PPOSettings
 ) -> tuple[Float[Tensor, ""], Float[Tensor, "figure"]]:
-    """Return the loss of a batch, and what a `PPOReport` tells of it, from
-    `policy_loss` to `step_kl`.
+    """Return the loss of a batch, and the figures of a `PPOReport` from `policy_loss`
+    to `step_kl`.
 
     Source: Schulman et al., Proximal Policy Optimization Algorithms, equation 9,
     https://arxiv.org/abs/1707.06347
@@ -170,19 +172,25 @@ def ppo_loss(
     value_loss = clipped_value_loss(
         values, batch.values, batch.returns, mask, settings.value_clip
     )
-    undecided = masked_mean(entropy(logits[:, :-1]), mask)
+    mean_entropy = masked_mean(entropy(logits[:, :-1]), mask)
     loss = (
         policy_loss
         + settings.value_weight * value_loss
-        - settings.entropy_weight * undecided
+        - settings.entropy_weight * mean_entropy
     )
     # the old policy drew the tokens
     step_kl = masked_mean(kl_k3(batch.log_probs, log_probs), mask)
-    held = torch.where(
+    clipped = torch.where(
         batch.advantages > 0, ratio > 1 + settings.clip, ratio < 1 - settings.clip
     )
     figures = torch.stack(
-        [policy_loss, value_loss, undecided, masked_mean(held.to(ratio), mask), step_kl]
+        [
+            policy_loss,
+            value_loss,
+            mean_entropy,
+            masked_mean(clipped.to(ratio), mask),
+            step_kl,
+        ]
     )
     return loss, figures.detach()
 
@@ -195,14 +203,14 @@ def ppo_update(
     settings: PPOSettings,
     generator: torch.Generator | None = None,
 ) -> PPOReport:
-    """Learns from a batch of answers, in several passes over it.
+    """Update policy and value model in several passes over a batch of answers.
 
     Args:
-        policy: What writes the answers.
+        policy: The policy that wrote the answers.
         value_model: Predicts the rewards still to come.
-        optimizer: Moves the parameters of both.
-        experience: From `gather_experience`.
-        settings: How to learn.
+        optimizer: An optimizer of the parameters of both.
+        experience: The batch, from `gather_experience`.
+        settings: The hyperparameters.
         generator: Decides the order of the answers; None uses torch's global one.
 
     Raises:
@@ -213,8 +221,8 @@ def ppo_update(
     """
     if len(experience.ids) < settings.minibatches:
         raise ValueError(
-            f"{len(experience.ids)} answers cannot be cut into {settings.minibatches} "
-            "minibatches."
+            f"{len(experience.ids)} answers cannot be split into "
+            f"{settings.minibatches} minibatches."
         )
     trained = [
         [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -224,14 +232,15 @@ def ppo_update(
     for _ in range(settings.epochs):
         order = torch.randperm(len(experience.ids), generator=generator)
         for part in order.to(experience.ids.device).tensor_split(settings.minibatches):
-            loss, figures = ppo_loss(
-                policy, value_model, experience.rows(part), settings
-            )
+            optimizer.zero_grad()
+            figures = torch.zeros(5, device=part.device)
+            for batch, share in experience.micro_batches(part, settings.micro_batches):
+                loss, of_batch = ppo_loss(policy, value_model, batch, settings)
+                (share * loss).backward()
+                figures += share * of_batch
             all_figures.append(figures)
             if settings.step_kl is not None and figures[-1] > settings.step_kl:
                 return _report(all_figures, updates=len(all_figures) - 1)
-            optimizer.zero_grad()
-            loss.backward()
             for parameters in trained:
                 clip_gradients(parameters, settings.clip_norm)
             optimizer.step()
@@ -252,22 +261,22 @@ def ppo_step(
     end_token: int,
     generator: torch.Generator | None = None,
 ) -> tuple[Experience, PPOReport]:
-    """Lets the policy answer each prompt once and learns from it; returns what was seen
-    and what it did.
+    """Sample one answer to each prompt and update the policy; return the batch and a
+    report.
 
     Args:
-        policy: What is trained.
-        reference: The model that it should stay near to.
+        policy: The policy to train.
+        reference: The reference policy.
         value_model: Predicts the rewards still to come; trained with the policy.
-        optimizer: Moves the parameters of both.
+        optimizer: An optimizer of the parameters of both.
         prompts: The tokens of each prompt.
-        score: Says what each answer is worth.
-        kl_weight: The price of one nat of distance from the reference; see
+        score: Returns the score of each answer.
+        kl_weight: The price of one nat of KL divergence from the reference; see
             `adapted_kl_weight`.
-        settings: How to learn.
+        settings: The hyperparameters of the update.
         max_new_tokens: See `generate_rollouts`, as for the next two.
-        end_token: What ends an answer.
-        generator: Where the chance comes from.
+        end_token: The token that ends an answer.
+        generator: The source of randomness.
     """
     rollouts = generate_rollouts(
         policy, prompts, max_new_tokens, end_token=end_token, generator=generator

@@ -1,5 +1,5 @@
-"""Preference pairs: answers that a model samples, laid side by side, and which of two
-was preferred; as text, and as the tokens that the losses read.
+"""Preference pairs: two answers to a prompt and which of them was preferred, as text
+and as tokens.
 """
 
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import TypeVar
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from genai_tutorial.alignment.examples import (
@@ -21,7 +22,7 @@ from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
 
 BATCH_SIZE = 256
-"""How many answers are sampled at once, to prompts of similar length."""
+"""The number of answers sampled at once, to prompts of similar length."""
 
 Prompt = TypeVar("Prompt")
 
@@ -39,9 +40,8 @@ class PreferencePair:
 
 @dataclass(frozen=True)
 class EncodedPairs:
-    """Preference pairs as tokens, one pair per row: each prompt with the answer that
-    was preferred, and with the other one. `TensorBatches(pairs.tensors, ...)` makes
-    batches for `reward_loss`.
+    """Preference pairs as tokens, one pair per row: each prompt with the chosen answer,
+    and with the rejected one.
     """
 
     chosen: Rows
@@ -59,6 +59,24 @@ class EncodedPairs:
             self.rejected.lengths,
         )
 
+    def __len__(self) -> int:
+        return len(self.chosen.ids)
+
+
+def length_chunks(
+    lengths: Int[Tensor, "row"], count: int
+) -> tuple[Int[Tensor, "part"], ...]:
+    """Split the rows of a batch by length, which saves padding.
+
+    Args:
+        lengths: The number of tokens of each row.
+        count: The number of chunks; at most one per row.
+
+    Returns:
+        The rows of each chunk, the shortest first.
+    """
+    return lengths.argsort(stable=True).tensor_split(min(count, len(lengths)))
+
 
 def sample_answers(
     model: DecoderLM,
@@ -75,9 +93,9 @@ def sample_answers(
         model: The chat model that answers.
         tokenizer: Its tokenizer.
         template: The chat template that it was trained with.
-        prompts: What the user says.
+        prompts: The user's turns.
         per_prompt: The number of answers to each prompt.
-        max_new_tokens: The most tokens of an answer.
+        max_new_tokens: The largest number of tokens of an answer.
         generator: The source of randomness.
 
     Returns:
@@ -107,12 +125,12 @@ def answer_pairs(
     per_prompt: int,
     generator: torch.Generator,
 ) -> list[tuple[Prompt, str, str]]:
-    """Pair different answers to the same prompt, for a rater to compare.
+    """Pair different answers to the same prompt, for raters to compare.
 
     Args:
-        prompts: The prompts, in whatever form the rater needs them.
-        answers: The answers to each prompt; the same answer twice counts once.
-        per_prompt: The most pairs from one prompt, drawn from all that there are.
+        prompts: The prompts, in the form that the rater needs.
+        answers: The answers to each prompt; duplicates are dropped.
+        per_prompt: The largest number of pairs per prompt, drawn from all pairs.
         generator: The source of randomness.
 
     >>> generator = torch.Generator().manual_seed(0)

@@ -1,8 +1,5 @@
-"""The reward model: a Transformer that reads a prompt with an answer and rates the
-answer with a single number.
-
-It is trained on comparisons. People seldom agree on a mark from 1 to 10, and often on
-which of two answers is better.
+"""The reward model: a Transformer that outputs a single number for a prompt with its
+answer, trained on comparisons of answers.
 """
 
 from copy import deepcopy
@@ -13,20 +10,20 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.alignment.preferences import EncodedPairs
+from genai_tutorial.alignment.preferences import EncodedPairs, length_chunks
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderLM
 
 
 class ScalarModel(nn.Module):
-    """A decoder that says one number after each token instead of a score for every
-    token that could come next.
+    """A decoder with one output per token instead of logits over the vocabulary.
 
-    The number after the last token of an answer is its reward; those on the way are
-    what `ppo` uses as values.
+    The output at the last token of an answer is its reward; PPO uses the outputs before
+    it as values.
 
     Args:
-        decoder: Where to begin, for example the fine-tuned model. It is copied.
+        decoder: The decoder to initialize from, such as the fine-tuned model; it is
+            copied.
 
     Source: Stiennon et al., Learning to summarize from human feedback, section 3.4,
     https://arxiv.org/abs/2009.01325
@@ -37,25 +34,25 @@ class ScalarModel(nn.Module):
         self.decoder = deepcopy(decoder).requires_grad_(True)
         self.decoder.head = None
         self.head = nn.Linear(decoder.config.width, 1)
-        nn.init.zeros_(self.head.weight)  # without an opinion at first
+        nn.init.zeros_(self.head.weight)  # no preferences before training
         nn.init.zeros_(self.head.bias)
 
     def forward(
         self, ids: Int[Tensor, "batch position"]
     ) -> Float[Tensor, "batch position"]:
-        """Return the number after each token; padding at the end changes nothing
-        before it.
+        """Return the output at each token; padding at the end changes nothing before
+        it.
         """
         return self.head(self.decoder.final_norm(self.decoder.read(ids)))[..., 0]
 
     def score(
         self, ids: Int[Tensor, "batch position"], lengths: Int[Tensor, "batch"]
     ) -> Float[Tensor, "batch"]:
-        """Return the number after the last token of each row's text: the reward.
+        """Return the reward: the output at the last token of each row's text.
 
         Args:
             ids: Prompts with their answers, padded at the end.
-            lengths: How many tokens of each row are text.
+            lengths: The number of tokens of each row's text.
 
         Raises:
             ValueError: If a length is below 1 or above the row's.
@@ -71,7 +68,7 @@ class ScalarModel(nn.Module):
 def preference_probability(
     chosen: Float[Tensor, "*pair"], rejected: Float[Tensor, "*pair"]
 ) -> Float[Tensor, "*pair"]:
-    """Return how probable it is that the first of two answers with these rewards is
+    """Return the probability that the first of two answers with these rewards is
     preferred.
 
     Source: Bradley and Terry, Rank Analysis of Incomplete Block Designs,
@@ -88,8 +85,7 @@ def preference_losses(
 ) -> Float[Tensor, "*pair"]:
     """Return each comparison's -log p(chosen is preferred), in nats.
 
-    Only the difference counts, so rewards have no zero: adding the same number to all
-    of them changes nothing.
+    Only the difference matters: adding the same number to all rewards changes nothing.
 
     Source: Ouyang et al., Training language models to follow instructions with human
         feedback, equation 1, https://arxiv.org/abs/2203.02155
@@ -112,10 +108,10 @@ def reward_loss(
 
     Args:
         model: The reward model.
-        chosen_ids: Prompts with the answers that were preferred.
-        chosen_lengths: How many tokens of each row are text.
-        rejected_ids: The same prompts with the others.
-        rejected_lengths: How many tokens of each row are text.
+        chosen_ids: Prompts with the chosen answers.
+        chosen_lengths: The number of tokens of each row's text.
+        rejected_ids: The same prompts with the rejected answers.
+        rejected_lengths: The number of tokens of each row's text.
     """
     chosen, rejected = (
         model.score(chosen_ids, chosen_lengths),
@@ -134,14 +130,25 @@ def train_reward_model(
     seed: int = 0,
     progress: bool = True,
 ) -> ScalarModel:
-    """Train a reward model that begins as a copy of a decoder, by AdamW with a warm-up
-    and a linear decay.
+    """Train a reward model that is initialized from a decoder, with AdamW, warmup and a
+    linear decay.
     """
+
+    def loss(model: ScalarModel, *batch: Tensor) -> Tensor:
+        """Return `reward_loss`, computed in chunks of similar length."""
+        _, chosen_lengths, _, rejected_lengths = batch
+        chunks = length_chunks(torch.maximum(chosen_lengths, rejected_lengths), 4)
+        losses = [
+            len(chunk) * reward_loss(model, *(tensor[chunk] for tensor in batch))
+            for chunk in chunks
+        ]
+        return torch.stack(losses).sum() / len(chosen_lengths)
+
     model = ScalarModel(decoder)
     fit(
         model,
-        TensorBatches(pairs.tensors, batch_size=batch_size, seed=seed),
-        reward_loss,
+        TensorBatches(pairs.tensors, batch_size, seed),
+        loss,
         AdamW(model.parameters(), lr=learning_rate),
         steps=steps,
         schedule=warmup_linear(steps, min(10, steps)),
@@ -152,7 +159,7 @@ def train_reward_model(
 
 @dataclass(frozen=True)
 class PreferenceReport:
-    """How well rewards predict preferences, on comparisons that were held out.
+    """How well rewards predict held-out preferences.
 
     Attributes:
         accuracy: The share of comparisons whose preferred answer has the higher reward;
@@ -160,9 +167,10 @@ class PreferenceReport:
         loss: The mean of -log p(chosen is preferred), in nats: ln 2 for equal rewards.
         confidence: The mean probability of the predicted winner, for each bin from 1/2
             to 1.
-        observed: How often the predicted winner was preferred there. Where this is
+        observed: The share of them whose predicted winner was preferred; where it is
             lower, the model is overconfident.
-        counts: The comparisons in each bin; those without any have zeros.
+        counts: The number of comparisons in each bin; empty bins have zeros.
+        correct: For each comparison 1 if it was predicted, 0 if not, 1/2 for a tie.
     """
 
     accuracy: float
@@ -170,6 +178,7 @@ class PreferenceReport:
     confidence: Float[Tensor, "bin"]
     observed: Float[Tensor, "bin"]
     counts: Int[Tensor, "bin"]
+    correct: Float[Tensor, "pair"]
 
     @property
     def calibration_error(self) -> float:
@@ -221,6 +230,7 @@ def preference_report(
         float(preference_losses(chosen, rejected).mean()),
         *means,
         counts,
+        won,
     )
 
 

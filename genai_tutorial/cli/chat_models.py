@@ -64,7 +64,7 @@ CHAT_PROFILES: dict[str, ChatProfile] = {
     ),
     "base": ChatProfile(
         Continuation(),
-        'The base model of chapter 12: it goes on with what you begin, such as "The '
+        'The base model of chapter 12: it continues what you begin, such as "The '
         'capital of Kenya is". '
         "Ctrl-C stops it, Ctrl-D ends.",
         max_tokens=60,

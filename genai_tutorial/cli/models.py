@@ -32,7 +32,8 @@ def train_model(
             )
     except KeyboardInterrupt:
         print(
-            "Stopped. The same command with --resume goes on from the last checkpoint.",
+            "Stopped. The same command with --resume continues from the last "
+            "checkpoint.",
             file=sys.stderr,
         )
         raise typer.Exit(130) from None

@@ -24,11 +24,11 @@ class QualityRules:
         most_symbols: maximum number of `#` and `…` per word.
         most_bullets: maximum fraction of lines that start like list items.
         most_ellipses: maximum fraction of lines that end with `…`.
-        least_alphabetic: The share of words with a letter in them, at least.
-        fewest_stop_words: How many of the eight `STOP_WORDS` must be there.
-        most_repeated_lines: The share of lines that have come before, at most.
-        most_frequent_pair: The share of all characters that the most frequent pair of
-            words takes up, at most.
+        least_alphabetic: minimum fraction of words that contain a letter.
+        fewest_stop_words: minimum number of the eight `STOP_WORDS` that must occur.
+        most_repeated_lines: maximum fraction of lines that repeat an earlier one.
+        most_frequent_pair: maximum fraction of all characters that belong to the most
+            frequent pair of words.
 
     Source: Rae et al., Scaling Language Models: Methods, Analysis & Insights from
         Training Gopher, appendix A.1.1, https://arxiv.org/abs/2112.11446
@@ -49,11 +49,11 @@ class QualityRules:
 
 @dataclass(frozen=True)
 class Filtered:
-    """What a filter let through.
+    """The result of a filter.
 
     Attributes:
-        kept: The places of the documents that stay.
-        rejected: For each reason, how many documents went.
+        kept: indices of the documents that are kept.
+        rejected: number of rejected documents per reason.
     """
 
     kept: tuple[int, ...]

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 LEVELS = 256
-"""How many levels of grey a pixel of eight bits has."""
+"""The number of grey levels of an 8-bit pixel."""
 
 
 def to_levels(images: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:

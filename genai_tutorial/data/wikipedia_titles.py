@@ -29,10 +29,10 @@ PRETRAINING_TITLES = (
 )  # fmt: skip
 """74 of the 96 articles, 1.7 million characters.
 
-Left out are the articles about countries and Asia, because they tell facts that the
-Factbook's splits keep back, and those on matters of war, faith, politics and medicine
-that a model this small cannot do justice. What is kept still names a country here and
-there, the withheld ones of the Factbook's split eight times.
+Left out are the articles about countries and Asia, because they contain facts that the
+Factbook's splits withhold, and those on war, religion, politics and medicine, to which
+a model this small cannot do justice. The remaining articles still mention some
+countries; the withheld ones of the Factbook's split occur eight times.
 """
 
 HELD_OUT_TITLES = ("Albedo", "Alphabet", "Animation", "Aristotle", "Astronaut")

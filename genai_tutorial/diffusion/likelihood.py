@@ -45,7 +45,7 @@ def ode_log_prob(
     Args:
         model: Called as `model(x, t, condition)`.
         path: The path that it was trained on.
-        prediction: What it was trained to output.
+        prediction: The quantity that it was trained to output.
         x: The images (or points).
         timesteps: From image to noise, at least two; closer together at low noise,
             where the density changes most.

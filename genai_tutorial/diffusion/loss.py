@@ -28,7 +28,7 @@ def diffusion_loss(
     Args:
         model: Called as `model(x, t, condition)`.
         path: The path from image to noise.
-        prediction: What the model is trained to output.
+        prediction: The quantity that the model is trained to output.
         x0: Clean images, or points, or latent codes.
         condition: Their labels or texts, or None.
         generator: Draws the timesteps and the noise.

@@ -43,7 +43,7 @@ def sample_images(
     Args:
         model: Called as `model(x, t, condition)`.
         path: The path that it was trained on.
-        prediction: What it was trained to output.
+        prediction: The quantity that it was trained to output.
         condition: A label or a text per image, or None.
         shape: The shape of the noise: the number of images, channels, height, width.
         steps: The number of sampling steps.

@@ -1,10 +1,11 @@
-"""Generative adversarial networks: a generator and a discriminator that learn from each
-other.
+"""Generative adversarial networks: a generator and a discriminator, trained against
+each other.
 
-Read `losses` first, then `points`, the smallest networks. `optimal` holds the theory
-that can be checked, `modes` counts what a generator leaves out, `minibatch`,
-`penalties` and `spectral_norm` hold the cures. `digits` makes images. The loop that
-trains both players by turns is `training.adversarial`.
+Read `losses` first, then `points`, the smallest networks. `optimal` contains the theory
+that can be checked, `modes` counts the modes that a generator covers, and `minibatch`,
+`penalties` and `spectral_norm` contain remedies. `digits` has networks for images, and
+`side_by_side` trains several small networks at once. The training loop is
+`training.adversarial`.
 """
 
 from genai_tutorial.gan.digits import DigitDiscriminator, DigitGANConfig, DigitGenerator
@@ -31,6 +32,7 @@ from genai_tutorial.gan.points import (
     PointGenerator,
     multilayer_perceptron,
 )
+from genai_tutorial.gan.side_by_side import SideBySide
 from genai_tutorial.gan.spectral_norm import (
     SpectralNorm,
     normalize_all_layers,
@@ -52,6 +54,7 @@ __all__ = [
     "ModeCount",
     "PointDiscriminator",
     "PointGenerator",
+    "SideBySide",
     "SpectralNorm",
     "count_modes",
     "gaussian_ring",

@@ -1,6 +1,4 @@
-"""Networks for digits of 28 by 28 pixels. Both are told which digit is meant, so you
-can order one.
-"""
+"""Conditional GAN for digits of 28 by 28 pixels: both players receive the label."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +19,10 @@ class DigitGANConfig:
     """The sizes of both players.
 
     Attributes:
-        latent: How many numbers of noise an image is made from.
-        classes: How many kinds of images there are.
-        generator_widths: Of the layers between noise and pixels.
-        discriminator_widths: Of the layers between pixels and score.
+        latent: Number of noise values per image.
+        classes: Number of labels.
+        generator_widths: Widths of the generator's hidden layers.
+        discriminator_widths: Widths of the discriminator's hidden layers.
     """
 
     latent: int = 32
@@ -44,16 +42,12 @@ class DigitGANConfig:
                 raise ValueError(
                     f"{name} must be whole numbers above 0, at least one, got {widths}."
                 )
-            # from JSON they come as a list
+            # JSON stores them as a list
             object.__setattr__(self, name, tuple(widths))
 
 
 class DigitGenerator(nn.Module):
     """Turns noise and a label into an image.
-
-    Args:
-        config: The sizes.
-        seed: Decides the first weights.
 
     >>> generator = DigitGenerator(DigitGANConfig())
     >>> generator(torch.randn(2, 32), torch.tensor([3, 8])).shape
@@ -65,35 +59,28 @@ class DigitGenerator(nn.Module):
         self.config = config
         self.latent = config.latent
         weights = torch.Generator().manual_seed(seed)
-        self.label = label_vectors(config.classes, config.latent, 1.0, weights)
+        self.label = label_embedding(config.classes, config.latent, 1.0, weights)
         self.net = multilayer_perceptron(
             (2 * config.latent, *config.generator_widths, SIDE * SIDE), weights
         )
-        # Images begin as nearly even grey: what is random in the first weights of the
-        # pixels would stay as speckle.
+        # The first images are nearly uniform grey: large random initial weights of the
+        # pixels would remain visible as speckle.
         nn.init.normal_(self.net[-1].weight, std=0.01, generator=weights)
 
     def forward(
         self, z: Float[Tensor, "batch latent"], labels: Int[Tensor, "batch"]
     ) -> Float[Tensor, "batch 28 28"]:
-        """Return an image for each row of noise and its label, brightness from 0 to
-        1.
-        """
+        """Return one image per row of noise, with brightness from 0 to 1."""
         pixels = self.net(torch.cat([z, self.label(labels)], dim=1))
         return torch.sigmoid(pixels).view(-1, SIDE, SIDE)
 
 
 class DigitDiscriminator(nn.Module):
-    """Gives an image a score: high where it takes the image for a real one of its
-    label.
+    """Scores images: high if an image looks real and shows its label.
 
-    The score has two parts, as if it were log p(image) + log p(label | image): a linear
-    layer on the image's features, and their dot product with a vector that belongs to
+    The score is the sum of two parts, like log p(image) + log p(label | image): a
+    linear function of the image's features, and their dot product with the embedding of
     the label.
-
-    Args:
-        config: The sizes.
-        seed: Decides the first weights.
 
     Source: Miyato and Koyama (2018), cGANs with projection discriminator, equation 4,
     https://arxiv.org/abs/1802.05637
@@ -111,12 +98,12 @@ class DigitDiscriminator(nn.Module):
             (SIDE * SIDE, *config.discriminator_widths), weights
         )
         self.score = multilayer_perceptron((width, 1), weights)
-        self.label = label_vectors(config.classes, width, 0.05, weights)
+        self.label = label_embedding(config.classes, width, 0.05, weights)
 
     def forward(
         self, images: Float[Tensor, "batch 28 28"], labels: Int[Tensor, "batch"]
     ) -> Float[Tensor, "batch"]:
-        """Return a score for each image and its label."""
+        """Return one score per image."""
         pixels = 2 * images.flatten(1) - 1
         features = functional.leaky_relu(self.features(pixels), 0.2)
         return self.score(features).squeeze(1) + (features * self.label(labels)).sum(
@@ -124,10 +111,10 @@ class DigitDiscriminator(nn.Module):
         )
 
 
-def label_vectors(
+def label_embedding(
     classes: int, width: int, deviation: float, generator: torch.Generator
 ) -> nn.Embedding:
-    """Return a table with a vector for each label, drawn from a normal distribution."""
+    """Return an embedding of the labels, initialized from a normal distribution."""
     table = nn.Embedding(classes, width)
     nn.init.normal_(table.weight, std=deviation, generator=generator)
     return table

@@ -1,9 +1,8 @@
-"""The game's stakes: what the discriminator wants to lower, and what the generator
-wants to lower.
+"""Loss functions of the discriminator and the generator.
 
-A discriminator answers with a score, any real number: high for real, low for fake. The
-sigmoid of the score is its probability that the example is real. A critic, in the
-Wasserstein game, is a discriminator whose score is not meant as a probability at all.
+A discriminator outputs a score, any real number: high for real, low for generated
+examples. The sigmoid of the score is the probability that the example is real. A critic
+is the discriminator of a Wasserstein GAN; its score is not the logit of a probability.
 """
 
 from collections.abc import Callable
@@ -14,21 +13,20 @@ from torch import Tensor
 from torch.nn import functional
 
 RealScores = Float[Tensor, "real"]
+"""Scores of real examples."""
+
 FakeScores = Float[Tensor, "fake"]
+"""Scores of generated examples; there may be more or fewer of them."""
 
 
 def logistic_discriminator_loss(
     real: RealScores, fake: FakeScores
 ) -> Float[Tensor, ""]:
-    """-E[log D(x)] - E[log(1 - D(G(z)))], where D is the sigmoid of the score:
-    cross-entropy of "is this real?".
+    """Cross-entropy of real against generated: -E[log D(x)] - E[log(1 - D(G(z)))],
+    where D is the sigmoid of the score.
 
-    Lowering it raises the value V of the minimax game, which is its negative. A
-    discriminator that knows nothing has a loss of log 4.
-
-    Args:
-        real: Scores of real examples.
-        fake: Scores of generated examples.
+    It is the negative of the value V of the minimax game. A discriminator that always
+    outputs 1/2 has a loss of log 4.
 
     Source: Goodfellow et al. (2014), Generative adversarial nets, equation 1,
     https://arxiv.org/abs/1406.2661
@@ -39,15 +37,15 @@ def logistic_discriminator_loss(
     ... )  # log 4
     1.3863
     """
-    # softplus(-s) = -log sigmoid(s), without ever taking the logarithm of zero.
+    # softplus(-s) = -log sigmoid(s), but never takes the logarithm of zero.
     return functional.softplus(-real).mean() + functional.softplus(fake).mean()
 
 
 def minimax_generator_loss(fake: FakeScores) -> Float[Tensor, ""]:
-    """E[log(1 - D(G(z)))]: the generator lowers just what the discriminator raises.
+    """E[log(1 - D(G(z)))]: the generator minimizes what the discriminator maximizes.
 
-    Its slope in the score is -D(G(z)), which vanishes where the discriminator is sure
-    of a fake.
+    Its derivative with respect to the score is -D(G(z)), which vanishes where the
+    discriminator is confident that an example is generated.
 
     Source: Goodfellow et al. (2014), equation 1, https://arxiv.org/abs/1406.2661
     """
@@ -55,11 +53,10 @@ def minimax_generator_loss(fake: FakeScores) -> Float[Tensor, ""]:
 
 
 def non_saturating_generator_loss(fake: FakeScores) -> Float[Tensor, ""]:
-    """-E[log D(G(z))]: the generator raises the probability that its examples are
-    called real.
+    """-E[log D(G(z))]: the generator maximizes the log-probability of "real".
 
-    Its slope in the score is -(1 - D(G(z))), which is close to -1 where the
-    discriminator is sure of a fake.
+    Its derivative with respect to the score is -(1 - D(G(z))), which is close to -1
+    where the discriminator is confident that an example is generated.
 
     Source: Goodfellow et al. (2014), end of section 3, https://arxiv.org/abs/1406.2661
     """
@@ -70,8 +67,8 @@ def wasserstein_critic_loss(real: RealScores, fake: FakeScores) -> Float[Tensor,
     """E[f(G(z))] - E[f(x)]: the negative of the critic's estimate of the Wasserstein
     distance.
 
-    It is an estimate only if the critic's slope is at most one everywhere: add a
-    gradient penalty or use spectral normalization.
+    This requires a critic whose slope is at most one everywhere: add a gradient penalty
+    or use spectral normalization.
 
     Source: Arjovsky, Chintala and Bottou (2017), Wasserstein GAN, equation 2,
     https://arxiv.org/abs/1701.07875
@@ -80,8 +77,8 @@ def wasserstein_critic_loss(real: RealScores, fake: FakeScores) -> Float[Tensor,
 
 
 def wasserstein_generator_loss(fake: FakeScores) -> Float[Tensor, ""]:
-    """-E[f(G(z))]: the generator raises the score of its examples, without limit. The
-    hinge game uses it too.
+    """-E[f(G(z))]: the generator maximizes the score of its examples. It also belongs
+    to the hinge loss.
 
     Source: Arjovsky, Chintala and Bottou (2017), equation 3,
     https://arxiv.org/abs/1701.07875
@@ -90,8 +87,8 @@ def wasserstein_generator_loss(fake: FakeScores) -> Float[Tensor, ""]:
 
 
 def hinge_discriminator_loss(real: RealScores, fake: FakeScores) -> Float[Tensor, ""]:
-    """E[max(0, 1 - f(x))] + E[max(0, 1 + f(G(z)))]: only examples short of the margin
-    of one still count.
+    """E[max(0, 1 - f(x))] + E[max(0, 1 + f(G(z)))]: only examples within the margin of
+    one contribute.
 
     Source: Lim and Ye (2017), Geometric GAN, equation 14,
     https://arxiv.org/abs/1705.02894
@@ -107,11 +104,11 @@ def hinge_discriminator_loss(real: RealScores, fake: FakeScores) -> Float[Tensor
 
 @dataclass(frozen=True)
 class AdversarialLoss:
-    """The two losses of one game.
+    """A pair of loss functions, one for each player.
 
     Attributes:
-        discriminator: Of the scores of real and of generated examples.
-        generator: Of the scores of generated examples.
+        discriminator: Function of the scores of real and of generated examples.
+        generator: Function of the scores of generated examples.
     """
 
     discriminator: Callable[[RealScores, FakeScores], Float[Tensor, ""]]
@@ -119,17 +116,16 @@ class AdversarialLoss:
 
 
 MINIMAX = AdversarialLoss(logistic_discriminator_loss, minimax_generator_loss)
-"""The game as it was first written down: one value, which one player lowers and the
-other raises.
+"""The original minimax game: one player minimizes the value that the other maximizes.
 """
 
 NON_SATURATING = AdversarialLoss(
     logistic_discriminator_loss, non_saturating_generator_loss
 )
-"""The game as it was first played, and still is: StyleGAN uses it."""
+"""The losses used in the original experiments, and by StyleGAN."""
 
 WASSERSTEIN = AdversarialLoss(wasserstein_critic_loss, wasserstein_generator_loss)
-"""The game of the critic, for a discriminator of limited slope."""
+"""The losses of the Wasserstein GAN, for a critic of limited slope."""
 
 HINGE = AdversarialLoss(hinge_discriminator_loss, wasserstein_generator_loss)
-"""The game of the margin, with which BigGAN is trained."""
+"""The hinge losses, used by BigGAN."""

@@ -1,6 +1,4 @@
-"""Showing the discriminator how varied a batch is: one sample alone cannot give a
-collapse away.
-"""
+"""Minibatch standard deviation: lets the discriminator see how varied a batch is."""
 
 import torch
 from jaxtyping import Float
@@ -8,15 +6,15 @@ from torch import Tensor, nn
 
 
 class MinibatchDeviation(nn.Module):
-    """Appends one number to every row: how far the rows of this batch are spread, on
-    average over the features.
+    """Appends the standard deviation of the batch to each row, averaged over the
+    features.
 
-    A generator that makes the same good sample every time fools a discriminator that
-    sees one sample at a time. With this number among its inputs, the discriminator sees
-    at once that real batches are spread wider.
+    A generator that repeats a single good sample fools a discriminator that sees one
+    sample at a time. With this number as an input, the discriminator can see that real
+    batches vary more.
 
-    Each score now depends on the whole batch, so real and generated examples must come
-    in batches of their own.
+    Each score then depends on the whole batch, so real and generated examples must be
+    in separate batches.
 
     Source: Karras et al. (2018), Progressive growing of GANs, section 3,
     https://arxiv.org/abs/1710.10196
@@ -29,9 +27,12 @@ class MinibatchDeviation(nn.Module):
     """
 
     def forward(
-        self, features: Float[Tensor, "batch features"]
-    ) -> Float[Tensor, "batch features_and_one"]:
-        """Return the rows, each with the number appended."""
-        # The root has no derivative at zero, where a fully collapsed batch is.
-        deviation = (features.var(dim=0, correction=0) + 1e-8).sqrt().mean()
-        return torch.cat([features, deviation.expand(len(features), 1)], dim=1)
+        self, features: Float[Tensor, "*groups batch features"]
+    ) -> Float[Tensor, "*groups batch features_and_one"]:
+        """Return the rows with the number appended to each; batches in different groups
+        are independent.
+        """
+        variance = features.var(dim=-2, correction=0, keepdim=True)
+        # The square root has no derivative at zero, the variance of a collapsed batch.
+        deviation = (variance + 1e-8).sqrt().mean(dim=-1, keepdim=True)
+        return torch.cat([features, deviation.expand(*features.shape[:-1], 1)], dim=-1)

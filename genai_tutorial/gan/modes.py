@@ -1,6 +1,4 @@
-"""Mode counting: on data whose clusters are known, say how many of them a generator
-still makes.
-"""
+"""Mode counting: on data with known clusters, count how many a generator covers."""
 
 import math
 from dataclasses import dataclass
@@ -15,16 +13,15 @@ from genai_tutorial.density import DiagonalGaussian, Mixture
 def gaussian_ring(
     modes: int = 8, radius: float = 2.0, deviation: float = 0.1
 ) -> Mixture:
-    """Small round Gaussians at equal distances on a circle, each as probable as the
-    others.
+    """Return a mixture of equally probable Gaussians, evenly spaced on a circle.
 
     Args:
-        modes: How many.
-        radius: Of the circle.
-        deviation: The standard deviation of each, in both directions.
+        modes: Number of Gaussians.
+        radius: Radius of the circle.
+        deviation: Standard deviation of each Gaussian, in both directions.
 
     Raises:
-        ValueError: If there are fewer than two, or a length is not positive.
+        ValueError: If there are fewer than two modes, or a length is not positive.
 
     Source: Metz et al. (2017), Unrolled generative adversarial networks, section 3.1,
     https://arxiv.org/abs/1611.02163
@@ -49,12 +46,12 @@ def gaussian_ring(
 
 @dataclass(frozen=True)
 class ModeCount:
-    """Where the samples of a generator went.
+    """The samples of a generator, counted by mode.
 
     Attributes:
-        per_mode: How many samples lie close to each mode.
-        samples: How many samples there were.
-        least: How many samples a mode needs to count as covered.
+        per_mode: Number of samples close to each mode.
+        samples: Total number of samples.
+        least: Number of samples that a mode needs to count as covered.
     """
 
     per_mode: Int[Tensor, "modes"]
@@ -63,12 +60,12 @@ class ModeCount:
 
     @property
     def covered(self) -> int:
-        """The number of modes that the generator makes."""
+        """Number of covered modes."""
         return int((self.per_mode >= self.least).sum())
 
     @property
     def high_quality(self) -> float:
-        """The share of samples that lie close to some mode, from 0 to 1."""
+        """Share of samples that are close to some mode, from 0 to 1."""
         return int(self.per_mode.sum()) / self.samples
 
 
@@ -80,19 +77,18 @@ def count_modes(
     reach: float = 3.0,
     share: float = 0.1,
 ) -> ModeCount:
-    """Give each sample to the nearest mode if it is close, and count.
+    """Assign each sample to its nearest mode, if it is close enough, and count.
 
-    Papers often call a mode covered once a single sample hits it. A generator of a
-    thousand samples hits much by chance, so here a mode needs a part of what would be
-    fair.
+    Papers often count a mode as covered if a single sample hits it. Among thousands of
+    samples some hit by chance, so here a mode needs a fraction of its fair share.
 
     Args:
-        samples: What the generator made.
-        centres: The middle of each mode.
-        deviation: The standard deviation of a mode in each direction.
-        reach: How many deviations away a sample may lie and still be of high quality.
-        share: Which part of an equal share a mode needs to be covered, from 0 to 1; 0
-            asks for a single sample.
+        samples: Samples of the generator.
+        centres: Centre of each mode.
+        deviation: Standard deviation of a mode in each direction.
+        reach: Maximum distance from the centre, in standard deviations.
+        share: Fraction of a fair share that a mode needs to count as covered, from 0 to
+            1; 0 for a single sample.
 
     Raises:
         ValueError: If there are no samples, or a number is out of range.

@@ -1,5 +1,5 @@
-"""What the game comes to when both densities are known: the best discriminator, and
-what it then measures.
+"""The theory of the minimax game for known densities: the optimal discriminator and the
+divergence that it measures.
 """
 
 import torch
@@ -10,16 +10,15 @@ from torch import Tensor
 def optimal_discriminator(
     p: Float[Tensor, "*shape"], q: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
-    """D* = p / (p + q): no discriminator does better against real examples from p and
-    generated ones from q.
+    """Return D* = p / (p + q), the discriminator with the highest value.
 
     Args:
-        p: The density of real examples, at some places.
-        q: The density of generated examples at the same places.
+        p: Density of real examples at some points.
+        q: Density of generated examples at the same points.
 
     Raises:
-        ValueError: If a density is negative, or both are zero at one place, where no
-            example ever comes by.
+        ValueError: If a density is negative, or both are zero at some point, where D*
+            is undefined.
 
     Source: Goodfellow et al. (2014), Generative adversarial nets, proposition 1,
     https://arxiv.org/abs/1406.2661
@@ -36,29 +35,29 @@ def optimal_discriminator(
         )
     if ((p + q) == 0).any():
         raise ValueError(
-            "Both densities are zero at some place: leave such places out, as no "
-            "example comes from there."
+            "Both densities are zero at some point: leave such points out, since no "
+            "example occurs there."
         )
     return p / (p + q)
 
 
 def jensen_shannon_divergence(
-    p: Float[Tensor, "places"], q: Float[Tensor, "places"], step: float
+    p: Float[Tensor, "points"], q: Float[Tensor, "points"], step: float
 ) -> Float[Tensor, ""]:
-    """How far apart two densities on a line are, in nats: from 0 (equal) to log 2
-    (never at the same place).
+    """Compute the Jensen-Shannon divergence of two densities on a line, in nats: from 0
+    (equal) to log 2 (no overlap).
 
-    It is the mean of two Kullback-Leibler divergences, of each density from the middle
+    It is the mean of two Kullback-Leibler divergences, of each density from the average
     of both.
 
     Args:
-        p: The first density, at places that are `step` apart.
-        q: The second density at the same places.
-        step: The distance between two places.
+        p: First density, at points that are `step` apart.
+        q: Second density at the same points.
+        step: Distance between neighbouring points.
 
     Raises:
-        ValueError: If a density does not add up to one, so that its ends were cut off
-            or the step is too coarse.
+        ValueError: If a density does not integrate to one, because its tails are cut
+            off or the step is too coarse.
 
     Source: Lin (1991), Divergence measures based on the Shannon entropy,
     https://doi.org/10.1109/18.61115
@@ -71,11 +70,11 @@ def jensen_shannon_divergence(
         total = density.sum().item() * step
         if not abs(total - 1) < 0.01:
             raise ValueError(
-                f"{name} adds up to {total:.3f} on these places, not to 1: use more "
-                "places or a finer step."
+                f"{name} integrates to {total:.3f} on these points, not to 1: use a "
+                "wider range or a smaller step."
             )
     mixture = (p + q) / 2
-    # xlogy is zero where the density is: a place without examples adds nothing.
+    # xlogy is zero where the density is zero: such points contribute nothing.
     divergences = [
         torch.xlogy(density, density) - torch.xlogy(density, mixture)
         for density in (p, q)

@@ -1,5 +1,5 @@
-"""Penalties on the slope of the discriminator: a cliff gives the generator no way to
-climb.
+"""Gradient penalties: they limit the slope of the discriminator, so that its gradient
+is useful to the generator.
 """
 
 from collections.abc import Callable
@@ -14,21 +14,21 @@ Discriminator = Callable[..., Float[Tensor, "batch"]]
 def squared_slopes(
     discriminator: Discriminator, x: Float[Tensor, "batch *shape"], *labels: Tensor
 ) -> Float[Tensor, "batch"]:
-    """Return the squared length of the gradient of each score in its own input.
+    """Return the squared norm of the gradient of each score with respect to its input.
 
     Args:
-        discriminator: Called as `discriminator(x, *labels)`; no example's score may
-            depend on another example.
-        x: Where the slope is measured.
-        labels: What else the discriminator wants to know of each example.
+        discriminator: Called as `discriminator(x, *labels)`; the score of an example
+            must not depend on other examples.
+        x: Points at which the slope is measured.
+        labels: Additional inputs of the discriminator for each example.
 
     >>> plane = lambda x: 3 * x[:, 0] + 4 * x[:, 1]
     >>> squared_slopes(plane, torch.zeros(2, 2)).tolist()
     [25.0, 25.0]
     """
     x = x.detach().requires_grad_()
-    # The sum makes one backward pass do for the whole batch; create_graph lets the
-    # optimizer see through it.
+    # Because of the sum, one backward pass is enough for the whole batch. create_graph
+    # makes the result differentiable in the weights.
     (gradient,) = torch.autograd.grad(
         discriminator(x, *labels).sum(), x, create_graph=True
     )
@@ -38,16 +38,11 @@ def squared_slopes(
 def r1_penalty(
     discriminator: Discriminator, real: Float[Tensor, "batch *shape"], *labels: Tensor
 ) -> Float[Tensor, ""]:
-    """Return the mean squared slope at the real examples; Mescheder et al. add γ/2
+    """Return the mean squared slope at the real examples. Mescheder et al. add γ/2
     times this to the discriminator's loss.
 
-    Once the generator is perfect, a discriminator without slope is the only one that
-    pays nothing, so the game can come to rest there.
-
-    Args:
-        discriminator: Called as `discriminator(real, *labels)`.
-        real: Real examples.
-        labels: What else the discriminator wants to know of each example.
+    When the generator is perfect, the penalty is zero only for a flat discriminator, so
+    the game has an equilibrium there.
 
     Source: Mescheder, Geiger and Nowozin (2018), Which training methods for GANs do
         actually converge?, equation 9, https://arxiv.org/abs/1801.04406
@@ -62,18 +57,11 @@ def gradient_penalty(
     *labels: Tensor,
     generator: torch.Generator,
 ) -> Float[Tensor, ""]:
-    """How far the critic's slope is from one, squared, between real and generated
-    examples; WGAN-GP adds 10 times this.
+    """Return the mean of (slope - 1)² between real and generated examples. WGAN-GP adds
+    10 times this to the critic's loss.
 
-    Each pair of a real and a generated example is joined by a straight line, and the
-    slope is measured at a random place on it.
-
-    Args:
-        critic: Called as `critic(x, *labels)`.
-        real: Real examples.
-        fake: As many generated examples.
-        labels: What else the critic wants to know of each pair.
-        generator: Decides the places.
+    The slope is measured at one random point on the line between each real example and
+    a generated one.
 
     Raises:
         ValueError: If `real` and `fake` have different shapes.
@@ -89,8 +77,8 @@ def gradient_penalty(
     """
     if real.shape != fake.shape:
         raise ValueError(
-            "Each real example is joined with a generated one, so their shapes must "
-            "be the same; got "
+            "Each real example is paired with a generated one, so their shapes must be "
+            "equal, got "
             f"{tuple(real.shape)} and {tuple(fake.shape)}."
         )
     fraction = (
@@ -99,6 +87,6 @@ def gradient_penalty(
         .view(-1, *[1] * (real.ndim - 1))
     )
     interpolated = torch.lerp(real.detach(), fake.detach(), fraction)
-    # The root has no derivative at zero: a dead critic would otherwise turn into NaN.
+    # The square root has no derivative at zero: a flat critic would give NaN.
     slopes = (squared_slopes(critic, interpolated, *labels) + 1e-12).sqrt()
     return (slopes - 1).square().mean()

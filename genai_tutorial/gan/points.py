@@ -1,6 +1,4 @@
-"""Networks for points on a line or in a plane: small enough to train in seconds and to
-look at whole.
-"""
+"""Small networks for points on a line or in a plane, which train in seconds."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,17 +13,17 @@ from genai_tutorial.gan.minibatch import MinibatchDeviation
 def multilayer_perceptron(
     sizes: Sequence[int], generator: torch.Generator
 ) -> nn.Sequential:
-    """Linear layers with ReLU between them.
+    """Build a network of linear layers with ReLU between them.
 
     Args:
-        sizes: The width of the input, of each layer between, and of the output.
-        generator: Draws the first weights.
+        sizes: Widths of the input, of each hidden layer, and of the output.
+        generator: Random generator for the initial weights.
 
     Raises:
         ValueError: If there are fewer than two sizes, or one is not positive.
 
-    Source: He et al. (2015), Delving deep into rectifiers, equation 10, for the spread
-        of the first weights, https://arxiv.org/abs/1502.01852
+    Source: He et al. (2015), Delving deep into rectifiers, equation 10, for the scale
+        of the initial weights, https://arxiv.org/abs/1502.01852
 
     >>> [
     ...     type(layer).__name__
@@ -35,7 +33,7 @@ def multilayer_perceptron(
     """
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(
-            "sizes must be at least two whole numbers above 0, for input and output; "
+            "sizes must be at least two whole numbers above 0, for input and output, "
             f"got {sizes}."
         )
     layers: list[nn.Module] = []
@@ -51,10 +49,10 @@ class PointGenerator(nn.Module):
     """Turns noise into points.
 
     Args:
-        latent: How many numbers of noise a point is made from.
-        dim: How many coordinates a point has.
-        width: Of the two layers between.
-        seed: Decides the first weights.
+        latent: Number of noise values per point.
+        dim: Number of coordinates of a point.
+        width: Width of the two hidden layers.
+        seed: Seed of the initial weights.
 
     >>> generator = PointGenerator(latent=2)
     >>> generator(torch.randn(5, 2)).shape
@@ -69,17 +67,12 @@ class PointGenerator(nn.Module):
         )
 
     def forward(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch dim"]:
-        """Return a point for each row of noise."""
+        """Return one point per row of noise."""
         return self.net(z)
 
 
 class PointDiscriminator(nn.Module):
-    """Gives each point a score: high where it takes the point for real.
-
-    Args:
-        dim: How many coordinates a point has.
-        width: Of the two layers between.
-        seed: Decides the first weights.
+    """Scores points: high if a point looks real.
 
     >>> PointDiscriminator()(torch.randn(5, 2)).shape
     torch.Size([5])
@@ -92,20 +85,12 @@ class PointDiscriminator(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch"]:
-        """Return a score for each point; its sigmoid is the probability of being
-        real.
-        """
+        """Return one score per point; its sigmoid is the probability of "real"."""
         return self.net(x).squeeze(1)
 
 
 class BatchDiscriminator(nn.Module):
-    """A discriminator of points that also sees how far the points of a batch are
-    spread.
-
-    Args:
-        dim: How many coordinates a point has.
-        width: Of the two layers between.
-        seed: Decides the first weights.
+    """A discriminator of points with minibatch standard deviation as an extra input.
 
     >>> discriminator = BatchDiscriminator()
     >>> point = torch.tensor([[1.0, 0.0]])
@@ -119,13 +104,11 @@ class BatchDiscriminator(nn.Module):
 
     def __init__(self, dim: int = 2, width: int = 64, seed: int = 0):
         super().__init__()
-        self.spread = MinibatchDeviation()
-        self.net = multilayer_perceptron(
+        layers = multilayer_perceptron(
             (dim + 1, width, width, 1), torch.Generator().manual_seed(seed)
         )
+        self.net = nn.Sequential(MinibatchDeviation(), *layers)
 
     def forward(self, x: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch"]:
-        """Return a score for each point of a batch that is all real or all
-        generated.
-        """
-        return self.net(self.spread(x)).squeeze(1)
+        """Return one score per point of a batch that is all real or all generated."""
+        return self.net(x).squeeze(1)

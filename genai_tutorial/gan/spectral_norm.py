@@ -1,5 +1,5 @@
-"""Spectral normalization: divide a layer's weights by the most that they can stretch
-any vector.
+"""Spectral normalization: divide the weights of a layer by their largest singular
+value.
 """
 
 from typing import TypeVar
@@ -17,20 +17,20 @@ def power_iteration(
     start: Float[Tensor, "columns"],
     steps: int = 1,
 ) -> tuple[Float[Tensor, "rows"], Float[Tensor, "columns"]]:
-    """Turn a vector towards the direction that the matrix stretches most.
+    """Find the direction that a matrix stretches most.
 
-    Each step multiplies by the matrix and by its transpose. What is stretched most
-    grows fastest, so in the end it is all that is left.
+    Each step multiplies by the matrix and by its transpose. The component that is
+    stretched most grows fastest, so it dominates after a few steps.
 
     Args:
         matrix: Any matrix.
-        start: The vector to begin with, on the side of the inputs; not at a right angle
-            to the direction looked for, which a random vector never is.
-        steps: How many times to multiply.
+        start: Initial input vector. It must not be orthogonal to the direction that is
+            looked for; a random vector never is.
+        steps: Number of iterations.
 
     Returns:
-        Two vectors of length one, u on the side of the outputs and v on that of the
-        inputs. The largest singular value is u · (matrix v).
+        The singular vectors u (output side) and v (input side), both of length one. The
+        largest singular value is u · (matrix v).
 
     Raises:
         ValueError: If `steps` is less than 1.
@@ -53,17 +53,18 @@ def power_iteration(
 
 
 class SpectralNorm(nn.Module):
-    """Divides a weight by its largest singular value, which it follows by one step of
-    power iteration a call.
+    """Parametrization that divides a weight by its largest singular value, which is
+    tracked with one step of power iteration per call.
 
-    One step is enough, because a weight moves little between two calls and the vectors
-    are kept. In evaluation mode they stay as they are.
+    One step is enough, because the weight changes little between two calls and the
+    vectors are kept. They do not change in evaluation mode. A weight with more than two
+    axes is flattened to a matrix with one row per output.
 
     Args:
-        weight: The weight that is to be divided, of at least two axes; the first one is
-            that of the outputs.
-        warm_up: How many steps to take at the start.
-        seed: Decides the vector to start from.
+        weight: Initial weight, with at least two axes; the first one is that of the
+            outputs.
+        warm_up: Number of steps of power iteration at the start.
+        seed: Seed of the initial vector.
 
     Raises:
         ValueError: If the weight has fewer than two axes.
@@ -73,9 +74,9 @@ class SpectralNorm(nn.Module):
         super().__init__()
         if weight.ndim < 2:
             raise ValueError(
-                "Only a matrix stretches vectors; got a weight of shape "
-                f"{tuple(weight.shape)}. Leave biases as they "
-                "are: they do not change the slope of a layer."
+                "Spectral normalization needs a weight with at least two axes, got a "
+                f"weight of shape {tuple(weight.shape)}. Biases need no normalization: "
+                "they do not change the slope of a layer."
             )
         matrix = weight.detach().flatten(1)
         start = torch.randn(
@@ -86,16 +87,16 @@ class SpectralNorm(nn.Module):
         self.register_buffer("v", v)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Return the weight, divided by its largest singular value; gradients flow
-        through that value too.
+        """Return the weight divided by its largest singular value; gradients also flow
+        through that value.
         """
         matrix = weight.flatten(1)
         if self.training:
             u, v = power_iteration(matrix, self.v)
             self.u.copy_(u)
             self.v.copy_(v)
-        # Copies, because the next call changes the buffers before the gradient of this
-        # one is taken.
+        # Copies, because the next call changes the buffers before the backward pass of
+        # this one.
         u, v = self.u.clone(), self.v.clone()
         return weight / (u @ (matrix @ v))
 
@@ -104,13 +105,12 @@ Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def spectral_norm(layer: Layer) -> Layer:
-    """Give a linear or convolutional layer weights of spectral norm one, and return it.
+    """Add spectral normalization to a linear or convolutional layer, in place, and
+    return the layer.
 
-    A linear layer then never stretches the distance of two inputs. For a convolution,
-    whose weight is flattened to a matrix, that is so up to a factor.
-
-    Args:
-        layer: A layer with a parameter called `weight`; it is changed in place.
+    A linear layer then never increases the distance of two inputs. For a convolution
+    this is a shortcut: the norm of the flattened kernel is not the norm of the
+    convolution as an operator, so the bound holds only up to a factor.
 
     Raises:
         ValueError: If the layer has no `weight`, or one with fewer than two axes.
@@ -124,7 +124,7 @@ def spectral_norm(layer: Layer) -> Layer:
     weight = getattr(layer, "weight", None)
     if not isinstance(weight, Tensor):
         raise ValueError(
-            "Spectral normalization needs a layer with a weight; "
+            "Spectral normalization needs a layer with a weight, "
             f"{type(layer).__name__} has none."
         )
     parametrize.register_parametrization(layer, "weight", SpectralNorm(weight))
@@ -132,8 +132,8 @@ def spectral_norm(layer: Layer) -> Layer:
 
 
 def normalize_all_layers(model: Layer) -> Layer:
-    """Give every linear and convolutional layer of a model weights of spectral norm
-    one, and return the model.
+    """Add spectral normalization to all linear and convolutional layers of a model, in
+    place, and return the model.
 
     >>> net = normalize_all_layers(
     ...     nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))

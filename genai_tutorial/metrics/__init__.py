@@ -30,9 +30,7 @@ from genai_tutorial.metrics.likelihood import (
     perplexity,
 )
 from genai_tutorial.metrics.neighbours import (
-    CopyCheck,
     Neighbours,
-    check_copies,
     nearest_neighbours,
 )
 from genai_tutorial.metrics.precision_recall import (
@@ -47,7 +45,6 @@ from genai_tutorial.metrics.proportions import (
 from genai_tutorial.metrics.psnr import psnr
 
 __all__ = [
-    "CopyCheck",
     "CopyTest",
     "DigitClassifier",
     "DigitClassifierConfig",
@@ -60,7 +57,6 @@ __all__ = [
     "ball_radii",
     "bits_per_dimension",
     "bootstrap_interval",
-    "check_copies",
     "clopper_pearson_interval",
     "cluster_bootstrap_interval",
     "copy_test",

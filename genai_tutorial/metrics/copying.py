@@ -115,7 +115,7 @@ def copy_test(
     there are enough held-out images.
 
     Args:
-        samples: What the model generated.
+        samples: Generated images.
         train: All images it was trained on.
         held_out: Images of the same distribution that it was not trained on.
         seed: Decides the permutations, the bootstrap, and which image counts as nearest
@@ -177,9 +177,10 @@ def _permutation_p_value(
     many samples.
 
     Args:
-        hits: To how many samples each image is nearest; images without a sample are
-            left out.
-        found: How many samples the training images have in the split under test.
+        hits: Number of samples to which each image is nearest; images without a sample
+            are left out.
+        found: Number of samples whose nearest image is a training image in the tested
+            split.
         n_train: Number of training images.
         n_held_out: Number of held-out images.
         generator: Decides the splits.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -82,84 +82,3 @@ def nearest_neighbours(
     return Neighbours(
         distances=torch.cat(distances).to(queries.dtype), indices=torch.cat(indices)
     )
-
-
-@dataclass(frozen=True)
-class CopyCheck:
-    """How close samples come to the training images, beside how close real images do
-    that were never trained on.
-
-    A copy lies far closer to one training image than to any other. A blurred sample
-    lies close to many, so that a small distance alone does not make a copy: the ratio
-    of the two nearest distances does.
-
-    Attributes:
-        sample_distances: Distance of each sample to its nearest training image.
-        held_out_distances: The same for each held-out real image.
-        sample_ratios: Nearest distance divided by the second nearest, from 0 (a copy)
-            to 1.
-        held_out_ratios: The same for each held-out real image.
-        nearest: Which training image is nearest to each sample.
-    """
-
-    sample_distances: Float[Tensor, "sample"]
-    held_out_distances: Float[Tensor, "held_out"]
-    sample_ratios: Float[Tensor, "sample"]
-    held_out_ratios: Float[Tensor, "held_out"]
-    nearest: Int[Tensor, "sample"]
-
-    def copies(self, ratio: float = 1 / 3) -> Bool[Tensor, "sample"]:
-        """Say of each sample whether it is a copy: less than `ratio` times as far from
-        the nearest as from the second.
-
-        Source: Yoon, Choi, Kwon and Ryu (2023), Diffusion probabilistic models
-        generalize when they fail to memorize, who use a third.
-        """
-        return self.sample_ratios < ratio
-
-
-def check_copies(
-    samples: Float[Tensor, "sample *shape"],
-    train: Float[Tensor, "train *shape"],
-    held_out: Float[Tensor, "held_out *shape"],
-) -> CopyCheck:
-    """Compare the samples of a model with its training images, and held-out real images
-    with them, in the same way.
-
-    Args:
-        samples: What the model made.
-        train: All images it was trained on, at least two.
-        held_out: Real images that it was not trained on: what new images look like by
-            this measure.
-
-    Raises:
-        ValueError: If the shapes differ, or there are fewer than two training images.
-
-    >>> train = torch.eye(4)
-    >>> check = check_copies(
-    ...     samples=train[:1] * 0.99, train=train, held_out=torch.full((1, 4), 0.25)
-    ... )
-    >>> check.copies().tolist(), check.held_out_ratios.tolist()
-    ([True], [1.0])
-    """
-    if len(train) < 2:
-        raise ValueError(
-            "train must hold at least 2 images, a nearest and a second nearest one, "
-            f"got {len(train)}"
-        )
-    found = nearest_neighbours(samples, train, k=2)
-    real = nearest_neighbours(held_out, train, k=2)
-    return CopyCheck(
-        sample_distances=found.distances[:, 0],
-        held_out_distances=real.distances[:, 0],
-        sample_ratios=_ratios(found),
-        held_out_ratios=_ratios(real),
-        nearest=found.indices[:, 0],
-    )
-
-
-def _ratios(neighbours: Neighbours) -> Float[Tensor, "query"]:
-    nearest, second = neighbours.distances.unbind(dim=1)
-    # Where two training images are the same and the sample equals both, it is a copy
-    # all the same.
-    return torch.where(second > 0, nearest / second, torch.zeros_like(nearest))

@@ -16,7 +16,7 @@ def contrastive_loss(scores: Float[Tensor, "image text"]) -> Float[Tensor, ""]:
     batches of different captions.
 
     Args:
-        scores: How well each text fits each image, as `CLIP` returns it; matching pairs
+        scores: similarity of each image and text, as `CLIP` returns it; matching pairs
             are on the diagonal.
 
     Raises:
@@ -42,8 +42,8 @@ def sigmoid_loss(scores: Float[Tensor, "image text"]) -> Float[Tensor, ""]:
     classification, match or no match, independent of all other pairs.
 
     Args:
-        scores: How well each text fits each image, with a learned bias added; matching
-            pairs are on the diagonal.
+        scores: similarity of each image and text plus a learned bias; matching pairs
+            are on the diagonal.
 
     Raises:
         ValueError: If there are not as many images as texts.

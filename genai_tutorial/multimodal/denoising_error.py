@@ -37,7 +37,7 @@ def denoising_errors(
     Args:
         model: Called as `model(x, t, condition)`.
         path: The noise schedule that it was trained on.
-        prediction: What it was trained to output.
+        prediction: The quantity that it was trained to output.
         x0: The clean images, with values from -1 to 1.
         condition: A text per image, or None.
         times: The timesteps at which noise is added.

@@ -17,6 +17,7 @@ from genai_tutorial.recipes.mnist.families import (
     family_record,
 )
 from genai_tutorial.recipes.mnist.family_recipe import PPCA_COMPONENTS
+from genai_tutorial.recipes.mnist.measure import measure_digits
 from genai_tutorial.recipes.options import (
     CaptionOptions,
     TextOptions,
@@ -60,6 +61,7 @@ __all__ = [
     "language_model_loss",
     "load",
     "load_recipe",
+    "measure_digits",
     "names",
     "packed_language_model_loss",
     "parse_options",

@@ -174,7 +174,7 @@ class Gradebook:
             if overwrite:
                 return
             raise TeachingError(
-                f"{self._table} is not a table that this run can go on with ({error}); "
+                f"{self._table} is not a table that this run can continue ({error}); "
                 "choose another folder, or allow overwriting."
             ) from error
         self._header, self._rows, self._fingerprints = header, rows, fingerprints

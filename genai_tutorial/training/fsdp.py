@@ -23,18 +23,17 @@ from genai_tutorial.training.sharded_checkpoint import (
 
 
 def shard(model: nn.Module, parts: Iterable[nn.Module] = ()) -> nn.Module:
-    """Split a model's weights over all processes, with their gradients and what the
-    optimizer remembers of them.
+    """Shard a model's weights, gradients and optimizer states over all processes.
 
-    Each process keeps its share of every tensor. A part is put together when its turn
-    comes, forward and backward, and is given up again; gradients are averaged as with
-    `parallel`. Alone, the model stays as it is.
+    Each process keeps its shard of every tensor. A part is gathered when the forward or
+    backward pass needs it, and freed afterwards; gradients are averaged as with
+    `parallel`. With a single process, the model is unchanged.
 
     Args:
         model: The model; it is changed in place and returned. Build the optimizer
             afterwards.
-        parts: What is put together at a time, usually the model's blocks; what is in
-            none of them comes together at the start and stays.
+        parts: Modules whose weights are gathered together, usually the model's blocks.
+            All other weights are gathered at the start and kept.
 
     Source: Zhao et al., PyTorch FSDP, https://arxiv.org/abs/2304.11277; here by
         `torch.distributed.fsdp.fully_shard`

@@ -38,7 +38,7 @@ class DecoderConfig:
         local: Short convolutions and n-gram embeddings.
         norm: LayerNorm or RMSNorm.
         bias: Whether linear layers and LayerNorms add a learned constant.
-        tied_embeddings: Whether the output layer uses the embedding's own weights.
+        tied_embeddings: Whether the output layer shares the embedding's weights.
         initialization: The initialization of the weights.
 
     Raises:

@@ -1,10 +1,10 @@
-"""Variational autoencoders: a code for each image, with a distribution that one can
-draw from.
+"""Variational autoencoders: encode images as latent vectors whose distribution can be
+sampled.
 
-Read `gaussian` (the distribution of a code), `likelihoods` and `model`, then `bounds`,
-which trains and judges them. `collapse` is about codes that go unused. `codebook`,
-`quantizer` and `vq_vae` make codes of words, and `image_autoencoder` is the one that
-latent diffusion works in.
+Read `gaussian` (the distribution of a latent vector), `likelihoods` and `model`, then
+`bounds`, the objectives that train and evaluate them. `collapse` detects unused latent
+dimensions. `codebook`, `quantizer` and `vq_vae` are about discrete codes, and
+`image_autoencoder` is the autoencoder for latent diffusion.
 """
 
 from genai_tutorial.vae.bounds import (

@@ -1,8 +1,7 @@
-"""Bounds on log p(x): the probability of an image is an integral over all codes, which
-nobody can compute.
+"""Lower bounds on log p(x), which is an intractable integral over all latent vectors.
 
-Two lower bounds can be: the evidence lower bound, which training maximizes, and the
-importance-weighted bound, which averages over many codes and is tighter.
+The evidence lower bound is the training objective. The importance-weighted bound
+averages over many latent vectors and is tighter.
 """
 
 import math
@@ -18,12 +17,12 @@ from genai_tutorial.vae.model import LatentVariableModel
 
 @dataclass(frozen=True)
 class Bound:
-    """The evidence lower bound of each row, in its two parts, in nats.
+    """The two terms of the evidence lower bound of each row, in nats.
 
     Attributes:
-        reconstruction: log p(x | z) for one z drawn from q(z | x): an estimate of its
+        reconstruction: log p(x | z) for one sample z from q(z | x), an estimate of its
             expected value.
-        divergence: KL(q(z | x) || prior) of each latent number, exact.
+        divergence: KL(q(z | x) || prior) of each latent dimension, exact.
     """
 
     reconstruction: Float[Tensor, "n"]
@@ -38,7 +37,7 @@ class Bound:
 def evidence_lower_bound(
     model: LatentVariableModel, x: Float[Tensor, "n dim"], generator: torch.Generator
 ) -> Bound:
-    """Estimate the evidence lower bound of each row with one draw from q(z | x).
+    """Estimate the evidence lower bound of each row with one sample from q(z | x).
 
     ELBO = E_q[log p(x | z)] - KL(q(z | x) || p(z)) = log p(x) - KL(q(z | x) || p(z |
     x)).
@@ -53,15 +52,14 @@ def evidence_lower_bound(
 def vae_loss(
     bound: Bound, *, beta: float = 1.0, free_nats: float = 0.0
 ) -> Float[Tensor, ""]:
-    """Return the mean of -reconstruction + beta x divergence, the loss that trains a
-    VAE.
+    """Return the loss of a VAE, the mean of -reconstruction + beta x divergence.
 
     Args:
-        bound: Of a batch.
-        beta: The price of a nat of divergence. At 1 the loss is minus the evidence
-            lower bound.
-        free_nats: For each latent number, this much mean divergence over the batch is
-            not charged.
+        bound: Bound of each image in a batch.
+        beta: Weight of the divergence. With 1, the loss is the negative evidence lower
+            bound.
+        free_nats: Divergence per latent dimension, averaged over the batch, that is not
+            penalized.
 
     Raises:
         ValueError: If one of them is negative.
@@ -88,19 +86,19 @@ def log_importance_weights(
     count: int,
     generator: torch.Generator,
 ) -> Float[Tensor, "count n"]:
-    """Draw `count` codes for each row from q(z | x), and return log p(x, z) - log q(z |
-    x) of each.
+    """Sample `count` latent vectors from q(z | x) for each row, and return log p(x, z)
+    - log q(z | x) of each.
 
-    The mean of the weights themselves is p(x), whatever q is: that is importance
-    sampling.
+    The expected value of the weights themselves is p(x), for any q with full support:
+    this is importance sampling.
 
     Raises:
         ValueError: If `count` is below one.
     """
     if count < 1:
         raise ValueError(
-            "count is the number of codes for an image and must be at least 1, got "
-            f"{count}"
+            "count is the number of latent vectors per image and must be at least 1, "
+            f"got {count}"
         )
     q = model.encode(x)
     repeated = LatentGaussian(q.mean.repeat(count, 1), q.log_variance.repeat(count, 1))
@@ -118,17 +116,18 @@ def importance_weighted_bound(
     chunk: int = 20_000,
 ) -> Float[Tensor, "n"]:
     """Return the importance-weighted lower bound on log p(x) of each row, in nats: the
-    log of the mean of `count` weights.
+    log of the mean of `count` importance weights.
 
-    With one code it is the evidence lower bound. More codes never make it looser in
+    With one sample it is the evidence lower bound. More samples never make it looser in
     expectation, and in the limit it is log p(x).
 
     Args:
-        model: The model.
-        x: One image a row.
-        count: How many codes for each image.
-        generator: Where the codes come from.
-        chunk: How many codes are decoded at once: bounds the memory.
+        model: Model with an encoder and a decoder.
+        x: One image per row.
+        count: Number of latent vectors per image.
+        generator: Random generator for the latent vectors.
+        chunk: Maximum number of latent vectors that are decoded at once, to limit
+            memory.
 
     Raises:
         ValueError: If `count` or `chunk` is below one.

@@ -1,5 +1,5 @@
-"""Codes that are words: each vector is replaced by the nearest entry of a list, and how
-well the list is used.
+"""Codebooks: replace each vector by its nearest entry, and measure how many entries are
+used.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor
 def nearest_codes(
     vectors: Float[Tensor, "n dim"], codebook: Float[Tensor, "codes dim"]
 ) -> Int[Tensor, "n"]:
-    """Return the index of the codebook's entry nearest to each vector, by Euclidean
+    """Return the index of the nearest codebook entry for each vector, by Euclidean
     distance.
 
     >>> nearest_codes(
@@ -26,8 +26,8 @@ def nearest_codes(
 def straight_through(
     vectors: Float[Tensor, "*shape"], replaced: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
-    """Return `replaced`, with the gradient of `vectors`: as if the replacement had not
-    happened on the way back.
+    """Return `replaced` with a straight-through gradient: the backward pass ignores the
+    replacement and passes the gradient on to `vectors`.
 
     Source: Bengio, Léonard and Courville, Estimating or Propagating Gradients Through
         Stochastic Neurons for Conditional Computation, https://arxiv.org/abs/1308.3432
@@ -38,7 +38,7 @@ def straight_through(
     >>> (
     ...     y.item(),
     ...     x.grad.item(),
-    ... )  # the value of the rounded number, the slope of the number itself
+    ... )  # value of the rounded number, derivative of the identity
     (0.0, 1.0)
     """
     return vectors + (replaced - vectors).detach()
@@ -46,23 +46,23 @@ def straight_through(
 
 @dataclass(frozen=True)
 class CodebookUsage:
-    """How a codebook is used.
+    """The usage of a codebook.
 
     Attributes:
-        counts: How often each entry was chosen.
+        counts: Number of times that each entry was chosen.
     """
 
     counts: Int[Tensor, "codes"]
 
     @property
     def used(self) -> int:
-        """How many entries were chosen at least once; the others are dead."""
+        """Number of entries that were chosen at least once; the others are dead."""
         return int((self.counts > 0).sum())
 
     @property
     def perplexity(self) -> float:
-        """The number of equally frequent entries that would be as hard to guess: the
-        exponential of the entropy.
+        """Exponential of the entropy: the number of equally frequent entries that would
+        have the same entropy.
         """
         shares = self.counts[self.counts > 0].double() / self.counts.sum()
         return (-(shares * shares.log()).sum()).exp().item()
@@ -72,7 +72,7 @@ def codebook_usage(indices: Int[Tensor, "*shape"], codes: int) -> CodebookUsage:
     """Count how often each of `codes` entries occurs.
 
     Raises:
-        ValueError: If a n index is not from 0 to codes - 1, or there is none.
+        ValueError: If an index is not from 0 to codes - 1, or there are no indices.
 
     >>> usage = codebook_usage(torch.tensor([0, 0, 3, 3]), codes=8)
     >>> usage.used, round(usage.perplexity, 3)
@@ -80,6 +80,6 @@ def codebook_usage(indices: Int[Tensor, "*shape"], codes: int) -> CodebookUsage:
     """
     if indices.numel() == 0 or indices.min() < 0 or indices.max() >= codes:
         raise ValueError(
-            f"indices must be from 0 to {codes - 1}, and there must be some"
+            f"indices must be from 0 to {codes - 1}, and there must be at least one"
         )
     return CodebookUsage(torch.bincount(indices.flatten(), minlength=codes))

@@ -1,5 +1,5 @@
-"""Is the code used? Signs of posterior collapse, in which q(z | x) is the prior and z
-says nothing about x.
+"""Posterior collapse, in which q(z | x) equals the prior and z carries no information
+about x.
 """
 
 from jaxtyping import Bool, Float
@@ -9,14 +9,13 @@ from torch import Tensor
 def active_units(
     means: Float[Tensor, "n latent"], threshold: float = 0.01
 ) -> Bool[Tensor, "latent"]:
-    """Say of each latent number whether it is used: whether its mean differs from image
-    to image.
+    """Find the active latent dimensions, whose mean differs from image to image.
 
     Args:
-        means: The mean of q(z | x) for many images, one a row.
-        threshold: The variance of the means over the images that an active number has
-            at least. The prior has variance 1, so the usual 0.01 is far from both a
-            used number (near 1) and an unused one (near 0).
+        means: Mean of q(z | x) for many images, one per row.
+        threshold: Minimum variance of the means of an active dimension. The prior has
+            variance 1, so the usual 0.01 is far from both used dimensions (near 1) and
+            unused ones (near 0).
 
     Raises:
         ValueError: If there are fewer than two images.

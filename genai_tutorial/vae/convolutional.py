@@ -1,17 +1,14 @@
-"""An encoder and a decoder for images: each stage halves or doubles the height and the
-width.
-"""
+"""A convolutional encoder and decoder: each stage halves or doubles the size."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions beside a shortcut: the image keeps its size, and the block
-    learns a change.
+    """Two convolutions with a residual connection; size and channels do not change.
 
     Args:
-        channels: Features of each pixel, in and out.
+        channels: Number of input and output channels.
 
     Source: He, Zhang, Ren and Sun, Identity Mappings in Deep Residual Networks,
     https://arxiv.org/abs/1603.05027
@@ -31,18 +28,18 @@ class ResidualBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "n channels height width"]
     ) -> Float[Tensor, "n channels height width"]:
-        """Add the change to what comes in."""
+        """Add the output of the convolutions to the input."""
         return x + self.layers(x)
 
 
 class ConvEncoder(nn.Module):
-    """Images to a grid of features: `stages` times, half the height and half the width.
+    """Maps images to a grid of features, with half the height and width at each stage.
 
     Args:
-        channels: Of the image: 1 for grey, 3 for colours.
-        features: How many numbers each place of the grid gets.
-        width: The channels after the first stage; each later stage has twice as many.
-        stages: How often the size is halved.
+        channels: Channels of the image: 1 for greyscale, 3 for colour.
+        features: Number of features at each position of the grid.
+        width: Channels after the first stage; each later stage doubles them.
+        stages: Number of times that the size is halved.
 
     >>> import torch
     >>> ConvEncoder(channels=1, features=4, width=8, stages=2)(
@@ -72,7 +69,11 @@ class ConvEncoder(nn.Module):
     def forward(
         self, images: Float[Tensor, "n channels height width"]
     ) -> Float[Tensor, "n features rows columns"]:
-        """Raise a ValueError if the size cannot be halved that often."""
+        """Return the grid of features.
+
+        Raises:
+            ValueError: If the size cannot be halved `stages` times.
+        """
         factor = 2 ** sum(isinstance(layer, ResidualBlock) for layer in self.layers)
         if images.shape[2] % factor or images.shape[3] % factor:
             raise ValueError(
@@ -83,8 +84,8 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """A grid of features to images: the mirror of `ConvEncoder`, with the same
-    arguments.
+    """Maps a grid of features to images; the mirror image of `ConvEncoder`, with the
+    same arguments.
 
     >>> import torch
     >>> ConvDecoder(channels=1, features=4, width=8, stages=2)(
@@ -115,9 +116,7 @@ class ConvDecoder(nn.Module):
     def forward(
         self, grid: Float[Tensor, "n features rows columns"]
     ) -> Float[Tensor, "n channels height width"]:
-        """Return one number for each channel of each pixel; any real number may come
-        out.
-        """
+        """Return one number per channel and pixel; the range is not limited."""
         return self.layers(grid)
 
 
@@ -130,7 +129,7 @@ def _widths(width: int, stages: int) -> tuple[int, ...]:
 
 
 def _groups(channels: int) -> int:
-    """As many groups for the normalization as divide the channels, up to 8."""
+    """Return the largest number of groups, up to 8, that divides the channels."""
     return next(
         groups for groups in range(min(8, channels), 0, -1) if channels % groups == 0
     )

@@ -1,9 +1,8 @@
-"""The distribution of a code: a Gaussian with a mean and a variance for each latent
-number.
+"""The distribution of a latent vector: independent Gaussians.
 
-An encoder does not give an image one code but a small cloud of them. Two things are
-asked of the cloud: how far it is from the prior (the KL divergence, which has a closed
-form), and a draw through which a gradient can flow.
+An encoder maps an image to a distribution instead of a single latent vector. It needs
+two operations: the KL divergence from the prior, which has a closed form, and sampling
+with a gradient (the reparameterization trick).
 """
 
 import math
@@ -16,12 +15,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class LatentGaussian:
-    """q(z | x): independent Gaussians, one for each latent number.
+    """q(z | x): independent Gaussians, one per latent dimension.
 
     Attributes:
-        mean: Where each number is expected.
-        log_variance: The logarithm of its variance; any real number is allowed, so a
-            network can put it out directly.
+        mean: Mean of each dimension.
+        log_variance: Logarithm of its variance. Any real number is valid, so a network
+            can output it directly.
 
     Raises:
         ValueError: If the two have different shapes.
@@ -33,14 +32,14 @@ class LatentGaussian:
     def __post_init__(self):
         if self.mean.shape != self.log_variance.shape:
             raise ValueError(
-                "mean and log_variance must have one shape, got "
+                "mean and log_variance must have the same shape, got "
                 f"{tuple(self.mean.shape)} and {tuple(self.log_variance.shape)}"
             )
 
     def sample(self, generator: torch.Generator) -> Float[Tensor, "*shape"]:
-        """Draw a code by reparameterization: mean + standard deviation x noise.
+        """Sample with the reparameterization trick: mean + standard deviation x noise.
 
-        The noise does not depend on the parameters, so the draw has a gradient with
+        The noise does not depend on the parameters, so the sample has a gradient with
         respect to both of them.
 
         Source: Kingma and Welling, Auto-Encoding Variational Bayes, section 2.4,
@@ -52,14 +51,14 @@ class LatentGaussian:
         return self.mean + (0.5 * self.log_variance).exp() * noise
 
     def log_prob(self, z: Float[Tensor, "*more"]) -> Float[Tensor, "*more"]:
-        """Return the log-density of each number of z, in nats; sum over the numbers of
-        a code for the code's own.
+        """Return the log-density of each dimension of z, in nats. Sum over the
+        dimensions for that of the whole vector.
         """
         distance = (z - self.mean).square() / self.log_variance.exp()
         return -0.5 * (math.log(2 * math.pi) + self.log_variance + distance)
 
     def kl_to_prior(self) -> Float[Tensor, "*shape"]:
-        """KL(q || N(0, 1)) of each latent number, in nats, in closed form.
+        """Compute KL(q || N(0, 1)) of each latent dimension, in nats, in closed form.
 
         Source: Kingma and Welling, Auto-Encoding Variational Bayes, appendix B,
         https://arxiv.org/abs/1312.6114
@@ -74,8 +73,8 @@ class LatentGaussian:
 
 
 def gaussian_kl(q: LatentGaussian, p: LatentGaussian) -> Float[Tensor, "*shape"]:
-    """KL(q || p) of each latent number: how many nats more it costs to write down draws
-    from q if one prepares for p.
+    """Compute KL(q || p) of each latent dimension, in nats: the expected extra cost of
+    encoding samples from q with a code that is optimal for p.
 
     With means m, s and variances v, w of q and p it is (log w - log v + (v + (m - s)²)
     / w - 1) / 2.

@@ -1,8 +1,7 @@
-"""An autoencoder for pictures in colour, whose small grid of latent numbers a diffusion
-model can work in.
+"""An autoencoder for colour images that provides the latent space of a diffusion model.
 
 It is a VAE in form only: the KL divergence has a tiny weight, enough to keep the latent
-numbers within bounds, and the prior is left to another model.
+values bounded, and another model learns the prior.
 """
 
 from dataclasses import dataclass
@@ -20,11 +19,11 @@ class ImageAutoencoderConfig:
     """The sizes of an image autoencoder.
 
     Attributes:
-        channels: Of an image: 3 for colours.
-        latent_channels: Numbers at each place of the latent grid.
+        channels: Channels of an image: 3 for colour.
+        latent_channels: Channels of the latent grid.
         width: Channels after the encoder's first stage.
-        stages: How often height and width are halved: two turn 32 by 32 pixels into a
-            grid of 8 by 8.
+        stages: Number of times that height and width are halved: two stages turn 32 by
+            32 pixels into a grid of 8 by 8.
     """
 
     channels: int = 3
@@ -33,7 +32,7 @@ class ImageAutoencoderConfig:
     stages: int = 2
 
     def compression(self) -> float:
-        """How many numbers of an image there are for each latent number.
+        """Return the number of image values per latent value.
 
         >>> ImageAutoencoderConfig(
         ...     channels=3, latent_channels=4, stages=3
@@ -47,9 +46,8 @@ class ImageAutoencoder(nn.Module):
     """A KL-regularized convolutional autoencoder of images with values from 0 to 1.
 
     Args:
-        config: The sizes.
-        seed: Decides the first weights: the same seed gives the same network on every
-            run.
+        config: Sizes of the network.
+        seed: Seed of the initial weights.
 
     Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
         Models, section 3.1 and appendix G, https://arxiv.org/abs/2112.10752
@@ -77,16 +75,16 @@ class ImageAutoencoder(nn.Module):
     def encode(
         self, images: Float[Tensor, "n channels height width"]
     ) -> LatentGaussian:
-        """q(z | x) at each place of the grid, before scaling."""
+        """Return q(z | x) at each position of the grid, before scaling."""
         mean, log_variance = self.encoder(2 * images - 1).chunk(2, dim=1)
-        # as far as exp stays a useful number
+        # within the range in which exp neither overflows nor vanishes
         return LatentGaussian(mean, log_variance.clamp(-30, 20))
 
     def decode(
         self, z: Float[Tensor, "n latent rows columns"]
     ) -> Float[Tensor, "n channels height width"]:
-        """Return the image for each grid of unscaled latent numbers; values a little
-        below 0 or above 1 may come out.
+        """Decode unscaled latents to images, whose values may lie slightly below 0 or
+        above 1.
         """
         return (self.decoder(z) + 1) / 2
 
@@ -96,11 +94,11 @@ class ImageAutoencoder(nn.Module):
         images: Float[Tensor, "n channels height width"],
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
-        """Measure the standard deviation of the latent numbers, and scale by its
-        inverse from now on.
+        """Measure the standard deviation of the latents, and scale by its inverse from
+        now on.
 
-        Diffusion adds noise of variance one, so its data should have about that
-        variance too.
+        Diffusion adds noise of variance one, so its data should have about the same
+        variance.
 
         Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
         Models, appendix G
@@ -113,15 +111,15 @@ class ImageAutoencoder(nn.Module):
         images: Float[Tensor, "n channels height width"],
         generator: torch.Generator,
     ) -> Float[Tensor, "n latent rows columns"]:
-        """Draw the latent grid of each image, scaled: what a diffusion model is trained
-        on.
+        """Sample the scaled latents of each image, the training data of a diffusion
+        model.
         """
         return self.scaling_factor * self.encode(images).sample(generator)
 
     def to_images(
         self, latents: Float[Tensor, "n latent rows columns"]
     ) -> Float[Tensor, "n channels height width"]:
-        """Return the images of scaled latent grids, with values cut to 0 to 1."""
+        """Decode scaled latents to images, with values clamped to 0 to 1."""
         return self.decode(latents / self.scaling_factor).clamp(0, 1)
 
 
@@ -132,15 +130,15 @@ def image_autoencoder_loss(
     *,
     kl_weight: float = 1e-6,
 ) -> Float[Tensor, ""]:
-    """Return the mean squared error of the pixels, and the mean divergence of a latent
-    number times a tiny weight.
+    """Return the mean squared error of the pixels plus the mean KL divergence per
+    latent value, times a tiny weight.
 
     Raises:
         ValueError: If `kl_weight` is negative.
 
     Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
         Models, appendix G, without the perceptual and adversarial losses, and with
-        squares in place of absolute errors.
+        squared instead of absolute errors.
     """
     if kl_weight < 0:
         raise ValueError(f"kl_weight must not be negative, got {kl_weight}")
@@ -153,7 +151,7 @@ def image_autoencoder_loss(
 def encode_images(
     autoencoder: ImageAutoencoder, images: Float[Tensor, "n 3 height width"], seed: int
 ) -> Float[Tensor, "n latent rows columns"]:
-    """Return the scaled latents of many images, encoded in parts."""
+    """Return the scaled latents of many images, encoded in batches."""
     generator = torch.Generator().manual_seed(seed)
     return torch.cat(
         [autoencoder.to_latents(part, generator) for part in images.split(500)]
@@ -164,7 +162,7 @@ def encode_images(
 def reconstruct_images(
     autoencoder: ImageAutoencoder, images: Float[Tensor, "n 3 height width"]
 ) -> Float[Tensor, "n 3 height width"]:
-    """Encode many images, in parts, and decode the mean of each latent number."""
+    """Encode many images in batches, and decode the mean latents."""
     return torch.cat(
         [
             autoencoder.decode(autoencoder.encode(part).mean).clamp(0, 1)

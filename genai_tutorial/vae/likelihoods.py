@@ -1,7 +1,7 @@
-"""p(x | z): what the decoder's numbers say about the pixels.
+"""The likelihood p(x | z): turns the decoder's outputs into a distribution of pixels.
 
-A decoder puts out one number a pixel. A likelihood turns these into a distribution:
-coins for pixels that are ink or paper, Gaussians for pixels with shades.
+A decoder outputs one number per pixel. The distribution is Bernoulli for black and
+white pixels and Gaussian for grey levels.
 """
 
 import math
@@ -12,16 +12,16 @@ from torch import Tensor, nn
 
 
 class BernoulliLikelihood(nn.Module):
-    """Each pixel is a coin: the decoder's number is the logit of ink, the logarithm of
-    its odds.
+    """Independent Bernoulli pixels: the decoder's output is the logit of a pixel being
+    1.
 
-    It is a probability for pixels of 0 and 1 only. A grey pixel between them gets a
-    score that belongs to no distribution over greys; the VAEs that are trained so on
-    grey images bound no likelihood.
+    It is a probability for pixels of 0 and 1 only. For grey levels between them the
+    same formula is not normalized, so a VAE that is trained with it on greyscale images
+    does not bound a likelihood.
 
     Source: Kingma and Welling, Auto-Encoding Variational Bayes, appendix C.1,
         https://arxiv.org/abs/1312.6114; Loaiza-Ganem and Cunningham, The continuous
-        Bernoulli, https://arxiv.org/abs/1907.06845 (on the greys)
+        Bernoulli, https://arxiv.org/abs/1907.06845 (grey levels)
 
     >>> BernoulliLikelihood().log_prob(
     ...     torch.zeros(1, 2), torch.tensor([[0.0, 1.0]])
@@ -38,28 +38,28 @@ class BernoulliLikelihood(nn.Module):
         ).sum(dim=1)
 
     def mean(self, decoded: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
-        """Return the probability of ink."""
+        """Return the probability that a pixel is 1."""
         return decoded.sigmoid()
 
     def sample(
         self, decoded: Float[Tensor, "n dim"], generator: torch.Generator
     ) -> Float[Tensor, "n dim"]:
-        """Toss the coins."""
+        """Sample each pixel: 0 or 1."""
         return torch.bernoulli(
             decoded.sigmoid().to(generator.device), generator=generator
         ).to(decoded.device)
 
 
 class GaussianLikelihood(nn.Module):
-    """Each pixel is the decoder's number and Gaussian noise, of one standard deviation
-    for all pixels.
+    """Independent Gaussian pixels: the decoder's output is the mean, and all pixels
+    share one standard deviation.
 
-    The noise decides how much detail a code has to carry, so it is learned with the
-    rest unless it is held fixed.
+    The standard deviation determines how much detail the latent vector has to carry, so
+    it is learned by default.
 
     Args:
-        scale: The standard deviation at the start, above 0.
-        learned: Whether training changes it.
+        scale: Initial standard deviation, above 0.
+        learned: Whether to train it.
 
     Raises:
         ValueError: If `scale` is not above zero.
@@ -94,13 +94,13 @@ class GaussianLikelihood(nn.Module):
         return -0.5 * (math.log(2 * math.pi) + 2 * self.log_scale + distance).sum(dim=1)
 
     def mean(self, decoded: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim"]:
-        """Return the decoder's number itself."""
+        """Return the decoder's output unchanged."""
         return decoded
 
     def sample(
         self, decoded: Float[Tensor, "n dim"], generator: torch.Generator
     ) -> Float[Tensor, "n dim"]:
-        """Add the noise."""
+        """Add Gaussian noise."""
         noise = torch.randn(
             decoded.shape, generator=generator, device=generator.device
         ).to(decoded)
@@ -108,4 +108,4 @@ class GaussianLikelihood(nn.Module):
 
 
 Likelihood = BernoulliLikelihood | GaussianLikelihood
-"""The distributions of pixels that a VAE can have."""
+"""The distributions of pixels that a VAE supports."""

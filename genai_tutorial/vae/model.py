@@ -1,5 +1,5 @@
-"""The variational autoencoder: an encoder gives each image a cloud of codes, a decoder
-makes images of codes.
+"""The variational autoencoder: an encoder maps an image to a distribution of latent
+vectors, and a decoder maps latent vectors to images.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,18 @@ from genai_tutorial.vae.likelihoods import Likelihood
 
 @runtime_checkable
 class LatentVariableModel(Protocol):
-    """What a bound on log p(x) asks of a model; its prior is N(0, I)."""
+    """Protocol of models for which bounds on log p(x) can be computed; the prior is
+    N(0, I).
+    """
 
     def encode(self, x: Float[Tensor, "n dim"]) -> LatentGaussian:
-        """q(z | x)."""
+        """Return q(z | x)."""
         ...
 
     def log_likelihood(
         self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]
     ) -> Float[Tensor, "n"]:
-        """log p(x | z) of each row, in nats."""
+        """Return log p(x | z) of each row, in nats."""
         ...
 
 
@@ -34,11 +36,11 @@ class VAEConfig:
     """The sizes of a VAE.
 
     Attributes:
-        dim: How many pixels an image has.
-        latent: How many numbers a code has.
-        hidden: The widths of the encoder's hidden layers; the decoder has the same in
-            reverse. With none, both are linear, and the model is a probabilistic PCA
-            with a learned encoder.
+        dim: Number of pixels per image.
+        latent: Number of latent dimensions.
+        hidden: Widths of the encoder's hidden layers; the decoder has the same in
+            reverse. Without hidden layers both are linear, and the model is
+            probabilistic PCA with a learned encoder.
 
     Raises:
         ValueError: If a size is below one.
@@ -56,8 +58,7 @@ class VAEConfig:
 
 
 def multilayer_perceptron(sizes: tuple[int, ...]) -> nn.Sequential:
-    """Linear layers from size to size, with a smooth bend (SiLU) between any two of
-    them.
+    """Build a network of linear layers with SiLU between them.
 
     >>> multilayer_perceptron((4, 3))
     Sequential(
@@ -74,9 +75,9 @@ class VAE(nn.Module):
     """A variational autoencoder on rows of pixels.
 
     Args:
-        config: The sizes.
-        likelihood: `BernoulliLikelihood()` for ink and paper, `GaussianLikelihood()`
-            for shades.
+        config: Sizes of the network.
+        likelihood: `BernoulliLikelihood()` for black and white pixels,
+            `GaussianLikelihood()` for grey levels.
 
     Source: Kingma and Welling, Auto-Encoding Variational Bayes,
         https://arxiv.org/abs/1312.6114; Rezende, Mohamed and Wierstra, Stochastic
@@ -99,37 +100,37 @@ class VAE(nn.Module):
         )
 
     def encode(self, x: Float[Tensor, "n dim"]) -> LatentGaussian:
-        """q(z | x): for each row the means and log-variances of its code."""
+        """Return q(z | x), a mean and a log-variance per row and latent dimension."""
         if x.ndim != 2 or x.shape[1] != self.config.dim:
             raise ValueError(
-                f"this VAE reads rows of {self.config.dim} pixels, got shape "
+                f"this VAE takes rows of {self.config.dim} pixels, got shape "
                 f"{tuple(x.shape)}; images need .flatten(1)"
             )
         return LatentGaussian(*self.encoder(x).chunk(2, dim=1))
 
     def decode(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n dim"]:
-        """Return the expected image of each code."""
+        """Return the expected image of each latent vector."""
         if z.ndim != 2 or z.shape[1] != self.config.latent:
             raise ValueError(
-                f"a code of this VAE has {self.config.latent} numbers, got shape "
-                f"{tuple(z.shape)}"
+                f"a latent vector of this VAE has {self.config.latent} numbers, got "
+                f"shape {tuple(z.shape)}"
             )
         return self.likelihood.mean(self.decoder(z))
 
     def log_likelihood(
         self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]
     ) -> Float[Tensor, "n"]:
-        """log p(x | z) of each row, in nats."""
+        """Return log p(x | z) of each row, in nats."""
         return self.likelihood.log_prob(self.decoder(z), x)
 
     @torch.no_grad()
     def sample(
         self, count: int, generator: torch.Generator
     ) -> Float[Tensor, "count dim"]:
-        """Draw codes from the prior and return the expected image of each.
+        """Sample latent vectors from the prior and return the expected image of each.
 
-        This is p(x | z)'s mean, which is what papers show; `likelihood.sample` adds the
-        noise of the pixels.
+        This is the mean of p(x | z), which papers usually show; `likelihood.sample`
+        adds the pixel noise.
         """
         device = next(self.parameters()).device
         z = torch.randn(

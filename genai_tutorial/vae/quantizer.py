@@ -1,5 +1,5 @@
-"""Vector quantization as a layer of a network: codebooks that learn by gradient, or by
-running averages.
+"""Vector quantization layers, whose codebooks learn by gradient descent or by
+exponential moving averages.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,12 @@ from genai_tutorial.vae.codebook import nearest_codes, straight_through
 
 @dataclass(frozen=True)
 class Quantized:
-    """What a quantizer makes of vectors.
+    """The output of a quantizer.
 
     Attributes:
-        vectors: The codebook's entries in their place, with a straight-through
-            gradient.
-        indices: Which entry each one is.
-        loss: What the quantizer adds to the loss of the network.
+        vectors: Nearest codebook entries, with a straight-through gradient.
+        indices: Indices of these entries.
+        loss: Loss of the quantizer, to be added to that of the network.
     """
 
     vectors: Float[Tensor, "*batch dim"]
@@ -28,16 +27,17 @@ class Quantized:
 
 
 class VectorQuantizer(nn.Module):
-    """Replaces each vector by the nearest entry of a codebook that learns by gradient.
+    """Replaces each vector by the nearest entry of a codebook, which is trained by
+    gradient descent.
 
-    The loss has two parts: the entries are drawn to the vectors that chose them, and,
-    with the weight `commitment`, the vectors to their entries, so that the encoder
-    commits to its choice.
+    The loss has two terms. The codebook loss pulls entries towards the vectors that
+    chose them. The commitment loss, with the weight `commitment`, pulls the vectors
+    towards their entries.
 
     Args:
-        codes: How many entries the codebook has.
-        dim: The size of a vector.
-        commitment: The weight of the second part.
+        codes: Number of entries in the codebook.
+        dim: Dimension of a vector.
+        commitment: Weight of the commitment loss.
 
     Raises:
         ValueError: If a size is below one, or the weight is negative.
@@ -55,7 +55,7 @@ class VectorQuantizer(nn.Module):
         )
 
     def forward(self, vectors: Float[Tensor, "*batch dim"]) -> Quantized:
-        """Look up the nearest entries."""
+        """Replace the vectors by their nearest entries."""
         indices = nearest_codes(vectors.flatten(0, -2), self.codebook).view(
             vectors.shape[:-1]
         )
@@ -66,17 +66,17 @@ class VectorQuantizer(nn.Module):
 
 
 class EMAVectorQuantizer(nn.Module):
-    """The same, but each entry is a running average of the vectors that chose it, as in
-    online k-means.
+    """Like `VectorQuantizer`, but each entry is a moving average of the vectors that
+    chose it, as in online k-means.
 
-    In training mode a forward pass moves the codebook; its loss is the commitment
-    alone.
+    In training mode, each forward pass updates the codebook. The loss is the commitment
+    loss only.
 
     Args:
-        codes: How many entries the codebook has.
-        dim: The size of a vector.
-        commitment: The weight of the vectors' distance to their entries in the loss.
-        decay: How much of the past an average keeps at each step.
+        codes: Number of entries in the codebook.
+        dim: Dimension of a vector.
+        commitment: Weight of the commitment loss.
+        decay: Decay of the moving averages.
 
     Raises:
         ValueError: If a size is below one, a weight is negative, or decay is not
@@ -101,8 +101,8 @@ class EMAVectorQuantizer(nn.Module):
         self.register_buffer("sums", self.codebook.clone())
 
     def forward(self, vectors: Float[Tensor, "*batch dim"]) -> Quantized:
-        """Look up the nearest entries, then, in training mode, move them towards the
-        vectors that chose them.
+        """Replace the vectors by their nearest entries, and in training mode update the
+        codebook.
         """
         indices = nearest_codes(vectors.flatten(0, -2), self.codebook).view(
             vectors.shape[:-1]
@@ -120,7 +120,7 @@ class EMAVectorQuantizer(nn.Module):
         sums = torch.zeros_like(self.sums).index_add_(0, indices, vectors)
         self.counts.lerp_(counts, 1 - self.decay)
         self.sums.lerp_(sums, 1 - self.decay)
-        # An unused entry stays: its sum and its count decay at the same rate.
+        # Unused entries do not move: their sum and count decay at the same rate.
         used = counts > 0
         self.codebook[used] = self.sums[used] / self.counts[used, None]
 
@@ -131,14 +131,14 @@ class EMAVectorQuantizer(nn.Module):
         generator: torch.Generator,
         below: float = 1.0,
     ) -> int:
-        """Move each dead entry onto a vector drawn at random, so that it is chosen
-        again; return how many were dead.
+        """Replace each dead entry by a random vector, so that it is chosen again;
+        return the number of dead entries.
 
         Args:
-            vectors: What the encoder puts out now, at least one.
-            generator: Decides which of them.
-            below: An entry is dead if its running count, how often a batch chooses it
-                on average, is below this.
+            vectors: Current outputs of the encoder, at least one.
+            generator: Random generator for the choice of vectors.
+            below: An entry is dead if its moving average of counts per batch is below
+                this.
 
         Source: Dhariwal et al., Jukebox, section 3.2 (random restarts),
         https://arxiv.org/abs/2005.00341

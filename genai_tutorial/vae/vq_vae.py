@@ -1,6 +1,4 @@
-"""The VQ-VAE: an image becomes a small grid of words from a codebook, and comes back
-from them.
-"""
+"""The VQ-VAE: encodes an image as a small grid of codebook indices."""
 
 from dataclasses import dataclass
 
@@ -16,11 +14,11 @@ class VQVAEConfig:
     """The sizes of a VQ-VAE.
 
     Attributes:
-        channels: Of an image: 1 for grey, 3 for colours.
-        codes: Entries of the codebook.
-        dim: Numbers in an entry.
+        channels: Channels of an image: 1 for greyscale, 3 for colour.
+        codes: Number of entries in the codebook.
+        dim: Dimension of an entry.
         width: Channels after the encoder's first stage.
-        stages: How often height and width are halved.
+        stages: Number of times that height and width are halved.
     """
 
     channels: int = 1
@@ -34,12 +32,12 @@ class VQVAE(nn.Module):
     """A vector-quantized autoencoder of images with values from 0 to 1.
 
     Args:
-        config: The sizes.
-        quantizer: The codebook: `VectorQuantizer` or `EMAVectorQuantizer`, of
-            `config.codes` entries of `config.dim` numbers.
+        config: Sizes of the network.
+        quantizer: `VectorQuantizer` or `EMAVectorQuantizer` with `config.codes` entries
+            of dimension `config.dim`.
 
     Raises:
-        ValueError: If the codebook has another size than the config says.
+        ValueError: If the codebook has a different size.
 
     Source: van den Oord, Vinyals and Kavukcuoglu, Neural Discrete Representation
         Learning, https://arxiv.org/abs/1711.00937
@@ -59,8 +57,8 @@ class VQVAE(nn.Module):
         if quantizer.codebook.shape != (config.codes, config.dim):
             raise ValueError(
                 f"the codebook must have {config.codes} entries of {config.dim} "
-                "numbers as the config says, "
-                f"got {tuple(quantizer.codebook.shape)}"
+                "numbers to fit the config, got shape "
+                f"{tuple(quantizer.codebook.shape)}"
             )
         self.config = config
         self.encoder = ConvEncoder(
@@ -74,29 +72,29 @@ class VQVAE(nn.Module):
     def features(
         self, images: Float[Tensor, "n channels height width"]
     ) -> Float[Tensor, "n rows columns dim"]:
-        """Return the encoder's vectors, before they are replaced."""
+        """Return the encoder's vectors before quantization."""
         return self.encoder(images).movedim(1, -1)
 
     def encode(self, images: Float[Tensor, "n channels height width"]) -> Quantized:
-        """Return the words of each image, as a grid."""
+        """Encode and quantize images."""
         return self.quantizer(self.features(images))
 
     def decode(
         self, vectors: Float[Tensor, "n rows columns dim"]
     ) -> Float[Tensor, "n channels height width"]:
-        """Return the images for grids of entries, from 0 to 1."""
+        """Decode grids of codebook entries to images with values from 0 to 1."""
         return self.decoder(vectors.movedim(-1, 1)).sigmoid()
 
     def decode_indices(
         self, indices: Int[Tensor, "n rows columns"]
     ) -> Float[Tensor, "n channels height width"]:
-        """Return the images for grids of words."""
+        """Decode grids of codebook indices."""
         return self.decode(self.quantizer.codebook[indices])
 
 
 def vq_vae_loss(
     model: VQVAE, images: Float[Tensor, "n channels height width"]
 ) -> Float[Tensor, ""]:
-    """Return the mean squared error of the pixels, and what the quantizer adds."""
+    """Return the mean squared error of the pixels plus the loss of the quantizer."""
     quantized = model.encode(images)
     return (model.decode(quantized.vectors) - images).square().mean() + quantized.loss

@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from genai_tutorial.alignment import (
+    EncodedPairs,
     Example,
     answer_log_probs,
     dpo_loss,
     dpo_losses,
     implicit_reward,
+    learn_by_dpo,
     pad_examples,
     preference_probability,
 )
@@ -28,7 +30,7 @@ from tests.alignment.toy import (
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_loss_equals_a_slow_computation(seed):
+def test_dpo_loss_equals_a_slow_computation(seed):
     numbers = normal(4, 6, seed=seed)
     found = dpo_losses(*numbers, beta=0.3)
     for pair in range(6):
@@ -41,7 +43,7 @@ def test_the_loss_equals_a_slow_computation(seed):
         )
 
 
-def test_its_gradient_weighs_each_pair_by_how_wrong_the_implicit_reward_is():
+def test_dpo_gradient_weighs_pairs_by_the_error_of_the_implicit_reward():
     # Equation 7's gradient in the paper: β σ(r̂(rejected) - r̂(chosen)) (∇log π(chosen)
     # - ∇log π(rejected)).
     chosen, rejected = normal(5).requires_grad_(), normal(5, seed=1).requires_grad_()
@@ -57,7 +59,7 @@ def test_its_gradient_weighs_each_pair_by_how_wrong_the_implicit_reward_is():
     torch.testing.assert_close(rejected.grad, wrong)
 
 
-def test_a_batch_through_a_model_is_the_mean_over_its_pairs():
+def test_dpo_loss_of_a_batch_is_the_mean_over_its_pairs():
     model, reference, beta = model_of(LLAMA), model_of(LLAMA, 1), 0.2
     prompts = [(2, 3), (4,), (5, 6, 7)]
     sides = [[(8, 1), (9, 9, 1), (2, 1)], [(10, 11, 12, 1), (1,), (3, 1)]]
@@ -103,7 +105,7 @@ def test_a_batch_through_a_model_is_the_mean_over_its_pairs():
 
 @pytest.mark.parametrize("beta", [0.3, 1.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_with_all_preferences_it_reaches_the_best_policy(seed, beta):
+def test_dpo_reaches_the_optimal_policy_from_exact_preferences(seed, beta):
     # Every pair of answers, each preferred as often as Bradley and Terry say: DPO finds
     # what PPO looks for, π_ref exp(r / β) / Z, and never sees a reward.
     rewards, reference = normal(6, seed=seed), normal(6, seed=seed + 10).log_softmax(0)
@@ -131,7 +133,7 @@ def test_with_all_preferences_it_reaches_the_best_policy(seed, beta):
 
 
 @pytest.mark.slow
-def test_a_transformer_reaches_it_too():
+def test_dpo_trains_a_transformer_to_the_optimal_policy():
     # The same in PPO's toy world, with whole answers of several tokens: both methods
     # have the same goal.
     reference, rewards = reference_of(0), rewards_of(0)
@@ -164,6 +166,30 @@ def test_a_transformer_reaches_it_too():
     assert distance(policy, best) < 0.1 * distance(reference, best)
 
 
-def test_beta_must_be_positive():
+def test_dpo_beta_must_be_positive():
     with pytest.raises(ValueError, match="beta must be above 0"):
         dpo_losses(*normal(4, 2), beta=0)
+
+
+def test_learn_by_dpo_prefers_the_chosen_answers_and_keeps_the_reference():
+    reference = model_of(LLAMA)
+    before = {name: tensor.clone() for name, tensor in reference.state_dict().items()}
+    pairs = EncodedPairs(
+        chosen=pad_examples([Example((11, 12), (3,)) for _ in range(6)]),
+        rejected=pad_examples([Example((11, 12), (4 + k, 2)) for k in range(6)]),
+    )
+    watched = []
+    policy, losses = learn_by_dpo(
+        reference,
+        pairs,
+        8,
+        batch_size=4,
+        learning_rate=0.01,
+        watch=lambda done, model: watched.append(done),
+        watch_every=4,
+    )
+    assert losses[0] == pytest.approx(math.log(2), abs=1e-5)
+    assert losses[-1] < 0.5
+    assert watched == [4, 8]
+    assert not policy.training
+    torch.testing.assert_close(reference.state_dict(), before, atol=0, rtol=0)

@@ -24,7 +24,7 @@ def runs(batch, steps, seed):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("discount", [1.0, 0.9])
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.95, 1.0])
-def test_advantages_are_the_sum_of_all_later_surprises(decay, discount, seed):
+def test_gae_is_the_discounted_sum_of_later_surprises(decay, discount, seed):
     rewards, values, mask = (
         normal(4, 7, seed=seed),
         normal(4, 7, seed=seed + 10),
@@ -49,7 +49,7 @@ def test_advantages_are_the_sum_of_all_later_surprises(decay, discount, seed):
         assert not found[row][~mask[row]].any()
 
 
-def test_with_decay_one_it_is_what_came_less_what_was_expected():
+def test_gae_decay_one_is_return_minus_value():
     rewards, values, mask = (
         normal(3, 5),
         normal(3, 5, seed=1),
@@ -61,7 +61,7 @@ def test_with_decay_one_it_is_what_came_less_what_was_expected():
     )
 
 
-def test_a_value_that_is_right_leaves_no_advantage():
+def test_gae_of_perfect_values_is_zero():
     rewards, mask = normal(3, 5), torch.ones(3, 5, dtype=torch.bool)
     values = rewards.flip(1).cumsum(1).flip(1)
     for decay in (0.0, 0.5, 1.0):
@@ -69,7 +69,7 @@ def test_a_value_that_is_right_leaves_no_advantage():
         torch.testing.assert_close(found, torch.zeros(3, 5))
 
 
-def test_what_does_not_count_is_never_looked_at():
+def test_gae_ignores_masked_steps():
     mask = torch.tensor([[False, True, True, False]])
     dirty = torch.tensor([[torch.nan, 1.0, 2.0, torch.inf]])
     clean = dirty.masked_fill(~mask, 0.0)
@@ -78,7 +78,7 @@ def test_what_does_not_count_is_never_looked_at():
 
 
 @pytest.mark.parametrize(("discount", "decay"), [(1.1, 0.9), (0.9, -0.1)])
-def test_discounts_beyond_one_are_refused(discount, decay):
+def test_gae_discount_and_decay_must_be_at_most_one(discount, decay):
     with pytest.raises(ValueError, match="must be from 0 to 1"):
         generalized_advantage_estimate(
             normal(1, 2), normal(1, 2), runs(1, 2, 0), discount, decay
@@ -86,7 +86,7 @@ def test_discounts_beyond_one_are_refused(discount, decay):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_whitened_numbers_have_mean_zero_and_variance_one(seed):
+def test_whiten_gives_mean_zero_and_variance_one(seed):
     numbers, mask = 5 + 3 * normal(4, 6, seed=seed), runs(4, 6, seed)
     found = whiten(numbers, mask)
     assert float(found[mask].mean()) == pytest.approx(0, abs=1e-5)
@@ -98,12 +98,12 @@ def test_whitened_numbers_have_mean_zero_and_variance_one(seed):
     )
 
 
-def test_one_step_has_no_variance():
+def test_whiten_needs_two_steps():
     with pytest.raises(ValueError, match="At least two steps"):
         whiten(normal(1, 2), torch.tensor([[True, False]]))
 
 
-def test_both_estimates_of_kl_are_right_on_average_and_k3_is_never_negative():
+def test_kl_estimates_are_unbiased_and_k3_is_nonnegative():
     p, q = normal(6).log_softmax(0), normal(6, seed=1).log_softmax(0)
     exact = float((p.exp() * (p - q)).sum())
     for estimate in (kl_k1, kl_k3):
@@ -111,7 +111,7 @@ def test_both_estimates_of_kl_are_right_on_average_and_k3_is_never_negative():
     assert kl_k1(p, q).min() < 0 <= kl_k3(p, q).min()
 
 
-def test_k3_scatters_less_where_the_policies_are_near():
+def test_kl_k3_has_lower_variance_for_similar_policies():
     p = normal(6).log_softmax(0)
     q = (p + 0.1 * normal(6, seed=1)).log_softmax(0)
     spread = [
@@ -122,7 +122,7 @@ def test_k3_scatters_less_where_the_policies_are_near():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_an_answers_rewards_sum_to_its_score_less_the_price_of_its_kl(seed):
+def test_token_rewards_sum_to_score_minus_kl_price(seed):
     scores, kl, mask = (
         normal(4, seed=seed),
         normal(4, 7, seed=seed + 10),
@@ -138,14 +138,14 @@ def test_an_answers_rewards_sum_to_its_score_less_the_price_of_its_kl(seed):
         )
 
 
-def test_an_answer_without_tokens_cannot_be_rewarded():
+def test_token_rewards_need_a_token_per_answer():
     with pytest.raises(ValueError, match="Each row needs an answer"):
         token_rewards(
             torch.ones(1), torch.ones(1, 3), torch.zeros(1, 3, dtype=torch.bool), 0.1
         )
 
 
-def test_the_price_rises_beyond_the_target_falls_below_it_and_moves_gently():
+def test_adapted_kl_weight_rises_above_the_target_and_falls_below_it():
     assert adapted_kl_weight(0.5, kl=6.6, target=6, rate=0.1) == pytest.approx(
         0.5 * 1.01
     )
@@ -163,7 +163,7 @@ def test_the_price_rises_beyond_the_target_falls_below_it_and_moves_gently():
         adapted_kl_weight(0.5, kl=1, target=0)
 
 
-def test_the_controller_finds_the_price_that_keeps_to_the_target():
+def test_adapted_kl_weight_converges_to_the_target():
     # A policy that goes 2 / price nats far: the price for a target of 4 nats is 1/2.
     weight = 0.1
     for _ in range(400):

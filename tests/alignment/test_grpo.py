@@ -18,7 +18,7 @@ from tests.alignment.models import END, LLAMA, model_of, normal
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_loss_equals_a_slow_computation(seed):
+def test_grpo_loss_equals_a_slow_computation(seed):
     new, old, reference = (0.5 * normal(4, 5, seed=10 * seed + n) for n in range(3))
     advantages, mask = normal(4, seed=seed + 50), normal(4, 5, seed=seed + 90) > 0
     mask[:, 2] = True
@@ -38,7 +38,7 @@ def test_the_loss_equals_a_slow_computation(seed):
     assert float(found) == pytest.approx(-sum(answers) / 4, abs=1e-5)
 
 
-def test_answers_are_compared_within_their_group_only():
+def test_group_relative_advantages_stay_within_the_group():
     easy, hard = (
         torch.tensor([10.0, 11.0, 9.0, 10.0]),
         torch.tensor([0.0, 1.0, -1.0, 0.0]),
@@ -49,7 +49,7 @@ def test_answers_are_compared_within_their_group_only():
     torch.testing.assert_close(found.std(dim=1), torch.ones(2), atol=1e-3, rtol=0)
 
 
-def test_advantage_epsilon_is_an_argument_and_trls_by_default():
+def test_group_relative_advantages_epsilon_defaults_to_trls():
     scores = 1e-4 * torch.tensor([[1.0, 0.0, -1.0]])  # a standard deviation of 1e-4
     for arguments, expected in (
         ((), 0.5),
@@ -66,11 +66,11 @@ def test_advantage_epsilon_is_an_argument_and_trls_by_default():
             group_relative_advantages(scores, epsilon=wrong)
 
 
-def test_a_group_that_agrees_teaches_nothing():
+def test_group_relative_advantages_of_equal_scores_are_zero():
     assert not group_relative_advantages(torch.ones(3, 4)).any()
 
 
-def test_without_a_price_on_kl_the_reference_does_not_matter():
+def test_grpo_kl_weight_zero_ignores_the_reference():
     new, old, mask = (
         normal(2, 3),
         normal(2, 3, seed=1),
@@ -87,7 +87,7 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_right_answers_become_more_probable_and_wrong_ones_less():
+def test_grpo_update_raises_probabilities_of_right_answers():
     policy, settings = (
         model_of(LLAMA),
         GRPOSettings(epochs=2, minibatches=2, kl_weight=0.0),
@@ -118,7 +118,7 @@ def successor(rollouts):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_it_learns_to_count_from_right_and_wrong_alone(seed):
+def test_grpo_learns_to_count_from_a_verifiable_reward(seed):
     prompts = [[digit] for digit in range(2, 8)]
     policy = DecoderLM(DecoderConfig.llama(9, 4, 16, 1, 2, 2, 32), seed)
     reference, optimizer = copy.deepcopy(policy), AdamW(policy.parameters(), lr=0.01)
@@ -134,7 +134,7 @@ def test_it_learns_to_count_from_right_and_wrong_alone(seed):
     assert sum(rates[-10:]) / 10 > 0.8
 
 
-def test_wrong_settings_are_refused():
+def test_grpo_settings_are_validated():
     for name, value in [
         ("group_size", 1),
         ("epochs", 0),
@@ -150,7 +150,7 @@ def test_wrong_settings_are_refused():
         )
     policy = model_of(LLAMA)
     rollouts = generate_rollouts(policy, [[2]], 3, end_token=END, generator=seeded())
-    with pytest.raises(ValueError, match="1 answers cannot be cut into 2"):
+    with pytest.raises(ValueError, match="1 answers cannot be split into 2"):
         grpo_update(
             policy,
             policy,

@@ -1,6 +1,4 @@
-"""The loop of PPO: it learns, leaves the reference alone, pays for distance, and
-repeats with its seed.
-"""
+"""The training loop of PPO on a toy task."""
 
 import copy
 
@@ -37,7 +35,7 @@ def learn(seed=0, steps=12, **changed):
 
 
 @pytest.mark.slow
-def test_scores_rise_and_distance_is_paid_for():
+def test_learn_by_ppo_raises_scores_at_a_kl_price():
     _, free = learn(kl_weight=0.0)
     _, dear = learn(kl_weight=3.0)
     assert free[-1].score > free[0].score + 0.5
@@ -46,13 +44,13 @@ def test_scores_rise_and_distance_is_paid_for():
 
 
 @pytest.mark.slow
-def test_the_price_adapts_towards_the_target():
+def test_learn_by_ppo_adapts_the_kl_weight():
     _, near = learn(kl_weight=0.1, kl_target=0.01)
     _, far = learn(kl_weight=0.1, kl_target=50.0)
     assert near[-1].kl_weight > 0.1 > far[-1].kl_weight
 
 
-def test_the_reference_and_the_values_given_stay_as_they_were():
+def test_learn_by_ppo_does_not_change_its_inputs():
     reference, rewards = reference_of(0), rewards_of(0)
     values = ScalarModel(reference)
     before = copy.deepcopy([reference.state_dict(), values.state_dict()])
@@ -76,7 +74,7 @@ def test_the_reference_and_the_values_given_stay_as_they_were():
     )
 
 
-def test_the_same_seed_learns_the_same():
+def test_learn_by_ppo_is_reproducible():
     one, again, other = (
         learn(seed, steps=3)[0].token_embedding.weight for seed in (0, 0, 1)
     )
@@ -84,7 +82,7 @@ def test_the_same_seed_learns_the_same():
     assert not torch.equal(one, other)
 
 
-def test_it_can_be_watched_from_before_the_first_step():
+def test_learn_by_ppo_calls_watch_before_the_first_step():
     seen, reference = [], reference_of(0)
     learn_by_ppo(
         reference,
@@ -112,12 +110,12 @@ def test_it_can_be_watched_from_before_the_first_step():
         ({"kl_target": 0}, "kl_target above 0 or None"),
     ],
 )
-def test_wrong_settings_are_refused(changed, said):
+def test_learning_settings_are_validated(changed, said):
     with pytest.raises(ValueError, match=said):
         LearningSettings(**({"steps": 1} | changed))
 
 
-def test_without_prompts_there_is_nothing_to_learn():
+def test_learn_by_ppo_needs_prompts():
     reference = reference_of(0)
     with pytest.raises(ValueError, match="at least one prompt, got none"):
         learn_by_ppo(

@@ -35,7 +35,7 @@ from tests.alignment.toy import score_of as toy_score_of
 
 @pytest.mark.parametrize("advantage", [1.0, -1.0])
 @pytest.mark.parametrize("ratio", [0.5, 0.79, 0.81, 1.0, 1.19, 1.21, 3.0])
-def test_the_clip_stops_the_push_only_where_it_has_gone_far_enough(ratio, advantage):
+def test_clipped_objective_cuts_the_gradient_beyond_the_clip_only(ratio, advantage):
     log_prob = torch.tensor([[ratio]]).log().requires_grad_()
     gain = clipped_objective(log_prob.exp(), torch.tensor([[advantage]]), clip=0.2)
     gain.sum().backward()
@@ -47,7 +47,7 @@ def test_the_clip_stops_the_push_only_where_it_has_gone_far_enough(ratio, advant
     assert gain.item() == pytest.approx(advantage * (limit if too_far else ratio))
 
 
-def test_the_policys_gradient_is_that_of_the_expected_reward():
+def test_policy_gradient_is_that_of_the_expected_reward():
     # A bandit with three arms of probability 1/2, 1/4, 1/4, each drawn exactly as
     # often: the mean is the expectation.
     arms, rewards = torch.tensor([0, 0, 1, 2]), torch.tensor([1.0, 5.0, -2.0])
@@ -69,7 +69,7 @@ def test_the_policys_gradient_is_that_of_the_expected_reward():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_losses_equal_a_slow_computation(seed):
+def test_ppo_losses_equal_a_slow_computation(seed):
     new, old, advantages, values, before, returns = (
         normal(3, 5, seed=10 * seed + n) for n in range(6)
     )
@@ -94,7 +94,7 @@ def test_losses_equal_a_slow_computation(seed):
     ) == pytest.approx(sum(value) / len(value))
 
 
-def test_a_value_that_has_moved_far_enough_is_let_go_unless_it_moved_the_wrong_way():
+def test_value_clip_cuts_the_gradient_beyond_the_clip_only():
     def gradient(value):
         value = torch.tensor([[value]], requires_grad=True)
         old, goal, mask = (
@@ -131,7 +131,7 @@ def rollouts_of(policy, count=3, new=6, seed=0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_experience_equals_a_slow_computation(seed):
+def test_gather_experience_equals_a_slow_computation(seed):
     policy, reference, value_model = (
         model_of(LLAMA, seed),
         model_of(LLAMA, seed + 50),
@@ -196,7 +196,7 @@ def experience_of(policy, seed=0):
     )
 
 
-def test_before_the_first_step_nothing_has_moved():
+def test_ppo_loss_before_the_first_update_has_ratio_one():
     policy, value_model = model_of(LLAMA), with_values()
     loss, figures = ppo_loss(
         policy, value_model, experience_of(policy), PPOSettings(value_weight=0)
@@ -209,7 +209,7 @@ def test_before_the_first_step_nothing_has_moved():
     assert loss.item() == pytest.approx(policy_loss)
 
 
-def test_the_reward_for_staying_undecided_raises_the_entropy():
+def test_entropy_bonus_raises_the_entropy():
     entropies = []
     for weight in (0.0, 10.0):
         policy, value_model = model_of(LLAMA), with_values()
@@ -223,7 +223,7 @@ def test_the_reward_for_staying_undecided_raises_the_entropy():
     assert entropies[1] > entropies[0] + 0.1
 
 
-def test_an_update_makes_good_choices_more_probable_and_teaches_the_values():
+def test_ppo_update_raises_good_choices_and_fits_the_values():
     policy, value_model = model_of(LLAMA), with_values()
     optimizer = AdamW([*policy.parameters(), *value_model.parameters()], lr=0.003)
     experience, settings = experience_of(policy), PPOSettings(value_clip=100.0)
@@ -245,7 +245,7 @@ def test_an_update_makes_good_choices_more_probable_and_teaches_the_values():
     assert change[good].mean() > 0.02 > -0.02 > change[bad].mean()
 
 
-def test_it_stops_when_the_policy_has_gone_too_far():
+def test_ppo_update_stops_early_at_step_kl():
     def moved(step_kl):
         policy, value_model = model_of(LLAMA), with_values()
         optimizer = AdamW([*policy.parameters(), *value_model.parameters()], lr=0.01)
@@ -269,7 +269,32 @@ def test_it_stops_when_the_policy_has_gone_too_far():
     assert not all(torch.equal(a, b) for a, b in zip(free[1], strict[1], strict=True))
 
 
-def test_the_same_seed_gives_the_same_update():
+@pytest.mark.parametrize("count", [2, 3, 12, 50])
+def test_ppo_micro_batches_do_not_change_the_update(count):
+    """Accumulated gradients of the parts of a minibatch are those of the whole."""
+    updated = []
+    for micro_batches in (1, count):
+        policy = model_of(LLAMA)
+        value_model, experience = with_values(), experience_of(policy)
+        optimizer = torch.optim.SGD(
+            [*policy.parameters(), *value_model.parameters()], lr=0.1
+        )
+        report = ppo_update(
+            policy,
+            value_model,
+            optimizer,
+            experience,
+            PPOSettings(epochs=2, minibatches=1, micro_batches=micro_batches),
+            torch.Generator().manual_seed(0),
+        )
+        updated.append((policy.state_dict(), vars(report)))
+    (whole, report), (parts, same) = updated
+    for name, weights in whole.items():
+        assert torch.allclose(weights, parts[name], atol=1e-5), name
+    assert same == pytest.approx(report, abs=1e-4)
+
+
+def test_ppo_update_is_reproducible():
     results = []
     for seed in (0, 0, 1):
         policy, value_model = model_of(LLAMA), with_values()
@@ -281,7 +306,7 @@ def test_the_same_seed_gives_the_same_update():
     assert not torch.equal(results[0], results[2])
 
 
-def test_wrong_settings_are_refused():
+def test_ppo_settings_are_validated():
     for name, value in [
         ("epochs", 0),
         ("minibatches", 0),
@@ -292,13 +317,13 @@ def test_wrong_settings_are_refused():
         with pytest.raises(ValueError, match=name):
             PPOSettings(**{name: value})
     policy = model_of(LLAMA)
-    with pytest.raises(ValueError, match="12 answers cannot be cut into 13"):
+    with pytest.raises(ValueError, match="12 answers cannot be split into 13"):
         ppo_update(policy, with_values(), AdamW(policy.parameters()),
         experience_of(policy),
                    PPOSettings(minibatches=13))  # fmt: skip
 
 
-def test_rows_keeps_what_belongs_together():
+def test_experience_rows_select_whole_answers():
     experience = experience_of(model_of(LLAMA))
     part = experience.rows(torch.tensor([3, 1]))
     for field in dataclasses.fields(Experience):
@@ -309,7 +334,7 @@ def test_rows_keeps_what_belongs_together():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
-def test_it_finds_the_best_policy_there_is(seed):
+def test_ppo_finds_the_optimal_policy(seed):
     # With a price β on each nat, the best policy is π_ref(y) exp(r(y) / β) / Z, and
     # what a policy fails to earn is β times its distance from that one. PPO is told
     # neither.

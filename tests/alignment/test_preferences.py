@@ -1,5 +1,5 @@
-"""From a model's own answers to the tokens that a reward model is trained on, with
-every answer kept beside its prompt.
+"""Preference pairs: from a model's sampled answers to the tokens of a reward model's
+batches.
 """
 
 import pytest
@@ -12,6 +12,7 @@ from genai_tutorial.alignment import (
     encode_prompt,
     sample_answers,
 )
+from genai_tutorial.alignment.preferences import length_chunks
 from genai_tutorial.tokenization import ChatTemplate, train_bpe
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig, DecoderLM
 
@@ -89,3 +90,12 @@ def test_encoded_pairs_tensors_are_chosen_before_rejected():
 def test_encode_pairs_refuses_an_empty_list():
     with pytest.raises(ValueError, match="at least one example"):
         encode_pairs(CHAT, TOKENIZER, [])
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 50])
+def test_length_chunks_split_all_rows_by_length(count):
+    lengths = torch.tensor([5, 3, 9, 3, 7, 1, 4])
+    chunks = length_chunks(lengths, count)
+    assert len(chunks) == min(count, 7)
+    assert sorted(torch.cat(chunks).tolist()) == list(range(7))
+    assert lengths[torch.cat(chunks)].tolist() == [1, 3, 3, 4, 5, 7, 9]

@@ -27,11 +27,11 @@ def with_opinions(config=LLAMA, seed=0):
     return model
 
 
-def test_at_first_it_has_no_opinion():
+def test_scalar_model_starts_at_zero():
     assert not ScalarModel(model_of(LLAMA))(random_ids(2, 5)).any()
 
 
-def test_it_learns_on_a_copy():
+def test_scalar_model_copies_the_decoder():
     decoder = model_of(LLAMA)
     decoder.requires_grad_(False)  # as a reference model is
     before = {name: tensor.clone() for name, tensor in decoder.state_dict().items()}
@@ -45,7 +45,7 @@ def test_it_learns_on_a_copy():
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
-def test_the_score_is_read_at_the_last_token_whatever_comes_after(config):
+def test_scalar_model_score_ignores_padding(config):
     model, ids = with_opinions(config), random_ids(3, 9)
     lengths = torch.tensor([4, 9, 1])
     scores = model.score(ids, lengths)
@@ -56,12 +56,12 @@ def test_the_score_is_read_at_the_last_token_whatever_comes_after(config):
 
 
 @pytest.mark.parametrize("lengths", [[0, 1], [1, 6]])
-def test_lengths_out_of_range_are_refused(lengths):
+def test_scalar_model_score_lengths_are_validated(lengths):
     with pytest.raises(ValueError, match="lengths must be from 1 to 5"):
         with_opinions().score(random_ids(2, 5), torch.tensor(lengths))
 
 
-def test_preferences_are_bradleys_and_terrys():
+def test_preference_probability_is_the_bradley_terry_model():
     rewards = normal(6)
     for a in rewards.tolist():
         for b in rewards.tolist():
@@ -72,7 +72,7 @@ def test_preferences_are_bradleys_and_terrys():
             )
 
 
-def test_the_loss_knows_differences_only_and_never_overflows():
+def test_preference_losses_depend_on_differences_and_do_not_overflow():
     a, b = normal(20), normal(20, seed=1)
     torch.testing.assert_close(preference_losses(a + 7, b + 7), preference_losses(a, b))
     torch.testing.assert_close(
@@ -81,7 +81,7 @@ def test_the_loss_knows_differences_only_and_never_overflows():
     assert preference_losses(torch.tensor(-1000.0), torch.tensor(0.0)) == 1000
 
 
-def test_a_pairs_gradient_is_the_probability_of_the_mistake():
+def test_preference_losses_gradient_is_the_probability_of_the_error():
     chosen, rejected = normal(5).requires_grad_(), normal(5, seed=1).requires_grad_()
     preference_losses(chosen, rejected).sum().backward()
     mistake = preference_probability(rejected.detach(), chosen.detach())
@@ -90,7 +90,7 @@ def test_a_pairs_gradient_is_the_probability_of_the_mistake():
 
 
 @pytest.mark.slow
-def test_from_comparisons_alone_it_finds_how_much_better_each_answer_is():
+def test_preference_losses_recover_score_differences():
     # Raters prefer i to j with the probability of rewards 0, 1, 2. Shown all
     # comparisons in these proportions, the model finds the differences, though nobody
     # ever said a number.
@@ -109,7 +109,7 @@ def test_from_comparisons_alone_it_finds_how_much_better_each_answer_is():
     torch.testing.assert_close(found - found[0], gold, atol=0.03, rtol=0)
 
 
-def test_the_report_counts_by_hand():
+def test_preference_report_matches_a_count_by_hand():
     report = preference_report(
         torch.tensor([2.0, 0.0, 1.0, 1.0]), torch.tensor([1.0, 2.0, 1.0, 0.0]), bins=2
     )
@@ -129,7 +129,7 @@ def test_the_report_counts_by_hand():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_calibration_error_is_that_of_the_evaluation_room(seed):
+def test_preference_report_calibration_error_matches_metrics(seed):
     chosen, rejected = 2 * normal(200, seed=seed), 2 * normal(200, seed=seed + 10)
     probability = preference_probability(chosen, rejected)
     sure, right = probability.maximum(1 - probability), chosen > rejected
@@ -140,7 +140,7 @@ def test_the_calibration_error_is_that_of_the_evaluation_room(seed):
     ).calibration_error == pytest.approx(theirs, abs=1e-6)
 
 
-def test_the_true_rewards_are_calibrated_and_threefold_ones_are_too_sure():
+def test_preference_report_true_rewards_are_calibrated():
     generator = torch.Generator().manual_seed(2)
     a, b = normal(20_000), normal(20_000, seed=1)
     wins = torch.rand(20_000, generator=generator) < preference_probability(a, b)
@@ -153,7 +153,7 @@ def test_the_true_rewards_are_calibrated_and_threefold_ones_are_too_sure():
     assert boastful.loss > honest.loss + 0.1  # the loss does
 
 
-def test_an_empty_report_is_refused():
+def test_preference_report_needs_comparisons():
     with pytest.raises(ValueError, match="at least one comparison"):
         preference_report(torch.empty(0), torch.empty(0))
 

@@ -1,5 +1,5 @@
-"""A world of answers so few that the best policy can be written down: π(y) ∝ π_ref(y)
-exp(r(y) / β).
+"""A toy task with so few answers that the optimal policy can be computed: π(y) ∝
+π_ref(y) exp(r(y) / β).
 
 An answer is the end token, or a token and one more of any kind: 21 of them, for each of
 two prompts.
@@ -29,8 +29,8 @@ ROWS = {
 
 
 def reference_of(seed):
-    """A model that knows each text of up to three tokens by sight, so that it can
-    become any policy.
+    """Return a model with n-gram features of up to three tokens, which can represent
+    any policy.
     """
     config = replace(
         DecoderConfig.fast(VOCAB, 4, 32, 1, 2, convolution_size=0, triple_features=32),

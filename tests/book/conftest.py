@@ -1,4 +1,4 @@
-"""The built book, served to a Chromium whose network ends at this machine."""
+"""The built book, served to a Chromium without external network access."""
 
 import functools
 import http.server
@@ -23,13 +23,13 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # The network ends at this machine.
+    # No external network access.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
 
 def all_pages() -> list[str]:
-    """Return the pages of the book, and of each kind of page that Sphinx makes one."""
+    """Return the pages of the book, and one page of each kind that Sphinx generates."""
     made = [
         "genindex.html",
         "search.html",
@@ -44,7 +44,7 @@ def all_pages() -> list[str]:
 
 
 def chapter_pages() -> list[str]:
-    """Return the pages of the chapters, by the notebooks that lie in the repository."""
+    """Return the pages of the chapters, one per notebook in the repository."""
     return [
         f"notebooks/{path.stem}.html"
         for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
@@ -52,7 +52,7 @@ def chapter_pages() -> list[str]:
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a word."""
+    """Serves files without logging."""
 
     def log_message(self, *_):
         pass
@@ -74,7 +74,7 @@ def site() -> Path:
 
 @pytest.fixture(scope="session")
 def address(site):
-    """Where the book is served."""
+    """The address at which the book is served."""
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(site))
     )
@@ -102,7 +102,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        # Scroll bars take their width, as they do on most desks.
+        # Scroll bars take up space, as on most desktops.
         browser = playwright.chromium.launch(
             executable_path=path,
             args=list(ARGUMENTS),
@@ -113,7 +113,7 @@ def browser():
 
 
 def open_recorded(context, address: str, path: str):
-    """Open a page of the book, and keep a record of what goes wrong on it."""
+    """Open a page of the book, and record failures on it."""
     page = context.new_page()
     page.elsewhere, page.missing, page.errors = [], [], []
 
@@ -140,7 +140,7 @@ def open_recorded(context, address: str, path: str):
 
 @pytest.fixture
 def open_page(browser, address):
-    """A function that opens a page of the book as a new reader sees it."""
+    """A function that opens a page of the book with a fresh browser profile."""
     contexts = []
 
     def open_page(path: str, **options):
@@ -158,7 +158,7 @@ def open_page(browser, address):
 
 @pytest.fixture(scope="session")
 def visit(browser, address, axe_script):
-    """A function from a page of the book to its facts, which visits each page once."""
+    """A cached function that visits a page of the book and returns its facts."""
     context = browser.new_context(
         viewport=DESK,
         color_scheme="light",
@@ -179,5 +179,5 @@ def visit(browser, address, axe_script):
 
 @pytest.fixture(scope="session")
 def axe_script() -> str:
-    """The source of axe-core, which comes inside a Python package."""
+    """The source of axe-core, which is installed as part of a Python package."""
     return (files("axe_playwright_python") / "axe.min.js").read_text("utf8")

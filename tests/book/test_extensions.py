@@ -1,4 +1,4 @@
-"""The book's own Sphinx extensions, apart from a build."""
+"""The book's own Sphinx extensions, tested without a build."""
 
 import json
 import sys
@@ -10,14 +10,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
-def extensions_on_the_path(monkeypatch):
+def extensions_on_path(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "book"))
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "_ext"]:
         del sys.modules[name]
 
 
-def test_an_exercise_is_shown_without_marks_and_hidden_tests():
+def test_exercise_is_shown_without_markers_and_hidden_tests():
     from _ext.exercise_view import as_shown
 
     solution = (
@@ -34,7 +34,7 @@ def test_an_exercise_is_shown_without_marks_and_hidden_tests():
     assert as_shown("x = 1  # nothing to hide\n") == "x = 1  # nothing to hide"
 
 
-def test_alternative_texts_are_found_by_the_bytes_of_their_pictures():
+def test_alt_texts_are_looked_up_by_image_bytes():
     from _ext.alt_text import alternative_texts
 
     def output(content: str, **metadata) -> dict:
@@ -48,7 +48,7 @@ def test_alternative_texts_are_found_by_the_bytes_of_their_pictures():
     assert all(len(name) == 64 for name in texts)
 
 
-def test_words_are_looked_up_in_the_singular_and_in_either_spelling():
+def test_glossary_lookup_handles_plurals_and_both_spellings():
     from _ext.glossary_links import candidates
 
     assert "log-likelihood" in candidates("Log-likelihoods")
@@ -57,7 +57,7 @@ def test_words_are_looked_up_in_the_singular_and_in_either_spelling():
     assert "softmax" in candidates("softmax")
 
 
-def test_the_outline_has_six_parts_and_twenty_nine_chapters():
+def test_outline_has_six_parts_and_29_chapters():
     from _ext.outline import read_outline
 
     parts = read_outline(ROOT)
@@ -82,7 +82,7 @@ def test_the_outline_has_six_parts_and_twenty_nine_chapters():
     }
 
 
-def test_a_map_names_every_chapter_and_links_only_to_ready_ones():
+def test_map_names_every_chapter_and_links_only_to_ready_ones():
     from _ext.chapter_map import draw_map
     from _ext.outline import Chapter, Part
 
@@ -102,7 +102,7 @@ def test_a_map_names_every_chapter_and_links_only_to_ready_ones():
     assert "Planned" in drawing
 
 
-def test_the_table_of_contents_lists_every_chapter_in_order_and_every_room():
+def test_table_of_contents_lists_chapters_in_order_and_all_rooms():
     import yaml
 
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
@@ -126,7 +126,7 @@ def test_the_table_of_contents_lists_every_chapter_in_order_and_every_room():
     assert rooms == packages - {"cli"}
 
 
-def test_the_download_is_still_a_notebook():
+def test_download_is_valid_notebook():
     from _ext.exercise_view import shown_notebook
 
     cell = {

@@ -1,4 +1,4 @@
-"""The interactive figure by itself, in a page that holds nothing else."""
+"""The interactive figure on an otherwise empty page."""
 
 import pytest
 from PIL import Image
@@ -8,8 +8,8 @@ from genai_tutorial.notebook import Frames
 
 @pytest.fixture
 def open_figure(browser):
-    """A function that opens a page with one figure of three temperatures and two
-    cut-offs.
+    """A function that opens a page with a figure with two sliders: three temperatures
+    and two cut-offs.
     """
     contexts = []
 
@@ -42,7 +42,7 @@ def text_of(page) -> str:
     return page.locator("img").get_attribute("alt")
 
 
-def test_two_sliders_choose_the_frame_and_its_caption_by_keyboard(open_figure):
+def test_sliders_select_frame_and_caption_by_keyboard(open_figure):
     page = open_figure()
     temperature, top_p = page.locator("input").all()
     assert text_of(page) == "A red card (temperature 0.5, top-p 0.9)."
@@ -61,7 +61,7 @@ def test_two_sliders_choose_the_frame_and_its_caption_by_keyboard(open_figure):
     assert page.errors == []
 
 
-def test_figure_does_not_jump_when_it_changes(open_figure):
+def test_figure_keeps_its_position_between_frames(open_figure):
     page = open_figure()
     before = page.locator(".genai-frames").bounding_box()
     page.locator("input").first.focus()
@@ -70,7 +70,7 @@ def test_figure_does_not_jump_when_it_changes(open_figure):
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
-def test_play_goes_to_the_end_and_stops_when_a_slider_is_touched(open_figure):
+def test_play_runs_to_last_frame_and_stops_on_slider_input(open_figure):
     page = open_figure()
     page.clock.install()
     play = page.get_by_role("button", name="Play temperature")
@@ -88,20 +88,20 @@ def test_play_goes_to_the_end_and_stops_when_a_slider_is_touched(open_figure):
     assert text_of(page) == "A red card (temperature 0.5, top-p 1.0)."
 
 
-def test_who_asked_for_less_motion_gets_no_play_button(open_figure):
+def test_reduced_motion_hides_play_button(open_figure):
     page = open_figure(reduced_motion="reduce")
     assert page.locator("input").count() == 2
     assert page.get_by_role("button").count() == 0
 
 
-def test_without_scripts_there_is_the_first_frame_with_its_caption(open_figure):
+def test_figure_without_javascript_shows_first_frame_and_caption(open_figure):
     page = open_figure(java_script_enabled=False)
     assert text_of(page) == "A red card (temperature 0.5, top-p 0.9)."
     assert "sample 0" in page.locator("main").inner_text()
     assert "Frame 1 of 6" in page.locator("main").inner_text()
 
 
-def test_axe_finds_nothing(open_figure, axe_script):
+def test_figure_passes_axe(open_figure, axe_script):
     page = open_figure()
     page.evaluate(axe_script)
     violations = page.evaluate("() => axe.run()")["violations"]

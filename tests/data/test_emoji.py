@@ -1,6 +1,4 @@
-"""Emoji: each picture once, with its name, and a split that keeps variants of one thing
-together.
-"""
+"""Emoji: unique images with names, and a split that keeps variants together."""
 
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ def emoji() -> NamedImages:
     return load_emoji()
 
 
-def test_each_picture_and_each_name_comes_once(emoji):
+def test_emoji_images_and_names_are_unique(emoji):
     assert 3500 < len(emoji) < 4500
     assert emoji.images.shape == (len(emoji), 3, 32, 32)
     assert len(set(emoji.names)) == len(emoji)
@@ -25,7 +23,7 @@ def test_each_picture_and_each_name_comes_once(emoji):
     assert list(emoji.names) == sorted(emoji.names)
 
 
-def test_names_are_plain_english(emoji):
+def test_emoji_names_are_plain_english(emoji):
     assert {
         "frog",
         "red apple",
@@ -39,24 +37,24 @@ def test_names_are_plain_english(emoji):
         for name in emoji.names
         if ":" in name or "_" in name or name != name.strip()
     ]
-    # Of two with one picture, the shorter name stays.
+    # Of two names for one image, the shorter one is kept.
     assert "Clipperton Island" not in emoji.names
 
 
-def test_pictures_are_coloured_ink_on_white(emoji):
+def test_emoji_images_are_coloured_on_white(emoji):
     by_name = dict(zip(emoji.names, emoji.images, strict=True))
     assert (emoji.images.amin(dim=(1, 2, 3)) < 0.95).all()  # none is empty
     assert (
         emoji.images[:, :, ::31, ::31].flatten(1).mean(dim=1) == 1
-    ).float().mean() > 0.9  # corners are free
+    ).float().mean() > 0.9  # corners are white
     for name, channel in (("red circle", 0), ("green circle", 1), ("blue circle", 2)):
         middle = by_name[name][:, 14:18, 14:18].mean(dim=(1, 2))
         assert middle.argmax() == channel
     assert by_name["black large square"].mean() < by_name["white large square"].mean()
 
 
-def test_sequences_of_characters_are_one_picture(emoji):
-    # Without joining, a woman and a microscope would stand side by side and be cut off.
+def test_emoji_sequences_render_as_one_image(emoji):
+    # Without joining, a woman and a microscope would be drawn side by side and cut off.
     scientist = emoji.images[emoji.names.index("woman scientist")]
     assert (scientist[:, :, [0, 31]] > 0.99).all()
 
@@ -80,15 +78,18 @@ def test_sequences_of_characters_are_one_picture(emoji):
         (("person walking facing right", "woman walking"), "walking"),
         (("old man", "older person"), "old"),
         (("fire engine",), "fire engine"),
-        (("redwood", "blackbird"), None),  # words that only begin like a colour stay
+        (
+            ("redwood", "blackbird"),
+            None,
+        ),  # words that merely start with a colour are kept
     ],
 )
-def test_families(names, expected):
+def test_emoji_families_group_variants(names, expected):
     for name in names:
         assert family(name) == (name if expected is None else expected)
 
 
-def test_the_split_keeps_families_together_and_loses_nothing(emoji):
+def test_emoji_split_keeps_families_together_and_is_complete(emoji):
     train, test = emoji.split(test_share=0.2, seed=0)
     assert set(train.families).isdisjoint(test.families)
     assert sorted(train.names + test.names) == list(emoji.names)
@@ -99,7 +100,7 @@ def test_the_split_keeps_families_together_and_loses_nothing(emoji):
         assert torch.equal(part.images[:50], emoji.images[places])
 
 
-def test_the_split_depends_on_the_seed_alone(emoji):
+def test_emoji_split_depends_only_on_seed(emoji):
     torch.manual_seed(1)
     first = emoji.split(0.1, seed=3)[1].names
     torch.manual_seed(2)
@@ -109,26 +110,26 @@ def test_the_split_depends_on_the_seed_alone(emoji):
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, 1e-9])
-def test_a_split_with_an_empty_side_is_refused(emoji, share):
+def test_emoji_split_rejects_empty_part(emoji, share):
     with pytest.raises(ValueError, match="must leave families on both sides"):
         emoji.split(share, seed=0)
 
 
-def test_without_skin_tones_each_person_comes_once(emoji):
+def test_emoji_without_skin_tones_has_each_person_once(emoji):
     yellow = emoji.without_skin_tones()
     assert 1500 < len(yellow) < 2200
     assert not [name for name in yellow.names if "skin tone" in name]
     assert "woman detective" in yellow.names
 
 
-def test_a_pillow_that_cannot_join_characters_is_refused(monkeypatch, tmp_path):
+def test_emoji_requires_pillow_with_text_shaping(monkeypatch, tmp_path):
     monkeypatch.setenv("GENAI_TUTORIAL_CACHE", str(tmp_path))
     monkeypatch.setattr(features, "check", lambda name: False)
     with pytest.raises(ImportError, match="no libraqm"):
         load_emoji()
 
 
-def test_names_are_those_of_the_package(emoji):
+def test_emoji_names_match_package(emoji):
     listed = require("emoji", extra="images").EMOJI_DATA
     names = {entry["en"].strip(":").replace("_", " ") for entry in listed.values()}
     assert set(emoji.names) <= names

@@ -1,5 +1,5 @@
-"""The Factbook as plain text and as facts: every answer is short, has one form, and
-stands in the source.
+"""The Factbook as plain text and as facts: every answer is short, canonical, and taken
+from the source.
 """
 
 import re
@@ -36,9 +36,7 @@ SHORT = {
 
 
 def country(**entries: str) -> Country:
-    """A country that consists of the given entries; in a name, __ stands for " > " and
-    _ for a space.
-    """
+    """Return a country with these entries; in names, __ means " > " and _ a space."""
     fields = {
         name.replace("__", " > ").replace("_", " "): text
         for name, text in entries.items()
@@ -56,7 +54,7 @@ def test_factbook_has_254_countries_and_territories_with_different_names():
     }
 
 
-def test_source_states_the_measured_sizes():
+def test_factbook_source_states_measured_sizes():
     texts = [text for one in COUNTRIES for text in one.entries.values()]
     assert len(texts) == pytest.approx(75_600, rel=0.01)
     assert sum(map(len, texts)) == pytest.approx(4.8e6, rel=0.01)
@@ -66,7 +64,7 @@ def test_source_states_the_measured_sizes():
 @pytest.mark.parametrize(
     "left_over", [r"</?[a-z]+[ />]", r"&[a-z]+;|&#\d+;", r"[^\x20-\x7e]", r"^ | $|  "]
 )
-def test_texts_are_plain(left_over):
+def test_factbook_texts_have_no_markup(left_over):
     found = [
         (one.name, name)
         for one in COUNTRIES
@@ -90,11 +88,11 @@ def test_texts_are_plain(left_over):
         ("", ""),
     ],
 )
-def test_plain(raw, expected):
+def test_plain_text_of_entry(raw, expected):
     assert plain(raw) == expected
 
 
-def test_country_has_all_its_names():
+def test_country_names_include_all_variants():
     assert {"Burma", "Union of Burma"} <= set(BY_NAME["Burma"].names)
     assert "Siam" in BY_NAME["Thailand"].names
     assert "Swaziland" in BY_NAME["Eswatini"].names
@@ -114,17 +112,17 @@ def test_country_has_all_its_names():
         "Gambia",
     ],
 )
-def test_names_that_need_an_article(name):
+def test_country_names_with_definite_article(name):
     assert name in BY_NAME
     assert with_article(name) == f"the {name}"
 
 
-def test_most_names_need_no_article():
+def test_country_names_mostly_have_no_article():
     assert sum(with_article(name) == name for name in BY_NAME) == 216
     assert with_article("Kenya") == "Kenya"
 
 
-def test_histories_do_not_name_excluded_countries():
+def test_histories_do_not_mention_excluded_countries():
     everything = load_histories()
     assert len(everything) == 254
     assert sum(map(len, everything)) == pytest.approx(455_000, rel=0.01)
@@ -132,12 +130,12 @@ def test_histories_do_not_name_excluded_countries():
     assert set(without) < set(everything)
     unwanted = "Iran|Persia|Denmark"
     assert not [text for text in without if re.search(unwanted, text)]
-    # The line above can fail: some texts mention Persia but not Iran.
+    # The assertion above can fail: some texts mention Persia but not Iran.
     assert [text for text in everything if "Persia" in text and "Iran" not in text]
     assert len(without) == sum(not re.search(unwanted, text) for text in everything)
 
 
-def test_the_number_of_facts_of_each_relation():
+def test_fact_counts_per_relation():
     counts = {
         relation: sum(fact.relation == relation for fact in FACTS)
         for relation in get_args(Relation)
@@ -161,7 +159,7 @@ def test_the_number_of_facts_of_each_relation():
     assert len(ANSWERS) == len(FACTS) == sum(counts.values()) == 2238
 
 
-# Looked up in the Factbook's text by eye: every relation, and the traps of its
+# Looked up in the Factbook's text by hand: every relation, and difficult cases for the
 # cleaning.
 @pytest.mark.parametrize(
     ("name", "relation", "expected"),
@@ -211,7 +209,7 @@ def test_the_number_of_facts_of_each_relation():
         ("Germany", "neighbour", "Austria"),
         ("Portugal", "neighbour", "Spain"),
         ("Oman", "neighbour", "Saudi Arabia"),
-        ("Cuba", "neighbour", None),  # a naval base is no country
+        ("Cuba", "neighbour", None),  # a naval base is not a country
         ("Australia", "city", "Melbourne"),
         ("Saudi Arabia", "city", "Riyadh"),  # not the one with "872,000 million"
         ("Cote d'Ivoire", "city", "Abidjan"),
@@ -227,16 +225,16 @@ def test_the_number_of_facts_of_each_relation():
         ("Egypt", "symbol", None),  # two of them
     ],
 )
-def test_facts_equal_those_looked_up_by_hand(name, relation, expected):
+def test_facts_match_manual_lookups(name, relation, expected):
     assert ANSWERS.get((name, relation)) == expected
 
 
-def test_answers_have_one_short_form():
+def test_fact_answers_are_short_and_canonical():
     for fact in FACTS:
         assert re.fullmatch(r"[A-Za-z0-9.' -]+", fact.answer), fact
         assert len(fact.answer.split()) <= 6, fact
         assert fact.answer == fact.answer.strip()
-    # No two answers of a relation differ only in what exact match ignores.
+    # No two answers of a relation differ only in what the exact match ignores.
     for relation in get_args(Relation):
         answers = {fact.answer for fact in FACTS if fact.relation == relation}
         assert len({normalize_answer(answer) for answer in answers}) == len(answers), (
@@ -244,7 +242,7 @@ def test_answers_have_one_short_form():
         )
 
 
-def test_answers_about_countries_are_countries():
+def test_fact_answers_about_countries_are_country_names():
     for fact in FACTS:
         if fact.relation in ("neighbour", "buyer"):
             assert fact.answer in BY_NAME, fact
@@ -253,9 +251,9 @@ def test_answers_about_countries_are_countries():
     assert others == {"Soviet Union", "Ottoman Empire", "Yugoslavia"}
 
 
-def test_neighbours_are_mutual():
-    """The Factbook tells each border twice, in two files: a check of the reading, and
-    of the source.
+def test_neighbour_facts_are_symmetric():
+    """The Factbook lists each border in two files, which checks both the parser and the
+    source.
     """
     for fact in FACTS:
         if fact.relation == "neighbour":
@@ -266,7 +264,7 @@ def test_neighbours_are_mutual():
             assert any(name in text for name in names), fact
 
 
-def test_absent_pairs_are_no_facts():
+def test_absent_pairs_do_not_overlap_with_facts():
     absent = load_absent()
     assert len(absent) == len(set(absent)) == 48
     assert not set(absent) & set(ANSWERS)
@@ -401,11 +399,11 @@ def test_absent_pairs_are_no_facts():
         ),
     ],
 )
-def test_values_are_extracted_from_the_entries(read, entries, expected):
+def test_fact_values_are_extracted_from_entries(read, entries, expected):
     assert read(country(**entries)) == expected
 
 
-def test_most_frequent_answers_are_the_best_constant_answers():
+def test_most_frequent_answers_are_best_constant_baselines():
     guesses = most_frequent_answers(FACTS)
     right = {
         r: sum(f.answer == guesses[r] for f in FACTS if f.relation == r)
@@ -415,9 +413,7 @@ def test_most_frequent_answers_are_the_best_constant_answers():
     assert right["capital"] == right["domain"] == 1
 
 
-def test_load_factbook_names_a_version_with_data_if_there_is_none(
-    tmp_path, monkeypatch
-):
+def test_load_factbook_error_names_version_with_data(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "package_folder", lambda name, extra: tmp_path)
     with pytest.raises(
         FileNotFoundError,
@@ -427,11 +423,11 @@ def test_load_factbook_names_a_version_with_data_if_there_is_none(
     assert "\n" not in str(caught.value)
 
 
-def test_load_histories_refuses_an_unknown_country():
+def test_load_histories_rejects_unknown_country():
     with pytest.raises(ValueError, match="has no Zelvania"):
         load_histories(without=["Kenya", "Zelvania"])
 
 
-def test_entries_are_read_only():
+def test_factbook_entries_are_read_only():
     with pytest.raises(TypeError):
         BY_NAME["Kenya"].entries["Government > Capital > name"] = "Mombasa"

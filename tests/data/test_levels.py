@@ -1,4 +1,4 @@
-"""Grey levels: what a density says about them depends on how they are spread."""
+"""Conversion between grey levels and brightness, and dequantization."""
 
 import pytest
 import torch
@@ -14,22 +14,22 @@ from genai_tutorial.data.levels import (
 ALL = torch.arange(LEVELS)
 
 
-def test_levels_and_brightness_are_two_names_of_one_thing():
+def test_to_levels_inverts_from_levels():
     assert torch.equal(to_levels(from_levels(ALL)), ALL)
     assert from_levels(ALL)[[0, 255]].tolist() == [0.0, 1.0]
 
 
-def test_a_level_spreads_over_its_own_interval_and_no_other():
+def test_dequantize_is_uniform_within_interval_of_level():
     generator = torch.Generator().manual_seed(0)
     spread = dequantize(ALL.repeat(4000, 1), generator)
     assert torch.equal(requantize(spread), ALL.repeat(4000, 1))
     place = spread.double() * LEVELS - ALL
-    # even: the mean and the variance of a uniform draw
+    # mean and variance of the uniform distribution
     assert place.mean().item() == pytest.approx(0.5, abs=0.002)
     assert place.var().item() == pytest.approx(1 / 12, abs=0.0005)
 
 
-def test_what_lies_outside_is_black_or_white():
+def test_requantize_clips_to_black_and_white():
     assert requantize(torch.tensor([-5.0, -1e-6, 1.0, 9.0])).tolist() == [
         0,
         0,
@@ -38,7 +38,7 @@ def test_what_lies_outside_is_black_or_white():
     ]
 
 
-def test_what_is_no_grey_level_is_refused():
+def test_levels_reject_invalid_values():
     with pytest.raises(ValueError, match=r"from 0 to 1, got -0\.500 to 1\.000"):
         to_levels(torch.tensor([-0.5, 1.0]))
     with pytest.raises(ValueError, match="from 0 to 1, got nan"):

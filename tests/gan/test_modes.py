@@ -10,7 +10,7 @@ def centres_of(ring):
     return torch.stack([component.mean for component in ring.components])
 
 
-def test_the_ring_is_a_density():
+def test_gaussian_ring_has_the_expected_density_and_spacing():
     ring = gaussian_ring(modes=8, radius=2.0, deviation=0.1)
     peak = ring.log_prob(centres_of(ring))
     expected = math.log(1 / 8 / (2 * math.pi * 0.1**2))
@@ -26,18 +26,18 @@ def test_the_ring_is_a_density():
     )
 
 
-def test_real_samples_cover_every_mode():
+def test_count_modes_of_real_samples_finds_all():
     ring = gaussian_ring(deviation=0.1)
     samples = ring.sample(4000, torch.Generator().manual_seed(0))
     modes = count_modes(samples, centres_of(ring), deviation=0.1)
     assert modes.covered == 8
-    # In a plane, exp(-9 / 2) of a round Gaussian lies further out than three
+    # In a plane, a share of exp(-9 / 2) of a Gaussian lies beyond three standard
     # deviations.
     assert modes.high_quality == pytest.approx(1 - math.exp(-4.5), abs=0.005)
     assert modes.per_mode.sum().item() == pytest.approx(4000 * modes.high_quality)
 
 
-def test_a_collapsed_generator_covers_one():
+def test_count_modes_of_a_collapsed_generator_finds_one():
     ring = gaussian_ring()
     samples = ring.components[3].sample(1000, torch.Generator().manual_seed(0))
     modes = count_modes(samples, centres_of(ring), deviation=0.1)
@@ -46,24 +46,24 @@ def test_a_collapsed_generator_covers_one():
     assert modes.high_quality > 0.97
 
 
-def test_noise_covers_little_and_little_of_it_is_good():
+def test_count_modes_of_noise_finds_little_high_quality():
     ring = gaussian_ring()
     samples = 4 * torch.rand(4000, 2, generator=torch.Generator().manual_seed(0)) - 2
     modes = count_modes(samples, centres_of(ring), deviation=0.1)
     assert modes.high_quality < 0.15
 
 
-def test_a_mode_needs_its_share():
+def test_count_modes_share_is_the_threshold():
     centres = torch.tensor([[0.0, 0.0], [9.0, 0.0]])
     samples = torch.cat([torch.zeros(96, 2), torch.tensor([[9.0, 0.0]]).repeat(4, 1)])
-    # 4 are fewer than a tenth of 50
+    # 4 samples are less than a tenth of the fair share of 50
     assert count_modes(samples, centres, deviation=1.0, share=0.1).covered == 1
     assert count_modes(samples, centres, deviation=1.0, share=0.08).covered == 2
     assert count_modes(samples, centres, deviation=1.0, share=0.0).covered == 2
     assert count_modes(samples[:96], centres, deviation=1.0, share=0.0).covered == 1
 
 
-def test_reach_is_measured_in_deviations():
+def test_count_modes_reach_is_in_standard_deviations():
     centres = torch.tensor([[0.0, 0.0], [9.0, 0.0]])
     samples = torch.tensor([[0.0, 2.9], [0.0, 3.1]])
     assert count_modes(samples, centres, deviation=1.0).per_mode.tolist() == [1, 0]
@@ -72,7 +72,7 @@ def test_reach_is_measured_in_deviations():
     ).per_mode.tolist() == [2, 0]
 
 
-def test_bad_input_raises_a_sentence():
+def test_invalid_arguments_raise_value_error():
     with pytest.raises(ValueError, match="modes must be at least 2, got 1"):
         gaussian_ring(modes=1)
     with pytest.raises(ValueError, match=r"greater than 0, got 0\.0 and 0\.1"):

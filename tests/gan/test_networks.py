@@ -29,36 +29,36 @@ SMALL = DigitGANConfig(latent=4, generator_widths=(16,), discriminator_widths=(1
         lambda seed: DigitDiscriminator(SMALL, seed=seed),
     ],
 )
-def test_the_seed_decides_the_weights(build):
+def test_initial_weights_depend_on_the_seed_only(build):
     torch.manual_seed(1)
     first = build(0).state_dict()
-    torch.manual_seed(2)  # no global seed may matter
+    torch.manual_seed(2)  # the global seed must not matter
     again, reseeded = build(0).state_dict(), build(1).state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert any(not torch.equal(first[name], reseeded[name]) for name in first)
 
 
-def test_first_layers_keep_the_size_of_their_input():
+def test_initial_weights_preserve_the_variance():
     net = multilayer_perceptron((1000, 1000, 1000, 1), torch.Generator().manual_seed(1))
     x = torch.randn(64, 1000, generator=torch.Generator().manual_seed(0))
-    # after each linear layer
+    # mean square after each linear layer
     sizes = [net[:depth](x).square().mean().item() for depth in (1, 3)]
-    # twice that of the input, half of which ReLU then takes
+    # twice that of the input; ReLU then removes half
     assert sizes == pytest.approx([2, 2], rel=0.1)
 
 
-def test_points_may_lie_on_a_line():
+def test_point_networks_accept_one_dimension():
     assert PointGenerator(latent=3, dim=1)(torch.randn(5, 3)).shape == (5, 1)
     assert PointDiscriminator(dim=1)(torch.randn(5, 1)).shape == (5,)
 
 
-def test_images_are_brightnesses():
+def test_digit_generator_outputs_lie_between_0_and_1():
     images = DigitGenerator(SMALL)(5 * torch.randn(6, 4), torch.arange(6))
     assert images.shape == (6, 28, 28)
     assert 0 <= images.min() < images.max() <= 1
 
 
-def test_the_label_changes_the_image_and_the_score():
+def test_label_changes_the_image_and_the_score():
     z = torch.ones(2, 4)
     images = DigitGenerator(SMALL)(z, torch.tensor([1, 7]))
     assert (images[0] - images[1]).abs().max() > 0.01
@@ -67,7 +67,7 @@ def test_the_label_changes_the_image_and_the_score():
     assert (scores[0] - scores[1]).abs() > 1e-4
 
 
-def test_each_score_depends_on_its_own_image_only():
+def test_digit_discriminator_scores_are_independent_across_the_batch():
     discriminator = DigitDiscriminator(SMALL)
     images, labels = torch.rand(4, 28, 28), torch.arange(4)
     torch.testing.assert_close(
@@ -76,7 +76,7 @@ def test_each_score_depends_on_its_own_image_only():
     assert squared_slopes(discriminator, images, labels).shape == (4,)
 
 
-def test_the_spread_of_a_batch_by_hand():
+def test_minibatch_deviation_by_hand():
     rows = torch.tensor([[1.0, 0.0, 4.0], [3.0, 0.0, 4.0], [5.0, 6.0, 4.0]])
     expected = ((8 / 3) ** 0.5 + 8**0.5 + 0) / 3
     appended = MinibatchDeviation()(rows)
@@ -86,18 +86,18 @@ def test_the_spread_of_a_batch_by_hand():
     )
 
 
-def test_a_collapsed_batch_still_has_a_gradient():
+def test_minibatch_deviation_of_a_collapsed_batch_has_a_gradient():
     rows = torch.ones(8, 2, requires_grad=True)
     MinibatchDeviation()(rows).sum().backward()
     assert rows.grad.isfinite().all()
 
 
-def test_a_config_survives_json():
+def test_config_survives_json():
     config = DigitGANConfig(generator_widths=(8, 9))
     assert DigitGANConfig(**json.loads(json.dumps(asdict(config)))) == config
 
 
-def test_bad_sizes_raise_a_sentence():
+def test_invalid_sizes_raise_value_error():
     with pytest.raises(
         ValueError, match=r"latent and classes must be at least 1, got 0 and 10"
     ):

@@ -10,19 +10,19 @@ from genai_tutorial.gan import (
     optimal_discriminator,
 )
 
-PLACES = torch.linspace(-12, 12, 4801, dtype=torch.float64)
+POINTS = torch.linspace(-12, 12, 4801, dtype=torch.float64)
 STEP = 0.005
 
 
-def bell(mean, deviation=1.0):
-    gaussian = DiagonalGaussian(
+def gaussian(mean, deviation=1.0):
+    density = DiagonalGaussian(
         torch.tensor([mean]).double(), torch.tensor([deviation**2]).double()
     )
-    return gaussian.log_prob(PLACES[:, None]).exp()
+    return density.log_prob(POINTS[:, None]).exp()
 
 
-def test_no_discriminator_beats_the_optimal_one():
-    p, q = bell(-1.0), bell(1.5, 1.4)
+def test_optimal_discriminator_has_the_highest_value():
+    p, q = gaussian(-1.0), gaussian(1.5, 1.4)
 
     def value(probability):
         return (
@@ -41,38 +41,38 @@ def test_no_discriminator_beats_the_optimal_one():
     )
 
 
-def test_two_unit_bells_by_hand():
-    # p / q = exp(-2 m x) for means -m and m, so the optimal discriminator is a sigmoid.
-    best = optimal_discriminator(bell(-1.0), bell(1.0))
-    torch.testing.assert_close(best, torch.sigmoid(-2 * PLACES))
+def test_optimal_discriminator_of_two_unit_gaussians_by_hand():
+    # p / q = exp(-2 x) for means -1 and 1, so the optimal discriminator is a sigmoid.
+    best = optimal_discriminator(gaussian(-1.0), gaussian(1.0))
+    torch.testing.assert_close(best, torch.sigmoid(-2 * POINTS))
 
 
-def test_the_value_is_what_the_loss_measures():
+def test_optimal_value_equals_the_negative_loss_on_samples():
     generator = torch.Generator().manual_seed(0)
     real = torch.randn(200_000, generator=generator) - 1
     fake = torch.randn(200_000, generator=generator) + 1
     measured = -logistic_discriminator_loss(-2 * real, -2 * fake).item()
-    divergence = jensen_shannon_divergence(bell(-1.0), bell(1.0), STEP).item()
+    divergence = jensen_shannon_divergence(gaussian(-1.0), gaussian(1.0), STEP).item()
     assert measured == pytest.approx(2 * divergence - math.log(4), abs=0.01)
 
 
-def test_the_divergence_between_its_limits():
+def test_jensen_shannon_divergence_limits_and_symmetry():
     assert jensen_shannon_divergence(
-        bell(0.0), bell(0.0), STEP
+        gaussian(0.0), gaussian(0.0), STEP
     ).item() == pytest.approx(0, abs=1e-12)
     assert jensen_shannon_divergence(
-        bell(-8.0, 0.3), bell(8.0, 0.3), STEP
+        gaussian(-8.0, 0.3), gaussian(8.0, 0.3), STEP
     ).item() == pytest.approx(math.log(2))
-    one_way = jensen_shannon_divergence(bell(-1.0), bell(1.5, 2.0), STEP).item()
+    one_way = jensen_shannon_divergence(gaussian(-1.0), gaussian(1.5, 2.0), STEP).item()
     assert jensen_shannon_divergence(
-        bell(1.5, 2.0), bell(-1.0), STEP
+        gaussian(1.5, 2.0), gaussian(-1.0), STEP
     ).item() == pytest.approx(one_way)
 
 
-def test_bad_densities_raise_a_sentence():
+def test_invalid_densities_raise_value_error():
     with pytest.raises(ValueError, match="never negative"):
         optimal_discriminator(torch.tensor([-0.1]), torch.tensor([0.2]))
     with pytest.raises(ValueError, match="Both densities are zero"):
         optimal_discriminator(torch.tensor([0.0, 1.0]), torch.tensor([0.0, 1.0]))
-    with pytest.raises(ValueError, match=r"q adds up to 0\.501"):
-        jensen_shannon_divergence(bell(0.0), bell(12.0), STEP)
+    with pytest.raises(ValueError, match=r"q integrates to 0\.501"):
+        jensen_shannon_divergence(gaussian(0.0), gaussian(12.0), STEP)

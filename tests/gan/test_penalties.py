@@ -10,7 +10,7 @@ from genai_tutorial.gan import (
 )
 
 
-def test_slopes_equal_finite_differences():
+def test_squared_slopes_equal_finite_differences():
     discriminator = PointDiscriminator(seed=3).double()
     x = torch.randn(6, 2, generator=torch.Generator().manual_seed(0)).double()
     step = 1e-6
@@ -26,29 +26,28 @@ def test_slopes_equal_finite_differences():
     )
 
 
-def test_r1_by_hand():
-    bowl = lambda x: x.square().sum(dim=1)  # noqa: E731  (its slope is 2 x)
+def test_r1_penalty_by_hand():
+    bowl = lambda x: x.square().sum(dim=1)  # noqa: E731  (its gradient is 2x)
     real = torch.tensor([[1.0, 0.0], [0.0, 3.0]])
     assert r1_penalty(bowl, real).item() == pytest.approx((4 + 36) / 2)
 
 
-def test_images_count_all_their_pixels():
+def test_r1_penalty_sums_over_all_pixels():
     weights = torch.arange(12.0).view(1, 3, 4)
     flat = lambda x: (x * weights).sum(dim=(1, 2, 3))  # noqa: E731
     expected = weights.square().sum().item()
     assert r1_penalty(flat, torch.zeros(2, 1, 3, 4)).item() == pytest.approx(expected)
 
 
-def test_the_optimizer_sees_through_the_penalty():
+def test_r1_penalty_is_differentiable_in_the_weights():
     layer = nn.Linear(2, 1, bias=False)
     discriminator = lambda x: layer(x).squeeze(1)  # noqa: E731
     r1_penalty(discriminator, torch.randn(4, 2)).backward()
-    # The penalty is the squared length of the weight, so its gradient is twice the
-    # weight.
+    # The penalty is the squared norm of the weight: its gradient is twice the weight.
     torch.testing.assert_close(layer.weight.grad, 2 * layer.weight.detach())
 
 
-def test_labels_reach_the_discriminator():
+def test_squared_slopes_passes_labels_to_the_discriminator():
     steep_for_ones = lambda x, labels: x[:, 0] * labels  # noqa: E731
     slopes = squared_slopes(
         steep_for_ones, torch.zeros(3, 2), torch.tensor([0.0, 1.0, 2.0])
@@ -56,7 +55,7 @@ def test_labels_reach_the_discriminator():
     assert slopes.tolist() == [0, 1, 4]
 
 
-def test_the_gradient_penalty_wants_a_slope_of_one():
+def test_gradient_penalty_is_zero_at_slope_one():
     real, fake = torch.zeros(8, 2), torch.ones(8, 2)
     for slope, expected in ((1.0, 0.0), (0.5, 0.25), (3.0, 4.0)):
         plane = lambda x, slope=slope: slope * x[:, 1]  # noqa: E731
@@ -66,7 +65,7 @@ def test_the_gradient_penalty_wants_a_slope_of_one():
         assert penalty.item() == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_gradient_penalty_looks_between_each_pair():
+def test_gradient_penalty_points_lie_between_each_pair():
     seen = []
 
     def critic(x):
@@ -85,7 +84,7 @@ def test_the_gradient_penalty_looks_between_each_pair():
     assert places.mean().item() == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_critic_without_slope_has_a_gradient_that_is_a_number():
+def test_gradient_penalty_of_a_flat_critic_has_a_finite_gradient():
     layer = nn.Linear(2, 1)
     nn.init.zeros_(layer.weight)
     penalty = gradient_penalty(
@@ -99,7 +98,7 @@ def test_a_critic_without_slope_has_a_gradient_that_is_a_number():
     assert layer.weight.grad.isfinite().all()
 
 
-def test_the_generator_gets_nothing_from_the_penalty():
+def test_gradient_penalty_sends_no_gradient_to_the_generator():
     fake = torch.ones(4, 2, requires_grad=True)
     plane = lambda x: (x * x).sum(dim=1)  # noqa: E731
     assert not squared_slopes(plane, fake).isnan().any()
@@ -109,9 +108,9 @@ def test_the_generator_gets_nothing_from_the_penalty():
     assert torch.autograd.grad(penalty, fake, allow_unused=True) == (None,)
 
 
-def test_pairs_of_unequal_shape_raise_a_sentence():
+def test_gradient_penalty_of_unequal_shapes_raises_value_error():
     with pytest.raises(
-        ValueError, match=r"their shapes must be the same; got \(3, 2\) and \(4, 2\)"
+        ValueError, match=r"their shapes must be equal, got \(3, 2\) and \(4, 2\)"
     ):
         gradient_penalty(
             lambda x: x[:, 0],

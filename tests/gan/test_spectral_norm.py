@@ -22,7 +22,7 @@ def test_power_iteration_finds_the_largest_singular_value(rows, columns):
     torch.testing.assert_close(v.norm(), torch.ones(()).double())
 
 
-def test_one_step_by_hand():
+def test_power_iteration_one_step_by_hand():
     u, v = power_iteration(
         torch.tensor([[3.0, 0.0], [0.0, 4.0]]), torch.tensor([1.0, 1.0])
     )
@@ -30,7 +30,7 @@ def test_one_step_by_hand():
     torch.testing.assert_close(v, torch.tensor([9.0, 16.0]) / (9**2 + 16**2) ** 0.5)
 
 
-def test_a_layer_becomes_one_that_stretches_nothing():
+def test_spectral_norm_of_a_layer_becomes_one():
     torch.manual_seed(0)
     layer = nn.Linear(20, 30)
     with torch.no_grad():
@@ -43,7 +43,7 @@ def test_a_layer_becomes_one_that_stretches_nothing():
     )
 
 
-def test_a_normalized_network_has_no_slope_above_one():
+def test_normalized_network_has_no_slope_above_one():
     discriminator = normalize_all_layers(PointDiscriminator(width=32, seed=1))
     for _ in range(100):
         discriminator(torch.zeros(1, 2))
@@ -60,10 +60,10 @@ def test_a_normalized_network_has_no_slope_above_one():
     plain = PointDiscriminator(width=32, seed=1)
     assert (
         (plain(start) - plain(end)).abs() / (start - end).norm(dim=1)
-    ).max() > 1.02  # it was not so before
+    ).max() > 1.02  # the check can fail
 
 
-def test_evaluation_leaves_the_vectors_as_they_are():
+def test_spectral_norm_vectors_do_not_change_in_evaluation_mode():
     layer = spectral_norm(nn.Linear(6, 6)).eval()
     before = layer.parametrizations.weight[0].v.clone()
     layer(torch.zeros(1, 6))
@@ -73,22 +73,22 @@ def test_evaluation_leaves_the_vectors_as_they_are():
     assert not torch.equal(layer.parametrizations.weight[0].v, before)
 
 
-def test_two_passes_before_the_backward_pass():
+def test_spectral_norm_allows_two_forward_passes_before_the_backward_pass():
     layer = spectral_norm(nn.Linear(4, 1))
     (
         layer(torch.randn(8, 4)).mean() - layer(torch.randn(8, 4)).mean()
-    ).backward()  # as each discriminator step does
+    ).backward()  # as in each discriminator step
     assert layer.parametrizations.weight.original.grad.isfinite().all()
 
 
-def test_the_same_weights_give_the_same_normalized_weights():
+def test_spectral_norm_depends_on_the_weights_only():
     first, second = nn.Linear(4, 4), nn.Linear(4, 4)
     second.load_state_dict(first.state_dict())
-    torch.manual_seed(123)  # no global seed may matter
+    torch.manual_seed(123)  # the global seed must not matter
     assert torch.equal(spectral_norm(first).weight, spectral_norm(second).weight)
 
 
-def test_what_cannot_be_normalized_raises_a_sentence():
+def test_spectral_norm_of_unsuitable_layers_raises_value_error():
     with pytest.raises(ValueError, match="ReLU has none"):
         spectral_norm(nn.ReLU())
     with pytest.raises(ValueError, match=r"got a weight of shape \(4,\)"):

@@ -1,4 +1,4 @@
-"""Nearest neighbours against scikit-learn, and the check for copies on real digits."""
+"""Nearest neighbours against scikit-learn."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from genai_tutorial.data import load_digits
-from genai_tutorial.metrics import check_copies, nearest_neighbours
+from genai_tutorial.metrics import nearest_neighbours
 
 
 def images(count: int, seed: int, size: int = 5) -> torch.Tensor:
@@ -75,39 +74,3 @@ def test_nearest_neighbours_different_shapes_raise():
         match=r"different shapes: \(5, 5\) and \(4, 4\)|Float\[Tensor",
     ):
         nearest_neighbours(images(2, 0), torch.zeros(3, 4, 4))
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_copies_are_found_and_unseen_digits_are_not(seed):
-    train, held_out = load_digits().split(train_per_class=140, seed=seed)
-    noise = torch.randn(100, 8, 8, generator=torch.Generator().manual_seed(seed))
-    samples = train.images[:100] + 0.02 * noise
-    check = check_copies(samples, train.images, held_out.images)
-    assert check.copies().all()
-    assert check.nearest.tolist() == list(range(100))
-    assert check.sample_distances.max() < check.held_out_distances.min()
-    # Over 20 seeds of this split, the smallest ratio of an unseen digit was 0.47.
-    assert check.held_out_ratios.min() > 0.4
-
-
-def test_a_blur_is_near_to_many_images_but_a_copy_of_none():
-    train, held_out = load_digits().split(train_per_class=140, seed=0)
-    means = torch.stack(
-        [train.images[train.labels == label].mean(dim=0) for label in range(10)]
-    )
-    check = check_copies(means, train.images, held_out.images)
-    assert check.sample_distances.median() < check.held_out_distances.quantile(0.75)
-    assert not check.copies().any()
-
-
-def test_a_copy_of_an_image_that_stands_twice_in_the_training_set_is_a_copy():
-    train = images(10, seed=0)
-    train[1] = train[0]
-    check = check_copies(train[:1], train, images(3, seed=1))
-    assert check.copies().tolist() == [True]
-    assert not check.copies(ratio=0.0).any()
-
-
-def test_one_training_image_is_not_enough():
-    with pytest.raises(ValueError, match="at least 2 images"):
-        check_copies(images(3, 0), images(1, 1), images(3, 2))

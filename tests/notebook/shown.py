@@ -1,4 +1,4 @@
-"""Catch what the book's functions display, as a notebook's front end would get it."""
+"""Capture what the book's functions display, as a notebook front end receives it."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from IPython.utils.capture import capture_output
 
 
 def displayed(call: Callable[[], object]) -> list[tuple[dict, dict]]:
-    """The forms and the metadata of each thing that a call displays."""
+    """Return the MIME bundle and metadata of each object that a call displays."""
     InteractiveShell.instance()
     try:
         with capture_output() as captured:

@@ -54,7 +54,7 @@ def write(
     return path
 
 
-def test_chapter_is_read_from_its_notebook(tmp_path: Path):
+def test_find_chapters_reads_notebook_metadata(tmp_path: Path):
     path = write(tmp_path, "04_model.ipynb", 4, "The model: a *small* one")
     assert read_chapter(path) == Chapter(
         number=4,
@@ -68,7 +68,7 @@ def test_chapter_is_read_from_its_notebook(tmp_path: Path):
     )
 
 
-def test_chapters_come_in_the_order_of_the_book(tmp_path: Path):
+def test_find_chapters_sorts_by_chapter_number(tmp_path: Path):
     for number in (10, 4, 29, 1):
         write(tmp_path, f"{number:02d}_x.ipynb", number, "Title")
     write(tmp_path, "scratch.ipynb", 5, "Not a chapter")
@@ -94,7 +94,7 @@ def test_table_links_to_each_notebook(tmp_path: Path):
     ]
 
 
-def test_scoreboard_lists_the_claims_in_reading_order(tmp_path: Path):
+def test_scoreboard_lists_claims_in_reading_order(tmp_path: Path):
     write(tmp_path, "02_b.ipynb", 2, "B", claims=["Third"])
     write(tmp_path, "01_a.ipynb", 1, "A", claims=["First", "Second"])
     rows = scoreboard(chapters(tmp_path))
@@ -106,10 +106,10 @@ def test_scoreboard_lists_the_claims_in_reading_order(tmp_path: Path):
     assert (rows[0].measured, rows[0].anchor) == ("4", claim_anchor("First"))
 
 
-def test_scoreboard_shows_what_a_claim_must_beat_and_where_it_comes_from(
+def test_scoreboard_shows_baseline_and_record_of_claim(
     tmp_path: Path,
 ):
-    """And nothing where a claim says nothing."""
+    """The columns are empty for a claim without evidence."""
     live = {"statement": "Live", "baseline": "0.100", "seeds": 5, "items": 200}
     recorded = {"statement": "Recorded", "recorded": "spread", "baseline": "1"}
     exact = {"statement": "Exact", "exact": True}
@@ -123,7 +123,7 @@ def test_scoreboard_shows_what_a_claim_must_beat_and_where_it_comes_from(
     ]
 
 
-def test_chapter_that_never_ran_has_no_running_time(tmp_path: Path):
+def test_chapter_never_executed_has_no_running_time(tmp_path: Path):
     write(tmp_path, "01_a.ipynb", 1, "A")
     (tmp_path / "notebooks" / "running_times.json").unlink()
     (chapter,) = chapters(tmp_path)
@@ -131,14 +131,14 @@ def test_chapter_that_never_ran_has_no_running_time(tmp_path: Path):
     assert chapters_table([chapter]).endswith("| 40 min | not run yet |")
 
 
-def test_repository_is_found_from_any_folder_inside(tmp_path: Path):
+def test_repository_root_is_found_from_any_subfolder(tmp_path: Path):
     (tmp_path / "notebooks" / "deep").mkdir(parents=True)
     (tmp_path / "genai_tutorial").mkdir()
     (tmp_path / "genai_tutorial" / "__init__.py").touch()
     assert find_repository(tmp_path / "notebooks" / "deep") == tmp_path
 
 
-def test_heading_of_another_chapter_is_noticed(tmp_path: Path):
+def test_chapter_heading_with_wrong_number_raises(tmp_path: Path):
     path = write(tmp_path, "04_model.ipynb", 4, "Title", chapter=5)
     with pytest.raises(
         ValueError, match="chapter 5 by its metadata and 4 by its heading"
@@ -146,7 +146,7 @@ def test_heading_of_another_chapter_is_noticed(tmp_path: Path):
         read_chapter(path)
 
 
-def test_notebook_without_facts_is_named(tmp_path: Path):
+def test_notebook_without_metadata_is_named_in_error(tmp_path: Path):
     path = write(tmp_path, "04_model.ipynb", 4, "Title")
     notebook = nbformat.read(path, as_version=4)
     del notebook.metadata["genai_tutorial"]

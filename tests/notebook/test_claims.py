@@ -10,7 +10,7 @@ from genai_tutorial.notebook.claims import claim_anchor, format_measured, format
 from tests.notebook.shown import displayed
 
 
-def test_claim_shows_the_statement_and_what_was_measured_and_keeps_both():
+def test_claim_displays_and_stores_statement_and_measurement():
     ((data, metadata),) = displayed(
         lambda: claim("The loss is below 2.", measured={"loss": 1.87654}, holds=True)
     )
@@ -20,7 +20,7 @@ def test_claim_shows_the_statement_and_what_was_measured_and_keeps_both():
     assert metadata == {"genai_tutorial": {"claim": fact}}
 
 
-def test_claim_with_its_evidence_shows_and_keeps_all_of_it():
+def test_claim_displays_and_stores_all_evidence():
     ((data, metadata),) = displayed(
         lambda: claim(
             "Most digits are read right",
@@ -46,8 +46,8 @@ def test_claim_with_its_evidence_shows_and_keeps_all_of_it():
     }
 
 
-def test_claim_without_evidence_gives_the_bytes_it_always_gave():
-    """Else every committed output would have to be made again."""
+def test_claim_without_evidence_keeps_its_output_format():
+    """Otherwise, every committed output would have to be regenerated."""
     ((data, metadata),) = displayed(lambda: claim("So it is", measured=4, holds=True))
     line = "border-left: 3px solid #009E73; padding: 0.1em 0 0.1em 0.75em; margin: 0.25em 0;"  # noqa: E501
     assert data == {
@@ -74,7 +74,7 @@ def test_claim_without_evidence_gives_the_bytes_it_always_gave():
         ({"baseline": 1, "seeds": 1, "items": 1}, "; baseline 1. (1 item, 1 seed)"),
     ],
 )
-def test_claim_tells_the_evidence_that_it_is_given(
+def test_claim_displays_given_evidence(
     evidence: dict, told: str, capsys: pytest.CaptureFixture
 ):
     claim("So it is", measured=4, holds=True, **evidence)
@@ -91,27 +91,27 @@ def test_claim_tells_the_evidence_that_it_is_given(
         ({"exact": True, "recorded": "diffusion_steps"}, ValueError, "nothing to beat"),
     ],
 )
-def test_claim_refuses_evidence_that_cannot_be(
+def test_claim_rejects_invalid_evidence(
     evidence: dict, error: type[Exception], reason: str
 ):
     with pytest.raises(error, match=reason):
         claim("So it is", measured=4, holds=True, **evidence)
 
 
-def test_page_can_link_to_the_claim():
+def test_claim_has_link_target():
     ((data, _),) = displayed(lambda: claim("A < B & C", measured=1, holds=True))
     assert f'id="{claim_anchor("A < B & C")}"' in data["text/html"]
     assert "A &lt; B &amp; C" in data["text/html"]
 
 
-def test_false_claim_stops_the_notebook_and_says_what_was_measured():
+def test_false_claim_raises_with_measured_value():
     with pytest.raises(
         ClaimError, match=r"did not hold: The loss is below 1\. Measured: 1\.88\."
     ):
         claim("The loss is below 1", measured=1.87654, holds=1.87654 < 1)
 
 
-def test_reader_sees_the_sentence_and_not_the_inside_of_claim():
+def test_false_claim_traceback_hides_claim_internals():
     assert ClaimError("this did not hold")._render_traceback_() == [
         "ClaimError: this did not hold"
     ]
@@ -120,7 +120,7 @@ def test_reader_sees_the_sentence_and_not_the_inside_of_claim():
 @pytest.mark.parametrize(
     "holds", [True, np.bool_(True), np.array(1) < 2, torch.tensor(1.0) < 2]
 )
-def test_truth_may_come_from_numpy_or_torch(
+def test_claim_accepts_numpy_and_torch_true(
     holds: object, capsys: pytest.CaptureFixture
 ):
     claim("So it is", measured=1, holds=holds)
@@ -128,7 +128,7 @@ def test_truth_may_come_from_numpy_or_torch(
 
 
 @pytest.mark.parametrize("holds", [np.bool_(False), torch.tensor(1.0) > 2])
-def test_falsehood_may_come_from_numpy_or_torch(holds: object):
+def test_claim_accepts_numpy_and_torch_false(holds: object):
     with pytest.raises(ClaimError):
         claim("So it is", measured=1, holds=holds)
 
@@ -136,12 +136,12 @@ def test_falsehood_may_come_from_numpy_or_torch(holds: object):
 @pytest.mark.parametrize(
     "holds", [1, 0.97, "yes", None, torch.tensor(0.97), np.array([True, True])]
 )
-def test_what_only_looks_true_is_refused(holds: object):
+def test_claim_rejects_truthy_values(holds: object):
     with pytest.raises(TypeError, match="write the comparison"):
         claim("Accuracy is above 90%", measured=0.97, holds=holds)
 
 
-def test_empty_statement_is_refused():
+def test_claim_rejects_empty_statement():
     with pytest.raises(ValueError, match="state the result"):
         claim(" . ", measured=1, holds=True)
 
@@ -165,11 +165,11 @@ def test_empty_statement_is_refused():
         (torch.tensor(3), "3"),
     ],
 )
-def test_numbers_have_three_digits(number: object, text: str):
+def test_claim_numbers_have_three_significant_digits(number: object, text: str):
     assert format_number(number) == text
 
 
-def test_interval_is_written_by_its_own_rule():
+def test_claim_interval_uses_interval_format():
     interval = Interval(mean=0.924, low=0.916, high=0.932)
     assert (
         format_measured({"accuracy": interval, "images": 5})
@@ -178,12 +178,12 @@ def test_interval_is_written_by_its_own_rule():
 
 
 @pytest.mark.parametrize("measured", ["fast", True, [1, 2], None])
-def test_only_numbers_are_measured(measured: object):
-    # The shape checker, where it runs, is first to refuse them.
+def test_claim_rejects_measurements_that_are_not_numbers(measured: object):
+    # If the shape checker is active, it rejects them first.
     with pytest.raises(TypeError, match=r"must be a number|Type-check error"):
         claim("So it is", measured=measured, holds=True)
 
 
-def test_nothing_measured_is_refused():
+def test_claim_rejects_missing_measurement():
     with pytest.raises(ValueError, match="at least one number"):
         claim("So it is", measured={}, holds=True)

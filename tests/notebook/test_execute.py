@@ -1,4 +1,4 @@
-"""Kernels are started here: the tests share runs as far as they can."""
+"""Tests of `execute`. They start kernels, so they share runs where possible."""
 
 import json
 from pathlib import Path
@@ -56,7 +56,7 @@ def write(path: Path, *sources: str) -> Path:
 
 @pytest.fixture(scope="module")
 def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, list[str], list]:
-    """What the first and the second run wrote and said."""
+    """Return what the first and the second run wrote and printed."""
     path = write(
         tmp_path_factory.mktemp("executed") / "09_all.ipynb", EVERYTHING, SLIDER, QUIET
     )
@@ -68,7 +68,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, list[str]
 
 
 @pytest.mark.slow
-def test_second_run_gives_the_same_bytes(twice):
+def test_execute_twice_writes_identical_bytes(twice):
     first, second, said, results = twice
     assert first == second
     assert [result.changed for result in results] == [True, False]
@@ -77,7 +77,7 @@ def test_second_run_gives_the_same_bytes(twice):
     assert said[1].startswith("09_all.ipynb: unchanged, 0.0")
 
 
-def test_everything_is_shown_and_nothing_else(twice):
+def test_execute_stores_exactly_the_displayed_outputs(twice):
     notebook = json.loads(twice[0])
     outputs = [output for cell in notebook["cells"][1:] for output in cell["outputs"]]
     assert [output["output_type"] for output in outputs] == [
@@ -92,7 +92,7 @@ def test_everything_is_shown_and_nothing_else(twice):
     assert outputs[3]["name"] == "stdout"
 
 
-def test_only_the_books_own_metadata_stays(twice):
+def test_execute_keeps_only_book_metadata(twice):
     notebook = json.loads(twice[0])
     assert notebook["metadata"].keys() == {
         "genai_tutorial",
@@ -122,7 +122,7 @@ def test_only_the_books_own_metadata_stays(twice):
         (LOUD, r"(?s)live widget.*\n    import ipywidgets"),
     ],
 )
-def test_failing_cell_is_named_and_the_file_stays(
+def test_execute_names_failing_cell_and_leaves_file_unchanged(
     tmp_path: Path, source: str, reason: str
 ):
     path = write(tmp_path / "09_bad.ipynb", "print('fine')", source)
@@ -134,8 +134,8 @@ def test_failing_cell_is_named_and_the_file_stays(
 
 
 @pytest.mark.slow
-def test_failing_notebook_does_not_stop_the_others(tmp_path: Path):
-    """Side by side too: the others are written, and all failures are told at the
+def test_execute_continues_after_failing_notebook(tmp_path: Path):
+    """In parallel too: the others are written, and all failures are reported at the
     end.
     """
     bad = write(tmp_path / "08_bad.ipynb", "1 / 0")
@@ -159,12 +159,12 @@ def test_failing_notebook_does_not_stop_the_others(tmp_path: Path):
     assert recorded_times(tmp_path).keys() == {"09_good"}
 
 
-def test_number_of_jobs_is_checked():
+def test_execute_rejects_invalid_number_of_jobs():
     with pytest.raises(ValueError, match="at least 1, got 0"):
         execute([], jobs=0)
 
 
-def test_running_time_is_stated_in_the_first_cell(
+def test_execute_writes_running_time_into_first_cell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     path = write(tmp_path / "09_timed.ipynb", "print()")
@@ -184,7 +184,7 @@ def test_running_time_is_stated_in_the_first_cell(
 
 
 @pytest.mark.slow
-def test_endless_cell_is_stopped(tmp_path: Path):
+def test_execute_stops_cell_after_timeout(tmp_path: Path):
     path = write(tmp_path / "09_slow.ipynb", "while True: pass")
     with pytest.raises(ExecutionError, match=r"cell 2 .*longer than 2 seconds"):
         executed_text(path, seconds_a_cell=2)
@@ -196,12 +196,12 @@ def named(*sources: str) -> dict[str, str]:
     return {cell.source: cell.id for cell in notebook.cells}
 
 
-def test_a_cell_keeps_its_id_when_another_is_inserted():
+def test_cell_ids_survive_inserted_cell():
     before, after = named("a", "b"), named("new", "a", "b")
     assert {source: after[source] for source in before} == before
 
 
-def test_equal_cells_have_ids_of_their_own():
+def test_cell_ids_of_identical_cells_differ():
     notebook = new_notebook(
         cells=[new_code_cell("a"), new_code_cell("a"), new_markdown_cell("a")]
     )
@@ -210,7 +210,7 @@ def test_equal_cells_have_ids_of_their_own():
     nbformat.validate(notebook)
 
 
-def test_graded_cell_is_named_by_its_grade_id():
+def test_cell_id_of_graded_cell_is_its_grade_id():
     notebook = new_notebook(
         cells=[new_code_cell("a", metadata={"nbgrader": {"grade_id": "ex-9-1"}})]
     )
@@ -219,7 +219,7 @@ def test_graded_cell_is_named_by_its_grade_id():
     assert notebook.cells[0].metadata.nbgrader.grade_id == "ex-9-1"
 
 
-def test_widget_view_beside_a_page_is_taken_out():
+def test_widget_view_next_to_html_is_removed():
     notebook = new_notebook(cells=[new_code_cell("a")])
     data = {WIDGET_VIEW: {"model_id": "1"}, "text/html": "<p>", "text/plain": "p"}
     notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", data)]
@@ -227,7 +227,9 @@ def test_widget_view_beside_a_page_is_taken_out():
     assert notebook.cells[0].outputs[0].data.keys() == {"text/html", "text/plain"}
 
 
-def test_large_file_is_remarked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_execute_warns_about_large_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     path = write(tmp_path / "09_large.ipynb", "print()")
     large = write(tmp_path / "text.ipynb", "#" * 1_600_000).read_text("utf8")
     monkeypatch.setattr(execute_module, "executed_text", lambda *_, **__: large)

@@ -39,7 +39,7 @@ def shade(content: str) -> int:
     )
 
 
-def test_page_has_every_frame_with_its_text():
+def test_frames_page_contains_every_frame_and_alt_text():
     html = one_slider().to_html()
     data = embedded(html)
     assert data["sliders"] == [{"name": "shade", "labels": ["a", "b", "c", "d"]}]
@@ -51,7 +51,7 @@ def test_page_has_every_frame_with_its_text():
     assert [shade(content) for content in (first, *data["frames"])] == SHADES
 
 
-def test_last_slider_varies_fastest():
+def test_frames_last_slider_varies_fastest():
     data = embedded(two_sliders().to_html())
     assert data["sliders"] == [
         {"name": "x", "labels": ["1", "2"]},
@@ -63,16 +63,16 @@ def test_last_slider_varies_fastest():
     ]
 
 
-def test_same_frames_are_the_same_page():
+def test_frames_page_is_deterministic():
     assert one_slider().to_html() == one_slider().to_html()
 
 
-def test_page_asks_no_other_host():
+def test_frames_page_loads_nothing_from_other_hosts():
     html = re.sub(r"[A-Za-z0-9+/=]{100,}", "", two_sliders().to_html())
     assert re.findall(r"https?:|//\w|@import|url\(", html) == []
 
 
-def test_captions_are_text_and_not_markup():
+def test_frames_captions_are_escaped():
     captions = ["</pre><b>\nline", "</script><b>", "c", "d"]
     html = one_slider(captions=captions).to_html()
     assert embedded(html)["captions"] == captions
@@ -80,21 +80,21 @@ def test_captions_are_text_and_not_markup():
     assert html.count("</script>") == 2
 
 
-def test_labels_cannot_break_out_of_the_script():
+def test_frames_labels_cannot_close_script_element():
     frames = Frames(pictures(), ["</script>", "<!--", "c", "d"], "A red square.", "<b>")
     html = frames.to_html()
     assert embedded(html)["sliders"][0]["labels"][:2] == ["</script>", "<!--"]
     assert html.count("</script>") == 2
 
 
-def test_each_frame_may_have_a_text_of_its_own():
+def test_frames_accept_alt_text_per_frame():
     frames = Frames(
         pictures(), list("abcd"), ["Black.", "Dark red.", "Red.", "Light red."], "shade"
     )
     assert embedded(frames.to_html())["alts"][1] == "Dark red (shade b)."
 
 
-def test_committed_output_has_page_picture_and_text_and_no_widget():
+def test_frames_stored_output_has_html_image_and_text_but_no_widget():
     data, metadata = one_slider()._repr_mimebundle_()
     assert data.keys() == {"text/html", "image/png", "text/plain"}
     assert (
@@ -107,14 +107,14 @@ def test_committed_output_has_page_picture_and_text_and_no_widget():
     }
 
 
-def test_live_kernel_gets_a_widget_too(monkeypatch: pytest.MonkeyPatch):
+def test_frames_live_kernel_displays_widget(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(frames_module, "_has_live_kernel", lambda: True)
     frames = one_slider()
     data, _ = frames._repr_mimebundle_()
     assert data[WIDGET_VIEW]["model_id"] == frames._live.model_id
 
 
-def test_widget_shows_the_frame_that_its_sliders_choose():
+def test_frames_widget_shows_selected_frame():
     frames = Frames.grid(
         pictures(),
         {"x": [1, 2], "y": [0.5, 1.0]},
@@ -142,7 +142,7 @@ def test_widget_shows_the_frame_that_its_sliders_choose():
         ({"frames": [*pictures()[:3], Image.new("RGB", (50, 20))]}, "one size"),
     ],
 )
-def test_what_does_not_fit_is_refused(change: dict, message: str):
+def test_frames_reject_invalid_arguments(change: dict, message: str):
     usual = {
         "frames": pictures(),
         "labels": list("abcd"),

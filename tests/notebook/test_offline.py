@@ -40,8 +40,8 @@ LINES = "\n".join(
 
 @pytest.fixture(scope="module")
 def outcome() -> dict[str, str]:
-    """What became of each line in a Python that the guard watches, with a proxy on this
-    machine as a way round it.
+    """Return the outcome of each line in a guarded Python process, in which a local
+    proxy is set as a way around the guard.
     """
     environment = {
         **os.environ,
@@ -60,7 +60,7 @@ def outcome() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_leaves_this_machine_is_refused_by_name(
+def test_offline_guard_refuses_remote_connections_and_lookups(
     outcome: dict[str, str], name: str
 ):
     assert outcome[name].startswith(
@@ -69,18 +69,18 @@ def test_what_leaves_this_machine_is_refused_by_name(
 
 
 @pytest.mark.parametrize("name", ALLOWED)
-def test_what_stays_on_this_machine_passes(outcome: dict[str, str], name: str):
+def test_offline_guard_allows_local_connections(outcome: dict[str, str], name: str):
     if name == "unix_path" and sys.platform != "linux":
         pytest.skip("only Linux has sockets without a file")
     assert outcome[name] == "done"
 
 
-def test_error_names_the_host(outcome: dict[str, str]):
+def test_offline_error_names_host(outcome: dict[str, str]):
     assert "example.org" in outcome["urllib"]
     assert "192.0.2.1" in outcome["connect"]
 
 
-def test_book_is_quiet_only_when_it_is_asked_to_be(monkeypatch: pytest.MonkeyPatch):
+def test_quiet_settings_apply_only_on_request(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("GENAI_TUTORIAL_QUIET", raising=False)
     assert not executed_for_the_book()
     for name, value in book_environment().items():
@@ -88,7 +88,7 @@ def test_book_is_quiet_only_when_it_is_asked_to_be(monkeypatch: pytest.MonkeyPat
     assert executed_for_the_book()
 
 
-def test_users_own_path_stays_behind_the_guard(monkeypatch: pytest.MonkeyPatch):
+def test_offline_guard_precedes_existing_pythonpath(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     assert book_environment()["PYTHONPATH"] == f"{OFFLINE}{os.pathsep}/somewhere"
 
@@ -98,7 +98,7 @@ def test_users_own_path_stays_behind_the_guard(monkeypatch: pytest.MonkeyPatch):
     sys.platform != "linux",
     reason="elsewhere torch comes with another OpenMP, which has other settings",
 )
-def test_torch_reads_how_long_its_threads_may_spin():
+def test_torch_reads_thread_spin_setting():
     environment = {**os.environ, **book_environment(), "OMP_DISPLAY_ENV": "VERBOSE"}
     run = subprocess.run(
         [sys.executable, "-c", "import torch"],

@@ -18,8 +18,8 @@ from genai_tutorial.notebook.running_times import (
     ("known", "seconds", "kept"),
     [
         (None, 42.4, 40),
-        (None, 0.3, 5),  # nothing runs in no time
-        (60, 68.9, 60),  # 15% more: a busy machine
+        (None, 0.3, 5),  # a running time is never zero
+        (60, 68.9, 60),  # 15% more: the machine was busy
         (60, 69.1, 70),
         (60, 51.1, 60),
         (60, 50.9, 50),
@@ -27,7 +27,7 @@ from genai_tutorial.notebook.running_times import (
         (10, 15.1, 15),
     ],
 )
-def test_running_time_changes_only_when_the_notebook_does(
+def test_running_time_changes_only_with_notebook(
     known: int | None, seconds: float, kept: int, tmp_path: Path
 ):
     path = tmp_path / "09_x.ipynb"
@@ -40,21 +40,21 @@ def test_running_time_changes_only_when_the_notebook_does(
         assert (tmp_path / "running_times.json").read_bytes() == before
 
 
-def test_running_time_keeps_the_threads_that_it_was_measured_with(tmp_path: Path):
+def test_running_time_records_number_of_threads(tmp_path: Path):
     path = tmp_path / "09_x.ipynb"
     record_time(path, 60, threads=2)
     assert record_time(path, 62, threads=1) == RunningTime(60, threads=2)
     assert record_time(path, 90, threads=1) == RunningTime(90, threads=1)
 
 
-def test_running_times_stand_in_the_order_of_the_book(tmp_path: Path):
+def test_running_times_are_sorted_by_chapter(tmp_path: Path):
     for name in ("10_b", "02_a"):
         record_time(tmp_path / f"{name}.ipynb", 60, threads=1)
     assert list(recorded_times(tmp_path)) == ["02_a", "10_b"]
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"09_x": {"minutes": 2}}', '{"09_x": 2}'])
-def test_damaged_running_times_say_what_to_do(text: str, tmp_path: Path):
+def test_running_times_damaged_file_error_says_how_to_fix_it(text: str, tmp_path: Path):
     (tmp_path / "running_times.json").write_text(text)
     with pytest.raises(ValueError, match=r"running_times\.json must hold .*delete it"):
         recorded_times(tmp_path)
@@ -68,13 +68,13 @@ def test_damaged_running_times_say_what_to_do(text: str, tmp_path: Path):
         ("A prompt of 40 s, or 2 min", "A prompt of 40 s, or 2 min"),
     ],
 )
-def test_running_time_is_put_into_the_table_only(before: str, after: str):
+def test_running_time_replaces_only_table_cell(before: str, after: str):
     assert with_time(before, RunningTime(75, threads=1)) == after
     assert stated_times(after) == ([75] if before != after else [])
 
 
-def test_longest_notebook_begins_first(tmp_path: Path):
-    """One that never ran may be the longest of all."""
+def test_schedule_starts_longest_notebook_first(tmp_path: Path):
+    """A notebook without a recorded time comes first, because it may be the longest."""
     paths = [tmp_path / f"{name}.ipynb" for name in ("short", "new", "long", "middle")]
     for path, seconds in zip(paths, (20, None, 90, 45), strict=True):
         if seconds:
@@ -87,8 +87,8 @@ def test_longest_notebook_begins_first(tmp_path: Path):
     ]
 
 
-def test_cells_are_checked_notebook_by_notebook_from_the_longest(tmp_path: Path):
-    """What nbval gets from the plug-in: cells stay in order, notebooks do not."""
+def test_nbval_order_is_longest_notebook_first(tmp_path: Path):
+    """The plug-in reorders notebooks but keeps the order of cells within each."""
     short, long = tmp_path / "01_short.ipynb", tmp_path / "02_long.ipynb"
     record_time(short, 20, threads=1)
     record_time(long, 90, threads=1)

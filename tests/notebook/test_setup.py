@@ -10,7 +10,7 @@ from genai_tutorial.runtime import choose_device
 
 
 @pytest.fixture(autouse=True)
-def _as_before():
+def _restore_state():
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     with pyplot.rc_context():
         yield
@@ -22,7 +22,7 @@ def draws() -> list[float]:
     return [random.random(), float(np.random.rand()), float(torch.rand(()))]  # noqa: NPY002
 
 
-def test_setup_repeats_every_kind_of_chance():
+def test_setup_seeds_every_random_generator():
     setup(seed=3)
     first = draws()
     setup(seed=3)
@@ -31,7 +31,7 @@ def test_setup_repeats_every_kind_of_chance():
     assert not set(draws()) & set(first)
 
 
-def test_setup_takes_one_thread_and_the_style_and_gives_the_device():
+def test_setup_sets_threads_and_style_and_returns_device():
     torch.set_num_threads(2)
     device = setup()
     assert torch.get_num_threads() == 1

@@ -11,7 +11,7 @@ from genai_tutorial.transformer import RMSNorm
 from tests.notebook.shown import displayed
 
 
-def test_source_is_the_files_own_and_names_the_file():
+def test_show_source_prints_file_contents_and_path():
     ((data, metadata),) = displayed(lambda: show_source(RMSNorm))
     assert data["text/plain"] == inspect.getsource(RMSNorm).rstrip()
     assert f"```python\n{data['text/plain']}\n```" in data["text/markdown"]
@@ -28,23 +28,23 @@ def test_source_is_the_files_own_and_names_the_file():
     assert metadata == {"genai_tutorial": {"source": fact}}
 
 
-def test_method_is_shown_flush_left():
+def test_show_source_dedents_method():
     ((data, metadata),) = displayed(lambda: show_source(RMSNorm.forward))
     assert data["text/plain"].startswith("def forward(")
     assert metadata["genai_tutorial"]["source"]["name"] == "RMSNorm.forward"
 
 
-def test_no_path_of_this_machine_is_shown():
+def test_show_source_prints_no_absolute_path():
     ((data, _),) = displayed(lambda: show_source(require))
     assert str(Path(inspect.getfile(require)).parents[2]) not in data["text/markdown"]
 
 
-def test_code_with_a_fence_inside_gets_a_longer_one():
+def test_show_source_lengthens_fence_around_fences():
     ((data, _),) = displayed(lambda: show_source(show_source))
     assert "\n````python\n" in data["text/markdown"]
 
 
-def test_without_docstrings_the_code_is_the_same_code():
+def test_show_source_without_docstrings_keeps_code():
     whole, bare = source_text(Frames), source_text(Frames, docstring=False)
     assert '"""' in whole
     assert '"""' not in bare
@@ -56,6 +56,6 @@ def test_without_docstrings_the_code_is_the_same_code():
 
 
 @pytest.mark.parametrize("thing", [Path, len, "RMSNorm", 3, lambda: 0])
-def test_only_parts_of_the_package_are_shown(thing: object):
+def test_show_source_rejects_objects_outside_package(thing: object):
     with pytest.raises(TypeError, match="of genai_tutorial itself"):
         show_source(thing)

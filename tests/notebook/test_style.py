@@ -6,7 +6,7 @@ import pytest
 
 from genai_tutorial.notebook import COLORS, use_style
 
-# How the colours look to eyes without red, green or blue cones: Machado, Oliveira and
+# Colour vision without red, green or blue cones, simulated as by Machado, Oliveira and
 # Fernandes (2009), severity 1.
 EYES = {
     "usual": np.eye(3),
@@ -45,7 +45,7 @@ def lab(light: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("eyes", EYES)
-def test_every_two_colours_can_be_told_apart(eyes: str):
+def test_palette_colours_are_distinguishable(eyes: str):
     # A difference of 2 is just visible side by side; 15 is seen across a figure.
     for one, other in itertools.combinations(COLORS, 2):
         difference = np.linalg.norm(
@@ -54,13 +54,13 @@ def test_every_two_colours_can_be_told_apart(eyes: str):
         assert difference > 15, f"{one} and {other} look alike with {eyes}"
 
 
-def test_the_first_five_make_lines_that_stand_out_from_white():
+def test_palette_first_five_contrast_with_white():
     for color in COLORS[:5]:
         luminance = linear(color) @ [0.2126, 0.7152, 0.0722]
         assert 1.05 / (luminance + 0.05) >= 3, color
 
 
-def test_style_sets_an_opaque_card_and_the_colours_in_order():
+def test_style_sets_opaque_background_and_colour_cycle():
     with matplotlib.rc_context():
         use_style()
         assert [

@@ -1,5 +1,7 @@
-"""Each rule is broken once in a chapter that keeps to all of them, and the check for it
-must notice: what the tests of the four kinds of checks share.
+"""Helpers for the tests of the notebook checks.
+
+Each rule is broken once in a sample chapter that otherwise follows all rules, and the
+check for that rule must report it.
 """
 
 import re
@@ -13,13 +15,15 @@ from genai_tutorial.notebook.execute import normalize
 from tests.notebooks import output_checks
 from tests.notebooks.sample import NAME, chapter_file, sample_notebook
 
-# What these two look for, `normalize` would mend.
+# `normalize` would repair the faults that these two checks look for.
 OF_THE_FILE = (output_checks.written_by_execute, output_checks.no_widget_view)
 
 
 @dataclass(frozen=True)
 class Break:
-    """One way to spoil the sample notebook, and what the check for it must say."""
+    """A way to break a rule in the sample notebook, and the message of the check for
+    it.
+    """
 
     spoil: Callable[[NotebookNode], None]
     check: Callable
@@ -30,7 +34,7 @@ class Break:
     def __str__(self) -> str:
         return self.spoil.__name__.strip("_")
 
-    def assert_noticed(self, folder: Path) -> None:
+    def assert_reported(self, folder: Path) -> None:
         notebook = sample_notebook()
         self.spoil(notebook)
         if self.check not in OF_THE_FILE:
@@ -47,15 +51,17 @@ class Break:
 
 @dataclass(frozen=True)
 class Breaks:
-    """The breaks of one kind of checks; a decorator that takes in another."""
+    """The breaks for one kind of check; calling it returns a decorator that adds a
+    break.
+    """
 
     all: list[Break] = field(default_factory=list)
 
     def __call__(
         self, check: Callable, message: str, *, name: str = NAME, seconds: int = 20
     ) -> Callable:
-        """Register a function that spoils the sample notebook in one way, which `check`
-        must name with `message`.
+        """Register a function that breaks a rule in the sample notebook, which `check`
+        must report with `message`.
         """
 
         def register(spoil: Callable) -> Callable:

@@ -1,4 +1,4 @@
-"""A chapter's notebook as the checks read it: a file, without running anything."""
+"""A chapter's notebook file as the checks read it, without executing it."""
 
 import json
 import subprocess
@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @cache
 def tracked_files(root: Path) -> frozenset[Path]:
-    """What git would give somebody else. A link to any other file is dead on their
-    machine.
+    """Return the files that git tracks. Links to any other file are dead for other
+    users.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
@@ -48,7 +48,7 @@ class ChapterFile:
         return self.notebook["cells"]
 
     def of_type(self, cell_type: str) -> list[tuple[int, dict, str]]:
-        """The number of each cell, counted from 1, the cell, and its source."""
+        """Return (number, cell, source) for each cell; numbers start at 1."""
         return [
             (number, cell, "".join(cell["source"]))
             for number, cell in enumerate(self.cells, start=1)
@@ -57,7 +57,7 @@ class ChapterFile:
 
     @cached_property
     def outputs(self) -> list[tuple[int, dict]]:
-        """Each output with the number of its cell."""
+        """Return each output with the number of its cell."""
         return [
             (number, output)
             for number, cell, _ in self.of_type("code")
@@ -66,8 +66,8 @@ class ChapterFile:
 
     @cached_property
     def tokens(self) -> list[tuple[int, Token]]:
-        """What the Markdown cells consist of: CommonMark with tables and mathematics,
-        children after their parents.
+        """Return the CommonMark tokens of the Markdown cells, with tables and formulas;
+        children follow their parents.
         """
         return [
             (n, token)
@@ -77,7 +77,7 @@ class ChapterFile:
 
     @cached_property
     def headings(self) -> list[tuple[int, int, str]]:
-        """The cell, level and text of each heading."""
+        """Return the cell, level and text of each heading."""
         found = []
         for (number, token), (_, content) in zip(
             self.tokens, self.tokens[1:], strict=False
@@ -98,7 +98,7 @@ def markdown_tokens(source: str) -> list[Token]:
 
 
 def text_of(content: str | list[str]) -> str:
-    """The text of a source or an output, which a notebook may keep as a list of
+    """Return the text of a source or an output, which a notebook may store as a list of
     lines.
     """
     return content if isinstance(content, str) else "".join(content)

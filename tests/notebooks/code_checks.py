@@ -1,7 +1,7 @@
-"""What the code and the claims of a chapter must keep to, so that it reads as a lesson.
+"""Rules for the code and the claims of a chapter.
 
-These rules came after the first chapters. What those still break is listed in
-`exceptions.json`, so each check returns its faults by a key that can be listed there:
+These rules are younger than the first chapters, whose remaining faults are listed in
+`exceptions.json`. So each check returns its faults by a key that can be listed there:
 the id of a cell, the statement of a claim, the name of a module.
 """
 
@@ -16,8 +16,8 @@ LINES = 30
 WORDS = 18
 SECONDS = 90
 
-# What lies deeper than a room, in `from genai_tutorial.room.module import name` and
-# `import genai_tutorial.room.module`. Each task, as tasks.shapes, is a room.
+# Matches modules inside a room, as in `from genai_tutorial.room.module import name` and
+# `import genai_tutorial.room.module`. Each task, such as tasks.shapes, is a room.
 BELOW_A_ROOM = re.compile(
     r"^\s*(?:from|import)\s+(genai_tutorial(?!\.tasks\.\w+\s)(?:\.\w+){2,})",
     re.MULTILINE,
@@ -27,7 +27,7 @@ Faults = dict[str, str]
 
 
 def shown_cells(chapter: ChapterFile) -> list[tuple[dict, str]]:
-    """The code that the page shows without being asked: figures, solutions and the
+    """Return the code cells that the page shows unfolded. Figures, solutions and the
     installation on Colab are folded.
     """
     return [
@@ -38,7 +38,7 @@ def shown_cells(chapter: ChapterFile) -> list[tuple[dict, str]]:
 
 
 def shown_code_fits_the_page(chapter: ChapterFile) -> Faults:
-    """Nobody scrolls sideways to read code."""
+    """Shown code must not need horizontal scrolling."""
     widths = {
         cell["id"]: max(map(len, source.splitlines()), default=0)
         for cell, source in shown_cells(chapter)
@@ -51,9 +51,7 @@ def shown_code_fits_the_page(chapter: ChapterFile) -> Faults:
 
 
 def shown_cells_are_short(chapter: ChapterFile) -> Faults:
-    """A cell that is read as text holds one step; graded cells are as long as they
-    must be.
-    """
+    """A shown cell contains one step. Graded cells may be longer."""
     counts = {
         cell["id"]: sum(1 for line in source.splitlines() if line.strip())
         for cell, source in shown_cells(chapter)
@@ -67,7 +65,7 @@ def shown_cells_are_short(chapter: ChapterFile) -> Faults:
 
 
 def claims_are_short(chapter: ChapterFile) -> Faults:
-    """A statement is read in one breath; what else was measured goes into a table."""
+    """A statement is short; further measurements belong in a table."""
     return {
         statement: f"{words} words; a statement has at most {WORDS}"
         for claim in recorded_claims(chapter.notebook)
@@ -76,12 +74,10 @@ def claims_are_short(chapter: ChapterFile) -> Faults:
 
 
 def claims_have_something_to_beat(chapter: ChapterFile) -> Faults:
-    """A number means something beside another: each claim has a baseline, comes from a
-    record, or is an equality.
-    """
+    """Each claim has a baseline, refers to a record, or is exact."""
     return {
         claim["statement"]: (
-            "say what it must beat: claim(..., baseline=...), or recorded=... for a "
+            "give a baseline: claim(..., baseline=...), or recorded=... for a "
             "number from a record, or exact=True for an identity or an equality"
         )
         for claim in recorded_claims(chapter.notebook)
@@ -99,7 +95,7 @@ def imports_come_from_rooms(chapter: ChapterFile) -> Faults:
 
 
 def runs_in_the_time_of_a_chapter(chapter: ChapterFile) -> Faults:
-    """A chapter runs while its reader waits."""
+    """A chapter runs within the time limit."""
     time = recorded_times(chapter.path.parent).get(chapter.path.stem)
     if time is None or time.seconds <= SECONDS:
         return {}

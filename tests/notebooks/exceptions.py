@@ -1,12 +1,12 @@
-"""What the chapters still break of the rules in `code_checks.py`: a list that can only
-get shorter.
+"""Remaining faults of the chapters under the rules in `code_checks.py`, a list that may
+only get shorter.
 
-After you mended something, or changed a cell that is listed by its id:
+After fixing a fault, or after changing a cell that is listed by its id, run
 
     python -m tests.notebooks.exceptions
 
-writes the list anew from the notebooks, and refuses to let a chapter break a rule more
-often than before.
+It regenerates the list from the notebooks, and refuses to if a chapter breaks a rule
+more often than before.
 """
 
 import json
@@ -28,7 +28,9 @@ def listed_exceptions() -> Exceptions:
 
 
 def found_exceptions(chapters: Iterable[ChapterFile]) -> Exceptions:
-    """What the chapters break now; rules and chapters without faults are left out."""
+    """Return the current faults by rule and chapter; entries without faults are left
+    out.
+    """
     found: Exceptions = {check.__name__: {} for check in code_checks.CHECKS}
     for chapter in chapters:
         for check in code_checks.CHECKS:
@@ -38,7 +40,7 @@ def found_exceptions(chapters: Iterable[ChapterFile]) -> Exceptions:
 
 
 def unlisted_and_outdated(faults: code_checks.Faults, listed: list[str]) -> list[str]:
-    """What differs between the faults of a chapter and the ones listed for it."""
+    """Return the differences between a chapter's faults and the ones listed for it."""
     problems = [f"{key}: {fault}" for key, fault in faults.items() if key not in listed]
     return problems + [
         f"{key}: no longer at fault; run python -m tests.notebooks.exceptions"
@@ -48,7 +50,7 @@ def unlisted_and_outdated(faults: code_checks.Faults, listed: list[str]) -> list
 
 
 def grown(before: Exceptions, after: Exceptions) -> list[str]:
-    """Where a chapter breaks a rule more often than before."""
+    """Return the rules that a chapter breaks more often than before."""
     return [
         f"{chapter}, {rule}: {len(keys)}, listed {listed}"
         for rule, by_chapter in after.items()
@@ -61,7 +63,7 @@ def main() -> None:
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     found = found_exceptions(map(ChapterFile.read, notebooks))
     if more := grown(listed_exceptions(), found):
-        sys.exit("Mend these first, the list only gets shorter:\n" + "\n".join(more))
+        sys.exit("Fix these first; the list may only get shorter:\n" + "\n".join(more))
     FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf8")
 
 

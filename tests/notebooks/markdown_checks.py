@@ -1,5 +1,5 @@
-"""What the Markdown of a chapter must keep to, to read well in the book, JupyterLab,
-GitHub and Colab alike.
+"""Rules for the Markdown of a chapter, so that it renders well in the book, JupyterLab,
+GitHub and Colab.
 """
 
 import json
@@ -29,7 +29,7 @@ CLOSING = [
 
 
 def links_resolve(chapter: ChapterFile) -> list[str]:
-    """A link leads to a file that git knows, or to another site."""
+    """A link leads to a file that git tracks, or to another site."""
     problems = []
     for number, token in chapter.tokens:
         target = token.attrGet("href") if token.type == "link_open" else None
@@ -40,7 +40,7 @@ def links_resolve(chapter: ChapterFile) -> list[str]:
         if parts.scheme in ("http", "https"):
             if token.type == "image":
                 problems.append(
-                    f"cell {number}: the picture {target} lies on another host"
+                    f"cell {number}: the picture {target} is on another host"
                 )
         elif parts.scheme or parts.netloc or parts.fragment or not parts.path:
             problems.append(
@@ -55,7 +55,7 @@ def links_resolve(chapter: ChapterFile) -> list[str]:
         elif (
             chapter.path.parent / unquote(parts.path)
         ).resolve() not in chapter.tracked:
-            problems.append(f"cell {number}: {target} is not a file that git knows")
+            problems.append(f"cell {number}: {target} is not tracked by git")
     return problems
 
 
@@ -95,7 +95,7 @@ def markdown_is_plain(chapter: ChapterFile) -> list[str]:
 
 
 def _without_code(source: str) -> str:
-    # The opening line of a fenced block stays: it is where a directive has its name.
+    # The opening line of a fenced block stays, because it names the directive.
     source = re.sub(
         r"^(\s*```[^\n]*\n).*?^\s*```\s*$",
         r"\1",
@@ -141,7 +141,7 @@ def pictures_in_markdown_have_text(chapter: ChapterFile) -> list[str]:
 
 
 def citations_are_links(chapter: ChapterFile) -> list[str]:
-    """Who is cited can be read: the citation is a link."""
+    """Each citation is a link."""
     citation = re.compile(
         r"et al\b|\barXiv:\s*\d|\(\D{3,40},? (?:19|20)\d\d\w?\)|(?<!\w)\[\d{1,3}(?:, "
         r"?\d{1,3})*\]"
@@ -159,9 +159,7 @@ def citations_are_links(chapter: ChapterFile) -> list[str]:
 
 
 def citations_are_in_the_bibliography(chapter: ChapterFile) -> list[str]:
-    """A paper that a chapter links to by arXiv or DOI stands in
-    `book/references.bib`.
-    """
+    """A paper that a chapter links to by arXiv or DOI is in `book/references.bib`."""
     bibliography = chapter.root / "book" / "references.bib"
     known = bibliography.read_text("utf8").lower() if bibliography.is_file() else ""
     pattern = re.compile(
@@ -183,8 +181,8 @@ def citations_are_in_the_bibliography(chapter: ChapterFile) -> list[str]:
 
 
 def headings_in_order(chapter: ChapterFile) -> list[str]:
-    """One title, first of all, with the chapter's number; no level is left out; the
-    closing sections in their order.
+    """The first heading is the only title and has the chapter's number, no level is
+    skipped, and the closing sections are in order.
     """
     problems = []
     titles = [(number, text) for number, level, text in chapter.headings if level == 1]
@@ -194,14 +192,12 @@ def headings_in_order(chapter: ChapterFile) -> list[str]:
         or not titles[0][1].startswith(f"{chapter.facts.get('chapter')}. ")
     ):
         problems.append(
-            "the one title must stand first and begin with the chapter's number, got "
+            "the one title must come first and begin with the chapter's number, got "
             f"{titles}"
         )
     levels = [level for _, level, _ in chapter.headings]
     jumps = [k for k in range(1, len(levels)) if levels[k] > levels[k - 1] + 1]
-    problems += [
-        f"the heading {chapter.headings[k][2]!r} leaves out a level" for k in jumps
-    ]
+    problems += [f"the heading {chapter.headings[k][2]!r} skips a level" for k in jumps]
     closing = [text for _, level, text in chapter.headings if level == 2]
     places = [
         next((k for k, text in enumerate(closing) if text.startswith(name)), None)
@@ -219,8 +215,8 @@ def headings_in_order(chapter: ChapterFile) -> list[str]:
 
 
 def opening_is_complete(chapter: ChapterFile) -> list[str]:
-    """The badge opens this very notebook, and the table of facts says what the metadata
-    and the record of running times say.
+    """The badge opens this notebook, and the table of facts agrees with the metadata
+    and the recorded running times.
     """
     opening = ""
     for cell in chapter.cells:
@@ -257,7 +253,7 @@ def opening_is_complete(chapter: ChapterFile) -> list[str]:
 
 
 def vocabulary_links_to_the_glossary(chapter: ChapterFile) -> list[str]:
-    """The closing vocabulary sends the reader to the glossary."""
+    """The vocabulary section links to the glossary."""
     section = "\n".join("".join(cell["source"]) for cell in chapter.cells).partition(
         "## Vocabulary"
     )[2]
@@ -275,8 +271,8 @@ def vocabulary_links_to_the_glossary(chapter: ChapterFile) -> list[str]:
 
 
 def terms_are_introduced(chapter: ChapterFile) -> list[str]:
-    """The terms that `terms.json` assigns to a chapter are introduced there in bold,
-    linked to the glossary, and used again.
+    """Terms that `terms.json` assigns to a chapter are introduced in bold, linked to
+    the glossary, and used again.
     """
     assigned = json.loads((chapter.root / "tests/notebooks/terms.json").read_text())
     bold, linked = texts_within(chapter, "strong"), texts_within(chapter, "link")
@@ -294,12 +290,12 @@ def terms_are_introduced(chapter: ChapterFile) -> list[str]:
 
 
 def is_text(token: Token) -> bool:
-    """Whether a token holds words and no code or mathematics."""
+    """Return whether a token contains words, as opposed to code or formulas."""
     return token.type == "text"
 
 
 def texts_within(chapter: ChapterFile, kind: str) -> list[str]:
-    """The words within each strong emphasis, or each link to the glossary."""
+    """Return the words within each strong emphasis, or each link to the glossary."""
     texts, inside = [], False
     for _, token in chapter.tokens:
         if token.type == f"{kind}_open":

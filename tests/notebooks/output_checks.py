@@ -1,5 +1,5 @@
-"""What the stored outputs of a chapter must keep to: complete, small, fresh, and fit
-for every reader.
+"""Rules for the stored outputs of a chapter: complete, small, up to date and
+accessible.
 """
 
 import base64
@@ -24,14 +24,14 @@ FILE_NAME = re.compile(
 
 def no_stored_error(chapter: ChapterFile) -> list[str]:
     return [
-        f"cell {n}: it stopped with {out['ename']}"
+        f"cell {n}: it raised {out['ename']}"
         for n, out in chapter.outputs
         if out["output_type"] == "error"
     ]
 
 
 def no_widget_view(chapter: ChapterFile) -> list[str]:
-    """A live widget shows nothing on a page, and an error in JupyterLab."""
+    """A live widget shows nothing on a page and an error in JupyterLab."""
     found = [
         f"cell {n}: a widget view"
         for n, output in chapter.outputs
@@ -52,7 +52,7 @@ def small_enough(chapter: ChapterFile) -> list[str]:
 
 
 def pictures_have_text(chapter: ChapterFile) -> list[str]:
-    """Each displayed picture says what one sees, in words of its own."""
+    """Each displayed picture has its own alternative text."""
     problems, seen = [], {}
     for number, output in chapter.outputs:
         for kind in output.get("data", {}):
@@ -88,7 +88,7 @@ def pictures_have_text(chapter: ChapterFile) -> list[str]:
 
 
 def pictures_are_sane(chapter: ChapterFile) -> list[str]:
-    """Few colours, as wide as a column of the book at most, and neither blank nor
+    """Pictures use few colours, fit the width of the book, and are neither blank nor
     tiny.
     """
     problems = []
@@ -119,9 +119,7 @@ def pictures_are_sane(chapter: ChapterFile) -> list[str]:
 
 
 def executed_in_order(chapter: ChapterFile) -> list[str]:
-    """Every cell was run, from the top, in one go; nbval checks no cell without a
-    count.
-    """
+    """All cells were executed in order; nbval skips cells without a count."""
     counts = [
         cell["execution_count"]
         for _, cell, source in chapter.of_type("code")
@@ -143,7 +141,7 @@ def executed_in_order(chapter: ChapterFile) -> list[str]:
 
 
 def written_by_execute(chapter: ChapterFile) -> list[str]:
-    """The file is what `genai-tutorial execute` writes: no editor's metadata, no random
+    """The file was written by `genai-tutorial execute`: no editor metadata, no random
     cell ids.
     """
     notebook = nbformat.reads(chapter.text, as_version=4)
@@ -158,9 +156,10 @@ def written_by_execute(chapter: ChapterFile) -> list[str]:
     )
 
 
-def nothing_of_this_machine(chapter: ChapterFile) -> list[str]:
-    """No warning, path, address in memory or progress bar in what readers see."""
-    # A drive alone is no path: in the repr of a play, "HENRY V:\n" ends a line.
+def outputs_are_machine_independent(chapter: ChapterFile) -> list[str]:
+    """Outputs contain no warning, path, memory address or progress bar."""
+    # A drive letter alone is not a path: in the repr of a play, "HENRY V: " ends a
+    # line.
     pattern = re.compile(
         r"(?<![\w.])(?:/(?:home|root|tmp|Users|usr|opt|work)/\S*|[A-Z]:\\(?!n)\S+)|\b0x[0-9a-f]{8,}\b|\d+it/s"
     )
@@ -177,11 +176,9 @@ def nothing_of_this_machine(chapter: ChapterFile) -> list[str]:
             if kind.startswith("text/")
         ]
         for text in texts:
-            # Pictures inside HTML are long rows of letters.
+            # Pictures embedded in HTML are long base64 strings.
             if found := pattern.search(re.sub(r"[A-Za-z0-9+/=]{200,}", "", text)):
-                problems.append(
-                    f"cell {number}: {found[0]!r} is another on the next machine"
-                )
+                problems.append(f"cell {number}: {found[0]!r} depends on the machine")
     return problems
 
 
@@ -201,7 +198,7 @@ def nothing_from_other_hosts(chapter: ChapterFile) -> list[str]:
 
 
 def sources_are_fresh(chapter: ChapterFile) -> list[str]:
-    """What `show_source` showed is what the package says now."""
+    """The code that `show_source` displayed is the package's current code."""
     problems, shown = [], 0
     for number, output in chapter.outputs:
         fact = output.get("metadata", {}).get("genai_tutorial", {}).get("source")
@@ -225,8 +222,8 @@ def sources_are_fresh(chapter: ChapterFile) -> list[str]:
 
 
 def claims_are_kept(chapter: ChapterFile) -> list[str]:
-    """At least three claims, each with words of its own: pages link to them by their
-    words.
+    """There are at least three claims with distinct statements, because links are made
+    from the statement.
     """
     facts = [
         output.get("metadata", {}).get("genai_tutorial", {})
@@ -236,7 +233,7 @@ def claims_are_kept(chapter: ChapterFile) -> list[str]:
     twice = sorted(
         {statement for statement in statements if statements.count(statement) > 1}
     )
-    problems = [f"the claim {statement!r} is there twice" for statement in twice]
+    problems = [f"the claim {statement!r} occurs twice" for statement in twice]
     return problems + (
         []
         if len(statements) >= 3
@@ -254,8 +251,8 @@ def has_an_interactive_figure(chapter: ChapterFile) -> list[str]:
 
 
 def tags_are_known(chapter: ChapterFile) -> list[str]:
-    """A mistyped tag is silently no tag; and without a checked cell nbval compares
-    nothing.
+    """All tags are known, because a mistyped tag has no effect; and at least one output
+    is checked by nbval.
     """
     tags = [
         (number, tag)
@@ -281,7 +278,7 @@ CHECKS = (
     pictures_are_sane,
     executed_in_order,
     written_by_execute,
-    nothing_of_this_machine,
+    outputs_are_machine_independent,
     nothing_from_other_hosts,
     sources_are_fresh,
     claims_are_kept,

@@ -1,4 +1,4 @@
-"""A small chapter that keeps to every rule, for tests that break one at a time."""
+"""A small chapter that follows every rule, for tests that break one at a time."""
 
 import base64
 import copy
@@ -143,7 +143,9 @@ def claim_output(statement: str) -> nbformat.NotebookNode:
 
 
 def sample_notebook() -> nbformat.NotebookNode:
-    """Written, not executed: the outputs are what the package would have displayed."""
+    """Return the sample notebook. It is not executed: its outputs are written as the
+    package would have displayed them.
+    """
     figure = base64.b64encode(png(picture(90))).decode()
     alt = {"image/png": {"alt": "A purple rectangle on white."}}
     frames = Frames(
@@ -224,7 +226,7 @@ def chapter_file(
     name: str = NAME,
     seconds: int = 20,
 ) -> ChapterFile:
-    """Put a notebook into a small repository of its own, with a time that it ran."""
+    """Write a notebook into a small repository, with a recorded running time."""
     for file, content in FILES.items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text(content, "utf8")

@@ -1,4 +1,4 @@
-"""Each rule for code and claims is broken once, and what is listed is excused."""
+"""Each rule for code and claims is broken once, and listed exceptions are excused."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def _long_claim(notebook):
     fact.statement = " ".join(["word"] * 19)
 
 
-@breaks(code_checks.claims_have_something_to_beat, "Claim 0: say what it must beat")
+@breaks(code_checks.claims_have_something_to_beat, "Claim 0: give a baseline")
 def _claim_without_baseline(notebook):
     del cell(notebook, "claims").outputs[0].metadata.genai_tutorial.claim["baseline"]
 
@@ -62,8 +62,8 @@ def _slow_chapter(notebook):
     pass
 
 
-def test_rules_for_shown_code_let_folded_and_graded_cells_be(tmp_path: Path):
-    """What is folded may be wide and long, what is graded may be long."""
+def test_shown_code_rules_exempt_folded_and_graded_cells(tmp_path: Path):
+    """Folded cells may be wide and long; graded cells may be long."""
     notebook = sample_notebook()
     long = "\nx = 1" * 40
     wide = "\nx = 1  # " + "x" * 80
@@ -78,7 +78,7 @@ def test_rules_for_shown_code_let_folded_and_graded_cells_be(tmp_path: Path):
     )
 
 
-def test_claims_that_are_recorded_or_exact_need_no_baseline(tmp_path: Path):
+def test_recorded_and_exact_claims_need_no_baseline(tmp_path: Path):
     notebook = sample_notebook()
     facts = [
         output.metadata.genai_tutorial.claim
@@ -90,15 +90,15 @@ def test_claims_that_are_recorded_or_exact_need_no_baseline(tmp_path: Path):
     assert code_checks.claims_have_something_to_beat(chapter) == {}
 
 
-def test_exceptions_excuse_what_they_list_and_nothing_else():
+def test_exceptions_excuse_only_listed_faults():
     faults = {"listed": "wide", "new": "long"}
-    problems = unlisted_and_outdated(faults, ["listed", "mended"])
+    problems = unlisted_and_outdated(faults, ["listed", "fixed"])
     assert len(problems) == 2
     assert problems[0] == "new: long"
-    assert problems[1].startswith("mended: no longer at fault")
+    assert problems[1].startswith("fixed: no longer at fault")
 
 
-def test_import_from_a_task_is_an_import_from_a_room(tmp_path: Path):
+def test_import_from_task_counts_as_import_from_room(tmp_path: Path):
     notebook = sample_notebook()
     cell(
         notebook, "frames"
@@ -106,7 +106,7 @@ def test_import_from_a_task_is_an_import_from_a_room(tmp_path: Path):
     assert found_exceptions([chapter_file(notebook, tmp_path)]) == {}
 
 
-def test_exceptions_are_found_by_rule_and_chapter(tmp_path: Path):
+def test_found_exceptions_are_grouped_by_rule_and_chapter(tmp_path: Path):
     notebook = sample_notebook()
     assert found_exceptions([chapter_file(notebook, tmp_path)]) == {}
     _import_of_a_module(notebook)
@@ -125,15 +125,15 @@ def test_exceptions_are_found_by_rule_and_chapter(tmp_path: Path):
         ({"another rule": {"a": ["new"]}}, ["a"]),
     ],
 )
-def test_exceptions_may_change_their_key_but_not_grow(after: dict, chapters: list[str]):
+def test_exceptions_may_change_keys_but_not_grow(after: dict, chapters: list[str]):
     more = grown({"rule": {"a": ["old"]}}, after)
     assert [problem.partition(",")[0] for problem in more] == chapters
 
 
-def test_every_rule_is_broken_once():
+def test_code_checks_each_have_a_break():
     assert breaks.checks == set(code_checks.CHECKS)
 
 
 @pytest.mark.parametrize("case", breaks.all, ids=str)
-def test_check_notices(case: Break, tmp_path: Path):
-    case.assert_noticed(tmp_path)
+def test_code_check_reports_broken_rule(case: Break, tmp_path: Path):
+    case.assert_reported(tmp_path)

@@ -1,4 +1,4 @@
-"""Each rule for exercises and metadata is broken once, and the check must notice."""
+"""Each rule for exercises and metadata is broken once, and its check must report it."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def _unknown_room(notebook):
     notebook.metadata.genai_tutorial.rooms = ["attic"]
 
 
-@breaks(exercise_checks.metadata_is_complete, "'colour', which nothing reads")
+@breaks(exercise_checks.metadata_is_complete, "'colour', which is unknown")
 def _unknown_fact(notebook):
     notebook.metadata.genai_tutorial.colour = "blue"
 
@@ -59,12 +59,12 @@ def _file_of_another_number(notebook):
     pass
 
 
-@breaks(exercise_checks.setup_cell_is_the_usual_one, "the first code cell must be")
+@breaks(exercise_checks.setup_cell_is_standard, "the first code cell must be")
 def _another_setup(notebook):
     cell(notebook, "import sys").source += "\nimport torch"
 
 
-@breaks(exercise_checks.setup_cell_is_the_usual_one, "must be folded")
+@breaks(exercise_checks.setup_cell_is_standard, "must be folded")
 def _setup_in_full_view(notebook):
     cell(notebook, "import sys").metadata.tags = []
 
@@ -144,7 +144,7 @@ def _answer_that_cannot_be_written(notebook):
     graded(notebook, "ex-9-4").metadata.nbgrader.locked = True
 
 
-@breaks(exercise_checks.grade_ids_are_unique, "'ex-9-1' is there twice")
+@breaks(exercise_checks.grade_ids_are_unique, "'ex-9-1' occurs twice")
 def _same_id(notebook):
     graded(notebook, "ex-9-2").metadata.nbgrader.grade_id = "ex-9-1"
 
@@ -161,10 +161,10 @@ def _old_schema(notebook):
     graded(notebook, "ex-9-2").metadata.nbgrader.schema_version = 2
 
 
-def test_every_rule_is_broken_once():
+def test_exercise_checks_each_have_a_break():
     assert breaks.checks == set(exercise_checks.CHECKS)
 
 
 @pytest.mark.parametrize("case", breaks.all, ids=str)
-def test_check_notices(case: Break, tmp_path: Path):
-    case.assert_noticed(tmp_path)
+def test_exercise_check_reports_broken_rule(case: Break, tmp_path: Path):
+    case.assert_reported(tmp_path)

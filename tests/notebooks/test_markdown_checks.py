@@ -1,4 +1,4 @@
-"""Each rule for Markdown is broken once, and the check for it must notice."""
+"""Each rule for Markdown is broken once, and its check must report it."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.notebooks.sample import NAME, chapter_file, sample_notebook
 breaks = Breaks()
 
 
-@breaks(markdown_checks.links_resolve, "no_such.md is not a file that git knows")
+@breaks(markdown_checks.links_resolve, "no_such.md is not tracked by git")
 def _link_to_nothing(notebook):
     add(notebook, "[words](../book/no_such.md)")
 
@@ -31,7 +31,7 @@ def _link_with_another_scheme(notebook):
     add(notebook, "[words](ftp://example.org/words)")
 
 
-@breaks(markdown_checks.links_resolve, "lies on another host")
+@breaks(markdown_checks.links_resolve, "is on another host")
 def _picture_on_another_host(notebook):
     add(notebook, "![A cat on a mat](https://example.org/cat.png)")
 
@@ -52,7 +52,9 @@ def _picture_on_another_host(notebook):
         ("> **Caution.** words", "Caution."),
     ],
 )
-def test_markdown_that_only_one_viewer_shows(text: str, message: str, tmp_path: Path):
+def test_markdown_specific_to_one_viewer_is_reported(
+    text: str, message: str, tmp_path: Path
+):
     notebook = sample_notebook()
     add(notebook, text)
     problems = markdown_checks.markdown_is_plain(chapter_file(notebook, tmp_path))
@@ -84,7 +86,7 @@ def _attachment(notebook):
         "shown [3].",
     ],
 )
-def test_citation_without_a_link(text: str, tmp_path: Path):
+def test_citation_without_link_is_reported(text: str, tmp_path: Path):
     notebook = sample_notebook()
     add(notebook, text)
     assert (
@@ -102,12 +104,12 @@ def _paper_outside_the_bibliography(notebook):
     add(notebook, "[Ho et al.](https://arxiv.org/pdf/2006.11239v2)")
 
 
-@breaks(markdown_checks.headings_in_order, "title must stand first")
+@breaks(markdown_checks.headings_in_order, "title must come first")
 def _second_title(notebook):
     add(notebook, "# Another title")
 
 
-@breaks(markdown_checks.headings_in_order, "leaves out a level")
+@breaks(markdown_checks.headings_in_order, "skips a level")
 def _level_left_out(notebook):
     add(notebook, "#### Too deep")
 
@@ -174,10 +176,10 @@ def _term_never_used_again(notebook):
     idea.source = idea.source.replace("Hidden states\nhave one size.", "")
 
 
-def test_every_rule_is_broken_once():
+def test_markdown_checks_each_have_a_break():
     assert breaks.checks == set(markdown_checks.CHECKS)
 
 
 @pytest.mark.parametrize("case", breaks.all, ids=str)
-def test_check_notices(case: Break, tmp_path: Path):
-    case.assert_noticed(tmp_path)
+def test_markdown_check_reports_broken_rule(case: Break, tmp_path: Path):
+    case.assert_reported(tmp_path)

@@ -1,5 +1,5 @@
-"""The command by which `make notebooks` runs the chapters lets a good notebook pass and
-stops each kind of bad one.
+"""The nbval command of `make notebooks` accepts a good notebook and rejects each kind
+of bad one.
 """
 
 import os
@@ -51,7 +51,7 @@ NOTEBOOKS = {
 
 
 def nbval_command() -> list[str]:
-    """What the Makefile runs, with this Python."""
+    """Return the command that the Makefile runs, with this Python."""
     command = re.search(
         r"^NBVAL := ((?:.*\\\n)*.*)$",
         (ROOT / "Makefile").read_text("utf8"),
@@ -66,9 +66,7 @@ def nbval_command() -> list[str]:
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str | None]]:
-    """For each notebook, what was wrong with each of its cells; None where nothing
-    was.
-    """
+    """Return for each notebook the fault of each of its cells, or None."""
     folder = tmp_path_factory.mktemp("nbval")
     for name, cells in NOTEBOOKS.items():
         notebook = new_notebook()
@@ -118,7 +116,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str | N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["good", "loopback", "not_quiet"])
-def test_good_notebook_passes(outcomes: dict, name: str):
+def test_nbval_accepts_good_notebook(outcomes: dict, name: str):
     assert outcomes[name] == [None] * len(NOTEBOOKS[name])
 
 
@@ -132,6 +130,6 @@ def test_good_notebook_passes(outcomes: dict, name: str):
         ("raises", "no_such_thing"),
     ],
 )
-def test_bad_notebook_fails(outcomes: dict, name: str, reason: str):
+def test_nbval_rejects_bad_notebook(outcomes: dict, name: str, reason: str):
     assert len(outcomes[name]) == 1
     assert reason in outcomes[name][0]

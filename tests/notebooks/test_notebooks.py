@@ -1,5 +1,5 @@
-"""Every committed chapter keeps to the rules. What each rule catches is shown in the
-tests beside this one, such as test_markdown_checks.py.
+"""Every committed chapter follows the rules. The rules themselves are tested in the
+other files of this folder, such as test_markdown_checks.py.
 """
 
 from collections.abc import Callable
@@ -44,8 +44,8 @@ def cases() -> list[pytest.param]:
     ]
 
 
-def test_there_are_chapters():
-    assert NOTEBOOKS, "notebooks/ is empty: the tests below would check nothing"
+def test_notebooks_folder_is_not_empty():
+    assert NOTEBOOKS, "notebooks/ is empty, so the tests below would check nothing"
 
 
 @pytest.mark.parametrize(("path", "check"), cases())
@@ -58,12 +58,10 @@ def test_chapter(path: Path, check: Callable[[ChapterFile], list[str]]):
 
 @pytest.mark.parametrize("check", code_checks.CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_chapter_but_for_its_exceptions(
+def test_chapter_with_listed_exceptions(
     path: Path, check: Callable[[ChapterFile], code_checks.Faults]
 ):
-    """A rule with exceptions: no fault that is not listed, and none listed that is
-    mended.
-    """
+    """For rules with exceptions, the listed faults are exactly the ones found."""
     listed = listed_exceptions().get(check.__name__, {}).get(path.stem, [])
     problems = unlisted_and_outdated(check(ChapterFile.read(path)), listed)
     assert not problems, "\n" + "\n".join(
@@ -71,21 +69,21 @@ def test_chapter_but_for_its_exceptions(
     )
 
 
-def test_exceptions_name_rules_and_chapters_that_exist():
-    """No fault is excused in a chapter or for a rule that was renamed."""
+def test_exceptions_name_existing_rules_and_chapters():
+    """Exceptions must not refer to chapters or rules that were renamed."""
     listed = listed_exceptions()
     assert listed.keys() <= {check.__name__ for check in code_checks.CHECKS}
     chapters_listed = {name for by_chapter in listed.values() for name in by_chapter}
     assert chapters_listed <= {path.stem for path in NOTEBOOKS}
 
 
-def test_running_times_are_those_of_the_chapters():
+def test_running_times_cover_exactly_the_chapters():
     assert recorded_times(ROOT / "notebooks").keys() == {
         path.stem for path in NOTEBOOKS
     }
 
 
-def test_readme_lists_the_chapters():
+def test_readme_lists_chapters():
     readme = (ROOT / "README.md").read_text("utf8")
     table = readme.partition("<!-- chapters -->\n")[2].partition(
         "\n<!-- /chapters -->"

@@ -1,4 +1,4 @@
-"""Each rule for stored outputs is broken once, and the check for it must notice."""
+"""Each rule for stored outputs is broken once, and its check must report it."""
 
 import base64
 import io
@@ -24,7 +24,7 @@ def in_full_colour(width: int, height: int) -> str:
     return base64.b64encode(stream.getvalue()).decode()
 
 
-@breaks(output_checks.no_stored_error, "it stopped with ValueError")
+@breaks(output_checks.no_stored_error, "it raised ValueError")
 def _stored_error(notebook):
     cell(notebook, "print").outputs = [
         new_output("error", ename="ValueError", evalue="no", traceback=[])
@@ -126,16 +126,20 @@ def _metadata_of_an_editor(notebook):
         "see /tmp/x",
     ],
 )
-def test_what_is_another_on_the_next_machine(text: str, tmp_path: Path):
+def test_machine_dependent_output_is_reported(text: str, tmp_path: Path):
     notebook = sample_notebook()
     cell(notebook, "print").outputs[0].text = text
     assert (
-        len(output_checks.nothing_of_this_machine(chapter_file(notebook, tmp_path)))
+        len(
+            output_checks.outputs_are_machine_independent(
+                chapter_file(notebook, tmp_path)
+            )
+        )
         == 1
     )
 
 
-@breaks(output_checks.nothing_of_this_machine, "a warning or a log")
+@breaks(output_checks.outputs_are_machine_independent, "a warning or a log")
 def _warning(notebook):
     cell(notebook, "print").outputs[0].name = "stderr"
 
@@ -168,7 +172,7 @@ def _too_few_claims(notebook):
     cell(notebook, "claims").outputs.pop()
 
 
-@breaks(output_checks.claims_are_kept, "is there twice")
+@breaks(output_checks.claims_are_kept, "occurs twice")
 def _claim_made_twice(notebook):
     cell(notebook, "claims").outputs.append(cell(notebook, "claims").outputs[0])
 
@@ -188,10 +192,10 @@ def _nothing_checked(notebook):
     cell(notebook, "print").metadata.tags = []
 
 
-def test_every_rule_is_broken_once():
+def test_output_checks_each_have_a_break():
     assert breaks.checks == set(output_checks.CHECKS)
 
 
 @pytest.mark.parametrize("case", breaks.all, ids=str)
-def test_check_notices(case: Break, tmp_path: Path):
-    case.assert_noticed(tmp_path)
+def test_output_check_reports_broken_rule(case: Break, tmp_path: Path):
+    case.assert_reported(tmp_path)

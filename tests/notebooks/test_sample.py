@@ -1,5 +1,5 @@
-"""The sample chapter keeps to every rule. That each rule is noticed when it is broken
-is shown in the four files beside this one, such as test_markdown_checks.py.
+"""The sample chapter follows every rule. The four other test files of checks, such as
+test_markdown_checks.py, break each rule once.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.notebooks.sample import chapter_file, sample_notebook
 from tests.notebooks.test_notebooks import CHECKS
 
 
-def test_sample_keeps_to_every_rule(tmp_path: Path):
+def test_sample_notebook_passes_all_checks(tmp_path: Path):
     chapter = chapter_file(sample_notebook(), tmp_path)
     faults = {
         check.__name__: check(chapter) for check in (*CHECKS, *code_checks.CHECKS)

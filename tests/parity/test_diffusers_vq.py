@@ -1,5 +1,5 @@
-"""The quantizer and the latent Gaussian against diffusers', with the codebook copied:
-the same to 1e-5.
+"""Parity of the quantizer and the latent Gaussian with diffusers, to 1e-5, with equal
+codebooks.
 """
 
 import pytest
@@ -20,7 +20,7 @@ def assert_equal(ours, theirs):
 
 @pytest.mark.parametrize("commitment", [0.25, 1.0])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_vectors_indices_loss_and_gradients(seed, commitment):
+def test_vector_quantizer_equals_diffusers(seed, commitment):
     torch.manual_seed(seed)
     ours = VectorQuantizer(codes=16, dim=4, commitment=commitment)
     # `legacy` puts the weight on the other term, as diffusers says itself; the paper
@@ -44,7 +44,7 @@ def test_vectors_indices_loss_and_gradients(seed, commitment):
     assert_equal(ours.codebook.grad, theirs.embedding.weight.grad)
 
 
-def test_latent_gaussian():
+def test_latent_gaussian_equals_diffusers():
     moments = torch.randn(2, 8, 3, 3, generator=torch.Generator().manual_seed(0))
     ours, theirs = (
         LatentGaussian(*moments.chunk(2, dim=1)),

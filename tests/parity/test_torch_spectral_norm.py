@@ -1,4 +1,4 @@
-"""Our spectral normalization against torch's, call for call."""
+"""Parity of spectral normalization with torch, call by call."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from genai_tutorial.gan import spectral_norm
 
 
 def pair(make):
-    """The same layer twice, ours and torch's, with the same vectors to start from."""
+    """Build a layer with our normalization and one with torch's, with equal vectors."""
     torch.manual_seed(0)
     ours, theirs = make(), make()
     theirs.load_state_dict(ours.state_dict())
@@ -30,7 +30,7 @@ def pair(make):
     ],
     ids=["wide", "tall", "convolution"],
 )
-def test_equal_weights_outputs_and_gradients_over_training(make, shape):
+def test_spectral_norm_training_equals_torch(make, shape):
     ours, theirs = pair(make)
     optimizers = [
         torch.optim.SGD(layer.parameters(), lr=0.5) for layer in (ours, theirs)
@@ -51,11 +51,11 @@ def test_equal_weights_outputs_and_gradients_over_training(make, shape):
             optimizer.step()
     ours.eval(), theirs.eval()
     torch.testing.assert_close(ours.weight, theirs.weight, rtol=1e-5, atol=1e-6)
-    # it does divide
+    # the normalization has an effect
     assert not torch.allclose(ours.weight, ours.parametrizations.weight.original)
 
 
-def test_the_number_is_the_largest_singular_value():
+def test_spectral_norm_converges_to_the_largest_singular_value():
     ours, theirs = pair(lambda: nn.Linear(12, 10))
     for _ in range(300):
         ours(torch.zeros(1, 12)), theirs(torch.zeros(1, 12))

@@ -457,7 +457,7 @@ def frozen_bias(model):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
-def test_a_whole_ppo_update(seed, tokenizer, tmp_path, monkeypatch):
+def test_ppo_update_matches_trl(seed, tokenizer, tmp_path, monkeypatch):
     run = PPORun(seed, tokenizer, tmp_path, monkeypatch, num_ppo_epochs=3)
     policy, value_model = run.policy, frozen_bias(run.value_model)
     before = [copy.deepcopy(model.state_dict()) for model in (policy, value_model)]
@@ -508,7 +508,7 @@ def test_a_whole_ppo_update(seed, tokenizer, tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("estimator", ["k1", "k3"])
 @pytest.mark.parametrize("seed", range(2))
-def test_ppo_with_answers_of_different_lengths(
+def test_ppo_loss_with_answers_of_different_lengths(
     seed, estimator, tokenizer, tmp_path, monkeypatch
 ):
     """trl pays for an answer one step after its end token, at the first padding, and

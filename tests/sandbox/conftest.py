@@ -1,4 +1,4 @@
-"""The sandbox is tried with a small chapter, as the tests of grading use it."""
+"""The sandbox is tested with the small chapter of the grading tests."""
 
 from tests.teaching.conftest import chapter_path, grade_notebook, grader
 

@@ -1,5 +1,5 @@
-"""The sandbox is attacked below Python's own guard: through the C library, as code that
-means harm would do it.
+"""The sandbox is attacked below Python's audit hook, through the C library, as
+malicious code would do it.
 """
 
 import os
@@ -48,8 +48,8 @@ def run(sandbox: Sandbox) -> Callable[[str], dict]:
 
 
 def _everything_enforced(sandbox: Sandbox) -> None:
-    """An old kernel cannot enforce everything: that is said loudly, and is a failure in
-    CI.
+    """Require all protections. An old kernel cannot enforce them all: then the test is
+    skipped, or fails in CI.
     """
     missing = [
         str(protection) for protection in sandbox.protections if not protection.enforced
@@ -61,7 +61,7 @@ def _everything_enforced(sandbox: Sandbox) -> None:
 
 @pytest.mark.slow
 @linux
-def test_everything_is_enforced_here(sandbox: Sandbox) -> None:
+def test_sandbox_enforces_all_limits_on_this_machine(sandbox: Sandbox) -> None:
     _everything_enforced(sandbox)
     assert "Landlock" in str(sandbox.protections[0])
 
@@ -80,7 +80,7 @@ def test_everything_is_enforced_here(sandbox: Sandbox) -> None:
         "import numpy as np; np.fromfile({secret!r}, dtype=np.uint8)[0]",
     ],
 )
-def test_the_instructors_files_cannot_be_read(
+def test_sandbox_denies_reading_instructor_files(
     run, sandbox: Sandbox, secret: Path, attempt: str
 ) -> None:
     _everything_enforced(sandbox)
@@ -128,7 +128,7 @@ def test_the_instructors_files_cannot_be_read(
         "libc.prctl(24, 21, 0, 0, 0) or -1",
     ],
 )
-def test_the_kernel_itself_refuses(
+def test_kernel_denies_system_calls(
     run, sandbox: Sandbox, secret: Path, attempt: str
 ) -> None:
     _everything_enforced(sandbox)
@@ -145,7 +145,7 @@ def test_the_kernel_itself_refuses(
 
 
 @linux
-def test_memory_is_limited_by_the_kernel(run, sandbox: Sandbox) -> None:
+def test_kernel_limits_memory(run, sandbox: Sandbox) -> None:
     _everything_enforced(sandbox)
     reply = run(
         _LIBC
@@ -157,7 +157,7 @@ def test_memory_is_limited_by_the_kernel(run, sandbox: Sandbox) -> None:
     assert reply["output"].strip() == "None"
 
 
-def test_no_connection_leaves_even_to_this_machine(run) -> None:
+def test_sandbox_denies_network_even_to_localhost(run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.5)
         port = server.getsockname()[1]
@@ -168,7 +168,7 @@ def test_no_connection_leaves_even_to_this_machine(run) -> None:
             server.accept()
 
 
-def test_the_teachers_environment_stays_with_the_teacher(run) -> None:
+def test_sandbox_hides_environment_variables(run) -> None:
     assert run(
         "import os; print(os.environ.get('TEACHERS_KEY'), "
         "open('/proc/self/environ').read())"
@@ -176,7 +176,7 @@ def test_the_teachers_environment_stays_with_the_teacher(run) -> None:
     assert "abc" not in run("print(open('/proc/self/environ').read())")["output"]
 
 
-def test_a_room_starts_empty_and_leaves_nothing(run) -> None:
+def test_room_starts_empty_and_is_removed(run) -> None:
     assert (
         run("open('left', 'w').write('x'); import os; print(os.listdir('.'))")[
             "output"
@@ -186,7 +186,7 @@ def test_a_room_starts_empty_and_leaves_nothing(run) -> None:
     assert run("import os; print(os.listdir('.'))")["output"].strip() == "[]"
 
 
-def test_ordinary_work_is_possible(run) -> None:
+def test_sandbox_allows_ordinary_code(run) -> None:
     reply = run(
         "import tempfile, threading, asyncio, json\n"
         "with tempfile.TemporaryFile() as file: file.write(b'x')\n"
@@ -201,7 +201,7 @@ def test_ordinary_work_is_possible(run) -> None:
     assert "from a thread" in reply["output"]
 
 
-def test_a_room_that_was_stopped_stays_stopped_and_the_next_is_new(
+def test_stopped_room_stays_stopped_and_next_is_fresh(
     sandbox: Sandbox,
 ) -> None:
     with sandbox.open_process() as process:
@@ -213,7 +213,7 @@ def test_a_room_that_was_stopped_stays_stopped_and_the_next_is_new(
         assert process.ask("cell", source="print(1)")["output"] == "1\n"
 
 
-def test_a_long_message_for_the_grader_is_not_taken(sandbox: Sandbox) -> None:
+def test_oversized_reply_is_rejected(sandbox: Sandbox) -> None:
     flood = (
         "import os\nfor handle in range(3, 20):\n    try:\n        while True: "
         "os.write(handle, b'x' * 65536)\n"
@@ -227,7 +227,7 @@ def test_a_long_message_for_the_grader_is_not_taken(sandbox: Sandbox) -> None:
 
 @pytest.mark.slow
 @linux
-def test_when_the_forking_process_dies_a_new_one_takes_over(secret: Path) -> None:
+def test_fork_server_is_restarted_after_crash(secret: Path) -> None:
     with Sandbox([], [secret], Limits()) as sandbox:
         with sandbox.open_process() as process:
             os.kill(sandbox._forker._process.pid, signal.SIGKILL)
@@ -239,7 +239,7 @@ def test_when_the_forking_process_dies_a_new_one_takes_over(secret: Path) -> Non
 
 @pytest.mark.slow
 @linux
-def test_nothing_is_left_behind(secret: Path) -> None:
+def test_sandbox_leaves_no_processes_or_files(secret: Path) -> None:
     def children() -> set[int]:
         return {process.pid for process in psutil.Process().children(recursive=True)}
 
@@ -254,14 +254,14 @@ def test_nothing_is_left_behind(secret: Path) -> None:
     assert not folder.exists()
 
 
-# --- Where the kernel helps only in part, or not at all ---
+# --- Kernels with partial or no support ---
 
 _WITHOUT = {
-    # Docker's default; Ubuntu 24.04 for ordinary users
+    # Docker's default; Ubuntu 24.04 without root
     "namespaces": "linux.enter_namespaces = lambda hidden: False",
     # kernels before 5.13
     "Landlock": "linux._restrict_files = lambda *arguments: False",
-    # machines whose system calls the filter does not know
+    # machines with system calls unknown to the filter
     "filter": "seccomp.install = lambda libc: False",
 }
 
@@ -289,7 +289,7 @@ def no_kernel_help(monkeypatch: pytest.MonkeyPatch) -> None:
         (["filter", "namespaces"], {"network", "processes"}, {"others"}),
     ],
 )
-def test_one_lock_fewer_is_noticed_where_it_matters(
+def test_missing_kernel_feature_is_reported_where_it_matters(
     monkeypatch: pytest.MonkeyPatch,
     sandbox: Sandbox,
     secret: Path,
@@ -316,7 +316,7 @@ def test_one_lock_fewer_is_noticed_where_it_matters(
 
 
 @pytest.mark.slow
-def test_what_is_not_enforced_is_said(
+def test_unenforced_limits_are_reported(
     no_kernel_help, chapter_path: Path, tmp_path: Path
 ) -> None:
     nbformat.write(small_chapter(), tmp_path / "ada.ipynb")
@@ -331,7 +331,7 @@ def test_what_is_not_enforced_is_said(
 
 
 @pytest.mark.slow
-def test_pythons_own_guard_still_stands(
+def test_audit_hook_works_without_kernel_support(
     no_kernel_help, secret: Path, tmp_path: Path
 ) -> None:
     attempts = {
@@ -355,7 +355,7 @@ def test_pythons_own_guard_still_stands(
 
 
 @pytest.mark.slow
-def test_without_forking_each_room_is_a_process_of_its_own(
+def test_rooms_without_fork_are_separate_processes(
     monkeypatch: pytest.MonkeyPatch, chapter_path: Path, tmp_path: Path
 ) -> None:
     from genai_tutorial.sandbox import sandbox as module
@@ -363,14 +363,14 @@ def test_without_forking_each_room_is_a_process_of_its_own(
     monkeypatch.setattr(module.sys, "platform", "darwin")
     chapter = read_chapter(chapter_path)
     chapter = replace(chapter, exercises=chapter.exercises[:1])
-    with Grader(chapter) as grader:  # its own solution has just had all points
+    with Grader(chapter) as grader:  # the reference solution has just had full points
         nbformat.write(answered(ex_1="import os; os._exit(3)"), tmp_path / "ada.ipynb")
         report = grader.report(read_submission("ada", tmp_path / "ada.ipynb"))
     assert [result.points for result in report.results] == [0]
     assert "exit code 3" in report.results[0].comment
 
 
-def test_a_process_that_does_not_start_is_one_sentence(
+def test_process_that_fails_to_start_gives_short_error(
     monkeypatch: pytest.MonkeyPatch, secret: Path
 ) -> None:
     monkeypatch.setattr(

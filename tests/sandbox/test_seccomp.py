@@ -10,7 +10,7 @@ _ALLOWED, _REFUSED, _UNKNOWN, _KILLED = 0x7FFF0000, 0x00050001, 0x00050026, 0x80
 
 
 def answer(program: bytes, architecture: int, number: int, *arguments: int) -> int:
-    """Run a filter on one system call, as the kernel's machine does."""
+    """Run a filter on one system call, as the kernel's BPF machine does."""
     data = struct.pack(
         "<IIQ6Q", number, architecture, 0, *arguments, *[0] * (6 - len(arguments))
     )
@@ -34,7 +34,7 @@ def answer(program: bytes, architecture: int, number: int, *arguments: int) -> i
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_the_filter_answers_each_call_as_it_should(machine: str) -> None:
+def test_seccomp_filter_decides_each_system_call(machine: str) -> None:
     numbers = {
         "x86_64": {
             "read": 0, "write": 1, "mmap": 9, "socketpair": 53, "socket": 41,
@@ -62,7 +62,7 @@ def test_the_filter_answers_each_call_as_it_should(machine: str) -> None:
         assert ask(name) == _REFUSED, name
     # the flags with which the C library starts a thread
     assert ask("clone", 0x003D0F00) == _ALLOWED
-    assert ask("clone", 0x01200011) == _REFUSED  # and a process
+    assert ask("clone", 0x01200011) == _REFUSED  # the flags for a new process
     assert ask("clone3") == _UNKNOWN
     for name in ("kill", "tgkill"):
         assert ask(name, _PID) == _ALLOWED
@@ -73,11 +73,11 @@ def test_the_filter_answers_each_call_as_it_should(machine: str) -> None:
     assert [ask("fcntl", 3, command) for command in (1, 3, 8, 10, 15)] == [
         _ALLOWED
     ] * 2 + [_REFUSED] * 3
-    # 32-bit calls have other numbers
+    # 32-bit calls have different numbers
     assert answer(program, 0x40000003, numbers["socket"]) == _KILLED
 
 
-def test_the_second_numbers_of_x86_are_closed() -> None:
+def test_seccomp_filter_refuses_x32_system_calls() -> None:
     assert (
         answer(filter_program("x86_64", _PID), _ARCHITECTURE["x86_64"], 0x40000000 + 41)
         == _REFUSED

@@ -1,4 +1,4 @@
-"""A small chapter to grade, made in the test."""
+"""A small chapter for the tests of grading."""
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -83,8 +83,8 @@ def exercise(number: int, title: str, solution: str, tests: str, points: int) ->
 
 
 def small_chapter() -> nbformat.NotebookNode:
-    """A chapter with three graded exercises, an open one, and training that no grader
-    should wait for.
+    """Return a chapter with three graded exercises, an open one, and a training run
+    that the grader should not execute.
     """
     badge = "[![Open in Colab](../book/images/colab.svg)](https://colab.research.google.com/github/x/y.ipynb)"
     training = new_code_cell(
@@ -130,7 +130,7 @@ def cell_of(notebook: nbformat.NotebookNode, grade_id: str) -> nbformat.Notebook
 
 
 def answered(**sources: str) -> nbformat.NotebookNode:
-    """The student's release of the small chapter, with some cells answered: `ex_1="def
+    """Return the small chapter's release with some cells answered, as in `ex_1="def
     double(x): ..."`.
     """
     notebook = release(small_chapter())

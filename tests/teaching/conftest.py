@@ -19,7 +19,7 @@ def chapter_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def grader(chapter_path: Path) -> Iterator[Grader]:
-    """One sandbox for all: each exercise has a process of its own anyway."""
+    """Tests share a sandbox, since each exercise runs in a separate process anyway."""
     limits = Limits(
         cell_seconds=30.0,
         exercise_seconds=60.0,
@@ -35,7 +35,7 @@ def grader(chapter_path: Path) -> Iterator[Grader]:
 def grade_notebook(
     grader: Grader, tmp_path: Path
 ) -> Callable[[nbformat.NotebookNode], Report]:
-    """Grade a notebook as it would arrive: written to a file, read back."""
+    """Grade a notebook as a submission: written to a file and read back."""
 
     def grade(notebook: nbformat.NotebookNode) -> Report:
         path = tmp_path / "ada.ipynb"

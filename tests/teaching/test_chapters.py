@@ -1,5 +1,5 @@
-"""Every chapter of the book is assigned and graded, with what students hand in and what
-they should not.
+"""Every chapter of the book is assigned and graded, with honest and dishonest
+submissions.
 """
 
 import ast
@@ -24,8 +24,8 @@ from genai_tutorial.teaching import (
 CHAPTERS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 _STUB = "raise NotImplementedError()"
 
-# Wraps a right function so that its answer is a little off, as a forgotten term or
-# factor would make it.
+# Wraps a correct function so that its answer is slightly wrong, as if a term or factor
+# had been forgotten.
 _A_LITTLE_OFF = """
 def _off(value):
     import numpy as np
@@ -53,9 +53,7 @@ def _off(value):
 
 @pytest.fixture(scope="module", params=CHAPTERS, ids=lambda path: path.stem)
 def grader(request: pytest.FixtureRequest) -> Iterator[Grader]:
-    """The chapter's grader; that it starts means that the reference solutions have all
-    points.
-    """
+    """The chapter's grader. It starts only if reference solutions get full points."""
     with Grader(read_chapter(request.param)) as grader:
         yield grader
 
@@ -88,7 +86,7 @@ def _solutions(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 
 def _graded(report: Report, grader: Grader) -> list[tuple[float, float]]:
-    """Points and maximum of the exercises that tests grade."""
+    """Return points and maximum of the exercises that are graded by tests."""
     exercises = {
         exercise.name for exercise in grader.chapter.exercises if not exercise.is_open
     }
@@ -100,7 +98,7 @@ def _graded(report: Report, grader: Grader) -> list[tuple[float, float]]:
 
 
 @pytest.mark.slow
-def test_the_release_holds_no_solution_no_hidden_test_and_no_output(
+def test_release_contains_no_solutions_hidden_tests_or_outputs(
     grader: Grader, tmp_path: Path
 ) -> None:
     path = assign(grader.chapter.path, tmp_path / "handed-out")
@@ -124,7 +122,7 @@ def test_the_release_holds_no_solution_no_hidden_test_and_no_output(
 
 
 @pytest.mark.slow
-def test_the_chapter_handed_in_has_all_points(grader: Grader, hand_in) -> None:
+def test_reference_solutions_get_full_points(grader: Grader, hand_in) -> None:
     report = hand_in(grader.chapter.notebook)
     assert all(points == most for points, most in _graded(report, grader))
     assert report.waiting > 0
@@ -132,12 +130,12 @@ def test_the_chapter_handed_in_has_all_points(grader: Grader, hand_in) -> None:
 
 
 @pytest.mark.slow
-def test_the_untouched_release_has_none(grader: Grader, hand_in) -> None:
+def test_unanswered_release_gets_no_points(grader: Grader, hand_in) -> None:
     assert hand_in(_release(grader)).points == 0
 
 
 @pytest.mark.slow
-def test_answers_of_nothing_have_none(grader: Grader, hand_in) -> None:
+def test_answers_returning_none_get_no_points(grader: Grader, hand_in) -> None:
     notebook = _release(grader)
     for cell in _solutions(notebook):
         cell.source = cell.source.replace(_STUB, "return None")
@@ -145,7 +143,7 @@ def test_answers_of_nothing_have_none(grader: Grader, hand_in) -> None:
 
 
 @pytest.mark.slow
-def test_answers_that_are_a_little_off_do_not_pass(grader: Grader, hand_in) -> None:
+def test_slightly_wrong_answers_get_no_points(grader: Grader, hand_in) -> None:
     notebook, changed = copy.deepcopy(grader.chapter.notebook), []
     for cell in _solutions(notebook):
         functions = [
@@ -167,7 +165,7 @@ def test_answers_that_are_a_little_off_do_not_pass(grader: Grader, hand_in) -> N
 
 
 @pytest.mark.slow
-def test_ending_the_program_earns_nothing(grader: Grader, hand_in) -> None:
+def test_exiting_process_gets_no_points(grader: Grader, hand_in) -> None:
     notebook = _release(grader)
     endings = itertools.cycle(["import sys; sys.exit(0)", "import os; os._exit(0)"])
     for cell in _solutions(notebook):
@@ -176,7 +174,7 @@ def test_ending_the_program_earns_nothing(grader: Grader, hand_in) -> None:
 
 
 @pytest.mark.slow
-def test_an_infinite_loop_costs_its_exercise_only(
+def test_infinite_loop_loses_only_its_exercise(
     grader: Grader, hand_in, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notebook = copy.deepcopy(grader.chapter.notebook)
@@ -201,7 +199,7 @@ def test_an_infinite_loop_costs_its_exercise_only(
 
 
 @pytest.mark.slow
-def test_own_tests_and_own_metadata_earn_nothing(grader: Grader, hand_in) -> None:
+def test_replaced_tests_and_metadata_get_no_points(grader: Grader, hand_in) -> None:
     notebook = _release(grader)
     for index, cell in enumerate(list(notebook.cells)):
         if _marks(cell).get("grade") and cell.cell_type == "code":
@@ -221,7 +219,7 @@ def test_own_tests_and_own_metadata_earn_nothing(grader: Grader, hand_in) -> Non
 
 
 @pytest.mark.slow
-def test_the_instructors_notebook_cannot_be_read(grader: Grader, hand_in) -> None:
+def test_instructor_notebook_is_unreadable(grader: Grader, hand_in) -> None:
     notebook = _release(grader)
     for cell in _solutions(notebook):
         cell.source = f"print(open({str(grader.chapter.path)!r}).read())\n{cell.source}"

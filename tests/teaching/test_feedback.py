@@ -42,7 +42,7 @@ class _Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_a_page_runs_and_loads_nothing() -> None:
+def test_feedback_page_has_no_scripts_or_external_resources() -> None:
     evil = Result(
         _EVIL,
         _EVIL,
@@ -67,9 +67,9 @@ def test_a_page_runs_and_loads_nothing() -> None:
 @given(st.text(st.characters(categories=None), max_size=50))
 @example("\ud800\x00\x1b[31m\u202eabc\r\n\r\udfff\ufffe")
 @example("=" * 200_000)
-def test_any_text_can_be_written_and_read_again(text: str) -> None:
-    """Lone surrogates, control characters and signs that turn the direction of a line
-    become their numbers.
+def test_printable_text_survives_writing_and_reading(text: str) -> None:
+    """Lone surrogates, control characters and bidirectional marks are replaced by their
+    code points.
     """
     name = text[:50]
     result = Result(name, name, 1.0, 2.0, text, (text,), answer=text, output=text)
@@ -86,12 +86,12 @@ def test_any_text_can_be_written_and_read_again(text: str) -> None:
     assert len(row[4]) < 11_000
 
 
-def test_what_cannot_be_shown_is_shown_as_its_number() -> None:
+def test_unprintable_characters_are_shown_as_code_points() -> None:
     page = feedback_page(_report(Result("1", "", 0.0, 1.0, "a\ud800b\x00c\u202ed\te")))
     assert "<p>a\\ud800b\\u0000c\\u202ed\te</p>" in page
 
 
-def test_a_page_says_what_was_earned_what_waits_and_how_it_was_run() -> None:
+def test_feedback_page_states_points_open_answers_and_run_conditions() -> None:
     page = feedback_page(
         _report(
             Result("99.1", "Double", 2.0, 2.0, "All tests passed."),
@@ -103,13 +103,13 @@ def test_a_page_says_what_was_earned_what_waits_and_how_it_was_run() -> None:
     assert "could not enforce" not in page
 
 
-def test_a_page_says_loudly_what_was_not_enforced() -> None:
+def test_feedback_page_warns_about_unenforced_limits() -> None:
     report = _report(enforced=False)
     assert "This system could not enforce everything" in feedback_page(report)
     assert report.unprotected == ("Students' code has no network",)
 
 
-def test_the_table_has_a_row_for_each_exercise() -> None:
+def test_grade_table_has_row_per_exercise() -> None:
     table = grades_table(
         [
             _report(
@@ -127,7 +127,7 @@ def test_the_table_has_a_row_for_each_exercise() -> None:
     ]
 
 
-def test_a_teacher_is_told_where_to_look() -> None:
+def test_grade_table_flags_answers_to_review() -> None:
     table = grades_table(
         [
             _report(
@@ -138,6 +138,6 @@ def test_a_teacher_is_told_where_to_look() -> None:
     assert "PLEASE LOOK AT THIS CELL: it uses gc." in table
 
 
-def test_a_spreadsheet_runs_no_formula() -> None:
+def test_grade_table_neutralizes_spreadsheet_formulas() -> None:
     table = grades_table([_report(Result("99.1", "Double", 0.0, 2.0, "=HYPERLINK(1)"))])
     assert ",'=HYPERLINK(1)" in table

@@ -31,8 +31,8 @@ RIGHT = {
 
 
 def _first(report: Report) -> Result:
-    """The first exercise; the next, which is right, must have its points whatever
-    happened in the first.
+    """Return the first exercise's result, after checking that the second one, which is
+    correct, has its points.
     """
     assert report.results[1].points == 3, report.results
     return report.results[0]
@@ -42,9 +42,7 @@ def _first(report: Report) -> Result:
 def attack(
     grader: Grader, grade_notebook: Grade, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Result]:
-    """Grade two exercises of a submission whose first answer is this, and whose others
-    are right.
-    """
+    """Grade two exercises of a submission whose first answer is the attack."""
     monkeypatch.setattr(
         grader,
         "chapter",
@@ -53,30 +51,30 @@ def attack(
     return lambda source: _first(grade_notebook(answered(**{**RIGHT, "ex_1": source})))
 
 
-# --- What honest students hand in ---
+# --- Honest submissions ---
 
 
 @pytest.mark.slow
-def test_the_reference_solution_has_all_points(grade_notebook: Grade) -> None:
+def test_reference_solution_gets_full_points(grade_notebook: Grade) -> None:
     report = grade_notebook(small_chapter())
     assert [result.points for result in report.results] == [2, 3, 2, None]
     assert (report.points, report.max_points, report.waiting) == (7, 9, 2)
 
 
-def test_the_untouched_release_has_none(grade_notebook: Grade) -> None:
+def test_unanswered_release_gets_no_points(grade_notebook: Grade) -> None:
     report = grade_notebook(release(small_chapter()))
     assert [result.points for result in report.results] == [0, 0, 0, 0]
     assert "as it was handed out" in report.results[0].comment
     assert report.results[3].comment == "There is no answer."
 
 
-def test_other_right_answers_have_all_points(grade_notebook: Grade) -> None:
+def test_alternative_correct_answers_get_full_points(grade_notebook: Grade) -> None:
     report = grade_notebook(answered(**RIGHT))
     assert report.points == 7
     assert not any(result.attention for result in report.results)
 
 
-def test_a_wrong_answer_is_told_which_visible_test_failed(attack) -> None:
+def test_wrong_answer_reports_failed_visible_test(attack) -> None:
     result = attack("def double(x): return x + 1")
     assert result.points == 0
     assert result.comment == (
@@ -84,14 +82,14 @@ def test_a_wrong_answer_is_told_which_visible_test_failed(attack) -> None:
     )
 
 
-def test_a_test_on_several_lines_is_told_whole_and_without_its_message() -> None:
+def test_multiline_failed_test_is_reported_without_its_message() -> None:
     frame = {"where": "tests", "line": 2, "text": "f(1)"}
     error = {"name": "AssertionError", "message": "f(1) is 3", "frames": [frame]}
     told = explain_tests(error, "assert (\n    f(1)\n    == 2\n), 'f(1) is 3'")
     assert told == ["A test failed: f(1) is 3 (the test asks whether f(1) == 2)."]
 
 
-def test_an_answer_made_for_the_visible_tests_fails_the_hidden_ones_which_stay_hidden(
+def test_hidden_tests_catch_hard_coded_answer_and_stay_hidden(
     attack,
 ) -> None:
     result = attack("def double(x): return 4")
@@ -100,7 +98,7 @@ def test_an_answer_made_for_the_visible_tests_fails_the_hidden_ones_which_stay_h
 
 
 @pytest.mark.slow
-def test_an_error_is_told_with_the_line_of_the_students_own_cell(attack) -> None:
+def test_error_report_shows_line_of_student_cell(attack) -> None:
     assert (
         "ZeroDivisionError: division by zero, in line 3 of your cell (return y / 0)"
         in (attack("def double(x):\n    y = x\n    return y / 0").comment)
@@ -108,20 +106,20 @@ def test_an_error_is_told_with_the_line_of_the_students_own_cell(attack) -> None
     assert "SyntaxError" in attack("def double(x) return").comment
 
 
-def test_an_error_after_the_definition_costs_nothing(attack) -> None:
+def test_error_after_definition_loses_no_points(attack) -> None:
     result = attack("def double(x): return 2 * x\nprint(undefined)")
     assert result.points == 2
     assert "NameError" in result.comment
 
 
-def test_partial_credit_is_nbgraders(grade_notebook: Grade) -> None:
+def test_partial_credit_matches_nbgrader(grade_notebook: Grade) -> None:
     result = grade_notebook(
         answered(**{**RIGHT, "ex_3": "def count_vowels(text): return 0"})
     ).results[2]
     assert (result.points, result.comment) == (1, "The tests give 1 of 2 points.")
 
 
-def test_an_open_answer_waits_for_a_person(grade_notebook: Grade) -> None:
+def test_open_answer_needs_manual_grading(grade_notebook: Grade) -> None:
     result = grade_notebook(answered(**RIGHT, ex_4="Because I say so.")).results[3]
     assert (result.points, result.max_points, result.answer) == (
         None,
@@ -144,7 +142,7 @@ def test_magics_plots_and_await_work_as_in_jupyter(attack) -> None:
 
 
 @pytest.mark.slow
-def test_training_with_an_optimizer_is_no_reason_to_look(grade_notebook: Grade) -> None:
+def test_training_with_optimizer_is_not_flagged(grade_notebook: Grade) -> None:
     training = (
         "import torch\nlayer = torch.nn.Linear(2, 1)\noptimizer = "
         "torch.optim.AdamW(layer.parameters())\n"
@@ -155,25 +153,25 @@ def test_training_with_an_optimizer_is_no_reason_to_look(grade_notebook: Grade) 
     assert (result.points, result.attention) == (3, ())
 
 
-# --- What goes wrong, or is made to ---
+# --- Errors and resource limits ---
 
 
 @pytest.fixture
-def impatient(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
+def short_timeouts(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         grader.sandbox, "limits", replace(grader.sandbox.limits, cell_seconds=3.0)
     )
 
 
 @pytest.mark.slow
-def test_an_infinite_loop_is_stopped(attack, impatient) -> None:
+def test_infinite_loop_in_cell_is_stopped(attack, short_timeouts) -> None:
     result = attack("while True: pass")
     assert result.points == 0
     assert "stopped after 3 seconds" in result.comment
 
 
 @pytest.mark.slow
-def test_an_infinite_loop_in_the_function_is_stopped(attack, impatient) -> None:
+def test_infinite_loop_in_function_is_stopped(attack, short_timeouts) -> None:
     assert (
         "stopped after 3 seconds"
         in attack("def double(x):\n    while True: pass").comment
@@ -186,11 +184,11 @@ def test_an_infinite_loop_in_the_function_is_stopped(attack, impatient) -> None:
     "ending",
     ["import sys; sys.exit(0)", "import os; os._exit(0)", "raise SystemExit", "quit()"],
 )
-def test_ending_the_program_earns_nothing(attack, ending: str, place: str) -> None:
+def test_exiting_process_gets_no_points(attack, ending: str, place: str) -> None:
     assert attack(place.format(ending)).points == 0
 
 
-def test_a_crash_costs_its_exercise_only(attack) -> None:
+def test_crash_loses_only_its_exercise(attack) -> None:
     assert "signal 11" in attack("import ctypes; ctypes.string_at(0)").comment
 
 
@@ -207,11 +205,11 @@ def test_a_crash_costs_its_exercise_only(attack) -> None:
         "def double(x): return double(x) + [0] * 10**7",
     ],
 )
-def test_a_memory_bomb_is_stopped(attack, bomb: str) -> None:
+def test_memory_bomb_is_stopped(attack, bomb: str) -> None:
     assert attack(bomb).points == 0
 
 
-def test_output_is_bounded(attack) -> None:
+def test_output_size_is_limited(attack) -> None:
     result = attack(
         "for _ in range(20_000): print('spam' * 10)\ndef double(x): return 2 * x"
     )
@@ -221,7 +219,7 @@ def test_output_is_bounded(attack) -> None:
 
 
 @pytest.mark.slow
-def test_files_are_bounded(attack) -> None:
+def test_file_size_is_limited(attack) -> None:
     assert (
         "File too large"
         in attack("with open('big', 'wb') as f: f.write(bytes(10**7))").comment
@@ -233,10 +231,10 @@ def test_files_are_bounded(attack) -> None:
     assert "MiB of files" in attack(many).comment
 
 
-# --- What is done to the notebook ---
+# --- Modified notebooks ---
 
 
-def test_the_instructors_tests_run_whatever_the_notebook_says(
+def test_instructor_tests_replace_edited_or_deleted_tests(
     grade_notebook: Grade,
 ) -> None:
     notebook = answered(ex_1="def double(x): return 0")
@@ -253,7 +251,7 @@ def test_the_instructors_tests_run_whatever_the_notebook_says(
     assert report.max_points == 9
 
 
-def test_a_right_answer_counts_whatever_happened_around_it(
+def test_correct_answer_counts_in_modified_notebook(
     grade_notebook: Grade,
 ) -> None:
     notebook = answered(**RIGHT)
@@ -268,7 +266,7 @@ def test_a_right_answer_counts_whatever_happened_around_it(
     assert grade_notebook(notebook).points == 7
 
 
-def test_copied_ids_do_not_help(grade_notebook: Grade) -> None:
+def test_duplicate_grade_ids_get_no_points(grade_notebook: Grade) -> None:
     notebook = answered(**RIGHT)
     fake = copy.deepcopy(cell_of(notebook, "ex-1-tests"))
     fake.source, fake.id = "pass", "fake"
@@ -280,7 +278,7 @@ def test_copied_ids_do_not_help(grade_notebook: Grade) -> None:
     assert "2 cells carry the id ex-1; the last one was graded." in result.comment
 
 
-def test_a_missing_cell_has_no_points_and_a_sentence(grade_notebook: Grade) -> None:
+def test_missing_cell_gets_no_points_and_explanation(grade_notebook: Grade) -> None:
     notebook = answered(**RIGHT)
     notebook.cells.remove(cell_of(notebook, "ex-1"))
     notebook.cells.remove(cell_of(notebook, "ex-4"))
@@ -290,7 +288,9 @@ def test_a_missing_cell_has_no_points_and_a_sentence(grade_notebook: Grade) -> N
     assert report.results[3].points == 0
 
 
-def test_a_solution_turned_into_text_is_missing(grade_notebook: Grade) -> None:
+def test_solution_cell_converted_to_markdown_counts_as_missing(
+    grade_notebook: Grade,
+) -> None:
     notebook = answered(**RIGHT)
     index = notebook.cells.index(cell_of(notebook, "ex-1"))
     notebook.cells[index] = nbformat.v4.new_markdown_cell(
@@ -299,13 +299,13 @@ def test_a_solution_turned_into_text_is_missing(grade_notebook: Grade) -> None:
     assert "no code cell" in _first(grade_notebook(notebook)).comment
 
 
-# --- Tricks on the tests, which share a process with the answer ---
+# --- Attacks on the tests, which share a process with the answer ---
 
 _TRICKS = {
     "shadowed names": (
         "SCALE, len, all, isinstance = 0, None, max, max\ndef double(x): return 0"
     ),
-    "a changed set-up": "def double(x): return SCALE * x\nSCALE = 3",
+    "a changed setup cell": "def double(x): return SCALE * x\nSCALE = 3",
     "equal to everything": (
         "class Yes:\n    def __eq__(self, other): return True\ndef double(x): return "
         "Yes()"
@@ -333,22 +333,22 @@ _TRICKS = {
         "import sys\ndef trace(frame, event, arg):\n    raise SystemExit(0)\n"
         "def double(x):\n    sys.settrace(trace)\n    return 0"
     ),
-    "a success of its own": (
+    "a forged success": (
         'import os\nfor handle in range(3, 20):\n    try: os.write(handle, b\'{"id": '
         '"0", "error": null}\\n\')\n'
         "    except OSError: pass\ndef double(x): return 0"
     ),
-    "a thread that ends it all": (
+    "a thread that exits the process": (
         "import threading, time, os\ndef end(): time.sleep(0.05); os._exit(0)\n"
         "threading.Thread(target=end, daemon=True).start()\n"
         "def double(x):\n    time.sleep(1)\n    return 0"
     ),
-    "an answer rewritten on its way": (
+    "a reply rewritten in transit": (
         "def double(x):\n    import json\n    write = json.dumps\n"
         "    json.dumps = lambda answer, **k: write({**answer, 'error': None}, **k)\n  "
         "  return 0"
     ),
-    "a guard asleep": (
+    "a disabled guard": (
         "import genai_tutorial.sandbox.integrity as guard, "
         "genai_tutorial.sandbox.worker as worker\n"
         "guard.Snapshot.restore = lambda self: []\nguard._is_rewiring = lambda *a: "
@@ -357,12 +357,12 @@ _TRICKS = {
         "**k: ast.Module([], [])\n"
         "def double(x): return 0"
     ),
-    "a blind compiler": (
+    "an import hook that exits": (
         "import sys\nclass Nothing:\n    def find_spec(*a): raise "
         "SystemExit(0)\nsys.meta_path.insert(0, Nothing())\n"
         "sys.path_hooks.clear()\ndef double(x): return 0"
     ),
-    "an error that looks like none": (
+    "an error disguised as success": (
         "class Quiet(BaseException):\n    def __str__(self): raise SystemExit(0)\ndef "
         "double(x): raise Quiet"
     ),
@@ -371,7 +371,7 @@ _TRICKS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trick", _TRICKS)
-def test_tricks_earn_nothing(attack, trick: str) -> None:
+def test_cheating_attempts_get_no_points(attack, trick: str) -> None:
     assert attack(_TRICKS[trick]).points == 0
 
 
@@ -389,7 +389,7 @@ def test_tricks_earn_nothing(attack, trick: str) -> None:
         "sys.modules['torch'] = fake",
     ],
 )
-def test_libraries_are_put_back_before_the_tests(
+def test_patched_libraries_are_restored_before_tests(
     grade_notebook: Grade, trick: str
 ) -> None:
     source = f"import torch\n{trick}\ndef softmax(scores): return scores"
@@ -398,7 +398,7 @@ def test_libraries_are_put_back_before_the_tests(
     assert any("put back before the tests" in remark for remark in result.attention)
 
 
-def test_libraries_replaced_while_the_tests_run_are_noticed(
+def test_libraries_patched_during_tests_are_detected(
     grade_notebook: Grade,
 ) -> None:
     source = (
@@ -414,10 +414,8 @@ def test_libraries_replaced_while_the_tests_run_are_noticed(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("missing", ["error", "value", "changed", "threads"])
-def test_a_forged_answer_that_lacks_something_earns_nothing(
-    attack, missing: str
-) -> None:
-    """What comes from a room is not trusted, and stops no grader."""
+def test_incomplete_forged_reply_gets_no_points(attack, missing: str) -> None:
+    """Replies from a room are not trusted and cannot stop the grader."""
     source = (
         "def double(x):\n    import json, os, sys\n    frame = sys._getframe()\n"
         "    while 'request' not in frame.f_locals: frame = frame.f_back\n    names = "
@@ -433,7 +431,7 @@ def test_a_forged_answer_that_lacks_something_earns_nothing(
     assert "it answered in the grader's place" in result.comment
 
 
-def test_a_failure_of_the_grader_costs_one_exercise_only(
+def test_grader_failure_affects_only_one_exercise(
     grader: Grader, grade_notebook: Grade, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result_of = Grader._result
@@ -450,9 +448,9 @@ def test_a_failure_of_the_grader_costs_one_exercise_only(
     assert "no space left" in report.results[0].attention[0]
 
 
-def test_an_attack_from_within_is_at_least_named(attack) -> None:
-    """Tests and answer share a process, so this one wins its points: a person is told
-    to look at it.
+def test_attack_inside_test_process_is_flagged(attack) -> None:
+    """Tests and answer share a process, so this attack gets its points, but it is
+    flagged for manual review.
     """
     result = attack(
         "def double(x):\n    import json, os, sys\n    frame = sys._getframe()\n"
@@ -467,7 +465,7 @@ def test_an_attack_from_within_is_at_least_named(attack) -> None:
     assert "it uses _getframe" in result.attention
 
 
-def test_a_subclass_of_tensor_cannot_judge_itself(grade_notebook: Grade) -> None:
+def test_tensor_subclass_cannot_override_comparison(grade_notebook: Grade) -> None:
     source = (
         "import torch\nclass Sure(torch.Tensor):\n    @classmethod\n"
         "    def __torch_function__(cls, func, types, args=(), kwargs=None): return "
@@ -479,11 +477,13 @@ def test_a_subclass_of_tensor_cannot_judge_itself(grade_notebook: Grade) -> None
     assert "__torch_function__" in result.comment
 
 
-# --- The files that come out, and mistakes of the teacher ---
+# --- Output files, and mistakes of the instructor ---
 
 
 @pytest.mark.slow
-def test_the_files_for_students_and_teacher(chapter_path: Path, tmp_path: Path) -> None:
+def test_grade_writes_files_for_students_and_instructor(
+    chapter_path: Path, tmp_path: Path
+) -> None:
     for student, answers in (("ada", RIGHT), ("bob", {})):
         nbformat.write(answered(**answers), tmp_path / f"{student}.ipynb")
     (tmp_path / "carl.ipynb").write_text("not a notebook")
@@ -505,13 +505,13 @@ def test_the_files_for_students_and_teacher(chapter_path: Path, tmp_path: Path) 
     assert (
         "7 of 9 points" in (tmp_path / "grades" / "feedback" / "ada.html").read_text()
     )
-    (tmp_path / "grades" / "graded.json").unlink()  # as if from somewhere else
+    (tmp_path / "grades" / "graded.json").unlink()  # as if written by another program
     with pytest.raises(TeachingError, match="exists already"):
         grade(chapter_path, [tmp_path / "ada.ipynb"], tmp_path / "grades")
 
 
 @pytest.mark.slow
-def test_a_chapter_whose_own_solution_fails_grades_nobody(tmp_path: Path) -> None:
+def test_chapter_with_failing_reference_solution_is_refused(tmp_path: Path) -> None:
     wrong = exercise(
         1,
         "One",
@@ -530,7 +530,7 @@ def test_a_chapter_whose_own_solution_fails_grades_nobody(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_credit_beyond_the_maximum_is_an_error_not_points(
+def test_credit_above_maximum_is_error(
     tmp_path: Path, grader: Grader, grade_notebook: Grade
 ) -> None:
     for lie in ("10**9", "-1", "float('nan')"):
@@ -544,7 +544,7 @@ def test_credit_beyond_the_maximum_is_an_error_not_points(
 
 
 @pytest.mark.slow
-def test_the_time_of_all_cells_together_is_limited(
+def test_total_time_of_all_cells_is_limited(
     grader: Grader, grade_notebook: Grade, monkeypatch
 ) -> None:
     monkeypatch.setattr(

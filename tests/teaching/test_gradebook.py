@@ -1,5 +1,5 @@
-"""The folder of grades: nothing that one student hands in takes the points of the
-others, and a run that was stopped goes on.
+"""The folder of grades: no submission affects the points of other students, and an
+interrupted run can be resumed.
 """
 
 import csv
@@ -32,7 +32,7 @@ def _points(folder: Path, student: str) -> list[str]:
     return [row["points"] for row in _rows(folder) if row["student"] == student]
 
 
-# --- One submission and all others ---
+# --- Independence of submissions ---
 
 _FORGED = (
     "def double(x):\n    import json, os, sys\n    frame = sys._getframe()\n"
@@ -41,7 +41,7 @@ _FORGED = (
     "    names['replies'].write(json.dumps({'id': names['request']['id']}) + '\\n')\n"
     "    names['replies'].flush(); os._exit(0)"
 )
-# What the first exercise of a hostile submission says, and the points that it earns.
+# The first answer of each hostile submission, and the points that it gets.
 _HOSTILE_CELLS = {
     "surrogate": ("# \ud800\ndef double(x): return 2 * x", "0"),
     "null": ("# \0\ndef double(x): return 2 * x", "0"),
@@ -62,8 +62,8 @@ _HOSTILE_CELLS = {
 
 
 def _write_class(folder: Path) -> dict[str, str]:
-    """Write a class of submissions that each try something, and return the points of
-    their first exercise.
+    """Write a class of hostile submissions, and return the expected points of their
+    first exercise.
     """
     folder.mkdir()
     expected = {"ada": "2", "zoe": "2"}
@@ -110,14 +110,16 @@ def _write_class(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> Limits:
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> Limits:
     return Limits(cell_seconds=20.0, memory=256 << 20, file_size=4 << 20)
 
 
 @pytest.mark.slow
-def test_no_submission_stops_the_others(tmp_path: Path, quick: Limits) -> None:
-    """Whatever text JSON can carry, and whatever a file can be: each student has rows
-    and a page, and loses at most the exercise where it stands.
+def test_hostile_submission_does_not_affect_others(
+    tmp_path: Path, small_limits: Limits
+) -> None:
+    """For any text that JSON allows and any kind of file, each student has rows and a
+    page, and loses at most the exercise with the hostile answer.
     """
     chapter = small_chapter()
     chapter.cells = [
@@ -130,7 +132,7 @@ def test_no_submission_stops_the_others(tmp_path: Path, quick: Limits) -> None:
     expected = _write_class(tmp_path / "class")
     folder = tmp_path / "grades"
     reports = grade(
-        tmp_path / "99_small.ipynb", [tmp_path / "class"], folder, limits=quick
+        tmp_path / "99_small.ipynb", [tmp_path / "class"], folder, limits=small_limits
     )
     assert not any(report.failed for report in reports)
     assert len(reports) == len(expected)
@@ -149,11 +151,11 @@ def test_no_submission_stops_the_others(tmp_path: Path, quick: Limits) -> None:
         assert _points(folder, report.student)[1] == waits
 
 
-# --- Going on ---
+# --- Resuming ---
 
 
 class _FakeGrader:
-    """Gives one point for each exercise, and remembers whom it graded."""
+    """Gives one point per exercise, and records which students it graded."""
 
     graded: list[str]
     stop_at = fail_at = ""
@@ -192,7 +194,7 @@ class _FakeGrader:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[_FakeGrader]:
     kind = type("Fake", (_FakeGrader,), {"graded": []})
-    # the room exports a function of the module's name
+    # the room exports a function with the module's name
     module = importlib.import_module("genai_tutorial.teaching.grade")
     monkeypatch.setattr(module, "Grader", kind)
     return kind
@@ -202,7 +204,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[_FakeGrader]:
 def regrade(
     fake: type[_FakeGrader], tmp_path: Path
 ) -> Callable[..., tuple[list[str], list[Report]]]:
-    """Grade again, and return whom this took and the reports."""
+    """Grade again, and return the regraded students and the reports."""
     nbformat.write(small_chapter(), tmp_path / "99_small.ipynb")
     for student in ("ada", "bob", "zoe"):
         (tmp_path / "class" / student).mkdir(parents=True)
@@ -226,7 +228,7 @@ def regrade(
 ALL = ["ada", "bob", "zoe"]
 
 
-def test_a_run_that_was_stopped_goes_on(regrade, fake, tmp_path: Path) -> None:
+def test_interrupted_grading_resumes(regrade, fake, tmp_path: Path) -> None:
     fake.stop_at = "zoe"
     with pytest.raises(KeyboardInterrupt):
         regrade()
@@ -244,11 +246,11 @@ def test_a_run_that_was_stopped_goes_on(regrade, fake, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop_at", range(5))
-def test_a_run_goes_on_whichever_file_it_was_writing(
+def test_grading_resumes_after_interrupt_at_each_file_write(
     regrade, fake, tmp_path: Path, monkeypatch, stop_at: int
 ) -> None:
-    """Ended before any of its first files is written: nobody is left out, and nobody's
-    rows come twice.
+    """The run is stopped before each of its first writes; afterwards no student is
+    missing and no rows are duplicated.
     """
     module = importlib.import_module("genai_tutorial.teaching.gradebook")
     write, written = module.write_text, []
@@ -270,18 +272,18 @@ def test_a_run_goes_on_whichever_file_it_was_writing(
     assert regrade()[0] == []
 
 
-def test_what_has_not_changed_is_not_graded_again(regrade, tmp_path: Path) -> None:
+def test_unchanged_submissions_are_not_regraded(regrade, tmp_path: Path) -> None:
     assert regrade()[0] == ALL
     before = (tmp_path / "grades" / "grades.csv").read_bytes()
     assert regrade()[0] == []
     assert (tmp_path / "grades" / "grades.csv").read_bytes() == before
     for path in (tmp_path / "class").rglob("*.ipynb"):
-        os.utime(path, (0, 0))  # the content decides
+        os.utime(path, (0, 0))  # only the content matters
     assert regrade()[0] == []
     assert regrade(overwrite=True)[0] == ALL
 
 
-def test_what_has_changed_is_graded_again(regrade, tmp_path: Path) -> None:
+def test_changed_submissions_are_regraded(regrade, tmp_path: Path) -> None:
     regrade()
     nbformat.write(answered(), tmp_path / "class" / "bob" / "99_small.ipynb")
     assert regrade()[0] == ["bob"]
@@ -302,7 +304,7 @@ def test_what_has_changed_is_graded_again(regrade, tmp_path: Path) -> None:
     assert regrade(limits=Limits(cell_seconds=1.0))[0] == []
 
 
-def test_an_exercise_that_the_grader_could_not_do_is_tried_again(regrade, fake) -> None:
+def test_exercise_is_regraded_after_grader_failure(regrade, fake) -> None:
     fake.fail_at = "bob"
     assert regrade()[0] == ALL
     fake.fail_at = ""
@@ -310,9 +312,9 @@ def test_an_exercise_that_the_grader_could_not_do_is_tried_again(regrade, fake) 
     assert regrade()[0] == []
 
 
-def test_the_teachers_entries_stay(regrade, tmp_path: Path) -> None:
-    """Points that a person gave, notes in columns of their own, and rows of students
-    who are not graded now.
+def test_manual_gradebook_entries_are_kept(regrade, tmp_path: Path) -> None:
+    """Kept entries: manual points, extra columns with notes, and rows of students who
+    are not graded this time.
     """
     regrade()
     table = tmp_path / "grades" / "grades.csv"
@@ -328,7 +330,7 @@ def test_the_teachers_entries_stay(regrade, tmp_path: Path) -> None:
     by_place = {(row["student"], row["exercise"]): row for row in rows}
     assert by_place["ada", "99.4"]["points"] == "1.5"
     assert by_place["eve", "99.1"]["comment"] == "on paper"
-    assert by_place["bob", "99.4"]["points"] == ""  # the answer is another one
+    assert by_place["bob", "99.4"]["points"] == ""  # the answer has changed
     assert by_place["bob", "99.4"]["comment"].endswith("(Points before: 0.5.)")
     assert len(rows) == 13
     assert regrade("zoe", overwrite=True)[0] == ["zoe"]
@@ -338,20 +340,19 @@ def test_the_teachers_entries_stay(regrade, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("graded.json", "{", "cannot go on"),
-        ("graded.json", "[]", "cannot go on"),
+        ("graded.json", "{", "is not a table"),
+        ("graded.json", "[]", "is not a table"),
         ("graded.json", '{"chapter": "98_other", "graded": {}}', "98_other"),
         ("grades.csv", "student;exercise;points;max;comment\n", "other names"),
-        ("grades.csv", "", "cannot go on"),
-        ("grades.csv", 'student,exercise,points,max,comment\n"ada', "cannot go on"),
+        ("grades.csv", "", "is not a table"),
+        ("grades.csv", 'student,exercise,points,max,comment\n"ada', "is not a table"),
     ],
 )
-def test_grades_of_another_origin_are_not_replaced_unless_told_to(
+def test_foreign_gradebook_is_replaced_only_on_request(
     regrade, tmp_path: Path, file: str, content: str, said: str
 ) -> None:
     regrade()
     (tmp_path / "grades" / file).write_text(content)
-    said = said.replace("cannot go on", "is not a table that this run can go on with")
     with pytest.raises(TeachingError, match=said):
         regrade()
     assert (tmp_path / "grades" / file).read_text() == content

@@ -29,7 +29,7 @@ def stream(chunks):
 def stream(chunks):
     sums = [b"".join(chunks[:count]) for count in range(len(chunks) + 1)]
     return [whole(b)[len(whole(a)) :] for a, b in zip(sums, sums[1:])]""",
-    "a name of its own": """from codecs import utf_8_decode as u
+    "another name": """from codecs import utf_8_decode as u
 
 def stream(chunks):
     sums = [b"".join(chunks[:count]) for count in range(len(chunks) + 1)]

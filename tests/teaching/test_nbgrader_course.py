@@ -1,4 +1,4 @@
-"""A real nbgrader course, made from the same notebook, by nbgrader's own commands."""
+"""An nbgrader course created from the same notebook with nbgrader's commands."""
 
 import csv
 import os
@@ -23,11 +23,11 @@ c.ExecutePreprocessor.timeout = 60
 
 @pytest.fixture
 def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The course after all commands: one student is right, the other answers for the
-    visible tests only.
+    """The course after all commands. One student answers correctly, the other
+    hard-codes the visible tests.
     """
     folder = tmp_path_factory.mktemp("nbgrader")
-    # nbgrader starts alembic and kernels by name; its files stay in this folder.
+    # nbgrader starts alembic and kernels by name, and its files stay in this folder.
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",  # noqa: E501
@@ -79,7 +79,7 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check_release(course: Path) -> None:
-    """nbgrader's release and ours have the same exercises."""
+    """Check that nbgrader's release and ours have the same exercises."""
     theirs = nbformat.read(
         course / "release" / "small" / "99_small.ipynb", as_version=4
     )
@@ -100,7 +100,7 @@ def check_release(course: Path) -> None:
 
 
 def check_points(course: Path, grade_notebook) -> None:
-    """nbgrader gives the same points as our grader."""
+    """Check that nbgrader gives the same points as our grader."""
     with (course / "grades.csv").open() as file:
         scores = {
             row["student_id"]: (float(row["score"]), float(row["max_score"]))
@@ -117,16 +117,16 @@ def check_points(course: Path, grade_notebook) -> None:
 
 
 def check_feedback(course: Path) -> None:
-    """nbgrader writes a page of feedback."""
+    """Check that nbgrader writes a feedback page."""
     page = (course / "feedback" / "bob" / "small" / "99_small.html").read_text()
     assert "a number is doubled wrongly" in page
 
 
 @pytest.mark.slow
-def test_nbgrader_course_has_our_exercises_points_and_feedback(
+def test_nbgrader_course_matches_exercises_points_and_feedback(
     course: Path, grade_notebook
 ) -> None:
-    """One test, so that the course, which takes a minute or two, is made once."""
+    """A single test, because creating the course takes a minute or two."""
     check_release(course)
     check_points(course, grade_notebook)
     check_feedback(course)

@@ -10,7 +10,7 @@ from genai_tutorial.teaching import TeachingError, assign, read_chapter, release
 from tests.teaching.chapters import cell_of, exercise, small_chapter
 
 
-def test_no_solution_no_hidden_test_no_output_is_anywhere_in_the_file(
+def test_release_contains_no_solutions_hidden_tests_or_outputs(
     chapter_path: Path, tmp_path: Path
 ) -> None:
     content = assign(chapter_path, tmp_path / "handed-out").read_bytes()
@@ -29,7 +29,7 @@ def test_no_solution_no_hidden_test_no_output_is_anywhere_in_the_file(
         assert marker not in content
 
 
-def test_the_student_sees_where_to_write() -> None:
+def test_release_marks_where_to_write() -> None:
     notebook = release(small_chapter())
     solution = cell_of(notebook, "ex-1")
     assert solution.source == (
@@ -42,7 +42,7 @@ def test_the_student_sees_where_to_write() -> None:
     assert notebook.cells[1].metadata.tags == ["hide-input"]  # other cells stay folded
 
 
-def test_visible_tests_stay_and_are_locked() -> None:
+def test_release_keeps_and_locks_visible_tests() -> None:
     tests = cell_of(release(small_chapter()), "ex-1-tests")
     assert tests.source.strip() == 'assert double(2) == 4, "double(2) should be 4"'
     assert tests.metadata.editable is False
@@ -50,7 +50,7 @@ def test_visible_tests_stay_and_are_locked() -> None:
     assert tests.metadata.nbgrader.checksum
 
 
-def test_links_and_badge_are_made_for_a_file_far_from_the_repository() -> None:
+def test_release_links_and_badge_work_outside_repository() -> None:
     text = release(small_chapter()).cells[0].source
     assert "colab.research.google.com" not in text
     assert (
@@ -78,7 +78,7 @@ def test_links_and_badge_are_made_for_a_file_far_from_the_repository() -> None:
         ("$f[x](y)$ stays a call of `g[0](1)`", "$f[x](y)$ stays a call of `g[0](1)`"),
     ],
 )
-def test_only_links_to_neighbouring_files_change(before: str, after: str) -> None:
+def test_release_changes_only_relative_links(before: str, after: str) -> None:
     chapter = small_chapter()
     chapter.cells[-1].source = before
     assert release(chapter).cells[-1].source == after.format(
@@ -86,7 +86,7 @@ def test_only_links_to_neighbouring_files_change(before: str, after: str) -> Non
     )
 
 
-def test_a_release_opens_in_colab_and_is_valid(
+def test_release_is_valid_and_opens_in_colab(
     chapter_path: Path, tmp_path: Path
 ) -> None:
     path = assign(chapter_path, tmp_path / "handed-out")
@@ -100,16 +100,14 @@ def test_a_release_opens_in_colab_and_is_valid(
     )
 
 
-def test_the_chapter_itself_is_not_changed(chapter_path: Path) -> None:
+def test_release_leaves_chapter_unchanged(chapter_path: Path) -> None:
     chapter = read_chapter(chapter_path)
     before = copy.deepcopy(chapter.notebook)
     release(chapter.notebook)
     assert chapter.notebook == before
 
 
-def test_a_release_replaces_nothing_unless_told(
-    chapter_path: Path, tmp_path: Path
-) -> None:
+def test_release_overwrites_only_on_request(chapter_path: Path, tmp_path: Path) -> None:
     path = assign(chapter_path, tmp_path)
     path.write_text("a teacher's own changes")
     with pytest.raises(TeachingError, match="exists already"):
@@ -125,14 +123,14 @@ def test_a_release_replaces_nothing_unless_told(
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_a_release_never_replaces_the_chapter(chapter_path: Path) -> None:
+def test_release_never_overwrites_chapter(chapter_path: Path) -> None:
     before = chapter_path.read_bytes()
     with pytest.raises(TeachingError, match="where the chapter itself lies"):
         assign(chapter_path, chapter_path.parent, overwrite=True)
     assert chapter_path.read_bytes() == before
 
 
-def test_a_solution_without_end_is_refused() -> None:
+def test_release_rejects_unclosed_solution() -> None:
     chapter = small_chapter()
     cell_of(
         chapter, "ex-1"
@@ -149,7 +147,7 @@ def _refusal(tmp_path: Path, cells: list) -> str:
     return str(caught.value)
 
 
-def test_a_chapter_that_cannot_be_graded_is_refused(tmp_path: Path) -> None:
+def test_release_rejects_chapter_that_cannot_be_graded(tmp_path: Path) -> None:
     one, again = (exercise(1, "One", "def f(): ...", "assert f", 1) for _ in range(2))
     assert "no exercises" in _refusal(tmp_path, [new_markdown_cell("# Only text")])
     assert "two cells with the id ex-1" in _refusal(
@@ -159,7 +157,7 @@ def test_a_chapter_that_cannot_be_graded_is_refused(tmp_path: Path) -> None:
     assert "0 solution cells, 1 test cells" in _refusal(tmp_path, [one[0], one[2]])
 
 
-def test_a_chapter_is_found_by_number_or_path(
+def test_chapter_is_found_by_number_or_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "notebooks").mkdir()

@@ -17,7 +17,7 @@ def _notebook(path: Path) -> Path:
     return path
 
 
-def test_names_come_from_files_or_from_nbgraders_folders(tmp_path: Path) -> None:
+def test_student_names_come_from_files_or_nbgrader_folders(tmp_path: Path) -> None:
     _notebook(tmp_path / "submitted" / "ada" / "99_small" / "99_small.ipynb")
     _notebook(tmp_path / "submitted" / "bob" / "99_small.ipynb")
     _notebook(
@@ -32,13 +32,13 @@ def test_names_come_from_files_or_from_nbgraders_folders(tmp_path: Path) -> None
     assert [student for student, _ in found] == ["Carl_Möller_c@x.org_", "ada", "bob"]
 
 
-def test_a_name_cannot_leave_the_folder_of_feedback(tmp_path: Path) -> None:
+def test_student_name_cannot_escape_feedback_folder(tmp_path: Path) -> None:
     ((student, _),) = find_submissions([_notebook(tmp_path / "...ipynb")], "99_small")
     assert student not in ("", ".", "..")
     assert "/" not in student
 
 
-def test_submissions_that_are_not_there_or_not_clear_are_refused(
+def test_missing_or_ambiguous_submissions_are_rejected(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(TeachingError, match="no submission at"):
@@ -72,7 +72,7 @@ def test_submissions_that_are_not_there_or_not_clear_are_refused(
         "\ud800".encode("utf-8", "surrogatepass"),
     ],
 )
-def test_a_file_that_is_no_notebook_becomes_a_sentence(
+def test_invalid_notebook_file_gets_explanation(
     tmp_path: Path, content: str | bytes
 ) -> None:
     path = tmp_path / "ada.ipynb"
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_notebook_becomes_a_sentence(
     )
 
 
-def test_cells_with_strange_metadata_are_passed_over(tmp_path: Path) -> None:
+def test_cells_with_invalid_metadata_are_ignored(tmp_path: Path) -> None:
     notebook = json.loads(nbformat.writes(answered(ex_1="right")))
     for strange in (None, 3, {"grade_id": ["ex-1"]}, {"grade_id": None}):
         cell = {
@@ -112,7 +112,7 @@ def _with_first_answer(tmp_path: Path, **changes: object) -> Path:
 
 
 @pytest.mark.parametrize(("letter", "named"), [("\ud800", "D800"), ("\0", "0000")])
-def test_a_cell_that_python_cannot_read_is_not_run(
+def test_cell_with_syntax_error_is_not_run(
     tmp_path: Path, letter: str, named: str
 ) -> None:
     path = _with_first_answer(tmp_path, source=f"x = 1  # {letter}")
@@ -133,7 +133,7 @@ def test_a_cell_that_python_cannot_read_is_not_run(
     ],
     ids=repr,
 )
-def test_a_strange_cell_costs_only_itself(
+def test_malformed_cell_loses_only_itself(
     tmp_path: Path, changes: dict[str, object]
 ) -> None:
     submission = read_submission("ada", _with_first_answer(tmp_path, **changes))
@@ -142,15 +142,17 @@ def test_a_strange_cell_costs_only_itself(
     assert submission.answer("ex-2", "code")[0] is not None
 
 
-def test_outputs_are_not_read(tmp_path: Path) -> None:
-    """A hundred thousand outputs of no known kind took a minute and gigabytes."""
+def test_submitted_outputs_are_not_read(tmp_path: Path) -> None:
+    """Parsing 100,000 outputs of unknown type would take a minute and gigabytes of
+    memory.
+    """
     path = _with_first_answer(tmp_path, outputs=[{}] * 100_000)
     start = time.monotonic()
     assert read_submission("ada", path).answer("ex-1", "code") == ("right", "")
     assert time.monotonic() - start < 5
 
 
-def test_an_old_format_is_read_only_when_it_is_small(tmp_path: Path) -> None:
+def test_large_notebook_of_old_format_is_rejected(tmp_path: Path) -> None:
     cell = {"cell_type": "code", "language": "python", "metadata": {}, "outputs": []}
     for count, problem in ((10, ""), (20_000, "cannot be read")):
         cells = [cell | {"input": "x" * 30}] * count
@@ -162,8 +164,8 @@ def test_an_old_format_is_read_only_when_it_is_small(tmp_path: Path) -> None:
         assert bool(problem) == bool(read_submission("ada", path).problem)
 
 
-def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
-    """A pipe would keep the grader waiting for ever."""
+def test_special_files_are_not_opened(tmp_path: Path) -> None:
+    """Reading from a pipe would block the grader forever."""
     (tmp_path / "folder.ipynb").mkdir()
     (tmp_path / "circle.ipynb").symlink_to(tmp_path / "circle.ipynb")
     os.mkfifo(tmp_path / "pipe.ipynb")
@@ -173,7 +175,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
         assert read_submission(student, path).problem == "It is not a file."
 
 
-def test_a_long_name_is_cut_and_stays_one_of_its_own(tmp_path: Path) -> None:
+def test_long_student_name_is_shortened_and_stays_unique(tmp_path: Path) -> None:
     for ending in ("a", "b"):
         _notebook(tmp_path / ("é" * 120 + ending) / "99_small.ipynb")
     names = [name for name, _ in find_submissions([tmp_path], "99_small")]
@@ -181,7 +183,7 @@ def test_a_long_name_is_cut_and_stays_one_of_its_own(tmp_path: Path) -> None:
     assert all(len(name.encode()) <= 200 for name in names)
 
 
-def test_notebooks_of_older_formats_are_read(tmp_path: Path) -> None:
+def test_older_notebook_formats_are_read(tmp_path: Path) -> None:
     notebook = json.loads(nbformat.writes(answered(ex_1="right")))
     notebook["nbformat_minor"] = 2
     for cell in notebook["cells"]:
@@ -191,7 +193,7 @@ def test_notebooks_of_older_formats_are_read(tmp_path: Path) -> None:
     assert read_submission("ada", path).answer("ex-1", "code") == ("right", "")
 
 
-def test_a_cell_without_end_is_not_run(tmp_path: Path) -> None:
+def test_oversized_cell_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "ada.ipynb"
     nbformat.write(answered(ex_1="x = 1\n" * 50_000), path)
     answer, remark = read_submission("ada", path).answer("ex-1", "code")
@@ -211,7 +213,7 @@ def test_a_cell_without_end_is_not_run(tmp_path: Path) -> None:
         "import numpy as np\nnp.random.seed(0)",
     ],
 )
-def test_ordinary_code_is_not_worth_a_look(answer: str) -> None:
+def test_ordinary_code_is_not_flagged(answer: str) -> None:
     assert worth_a_look(answer, "") == []
 
 
@@ -231,15 +233,15 @@ def test_ordinary_code_is_not_worth_a_look(answer: str) -> None:
         ("e.__traceback__.tb_frame.f_back", "it uses f_back"),
     ],
 )
-def test_tricks_are_worth_a_look(answer: str, remark: str) -> None:
+def test_suspicious_code_is_flagged(answer: str, remark: str) -> None:
     assert remark in worth_a_look(answer, "")
 
 
-def test_a_name_with_hundreds_of_parts_is_worth_a_look() -> None:
+def test_very_long_attribute_chain_is_flagged() -> None:
     (remark,) = worth_a_look("import torch\ntorch" + ".a" * 400 + " = 1", "")
     assert remark.startswith("it replaces torch.a.a.")
     assert len(remark) < 250
 
 
-def test_what_the_reference_uses_too_is_not_worth_a_look() -> None:
+def test_constructs_used_in_reference_are_not_flagged() -> None:
     assert worth_a_look("import os\nopen('a')", "import os\nopen('b')") == []

@@ -67,12 +67,12 @@ def mean_elbo(model, x, draws=400):
     ).mean(dim=0)
 
 
-def test_a_model_is_one_by_what_it_can_do(ppca):
+def test_latent_variable_model_protocol_is_structural(ppca):
     assert isinstance(KnownModel(ppca), LatentVariableModel)
     assert not isinstance(ppca, LatentVariableModel)
 
 
-def test_with_the_exact_posterior_every_weight_is_p_of_x(data, ppca):
+def test_importance_weights_with_the_exact_posterior_equal_p_of_x(data, ppca):
     weights = log_importance_weights(
         KnownModel(ppca), data, 5, torch.Generator().manual_seed(0)
     )
@@ -81,7 +81,7 @@ def test_with_the_exact_posterior_every_weight_is_p_of_x(data, ppca):
     )
 
 
-def test_with_the_exact_posterior_the_elbo_is_log_p_of_x(data, ppca):
+def test_elbo_with_the_exact_posterior_equals_log_p_of_x(data, ppca):
     torch.testing.assert_close(
         mean_elbo(KnownModel(ppca), data), ppca.log_prob(data), rtol=0, atol=0.25
     )
@@ -89,7 +89,7 @@ def test_with_the_exact_posterior_the_elbo_is_log_p_of_x(data, ppca):
 
 
 @pytest.mark.parametrize(("moved", "wider"), [(0.5, 1.0), (0.0, 3.0), (0.3, 0.5)])
-def test_otherwise_the_gap_is_the_kl_to_the_exact_posterior(data, ppca, moved, wider):
+def test_elbo_gap_is_the_kl_to_the_exact_posterior(data, ppca, moved, wider):
     model = KnownModel(ppca, moved, wider)
     variance = ppca.latent_covariance().diagonal()
     gap = 0.5 * (wider + moved**2 / variance - 1 - math.log(wider)).sum()
@@ -97,7 +97,7 @@ def test_otherwise_the_gap_is_the_kl_to_the_exact_posterior(data, ppca, moved, w
     assert measured.item() == pytest.approx(gap.item(), abs=0.03)
 
 
-def test_more_codes_make_the_bound_tighter_and_never_wrong(data, ppca):
+def test_importance_weighted_bound_tightens_with_more_samples(data, ppca):
     model, truth = KnownModel(ppca, 0.5, 2.0), ppca.log_prob(data).mean().item()
     generator = torch.Generator().manual_seed(0)
     bounds = [
@@ -116,7 +116,7 @@ def test_more_codes_make_the_bound_tighter_and_never_wrong(data, ppca):
     assert truth - 0.05 < bounds[-1] < truth + 0.01
 
 
-def test_one_code_is_the_elbo_in_expectation(data, ppca):
+def test_importance_weighted_bound_with_one_sample_is_the_elbo(data, ppca):
     model = KnownModel(ppca, 0.1, 2.0)
     generator = torch.Generator().manual_seed(1)
     bound = torch.stack(
@@ -125,7 +125,7 @@ def test_one_code_is_the_elbo_in_expectation(data, ppca):
     assert bound.item() == pytest.approx(mean_elbo(model, data).mean().item(), abs=0.03)
 
 
-def test_chunks_change_nothing_but_the_draws(data, ppca):
+def test_importance_weighted_bound_agrees_across_chunk_sizes(data, ppca):
     model = KnownModel(ppca)
     whole = importance_weighted_bound(model, data, 3, torch.Generator().manual_seed(0))
     parts = importance_weighted_bound(
@@ -136,7 +136,7 @@ def test_chunks_change_nothing_but_the_draws(data, ppca):
     assert whole.shape == (300,)
 
 
-def test_the_bound_of_a_network_is_below_its_importance_weighted_one():
+def test_elbo_of_a_network_is_below_its_importance_weighted_bound():
     torch.manual_seed(0)
     vae = VAE(VAEConfig(dim=12, latent=3, hidden=(16,)), BernoulliLikelihood())
     with torch.no_grad():
@@ -164,14 +164,14 @@ def test_the_bound_of_a_network_is_below_its_importance_weighted_one():
     ).mean().item() == pytest.approx(exact.mean().item(), abs=0.1)
 
 
-def test_loss_is_minus_the_elbo():
+def test_vae_loss_is_the_negative_elbo():
     bound = Bound(torch.tensor([-3.0, -5.0]), torch.tensor([[1.0, 0.5], [3.0, 0.1]]))
     assert vae_loss(bound).item() == pytest.approx(-bound.elbo.mean().item())
     assert vae_loss(bound, beta=4.0).item() == pytest.approx(4 + 4 * 2.3)
     assert vae_loss(bound, free_nats=1.0).item() == pytest.approx(4 + 2 + 1)
 
 
-def test_what_is_free_has_no_gradient():
+def test_vae_loss_free_nats_have_no_gradient():
     divergence = torch.tensor([[1.0, 0.5], [3.0, 0.1]], requires_grad=True)
     vae_loss(Bound(torch.zeros(2), divergence), free_nats=1.0).backward()
     assert divergence.grad.tolist() == [[0.5, 0.0], [0.5, 0.0]]
@@ -179,7 +179,7 @@ def test_what_is_free_has_no_gradient():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("latent", [1, 3])
-def test_a_linear_vae_finds_the_likelihood_of_ppca(data, latent):
+def test_linear_vae_reaches_the_likelihood_of_ppca(data, latent):
     torch.manual_seed(0)
     x = data.float()
     vae = VAE(VAEConfig(dim=6, latent=latent, hidden=()), GaussianLikelihood())
@@ -212,7 +212,7 @@ def test_a_linear_vae_finds_the_likelihood_of_ppca(data, latent):
     assert torch.linalg.svdvals(ours.T @ theirs).min() > 0.98
 
 
-def test_active_units_are_those_whose_mean_moves():
+def test_active_units_are_those_whose_mean_varies():
     means = torch.randn(
         200, 3, generator=torch.Generator().manual_seed(0)
     ) * torch.tensor([1.0, 0.05, 0.2])
@@ -220,7 +220,7 @@ def test_active_units_are_those_whose_mean_moves():
     assert active_units(means + 10).tolist() == [True, False, True]
 
 
-def test_bad_arguments_raise_a_sentence(data, ppca):
+def test_invalid_arguments_raise_value_error(data, ppca):
     generator, model = torch.Generator(), KnownModel(ppca)
     with pytest.raises(ValueError, match="must not be negative, got beta=-1"):
         vae_loss(Bound(torch.zeros(1), torch.zeros(1, 1)), beta=-1.0)

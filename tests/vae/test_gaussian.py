@@ -14,7 +14,7 @@ def some_gaussian(*shape, seed=0):
     )
 
 
-def test_kl_is_the_mean_of_the_log_ratio():
+def test_gaussian_kl_is_the_mean_of_the_log_ratio():
     q, p = some_gaussian(3), some_gaussian(3, seed=1)
     many = LatentGaussian(q.mean.expand(400_000, 3), q.log_variance.expand(400_000, 3))
     z = many.sample(torch.Generator().manual_seed(2))
@@ -26,7 +26,7 @@ def test_kl_is_the_mean_of_the_log_ratio():
     )
 
 
-def test_kl_is_zero_only_where_both_are_equal():
+def test_gaussian_kl_is_zero_only_for_equal_distributions():
     q = some_gaussian(50)
     torch.testing.assert_close(
         gaussian_kl(q, q), torch.zeros(50, dtype=torch.float64), rtol=0, atol=1e-12
@@ -35,7 +35,7 @@ def test_kl_is_zero_only_where_both_are_equal():
     assert (q.kl_to_prior() > 0).all()
 
 
-def test_kl_by_pencil():
+def test_gaussian_kl_by_hand():
     # Variance 1 and mean 3 against the standard normal: 9 / 2.
     assert LatentGaussian(
         torch.tensor([3.0]), torch.zeros(1)
@@ -45,7 +45,7 @@ def test_kl_by_pencil():
     assert wide.kl_to_prior().item() == pytest.approx((math.exp(2) - 3) / 2)
 
 
-def test_samples_have_the_mean_and_the_variance():
+def test_latent_gaussian_samples_have_the_mean_and_variance():
     q = some_gaussian(4)
     z = LatentGaussian(
         q.mean.expand(200_000, 4), q.log_variance.expand(200_000, 4)
@@ -54,7 +54,7 @@ def test_samples_have_the_mean_and_the_variance():
     torch.testing.assert_close(z.var(dim=0), q.log_variance.exp(), rtol=0.02, atol=0)
 
 
-def test_the_gradient_of_a_sample_is_one_for_the_mean_and_half_the_deviation_for_the_log_variance():  # noqa: E501
+def test_latent_gaussian_sample_has_the_reparameterized_gradient():
     mean = torch.tensor([1.0, 2.0], requires_grad=True)
     log_variance = torch.tensor([0.0, 1.0], requires_grad=True)
     z = LatentGaussian(mean, log_variance).sample(torch.Generator().manual_seed(0))
@@ -63,7 +63,7 @@ def test_the_gradient_of_a_sample_is_one_for_the_mean_and_half_the_deviation_for
     torch.testing.assert_close(log_variance.grad, ((z - mean) / 2).detach())
 
 
-def test_the_same_generator_gives_the_same_code():
+def test_latent_gaussian_sample_depends_on_the_generator_only():
     q = some_gaussian(2, 5)
     first, again = (q.sample(torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, again)

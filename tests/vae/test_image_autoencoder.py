@@ -42,7 +42,7 @@ def model():
 
 
 @pytest.mark.slow
-def test_it_learns_to_bring_back_new_images(model):
+def test_image_autoencoder_learns_to_reconstruct_new_images(model):
     images, generator = discs(32, seed=1), torch.Generator().manual_seed(0)
     with torch.no_grad():
         back = model.to_images(model.to_latents(images, generator))
@@ -52,7 +52,7 @@ def test_it_learns_to_bring_back_new_images(model):
     assert back.max() <= 1
 
 
-def test_latents_have_variance_one_once_they_are_scaled(model):
+def test_scaled_latents_have_variance_one(model):
     images, generator = discs(64), torch.Generator().manual_seed(0)
     before = model.encode(images).sample(generator).std().item()
     factor = model.set_scaling_factor(images, generator)
@@ -68,7 +68,7 @@ def test_latents_have_variance_one_once_they_are_scaled(model):
         )
 
 
-def test_a_higher_price_keeps_the_code_nearer_to_the_prior(model):
+def test_kl_weight_keeps_latents_near_the_prior(model):
     dear = trained(kl_weight=0.1, steps=60)
     images = discs(32, seed=1)
     with torch.no_grad():
@@ -79,7 +79,7 @@ def test_a_higher_price_keeps_the_code_nearer_to_the_prior(model):
     assert dear_kl < cheap_kl / 3
 
 
-def test_compression_is_what_the_grid_has():
+def test_compression_matches_the_latent_grid():
     model = ImageAutoencoder(SMALL)
     latents = model.to_latents(
         torch.rand(1, 3, 32, 32), torch.Generator().manual_seed(0)
@@ -88,14 +88,14 @@ def test_compression_is_what_the_grid_has():
 
 
 @pytest.mark.parametrize(("stages", "side"), [(1, 16), (2, 8), (3, 4)])
-def test_encoder_and_decoder_mirror_each_other(stages, side):
+def test_conv_encoder_and_decoder_mirror_each_other(stages, side):
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     grid = ConvEncoder(3, 5, 6, stages)(images)
     assert grid.shape == (2, 5, side, side)
     assert ConvDecoder(3, 5, 6, stages)(grid).shape == images.shape
 
 
-def test_bad_arguments_raise_a_sentence():
+def test_invalid_arguments_raise_value_error():
     with pytest.raises(ValueError, match="multiples of 4, got 30 and 32"):
         ConvEncoder(3, 4, 8, stages=2)(torch.zeros(1, 3, 30, 32))
     with pytest.raises(ValueError, match="stages=0"):

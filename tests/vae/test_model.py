@@ -24,7 +24,7 @@ def all_images(pixels):
     return torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * pixels)
 
 
-def test_probabilities_of_all_images_add_up_to_one():
+def test_bernoulli_likelihood_sums_to_one_over_all_images():
     vae = small_vae()
     z = torch.randn(1, 2, generator=torch.Generator().manual_seed(0)).expand(64, 2)
     assert vae.log_likelihood(all_images(6), z).exp().sum().item() == pytest.approx(
@@ -32,7 +32,7 @@ def test_probabilities_of_all_images_add_up_to_one():
     )
 
 
-def test_gaussian_density_is_a_density():
+def test_gaussian_likelihood_is_the_normal_density():
     likelihood = GaussianLikelihood(scale=0.5)
     x = torch.linspace(-6, 8, 4001)[:, None]
     area = torch.trapezoid(likelihood.log_prob(torch.ones(4001, 1), x).exp(), x[:, 0])
@@ -44,7 +44,7 @@ def test_gaussian_density_is_a_density():
 @pytest.mark.parametrize(
     "likelihood", [BernoulliLikelihood(), GaussianLikelihood(scale=0.3)]
 )
-def test_draws_have_the_mean_that_it_states(likelihood):
+def test_likelihood_samples_have_the_stated_mean(likelihood):
     decoded = torch.tensor([[-1.0, 0.0, 2.0]]).expand(50_000, 3)
     draws = likelihood.sample(decoded, torch.Generator().manual_seed(0))
     torch.testing.assert_close(
@@ -58,12 +58,12 @@ def test_draws_have_the_mean_that_it_states(likelihood):
         )
 
 
-def test_scale_is_learned_unless_held():
+def test_gaussian_likelihood_scale_is_learned_unless_fixed():
     assert GaussianLikelihood().log_scale.requires_grad
     assert not GaussianLikelihood(0.1, learned=False).log_scale.requires_grad
 
 
-def test_code_and_image_have_their_shapes():
+def test_vae_outputs_have_the_expected_shapes():
     vae = small_vae()
     q = vae.encode(torch.zeros(5, 6))
     assert isinstance(q, LatentGaussian)
@@ -72,14 +72,14 @@ def test_code_and_image_have_their_shapes():
     assert ((vae.decode(q.mean) > 0) & (vae.decode(q.mean) < 1)).all()
 
 
-def test_samples_come_from_the_generator_alone():
+def test_vae_samples_depend_on_the_generator_only():
     vae = small_vae()
     first, again = (vae.sample(4, torch.Generator().manual_seed(1)) for _ in range(2))
     assert torch.equal(first, again)
     assert not torch.equal(first, vae.sample(4, torch.Generator().manual_seed(2)))
 
 
-def test_hidden_layers_are_mirrored():
+def test_vae_hidden_layers_are_mirrored():
     vae = small_vae(hidden=(8, 4))
 
     def widths(part):
@@ -90,11 +90,12 @@ def test_hidden_layers_are_mirrored():
     assert len(small_vae(hidden=()).encoder) == 1
 
 
-def test_bad_arguments_raise_a_sentence():
-    with pytest.raises(ValueError, match="this VAE reads rows of 6 pixels"):
+def test_invalid_arguments_raise_value_error():
+    with pytest.raises(ValueError, match="this VAE takes rows of 6 pixels"):
         small_vae().encode(torch.zeros(2, 7))
     with pytest.raises(
-        ValueError, match=r"a code of this VAE has 2 numbers, got shape \(1, 3\)"
+        ValueError,
+        match=r"a latent vector of this VAE has 2 numbers, got shape \(1, 3\)",
     ):
         small_vae().decode(torch.zeros(1, 3))
     with pytest.raises(ValueError, match="must be at least 1"):

@@ -19,7 +19,7 @@ def some_vectors(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_the_nearest_entry_is_found():
+def test_nearest_codes_finds_the_nearest_entry():
     vectors, codebook = some_vectors(50, 3), some_vectors(7, 3, seed=1)
     indices = nearest_codes(vectors, codebook)
     for vector, index in zip(vectors, indices, strict=True):
@@ -27,7 +27,7 @@ def test_the_nearest_entry_is_found():
         assert index == min(range(7), key=distances.__getitem__)
 
 
-def test_straight_through_has_the_value_of_one_and_the_gradient_of_the_other():
+def test_straight_through_has_the_replaced_value_and_the_original_gradient():
     vectors, replaced = (
         some_vectors(4).requires_grad_(),
         some_vectors(4, seed=1).requires_grad_(),
@@ -40,7 +40,7 @@ def test_straight_through_has_the_value_of_one_and_the_gradient_of_the_other():
 
 
 @pytest.mark.parametrize("commitment", [0.0, 0.25, 2.0])
-def test_loss_pulls_entries_to_vectors_and_vectors_to_entries(commitment):
+def test_vector_quantizer_loss_has_codebook_and_commitment_terms(commitment):
     quantizer = VectorQuantizer(codes=2, dim=1, commitment=commitment)
     quantizer.codebook.data = torch.tensor([[0.0], [10.0]])
     vectors = torch.tensor([[1.0], [2.0]], requires_grad=True)
@@ -56,7 +56,7 @@ def test_loss_pulls_entries_to_vectors_and_vectors_to_entries(commitment):
     )
 
 
-def test_ema_entries_become_the_means_of_their_vectors():
+def test_ema_quantizer_entries_converge_to_the_means_of_their_vectors():
     torch.manual_seed(0)
     quantizer = EMAVectorQuantizer(codes=2, dim=1, decay=0.9)
     quantizer.codebook.copy_(torch.tensor([[-1.0], [1.0]]))
@@ -72,7 +72,7 @@ def test_ema_entries_become_the_means_of_their_vectors():
     )
 
 
-def test_one_ema_step_by_pencil():
+def test_ema_quantizer_one_step_by_hand():
     quantizer = EMAVectorQuantizer(codes=2, dim=1, decay=0.5)
     quantizer.codebook.copy_(torch.tensor([[0.0], [100.0]]))
     quantizer.sums.copy_(quantizer.codebook)
@@ -85,7 +85,7 @@ def test_one_ema_step_by_pencil():
     assert quantizer.counts.tolist() == pytest.approx([1.5, 0.5])
 
 
-def test_ema_learns_in_training_mode_only():
+def test_ema_quantizer_learns_in_training_mode_only():
     quantizer = EMAVectorQuantizer(codes=4, dim=2).eval()
     before = quantizer.codebook.clone()
     quantizer(some_vectors(10, 2))
@@ -96,7 +96,7 @@ def test_ema_learns_in_training_mode_only():
     assert not list(quantizer.parameters())
 
 
-def test_an_entry_that_is_never_chosen_stays_for_thousands_of_steps():
+def test_ema_quantizer_unused_entries_do_not_move():
     quantizer = EMAVectorQuantizer(codes=2, dim=1, decay=0.5)
     quantizer.codebook.copy_(torch.tensor([[0.0], [100.0]]))
     quantizer.sums.copy_(quantizer.codebook)
@@ -105,7 +105,7 @@ def test_an_entry_that_is_never_chosen_stays_for_thousands_of_steps():
     assert quantizer.codebook[1].item() == 100
 
 
-def test_restart_moves_only_dead_entries_onto_vectors():
+def test_ema_quantizer_restart_replaces_only_dead_entries():
     quantizer = EMAVectorQuantizer(codes=3, dim=2)
     quantizer.counts.copy_(torch.tensor([0.1, 5.0, 0.0]))
     kept, vectors = quantizer.codebook[1].clone(), some_vectors(4, 5, 2)
@@ -118,7 +118,7 @@ def test_restart_moves_only_dead_entries_onto_vectors():
     assert quantizer.restart(vectors, torch.Generator().manual_seed(0)) == 0
 
 
-def test_usage_counts_and_perplexity():
+def test_codebook_usage_counts_and_perplexity():
     usage = codebook_usage(torch.tensor([[0, 0, 1], [2, 2, 2]]), codes=5)
     assert usage.counts.tolist() == [2, 1, 3, 0, 0]
     assert usage.used == 3
@@ -134,7 +134,7 @@ def test_usage_counts_and_perplexity():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [VectorQuantizer, EMAVectorQuantizer])
-def test_a_vq_vae_learns_and_decodes_its_own_words(kind):
+def test_vq_vae_learns_and_decodes_its_own_indices(kind):
     torch.manual_seed(0)
     config = VQVAEConfig(codes=8, dim=4, width=8)
     model = VQVAE(config, kind(8, 4))
@@ -158,7 +158,7 @@ def test_a_vq_vae_learns_and_decodes_its_own_words(kind):
     )
 
 
-def test_bad_arguments_raise_a_sentence():
+def test_invalid_arguments_raise_value_error():
     with pytest.raises(ValueError, match="codes=0"):
         VectorQuantizer(0, 2)
     with pytest.raises(ValueError, match="commitment=-1"):
@@ -168,6 +168,7 @@ def test_bad_arguments_raise_a_sentence():
     with pytest.raises(ValueError, match="from 0 to 3"):
         codebook_usage(torch.tensor([4]), codes=4)
     with pytest.raises(
-        ValueError, match=r"64 entries of 8 numbers as the config says, got \(64, 4\)"
+        ValueError,
+        match=r"64 entries of 8 numbers to fit the config, got shape \(64, 4\)",
     ):
         VQVAE(VQVAEConfig(), VectorQuantizer(64, 4))

@@ -40,7 +40,7 @@ class Denoiser:
     Attributes:
         model: Called as `model(x, t, condition)`.
         path: A `NoiseSchedule` or a `StraightPath`.
-        prediction: What the model was trained to output.
+        prediction: The quantity that the model was trained to output.
         condition: Passed to the model as it is.
         limit: The largest absolute value of a clean image; predicted images are clipped
             to it. None for no limit.

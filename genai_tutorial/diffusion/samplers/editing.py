@@ -30,8 +30,8 @@ def partly_noised(
         noise: Standard normal, of the same shape.
         strength: How far to go: 1 starts from as much noise as drawing from nothing,
             near 0 changes almost nothing.
-        steps: How many steps the sampler would take from pure noise; it takes this
-            share of them.
+        steps: Number of steps from pure noise; the sampler takes the fraction
+            `strength` of them.
 
     Returns:
         The noised images and the remaining timesteps, both for a sampler.

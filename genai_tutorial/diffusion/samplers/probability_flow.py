@@ -62,7 +62,7 @@ def heun(
     Args:
         denoise: Predicts the noise.
         x: Initial noise, or a noised image at `timesteps[0]`.
-        timesteps: Where the steps begin, from noise to image.
+        timesteps: Start times of the steps, from noise to image.
 
     Yields:
         Each step; the last one holds the samples.

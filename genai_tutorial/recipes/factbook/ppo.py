@@ -1,6 +1,4 @@
-"""The recipe of the assistant that learned from preferences: comparisons, a reward
-model, and PPO.
-"""
+"""The recipe of the assistant trained on preferences: a reward model and PPO."""
 
 import time
 from collections.abc import Sequence
@@ -29,17 +27,18 @@ from genai_tutorial.recipes.recipe import RunSettings, Trained
 from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.assistant import (
     CHAT,
-    DECLINING_ANSWERS,
     MAX_ANSWER_TOKENS,
     Comparison,
     GoldRule,
     Question,
     chat_answers,
     collect_comparisons,
+    contrasting_answers,
     measure_behaviour,
     mixed_questions,
     questions_of_all_categories,
     random_raters,
+    split_by_question,
     wins,
 )
 from genai_tutorial.tokenization import BPETokenizer
@@ -51,20 +50,20 @@ N_EVAL_QUESTIONS = 960
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackRecipe(DecoderRecipe):
-    """The assistant after learning from preferences.
+    """The assistant after PPO with a reward model.
 
     Attributes:
-        questions: The number of questions to which the assistant's answers are
-            compared, and from which PPO draws.
-        answers: The number of answers to each question that are sampled for that.
+        questions: The number of questions whose answers are compared, and the number
+            that PPO draws from.
+        answers: The number of answers sampled for each question.
         pairs: The number of pairs of different answers to each question.
         raters: The number of simulated raters.
-        budget: The number of comparisons that they make.
-        held_out: How many of these judge the reward model and do not train it.
+        budget: The number of comparisons.
+        held_out: The share of the questions that evaluate the reward model.
         reward_steps: The number of batches of 16 comparisons for the reward model.
         learning_rate: The learning rate of PPO.
-        kl_weight: The initial price of a nat of distance from the assistant.
-        kl_target: The distance that this price is adapted to, in nats per answer.
+        kl_weight: The initial price of a nat of KL divergence from the assistant.
+        kl_target: The KL divergence that this price is adapted to, in nats per answer.
     """
 
     questions: int
@@ -72,7 +71,7 @@ class FeedbackRecipe(DecoderRecipe):
     pairs: int
     raters: int
     budget: int
-    held_out: int
+    held_out: float
     reward_steps: int
     learning_rate: float
     kl_weight: float
@@ -89,8 +88,8 @@ class FeedbackRecipe(DecoderRecipe):
     def compare(
         self, assistant: DecoderLM, tokenizer: BPETokenizer
     ) -> tuple[Comparison, ...]:
-        """Return what the raters preferred of the assistant's own answers and
-        declining, to questions of training.
+        """Return comparisons of the assistant's own answers and contrasting ones, to
+        training questions.
         """
         asked = questions_of_all_categories(self.questions, "trained", self.seed)
         generator = torch.Generator().manual_seed(self.seed)
@@ -103,7 +102,8 @@ class FeedbackRecipe(DecoderRecipe):
             MAX_ANSWER_TOKENS,
             generator,
         )
-        candidates = [[*given, *DECLINING_ANSWERS] for given in written]
+        others = contrasting_answers(asked, load_facts(), self.seed)
+        candidates = [own + more for own, more in zip(written, others, strict=True)]
         raters = random_raters(self.raters, GoldRule(load_facts()), self.seed)
         return collect_comparisons(
             answer_pairs(asked, candidates, self.pairs, generator),
@@ -113,16 +113,15 @@ class FeedbackRecipe(DecoderRecipe):
         )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train a reward model and then the policy. A run that was stopped starts over
-        and ends at the same weights.
+        """Train a reward model and then the policy. A run that was stopped starts again
+        and ends with the same weights.
         """
         started = time.perf_counter()
         assistant, tokenizer = load_recipe(FACTBOOK_SFT)
         comparisons = self.compare(assistant, tokenizer)
-        pairs = [comparison.pair for comparison in comparisons]
         training, held_out = (
-            encode_pairs(CHAT, tokenizer, part)
-            for part in (pairs[: -self.held_out], pairs[-self.held_out :])
+            encode_pairs(CHAT, tokenizer, [comparison.pair for comparison in part])
+            for part in split_by_question(comparisons, self.held_out, self.seed)
         )
         assistant.to(run.device)
         reward_model = train_reward_model(
@@ -165,8 +164,8 @@ class FeedbackRecipe(DecoderRecipe):
         return Trained(policy, time.perf_counter() - started, notes)
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return what the model does with held-out questions of each category, and how
-        often it beats the assistant.
+        """Return the model's behaviour on held-out questions of each category, and its
+        win rate over the assistant.
         """
         rule = GoldRule(load_facts())
         measured: dict[str, dict[str, float]] = {}
@@ -181,7 +180,7 @@ class FeedbackRecipe(DecoderRecipe):
     def spot_check(
         self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
     ) -> SpotCheck:
-        """Measure how often the model beats the assistant."""
+        """Measure the win rate over the assistant."""
         by_category = self._held_out_questions().values()
         asked = draw_items([each for asked in by_category for each in asked], n, seed)
         new, old = answer_both(loaded[0], asked)
@@ -196,10 +195,8 @@ class FeedbackRecipe(DecoderRecipe):
 
     def summary(self, metrics: dict) -> str:
         """Return the win rate in words."""
-        return (
-            "its answers are better than factbook-sft's in "
-            f"{metrics['win_rate_over_factbook_sft']:.0%} of questions"
-        )
+        rate = metrics["win_rate_over_factbook_sft"]
+        return f"a win rate over factbook-sft of {rate:.0%}; ties count half"
 
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
@@ -211,7 +208,7 @@ class FeedbackRecipe(DecoderRecipe):
 def answer_both(
     model: DecoderLM, asked: Sequence[Question]
 ) -> tuple[list[str], list[str]]:
-    """Return the answers of a model, and those of the assistant."""
+    """Return the answers of a model and those of the assistant."""
     assistant, tokenizer = load_recipe(FACTBOOK_SFT)
     texts = [question.text for question in asked]
     new, old = (
@@ -223,20 +220,20 @@ def answer_both(
 
 FACTBOOK_PPO = FeedbackRecipe(
     name="factbook-ppo",
-    title="The assistant after learning from simulated raters' preferences by PPO",
+    title="The assistant after PPO with a reward model of simulated raters",
     config=FACTBOOK_SFT.config,
-    questions=2000,
+    questions=1200,
     answers=4,
     pairs=4,
     raters=5,
-    budget=5000,
-    held_out=500,
-    reward_steps=280,
-    steps=80,
+    budget=4500,
+    held_out=0.1,
+    reward_steps=240,
+    steps=48,
     batch_size=64,
     learning_rate=2e-4,
     kl_weight=0.1,
     kl_target=None,
     published=True,
 )
-"""The model that chapter 14 compares with the one that it trains while you wait."""
+"""The model that chapter 14 compares with its own short training run."""

@@ -1,4 +1,4 @@
-"""The recipe of the generator that draws handwritten digits in one pass."""
+"""The recipe of `mnist-gan`, a generator of handwritten digits."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,20 +25,18 @@ from genai_tutorial.training import TensorBatches, draw_noise
 
 @dataclass(frozen=True, kw_only=True)
 class DigitGANRecipe(GANRecipe):
-    """A generator that learns to draw digits which a discriminator cannot tell from
-    4,000 real ones.
-    """
+    """Conditional GAN of digits, trained on 4,000 real ones with data augmentation."""
 
     source: ClassVar[Source] = SOURCE
     makes: ClassVar[str] = "images"
 
     @property
     def options(self) -> GANOptions:
-        """All digits in turn."""
+        """Default options: the ten digits in turn."""
         return GANOptions()
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train both players on one process, or resume a run that was stopped."""
+        """Train both players in one process, or resume a run that was stopped."""
         train, _ = load_mnist_split()
         generator, history = self.fit_players(
             run,
@@ -47,9 +45,7 @@ class DigitGANRecipe(GANRecipe):
         return Trained(generator, history.seconds)
 
     def measure(self, model: DigitGenerator) -> dict:
-        """Return how the images compare with the held-out digits, and how many show
-        their label.
-        """
+        """Compare generated images with the held-out digits and with their labels."""
         labels = torch.arange(N_EVAL_IMAGES) % self.config.classes
         images = draw_digits(model, labels, seed=self.seed)
         return measure_digits(images, labels) | {
@@ -58,7 +54,7 @@ class DigitGANRecipe(GANRecipe):
         }
 
     def spot_check(self, loaded: DigitGenerator, n: int, seed: int) -> SpotCheck:
-        """Measure how many drawn digits show their label."""
+        """Measure how many generated digits show their label."""
         return spot_check_labels(
             lambda labels: draw_digits(loaded, labels, seed), n, seed
         )
@@ -70,7 +66,7 @@ class DigitGANRecipe(GANRecipe):
     def draw(
         self, loaded: DigitGenerator, options: GANOptions, count: int, seed: int
     ) -> Float[Tensor, "count 28 28"]:
-        """Return digits."""
+        """Generate digits."""
         return draw_digits(loaded, options.labels(count), seed)
 
 
@@ -78,18 +74,17 @@ class DigitGANRecipe(GANRecipe):
 def draw_digits(
     model: DigitGenerator, labels: Int[Tensor, "count"], seed: int
 ) -> Float[Tensor, "count 28 28"]:
-    """Draw a digit for each label, in one pass."""
+    """Generate one digit per label, in one forward pass."""
     return model(
         draw_noise(model, len(labels), torch.Generator().manual_seed(seed)), labels
     )
 
 
 class AugmentedBatches:
-    """Batches of images with their labels, each image turned, stretched and moved a
-    little, differently each time it comes.
+    """Batches of labelled images with data augmentation: each image is rotated, scaled
+    and shifted slightly, differently each time.
 
-    Without this augmentation, the discriminator would soon memorize the few thousand
-    images.
+    Without it, the discriminator would soon memorize the few thousand images.
 
     Args:
         images: Brightness from 0 (background) to 1 (ink).
@@ -113,7 +108,7 @@ class AugmentedBatches:
         ), labels
 
     def state_dict(self) -> dict:
-        """Return the state that determines all further batches."""
+        """Return the state that determines all later batches."""
         return {
             "batches": self._batches.state_dict(),
             "generator": self._generator.get_state(),
@@ -142,4 +137,4 @@ MNIST_GAN = DigitGANRecipe(
     ema_decay=0.998,
     published=True,
 )
-"""The generator that chapter 7 loads."""
+"""The generator of chapter 7."""

@@ -1,4 +1,4 @@
-"""The adversarial training that the recipes of the digit generators share."""
+"""Adversarial training, shared by the recipes of the digit generators."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,23 +17,22 @@ from genai_tutorial.recipes.recipe import Recipe, RunSettings
 from genai_tutorial.training import EMA, AdamW, AdversarialHistory, fit_adversarial
 
 SAVE_FACTOR = 10
-"""How many times more rarely than others these runs save themselves: their steps are
-short, and a checkpoint holds both players.
+"""These runs save checkpoints this many times less often than others: their steps are
+short, and a checkpoint contains both players.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class GANRecipe(Recipe):
-    """A recipe of a generator that is trained against a discriminator with the
-    non-saturating loss and an R1 penalty.
+    """Base class for recipes that train a generator with the non-saturating loss and an
+    R1 penalty.
 
     Attributes:
-        config: The sizes of both players.
-        learning_rate: The highest learning rate of both players.
-        weight_decay: The part of each weight of the generator that is taken away per
-            unit of learning rate.
-        penalty: The weight of the R1 penalty.
-        penalty_every: After how many steps the penalty is applied.
+        config: Sizes of both players.
+        learning_rate: Maximum learning rate of both players.
+        weight_decay: Weight decay of the generator.
+        penalty: Weight of the R1 penalty.
+        penalty_every: Number of steps between two applications of the penalty.
     """
 
     config: DigitGANConfig
@@ -49,8 +48,8 @@ class GANRecipe(Recipe):
     def fit_players(
         self, run: RunSettings, batches: Iterable[tuple[Tensor, Tensor]]
     ) -> tuple[DigitGenerator, AdversarialHistory]:
-        """Train both players on one process, or resume a run that was stopped; return
-        the average of the generator and the history.
+        """Train both players in one process, or resume a run that was stopped; return
+        the averaged generator and the history.
         """
         generator = self.build().to(run.device)
         discriminator = DigitDiscriminator(self.config, self.seed + 1).to(run.device)

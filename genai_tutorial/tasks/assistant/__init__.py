@@ -1,12 +1,16 @@
-"""The assistant task: questions about the world's countries, what a good answer is, who
-compares answers, and how an assistant's behaviour is measured.
+"""The assistant task: questions about the world's countries, the gold rule, simulated
+raters, baselines, and measures of an assistant's behaviour.
 """
 
+from genai_tutorial.tasks.assistant.baselines import (
+    baseline_answers,
+    category_aware_answers,
+    preference_without_facts,
+)
 from genai_tutorial.tasks.assistant.behaviour import (
     Behaviour,
     behaviour_changes,
     measure_behaviour,
-    substance_wins,
     wins,
 )
 from genai_tutorial.tasks.assistant.chat_format import (
@@ -16,6 +20,12 @@ from genai_tutorial.tasks.assistant.chat_format import (
     END_OF_TEXT,
     MAX_ANSWER_TOKENS,
     encode_demonstrations,
+)
+from genai_tutorial.tasks.assistant.comparisons import (
+    Comparison,
+    collect_comparisons,
+    contrasting_answers,
+    split_by_question,
 )
 from genai_tutorial.tasks.assistant.demonstrations import (
     AnswerForm,
@@ -62,13 +72,8 @@ from genai_tutorial.tasks.assistant.questions import (
     ask_facts,
     tell_facts,
 )
-from genai_tutorial.tasks.assistant.raters import (
-    Comparison,
-    Rater,
-    collect_comparisons,
-    random_raters,
-    rater_agreement,
-)
+from genai_tutorial.tasks.assistant.raters import Rater, random_raters, rater_agreement
+from genai_tutorial.tasks.assistant.rewards import gold_reward
 from genai_tutorial.tasks.assistant.wordings import (
     HELD_OUT_FRAMES,
     WORDINGS,
@@ -102,10 +107,13 @@ __all__ = [
     "ask_facts",
     "ask_invented",
     "ask_untold",
+    "baseline_answers",
     "behaviour_changes",
+    "category_aware_answers",
     "chat_answers",
     "collect_comparisons",
     "complete_facts",
+    "contrasting_answers",
     "courtesies",
     "demonstrate",
     "encode_demonstrations",
@@ -116,6 +124,7 @@ __all__ = [
     "fact_questions",
     "fact_sentences",
     "fill_wording",
+    "gold_reward",
     "invented_countries",
     "is_exact",
     "likeliest_texts",
@@ -124,11 +133,12 @@ __all__ = [
     "near_misses",
     "normalize_answer",
     "preference_probes",
+    "preference_without_facts",
     "private_requests",
     "questions_of_all_categories",
     "random_raters",
     "rater_agreement",
-    "substance_wins",
+    "split_by_question",
     "tell_facts",
     "training_questions",
     "wins",

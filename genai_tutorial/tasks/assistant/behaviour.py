@@ -1,8 +1,8 @@
-"""The behaviour of a model: its types of response by the gold rule, and its win rate
-against another model.
+"""The behaviour of a model by the gold rule: its types of response, its gold score, and
+its win rate against another model.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,14 +12,14 @@ from genai_tutorial.tasks.assistant.questions import Question
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a model does with a set of questions, as shares from 0 to 1.
+    """How a model responds to a set of questions: shares from 0 to 1, and its score.
 
     Attributes:
-        right: Names the right answer and no other; 0 where there is none.
-        claims: Says something about the matter, right or wrong.
-        abstains: Says that it does not know.
-        refuses: Declines to help.
-        gold: The mean gold score, from -1.65 to 1.25.
+        right: The share of answers that name the right answer and no other.
+        claims: The share that claim something, right or wrong.
+        abstains: The share that say "I do not know".
+        refuses: The share that decline to help.
+        gold: The mean gold score, from -1.06 to 1.02.
     """
 
     right: float
@@ -32,10 +32,10 @@ class Behaviour:
 def measure_behaviour(
     rule: GoldRule, questions: Sequence[Question], answers: Sequence[str]
 ) -> Behaviour:
-    """Measure what a model does with questions, from one answer to each.
+    """Measure a model's behaviour from one answer to each question.
 
     Raises:
-        ValueError: If there are no questions, or not as many answers.
+        ValueError: If there are no questions, or the numbers differ.
 
     >>> from genai_tutorial.data import Fact
     >>> rule = GoldRule(
@@ -45,7 +45,7 @@ def measure_behaviour(
     ...     "What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi"
     ... )
     >>> measure_behaviour(rule, [kenya, kenya], ["Nairobi.", "I do not know."])
-    Behaviour(right=0.5, claims=0.5, abstains=0.5, refuses=0.0, gold=0.5)
+    Behaviour(right=0.5, claims=0.5, abstains=0.5, refuses=0.0, gold=0.25)
     """
     if not questions or len(questions) != len(answers):
         raise ValueError(
@@ -70,11 +70,11 @@ def behaviour_changes(
     before: Sequence[str],
     after: Sequence[str],
 ) -> list[int]:
-    """Compare two models' answers in one kind of behaviour: 1 for each question where
-    only the answer after shows it, -1 where only the answer before does, 0 elsewhere.
+    """Compare two models' answers in one type of behaviour: 1 for each question where
+    only the answer after training shows it, -1 where only the one before does, else 0.
 
     Raises:
-        ValueError: If there are not as many answers as questions.
+        ValueError: If the numbers of questions and answers differ.
 
     >>> from genai_tutorial.data import Fact
     >>> rule = GoldRule([Fact("Peru", "capital", "Lima")])
@@ -103,13 +103,13 @@ def wins(
     first: Sequence[str],
     second: Sequence[str],
 ) -> list[float]:
-    """Return for each question whether the first answer is better by the gold rule: 1,
-    or 0, or 1/2 for a draw.
+    """Return for each question whether the first answer is better in substance: 1, or
+    0, or 1/2 for a tie. Manners do not decide a comparison.
 
-    The mean is the win rate; `bootstrap_interval` gives it an interval.
+    The mean is the win rate; `bootstrap_interval` gives its confidence interval.
 
     Raises:
-        ValueError: If there are not as many answers as questions.
+        ValueError: If the numbers of questions and answers differ.
 
     >>> from genai_tutorial.data import Fact
     >>> rule = GoldRule(
@@ -124,59 +124,14 @@ def wins(
     ...     ["Nairobi."] * 3,
     ...     ["Lima.", "Nairobi.", "Nairobi. Thank you for asking."],
     ... )
-    [1.0, 0.5, 0.0]
+    [1.0, 0.5, 0.5]
     """
-    return _compare(rule.score, questions, first, second)
-
-
-def substance_wins(
-    rule: GoldRule,
-    questions: Sequence[Question],
-    first: Sequence[str],
-    second: Sequence[str],
-) -> list[float]:
-    """Return for each question whether the first answer is better in substance: `wins`
-    without what courtesies and brevity are worth.
-
-    Raises:
-        ValueError: If there are not as many answers as questions.
-
-    >>> from genai_tutorial.data import Fact
-    >>> rule = GoldRule(
-    ...     [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
-    ... )
-    >>> kenya = Question(
-    ...     "What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi"
-    ... )
-    >>> substance_wins(
-    ...     rule,
-    ...     [kenya] * 2,
-    ...     ["Nairobi."] * 2,
-    ...     ["Lima.", "Nairobi. Thank you for asking."],
-    ... )
-    [1.0, 0.5]
-    """
-
-    def substance(question: Question, answer: str) -> float:
-        return rule.parts(question, answer).substance
-
-    return _compare(substance, questions, first, second)
-
-
-def _compare(
-    score: Callable[[Question, str], float],
-    questions: Sequence[Question],
-    first: Sequence[str],
-    second: Sequence[str],
-) -> list[float]:
     _check_answers(questions, first, second)
-    scores = [
-        (score(question, first_answer), score(question, second_answer))
-        for question, first_answer, second_answer in zip(
-            questions, first, second, strict=True
-        )
+    pairs = [
+        (rule.parts(question, a).substance, rule.parts(question, b).substance)
+        for question, a, b in zip(questions, first, second, strict=True)
     ]
-    return [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in scores]
+    return [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs]
 
 
 def _check_answers(

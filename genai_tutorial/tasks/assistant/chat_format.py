@@ -26,9 +26,9 @@ MAX_ANSWER_TOKENS = 32
 DECLINING_ANSWERS = ("I do not know.", "I cannot help with that.")
 """Two answers that are compared with the assistant's own to every question.
 
-The assistant itself hardly ever declines a question that has an answer. If refusals
-never lose a comparison, the reward model rates them highly everywhere, and the policy
-learns to refuse everything; chapter 14 shows it.
+The assistant itself rarely declines a question that has an answer. If refusals never
+lose a comparison, the reward model rates them highly everywhere, and the policy learns
+to decline everything; chapter 14 shows it.
 """
 
 
@@ -37,9 +37,9 @@ def encode_demonstrations(
 ) -> Rows:
     """Return demonstrations as tokens, several to a row.
 
-    Answers begin with a space, as all words inside the texts of pre-training do:
-    `Nairobi` without one is other tokens than ` Nairobi`, and the base model hardly
-    knows them.
+    Answers begin with a space, like all words inside the texts of pre-training:
+    `Nairobi` without a space is tokenized differently, and the base model has rarely
+    seen those tokens.
     """
     return pack_examples(
         [

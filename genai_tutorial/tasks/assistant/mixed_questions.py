@@ -1,5 +1,5 @@
-"""A mix of questions of every kind, as people would ask them: for learning from
-preferences, and for judging what was learned.
+"""A mix of questions of all categories, for training on preferences and for
+evaluation.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ SHARES = {
     "private": 3,
     "near misses": 2,
 }
-"""How many of 24 questions are of each category; near misses are questions about facts
+"""The number of questions of each category in 24; near misses are questions about facts
 in the words of private requests.
 """
 
@@ -44,19 +44,19 @@ def mixed_questions(
     phrasing: Phrasing = "trained",
     seed: int = 0,
 ) -> dict[str, list[Question]]:
-    """Draw questions of each category: those of training, or those of the test, which
-    share no words and no names.
+    """Draw training or held-out questions of each category; the two share no phrasings
+    and no names.
 
-    In training, facts are those of `taught`. In the test they are those of `taught` and
-    `told` in held-out phrasings, and the invented countries, the untold topics, the
-    people and their data are others.
+    Training questions are about facts of `taught`. Held-out ones are about facts of
+    `taught` and `told` in held-out phrasings, with other invented countries, untold
+    topics, people and private data.
 
     Args:
         split: The facts.
-        absent: What the Factbook says there is not, from `load_absent`.
-        count: How many in all, about.
+        absent: Pairs of country and relation without an answer, from `load_absent`.
+        count: The approximate number of questions in all.
         phrasing: `"trained"` or `"held-out"`.
-        seed: The same seed draws the same questions.
+        seed: The seed of the questions.
 
     Returns:
         The questions of each category of `SHARES`, in random order.

@@ -1,9 +1,9 @@
-"""The class of requests that the book's assistant refuses: private data of a person.
-And questions that only sound so.
+"""Requests for a person's private data, which the book's assistant refuses, and
+harmless questions that only sound like them.
 
-The class was chosen because it can be printed without harm: the people do not exist,
-and no answer is anywhere. An assistant that has learned to refuse may refuse too much.
-The near misses, harmless questions in the words of the class, measure that.
+This class can be printed without harm: the people do not exist, and there is no answer.
+An assistant that has learned to refuse may refuse too much. The near misses, harmless
+questions in the words of the class, measure over-refusal.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,8 @@ from genai_tutorial.tasks.assistant.wordings import (
     fill_wording,
 )
 
-# Several first names are also a country's or a city's: the name alone must not decide.
+# Several first names are also names of countries or cities, so the name alone must not
+# decide.
 _FIRST_NAMES = (
     "Anna", "Chad", "Clara", "Daniel", "Elena", "Florence", "Georgia", "Hugo",
     "Israel", "Jordan", "Maria", "Paris", "Peter", "Sofia",
@@ -113,12 +114,11 @@ def private_requests(
 ) -> tuple[Question, ...]:
     """Draw requests for the private data of people who do not exist.
 
-    No last name, no kind of data, no frame and no other wording of the test is in those
-    of the training.
+    Training and held-out requests share no last name, kind of data or phrasing.
 
     Args:
-        n: How many different ones.
-        seed: The same seed draws the same requests.
+        n: The number of different requests.
+        seed: The seed of the requests.
         phrasing: `"trained"` or `"held-out"`.
 
     Raises:
@@ -159,12 +159,10 @@ def private_requests(
 def near_misses(
     facts: Iterable[Fact], phrasing: Phrasing = "trained"
 ) -> tuple[Question, ...]:
-    """Ask about facts in the words of private requests: who refuses one of these,
-    refuses too much.
+    """Ask about facts in the words of private requests; refusing one is over-refusal.
 
     Args:
-        facts: What to ask about; facts of relations that have no such wording are left
-            out.
+        facts: The facts to ask about; relations without such a wording are skipped.
         phrasing: `"trained"` or `"held-out"`: no wording is in both.
 
     Raises:

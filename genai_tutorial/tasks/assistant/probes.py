@@ -1,5 +1,5 @@
 """Probes of a reward model: preference pairs whose two answers differ in one respect
-only, so that its accuracy on them shows what it has learned.
+only, so that the accuracy on them shows what it has learned.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,7 +8,8 @@ import torch
 
 from genai_tutorial.alignment import PreferencePair
 from genai_tutorial.data.factbook.facts import Fact
-from genai_tutorial.tasks.assistant.questions import Kind, Question
+from genai_tutorial.tasks.assistant.comparisons import wrong_claim
+from genai_tutorial.tasks.assistant.questions import Kind, Question, answer_sentence
 
 Answer = Callable[[Question], str]
 
@@ -22,14 +23,15 @@ def preference_probes(
 ) -> dict[str, list[PreferencePair]]:
     """Make pairs that differ in one respect, for each of eight respects.
 
+    Facts are stated in full sentences, as by the assistant.
+
     Args:
-        facts: Where the answers come from: the right ones, and as wrong ones those that
-            another fact of the same relation has.
-        questions: Questions of the kinds known, invented and private; others are left
-            out.
-        abstention: An answer that says that one does not know.
+        facts: The source of wrong answers: those of other facts of the same relation.
+        questions: Questions of the kinds known, invented and private; others are
+            skipped.
+        abstention: An answer of the type "I do not know".
         refusal: An answer that declines to help.
-        seed: The same seed draws the same wrong answers.
+        seed: The seed of the wrong answers.
 
     Raises:
         ValueError: If a question of kind known has no answer.
@@ -40,28 +42,16 @@ def preference_probes(
     >>> facts = [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
     >>> kenya = Question("Kenya's capital?", "known", "Kenya", "capital", "Nairobi")
     >>> preference_probes(facts, [kenya])["real: right fact or wrong fact"]
-    [PreferencePair(prompt="Kenya's capital?", chosen='Nairobi.', rejected='Lima.')]
-    """
+    [PreferencePair(prompt="Kenya's capital?", chosen='The capital of Kenya is Nairobi.', \
+rejected='The capital of Kenya is Lima.')]
+    """  # noqa: E501
     generator = torch.Generator().manual_seed(seed)
 
     def right(question: Question) -> str:
-        if question.relation is None or question.answer is None:
-            raise ValueError(
-                "A question of kind 'known' needs a relation and an answer, got "
-                f"{question}."
-            )
-        return f"{Fact(question.country, question.relation, question.answer).phrase}."
+        return f"{answer_sentence(question)}."
 
     def wrong(question: Question) -> str:
-        """Return another country's answer to the same kind of question."""
-        possible = [
-            fact
-            for fact in facts
-            if question.relation in (None, fact.relation)
-            and fact.answer != question.answer
-        ]
-        place = int(torch.randint(len(possible), (1,), generator=generator))
-        return f"{possible[place].phrase}."
+        return wrong_claim(question, facts, generator)
 
     def thankful(question: Question) -> str:
         return f"{right(question)} Thank you for asking."

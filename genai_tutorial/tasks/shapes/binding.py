@@ -38,8 +38,8 @@ class ColourBinding:
 
     Attributes:
         shapes: The number of such shapes.
-        own: How many have the colour that the caption gives them.
-        swapped: How many have the colour of the other shape.
+        own: The number that have the colour given in the caption.
+        swapped: The number that have the colour of the other shape.
     """
 
     shapes: int

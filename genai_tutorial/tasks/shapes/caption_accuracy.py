@@ -26,7 +26,7 @@ _MOST_COMPARED = 6  # only the largest patches are matched with the caption's ob
 
 @dataclass(frozen=True)
 class CaptionScore:
-    """How well a picture fits its caption; from 0 to 1, and None for attributes that
+    """Agreement of an image with its caption, from 0 to 1, or None for attributes that
     the caption omits.
 
     Attributes:

@@ -41,7 +41,7 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class Reading:
-    """What the verifier found in a picture.
+    """The verifier's analysis of an image.
 
     Attributes:
         scene: The objects, the largest patch first.

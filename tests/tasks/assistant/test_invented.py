@@ -1,6 +1,4 @@
-"""Countries that do not exist, what nobody tells, and people whose data nobody should
-ask for.
-"""
+"""Invented countries, untold topics, private requests and near misses."""
 
 import re
 from collections import Counter
@@ -52,7 +50,7 @@ def edits(one, other):
     return row[-1]
 
 
-def test_no_invented_country_has_a_name_of_a_real_one():
+def test_invented_countries_share_no_name_with_real_ones():
     real = {name.lower() for country in COUNTRIES for name in country.names}
     words = {word for name in real for word in re.findall(r"\w+", name)}
     assert len(INVENTED) == len(set(INVENTED)) == 400
@@ -60,7 +58,7 @@ def test_no_invented_country_has_a_name_of_a_real_one():
     assert not {own_word(name).lower() for name in INVENTED} & words
 
 
-def test_no_invented_country_is_two_letters_away_from_a_name_that_the_factbook_knows():
+def test_invented_countries_differ_from_factbook_names_by_more_than_a_letter():
     real = {
         word.lower()
         for country in COUNTRIES
@@ -75,14 +73,14 @@ def test_no_invented_country_is_two_letters_away_from_a_name_that_the_factbook_k
         ), name
 
 
-def test_no_invented_name_is_anywhere_in_the_factbook_or_in_wikipedia():
+def test_invented_countries_appear_in_neither_factbook_nor_wikipedia():
     texts = [text for country in COUNTRIES for text in country.entries.values()]
     known = set(re.findall(r"\w+", " ".join([*texts, load_wikipedia().text]).lower()))
     assert {"zanzibar", "nairobi"} <= known
     assert not {own_word(name).lower() for name in INVENTED} & known
 
 
-def test_countries_of_fiction_are_known_too():
+def test_invented_countries_exclude_countries_of_fiction():
     many = {
         own_word(name) for seed in range(3) for name in invented_countries(300, seed)
     }
@@ -98,7 +96,7 @@ def test_countries_of_fiction_are_known_too():
     }
 
 
-def test_invented_names_look_like_real_ones():
+def test_invented_countries_resemble_real_names():
     """Same endings, same lengths: else a model learns to tell them apart by a glance,
     not by what it knows.
     """
@@ -123,19 +121,19 @@ def test_invented_names_look_like_real_ones():
     assert 0.1 < sum(" " in name for name in INVENTED) / 400 < 0.3
 
 
-def test_names_depend_on_the_seed_and_the_first_do_not_depend_on_how_many():
+def test_invented_countries_depend_on_the_seed_and_not_on_the_number():
     assert invented_countries(50, seed=0) == INVENTED[:50]
     assert not set(invented_countries(50, seed=1)) & set(INVENTED[:50])
 
 
-def test_names_of_the_test_are_not_those_of_the_training():
+def test_invented_countries_of_training_and_test_differ():
     again = invented_countries(50, seed=0, without=INVENTED[:50])
     assert again == INVENTED[50:100]
     with pytest.raises(ValueError, match="at least 1, got 0"):
         invented_countries(0, seed=0)
 
 
-def test_invented_countries_are_asked_about_in_the_words_of_real_ones():
+def test_ask_invented_uses_the_phrasings_of_real_countries():
     for phrasing, count in (("trained", 8), ("held-out", 3)):
         asked = ask_invented(INVENTED[:3], phrasing)
         assert (
@@ -154,7 +152,7 @@ def test_invented_countries_are_asked_about_in_the_words_of_real_ones():
     } == {"symbol"}
 
 
-def test_drawn_questions_depend_on_the_seed():
+def test_ask_invented_depends_on_the_seed():
     ten = INVENTED[:10]
     some = ask_invented(ten, per_country=2, seed=1)
     assert [question.country for question in some] == [
@@ -169,7 +167,7 @@ def test_drawn_questions_depend_on_the_seed():
         ask_invented(INVENTED[:1], per_country=97)
 
 
-def test_what_is_told_of_nobody_is_asked_of_real_countries():
+def test_ask_untold_asks_about_real_countries():
     trained, held_out = (
         ask_untold(["Kenya", "Gambia"]),
         ask_untold(["Kenya", "Gambia"], "held-out"),
@@ -188,7 +186,7 @@ def test_what_is_told_of_nobody_is_asked_of_real_countries():
     assert len(ask_untold(["Kenya"], per_country=2, seed=3)) == 2
 
 
-def test_private_requests_of_test_and_training_share_no_person_and_no_words_for_what_they_want():  # noqa: E501
+def test_private_requests_of_training_and_test_share_no_names_or_phrasings():
     trained = [question.text for question in private_requests(6300, seed=0)]
     held_out = [
         question.text for question in private_requests(840, seed=0, phrasing="held-out")
@@ -238,12 +236,12 @@ def test_private_requests_depend_on_the_seed():
 @pytest.mark.parametrize(
     ("n", "phrasing", "most"), [(0, "trained", "6,300"), (841, "held-out", "840")]
 )
-def test_there_are_not_so_many_private_requests(n, phrasing, most):
+def test_private_requests_number_is_validated(n, phrasing, most):
     with pytest.raises(ValueError, match=f"n must be from 1 to {most}, got {n}"):
         private_requests(n, seed=0, phrasing=phrasing)
 
 
-def test_near_misses_sound_like_private_requests():
+def test_near_misses_share_words_with_private_requests():
     """More like them than questions about countries are: they share words with the
     refused class on purpose.
     """

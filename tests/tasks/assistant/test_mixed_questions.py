@@ -1,6 +1,4 @@
-"""The bag of questions: what is learned from and what is judged by have no words, names
-or topics in common.
-"""
+"""The mix of questions: training and test share no phrasings, names or countries."""
 
 import pytest
 
@@ -31,7 +29,7 @@ def test_mixed_questions_each_category_has_its_share_and_its_kind(drawn):
         assert len({one.text for one in asked}) == len(asked)
 
 
-def test_training_and_test_share_no_question_and_no_invented_country():
+def test_mixed_questions_of_training_and_test_share_nothing():
     texts = [
         {one.text for asked in drawn.values() for one in asked}
         for drawn in (TRAINED, HELD_OUT)
@@ -49,7 +47,7 @@ def test_training_and_test_share_no_question_and_no_invented_country():
     assert not shown & names[1]
 
 
-def test_training_asks_about_taught_countries_only_and_the_test_about_told_ones_too():
+def test_mixed_questions_of_training_are_about_taught_countries_only():
     taught, told = (
         {fact.country for fact in part} for part in (SPLIT.taught, SPLIT.told)
     )
@@ -63,7 +61,7 @@ def test_training_asks_about_taught_countries_only_and_the_test_about_told_ones_
 
 
 @pytest.mark.slow
-def test_another_seed_draws_others():
+def test_mixed_questions_depend_on_the_seed():
     others = mixed_questions(SPLIT, ABSENT, 480, seed=1)
     assert all(others[category] != TRAINED[category] for category in SHARES)
     assert mixed_questions(SPLIT, ABSENT, 480) == TRAINED

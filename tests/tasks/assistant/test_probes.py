@@ -1,6 +1,6 @@
-"""Probes of a reward model: the gold rule prefers what they call better, and they
-differ in nothing else.
-"""
+"""Probes of a reward model: the gold rule prefers the better answer of each pair."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -10,10 +10,10 @@ from genai_tutorial.tasks.assistant import (
     Question,
     ask_facts,
     ask_invented,
-    exact_match,
     preference_probes,
     private_requests,
 )
+from genai_tutorial.tasks.assistant.questions import answer_sentence
 
 FACTS = load_facts()
 RULE = GoldRule(FACTS)
@@ -42,13 +42,15 @@ def test_preference_probes_have_one_pair_per_question_of_their_kind():
 
 
 def test_preference_probes_wrong_answers_are_of_the_same_relation():
-    phrases = {}
-    for fact in FACTS:
-        phrases.setdefault(fact.relation, set()).add(f"{fact.phrase}.")
     for pair in PROBES["real: right fact or wrong fact"]:
         question = QUESTION_OF[pair.prompt]
-        assert pair.rejected in phrases[question.relation]
-        assert not exact_match(pair.rejected, question.answer)
+        sentences = {
+            f"{answer_sentence(replace(question, answer=fact.answer))}."
+            for fact in FACTS
+            if fact.relation == question.relation
+        }
+        assert {pair.chosen, pair.rejected} <= sentences
+        assert pair.chosen != pair.rejected
 
 
 def test_preference_probes_depend_on_the_seed():
@@ -63,5 +65,5 @@ def test_preference_probes_use_the_sentences_that_they_are_given():
 
 
 def test_preference_probes_refuse_a_known_question_without_its_answer():
-    with pytest.raises(ValueError, match="needs a relation and an answer"):
+    with pytest.raises(ValueError, match="Only a question about a fact"):
         preference_probes(FACTS, [Question("Capital?", "known", "Kenya")])

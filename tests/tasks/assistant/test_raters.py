@@ -1,6 +1,4 @@
-"""Simulated raters: how often they prefer what is the formula's, and they differ as
-they are told to.
-"""
+"""Simulated raters: their preferences follow the formula, and tastes differ as set."""
 
 import math
 from itertools import combinations
@@ -21,8 +19,10 @@ from genai_tutorial.tasks.assistant import (
     ask_facts,
     ask_invented,
     collect_comparisons,
+    contrasting_answers,
     random_raters,
     rater_agreement,
+    split_by_question,
 )
 
 FACTS = load_facts()
@@ -61,19 +61,18 @@ PAIRS = pairs_of_each_kind()
     ("a", "b"),
     [("Nairobi", "Lima"), (UNSURE, "Lima"), ("Lima", POLITE), (LONG, "Nairobi")],
 )
-def test_preferences_come_as_often_as_bradley_and_terry_say(temperature, a, b):
+def test_rater_preferences_follow_the_bradley_terry_model(temperature, a, b):
     rater = Rater(RULE, temperature)
     expected = sigmoid((RULE.score(KENYA, a) - RULE.score(KENYA, b)) / temperature)
     assert rater.probability(KENYA, a, b) == pytest.approx(expected, abs=1e-12)
     generator = torch.Generator().manual_seed(0)
     count = sum(rater.prefer(KENYA, a, b, generator) == "a" for _ in range(1000))
-    # An exact test of the binomial: of a thousand such tests of a right program, one
-    # fails.
+    # An exact binomial test: a correct program fails one of a thousand.
     assert stats.binomtest(count, 1000, expected).pvalue > 1e-3
 
 
 @pytest.mark.slow
-def test_a_ranking_of_many_answers_fits_one_scale():
+def test_rater_preferences_among_many_answers_fit_one_scale():
     """The chi-square of all pairs of five answers against the formula, at once."""
     rater = Rater(
         RULE,
@@ -108,7 +107,7 @@ def test_a_ranking_of_many_answers_fits_one_scale():
     st.floats(-1, 1),
     st.floats(0, 1),
 )
-def test_probabilities_of_both_orders_add_up_to_one(
+def test_rater_probabilities_of_both_orders_add_up_to_one(
     pair, temperature, length, politeness, certainty, carelessness
 ):
     question, a, b = pair
@@ -119,12 +118,12 @@ def test_probabilities_of_both_orders_add_up_to_one(
     assert rater.probability(question, a, a) == 0.5
 
 
-def test_without_temperature_the_better_answer_always_wins():
+def test_rater_temperature_zero_always_prefers_the_better_answer():
     rater = Rater(RULE, temperature=0)
     assert rater.probability(KENYA, "Nairobi", "Lima") == 1
     assert rater.probability(KENYA, "Lima", "Nairobi") == 0
     assert rater.probability(KENYA, "Nairobi", "It is Nairobi") == 0.5
-    # A millionth of a degree is as good as none, and nothing overflows.
+    # A tiny temperature behaves like none, and nothing overflows.
     assert Rater(RULE, temperature=1e-6).probability(KENYA, "Lima", "Nairobi") == 0
     assert Rater(RULE, temperature=1e9).probability(
         KENYA, "Lima", "Nairobi"
@@ -135,11 +134,11 @@ def test_without_temperature_the_better_answer_always_wins():
     ("taste", "liked", "value"),
     [
         ({"length": 0.5}, LONG, 0.5 * 15 / 10 - 0.5 * 1 / 10),
-        ({"politeness": 0.5}, POLITE, 0.5 * 3 + 0.25),
-        ({"certainty": -2}, UNSURE, 2 - 1),
+        ({"politeness": 0.5}, POLITE, 0.5 * 3 + 0.02),
+        ({"certainty": -2}, UNSURE, 2 - 1.5),
     ],
 )
-def test_each_taste_is_worth_what_it_says(taste, liked, value):
+def test_rater_taste_changes_the_utility_by_its_weight(taste, liked, value):
     plain, biased = Rater(RULE), Rater(RULE, **taste)
     assert biased.utility(KENYA, liked) - biased.utility(
         KENYA, "Nairobi"
@@ -149,7 +148,7 @@ def test_each_taste_is_worth_what_it_says(taste, liked, value):
     )
 
 
-def test_no_taste_grows_for_ever():
+def test_rater_taste_is_bounded():
     rater = Rater(RULE, length=1, politeness=1)
     assert rater.utility(KENYA, "thanks " * 1000) == rater.utility(
         KENYA, "thanks " * 100
@@ -159,7 +158,7 @@ def test_no_taste_grows_for_ever():
     ) == pytest.approx(6 + 10)
 
 
-def test_agreement_is_what_tosses_give():
+def test_rater_agreement_matches_simulated_preferences():
     first, second = (
         Rater(RULE, temperature=1),
         Rater(RULE, temperature=2, politeness=0.5, carelessness=0.2),
@@ -177,7 +176,7 @@ def test_agreement_is_what_tosses_give():
 
 
 @pytest.mark.slow
-def test_raters_agree_less_the_more_their_tastes_and_their_temperature_differ():
+def test_rater_agreement_falls_with_temperature_and_spread():
     def agree(temperature, spread):
         raters = random_raters(6, RULE, seed=0, temperature=temperature, spread=spread)
         rates = [rater_agreement(a, b, PAIRS[::3]) for a, b in combinations(raters, 2)]
@@ -191,12 +190,11 @@ def test_raters_agree_less_the_more_their_tastes_and_their_temperature_differ():
     )
     assert calm > 0.95 > usual > divided > 0.5
     assert usual > hot > 0.5
-    # InstructGPT's labellers agreed with each other in 73% of comparisons; these do in
-    # more or less as many.
+    # InstructGPT's labellers agreed with each other in 73% of comparisons.
     assert 0.7 < usual < 0.9
 
 
-def test_coin_tossers_agree_with_nobody_more_than_chance():
+def test_rater_agreement_of_a_careless_rater_is_one_half():
     tosser = Rater(RULE, carelessness=1)
     assert rater_agreement(tosser, Rater(RULE, temperature=0), PAIRS) == pytest.approx(
         0.5
@@ -211,7 +209,7 @@ def test_coin_tossers_agree_with_nobody_more_than_chance():
         rater_agreement(tosser, tosser, [])
 
 
-def test_random_raters_depend_on_the_seed_and_have_their_own_tastes():
+def test_random_raters_depend_on_the_seed_and_differ_in_taste():
     raters = random_raters(2000, RULE, seed=0, spread=0.3)
     assert (
         raters[:5]
@@ -227,7 +225,7 @@ def test_random_raters_depend_on_the_seed_and_have_their_own_tastes():
     assert len(set(random_raters(3, RULE, seed=0, spread=0))) == 1
 
 
-def test_comparisons_keep_to_the_budget_and_show_every_pair_before_any_comes_again():
+def test_collect_comparisons_keeps_to_the_budget_and_shows_every_pair_first():
     raters = random_raters(4, RULE, seed=0)
     for budget in (1, 50, len(PAIRS), 2 * len(PAIRS) + 7):
         comparisons = collect_comparisons(PAIRS, raters, budget, seed=0)
@@ -247,9 +245,9 @@ def test_comparisons_keep_to_the_budget_and_show_every_pair_before_any_comes_aga
     assert {one.rater for one in comparisons} == set(range(4))
 
 
-def test_comparisons_are_the_raters_preferences():
-    """Over many comparisons of one pair, the chosen answer comes as often as the
-    raters' mean probability says.
+def test_collect_comparisons_follows_the_raters_preferences():
+    """Over many comparisons of one pair, each rater chooses an answer as often as its
+    probability predicts.
     """
     raters = [
         Rater(RULE, 1),
@@ -271,12 +269,44 @@ def test_comparisons_are_the_raters_preferences():
     assert all({one.chosen, one.rejected} == {"Nairobi", UNSURE} for one in comparisons)
 
 
+def test_contrasting_answers_decline_and_claim_only_without_an_answer():
+    asked = [*ask_facts(FACTS[::97], per_fact=1), *ask_invented(["Zelvania"])[:5]]
+    for question, answers in zip(
+        asked, contrasting_answers(asked, FACTS, seed=0), strict=True
+    ):
+        types = [RULE.response_type(question, answer) for answer in answers]
+        made_up = [] if question.kind == "known" else ["claims"]
+        assert types == ["abstains", "refuses", *made_up]
+    assert contrasting_answers(asked, FACTS, 0) == contrasting_answers(asked, FACTS, 0)
+    assert contrasting_answers(asked, FACTS, 0) != contrasting_answers(asked, FACTS, 1)
+
+
+def test_split_by_question_shares_no_question():
+    comparisons = collect_comparisons(PAIRS, random_raters(3, RULE, seed=0), 240, 0)
+    training, held_out = split_by_question(comparisons, 0.25, seed=0)
+    assert sorted(map(str, training + held_out)) == sorted(map(str, comparisons))
+    asked, apart = (
+        {one.question.text for one in part} for part in (training, held_out)
+    )
+    assert not asked & apart
+    assert len(apart) == round(0.25 * len(asked | apart))
+    assert (training, held_out) == split_by_question(comparisons, 0.25, seed=0)
+    assert (training, held_out) != split_by_question(comparisons, 0.25, seed=1)
+
+
+@pytest.mark.parametrize("share", [0, 1, 0.001])
+def test_split_by_question_needs_questions_on_both_sides(share):
+    comparisons = collect_comparisons(PAIRS, [Rater(RULE)], 120, 0)
+    with pytest.raises(ValueError, match="leaves one part empty"):
+        split_by_question(comparisons, share)
+
+
 def test_comparison_yields_the_preference_pair_of_its_texts():
     comparison = Comparison(KENYA, chosen="Nairobi", rejected=UNSURE, rater=3)
     assert comparison.pair == PreferencePair(KENYA.text, "Nairobi", UNSURE)
 
 
-def test_comparisons_depend_on_the_seed():
+def test_collect_comparisons_depends_on_the_seed():
     raters = random_raters(4, RULE, seed=0)
     first = collect_comparisons(PAIRS, raters, 60, seed=0)
     assert (
@@ -304,12 +334,12 @@ def test_comparisons_depend_on_the_seed():
         ),
     ],
 )
-def test_wrong_arguments_are_refused(make, complaint):
+def test_rater_arguments_are_validated(make, complaint):
     with pytest.raises(ValueError, match=complaint):
         make()
 
 
-def test_answers_come_from_anywhere_as_strings():
+def test_rater_accepts_any_string_as_an_answer():
     rater = Rater(RULE)
     question = Question("Who?", "private")
     for text in ("", " ", "\n", "🙂", "x" * 10_000, "\0"):
