@@ -90,14 +90,13 @@ def copy_test(
     *,
     seed: int = 0,
 ) -> CopyTest:
-    r"""Test whether samples lie nearer to training images than to held-out images.
+    """Test whether samples lie nearer to training images than to held-out images.
 
     Training and held-out images come from one pool that was split at random. A model
     that does not depend on the outcome of the split could as well have been trained on
     any other part of the pool, so the image of the pool that is nearest to a sample is
-    a training image with probability $n_\text{train} / (n_\text{train} +
-    n_\text{held out})$. A model that copies draws samples whose originals are training
-    images, and this share rises.
+    a training image with probability `n_train / (n_train + n_held_out)`. A model that
+    copies draws samples whose originals are training images, and this share rises.
 
     Both distances are taken from the same sample. That makes the test robust to blur,
     noise and other changes that all samples suffer. A blurred image is nearer to *all*
