@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 GLOSSARY = "book/glossary"
 # Inflected forms and synonyms that the rules below do not map to an entry.
 OTHER_FORMS = {
+    "contrastive": "contrastive learning",
     "gaussian": "gaussian distribution",
     "held-out": "held-out data",
     "layernorm": "layer normalization",
