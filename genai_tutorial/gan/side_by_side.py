@@ -67,9 +67,7 @@ class SideBySide(nn.Module):
         )
         self.latent = self.count * getattr(networks[0], "latent", 0)
 
-    def forward(
-        self, x: Float[Tensor, "batch *numbers"]
-    ) -> Float[Tensor, "batch *results"]:
+    def forward(self, x: Float[Tensor, "batch *numbers"]) -> Float[Tensor, "*results"]:
         """Evaluate each network on its own part of each row.
 
         Args:

@@ -99,7 +99,7 @@ def test_whiten_gives_mean_zero_and_variance_one(seed):
 
 
 def test_whiten_needs_two_steps():
-    with pytest.raises(ValueError, match="At least two steps"):
+    with pytest.raises(ValueError, match="at least two steps"):
         whiten(normal(1, 2), torch.tensor([[True, False]]))
 
 

@@ -124,5 +124,5 @@ def test_convolution_may_be_longer_than_a_packed_text():
 
 def test_cache_holds_one_text_per_row():
     mask = document_mask(torch.zeros(1, 3, dtype=torch.long))
-    with pytest.raises(ValueError, match="one text a row"):
+    with pytest.raises(ValueError, match="one text per row"):
         AttentionContext(mask=mask, cache=DecoderLM(FAST).make_cache())

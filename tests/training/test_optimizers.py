@@ -159,7 +159,7 @@ def test_combined_optimizer_restores_its_state():
         (lambda w: Muon([w], iterations=0), "iterations must be at least 1, got 0"),
         (
             lambda w: Muon([nn.Parameter(torch.zeros(3))]),
-            r"matrices only, and kernels, got a parameter of shape \(3,\)",
+            r"only matrices and kernels, got a parameter of shape \(3,\)",
         ),
         (lambda w: AdamW([w], lr=float("nan")), "lr=nan"),
         (

@@ -294,7 +294,7 @@ def test_split_by_question_shares_no_question():
     assert (training, held_out) != split_by_question(comparisons, 0.25, seed=1)
 
 
-@pytest.mark.parametrize("share", [0, 1, 0.001])
+@pytest.mark.parametrize("share", [0.0, 1.0, 0.001])
 def test_split_by_question_needs_questions_on_both_sides(share):
     comparisons = collect_comparisons(PAIRS, [Rater(RULE)], 120, 0)
     with pytest.raises(ValueError, match="leaves one part empty"):

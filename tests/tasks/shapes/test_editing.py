@@ -13,11 +13,11 @@ RED = SceneObject("red", "circle", 4, 4, 12)
 @pytest.mark.parametrize(
     ("after", "expected"),
     [
-        (RED, EditAccuracy(0, 1)),
-        (replace(RED, colour="blue"), EditAccuracy(1, 1)),
-        (replace(RED, colour="blue", left=7), EditAccuracy(1, 1)),
-        (replace(RED, colour="blue", left=8), EditAccuracy(1, 0)),
-        (replace(RED, colour="green", top=18), EditAccuracy(0, 0)),
+        (RED, EditAccuracy(0.0, 1.0)),
+        (replace(RED, colour="blue"), EditAccuracy(1.0, 1.0)),
+        (replace(RED, colour="blue", left=7), EditAccuracy(1.0, 1.0)),
+        (replace(RED, colour="blue", left=8), EditAccuracy(1.0, 0.0)),
+        (replace(RED, colour="green", top=18), EditAccuracy(0.0, 0.0)),
     ],
 )
 def test_edit_accuracy_of_a_known_edit(after, expected):
