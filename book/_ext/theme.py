@@ -9,7 +9,7 @@ from docutils import nodes
 
 NUMBERED = re.compile(r"(\d+)\.\s+")
 EXERCISE_FACTS = re.compile(r" \(\d+ minutes, \d+ points?\)$")
-EMPTY_HEADING = re.compile(r"<th( class=\"[^\"]*\")?><p></p></th>")
+EMPTY_HEADING = re.compile(r"<th( class=\"[^\"]*\")?>(?:<p></p>)?</th>")
 FORMULA_AND_STOP = re.compile(
     r'(<span class="math [^>]*>(?:(?!</span>).)*</span>)([.,;:!?)’”]+)', re.DOTALL
 )
@@ -44,8 +44,8 @@ def shorten_exercises(app, doctree):
 
 
 def empty_corners(app, pagename, templatename, context, doctree):
-    """Turn the empty corner of a table into an ordinary cell, because screen readers
-    announce an empty heading.
+    """Turn empty headings of tables, such as the corner or those that pandas writes,
+    into ordinary cells, because screen readers announce them.
     """
     if "body" in context:
         context["body"] = EMPTY_HEADING.sub(r"<td\1></td>", context["body"])
