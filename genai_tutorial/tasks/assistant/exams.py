@@ -22,14 +22,13 @@ def likeliest_texts(
     max_new_tokens: int,
     end_token: int,
 ) -> list[str]:
-    """Let a model go on from each prompt with the likeliest token, until it ends or is
-    cut off.
+    """Continue each prompt by greedy decoding, until the end token or the limit.
 
     Args:
-        model: Who writes.
-        tokenizer: Its tokens.
-        prompts: The tokens of each prompt.
-        max_new_tokens: The most tokens of a text.
+        model: The language model.
+        tokenizer: Its tokenizer.
+        prompts: Token IDs of each prompt.
+        max_new_tokens: Maximum number of generated tokens.
         end_token: What ends a text.
 
     Returns:
