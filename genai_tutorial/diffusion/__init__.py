@@ -38,6 +38,7 @@ from genai_tutorial.diffusion.networks.unet_blocks import (
     ResidualBlock,
     TextAttention,
 )
+from genai_tutorial.diffusion.noise_path import NoiseLevel, NoisePath
 from genai_tutorial.diffusion.pipeline import sample_images
 from genai_tutorial.diffusion.prediction import (
     FLOW,
@@ -61,8 +62,6 @@ from genai_tutorial.diffusion.samplers.probability_flow import (
 )
 from genai_tutorial.diffusion.samplers.sampling import Sampler, Step, last_sample
 from genai_tutorial.diffusion.schedule import (
-    NoiseLevel,
-    NoisePath,
     NoiseSchedule,
     cosine_schedule,
     linear_schedule,

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.diffusion.noise_path import NoiseLevel, Timestep
 from genai_tutorial.diffusion.samplers.denoiser import Denoise
 from genai_tutorial.diffusion.samplers.sampling import Step, level_pairs
-from genai_tutorial.diffusion.schedule import NoiseLevel, Timestep
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.diffusion.noise_path import NoisePath
 from genai_tutorial.diffusion.prediction import Denoised, Prediction
 from genai_tutorial.diffusion.samplers.denoiser import Model
-from genai_tutorial.diffusion.schedule import NoisePath
 
 
 def diffusion_loss(

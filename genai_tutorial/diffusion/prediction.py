@@ -13,7 +13,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.schedule import NoiseLevel
+from genai_tutorial.diffusion.noise_path import NoiseLevel
 
 
 class Denoised(NamedTuple):

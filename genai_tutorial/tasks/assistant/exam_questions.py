@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 
 from genai_tutorial.data import Fact, load_absent, load_fact_split
+from genai_tutorial.tasks.assistant.answer_text import exact_match
 from genai_tutorial.tasks.assistant.chat_format import CHAT, MAX_ANSWER_TOKENS
 from genai_tutorial.tasks.assistant.exams import chat_answers
-from genai_tutorial.tasks.assistant.gold_rule import exact_match
 from genai_tutorial.tasks.assistant.mixed_questions import mixed_questions
 from genai_tutorial.tasks.assistant.questions import (
     Question,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from genai_tutorial.data.factbook.facts import Fact
 from genai_tutorial.generation import generate_rollouts
-from genai_tutorial.tasks.assistant.gold_rule import normalize_answer
+from genai_tutorial.tasks.assistant.answer_text import normalize_answer
 from genai_tutorial.tasks.assistant.wordings import WORDINGS, fill_wording
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM

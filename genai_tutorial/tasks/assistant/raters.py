@@ -7,7 +7,8 @@ from typing import Literal
 
 import torch
 
-from genai_tutorial.tasks.assistant.gold_rule import GoldRule, courtesies, words
+from genai_tutorial.tasks.assistant.answer_text import courtesies, words
+from genai_tutorial.tasks.assistant.gold_rule import GoldRule
 from genai_tutorial.tasks.assistant.questions import Question
 
 Choice = Literal["a", "b"]
