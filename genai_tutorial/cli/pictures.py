@@ -21,7 +21,7 @@ def grid(images: Float[Tensor, "count *channels height width"]) -> Image.Image:
     """Lay out images in rows of ten from the top left, with enlarged pixels.
 
     Args:
-        images: brightness from 0 to 1, grey or with three channels.
+        images: Brightness from 0 to 1, grey or with three channels.
 
     >>> import torch
     >>> grid(torch.zeros(12, 28, 28)).size

@@ -51,8 +51,8 @@ class Articles:
     """Articles in the order of the dump.
 
     Attributes:
-        titles: title of each article.
-        texts: text of each article, with an empty line between paragraphs.
+        titles: Title of each article.
+        texts: Text of each article, with an empty line between paragraphs.
     """
 
     titles: tuple[str, ...]
@@ -78,7 +78,7 @@ def load_wikipedia(titles: Iterable[str] | None = None) -> Articles:
     references, links or markup.
 
     Args:
-        titles: titles of the articles, such as `PRETRAINING_TITLES`; None loads all.
+        titles: Titles of the articles, such as `PRETRAINING_TITLES`; None loads all.
             They are returned in the order of the dump.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The recipes of the decoders that are trained on the characters of Shakespeare's
+"""The recipes for the decoders that are trained on the characters of Shakespeare's
 plays.
 """
 

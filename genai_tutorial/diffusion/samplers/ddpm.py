@@ -33,8 +33,8 @@ def posterior(later: NoiseLevel, earlier: NoiseLevel) -> Posterior:
     variance `beta`. Bayes' rule then gives a normal distribution. s need not be the
     timestep just before t: a sampler may skip some.
 
-    At s = clean, the mean is x_0 itself and the deviation is 0: the last step adds no
-    noise.
+    At s = clean, the mean is x_0 itself and the standard deviation is 0: the last step
+    adds no noise.
 
     Args:
         later: The noise level at t.

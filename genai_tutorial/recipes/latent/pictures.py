@@ -75,7 +75,9 @@ class Scenes:
         return metrics | {"captions_each": self.measured}
 
     def spot_check(self, draw: DrawCaptions, n: int, seed: int) -> SpotCheck:
-        """Measure how many pictures of two objects show all that their caption says."""
+        """Measure how many pictures of two objects show everything that their caption
+        describes.
+        """
         return SpotCheck(
             "two_objects_everything", everything_shown(draw, (2,), n, seed)
         )
@@ -104,13 +106,13 @@ class Emoji:
     example: ClassVar[str] = "fire engine"
 
     def load(self, seed: int) -> Captioned:
-        """Return the training pictures with their names; the seed decides nothing."""
+        """Return the training pictures with their names; the seed has no effect."""
         train, _ = load_emoji_split()
         return Captioned(train.images, (train.names,))
 
     def tokenizer(self) -> WordTokenizer:
-        """Return the tokenizer of all words in the training names; others cannot be
-        asked for.
+        """Return the tokenizer of all words in the training names; it rejects other
+        words.
         """
         return WordTokenizer.from_texts(load_emoji_split()[0].names)
 

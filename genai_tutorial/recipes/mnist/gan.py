@@ -1,4 +1,4 @@
-"""The recipe of `mnist-gan`, a generator of handwritten digits."""
+"""The recipe for `mnist-gan`, a generator of handwritten digits."""
 
 from dataclasses import dataclass
 from typing import ClassVar

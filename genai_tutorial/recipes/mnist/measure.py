@@ -57,14 +57,14 @@ def measure_digits(
 
 
 def show_labels(drawn: DigitReading, labels: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:
-    """Say of each image whether the classifier reads the digit that was asked for."""
+    """Return for each image whether the classifier reads the requested digit."""
     return drawn.labels == labels
 
 
 def spot_check_labels(
     draw: Callable[[Int[Tensor, "n"]], Float[Tensor, "n 28 28"]], n: int, seed: int
 ) -> SpotCheck:
-    """Measure `digit_as_ordered` on digits asked for at random.
+    """Measure `digit_as_ordered` on randomly chosen digits.
 
     Args:
         draw: Draws an image for each label.

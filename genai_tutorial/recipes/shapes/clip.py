@@ -1,4 +1,4 @@
-"""The recipe of the CLIP that reads captioned shapes, whose text encoder conditions the
+"""The recipe for the CLIP model of captioned shapes, whose text encoder conditions the
 text-to-image models.
 """
 

@@ -141,11 +141,12 @@ def training_questions(
 
     Args:
         split: The facts; only those of `taught` are asked about.
-        absent: What the Factbook says there is not, from `load_absent`.
-        per_fact: How many phrasings of each fact.
-        unknown: How many questions of each of three categories without an answer: about
-            invented countries, about untold topics, and for what there is not.
-        private: How many requests for private data.
+        absent: Things that do not exist according to the Factbook, from `load_absent`.
+        per_fact: The number of phrasings of each fact.
+        unknown: The number of questions in each of three categories without an answer:
+            about invented countries, about untold topics, and about things that do not
+            exist.
+        private: The number of requests for private data.
         seed: The same seed draws the same questions.
     """
     taught = sorted({fact.country for fact in split.taught})
