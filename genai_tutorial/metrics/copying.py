@@ -44,8 +44,9 @@ class CopyTest:
 
     @property
     def excess(self) -> float:
-        """The share beyond the expected one, as a part of what is possible: about 0 if
-        the model does not copy, 1 if each sample is nearest to a training image.
+        """The share beyond the expected one, as a fraction of the largest possible
+        excess: about 0 if the model does not copy, 1 if each sample is nearest to a
+        training image.
 
         If a share c of the samples are copies and the others do not depend on the
         split, the excess is c on average.

@@ -81,7 +81,7 @@ def cluster_bootstrap_interval(
     seed: int = 0,
     resamples: int = 10_000,
 ) -> Interval:
-    """Estimate how far a mean could be off where measurements come in groups.
+    """Estimate the uncertainty of the mean of measurements that come in groups.
 
     Ten questions about the same country are not ten independent measurements: a model
     that read little about it misses them all. So whole groups are drawn with

@@ -107,7 +107,7 @@ class ImageAutoencoderRecipe(Recipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the PSNR in words."""
+        """Return the PSNR as a phrase."""
         return (
             f"{metrics['emoji_psnr_db']} dB between unseen emoji and their "
             "reconstructions"

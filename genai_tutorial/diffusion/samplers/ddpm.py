@@ -77,7 +77,7 @@ def ddpm(
         x: Initial noise, or a noised image at `timesteps[0]`.
         timesteps: The timesteps at which the model is called, from noise to image, for
             example `path.timesteps(1000)`.
-        generator: Draws the noise of each step.
+        generator: Random generator for the noise of each step.
 
     Yields:
         Each step; the last one holds the samples, `last_sample(ddpm(...))`.

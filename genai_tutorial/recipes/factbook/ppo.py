@@ -90,7 +90,7 @@ class FeedbackRecipe(DecoderRecipe):
     def compare(
         self, assistant: DecoderLM, tokenizer: BPETokenizer
     ) -> tuple[Comparison, ...]:
-        """Return comparisons of the assistant's own answers and contrasting ones, to
+        """Return comparisons of the assistant's own answers and contrasting answers to
         training questions.
         """
         asked = questions_of_all_categories(self.questions, "trained", self.seed)
@@ -196,7 +196,7 @@ class FeedbackRecipe(DecoderRecipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the win rate in words."""
+        """Return the win rate as a phrase."""
         rate = metrics["win_rate_over_factbook_sft"]
         return f"a win rate over factbook-sft of {rate:.0%}; ties count half"
 

@@ -233,7 +233,7 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the most important metric in words."""
+        """Return the most important metric as a phrase."""
         return self.pictures.summary(metrics)
 
     def draw(

@@ -63,7 +63,7 @@ class Scenes:
         return CAPTION_TOKENIZER
 
     def measure(self, draw: DrawCaptions, seed: int) -> dict:
-        """Return the accuracy for captions of the training distribution."""
+        """Return the accuracy for captions from the training distribution."""
         parts = {"one_object": ((1,), "train"), "two_objects": ((2,), "train")}
         metrics = {
             f"{part}_{name}": value
@@ -83,7 +83,7 @@ class Scenes:
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the accuracy in words."""
+        """Return the accuracy as a phrase."""
         return (
             f"{metrics['one_object_everything']:.1%} of pictures of one object show "
             "all that the caption says"
@@ -171,7 +171,7 @@ class Emoji:
         return _nearest(drawn) == indices
 
     def summary(self, metrics: dict) -> str:
-        """Return the share of recalled names in words."""
+        """Return the share of recalled names as a phrase."""
         return (
             f"{metrics['recalled']:.1%} of training names give a picture that is "
             "nearest to their own"

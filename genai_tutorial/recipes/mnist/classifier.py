@@ -104,7 +104,7 @@ class DigitClassifierRecipe(Recipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the accuracy in words."""
+        """Return the accuracy as a phrase."""
         return f"{metrics['held_out_accuracy']:.1%} of unseen digits read correctly"
 
 

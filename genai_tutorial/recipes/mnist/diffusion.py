@@ -133,7 +133,7 @@ class DigitDiffusionRecipe(Recipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the Fréchet distance in words."""
+        """Return the Fréchet distance as a phrase."""
         return digits_summary(metrics)
 
     def draw(

@@ -121,7 +121,7 @@ class FamilyRecipe(Recipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the Fréchet distance in words."""
+        """Return the Fréchet distance as a phrase."""
         return digits_summary(metrics, decimals=1)
 
     def draw(

@@ -60,7 +60,7 @@ class DigitGANRecipe(GANRecipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the Fréchet distance in words."""
+        """Return the Fréchet distance as a phrase."""
         return digits_summary(metrics)
 
     def draw(

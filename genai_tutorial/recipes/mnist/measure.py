@@ -100,6 +100,6 @@ def spot_check_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> Sp
 
 
 def digits_summary(metrics: dict, decimals: int = 2) -> str:
-    """Return the Fréchet distance in words."""
+    """Return the Fréchet distance as a phrase."""
     distance = metrics["frechet_distance"]
     return f"a Fréchet distance of {distance:.{decimals}f} from unseen digits"

@@ -200,7 +200,7 @@ class ShapesCLIPRecipe(Recipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the recall at 1 in words."""
+        """Return the recall at 1 as a phrase."""
         recall = metrics["two_objects_image_to_text_recall_at_1"]
         return (
             f"{recall:.1%} of unseen pictures find their caption among "

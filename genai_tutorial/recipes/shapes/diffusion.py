@@ -150,7 +150,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the accuracy in words."""
+        """Return the accuracy as a phrase."""
         return (
             f"{metrics['one_object']['everything']:.1%} of pictures of one object show "
             "all that the caption says"

@@ -94,7 +94,7 @@ class Demonstration:
 def demonstrate(
     questions: Sequence[Question], seed: int = 0, form: AnswerForm = "bare"
 ) -> tuple[Demonstration, ...]:
-    """Answer each question in one of the ways of its kind.
+    """Answer each question in one of the ways that suit its kind.
 
     Args:
         questions: What is asked.

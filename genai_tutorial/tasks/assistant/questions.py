@@ -28,7 +28,7 @@ class Question:
 
     Attributes:
         text: The question.
-        kind: What it is about.
+        kind: The kind of question; see `Kind`.
         country: The country that it names; empty if it names none.
         relation: What it asks for; None where that is no relation of the Factbook's
             facts.
