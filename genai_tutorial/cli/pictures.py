@@ -12,8 +12,8 @@ from genai_tutorial.runtime import write_atomically
 COLUMNS = 10
 GAP = 2
 SHORTEST_SIDE = 84
-"""Images are drawn several pixels a pixel, until their shorter side has at least this
-many.
+"""Images are enlarged by a whole factor, so that their shorter side has at least this
+many pixels.
 """
 
 

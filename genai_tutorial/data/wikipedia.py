@@ -38,7 +38,8 @@ SOURCE = Source(
 )
 
 DUMP = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
-"""A piece of Wikipedia's dump of April 2016, which gensim carries for its own tests."""
+"""A part of Wikipedia's dump of April 2016, which gensim ships for its own tests.
+"""
 
 SHORTEST = 500
 """Pages with fewer characters of text are lists or lead on to other pages; they are

@@ -46,7 +46,7 @@ class TextCondition:
 
 
 Condition = TextCondition | Int[Tensor, "batch"] | None
-"""The third argument of a network of this room."""
+"""The third argument of the networks in this room."""
 
 
 class LabelEmbedding(nn.Module):

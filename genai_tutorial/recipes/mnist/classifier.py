@@ -123,4 +123,6 @@ DIGIT_CLASSIFIER = DigitClassifierRecipe(
     ema_decay=0.99,
     published=True,
 )
-"""The classifier whose features serve the Fréchet distance, precision and recall."""
+"""The classifier whose features are used for the Fréchet distance, precision and
+recall.
+"""

@@ -12,7 +12,7 @@ from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
 
 BATCH_SIZE = 256
-"""How many prompts are answered at once, those of similar length together."""
+"""The number of prompts answered at once, grouped by length."""
 
 
 def likeliest_texts(

@@ -17,8 +17,8 @@ from genai_tutorial.tasks.assistant.wordings import (
 )
 
 Kind = Literal["known", "absent", "invented", "private"]
-"""What a question is about: a fact; what the Factbook does not tell; a country that
-does not exist; a person's data.
+"""What a question is about: a fact, something that the Factbook does not state, a
+country that does not exist, or a person's data.
 """
 
 

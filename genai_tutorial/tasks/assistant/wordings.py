@@ -21,7 +21,7 @@ FRAMES = (
 """Ways to ask for anything that has a noun phrase."""
 
 HELD_OUT_FRAMES = ("Do you know {noun}?", "Can you remind me what {noun} is?")
-"""Ways to ask that no question in training has, about any relation."""
+"""Ways to ask about any relation that no question in training uses."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,9 @@ HELD_OUT_PAIRS: tuple[tuple[Colour, Shape], ...] = (
     ("green", "cross"),
     ("purple", "circle"),
 )
-"""Colours and shapes that training never combines; each occurs with all others."""
+"""Colours and shapes that never occur together in training; each occurs with all
+others.
+"""
 
 HELD_OUT_RELATIONS: tuple[tuple[Shape, Relation, Shape], ...] = (
     ("triangle", "above", "circle"),
