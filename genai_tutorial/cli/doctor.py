@@ -18,9 +18,9 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        works: whether the component is present and works.
-        what: description of the component.
-        remedy: what to do if it does not work.
+        works: Whether the component is present and works.
+        what: Description of the component.
+        remedy: What to do if it does not work.
     """
 
     works: bool

@@ -37,7 +37,8 @@ SOURCE = Source(
 )
 
 DUMP = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
-"""A piece of Wikipedia's dump of April 2016, which gensim carries for its own tests."""
+"""A part of Wikipedia's dump of April 2016, which gensim ships for its own tests.
+"""
 
 SHORTEST = 500
 """Pages with fewer characters of text are lists or lead on to other pages; they are
@@ -50,8 +51,8 @@ class Articles:
     """Articles in the order of the dump.
 
     Attributes:
-        titles: title of each article.
-        texts: text of each article, with an empty line between paragraphs.
+        titles: Title of each article.
+        texts: Text of each article, with an empty line between paragraphs.
     """
 
     titles: tuple[str, ...]
@@ -77,7 +78,7 @@ def load_wikipedia(titles: Iterable[str] | None = None) -> Articles:
     references, links or markup.
 
     Args:
-        titles: titles of the articles, such as `PRETRAINING_TITLES`; None loads all.
+        titles: Titles of the articles, such as `PRETRAINING_TITLES`; None loads all.
             They are returned in the order of the dump.
 
     Raises:

@@ -4,8 +4,8 @@ from noise alone.
 Read `schedule`, `prediction`, `samplers.denoiser` and `loss`, which every model of this
 room has in common. Then `samplers`: `ddpm`, `ddim`, `probability_flow`, `dpm_solver`,
 and `flow_matching` with its own path. `guidance` and `editing` change what is drawn,
-and `pipeline` puts it all together. Any sampler drives any model, on points, pixels or
-latent codes.
+and `pipeline` puts it all together. Any sampler works with any model, on points, pixels
+or latent codes.
 
 `networks`: `time_embedding`, `unet_blocks` and `unet`; `patches` and `dit`; `condition`
 for labels and texts.

@@ -31,7 +31,7 @@ def diffusion_loss(
         prediction: The quantity that the model is trained to output.
         x0: Clean images, or points, or latent codes.
         condition: Their labels or texts, or None.
-        generator: Draws the timesteps and the noise.
+        generator: Random generator for the timesteps and the noise.
 
     Returns:
         One number: 1 for a noise prediction that is always zero, 0 for a perfect one,

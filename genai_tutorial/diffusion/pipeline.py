@@ -47,7 +47,7 @@ def sample_images(
         condition: A label or a text per image, or None.
         shape: The shape of the noise: the number of images, channels, height, width.
         steps: The number of sampling steps.
-        seed: Decides the noise.
+        seed: Seed of the noise.
         guidance: The guidance weight, also as a function of the timestep; 1 for none.
         negative: A label or a text per image to move away from, or None.
         sampler: A deterministic sampler, such as `ddim` or `dpm_solver`.

@@ -21,8 +21,8 @@ def record(name: str) -> dict:
     """Return the results of the script `benchmarks/NAME.py`.
 
     Raises:
-        FileNotFoundError: If the package has no such record; the message lists those
-            that it has.
+        FileNotFoundError: If the package has no such record; the message lists the
+            available ones.
 
     >>> record("diffusion_steps")["images"]
     1000

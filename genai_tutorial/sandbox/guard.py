@@ -31,8 +31,8 @@ def install(secrets: list[str], scratch: str) -> None:
     """Block, for the rest of the process, operations that no exercise needs.
 
     Args:
-        secrets: files of the instructor and of other students.
-        scratch: the only folder in which files may be created.
+        secrets: Files of the instructor and of other students.
+        scratch: The only folder in which files may be created.
     """
     hidden = {os.path.realpath(path) for path in secrets}
     home = os.path.realpath(scratch) + os.sep
@@ -93,9 +93,9 @@ def probe(secrets: list[str], outside: str, memory: int) -> dict[str, bool]:
     """Try each forbidden operation, and report whether it was blocked.
 
     Args:
-        secrets: files that must not be readable.
-        outside: folder in which no file may be created.
-        memory: maximum number of bytes that may be allocated.
+        secrets: Files that must not be readable.
+        outside: Folder in which no file may be created.
+        memory: Maximum number of bytes that may be allocated.
     """
     return {
         "files": not any(_can_read(path) for path in secrets),

@@ -141,8 +141,8 @@ def confine(readable: list[str], writable: str) -> tuple[bool, bool]:
     filter, and dropped privileges.
 
     Args:
-        readable: files and folders that may be read, besides those of the system.
-        writable: the only folder that may be written to.
+        readable: Files and folders that may be read, besides those of the system.
+        writable: The only folder that may be written to.
 
     Returns:
         Whether Landlock is active, and whether the filter is.

@@ -59,9 +59,9 @@ class Sandbox:
     confined process for each exercise; elsewhere, each process is started separately.
 
     Args:
-        modules: modules to import once, before any process opens.
-        secrets: files that student code must not read.
-        limits: resource limits for the code of one exercise.
+        modules: Modules to import once, before any process opens.
+        secrets: Files that student code must not read.
+        limits: Resource limits for the code of one exercise.
     """
 
     def __init__(self, modules: list[str], secrets: list[Path], limits: Limits) -> None:

@@ -16,8 +16,8 @@ def explain_tests(error: dict, source: str) -> list[str]:
     """Explain an error in a test cell.
 
     Args:
-        error: the worker's description of the error.
-        source: the instructor's test cell, which shows the hidden lines.
+        error: The worker's description of the error.
+        source: The instructor's test cell, which shows the hidden lines.
 
     >>> frame = {"where": "tests", "line": 1, "text": "assert f(1) == 2"}
     >>> error = {

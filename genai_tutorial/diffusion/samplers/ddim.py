@@ -33,8 +33,9 @@ def ddim(
         x: Initial noise, or a noised image at `timesteps[0]`.
         timesteps: The timesteps at which the model is called, from noise to image, for
             example `path.timesteps(50)`.
-        eta: The share of DDPM's deviation that is fresh noise, from 0 to 1.
-        generator: Draws that noise; required if eta is above 0.
+        eta: The standard deviation of the fresh noise as a fraction of DDPM's, from 0
+            to 1.
+        generator: Random generator for that noise; required if eta is above 0.
 
     Yields:
         Each step; the last one holds the samples.

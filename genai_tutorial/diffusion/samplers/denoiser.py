@@ -21,7 +21,7 @@ labels or texts (or None).
 
 @runtime_checkable
 class Denoise(Protocol):
-    """What a sampler needs: a path, and a prediction of image and noise."""
+    """The interface of a denoiser: a path, and a prediction of image and noise."""
 
     @property
     def path(self) -> NoisePath:
@@ -41,7 +41,7 @@ class Denoiser:
         model: Called as `model(x, t, condition)`.
         path: A `NoiseSchedule` or a `StraightPath`.
         prediction: The quantity that the model was trained to output.
-        condition: Passed to the model as it is.
+        condition: Passed to the model unchanged.
         limit: The largest absolute value of a clean image; predicted images are clipped
             to it. None for no limit.
 

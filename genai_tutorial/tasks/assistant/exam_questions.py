@@ -27,7 +27,7 @@ N_EXAM_QUESTIONS = 300
 def exam_questions(
     facts: Sequence[Fact], count: int = N_EXAM_QUESTIONS, seed: int = 0
 ) -> list[Question]:
-    """Draw questions about facts, each in one phrasing that no demonstration has."""
+    """Draw questions about facts, each in one phrasing that no demonstration uses."""
     asked = ask_facts(facts, "held-out", per_fact=1, seed=seed)
     order = torch.randperm(len(asked), generator=torch.Generator().manual_seed(seed))
     return [asked[place] for place in order[:count].tolist()]
