@@ -167,8 +167,8 @@ class GoldRule:
             return "refuses"
         if not _ABSTAINS.search(text):
             return "claims"
-        new = named_phrases(answer, self._everything) - named_phrases(
-            question.text, self._everything
+        named, asked = (
+            named_phrases(said, self._everything) for said in (answer, question.text)
         )
         return "claims" if named - asked else "abstains"
 
