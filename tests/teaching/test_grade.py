@@ -171,6 +171,21 @@ def test_infinite_loop_in_cell_is_stopped(attack, short_timeouts) -> None:
 
 
 @pytest.mark.slow
+def test_cell_that_never_ends_is_not_parsed_by_the_grader(
+    attack, short_timeouts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parsing has no time limit outside the sandbox."""
+    parsed: list[str] = []
+    monkeypatch.setitem(
+        Grader.report.__globals__,
+        "worth_a_look",
+        lambda answer, _: parsed.append(answer) or [],
+    )
+    attack("while True: pass")
+    assert parsed == ["", RIGHT["ex_2"]]
+
+
+@pytest.mark.slow
 def test_infinite_loop_in_function_is_stopped(attack, short_timeouts) -> None:
     assert (
         "stopped after 3 seconds"
