@@ -166,11 +166,11 @@ def _describe(error: BaseException | None) -> dict | None:
             if frame.filename == _TESTS
             else None
         )
-        if where:
+        if where and frame.lineno:
             frames.append(
                 {"where": where, "line": frame.lineno, "text": (frame.line or "")[:200]}
             )
-    if isinstance(error, SyntaxError) and not frames:
+    if isinstance(error, SyntaxError) and error.lineno and not frames:
         frames = [
             {
                 "where": "cell",

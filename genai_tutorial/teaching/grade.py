@@ -155,7 +155,8 @@ class Grader:
         reference = "\n\n".join(
             part.cell.source for part in exercise.of_kind("solution")
         )
-        attention = (*worth_a_look(text, reference), *run.attention)
+        # Only code that the sandbox has parsed within its limits is parsed here.
+        attention = (*worth_a_look("\n\n".join(run.ran), reference), *run.attention)
         return result(
             run.points(),
             " ".join(remarks + run.comments),

@@ -77,7 +77,8 @@ class Gradebook:
         None if it is not a readable file.
         """
         try:
-            if not submission.is_file():  # reading from a pipe would block
+            # a link is not graded, and reading from a pipe would block
+            if submission.is_symlink() or not submission.is_file():
                 return None
             with submission.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").digest()

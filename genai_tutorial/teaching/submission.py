@@ -146,6 +146,8 @@ def _student(path: Path, chapter: str) -> str:
 def read_submission(student: str, path: Path) -> Submission:
     """Read a student's notebook. Any problem is reported as a sentence, not raised."""
     try:
+        if path.is_symlink():  # it may lead to the instructor's notebook
+            return Submission(student, path, problem="It is a link, not a file.")
         if not path.is_file():  # a folder, or a pipe, on which reading would block
             return Submission(student, path, problem="It is not a file.")
         if path.stat().st_size > _LARGEST_FILE:
