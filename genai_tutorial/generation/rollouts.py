@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from genai_tutorial.generation.generate import draw
 from genai_tutorial.generation.sampling import next_token_probabilities
@@ -127,6 +128,42 @@ def generate_rollouts(
     longest = int(lengths.max())
     return Rollouts(
         ids[:, :longest], prompt_lengths, lengths, ~running, log_probs[:, : longest - 1]
+    )
+
+
+def select_rollouts(rollouts: Rollouts, rows: Int[Tensor, "part"]) -> Rollouts:
+    """Return some rows of rollouts, in the given order, without positions that are
+    padding in all of them.
+    """
+    longest = int(rollouts.lengths[rows].max())
+    return Rollouts(
+        rollouts.ids[rows, :longest],
+        rollouts.prompt_lengths[rows],
+        rollouts.lengths[rows],
+        rollouts.finished[rows],
+        rollouts.log_probs[rows, : longest - 1],
+    )
+
+
+def join_rollouts(parts: Sequence[Rollouts]) -> Rollouts:
+    """Return the rows of several rollouts as one, with padding up to the longest row.
+
+    Raises:
+        ValueError: If there are no parts.
+    """
+    if not parts:
+        raise ValueError("There must be at least one part to join, got none.")
+    longest = max(part.ids.shape[1] for part in parts)
+
+    def pad(numbers: Tensor, length: int) -> Tensor:
+        return functional.pad(numbers, (0, length - numbers.shape[1]), value=PADDING)
+
+    return Rollouts(
+        torch.cat([pad(part.ids, longest) for part in parts]),
+        torch.cat([part.prompt_lengths for part in parts]),
+        torch.cat([part.lengths for part in parts]),
+        torch.cat([part.finished for part in parts]),
+        torch.cat([pad(part.log_probs, longest - 1) for part in parts]),
     )
 
 

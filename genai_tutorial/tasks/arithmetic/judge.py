@@ -9,7 +9,8 @@ from genai_tutorial.tasks.arithmetic.questions import ArithmeticQuestion
 def final_answer(text: str, *, backwards: bool) -> int | None:
     """Return the number that an answer commits to; None if there is not exactly one.
 
-    It stands behind the only answer mark, or is the whole text if there is no mark.
+    It stands behind the only answer mark, or is the whole text if there is no mark, and
+    has no zeros in front.
 
     Args:
         text: What the model wrote.
@@ -17,13 +18,17 @@ def final_answer(text: str, *, backwards: bool) -> int | None:
 
     >>> final_answer("34,511;991", backwards=True), final_answer("199", backwards=False)
     (199, 199)
-    >>> print(final_answer("991;199", backwards=True), final_answer("1;9;9", backwards=True))
+    >>> print(
+    ...     final_answer("991;199", backwards=True),
+    ...     final_answer("1;9;9", backwards=True),
+    ... )
     991 None
     """
     *working, answer = text.split(ANSWER_MARK)
     if len(working) > 1 or not (answer.isascii() and answer.isdigit()):
         return None
-    return int(answer[::-1] if backwards else answer)
+    digits = answer[::-1] if backwards else answer
+    return int(digits) if str(int(digits)) == digits else None
 
 
 def is_worked(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Arithmetic as tokens: encoded examples for training, and a model's answers as text."""
+"""Arithmetic as tokens: examples for training, and a model's answers as text."""
 
 from collections.abc import Sequence
 
@@ -32,9 +32,7 @@ def encode_examples(
     """
     encode = ARITHMETIC_TOKENIZER.encode
     return [
-        Example(
-            tuple(encode(question.text)), (*encode(write(question)), END_TOKEN)
-        )
+        Example(tuple(encode(question.text)), (*encode(write(question)), END_TOKEN))
         for question in questions
     ]
 
@@ -44,9 +42,7 @@ def encode_questions(questions: Sequence[ArithmeticQuestion]) -> list[list[int]]
     return [ARITHMETIC_TOKENIZER.encode(question.text) for question in questions]
 
 
-def example_rows(
-    questions: Sequence[ArithmeticQuestion], write: AnswerFormat
-) -> Rows:
+def example_rows(questions: Sequence[ArithmeticQuestion], write: AnswerFormat) -> Rows:
     """Return one padded row per question, for `TensorBatches` and `supervised_loss`."""
     return pad_examples(encode_examples(questions, write))
 

@@ -157,7 +157,9 @@ def random_differences(
 
     def draw(source: random.Random) -> ArithmeticQuestion:
         rest = tuple(source.randint(10, 99) for _ in range(terms - 1))
-        return ArithmeticQuestion((source.randint(max(100, sum(rest)), 999), *rest), "-")
+        return ArithmeticQuestion(
+            (source.randint(max(100, sum(rest)), 999), *rest), "-"
+        )
 
     return _draw(count, held_out, random.Random(f"differences {seed}"), draw)
 
