@@ -76,8 +76,8 @@ def test_correct_answers_needs_one_answer_for_each_question():
 def test_examples_decode_to_question_and_answer():
     question = ArithmeticQuestion((16, 27, 72, 84))
     (example,) = encode_examples([question], scratchpad)
-    assert TOKENIZER.decode(example.prompt) == "16+27+72+84="
-    assert TOKENIZER.decode(example.answer) == "43,115;199\n"
+    assert TOKENIZER.decode(list(example.prompt)) == "16+27+72+84="
+    assert TOKENIZER.decode(list(example.answer)) == "43,115;199\n"
     assert encode_questions([question]) == [list(example.prompt)]
 
 

@@ -26,7 +26,7 @@ def test_question_rejects_too_few_or_negative_numbers(numbers):
         ArithmeticQuestion(numbers)
 
 
-def test_question_rejects_an_unknown_operation():
+def test_question_rejects_an_unknown_operation(unchecked):
     with pytest.raises(ValueError, match="operation must be one of"):
         ArithmeticQuestion((1, 2), "/")
 
