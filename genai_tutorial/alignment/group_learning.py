@@ -73,8 +73,7 @@ class GroupLearningStep:
     Attributes:
         reward: The mean reward.
         tokens: The mean length of an answer, its end token included.
-        all_right: The share of prompts whose answers all scored the highest reward in
-            the step.
+        all_right: The share of prompts whose answers all earned a reward above 0.
         dead: The share of prompts whose answers all scored the same, so that they teach
             nothing.
         answers: The number of answers that were sampled.
@@ -166,7 +165,7 @@ def learn_by_grpo(
             GroupLearningStep(
                 reward=float(scores.mean()),
                 tokens=float(rollouts.mask.sum(dim=1).float().mean()),
-                all_right=float((scores.amin(dim=1) == scores.max()).float().mean()),
+                all_right=float((scores.amin(dim=1) > 0).float().mean()),
                 dead=float(is_dead(scores).float().mean()),
                 answers=scores.numel(),
                 loss=loss,

@@ -31,12 +31,18 @@ from genai_tutorial.tasks.arithmetic.questions import (
     random_products,
     random_sums,
 )
+from genai_tutorial.tasks.arithmetic.report import (
+    AnswerReport,
+    report_answers,
+    sampled_answers,
+)
 
 __all__ = [
     "ARITHMETIC_TOKENIZER",
     "END_TOKEN",
     "MAX_ANSWER_TOKENS",
     "AnswerFormat",
+    "AnswerReport",
     "ArithmeticQuestion",
     "answer_questions",
     "answer_texts",
@@ -53,5 +59,7 @@ __all__ = [
     "random_differences",
     "random_products",
     "random_sums",
+    "report_answers",
+    "sampled_answers",
     "scratchpad",
 ]
