@@ -37,7 +37,7 @@ class ExactAnswer:
         ValueError: If the mark is empty.
 
     >>> verifier = ExactAnswer(mark=";")
-    >>> [verifier(text, "991") for text in ("34,511;991", "991", "991;991", "99")]
+    >>> [verifier(text, "991") for text in ("34,511;991", "991", "9;9;991", "99")]
     [1.0, 1.0, 0.0, 0.0]
     """
 

@@ -1,4 +1,4 @@
-"""The arithmetic task: sums, differences and products with answers written in several
+"""The arithmetic task: sums and products with answers written in several
 ways, and a judge that reads one final answer.
 """
 
@@ -27,7 +27,6 @@ from genai_tutorial.tasks.arithmetic.models import (
 from genai_tutorial.tasks.arithmetic.questions import (
     ArithmeticQuestion,
     is_held_out,
-    random_differences,
     random_products,
     random_sums,
 )
@@ -56,7 +55,6 @@ __all__ = [
     "final_answer",
     "is_held_out",
     "is_worked",
-    "random_differences",
     "random_products",
     "random_sums",
     "report_answers",

@@ -35,8 +35,8 @@ def backwards(question: ArithmeticQuestion) -> str:
 
 
 def scratchpad(question: ArithmeticQuestion) -> str:
-    """Write the partial results, then the answer: for a sum or a difference the result
-    after each number, for a product the products with each digit of the second number.
+    """Write the partial results, then the answer: for a sum the total after each
+    number, for a product the products with each digit of the second number.
 
     >>> scratchpad(ArithmeticQuestion((16, 27, 72, 84)))
     '43,115;199'

@@ -12,7 +12,9 @@ from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.transformer import DecoderLM
 
 ARITHMETIC_TOKENIZER = CharacterTokenizer("\n0123456789+-*=,;")
-"""One token per character; the newline ends an answer."""
+"""One token per character; the newline ends an answer. The minus sign is for tasks of
+your own.
+"""
 
 END_TOKEN = ARITHMETIC_TOKENIZER.encode("\n")[0]
 """The token that ends an answer."""

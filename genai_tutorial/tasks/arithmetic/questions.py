@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Operation = Literal["+", "-", "*"]
+Operation = Literal["+", "*"]
 
 HELD_OUT_SHARE = 10
 """One in so many sets of numbers is held out."""
@@ -62,12 +62,7 @@ class ArithmeticQuestion:
         """
         result, results = self.numbers[0], []
         for number in self.numbers[1:]:
-            if self.operation == "+":
-                result = result + number
-            elif self.operation == "-":
-                result = result - number
-            else:
-                result = result * number
+            result = result + number if self.operation == "+" else result * number
             results.append(result)
         return results
 
@@ -134,34 +129,6 @@ def random_products(
             (source.randint(10, 99), source.randint(10, 99)), "*"
         ),
     )
-
-
-def random_differences(
-    count: int, seed: int, *, held_out: bool = False, terms: int = 4
-) -> list[ArithmeticQuestion]:
-    """Return random subtractions of two-digit numbers from a three-digit number that is
-    at least their sum, from one part of the split.
-
-    Args:
-        count: The number of questions; they may repeat.
-        seed: Seed of the numbers.
-        held_out: Which part: the tenth for testing, or the rest for training.
-        terms: How many numbers there are, the first included.
-
-    Raises:
-        ValueError: If `count` is less than one, or there are not from two to eight
-            terms.
-    """
-    if not 2 <= terms <= 8:
-        raise ValueError(f"A difference has from two to eight terms, got {terms}.")
-
-    def draw(source: random.Random) -> ArithmeticQuestion:
-        rest = tuple(source.randint(10, 99) for _ in range(terms - 1))
-        return ArithmeticQuestion(
-            (source.randint(max(100, sum(rest)), 999), *rest), "-"
-        )
-
-    return _draw(count, held_out, random.Random(f"differences {seed}"), draw)
 
 
 def _draw(
