@@ -86,7 +86,7 @@ CONFIG = DecoderConfig.fast(
     width=128,
     layers=2,
     heads=4,
-    convolution_size=3,
+    convolution_size=4,
 )
 OPTIMIZER = OptimizerSettings(
     matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
@@ -97,7 +97,7 @@ class Budget:
     """The sizes of everything."""
 
     questions = 20_000
-    steps = 380
+    steps = 340
     batch_size = 48
     stage_two_steps = 60
     stage_two_worked = 0.25
