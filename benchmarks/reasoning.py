@@ -103,7 +103,7 @@ class Budget:
     stage_two_worked = 0.25
     stage_two_rate = 2e-4
     grpo_steps = 20
-    hack_steps = 30
+    hack_steps = 20
     judged = 200
     sampled = 60
     samples = 16
@@ -146,12 +146,12 @@ def train(
 
 
 def hedged(question: ArithmeticQuestion) -> str:
-    """Write two to five guesses near the answer: a habit that says much and commits to
+    """Write two to four guesses near the answer: a habit that says much and commits to
     nothing.
     """
     source = random.Random(question.text)
     near = range(max(0, question.answer - 30), question.answer + 31)
-    return ",".join(map(str, source.sample(near, source.randint(2, 5))))
+    return ",".join(map(str, source.sample(near, source.randint(2, 4))))
 
 
 def fine_tune(
@@ -338,7 +338,6 @@ class Study:
         *,
         method: GroupMethod | None = None,
         steps: int | None = None,
-        rate: float = 2e-4,
         rounds: int = 1,
     ) -> tuple[DecoderLM, dict]:
         """Train a policy; return it with its history and its measures."""
@@ -352,7 +351,6 @@ class Study:
             GroupLearningSettings(
                 steps or self.budget.grpo_steps,
                 max_new_tokens=MAX_ANSWER_TOKENS,
-                learning_rate=rate,
                 sampling_rounds=rounds,
             ),
             decode=ARITHMETIC_TOKENIZER.decode,
@@ -396,10 +394,7 @@ class Study:
         model, write = self.model("both"), backward_scratchpad
         return {
             "before": self.measure(model, write),
-            "runs": {
-                str(rate): self.learn(model, write, ExactAnswer(), rate=rate)[1]
-                for rate in (2e-4, 2e-5)
-            },
+            "runs": {"GRPO": self.learn(model, write, ExactAnswer())[1]},
         }
 
     def hack(self) -> dict:
@@ -408,8 +403,7 @@ class Study:
         before = self.measure(self.hedging, direct)
         hacked, weak = self.learn(self.hedging, direct, appears_anywhere, steps=steps)
         _, mended = self.learn(hacked, direct, ExactAnswer(), steps=steps)
-        _, exact = self.learn(self.hedging, direct, ExactAnswer(), steps=steps)
-        return {"before": before, "weak": weak, "mended": mended, "exact": exact}
+        return {"before": before, "weak": weak, "mended": mended}
 
     def run(self) -> None:
         """Run all parts that are not kept yet."""

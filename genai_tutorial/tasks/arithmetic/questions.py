@@ -83,27 +83,39 @@ def is_held_out(question: ArithmeticQuestion) -> bool:
 
 
 def random_sums(
-    count: int, seed: int, *, held_out: bool = False, terms: int = 4
+    count: int,
+    seed: int,
+    *,
+    held_out: bool = False,
+    terms: int = 4,
+    digits: int = 2,
 ) -> list[ArithmeticQuestion]:
-    """Return random sums of two-digit numbers, from one part of the split.
+    """Return random sums, from one part of the split.
 
     Args:
         count: The number of questions; they may repeat.
         seed: Seed of the numbers.
         held_out: Which part: the tenth for testing, or the rest for training.
         terms: How many numbers are added.
+        digits: How many digits each number has.
 
     Raises:
-        ValueError: If `count` is less than one, or there are fewer than two terms.
+        ValueError: If `count` or `digits` is less than one, or there are fewer than two
+            terms.
     """
-    if terms < 2:
-        raise ValueError(f"A sum has at least two terms, got {terms}.")
+    if terms < 2 or digits < 1:
+        raise ValueError(
+            "A sum has at least two terms of at least one digit, got "
+            f"{terms} terms and {digits} digits."
+        )
     return _draw(
         count,
         held_out,
         random.Random(f"sums {seed}"),
         lambda source: ArithmeticQuestion(
-            tuple(source.randint(10, 99) for _ in range(terms))
+            tuple(
+                source.randint(10 ** (digits - 1), 10**digits - 1) for _ in range(terms)
+            )
         ),
     )
 

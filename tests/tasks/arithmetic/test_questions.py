@@ -63,5 +63,5 @@ def test_draws_reject_a_count_of_zero(draw):
 
 
 def test_sums_reject_a_single_term():
-    with pytest.raises(ValueError, match="at least two terms"):
+    with pytest.raises(ValueError, match="at least two terms of at least one digit"):
         random_sums(1, 0, terms=1)
