@@ -1,11 +1,20 @@
 """Generation: sampling text from a language model's predictions."""
 
+from genai_tutorial.generation.constrained import (
+    ConstrainedText,
+    TokenMask,
+    VocabularyTrie,
+)
 from genai_tutorial.generation.constraint import (
     Constraint,
     ForbiddenTokens,
     mask_logits,
 )
 from genai_tutorial.generation.generate import draw, generate, next_token_logits, stream
+from genai_tutorial.generation.json_schema import regex_from_schema
+from genai_tutorial.generation.regular import advance, derivative, matches
+from genai_tutorial.generation.regular_nodes import EMPTY, NOTHING, Regex
+from genai_tutorial.generation.regular_parser import parse_regex
 from genai_tutorial.generation.rollouts import Rollouts, Score, generate_rollouts
 from genai_tutorial.generation.sampling import (
     keep_min_p,
@@ -16,12 +25,20 @@ from genai_tutorial.generation.sampling import (
 from genai_tutorial.generation.stopping import Stop, StopAtText
 
 __all__ = [
+    "EMPTY",
+    "NOTHING",
+    "ConstrainedText",
     "Constraint",
     "ForbiddenTokens",
+    "Regex",
     "Rollouts",
     "Score",
     "Stop",
     "StopAtText",
+    "TokenMask",
+    "VocabularyTrie",
+    "advance",
+    "derivative",
     "draw",
     "generate",
     "generate_rollouts",
@@ -29,7 +46,10 @@ __all__ = [
     "keep_top_k",
     "keep_top_p",
     "mask_logits",
+    "matches",
     "next_token_logits",
     "next_token_probabilities",
+    "parse_regex",
+    "regex_from_schema",
     "stream",
 ]
