@@ -1,5 +1,6 @@
 """Generation: sampling text from a language model's predictions."""
 
+from genai_tutorial.generation.beam import Hypothesis, beam_search
 from genai_tutorial.generation.constrained import (
     ConstrainedText,
     TokenMask,
@@ -12,6 +13,12 @@ from genai_tutorial.generation.constraint import (
 )
 from genai_tutorial.generation.generate import draw, generate, next_token_logits, stream
 from genai_tutorial.generation.json_schema import regex_from_schema
+from genai_tutorial.generation.penalties import (
+    LogitsProcessor,
+    frequency_penalty,
+    no_repeat_ngram,
+    repetition_penalty,
+)
 from genai_tutorial.generation.regular import advance, derivative, matches
 from genai_tutorial.generation.regular_nodes import EMPTY, NOTHING, Regex
 from genai_tutorial.generation.regular_parser import parse_regex
@@ -30,6 +37,8 @@ __all__ = [
     "ConstrainedText",
     "Constraint",
     "ForbiddenTokens",
+    "Hypothesis",
+    "LogitsProcessor",
     "Regex",
     "Rollouts",
     "Score",
@@ -38,8 +47,10 @@ __all__ = [
     "TokenMask",
     "VocabularyTrie",
     "advance",
+    "beam_search",
     "derivative",
     "draw",
+    "frequency_penalty",
     "generate",
     "generate_rollouts",
     "keep_min_p",
@@ -49,7 +60,9 @@ __all__ = [
     "matches",
     "next_token_logits",
     "next_token_probabilities",
+    "no_repeat_ngram",
     "parse_regex",
     "regex_from_schema",
+    "repetition_penalty",
     "stream",
 ]
