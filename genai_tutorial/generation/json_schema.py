@@ -42,7 +42,7 @@ def regex_from_schema(
         ValueError: If the schema has a type or keyword that is not supported.
 
     >>> regex_from_schema({"type": "array", "items": {"type": "null"}, "maxItems": 2})
-    '\\[[ ]?(null([ ]?,[ ]?null){0,1})?[ ]?\\]'
+    '\\[[ ]?(null(,[ ]?null){0,1})?[ ]?\\]'
     """
     if "enum" in schema or "const" in schema:
         _check_keywords(schema, {"enum", "const", "type"})
@@ -105,9 +105,7 @@ def _array(schema: dict[str, Any], whitespace: str, max_digits: int) -> str:
     items = ""
     if most != 0:
         more = "" if most is None else most - 1
-        items = (
-            f"({item}({whitespace},{whitespace}{item}){{{max(least - 1, 0)},{more}}})"
-        )
+        items = f"({item}(,{whitespace}{item}){{{max(least - 1, 0)},{more}}})"
         items += "" if least else "?"
     return rf"\[{whitespace}{items}{whitespace}\]"
 

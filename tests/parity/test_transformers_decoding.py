@@ -15,7 +15,7 @@ from tests.parity.test_transformers_gpt2 import CONFIG, to_transformers
 
 transformers = pytest.importorskip("transformers")
 
-ENDS = list(range(1, 9))
+ENDS = [1, 2]
 seeds = st.integers(0, 100_000)
 
 
@@ -30,6 +30,7 @@ def models():
             for parameter in ours.parameters():
                 noise = torch.randn(parameter.shape, generator=generator)
                 parameter.add_(0.15 * noise)
+            ours.token_embedding.weight[ENDS] *= 3  # so that texts end
         settings = transformers.GPT2Config(
             vocab_size=CONFIG.vocab_size,
             n_positions=CONFIG.context_length,
@@ -53,7 +54,7 @@ def models():
 def test_beam_search(models, beams, length_penalty):
     ended = 0
     for ours, theirs in models:
-        for prompt in ([3, 4, 5], [10], [7, 7, 30, 2]):
+        for prompt in ([3, 4, 5], [10], [7, 7, 30, 12]):
             answer = theirs.generate(
                 torch.tensor([prompt]),
                 attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
@@ -81,7 +82,7 @@ def test_beam_search(models, beams, length_penalty):
             for text, row in zip(found, answer.sequences.tolist(), strict=True):
                 new = row[len(prompt) :]
                 assert list(text.tokens) == new[: len(text.tokens)]
-                assert not any(new[len(text.tokens) :])  # padding
+                assert set(new[len(text.tokens) :]) <= {ENDS[0]}  # padding
                 ended += text.tokens[-1] in ENDS
     assert ended  # some texts end before the limit
 
