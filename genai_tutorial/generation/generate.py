@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.generation.constraint import Constraint, mask_logits
+from genai_tutorial.generation.penalties import LogitsProcessor
 from genai_tutorial.generation.sampling import next_token_probabilities
 from genai_tutorial.generation.stopping import Stop
 from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
@@ -22,6 +23,7 @@ def generate(
     top_k: int | None = None,
     top_p: float | int | None = None,
     min_p: float | int | None = None,
+    processor: LogitsProcessor | None = None,
     stop_tokens: Collection[int] = (),
     stop: Stop | None = None,
     constraint: Constraint | None = None,
@@ -43,6 +45,8 @@ def generate(
         top_k: Keep this many tokens.
         top_p: Keep the smallest set of tokens with this probability.
         min_p: Keep the tokens at least this many times as probable as the best.
+        processor: Changes the logits according to the text so far, prompt included,
+            such as a `repetition_penalty`.
         stop_tokens: The tokens that finish a row.
         stop: Says whether a row's new tokens finish it, such as a `StopAtText`.
         constraint: Says which tokens a row may draw, such as a `ConstrainedText`.
@@ -67,6 +71,8 @@ def generate(
     start = ids.shape[1]
     for left in range(max_new_tokens, 0, -1):
         logits = next_token_logits(model, ids, cache)
+        if processor is not None:
+            logits = processor(logits, ids)
         if constraint is not None:
             drawn = ids[:, start:].tolist()
             logits = mask_logits(logits, constraint, drawn, left, (~finished).tolist())
@@ -97,6 +103,7 @@ def stream(
     top_k: int | None = None,
     top_p: float | int | None = None,
     min_p: float | int | None = None,
+    processor: LogitsProcessor | None = None,
     stop_tokens: Collection[int] = (),
     stop: Stop | None = None,
     constraint: Constraint | None = None,
@@ -114,6 +121,8 @@ def stream(
         top_k: Keep this many tokens.
         top_p: Keep the smallest set of tokens with this probability.
         min_p: Keep the tokens at least this many times as probable as the best.
+        processor: Changes the logits according to the text so far, prompt included,
+            such as a `repetition_penalty`.
         stop_tokens: The tokens that end the text.
         stop: Says whether the new tokens end the text.
         constraint: Says which tokens may be drawn.
@@ -137,6 +146,8 @@ def stream(
     drawn: list[int] = []
     for left in range(max_new_tokens, 0, -1):
         logits = next_token_logits(model, ids, cache)
+        if processor is not None:
+            logits = processor(logits, ids)
         if constraint is not None:
             logits = mask_logits(logits, constraint, [drawn], left, [True])
         chosen = draw(

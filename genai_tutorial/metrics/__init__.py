@@ -44,6 +44,7 @@ from genai_tutorial.metrics.proportions import (
     wilson_interval,
 )
 from genai_tutorial.metrics.psnr import psnr
+from genai_tutorial.metrics.repetition import repeated_share
 
 __all__ = [
     "CopyTest",
@@ -74,6 +75,7 @@ __all__ = [
     "precision_recall",
     "psnr",
     "read_digits",
+    "repeated_share",
     "t_interval",
     "wilson_interval",
 ]
