@@ -99,9 +99,11 @@ class Budget:
     questions = 20_000
     steps = 340
     batch_size = 48
-    stage_two_steps = 60
-    stage_two_worked = 0.25
-    stage_two_rate = 2e-4
+    terse_steps = 30
+    terse_rate = 1e-4
+    terse_worked = 0.25
+    hedging_steps = 60
+    hedging_rate = 2e-4
     grpo_steps = 20
     hack_steps = 20
     judged = 200
@@ -114,7 +116,8 @@ class Smoke(Budget):
 
     questions = 500
     steps = 12
-    stage_two_steps = 2
+    terse_steps = 2
+    hedging_steps = 2
     grpo_steps = 2
     hack_steps = 2
     judged = 20
@@ -161,11 +164,13 @@ def fine_tune(
     common: AnswerFormat,
     rare: AnswerFormat,
     rare_share: float,
+    steps: int,
+    rate: float,
 ) -> DecoderLM:
     """Teach a copy of a model to answer in one way often and in another rarely."""
     policy = DecoderLM(CONFIG, seed)
     policy.load_state_dict(model.state_dict())
-    size = budget.stage_two_steps * budget.batch_size
+    size = steps * budget.batch_size
     questions = random_sums(size, seed + 100)
     cut = round(rare_share * size)
     examples = [
@@ -176,8 +181,8 @@ def fine_tune(
         policy,
         TensorBatches(pad_examples(examples).tensors[:2], budget.batch_size, seed),
         supervised_loss,
-        AdamW(policy.parameters(), lr=budget.stage_two_rate),
-        steps=budget.stage_two_steps,
+        AdamW(policy.parameters(), lr=rate),
+        steps=steps,
         progress=False,
     )
     return policy.eval()
@@ -318,7 +323,9 @@ class Study:
             self.budget,
             backwards,
             backward_scratchpad,
-            self.budget.stage_two_worked,
+            self.budget.terse_worked,
+            self.budget.terse_steps,
+            self.budget.terse_rate,
         )
 
     @cached_property
@@ -327,7 +334,14 @@ class Study:
         answers.
         """
         return fine_tune(
-            self.model("direct"), self.seed, self.budget, direct, hedged, 0.5
+            self.model("direct"),
+            self.seed,
+            self.budget,
+            direct,
+            hedged,
+            0.5,
+            self.budget.hedging_steps,
+            self.budget.hedging_rate,
         )
 
     def learn(
@@ -398,12 +412,15 @@ class Study:
         }
 
     def hack(self) -> dict:
-        """Run GRPO with a weak verifier, then with an exact one."""
+        """Run GRPO with a weak verifier and with an exact one from the same model, and
+        with the exact one where the weak one ended.
+        """
         steps = self.budget.hack_steps
-        before = self.measure(self.hedging, direct)
         hacked, weak = self.learn(self.hedging, direct, appears_anywhere, steps=steps)
-        _, mended = self.learn(hacked, direct, ExactAnswer(), steps=steps)
-        return {"before": before, "weak": weak, "mended": mended}
+        _, exact = self.learn(self.hedging, direct, ExactAnswer(), steps=steps)
+        _, late = self.learn(hacked, direct, ExactAnswer(), steps=steps)
+        before = self.measure(self.hedging, direct)
+        return {"before": before, "weak": weak, "exact": exact, "late": late}
 
     def run(self) -> None:
         """Run all parts that are not kept yet."""
