@@ -144,7 +144,7 @@ def settings() -> Iterator[tuple[str, float, bool, int, str]]:
     limit of tokens, and the kind of mask.
     """
     for example in (False, True):
-        for temperature in (0, 1, 3):
+        for temperature in (0, 1) if example else (0, 1, 3):
             for mask in ("none", "planned"):
                 name = f"example_{example}_{temperature}_{mask}"
                 yield name, temperature, example, LIMIT, mask
@@ -176,9 +176,10 @@ def main() -> None:
     for name, temperature, example, limit, mask in settings():
         file = options.folder / f"{name}.json"
         if not file.is_file() and name.startswith(options.only):
+            arguments = temperature, example, limit, seeds, masks[mask]
             if name == "warm":
-                study.measure(temperature, example, limit, seeds, masks[mask])
-            measured = study.measure(temperature, example, limit, seeds, masks[mask])
+                study.measure(*arguments)
+            measured = study.measure(*arguments)
             measured |= {"mask": mask, "states": study.mask.states}
             with write_atomically(file, "w") as opened:
                 json.dump(measured, opened)
