@@ -7,22 +7,23 @@ The judge counts three things apart: is it JSON, does it follow the schema, whic
 are right. A second study cuts the answers off early, once with a mask that knows
 nothing of the limit and once with one that plans the end. Times are processor seconds.
 
-    OMP_NUM_THREADS=1 python benchmarks/constrained_decoding.py
+    OMP_NUM_THREADS=1 python benchmarks/constrained_decoding.py --folder runs
 
-About ten minutes on one core. `--smoke` runs a small version and keeps no record.
+About fifteen minutes on one core. Finished settings are kept in the folder and not
+repeated. `--smoke` runs a small version and keeps no record.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from genai_tutorial.generation import (
     ConstrainedText,
-    StopAtText,
     TokenMask,
     generate_rollouts,
     regex_from_schema,
@@ -30,7 +31,7 @@ from genai_tutorial.generation import (
 from genai_tutorial.metrics import wilson_interval
 from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.pretrained.smollm2 import load_smollm2
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.people import (
     PROFILE_EXAMPLE,
     PROFILE_SCHEMA,
@@ -39,7 +40,9 @@ from genai_tutorial.tasks.people import (
     random_profiles,
 )
 
+TEXTS, SEEDS = 12, 5
 LIMIT, SHORT_LIMIT = 80, 40
+WARM = "example_False_warm"  # the name of the setting that only measures time
 
 
 @dataclass
@@ -78,6 +81,11 @@ class Study:
         self.pattern = " " + regex_from_schema(PROFILE_SCHEMA, max_digits=3)
         self.profiles = random_profiles(texts, seed=0)
 
+    def is_closed(self, drawn: Sequence[int]) -> bool:
+        """Return whether the first brace has been closed: where a free answer ends."""
+        text = self.tokenizer.decode(drawn)
+        return "{" in text and text.count("{") <= text.count("}")
+
     def measure(
         self,
         temperature: float,
@@ -102,7 +110,7 @@ class Study:
                 limit,
                 end_token=self.end,
                 temperature=temperature,
-                stop=None if timed else StopAtText(self.tokenizer, ["}"]),
+                stop=None if timed else self.is_closed,
                 constraint=timed,
                 share_prefix=True,
                 generator=torch.Generator().manual_seed(seed),
@@ -132,51 +140,67 @@ class Study:
         }
 
 
-def run(texts: int, seeds: int) -> dict:
-    """Return all measurements."""
-    study = Study(texts)
-    planned = ConstrainedText(study.pattern, study.mask)
-    plain = ConstrainedText(study.pattern, study.mask, plan_end=False)
-    settings = []
+def settings() -> Iterator[tuple[str, float, bool, int, str]]:
+    """Yield the name of each setting, its temperature, whether there is an example, the
+    limit of tokens, and the kind of mask.
+    """
     for example in (False, True):
-        for temperature in (0, 1, 3):
-            for constraint in (None, planned):
-                settings.append(
-                    study.measure(temperature, example, LIMIT, seeds, constraint)
-                )
-                print(json.dumps(settings[-1]), flush=True)
-    states = study.mask.states
-    cut_off = []
+        for temperature in (0, 1) if example else (0, 1, 3):
+            for mask in ("none", "planned"):
+                name = f"example_{example}_{temperature}_{mask}"
+                yield name, temperature, example, LIMIT, mask
     for temperature in (0, 1, 3):
-        for name, constraint in (("plain", plain), ("planned", planned)):
-            found = study.measure(temperature, False, SHORT_LIMIT, seeds, constraint)
-            cut_off.append({"mask": name, **found})
-            print(json.dumps(cut_off[-1]), flush=True)
-    # all masks are in the cache by now
-    warm = study.measure(1, False, LIMIT, seeds, planned)
-    return {
-        "texts": texts,
-        "settings": settings,
-        "cut_off": cut_off,
-        "states": states,
-        "warm_mask_share": round(
-            warm["mask_seconds"] / (warm["seconds"] - warm["mask_seconds"]), 4
-        ),
-    }
+        for mask in ("plain", "planned"):
+            name = f"short_{temperature}_{mask}"
+            yield name, temperature, False, SHORT_LIMIT, mask
+    yield WARM, 1, False, LIMIT, "planned"
 
 
 def main() -> None:
-    """Run the studies and keep the record."""
+    """Measure what is not in the folder yet, and keep the record if all is there."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--only", default="", help="names that begin with this")
     parser.add_argument("--smoke", action="store_true")
-    smoke = parser.parse_args().smoke
+    options = parser.parse_args()
+    texts, seeds = (2, 1) if options.smoke else (TEXTS, SEEDS)
     torch.set_num_threads(1)
-    start = time.process_time()
-    measured = run(2, 1) if smoke else run(12, 5)
-    if not smoke:
-        seconds = {"cpu_seconds": round(time.process_time() - start)}
+    options.folder.mkdir(parents=True, exist_ok=True)
+    study = Study(texts)
+    masks = {
+        "none": None,
+        "planned": ConstrainedText(study.pattern, study.mask),
+        "plain": ConstrainedText(study.pattern, study.mask, plan_end=False),
+    }
+    found = {}
+    for name, temperature, example, limit, mask in settings():
+        file = options.folder / f"{name}.json"
+        if not file.is_file() and name.startswith(options.only):
+            repeats = 1 if name == WARM else seeds
+            arguments = temperature, example, limit, repeats, masks[mask]
+            if name == WARM:  # so that all its masks are in the cache
+                study.measure(*arguments)
+            measured = study.measure(*arguments)
+            measured |= {"mask": mask, "states": study.mask.states}
+            with write_atomically(file, "w") as opened:
+                json.dump(measured, opened)
+            print(name, measured, flush=True)
+        if file.is_file():
+            found[name] = json.loads(file.read_text())
+    if len(found) == len(list(settings())) and not options.smoke:
+        warm = found.pop(WARM)
+        model_seconds = warm["seconds"] - warm["mask_seconds"]
         keep_record(
-            "constrained_decoding", measured | seconds | {"machine": describe_machine()}
+            "constrained_decoding",
+            {
+                "texts": texts,
+                "settings": [one for one in found.values() if one["limit"] == LIMIT],
+                "cut_off": [one for one in found.values() if one["limit"] < LIMIT],
+                "mask_share": round(warm["mask_seconds"] / model_seconds, 4),
+                "states": warm["states"],
+                "cpu_seconds": round(sum(one["seconds"] for one in found.values())),
+                "machine": describe_machine(),
+            },
         )
 
 
