@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from genai_tutorial.corpus import Gap, docstring_gap, infilling_prompt
-from genai_tutorial.generation import generate_rollouts
+from genai_tutorial.generation import ForbiddenTokens, generate_rollouts
 from genai_tutorial.tasks.code.exercise_documents import END, TESTS
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
@@ -23,10 +23,13 @@ class CodeModel:
     Attributes:
         model: The decoder.
         tokenizer: A tokenizer with the special tokens of a code model.
+        forbids_markers: Whether the model may write no special token but the one that
+            ends a document.
     """
 
     model: DecoderLM
     tokenizer: BPETokenizer
+    forbids_markers: bool = True
 
     def complete(
         self, prompts: Sequence[str], temperature: float | int = 0.8, seed: int = 0
@@ -88,7 +91,14 @@ class CodeModel:
         temperature: float | int,
         seed: int,
     ) -> list[str]:
-        end = self.tokenizer.special_tokens[END]
+        special = self.tokenizer.special_tokens
+        end = special[END]
+        markers = [token for token in special.values() if token != end]
+        constraint = (
+            ForbiddenTokens(markers, self.tokenizer.vocab_size)
+            if self.forbids_markers
+            else None
+        )
         rollouts = generate_rollouts(
             self.model,
             [
@@ -98,6 +108,7 @@ class CodeModel:
             tokens,
             end_token=end,
             temperature=temperature,
+            constraint=constraint,
             generator=torch.Generator().manual_seed(seed),
         )
         return [self.tokenizer.decode(answer) for answer in rollouts.answers()]

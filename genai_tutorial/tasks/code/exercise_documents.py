@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from genai_tutorial.alignment import Example, Rows, pack_examples
-from genai_tutorial.corpus import INFILL_TOKENS, draw_gap, rearrange
+from genai_tutorial.corpus import (
+    INFILL_TOKENS,
+    Gap,
+    draw_gap,
+    line_gaps,
+    rearrange,
+)
 from genai_tutorial.tasks.code.exercises import Exercise
 from genai_tutorial.tokenization import BPETokenizer, train_bpe
 
@@ -64,6 +70,17 @@ def draw_tests(exercise: Exercise, draws: random.Random, count: int = 3) -> str:
         f"\nassert {exercise.name}({items}) == {exercise.expected(items)!r}"
         for items in drawn
     )
+
+
+def body_line_gaps(exercises: Sequence[Exercise]) -> list[Gap]:
+    """Return a gap of one line in the body of each program: of the first line in the
+    first program, of the second in the second, and so on.
+    """
+    gaps = []
+    for number, exercise in enumerate(exercises):
+        lines = line_gaps(exercise.program, BODY_LINE)
+        gaps.append(lines[number % len(lines)])
+    return gaps
 
 
 def exercise_documents(

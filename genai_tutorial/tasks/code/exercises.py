@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
+from genai_tutorial.data.source import Source
 from genai_tutorial.tasks.code.exercise_parts import (
     NUMBER_CONDITIONS,
     NUMBER_REDUCTIONS,
@@ -24,6 +25,21 @@ from genai_tutorial.tasks.code.exercise_parts import (
     Kind,
     Reduction,
     Transformation,
+)
+
+# Not among the package's SOURCES, which list external data.
+EXERCISES = Source(
+    name="Programming exercises",
+    loader="draw_exercises",
+    contents=(
+        "as many small functions on lists of numbers or words as wanted, each with a "
+        "docstring, a reference program and test inputs"
+    ),
+    package="genai_tutorial",
+    extra="core",
+    url="https://github.com/genai-tutorial/genai-tutorial",
+    licence="MIT, as the code that writes them",
+    attribution="The Generative AI Explained authors",
 )
 
 HELD_OUT_SHARE = 0.2
@@ -184,6 +200,27 @@ def draw_exercises(count: int, part: Part, seed: int) -> list[Exercise]:
         raise ValueError(f"count must be at least 1, got {count}.")
     draws = random.Random(seed)
     return [draw_exercise(draws, part) for _ in range(count)]
+
+
+def exercise_prompt(text: str) -> str:
+    """Return the prompt of an exercise for a docstring; a text with a signature is its
+    own prompt.
+
+    Raises:
+        ValueError: If the text is a docstring with three double quotes in it.
+
+    >>> print(exercise_prompt("Return the longest of the words."))
+    def solve(words):
+        \"\"\"Return the longest of the words.\"\"\"
+    """
+    if text.startswith("def "):
+        return text.rstrip()
+    if '"""' in text:
+        raise ValueError(f"A docstring ends at three double quotes, got {text!r}.")
+    takes = "number"
+    if any(word in text for word in ("words", "letters", "texts", "names")):
+        takes = "text"
+    return f'def solve({PARAMETER_NAMES[takes][0]}):\n    """{text}"""'
 
 
 def draw_items(draws: random.Random, takes: Kind, constants: Constants) -> list:
