@@ -11,6 +11,7 @@ from genai_tutorial.corpus.decontaminate import (
 from genai_tutorial.corpus.infilling import (
     INFILL_TOKENS,
     Gap,
+    Order,
     docstring_gap,
     draw_gap,
     infilling_prompt,
@@ -48,6 +49,7 @@ __all__ = [
     "Filtered",
     "Gap",
     "MinHash",
+    "Order",
     "PackedBatches",
     "QualityRules",
     "TokenShards",

@@ -51,7 +51,8 @@ def infilling_prompt(prefix: str, suffix: str, order: Order = "PSM") -> str:
         prefix: The text before the gap.
         suffix: The text after it.
         order: `PSM` for prefix, suffix, middle; `SPM` for suffix, prefix, middle, in
-            which the middle directly follows the prefix.
+            which the middle directly follows the prefix, as in an ordinary document.
+            The prefix must then end where a token ends.
 
     Raises:
         ValueError: If a piece contains one of the markers, or there is no such order.
@@ -128,18 +129,20 @@ def cut(document: str, start: int, end: int) -> Gap:
 
 
 def line_gaps(document: str, first: int = 0) -> list[Gap]:
-    """Return one gap for each line that is not empty: its text without the indentation
-    and the newline around it.
+    """Return one gap for each line that is not empty, with its indentation and the
+    newline before it.
+
+    A tokenizer joins a newline with the spaces behind it, so a gap that began behind
+    them would split a token.
 
     Args:
         document: The document.
-        first: The first line, counted from 0.
+        first: The first of these lines, counted from 0.
 
     >>> [gap.middle for gap in line_gaps("def f(x):\\n    return x\\n")]
-    ['def f(x):', 'return x']
+    ['def f(x):', '\\n    return x']
     """
-    lines = _lines(document)[first:]
-    return [cut(document, *span) for span in lines]
+    return [cut(document, *span) for span in _lines(document)[first:]]
 
 
 def docstring_gap(document: str) -> Gap:
@@ -197,8 +200,8 @@ def draw_gap(
 
 
 def _lines(document: str) -> list[tuple[int, int]]:
-    """Return where the text of each line that is not empty begins and ends."""
-    return [found.span() for found in re.finditer(r"\S(?:[^\n]*\S)?", document)]
+    """Return where each line that is not empty begins, with its newline, and ends."""
+    return [found.span() for found in re.finditer(r"(?:\A|\n)[^\n]*\S", document)]
 
 
 def _check_free_of_markers(piece: str) -> None:

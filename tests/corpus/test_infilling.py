@@ -59,14 +59,14 @@ def test_restore_refuses_what_is_not_rearranged(text):
         restore(text)
 
 
-def test_line_gaps_have_no_indentation_and_skip_empty_lines():
+def test_line_gaps_begin_with_their_newline_and_skip_empty_lines():
     gaps = line_gaps(PROGRAM, first=2)
     assert [gap.middle for gap in gaps] == [
-        "kept = [x for x in xs if x % 2 == 0]",
-        "return kept",
+        "\n    kept = [x for x in xs if x % 2 == 0]",
+        "\n    return kept",
     ]
     assert all(gap.document == PROGRAM for gap in gaps)
-    assert gaps[1].prefix.endswith("\n\n    ")
+    assert gaps[1].prefix.endswith("== 0]\n")
 
 
 def test_docstring_gap_leaves_quotes():
@@ -84,7 +84,7 @@ def test_draw_gap_returns_the_span_asked_for():
         line = draw_gap(PROGRAM, "line", draws, first_line=2)
         assert line in line_gaps(PROGRAM, first=2)
         lines = draw_gap(PROGRAM, "lines", draws)
-        assert "\n" in lines.middle
+        assert lines.middle.strip().count("\n") >= 1
         assert draw_gap(PROGRAM, "characters", draws).document == PROGRAM
     assert draw_gap(PROGRAM, "docstring", draws) == docstring_gap(PROGRAM)
     with pytest.raises(ValueError, match="no line from number 9"):

@@ -1,5 +1,12 @@
 """Programming exercises, problems written by people, and the judgement of programs."""
 
+from genai_tutorial.tasks.code.answers import (
+    NO_ANSWER,
+    ask_programs,
+    ask_samples,
+    right_answers,
+    solved,
+)
 from genai_tutorial.tasks.code.choosing import (
     WrittenTest,
     choose_by_codet,
@@ -12,8 +19,9 @@ from genai_tutorial.tasks.code.exercise_documents import (
     CODE_TOKENS,
     END,
     MIXTURE,
-    PROGRAMS_ONLY,
+    SHORT_MIXTURE,
     TESTS,
+    WITHOUT_GAPS,
     Form,
     body_line_gaps,
     encode_documents,
@@ -37,14 +45,18 @@ __all__ = [
     "END",
     "EXERCISES",
     "MIXTURE",
-    "PROGRAMS_ONLY",
+    "NO_ANSWER",
+    "SHORT_MIXTURE",
     "TESTS",
+    "WITHOUT_GAPS",
     "CodeModel",
     "Combination",
     "Exercise",
     "Failure",
     "Form",
     "WrittenTest",
+    "ask_programs",
+    "ask_samples",
     "body_line_gaps",
     "choose_by_codet",
     "choose_by_tests",
@@ -59,5 +71,7 @@ __all__ = [
     "exercise_prompt",
     "find_failure",
     "read_test",
+    "right_answers",
+    "solved",
     "train_code_tokenizer",
 ]

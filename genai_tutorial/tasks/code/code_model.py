@@ -9,7 +9,7 @@ import torch
 
 from genai_tutorial.corpus import Gap, docstring_gap, infilling_prompt
 from genai_tutorial.generation import ForbiddenTokens, generate_rollouts
-from genai_tutorial.tasks.code.exercise_documents import END, TESTS
+from genai_tutorial.tasks.code.exercise_documents import END, ORDER, TESTS
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
@@ -61,7 +61,7 @@ class CodeModel:
         self, gaps: Sequence[Gap], temperature: float | int = 0, seed: int = 0
     ) -> list[str]:
         """Return what the model writes into each gap; it does not see the middle."""
-        prompts = [infilling_prompt(gap.prefix, gap.suffix) for gap in gaps]
+        prompts = [infilling_prompt(gap.prefix, gap.suffix, ORDER) for gap in gaps]
         return self._write(prompts, BODY_TOKENS, temperature, seed)
 
     def explain(

@@ -205,7 +205,9 @@ WORD_TRANSFORMATIONS = (
 
 SEQUENCE_REDUCTIONS = (
     Reduction("the number of", "len(values)", lambda v, _: len(v)),
-    Reduction("the number of different", "len(set(values))", lambda v, _: len(set(v))),
+    Reduction(
+        "the number of distinct values in", "len(set(values))", lambda v, _: len(set(v))
+    ),
     Reduction("the sorted list of", "sorted(values)", lambda v, _: sorted(v)),
     Reduction("the reversed list of", "values[::-1]", lambda v, _: v[::-1]),
     Reduction("the first {k} of", "values[:{k}]", lambda v, a: v[: a.k]),

@@ -27,8 +27,9 @@ def test_rearranged_documents_restore_the_program(exercises):
         for form in ("line", "lines", "docstring"):
             document = exercise_document(exercise, form, draws)
             assert restore(document) == exercise.program
-            middle = document.partition("<|middle|>")[2]
-            assert (middle in exercise.prompt) == (form == "docstring")
+            end = document.partition("<|middle|>")[2]
+            assert exercise.program.startswith(end)
+            assert len(end.splitlines()) == 2 or form != "docstring"
         assert exercise_document(exercise, "program", draws) == exercise.program
 
 
@@ -46,7 +47,7 @@ def test_mixture_decides_the_share_of_forms(exercises):
     assert all(TESTS in document for document in documents)
     documents = exercise_documents(exercises * 20, MIXTURE, seed=0)
     plain = sum(not any(t in d for t in CODE_TOKENS) for d in documents)
-    assert 0.45 < plain / len(documents) < 0.55
+    assert 0.4 < plain / len(documents) < 0.5
 
 
 def test_rows_hold_whole_documents(exercises):
@@ -77,5 +78,5 @@ def test_body_line_gaps_take_turns(exercises):
     for exercise, gap in zip(exercises, gaps, strict=True):
         assert gap.document == exercise.program
         assert gap.prefix.startswith(exercise.prompt)
-    assert gaps[0].prefix.count("\n") == 2
-    assert gaps[1].prefix.count("\n") == 3
+    assert gaps[0].prefix.count("\n") == 1
+    assert gaps[1].prefix.count("\n") == 2
