@@ -41,6 +41,7 @@ from genai_tutorial.tasks.code import (
     CodeModel,
     Exercise,
     Failure,
+    WrittenTest,
     ask_samples,
     body_line_gaps,
     choose_by_codet,
@@ -254,70 +255,86 @@ class Study:
 
     def choosing(self, bodies: Sequence[Sequence[str]]) -> dict:
         """Choose one of the samples by tests that the model writes, and without."""
-        writer = self.writer
-        written = [
-            writer.write_tests(self.prompts, 0.8, 100 * self.seed + draw)
+        draws = [
+            self.writer.write_tests(self.prompts, 0.8, 100 * self.seed + draw)
             for draw in range(4)
         ]
+        well_formed: list[bool] = []
+        tests: list[list[WrittenTest]] = []
+        for number, exercise in enumerate(self.held_out):
+            lines = [line for written in draws for line in written[number]]
+            read = [read_test(line, exercise.name) for line in lines]
+            well_formed += [test is not None for test in read]
+            tests.append([test for test in read if fits(test, exercise)])
+        voted_on = [exercise.inputs(8, 99) for exercise in self.held_out]
+        inputs = [
+            [*(test.items for test in usable), *votes]
+            for usable, votes in zip(tests, voted_on, strict=True)
+        ]
+        answers = ask_samples(self.held_out, bodies, inputs)
+        verdicts = solved(self.held_out, bodies)
         chosen: dict[str, list[bool]] = {
             name: [] for name in ("first", "own tests", "CodeT", "vote", "any")
         }
-        well_formed, right_tests, caught = [], [], []
-        random_caught = []
-        passed_tests = solved(self.held_out, bodies)
-        for number, exercise in enumerate(self.held_out):
-            lines = [line for draw in written for line in draw[number]]
-            read = [read_test(line, exercise.name) for line in lines]
-            well_formed += [test is not None for test in read]
-            usable = [test for test in read if fits(test, exercise)]
-            rights = [repr(exercise.expected(t.items)) == t.expected for t in usable]
-            right_tests += rights
-            inputs = [test.items for test in usable]
-            voted_on = exercise.inputs(8, 99)
-            (answers,) = ask_samples([exercise], [bodies[number]], [inputs + voted_on])
+        for usable, rows, verdict in zip(tests, answers, verdicts, strict=True):
             passed = torch.tensor(
                 [
-                    [a == t.expected for a, t in zip(row, usable, strict=False)]
-                    for row in answers
+                    [a == test.expected for a, test in zip(row, usable, strict=False)]
+                    for row in rows
                 ]
             ).bool()
-            votes = [row[len(inputs) :] for row in answers]
-            verdict = passed_tests[number]
+            votes = [row[len(usable) :] for row in rows]
             chosen["first"].append(verdict[0])
             chosen["any"].append(any(verdict))
             chosen["vote"].append(verdict[choose_by_vote(votes)])
-            if usable:
-                chosen["own tests"].append(verdict[choose_by_tests(passed)])
-                chosen["CodeT"].append(verdict[choose_by_codet(passed)])
-            else:
-                chosen["own tests"].append(verdict[0])
-                chosen["CodeT"].append(verdict[0])
-            own = [t.items for t, r in zip(usable, rights, strict=True) if r]
-            caught += self.catches(exercise, own)
-            random_caught += self.catches(
-                exercise, exercise.inputs(len(own) + 1, 7)[1:]
+            chosen["own tests"].append(
+                verdict[choose_by_tests(passed) if usable else 0]
             )
+            chosen["CodeT"].append(verdict[choose_by_codet(passed) if usable else 0])
+        right = [
+            [test for test in usable if is_right(test, exercise)]
+            for usable, exercise in zip(tests, self.held_out, strict=True)
+        ]
+        written = [[test.items for test in row] for row in right]
+        random_inputs = [
+            exercise.inputs(len(row) + 1, 7)[1:]
+            for exercise, row in zip(self.held_out, written, strict=True)
+        ]
+        caught, caught_by_random = self.catches(written), self.catches(random_inputs)
         return {
             "well-formed tests": share(well_formed),
-            "right tests": share(right_tests),
-            "tests": len(right_tests),
+            "right tests": round(sum(map(len, right)) / sum(map(len, tests)), 4),
+            "tests": sum(map(len, tests)),
             "mutants": len(caught),
             "mutants caught by right written tests": share(caught),
-            "mutants caught by as many random inputs": share(random_caught),
+            "mutants caught by as many random inputs": share(caught_by_random),
             "chosen": {name: share(values) for name, values in chosen.items()},
         }
 
-    def catches(self, exercise: Exercise, inputs: list[list]) -> list[bool]:
-        """Return whether each mutant of the reference answers an input wrongly; those
-        that answer many random inputs correctly are left out.
+    def catches(self, inputs: Sequence[list[list]]) -> list[bool]:
+        """Return whether each mutant of each reference answers an input wrongly; those
+        that answer 25 random inputs correctly are left out.
         """
         changed = [
-            text.removeprefix(exercise.prompt) for text in body_mutants(exercise)
+            [
+                text.removeprefix(exercise.prompt)
+                for text in mutants(exercise.program)
+                if text.startswith(exercise.prompt)
+            ]
+            for exercise in self.held_out
         ]
-        many = exercise.inputs(25, 5)
-        (answers,) = ask_samples([exercise], [changed], [[*many, *inputs]])
-        rights = right_answers(exercise, [*many, *inputs])
-        return [row[25:] != rights[25:] for row in answers if row[:25] != rights[:25]]
+        asked = [
+            [*exercise.inputs(25, 5), *lists]
+            for exercise, lists in zip(self.held_out, inputs, strict=True)
+        ]
+        answers = ask_samples(self.held_out, changed, asked)
+        caught = []
+        for exercise, rows, lists in zip(self.held_out, answers, asked, strict=True):
+            rights = right_answers(exercise, lists)
+            caught += [
+                row[25:] != rights[25:] for row in rows if row[:25] != rights[:25]
+            ]
+        return caught
 
     def no_gaps(self) -> dict:
         """Train without gaps, at equal steps."""
@@ -495,7 +512,7 @@ def _of_size(documents: Sequence[str], characters: int) -> list[str]:
     return taken
 
 
-def fits(test, exercise: Exercise) -> bool:
+def fits(test: WrittenTest | None, exercise: Exercise) -> bool:
     """Return whether a written test calls the function with items of the right kind."""
     kind = int if exercise.combination.takes == "number" else str
     return (
@@ -514,9 +531,9 @@ def misled(failure: Failure, number: int) -> Failure:
     return Failure(failure.exercise, failure.body, items, str(draws.randint(0, 20)))
 
 
-def body_mutants(exercise: Exercise) -> list[str]:
-    """Return mutants of a reference program."""
-    return mutants(exercise.program)
+def is_right(test: WrittenTest, exercise: Exercise) -> bool:
+    """Return whether a written test expects the right answer."""
+    return repr(exercise.expected(test.items)) == test.expected
 
 
 def is_program(text: str) -> bool:
