@@ -5,6 +5,7 @@ on held-out combinations. The parts:
 
     writing    pass@k at several temperatures, one line with and without the suffix,
                tests, and choosing among samples by them
+    mutation   would the written tests catch a wrong program?
     no-gaps    the same training without gaps: what filling costs the usual loss
     windows    the same documents cut anywhere, and special tokens not forbidden
     sources    library code, exercises, and both, at equal steps
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from genai_tutorial.alignment import Rows, supervised_loss
 from genai_tutorial.corpus import docstring_gap, join_documents
@@ -74,7 +76,7 @@ OPTIMIZER = OptimizerSettings(
     matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
 )
 TEMPERATURES = (0.2, 0.8, 1.2)
-PARTS = ("writing", "no-gaps", "windows", "repair", "sources")
+PARTS = ("writing", "mutation", "no-gaps", "windows", "repair", "sources")
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ class Study:
 
     seed: int
     budget: Budget
+    folder: Path
 
     def __post_init__(self):
         self.training = draw_exercises(self.budget.exercises, "train", self.seed)
@@ -181,10 +184,16 @@ class Study:
     @property
     def writer(self) -> CodeModel:
         """The chapter's model."""
-        if self._writer is None:
+        path = self.folder / f"model-{self.seed}.safetensors"
+        if self._writer is None and path.exists():
+            model = new_model(self.tokenizer, self.seed)
+            model.load_state_dict(load_file(path))
+            self._writer = CodeModel(model.eval(), self.tokenizer)
+        elif self._writer is None:
             self._writer = train_rows(
                 self.tokenizer, self.rows(self.documents), self.budget.steps, self.seed
             )
+            save_file(self._writer.model.state_dict(), path)
         return self._writer
 
     def greedy(self, writer: CodeModel) -> float:
@@ -295,20 +304,27 @@ class Study:
             [test for test in usable if is_right(test, exercise)]
             for usable, exercise in zip(tests, self.held_out, strict=True)
         ]
-        written = [[test.items for test in row] for row in right]
-        random_inputs = [
-            exercise.inputs(len(row) + 1, 7)[1:]
-            for exercise, row in zip(self.held_out, written, strict=True)
-        ]
-        caught, caught_by_random = self.catches(written), self.catches(random_inputs)
         return {
             "well-formed tests": share(well_formed),
             "right tests": round(sum(map(len, right)) / sum(map(len, tests)), 4),
             "tests": sum(map(len, tests)),
-            "mutants": len(caught),
-            "mutants caught by right written tests": share(caught),
-            "mutants caught by as many random inputs": share(caught_by_random),
+            "right inputs": [[test.items for test in row] for row in right],
             "chosen": {name: share(values) for name, values in chosen.items()},
+        }
+
+    def mutation(self) -> dict:
+        """Judge the right ones among the written tests by mutants of the references."""
+        path = self.folder / f"writing-{self.seed}.json"
+        written = json.loads(path.read_text("utf-8"))["choosing"]["right inputs"]
+        random_inputs = [
+            exercise.inputs(len(row) + 1, 7)[1:]
+            for exercise, row in zip(self.held_out, written, strict=True)
+        ]
+        caught = self.catches(written)
+        return {
+            "mutants": len(caught),
+            "caught by right written tests": share(caught),
+            "caught by as many random inputs": share(self.catches(random_inputs)),
         }
 
     def catches(self, inputs: Sequence[list[list]]) -> list[bool]:
@@ -420,11 +436,10 @@ class Study:
         first = [row[0] for row in self.failures(learned, asked, 1, 0.8)]
         failed = [failure for failure in first if failure is not None]
         wrong = [failure.exercise for failure in failed]
-        placebo = [misled(failure, number) for number, failure in enumerate(failed)]
         tries = {
             "repair": [failure.prompt for failure in failed],
-            "repair with another input's feedback": [f.prompt for f in placebo],
-            "new sample": [failure.exercise.prompt for failure in failed],
+            "misled": [misled(failure, 50 + self.seed) for failure in failed],
+            "resample": [failure.exercise.prompt for failure in failed],
         }
         results = {
             name: [
@@ -522,13 +537,17 @@ def fits(test: WrittenTest | None, exercise: Exercise) -> bool:
     )
 
 
-def misled(failure: Failure, number: int) -> Failure:
-    """Return the failure with the feedback of another exercise's constants: an input
-    that the body answers in some way, with a random number as its answer.
+def misled(failure: Failure, seed: int) -> str:
+    """Return the prompt of a repair with a false message: an input of the exercise with
+    the right answers to two others.
     """
-    draws = random.Random(number)
-    items = failure.exercise.inputs(6, number + 50)[draws.randint(1, 5)]
-    return Failure(failure.exercise, failure.body, items, str(draws.randint(0, 20)))
+    exercise = failure.exercise
+    first, second, third = exercise.inputs(4, seed)[1:]
+    message = (
+        f"\n# {exercise.name}({first}) gave {exercise.expected(second)!r}, "
+        f"expected {exercise.expected(third)!r}"
+    )
+    return exercise.prompt + failure.body + message
 
 
 def is_right(test: WrittenTest, exercise: Exercise) -> bool:
@@ -563,6 +582,13 @@ def parses(writer: CodeModel, functions: Sequence[LibraryFunction], seed: int) -
     )
 
 
+def for_record(path: Path) -> dict:
+    """Read a result, without what only another part needs."""
+    found = json.loads(path.read_text("utf-8"))
+    found.get("choosing", {}).pop("right inputs", None)
+    return found
+
+
 def main() -> None:
     """Run the parts that are missing, and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -581,7 +607,7 @@ def main() -> None:
             path = given.folder / f"{part}-{seed}.json"
             if path.exists():
                 continue
-            study = study or Study(seed, budget)
+            study = study or Study(seed, budget, given.folder)
             started = time.process_time()
             run: Callable[[], dict] = getattr(study, part.replace("-", "_"))
             found = run() | {"cpu_seconds": round(time.process_time() - started, 1)}
@@ -590,7 +616,7 @@ def main() -> None:
     if given.record and not given.smoke:
         runs = {
             part: {
-                path.stem.rpartition("-")[2]: json.loads(path.read_text("utf-8"))
+                path.stem.rpartition("-")[2]: for_record(path)
                 for path in sorted(given.folder.glob(f"{part}-*.json"))
             }
             for part in PARTS
