@@ -100,8 +100,8 @@ class Budget:
     repair_steps: int = 80
 
 
-SMOKE = Budget(300, 3, 6, 3, 20, 2)
-ROW, CONTEXT, VOCABULARY, BATCH = 160, 256, 512, 12
+SMOKE = Budget(300, 12, 6, 3, 20, 6)
+ROW, CONTEXT, VOCABULARY, BATCH = 160, 288, 512, 12
 
 
 def train_rows(tokenizer: BPETokenizer, rows: Rows, steps: int, seed: int) -> CodeModel:
@@ -306,7 +306,9 @@ class Study:
         ]
         return {
             "well-formed tests": share(well_formed),
-            "right tests": round(sum(map(len, right)) / sum(map(len, tests)), 4),
+            "right tests": round(
+                sum(map(len, right)) / max(1, sum(map(len, tests))), 4
+            ),
             "tests": sum(map(len, tests)),
             "right inputs": [[test.items for test in row] for row in right],
             "chosen": {name: share(values) for name, values in chosen.items()},

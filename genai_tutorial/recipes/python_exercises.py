@@ -198,7 +198,7 @@ PYTHON_EXERCISES = ExercisesRecipe(
     ),
     config=DecoderConfig.fast(
         vocab_size=512,
-        context_length=256,
+        context_length=288,
         width=128,
         layers=4,
         heads=4,
