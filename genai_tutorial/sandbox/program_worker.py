@@ -23,7 +23,7 @@ import traceback
 from genai_tutorial.sandbox import guard, linux
 
 _PROGRAM = "<program>"
-_MOST_TEXT = 8_000  # characters of a message; programs report answers in theirs
+_MOST_TEXT = 8000  # characters of a message
 _NO_MEMORY = 86  # an exit code
 _MOST_FILES = 256  # the worker never has more files open
 # Loaded once here, since most programs import some of them.

@@ -15,6 +15,7 @@ from genai_tutorial.tasks.code.choosing import (
     read_test,
 )
 from genai_tutorial.tasks.code.code_model import CodeModel
+from genai_tutorial.tasks.code.completions import StopAfterFunction, cut_completion
 from genai_tutorial.tasks.code.exercise_documents import (
     CODE_TOKENS,
     END,
@@ -38,7 +39,18 @@ from genai_tutorial.tasks.code.exercises import (
     draw_exercises,
     exercise_prompt,
 )
+from genai_tutorial.tasks.code.mutation import (
+    mutants,
+    mutation_score,
+    surviving_mutants,
+)
+from genai_tutorial.tasks.code.problems import (
+    CodeProblem,
+    load_human_eval,
+    run_completions,
+)
 from genai_tutorial.tasks.code.repair import Failure, encode_repairs, find_failure
+from genai_tutorial.tasks.code.simple_problems import SIMPLE_PROBLEMS
 
 __all__ = [
     "CODE_TOKENS",
@@ -47,13 +59,16 @@ __all__ = [
     "MIXTURE",
     "NO_ANSWER",
     "SHORT_MIXTURE",
+    "SIMPLE_PROBLEMS",
     "TESTS",
     "WITHOUT_GAPS",
     "CodeModel",
+    "CodeProblem",
     "Combination",
     "Exercise",
     "Failure",
     "Form",
+    "StopAfterFunction",
     "WrittenTest",
     "ask_programs",
     "ask_samples",
@@ -62,6 +77,7 @@ __all__ = [
     "choose_by_tests",
     "choose_by_vote",
     "combinations",
+    "cut_completion",
     "draw_exercise",
     "draw_exercises",
     "encode_documents",
@@ -70,8 +86,13 @@ __all__ = [
     "exercise_documents",
     "exercise_prompt",
     "find_failure",
+    "load_human_eval",
+    "mutants",
+    "mutation_score",
     "read_test",
     "right_answers",
+    "run_completions",
     "solved",
+    "surviving_mutants",
     "train_code_tokenizer",
 ]
