@@ -207,12 +207,12 @@ PYTHON_EXERCISES = ExercisesRecipe(
     optimizer=OptimizerSettings(
         matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
     ),
-    exercises=24_000,
+    exercises=16_000,
     tokenizer_exercises=2_000,
     row_length=192,
     mixture=MIXTURE,
     batch_size=12,
-    steps=900,
+    steps=600,
     warmup_steps=20,
     published=True,
 )
