@@ -15,7 +15,11 @@ from genai_tutorial.tasks.code.choosing import (
     read_test,
 )
 from genai_tutorial.tasks.code.code_model import CodeModel
-from genai_tutorial.tasks.code.completions import StopAfterFunction, cut_completion
+from genai_tutorial.tasks.code.completions import (
+    StopAfterFunction,
+    complete_functions,
+    cut_completion,
+)
 from genai_tutorial.tasks.code.exercise_documents import (
     CODE_TOKENS,
     END,
@@ -77,6 +81,7 @@ __all__ = [
     "choose_by_tests",
     "choose_by_vote",
     "combinations",
+    "complete_functions",
     "cut_completion",
     "draw_exercise",
     "draw_exercises",
