@@ -12,7 +12,6 @@ import importlib
 import json
 import os
 import random
-import resource
 import secrets
 import select
 import signal
@@ -24,6 +23,7 @@ from genai_tutorial.sandbox import guard, linux
 
 _PROGRAM = "<program>"
 _MOST_TEXT = 8000  # characters of a message
+_LONGEST_REPLY = 1 << 17  # bytes; what is longer was not written by our code
 _NO_MEMORY = 86  # an exit code
 _MOST_FILES = 256  # the worker never has more files open
 # Loaded once here, since most programs import some of them.
@@ -107,7 +107,7 @@ def _failing_line(error: BaseException, source: str) -> str:
         for frame, line in traceback.walk_tb(error.__traceback__)
         if frame.f_code.co_filename == _PROGRAM
     ]
-    return source.splitlines()[lines[-1] - 1].strip() if lines else ""
+    return source.split("\n")[lines[-1] - 1].strip() if lines else ""
 
 
 def _confine(settings: dict) -> tuple[bool, bool]:
@@ -157,7 +157,7 @@ def _run(settings: dict, source: str) -> dict:
     while select.select([reading], [], [], max(0, deadline - time.monotonic()))[0]:
         part = os.read(reading, 1 << 16)
         reply += part
-        if not part:
+        if not part or len(reply) > _LONGEST_REPLY:
             break
     os.close(reading)
     ended = _wait(child, deadline)
@@ -237,7 +237,6 @@ def main() -> None:
         os.dup2(handle, number)
         os.close(handle)
     sys.dont_write_bytecode = True
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     settings = json.loads(commands.readline())
     namespaces = sys.platform == "linux" and linux.enter_namespaces([])
     for name in _COMMON:

@@ -85,7 +85,7 @@ class ProgramLimits:
 
     cpu_seconds: float | int = 2.0
     memory: int = 256 << 20
-    wall_seconds: float | int = 20.0
+    wall_seconds: float | int = 60.0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

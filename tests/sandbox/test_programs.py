@@ -44,6 +44,7 @@ def test_program_runner_enforces_all_protections_on_this_machine(runner) -> None
         ("assert sorted([2, 1]) == [1, 2]", "passed", ""),
         ("from math import gcd\nassert gcd(4, 6) == 2", "passed", ""),
         ("def f(x):\n    return x\n\nassert f(2) == 3", "wrong", "assert f(2) == 3"),
+        ("x = 1  # a\x0cb\nassert x == 2", "wrong", "assert x == 2"),
         ("assert False, 'f(2) gave 2'", "wrong", "f(2) gave 2"),
         ("1 / 0", "raised", "ZeroDivisionError: division by zero"),
         ("def f(:", "raised", "SyntaxError: invalid syntax (<program>, line 1)"),
@@ -142,6 +143,17 @@ def test_program_cannot_answer_in_the_workers_place(runner) -> None:
         outcome, after = runner.run([forged + ending, "assert True"])
         assert not outcome.passed
         assert after.passed
+
+
+def test_program_cannot_fill_the_workers_memory(runner) -> None:
+    flood = (
+        "import os\nfor number in range(3, 300):\n    try:\n"
+        "        while True: os.write(number, bytes(1 << 16))\n"
+        "    except OSError: pass\n"
+    )
+    outcome, after = runner.run([flood, "assert True"])
+    assert outcome.kind in ("raised", "out of time")
+    assert after.passed
 
 
 def test_programs_keep_their_order_and_share_no_state(runner) -> None:
