@@ -633,7 +633,7 @@ def main() -> None:
         }
         keep_record(
             "code_model",
-            {"budget": vars(budget), "machine": describe_machine("cpu"), **runs},
+            {"budget": vars(budget), "machine": describe_machine(), **runs},
         )
 
 
