@@ -23,6 +23,7 @@ from pathlib import Path
 from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.pretrained.smollm2 import load_smollm2
 from genai_tutorial.runtime import describe_machine
+from genai_tutorial.sandbox import ProgramLimits
 from genai_tutorial.tasks.code import (
     SIMPLE_PROBLEMS,
     CodeProblem,
@@ -35,6 +36,7 @@ ENDINGS = {"nothing": "", "newline": "\n", "newline and spaces": "\n    "}
 TESTS = (1, 2, 4, 8)
 SEEDS, SAMPLES, TEMPERATURE = range(5), 8, 0.6
 BATCH = 8
+LIMITS = ProgramLimits(cpu_seconds=0.5)  # right programs need milliseconds
 
 
 class Study:
@@ -113,7 +115,9 @@ def distinct_programs(
         list(dict.fromkeys(text for seed in samples for text in seed[number]))
         for number in range(len(problems))
     ]
-    ended = {tests: run_completions(problems, distinct, tests) for tests in TESTS}
+    ended = {
+        tests: run_completions(problems, distinct, tests, LIMITS) for tests in TESTS
+    }
     return [
         {
             "completions": texts,
