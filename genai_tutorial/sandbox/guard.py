@@ -12,16 +12,16 @@ import os
 import socket
 import sys
 
-_NETWORK = frozenset({
+NETWORK = frozenset({
     "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg",
     "socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr",
     "socket.getnameinfo", "urllib.Request",
 })  # fmt: skip
-_PROGRAMS = frozenset({
+PROGRAMS = frozenset({
     "subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty",
     "os.posix_spawn", "os.spawn", "os.startfile", "pty.spawn",
 })  # fmt: skip
-_CHANGES = frozenset({
+CHANGES = frozenset({
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod",
     "os.chown", "os.link", "os.symlink", "shutil.rmtree",
 })  # fmt: skip
@@ -61,7 +61,7 @@ def install(secrets: list[str], scratch: str) -> None:
                     "While an exercise is graded it can write files only in its own "
                     "folder."
                 )
-        elif event in _NETWORK:
+        elif event in NETWORK:
             # On Windows an event loop communicates with itself over the loopback
             # address.
             if not (
@@ -70,7 +70,7 @@ def install(secrets: list[str], scratch: str) -> None:
                 and args[1][0] == "127.0.0.1"
             ):
                 raise PermissionError("The network is off while an exercise is graded.")
-        elif event in _PROGRAMS:
+        elif event in PROGRAMS:
             raise PermissionError(
                 "Other programs cannot be started while an exercise is graded."
             )
@@ -78,7 +78,7 @@ def install(secrets: list[str], scratch: str) -> None:
             raise PermissionError(
                 "Other processes are out of reach while an exercise is graded."
             )
-        elif event in _CHANGES and not (
+        elif event in CHANGES and not (
             inside(args[0]) and (event != "os.rename" or inside(args[1]))
         ):
             raise PermissionError(
