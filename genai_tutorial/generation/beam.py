@@ -35,7 +35,7 @@ def beam_search(
     max_new_tokens: int,
     *,
     beams: int = 4,
-    length_penalty: float = 1.0,
+    length_penalty: float | int = 1.0,
     end_tokens: Collection[int] = (),
     constraint: Constraint | None = None,
 ) -> list[Hypothesis]:
@@ -102,7 +102,7 @@ def _continue(
     running: list[Hypothesis],
     log_probs: Float[Tensor, "beam vocab"],
     count: int,
-    length_penalty: float,
+    length_penalty: float | int,
 ) -> tuple[list[Hypothesis], list[int]]:
     """Return the most probable continuations by one token, and the beam of each."""
     before = torch.tensor([text.log_prob for text in running]).to(log_probs)

@@ -18,7 +18,7 @@ such as `functools.partial(repetition_penalty, penalty=1.2)`.
 def repetition_penalty(
     logits: Float[Tensor, "batch vocab"],
     ids: Int[Tensor, "batch position"],
-    penalty: float,
+    penalty: float | int,
     window: int | None = None,
 ) -> Float[Tensor, "batch vocab"]:
     """Make each token of the text less likely: divide its logit if it is positive,
@@ -52,8 +52,8 @@ def repetition_penalty(
 def frequency_penalty(
     logits: Float[Tensor, "batch vocab"],
     ids: Int[Tensor, "batch position"],
-    penalty: float,
-    presence: float = 0.0,
+    penalty: float | int,
+    presence: float | int = 0.0,
 ) -> Float[Tensor, "batch vocab"]:
     """Subtract the penalty from a token's logit once for each time that it occurs in
     the text.

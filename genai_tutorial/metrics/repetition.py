@@ -23,4 +23,4 @@ def repeated_share(tokens: Sequence, size: int) -> float:
     if size < 1:
         raise ValueError(f"size must be at least 1, got {size}.")
     grams = [tuple(tokens[i : i + size]) for i in range(len(tokens) - size + 1)]
-    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+    return (len(grams) - len(set(grams))) / max(len(grams), 1)

@@ -29,8 +29,8 @@ def record(name: str) -> dict:
     >>> record("diffusion_step")
     Traceback (most recent call last):
     ...
-    FileNotFoundError: There is no record 'diffusion_step'. There are: diffusion_steps, ...
-    """  # noqa: E501
+    FileNotFoundError: There is no record 'diffusion_step'. There are: ...
+    """
     path = RECORDS / f"{name}.json"
     if not path.is_file():
         there = ", ".join(sorted(file.stem for file in RECORDS.glob("*.json")))

