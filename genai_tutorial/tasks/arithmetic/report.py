@@ -34,7 +34,7 @@ class AnswerReport:
         vote: The share of questions that a vote over all samples answers right.
         worked: The share of answers with a scratchpad.
         tokens: The mean number of tokens of an answer, its end token included.
-        pass_at: The value of pass@k, averaged over questions, for k = 1, 2, 4 and so on.
+        pass_at: The mean of pass@k over questions, for k = 1, 2, 4 and so on.
     """
 
     sampled: float
