@@ -36,9 +36,9 @@ class GroupLearningSettings:
         learning_rate: The learning rate of AdamW after the warmup.
         warmup_steps: The number of warmup steps.
         clip_norm: The largest norm of the gradient.
-        sampling_rounds: How often a step may draw prompts. With more than one, prompts
-            whose answers all scored the same are replaced by others: DAPO's dynamic
-            sampling.
+        sampling_rounds: The largest number of times that a step draws prompts. With
+            more than one, prompts whose answers all scored the same are replaced by
+            others: DAPO's dynamic sampling.
 
     Raises:
         ValueError: If a number is out of range.
@@ -114,7 +114,7 @@ def learn_by_grpo(
     """Train a copy of a model on verifiable rewards with GRPO or a variant.
 
     Each step draws prompts, samples a group of answers to each, lets the verifier judge
-    them, and updates the policy once. There is no KL price: the reward cannot be
+    them, and updates the policy once. There is no KL penalty: the reward cannot be
     flattered as a learned one can.
 
     Args:

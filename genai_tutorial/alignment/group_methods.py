@@ -99,7 +99,7 @@ def clipped_gain(
 
 @dataclass(frozen=True)
 class GRPO:
-    """Group-relative policy optimization without a KL price: scores in standard
+    """Group-relative policy optimization without a KL penalty: scores in standard
     deviations, the mean over each answer's tokens, then the mean over answers.
 
     Attributes:
@@ -119,7 +119,7 @@ class GRPO:
         advantages: Float[Tensor, "batch"],
         mask: Bool[Tensor, "batch step"],
     ) -> Float[Tensor, ""]:
-        """Return `grpo_loss` with a KL price of 0."""
+        """Return `grpo_loss` with a KL coefficient of 0."""
         return grpo_loss(
             log_probs, old_log_probs, log_probs, advantages, mask, self.clip, 0.0
         )

@@ -13,7 +13,7 @@ AnswerFormat = Callable[[ArithmeticQuestion], str]
 """A function that writes the answer to a question."""
 
 SEPARATOR, ANSWER_MARK = ",", ";"
-"""What stands between partial results, and before the final answer."""
+"""The separators between partial results, and before the final answer."""
 
 
 def direct(question: ArithmeticQuestion) -> str:
