@@ -11,12 +11,30 @@ from genai_tutorial.multimodal.contrastive import (
 )
 from genai_tutorial.multimodal.denoising_error import denoising_errors
 from genai_tutorial.multimodal.encoder import Encoder, EncoderBlock, EncoderConfig
+from genai_tutorial.multimodal.gated_attention import (
+    CrossAttentionModel,
+    GatedCrossAttention,
+)
+from genai_tutorial.multimodal.image_reader import ImageReader
+from genai_tutorial.multimodal.image_tokens import ImageTokenizer, k_means
+from genai_tutorial.multimodal.one_stream import (
+    StreamVocabulary,
+    draw_image_codes,
+    stream_logits,
+)
 from genai_tutorial.multimodal.text_encoder import (
     TextEncoder,
     TextEncoderConfig,
     TextFeatures,
 )
 from genai_tutorial.multimodal.text_to_image import TextToImage, drop_texts
+from genai_tutorial.multimodal.vision_language import (
+    Projector,
+    VisionLanguageConfig,
+    VisionLanguageModel,
+    answer_loss,
+    splice,
+)
 from genai_tutorial.multimodal.vision_transformer import (
     ImageEncoder,
     ImageEncoderConfig,
@@ -25,21 +43,34 @@ from genai_tutorial.multimodal.vision_transformer import (
 __all__ = [
     "CLIP",
     "CLIPConfig",
+    "CrossAttentionModel",
     "Encoder",
     "EncoderBlock",
     "EncoderConfig",
+    "GatedCrossAttention",
     "ImageEncoder",
     "ImageEncoderConfig",
+    "ImageReader",
+    "ImageTokenizer",
+    "Projector",
+    "StreamVocabulary",
     "TextEncoder",
     "TextEncoderConfig",
     "TextFeatures",
     "TextToImage",
+    "VisionLanguageConfig",
+    "VisionLanguageModel",
+    "answer_loss",
     "classify_zero_shot",
     "contrastive_loss",
     "denoising_errors",
+    "draw_image_codes",
     "drop_texts",
     "hits_at_k",
+    "k_means",
     "recall_at_k",
     "record_attention_maps",
     "sigmoid_loss",
+    "splice",
+    "stream_logits",
 ]

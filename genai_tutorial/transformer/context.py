@@ -2,8 +2,8 @@
 attend to, and the cache of earlier tokens.
 
 Rows that are whole texts need none: their positions are 0, 1, 2 and so on, and
-attention is causal. The three constructors cover packed rows, padded rows and cached
-generation.
+attention is causal. The four constructors cover packed rows, rows with a shared prefix,
+padded rows and cached generation.
 """
 
 from collections.abc import Iterator
@@ -57,6 +57,8 @@ class AttentionContext:
         positions: The positions of the tokens; None for 0, 1, 2 and so on.
         cache: The keys and values of the earlier tokens.
         new_lengths: The number of new tokens in each row, without the padding.
+        after_prefix: Whether several texts continue one prefix, so that their positions
+            do not follow from their places in the row.
 
     Raises:
         ValueError: If there are both a mask and a cache.
@@ -69,6 +71,7 @@ class AttentionContext:
     positions: Int[Tensor, "rows query"] | None = None
     cache: KVCache | None = None
     new_lengths: list[int] | None = None
+    after_prefix: bool = False
     _computed: dict = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
@@ -86,6 +89,29 @@ class AttentionContext:
             documents: The index of the text that each token belongs to.
         """
         return cls(document_mask(documents), document_positions(documents))
+
+    @classmethod
+    def prefixed(cls, documents: Int[Tensor, "batch position"]) -> "AttentionContext":
+        """Return the context of rows in which several texts continue the same prefix,
+        such as several questions about one image.
+
+        A token attends to the prefix and to its own text, and each text is read as if
+        it alone came after the prefix.
+
+        Args:
+            documents: The index of the text that each token belongs to; 0 for the
+                prefix, which comes first and is equally long in all rows.
+
+        >>> context = AttentionContext.prefixed(torch.tensor([[0, 0, 1, 1, 2]]))
+        >>> context.positions
+        tensor([[0, 1, 2, 3, 2]])
+        >>> context.mask[0, 0, 4]  # the keys that the second text's token may attend to
+        tensor([ True,  True, False, False,  True])
+        """
+        is_prefix = documents == 0
+        mask = document_mask(documents) | is_prefix[:, None, None, :]
+        after = is_prefix.sum(dim=1, keepdim=True) * ~is_prefix
+        return cls(mask, document_positions(documents) + after, after_prefix=True)
 
     @classmethod
     def padded(cls, lengths: Int[Tensor, "batch"], length: int) -> "AttentionContext":
@@ -136,9 +162,10 @@ class AttentionContext:
         """Return the cosines and sines of the tokens' angles, shared by all layers;
         None for positions 0, 1, 2 and so on.
 
-        Packed rows use None as well, because only distances within a text matter.
+        Packed rows use None as well, because only distances within a text matter; those
+        with a shared prefix do not, because the distance to the prefix matters too.
         """
-        if self.cache is None:
+        if self.cache is None and not self.after_prefix:
             return None
         if "rotation" not in self._computed:
             self._computed["rotation"] = rotary.rotation(self.positions)
@@ -185,6 +212,9 @@ class AttentionContext:
             return self.mask, None, False
         if self.mask is None and not needs_table:
             return None, None, True
+        if self.after_prefix:
+            mask, bias = _causal_tables(x, pattern, self.positions, self.positions)
+            return mask[:, None] & self.mask, bias, False
         positions = torch.arange(x.shape[1], device=x.device)
         mask, bias = _causal_tables(x, pattern, positions, positions)
         return mask if self.mask is None else mask & self.mask, bias, False

@@ -85,6 +85,39 @@ class DecoderLM(nn.Module):
                 x = block(x, context)
         return x
 
+    def read_vectors(
+        self,
+        x: Float[Tensor, "batch position width"],
+        context: AttentionContext | None = None,
+    ) -> Float[Tensor, "batch position width"]:
+        """Return the last block's hidden state at each position, for vectors in place
+        of tokens: those of `embed`, those of an image, or both in one row.
+
+        A cache keeps -1 in place of their ids, which equals no token, so that
+        `KVCache.keep` never mistakes them for a text.
+
+        Raises:
+            ValueError: If the vectors have another width, or do not fit into the
+                context window or the cache.
+
+        >>> model = DecoderLM(DecoderConfig(vocab_size=65))
+        >>> ids = torch.tensor([[1, 2, 3]])
+        >>> vectors = model.embed(ids, AttentionContext())
+        >>> torch.equal(model.read_vectors(vectors), model.read(ids))
+        True
+        """
+        self._check_length(x.shape[1])
+        if x.shape[2] != self.config.width:
+            raise ValueError(
+                f"The model reads vectors of width {self.config.width}, got "
+                f"{x.shape[2]}. Project them to that width first."
+            )
+        context = AttentionContext() if context is None else context
+        with context.reading(torch.full(x.shape[:2], -1, device=x.device)):
+            for block in self.blocks:
+                x = block(x, context)
+        return x
+
     def logits(
         self, x: Float[Tensor, "batch position width"]
     ) -> Float[Tensor, "batch position vocab"]:
@@ -105,12 +138,7 @@ class DecoderLM(nn.Module):
             ValueError: If there are too many tokens, or one is not in the vocabulary.
         """
         config = self.config
-        if ids.shape[1] > config.context_length:
-            raise ValueError(
-                f"The context window is {config.context_length} tokens, got "
-                f"{ids.shape[1]}. Keep the last {config.context_length}, or build the "
-                "model with a longer context_length."
-            )
+        self._check_length(ids.shape[1])
         try:
             x = self.token_embedding(ids)
         except IndexError as error:
@@ -124,6 +152,14 @@ class DecoderLM(nn.Module):
         if self.position_embedding is not None:
             x = self.position_embedding(x, context.positions)
         return x
+
+    def _check_length(self, length: int) -> None:
+        longest = self.config.context_length
+        if length > longest:
+            raise ValueError(
+                f"The context window is {longest} tokens, got {length}. Keep the last "
+                f"{longest}, or build the model with a longer context_length."
+            )
 
     @torch.no_grad()
     def hidden_states(

@@ -1,0 +1,229 @@
+"""The vision-language model: an image encoder, a projector, and a decoder that reads
+the image's vectors in front of the text.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_tutorial.multimodal.encoder import initialize
+from genai_tutorial.multimodal.vision_transformer import (
+    ImageEncoder,
+    ImageEncoderConfig,
+)
+from genai_tutorial.transformer import (
+    AttentionContext,
+    DecoderConfig,
+    DecoderLM,
+    LearnedPositions,
+)
+
+
+@dataclass(frozen=True)
+class VisionLanguageConfig:
+    """The settings of a vision-language model.
+
+    Attributes:
+        image: The image encoder; each of its patches becomes one vector of the prefix.
+        decoder: The decoder; its context window holds the prefix and the text.
+        skipped_blocks: The number of blocks at the end of the image encoder that are
+            left out. CLIP reads its last block at the class token alone, so that
+            nothing ever taught that block what to say about a patch.
+
+    Raises:
+        ValueError: If the prefix leaves no room for text, or `skipped_blocks` is not
+            from 0 to the number of blocks.
+    """
+
+    image: ImageEncoderConfig
+    decoder: DecoderConfig
+    skipped_blocks: int = 1
+
+    def __post_init__(self):
+        if self.decoder.context_length <= self.image.patches:
+            raise ValueError(
+                f"The image takes up {self.image.patches} positions and context_length "
+                f"is {self.decoder.context_length}, which leaves no room for text."
+            )
+        if not 0 <= self.skipped_blocks <= self.image.encoder.layers:
+            raise ValueError(
+                f"skipped_blocks must be from 0 to {self.image.encoder.layers}, got "
+                f"{self.skipped_blocks}."
+            )
+
+
+class Projector(nn.Module):
+    """Turns the vectors of an image encoder into vectors that a decoder can read: a
+    linear layer, GELU and a linear layer, after a norm.
+
+    Args:
+        source_width: The number of features of the image encoder.
+        width: The number of features of the decoder.
+        seed: Seed of the initial weights.
+
+    Source: Liu et al., Improved Baselines with Visual Instruction Tuning, section 3.2
+        (LLaVA-1.5's projector, which has no norm), https://arxiv.org/abs/2310.03744
+
+    >>> Projector(source_width=96, width=128)(torch.zeros(2, 16, 96)).shape
+    torch.Size([2, 16, 128])
+    """
+
+    def __init__(self, source_width: int, width: int, seed: int = 0):
+        super().__init__()
+        self.norm = nn.LayerNorm(source_width)
+        self.input = nn.Linear(source_width, width)
+        self.output = nn.Linear(width, width)
+        initialize(self, seed)
+
+    def forward(
+        self, vectors: Float[Tensor, "batch square source_width"]
+    ) -> Float[Tensor, "batch square width"]:
+        """Project each vector on its own."""
+        return self.output(functional.gelu(self.input(self.norm(vectors))))
+
+
+def splice(
+    image: Float[Tensor, "batch square width"],
+    text: Float[Tensor, "batch token width"],
+    at: int = 0,
+) -> Float[Tensor, "batch position width"]:
+    """Insert the vectors of images into rows of token vectors.
+
+    Args:
+        image: The image's vectors, as wide as the decoder.
+        text: The token embeddings.
+        at: The number of tokens in front of the image.
+
+    Raises:
+        ValueError: If `at` is not from 0 to the number of tokens.
+
+    >>> image, text = torch.ones(1, 2, 1), torch.zeros(1, 3, 1)
+    >>> splice(image, text, at=1).flatten().tolist()
+    [0.0, 1.0, 1.0, 0.0, 0.0]
+    """
+    if not 0 <= at <= text.shape[1]:
+        raise ValueError(f"at must be from 0 to {text.shape[1]}, got {at}.")
+    return torch.cat([text[:, :at], image, text[:, at:]], dim=1)
+
+
+class VisionLanguageModel(nn.Module):
+    """A decoder that reads an image as a prefix of vectors, one for each square patch,
+    and then text.
+
+    Args:
+        config: The settings.
+        seed: Seed of the initial weights.
+
+    Source: Liu et al., Visual Instruction Tuning, section 4.1,
+        https://arxiv.org/abs/2304.08485
+    """
+
+    def __init__(self, config: VisionLanguageConfig, seed: int = 0):
+        super().__init__()
+        self.config = config
+        self.image_encoder = ImageEncoder(config.image, seed)
+        width = config.decoder.width
+        self.projector = Projector(config.image.encoder.width, width, seed + 1)
+        # Where each square is, told again: zero at first, and learned.
+        self.square_positions = LearnedPositions(config.image.patches, width)
+        self.decoder = DecoderLM(config.decoder, seed + 2)
+
+    def look(
+        self, images: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch square features"]:
+        """Return the image encoder's vector of each square, without the class token's.
+
+        As long as the encoder is frozen, these can be computed once for all epochs.
+
+        Raises:
+            ValueError: If the images have another size or number of channels.
+        """
+        blocks = self.config.image.encoder.layers - self.config.skipped_blocks
+        return self.image_encoder.read(images, blocks)[:, 1:]
+
+    def prefix(
+        self, squares: Float[Tensor, "batch square features"]
+    ) -> Float[Tensor, "batch square width"]:
+        """Return the vectors that stand in front of the text."""
+        return self.square_positions(self.projector(squares))
+
+    def read(
+        self,
+        squares: Float[Tensor, "batch square features"],
+        ids: Int[Tensor, "batch token"],
+        documents: Int[Tensor, "batch token"] | None = None,
+    ) -> Float[Tensor, "batch token vocab"]:
+        """Return the logits of the next token after each token of the text.
+
+        Args:
+            squares: The output of `look`.
+            ids: The text.
+            documents: The number of the question that each token belongs to, from 1:
+                each question sees the image and itself. None for a single text.
+
+        Raises:
+            ValueError: If image and text do not fit into the context window, or a token
+                is not in the vocabulary.
+        """
+        image = self.prefix(squares)
+        text = self.decoder.embed(ids, AttentionContext())
+        context = None
+        if documents is not None:
+            of_image = documents.new_zeros(image.shape[:2])
+            context = AttentionContext.prefixed(torch.cat([of_image, documents], dim=1))
+        hidden = self.decoder.read_vectors(splice(image, text), context)
+        return self.decoder.logits(hidden[:, image.shape[1] :])
+
+    def forward(
+        self,
+        images: Float[Tensor, "batch channel height width"],
+        ids: Int[Tensor, "batch token"],
+        documents: Int[Tensor, "batch token"] | None = None,
+    ) -> Float[Tensor, "batch token vocab"]:
+        """Look at the images and read the text after them; see `read`."""
+        return self.read(self.look(images), ids, documents)
+
+    @torch.no_grad()
+    def attention_to_image(
+        self,
+        squares: Float[Tensor, "batch square features"],
+        ids: Int[Tensor, "batch token"],
+    ) -> Float[Tensor, "batch layer head square"]:
+        """Return how much the last token attends to each square of the image; the
+        weights of a head sum to 1 together with those on the text.
+        """
+        text = self.decoder.embed(ids, AttentionContext())
+        x = splice(self.prefix(squares), text)
+        maps = []
+        for block in self.decoder.blocks:
+            maps.append(block.attention_weights(x)[:, :, -1, : squares.shape[1]])
+            x = block(x)
+        return torch.stack(maps, dim=1)
+
+
+def answer_loss(
+    logits: Float[Tensor, "batch token vocab"],
+    ids: Int[Tensor, "batch token"],
+    is_answer: Bool[Tensor, "batch token"],
+) -> Float[Tensor, ""]:
+    """Return the mean of -ln p(token) over the tokens of the answers, in nats.
+
+    The logits after a token predict the next one, so they are compared with the ids
+    shifted by one; without the shift, a model learns to repeat the token it reads.
+
+    Raises:
+        ValueError: If no token belongs to an answer.
+
+    >>> logits = torch.zeros(1, 3, 8)
+    >>> answer_loss(
+    ...     logits, torch.tensor([[4, 5, 6]]), torch.tensor([[False, False, True]])
+    ... )
+    tensor(2.0794)
+    """
+    chosen = is_answer[:, 1:]
+    if not chosen.any():
+        raise ValueError("No token belongs to an answer, so there is no loss.")
+    return functional.cross_entropy(logits[:, :-1][chosen], ids[:, 1:][chosen])

@@ -1,0 +1,47 @@
+"""The questions task: exact questions about scenes of shapes, conversations for
+training, and the accuracy of answers beside that of guessing from the words.
+"""
+
+from genai_tutorial.tasks.scene_questions.accuracy import (
+    blind_answers,
+    captions_right,
+    flipped_pairs,
+    question_accuracy,
+    right_answers,
+)
+from genai_tutorial.tasks.scene_questions.conversations import (
+    MIXTURE,
+    QUESTION_TOKENIZER,
+    ConversationRows,
+    SceneQuestions,
+    draw_questions,
+    load_scene_questions,
+    pack_conversations,
+)
+from genai_tutorial.tasks.scene_questions.questions import (
+    ONE_WORD_KINDS,
+    SHARE_ABSENT,
+    Kind,
+    Question,
+    ask,
+)
+
+__all__ = [
+    "MIXTURE",
+    "ONE_WORD_KINDS",
+    "QUESTION_TOKENIZER",
+    "SHARE_ABSENT",
+    "ConversationRows",
+    "Kind",
+    "Question",
+    "SceneQuestions",
+    "ask",
+    "blind_answers",
+    "captions_right",
+    "draw_questions",
+    "flipped_pairs",
+    "load_scene_questions",
+    "pack_conversations",
+    "question_accuracy",
+    "right_answers",
+]

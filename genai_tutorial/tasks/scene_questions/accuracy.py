@@ -1,0 +1,120 @@
+"""Accuracy of answers about scenes, by kind of question, and what is possible without
+looking.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from genai_tutorial.metrics import Interval, wilson_interval
+from genai_tutorial.tasks.scene_questions.questions import Kind, Question
+from genai_tutorial.tasks.shapes import Scene, full_captions
+
+
+def right_answers(questions: Sequence[Question], answers: Sequence[str]) -> list[bool]:
+    """Return for each question whether the answer is the right one, word for word.
+
+    Raises:
+        ValueError: If there are not as many answers as questions.
+    """
+    if len(questions) != len(answers):
+        raise ValueError(
+            f"Each question needs one answer, got {len(questions)} questions and "
+            f"{len(answers)} answers."
+        )
+    pairs = zip(questions, answers, strict=True)
+    return [question.answer == answer for question, answer in pairs]
+
+
+def question_accuracy(
+    questions: Sequence[Question], answers: Sequence[str]
+) -> dict[Kind, Interval]:
+    """Return the share of right answers for each kind that occurs, with Wilson's 95%
+    interval.
+
+    Raises:
+        ValueError: If there are not as many answers as questions.
+
+    >>> asked = Question("count", "how many shapes are there ?", "two")
+    >>> print(question_accuracy([asked] * 20, ["two"] * 20)["count"])
+    1.00 (95% interval 0.84 to 1.00)
+    """
+    by_kind = defaultdict(list)
+    for question, right in zip(
+        questions, right_answers(questions, answers), strict=True
+    ):
+        by_kind[question.kind].append(right)
+    return {
+        kind: wilson_interval(sum(rights), len(rights))
+        for kind, rights in by_kind.items()
+    }
+
+
+def blind_answers(
+    training: Sequence[Question], questions: Sequence[Question]
+) -> list[str]:
+    """Return the best answers that words alone allow: for each question the answer that
+    was most frequent for the same text in training, and an empty text for a question
+    that never occurred.
+
+    >>> often = Question("size", "what size is the cross ?", "small")
+    >>> once = Question("size", "what size is the cross ?", "large")
+    >>> blind_answers([often, often, once], [once])
+    ['small']
+    """
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for question in training:
+        counts[question.text][question.answer] += 1
+    return [
+        counts[question.text].most_common(1)[0][0] if question.text in counts else ""
+        for question in questions
+    ]
+
+
+def flipped_pairs(
+    questions: Sequence[Question], answers: Sequence[str]
+) -> Interval | None:
+    """Return the share of flipped pairs with two right answers: the same question about
+    two pictures with different answers, so that whoever does not look is wrong in at
+    least one.
+
+    Each question is used in one pair at most; None if there is no pair.
+
+    Raises:
+        ValueError: If there are not as many answers as questions.
+    """
+    by_text = defaultdict(list)
+    for question, right in zip(
+        questions, right_answers(questions, answers), strict=True
+    ):
+        by_text[question.text].append((question.answer, right))
+    both_right = []
+    for items in by_text.values():
+        waiting: list[tuple[str, bool]] = []
+        for answer, right in items:
+            partner = next((w for w in waiting if w[0] != answer), None)
+            if partner is None:
+                waiting.append((answer, right))
+            else:
+                waiting.remove(partner)
+                both_right.append(right and partner[1])
+    if not both_right:
+        return None
+    return wilson_interval(sum(both_right), len(both_right))
+
+
+def captions_right(scenes: Sequence[Scene], captions: Sequence[str]) -> list[bool]:
+    """Return for each caption whether it is a full caption of its scene, in any order
+    of the objects.
+
+    Raises:
+        ValueError: If there are not as many captions as scenes.
+    """
+    if len(scenes) != len(captions):
+        raise ValueError(
+            f"Each scene needs one caption, got {len(scenes)} scenes and "
+            f"{len(captions)} captions."
+        )
+    return [
+        text in full_captions(scene)
+        for scene, text in zip(scenes, captions, strict=True)
+    ]

@@ -1,0 +1,245 @@
+"""Questions about scenes of shapes, each with one exact answer.
+
+The questions are drawn so that the answer does not follow from the words: yes is as
+frequent as no, and "none" as frequent as each colour.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar, get_args
+
+import torch
+
+from genai_tutorial.tasks.shapes import (
+    HELD_OUT_PAIRS,
+    HELD_OUT_RELATIONS,
+    OPPOSITE,
+    Colour,
+    Scene,
+    SceneObject,
+    Shape,
+    caption,
+    relation,
+)
+
+Kind = Literal[
+    "colour", "shape", "size", "count", "existence", "relation", "direction", "caption"
+]
+
+ONE_WORD_KINDS: tuple[Kind, ...] = get_args(Kind)[:-1]
+"""The kinds of questions that are answered by one word: all but captions."""
+
+NUMBERS = ("one", "two", "three")
+"""The answers to how many shapes there are."""
+
+SHARE_ABSENT = 1 / 6
+"""The share of colour questions about a shape that is not there.
+
+In training each shape occurs in five colours, so "none" is as frequent as each of them.
+"""
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question about a scene.
+
+    Attributes:
+        kind: What is asked.
+        text: The question, as words with spaces between them.
+        answer: The only right answer; for a caption, one of several.
+        about: The objects that the answer depends on; empty if it depends on all.
+    """
+
+    kind: Kind
+    text: str
+    answer: str
+    about: tuple[SceneObject, ...] = ()
+
+    @property
+    def asks_new_pair(self) -> bool:
+        """Whether it asks for the colour or the shape of an object whose pair of colour
+        and shape is held out of training.
+        """
+        return self.kind in ("colour", "shape") and any(
+            (thing.colour, thing.shape) in HELD_OUT_PAIRS for thing in self.about
+        )
+
+
+def ask(scene: Scene, kind: Kind, generator: torch.Generator) -> Question | None:
+    """Draw a question of one kind, or None if this scene allows no fair one.
+
+    Args:
+        scene: One to three objects.
+        kind: The kind of question.
+        generator: Random generator of the choices.
+
+    Raises:
+        ValueError: If there is no such kind.
+
+    >>> from genai_tutorial.tasks.shapes import random_scenes
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> (scene,) = random_scenes(1, generator, objects=[2])
+    >>> caption(scene)
+    'a large yellow circle left of a large blue square'
+    >>> ask(scene, "relation", generator)  # doctest: +ELLIPSIS
+    Question(kind='relation', ...)
+    """
+    if kind not in _ASK:
+        raise ValueError(
+            f"kind must be one of {', '.join(map(repr, _ASK))}, got {kind!r}."
+        )
+    return _ASK[kind](scene, generator)
+
+
+def _colour(scene: Scene, generator: torch.Generator) -> Question | None:
+    unique = _unique(scene, "shape")
+    if not unique:
+        return None
+    if torch.rand(1, generator=generator) < SHARE_ABSENT:
+        shapes = {thing.shape for thing in scene.objects}
+        absent = _pick([s for s in get_args(Shape) if s not in shapes], generator)
+        return Question("colour", f"what colour is the {absent} ?", "none")
+    thing = _pick(unique, generator)
+    return Question(
+        "colour", f"what colour is the {thing.shape} ?", thing.colour, (thing,)
+    )
+
+
+def _shape(scene: Scene, generator: torch.Generator) -> Question | None:
+    unique = _unique(scene, "colour")
+    if not unique:
+        return None
+    thing = _pick(unique, generator)
+    return Question(
+        "shape", f"what shape is the {thing.colour} thing ?", thing.shape, (thing,)
+    )
+
+
+def _size(scene: Scene, generator: torch.Generator) -> Question | None:
+    unique = _unique(scene, "shape")
+    if not unique:
+        return None
+    thing = _pick(unique, generator)
+    return Question("size", f"what size is the {thing.shape} ?", thing.size, (thing,))
+
+
+def _count(scene: Scene, generator: torch.Generator) -> Question:
+    number = NUMBERS[len(scene.objects) - 1]
+    return Question("count", "how many shapes are there ?", number)
+
+
+def _existence(scene: Scene, generator: torch.Generator) -> Question | None:
+    """Ask for a pair of colour and shape that is there, or a near miss: both are there,
+    but not together.
+    """
+    there = {(thing.colour, thing.shape): thing for thing in scene.objects}
+    misses = [
+        (colour, shape)
+        for colour, _ in there
+        for _, shape in there
+        if (colour, shape) not in there and (colour, shape) not in HELD_OUT_PAIRS
+    ]
+    if not misses:
+        return None
+    is_there = bool(torch.randint(2, (1,), generator=generator))
+    colour, shape = _pick(list(there) if is_there else misses, generator)
+    about = (there[colour, shape],) if is_there else ()
+    return Question(
+        "existence",
+        f"is there {_article(colour)} {colour} {shape} ?",
+        "yes" if is_there else "no",
+        about,
+    )
+
+
+def _relation(scene: Scene, generator: torch.Generator) -> Question | None:
+    """Ask for the true relation or its opposite, from one object or from the other,
+    unless only one of the two occurs in training.
+    """
+    pair = _related_pair(scene, generator)
+    if pair is None:
+        return None
+    subject, other = pair
+    how = relation(subject, other)
+    opposites = {(subject.shape, way, other.shape) for way in (how, OPPOSITE[how])}
+    if not opposites.isdisjoint(_HELD_OUT_EITHER_WAY):
+        return None
+    is_true = bool(torch.randint(2, (1,), generator=generator))
+    asked = how if is_true else OPPOSITE[how]
+    return Question(
+        "relation",
+        f"is the {subject.shape} {asked} the {other.shape} ?",
+        "yes" if is_true else "no",
+        pair,
+    )
+
+
+def _direction(scene: Scene, generator: torch.Generator) -> Question | None:
+    pair = _related_pair(scene, generator)
+    if pair is None:
+        return None
+    subject, other = pair
+    return Question(
+        "direction",
+        f"where is the {subject.shape} relative to the {other.shape} ?",
+        relation(subject, other).removesuffix(" of"),
+        pair,
+    )
+
+
+def _caption(scene: Scene, generator: torch.Generator) -> Question:
+    return Question("caption", "describe :", caption(scene))
+
+
+_ASK: dict[Kind, Callable[[Scene, torch.Generator], Question | None]] = {
+    "colour": _colour,
+    "shape": _shape,
+    "size": _size,
+    "count": _count,
+    "existence": _existence,
+    "relation": _relation,
+    "direction": _direction,
+    "caption": _caption,
+}
+
+
+def _related_pair(
+    scene: Scene, generator: torch.Generator
+) -> tuple[SceneObject, SceneObject] | None:
+    """Draw the first object and another one, in either order; None unless both can be
+    named by their shapes.
+    """
+    unique = _unique(scene, "shape")
+    first, *others = scene.objects
+    others = [other for other in others if other in unique]
+    if first not in unique or not others:
+        return None
+    other = _pick(others, generator)
+    is_swapped = bool(torch.randint(2, (1,), generator=generator))
+    return (other, first) if is_swapped else (first, other)
+
+
+_HELD_OUT_EITHER_WAY = {
+    *HELD_OUT_RELATIONS,
+    *((other, OPPOSITE[how], first) for first, how, other in HELD_OUT_RELATIONS),
+}
+
+
+def _unique(scene: Scene, attribute: Literal["colour", "shape"]) -> list[SceneObject]:
+    """Return the objects whose colour or shape no other object has."""
+    values = [getattr(thing, attribute) for thing in scene.objects]
+    return [
+        thing
+        for thing, value in zip(scene.objects, values, strict=True)
+        if values.count(value) == 1
+    ]
+
+
+def _pick(items: Sequence[Item], generator: torch.Generator) -> Item:
+    return items[int(torch.randint(len(items), (1,), generator=generator))]
+
+
+def _article(colour: Colour) -> str:
+    return "an" if colour[0] in "aeiou" else "a"

@@ -1,0 +1,155 @@
+"""The parts of multimodal models equal the libraries': gated cross-attention equals
+torch's attention times the gate, k-means equals scikit-learn's, and a stream of words
+and image codes is a Llama over the joint vocabulary, or Chameleon with its norms.
+"""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from genai_tutorial.multimodal import (
+    GatedCrossAttention,
+    StreamVocabulary,
+    k_means,
+    stream_logits,
+)
+from genai_tutorial.pretrained.smollm2.hugging_face import LAYER_NAMES
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_gated_cross_attention_equals_torchs_attention_times_the_gate():
+    ours = GatedCrossAttention(width=12, heads=3, source_width=8)
+    theirs = nn.MultiheadAttention(12, 3, bias=False, kdim=8, vdim=8, batch_first=True)
+    with torch.no_grad():
+        ours.attention_gate.fill_(0.7)
+        theirs.q_proj_weight.copy_(ours.attention.query.weight)
+        theirs.k_proj_weight.copy_(ours.attention.key.weight)
+        theirs.v_proj_weight.copy_(ours.attention.value.weight)
+        theirs.out_proj.weight.copy_(ours.attention.output.weight)
+    x, image = random(2, 5, 12), random(2, 9, 8, seed=1)
+    read = ours.attention_norm(x)
+    expected = x + theirs(read, image, image)[0] * torch.tensor(0.7).tanh()
+    torch.testing.assert_close(ours(x, image), expected, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_k_means_equals_scikit_learns(seed):
+    cluster = pytest.importorskip("sklearn.cluster")
+    points = random(300, 4, seed=seed)
+    first = points[:12]
+    theirs = cluster.KMeans(
+        12, init=first.numpy(), n_init=1, max_iter=100, tol=0.0, algorithm="lloyd"
+    ).fit(points.numpy())
+    ours = k_means(points, first, iterations=100)
+    assert np.bincount(theirs.labels_, minlength=12).min() > 0
+    torch.testing.assert_close(
+        ours, torch.from_numpy(theirs.cluster_centers_), atol=1e-5, rtol=1e-5
+    )
+
+
+VOCABULARY = StreamVocabulary(words=20, codes=16)
+LLAMA = DecoderConfig.llama(
+    vocab_size=VOCABULARY.size,
+    context_length=40,
+    width=16,
+    layers=2,
+    heads=2,
+    key_value_heads=2,
+    feed_forward_width=24,
+    rotary_base=10_000,
+)
+THEIR_SIZES = {
+    "vocab_size": VOCABULARY.size,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "rms_norm_eps": 1e-5,
+    "rope_theta": 10_000.0,
+    "max_position_embeddings": 40,
+    "tie_word_embeddings": False,
+}
+
+
+def stream_pair(config, theirs):
+    ours = DecoderLM(config)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    weights = ours.state_dict()
+    names = {
+        "model.embed_tokens.weight": "token_embedding.weight",
+        "model.norm.weight": "final_norm.weight",
+        "lm_head.weight": "head.weight",
+    }
+    for layer in range(config.layers):
+        for name, mine in LAYER_NAMES.items():
+            names[f"model.layers.{layer}.{name}.weight"] = (
+                f"blocks.{layer}.{mine}.weight"
+            )
+    state = theirs.state_dict()
+    state |= {name: weights[mine] for name, mine in names.items()}
+    theirs.load_state_dict(state)
+    return ours.eval(), theirs.eval()
+
+
+def stream_inputs():
+    generator = torch.Generator().manual_seed(2)
+    codes = torch.randint(16, (2, 9), generator=generator)
+    return codes, torch.randint(20, (2, 6), generator=generator)
+
+
+def compare_streams(ours, theirs, tokens):
+    codes, ids = stream_inputs()
+    row = torch.cat([VOCABULARY.image(codes), ids], dim=1)
+    with torch.no_grad():
+        mine = stream_logits(ours, VOCABULARY, codes, ids)
+        expected = theirs(input_ids=row).logits[:, -ids.shape[1] :]
+    torch.testing.assert_close(
+        mine[..., :tokens], expected[..., :tokens], atol=1e-5, rtol=1e-5
+    )
+
+
+def test_a_stream_equals_a_llama_over_the_joint_vocabulary():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.LlamaConfig(**THEIR_SIZES)
+    pair = stream_pair(LLAMA, transformers.LlamaForCausalLM(config))
+    compare_streams(*pair, VOCABULARY.size)
+
+
+def test_a_stream_with_chameleons_norms_equals_chameleon():
+    """Chameleon writes words only, so its logits of the image codes are masked."""
+    transformers = pytest.importorskip("transformers")
+    codes = {
+        f"IMGIMG{'ABCDEFGHIJKLMNOP'[code]}Z": VOCABULARY.first_code + code
+        for code in range(VOCABULARY.codes)
+    }
+    words = {f"word{word}": word for word in range(VOCABULARY.words)}
+    edges = {"<image>": VOCABULARY.image_start, "</image>": VOCABULARY.image_end}
+    config = transformers.ChameleonConfig(
+        **THEIR_SIZES,
+        vocabulary_map=words | edges | codes,
+        vq_config={
+            "embed_dim": 4,
+            "num_embeddings": VOCABULARY.codes,
+            "latent_channels": 4,
+            "resolution": 8,
+            "base_channels": 32,
+            "channel_multiplier": [1],
+            "num_res_blocks": 1,
+        },
+    )
+    ours, theirs = stream_pair(
+        LLAMA, transformers.ChameleonForConditionalGeneration(config)
+    )
+    for block in ours.blocks:  # LayerNorm in each head, for both at their initial gains
+        block.attention.query_norm = nn.LayerNorm(LLAMA.head_width)
+        block.attention.key_norm = nn.LayerNorm(LLAMA.head_width)
+    compare_streams(ours, theirs, VOCABULARY.words)

@@ -1,0 +1,234 @@
+from collections import Counter, defaultdict
+
+import pytest
+import torch
+
+from genai_tutorial.tasks.scene_questions import (
+    MIXTURE,
+    ONE_WORD_KINDS,
+    QUESTION_TOKENIZER,
+    Question,
+    ask,
+    blind_answers,
+    captions_right,
+    flipped_pairs,
+    load_scene_questions,
+    pack_conversations,
+    question_accuracy,
+    right_answers,
+)
+from genai_tutorial.tasks.shapes import (
+    HELD_OUT_PAIRS,
+    Scene,
+    SceneObject,
+    full_captions,
+    parse_caption,
+    relation,
+)
+
+RED_CIRCLE = SceneObject("red", "circle", 5, 1, 8)
+BLUE_SQUARE = SceneObject("blue", "square", 8, 16, 14)
+SCENE = Scene((RED_CIRCLE, BLUE_SQUARE))
+
+
+@pytest.fixture(scope="module")
+def training():
+    return load_scene_questions(2000, seed=0, kinds=8)
+
+
+@pytest.fixture(scope="module")
+def unseen():
+    return load_scene_questions(1200, seed=1, kinds=8)
+
+
+def asked_of(scene, kind, n=60):
+    generator = torch.Generator().manual_seed(0)
+    return {(q.text, q.answer) for q in (ask(scene, kind, generator) for _ in range(n))}
+
+
+def test_every_question_about_a_scene_of_two_objects():
+    assert asked_of(SCENE, "colour") == {
+        ("what colour is the circle ?", "red"),
+        ("what colour is the square ?", "blue"),
+        ("what colour is the triangle ?", "none"),
+        ("what colour is the cross ?", "none"),
+    }
+    assert asked_of(SCENE, "shape") == {
+        ("what shape is the red thing ?", "circle"),
+        ("what shape is the blue thing ?", "square"),
+    }
+    assert asked_of(SCENE, "size") == {
+        ("what size is the circle ?", "small"),
+        ("what size is the square ?", "large"),
+    }
+    assert asked_of(SCENE, "count") == {("how many shapes are there ?", "two")}
+    assert asked_of(SCENE, "existence") == {
+        ("is there a red circle ?", "yes"),
+        ("is there a blue square ?", "yes"),
+        ("is there a red square ?", "no"),
+        ("is there a blue circle ?", "no"),
+    }
+    assert asked_of(SCENE, "relation") == {
+        ("is the circle above the square ?", "yes"),
+        ("is the circle below the square ?", "no"),
+        ("is the square above the circle ?", "no"),
+        ("is the square below the circle ?", "yes"),
+    }
+    assert asked_of(SCENE, "direction") == {
+        ("where is the circle relative to the square ?", "above"),
+        ("where is the square relative to the circle ?", "below"),
+    }
+    assert asked_of(SCENE, "caption") == {
+        ("describe :", "a small red circle above a large blue square")
+    }
+
+
+def test_what_occurs_twice_is_not_asked_for():
+    twins = Scene((RED_CIRCLE, SceneObject("red", "circle", 8, 16, 14)))
+    generator = torch.Generator().manual_seed(0)
+    for kind in ("colour", "shape", "size", "existence", "relation", "direction"):
+        assert ask(twins, kind, generator) is None
+
+
+def test_a_relation_that_training_lacks_is_not_asked_in_yes_or_no_questions():
+    triangle = SceneObject("red", "triangle", 8, 16, 14)  # never above a circle
+    scene = Scene((triangle, SceneObject("blue", "circle", 5, 1, 8)))
+    generator = torch.Generator().manual_seed(0)
+    assert all(ask(scene, "relation", generator) is None for _ in range(20))
+
+
+def test_near_misses_never_name_a_pair_that_training_lacks():
+    orange = SceneObject("orange", "circle", 5, 1, 8)
+    scene = Scene((orange, SceneObject("blue", "triangle", 8, 16, 14)))
+    texts = {text for text, _ in asked_of(scene, "existence")}
+    assert "is there a blue circle ?" in texts
+    assert "is there an orange triangle ?" not in texts
+
+
+def test_words_alone_are_at_chance(training, unseen):
+    known = training.one_by_one()[1]
+    asked = unseen.one_by_one()[1]
+    accuracy = question_accuracy(asked, blind_answers(known, asked))
+    chances = {
+        "colour": 1 / 6,
+        "shape": (2 / 4 + 4 / 3) / 6,
+        "size": 1 / 2,
+        "count": 1 / 3,
+        "existence": 1 / 2,
+        "relation": 1 / 2,
+        "direction": 1 / 3,
+        "caption": 0,
+    }
+    assert set(accuracy) == set(MIXTURE)
+    for kind, chance in chances.items():
+        assert abs(accuracy[kind].mean - chance) < 0.07, kind
+
+
+def test_none_is_as_frequent_as_each_colour(training):
+    answers = Counter(q.answer for q in training.one_by_one()[1] if q.kind == "colour")
+    assert 0.12 < answers["none"] / answers.total() < 0.21
+
+
+def test_the_true_relation_is_the_one_of_the_scene(unseen):
+    for question in unseen.one_by_one()[1]:
+        if question.kind == "direction":
+            assert relation(*question.about).split()[0] == question.answer
+
+
+def test_unseen_pairs_are_asked_for_in_their_split_only(training):
+    pairs = load_scene_questions(200, seed=1, split="new pairs")
+    assert any(q.asks_new_pair for q in pairs.one_by_one()[1])
+    assert not any(q.asks_new_pair for q in training.one_by_one()[1])
+    there = {
+        (thing.colour, thing.shape)
+        for scene in training.scenes
+        for thing in scene.objects
+    }
+    assert there.isdisjoint(HELD_OUT_PAIRS)
+
+
+def test_every_word_is_in_the_vocabulary_and_survives_it(training):
+    for question in training.one_by_one()[1][:500]:
+        text = f"{question.text} {question.answer}"
+        assert QUESTION_TOKENIZER.decode(QUESTION_TOKENIZER.encode(text)) == text
+
+
+def test_conversations_mark_the_answers_and_number_the_questions():
+    one = Question("count", "how many shapes are there ?", "two")
+    two = Question("colour", "what colour is the circle ?", "red")
+    rows = pack_conversations([[one, two], [one]])
+    assert rows.ids.shape == (2, 16)
+    marked = defaultdict(list)
+    for row in range(2):
+        for token, learned in zip(rows.ids[row], rows.is_answer[row], strict=True):
+            if learned:
+                marked[row].append(int(token))
+    end = QUESTION_TOKENIZER.END
+    words = {word: QUESTION_TOKENIZER.encode(word)[0] for word in ("two", "red")}
+    assert marked == {
+        0: [words["two"], end, words["red"], end],
+        1: [words["two"], end],
+    }
+    assert rows.documents.tolist() == [[1] * 8 + [2] * 8, [1] * 8 + [2] * 8]
+    assert (rows.ids[1, 8:] == QUESTION_TOKENIZER.PADDING).all()
+
+
+def test_a_picture_without_a_fair_question_is_a_row_of_padding():
+    one = Question("count", "how many shapes are there ?", "two")
+    rows = pack_conversations([[one], []])
+    assert not rows.is_answer[1].any()
+
+
+def test_the_same_seed_asks_the_same_questions():
+    first, second = (load_scene_questions(20, seed=4) for _ in range(2))
+    assert first.questions == second.questions
+    assert first.questions != load_scene_questions(20, seed=5).questions
+    numbers, questions = first.one_by_one()
+    assert [first.questions[n][0].text for n in numbers.unique()] == [
+        asked[0].text for asked in first.questions if asked
+    ]
+    assert len(numbers) == len(questions)
+
+
+def test_flipped_pairs_cannot_be_won_by_one_constant_answer():
+    yes = Question("relation", "is the circle above the square ?", "yes")
+    no = Question("relation", "is the circle above the square ?", "no")
+    asked = [yes, no, no, yes]
+    assert flipped_pairs(asked, ["yes", "no", "no", "yes"]).mean == 1
+    assert flipped_pairs(asked, ["yes"] * 4).mean == 0
+    assert flipped_pairs(asked, ["yes", "no", "no", "no"]).mean == 0.5
+    assert flipped_pairs([yes, yes], ["yes"] * 2) is None
+
+
+def test_blind_answers_are_the_most_frequent_ones_of_each_text():
+    size = [Question("size", "what size is the cross ?", a) for a in ("small", "large")]
+    count = Question("count", "how many shapes are there ?", "one")
+    assert blind_answers([size[0], size[1], size[1]], [size[0], count]) == ["large", ""]
+
+
+def test_a_caption_is_right_in_any_order_of_the_objects():
+    texts = full_captions(SCENE)
+    assert len(texts) == 2
+    wrong = texts[0].replace("red", "green")
+    assert captions_right([SCENE] * 3, [*texts, wrong]) == [True, True, False]
+    assert parse_caption(texts[1])
+
+
+def test_kinds_of_one_word_have_answers_of_one_word(training):
+    for question in training.one_by_one()[1]:
+        is_word = len(question.answer.split()) == 1
+        assert is_word == (question.kind in ONE_WORD_KINDS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: ask(SCENE, "weight", torch.Generator()), "kind must be one of"),
+        (lambda: load_scene_questions(2, 0, kinds=9), "from 1 to 8"),
+        (lambda: right_answers([], ["yes"]), "0 questions and 1 answers"),
+        (lambda: captions_right([SCENE], []), "1 scenes and 0 captions"),
+    ],
+)
+def test_wrong_arguments_of_scene_questions(unchecked, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        wrong()
