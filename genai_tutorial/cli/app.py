@@ -209,6 +209,33 @@ def sample(
     sample_model(name, options or [], count, seed, folder, out)
 
 
+@app.command()
+def ask(
+    image: Annotated[Path, typer.Argument(help="A square picture of shapes on white.")],
+    question: Annotated[str, typer.Argument(help="The question, in quotation marks.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Folder of your own run; by default the book's model."),
+    ] = None,
+) -> None:
+    """Ask the vision-language model of chapter 19 about a picture.
+
+    It knows pictures of one to three coloured shapes, and questions such as "what
+    colour is the circle?", "what shape is the red thing?", "what size is the cross?",
+    "how many shapes are there?", "is there a red circle?" and "is the circle above the
+    square?". "describe" asks for a caption.
+
+    Examples to try:
+    - `genai-tutorial sample shapes-diffusion prompt="a red circle above a blue square"
+      --count 1 --out scene.png`
+    - `genai-tutorial ask scene.png "what colour is the circle?"`
+    - `genai-tutorial ask scene.png describe`
+    """
+    from genai_tutorial.cli.ask import ask_about
+
+    ask_about(image, question, folder)
+
+
 class Precision(StrEnum):
     """The number format of the weights."""
 

@@ -34,6 +34,7 @@ from genai_tutorial.multimodal.vision_language import (
     VisionLanguageModel,
     answer_loss,
     splice,
+    without_last_block,
 )
 from genai_tutorial.multimodal.vision_transformer import (
     ImageEncoder,
@@ -73,4 +74,5 @@ __all__ = [
     "sigmoid_loss",
     "splice",
     "stream_logits",
+    "without_last_block",
 ]

@@ -92,8 +92,7 @@ class CrossAttentionModel(nn.Module):
         Raises:
             ValueError: If the images have another size or number of channels.
         """
-        blocks = self.config.image.encoder.layers - self.config.skipped_blocks
-        return self.image_encoder.read(images, blocks)[:, 1:]
+        return self.image_encoder.read(images)[:, 1:]
 
     def read(
         self,

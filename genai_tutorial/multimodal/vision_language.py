@@ -2,7 +2,7 @@
 the image's vectors in front of the text.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -29,29 +29,19 @@ class VisionLanguageConfig:
     Attributes:
         image: The image encoder; each of its patches becomes one vector of the prefix.
         decoder: The decoder; its context window holds the prefix and the text.
-        skipped_blocks: The number of blocks at the end of the image encoder that are
-            left out. CLIP reads its last block at the class token alone, so that
-            nothing ever taught that block what to say about a patch.
 
     Raises:
-        ValueError: If the prefix leaves no room for text, or `skipped_blocks` is not
-            from 0 to the number of blocks.
+        ValueError: If the prefix leaves no room for text.
     """
 
     image: ImageEncoderConfig
     decoder: DecoderConfig
-    skipped_blocks: int = 1
 
     def __post_init__(self):
         if self.decoder.context_length <= self.image.patches:
             raise ValueError(
                 f"The image takes up {self.image.patches} positions and context_length "
                 f"is {self.decoder.context_length}, which leaves no room for text."
-            )
-        if not 0 <= self.skipped_blocks <= self.image.encoder.layers:
-            raise ValueError(
-                f"skipped_blocks must be from 0 to {self.image.encoder.layers}, got "
-                f"{self.skipped_blocks}."
             )
 
 
@@ -83,6 +73,29 @@ class Projector(nn.Module):
     ) -> Float[Tensor, "batch square width"]:
         """Project each vector on its own."""
         return self.output(functional.gelu(self.input(self.norm(vectors))))
+
+
+def without_last_block(encoder: ImageEncoder) -> ImageEncoder:
+    """Return a copy of an image encoder without its last block.
+
+    CLIP reads its last block at the class token alone, so nothing ever taught that
+    block what to say about a patch. LLaVA, too, takes the vectors before it.
+
+    Raises:
+        ValueError: If the encoder has a single block.
+
+    Source: Liu et al., Visual Instruction Tuning, section 4.1 and appendix ("layer
+        before the last"), https://arxiv.org/abs/2304.08485
+    """
+    settings = encoder.config.encoder
+    if settings.layers < 2:
+        raise ValueError("The image encoder has a single block, so none can go.")
+    shorter = replace(settings, layers=settings.layers - 1)
+    copy = ImageEncoder(replace(encoder.config, encoder=shorter))
+    names = copy.state_dict().keys()
+    weights = encoder.state_dict()
+    copy.load_state_dict({name: weights[name] for name in names})
+    return copy
 
 
 def splice(
@@ -141,8 +154,7 @@ class VisionLanguageModel(nn.Module):
         Raises:
             ValueError: If the images have another size or number of channels.
         """
-        blocks = self.config.image.encoder.layers - self.config.skipped_blocks
-        return self.image_encoder.read(images, blocks)[:, 1:]
+        return self.image_encoder.read(images)[:, 1:]
 
     def prefix(
         self, squares: Float[Tensor, "batch square features"]

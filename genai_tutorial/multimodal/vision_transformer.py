@@ -102,25 +102,14 @@ class ImageEncoder(nn.Module):
         return self.final_norm(self.read(images)[:, 0])
 
     def read(
-        self,
-        images: Float[Tensor, "batch channel height width"],
-        blocks: int | None = None,
+        self, images: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch position features"]:
         """Return all vectors after the last block: the class token's, then those of
         the patches, row by row.
 
-        Args:
-            images: The images.
-            blocks: The number of blocks to apply, from the first; None for all.
-
         Raises:
-            ValueError: If the images have another size or number of channels, or there
-                are not as many blocks.
+            ValueError: If the images have another size or number of channels.
         """
-        if blocks is not None and not 0 <= blocks <= len(self.encoder):
-            raise ValueError(
-                f"blocks must be from 0 to {len(self.encoder)}, got {blocks}."
-            )
         expected = (
             self.config.channels,
             self.config.image_size,
@@ -132,7 +121,4 @@ class ImageEncoder(nn.Module):
             )
         patches = self.patch_embedding(images).flatten(2).transpose(1, 2)
         x = torch.cat([self.class_token.expand(len(images), 1, -1), patches], dim=1)
-        x = self.first_norm(self.positions(x))
-        for block in list(self.encoder)[:blocks]:
-            x = block(x)
-        return x
+        return self.encoder(self.first_norm(self.positions(x)))

@@ -5,12 +5,14 @@ from genai_tutorial.multimodal import (
     CrossAttentionModel,
     EncoderConfig,
     GatedCrossAttention,
+    ImageEncoder,
     ImageEncoderConfig,
     ImageReader,
     VisionLanguageConfig,
     VisionLanguageModel,
     answer_loss,
     splice,
+    without_last_block,
 )
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig
@@ -19,11 +21,11 @@ TOKENIZER = WordTokenizer(("blue", "colour", "is", "it", "red", "what"))
 IMAGE = ImageEncoderConfig(EncoderConfig(width=12, layers=2, heads=2), 16, 8)
 
 
-def config(**settings):
+def config():
     decoder = DecoderConfig.fast(
         TOKENIZER.vocab_size, 24, width=16, layers=2, heads=2, convolution_size=0
     )
-    return VisionLanguageConfig(IMAGE, decoder, **settings)
+    return VisionLanguageConfig(IMAGE, decoder)
 
 
 def with_random_weights(model, seed=5):
@@ -79,16 +81,17 @@ def test_without_the_mask_a_question_reads_the_answers_before_it(model, images):
     )
 
 
-def test_the_last_block_of_the_image_encoder_is_left_out(images):
-    model = with_random_weights(VisionLanguageModel(config(skipped_blocks=1)))
-    before = model.look(images)
-    with torch.no_grad():
-        for parameter in model.image_encoder.encoder[1].parameters():
-            parameter.zero_()
-    assert torch.equal(model.look(images), before)
-    whole = with_random_weights(VisionLanguageModel(config(skipped_blocks=0)))
-    assert torch.equal(whole.look(images), whole.image_encoder.read(images)[:, 1:])
-    assert not torch.equal(whole.look(images), before)
+def test_an_image_encoder_without_its_last_block_stops_before_it(images):
+    encoder = with_random_weights(ImageEncoder(IMAGE))
+    shorter = without_last_block(encoder)
+    before = encoder.read(images)
+    torch.testing.assert_close(
+        encoder.encoder[-1](shorter.read(images)), before, atol=1e-6, rtol=1e-6
+    )
+    assert not torch.equal(shorter.read(images), before)
+    assert shorter.config.encoder.layers == 1
+    with pytest.raises(ValueError, match="single block"):
+        without_last_block(shorter)
 
 
 def test_a_cached_answer_is_the_greedy_one_of_whole_forward_passes(model, images):
@@ -162,7 +165,6 @@ def test_answers_behind_a_prefix_need_a_model_with_a_prefix(images):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: config(skipped_blocks=3), "skipped_blocks must be from 0 to 2"),
         (
             lambda: VisionLanguageConfig(
                 IMAGE, DecoderConfig(9, 4, 8, 1, AttentionConfig(2))

@@ -17,6 +17,7 @@ from genai_tutorial.tasks.scene_questions.conversations import (
     draw_questions,
     load_scene_questions,
     pack_conversations,
+    spaced_question,
 )
 from genai_tutorial.tasks.scene_questions.questions import (
     ONE_WORD_KINDS,
@@ -44,4 +45,5 @@ __all__ = [
     "pack_conversations",
     "question_accuracy",
     "right_answers",
+    "spaced_question",
 ]

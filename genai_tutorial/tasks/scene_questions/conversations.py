@@ -137,6 +137,19 @@ def load_scene_questions(
     )
 
 
+def spaced_question(text: str) -> str:
+    """Write a typed question as the tokenizer needs it: in lower case, with spaces
+    around its punctuation.
+
+    >>> spaced_question("What colour is the circle?")
+    'what colour is the circle ?'
+    >>> spaced_question("Describe")
+    'describe :'
+    """
+    words = text.lower().rstrip(" ?:.").split()
+    return " ".join([*words, ":" if words == ["describe"] else "?"])
+
+
 def pack_conversations(
     questions: Sequence[Sequence[Question]],
 ) -> ConversationRows:

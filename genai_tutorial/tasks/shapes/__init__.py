@@ -39,6 +39,7 @@ from genai_tutorial.tasks.shapes.random_scenes import (
 from genai_tutorial.tasks.shapes.retrieval import distinct_scenes, retrieval_task
 from genai_tutorial.tasks.shapes.scenes import (
     COLOURS,
+    IMAGE_SIZE,
     OPPOSITE,
     Colour,
     Place,
@@ -64,6 +65,7 @@ __all__ = [
     "COLOURS",
     "HELD_OUT_PAIRS",
     "HELD_OUT_RELATIONS",
+    "IMAGE_SIZE",
     "MOST_MISFIT",
     "OPPOSITE",
     "CaptionAccuracy",
