@@ -17,11 +17,7 @@ from genai_tutorial.multimodal.gated_attention import (
 )
 from genai_tutorial.multimodal.image_reader import ImageReader
 from genai_tutorial.multimodal.image_tokens import ImageTokenizer, k_means
-from genai_tutorial.multimodal.one_stream import (
-    StreamVocabulary,
-    draw_image_codes,
-    stream_logits,
-)
+from genai_tutorial.multimodal.one_stream import StreamModel, StreamVocabulary
 from genai_tutorial.multimodal.text_encoder import (
     TextEncoder,
     TextEncoderConfig,
@@ -54,6 +50,7 @@ __all__ = [
     "ImageReader",
     "ImageTokenizer",
     "Projector",
+    "StreamModel",
     "StreamVocabulary",
     "TextEncoder",
     "TextEncoderConfig",
@@ -65,7 +62,6 @@ __all__ = [
     "classify_zero_shot",
     "contrastive_loss",
     "denoising_errors",
-    "draw_image_codes",
     "drop_texts",
     "hits_at_k",
     "k_means",
@@ -73,6 +69,5 @@ __all__ = [
     "record_attention_maps",
     "sigmoid_loss",
     "splice",
-    "stream_logits",
     "without_last_block",
 ]

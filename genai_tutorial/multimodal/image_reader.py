@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from genai_tutorial.multimodal.gated_attention import CrossAttentionModel
+from genai_tutorial.multimodal.one_stream import StreamModel
 from genai_tutorial.multimodal.vision_language import VisionLanguageModel
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.transformer import AttentionContext
@@ -26,12 +27,12 @@ class ImageReader(NamedTuple):
         tokenizer: Turns questions and answers into tokens.
     """
 
-    model: VisionLanguageModel | CrossAttentionModel
+    model: VisionLanguageModel | CrossAttentionModel | StreamModel
     tokenizer: WordTokenizer
 
     def answer(
         self,
-        squares: Float[Tensor, "n square features"],
+        squares: Num[Tensor, "n square *features"],
         questions: Sequence[str],
         max_tokens: int = 20,
     ) -> list[str]:
@@ -60,10 +61,15 @@ class ImageReader(NamedTuple):
         return answers
 
     def first_words(
-        self, squares: Float[Tensor, "n square features"], questions: Sequence[str]
+        self, squares: Num[Tensor, "n square *features"], questions: Sequence[str]
     ) -> list[str]:
         """Return the likeliest first word of each answer, from a single forward pass:
         all that is needed for questions with answers of one word.
+
+        Args:
+            squares: The images' vectors, from `model.look`; for a `StreamModel` their
+                codes.
+            questions: One question for each image.
 
         Raises:
             ValueError: If there are not as many questions as images, or a question has
@@ -73,13 +79,14 @@ class ImageReader(NamedTuple):
         words = []
         for start in range(0, len(questions), _BATCH):
             part = slice(start, start + _BATCH)
-            likeliest = self.probabilities(squares[part], questions[part]).argmax(dim=1)
+            chances = self.probabilities(squares[part], questions[part])
+            likeliest = chances[:, : self.tokenizer.vocab_size].argmax(dim=1)
             words += [self.tokenizer.decode([token]) for token in likeliest.tolist()]
         return words
 
     @torch.no_grad()
     def probabilities(
-        self, squares: Float[Tensor, "n square features"], questions: Sequence[str]
+        self, squares: Num[Tensor, "n square *features"], questions: Sequence[str]
     ) -> Float[Tensor, "n token"]:
         """Return the probability of each token as the first of the answer.
 

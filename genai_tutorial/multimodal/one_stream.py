@@ -5,10 +5,12 @@ a caption and answers after an image.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
 
-from genai_tutorial.transformer import AttentionContext, DecoderLM
+from genai_tutorial.multimodal.vision_language import answer_loss
+from genai_tutorial.transformer import AttentionContext, DecoderConfig, DecoderLM
 
 
 @dataclass(frozen=True)
@@ -79,86 +81,137 @@ class StreamVocabulary:
         )
 
 
-def stream_logits(
-    model: DecoderLM,
-    vocabulary: StreamVocabulary,
-    codes: Int[Tensor, "image code"],
-    ids: Int[Tensor, "image token"],
-    documents: Int[Tensor, "image token"] | None = None,
-) -> Float[Tensor, "image token vocab"]:
-    """Return the logits after each token of the text that follows an image.
+class StreamModel(nn.Module):
+    """One decoder over words and image codes: after a caption it draws, after an image
+    it answers.
 
     Args:
-        model: The decoder over the whole vocabulary.
+        config: The decoder's settings; `vocab_size` is that of the vocabulary.
         vocabulary: The vocabulary.
-        codes: The images.
-        ids: Questions and answers.
-        documents: The number of the question that each token belongs to, from 1: each
-            sees the image and itself. None for a single text.
+        seed: Seed of the initial weights.
 
     Raises:
-        ValueError: If image and text do not fit into the context window.
+        ValueError: If the decoder has another number of tokens.
+
+    Source: Chameleon Team, Chameleon: Mixed-Modal Early-Fusion Foundation Models,
+        section 2, https://arxiv.org/abs/2405.09818
     """
-    image = vocabulary.image(codes)
-    row = torch.cat([image, ids], dim=1)
-    context = None
-    if documents is not None:
-        of_image = torch.zeros_like(image)
-        context = AttentionContext.prefixed(torch.cat([of_image, documents], dim=1))
-    return model(row, context)[:, image.shape[1] :]
 
+    def __init__(
+        self, config: DecoderConfig, vocabulary: StreamVocabulary, seed: int = 0
+    ):
+        super().__init__()
+        if config.vocab_size != vocabulary.size:
+            raise ValueError(
+                f"The vocabulary has {vocabulary.size} tokens, and the decoder "
+                f"{config.vocab_size}."
+            )
+        self.vocabulary = vocabulary
+        self.decoder = DecoderLM(config, seed)
 
-@torch.no_grad()
-def draw_image_codes(
-    model: DecoderLM,
-    vocabulary: StreamVocabulary,
-    captions: Int[Tensor, "image token"],
-    codes: int,
-    *,
-    generator: torch.Generator,
-    temperature: float | int = 1.0,
-    guidance: float | int = 1.0,
-    empty: Int[Tensor, "token"] | None = None,
-) -> Int[Tensor, "image code"]:
-    """Draw the codes of images that follow captions, one after the other; no other
-    token is allowed between the start and the end of an image.
+    def read(
+        self,
+        codes: Int[Tensor, "batch code"],
+        ids: Int[Tensor, "batch token"],
+        documents: Int[Tensor, "batch token"] | None = None,
+    ) -> Float[Tensor, "batch token vocab"]:
+        """Return the logits of the next token after each token of a text about an
+        image.
 
-    Args:
-        model: The decoder over the whole vocabulary.
-        vocabulary: The vocabulary.
-        captions: The captions, all padded to one length as in training.
-        codes: The number of codes of an image.
-        generator: Random generator of the draws.
-        temperature: Below 1 favours likely codes.
-        guidance: The weight of classifier-free guidance; 1 for none.
-        empty: The caption that stands for none, for guidance.
+        Args:
+            codes: The images.
+            ids: Questions and answers.
+            documents: The number of the question that each token belongs to, from 1:
+                each question sees the image and itself. None for a single text.
 
-    Raises:
-        ValueError: If a number is out of range, or guidance has no empty caption.
+        Raises:
+            ValueError: If image and text do not fit into the context window.
+        """
+        image = self.vocabulary.image(codes)
+        context = None
+        if documents is not None:
+            of_image = torch.zeros_like(image)
+            context = AttentionContext.prefixed(torch.cat([of_image, documents], dim=1))
+        logits = self.decoder(torch.cat([image, ids], dim=1), context)
+        return logits[:, image.shape[1] :]
 
-    Source: Gafni et al., Make-A-Scene, section 3.4 (guidance of an autoregressive
-        model), https://arxiv.org/abs/2203.13131
-    """
-    if codes < 1 or temperature <= 0:
-        raise ValueError(
-            "codes must be at least 1 and temperature above 0, got "
-            f"{codes} and {temperature}."
+    def drawing_logits(
+        self,
+        captions: Int[Tensor, "batch token"],
+        codes: Int[Tensor, "batch code"],
+    ) -> Float[Tensor, "batch code vocab"]:
+        """Return the logits of each code of an image, given its caption and the codes
+        before it.
+        """
+        row = torch.cat([captions, self.vocabulary.image(codes)], dim=1)
+        logits = self.decoder(row)
+        first = captions.shape[1]  # the place of the token that starts the image
+        return logits[:, first : first + codes.shape[1]]
+
+    def forward(
+        self,
+        captions: Int[Tensor, "batch word"],
+        codes: Int[Tensor, "batch code"],
+        ids: Int[Tensor, "batch token"],
+        is_answer: Bool[Tensor, "batch token"],
+        documents: Int[Tensor, "batch token"],
+    ) -> Float[Tensor, ""]:
+        """Return the loss of both kinds of document, in nats per token: the mean over
+        the image codes after captions, plus the mean over the answers after images.
+        """
+        drawn = functional.cross_entropy(
+            self.drawing_logits(captions, codes).flatten(0, 1),
+            (codes + self.vocabulary.first_code).flatten(),
         )
-    if guidance != 1 and empty is None:
-        raise ValueError("Guidance needs an empty caption to lead away from.")
-    n, first = len(captions), vocabulary.first_code
-    if guidance != 1:
-        captions = torch.cat([captions, empty.expand(n, -1)])
-    start = captions.new_full((len(captions), 1), vocabulary.image_start)
-    unread, drawn = torch.cat([captions, start], dim=1), []
-    cache = model.make_cache(len(captions), unread.shape[1] + codes)
-    while len(drawn) < codes:
-        hidden = model.read(unread, AttentionContext.cached(cache))[:, -1:]
-        logits = model.logits(hidden)[:, 0, first:]
+        return drawn + answer_loss(self.read(codes, ids, documents), ids, is_answer)
+
+    @torch.no_grad()
+    def draw(
+        self,
+        captions: Int[Tensor, "image word"],
+        codes: int,
+        *,
+        generator: torch.Generator,
+        temperature: float | int = 1.0,
+        guidance: float | int = 1.0,
+        empty: Int[Tensor, "word"] | None = None,
+    ) -> Int[Tensor, "image code"]:
+        """Draw images code by code; no other token is allowed inside an image.
+
+        Args:
+            captions: The captions, all padded to one length as in training.
+            codes: The number of codes of an image.
+            generator: Random generator of the draws.
+            temperature: Below 1 favours likely codes.
+            guidance: The weight of classifier-free guidance; 1 for none.
+            empty: The caption that stands for none, for guidance.
+
+        Raises:
+            ValueError: If a number is out of range, or guidance has no empty caption.
+
+        Source: Gafni et al., Make-A-Scene, section 3.4 (guidance of an autoregressive
+            model), https://arxiv.org/abs/2203.13131
+        """
+        if codes < 1 or temperature <= 0:
+            raise ValueError(
+                "codes must be at least 1 and temperature above 0, got "
+                f"{codes} and {temperature}."
+            )
+        if guidance != 1 and empty is None:
+            raise ValueError("Guidance needs an empty caption to lead away from.")
+        n, first = len(captions), self.vocabulary.first_code
         if guidance != 1:
-            told, untold = logits.split(n)
-            logits = untold + guidance * (told - untold)
-        chances = (logits / temperature).softmax(dim=1)
-        drawn.append(torch.multinomial(chances, 1, generator=generator))
-        unread = (drawn[-1] + first).repeat(len(captions) // n, 1)
-    return torch.cat(drawn, dim=1)
+            captions = torch.cat([captions, empty.expand(n, -1)])
+        start = captions.new_full((len(captions), 1), self.vocabulary.image_start)
+        unread, drawn = torch.cat([captions, start], dim=1), []
+        cache = self.decoder.make_cache(len(captions), unread.shape[1] + codes)
+        while len(drawn) < codes:
+            hidden = self.decoder.read(unread, AttentionContext.cached(cache))[:, -1:]
+            logits = self.decoder.logits(hidden)[:, 0, first:]
+            if guidance != 1:
+                told, untold = logits.split(n)
+                logits = untold + guidance * (told - untold)
+            chances = (logits / temperature).softmax(dim=1)
+            drawn.append(torch.multinomial(chances, 1, generator=generator))
+            unread = (drawn[-1] + first).repeat(len(captions) // n, 1)
+        return torch.cat(drawn, dim=1)

@@ -3,18 +3,18 @@ import torch
 
 from genai_tutorial.multimodal import (
     ImageTokenizer,
+    StreamModel,
     StreamVocabulary,
-    draw_image_codes,
     k_means,
-    stream_logits,
 )
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import DecoderConfig
 
 VOCABULARY = StreamVocabulary(words=6, codes=5)
 
 
 def stream_model(seed=3):
-    model = DecoderLM(DecoderConfig(VOCABULARY.size, 20, width=16, layers=2), seed)
+    config = DecoderConfig(VOCABULARY.size, 20, width=16, layers=2)
+    model = StreamModel(config, VOCABULARY, seed)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -65,21 +65,46 @@ def test_questions_about_an_image_in_a_stream_are_read_each_alone():
     model = stream_model()
     codes, ids = torch.tensor([[1, 4, 0]]), torch.tensor([[2, 3, 5, 4]])
     documents = torch.tensor([[1, 1, 2, 2]])
-    packed = stream_logits(model, VOCABULARY, codes, ids, documents)
+    packed = model.read(codes, ids, documents)
     for part in (slice(0, 2), slice(2, 4)):
-        alone = stream_logits(model, VOCABULARY, codes, ids[:, part])
+        alone = model.read(codes, ids[:, part])
         torch.testing.assert_close(packed[:, part], alone, atol=1e-5, rtol=1e-5)
+
+
+def test_each_code_is_predicted_from_the_caption_and_the_codes_before_it():
+    model = stream_model()
+    captions, codes = torch.tensor([[2, 3]]), torch.tensor([[1, 4, 0]])
+    logits = model.drawing_logits(captions, codes)
+    changed = model.drawing_logits(captions, torch.tensor([[1, 2, 0]]))
+    assert torch.equal(logits[:, :2], changed[:, :2])
+    assert not torch.equal(logits[:, 2], changed[:, 2])
+    other = model.drawing_logits(torch.tensor([[2, 4]]), codes)
+    assert not torch.equal(logits[:, 0], other[:, 0])
+
+
+def test_the_loss_of_a_stream_has_both_kinds_of_document():
+    model = stream_model()
+    captions, codes = torch.tensor([[2, 3]]), torch.tensor([[1, 4, 0]])
+    ids, documents = torch.tensor([[2, 3, 5, 4]]), torch.tensor([[1, 1, 2, 2]])
+    is_answer = torch.tensor([[False, True, False, True]])
+    log_probs = model.drawing_logits(captions, codes).log_softmax(dim=2)[0]
+    first = VOCABULARY.first_code
+    drawn = -torch.stack([log_probs[k, first + c] for k, c in enumerate((1, 4, 0))])
+    read = model.read(codes, ids, documents).log_softmax(dim=2)[0]
+    answered = -torch.stack([read[0, 3], read[2, 4]])
+    torch.testing.assert_close(
+        model(captions, codes, ids, is_answer, documents),
+        drawn.mean() + answered.mean(),
+    )
 
 
 def test_drawn_codes_follow_the_models_probabilities():
     model = stream_model()
     captions = torch.tensor([[2, 3]]).expand(4000, -1)
-    codes = draw_image_codes(
-        model, VOCABULARY, captions, 2, generator=torch.Generator().manual_seed(0)
-    )
+    codes = model.draw(captions, 2, generator=torch.Generator().manual_seed(0))
     assert codes.shape == (4000, 2)
     with torch.no_grad():
-        logits = model(torch.tensor([[2, 3, VOCABULARY.image_start]]))[0, -1]
+        logits = model.decoder(torch.tensor([[2, 3, VOCABULARY.image_start]]))[0, -1]
     expected = logits[VOCABULARY.first_code :].softmax(dim=0)
     drawn = torch.bincount(codes[:, 0], minlength=5) / 4000
     torch.testing.assert_close(drawn, expected, atol=0.03, rtol=0)
@@ -90,9 +115,7 @@ def test_guidance_of_image_codes_leads_away_from_the_empty_caption():
     captions, empty = torch.tensor([[2, 3]]), torch.tensor([0, 0])
 
     def draw(guidance, n=3000):
-        return draw_image_codes(
-            model,
-            VOCABULARY,
+        return model.draw(
             captions.expand(n, -1),
             1,
             generator=torch.Generator().manual_seed(1),
@@ -102,7 +125,7 @@ def test_guidance_of_image_codes_leads_away_from_the_empty_caption():
 
     def logits(caption):
         row = torch.cat([caption, torch.tensor([VOCABULARY.image_start])])[None]
-        return model(row)[0, -1, VOCABULARY.first_code :]
+        return model.decoder(row)[0, -1, VOCABULARY.first_code :]
 
     with torch.no_grad():
         told, untold = logits(captions[0]), logits(empty)
@@ -124,12 +147,14 @@ def test_guidance_of_image_codes_leads_away_from_the_empty_caption():
             ),
             "has 4 codes",
         ),
+        (
+            lambda: StreamModel(DecoderConfig(9, 20, 16, 1), VOCABULARY),
+            "has 13 tokens, and the decoder 9",
+        ),
         (lambda: StreamVocabulary(words=0, codes=3), "at least 1"),
         (lambda: VOCABULARY.image(torch.tensor([[5]])), "codes must be from 0 to 4"),
         (
-            lambda: draw_image_codes(
-                stream_model(),
-                VOCABULARY,
+            lambda: stream_model().draw(
                 torch.zeros(1, 2, dtype=torch.long),
                 2,
                 generator=torch.Generator(),

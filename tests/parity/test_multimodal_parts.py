@@ -10,12 +10,12 @@ from torch import nn
 
 from genai_tutorial.multimodal import (
     GatedCrossAttention,
+    StreamModel,
     StreamVocabulary,
     k_means,
-    stream_logits,
 )
 from genai_tutorial.pretrained.smollm2.hugging_face import LAYER_NAMES
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import DecoderConfig
 
 
 def random(*shape, seed=0):
@@ -78,12 +78,12 @@ THEIR_SIZES = {
 
 
 def stream_pair(config, theirs):
-    ours = DecoderLM(config)
+    ours = StreamModel(config, VOCABULARY)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in ours.parameters():
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    weights = ours.state_dict()
+    weights = ours.decoder.state_dict()
     names = {
         "model.embed_tokens.weight": "token_embedding.weight",
         "model.norm.weight": "final_norm.weight",
@@ -110,7 +110,7 @@ def compare_streams(ours, theirs, tokens):
     codes, ids = stream_inputs()
     row = torch.cat([VOCABULARY.image(codes), ids], dim=1)
     with torch.no_grad():
-        mine = stream_logits(ours, VOCABULARY, codes, ids)
+        mine = ours.read(codes, ids)
         expected = theirs(input_ids=row).logits[:, -ids.shape[1] :]
     torch.testing.assert_close(
         mine[..., :tokens], expected[..., :tokens], atol=1e-5, rtol=1e-5
@@ -149,7 +149,9 @@ def test_a_stream_with_chameleons_norms_equals_chameleon():
     ours, theirs = stream_pair(
         LLAMA, transformers.ChameleonForConditionalGeneration(config)
     )
-    for block in ours.blocks:  # LayerNorm in each head, for both at their initial gains
+    for (
+        block
+    ) in ours.decoder.blocks:  # LayerNorm in each head, for both at their initial gains
         block.attention.query_norm = nn.LayerNorm(LLAMA.head_width)
         block.attention.key_norm = nn.LayerNorm(LLAMA.head_width)
     compare_streams(ours, theirs, VOCABULARY.words)
