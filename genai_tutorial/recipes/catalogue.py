@@ -14,7 +14,7 @@ from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.latent import diffusion as latent_diffusion
 from genai_tutorial.recipes.mnist import classifier, diffusion, families, gan
 from genai_tutorial.recipes.recipe import Recipe
-from genai_tutorial.recipes.shapes import clip, vision_language
+from genai_tutorial.recipes.shapes import clip, stream, vision_language
 from genai_tutorial.recipes.shapes import diffusion as shapes_diffusion
 
 RECIPES: tuple[Recipe, ...] = (
@@ -27,6 +27,7 @@ RECIPES: tuple[Recipe, ...] = (
     clip.SHAPES_CLIP,
     shapes_diffusion.SHAPES_DIFFUSION,
     vision_language.SHAPES_VLM,
+    stream.SHAPES_STREAM,
     emoji_autoencoder.EMOJI_AUTOENCODER,
     latent_diffusion.SHAPES_LATENT,
     latent_diffusion.EMOJI_LATENT,

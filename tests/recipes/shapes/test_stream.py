@@ -1,0 +1,75 @@
+"""The recipe of the decoder that draws and answers in one stream."""
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+
+from genai_tutorial.multimodal import StreamVocabulary
+from genai_tutorial.recipes import RunSettings
+from genai_tutorial.recipes.files import build
+from genai_tutorial.recipes.shapes import stream
+from genai_tutorial.recipes.shapes.stream import SHAPES_STREAM
+from genai_tutorial.tasks.scene_questions import QUESTION_TOKENIZER
+from genai_tutorial.training import Checkpoint, Process
+from genai_tutorial.transformer import DecoderConfig
+
+CODES = 16
+TINY = replace(
+    SHAPES_STREAM,
+    name="tiny",
+    codes=CODES,
+    pictures=40,
+    batch_size=4,
+    config=DecoderConfig.fast(
+        StreamVocabulary(QUESTION_TOKENIZER.vocab_size, CODES).size,
+        176,
+        width=16,
+        layers=1,
+        heads=2,
+        convolution_size=0,
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    checkpoint = Checkpoint(folder / "run.safetensors", every=5)
+    run = RunSettings(2, torch.device("cpu"), Process(0, 1), checkpoint, progress=False)
+    return TINY.fit(run)
+
+
+def test_a_trained_stream_draws_and_answers(trained, monkeypatch):
+    monkeypatch.setattr(stream, "N_EVAL_DRAWN", 4)
+    monkeypatch.setattr(stream, "N_EVAL_ASKED", 10)
+    metrics = TINY.measure(trained.model.eval())
+    assert metrics["drawn"] == 4
+    assert 0 <= metrics["one_object_drawn_right"] <= 1
+    assert 0 <= metrics["answered_right"] < 0.7
+    assert "drawn right" in TINY.summary(metrics)
+    loaded = TINY.wrap(trained.model, trained.notes)
+    assert trained.model.codebook.abs().sum() > 0  # it travels with the weights
+    check = TINY.spot_check(loaded, 8, seed=0)
+    assert check.metric == "answered_right"
+    options = replace(TINY.options, prompt="a red circle")
+    images = TINY.draw(loaded, options, 3, seed=0)
+    assert images.shape == (3, 3, 32, 32)
+    assert torch.equal(images, TINY.draw(loaded, options, 3, seed=0))
+    assert not torch.equal(images, TINY.draw(loaded, options, 3, seed=1))
+    for wrong, message in (
+        (replace(options, steps=9), "64 codes"),
+        (TINY.options, "drawn"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            TINY.draw(loaded, wrong, 1, seed=0)
+
+
+def test_shapes_stream_loads_from_its_card():
+    card = json.loads(json.dumps({"recipe": asdict(SHAPES_STREAM)}))
+    model = build(SHAPES_STREAM, card)
+    assert model.stream.decoder.config == SHAPES_STREAM.config
+    assert model.codebook.shape == (256, 4)
+    weights = sum(tensor.numel() for tensor in model.state_dict().values())
+    assert 2 * weights < 2_000_000  # bytes in the file
