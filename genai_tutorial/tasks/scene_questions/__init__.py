@@ -9,6 +9,7 @@ from genai_tutorial.tasks.scene_questions.accuracy import (
     question_accuracy,
     right_answers,
 )
+from genai_tutorial.tasks.scene_questions.batches import ConversationBatches
 from genai_tutorial.tasks.scene_questions.conversations import (
     MIXTURE,
     QUESTION_TOKENIZER,
@@ -32,6 +33,7 @@ __all__ = [
     "ONE_WORD_KINDS",
     "QUESTION_TOKENIZER",
     "SHARE_ABSENT",
+    "ConversationBatches",
     "ConversationRows",
     "Kind",
     "Question",

@@ -1,0 +1,37 @@
+"""Endless batches of pictures with conversations."""
+
+import pytest
+import torch
+
+from genai_tutorial.tasks.scene_questions import ConversationBatches
+from genai_tutorial.tasks.shapes import HELD_OUT_PAIRS, read_scenes
+
+
+def test_conversation_batches_resume():
+    batches = ConversationBatches(16, seed=0, kinds=8)
+    images, ids, is_answer, documents = next(batches)
+    assert images.shape == (16, 3, 32, 32)
+    assert ids.shape == is_answer.shape == documents.shape
+    state = batches.state_dict()
+    expected = next(batches)
+    other = ConversationBatches(16, seed=1, kinds=8)
+    other.load_state_dict(state)
+    assert all(torch.equal(a, b) for a, b in zip(expected, next(other), strict=True))
+
+
+def test_conversation_batches_have_no_pair_that_is_held_out():
+    for reading in read_scenes(next(ConversationBatches(40, 0, kinds=2))[0]):
+        pairs = {(thing.colour, thing.shape) for thing in reading.scene.objects}
+        assert pairs.isdisjoint(HELD_OUT_PAIRS)
+
+
+def test_conversation_batches_are_split_over_processes():
+    whole = next(ConversationBatches(6, seed=3, kinds=3))
+    parts = [
+        next(ConversationBatches(6, 3, 3, rank=rank, world_size=2)) for rank in (0, 1)
+    ]
+    for rank, (images, ids, *_) in enumerate(parts):
+        assert torch.equal(whole[0][rank::2], images)
+        assert torch.equal(whole[1][rank::2, : ids.shape[1]], ids)
+    with pytest.raises(ValueError, match="multiple of the number of processes"):
+        ConversationBatches(5, 0, 3, world_size=2)
