@@ -27,6 +27,7 @@ from genai_tutorial.tasks.scene_questions.questions import (
     Question,
     ask,
 )
+from genai_tutorial.tasks.scene_questions.squares import covered_squares
 
 __all__ = [
     "MIXTURE",
@@ -41,6 +42,7 @@ __all__ = [
     "ask",
     "blind_answers",
     "captions_right",
+    "covered_squares",
     "draw_questions",
     "flipped_pairs",
     "load_scene_questions",
