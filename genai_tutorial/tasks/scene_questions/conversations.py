@@ -124,7 +124,7 @@ def load_scene_questions(
     >>> loaded = load_scene_questions(2, seed=0)
     >>> question = loaded.questions[0][0]
     >>> question.text, question.answer
-    ('what size is the cross ?', 'large')
+    ('where is the square relative to the triangle ?', 'above')
     """
     shapes = load_shapes(n, seed, objects, split)
     generator = torch.Generator().manual_seed(seed)

@@ -82,9 +82,10 @@ def ask(scene: Scene, kind: Kind, generator: torch.Generator) -> Question | None
     >>> generator = torch.Generator().manual_seed(0)
     >>> (scene,) = random_scenes(1, generator, objects=[2])
     >>> caption(scene)
-    'a large yellow circle left of a large blue square'
-    >>> ask(scene, "relation", generator)  # doctest: +ELLIPSIS
-    Question(kind='relation', ...)
+    'a large yellow triangle below a large red circle'
+    >>> question = ask(scene, "size", generator)
+    >>> question.text, question.answer
+    ('what size is the circle ?', 'large')
     """
     if kind not in _ASK:
         raise ValueError(
