@@ -54,6 +54,7 @@ from genai_tutorial.recipes.shapes.vision_language import (
 )
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.scene_questions import (
+    MIXTURE,
     QUESTION_TOKENIZER,
     Question,
     SceneQuestions,
@@ -225,7 +226,7 @@ class Study:
         self.size, self.seed = size, seed
         self.training = load_scene_questions(size.pictures, seed, size.kinds)
         self.unseen, self.pairs = (
-            load_scene_questions(size.judged, 1_000 + seed, 8, split=split)
+            load_scene_questions(size.judged, 1_000 + seed, len(MIXTURE), split=split)
             for split in ("train", "new pairs")
         )
 

@@ -222,8 +222,8 @@ def ask(
 
     It knows pictures of one to three coloured shapes, and questions such as "what
     colour is the circle?", "what shape is the red thing?", "what size is the cross?",
-    "how many shapes are there?", "is there a red circle?" and "is the circle above the
-    square?". "describe" asks for a caption.
+    "how many shapes are there?", "is there a red circle?", "where is the square?" and
+    "is the circle above the square?". "describe" asks for a caption.
 
     Examples to try:
     - `genai-tutorial sample shapes-diffusion prompt="a red circle above a blue square"

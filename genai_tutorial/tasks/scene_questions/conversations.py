@@ -124,7 +124,7 @@ def load_scene_questions(
     >>> loaded = load_scene_questions(2, seed=0)
     >>> question = loaded.questions[0][0]
     >>> question.text, question.answer
-    ('where is the square relative to the triangle ?', 'above')
+    ('is the triangle above the square ?', 'no')
     """
     shapes = load_shapes(n, seed, objects, split)
     generator = torch.Generator().manual_seed(seed)

@@ -19,11 +19,20 @@ from genai_tutorial.tasks.shapes import (
     SceneObject,
     Shape,
     caption,
+    place,
     relation,
 )
 
 Kind = Literal[
-    "colour", "shape", "size", "count", "existence", "relation", "direction", "caption"
+    "colour",
+    "shape",
+    "size",
+    "count",
+    "existence",
+    "place",
+    "relation",
+    "direction",
+    "caption",
 ]
 
 ONE_WORD_KINDS: tuple[Kind, ...] = get_args(Kind)[:-1]
@@ -155,6 +164,15 @@ def _existence(scene: Scene, generator: torch.Generator) -> Question | None:
     )
 
 
+def _place(scene: Scene, generator: torch.Generator) -> Question | None:
+    unique = _unique(scene, "shape")
+    if not unique:
+        return None
+    thing = _pick(unique, generator)
+    where = place(thing).split()[-1]
+    return Question("place", f"where is the {thing.shape} ?", where, (thing,))
+
+
 def _relation(scene: Scene, generator: torch.Generator) -> Question | None:
     """Ask for the true relation or its opposite, from one object or from the other,
     unless only one of the two occurs in training.
@@ -200,6 +218,7 @@ _ASK: dict[Kind, Callable[[Scene, torch.Generator], Question | None]] = {
     "size": _size,
     "count": _count,
     "existence": _existence,
+    "place": _place,
     "relation": _relation,
     "direction": _direction,
     "caption": _caption,

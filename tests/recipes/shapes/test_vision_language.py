@@ -45,7 +45,7 @@ def settings(folder, steps, every=2, resume=False):
 
 
 def test_conversation_batches_fit_into_the_context_window():
-    batches = ConversationBatches(64, seed=0, kinds=8)
+    batches = ConversationBatches(64, seed=0, kinds=9)
     ids = next(batches)[1]
     longest = SHAPES_VLM.config.image.patches + ids.shape[1]
     assert longest <= SHAPES_VLM.config.decoder.context_length

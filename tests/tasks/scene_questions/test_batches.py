@@ -8,13 +8,13 @@ from genai_tutorial.tasks.shapes import HELD_OUT_PAIRS, read_scenes
 
 
 def test_conversation_batches_resume():
-    batches = ConversationBatches(16, seed=0, kinds=8)
+    batches = ConversationBatches(16, seed=0, kinds=9)
     images, ids, is_answer, documents = next(batches)
     assert images.shape == (16, 3, 32, 32)
     assert ids.shape == is_answer.shape == documents.shape
     state = batches.state_dict()
     expected = next(batches)
-    other = ConversationBatches(16, seed=1, kinds=8)
+    other = ConversationBatches(16, seed=1, kinds=9)
     other.load_state_dict(state)
     assert all(torch.equal(a, b) for a, b in zip(expected, next(other), strict=True))
 

@@ -36,12 +36,12 @@ SCENE = Scene((RED_CIRCLE, BLUE_SQUARE))
 
 @pytest.fixture(scope="module")
 def training():
-    return load_scene_questions(1000, seed=0, kinds=8)
+    return load_scene_questions(1000, seed=0, kinds=9)
 
 
 @pytest.fixture(scope="module")
 def unseen():
-    return load_scene_questions(700, seed=1, kinds=8)
+    return load_scene_questions(700, seed=1, kinds=9)
 
 
 def asked_of(scene, kind, n=60):
@@ -71,6 +71,10 @@ def test_every_question_about_a_scene_of_two_objects():
         ("is there a red square ?", "no"),
         ("is there a blue circle ?", "no"),
     }
+    assert asked_of(SCENE, "place") == {
+        ("where is the circle ?", "top"),
+        ("where is the square ?", "bottom"),
+    }
     assert asked_of(SCENE, "relation") == {
         ("is the circle above the square ?", "yes"),
         ("is the circle below the square ?", "no"),
@@ -89,7 +93,15 @@ def test_every_question_about_a_scene_of_two_objects():
 def test_what_occurs_twice_is_not_asked_for():
     twins = Scene((RED_CIRCLE, SceneObject("red", "circle", 8, 16, 14)))
     generator = torch.Generator().manual_seed(0)
-    for kind in ("colour", "shape", "size", "existence", "relation", "direction"):
+    for kind in (
+        "colour",
+        "shape",
+        "size",
+        "existence",
+        "place",
+        "relation",
+        "direction",
+    ):
         assert ask(twins, kind, generator) is None
 
 
@@ -118,6 +130,7 @@ def test_words_alone_are_at_chance(training, unseen):
         "size": 1 / 2,
         "count": 1 / 3,
         "existence": 1 / 2,
+        "place": 1 / 4,
         "relation": 1 / 2,
         "direction": 1 / 3,
         "caption": 0,
@@ -239,7 +252,7 @@ def test_kinds_of_one_word_have_answers_of_one_word(training):
     ("wrong", "message"),
     [
         (lambda: ask(SCENE, "weight", torch.Generator()), "kind must be one of"),
-        (lambda: load_scene_questions(2, 0, kinds=9), "from 1 to 8"),
+        (lambda: load_scene_questions(2, 0, kinds=10), "from 1 to 9"),
         (lambda: right_answers([], ["yes"]), "0 questions and 1 answers"),
         (lambda: covered_squares([RED_CIRCLE], 5), "must divide 32"),
         (lambda: captions_right([SCENE], []), "1 scenes and 0 captions"),
