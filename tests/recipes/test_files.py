@@ -198,6 +198,7 @@ def test_load_returns_a_model_in_evaluation_mode():
     assert tokenizer.vocab_size == model.config.vocab_size
 
 
+@pytest.mark.slow
 def test_sample_text_depends_on_the_seed():
     first, again, other = (
         sample_text("shakespeare", prompt="ROMEO:\n", tokens=30, seed=seed)
