@@ -393,10 +393,10 @@ _TRICKS = {
     ),
     "a disabled guard": (
         "import genai_tutorial.sandbox.integrity as guard, "
-        "genai_tutorial.sandbox.worker as worker\n"
+        "genai_tutorial.sandbox.session as session\n"
         "guard.Snapshot.restore = lambda self: []\nguard._is_rewiring = lambda *a: "
         "True\n"
-        "worker._describe = lambda error: None\nimport ast\nast.parse = lambda *a, "
+        "session.describe = lambda error: None\nimport ast\nast.parse = lambda *a, "
         "**k: ast.Module([], [])\n"
         "def double(x): return 0"
     ),
