@@ -1,0 +1,31 @@
+"""Video: an image model inflated to clips by attention over frames, text to video, and
+what attention over space and time costs.
+"""
+
+from genai_tutorial.video.costs import (
+    VideoSize,
+    factorised_multiplications,
+    joint_multiplications,
+)
+from genai_tutorial.video.frame_embedding import (
+    FrameEmbedding,
+    MotionEncoder,
+    frame_times,
+)
+from genai_tutorial.video.temporal import SpaceTimeAttention, TemporalAttention
+from genai_tutorial.video.text_to_video import TextToVideo
+from genai_tutorial.video.video_unet import VideoUNet, VideoUNetConfig
+
+__all__ = [
+    "FrameEmbedding",
+    "MotionEncoder",
+    "SpaceTimeAttention",
+    "TemporalAttention",
+    "TextToVideo",
+    "VideoSize",
+    "VideoUNet",
+    "VideoUNetConfig",
+    "factorised_multiplications",
+    "frame_times",
+    "joint_multiplications",
+]
