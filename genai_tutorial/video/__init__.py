@@ -14,6 +14,7 @@ from genai_tutorial.video.frame_embedding import (
 )
 from genai_tutorial.video.temporal import SpaceTimeAttention, TemporalAttention
 from genai_tutorial.video.text_to_video import TextToVideo
+from genai_tutorial.video.timesteps import shift_timesteps
 from genai_tutorial.video.video_unet import VideoUNet, VideoUNetConfig
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "factorised_multiplications",
     "frame_times",
     "joint_multiplications",
+    "shift_timesteps",
 ]

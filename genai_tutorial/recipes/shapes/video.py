@@ -1,0 +1,294 @@
+"""The recipe of the model that draws clips of moving shapes from their captions."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genai_tutorial.data import Source
+from genai_tutorial.diffusion import (
+    VELOCITY,
+    Denoiser,
+    Guided,
+    diffusion_loss,
+    sample_images,
+)
+from genai_tutorial.multimodal import drop_texts
+from genai_tutorial.recipes.emoji_autoencoder import EMOJI_AUTOENCODER
+from genai_tutorial.recipes.files import load_recipe
+from genai_tutorial.recipes.latent.diffusion import SHAPES_LATENT
+from genai_tutorial.recipes.options import CaptionOptions
+from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.shapes.diffusion import SCHEDULE
+from genai_tutorial.recipes.spot_check import SpotCheck
+from genai_tutorial.tasks.motion import (
+    MOTION_TOKENIZER,
+    MOVES_TOKEN,
+    encode_motion_captions,
+    load_clips,
+    motion_accuracy,
+    motion_scores,
+)
+from genai_tutorial.tasks.motion.random_clips import SOURCE
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.vae import ImageAutoencoder, encode_images
+from genai_tutorial.video import TextToVideo, VideoUNetConfig, shift_timesteps
+
+
+class LatentVideo(NamedTuple):
+    """A text-to-video model with its autoencoder, as `load` returns it.
+
+    Attributes:
+        model: Predicts the velocity of noisy latents of clips, given captions.
+        autoencoder: Turns frames into latents, and back, one by one.
+    """
+
+    model: TextToVideo
+    autoencoder: ImageAutoencoder
+
+    def denoiser(self, captions: Sequence[str], guidance: float | int) -> Denoiser:
+        """Return the denoiser that samplers call, with guidance.
+
+        Args:
+            captions: A caption per clip; the empty caption means no condition.
+            guidance: The guidance weight; 1 for no guidance.
+        """
+        return Denoiser(
+            Guided(self.model, guidance),
+            SCHEDULE,
+            VELOCITY,
+            condition=encode_motion_captions(captions),
+        )
+
+    def draw(
+        self,
+        captions: Sequence[str],
+        *,
+        steps: int,
+        guidance: float | int,
+        seed: int,
+    ) -> Float[Tensor, "caption frame 3 height width"]:
+        """Draw a clip for each caption, with DDIM in the latents; red, green and blue
+        from 0 to 1.
+
+        Args:
+            captions: A caption per clip.
+            steps: The number of sampling steps.
+            guidance: The guidance weight.
+            seed: Seed of the initial noise.
+        """
+        network = self.model.network
+        config = network.image.config
+        side = config.image_size
+        return sample_images(
+            self.model,
+            SCHEDULE,
+            VELOCITY,
+            encode_motion_captions(captions),
+            (len(captions), network.config.frames, config.image_channels, side, side),
+            steps=steps,
+            seed=seed,
+            guidance=guidance,
+            decode=self.to_films,
+            batch_size=32,
+        )
+
+    def to_films(
+        self, latents: Float[Tensor, "clip frame channel rows columns"]
+    ) -> Float[Tensor, "clip frame 3 height width"]:
+        """Decode the latents of clips, frame by frame."""
+        frames = self.autoencoder.to_images(latents.flatten(0, 1))
+        return frames.unflatten(0, latents.shape[:2])
+
+    def to_latents(
+        self, films: Float[Tensor, "clip frame 3 height width"], seed: int = 0
+    ) -> Float[Tensor, "clip frame channel rows columns"]:
+        """Encode clips, frame by frame."""
+        latents = encode_images(self.autoencoder, films.flatten(0, 1), seed)
+        return latents.unflatten(0, films.shape[:2])
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextToVideoRecipe(Recipe):
+    """Layers between those of `shapes-latent` that learn to connect frames; the weights
+    of the image model stay as they are.
+
+    Attributes:
+        clips: The number of clips in the training set.
+        shift: How far timesteps are moved towards pure noise, see `shift_timesteps`.
+        text_dropout: The share of captions that are hidden, for classifier-free
+            guidance.
+        sampler_steps: The default number of steps of DDIM.
+        guidance: The default weight of classifier-free guidance.
+        measured: The number of captions of each kind for the metrics.
+    """
+
+    config: VideoUNetConfig
+    clips: int
+    shift: float = 3.0
+    text_dropout: float = 0.1
+    sampler_steps: int = 25
+    guidance: float = 2.0
+    measured: int = 200
+
+    source: ClassVar[Source] = SOURCE
+    makes: ClassVar[str] = "films"
+
+    @property
+    def options(self) -> CaptionOptions:
+        """The recipe's sampler; the prompt has no default."""
+        return CaptionOptions(steps=self.sampler_steps, guidance=self.guidance)
+
+    def build(self) -> TextToVideo:
+        """Return the untrained model, its image model untrained too."""
+        return self._inflate(SHAPES_LATENT.build())
+
+    def build_on_images(self) -> TextToVideo:
+        """Return the untrained model with the published image model, whose weights are
+        frozen.
+        """
+        return self._inflate(load_recipe(SHAPES_LATENT).model).freeze_image_model()
+
+    def _inflate(self, image: nn.Module) -> TextToVideo:
+        return TextToVideo(
+            image, self.config, MOTION_TOKENIZER.vocab_size, MOVES_TOKEN, self.seed
+        )
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Encode all clips, once, and train the added layers on the latents, or resume
+        a run that was stopped.
+        """
+        drawn = load_clips(self.clips, self.seed, self.config.frames)
+        autoencoder = load_recipe(EMOJI_AUTOENCODER)
+        latents = encode_images(autoencoder, drawn.films.flatten(0, 1), self.seed)
+        model = self.build_on_images().to(run.device)
+        generator = torch.Generator().manual_seed(self.seed)
+        average, history = run.fit(
+            parallel(model),
+            run.batches(
+                (
+                    latents.unflatten(0, drawn.films.shape[:2]),
+                    encode_motion_captions(drawn.captions),
+                ),
+                self.batch_size,
+                self.seed,
+            ),
+            lambda model, latents, texts: self.loss(model, latents, texts, generator),
+            build_optimizer(model, self.optimizer),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
+            generators=[generator],
+        )
+        return Trained(average, history.seconds)
+
+    def loss(
+        self,
+        model: nn.Module,
+        latents: Float[Tensor, "batch frame channel height width"],
+        texts: Int[Tensor, "batch token"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """Return the loss of a batch, with some captions hidden and late timesteps more
+        frequent than early ones.
+        """
+        (empty,) = encode_motion_captions([""])
+        return diffusion_loss(
+            model,
+            SCHEDULE,
+            VELOCITY,
+            latents,
+            drop_texts(texts, self.text_dropout, empty, generator),
+            generator=generator,
+            timesteps=shift_timesteps(
+                SCHEDULE.draw_timesteps(len(latents), generator),
+                len(SCHEDULE),
+                self.shift,
+            ),
+        )
+
+    def wrap(self, model: TextToVideo, card: dict) -> LatentVideo:
+        """Return the model with its autoencoder."""
+        return LatentVideo(model, load_recipe(EMOJI_AUTOENCODER))
+
+    def measure(self, model: TextToVideo) -> dict:
+        """Return how many clips show what their captions say, for pairs of colour and
+        direction that training has seen and for new ones.
+        """
+        loaded = self.wrap(model, {})
+        metrics: dict = {}
+        for split in ("train", "new motions"):
+            captions = self.captions(self.measured, self.seed + 1, split)
+            accuracy = motion_accuracy(
+                captions, self._film(loaded, captions, self.seed)
+            )
+            metrics[split.replace(" ", "_")] = {
+                name: round(value, 4) for name, value in asdict(accuracy).items()
+            }
+        sampler = f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}"
+        return metrics | {"captions_each": self.measured, "sampler": sampler}
+
+    def captions(self, count: int, seed: int, split: str) -> tuple[str, ...]:
+        """Return captions of clips that are not in the training set."""
+        return load_clips(count, seed, self.config.frames, split).captions
+
+    def spot_check(self, loaded: LatentVideo, n: int, seed: int) -> SpotCheck:
+        """Measure how many clips move in the direction of their captions."""
+        captions = self.captions(n, seed + 1, "train")
+        scores = motion_scores(captions, self._film(loaded, captions, seed))
+        return SpotCheck("train.direction", [score.direction for score in scores])
+
+    def _film(
+        self, loaded: LatentVideo, captions: Sequence[str], seed: int
+    ) -> Float[Tensor, "caption frame 3 height width"]:
+        return loaded.draw(
+            captions, steps=self.sampler_steps, guidance=self.guidance, seed=seed
+        )
+
+    def summary(self, metrics: dict) -> str:
+        """Return the most important metrics in words."""
+        of_train = metrics["train"]
+        return (
+            f"{of_train['identity']:.1%} of clips show the object of the caption in "
+            f"all frames, and {of_train['direction']:.1%} move in its direction"
+        )
+
+    def film(
+        self, loaded: LatentVideo, options: CaptionOptions, count: int, seed: int
+    ) -> Float[Tensor, "count frame 3 height width"]:
+        """Return clips of the prompt.
+
+        Raises:
+            ValueError: If there is no prompt, or it has a word that captions never
+                have.
+        """
+        prompt = options.required_prompt("a small red circle moves left slowly")
+        return loaded.draw(
+            [prompt] * count, steps=options.steps, guidance=options.guidance, seed=seed
+        )
+
+
+SHAPES_VIDEO = TextToVideoRecipe(
+    name="shapes-video",
+    title=(
+        "A U-Net that draws clips of eight frames, in which a shape moves, from their "
+        "captions"
+    ),
+    config=VideoUNetConfig(),
+    clips=6_000,
+    optimizer=OptimizerSettings(
+        matrix_lr=0.04,
+        kernel_lr=0.04,
+        embedding_lr=0.02,
+        head_lr=0.006,
+        vector_lr=0.006,
+        momentum=0.95,
+    ),
+    batch_size=4,
+    steps=30_000,
+    warmup_steps=100,
+    ema_decay=0.999,
+)
+"""The model of chapter 17, trained on top of `shapes-latent`."""
