@@ -12,6 +12,7 @@ from genai_tutorial.video.frame_embedding import (
     MotionEncoder,
     frame_times,
 )
+from genai_tutorial.video.motion_module import MotionModule
 from genai_tutorial.video.temporal import SpaceTimeAttention, TemporalAttention
 from genai_tutorial.video.text_to_video import TextToVideo
 from genai_tutorial.video.timesteps import shift_timesteps
@@ -20,6 +21,7 @@ from genai_tutorial.video.video_unet import VideoUNet, VideoUNetConfig
 __all__ = [
     "FrameEmbedding",
     "MotionEncoder",
+    "MotionModule",
     "SpaceTimeAttention",
     "TemporalAttention",
     "TextToVideo",

@@ -88,7 +88,7 @@ def load_clips(
     >>> clips.films.shape
     torch.Size([100, 8, 3, 32, 32])
     >>> clips.captions[0]
-    'a small red cross moves left slowly'
+    'a small orange circle moves down fast'
     """
     clips = random_clips(n, torch.Generator().manual_seed(seed), frames, split)
     return CaptionedClips(render_clips(clips), clips)

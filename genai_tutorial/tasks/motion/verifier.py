@@ -65,7 +65,7 @@ def track(films: Float[Tensor, "n frame 3 height width"]) -> tuple[Track, ...]:
     >>> from genai_tutorial.tasks.motion import load_clips
     >>> clips = load_clips(1, seed=0)
     >>> track(clips.films)[0].velocity
-    (-1.0, 0.0)
+    (0.0, 2.0)
     """
     if films.shape[1] < 2:
         raise ValueError(f"A motion needs at least two frames, got {films.shape[1]}.")
@@ -152,7 +152,7 @@ def motion_scores(
 
     >>> from genai_tutorial.tasks.motion import load_clips
     >>> clips = load_clips(1, seed=0)
-    >>> motion_scores(["a red cross moves right slowly"], clips.films)
+    >>> motion_scores(["an orange circle moves up fast"], clips.films)
     (MotionScore(complete=True, constant=True, identity=True, direction=False, speed=False, everything=False, jitter=0.0),)
     """  # noqa: E501
     if len(captions) != len(films):
