@@ -7,6 +7,7 @@ from genai_tutorial.video.costs import (
     factorised_multiplications,
     joint_multiplications,
 )
+from genai_tutorial.video.displacement import Displacement, move_frames
 from genai_tutorial.video.frame_embedding import (
     FrameEmbedding,
     MotionEncoder,
@@ -19,6 +20,7 @@ from genai_tutorial.video.timesteps import shift_timesteps
 from genai_tutorial.video.video_unet import VideoUNet, VideoUNetConfig
 
 __all__ = [
+    "Displacement",
     "FrameEmbedding",
     "MotionEncoder",
     "MotionModule",
@@ -31,5 +33,6 @@ __all__ = [
     "factorised_multiplications",
     "frame_times",
     "joint_multiplications",
+    "move_frames",
     "shift_timesteps",
 ]

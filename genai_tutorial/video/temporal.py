@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_tutorial.transformer import MultiHeadAttention
+from genai_tutorial.video.displacement import move_frames
 
 
 class TemporalAttention(nn.Module):
@@ -18,6 +19,10 @@ class TemporalAttention(nn.Module):
 
     Attention does not know the order of its tokens. What distinguishes one frame from
     another comes as a vector, which is projected and added to the features.
+
+    An object that moves is at another place in each frame. If the layer is told how far
+    it has moved, it moves the frames back first, so that each place shows the same part
+    of the object in all frames: attention along a trajectory.
 
     Args:
         channels: The number of channels of the feature maps.
@@ -27,7 +32,9 @@ class TemporalAttention(nn.Module):
 
     Source: Ho et al., Video Diffusion Models, section 3,
         https://arxiv.org/abs/2204.03458; Blattmann et al., Align your Latents, section
-        3.1, https://arxiv.org/abs/2304.08818
+        3.1, https://arxiv.org/abs/2304.08818; Patrick et al., Keeping Your Eye on the
+        Ball: Trajectory Attention in Video Transformers,
+        https://arxiv.org/abs/2106.05392
 
     >>> layer = TemporalAttention(channels=8, heads=2, frame_width=6)
     >>> clip = torch.randn(2, 3, 8, 4, 4)
@@ -46,26 +53,35 @@ class TemporalAttention(nn.Module):
         self,
         x: Float[Tensor, "batch frame channel height width"],
         frames: Float[Tensor, "batch frame features"],
+        displacement: Float[Tensor, "batch frame 2"] | None = None,
     ) -> Float[Tensor, "batch frame channel height width"]:
         """Add the attention output to the input.
 
         Args:
             x: The feature map of each frame.
             frames: The vector of each frame.
+            displacement: How far the object has moved by each frame, as `move_frames`
+                takes it; None compares places as they are.
         """
-        tokens = _normalize(self.norm, x) + self.frame(frames)[..., None, None]
+        tokens = _normalize(self.norm, x)
+        if displacement is not None:
+            tokens = move_frames(tokens, -displacement)
+        tokens = tokens + self.frame(frames)[..., None, None]
         by_place = tokens.permute(0, 3, 4, 1, 2)  # batch height width frame channel
         attended = self.attention(by_place.flatten(0, 2)).view(by_place.shape)
-        return x + attended.permute(0, 3, 4, 1, 2)
+        attended = attended.permute(0, 3, 4, 1, 2)
+        if displacement is not None:
+            attended = move_frames(attended, displacement)
+        return x + attended
 
 
 class SpaceTimeAttention(nn.Module):
     """Joint attention: each place of each frame attends to all places of all frames.
 
-    An object that moves is at another place in each frame, so only this layer can
-    follow it. Which places belong together depends on the motion. So the position of a
-    token is computed by a small network from the learned embedding of its place and the
-    vector of its frame, which knows the motion.
+    Nothing has to be moved: whatever belongs together can find each other, wherever it
+    is. But the layer must learn which places belong together, and that depends on the
+    motion. So the position of a token is computed by a small network from the learned
+    embedding of its place and the vector of its frame, which knows the motion.
 
     Args:
         channels: The number of channels of the feature maps.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_tutorial.diffusion import TextCondition, UNet
+from genai_tutorial.video.displacement import Displacement
 from genai_tutorial.video.frame_embedding import FrameEmbedding
 from genai_tutorial.video.temporal import SpaceTimeAttention, TemporalAttention
 
@@ -27,6 +28,9 @@ class VideoUNetConfig:
         product: Whether frames are given motion × time, see `FrameEmbedding`.
         connected: Whether frames attend to each other; without, each frame is drawn by
             itself, with the same weights.
+        follow: Whether frames are moved against each other by a learned displacement
+            before they attend, see `Displacement`; without, attention is joint at the
+            lowest resolution.
 
     Raises:
         ValueError: If a number is out of range.
@@ -38,6 +42,7 @@ class VideoUNetConfig:
     heads: int = 4
     product: bool = True
     connected: bool = True
+    follow: bool = True
 
     def __post_init__(self):
         for name, least in (
@@ -56,9 +61,9 @@ class VideoUNet(nn.Module):
     """An image U-Net inflated to clips: after each of its blocks, a layer in which the
     frames attend to each other.
 
-    The layers are joint at the lowest resolution, where there are few places, and
-    factorised above. At first they add nothing, so that the network draws each frame
-    exactly as the image network does.
+    The layers are factorised and follow the motion, or joint at the lowest resolution,
+    where there are few places, and factorised above. At first they add nothing, so that
+    the network draws each frame exactly as the image network does.
 
     Args:
         image: The image network, conditioned on texts; it becomes part of this one.
@@ -102,13 +107,14 @@ class VideoUNet(nn.Module):
         self.down = nn.ModuleList(
             factorised(channels, *settings, groups) for channels in upper
         )
-        self.middle = _layers(
-            SpaceTimeAttention,
-            image.config.middle_blocks,
-            lowest,
-            *settings,
-            side,
-            groups,
+        self.displacement = (
+            Displacement(config.frames, config.motion_width) if config.follow else None
+        )
+        middle = image.config.middle_blocks
+        self.middle = (
+            _layers(TemporalAttention, middle, lowest, *settings, groups)
+            if config.follow
+            else _layers(SpaceTimeAttention, middle, lowest, *settings, side, groups)
         )
         self.up = nn.ModuleList(
             factorised(channels, *settings, groups) for channels in reversed(upper)
@@ -141,7 +147,7 @@ class VideoUNet(nn.Module):
                 f"This network draws clips of {self.config.frames} frames, got {count}."
             )
         frames = self.frame(motion)
-        connect = partial(self._connect, frames=frames)
+        connect = partial(self._connect, frames=frames, displacement=self.moved(motion))
         text = TextCondition(
             text.tokens.repeat_interleave(count, dim=0),
             text.mask.repeat_interleave(count, dim=0),
@@ -176,14 +182,23 @@ class VideoUNet(nn.Module):
         layer: TemporalAttention | SpaceTimeAttention,
         hidden: Float[Tensor, "image channel height width"],
         frames: Float[Tensor, "batch frame features"],
+        displacement: Float[Tensor, "batch frame 2"] | None,
     ) -> Float[Tensor, "image channel height width"]:
         """Apply an added layer to the frames of each clip, or to each frame as if it
         were a clip by itself.
         """
         if not self.config.connected:
-            frames = frames.flatten(0, 1)[:, None]
+            return layer(hidden[:, None], frames.flatten(0, 1)[:, None]).flatten(0, 1)
         clips = hidden.unflatten(0, frames.shape[:2])
-        return layer(clips, frames).flatten(0, 1)
+        if displacement is None:
+            return layer(clips, frames).flatten(0, 1)
+        return layer(clips, frames, displacement).flatten(0, 1)
+
+    def moved(
+        self, motion: Float[Tensor, "batch motion_width"]
+    ) -> Float[Tensor, "batch frame 2"] | None:
+        """Return the learned displacement of each frame; None if they are not moved."""
+        return None if self.displacement is None else self.displacement(motion)
 
     def added_parameters(self) -> dict[str, nn.Parameter]:
         """Return the weights that the image network does not have, by name."""

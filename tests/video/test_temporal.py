@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from genai_tutorial.transformer import MultiHeadAttention
 from genai_tutorial.video import (
+    Displacement,
     FrameEmbedding,
     MotionEncoder,
     SpaceTimeAttention,
@@ -17,6 +18,7 @@ from genai_tutorial.video import (
     factorised_multiplications,
     frame_times,
     joint_multiplications,
+    move_frames,
 )
 
 
@@ -158,3 +160,41 @@ def test_video_size_counts_the_tokens_of_a_film():
     assert (film.frames, film.places, film.tokens) == (1440, 1024, 1_474_560)
     shorter = VideoSize(60, 24, height=512, width=512, time_compression=4)
     assert shorter.tokens == film.tokens // 4
+
+
+def test_move_frames_moves_each_frame_by_its_own_displacement():
+    frames = torch.zeros(1, 3, 1, 4, 4)
+    frames[..., 1, 1] = 1
+    moved = move_frames(frames, torch.tensor([[[0.0, 0.0], [0.5, 0.0], [0.0, -0.5]]]))
+    at = [frame.nonzero().tolist() for frame in moved[0, :, 0]]
+    assert at == [[[1, 1]], [[1, 2]], [[0, 1]]]
+    half = move_frames(frames[:, :1], torch.tensor([[[0.25, 0.0]]]))
+    assert half[0, 0, 0, 1].tolist() == [0.0, 0.5, 0.5, 0.0]
+
+
+def test_temporal_attention_follows_an_object_that_moves():
+    """With the right displacement, what moves is treated as if it stood still."""
+    layer = trained(TemporalAttention(channels=8, heads=2, frame_width=6))
+    same = torch.zeros(1, 3, 6)
+    still = torch.zeros(1, 3, 8, 6, 6)
+    still[..., 2, 2] = torch.randn(1, 3, 8, generator=torch.Generator().manual_seed(0))
+    displacement = torch.tensor([[[-1 / 3, 0.0], [0.0, 0.0], [1 / 3, 0.0]]])
+    moving = move_frames(still, displacement)
+    expected = layer(still, same)
+    got = move_frames(layer(moving, same, displacement), -displacement)
+    assert torch.allclose(got[..., 2, 2], expected[..., 2, 2], atol=1e-5)
+    static = move_frames(layer(moving, same), -displacement)
+    assert not torch.allclose(static[..., 2, 2], expected[..., 2, 2], atol=1e-2)
+
+
+def test_displacement_is_a_velocity_times_the_time_from_the_middle():
+    displacement = Displacement(frames=5, motion_width=3)
+    motion = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    assert not displacement(motion).any()
+    with torch.no_grad():
+        displacement.velocity.weight.fill_(0.1)
+    moved = displacement(motion)
+    assert torch.allclose(moved[:, 2], torch.zeros(2, 2))
+    assert torch.allclose(moved, -moved.flip(1))
+    per_frame = displacement.pixels_per_frame(motion, image_size=32)
+    assert torch.allclose(16 * (moved[:, 4] - moved[:, 3]), per_frame, atol=1e-5)

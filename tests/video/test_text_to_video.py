@@ -2,6 +2,8 @@
 captions that are split into object and motion.
 """
 
+import itertools
+
 import pytest
 import torch
 
@@ -57,9 +59,11 @@ T = torch.tensor([10.0, 700.0])
 CAPTIONS = torch.tensor([[3, 4, MOVES, LEFT, FAST, 1], [3, 1, 0, 0, 0, 0]])
 
 
-def test_untrained_video_model_equals_the_image_model_frame_by_frame(clip):
+@pytest.mark.parametrize("follow", [True, False])
+def test_untrained_video_model_equals_the_image_model_frame_by_frame(clip, follow):
     # in 64 bits, where the order of a sum hardly matters
-    image, video, clip = image_model().double(), video_model().double(), clip.double()
+    image, video = image_model().double(), video_model(follow=follow).double()
+    clip = clip.double()
     objects = torch.tensor([[3, 4, 1], [3, 1, 0]])
     with torch.no_grad():
         drawn = video(clip, T.double(), CAPTIONS)
@@ -79,8 +83,8 @@ def test_untrained_video_model_without_caption_equals_the_image_model(clip):
 def test_trained_frames_depend_on_each_other_only_if_connected(clip):
     changed = clip.clone()
     changed[:, 2] += 1
-    for connected in (True, False):
-        video = shake(video_model(connected=connected))
+    for connected, follow in itertools.product((True, False), (True, False)):
+        video = shake(video_model(connected=connected, follow=follow))
         with torch.no_grad():
             difference = video(changed, T, CAPTIONS) - video(clip, T, CAPTIONS)
         touched = difference.abs().amax(dim=(0, 2, 3, 4)) > 1e-5

@@ -128,7 +128,7 @@ class TextToVideoRecipe(Recipe):
 
     config: VideoUNetConfig
     clips: int
-    shift: float = 3.0
+    shift: float = 2.0
     text_dropout: float = 0.1
     sampler_steps: int = 25
     guidance: float = 2.0
@@ -279,15 +279,15 @@ SHAPES_VIDEO = TextToVideoRecipe(
     config=VideoUNetConfig(),
     clips=6_000,
     optimizer=OptimizerSettings(
-        matrix_lr=0.04,
-        kernel_lr=0.04,
-        embedding_lr=0.02,
-        head_lr=0.006,
-        vector_lr=0.006,
+        matrix_lr=0.02,
+        kernel_lr=0.02,
+        embedding_lr=0.01,
+        head_lr=0.003,
+        vector_lr=0.003,
         momentum=0.95,
     ),
-    batch_size=4,
-    steps=30_000,
+    batch_size=8,
+    steps=15_000,
     warmup_steps=100,
     ema_decay=0.999,
 )
