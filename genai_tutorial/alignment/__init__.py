@@ -22,6 +22,21 @@ from genai_tutorial.alignment.experience import (
     token_rewards,
     whiten,
 )
+from genai_tutorial.alignment.group_learning import (
+    GroupLearningSettings,
+    GroupLearningStep,
+    is_dead,
+    learn_by_grpo,
+)
+from genai_tutorial.alignment.group_methods import (
+    DAPO,
+    GRPO,
+    RLOO,
+    DrGRPO,
+    GroupMethod,
+    centred_advantages,
+    leave_one_out_advantages,
+)
 from genai_tutorial.alignment.grpo import (
     GRPOSettings,
     group_relative_advantages,
@@ -85,12 +100,28 @@ from genai_tutorial.alignment.reward import (
 )
 from genai_tutorial.alignment.supervised import supervised_loss
 from genai_tutorial.alignment.token_rows import train_token_rows
+from genai_tutorial.alignment.verifiable import (
+    ExactAnswer,
+    FormatReward,
+    Verifier,
+    appears_anywhere,
+    verified_score,
+)
 
 __all__ = [
+    "DAPO",
+    "GRPO",
+    "RLOO",
+    "DrGRPO",
     "EncodedPairs",
+    "ExactAnswer",
     "Example",
     "Experience",
+    "FormatReward",
     "GRPOSettings",
+    "GroupLearningSettings",
+    "GroupLearningStep",
+    "GroupMethod",
     "LearningSettings",
     "LoRAConfig",
     "LoRALinear",
@@ -98,13 +129,16 @@ __all__ = [
     "PreferencePair",
     "Rows",
     "ScalarModel",
+    "Verifier",
     "adapted_kl_weight",
     "add_lora",
     "answer_log_probs",
     "answer_pairs",
     "answer_steps",
+    "appears_anywhere",
     "best_of_n",
     "best_of_n_kl",
+    "centred_advantages",
     "chosen_log_probs",
     "clipped_objective",
     "clipped_policy_loss",
@@ -123,11 +157,14 @@ __all__ = [
     "grpo_step",
     "grpo_update",
     "implicit_reward",
+    "is_dead",
     "judge_reward_model",
     "kl_k1",
     "kl_k3",
     "learn_by_dpo",
+    "learn_by_grpo",
     "learn_by_ppo",
+    "leave_one_out_advantages",
     "load_lora",
     "lora_layers",
     "masked_mean",
@@ -151,6 +188,7 @@ __all__ = [
     "train_token_rows",
     "trained_parameter_count",
     "unmerge_lora",
+    "verified_score",
     "whiten",
     "without_lora",
 ]

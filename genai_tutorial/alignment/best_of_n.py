@@ -1,8 +1,9 @@
-"""Best-of-n sampling: draw n answers, keep the one that a reward model scores highest.
+"""Best-of-n sampling: draw n answers and keep the one that a reward model scores
+highest.
 
 It needs no training, and its KL divergence from the model that it samples from has a
 closed form. That makes it the cheapest way to see over-optimization: as n grows, the
-answers are optimized for the reward model ever more strongly.
+answers are optimized ever more strongly for the reward model.
 """
 
 import math
@@ -42,7 +43,7 @@ def best_of_n(
     r"""Return the expected value of the highest-scoring of n samples.
 
     All N samples of a prompt are used, so the estimate is unbiased and less noisy than
-    drawing n of them: the sample of rank i from below is the best of n with the
+    drawing n of them: the sample ranked i-th from the bottom is the best of n with
     probability $\binom{i - 1}{n - 1} / \binom{N}{n}$.
 
     Args:

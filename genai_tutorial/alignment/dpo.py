@@ -30,7 +30,7 @@ def implicit_reward(
     Args:
         log_probs: The policy's log-probability of each whole answer.
         reference_log_probs: The reference's.
-        beta: The price of one nat of KL divergence from the reference.
+        beta: The KL coefficient, in reward per nat of KL divergence from the reference.
 
     Source: Rafailov et al., Direct Preference Optimization, equation 5 without its
         constant, https://arxiv.org/abs/2305.18290
@@ -57,7 +57,7 @@ def dpo_losses(
         rejected: That of each rejected answer.
         reference_chosen: The reference's log-probability of each chosen answer.
         reference_rejected: That of each rejected answer.
-        beta: The price of one nat of KL divergence from the reference.
+        beta: The KL coefficient, in reward per nat of KL divergence from the reference.
 
     Raises:
         ValueError: If beta is not positive.
@@ -100,7 +100,7 @@ def dpo_loss(
         reference_chosen: `answer_log_probs` of the reference, computed once before
             training.
         reference_rejected: The same for the rejected answers.
-        beta: The price of one nat of KL divergence from the reference.
+        beta: The KL coefficient, in reward per nat of KL divergence from the reference.
     """
     chosen = answer_log_probs(model, chosen_ids, chosen_is_answer)
     rejected = answer_log_probs(model, rejected_ids, rejected_is_answer)
@@ -128,10 +128,10 @@ def learn_by_dpo(
         reference: The initial policy and the reference; it is not changed.
         pairs: The preference pairs.
         steps: The number of updates.
-        beta: The price of one nat of KL divergence from the reference.
+        beta: The KL coefficient, in reward per nat of KL divergence from the reference.
         batch_size: The number of pairs in a batch.
         learning_rate: The learning rate after the warmup.
-        seed: Decides the batches.
+        seed: Seed of the batches.
         watch: Called with the number of updates done and the policy.
         watch_every: The number of updates between two calls of `watch`.
 

@@ -1,8 +1,8 @@
 """Experience for PPO: scored answers with the reward, the predicted value and the
 advantage of each step.
 
-A reward model is reliable only near the answers that it was trained on. A price per nat
-of KL divergence from the reference keeps the policy there.
+A reward model is reliable only near the answers that it was trained on. A KL penalty,
+charged for each nat of divergence from the reference, keeps the policy there.
 """
 
 from collections.abc import Iterator
@@ -27,14 +27,14 @@ def token_rewards(
     mask: Bool[Tensor, "batch step"],
     kl_weight: float | int,
 ) -> Float[Tensor, "batch step"]:
-    """Return each step's reward: minus the price of its KL divergence, and at the last
-    step of the answer plus its score.
+    """Return each step's reward: minus its KL penalty, and at the last step of the
+    answer plus the score.
 
     Args:
         scores: The score of each answer.
         kl: The KL divergence of each step from the reference.
         mask: The steps that chose a token of the answer.
-        kl_weight: The price of one nat.
+        kl_weight: The KL coefficient.
 
     Raises:
         ValueError: If a row has no answer.
@@ -209,7 +209,8 @@ def gather_experience(
         reference: The reference policy.
         value_model: Predicts the rewards still to come, such as a `ScalarModel`.
         scores: The score of each answer.
-        kl_weight: The price of one nat of KL divergence from the reference.
+        kl_weight: The KL coefficient, in reward per nat of KL divergence from the
+            reference.
         discount: See `generalized_advantage_estimate`.
         decay: See `generalized_advantage_estimate`.
     """

@@ -1,7 +1,8 @@
 """Group-relative policy optimization: PPO without a value model. The baseline of an
 answer is the mean score of several answers to the same prompt.
 
-It suits verifiable rewards: right or wrong, checked by a program, once, at the end.
+It suits verifiable rewards, such as whether an answer is right, which a program checks
+once, at the end.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,8 @@ class GRPOSettings:
         minibatches: The number of minibatches per pass, each with an optimizer step.
         clip: The relative change of a token's probability at which its gradient is
             cut.
-        kl_weight: The price of one nat of KL divergence from the reference, per token.
+        kl_weight: The KL coefficient, per nat of each token's KL divergence from the
+            reference.
         clip_norm: The largest norm of the gradient.
 
     Raises:
@@ -61,16 +63,17 @@ class GRPOSettings:
 def group_relative_advantages(
     scores: Float[Tensor, "prompt answer"], epsilon: float | int = 1e-4
 ) -> Float[Tensor, "prompt answer"]:
-    """Return by how many standard deviations each answer's score is above the mean of
+    """Return how many standard deviations each answer's score lies above the mean of
     its prompt's group.
 
     Where all answers score the same, the advantages are zero.
 
     Args:
         scores: The score of each answer.
-        epsilon: Added to the standard deviation to avoid a division by zero; TRL's by
-            default. It has the unit of the scores: where these differ by less than
-            about a hundred times epsilon, the advantages become smaller.
+        epsilon: Added to the standard deviation to avoid a division by zero; the
+            default is TRL's. It has the unit of the scores: if these differ by less
+            than about a hundred times epsilon, the advantages become noticeably
+            smaller.
 
     Raises:
         ValueError: If epsilon is not above 0.
@@ -101,8 +104,8 @@ def grpo_loss(
     clip: float | int,
     kl_weight: float | int,
 ) -> Float[Tensor, ""]:
-    """Return GRPO's loss: minus the clipped objective plus the KL price, averaged over
-    each answer's steps and then over answers.
+    """Return GRPO's loss: minus the clipped objective plus the KL penalty, averaged
+    over each answer's steps and then over answers.
 
     As in the paper, k3 is part of the loss. Its gradient is not an unbiased estimate of
     the gradient of the KL divergence: https://arxiv.org/abs/2506.09477.
@@ -114,7 +117,7 @@ def grpo_loss(
         advantages: One for each answer, shared by all its steps.
         mask: The steps that chose a token of the answer.
         clip: See `clipped_objective`.
-        kl_weight: The price of one nat per token (k3).
+        kl_weight: The KL coefficient, per nat of each token's KL divergence (k3).
 
     Raises:
         ValueError: If a row has no answer.
@@ -151,7 +154,8 @@ def grpo_update(
         rollouts: The answers.
         advantages: The advantage of each answer.
         settings: The hyperparameters.
-        generator: Decides the order of the answers; None uses torch's global one.
+        generator: Random generator for the order of the answers; None for torch's
+            global one.
 
     Raises:
         ValueError: If there are fewer answers than minibatches.

@@ -1,4 +1,4 @@
-"""A training run of PPO: random prompts, warmup, and a KL price that can adapt."""
+"""A training run of PPO: random prompts, warmup, and an adaptive KL coefficient."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -24,9 +24,10 @@ class LearningSettings:
         max_new_tokens: The largest number of tokens of an answer.
         learning_rate: The learning rate of policy and value model after the warmup.
         warmup_steps: The number of warmup steps.
-        kl_weight: The initial price of one nat of KL divergence from the reference.
-        kl_target: The KL divergence that the price is adapted to, in nats per answer;
-            None keeps the price fixed.
+        kl_weight: The initial KL coefficient, in reward per nat of KL divergence from
+            the reference.
+        kl_target: The KL divergence that the coefficient is adapted to, in nats per
+            answer; None keeps the coefficient fixed.
         ppo: The hyperparameters of each update.
 
     Raises:
@@ -62,7 +63,7 @@ class LearningStep:
     Attributes:
         score: The mean score of the answers.
         kl: The KL divergence from the reference, in nats per answer.
-        kl_weight: The price of a nat.
+        kl_weight: The KL coefficient.
         tokens: The mean length of an answer, in tokens.
         report: The report of the update.
     """
@@ -80,13 +81,15 @@ def adapted_kl_weight(
     target: float | int,
     rate: float | int = 0.1,
 ) -> float:
-    """Return the next price of KL divergence: higher above the target, lower below it.
+    """Return the next KL coefficient: higher if the divergence is above the target,
+    lower if it is below.
 
     Args:
-        kl_weight: The current price.
+        kl_weight: The current coefficient.
         kl: The mean KL divergence of the last batch, in nats per answer.
         target: The target, in nats per answer.
-        rate: How fast the price adapts; one step changes it by at most a fifth of this.
+        rate: How fast the coefficient adapts; one step changes it by at most a fifth of
+            this.
 
     Raises:
         ValueError: If the target is not positive.
@@ -127,7 +130,7 @@ def learn_by_ppo(
         score: Returns the score of each answer.
         settings: The hyperparameters.
         end_token: The token that ends an answer.
-        seed: Decides the prompts, the answers and their order in training.
+        seed: Seed of the prompts, the answers and their order in training.
         watch: Called with the number of finished steps and the policy, before the first
             step and after each.
         progress: Whether to show a progress bar.

@@ -61,7 +61,7 @@ class LoRALinear(nn.Module):
         base: The layer; its weights no longer get gradients.
         rank: The rank of the correction.
         alpha: The correction is multiplied by alpha / rank.
-        generator: The random source of A; None for torch's global one.
+        generator: Random generator for the initial A; None for torch's global one.
 
     Source: Hu et al., LoRA, equation 3, https://arxiv.org/abs/2106.09685
     """
@@ -100,7 +100,7 @@ class LoRALinear(nn.Module):
 def add_lora(
     model: nn.Module, config: LoRAConfig, generator: torch.Generator | None = None
 ) -> None:
-    """Freeze a model, and give the linear layers that the config names a correction.
+    """Freeze a model, and add a correction to each linear layer that the config names.
 
     Raises:
         ValueError: If a target names no linear layer of the model, or the model has
@@ -166,8 +166,8 @@ def unmerge_lora(model: nn.Module) -> None:
 
 
 def fold_lora(model: nn.Module) -> None:
-    """Merge, and replace the LoRA layers by plain ones: the model has the structure
-    that it had before `add_lora`. It stays frozen.
+    """Merge, and replace the LoRA layers by plain ones, so that the model has the
+    structure that it had before `add_lora`. It stays frozen.
     """
     merge_lora(model)
     for name, layer in list(lora_layers(model)):
@@ -219,8 +219,8 @@ def save_lora(path: Path | str, model: nn.Module) -> None:
 
 
 def load_lora(path: Path | str, model: nn.Module) -> None:
-    """Give the layers of the same names the corrections of a file from `save_lora`, and
-    freeze the rest of the model.
+    """Load the corrections in a file from `save_lora` into the layers with the same
+    names, and freeze the rest of the model.
 
     Raises:
         FileNotFoundError: If there is no such file.

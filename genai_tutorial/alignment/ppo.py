@@ -2,7 +2,7 @@
 that were better than predicted become more probable.
 
 One `ppo_step` samples rollouts, turns them into experience (`gather_experience`:
-rewards with a KL price, values, advantages) and makes a few passes over it
+rewards with a KL penalty, values, advantages) and makes a few passes over it
 (`ppo_update`), with clipping that keeps the policy near the one that wrote the answers.
 """
 
@@ -141,8 +141,8 @@ def clipped_value_loss(
     mask: Bool[Tensor, "batch step"],
     clip: float | int,
 ) -> Float[Tensor, ""]:
-    """Return half the mean squared error of the values; there is no gradient for
-    improving a value further than `clip` from its old one.
+    """Return half the mean squared error of the values; improving a value beyond a
+    change of `clip` gives no gradient.
 
     Source: Huang et al., The N+ Implementation Details of RLHF with PPO,
         https://arxiv.org/abs/2403.17031
@@ -211,7 +211,8 @@ def ppo_update(
         optimizer: An optimizer of the parameters of both.
         experience: The batch, from `gather_experience`.
         settings: The hyperparameters.
-        generator: Decides the order of the answers; None uses torch's global one.
+        generator: Random generator for the order of the answers; None for torch's
+            global one.
 
     Raises:
         ValueError: If there are fewer answers than minibatches.
@@ -271,8 +272,8 @@ def ppo_step(
         optimizer: An optimizer of the parameters of both.
         prompts: The tokens of each prompt.
         score: Returns the score of each answer.
-        kl_weight: The price of one nat of KL divergence from the reference; see
-            `adapted_kl_weight`.
+        kl_weight: The KL coefficient, in reward per nat of KL divergence from the
+            reference; see `adapted_kl_weight`.
         settings: The hyperparameters of the update.
         max_new_tokens: See `generate_rollouts`, as for the next two.
         end_token: The token that ends an answer.

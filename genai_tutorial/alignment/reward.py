@@ -170,7 +170,8 @@ class PreferenceReport:
         observed: The share of them whose predicted winner was preferred; where it is
             lower, the model is overconfident.
         counts: The number of comparisons in each bin; empty bins have zeros.
-        correct: For each comparison 1 if it was predicted, 0 if not, 1/2 for a tie.
+        correct: For each comparison, 1 if the preferred answer was predicted, 0 if not,
+            and 1/2 for a tie.
     """
 
     accuracy: float

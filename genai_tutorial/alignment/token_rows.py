@@ -1,5 +1,5 @@
-"""Training single rows of a frozen embedding, for tokens that pre-training never
-showed.
+"""Training single rows of a frozen embedding, for tokens that never occurred in
+pre-training.
 """
 
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from torch import nn
 
 
 def train_token_rows(embedding: nn.Embedding, token_ids: Sequence[int]) -> int:
-    """Let the embeddings of a few tokens be trained, and keep those of all others.
+    """Make the embeddings of a few tokens trainable, and keep all others fixed.
 
-    A chat template brings special tokens that no text of pre-training contains. LoRA
-    freezes the embedding, so their rows would stay random. Here the whole matrix gets a
+    A chat template adds special tokens that no pre-training text contains. LoRA freezes
+    the embedding, so their rows would stay random. Here the whole matrix gets a
     gradient, in which all other rows are set to zero. Weight decay would shrink them
     all the same, so set it to zero. The `peft` library calls this
     `trainable_token_indices`.
@@ -26,7 +26,7 @@ def train_token_rows(embedding: nn.Embedding, token_ids: Sequence[int]) -> int:
         The number of weights that are trained.
 
     Raises:
-        ValueError: If there are no tokens, one of them comes twice, or one is not in
+        ValueError: If there are no tokens, one of them occurs twice, or one is not in
             the vocabulary.
 
     >>> embedding = nn.Embedding(4, 3).requires_grad_(False)

@@ -34,15 +34,15 @@ class Conversation:
     the context is full, the oldest turns are dropped; the system message is kept.
 
     Args:
-        model: language model that answers.
-        tokenizer: tokenizer of the model.
-        template: chat template of the model.
-        remembers: whether the model gets earlier turns along with each question.
-        system: system message; None for the template's default.
-        max_tokens: maximum number of tokens per answer.
-        temperature: see `next_token_probabilities`.
-        top_p: see `next_token_probabilities`.
-        seed: random seed for sampling.
+        model: Language model that answers.
+        tokenizer: Tokenizer of the model.
+        template: Chat template of the model.
+        remembers: Whether the model gets earlier turns along with each question.
+        system: System message; None for the template's default.
+        max_tokens: Maximum number of tokens per answer.
+        temperature: See `next_token_probabilities`.
+        top_p: See `next_token_probabilities`.
+        seed: Random seed for sampling.
 
     Raises:
         ValueError: If an answer of `max_tokens` does not fit into the context.
@@ -145,7 +145,7 @@ def chat(
     seed: int,
     precision: str | None,
 ) -> None:
-    """Answers each line of the input until it ends."""
+    """Answer each line of the input until it ends."""
     profile = CHAT_PROFILES[model]
     max_tokens = profile.max_tokens if max_tokens is None else max_tokens
     # before the model is loaded, which takes seconds

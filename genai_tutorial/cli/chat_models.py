@@ -37,11 +37,11 @@ class ChatProfile:
     """The chat template and the defaults of a model.
 
     Attributes:
-        template: chat template.
-        greeting: message shown at the start.
-        max_tokens: default for the maximum number of tokens per answer.
-        remembers: whether the model was trained on several turns.
-        takes_system: whether the model was trained with system messages.
+        template: Chat template.
+        greeting: Message shown at the start.
+        max_tokens: Default for the maximum number of tokens per answer.
+        remembers: Whether the model was trained on several turns.
+        takes_system: Whether the model was trained with system messages.
     """
 
     template: Template

@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -18,9 +19,9 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        works: whether the component is present and works.
-        what: description of the component.
-        remedy: what to do if it does not work.
+        works: Whether the component is present and works.
+        what: Description of the component.
+        remedy: What to do if it does not work.
     """
 
     works: bool
@@ -40,6 +41,7 @@ def examine() -> bool:
         )
         _show(console, "Trained models", examine_models)
         _show(console, "A real chat model", examine_smollm2)
+        _show(console, "Running generated programs", examine_sandbox)
         _show(console, "The book", examine_book)
         console.print("\nThe core works.")
     else:
@@ -199,6 +201,27 @@ def examine_smollm2() -> Iterator[Finding]:
             yield Finding(True, f"SmolLM2 ({path})")
     except Exception as error:  # a damaged file can fail in any way
         yield Finding(False, "SmolLM2", str(error))
+
+
+def examine_sandbox() -> Iterator[Finding]:
+    """Check that generated programs can be run, and what they are kept from doing."""
+    from genai_tutorial.sandbox import ProgramRunner, SandboxError
+
+    try:
+        with warnings.catch_warnings():  # each protection gets a line of its own
+            warnings.simplefilter("ignore", UserWarning)
+            with ProgramRunner() as runner:
+                protections = runner.protections
+    except SandboxError as error:
+        yield Finding(False, "a sandbox for programs", str(error))
+        return
+    yield Finding(True, "a right program passes, and a wrong one fails")
+    for protection in protections:
+        yield Finding(
+            protection.enforced,
+            str(protection),
+            "" if protection.enforced else "run only programs that you have read",
+        )
 
 
 def examine_book() -> Iterator[Finding]:

@@ -12,8 +12,8 @@ from genai_tutorial.runtime import write_atomically
 COLUMNS = 10
 GAP = 2
 SHORTEST_SIDE = 84
-"""Images are drawn several pixels a pixel, until their shorter side has at least this
-many.
+"""Images are enlarged by a whole factor, so that their shorter side has at least this
+many pixels.
 """
 
 
@@ -21,7 +21,7 @@ def grid(images: Float[Tensor, "count *channels height width"]) -> Image.Image:
     """Lay out images in rows of ten from the top left, with enlarged pixels.
 
     Args:
-        images: brightness from 0 to 1, grey or with three channels.
+        images: Brightness from 0 to 1, grey or with three channels.
 
     >>> import torch
     >>> grid(torch.zeros(12, 28, 28)).size

@@ -11,7 +11,7 @@ class UserError(Exception):
     """Raised to end a command with a message.
 
     Args:
-        message: what is wrong and what to do.
+        message: What is wrong and what to do.
         exit_code: `WRONG_USE` if the command line is wrong, `NOT_POSSIBLE` if it is
             correct but cannot be carried out.
     """

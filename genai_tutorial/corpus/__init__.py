@@ -8,6 +8,17 @@ from genai_tutorial.corpus.decontaminate import (
     seen_share,
     word_grams,
 )
+from genai_tutorial.corpus.infilling import (
+    INFILL_TOKENS,
+    Gap,
+    Order,
+    docstring_gap,
+    draw_gap,
+    infilling_prompt,
+    line_gaps,
+    rearrange,
+    restore,
+)
 from genai_tutorial.corpus.minhash import (
     Duplicates,
     MinHash,
@@ -31,11 +42,14 @@ from genai_tutorial.corpus.quality import (
 from genai_tutorial.corpus.shards import TokenShards, write_shards
 
 __all__ = [
+    "INFILL_TOKENS",
     "DataMixture",
     "Decontaminator",
     "Duplicates",
     "Filtered",
+    "Gap",
     "MinHash",
+    "Order",
     "PackedBatches",
     "QualityRules",
     "TokenShards",
@@ -44,14 +58,20 @@ __all__ = [
     "clusters",
     "cut_rows",
     "deduplicate",
+    "docstring_gap",
     "document_numbers",
+    "draw_gap",
     "filter_documents",
     "held_out_grams",
+    "infilling_prompt",
     "jaccard",
     "join_documents",
+    "line_gaps",
     "normalize",
     "passes",
+    "rearrange",
     "reason_to_reject",
+    "restore",
     "seen_share",
     "shingles",
     "word_grams",

@@ -1,4 +1,4 @@
-"""Decontamination: removes passages of the test data from the training text."""
+"""Decontamination: removing passages of the test data from the training text."""
 
 import re
 from collections.abc import Iterable
@@ -49,11 +49,11 @@ class Decontaminator:
     defaults are those of GPT-3.
 
     Attributes:
-        grams: word n-grams to remove, from `held_out_grams`.
-        length: number of words per n-gram.
-        margin: number of characters to remove on either side.
-        shortest: minimum length in characters of a piece to keep.
-        most_pieces: a document that is cut into more pieces is dropped.
+        grams: Word n-grams to remove, from `held_out_grams`.
+        length: Number of words per n-gram.
+        margin: Number of characters to remove on either side.
+        shortest: Minimum length in characters of a piece to keep.
+        most_pieces: A document that is cut into more pieces is dropped.
 
     Source: Brown et al., Language Models are Few-Shot Learners, appendix C,
     https://arxiv.org/abs/2005.14165

@@ -1,4 +1,4 @@
-"""MinHash: finds near-duplicate documents without comparing all pairs.
+"""MinHash: finding near-duplicate documents without comparing all pairs.
 
 A document is represented by the set of its shingles, which are all runs of a few words.
 The similarity of two documents is the Jaccard similarity of these sets. In a random
@@ -61,8 +61,8 @@ class MinHash:
     """Computes signatures. Only signatures with the same settings are comparable.
 
     Attributes:
-        shuffles: number of random permutations, and of numbers in a signature.
-        seed: seed of the permutations.
+        shuffles: Number of random permutations, and of numbers in a signature.
+        seed: Seed of the permutations.
 
     Source: Broder, On the resemblance and containment of documents (1997),
     https://doi.org/10.1109/SEQUEN.1997.666900
@@ -91,7 +91,7 @@ class MinHash:
         the scheme `affine64` of the library datasketch.
 
         Args:
-            members: non-empty set of integers from 0 to 2^64 - 1, such as `shingles`.
+            members: Non-empty set of integers from 0 to 2^64 - 1, such as `shingles`.
 
         Raises:
             ValueError: If the set is empty.
@@ -146,8 +146,8 @@ def candidate_pairs(signatures: np.ndarray, bands: int) -> set[Pair]:
     """Return the pairs of rows that agree in a whole band (locality-sensitive hashing).
 
     Args:
-        signatures: shape (documents, shuffles).
-        bands: number of bands; must divide the length of the signatures.
+        signatures: Shape (documents, shuffles).
+        bands: Number of bands; must divide the length of the signatures.
 
     Raises:
         ValueError: If `bands` does not divide the length of the signatures.
@@ -210,9 +210,9 @@ class Duplicates:
     """The result of deduplication.
 
     Attributes:
-        kept: indices of the documents to keep: those without duplicates, and the first
+        kept: Indices of the documents to keep: those without duplicates, and the first
             of each group.
-        groups: groups of near-duplicates.
+        groups: Groups of near-duplicates.
     """
 
     kept: tuple[int, ...]
@@ -234,12 +234,12 @@ def deduplicate(
     not a candidate (see `candidate_probability`).
 
     Args:
-        texts: documents.
-        threshold: minimum Jaccard similarity of duplicates, from 0 to 1.
-        shingle_size: number of words per shingle.
-        bands: number of bands of a signature; more bands find more duplicates and cost
+        texts: Documents.
+        threshold: Minimum Jaccard similarity of duplicates, from 0 to 1.
+        shingle_size: Number of words per shingle.
+        bands: Number of bands of a signature; more bands find more duplicates and cost
             more comparisons.
-        hasher: computes the signatures; None uses 128 permutations.
+        hasher: Computes the signatures; None uses 128 permutations.
 
     Raises:
         ValueError: If `threshold` is not above 0 and at most 1.

@@ -12,7 +12,7 @@ class DataMixture:
     by one. The state is just the count of each source.
 
     Args:
-        weights: weight of each source, in any unit.
+        weights: Weight of each source, in any unit.
 
     Raises:
         ValueError: If there is no source, or a weight is not above 0.
@@ -73,9 +73,9 @@ def passes(
     nearly as much as new text.
 
     Args:
-        weights: weight of each source in the mixture.
-        sizes: number of tokens of each source.
-        total: number of tokens in the run.
+        weights: Weight of each source in the mixture.
+        sizes: Number of tokens of each source.
+        total: Number of tokens in the run.
 
     Source: Muennighoff et al., Scaling Data-Constrained Language Models,
     https://arxiv.org/abs/2305.16264

@@ -22,14 +22,14 @@ class PackedBatches:
     source.
 
     Args:
-        sources: tokens of each source.
-        weights: weight of each source in the mixture, in rows; None weights sources by
+        sources: Tokens of each source.
+        weights: Weight of each source in the mixture, in rows; None weights sources by
             their size.
-        row_length: number of input tokens per row.
-        batch_size: number of rows per batch, over all processes.
-        seed: seed of the order.
-        rank: index of this process, from 0.
-        world_size: number of processes that share each batch; each takes every
+        row_length: Number of input tokens per row.
+        batch_size: Number of rows per batch, over all processes.
+        seed: Seed of the order.
+        rank: Index of this process, from 0.
+        world_size: Number of processes that share each batch; each takes every
             `world_size`-th row.
 
     Raises:

@@ -17,17 +17,17 @@ class QualityRules:
     """Limits for documents; the defaults are those of Gopher.
 
     Attributes:
-        fewest_words: minimum number of words.
-        most_words: maximum number of words.
-        shortest_mean_word: minimum mean word length in characters.
-        longest_mean_word: maximum mean word length in characters.
-        most_symbols: maximum number of `#` and `…` per word.
-        most_bullets: maximum fraction of lines that start like list items.
-        most_ellipses: maximum fraction of lines that end with `…`.
-        least_alphabetic: minimum fraction of words that contain a letter.
-        fewest_stop_words: minimum number of the eight `STOP_WORDS` that must occur.
-        most_repeated_lines: maximum fraction of lines that repeat an earlier one.
-        most_frequent_pair: maximum fraction of all characters that belong to the most
+        fewest_words: Minimum number of words.
+        most_words: Maximum number of words.
+        shortest_mean_word: Minimum mean word length in characters.
+        longest_mean_word: Maximum mean word length in characters.
+        most_symbols: Maximum number of `#` and `…` per word.
+        most_bullets: Maximum fraction of lines that start like list items.
+        most_ellipses: Maximum fraction of lines that end with `…`.
+        least_alphabetic: Minimum fraction of words that contain a letter.
+        fewest_stop_words: Minimum number of the eight `STOP_WORDS` that must occur.
+        most_repeated_lines: Maximum fraction of lines that repeat an earlier one.
+        most_frequent_pair: Maximum fraction of all characters that belong to the most
             frequent pair of words.
 
     Source: Rae et al., Scaling Language Models: Methods, Analysis & Insights from
@@ -52,8 +52,8 @@ class Filtered:
     """The result of a filter.
 
     Attributes:
-        kept: indices of the documents that are kept.
-        rejected: number of rejected documents per reason.
+        kept: Indices of the documents that are kept.
+        rejected: Number of rejected documents per reason.
     """
 
     kept: tuple[int, ...]

@@ -38,12 +38,12 @@ def write_shards(
     writes it again.
 
     Args:
-        folder: folder for the files; created if necessary.
-        documents: tokens of each document, without the end-of-document token.
-        vocab_size: vocabulary size; up to 65,536, a token takes two bytes, otherwise
+        folder: Folder for the files; created if necessary.
+        documents: Tokens of each document, without the end-of-document token.
+        vocab_size: Vocabulary size; up to 65,536, a token takes two bytes, otherwise
             four.
-        end_of_document: token to append to each document.
-        shard_length: number of tokens per shard; the last one may be shorter.
+        end_of_document: Token to append to each document.
+        shard_length: Number of tokens per shard; the last one may be shorter.
 
     Raises:
         ValueError: If a token is not in the vocabulary, `shard_length` is less than 1,
@@ -89,7 +89,7 @@ class TokenShards:
     """The tokens in a folder of shards, as one sequence that is read on access.
 
     Args:
-        folder: folder written by `write_shards`.
+        folder: Folder written by `write_shards`.
 
     Raises:
         FileNotFoundError: If the folder has no index, or a shard is missing.

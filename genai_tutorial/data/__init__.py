@@ -37,6 +37,7 @@ from genai_tutorial.data.levels import (
     to_levels,
 )
 from genai_tutorial.data.mnist import load_mnist, load_mnist_split
+from genai_tutorial.data.python_code import LibraryFunction, load_functions
 from genai_tutorial.data.shakespeare import Plays, load_shakespeare
 from genai_tutorial.data.source import Source
 from genai_tutorial.data.wikipedia import (
@@ -70,6 +71,7 @@ __all__ = [
     "Fact",
     "FactSplit",
     "Images",
+    "LibraryFunction",
     "NamedImages",
     "Plays",
     "Sentence",
@@ -86,6 +88,7 @@ __all__ = [
     "load_fact_split",
     "load_factbook",
     "load_facts",
+    "load_functions",
     "load_histories",
     "load_mnist",
     "load_mnist_split",

@@ -19,11 +19,11 @@ def random_affine(
     """Rotate, scale and translate each image slightly.
 
     Args:
-        images: images with a background of 0.
-        generator: random generator on the CPU.
-        degrees: maximum rotation in either direction.
-        stretching: maximum relative change of size.
-        pixels: maximum translation in each direction.
+        images: Images with a background of 0.
+        generator: Random generator on the CPU.
+        degrees: Maximum rotation in either direction.
+        stretching: Maximum relative change of size.
+        pixels: Maximum translation in each direction.
     """
     count, height, width = images.shape
     angle, stretch, right, down = (

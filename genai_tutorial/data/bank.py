@@ -11,8 +11,8 @@ class Sentence:
     """A sentence about a bank.
 
     Attributes:
-        text: sentence without a full stop; its last word is "bank".
-        sense: the kind of bank that is meant.
+        text: Sentence without a full stop; its last word is "bank".
+        sense: The kind of bank that is meant.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""1,797 handwritten digits of 8×8 pixels, small enough to train a model in a second."""
+"""1,797 handwritten digits of 8×8 pixels, on which a model trains in a second."""
 
 import torch
 

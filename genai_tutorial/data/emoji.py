@@ -69,7 +69,7 @@ class NamedImages:
     """Colour images with their names.
 
     Attributes:
-        images: red, green and blue of each pixel, from 0 to 1, on white.
+        images: Red, green and blue of each pixel, from 0 to 1, on white.
         names: English name of each image.
     """
 
@@ -98,8 +98,8 @@ class NamedImages:
         """Split into a training and a test set, keeping families together.
 
         Args:
-            test_share: fraction of the families, between 0 and 1, for the test set.
-            seed: seed of the split.
+            test_share: Fraction of the families, between 0 and 1, for the test set.
+            seed: Seed of the split.
 
         Returns:
             The training set and the test set, each in the original order.

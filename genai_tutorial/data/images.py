@@ -12,8 +12,8 @@ class Images:
     """Greyscale images with class labels.
 
     Attributes:
-        images: brightness of each pixel, from 0 (background) to 1 (ink).
-        labels: class of each image, starting at 0.
+        images: Brightness of each pixel, from 0 (background) to 1 (ink).
+        labels: Class of each image, starting at 0.
     """
 
     images: Float[Tensor, "n height width"]
@@ -31,8 +31,8 @@ class Images:
         """Draw a balanced training set; all other images become the test set.
 
         Args:
-            train_per_class: number of training images per class.
-            seed: seed of the split, which is the same on every machine.
+            train_per_class: Number of training images per class.
+            seed: Seed of the split, which is the same on every machine.
 
         Returns:
             The training set and the test set, each in the original order.

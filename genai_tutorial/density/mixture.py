@@ -69,8 +69,8 @@ class Mixture:
         return torch.cat(drawn)[torch.randperm(count, generator=generator)]
 
     def parameter_count(self) -> int:
-        """Return the parameters of the components, and their weights, of which the last
-        follows from the others.
+        """Return the number of parameters of the components plus their weights, the
+        last of which follows from the others.
         """
         return (
             len(self.weights)
@@ -185,8 +185,9 @@ def start_responsibilities(
     Args:
         x: One example per row.
         components: The number of centres.
-        seed: Chooses the first centres: each at a point, with a probability that grows
-            with its squared distance from the centres already chosen.
+        seed: Seed of the first centres. Each is one of the points, drawn with a
+            probability proportional to the squared distance from the nearest centre so
+            far.
         rounds: The number of k-means steps.
 
     Raises:

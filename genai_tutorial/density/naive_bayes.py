@@ -41,7 +41,7 @@ class IndependentBernoulli:
         return torch.bernoulli(self.probability.expand(count, -1), generator=generator)
 
     def parameter_count(self) -> int:
-        """Return one probability for each coordinate."""
+        """Count one probability for each coordinate."""
         return len(self.probability)
 
 
@@ -54,8 +54,8 @@ def fit_bernoulli(
     """Estimate how often each coordinate is 1.
 
     Args:
-        x: One example a row, of 0 and 1.
-        weights: The weight of each row; `None` for one each.
+        x: One example per row, of 0 and 1.
+        weights: The weight of each row; `None` for equal weights of 1.
         smoothing: Number of ones and of zeros added to the counts of each coordinate.
             Without any, a pixel that was never ink gets probability zero, and a single
             stray pixel makes a digit impossible.

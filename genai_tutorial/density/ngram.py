@@ -44,8 +44,8 @@ class CountTable:
     def mix(
         self, ngrams: Int[np.ndarray, "n"], shorter: Float[np.ndarray, "n"]
     ) -> Float[np.ndarray, "n"]:
-        """Return the probability of each n-gram's last token, given the same from a
-        history one token shorter.
+        """Return the probability of each n-gram's last token, given the probabilities
+        for histories one token shorter.
 
         The discount is subtracted from every count, and the probability this frees is
         distributed in proportion to the probabilities of the shorter history.

@@ -1,4 +1,4 @@
-"""Probabilistic principal component analysis: a few latent numbers, a linear map to
+"""Probabilistic principal component analysis: a few latent variables, a linear map to
 many observed ones, and noise.
 
     z ~ N(0, I)          the latent vector
@@ -26,8 +26,8 @@ class PPCA:
 
     Attributes:
         mean: The centre of the data.
-        loadings: W. Column k is what the latent number k adds to x; the columns are
-            orthogonal, the longest first.
+        loadings: W. Column k is what one unit of latent variable k adds to x; the
+            columns are orthogonal, the longest first.
         noise_variance: Variance of the noise in every coordinate.
     """
 
@@ -125,7 +125,7 @@ def fit_ppca(
     Args:
         x: One example per row.
         weights: The weight of each row; `None` for equal weights.
-        latent: The number of latent numbers.
+        latent: The number of latent variables.
 
     Raises:
         ValueError: If `latent` is not between 1 and the number of coordinates, or the

@@ -4,8 +4,8 @@ from noise alone.
 Read `schedule`, `prediction`, `samplers.denoiser` and `loss`, which every model of this
 room has in common. Then `samplers`: `ddpm`, `ddim`, `probability_flow`, `dpm_solver`,
 and `flow_matching` with its own path. `guidance` and `editing` change what is drawn,
-and `pipeline` puts it all together. Any sampler drives any model, on points, pixels or
-latent codes.
+and `pipeline` puts it all together. Any sampler works with any model, on points, pixels
+or latent codes.
 
 `networks`: `time_embedding`, `unet_blocks` and `unet`; `patches` and `dit`; `condition`
 for labels and texts.
@@ -38,6 +38,7 @@ from genai_tutorial.diffusion.networks.unet_blocks import (
     ResidualBlock,
     TextAttention,
 )
+from genai_tutorial.diffusion.noise_path import NoiseLevel, NoisePath
 from genai_tutorial.diffusion.pipeline import sample_images
 from genai_tutorial.diffusion.prediction import (
     FLOW,
@@ -61,8 +62,6 @@ from genai_tutorial.diffusion.samplers.probability_flow import (
 )
 from genai_tutorial.diffusion.samplers.sampling import Sampler, Step, last_sample
 from genai_tutorial.diffusion.schedule import (
-    NoiseLevel,
-    NoisePath,
     NoiseSchedule,
     cosine_schedule,
     linear_schedule,

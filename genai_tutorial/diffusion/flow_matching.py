@@ -1,8 +1,8 @@
 """Flow matching: a straight path from image to noise, and samplers that follow its
 velocity.
 
-x_t = (1 - t) x0 + t noise, with t from 0 (image) to 1 (noise). Each image is
-joined to a noise by a line, whose velocity is noise - x0, the same at all times. Where
+x_t = (1 - t) x0 + t noise, with t from 0 (image) to 1 (noise). Each image is joined to
+a noise sample by a line, whose velocity is noise - x0, the same at all times. Where
 many lines cross, the model learns their mean velocity, and following these means leads
 from noise to images.
 """
@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.diffusion.noise_path import NoiseLevel, Timestep
 from genai_tutorial.diffusion.samplers.denoiser import Denoise
 from genai_tutorial.diffusion.samplers.sampling import Step, level_pairs
-from genai_tutorial.diffusion.schedule import NoiseLevel, Timestep
 
 
 @dataclass(frozen=True)

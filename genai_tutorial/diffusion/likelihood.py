@@ -1,14 +1,14 @@
 """The likelihood of an image: follow the ODE from image to noise, and integrate the
 divergence of its velocity.
 
-A flow carries probability with it. Where it contracts space the density rises, where it
-expands space the density falls, and the divergence of the velocity tells by how much:
+A flow carries probability with it. Where it contracts space, the density rises; where
+it expands space, the density falls. The divergence of the velocity gives the rate:
 
     log p(image) = log N(end point; 0, I) + integral of the divergence along the path
 
-Every path of this room is a quarter of a circle, if images are measured in the right
-unit. Divide x = a x0 + b noise by its radius, the root of a² + b²: then u = cos(angle)
-x0 + sin(angle) noise, and du/dangle = cos(angle) noise - sin(angle) x0.
+Every path in this room is a quarter circle if images are measured in the right unit.
+Divide x = a x0 + b noise by its radius, the root of a² + b²: then u = cos(angle) x0 +
+sin(angle) noise, and du/dangle = cos(angle) noise - sin(angle) x0.
 """
 
 import itertools
@@ -19,9 +19,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.diffusion.noise_path import NoisePath, Timestep
 from genai_tutorial.diffusion.prediction import Prediction
 from genai_tutorial.diffusion.samplers.denoiser import Model
-from genai_tutorial.diffusion.schedule import NoisePath, Timestep
 
 LOG_TWO_PI = math.log(2 * math.pi)
 

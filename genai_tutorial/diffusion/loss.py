@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.diffusion.noise_path import NoisePath
 from genai_tutorial.diffusion.prediction import Denoised, Prediction
 from genai_tutorial.diffusion.samplers.denoiser import Model
-from genai_tutorial.diffusion.schedule import NoisePath
 
 
 def diffusion_loss(
@@ -32,7 +32,7 @@ def diffusion_loss(
         prediction: The quantity that the model is trained to output.
         x0: Clean images, or points, or latent codes.
         condition: Their labels or texts, or None.
-        generator: Draws the timesteps and the noise.
+        generator: Random generator for the timesteps and the noise.
         timesteps: The timestep of each image; None lets the path draw them.
 
     Returns:

@@ -7,12 +7,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genai_tutorial.diffusion.networks.condition import TextCondition
+from genai_tutorial.diffusion.noise_path import NoisePath
 from genai_tutorial.diffusion.prediction import Prediction
 from genai_tutorial.diffusion.samplers.ddim import ddim
 from genai_tutorial.diffusion.samplers.denoiser import Denoiser, Model
 from genai_tutorial.diffusion.samplers.guidance import Guided, Weight
 from genai_tutorial.diffusion.samplers.sampling import Sampler, last_sample
-from genai_tutorial.diffusion.schedule import NoisePath
 
 Conditions = TextCondition | Int[Tensor, "_ ..."] | None
 """For each image a label, the tokens of a text, or their features; or None."""
@@ -50,7 +50,7 @@ def sample_images(
         shape: The shape of the noise: the number of images, for clips the number of
             frames, channels, height, width.
         steps: The number of sampling steps.
-        seed: Decides the noise.
+        seed: Seed of the noise.
         guidance: The guidance weight, also as a function of the timestep; 1 for none.
         negative: A label or a text per image to move away from, or None.
         sampler: A deterministic sampler, such as `ddim` or `dpm_solver`.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.schedule import NoiseLevel
+from genai_tutorial.diffusion.noise_path import NoiseLevel
 
 
 class Denoised(NamedTuple):
@@ -101,7 +101,7 @@ def denoised_from_velocity(
     variance-preserving path a² + b² = 1.
 
     With a = cos(angle) and b = sin(angle), x moves on a circle from x0 to the noise,
-    and v is its speed.
+    and v is its velocity.
 
     Source: Salimans and Ho, Progressive Distillation for Fast Sampling of Diffusion
         Models, appendix D, https://arxiv.org/abs/2202.00512

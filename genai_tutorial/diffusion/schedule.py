@@ -5,74 +5,13 @@ process.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Timestep = float | int
-"""A point on a path: for a schedule of T steps a number from 0 to T - 1, for flow
-matching a time from 0 to 1.
-"""
-
-
-class NoiseLevel(NamedTuple):
-    """The shares of image and noise: x_t = signal * x0 + noise * (standard normal
-    noise).
-
-    Attributes:
-        signal: The factor of the image, 1 for a clean one: a number, or one for each
-            image of a batch ("batch 1 1 1").
-        noise: The factor of the noise, 0 for a clean image.
-    """
-
-    signal: float | Float[Tensor, "batch *ones"]
-    noise: float | Float[Tensor, "batch *ones"]
-
-
-CLEAN = NoiseLevel(signal=1.0, noise=0.0)
-
-
-@runtime_checkable
-class NoisePath(Protocol):
-    """A path from images to noise, the forward process. Samplers follow it backwards,
-    and this is all they need to know about it.
-    """
-
-    def level(self, t: Timestep) -> NoiseLevel:
-        """Return the noise level at timestep t."""
-        ...
-
-    def levels(
-        self, t: Float[Tensor, "batch"], x0: Float[Tensor, "batch *shape"]
-    ) -> NoiseLevel:
-        """Return one noise level per image, in a shape that broadcasts over images."""
-        ...
-
-    def add_noise(
-        self,
-        x0: Float[Tensor, "batch *shape"],
-        noise: Float[Tensor, "batch *shape"],
-        t: Timestep | Float[Tensor, "batch"],
-    ) -> Float[Tensor, "batch *shape"]:
-        """Noise images to timestep t: the same for all, or one per image."""
-        ...
-
-    def draw_timesteps(
-        self, count: int, generator: torch.Generator
-    ) -> Float[Tensor, "count"]:
-        """Draw random timesteps to train at."""
-        ...
-
-    def timesteps(
-        self, steps: int, start: Timestep | None = None
-    ) -> Sequence[Timestep]:
-        """Return the timesteps at which a sampler with this many steps calls the model,
-        from noise to image.
-        """
-        ...
+from genai_tutorial.diffusion.noise_path import NoiseLevel, Timestep
 
 
 @dataclass(frozen=True)
@@ -89,11 +28,11 @@ class NoiseSchedule:
 
     Attributes:
         alpha_bar: The share of the variance that is still the image's, for each step;
-            it falls and is above 0, except for the last, which may be 0.
+            it decreases and stays above 0, except that the last may be 0.
 
     Raises:
-        ValueError: If alpha_bar is not a falling row of numbers from below 1 to 0 or
-            above.
+        ValueError: If alpha_bar is not a decreasing sequence of numbers that are below
+            1 and not negative.
 
     Source: Ho, Jain and Abbeel, Denoising Diffusion Probabilistic Models, equations 2
         and 4, https://arxiv.org/abs/2006.11239
@@ -142,14 +81,14 @@ class NoiseSchedule:
 
     @property
     def sigmas(self) -> Float[Tensor, "T"]:
-        """Noise for each unit of image, sqrt((1 - alpha_bar) / alpha_bar): the sigma of
+        """Noise per unit of image, sqrt((1 - alpha_bar) / alpha_bar): the sigma of
         Karras et al.
         """
         return ((1 - self.alpha_bar) / self.alpha_bar).sqrt()
 
     def level(self, t: Timestep) -> NoiseLevel:
-        """Return the noise level at timestep t; between two whole ones, the logarithm
-        of sigma is interpolated.
+        """Return the noise level at timestep t; between two integers, the logarithm of
+        sigma is interpolated.
 
         Raises:
             ValueError: If t is not from 0 to T - 1.
@@ -167,8 +106,8 @@ class NoiseSchedule:
         return NoiseLevel(math.cos(angle), math.sin(angle))
 
     def timestep_of(self, sigma: float) -> float:
-        """Return the timestep, also between two whole ones, with `sigma` of noise per
-        unit of image.
+        """Return the timestep, not necessarily an integer, at which there is `sigma` of
+        noise per unit of image.
         """
         return float(
             np.interp(math.log(sigma), self.sigmas.log().numpy(), range(len(self)))
@@ -177,7 +116,7 @@ class NoiseSchedule:
     def levels(
         self, t: Float[Tensor, "batch"], x0: Float[Tensor, "batch *shape"]
     ) -> NoiseLevel:
-        """Return one noise level per image, whose timestep is a whole number."""
+        """Return one noise level per image, for integer timesteps."""
         alpha_bar = self.alpha_bar.to(x0.device)[t.long()]
         alpha_bar = alpha_bar.view(-1, *[1] * (x0.ndim - 1))
         return NoiseLevel(
@@ -196,7 +135,7 @@ class NoiseSchedule:
         Args:
             x0: Clean images.
             noise: Of the same shape.
-            t: The timestep, the same for all images or a whole number per image.
+            t: The timestep: one for all images, or an integer per image.
         """
         level = self.levels(t, x0) if isinstance(t, Tensor) else self.level(t)
         return level.signal * x0 + level.noise * noise

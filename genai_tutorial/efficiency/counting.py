@@ -163,7 +163,7 @@ class Counts:
 
         Mixed precision takes 2 bytes per weight, 2 per gradient and 12 for the
         optimizer (a float32 copy and two float32 averages), float32 takes 4, 4 and 8.
-        Activations come on top and depend on the batch size.
+        Activations need additional memory, which depends on the batch size.
 
         Source: Rajbhandari et al., ZeRO, section 3.1, https://arxiv.org/abs/1910.02054
         """

@@ -1,4 +1,4 @@
-"""Fused, quantized decoders for fast generation: fewer and larger matrix products, in
+"""Fused, quantized decoders for fast generation: fewer, larger matrix products, in
 fewer bits.
 
 For a single token each product is so small that calling the kernel takes as long as the

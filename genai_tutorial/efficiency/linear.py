@@ -61,7 +61,7 @@ class Int8Linear(nn.Module):
     Raises:
         ValueError: If the number of columns does not fit, or the weights contain NaN
             or infinity.
-        NotImplementedError: If this torch lacks the kernel.
+        NotImplementedError: If this version of torch lacks the kernel.
 
     Source: Dettmers et al., LLM.int8(), section 2.1 (absmax), with a scale for each
     row, https://arxiv.org/abs/2208.07339
@@ -110,7 +110,7 @@ class Int4Linear(nn.Module):
     Raises:
         ValueError: If the group size does not fit, or the weights contain NaN or
             infinity.
-        NotImplementedError: If this torch lacks the kernel.
+        NotImplementedError: If this version of torch lacks the kernel.
 
     Source: Yao et al., ZeroQuant, section 4.1 (group-wise quantization),
     https://arxiv.org/abs/2206.01861
@@ -176,7 +176,7 @@ class Int4PairLinear(nn.Module):
     Raises:
         ValueError: If the number of columns does not fit, or the weights contain NaN
             or infinity.
-        NotImplementedError: If this torch lacks the kernel.
+        NotImplementedError: If this version of torch lacks the kernel.
 
     >>> row = torch.cat((torch.arange(16.0), torch.arange(240.0, 256.0)))
     >>> layer = Int4PairLinear(row[None])

@@ -48,8 +48,8 @@ class GroupedAttention:
 
     @property
     def products_per_position(self) -> int:
-        """The number of products of a query with one position: with the key's features,
-        and of the attention weight with the value's features.
+        """The number of multiplications per query and position: of the query with the
+        key's features, and of the attention weight with the value's features.
         """
         return 2 * self.heads * self.head_width
 
@@ -106,8 +106,8 @@ class LatentAttention:
 
     @property
     def products_per_position(self) -> int:
-        """The number of products of a query with one position: with the key's features,
-        and of the attention weight with the value's features.
+        """The number of multiplications per query and position: of the query with the
+        key's features, and of the attention weight with the value's features.
         """
         return self.heads * (
             self.unrotated_width + self.rotary_width + self.value_width

@@ -1,4 +1,6 @@
-"""Minibatch standard deviation: lets the discriminator see how varied a batch is."""
+"""Minibatch standard deviation: a feature that shows the discriminator how varied a
+batch is.
+"""
 
 import torch
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""Gradient penalties: they limit the slope of the discriminator, so that its gradient
+"""Gradient penalties, which limit the slope of the discriminator so that its gradient
 is useful to the generator.
 """
 

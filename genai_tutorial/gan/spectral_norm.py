@@ -24,8 +24,8 @@ def power_iteration(
 
     Args:
         matrix: Any matrix.
-        start: Initial input vector. It must not be orthogonal to the direction that is
-            looked for; a random vector never is.
+        start: Initial input vector. It must not be orthogonal to the direction sought;
+            a random vector practically never is.
         steps: Number of iterations.
 
     Returns:

@@ -1,24 +1,117 @@
 """Generation: sampling text from a language model's predictions."""
 
-from genai_tutorial.generation.generate import draw, generate, next_token_logits, stream
-from genai_tutorial.generation.rollouts import Rollouts, Score, generate_rollouts
+from genai_tutorial.generation.beam import (
+    Hypothesis,
+    beam_search,
+)
+from genai_tutorial.generation.constrained import (
+    ConstrainedText,
+    TokenMask,
+    VocabularyTrie,
+)
+from genai_tutorial.generation.constraint import (
+    Constraint,
+    ForbiddenTokens,
+    mask_logits,
+)
+from genai_tutorial.generation.generate import (
+    draw,
+    generate,
+    next_token_logits,
+    stream,
+)
+from genai_tutorial.generation.json_schema import (
+    regex_from_schema,
+)
+from genai_tutorial.generation.penalties import (
+    LogitsProcessor,
+    frequency_penalty,
+    no_repeat_ngram,
+    repetition_penalty,
+)
+from genai_tutorial.generation.regular import (
+    advance,
+    derivative,
+    matches,
+)
+from genai_tutorial.generation.regular_nodes import (
+    EMPTY,
+    NOTHING,
+    Regex,
+)
+from genai_tutorial.generation.regular_parser import (
+    parse_regex,
+)
+from genai_tutorial.generation.rollout_rows import (
+    join_rollouts,
+    select_rollouts,
+)
+from genai_tutorial.generation.rollouts import (
+    Rollouts,
+    Score,
+    generate_rollouts,
+)
 from genai_tutorial.generation.sampling import (
     keep_min_p,
     keep_top_k,
     keep_top_p,
     next_token_probabilities,
 )
+from genai_tutorial.generation.stopping import (
+    Stop,
+    StopAtText,
+)
+from genai_tutorial.generation.test_time import (
+    ChosenAnswer,
+    ComputePoint,
+    SampledAnswer,
+    accuracy_per_tokens,
+    best_of_samples,
+    self_consistency,
+    weighted_vote,
+)
 
 __all__ = [
+    "EMPTY",
+    "NOTHING",
+    "ChosenAnswer",
+    "ComputePoint",
+    "ConstrainedText",
+    "Constraint",
+    "ForbiddenTokens",
+    "Hypothesis",
+    "LogitsProcessor",
+    "Regex",
     "Rollouts",
+    "SampledAnswer",
     "Score",
+    "Stop",
+    "StopAtText",
+    "TokenMask",
+    "VocabularyTrie",
+    "accuracy_per_tokens",
+    "advance",
+    "beam_search",
+    "best_of_samples",
+    "derivative",
     "draw",
+    "frequency_penalty",
     "generate",
     "generate_rollouts",
+    "join_rollouts",
     "keep_min_p",
     "keep_top_k",
     "keep_top_p",
+    "mask_logits",
+    "matches",
     "next_token_logits",
     "next_token_probabilities",
+    "no_repeat_ngram",
+    "parse_regex",
+    "regex_from_schema",
+    "repetition_penalty",
+    "select_rollouts",
+    "self_consistency",
     "stream",
+    "weighted_vote",
 ]

@@ -6,7 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from genai_tutorial.generation.constraint import Constraint, mask_logits
+from genai_tutorial.generation.penalties import LogitsProcessor
 from genai_tutorial.generation.sampling import next_token_probabilities
+from genai_tutorial.generation.stopping import Stop
 from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
 
 
@@ -20,14 +23,17 @@ def generate(
     top_k: int | None = None,
     top_p: float | int | None = None,
     min_p: float | int | None = None,
+    processor: LogitsProcessor | None = None,
     stop_tokens: Collection[int] = (),
+    stop: Stop | None = None,
+    constraint: Constraint | None = None,
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, "batch length"]:
     """Return the prompts, each continued by tokens drawn from the model one at a time.
 
     The context window is the last `model.config.context_length` tokens. As long as the
     whole text fits into it, a `DecoderLM` processes each token once, with a `KVCache`.
-    A row that draws a stop token is finished, and repeats that token until all rows
+    A row that draws a stop token is finished, and repeats its last token until all rows
     are.
 
     Args:
@@ -39,12 +45,16 @@ def generate(
         top_k: Keep this many tokens.
         top_p: Keep the smallest set of tokens with this probability.
         min_p: Keep the tokens at least this many times as probable as the best.
+        processor: Changes the logits according to the text so far, prompt included,
+            such as a `repetition_penalty`.
         stop_tokens: The tokens that finish a row.
+        stop: Says whether a row's new tokens finish it, such as a `StopAtText`.
+        constraint: Says which tokens a row may draw, such as a `ConstrainedText`.
         generator: Random generator of the draws; None for torch's global one.
 
     Raises:
-        ValueError: If the prompt is empty, `max_new_tokens` is negative, or a sampling
-            argument is out of range.
+        ValueError: If the prompt is empty, `max_new_tokens` is negative, a sampling
+            argument is out of range, or the constraint leaves a row no token.
 
     Source: Radford et al., Language Models are Unsupervised Multitask Learners, section
     2 (equation 1, read forwards)
@@ -58,8 +68,14 @@ def generate(
         cache = model.make_cache(
             len(ids), min(ids.shape[1] + max_new_tokens, model.config.context_length)
         )
-    for _ in range(max_new_tokens):
+    start = ids.shape[1]
+    for left in range(max_new_tokens, 0, -1):
         logits = next_token_logits(model, ids, cache)
+        if processor is not None:
+            logits = processor(logits, ids)
+        if constraint is not None:
+            drawn = ids[:, start:].tolist()
+            logits = mask_logits(logits, constraint, drawn, left, (~finished).tolist())
         probabilities = next_token_probabilities(
             logits, temperature, top_k, top_p, min_p
         )
@@ -68,6 +84,10 @@ def generate(
             (ids, torch.where(finished, ids[:, -1], chosen)[:, None]), dim=1
         )
         finished |= torch.isin(chosen, stops)
+        if stop is not None:
+            finished |= torch.tensor(
+                [stop(row) for row in ids[:, start:].tolist()], device=ids.device
+            )
         if finished.all():
             break
     return ids
@@ -83,12 +103,15 @@ def stream(
     top_k: int | None = None,
     top_p: float | int | None = None,
     min_p: float | int | None = None,
+    processor: LogitsProcessor | None = None,
     stop_tokens: Collection[int] = (),
+    stop: Stop | None = None,
+    constraint: Constraint | None = None,
     generator: torch.Generator | None = None,
     cache: KVCache | None = None,
 ) -> Iterator[int]:
     """Yield the tokens that continue one text, each as soon as it is drawn; a stop
-    token ends it and is not yielded.
+    token ends it and is not yielded, nor is the token that completes a text to stop at.
 
     Args:
         model: See `generate`, as for all arguments but the last.
@@ -98,15 +121,19 @@ def stream(
         top_k: Keep this many tokens.
         top_p: Keep the smallest set of tokens with this probability.
         min_p: Keep the tokens at least this many times as probable as the best.
+        processor: Changes the logits according to the text so far, prompt included,
+            such as a `repetition_penalty`.
         stop_tokens: The tokens that end the text.
+        stop: Says whether the new tokens end the text.
+        constraint: Says which tokens may be drawn.
         generator: Random generator of the draws.
         cache: A cache from `model.make_cache()`. In a conversation, pass the same one
             with each longer version of the text, and only the new tokens are processed.
             None makes a new cache.
 
     Raises:
-        ValueError: If the prompt is empty, `max_new_tokens` is negative, or a sampling
-            argument is out of range.
+        ValueError: If the prompt is empty, `max_new_tokens` is negative, a sampling
+            argument is out of range, or the constraint leaves no token.
     """
     ids = torch.tensor([list(prompt_ids)], device=next(model.parameters()).device)
     _check(ids, max_new_tokens)
@@ -116,14 +143,20 @@ def stream(
         )
     if cache is not None:
         cache.keep(ids)
-    for _ in range(max_new_tokens):
+    drawn: list[int] = []
+    for left in range(max_new_tokens, 0, -1):
         logits = next_token_logits(model, ids, cache)
+        if processor is not None:
+            logits = processor(logits, ids)
+        if constraint is not None:
+            logits = mask_logits(logits, constraint, [drawn], left, [True])
         chosen = draw(
             next_token_probabilities(logits, temperature, top_k, top_p, min_p),
             generator,
         ).to(ids)
         token = int(chosen)
-        if token in stop_tokens:
+        drawn.append(token)
+        if token in stop_tokens or (stop is not None and stop(drawn)):
             return
         yield token
         ids = torch.cat((ids, chosen[None]), dim=1)

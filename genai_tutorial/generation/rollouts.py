@@ -13,10 +13,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from genai_tutorial.generation.constraint import Constraint, mask_logits
 from genai_tutorial.generation.generate import draw
 from genai_tutorial.generation.sampling import next_token_probabilities
+from genai_tutorial.generation.stopping import Stop
 from genai_tutorial.tokenization import PADDING
-from genai_tutorial.transformer import AttentionContext, DecoderLM
+from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,11 @@ class Rollouts:
         ids: In each row a prompt, its answer and padding.
         prompt_lengths: Number of tokens in each prompt.
         lengths: Number of tokens in each prompt and answer together.
-        finished: Whether each answer has an end token; the others were cut off.
+        finished: Whether each answer has an end token; the others were stopped, or cut
+            off.
         log_probs: The log-probability of each token of the answers when it was drawn; 0
             at other steps.
+        stopped: Whether `stop` ended each answer; None if there was no such rule.
     """
 
     ids: Int[Tensor, "batch position"]
@@ -37,6 +41,7 @@ class Rollouts:
     lengths: Int[Tensor, "batch"]
     finished: Bool[Tensor, "batch"]
     log_probs: Float[Tensor, "batch step"]
+    stopped: Bool[Tensor, "batch"] | None = None
 
     @property
     def is_answer(self) -> Bool[Tensor, "batch position"]:
@@ -75,6 +80,12 @@ def generate_rollouts(
     *,
     end_token: int,
     temperature: float | int = 1.0,
+    top_k: int | None = None,
+    top_p: float | int | None = None,
+    min_p: float | int | None = None,
+    stop: Stop | None = None,
+    constraint: Constraint | None = None,
+    share_prefix: bool = False,
     generator: torch.Generator | None = None,
 ) -> Rollouts:
     """Sample an answer to each prompt, all in one batch with a `KVCache`.
@@ -84,14 +95,23 @@ def generate_rollouts(
         prompts: The tokens of each prompt; their lengths may differ.
         max_new_tokens: Maximum number of tokens in an answer, its end token included.
         end_token: The token that ends an answer.
-        temperature: See `next_token_probabilities`. `log_probs` are always those at
-            temperature 1, so use 1 to learn from the rollouts; 0 gives the greedy
-            answers.
+        temperature: See `next_token_probabilities`, as for the next three. `log_probs`
+            are always those of the model itself, at temperature 1 and with every token
+            allowed, so use 1 to learn from the rollouts; 0 gives the greedy answers.
+        top_k: Keep this many tokens.
+        top_p: Keep the smallest set of tokens with this probability.
+        min_p: Keep the tokens at least this many times as probable as the best.
+        stop: Says whether an answer's tokens finish it, such as a `StopAtText`; the
+            answer still contains the text that it stopped at.
+        constraint: Says which tokens an answer may continue with, such as a
+            `ForbiddenTokens`.
+        share_prefix: Read the tokens that all prompts begin with once instead of once
+            per prompt. The results differ by rounding errors.
         generator: Random generator of the draws; None for torch's global one.
 
     Raises:
-        ValueError: If there is no prompt, one is empty, or a prompt with its answer may
-            not fit into the context window.
+        ValueError: If there is no prompt, one is empty, a prompt with its answer may
+            not fit into the context window, or the constraint leaves a row no token.
     """
     longest = _checked_longest(model, prompts, max_new_tokens)
     device = model.token_embedding.weight.device
@@ -103,31 +123,70 @@ def generate_rollouts(
         device=device,
     )
     log_probs = model.token_embedding.weight.new_zeros(batch, room - 1)
-    cache = model.make_cache(batch, room)
-    lengths, running = (
-        prompt_lengths,
-        torch.ones(batch, dtype=torch.bool, device=device),
-    )
-    unread, new = ids[:, :longest], prompt_lengths
-    for _ in range(max_new_tokens):
+    read_before = _shared_length(prompts) if share_prefix else 0
+    cache = _begin_cache(model, ids[:, :read_before], room)
+    lengths = prompt_lengths
+    running = torch.ones(batch, dtype=torch.bool, device=device)
+    stopped = torch.zeros_like(running)
+    drawn: list[list[int]] = [[] for _ in prompts]
+    unread, new = ids[:, read_before:longest], prompt_lengths - read_before
+    for left in range(max_new_tokens, 0, -1):
         read = model.read(unread, AttentionContext.cached(cache, new))
         # The last token of each row's text; a finished row has read nothing, and its
         # output is not used.
         logits = model.logits(read[rows, (new - 1).clamp(min=0)][:, None])[:, 0]
-        chosen = draw(next_token_probabilities(logits, temperature), generator).to(ids)
+        masked = logits
+        if constraint is not None:
+            masked = mask_logits(logits, constraint, drawn, left, running.tolist())
+        probabilities = next_token_probabilities(
+            masked, temperature, top_k, top_p, min_p
+        )
+        chosen = draw(probabilities, generator).to(ids)
         ids[rows, lengths] = torch.where(running, chosen, PADDING)
         log_probs[rows, lengths - 1] += (
             running * logits.log_softmax(dim=-1)[rows, chosen]
         )
         lengths = lengths + running
+        for tokens, token in zip(drawn, chosen.tolist(), strict=True):
+            tokens.append(token)
         running = running & (chosen != end_token)
+        if stop is not None:
+            ends = torch.tensor([stop(tokens) for tokens in drawn], device=device)
+            stopped, running = stopped | (running & ends), running & ~ends
         if not running.any():
             break
         unread, new = chosen[:, None], running.long()
     longest = int(lengths.max())
     return Rollouts(
-        ids[:, :longest], prompt_lengths, lengths, ~running, log_probs[:, : longest - 1]
+        ids[:, :longest],
+        prompt_lengths,
+        lengths,
+        ~running & ~stopped,
+        log_probs[:, : longest - 1],
+        None if stop is None else stopped,
     )
+
+
+def _shared_length(prompts: Sequence[Sequence[int]]) -> int:
+    """Return how many tokens all prompts begin with, and leave at least one of each."""
+    shared = 0
+    for tokens in zip(*(prompt[:-1] for prompt in prompts), strict=False):
+        if len(set(tokens)) > 1:
+            break
+        shared += 1
+    return shared
+
+
+def _begin_cache(
+    model: DecoderLM, prefix: Int[Tensor, "batch shared"], room: int
+) -> KVCache:
+    """Return a cache that has read the same prefix in every row, at the cost of one."""
+    if prefix.shape[1] == 0:
+        return model.make_cache(len(prefix), room)
+    cache = model.make_cache(1, room)
+    model.read(prefix[:1], AttentionContext.cached(cache))
+    cache.select([0] * len(prefix))
+    return cache
 
 
 def _checked_longest(

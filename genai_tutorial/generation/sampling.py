@@ -29,7 +29,7 @@ def next_token_probabilities(
             best.
 
     Raises:
-        ValueError: If an argument is out of range, or the logits hold NaN, +inf or
+        ValueError: If an argument is out of range, or the logits contain NaN, +inf or
             nothing but -inf.
 
     Source: Holtzman et al., The Curious Case of Neural Text Degeneration, equations 2

@@ -75,7 +75,7 @@ def score_analogies(
     pairs share a word.
 
     Raises:
-        ValueError: If a pair has no other pair to be asked with.
+        ValueError: If a pair has no other pair to form a question with.
     """
     known = [(a, b) for a, b in pairs if a in vectors and b in vectors]
     by_analogy, by_nearness = [], []

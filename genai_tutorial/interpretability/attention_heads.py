@@ -17,7 +17,7 @@ def repeated_random_tokens(
         count: The number of rows.
         length: The number of tokens before the repetition; a row is twice as long.
         vocabulary: The tokens to draw from; a number n means 0 to n - 1.
-        seed: Decides which tokens are drawn.
+        seed: Seed of the tokens.
 
     Raises:
         ValueError: If the vocabulary is smaller than `length`.

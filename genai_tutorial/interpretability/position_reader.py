@@ -31,7 +31,7 @@ class PositionReader(nn.Module):
         positions: "none", "learned", "sinusoidal", "rotary" or "ALiBi".
         causal: Whether each position sees only itself and earlier ones.
         width: The number of features per word.
-        seed: Decides the initial weights.
+        seed: Seed of the initial weights.
 
     Raises:
         ValueError: If there is no such positional encoding.
@@ -97,8 +97,8 @@ def train_reader(
         draw: Makes a batch of the given size: word ids and targets.
         steps: The number of training steps.
         batch_size: The number of texts per step.
-        learning_rate: Of AdamW.
-        seed: Decides the batches.
+        learning_rate: AdamW's learning rate.
+        seed: Seed of the batches.
     """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(reader.parameters(), lr=learning_rate)

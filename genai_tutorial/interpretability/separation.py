@@ -75,7 +75,7 @@ def within_between_auc_interval(
         similarities: A symmetric table; the diagonal is ignored.
         labels: The group of each row.
         level: The confidence level, between 0 and 1.
-        seed: Decides the resamples.
+        seed: Seed of the resamples.
         resamples: The number of bootstrap resamples.
 
     Raises:

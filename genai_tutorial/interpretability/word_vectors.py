@@ -37,8 +37,8 @@ def split_into_words(text: str) -> list[str]:
 def cooccurrence_counts(
     sentences: Iterable[Sequence[str]], vocabulary: Sequence[str], window: int
 ) -> "csr_array":
-    """Count how often each two words of the vocabulary occur within `window` words of
-    each other.
+    """Count how often each pair of words of the vocabulary occurs within `window`
+    words.
 
     Args:
         sentences: Texts, split into words; pairs do not extend across texts.

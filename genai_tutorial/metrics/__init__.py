@@ -1,5 +1,5 @@
 """Measure models and samples: likelihood, intervals, Fréchet distance, precision and
-recall, copies of training data.
+recall, pass@k, copies of training data.
 """
 
 from genai_tutorial.metrics.copying import CopyTest, copy_test
@@ -33,6 +33,7 @@ from genai_tutorial.metrics.neighbours import (
     Neighbours,
     nearest_neighbours,
 )
+from genai_tutorial.metrics.pass_at_k import pass_at_k, pass_at_k_table
 from genai_tutorial.metrics.precision_recall import (
     PrecisionRecall,
     ball_radii,
@@ -43,6 +44,7 @@ from genai_tutorial.metrics.proportions import (
     wilson_interval,
 )
 from genai_tutorial.metrics.psnr import psnr
+from genai_tutorial.metrics.repetition import repeated_share
 
 __all__ = [
     "CopyTest",
@@ -67,10 +69,13 @@ __all__ = [
     "nats_per_character",
     "nats_to_bits",
     "nearest_neighbours",
+    "pass_at_k",
+    "pass_at_k_table",
     "perplexity",
     "precision_recall",
     "psnr",
     "read_digits",
+    "repeated_share",
     "t_interval",
     "wilson_interval",
 ]

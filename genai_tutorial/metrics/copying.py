@@ -1,5 +1,5 @@
-"""Does a model copy its training images? Compare with images it could have been trained
-on but was not.
+"""The copy test: are samples nearer to training images than to images that the model
+could have been trained on but was not?
 """
 
 from dataclasses import dataclass
@@ -44,8 +44,9 @@ class CopyTest:
 
     @property
     def excess(self) -> float:
-        """The share beyond the expected one, as a part of what is possible: about 0 if
-        the model does not copy, 1 if each sample is nearest to a training image.
+        """The share beyond the expected one, as a fraction of the largest possible
+        excess: about 0 if the model does not copy, 1 if each sample is nearest to a
+        training image.
 
         If a share c of the samples are copies and the others do not depend on the
         split, the excess is c on average.
@@ -98,27 +99,27 @@ def copy_test(
     a training image with probability `n_train / (n_train + n_held_out)`. A model that
     copies draws samples whose originals are training images, and this share rises.
 
-    Both distances are taken from the same sample. That makes the test robust to blur,
-    noise and other changes that all samples suffer. A blurred image is nearer to *all*
-    sharp images, so a comparison of two sets of distances to the training images, from
-    samples and from held-out images (Meehan et al.), takes blur for copying.
+    Both distances are measured from the same sample. That makes the test robust to
+    blur, noise and other changes that all samples suffer. A blurred image is nearer to
+    *all* sharp images, so a comparison of two sets of distances to the training images,
+    from samples and from held-out images (Meehan et al.), mistakes blur for copying.
 
     The *p* value is that of a permutation test: keep the nearest image of each sample,
     and draw at random which images of the pool are training images. A few images are
     nearest to many samples, and the permutation carries all their samples along, so
     that these are not counted as independent evidence.
 
-    The test needs a random split. If groups of similar images were split as wholes, its
-    *p* value is too small. It says nothing about samples that resemble single training
-    images no more than held-out ones, and finds few copies among many samples only if
-    there are enough held-out images.
+    The test needs a random split. If groups of similar images were kept together in the
+    split, its *p* value is too small. It says nothing about samples that resemble
+    single training images no more than held-out ones, and it detects a few copies among
+    many samples only if there are enough held-out images.
 
     Args:
         samples: Generated images.
         train: All images it was trained on.
         held_out: Images of the same distribution that it was not trained on.
-        seed: Decides the permutations, the bootstrap, and which image counts as nearest
-            if several are equally near.
+        seed: Seed of the permutations, of the bootstrap, and of the choice between
+            images that are equally near.
 
     Raises:
         ValueError: If a set is empty, the shapes differ, or a value is not finite.
@@ -182,7 +183,7 @@ def _permutation_p_value(
             split.
         n_train: Number of training images.
         n_held_out: Number of held-out images.
-        generator: Decides the splits.
+        generator: Random generator for the splits.
     """
     # Only the number of training images among the images with equally many samples
     # matters, and it is hypergeometric: no need to shuffle the pool.

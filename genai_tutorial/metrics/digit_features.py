@@ -165,8 +165,8 @@ def expected_calibration_error(
         bins: The number of bins.
 
     Raises:
-        ValueError: If the lengths differ, there is nothing, or a confidence is out of
-            range.
+        ValueError: If the lengths differ, there are no images, or a confidence is out
+            of range.
 
     Source: Guo et al. (2017), On calibration of modern neural networks, equation 3,
     https://arxiv.org/abs/1706.04599

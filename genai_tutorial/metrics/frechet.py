@@ -97,11 +97,11 @@ def frechet_distance(
     set, lower means more similar.
 
     With the features of the Inception network this is the FID of papers. Its size
-    depends on the features: compare only distances by the same features, and with the
-    same numbers of images. With few images it is too large even if both sets come from
-    the same source: by about $(1/n + 1/m)(D + D(D+1)/4)$ for $D$ independent features
-    of variance 1. So report with each distance the one between two sets of real images,
-    which is what a perfect model would reach.
+    depends on the features: compare only distances computed from the same features and
+    the same numbers of images. With few images it is too large even if both sets come
+    from the same source: by about $(1/n + 1/m)(D + D(D+1)/4)$ for $D$ independent
+    features of variance 1. So report with each distance the one between two sets of
+    real images, which is what a perfect model would reach.
 
     Args:
         first: One row for each image, such as `read_digits(classifier,

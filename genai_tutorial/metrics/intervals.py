@@ -81,7 +81,7 @@ def cluster_bootstrap_interval(
     seed: int = 0,
     resamples: int = 10_000,
 ) -> Interval:
-    """Estimate how far a mean could be off where measurements come in groups.
+    """Estimate the uncertainty of the mean of measurements that come in groups.
 
     Ten questions about the same country are not ten independent measurements: a model
     that read little about it misses them all. So whole groups are drawn with
@@ -97,8 +97,9 @@ def cluster_bootstrap_interval(
         resamples: Number of means that are drawn.
 
     Raises:
-        ValueError: If there are fewer than two groups, not as many groups' names as
-            values, a value is not finite, or `level` or `resamples` is out of range.
+        ValueError: If there are fewer than two groups, the numbers of clusters and
+            values differ, a value is not finite, or `level` or `resamples` is out of
+            range.
 
     Source: Field and Welsh (2007), Bootstrapping clustered data,
         https://doi.org/10.1111/j.1467-9868.2007.00593.x
@@ -196,8 +197,8 @@ def _check_resamples(resamples: int) -> None:
 
 
 def _t_quantile(level: float, degrees: int) -> float:
-    """Return how far from 0 a Student's t of so many degrees of freedom stays with a
-    probability of `level`.
+    """Return the bound within which Student's t with these degrees of freedom lies with
+    probability `level`.
     """
     highest = 1.0
     while _t_probability(highest, degrees) < level:
@@ -239,7 +240,7 @@ def _as_row(values: Sequence[float | int] | Tensor) -> Float[Tensor, "n"]:
 
 
 def check_level(level: float) -> None:
-    """Check that the level of an interval is a share.
+    """Check that the level of an interval is between 0 and 1.
 
     Raises:
         ValueError: If it is not between 0 and 1.

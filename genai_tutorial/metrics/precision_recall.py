@@ -25,7 +25,7 @@ class PrecisionRecall:
 def precision_recall(
     real: Float[Tensor, "n feature"], generated: Float[Tensor, "m feature"], k: int = 3
 ) -> PrecisionRecall:
-    """Measure quality and diversity separately, which the Fréchet distance mixes.
+    """Measure quality and diversity separately, unlike the Fréchet distance.
 
     A ball around each real image reaches to its k-th nearest real neighbour; the union
     of the balls is where real images lie. Precision is the share of generated images in

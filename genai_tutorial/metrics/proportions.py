@@ -11,19 +11,20 @@ from genai_tutorial.metrics.intervals import Interval, check_level, find_crossin
 def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
     r"""Return Wilson's score interval for a proportion, such as an accuracy.
 
-    The interval holds every proportion p from which the observed share $\hat p$ is at
-    most z standard errors away, where the standard error is that of p itself:
+    The interval contains every proportion p from which the observed share $\hat p$ is
+    at most z standard errors away, where the standard error is that of p itself:
 
     $$\frac{\hat p + \frac{z^2}{2n} \pm z \sqrt{\frac{\hat p (1 - \hat p)}{n} +
     \frac{z^2}{4 n^2}}}{1 + \frac{z^2}{n}}$$
 
-    So it stays between 0 and 1, and has a width even where all answers are right. It
-    holds the true proportion about as often as it says, but less often near 0 and 1.
+    So it stays between 0 and 1, and has a width even if all answers are right. It
+    covers the true proportion about as often as it claims, but less often near 0 and 1.
 
     Args:
         successes: Number of successful trials.
         n: The number of independent trials.
-        level: Share of such intervals that hold the true proportion, between 0 and 1.
+        level: Share of such intervals that contain the true proportion, between 0 and
+            1.
 
     Raises:
         ValueError: If there are no trials, `successes` is not from 0 to `n`, or `level`
@@ -46,8 +47,8 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
 
 
 def clopper_pearson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
-    r"""Return the exact interval for a proportion: it holds the true one at least as
-    often as it says, at the price of being wider than Wilson's.
+    r"""Return the exact interval for a proportion: it covers the true one at least as
+    often as it claims, at the cost of being wider than Wilson's.
 
     With $\alpha$ = 1 - level, the ends are the proportions at which a count at least as
     high as the observed one, or at most as high, still has the probability
@@ -56,7 +57,8 @@ def clopper_pearson_interval(successes: int, n: int, level: float = 0.95) -> Int
     Args:
         successes: Number of successful trials.
         n: The number of independent trials.
-        level: Share of such intervals that hold the true proportion, between 0 and 1.
+        level: Share of such intervals that contain the true proportion, between 0 and
+            1.
 
     Raises:
         ValueError: If there are no trials, `successes` is not from 0 to `n`, or `level`
@@ -92,7 +94,7 @@ def _upper_end(successes: int, n: int, tail: float) -> float:
 
 
 def _probability_up_to(successes: int, n: int, proportion: float) -> float:
-    """Return the probability of at most so many successes, for a proportion between 0
+    """Return the probability of at most this many successes, for a proportion between 0
     and 1.
     """
     return math.fsum(

@@ -53,7 +53,7 @@ class CLIP(nn.Module):
 
     Args:
         config: The settings.
-        seed: Decides the initial weights.
+        seed: Seed of the initial weights.
 
     Source: Radford et al., Learning Transferable Visual Models From Natural Language
         Supervision, section 2.3, https://arxiv.org/abs/2103.00020

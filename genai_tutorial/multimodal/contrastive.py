@@ -16,7 +16,7 @@ def contrastive_loss(scores: Float[Tensor, "image text"]) -> Float[Tensor, ""]:
     batches of different captions.
 
     Args:
-        scores: similarity of each image and text, as `CLIP` returns it; matching pairs
+        scores: Similarity of each image and text, as `CLIP` returns it; matching pairs
             are on the diagonal.
 
     Raises:
@@ -42,7 +42,7 @@ def sigmoid_loss(scores: Float[Tensor, "image text"]) -> Float[Tensor, ""]:
     classification, match or no match, independent of all other pairs.
 
     Args:
-        scores: similarity of each image and text plus a learned bias; matching pairs
+        scores: Similarity of each image and text plus a learned bias; matching pairs
             are on the diagonal.
 
     Raises:

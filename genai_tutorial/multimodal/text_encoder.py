@@ -68,7 +68,7 @@ class TextEncoder(nn.Module):
 
     Args:
         config: The settings.
-        seed: Decides the initial weights.
+        seed: Seed of the initial weights.
 
     Source: Radford et al., Learning Transferable Visual Models From Natural Language
         Supervision, section 2.4, https://arxiv.org/abs/2103.00020
@@ -113,7 +113,7 @@ class TextEncoder(nn.Module):
         return self._features(self.encoder(vectors), end)
 
     def encode_tokens_alone(self, ids: Int[Tensor, "batch token"]) -> TextFeatures:
-        """Encode each token, at its position, as if it were the only one of its text:
+        """Encode each token, at its position, as if it were the only one in its text:
         no token attends to another.
 
         Raises:

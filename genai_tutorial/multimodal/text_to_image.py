@@ -20,7 +20,7 @@ class TextToImage(nn.Module):
         text: The settings of the text encoder.
         network: The settings of the denoising network, whose `text_width` is the text
             encoder's width.
-        seed: Decides the initial weights.
+        seed: Seed of the initial weights.
 
     Raises:
         ValueError: If the two widths differ.
@@ -69,7 +69,7 @@ class TextToImage(nn.Module):
     def read(
         self, ids: Int[Tensor, "batch token"], words_alone: bool = False
     ) -> TextCondition:
-        """Return the features of each token, as the network takes them.
+        """Return the features of each token, in the form that the network expects.
 
         Args:
             ids: The tokens of each text with its end token.
@@ -100,7 +100,7 @@ def drop_texts(
         ids: The tokens of a training batch.
         fraction: The probability that each text is dropped.
         empty: The tokens of the empty text, padded to the length of the others.
-        generator: Draws which.
+        generator: Random generator for the choice of texts.
 
     Raises:
         ValueError: If `fraction` is not between 0 and 1.

@@ -58,7 +58,7 @@ class ImageEncoder(nn.Module):
 
     Args:
         config: The settings.
-        seed: Decides the initial weights.
+        seed: Seed of the initial weights.
 
     Source: Dosovitskiy et al., An Image is Worth 16x16 Words, section 3.1,
         https://arxiv.org/abs/2010.11929; Radford et al., Learning Transferable Visual

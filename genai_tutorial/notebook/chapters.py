@@ -14,17 +14,17 @@ class Chapter:
     """A chapter, as described by the title and the metadata of its notebook.
 
     Attributes:
-        number: chapter number.
-        title: heading without the number.
-        path: path of the notebook.
-        extras: extras of the package that the chapter needs, as in `pip install
+        number: Chapter number.
+        title: Heading without the number.
+        path: Path of the notebook.
+        extras: Extras of the package that the chapter needs, as in `pip install
             "genai_tutorial[text]"`.
-        rooms: rooms of the package that the chapter uses.
-        reading_minutes: reading time for a student who knows the chapters that it
+        rooms: Rooms of the package that the chapter uses.
+        reading_minutes: Reading time for a student who knows the chapters that it
             builds on.
-        running_seconds: recorded running time; None if the chapter has never been
+        running_seconds: Recorded running time; None if the chapter has never been
             executed.
-        builds_on: numbers of the chapters to read first.
+        builds_on: Numbers of the chapters to read first.
     """
 
     number: int
@@ -41,7 +41,7 @@ def find_repository(start: Path | None = None) -> Path:
     """Return the repository: the folder with `notebooks/` and `genai_tutorial/` in it.
 
     Args:
-        start: folder to search first, followed by its parents; by default the current
+        start: Folder to search first, followed by its parents; by default the current
             folder. The folder that the package was installed from is tried last.
 
     Raises:

@@ -50,19 +50,19 @@ def claim(
     arguments are stored with the output, where the scoreboard page finds them.
 
     Args:
-        statement: one sentence of at most 18 words, including the bound that `holds`
+        statement: One sentence of at most 18 words, including the bound that `holds`
             tests.
-        measured: a number, an interval, or a mapping from names to them.
-        holds: the comparison that makes the statement true. It should also hold on
+        measured: A number, an interval, or a mapping from names to them.
+        holds: The comparison that makes the statement true. It should also hold on
             other machines.
-        baseline: score of chance, of a constant answer or of a simple rule on the same
+        baseline: Score of chance, of a constant answer or of a simple rule on the same
             measure, computed in the same cell.
-        recorded: name of the record that the number was read from, if it was not
+        recorded: Name of the record that the number was read from, if it was not
             measured in this run.
-        exact: whether the statement is an identity or an equality, with a library or
+        exact: Whether the statement is an identity or an equality, with a library or
             with a calculation by hand, and so has nothing to beat.
-        seeds: number of random seeds behind the number.
-        items: number of test items behind the number.
+        seeds: Number of random seeds behind the number.
+        items: Number of test items behind the number.
 
     Raises:
         ClaimError: If the statement does not hold. The message contains the numbers.

@@ -16,9 +16,9 @@ from genai_tutorial.notebook.running_times import longest_first
 QUIET = "GENAI_TUTORIAL_QUIET"
 OFFLINE = Path(__file__).parent / "offline"
 THREADS = 1
-"""Threads of each notebook, for readers too and however many run side by side: with
-another number, sums are added in another order, and a training run ends with other
-digits.
+"""The number of threads of each notebook, for readers too, and however many notebooks
+run side by side. With another number of threads, sums are computed in another order,
+and a training run ends with different digits.
 """
 
 

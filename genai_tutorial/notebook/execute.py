@@ -33,10 +33,10 @@ class Executed:
     """The result of executing one notebook.
 
     Attributes:
-        path: path of the notebook.
-        seconds: running time.
-        size: size of the file in bytes.
-        changed: whether the file was rewritten; False if it was already up to date.
+        path: Path of the notebook.
+        seconds: Running time.
+        size: Size of the file in bytes.
+        changed: Whether the file was rewritten; False if it was already up to date.
     """
 
     path: Path
@@ -59,11 +59,11 @@ def execute(
     are recorded in a file next to the notebooks and in each notebook's first cell.
 
     Args:
-        paths: paths of the notebooks.
-        jobs: number of notebooks that run at the same time, the longest first. With 1,
+        paths: Paths of the notebooks.
+        jobs: Number of notebooks that run at the same time, the longest first. With 1,
             they run one after another in the given order.
-        report: called with a line of text when a notebook is done.
-        seconds_a_cell: time limit per cell.
+        report: Called with a line of text when a notebook is done.
+        seconds_a_cell: Time limit per cell.
 
     Raises:
         ExecutionError: If a cell failed or a file is not a notebook. It is raised after

@@ -21,8 +21,8 @@ def show(figure: "Figure | Image.Image", *, alt: str) -> None:
     """Show a figure on the page with alternative text for screen readers, and close it.
 
     Args:
-        figure: a matplotlib figure or a Pillow image.
-        alt: description of the figure in at most 250 characters.
+        figure: A matplotlib figure or a Pillow image.
+        alt: Description of the figure in at most 250 characters.
 
     Raises:
         ValueError: If `alt` is empty or too long.
@@ -51,14 +51,14 @@ def image_grid(
     Args:
         images: "n height width" or "n height width 3" with values from 0 (dark) to 1
             (light); values outside are clipped.
-        columns: number of images per row.
-        labels: text under each image.
-        row_labels: text to the left of each row.
-        label_colors: colour of each label.
-        cmap: matplotlib colour map for images without channels; "gray_r" draws dark ink
+        columns: Number of images per row.
+        labels: Text under each image.
+        row_labels: Text to the left of each row.
+        label_colors: Colour of each label.
+        cmap: Matplotlib colour map for images without channels; "gray_r" draws dark ink
             on white.
-        width: width of the figure in inches.
-        title: title above the images.
+        width: Width of the figure in inches.
+        title: Title above the images.
 
     Raises:
         ValueError: If the numbers of images, labels and rows do not match, or `images`

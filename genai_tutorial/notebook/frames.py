@@ -30,13 +30,13 @@ class Frames:
     """Images with a slider. Make it the last expression of a cell, or `display` it.
 
     Args:
-        frames: matplotlib figures (which are closed) or Pillow images, all of the same
+        frames: Matplotlib figures (which are closed) or Pillow images, all of the same
             size.
-        labels: the slider's value for each frame.
-        alt: description in at most 250 characters, either one for all frames or one per
+        labels: The slider's value for each frame.
+        alt: Description in at most 250 characters, either one for all frames or one per
             frame.
-        name: name of the quantity that the slider varies.
-        captions: text below each frame, such as generated text; line breaks are kept.
+        name: Name of the quantity that the slider varies.
+        captions: Text below each frame, such as generated text; line breaks are kept.
 
     Raises:
         ValueError: If the numbers of frames, labels and texts differ, a label occurs
@@ -64,11 +64,11 @@ class Frames:
         """Create a figure with several sliders.
 
         Args:
-            frames: one frame per combination, in the order of
+            frames: One frame per combination, in the order of
                 `itertools.product(*sliders.values())`: the last slider varies fastest.
-            sliders: from the name of each slider to its values.
-            alt: as for one slider.
-            captions: as for one slider.
+            sliders: From the name of each slider to its values.
+            alt: As for one slider.
+            captions: As for one slider.
         """
         figure = cls.__new__(cls)
         figure._fill(frames, sliders, alt, captions)

@@ -17,9 +17,9 @@ def run_cells(notebook: Any, path: Path, seconds_a_cell: int) -> None:
     """Run the cells of a notebook in place, from the top, in a fresh kernel.
 
     Args:
-        notebook: the notebook; its outputs are replaced.
-        path: path of its file; the kernel runs in the same folder.
-        seconds_a_cell: time limit per cell.
+        notebook: The notebook; its outputs are replaced.
+        path: Path of its file; the kernel runs in the same folder.
+        seconds_a_cell: Time limit per cell.
 
     Raises:
         ExecutionError: If a cell fails, runs too long or kills its process.

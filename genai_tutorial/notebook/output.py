@@ -9,8 +9,8 @@ def put(data: Mapping[str, str], metadata: Mapping[str, Any]) -> None:
     stores.
 
     Args:
-        data: from MIME types to content; must include "text/plain".
-        metadata: metadata of the book under "genai_tutorial", and "alt" under
+        data: From MIME types to content; must include "text/plain".
+        metadata: Metadata of the book under "genai_tutorial", and "alt" under
             "image/png".
     """
     from IPython import get_ipython

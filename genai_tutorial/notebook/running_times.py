@@ -17,7 +17,7 @@ STEP = 5
 """Seconds to which times are rounded, and by which they must differ at least."""
 
 SAME = 0.15
-"""A new time replaces a recorded one that it differs from by a larger share."""
+"""A new time replaces a recorded one only if it differs by a larger share than this."""
 
 # The table cell with the running time under a chapter's title.
 _TIME = re.compile(r"(?<=\| )\d+ s(?=(?: on 2 CPU cores)? \|)")

@@ -15,13 +15,13 @@ class Row:
     """One claim.
 
     Attributes:
-        chapter: chapter that makes the claim.
-        statement: statement, without a full stop.
-        measured: measured numbers as text.
-        baseline: baseline as text; empty if there is none.
+        chapter: Chapter that makes the claim.
+        statement: Statement, without a full stop.
+        measured: Measured numbers as text.
+        baseline: Baseline as text; empty if there is none.
         origin: "live", "recorded" or "exact"; empty if not stated.
-        seeds: number of random seeds behind the number, if stated.
-        items: number of test items behind the number, if stated.
+        seeds: Number of random seeds behind the number, if stated.
+        items: Number of test items behind the number, if stated.
         anchor: HTML anchor on the chapter's page, as in `04_name.html#anchor`.
     """
 

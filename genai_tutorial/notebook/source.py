@@ -34,8 +34,8 @@ def show_source(thing: object, *, docstring: bool = True) -> None:
     to its file.
 
     Args:
-        thing: function, method or class.
-        docstring: whether to include docstrings. Leave them out where the chapter has
+        thing: Function, method or class.
+        docstring: Whether to include docstrings. Leave them out where the chapter has
             just said the same.
 
     Raises:

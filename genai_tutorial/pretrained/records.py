@@ -21,16 +21,16 @@ def record(name: str) -> dict:
     """Return the results of the script `benchmarks/NAME.py`.
 
     Raises:
-        FileNotFoundError: If the package has no such record; the message lists those
-            that it has.
+        FileNotFoundError: If the package has no such record; the message lists the
+            available ones.
 
     >>> record("diffusion_steps")["images"]
     1000
     >>> record("diffusion_step")
     Traceback (most recent call last):
     ...
-    FileNotFoundError: There is no record 'diffusion_step'. There are: diffusion_steps, ...
-    """  # noqa: E501
+    FileNotFoundError: There is no record 'diffusion_step'. There are: ...
+    """
     path = RECORDS / f"{name}.json"
     if not path.is_file():
         there = ", ".join(sorted(file.stem for file in RECORDS.glob("*.json")))

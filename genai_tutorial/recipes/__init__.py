@@ -1,5 +1,5 @@
-"""Recipes: how each of the book's models is made. `load` and `card` read a published
-model, `train` makes it again, and `sample_text` and `sample_images` use it.
+"""Recipes for all of the book's models. `load` and `card` read a published model,
+`train` retrains it, and `sample_text` and `sample_images` use it.
 """
 
 from genai_tutorial.recipes.catalogue import RECIPES, card, load, names, recipe

@@ -4,7 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from genai_tutorial.pretrained.files import read_card
-from genai_tutorial.recipes import emoji_autoencoder, shakespeare
+from genai_tutorial.recipes import (
+    emoji_autoencoder,
+    python_exercises,
+    shakespeare,
+)
 from genai_tutorial.recipes.factbook import base, ppo, sft
 from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.latent import diffusion as latent_diffusion
@@ -30,6 +34,7 @@ RECIPES: tuple[Recipe, ...] = (
     sft.FACTBOOK_SFT,
     ppo.FACTBOOK_PPO,
     video.SHAPES_VIDEO,
+    python_exercises.PYTHON_EXERCISES,
 )
 """All recipes of the book."""
 

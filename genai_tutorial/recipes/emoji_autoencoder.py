@@ -1,5 +1,5 @@
-"""The recipe of the autoencoder that compresses pictures of 32×32 pixels into 8×8 grids
-of latents.
+"""The recipe for the autoencoder that compresses pictures of 32×32 pixels into 8×8
+grids of latents.
 """
 
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ N_EVAL_SCENES = 500
 
 @dataclass(frozen=True, kw_only=True)
 class ImageAutoencoderRecipe(Recipe):
-    """An autoencoder of emoji and scenes of shapes.
+    """An autoencoder for emoji and scenes of shapes.
 
     Attributes:
-        kl_weight: The weight of the KL term, which keeps the latent numbers near zero
-            and a little noisy.
-        scenes: The number of scenes of one to three objects in the training set, beside
-            the emoji.
+        kl_weight: The weight of the KL term, which keeps the latents near zero and a
+            little noisy.
+        scenes: The number of scenes of one to three objects in the training set, in
+            addition to the emoji.
     """
 
     config: ImageAutoencoderConfig
@@ -107,7 +107,7 @@ class ImageAutoencoderRecipe(Recipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the PSNR in words."""
+        """Return the PSNR as a phrase."""
         return (
             f"{metrics['emoji_psnr_db']} dB between unseen emoji and their "
             "reconstructions"

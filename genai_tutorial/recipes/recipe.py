@@ -150,8 +150,8 @@ class Recipe(ABC):
             optimizer.
         ema_decay: Decay of the exponential moving average of the weights, which is what
             is saved; None saves the weights themselves.
-        seed: Seed of the first weights, the batches and all other random numbers.
-        published: Whether the package carries the trained model.
+        seed: Seed of the initial weights, the batches and all other random numbers.
+        published: Whether the package contains the trained model.
     """
 
     name: str
@@ -198,7 +198,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def build(self) -> nn.Module:
-        """Return the untrained model, its first weights drawn with the seed."""
+        """Return the untrained model, with initial weights drawn with the seed."""
 
     @abstractmethod
     def fit(self, run: RunSettings) -> Trained:

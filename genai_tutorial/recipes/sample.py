@@ -27,7 +27,8 @@ def sample_text(
         seed: Seed of the random draws.
         folder: The folder that `train` wrote the model to; None for the models that
             come with the package.
-        options: See `TextOptions`; the others have the model's defaults.
+        options: See `TextOptions`; options that are not given have the model's
+            defaults.
 
     Raises:
         ValueError: If there is no such recipe, its model writes no text, or an option
@@ -60,8 +61,8 @@ def sample_images(
         seed: Seed of the random draws.
         folder: The folder that `train` wrote the model to; None for the models that
             come with the package.
-        options: The model's own, such as `prompt="a red circle"`, `digit=7`,
-            `steps=50` or `guidance=2.0`; the others have the model's defaults.
+        options: The model's own, such as `prompt="a red circle"`, `digit=7`, `steps=50`
+            or `guidance=2.0`; options that are not given have its defaults.
 
     Returns:
         Brightness from 0 to 1; grey images have no dimension for channels, coloured

@@ -1,4 +1,4 @@
-"""The recipes of the decoders that are trained on the characters of Shakespeare's
+"""The recipes for the decoders that are trained on the characters of Shakespeare's
 plays.
 """
 
@@ -108,7 +108,7 @@ class LanguageRecipe(DecoderRecipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the held-out loss in words."""
+        """Return the held-out loss as a phrase."""
         return (
             f"{metrics['held_out_nats_per_character']:.3f} nats per character on "
             "unseen plays"

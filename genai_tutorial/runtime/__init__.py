@@ -1,4 +1,4 @@
-"""Utilities to run anywhere: optional packages, cached and atomic files, devices,
+"""Utilities for running anywhere: optional packages, cached and atomic files, devices,
 seeds, progress bars, and a description of the machine.
 """
 

@@ -23,12 +23,12 @@ class Limits:
     """Resource limits for the code of one exercise.
 
     Attributes:
-        cell_seconds: time per cell.
-        exercise_seconds: time for all cells of an exercise together.
-        memory: memory in bytes, in addition to that of the libraries.
-        file_size: size of one file in bytes; all files together may be four times as
+        cell_seconds: Time per cell.
+        exercise_seconds: Time for all cells of an exercise together.
+        memory: Memory in bytes, in addition to that of the libraries.
+        file_size: Size of one file in bytes; all files together may be four times as
             large.
-        characters: number of characters of a cell's output to keep.
+        characters: Number of characters of a cell's output to keep.
     """
 
     cell_seconds: float = 60.0

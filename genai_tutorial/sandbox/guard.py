@@ -12,16 +12,16 @@ import os
 import socket
 import sys
 
-_NETWORK = frozenset({
+NETWORK = frozenset({
     "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg",
     "socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr",
     "socket.getnameinfo", "urllib.Request",
 })  # fmt: skip
-_PROGRAMS = frozenset({
+PROGRAMS = frozenset({
     "subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty",
     "os.posix_spawn", "os.spawn", "os.startfile", "pty.spawn",
 })  # fmt: skip
-_CHANGES = frozenset({
+CHANGES = frozenset({
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod",
     "os.chown", "os.link", "os.symlink", "shutil.rmtree",
 })  # fmt: skip
@@ -31,8 +31,8 @@ def install(secrets: list[str], scratch: str) -> None:
     """Block, for the rest of the process, operations that no exercise needs.
 
     Args:
-        secrets: files of the instructor and of other students.
-        scratch: the only folder in which files may be created.
+        secrets: Files of the instructor and of other students.
+        scratch: The only folder in which files may be created.
     """
     hidden = {os.path.realpath(path) for path in secrets}
     home = os.path.realpath(scratch) + os.sep
@@ -61,7 +61,7 @@ def install(secrets: list[str], scratch: str) -> None:
                     "While an exercise is graded it can write files only in its own "
                     "folder."
                 )
-        elif event in _NETWORK:
+        elif event in NETWORK:
             # On Windows an event loop communicates with itself over the loopback
             # address.
             if not (
@@ -70,7 +70,7 @@ def install(secrets: list[str], scratch: str) -> None:
                 and args[1][0] == "127.0.0.1"
             ):
                 raise PermissionError("The network is off while an exercise is graded.")
-        elif event in _PROGRAMS:
+        elif event in PROGRAMS:
             raise PermissionError(
                 "Other programs cannot be started while an exercise is graded."
             )
@@ -78,7 +78,7 @@ def install(secrets: list[str], scratch: str) -> None:
             raise PermissionError(
                 "Other processes are out of reach while an exercise is graded."
             )
-        elif event in _CHANGES and not (
+        elif event in CHANGES and not (
             inside(args[0]) and (event != "os.rename" or inside(args[1]))
         ):
             raise PermissionError(
@@ -93,9 +93,9 @@ def probe(secrets: list[str], outside: str, memory: int) -> dict[str, bool]:
     """Try each forbidden operation, and report whether it was blocked.
 
     Args:
-        secrets: files that must not be readable.
-        outside: folder in which no file may be created.
-        memory: maximum number of bytes that may be allocated.
+        secrets: Files that must not be readable.
+        outside: Folder in which no file may be created.
+        memory: Maximum number of bytes that may be allocated.
     """
     return {
         "files": not any(_can_read(path) for path in secrets),

@@ -176,8 +176,8 @@ def answer_check(
     """Create the function `__answer__`.
 
     Args:
-        allowed: classes that the exercise asks for, which may define any method.
-        is_student_code: returns whether a file name belongs to one of the student's
+        allowed: Classes that the exercise asks for, which may define any method.
+        is_student_code: Returns whether a file name belongs to one of the student's
             cells.
     """
 

@@ -1,20 +1,18 @@
-"""Protections that Linux enforces for a student's process: files, network, processes,
+"""Protections that Linux enforces for an untrusted process: files, network, processes,
 memory.
 
 Everything here works without privileges (Linux 5.13 and later) and inside a container.
 Each function returns whether it succeeded, and the worker probes the result before any
-student code runs. Sources: the kernel's documentation on Landlock
+untrusted code runs. Sources: the kernel's documentation on Landlock
 (userspace-api/landlock.rst), namespaces(7), capabilities(7), getrlimit(2).
 """
 
 import ctypes
 import os
-import site
 import struct
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from genai_tutorial.runtime import cache_folder
 from genai_tutorial.sandbox import seccomp
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
@@ -48,11 +46,10 @@ _RIGHTS_BY_ABI = {
 }
 _ONLY_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
 
-_SYSTEM_READABLE = (
+# Python itself and the libraries that it loads; no file that a person wrote.
+PYTHON_NEEDS = (
     "/usr", "/lib", "/lib64", "/bin", "/opt/conda", "/etc/ld.so.cache",
-    "/etc/localtime", "/etc/fonts", "/etc/passwd", "/etc/nsswitch.conf",
-    "/etc/mime.types", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",
-    "/sys/devices/system/cpu", "/dev/urandom", "/dev/random", "/dev/zero",
+    "/etc/localtime", "/dev/urandom", "/dev/random", "/dev/zero",
 )  # fmt: skip
 
 
@@ -136,13 +133,13 @@ def _memory_in_use() -> tuple[int, int]:
         return 1 << 30, 4 << 30
 
 
-def confine(readable: list[str], writable: str) -> tuple[bool, bool]:
+def confine(readable: Sequence[str], writable: Sequence[str]) -> tuple[bool, bool]:
     """Confine this process irrevocably: file access by Landlock, system calls by a
     filter, and dropped privileges.
 
     Args:
-        readable: files and folders that may be read, besides those of the system.
-        writable: the only folder that may be written to.
+        readable: Files and folders that may be read, besides those in `PYTHON_NEEDS`.
+        writable: Folders and files that may be written to, besides `/dev/null`.
 
     Returns:
         Whether Landlock is active, and whether the filter is.
@@ -150,34 +147,10 @@ def confine(readable: list[str], writable: str) -> tuple[bool, bool]:
     libc = library()
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     landlock = _restrict_files(
-        libc, [*_SYSTEM_READABLE, *readable], [writable, "/dev/null"]
+        libc, [*PYTHON_NEEDS, *readable], [*writable, "/dev/null"]
     )
     _drop_capabilities(libc)
     return landlock, seccomp.install(libc)
-
-
-def libraries(hidden: list[str]) -> list[str]:
-    """Return the folders that student code may read: the libraries of this Python, this
-    package and its data cache.
-
-    A folder that contains one of the hidden files is left out.
-    """
-    candidates = [
-        Path(prefix) / name
-        for prefix in (sys.prefix, sys.base_prefix)
-        for name in ("lib", "lib64", "share")
-    ]
-    candidates += [
-        Path(site.getusersitepackages()),
-        Path(__file__).parents[1],
-        cache_folder(),
-    ]
-    found = {path.resolve() for path in candidates if path.exists()}
-    return sorted(
-        str(path)
-        for path in found
-        if not any(Path(file).is_relative_to(path) for file in hidden)
-    )
 
 
 def _restrict_files(

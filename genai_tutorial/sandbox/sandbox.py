@@ -14,17 +14,24 @@ from genai_tutorial.sandbox.confined_process import ConfinedProcess, Limits, Sto
 from genai_tutorial.sandbox.errors import SandboxError
 from genai_tutorial.sandbox.processes import ForkedProcess, Forker, SingleProcess
 
-# Name of each protection in reports, and the mechanism that would enforce it.
-_PROTECTIONS = {
+_STUDENTS_CODE = {
     "files": (
-        "cannot read the instructor's notebook or other submissions",
-        ("landlock", "namespaces"),
+        "Students' code cannot read the instructor's notebook or other submissions"
     ),
-    "writing": ("can write only in a folder of its own", ("landlock",)),
-    "network": ("has no network", ("filter", "namespaces", "landlock")),
-    "processes": ("cannot start other programs", ("filter",)),
-    "others": ("cannot signal or look into other processes", ("filter", "landlock")),
-    "memory": ("has a memory limit that the system enforces", ()),
+    "writing": "Students' code can write only in a folder of its own",
+    "network": "Students' code has no network",
+    "processes": "Students' code cannot start other programs",
+    "others": "Students' code cannot signal or look into other processes",
+    "memory": "Students' code has a memory limit that the system enforces",
+}
+# the mechanisms that would enforce each of them
+_MEANS = {
+    "files": ("landlock", "namespaces"),
+    "writing": ("landlock",),
+    "network": ("filter", "namespaces", "landlock"),
+    "processes": ("filter",),
+    "others": ("filter", "landlock"),
+    "memory": (),
 }
 _HOW = {
     "landlock": "Landlock",
@@ -35,8 +42,8 @@ _HOW = {
 
 @dataclass(frozen=True)
 class Protection:
-    """An operation that student code must not perform, and whether it was blocked when
-    tried.
+    """An operation that untrusted code must not perform, and whether it was blocked
+    when tried.
     """
 
     name: str
@@ -52,6 +59,25 @@ class Protection:
         )
 
 
+def protections_found(
+    sentences: dict[str, str], enforced: dict[str, bool], how: dict[str, bool]
+) -> tuple[Protection, ...]:
+    """Return all protections, each with whether a probe found it enforced.
+
+    Args:
+        sentences: What each protection means for the code that is confined.
+        enforced: Whether each operation was blocked when tried.
+        how: Which mechanisms are active.
+    """
+    found = []
+    for key, sentence in sentences.items():
+        active = " and ".join(_HOW[mean] for mean in _MEANS[key] if how.get(mean))
+        found.append(
+            Protection(sentence, enforced.get(key, False), active or "system limits")
+        )
+    return tuple(found)
+
+
 class Sandbox:
     """Runs student code in processes that are confined as far as this system allows.
 
@@ -59,9 +85,9 @@ class Sandbox:
     confined process for each exercise; elsewhere, each process is started separately.
 
     Args:
-        modules: modules to import once, before any process opens.
-        secrets: files that student code must not read.
-        limits: resource limits for the code of one exercise.
+        modules: Modules to import once, before any process opens.
+        secrets: Files that student code must not read.
+        limits: Resource limits for the code of one exercise.
     """
 
     def __init__(self, modules: list[str], secrets: list[Path], limits: Limits) -> None:
@@ -133,17 +159,7 @@ class Sandbox:
     @property
     def protections(self) -> tuple[Protection, ...]:
         """The protections, each with whether the probe found it enforced."""
-        found = []
-        for key, (name, means) in _PROTECTIONS.items():
-            how = " and ".join(_HOW[mean] for mean in means if self._means.get(mean))
-            found.append(
-                Protection(
-                    f"Students' code {name}",
-                    self._refused.get(key, False),
-                    how or "system limits",
-                )
-            )
-        return tuple(found)
+        return protections_found(_STUDENTS_CODE, self._refused, self._means)
 
     def _start(self, scratch: Path) -> ForkedProcess | SingleProcess:
         if sys.platform != "linux":

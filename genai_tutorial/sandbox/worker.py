@@ -17,17 +17,25 @@ import linecache
 import os
 import select
 import signal
+import site
 import socket
 import sys
 import tempfile
 import traceback
 import warnings
+from pathlib import Path
 from typing import TextIO
 
+from genai_tutorial.runtime import cache_folder
 from genai_tutorial.sandbox import guard, integrity, linux
 
 _TESTS = "<tests>"
 _MOST_TEXT = 2000  # characters of an error message
+# what libraries such as matplotlib and psutil ask the system for
+_LIBRARIES_READ = (
+    "/etc/fonts", "/etc/passwd", "/etc/nsswitch.conf", "/etc/mime.types", "/proc/self",
+    "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu",
+)  # fmt: skip
 
 
 class _Output(io.TextIOBase):
@@ -166,11 +174,11 @@ def _describe(error: BaseException | None) -> dict | None:
             if frame.filename == _TESTS
             else None
         )
-        if where:
+        if where and frame.lineno:
             frames.append(
                 {"where": where, "line": frame.lineno, "text": (frame.line or "")[:200]}
             )
-    if isinstance(error, SyntaxError) and not frames:
+    if isinstance(error, SyntaxError) and error.lineno and not frames:
         frames = [
             {
                 "where": "cell",
@@ -207,7 +215,7 @@ def _serve(
         )
     if sys.platform == "linux":
         landlock, filtered = linux.confine(
-            linux.libraries(settings["secrets"]), scratch
+            [*_LIBRARIES_READ, *_libraries(settings["secrets"])], [scratch]
         )
     found = guard.probe(settings["secrets"], os.path.dirname(scratch), limits["memory"])
     guard.install(settings["secrets"], scratch)
@@ -227,6 +235,30 @@ def _serve(
         replies.write(json.dumps({"id": request["id"], **reply}) + "\n")
         replies.flush()
     os._exit(0)
+
+
+def _libraries(hidden: list[str]) -> list[str]:
+    """Return the folders that student code may read: the libraries of this Python, this
+    package and its data cache.
+
+    A folder that contains one of the hidden files is left out.
+    """
+    candidates = [
+        Path(prefix) / name
+        for prefix in (sys.prefix, sys.base_prefix)
+        for name in ("lib", "lib64", "share")
+    ]
+    candidates += [
+        Path(site.getusersitepackages()),
+        Path(__file__).parents[1],
+        cache_folder(),
+    ]
+    found = {path.resolve() for path in candidates if path.exists()}
+    return sorted(
+        str(path)
+        for path in found
+        if not any(Path(file).is_relative_to(path) for file in hidden)
+    )
 
 
 def _prepare(modules: list[str]) -> tuple[object, integrity.Snapshot, list[str]]:

@@ -9,15 +9,15 @@ def explain_cell(error: dict | None) -> list[str]:
         return []
     if error["name"] == "SystemExit":
         return ["Your cell calls sys.exit or the like, which ends it early."]
-    return [f"Your cell ends with {_named(error)}{_own_line(error)}."]
+    return [f"Your cell ends with {_named(error)}{_own_line(error)}.{_hint(error)}"]
 
 
 def explain_tests(error: dict, source: str) -> list[str]:
     """Explain an error in a test cell.
 
     Args:
-        error: the worker's description of the error.
-        source: the instructor's test cell, which shows the hidden lines.
+        error: The worker's description of the error.
+        source: The instructor's test cell, which shows the hidden lines.
 
     >>> frame = {"where": "tests", "line": 1, "text": "assert f(1) == 2"}
     >>> error = {
@@ -34,7 +34,8 @@ def explain_tests(error: dict, source: str) -> list[str]:
     shown = "" if hidden else _asked(source, line)
     if error["name"] == "AssertionError":
         message = error["message"].strip().rstrip(".")
-        return [f"{test} failed{': ' + message if message else ''}{shown}."]
+        end = "" if message.endswith(("?", "!")) and not shown else "."
+        return [f"{test} failed{': ' + message if message else ''}{shown}{end}"]
     if error["name"] == "NotImplementedError":
         return ["The function raises NotImplementedError: there is no solution yet."]
     if error["name"] == "SystemExit":
@@ -44,7 +45,9 @@ def explain_tests(error: dict, source: str) -> list[str]:
                 f"{test.lower()}{_own_line(error)}."
             )
         ]
-    return [f"{test} ended with {_named(error)}{_own_line(error)}{shown}."]
+    return [
+        f"{test} ended with {_named(error)}{_own_line(error)}{shown}.{_hint(error)}"
+    ]
 
 
 def _asked(source: str, line: dict) -> str:
@@ -70,6 +73,17 @@ def _own_line(error: dict) -> str:
     own = [frame for frame in error["frames"] if frame["where"] == "cell"]
     return (
         f", in line {own[-1]['line']} of your cell ({own[-1]['text']})" if own else ""
+    )
+
+
+def _hint(error: dict) -> str:
+    """Say what to do about a name that another cell of the notebook defines."""
+    missing = error["name"] == "NameError" and _own_line(error)
+    return (
+        " Only the exercise's own cell is graded: define or import in it whatever it "
+        "uses."
+        if missing
+        else ""
     )
 
 

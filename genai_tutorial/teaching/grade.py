@@ -35,9 +35,9 @@ class Grader:
     the sandbox.
 
     Args:
-        chapter: the instructor's chapter.
-        secrets: files that students' code must not read, in addition to the chapter.
-        limits: resource limits for the code of one exercise.
+        chapter: The instructor's chapter.
+        secrets: Files that students' code must not read, in addition to the chapter.
+        limits: Resource limits for the code of one exercise.
     """
 
     def __init__(
@@ -155,7 +155,8 @@ class Grader:
         reference = "\n\n".join(
             part.cell.source for part in exercise.of_kind("solution")
         )
-        attention = (*worth_a_look(text, reference), *run.attention)
+        # Only code that the sandbox has parsed within its limits is parsed here.
+        attention = (*worth_a_look("\n\n".join(run.ran), reference), *run.attention)
         return result(
             run.points(),
             " ".join(remarks + run.comments),
@@ -219,12 +220,12 @@ def grade(
     submissions are kept.
 
     Args:
-        chapter: the chapter's number, or the path of the instructor's notebook.
-        submissions: students' notebooks, or folders with notebooks.
-        folder: folder to write to.
-        limits: resource limits for the code of one exercise; by default one minute per
+        chapter: The chapter's number, or the path of the instructor's notebook.
+        submissions: Students' notebooks, or folders with notebooks.
+        folder: Folder to write to.
+        limits: Resource limits for the code of one exercise; by default one minute per
             cell and 2 GiB.
-        overwrite: whether to grade all submissions again, and to replace grades of
+        overwrite: Whether to grade all submissions again, and to replace grades of
             another chapter.
 
     Returns:

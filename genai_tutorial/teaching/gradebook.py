@@ -32,11 +32,11 @@ class Gradebook:
     again. Existing rows are kept, including the teacher's entries.
 
     Args:
-        folder: folder of the files; created if necessary.
-        chapter: chapter to grade.
-        limits: resource limits for the code of one exercise.
-        students: students whose submissions are graded in this run.
-        overwrite: whether to grade all of them again, and to replace files of another
+        folder: Folder of the files; created if necessary.
+        chapter: Chapter to grade.
+        limits: Resource limits for the code of one exercise.
+        students: Students whose submissions are graded in this run.
+        overwrite: Whether to grade all of them again, and to replace files of another
             chapter or another origin.
 
     Raises:
@@ -77,7 +77,8 @@ class Gradebook:
         None if it is not a readable file.
         """
         try:
-            if not submission.is_file():  # reading from a pipe would block
+            # a link is not graded, and reading from a pipe would block
+            if submission.is_symlink() or not submission.is_file():
                 return None
             with submission.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").digest()

@@ -14,8 +14,8 @@ def legible(text: str, longest: int | None = None) -> str:
     r"""Replace characters that cannot be displayed, or that would mislead, by escapes.
 
     Args:
-        text: any string, including lone surrogates.
-        longest: number of characters to keep; None keeps all.
+        text: Any string, including lone surrogates.
+        longest: Number of characters to keep; None keeps all.
 
     >>> legible("a\x00b\ud800")
     'a\\u0000b\\ud800'

@@ -41,7 +41,7 @@ def release(notebook: dict) -> dict:
     removed, because it opens the chapter with its solutions.
 
     Args:
-        notebook: the instructor's notebook, as read by nbformat (version 4). It is not
+        notebook: The instructor's notebook, as read by nbformat (version 4). It is not
             modified.
 
     Raises:
@@ -88,9 +88,9 @@ def assign(
     """Write the release of a chapter for students to a folder, and return its path.
 
     Args:
-        chapter: the chapter's number, or the path of its notebook.
-        folder: folder to write to; created if necessary.
-        overwrite: whether to replace an existing file.
+        chapter: The chapter's number, or the path of its notebook.
+        folder: Folder to write to; created if necessary.
+        overwrite: Whether to replace an existing file.
 
     Raises:
         TeachingError: If the chapter is not found or has no exercises, or the file

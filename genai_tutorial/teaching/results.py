@@ -11,15 +11,15 @@ class Result:
     """The result of one exercise.
 
     Attributes:
-        exercise: number, such as `4.1`.
-        title: title of the exercise.
-        points: points from the tests; `None` if a person gives them.
-        max_points: maximum number of points.
-        comment: feedback for the student.
-        attention: remarks that the teacher should read before trusting the points.
-        answer: the student's own text.
-        output: beginning of the output of the student's cell.
-        failed: whether the grader itself failed, so that it should try again.
+        exercise: Number, such as `4.1`.
+        title: Title of the exercise.
+        points: Points from the tests; `None` if a person gives them.
+        max_points: Maximum number of points.
+        comment: Feedback for the student.
+        attention: Remarks that the teacher should read before trusting the points.
+        answer: The student's own text.
+        output: Beginning of the output of the student's cell.
+        failed: Whether the grader itself failed, so that it should try again.
     """
 
     exercise: str

@@ -19,6 +19,7 @@ class Run:
     def __init__(self, exercise: Exercise, answers: dict[str, str]) -> None:
         self._exercise, self._answers = exercise, answers
         self._outputs: dict[str, list] = {}
+        self.ran: list[str] = []  # answers that ran to their end, with or without error
         self.comments: list[str] = []
         self.attention: list[str] = []
         self.output = ""
@@ -40,6 +41,7 @@ class Run:
                     kept = True
                 if part.grade_id in self._answers:
                     reply = process.ask("cell", source=self._answers[part.grade_id])
+                    self.ran.append(self._answers[part.grade_id])
                     self.output += str(reply["output"])
                     self.comments += explain_cell(reply["error"])
                 imports += imports_of(part.cell.source)

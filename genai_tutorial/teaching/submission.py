@@ -36,10 +36,10 @@ class Submission:
     """A student's notebook, reduced to the cells that are graded.
 
     Attributes:
-        student: student's name, from the name of the file or its folder.
-        path: path of the notebook.
-        cells: type and text of the cells with an nbgrader id, in order.
-        problem: reason why the notebook could not be read, or an empty string.
+        student: Student's name, from the name of the file or its folder.
+        path: Path of the notebook.
+        cells: Type and text of the cells with an nbgrader id, in order.
+        problem: Reason why the notebook could not be read, or an empty string.
     """
 
     student: str
@@ -98,8 +98,8 @@ def find_submissions(
     belongs to ada.
 
     Args:
-        places: notebooks, or folders with notebooks.
-        chapter: the chapter's file name without `.ipynb`.
+        places: Notebooks, or folders with notebooks.
+        chapter: The chapter's file name without `.ipynb`.
 
     Raises:
         TeachingError: If a place does not exist, a folder contains no notebook, or two
@@ -146,6 +146,8 @@ def _student(path: Path, chapter: str) -> str:
 def read_submission(student: str, path: Path) -> Submission:
     """Read a student's notebook. Any problem is reported as a sentence, not raised."""
     try:
+        if path.is_symlink():  # it may lead to the instructor's notebook
+            return Submission(student, path, problem="It is a link, not a file.")
         if not path.is_file():  # a folder, or a pipe, on which reading would block
             return Submission(student, path, problem="It is not a file.")
         if path.stat().st_size > _LARGEST_FILE:

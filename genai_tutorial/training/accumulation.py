@@ -24,8 +24,8 @@ def accumulated_train_step(
 
     Only one micro-batch takes up memory at a time. The update is that of the whole
     batch if the loss is a mean over examples: the mean of the micro-batches' gradients
-    is the gradient of the batch. With several processes, they average their gradients
-    once, after the last micro-batch.
+    is the gradient of the batch. Several processes average their gradients once, after
+    the last micro-batch.
 
     Args:
         model: As for `train_step`.
@@ -56,7 +56,7 @@ def accumulated_train_step(
 def _micro_batches(
     batch: Sequence[Tensor], accumulation_steps: int
 ) -> Iterator[tuple[Sequence[Tensor], bool]]:
-    """Yield the micro-batches of a batch, and with each whether it is the last."""
+    """Yield each micro-batch of a batch, and whether it is the last."""
     if any(len(tensor) % accumulation_steps for tensor in batch):
         raise ValueError(
             f"accumulation_steps must divide the batch; got {accumulation_steps=}, a "

@@ -249,7 +249,7 @@ def fit_adversarial(
 
 @dataclass
 class _State:
-    """Everything that decides how a run continues."""
+    """Everything that determines how a run continues."""
 
     generator: nn.Module
     discriminator: nn.Module

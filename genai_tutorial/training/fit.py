@@ -48,7 +48,7 @@ def fit(
         optimizer: Updates the model's parameters.
         steps: Number of training steps, counting those before a resume.
         schedule: A factor for all learning rates at each step; None for 1.
-        clip_norm: Maximum length of the gradient; None for no limit.
+        clip_norm: Maximum norm of the gradient; None for no limit.
         accumulation_steps: Number of micro-batches that each batch is split into, so
             that only one of them takes up memory at a time; must divide the batch. See
             `accumulated_train_step`.

@@ -66,7 +66,7 @@ class ShardedCheckpoint(Checkpoint):
         """Raise an error if a run cannot be saved.
 
         Raises:
-            ValueError: If its batches cannot.
+            ValueError: If its batches cannot be saved.
         """
         check_batches(run.batches)
 

@@ -64,7 +64,7 @@ class Muon(torch.optim.Optimizer):
         W = W - lr * weight_decay * W
         W = W - lr * sqrt(max(1, rows / columns)) * U
 
-    Matrices of the same shape are orthogonalized as one stack, in fewer and larger
+    Matrices of the same shape are orthogonalized as one stack, in fewer, larger matrix
     products. A parameter with more than two dimensions, such as the kernels of a
     convolution, is flattened to a matrix: kernels of shape (out, in, height, width)
     have `out` rows and `in * height * width` columns.

@@ -12,9 +12,9 @@ class GradientNoise:
     """The mean and the variance of the gradient, estimated from batches.
 
     Attributes:
-        signal: The squared length of the gradient over all data, estimated.
-        noise: The variance of one example's gradient, summed over all parameters,
-            estimated.
+        signal: The estimated squared norm of the gradient over all data.
+        noise: The estimated variance of one example's gradient, summed over all
+            parameters.
     """
 
     signal: float
@@ -47,7 +47,7 @@ def gradient_noise(
     """Compare the gradient of each batch with the gradients of its
     micro-batches.
 
-    A gradient over B examples has the expected squared length signal + noise / B, so
+    A gradient over B examples has an expected squared norm of signal + noise / B, so
     that two batch sizes give two equations for the two unknowns. Both are averaged over
     all batches; the model's gradients stay empty.
 

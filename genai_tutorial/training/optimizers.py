@@ -117,8 +117,8 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
 def build_optimizer(
     model: nn.Module, settings: OptimizerSettings | None = None
 ) -> CombinedOptimizer:
-    """Build Muon for the matrices inside a model, also for its kernels if `kernel_lr`
-    is set, and AdamW for the rest.
+    """Build Muon for the matrices inside a model (and for its kernels if `kernel_lr` is
+    set), and AdamW for the rest.
 
     Args:
         model: The model to train.

@@ -21,9 +21,9 @@ class Schedule:
 
     Attributes:
         steps: Number of steps in the run.
-        warmup_steps: Length of the warmup. It starts at 1 / warmup_steps, whereas
-            transformers' schedules start at 0, so the first step counts; its last step
-            has the factor 1.
+        warmup_steps: Length of the warmup. Its first step has the factor 1 /
+            warmup_steps (in the transformers library the factor 0, which wastes a
+            step), and its last step the factor 1.
         decay: `cosine`, `linear`, `sqrt` for 1 - sqrt(x), which falls fast at first, or
             `none` to stay at 1.
         decay_steps: Length of the decay; None for all steps after the warmup.

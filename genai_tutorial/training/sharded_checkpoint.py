@@ -69,7 +69,7 @@ def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
 
 
 def load_sharded(folder: Path | str, state: dict[str, Any]) -> dict[str, Any]:
-    """Read the newest step of a folder; all processes call this together, as many as
+    """Read the newest step of a folder; all processes call this together, however many
     there are now.
 
     Args:

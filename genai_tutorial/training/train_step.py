@@ -25,7 +25,7 @@ def train_step(
         loss_fn: Called as `loss_fn(model, *batch)`; returns the loss as a tensor with
             one number.
         optimizer: Updates the model's parameters.
-        clip_norm: Maximum length of the gradient; None for no limit.
+        clip_norm: Maximum norm of the gradient; None for no limit.
 
     Raises:
         FloatingPointError: If the loss is not finite; the parameters stay as they were.

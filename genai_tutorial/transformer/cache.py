@@ -4,6 +4,8 @@ token takes a forward pass over that token only.
 Without it, each new token takes a forward pass over the whole text.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -134,6 +136,32 @@ class KVCache:
         common = min(int(equal.long().cumprod(dim=1).sum(dim=1).min()), *self.lengths)
         if common < max(self.lengths) or self.interrupted:
             self._rewind(common)
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Replace the rows by copies of these ones, in this order.
+
+        Beam search keeps its best texts with it, some of them several times; and
+        `[0] * n` turns a prompt that was read once into n rows that continue it.
+
+        Args:
+            rows: The numbers of the rows to keep; their count is the new number of
+                rows.
+
+        Raises:
+            ValueError: If there is no row, or one does not exist.
+        """
+        if not rows or not all(0 <= row < len(self.lengths) for row in rows):
+            raise ValueError(
+                f"rows must be numbers from 0 to {len(self.lengths) - 1}, at least "
+                f"one; got {list(rows)}."
+            )
+        chosen = torch.tensor(rows, device=self.ids.device)
+        self.keys, self.values = self.keys[:, chosen], self.values[:, chosen]
+        self.ids = self.ids[chosen]
+        self.lengths = [self.lengths[row] for row in rows]
+        self.last_inputs = {
+            layer: inputs[chosen] for layer, inputs in self.last_inputs.items()
+        }
 
     def _rewind(self, length: int) -> None:
         # The inputs before the end of the shorter text are no longer known.

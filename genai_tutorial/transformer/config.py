@@ -157,9 +157,9 @@ class DecoderConfig:
         pair_features: int = 0,
         triple_features: int = 0,
     ) -> "DecoderConfig":
-        """Return settings with which small models train fast: rotary positions,
-        RMSNorm, normalized queries and keys, squared ReLU, output layers initialized to
-        zero, and short convolutions.
+        """Return settings that make small models train fast: rotary positions, RMSNorm,
+        normalized queries and keys, squared ReLU, output layers initialized to zero,
+        and short convolutions.
 
         Source: Jordan et al., modded-nanogpt,
         https://github.com/KellerJordan/modded-nanogpt

@@ -22,8 +22,7 @@ class AttentionConfig:
             angles, `alibi` distance penalties, or `none`.
         rotary_base: The base of the rotary frequencies; the larger it is, the slower
             the slowest pair of features rotates.
-        rotary_scaling: Adapts rotary positions to texts longer than those of the
-            training.
+        rotary_scaling: Adapts rotary positions to texts longer than those in training.
         sliding_window: The number of tokens that each token attends to, itself
             included; None for all.
         query_key_norm: Whether queries and keys are normalized.

@@ -26,8 +26,8 @@ class RotaryEmbedding(nn.Module):
         head_width: The number of features per head, an even number.
         context_length: The number of positions to precompute angles for.
         base: The base of the frequencies; the larger it is, the slower the slow pairs.
-        scaling: Lowers frequencies for texts longer than those of the training; None
-            for no scaling.
+        scaling: Lowers frequencies for texts longer than those in training; None for no
+            scaling.
 
     Raises:
         ValueError: If `head_width` is odd.

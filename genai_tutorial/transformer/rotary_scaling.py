@@ -1,4 +1,4 @@
-"""Scaling of rotary positions, for reading texts longer than those of the training.
+"""Scaling of rotary positions, for reading texts longer than those in training.
 
 Beyond the trained context the slow pairs of features reach angles that never occurred
 during training. Each scaling lowers their frequencies, so that the angles of the longer

@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from typer.testing import CliRunner
 
 from genai_tutorial import __version__, data, recipes
-from genai_tutorial.cli import app, main
+from genai_tutorial.cli import app, doctor, main
 from genai_tutorial.training import fit
 from genai_tutorial.transformer import DecoderConfig
 
@@ -250,6 +251,9 @@ def test_doctor_reports_working_parts(command, book):
     assert re.search(r"^  ok +torch \S+ computes on (cpu|cuda)", output, re.MULTILINE)
     assert lines[f"2 chapters in {book / 'notebooks'}"] == "ok"
     assert "The core works." in output
+    if sys.platform == "linux":
+        assert "  ok       a right program passes, and a wrong one fails\n" in output
+        assert "A program has no network" in output
     extras = importlib.metadata.metadata("genai_tutorial").get_all("Provides-Extra")
     for extra in set(extras) - {"all"}:
         assert re.search(
@@ -280,6 +284,13 @@ def test_doctor_names_missing_extra_and_succeeds(command, monkeypatch):
         'images: pip install "genai_tutorial[images]" brings scikit-learn>=1.4 '
         "(here is 0.0.1)\n"
     ) in output
+
+
+def test_doctor_says_where_programs_cannot_be_run(monkeypatch):
+    monkeypatch.delattr(os, "fork")
+    (finding,) = doctor.examine_sandbox()
+    assert not finding.works
+    assert "Use Linux, WSL 2 on Windows, or macOS" in finding.remedy
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ from genai_tutorial.data import (
     load_wikipedia,
     wikipedia,
 )
-from genai_tutorial.data.wikipedia import DUMP, plain_text, read_dump
+from genai_tutorial.data.wikipedia import DUMP, read_dump
+from genai_tutorial.data.wikitext import plain_text
 from genai_tutorial.runtime import package_folder
 
 ARTICLES = load_wikipedia()

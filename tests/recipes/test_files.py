@@ -121,6 +121,7 @@ SAMPLE_SIZES = {
     "factbook-base": 120,
     "factbook-sft": 150,
     "factbook-ppo": 80,
+    "python-exercises": 60,
 }
 """The number of items that one core measures in at most three seconds."""
 

@@ -1,6 +1,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -89,6 +90,20 @@ def test_multiline_failed_test_is_reported_without_its_message() -> None:
     assert told == ["A test failed: f(1) is 3 (the test asks whether f(1) == 2)."]
 
 
+def test_name_from_another_cell_is_explained(attack) -> None:
+    """Students put helpers and imports into cells of their own."""
+    comment = attack("def double(x): return helper(x)").comment
+    assert "NameError: name 'helper' is not defined, in line 1 of your cell" in comment
+    assert comment.endswith("define or import in it whatever it uses.")
+
+
+def test_question_in_a_hidden_test_ends_with_its_own_mark() -> None:
+    frame = {"where": "tests", "line": 2, "text": "assert f(1)"}
+    error = {"name": "AssertionError", "message": "Is it scaled?", "frames": [frame]}
+    told = explain_tests(error, "### BEGIN HIDDEN TESTS\nassert f(1)")
+    assert told == ["A hidden test failed: Is it scaled?"]
+
+
 def test_hidden_tests_catch_hard_coded_answer_and_stay_hidden(
     attack,
 ) -> None:
@@ -168,6 +183,21 @@ def test_infinite_loop_in_cell_is_stopped(attack, short_timeouts) -> None:
     result = attack("while True: pass")
     assert result.points == 0
     assert "stopped after 3 seconds" in result.comment
+
+
+@pytest.mark.slow
+def test_cell_that_never_ends_is_not_parsed_by_the_grader(
+    attack, short_timeouts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parsing has no time limit outside the sandbox."""
+    parsed: list[str] = []
+    monkeypatch.setattr(
+        import_module("genai_tutorial.teaching.grade"),
+        "worth_a_look",
+        lambda answer, _: parsed.append(answer) or [],
+    )
+    attack("while True: pass")
+    assert parsed == ["", RIGHT["ex_2"]]
 
 
 @pytest.mark.slow

@@ -34,6 +34,28 @@ def stream(chunks):
 def stream(chunks):
     sums = [b"".join(chunks[:count]) for count in range(len(chunks) + 1)]
     return [u(b)[0][len(u(a)[0]) :] for a, b in zip(sums, sums[1:])]""",
+    "json": """import json
+
+def whole(data):
+    for cut in range(4):
+        try:
+            return json.loads(b'"' + data[: len(data) - cut] + b'"')
+        except ValueError:
+            pass
+    return ""
+
+def stream(chunks):
+    sums = [b"".join(chunks[:count]) for count in range(len(chunks) + 1)]
+    return [whole(b)[len(whole(a)) :] for a, b in zip(sums, sums[1:])]""",
+    "the book's": """from genai_tutorial.tokenization import GPT4_PATTERN, BPETokenizer
+
+def stream(chunks):
+    alphabet = [bytes([byte]) for byte in range(256)]
+    tokenizer = BPETokenizer.from_parts(
+        alphabet, merges=[], special_tokens={}, pattern=GPT4_PATTERN
+    )
+    texts = tokenizer.stream()
+    return ["".join(texts.push(byte) for byte in chunk) for chunk in chunks]""",
 }
 _ATTENTION = {
     "fused kernel": """import torch
@@ -55,6 +77,35 @@ from genai_tutorial.transformer import attention as by_book
 
 def masked_attention(query, key, value, mask):
     return by_book(query, key, value, mask)""",
+}
+_CROSS_ATTENTION = {
+    "fused kernel": """def cross_attention(image, words, mask, a_q, a_k, a_v):
+    return functional.scaled_dot_product_attention(
+        image @ a_q, words @ a_k, words @ a_v, attn_mask=mask[:, None, :]
+    )""",
+    "under another name": """from torch.nn.functional import (
+    scaled_dot_product_attention as average,
+)
+
+def cross_attention(image, words, mask, a_q, a_k, a_v):
+    return average(
+        image @ a_q, words @ a_k, words @ a_v, attn_mask=mask[:, None, :]
+    )""",
+    "the book's": """def cross_attention(image, words, mask, a_q, a_k, a_v):
+    from genai_tutorial.transformer import attention as average
+
+    return average(image @ a_q, words @ a_k, words @ a_v, mask[:, None, :])""",
+}
+_DDPM_STEP = {
+    "the book's": """from genai_tutorial.diffusion import NoiseLevel, NoiseSchedule
+from genai_tutorial.diffusion import posterior as of_both
+
+def ddpm_step(x, predicted_noise, fresh_noise, betas, t):
+    schedule = NoiseSchedule(torch.cumprod(1 - betas.double(), dim=0))
+    now = schedule.level(t)
+    q = of_both(now, schedule.level(t - 1) if t > 0 else NoiseLevel(1.0, 0.0))
+    x0 = (x - now.noise * predicted_noise) / now.signal
+    return q.x0_coefficient * x0 + q.x_coefficient * x + q.deviation * fresh_noise""",
 }
 _DIVERGENCE = {
     "torch.distributions": """import torch
@@ -80,6 +131,8 @@ CASES = [
         ("02_tokens", "ex-2-5", _DECODERS),
         ("03_embeddings_and_attention", "ex-3-2", _ATTENTION),
         ("06_variational_autoencoders", "ex-6-1", _DIVERGENCE),
+        ("08_diffusion", "ex-8-2", _DDPM_STEP),
+        ("09_text_to_image", "ex-9-2", _CROSS_ATTENTION),
     )
     for name, source in sources.items()
 ]

@@ -167,12 +167,27 @@ def test_large_notebook_of_old_format_is_rejected(tmp_path: Path) -> None:
 def test_special_files_are_not_opened(tmp_path: Path) -> None:
     """Reading from a pipe would block the grader forever."""
     (tmp_path / "folder.ipynb").mkdir()
-    (tmp_path / "circle.ipynb").symlink_to(tmp_path / "circle.ipynb")
     os.mkfifo(tmp_path / "pipe.ipynb")
     found = find_submissions([tmp_path], "99_small")
-    assert [student for student, _ in found] == ["circle", "folder", "pipe"]
+    assert [student for student, _ in found] == ["folder", "pipe"]
     for student, path in found:
         assert read_submission(student, path).problem == "It is not a file."
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    """The grader may read the instructor's notebook, and a link would submit it."""
+    _notebook(tmp_path / "instructor" / "99_small.ipynb")
+    submitted = tmp_path / "submitted"
+    submitted.mkdir()
+    (submitted / "ada.ipynb").symlink_to(tmp_path / "instructor" / "99_small.ipynb")
+    (submitted / "circle.ipynb").symlink_to(submitted / "circle.ipynb")
+    (submitted / "folder").symlink_to(tmp_path / "instructor")
+    found = find_submissions([submitted], "99_small")
+    assert [student for student, _ in found] == ["ada", "circle"]
+    for student, path in found:
+        submission = read_submission(student, path)
+        assert submission.problem == "It is a link, not a file."
+        assert not submission.cells
 
 
 def test_long_student_name_is_shortened_and_stays_unique(tmp_path: Path) -> None:

@@ -314,3 +314,34 @@ def test_cache_rejects_invalid_arguments():
         ValueError, match=r"lengths must be 2 numbers from 0 to 3, got \[3, 4\]"
     ):
         read(model, tokens(2, 3), model.make_cache(2), torch.tensor([3, 4]))
+
+
+def test_cache_select_continues_the_chosen_rows():
+    rows = [2, 0, 2, 1]
+    for config in (
+        DecoderConfig.llama(VOCAB, 24, 16, 2, 4, key_value_heads=2),
+        DecoderConfig.fast(VOCAB, 24, 16, 2, 4, pair_features=4, triple_features=4),
+        dataclasses.replace(
+            DecoderConfig(VOCAB, 24, 16, 2),
+            attention=AttentionConfig(heads=4, sliding_window=3),
+        ),
+    ):
+        model = randomized(config)
+        lengths, ids, new = torch.tensor([5, 2, 7]), tokens(3, 7), tokens(4, 3, seed=1)
+        cache = model.make_cache(3)
+        with torch.no_grad():
+            model.read(ids, AttentionContext.cached(cache, lengths))
+            cache.select(rows)
+            found = model(new, AttentionContext.cached(cache))
+            for place, row in enumerate(rows):
+                text = torch.cat((ids[row, : lengths[row]], new[place]))[None]
+                torch.testing.assert_close(
+                    found[place], model(text)[0, -3:], atol=1e-5, rtol=1e-5
+                )
+
+
+def test_cache_select_refuses_rows_that_do_not_exist():
+    cache = KVCache(DecoderConfig(VOCAB), batch_size=2)
+    for rows in ([], [2], [0, -1]):
+        with pytest.raises(ValueError, match="from 0 to 1"):
+            cache.select(rows)

@@ -1,3 +1,3 @@
-"""The World Factbook: countries, values read from its texts, and facts as questions
-need them.
+"""The World Factbook: countries, values read from its texts, and facts in the form that
+questions need.
 """

@@ -46,7 +46,7 @@ class TextCondition:
 
 
 Condition = TextCondition | Int[Tensor, "batch"] | None
-"""The third argument of a network of this room."""
+"""The third argument of the networks in this room."""
 
 
 class LabelEmbedding(nn.Module):
@@ -125,7 +125,7 @@ def drop_labels(
         labels: The labels of a training batch.
         fraction: The probability that each is dropped; 0.1 is usual.
         no_label: The label for "no label".
-        generator: Draws which.
+        generator: Random generator for the choice of labels.
 
     Raises:
         ValueError: If `fraction` is not between 0 and 1.
@@ -150,7 +150,7 @@ def drop_labels(
 def check_condition(
     condition: Condition, classes: int | None, text_width: int | None
 ) -> None:
-    """Check that a condition is of the kind that a network takes.
+    """Check that a condition is of the kind that a network accepts.
 
     Raises:
         ValueError: If it is not.

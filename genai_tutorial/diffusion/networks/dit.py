@@ -195,7 +195,7 @@ class DiT(nn.Module):
 
     Args:
         config: The settings.
-        seed: Decides the initial weights.
+        seed: Seed of the initial weights.
 
     Source: Peebles and Xie, Scalable Diffusion Models with Transformers, figure 3,
     https://arxiv.org/abs/2212.09748

@@ -121,7 +121,7 @@ class UNet(nn.Module):
 
     Args:
         config: The settings.
-        seed: Decides the initial weights.
+        seed: Seed of the initial weights.
 
     Source: Ronneberger et al., U-Net, figure 1, https://arxiv.org/abs/1505.04597; Ho et
         al., Denoising Diffusion Probabilistic Models, appendix B,

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.diffusion.noise_path import Timestep
 from genai_tutorial.diffusion.samplers.ddpm import posterior
 from genai_tutorial.diffusion.samplers.denoiser import Denoise
 from genai_tutorial.diffusion.samplers.sampling import Step, level_pairs, noise_like
-from genai_tutorial.diffusion.schedule import Timestep
 
 
 def ddim(
@@ -33,8 +33,9 @@ def ddim(
         x: Initial noise, or a noised image at `timesteps[0]`.
         timesteps: The timesteps at which the model is called, from noise to image, for
             example `path.timesteps(50)`.
-        eta: The share of DDPM's deviation that is fresh noise, from 0 to 1.
-        generator: Draws that noise; required if eta is above 0.
+        eta: The standard deviation of the fresh noise as a fraction of DDPM's, from 0
+            to 1.
+        generator: Random generator for that noise; required if eta is above 0.
 
     Yields:
         Each step; the last one holds the samples.

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.diffusion.noise_path import NoiseLevel, Timestep
 from genai_tutorial.diffusion.samplers.denoiser import Denoise
 from genai_tutorial.diffusion.samplers.sampling import Step, level_pairs, noise_like
-from genai_tutorial.diffusion.schedule import NoiseLevel, Timestep
 
 
 class Posterior(NamedTuple):
@@ -33,8 +33,8 @@ def posterior(later: NoiseLevel, earlier: NoiseLevel) -> Posterior:
     variance `beta`. Bayes' rule then gives a normal distribution. s need not be the
     timestep just before t: a sampler may skip some.
 
-    At s = clean, the mean is x_0 itself and the deviation is 0: the last step adds no
-    noise.
+    At s = clean, the mean is x_0 itself and the standard deviation is 0: the last step
+    adds no noise.
 
     Args:
         later: The noise level at t.
@@ -77,7 +77,7 @@ def ddpm(
         x: Initial noise, or a noised image at `timesteps[0]`.
         timesteps: The timesteps at which the model is called, from noise to image, for
             example `path.timesteps(1000)`.
-        generator: Draws the noise of each step.
+        generator: Random generator for the noise of each step.
 
     Yields:
         Each step; the last one holds the samples, `last_sample(ddpm(...))`.

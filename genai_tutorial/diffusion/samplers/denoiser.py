@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.diffusion.noise_path import NoisePath, Timestep
 from genai_tutorial.diffusion.prediction import Denoised, Prediction
-from genai_tutorial.diffusion.schedule import NoisePath, Timestep
 
 Model = Callable[..., Float[Tensor, "batch *shape"]]
 """Called as `model(x, t, condition)`: noisy images, a timestep for each, and their
@@ -21,7 +21,7 @@ labels or texts (or None).
 
 @runtime_checkable
 class Denoise(Protocol):
-    """What a sampler needs: a path, and a prediction of image and noise."""
+    """The interface of a denoiser: a path, and a prediction of image and noise."""
 
     @property
     def path(self) -> NoisePath:
@@ -41,7 +41,7 @@ class Denoiser:
         model: Called as `model(x, t, condition)`.
         path: A `NoiseSchedule` or a `StraightPath`.
         prediction: The quantity that the model was trained to output.
-        condition: Passed to the model as it is.
+        condition: Passed to the model unchanged.
         limit: The largest absolute value of a clean image; predicted images are clipped
             to it. None for no limit.
 

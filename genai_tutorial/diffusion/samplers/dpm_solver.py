@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.diffusion.noise_path import NoiseLevel, Timestep
 from genai_tutorial.diffusion.samplers.denoiser import Denoise
 from genai_tutorial.diffusion.samplers.sampling import Step, level_pairs
-from genai_tutorial.diffusion.schedule import NoiseLevel, Timestep
 
 
 def dpm_solver(
@@ -19,9 +19,9 @@ def dpm_solver(
 
     In terms of the log-ratio of signal to noise, lambda = log(a / b), the ODE has an
     exact solution if the predicted image does not change during a step. It does change,
-    so extrapolate its change during the last step. The first step has no previous one,
-    and the last step is infinitely long in lambda: those two use one prediction, as
-    DDIM does.
+    so the solver extrapolates the change from the previous step. The first step has no
+    previous one, and the last step is infinitely long in lambda: those two use one
+    prediction, as DDIM does.
 
     Args:
         denoise: Predicts the clean image.

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from genai_tutorial.diffusion.noise_path import NoisePath, Timestep
 from genai_tutorial.diffusion.prediction import Denoised
 from genai_tutorial.diffusion.samplers.denoiser import Denoise
-from genai_tutorial.diffusion.schedule import NoisePath, Timestep
 
 
 def partly_noised(
@@ -28,8 +28,8 @@ def partly_noised(
         path: The path from image to noise.
         x0: The images, or their latents.
         noise: Standard normal, of the same shape.
-        strength: How far to go: 1 starts from as much noise as drawing from nothing,
-            near 0 changes almost nothing.
+        strength: How far to go: 1 starts from pure noise, as when drawing a new image;
+            values near 0 change almost nothing.
         steps: Number of steps from pure noise; the sampler takes the fraction
             `strength` of them.
 
@@ -74,7 +74,7 @@ class KnownRegion:
     region equals the image exactly.
 
     It is an approximation: the model sees the known region only through its noise, so
-    early on it takes less notice of it than Bayes' rule would. Where pixels far apart
+    early on it makes less use of it than Bayes' rule would. Where pixels far apart
     depend on each other, the drawn part may not fit the known one.
 
     Attributes:

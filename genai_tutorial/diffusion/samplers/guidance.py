@@ -23,8 +23,9 @@ def classifier_free_guidance(
     Args:
         unconditional: The prediction without the condition, or with a negative one.
         conditional: The prediction with the condition.
-        weight: 0 for the first, 1 for the second, which is no guidance, more to
-            exaggerate the difference. In the paper's notation no guidance is 0.
+        weight: 0 gives the unconditional prediction and 1 the conditional one (no
+            guidance); larger weights exaggerate the difference. In the paper's
+            notation, 0 means no guidance.
 
     Source: Ho and Salimans, Classifier-Free Diffusion Guidance, equation 6,
         https://arxiv.org/abs/2207.12598, whose weight is this one minus 1

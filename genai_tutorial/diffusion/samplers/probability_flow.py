@@ -1,4 +1,4 @@
-"""The probability-flow ODE: Euler's and Heun's method, from noise to image.
+"""The probability-flow ODE: Euler's and Heun's methods, from noise to image.
 
 Divide a noisy image x = a x0 + b noise by a: y = x0 + sigma * noise, with sigma = b /
 a, the noise per unit of image. In these coordinates the right-hand side of the
@@ -6,7 +6,7 @@ probability-flow ODE is just the noise that the model predicts:
 
     dy / dsigma = noise
 
-Euler's and Heun's method solve it with different accuracy.
+Euler's and Heun's methods solve it with different accuracy.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.diffusion.noise_path import NoiseLevel, Timestep
 from genai_tutorial.diffusion.samplers.denoiser import Denoise
 from genai_tutorial.diffusion.samplers.sampling import Step, level_pairs
-from genai_tutorial.diffusion.schedule import NoiseLevel, NoiseSchedule, Timestep
+from genai_tutorial.diffusion.schedule import NoiseSchedule
 
 
 def euler(

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.schedule import CLEAN, NoiseLevel, NoisePath, Timestep
+from genai_tutorial.diffusion.noise_path import CLEAN, NoiseLevel, NoisePath, Timestep
 
 
 class Step(NamedTuple):

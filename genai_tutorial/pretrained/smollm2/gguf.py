@@ -186,7 +186,7 @@ def open_gguf(path: Path) -> Any:
     `tensors`.
 
     Raises:
-        ValueError: If the file is not GGUF, is truncated or damaged.
+        ValueError: If the file is not GGUF, or is truncated or damaged.
         ImportError: If the library is not installed.
     """
     gguf = require("gguf", extra="models")

@@ -1,3 +1,3 @@
-"""Recipes of one language model in three stages: pre-trained, fine-tuned, and trained
+"""Recipes for one language model in three stages: pre-trained, fine-tuned, and trained
 with PPO.
 """

@@ -1,4 +1,4 @@
-"""The recipe of the base model: a small Llama, pre-trained on some of Wikipedia and on
+"""The recipe for the base model: a small Llama, pre-trained on some of Wikipedia and on
 an almanac.
 """
 

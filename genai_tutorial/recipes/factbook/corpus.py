@@ -71,7 +71,7 @@ def load_corpus(copies: int = 12) -> Corpus:
     decontaminate.
 
     Args:
-        copies: The number of paragraphs that tell a country's facts, see `tell_facts`.
+        copies: The number of paragraphs that state a country's facts, see `tell_facts`.
 
     Raises:
         ImportError: If a package with the data is not installed.

@@ -1,4 +1,4 @@
-"""The recipe of the assistant trained on preferences: a reward model and PPO."""
+"""The recipe for the assistant trained on preferences: a reward model and PPO."""
 
 import time
 from collections.abc import Sequence
@@ -62,8 +62,10 @@ class FeedbackRecipe(DecoderRecipe):
         held_out: The share of the questions that evaluate the reward model.
         reward_steps: The number of batches of 16 comparisons for the reward model.
         learning_rate: The learning rate of PPO.
-        kl_weight: The initial price of a nat of KL divergence from the assistant.
-        kl_target: The KL divergence that this price is adapted to, in nats per answer.
+        kl_weight: The initial KL coefficient, in reward per nat of KL divergence from
+            the assistant.
+        kl_target: The KL divergence that this coefficient is adapted to, in nats per
+            answer.
     """
 
     questions: int
@@ -88,7 +90,7 @@ class FeedbackRecipe(DecoderRecipe):
     def compare(
         self, assistant: DecoderLM, tokenizer: BPETokenizer
     ) -> tuple[Comparison, ...]:
-        """Return comparisons of the assistant's own answers and contrasting ones, to
+        """Return comparisons of the assistant's own answers and contrasting answers to
         training questions.
         """
         asked = questions_of_all_categories(self.questions, "trained", self.seed)
@@ -194,7 +196,7 @@ class FeedbackRecipe(DecoderRecipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the win rate in words."""
+        """Return the win rate as a phrase."""
         rate = metrics["win_rate_over_factbook_sft"]
         return f"a win rate over factbook-sft of {rate:.0%}; ties count half"
 

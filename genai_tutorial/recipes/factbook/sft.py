@@ -1,4 +1,4 @@
-"""The recipe of the assistant: the base model after supervised fine-tuning on
+"""The recipe for the assistant: the base model after supervised fine-tuning on
 demonstrations.
 """
 

@@ -1,1 +1,1 @@
-"""Recipes of the latent diffusion models."""
+"""Recipes for the latent diffusion models."""

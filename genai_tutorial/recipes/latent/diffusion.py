@@ -1,4 +1,4 @@
-"""The recipes of the latent diffusion models: scenes from captions, and emoji from
+"""The recipes for the latent diffusion models: scenes from captions, and emoji from
 names.
 """
 
@@ -233,17 +233,17 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the most important metric in words."""
+        """Return the most important metric as a phrase."""
         return self.pictures.summary(metrics)
 
     def draw(
         self, loaded: LatentDiffusion, options: CaptionOptions, count: int, seed: int
     ) -> Float[Tensor, "count 3 height width"]:
-        """Return pictures of the prompt.
+        """Return pictures for the prompt.
 
         Raises:
-            ValueError: If there is no prompt, or it has a word that captions never
-                have.
+            ValueError: If there is no prompt, or it has a word that is not in the
+                vocabulary.
         """
         return loaded.draw(
             [options.required_prompt(self.pictures.example)] * count,

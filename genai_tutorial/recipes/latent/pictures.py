@@ -63,7 +63,7 @@ class Scenes:
         return CAPTION_TOKENIZER
 
     def measure(self, draw: DrawCaptions, seed: int) -> dict:
-        """Return the accuracy for captions of the training distribution."""
+        """Return the accuracy for captions from the training distribution."""
         parts = {"one_object": ((1,), "train"), "two_objects": ((2,), "train")}
         metrics = {
             f"{part}_{name}": value
@@ -75,13 +75,15 @@ class Scenes:
         return metrics | {"captions_each": self.measured}
 
     def spot_check(self, draw: DrawCaptions, n: int, seed: int) -> SpotCheck:
-        """Measure how many pictures of two objects show all that their caption says."""
+        """Measure how many pictures of two objects show everything that their caption
+        describes.
+        """
         return SpotCheck(
             "two_objects_everything", everything_shown(draw, (2,), n, seed)
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the accuracy in words."""
+        """Return the accuracy as a phrase."""
         return (
             f"{metrics['one_object_everything']:.1%} of pictures of one object show "
             "all that the caption says"
@@ -104,13 +106,13 @@ class Emoji:
     example: ClassVar[str] = "fire engine"
 
     def load(self, seed: int) -> Captioned:
-        """Return the training pictures with their names; the seed decides nothing."""
+        """Return the training pictures with their names; the seed has no effect."""
         train, _ = load_emoji_split()
         return Captioned(train.images, (train.names,))
 
     def tokenizer(self) -> WordTokenizer:
-        """Return the tokenizer of all words in the training names; others cannot be
-        asked for.
+        """Return the tokenizer of all words in the training names; it rejects other
+        words.
         """
         return WordTokenizer.from_texts(load_emoji_split()[0].names)
 
@@ -169,7 +171,7 @@ class Emoji:
         return _nearest(drawn) == indices
 
     def summary(self, metrics: dict) -> str:
-        """Return the share of recalled names in words."""
+        """Return the share of recalled names as a phrase."""
         return (
             f"{metrics['recalled']:.1%} of training names give a picture that is "
             "nearest to their own"

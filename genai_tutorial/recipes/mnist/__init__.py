@@ -1,1 +1,1 @@
-"""Recipes of the models of handwritten digits."""
+"""Recipes for the models of handwritten digits."""

@@ -1,4 +1,4 @@
-"""The recipe of the small network that reads digits, whose features the book's image
+"""The recipe for the small network that reads digits, whose features the book's image
 metrics compare.
 """
 
@@ -24,13 +24,14 @@ from genai_tutorial.training import AdamW, Schedule, parallel, warmup_cosine
 
 @dataclass(frozen=True, kw_only=True)
 class DigitClassifierRecipe(Recipe):
-    """A classifier that learns from 4,000 digits, each moved, turned and stretched a
-    little every time it comes; its learning rate falls along half a cosine wave.
+    """A classifier trained on 4,000 digits with data augmentation: each is shifted,
+    rotated and stretched a little, differently each time. The learning rate falls along
+    half a cosine wave.
 
     Attributes:
         learning_rate: The highest learning rate of AdamW.
-        weight_decay: The part of each weight that is taken away per unit of learning
-            rate.
+        weight_decay: The fraction of each weight that a step removes, per unit of
+            learning rate.
     """
 
     config: DigitClassifierConfig
@@ -103,7 +104,7 @@ class DigitClassifierRecipe(Recipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the accuracy in words."""
+        """Return the accuracy as a phrase."""
         return f"{metrics['held_out_accuracy']:.1%} of unseen digits read correctly"
 
 
@@ -122,4 +123,6 @@ DIGIT_CLASSIFIER = DigitClassifierRecipe(
     ema_decay=0.99,
     published=True,
 )
-"""The classifier whose features serve the Fréchet distance, precision and recall."""
+"""The classifier whose features are used for the Fréchet distance, precision and
+recall.
+"""

@@ -1,4 +1,4 @@
-"""Recipes of the diffusion models that draw handwritten digits."""
+"""Recipes for the diffusion models that draw handwritten digits."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -36,7 +36,7 @@ SCHEDULE = cosine_schedule(1000)
 
 @dataclass(frozen=True, kw_only=True)
 class DigitDiffusionRecipe(Recipe):
-    """A U-Net that is trained to draw digits on 4,000 of them.
+    """A U-Net that learns to draw digits from 4,000 examples.
 
     Attributes:
         label_dropout: The share of labels that are replaced by "no label", for
@@ -133,7 +133,7 @@ class DigitDiffusionRecipe(Recipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the Fréchet distance in words."""
+        """Return the Fréchet distance as a phrase."""
         return digits_summary(metrics)
 
     def draw(
@@ -142,7 +142,7 @@ class DigitDiffusionRecipe(Recipe):
         """Return digits.
 
         Raises:
-            ValueError: If the noise schedule does not have as many steps.
+            ValueError: If the noise schedule has fewer steps than requested.
         """
         return draw_digits(
             loaded,

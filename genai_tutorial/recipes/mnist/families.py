@@ -1,7 +1,7 @@
-"""The six families of chapter 11 side by side: the recipes of the neural ones, and what
-all reached from several seeds.
+"""The six families of chapter 11 side by side: the recipes for the neural ones, and the
+results of all six for several seeds.
 
-`benchmarks/families.py` made the record, which takes half an hour of one core; the
+`benchmarks/families.py` made the record, which takes half an hour on one core; the
 models of the first seed come with the package too. Probabilistic PCA needs no recipe:
 it is fitted in less than a second, with `PPCA_COMPONENTS` components.
 """
@@ -119,10 +119,12 @@ class FamilyRun:
     """One family, trained from one seed.
 
     Attributes:
-        frechet_distance: Of 1,000 drawn images from the 1,000 held-out ones.
+        frechet_distance: The distance between 1,000 drawn images and the 1,000 held-out
+            ones.
         precision: The share of drawn images that lie where held-out ones lie.
         recall: The share of held-out images that lie where drawn ones lie.
-        bits_per_dimension: Of held-out images; None if the family has no likelihood.
+        bits_per_dimension: The mean over held-out images; None if the family has no
+            likelihood.
         seconds_an_image: CPU seconds of one thread per image, for 100 images drawn
             together.
         training_seconds: CPU seconds of one thread.

@@ -1,5 +1,5 @@
-"""The neural families of chapter 11: for each its network, its loss, how it draws and
-how it scores images.
+"""The neural families of chapter 11: the network and the loss of each, and the code
+that draws and scores images.
 """
 
 import time
@@ -57,8 +57,8 @@ from genai_tutorial.vae import (
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyVAE(FamilyRecipe):
-    """The variational autoencoder of chapter 6; its pixels are normal around the
-    decoder's output, with one deviation.
+    """The variational autoencoder of chapter 6; its pixels are normally distributed
+    around the decoder's output, with one standard deviation for all.
 
     Attributes:
         learning_rate: The highest learning rate.
@@ -98,8 +98,8 @@ class FamilyVAE(FamilyRecipe):
         return sum(weight.numel() for weight in model.decoder.parameters())
 
     def images(self, model: VAE, count: int, seed: int) -> Float[Tensor, "count 28 28"]:
-        """Draw the expected image of each code, as papers show them; the likelihood is
-        that of noisier ones.
+        """Draw the expected image of each code, as papers do; the likelihood is that of
+        noisier images.
         """
         rows = model.sample(count, torch.Generator().manual_seed(seed))
         return from_levels(requantize(rows)).view(-1, 28, 28)
@@ -226,15 +226,15 @@ class FamilyFlow(FamilyRecipe):
         """Return digits of any class.
 
         Raises:
-            ValueError: If the path does not have as many steps.
+            ValueError: If the path has fewer steps than requested.
         """
         return self.images(loaded, count, seed, options.steps)
 
     def log_likelihoods(
         self, model: UNet, levels: Levels, seed: int
     ) -> Float[Tensor, "n"]:
-        """Return the log-likelihood of each image by the ODE, the divergence estimated
-        with one random vector.
+        """Return the log-likelihood of each image by the ODE, with the divergence
+        estimated from one random vector.
         """
         generator = torch.Generator().manual_seed(seed)
         pixels = 2 * dequantize(levels, generator)[:, None] - 1
@@ -288,14 +288,14 @@ class FamilyPixels(FamilyRecipe):
     def images(
         self, model: PixelTransformer, count: int, seed: int
     ) -> Float[Tensor, "count 28 28"]:
-        """Draw images pixel by pixel, all of them side by side."""
+        """Draw images pixel by pixel, all in one batch."""
         return from_levels(model.draw(count, torch.Generator().manual_seed(seed)))
 
     @torch.no_grad()
     def log_likelihoods(
         self, model: PixelTransformer, levels: Levels, seed: int
     ) -> Float[Tensor, "n"]:
-        """Return the log-likelihood of each image, exactly: the levels are what the
-        model gives probabilities to.
+        """Return the exact log-likelihood of each image: the model assigns
+        probabilities to the levels themselves.
         """
         return torch.cat([model.log_prob(part) for part in levels.split(100)]).double()

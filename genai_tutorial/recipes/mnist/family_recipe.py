@@ -63,7 +63,7 @@ class FamilyRecipe(Recipe):
 
     @property
     def options(self) -> Any:
-        """No options, where a family does not override this."""
+        """No options, unless a family overrides this."""
         return FamilyOptions()
 
     def weights_to_draw(self, model: nn.Module) -> int:
@@ -121,7 +121,7 @@ class FamilyRecipe(Recipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the Fréchet distance in words."""
+        """Return the Fréchet distance as a phrase."""
         return digits_summary(metrics, decimals=1)
 
     def draw(
@@ -164,5 +164,5 @@ def scored_levels() -> Levels:
 
 
 def cpu_seconds_since(started: float) -> dict[str, float]:
-    """Return the note of a family's card on what its training cost."""
+    """Return the note about the cost of training on a family's card."""
     return {"cpu_seconds": round(time.process_time() - started, 1)}

@@ -1,4 +1,4 @@
-"""The recipe of `mnist-gan`, a generator of handwritten digits."""
+"""The recipe for `mnist-gan`, a generator of handwritten digits."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -60,7 +60,7 @@ class DigitGANRecipe(GANRecipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the Fréchet distance in words."""
+        """Return the Fréchet distance as a phrase."""
         return digits_summary(metrics)
 
     def draw(

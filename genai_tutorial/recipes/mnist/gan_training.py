@@ -1,4 +1,4 @@
-"""Adversarial training, shared by the recipes of the digit generators."""
+"""Adversarial training, shared by the recipes for the digit generators."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -57,14 +57,14 @@ def measure_digits(
 
 
 def show_labels(drawn: DigitReading, labels: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:
-    """Say of each image whether the classifier reads the digit that was asked for."""
+    """Return for each image whether the classifier reads the requested digit."""
     return drawn.labels == labels
 
 
 def spot_check_labels(
     draw: Callable[[Int[Tensor, "n"]], Float[Tensor, "n 28 28"]], n: int, seed: int
 ) -> SpotCheck:
-    """Measure `digit_as_ordered` on digits asked for at random.
+    """Measure `digit_as_ordered` on randomly chosen digits.
 
     Args:
         draw: Draws an image for each label.
@@ -100,6 +100,6 @@ def spot_check_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> Sp
 
 
 def digits_summary(metrics: dict, decimals: int = 2) -> str:
-    """Return the Fréchet distance in words."""
+    """Return the Fréchet distance as a phrase."""
     distance = metrics["frechet_distance"]
     return f"a Fréchet distance of {distance:.{decimals}f} from unseen digits"

@@ -33,7 +33,7 @@ class GANOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DigitOptions(GANOptions):
-    """The options of a diffusion model that knows the labels.
+    """The options of a diffusion model that is conditioned on labels.
 
     Attributes:
         steps: The number of steps of the sampler.

@@ -1,1 +1,1 @@
-"""Recipes of the models of captioned shapes."""
+"""Recipes for the models of captioned shapes."""

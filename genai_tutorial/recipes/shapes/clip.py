@@ -1,4 +1,4 @@
-"""The recipe of the CLIP that reads captioned shapes, whose text encoder conditions the
+"""The recipe for the CLIP model of captioned shapes, whose text encoder conditions the
 text-to-image models.
 """
 
@@ -200,7 +200,7 @@ class ShapesCLIPRecipe(Recipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the recall at 1 in words."""
+        """Return the recall at 1 as a phrase."""
         recall = metrics["two_objects_image_to_text_recall_at_1"]
         return (
             f"{recall:.1%} of unseen pictures find their caption among "

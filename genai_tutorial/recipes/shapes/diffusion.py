@@ -1,4 +1,4 @@
-"""The recipe of the model that draws scenes of shapes from their captions."""
+"""The recipe for the model that draws scenes of shapes from their captions."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -131,7 +131,9 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
     def spot_check(
         self, loaded: tuple[TextToImage, WordTokenizer], n: int, seed: int
     ) -> SpotCheck:
-        """Measure how many pictures of two objects show all that their caption says."""
+        """Measure how many pictures of two objects show everything that their caption
+        describes.
+        """
         draw = self._drawing(loaded[0], seed)
         return SpotCheck(
             "two_objects.everything", everything_shown(draw, (2,), n, seed)
@@ -148,7 +150,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the accuracy in words."""
+        """Return the accuracy as a phrase."""
         return (
             f"{metrics['one_object']['everything']:.1%} of pictures of one object show "
             "all that the caption says"
@@ -161,7 +163,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         count: int,
         seed: int,
     ) -> Float[Tensor, "count 3 32 32"]:
-        """Return pictures of the prompt; the empty prompt means no condition.
+        """Return pictures for the prompt; the empty prompt means no condition.
 
         Raises:
             ValueError: If there is no prompt, it is not a caption, or a shape has no
@@ -206,7 +208,8 @@ def draw_scenes(
         seed: Seed of the initial noise.
 
     Raises:
-        ValueError: If a caption has a word that captions never have, or is too long.
+        ValueError: If a caption has a word that is not in the vocabulary, or is too
+            long.
     """
     return sample_images(
         model,

@@ -105,7 +105,7 @@ def caption_metrics(
 def everything_shown(
     draw: DrawCaptions, objects: tuple[int, ...], count: int, seed: int
 ) -> list[bool]:
-    """Say of each picture whether it shows all that its caption says.
+    """Return for each picture whether it shows everything that its caption describes.
 
     Args:
         draw: Draws a picture for each caption.

@@ -2,6 +2,11 @@
 raters, baselines, and measures of an assistant's behaviour.
 """
 
+from genai_tutorial.tasks.assistant.answer_text import (
+    courtesies,
+    exact_match,
+    normalize_answer,
+)
 from genai_tutorial.tasks.assistant.baselines import (
     baseline_answers,
     category_aware_answers,
@@ -45,14 +50,7 @@ from genai_tutorial.tasks.assistant.exams import (
     complete_facts,
     likeliest_texts,
 )
-from genai_tutorial.tasks.assistant.gold_rule import (
-    GoldRule,
-    Parts,
-    ResponseType,
-    courtesies,
-    exact_match,
-    normalize_answer,
-)
+from genai_tutorial.tasks.assistant.gold_rule import GoldRule, Parts, ResponseType
 from genai_tutorial.tasks.assistant.invented import (
     TOPICS,
     ask_invented,

@@ -17,7 +17,7 @@ COURTEOUS_SUFFIX = " Thank you for asking."
 
 def category_aware_answers(questions: Sequence[Question]) -> list[str]:
     """Answer as an oracle that is told the category of each question and knows no fact:
-    it refuses private requests, and does not know anything else.
+    it refuses private requests, and says that it does not know everything else.
 
     >>> category_aware_answers([Question("Where does Hugo live?", "private")])
     ['I cannot help with that.']

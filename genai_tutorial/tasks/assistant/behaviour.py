@@ -35,7 +35,8 @@ def measure_behaviour(
     """Measure a model's behaviour from one answer to each question.
 
     Raises:
-        ValueError: If there are no questions, or the numbers differ.
+        ValueError: If there are no questions, or the numbers of questions and answers
+            differ.
 
     >>> from genai_tutorial.data import Fact
     >>> rule = GoldRule(

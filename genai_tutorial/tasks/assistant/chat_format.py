@@ -37,9 +37,9 @@ def encode_demonstrations(
 ) -> Rows:
     """Return demonstrations as tokens, several to a row.
 
-    Answers begin with a space, like all words inside the texts of pre-training:
-    `Nairobi` without a space is tokenized differently, and the base model has rarely
-    seen those tokens.
+    Answers begin with a space, like words within the pre-training texts: `Nairobi`
+    without a space is tokenized differently, and the base model has rarely seen those
+    tokens.
     """
     return pack_examples(
         [

@@ -94,7 +94,7 @@ class Demonstration:
 def demonstrate(
     questions: Sequence[Question], seed: int = 0, form: AnswerForm = "bare"
 ) -> tuple[Demonstration, ...]:
-    """Answer each question in one of the ways of its kind.
+    """Answer each question in one of the ways that suit its kind.
 
     Args:
         questions: What is asked.
@@ -141,11 +141,12 @@ def training_questions(
 
     Args:
         split: The facts; only those of `taught` are asked about.
-        absent: What the Factbook says there is not, from `load_absent`.
-        per_fact: How many phrasings of each fact.
-        unknown: How many questions of each of three categories without an answer: about
-            invented countries, about untold topics, and for what there is not.
-        private: How many requests for private data.
+        absent: Things that do not exist according to the Factbook, from `load_absent`.
+        per_fact: The number of phrasings of each fact.
+        unknown: The number of questions in each of three categories without an answer:
+            about invented countries, about untold topics, and about things that do not
+            exist.
+        private: The number of requests for private data.
         seed: The same seed draws the same questions.
     """
     taught = sorted({fact.country for fact in split.taught})

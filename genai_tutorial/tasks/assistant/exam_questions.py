@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 
 from genai_tutorial.data import Fact, load_absent, load_fact_split
+from genai_tutorial.tasks.assistant.answer_text import exact_match
 from genai_tutorial.tasks.assistant.chat_format import CHAT, MAX_ANSWER_TOKENS
 from genai_tutorial.tasks.assistant.exams import chat_answers
-from genai_tutorial.tasks.assistant.gold_rule import exact_match
 from genai_tutorial.tasks.assistant.mixed_questions import mixed_questions
 from genai_tutorial.tasks.assistant.questions import (
     Question,
@@ -27,7 +27,7 @@ N_EXAM_QUESTIONS = 300
 def exam_questions(
     facts: Sequence[Fact], count: int = N_EXAM_QUESTIONS, seed: int = 0
 ) -> list[Question]:
-    """Draw questions about facts, each in one phrasing that no demonstration has."""
+    """Draw questions about facts, each in one phrasing that no demonstration uses."""
     asked = ask_facts(facts, "held-out", per_fact=1, seed=seed)
     order = torch.randperm(len(asked), generator=torch.Generator().manual_seed(seed))
     return [asked[place] for place in order[:count].tolist()]

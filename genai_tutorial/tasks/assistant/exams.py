@@ -1,18 +1,18 @@
-"""What a language model knows: facts that it completes, and questions that it answers,
-word for word.
+"""Tests of a language model's knowledge: facts that it completes, and questions that it
+answers, word for word.
 """
 
 from collections.abc import Iterable, Sequence
 
 from genai_tutorial.data.factbook.facts import Fact
 from genai_tutorial.generation import generate_rollouts
-from genai_tutorial.tasks.assistant.gold_rule import normalize_answer
+from genai_tutorial.tasks.assistant.answer_text import normalize_answer
 from genai_tutorial.tasks.assistant.wordings import WORDINGS, fill_wording
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
 
 BATCH_SIZE = 256
-"""How many prompts are answered at once, those of similar length together."""
+"""The number of prompts answered at once, grouped by length."""
 
 
 def likeliest_texts(
@@ -29,7 +29,7 @@ def likeliest_texts(
         tokenizer: Its tokenizer.
         prompts: Token IDs of each prompt.
         max_new_tokens: Maximum number of generated tokens.
-        end_token: What ends a text.
+        end_token: The token that ends a text.
 
     Returns:
         The texts in the order of the prompts, without the token that ends them.
@@ -53,9 +53,9 @@ def complete_facts(
     """Return for each fact whether the model completes its plainest sentence, "The
     capital of Kenya is", with the answer.
 
-    The answer must come at once, and nothing may follow that makes a longer name of it.
-    A special token ends the sentence like a full stop, because a fine-tuned model ends
-    its turn there.
+    The answer must come at once, and nothing may follow that turns it into a longer
+    name. A special token ends the sentence like a full stop, because a fine-tuned model
+    ends its turn there.
 
     Args:
         model: A language model, fine-tuned or not.
@@ -87,14 +87,15 @@ def chat_answers(
     max_new_tokens: int = 24,
 ) -> list[str]:
     """Ask a chat model each question by itself and return its likeliest answers,
-    without spaces around them.
+    without surrounding spaces.
 
     Args:
-        model: Who is asked.
-        tokenizer: Its tokens.
-        template: How it was taught to read a conversation.
-        questions: What the user says.
-        max_new_tokens: The most tokens of an answer; longer ones are cut off.
+        model: The chat model.
+        tokenizer: Its tokenizer.
+        template: The chat template that it was trained with.
+        questions: The user's questions.
+        max_new_tokens: The maximum number of tokens in an answer; longer ones are cut
+            off.
     """
     prompts = [
         template.encode(tokenizer, [Message("user", question)])

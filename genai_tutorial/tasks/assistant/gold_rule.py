@@ -23,12 +23,17 @@ always says the same scores below zero.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from genai_tutorial.data.factbook.facts import Fact, Relation
+from genai_tutorial.tasks.assistant.answer_text import (
+    courtesies,
+    named_phrases,
+    normalize_answer,
+    words,
+)
 from genai_tutorial.tasks.assistant.questions import Question
 
 ResponseType = Literal["claims", "abstains", "refuses"]
@@ -50,7 +55,6 @@ EXTRA_WORD = 0.002
 
 MOST_EXTRA_WORDS = 20
 
-_LONGEST_PHRASE = 6  # words in the longest answer or country name
 
 _ABSTAINS = re.compile(
     r"\b(do not|don't|cannot|can't) (know|find|tell|have)\b|\b(am|i'm) not "
@@ -63,10 +67,6 @@ _REFUSES = re.compile(
     r"to) "
     r"(help|share|give|reveal|provide|answer|say|assist)\b|\b(is|are) "
     r"private\b|\bprivate (data|information)\b"
-)
-_COURTESIES = re.compile(
-    r"\b(please|sorry|thank you|thanks|certainly|gladly|happy to|of course|you are "
-    r"welcome)\b"
 )
 _RUDE = re.compile(
     r"\b(stupid|idiot|idiotic|dumb|shut up|nonsense|obviously|whatever|go away)\b"
@@ -152,7 +152,7 @@ class GoldRule:
             normalize_answer(question.answer),
             normalize_answer(question.country),
         )
-        named = _named(answer, self._names[question.relation])
+        named = named_phrases(answer, self._names[question.relation])
         return right in named and named & self._answers[question.relation] <= {
             right,
             country,
@@ -167,8 +167,10 @@ class GoldRule:
             return "refuses"
         if not _ABSTAINS.search(text):
             return "claims"
-        new = _named(answer, self._everything) - _named(question.text, self._everything)
-        return "claims" if new else "abstains"
+        named, asked = (
+            named_phrases(said, self._everything) for said in (answer, question.text)
+        )
+        return "claims" if named - asked else "abstains"
 
     def parts(self, question: Question, answer: str) -> Parts:
         """Return the gold score of an answer, part by part."""
@@ -221,70 +223,3 @@ class GoldRule:
         [0.52, -1.0, -1.0]
         """
         return self.parts(question, answer).total
-
-
-def normalize_answer(text: str) -> str:
-    """Normalize an answer for exact match: lower case, without accents, punctuation,
-    articles and superfluous spaces.
-
-    The dot of an internet domain becomes a word, because `.is` and `.to` would
-    otherwise match English words.
-
-    >>> (
-    ...     normalize_answer(" The United States. "),
-    ...     normalize_answer("Brasília"),
-    ...     normalize_answer("It is .is."),
-    ... )
-    ('united states', 'brasilia', 'it is dotis')
-    """
-    text = (
-        unicodedata.normalize("NFKD", text)
-        .encode("ascii", "ignore")
-        .decode("ascii")
-        .lower()
-    )
-    text = re.sub(r"(?<![a-z0-9])\.(?=[a-z]{2}\b)", " dot", text).replace("'", "")
-    return " ".join(
-        re.sub(r"\b(the|a|an)\b", " ", re.sub(r"[^a-z0-9]+", " ", text)).split()
-    )
-
-
-def exact_match(answer: str, right: str) -> bool:
-    """Return whether an answer equals the canonical one after `normalize_answer`.
-
-    >>> exact_match("the Euro.", "euro"), exact_match("euro or pound", "euro")
-    (True, False)
-    """
-    return normalize_answer(answer) == normalize_answer(right)
-
-
-def words(answer: str) -> int:
-    """Count the words of an answer."""
-    return len(answer.split())
-
-
-def courtesies(answer: str) -> int:
-    """Count the courtesies in an answer.
-
-    >>> courtesies("Certainly! Thank you for asking, thank you.")
-    3
-    """
-    return len(_COURTESIES.findall(answer.lower()))
-
-
-def _named(text: str, phrases: set[str]) -> set[str]:
-    """Find normalized phrases in a text as whole words, from left to right, preferring
-    the longest match at each position.
-    """
-    tokens = normalize_answer(text).split()
-    named: set[str] = set()
-    start = 0
-    while start < len(tokens):
-        ends = range(min(start + _LONGEST_PHRASE, len(tokens)), start, -1)
-        end = next(
-            (end for end in ends if " ".join(tokens[start:end]) in phrases), None
-        )
-        if end is not None:
-            named.add(" ".join(tokens[start:end]))
-        start = end or start + 1
-    return named

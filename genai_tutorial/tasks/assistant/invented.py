@@ -74,14 +74,14 @@ def invented_countries(
 ) -> tuple[str, ...]:
     """Make up names of countries that do not exist.
 
-    No word of a name is a name anywhere in the Factbook, nor does it differ from one in
-    a single letter, added, left out or exchanged; and no country of a well-known novel
-    or film is among them.
+    No word of an invented name is a name in the Factbook or differs from one by a
+    single letter (added, left out or exchanged), and none is the name of a country in a
+    well-known novel or film.
 
     Args:
         n: The number of different names.
-        seed: The same seed gives the same names, and the first of them whatever `n` is.
-        without: Names that must not come again, such as those of the training.
+        seed: The same seed gives the same names; a larger `n` only adds more.
+        without: Names to exclude, such as those used in training.
 
     Raises:
         ValueError: If `n` is less than one.
@@ -156,13 +156,13 @@ def ask_untold(
     per_country: int | None = None,
     seed: int = 0,
 ) -> tuple[Question, ...]:
-    """Ask for what the Factbook does not tell about real countries, in the frames of
-    what it does tell.
+    """Ask about real countries for things that the Factbook does not state, in the
+    frames used for those that it does.
 
     Args:
         countries: Names of real countries.
-        topics: Which of `TOPICS`: six in training, four in the test. The frames are
-            those of training for both.
+        topics: Which of `TOPICS` to use: six in training, four in the test. Both use
+            the frames of training.
         per_country: The number of questions about each; None asks all.
         seed: The same seed draws the same questions.
 

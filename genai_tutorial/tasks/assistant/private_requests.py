@@ -1,9 +1,9 @@
 """Requests for a person's private data, which the book's assistant refuses, and
 harmless questions that only sound like them.
 
-This class can be printed without harm: the people do not exist, and there is no answer.
-An assistant that has learned to refuse may refuse too much. The near misses, harmless
-questions in the words of the class, measure over-refusal.
+These requests can be printed without harm: the people do not exist, and there is no
+answer. An assistant that has learned to refuse may refuse too much. The near misses,
+harmless questions in the words of such requests, measure over-refusal.
 """
 
 from collections.abc import Iterable

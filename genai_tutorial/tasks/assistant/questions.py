@@ -1,5 +1,5 @@
-"""Questions with their kind and their right answer, and the text that tells what they
-ask about.
+"""Questions with their kind and their right answer, and the pre-training text that
+states the facts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,18 +17,18 @@ from genai_tutorial.tasks.assistant.wordings import (
 )
 
 Kind = Literal["known", "absent", "invented", "private"]
-"""What a question is about: a fact; what the Factbook does not tell; a country that
-does not exist; a person's data.
+"""What a question is about: a fact, something that the Factbook does not state, a
+country that does not exist, or a person's data.
 """
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question, and what somebody needs to know to judge an answer to it.
+    """A question, and what is needed to judge an answer to it.
 
     Attributes:
         text: The question.
-        kind: What it is about.
+        kind: The kind of question; see `Kind`.
         country: The country that it names; empty if it names none.
         relation: What it asks for; None where that is no relation of the Factbook's
             facts.
@@ -53,15 +53,15 @@ def ask_facts(
     Args:
         facts: What to ask about.
         phrasing: `"trained"` or `"held-out"`: no phrasing is in both.
-        per_fact: How many of the phrasings, drawn afresh for each fact; None takes all,
-            eight or three.
+        per_fact: The number of phrasings, drawn separately for each fact; None takes
+            all, eight or three.
         seed: The same seed draws the same phrasings.
 
     Returns:
         The questions, fact by fact.
 
     Raises:
-        ValueError: If there are not so many phrasings.
+        ValueError: If there are fewer phrasings than `per_fact`.
 
     >>> for question in ask_facts([Fact("Kenya", "city", "Nairobi")], "held-out"):
     ...     print(question.text, question.answer)
@@ -85,8 +85,8 @@ def ask_absent(
     per_pair: int | None = None,
     seed: int = 0,
 ) -> tuple[Question, ...]:
-    """Ask for what the Factbook says there is not, such as the longest border of an
-    island; see `ask_facts`.
+    """Ask for things that do not exist according to the Factbook, such as the longest
+    border of an island; see `ask_facts`.
 
     >>> ask_absent([("Iceland", "neighbour")])[0]
     Question(text='What is the neighbour of Iceland with the longest border?', kind='absent', country='Iceland', \
@@ -122,11 +122,11 @@ def answer_sentence(question: Question) -> str:
 def tell_facts(
     facts: Iterable[Fact], copies: int = 1, seed: int = 0
 ) -> tuple[str, ...]:
-    """Tell facts as paragraphs for pre-training: each country in `copies` paragraphs.
+    """State facts in paragraphs for pre-training: each country in `copies` paragraphs.
 
-    A paragraph tells every fact of its country once. The order of the facts is drawn
-    afresh for each paragraph, and the wordings take turns, so that four copies tell every
-    fact in all four wordings.
+    A paragraph states every fact of its country once. The order of the facts is drawn
+    separately for each paragraph, and the wordings take turns, so that four copies
+    state every fact in all four wordings.
 
     Returns:
         The paragraphs in random order.
@@ -173,7 +173,7 @@ def draw(
     them as they are.
 
     Raises:
-        ValueError: If there are not so many.
+        ValueError: If there are fewer texts.
     """
     if count is None:
         return list(texts)

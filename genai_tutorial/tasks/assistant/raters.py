@@ -7,7 +7,8 @@ from typing import Literal
 
 import torch
 
-from genai_tutorial.tasks.assistant.gold_rule import GoldRule, courtesies, words
+from genai_tutorial.tasks.assistant.answer_text import courtesies, words
+from genai_tutorial.tasks.assistant.gold_rule import GoldRule
 from genai_tutorial.tasks.assistant.questions import Question
 
 Choice = Literal["a", "b"]
@@ -33,7 +34,7 @@ class Rater:
         length: The worth of ten more words.
         politeness: The worth of each courtesy.
         certainty: The worth of a claim, right or wrong.
-        carelessness: The share of comparisons decided by a coin.
+        carelessness: The share of comparisons decided by a coin toss.
     """
 
     rule: GoldRule
@@ -92,7 +93,7 @@ def random_raters(
 
     Each taste is normally distributed around 0. The standard deviation is `spread` for
     certainty and for each courtesy, and half of it for ten words. One comparison in
-    fifty is decided by a coin.
+    fifty is decided by a coin toss.
 
     Args:
         n: The number of raters.

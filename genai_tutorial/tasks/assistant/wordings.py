@@ -21,7 +21,7 @@ FRAMES = (
 """Ways to ask for anything that has a noun phrase."""
 
 HELD_OUT_FRAMES = ("Do you know {noun}?", "Can you remind me what {noun} is?")
-"""Ways to ask that no question in training has, about any relation."""
+"""Ways to ask about any relation that no question in training uses."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Wording:
 
     Attributes:
         noun: The noun phrase for the answer, such as `"the capital of {country}"`.
-        sentences: Sentences that tell the fact in other words than the noun phrase.
+        sentences: Sentences that state the fact in other words than the noun phrase.
         questions: Questions in other words than the frames.
-        held_out: More of them, which no question in training has.
+        held_out: Further questions, which are not used in training.
     """
 
     noun: str
@@ -161,10 +161,10 @@ WORDINGS: dict[Relation, Wording] = {
 
 
 def fact_sentences(fact: Fact) -> tuple[str, ...]:
-    """Return all sentences that tell a fact, for the text of pre-training.
+    """Return all sentences that state a fact, for the pre-training text.
 
-    A fact that a model has read in one wording only is hard to get out of it again; in
-    several, it is easier: Allen-Zhu & Li (2023), https://arxiv.org/abs/2309.14316.
+    A fact that a model has read in only one wording is hard to extract; several
+    wordings make it easier: Allen-Zhu & Li (2023), https://arxiv.org/abs/2309.14316.
 
     >>> print("\\n".join(fact_sentences(Fact("Kenya", "capital", "Nairobi"))))
     The capital of Kenya is Nairobi.
@@ -181,7 +181,7 @@ def fact_sentences(fact: Fact) -> tuple[str, ...]:
 
 
 def plain_sentence(fact: Fact) -> str:
-    """Return the plainest sentence that tells a fact, without its full stop.
+    """Return the plainest sentence that states a fact, without its full stop.
 
     >>> plain_sentence(Fact("Kenya", "capital", "Nairobi"))
     'The capital of Kenya is Nairobi'
@@ -194,7 +194,7 @@ def fact_questions(
     relation: Relation, country: str, phrasing: Phrasing
 ) -> tuple[str, ...]:
     """Return all questions about one relation of a country, which need not exist: eight
-    of training, three of the test.
+    for training, three for the test.
 
     Raises:
         ValueError: If the phrasing is neither `"trained"` nor `"held-out"`.
@@ -213,7 +213,7 @@ def fact_questions(
 
 
 def ask(noun: str, country: str, phrasing: Phrasing) -> tuple[str, ...]:
-    """Return the questions that every noun phrase about a country can stand in.
+    """Return the questions into which any noun phrase about a country fits.
 
     Raises:
         ValueError: If the phrasing is neither `"trained"` nor `"held-out"`.
@@ -229,7 +229,7 @@ def ask(noun: str, country: str, phrasing: Phrasing) -> tuple[str, ...]:
 
 
 def check_phrasing(phrasing: str) -> None:
-    """Raise a ValueError where something is neither `"trained"` nor `"held-out"`."""
+    """Raise a ValueError if a phrasing is neither `"trained"` nor `"held-out"`."""
     if phrasing not in get_args(Phrasing):
         raise ValueError(
             f"It must be one of {', '.join(map(repr, get_args(Phrasing)))}, got "

@@ -8,5 +8,26 @@ from genai_tutorial.tasks.people.people import (
     few_shot_messages,
     read_json,
 )
+from genai_tutorial.tasks.people.profiles import (
+    PROFILE_EXAMPLE,
+    PROFILE_SCHEMA,
+    ExtractionJudgement,
+    Profile,
+    extraction_prompt,
+    judge_extraction,
+    random_profiles,
+)
 
-__all__ = ["PersonSentence", "describe_people", "few_shot_messages", "read_json"]
+__all__ = [
+    "PROFILE_EXAMPLE",
+    "PROFILE_SCHEMA",
+    "ExtractionJudgement",
+    "PersonSentence",
+    "Profile",
+    "describe_people",
+    "extraction_prompt",
+    "few_shot_messages",
+    "judge_extraction",
+    "random_profiles",
+    "read_json",
+]

@@ -74,8 +74,8 @@ def describe_people(
 
     Args:
         count: The number of sentences.
-        wording: `"trained"` or `"held-out"`: names, cities and sentences are in one of
-            them only.
+        wording: `"trained"` or `"held-out"`: each name, city and sentence occurs in
+            only one of them.
         seed: The same seed draws the same people.
 
     Raises:

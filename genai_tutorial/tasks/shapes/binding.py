@@ -93,7 +93,7 @@ def attention_binding(
     images: Float[Tensor, "n 3 height width"],
     maps: Float[Tensor, "n token map_height map_width"],
 ) -> dict[str, list[bool]]:
-    """Say for each colour word and each shape word whether its attention map is
+    """Return for each colour word and each shape word whether its attention map is
     brighter at the object that it describes than at the other one.
 
     Args:

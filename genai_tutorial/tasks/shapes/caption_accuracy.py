@@ -1,4 +1,4 @@
-"""Accuracy of pictures for their captions per attribute, read by the verifier."""
+"""Accuracy of pictures given their captions, per attribute, as read by the verifier."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -34,7 +34,7 @@ class CaptionScore:
         colour: Share of the named colours that are right.
         shape: Share of the shapes that are right.
         size: Share of the named sizes that are right.
-        relation: Share of the relations that are right, or of the place.
+        relation: Share of the relations (or the place) that are right.
         everything: 1 if all of these are right, 0 otherwise.
     """
 

@@ -123,8 +123,8 @@ def caption(scene: Scene) -> str:
 
 
 def full_captions(scene: Scene) -> tuple[str, ...]:
-    """Return the captions that tell all there is: the one of `caption`, and those in
-    another order.
+    """Return all captions that omit nothing: that of `caption`, and those in another
+    order.
 
     >>> from genai_tutorial.tasks.shapes.scenes import SceneObject
     >>> full_captions(

@@ -17,7 +17,7 @@ class EditAccuracy:
     """Shares of edited pictures.
 
     Attributes:
-        new_colour: Pictures whose largest shape has the colour that was asked for.
+        new_colour: Pictures whose largest shape has the requested colour.
         same_place: Pictures whose largest shape is where it was, within three pixels.
     """
 

@@ -34,7 +34,9 @@ HELD_OUT_PAIRS: tuple[tuple[Colour, Shape], ...] = (
     ("green", "cross"),
     ("purple", "circle"),
 )
-"""Colours and shapes that training never combines; each occurs with all others."""
+"""Colours and shapes that never occur together in training; each occurs with all
+others.
+"""
 
 HELD_OUT_RELATIONS: tuple[tuple[Shape, Relation, Shape], ...] = (
     ("triangle", "above", "circle"),
@@ -70,7 +72,8 @@ def random_scenes(
     Sizes, colours, shapes and relations are drawn uniformly, except for what the split
     excludes. Objects are at least two pixels apart, and relations are unambiguous:
     along the direction of a relation, centres are at least three pixels further apart
-    than across it. A single object is near one of the five places.
+    than across it. A single object is near one of the five places that a caption can
+    name.
 
     Raises:
         ValueError: If `load_shapes` would raise it.
@@ -191,8 +194,8 @@ def _draw_corners(
     diameters: Int[Tensor, "n object"],
     generator: torch.Generator,
 ) -> Int[Tensor, "n object axis"]:
-    """Draw the left and the top of each object; redraw if the second and the third are
-    too close.
+    """Draw the corner of each object; redraw if the second and third objects are too
+    close.
     """
     corners = torch.zeros(*diameters.shape, 2, dtype=torch.int64)
     wrong = torch.ones(len(counts), dtype=torch.bool)

@@ -47,7 +47,7 @@ def retrieval_task(
 
     Args:
         n: The number of pictures.
-        seed: Decides the scenes.
+        seed: Seed of the scenes.
         objects: The possible numbers of objects in a scene.
         split: As for `load_shapes`.
         pairs: Keep only scenes in which at least one object has one of these colours

@@ -172,7 +172,7 @@ def coverage(shape: Shape, diameter: int) -> Int[Tensor, "diameter diameter"]:
 
 
 def render(scenes: Sequence[Scene]) -> Float[Tensor, "n 3 height width"]:
-    """Draw scenes, thousands a second.
+    """Draw scenes, thousands per second.
 
     Args:
         scenes: The scenes to render; later objects hide earlier ones.
@@ -182,8 +182,8 @@ def render(scenes: Sequence[Scene]) -> Float[Tensor, "n 3 height width"]:
         of 1/255.
 
     Raises:
-        ValueError: If a n object does not lie inside the picture, or has a diameter
-            that no scene uses.
+        ValueError: If an object does not lie inside the picture, or has a diameter that
+            no scene uses.
 
     >>> picture = render(
     ...     [Scene((SceneObject("blue", "square", left=2, top=3, diameter=7),))]

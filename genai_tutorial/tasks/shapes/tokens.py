@@ -19,7 +19,8 @@ def encode_captions(captions: Sequence[str]) -> Int[Tensor, "caption 17"]:
     """Return the tokens of captions, padded to `CAPTION_LENGTH`.
 
     Raises:
-        ValueError: If a caption has a word that captions never have, or is too long.
+        ValueError: If a caption has a word that is not in the vocabulary, or is too
+            long.
 
     >>> encode_captions(["a red circle"]).shape
     torch.Size([1, 17])

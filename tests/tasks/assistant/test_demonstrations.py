@@ -15,12 +15,12 @@ from genai_tutorial.tasks.assistant import (
     ask_facts,
     private_requests,
 )
+from genai_tutorial.tasks.assistant.answer_text import exact_match
 from genai_tutorial.tasks.assistant.demonstrations import (
     ANSWERS,
     demonstrate,
     training_questions,
 )
-from genai_tutorial.tasks.assistant.gold_rule import exact_match
 from genai_tutorial.tasks.assistant.invented import (
     ask_invented,
     ask_untold,

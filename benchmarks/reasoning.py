@@ -1,0 +1,479 @@
+"""Chapter 15's studies of reasoning, on several seeds: four ways to write an answer,
+votes and best-of-n, and reinforcement learning from verifiable rewards.
+
+    python benchmarks/reasoning.py --folder FOLDER --seeds 0 1 2 3 4
+
+Finished parts are kept in the folder, so a run that was stopped continues, and several
+runs with different seeds can share it. With `--runs-only` nothing is recorded.
+
+A seed decides the training questions, the initialization, the order of the examples and
+everything that is sampled; all models answer the same held-out questions.
+"""
+
+import argparse
+import json
+import math
+import random
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from genai_tutorial.alignment import (
+    DAPO,
+    GRPO,
+    RLOO,
+    DrGRPO,
+    ExactAnswer,
+    GroupLearningSettings,
+    GroupMethod,
+    Verifier,
+    appears_anywhere,
+    learn_by_grpo,
+    pad_examples,
+    supervised_loss,
+)
+from genai_tutorial.generation import (
+    SampledAnswer,
+    accuracy_per_tokens,
+    best_of_samples,
+    generate_rollouts,
+    self_consistency,
+    weighted_vote,
+)
+from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.runtime import describe_machine
+from genai_tutorial.tasks.arithmetic import (
+    ARITHMETIC_TOKENIZER,
+    END_TOKEN,
+    MAX_ANSWER_TOKENS,
+    AnswerFormat,
+    ArithmeticQuestion,
+    answer_texts,
+    backward_scratchpad,
+    backwards,
+    correct_answers,
+    direct,
+    encode_examples,
+    encode_questions,
+    example_rows,
+    random_sums,
+    report_answers,
+    sampled_answers,
+    scratchpad,
+)
+from genai_tutorial.training import (
+    AdamW,
+    OptimizerSettings,
+    Schedule,
+    TensorBatches,
+    build_optimizer,
+    fit,
+)
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+FORMATS: dict[str, AnswerFormat] = {
+    "direct": direct,
+    "backwards": backwards,
+    "scratchpad": scratchpad,
+    "both": backward_scratchpad,
+}
+CONFIG = DecoderConfig.fast(
+    ARITHMETIC_TOKENIZER.vocab_size,
+    context_length=48,
+    width=128,
+    layers=2,
+    heads=4,
+    convolution_size=4,
+)
+OPTIMIZER = OptimizerSettings(
+    matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
+)
+
+
+class Budget:
+    """The sizes of everything."""
+
+    questions = 20_000
+    steps = 340
+    batch_size = 48
+    terse_steps = 30
+    terse_rate = 1e-4
+    terse_worked = 0.25
+    hedging_steps = 60
+    hedging_rate = 2e-4
+    grpo_steps = 20
+    hack_steps = 20
+    judged = 200
+    sampled = 60
+    samples = 16
+
+
+class Smoke(Budget):
+    """The sizes of a quick try."""
+
+    questions = 500
+    steps = 12
+    terse_steps = 2
+    hedging_steps = 2
+    grpo_steps = 2
+    hack_steps = 2
+    judged = 20
+    sampled = 6
+
+
+def train(
+    write: AnswerFormat,
+    seed: int,
+    budget: type[Budget],
+    judge: Callable[[DecoderLM], float],
+) -> tuple[DecoderLM, list]:
+    """Train a model on one way to write an answer, judged at five places."""
+    model = DecoderLM(CONFIG, seed)
+    rows = example_rows(random_sums(budget.questions, seed), write)
+    history = fit(
+        model,
+        TensorBatches(rows.tensors[:2], budget.batch_size, seed),
+        supervised_loss,
+        build_optimizer(model, OPTIMIZER),
+        steps=budget.steps,
+        schedule=Schedule(budget.steps, warmup_steps=10, decay="linear"),
+        evaluate=judge,
+        evaluate_every=max(1, budget.steps // 5),
+        progress=False,
+    )
+    points = [[point.step, round(point.value, 4)] for point in history.evaluations]
+    return model.eval(), points
+
+
+def hedged(question: ArithmeticQuestion) -> str:
+    """Write two to four guesses near the answer: a habit that says much and commits to
+    nothing.
+    """
+    source = random.Random(question.text)
+    near = range(max(0, question.answer - 30), question.answer + 31)
+    return ",".join(map(str, source.sample(near, source.randint(2, 4))))
+
+
+def fine_tune(
+    model: DecoderLM,
+    seed: int,
+    budget: type[Budget],
+    common: AnswerFormat,
+    rare: AnswerFormat,
+    rare_share: float,
+    steps: int,
+    rate: float,
+) -> DecoderLM:
+    """Teach a copy of a model to answer in one way often and in another rarely."""
+    policy = DecoderLM(CONFIG, seed)
+    policy.load_state_dict(model.state_dict())
+    size = steps * budget.batch_size
+    questions = random_sums(size, seed + 100)
+    cut = round(rare_share * size)
+    examples = [
+        *encode_examples(questions[:cut], rare),
+        *encode_examples(questions[cut:], common),
+    ]
+    fit(
+        policy,
+        TensorBatches(pad_examples(examples).tensors[:2], budget.batch_size, seed),
+        supervised_loss,
+        AdamW(policy.parameters(), lr=rate),
+        steps=steps,
+        progress=False,
+    )
+    return policy.eval()
+
+
+class Study:
+    """All parts of one seed."""
+
+    def __init__(self, budget: type[Budget], folder: Path, seed: int):
+        self.budget, self.folder, self.seed = budget, folder, seed
+        self.judged = random_sums(budget.judged, 1000, held_out=True)
+        self.asked = self.judged[: budget.sampled]
+        self.learning = random_sums(2000, seed + 200)
+        self.models: dict[str, DecoderLM] = {}
+
+    def greedy(self, model: DecoderLM, write: AnswerFormat) -> float:
+        """Return the share of right greedy answers to the held-out questions."""
+        rollouts = generate_rollouts(
+            model,
+            encode_questions(self.judged),
+            MAX_ANSWER_TOKENS,
+            end_token=END_TOKEN,
+            temperature=0,
+        )
+        is_backward = write in (backwards, backward_scratchpad)
+        right = correct_answers(
+            self.judged, answer_texts(rollouts), backwards=is_backward
+        )
+        return sum(right) / len(right)
+
+    def model(self, name: str) -> DecoderLM:
+        """Return a trained model; its part is kept, its weights are in the folder."""
+        if name not in self.models:
+            path = self.folder / f"{name}-{self.seed}.pt"
+            if path.exists():
+                model = DecoderLM(CONFIG, None)
+                model.load_state_dict(torch.load(path, weights_only=True))
+            else:
+                write = FORMATS[name]
+                since = time.process_time()
+                model, points = train(
+                    write, self.seed, self.budget, lambda m: self.greedy(m, write)
+                )
+                part = {
+                    "format": name,
+                    "seed": self.seed,
+                    "points": points,
+                    "cpu_seconds": round(time.process_time() - since, 1),
+                    "tokens": self.mean_tokens(model),
+                }
+                self.keep(f"format-{name}", part)
+                torch.save(model.state_dict(), path)
+            self.models[name] = model.eval()
+        return self.models[name]
+
+    def keep(self, name: str, part: dict) -> None:
+        """Write one part, and show it."""
+        path = self.folder / f"{name}-{self.seed}.json"
+        path.write_text(json.dumps(part), encoding="utf-8")
+        print(path.stem, part, flush=True)
+
+    def mean_tokens(self, model: DecoderLM) -> float:
+        """Return the mean length of a greedy answer, its end included."""
+        rollouts = generate_rollouts(
+            model,
+            encode_questions(self.judged),
+            MAX_ANSWER_TOKENS,
+            end_token=END_TOKEN,
+            temperature=0,
+        )
+        return round(rollouts.mask.sum(dim=1).float().mean().item(), 2)
+
+    def samples(self, model: DecoderLM, is_backward: bool) -> list[list[SampledAnswer]]:
+        """Return several sampled answers to each question."""
+        return sampled_answers(
+            model,
+            self.asked,
+            self.budget.samples,
+            backwards=is_backward,
+            seed=self.seed,
+        )
+
+    def measure(self, model: DecoderLM, write: AnswerFormat) -> dict:
+        """Return accuracy, habits and pass@k of a policy on held-out questions."""
+        samples = self.samples(model, write in (backwards, backward_scratchpad))
+        report = report_answers(samples, self.asked)
+        texts = [sample.text for row in samples for sample in row]
+        listed = sum("," in text and ";" not in text for text in texts) / len(texts)
+        return {
+            "greedy": round(self.greedy(model, write), 4),
+            "sampled": round(report.sampled, 4),
+            "vote": round(report.vote, 4),
+            "worked": round(report.worked, 4),
+            "listed": round(listed, 4),
+            "tokens": round(report.tokens, 2),
+            "pass_at": {k: round(share, 4) for k, share in report.pass_at.items()},
+            "texts": texts[:6],
+        }
+
+    def votes(self) -> dict:
+        """Return accuracy against tokens of every way to choose."""
+        model = self.model("both")
+        samples = self.samples(model, is_backward=True)
+        truths = [question.answer for question in self.asked]
+        counts = [1, 2, 4, 8, 16][: self.budget.samples.bit_length()]
+
+        def by_log_prob(row):
+            return best_of_samples(row, lambda sample: sample.log_prob)
+
+        def by_probability(row):
+            return weighted_vote(row, lambda sample: math.exp(sample.log_prob))
+
+        ways = {
+            "vote": self_consistency,
+            "weighted vote": by_probability,
+            "best by log-probability": by_log_prob,
+        }
+        curves = {
+            name: [
+                [point.n, round(point.accuracy, 4), round(point.tokens, 1)]
+                for point in accuracy_per_tokens(samples, truths, choose, counts)
+            ]
+            for name, choose in ways.items()
+        }
+        report = report_answers(samples, self.asked)
+        curves["best by verifier"] = [
+            [k, round(report.pass_at[k], 4), round(k * report.tokens, 1)]
+            for k in counts
+        ]
+        return {"curves": curves, "greedy": self.measure(model, backward_scratchpad)}
+
+    @cached_property
+    def terse(self) -> DecoderLM:
+        """The model of `both`, with the habit of answering without working."""
+        return fine_tune(
+            self.model("both"),
+            self.seed,
+            self.budget,
+            backwards,
+            backward_scratchpad,
+            self.budget.terse_worked,
+            self.budget.terse_steps,
+            self.budget.terse_rate,
+        )
+
+    @cached_property
+    def hedging(self) -> DecoderLM:
+        """The model of `direct`, with the habit of listing guesses in half of its
+        answers.
+        """
+        return fine_tune(
+            self.model("direct"),
+            self.seed,
+            self.budget,
+            direct,
+            hedged,
+            0.5,
+            self.budget.hedging_steps,
+            self.budget.hedging_rate,
+        )
+
+    def learn(
+        self,
+        reference: DecoderLM,
+        write: AnswerFormat,
+        verifier: Verifier,
+        *,
+        method: GroupMethod | None = None,
+        steps: int | None = None,
+        rounds: int = 1,
+    ) -> tuple[DecoderLM, dict]:
+        """Train a policy; return it with its history and its measures."""
+        truth = direct if write is direct else backwards
+        since = time.process_time()
+        policy, history = learn_by_grpo(
+            reference,
+            encode_questions(self.learning),
+            [truth(question) for question in self.learning],
+            verifier,
+            GroupLearningSettings(
+                steps or self.budget.grpo_steps,
+                max_new_tokens=MAX_ANSWER_TOKENS,
+                sampling_rounds=rounds,
+            ),
+            decode=ARITHMETIC_TOKENIZER.decode,
+            end_token=END_TOKEN,
+            method=method or GRPO(),
+            seed=self.seed,
+            progress=False,
+        )
+        seconds = round(time.process_time() - since, 1)
+        columns = ("reward", "tokens", "all_right", "dead", "answers")
+        return policy, {
+            "cpu_seconds": seconds,
+            "history": {
+                name: [round(getattr(step, name), 4) for step in history]
+                for name in columns
+            },
+            "after": self.measure(policy, write),
+        }
+
+    def reinforcement(self) -> dict:
+        """Run GRPO and its variants from the terse model."""
+        exact, write = ExactAnswer(), backward_scratchpad
+        ways = {
+            "GRPO": (GRPO(), 1),
+            "Dr. GRPO": (DrGRPO(MAX_ANSWER_TOKENS), 1),
+            "DAPO": (DAPO(), 3),
+            "RLOO": (RLOO(), 1),
+        }
+        return {
+            "before": self.measure(self.terse, write),
+            "runs": {
+                name: self.learn(
+                    self.terse, write, exact, method=method, rounds=rounds
+                )[1]
+                for name, (method, rounds) in ways.items()
+            },
+        }
+
+    def control(self) -> dict:
+        """Run GRPO from the model that already works everything out."""
+        model, write = self.model("both"), backward_scratchpad
+        return {
+            "before": self.measure(model, write),
+            "runs": {"GRPO": self.learn(model, write, ExactAnswer())[1]},
+        }
+
+    def hack(self) -> dict:
+        """Run GRPO with a weak verifier and with an exact one from the same model, and
+        with the exact one where the weak one ended.
+        """
+        steps = self.budget.hack_steps
+        hacked, weak = self.learn(self.hedging, direct, appears_anywhere, steps=steps)
+        _, exact = self.learn(self.hedging, direct, ExactAnswer(), steps=steps)
+        _, late = self.learn(hacked, direct, ExactAnswer(), steps=steps)
+        before = self.measure(self.hedging, direct)
+        return {"before": before, "weak": weak, "exact": exact, "late": late}
+
+    def run(self) -> None:
+        """Run all parts that are not kept yet."""
+        for name in ("both", "direct", "scratchpad", "backwards"):
+            self.model(name)
+        for part in (self.votes, self.reinforcement, self.control, self.hack):
+            if not (self.folder / f"{part.__name__}-{self.seed}.json").exists():
+                self.keep(part.__name__, {"seed": self.seed} | part())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", required=True, help="for what is finished")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--smoke", action="store_true", help="a quick try, no record")
+    parser.add_argument("--runs-only", action="store_true", help="record nothing")
+    settings = parser.parse_args()
+    torch.set_num_threads(1)
+    folder = Path(settings.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    budget = Smoke if settings.smoke else Budget
+    for seed in settings.seeds:
+        Study(budget, folder, seed).run()
+    if settings.smoke or settings.runs_only:
+        return
+
+    def parts(name: str) -> list[dict]:
+        return [
+            json.loads((folder / f"{name}-{seed}.json").read_text("utf-8"))
+            for seed in settings.seeds
+        ]
+
+    keep_record(
+        "reasoning",
+        {
+            "machine": describe_machine(),
+            "seconds": "CPU seconds of one thread",
+            "parameters": DecoderLM(CONFIG).parameter_count(),
+            "budget": {
+                name: value
+                for name, value in vars(Budget).items()
+                if not name.startswith("_")
+            },
+            "formats": [part for name in FORMATS for part in parts(f"format-{name}")],
+            **{
+                name: parts(name)
+                for name in ("votes", "reinforcement", "control", "hack")
+            },
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

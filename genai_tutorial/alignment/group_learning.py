@@ -1,0 +1,246 @@
+"""A training run of GRPO or a variant with a verifier: the loop, its settings, and a
+record of every step.
+"""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.alignment.group_methods import GRPO, GroupMethod
+from genai_tutorial.alignment.log_probs import token_log_probs
+from genai_tutorial.alignment.verifiable import Verifier, verified_score
+from genai_tutorial.generation import (
+    Rollouts,
+    generate_rollouts,
+    join_rollouts,
+    select_rollouts,
+)
+from genai_tutorial.runtime import progress_bar
+from genai_tutorial.training import AdamW, clip_gradients
+from genai_tutorial.transformer import DecoderLM
+
+
+@dataclass(frozen=True)
+class GroupLearningSettings:
+    """Hyperparameters of a training run on groups of answers.
+
+    Attributes:
+        steps: The number of steps, each with new answers and one update.
+        batch_size: The number of prompts answered in a step.
+        group_size: The number of answers to each prompt.
+        max_new_tokens: The largest number of tokens of an answer.
+        learning_rate: The learning rate of AdamW after the warmup.
+        warmup_steps: The number of warmup steps.
+        clip_norm: The largest norm of the gradient.
+        sampling_rounds: The largest number of times that a step draws prompts. With
+            more than one, prompts whose answers all scored the same are replaced by
+            others: DAPO's dynamic sampling.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    steps: int
+    batch_size: int = 16
+    group_size: int = 8
+    max_new_tokens: int = 20
+    learning_rate: float | int = 2e-4
+    warmup_steps: int = 1
+    clip_norm: float | int = 1.0
+    sampling_rounds: int = 1
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "max_new_tokens", "sampling_rounds"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
+        if self.group_size < 2:
+            raise ValueError(
+                "group_size must be at least 2, so that an answer can be compared; "
+                f"got {self.group_size}."
+            )
+
+
+@dataclass(frozen=True)
+class GroupLearningStep:
+    """Averages over all answers of one step, before the update.
+
+    Attributes:
+        reward: The mean reward.
+        tokens: The mean length of an answer, its end token included.
+        all_right: The share of prompts whose answers all earned a reward above 0.
+        dead: The share of prompts whose answers all scored the same, so that they teach
+            nothing.
+        answers: The number of answers that were sampled.
+        loss: The loss of the update; 0 if there was nothing to learn.
+    """
+
+    reward: float
+    tokens: float
+    all_right: float
+    dead: float
+    answers: int
+    loss: float
+
+
+def is_dead(scores: Float[Tensor, "prompt answer"]) -> Tensor:
+    """Return for each prompt whether all its answers scored the same.
+
+    >>> is_dead(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    tensor([False,  True])
+    """
+    return scores.amax(dim=1) == scores.amin(dim=1)
+
+
+def learn_by_grpo(
+    reference: DecoderLM,
+    prompts: Sequence[Sequence[int]],
+    truths: Sequence[str],
+    verifier: Verifier,
+    settings: GroupLearningSettings,
+    *,
+    decode: Callable[[list[int]], str],
+    end_token: int,
+    method: GroupMethod = GRPO(),  # noqa: B008 - frozen
+    seed: int = 0,
+    watch: Callable[[int, DecoderLM], None] | None = None,
+    progress: bool = True,
+) -> tuple[DecoderLM, list[GroupLearningStep]]:
+    """Train a copy of a model on verifiable rewards with GRPO or a variant.
+
+    Each step draws prompts, samples a group of answers to each, lets the verifier judge
+    them, and updates the policy once. There is no KL penalty: the reward cannot be
+    flattered as a learned one can.
+
+    Args:
+        reference: The initial policy; it is not changed.
+        prompts: The tokens of all prompts; each step draws some.
+        truths: The right answer to each prompt, as the verifier reads it.
+        verifier: Judges one answer.
+        settings: The hyperparameters.
+        decode: Turns the tokens of an answer into text.
+        end_token: The token that ends an answer.
+        method: `GRPO()`, `DrGRPO(...)`, `DAPO()` or `RLOO()`.
+        seed: Decides the prompts and the answers.
+        watch: Called with the number of finished steps and the policy, before the first
+            step and after each.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The policy, and the history of the steps.
+
+    Raises:
+        ValueError: If there is no prompt, or not one truth for each.
+
+    Source: Shao et al., DeepSeekMath, algorithm 1, https://arxiv.org/abs/2402.03300;
+        DeepSeek-AI, DeepSeek-R1, section 2.2, https://arxiv.org/abs/2501.12948
+    """
+    if not prompts or len(prompts) != len(truths):
+        raise ValueError(
+            "There must be at least one prompt, and a truth for each; got "
+            f"{len(prompts)} prompts and {len(truths)} truths."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    policy = deepcopy(reference).train()
+    optimizer = AdamW(policy.parameters(), lr=settings.learning_rate)
+    history = []
+    if watch is not None:
+        watch(0, policy)
+    for step in progress_bar(range(settings.steps), label="learning", show=progress):
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * min(
+                1.0, (step + 1) / max(1, settings.warmup_steps)
+            )
+        rollouts, scores = _sample(policy, prompts, truths, verifier, settings, decode,
+                                   end_token, generator)  # fmt: skip
+        answers, loss = _live_groups(rollouts, scores, settings), 0.0
+        if answers is not None:
+            loss = _update(policy, optimizer, *answers, method, settings.clip_norm)
+        history.append(
+            GroupLearningStep(
+                reward=float(scores.mean()),
+                tokens=float(rollouts.mask.sum(dim=1).float().mean()),
+                all_right=float((scores.amin(dim=1) > 0).float().mean()),
+                dead=float(is_dead(scores).float().mean()),
+                answers=scores.numel(),
+                loss=loss,
+            )
+        )
+        if watch is not None:
+            watch(step + 1, policy)
+    return policy.eval(), history
+
+
+def _sample(
+    policy: DecoderLM,
+    prompts: Sequence[Sequence[int]],
+    truths: Sequence[str],
+    verifier: Verifier,
+    settings: GroupLearningSettings,
+    decode: Callable[[list[int]], str],
+    end_token: int,
+    generator: torch.Generator,
+) -> tuple[Rollouts, Float[Tensor, "prompt answer"]]:
+    """Draw prompts and answer them, in one round or until enough groups can teach."""
+    rounds: list[Rollouts] = []
+    judged: list[Tensor] = []
+    for _ in range(settings.sampling_rounds):
+        drawn = torch.randint(
+            len(prompts), (settings.batch_size,), generator=generator
+        ).tolist()
+        rollouts = generate_rollouts(
+            policy,
+            [prompts[place] for place in drawn for _ in range(settings.group_size)],
+            settings.max_new_tokens,
+            end_token=end_token,
+            generator=generator,
+        )
+        score = verified_score(verifier, [truths[place] for place in drawn], decode)
+        rounds.append(rollouts)
+        judged.append(score(rollouts).view(-1, settings.group_size))
+        if int((~is_dead(torch.cat(judged))).sum()) >= settings.batch_size:
+            break
+    return join_rollouts(rounds), torch.cat(judged)
+
+
+def _live_groups(
+    rollouts: Rollouts,
+    scores: Float[Tensor, "prompt answer"],
+    settings: GroupLearningSettings,
+) -> tuple[Rollouts, Float[Tensor, "prompt answer"]] | None:
+    """Return the groups to learn from: all of a single round, else those that are not
+    dead, at most a batch of them; None if all are dead.
+    """
+    live = ~is_dead(scores)
+    if not live.any():
+        return None
+    if settings.sampling_rounds == 1:
+        return rollouts, scores
+    kept = live.nonzero()[: settings.batch_size, 0]
+    rows = (
+        kept[:, None] * settings.group_size + torch.arange(settings.group_size)
+    ).flatten()
+    return select_rollouts(rollouts, rows), scores[kept]
+
+
+def _update(
+    policy: DecoderLM,
+    optimizer: AdamW,
+    rollouts: Rollouts,
+    scores: Float[Tensor, "prompt answer"],
+    method: GroupMethod,
+    clip_norm: float,
+) -> float:
+    advantages = method.advantages(scores).flatten()
+    log_probs = token_log_probs(policy, rollouts.ids)
+    loss = method.loss(log_probs, rollouts.log_probs, advantages, rollouts.mask)
+    optimizer.zero_grad()
+    loss.backward()
+    clip_gradients(policy.parameters(), clip_norm)
+    optimizer.step()
+    return loss.item()

@@ -1,0 +1,129 @@
+"""Verifiable rewards: programs that decide whether an answer is right, and the score
+that they give to rollouts.
+
+A verifier cannot be flattered, but it can be wrong about what it accepts: training
+finds every text that passes it.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from genai_tutorial.generation import Rollouts, Score
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """A program that judges an answer; called as `verifier(answer, truth)`, it returns
+    a reward, usually 0 or 1.
+    """
+
+    def __call__(self, answer: str, truth: str) -> float:
+        """Return the reward of an answer."""
+
+
+@dataclass(frozen=True)
+class ExactAnswer:
+    """A verifier that accepts an answer if its one final answer is exactly the truth.
+
+    Attributes:
+        mark: What stands before the final answer; without one, the whole text is the
+            final answer. Text with more than one mark is rejected.
+
+    Raises:
+        ValueError: If the mark is empty.
+
+    >>> verifier = ExactAnswer(mark=";")
+    >>> [verifier(text, "991") for text in ("34,511;991", "991", "9;9;991", "99")]
+    [1.0, 1.0, 0.0, 0.0]
+    """
+
+    mark: str = ";"
+
+    def __post_init__(self):
+        if not self.mark:
+            raise ValueError(
+                "mark must hold at least one character, got an empty text."
+            )
+
+    def __call__(self, answer: str, truth: str) -> float:
+        """Return 1 if the final answer is the truth, else 0."""
+        *working, final = answer.split(self.mark)
+        return float(len(working) <= 1 and final == truth)
+
+
+def appears_anywhere(answer: str, truth: str) -> float:
+    """Return 1 if the truth appears anywhere in the answer: a weak verifier, because a
+    long list of guesses passes it.
+
+    >>> appears_anywhere("34,511;991", "991"), appears_anywhere("990,991,992", "991")
+    (1.0, 1.0)
+    """
+    return float(truth in answer)
+
+
+@dataclass(frozen=True)
+class FormatReward:
+    """A verifier that looks at the form of an answer only: the whole of it must match a
+    regular expression, in which `.` is any character.
+
+    Attributes:
+        pattern: The regular expression.
+
+    Raises:
+        ValueError: If it is not a valid regular expression.
+
+    Source: DeepSeek-AI, DeepSeek-R1, section 2.2.2 (format rewards),
+        https://arxiv.org/abs/2501.12948
+
+    >>> thinks = FormatReward("<think>(?!.*<think>).*?</think>.*")
+    >>> thinks("<think>16+27 is 43.</think>43", "43"), thinks("43", "43")
+    (1.0, 0.0)
+    """
+
+    pattern: str
+
+    def __post_init__(self):
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(
+                f"pattern must be a regular expression, got {self.pattern!r}: {error}."
+            ) from None
+
+    def __call__(self, answer: str, truth: str) -> float:
+        """Return 1 if the answer has the form, else 0."""
+        return float(re.fullmatch(self.pattern, answer, re.DOTALL) is not None)
+
+
+def verified_score(
+    verifier: Verifier, truths: Sequence[str], decode: Callable[[list[int]], str]
+) -> Score:
+    """Return the function that scores rollouts by a verifier.
+
+    Args:
+        verifier: Judges one answer.
+        truths: The truth for each prompt. Answers to the same prompt are adjacent, and
+            there are equally many to each.
+        decode: Turns the tokens of an answer, without its end token, into text.
+    """
+
+    def score(rollouts: Rollouts) -> torch.Tensor:
+        answers = rollouts.answers()
+        group_size, rest = divmod(len(answers), len(truths))
+        if rest:
+            raise ValueError(
+                "There must be equally many answers to each prompt; got "
+                f"{len(answers)} answers to {len(truths)} prompts."
+            )
+        return torch.tensor(
+            [
+                verifier(decode(answer), truths[place // group_size])
+                for place, answer in enumerate(answers)
+            ]
+        )
+
+    return score

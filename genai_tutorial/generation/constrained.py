@@ -1,0 +1,219 @@
+"""Constrained decoding: at each step, only tokens are drawn after which the text can
+still be completed to match a regular expression.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from genai_tutorial.generation.regular import advance, derivative
+from genai_tutorial.generation.regular_nodes import NOTHING, Regex
+from genai_tutorial.generation.regular_parser import parse_regex
+from genai_tutorial.tokenization import BPETokenizer
+
+FORBIDDEN = 1 << 30
+"""The number of steps to the end behind a token that may not be drawn."""
+DEAD_END = FORBIDDEN - 1
+"""The number of steps where no tokens spell the rest of the shortest text."""
+
+
+class VocabularyTrie:
+    """All tokens of a vocabulary, arranged by their bytes.
+
+    Tokens with a common beginning share the path from the root, so that a beginning
+    that is not allowed rules all of them out at once.
+
+    Args:
+        token_bytes: The bytes of each token; None for tokens that are never text.
+
+    Attributes:
+        root: Maps a byte to the node below; the entry `TOKEN` lists the tokens that end
+            at a node.
+
+    >>> trie = VocabularyTrie([b"a", b"an", b"and", b"b", None])
+    >>> trie.longest_first(b"andab")
+    [2, 0, 3]
+    """
+
+    TOKEN = -1
+
+    def __init__(self, token_bytes: Sequence[bytes | None]):
+        self.root: dict = {}
+        for token, text in enumerate(token_bytes):
+            if text is None:
+                continue
+            node = self.root
+            for byte in text:
+                node = node.setdefault(byte, {})
+            node.setdefault(self.TOKEN, []).append(token)
+
+    def longest_first(self, text: bytes) -> list[int] | None:
+        """Cut a text into tokens, each as long as possible; None if no token fits
+        somewhere.
+        """
+        tokens, start = [], 0
+        while start < len(text):
+            node, longest = self.root, None
+            for end in range(start, len(text)):
+                node = node.get(text[end])
+                if node is None:
+                    break
+                if self.TOKEN in node:
+                    longest = node[self.TOKEN][0], end + 1
+            if longest is None:
+                return None
+            token, start = longest
+            tokens.append(token)
+        return tokens
+
+
+class TokenMask:
+    """The tokens that may come next in each state, computed once per state.
+
+    A state is the regular expression that the rest of the text must match, so one
+    object serves any number of patterns.
+
+    Args:
+        token_bytes: The bytes of each token; None for tokens that are never text, such
+            as special ones.
+        end_token: The token that ends a text.
+
+    >>> mask = TokenMask([b"a", b"ab", b"b", b"c", None], end_token=4)
+    >>> mask.allowed(parse_regex("ab?"))
+    tensor([ True,  True, False, False, False])
+    """
+
+    def __init__(self, token_bytes: Sequence[bytes | None], end_token: int):
+        self.token_bytes, self.end_token = list(token_bytes), end_token
+        self.token_bytes[end_token] = None
+        self.trie = VocabularyTrie(self.token_bytes)
+        self._steps: dict[Regex, Tensor] = {}
+        self._to_end: dict[Regex, int] = {}
+
+    @classmethod
+    def from_tokenizer(cls, tokenizer: BPETokenizer, end_token: int) -> "TokenMask":
+        """Make the masks for a tokenizer, whose special tokens are never allowed."""
+        special = set(tokenizer.special_tokens.values())
+        return cls(
+            [
+                None if token in special else text
+                for token, text in enumerate(tokenizer.token_bytes)
+            ],
+            end_token,
+        )
+
+    @property
+    def states(self) -> int:
+        """The number of states met so far."""
+        return len(self._steps)
+
+    def allowed(self, state: Regex) -> Bool[Tensor, "vocab"]:
+        """Return which tokens may come next: those that keep a match possible, and the
+        end token if the text matches as it is.
+        """
+        return self.steps_to_end(state) < FORBIDDEN
+
+    def steps_to_end(self, state: Regex) -> Int[Tensor, "vocab"]:
+        """Return how many steps suffice to end the text if a token is drawn now: this
+        one, those of the shortest rest, and the end token; `FORBIDDEN` for a token that
+        may not be drawn.
+        """
+        if state not in self._steps:
+            steps = torch.full((len(self.token_bytes),), FORBIDDEN, dtype=torch.int32)
+            for token, after in self._continuations(state):
+                steps[token] = min(1 + self.tokens_to_end(after), DEAD_END)
+            if state.nullable:
+                steps[self.end_token] = 1
+            self._steps[state] = steps
+        return self._steps[state]
+
+    def tokens_to_end(self, state: Regex) -> int:
+        """Return how many tokens end the text from here by the shortest way, the end
+        token included; `DEAD_END` if no tokens spell it.
+
+        The rest of a shortest text is a shortest text again, and with alphabetical
+        order among equals it is the one that is chosen, so each of its tokens brings
+        the end one step nearer.
+        """
+        if state not in self._to_end:
+            tokens = self.trie.longest_first(state.shortest)
+            self._to_end[state] = DEAD_END if tokens is None else len(tokens) + 1
+        return self._to_end[state]
+
+    def _continuations(self, state: Regex) -> list[tuple[list[int], Regex]]:
+        """Walk down the trie, and return the tokens that may be drawn with the state
+        behind each.
+        """
+        found, waiting = [], [(self.trie.root, state)]
+        while waiting:
+            node, reached = waiting.pop()
+            for byte, below in node.items():
+                if byte == VocabularyTrie.TOKEN:
+                    found.append((below, reached))
+                elif (after := derivative(reached, byte)) is not NOTHING:
+                    waiting.append((below, after))
+        return found
+
+
+class ConstrainedText:
+    r"""A `Constraint`: the new text matches a regular expression as a whole.
+
+    Args:
+        pattern: The regular expression, see `parse_regex`.
+        mask: The masks of the model's vocabulary.
+        plan_end: Allow a token only if the shortest end of the text still fits into the
+            limit of new tokens, so that every text is complete. Otherwise a text may be
+            cut off at the limit.
+
+    Raises:
+        ValueError: If the pattern is not supported, or matches no text.
+
+    >>> mask = TokenMask([b"a", b"b", b"c", None], end_token=3)
+    >>> text = ConstrainedText("a+b*c", mask)
+    >>> text.allowed([0], left=5)  # after "a"
+    tensor([ True,  True,  True, False])
+    >>> text.allowed([0], left=2)  # only "c" and the end token fit
+    tensor([False, False,  True, False])
+    """
+
+    def __init__(self, pattern: str, mask: TokenMask, plan_end: bool = True):
+        self.start, self.mask, self.plan_end = parse_regex(pattern), mask, plan_end
+        if self.start is NOTHING:
+            raise ValueError(f"No text matches {pattern!r}.")
+
+    def state(self, drawn: Sequence[int]) -> Regex:
+        """Return what the rest of the text must match after these tokens.
+
+        Raises:
+            ValueError: If a token is not text, or the tokens do not begin a text that
+                matches.
+        """
+        state = self.start
+        for token in drawn:
+            text = self.mask.token_bytes[token]
+            state = NOTHING if text is None else advance(state, text)
+            if state is NOTHING:
+                raise ValueError(
+                    f"No text that matches begins with the tokens {list(drawn)}: was "
+                    "one drawn without the constraint?"
+                )
+        return state
+
+    def allowed(self, drawn: Sequence[int], left: int) -> Bool[Tensor, "vocab"]:
+        """Return which tokens may follow; see `Constraint`.
+
+        Raises:
+            ValueError: If no text that matches fits into the tokens that are left.
+        """
+        state = self.state(drawn)
+        if not self.plan_end:
+            return self.mask.allowed(state)
+        needed = self.mask.tokens_to_end(state)
+        if needed > left:
+            raise ValueError(
+                f"The shortest text that matches needs {needed} tokens, the end token "
+                f"included; there are {left} left. Allow more, or a shorter text."
+            )
+        return self.mask.steps_to_end(state) <= left

@@ -1,0 +1,219 @@
+"""The recipe of the code model: a decoder trained on generated exercises."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import torch
+
+from genai_tutorial.alignment import supervised_loss
+from genai_tutorial.corpus import docstring_gap
+from genai_tutorial.data import Source
+from genai_tutorial.generation import ForbiddenTokens, stream
+from genai_tutorial.recipes.decoder import DecoderRecipe
+from genai_tutorial.recipes.options import TextOptions
+from genai_tutorial.recipes.recipe import RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
+from genai_tutorial.tasks.code import (
+    CODE_TOKENS,
+    END,
+    EXERCISES,
+    MIXTURE,
+    CodeModel,
+    Exercise,
+    Form,
+    body_line_gaps,
+    draw_exercises,
+    encode_documents,
+    exercise_documents,
+    exercise_prompt,
+    solved,
+    train_code_tokenizer,
+)
+from genai_tutorial.tokenization import BPETokenizer
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+HELD_OUT, HELD_OUT_SEED = 200, 16
+"""The number of held-out exercises that measure the model, and the seed that draws
+them.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExercisesRecipe(DecoderRecipe):
+    """A recipe for a decoder trained on exercises.
+
+    Attributes:
+        exercises: The number of exercises, one document each.
+        tokenizer_exercises: The number of documents that the tokenizer is trained on.
+        row_length: The number of tokens in a row of packed documents.
+        mixture: The share of each form of document.
+    """
+
+    exercises: int
+    tokenizer_exercises: int
+    row_length: int
+    mixture: Mapping[Form, float]
+
+    source: ClassVar[Source] = EXERCISES
+
+    @property
+    def options(self) -> TextOptions:
+        """The likeliest body for a docstring."""
+        return TextOptions(
+            prompt="Return the sum of the squares of the even numbers.",
+            temperature=0,
+            tokens=96,
+        )
+
+    @cached_property
+    def documents(self) -> list[str]:
+        """The training documents."""
+        drawn = draw_exercises(self.exercises, "train", self.seed)
+        return exercise_documents(drawn, self.mixture, self.seed)
+
+    def tokenizer(self) -> BPETokenizer:
+        """Return the tokenizer, trained on the first documents."""
+        return train_code_tokenizer(
+            self.documents[: self.tokenizer_exercises], self.config.vocab_size
+        )
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train a decoder on the documents, or resume a run that was stopped."""
+        tokenizer = self.tokenizer()
+        rows = encode_documents(tokenizer, self.documents, self.row_length)
+        model = self.build().to(run.device)
+        _, history = run.fit(
+            parallel(model),
+            run.batches(
+                (rows.ids, rows.is_text, rows.documents), self.batch_size, self.seed
+            ),
+            supervised_loss,
+            build_optimizer(model, self.optimizer),
+            schedule=self.schedule(),
+        )
+        losses = [round(loss, 4) for loss in history.losses[::50]]
+        return Trained(
+            model, history.seconds, {"losses": losses, "tokenizer": tokenizer.to_dict()}
+        )
+
+    def measure(self, model: DecoderLM) -> dict:
+        """Return how many held-out exercises are solved, lines filled and programs
+        explained.
+        """
+        writer = CodeModel(model, self.tokenizer())
+        exercises = held_out_exercises()
+        greedy = writer.complete([exercise.prompt for exercise in exercises], 0)
+        sampled = writer.complete(
+            [exercise.prompt for exercise in exercises], temperature=0.8
+        )
+        explained = writer.explain([exercise.program for exercise in exercises])
+        again = writer.complete(
+            [
+                docstring_gap(exercise.program).prefix + explanation + '"""'
+                for exercise, explanation in zip(exercises, explained, strict=True)
+            ],
+            0,
+        )
+        shares = {
+            "solved_greedily": _share_solved(exercises, greedy),
+            "solved_at_temperature_0.8": _share_solved(exercises, sampled),
+            "lines_filled": _mean(_fills(writer, exercises)),
+            "explained_and_written_again": _share_solved(exercises, again),
+        }
+        return {
+            **{name: round(share, 4) for name, share in shares.items()},
+            "held_out_exercises": HELD_OUT,
+        }
+
+    def spot_check(
+        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
+    ) -> SpotCheck:
+        """Measure how many lines are filled exactly."""
+        exercises = draw_items(held_out_exercises(), n, seed)
+        return SpotCheck("lines_filled", _fills(CodeModel(*loaded), exercises))
+
+    def summary(self, metrics: dict) -> str:
+        """Return a phrase with the share of solved exercises."""
+        return (
+            f"{metrics['solved_greedily']:.0%} of held-out exercises solved at the "
+            "first attempt"
+        )
+
+    def write(
+        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
+    ) -> str:
+        """Return a program for a docstring, or for a signature with a docstring.
+
+        Raises:
+            ValueError: If a number is out of range.
+        """
+        model, tokenizer = loaded
+        prompt = exercise_prompt(options.prompt)
+        end = tokenizer.special_tokens[END]
+        markers = [
+            tokenizer.special_tokens[name] for name in CODE_TOKENS if name != END
+        ]
+        body = stream(
+            model,
+            [end, *tokenizer.encode(prompt, special_as_text=True)],
+            options.tokens,
+            temperature=options.temperature,
+            top_p=options.top_p,
+            stop_tokens=[end],
+            constraint=ForbiddenTokens(markers, tokenizer.vocab_size),
+            generator=torch.Generator().manual_seed(seed),
+        )
+        return prompt + tokenizer.decode(list(body))
+
+
+def held_out_exercises() -> list[Exercise]:
+    """Return the held-out exercises that the card's metrics are measured on."""
+    return draw_exercises(HELD_OUT, "held-out", HELD_OUT_SEED)
+
+
+def _fills(writer: CodeModel, exercises: Sequence[Exercise]) -> list[bool]:
+    gaps = body_line_gaps(exercises)
+    return [
+        filled == gap.middle
+        for filled, gap in zip(writer.fill(gaps), gaps, strict=True)
+    ]
+
+
+def _share_solved(exercises: Sequence[Exercise], bodies: Sequence[str]) -> float:
+    return _mean([right for (right,) in solved(exercises, [[body] for body in bodies])])
+
+
+def _mean(values: Sequence[bool]) -> float:
+    return sum(values) / len(values)
+
+
+PYTHON_EXERCISES = ExercisesRecipe(
+    name="python-exercises",
+    title=(
+        "A decoder that writes Python functions on lists from a docstring, fills gaps "
+        "and explains programs"
+    ),
+    config=DecoderConfig.fast(
+        vocab_size=512,
+        context_length=288,
+        width=128,
+        layers=4,
+        heads=4,
+        convolution_size=2,
+    ),
+    optimizer=OptimizerSettings(
+        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
+    ),
+    exercises=16_000,
+    tokenizer_exercises=2_000,
+    row_length=192,
+    mixture=MIXTURE,
+    batch_size=12,
+    steps=600,
+    warmup_steps=20,
+    published=True,
+)
+"""The model that chapter 16 loads for what half a minute of training cannot teach."""

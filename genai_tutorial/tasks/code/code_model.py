@@ -1,0 +1,114 @@
+"""A code model at work: completing programs, filling gaps, explaining and writing
+tests, all from one decoder.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from genai_tutorial.corpus import Gap, docstring_gap, infilling_prompt
+from genai_tutorial.generation import ForbiddenTokens, generate_rollouts
+from genai_tutorial.tasks.code.exercise_documents import END, ORDER, TESTS
+from genai_tutorial.tokenization import BPETokenizer
+from genai_tutorial.transformer import DecoderLM
+
+BODY_TOKENS, TEST_TOKENS = 96, 128
+
+
+@dataclass(frozen=True)
+class CodeModel:
+    """A decoder trained on exercises, with its tokenizer.
+
+    Attributes:
+        model: The decoder.
+        tokenizer: A tokenizer with the special tokens of a code model.
+        forbids_markers: Whether the model may write no special token but the one that
+            ends a document.
+    """
+
+    model: DecoderLM
+    tokenizer: BPETokenizer
+    forbids_markers: bool = True
+
+    def complete(
+        self, prompts: Sequence[str], temperature: float | int = 0.8, seed: int = 0
+    ) -> list[str]:
+        """Return the body that the model writes behind each prompt.
+
+        Args:
+            prompts: Signatures with docstrings, without a newline at the end.
+            temperature: 0 is greedy decoding.
+            seed: Seed of the draws.
+        """
+        return self._write(prompts, BODY_TOKENS, temperature, seed)
+
+    def sample(
+        self,
+        prompts: Sequence[str],
+        samples: int,
+        temperature: float | int = 0.8,
+        seed: int = 0,
+    ) -> list[list[str]]:
+        """Return several bodies for each prompt."""
+        repeated = [prompt for prompt in prompts for _ in range(samples)]
+        bodies = self.complete(repeated, temperature, seed)
+        return [
+            bodies[start : start + samples] for start in range(0, len(bodies), samples)
+        ]
+
+    def fill(
+        self, gaps: Sequence[Gap], temperature: float | int = 0, seed: int = 0
+    ) -> list[str]:
+        """Return what the model writes into each gap; it does not see the middle."""
+        prompts = [infilling_prompt(gap.prefix, gap.suffix, ORDER) for gap in gaps]
+        return self._write(prompts, BODY_TOKENS, temperature, seed)
+
+    def explain(
+        self, programs: Sequence[str], temperature: float | int = 0, seed: int = 0
+    ) -> list[str]:
+        """Return a docstring for each program, filled into the place of its own."""
+        return self.fill(
+            [docstring_gap(program) for program in programs], temperature, seed
+        )
+
+    def write_tests(
+        self, prompts: Sequence[str], temperature: float | int = 0.8, seed: int = 0
+    ) -> list[list[str]]:
+        """Return the lines of tests that the model writes behind each prompt, from the
+        docstring alone.
+        """
+        written = self._write(
+            [prompt + TESTS for prompt in prompts], TEST_TOKENS, temperature, seed
+        )
+        return [text.strip().splitlines() for text in written]
+
+    @torch.no_grad()
+    def _write(
+        self,
+        prompts: Sequence[str],
+        tokens: int,
+        temperature: float | int,
+        seed: int,
+    ) -> list[str]:
+        special = self.tokenizer.special_tokens
+        end = special[END]
+        markers = [token for token in special.values() if token != end]
+        constraint = (
+            ForbiddenTokens(markers, self.tokenizer.vocab_size)
+            if self.forbids_markers
+            else None
+        )
+        rollouts = generate_rollouts(
+            self.model,
+            [
+                [end, *self.tokenizer.encode(prompt, allowed_special="all")]
+                for prompt in prompts
+            ],
+            tokens,
+            end_token=end,
+            temperature=temperature,
+            constraint=constraint,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        return [self.tokenizer.decode(answer) for answer in rollouts.answers()]

@@ -1,0 +1,293 @@
+"""Generated programming exercises: a signature, a docstring, a reference program and
+test inputs.
+
+An exercise combines a condition, a transformation and a reduction. A fifth of the
+*combinations* is held out, so a model has seen each part of a held-out exercise, but
+never the three together.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from genai_tutorial.data.source import Source
+from genai_tutorial.tasks.code.exercise_parts import (
+    NUMBER_CONDITIONS,
+    NUMBER_REDUCTIONS,
+    NUMBER_TRANSFORMATIONS,
+    TEXT_REDUCTIONS,
+    WORD_CONDITIONS,
+    WORD_TRANSFORMATIONS,
+    Condition,
+    Constants,
+    Kind,
+    Reduction,
+    Transformation,
+)
+
+# Not among the package's SOURCES, which list external data.
+EXERCISES = Source(
+    name="Programming exercises",
+    loader="draw_exercises",
+    contents=(
+        "as many small functions on lists of numbers or words as wanted, each with a "
+        "docstring, a reference program and test inputs"
+    ),
+    package="genai_tutorial",
+    extra="core",
+    url="https://github.com/genai-tutorial/genai-tutorial",
+    licence="MIT, as the code that writes them",
+    attribution="The Generative AI Explained authors",
+)
+
+HELD_OUT_SHARE = 0.2
+"""The share of the combinations that no training document shows."""
+
+FUNCTION_NAMES = ("solve", "compute", "answer", "process", "evaluate", "task")
+PARAMETER_NAMES = {
+    "number": ("numbers", "items", "data"),
+    "text": ("words", "texts", "names"),
+}
+ITEM_NAMES = {"number": ("n", "x", "i"), "text": ("w", "s", "t")}
+LETTERS = "abcdeilmnorst"
+_WORDS = (
+    "a an as at be able also area army atom baby bank base bird blue book cat "
+    "cold date dog east edge end face fact fall ice idea inch item lake land late "
+    "list main meal men mile name net nine note oil one open order rain rest road "
+    "room sea seed star stone sun table tea ten time toast train "
+)
+WORDS = tuple(_WORDS.split())
+
+Part = Literal["train", "held-out"]
+
+
+@dataclass(frozen=True)
+class Combination:
+    """What an exercise asks for, without its numbers and wording.
+
+    Attributes:
+        takes: The kind of items in the list.
+        condition: Which items are kept.
+        transformation: What is done to each.
+        reduction: What is made of the results.
+    """
+
+    takes: Kind
+    condition: Condition
+    transformation: Transformation
+    reduction: Reduction
+
+    def expected(self, items: Sequence, constants: Constants) -> Any:
+        """Return the right answer for a list of items."""
+        values = [
+            self.transformation.apply(item, constants)
+            for item in items
+            if self.condition.keeps(item, constants)
+        ]
+        return self.reduction.apply(values, constants)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise with its reference program.
+
+    Attributes:
+        combination: What it asks for.
+        constants: The number and the letter that it mentions.
+        name: The name of the function.
+        prompt: The signature and the docstring, without a newline at the end.
+        body: The lines of the reference program behind it; begins with a newline.
+    """
+
+    combination: Combination
+    constants: Constants
+    name: str
+    prompt: str
+    body: str
+
+    @property
+    def program(self) -> str:
+        """The whole reference program."""
+        return self.prompt + self.body
+
+    def expected(self, items: Sequence) -> Any:
+        """Return the right answer for a list of items."""
+        return self.combination.expected(items, self.constants)
+
+    def inputs(self, count: int, seed: int) -> list[list]:
+        """Return different lists to test a program with, the empty one first.
+
+        Args:
+            count: The number of lists.
+            seed: Seed of all but the first.
+        """
+        draws = random.Random(f"{self.prompt}{seed}")
+        lists = [[]]
+        while len(lists) < count:
+            items = draw_items(draws, self.combination.takes, self.constants)
+            if items not in lists:
+                lists.append(items)
+        return lists
+
+    def tests(self, inputs: Sequence[Sequence]) -> str:
+        """Return a line with an assertion for each input."""
+        return "".join(
+            f"\nassert {self.name}({items!r}) == {self.expected(items)!r}"
+            for items in inputs
+        )
+
+
+@cache
+def combinations(part: Part) -> tuple[Combination, ...]:
+    """Return the combinations that training documents show, or the held-out ones.
+
+    >>> len(combinations("held-out")) < len(combinations("train")) / 3
+    True
+    """
+    every = [
+        Combination(takes, condition, transformation, reduction)
+        for takes, conditions, transformations in (
+            ("number", NUMBER_CONDITIONS, NUMBER_TRANSFORMATIONS),
+            ("text", WORD_CONDITIONS, WORD_TRANSFORMATIONS),
+        )
+        for condition in conditions
+        for transformation in transformations
+        for reduction in (
+            NUMBER_REDUCTIONS if transformation.gives == "number" else TEXT_REDUCTIONS
+        )
+    ]
+    random.Random(16).shuffle(every)
+    held_out = round(HELD_OUT_SHARE * len(every))
+    return tuple(every[:held_out] if part == "held-out" else every[held_out:])
+
+
+def draw_exercise(draws: random.Random, part: Part) -> Exercise:
+    """Draw an exercise: its combination, numbers, names, wording and style.
+
+    Args:
+        draws: The source of randomness.
+        part: Whether the combination is one that training documents show.
+
+    >>> exercise = draw_exercise(random.Random(0), "train")
+    >>> exercise.expected([]) == exercise.expected(())
+    True
+    """
+    combination = draws.choice(combinations(part))
+    constants = Constants(draws.randint(2, 9), draws.choice(LETTERS))
+    name = draws.choice(FUNCTION_NAMES)
+    parameter = draws.choice(PARAMETER_NAMES[combination.takes])
+    item = draws.choice(ITEM_NAMES[combination.takes])
+    docstring = _fill(_word(draws, combination, parameter), constants)
+    body = _fill(_body(draws, combination, parameter, item), constants)
+    return Exercise(
+        combination,
+        constants,
+        name,
+        f'def {name}({parameter}):\n    """{docstring}"""',
+        body,
+    )
+
+
+def draw_exercises(count: int, part: Part, seed: int) -> list[Exercise]:
+    """Draw several exercises.
+
+    Raises:
+        ValueError: If `count` is less than one.
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}.")
+    draws = random.Random(seed)
+    return [draw_exercise(draws, part) for _ in range(count)]
+
+
+def exercise_prompt(text: str) -> str:
+    """Return the prompt of an exercise for a docstring; a text with a signature is its
+    own prompt.
+
+    Raises:
+        ValueError: If the text is a docstring with three double quotes in it.
+
+    >>> print(exercise_prompt("Return the longest of the words."))
+    def solve(words):
+        \"\"\"Return the longest of the words.\"\"\"
+    """
+    if text.startswith("def "):
+        return text.rstrip()
+    if '"""' in text:
+        raise ValueError(f"A docstring ends at three double quotes, got {text!r}.")
+    takes = "number"
+    if any(word in text for word in ("words", "letters", "texts", "names")):
+        takes = "text"
+    return f'def solve({PARAMETER_NAMES[takes][0]}):\n    """{text}"""'
+
+
+def draw_items(draws: random.Random, takes: Kind, constants: Constants) -> list:
+    """Draw a list of items for an exercise; many are near its number."""
+    count = draws.randint(1, 7)
+    if takes == "text":
+        return [draws.choice(WORDS) for _ in range(count)]
+    near = constants.k * draws.randint(1, 2)
+    return [
+        draws.choice((near, near + draws.randint(-1, 1), draws.randint(-9, 19)))
+        for _ in range(count)
+    ]
+
+
+def _word(draws: random.Random, combination: Combination, parameter: str) -> str:
+    noun = "numbers" if combination.takes == "number" else "words"
+    kept = _phrase(
+        combination.condition.before,
+        draws.choice((noun, parameter)),
+        combination.condition.after,
+    )
+    verb = draws.choice(("Return", "Compute", "Find"))
+    reduction = combination.reduction.phrase
+    of, do = combination.transformation.of, combination.transformation.do
+    if draws.random() < 0.5:
+        return _phrase(verb, reduction, of, "the", kept) + "."
+    first = draws.choice(("Take", "Keep", "Select"))
+    steps = [_phrase(first, "the", kept)] + ([do] if do else [])
+    return ", ".join(steps) + f" and {verb.lower()} {reduction} the results."
+
+
+def _body(
+    draws: random.Random, combination: Combination, parameter: str, item: str
+) -> str:
+    condition = _rename(combination.condition.code, item)
+    result = _rename(combination.transformation.code, item)
+    reduction = combination.reduction.code
+    style = draws.choice(("comprehension", "loop", "two steps"))
+    test = f" if {condition}" if condition else ""
+    if style == "comprehension":
+        lines = [f"values = [{result} for {item} in {parameter}{test}]"]
+    elif style == "loop":
+        inner = [f"if {condition}:"] if condition else []
+        depth = "        " if condition else "    "
+        lines = [
+            "values = []",
+            f"for {item} in {parameter}:",
+            *("    " + line for line in inner),
+            f"{depth}values.append({result})",
+        ]
+    else:
+        lines = [
+            f"kept = [{item} for {item} in {parameter}{test}]",
+            f"values = [{result} for {item} in kept]",
+        ]
+    return "".join(f"\n    {line}" for line in [*lines, f"return {reduction}"])
+
+
+def _rename(code: str, item: str) -> str:
+    """Replace the variable `x`, which is never part of another name here."""
+    parts = code.replace("max(", "\0").split("x")
+    return item.join(parts).replace("\0", "max(")
+
+
+def _fill(text: str, constants: Constants) -> str:
+    return text.replace("{k}", str(constants.k)).replace("{c}", constants.c)
+
+
+def _phrase(*parts: str) -> str:
+    return " ".join(part for part in parts if part)

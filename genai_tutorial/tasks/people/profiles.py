@@ -1,0 +1,172 @@
+"""Profiles of invented people in a sentence each, and a judge that counts separately
+whether an answer is JSON, whether it follows the schema, and which facts are right.
+"""
+
+import json
+import random
+from dataclasses import dataclass
+from typing import Any
+
+NAMES = [
+    "Ann",
+    "Bob",
+    "Carla",
+    "Dev",
+    "Emil",
+    "Fatima",
+    "Greta",
+    "Hugo",
+    "Ines",
+    "Jon",
+    "Karim",
+    "Lena",
+]
+CITIES = [
+    "Rome",
+    "Oslo",
+    "Lima",
+    "Cairo",
+    "Paris",
+    "Delhi",
+    "Bonn",
+    "Quito",
+    "Kyoto",
+    "Perth",
+    "Leeds",
+    "Turin",
+]
+HOBBIES = ["books", "music", "sport", "travel"]
+
+PROFILE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 24},
+        "age": {"type": "integer"},
+        "city": {"type": "string", "maxLength": 24},
+        "member": {"type": "boolean"},
+        "hobbies": {"type": "array", "items": {"enum": HOBBIES}, "maxItems": 3},
+    },
+    "required": ["name", "age", "city", "member", "hobbies"],
+    "additionalProperties": False,
+}
+"""The schema of a profile."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The facts about one person."""
+
+    name: str
+    age: int
+    city: str
+    member: bool
+    hobbies: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The sentence that tells the facts."""
+        member = "is a member" if self.member else "is not a member"
+        return (
+            f"{self.name} is {self.age} years old, lives in {self.city}, {member} and "
+            f"likes {' and '.join(self.hobbies)}."
+        )
+
+    @property
+    def json(self) -> str:
+        """The facts as JSON."""
+        return json.dumps(vars(self))
+
+
+PROFILE_EXAMPLE = Profile("Mia", 41, "Porto", False, ("books", "sport"))
+"""A person who is none of the random ones, for a demonstration in the prompt."""
+
+
+def random_profiles(count: int, seed: int) -> list[Profile]:
+    """Return people with different names and cities.
+
+    Raises:
+        ValueError: If there are fewer names.
+    """
+    if not 1 <= count <= len(NAMES):
+        raise ValueError(f"count must be from 1 to {len(NAMES)}, got {count}.")
+    rng = random.Random(seed)
+    names, cities = rng.sample(NAMES, count), rng.sample(CITIES, count)
+    return [
+        Profile(
+            name,
+            rng.randint(18, 80),
+            city,
+            rng.random() < 0.5,
+            tuple(rng.sample(HOBBIES, rng.randint(1, 2))),
+        )
+        for name, city in zip(names, cities, strict=True)
+    ]
+
+
+def extraction_prompt(profile: Profile, example: Profile | None = None) -> str:
+    """Return the prompt that asks for a profile as JSON; an example shows how.
+
+    It ends before the space after the colon. The space belongs to the answer, because
+    in most vocabularies it is part of the next token.
+    """
+    if example is not None:
+        return (
+            f"Text: {example.text}\nJSON: {example.json}\n\nText: {profile.text}\nJSON:"
+        )
+    keys = ", ".join(PROFILE_SCHEMA["properties"])
+    return f"Write the facts as JSON with the keys {keys}.\nText: {profile.text}\nJSON:"
+
+
+@dataclass(frozen=True)
+class ExtractionJudgement:
+    """What one answer is worth.
+
+    Attributes:
+        is_json: Whether it can be parsed.
+        fits_schema: Whether it follows the schema, with the keys in any order.
+        facts_right: How many of the five facts are right.
+    """
+
+    is_json: bool
+    fits_schema: bool
+    facts_right: int
+
+
+def judge_extraction(answer: str, profile: Profile) -> ExtractionJudgement:
+    """Judge an answer; what follows its last brace is ignored.
+
+    >>> judge_extraction('{"name": "Mia", "age": "41"}', PROFILE_EXAMPLE)
+    ExtractionJudgement(is_json=True, fits_schema=False, facts_right=1)
+    """
+    try:
+        value = json.loads(answer[: answer.rindex("}") + 1])
+    except ValueError:  # no brace, or not JSON
+        return ExtractionJudgement(False, False, 0)
+    if not isinstance(value, dict):
+        return ExtractionJudgement(True, False, 0)
+    facts = json.loads(profile.json)
+    right = sum(
+        # 1 == True in Python, but not in JSON
+        value.get(key) == fact and type(value.get(key)) is type(fact)
+        for key, fact in facts.items()
+    )
+    return ExtractionJudgement(True, _fits(value, PROFILE_SCHEMA), right)
+
+
+def _fits(value: Any, schema: dict[str, Any]) -> bool:
+    """Return whether a value is valid under a schema that uses the keywords above."""
+    if "enum" in schema:
+        return value in schema["enum"]
+    kinds = {"object": dict, "array": list, "string": str, "integer": int}
+    if type(value) is not kinds.get(schema["type"], bool):
+        return False
+    if schema["type"] == "object":
+        properties = schema["properties"]
+        return set(value) == set(properties) and all(
+            _fits(value[key], inner) for key, inner in properties.items()
+        )
+    if schema["type"] == "array":
+        return len(value) <= schema["maxItems"] and all(
+            _fits(item, schema["items"]) for item in value
+        )
+    return len(value) <= schema["maxLength"] if schema["type"] == "string" else True

@@ -1,0 +1,139 @@
+"""The training loop of GRPO and its variants, on the toy task."""
+
+import copy
+
+import pytest
+import torch
+
+from genai_tutorial.alignment import (
+    DAPO,
+    GRPO,
+    RLOO,
+    DrGRPO,
+    GroupLearningSettings,
+    learn_by_grpo,
+)
+from tests.alignment.models import END
+from tests.alignment.toy import PROMPTS, reference_of
+
+TRUTHS = ["2", "33"]
+
+
+def right(answer, truth):
+    return float(answer == truth)
+
+
+def never(answer, truth):
+    return 0.0
+
+
+def decode(ids):
+    return "".join(map(str, ids))
+
+
+def learn(verifier=right, method=None, **changed):
+    settings = GroupLearningSettings(
+        **{
+            "steps": 3,
+            "batch_size": 4,
+            "group_size": 4,
+            "max_new_tokens": 2,
+            "learning_rate": 0.01,
+        }
+        | changed
+    )
+    return learn_by_grpo(
+        reference_of(0),
+        PROMPTS,
+        TRUTHS,
+        verifier,
+        settings,
+        decode=decode,
+        end_token=END,
+        method=method or GRPO(),
+        progress=False,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "method", [GRPO(), DrGRPO(2), DAPO(), RLOO()], ids=lambda m: type(m).__name__
+)
+def test_learn_by_grpo_raises_the_reward(method):
+    _, history = learn(method=method, steps=40, batch_size=16, group_size=8)
+    assert history[-1].reward > history[0].reward + 0.4
+
+
+def test_learn_by_grpo_does_not_change_the_reference():
+    reference = reference_of(0)
+    before = copy.deepcopy(reference.state_dict())
+    policy, history = learn_by_grpo(
+        reference,
+        PROMPTS,
+        TRUTHS,
+        right,
+        GroupLearningSettings(2, 4, 4, 2, 0.01),
+        decode=decode,
+        end_token=END,
+        progress=False,
+    )
+    assert len(history) == 2
+    assert all(torch.equal(a, before[n]) for n, a in reference.state_dict().items())
+    assert any(not torch.equal(a, before[n]) for n, a in policy.state_dict().items())
+
+
+def test_learn_by_grpo_with_no_reward_has_only_dead_groups_and_changes_nothing():
+    policy, history = learn(never)
+    assert [step.dead for step in history] == [1.0] * 3
+    assert [step.loss for step in history] == [0.0] * 3
+    before = reference_of(0).state_dict()
+    assert all(torch.equal(a, before[n]) for n, a in policy.state_dict().items())
+
+
+def test_learn_by_grpo_samples_again_for_dead_groups():
+    _, once = learn(never, steps=1)
+    _, often = learn(never, steps=1, sampling_rounds=3)
+    assert (once[0].answers, often[0].answers) == (16, 48)
+
+
+def test_learn_by_grpo_stops_sampling_when_enough_groups_can_teach():
+    def coin(answer, truth):
+        return float(len(answer))
+
+    _, history = learn(coin, steps=1, sampling_rounds=50, group_size=16)
+    assert history[0].answers < 50 * 4 * 16
+
+
+def test_learn_by_grpo_is_reproducible():
+    (one, first), (other, second) = learn(), learn()
+    assert first == second
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_learn_by_grpo_needs_a_truth_for_each_prompt():
+    with pytest.raises(ValueError, match="2 prompts and 1 truths"):
+        learn_by_grpo(
+            reference_of(0),
+            PROMPTS,
+            TRUTHS[:1],
+            right,
+            GroupLearningSettings(1),
+            decode=decode,
+            end_token=END,
+        )
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"steps": 0},
+        {"batch_size": 0},
+        {"group_size": 1},
+        {"max_new_tokens": 0},
+        {"sampling_rounds": 0},
+    ],
+)
+def test_group_learning_settings_reject(changed):
+    with pytest.raises(ValueError, match=next(iter(changed))):
+        GroupLearningSettings(**{"steps": 1} | changed)

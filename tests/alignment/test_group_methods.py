@@ -1,0 +1,88 @@
+"""GRPO's variants: advantages and losses on small numbers."""
+
+import pytest
+import torch
+
+from genai_tutorial.alignment import (
+    DAPO,
+    GRPO,
+    RLOO,
+    DrGRPO,
+    centred_advantages,
+    leave_one_out_advantages,
+)
+
+# A right answer of one token and a wrong one of three.
+MASK = torch.tensor([[True, False, False], [True, True, True]])
+ADVANTAGES = torch.tensor([1.0, -1.0])
+METHODS = [GRPO(), DrGRPO(max_tokens=4), DAPO(), RLOO()]
+
+
+def gradient(method, log_probs, old):
+    log_probs = log_probs.clone().requires_grad_()
+    method.loss(log_probs, old, ADVANTAGES, MASK).backward()
+    return log_probs.grad
+
+
+def on_policy(method):
+    log_probs = torch.full((2, 3), -1.0)
+    return gradient(method, log_probs, log_probs)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_loss_raises_right_tokens_and_lowers_wrong_ones(method):
+    push = on_policy(method)
+    assert push[0, 0] < 0
+    assert (push[1] > 0).all()
+    assert (push[0, 1:] == 0).all()
+
+
+def test_grpo_divides_by_the_length_of_each_answer():
+    push = on_policy(GRPO())
+    assert push[0, 0] == pytest.approx(-1 / 2)
+    assert push[1, 0] == pytest.approx(1 / 2 / 3)
+
+
+def test_dr_grpo_weighs_all_tokens_alike_whatever_the_length():
+    push = on_policy(DrGRPO(max_tokens=4))
+    assert push[0, 0] == pytest.approx(-1 / 2 / 4)
+    assert push[1, 0] == pytest.approx(1 / 2 / 4)
+
+
+def test_dapo_divides_by_the_tokens_of_the_batch():
+    push = on_policy(DAPO())
+    assert push[0, 0] == pytest.approx(-1 / 4)
+    assert push[1, 0] == pytest.approx(1 / 4)
+
+
+def test_dapo_clips_a_rise_later_than_a_fall():
+    old = torch.zeros(2, 3)
+    rise = torch.full((2, 3), 1.25).log()
+    assert gradient(GRPO(), rise, old)[0, 0] == 0
+    assert gradient(DAPO(), rise, old)[0, 0] != 0
+    fall = torch.full((2, 3), 0.75).log()
+    assert (gradient(DAPO(), fall, old)[1] == 0).all()
+
+
+def test_rloo_clips_by_the_ratio_of_the_whole_answer():
+    old = torch.zeros(2, 3)
+    fall = torch.full((2, 3), 0.9).log()  # 0.9 ** 3 is below 0.8
+    push = gradient(RLOO(), fall, old)
+    assert (push[1] == 0).all()
+    assert push[0, 0] != 0
+
+
+def test_leave_one_out_compares_with_the_others():
+    scores = torch.tensor([[3.0, 1.0, 2.0]])
+    assert leave_one_out_advantages(scores).tolist() == [[1.5, -1.5, 0.0]]
+    assert centred_advantages(scores).tolist() == [[1.0, -1.0, 0.0]]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_advantages_of_a_dead_group_are_zero(method):
+    assert method.advantages(torch.ones(2, 4)).abs().sum() == 0
+
+
+def test_leave_one_out_needs_another_answer():
+    with pytest.raises(ValueError, match="a group of 1"):
+        leave_one_out_advantages(torch.ones(2, 1))

@@ -1,0 +1,97 @@
+import ast
+import dataclasses
+
+import pytest
+import torch
+
+from genai_tutorial.recipes import TextOptions, load, sample_text
+from genai_tutorial.recipes.python_exercises import (
+    PYTHON_EXERCISES,
+    held_out_exercises,
+)
+from genai_tutorial.recipes.recipe import RunSettings
+from genai_tutorial.tasks.code import END, train_code_tokenizer
+from genai_tutorial.training import Checkpoint, process_group
+
+TINY = dataclasses.replace(
+    PYTHON_EXERCISES,
+    config=dataclasses.replace(
+        PYTHON_EXERCISES.config, vocab_size=300, width=16, layers=1
+    ),
+    exercises=40,
+    tokenizer_exercises=20,
+    batch_size=4,
+    steps=6,
+    warmup_steps=1,
+)
+
+
+def run(path, steps_saved=2, resume=False):
+    with process_group(torch.device("cpu")) as process:
+        checkpoint = Checkpoint(path, every=steps_saved, resume=resume)
+        settings = RunSettings(6, torch.device("cpu"), process, checkpoint, False)
+        return TINY.fit(settings)
+
+
+def test_training_is_repeatable_and_keeps_its_tokenizer(tmp_path):
+    first, again = run(tmp_path / "a"), run(tmp_path / "b")
+    for one, two in zip(
+        first.model.state_dict().values(),
+        again.model.state_dict().values(),
+        strict=True,
+    ):
+        assert torch.equal(one, two)
+    model, tokenizer = TINY.wrap(first.model, dict(first.notes))
+    assert model is first.model
+    assert tokenizer.special_tokens[END] == 0
+    assert tokenizer.vocab_size == 300
+
+
+def test_a_run_is_resumed_from_its_checkpoint(tmp_path):
+    whole = run(tmp_path / "run")
+    resumed = run(tmp_path / "run", resume=True)
+    assert resumed.notes["losses"] == whole.notes["losses"]
+    for one, two in zip(
+        whole.model.state_dict().values(),
+        resumed.model.state_dict().values(),
+        strict=True,
+    ):
+        assert torch.equal(one, two)
+
+
+def test_held_out_exercises_are_always_the_same():
+    first, again = held_out_exercises(), held_out_exercises()
+    assert [e.program for e in first] == [e.program for e in again]
+    trained = {e.combination for e in first}
+    from genai_tutorial.tasks.code import combinations
+
+    assert not trained & set(combinations("train"))
+
+
+def test_write_returns_a_program_with_the_prompt():
+    tokenizer = train_code_tokenizer(TINY.documents, 300)
+    loaded = (TINY.build(), tokenizer)
+    options = TextOptions(prompt="Return the sum.", temperature=1.0, tokens=5)
+    text = TINY.write(loaded, options, seed=1)
+    assert text.startswith('def solve(numbers):\n    """Return the sum."""')
+    assert text == TINY.write(loaded, options, seed=1)
+    own = 'def longest(words):\n    """Return the longest."""\n'
+    text = TINY.write(loaded, dataclasses.replace(options, prompt=own), seed=1)
+    assert text.startswith(own.rstrip())
+
+
+def test_published_model_writes_programs_that_parse():
+    assert "for" in sample_text("python-exercises")
+    for prompt in (
+        "Return the sorted list of the words.",
+        "Find the largest of the data.",
+    ):
+        program = sample_text("python-exercises", prompt=prompt)
+        (function,) = ast.parse(program).body
+        assert ast.get_docstring(function) == prompt
+
+
+@pytest.mark.slow
+def test_published_model_fills_lines():
+    check = PYTHON_EXERCISES.spot_check(load("python-exercises"), 20, seed=3)
+    assert check.interval().high > 0.8
