@@ -107,8 +107,8 @@ class Run:
 
     Attributes:
         method: PPO, DPO or GRPO.
-        kl_weight: The price of a nat of KL divergence: per answer for PPO and
-            DPO (beta), per token for GRPO.
+        kl_weight: The KL coefficient: per answer for PPO and DPO (beta), per token for
+            GRPO.
         reward: What scores the answers: the reward model, the narrow one, or the gold
             rule.
         learning_rate: The learning rate of AdamW after the warmup.

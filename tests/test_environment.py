@@ -8,7 +8,18 @@ import yaml
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
-EXTRAS = ["text", "images", "alignment", "code", "models", "book", "teach", "test"]
+EXTRAS = [
+    "text",
+    "images",
+    "alignment",
+    "code",
+    "music",
+    "audio",
+    "models",
+    "book",
+    "teach",
+    "test",
+]
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 
 
