@@ -13,15 +13,17 @@ from genai_tutorial.video.frame_embedding import (
     MotionEncoder,
     frame_times,
 )
+from genai_tutorial.video.known_frames import KnownFrames, draw_known_frames
 from genai_tutorial.video.motion_module import MotionModule
 from genai_tutorial.video.temporal import SpaceTimeAttention, TemporalAttention
 from genai_tutorial.video.text_to_video import TextToVideo
-from genai_tutorial.video.timesteps import shift_timesteps
+from genai_tutorial.video.timesteps import logit_normal_timesteps
 from genai_tutorial.video.video_unet import VideoUNet, VideoUNetConfig
 
 __all__ = [
     "Displacement",
     "FrameEmbedding",
+    "KnownFrames",
     "MotionEncoder",
     "MotionModule",
     "SpaceTimeAttention",
@@ -30,9 +32,10 @@ __all__ = [
     "VideoSize",
     "VideoUNet",
     "VideoUNetConfig",
+    "draw_known_frames",
     "factorised_multiplications",
     "frame_times",
     "joint_multiplications",
+    "logit_normal_timesteps",
     "move_frames",
-    "shift_timesteps",
 ]

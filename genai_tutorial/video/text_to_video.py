@@ -58,14 +58,14 @@ class TextToVideo(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch frame channel height width"],
-        t: Float[Tensor, "batch"],
+        t: Float[Tensor, "batch"] | Float[Tensor, "batch frame"],
         condition: Int[Tensor, "batch token"] | None = None,
     ) -> Float[Tensor, "batch frame channel height width"]:
         """Return the prediction for noisy clips.
 
         Args:
             x: The frames of each clip.
-            t: The timestep of each clip.
+            t: The timestep of each clip, or of each frame.
             condition: The tokens of each caption with its end token; None for the empty
                 caption, which is an end token only.
         """

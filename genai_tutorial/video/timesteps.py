@@ -1,36 +1,46 @@
-"""Timesteps for clips: later ones, because a clip survives more noise than a picture
-does.
-"""
+"""Timesteps for clips: most of them where a clip is decided."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 
-def shift_timesteps(
-    timesteps: Float[Tensor, "batch"], length: int, shift: float | int
-) -> Float[Tensor, "batch"]:
-    """Move timesteps towards pure noise.
+def logit_normal_timesteps(
+    count: int,
+    length: int,
+    mean: float | int,
+    deviation: float | int,
+    generator: torch.Generator,
+) -> Float[Tensor, "count"]:
+    """Draw timesteps whose logits are normally distributed: few near clean images, few
+    near pure noise, and most in between.
 
-    What frames have in common, such as the place of an object, can still be seen in
-    their average where each of them alone shows nothing. So most of what is new in a
-    clip is decided at timesteps where a picture is nearly pure noise. For m times as
-    many numbers that say the same, the source derives the shift √m.
+    Near the clean end there is nothing to learn for an inflated image model, which
+    draws sharp edges already; at the other end nothing can be seen, even in all frames
+    together.
 
     Args:
-        timesteps: Timesteps from 0 to `length` - 1.
+        count: The number of timesteps.
         length: The number of timesteps of the schedule.
-        shift: 1 changes nothing; 2 moves the middle to two thirds.
+        mean: 0 puts the middle of the distribution at half of the schedule; a positive
+            number moves it towards pure noise.
+        deviation: The standard deviation of the logit; about 1.7 is nearly uniform.
+        generator: The random generator.
 
     Raises:
-        ValueError: If `shift` is not above 0.
+        ValueError: If `deviation` is not above 0.
 
-    Source: Esser et al., Scaling Rectified Flow Transformers, section 5.3.2, equation
-        23, https://arxiv.org/abs/2403.03206
+    Source: Esser et al., Scaling Rectified Flow Transformers, section 3.1, equation 19,
+        https://arxiv.org/abs/2403.03206
 
-    >>> import torch
-    >>> shift_timesteps(torch.tensor([0.0, 500.0, 999.0]), length=1000, shift=3)
-    tensor([  0., 750., 999.])
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> t = logit_normal_timesteps(
+    ...     1000, 1000, mean=0.7, deviation=1, generator=generator
+    ... )
+    >>> round(t.median().item(), -1)
+    680.0
     """
-    if not shift > 0:
-        raise ValueError(f"shift must be above 0, got {shift}.")
-    return (shift * timesteps / (1 + (shift - 1) * timesteps / length)).floor()
+    if not deviation > 0:
+        raise ValueError(f"deviation must be above 0, got {deviation}.")
+    logits = mean + deviation * torch.randn(count, generator=generator)
+    return (length * torch.sigmoid(logits)).floor().clamp(0, length - 1)

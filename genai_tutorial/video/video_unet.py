@@ -123,7 +123,7 @@ class VideoUNet(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch frame channel height width"],
-        t: Float[Tensor, "batch"],
+        t: Float[Tensor, "batch"] | Float[Tensor, "batch frame"],
         text: TextCondition,
         motion: Float[Tensor, "batch motion_width"],
     ) -> Float[Tensor, "batch frame channel height width"]:
@@ -134,7 +134,7 @@ class VideoUNet(nn.Module):
 
         Args:
             x: The frames of each clip.
-            t: The timestep of each clip, the same for all its frames.
+            t: The timestep of each clip, or of each frame; 0 for frames that are known.
             text: What each clip shows.
             motion: The vector of the motion of each clip.
 
@@ -153,7 +153,8 @@ class VideoUNet(nn.Module):
             text.mask.repeat_interleave(count, dim=0),
         )
         images = x.flatten(0, 1)
-        embedding, text = image.embed(images, t.repeat_interleave(count), text)
+        times = t if t.ndim == 2 else t[:, None].expand(batch, count)
+        embedding, text = image.embed(images, times.flatten(), text)
         embedding = embedding + self.frame_to_image(frames).flatten(0, 1)
 
         hidden, skips = image.stem(images), []

@@ -80,6 +80,17 @@ def test_untrained_video_model_without_caption_equals_the_image_model(clip):
         assert torch.allclose(video(clip, T), expected, atol=1e-5)
 
 
+def test_timestep_of_each_frame_equals_one_for_the_clip_only_if_they_are_the_same(clip):
+    video = shake(video_model())
+    per_frame = T[:, None].repeat(1, 3)
+    with torch.no_grad():
+        expected = video(clip, T, CAPTIONS)
+        assert torch.equal(video(clip, per_frame, CAPTIONS), expected)
+        per_frame[:, 0] = 0
+        difference = (video(clip, per_frame, CAPTIONS) - expected).abs()
+    assert (difference.amax(dim=(2, 3, 4)) > 1e-5).all()
+
+
 def test_trained_frames_depend_on_each_other_only_if_connected(clip):
     changed = clip.clone()
     changed[:, 2] += 1

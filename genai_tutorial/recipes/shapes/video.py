@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from genai_tutorial.data import Source
 from genai_tutorial.diffusion import (
     VELOCITY,
+    Denoised,
     Denoiser,
     Guided,
-    diffusion_loss,
+    KnownRegion,
+    ddim,
+    last_sample,
     sample_images,
 )
 from genai_tutorial.multimodal import drop_texts
@@ -27,15 +30,24 @@ from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.tasks.motion import (
     MOTION_TOKENIZER,
     MOVES_TOKEN,
+    Clip,
     encode_motion_captions,
     load_clips,
     motion_accuracy,
     motion_scores,
+    random_clips,
 )
 from genai_tutorial.tasks.motion.random_clips import SOURCE
+from genai_tutorial.tasks.shapes import render
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.vae import ImageAutoencoder, encode_images
-from genai_tutorial.video import TextToVideo, VideoUNetConfig, shift_timesteps
+from genai_tutorial.video import (
+    KnownFrames,
+    TextToVideo,
+    VideoUNetConfig,
+    draw_known_frames,
+    logit_normal_timesteps,
+)
 
 
 class LatentVideo(NamedTuple):
@@ -96,6 +108,56 @@ class LatentVideo(NamedTuple):
             batch_size=32,
         )
 
+    @torch.no_grad()
+    def continue_films(
+        self,
+        films: Float[Tensor, "clip known 3 height width"],
+        captions: Sequence[str],
+        *,
+        steps: int,
+        guidance: float | int,
+        seed: int,
+    ) -> Float[Tensor, "clip frame 3 height width"]:
+        """Complete clips whose first frames are given: image to video from one frame,
+        prediction from several. The model sees them clean, see `KnownFrames`.
+
+        Args:
+            films: The known frames of each clip, fewer than the model draws.
+            captions: A caption per clip.
+            steps: The number of sampling steps.
+            guidance: The guidance weight.
+            seed: Seed of the initial noise.
+
+        Returns:
+            The known frames, and those that the model has drawn after them.
+
+        Raises:
+            ValueError: If there is not one caption per clip, or no frame to draw.
+        """
+        known, frames = films.shape[1], self.model.network.config.frames
+        if not 1 <= known < frames:
+            raise ValueError(
+                f"Give from 1 to {frames - 1} of the {frames} frames, got {known}."
+            )
+        if len(captions) != len(films):
+            raise ValueError(
+                f"Give one caption per clip: got {len(captions)} for {len(films)}."
+            )
+        given = self.to_latents(films)
+        drawn = given.new_zeros(len(given), frames - known, *given.shape[2:])
+        image = torch.cat((given, drawn), dim=1)
+        is_known = (torch.arange(frames) < known).view(1, frames, 1, 1, 1)
+        denoise = Denoiser(
+            Guided(KnownFrames(self.model, given), guidance),
+            SCHEDULE,
+            VELOCITY,
+            condition=encode_motion_captions(captions),
+        )
+        denoise = KnownRegion(denoise, image, is_known)
+        noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed))
+        latents = last_sample(ddim(denoise, noise, SCHEDULE.timesteps(steps)))
+        return torch.cat((films, self.to_films(latents[:, known:])), dim=1)
+
     def to_films(
         self, latents: Float[Tensor, "clip frame channel rows columns"]
     ) -> Float[Tensor, "clip frame 3 height width"]:
@@ -111,6 +173,31 @@ class LatentVideo(NamedTuple):
         return latents.unflatten(0, films.shape[:2])
 
 
+def encode_scenes(
+    clips: Sequence[Clip], seed: int
+) -> tuple[
+    Float[Tensor, "scene channel rows columns"],
+    Int[Tensor, "clip frame"],
+]:
+    """Return the latents of all scenes that occur in clips, and the rows in which the
+    frames of each clip are found.
+
+    There are about 51,000 scenes with one object, and a clip is a path through them.
+    Each is encoded once, however many clips show it.
+    """
+    autoencoder = load_recipe(EMOJI_AUTOENCODER)
+    scenes = list(dict.fromkeys(scene for clip in clips for scene in clip.scenes))
+    row = {scene: index for index, scene in enumerate(scenes)}
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        latents = [
+            autoencoder.to_latents(render(scenes[first : first + 500]), generator)
+            for first in range(0, len(scenes), 500)
+        ]
+    rows = torch.tensor([[row[scene] for scene in clip.scenes] for clip in clips])
+    return torch.cat(latents), rows
+
+
 @dataclass(frozen=True, kw_only=True)
 class TextToVideoRecipe(Recipe):
     """Layers between those of `shapes-latent` that learn to connect frames; the weights
@@ -118,7 +205,10 @@ class TextToVideoRecipe(Recipe):
 
     Attributes:
         clips: The number of clips in the training set.
-        shift: How far timesteps are moved towards pure noise, see `shift_timesteps`.
+        time_mean: The mean of the logits of timesteps, see `logit_normal_timesteps`.
+        time_deviation: Their standard deviation.
+        known_share: The share of clips whose first frames are known in training, see
+            `draw_known_frames`.
         text_dropout: The share of captions that are hidden, for classifier-free
             guidance.
         sampler_steps: The default number of steps of DDIM.
@@ -128,9 +218,11 @@ class TextToVideoRecipe(Recipe):
 
     config: VideoUNetConfig
     clips: int
-    shift: float = 2.0
+    time_mean: float = 0.7
+    time_deviation: float = 1.0
+    known_share: float = 0.3
     text_dropout: float = 0.1
-    sampler_steps: int = 25
+    sampler_steps: int = 20
     guidance: float = 2.0
     measured: int = 200
 
@@ -158,31 +250,38 @@ class TextToVideoRecipe(Recipe):
         )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Encode all clips, once, and train the added layers on the latents, or resume
+        """Encode all scenes, once, and train the added layers on the latents, or resume
         a run that was stopped.
         """
-        drawn = load_clips(self.clips, self.seed, self.config.frames)
-        autoencoder = load_recipe(EMOJI_AUTOENCODER)
-        latents = encode_images(autoencoder, drawn.films.flatten(0, 1), self.seed)
+        drawn = random_clips(
+            self.clips, torch.Generator().manual_seed(self.seed), self.config.frames
+        )
+        latents, rows = encode_scenes(drawn, self.seed)
         model = self.build_on_images().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
         average, history = run.fit(
             parallel(model),
             run.batches(
-                (
-                    latents.unflatten(0, drawn.films.shape[:2]),
-                    encode_motion_captions(drawn.captions),
-                ),
+                (rows, encode_motion_captions([clip.caption for clip in drawn])),
                 self.batch_size,
                 self.seed,
             ),
-            lambda model, latents, texts: self.loss(model, latents, texts, generator),
+            lambda model, rows, texts: self.loss(
+                model, latents[rows.cpu()].to(run.device), texts, generator
+            ),
             build_optimizer(model, self.optimizer),
             schedule=self.schedule(),
             ema_decay=self.ema_decay,
             generators=[generator],
         )
         return Trained(average, history.seconds)
+
+    def to_latents(
+        self, clips: Sequence[Clip]
+    ) -> Float[Tensor, "clip frame channel rows columns"]:
+        """Return the latents of clips to train on."""
+        latents, rows = encode_scenes(clips, self.seed)
+        return latents[rows]
 
     def loss(
         self,
@@ -191,23 +290,26 @@ class TextToVideoRecipe(Recipe):
         texts: Int[Tensor, "batch token"],
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
-        """Return the loss of a batch, with some captions hidden and late timesteps more
-        frequent than early ones.
+        """Return the loss of a batch, with some captions hidden, and some first frames
+        known: those enter the network clean and do not count.
         """
         (empty,) = encode_motion_captions([""])
-        return diffusion_loss(
-            model,
-            SCHEDULE,
-            VELOCITY,
-            latents,
-            drop_texts(texts, self.text_dropout, empty, generator),
-            generator=generator,
-            timesteps=shift_timesteps(
-                SCHEDULE.draw_timesteps(len(latents), generator),
-                len(SCHEDULE),
-                self.shift,
-            ),
+        texts = drop_texts(texts, self.text_dropout, empty, generator)
+        batch, frames = latents.shape[:2]
+        t = logit_normal_timesteps(
+            batch, len(SCHEDULE), self.time_mean, self.time_deviation, generator
         )
+        noise = torch.randn(latents.shape, generator=generator)
+        known = draw_known_frames(batch, frames, self.known_share, generator)
+        t, noise, known = (part.to(latents.device) for part in (t, noise, known))
+        noisy = SCHEDULE.add_noise(latents, noise, t)
+        output = model(
+            torch.where(known[..., None, None, None], latents, noisy),
+            torch.where(known, 0, t[:, None]),
+            texts,
+        )
+        target = VELOCITY.target(Denoised(latents, noise), SCHEDULE.levels(t, latents))
+        return (output - target)[~known].square().mean()
 
     def wrap(self, model: TextToVideo, card: dict) -> LatentVideo:
         """Return the model with its autoencoder."""
@@ -277,7 +379,7 @@ SHAPES_VIDEO = TextToVideoRecipe(
         "captions"
     ),
     config=VideoUNetConfig(),
-    clips=6_000,
+    clips=30_000,
     optimizer=OptimizerSettings(
         matrix_lr=0.02,
         kernel_lr=0.02,
@@ -287,8 +389,9 @@ SHAPES_VIDEO = TextToVideoRecipe(
         momentum=0.95,
     ),
     batch_size=8,
-    steps=15_000,
+    steps=6_000,
     warmup_steps=100,
     ema_decay=0.999,
+    published=True,
 )
 """The model of chapter 17, trained on top of `shapes-latent`."""

@@ -10,6 +10,8 @@ from genai_tutorial.recipes.files import build
 from genai_tutorial.recipes.latent.diffusion import SHAPES_LATENT
 from genai_tutorial.recipes.shapes import video
 from genai_tutorial.recipes.shapes.video import SHAPES_VIDEO
+from genai_tutorial.tasks.motion import Clip, Motion
+from genai_tutorial.tasks.shapes import SceneObject
 from genai_tutorial.video import VideoUNetConfig
 
 TINY = dataclasses.replace(
@@ -34,7 +36,7 @@ def test_text_to_video_resumes_bit_for_bit_and_keeps_the_image_model(
     """
     trained = follow(TINY).model
     expected = trained.state_dict()
-    got = kill_and_resume(TINY, video, "diffusion_loss").model.state_dict()
+    got = kill_and_resume(TINY, video, "drop_texts").model.state_dict()
     assert all(torch.equal(got[key], weight) for key, weight in expected.items())
     first = TINY.build_on_images()
     changed = {
@@ -89,10 +91,49 @@ def test_text_to_video_untrained_metrics_show_nothing_that_was_asked():
     assert "all frames" in TINY.summary(metrics)
 
 
-def test_shift_timesteps_makes_late_timesteps_more_frequent():
-    t = video.shift_timesteps(torch.arange(1000.0), 1000, 3)
-    assert (t.min(), t.max()) == (0, 999)
-    assert (t >= 600).float().mean() == pytest.approx(2 / 3, abs=0.01)
-    assert torch.equal(video.shift_timesteps(t, 1000, 1), t)
-    with pytest.raises(ValueError, match="shift must be above 0, got 0"):
-        video.shift_timesteps(t, 1000, 0)
+def test_encode_scenes_encodes_each_scene_once_and_finds_it_in_every_clip():
+    """A clip and the same clip backwards are eight pictures, not sixteen."""
+    there = Clip(SceneObject("red", "circle", 3, 5, 8), Motion("right", "slowly"))
+    back = Clip(SceneObject("red", "circle", 10, 5, 8), Motion("left", "slowly"))
+    latents, rows = video.encode_scenes([there, back], seed=0)
+    assert len(latents) == 8
+    assert torch.equal(rows[0], rows[1].flip(0))
+    films = TINY.wrap(TINY.build(), {}).to_films(SHAPES_VIDEO.to_latents([there, back]))
+    captions = [there.caption, back.caption]
+    assert video.motion_accuracy(captions, films).everything == 1
+
+
+def test_text_to_video_loss_gives_known_frames_away_and_does_not_count_them():
+    """The model receives clean frames with timestep 0; an error there costs nothing."""
+    latents = torch.randn(6, 4, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    texts = video.encode_motion_captions([PROMPT] * 6)
+    recipe = dataclasses.replace(SHAPES_VIDEO, known_share=1.0)
+    seen = {}
+
+    class Model(torch.nn.Module):
+        def forward(self, x, t, texts):
+            seen.update(x=x, t=t)
+            return torch.where((t == 0)[..., None, None, None], torch.nan, 0.0) * x
+
+    model = Model()
+    loss = recipe.loss(model, latents, texts, torch.Generator().manual_seed(1))
+    known = seen["t"] == 0
+    assert known.any(dim=1).all()
+    assert not known[:, 2:].any()
+    assert torch.equal(seen["x"][known], latents[known])
+    assert loss.isfinite()
+    nothing = dataclasses.replace(recipe, known_share=0.0)
+    nothing.loss(model, latents, texts, torch.Generator().manual_seed(1))
+    assert (seen["t"] == seen["t"][:, :1]).all()
+
+
+def test_continue_films_keeps_the_known_frames_and_draws_the_others():
+    loaded = TINY.wrap(TINY.build_on_images(), {})
+    given = video.load_clips(2, 0, 3).films[:, :2]
+    films = loaded.continue_films(given, [PROMPT] * 2, steps=2, guidance=2.0, seed=0)
+    assert films.shape == (2, 3, 3, 32, 32)
+    assert torch.equal(films[:, :2], given)
+    with pytest.raises(ValueError, match="from 1 to 2 of the 3 frames, got 3"):
+        loaded.continue_films(films, [PROMPT] * 2, steps=2, guidance=2.0, seed=0)
+    with pytest.raises(ValueError, match="one caption per clip: got 1 for 2"):
+        loaded.continue_films(given, [PROMPT], steps=2, guidance=2.0, seed=0)
