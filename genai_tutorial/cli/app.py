@@ -207,6 +207,8 @@ def sample(
       --out sevens.png`
     - `genai-tutorial sample shapes-diffusion prompt="a small red circle above a blue
       square" --out scene.png`
+    - `genai-tutorial sample shapes-video prompt="a small red circle moves left slowly"
+      --count 4 --out clips.webp`
     """
     from genai_tutorial.cli.models import sample_model
 

@@ -38,7 +38,8 @@ from genai_tutorial.recipes.shakespeare import (
 )
 from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
 from genai_tutorial.recipes.shapes.diffusion import draw_scenes
-from genai_tutorial.recipes.shapes.video import SHAPES_VIDEO, LatentVideo
+from genai_tutorial.recipes.shapes.latent_video import LatentVideo
+from genai_tutorial.recipes.shapes.video import SHAPES_VIDEO
 from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.recipes.training import train, trained_folder
 

@@ -38,3 +38,13 @@ def test_sample_of_films_rejects_a_png(capsys):
         main(["sample", "shapes-video", prompt, "--out", "clips.png"])
     assert stopped.value.code != 0
     assert ".gif or .webp" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["gif", "webp"])
+def test_sample_of_films_writes_an_animated_file(tmp_path, ending):
+    path = tmp_path / f"clips.{ending}"
+    prompt = "prompt=a red circle moves left fast"
+    main(["sample", "shapes-video", prompt, "steps=2", "--out", str(path)])
+    with Image.open(path) as film:
+        assert film.n_frames == 8

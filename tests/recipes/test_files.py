@@ -122,6 +122,7 @@ SAMPLE_SIZES = {
     "factbook-sft": 150,
     "factbook-ppo": 80,
     "python-exercises": 60,
+    "shapes-video": 16,
 }
 """The number of items that one core measures in at most three seconds."""
 

@@ -2,23 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.data import Source
-from genai_tutorial.diffusion import (
-    VELOCITY,
-    Denoised,
-    Denoiser,
-    Guided,
-    KnownRegion,
-    ddim,
-    last_sample,
-    sample_images,
-)
+from genai_tutorial.diffusion import VELOCITY, Denoised
 from genai_tutorial.multimodal import drop_texts
 from genai_tutorial.recipes.emoji_autoencoder import EMOJI_AUTOENCODER
 from genai_tutorial.recipes.files import load_recipe
@@ -26,6 +17,7 @@ from genai_tutorial.recipes.latent.diffusion import SHAPES_LATENT
 from genai_tutorial.recipes.options import CaptionOptions
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
 from genai_tutorial.recipes.shapes.diffusion import SCHEDULE
+from genai_tutorial.recipes.shapes.latent_video import LatentVideo, encode_scenes
 from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.tasks.motion import (
     MOTION_TOKENIZER,
@@ -38,164 +30,13 @@ from genai_tutorial.tasks.motion import (
     random_clips,
 )
 from genai_tutorial.tasks.motion.random_clips import SOURCE
-from genai_tutorial.tasks.shapes import render
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
-from genai_tutorial.vae import ImageAutoencoder, encode_images
 from genai_tutorial.video import (
-    KnownFrames,
     TextToVideo,
     VideoUNetConfig,
     draw_known_frames,
     logit_normal_timesteps,
 )
-
-
-class LatentVideo(NamedTuple):
-    """A text-to-video model with its autoencoder, as `load` returns it.
-
-    Attributes:
-        model: Predicts the velocity of noisy latents of clips, given captions.
-        autoencoder: Turns frames into latents, and back, one by one.
-    """
-
-    model: TextToVideo
-    autoencoder: ImageAutoencoder
-
-    def denoiser(self, captions: Sequence[str], guidance: float | int) -> Denoiser:
-        """Return the denoiser that samplers call, with guidance.
-
-        Args:
-            captions: A caption per clip; the empty caption means no condition.
-            guidance: The guidance weight; 1 for no guidance.
-        """
-        return Denoiser(
-            Guided(self.model, guidance),
-            SCHEDULE,
-            VELOCITY,
-            condition=encode_motion_captions(captions),
-        )
-
-    def draw(
-        self,
-        captions: Sequence[str],
-        *,
-        steps: int,
-        guidance: float | int,
-        seed: int,
-    ) -> Float[Tensor, "caption frame 3 height width"]:
-        """Draw a clip for each caption, with DDIM in the latents; red, green and blue
-        from 0 to 1.
-
-        Args:
-            captions: A caption per clip.
-            steps: The number of sampling steps.
-            guidance: The guidance weight.
-            seed: Seed of the initial noise.
-        """
-        network = self.model.network
-        config = network.image.config
-        side = config.image_size
-        return sample_images(
-            self.model,
-            SCHEDULE,
-            VELOCITY,
-            encode_motion_captions(captions),
-            (len(captions), network.config.frames, config.image_channels, side, side),
-            steps=steps,
-            seed=seed,
-            guidance=guidance,
-            decode=self.to_films,
-            batch_size=32,
-        )
-
-    @torch.no_grad()
-    def continue_films(
-        self,
-        films: Float[Tensor, "clip known 3 height width"],
-        captions: Sequence[str],
-        *,
-        steps: int,
-        guidance: float | int,
-        seed: int,
-    ) -> Float[Tensor, "clip frame 3 height width"]:
-        """Complete clips whose first frames are given: image to video from one frame,
-        prediction from several. The model sees them clean, see `KnownFrames`.
-
-        Args:
-            films: The known frames of each clip, fewer than the model draws.
-            captions: A caption per clip.
-            steps: The number of sampling steps.
-            guidance: The guidance weight.
-            seed: Seed of the initial noise.
-
-        Returns:
-            The known frames, and those that the model has drawn after them.
-
-        Raises:
-            ValueError: If there is not one caption per clip, or no frame to draw.
-        """
-        known, frames = films.shape[1], self.model.network.config.frames
-        if not 1 <= known < frames:
-            raise ValueError(
-                f"Give from 1 to {frames - 1} of the {frames} frames, got {known}."
-            )
-        if len(captions) != len(films):
-            raise ValueError(
-                f"Give one caption per clip: got {len(captions)} for {len(films)}."
-            )
-        given = self.to_latents(films)
-        drawn = given.new_zeros(len(given), frames - known, *given.shape[2:])
-        image = torch.cat((given, drawn), dim=1)
-        is_known = (torch.arange(frames) < known).view(1, frames, 1, 1, 1)
-        denoise = Denoiser(
-            Guided(KnownFrames(self.model, given), guidance),
-            SCHEDULE,
-            VELOCITY,
-            condition=encode_motion_captions(captions),
-        )
-        denoise = KnownRegion(denoise, image, is_known)
-        noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed))
-        latents = last_sample(ddim(denoise, noise, SCHEDULE.timesteps(steps)))
-        return torch.cat((films, self.to_films(latents[:, known:])), dim=1)
-
-    def to_films(
-        self, latents: Float[Tensor, "clip frame channel rows columns"]
-    ) -> Float[Tensor, "clip frame 3 height width"]:
-        """Decode the latents of clips, frame by frame."""
-        frames = self.autoencoder.to_images(latents.flatten(0, 1))
-        return frames.unflatten(0, latents.shape[:2])
-
-    def to_latents(
-        self, films: Float[Tensor, "clip frame 3 height width"], seed: int = 0
-    ) -> Float[Tensor, "clip frame channel rows columns"]:
-        """Encode clips, frame by frame."""
-        latents = encode_images(self.autoencoder, films.flatten(0, 1), seed)
-        return latents.unflatten(0, films.shape[:2])
-
-
-def encode_scenes(
-    clips: Sequence[Clip], seed: int
-) -> tuple[
-    Float[Tensor, "scene channel rows columns"],
-    Int[Tensor, "clip frame"],
-]:
-    """Return the latents of all scenes that occur in clips, and the rows in which the
-    frames of each clip are found.
-
-    There are about 51,000 scenes with one object, and a clip is a path through them.
-    Each is encoded once, however many clips show it.
-    """
-    autoencoder = load_recipe(EMOJI_AUTOENCODER)
-    scenes = list(dict.fromkeys(scene for clip in clips for scene in clip.scenes))
-    row = {scene: index for index, scene in enumerate(scenes)}
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        latents = [
-            autoencoder.to_latents(render(scenes[first : first + 500]), generator)
-            for first in range(0, len(scenes), 500)
-        ]
-    rows = torch.tensor([[row[scene] for scene in clip.scenes] for clip in clips])
-    return torch.cat(latents), rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,7 +97,7 @@ class TextToVideoRecipe(Recipe):
         drawn = random_clips(
             self.clips, torch.Generator().manual_seed(self.seed), self.config.frames
         )
-        latents, rows = encode_scenes(drawn, self.seed)
+        latents, rows = encode_scenes(load_recipe(EMOJI_AUTOENCODER), drawn, self.seed)
         model = self.build_on_images().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
         average, history = run.fit(
@@ -280,7 +121,7 @@ class TextToVideoRecipe(Recipe):
         self, clips: Sequence[Clip]
     ) -> Float[Tensor, "clip frame channel rows columns"]:
         """Return the latents of clips to train on."""
-        latents, rows = encode_scenes(clips, self.seed)
+        latents, rows = encode_scenes(load_recipe(EMOJI_AUTOENCODER), clips, self.seed)
         return latents[rows]
 
     def loss(

@@ -10,7 +10,7 @@ from genai_tutorial.recipes.files import build
 from genai_tutorial.recipes.latent.diffusion import SHAPES_LATENT
 from genai_tutorial.recipes.shapes import video
 from genai_tutorial.recipes.shapes.video import SHAPES_VIDEO
-from genai_tutorial.tasks.motion import Clip, Motion
+from genai_tutorial.tasks.motion import MOTIONS, Clip, Motion
 from genai_tutorial.tasks.shapes import SceneObject
 from genai_tutorial.video import VideoUNetConfig
 
@@ -95,7 +95,9 @@ def test_encode_scenes_encodes_each_scene_once_and_finds_it_in_every_clip():
     """A clip and the same clip backwards are eight pictures, not sixteen."""
     there = Clip(SceneObject("red", "circle", 3, 5, 8), Motion("right", "slowly"))
     back = Clip(SceneObject("red", "circle", 10, 5, 8), Motion("left", "slowly"))
-    latents, rows = video.encode_scenes([there, back], seed=0)
+    latents, rows = video.encode_scenes(
+        video.load_recipe(video.EMOJI_AUTOENCODER), [there, back], seed=0
+    )
     assert len(latents) == 8
     assert torch.equal(rows[0], rows[1].flip(0))
     films = TINY.wrap(TINY.build(), {}).to_films(SHAPES_VIDEO.to_latents([there, back]))
@@ -137,3 +139,13 @@ def test_continue_films_keeps_the_known_frames_and_draws_the_others():
         loaded.continue_films(films, [PROMPT] * 2, steps=2, guidance=2.0, seed=0)
     with pytest.raises(ValueError, match="one caption per clip: got 1 for 2"):
         loaded.continue_films(given, [PROMPT], steps=2, guidance=2.0, seed=0)
+
+
+def test_published_model_has_learned_how_far_each_motion_goes_in_a_frame():
+    """Nobody told it: `slowly` is one pixel and `fast` two."""
+    model = load_recipe(SHAPES_VIDEO).model
+    texts = video.encode_motion_captions([f"a circle {m.text()}" for m in MOTIONS])
+    with torch.no_grad():
+        learned = model.network.displacement.pixels_per_frame(model.read(texts)[1], 32)
+    true = torch.tensor([motion.velocity for motion in MOTIONS])
+    assert (learned - true).abs().max() < 0.3
