@@ -4,7 +4,7 @@ what attention over space and time costs.
 
 from genai_tutorial.video.costs import (
     VideoSize,
-    factorised_multiplications,
+    factorized_multiplications,
     joint_multiplications,
 )
 from genai_tutorial.video.displacement import Displacement, move_frames
@@ -33,7 +33,7 @@ __all__ = [
     "VideoUNet",
     "VideoUNetConfig",
     "draw_known_frames",
-    "factorised_multiplications",
+    "factorized_multiplications",
     "frame_times",
     "joint_multiplications",
     "logit_normal_timesteps",

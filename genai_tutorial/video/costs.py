@@ -24,14 +24,14 @@ def joint_multiplications(frames: int, places: int, width: int) -> int:
     return 2 * (frames * places) ** 2 * width
 
 
-def factorised_multiplications(frames: int, places: int, width: int) -> int:
+def factorized_multiplications(frames: int, places: int, width: int) -> int:
     """Return the multiplications of attention within each frame, followed by attention
     between the frames at each place; arguments as in `joint_multiplications`.
 
     Returns:
         2 F N² d + 2 N F² d.
 
-    >>> factorised_multiplications(frames=2, places=3, width=1)
+    >>> factorized_multiplications(frames=2, places=3, width=1)
     60
     """
     return 2 * frames * places * (places + frames) * width

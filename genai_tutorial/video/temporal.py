@@ -1,4 +1,4 @@
-"""Attention over the frames of a clip: factorised, one place at a time, or joint, all
+"""Attention over the frames of a clip: factorized, one place at a time, or joint, all
 places of all frames at once.
 
 Both are added to the features of an image network. Their last layer is zero at first,
@@ -15,7 +15,7 @@ from genai_tutorial.video.displacement import move_frames
 
 
 class TemporalAttention(nn.Module):
-    """Factorised attention: each place attends to the same place in the other frames.
+    """Factorized attention: each place attends to the same place in the other frames.
 
     Attention does not know the order of its tokens. What distinguishes one frame from
     another comes as a vector, which is projected and added to the features.

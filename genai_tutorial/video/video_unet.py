@@ -61,8 +61,8 @@ class VideoUNet(nn.Module):
     """An image U-Net inflated to clips: after each of its blocks, a layer in which the
     frames attend to each other.
 
-    The layers are factorised and follow the motion, or joint at the lowest resolution,
-    where there are few places, and factorised above. At first they add nothing, so that
+    The layers are factorized and follow the motion, or joint at the lowest resolution,
+    where there are few places, and factorized above. At first they add nothing, so that
     the network draws each frame exactly as the image network does.
 
     Args:
@@ -94,7 +94,7 @@ class VideoUNet(nn.Module):
         *upper, lowest = image.config.channels
         side = image.config.image_size // image.config.downsampling_factor
         settings = config.heads, config.frame_width
-        factorised = partial(_layers, TemporalAttention, image.config.blocks)
+        factorized = partial(_layers, TemporalAttention, image.config.blocks)
         self.frame = FrameEmbedding(
             config.frames, config.motion_width, config.frame_width, config.product
         )
@@ -105,7 +105,7 @@ class VideoUNet(nn.Module):
         nn.init.zeros_(self.frame_to_image.bias)
         groups = image.config.groups
         self.down = nn.ModuleList(
-            factorised(channels, *settings, groups) for channels in upper
+            factorized(channels, *settings, groups) for channels in upper
         )
         self.displacement = (
             Displacement(config.frames, config.motion_width) if config.follow else None
@@ -117,7 +117,7 @@ class VideoUNet(nn.Module):
             else _layers(SpaceTimeAttention, middle, lowest, *settings, side, groups)
         )
         self.up = nn.ModuleList(
-            factorised(channels, *settings, groups) for channels in reversed(upper)
+            factorized(channels, *settings, groups) for channels in reversed(upper)
         )
 
     def forward(

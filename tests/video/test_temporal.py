@@ -15,7 +15,7 @@ from genai_tutorial.video import (
     SpaceTimeAttention,
     TemporalAttention,
     VideoSize,
-    factorised_multiplications,
+    factorized_multiplications,
     frame_times,
     joint_multiplications,
     move_frames,
@@ -48,13 +48,13 @@ def frames():
     return torch.randn(2, 5, 6, generator=torch.Generator().manual_seed(2))
 
 
-@pytest.mark.parametrize("layer", layers(), ids=["factorised", "joint"])
+@pytest.mark.parametrize("layer", layers(), ids=["factorized", "joint"])
 def test_untrained_attention_over_frames_changes_nothing(layer, clip, frames):
     assert torch.equal(layer(clip, frames), clip)
     assert not torch.equal(trained(layer)(clip, frames), clip)
 
 
-@pytest.mark.parametrize("layer", layers(), ids=["factorised", "joint"])
+@pytest.mark.parametrize("layer", layers(), ids=["factorized", "joint"])
 def test_attention_over_frames_without_frame_vectors_permutes_with_the_frames(
     layer, clip, frames
 ):
@@ -150,7 +150,7 @@ def test_multiplications_by_formula_equal_those_that_torch_counts(frames, places
     assert joint_multiplications(frames, places, width) == counted(
         frames * places, 1, width
     )
-    assert factorised_multiplications(frames, places, width) == counted(
+    assert factorized_multiplications(frames, places, width) == counted(
         places, frames, width
     ) + counted(frames, places, width)
 
