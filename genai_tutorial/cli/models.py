@@ -7,12 +7,16 @@ from pathlib import Path
 import typer
 
 from genai_tutorial import recipes
+from genai_tutorial.cli.films import FILM_FORMATS, write_film
 from genai_tutorial.cli.pictures import write_grid
 from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
 from genai_tutorial.runtime import choose_device
 
 DEFAULT_COUNT = 40
 """The number of images that `sample` draws by default: four rows."""
+
+DEFAULT_FILMS = 10
+"""The number of clips that `sample` draws by default, side by side in one film."""
 
 
 def train_model(
@@ -56,7 +60,9 @@ def sample_model(
     folder: Path | None,
     out: Path | None,
 ) -> None:
-    """Print the text that the model generates, or write its images to a file."""
+    """Print the text that the model generates, or write its images or clips to a
+    file.
+    """
     with user_errors(ValueError, exit_code=WRONG_USE):
         recipe = recipes.recipe(name)
         options = recipes.parse_options(recipe, assignments)
@@ -67,7 +73,13 @@ def sample_model(
                         f"{name} writes text, so it has no option {option}; redirect "
                         "its output to keep it."
                     )
-        if out is not None and out.suffix.lower() != ".png":
+        if recipe.makes == "films":
+            if out is not None and out.suffix.lower() not in FILM_FORMATS:
+                raise ValueError(
+                    f"Clips are written as {' or '.join(FILM_FORMATS)}: --out must "
+                    f"end in one of them, got {out.name}."
+                )
+        elif out is not None and out.suffix.lower() != ".png":
             raise ValueError(
                 "The images are written as PNG: --out must end in .png, got "
                 f"{out.name}."
@@ -77,6 +89,13 @@ def sample_model(
     with user_errors(ValueError, exit_code=WRONG_USE):  # invalid prompts and numbers
         if recipe.makes == "text":
             print(recipe.write(loaded, options, seed))
+            return
+        if recipe.makes == "films":
+            count = DEFAULT_FILMS if count is None else count
+            films = recipes.draw_films(recipe, loaded, options, count, seed)
+            path = Path(f"{name}.gif") if out is None else out
+            write_film(films, path)
+            print(f"The clips are in {path}.")
             return
         count = DEFAULT_COUNT if count is None else count
         images = recipes.draw_images(recipe, loaded, options, count, seed)

@@ -15,7 +15,7 @@ from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.latent import diffusion as latent_diffusion
 from genai_tutorial.recipes.mnist import classifier, diffusion, families, gan
 from genai_tutorial.recipes.recipe import Recipe
-from genai_tutorial.recipes.shapes import clip
+from genai_tutorial.recipes.shapes import clip, video
 from genai_tutorial.recipes.shapes import diffusion as shapes_diffusion
 
 RECIPES: tuple[Recipe, ...] = (
@@ -34,6 +34,7 @@ RECIPES: tuple[Recipe, ...] = (
     base.FACTBOOK_BASE,
     sft.FACTBOOK_SFT,
     ppo.FACTBOOK_PPO,
+    video.SHAPES_VIDEO,
     arithmetic_reasoner.ARITHMETIC_REASONER,
     python_exercises.PYTHON_EXERCISES,
 )

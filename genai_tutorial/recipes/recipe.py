@@ -170,7 +170,7 @@ class Recipe(ABC):
     source: ClassVar[Source]
     """The data that the model is trained on."""
 
-    makes: ClassVar[Literal["text", "images"] | None] = None
+    makes: ClassVar[Literal["text", "images", "films"] | None] = None
     """The kind of sample that the model generates; None where it generates nothing."""
 
     tokenizer_file: ClassVar[str | None] = None
@@ -254,6 +254,17 @@ class Recipe(ABC):
             ValueError: If the model draws no images, or an option is out of range.
         """
         raise ValueError(f"{self.name} draws no images: {self.description()}.")
+
+    def film(
+        self, loaded: Any, options: Any, count: int, seed: int
+    ) -> Float[Tensor, "count frame 3 height width"]:
+        """Return films, sampled from the result of `load`: red, green and blue from 0
+        to 1.
+
+        Raises:
+            ValueError: If the model draws no films, or an option is out of range.
+        """
+        raise ValueError(f"{self.name} draws no films: {self.description()}.")
 
     def description(self) -> str:
         """Return the title as a clause, such as "it is a network that reads digits"."""

@@ -1,4 +1,4 @@
-"""Sampling from a trained model: text or images."""
+"""Sampling from a trained model: text, images or films."""
 
 from pathlib import Path
 from typing import Any
@@ -97,3 +97,20 @@ def draw_images(
             f"With {options} the images are not finite: ask for something less extreme."
         )
     return images
+
+
+@torch.no_grad()
+def draw_films(
+    chosen: Recipe, loaded: Any, options: Any, count: int, seed: int
+) -> Float[Tensor, "count frame 3 height width"]:
+    """Return films, sampled from the result of `load`.
+
+    Raises:
+        ValueError: If an option is out of range, or the films are not finite.
+    """
+    films = chosen.film(loaded, options, count, seed)
+    if not films.isfinite().all():
+        raise ValueError(
+            f"With {options} the films are not finite: ask for something less extreme."
+        )
+    return films

@@ -1,0 +1,172 @@
+"""A text-to-video model with its autoencoder: draws clips, continues them, and turns
+clips into latents.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genai_tutorial.diffusion import (
+    VELOCITY,
+    Denoiser,
+    Guided,
+    KnownRegion,
+    ddim,
+    last_sample,
+    sample_images,
+)
+from genai_tutorial.recipes.shapes.diffusion import SCHEDULE
+from genai_tutorial.tasks.motion import Clip, encode_motion_captions
+from genai_tutorial.tasks.shapes import render
+from genai_tutorial.vae import ImageAutoencoder, encode_images
+from genai_tutorial.video import KnownFrames, TextToVideo
+
+
+class LatentVideo(NamedTuple):
+    """A text-to-video model with its autoencoder, as `load` returns it.
+
+    Attributes:
+        model: Predicts the velocity of noisy latents of clips, given captions.
+        autoencoder: Turns frames into latents, and back, one by one.
+    """
+
+    model: TextToVideo
+    autoencoder: ImageAutoencoder
+
+    def denoiser(self, captions: Sequence[str], guidance: float | int) -> Denoiser:
+        """Return the denoiser that samplers call, with guidance.
+
+        Args:
+            captions: A caption per clip; the empty caption means no condition.
+            guidance: The guidance weight; 1 for no guidance.
+        """
+        return Denoiser(
+            Guided(self.model, guidance),
+            SCHEDULE,
+            VELOCITY,
+            condition=encode_motion_captions(captions),
+        )
+
+    def draw(
+        self,
+        captions: Sequence[str],
+        *,
+        steps: int,
+        guidance: float | int,
+        seed: int,
+    ) -> Float[Tensor, "caption frame 3 height width"]:
+        """Draw a clip for each caption, with DDIM in the latents; red, green and blue
+        from 0 to 1.
+
+        Args:
+            captions: A caption per clip.
+            steps: The number of sampling steps.
+            guidance: The guidance weight.
+            seed: Seed of the initial noise.
+        """
+        network = self.model.network
+        config = network.image.config
+        side = config.image_size
+        return sample_images(
+            self.model,
+            SCHEDULE,
+            VELOCITY,
+            encode_motion_captions(captions),
+            (len(captions), network.config.frames, config.image_channels, side, side),
+            steps=steps,
+            seed=seed,
+            guidance=guidance,
+            decode=self.to_films,
+            batch_size=32,
+        )
+
+    @torch.no_grad()
+    def continue_films(
+        self,
+        films: Float[Tensor, "clip known 3 height width"],
+        captions: Sequence[str],
+        *,
+        steps: int,
+        guidance: float | int,
+        seed: int,
+    ) -> Float[Tensor, "clip frame 3 height width"]:
+        """Complete clips whose first frames are given: image to video from one frame,
+        prediction from several. The model sees them clean, see `KnownFrames`.
+
+        Args:
+            films: The known frames of each clip, fewer than the model draws.
+            captions: A caption per clip.
+            steps: The number of sampling steps.
+            guidance: The guidance weight.
+            seed: Seed of the initial noise.
+
+        Returns:
+            The known frames, and those that the model has drawn after them.
+
+        Raises:
+            ValueError: If there is not one caption per clip, or no frame to draw.
+        """
+        known, frames = films.shape[1], self.model.network.config.frames
+        if not 1 <= known < frames:
+            raise ValueError(
+                f"Give from 1 to {frames - 1} of the {frames} frames, got {known}."
+            )
+        if len(captions) != len(films):
+            raise ValueError(
+                f"Give one caption per clip: got {len(captions)} for {len(films)}."
+            )
+        given = self.to_latents(films)
+        drawn = given.new_zeros(len(given), frames - known, *given.shape[2:])
+        image = torch.cat((given, drawn), dim=1)
+        is_known = (torch.arange(frames) < known).view(1, frames, 1, 1, 1)
+        denoise = Denoiser(
+            Guided(KnownFrames(self.model, given), guidance),
+            SCHEDULE,
+            VELOCITY,
+            condition=encode_motion_captions(captions),
+        )
+        denoise = KnownRegion(denoise, image, is_known)
+        noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed))
+        latents = last_sample(ddim(denoise, noise, SCHEDULE.timesteps(steps)))
+        return torch.cat((films, self.to_films(latents[:, known:])), dim=1)
+
+    def to_films(
+        self, latents: Float[Tensor, "clip frame channel rows columns"]
+    ) -> Float[Tensor, "clip frame 3 height width"]:
+        """Decode the latents of clips, frame by frame."""
+        frames = self.autoencoder.to_images(latents.flatten(0, 1))
+        return frames.unflatten(0, latents.shape[:2])
+
+    def to_latents(
+        self, films: Float[Tensor, "clip frame 3 height width"], seed: int = 0
+    ) -> Float[Tensor, "clip frame channel rows columns"]:
+        """Encode clips, frame by frame."""
+        latents = encode_images(self.autoencoder, films.flatten(0, 1), seed)
+        return latents.unflatten(0, films.shape[:2])
+
+
+def encode_scenes(
+    autoencoder: ImageAutoencoder, clips: Sequence[Clip], seed: int
+) -> tuple[
+    Float[Tensor, "scene channel rows columns"],
+    Int[Tensor, "clip frame"],
+]:
+    """Return the latents of all scenes that occur in clips, and the rows in which the
+    frames of each clip are found.
+
+    There are about 51,000 scenes with one object, and a clip is a path through them.
+    Each is encoded once, however many clips show it.
+    """
+    scenes = list(dict.fromkeys(scene for clip in clips for scene in clip.scenes))
+    row = {scene: index for index, scene in enumerate(scenes)}
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        latents = [
+            autoencoder.to_latents(render(scenes[first : first + 500]), generator)
+            for first in range(0, len(scenes), 500)
+        ]
+    rows = torch.tensor([[row[scene] for scene in clip.scenes] for clip in clips])
+    return torch.cat(latents), rows

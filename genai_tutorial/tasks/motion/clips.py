@@ -1,0 +1,178 @@
+"""Clips: one coloured shape that moves in a straight line, and the caption that says
+what moves where.
+
+caption: object moves direction speed
+direction: left, right, up, down
+speed: slowly, fast
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from genai_tutorial.tasks.shapes import (
+    ObjectDescription,
+    Scene,
+    SceneObject,
+    caption_words,
+    parse_caption,
+)
+
+Direction = Literal["left", "right", "up", "down"]
+Speed = Literal["slowly", "fast"]
+
+FRAMES = 8
+"""The number of frames of a clip."""
+
+STEPS: dict[Direction, tuple[int, int]] = {
+    "left": (-1, 0),
+    "right": (1, 0),
+    "up": (0, -1),
+    "down": (0, 1),
+}
+"""One pixel in each direction: to the right, and down."""
+
+SPEEDS: dict[Speed, int] = {"slowly": 1, "fast": 2}
+"""Pixels per frame."""
+
+MOVES = "moves"
+"""The word between the object of a caption and its motion."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A direction and a speed.
+
+    Raises:
+        ValueError: If one of them is unknown.
+
+    >>> Motion("left", "fast").velocity
+    (-2, 0)
+    """
+
+    direction: Direction
+    speed: Speed
+
+    def __post_init__(self):
+        for what, value, known in (
+            ("direction", self.direction, STEPS),
+            ("speed", self.speed, SPEEDS),
+        ):
+            if value not in known:
+                raise ValueError(
+                    f"There is no {what} {value!r} in these clips. There are: "
+                    f"{', '.join(known)}"
+                )
+
+    @property
+    def velocity(self) -> tuple[int, int]:
+        """Pixels per frame, to the right and down."""
+        right, down = STEPS[self.direction]
+        return right * SPEEDS[self.speed], down * SPEEDS[self.speed]
+
+    def text(self) -> str:
+        """Return the motion as a caption says it."""
+        return f"{MOVES} {self.direction} {self.speed}"
+
+
+MOTIONS = tuple(
+    Motion(direction, speed) for direction in get_args(Direction) for speed in SPEEDS
+)
+"""All motions."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """An object that moves.
+
+    Attributes:
+        thing: The object in the first frame.
+        motion: Where it moves, and how fast.
+        frames: The number of frames.
+
+    >>> clip = Clip(SceneObject("red", "circle", 20, 5, 8), Motion("left", "fast"), 3)
+    >>> clip.caption
+    'a small red circle moves left fast'
+    >>> [scene.objects[0].left for scene in clip.scenes]
+    [20, 18, 16]
+    """
+
+    thing: SceneObject
+    motion: Motion
+    frames: int = FRAMES
+
+    @property
+    def scenes(self) -> tuple[Scene, ...]:
+        """The scene of each frame."""
+        (right, down), thing = self.motion.velocity, self.thing
+        return tuple(
+            Scene(
+                (
+                    SceneObject(
+                        thing.colour,
+                        thing.shape,
+                        thing.left + right * frame,
+                        thing.top + down * frame,
+                        thing.diameter,
+                    ),
+                )
+            )
+            for frame in range(self.frames)
+        )
+
+    @property
+    def caption(self) -> str:
+        """What moves where, in full."""
+        thing = ObjectDescription(self.thing.shape, self.thing.colour, self.thing.size)
+        return f"{thing.text()} {self.motion.text()}"
+
+
+@dataclass(frozen=True)
+class MotionDescription:
+    """The content of a caption of a clip.
+
+    Attributes:
+        thing: The object; None for attributes that the caption omits.
+        motion: Where it moves, and how fast.
+    """
+
+    thing: ObjectDescription
+    motion: Motion
+
+
+def parse_motion_caption(text: str) -> MotionDescription:
+    """Parse the caption of a clip.
+
+    Raises:
+        ValueError: If it is not a sentence of the grammar.
+
+    >>> parse_motion_caption(
+    ...     "a red circle moves up slowly"
+    ... )  # doctest: +NORMALIZE_WHITESPACE
+    MotionDescription(thing=ObjectDescription(shape='circle', colour='red', size=None),
+                      motion=Motion(direction='up', speed='slowly'))
+    """
+    thing, moves, motion = text.lower().partition(f" {MOVES} ")
+    words = motion.split()
+    if not moves or len(words) != 2:
+        raise ValueError(
+            f"The caption {text!r} is not one that clips have. Write, for example, "
+            "'a small red circle moves left fast'"
+        )
+    description = parse_caption(thing)
+    if len(description.objects) != 1 or description.place is not None:
+        raise ValueError(
+            f"The caption of a clip names one object and no place, got {thing!r}"
+        )
+    return MotionDescription(description.objects[0], Motion(words[0], words[1]))
+
+
+def motion_caption_words() -> tuple[str, ...]:
+    """Return the vocabulary: the words of captions of pictures in their order, followed
+    by the new words, so that the numbers of the old ones stay the same.
+
+    >>> motion_caption_words()[-5:]
+    ('down', 'fast', 'moves', 'slowly', 'up')
+    """
+    old = caption_words()
+    new = {MOVES, *get_args(Direction), *get_args(Speed)} - set(old)
+    return (*old, *sorted(new))
