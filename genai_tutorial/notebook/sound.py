@@ -66,7 +66,8 @@ class Sound:
         """Return the clip as self-contained HTML."""
         name, words = html.escape(self.name), html.escape(self.transcript)
         return (
-            f'<figure class="genai-sound" style="{_CARD}"><figcaption style="margin: 0">'
+            f'<figure class="genai-sound" style="{_CARD}">'
+            '<figcaption style="margin: 0">'
             f"<strong>{name}</strong><br>{words}</figcaption>"
             f'<audio controls preload="none" aria-label="{name}" style="{_PLAYER}" '
             f'src="{self.source}"></audio></figure>'
