@@ -4,6 +4,13 @@ Read `spectrogram` (the short-time Fourier transform), `mel` (its picture in ban
 `griffin_lim` (back to a wave). `sound_files` writes waves to files.
 """
 
+from genai_tutorial.audio.ctc import (
+    best_alignment,
+    collapse,
+    ctc_loss,
+    ctc_probability,
+    greedy_decode,
+)
 from genai_tutorial.audio.griffin_lim import (
     griffin_lim,
     mel_to_wave,
@@ -19,6 +26,11 @@ from genai_tutorial.audio.mel import (
     mel_to_hertz,
     whisper_features,
 )
+from genai_tutorial.audio.prefix_beam import (
+    BigramModel,
+    LanguageModel,
+    prefix_beam_search,
+)
 from genai_tutorial.audio.sound_files import (
     SOUND_FORMATS,
     mp3_bytes,
@@ -27,27 +39,53 @@ from genai_tutorial.audio.sound_files import (
     wav_bytes,
     write_sound,
 )
+from genai_tutorial.audio.spec_augment import (
+    mask_spectrograms,
+)
 from genai_tutorial.audio.spectrogram import (
     discrete_fourier_transform,
     inverse_short_time_fourier_transform,
     short_time_fourier_transform,
 )
+from genai_tutorial.audio.speech_encoder import (
+    RecognizerConfig,
+    SpeechBlock,
+    SpeechRecognizer,
+    output_frames,
+)
+from genai_tutorial.audio.transcriber import (
+    Transcriber,
+)
 
 __all__ = [
     "LOWEST_MAGNITUDE",
     "SOUND_FORMATS",
+    "BigramModel",
+    "LanguageModel",
     "MelConfig",
+    "RecognizerConfig",
+    "SpeechBlock",
+    "SpeechRecognizer",
+    "Transcriber",
+    "best_alignment",
+    "collapse",
+    "ctc_loss",
+    "ctc_probability",
     "discrete_fourier_transform",
+    "greedy_decode",
     "griffin_lim",
     "hertz_to_mel",
     "inverse_short_time_fourier_transform",
     "log_mel_spectrogram",
+    "mask_spectrograms",
     "mel_filter_bank",
     "mel_spectrogram",
     "mel_to_hertz",
     "mel_to_wave",
     "mp3_bytes",
     "mp3_is_available",
+    "output_frames",
+    "prefix_beam_search",
     "short_time_fourier_transform",
     "small_wav_bytes",
     "spectral_convergence",

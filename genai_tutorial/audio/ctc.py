@@ -94,9 +94,7 @@ def ctc_loss(
     """
     repeats = (transcripts[:, 1:] == transcripts[:, :-1]).cumsum(dim=1)
     last = (lengths - 2).clamp(min=0)[:, None]
-    blanks = (
-        repeats.gather(1, last)[:, 0] * (lengths > 1) if repeats.shape[1] else 0
-    )
+    blanks = repeats.gather(1, last)[:, 0] * (lengths > 1) if repeats.shape[1] else 0
     needed = lengths + blanks
     if (needed > frames).any():
         worst = int((needed - frames).argmax())

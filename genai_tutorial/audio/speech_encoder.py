@@ -4,7 +4,6 @@ blocks read it, and each remaining frame gets a distribution over the labels.
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 

@@ -5,11 +5,29 @@ Each loader is a function that returns tensors or strings. The constant `SOURCE`
 module gives the origin and the licence of the data; `SOURCES` lists all of them.
 """
 
-from genai_tutorial.data import digits, emoji, faces, mnist, shakespeare, wikipedia
+from genai_tutorial.data import (
+    digits,
+    emoji,
+    espeak,
+    faces,
+    mnist,
+    shakespeare,
+    wikipedia,
+)
 from genai_tutorial.data.augmentation import random_affine
 from genai_tutorial.data.bank import Sentence, load_bank_sentences
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import NamedImages, family, load_emoji, load_emoji_split
+from genai_tutorial.data.espeak import (
+    ACCENTS,
+    SAMPLE_RATE,
+    Phoneme,
+    Segment,
+    Utterance,
+    Voice,
+    speak,
+    speakers,
+)
 from genai_tutorial.data.faces import load_faces
 from genai_tutorial.data.factbook import countries
 from genai_tutorial.data.factbook.countries import (
@@ -57,13 +75,16 @@ SOURCES: tuple[Source, ...] = (
     shakespeare.SOURCE,
     wikipedia.SOURCE,
     countries.SOURCE,
+    espeak.SOURCE,
 )
 
 __all__ = [
+    "ACCENTS",
     "DUMP",
     "HELD_OUT_TITLES",
     "LEVELS",
     "PRETRAINING_TITLES",
+    "SAMPLE_RATE",
     "SOURCES",
     "UNASKED_RELATIONS",
     "Articles",
@@ -73,9 +94,13 @@ __all__ = [
     "Images",
     "LibraryFunction",
     "NamedImages",
+    "Phoneme",
     "Plays",
+    "Segment",
     "Sentence",
     "Source",
+    "Utterance",
+    "Voice",
     "dequantize",
     "family",
     "from_levels",
@@ -99,6 +124,8 @@ __all__ = [
     "random_affine",
     "read_dump",
     "requantize",
+    "speak",
+    "speakers",
     "split_facts",
     "to_levels",
     "with_article",

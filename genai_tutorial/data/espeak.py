@@ -88,10 +88,15 @@ class Voice:
                     f"got {getattr(self, name)!r}."
                 )
 
+    @property
+    def espeak_name(self) -> str:
+        """The synthesizer's own name of the accent and the speaker."""
+        return self.accent if self.variant is None else f"{self.accent}+{self.variant}"
+
 
 @dataclass(frozen=True)
 class Segment:
-    """A word or a phoneme with the time at which it is spoken.
+    """A word or a phoneme, with the time at which it is spoken.
 
     Attributes:
         label: The word, or the phoneme in the International Phonetic Alphabet.
@@ -105,6 +110,17 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Phoneme(Segment):
+    """A phoneme, with its word.
+
+    Attributes:
+        word: The place of its word among the utterance's.
+    """
+
+    word: int
+
+
+@dataclass(frozen=True)
 class Utterance:
     """A spoken sentence.
 
@@ -112,7 +128,8 @@ class Utterance:
         text: The sentence.
         voice: The voice that speaks it.
         wave: The samples, 16,000 a second, from -1 to 1.
-        words: The words with their times.
+        words: The words with their times; the synthesizer speaks some pairs, such as
+            "in the", as one word.
         phonemes: The phonemes with their times; pauses are left out.
     """
 
@@ -120,7 +137,7 @@ class Utterance:
     voice: Voice
     wave: Float[Tensor, "sample"] = field(repr=False)
     words: tuple[Segment, ...]
-    phonemes: tuple[Segment, ...] = field(repr=False)
+    phonemes: tuple[Phoneme, ...] = field(repr=False)
 
     @property
     def seconds(self) -> float:
@@ -165,8 +182,7 @@ def speak(texts: Sequence[str], voices: Sequence[Voice]) -> list[Utterance]:
     package_folder("espeakng_loader", extra="audio")
     _check(texts, voices)
     requests = [
-        [text, voice.accent + f"+{voice.variant}" * bool(voice.variant)]
-        + [voice.speed, voice.pitch]
+        [text, voice.espeak_name, voice.speed, voice.pitch]
         for text, voice in zip(texts, voices, strict=True)
     ]
     program = Path(__file__).with_name("espeak_process.py")
@@ -221,40 +237,50 @@ def _utterances(
     texts: Sequence[str], voices: Sequence[Voice], arrays: dict[str, np.ndarray]
 ) -> list[Utterance]:
     rate = int(arrays["rate"])
-    ends = arrays["lengths"].cumsum()
     words: list[list[tuple[float, str]]] = [[] for _ in texts]
-    phonemes: list[list[tuple[float, str]]] = [[] for _ in texts]
-    for number, sample, position, length in arrays["words"].tolist():
-        label = texts[number][position - 1 : position - 1 + length]
-        words[number].append((sample / rate, label))
-    for (number, sample), label in zip(
-        arrays["phoneme_starts"].tolist(), arrays["phoneme_labels"].tolist(), strict=True
-    ):
-        phonemes[number].append((sample / rate, label))
-    utterances = []
-    for number, wave in enumerate(np.split(arrays["samples"], ends[:-1])):
-        samples = resample(wave / 32768, rate)
-        # the last phoneme event, without a label, is the silence at the end
-        speech_end = phonemes[number][-1][0] if phonemes[number] else len(wave) / rate
-        utterances.append(
-            Utterance(
-                texts[number],
-                voices[number],
-                torch.from_numpy(samples).float(),
-                _segments(words[number], speech_end),
-                _segments(phonemes[number], speech_end),
-            )
+    phonemes: list[list[tuple[float, str, int]]] = [[] for _ in texts]
+    events = arrays["words"].tolist()
+    for (number, sample, position, _), after in zip(events, [*events[1:], None]):
+        # an event can stand for several words, which the synthesizer speaks as one
+        is_last = after is None or after[0] != number
+        label = texts[number][position - 1 : None if is_last else after[2] - 1]
+        words[number].append((sample / rate, label.strip()))
+    rows = zip(
+        arrays["phoneme_starts"].tolist(),
+        arrays["phoneme_labels"].tolist(),
+        arrays["phoneme_words"].tolist(),
+        strict=True,
+    )
+    for (number, sample), label, word in rows:
+        phonemes[number].append((sample / rate, label, word))
+    waves = np.split(arrays["samples"], arrays["lengths"].cumsum()[:-1])
+    return [
+        Utterance(
+            text,
+            voice,
+            torch.from_numpy(resample(wave / 32768, rate)).float(),
+            *_segments(words[number], phonemes[number]),
         )
-    return utterances
+        for number, (text, voice, wave) in enumerate(
+            zip(texts, voices, waves, strict=True)
+        )
+    ]
 
 
 def _segments(
-    starts: Sequence[tuple[float, str]], end: float
-) -> tuple[Segment, ...]:
-    """Return the labelled segments; each ends where the next one begins."""
-    ends = [start for start, _ in starts[1:]] + [end]
+    words: Sequence[tuple[float, str]], phonemes: Sequence[tuple[float, str, int]]
+) -> tuple[tuple[Segment, ...], tuple[Phoneme, ...]]:
+    """Return words and phonemes; each ends where the next one begins. The last events
+    have no label: they mark the silence at the end.
+    """
+    end = min((start for start, label, _ in phonemes[-2:] if not label), default=0.0)
+    word_ends = [start for start, _ in words[1:]] + [end]
+    phoneme_ends = [start for start, _, _ in phonemes[1:]] + [end]
     return tuple(
         Segment(label, start, stop)
-        for (start, label), stop in zip(starts, ends, strict=True)
+        for (start, label), stop in zip(words, word_ends, strict=True)
+    ), tuple(
+        Phoneme(label, start, stop, word)
+        for (start, label, word), stop in zip(phonemes, phoneme_ends, strict=True)
         if label and stop > start
     )

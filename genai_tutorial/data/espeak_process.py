@@ -20,10 +20,14 @@ WORD, PHONEME = 1, 7
 
 
 class Identifier(ctypes.Union):
+    """A number or a name, by the type of the event."""
+
     _fields_ = (("number", ctypes.c_int), ("string", ctypes.c_char * 8))
 
 
 class Event(ctypes.Structure):
+    """espeak_EVENT of speak_lib.h."""
+
     _fields_ = (
         ("type", ctypes.c_int),
         ("identifier", ctypes.c_uint),
@@ -67,7 +71,9 @@ class Synthesizer:
             if event.type == WORD:
                 self.words.append((event.sample, event.text_position, event.length))
             elif event.type == PHONEME:
-                self.phonemes.append((event.sample, event.id.string.decode()))
+                self.phonemes.append(
+                    (event.sample, event.id.string.decode(), len(self.words) - 1)
+                )
             place += 1
         return 0
 
@@ -86,9 +92,7 @@ class Synthesizer:
         self.check("espeak_SetParameter", SPEED, speed, 0)
         self.check("espeak_SetParameter", PITCH, pitch, 0)
         sentence = text.encode() + b"\0"
-        self.check(
-            "espeak_Synth", sentence, len(sentence), 0, 0, 0, UTF8, None, None
-        )
+        self.check("espeak_Synth", sentence, len(sentence), 0, 0, 0, UTF8, None, None)
         self.check("espeak_Synchronize")
         return np.concatenate(self.waves) if self.waves else np.zeros(0, np.int16)
 
@@ -109,6 +113,7 @@ def main() -> None:
         lengths=np.array([len(wave) for wave in waves]),
         words=np.array(words, np.int64).reshape(-1, 4),
         phoneme_starts=np.array([row[:2] for row in phonemes], np.int64).reshape(-1, 2),
+        phoneme_words=np.array([row[3] for row in phonemes], np.int64),
         phoneme_labels=np.array([row[2] for row in phonemes], "U8"),
     )
     sys.stdout.buffer.write(file.getvalue())

@@ -69,7 +69,9 @@ def word_error_rate(said: Sequence[str], transcripts: Sequence[str]) -> float:
     Raises:
         ValueError: If the numbers of texts differ, or nobody said a word.
 
-    >>> word_error_rate(["a red circle", "two squares"], ["a bed circle", "two squares"])
+    >>> word_error_rate(
+    ...     ["a red circle", "two squares"], ["a bed circle", "two squares"]
+    ... )
     0.2
     """
     if isinstance(said, str) or isinstance(transcripts, str):

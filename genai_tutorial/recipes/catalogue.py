@@ -8,6 +8,7 @@ from genai_tutorial.recipes import (
     emoji_autoencoder,
     python_exercises,
     shakespeare,
+    spoken_captions,
 )
 from genai_tutorial.recipes.factbook import base, ppo, sft
 from genai_tutorial.recipes.files import load_recipe
@@ -34,6 +35,7 @@ RECIPES: tuple[Recipe, ...] = (
     sft.FACTBOOK_SFT,
     ppo.FACTBOOK_PPO,
     python_exercises.PYTHON_EXERCISES,
+    spoken_captions.SPOKEN_CAPTIONS,
 )
 """All recipes of the book."""
 

@@ -54,7 +54,8 @@ class SpeechBatches:
                 f"most {len(recordings)} (the recordings), got {batch_size}."
             )
         by_length = sorted(
-            range(len(recordings)), key=lambda place: recordings.features[place].shape[1]
+            range(len(recordings)),
+            key=lambda place: recordings.features[place].shape[1],
         )
         self.recordings = recordings.choose(by_length)
         self.batch_size, self.rank, self.world_size = batch_size, rank, world_size

@@ -80,9 +80,7 @@ def _backwards(n: int, seed: int, held_out: bool) -> list[Tensor]:
 
 def _draw(kind: NonSpeech, generator: torch.Generator) -> Float[Tensor, "sample"]:
     samples = int(_uniform(1.0, 4.0, generator) * SAMPLE_RATE)
-    level = math.exp(
-        _uniform(math.log(_QUIETEST), math.log(_LOUDEST), generator)
-    )
+    level = math.exp(_uniform(math.log(_QUIETEST), math.log(_LOUDEST), generator))
     time = torch.arange(samples) / SAMPLE_RATE
     noise = torch.randn(samples, generator=generator)
     pitch = _uniform(80, 2000, generator)

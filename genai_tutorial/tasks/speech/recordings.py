@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from genai_tutorial.audio import whisper_features
 from genai_tutorial.data import Utterance, speak
-from genai_tutorial.runtime import cached, require
+from genai_tutorial.runtime import cached, package_folder
 from genai_tutorial.tasks.speech.non_speech import draw_non_speech
 from genai_tutorial.tasks.speech.sentences import SPEECH_WORDS, draw_sentences
 from genai_tutorial.tasks.speech.voices import draw_voices
@@ -71,6 +72,7 @@ def load_recordings(
         ImportError: If espeakng-loader is not installed.
         ValueError: If `n` is below 1.
     """
+
     def build() -> dict[str, np.ndarray]:
         return _arrays(
             draw_utterances(
@@ -81,9 +83,10 @@ def load_recordings(
             )
         )
 
-    version = require("importlib.metadata", extra="audio").version("espeakng-loader")
+    package_folder("espeakng_loader", extra="audio")
+    package = version("espeakng-loader")
     arrays = cached(
-        "speech", build, f"{version} {n} {seed} {held_out_sentences} {held_out_voices}"
+        "speech", build, f"{package} {n} {seed} {held_out_sentences} {held_out_voices}"
     )
     features = torch.from_numpy(arrays["features"])
     return Recordings(
@@ -108,9 +111,7 @@ def draw_utterances(
     )
 
 
-def record_non_speech(
-    n: int, seed: int, held_out: bool = False
-) -> Recordings:
+def record_non_speech(n: int, seed: int, held_out: bool = False) -> Recordings:
     """Return sounds of the kinds in `TAUGHT` with empty transcripts."""
     waves = draw_non_speech(n, seed, held_out=held_out)
     return Recordings(

@@ -6,13 +6,15 @@ import torch
 
 from genai_tutorial.data import ACCENTS, Voice
 
-SPEAKERS = tuple(
-    "Alex Alicia Andrea Andy Annie Denis Diogo Gene Henrique Hugo Jacky Lee Marco Mario "
-    "Michael Mike Nguyen Reed RicishayMax Storm adam anika antonio aunty belinda "
-    "benjamin boris david ed edward f1 f2 f3 f4 f5 gustave ian iven john linda m1 m2 m3 "
-    "m4 m5 m6 m7 m8 marcelo max michel miguel norbert pablo paul pedro quincy rob robert "
-    "sandro shelby steph travis victor zac".split()
-)
+_NAMES = """
+Alex Alicia Andrea Andy Annie Denis Diogo Gene Henrique Hugo Jacky Lee Marco
+Mario Michael Mike Nguyen Reed RicishayMax Storm adam anika antonio aunty
+belinda benjamin boris david ed edward f1 f2 f3 f4 f5 gustave ian iven john
+linda m1 m2 m3 m4 m5 m6 m7 m8 marcelo max michel miguel norbert pablo paul
+pedro quincy rob robert sandro shelby steph travis victor zac
+"""
+
+SPEAKERS = tuple(_NAMES.split())
 """The synthesizer's speakers without its robots, whisperers and monsters."""
 
 HELD_OUT_SPEAKERS = SPEAKERS[::4]
