@@ -61,12 +61,16 @@ from genai_tutorial.audio.speech_encoder import (
     SpeechBlock,
     SpeechRecognizer,
     output_frames,
+    recognition_loss,
 )
 from genai_tutorial.audio.speech_synthesis import (
     SpeechSynthesizer,
     SynthesizerConfig,
     length_regulator,
     synthesis_loss,
+)
+from genai_tutorial.audio.text_to_speech import (
+    TextToSpeech,
 )
 from genai_tutorial.audio.transcriber import (
     Transcriber,
@@ -88,6 +92,7 @@ __all__ = [
     "SpeechRecognizer",
     "SpeechSynthesizer",
     "SynthesizerConfig",
+    "TextToSpeech",
     "Transcriber",
     "best_alignment",
     "collapse",
@@ -109,6 +114,7 @@ __all__ = [
     "mp3_is_available",
     "output_frames",
     "prefix_beam_search",
+    "recognition_loss",
     "short_time_fourier_transform",
     "small_wav_bytes",
     "spectral_convergence",

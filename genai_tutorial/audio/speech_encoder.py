@@ -4,9 +4,12 @@ blocks read it, and each remaining frame gets a distribution over the labels.
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from genai_tutorial.audio.ctc import ctc_loss
+from genai_tutorial.audio.spec_augment import mask_spectrograms
 from genai_tutorial.multimodal import EncoderConfig
 from genai_tutorial.multimodal.encoder import initialize
 from genai_tutorial.transformer import (
@@ -163,3 +166,30 @@ def output_frames(lengths: Int[Tensor, "batch"]) -> Int[Tensor, "batch"]:
     tensor([25, 26])
     """
     return ((lengths + 1) // 2 + 1) // 2
+
+
+def recognition_loss(
+    model: nn.Module,
+    features: Float[Tensor, "batch mel time"],
+    frames: Int[Tensor, "batch"],
+    transcripts: Int[Tensor, "batch longest"],
+    lengths: Int[Tensor, "batch"],
+    masks: torch.Generator | None = None,
+) -> Float[Tensor, ""]:
+    """Return the CTC loss of a recognizer on a batch.
+
+    Args:
+        model: A `SpeechRecognizer`.
+        features: Log-mel spectrograms, padded.
+        frames: The number of frames of each spectrogram.
+        transcripts: The labels of each, padded with the blank.
+        lengths: The number of labels of each.
+        masks: Random generator of SpecAugment's masks; None for no masks.
+
+    Raises:
+        ValueError: If an utterance is too short for its transcript.
+    """
+    if masks is not None:
+        features = mask_spectrograms(features, frames, masks)
+    heard = model(features, frames)
+    return ctc_loss(heard, output_frames(frames), transcripts, lengths)
