@@ -44,6 +44,7 @@ from genai_tutorial.diffusion import VELOCITY, sample_images
 from genai_tutorial.metrics import word_error_rate
 from genai_tutorial.pretrained.records import RECORDS, keep_record, record
 from genai_tutorial.recipes import SHAPES_SCHEDULE, load, recipe
+from genai_tutorial.recipes.caption_voice import READ, READ_SEED, SYMBOLS
 from genai_tutorial.recipes.spoken_captions import held_out_recordings, transcribe
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.shapes import (
@@ -81,6 +82,7 @@ KINDS = (
 )
 BEAMS, WEIGHT, BONUS = 8, 0.5, 0.5
 SPOKEN, GUIDANCE, SAMPLER_STEPS = 100, 2.0, 25
+VOICE_STEPS = 450
 
 
 def keep(part: str, key: str, measured: object) -> None:
@@ -316,13 +318,101 @@ def loop(seed: int) -> None:
     keep("loop", str(seed), measured)
 
 
-VOICES = (Voice("en-us", "f2"), Voice("en-us", "m3"))
-VOICE_SENTENCES, VOICE_STEPS, READ = 800, 600, 60
+def averages(
+    sentences: Sequence[AlignedSpeech], voices: Sequence[int], config: SynthesizerConfig
+) -> tuple[Tensor, Tensor]:
+    """Return the mean number of frames of each phoneme by each voice, and its mean
+    frame: a synthesizer without a network.
+    """
+    kinds = config.voices, config.symbols
+    counts, frames = torch.zeros(kinds), torch.zeros(kinds)
+    sums = torch.zeros(*kinds, config.mel.mels)
+    for sentence, voice in zip(sentences, voices, strict=True):
+        labels = sentence.phonemes.repeat_interleave(sentence.durations)
+        counts[voice].index_add_(
+            0, sentence.phonemes, torch.ones(len(sentence.phonemes))
+        )
+        frames[voice].index_add_(0, labels, torch.ones(len(labels)))
+        sums[voice].index_add_(0, labels, sentence.log_mels.T)
+    return frames / counts.clamp(min=1), sums / frames.clamp(min=1)[..., None]
 
 
 def voice(seed: int) -> None:
     """Train the synthesizer and let the recognizer read what it says."""
-    raise NotImplementedError
+    chosen = recipe("caption-voice")
+    config, count = chosen.config, len(chosen.speakers)
+    sentences = [align(one, SYMBOLS, config.mel) for one in chosen.utterances]
+    voices = [place % count for place in range(len(sentences))]
+    model = SpeechSynthesizer(config, seed)
+    start = time.process_time()
+    fit(
+        model,
+        AlignedBatches(sentences, voices, chosen.batch_size, seed),
+        synthesis_loss,
+        build_optimizer(model, chosen.optimizer),
+        steps=VOICE_STEPS,
+        schedule=warmup_linear(VOICE_STEPS, warmup_steps=20),
+        progress=False,
+    )
+    seconds = time.process_time() - start
+    speaker = TextToSpeech(
+        model, Lexicon.from_utterances(chosen.utterances), SYMBOLS, chosen.speakers
+    )
+    said = draw_sentences(READ, READ_SEED, held_out=True)
+    turns = [place % count for place in range(READ)]
+    real = speak(said, [Voice("en-us", chosen.speakers[turn]) for turn in turns])
+    aligned = [align(one, SYMBOLS, config.mel) for one in real]
+    mean_frames, mean_mels = averages(sentences, voices, config)
+    waves: dict[str, list[Tensor]] = {
+        "original": [one.wave for one in real],
+        "original through Griffin-Lim": [],
+        "averages": [],
+        "synthesizer": [],
+    }
+    frame_errors: dict[str, list[Tensor]] = {"averages": [], "synthesizer": []}
+    mel_errors: dict[str, list[Tensor]] = {"averages": [], "synthesizer": []}
+    for place, (text, turn, one) in enumerate(zip(said, turns, aligned, strict=True)):
+        generator = torch.Generator().manual_seed(place)
+        rendered = partial(mel_to_wave, config=config.mel, generator=generator)
+        waves["original through Griffin-Lim"].append(rendered(one.log_mels))
+        number = {symbol: k for k, symbol in enumerate(SYMBOLS)}
+        labels = torch.tensor([number[p] for p in speaker.lexicon.phonemes(text)])
+        lasting = mean_frames[turn, labels].round().long()
+        static = mean_mels[turn, labels.repeat_interleave(lasting)].T
+        waves["averages"].append(rendered(static))
+        mixture = [float(k == turn) for k in range(count)]
+        waves["synthesizer"].append(speaker.say(text, mixture, generator))
+        with torch.no_grad():
+            logs, painted = model(
+                one.phonemes[None],
+                torch.tensor([len(one.phonemes)]),
+                one.durations[None],
+                torch.tensor([turn]),
+            )
+        frame_errors["synthesizer"].append((logs[0].exp() - one.durations).abs())
+        mel_errors["synthesizer"].append((painted[0] - one.log_mels).abs().mean(dim=0))
+        expected = mean_frames[turn, one.phonemes]
+        frame_errors["averages"].append((expected - one.durations).abs())
+        expected = mean_mels[turn, one.phonemes.repeat_interleave(one.durations)].T
+        mel_errors["averages"].append((expected - one.log_mels).abs().mean(dim=0))
+    recognizer = load("spoken-captions")
+    measured = {
+        "word_error_rate": {
+            name: round(word_error_rate(said, recognizer.transcribe(spoken)), 4)
+            for name, spoken in waves.items()
+        },
+        "frames_off": {
+            name: round(torch.cat(errors).mean().item(), 3)
+            for name, errors in frame_errors.items()
+        },
+        "log_mel_distance": {
+            name: round(torch.cat(errors).mean().item(), 3)
+            for name, errors in mel_errors.items()
+        },
+        "sentences": READ,
+        "seconds": round(seconds, 1),
+    }
+    keep("voice", str(seed), measured)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from genai_tutorial.multimodal import Encoder, EncoderConfig
 from genai_tutorial.multimodal.encoder import initialize
+from genai_tutorial.runtime import torch_seed
 from genai_tutorial.transformer import (
     FeedForward,
     LearnedPositions,
@@ -117,19 +118,20 @@ class ListenAndWrite(nn.Module):
         super().__init__()
         self.config = config
         width = config.blocks.width
-        self.first = nn.Conv1d(config.mels, width, 3, padding=1)
-        self.second = nn.Conv1d(width, width, 3, stride=2, padding=1)
-        waves = sine_positions(config.frames // 2, width)
-        self.register_buffer("waves", waves, persistent=False)
-        self.encoder = Encoder(config.blocks, causal=False)
-        self.encoder_norm = nn.LayerNorm(width)
-        self.token = nn.Embedding(config.vocab_size, width)
-        self.positions = LearnedPositions(config.context_length, width)
-        self.decoder = nn.ModuleList(
-            CrossAttentionBlock(config.blocks, width)
-            for _ in range(config.blocks.layers)
-        )
-        self.decoder_norm = nn.LayerNorm(width)
+        with torch_seed(seed):
+            self.first = nn.Conv1d(config.mels, width, 3, padding=1)
+            self.second = nn.Conv1d(width, width, 3, stride=2, padding=1)
+            waves = sine_positions(config.frames // 2, width)
+            self.register_buffer("waves", waves, persistent=False)
+            self.encoder = Encoder(config.blocks, causal=False)
+            self.encoder_norm = nn.LayerNorm(width)
+            self.token = nn.Embedding(config.vocab_size, width)
+            self.positions = LearnedPositions(config.context_length, width)
+            self.decoder = nn.ModuleList(
+                CrossAttentionBlock(config.blocks, width)
+                for _ in range(config.blocks.layers)
+            )
+            self.decoder_norm = nn.LayerNorm(width)
         initialize(self, seed)
 
     def listen(

@@ -12,6 +12,7 @@ from genai_tutorial.audio.ctc import ctc_loss
 from genai_tutorial.audio.spec_augment import mask_spectrograms
 from genai_tutorial.multimodal import EncoderConfig
 from genai_tutorial.multimodal.encoder import initialize
+from genai_tutorial.runtime import torch_seed
 from genai_tutorial.transformer import (
     AttentionContext,
     FeedForward,
@@ -117,15 +118,18 @@ class SpeechRecognizer(nn.Module):
         super().__init__()
         self.config = config
         width = config.encoder.width
-        self.first = nn.Conv1d(config.mels, width, 3, stride=2, padding=1)
-        self.second = nn.Conv1d(width, width, 3, stride=2, padding=1)
-        rotary = RotaryEmbedding(width // config.encoder.heads, config.context_length)
-        self.blocks = nn.ModuleList(
-            SpeechBlock(config.encoder, config.kernel, rotary)
-            for _ in range(config.encoder.layers)
-        )
-        self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, config.labels)
+        with torch_seed(seed):
+            self.first = nn.Conv1d(config.mels, width, 3, stride=2, padding=1)
+            self.second = nn.Conv1d(width, width, 3, stride=2, padding=1)
+            rotary = RotaryEmbedding(
+                width // config.encoder.heads, config.context_length
+            )
+            self.blocks = nn.ModuleList(
+                SpeechBlock(config.encoder, config.kernel, rotary)
+                for _ in range(config.encoder.layers)
+            )
+            self.norm = nn.LayerNorm(width)
+            self.head = nn.Linear(width, config.labels)
         initialize(self, seed)
 
     def forward(

@@ -13,6 +13,7 @@ from genai_tutorial.audio.mel import MelConfig
 from genai_tutorial.audio.speech_encoder import SpeechBlock
 from genai_tutorial.multimodal import EncoderConfig
 from genai_tutorial.multimodal.encoder import initialize
+from genai_tutorial.runtime import torch_seed
 from genai_tutorial.transformer import AttentionContext, RotaryEmbedding, padding_mask
 
 _MIDDLE, _SPREAD = (
@@ -112,20 +113,24 @@ class SpeechSynthesizer(nn.Module):
         super().__init__()
         self.config = config
         blocks = config.blocks
-        self.phoneme = nn.Embedding(config.symbols, blocks.width)
-        self.voice = nn.Embedding(config.voices, blocks.width)
-        rotary = RotaryEmbedding(blocks.width // blocks.heads, config.context_length)
-        self.readers, self.painters = (
-            nn.ModuleList(
-                SpeechBlock(blocks, config.kernel, rotary) for _ in range(blocks.layers)
+        with torch_seed(seed):
+            self.phoneme = nn.Embedding(config.symbols, blocks.width)
+            self.voice = nn.Embedding(config.voices, blocks.width)
+            rotary = RotaryEmbedding(
+                blocks.width // blocks.heads, config.context_length
             )
-            for _ in range(2)
-        )
-        self.duration_norm = nn.LayerNorm(blocks.width)
-        self.duration_head = nn.Linear(blocks.width, 1)
-        self.elapsed = nn.Linear(1, blocks.width)
-        self.norm = nn.LayerNorm(blocks.width)
-        self.head = nn.Linear(blocks.width, config.mel.mels)
+            self.readers, self.painters = (
+                nn.ModuleList(
+                    SpeechBlock(blocks, config.kernel, rotary)
+                    for _ in range(blocks.layers)
+                )
+                for _ in range(2)
+            )
+            self.duration_norm = nn.LayerNorm(blocks.width)
+            self.duration_head = nn.Linear(blocks.width, 1)
+            self.elapsed = nn.Linear(1, blocks.width)
+            self.norm = nn.LayerNorm(blocks.width)
+            self.head = nn.Linear(blocks.width, config.mel.mels)
         initialize(self, seed)
 
     def read(

@@ -37,8 +37,8 @@ class Transcriber:
             )
 
     def listen(
-        self, waves: Sequence[Float[Tensor, "sample"]]
-    ) -> list[Float[Tensor, "frame label"]]:
+        self, waves: Sequence[Float[Tensor, "_sample"]]
+    ) -> list[Float[Tensor, "_frame label"]]:
         """Return the logarithm of each label's probability in every frame of 40 ms.
 
         Args:
@@ -52,8 +52,8 @@ class Transcriber:
 
     @torch.no_grad()
     def read(
-        self, features: Sequence[Float[Tensor, "mel frame"]]
-    ) -> list[Float[Tensor, "frame label"]]:
+        self, features: Sequence[Float[Tensor, "mel _frame"]]
+    ) -> list[Float[Tensor, "_frame label"]]:
         """Do the same for log-mel spectrograms, as `whisper_features` returns them."""
         self.model.eval()
         by_length = sorted(range(len(features)), key=lambda n: features[n].shape[1])
@@ -72,7 +72,7 @@ class Transcriber:
 
     def transcribe(
         self,
-        waves: Sequence[Float[Tensor, "sample"]],
+        waves: Sequence[Float[Tensor, "_sample"]],
         decode: Callable[[Tensor], Sequence[int]] | None = None,
     ) -> list[str]:
         """Return what is said in each wave.

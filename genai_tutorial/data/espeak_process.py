@@ -58,6 +58,8 @@ class Synthesizer:
         )
         if self.rate <= 0:
             raise RuntimeError(f"espeak_Initialize returned {self.rate}")
+        # without it, the hiss of consonants depends on the clock
+        self.library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         self.waves, self.words, self.phonemes = [], [], []
         self.callback = Callback(self._receive)  # kept alive for the library
         self.library.espeak_SetSynthCallback(self.callback)

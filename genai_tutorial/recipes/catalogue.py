@@ -5,6 +5,7 @@ from typing import Any
 
 from genai_tutorial.pretrained.files import read_card
 from genai_tutorial.recipes import (
+    caption_voice,
     emoji_autoencoder,
     python_exercises,
     shakespeare,
@@ -36,6 +37,7 @@ RECIPES: tuple[Recipe, ...] = (
     ppo.FACTBOOK_PPO,
     python_exercises.PYTHON_EXERCISES,
     spoken_captions.SPOKEN_CAPTIONS,
+    caption_voice.CAPTION_VOICE,
 )
 """All recipes of the book."""
 

@@ -1,5 +1,6 @@
 """The recipe of the speech recognizer that chapter 18 loads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -143,7 +144,7 @@ def transcribe(loaded: Transcriber, recordings: Recordings) -> list[str]:
     return [loaded.text(output) for output in loaded.read(recordings.features)]
 
 
-def _errors(recordings: Recordings, transcripts: list[str]) -> list[float]:
+def _errors(recordings: Recordings, transcripts: Sequence[str]) -> list[float]:
     return [
         float(word_errors(said, text).edits)
         for said, text in zip(recordings.sentences, transcripts, strict=True)

@@ -132,3 +132,11 @@ class AlignedBatches:
         start = int(torch.randint(starts, (), generator=self._generator))
         chosen = slice(start, start + self.batch_size)
         return pad_aligned(self.sentences[chosen], self.voices[chosen])
+
+    def state_dict(self) -> dict:
+        """Return the state that determines all further batches."""
+        return {"generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Continue from where `state_dict` was called."""
+        self._generator.set_state(state["generator"])

@@ -35,7 +35,7 @@ def draw_non_speech(
     seed: int,
     kinds: Sequence[NonSpeech] = TAUGHT,
     held_out: bool = False,
-) -> list[Float[Tensor, "sample"]]:
+) -> list[Float[Tensor, "_sample"]]:
     """Draw sounds of one to four seconds, of all kinds in turn.
 
     Loudness is drawn between a whisper and shouting. Speech played backwards comes from
@@ -108,5 +108,5 @@ def _brown(noise: Float[Tensor, "sample"]) -> Float[Tensor, "sample"]:
     return brown / brown.std()
 
 
-def _uniform(low: float, high: float, generator: torch.Generator) -> float:
+def _uniform(low: float | int, high: float | int, generator: torch.Generator) -> float:
     return low + (high - low) * torch.rand((), generator=generator).item()

@@ -30,7 +30,7 @@ class Recordings:
     """
 
     sentences: tuple[str, ...]
-    features: tuple[Float[Tensor, "mel frame"], ...] = field(repr=False)
+    features: tuple[Float[Tensor, "mel _frame"], ...] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.sentences)

@@ -27,7 +27,8 @@ def test_sentences_are_captions_and_digits_of_the_vocabulary():
 def test_no_sentence_is_in_both_splits():
     train, test = (set(draw_sentences(400, seed=2, held_out=h)) for h in (False, True))
     assert not train & test
-    assert all(map(is_held_out, test)) and not any(map(is_held_out, train))
+    assert all(map(is_held_out, test))
+    assert not any(map(is_held_out, train))
 
 
 def test_longer_draws_begin_with_shorter_ones():
