@@ -22,7 +22,7 @@ from genai_tutorial.runtime.optional_imports import package_folder
 
 SOURCE = Source(
     name="Spoken captions",
-    loader="speak",
+    loader="speakers",
     contents=(
         "sentences spoken by a synthesizer in 7 accents and 66 voices, with the exact "
         "time of every word and every phoneme"
