@@ -16,6 +16,15 @@ from genai_tutorial.audio.griffin_lim import (
     mel_to_wave,
     spectral_convergence,
 )
+from genai_tutorial.audio.lexicon import (
+    PAUSE,
+    Lexicon,
+)
+from genai_tutorial.audio.listen_and_write import (
+    CrossAttentionBlock,
+    ListenAndWrite,
+    ListenAndWriteConfig,
+)
 from genai_tutorial.audio.mel import (
     LOWEST_MAGNITUDE,
     MelConfig,
@@ -52,6 +61,16 @@ from genai_tutorial.audio.speech_encoder import (
     SpeechBlock,
     SpeechRecognizer,
     output_frames,
+    recognition_loss,
+)
+from genai_tutorial.audio.speech_synthesis import (
+    SpeechSynthesizer,
+    SynthesizerConfig,
+    length_regulator,
+    synthesis_loss,
+)
+from genai_tutorial.audio.text_to_speech import (
+    TextToSpeech,
 )
 from genai_tutorial.audio.transcriber import (
     Transcriber,
@@ -59,13 +78,21 @@ from genai_tutorial.audio.transcriber import (
 
 __all__ = [
     "LOWEST_MAGNITUDE",
+    "PAUSE",
     "SOUND_FORMATS",
     "BigramModel",
+    "CrossAttentionBlock",
     "LanguageModel",
+    "Lexicon",
+    "ListenAndWrite",
+    "ListenAndWriteConfig",
     "MelConfig",
     "RecognizerConfig",
     "SpeechBlock",
     "SpeechRecognizer",
+    "SpeechSynthesizer",
+    "SynthesizerConfig",
+    "TextToSpeech",
     "Transcriber",
     "best_alignment",
     "collapse",
@@ -76,6 +103,7 @@ __all__ = [
     "griffin_lim",
     "hertz_to_mel",
     "inverse_short_time_fourier_transform",
+    "length_regulator",
     "log_mel_spectrogram",
     "mask_spectrograms",
     "mel_filter_bank",
@@ -86,9 +114,11 @@ __all__ = [
     "mp3_is_available",
     "output_frames",
     "prefix_beam_search",
+    "recognition_loss",
     "short_time_fourier_transform",
     "small_wav_bytes",
     "spectral_convergence",
+    "synthesis_loss",
     "wav_bytes",
     "whisper_features",
     "write_sound",

@@ -4,9 +4,12 @@ blocks read it, and each remaining frame gets a distribution over the labels.
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from genai_tutorial.audio.ctc import ctc_loss
+from genai_tutorial.audio.spec_augment import mask_spectrograms
 from genai_tutorial.multimodal import EncoderConfig
 from genai_tutorial.multimodal.encoder import initialize
 from genai_tutorial.transformer import (
@@ -56,32 +59,31 @@ class RecognizerConfig:
 
 
 class SpeechBlock(nn.Module):
-    """A block of the recognizer: attention over the whole utterance, a convolution over
-    neighbouring frames for each feature, and a feed-forward layer.
+    """A block that reads or paints speech: attention over the whole utterance, a
+    convolution over neighbouring frames for each feature, and a feed-forward layer.
 
     Args:
-        config: The recognizer's settings.
+        config: The settings of the stack.
+        kernel: The number of neighbouring frames that the convolution mixes; odd.
         rotary: The rotary embedding that all blocks share.
 
     Source: Gulati et al., Conformer, section 2, https://arxiv.org/abs/2005.08100; its
         two half feed-forward layers are one here, and the convolution has no gate.
     """
 
-    def __init__(self, config: RecognizerConfig, rotary: RotaryEmbedding):
+    def __init__(self, config: EncoderConfig, kernel: int, rotary: RotaryEmbedding):
         super().__init__()
-        width = config.encoder.width
+        width = config.width
         self.attention_norm = nn.LayerNorm(width)
         self.attention = MultiHeadAttention(
-            width, config.encoder.heads, bias=True, rotary=rotary, causal=False
+            width, config.heads, bias=True, rotary=rotary, causal=False
         )
         self.convolution_norm = nn.LayerNorm(width)
         self.convolution = nn.Conv1d(
-            width, width, config.kernel, padding=config.kernel // 2, groups=width
+            width, width, kernel, padding=kernel // 2, groups=width
         )
         self.feed_forward_norm = nn.LayerNorm(width)
-        self.feed_forward = FeedForward(
-            width, config.encoder.hidden_width, "gelu", bias=True
-        )
+        self.feed_forward = FeedForward(width, config.hidden_width, "gelu", bias=True)
 
     def forward(
         self,
@@ -119,7 +121,8 @@ class SpeechRecognizer(nn.Module):
         self.second = nn.Conv1d(width, width, 3, stride=2, padding=1)
         rotary = RotaryEmbedding(width // config.encoder.heads, config.context_length)
         self.blocks = nn.ModuleList(
-            SpeechBlock(config, rotary) for _ in range(config.encoder.layers)
+            SpeechBlock(config.encoder, config.kernel, rotary)
+            for _ in range(config.encoder.layers)
         )
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, config.labels)
@@ -163,3 +166,30 @@ def output_frames(lengths: Int[Tensor, "batch"]) -> Int[Tensor, "batch"]:
     tensor([25, 26])
     """
     return ((lengths + 1) // 2 + 1) // 2
+
+
+def recognition_loss(
+    model: nn.Module,
+    features: Float[Tensor, "batch mel time"],
+    frames: Int[Tensor, "batch"],
+    transcripts: Int[Tensor, "batch longest"],
+    lengths: Int[Tensor, "batch"],
+    masks: torch.Generator | None = None,
+) -> Float[Tensor, ""]:
+    """Return the CTC loss of a recognizer on a batch.
+
+    Args:
+        model: A `SpeechRecognizer`.
+        features: Log-mel spectrograms, padded.
+        frames: The number of frames of each spectrogram.
+        transcripts: The labels of each, padded with the blank.
+        lengths: The number of labels of each.
+        masks: Random generator of SpecAugment's masks; None for no masks.
+
+    Raises:
+        ValueError: If an utterance is too short for its transcript.
+    """
+    if masks is not None:
+        features = mask_spectrograms(features, frames, masks)
+    heard = model(features, frames)
+    return ctc_loss(heard, output_frames(frames), transcripts, lengths)

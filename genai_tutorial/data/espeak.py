@@ -240,7 +240,9 @@ def _utterances(
     words: list[list[tuple[float, str]]] = [[] for _ in texts]
     phonemes: list[list[tuple[float, str, int]]] = [[] for _ in texts]
     events = arrays["words"].tolist()
-    for (number, sample, position, _), after in zip(events, [*events[1:], None]):
+    for (number, sample, position, _), after in zip(
+        events, [*events[1:], None], strict=True
+    ):
         # an event can stand for several words, which the synthesizer speaks as one
         is_last = after is None or after[0] != number
         label = texts[number][position - 1 : None if is_last else after[2] - 1]

@@ -1,19 +1,16 @@
 """The recipe of the speech recognizer that chapter 18 loads."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from genai_tutorial.audio import (
     RecognizerConfig,
     SpeechRecognizer,
     Transcriber,
-    ctc_loss,
-    mask_spectrograms,
-    output_frames,
+    recognition_loss,
 )
 from genai_tutorial.data import Source
 from genai_tutorial.data.espeak import SOURCE
@@ -71,17 +68,6 @@ class SpokenCaptionsRecipe(Recipe):
         """Train the recognizer, or resume a run that was stopped."""
         model = self.build().to(run.device)
         masks = torch.Generator().manual_seed(self.seed)
-
-        def loss(
-            model: torch.nn.Module,
-            features: Tensor,
-            frames: Tensor,
-            transcripts: Tensor,
-            lengths: Tensor,
-        ) -> Float[Tensor, ""]:
-            heard = model(mask_spectrograms(features, frames, masks), frames)
-            return ctc_loss(heard, output_frames(frames), transcripts, lengths)
-
         trained, history = run.fit(
             parallel(model),
             SpeechBatches(
@@ -91,7 +77,7 @@ class SpokenCaptionsRecipe(Recipe):
                 rank=run.process.rank,
                 world_size=run.process.world_size,
             ),
-            loss,
+            partial(recognition_loss, masks=masks),
             build_optimizer(model, self.optimizer),
             schedule=self.schedule(),
             ema_decay=self.ema_decay,

@@ -2,6 +2,13 @@
 and batches of their spectrograms.
 """
 
+from genai_tutorial.tasks.speech.aligned import (
+    AlignedBatch,
+    AlignedBatches,
+    AlignedSpeech,
+    align,
+    pad_aligned,
+)
 from genai_tutorial.tasks.speech.batches import (
     SpeechBatch,
     SpeechBatches,
@@ -40,10 +47,14 @@ __all__ = [
     "SPEAKERS",
     "SPEECH_WORDS",
     "TAUGHT",
+    "AlignedBatch",
+    "AlignedBatches",
+    "AlignedSpeech",
     "NonSpeech",
     "Recordings",
     "SpeechBatch",
     "SpeechBatches",
+    "align",
     "draw_non_speech",
     "draw_sentences",
     "draw_utterances",
@@ -52,6 +63,7 @@ __all__ = [
     "is_caption",
     "is_held_out",
     "load_recordings",
+    "pad_aligned",
     "pad_recordings",
     "record_non_speech",
 ]

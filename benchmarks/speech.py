@@ -1,0 +1,345 @@
+"""Speech to text, text to speech, and a spoken caption that is drawn.
+
+`--part live` trains the recognizer as long as the chapter does, on 1,500 utterances,
+and follows its word error rate for sentences and voices that are not in the training
+set. The opponents hear nothing: one constant sentence, another sentence of the same
+grammar, and the likeliest sentence of a word bigram.
+
+`--part noise` trains twice as long, with and without sounds that contain no word, and
+counts the words that each model hears in new ones. It also compares greedy decoding
+with a prefix beam search that knows the grammar's bigram.
+
+`--part loop` reads spoken captions with the published recognizer, lets chapter 9's
+model draw the transcripts, and asks its verifier whether the pictures show what was
+said; beside it, the captions as they were typed.
+
+`--part voice` trains the synthesizer on two voices, and lets the published recognizer
+read what it says, beside the original voices, and those voices through the same
+spectrogram and Griffin-Lim.
+
+    # about five minutes for all seeds of a part on one core
+    OMP_NUM_THREADS=1 python benchmarks/speech.py --part live --seed 0
+
+Each part and seed is kept in the record as soon as it is finished. Times are seconds of
+the processor, without those of the evaluation.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from genai_tutorial.audio import (
+    BigramModel,
+    SpeechRecognizer,
+    Transcriber,
+    prefix_beam_search,
+    recognition_loss,
+)
+from genai_tutorial.data import Voice, speak
+from genai_tutorial.diffusion import VELOCITY, sample_images
+from genai_tutorial.metrics import word_error_rate
+from genai_tutorial.pretrained.records import RECORDS, keep_record, record
+from genai_tutorial.recipes import SHAPES_SCHEDULE, load, recipe
+from genai_tutorial.recipes.spoken_captions import held_out_recordings, transcribe
+from genai_tutorial.runtime import describe_machine
+from genai_tutorial.tasks.shapes import (
+    CAPTION_LENGTH,
+    caption_scores,
+    caption_words,
+    encode_captions,
+    parse_caption,
+)
+from genai_tutorial.tasks.speech import (
+    SPEECH_WORDS,
+    Recordings,
+    SpeechBatches,
+    draw_non_speech,
+    draw_sentences,
+    draw_voices,
+    encode_transcripts,
+    is_caption,
+    load_recordings,
+    record_non_speech,
+)
+from genai_tutorial.training import build_optimizer, fit, warmup_linear
+
+SEEDS = (0, 1, 2, 3, 4)
+LIVE_UTTERANCES, LIVE_STEPS, LIVE_EVERY, FOLLOWED = 1500, 120, 30, 100
+NOISE_STEPS, NON_SPEECH, SOUNDS_OF_A_KIND = 240, 75, 12
+KINDS = (
+    "silence",
+    "white noise",
+    "brown noise",
+    "tone",
+    "backwards",
+    "chirp",
+    "clicks",
+)
+BEAMS, WEIGHT, BONUS = 8, 0.5, 0.5
+SPOKEN, GUIDANCE, SAMPLER_STEPS = 100, 2.0, 25
+
+
+def keep(part: str, key: str, measured: object) -> None:
+    """Write one result into the record, beside those that it already has."""
+    path = RECORDS / "speech.json"
+    whole = record("speech") if path.exists() else {}
+    whole["machine"] = describe_machine()
+    whole.setdefault(part, {})[key] = measured
+    keep_record("speech", whole)
+    print(part, key, measured, flush=True)
+
+
+def train(
+    recordings: Recordings, steps: int, seed: int, followed: Recordings | None = None
+) -> tuple[Transcriber, list[dict]]:
+    """Return a recognizer, and its word error rate along the way."""
+    chosen = recipe("spoken-captions")
+    model = SpeechRecognizer(chosen.config, seed)
+    masks = torch.Generator().manual_seed(seed)
+    optimizer = build_optimizer(model, chosen.optimizer)
+    curve, seconds, done = [], 0.0, 0
+    schedule = warmup_linear(steps, warmup_steps=10)
+    batches = SpeechBatches(recordings, chosen.batch_size, seed)
+    every = LIVE_EVERY if followed else steps
+    while done < steps:
+        start, before = time.process_time(), done
+        fit(
+            model,
+            batches,
+            partial(recognition_loss, masks=masks),
+            optimizer,
+            steps=every,
+            schedule=lambda step, before=before: schedule(before + step),
+            progress=False,
+        )
+        seconds, done = seconds + time.process_time() - start, done + every
+        if followed:
+            heard = Transcriber(model, SPEECH_WORDS)
+            rate = word_error_rate(followed.sentences, transcribe(heard, followed))
+            curve.append(
+                {"step": done, "seconds": round(seconds, 1), "rate": round(rate, 4)}
+            )
+    return Transcriber(model.eval(), SPEECH_WORDS), curve
+
+
+def training_set() -> Recordings:
+    """Return the first utterances of the published recognizer's training set."""
+    return load_recordings(LIVE_UTTERANCES, recipe("spoken-captions").data_seed)
+
+
+def bigram() -> BigramModel:
+    """Return a word bigram of the training sentences."""
+    rows, lengths = encode_transcripts(draw_sentences(LIVE_UTTERANCES, 0))
+    sentences = [row[:n].tolist() for row, n in zip(rows, lengths, strict=True)]
+    return BigramModel(sentences, labels=len(SPEECH_WORDS) + 1)
+
+
+def opponents(said: Sequence[str]) -> dict[str, float]:
+    """Return the word error rates of three answers that do not listen."""
+    training = draw_sentences(LIVE_UTTERANCES, 0)
+    sample = training[:200]
+    constant = min(
+        dict.fromkeys(training[:300]),
+        key=lambda text: word_error_rate(sample, [text] * len(sample)),
+    )
+    model, labels = bigram(), range(1, len(SPEECH_WORDS) + 1)
+    likeliest: list[int] = []
+    while len(likeliest) < 16:
+        prefix = tuple(likeliest)
+        best = max([None, *labels], key=lambda label: model(prefix, label))
+        if best is None:
+            break
+        likeliest.append(best)
+    sentence = " ".join(SPEECH_WORDS[label - 1] for label in likeliest)
+    answers = {
+        "constant": [constant] * len(said),
+        "other sentence": draw_sentences(len(said), 7),
+        "bigram": [sentence] * len(said),
+        "nothing": [""] * len(said),
+    }
+    return {
+        "sentence": constant,
+        **{
+            name: round(word_error_rate(said, texts), 4)
+            for name, texts in answers.items()
+        },
+    }
+
+
+def live(seed: int) -> None:
+    """Train as the chapter does and keep the curve."""
+    unseen, known = held_out_recordings(), held_out_recordings(held_out_voices=False)
+    if seed == 0:
+        keep("live", "opponents", opponents(unseen.sentences))
+    heard, curve = train(
+        training_set(), LIVE_STEPS, seed, unseen.choose(range(FOLLOWED))
+    )
+    measured = {
+        "curve": curve,
+        "rate": round(word_error_rate(unseen.sentences, transcribe(heard, unseen)), 4),
+        "known_voices": round(
+            word_error_rate(known.sentences, transcribe(heard, known)), 4
+        ),
+        "utterances": len(unseen),
+    }
+    keep("live", str(seed), measured)
+
+
+def invented(heard: Transcriber) -> dict[str, dict]:
+    """Return the words that are heard in sounds without one, kind by kind."""
+    counts = {}
+    for kind in KINDS:
+        waves = draw_non_speech(SOUNDS_OF_A_KIND, 1_000_003, [kind], held_out=True)
+        texts = heard.transcribe(waves)
+        counts[kind] = {
+            "words": sum(len(text.split()) for text in texts),
+            "sounds": sum(bool(text) for text in texts),
+            "n": len(texts),
+            "seconds": round(sum(len(wave) for wave in waves) / 16_000, 1),
+            "longest": max(texts, key=len),
+        }
+    return counts
+
+
+def decoded(heard: Transcriber, recordings: Recordings) -> dict[str, float]:
+    """Return the word error rate of greedy decoding and of two beam searches."""
+    search = partial(prefix_beam_search, beams=BEAMS, candidates=6)
+    decoders = {
+        "greedy": None,
+        "beam": search,
+        "beam with bigram": partial(
+            search, language_model=bigram(), weight=WEIGHT, bonus=BONUS
+        ),
+    }
+    outputs = heard.read(recordings.features)
+    return {
+        name: round(
+            word_error_rate(
+                recordings.sentences,
+                [heard.text(output, decode) for output in outputs],
+            ),
+            4,
+        )
+        for name, decode in decoders.items()
+    }
+
+
+def noise(seed: int) -> None:
+    """Train with and without sounds that contain no word."""
+    unseen, known = held_out_recordings(), held_out_recordings(held_out_voices=False)
+    measured = {}
+    for name, sounds in (("before", 0), ("after", NON_SPEECH)):
+        recordings = training_set()
+        if sounds:
+            recordings += record_non_speech(sounds, seed)
+        heard, _ = train(recordings, NOISE_STEPS, seed)
+        measured[name] = {
+            "invented": invented(heard),
+            "known_voices": round(
+                word_error_rate(known.sentences, transcribe(heard, known)), 4
+            ),
+            "decoded": decoded(heard, unseen),
+            "utterances": len(unseen),
+        }
+    keep("noise", str(seed), measured)
+
+
+def published() -> None:
+    """Measure the published recognizer in the same way."""
+    heard, unseen = load("spoken-captions"), held_out_recordings()
+    keep("published", "decoded", decoded(heard, unseen))
+    keep("published", "invented", invented(heard))
+
+
+def draw(captions: Sequence[str], seed: int) -> Tensor:
+    """Draw a picture for each text, of which only words of captions are kept."""
+    known = set(caption_words())
+    texts = [
+        " ".join([word for word in text.split() if word in known][: CAPTION_LENGTH - 1])
+        for text in captions
+    ]
+    model, _ = load("shapes-diffusion")
+    return sample_images(
+        model,
+        SHAPES_SCHEDULE,
+        VELOCITY,
+        encode_captions(texts),
+        (len(texts), 3, 32, 32),
+        steps=SAMPLER_STEPS,
+        guidance=GUIDANCE,
+        seed=seed,
+    )
+
+
+def spoken_captions(seed: int) -> list[str]:
+    """Return held-out captions of one or two objects."""
+    texts = draw_sentences(8 * SPOKEN, seed, held_out=True)
+    chosen = [
+        text
+        for text in texts
+        if is_caption(text) and len(parse_caption(text).objects) < 3
+    ]
+    return chosen[:SPOKEN]
+
+
+def loop(seed: int) -> None:
+    """Speak captions, recognize them, draw the transcripts and judge the pictures."""
+    said = spoken_captions(1_000_100 + seed)
+    voices = draw_voices(len(said), 1_000_100 + seed, held_out=True)
+    utterances = speak(said, voices)
+    transcripts = load("spoken-captions").transcribe([one.wave for one in utterances])
+    others = said[1:] + said[:1]
+    measured: dict = {
+        "captions": len(said),
+        "transcripts_right": sum(
+            a == b for a, b in zip(said, transcripts, strict=True)
+        ),
+        "word_error_rate": round(word_error_rate(said, transcripts), 4),
+    }
+    for name, texts in (
+        ("typed", said),
+        ("spoken", transcripts),
+        ("another caption", others),
+    ):
+        scores = caption_scores(said, draw(texts, seed))
+        measured[name] = sum(score.everything == 1 for score in scores)
+        if name == "spoken":
+            right = [a == b for a, b in zip(said, transcripts, strict=True)]
+            measured["drawn_right_though_misheard"] = sum(
+                score.everything == 1 and not same
+                for score, same in zip(scores, right, strict=True)
+            )
+    keep("loop", str(seed), measured)
+
+
+VOICES = (Voice("en-us", "f2"), Voice("en-us", "m3"))
+VOICE_SENTENCES, VOICE_STEPS, READ = 800, 600, 60
+
+
+def voice(seed: int) -> None:
+    """Train the synthesizer and let the recognizer read what it says."""
+    raise NotImplementedError
+
+
+def main() -> None:
+    """Run one part for one seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--part", choices=("live", "noise", "published", "loop", "voice"), required=True
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.part == "published":
+        published()
+    else:
+        parts = {"live": live, "noise": noise, "loop": loop, "voice": voice}
+        parts[arguments.part](arguments.seed)
+
+
+if __name__ == "__main__":
+    main()
