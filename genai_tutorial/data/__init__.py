@@ -5,9 +5,26 @@ Each loader is a function that returns tensors or strings. The constant `SOURCE`
 module gives the origin and the licence of the data; `SOURCES` lists all of them.
 """
 
-from genai_tutorial.data import digits, emoji, faces, mnist, shakespeare, wikipedia
+from genai_tutorial.data import (
+    chorales,
+    digits,
+    emoji,
+    faces,
+    mnist,
+    shakespeare,
+    wikipedia,
+)
 from genai_tutorial.data.augmentation import random_affine
 from genai_tutorial.data.bank import Sentence, load_bank_sentences
+from genai_tutorial.data.chorales import (
+    HOLD,
+    LONGEST_BAR,
+    REST,
+    VOICES,
+    Chorale,
+    load_chorale_split,
+    load_chorales,
+)
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import NamedImages, family, load_emoji, load_emoji_split
 from genai_tutorial.data.faces import load_faces
