@@ -182,7 +182,7 @@ class _Part:
         self.bars: list[tuple[int, int]] = []  # start and number of its first beat
         now, divisions, full, position = Fraction(0), 1, 16, 0
         for measure in part.findall("measure"):
-            start, tied = now, False
+            start = now
             for element in measure:
                 match element.tag:
                     case "attributes":
@@ -208,9 +208,9 @@ class _Part:
 
     def _add(self, element: ElementTree.Element, start: Fraction, end: Fraction):
         pitch = element.find("pitch")
-        height = 12 * (int(pitch.findtext("octave")) + 1) + _STEPS[
-            pitch.findtext("step")
-        ]
+        height = (
+            12 * (int(pitch.findtext("octave")) + 1) + _STEPS[pitch.findtext("step")]
+        )
         height += round(float(pitch.findtext("alter") or 0))
         fermata = element.find("notations/fermata") is not None
         goes_on = any(tie.get("type") == "stop" for tie in element.findall("tie"))

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.data import HOLD, LONGEST_BAR, REST, VOICES, Chorale
+from genai_tutorial.data import HOLD, LONGEST_BAR, REST, Chorale
+from genai_tutorial.tasks.music.sounding import SILENT, sounding
 
 LOWEST, HIGHEST = 36, 81
 """The range of Bach's chorales in MIDI numbers, from the lowest bass to the highest
@@ -109,30 +110,19 @@ def chorale_windows(
         if steps < length:
             continue
         starts = sorted({*range(0, steps - length + 1, hop), steps - length})
+        places = torch.tensor(starts)[:, None] + torch.arange(length)
+        cut = encode_cells(chorale.cells)[:, places].transpose(0, 1)
+        # The first notes begin in the window, even if they were held before it.
+        cut[:, :, 0] = _sounding_codes(chorale)[:, places[:, 0]].T
         given = torch.stack((chorale.beats, chorale.fermatas.long()))
         for semitones in transpositions(chorale) if every_key else (0,):
-            row = _continued(encode_cells(transpose(chorale.cells, semitones)))
-            codes += [_begun(row, start, length) for start in starts]
-            features += [given[:, start : start + length] for start in starts]
+            codes.append(torch.where(cut < HOLD_CODE, cut + semitones, cut))
+            features.append(given[:, places].transpose(0, 1))
     if not codes:
         raise ValueError(f"No chorale has {length} steps: ask for shorter windows.")
-    return ChoraleWindows(torch.stack(codes), torch.stack(features))
+    return ChoraleWindows(torch.cat(codes), torch.cat(features))
 
 
-def _continued(codes: Int[Tensor, "voice step"]) -> Int[Tensor, "row step"]:
-    """Stack the codes on the codes that sound: the pitch also where it is held."""
-    sounding = codes.clone()
-    for step in range(1, codes.shape[1]):
-        held = codes[:, step] == HOLD_CODE
-        sounding[held, step] = sounding[held, step - 1]
-    return torch.cat((codes, sounding))
-
-
-def _begun(
-    row: Int[Tensor, "row step"], start: int, length: int
-) -> Int[Tensor, "voice step"]:
-    """Cut out a window whose first notes begin in it, even if they were held before."""
-    voices = len(VOICES)
-    window = row[:voices, start : start + length].clone()
-    window[:, 0] = row[voices:, start]
-    return window
+def _sounding_codes(chorale: Chorale) -> Int[Tensor, "voice step"]:
+    pitches = sounding(chorale.cells)
+    return encode_cells(pitches.masked_fill(pitches == SILENT, REST))
