@@ -6,6 +6,7 @@ module gives the origin and the licence of the data; `SOURCES` lists all of them
 """
 
 from genai_tutorial.data import (
+    chorales,
     digits,
     emoji,
     espeak,
@@ -16,6 +17,15 @@ from genai_tutorial.data import (
 )
 from genai_tutorial.data.augmentation import random_affine
 from genai_tutorial.data.bank import Sentence, load_bank_sentences
+from genai_tutorial.data.chorales import (
+    HOLD,
+    LONGEST_BAR,
+    REST,
+    VOICES,
+    Chorale,
+    load_chorale_split,
+    load_chorales,
+)
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import NamedImages, family, load_emoji, load_emoji_split
 from genai_tutorial.data.espeak import (
@@ -76,18 +86,24 @@ SOURCES: tuple[Source, ...] = (
     wikipedia.SOURCE,
     countries.SOURCE,
     espeak.SOURCE,
+    chorales.SOURCE,
 )
 
 __all__ = [
     "ACCENTS",
     "DUMP",
     "HELD_OUT_TITLES",
+    "HOLD",
     "LEVELS",
+    "LONGEST_BAR",
     "PRETRAINING_TITLES",
+    "REST",
     "SAMPLE_RATE",
     "SOURCES",
     "UNASKED_RELATIONS",
+    "VOICES",
     "Articles",
+    "Chorale",
     "Country",
     "Fact",
     "FactSplit",
@@ -106,6 +122,8 @@ __all__ = [
     "from_levels",
     "load_absent",
     "load_bank_sentences",
+    "load_chorale_split",
+    "load_chorales",
     "load_digits",
     "load_emoji",
     "load_emoji_split",
