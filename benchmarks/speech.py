@@ -82,7 +82,7 @@ KINDS = (
 )
 BEAMS, WEIGHT, BONUS = 8, 0.5, 0.5
 SPOKEN, GUIDANCE, SAMPLER_STEPS = 100, 2.0, 25
-VOICE_STEPS = 450
+VOICE_STEPS = 300
 
 
 def keep(part: str, key: str, measured: object) -> None:

@@ -229,7 +229,7 @@ CAPTION_VOICE = CaptionVoiceRecipe(
         matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.005
     ),
     batch_size=16,
-    steps=1500,
+    steps=600,
     warmup_steps=20,
     published=True,
 )
