@@ -242,15 +242,16 @@ def main() -> None:
     """Run all parts that are not in the folder, and write the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=40.0, help="per model")
+    parser.add_argument("--seconds", type=float, default=30.0, help="per model")
     parser.add_argument("--only", choices=("patterns", "melodies"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     study = Study(
         options.folder, 2.0 if options.smoke else options.seconds, options.smoke
     )
-    seeds = range(1) if options.smoke else SEEDS
+    seeds = [0] if options.smoke else options.seeds
     patterns = melodies = None
     if options.only != "melodies":
         patterns = [
@@ -263,7 +264,7 @@ def main() -> None:
             study.kept(f"melodies {seed}", lambda seed=seed: melody_study(seed, steps))
             for seed in seeds
         ]
-    if options.smoke or patterns is None or melodies is None:
+    if options.smoke or options.only or seeds != list(SEEDS):
         return
     shuffled = shuffle_voices(study.bach, torch.Generator().manual_seed(0))
     train, held_out = study.train.codes, study.held_out.codes
@@ -271,7 +272,7 @@ def main() -> None:
         "music",
         {
             "seconds_per_model": options.seconds,
-            "seeds": list(seeds),
+            "seeds": seeds,
             "held_out_windows": len(study.held_out),
             "baselines": {
                 "frequencies": frequency_losses(train, held_out).mean(0).tolist(),
