@@ -1,6 +1,6 @@
 """The recipes of the chorale models: four voices as four streams with a delay."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -186,3 +186,14 @@ LIVE = ChoraleRecipe(
     warmup_steps=10,
 )
 """The model that chapter 18 trains live."""
+
+LONGER = replace(
+    LIVE,
+    name="bach-chorales",
+    title="The same with four layers and 2,500 steps",
+    config=replace(LIVE.config, decoder=replace(LIVE.config.decoder, layers=4)),
+    steps=2500,
+    warmup_steps=20,
+    ema_decay=0.99,
+)
+"""The model that harmonizes a melody for `genai-tutorial sample`."""

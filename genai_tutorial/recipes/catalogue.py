@@ -5,6 +5,7 @@ from typing import Any
 
 from genai_tutorial.pretrained.files import read_card
 from genai_tutorial.recipes import (
+    bach_chorales,
     emoji_autoencoder,
     python_exercises,
     shakespeare,
@@ -34,6 +35,8 @@ RECIPES: tuple[Recipe, ...] = (
     sft.FACTBOOK_SFT,
     ppo.FACTBOOK_PPO,
     python_exercises.PYTHON_EXERCISES,
+    bach_chorales.LIVE,
+    bach_chorales.LONGER,
 )
 """All recipes of the book."""
 
