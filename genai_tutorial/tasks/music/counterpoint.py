@@ -94,7 +94,7 @@ def judge_counterpoint(cells: Int[Tensor, "piece voice step"]) -> Counterpoint:
     >>> c_major_to_d_minor = torch.tensor([[72, 74], [67, 69], [64, 65], [48, 50]])
     >>> counted = judge_counterpoint(c_major_to_d_minor[None])
     >>> counted.chord_share, counted.parallels, counted.moves
-    (1.0, 3, 6)
+    (1.0, 2, 6)
     """
     pitches = sounding(cells)
     begins = cells < HOLD
@@ -167,7 +167,7 @@ def parallel_motion(
     ([True, False], [True, False])
     """
     silent = (upper == SILENT) | (lower == SILENT)
-    interval = (upper - lower) % 12
+    interval = (upper - lower).abs() % 12
     both = (upper.diff(dim=-1) != 0) & (lower.diff(dim=-1) != 0)
     both &= ~silent[..., 1:] & ~silent[..., :-1]
     perfect = (interval == UNISON) | (interval == FIFTH)
