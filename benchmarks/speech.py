@@ -20,33 +20,41 @@ spectrogram and Griffin-Lim.
     # at most two minutes for a seed of a part on one core
     OMP_NUM_THREADS=1 python benchmarks/speech.py --part live --seed 0
 
-Each part and seed is kept in the record as soon as it is finished. Times are seconds of
-the processor, without those of the evaluation.
+Results are kept in the folder `runs/speech` and copied into the record. Times are
+seconds of the processor, without those of the evaluation.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from genai_tutorial.audio import (
     BigramModel,
+    Lexicon,
     SpeechRecognizer,
+    SpeechSynthesizer,
+    SynthesizerConfig,
+    TextToSpeech,
     Transcriber,
+    mel_to_wave,
     prefix_beam_search,
     recognition_loss,
+    synthesis_loss,
 )
 from genai_tutorial.data import Voice, speak
 from genai_tutorial.diffusion import VELOCITY, sample_images
 from genai_tutorial.metrics import word_error_rate
-from genai_tutorial.pretrained.records import RECORDS, keep_record, record
+from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.recipes import SHAPES_SCHEDULE, load, recipe
 from genai_tutorial.recipes.caption_voice import READ, READ_SEED, SYMBOLS
 from genai_tutorial.recipes.spoken_captions import held_out_recordings, transcribe
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     caption_scores,
@@ -56,8 +64,11 @@ from genai_tutorial.tasks.shapes import (
 )
 from genai_tutorial.tasks.speech import (
     SPEECH_WORDS,
+    AlignedBatches,
+    AlignedSpeech,
     Recordings,
     SpeechBatches,
+    align,
     draw_non_speech,
     draw_sentences,
     draw_voices,
@@ -68,7 +79,7 @@ from genai_tutorial.tasks.speech import (
 )
 from genai_tutorial.training import build_optimizer, fit, warmup_linear
 
-SEEDS = (0, 1, 2, 3, 4)
+RUNS = Path("runs/speech")
 LIVE_UTTERANCES, LIVE_STEPS, LIVE_EVERY, FOLLOWED = 1500, 120, 30, 100
 NON_SPEECH, SOUNDS_OF_A_KIND, DECODED = 75, 12, 100
 KINDS = (
@@ -86,11 +97,13 @@ VOICE_STEPS = 300
 
 
 def keep(part: str, key: str, measured: object) -> None:
-    """Write one result into the record, beside those that it already has."""
-    path = RECORDS / "speech.json"
-    whole = record("speech") if path.exists() else {}
-    whole["machine"] = describe_machine()
-    whole.setdefault(part, {})[key] = measured
+    """Write one result into the folder of runs, and all of them into the record."""
+    with write_atomically(RUNS / f"{part}-{key}.json", "w") as file:
+        json.dump(measured, file)
+    whole: dict = {"machine": describe_machine()}
+    for path in sorted(RUNS.glob("*.json")):
+        name, _, which = path.stem.partition("-")
+        whole.setdefault(name, {})[which] = json.loads(path.read_text())
     keep_record("speech", whole)
     print(part, key, measured, flush=True)
 
