@@ -5,9 +5,9 @@ and follows its word error rate for sentences and voices that are not in the tra
 set. The opponents hear nothing: one constant sentence, another sentence of the same
 grammar, and the likeliest sentence of a word bigram.
 
-`--part noise` trains twice as long, with and without sounds that contain no word, and
-counts the words that each model hears in new ones. It also compares greedy decoding
-with a prefix beam search that knows the grammar's bigram.
+`--part noise` trains as long, with sounds that contain no word in one recording of
+twenty, and counts the words that each model hears in new ones. Both parts also compare
+greedy decoding with a prefix beam search that knows the grammar's bigram.
 
 `--part loop` reads spoken captions with the published recognizer, lets chapter 9's
 model draw the transcripts, and asks its verifier whether the pictures show what was
@@ -17,36 +17,44 @@ said; beside it, the captions as they were typed.
 read what it says, beside the original voices, and those voices through the same
 spectrogram and Griffin-Lim.
 
-    # about five minutes for all seeds of a part on one core
+    # at most two minutes for a seed of a part on one core
     OMP_NUM_THREADS=1 python benchmarks/speech.py --part live --seed 0
 
-Each part and seed is kept in the record as soon as it is finished. Times are seconds of
-the processor, without those of the evaluation.
+Results are kept in the folder `runs/speech` and copied into the record. Times are
+seconds of the processor, without those of the evaluation.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from genai_tutorial.audio import (
     BigramModel,
+    Lexicon,
     SpeechRecognizer,
+    SpeechSynthesizer,
+    SynthesizerConfig,
+    TextToSpeech,
     Transcriber,
+    mel_to_wave,
     prefix_beam_search,
     recognition_loss,
+    synthesis_loss,
 )
 from genai_tutorial.data import Voice, speak
-from genai_tutorial.diffusion import VELOCITY, sample_images
+from genai_tutorial.diffusion import VELOCITY, dpm_solver, sample_images
 from genai_tutorial.metrics import word_error_rate
-from genai_tutorial.pretrained.records import RECORDS, keep_record, record
+from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.recipes import SHAPES_SCHEDULE, load, recipe
 from genai_tutorial.recipes.caption_voice import READ, READ_SEED, SYMBOLS
 from genai_tutorial.recipes.spoken_captions import held_out_recordings, transcribe
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     caption_scores,
@@ -56,8 +64,11 @@ from genai_tutorial.tasks.shapes import (
 )
 from genai_tutorial.tasks.speech import (
     SPEECH_WORDS,
+    AlignedBatches,
+    AlignedSpeech,
     Recordings,
     SpeechBatches,
+    align,
     draw_non_speech,
     draw_sentences,
     draw_voices,
@@ -68,9 +79,9 @@ from genai_tutorial.tasks.speech import (
 )
 from genai_tutorial.training import build_optimizer, fit, warmup_linear
 
-SEEDS = (0, 1, 2, 3, 4)
+RUNS = Path("runs/speech")
 LIVE_UTTERANCES, LIVE_STEPS, LIVE_EVERY, FOLLOWED = 1500, 120, 30, 100
-NOISE_STEPS, NON_SPEECH, SOUNDS_OF_A_KIND = 240, 75, 12
+NON_SPEECH, SOUNDS_OF_A_KIND, DECODED = 75, 12, 100
 KINDS = (
     "silence",
     "white noise",
@@ -81,16 +92,18 @@ KINDS = (
     "clicks",
 )
 BEAMS, WEIGHT, BONUS = 8, 0.5, 0.5
-SPOKEN, GUIDANCE, SAMPLER_STEPS = 100, 2.0, 25
+SPOKEN, GUIDANCE, SAMPLER_STEPS = 100, 2.0, 12
 VOICE_STEPS = 300
 
 
 def keep(part: str, key: str, measured: object) -> None:
-    """Write one result into the record, beside those that it already has."""
-    path = RECORDS / "speech.json"
-    whole = record("speech") if path.exists() else {}
-    whole["machine"] = describe_machine()
-    whole.setdefault(part, {})[key] = measured
+    """Write one result into the folder of runs, and all of them into the record."""
+    with write_atomically(RUNS / f"{part}-{key}.json", "w") as file:
+        json.dump(measured, file)
+    whole: dict = {"machine": describe_machine()}
+    for path in sorted(RUNS.glob("*.json")):
+        name, _, which = path.stem.partition("-")
+        whole.setdefault(name, {})[which] = json.loads(path.read_text())
     keep_record("speech", whole)
     print(part, key, measured, flush=True)
 
@@ -172,25 +185,6 @@ def opponents(said: Sequence[str]) -> dict[str, float]:
     }
 
 
-def live(seed: int) -> None:
-    """Train as the chapter does and keep the curve."""
-    unseen, known = held_out_recordings(), held_out_recordings(held_out_voices=False)
-    if seed == 0:
-        keep("live", "opponents", opponents(unseen.sentences))
-    heard, curve = train(
-        training_set(), LIVE_STEPS, seed, unseen.choose(range(FOLLOWED))
-    )
-    measured = {
-        "curve": curve,
-        "rate": round(word_error_rate(unseen.sentences, transcribe(heard, unseen)), 4),
-        "known_voices": round(
-            word_error_rate(known.sentences, transcribe(heard, known)), 4
-        ),
-        "utterances": len(unseen),
-    }
-    keep("live", str(seed), measured)
-
-
 def invented(heard: Transcriber) -> dict[str, dict]:
     """Return the words that are heard in sounds without one, kind by kind."""
     counts = {}
@@ -230,30 +224,43 @@ def decoded(heard: Transcriber, recordings: Recordings) -> dict[str, float]:
     }
 
 
-def noise(seed: int) -> None:
-    """Train with and without sounds that contain no word."""
+def examine(heard: Transcriber) -> dict:
+    """Measure a recognizer on new sentences and on sounds without a word."""
     unseen, known = held_out_recordings(), held_out_recordings(held_out_voices=False)
-    measured = {}
-    for name, sounds in (("before", 0), ("after", NON_SPEECH)):
-        recordings = training_set()
-        if sounds:
-            recordings += record_non_speech(sounds, seed)
-        heard, _ = train(recordings, NOISE_STEPS, seed)
-        measured[name] = {
-            "invented": invented(heard),
-            "known_voices": round(
-                word_error_rate(known.sentences, transcribe(heard, known)), 4
-            ),
-            "decoded": decoded(heard, unseen),
-            "utterances": len(unseen),
-        }
-    keep("noise", str(seed), measured)
+    return {
+        "rate": round(word_error_rate(unseen.sentences, transcribe(heard, unseen)), 4),
+        "known_voices": round(
+            word_error_rate(known.sentences, transcribe(heard, known)), 4
+        ),
+        "decoded": decoded(heard, unseen.choose(range(DECODED))),
+        "invented": invented(heard),
+        "utterances": len(unseen),
+        "decoded_utterances": DECODED,
+    }
+
+
+def live(seed: int) -> None:
+    """Train as the chapter does and keep the curve."""
+    unseen = held_out_recordings()
+    if seed == 0:
+        keep("live", "opponents", opponents(unseen.sentences))
+    heard, curve = train(
+        training_set(), LIVE_STEPS, seed, unseen.choose(range(FOLLOWED))
+    )
+    keep("live", str(seed), {"curve": curve, **examine(heard)})
+
+
+def noise(seed: int) -> None:
+    """Train as long, with sounds that contain no word in the training set."""
+    recordings = training_set() + record_non_speech(NON_SPEECH, seed)
+    heard, _ = train(recordings, LIVE_STEPS, seed)
+    keep("noise", str(seed), examine(heard))
 
 
 def published() -> None:
     """Measure the published recognizer in the same way."""
     heard, unseen = load("spoken-captions"), held_out_recordings()
-    keep("published", "decoded", decoded(heard, unseen))
+    keep("published", "decoded", decoded(heard, unseen.choose(range(DECODED))))
     keep("published", "invented", invented(heard))
 
 
@@ -274,6 +281,7 @@ def draw(captions: Sequence[str], seed: int) -> Tensor:
         steps=SAMPLER_STEPS,
         guidance=GUIDANCE,
         seed=seed,
+        sampler=dpm_solver,
     )
 
 
@@ -288,33 +296,33 @@ def spoken_captions(seed: int) -> list[str]:
     return chosen[:SPOKEN]
 
 
+def _right(captions: Sequence[str], pictures: Tensor) -> list[bool]:
+    return [score.everything == 1 for score in caption_scores(captions, pictures)]
+
+
 def loop(seed: int) -> None:
     """Speak captions, recognize them, draw the transcripts and judge the pictures."""
     said = spoken_captions(1_000_100 + seed)
     voices = draw_voices(len(said), 1_000_100 + seed, held_out=True)
     utterances = speak(said, voices)
     transcripts = load("spoken-captions").transcribe([one.wave for one in utterances])
-    others = said[1:] + said[:1]
-    measured: dict = {
-        "captions": len(said),
-        "transcripts_right": sum(
-            a == b for a, b in zip(said, transcripts, strict=True)
-        ),
-        "word_error_rate": round(word_error_rate(said, transcripts), 4),
+    misheard = [k for k, text in enumerate(transcripts) if text != said[k]]
+    typed = draw(said, seed)
+    spoken = typed.clone()  # the same caption is drawn from the same noise
+    if misheard:
+        spoken[misheard] = draw([transcripts[k] for k in misheard], seed)
+    shows = {
+        "typed": _right(said, typed),
+        "spoken": _right(said, spoken),
+        "another caption": _right(said[1:] + said[:1], typed),
     }
-    for name, texts in (
-        ("typed", said),
-        ("spoken", transcripts),
-        ("another caption", others),
-    ):
-        scores = caption_scores(said, draw(texts, seed))
-        measured[name] = sum(score.everything == 1 for score in scores)
-        if name == "spoken":
-            right = [a == b for a, b in zip(said, transcripts, strict=True)]
-            measured["drawn_right_though_misheard"] = sum(
-                score.everything == 1 and not same
-                for score, same in zip(scores, right, strict=True)
-            )
+    measured = {
+        "captions": len(said),
+        "transcripts_right": len(said) - len(misheard),
+        "word_error_rate": round(word_error_rate(said, transcripts), 4),
+        **{name: sum(right) for name, right in shows.items()},
+        "misheard_but_right": sum(shows["spoken"][k] for k in misheard),
+    }
     keep("loop", str(seed), measured)
 
 

@@ -207,7 +207,7 @@ def sample(
       --out sevens.png`
     - `genai-tutorial sample shapes-diffusion prompt="a small red circle above a blue
       square" --out scene.png`
-    - `genai-tutorial sample caption-voice prompt="three small red circles" voice=0.5
+    - `genai-tutorial sample caption-voice prompt="a red circle at the top" voice=0.5
       --out between.mp3`
     """
     from genai_tutorial.cli.models import sample_model
