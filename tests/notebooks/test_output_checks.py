@@ -58,8 +58,9 @@ def _figure_without_text(notebook):
 
 
 SOUND = (
-    "<figure><figcaption><strong>{name}</strong><br>{words}</figcaption><audio controls "
-    'preload="{preload}" aria-label="{name}" src="data:,"></audio></figure>'
+    "<figure><figcaption><strong>{name}</strong><br>{words}</figcaption>"
+    '<audio controls preload="{preload}" aria-label="{name}" src="data:,"></audio>'
+    "</figure>"
 )
 
 
