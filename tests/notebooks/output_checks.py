@@ -119,7 +119,7 @@ def pictures_are_sane(chapter: ChapterFile) -> list[str]:
 
 
 def sounds_have_text(chapter: ChapterFile) -> list[str]:
-    """Each clip has a name of its own and a transcript, and waits until it is played."""
+    """Each clip has a name of its own and a transcript, and loads only when played."""
     problems, seen = [], {}
     for number, output in chapter.outputs:
         html = text_of(output.get("data", {}).get("text/html", ""))
