@@ -16,7 +16,7 @@ def griffin_lim(
     hop: int,
     generator: torch.Generator,
     steps: int = 32,
-    momentum: float = 0.99,
+    momentum: float | int = 0.99,
 ) -> Float[Tensor, "*batch sample"]:
     """Find a wave with these magnitudes, starting from random phases.
 

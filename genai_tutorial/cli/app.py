@@ -172,11 +172,14 @@ def sample(
         ),
     ] = None,
     count: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Number of images.")
+        int | None, typer.Option(min=1, max=10_000, help="Number of images or clips.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="PNG file for images; by default NAME.png."),
+        typer.Option(
+            help="PNG file for images, MP3 or WAV for sounds; by default NAME.png or "
+            "NAME.mp3."
+        ),
     ] = None,
     seed: Annotated[
         int,
@@ -187,12 +190,13 @@ def sample(
         typer.Option(help="Folder of your own run; by default the book's model."),
     ] = None,
 ) -> None:
-    """Generate text or images with one of the book's models.
+    """Generate text, images or sounds with one of the book's models.
 
     Each model has its own options, and a wrong option prints the list of valid ones.
     Language models take `prompt`, `temperature`, `top_p` and `tokens`; digit models
     `digit`, `steps` and `guidance`; text-to-image models `prompt`, `steps` and
-    `guidance`. Images are written to a PNG file.
+    `guidance`; voices `prompt`, `voice` and `pace`. Images are written to a PNG file,
+    sounds to an MP3 or WAV file.
 
     Examples to try:
     - `genai-tutorial sample shakespeare`
@@ -203,6 +207,8 @@ def sample(
       --out sevens.png`
     - `genai-tutorial sample shapes-diffusion prompt="a small red circle above a blue
       square" --out scene.png`
+    - `genai-tutorial sample caption-voice prompt="a red circle at the top" voice=0.5
+      --out between.mp3`
     """
     from genai_tutorial.cli.models import sample_model
 

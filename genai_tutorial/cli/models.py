@@ -7,7 +7,9 @@ from pathlib import Path
 import typer
 
 from genai_tutorial import recipes
+from genai_tutorial.audio import SOUND_FORMATS, mp3_is_available
 from genai_tutorial.cli.pictures import write_grid
+from genai_tutorial.cli.sounds import write_clips
 from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
 from genai_tutorial.runtime import choose_device
 
@@ -56,7 +58,9 @@ def sample_model(
     folder: Path | None,
     out: Path | None,
 ) -> None:
-    """Print the text that the model generates, or write its images to a file."""
+    """Print the text that the model generates, or write its images or sounds to a
+    file.
+    """
     with user_errors(ValueError, exit_code=WRONG_USE):
         recipe = recipes.recipe(name)
         options = recipes.parse_options(recipe, assignments)
@@ -67,16 +71,31 @@ def sample_model(
                         f"{name} writes text, so it has no option {option}; redirect "
                         "its output to keep it."
                     )
-        if out is not None and out.suffix.lower() != ".png":
+        if recipe.makes == "sounds":
+            if out is not None and out.suffix.lower() not in SOUND_FORMATS:
+                raise ValueError(
+                    f"Sounds are written as {' or '.join(SOUND_FORMATS)}: --out must "
+                    f"end in one of them, got {out.name}."
+                )
+        elif out is not None and out.suffix.lower() != ".png":
             raise ValueError(
                 "The images are written as PNG: --out must end in .png, got "
                 f"{out.name}."
             )
     with user_errors(ValueError, exit_code=NOT_POSSIBLE):
         loaded = recipes.load(name, folder)
-    with user_errors(ValueError, exit_code=WRONG_USE):  # invalid prompts and numbers
+    # invalid prompts and numbers, or an extra that is missing
+    with user_errors(ValueError, ImportError, exit_code=WRONG_USE):
         if recipe.makes == "text":
             print(recipe.write(loaded, options, seed))
+            return
+        if recipe.makes == "sounds":
+            count = 1 if count is None else count
+            clips = recipes.make_sounds(recipe, loaded, options, count, seed)
+            ending = ".mp3" if mp3_is_available() else ".wav"
+            path = Path(f"{name}{ending}") if out is None else out
+            write_clips(clips, recipe.rate, path)
+            print(f"The {'clip is' if count == 1 else 'clips are'} in {path}.")
             return
         count = DEFAULT_COUNT if count is None else count
         images = recipes.draw_images(recipe, loaded, options, count, seed)

@@ -9,6 +9,7 @@ from genai_tutorial.data import (
     chorales,
     digits,
     emoji,
+    espeak,
     faces,
     mnist,
     shakespeare,
@@ -27,6 +28,16 @@ from genai_tutorial.data.chorales import (
 )
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import NamedImages, family, load_emoji, load_emoji_split
+from genai_tutorial.data.espeak import (
+    ACCENTS,
+    SAMPLE_RATE,
+    Phoneme,
+    Segment,
+    Utterance,
+    Voice,
+    speak,
+    speakers,
+)
 from genai_tutorial.data.faces import load_faces
 from genai_tutorial.data.factbook import countries
 from genai_tutorial.data.factbook.countries import (
@@ -74,10 +85,12 @@ SOURCES: tuple[Source, ...] = (
     shakespeare.SOURCE,
     wikipedia.SOURCE,
     countries.SOURCE,
+    espeak.SOURCE,
     chorales.SOURCE,
 )
 
 __all__ = [
+    "ACCENTS",
     "DUMP",
     "HELD_OUT_TITLES",
     "HOLD",
@@ -85,6 +98,7 @@ __all__ = [
     "LONGEST_BAR",
     "PRETRAINING_TITLES",
     "REST",
+    "SAMPLE_RATE",
     "SOURCES",
     "UNASKED_RELATIONS",
     "VOICES",
@@ -96,9 +110,13 @@ __all__ = [
     "Images",
     "LibraryFunction",
     "NamedImages",
+    "Phoneme",
     "Plays",
+    "Segment",
     "Sentence",
     "Source",
+    "Utterance",
+    "Voice",
     "dequantize",
     "family",
     "from_levels",
@@ -124,6 +142,8 @@ __all__ = [
     "random_affine",
     "read_dump",
     "requantize",
+    "speak",
+    "speakers",
     "split_facts",
     "to_levels",
     "with_article",

@@ -25,7 +25,12 @@ from genai_tutorial.recipes.options import (
     set_options,
 )
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.sample import draw_images, sample_images, sample_text
+from genai_tutorial.recipes.sample import (
+    draw_images,
+    make_sounds,
+    sample_images,
+    sample_text,
+)
 from genai_tutorial.recipes.shakespeare import (
     LanguageRecipe,
     held_out_loss,
@@ -61,6 +66,7 @@ __all__ = [
     "language_model_loss",
     "load",
     "load_recipe",
+    "make_sounds",
     "measure_digits",
     "names",
     "packed_language_model_loss",

@@ -6,9 +6,11 @@ from typing import Any
 from genai_tutorial.pretrained.files import read_card
 from genai_tutorial.recipes import (
     bach_chorales,
+    caption_voice,
     emoji_autoencoder,
     python_exercises,
     shakespeare,
+    spoken_captions,
 )
 from genai_tutorial.recipes.factbook import base, ppo, sft
 from genai_tutorial.recipes.files import load_recipe
@@ -35,6 +37,8 @@ RECIPES: tuple[Recipe, ...] = (
     sft.FACTBOOK_SFT,
     ppo.FACTBOOK_PPO,
     python_exercises.PYTHON_EXERCISES,
+    spoken_captions.SPOKEN_CAPTIONS,
+    caption_voice.CAPTION_VOICE,
     bach_chorales.LIVE,
     bach_chorales.LONGER,
 )

@@ -1,4 +1,4 @@
-"""Sampling from a trained model: text or images."""
+"""Sampling from a trained model: text, images or sounds."""
 
 from pathlib import Path
 from typing import Any
@@ -97,3 +97,20 @@ def draw_images(
             f"With {options} the images are not finite: ask for something less extreme."
         )
     return images
+
+
+@torch.no_grad()
+def make_sounds(
+    chosen: Recipe, loaded: Any, options: Any, count: int, seed: int
+) -> Float[Tensor, "count sample"]:
+    """Return sounds, sampled from the result of `load`.
+
+    Raises:
+        ValueError: If an option is out of range, or the sounds are not finite.
+    """
+    sounds = chosen.sound(loaded, options, count, seed)
+    if not sounds.isfinite().all():
+        raise ValueError(
+            f"With {options} the sounds are not finite: ask for something less extreme."
+        )
+    return sounds

@@ -40,6 +40,7 @@ from genai_tutorial.vae.likelihoods import (
 from genai_tutorial.vae.model import VAE, LatentVariableModel, VAEConfig
 from genai_tutorial.vae.quantizer import EMAVectorQuantizer, Quantized, VectorQuantizer
 from genai_tutorial.vae.residual_quantizer import (
+    ResidualQuantized,
     ResidualVectorQuantizer,
     bits_per_second,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "LatentVariableModel",
     "Likelihood",
     "Quantized",
+    "ResidualQuantized",
     "ResidualVectorQuantizer",
     "VAEConfig",
     "VQVAEConfig",

@@ -3,6 +3,7 @@ over.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -10,10 +11,25 @@ from torch import Tensor, nn
 
 from genai_tutorial.vae.codebook import nearest_codes, straight_through
 from genai_tutorial.vae.k_means import k_means
-from genai_tutorial.vae.quantizer import EMAVectorQuantizer, Quantized
+from genai_tutorial.vae.quantizer import EMAVectorQuantizer
 
 
-def bits_per_second(frames_per_second: float, books: int, codes: int) -> float:
+@dataclass(frozen=True)
+class ResidualQuantized:
+    """The output of a residual quantizer.
+
+    Attributes:
+        vectors: Sums of codebook entries, with a straight-through gradient.
+        indices: One index per codebook.
+        loss: Mean of the codebooks' losses, to be added to that of the network.
+    """
+
+    vectors: Float[Tensor, "*batch dim"]
+    indices: Int[Tensor, "*batch book"]
+    loss: Float[Tensor, ""]
+
+
+def bits_per_second(frames_per_second: float | int, books: int, codes: int) -> float:
     """Return the bit rate of codes: each frame has one index per codebook.
 
     >>> bits_per_second(75, books=8, codes=1024)  # EnCodec at 24 kHz
@@ -60,16 +76,12 @@ class ResidualVectorQuantizer(nn.Module):
 
     def forward(
         self, vectors: Float[Tensor, "*batch dim"], books: int | None = None
-    ) -> Quantized:
+    ) -> ResidualQuantized:
         """Quantize the vectors, then what is left over, and so on.
 
         Args:
             vectors: Outputs of the encoder.
             books: Number of codebooks to use, from the first; all of them by default.
-
-        Returns:
-            The sums of the entries, with a straight-through gradient; one index per
-            codebook along the last axis; the mean of the codebooks' losses.
 
         Raises:
             ValueError: If there are not so many codebooks.
@@ -81,7 +93,8 @@ class ResidualVectorQuantizer(nn.Module):
             indices.append(quantized.indices)
             losses.append(quantized.loss)
         total = straight_through(vectors, vectors - residual)
-        return Quantized(total, torch.stack(indices, -1), torch.stack(losses).mean())
+        mean = torch.stack(losses).mean()
+        return ResidualQuantized(total, torch.stack(indices, -1), mean)
 
     def decode(
         self, indices: Int[Tensor, "*batch book"]
