@@ -177,8 +177,8 @@ def sample(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="PNG file for images, GIF or WebP for clips; by default NAME.png or "
-            "NAME.gif."
+            help="PNG file for images, GIF or WebP for clips, MP3 or WAV for sounds; "
+            "by default NAME.png, NAME.gif or NAME.mp3."
         ),
     ] = None,
     seed: Annotated[
@@ -190,13 +190,14 @@ def sample(
         typer.Option(help="Folder of your own run; by default the book's model."),
     ] = None,
 ) -> None:
-    """Generate text, images or clips with one of the book's models.
+    """Generate text, images, clips or sounds with one of the book's models.
 
     Each model has its own options, and a wrong option prints the list of valid ones.
     Language models take `prompt`, `temperature`, `top_p` and `tokens`; digit models
     `digit`, `steps` and `guidance`; text-to-image models `prompt`, `steps` and
-    `guidance`; text-to-video models the same. Images are written to a PNG file, clips
-    to an animated GIF or WebP.
+    `guidance`; text-to-video models the same; voices `prompt`, `voice` and `pace`.
+    Images are written to a PNG file, clips to an animated GIF or WebP, sounds to an
+    MP3 or WAV file.
 
     Examples to try:
     - `genai-tutorial sample shakespeare`
@@ -210,6 +211,8 @@ def sample(
       square" --out scene.png`
     - `genai-tutorial sample shapes-video prompt="a small red circle moves left slowly"
       --count 4 --out clips.webp`
+    - `genai-tutorial sample caption-voice prompt="a red circle at the top" voice=0.5
+      --out between.mp3`
     """
     from genai_tutorial.cli.models import sample_model
 

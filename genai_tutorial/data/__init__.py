@@ -5,11 +5,39 @@ Each loader is a function that returns tensors or strings. The constant `SOURCE`
 module gives the origin and the licence of the data; `SOURCES` lists all of them.
 """
 
-from genai_tutorial.data import digits, emoji, faces, mnist, shakespeare, wikipedia
+from genai_tutorial.data import (
+    chorales,
+    digits,
+    emoji,
+    espeak,
+    faces,
+    mnist,
+    shakespeare,
+    wikipedia,
+)
 from genai_tutorial.data.augmentation import random_affine
 from genai_tutorial.data.bank import Sentence, load_bank_sentences
+from genai_tutorial.data.chorales import (
+    HOLD,
+    LONGEST_BAR,
+    REST,
+    VOICES,
+    Chorale,
+    load_chorale_split,
+    load_chorales,
+)
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import NamedImages, family, load_emoji, load_emoji_split
+from genai_tutorial.data.espeak import (
+    ACCENTS,
+    SAMPLE_RATE,
+    Phoneme,
+    Segment,
+    Utterance,
+    Voice,
+    speak,
+    speakers,
+)
 from genai_tutorial.data.faces import load_faces
 from genai_tutorial.data.factbook import countries
 from genai_tutorial.data.factbook.countries import (
@@ -57,30 +85,45 @@ SOURCES: tuple[Source, ...] = (
     shakespeare.SOURCE,
     wikipedia.SOURCE,
     countries.SOURCE,
+    espeak.SOURCE,
+    chorales.SOURCE,
 )
 
 __all__ = [
+    "ACCENTS",
     "DUMP",
     "HELD_OUT_TITLES",
+    "HOLD",
     "LEVELS",
+    "LONGEST_BAR",
     "PRETRAINING_TITLES",
+    "REST",
+    "SAMPLE_RATE",
     "SOURCES",
     "UNASKED_RELATIONS",
+    "VOICES",
     "Articles",
+    "Chorale",
     "Country",
     "Fact",
     "FactSplit",
     "Images",
     "LibraryFunction",
     "NamedImages",
+    "Phoneme",
     "Plays",
+    "Segment",
     "Sentence",
     "Source",
+    "Utterance",
+    "Voice",
     "dequantize",
     "family",
     "from_levels",
     "load_absent",
     "load_bank_sentences",
+    "load_chorale_split",
+    "load_chorales",
     "load_digits",
     "load_emoji",
     "load_emoji_split",
@@ -99,6 +142,8 @@ __all__ = [
     "random_affine",
     "read_dump",
     "requantize",
+    "speak",
+    "speakers",
     "split_facts",
     "to_levels",
     "with_article",

@@ -28,6 +28,7 @@ from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
 from genai_tutorial.recipes.sample import (
     draw_films,
     draw_images,
+    make_sounds,
     sample_images,
     sample_text,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "language_model_loss",
     "load",
     "load_recipe",
+    "make_sounds",
     "measure_digits",
     "names",
     "packed_language_model_loss",

@@ -6,9 +6,12 @@ from typing import Any
 from genai_tutorial.pretrained.files import read_card
 from genai_tutorial.recipes import (
     arithmetic_reasoner,
+    bach_chorales,
+    caption_voice,
     emoji_autoencoder,
     python_exercises,
     shakespeare,
+    spoken_captions,
 )
 from genai_tutorial.recipes.factbook import base, ppo, sft
 from genai_tutorial.recipes.files import load_recipe
@@ -37,6 +40,10 @@ RECIPES: tuple[Recipe, ...] = (
     video.SHAPES_VIDEO,
     arithmetic_reasoner.ARITHMETIC_REASONER,
     python_exercises.PYTHON_EXERCISES,
+    spoken_captions.SPOKEN_CAPTIONS,
+    caption_voice.CAPTION_VOICE,
+    bach_chorales.LIVE,
+    bach_chorales.LONGER,
 )
 """All recipes of the book."""
 

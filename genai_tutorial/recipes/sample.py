@@ -1,4 +1,4 @@
-"""Sampling from a trained model: text, images or films."""
+"""Sampling from a trained model: text, images, films or sounds."""
 
 from pathlib import Path
 from typing import Any
@@ -114,3 +114,20 @@ def draw_films(
             f"With {options} the films are not finite: ask for something less extreme."
         )
     return films
+
+
+@torch.no_grad()
+def make_sounds(
+    chosen: Recipe, loaded: Any, options: Any, count: int, seed: int
+) -> Float[Tensor, "count sample"]:
+    """Return sounds, sampled from the result of `load`.
+
+    Raises:
+        ValueError: If an option is out of range, or the sounds are not finite.
+    """
+    sounds = chosen.sound(loaded, options, count, seed)
+    if not sounds.isfinite().all():
+        raise ValueError(
+            f"With {options} the sounds are not finite: ask for something less extreme."
+        )
+    return sounds

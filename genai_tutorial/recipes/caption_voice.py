@@ -1,0 +1,236 @@
+"""The recipe of the voice that reads captions aloud."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.audio import (
+    PAUSE,
+    Lexicon,
+    SpeechSynthesizer,
+    SynthesizerConfig,
+    TextToSpeech,
+    synthesis_loss,
+)
+from genai_tutorial.data import Source, Utterance, Voice, speak
+from genai_tutorial.data.espeak import SOURCE
+from genai_tutorial.metrics import word_error_rate, word_errors
+from genai_tutorial.multimodal import EncoderConfig
+from genai_tutorial.recipes.files import load_recipe
+from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.spoken_captions import SPOKEN_CAPTIONS
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
+from genai_tutorial.tasks.speech import (
+    AlignedBatches,
+    align,
+    draw_sentences,
+    pad_aligned,
+)
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+
+READ, READ_SEED = 60, 1_000_019
+"""The number of held-out sentences that measure the voice, and their seed."""
+
+SYMBOLS = (
+    PAUSE, "b", "d", "dʒ", "f", "j", "k", "l", "m", "n", "oʊ", "p", "s", "t", "v", "w",
+    "z", "æ", "ð", "ŋ", "ɐ", "ɔ", "ə", "əl", "ɚ", "ɡ", "ɪ", "ɹ", "ɾ", "ˈaɪ", "ˈeɪ",
+    "ˈiə", "ˈiː", "ˈuː", "ˈɑː", "ˈɑːɹ", "ˈɔ", "ˈɔː", "ˈɔːɹ", "ˈɛ", "ˈɛɹ", "ˈɜː", "ˈɪ",
+    "ˈʌ", "ˌoʊ", "ˌʌ", "θ", "ᵻ",
+)  # fmt: skip
+"""The phonemes of the American accent in these sentences, after the pause."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokenOptions:
+    """The options of a voice.
+
+    Attributes:
+        prompt: The sentence, made of the words of captions and digits.
+        voice: From 0 (the first voice) to 1 (the second); 0.5 is between them.
+        pace: Above 1 speaks faster.
+    """
+
+    prompt: str = "a small red circle above a large blue square"
+    voice: float | int = 0.0
+    pace: float | int = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionVoiceRecipe(Recipe):
+    """A synthesizer of spoken captions and digits.
+
+    Attributes:
+        sentences: The number of spoken sentences, by all voices in turn.
+        speakers: The speakers of the training set.
+    """
+
+    config: SynthesizerConfig
+    sentences: int
+    speakers: tuple[str, ...]
+
+    source: ClassVar[Source] = SOURCE
+    makes: ClassVar[str] = "sounds"
+    rate: ClassVar[int] = 16_000
+
+    @property
+    def options(self) -> SpokenOptions:
+        """The first voice at its own pace."""
+        return SpokenOptions()
+
+    @property
+    def voices(self) -> list[Voice]:
+        """The synthesizer's voices that are imitated."""
+        return [Voice("en-us", speaker) for speaker in self.speakers]
+
+    @cached_property
+    def utterances(self) -> list[Utterance]:
+        """The training set."""
+        texts = draw_sentences(self.sentences, self.seed)
+        return speak(texts, self._in_turn(len(texts)))
+
+    def build(self) -> SpeechSynthesizer:
+        """Return the untrained synthesizer."""
+        return SpeechSynthesizer(self.config, self.seed)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the synthesizer, or resume a run that was stopped.
+
+        Raises:
+            ValueError: If several processes share the run.
+        """
+        if run.process.world_size > 1:
+            raise ValueError(
+                "This small model trains in one process: start it without torchrun."
+            )
+        model = self.build().to(run.device)
+        aligned = [align(one, SYMBOLS, self.config.mel) for one in self.utterances]
+        numbers = [place % len(self.speakers) for place in range(len(aligned))]
+        trained, history = run.fit(
+            parallel(model),
+            AlignedBatches(aligned, numbers, self.batch_size, self.seed),
+            synthesis_loss,
+            build_optimizer(model, self.optimizer),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
+        )
+        losses = [round(loss, 4) for loss in history.losses[::50]]
+        lexicon = Lexicon.from_utterances(self.utterances)
+        notes = {"losses": losses, "pronunciations": dict(lexicon.pronunciations)}
+        return Trained(trained, history.seconds, notes)
+
+    def wrap(self, model: SpeechSynthesizer, card: dict) -> TextToSpeech:
+        """Return the synthesizer with its lexicon."""
+        pronunciations = {
+            word: tuple(phonemes) for word, phonemes in card["pronunciations"].items()
+        }
+        return TextToSpeech(model, Lexicon(pronunciations), SYMBOLS, self.speakers)
+
+    def measure(self, model: SpeechSynthesizer) -> dict:
+        """Return how well the book's recognizer understands the voice, beside the
+        voices that it imitates, and its errors on held-out sentences.
+        """
+        lexicon = Lexicon.from_utterances(self.utterances)
+        loaded = TextToSpeech(model, lexicon, SYMBOLS, self.speakers)
+        said = draw_sentences(READ, READ_SEED, held_out=True)
+        real = speak(said, self._in_turn(READ))
+        aligned = [align(one, SYMBOLS, self.config.mel) for one in real]
+        batch = pad_aligned(aligned, [n % len(self.speakers) for n in range(READ)])
+        with torch.no_grad():
+            error = synthesis_loss(model, *batch).item()
+        transcripts = self._heard(loaded, said)
+        original = load_recipe(SPOKEN_CAPTIONS).transcribe([one.wave for one in real])
+        return {
+            "word_error_rate": round(word_error_rate(said, transcripts), 4),
+            "word_error_rate_original": round(word_error_rate(said, original), 4),
+            "mean_errors": round(sum(_errors(said, transcripts)) / READ, 4),
+            "loss": round(error, 4),
+            "held_out_sentences": READ,
+        }
+
+    def spot_check(self, loaded: TextToSpeech, n: int, seed: int) -> SpotCheck:
+        """Measure the number of words that the recognizer gets wrong in a sentence."""
+        said = draw_sentences(READ, READ_SEED, held_out=True)
+        places = draw_items(range(READ), n, seed)
+        chosen = [said[place] for place in places]
+        return SpotCheck(
+            "mean_errors", _errors(chosen, self._heard(loaded, chosen, places))
+        )
+
+    def summary(self, metrics: dict) -> str:
+        """Return the word error rates of the voice and of its original as a phrase."""
+        return (
+            f"the book's recognizer misreads {metrics['word_error_rate']:.1%} of its "
+            f"words, and {metrics['word_error_rate_original']:.1%} of the original's"
+        )
+
+    def sound(
+        self, loaded: TextToSpeech, options: SpokenOptions, count: int, seed: int
+    ) -> Float[Tensor, "count sample"]:
+        """Return spoken sentences: the same one, from other first phases.
+
+        Raises:
+            ValueError: If a word is unknown, or an option is out of range.
+        """
+        if not 0 <= options.voice <= 1:
+            raise ValueError(f"voice must be from 0 to 1, got {options.voice}.")
+        mixture = (1 - options.voice, options.voice)
+        return torch.stack(
+            [
+                loaded.say(
+                    options.prompt,
+                    mixture,
+                    torch.Generator().manual_seed(seed + number),
+                    options.pace,
+                )
+                for number in range(count)
+            ]
+        )
+
+    def _in_turn(self, n: int) -> list[Voice]:
+        return [self.voices[place % len(self.speakers)] for place in range(n)]
+
+    def _heard(
+        self,
+        loaded: TextToSpeech,
+        said: Sequence[str],
+        places: Sequence[int] | None = None,
+    ) -> list[str]:
+        """Return what the recognizer hears when the voices say the sentences."""
+        places = range(len(said)) if places is None else places
+        waves = []
+        for text, place in zip(said, places, strict=True):
+            mixture = [0.0] * len(self.speakers)
+            mixture[place % len(self.speakers)] = 1.0
+            generator = torch.Generator().manual_seed(place)
+            waves.append(loaded.say(text, mixture, generator))
+        return load_recipe(SPOKEN_CAPTIONS).transcribe(waves)
+
+
+def _errors(said: Sequence[str], transcripts: Sequence[str]) -> list[float]:
+    return [
+        float(word_errors(*pair).edits) for pair in zip(said, transcripts, strict=True)
+    ]
+
+
+CAPTION_VOICE = CaptionVoiceRecipe(
+    name="caption-voice",
+    title="A voice of half a million weights that reads captions aloud",
+    config=SynthesizerConfig(
+        EncoderConfig(width=96, layers=2, heads=4), symbols=len(SYMBOLS), voices=2
+    ),
+    sentences=1000,
+    speakers=("f2", "m3"),
+    optimizer=OptimizerSettings(
+        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.005
+    ),
+    batch_size=16,
+    steps=600,
+    warmup_steps=20,
+    published=True,
+)
+"""The voice that chapter 18 loads."""
