@@ -75,7 +75,7 @@ UNIT := OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest --ignore=tests/
   --jaxtyping-packages=genai_tutorial,beartype.beartype
 
 .PHONY: check
-check: lint  ## the inner loop, in three minutes: lint and the tests that are not slow
+check: lint  ## the inner loop, in two minutes: lint and the tests that are not slow
 	$(UNIT) -m "not slow and not whole"
 
 .PHONY: unit

@@ -202,6 +202,7 @@ def sample(
     - `genai-tutorial sample shakespeare`
     - `genai-tutorial sample shakespeare prompt="JULIET:" temperature=0.5 tokens=300
       --seed 7`
+    - `genai-tutorial sample arithmetic-reasoner prompt="58+67+91+12"`
     - `genai-tutorial sample python-exercises prompt="Return the longest of the words."`
     - `genai-tutorial sample mnist-diffusion digit=7 steps=50 guidance=2 --count 20
       --out sevens.png`

@@ -5,6 +5,7 @@ from typing import Any
 
 from genai_tutorial.pretrained.files import read_card
 from genai_tutorial.recipes import (
+    arithmetic_reasoner,
     emoji_autoencoder,
     python_exercises,
     shakespeare,
@@ -33,8 +34,9 @@ RECIPES: tuple[Recipe, ...] = (
     base.FACTBOOK_BASE,
     sft.FACTBOOK_SFT,
     ppo.FACTBOOK_PPO,
-    video.SHAPES_VIDEO,
+    arithmetic_reasoner.ARITHMETIC_REASONER,
     python_exercises.PYTHON_EXERCISES,
+    video.SHAPES_VIDEO,
 )
 """All recipes of the book."""
 

@@ -121,6 +121,7 @@ SAMPLE_SIZES = {
     "factbook-base": 120,
     "factbook-sft": 150,
     "factbook-ppo": 80,
+    "arithmetic-reasoner": 200,
     "python-exercises": 60,
     "shapes-video": 16,
 }
@@ -199,6 +200,7 @@ def test_load_returns_a_model_in_evaluation_mode():
     assert tokenizer.vocab_size == model.config.vocab_size
 
 
+@pytest.mark.slow
 def test_sample_text_depends_on_the_seed():
     first, again, other = (
         sample_text("shakespeare", prompt="ROMEO:\n", tokens=30, seed=seed)
