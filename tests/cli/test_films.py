@@ -45,6 +45,8 @@ def test_sample_of_films_rejects_a_png(capsys):
 def test_sample_of_films_writes_an_animated_file(tmp_path, ending):
     path = tmp_path / f"clips.{ending}"
     prompt = "prompt=a red circle moves left fast"
-    main(["sample", "shapes-video", prompt, "steps=2", "--out", str(path)])
+    with pytest.raises(SystemExit) as stopped:
+        main(["sample", "shapes-video", prompt, "steps=2", "--out", str(path)])
+    assert stopped.value.code == 0
     with Image.open(path) as film:
         assert film.n_frames == 8

@@ -13,9 +13,7 @@ from genai_tutorial.diffusion import (
     VELOCITY,
     Denoiser,
     Guided,
-    KnownRegion,
-    ddim,
-    last_sample,
+    Model,
     sample_images,
 )
 from genai_tutorial.recipes.shapes.diffusion import SCHEDULE
@@ -67,11 +65,22 @@ class LatentVideo(NamedTuple):
             guidance: The guidance weight.
             seed: Seed of the initial noise.
         """
+        return self._draw(self.model, captions, steps, guidance, seed, batch_size=32)
+
+    def _draw(
+        self,
+        model: Model,
+        captions: Sequence[str],
+        steps: int,
+        guidance: float | int,
+        seed: int,
+        batch_size: int | None,
+    ) -> Float[Tensor, "caption frame 3 height width"]:
         network = self.model.network
         config = network.image.config
         side = config.image_size
         return sample_images(
-            self.model,
+            model,
             SCHEDULE,
             VELOCITY,
             encode_motion_captions(captions),
@@ -80,10 +89,9 @@ class LatentVideo(NamedTuple):
             seed=seed,
             guidance=guidance,
             decode=self.to_films,
-            batch_size=32,
+            batch_size=batch_size,
         )
 
-    @torch.no_grad()
     def continue_films(
         self,
         films: Float[Tensor, "clip known 3 height width"],
@@ -118,20 +126,9 @@ class LatentVideo(NamedTuple):
             raise ValueError(
                 f"Give one caption per clip: got {len(captions)} for {len(films)}."
             )
-        given = self.to_latents(films)
-        drawn = given.new_zeros(len(given), frames - known, *given.shape[2:])
-        image = torch.cat((given, drawn), dim=1)
-        is_known = (torch.arange(frames) < known).view(1, frames, 1, 1, 1)
-        denoise = Denoiser(
-            Guided(KnownFrames(self.model, given), guidance),
-            SCHEDULE,
-            VELOCITY,
-            condition=encode_motion_captions(captions),
-        )
-        denoise = KnownRegion(denoise, image, is_known)
-        noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed))
-        latents = last_sample(ddim(denoise, noise, SCHEDULE.timesteps(steps)))
-        return torch.cat((films, self.to_films(latents[:, known:])), dim=1)
+        model = KnownFrames(self.model, self.to_latents(films))
+        drawn = self._draw(model, captions, steps, guidance, seed, batch_size=None)
+        return torch.cat((films, drawn[:, known:]), dim=1)
 
     def to_films(
         self, latents: Float[Tensor, "clip frame channel rows columns"]

@@ -28,6 +28,7 @@ TINY = dataclasses.replace(
 PROMPT = "a small red circle moves left slowly"
 
 
+@pytest.mark.slow
 def test_text_to_video_resumes_bit_for_bit_and_keeps_the_image_model(
     follow, kill_and_resume
 ):
@@ -84,6 +85,7 @@ def test_latent_video_decodes_what_it_encoded():
     assert denoised.x0.shape == latents.shape
 
 
+@pytest.mark.slow
 def test_text_to_video_untrained_metrics_show_nothing_that_was_asked():
     metrics = TINY.measure(TINY.build())
     assert metrics["captions_each"] == 4
