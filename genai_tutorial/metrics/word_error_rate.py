@@ -32,8 +32,8 @@ def word_errors(said: str, transcript: str) -> WordErrors:
     Words are separated by spaces and compared as they are: capitals and punctuation
     count. Where several sets of edits are equally small, substitutions are preferred.
 
-    >>> word_errors("a red circle above a square", "a red circle a blue square")
-    WordErrors(substitutions=0, deletions=1, insertions=1, words=6)
+    >>> word_errors("a red circle", "a big bed circle")
+    WordErrors(substitutions=1, deletions=0, insertions=1, words=3)
     """
     reference, guess = said.split(), transcript.split()
     # row[j]: (edits, substitutions, deletions, insertions) for the first j words

@@ -28,6 +28,7 @@ from genai_tutorial.tasks.music import (
     decode_cells,
     harmonize,
     judge_counterpoint,
+    play_chorale,
 )
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig
@@ -73,10 +74,12 @@ class ChoraleRecipe(Recipe):
     optimizer: OptimizerSettings
 
     source: ClassVar[Source] = SOURCE
+    makes: ClassVar[str] = "sounds"
+    rate: ClassVar[int] = 16_000
 
     @property
     def options(self) -> ChoraleOptions:
-        """A free chorale of eight bars."""
+        """A new chorale of eight bars."""
         return ChoraleOptions()
 
     def build(self) -> MultiStreamLM:
@@ -148,6 +151,28 @@ class ChoraleRecipe(Recipe):
             f"{metrics['held_out_nats_per_step']:.2f} nats per step on unseen "
             f"melodies, {metrics['chord_share']['sampled']:.0%} of its onsets are "
             "chords"
+        )
+
+    def sound(
+        self, loaded: MultiStreamLM, options: ChoraleOptions, count: int, seed: int
+    ) -> Float[Tensor, "count sample"]:
+        """Return chorales of eight bars with the beats of held-out ones, and with
+        their melodies if `harmonize` is 1.
+        """
+        held_out = self.windows()[1]
+        generator = torch.Generator().manual_seed(seed)
+        places = torch.randint(len(held_out), (count,), generator=generator)
+        features = held_out.features[places]
+        sampling = {"temperature": options.temperature, "top_p": options.top_p}
+        if options.harmonize:
+            melodies = decode_cells(held_out.codes[places, 0])
+            cells = harmonize(
+                loaded, melodies, features, **sampling, generator=generator
+            )
+        else:
+            cells = compose(loaded, features, **sampling, generator=generator)
+        return torch.stack(
+            [play_chorale(piece, options.eighth, self.rate) for piece in cells]
         )
 
 

@@ -52,7 +52,7 @@ def draw_non_speech(
         ImportError: If espeakng-loader is not installed and speech is asked for.
 
     >>> [len(wave) for wave in draw_non_speech(2, seed=0, kinds=["tone", "clicks"])]
-    [43881, 20247]
+    [39820, 31007]
     """
     unknown = [kind for kind in kinds if kind not in get_args(NonSpeech)]
     if n < 1 or not kinds or unknown:

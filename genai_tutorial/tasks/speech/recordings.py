@@ -128,7 +128,7 @@ def encode_transcripts(
         ValueError: If a word is not one of `SPEECH_WORDS`.
 
     >>> encode_transcripts(["a red circle", ""])
-    (tensor([[ 1, 24,  8],
+    (tensor([[ 1, 25,  9],
             [ 0,  0,  0]]), tensor([3, 0]))
     """
     labels = {word: label for label, word in enumerate(SPEECH_WORDS, start=1)}

@@ -34,7 +34,7 @@ def is_held_out(sentence: str) -> bool:
     """Return whether a sentence is kept for tests: one in eight is, by a checksum of
     its letters.
 
-    >>> is_held_out("a red circle"), is_held_out("a red circle and a blue square")
+    >>> is_held_out("a red circle"), is_held_out("a blue triangle on the left")
     (False, True)
     """
     return zlib.crc32(sentence.encode()) % 8 == 0
@@ -51,8 +51,8 @@ def draw_sentences(n: int, seed: int, held_out: bool = False) -> list[str]:
     Raises:
         ValueError: If `n` is below 1.
 
-    >>> draw_sentences(2, seed=0)
-    ['a large yellow triangle at the bottom', 'a blue square above a red cross']
+    >>> draw_sentences(1, seed=1)
+    ['a green circle right of a green circle']
     """
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}.")

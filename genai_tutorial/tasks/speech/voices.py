@@ -37,7 +37,7 @@ def draw_voices(n: int, seed: int, held_out: bool = False) -> list[Voice]:
         ValueError: If `n` is below 1.
 
     >>> draw_voices(1, seed=0)
-    [Voice(accent='en-gb-x-gbcwmd', variant='linda', speed=139, pitch=32)]
+    [Voice(accent='en-gb-x-gbcwmd', variant='anika', speed=161, pitch=39)]
     """
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}.")
