@@ -113,6 +113,6 @@ def _check_ending(kind: str | None, out: Path | None) -> None:
     endings = ENDINGS[kind]
     if out.suffix.lower() not in endings:
         raise ValueError(
-            f"The {NOUNS[kind]} are written to a file whose name ends in "
+            f"The {NOUNS[kind]} are written to a file: --out must end in "
             f"{' or '.join(endings)}, got {out.name}."
         )
