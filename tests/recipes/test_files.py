@@ -123,7 +123,7 @@ SAMPLE_SIZES = {
     "factbook-ppo": 80,
     "arithmetic-reasoner": 200,
     "python-exercises": 60,
-    "shapes-video": 16,
+    "shapes-video": 12,
 }
 """The number of items that one core measures in at most three seconds."""
 
