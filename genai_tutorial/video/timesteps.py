@@ -34,11 +34,9 @@ def logit_normal_timesteps(
         https://arxiv.org/abs/2403.03206
 
     >>> generator = torch.Generator().manual_seed(0)
-    >>> t = logit_normal_timesteps(
-    ...     1000, 1000, mean=0.7, deviation=1, generator=generator
-    ... )
-    >>> round(t.median().item(), -1)
-    680.0
+    >>> t = logit_normal_timesteps(1000, 1000, 0.7, 1.0, generator)
+    >>> bool(650 < t.median() < 690)
+    True
     """
     if not deviation > 0:
         raise ValueError(f"deviation must be above 0, got {deviation}.")

@@ -123,7 +123,7 @@ SAMPLE_SIZES = {
     "factbook-ppo": 80,
     "arithmetic-reasoner": 200,
     "python-exercises": 60,
-    "shapes-video": 16,
+    "shapes-video": 12,
     "spoken-captions": 100,
     "caption-voice": 20,
 }
