@@ -9,7 +9,7 @@ twice: as it is, and after Griffin-Lim has turned it into a wave.
     # about five minutes per seed on one core
     OMP_NUM_THREADS=1 python benchmarks/spoken_digits.py --seeds 0 1 2
     # a short trial
-    python benchmarks/spoken_digits.py --seeds 0 --steps 5 --items 10 --no-save
+    python benchmarks/spoken_digits.py --seeds 0 --clips 60 --steps 3 --no-save
 """
 
 import argparse
@@ -223,13 +223,15 @@ def main() -> None:
     """Train the judge and a model per seed, and keep what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--clips", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--items", type=int, default=200)
     parser.add_argument("--no-save", action="store_true")
     settings = parser.parse_args()
-    train = spoken_digits(3000, seed=0, held_out=False)
-    judge = train_judge(*spoken_digits(2000, seed=1, held_out=True), steps=300)
-    real, labels = spoken_digits(500, seed=2, held_out=False)
+    train = spoken_digits(settings.clips, seed=0, held_out=False)
+    lessons = spoken_digits(2 * settings.clips // 3, seed=1, held_out=True)
+    judge = train_judge(*lessons, steps=min(300, settings.clips))
+    real, labels = spoken_digits(max(10, settings.clips // 6), seed=2, held_out=False)
     kept, samples = [], []
     for seed in settings.seeds:
         results, pictures = run_seed(seed, settings, train, judge)

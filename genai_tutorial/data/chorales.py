@@ -46,6 +46,9 @@ MELODY_NOTES = 16
 settings of one melody.
 """
 
+HELD_OUT = 33
+"""The least number of held-out chorales; the last melody may bring some more."""
+
 LONGEST_BAR = 12
 """The largest number of eighth notes in a bar."""
 
@@ -113,18 +116,16 @@ def load_chorale_split() -> tuple[tuple[Chorale, ...], tuple[Chorale, ...]]:
 
     Bach set many melodies several times, so a split by number would leak them.
     """
-    chorales = load_chorales()
-    melodies = sorted({chorale.melody for chorale in chorales})
-    order = torch.randperm(len(melodies), generator=torch.Generator().manual_seed(18))
-    held_out: set[tuple[int, ...]] = set()
+    melodies: dict[tuple[int, ...], list[Chorale]] = {}
+    for chorale in load_chorales():
+        melodies.setdefault(chorale.melody, []).append(chorale)
+    keys = sorted(melodies)
+    order = torch.randperm(len(keys), generator=torch.Generator().manual_seed(18))
+    train, held_out = [], []
     for index in order.tolist():
-        if sum(chorale.melody in held_out for chorale in chorales) >= 33:
-            break
-        held_out.add(melodies[index])
-    return (
-        tuple(chorale for chorale in chorales if chorale.melody not in held_out),
-        tuple(chorale for chorale in chorales if chorale.melody in held_out),
-    )
+        part = held_out if len(held_out) < HELD_OUT else train
+        part += melodies[keys[index]]
+    return tuple(train), tuple(held_out)
 
 
 def read_musicxml(root: ElementTree.Element, name: str) -> Chorale:

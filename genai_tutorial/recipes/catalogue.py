@@ -5,6 +5,7 @@ from typing import Any
 
 from genai_tutorial.pretrained.files import read_card
 from genai_tutorial.recipes import (
+    bach_chorales,
     caption_voice,
     emoji_autoencoder,
     python_exercises,
@@ -38,6 +39,8 @@ RECIPES: tuple[Recipe, ...] = (
     python_exercises.PYTHON_EXERCISES,
     spoken_captions.SPOKEN_CAPTIONS,
     caption_voice.CAPTION_VOICE,
+    bach_chorales.LIVE,
+    bach_chorales.LONGER,
 )
 """All recipes of the book."""
 

@@ -14,8 +14,8 @@ from genai_tutorial.tasks.music.sounding import SILENT, sounding
 
 
 def frequency_losses(
-    train: Int[Tensor, "n voice step"], held_out: Int[Tensor, "m voice step"]
-) -> Float[Tensor, "window voice"]:
+    train: Int[Tensor, "n voice step"], held_out: Int[Tensor, "m voice length"]
+) -> Float[Tensor, "m voice"]:
     """Return the cross-entropy in nats per step of a model that knows how frequent each
     code of a voice is in the training windows, and nothing else.
     """
@@ -24,8 +24,8 @@ def frequency_losses(
 
 
 def last_pitch_losses(
-    train: Int[Tensor, "n voice step"], held_out: Int[Tensor, "m voice step"]
-) -> Float[Tensor, "window voice"]:
+    train: Int[Tensor, "n voice step"], held_out: Int[Tensor, "m voice length"]
+) -> Float[Tensor, "m voice"]:
     """Return the cross-entropy in nats per step of a bigram model: it knows how often
     each code follows the voice's last pitch.
     """
@@ -42,9 +42,9 @@ def _last_pitches(codes: Int[Tensor, "n voice step"]) -> Int[Tensor, "n voice st
 def _losses(
     train: Int[Tensor, "n voice step"],
     train_context: Int[Tensor, "n voice step"],
-    held_out: Int[Tensor, "m voice step"],
-    context: Int[Tensor, "m voice step"],
-) -> Float[Tensor, "window voice"]:
+    held_out: Int[Tensor, "m voice length"],
+    context: Int[Tensor, "m voice length"],
+) -> Float[Tensor, "m voice"]:
     losses = []
     for voice in range(train.shape[1]):
         pairs = train_context[:, voice] * CODES + train[:, voice]

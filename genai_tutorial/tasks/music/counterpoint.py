@@ -94,7 +94,7 @@ def judge_counterpoint(cells: Int[Tensor, "piece voice step"]) -> Counterpoint:
     >>> c_major_to_d_minor = torch.tensor([[72, 74], [67, 69], [64, 65], [48, 50]])
     >>> counted = judge_counterpoint(c_major_to_d_minor[None])
     >>> counted.chord_share, counted.parallels, counted.moves
-    (1.0, 3, 6)
+    (1.0, 2, 6)
     """
     pitches = sounding(cells)
     begins = cells < HOLD
@@ -104,12 +104,12 @@ def judge_counterpoint(cells: Int[Tensor, "piece voice step"]) -> Counterpoint:
     outside = begins & ((pitches < lowest) | (pitches > highest))
     upper, lower = pitches[:, :-1], pitches[:, 1:]
     both = (upper != SILENT) & (lower != SILENT)
-    parallel, moves = _parallels(pitches)
+    parallel, moves = count_parallels(cells)
     return Counterpoint(
         chords=int((_is_chord(pitches) & onsets).sum()),
         onsets=int(onsets.sum()),
-        parallels=parallel,
-        moves=moves,
+        parallels=int(parallel.sum()),
+        moves=int(moves.sum()),
         crossed=int(((upper < lower) & both).sum()),
         neighbours=int(both.sum()),
         outside=int(outside.sum()),
@@ -167,7 +167,7 @@ def parallel_motion(
     ([True, False], [True, False])
     """
     silent = (upper == SILENT) | (lower == SILENT)
-    interval = (upper - lower) % 12
+    interval = (upper - lower).abs() % 12
     both = (upper.diff(dim=-1) != 0) & (lower.diff(dim=-1) != 0)
     both &= ~silent[..., 1:] & ~silent[..., :-1]
     perfect = (interval == UNISON) | (interval == FIFTH)
@@ -175,13 +175,21 @@ def parallel_motion(
     return both & same & perfect[..., 1:], both
 
 
-def _parallels(pitches: Int[Tensor, "piece voice step"]) -> tuple[int, int]:
-    parallels = moves = 0
-    for upper, lower in combinations(range(pitches.shape[1]), 2):
-        parallel, both = parallel_motion(pitches[:, upper], pitches[:, lower])
-        parallels += int(parallel.sum())
-        moves += int(both.sum())
-    return parallels, moves
+def count_parallels(
+    cells: Int[Tensor, "piece voice step"],
+) -> tuple[Int[Tensor, " piece"], Int[Tensor, " piece"]]:
+    """Return for each piece the number of parallel fifths and octaves between any two
+    voices, and the number of pairs of voices that move.
+    """
+    pitches = sounding(cells)
+    pairs = [
+        parallel_motion(pitches[:, upper], pitches[:, lower])
+        for upper, lower in combinations(range(pitches.shape[1]), 2)
+    ]
+    parallel, both = (
+        torch.stack(each).sum(dim=(0, 2)) for each in zip(*pairs, strict=True)
+    )
+    return parallel, both
 
 
 def _is_chord(pitches: Int[Tensor, "piece voice step"]) -> Bool[Tensor, "piece step"]:

@@ -1,6 +1,6 @@
 """Composing and harmonizing with a model of four voices."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -9,6 +9,7 @@ from torch import Tensor
 from genai_tutorial.audio import UNKNOWN, MultiStreamLM, sample_streams
 from genai_tutorial.data import HOLD, VOICES
 from genai_tutorial.tasks.music.chorale_codes import decode_cells, encode_cells
+from genai_tutorial.tasks.music.counterpoint import count_parallels
 from genai_tutorial.tasks.music.sounding import sounding
 
 
@@ -77,6 +78,22 @@ def harmonize(
         generator=generator,
     )
     return decode_cells(codes)
+
+
+def choose_fewest_parallels(
+    tries: Sequence[Int[Tensor, "piece voice step"]],
+) -> Int[Tensor, "piece voice step"]:
+    """Return for each piece the version with the fewest parallel fifths and octaves:
+    best of n, with the rule as the judge.
+
+    Raises:
+        ValueError: If there is no version.
+    """
+    if not tries:
+        raise ValueError("There is no version to choose from: give at least one.")
+    counts = torch.stack([count_parallels(cells)[0] for cells in tries])
+    best = counts.argmin(dim=0)
+    return torch.stack(list(tries))[best, torch.arange(len(best))]
 
 
 def phrase_features(
