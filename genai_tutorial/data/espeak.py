@@ -24,8 +24,8 @@ SOURCE = Source(
     name="Spoken captions",
     loader="speakers",
     contents=(
-        "sentences spoken by a synthesizer in 7 accents and 66 voices, with the exact "
-        "time of every word and every phoneme"
+        "sentences spoken by a synthesizer in 7 accents by about a hundred speakers, with the "
+        "exact time of every word and every phoneme"
     ),
     package="espeakng-loader",
     extra="audio",
