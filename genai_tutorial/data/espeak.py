@@ -24,7 +24,7 @@ SOURCE = Source(
     name="Spoken captions",
     loader="speakers",
     contents=(
-        "sentences spoken by a synthesizer in 7 accents by about a hundred speakers, with the "
+        "sentences spoken by about a hundred synthetic speakers in 7 accents, with the "
         "exact time of every word and every phoneme"
     ),
     package="espeakng-loader",
