@@ -28,16 +28,7 @@ from genai_tutorial.data.chorales import (
 )
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import NamedImages, family, load_emoji, load_emoji_split
-from genai_tutorial.data.espeak import (
-    ACCENTS,
-    SAMPLE_RATE,
-    Phoneme,
-    Segment,
-    Utterance,
-    Voice,
-    speak,
-    speakers,
-)
+from genai_tutorial.data.espeak import SAMPLE_RATE, Phoneme, Segment, Utterance, speak
 from genai_tutorial.data.faces import load_faces
 from genai_tutorial.data.factbook import countries
 from genai_tutorial.data.factbook.countries import (
@@ -68,6 +59,7 @@ from genai_tutorial.data.mnist import load_mnist, load_mnist_split
 from genai_tutorial.data.python_code import LibraryFunction, load_functions
 from genai_tutorial.data.shakespeare import Plays, load_shakespeare
 from genai_tutorial.data.source import Source
+from genai_tutorial.data.voices import ACCENTS, Voice, speakers
 from genai_tutorial.data.wikipedia import (
     DUMP,
     Articles,

