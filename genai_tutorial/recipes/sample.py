@@ -91,12 +91,7 @@ def draw_images(
     Raises:
         ValueError: If an option is out of range, or the images are not finite.
     """
-    images = chosen.draw(loaded, options, count, seed)
-    if not images.isfinite().all():
-        raise ValueError(
-            f"With {options} the images are not finite: ask for something less extreme."
-        )
-    return images
+    return _finite(chosen.draw(loaded, options, count, seed), options, "images")
 
 
 @torch.no_grad()
@@ -108,12 +103,7 @@ def draw_films(
     Raises:
         ValueError: If an option is out of range, or the films are not finite.
     """
-    films = chosen.film(loaded, options, count, seed)
-    if not films.isfinite().all():
-        raise ValueError(
-            f"With {options} the films are not finite: ask for something less extreme."
-        )
-    return films
+    return _finite(chosen.film(loaded, options, count, seed), options, "films")
 
 
 @torch.no_grad()
@@ -125,9 +115,12 @@ def make_sounds(
     Raises:
         ValueError: If an option is out of range, or the sounds are not finite.
     """
-    sounds = chosen.sound(loaded, options, count, seed)
-    if not sounds.isfinite().all():
+    return _finite(chosen.sound(loaded, options, count, seed), options, "sounds")
+
+
+def _finite(samples: Tensor, options: Any, noun: str) -> Tensor:
+    if not samples.isfinite().all():
         raise ValueError(
-            f"With {options} the sounds are not finite: ask for something less extreme."
+            f"With {options} the {noun} are not finite: ask for something less extreme."
         )
-    return sounds
+    return samples
