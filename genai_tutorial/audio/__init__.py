@@ -1,10 +1,11 @@
-"""Sounds: waves, spectrograms, codes and the models that read and make them.
+"""Audio: waves, spectrograms and codes, and models for speech and music.
 
-Read `spectrogram` (the short-time Fourier transform), `mel` (its picture in bands) and
-`griffin_lim` (back to a wave). `codebook_pattern`, `multi_stream` and `stream_sampling`
-write several streams of codes at once, and `synthesizer` plays notes. `ctc`,
-`speech_encoder` and `transcriber` read speech; `speech_synthesis` and `text_to_speech`
-speak. `sound_files` writes waves to files.
+Start with `spectrogram` (the short-time Fourier transform), `mel` (the spectrogram in
+mel bands) and `griffin_lim` (from a spectrogram back to a wave). `codebook_pattern`,
+`multi_stream` and `stream_sampling` model several streams of codes at once, and
+`synthesizer` plays notes. `ctc`, `speech_encoder` and `transcriber` recognize speech;
+`speech_synthesis` and `text_to_speech` synthesize it. `sound_files` writes waves to
+files.
 """
 
 from genai_tutorial.audio.codebook_pattern import (

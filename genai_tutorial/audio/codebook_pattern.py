@@ -1,9 +1,10 @@
-"""Codebook patterns: how several parallel streams of tokens become one sequence of
-columns for a model.
+"""Codebook patterns: the arrangement of several parallel streams of tokens in one
+sequence of columns.
 
 The streams are the codebooks of a codec, or the voices of a chorale. A model predicts
 all tokens of a column at once, each from the earlier columns only. So tokens of one
-step that depend on each other must not share a column: a pattern decides which do.
+step that depend on each other should not share a column. The pattern decides which
+tokens do.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ class CodebookPattern:
         stride: The number of columns per step.
 
     Raises:
-        ValueError: If a delay is negative, or there is no stream or no stride.
+        ValueError: If a delay is negative, there are no streams, or `stride` is below
+            1.
 
     Source: Copet et al., Simple and Controllable Music Generation, section 2.2 and
     figure 1, https://arxiv.org/abs/2306.05284
@@ -44,27 +46,27 @@ class CodebookPattern:
 
     @classmethod
     def parallel(cls, streams: int) -> "CodebookPattern":
-        """Return the pattern with a whole step in each column: the tokens of a step do
-        not see each other.
+        """Return the pattern with a whole step in each column: no token sees the others
+        of its step.
         """
         return cls((0,) * streams)
 
     @classmethod
     def delayed(cls, streams: int) -> "CodebookPattern":
-        """Return MusicGen's pattern: each stream one column later than the one before
-        it, whose token it sees.
+        """Return MusicGen's pattern: each stream is one column behind the stream before
+        it, so it sees that stream's token of the same step.
         """
         return cls(tuple(range(streams)))
 
     @classmethod
     def flattened(cls, streams: int) -> "CodebookPattern":
-        """Return the pattern with one token per column: every token sees all before it,
-        at the price of `streams` times as many columns.
+        """Return the pattern with one token per column: every token sees all tokens
+        before it, at the cost of `streams` times as many columns.
         """
         return cls(tuple(range(streams)), streams)
 
     def columns(self, steps: int) -> int:
-        """Return the number of columns that a number of steps takes.
+        """Return the number of columns needed for a number of steps.
 
         >>> CodebookPattern.delayed(4).columns(500)  # ten seconds of MusicGen
         503
@@ -80,10 +82,10 @@ def delay(
     Args:
         codes: The tokens of each stream.
         pattern: The pattern, with a delay for each stream.
-        filler: The token in places that no token goes to.
+        filler: The token for positions that no stream fills.
 
     Raises:
-        ValueError: If the pattern is for another number of streams.
+        ValueError: If the number of streams is not the pattern's.
 
     >>> voices = torch.tensor([[1, 2, 3], [4, 5, 6]])
     >>> delay(voices, CodebookPattern.delayed(2), filler=0)
@@ -108,11 +110,11 @@ def undelay(
 ) -> Int[Tensor, "*batch stream step"]:
     """Undo `delay`: return the streams with all tokens of a step side by side.
 
-    A sequence that was cut off gives the steps that are complete.
+    From a sequence that was cut off, only the complete steps are returned.
 
     Raises:
-        ValueError: If the pattern is for another number of streams, or not even one
-            step is complete.
+        ValueError: If the number of streams is not the pattern's, or not even one step
+            is complete.
 
     >>> undelay(torch.tensor([[1, 2, 3, 0], [0, 4, 5, 6]]), CodebookPattern((0, 1)))
     tensor([[1, 2, 3],
@@ -136,7 +138,7 @@ def undelay(
 
 
 def column_steps(steps: int, pattern: CodebookPattern) -> Int[Tensor, "stream column"]:
-    """Return the step whose token each stream has in each column; -1 for none.
+    """Return the step of each stream's token in each column; -1 where there is none.
 
     >>> column_steps(3, CodebookPattern.delayed(2))
     tensor([[ 0,  1,  2, -1],

@@ -2,9 +2,9 @@
 when each word is spoken.
 
 A recognizer gives every frame a distribution over the labels and the blank, label 0,
-which means "nothing new". A path, one label for each frame, is read by merging equal
-neighbours and then deleting the blanks. The probability of a transcript is the sum over
-all paths that read so.
+which means "nothing new". A path assigns one label to each frame. It is collapsed to a
+transcript by merging equal neighbours and then deleting the blanks. The probability of
+a transcript is the sum over all paths that collapse to it.
 """
 
 from collections.abc import Sequence
@@ -36,10 +36,10 @@ def ctc_probability(
 ) -> Float[Tensor, ""]:
     """Return the probability of a transcript by the forward algorithm.
 
-    Blanks are put around the labels: the states are blank, first label, blank, second
-    label, and so on. `forward[s]` is the probability of all beginnings of a path that
-    are in state s now. A path may stay in its state, go to the next one, or skip a
-    blank between two different labels.
+    Blanks are inserted around the labels: the states are blank, first label, blank,
+    second label, and so on. `forward[s]` is the total probability of all partial paths
+    that end in state s at the current frame. A path may stay in its state, move to the
+    next one, or skip a blank between two different labels.
 
     Args:
         probabilities: A distribution over the labels for each frame.
@@ -79,8 +79,8 @@ def ctc_loss(
     transcripts: Int[Tensor, "batch longest"],
     lengths: Int[Tensor, "batch"],
 ) -> Float[Tensor, ""]:
-    """Return the mean negative logarithm of the transcripts' probabilities, each
-    divided by its number of labels: torch's implementation of the same sum.
+    """Return the mean negative log-likelihood of the transcripts, each divided by its
+    number of labels, computed by torch's implementation of the same sum.
 
     Args:
         log_probabilities: The recognizer's output.
@@ -111,10 +111,10 @@ def ctc_loss(
 def greedy_decode(
     log_probabilities: Float[Tensor, "batch frame label"], frames: Int[Tensor, "batch"]
 ) -> list[list[int]]:
-    """Return the transcript of the likeliest path of each utterance.
+    """Return the transcript of the most likely path of each utterance.
 
-    It need not be the likeliest transcript, which can have many paths of middling
-    probability.
+    It need not be the most likely transcript, whose probability can be spread over many
+    paths.
 
     >>> from torch import tensor
     >>> greedy_decode(tensor([[[0.6, 0.4], [0.6, 0.4]]]).log(), tensor([2]))
@@ -130,8 +130,8 @@ def greedy_decode(
 def best_alignment(
     log_probabilities: Float[Tensor, "frame label"], transcript: Sequence[int]
 ) -> list[int]:
-    """Return the likeliest path that reads as the transcript (the Viterbi path): the
-    label of each frame.
+    """Return the most likely path that collapses to the transcript (the Viterbi path),
+    as the label of each frame.
 
     Raises:
         ValueError: If a label is the blank or out of range, or there are too few frames

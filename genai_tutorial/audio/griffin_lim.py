@@ -1,4 +1,4 @@
-"""Griffin-Lim: from magnitudes, which say nothing about phase, back to a wave."""
+"""Griffin-Lim: reconstruct a wave from magnitudes alone, without their phases."""
 
 import torch
 from jaxtyping import Float
@@ -20,22 +20,22 @@ def griffin_lim(
 ) -> Float[Tensor, "*batch sample"]:
     """Find a wave with these magnitudes, starting from random phases.
 
-    Each step makes the wave of the current phases, transforms it again, and keeps the
-    phases of the result but the magnitudes that were asked for.
+    Each step builds the wave for the current phases, transforms it again, and keeps the
+    phases of the result together with the given magnitudes.
 
     Args:
         magnitudes: Absolute values of a short-time Fourier transform.
         hop: Samples from one frame to the next.
-        generator: Random generator for the first phases.
+        generator: Random generator of the initial phases.
         steps: Number of iterations.
-        momentum: 0 is the algorithm of 1984, whose error never rises; 0.99 goes further
-            in the direction of the last step, and is faster.
+        momentum: 0 is the original algorithm of 1984, whose error never increases; 0.99
+            goes further in the direction of the last step and converges faster.
 
     Returns:
         A wave of `hop * (frames - 1)` samples.
 
     Raises:
-        ValueError: If `steps` is negative or `momentum` is not from 0 to below 1.
+        ValueError: If `steps` is negative or `momentum` is not in [0, 1).
 
     Source: Perraudin, Balazs and Søndergaard, A fast Griffin-Lim algorithm, algorithm
         2, https://doi.org/10.1109/WASPAA.2013.6701851
@@ -65,15 +65,15 @@ def mel_to_wave(
     generator: torch.Generator,
     steps: int = 32,
 ) -> Float[Tensor, "*batch sample"]:
-    """Turn the result of `log_mel_spectrogram` into a wave.
+    """Convert a log-mel spectrogram (see `log_mel_spectrogram`) to a wave.
 
     The pseudo-inverse of the filter bank spreads each band over its frequencies, and
-    Griffin-Lim finds phases.
+    Griffin-Lim estimates the phases.
 
     Args:
         log_mels: Natural logarithms of the magnitudes per band.
-        config: The grid that they were computed on.
-        generator: Random generator for the first phases.
+        config: The settings that they were computed with.
+        generator: Random generator of the initial phases.
         steps: Number of iterations of Griffin-Lim.
 
     Raises:
@@ -93,8 +93,8 @@ def spectral_convergence(
     magnitudes: Float[Tensor, "*batch bin frame"],
     hop: int,
 ) -> Float[Tensor, "*batch"]:
-    """Return how far a wave's magnitudes are from the wanted ones, relative to their
-    norm: 0 where they agree, 1 for silence.
+    """Return the distance of a wave's magnitudes from the target magnitudes, relative
+    to the norm of the target: 0 for a perfect match, 1 for silence.
     """
     window = 2 * (magnitudes.shape[-2] - 1)
     rebuilt = short_time_fourier_transform(wave, window, hop).abs()

@@ -1,4 +1,4 @@
-"""A lexicon: the phonemes of each word, read off sentences whose phonemes are known."""
+"""A pronunciation lexicon: the phonemes of each word, collected from aligned speech."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ PAUSE = "_"
 
 @dataclass(frozen=True)
 class Lexicon:
-    """The pronunciations of words, and of pairs that are spoken as one word.
+    """The pronunciations of words, and of word pairs that are spoken as one word.
 
     Attributes:
         pronunciations: The phonemes of each word or pair.
@@ -49,11 +49,11 @@ class Lexicon:
         return (PAUSE, *sorted(found))
 
     def phonemes(self, text: str) -> list[str]:
-        """Return the phonemes of a sentence, with a pause at both ends; a pair of words
-        goes before its single words.
+        """Return the phonemes of a sentence, with a pause at both ends; word pairs take
+        precedence over single words.
 
         Raises:
-            ValueError: If a word is not in the lexicon, or there is none.
+            ValueError: If a word is not in the lexicon, or the text has no words.
         """
         words, phonemes = text.lower().split(), [PAUSE]
         if not words:

@@ -1,5 +1,5 @@
-"""Whisper's architecture: an encoder listens to a spectrogram, and a decoder writes the
-transcript token by token, looking at the encoder's vectors by cross-attention.
+"""Whisper's architecture: an encoder reads a spectrogram, and a decoder writes the
+transcript token by token, with cross-attention to the encoder's output.
 """
 
 import math
@@ -52,13 +52,12 @@ class ListenAndWriteConfig:
 
 
 class CrossAttentionBlock(nn.Module):
-    """A block of the decoder: causal self-attention, attention to another sequence, and
-    a feed-forward layer, each with layer normalization before it and a residual
-    connection around it.
+    """A decoder block: causal self-attention, cross-attention and a feed-forward layer,
+    each with layer normalization before it and a residual connection around it.
 
     Args:
         config: The stack's settings.
-        source_width: The number of features of the other sequence's vectors.
+        source_width: The number of features of the source, the encoder's output.
 
     Source: Vaswani et al., Attention Is All You Need, section 3.1, with the norms moved
         inside the residual connections, https://arxiv.org/abs/1706.03762
@@ -91,7 +90,9 @@ class CrossAttentionBlock(nn.Module):
         x: Float[Tensor, "batch position width"],
         source: Float[Tensor, "batch key source_width"],
     ) -> Float[Tensor, "batch head position key"]:
-        """Return where each position looks in the other sequence."""
+        """Return the cross-attention weights: where each position attends to in the
+        source.
+        """
         x = x + self.attention(self.attention_norm(x))
         return self.cross_attention.weights(self.cross_attention_norm(x), source=source)
 
@@ -137,11 +138,10 @@ class ListenAndWrite(nn.Module):
     def listen(
         self, features: Float[Tensor, "batch mel frame"]
     ) -> Float[Tensor, "batch position width"]:
-        """Return a vector for every second frame.
+        """Return the encoder's output, one vector for every two frames.
 
         Raises:
-            ValueError: If the number of frames is not that of the settings; pad or cut
-                the sound.
+            ValueError: If the number of frames is not that of the settings.
         """
         if features.shape[-1] != self.config.frames:
             raise ValueError(
@@ -168,7 +168,9 @@ class ListenAndWrite(nn.Module):
         features: Float[Tensor, "batch mel frame"],
         ids: Int[Tensor, "batch position"],
     ) -> Float[Tensor, "batch position vocab"]:
-        """Listen, and return the logits of the next token at each position."""
+        """Encode the spectrograms, and return the logits of the next token at each
+        position.
+        """
         return self.write(self.listen(features), ids)
 
     @torch.no_grad()
@@ -179,17 +181,19 @@ class ListenAndWrite(nn.Module):
         end: int,
         most: int,
     ) -> list[int]:
-        """Return the likeliest token at each step, until the end token comes.
+        """Decode greedily: take the most likely token at each step, until the end
+        token.
 
         Args:
             features: A spectrogram.
             start: The tokens that a transcript begins with.
             end: The token that ends it.
-            most: The largest number of new tokens: without it, a decoder that repeats
-                itself never stops.
+            most: The largest number of new tokens; a decoder that repeats itself would
+                otherwise never stop.
 
         Raises:
-            ValueError: If `start` is empty or there is no room for `most` tokens.
+            ValueError: If `start` is empty or the context has no room for `most`
+                tokens.
         """
         if not start or not 1 <= most <= self.config.context_length - len(start):
             raise ValueError(
@@ -203,8 +207,8 @@ class ListenAndWrite(nn.Module):
 
 
 def sine_positions(length: int, width: int) -> Float[Tensor, "position width"]:
-    """Return Whisper's fixed positions: sines in the first half of the features and
-    cosines in the second, with wavelengths from 2π to 10,000 times that.
+    """Return Whisper's fixed positional encoding: sines in the first half of the
+    features and cosines in the second, with wavelengths from 2π to 10,000 · 2π.
 
     >>> sine_positions(2, 4).round(decimals=4).tolist()[1]
     [0.8414999842643738, 9.999999747378752e-05, 0.5403000116348267, 1.0]

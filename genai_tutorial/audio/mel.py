@@ -1,5 +1,5 @@
-"""The mel scale, and spectrograms in its bands: the picture of a sound that recognisers
-read and synthesisers paint.
+"""The mel scale, and mel spectrograms: the input of speech recognizers and the output
+of speech synthesizers.
 """
 
 import math
@@ -12,15 +12,15 @@ from torch import Tensor
 from genai_tutorial.audio.spectrogram import short_time_fourier_transform
 
 LOWEST_MAGNITUDE = 1e-5
-"""Quieter than this counts as silence, so that the logarithm stays finite."""
+"""Smaller magnitudes are raised to this floor, so that the logarithm stays finite."""
 
 _LINEAR = 200 / 3  # hertz per mel below 1,000 Hz
 _STEP = math.log(6.4) / 27  # logarithm of the ratio per mel above it
 
 
 def hertz_to_mel(hertz: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Convert frequencies to Slaney's mel scale: linear up to 1,000 Hz, logarithmic
-    above, as hearing is.
+    """Convert frequencies to Slaney's mel scale: linear up to 1,000 Hz and logarithmic
+    above, like human hearing.
 
     >>> hertz_to_mel(torch.tensor([0.0, 500.0, 1000.0, 6400.0])).tolist()
     [0.0, 7.5, 15.0, 42.0]
@@ -66,7 +66,7 @@ def mel_filter_bank(rate: int, window: int, mels: int) -> Float[Tensor, "mel bin
 
 @dataclass(frozen=True)
 class MelConfig:
-    """The grid of a mel spectrogram.
+    """The time and frequency grid of a mel spectrogram.
 
     Attributes:
         rate: Samples per second of the wave.
@@ -99,7 +99,7 @@ def log_mel_spectrogram(
 ) -> Float[Tensor, "*batch mel frame"]:
     """Return the natural logarithm of the magnitudes; silence is `log(1e-5)`.
 
-    `mel_to_wave` inverts it, as far as it can be inverted.
+    `mel_to_wave` inverts it approximately: phases and detail within a band are lost.
     """
     return mel_spectrogram(wave, config).clamp(min=LOWEST_MAGNITUDE).log()
 
@@ -110,8 +110,8 @@ def whisper_features(
     """Return the log-mel spectrogram that Whisper reads: 16,000 samples per second,
     windows of 25 ms, 100 frames per second.
 
-    The powers are in factors of ten, at most eight below the loudest, and scaled to
-    about -1 to 1. A clip of n samples gives n // 160 frames.
+    It is the base-10 logarithm of the power, clipped to at most 8 below the maximum and
+    scaled to about -1 to 1. A wave of n samples gives n // 160 frames.
 
     Source: Radford et al., Robust Speech Recognition via Large-Scale Weak Supervision,
         section 2.2, https://arxiv.org/abs/2212.04356

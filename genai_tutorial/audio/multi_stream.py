@@ -18,7 +18,7 @@ from genai_tutorial.transformer import (
 )
 
 IGNORED = -100
-"""The target of a place without a token; the loss leaves it out."""
+"""The target at positions without a token, which the loss ignores."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class MultiStreamConfig:
         decoder: The blocks' settings; its `vocab_size` is the number of tokens of each
             stream, without the filler.
         pattern: The column of each token.
-        features: The number of values of each given feature of a step, such as the
-            beat.
+        features: The number of possible values of each conditioning feature of a step,
+            such as the beat.
         prefix_vocab: The number of different tokens in a prefix, such as the words of
             captions; 0 for a model without a prefix.
     """
@@ -47,16 +47,16 @@ class MultiStreamConfig:
 
     @property
     def filler(self) -> int:
-        """The token of places that hold none, and of the column before the first."""
+        """The token at positions without one, and in the column before the first."""
         return self.decoder.vocab_size
 
 
 class MultiStreamLM(nn.Module):
     """A decoder that reads and predicts a column of tokens at a time, one per stream.
 
-    The embeddings of a column's tokens are added up, the decoder's blocks follow, and
-    each stream has an output layer of its own. Features of a step that are given, such
-    as its beat, are embedded and added as well; a prefix stands before the first
+    The embeddings of a column's tokens are summed and passed through the decoder's
+    blocks, and each stream has its own output layer. Conditioning features of a step,
+    such as its beat, are embedded and added as well; a prefix comes before the first
     column.
 
     Args:
@@ -105,12 +105,12 @@ class MultiStreamLM(nn.Module):
         """Return the logits of the column that follows each one.
 
         Args:
-            columns: The tokens, a column of fillers first; with a cache, only those
-                that it does not hold yet.
-            features: The given features of the step that each stream 0 predicts.
+            columns: The tokens, starting with a column of fillers; with a cache, only
+                the columns that it does not hold yet.
+            features: The features of the step that stream 0 predicts in each column.
             prefix: Tokens before the first column; with a cache, only with the first
                 columns.
-            context: For a cache.
+            context: Carries the cache; None for none.
 
         Raises:
             ValueError: If the features or the prefix are not those of the config, or
@@ -157,7 +157,7 @@ class MultiStreamLM(nn.Module):
 
     def _read(self, x: Tensor, context: AttentionContext | None) -> Tensor:
         context = AttentionContext() if context is None else context
-        # A cache keeps ids to compare texts, which is not done here: any will do.
+        # A cache keeps ids to compare texts; that is not needed here, so pass zeros.
         with context.reading(x.new_zeros(x.shape[:2], dtype=torch.long)):
             if self.position_embedding is not None:
                 x = self.position_embedding(x, context.positions)
@@ -184,8 +184,8 @@ class MultiStreamLM(nn.Module):
 def stream_targets(
     codes: Int[Tensor, "batch stream step"], config: MultiStreamConfig
 ) -> tuple[Int[Tensor, "batch stream column"], Int[Tensor, "batch stream column"]]:
-    """Return the columns that a model reads and those that it predicts from them, where
-    places without a token are `IGNORED`.
+    """Return the input columns and the target columns of a model; targets at positions
+    without a token are `IGNORED`.
 
     >>> config = MultiStreamConfig(
     ...     DecoderConfig(vocab_size=9), CodebookPattern.delayed(2)
@@ -217,7 +217,7 @@ def multi_stream_loss(
     features: Int[Tensor, "batch feature step"] | None = None,
     prefix: Int[Tensor, "batch prefix"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Return the cross-entropy in nats per token, the mean over all streams."""
+    """Return the mean cross-entropy over all streams, in nats per token."""
     read, targets = stream_targets(codes, model.config)
     if features is not None:
         features = column_features(features, model.config.pattern)
@@ -236,8 +236,8 @@ def stream_losses(
 ) -> Float[Tensor, "batch stream"]:
     """Return the cross-entropy of each stream, in nats per step.
 
-    Their sum over the streams is the loss per step, whatever the pattern, so that
-    patterns can be compared.
+    Summed over the streams, it is the loss per step for any pattern, so patterns can be
+    compared.
     """
     read, targets = stream_targets(codes, model.config)
     if features is not None:

@@ -1,5 +1,5 @@
-"""Prefix beam search: the likeliest transcript of a CTC recognizer, with or without a
-language model.
+"""Prefix beam search: find the most likely transcript of a CTC recognizer, with or
+without a language model.
 """
 
 import math
@@ -12,8 +12,8 @@ from torch import Tensor
 from genai_tutorial.audio.ctc import BLANK
 
 LanguageModel = Callable[[tuple[int, ...], int | None], float]
-"""The logarithm of the probability that a label follows a transcript; None instead of a
-label asks for the end.
+"""A function that returns the log-probability of a label after a transcript; the label
+None stands for the end of the transcript.
 """
 
 
@@ -54,7 +54,7 @@ class BigramModel:
                 self.counts[before][after] += 1
 
     def __call__(self, transcript: tuple[int, ...], label: int | None) -> float:
-        """Return the logarithm of a label's probability after a transcript."""
+        """Return the log-probability of a label after a transcript."""
         row = self.counts[transcript[-1] if transcript else 0]
         count = row[label or 0] + self.smoothing
         return math.log(count / (sum(row.values()) + self.smoothing * self.labels))
@@ -68,19 +68,20 @@ def prefix_beam_search(
     bonus: float | int = 0.0,
     candidates: int = 8,
 ) -> list[int]:
-    """Return the likeliest transcript, adding up all paths that read alike.
+    """Return the most likely transcript, summing over all paths that collapse to it.
 
-    For each prefix of a transcript two probabilities are kept: of the paths that end in
-    a blank, and of those that end in its last label. A repeated label lengthens the
-    transcript only after a blank.
+    Two probabilities are kept for each prefix of a transcript: that of the paths that
+    end in a blank, and that of the paths that end in its last label. A repeated label
+    lengthens the transcript only after a blank.
 
     Args:
         log_probabilities: A recognizer's output for one utterance, without padding.
-        beams: The number of prefixes that are kept from one frame to the next.
-        language_model: Scores each new label, and the end; None for the sound alone.
-        weight: The factor of the language model's logarithms.
+        beams: The number of prefixes kept from one frame to the next (the beam width).
+        language_model: Scores each new label, and the end; None for the
+            recognizer alone.
+        weight: The weight of the language model's log-probabilities.
         bonus: Added for each label, because a language model favours short transcripts.
-        candidates: The number of likeliest labels that are tried in a frame.
+        candidates: The number of most likely labels tried in each frame.
 
     Raises:
         ValueError: If `beams` or `candidates` is below 1.

@@ -1,4 +1,4 @@
-"""Waves as bytes of a file: MP3 where soundfile is installed, WAV everywhere."""
+"""Encoding waves as sound files: MP3 if soundfile is installed, WAV always."""
 
 import importlib.util
 import io
@@ -15,7 +15,7 @@ SOUND_FORMATS = (".mp3", ".wav")
 """The file name extensions that `write_sound` knows."""
 
 SMALL_RATE = 8_000
-"""Samples per second of a WAV file that must be small."""
+"""The approximate sample rate of `small_wav_bytes`, in samples per second."""
 
 
 def mp3_is_available() -> bool:
@@ -24,12 +24,12 @@ def mp3_is_available() -> bool:
 
 
 def mp3_bytes(wave: Float[Tensor, "sample"], rate: int) -> bytes:
-    """Return a wave as an MP3 file of variable bit rate: about 7 kB per second of
-    speech. The same wave gives the same bytes.
+    """Encode a wave as MP3 with variable bit rate: about 7 kB per second of speech. The
+    same wave gives the same bytes.
 
     Args:
-        wave: Samples; what is louder than -1 to 1 is clipped.
-        rate: Samples per second; one that MP3 has, such as 16,000 or 22,050.
+        wave: Samples; values outside -1 to 1 are clipped.
+        rate: Samples per second; a rate that MP3 supports, such as 16,000 or 22,050.
 
     Raises:
         ImportError: If soundfile is not installed.
@@ -42,10 +42,10 @@ def mp3_bytes(wave: Float[Tensor, "sample"], rate: int) -> bytes:
 
 
 def wav_bytes(wave: Float[Tensor, "sample"], rate: int, bits: int = 16) -> bytes:
-    """Return a wave as a WAV file, without any optional package.
+    """Encode a wave as WAV, which needs no optional package.
 
     Args:
-        wave: Samples; what is louder than -1 to 1 is clipped.
+        wave: Samples; values outside -1 to 1 are clipped.
         rate: Samples per second.
         bits: Bits per sample, 8 or 16.
 
@@ -75,11 +75,11 @@ def wav_bytes(wave: Float[Tensor, "sample"], rate: int, bits: int = 16) -> bytes
 
 
 def small_wav_bytes(wave: Float[Tensor, "sample"], rate: int) -> bytes:
-    """Return a wave as WAV with 8 bits and at most 8,000 samples per second: 8 kB per
-    second, and duller than MP3.
+    """Encode a wave as WAV with 8 bits per sample and about 8,000 samples per second:
+    8 kB per second, with less treble than MP3.
 
-    Averaging neighbours before dropping samples keeps most of what would be heard as
-    a false low tone.
+    Neighbouring samples are averaged, which suppresses most of the aliasing that
+    dropping samples would cause.
     """
     every = max(1, round(rate / SMALL_RATE))
     length = len(wave) // every * every
@@ -90,13 +90,13 @@ def write_sound(wave: Float[Tensor, "sample"], rate: int, path: Path) -> None:
     """Write a wave to an `.mp3` or `.wav` file atomically.
 
     Args:
-        wave: Samples; what is louder than -1 to 1 is clipped.
+        wave: Samples; values outside -1 to 1 are clipped.
         rate: Samples per second.
-        path: The file, with one of the endings.
+        path: The file; its extension decides the format.
 
     Raises:
-        ValueError: If the file has another ending.
-        ImportError: If MP3 is asked for and soundfile is not installed.
+        ValueError: If the file has another extension.
+        ImportError: If the file is an MP3 and soundfile is not installed.
     """
     ending = path.suffix.lower()
     if ending not in SOUND_FORMATS:

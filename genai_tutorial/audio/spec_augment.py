@@ -1,4 +1,4 @@
-"""SpecAugment: hide a random band and a random stretch of each training spectrogram."""
+"""SpecAugment: mask random mel bands and frames of each training spectrogram."""
 
 import torch
 from jaxtyping import Float, Int
@@ -19,8 +19,8 @@ def mask_spectrograms(
         features: Spectrograms.
         lengths: The number of frames of each, without the padding.
         generator: Random generator of the masks.
-        most_mels: The largest width of the hidden band.
-        most_frames: The largest width of the hidden stretch.
+        most_mels: The largest number of masked bands.
+        most_frames: The largest number of masked frames.
 
     Raises:
         ValueError: If a width is negative.

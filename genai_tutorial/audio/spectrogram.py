@@ -28,10 +28,10 @@ def discrete_fourier_transform(
 def short_time_fourier_transform(
     wave: Float[Tensor, "*batch sample"], window: int, hop: int
 ) -> Complex[Tensor, "*batch bin frame"]:
-    """Cut a wave into overlapping windows, fade each in and out, and return their
-    spectra as columns.
+    """Cut a wave into overlapping windows, multiply each by a Hann window, and return
+    their spectra as columns.
 
-    Frame t is centred on sample t * hop: the wave is reflected at both ends.
+    Frame t is centred on sample t * hop; the wave is padded by reflection.
 
     Args:
         wave: Samples from -1 to 1; more than `window // 2` of them.
@@ -60,11 +60,11 @@ def short_time_fourier_transform(
 def inverse_short_time_fourier_transform(
     spectrum: Complex[Tensor, "*batch bin frame"], hop: int, samples: int
 ) -> Float[Tensor, "*batch sample"]:
-    """Turn each column back into a window, add the overlapping windows, and divide by
-    the sum of the squared fades.
+    """Transform each column back to samples, overlap-add the windows, and divide by the
+    sum of the squared Hann windows.
 
-    Where columns contradict each other, because they were changed or guessed, this is
-    the wave whose transform has the smallest squared distance from them.
+    If the columns contradict each other, because they were changed or guessed, the
+    result is the wave whose transform has the smallest squared distance from them.
 
     Args:
         spectrum: The columns.

@@ -1,5 +1,5 @@
-"""The speech recognizer: two strided convolutions shorten the spectrogram, encoder
-blocks read it, and each remaining frame gets a distribution over the labels.
+"""The speech recognizer: two strided convolutions downsample the spectrogram, encoder
+blocks follow, and each output frame gets a distribution over the labels.
 """
 
 from dataclasses import dataclass
@@ -60,8 +60,9 @@ class RecognizerConfig:
 
 
 class SpeechBlock(nn.Module):
-    """A block that reads or paints speech: attention over the whole utterance, a
-    convolution over neighbouring frames for each feature, and a feed-forward layer.
+    """A block of the recognizer and the synthesizer: attention over the whole
+    utterance, a depthwise convolution over neighbouring frames, and a feed-forward
+    layer.
 
     Args:
         config: The settings of the stack.
@@ -137,7 +138,7 @@ class SpeechRecognizer(nn.Module):
         features: Float[Tensor, "batch mel time"],
         lengths: Int[Tensor, "batch"],
     ) -> Float[Tensor, "batch frame label"]:
-        """Return the logarithm of each label's probability in each frame.
+        """Return the log-probability of each label in each frame.
 
         Args:
             features: Log-mel spectrograms, padded at the end.
@@ -164,7 +165,7 @@ class SpeechRecognizer(nn.Module):
 
 
 def output_frames(lengths: Int[Tensor, "batch"]) -> Int[Tensor, "batch"]:
-    """Return the number of output frames for spectrograms of these lengths.
+    """Return the number of output frames for spectrograms of the given lengths.
 
     >>> output_frames(torch.tensor([100, 101]))
     tensor([25, 26])

@@ -1,6 +1,6 @@
-"""Text to speech without autoregression: an encoder reads the phonemes and predicts how
-long each lasts, a length regulator repeats each vector for so many frames, and a second
-stack of blocks paints all frames of the spectrogram at once.
+"""Non-autoregressive text to speech: an encoder reads the phonemes and predicts their
+durations, a length regulator repeats each vector for that many frames, and a decoder
+outputs all frames of the spectrogram at once.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,7 @@ from genai_tutorial.multimodal.encoder import initialize
 from genai_tutorial.runtime import torch_seed
 from genai_tutorial.transformer import AttentionContext, RotaryEmbedding, padding_mask
 
-_MIDDLE, _SPREAD = (
-    -5.0,
-    3.0,
-)  # of the log-mels, so that the network paints about -1 to 1
+_MIDDLE, _SPREAD = -5.0, 3.0  # of log-mels: the network outputs about -1 to 1
 
 
 @dataclass(frozen=True)
@@ -27,8 +24,8 @@ class SynthesizerConfig:
     """The settings of a synthesizer.
 
     Attributes:
-        blocks: The settings of both stacks, that of the phonemes and that of the
-            frames.
+        blocks: The settings of both stacks, the encoder of the phonemes and the decoder
+            of the frames.
         symbols: The number of phonemes, the pause included.
         voices: The number of voices.
         mel: The grid of the spectrogram.
@@ -67,8 +64,8 @@ def length_regulator(
         durations: The number of frames of each; 0 for the padding.
 
     Returns:
-        The vectors of the frames, padded with zeros, and for each frame how much of its
-        phoneme is over, from 0 to below 1.
+        The vectors of the frames, padded with zeros, and for each frame the fraction of
+        its phoneme that has elapsed, in [0, 1).
 
     Raises:
         ValueError: If a duration is negative.
@@ -99,7 +96,7 @@ def length_regulator(
 
 
 class SpeechSynthesizer(nn.Module):
-    """A synthesizer in the manner of FastSpeech: phonemes to log-mel spectrograms.
+    """A synthesizer in the style of FastSpeech: phonemes to log-mel spectrograms.
 
     Args:
         config: The settings.
@@ -139,7 +136,7 @@ class SpeechSynthesizer(nn.Module):
         counts: Int[Tensor, "batch"],
         voice: Float[Tensor, "batch width"],
     ) -> tuple[Float[Tensor, "batch phoneme width"], Float[Tensor, "batch phoneme"]]:
-        """Return a vector for each phoneme and the logarithm of its number of frames.
+        """Return a vector for each phoneme and the logarithm of its duration in frames.
 
         Args:
             phonemes: The numbers of the phonemes, padded.
@@ -155,16 +152,17 @@ class SpeechSynthesizer(nn.Module):
         vectors: Float[Tensor, "batch phoneme width"],
         durations: Int[Tensor, "batch phoneme"],
     ) -> Float[Tensor, "batch mel frame"]:
-        """Return log-mel spectrograms for phonemes of these numbers of frames.
+        """Return the log-mel spectrograms of phonemes with the given durations in
+        frames.
 
         Raises:
-            ValueError: If a sentence has more frames than the model can paint.
+            ValueError: If a sentence has more frames than `context_length`.
         """
         frames = durations.sum(dim=1)
         if int(frames.max()) > self.config.context_length:
             raise ValueError(
                 f"A sentence may last {self.config.context_length} frames, got "
-                f"{int(frames.max())}: say it in two parts."
+                f"{int(frames.max())}: split it into two."
             )
         x, elapsed = length_regulator(vectors, durations)
         x = _apply(self.painters, x + self.elapsed(elapsed[..., None]), frames)
@@ -177,8 +175,8 @@ class SpeechSynthesizer(nn.Module):
         durations: Int[Tensor, "batch phoneme"],
         voices: Int[Tensor, "batch"],
     ) -> tuple[Float[Tensor, "batch phoneme"], Float[Tensor, "batch mel frame"]]:
-        """Return the logarithms of the durations, and the spectrograms for the true
-        durations.
+        """Return the predicted logarithms of the durations, and the spectrograms for
+        the ground-truth durations.
         """
         vectors, log_durations = self.read(phonemes, counts, self.voice(voices))
         return log_durations, self.paint(vectors, durations)

@@ -1,4 +1,4 @@
-"""Sampling from a `MultiStreamLM`, also with some of the tokens given."""
+"""Sampling from a `MultiStreamLM`, optionally with some of the tokens given."""
 
 import torch
 from jaxtyping import Float, Int
@@ -10,7 +10,7 @@ from genai_tutorial.generation import next_token_probabilities
 from genai_tutorial.transformer import AttentionContext
 
 UNKNOWN = -1
-"""A token that the model shall choose."""
+"""A token for the model to choose."""
 
 
 @torch.no_grad()
@@ -26,25 +26,25 @@ def sample_streams(
     no_prefix: Int[Tensor, "prefix"] | None = None,
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, "batch stream step"]:
-    """Draw the tokens that are not known, column by column, with a KV cache.
+    """Sample the unknown tokens, column by column, with a KV cache.
 
-    A given token is read like a drawn one. With a delay, the model therefore chooses a
-    stream's token when it knows those of the earlier streams at the same step, but not
-    the later ones: give the streams in the order in which they shall follow each other.
+    The model reads a given token like one that it has sampled. With a delay, it chooses
+    a stream's token after those of the earlier streams at the same step and before
+    those of the later ones. So order the streams such that given ones come first.
 
     Args:
         model: The model.
-        known: The given tokens; `UNKNOWN` where the model shall choose.
+        known: The given tokens; `UNKNOWN` where the model is to choose.
         features: The given features of each step.
         prefix: The tokens before the first column, such as a caption.
         temperature: See `next_token_probabilities`.
         top_p: See `next_token_probabilities`.
         guidance: The weight of classifier-free guidance; 1 for none.
-        no_prefix: The prefix that stands for none; needed for guidance.
+        no_prefix: The prefix that stands for no prefix; needed for guidance.
         generator: Random generator of the draws.
 
     Raises:
-        ValueError: If there is guidance without a prefix to compare with.
+        ValueError: If guidance is used without both `prefix` and `no_prefix`.
     """
     config = model.config
     pattern, filler = config.pattern, config.filler

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 SINE = (1.0,)
-"""A timbre is the amplitude of each harmonic; this one has the fundamental only."""
+"""A timbre: the amplitude of each harmonic. This one has the fundamental only."""
 
 SQUARE = tuple(1 / n if n % 2 else 0.0 for n in range(1, 16))
 """Odd harmonics: a hollow sound, like a clarinet's."""
@@ -20,7 +20,7 @@ ORGAN = (1.0, 0.5, 0.25, 0.2, 0.05, 0.1)
 """A soft timbre for chords."""
 
 ATTACK, RELEASE = 0.01, 0.03
-"""Seconds in which a note becomes loud at its beginning and quiet at its end."""
+"""Duration of a note's fade-in and fade-out, in seconds."""
 
 PEAK = 0.8
 
@@ -30,9 +30,9 @@ class PlayedNote:
     """A note of a piece.
 
     Attributes:
-        start: Its beginning in seconds.
-        length: Its length in seconds.
-        pitch: Its pitch as a MIDI number: 60 is middle C, 69 has 440 hertz.
+        start: The time at which it starts, in seconds.
+        length: Its duration in seconds.
+        pitch: Its pitch as a MIDI number: 60 is middle C, 69 is A at 440 Hz.
     """
 
     start: float
@@ -56,8 +56,8 @@ def synthesize(
 ) -> Float[Tensor, " sample"]:
     """Render notes as a wave with a peak of 0.8.
 
-    Harmonics above half the sample rate are left out, because they would be heard as
-    other frequencies (aliasing).
+    Harmonics above half the sample rate are omitted, because they would alias: they
+    would be heard as other frequencies.
 
     Args:
         notes: The notes, in any order; they may overlap.
@@ -65,7 +65,8 @@ def synthesize(
         rate: Samples per second.
 
     Raises:
-        ValueError: If there is no note, or one has no length or a negative start.
+        ValueError: If there are no notes, or one has a length of 0 or below or a
+            negative start.
 
     >>> synthesize([PlayedNote(0.0, 0.5, 69)], SINE, rate=8000).shape
     torch.Size([4000])

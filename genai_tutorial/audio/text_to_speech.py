@@ -1,4 +1,4 @@
-"""A synthesizer together with its lexicon: from sentences to waves."""
+"""Text to speech: a synthesizer with its lexicon, from sentences to waves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ class TextToSpeech:
     Attributes:
         model: The synthesizer.
         lexicon: The phonemes of each word.
-        symbols: All phonemes; their places are their numbers.
+        symbols: All phonemes, in the order of the model's phoneme ids.
         voices: The names of the model's voices.
 
     Raises:
-        ValueError: If the numbers of symbols or voices are not the model's.
+        ValueError: If the number of symbols or of voices is not the model's.
     """
 
     model: SpeechSynthesizer
@@ -45,7 +45,7 @@ class TextToSpeech:
 
     @property
     def rate(self) -> int:
-        """The number of samples in a second."""
+        """The sample rate of the waves, in samples per second."""
         return self.model.config.mel.rate
 
     def paint(
@@ -56,12 +56,12 @@ class TextToSpeech:
         Args:
             text: The sentence.
             mixture: The share of each voice, such as (1, 0) for the first of two and
-                (0.5, 0.5) for the voice between them.
+                (0.5, 0.5) for a voice halfway between them.
             pace: Above 1 speaks faster.
 
         Raises:
-            ValueError: If a word is not in the lexicon, there is not a share for each
-                voice, or `pace` is not above 0.
+            ValueError: If a word is not in the lexicon, `mixture` does not have a
+                share for each voice, or `pace` is not above 0.
         """
         if len(mixture) != len(self.voices):
             raise ValueError(
@@ -88,12 +88,12 @@ class TextToSpeech:
         Args:
             text: The sentence.
             mixture: The share of each voice.
-            generator: Random generator of Griffin-Lim's first phases.
+            generator: Random generator of Griffin-Lim's initial phases.
             pace: Above 1 speaks faster.
             steps: Number of iterations of Griffin-Lim.
 
         Raises:
-            ValueError: If `paint` raises it.
+            ValueError: If `paint` would raise it.
         """
         log_mels = self.paint(text, mixture, pace)
         wave = mel_to_wave(log_mels, self.model.config.mel, generator, steps)

@@ -1,4 +1,4 @@
-"""A recognizer together with its words: from waves to sentences."""
+"""Speech recognition: a recognizer with its vocabulary, from waves to sentences."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,10 +39,10 @@ class Transcriber:
     def listen(
         self, waves: Sequence[Float[Tensor, "_sample"]]
     ) -> list[Float[Tensor, "_frame label"]]:
-        """Return the logarithm of each label's probability in every frame of 40 ms.
+        """Return the log-probability of each label in every frame of 40 ms.
 
         Args:
-            waves: Sounds of 16,000 samples a second.
+            waves: Samples, 16,000 per second.
 
         Raises:
             ValueError: If a wave is empty or longer than the model can read.
@@ -54,7 +54,7 @@ class Transcriber:
     def read(
         self, features: Sequence[Float[Tensor, "mel _frame"]]
     ) -> list[Float[Tensor, "_frame label"]]:
-        """Do the same for log-mel spectrograms, as `whisper_features` returns them."""
+        """Do the same as `listen` for log-mel spectrograms from `whisper_features`."""
         self.model.eval()
         by_length = sorted(range(len(features)), key=lambda n: features[n].shape[1])
         outputs: list[Tensor] = [torch.empty(0)] * len(features)
@@ -75,12 +75,12 @@ class Transcriber:
         waves: Sequence[Float[Tensor, "_sample"]],
         decode: Callable[[Tensor], Sequence[int]] | None = None,
     ) -> list[str]:
-        """Return what is said in each wave.
+        """Return the transcript of each wave.
 
         Args:
-            waves: Sounds of 16,000 samples a second.
-            decode: Turns the logarithms of the probabilities into labels, such as
-                `prefix_beam_search`; None for greedy decoding.
+            waves: Samples, 16,000 per second.
+            decode: Turns log-probabilities into labels, such as `prefix_beam_search`;
+                None for greedy decoding.
         """
         return [self.text(output, decode) for output in self.listen(waves)]
 
@@ -89,7 +89,7 @@ class Transcriber:
         log_probabilities: Float[Tensor, "frame label"],
         decode: Callable[[Tensor], Sequence[int]] | None = None,
     ) -> str:
-        """Return the sentence that the recognizer's output reads as."""
+        """Decode the recognizer's output to a sentence."""
         if decode is None:
             labels = collapse(log_probabilities.argmax(dim=1).tolist())
         else:

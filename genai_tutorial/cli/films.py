@@ -1,4 +1,4 @@
-"""Clips side by side in one animated GIF or WebP."""
+"""Films side by side in one animated GIF or WebP."""
 
 from pathlib import Path
 
@@ -12,18 +12,18 @@ FILM_FORMATS = {".gif": "GIF", ".webp": "WEBP"}
 """The format of each file name extension."""
 
 FRAME_MILLISECONDS = 160
-"""How long a frame is shown; the clips are repeated without end."""
+"""The display time of a frame; the films are repeated endlessly."""
 
 
 def write_film(films: Float[Tensor, "count frame 3 height width"], path: Path) -> None:
-    """Write clips to an animated file atomically, each frame a grid of them.
+    """Write films to one animated file atomically, arranged in a grid.
 
     Args:
         films: Red, green and blue from 0 to 1.
-        path: A file that ends in `.gif` or `.webp`.
+        path: A path that ends in `.gif` or `.webp`.
 
     Raises:
-        ValueError: If the file has another ending.
+        ValueError: If the path has another extension.
     """
     kind = FILM_FORMATS.get(path.suffix.lower())
     if kind is None:

@@ -1,4 +1,4 @@
-"""Clips one after another in one sound file."""
+"""Sound clips one after another in one file."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ PAUSE_SECONDS = 0.5
 
 
 def write_clips(clips: Float[Tensor, "count sample"], rate: int, path: Path) -> None:
-    """Write clips to one file atomically, with a pause after each but the last.
+    """Write clips to one file atomically, with pauses between them.
 
     Args:
         clips: Samples from -1 to 1.
         rate: Samples per second.
-        path: A file that ends in `.mp3` or `.wav`.
+        path: A path that ends in `.mp3` or `.wav`.
 
     Raises:
-        ValueError: If the file has another ending.
-        ImportError: If MP3 is asked for and soundfile is not installed.
+        ValueError: If the path has another extension.
+        ImportError: If the file is an MP3 and soundfile is not installed.
     """
     pause = torch.zeros(len(clips), round(PAUSE_SECONDS * rate))
     together = torch.cat([clips, pause], dim=1).flatten()

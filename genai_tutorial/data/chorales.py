@@ -1,9 +1,9 @@
 """Four-part chorales by Bach on a grid of eighth notes, read from the MusicXML files
 that come with music21.
 
-A row of the grid is a voice, a column an eighth note. A cell holds the pitch of a note
-that begins there, `HOLD` while it goes on, or `REST`: pitches alone would merge
-repeated notes into a single long one.
+Each row of the grid is a voice, and each column an eighth note. A cell holds the pitch
+of a note that begins there, `HOLD` if a note continues, or `REST`. Pitches alone would
+merge repeated notes into one long note.
 """
 
 import zipfile
@@ -42,18 +42,18 @@ HOLD, REST = 128, 129
 """The two values of a cell that are not a MIDI pitch (0 to 127, middle C is 60)."""
 
 MELODY_NOTES = 16
-"""Chorales whose sopranos begin with the same intervals between this many notes are
-settings of one melody.
+"""Chorales whose sopranos have the same intervals between their first 16 notes count as
+settings of the same melody.
 """
 
 HELD_OUT = 33
-"""The least number of held-out chorales; the last melody may bring some more."""
+"""The minimum number of held-out chorales; the last melody may add a few more."""
 
 LONGEST_BAR = 12
 """The largest number of eighth notes in a bar."""
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_PER_QUARTER = 4  # files are read at sixteenth notes, which lose no onset
+_PER_QUARTER = 4  # files are read in sixteenth notes, which keep every onset
 _NOTHING = -1
 
 
@@ -66,7 +66,8 @@ class Chorale:
         cells: A pitch, `HOLD` or `REST` for each voice and eighth note, the soprano
             first.
         beats: The number of eighth notes since the bar began.
-        fermatas: Whether the soprano's note has a fermata, which ends a phrase.
+        fermatas: Whether the soprano's note has a fermata, which marks the end of a
+            phrase.
     """
 
     name: str
@@ -76,7 +77,7 @@ class Chorale:
 
     @property
     def melody(self) -> tuple[int, ...]:
-        """The soprano's first intervals in semitones, the same in every key."""
+        """The soprano's first intervals in semitones, independent of the key."""
         soprano = self.cells[0]
         notes = soprano[soprano < HOLD].tolist()[:MELODY_NOTES]
         return tuple(after - before for before, after in pairwise(notes))
@@ -88,8 +89,8 @@ def load_chorales() -> tuple[Chorale, ...]:
     music21's list counts 20 chorales twice; each is loaded once.
 
     Raises:
-        ImportError: If music21 is not installed; the message gives the line that
-            installs it.
+        ImportError: If music21 is not installed; the message gives the command to
+            install it.
 
     >>> chorale = load_chorales()[0]
     >>> chorale.name, chorale.cells[:, :4].tolist()[0]  # G, held, G, held
@@ -112,9 +113,10 @@ def load_chorales() -> tuple[Chorale, ...]:
 
 
 def load_chorale_split() -> tuple[tuple[Chorale, ...], tuple[Chorale, ...]]:
-    """Return the training chorales and about a tenth held out, with no melody in both.
+    """Return the training chorales and the held-out ones (about a tenth), without a
+    melody in common.
 
-    Bach set many melodies several times, so a split by number would leak them.
+    Bach set many melodies several times, so a split by chorale would leak melodies.
     """
     melodies: dict[tuple[int, ...], list[Chorale]] = {}
     for chorale in load_chorales():
@@ -129,14 +131,14 @@ def load_chorale_split() -> tuple[tuple[Chorale, ...], tuple[Chorale, ...]]:
 
 
 def read_musicxml(root: ElementTree.Element, name: str) -> Chorale:
-    """Read a score in four parts with one note at a time in each.
+    """Read a score of four monophonic parts.
 
     Args:
-        root: The element `score-partwise` of a MusicXML file.
+        root: The `score-partwise` element of a MusicXML file.
         name: The name of the chorale.
 
     Raises:
-        ValueError: If it has another number of parts.
+        ValueError: If it does not have four parts.
     """
     parts = root.findall("part")
     if len(parts) != len(VOICES):

@@ -1,7 +1,7 @@
 """Spoken sentences with exact alignments, from the speech synthesizer eSpeak NG.
 
 The library is licensed under GPL-3.0. It comes with the optional extra `audio` and is
-loaded in a process of its own, only when something is spoken.
+loaded in a separate process, only when `speak` is called.
 """
 
 import io
@@ -36,7 +36,7 @@ SOURCE = Source(
 )
 
 SAMPLE_RATE = 16_000
-"""The number of samples in a second of an utterance."""
+"""The sample rate of utterances, in samples per second."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Segment:
     Attributes:
         label: The word, or the phoneme in the International Phonetic Alphabet.
         start: The beginning, in seconds.
-        end: The end, in seconds: the beginning of the next one, or of the silence.
+        end: The end, in seconds: where the next segment or the final silence begins.
     """
 
     label: str
@@ -56,10 +56,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Phoneme(Segment):
-    """A phoneme, with its word.
+    """A phoneme and the word that it belongs to.
 
     Attributes:
-        word: The place of its word among the utterance's.
+        word: The index of its word in the utterance.
     """
 
     word: int
@@ -72,7 +72,7 @@ class Utterance:
     Attributes:
         text: The sentence.
         voice: The voice that speaks it.
-        wave: The samples, 16,000 a second, from -1 to 1.
+        wave: The samples, 16,000 per second, from -1 to 1.
         words: The words with their times; the synthesizer speaks some pairs, such as
             "in the", as one word.
         phonemes: The phonemes with their times; pauses are left out.
@@ -86,24 +86,24 @@ class Utterance:
 
     @property
     def seconds(self) -> float:
-        """The duration."""
+        """The duration in seconds."""
         return len(self.wave) / SAMPLE_RATE
 
 
 def speak(texts: Sequence[str], voices: Sequence[Voice]) -> list[Utterance]:
-    """Speak each text with the voice at the same place.
+    """Synthesize each text with its voice.
 
-    The same lists give the same samples, in any process; the same sentence elsewhere in
+    The same lists give the same samples in any process. A sentence at another index of
     a list differs by a few samples.
 
     Args:
         texts: Sentences.
-        voices: A voice for each.
+        voices: A voice for each sentence.
 
     Raises:
         ImportError: If espeakng-loader is not installed.
         ValueError: If a text is empty, a speaker does not exist (the synthesizer itself
-            would ignore it), or there are not as many voices as texts.
+            would ignore the name), or there are not as many voices as texts.
         RuntimeError: If the synthesizer reports an error.
 
     >>> blue = speak(["three blue cars"], [Voice("en-us")])[0]
@@ -124,13 +124,13 @@ def speak(texts: Sequence[str], voices: Sequence[Voice]) -> list[Utterance]:
     )
     if done.returncode != 0:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise RuntimeError(f"The speech synthesizer has failed: {last}")
+        raise RuntimeError(f"The speech synthesizer failed: {last}")
     with np.load(io.BytesIO(done.stdout), allow_pickle=False) as arrays:
         return _utterances(texts, voices, dict(arrays))
 
 
 def resample(wave: Float[np.ndarray, "sample"], rate: int) -> np.ndarray:
-    """Return a wave at 16,000 samples a second: its spectrum is cut off or continued
+    """Resample a wave to 16,000 samples per second: truncate its spectrum, or extend it
     with zeros.
 
     >>> slow = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
@@ -140,7 +140,7 @@ def resample(wave: Float[np.ndarray, "sample"], rate: int) -> np.ndarray:
     """
     if len(wave) == 0:
         return wave
-    block = rate // np.gcd(rate, SAMPLE_RATE)  # the samples of both rates fit into it
+    block = rate // np.gcd(rate, SAMPLE_RATE)  # a whole number of samples at both rates
     padded = np.pad(wave, (0, -len(wave) % block))
     count = len(padded) * SAMPLE_RATE // rate
     spectrum = np.fft.rfft(padded)[: count // 2 + 1]
@@ -174,7 +174,7 @@ def _utterances(
     for (number, sample, position, _), after in zip(
         events, [*events[1:], None], strict=True
     ):
-        # an event can stand for several words, which the synthesizer speaks as one
+        # an event can cover several words that the synthesizer speaks as one
         is_last = after is None or after[0] != number
         label = texts[number][position - 1 : None if is_last else after[2] - 1]
         words[number].append((sample / rate, label.strip()))
@@ -203,8 +203,8 @@ def _utterances(
 def _segments(
     words: Sequence[tuple[float, str]], phonemes: Sequence[tuple[float, str, int]]
 ) -> tuple[tuple[Segment, ...], tuple[Phoneme, ...]]:
-    """Return words and phonemes; each ends where the next one begins. The last events
-    have no label: they mark the silence at the end.
+    """Return words and phonemes, each of which ends where the next one begins. The last
+    events have no label: they mark the final silence.
     """
     end = min((start for start, label, _ in phonemes[-2:] if not label), default=0.0)
     word_ends = [start for start, _ in words[1:]] + [end]

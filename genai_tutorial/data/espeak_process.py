@@ -1,9 +1,9 @@
-"""A process of its own for the speech synthesizer: requests as JSON on the standard
-input, waves and alignments as one `.npz` file on the standard output.
+"""The separate process of the speech synthesizer: requests arrive as JSON on standard
+input; waves and alignments leave as one `.npz` file on standard output.
 
-eSpeak NG keeps state from one sentence to the next, so the same sentence twice differs
-by a few samples. In a new process, the same list of sentences always sounds the same.
-Nothing here imports torch or the package, so that the process starts at once.
+eSpeak NG keeps state from one sentence to the next, so a repeated sentence differs by a
+few samples. In a new process, the same list of sentences always gives the same samples.
+Nothing here imports torch or the package, so the process starts quickly.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ WORD, PHONEME = 1, 7
 
 
 class Identifier(ctypes.Union):
-    """A number or a name, by the type of the event."""
+    """A number or a name, depending on the type of the event."""
 
     _fields_ = (("number", ctypes.c_int), ("string", ctypes.c_char * 8))
 
@@ -45,7 +45,7 @@ Callback = ctypes.CFUNCTYPE(
 
 
 class Synthesizer:
-    """The library, with the sound and the events of the sentence that it speaks."""
+    """The eSpeak NG library, with the samples and events of the current sentence."""
 
     def __init__(self):
         import espeakng_loader  # optional: the module must load without it
@@ -59,7 +59,7 @@ class Synthesizer:
         )
         if self.rate <= 0:
             raise RuntimeError(f"espeak_Initialize returned {self.rate}")
-        # without it, the hiss of consonants depends on the clock
+        # otherwise, the noise in consonants depends on the clock
         self.library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         self.waves, self.words, self.phonemes = [], [], []
         self.callback = Callback(self._receive)  # kept alive for the library
@@ -81,7 +81,7 @@ class Synthesizer:
         return 0
 
     def check(self, name: str, *arguments) -> None:
-        """Call a function of the library that returns 0 when it has succeeded."""
+        """Call a function of the library that returns 0 on success."""
         code = getattr(self.library, name)(*arguments)
         if code != 0:
             raise RuntimeError(f"{name} returned {code} for {arguments}")
@@ -101,7 +101,7 @@ class Synthesizer:
 
 
 def main() -> None:
-    """Speak all sentences of the request and write their waves and events."""
+    """Synthesize all requested sentences, and write their waves and events."""
     synthesizer = Synthesizer()
     waves, words, phonemes = [], [], []
     for number, request in enumerate(json.load(sys.stdin)):

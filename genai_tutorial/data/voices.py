@@ -18,7 +18,7 @@ Midlands, Scottish and Caribbean.
 """
 
 SPEEDS, PITCHES = range(80, 451), range(100)
-"""The possible speeds, in words per minute, and the possible pitches."""
+"""The allowed speeds, in words per minute, and pitches, on the synthesizer's scale."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Voice:
 
     Attributes:
         accent: One of `ACCENTS`.
-        variant: The speaker, one of `speakers()`; None for the synthesizer's own.
+        variant: The speaker, one of `speakers()`; None for the synthesizer's
+            default.
         speed: Words per minute, from 80 to 450.
         pitch: From 0 (low) to 99 (high).
 
@@ -57,7 +58,7 @@ class Voice:
 
     @property
     def espeak_name(self) -> str:
-        """The synthesizer's own name of the accent and the speaker."""
+        """The synthesizer's name for this accent and speaker."""
         return self.accent if self.variant is None else f"{self.accent}+{self.variant}"
 
 

@@ -1,4 +1,4 @@
-"""Word error rate: the edits that turn a transcript into what was said."""
+"""Word error rate: word-level edit distance, per word of the reference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class WordErrors:
-    """The fewest edits from what was said to a transcript.
+    """The smallest number of edits from the reference to a transcript.
 
     Attributes:
-        substitutions: Words replaced by another.
+        substitutions: Words replaced by other words.
         deletions: Words missing from the transcript.
         insertions: Words that nobody said.
         words: The number of words that were said.
@@ -22,15 +22,15 @@ class WordErrors:
 
     @property
     def edits(self) -> int:
-        """The number of all edits."""
+        """The total number of edits."""
         return self.substitutions + self.deletions + self.insertions
 
 
 def word_errors(said: str, transcript: str) -> WordErrors:
     """Count the edits between two sentences: the Levenshtein distance of their words.
 
-    Words are separated by spaces and compared as they are: capitals and punctuation
-    count. Where several sets of edits are equally small, substitutions are preferred.
+    Words are separated by spaces and compared exactly, including case and punctuation.
+    Among equally short sequences of edits, substitutions are preferred.
 
     >>> word_errors("a red circle", "a big bed circle")
     WordErrors(substitutions=1, deletions=0, insertions=1, words=3)
@@ -54,8 +54,7 @@ def word_errors(said: str, transcript: str) -> WordErrors:
 
 
 def word_error_rate(said: Sequence[str], transcripts: Sequence[str]) -> float:
-    r"""Return the number of edits in all transcripts, divided by the number of words
-    that were said.
+    r"""Return the total number of edits divided by the number of words that were said.
 
     $$\text{WER} = \frac{\text{substitutions} + \text{deletions} + \text{insertions}}
     {\text{words said}}$$

@@ -1,7 +1,7 @@
-"""Sounds that play on the page: no kernel, no JavaScript and nothing from another host.
+"""Sounds that play on the page, without a kernel, JavaScript or another host.
 
-A clip is stored in the page itself, as MP3 (or, without soundfile, as a duller WAV).
-It has a name that screen readers say before the controls, and a transcript for
+A clip is embedded in the page, as MP3 (or, without soundfile, as WAV of lower quality).
+It has a name, which screen readers read out before the controls, and a transcript for
 everyone who cannot hear it.
 """
 
@@ -29,11 +29,11 @@ class Sound:
     `display` it.
 
     Args:
-        wave: Samples from -1 to 1; what is louder is clipped.
+        wave: Samples from -1 to 1; values outside are clipped.
         rate: Samples per second.
-        name: A few words that tell this clip from the others on the page.
-        transcript: What is to be heard, in at most 300 characters: the words of speech,
-            or a description of anything else.
+        name: A few words that distinguish this clip from the others on the page.
+        transcript: What can be heard, in at most 300 characters: the words if it is
+            speech, or a description.
 
     Raises:
         ValueError: If the wave is not one channel of finite samples, or a text is empty
@@ -59,7 +59,7 @@ class Sound:
 
     @property
     def source(self) -> str:
-        """The clip as a data address."""
+        """The clip as a data URL."""
         return f"data:{self.kind};base64,{base64.b64encode(self.content).decode()}"
 
     def to_html(self) -> str:
@@ -74,7 +74,7 @@ class Sound:
         )
 
     def to_text(self) -> str:
-        """Return what a terminal shows: name, length and transcript."""
+        """Return the text for a terminal: duration, name and transcript."""
         return f"[Sound, {self.seconds:.1f} s: {self.name}. {self.transcript}]"
 
     def _repr_mimebundle_(
@@ -84,7 +84,7 @@ class Sound:
 
 
 class Sounds:
-    """Several clips side by side, as many in a row as fit.
+    """Several clips side by side, as many per row as fit.
 
     Args:
         sounds: The clips, in reading order.
@@ -108,7 +108,7 @@ class Sounds:
         return f'<div class="genai-sounds" style="{_ROW}">\n{clips}\n</div>'
 
     def to_text(self) -> str:
-        """Return what a terminal shows: one line per clip."""
+        """Return the text for a terminal: one line per clip."""
         return "\n".join(sound.to_text() for sound in self.sounds)
 
     def _repr_mimebundle_(

@@ -1,4 +1,4 @@
-"""The recipes of the chorale models: four voices as four streams with a delay."""
+"""The recipes of the chorale models: four voices as four streams in a delay pattern."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -34,7 +34,7 @@ from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig
 
 SAMPLES = 150
-"""The number of samples that a card's counterpoint is measured on."""
+"""The number of sampled pieces on which a card's counterpoint is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +42,15 @@ class ChoraleOptions:
     """The options of a chorale model.
 
     Attributes:
-        temperature: Below 1 favours likely notes, above 1 unlikely ones.
-        top_p: Sample from the likeliest codes that together have this probability.
+        temperature: Below 1 favours likely notes; above 1, unlikely ones.
+        top_p: Sample from the most likely codes whose probabilities add up to this.
         harmonize: Whether to keep the soprano of a held-out chorale and write the
-            other three voices; 1 for yes, 0 for no.
-        eighth: The length of an eighth note in seconds.
+            other three voices: 1 for yes, 0 for no.
+        eighth: The duration of an eighth note in seconds.
 
     Raises:
-        ValueError: If `harmonize` is neither 0 nor 1 or `eighth` is not above 0.
+        ValueError: If `harmonize` is neither 0 nor 1, or `eighth` is not above 0 and at
+            most 2.
     """
 
     temperature: float | int = 0.8
@@ -79,7 +80,7 @@ class ChoraleRecipe(Recipe):
 
     @property
     def options(self) -> ChoraleOptions:
-        """A new chorale of eight bars."""
+        """The default options: a new chorale of eight bars."""
         return ChoraleOptions()
 
     def build(self) -> MultiStreamLM:
@@ -112,8 +113,8 @@ class ChoraleRecipe(Recipe):
         return Trained(model, history.seconds, {"held_out_while_training": losses})
 
     def measure(self, model: MultiStreamLM) -> dict:
-        """Return the held-out loss, and the counterpoint of samples, of harmonizations
-        and of Bach.
+        """Return the held-out loss, and measures of counterpoint for sampled pieces,
+        harmonizations and Bach.
         """
         held_out = self.windows()[1]
         generator = torch.Generator().manual_seed(0)
@@ -141,12 +142,12 @@ class ChoraleRecipe(Recipe):
         }
 
     def spot_check(self, loaded: MultiStreamLM, n: int, seed: int) -> SpotCheck:
-        """Measure the loss on some held-out windows."""
+        """Measure the loss on a sample of the held-out windows."""
         losses = window_losses(loaded, self.windows()[1]).tolist()
         return SpotCheck("held_out_nats_per_step", draw_items(losses, n, seed))
 
     def summary(self, metrics: dict) -> str:
-        """Return a phrase with the held-out loss and the share of chords."""
+        """Return the held-out loss and the share of chords as a phrase."""
         return (
             f"{metrics['held_out_nats_per_step']:.2f} nats per step on unseen "
             f"melodies, {metrics['chord_share']['sampled']:.0%} of its onsets are "
@@ -156,8 +157,8 @@ class ChoraleRecipe(Recipe):
     def sound(
         self, loaded: MultiStreamLM, options: ChoraleOptions, count: int, seed: int
     ) -> Float[Tensor, "count sample"]:
-        """Return chorales of eight bars with the beats of held-out ones, and with
-        their melodies if `harmonize` is 1.
+        """Return the waves of chorales of eight bars with the beats of held-out ones,
+        and with their melodies if `harmonize` is 1.
         """
         held_out = self.windows()[1]
         generator = torch.Generator().manual_seed(seed)
@@ -180,7 +181,7 @@ class ChoraleRecipe(Recipe):
 def window_losses(
     model: MultiStreamLM, windows: ChoraleWindows
 ) -> Float[Tensor, " window"]:
-    """Return the cross-entropy of each window in nats per step, all voices together."""
+    """Return the cross-entropy of each window in nats per step, summed over voices."""
     return stream_losses(model, windows.codes, windows.features).sum(dim=1)
 
 

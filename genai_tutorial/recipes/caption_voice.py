@@ -1,4 +1,4 @@
-"""The recipe of the voice that reads captions aloud."""
+"""The recipe of the speech synthesizer that reads captions aloud."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from genai_tutorial.tasks.speech import (
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
 READ, READ_SEED = 60, 1_000_019
-"""The number of held-out sentences that measure the voice, and their seed."""
+"""The number of held-out sentences for the metrics, and their seed."""
 
 SYMBOLS = (
     PAUSE, "b", "d", "dʒ", "f", "j", "k", "l", "m", "n", "oʊ", "p", "s", "t", "v", "w",
@@ -47,11 +47,11 @@ SYMBOLS = (
 
 @dataclass(frozen=True, kw_only=True)
 class SpokenOptions:
-    """The options of a voice.
+    """The options of the synthesizer.
 
     Attributes:
-        prompt: The sentence, made of the words of captions and digits.
-        voice: From 0 (the first voice) to 1 (the second); 0.5 is between them.
+        prompt: The sentence, in the vocabulary of captions and digits.
+        voice: From 0 (the first voice) to 1 (the second); 0.5 is halfway between.
         pace: Above 1 speaks faster.
     """
 
@@ -65,7 +65,7 @@ class CaptionVoiceRecipe(Recipe):
     """A synthesizer of spoken captions and digits.
 
     Attributes:
-        sentences: The number of spoken sentences, by all voices in turn.
+        sentences: The number of training sentences, spoken by all voices in turn.
         speakers: The speakers of the training set.
     """
 
@@ -79,17 +79,17 @@ class CaptionVoiceRecipe(Recipe):
 
     @property
     def options(self) -> SpokenOptions:
-        """The first voice at its own pace."""
+        """The default options: the first voice at its own pace."""
         return SpokenOptions()
 
     @property
     def voices(self) -> list[Voice]:
-        """The synthesizer's voices that are imitated."""
+        """The voices of eSpeak NG that the model imitates."""
         return [Voice("en-us", speaker) for speaker in self.speakers]
 
     @cached_property
     def utterances(self) -> list[Utterance]:
-        """The training set."""
+        """The training set, synthesized by eSpeak NG."""
         texts = draw_sentences(self.sentences, self.seed)
         return speak(texts, self._in_turn(len(texts)))
 
@@ -131,8 +131,8 @@ class CaptionVoiceRecipe(Recipe):
         return TextToSpeech(model, Lexicon(pronunciations), SYMBOLS, self.speakers)
 
     def measure(self, model: SpeechSynthesizer) -> dict:
-        """Return how well the book's recognizer understands the voice, beside the
-        voices that it imitates, and how far its spectrograms are from theirs.
+        """Return the word error rate of the book's recognizer on the model's speech and
+        on the original voices, and the distance between their spectrograms.
         """
         lexicon = Lexicon.from_utterances(self.utterances)
         loaded = TextToSpeech(model, lexicon, SYMBOLS, self.speakers)
@@ -149,7 +149,7 @@ class CaptionVoiceRecipe(Recipe):
         }
 
     def spot_check(self, loaded: TextToSpeech, n: int, seed: int) -> SpotCheck:
-        """Measure the distance of the spectrograms from the original voices'."""
+        """Measure the distance between the model's and the original spectrograms."""
         places = draw_items(range(READ), n, seed)
         return SpotCheck("log_mel_distance", self._distances(loaded.model, places))
 
@@ -163,7 +163,7 @@ class CaptionVoiceRecipe(Recipe):
     def sound(
         self, loaded: TextToSpeech, options: SpokenOptions, count: int, seed: int
     ) -> Float[Tensor, "count sample"]:
-        """Return spoken sentences: the same one, from other first phases.
+        """Return the prompt spoken `count` times, with different initial phases.
 
         Raises:
             ValueError: If a word is unknown, or an option is out of range.
@@ -187,7 +187,7 @@ class CaptionVoiceRecipe(Recipe):
         return [self.voices[place % len(self.speakers)] for place in range(n)]
 
     def _heard(self, loaded: TextToSpeech, said: Sequence[str]) -> list[str]:
-        """Return what the recognizer hears when the voices say the sentences."""
+        """Return the recognizer's transcripts when the model says the sentences."""
         waves = []
         for place, text in enumerate(said):
             mixture = [0.0] * len(self.speakers)
@@ -201,7 +201,7 @@ class CaptionVoiceRecipe(Recipe):
         self, model: SpeechSynthesizer, places: Sequence[int]
     ) -> list[float]:
         """Return for each held-out sentence the mean absolute difference between the
-        log-mel spectrogram and the original's, for the original's durations.
+        model's and the original log-mel spectrogram, given the original durations.
         """
         real = speak(
             draw_sentences(READ, READ_SEED, held_out=True), self._in_turn(READ)

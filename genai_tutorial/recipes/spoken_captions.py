@@ -31,10 +31,10 @@ from genai_tutorial.tasks.speech import (
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
 TESTED, TEST_SEED = 400, 1_000_018
-"""The number of held-out utterances that measure the model, and their seed."""
+"""The number of held-out utterances for the metrics, and their seed."""
 
 TESTED_SOUNDS = 35
-"""The number of sounds without a word that it must stay silent for."""
+"""The number of non-speech test sounds, whose correct transcript is empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,8 @@ class SpokenCaptionsRecipe(Recipe):
     """A recognizer of spoken captions and digits.
 
     Attributes:
-        utterances: The number of spoken sentences.
-        non_speech: The number of sounds without a word among them.
+        utterances: The number of spoken training sentences.
+        non_speech: The number of non-speech sounds added to them.
         data_seed: Seed of both.
     """
 
@@ -89,12 +89,12 @@ class SpokenCaptionsRecipe(Recipe):
         return Trained(trained, history.seconds, notes)
 
     def wrap(self, model: SpeechRecognizer, card: dict) -> Transcriber:
-        """Return the recognizer with its words."""
+        """Return the recognizer with its vocabulary."""
         return Transcriber(model, tuple(card["words"]))
 
     def measure(self, model: SpeechRecognizer) -> dict:
-        """Return the word error rate for unseen sentences by unseen and by known
-        voices, and the words invented for sounds without one.
+        """Return the word error rate on unseen sentences by unseen and by known voices,
+        and the number of words transcribed for non-speech sounds.
         """
         loaded = Transcriber(model, SPEECH_WORDS)
         unseen = held_out_recordings()
@@ -117,7 +117,7 @@ class SpokenCaptionsRecipe(Recipe):
         }
 
     def spot_check(self, loaded: Transcriber, n: int, seed: int) -> SpotCheck:
-        """Measure the number of wrong words in a sentence."""
+        """Measure the number of word errors per sentence."""
         recordings = held_out_recordings()
         chosen = recordings.choose(draw_items(range(len(recordings)), n, seed))
         return SpotCheck("mean_errors", _errors(chosen, transcribe(loaded, chosen)))
@@ -131,8 +131,8 @@ class SpokenCaptionsRecipe(Recipe):
 
 
 def held_out_recordings(held_out_voices: bool = True) -> Recordings:
-    """Return the utterances that measure the recognizer: sentences that it has never
-    read, by voices that it has never heard or by those of its training.
+    """Return the test utterances of the recognizer: unseen sentences, by unseen voices
+    or by the voices of its training set.
     """
     return load_recordings(
         TESTED, TEST_SEED, held_out_sentences=True, held_out_voices=held_out_voices

@@ -1,4 +1,4 @@
-"""k-means: a codebook for vectors that do not change."""
+"""k-means: a codebook for a fixed set of vectors."""
 
 import torch
 from jaxtyping import Float
@@ -14,19 +14,20 @@ def k_means(
     generator: torch.Generator,
     steps: int = 20,
 ) -> Float[Tensor, "codes dim"]:
-    """Return a codebook: start from random vectors, then move each entry to the mean of
-    the vectors that choose it, again and again.
+    """Return a codebook: start from random vectors, then repeatedly move each entry to
+    the mean of the vectors nearest to it.
 
-    An entry that no vector chooses starts again at a random vector.
+    An entry that is nearest to no vector restarts at a random vector.
 
     Args:
-        vectors: At least as many as there are codes.
+        vectors: At least `codes` vectors.
         codes: Number of entries.
         generator: Random generator for the start.
-        steps: Number of rounds.
+        steps: Number of iterations.
 
     Raises:
-        ValueError: If there are fewer vectors than codes, or `steps` is negative.
+        ValueError: If `codes` is below 1 or above the number of vectors, or `steps` is
+            negative.
 
     Source: Lloyd, Least squares quantization in PCM,
         https://doi.org/10.1109/TIT.1982.1056489

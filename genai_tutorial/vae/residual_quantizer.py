@@ -1,5 +1,5 @@
-"""Residual vector quantization: each codebook quantizes what the ones before it left
-over.
+"""Residual vector quantization: each codebook quantizes the residual of the previous
+ones.
 """
 
 import math
@@ -21,7 +21,7 @@ class ResidualQuantized:
     Attributes:
         vectors: Sums of codebook entries, with a straight-through gradient.
         indices: One index per codebook.
-        loss: Mean of the codebooks' losses, to be added to that of the network.
+        loss: Mean of the codebooks' losses, to be added to the network's loss.
     """
 
     vectors: Float[Tensor, "*batch dim"]
@@ -41,8 +41,8 @@ def bits_per_second(frames_per_second: float | int, books: int, codes: int) -> f
 class ResidualVectorQuantizer(nn.Module):
     """A stack of codebooks; a vector becomes the sum of one entry of each.
 
-    With the first codebooks only, the approximation is coarser and has fewer bits: one
-    model has many bit rates. To train it for all of them, draw `books` at random in
+    The first few codebooks alone give a coarser approximation with fewer bits, so one
+    model covers many bit rates. To train it for all of them, draw `books` at random at
     each step (quantizer dropout).
 
     Args:
@@ -50,7 +50,7 @@ class ResidualVectorQuantizer(nn.Module):
         codes: Number of entries in each.
         dim: Dimension of a vector.
         commitment: Weight of the commitment loss.
-        decay: Decay of the moving averages that the codebooks follow in training mode.
+        decay: Decay of the moving averages that update the codebooks in training mode.
 
     Raises:
         ValueError: If a size is below one.
@@ -77,14 +77,14 @@ class ResidualVectorQuantizer(nn.Module):
     def forward(
         self, vectors: Float[Tensor, "*batch dim"], books: int | None = None
     ) -> ResidualQuantized:
-        """Quantize the vectors, then what is left over, and so on.
+        """Quantize the vectors, then the residual, and so on.
 
         Args:
             vectors: Outputs of the encoder.
             books: Number of codebooks to use, from the first; all of them by default.
 
         Raises:
-            ValueError: If there are not so many codebooks.
+            ValueError: If `books` is below 1 or above the number of codebooks.
         """
         residual, indices, losses = vectors, [], []
         for quantizer in self._first(books):
@@ -99,7 +99,8 @@ class ResidualVectorQuantizer(nn.Module):
     def decode(
         self, indices: Int[Tensor, "*batch book"]
     ) -> Float[Tensor, "*batch dim"]:
-        """Return the sums of the entries: one index per codebook, from the first.
+        """Return the sum of the entries with the given indices, one per codebook from
+        the first.
 
         Raises:
             ValueError: If there are more indices per vector than codebooks.
@@ -118,12 +119,12 @@ class ResidualVectorQuantizer(nn.Module):
         generator: torch.Generator,
         steps: int = 20,
     ) -> None:
-        """Start each codebook with k-means on what the ones before it leave over.
+        """Initialize each codebook with k-means on the residuals of the previous ones.
 
         Args:
             vectors: Outputs of the encoder, at least as many as a codebook has entries.
             generator: Random generator for the start of k-means.
-            steps: Rounds of k-means.
+            steps: Iterations of k-means.
         """
         residual = vectors.flatten(0, -2)
         for quantizer in self.books:
@@ -138,8 +139,8 @@ class ResidualVectorQuantizer(nn.Module):
         generator: torch.Generator,
         below: float = 1.0,
     ) -> int:
-        """Replace the dead entries of each codebook by random vectors of what the ones
-        before it leave over; return the number of dead entries.
+        """Replace the dead entries of each codebook by random residuals of the previous
+        ones; return the number of dead entries.
 
         Args:
             vectors: Current outputs of the encoder.

@@ -1,5 +1,5 @@
-"""Video: an image model inflated to clips by attention over frames, text to video, and
-what attention over space and time costs.
+"""Video: an image model inflated to video by attention over frames, text to video, and
+the cost of attention over space and time.
 """
 
 from genai_tutorial.video.costs import (

@@ -1,19 +1,19 @@
-"""How much attention over space and time costs: multiplications, by formula."""
+"""The cost of attention over space and time, in multiplications."""
 
 from dataclasses import dataclass
 
 
 def joint_multiplications(frames: int, places: int, width: int) -> int:
-    """Return the multiplications of joint attention over all tokens of a clip, for the
-    scores and for the weighted sums of the values.
+    """Return the number of multiplications of full attention over all tokens of a clip,
+    for the scores and for the weighted sums of the values.
 
-    The four linear layers before and after cost the same in both kinds of attention and
-    are not counted.
+    The four linear layers of an attention layer cost the same in both kinds of
+    attention and are not counted.
 
     Args:
         frames: The number of frames, F.
-        places: The number of places of a frame, N.
-        width: The number of features of a token, in all heads together, d.
+        places: The number of places in a frame, N.
+        width: The number of features of a token, over all heads, d.
 
     Returns:
         2 (F N)² d.
@@ -25,8 +25,8 @@ def joint_multiplications(frames: int, places: int, width: int) -> int:
 
 
 def factorized_multiplications(frames: int, places: int, width: int) -> int:
-    """Return the multiplications of attention within each frame, followed by attention
-    between the frames at each place; arguments as in `joint_multiplications`.
+    """Return the number of multiplications of attention within each frame, followed by
+    attention over time at each place; arguments as in `joint_multiplications`.
 
     Returns:
         2 F N² d + 2 N F² d.
@@ -39,7 +39,7 @@ def factorized_multiplications(frames: int, places: int, width: int) -> int:
 
 @dataclass(frozen=True)
 class VideoSize:
-    """The size of a film, and how it is turned into tokens.
+    """The size of a film, and the settings that turn it into tokens.
 
     Attributes:
         seconds: The duration.
@@ -47,8 +47,8 @@ class VideoSize:
         height: The height in pixels.
         width: The width in pixels.
         time_compression: The number of frames per frame of latents.
-        space_compression: The number of pixels per latent, along each side.
-        patch_size: The side of the patches of latents that become a token.
+        space_compression: The number of pixels per latent along each side.
+        patch_size: The number of latents per token along each side.
     """
 
     seconds: float | int

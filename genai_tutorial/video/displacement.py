@@ -1,4 +1,4 @@
-"""Moving frames against each other, so that an object that moves stays in its place."""
+"""Shifting frames to compensate for motion, so that a moving object stays in place."""
 
 import torch
 from jaxtyping import Float
@@ -9,12 +9,12 @@ from genai_tutorial.video.frame_embedding import frame_times
 
 
 class Displacement(nn.Module):
-    """How far a motion has moved the object by each frame: velocity × time, where the
-    velocity is learned from the words of the motion.
+    """The displacement of the object in each frame: velocity × time, where the velocity
+    is predicted from the encoded motion.
 
     Nobody tells the layer how fast "fast" is. It learns that from the loss: frames that
-    are moved by the right amount show the object in the same place, and help to denoise
-    each other.
+    are shifted by the right amount show the object in the same place, which helps to
+    denoise them.
 
     Args:
         frames: The number of frames of a clip.
@@ -34,8 +34,8 @@ class Displacement(nn.Module):
     def forward(
         self, motion: Float[Tensor, "batch motion_width"]
     ) -> Float[Tensor, "batch frame 2"]:
-        """Return the displacement of each frame to the right and down, in halves of a
-        picture, from its place in the middle of the clip.
+        """Return the displacement in each frame to the right and down, in half image
+        widths, relative to the middle of the clip.
         """
         time = frame_times(self.frames).to(motion)
         return time[:, None] * self.velocity(motion)[:, None]
@@ -51,11 +51,11 @@ def move_frames(
     x: Float[Tensor, "batch frame channel height width"],
     displacement: Float[Tensor, "batch frame 2"],
 ) -> Float[Tensor, "batch frame channel height width"]:
-    """Move the content of each frame, with bilinear interpolation; zeros move in.
+    """Shift the content of each frame, with bilinear interpolation and zero padding.
 
     Args:
         x: The frames, or their feature maps.
-        displacement: To the right and down, in halves of a frame.
+        displacement: To the right and down, in half widths and half heights.
 
     Source: Jaderberg et al., Spatial Transformer Networks, section 3.3,
         https://arxiv.org/abs/1506.02025

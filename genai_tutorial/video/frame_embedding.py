@@ -1,5 +1,5 @@
-"""What the network is told about each frame: its number, the motion, and how far the
-motion has brought the object by then.
+"""Embeddings of frames: the frame's number, the motion, and the product of motion and
+time.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch.nn import functional
 
 
 def frame_times(frames: int) -> Float[Tensor, "frame"]:
-    """Return the time of each frame, from -1 for the first to 1 for the last.
+    """Return the time of each frame, from -1 for the first frame to 1 for the last.
 
     >>> frame_times(5)
     tensor([-1.0000, -0.5000,  0.0000,  0.5000,  1.0000])
@@ -18,18 +18,19 @@ def frame_times(frames: int) -> Float[Tensor, "frame"]:
 
 
 class FrameEmbedding(nn.Module):
-    """The vector of each frame: its number, the motion, and motion × time.
+    """The embedding of each frame: its number, the motion, and motion × time.
 
-    In each frame the object is at its place in the middle of the clip plus velocity ×
-    time, a product. A network that gets one vector for the motion plus one for the
-    number of the frame has to learn to multiply; here the product is one of its inputs.
+    The object's position in a frame is its position in the middle of the clip plus
+    velocity × time, a product. A network that gets the sum of one vector for the motion
+    and one for the frame's number has to learn to multiply; here the product is an
+    input.
 
     Args:
         frames: The number of frames of a clip.
         motion_width: The number of features of a motion.
         width: The number of features of the result.
-        product: Whether to give motion × time; without it, the motion and the number of
-            the frame are only added.
+        product: Whether to include motion × time; otherwise, the embeddings of the
+            motion and of the frame's number are only added.
 
     >>> embedding = FrameEmbedding(frames=3, motion_width=2, width=4)
     >>> embedding(torch.randn(5, 2)).shape
@@ -58,7 +59,7 @@ class FrameEmbedding(nn.Module):
 
 
 class MotionEncoder(nn.Module):
-    """The vector of a motion: the sum of the embeddings of its words, and two layers,
+    """The encoder of a motion: the sum of its word embeddings, followed by two layers,
     because a velocity is a product too, of direction and speed.
 
     Args:
@@ -79,8 +80,8 @@ class MotionEncoder(nn.Module):
 
         Args:
             ids: The tokens of each text.
-            mask: True for the words that describe the motion; a text without any leaves
-                the motion open.
+            mask: True for the words that describe the motion; a text without such words
+                leaves the motion unspecified.
         """
         words = (self.words(ids) * mask[..., None]).sum(dim=1)
         return self.output(functional.silu(self.hidden(words)))

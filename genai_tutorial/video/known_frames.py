@@ -1,4 +1,4 @@
-"""Clips whose first frames are known: image to video, and prediction."""
+"""Generation from known first frames: image to video, and video prediction."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ from genai_tutorial.diffusion import Model
 
 @dataclass(frozen=True)
 class KnownFrames:
-    """A video model that is given the first frames of each clip: same interface.
+    """A video model conditioned on the first frames of each film: same interface.
 
-    Whatever the noise of the others, the known frames enter the network clean, with
-    timestep 0 to say so. The network must have been trained on such clips, see
-    `draw_known_frames`.
+    The known frames enter the network clean and with timestep 0, whatever the noise
+    level of the other frames. The network must have been trained with known frames,
+    see `draw_known_frames`.
 
     Attributes:
         model: Called as `model(x, t, condition)`, with a timestep for each frame.
@@ -35,7 +35,7 @@ class KnownFrames:
         t: Float[Tensor, "batch"],
         condition: object,
     ) -> Float[Tensor, "batch frame channel height width"]:
-        """Predict as the model does, with the known frames in place of noisy ones."""
+        """Return the model's prediction, with known frames in place of noisy ones."""
         known = self.frames.shape[1]
         times = t[:, None].repeat(1, x.shape[1])
         times[:, :known] = 0
@@ -47,8 +47,8 @@ class KnownFrames:
 def draw_known_frames(
     clips: int, frames: int, share: float, generator: torch.Generator
 ) -> Bool[Tensor, "clips frames"]:
-    """Choose frames to give away in training: in a share of the clips the first one, or
-    more, up to half of them.
+    """Choose known frames for training: in a share of the clips, the first frame or
+    several, up to half of them.
 
     >>> draw_known_frames(2, 4, share=1.0, generator=torch.Generator().manual_seed(0))
     tensor([[ True, False, False, False],

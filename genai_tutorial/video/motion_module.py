@@ -1,4 +1,4 @@
-"""AnimateDiff's motion module: the layer over frames that practitioners load."""
+"""AnimateDiff's motion module: the temporal layer that practitioners load."""
 
 import torch
 from jaxtyping import Float
@@ -9,11 +9,11 @@ from genai_tutorial.transformer import MultiHeadAttention
 
 
 class MotionModule(nn.Module):
-    """One Transformer layer over the frames at each place, between two linear layers.
+    """A Transformer layer over the frames at each place, between two linear layers.
 
-    The differences from `TemporalAttention`: the group norm sees all frames of a clip
-    at once, positions are sinusoidal, there is a feed-forward layer, and no caption
-    reaches the layer.
+    It differs from `TemporalAttention`: the group norm covers all frames of a clip,
+    positions are sinusoidal, there is a feed-forward layer, and the layer is not
+    conditioned on the caption.
 
     Args:
         channels: The number of channels of the feature maps.
@@ -58,7 +58,7 @@ class MotionModule(nn.Module):
 
 
 def _positions(frames: int, width: int) -> Float[Tensor, "frame width"]:
-    """Return sines and cosines by turns, as Vaswani et al. order them."""
+    """Return interleaved sines and cosines, in the order of Vaswani et al."""
     angles = torch.arange(frames)[:, None] * torch.exp(
         -torch.arange(0, width, 2) * (torch.log(torch.tensor(10_000.0)) / width)
     )

@@ -1,8 +1,8 @@
-"""Attention over the frames of a clip: factorized, one place at a time, or joint, all
-places of all frames at once.
+"""Attention over the frames of a clip: factorized, one place at a time, or full
+(joint), all places of all frames at once.
 
-Both are added to the features of an image network. Their last layer is zero at first,
-so that an untrained one changes nothing.
+The output of both is added to the features of an image network. Their last layer is
+initialized to zero, so that an untrained layer changes nothing.
 """
 
 import torch
@@ -17,18 +17,18 @@ from genai_tutorial.video.displacement import move_frames
 class TemporalAttention(nn.Module):
     """Factorized attention: each place attends to the same place in the other frames.
 
-    Attention does not know the order of its tokens. What distinguishes one frame from
-    another comes as a vector, which is projected and added to the features.
+    Attention ignores the order of its tokens. So each frame has an embedding, which is
+    projected and added to the features.
 
-    An object that moves is at another place in each frame. If the layer is told how far
-    it has moved, it moves the frames back first, so that each place shows the same part
-    of the object in all frames: attention along a trajectory.
+    A moving object is at a different place in each frame. Given the displacement, the
+    layer shifts the frames back first, so that each place shows the same part of the
+    object in all frames: attention along a trajectory.
 
     Args:
         channels: The number of channels of the feature maps.
         heads: The number of attention heads.
-        frame_width: The number of features of the vector of a frame.
-        groups: The number of groups of the group norm, which sees one frame.
+        frame_width: The number of features of a frame's embedding.
+        groups: The number of groups of the group norm, applied to each frame alone.
 
     Source: Ho et al., Video Diffusion Models, section 3,
         https://arxiv.org/abs/2204.03458; Blattmann et al., Align your Latents, section
@@ -59,9 +59,9 @@ class TemporalAttention(nn.Module):
 
         Args:
             x: The feature map of each frame.
-            frames: The vector of each frame.
-            displacement: How far the object has moved by each frame, as `move_frames`
-                takes it; None compares places as they are.
+            frames: The embedding of each frame.
+            displacement: The displacement of the object in each frame, as `move_frames`
+                takes it; None for no shift.
         """
         tokens = _normalize(self.norm, x)
         if displacement is not None:
@@ -76,19 +76,19 @@ class TemporalAttention(nn.Module):
 
 
 class SpaceTimeAttention(nn.Module):
-    """Joint attention: each place of each frame attends to all places of all frames.
+    """Full attention: each place of each frame attends to all places of all frames.
 
-    Nothing has to be moved: whatever belongs together can find each other, wherever it
-    is. But the layer must learn which places belong together, and that depends on the
-    motion. So the position of a token is computed by a small network from the learned
-    embedding of its place and the vector of its frame, which knows the motion.
+    No shift is needed: any two places can attend to each other. But the layer must
+    learn which places belong together, and that depends on the motion. So a small
+    network computes a token's position embedding from the learned embedding of its
+    place and the embedding of its frame, which includes the motion.
 
     Args:
         channels: The number of channels of the feature maps.
         heads: The number of attention heads.
-        frame_width: The number of features of the vector of a frame.
+        frame_width: The number of features of a frame's embedding.
         side: Height and width of the feature maps.
-        groups: The number of groups of the group norm, which sees one frame.
+        groups: The number of groups of the group norm, applied to each frame alone.
 
     Source: Bertasius et al., Is Space-Time Attention All You Need for Video
         Understanding?, section 3, https://arxiv.org/abs/2102.05095
@@ -132,11 +132,11 @@ class SpaceTimeAttention(nn.Module):
 def _normalize(
     norm: nn.GroupNorm, x: Float[Tensor, "batch frame channel height width"]
 ) -> Float[Tensor, "batch frame channel height width"]:
-    """Normalize each frame by itself."""
+    """Normalize each frame separately."""
     return norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 def _start_at_zero(attention: MultiHeadAttention) -> None:
-    """Set the last layer to zero, so that the untrained layer adds nothing."""
+    """Initialize the last layer to zero, so that the untrained layer adds nothing."""
     nn.init.zeros_(attention.output.weight)
     nn.init.zeros_(attention.output.bias)

@@ -14,23 +14,21 @@ from genai_tutorial.video.video_unet import VideoUNet, VideoUNetConfig
 
 
 class TextToVideo(nn.Module):
-    """A text-to-image model inflated to clips, conditioned on captions as token ids.
+    """A text-to-image model inflated to video, conditioned on captions as token ids.
 
-    The words before `moves` say what the clip shows. They are read by the encoder of
-    the image model, which knows them. The words after it say how it moves, and are read
-    by a new encoder.
+    The words before `moves` describe the object and are encoded by the image model's
+    own text encoder. The words after it describe the motion and are encoded by a new
+    encoder.
 
     Args:
         image: The text-to-image model; it becomes part of this one.
         config: The settings of the added layers.
-        vocab_size: The number of tokens: those of the image model, and new ones after
-            them.
-        moves: The token between what a clip shows and how it moves.
-        seed: Decides the weights of the added layers.
+        vocab_size: The number of tokens: the image model's, followed by new ones.
+        moves: The token between the object and its motion.
+        seed: Seed of the initial weights of the added layers.
 
     Raises:
-        ValueError: If `moves` is one of the image model's tokens, or `VideoUNet` would
-            raise it.
+        ValueError: If `moves` is not a new token, or `VideoUNet` would raise it.
     """
 
     def __init__(
@@ -67,7 +65,7 @@ class TextToVideo(nn.Module):
             x: The frames of each clip.
             t: The timestep of each clip, or of each frame.
             condition: The tokens of each caption with its end token; None for the empty
-                caption, which is an end token only.
+                caption, which is just the end token.
         """
         if condition is None:
             end = self.encoder.config.end
@@ -78,10 +76,10 @@ class TextToVideo(nn.Module):
     def read(
         self, ids: Int[Tensor, "batch token"]
     ) -> tuple[TextCondition, Float[Tensor, "batch motion_width"]]:
-        """Return what the captions show, as the image network takes it, and a vector
-        for each motion.
+        """Return the text condition of the image network, and a vector for each
+        motion.
 
-        A caption without `moves` describes a picture and leaves the motion open.
+        A caption without `moves` describes an image and leaves the motion unspecified.
         """
         end = self.encoder.config.end
         is_moves = ids == self.moves
@@ -95,7 +93,9 @@ class TextToVideo(nn.Module):
         )
 
     def freeze_image_model(self) -> "TextToVideo":
-        """Train only the added layers from now on; return the model."""
+        """Freeze the image model, so that only the added layers are trained; return the
+        model.
+        """
         self.requires_grad_(True)
         self.encoder.requires_grad_(False)
         self.network.image.requires_grad_(False)

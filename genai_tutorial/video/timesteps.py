@@ -1,4 +1,4 @@
-"""Timesteps for clips: most of them where a clip is decided."""
+"""Training timesteps for video, concentrated on intermediate noise levels."""
 
 import torch
 from jaxtyping import Float
@@ -15,15 +15,15 @@ def logit_normal_timesteps(
     """Draw timesteps whose logits are normally distributed: few near clean images, few
     near pure noise, and most in between.
 
-    Near the clean end there is nothing to learn for an inflated image model, which
-    draws sharp edges already; at the other end nothing can be seen, even in all frames
-    together.
+    Near the clean end there is little to learn for an inflated image model, which
+    already draws sharp edges; at the other end, even all frames together show
+    nothing.
 
     Args:
         count: The number of timesteps.
         length: The number of timesteps of the schedule.
-        mean: 0 puts the middle of the distribution at half of the schedule; a positive
-            number moves it towards pure noise.
+        mean: The mean of the logit; 0 puts the median in the middle of the schedule, a
+            positive number closer to pure noise.
         deviation: The standard deviation of the logit; about 1.7 is nearly uniform.
         generator: The random generator.
 

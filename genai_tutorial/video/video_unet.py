@@ -1,5 +1,5 @@
-"""The video U-Net: an image U-Net that draws each frame, with layers between its own
-that connect the frames.
+"""The video U-Net: an image U-Net applied to each frame, with added layers that connect
+the frames.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,13 @@ class VideoUNetConfig:
     Attributes:
         frames: The number of frames of a clip.
         motion_width: The number of features of a motion.
-        frame_width: The number of features of the vector of a frame.
+        frame_width: The number of features of a frame's embedding.
         heads: The number of attention heads.
-        product: Whether frames are given motion × time, see `FrameEmbedding`.
-        connected: Whether frames attend to each other; without, each frame is drawn by
-            itself, with the same weights.
-        follow: Whether frames are moved against each other by a learned displacement
-            before they attend, see `Displacement`; without, attention is joint at the
-            lowest resolution.
+        product: Whether frame embeddings include motion × time, see `FrameEmbedding`.
+        connected: Whether frames attend to each other; otherwise, each frame is drawn
+            independently, with the same weights.
+        follow: Whether frames are shifted by a learned displacement before attention,
+            see `Displacement`; otherwise, attention at the lowest resolution is full.
 
     Raises:
         ValueError: If a number is out of range.
@@ -58,17 +57,18 @@ class VideoUNetConfig:
 
 
 class VideoUNet(nn.Module):
-    """An image U-Net inflated to clips: after each of its blocks, a layer in which the
-    frames attend to each other.
+    """An image U-Net inflated to video: each of its blocks is followed by a layer in
+    which the frames attend to each other.
 
-    The layers are factorized and follow the motion, or joint at the lowest resolution,
-    where there are few places, and factorized above. At first they add nothing, so that
-    the network draws each frame exactly as the image network does.
+    Either all layers are factorized and follow the motion, or attention is full at the
+    lowest resolution, which has few places, and factorized above. The untrained layers
+    add nothing, so the network initially draws each frame exactly as the image network
+    does.
 
     Args:
         image: The image network, conditioned on texts; it becomes part of this one.
         config: The settings of the added layers.
-        seed: Decides their initial weights.
+        seed: Seed of their initial weights.
 
     Raises:
         ValueError: If the image network takes images of any size, or no texts.
@@ -129,17 +129,17 @@ class VideoUNet(nn.Module):
     ) -> Float[Tensor, "batch frame channel height width"]:
         """Return the prediction for noisy clips.
 
-        The steps are those of the image network, on all frames as one batch; each block
-        is followed by an added layer.
+        The forward pass is that of the image network, with all frames as one batch;
+        each block is followed by an added layer.
 
         Args:
             x: The frames of each clip.
-            t: The timestep of each clip, or of each frame; 0 for frames that are known.
-            text: What each clip shows.
-            motion: The vector of the motion of each clip.
+            t: The timestep of each clip, or of each frame; 0 for known frames.
+            text: The text condition of each clip.
+            motion: The vector of each clip's motion.
 
         Raises:
-            ValueError: If the clips have another number of frames.
+            ValueError: If the number of frames is not that of the settings.
         """
         image, (batch, count) = self.image, x.shape[:2]
         if count != self.config.frames:
@@ -185,8 +185,8 @@ class VideoUNet(nn.Module):
         frames: Float[Tensor, "batch frame features"],
         displacement: Float[Tensor, "batch frame 2"] | None,
     ) -> Float[Tensor, "image channel height width"]:
-        """Apply an added layer to the frames of each clip, or to each frame as if it
-        were a clip by itself.
+        """Apply an added layer to the frames of each clip, or to each frame as a clip
+        of its own.
         """
         if not self.config.connected:
             return layer(hidden[:, None], frames.flatten(0, 1)[:, None]).flatten(0, 1)
@@ -198,11 +198,11 @@ class VideoUNet(nn.Module):
     def moved(
         self, motion: Float[Tensor, "batch motion_width"]
     ) -> Float[Tensor, "batch frame 2"] | None:
-        """Return the learned displacement of each frame; None if they are not moved."""
+        """Return the learned displacement of each frame; None without `follow`."""
         return None if self.displacement is None else self.displacement(motion)
 
     def added_parameters(self) -> dict[str, nn.Parameter]:
-        """Return the weights that the image network does not have, by name."""
+        """Return the weights of the added layers, by name."""
         return {
             name: parameter
             for name, parameter in self.named_parameters()

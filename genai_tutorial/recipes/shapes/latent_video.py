@@ -1,5 +1,5 @@
-"""A text-to-video model with its autoencoder: draws clips, continues them, and turns
-clips into latents.
+"""A text-to-video model with its autoencoder: draw films, continue them, and encode
+them as latents.
 """
 
 from collections.abc import Sequence
@@ -27,18 +27,18 @@ class LatentVideo(NamedTuple):
     """A text-to-video model with its autoencoder, as `load` returns it.
 
     Attributes:
-        model: Predicts the velocity of noisy latents of clips, given captions.
-        autoencoder: Turns frames into latents, and back, one by one.
+        model: Predicts the velocity of noisy latents, given captions.
+        autoencoder: Encodes and decodes frames one by one.
     """
 
     model: TextToVideo
     autoencoder: ImageAutoencoder
 
     def denoiser(self, captions: Sequence[str], guidance: float | int) -> Denoiser:
-        """Return the denoiser that samplers call, with guidance.
+        """Return the denoiser for samplers, with classifier-free guidance.
 
         Args:
-            captions: A caption per clip; the empty caption means no condition.
+            captions: A caption per film; the empty caption means no condition.
             guidance: The guidance weight; 1 for no guidance.
         """
         return Denoiser(
@@ -56,11 +56,11 @@ class LatentVideo(NamedTuple):
         guidance: float | int,
         seed: int,
     ) -> Float[Tensor, "caption frame 3 height width"]:
-        """Draw a clip for each caption, with DDIM in the latents; red, green and blue
+        """Draw a film for each caption, with DDIM in latent space; red, green and blue
         from 0 to 1.
 
         Args:
-            captions: A caption per clip.
+            captions: A caption per film.
             steps: The number of sampling steps.
             guidance: The guidance weight.
             seed: Seed of the initial noise.
@@ -101,21 +101,22 @@ class LatentVideo(NamedTuple):
         guidance: float | int,
         seed: int,
     ) -> Float[Tensor, "clip frame 3 height width"]:
-        """Complete clips whose first frames are given: image to video from one frame,
-        prediction from several. The model sees them clean, see `KnownFrames`.
+        """Complete films whose first frames are given: image to video from one frame,
+        video prediction from several. See `KnownFrames`.
 
         Args:
-            films: The known frames of each clip, fewer than the model draws.
-            captions: A caption per clip.
+            films: The known frames of each film; fewer than the model draws.
+            captions: A caption per film.
             steps: The number of sampling steps.
             guidance: The guidance weight.
             seed: Seed of the initial noise.
 
         Returns:
-            The known frames, and those that the model has drawn after them.
+            The known frames, followed by those that the model has drawn.
 
         Raises:
-            ValueError: If there is not one caption per clip, or no frame to draw.
+            ValueError: If there is not one caption per film, or there are no known
+                frames or none to draw.
         """
         known, frames = films.shape[1], self.model.network.config.frames
         if not 1 <= known < frames:
@@ -133,14 +134,14 @@ class LatentVideo(NamedTuple):
     def to_films(
         self, latents: Float[Tensor, "clip frame channel rows columns"]
     ) -> Float[Tensor, "clip frame 3 height width"]:
-        """Decode the latents of clips, frame by frame."""
+        """Decode the latents of films, frame by frame."""
         frames = self.autoencoder.to_images(latents.flatten(0, 1))
         return frames.unflatten(0, latents.shape[:2])
 
     def to_latents(
         self, films: Float[Tensor, "clip frame 3 height width"], seed: int = 0
     ) -> Float[Tensor, "clip frame channel rows columns"]:
-        """Encode clips, frame by frame."""
+        """Encode films as latents, frame by frame."""
         latents = encode_images(self.autoencoder, films.flatten(0, 1), seed)
         return latents.unflatten(0, films.shape[:2])
 
@@ -151,11 +152,11 @@ def encode_scenes(
     Float[Tensor, "scene channel rows columns"],
     Int[Tensor, "clip frame"],
 ]:
-    """Return the latents of all scenes that occur in clips, and the rows in which the
-    frames of each clip are found.
+    """Return the latents of all scenes that occur in clips, and for each frame of each
+    clip the row of its latents.
 
     There are about 51,000 scenes with one object, and a clip is a path through them.
-    Each is encoded once, however many clips show it.
+    Each scene is encoded only once, however many clips show it.
     """
     scenes = list(dict.fromkeys(scene for clip in clips for scene in clip.scenes))
     row = {scene: index for index, scene in enumerate(scenes)}

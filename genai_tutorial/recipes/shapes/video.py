@@ -1,4 +1,4 @@
-"""The recipe of the model that draws clips of moving shapes from their captions."""
+"""The recipe of the model that draws films of moving shapes from captions."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -41,20 +41,20 @@ from genai_tutorial.video import (
 
 @dataclass(frozen=True, kw_only=True)
 class TextToVideoRecipe(Recipe):
-    """Layers between those of `shapes-latent` that learn to connect frames; the weights
-    of the image model stay as they are.
+    """A recipe for temporal layers between those of `shapes-latent`; the weights of the
+    image model are frozen.
 
     Attributes:
         clips: The number of clips in the training set.
-        time_mean: The mean of the logits of timesteps, see `logit_normal_timesteps`.
+        time_mean: The mean of the timesteps' logits, see `logit_normal_timesteps`.
         time_deviation: Their standard deviation.
         known_share: The share of clips whose first frames are known in training, see
             `draw_known_frames`.
-        text_dropout: The share of captions that are hidden, for classifier-free
+        text_dropout: The share of captions dropped in training, for classifier-free
             guidance.
         sampler_steps: The default number of steps of DDIM.
         guidance: The default weight of classifier-free guidance.
-        measured: The number of captions of each kind for the metrics.
+        measured: The number of captions per split for the metrics.
     """
 
     config: VideoUNetConfig
@@ -72,16 +72,16 @@ class TextToVideoRecipe(Recipe):
 
     @property
     def options(self) -> CaptionOptions:
-        """The recipe's sampler; the prompt has no default."""
+        """The default options of the sampler; the prompt has no default."""
         return CaptionOptions(steps=self.sampler_steps, guidance=self.guidance)
 
     def build(self) -> TextToVideo:
-        """Return the untrained model, its image model untrained too."""
+        """Return the untrained model, including an untrained image model."""
         return self._inflate(SHAPES_LATENT.build())
 
     def build_on_images(self) -> TextToVideo:
-        """Return the untrained model with the published image model, whose weights are
-        frozen.
+        """Return the untrained model on top of the published image model, whose weights
+        are frozen.
         """
         return self._inflate(load_recipe(SHAPES_LATENT).model).freeze_image_model()
 
@@ -91,8 +91,8 @@ class TextToVideoRecipe(Recipe):
         )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Encode all scenes, once, and train the added layers on the latents, or resume
-        a run that was stopped.
+        """Encode all scenes once and train the added layers on the latents, or resume a
+        run that was stopped.
         """
         drawn = random_clips(
             self.clips, torch.Generator().manual_seed(self.seed), self.config.frames
@@ -120,7 +120,7 @@ class TextToVideoRecipe(Recipe):
     def to_latents(
         self, clips: Sequence[Clip]
     ) -> Float[Tensor, "clip frame channel rows columns"]:
-        """Return the latents of clips to train on."""
+        """Return the latents of training clips."""
         latents, rows = encode_scenes(load_recipe(EMOJI_AUTOENCODER), clips, self.seed)
         return latents[rows]
 
@@ -131,8 +131,8 @@ class TextToVideoRecipe(Recipe):
         texts: Int[Tensor, "batch token"],
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
-        """Return the loss of a batch, with some captions hidden, and some first frames
-        known: those enter the network clean and do not count.
+        """Return the loss of a batch, with some captions dropped and some first frames
+        known: known frames enter the network clean and are excluded from the loss.
         """
         (empty,) = encode_motion_captions([""])
         texts = drop_texts(texts, self.text_dropout, empty, generator)
@@ -157,8 +157,8 @@ class TextToVideoRecipe(Recipe):
         return LatentVideo(model, load_recipe(EMOJI_AUTOENCODER))
 
     def measure(self, model: TextToVideo) -> dict:
-        """Return how many clips show what their captions say, for pairs of colour and
-        direction that training has seen and for new ones.
+        """Return the shares of films that match their captions, for the pairs of colour
+        and direction in the training set and for held-out ones.
         """
         loaded = self.wrap(model, {})
         metrics: dict = {}
@@ -178,7 +178,7 @@ class TextToVideoRecipe(Recipe):
         return load_clips(count, seed, self.config.frames, split).captions
 
     def spot_check(self, loaded: LatentVideo, n: int, seed: int) -> SpotCheck:
-        """Measure how many clips move in the direction of their captions."""
+        """Measure the share of films that move in the direction of their captions."""
         captions = self.captions(n, seed + 1, "train")
         scores = motion_scores(captions, self._film(loaded, captions, seed))
         return SpotCheck("train.direction", [score.direction for score in scores])
@@ -191,21 +191,20 @@ class TextToVideoRecipe(Recipe):
         )
 
     def summary(self, metrics: dict) -> str:
-        """Return the most important metrics in words."""
+        """Return the most important metrics as a phrase."""
         of_train = metrics["train"]
         return (
-            f"{of_train['identity']:.1%} of clips show the object of the caption in "
+            f"{of_train['identity']:.1%} of films show the object of the caption in "
             f"all frames, and {of_train['direction']:.1%} move in its direction"
         )
 
     def film(
         self, loaded: LatentVideo, options: CaptionOptions, count: int, seed: int
     ) -> Float[Tensor, "count frame 3 height width"]:
-        """Return clips of the prompt.
+        """Return films of the prompt.
 
         Raises:
-            ValueError: If there is no prompt, or it has a word that captions never
-                have.
+            ValueError: If there is no prompt, or it has an unknown word.
         """
         prompt = options.required_prompt("a small red circle moves left slowly")
         return loaded.draw(

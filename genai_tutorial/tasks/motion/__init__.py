@@ -1,5 +1,5 @@
-"""The motion task: clips of a moving shape with captions, and a verifier that reads
-colour, shape, direction and speed from the frames.
+"""The motion task: captioned clips of a moving shape, and a verifier that reads colour,
+shape, size, direction and speed from the frames.
 """
 
 from genai_tutorial.tasks.motion.clips import (

@@ -1,5 +1,5 @@
-"""Clips: one coloured shape that moves in a straight line, and the caption that says
-what moves where.
+"""Clips: one coloured shape that moves in a straight line, and a caption with this
+grammar.
 
 caption: object moves direction speed
 direction: left, right, up, down
@@ -29,7 +29,7 @@ STEPS: dict[Direction, tuple[int, int]] = {
     "up": (0, -1),
     "down": (0, 1),
 }
-"""One pixel in each direction: to the right, and down."""
+"""A step of one pixel in each direction, as (right, down)."""
 
 SPEEDS: dict[Speed, int] = {"slowly": 1, "fast": 2}
 """Pixels per frame."""
@@ -70,7 +70,7 @@ class Motion:
         return right * SPEEDS[self.speed], down * SPEEDS[self.speed]
 
     def text(self) -> str:
-        """Return the motion as a caption says it."""
+        """Return the motion in the words of a caption."""
         return f"{MOVES} {self.direction} {self.speed}"
 
 
@@ -82,11 +82,11 @@ MOTIONS = tuple(
 
 @dataclass(frozen=True)
 class Clip:
-    """An object that moves.
+    """A moving object.
 
     Attributes:
         thing: The object in the first frame.
-        motion: Where it moves, and how fast.
+        motion: Its direction and speed.
         frames: The number of frames.
 
     >>> clip = Clip(SceneObject("red", "circle", 20, 5, 8), Motion("left", "fast"), 3)
@@ -121,18 +121,18 @@ class Clip:
 
     @property
     def caption(self) -> str:
-        """What moves where, in full."""
+        """The full caption: size, colour, shape, direction and speed."""
         thing = ObjectDescription(self.thing.shape, self.thing.colour, self.thing.size)
         return f"{thing.text()} {self.motion.text()}"
 
 
 @dataclass(frozen=True)
 class MotionDescription:
-    """The content of a caption of a clip.
+    """The content of a clip's caption.
 
     Attributes:
-        thing: The object; None for attributes that the caption omits.
-        motion: Where it moves, and how fast.
+        thing: The object; attributes that the caption omits are None.
+        motion: Its direction and speed.
     """
 
     thing: ObjectDescription
@@ -143,7 +143,8 @@ def parse_motion_caption(text: str) -> MotionDescription:
     """Parse the caption of a clip.
 
     Raises:
-        ValueError: If it is not a sentence of the grammar.
+        ValueError: If it does not follow the grammar, or a direction or speed is
+            unknown.
 
     >>> parse_motion_caption(
     ...     "a red circle moves up slowly"
@@ -155,7 +156,7 @@ def parse_motion_caption(text: str) -> MotionDescription:
     words = motion.split()
     if not moves or len(words) != 2:
         raise ValueError(
-            f"The caption {text!r} is not one that clips have. Write, for example, "
+            f"The caption {text!r} does not describe a clip. Write, for example, "
             "'a small red circle moves left fast'"
         )
     description = parse_caption(thing)
@@ -167,8 +168,8 @@ def parse_motion_caption(text: str) -> MotionDescription:
 
 
 def motion_caption_words() -> tuple[str, ...]:
-    """Return the vocabulary: the words of captions of pictures in their order, followed
-    by the new words, so that the numbers of the old ones stay the same.
+    """Return the vocabulary: the words of image captions in their order, followed by
+    the new words, so that the token ids of the old words stay the same.
 
     >>> motion_caption_words()[-5:]
     ('down', 'fast', 'moves', 'slowly', 'up')

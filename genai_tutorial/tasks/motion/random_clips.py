@@ -1,5 +1,5 @@
-"""Random clips: all attributes are drawn uniformly, and four pairs of a colour and a
-direction are held out.
+"""Random clips with uniformly drawn attributes; four pairs of colour and direction are
+held out.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,9 @@ HELD_OUT_MOTIONS: tuple[tuple[Colour, Direction], ...] = (
     ("green", "right"),
     ("blue", "down"),
 )
-"""Colours and directions that training never combines; each occurs with all others."""
+"""Pairs of colour and direction that training never shows; these colours occur
+with the three other directions.
+"""
 
 SOURCE = Source(
     name="Moving shapes",
@@ -45,16 +47,16 @@ SOURCE = Source(
     attribution="The Generative AI Explained authors",
 )
 
-_BORDER = 1  # empty pixels at the edge of the picture
+_BORDER = 1  # empty pixels at the edge of the image
 
 
 @dataclass(frozen=True)
 class CaptionedClips:
-    """Films with their clips.
+    """Rendered clips.
 
     Attributes:
-        films: Red, green and blue of each pixel in each frame, from 0 to 1.
-        clips: The clip of each film.
+        films: The frames of each clip: red, green and blue, from 0 to 1.
+        clips: The clips themselves: the object and its motion.
     """
 
     films: Float[Tensor, "n frame 3 32 32"]
@@ -78,8 +80,8 @@ def load_clips(
         n: The number of clips.
         seed: The same seed gives the same pixels on every machine.
         frames: The number of frames of a clip.
-        split: `train`, or clips with a pair of colour and direction that is held out
-            of `train`.
+        split: `train`, or `new motions` for the held-out pairs of colour and
+            direction.
 
     Raises:
         ValueError: If a number is out of range, or there is no such split.
@@ -95,14 +97,14 @@ def load_clips(
 
 
 def render_clips(clips: Sequence[Clip]) -> Float[Tensor, "n frame 3 height width"]:
-    """Draw clips, frame by frame.
+    """Render clips frame by frame; red, green and blue, from 0 to 1.
 
     Args:
-        clips: Clips of the same number of frames.
+        clips: Clips with the same number of frames.
 
     Raises:
-        ValueError: If there is no clip, their lengths differ, or an object leaves the
-            picture.
+        ValueError: If there are no clips, their lengths differ, or an object leaves the
+            image.
     """
     if len({clip.frames for clip in clips}) != 1:
         raise ValueError("Give at least one clip, all with the same number of frames.")
@@ -116,10 +118,9 @@ def random_clips(
     frames: int = FRAMES,
     split: ClipSplit = "train",
 ) -> tuple[Clip, ...]:
-    """Draw clips without rendering them; the object is in the picture all the time.
+    """Draw clips without rendering them; the object never leaves the image.
 
-    The pairs of colour and shape that are held out of the training pictures do not
-    occur.
+    The pairs of colour and shape that are held out of the training images do not occur.
 
     Raises:
         ValueError: If `load_clips` would raise it.
@@ -146,7 +147,7 @@ def random_clips(
 
 
 def _start(size: int, travel: int, place: int) -> int:
-    """Return a start from which an object can travel without leaving the picture."""
+    """Return a start from which an object can travel without leaving the image."""
     first = _BORDER + max(0, -travel)
     last = IMAGE_SIZE - _BORDER - size - max(0, travel)
     return first + place % (last - first + 1)

@@ -1,4 +1,4 @@
-"""The tokenizer of captions of clips."""
+"""The tokenizer of clip captions."""
 
 from collections.abc import Sequence
 
@@ -9,22 +9,22 @@ from genai_tutorial.tasks.motion.clips import MOVES, motion_caption_words
 from genai_tutorial.tokenization import WordTokenizer
 
 MOTION_TOKENIZER = WordTokenizer(motion_caption_words())
-"""A tokenizer of the words of all captions of pictures and clips; words of pictures
-have the same numbers as in `CAPTION_TOKENIZER`.
+"""A tokenizer for the captions of images and clips; words of image captions have the
+same ids as in `CAPTION_TOKENIZER`.
 """
 
 MOTION_CAPTION_LENGTH = 8
-"""The number of tokens of the longest caption of a clip, with its end token."""
+"""The number of tokens of the longest clip caption, including the end token."""
 
 MOVES_TOKEN = MOTION_TOKENIZER.encode(MOVES)[0]
-"""The token at which the motion of a caption begins."""
+"""The token that introduces the motion in a caption."""
 
 
 def encode_motion_captions(captions: Sequence[str]) -> Int[Tensor, "caption 8"]:
     """Return the tokens of captions, padded to `MOTION_CAPTION_LENGTH`.
 
     Raises:
-        ValueError: If a caption has a word that captions never have, or is too long.
+        ValueError: If a caption has an unknown word or is too long.
 
     >>> encode_motion_captions(["a red circle moves left fast"]).shape
     torch.Size([1, 8])

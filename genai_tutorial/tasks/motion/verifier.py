@@ -1,5 +1,5 @@
-"""The motion verifier: reads colour, shape and place from every frame, without a
-network, and compares the path with the caption.
+"""The motion verifier: read colour, shape, size and position from every frame, without
+a network, and compare the path with the caption.
 """
 
 from collections.abc import Sequence
@@ -19,20 +19,20 @@ from genai_tutorial.tasks.motion.clips import (
 from genai_tutorial.tasks.shapes import SceneObject, read_scenes
 
 SLOWEST = 0.5
-"""Below this speed, in pixels per frame, an object stands still."""
+"""At or below this speed, in pixels per frame, an object counts as standing still."""
 
 FASTEST = 3.0
-"""Above this speed, in pixels per frame, an object jumps."""
+"""At or above this speed, in pixels per frame, an object counts as jumping."""
 
 
 @dataclass(frozen=True)
 class Track:
-    """What the verifier has read in a clip.
+    """The verifier's reading of a film.
 
     Attributes:
         things: The largest object of each frame; None for an empty frame.
         velocity: Pixels per frame to the right and down: the slope of the straight line
-            that fits the centres best. None if a frame is empty.
+            fitted to the centres. None if a frame is empty.
         jitter: The mean distance in pixels between the centres and that line. None if a
             frame is empty.
     """
@@ -48,7 +48,7 @@ class Track:
 
     @property
     def constant(self) -> bool:
-        """Whether there is an object of one colour and one shape in all frames."""
+        """Whether the object has the same colour and shape in all frames."""
         kinds = {thing and (thing.colour, thing.shape) for thing in self.things}
         return self.complete and len(kinds) == 1
 
@@ -93,10 +93,10 @@ def _follow(things: tuple[SceneObject | None, ...]) -> Track:
 def fit_line(
     centres: Float[Tensor, "frame 2"],
 ) -> tuple[Float[Tensor, "2"], float]:
-    """Fit a motion in a straight line at constant speed, by least squares.
+    """Fit straight motion at constant speed by least squares.
 
     Returns:
-        The velocity per frame, and the mean distance from the line.
+        The velocity per frame, and the mean distance from the fitted positions.
 
     >>> fit_line(torch.tensor([[0.0, 0.0], [2.0, 1.0], [4.0, 2.0]]))
     (tensor([2., 1.]), 0.0)
@@ -110,17 +110,17 @@ def fit_line(
 
 @dataclass(frozen=True)
 class MotionScore:
-    """What is right in one clip.
+    """The verifier's verdict on one film.
 
     Attributes:
         complete: There is an object in every frame.
         constant: Colour and shape are the same in all frames.
-        identity: Colour, shape and size are as asked, in every frame; what a caption
-            omits may be anything.
-        direction: The object moves in the direction asked, more than half a pixel per
-            frame, and less across it than along it.
-        speed: The direction is right, and the speed nearer to the one asked than to the
-            other.
+        identity: Colour, shape and size match the caption in every frame; attributes
+            that the caption omits may be anything.
+        direction: The object moves in the requested direction, by more than 0.5 and
+            less than 3 pixels per frame, and farther along it than across it.
+        speed: The direction is right, and the speed is closer to the requested one than
+            to the other.
         everything: Identity and speed are right, and the jitter at most `MOST_JITTER`.
         jitter: The mean distance in pixels from a straight line; None if a frame is
             empty.
@@ -136,7 +136,7 @@ class MotionScore:
 
 
 MOST_JITTER = 1.0
-"""Pixels by which a centre may be off a straight line, on average, in a clip that is
+"""The largest mean distance from a straight line, in pixels, in a film that counts as
 right in everything.
 """
 
@@ -147,7 +147,7 @@ def motion_scores(
     """Compare each film with its caption.
 
     Raises:
-        ValueError: If there is not one caption per film, or a caption is not of the
+        ValueError: If there is not one caption per film, or a caption does not follow the
             grammar.
 
     >>> from genai_tutorial.tasks.motion import load_clips
@@ -191,7 +191,7 @@ def _score(caption: str, read: Track) -> MotionScore:
 
 
 def moves_as_asked(velocity: tuple[float, float], motion: Motion) -> bool:
-    """Return whether a velocity has the direction of a motion.
+    """Return whether a velocity matches the direction of a motion.
 
     >>> moves_as_asked((-1.2, 0.4), Motion("left", "slowly"))
     True
@@ -205,7 +205,7 @@ def moves_as_asked(velocity: tuple[float, float], motion: Motion) -> bool:
 
 
 def nearest_speed(velocity: tuple[float, float]) -> str:
-    """Return the speed whose pixels per frame are nearest.
+    """Return the name of the speed that is closest in pixels per frame.
 
     >>> nearest_speed((0.0, 1.8))
     'fast'
@@ -216,16 +216,16 @@ def nearest_speed(velocity: tuple[float, float]) -> str:
 
 @dataclass(frozen=True)
 class MotionAccuracy:
-    """Shares of clips in which something is right, see `MotionScore`.
+    """The shares of films with each property of `MotionScore`.
 
     Attributes:
         complete: The share with an object in every frame.
-        constant: The share with one colour and one shape.
-        identity: The share with colour, shape and size as asked.
-        direction: The share with the direction asked.
-        speed: The share with direction and speed as asked.
-        everything: The share in which all is right.
-        jitter: The mean jitter in pixels, over complete clips; NaN if there is none.
+        constant: The share with the same colour and shape in all frames.
+        identity: The share with the requested colour, shape and size.
+        direction: The share with the requested direction.
+        speed: The share with the requested direction and speed.
+        everything: The share in which everything is right.
+        jitter: The mean jitter in pixels over complete films; NaN if there are none.
     """
 
     complete: float
@@ -243,16 +243,16 @@ def motion_accuracy(
     """Return the shares of films that show what their captions say.
 
     Raises:
-        ValueError: If `motion_scores` would raise it, or there is no film.
+        ValueError: If `motion_scores` would raise it, or there are no films.
     """
     return average_scores(motion_scores(captions, films))
 
 
 def average_scores(scores: Sequence[MotionScore]) -> MotionAccuracy:
-    """Return the shares over scored clips.
+    """Return the share of films with each property, from their scores.
 
     Raises:
-        ValueError: If there is no score.
+        ValueError: If there are no scores.
     """
     if not scores:
         raise ValueError("There is no clip to score.")

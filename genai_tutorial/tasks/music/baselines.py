@@ -1,4 +1,4 @@
-"""Baselines for models of four voices: each voice alone, by counting."""
+"""Baselines for models of four voices: count-based models of each voice on its own."""
 
 import torch
 from jaxtyping import Float, Int
@@ -16,8 +16,8 @@ from genai_tutorial.tasks.music.sounding import SILENT, sounding
 def frequency_losses(
     train: Int[Tensor, "n voice step"], held_out: Int[Tensor, "m voice length"]
 ) -> Float[Tensor, "m voice"]:
-    """Return the cross-entropy in nats per step of a model that knows how frequent each
-    code of a voice is in the training windows, and nothing else.
+    """Return the cross-entropy in nats per step of a unigram model: the frequency of
+    each code of a voice in the training windows.
     """
     context = torch.zeros_like
     return _losses(train, context(train), held_out, context(held_out))
@@ -26,8 +26,8 @@ def frequency_losses(
 def last_pitch_losses(
     train: Int[Tensor, "n voice step"], held_out: Int[Tensor, "m voice length"]
 ) -> Float[Tensor, "m voice"]:
-    """Return the cross-entropy in nats per step of a bigram model: it knows how often
-    each code follows the voice's last pitch.
+    """Return the cross-entropy in nats per step of a bigram model: the frequency of
+    each code after the voice's last pitch.
     """
     return _losses(train, _last_pitches(train), held_out, _last_pitches(held_out))
 

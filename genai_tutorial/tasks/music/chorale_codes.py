@@ -1,5 +1,5 @@
-"""Chorales as tokens for a model: four streams of codes, with the beat and the fermata
-of each step.
+"""Chorales as tokens: four streams of codes, with the beat and the fermata of each
+step.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ soprano.
 """
 
 CODES = HIGHEST - LOWEST + 3
-"""The number of codes of a voice: every pitch, held and rest."""
+"""The number of codes of a voice: one per pitch, hold and rest."""
 
 HOLD_CODE, REST_CODE = CODES - 2, CODES - 1
 
 FEATURES = (LONGEST_BAR, 2)
-"""The number of values of each given feature of a step: its beat, and whether there is
-a fermata.
+"""The number of values of each conditioning feature of a step: its beat, and whether it
+has a fermata.
 """
 
 VOICE_RANGES = ((57, 81), (53, 74), (48, 69), (36, 64))
@@ -67,8 +67,8 @@ def decode_cells(codes: Int[Tensor, "*any"]) -> Int[Tensor, "*any"]:
 
 
 def transpositions(chorale: Chorale) -> list[int]:
-    """Return the semitones by which a chorale can be moved without a voice leaving the
-    range that Bach gives it.
+    """Return the intervals in semitones, of at most an octave, by which a chorale can
+    be transposed without a voice leaving its range in Bach.
     """
     low, high = -12, 12
     for notes, (lowest, highest) in zip(chorale.cells, VOICE_RANGES, strict=True):
@@ -81,7 +81,7 @@ def transpositions(chorale: Chorale) -> list[int]:
 def transpose(
     cells: Int[Tensor, "voice step"], semitones: int
 ) -> Int[Tensor, "voice step"]:
-    """Move all notes of a grid up by some semitones."""
+    """Transpose all notes of a grid up by a number of semitones."""
     return torch.where(cells < HOLD, cells + semitones, cells)
 
 
@@ -92,7 +92,7 @@ def chorale_windows(
     *,
     every_key: bool = False,
 ) -> ChoraleWindows:
-    """Cut chorales into overlapping windows; those that are too short are left out.
+    """Cut chorales into overlapping windows; chorales that are too short are left out.
 
     Args:
         chorales: The chorales.

@@ -1,7 +1,7 @@
-"""Counterpoint as numbers: rules that Bach's chorales keep and random notes break.
+"""Measures of counterpoint: rules that Bach's chorales follow and random notes break.
 
-Each measure counts how often something happens among how often it could, so that
-samples of any length can be compared, with an interval.
+Each measure counts how often an event occurs and how often it could, so that samples of
+any length can be compared, with a confidence interval.
 """
 
 from dataclasses import dataclass
@@ -39,8 +39,9 @@ class Counterpoint:
         parallels: The number of pairs of voices that move from a fifth to a fifth or
             from an octave to an octave.
         moves: The number of pairs of voices that both move to another pitch.
-        crossed: The number of neighbouring voices of which the upper one is lower.
-        neighbours: The number of sounding pairs of neighbouring voices.
+        crossed: The number of pairs of neighbouring voices that cross: the upper voice
+            is below the lower one.
+        neighbours: The number of pairs of neighbouring voices that both sound.
         outside: The number of notes outside the voice's range.
         notes: The number of notes.
         held: The number of cells that hold a note.
@@ -122,8 +123,8 @@ def judge_counterpoint(cells: Int[Tensor, "piece voice step"]) -> Counterpoint:
 def shuffle_voices(
     cells: Int[Tensor, "piece voice step"], generator: torch.Generator
 ) -> Int[Tensor, "piece voice step"]:
-    """Move each voice around its piece by a random number of quarter notes: every
-    melody stays, but the voices no longer listen to each other.
+    """Shift each voice circularly by a random number of quarter notes: every melody is
+    kept, but the voices no longer fit together.
     """
     pitches = sounding(cells)
     begins = (cells != HOLD) | (torch.arange(cells.shape[-1]) == 0)
@@ -140,7 +141,7 @@ def shuffle_voices(
 def repeated_bars(
     cells: Int[Tensor, "piece voice step"], bar: int = BAR
 ) -> Bool[Tensor, "piece bar"]:
-    """Return for each bar after the first whether all voices repeat an earlier one.
+    """Return for each bar after the first whether all voices repeat an earlier bar.
 
     >>> repeated_bars(torch.tensor([[[60, 62, 60, 62, 64, 65]]]), bar=2)
     tensor([[ True, False]])
@@ -193,7 +194,7 @@ def count_parallels(
 
 
 def _is_chord(pitches: Int[Tensor, "piece voice step"]) -> Bool[Tensor, "piece step"]:
-    """Return whether the pitch classes of each step are a chord, or one without its
+    """Return whether the pitch classes of each step form a chord, with or without its
     fifth.
     """
     bits = (1 << (pitches % 12)).unbind(dim=1)

@@ -21,7 +21,7 @@ def compose(
     top_p: float | int | None = 0.95,
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, "piece voice step"]:
-    """Sample pieces in four parts.
+    """Sample new pieces in four parts.
 
     Args:
         model: The model of four voices.
@@ -59,7 +59,7 @@ def harmonize(
     Args:
         model: The model of four voices.
         melodies: The cells of the sopranos.
-        features: The beat and the fermata of each step.
+        features: The beat and the fermata of each step, see `phrase_features`.
         temperature: See `next_token_probabilities`.
         top_p: See `next_token_probabilities`.
         generator: Random generator of the draws.
@@ -84,10 +84,10 @@ def choose_fewest_parallels(
     tries: Sequence[Int[Tensor, "piece voice step"]],
 ) -> Int[Tensor, "piece voice step"]:
     """Return for each piece the version with the fewest parallel fifths and octaves:
-    best of n, with the rule as the judge.
+    best-of-n sampling, with the rule as the judge.
 
     Raises:
-        ValueError: If there is no version.
+        ValueError: If there are no versions.
     """
     if not tries:
         raise ValueError("There is no version to choose from: give at least one.")
@@ -107,7 +107,7 @@ def phrase_features(
         upbeat: The number of eighth notes before the first bar line.
 
     Raises:
-        ValueError: If a phrase ends outside the melody.
+        ValueError: If a phrase end is not a step of the melody.
 
     >>> phrase_features(6, phrase_ends=[4, 5], upbeat=2).tolist()
     [[6, 7, 0, 1, 2, 3], [0, 0, 0, 0, 1, 1]]

@@ -36,15 +36,15 @@ def play_chorale(
     seconds_per_step: float = 0.3,
     rate: int = 16_000,
 ) -> Float[Tensor, " sample"]:
-    """Render a grid as a wave, one eighth note in `seconds_per_step`."""
+    """Render a grid as a wave; each eighth note lasts `seconds_per_step`."""
     return synthesize(notes_of(cells, seconds_per_step), ORGAN, rate)
 
 
 def piano_roll(
     cells: Int[Tensor, "voice step"], lowest: int, highest: int
 ) -> Int[Tensor, "pitch step"]:
-    """Return a picture of a grid: at each pitch and step the number of the voice that
-    sounds, from 1, and 0 for silence; the lowest pitch first.
+    """Return the piano roll of a grid: for each pitch and step, the number of the voice
+    that sounds, from 1, or 0 for silence; the lowest pitch comes first.
 
     >>> piano_roll(torch.tensor([[61, HOLD], [60, 61]]), 60, 61)
     tensor([[2, 0],

@@ -1,4 +1,4 @@
-"""The pitches that sound in a grid, also where a note is held."""
+"""The pitches that sound in a grid, including held notes."""
 
 import torch
 from jaxtyping import Int

@@ -1,5 +1,5 @@
-"""Captioned melodies: generated sounds with exact captions, and a verifier that listens
-to the wave.
+"""Captioned melodies: synthesized sounds with exact captions, and a verifier that reads
+the attributes from the wave.
 """
 
 from genai_tutorial.tasks.sounds.listening import (

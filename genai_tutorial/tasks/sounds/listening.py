@@ -1,11 +1,11 @@
-"""The verifier of captioned melodies: reads the four attributes from the wave, with
+"""The verifier of captioned melodies: read the four attributes from the wave, with
 signal processing and without a network.
 
-1. The loudness dips between notes, so its rises are the onsets.
-2. A note repeats itself after one period, so the autocorrelation of its middle has a
-   peak there, which gives its pitch.
-3. The harmonics of that pitch tell the timbre; the pitches tell register and mode, the
-   onsets the tempo.
+1. The loudness dips between notes, so it rises at the onsets.
+2. A note is periodic, so the autocorrelation of its middle has a peak at one period,
+   which gives the pitch.
+3. The harmonics of that pitch give the timbre, the pitches give register and mode, and
+   the onsets give the tempo.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ _BRIGHT, _EVEN = 0.15, 0.1  # amplitudes of harmonics, relative to the first
 
 @dataclass(frozen=True)
 class Heard:
-    """The reading of a melody.
+    """The verifier's reading of a melody.
 
     Attributes:
         caption: The attributes.
@@ -55,8 +55,8 @@ def play_melody(tokens: Sequence[Sequence[int]]) -> Float[Tensor, " sample"]:
     """Render a melody from its tokens; each note has its own timbre.
 
     Args:
-        tokens: The three streams: timbres, pitches and lengths. Tokens outside their
-            range are moved to its end, because a model may draw any.
+        tokens: The three streams: timbres, pitches and lengths. Tokens above their
+            range are clipped, because a model may sample any.
     """
     notes: dict[int, list[PlayedNote]] = {}
     now = 0.0
@@ -79,7 +79,7 @@ def listen(wave: Float[Tensor, " sample"]) -> Heard:
         wave: The samples, `RATE` per second.
 
     Raises:
-        ValueError: If there is no sound.
+        ValueError: If the wave is silent.
     """
     spans = _notes(wave)
     middles = [wave[start + (end - start) // 4 : end] for start, end in spans]
@@ -106,8 +106,8 @@ def listen(wave: Float[Tensor, " sample"]) -> Heard:
 def attributes_right(
     wanted: Sequence[MelodyCaption], heard: Sequence[MelodyCaption]
 ) -> dict[str, list[bool]]:
-    """Return for each attribute, and for all four together, which melodies have what
-    their caption says.
+    """Return for each attribute, and for all four together, which melodies match their
+    captions.
     """
     names = ("timbre", "tempo", "register", "mode")
     right = {
@@ -160,7 +160,7 @@ def _frequency(tone: Float[Tensor, " sample"]) -> float:
 
 
 def _timbre(middles: Sequence[Tensor], tones: Sequence[float]) -> str:
-    """Tell the timbre from the second and third harmonic, relative to the first."""
+    """Determine the timbre from the second and third harmonic relative to the first."""
     second = third = 0.0
     for tone, base in zip(middles, tones, strict=True):
         seconds = torch.arange(len(tone)) / RATE
@@ -181,7 +181,7 @@ def _timbre(middles: Sequence[Tensor], tones: Sequence[float]) -> str:
 
 
 def _mode(pitches: Sequence[int]) -> str:
-    """Tell the mode from the pitch classes above the last note, the tonic."""
+    """Determine the mode from the pitch classes above the last note, the tonic."""
     above = [(pitch - pitches[-1]) % 12 for pitch in pitches]
     major = sum(above.count(interval) for interval in (4, 9, 11))
     minor = sum(above.count(interval) for interval in (3, 8, 10))

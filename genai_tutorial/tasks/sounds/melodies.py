@@ -1,8 +1,8 @@
-"""Captioned melodies: a caption names four attributes, and a melody has them.
+"""Captioned melodies: melodies with the four attributes that their captions name.
 
-A melody is a sequence of notes with a timbre, a pitch and a length each, so it is three
+A melody is a sequence of notes, each with a timbre, a pitch and a length: three
 parallel streams of tokens. It begins and ends on its tonic, moves along the scale of
-its mode, and contains the third, which tells major from minor.
+its mode, and contains the third, which distinguishes major from minor.
 """
 
 from collections.abc import Sequence
@@ -28,10 +28,11 @@ LENGTHS = (3, 4, 6, 8, 12, 16)
 """The note lengths in units, two for each tempo, the fast one first."""
 
 LOWEST, HIGHEST = 38, 84
-"""The lowest and highest pitch that a token stands for."""
+"""The lowest and highest pitch with a token, as MIDI numbers."""
 
 STREAM_VOCAB = HIGHEST - LOWEST + 1
-"""The number of tokens of each of the three streams; only the pitches use all."""
+"""The vocabulary size of each of the three streams; only the pitches use all tokens.
+"""
 
 _STEPS = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 _TONICS = {"low": range(45, 50), "middle": range(57, 62), "high": range(69, 74)}
@@ -63,12 +64,12 @@ CAPTIONS = tuple(
 """All 54 captions."""
 
 WORDS = ("nothing", *TIMBRES, *TEMPI, *REGISTERS, *MODES)
-"""The words that a caption's tokens stand for; the first is for no caption."""
+"""The words of caption tokens, by token id; the first stands for no caption."""
 
 
 def held_out_captions() -> tuple[MelodyCaption, ...]:
-    """Return the nine combinations that no training melody has: each timbre, tempo and
-    register occurs in three of them.
+    """Return the nine captions held out of training; each timbre, tempo and register
+    occurs in three of them.
     """
     return tuple(
         MelodyCaption(
@@ -82,8 +83,8 @@ def held_out_captions() -> tuple[MelodyCaption, ...]:
 def caption_tokens(
     captions: Sequence[MelodyCaption | None],
 ) -> Int[Tensor, "n 4"]:
-    """Return the tokens of captions: timbre, tempo, register and mode; None stands for
-    no caption.
+    """Return the tokens of captions: timbre, tempo, register and mode; zeros for None,
+    which stands for no caption.
 
     >>> caption_tokens([MelodyCaption("sine", "slow", "low", "major"), None]).tolist()
     [[1, 4, 7, 10], [0, 0, 0, 0]]
@@ -103,7 +104,7 @@ def caption_tokens(
 def draw_melodies(
     captions: Sequence[MelodyCaption], generator: torch.Generator
 ) -> Int[Tensor, "n stream note"]:
-    """Draw a melody for each caption: the tokens of its timbres, pitches and lengths.
+    """Draw a melody for each caption, as tokens of timbres, pitches and lengths.
 
     Args:
         captions: The captions.
@@ -127,8 +128,8 @@ def _melody(
 
 
 def _walk(generator: torch.Generator) -> list[int]:
-    """Return a random walk on the scale that begins and ends at 0 and visits the third
-    and the sixth or seventh, where major and minor differ.
+    """Return a random walk on the scale that begins and ends on the tonic, 0, and
+    visits the third, where major and minor differ.
     """
     while True:
         degrees = [0]

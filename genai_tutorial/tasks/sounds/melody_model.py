@@ -1,5 +1,5 @@
-"""A model that writes melodies from captions: three streams of tokens after the
-caption's words, with classifier-free guidance.
+"""A text-to-melody model: three streams of tokens conditioned on the words of a
+caption, with classifier-free guidance.
 """
 
 from collections.abc import Sequence
@@ -48,10 +48,10 @@ MELODY_CONFIG = MultiStreamConfig(
     PATTERN,
     prefix_vocab=len(WORDS),
 )
-"""The settings of the melody model: 0.1 million weights."""
+"""The settings of the melody model, which has 0.1 million parameters."""
 
 DROPPED = 0.15
-"""The share of captions that are replaced by none in training, for guidance."""
+"""The share of captions dropped in training, for classifier-free guidance."""
 
 _OPTIMIZER = OptimizerSettings(
     matrix_lr=0.02, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9

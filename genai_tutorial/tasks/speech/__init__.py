@@ -1,5 +1,5 @@
-"""The speech task: captions and digits spoken by many voices, sounds without a word,
-and batches of their spectrograms.
+"""The speech task: captions and digits spoken by many voices, non-speech sounds, and
+batches of their spectrograms.
 """
 
 from genai_tutorial.tasks.speech.aligned import (

@@ -14,11 +14,11 @@ from genai_tutorial.data import SAMPLE_RATE, Utterance
 
 
 class AlignedSpeech(NamedTuple):
-    """A sentence with the time of every phoneme.
+    """A sentence with the duration of every phoneme.
 
     Attributes:
-        phonemes: The numbers of the phonemes, with a pause at both ends.
-        durations: The number of frames of each.
+        phonemes: The ids of the phonemes, with a pause at both ends.
+        durations: The number of frames of each phoneme.
         log_mels: The log-mel spectrogram.
     """
 
@@ -30,17 +30,17 @@ class AlignedSpeech(NamedTuple):
 def align(
     utterance: Utterance, symbols: Sequence[str], config: MelConfig
 ) -> AlignedSpeech:
-    """Cut an utterance's spectrogram at the boundaries of its phonemes; the durations
-    add up to the number of frames.
+    """Compute an utterance's spectrogram and the duration of each phoneme in frames;
+    the durations add up to the number of frames.
 
     Args:
         utterance: A spoken sentence.
-        symbols: All phonemes; their places are their numbers.
-        config: The grid of the spectrogram.
+        symbols: All phonemes, in the order of their ids.
+        config: The settings of the spectrogram.
 
     Raises:
-        ValueError: If a phoneme is not among the symbols, or the rates of the wave and
-            the grid differ.
+        ValueError: If a phoneme is not among the symbols, or the sample rates of the
+            wave and the spectrogram differ.
     """
     if config.rate != SAMPLE_RATE:
         raise ValueError(
@@ -72,7 +72,7 @@ AlignedBatch = tuple[
     Int[Tensor, "batch"],
     Float[Tensor, "batch mel frame"],
 ]
-"""Phonemes, their number, durations, voices and spectrograms: the arguments of
+"""Phonemes, their counts, durations, voices and spectrograms: the arguments of
 `synthesis_loss`.
 """
 
@@ -92,16 +92,18 @@ def pad_aligned(
 
 
 class AlignedBatches:
-    """Endless batches of neighbours among sentences sorted by length.
+    """Endless batches of sentences of similar length: neighbours in the order of
+    length.
 
     Args:
         sentences: The sentences.
-        voices: The number of the voice of each.
+        voices: The id of each sentence's voice.
         batch_size: The number of sentences in a batch.
         seed: Seed of the choice.
 
     Raises:
-        ValueError: If there are too few sentences, or not a voice for each.
+        ValueError: If there are fewer sentences than `batch_size`, or not a voice for
+            each.
     """
 
     def __init__(

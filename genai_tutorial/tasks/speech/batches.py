@@ -1,4 +1,4 @@
-"""Batches of recordings of about the same length, so that little is padding."""
+"""Batches of recordings of similar length, to keep the padding small."""
 
 import torch
 from jaxtyping import Float, Int
@@ -12,7 +12,7 @@ SpeechBatch = tuple[
     Int[Tensor, "batch longest"],
     Int[Tensor, "batch"],
 ]
-"""Spectrograms, their numbers of frames, transcripts, their numbers of labels."""
+"""Spectrograms, their numbers of frames, transcripts and their numbers of labels."""
 
 
 def pad_recordings(recordings: Recordings) -> SpeechBatch:
@@ -25,7 +25,8 @@ def pad_recordings(recordings: Recordings) -> SpeechBatch:
 
 
 class SpeechBatches:
-    """Endless batches of neighbours among the recordings sorted by length.
+    """Endless batches of recordings of similar length: neighbours in the order of
+    length.
 
     Args:
         recordings: The recordings.
@@ -35,8 +36,8 @@ class SpeechBatches:
         world_size: The number of processes that share each batch.
 
     Raises:
-        ValueError: If there are too few recordings, or the batch cannot be split
-            evenly.
+        ValueError: If there are fewer recordings than `batch_size`, or the processes
+            cannot share a batch evenly.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Sounds without a word: what a recognizer must stay silent for."""
+"""Non-speech sounds, which a recognizer should transcribe as nothing."""
 
 import math
 from collections.abc import Sequence
@@ -38,18 +38,19 @@ def draw_non_speech(
 ) -> list[Float[Tensor, "_sample"]]:
     """Draw sounds of one to four seconds, of all kinds in turn.
 
-    Loudness is drawn between a whisper and shouting. Speech played backwards comes from
-    sentences and voices for training or for tests.
+    Loudness ranges from a whisper to a shout. Reversed speech comes from the sentences
+    and voices for training or from those for tests.
 
     Args:
         n: The number of sounds.
         seed: Seed of the draws.
         kinds: The kinds of sound.
-        held_out: Whether the speech that is played backwards is for tests.
+        held_out: Whether to reverse speech from the test set.
 
     Raises:
-        ValueError: If `n` is below 1 or there is no such kind.
-        ImportError: If espeakng-loader is not installed and speech is asked for.
+        ValueError: If `n` is below 1, or a kind is unknown.
+        ImportError: If `backwards` is among the kinds and espeakng-loader is not
+            installed.
 
     >>> [len(wave) for wave in draw_non_speech(2, seed=0, kinds=["tone", "clicks"])]
     [39820, 31007]

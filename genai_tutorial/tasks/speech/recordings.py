@@ -1,4 +1,4 @@
-"""Recordings of spoken sentences as log-mel spectrograms, cached for the next time."""
+"""Recordings of spoken sentences as log-mel spectrograms, cached on disk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,11 +22,11 @@ MELS = 40
 
 @dataclass(frozen=True)
 class Recordings:
-    """Spoken sentences, or sounds without a word, with their transcripts.
+    """Spoken sentences or non-speech sounds, with their transcripts.
 
     Attributes:
-        sentences: What is said in each; empty where nothing is.
-        features: The log-mel spectrogram of each, 100 frames a second.
+        sentences: The transcript of each; empty for non-speech.
+        features: The log-mel spectrogram of each, 100 frames per second.
     """
 
     sentences: tuple[str, ...]
@@ -41,7 +41,7 @@ class Recordings:
         )
 
     def choose(self, places: Sequence[int]) -> "Recordings":
-        """Return the recordings at these places."""
+        """Return the recordings with these indices."""
         return Recordings(
             tuple(self.sentences[place] for place in places),
             tuple(self.features[place] for place in places),
@@ -49,7 +49,7 @@ class Recordings:
 
     @property
     def hours(self) -> float:
-        """The duration of all recordings."""
+        """The total duration in hours."""
         return sum(one.shape[1] for one in self.features) / 100 / 3600
 
 
@@ -60,13 +60,13 @@ def load_recordings(
     held_out_sentences: bool = False,
     held_out_voices: bool = False,
 ) -> Recordings:
-    """Load spoken sentences; the first time, they are spoken and cached.
+    """Load spoken sentences; they are synthesized on the first call, then cached.
 
     Args:
         n: The number of sentences.
         seed: Seed of the sentences and the voices.
-        held_out_sentences: Whether the sentences are those for tests.
-        held_out_voices: Whether the speakers are those for tests.
+        held_out_sentences: Whether to draw test sentences.
+        held_out_voices: Whether to draw test speakers.
 
     Raises:
         ImportError: If espeakng-loader is not installed.
@@ -102,8 +102,8 @@ def draw_utterances(
     held_out_sentences: bool = False,
     held_out_voices: bool = False,
 ) -> list[Utterance]:
-    """Speak drawn sentences with drawn voices; the arguments are those of
-    `load_recordings`, whose sounds these are.
+    """Synthesize randomly drawn sentences with randomly drawn voices: the sounds behind
+    `load_recordings`, with the same arguments.
     """
     return speak(
         draw_sentences(n, seed, held_out_sentences),

@@ -1,4 +1,4 @@
-"""The sentences that are spoken: captions of scenes, and strings of digits."""
+"""The sentences of the speech task: captions of scenes, and strings of digits."""
 
 import zlib
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ _LEAST, _MOST = 2, 6  # digits in a string
 
 
 def is_held_out(sentence: str) -> bool:
-    """Return whether a sentence is kept for tests: one in eight is, by a checksum of
-    its letters.
+    """Return whether a sentence is held out for tests: one in eight is, by the checksum
+    of its text.
 
     >>> is_held_out("a red circle"), is_held_out("a blue triangle on the left")
     (False, True)
@@ -46,7 +46,7 @@ def draw_sentences(n: int, seed: int, held_out: bool = False) -> list[str]:
     Args:
         n: The number of sentences; a sentence can occur more than once.
         seed: Seed of the draws.
-        held_out: Whether to draw sentences for tests, or those for training.
+        held_out: Whether to draw test sentences rather than training sentences.
 
     Raises:
         ValueError: If `n` is below 1.

@@ -1,4 +1,4 @@
-"""The voices that speak: 65 speakers in seven accents, some of them for tests only."""
+"""The voices of the speech task: 65 speakers in seven accents, some for tests only."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ pedro quincy rob robert sandro shelby steph travis victor zac
 """
 
 SPEAKERS = tuple(_NAMES.split())
-"""The synthesizer's speakers without its robots, whisperers and monsters."""
+"""The synthesizer's speakers, except for robots, whisperers and monsters."""
 
 HELD_OUT_SPEAKERS = SPEAKERS[::4]
 """The 17 speakers that no model hears in training."""
@@ -30,8 +30,7 @@ def draw_voices(n: int, seed: int, held_out: bool = False) -> list[Voice]:
     Args:
         n: The number of voices.
         seed: Seed of the draws.
-        held_out: Whether to draw from the speakers for tests, or from those for
-            training.
+        held_out: Whether to draw test speakers rather than training speakers.
 
     Raises:
         ValueError: If `n` is below 1.
