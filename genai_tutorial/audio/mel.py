@@ -22,8 +22,8 @@ def hertz_to_mel(hertz: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Convert frequencies to Slaney's mel scale: linear up to 1,000 Hz and logarithmic
     above, like human hearing.
 
-    >>> hertz_to_mel(torch.tensor([0.0, 500.0, 1000.0, 6400.0])).tolist()
-    [0.0, 7.5, 15.0, 42.0]
+    >>> hertz_to_mel(torch.tensor([0.0, 500.0, 1000.0, 6400.0]))
+    tensor([ 0.0000,  7.5000, 15.0000, 42.0000])
     """
     above = 15 + (hertz.clamp(min=1000) / 1000).log() / _STEP
     return torch.where(hertz < 1000, hertz / _LINEAR, above)
