@@ -23,7 +23,7 @@ from genai_tutorial.runtime.cache import cached
 from genai_tutorial.runtime.optional_imports import package_folder, require
 
 SOURCE = Source(
-    name="Bach's chorales",
+    name="Chorales by Bach",
     loader="load_chorales",
     contents="331 chorales in four parts, about 35,000 eighth notes",
     package="music21",

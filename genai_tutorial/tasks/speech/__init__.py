@@ -3,14 +3,12 @@ batches of their spectrograms.
 """
 
 from genai_tutorial.tasks.speech.aligned import (
-    AlignedBatch,
     AlignedBatches,
     AlignedSpeech,
     align,
     pad_aligned,
 )
 from genai_tutorial.tasks.speech.batches import (
-    SpeechBatch,
     SpeechBatches,
     pad_recordings,
 )
@@ -47,12 +45,10 @@ __all__ = [
     "SPEAKERS",
     "SPEECH_WORDS",
     "TAUGHT",
-    "AlignedBatch",
     "AlignedBatches",
     "AlignedSpeech",
     "NonSpeech",
     "Recordings",
-    "SpeechBatch",
     "SpeechBatches",
     "align",
     "draw_non_speech",
