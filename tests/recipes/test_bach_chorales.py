@@ -55,6 +55,7 @@ def test_chorale_run_is_repeatable(trained, tmp_path):
     assert trained.notes == again.notes
 
 
+@pytest.mark.slow
 def test_chorale_metrics_hold_bach_beside_the_samples(trained, monkeypatch):
     monkeypatch.setattr(bach_chorales, "SAMPLES", 4)
     metrics = TINY.measure(trained.model)
@@ -68,6 +69,7 @@ def test_chorale_metrics_hold_bach_beside_the_samples(trained, monkeypatch):
     assert mean == pytest.approx(metrics["held_out_nats_per_step"], rel=0.1)
 
 
+@pytest.mark.slow
 def test_chorale_sounds_last_eight_bars(trained):
     options = set_options(TINY, {"eighth": 0.05, "harmonize": 1})
     sounds = TINY.sound(trained.model, options, 2, seed=0)

@@ -19,6 +19,7 @@ TINY = dataclasses.replace(
 )
 
 
+@pytest.mark.slow
 def test_resumed_run_ends_at_the_same_weights(follow, kill_and_resume):
     whole = follow(TINY)
     resumed = kill_and_resume(TINY, caption_voice, "synthesis_loss")
@@ -26,6 +27,7 @@ def test_resumed_run_ends_at_the_same_weights(follow, kill_and_resume):
         assert torch.equal(value, resumed.model.state_dict()[name]), name
 
 
+@pytest.mark.slow
 def test_symbols_are_the_phonemes_of_the_training_set():
     labels = {
         phoneme.label for one in CAPTION_VOICE.utterances for phoneme in one.phonemes

@@ -21,12 +21,14 @@ def clips():
     return load_clips(60, seed=11)
 
 
+@pytest.mark.slow
 def test_motion_accuracy_of_real_clips_is_perfect(clips):
     accuracy = motion_accuracy(clips.captions, clips.films)
     assert accuracy.everything == accuracy.speed == accuracy.identity == 1
     assert accuracy.jitter == 0
 
 
+@pytest.mark.slow
 def test_motion_accuracy_of_another_caption_is_low(clips):
     others = clips.captions[1:] + clips.captions[:1]
     accuracy = motion_accuracy(others, clips.films)
@@ -50,6 +52,7 @@ def test_motion_accuracy_of_a_still_film_has_no_direction(clips):
     assert accuracy.jitter == 0
 
 
+@pytest.mark.slow
 def test_motion_scores_of_a_film_backwards_have_the_opposite_direction(clips):
     backwards = clips.films.flip(1)
     opposite = {"left": "right", "right": "left", "up": "down", "down": "up"}
@@ -61,6 +64,7 @@ def test_motion_scores_of_a_film_backwards_have_the_opposite_direction(clips):
     assert motion_accuracy(clips.captions, backwards).direction == 0
 
 
+@pytest.mark.slow
 def test_motion_scores_tell_slow_from_fast(clips):
     other = {"slowly": "fast", "fast": "slowly"}
     captions = [

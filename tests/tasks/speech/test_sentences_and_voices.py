@@ -24,6 +24,7 @@ def test_sentences_are_captions_and_digits_of_the_vocabulary():
     assert all(2 <= len(words) <= 6 and set(words) <= set(DIGITS) for words in digits)
 
 
+@pytest.mark.slow
 def test_no_sentence_is_in_both_splits():
     train, test = (set(draw_sentences(400, seed=2, held_out=h)) for h in (False, True))
     assert not train & test
