@@ -39,7 +39,7 @@ class Frames:
         name: Name of the quantity that the slider varies.
         captions: Text below each frame, such as generated text; line breaks are kept.
         sounds: A clip for each frame, played by the reader; its name and transcript
-            stand above the player.
+            are above the player.
 
     Raises:
         ValueError: If the numbers of frames, labels, texts and clips differ, a label
