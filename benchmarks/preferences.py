@@ -11,7 +11,7 @@ score, and the KL divergence from the fine-tuned model. Best-of-n needs no train
 KL divergence is known, and its scores are estimated from many samples per question.
 
     # about seven CPU minutes per seed
-    OMP_NUM_THREADS=1 python benchmarks/preferences.py --folder runs --seeds 0 1 2
+    OMP_NUM_THREADS=1 python benchmarks/preferences.py --folder runs --seeds 0 1 2 3 4
 
 Finished runs are kept in the folder and not repeated. `--smoke` runs a small version of
 everything and keeps no record.

@@ -44,6 +44,7 @@ from genai_tutorial.generation import (
     weighted_vote,
 )
 from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.recipes.arithmetic_reasoner import ARITHMETIC_REASONER
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.arithmetic import (
     ARITHMETIC_TOKENIZER,
@@ -66,13 +67,12 @@ from genai_tutorial.tasks.arithmetic import (
 )
 from genai_tutorial.training import (
     AdamW,
-    OptimizerSettings,
     Schedule,
     TensorBatches,
     build_optimizer,
     fit,
 )
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import DecoderLM
 
 FORMATS: dict[str, AnswerFormat] = {
     "direct": direct,
@@ -80,17 +80,7 @@ FORMATS: dict[str, AnswerFormat] = {
     "scratchpad": scratchpad,
     "both": backward_scratchpad,
 }
-CONFIG = DecoderConfig.fast(
-    ARITHMETIC_TOKENIZER.vocab_size,
-    context_length=48,
-    width=128,
-    layers=2,
-    heads=4,
-    convolution_size=4,
-)
-OPTIMIZER = OptimizerSettings(
-    matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
-)
+CONFIG, OPTIMIZER = ARITHMETIC_REASONER.config, ARITHMETIC_REASONER.optimizer
 
 
 class Budget:

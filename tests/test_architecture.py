@@ -51,6 +51,7 @@ def cycle(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
+@pytest.mark.slow
 def test_package_has_no_import_cycles():
     assert cycle(import_graph(PACKAGE)) == []
 

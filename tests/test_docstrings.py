@@ -98,6 +98,7 @@ def test_docstrings_are_found_in_modules_classes_and_functions():
     ]
 
 
+@pytest.mark.slow
 def test_package_docstrings_have_no_faults():
     found = [
         f"{path.relative_to(ROOT)}:{line}: {fault}"

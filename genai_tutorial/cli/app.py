@@ -172,11 +172,14 @@ def sample(
         ),
     ] = None,
     count: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Number of images.")
+        int | None, typer.Option(min=1, max=10_000, help="Number of images or clips.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="PNG file for images; by default NAME.png."),
+        typer.Option(
+            help="PNG file for images, GIF or WebP for clips, MP3 or WAV for sounds; "
+            "by default NAME.png, NAME.gif or NAME.mp3."
+        ),
     ] = None,
     seed: Annotated[
         int,
@@ -187,22 +190,29 @@ def sample(
         typer.Option(help="Folder of your own run; by default the book's model."),
     ] = None,
 ) -> None:
-    """Generate text or images with one of the book's models.
+    """Generate text, images, clips or sounds with one of the book's models.
 
     Each model has its own options, and a wrong option prints the list of valid ones.
     Language models take `prompt`, `temperature`, `top_p` and `tokens`; digit models
     `digit`, `steps` and `guidance`; text-to-image models `prompt`, `steps` and
-    `guidance`. Images are written to a PNG file.
+    `guidance`; text-to-video models the same; voices `prompt`, `voice` and `pace`.
+    Images are written to a PNG file, clips to an animated GIF or WebP, sounds to an
+    MP3 or WAV file.
 
     Examples to try:
     - `genai-tutorial sample shakespeare`
     - `genai-tutorial sample shakespeare prompt="JULIET:" temperature=0.5 tokens=300
       --seed 7`
+    - `genai-tutorial sample arithmetic-reasoner prompt="58+67+91+12"`
     - `genai-tutorial sample python-exercises prompt="Return the longest of the words."`
     - `genai-tutorial sample mnist-diffusion digit=7 steps=50 guidance=2 --count 20
       --out sevens.png`
     - `genai-tutorial sample shapes-diffusion prompt="a small red circle above a blue
       square" --out scene.png`
+    - `genai-tutorial sample shapes-video prompt="a small red circle moves left slowly"
+      --count 4 --out clips.webp`
+    - `genai-tutorial sample caption-voice prompt="a red circle at the top" voice=0.5
+      --out between.mp3`
     """
     from genai_tutorial.cli.models import sample_model
 

@@ -7,12 +7,23 @@ from pathlib import Path
 import typer
 
 from genai_tutorial import recipes
+from genai_tutorial.audio import SOUND_FORMATS, mp3_is_available
+from genai_tutorial.cli.films import FILM_FORMATS, write_film
 from genai_tutorial.cli.pictures import write_grid
+from genai_tutorial.cli.sounds import write_clips
 from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
 from genai_tutorial.runtime import choose_device
 
-DEFAULT_COUNT = 40
-"""The number of images that `sample` draws by default: four rows."""
+DEFAULT_COUNTS = {"images": 40, "films": 10, "sounds": 1}
+"""The number of samples of each kind by default: four rows of images, ten clips side by
+side in one film, or one sound.
+"""
+
+NOUNS = {"images": "images", "films": "clips", "sounds": "sounds"}
+"""What a user calls the samples of each kind."""
+
+ENDINGS = {"images": (".png",), "films": FILM_FORMATS, "sounds": SOUND_FORMATS}
+"""The endings of the files that they are written to."""
 
 
 def train_model(
@@ -56,30 +67,52 @@ def sample_model(
     folder: Path | None,
     out: Path | None,
 ) -> None:
-    """Print the text that the model generates, or write its images to a file."""
+    """Print the text that the model generates, or write its images, clips or sounds to
+    a file.
+    """
     with user_errors(ValueError, exit_code=WRONG_USE):
         recipe = recipes.recipe(name)
         options = recipes.parse_options(recipe, assignments)
         if recipe.makes == "text":
-            for option, value in (("--count", count), ("--out", out)):
-                if value is not None:
-                    raise ValueError(
-                        f"{name} writes text, so it has no option {option}; redirect "
-                        "its output to keep it."
-                    )
-        if out is not None and out.suffix.lower() != ".png":
-            raise ValueError(
-                "The images are written as PNG: --out must end in .png, got "
-                f"{out.name}."
-            )
+            _refuse_options_of_files(name, count, out)
+        else:
+            _check_ending(recipe.makes, out)
     with user_errors(ValueError, exit_code=NOT_POSSIBLE):
         loaded = recipes.load(name, folder)
-    with user_errors(ValueError, exit_code=WRONG_USE):  # invalid prompts and numbers
+    # invalid prompts and numbers, or an extra that is missing
+    with user_errors(ValueError, ImportError, exit_code=WRONG_USE):
         if recipe.makes == "text":
             print(recipe.write(loaded, options, seed))
             return
-        count = DEFAULT_COUNT if count is None else count
-        images = recipes.draw_images(recipe, loaded, options, count, seed)
-        path = Path(f"{name}.png") if out is None else out
-        write_grid(images, path)
-        print(f"The images are in {path}.")
+        count = DEFAULT_COUNTS[recipe.makes] if count is None else count
+        if recipe.makes == "films":
+            path = out or Path(f"{name}.gif")
+            write_film(recipes.draw_films(recipe, loaded, options, count, seed), path)
+        elif recipe.makes == "sounds":
+            path = out or Path(f"{name}{'.mp3' if mp3_is_available() else '.wav'}")
+            clips = recipes.make_sounds(recipe, loaded, options, count, seed)
+            write_clips(clips, recipe.rate, path)
+        else:
+            path = out or Path(f"{name}.png")
+            write_grid(recipes.draw_images(recipe, loaded, options, count, seed), path)
+        print(f"The {NOUNS[recipe.makes]} are in {path}.")
+
+
+def _refuse_options_of_files(name: str, count: int | None, out: Path | None) -> None:
+    for option, value in (("--count", count), ("--out", out)):
+        if value is not None:
+            raise ValueError(
+                f"{name} writes text, so it has no option {option}; redirect its "
+                "output to keep it."
+            )
+
+
+def _check_ending(kind: str | None, out: Path | None) -> None:
+    if kind is None or out is None:
+        return
+    endings = ENDINGS[kind]
+    if out.suffix.lower() not in endings:
+        raise ValueError(
+            f"The {NOUNS[kind]} are written to a file: --out must end in "
+            f"{' or '.join(endings)}, got {out.name}."
+        )

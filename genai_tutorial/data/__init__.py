@@ -5,11 +5,30 @@ Each loader is a function that returns tensors or strings. The constant `SOURCE`
 module gives the origin and the licence of the data; `SOURCES` lists all of them.
 """
 
-from genai_tutorial.data import digits, emoji, faces, mnist, shakespeare, wikipedia
+from genai_tutorial.data import (
+    chorales,
+    digits,
+    emoji,
+    espeak,
+    faces,
+    mnist,
+    shakespeare,
+    wikipedia,
+)
 from genai_tutorial.data.augmentation import random_affine
 from genai_tutorial.data.bank import Sentence, load_bank_sentences
+from genai_tutorial.data.chorales import (
+    HOLD,
+    LONGEST_BAR,
+    REST,
+    VOICES,
+    Chorale,
+    load_chorale_split,
+    load_chorales,
+)
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import NamedImages, family, load_emoji, load_emoji_split
+from genai_tutorial.data.espeak import SAMPLE_RATE, Phoneme, Segment, Utterance, speak
 from genai_tutorial.data.faces import load_faces
 from genai_tutorial.data.factbook import countries
 from genai_tutorial.data.factbook.countries import (
@@ -40,6 +59,7 @@ from genai_tutorial.data.mnist import load_mnist, load_mnist_split
 from genai_tutorial.data.python_code import LibraryFunction, load_functions
 from genai_tutorial.data.shakespeare import Plays, load_shakespeare
 from genai_tutorial.data.source import Source
+from genai_tutorial.data.voices import ACCENTS, Voice, speakers
 from genai_tutorial.data.wikipedia import (
     DUMP,
     Articles,
@@ -57,30 +77,45 @@ SOURCES: tuple[Source, ...] = (
     shakespeare.SOURCE,
     wikipedia.SOURCE,
     countries.SOURCE,
+    espeak.SOURCE,
+    chorales.SOURCE,
 )
 
 __all__ = [
+    "ACCENTS",
     "DUMP",
     "HELD_OUT_TITLES",
+    "HOLD",
     "LEVELS",
+    "LONGEST_BAR",
     "PRETRAINING_TITLES",
+    "REST",
+    "SAMPLE_RATE",
     "SOURCES",
     "UNASKED_RELATIONS",
+    "VOICES",
     "Articles",
+    "Chorale",
     "Country",
     "Fact",
     "FactSplit",
     "Images",
     "LibraryFunction",
     "NamedImages",
+    "Phoneme",
     "Plays",
+    "Segment",
     "Sentence",
     "Source",
+    "Utterance",
+    "Voice",
     "dequantize",
     "family",
     "from_levels",
     "load_absent",
     "load_bank_sentences",
+    "load_chorale_split",
+    "load_chorales",
     "load_digits",
     "load_emoji",
     "load_emoji_split",
@@ -99,6 +134,8 @@ __all__ = [
     "random_affine",
     "read_dump",
     "requantize",
+    "speak",
+    "speakers",
     "split_facts",
     "to_levels",
     "with_article",

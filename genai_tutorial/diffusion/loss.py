@@ -19,6 +19,7 @@ def diffusion_loss(
     condition: object = None,
     *,
     generator: torch.Generator,
+    timesteps: Float[Tensor, "batch"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return the mean squared error of a network that predicts the noise, the image or
     a velocity.
@@ -32,6 +33,7 @@ def diffusion_loss(
         x0: Clean images, or points, or latent codes.
         condition: Their labels or texts, or None.
         generator: Random generator for the timesteps and the noise.
+        timesteps: The timestep of each image; None lets the path draw them.
 
     Returns:
         One number: 1 for a noise prediction that is always zero, 0 for a perfect one,
@@ -41,7 +43,9 @@ def diffusion_loss(
         algorithm 1, https://arxiv.org/abs/2006.11239; with `FLOW`, Lipman et al., Flow
         Matching for Generative Modeling, equation 23, https://arxiv.org/abs/2210.02747
     """
-    t = path.draw_timesteps(len(x0), generator).to(x0.device)
+    if timesteps is None:
+        timesteps = path.draw_timesteps(len(x0), generator)
+    t = timesteps.to(x0.device)
     noise = torch.randn(
         x0.shape, generator=generator, device=generator.device, dtype=x0.dtype
     ).to(x0.device)

@@ -18,7 +18,8 @@ Conditions = TextCondition | Int[Tensor, "_ ..."] | None
 """For each image a label, the tokens of a text, or their features; or None."""
 
 Decode = Callable[
-    [Float[Tensor, "n latent rows columns"]], Float[Tensor, "n channel height width"]
+    [Float[Tensor, "n *frame latent rows columns"]],
+    Float[Tensor, "n *frame channel height width"],
 ]
 
 
@@ -37,15 +38,17 @@ def sample_images(
     sampler: Sampler = ddim,
     decode: Decode | None = None,
     batch_size: int | None = None,
-) -> Float[Tensor, "n channel height width"]:
-    """Draw images from noise, guided towards their conditions; pixels from 0 to 1.
+) -> Float[Tensor, "n *frame channel height width"]:
+    """Draw images or clips from noise, guided towards their conditions; pixels from 0
+    to 1.
 
     Args:
         model: Called as `model(x, t, condition)`.
         path: The path that it was trained on.
         prediction: The quantity that it was trained to output.
         condition: A label or a text per image, or None.
-        shape: The shape of the noise: the number of images, channels, height, width.
+        shape: The shape of the noise: the number of images, for clips the number of
+            frames, channels, height, width.
         steps: The number of sampling steps.
         seed: Seed of the noise.
         guidance: The guidance weight, also as a function of the timestep; 1 for none.

@@ -4,6 +4,15 @@ from genai_tutorial.generation.beam import (
     Hypothesis,
     beam_search,
 )
+from genai_tutorial.generation.choosing import (
+    ChosenAnswer,
+    ComputePoint,
+    SampledAnswer,
+    accuracy_per_tokens,
+    best_of_samples,
+    self_consistency,
+    weighted_vote,
+)
 from genai_tutorial.generation.constrained import (
     ConstrainedText,
     TokenMask,
@@ -60,15 +69,6 @@ from genai_tutorial.generation.sampling import (
 from genai_tutorial.generation.stopping import (
     Stop,
     StopAtText,
-)
-from genai_tutorial.generation.test_time import (
-    ChosenAnswer,
-    ComputePoint,
-    SampledAnswer,
-    accuracy_per_tokens,
-    best_of_samples,
-    self_consistency,
-    weighted_vote,
 )
 
 __all__ = [

@@ -45,6 +45,11 @@ from genai_tutorial.metrics.proportions import (
 )
 from genai_tutorial.metrics.psnr import psnr
 from genai_tutorial.metrics.repetition import repeated_share
+from genai_tutorial.metrics.word_error_rate import (
+    WordErrors,
+    word_error_rate,
+    word_errors,
+)
 
 __all__ = [
     "CopyTest",
@@ -56,6 +61,7 @@ __all__ = [
     "Neighbours",
     "PrecisionRecall",
     "TextScore",
+    "WordErrors",
     "ball_radii",
     "bits_per_dimension",
     "bootstrap_interval",
@@ -78,4 +84,6 @@ __all__ = [
     "repeated_share",
     "t_interval",
     "wilson_interval",
+    "word_error_rate",
+    "word_errors",
 ]

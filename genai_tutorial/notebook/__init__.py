@@ -5,6 +5,7 @@ from genai_tutorial.notebook.environment import executed_for_the_book
 from genai_tutorial.notebook.figures import image_grid, show
 from genai_tutorial.notebook.frames import Frames
 from genai_tutorial.notebook.setup import setup
+from genai_tutorial.notebook.sound import Sound, Sounds
 from genai_tutorial.notebook.source import show_source
 from genai_tutorial.notebook.style import COLORS, use_style
 
@@ -12,6 +13,8 @@ __all__ = [
     "COLORS",
     "ClaimError",
     "Frames",
+    "Sound",
+    "Sounds",
     "claim",
     "executed_for_the_book",
     "image_grid",

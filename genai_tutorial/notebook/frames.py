@@ -18,6 +18,7 @@ from PIL import Image
 
 from genai_tutorial.notebook.environment import executed_for_the_book
 from genai_tutorial.notebook.pictures import as_picture, checked_alt, png
+from genai_tutorial.notebook.sound import Sound
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
@@ -37,10 +38,12 @@ class Frames:
             frame.
         name: Name of the quantity that the slider varies.
         captions: Text below each frame, such as generated text; line breaks are kept.
+        sounds: A clip for each frame, played by the reader; its name and transcript
+            are above the player.
 
     Raises:
-        ValueError: If the numbers of frames, labels and texts differ, a label occurs
-            twice, or the sizes differ.
+        ValueError: If the numbers of frames, labels, texts and clips differ, a label
+            occurs twice, or the sizes differ.
     """
 
     def __init__(
@@ -50,8 +53,9 @@ class Frames:
         alt: str | Sequence[str],
         name: str,
         captions: Sequence[str] | None = None,
+        sounds: Sequence[Sound] | None = None,
     ) -> None:
-        self._fill(frames, {name: labels}, alt, captions)
+        self._fill(frames, {name: labels}, alt, captions, sounds)
 
     @classmethod
     def grid(
@@ -60,6 +64,7 @@ class Frames:
         sliders: Mapping[str, Sequence[object]],
         alt: str | Sequence[str],
         captions: Sequence[str] | None = None,
+        sounds: Sequence[Sound] | None = None,
     ) -> "Frames":
         """Create a figure with several sliders.
 
@@ -69,9 +74,10 @@ class Frames:
             sliders: From the name of each slider to its values.
             alt: As for one slider.
             captions: As for one slider.
+            sounds: As for one slider.
         """
         figure = cls.__new__(cls)
-        figure._fill(frames, sliders, alt, captions)
+        figure._fill(frames, sliders, alt, captions, sounds)
         return figure
 
     def _fill(
@@ -80,6 +86,7 @@ class Frames:
         sliders: Mapping,
         alt: str | Sequence[str],
         captions: Sequence | None,
+        sounds: Sequence[Sound] | None,
     ) -> None:
         self.sliders = {
             name: [str(label) for label in labels] for name, labels in sliders.items()
@@ -96,6 +103,7 @@ class Frames:
             ("frames", frames),
             ("alternative texts", alts),
             ("captions", captions),
+            ("sounds", sounds),
         ):
             if items is not None and len(items) != count:
                 raise ValueError(
@@ -111,6 +119,7 @@ class Frames:
         self.captions = (
             None if captions is None else [text.strip("\n") for text in captions]
         )
+        self.sounds = None if sounds is None else list(sounds)
         pictures = [as_picture(frame) for frame in frames]
         sizes = {picture.size for picture in pictures}
         if len(sizes) > 1:
@@ -145,6 +154,15 @@ class Frames:
             "captions": self.captions,
             "frames": others,
         }
+        player = ""
+        if self.sounds is not None:
+            # The player of the first frame is on the page already.
+            data["sounds"] = [
+                {"name": sound.name, "transcript": sound.transcript}
+                | ({"source": sound.source} if index else {})
+                for index, sound in enumerate(self.sounds)
+            ]
+            player = self.sounds[0].to_html() + "\n"
         safe = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
         width = f"max-width: {self.size[0]}px"
         # Without JavaScript there is often no style sheet either; <pre> keeps the line
@@ -159,7 +177,7 @@ class Frames:
             '<div class="genai-frames" role="group" aria-label="Interactive figure" '
             f'style="{width}">'
             f"<style>{(static / 'frames.css').read_text('utf8')}</style>\n"
-            f"{self._image(0, first)}{fallback}"
+            f"{self._image(0, first)}{player}{fallback}"
             f'<p class="genai-frames-note">Frame 1 of {count}. Run this cell, or open '
             "the book, to see them all.</p>"
             f'<script type="application/json">{safe}</script>\n'
@@ -180,9 +198,11 @@ class Frames:
 
         def update(change: object = None) -> None:
             index = self.combinations.index(tuple(slider.value for slider in sliders))
-            view.value = self._image(
-                index, base64.b64encode(self.pngs[index]).decode()
-            ) + self._caption(index)
+            view.value = (
+                self._image(index, base64.b64encode(self.pngs[index]).decode())
+                + self._player(index)
+                + self._caption(index)
+            )
 
         for slider in sliders:
             slider.observe(update, names="value")
@@ -196,6 +216,9 @@ class Frames:
             f'<img src="data:image/png;base64,{content}" alt="{alt}" width="{width}" '
             f'height="{height}">\n'
         )
+
+    def _player(self, index: int) -> str:
+        return "" if self.sounds is None else self.sounds[index].to_html()
 
     def _caption(self, index: int) -> str:
         if self.captions is None:

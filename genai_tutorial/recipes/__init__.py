@@ -25,7 +25,13 @@ from genai_tutorial.recipes.options import (
     set_options,
 )
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.sample import draw_images, sample_images, sample_text
+from genai_tutorial.recipes.sample import (
+    draw_films,
+    draw_images,
+    make_sounds,
+    sample_images,
+    sample_text,
+)
 from genai_tutorial.recipes.shakespeare import (
     LanguageRecipe,
     held_out_loss,
@@ -33,6 +39,8 @@ from genai_tutorial.recipes.shakespeare import (
 )
 from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
 from genai_tutorial.recipes.shapes.diffusion import draw_scenes
+from genai_tutorial.recipes.shapes.latent_video import LatentVideo
+from genai_tutorial.recipes.shapes.video import SHAPES_VIDEO
 from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.recipes.training import train, trained_folder
 
@@ -44,16 +52,19 @@ __all__ = [
     "PPCA_COMPONENTS",
     "RECIPES",
     "SHAPES_SCHEDULE",
+    "SHAPES_VIDEO",
     "CaptionOptions",
     "DigitClassifierRecipe",
     "FamilyRun",
     "LanguageRecipe",
+    "LatentVideo",
     "Recipe",
     "RunSettings",
     "SpotCheck",
     "TextOptions",
     "Trained",
     "card",
+    "draw_films",
     "draw_images",
     "draw_scenes",
     "family_record",
@@ -61,6 +72,7 @@ __all__ = [
     "language_model_loss",
     "load",
     "load_recipe",
+    "make_sounds",
     "measure_digits",
     "names",
     "packed_language_model_loss",

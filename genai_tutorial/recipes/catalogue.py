@@ -5,16 +5,20 @@ from typing import Any
 
 from genai_tutorial.pretrained.files import read_card
 from genai_tutorial.recipes import (
+    arithmetic_reasoner,
+    bach_chorales,
+    caption_voice,
     emoji_autoencoder,
     python_exercises,
     shakespeare,
+    spoken_captions,
 )
 from genai_tutorial.recipes.factbook import base, ppo, sft
 from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.latent import diffusion as latent_diffusion
 from genai_tutorial.recipes.mnist import classifier, diffusion, families, gan
 from genai_tutorial.recipes.recipe import Recipe
-from genai_tutorial.recipes.shapes import clip, stream, vision_language
+from genai_tutorial.recipes.shapes import clip, stream, video, vision_language
 from genai_tutorial.recipes.shapes import diffusion as shapes_diffusion
 
 RECIPES: tuple[Recipe, ...] = (
@@ -35,7 +39,13 @@ RECIPES: tuple[Recipe, ...] = (
     base.FACTBOOK_BASE,
     sft.FACTBOOK_SFT,
     ppo.FACTBOOK_PPO,
+    arithmetic_reasoner.ARITHMETIC_REASONER,
     python_exercises.PYTHON_EXERCISES,
+    video.SHAPES_VIDEO,
+    spoken_captions.SPOKEN_CAPTIONS,
+    caption_voice.CAPTION_VOICE,
+    bach_chorales.LIVE,
+    bach_chorales.LONGER,
 )
 """All recipes of the book."""
 

@@ -170,8 +170,11 @@ class Recipe(ABC):
     source: ClassVar[Source]
     """The data that the model is trained on."""
 
-    makes: ClassVar[Literal["text", "images"] | None] = None
+    makes: ClassVar[Literal["text", "images", "films", "sounds"] | None] = None
     """The kind of sample that the model generates; None where it generates nothing."""
+
+    rate: ClassVar[int] = 16_000
+    """Samples per second of the sounds that the model generates, if it does."""
 
     tokenizer_file: ClassVar[str | None] = None
     """A file for the tokenizer that several models share, beside their cards; None
@@ -254,6 +257,28 @@ class Recipe(ABC):
             ValueError: If the model draws no images, or an option is out of range.
         """
         raise ValueError(f"{self.name} draws no images: {self.description()}.")
+
+    def film(
+        self, loaded: Any, options: Any, count: int, seed: int
+    ) -> Float[Tensor, "count frame 3 height width"]:
+        """Return films, sampled from the result of `load`: red, green and blue from 0
+        to 1.
+
+        Raises:
+            ValueError: If the model draws no films, or an option is out of range.
+        """
+        raise ValueError(f"{self.name} draws no films: {self.description()}.")
+
+    def sound(
+        self, loaded: Any, options: Any, count: int, seed: int
+    ) -> Float[Tensor, "count sample"]:
+        """Return sounds, sampled from the result of `load`: `rate` samples per second,
+        from -1 to 1.
+
+        Raises:
+            ValueError: If the model makes no sounds, or an option is out of range.
+        """
+        raise ValueError(f"{self.name} makes no sounds: {self.description()}.")
 
     def description(self) -> str:
         """Return the title as a clause, such as "it is a network that reads digits"."""

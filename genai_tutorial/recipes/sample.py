@@ -1,4 +1,4 @@
-"""Sampling from a trained model: text or images."""
+"""Sampling from a trained model: text, images, films or sounds."""
 
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,36 @@ def draw_images(
     Raises:
         ValueError: If an option is out of range, or the images are not finite.
     """
-    images = chosen.draw(loaded, options, count, seed)
-    if not images.isfinite().all():
+    return _finite(chosen.draw(loaded, options, count, seed), options, "images")
+
+
+@torch.no_grad()
+def draw_films(
+    chosen: Recipe, loaded: Any, options: Any, count: int, seed: int
+) -> Float[Tensor, "count frame 3 height width"]:
+    """Return films, sampled from the result of `load`.
+
+    Raises:
+        ValueError: If an option is out of range, or the films are not finite.
+    """
+    return _finite(chosen.film(loaded, options, count, seed), options, "films")
+
+
+@torch.no_grad()
+def make_sounds(
+    chosen: Recipe, loaded: Any, options: Any, count: int, seed: int
+) -> Float[Tensor, "count sample"]:
+    """Return sounds, sampled from the result of `load`.
+
+    Raises:
+        ValueError: If an option is out of range, or the sounds are not finite.
+    """
+    return _finite(chosen.sound(loaded, options, count, seed), options, "sounds")
+
+
+def _finite(samples: Tensor, options: Any, noun: str) -> Tensor:
+    if not samples.isfinite().all():
         raise ValueError(
-            f"With {options} the images are not finite: ask for something less extreme."
+            f"With {options} the {noun} are not finite: ask for something less extreme."
         )
-    return images
+    return samples

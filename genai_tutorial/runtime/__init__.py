@@ -8,7 +8,7 @@ from genai_tutorial.runtime.files import write_atomically
 from genai_tutorial.runtime.machine import describe_machine
 from genai_tutorial.runtime.optional_imports import package_folder, require
 from genai_tutorial.runtime.progress import progress_bar
-from genai_tutorial.runtime.seeds import seed_everything
+from genai_tutorial.runtime.seeds import seed_everything, torch_seed
 
 __all__ = [
     "cache_folder",
@@ -19,5 +19,6 @@ __all__ = [
     "progress_bar",
     "require",
     "seed_everything",
+    "torch_seed",
     "write_atomically",
 ]

@@ -1,6 +1,8 @@
 """One seed for all random generators, so that each run gives the same results."""
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -27,3 +29,22 @@ def seed_everything(seed: int) -> torch.Generator:
     np.random.seed(seed)  # noqa: NPY002  (libraries that take no generator read this one)
     torch.manual_seed(seed)
     return torch.Generator().manual_seed(seed)
+
+
+@contextmanager
+def torch_seed(seed: int) -> Iterator[None]:
+    """Seed torch's global random generator on the CPU within a block, and restore it
+    afterwards: for layers that draw their initial weights from it.
+
+    Args:
+        seed: A whole number.
+
+    >>> with torch_seed(0):
+    ...     first = torch.nn.Linear(2, 1).weight
+    >>> with torch_seed(0):
+    ...     print(torch.equal(first, torch.nn.Linear(2, 1).weight))
+    True
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

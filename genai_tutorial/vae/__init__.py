@@ -3,7 +3,8 @@ sampled.
 
 Read `gaussian` (the distribution of a latent vector), `likelihoods` and `model`, then
 `bounds`, the objectives that train and evaluate them. `collapse` detects unused latent
-dimensions. `codebook`, `quantizer` and `vq_vae` are about discrete codes, and
+dimensions. `codebook`, `quantizer` and `vq_vae` are about discrete codes,
+`k_means` and `residual_quantizer` about several codes per vector, and
 `image_autoencoder` is the autoencoder for latent diffusion.
 """
 
@@ -30,6 +31,7 @@ from genai_tutorial.vae.image_autoencoder import (
     image_autoencoder_loss,
     reconstruct_images,
 )
+from genai_tutorial.vae.k_means import k_means
 from genai_tutorial.vae.likelihoods import (
     BernoulliLikelihood,
     GaussianLikelihood,
@@ -37,6 +39,11 @@ from genai_tutorial.vae.likelihoods import (
 )
 from genai_tutorial.vae.model import VAE, LatentVariableModel, VAEConfig
 from genai_tutorial.vae.quantizer import EMAVectorQuantizer, Quantized, VectorQuantizer
+from genai_tutorial.vae.residual_quantizer import (
+    ResidualQuantized,
+    ResidualVectorQuantizer,
+    bits_per_second,
+)
 from genai_tutorial.vae.vq_vae import VQVAE, VQVAEConfig, vq_vae_loss
 
 __all__ = [
@@ -55,16 +62,20 @@ __all__ = [
     "LatentVariableModel",
     "Likelihood",
     "Quantized",
+    "ResidualQuantized",
+    "ResidualVectorQuantizer",
     "VAEConfig",
     "VQVAEConfig",
     "VectorQuantizer",
     "active_units",
+    "bits_per_second",
     "codebook_usage",
     "encode_images",
     "evidence_lower_bound",
     "gaussian_kl",
     "image_autoencoder_loss",
     "importance_weighted_bound",
+    "k_means",
     "log_importance_weights",
     "nearest_codes",
     "reconstruct_images",

@@ -125,6 +125,13 @@ class EMAVectorQuantizer(nn.Module):
         self.codebook[used] = self.sums[used] / self.counts[used, None]
 
     @torch.no_grad()
+    def set_codebook(self, entries: Float[Tensor, "codes dim"]) -> None:
+        """Replace all entries, for example by those of k-means; forget the counts."""
+        self.codebook.copy_(entries)
+        self.counts.fill_(1)
+        self.sums.copy_(entries)
+
+    @torch.no_grad()
     def restart(
         self,
         vectors: Float[Tensor, "*batch dim"],

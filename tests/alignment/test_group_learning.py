@@ -64,6 +64,7 @@ def test_learn_by_grpo_raises_the_reward(method):
     assert history[-1].reward > history[0].reward + 0.4
 
 
+@pytest.mark.slow
 def test_learn_by_grpo_does_not_change_the_reference():
     reference = reference_of(0)
     before = copy.deepcopy(reference.state_dict())

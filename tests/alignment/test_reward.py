@@ -167,6 +167,7 @@ def pairs_that_prefer(token):
     )
 
 
+@pytest.mark.slow
 def test_train_reward_model_learns_the_pairs_and_leaves_the_decoder_unchanged():
     decoder, pairs = model_of(LLAMA), pairs_that_prefer(3)
     before = {name: tensor.clone() for name, tensor in decoder.state_dict().items()}

@@ -25,6 +25,7 @@ def test_page(path, visit):
         assert not facts.math.left_as_tex, "a formula was left as TeX"
     sideways = [width for width in WIDTHS if facts.sideways[width] > 0]
     assert sideways == [], "the page scrolls horizontally"
+    assert all(seconds > 0 for seconds in facts.sounds), "a sound does not play"
     assert facts.light == {}, "accessibility in light mode"
     assert facts.dark == {}, "accessibility in dark mode"
     if path in CHAPTERS:

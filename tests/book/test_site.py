@@ -201,7 +201,7 @@ def test_data_sets_are_listed_with_licences(site):
 def test_cited_papers_are_in_bibliography():
     bibliography = (ROOT / "book" / "references.bib").read_text("utf8")
     paper = re.compile(
-        r"https?://(?:www\.)?(?:arxiv\.org/(?:abs|pdf)/([\d.]+\d)|doi\.org/([^\s)\"<>]+))"
+        r"https?://(?:www\.)?(?:arxiv\.org/(?:abs|pdf)/([\d.]+\d)|doi\.org/([^\s)\"<>\\]+))"
     )
     sources = [*ALL_NOTEBOOKS, *sorted((ROOT / "genai_tutorial").rglob("*.py"))]
     missing = {

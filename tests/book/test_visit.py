@@ -3,9 +3,10 @@ them, to show that the checks of the book's pages can fail.
 """
 
 import pytest
+import torch
 from PIL import Image
 
-from genai_tutorial.notebook import Frames
+from genai_tutorial.notebook import Frames, Sound
 from tests.book.conftest import open_recorded
 from tests.book.visit import DESK, Facts, gather
 
@@ -48,6 +49,7 @@ FAULTS = "".join(
         "<style>@media (prefers-color-scheme: light) {#night {color: #fff}}</style>",
         '<p id="night" style="background: #111">night</p>',
         DEAD_FIGURE,
+        '<audio controls aria-label="noise" src="data:audio/mpeg;base64,AAAA"></audio>',
         SOLUTION.format(state="open", folded=CODE.format(width=70, line="z" * 80)),
         CELL.format(copied="something else"),
     ]
@@ -95,6 +97,7 @@ def good(visit_page) -> Facts:
         WHITE
         + CODE.format(width=88, line="x" * 88)
         + figure.to_html()
+        + Sound(torch.zeros(8_000), 16_000, "Silence", "Nothing.").to_html()
         + SOLUTION.format(state="", folded="")
         + CELL.format(copied="x = 1")
     )
@@ -178,6 +181,11 @@ def test_visit_reports_slider_without_effect(faulty):
 def test_visit_reports_unfolded_solution(faulty):
     assert faulty.fold.seen_before
     assert not faulty.fold.seen_after
+
+
+def test_visit_reports_sound_that_does_not_play(good, faulty):
+    assert good.sounds == pytest.approx((0.5,), abs=0.12)
+    assert faulty.sounds == (0,)
 
 
 def test_visit_reports_wrong_copy_button_text(faulty):

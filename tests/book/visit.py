@@ -73,6 +73,7 @@ class Facts:
         figures: interactive figures, operated by keyboard.
         fold: the folded solutions.
         copied: text that the copy button of the first visible cell copies.
+        sounds: duration of each clip in seconds; 0 if it cannot be played.
     """
 
     elsewhere: tuple[str, ...]
@@ -86,12 +87,20 @@ class Facts:
     figures: tuple[Figure, ...]
     fold: Fold
     copied: str | None
+    sounds: tuple[float, ...]
 
 
 READY = """() => Promise.all([
   document.fonts.ready, window.MathJax?.startup?.promise,
   ...[...document.images].filter(image => image.loading !== "lazy")
     .map(image => image.decode().catch(() => null))])"""
+SOUNDS = """() => Promise.all([...document.querySelectorAll("audio")].map(
+  (audio) => new Promise((resolve) => {
+    audio.onloadedmetadata = () => resolve(audio.duration);
+    audio.onerror = () => resolve(0);
+    audio.preload = "metadata";
+    audio.load();
+  })))"""
 MATH = """() => {
   const count = (selector) => document.querySelectorAll(selector).length;
   return [count("span.math, div.math"), count("article mjx-container"),
@@ -180,6 +189,7 @@ def gather(page, axe_script: str) -> Facts:
     math = Math(*page.evaluate(MATH))
     fold = _fold(page)
     figures = tuple(map(_figure, page.locator(".genai-frames").all()))
+    sounds = tuple(page.evaluate(SOUNDS))
     sideways = {}
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": DESK["height"]})
@@ -205,6 +215,7 @@ def gather(page, axe_script: str) -> Facts:
         figures=figures,
         fold=fold,
         copied=copied,
+        sounds=sounds,
     )
 
 

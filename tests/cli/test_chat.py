@@ -217,6 +217,7 @@ def test_conversation_reads_each_token_once(monkeypatch):
     assert read[7:] == [1, 1, 1, 1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", [None, "Be brief."])
 def test_full_context_drops_oldest_turns(chat, small, system):
     model, tokenizer = small(context_length=160)

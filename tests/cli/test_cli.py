@@ -266,6 +266,7 @@ def test_doctor_reports_working_parts(command, book):
         )
 
 
+@pytest.mark.slow
 def test_doctor_names_missing_extra_and_succeeds(command, monkeypatch):
     installed = importlib.metadata.version
 

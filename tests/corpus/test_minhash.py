@@ -146,6 +146,7 @@ def test_candidate_pairs_grow_with_bands(library):
     assert len(duplicates & many) > 0.97 * len(duplicates)
 
 
+@pytest.mark.slow
 def test_deduplicate_keeps_one_of_each_group(library):
     texts, members, _ = library
     result = deduplicate(texts, THRESHOLD)

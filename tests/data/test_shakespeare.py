@@ -160,6 +160,7 @@ def test_play_text_keeps_all_letters_and_no_markup(file):
     assert brackets == "[]" * (len(brackets) // 2)
 
 
+@pytest.mark.slow
 def test_play_text_marks_speakers_and_stage_directions():
     speakers = re.findall(
         r"^\*\*(.+)\*\*",

@@ -37,6 +37,7 @@ def test_wikipedia_has_96_articles_of_2_million_characters():
     assert min(map(len, ARTICLES.texts)) >= wikipedia.SHORTEST
 
 
+@pytest.mark.slow
 def test_wikipedia_excludes_redirects_and_lists():
     titles = [title for title, _ in read_dump(PATH)]
     assert len(titles) == len(set(titles)) == 106
@@ -134,6 +135,7 @@ def test_famous_sentences_are_in_articles():
     )
 
 
+@pytest.mark.slow
 def test_article_text_keeps_most_visible_words_and_adds_none():
     # Compared with gensim's own markup removal, which also keeps captions, lists and
     # references.

@@ -70,6 +70,7 @@ def straight_times(steps):
     return [step / steps for step in range(steps + 1)]
 
 
+@pytest.mark.slow
 def test_ode_log_prob_of_a_mixture_on_the_straight_path():
     path, x = StraightPath(), some_points()
     _, expected = mixture_log_prob(x)
@@ -77,6 +78,7 @@ def test_ode_log_prob_of_a_mixture_on_the_straight_path():
     assert torch.allclose(log_prob, expected, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_ode_log_prob_is_of_second_order():
     """Twice as many steps leave a quarter of the error."""
     path, x = StraightPath(), some_points()

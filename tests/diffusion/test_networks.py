@@ -143,6 +143,7 @@ def test_condition_none_equals_the_no_label_class(name):
     assert (network(x, t, torch.tensor([0, 1])) - nothing).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXT_NETWORKS)
 def test_text_padding_is_masked(name):
     """The tokens of a text change the output, and its padding does not."""

@@ -159,6 +159,7 @@ def test_ddim_moments_follow_the_recursion(eta, steps, seed):
     assert x.var().item() == pytest.approx(variance, rel=5 * math.sqrt(2 / n))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [10, 1000])
 def test_ddpm_moments_follow_the_recursion(steps):
     exact, n = ExactGaussian(LINEAR), 20_000

@@ -107,6 +107,7 @@ def test_count_parameters_matches_decoder(config):
     )
 
 
+@pytest.mark.slow
 @given(configs)
 @settings(max_examples=40, deadline=None)
 def test_count_flops_matches_forward_pass(config):

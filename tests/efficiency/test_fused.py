@@ -180,6 +180,7 @@ def test_quantized_leaves_model_unchanged_and_shares_other_weights(
     assert not fast(ids).requires_grad
 
 
+@pytest.mark.slow
 def test_quantized_lets_original_matrices_be_freed():
     model = DecoderLM(CONFIGS["llama"])
     fast = quantized(model, "int4")

@@ -47,6 +47,7 @@ def test_beam_search_with_a_beam_per_token_finds_the_best_pair(seed):
     assert list(found.tokens) == pairs[totals.argmax(), 1:].tolist()
 
 
+@pytest.mark.slow
 def test_beam_search_length_penalty_favours_longer_texts():
     lengths = []
     for penalty in (-2.0, 0.0, 1.0, 4.0):

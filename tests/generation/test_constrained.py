@@ -57,6 +57,7 @@ def write(constraint, limit, rows=20, seed=0):
     return [row[: row.index(END)] if END in row else row for row in ids]
 
 
+@pytest.mark.slow
 def test_token_mask_equals_trying_every_token():
     """A token is allowed if and only if some text that matches begins with the text so
     far and the token.
@@ -92,6 +93,7 @@ def test_token_mask_is_computed_once_per_state():
     assert mask.states == 2
 
 
+@pytest.mark.slow
 def test_constrained_text_is_valid_at_every_limit():
     pattern = regex_from_schema(SCHEMA)
     constraint = ConstrainedText(pattern, MASK)
@@ -104,6 +106,7 @@ def test_constrained_text_is_valid_at_every_limit():
             assert set(json.loads(text)) == {"name", "age", "member"}
 
 
+@pytest.mark.slow
 def test_constrained_text_without_a_planned_end_is_cut_off():
     pattern = regex_from_schema(SCHEMA)
     constraint = ConstrainedText(pattern, MASK, plan_end=False)

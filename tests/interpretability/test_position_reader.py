@@ -51,6 +51,7 @@ def test_position_reader_does_not_look_ahead_if_causal(kind):
     torch.testing.assert_close(reader(IDS)[:, :3], reader(changed)[:, :3])
 
 
+@pytest.mark.slow
 def test_train_reader_learns_and_repeats_itself():
     def accuracy(steps):
         reader = train_reader(PositionReader("rotary"), previous_word_batch, steps)

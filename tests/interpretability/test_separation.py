@@ -97,6 +97,7 @@ def test_leave_one_out_excludes_the_vector_from_its_centroid():
     ]
 
 
+@pytest.mark.slow
 def test_auc_interval_covers_at_about_its_level():
     fresh = np.mean(
         [

@@ -63,6 +63,7 @@ def shuffled_halves(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return HELD_OUT[torch.randperm(1000, generator=generator(seed))].split(500)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DISTORTIONS)
 def test_copy_test_finds_distorted_training_images(name):
     """Training images are found after each distortion, with nearly all of the excess;
@@ -74,6 +75,7 @@ def test_copy_test_finds_distorted_training_images(name):
     assert result.p_value < 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DISTORTIONS)
 def test_copy_test_does_not_take_distortion_for_copying(name):
     """The same distortions of digits that nothing was trained on are no copies."""
@@ -92,6 +94,7 @@ def test_copy_test_of_held_out_images_themselves_has_negative_excess():
     assert (result.ratios > 1).all()
 
 
+@pytest.mark.slow
 def test_copy_test_p_values_of_honest_samples_are_uniform():
     """Points that know nothing of a random split: over 300 splits, p values spread
     evenly, and the interval of the excess holds 0 about 95 times in 100.
@@ -109,6 +112,7 @@ def test_copy_test_p_values_of_honest_samples_are_uniform():
     assert 0.91 <= covered / 300 <= 0.98
 
 
+@pytest.mark.slow
 def test_copy_test_detects_one_copy_among_ten_samples():
     """300 blurred copies among 3,000 samples of an honest model."""
     detected = 0

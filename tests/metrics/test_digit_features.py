@@ -48,6 +48,7 @@ def test_read_digits_does_not_depend_on_the_chunk(classifier, held_out):
     assert torch.equal(probabilities.argmax(dim=1), whole.labels)
 
 
+@pytest.mark.slow
 def test_features_separate_noise_from_digits(classifier, held_out):
     real, more = (
         read_digits(classifier, held_out.images[start::2]).features for start in (0, 1)

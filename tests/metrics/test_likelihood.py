@@ -97,6 +97,7 @@ def test_evaluate_language_model_scores_every_token_once(text):
     assert score.tokens == len(tokens) - 1
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(texts())
 def test_evaluate_language_model_agrees_with_a_plain_loop(text):

@@ -25,6 +25,7 @@ def test_proportion_interval_agrees_with_scipy(method, successes, n, level):
     assert (ours.mean, ours.level) == (successes / n, level)
 
 
+@pytest.mark.slow
 @each_interval
 @given(
     n=st.integers(1, 200), successes=st.integers(0, 200), level=st.floats(0.01, 0.999)

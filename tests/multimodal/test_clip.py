@@ -123,6 +123,7 @@ def test_clip_scale_is_clipped():
     assert model.scale == LARGEST_SCALE
 
 
+@pytest.mark.slow
 def test_clip_learns_to_match_words_and_pictures():
     """Seven words and seven brightnesses, learned in 150 steps."""
     # Seven pictures of one brightness each, seven words: chance is 1/7.

@@ -68,6 +68,7 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, list[str]
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_execute_twice_writes_identical_bytes(twice):
     first, second, said, results = twice
     assert first == second
@@ -77,6 +78,7 @@ def test_execute_twice_writes_identical_bytes(twice):
     assert said[1].startswith("09_all.ipynb: unchanged, 0.0")
 
 
+@pytest.mark.slow
 def test_execute_stores_exactly_the_displayed_outputs(twice):
     notebook = json.loads(twice[0])
     outputs = [output for cell in notebook["cells"][1:] for output in cell["outputs"]]
@@ -92,6 +94,7 @@ def test_execute_stores_exactly_the_displayed_outputs(twice):
     assert outputs[3]["name"] == "stdout"
 
 
+@pytest.mark.slow
 def test_execute_keeps_only_book_metadata(twice):
     notebook = json.loads(twice[0])
     assert notebook["metadata"].keys() == {

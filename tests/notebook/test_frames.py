@@ -4,9 +4,10 @@ import json
 import re
 
 import pytest
+import torch
 from PIL import Image
 
-from genai_tutorial.notebook import Frames
+from genai_tutorial.notebook import Frames, Sound
 from genai_tutorial.notebook import frames as frames_module
 from genai_tutorial.notebook.frames import WIDGET_VIEW
 
@@ -151,3 +152,16 @@ def test_frames_reject_invalid_arguments(change: dict, message: str):
     }
     with pytest.raises(ValueError, match=message):
         Frames(**(usual | change))
+
+
+def test_frames_play_a_sound_per_frame_and_store_each_once():
+    pictures = [Image.new("RGB", (80, 60), (shade, 0, 0)) for shade in (0, 99)]
+    tone = torch.sin(torch.arange(2000) / 5) / 2
+    clips = [Sound(tone * loud, 16_000, f"{loud}", "A tone.") for loud in (0.5, 1.0)]
+    figure = Frames(pictures, [1, 2], "A card.", "loudness", sounds=clips)
+    html = figure.to_html()
+    assert html.count("<audio") == 1
+    assert [html.count(clip.source) for clip in clips] == [1, 1]
+    assert 'aria-label="0.5"' in html
+    with pytest.raises(ValueError, match="need 2 sounds, got 1"):
+        Frames(pictures, [1, 2], "A card.", "loudness", sounds=clips[:1])

@@ -118,6 +118,35 @@ def pictures_are_sane(chapter: ChapterFile) -> list[str]:
     return problems
 
 
+def sounds_have_text(chapter: ChapterFile) -> list[str]:
+    """Each clip has a name of its own and a transcript, and loads only when played."""
+    problems, seen = [], {}
+    for number, output in chapter.outputs:
+        html = text_of(output.get("data", {}).get("text/html", ""))
+        figures = re.findall(r"<figure\b[^>]*>(?:(?!</figure>).)*</figure>", html, re.S)
+        sounds = [figure for figure in figures if "<audio" in figure]
+        if len(sounds) != html.count("<audio"):
+            problems.append(f"cell {number}: use Sound, which has a transcript")
+        for sound in sounds:
+            name = re.search(
+                r'<audio controls preload="none" aria-label="([^"]+)"', sound
+            )
+            words = re.search(r"<strong>[^<]+</strong><br>[^<]{3,}<", sound)
+            if not (name and words):
+                problems.append(
+                    f"cell {number}: a sound without a name or a transcript, or one "
+                    "that is loaded before it is played"
+                )
+            elif name[1] in seen:
+                problems.append(
+                    f"cell {number}: the same name as a sound in cell {seen[name[1]]}: "
+                    f"{name[1]!r}"
+                )
+            else:
+                seen[name[1]] = number
+    return problems
+
+
 def executed_in_order(chapter: ChapterFile) -> list[str]:
     """All cells were executed in order; nbval skips cells without a count."""
     counts = [
@@ -276,6 +305,7 @@ CHECKS = (
     small_enough,
     pictures_have_text,
     pictures_are_sane,
+    sounds_have_text,
     executed_in_order,
     written_by_execute,
     outputs_are_machine_independent,

@@ -15,6 +15,8 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from tests.notebooks.chapter_file import ROOT
 
+pytestmark = pytest.mark.slow
+
 CLAIM = """from genai_tutorial.notebook import claim
 claim("Two and two make four", measured=2 + {}, holds=2 + {} == 4)"""
 FIGURE = """from matplotlib import pyplot

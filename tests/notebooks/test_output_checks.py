@@ -57,6 +57,40 @@ def _figure_without_text(notebook):
     cell(notebook, "show(").outputs[0].metadata = {}
 
 
+SOUND = (
+    "<figure><figcaption><strong>{name}</strong><br>{words}</figcaption>"
+    '<audio controls preload="{preload}" aria-label="{name}" src="data:,"></audio>'
+    "</figure>"
+)
+
+
+def sounds(*clips: str):
+    return [new_output("display_data", data={"text/html": "".join(clips)})]
+
+
+@breaks(output_checks.sounds_have_text, "use Sound, which has a transcript")
+def _sound_outside_a_figure(notebook):
+    cell(notebook, "print").outputs = sounds('<audio controls src="data:,"></audio>')
+
+
+@breaks(output_checks.sounds_have_text, "without a name or a transcript")
+def _sound_without_transcript(notebook):
+    clip = SOUND.format(name="A voice", words="", preload="none")
+    cell(notebook, "print").outputs = sounds(clip)
+
+
+@breaks(output_checks.sounds_have_text, "without a name or a transcript")
+def _sound_that_loads_at_once(notebook):
+    clip = SOUND.format(name="A voice", words="a red circle", preload="auto")
+    cell(notebook, "print").outputs = sounds(clip)
+
+
+@breaks(output_checks.sounds_have_text, "the same name as a sound in cell")
+def _two_sounds_with_one_name(notebook):
+    clip = SOUND.format(name="A voice", words="a red circle", preload="none")
+    cell(notebook, "print").outputs = sounds(clip, clip)
+
+
 @breaks(output_checks.pictures_have_text, "no real alternative text")
 def _figure_named_after_its_file(notebook):
     cell(notebook, "show(").outputs[0].metadata[

@@ -66,6 +66,7 @@ def compare_along_texts(pattern, mask, guide_index, texts, seed=0):
     return len(states)
 
 
+@pytest.mark.slow
 def test_token_mask_on_a_small_vocabulary():
     text = '{"name": "Ann", "age": 34, "city": "São Paulo", "tags": ["a"]} é€😀 true'
     tokenizer = train_bpe(text * 3, 320, special_tokens=["<|end|>"])

@@ -111,6 +111,7 @@ def test_merges_and_ids_agree_on_a_whole_corpus(texts, name, merges, pattern):
     assert ours.decode(ids) == texts[name]
 
 
+@pytest.mark.slow
 @each_pattern
 def test_merges_agree_until_no_pair_is_left(texts, pattern):
     text = texts["wikipedia"][:50_000]

@@ -95,6 +95,7 @@ def test_counts_cover_every_public_model():
     assert {name for name in vars(public) if name.isupper()} == CONFIGS.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_parameter_counts_are_equal(name):
     theirs = sum(parameter.numel() for parameter in on_meta(name).parameters())

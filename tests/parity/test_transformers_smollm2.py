@@ -20,6 +20,8 @@ from genai_tutorial.pretrained.smollm2.gguf import open_gguf
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message
 from genai_tutorial.transformer import AttentionContext
 
+pytestmark = pytest.mark.slow
+
 PROSE = (
     "The lighthouse keeper climbed the stairs every evening at six, lit the lamp, and "
     "wrote one line into his book: "

@@ -354,6 +354,7 @@ def test_gguf_rejects_truncated_file(file, tmp_path, refused):
         refused(cut, "truncated or damaged", f"{length:,} bytes")
 
 
+@pytest.mark.slow
 def test_gguf_flipped_byte_raises_only_value_error(file, tmp_path):
     content = bytearray(file.read_bytes())
     damaged = tmp_path / "damaged.gguf"

@@ -450,6 +450,7 @@ DRAWING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWING)
 def test_sample_images_works_for_every_published_model(name):
     known = {field.name for field in fields(recipes.recipe(name).options)}

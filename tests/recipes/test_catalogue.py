@@ -49,6 +49,7 @@ def test_recipe_is_frozen():
         RECIPES[0].steps = 1
 
 
+@pytest.mark.slow
 def test_shakespeare_live_has_at_most_the_parameters_of_the_plain_gpt():
     # The plain GPT of benchmarks/language_model.py, with this alphabet: 4 layers of
     # width 128 and context 64.

@@ -80,6 +80,7 @@ def test_write_returns_a_program_with_the_prompt():
     assert text.startswith(own.rstrip())
 
 
+@pytest.mark.slow
 def test_published_model_writes_programs_that_parse():
     assert "for" in sample_text("python-exercises")
     for prompt in (

@@ -60,6 +60,7 @@ def kill_after(monkeypatch):
     return arm
 
 
+@pytest.mark.slow
 def test_train_resumes_to_the_same_bytes(tmp_path, kill_after):
     expected = train("tiny", folder=tmp_path / "whole", progress=False)
     revive = kill_after(5)

@@ -58,6 +58,7 @@ def test_cache_folder_follows_the_environment_variable(folder, monkeypatch):
     assert cache_folder() == platformdirs.user_cache_path("genai_tutorial")
 
 
+@pytest.mark.slow
 def test_cached_detects_flipped_bytes(folder):
     count_builds()
     path = only_file(folder)

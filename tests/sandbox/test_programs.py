@@ -112,6 +112,7 @@ def test_kernel_stops_programs_below_the_audit_hook(runner, attempt) -> None:
     assert runner.run([_LIBC + f"assert {attempt} == -1"])[0].passed
 
 
+@pytest.mark.slow
 def test_program_cannot_remove_its_time_limit() -> None:
     source = (
         "import signal\nsignal.setitimer(signal.ITIMER_PROF, 0)\n"

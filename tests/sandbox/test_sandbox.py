@@ -14,8 +14,9 @@ import nbformat
 import psutil
 import pytest
 
-from genai_tutorial.sandbox import Limits, Sandbox, SandboxError, processes, worker
+from genai_tutorial.sandbox import Limits, Sandbox, SandboxError, processes
 from genai_tutorial.sandbox.confined_process import Stopped
+from genai_tutorial.sandbox.session import describe
 from genai_tutorial.teaching import Grader, read_chapter, read_submission
 from tests.teaching.chapters import answered, small_chapter
 
@@ -25,9 +26,9 @@ _LIBC = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 
 def test_error_without_a_line_is_described_without_a_place() -> None:
     """A line of `None` would be taken for a forged answer."""
-    told = worker._describe(SyntaxError("invalid syntax"))
+    told = describe(SyntaxError("invalid syntax"))
     assert (told["message"], told["frames"]) == ("invalid syntax", [])
-    placed = worker._describe(SyntaxError("bad", ("<cell>", 3, 1, "x = = 1")))
+    placed = describe(SyntaxError("bad", ("<cell>", 3, 1, "x = = 1")))
     assert placed["frames"] == [{"where": "cell", "line": 3, "text": "x = = 1"}]
 
 

@@ -69,12 +69,14 @@ def test_unanswered_release_gets_no_points(grade_notebook: Grade) -> None:
     assert report.results[3].comment == "There is no answer."
 
 
+@pytest.mark.slow
 def test_alternative_correct_answers_get_full_points(grade_notebook: Grade) -> None:
     report = grade_notebook(answered(**RIGHT))
     assert report.points == 7
     assert not any(result.attention for result in report.results)
 
 
+@pytest.mark.slow
 def test_wrong_answer_reports_failed_visible_test(attack) -> None:
     result = attack("def double(x): return x + 1")
     assert result.points == 0
@@ -90,6 +92,7 @@ def test_multiline_failed_test_is_reported_without_its_message() -> None:
     assert told == ["A test failed: f(1) is 3 (the test asks whether f(1) == 2)."]
 
 
+@pytest.mark.slow
 def test_name_from_another_cell_is_explained(attack) -> None:
     """Students put helpers and imports into cells of their own."""
     comment = attack("def double(x): return helper(x)").comment
@@ -104,6 +107,7 @@ def test_question_in_a_hidden_test_ends_with_its_own_mark() -> None:
     assert told == ["A hidden test failed: Is it scaled?"]
 
 
+@pytest.mark.slow
 def test_hidden_tests_catch_hard_coded_answer_and_stay_hidden(
     attack,
 ) -> None:
@@ -121,12 +125,14 @@ def test_error_report_shows_line_of_student_cell(attack) -> None:
     assert "SyntaxError" in attack("def double(x) return").comment
 
 
+@pytest.mark.slow
 def test_error_after_definition_loses_no_points(attack) -> None:
     result = attack("def double(x): return 2 * x\nprint(undefined)")
     assert result.points == 2
     assert "NameError" in result.comment
 
 
+@pytest.mark.slow
 def test_partial_credit_matches_nbgrader(grade_notebook: Grade) -> None:
     result = grade_notebook(
         answered(**{**RIGHT, "ex_3": "def count_vowels(text): return 0"})
@@ -134,6 +140,7 @@ def test_partial_credit_matches_nbgrader(grade_notebook: Grade) -> None:
     assert (result.points, result.comment) == (1, "The tests give 1 of 2 points.")
 
 
+@pytest.mark.slow
 def test_open_answer_needs_manual_grading(grade_notebook: Grade) -> None:
     result = grade_notebook(answered(**RIGHT, ex_4="Because I say so.")).results[3]
     assert (result.points, result.max_points, result.answer) == (
@@ -218,6 +225,7 @@ def test_exiting_process_gets_no_points(attack, ending: str, place: str) -> None
     assert attack(place.format(ending)).points == 0
 
 
+@pytest.mark.slow
 def test_crash_loses_only_its_exercise(attack) -> None:
     assert "signal 11" in attack("import ctypes; ctypes.string_at(0)").comment
 
@@ -239,6 +247,7 @@ def test_memory_bomb_is_stopped(attack, bomb: str) -> None:
     assert attack(bomb).points == 0
 
 
+@pytest.mark.slow
 def test_output_size_is_limited(attack) -> None:
     result = attack(
         "for _ in range(20_000): print('spam' * 10)\ndef double(x): return 2 * x"
@@ -281,6 +290,7 @@ def test_instructor_tests_replace_edited_or_deleted_tests(
     assert report.max_points == 9
 
 
+@pytest.mark.slow
 def test_correct_answer_counts_in_modified_notebook(
     grade_notebook: Grade,
 ) -> None:
@@ -296,6 +306,7 @@ def test_correct_answer_counts_in_modified_notebook(
     assert grade_notebook(notebook).points == 7
 
 
+@pytest.mark.slow
 def test_duplicate_grade_ids_get_no_points(grade_notebook: Grade) -> None:
     notebook = answered(**RIGHT)
     fake = copy.deepcopy(cell_of(notebook, "ex-1-tests"))
@@ -308,6 +319,7 @@ def test_duplicate_grade_ids_get_no_points(grade_notebook: Grade) -> None:
     assert "2 cells carry the id ex-1; the last one was graded." in result.comment
 
 
+@pytest.mark.slow
 def test_missing_cell_gets_no_points_and_explanation(grade_notebook: Grade) -> None:
     notebook = answered(**RIGHT)
     notebook.cells.remove(cell_of(notebook, "ex-1"))
@@ -318,6 +330,7 @@ def test_missing_cell_gets_no_points_and_explanation(grade_notebook: Grade) -> N
     assert report.results[3].points == 0
 
 
+@pytest.mark.slow
 def test_solution_cell_converted_to_markdown_counts_as_missing(
     grade_notebook: Grade,
 ) -> None:
@@ -380,10 +393,10 @@ _TRICKS = {
     ),
     "a disabled guard": (
         "import genai_tutorial.sandbox.integrity as guard, "
-        "genai_tutorial.sandbox.worker as worker\n"
+        "genai_tutorial.sandbox.session as session\n"
         "guard.Snapshot.restore = lambda self: []\nguard._is_rewiring = lambda *a: "
         "True\n"
-        "worker._describe = lambda error: None\nimport ast\nast.parse = lambda *a, "
+        "session.describe = lambda error: None\nimport ast\nast.parse = lambda *a, "
         "**k: ast.Module([], [])\n"
         "def double(x): return 0"
     ),
@@ -461,6 +474,7 @@ def test_incomplete_forged_reply_gets_no_points(attack, missing: str) -> None:
     assert "it answered in the grader's place" in result.comment
 
 
+@pytest.mark.slow
 def test_grader_failure_affects_only_one_exercise(
     grader: Grader, grade_notebook: Grade, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -478,6 +492,7 @@ def test_grader_failure_affects_only_one_exercise(
     assert "no space left" in report.results[0].attention[0]
 
 
+@pytest.mark.slow
 def test_attack_inside_test_process_is_flagged(attack) -> None:
     """Tests and answer share a process, so this attack gets its points, but it is
     flagged for manual review.

@@ -142,6 +142,7 @@ def test_malformed_cell_loses_only_itself(
     assert submission.answer("ex-2", "code")[0] is not None
 
 
+@pytest.mark.slow
 def test_submitted_outputs_are_not_read(tmp_path: Path) -> None:
     """Parsing 100,000 outputs of unknown type would take a minute and gigabytes of
     memory.
@@ -152,6 +153,7 @@ def test_submitted_outputs_are_not_read(tmp_path: Path) -> None:
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.slow
 def test_large_notebook_of_old_format_is_rejected(tmp_path: Path) -> None:
     cell = {"cell_type": "code", "language": "python", "metadata": {}, "outputs": []}
     for count, problem in ((10, ""), (20_000, "cannot be read")):

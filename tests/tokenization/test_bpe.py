@@ -92,6 +92,7 @@ def test_encode_merges_by_rank_and_from_the_left(word, seed):
     assert tokenizer.encode(word) == slow_encode_word(tokenizer, word)
 
 
+@pytest.mark.slow
 def test_encode_time_does_not_grow_quadratically_with_word_length():
     generator = random.Random(0)
     letters = "".join(generator.choices("ethaoin", k=300_000))

@@ -29,6 +29,7 @@ def test_split_words_joined_are_the_text(pattern, text):
     assert "".join(pattern.split(text)) == text
 
 
+@pytest.mark.slow
 @each_pattern
 @settings(max_examples=500)
 @given(

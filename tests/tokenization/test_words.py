@@ -37,6 +37,7 @@ def test_encode_ignores_case_and_spacing():
     assert CAPTIONS.encode("  A Red\tCIRCLE\n") == CAPTIONS.encode("a red circle")
 
 
+@pytest.mark.slow
 def test_captions_of_shapes_have_at_most_17_tokens():
     captions = load_shapes(2000, seed=0, objects=[3]).captions
     assert max(len(CAPTIONS.encode(text)) for text in captions) == 17

@@ -24,6 +24,7 @@ def _constants(law):
     return [law.floor, *law.factors, *law.exponents]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "law", [CHINCHILLA, PowerLaw(0.5, (50.0, 2000.0), (0.2, 0.45))]
 )

@@ -125,6 +125,7 @@ def test_sharded_checkpoint_refuses_damaged_and_foreign_files(tmp_path):
         load_sharded(tmp_path, _empty())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "optimizer_of",
     [build_optimizer, lambda model: torch.optim.AdamW(model.parameters(), lr=0.01)],

@@ -43,6 +43,7 @@ def _trained(steps=6, **settings):
     return model, history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulation_steps", [2, 4, 8])
 @pytest.mark.parametrize("clip_norm", [0.05, None])
 def test_gradient_accumulation_equals_the_whole_batch(accumulation_steps, clip_norm):

@@ -109,6 +109,7 @@ def read(model, ids, cache, lengths=None):
     return model(ids, AttentionContext.cached(cache, lengths))
 
 
+@pytest.mark.slow
 @given(
     configs,
     st.lists(st.integers(1, 7), min_size=1, max_size=7),
@@ -127,6 +128,7 @@ def test_cached_reading_in_pieces_equals_full_forward_pass(config, pieces, batch
     )
 
 
+@pytest.mark.slow
 @given(configs, st.data(), st.integers(0, 99))
 @settings(max_examples=20, deadline=None)
 @torch.no_grad()

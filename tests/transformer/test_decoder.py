@@ -82,6 +82,7 @@ configs = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(configs, st.integers(1, 3), st.data())
 @settings(max_examples=40, deadline=None)
 def test_decoder_is_causal_and_differentiable_for_all_settings(config, batch, data):

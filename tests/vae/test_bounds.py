@@ -81,6 +81,7 @@ def test_importance_weights_with_the_exact_posterior_equal_p_of_x(data, ppca):
     )
 
 
+@pytest.mark.slow
 def test_elbo_with_the_exact_posterior_equals_log_p_of_x(data, ppca):
     torch.testing.assert_close(
         mean_elbo(KnownModel(ppca), data), ppca.log_prob(data), rtol=0, atol=0.25
@@ -116,6 +117,7 @@ def test_importance_weighted_bound_tightens_with_more_samples(data, ppca):
     assert truth - 0.05 < bounds[-1] < truth + 0.01
 
 
+@pytest.mark.slow
 def test_importance_weighted_bound_with_one_sample_is_the_elbo(data, ppca):
     model = KnownModel(ppca, 0.1, 2.0)
     generator = torch.Generator().manual_seed(1)

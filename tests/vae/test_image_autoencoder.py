@@ -68,6 +68,7 @@ def test_scaled_latents_have_variance_one(model):
         )
 
 
+@pytest.mark.slow
 def test_kl_weight_keeps_latents_near_the_prior(model):
     dear = trained(kl_weight=0.1, steps=60)
     images = discs(32, seed=1)

@@ -96,6 +96,7 @@ def test_ema_quantizer_learns_in_training_mode_only():
     assert not list(quantizer.parameters())
 
 
+@pytest.mark.slow
 def test_ema_quantizer_unused_entries_do_not_move():
     quantizer = EMAVectorQuantizer(codes=2, dim=1, decay=0.5)
     quantizer.codebook.copy_(torch.tensor([[0.0], [100.0]]))

@@ -218,7 +218,7 @@ class UNet(nn.Module):
             ValueError: If the image cannot be downsampled often enough, or the
                 condition is not of the config's kind.
         """
-        embedding, text = self._embed(x, t, condition)
+        embedding, text = self.embed(x, t, condition)
         hidden, skips = self.stem(x), []
         for blocks, downsample in zip(self.down, self.downsample, strict=True):
             for block in blocks:
@@ -235,10 +235,18 @@ class UNet(nn.Module):
                 hidden = block(torch.cat((hidden, skips.pop()), dim=1), embedding)
         return self.head(functional.silu(self.norm(hidden)))
 
-    def _embed(
-        self, x: Tensor, t: Tensor, condition: Condition
-    ) -> tuple[Tensor, TextCondition | None]:
-        """Return the embedding of timestep and condition, and the text."""
+    def embed(
+        self,
+        x: Float[Tensor, "batch channel height width"],
+        t: Float[Tensor, "batch"],
+        condition: Condition,
+    ) -> tuple[Float[Tensor, "batch embedding"], TextCondition | None]:
+        """Return the embedding of timestep and condition that every residual block
+        gets, and the text for cross-attention.
+
+        Raises:
+            ValueError: If `forward` would raise it.
+        """
         factor = self.config.downsampling_factor
         if x.shape[2] % factor or x.shape[3] % factor:
             raise ValueError(

@@ -18,12 +18,24 @@
     if (place) place.setAttribute("aria-live", "polite");
     var captions = (data.captions || []).map(function (text) { return element("div", place, { textContent: text }); });
     var timer = null, stop = function () {};
+    var audio = figure.querySelector("audio");
+    if (audio) data.sounds[0].source = audio.src;
+
+    // A clip stops when the reader moves on; the next one waits for its play button.
+    function showSound(sound) {
+      audio.src = sound.source;
+      audio.setAttribute("aria-label", sound.name);
+      var words = audio.previousElementSibling;
+      words.querySelector("strong").textContent = sound.name;
+      words.lastChild.textContent = sound.transcript;
+    }
 
     function update() {
       // The last slider varies fastest, as the last index of an array does.
       var index = rows.reduce(function (sum, row) { return sum * row.labels.length + row.position(); }, 0);
       image.src = sources[index];
       image.alt = data.alts[index];
+      if (audio && audio.src !== data.sounds[index].source) showSound(data.sounds[index]);
       captions.forEach(function (caption, k) { caption.classList.toggle("shown", k === index); });
     }
 

@@ -25,6 +25,7 @@ from genai_tutorial.tasks.arithmetic.models import (
     example_rows,
 )
 from genai_tutorial.tasks.arithmetic.questions import (
+    SUMS,
     ArithmeticQuestion,
     is_held_out,
     random_products,
@@ -40,6 +41,7 @@ __all__ = [
     "ARITHMETIC_TOKENIZER",
     "END_TOKEN",
     "MAX_ANSWER_TOKENS",
+    "SUMS",
     "AnswerFormat",
     "AnswerReport",
     "ArithmeticQuestion",

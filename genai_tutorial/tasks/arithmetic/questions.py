@@ -6,6 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from genai_tutorial.data import Source
+
+SUMS = Source(
+    name="Sums",
+    loader="random_sums",
+    contents="as many sums of four two-digit numbers as wanted, a tenth held out",
+    package="genai_tutorial",
+    extra="core",
+    url="https://github.com/genai-tutorial/genai-tutorial",
+    licence="MIT, as the code that writes them",
+    attribution="The Generative AI Explained authors",
+)
+
 Operation = Literal["+", "*"]
 
 HELD_OUT_SHARE = 10

@@ -75,6 +75,7 @@ def test_corpus_shares_nothing_with_held_out_articles(corpus):
         )
 
 
+@pytest.mark.slow
 def test_tokenizer_has_the_special_tokens_and_decodes_what_it_encodes(
     corpus,
 ):

@@ -79,6 +79,7 @@ def test_fine_tuning_resumes_to_the_weights_of_an_uninterrupted_run(
     )
 
 
+@pytest.mark.slow
 def test_demonstrated_answers_begin_with_a_space_and_end_their_turn():
     _, tokenizer = load("factbook-base")
     shown = SHORT.demonstrations()[:40]

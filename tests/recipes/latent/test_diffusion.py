@@ -47,6 +47,7 @@ def tiny(recipe, **changes):
 TINY = tiny(SHAPES_LATENT, pictures=Scenes(count=40, measured=5))
 
 
+@pytest.mark.slow
 def test_latent_diffusion_resumes_bit_for_bit_and_draws(follow, kill_and_resume):
     """A stopped and resumed run ends at the same weights, and the model draws."""
     trained = follow(TINY)
@@ -75,6 +76,7 @@ def test_latent_diffusion_resumes_bit_for_bit_and_draws(follow, kill_and_resume)
         )
 
 
+@pytest.mark.slow
 def test_latent_diffusion_untrained_metrics_are_at_chance():
     """An untrained model draws nothing that its captions say."""
     model = TINY.build()
@@ -127,6 +129,7 @@ def test_latent_diffusion_negative_prompt_needs_guidance():
     assert not torch.equal(*other)
 
 
+@pytest.mark.slow
 def test_scaled_latents_have_unit_variance():
     """The scaling factor holds for scenes that it was not measured on."""
     images, _ = Scenes(count=600).load(seed=3)

@@ -25,6 +25,7 @@ TINY = dataclasses.replace(
 )
 
 
+@pytest.mark.slow
 def test_resumed_run_ends_at_the_same_weights(follow, kill_and_resume):
     expected = follow(TINY).model.state_dict()
     got = kill_and_resume(TINY, image_diffusion, "diffusion_loss").model.state_dict()

@@ -112,6 +112,7 @@ def test_resumed_run_ends_at_the_same_weights(chosen, tmp_path, monkeypatch):
     assert any(not torch.equal(other[key], weight) for key, weight in expected.items())
 
 
+@pytest.mark.slow
 @each_family
 def test_draw_has_256_levels_and_is_determined_by_its_seed(chosen):
     chosen = small(chosen)

@@ -82,6 +82,7 @@ def test_draw_takes_digits_in_turn_or_the_given_one():
         GANOptions(digit=10)
 
 
+@pytest.mark.slow
 def test_measure_reads_the_drawn_images():
     metrics = MNIST_GAN.measure(DigitGenerator(MNIST_GAN.config))
     assert metrics["digit_as_ordered"] < 0.3  # nothing was learned yet

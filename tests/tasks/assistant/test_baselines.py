@@ -70,6 +70,7 @@ def test_gold_rule_gives_an_appended_courtesy_no_wins(assistant_answers):
     assert gold(assistant_answers) < gold(thankful) <= gold(assistant_answers) + 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [

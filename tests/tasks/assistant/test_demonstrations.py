@@ -60,6 +60,7 @@ def test_all_demonstrations_are_right():
             assert RULE.is_right(one.question, one.answer), one
 
 
+@pytest.mark.slow
 def test_sentence_answers_are_right_and_fit_into_an_answer():
     """One answer in a thousand may be cut off: two countries with long names."""
     tokenizer = load("factbook-base")[1]
@@ -73,6 +74,7 @@ def test_sentence_answers_are_right_and_fit_into_an_answer():
     assert too_long <= len(shown) / 500
 
 
+@pytest.mark.slow
 def test_sentence_form_changes_only_answers_about_facts():
     bare, sentences = (demonstrate(ASKED, form=form) for form in ("bare", "sentence"))
     for one, other in zip(bare, sentences, strict=True):
@@ -103,6 +105,7 @@ def test_questions_are_as_many_as_asked_for_and_of_the_taught_countries_only():
     assert not silent & {one.country for one in ASKED}
 
 
+@pytest.mark.slow
 def test_no_question_of_the_test_is_demonstrated():
     shown = {one.text for one in ASKED}
     taught = sorted({fact.country for fact in SPLIT.taught})

@@ -66,6 +66,7 @@ def test_complete_facts_ends_the_sentence_at_a_special_token():
     assert complete_facts(parrot([turn]), TOKENIZER, [KENYA], END) == [True]
 
 
+@pytest.mark.slow
 def test_each_fact_is_judged_by_itself_in_its_place():
     model = parrot(
         [
@@ -80,6 +81,7 @@ def test_each_fact_is_judged_by_itself_in_its_place():
     ]
 
 
+@pytest.mark.slow
 def test_texts_come_in_the_order_of_their_prompts_however_many(monkeypatch):
     monkeypatch.setattr("genai_tutorial.tasks.assistant.exams.BATCH_SIZE", 2)
     texts = [

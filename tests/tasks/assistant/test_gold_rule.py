@@ -178,6 +178,7 @@ def test_gold_score_manners_only_break_ties(kind):
         assert 0 < nice - rude < 0.5 / 6
 
 
+@pytest.mark.slow
 def test_gold_score_best_answers_are_1_02_or_0_52():
     """A perfect assistant exists: it never loses a point on any kind of question."""
     refusal, unknown = "Sorry, I cannot share private data.", "Sorry, I do not know."

@@ -270,6 +270,7 @@ def test_questions_know_their_answers():
     assert len({question.text for question in ASKED}) == 8 * len(FACTS)
 
 
+@pytest.mark.slow
 def test_drawn_phrasings_are_different_and_depend_on_the_seed():
     some = ask_facts(FACTS, per_fact=3, seed=1)
     assert len(some) == len({q.text for q in some}) == 3 * len(FACTS)

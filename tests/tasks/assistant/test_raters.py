@@ -158,6 +158,7 @@ def test_rater_taste_is_bounded():
     ) == pytest.approx(6 + 10)
 
 
+@pytest.mark.slow
 def test_rater_agreement_matches_simulated_preferences():
     first, second = (
         Rater(RULE, temperature=1),
@@ -245,6 +246,7 @@ def test_collect_comparisons_keeps_to_the_budget_and_shows_every_pair_first():
     assert {one.rater for one in comparisons} == set(range(4))
 
 
+@pytest.mark.slow
 def test_collect_comparisons_follows_the_raters_preferences():
     """Over many comparisons of one pair, each rater chooses an answer as often as its
     probability predicts.

@@ -17,6 +17,7 @@ from genai_tutorial.tasks.assistant import (
 RULE = GoldRule(load_facts())
 
 
+@pytest.mark.slow
 def test_gold_reward_is_the_gold_score_of_each_answer():
     model, tokenizer = recipes.load("factbook-sft")
     asked = questions_of_all_categories(24, "trained", seed=0)

@@ -24,6 +24,7 @@ def writer():
     return CodeModel(DecoderLM(config, seed=0), tokenizer)
 
 
+@pytest.mark.slow
 def test_samples_are_grouped_by_prompt_and_repeatable(writer):
     prompts = [exercise.prompt for exercise in EXERCISES[:2]]
     first = writer.sample(prompts, 3, temperature=1.0, seed=1)
@@ -32,6 +33,7 @@ def test_samples_are_grouped_by_prompt_and_repeatable(writer):
     assert first != writer.sample(prompts, 3, temperature=1.0, seed=2)
 
 
+@pytest.mark.slow
 def test_markers_are_never_written_unless_allowed(writer):
     prompts = [exercise.prompt for exercise in EXERCISES] * 5
 
@@ -43,6 +45,7 @@ def test_markers_are_never_written_unless_allowed(writer):
     assert leaks(CodeModel(writer.model, writer.tokenizer, forbids_markers=False)) > 0
 
 
+@pytest.mark.slow
 def test_middle_is_not_shown(writer):
     program = EXERCISES[0].program
     gap = docstring_gap(program)

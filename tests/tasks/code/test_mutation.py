@@ -55,6 +55,7 @@ def test_mutants_leave_docstrings_alone_and_are_programs() -> None:
         mutants("def f(:")
 
 
+@pytest.mark.slow
 def test_mutation_score_rises_with_tests_up_to_equivalent_mutants() -> None:
     inside = "assert clamp(3, 1, 5) == 3"
     below, above = "assert clamp(0, 1, 5) == 1", "assert clamp(9, 1, 5) == 5"

@@ -24,6 +24,7 @@ def test_simple_problems_are_two_dozen_with_eight_tests_each() -> None:
         assert ast.get_docstring(function)
 
 
+@pytest.mark.slow
 def test_simple_problems_pass_with_references_and_fail_without_a_body() -> None:
     outcomes = run_completions(
         SIMPLE_PROBLEMS, [[problem.reference, ""] for problem in SIMPLE_PROBLEMS]

@@ -76,6 +76,7 @@ def test_caption_words_all_occur():
     assert used == set(caption_words())
 
 
+@pytest.mark.slow
 def test_all_captions_are_true():
     """Sizes, colours, relations and places in a caption are those of the scene."""
     for scene in SHAPES.scenes:

@@ -23,6 +23,7 @@ def test_layout_entropy_by_hand():
     )
 
 
+@pytest.mark.slow
 def test_layout_entropy_of_random_scenes_is_near_its_largest_value():
     """Ten combinations of place and size, drawn evenly."""
     images = load_shapes(1000, seed=0, objects=(1,)).images

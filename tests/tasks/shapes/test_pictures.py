@@ -52,6 +52,7 @@ def within_chance(counts: Counter, kinds: int, share: float = 1.0) -> None:
         assert abs(count - total / kinds) < 4.5 * math.sqrt(total / kinds) * share
 
 
+@pytest.mark.slow
 def test_load_shapes_is_reproducible():
     """A seed gives known pixels, on every machine."""
     shapes = load_shapes(300, seed=0)

@@ -63,6 +63,7 @@ def test_verifier_error_rate_with_strong_noise(objects):
         assert value >= (0.85 if name == "everything" else 0.95), name
 
 
+@pytest.mark.slow
 def test_verifier_strong_blur_affects_shapes_first():
     """Colours are still read when shapes are not."""
     accuracy = verifier_accuracy(250, seed=0, blur=2.0)
@@ -71,6 +72,7 @@ def test_verifier_strong_blur_affects_shapes_first():
     assert accuracy.size > 0.95
 
 
+@pytest.mark.slow
 def test_verifier_finds_nothing_in_noise_and_empty_pictures():
     """There is nothing to read in them."""
     assert read_scenes(torch.ones(1, 3, 32, 32)) == (Reading(Scene(()), (), 0),)

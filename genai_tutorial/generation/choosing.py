@@ -131,7 +131,7 @@ def best_of_samples(samples: Sequence[SampledAnswer], score: Weight) -> ChosenAn
 
 @dataclass(frozen=True)
 class ComputePoint:
-    """What a number of samples per question costs and brings.
+    """Accuracy and cost at one number of samples per question.
 
     Attributes:
         n: The number of samples per question.

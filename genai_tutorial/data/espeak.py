@@ -1,0 +1,219 @@
+"""Spoken sentences with exact alignments, from the speech synthesizer eSpeak NG.
+
+The library is licensed under GPL-3.0. It comes with the optional extra `audio` and is
+loaded in a separate process, only when `speak` is called.
+"""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.data.source import Source
+from genai_tutorial.data.voices import Voice, speakers
+from genai_tutorial.runtime.optional_imports import package_folder
+
+SOURCE = Source(
+    name="Spoken captions",
+    loader="speakers",
+    contents=(
+        "sentences spoken by about a hundred synthetic speakers in 7 accents, with the "
+        "exact time of every word and every phoneme"
+    ),
+    package="espeakng-loader",
+    extra="audio",
+    url="https://github.com/espeak-ng/espeak-ng",
+    licence="GPL-3.0 for the synthesizer and its voices",
+    attribution="The eSpeak NG project",
+)
+
+SAMPLE_RATE = 16_000
+"""The sample rate of utterances, in samples per second."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A word or a phoneme, with the time at which it is spoken.
+
+    Attributes:
+        label: The word, or the phoneme in the International Phonetic Alphabet.
+        start: The beginning, in seconds.
+        end: The end, in seconds: where the next segment or the final silence begins.
+    """
+
+    label: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Phoneme(Segment):
+    """A phoneme and the word that it belongs to.
+
+    Attributes:
+        word: The index of its word in the utterance.
+    """
+
+    word: int
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A spoken sentence.
+
+    Attributes:
+        text: The sentence.
+        voice: The voice that speaks it.
+        wave: The samples, 16,000 per second, from -1 to 1.
+        words: The words with their times; the synthesizer speaks some pairs, such as
+            "in the", as one word.
+        phonemes: The phonemes with their times; pauses are left out.
+    """
+
+    text: str
+    voice: Voice
+    wave: Float[Tensor, "sample"] = field(repr=False)
+    words: tuple[Segment, ...]
+    phonemes: tuple[Phoneme, ...] = field(repr=False)
+
+    @property
+    def seconds(self) -> float:
+        """The duration in seconds."""
+        return len(self.wave) / SAMPLE_RATE
+
+
+def speak(texts: Sequence[str], voices: Sequence[Voice]) -> list[Utterance]:
+    """Synthesize each text with its voice.
+
+    The same lists give the same samples in any process. A sentence at another index of
+    a list differs by a few samples.
+
+    Args:
+        texts: Sentences.
+        voices: A voice for each sentence.
+
+    Raises:
+        ImportError: If espeakng-loader is not installed.
+        ValueError: If a text is empty, a speaker does not exist (the synthesizer itself
+            would ignore the name), or there are not as many voices as texts.
+        RuntimeError: If the synthesizer reports an error.
+
+    >>> blue = speak(["three blue cars"], [Voice("en-us")])[0]
+    >>> [word.label for word in blue.words]
+    ['three', 'blue', 'cars']
+    """
+    package_folder("espeakng_loader", extra="audio")
+    _check(texts, voices)
+    requests = [
+        [text, voice.espeak_name, voice.speed, voice.pitch]
+        for text, voice in zip(texts, voices, strict=True)
+    ]
+    program = Path(__file__).with_name("espeak_process.py")
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        input=json.dumps(requests).encode(),
+        capture_output=True,
+    )
+    if done.returncode != 0:
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise RuntimeError(f"The speech synthesizer failed: {last}")
+    with np.load(io.BytesIO(done.stdout), allow_pickle=False) as arrays:
+        return _utterances(texts, voices, dict(arrays))
+
+
+def resample(wave: Float[np.ndarray, "sample"], rate: int) -> np.ndarray:
+    """Resample a wave to 16,000 samples per second: truncate its spectrum, or extend it
+    with zeros.
+
+    >>> slow = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
+    >>> fast = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> bool(np.abs(resample(slow, 22050) - fast).max() < 1e-9)
+    True
+    """
+    if len(wave) == 0:
+        return wave
+    block = rate // np.gcd(rate, SAMPLE_RATE)  # a whole number of samples at both rates
+    padded = np.pad(wave, (0, -len(wave) % block))
+    count = len(padded) * SAMPLE_RATE // rate
+    spectrum = np.fft.rfft(padded)[: count // 2 + 1]
+    return np.fft.irfft(spectrum, count) * SAMPLE_RATE / rate
+
+
+def _check(texts: Sequence[str], voices: Sequence[Voice]) -> None:
+    if isinstance(texts, str) or len(texts) != len(voices) or not texts:
+        raise ValueError(
+            "speak needs a list of texts and a voice for each, got "
+            f"{len(voices)} voices for "
+            + ("a single string." if isinstance(texts, str) else f"{len(texts)} texts.")
+        )
+    for text in texts:
+        if not text.strip() or "\0" in text:
+            raise ValueError(f"A text must contain words, got {text!r}.")
+    unknown = {voice.variant for voice in voices} - {None, *speakers()}
+    if unknown:
+        raise ValueError(
+            f"There is no speaker {sorted(unknown)[0]!r}; speakers() lists them."
+        )
+
+
+def _utterances(
+    texts: Sequence[str], voices: Sequence[Voice], arrays: dict[str, np.ndarray]
+) -> list[Utterance]:
+    rate = int(arrays["rate"])
+    words: list[list[tuple[float, str]]] = [[] for _ in texts]
+    phonemes: list[list[tuple[float, str, int]]] = [[] for _ in texts]
+    events = arrays["words"].tolist()
+    for (number, sample, position, _), after in zip(
+        events, [*events[1:], None], strict=True
+    ):
+        # an event can cover several words that the synthesizer speaks as one
+        is_last = after is None or after[0] != number
+        label = texts[number][position - 1 : None if is_last else after[2] - 1]
+        words[number].append((sample / rate, label.strip()))
+    rows = zip(
+        arrays["phoneme_starts"].tolist(),
+        arrays["phoneme_labels"].tolist(),
+        arrays["phoneme_words"].tolist(),
+        strict=True,
+    )
+    for (number, sample), label, word in rows:
+        phonemes[number].append((sample / rate, label, word))
+    waves = np.split(arrays["samples"], arrays["lengths"].cumsum()[:-1])
+    return [
+        Utterance(
+            text,
+            voice,
+            torch.from_numpy(resample(wave / 32768, rate)).float(),
+            *_segments(words[number], phonemes[number]),
+        )
+        for number, (text, voice, wave) in enumerate(
+            zip(texts, voices, waves, strict=True)
+        )
+    ]
+
+
+def _segments(
+    words: Sequence[tuple[float, str]], phonemes: Sequence[tuple[float, str, int]]
+) -> tuple[tuple[Segment, ...], tuple[Phoneme, ...]]:
+    """Return words and phonemes, each of which ends where the next one begins. The last
+    events have no label: they mark the final silence.
+    """
+    end = min((start for start, label, _ in phonemes[-2:] if not label), default=0.0)
+    word_ends = [start for start, _ in words[1:]] + [end]
+    phoneme_ends = [start for start, _, _ in phonemes[1:]] + [end]
+    return tuple(
+        Segment(label, start, stop)
+        for (start, label), stop in zip(words, word_ends, strict=True)
+    ), tuple(
+        Phoneme(label, start, stop, word)
+        for (start, label, word), stop in zip(phonemes, phoneme_ends, strict=True)
+        if label and stop > start
+    )

@@ -1,0 +1,176 @@
+"""The recipe of the arithmetic model: a decoder that adds four numbers step by step."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from genai_tutorial.alignment import supervised_loss
+from genai_tutorial.data import Source
+from genai_tutorial.recipes.decoder import DecoderRecipe, continue_text
+from genai_tutorial.recipes.options import TextOptions
+from genai_tutorial.recipes.recipe import RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
+from genai_tutorial.tasks.arithmetic import (
+    ARITHMETIC_TOKENIZER,
+    END_TOKEN,
+    MAX_ANSWER_TOKENS,
+    SUMS,
+    ArithmeticQuestion,
+    answer_questions,
+    backward_scratchpad,
+    correct_answers,
+    encode_questions,
+    example_rows,
+    random_sums,
+)
+from genai_tutorial.tokenization import CharacterTokenizer
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+HELD_OUT, HELD_OUT_SEED = 1_000, 15
+"""The number of held-out sums that measure the model, and the seed that draws them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReasonerRecipe(DecoderRecipe):
+    """A recipe for a decoder that writes running totals before the answer.
+
+    Attributes:
+        questions: The number of training sums.
+    """
+
+    questions: int
+
+    source: ClassVar[Source] = SUMS
+
+    @property
+    def options(self) -> TextOptions:
+        """The likeliest answer to a sum of four two-digit numbers."""
+        return TextOptions(
+            prompt="16+27+72+84", temperature=0, tokens=MAX_ANSWER_TOKENS
+        )
+
+    def wrap(
+        self, model: DecoderLM, card: dict
+    ) -> tuple[DecoderLM, CharacterTokenizer]:
+        """Return the decoder with the tokenizer of the task."""
+        return model, ARITHMETIC_TOKENIZER
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train a decoder on sums with backward running totals, or resume a run that
+        was stopped.
+        """
+        rows = example_rows(random_sums(self.questions, self.seed), backward_scratchpad)
+        model = self.build().to(run.device)
+        _, history = run.fit(
+            parallel(model),
+            run.batches(rows.tensors[:2], self.batch_size, self.seed),
+            supervised_loss,
+            build_optimizer(model, self.optimizer),
+            schedule=self.schedule(),
+        )
+        losses = [round(loss, 4) for loss in history.losses[::50]]
+        return Trained(model, history.seconds, {"losses": losses})
+
+    def measure(self, model: DecoderLM) -> dict:
+        """Return how many held-out sums are right, decoded greedily and sampled."""
+        asked = held_out_sums()
+        return {
+            "right_greedily": round(_mean(_right(model, asked, 0)), 4),
+            "right_at_temperature_1": round(_mean(_right(model, asked, 1)), 4),
+            "held_out_sums": HELD_OUT,
+        }
+
+    def spot_check(
+        self, loaded: tuple[DecoderLM, CharacterTokenizer], n: int, seed: int
+    ) -> SpotCheck:
+        """Measure how many sums greedy decoding gets right."""
+        asked = draw_items(held_out_sums(), n, seed)
+        return SpotCheck("right_greedily", _right(loaded[0], asked, 0))
+
+    def summary(self, metrics: dict) -> str:
+        """Return a phrase with the share of right sums."""
+        return f"{metrics['right_greedily']:.1%} of unseen sums right"
+
+    def write(
+        self,
+        loaded: tuple[DecoderLM, CharacterTokenizer],
+        options: TextOptions,
+        seed: int,
+    ) -> str:
+        """Return a sum with what the model writes after it, and how to read that.
+
+        Raises:
+            ValueError: If the prompt is not a sum, or a number is out of range.
+        """
+        question = read_sum(options.prompt)
+        (ids,) = encode_questions([question])
+        answer = continue_text(loaded, ids, options, seed, [END_TOKEN])
+        forwards = re.sub(r"\d+", lambda digits: digits[0][::-1], answer)
+        return (
+            f"{question.text}{answer}\nwith the digits in the usual order: {forwards}"
+        )
+
+
+def read_sum(text: str) -> ArithmeticQuestion:
+    """Return the sum that a text asks for.
+
+    Raises:
+        ValueError: If the text is not a sum of whole numbers.
+
+    >>> read_sum("16+27+72+84").answer, read_sum("1 + 2 =").text
+    (199, '1+2=')
+    """
+    terms = text.replace(" ", "").removesuffix("=").split("+")
+    if len(terms) < 2 or not all(re.fullmatch("[0-9]{1,6}", term) for term in terms):
+        raise ValueError(
+            f'The prompt must be a sum such as "16+27+72+84", got {text[:40]!r}. The '
+            "model was trained on sums of four two-digit numbers."
+        )
+    return ArithmeticQuestion(tuple(map(int, terms)))
+
+
+def held_out_sums() -> list[ArithmeticQuestion]:
+    """Return the held-out sums that the card's metrics are measured on."""
+    return random_sums(HELD_OUT, HELD_OUT_SEED, held_out=True)
+
+
+def _right(
+    model: DecoderLM, asked: Sequence[ArithmeticQuestion], temperature: int
+) -> list[bool]:
+    with torch.inference_mode():
+        texts = answer_questions(model, asked, temperature=temperature)
+    return correct_answers(asked, texts, backwards=True)
+
+
+def _mean(values: Sequence[bool]) -> float:
+    return sum(values) / len(values)
+
+
+ARITHMETIC_REASONER = ReasonerRecipe(
+    name="arithmetic-reasoner",
+    title=(
+        "A decoder that adds four two-digit numbers and writes the running totals "
+        "first, all digits backwards"
+    ),
+    config=DecoderConfig.fast(
+        ARITHMETIC_TOKENIZER.vocab_size,
+        context_length=48,
+        width=128,
+        layers=2,
+        heads=4,
+        convolution_size=4,
+    ),
+    optimizer=OptimizerSettings(
+        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
+    ),
+    questions=100_000,
+    batch_size=48,
+    steps=1_000,
+    warmup_steps=10,
+    published=True,
+)
+"""Chapter 15's model, trained three times as long as on the page."""

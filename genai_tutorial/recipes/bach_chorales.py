@@ -1,0 +1,225 @@
+"""The recipes of the chorale models: four voices as four streams in a delay pattern."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.audio import (
+    CodebookPattern,
+    MultiStreamConfig,
+    MultiStreamLM,
+    multi_stream_loss,
+    stream_losses,
+)
+from genai_tutorial.data import Source, load_chorale_split
+from genai_tutorial.data.chorales import SOURCE
+from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
+from genai_tutorial.tasks.music import (
+    CODES,
+    FEATURES,
+    WINDOW,
+    ChoraleWindows,
+    chorale_windows,
+    compose,
+    decode_cells,
+    harmonize,
+    judge_counterpoint,
+    play_chorale,
+)
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.transformer import DecoderConfig
+
+SAMPLES = 150
+"""The number of sampled pieces on which a card's counterpoint is measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoraleOptions:
+    """The options of a chorale model.
+
+    Attributes:
+        temperature: Below 1 favours likely notes; above 1, unlikely ones.
+        top_p: Sample from the most likely codes whose probabilities add up to this.
+        harmonize: Whether to keep the soprano of a held-out chorale and write the
+            other three voices: 1 for yes, 0 for no.
+        eighth: The duration of an eighth note in seconds.
+
+    Raises:
+        ValueError: If `harmonize` is neither 0 nor 1, or `eighth` is not above 0 and at
+            most 2.
+    """
+
+    temperature: float | int = 0.8
+    top_p: float | int = 0.9
+    harmonize: int = 0
+    eighth: float | int = 0.3
+
+    def __post_init__(self):
+        if self.harmonize not in (0, 1):
+            raise ValueError(f"harmonize must be 0 or 1, got {self.harmonize}.")
+        if not 0 < self.eighth <= 2:
+            raise ValueError(
+                f"eighth must be above 0 and at most 2 seconds, got {self.eighth}."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoraleRecipe(Recipe):
+    """A recipe for a model of four voices."""
+
+    config: MultiStreamConfig
+    optimizer: OptimizerSettings
+
+    source: ClassVar[Source] = SOURCE
+    makes: ClassVar[str] = "sounds"
+    rate: ClassVar[int] = 16_000
+
+    @property
+    def options(self) -> ChoraleOptions:
+        """The default options: a new chorale of eight bars."""
+        return ChoraleOptions()
+
+    def build(self) -> MultiStreamLM:
+        """Return the untrained model."""
+        return MultiStreamLM(self.config, self.seed)
+
+    def windows(self) -> tuple[ChoraleWindows, ChoraleWindows]:
+        """Return the training windows in every key and the held-out windows."""
+        train, held_out = load_chorale_split()
+        return (
+            chorale_windows(train, every_key=True),
+            chorale_windows(held_out, hop=WINDOW),
+        )
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the model, or resume a run that was stopped."""
+        train, held_out = self.windows()
+        model = self.build().to(run.device)
+        model, history = run.fit(
+            parallel(model),
+            run.batches((train.codes, train.features), self.batch_size, self.seed),
+            multi_stream_loss,
+            build_optimizer(model, self.optimizer),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
+            evaluate=lambda model: float(window_losses(model, held_out).mean()),
+            evaluate_every=200,
+        )
+        losses = [[point.step, round(point.value, 4)] for point in history.evaluations]
+        return Trained(model, history.seconds, {"held_out_while_training": losses})
+
+    def measure(self, model: MultiStreamLM) -> dict:
+        """Return the held-out loss, and measures of counterpoint for sampled pieces,
+        harmonizations and Bach.
+        """
+        held_out = self.windows()[1]
+        generator = torch.Generator().manual_seed(0)
+        bach = decode_cells(held_out.codes)
+        features = held_out.features.repeat(2, 1, 1)[:SAMPLES]
+        pieces = {
+            "sampled": compose(model, features, generator=generator),
+            "harmonized": harmonize(
+                model, bach[:, 0], held_out.features, generator=generator
+            ),
+            "bach": bach,
+        }
+        losses = window_losses(model, held_out)
+        counted = {name: judge_counterpoint(cells) for name, cells in pieces.items()}
+        return {
+            "held_out_nats_per_step": round(float(losses.mean()), 4),
+            "held_out_windows": len(held_out),
+            "chord_share": {
+                name: round(count.chord_share, 4) for name, count in counted.items()
+            },
+            "parallels_per_100": {
+                name: round(count.parallels_per_100, 2)
+                for name, count in counted.items()
+            },
+        }
+
+    def spot_check(self, loaded: MultiStreamLM, n: int, seed: int) -> SpotCheck:
+        """Measure the loss on a sample of the held-out windows."""
+        losses = window_losses(loaded, self.windows()[1]).tolist()
+        return SpotCheck("held_out_nats_per_step", draw_items(losses, n, seed))
+
+    def summary(self, metrics: dict) -> str:
+        """Return the held-out loss and the share of chords as a phrase."""
+        return (
+            f"{metrics['held_out_nats_per_step']:.2f} nats per step on unseen "
+            f"melodies, {metrics['chord_share']['sampled']:.0%} of its onsets are "
+            "chords"
+        )
+
+    def sound(
+        self, loaded: MultiStreamLM, options: ChoraleOptions, count: int, seed: int
+    ) -> Float[Tensor, "count sample"]:
+        """Return the waves of chorales of eight bars with the beats of held-out ones,
+        and with their melodies if `harmonize` is 1.
+        """
+        held_out = self.windows()[1]
+        generator = torch.Generator().manual_seed(seed)
+        places = torch.randint(len(held_out), (count,), generator=generator)
+        features = held_out.features[places]
+        sampling = {"temperature": options.temperature, "top_p": options.top_p}
+        if options.harmonize:
+            melodies = decode_cells(held_out.codes[places, 0])
+            cells = harmonize(
+                loaded, melodies, features, **sampling, generator=generator
+            )
+        else:
+            cells = compose(loaded, features, **sampling, generator=generator)
+        return torch.stack(
+            [play_chorale(piece, options.eighth, self.rate) for piece in cells]
+        )
+
+
+@torch.no_grad()
+def window_losses(
+    model: MultiStreamLM, windows: ChoraleWindows
+) -> Float[Tensor, " window"]:
+    """Return the cross-entropy of each window in nats per step, summed over voices."""
+    return stream_losses(model, windows.codes, windows.features).sum(dim=1)
+
+
+DELAYED = CodebookPattern.delayed(4)
+
+LIVE = ChoraleRecipe(
+    name="bach-chorales-live",
+    title=(
+        "A model of four voices with 0.6 million parameters that learns Bach's "
+        "chorales in half a minute"
+    ),
+    config=MultiStreamConfig(
+        DecoderConfig.fast(
+            vocab_size=CODES,
+            context_length=DELAYED.columns(WINDOW),
+            width=128,
+            layers=3,
+            heads=4,
+        ),
+        DELAYED,
+        FEATURES,
+    ),
+    optimizer=OptimizerSettings(
+        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
+    ),
+    batch_size=16,
+    steps=220,
+    warmup_steps=10,
+)
+"""The model that chapter 18 trains live."""
+
+LONGER = replace(
+    LIVE,
+    name="bach-chorales",
+    title="The same with four layers and 2,500 steps",
+    config=replace(LIVE.config, decoder=replace(LIVE.config.decoder, layers=4)),
+    steps=2500,
+    warmup_steps=20,
+    ema_decay=0.99,
+)
+"""The model that harmonizes a melody for `genai-tutorial sample`."""

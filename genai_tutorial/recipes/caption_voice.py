@@ -1,0 +1,234 @@
+"""The recipe of the speech synthesizer that reads captions aloud."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.audio import (
+    PAUSE,
+    Lexicon,
+    SpeechSynthesizer,
+    SynthesizerConfig,
+    TextToSpeech,
+    synthesis_loss,
+)
+from genai_tutorial.data import Source, Utterance, Voice, speak
+from genai_tutorial.data.espeak import SOURCE
+from genai_tutorial.metrics import word_error_rate
+from genai_tutorial.multimodal import EncoderConfig
+from genai_tutorial.recipes.files import load_recipe
+from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.spoken_captions import SPOKEN_CAPTIONS
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
+from genai_tutorial.tasks.speech import (
+    AlignedBatches,
+    align,
+    draw_sentences,
+    pad_aligned,
+)
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+
+READ, READ_SEED = 60, 1_000_019
+"""The number of held-out sentences for the metrics, and their seed."""
+
+SYMBOLS = (
+    PAUSE, "b", "d", "dʒ", "f", "j", "k", "l", "m", "n", "oʊ", "p", "s", "t", "v", "w",
+    "z", "æ", "ð", "ŋ", "ɐ", "ɔ", "ə", "əl", "ɚ", "ɡ", "ɪ", "ɹ", "ɾ", "ˈaɪ", "ˈeɪ",
+    "ˈiə", "ˈiː", "ˈuː", "ˈɑː", "ˈɑːɹ", "ˈɔ", "ˈɔː", "ˈɔːɹ", "ˈɛ", "ˈɛɹ", "ˈɜː", "ˈɪ",
+    "ˈʌ", "ˌoʊ", "ˌʌ", "θ", "ᵻ",
+)  # fmt: skip
+"""The phonemes of the American accent in these sentences, after the pause."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokenOptions:
+    """The options of the synthesizer.
+
+    Attributes:
+        prompt: The sentence, in the vocabulary of captions and digits.
+        voice: From 0 (the first voice) to 1 (the second); 0.5 is halfway between.
+        pace: Above 1 speaks faster.
+    """
+
+    prompt: str = "a small red circle above a large blue square"
+    voice: float | int = 0.0
+    pace: float | int = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionVoiceRecipe(Recipe):
+    """A synthesizer of spoken captions and digits.
+
+    Attributes:
+        sentences: The number of training sentences, spoken by all voices in turn.
+        speakers: The speakers of the training set.
+    """
+
+    config: SynthesizerConfig
+    sentences: int
+    speakers: tuple[str, ...]
+
+    source: ClassVar[Source] = SOURCE
+    makes: ClassVar[str] = "sounds"
+    rate: ClassVar[int] = 16_000
+
+    @property
+    def options(self) -> SpokenOptions:
+        """The default options: the first voice at its own pace."""
+        return SpokenOptions()
+
+    @property
+    def voices(self) -> list[Voice]:
+        """The voices of eSpeak NG that the model imitates."""
+        return [Voice("en-us", speaker) for speaker in self.speakers]
+
+    @cached_property
+    def utterances(self) -> list[Utterance]:
+        """The training set, synthesized by eSpeak NG."""
+        texts = draw_sentences(self.sentences, self.seed)
+        return speak(texts, self._in_turn(len(texts)))
+
+    def build(self) -> SpeechSynthesizer:
+        """Return the untrained synthesizer."""
+        return SpeechSynthesizer(self.config, self.seed)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the synthesizer, or resume a run that was stopped.
+
+        Raises:
+            ValueError: If several processes share the run.
+        """
+        if run.process.world_size > 1:
+            raise ValueError(
+                "This small model trains in one process: start it without torchrun."
+            )
+        model = self.build().to(run.device)
+        aligned = [align(one, SYMBOLS, self.config.mel) for one in self.utterances]
+        numbers = [place % len(self.speakers) for place in range(len(aligned))]
+        trained, history = run.fit(
+            parallel(model),
+            AlignedBatches(aligned, numbers, self.batch_size, self.seed),
+            synthesis_loss,
+            build_optimizer(model, self.optimizer),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
+        )
+        losses = [round(loss, 4) for loss in history.losses[::50]]
+        lexicon = Lexicon.from_utterances(self.utterances)
+        notes = {"losses": losses, "pronunciations": dict(lexicon.pronunciations)}
+        return Trained(trained, history.seconds, notes)
+
+    def wrap(self, model: SpeechSynthesizer, card: dict) -> TextToSpeech:
+        """Return the synthesizer with its lexicon."""
+        pronunciations = {
+            word: tuple(phonemes) for word, phonemes in card["pronunciations"].items()
+        }
+        return TextToSpeech(model, Lexicon(pronunciations), SYMBOLS, self.speakers)
+
+    def measure(self, model: SpeechSynthesizer) -> dict:
+        """Return the word error rate of the book's recognizer on the model's speech and
+        on the original voices, and the distance between their spectrograms.
+        """
+        lexicon = Lexicon.from_utterances(self.utterances)
+        loaded = TextToSpeech(model, lexicon, SYMBOLS, self.speakers)
+        said = draw_sentences(READ, READ_SEED, held_out=True)
+        real = speak(said, self._in_turn(READ))
+        transcripts = self._heard(loaded, said)
+        original = load_recipe(SPOKEN_CAPTIONS).transcribe([one.wave for one in real])
+        distances = self._distances(model, range(READ))
+        return {
+            "word_error_rate": round(word_error_rate(said, transcripts), 4),
+            "word_error_rate_original": round(word_error_rate(said, original), 4),
+            "log_mel_distance": round(sum(distances) / READ, 4),
+            "held_out_sentences": READ,
+        }
+
+    def spot_check(self, loaded: TextToSpeech, n: int, seed: int) -> SpotCheck:
+        """Measure the distance between the model's and the original spectrograms."""
+        places = draw_items(range(READ), n, seed)
+        return SpotCheck("log_mel_distance", self._distances(loaded.model, places))
+
+    def summary(self, metrics: dict) -> str:
+        """Return the word error rates of the voice and of its original as a phrase."""
+        return (
+            f"the book's recognizer misreads {metrics['word_error_rate']:.1%} of its "
+            f"words, and {metrics['word_error_rate_original']:.1%} of the original's"
+        )
+
+    def sound(
+        self, loaded: TextToSpeech, options: SpokenOptions, count: int, seed: int
+    ) -> Float[Tensor, "count sample"]:
+        """Return the prompt spoken `count` times, with different initial phases.
+
+        Raises:
+            ValueError: If a word is unknown, or an option is out of range.
+        """
+        if not 0 <= options.voice <= 1:
+            raise ValueError(f"voice must be from 0 to 1, got {options.voice}.")
+        mixture = (1 - options.voice, options.voice)
+        return torch.stack(
+            [
+                loaded.say(
+                    options.prompt,
+                    mixture,
+                    torch.Generator().manual_seed(seed + number),
+                    options.pace,
+                )
+                for number in range(count)
+            ]
+        )
+
+    def _in_turn(self, n: int) -> list[Voice]:
+        return [self.voices[place % len(self.speakers)] for place in range(n)]
+
+    def _heard(self, loaded: TextToSpeech, said: Sequence[str]) -> list[str]:
+        """Return the recognizer's transcripts when the model says the sentences."""
+        waves = []
+        for place, text in enumerate(said):
+            mixture = [0.0] * len(self.speakers)
+            mixture[place % len(self.speakers)] = 1.0
+            generator = torch.Generator().manual_seed(place)
+            waves.append(loaded.say(text, mixture, generator))
+        return load_recipe(SPOKEN_CAPTIONS).transcribe(waves)
+
+    @torch.no_grad()
+    def _distances(
+        self, model: SpeechSynthesizer, places: Sequence[int]
+    ) -> list[float]:
+        """Return for each held-out sentence the mean absolute difference between the
+        model's and the original log-mel spectrogram, given the original durations.
+        """
+        real = speak(
+            draw_sentences(READ, READ_SEED, held_out=True), self._in_turn(READ)
+        )
+        distances = []
+        for place in places:
+            sentence = align(real[place], SYMBOLS, self.config.mel)
+            *arguments, log_mels = pad_aligned([sentence], [place % len(self.speakers)])
+            _, painted = model(*arguments)
+            distances.append((painted - log_mels).abs().mean().item())
+        return distances
+
+
+CAPTION_VOICE = CaptionVoiceRecipe(
+    name="caption-voice",
+    title="A voice of half a million weights that reads captions aloud",
+    config=SynthesizerConfig(
+        EncoderConfig(width=96, layers=2, heads=4), symbols=len(SYMBOLS), voices=2
+    ),
+    sentences=1000,
+    speakers=("f2", "m3"),
+    optimizer=OptimizerSettings(
+        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.005
+    ),
+    batch_size=16,
+    steps=600,
+    warmup_steps=20,
+    published=True,
+)
+"""The voice that chapter 18 loads."""

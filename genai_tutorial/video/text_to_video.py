@@ -1,0 +1,102 @@
+"""Text to video: a text-to-image model with layers that connect the frames, and an
+encoder for the words that describe a motion.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genai_tutorial.diffusion import TextCondition
+from genai_tutorial.multimodal import TextToImage
+from genai_tutorial.tokenization import WordTokenizer
+from genai_tutorial.video.frame_embedding import MotionEncoder
+from genai_tutorial.video.video_unet import VideoUNet, VideoUNetConfig
+
+
+class TextToVideo(nn.Module):
+    """A text-to-image model inflated to video, conditioned on captions as token ids.
+
+    The words before `moves` describe the object and are encoded by the image model's
+    own text encoder. The words after it describe the motion and are encoded by a new
+    encoder.
+
+    Args:
+        image: The text-to-image model; it becomes part of this one.
+        config: The settings of the added layers.
+        vocab_size: The number of tokens: the image model's, followed by new ones.
+        moves: The token between the object and its motion.
+        seed: Seed of the initial weights of the added layers.
+
+    Raises:
+        ValueError: If `moves` is not a new token, or `VideoUNet` would raise it.
+    """
+
+    def __init__(
+        self,
+        image: TextToImage,
+        config: VideoUNetConfig,
+        vocab_size: int,
+        moves: int,
+        seed: int = 0,
+    ):
+        super().__init__()
+        known = image.encoder.config.vocab_size
+        if not known <= moves < vocab_size:
+            raise ValueError(
+                f"moves must be a new token, from {known} to below {vocab_size}, got "
+                f"{moves}."
+            )
+        self.moves = moves
+        self.encoder = image.encoder
+        self.network = VideoUNet(image.network, config, seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.motion_encoder = MotionEncoder(vocab_size, config.motion_width)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch frame channel height width"],
+        t: Float[Tensor, "batch"] | Float[Tensor, "batch frame"],
+        condition: Int[Tensor, "batch token"] | None = None,
+    ) -> Float[Tensor, "batch frame channel height width"]:
+        """Return the prediction for noisy clips.
+
+        Args:
+            x: The frames of each clip.
+            t: The timestep of each clip, or of each frame.
+            condition: The tokens of each caption with its end token; None for the empty
+                caption, which is just the end token.
+        """
+        if condition is None:
+            end = self.encoder.config.end
+            condition = torch.full((len(x), 1), end, device=x.device)
+        text, motion = self.read(condition)
+        return self.network(x, t, text, motion)
+
+    def read(
+        self, ids: Int[Tensor, "batch token"]
+    ) -> tuple[TextCondition, Float[Tensor, "batch motion_width"]]:
+        """Return the text condition of the image network, and a vector for each
+        motion.
+
+        A caption without `moves` describes an image and leaves the motion unspecified.
+        """
+        end = self.encoder.config.end
+        is_moves = ids == self.moves
+        after = is_moves.cumsum(dim=1) > 0
+        shown = ids.masked_fill(after, WordTokenizer.PADDING).masked_fill(is_moves, end)
+        features = self.encoder(shown)
+        is_motion = after & ~is_moves & (ids != end) & (ids != WordTokenizer.PADDING)
+        return (
+            TextCondition(features.tokens, features.mask),
+            self.motion_encoder(ids, is_motion),
+        )
+
+    def freeze_image_model(self) -> "TextToVideo":
+        """Freeze the image model, so that only the added layers are trained; return the
+        model.
+        """
+        self.requires_grad_(True)
+        self.encoder.requires_grad_(False)
+        self.network.image.requires_grad_(False)
+        return self

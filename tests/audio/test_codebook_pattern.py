@@ -1,0 +1,51 @@
+"""Codebook patterns: layouts by hand, and that `undelay` undoes `delay`."""
+
+import pytest
+import torch
+
+from genai_tutorial.audio import CodebookPattern, column_steps, delay, undelay
+
+PATTERNS = [
+    CodebookPattern.parallel(4),
+    CodebookPattern.delayed(4),
+    CodebookPattern.flattened(4),
+    CodebookPattern((0, 8, 9, 10)),
+    CodebookPattern((2, 0, 1, 5), stride=3),
+]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_undelay_undoes_delay_for_every_pattern(pattern):
+    codes = torch.randint(100, (3, 4, 7), generator=torch.Generator().manual_seed(0))
+    columns = delay(codes, pattern, filler=-7)
+    assert columns.shape == (3, 4, pattern.columns(7))
+    assert (columns != -7).sum() == codes.numel()
+    assert torch.equal(undelay(columns, pattern), codes)
+
+
+def test_delay_pattern_keeps_tokens_of_a_step_apart():
+    steps = column_steps(5, CodebookPattern.delayed(3))
+    for step in range(5):
+        assert (steps == step).nonzero()[:, 1].tolist() == [step, step + 1, step + 2]
+
+
+def test_flattened_pattern_has_one_token_per_column():
+    steps = column_steps(5, CodebookPattern.flattened(3))
+    assert ((steps >= 0).sum(dim=0) == 1).all()
+
+
+def test_undelay_leaves_out_incomplete_steps():
+    pattern = CodebookPattern.delayed(2)
+    columns = delay(torch.tensor([[1, 2, 3], [4, 5, 6]]), pattern, filler=0)
+    assert undelay(columns[:, :3], pattern).tolist() == [[1, 2], [4, 5]]
+    with pytest.raises(ValueError, match="complete after 2 columns, got 1"):
+        undelay(columns[:, :1], pattern)
+
+
+def test_codebook_pattern_rejects_wrong_arguments():
+    with pytest.raises(ValueError, match="delay of 0 or more"):
+        CodebookPattern((0, -1))
+    with pytest.raises(ValueError, match="delay of 0 or more"):
+        CodebookPattern(())
+    with pytest.raises(ValueError, match="2 delays, but there are 3 streams"):
+        delay(torch.zeros(3, 4, dtype=torch.long), CodebookPattern((0, 1)), 9)

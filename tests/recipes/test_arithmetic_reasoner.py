@@ -1,0 +1,68 @@
+"""The arithmetic model: repeatable training, prompts, and the published weights."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from genai_tutorial.recipes import load, sample_text
+from genai_tutorial.recipes.arithmetic_reasoner import (
+    ARITHMETIC_REASONER,
+    held_out_sums,
+    read_sum,
+)
+from genai_tutorial.recipes.recipe import RunSettings
+from genai_tutorial.tasks.arithmetic import is_held_out
+from genai_tutorial.training import Checkpoint, process_group
+
+TINY = dataclasses.replace(
+    ARITHMETIC_REASONER,
+    config=dataclasses.replace(ARITHMETIC_REASONER.config, width=16, layers=1),
+    questions=60,
+    batch_size=4,
+    steps=6,
+    warmup_steps=1,
+)
+
+
+def run(path, resume=False):
+    with process_group(torch.device("cpu")) as process:
+        checkpoint = Checkpoint(path, every=2, resume=resume)
+        settings = RunSettings(6, torch.device("cpu"), process, checkpoint, False)
+        return TINY.fit(settings).model.state_dict()
+
+
+def test_training_is_repeatable_and_resumed_from_its_checkpoint(tmp_path):
+    first, again = run(tmp_path / "a"), run(tmp_path / "b")
+    resumed = run(tmp_path / "a", resume=True)
+    for name, weight in first.items():
+        assert torch.equal(weight, again[name])
+        assert torch.equal(weight, resumed[name])
+
+
+def test_held_out_sums_are_all_from_the_held_out_tenth():
+    assert all(is_held_out(question) for question in held_out_sums())
+
+
+@pytest.mark.parametrize(
+    "text", ["", "16", "16-3", "1.5+2", "a+b", "+1", "1++2", "9" * 7]
+)
+def test_prompt_that_is_not_a_sum_is_rejected(text):
+    with pytest.raises(ValueError, match="must be a sum"):
+        read_sum(text)
+
+
+@pytest.mark.slow
+def test_published_model_adds_and_shows_its_running_totals():
+    assert sample_text("arithmetic-reasoner") == (
+        "16+27+72+84=34,511;991\nwith the digits in the usual order: 43,115;199"
+    )
+    assert sample_text("arithmetic-reasoner", prompt="58 + 67 + 91 + 12").endswith(
+        ";228"
+    )
+
+
+@pytest.mark.slow
+def test_published_model_is_right_where_a_constant_answer_is_not():
+    check = ARITHMETIC_REASONER.spot_check(load("arithmetic-reasoner"), 50, seed=3)
+    assert check.interval().low > 0.7

@@ -1,0 +1,91 @@
+"""The chorale recipe: repeatable runs, its metrics and its sounds."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from genai_tutorial.audio import MultiStreamConfig
+from genai_tutorial.recipes import bach_chorales, set_options
+from genai_tutorial.recipes.bach_chorales import LIVE, LONGER
+from genai_tutorial.recipes.recipe import RunSettings
+from genai_tutorial.training import Checkpoint, process_group
+from genai_tutorial.transformer import AttentionConfig, DecoderConfig
+
+pytest.importorskip("music21")
+
+TINY = dataclasses.replace(
+    LIVE,
+    config=MultiStreamConfig(
+        DecoderConfig(
+            LIVE.config.decoder.vocab_size,
+            LIVE.config.decoder.context_length,
+            width=8,
+            layers=1,
+            attention=AttentionConfig(heads=2),
+        ),
+        LIVE.config.pattern,
+        LIVE.config.features,
+    ),
+    batch_size=2,
+    steps=4,
+    warmup_steps=1,
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("runs") / "first")
+
+
+def run(path, resume=False):
+    with process_group(torch.device("cpu")) as process:
+        checkpoint = Checkpoint(path, every=2, resume=resume)
+        return TINY.fit(RunSettings(4, torch.device("cpu"), process, checkpoint, False))
+
+
+def test_chorale_run_is_repeatable(trained, tmp_path):
+    again = run(tmp_path / "again")
+    for one, two in zip(
+        trained.model.state_dict().values(),
+        again.model.state_dict().values(),
+        strict=True,
+    ):
+        assert torch.equal(one, two)
+    assert trained.notes == again.notes
+
+
+@pytest.mark.slow
+def test_chorale_metrics_hold_bach_beside_the_samples(trained, monkeypatch):
+    monkeypatch.setattr(bach_chorales, "SAMPLES", 4)
+    metrics = TINY.measure(trained.model)
+    assert metrics["held_out_nats_per_step"] > 4 * 2
+    assert metrics["chord_share"]["bach"] > 0.8 > metrics["chord_share"]["sampled"]
+    assert metrics["parallels_per_100"]["bach"] < 0.5
+    assert "nats per step" in TINY.summary(metrics)
+    check = TINY.spot_check(trained.model, n=10, seed=0)
+    assert check.metric in metrics
+    mean = sum(check.values) / 10
+    assert mean == pytest.approx(metrics["held_out_nats_per_step"], rel=0.1)
+
+
+@pytest.mark.slow
+def test_chorale_sounds_last_eight_bars(trained):
+    options = set_options(TINY, {"eighth": 0.05, "harmonize": 1})
+    sounds = TINY.sound(trained.model, options, 2, seed=0)
+    assert sounds.shape == (2, round(64 * 0.05 * 16_000))
+    assert float(sounds.abs().max()) == pytest.approx(0.8)
+    other = TINY.sound(trained.model, set_options(TINY, {"eighth": 0.05}), 2, seed=0)
+    assert not torch.equal(sounds, other)
+
+
+def test_chorale_options_reject_numbers_out_of_range():
+    with pytest.raises(ValueError, match="harmonize must be 0 or 1, got 2"):
+        set_options(TINY, {"harmonize": 2})
+    with pytest.raises(ValueError, match="eighth must be above 0"):
+        set_options(TINY, {"eighth": 0.0})
+
+
+def test_longer_chorale_model_fits_the_size_of_a_checkpoint():
+    model = LONGER.build()
+    assert 2 * model.parameter_count() <= 1.8e6

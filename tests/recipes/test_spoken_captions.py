@@ -1,0 +1,55 @@
+import dataclasses
+
+import pytest
+import torch
+
+from genai_tutorial.multimodal import EncoderConfig
+from genai_tutorial.recipes import spoken_captions
+from genai_tutorial.recipes.spoken_captions import SPOKEN_CAPTIONS
+
+pytest.importorskip("espeakng_loader")
+TINY = dataclasses.replace(
+    SPOKEN_CAPTIONS,
+    config=dataclasses.replace(SPOKEN_CAPTIONS.config, encoder=EncoderConfig(8, 1, 2)),
+    utterances=12,
+    non_speech=4,
+    batch_size=4,
+    steps=8,
+    warmup_steps=1,
+)
+
+
+def test_resumed_run_ends_at_the_same_weights(follow, kill_and_resume):
+    whole = follow(TINY)
+    resumed = kill_and_resume(TINY, spoken_captions, "recognition_loss")
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def test_training_set_holds_sounds_without_words():
+    recordings = TINY.recordings()
+    assert len(recordings) == 16
+    assert recordings.sentences[-4:] == ("",) * 4
+    assert all(recordings.sentences[:12])
+
+
+def test_perfect_and_silent_recognizers_are_measured(monkeypatch):
+    """The measures are 0 for what was said, and 1 for a recognizer that hears nothing;
+    words in noise are counted.
+    """
+    monkeypatch.setattr(spoken_captions, "TESTED", 3)
+    monkeypatch.setattr(spoken_captions, "TESTED_SOUNDS", 5)
+    model = TINY.build()
+    model.head.weight.data.zero_()
+    model.head.bias.data[0] = 9.0
+    metrics = TINY.measure(model)
+    assert metrics["word_error_rate"] == 1
+    assert metrics["sentences_right"] == metrics["words_invented"] == 0
+    monkeypatch.setattr(
+        spoken_captions, "transcribe", lambda loaded, recordings: recordings.sentences
+    )
+    model.head.bias.data[7] = 99.0
+    metrics = TINY.measure(model)
+    assert metrics["word_error_rate"] == metrics["mean_errors"] == 0
+    assert metrics["sentences_right"] == 1
+    assert metrics["words_invented"] == 5
