@@ -1,39 +1,39 @@
-"""Vision-language models of shapes: what the picture adds, two ways in, two stages, the
-language prior and its cure, invented answers, and questions that read each other.
+"""Vision-language models of shapes: what the picture adds, the language prior and its
+cure, invented answers, two ways in, two stages, and questions that read each other.
 
 All models are trained like the live one of the chapter: the image encoder of
-`shapes-clip` without its last block, a decoder of three blocks, 5,000 pictures with up
-to six questions each, Muon and AdamW with a linear decay. Each part trains several
-variants with each seed. They are judged on unseen pictures with a question of each
-kind, and on pictures with a pair of colour and shape that training never had.
+`shapes-clip` without its last block, frozen, a decoder of three blocks, 5,000 pictures
+with up to six questions each, 200 steps of Muon and AdamW with a linear decay. They are
+judged on unseen pictures with a question of each kind, and on pictures with a pair of
+colour and shape that training never had.
 
-`--part seeing` trains the model, the same model with a frozen image encoder, one that
-    reads the image through all blocks of CLIP, one with gated cross-attention, and a
-    blind one, whose picture is always the mean picture.
-`--part stages` continues the blind model, which has learned the language of questions:
-    first the projector alone, then everything.
-`--part prior` adds pictures of the new pairs to training.
+`--part seeing` trains the model, one that reads the image through all blocks of CLIP,
+    one with gated cross-attention, and a blind one, whose picture is always the mean.
 `--part absent` leaves out the questions whose answer is none.
+`--part prior` adds pictures of the new pairs to training, a question about all colours,
+    or weight decay.
+`--part stages` continues the blind model, which has learned the language of questions:
+    the projector alone, everything, or first the one and then the other.
 `--part packed` lets the questions of a row see each other, and asks about the same
     facts several times.
 `--part tokens` decodes pictures from codebooks of several sizes, without training.
 
     OMP_NUM_THREADS=1 python benchmarks/multimodal.py --folder runs
 
-About fifteen minutes a seed on one quiet core. Finished parts are kept in the folder
-and not repeated; the record is written when all parts are there. `--smoke` runs a small
+About ten minutes a seed on one quiet core. Finished parts are kept in the folder and
+not repeated; the record is written when all parts are there. `--smoke` runs a small
 version and keeps no record. Times are processor seconds of training.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from genai_tutorial.metrics import wilson_interval
 from genai_tutorial.multimodal import (
@@ -48,10 +48,7 @@ from genai_tutorial.multimodal import (
 )
 from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.recipes import load
-from genai_tutorial.recipes.shapes.vision_language import (
-    SHAPES_VLM,
-    optimizer_with_encoder,
-)
+from genai_tutorial.recipes.shapes.vision_language import SHAPES_VLM
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.scene_questions import (
     MIXTURE,
@@ -59,19 +56,24 @@ from genai_tutorial.tasks.scene_questions import (
     Question,
     SceneQuestions,
     blind_answers,
-    captions_right,
     flipped_pairs,
     load_scene_questions,
     pack_conversations,
     question_accuracy,
     right_answers,
 )
-from genai_tutorial.tasks.shapes import caption_accuracy, load_shapes
-from genai_tutorial.training import Schedule, TensorBatches, build_optimizer, fit
+from genai_tutorial.tasks.shapes import Scene, caption_accuracy, load_shapes
+from genai_tutorial.training import (
+    OptimizerSettings,
+    Schedule,
+    TensorBatches,
+    build_optimizer,
+    fit,
+)
 from genai_tutorial.vae import encode_images
 
 SEEDS = (0, 1, 2, 3, 4)
-EXTRA_PICTURES = (15, 30, 60, 120)
+EXTRA_PICTURES = (30, 120)
 CODES = (64, 128, 256, 512)
 Model = VisionLanguageModel | CrossAttentionModel
 
@@ -81,11 +83,12 @@ class Size(NamedTuple):
 
     pictures: int
     steps: int
+    blind_steps: int
     judged: int
     kinds: int = 6
 
 
-FULL, SMOKE = Size(5_000, 300, 1_000), Size(40, 2, 30)
+FULL, SMOKE = Size(5_000, 200, 100, 500), Size(40, 2, 2, 30)
 
 
 def image_encoder(blocks: int) -> ImageEncoder:
@@ -97,11 +100,12 @@ def image_encoder(blocks: int) -> ImageEncoder:
 def make_model(
     seed: int, *, blocks: int = 2, kind: type[Model] = VisionLanguageModel
 ) -> Model:
-    """Return an untrained model on CLIP's image encoder."""
+    """Return an untrained model on CLIP's image encoder, which is frozen."""
     encoder = image_encoder(blocks)
     config = VisionLanguageConfig(encoder.config, SHAPES_VLM.config.decoder)
     model = kind(config, seed)
     model.image_encoder.load_state_dict(encoder.state_dict())
+    model.image_encoder.requires_grad_(False)
     return model
 
 
@@ -113,57 +117,48 @@ def look(model: Model, images: Tensor) -> Tensor:
 
 def train(
     model: Model,
-    images: Tensor,
+    squares: Tensor,
     questions: Sequence[Sequence[Question]],
-    size: Size,
+    steps: int,
     seed: int,
     *,
-    encoder_rate: float = 0.0,
-    blind: bool = False,
     masked: bool = True,
-    only: Callable[[Model], torch.nn.Module] | None = None,
+    only: nn.Module | None = None,
+    settings: OptimizerSettings | None = None,
 ) -> float:
-    """Train a model, and return the processor seconds.
+    """Train a model on vectors of squares, and return the processor seconds.
 
     Args:
         model: The model; it goes on from its present weights.
-        images: The pictures.
-        questions: The questions about each.
-        size: The sizes of the study.
+        squares: The vectors of the pictures' squares.
+        questions: The questions about each picture.
+        steps: The number of steps.
         seed: Seed of the order of the batches.
-        encoder_rate: The image encoder's rates, relative to the others; 0 freezes it.
-        blind: Whether every picture is replaced by the mean one.
         masked: Whether the questions of a row are hidden from each other.
-        only: The part that is trained; None for everything but the encoder's share.
+        only: The part that is trained; None for everything but the image encoder.
+        settings: The settings of the optimizer; None for the usual ones.
     """
-    rows = pack_conversations(questions)
-    inputs = images if encoder_rate else look(model, images)
-    if blind:
-        inputs = inputs.mean(dim=0, keepdim=True).expand_as(inputs).clone()
+    model.requires_grad_(False)
+    for part in [only] if only is not None else model.children():
+        part.requires_grad_(True)
+    model.image_encoder.requires_grad_(False)
 
     def loss(
-        model: Model, pictures: Tensor, ids: Tensor, is_answer: Tensor, of: Tensor
+        model: Model, squares: Tensor, ids: Tensor, is_answer: Tensor, of: Tensor
     ) -> Tensor:
         longest = int((ids > 0).any(dim=0).nonzero().max()) + 1
         ids, is_answer, of = ids[:, :longest], is_answer[:, :longest], of[:, :longest]
-        read = model if encoder_rate else model.read
-        return answer_loss(read(pictures, ids, of if masked else None), ids, is_answer)
+        logits = model.read(squares, ids, of if masked else None)
+        return answer_loss(logits, ids, is_answer)
 
-    if only is None:
-        model.requires_grad_(True)
-        optimizer = optimizer_with_encoder(model, None, encoder_rate)
-    else:
-        model.requires_grad_(False)
-        only(model).requires_grad_(True)
-        optimizer = build_optimizer(model)
     started = time.process_time()
     fit(
         model,
-        TensorBatches((inputs, *rows), 32, seed),
+        TensorBatches((squares, *pack_conversations(questions)), 32, seed),
         loss,
-        optimizer,
-        steps=size.steps,
-        schedule=Schedule(size.steps, min(10, size.steps), "linear"),
+        build_optimizer(model, settings or OptimizerSettings()),
+        steps=steps,
+        schedule=Schedule(steps, min(10, steps), "linear"),
         progress=False,
     )
     model.eval()
@@ -171,20 +166,15 @@ def train(
 
 
 @torch.no_grad()
-def judge(
-    model: Model, asked: SceneQuestions, mean_squares: Tensor | None = None
-) -> dict:
+def judge(model: Model, asked: SceneQuestions, squares: Tensor) -> dict:
     """Return the share of right answers, overall and by kind, and of flipped pairs.
 
     Args:
         model: The model.
         asked: Pictures and questions.
-        mean_squares: What a blind model sees in place of each picture.
+        squares: What the model sees of each picture.
     """
     rows, questions = asked.one_by_one()
-    squares = look(model, asked.images)
-    if mean_squares is not None:
-        squares = mean_squares.expand_as(squares)
     reader = ImageReader(model, QUESTION_TOKENIZER)
     is_short = [question.kind != "caption" for question in questions]
     short = [q for q, keep in zip(questions, is_short, strict=True) if keep]
@@ -199,15 +189,17 @@ def judge(
         ("new_shape", lambda q: q.asks_new_pair and q.kind == "shape"),
     ):
         shares[name] = [r for q, r in zip(short, rights, strict=True) if belongs(q)]
+    shares["yes_to_near_misses"] = [
+        said == "yes"
+        for q, said in zip(short, answers, strict=True)
+        if q.kind == "existence" and q.answer == "no"
+    ]
     flipped = flipped_pairs(short, answers)
     measured = {name: share(values) for name, values in shares.items() if values}
     measured |= {
         kind: round(interval.mean, 4)
         for kind, interval in question_accuracy(short, answers).items()
     }
-    if isinstance(model, VisionLanguageModel):
-        captions = reader.answer(squares, ["describe :"] * len(squares))
-        measured["captions"] = share(captions_right(asked.scenes, captions))
     return measured | {
         "flipped_pairs": round(flipped.mean, 4) if flipped else None,
         "questions": len(short),
@@ -219,90 +211,104 @@ def share(rights: Sequence[bool]) -> float:
     return round(sum(rights) / len(rights), 4)
 
 
+def all_colours(scene: Scene) -> Question:
+    """Ask for all colours of a scene: the words name no shape."""
+    colours = sorted({thing.colour for thing in scene.objects})
+    return Question("colour", "what colour are the shapes ?", " ".join(colours))
+
+
 class Study:
     """The pictures of one seed, for training and for judging."""
 
     def __init__(self, size: Size, seed: int):
         self.size, self.seed = size, seed
         self.training = load_scene_questions(size.pictures, seed, size.kinds)
-        self.unseen, self.pairs = (
-            load_scene_questions(size.judged, 1_000 + seed, len(MIXTURE), split=split)
-            for split in ("train", "new pairs")
-        )
-
-    def judged(self, model: Model, seconds: float, **settings: Tensor) -> dict:
-        """Judge a model on both sets of pictures."""
-        return {
-            "unseen": judge(model, self.unseen, **settings),
-            "new_pairs": judge(model, self.pairs, **settings),
-            "seconds": round(seconds, 1),
+        self.squares = look(make_model(seed), self.training.images)
+        self.judged = {
+            name: load_scene_questions(
+                size.judged, 1_000 + seed, len(MIXTURE), split=split
+            )
+            for name, split in (("unseen", "train"), ("new_pairs", "new pairs"))
         }
 
-    def train(self, model: Model, **settings: float | bool) -> float:
-        """Train a model on all pictures of the seed."""
-        data = self.training
-        return train(
-            model, data.images, data.questions, self.size, self.seed, **settings
-        )
+    def judge(self, model: Model, seconds: float, blind: bool = False) -> dict:
+        """Judge a model on both sets of pictures."""
+        results: dict = {"seconds": round(seconds, 1)}
+        for name, asked in self.judged.items():
+            squares = look(model, asked.images)
+            if blind:
+                squares = self.mean_squares.expand_as(squares)
+            results[name] = judge(model, asked, squares)
+        return results
+
+    @property
+    def mean_squares(self) -> Tensor:
+        """The mean picture, which is all that a blind model sees."""
+        return self.squares.mean(dim=0, keepdim=True)
 
     def counts(self) -> dict:
         """Return the best accuracy of each kind that words alone allow."""
         known = self.training.one_by_one()[1]
-        asked = self.unseen.one_by_one()[1]
+        asked = self.judged["unseen"].one_by_one()[1]
         accuracy = question_accuracy(asked, blind_answers(known, asked))
         return {kind: round(value.mean, 4) for kind, value in accuracy.items()}
 
-    def blind_model(self) -> tuple[Model, Tensor, float]:
-        """Train the blind model; return it with what it sees and the seconds."""
-        model = make_model(self.seed)
-        seconds = self.train(model, blind=True)
-        squares = look(model, self.training.images).mean(dim=0, keepdim=True)
-        return model, squares, seconds
+    def blind_model(self) -> tuple[Model, float]:
+        """Train the blind model; return it with the seconds."""
+        model, questions = make_model(self.seed), self.training.questions
+        squares = self.mean_squares.expand_as(self.squares).clone()
+        steps = self.size.blind_steps
+        return model, train(model, squares, questions, steps, self.seed)
+
+    def trained(
+        self,
+        questions: Sequence[Sequence[Question]] | None = None,
+        more: SceneQuestions | None = None,
+        repeat: int = 1,
+        *,
+        masked: bool = True,
+        settings: OptimizerSettings | None = None,
+    ) -> dict:
+        """Train a new model on the pictures of the seed, and judge it.
+
+        Args:
+            questions: The questions about each picture; None for the usual ones.
+            more: More pictures with questions.
+            repeat: How often each of them stands in the training set.
+            masked: Whether the questions of a row are hidden from each other.
+            settings: The settings of the optimizer.
+        """
+        model, squares = make_model(self.seed), self.squares
+        questions = self.training.questions if questions is None else questions
+        if more is not None:
+            squares = torch.cat([squares, *[look(model, more.images)] * repeat])
+            questions = (*questions, *more.questions * repeat)
+        seconds = train(
+            model,
+            squares,
+            questions,
+            self.size.steps,
+            self.seed,
+            masked=masked,
+            settings=settings,
+        )
+        return self.judge(model, seconds)
 
     def seeing(self) -> dict:
         """Measure ways to look at the picture, and a model that cannot."""
-        results: dict = {"counts": self.counts()}
-        for name, model, rate in (
-            ("frozen", make_model(self.seed), 0.0),
-            ("trained encoder", make_model(self.seed), 0.1),
-            ("all blocks of CLIP", make_model(self.seed, blocks=3), 0.0),
-            ("cross-attention", make_model(self.seed, kind=CrossAttentionModel), 0.0),
+        results: dict = {"counts": self.counts(), "frozen": self.trained()}
+        for name, model in (
+            ("all blocks of CLIP", make_model(self.seed, blocks=3)),
+            ("cross-attention", make_model(self.seed, kind=CrossAttentionModel)),
         ):
-            seconds = self.train(model, encoder_rate=rate)
-            results[name] = self.judged(model, seconds)
-        model, squares, seconds = self.blind_model()
-        results["blind"] = self.judged(model, seconds, mean_squares=squares)
-        return results
-
-    def stages(self) -> dict:
-        """Continue the blind model: the projector alone, then everything."""
-        model, _, _ = self.blind_model()
-        blind = {name: value.clone() for name, value in model.state_dict().items()}
-        results = {}
-        for name, only in (("projector", lambda m: m.projector), ("everything", None)):
-            model.load_state_dict(blind)
-            seconds = self.train(model, only=only)
-            results[name] = self.judged(model, seconds)
-            results[name]["trained"] = sum(
-                p.numel() for p in model.parameters() if p.requires_grad
+            squares = look(model, self.training.images)
+            seconds = train(
+                model, squares, self.training.questions, self.size.steps, self.seed
             )
-        return results
-
-    def prior(self) -> dict:
-        """Add pictures of the new pairs to training."""
-        results = {}
-        for extra in (0, *EXTRA_PICTURES[: 1 if self.size is SMOKE else None]):
-            images, questions = self.training.images, self.training.questions
-            if extra:
-                more = load_scene_questions(
-                    extra, 2_000 + self.seed, self.size.kinds, split="new pairs"
-                )
-                repeat = max(1, self.size.pictures // 10 // extra)
-                images = torch.cat([images, *[more.images] * repeat])
-                questions = (*questions, *more.questions * repeat)
-            model = make_model(self.seed)
-            seconds = train(model, images, questions, self.size, self.seed)
-            results[str(extra)] = self.judged(model, seconds)
+            results[name] = self.judge(model, seconds)
+            results[name]["weights"] = sum(p.numel() for p in model.parameters())
+        model, seconds = self.blind_model()
+        results["blind"] = self.judge(model, seconds, blind=True)
         return results
 
     def absent(self) -> dict:
@@ -311,33 +317,75 @@ class Study:
             [question for question in asked if question.answer != "none"]
             for asked in self.training.questions
         ]
-        model = make_model(self.seed)
-        seconds = train(model, self.training.images, questions, self.size, self.seed)
-        return {"without none": self.judged(model, seconds)}
+        return {"without none": self.trained(questions)}
+
+    def prior(self) -> dict:
+        """Try cures of the language prior."""
+        results = {}
+        for extra in EXTRA_PICTURES:
+            more = load_scene_questions(
+                extra, 2_000 + self.seed, self.size.kinds, split="new pairs"
+            )
+            repeat = max(1, self.size.pictures // 10 // extra)
+            results[f"{extra} pictures"] = self.trained(more=more, repeat=repeat)
+        with_colours = [
+            (*asked, all_colours(scene))
+            for scene, asked in zip(
+                self.training.scenes, self.training.questions, strict=True
+            )
+        ]
+        results["all colours asked"] = self.trained(with_colours)
+        decay = OptimizerSettings(weight_decay=0.5)
+        results["weight decay"] = self.trained(settings=decay)
+        return results
+
+    def stages(self) -> dict:
+        """Continue the blind model: the projector alone, everything, or both."""
+        model, _ = self.blind_model()
+        blind = {name: value.clone() for name, value in model.state_dict().items()}
+        half, full = self.size.steps // 2, self.size.steps
+        results = {}
+        for name, parts in (
+            ("projector", ((model.projector, full),)),
+            ("everything", ((None, full),)),
+            ("projector, then everything", ((model.projector, half), (None, half))),
+        ):
+            model.load_state_dict(blind)
+            seconds = 0.0
+            for only, steps in parts:
+                seconds += train(
+                    model,
+                    self.squares,
+                    self.training.questions,
+                    steps,
+                    self.seed,
+                    only=only,
+                )
+            results[name] = self.judge(model, seconds)
+            results[name]["trained"] = sum(
+                p.numel() for p in model.parameters() if p.requires_grad
+            )
+        return results
 
     def packed(self) -> dict:
         """Ask about the same facts twice in a row, with and without the mask."""
         again = load_scene_questions(
             self.size.pictures,
             self.seed,
-            4,
-            mixture={"relation": 1.0, "direction": 1.0, "colour": 1.0, "shape": 1.0},
+            3,
+            mixture={"relation": 1.0, "direction": 1.0, "colour": 1.0},
         )
         questions = [(*asked, *asked[::-1]) for asked in again.questions]
-        results = {}
-        for name, masked in (("hidden from each other", True), ("in sight", False)):
-            model = make_model(self.seed)
-            seconds = train(
-                model, again.images, questions, self.size, self.seed, masked=masked
-            )
-            results[name] = self.judged(model, seconds)
-        return results
+        return {
+            name: self.trained(questions, masked=masked)
+            for name, masked in (("hidden from each other", True), ("in sight", False))
+        }
 
     def tokens(self) -> dict:
         """Read pictures that were decoded from image tokens."""
         autoencoder = load("emoji-autoencoder")
         known = load_shapes(30 if self.size is SMOKE else 600, self.seed).images
-        shapes = load_shapes(self.size.judged // 5, 1_000 + self.seed)
+        shapes = load_shapes(self.size.judged // 4, 1_000 + self.seed)
         latents = encode_images(autoencoder, shapes.images, self.seed)
         results = {}
         for codes in CODES:
@@ -364,7 +412,7 @@ class Study:
         return results
 
 
-PARTS = ("seeing", "stages", "prior", "absent", "packed", "tokens")
+PARTS = ("seeing", "absent", "prior", "stages", "packed", "tokens")
 
 
 def main() -> None:
@@ -402,6 +450,7 @@ def main() -> None:
         {
             "pictures": FULL.pictures,
             "steps": FULL.steps,
+            "blind_steps": FULL.blind_steps,
             "judged_pictures": FULL.judged,
             "seeds": list(SEEDS),
             "machine": describe_machine(),
