@@ -20,14 +20,22 @@ from genai_tutorial.tasks.scene_questions.conversations import (
     pack_conversations,
     spaced_question,
 )
+from genai_tutorial.tasks.scene_questions.hallucination import (
+    invented_objects,
+    polling_questions,
+)
 from genai_tutorial.tasks.scene_questions.questions import (
     ONE_WORD_KINDS,
     SHARE_ABSENT,
     Kind,
     Question,
     ask,
+    near_misses,
 )
-from genai_tutorial.tasks.scene_questions.squares import covered_squares
+from genai_tutorial.tasks.scene_questions.squares import (
+    attention_on_squares,
+    covered_squares,
+)
 
 __all__ = [
     "MIXTURE",
@@ -40,13 +48,17 @@ __all__ = [
     "Question",
     "SceneQuestions",
     "ask",
+    "attention_on_squares",
     "blind_answers",
     "captions_right",
     "covered_squares",
     "draw_questions",
     "flipped_pairs",
+    "invented_objects",
     "load_scene_questions",
+    "near_misses",
     "pack_conversations",
+    "polling_questions",
     "question_accuracy",
     "right_answers",
     "spaced_question",

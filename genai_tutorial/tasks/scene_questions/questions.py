@@ -140,28 +140,53 @@ def _count(scene: Scene, generator: torch.Generator) -> Question:
     return Question("count", "how many shapes are there ?", number)
 
 
-def _existence(scene: Scene, generator: torch.Generator) -> Question | None:
-    """Ask for a pair of colour and shape that is there, or a near miss: both are there,
-    but not together.
+def near_misses(scene: Scene) -> list[tuple[Colour, Shape]]:
+    """Return the pairs of a colour and a shape that are both in the scene, but not
+    together; pairs that are held out of training are left out.
+
+    >>> scene = Scene(
+    ...     (
+    ...         SceneObject("red", "circle", left=5, top=1, diameter=8),
+    ...         SceneObject("blue", "square", left=8, top=16, diameter=14),
+    ...     )
+    ... )
+    >>> near_misses(scene)
+    [('red', 'square'), ('blue', 'circle')]
     """
-    there = {(thing.colour, thing.shape): thing for thing in scene.objects}
-    misses = [
+    there = dict.fromkeys((thing.colour, thing.shape) for thing in scene.objects)
+    return [
         (colour, shape)
         for colour, _ in there
         for _, shape in there
         if (colour, shape) not in there and (colour, shape) not in HELD_OUT_PAIRS
     ]
-    if not misses:
-        return None
-    is_there = bool(torch.randint(2, (1,), generator=generator))
-    colour, shape = _pick(list(there) if is_there else misses, generator)
-    about = (there[colour, shape],) if is_there else ()
+
+
+def ask_existence(scene: Scene, colour: Colour, shape: Shape) -> Question:
+    """Ask whether an object of this colour and shape is in the scene."""
+    about = tuple(
+        thing
+        for thing in scene.objects
+        if (thing.colour, thing.shape) == (colour, shape)
+    )
     return Question(
         "existence",
         f"is there {_article(colour)} {colour} {shape} ?",
-        "yes" if is_there else "no",
-        about,
+        "yes" if about else "no",
+        about[-1:],
     )
+
+
+def _existence(scene: Scene, generator: torch.Generator) -> Question | None:
+    """Ask for a pair of colour and shape that is there, or a near miss: both are there,
+    but not together.
+    """
+    there = dict.fromkeys((thing.colour, thing.shape) for thing in scene.objects)
+    misses = near_misses(scene)
+    if not misses:
+        return None
+    is_there = bool(torch.randint(2, (1,), generator=generator))
+    return ask_existence(scene, *_pick(list(there) if is_there else misses, generator))
 
 
 def _place(scene: Scene, generator: torch.Generator) -> Question | None:

@@ -1,9 +1,11 @@
-"""Which squares of a picture an object covers, to compare with where a model looks."""
+"""Which squares of a picture an object covers, and how much of a model's attention to
+the picture falls on them.
+"""
 
 from collections.abc import Iterable
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from genai_tutorial.tasks.shapes import IMAGE_SIZE, SceneObject
@@ -36,3 +38,25 @@ def covered_squares(
         columns = slice(thing.left // patch_size, (thing.left + last) // patch_size + 1)
         covered[rows, columns] = True
     return covered.flatten()
+
+
+def attention_on_squares(
+    weights: Float[Tensor, "question layer head square"],
+    chosen: Bool[Tensor, "question square"],
+) -> Float[Tensor, "question layer head"]:
+    """Return the share of the attention to a picture that falls on the chosen squares.
+
+    A head that does not look gives each square the same share, so compare with the
+    share of squares that are chosen.
+
+    Args:
+        weights: The attention to each square; those of a head may sum to less than 1,
+            because the text gets the rest.
+        chosen: The squares, for example those of the object that is asked for.
+
+    >>> chosen = torch.tensor([[True, False, False, False]])
+    >>> attention_on_squares(torch.full((1, 1, 1, 4), 0.1), chosen)
+    tensor([[[0.2500]]])
+    """
+    on_chosen = (weights * chosen[:, None, None]).sum(dim=3)
+    return on_chosen / weights.sum(dim=3)

@@ -9,12 +9,16 @@ from genai_tutorial.tasks.scene_questions import (
     QUESTION_TOKENIZER,
     Question,
     ask,
+    attention_on_squares,
     blind_answers,
     captions_right,
     covered_squares,
     flipped_pairs,
+    invented_objects,
     load_scene_questions,
+    near_misses,
     pack_conversations,
+    polling_questions,
     question_accuracy,
     right_answers,
 )
@@ -261,3 +265,35 @@ def test_kinds_of_one_word_have_answers_of_one_word(training):
 def test_wrong_arguments_of_scene_questions(unchecked, wrong, message):
     with pytest.raises(ValueError, match=message):
         wrong()
+
+
+def test_invented_objects_counts_what_is_named_and_not_there():
+    right = "a small red circle above a large blue square"
+    assert invented_objects(SCENE, right) == 0
+    assert invented_objects(SCENE, "a large red circle below a blue square") == 0
+    assert invented_objects(SCENE, "a blue circle above a red square") == 2
+    assert invented_objects(SCENE, "a red circle and a red circle") == 1
+    with pytest.raises(ValueError, match="expected"):
+        invented_objects(SCENE, "a red red circle")
+
+
+def test_polling_questions_ask_for_present_and_absent_objects(unseen):
+    random = polling_questions(unseen.scenes, seed=0)
+    close = polling_questions(unseen.scenes, seed=0, only_near_misses=True)
+    assert {len(asked) for asked in random} == {2}
+    for scene, asked, near in zip(unseen.scenes, random, close, strict=True):
+        words = {word for o in scene.objects for word in (o.colour, o.shape)}
+        present, absent = asked
+        assert [present.answer, absent.answer] == ["yes", "no"]
+        assert set(present.text.split()[3:5]) <= words
+        assert words.isdisjoint(absent.text.split()[3:5])
+        assert len(near) == (2 if near_misses(scene) else 0)
+        assert all(set(question.text.split()[3:5]) <= words for question in near)
+        assert [question.answer for question in near] in (["yes", "no"], [])
+
+
+def test_attention_on_squares_leaves_out_the_text():
+    weights = torch.tensor([[[[0.3, 0.1]]], [[[0.0, 0.5]]]])  # the rest is on the text
+    chosen = torch.tensor([[True, False], [True, False]])
+    shares = attention_on_squares(weights, chosen)
+    assert torch.allclose(shares.flatten(), torch.tensor([0.75, 0.0]))
