@@ -266,7 +266,7 @@ SHAPES_STREAM = ShapesStreamRecipe(
     kinds=6,
     dropped=0.1,
     batch_size=32,
-    steps=4_000,
+    steps=2_500,
     warmup_steps=50,
     ema_decay=0.998,
 )
