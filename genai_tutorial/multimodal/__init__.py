@@ -11,6 +11,11 @@ from genai_tutorial.multimodal.contrastive import (
 )
 from genai_tutorial.multimodal.denoising_error import denoising_errors
 from genai_tutorial.multimodal.encoder import Encoder, EncoderBlock, EncoderConfig
+from genai_tutorial.multimodal.film_reading import (
+    attention_to_frames,
+    film_prefix,
+    read_film,
+)
 from genai_tutorial.multimodal.gated_attention import (
     CrossAttentionModel,
     GatedCrossAttention,
@@ -59,12 +64,15 @@ __all__ = [
     "VisionLanguageConfig",
     "VisionLanguageModel",
     "answer_loss",
+    "attention_to_frames",
     "classify_zero_shot",
     "contrastive_loss",
     "denoising_errors",
     "drop_texts",
+    "film_prefix",
     "hits_at_k",
     "k_means",
+    "read_film",
     "recall_at_k",
     "record_attention_maps",
     "sigmoid_loss",

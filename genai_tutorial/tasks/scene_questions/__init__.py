@@ -24,6 +24,10 @@ from genai_tutorial.tasks.scene_questions.hallucination import (
     invented_objects,
     polling_questions,
 )
+from genai_tutorial.tasks.scene_questions.needle_films import (
+    NeedleFilms,
+    load_needle_films,
+)
 from genai_tutorial.tasks.scene_questions.questions import (
     ONE_WORD_KINDS,
     SHARE_ABSENT,
@@ -45,6 +49,7 @@ __all__ = [
     "ConversationBatches",
     "ConversationRows",
     "Kind",
+    "NeedleFilms",
     "Question",
     "SceneQuestions",
     "ask",
@@ -55,6 +60,7 @@ __all__ = [
     "draw_questions",
     "flipped_pairs",
     "invented_objects",
+    "load_needle_films",
     "load_scene_questions",
     "near_misses",
     "pack_conversations",
