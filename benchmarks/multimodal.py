@@ -3,24 +3,26 @@ cure, invented answers, two ways in, two stages, and questions that read each ot
 
 All models are trained like the live one of the chapter: the image encoder of
 `shapes-clip` without its last block, frozen, a decoder of three blocks, 5,000 pictures
-with up to six questions each, 200 steps of Muon and AdamW with a linear decay. They are
-judged on unseen pictures with a question of each kind, and on pictures with a pair of
-colour and shape that training never had.
+with up to five questions each, all answered by one word, 150 steps of Muon and AdamW
+with a linear decay. They are judged on unseen pictures with a question of each kind,
+and on pictures with a pair of colour and shape that training never had.
 
 `--part seeing` trains the model, one that reads the image through all blocks of CLIP,
     one with gated cross-attention, and a blind one, whose picture is always the mean.
 `--part absent` leaves out the questions whose answer is none.
-`--part prior` adds pictures of the new pairs to training, a question about all colours,
-    or weight decay.
+`--part prior` adds 30 pictures of the new pairs to training, or a question about all
+    colours of each picture.
 `--part stages` continues the blind model, which has learned the language of questions:
     the projector alone, everything, or first the one and then the other.
 `--part packed` lets the questions of a row see each other, and asks about the same
     facts several times.
+`--part film` asks `shapes-vlm` about a needle in films of several frames, before and
+    after training on films of four.
 `--part tokens` decodes pictures from codebooks of several sizes, without training.
 
     OMP_NUM_THREADS=1 python benchmarks/multimodal.py --folder runs
 
-About ten minutes a seed on one quiet core. Finished parts are kept in the folder and
+About six minutes a seed on one quiet core. Finished parts are kept in the folder and
 not repeated; the record is written when all parts are there. `--smoke` runs a small
 version and keeps no record. Times are processor seconds of training.
 """
@@ -44,6 +46,8 @@ from genai_tutorial.multimodal import (
     VisionLanguageConfig,
     VisionLanguageModel,
     answer_loss,
+    attention_to_frames,
+    read_film,
     without_last_block,
 )
 from genai_tutorial.pretrained.records import keep_record
@@ -52,11 +56,14 @@ from genai_tutorial.recipes.shapes.vision_language import SHAPES_VLM
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.scene_questions import (
     MIXTURE,
+    ONE_WORD_KINDS,
     QUESTION_TOKENIZER,
+    NeedleFilms,
     Question,
     SceneQuestions,
     blind_answers,
     flipped_pairs,
+    load_needle_films,
     load_scene_questions,
     pack_conversations,
     question_accuracy,
@@ -73,8 +80,13 @@ from genai_tutorial.training import (
 from genai_tutorial.vae import encode_images
 
 SEEDS = (0, 1, 2, 3, 4)
-EXTRA_PICTURES = (30, 120)
+EXTRA_PICTURES = 30
+FRAMES, TAUGHT_FRAMES = (1, 2, 4, 7), 4
 CODES = (64, 128, 256, 512)
+FILM_SETTINGS = OptimizerSettings(
+    matrix_lr=0.005, embedding_lr=0.0025, head_lr=0.00125, vector_lr=0.0025
+)
+"""A quarter of the usual rates, because the model is trained already."""
 Model = VisionLanguageModel | CrossAttentionModel
 
 
@@ -85,10 +97,13 @@ class Size(NamedTuple):
     steps: int
     blind_steps: int
     judged: int
-    kinds: int = 6
+    films: int
+    film_steps: int
+    kinds: int = 5
 
 
-FULL, SMOKE = Size(5_000, 200, 100, 500), Size(40, 2, 2, 30)
+FULL, SMOKE = Size(5_000, 150, 60, 500, 1_000, 60), Size(40, 2, 2, 30, 40, 2)
+ONE_WORD = {kind: MIXTURE[kind] for kind in ONE_WORD_KINDS}
 
 
 def image_encoder(blocks: int) -> ImageEncoder:
@@ -124,7 +139,6 @@ def train(
     *,
     masked: bool = True,
     only: nn.Module | None = None,
-    settings: OptimizerSettings | None = None,
 ) -> float:
     """Train a model on vectors of squares, and return the processor seconds.
 
@@ -136,7 +150,6 @@ def train(
         seed: Seed of the order of the batches.
         masked: Whether the questions of a row are hidden from each other.
         only: The part that is trained; None for everything but the image encoder.
-        settings: The settings of the optimizer; None for the usual ones.
     """
     model.requires_grad_(False)
     for part in [only] if only is not None else model.children():
@@ -156,7 +169,7 @@ def train(
         model,
         TensorBatches((squares, *pack_conversations(questions)), 32, seed),
         loss,
-        build_optimizer(model, settings or OptimizerSettings()),
+        build_optimizer(model),
         steps=steps,
         schedule=Schedule(steps, min(10, steps), "linear"),
         progress=False,
@@ -176,11 +189,8 @@ def judge(model: Model, asked: SceneQuestions, squares: Tensor) -> dict:
     """
     rows, questions = asked.one_by_one()
     reader = ImageReader(model, QUESTION_TOKENIZER)
-    is_short = [question.kind != "caption" for question in questions]
-    short = [q for q, keep in zip(questions, is_short, strict=True) if keep]
-    rows = rows[torch.tensor(is_short)]
-    answers = reader.first_words(squares[rows], [q.text for q in short])
-    rights = right_answers(short, answers)
+    answers = reader.first_words(squares[rows], [q.text for q in questions])
+    rights = right_answers(questions, answers)
     shares: dict[str, list[bool]] = {"all": rights}
     for name, belongs in (
         ("absent", lambda q: q.answer == "none"),
@@ -188,21 +198,21 @@ def judge(model: Model, asked: SceneQuestions, squares: Tensor) -> dict:
         ("new_colour", lambda q: q.asks_new_pair and q.kind == "colour"),
         ("new_shape", lambda q: q.asks_new_pair and q.kind == "shape"),
     ):
-        shares[name] = [r for q, r in zip(short, rights, strict=True) if belongs(q)]
+        shares[name] = [r for q, r in zip(questions, rights, strict=True) if belongs(q)]
     shares["yes_to_near_misses"] = [
         said == "yes"
-        for q, said in zip(short, answers, strict=True)
+        for q, said in zip(questions, answers, strict=True)
         if q.kind == "existence" and q.answer == "no"
     ]
-    flipped = flipped_pairs(short, answers)
+    flipped = flipped_pairs(questions, answers)
     measured = {name: share(values) for name, values in shares.items() if values}
     measured |= {
         kind: round(interval.mean, 4)
-        for kind, interval in question_accuracy(short, answers).items()
+        for kind, interval in question_accuracy(questions, answers).items()
     }
     return measured | {
         "flipped_pairs": round(flipped.mean, 4) if flipped else None,
-        "questions": len(short),
+        "questions": len(questions),
     }
 
 
@@ -217,16 +227,41 @@ def all_colours(scene: Scene) -> Question:
     return Question("colour", "what colour are the shapes ?", " ".join(colours))
 
 
+def look_at_films(model: VisionLanguageModel, films: NeedleFilms) -> Tensor:
+    """Return the vectors of the squares of each frame."""
+    return look(model, films.films.flatten(0, 1)).unflatten(0, films.films.shape[:2])
+
+
+@torch.no_grad()
+def ask_films(model: VisionLanguageModel, films: NeedleFilms) -> dict:
+    """Return the share of right answers about films, and how often a film's most
+    attended frame is the needle's.
+    """
+    squares = look_at_films(model, films)
+    encode, decode = QUESTION_TOKENIZER.encode, QUESTION_TOKENIZER.decode
+    ids = torch.tensor([encode(question.text)[:-1] for question in films.questions])
+    words = read_film(model, squares, ids)[:, -1].argmax(dim=1)
+    said = [decode([word]) for word in words.tolist()]
+    looked = attention_to_frames(model, squares, ids).mean(dim=(1, 2)).argmax(dim=1)
+    return {
+        "right": share(right_answers(films.questions, said)),
+        "attended": share((looked == films.needles).tolist()),
+        "films": len(said),
+    }
+
+
 class Study:
     """The pictures of one seed, for training and for judging."""
 
     def __init__(self, size: Size, seed: int):
         self.size, self.seed = size, seed
-        self.training = load_scene_questions(size.pictures, seed, size.kinds)
+        self.training = load_scene_questions(
+            size.pictures, seed, size.kinds, mixture=ONE_WORD
+        )
         self.squares = look(make_model(seed), self.training.images)
         self.judged = {
             name: load_scene_questions(
-                size.judged, 1_000 + seed, len(MIXTURE), split=split
+                size.judged, 1_000 + seed, len(ONE_WORD), split=split, mixture=ONE_WORD
             )
             for name, split in (("unseen", "train"), ("new_pairs", "new pairs"))
         }
@@ -267,7 +302,6 @@ class Study:
         repeat: int = 1,
         *,
         masked: bool = True,
-        settings: OptimizerSettings | None = None,
     ) -> dict:
         """Train a new model on the pictures of the seed, and judge it.
 
@@ -276,7 +310,6 @@ class Study:
             more: More pictures with questions.
             repeat: How often each of them stands in the training set.
             masked: Whether the questions of a row are hidden from each other.
-            settings: The settings of the optimizer.
         """
         model, squares = make_model(self.seed), self.squares
         questions = self.training.questions if questions is None else questions
@@ -290,7 +323,6 @@ class Study:
             self.size.steps,
             self.seed,
             masked=masked,
-            settings=settings,
         )
         return self.judge(model, seconds)
 
@@ -321,23 +353,24 @@ class Study:
 
     def prior(self) -> dict:
         """Try cures of the language prior."""
-        results = {}
-        for extra in EXTRA_PICTURES:
-            more = load_scene_questions(
-                extra, 2_000 + self.seed, self.size.kinds, split="new pairs"
-            )
-            repeat = max(1, self.size.pictures // 10 // extra)
-            results[f"{extra} pictures"] = self.trained(more=more, repeat=repeat)
+        more = load_scene_questions(
+            EXTRA_PICTURES,
+            2_000 + self.seed,
+            self.size.kinds,
+            split="new pairs",
+            mixture=ONE_WORD,
+        )
+        repeat = max(1, self.size.pictures // 10 // EXTRA_PICTURES)
         with_colours = [
             (*asked, all_colours(scene))
             for scene, asked in zip(
                 self.training.scenes, self.training.questions, strict=True
             )
         ]
-        results["all colours asked"] = self.trained(with_colours)
-        decay = OptimizerSettings(weight_decay=0.5)
-        results["weight decay"] = self.trained(settings=decay)
-        return results
+        return {
+            "new pictures": self.trained(more=more, repeat=repeat),
+            "all colours asked": self.trained(with_colours),
+        }
 
     def stages(self) -> dict:
         """Continue the blind model: the projector alone, everything, or both."""
@@ -381,6 +414,37 @@ class Study:
             for name, masked in (("hidden from each other", True), ("in sight", False))
         }
 
+    def film(self) -> dict:
+        """Ask about films, before and after training on films of one length."""
+        model = load("shapes-vlm").model
+        judged = {
+            frames: load_needle_films(self.size.judged // 2, frames, 1_000 + self.seed)
+            for frames in FRAMES
+        }
+        results = {"before": {str(n): ask_films(model, judged[n]) for n in FRAMES}}
+        films = load_needle_films(self.size.films, TAUGHT_FRAMES, self.seed)
+        squares = look_at_films(model, films)
+        rows = pack_conversations([[question] for question in films.questions])
+        model.image_encoder.requires_grad_(False)
+
+        def loss(model: Model, squares: Tensor, ids: Tensor, is_answer: Tensor):
+            return answer_loss(read_film(model, squares, ids), ids, is_answer)
+
+        started, steps = time.process_time(), self.size.film_steps
+        fit(
+            model,
+            TensorBatches((squares, *rows[:2]), 32, self.seed),
+            loss,
+            build_optimizer(model, FILM_SETTINGS),
+            steps=steps,
+            schedule=Schedule(steps, min(10, steps), "linear"),
+            progress=False,
+        )
+        results["seconds"] = round(time.process_time() - started, 1)
+        model.eval()
+        results["after"] = {str(n): ask_films(model, judged[n]) for n in FRAMES}
+        return results
+
     def tokens(self) -> dict:
         """Read pictures that were decoded from image tokens."""
         autoencoder = load("emoji-autoencoder")
@@ -412,7 +476,7 @@ class Study:
         return results
 
 
-PARTS = ("seeing", "absent", "prior", "stages", "packed", "tokens")
+PARTS = ("seeing", "absent", "prior", "stages", "film", "packed", "tokens")
 
 
 def main() -> None:
@@ -452,6 +516,8 @@ def main() -> None:
             "steps": FULL.steps,
             "blind_steps": FULL.blind_steps,
             "judged_pictures": FULL.judged,
+            "kinds": FULL.kinds,
+            "extra_pictures": EXTRA_PICTURES,
             "seeds": list(SEEDS),
             "machine": describe_machine(),
             **{
