@@ -19,8 +19,10 @@ training never had.
     and then the other.
 `--part packed` lets the questions of a row see each other, and asks about the same
     facts several times.
-`--part film` asks `shapes-vlm` about a needle in films of several frames, before and
-    after training on films of four.
+`--part polling` asks `shapes-vlm` for objects that are there or not, before and after
+    training on objects of which nothing is there.
+`--part film` asks it about a needle in films of several frames, before and after
+    training on films of seven.
 `--part tokens` decodes pictures from codebooks of several sizes, without training.
 
     OMP_NUM_THREADS=1 python benchmarks/multimodal.py --folder runs
@@ -33,7 +35,7 @@ version and keeps no record. Times are processor seconds of training.
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +70,7 @@ from genai_tutorial.tasks.scene_questions import (
     load_needle_films,
     load_scene_questions,
     pack_conversations,
+    polling_questions,
     question_accuracy,
     right_answers,
 )
@@ -83,9 +86,9 @@ from genai_tutorial.vae import encode_images
 
 SEEDS = (0, 1, 2, 3, 4)
 EXTRA_PICTURES = 30
-FRAMES, TAUGHT_FRAMES = (1, 2, 4, 7), 4
+FRAMES, TAUGHT_FRAMES = (1, 2, 4, 7), 7
 CODES = (64, 128, 256, 512)
-FILM_SETTINGS = OptimizerSettings(
+TUNING = OptimizerSettings(
     matrix_lr=0.005, embedding_lr=0.0025, head_lr=0.00125, vector_lr=0.0025
 )
 """A quarter of the usual rates, because the model is trained already."""
@@ -99,8 +102,8 @@ class Size(NamedTuple):
     steps: int
     blind_steps: int
     judged: int
-    films: int
-    film_steps: int
+    tuned: int
+    tuning_steps: int
 
 
 FULL, SMOKE = Size(5_000, 300, 100, 500, 1_000, 60), Size(40, 2, 2, 30, 40, 2)
@@ -432,28 +435,84 @@ class Study:
             for frames in FRAMES
         }
         results = {"before": {str(n): ask_films(model, judged[n]) for n in FRAMES}}
-        films = load_needle_films(self.size.films, TAUGHT_FRAMES, self.seed)
+        films = load_needle_films(self.size.tuned, TAUGHT_FRAMES, self.seed)
         squares = look_at_films(model, films)
         rows = pack_conversations([[question] for question in films.questions])
-        model.image_encoder.requires_grad_(False)
 
         def loss(model: Model, squares: Tensor, ids: Tensor, is_answer: Tensor):
             return answer_loss(read_film(model, squares, ids), ids, is_answer)
 
-        started, steps = time.process_time(), self.size.film_steps
+        results["seconds"] = self.tune(model, (squares, *rows[:2]), loss)
+        return results | {
+            "after": {str(n): ask_films(model, judged[n]) for n in FRAMES}
+        }
+
+    def polling(self) -> dict:
+        """Ask for objects that are there or not, before and after training on objects
+        of which neither the colour nor the shape is there.
+        """
+        model = load("shapes-vlm").model
+        before = self.poll(model)
+        training = load_shapes(self.size.tuned, 3_000 + self.seed, (1, 2, 3))
+        questions = [
+            (*any_absent, *near)
+            for any_absent, near in zip(
+                polling_questions(training.scenes, self.seed),
+                polling_questions(training.scenes, self.seed, only_near_misses=True),
+                strict=True,
+            )
+        ]
+
+        def loss(
+            model: Model, squares: Tensor, ids: Tensor, is_answer: Tensor, of: Tensor
+        ) -> Tensor:
+            return answer_loss(model.read(squares, ids, of), ids, is_answer)
+
+        data = look(model, training.images), *pack_conversations(questions)
+        seconds = self.tune(model, data, loss)
+        return {"before": before, "after": self.poll(model), "seconds": seconds}
+
+    def poll(self, model: VisionLanguageModel) -> dict:
+        """Return how often the answer is yes, for absent and for present objects."""
+        scenes = self.judged["unseen"].scenes
+        squares = look(model, self.judged["unseen"].images)
+        reader, results = ImageReader(model, QUESTION_TOKENIZER), {}
+        for name, only_near_misses in (("any absent", False), ("near misses", True)):
+            polled = polling_questions(
+                scenes, self.seed, only_near_misses=only_near_misses
+            )
+            rows = [row for row, asked in enumerate(polled) for _ in asked]
+            questions = [question for asked in polled for question in asked]
+            said = reader.first_words(squares[rows], [q.text for q in questions])
+            results[name] = {
+                f"yes_to_{which}": share(
+                    [
+                        word == "yes"
+                        for question, word in zip(questions, said, strict=True)
+                        if question.answer == answer
+                    ]
+                )
+                for which, answer in (("absent", "no"), ("present", "yes"))
+            } | {"questions": len(questions)}
+        return results
+
+    def tune(
+        self, model: VisionLanguageModel, data: tuple[Tensor, ...], loss: Callable
+    ) -> float:
+        """Train a trained model a little further, and return the seconds."""
+        model.image_encoder.requires_grad_(False)
+        started, steps = time.process_time(), self.size.tuning_steps
         fit(
             model,
-            TensorBatches((squares, *rows[:2]), 32, self.seed),
+            TensorBatches(data, BATCH_SIZE, self.seed),
             loss,
-            build_optimizer(model, FILM_SETTINGS),
+            build_optimizer(model, TUNING),
             steps=steps,
             schedule=Schedule(steps, min(10, steps), "linear"),
             progress=False,
         )
-        results["seconds"] = round(time.process_time() - started, 1)
         model.eval()
-        results["after"] = {str(n): ask_films(model, judged[n]) for n in FRAMES}
-        return results
+        return round(time.process_time() - started, 1)
 
     def tokens(self) -> dict:
         """Read pictures that were decoded from image tokens."""
@@ -496,6 +555,7 @@ PARTS = (
     "two_stages",
     "projector",
     "everything",
+    "polling",
     "film",
     "tokens",
     "packed",
@@ -540,6 +600,8 @@ def main() -> None:
             "blind_steps": FULL.blind_steps,
             "judged_pictures": FULL.judged,
             "batch_size": BATCH_SIZE,
+            "tuned": FULL.tuned,
+            "tuning_steps": FULL.tuning_steps,
             "kinds": list(ASKED),
             "extra_pictures": EXTRA_PICTURES,
             "seeds": list(SEEDS),
