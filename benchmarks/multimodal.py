@@ -3,26 +3,31 @@ cure, invented answers, two ways in, two stages, and questions that read each ot
 
 All models are trained like the live one of the chapter: the image encoder of
 `shapes-clip` without its last block, frozen, a decoder of three blocks, 5,000 pictures
-with up to five questions each, all answered by one word, 150 steps of Muon and AdamW
-with a linear decay. They are judged on unseen pictures with a question of each kind,
-and on pictures with a pair of colour and shape that training never had.
+with questions for a colour, a shape, a size and the number of shapes, 300 steps of Muon
+and AdamW on 16 pictures each, with a linear decay. They are judged on unseen pictures
+with the same kinds of questions, and on pictures with a pair of colour and shape that
+training never had.
 
-`--part seeing` trains the model, one that reads the image through all blocks of CLIP,
-    one with gated cross-attention, and a blind one, whose picture is always the mean.
-`--part absent` leaves out the questions whose answer is none.
-`--part prior` adds 30 pictures of the new pairs to training, or a question about all
-    colours of each picture.
-`--part stages` continues the blind model, which has learned the language of questions:
-    the projector alone, everything, or first the one and then the other.
+`--part seeing` trains the model, and a blind one, whose picture is always the mean.
+`--part all_blocks` reads the image through all blocks of CLIP.
+`--part cross_attention` looks through gated cross-attention.
+`--part without_none` leaves out the questions whose answer is none.
+`--part new_pictures` adds 30 pictures of the new pairs to training.
+`--part all_colours` adds a question about all colours of each picture.
+`--part projector`, `everything`, `two_stages` continue the blind model, which has
+    learned the language of questions: the projector alone, everything, or first the one
+    and then the other.
 `--part packed` lets the questions of a row see each other, and asks about the same
     facts several times.
-`--part film` asks `shapes-vlm` about a needle in films of several frames, before and
-    after training on films of four.
+`--part polling` asks `shapes-vlm` for objects that are there or not, before and after
+    training on objects of which nothing is there.
+`--part film` asks it about a needle in films of several frames, before and after
+    training on films of seven.
 `--part tokens` decodes pictures from codebooks of several sizes, without training.
 
     OMP_NUM_THREADS=1 python benchmarks/multimodal.py --folder runs
 
-About six minutes a seed on one quiet core. Finished parts are kept in the folder and
+About eight minutes a seed on one quiet core. Finished parts are kept in the folder and
 not repeated; the record is written when all parts are there. `--smoke` runs a small
 version and keeps no record. Times are processor seconds of training.
 """
@@ -30,7 +35,7 @@ version and keeps no record. Times are processor seconds of training.
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,9 +60,8 @@ from genai_tutorial.recipes import load
 from genai_tutorial.recipes.shapes.vision_language import SHAPES_VLM
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.scene_questions import (
-    MIXTURE,
-    ONE_WORD_KINDS,
     QUESTION_TOKENIZER,
+    Kind,
     NeedleFilms,
     Question,
     SceneQuestions,
@@ -66,6 +70,7 @@ from genai_tutorial.tasks.scene_questions import (
     load_needle_films,
     load_scene_questions,
     pack_conversations,
+    polling_questions,
     question_accuracy,
     right_answers,
 )
@@ -81,9 +86,9 @@ from genai_tutorial.vae import encode_images
 
 SEEDS = (0, 1, 2, 3, 4)
 EXTRA_PICTURES = 30
-FRAMES, TAUGHT_FRAMES = (1, 2, 4, 7), 4
+FRAMES, TAUGHT_FRAMES = (1, 2, 4, 7), 7
 CODES = (64, 128, 256, 512)
-FILM_SETTINGS = OptimizerSettings(
+TUNING = OptimizerSettings(
     matrix_lr=0.005, embedding_lr=0.0025, head_lr=0.00125, vector_lr=0.0025
 )
 """A quarter of the usual rates, because the model is trained already."""
@@ -97,13 +102,14 @@ class Size(NamedTuple):
     steps: int
     blind_steps: int
     judged: int
-    films: int
-    film_steps: int
-    kinds: int = 5
+    tuned: int
+    tuning_steps: int
 
 
-FULL, SMOKE = Size(5_000, 150, 60, 500, 1_000, 60), Size(40, 2, 2, 30, 40, 2)
-ONE_WORD = {kind: MIXTURE[kind] for kind in ONE_WORD_KINDS}
+FULL, SMOKE = Size(5_000, 300, 100, 500, 1_000, 60), Size(40, 2, 2, 30, 40, 2)
+BATCH_SIZE = 16
+ASKED: dict[Kind, float] = {"colour": 1.0, "shape": 1.0, "size": 1.0, "count": 1.0}
+"""The kinds of questions: all tried on each picture."""
 
 
 def image_encoder(blocks: int) -> ImageEncoder:
@@ -167,7 +173,7 @@ def train(
     started = time.process_time()
     fit(
         model,
-        TensorBatches((squares, *pack_conversations(questions)), 32, seed),
+        TensorBatches((squares, *pack_conversations(questions)), BATCH_SIZE, seed),
         loss,
         build_optimizer(model),
         steps=steps,
@@ -199,11 +205,6 @@ def judge(model: Model, asked: SceneQuestions, squares: Tensor) -> dict:
         ("new_shape", lambda q: q.asks_new_pair and q.kind == "shape"),
     ):
         shares[name] = [r for q, r in zip(questions, rights, strict=True) if belongs(q)]
-    shares["yes_to_near_misses"] = [
-        said == "yes"
-        for q, said in zip(questions, answers, strict=True)
-        if q.kind == "existence" and q.answer == "no"
-    ]
     flipped = flipped_pairs(questions, answers)
     measured = {name: share(values) for name, values in shares.items() if values}
     measured |= {
@@ -221,7 +222,7 @@ def share(rights: Sequence[bool]) -> float:
     return round(sum(rights) / len(rights), 4)
 
 
-def all_colours(scene: Scene) -> Question:
+def colours_of(scene: Scene) -> Question:
     """Ask for all colours of a scene: the words name no shape."""
     colours = sorted({thing.colour for thing in scene.objects})
     return Question("colour", "what colour are the shapes ?", " ".join(colours))
@@ -256,12 +257,12 @@ class Study:
     def __init__(self, size: Size, seed: int):
         self.size, self.seed = size, seed
         self.training = load_scene_questions(
-            size.pictures, seed, size.kinds, mixture=ONE_WORD
+            size.pictures, seed, len(ASKED), mixture=ASKED
         )
         self.squares = look(make_model(seed), self.training.images)
         self.judged = {
             name: load_scene_questions(
-                size.judged, 1_000 + seed, len(ONE_WORD), split=split, mixture=ONE_WORD
+                size.judged, 1_000 + seed, len(ASKED), split=split, mixture=ASKED
             )
             for name, split in (("unseen", "train"), ("new_pairs", "new pairs"))
         }
@@ -327,88 +328,100 @@ class Study:
         return self.judge(model, seconds)
 
     def seeing(self) -> dict:
-        """Measure ways to look at the picture, and a model that cannot."""
-        results: dict = {"counts": self.counts(), "frozen": self.trained()}
-        for name, model in (
-            ("all blocks of CLIP", make_model(self.seed, blocks=3)),
-            ("cross-attention", make_model(self.seed, kind=CrossAttentionModel)),
-        ):
-            squares = look(model, self.training.images)
-            seconds = train(
-                model, squares, self.training.questions, self.size.steps, self.seed
-            )
-            results[name] = self.judge(model, seconds)
-            results[name]["weights"] = sum(p.numel() for p in model.parameters())
+        """Measure the model, a blind one, and what counting words allows."""
         model, seconds = self.blind_model()
-        results["blind"] = self.judge(model, seconds, blind=True)
-        return results
+        return {
+            "counts": self.counts(),
+            "frozen": self.trained(),
+            "blind": self.judge(model, seconds, blind=True),
+        }
 
-    def absent(self) -> dict:
+    def all_blocks(self) -> dict:
+        """Look through all blocks of CLIP."""
+        return self.look_otherwise(make_model(self.seed, blocks=3))
+
+    def cross_attention(self) -> dict:
+        """Look through gated cross-attention."""
+        return self.look_otherwise(make_model(self.seed, kind=CrossAttentionModel))
+
+    def look_otherwise(self, model: Model) -> dict:
+        """Train a model that looks in another way, and judge it."""
+        squares = look(model, self.training.images)
+        seconds = train(
+            model, squares, self.training.questions, self.size.steps, self.seed
+        )
+        weights = sum(parameter.numel() for parameter in model.parameters())
+        return self.judge(model, seconds) | {"weights": weights}
+
+    def without_none(self) -> dict:
         """Train without questions whose answer is none."""
-        questions = [
-            [question for question in asked if question.answer != "none"]
-            for asked in self.training.questions
-        ]
-        return {"without none": self.trained(questions)}
+        return self.trained(
+            [
+                [question for question in asked if question.answer != "none"]
+                for asked in self.training.questions
+            ]
+        )
 
-    def prior(self) -> dict:
-        """Try cures of the language prior."""
+    def new_pictures(self) -> dict:
+        """Add a few pictures of the new pairs, repeated to a tenth of the others."""
         more = load_scene_questions(
             EXTRA_PICTURES,
             2_000 + self.seed,
-            self.size.kinds,
+            len(ASKED),
             split="new pairs",
-            mixture=ONE_WORD,
+            mixture=ASKED,
         )
         repeat = max(1, self.size.pictures // 10 // EXTRA_PICTURES)
-        with_colours = [
-            (*asked, all_colours(scene))
-            for scene, asked in zip(
-                self.training.scenes, self.training.questions, strict=True
-            )
-        ]
-        return {
-            "new pictures": self.trained(more=more, repeat=repeat),
-            "all colours asked": self.trained(with_colours),
-        }
+        return self.trained(more=more, repeat=repeat)
 
-    def stages(self) -> dict:
-        """Continue the blind model: the projector alone, everything, or both."""
-        model, _ = self.blind_model()
-        blind = {name: value.clone() for name, value in model.state_dict().items()}
-        half, full = self.size.steps // 2, self.size.steps
-        results = {}
-        for name, parts in (
-            ("projector", ((model.projector, full),)),
-            ("everything", ((None, full),)),
-            ("projector, then everything", ((model.projector, half), (None, half))),
-        ):
-            model.load_state_dict(blind)
-            seconds = 0.0
-            for only, steps in parts:
-                seconds += train(
-                    model,
-                    self.squares,
-                    self.training.questions,
-                    steps,
-                    self.seed,
-                    only=only,
+    def all_colours(self) -> dict:
+        """Add a question about all colours of each picture."""
+        return self.trained(
+            [
+                (*asked, colours_of(scene))
+                for scene, asked in zip(
+                    self.training.scenes, self.training.questions, strict=True
                 )
-            results[name] = self.judge(model, seconds)
-            results[name]["trained"] = sum(
-                p.numel() for p in model.parameters() if p.requires_grad
+            ]
+        )
+
+    def projector(self) -> dict:
+        """Continue the blind model: the projector alone."""
+        return self.continued((True, self.size.steps))
+
+    def everything(self) -> dict:
+        """Continue the blind model: everything."""
+        return self.continued((False, self.size.steps))
+
+    def two_stages(self) -> dict:
+        """Continue the blind model: the projector alone, then everything."""
+        half = self.size.steps // 2
+        return self.continued((True, half), (False, half))
+
+    def continued(self, *stages: tuple[bool, int]) -> dict:
+        """Continue the blind model in stages, and judge it.
+
+        Args:
+            stages: Whether the projector is trained alone, and the number of steps.
+        """
+        model, _ = self.blind_model()
+        seconds = sum(
+            train(
+                model,
+                self.squares,
+                self.training.questions,
+                steps,
+                self.seed,
+                only=model.projector if projector_alone else None,
             )
-        return results
+            for projector_alone, steps in stages
+        )
+        trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        return self.judge(model, seconds) | {"trained": trained}
 
     def packed(self) -> dict:
         """Ask about the same facts twice in a row, with and without the mask."""
-        again = load_scene_questions(
-            self.size.pictures,
-            self.seed,
-            3,
-            mixture={"relation": 1.0, "direction": 1.0, "colour": 1.0},
-        )
-        questions = [(*asked, *asked[::-1]) for asked in again.questions]
+        questions = [(*asked, *asked[::-1]) for asked in self.training.questions]
         return {
             name: self.trained(questions, masked=masked)
             for name, masked in (("hidden from each other", True), ("in sight", False))
@@ -422,28 +435,84 @@ class Study:
             for frames in FRAMES
         }
         results = {"before": {str(n): ask_films(model, judged[n]) for n in FRAMES}}
-        films = load_needle_films(self.size.films, TAUGHT_FRAMES, self.seed)
+        films = load_needle_films(self.size.tuned, TAUGHT_FRAMES, self.seed)
         squares = look_at_films(model, films)
         rows = pack_conversations([[question] for question in films.questions])
-        model.image_encoder.requires_grad_(False)
 
         def loss(model: Model, squares: Tensor, ids: Tensor, is_answer: Tensor):
             return answer_loss(read_film(model, squares, ids), ids, is_answer)
 
-        started, steps = time.process_time(), self.size.film_steps
+        results["seconds"] = self.tune(model, (squares, *rows[:2]), loss)
+        return results | {
+            "after": {str(n): ask_films(model, judged[n]) for n in FRAMES}
+        }
+
+    def polling(self) -> dict:
+        """Ask for objects that are there or not, before and after training on objects
+        of which neither the colour nor the shape is there.
+        """
+        model = load("shapes-vlm").model
+        before = self.poll(model)
+        training = load_shapes(self.size.tuned, 3_000 + self.seed, (1, 2, 3))
+        questions = [
+            (*any_absent, *near)
+            for any_absent, near in zip(
+                polling_questions(training.scenes, self.seed),
+                polling_questions(training.scenes, self.seed, only_near_misses=True),
+                strict=True,
+            )
+        ]
+
+        def loss(
+            model: Model, squares: Tensor, ids: Tensor, is_answer: Tensor, of: Tensor
+        ) -> Tensor:
+            return answer_loss(model.read(squares, ids, of), ids, is_answer)
+
+        data = look(model, training.images), *pack_conversations(questions)
+        seconds = self.tune(model, data, loss)
+        return {"before": before, "after": self.poll(model), "seconds": seconds}
+
+    def poll(self, model: VisionLanguageModel) -> dict:
+        """Return how often the answer is yes, for absent and for present objects."""
+        scenes = self.judged["unseen"].scenes
+        squares = look(model, self.judged["unseen"].images)
+        reader, results = ImageReader(model, QUESTION_TOKENIZER), {}
+        for name, only_near_misses in (("any absent", False), ("near misses", True)):
+            polled = polling_questions(
+                scenes, self.seed, only_near_misses=only_near_misses
+            )
+            rows = [row for row, asked in enumerate(polled) for _ in asked]
+            questions = [question for asked in polled for question in asked]
+            said = reader.first_words(squares[rows], [q.text for q in questions])
+            results[name] = {
+                f"yes_to_{which}": share(
+                    [
+                        word == "yes"
+                        for question, word in zip(questions, said, strict=True)
+                        if question.answer == answer
+                    ]
+                )
+                for which, answer in (("absent", "no"), ("present", "yes"))
+            } | {"questions": len(questions)}
+        return results
+
+    def tune(
+        self, model: VisionLanguageModel, data: tuple[Tensor, ...], loss: Callable
+    ) -> float:
+        """Train a trained model a little further, and return the seconds."""
+        model.image_encoder.requires_grad_(False)
+        started, steps = time.process_time(), self.size.tuning_steps
         fit(
             model,
-            TensorBatches((squares, *rows[:2]), 32, self.seed),
+            TensorBatches(data, BATCH_SIZE, self.seed),
             loss,
-            build_optimizer(model, FILM_SETTINGS),
+            build_optimizer(model, TUNING),
             steps=steps,
             schedule=Schedule(steps, min(10, steps), "linear"),
             progress=False,
         )
-        results["seconds"] = round(time.process_time() - started, 1)
         model.eval()
-        results["after"] = {str(n): ask_films(model, judged[n]) for n in FRAMES}
-        return results
+        return round(time.process_time() - started, 1)
 
     def tokens(self) -> dict:
         """Read pictures that were decoded from image tokens."""
@@ -476,7 +545,21 @@ class Study:
         return results
 
 
-PARTS = ("seeing", "absent", "prior", "stages", "film", "packed", "tokens")
+PARTS = (
+    "seeing",
+    "all_blocks",
+    "new_pictures",
+    "without_none",
+    "all_colours",
+    "cross_attention",
+    "two_stages",
+    "projector",
+    "everything",
+    "polling",
+    "film",
+    "tokens",
+    "packed",
+)
 
 
 def main() -> None:
@@ -516,7 +599,10 @@ def main() -> None:
             "steps": FULL.steps,
             "blind_steps": FULL.blind_steps,
             "judged_pictures": FULL.judged,
-            "kinds": FULL.kinds,
+            "batch_size": BATCH_SIZE,
+            "tuned": FULL.tuned,
+            "tuning_steps": FULL.tuning_steps,
+            "kinds": list(ASKED),
             "extra_pictures": EXTRA_PICTURES,
             "seeds": list(SEEDS),
             "machine": describe_machine(),
