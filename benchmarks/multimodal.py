@@ -108,7 +108,7 @@ class Size(NamedTuple):
     cure_steps: int
 
 
-FULL, SMOKE = Size(5_000, 300, 100, 500, 1_000, 60, 80), Size(40, 2, 2, 30, 40, 2, 2)
+FULL, SMOKE = Size(5_000, 300, 100, 500, 500, 60, 80), Size(40, 2, 2, 30, 40, 2, 2)
 BATCH_SIZE = 16
 ASKED: dict[Kind, float] = {"colour": 1.0, "shape": 1.0, "size": 1.0, "count": 1.0}
 """The kinds of questions: all tried on each picture."""
@@ -428,7 +428,7 @@ class Study:
         """Ask about films, before and after training on films of one length."""
         model = load("shapes-vlm").model
         judged = {
-            frames: load_needle_films(self.size.judged // 2, frames, 1_000 + self.seed)
+            frames: load_needle_films(self.size.tuned // 4, frames, 1_000 + self.seed)
             for frames in FRAMES
         }
         results = {"before": {str(n): ask_films(model, judged[n]) for n in FRAMES}}
