@@ -8,12 +8,13 @@ and AdamW on 16 pictures each, with a linear decay. They are judged on unseen pi
 with the same kinds of questions, and on pictures with a pair of colour and shape that
 training never had.
 
-`--part seeing` trains the model, and a blind one, whose picture is always the mean.
+`--part seeing` trains the model, and a blind one, whose picture is always the mean;
+    then it continues the model for a few steps, to cure its language prior: with 30
+    pictures of the new pairs, with a question about all colours of each picture, or
+    with more of the same.
 `--part all_blocks` reads the image through all blocks of CLIP.
 `--part cross_attention` looks through gated cross-attention.
 `--part without_none` leaves out the questions whose answer is none.
-`--part new_pictures` adds 30 pictures of the new pairs to training.
-`--part all_colours` adds a question about all colours of each picture.
 `--part projector`, `everything`, `two_stages` continue the blind model, which has
     learned the language of questions: the projector alone, everything, or first the one
     and then the other.
@@ -104,9 +105,10 @@ class Size(NamedTuple):
     judged: int
     tuned: int
     tuning_steps: int
+    cure_steps: int
 
 
-FULL, SMOKE = Size(5_000, 300, 100, 500, 1_000, 60), Size(40, 2, 2, 30, 40, 2)
+FULL, SMOKE = Size(5_000, 300, 100, 500, 500, 60, 80), Size(40, 2, 2, 30, 40, 2, 2)
 BATCH_SIZE = 16
 ASKED: dict[Kind, float] = {"colour": 1.0, "shape": 1.0, "size": 1.0, "count": 1.0}
 """The kinds of questions: all tried on each picture."""
@@ -145,6 +147,7 @@ def train(
     *,
     masked: bool = True,
     only: nn.Module | None = None,
+    settings: OptimizerSettings | None = None,
 ) -> float:
     """Train a model on vectors of squares, and return the processor seconds.
 
@@ -156,6 +159,7 @@ def train(
         seed: Seed of the order of the batches.
         masked: Whether the questions of a row are hidden from each other.
         only: The part that is trained; None for everything but the image encoder.
+        settings: The optimizer's settings; None for the usual ones.
     """
     model.requires_grad_(False)
     for part in [only] if only is not None else model.children():
@@ -175,7 +179,7 @@ def train(
         model,
         TensorBatches((squares, *pack_conversations(questions)), BATCH_SIZE, seed),
         loss,
-        build_optimizer(model),
+        build_optimizer(model, settings),
         steps=steps,
         schedule=Schedule(steps, min(10, steps), "linear"),
         progress=False,
@@ -297,44 +301,60 @@ class Study:
         return model, train(model, squares, questions, steps, self.seed)
 
     def trained(
-        self,
-        questions: Sequence[Sequence[Question]] | None = None,
-        more: SceneQuestions | None = None,
-        repeat: int = 1,
-        *,
-        masked: bool = True,
+        self, questions: Sequence[Sequence[Question]], masked: bool = True
     ) -> dict:
         """Train a new model on the pictures of the seed, and judge it.
 
         Args:
-            questions: The questions about each picture; None for the usual ones.
-            more: More pictures with questions.
-            repeat: How often each of them stands in the training set.
+            questions: The questions about each picture.
             masked: Whether the questions of a row are hidden from each other.
         """
-        model, squares = make_model(self.seed), self.squares
-        questions = self.training.questions if questions is None else questions
-        if more is not None:
-            squares = torch.cat([squares, *[look(model, more.images)] * repeat])
-            questions = (*questions, *more.questions * repeat)
-        seconds = train(
-            model,
-            squares,
-            questions,
-            self.size.steps,
-            self.seed,
-            masked=masked,
-        )
+        model, steps = make_model(self.seed), self.size.steps
+        seconds = train(model, self.squares, questions, steps, self.seed, masked=masked)
         return self.judge(model, seconds)
 
     def seeing(self) -> dict:
-        """Measure the model, a blind one, and what counting words allows."""
-        model, seconds = self.blind_model()
-        return {
+        """Measure the model, a blind one, what counting words allows, and cures of the
+        language prior.
+        """
+        blind, blind_seconds = self.blind_model()
+        model, known = make_model(self.seed), self.training.questions
+        seconds = train(model, self.squares, known, self.size.steps, self.seed)
+        results = {
             "counts": self.counts(),
-            "frozen": self.trained(),
-            "blind": self.judge(model, seconds, blind=True),
+            "frozen": self.judge(model, seconds),
+            "blind": self.judge(blind, blind_seconds, blind=True),
         }
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        new = load_scene_questions(
+            EXTRA_PICTURES,
+            2_000 + self.seed,
+            len(ASKED),
+            split="new pairs",
+            mixture=ASKED,
+        )
+        repeat = max(1, self.size.pictures // 3 // EXTRA_PICTURES)
+        colours = [
+            (*asked, colours_of(scene))
+            for scene, asked in zip(self.training.scenes, known, strict=True)
+        ]
+        more = torch.cat([self.squares, *[look(model, new.images)] * repeat])
+        for name, squares, questions in (
+            ("more of the same", self.squares, known),
+            ("new pictures", more, (*known, *new.questions * repeat)),
+            ("all colours asked", self.squares, colours),
+        ):
+            model.load_state_dict(before)
+            seconds = train(
+                model,
+                squares,
+                questions,
+                self.size.cure_steps,
+                self.seed,
+                settings=TUNING,
+            )
+            results[name] = self.judge(model, seconds)
+        return results
 
     def all_blocks(self) -> dict:
         """Look through all blocks of CLIP."""
@@ -359,29 +379,6 @@ class Study:
             [
                 [question for question in asked if question.answer != "none"]
                 for asked in self.training.questions
-            ]
-        )
-
-    def new_pictures(self) -> dict:
-        """Add a few pictures of the new pairs, repeated to a tenth of the others."""
-        more = load_scene_questions(
-            EXTRA_PICTURES,
-            2_000 + self.seed,
-            len(ASKED),
-            split="new pairs",
-            mixture=ASKED,
-        )
-        repeat = max(1, self.size.pictures // 10 // EXTRA_PICTURES)
-        return self.trained(more=more, repeat=repeat)
-
-    def all_colours(self) -> dict:
-        """Add a question about all colours of each picture."""
-        return self.trained(
-            [
-                (*asked, colours_of(scene))
-                for scene, asked in zip(
-                    self.training.scenes, self.training.questions, strict=True
-                )
             ]
         )
 
@@ -423,7 +420,7 @@ class Study:
         """Ask about the same facts twice in a row, with and without the mask."""
         questions = [(*asked, *asked[::-1]) for asked in self.training.questions]
         return {
-            name: self.trained(questions, masked=masked)
+            name: self.trained(questions, masked)
             for name, masked in (("hidden from each other", True), ("in sight", False))
         }
 
@@ -431,7 +428,7 @@ class Study:
         """Ask about films, before and after training on films of one length."""
         model = load("shapes-vlm").model
         judged = {
-            frames: load_needle_films(self.size.judged // 2, frames, 1_000 + self.seed)
+            frames: load_needle_films(self.size.tuned // 4, frames, 1_000 + self.seed)
             for frames in FRAMES
         }
         results = {"before": {str(n): ask_films(model, judged[n]) for n in FRAMES}}
@@ -548,9 +545,7 @@ class Study:
 PARTS = (
     "seeing",
     "all_blocks",
-    "new_pictures",
     "without_none",
-    "all_colours",
     "cross_attention",
     "two_stages",
     "projector",
@@ -600,6 +595,7 @@ def main() -> None:
             "blind_steps": FULL.blind_steps,
             "judged_pictures": FULL.judged,
             "batch_size": BATCH_SIZE,
+            "cure_steps": FULL.cure_steps,
             "tuned": FULL.tuned,
             "tuning_steps": FULL.tuning_steps,
             "kinds": list(ASKED),

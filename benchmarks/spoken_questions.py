@@ -75,7 +75,7 @@ class Size(NamedTuple):
     projector_steps: int
 
 
-FULL, SMOKE = Size(1_200, 500, 200, 200), Size(24, 10, 2, 2)
+FULL, SMOKE = Size(1_200, 300, 200, 150), Size(24, 10, 2, 2)
 
 
 class Spoken(NamedTuple):

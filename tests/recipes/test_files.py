@@ -124,6 +124,7 @@ SAMPLE_SIZES = {
     "arithmetic-reasoner": 200,
     "python-exercises": 60,
     "shapes-video": 12,
+    "shapes-vlm": 150,
     "spoken-captions": 100,
     "caption-voice": 20,
 }

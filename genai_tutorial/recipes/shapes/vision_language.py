@@ -237,6 +237,7 @@ SHAPES_VLM = ShapesVLMRecipe(
     steps=6000,
     warmup_steps=50,
     ema_decay=0.995,
+    published=True,
 )
 """The model of chapter 19 that answers, describes and is asked by `genai-tutorial ask`.
 """
