@@ -85,7 +85,8 @@ def judge_json(text: str, item: Example) -> Verdict:
     facts = json.loads(item.answer)
     found = re.search(r"\{.*\}", text, re.DOTALL)
     strict = _parsed(first_line(text)) == facts
-    return Verdict(strict, strict or (found and _parsed(found[0])) == facts)
+    lenient = strict or (found is not None and _parsed(found[0]) == facts)
+    return Verdict(strict, lenient)
 
 
 def first_line(text: str) -> str:

@@ -1,5 +1,5 @@
-"""Prompts: a template, an instruction and demonstrations, rendered as a text to continue
-or as a conversation.
+"""Prompts: a template, an instruction and demonstrations, rendered as a text to
+continue or as a conversation.
 """
 
 from dataclasses import dataclass
