@@ -56,6 +56,12 @@ from genai_tutorial.tasks.prompting.prompt import (
     Prompt,
     encode_prompt,
 )
+from genai_tutorial.tasks.prompting.search import (
+    SearchResult,
+    random_prompts,
+    search_prompts,
+    split_items,
+)
 from genai_tutorial.tasks.prompting.sentiment import SENTIMENT
 from genai_tutorial.tasks.prompting.task import PromptTask
 from genai_tutorial.tasks.prompting.words import (
@@ -110,6 +116,7 @@ __all__ = [
     "Persona",
     "Prompt",
     "PromptTask",
+    "SearchResult",
     "Verdict",
     "answer_prompt",
     "attacked",
@@ -124,10 +131,13 @@ __all__ = [
     "order_attack",
     "other_label",
     "quoted_field_attack",
+    "random_prompts",
     "read_verdicts",
     "remove_fields",
     "remove_line_breaks",
     "score_labels",
+    "search_prompts",
     "sounds_like_pirate",
+    "split_items",
     "write_verdicts",
 ]
