@@ -72,12 +72,8 @@ class Prompt:
     worked: bool = False
 
     def __post_init__(self):
-        before, _, after = self.template.partition(ANSWER)
-        if (
-            before.count(QUESTION) != 1
-            or ANSWER not in self.template
-            or {QUESTION, ANSWER} & {*_fields(after)}
-        ):
+        counts = self.template.count(QUESTION), self.template.count(ANSWER)
+        if counts != (1, 1) or ANSWER in self._parts[0]:
             raise ValueError(
                 "The template must have {question} once and then {answer} once, got "
                 f"{self.template!r}."
@@ -89,10 +85,9 @@ class Prompt:
         It ends without a space. A space before the answer belongs to the answer's first
         token, and a prompt that already has it forces the model onto rarer tokens.
         """
+        before, between, after = self._parts
         shown = [
-            self.template.replace(ANSWER, self._answer(example)).replace(
-                QUESTION, example.question
-            )
+            before + example.question + between + self._answer(example) + after
             for example in self.demonstrations
         ]
         parts = [self.instruction] if self.instruction else []
@@ -118,9 +113,16 @@ class Prompt:
             turns += [Message("user", text), answer]
         return [*turns, Message("user", asked[-1])]
 
+    @property
+    def _parts(self) -> tuple[str, str, str]:
+        """What stands before the question, between both fields, and at the end."""
+        before, _, rest = self.template.partition(QUESTION)
+        between, _, after = rest.partition(ANSWER)
+        return before, between, after
+
     def _asked(self, question: str) -> str:
-        start = self.template.partition(ANSWER)[0].rstrip(" ")
-        return start.replace(QUESTION, question)
+        before, between, _ = self._parts
+        return before + question + between.rstrip(" ")
 
     def _answer(self, example: Example) -> str:
         return example.worked if self.worked else example.answer
@@ -152,7 +154,3 @@ def encode_prompt(
             worked=prompt.worked,
         )
     return tokenizer.encode(prompt.render(question), special_as_text=True)
-
-
-def _fields(text: str) -> list[str]:
-    return [field for field in (QUESTION, ANSWER) if field in text]

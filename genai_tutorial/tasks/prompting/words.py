@@ -64,9 +64,9 @@ ANTONYMS = PromptTask(
         maximum: minimum, positive: negative, victory: defeat/loss, question: answer
     """),
     pool=_pairs("""
-        tall: short, good: bad, wide: narrow, heavy: light, long: short
+        tall: short, good: bad, wide: narrow, visible: hidden, long: short
         in: out, on: off, yes: no, more: less, give: take
-        laugh: cry, ask: answer, cheap: expensive, safe: dangerous, polite: rude
+        laugh: cry, guilty: innocent, cheap: expensive, safe: dangerous, polite: rude
         front: back, top: bottom, war: peace, future: past, male: female
         simple: complex, public: private, tight: loose, lazy: diligent
     """),
