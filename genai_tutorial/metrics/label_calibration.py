@@ -59,8 +59,8 @@ def batch_calibration(
     Raises:
         ValueError: If there are no items.
 
-    Source: after Zhou et al. (2023), Batch Calibration, section 3, which subtracts
-        means, https://arxiv.org/abs/2309.17249
+    Source: after Zhou et al. (2023), Batch Calibration, which uses means,
+        https://arxiv.org/abs/2309.17249
 
     >>> import torch
     >>> scores = torch.tensor([[-1.0, -2.0], [-1.0, -4.0]])

@@ -10,8 +10,8 @@ from itertools import islice
 from genai_tutorial.tasks.prompting.judge import (
     MARKER,
     judge_json,
+    judge_letter,
     judge_number,
-    judge_text,
 )
 from genai_tutorial.tasks.prompting.prompt import Example
 from genai_tutorial.tasks.prompting.task import PromptTask, split_words
@@ -73,7 +73,7 @@ def _word_problem(rng: random.Random) -> Example:
 
 
 def _letter_pattern(rng: random.Random) -> Example:
-    a, b = rng.sample("abcdefghijklmnopqrstuvwxyz", 2)
+    a, b = rng.sample("bcdefghjklmnopqrstuvwxyz", 2)  # no letter that is a word
     unit = rng.choice([a + b, a + a + b, a + b + b])
     letters = (unit * 5)[: rng.choice([6, 7, 8])]
     following = (unit * 5)[len(letters)]
@@ -136,7 +136,7 @@ LETTER_PATTERNS = PromptTask(
     template="Letters: {question}\nNext: {answer}",
     items=_ITEMS,
     pool=_POOL,
-    judge=judge_text,
+    judge=judge_letter,
 )
 
 _ITEMS, _POOL = _distinct(_facts, 54, seed=4)

@@ -75,6 +75,17 @@ def judge_number(text: str, item: Example) -> Verdict:
     return Verdict(strict, strict or numbers[-1:] == [item.answer])
 
 
+def judge_letter(text: str, item: Example) -> Verdict:
+    """Judge a letter: the lenient judge takes the last one that stands alone.
+
+    >>> judge_letter("The next letter is B.", Example("b c b c", "b"))
+    Verdict(strict=False, lenient=True)
+    """
+    letters = re.findall(r"(?<!\w)[^\W\d_](?!\w)", text.lower())
+    strict = first_line(text) == item.answer
+    return Verdict(strict, strict or letters[-1:] == [item.answer])
+
+
 def judge_json(text: str, item: Example) -> Verdict:
     """Judge JSON: the strict judge parses the first line, the lenient one whatever is
     between the first brace and the last.

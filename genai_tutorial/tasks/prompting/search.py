@@ -93,7 +93,7 @@ def search_prompts(
     Raises:
         ValueError: If there is no candidate.
 
-    Source: Khattab et al. (2023), DSPy, section 4 (random search over demonstrations),
+    Source: Khattab et al. (2023), DSPy (its optimizers search over demonstrations),
         https://arxiv.org/abs/2310.03714
 
     >>> arrow, words = (

@@ -6,6 +6,7 @@ from genai_tutorial.tasks.prompting import (
     first_line,
     judge_json,
     judge_label,
+    judge_letter,
     judge_number,
     judge_text,
     read_verdicts,
@@ -51,6 +52,21 @@ def test_judge_text(text, verdict):
 )
 def test_judge_label(text, verdict):
     assert judge_label(("animal", "fruit"))(text, Example("apple", "fruit")) == verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (" b\n", STRICT),
+        ("The next letter is 'b'.", LENIENT),
+        ("c b c B", LENIENT),
+        ("b c", WRONG),
+        ("bc", WRONG),
+        ("", WRONG),
+    ],
+)
+def test_judge_letter(text, verdict):
+    assert judge_letter(text, Example("b c b c", "b")) == verdict
 
 
 @pytest.mark.parametrize(
