@@ -22,7 +22,7 @@ def option_log_likelihoods(
     model: DecoderLM,
     prompts: Sequence[Sequence[int]],
     options: Sequence[Sequence[int]],
-    batch_size: int = 32,
+    batch_size: int = 64,
 ) -> Float[Tensor, "prompt option"]:
     r"""Return the log-likelihood of each option after each prompt, in nats.
 
