@@ -281,7 +281,9 @@ def parts(study: Study) -> Iterator[tuple[str, str, Callable[[], list]]]:
         for seed in range(2):
             measure = partial(study.format, template, seed)
             yield "formats", f"format {number} {seed}", measure
-    yield from grid_parts(study, (PAST_TENSE, ANIMAL_OR_FRUIT))
+    first = PAST_TENSE, ANIMAL_OR_FRUIT
+    rest = [task for task in PROMPT_TASKS if task not in first]
+    yield from grid_parts(study, first, COMPLETIONS + CHATS)
     for shots in (1, 2, 4, 8):
         for task in (SENTIMENT, INVENTED_LABELS):
             for seed in range(5):
@@ -290,47 +292,51 @@ def parts(study: Study) -> Iterator[tuple[str, str, Callable[[], list]]]:
     for task, shots, seed in (
         (WORD_PROBLEMS, 8, 0),
         (TWO_DIGIT_SUMS, 8, 0),
-        (WORD_PROBLEMS, 4, 0),
-        (TWO_DIGIT_SUMS, 4, 0),
         (WORD_PROBLEMS, 8, 1),
         (TWO_DIGIT_SUMS, 8, 1),
         (WORD_PROBLEMS, 1, 0),
     ):
         name = f"worked {task.name} {shots} {seed}"
         yield "reasoning", name, partial(study.worked, task, shots, seed)
+    for number, setting in enumerate(INJECTIONS):
+        yield "injection", f"injection {number}", partial(study.injection, setting)
+    yield from grid_parts(study, rest, COMPLETIONS)
     layouts: tuple[Layout, ...] = ("completion", "chat")
     for layout in layouts:
         measure = partial(study.phrase, WORD_PROBLEMS, layout)
         yield "reasoning", f"phrase {WORD_PROBLEMS.name} {layout}", measure
-    for number, setting in enumerate(INJECTIONS):
-        yield "injection", f"injection {number}", partial(study.injection, setting)
-    rest = [task for task in PROMPT_TASKS if task not in (PAST_TENSE, ANIMAL_OR_FRUIT)]
-    yield from grid_parts(study, rest)
+    for seed in range(SAMPLES):
+        yield "votes", f"votes {seed}", partial(study.votes, seed)
+    yield from grid_parts(study, rest, CHATS[:1])
     for persona in PERSONAS:
         name = f"persona {persona.name}"
         yield "personas", name, partial(study.persona, persona)
-    for seed in range(SAMPLES):
-        yield "votes", f"votes {seed}", partial(study.votes, seed)
+    yield from grid_parts(study, rest, CHATS[1:])
+
+
+COMPLETIONS: tuple[tuple[Layout, int], ...] = (
+    ("completion", 0),
+    ("completion", 8),
+    ("completion", 1),
+    ("completion", 4),
+)
+CHATS: tuple[tuple[Layout, int], ...] = (
+    ("chat", 0),
+    ("chat with system", 0),
+    ("instructed completion", 0),
+    ("chat", 4),
+)
 
 
 def grid_parts(
-    study: Study, tasks: Sequence[PromptTask]
+    study: Study,
+    tasks: Sequence[PromptTask],
+    layouts: Sequence[tuple[Layout, int]],
 ) -> Iterator[tuple[str, str, Callable[[], list]]]:
-    """Yield the parts of the grid of tasks, layouts and numbers of demonstrations.
+    """Yield parts of the grid: tasks in layouts with numbers of demonstrations.
 
     Tasks with long questions and answers have one set of demonstrations.
     """
-    layouts: tuple[tuple[Layout, int], ...] = (
-        ("completion", 0),
-        ("completion", 1),
-        ("completion", 4),
-        ("completion", 8),
-        ("chat", 0),
-        ("chat with system", 0),
-        ("instructed completion", 0),
-        ("chat", 4),
-        ("chat with system", 4),
-    )
     for layout, shots in layouts:
         for task in tasks:
             is_long = task in (JSON_FACTS, WORD_PROBLEMS)

@@ -22,7 +22,7 @@ def option_log_likelihoods(
     model: DecoderLM,
     prompts: Sequence[Sequence[int]],
     options: Sequence[Sequence[int]],
-    batch_size: int = 32,
+    batch_size: int = 64,
 ) -> Float[Tensor, "prompt option"]:
     r"""Return the log-likelihood of each option after each prompt, in nats.
 
@@ -61,15 +61,16 @@ def option_log_likelihoods(
         batch = texts[start : start + batch_size]
         cache = copy_rows(prefix, len(batch))
         hidden = read_rows(model, cache, [text[shared:] for text in batch])
-        for row, text in enumerate(batch):
-            for number, place in served[text]:
-                option = options[place]
-                begin = len(prompts[number]) - 1 - shared
-                states = hidden[row, begin : begin + len(option)]
-                log_probs = model.logits(states[None])[0].log_softmax(dim=-1)
-                steps = torch.arange(len(option), device=log_probs.device)
-                targets = torch.tensor(list(option), device=log_probs.device)
-                scores[number, place] = float(log_probs[steps, targets].sum())
+        wanted = [
+            (row, len(prompts[number]) - 1 - shared + step, token, number, place)
+            for row, text in enumerate(batch)
+            for number, place in served[text]
+            for step, token in enumerate(options[place])
+        ]
+        rows, positions, tokens, numbers, places = torch.tensor(wanted).T
+        log_probs = model.logits(hidden[rows, positions][:, None])[:, 0].log_softmax(-1)
+        chosen = log_probs[torch.arange(len(tokens)), tokens].float().cpu()
+        scores.index_put_((numbers, places), chosen, accumulate=True)
     return scores
 
 

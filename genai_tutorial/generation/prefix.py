@@ -29,7 +29,7 @@ def generate_all(
     end_tokens: Collection[int] = (),
     stop: Stop | None = None,
     temperature: float | int = 0.0,
-    batch_size: int = 32,
+    batch_size: int = 64,
     generator: torch.Generator | None = None,
 ) -> list[list[int]]:
     """Return the tokens of an answer to each prompt, in the order of the prompts.

@@ -39,8 +39,8 @@ def answer_prompt(
 ) -> list[str]:
     """Return a model's answer to each question in the same prompt.
 
-    A completion ends with its first line. A chat ends when the model closes its turn,
-    which takes more tokens.
+    A completion ends with its first line, or before what the template has behind
+    answers. A chat ends when the model closes its turn, which takes more tokens.
 
     Args:
         model: The model that answers.
@@ -63,7 +63,8 @@ def answer_prompt(
         temperature=temperature,
         generator=generator,
     )
-    return [tokenizer.decode(answer) for answer in answers]
+    texts = [tokenizer.decode(answer) for answer in answers]
+    return texts if is_chat else [prompt.cut(text) for text in texts]
 
 
 def score_labels(

@@ -113,6 +113,15 @@ class Prompt:
             turns += [Message("user", text), answer]
         return [*turns, Message("user", asked[-1])]
 
+    def cut(self, answer: str) -> str:
+        """Return an answer up to what the template has behind answers.
+
+        >>> Prompt("<verb>{question}</verb><past>{answer}</past>").cut("went</past>")
+        'went'
+        """
+        _, _, after = self._parts
+        return answer.partition(after)[0] if after else answer
+
     @property
     def _parts(self) -> tuple[str, str, str]:
         """What stands before the question, between both fields, and at the end."""

@@ -40,6 +40,13 @@ def test_prompt_ends_before_the_answer_without_a_space(template, end):
     assert Prompt(template).render("eat") == end
 
 
+def test_prompt_cut_ends_before_the_templates_ending():
+    prompt = Prompt("<v>{question}</v><p>{answer}</p>")
+    assert prompt.cut("went</p>\n\n<v>") == "went"
+    assert prompt.cut("went") == "went"
+    assert PROMPT.cut(" went\n") == " went\n"
+
+
 def test_prompt_does_not_fill_fields_inside_data():
     """A question that spells the other field, or braces, is data like any other."""
     prompt = Prompt("Q: {question}\nA: {answer}", (Example("{answer}", "{x}"),))
