@@ -124,7 +124,7 @@ def copy_rows(prefix: KVCache, rows: int) -> KVCache:
     """Return a cache with this many rows, each a copy of the prefix's only row.
 
     >>> from genai_tutorial.transformer import DecoderConfig
-    >>> model = DecoderLM(DecoderConfig(vocab_size=9, layers=1, width=8, heads=2))
+    >>> model = DecoderLM(DecoderConfig(vocab_size=9, layers=1, width=64))
     >>> prefix = read_prefix(model, [1, 2, 3], room=5)
     >>> copy_rows(prefix, 4).lengths, prefix.lengths
     ([3, 3, 3, 3], [3])

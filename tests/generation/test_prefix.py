@@ -24,7 +24,7 @@ def alone(model, prompt, new=9):
     return answer[: answer.index(END)] if END in answer else answer
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 32])
+@pytest.mark.parametrize("batch_size", [2, 64])
 @ALL
 def test_generate_all_answers_each_prompt_as_if_alone(config, batch_size):
     model = model_of(config)

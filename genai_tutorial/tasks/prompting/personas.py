@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Persona:
-    """A system message, and how to see whether an answer obeys it.
+    """A system message under a short name.
 
     Attributes:
-        name: A short name.
+        name: The name.
         system: The system message; None for the template's own.
     """
 

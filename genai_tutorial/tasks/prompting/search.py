@@ -100,8 +100,8 @@ def search_prompts(
     ...     Prompt("{question} ->{answer}"),
     ...     Prompt("Q: {question}\nA:{answer}"),
     ... )
-    >>> search_prompts([arrow, words], score=lambda prompt: len(prompt.template)).best
-    Prompt(template='Q: {question}\nA:{answer}', ...)
+    >>> search_prompts([arrow, words], score=lambda p: float("Q" in p.template)).score
+    1.0
     """
     if not candidates:
         raise ValueError("There must be at least one prompt to try.")
