@@ -32,11 +32,21 @@ from genai_tutorial.generation.generate import (
 from genai_tutorial.generation.json_schema import (
     regex_from_schema,
 )
+from genai_tutorial.generation.options import (
+    option_log_likelihoods,
+)
 from genai_tutorial.generation.penalties import (
     LogitsProcessor,
     frequency_penalty,
     no_repeat_ngram,
     repetition_penalty,
+)
+from genai_tutorial.generation.prefix import (
+    copy_rows,
+    generate_all,
+    read_prefix,
+    read_rows,
+    shared_length,
 )
 from genai_tutorial.generation.regular import (
     advance,
@@ -93,10 +103,12 @@ __all__ = [
     "advance",
     "beam_search",
     "best_of_samples",
+    "copy_rows",
     "derivative",
     "draw",
     "frequency_penalty",
     "generate",
+    "generate_all",
     "generate_rollouts",
     "join_rollouts",
     "keep_min_p",
@@ -107,11 +119,15 @@ __all__ = [
     "next_token_logits",
     "next_token_probabilities",
     "no_repeat_ngram",
+    "option_log_likelihoods",
     "parse_regex",
+    "read_prefix",
+    "read_rows",
     "regex_from_schema",
     "repetition_penalty",
     "select_rollouts",
     "self_consistency",
+    "shared_length",
     "stream",
     "weighted_vote",
 ]

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from genai_tutorial.generation.constraint import Constraint, mask_logits
 from genai_tutorial.generation.generate import draw
+from genai_tutorial.generation.prefix import copy_rows, read_prefix, shared_length
 from genai_tutorial.generation.sampling import next_token_probabilities
 from genai_tutorial.generation.stopping import Stop
 from genai_tutorial.tokenization import PADDING
-from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
+from genai_tutorial.transformer import AttentionContext, DecoderLM
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,8 @@ def generate_rollouts(
         device=device,
     )
     log_probs = model.token_embedding.weight.new_zeros(batch, room - 1)
-    read_before = _shared_length(prompts) if share_prefix else 0
-    cache = _begin_cache(model, ids[:, :read_before], room)
+    read_before = shared_length(prompts) if share_prefix else 0
+    cache = copy_rows(read_prefix(model, prompts[0][:read_before], room), batch)
     lengths = prompt_lengths
     running = torch.ones(batch, dtype=torch.bool, device=device)
     stopped = torch.zeros_like(running)
@@ -165,28 +166,6 @@ def generate_rollouts(
         log_probs[:, : longest - 1],
         None if stop is None else stopped,
     )
-
-
-def _shared_length(prompts: Sequence[Sequence[int]]) -> int:
-    """Return how many tokens all prompts begin with, and leave at least one of each."""
-    shared = 0
-    for tokens in zip(*(prompt[:-1] for prompt in prompts), strict=False):
-        if len(set(tokens)) > 1:
-            break
-        shared += 1
-    return shared
-
-
-def _begin_cache(
-    model: DecoderLM, prefix: Int[Tensor, "batch shared"], room: int
-) -> KVCache:
-    """Return a cache that has read the same prefix in every row, at the cost of one."""
-    if prefix.shape[1] == 0:
-        return model.make_cache(len(prefix), room)
-    cache = model.make_cache(1, room)
-    model.read(prefix[:1], AttentionContext.cached(cache))
-    cache.select([0] * len(prefix))
-    return cache
 
 
 def _checked_longest(

@@ -21,6 +21,10 @@ from genai_tutorial.metrics.intervals import (
     cluster_bootstrap_interval,
     t_interval,
 )
+from genai_tutorial.metrics.label_calibration import (
+    batch_calibration,
+    contextual_calibration,
+)
 from genai_tutorial.metrics.likelihood import (
     TextScore,
     bits_per_dimension,
@@ -32,6 +36,11 @@ from genai_tutorial.metrics.likelihood import (
 from genai_tutorial.metrics.neighbours import (
     Neighbours,
     nearest_neighbours,
+)
+from genai_tutorial.metrics.paired import (
+    PairedTest,
+    mcnemar_test,
+    paired_difference,
 )
 from genai_tutorial.metrics.pass_at_k import pass_at_k, pass_at_k_table
 from genai_tutorial.metrics.precision_recall import (
@@ -45,6 +54,7 @@ from genai_tutorial.metrics.proportions import (
 )
 from genai_tutorial.metrics.psnr import psnr
 from genai_tutorial.metrics.repetition import repeated_share
+from genai_tutorial.metrics.selection import WinnersCurse, winners_curse
 from genai_tutorial.metrics.word_error_rate import (
     WordErrors,
     word_error_rate,
@@ -59,22 +69,28 @@ __all__ = [
     "FeatureGaussian",
     "Interval",
     "Neighbours",
+    "PairedTest",
     "PrecisionRecall",
     "TextScore",
+    "WinnersCurse",
     "WordErrors",
     "ball_radii",
+    "batch_calibration",
     "bits_per_dimension",
     "bootstrap_interval",
     "clopper_pearson_interval",
     "cluster_bootstrap_interval",
+    "contextual_calibration",
     "copy_test",
     "evaluate_language_model",
     "expected_calibration_error",
     "frechet_distance",
     "gaussian_frechet_distance",
+    "mcnemar_test",
     "nats_per_character",
     "nats_to_bits",
     "nearest_neighbours",
+    "paired_difference",
     "pass_at_k",
     "pass_at_k_table",
     "perplexity",
@@ -84,6 +100,7 @@ __all__ = [
     "repeated_share",
     "t_interval",
     "wilson_interval",
+    "winners_curse",
     "word_error_rate",
     "word_errors",
 ]

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 
+from genai_tutorial.generation import option_log_likelihoods
 from genai_tutorial.pretrained.smollm2.hugging_face import LAYER_NAMES
 from genai_tutorial.transformer import (
     DecoderConfig,
@@ -274,3 +275,22 @@ def test_yarn_factor_scales_cosines_and_sines():
         scaled(x).norm(dim=-1),
         YarnScaling(factor=4).attention_factor * plain(x).norm(dim=-1),
     )
+
+
+@pytest.mark.parametrize("name", ["grouped queries", "Mistral's window"])
+def test_option_log_likelihoods_equal_transformers(name):
+    """Prompts and options of several lengths, against whole texts read by their model;
+    the tolerance is per token.
+    """
+    ours, theirs = random_pair(VARIANTS[name])
+    ids = random_ids(4, 30).tolist()
+    prompts = [[7, 8, 9, *row[: 5 * (number + 1)]] for number, row in enumerate(ids)]
+    options = [ids[0][20:21], ids[1][20:23], ids[2][20:25]]
+    found = option_log_likelihoods(ours, prompts, options)
+    for prompt, scores in zip(prompts, found, strict=True):
+        for option, score in zip(options, scores.tolist(), strict=True):
+            with torch.no_grad():
+                logits = theirs(torch.tensor([[*prompt, *option]])).logits[0]
+            log_probs = logits[len(prompt) - 1 : -1].log_softmax(dim=-1)
+            expected = log_probs[range(len(option)), option].sum()
+            assert score == pytest.approx(float(expected), abs=1e-4 * len(option))

@@ -1,0 +1,179 @@
+"""Many prompts with one beginning: the shared prefix is read once, and its keys and
+values are copied to every row.
+
+Fifty questions with the same eight demonstrations differ in their last few tokens only.
+Read one by one, the demonstrations are most of the work; read once, they cost as much
+as one question.
+"""
+
+import copy
+from collections.abc import Collection, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.generation.generate import draw
+from genai_tutorial.generation.sampling import next_token_probabilities
+from genai_tutorial.generation.stopping import Stop
+from genai_tutorial.tokenization import PADDING
+from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
+
+
+@torch.no_grad()
+def generate_all(
+    model: DecoderLM,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    *,
+    end_tokens: Collection[int] = (),
+    stop: Stop | None = None,
+    temperature: float | int = 0.0,
+    batch_size: int = 64,
+    generator: torch.Generator | None = None,
+) -> list[list[int]]:
+    """Return the tokens of an answer to each prompt, in the order of the prompts.
+
+    The tokens that all prompts begin with are read once. Prompts of similar lengths
+    share a batch, and a row leaves its batch as soon as it is finished. The answers are
+    those to each prompt alone; the log-probabilities differ by rounding errors.
+
+    Args:
+        model: The model that answers.
+        prompts: The tokens of each prompt; their lengths may differ.
+        max_new_tokens: Maximum number of tokens in an answer.
+        end_tokens: Tokens that end an answer and do not belong to it.
+        stop: Says whether an answer's tokens finish it; the answer contains them all.
+        temperature: See `next_token_probabilities`; 0 is greedy decoding.
+        batch_size: Maximum number of prompts in a batch.
+        generator: Random generator of the draws; None for torch's global one.
+
+    Raises:
+        ValueError: If there is no prompt, one is empty, a prompt with its answer may
+            not fit into the context window, or a number is below 1.
+
+    Source: Kwon et al., Efficient Memory Management for Large Language Model Serving
+        with PagedAttention, section 4.4 (shared prefix),
+        https://arxiv.org/abs/2309.06180
+    """
+    room = _checked_room(model, prompts, max_new_tokens, batch_size)
+    shared = shared_length(prompts)
+    prefix = read_prefix(model, prompts[0][:shared], room)
+    answers: list[list[int]] = [[] for _ in prompts]
+    by_length = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
+    for start in range(0, len(prompts), batch_size):
+        numbers = by_length[start : start + batch_size]
+        cache = copy_rows(prefix, len(numbers))
+        unread = [prompts[number][shared:] for number in numbers]
+        while numbers:
+            hidden = read_rows(model, cache, unread)
+            last = torch.tensor([len(row) - 1 for row in unread], device=hidden.device)
+            rows = torch.arange(len(numbers), device=hidden.device)
+            logits = model.logits(hidden[rows, last][:, None])[:, 0]
+            probabilities = next_token_probabilities(logits, temperature)
+            chosen = draw(probabilities, generator).tolist()
+            running = []
+            for row, (number, token) in enumerate(zip(numbers, chosen, strict=True)):
+                if token in end_tokens:
+                    continue
+                answer = answers[number]
+                answer.append(token)
+                stopped = stop is not None and stop(answer)
+                if len(answer) < max_new_tokens and not stopped:
+                    running.append(row)
+            if running and len(running) < len(numbers):
+                cache.select(running)
+            numbers = [numbers[row] for row in running]
+            unread = [[chosen[row]] for row in running]
+    return answers
+
+
+def shared_length(prompts: Sequence[Sequence[int]]) -> int:
+    """Return the number of tokens that all prompts begin with, leaving at least one
+    token of each to be read.
+
+    >>> shared_length([[5, 6, 7, 8], [5, 6, 9], [5, 6, 7]])
+    2
+    >>> shared_length([[5, 6], [5, 6]])
+    1
+    """
+    shared = 0
+    for tokens in zip(*(prompt[:-1] for prompt in prompts), strict=False):
+        if len(set(tokens)) > 1:
+            break
+        shared += 1
+    return shared
+
+
+def read_prefix(model: DecoderLM, prefix: Sequence[int], room: int) -> KVCache:
+    """Return a cache of one row that has read the prefix.
+
+    Args:
+        model: The model that reads.
+        prefix: The shared tokens; there may be none.
+        room: The maximum number of tokens per row, the prefix included.
+    """
+    cache = model.make_cache(1, room)
+    if prefix:
+        ids = torch.tensor([list(prefix)], device=cache.ids.device)
+        model.read(ids, AttentionContext.cached(cache))
+    return cache
+
+
+def copy_rows(prefix: KVCache, rows: int) -> KVCache:
+    """Return a cache with this many rows, each a copy of the prefix's only row.
+
+    >>> from genai_tutorial.transformer import DecoderConfig
+    >>> model = DecoderLM(DecoderConfig(vocab_size=9, layers=1, width=64))
+    >>> prefix = read_prefix(model, [1, 2, 3], room=5)
+    >>> copy_rows(prefix, 4).lengths, prefix.lengths
+    ([3, 3, 3, 3], [3])
+    """
+    cache = copy.copy(prefix)  # `select` replaces its tensors, so these are not shared
+    cache.select([0] * rows)
+    return cache
+
+
+def read_rows(
+    model: DecoderLM, cache: KVCache, rows: Sequence[Sequence[int]]
+) -> Float[Tensor, "batch new width"]:
+    """Read new tokens behind those in a cache, and return their hidden states.
+
+    Args:
+        model: The model that reads.
+        cache: Its rows are those of the batch.
+        rows: The new tokens, at least one per row; shorter rows are right-padded.
+    """
+    longest = max(map(len, rows))
+    device = cache.ids.device
+    ids = torch.tensor(
+        [[*row, *[PADDING] * (longest - len(row))] for row in rows], device=device
+    )
+    new = torch.tensor([len(row) for row in rows], device=device)
+    return model.read(ids, AttentionContext.cached(cache, new))
+
+
+def _checked_room(
+    model: DecoderLM,
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    batch_size: int,
+) -> int:
+    if not prompts or not all(prompts):
+        raise ValueError(
+            "There must be at least one prompt, of one token or more each; got "
+            f"{len(prompts)} prompts."
+        )
+    if max_new_tokens < 1 or batch_size < 1:
+        raise ValueError(
+            "max_new_tokens and batch_size must be at least 1, got "
+            f"{max_new_tokens} and {batch_size}."
+        )
+    longest, window = max(map(len, prompts)), model.config.context_length
+    if longest + max_new_tokens > window:
+        raise ValueError(
+            f"The model sees at most {window} tokens at once; the longest prompt has "
+            f"{longest}, and an answer may have {max_new_tokens}. Use fewer "
+            "demonstrations, or ask for shorter answers."
+        )
+    return longest + max_new_tokens
