@@ -183,20 +183,19 @@ def examine_smollm2() -> Iterator[Finding]:
     the weights.
     """
     from genai_tutorial.pretrained.smollm2 import (
-        check_packaged_file,
+        SMOLLM2_FILE,
         find_smollm2,
-        is_user_supplied,
         open_smollm2,
     )
     from genai_tutorial.runtime import require
 
     try:
         path = find_smollm2()
-        if is_user_supplied():
+        if SMOLLM2_FILE.is_user_supplied:
             layers = open_smollm2(path).config.layers
             yield Finding(True, f"SmolLM2 (your own: {path}, {layers} layers)")
         else:
-            check_packaged_file(path)
+            SMOLLM2_FILE.check(path)
             require("gguf", extra="models")
             yield Finding(True, f"SmolLM2 ({path})")
     except Exception as error:  # a damaged file can fail in any way
