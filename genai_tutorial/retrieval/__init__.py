@@ -23,6 +23,12 @@ from genai_tutorial.retrieval.sentence_encoder import (
     SentenceVectors,
 )
 from genai_tutorial.retrieval.small_world import SmallWorldGraph
+from genai_tutorial.retrieval.store import (
+    Hit,
+    Passage,
+    PassageStore,
+    has_full_text_search,
+)
 from genai_tutorial.retrieval.vector_index import (
     FlatIndex,
     SearchResult,
@@ -33,7 +39,10 @@ __all__ = [
     "BM25Index",
     "Chunk",
     "FlatIndex",
+    "Hit",
     "InvertedFileIndex",
+    "Passage",
+    "PassageStore",
     "PostNormBlock",
     "ProductQuantizer",
     "QuantizedIndex",
@@ -45,6 +54,7 @@ __all__ = [
     "chunk_sentences",
     "chunk_text",
     "floored_weight",
+    "has_full_text_search",
     "lucene_weight",
     "recall_of_neighbours",
     "reciprocal_rank_fusion",
