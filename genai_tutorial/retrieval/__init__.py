@@ -1,5 +1,12 @@
-"""Retrieval: find the passages that answer a question, by words and by meaning."""
+"""Retrieval: find the passages that answer a question, by words and by meaning, and let
+a language model answer from them.
+"""
 
+from genai_tutorial.retrieval.attribution import (
+    citation_precision,
+    citation_recall,
+    leave_one_out_attribution,
+)
 from genai_tutorial.retrieval.bm25 import (
     BM25Index,
     floored_weight,
@@ -14,8 +21,22 @@ from genai_tutorial.retrieval.chunking import (
     split_sentences,
 )
 from genai_tutorial.retrieval.fusion import reciprocal_rank_fusion, weighted_fusion
+from genai_tutorial.retrieval.grounded import (
+    ABSTENTION,
+    ChatModel,
+    GroundedAnswer,
+    answer_or_abstain,
+    grounded_prompt,
+    written_citations,
+)
 from genai_tutorial.retrieval.inverted_file import InvertedFileIndex
 from genai_tutorial.retrieval.product_quantizer import ProductQuantizer, QuantizedIndex
+from genai_tutorial.retrieval.rerank import (
+    late_interaction,
+    query_likelihood,
+    rerank,
+)
+from genai_tutorial.retrieval.scoring import continuation_log_likelihoods
 from genai_tutorial.retrieval.sentence_encoder import (
     PostNormBlock,
     SentenceEncoder,
@@ -34,11 +55,15 @@ from genai_tutorial.retrieval.vector_index import (
     SearchResult,
     recall_of_neighbours,
 )
+from genai_tutorial.retrieval.voting import vote_of_sources
 
 __all__ = [
+    "ABSTENTION",
     "BM25Index",
+    "ChatModel",
     "Chunk",
     "FlatIndex",
+    "GroundedAnswer",
     "Hit",
     "InvertedFileIndex",
     "Passage",
@@ -51,15 +76,26 @@ __all__ = [
     "SentenceEncoderConfig",
     "SentenceVectors",
     "SmallWorldGraph",
+    "answer_or_abstain",
     "chunk_sentences",
     "chunk_text",
+    "citation_precision",
+    "citation_recall",
+    "continuation_log_likelihoods",
     "floored_weight",
+    "grounded_prompt",
     "has_full_text_search",
+    "late_interaction",
+    "leave_one_out_attribution",
     "lucene_weight",
+    "query_likelihood",
     "recall_of_neighbours",
     "reciprocal_rank_fusion",
+    "rerank",
     "split_sentences",
+    "vote_of_sources",
     "weighted_fusion",
     "words",
     "words_and_codes",
+    "written_citations",
 ]
