@@ -8,6 +8,8 @@
     attribution  which passage carries the answer, by taking each away
     poison       one false passage beside true ones, and the vote of passages
     uncertainty  does SmolLM2 know which capitals it does not know?
+    figure       twelve questions, what each method finds, and the answers from it
+    middle       the right passage at place one, three or five of five
 
     OMP_NUM_THREADS=1 python benchmarks/retrieval.py --folder runs --parts tables
 
@@ -472,6 +474,83 @@ def poisoning(seed: int, small: bool) -> dict:
     }
 
 
+def figure(seed: int, small: bool) -> dict:
+    """Answer a few questions from the first three passages of each method."""
+    facts = load_facts()
+    passages = fact_library(facts)
+    natural = natural_questions(facts, 3 if small else 8, seed)
+    coded = code_questions(facts, 1 if small else 4, seed)
+    shown = [
+        {"question": question, "right": min(right), "found": {}, "answers": {}}
+        for task in (natural, coded)
+        for question, right in zip(task.questions, task.right, strict=True)
+    ]
+    tasks = [scores_of(natural), scores_of(coded)]
+    for name in tasks[0]:
+        scores = torch.cat([table[name] for table in tasks])
+        order = scores.argsort(dim=1, descending=True, stable=True)[:, :5].tolist()
+        for item, row in zip(shown, order, strict=True):
+            item["found"][name] = row
+    for item in shown:
+        pair = [item["found"]["BM25 with codes"], item["found"]["dense"]]
+        item["found"]["RRF"] = list(reciprocal_rank_fusion(pair))[:5]
+    for name in shown[0]["found"]:
+        contexts = [
+            [passages[number].text for number in item["found"][name][:3]]
+            for item in shown
+        ]
+        replies = chat().answers(
+            [
+                grounded_prompt(item["question"], context)
+                for item, context in zip(shown, contexts, strict=True)
+            ]
+        )
+        for item, context, reply in zip(shown, contexts, replies, strict=True):
+            lost = leave_one_out_attribution(
+                chat(), item["question"], context, reply or "."
+            )
+            item["answers"][name] = {"text": reply, "cited": int(lost.argmax())}
+    texts = {
+        number: passages[number].text
+        for item in shown
+        for row in item["found"].values()
+        for number in [*row, item["right"]]
+    }
+    return {"questions": shown, "texts": texts}
+
+
+def middle(seed: int, small: bool) -> dict:
+    """Put the right passage at three places among five neighbours."""
+    facts = load_facts()
+    exam = abstention_exam(facts, 4 if small else 150, seed)
+    rule, passages = GoldRule(facts), fact_library(facts)
+    place_of = {
+        (fact.country, fact.relation): place for place, fact in enumerate(facts)
+    }
+    dense = minilm().encode([q.text for q in exam.known]) @ library_vectors().T
+    contexts: dict[int, list[list[str]]] = {0: [], 2: [], 4: []}
+    for row, question in enumerate(exam.known):
+        own = place_of[question.country, question.relation]
+        others = [n for n in dense[row].topk(5).indices.tolist() if n != own][:4]
+        for place, texts in contexts.items():
+            order = [*others[:place], own, *others[place:]]
+            texts.append([passages[number].text for number in order])
+    measured: dict = {"questions": len(exam.known), "places": {}}
+    for place, texts in contexts.items():
+        replies = chat().answers(
+            [
+                grounded_prompt(question.text, context)
+                for question, context in zip(exam.known, texts, strict=True)
+            ]
+        )
+        pairs = list(zip(exam.known, replies, strict=True))
+        measured["places"][str(place + 1)] = {
+            "right": [int(rule.is_right(*pair)) for pair in pairs],
+            "contains": [int(contains(*pair)) for pair in pairs],
+        }
+    return measured
+
+
 def uncertainty(seed: int, small: bool) -> dict:
     prompts = capital_prompts(
         load_facts(), real=8 if small else 40, invented=4 if small else 20, seed=seed
@@ -564,6 +643,8 @@ PARTS: dict[str, Callable[[int, bool], dict]] = {
     "attribution": attribution,
     "poison": poisoning,
     "uncertainty": uncertainty,
+    "figure": figure,
+    "middle": middle,
 }
 
 
