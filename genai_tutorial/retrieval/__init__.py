@@ -30,6 +30,7 @@ from genai_tutorial.retrieval.grounded import (
     written_citations,
 )
 from genai_tutorial.retrieval.inverted_file import InvertedFileIndex
+from genai_tutorial.retrieval.passages import Hit, Passage
 from genai_tutorial.retrieval.product_quantizer import ProductQuantizer, QuantizedIndex
 from genai_tutorial.retrieval.rerank import (
     late_interaction,
@@ -44,12 +45,8 @@ from genai_tutorial.retrieval.sentence_encoder import (
     SentenceVectors,
 )
 from genai_tutorial.retrieval.small_world import SmallWorldGraph
-from genai_tutorial.retrieval.store import (
-    Hit,
-    Passage,
-    PassageStore,
-    has_full_text_search,
-)
+from genai_tutorial.retrieval.store import PassageStore
+from genai_tutorial.retrieval.store_file import has_full_text_search
 from genai_tutorial.retrieval.vector_index import (
     FlatIndex,
     SearchResult,

@@ -55,14 +55,15 @@ def floored_weight(texts: int, containing: int) -> float:
 
 
 class BM25Index:
-    """An inverted index: for each word the texts that contain it, with the word's share
+    r"""An inverted index: for each word the texts that contain it, with the word's share
     of their scores.
 
-    The score of a text for a query is the sum over the query's words of
+    The score of a text for a query is a sum over the query's words,
 
-        weight(word) · f / (f + k1 · (1 - b + b · length / mean length)),
+    $$\sum_w \mathrm{weight}(w) \, \frac{f_w}{f_w + k_1 (1 - b + b \, \ell / \bar\ell)},$$
 
-    where f counts the word in the text.
+    where the word w occurs f times in the text, which has ℓ words, and the mean text
+    has ℓ̄.
 
     Args:
         texts: The texts.

@@ -2,10 +2,7 @@
 searched by words and by meaning.
 """
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,59 +12,9 @@ from torch import Tensor
 
 from genai_tutorial.retrieval.bm25 import SplitWords, words_and_codes
 from genai_tutorial.retrieval.fusion import reciprocal_rank_fusion
+from genai_tutorial.retrieval.passages import Hit, Passage
+from genai_tutorial.retrieval.store_file import StoreFile
 from genai_tutorial.retrieval.vector_index import FlatIndex
-
-APPLICATION_ID = 0x50415353  # "PASS": marks the file as one of these
-FORMAT = 1
-
-# Words are stored as this package splits them, between spaces, so that SQLite's own
-# token rule changes nothing but accents.
-SCHEMA = f"""
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {FORMAT};
-CREATE TABLE settings (width INTEGER NOT NULL);
-CREATE TABLE passages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    text TEXT NOT NULL,
-    source TEXT NOT NULL,
-    licence TEXT NOT NULL,
-    vector BLOB NOT NULL
-);
-CREATE INDEX by_source ON passages (source);
-CREATE VIRTUAL TABLE words USING fts5 (
-    tokens, tokenize = "unicode61 tokenchars '._'"
-);
-"""
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A passage of the library.
-
-    Attributes:
-        text: The passage.
-        source: Where it is from, such as a title or an address.
-        licence: Under which licence it may be used.
-    """
-
-    text: str
-    source: str
-    licence: str = ""
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A passage that was found.
-
-    Attributes:
-        id: Its number in the store.
-        passage: The passage.
-        score: How well it fits the query; higher is better.
-    """
-
-    id: int
-    passage: Passage
-    score: float
 
 
 class PassageStore:
@@ -109,21 +56,10 @@ class PassageStore:
     ):
         if width < 1:
             raise ValueError(f"width must be at least 1, got {width}.")
-        if not has_full_text_search():
-            raise RuntimeError(
-                "Python's SQLite was built without full-text search (FTS5), which the "
-                "store needs: use the Python from python.org, conda or your system."
-            )
         self.path, self.width, self.split = path, width, split
+        self._file = StoreFile(path, width)
         self._vectors: tuple[list[int], Tensor] | None = None
         self._changes = -1
-        with self._explaining_errors():
-            self._database = sqlite3.connect(path, isolation_level=None)
-            try:
-                self._open()
-            except BaseException:
-                self._database.close()
-                raise
 
     def add(
         self, passages: Sequence[Passage], vectors: Float[Tensor, "passage dim"]
@@ -147,7 +83,8 @@ class PassageStore:
             raise ValueError("All vectors must be finite, but one is not.")
         blobs = vectors.detach().cpu().numpy().astype("<f4")
         numbers = []
-        with self._transaction() as database:
+        self._vectors = None
+        with self._file.transaction() as database:
             for passage, vector in zip(passages, blobs, strict=True):
                 added = database.execute(
                     "INSERT INTO passages (text, source, licence, vector) "
@@ -166,7 +103,8 @@ class PassageStore:
         were.
         """
         deleted = 0
-        with self._transaction() as database:
+        self._vectors = None
+        with self._file.transaction() as database:
             for number in ids:
                 database.execute("DELETE FROM words WHERE rowid = ?", (number,))
                 deleted += database.execute(
@@ -176,24 +114,17 @@ class PassageStore:
 
     def delete_source(self, source: str) -> int:
         """Delete all passages of a source, and return how many there were."""
-        with self._explaining_errors():
-            rows = self._database.execute(
-                "SELECT id FROM passages WHERE source = ?", (source,)
-            ).fetchall()
+        rows = self._file.rows("SELECT id FROM passages WHERE source = ?", (source,))
         return self.delete(number for (number,) in rows)
 
     def sources(self) -> dict[str, int]:
         """Return the number of passages of each source."""
-        with self._explaining_errors():
-            return dict(
-                self._database.execute(
-                    "SELECT source, count(*) FROM passages GROUP BY source"
-                )
-            )
+        return dict(
+            self._file.rows("SELECT source, count(*) FROM passages GROUP BY source")
+        )
 
     def __len__(self) -> int:
-        with self._explaining_errors():
-            return self._database.execute("SELECT count(*) FROM passages").fetchone()[0]
+        return self._file.rows("SELECT count(*) FROM passages")[0][0]
 
     def search_words(
         self, query: str, k: int, sources: Sequence[str] | None = None
@@ -214,13 +145,12 @@ class PassageStore:
         if not quoted or (sources is not None and not sources):
             return []
         chosen, values = _among(sources)
-        with self._explaining_errors():
-            rows = self._database.execute(
-                "SELECT id, text, source, licence, -bm25(words) FROM words "
-                f"JOIN passages ON id = words.rowid WHERE words MATCH ? {chosen} "
-                "ORDER BY bm25(words), id LIMIT ?",
-                (" OR ".join(quoted), *values, k),
-            ).fetchall()
+        rows = self._file.rows(
+            "SELECT id, text, source, licence, -bm25(words) FROM words "
+            f"JOIN passages ON id = words.rowid WHERE words MATCH ? {chosen} "
+            "ORDER BY bm25(words), id LIMIT ?",
+            (" OR ".join(quoted), *values, k),
+        )
         return [Hit(row[0], Passage(*row[1:4]), row[4]) for row in rows]
 
     def search_vectors(
@@ -285,7 +215,7 @@ class PassageStore:
 
     def close(self) -> None:
         """Close the file."""
-        self._database.close()
+        self._file.close()
 
     def __enter__(self) -> "PassageStore":
         return self
@@ -293,75 +223,14 @@ class PassageStore:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _open(self) -> None:
-        database = self._database
-        database.execute("PRAGMA busy_timeout = 10000")
-        (kind,) = database.execute("PRAGMA application_id").fetchone()
-        (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        # The log is written and flushed before a transaction counts as done.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        if tables == 0:
-            with self._transaction():
-                # Another process may have been faster.
-                if not database.execute("SELECT 1 FROM sqlite_master").fetchone():
-                    for statement in SCHEMA.split(";\n"):
-                        database.execute(statement)
-                    database.execute("INSERT INTO settings VALUES (?)", (self.width,))
-        elif kind != APPLICATION_ID:
-            raise ValueError(
-                f"{self.path} is an SQLite file, but not a store of passages: give "
-                "another path."
-            )
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version != FORMAT:
-            raise ValueError(
-                f"{self.path} has the format {version}, and this version of the "
-                f"package reads {FORMAT}: build the store again."
-            )
-        (width,) = database.execute("SELECT width FROM settings").fetchone()
-        if width != self.width:
-            raise ValueError(
-                f"{self.path} holds vectors of {width} features, and width is "
-                f"{self.width}: encode with the model that the store was built with."
-            )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Do everything in the block or nothing of it."""
-        with self._explaining_errors():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
-        self._vectors = None
-
-    @contextmanager
-    def _explaining_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError:
-            raise  # a locked file, a full disk or a missing folder, in SQLite's words
-        except sqlite3.DatabaseError as error:
-            raise ValueError(
-                f"{self.path} is damaged or not a store of passages ({error}): give "
-                "another path, or restore the file from a copy."
-            ) from error
-
     def _load_vectors(self) -> tuple[list[int], Float[Tensor, "n dim"]]:
         """Return the numbers and vectors of all passages, from memory if no process has
         changed the file.
         """
-        with self._explaining_errors():
-            (changes,) = self._database.execute("PRAGMA data_version").fetchone()
-            if self._vectors is not None and changes == self._changes:
-                return self._vectors
-            rows = self._database.execute(
-                "SELECT id, vector FROM passages ORDER BY id"
-            ).fetchall()
+        changes = self._file.changes_by_others()
+        if self._vectors is not None and changes == self._changes:
+            return self._vectors
+        rows = self._file.rows("SELECT id, vector FROM passages ORDER BY id")
         for number, blob in rows:
             if len(blob) != 4 * self.width:
                 raise ValueError(
@@ -377,37 +246,15 @@ class PassageStore:
 
     def _of_sources(self, sources: Sequence[str]) -> set[int]:
         chosen, values = _among(sources)
-        with self._explaining_errors():
-            return {
-                number
-                for (number,) in self._database.execute(
-                    f"SELECT id FROM passages WHERE TRUE {chosen}", values
-                )
-            }
+        query = f"SELECT id FROM passages WHERE TRUE {chosen}"
+        return {number for (number,) in self._file.rows(query, values)}
 
     def _passages(self, ids: Sequence[int]) -> dict[int, Passage]:
         marks = ", ".join("?" * len(ids))
-        with self._explaining_errors():
-            return {
-                row[0]: Passage(*row[1:])
-                for row in self._database.execute(
-                    "SELECT id, text, source, licence FROM passages "
-                    f"WHERE id IN ({marks})",
-                    list(ids),
-                )
-            }
-
-
-def has_full_text_search() -> bool:
-    """Return whether Python's SQLite was built with FTS5."""
-    database = sqlite3.connect(":memory:")
-    try:
-        database.execute("CREATE VIRTUAL TABLE words USING fts5 (tokens)")
-    except sqlite3.OperationalError:
-        return False
-    finally:
-        database.close()
-    return True
+        rows = self._file.rows(
+            f"SELECT id, text, source, licence FROM passages WHERE id IN ({marks})", ids
+        )
+        return {row[0]: Passage(*row[1:]) for row in rows}
 
 
 def _among(sources: Sequence[str] | None) -> tuple[str, list[str]]:

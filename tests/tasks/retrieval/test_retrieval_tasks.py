@@ -1,9 +1,16 @@
 import pytest
+import torch
 
 from genai_tutorial.data import Articles, Fact
+from genai_tutorial.retrieval import (
+    SentenceEncoder,
+    SentenceEncoderConfig,
+    SentenceVectors,
+)
 from genai_tutorial.tasks.assistant import WORDINGS, GoldRule, fill_wording
 from genai_tutorial.tasks.retrieval import (
     abstention_exam,
+    cached_vectors,
     capital_prompts,
     code_questions,
     fact_library,
@@ -14,6 +21,7 @@ from genai_tutorial.tasks.retrieval import (
     poison,
     reverse_questions,
 )
+from genai_tutorial.tokenization import WordPieceTokenizer
 
 FACTS = [
     Fact("Kenya", "capital", "Nairobi"),
@@ -100,6 +108,22 @@ def test_poison_states_the_answer_of_another_country():
             assert rule.is_right(case.question, passage.text)
         assert rule.is_right(case.false_question, case.false.text)
         assert not rule.is_right(case.question, case.false.text)
+
+
+def test_cached_vectors_are_encoded_once_per_library(monkeypatch, tmp_path):
+    monkeypatch.setenv("GENAI_TUTORIAL_CACHE", str(tmp_path))
+    torch.manual_seed(0)
+    config = SentenceEncoderConfig(
+        vocab_size=5, width=4, layers=1, heads=1, feed_forward_width=4
+    )
+    tokenizer = WordPieceTokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"))
+    encoder = SentenceVectors(SentenceEncoder(config), tokenizer)
+    first = cached_vectors(encoder, ["a", "a a"])
+    torch.testing.assert_close(first, encoder.encode(["a", "a a"]))
+    with torch.no_grad():  # what is read from the cache does not notice
+        encoder.encoder.blocks[0].feed_forward.widen.weight.mul_(5)
+    assert torch.equal(cached_vectors(encoder, ["a", "a a"]), first)
+    assert not torch.equal(cached_vectors(encoder, ["a", "a a a"]), first)
 
 
 def test_capital_prompts_end_before_the_capital():
