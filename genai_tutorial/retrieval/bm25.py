@@ -55,15 +55,14 @@ def floored_weight(texts: int, containing: int) -> float:
 
 
 class BM25Index:
-    r"""An inverted index: for each word the texts that contain it, with the word's share
-    of their scores.
+    r"""An inverted index: for each word the texts that contain it, with its share of
+    their scores.
 
     The score of a text for a query is a sum over the query's words,
 
-    $$\sum_w \mathrm{weight}(w) \, \frac{f_w}{f_w + k_1 (1 - b + b \, \ell / \bar\ell)},$$
+    $$\sum_w \mathrm{weight}(w) \, \frac{f_w}{f_w + k_1 (1 - b + b \, n / \bar n)},$$
 
-    where the word w occurs f times in the text, which has ℓ words, and the mean text
-    has ℓ̄.
+    where word w occurs f times in the text, which has n words, n̄ being the mean.
 
     Args:
         texts: The texts.

@@ -61,7 +61,7 @@ def cached_vectors(
         texts: The texts of the library.
     """
     contents = "\0".join(texts).encode()
-    weights = encoder.encoder.token_embedding.weight[-1].numpy().tobytes()
+    weights = encoder.encoder.token_embedding.weight[-1].detach().numpy().tobytes()
     arrays = cached(
         "passages",
         lambda: {"vectors": encoder.encode(texts, show_progress=True).numpy()},

@@ -126,6 +126,7 @@ def test_cached_vectors_are_encoded_once_per_library(monkeypatch, tmp_path):
     assert not torch.equal(cached_vectors(encoder, ["a", "a a a"]), first)
 
 
+@pytest.mark.slow
 def test_capital_prompts_end_before_the_capital():
     prompts = capital_prompts(FACTS, real=3, invented=2, seed=0)
     assert {prompt.capital for prompt in prompts[:3]} == {"Nairobi", "Lima", "Bamako"}
