@@ -13,7 +13,6 @@ from genai_tutorial.retrieval.vector_index import (
     SearchResult,
     check_search,
     check_vectors,
-    pad_result,
     squared_distances,
 )
 from genai_tutorial.vae import k_means
@@ -118,4 +117,4 @@ class InvertedFileIndex:
             ids[row, : len(nearest.indices)] = members[nearest.indices]
             distances[row, : len(nearest.values)] = nearest.values
             compared[row] += len(members)
-        return pad_result(ids, distances, compared, k)
+        return SearchResult(ids, distances, compared)
