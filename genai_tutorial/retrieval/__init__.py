@@ -2,6 +2,7 @@
 a language model answer from them.
 """
 
+from genai_tutorial.retrieval.answering import answer_or_abstain
 from genai_tutorial.retrieval.attribution import (
     citation_precision,
     citation_recall,
@@ -25,7 +26,6 @@ from genai_tutorial.retrieval.grounded import (
     ABSTENTION,
     ChatModel,
     GroundedAnswer,
-    answer_or_abstain,
     grounded_prompt,
     written_citations,
 )

@@ -105,27 +105,3 @@ def written_citations(answer: str, passages: int) -> tuple[int, ...]:
     """
     numbers = [int(number) for number in re.findall(r"\[(\d{1,4})\]", answer)]
     return tuple(dict.fromkeys(number for number in numbers if 1 <= number <= passages))
-
-
-def answer_or_abstain(
-    chat: ChatModel,
-    question: str,
-    passages: Sequence[str],
-    confidence: float | int,
-    threshold: float | int,
-) -> GroundedAnswer:
-    """Answer from passages if the search was confident enough, and cite the passages
-    that the answer names; the first if it names none.
-
-    Args:
-        chat: The chat model.
-        question: The question.
-        passages: What the search found, best first.
-        confidence: How sure the search is that they answer the question, such as the
-            cosine of the first.
-        threshold: The confidence below which the question is declined.
-    """
-    if not passages or confidence < threshold:
-        return GroundedAnswer(ABSTENTION, abstained=True)
-    [text] = chat.answers([grounded_prompt(question, passages)])
-    return GroundedAnswer(text, written_citations(text, len(passages)) or (1,))

@@ -94,9 +94,14 @@ def test_abstention_needs_neither_model_nor_passages(chat):
     declined = GroundedAnswer("I do not know.", (), True)
     assert answer_or_abstain(chat, "Where?", PASSAGES, 0.3, threshold=0.4) == declined
     assert answer_or_abstain(chat, "Where?", [], 0.9, threshold=0.4) == declined
+
+
+def test_answer_cites_the_passage_that_carries_it(chat):
     answered = answer_or_abstain(chat, "Where?", PASSAGES, 0.4, threshold=0.4)
     assert not answered.abstained
-    assert answered.citations == (1,)
+    lost = leave_one_out_attribution(chat, "Where?", PASSAGES, answered.text)
+    place = int(lost.argmax())
+    assert answered.citations == ((place + 1,) if lost[place] > 0 else ())
 
 
 def test_attribution_is_the_loss_of_probability(chat):
