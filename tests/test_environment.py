@@ -15,6 +15,7 @@ EXTRAS = [
     "code",
     "music",
     "audio",
+    "retrieval",
     "models",
     "book",
     "teach",

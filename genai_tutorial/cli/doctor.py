@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 import shutil
+import sqlite3
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ def examine() -> bool:
         )
         _show(console, "Trained models", examine_models)
         _show(console, "A real chat model", examine_smollm2)
+        _show(console, "Search", examine_retrieval)
         _show(console, "Running generated programs", examine_sandbox)
         _show(console, "The book", examine_book)
         console.print("\nThe core works.")
@@ -183,24 +185,52 @@ def examine_smollm2() -> Iterator[Finding]:
     the weights.
     """
     from genai_tutorial.pretrained.smollm2 import (
-        check_packaged_file,
+        SMOLLM2_FILE,
         find_smollm2,
-        is_user_supplied,
         open_smollm2,
     )
     from genai_tutorial.runtime import require
 
     try:
         path = find_smollm2()
-        if is_user_supplied():
+        if SMOLLM2_FILE.is_user_supplied:
             layers = open_smollm2(path).config.layers
             yield Finding(True, f"SmolLM2 (your own: {path}, {layers} layers)")
         else:
-            check_packaged_file(path)
+            SMOLLM2_FILE.check(path)
             require("gguf", extra="models")
             yield Finding(True, f"SmolLM2 ({path})")
     except Exception as error:  # a damaged file can fail in any way
         yield Finding(False, "SmolLM2", str(error))
+
+
+def examine_retrieval() -> Iterator[Finding]:
+    """Check the files of MiniLM, the sentence encoder, and the full-text search of
+    Python's SQLite, which the store of passages needs.
+    """
+    from genai_tutorial.pretrained.minilm import (
+        MINILM_FILE,
+        find_minilm,
+        load_minilm_tokenizer,
+    )
+    from genai_tutorial.retrieval import has_full_text_search
+
+    try:
+        folder = find_minilm()
+        load_minilm_tokenizer()  # checks the vocabulary
+        if MINILM_FILE.is_user_supplied:
+            yield Finding(True, f"MiniLM (your own: {folder})")
+        else:
+            MINILM_FILE.check(MINILM_FILE.find())
+            yield Finding(True, f"MiniLM ({folder})")
+    except Exception as error:  # a damaged file can fail in any way
+        yield Finding(False, "MiniLM", str(error))
+    works = has_full_text_search()
+    yield Finding(
+        works,
+        f"full-text search in SQLite {sqlite3.sqlite_version}",
+        "" if works else "use the Python from python.org, conda or your system",
+    )
 
 
 def examine_sandbox() -> Iterator[Finding]:

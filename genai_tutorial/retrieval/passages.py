@@ -1,0 +1,33 @@
+"""Passages with their sources, and what a search returns."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A passage of the library.
+
+    Attributes:
+        text: The passage.
+        source: Where it is from, such as a title or an address.
+        licence: Under which licence it may be used.
+    """
+
+    text: str
+    source: str
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that was found.
+
+    Attributes:
+        id: Its number in the store.
+        passage: The passage.
+        score: How well it fits the query; higher is better.
+    """
+
+    id: int
+    passage: Passage
+    score: float

@@ -1,0 +1,271 @@
+"""A store of passages: text, source, licence and vector of each in one SQLite file,
+searched by words and by meaning.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.retrieval.bm25 import SplitWords, words_and_codes
+from genai_tutorial.retrieval.fusion import reciprocal_rank_fusion
+from genai_tutorial.retrieval.passages import Hit, Passage
+from genai_tutorial.retrieval.store_file import StoreFile
+from genai_tutorial.retrieval.vector_index import FlatIndex
+
+
+class PassageStore:
+    """Passages in one file, which survives a crash: what `add` or `delete` has returned
+    from is on the disk, and what was interrupted never happened.
+
+    Vectors are stored as raw 32-bit floats, so that reading a file runs no code of it.
+    Several processes may open the same file. The store is also a context manager.
+
+    Args:
+        path: The file, which is created if there is none; `":memory:"` for a store that
+            is never written.
+        width: The number of features of the vectors. For an existing file it must be
+            the same again.
+        split: The token rule for words.
+
+    Raises:
+        ValueError: If the file is not such a store, is damaged, or has vectors of
+            another width.
+        RuntimeError: If Python's SQLite was built without full-text search (FTS5).
+
+    Source: SQLite's full-text search and its BM25, https://www.sqlite.org/fts5.html
+
+    >>> store = PassageStore(":memory:", width=2)
+    >>> passages = [Passage("Lima is in Peru.", "atlas"), Passage("It rains.", "diary")]
+    >>> store.add(passages, torch.eye(2))
+    [1, 2]
+    >>> store.search_words("Where is Lima?", k=1)[0].passage.source
+    'atlas'
+    >>> store.search_vectors(torch.tensor([0.0, 1.0]), k=1)[0].passage.text
+    'It rains.'
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        width: int,
+        split: SplitWords = words_and_codes,
+    ):
+        if width < 1:
+            raise ValueError(f"width must be at least 1, got {width}.")
+        self.path, self.width, self.split = path, width, split
+        self._file = StoreFile(path, width)
+        self._vectors: tuple[list[int], Tensor] | None = None
+        self._changes = -1
+
+    def add(
+        self, passages: Sequence[Passage], vectors: Float[Tensor, "passage dim"]
+    ) -> list[int]:
+        """Add passages, all or none, and return their numbers.
+
+        Args:
+            passages: The passages.
+            vectors: The vector of each.
+
+        Raises:
+            ValueError: If there is not one vector of the store's width for each
+                passage, or one is not finite.
+        """
+        if vectors.shape != (len(passages), self.width):
+            raise ValueError(
+                f"{len(passages)} passages need vectors of the shape "
+                f"({len(passages)}, {self.width}), got {tuple(vectors.shape)}."
+            )
+        if not vectors.isfinite().all():
+            raise ValueError("All vectors must be finite, but one is not.")
+        blobs = vectors.detach().cpu().numpy().astype("<f4")
+        numbers = []
+        self._vectors = None
+        with self._file.transaction() as database:
+            for passage, vector in zip(passages, blobs, strict=True):
+                added = database.execute(
+                    "INSERT INTO passages (text, source, licence, vector) "
+                    "VALUES (?, ?, ?, ?)",
+                    (passage.text, passage.source, passage.licence, vector.tobytes()),
+                )
+                numbers.append(added.lastrowid)
+                database.execute(
+                    "INSERT INTO words (rowid, tokens) VALUES (?, ?)",
+                    (added.lastrowid, " ".join(self.split(passage.text))),
+                )
+        return numbers
+
+    def delete(self, ids: Iterable[int]) -> int:
+        """Delete passages by their numbers, all or none, and return how many there
+        were.
+        """
+        deleted = 0
+        self._vectors = None
+        with self._file.transaction() as database:
+            for number in ids:
+                database.execute("DELETE FROM words WHERE rowid = ?", (number,))
+                deleted += database.execute(
+                    "DELETE FROM passages WHERE id = ?", (number,)
+                ).rowcount
+        return deleted
+
+    def delete_source(self, source: str) -> int:
+        """Delete all passages of a source, and return how many there were."""
+        rows = self._file.rows("SELECT id FROM passages WHERE source = ?", (source,))
+        return self.delete(number for (number,) in rows)
+
+    def sources(self) -> dict[str, int]:
+        """Return the number of passages of each source."""
+        return dict(
+            self._file.rows("SELECT source, count(*) FROM passages GROUP BY source")
+        )
+
+    def __len__(self) -> int:
+        return self._file.rows("SELECT count(*) FROM passages")[0][0]
+
+    def search_words(
+        self, query: str, k: int, sources: Sequence[str] | None = None
+    ) -> list[Hit]:
+        """Find the passages that share words with a query, by SQLite's BM25.
+
+        Args:
+            query: Any text; it has no operators.
+            k: The largest number of passages.
+            sources: The sources to search; None for all.
+
+        Raises:
+            ValueError: If `k` is below 1.
+        """
+        _check_k(k)
+        # Between quotation marks nothing is an operator.
+        quoted = [f'"{word}"' for word in self.split(query)]
+        if not quoted or (sources is not None and not sources):
+            return []
+        chosen, values = _among(sources)
+        rows = self._file.rows(
+            "SELECT id, text, source, licence, -bm25(words) FROM words "
+            f"JOIN passages ON id = words.rowid WHERE words MATCH ? {chosen} "
+            "ORDER BY bm25(words), id LIMIT ?",
+            (" OR ".join(quoted), *values, k),
+        )
+        return [Hit(row[0], Passage(*row[1:4]), row[4]) for row in rows]
+
+    def search_vectors(
+        self,
+        query: Float[Tensor, "dim"],
+        k: int,
+        sources: Sequence[str] | None = None,
+    ) -> list[Hit]:
+        """Find the passages with the nearest vectors. The score is the negative squared
+        distance, which for vectors of length one orders like the cosine.
+
+        Args:
+            query: The query's vector.
+            k: The largest number of passages.
+            sources: The sources to search; None for all.
+
+        Raises:
+            ValueError: If the query has another width, or `k` is below 1.
+        """
+        _check_k(k)
+        numbers, vectors = self._load_vectors()
+        if sources is not None:
+            allowed = self._of_sources(sources)
+            kept = [place for place, n in enumerate(numbers) if n in allowed]
+            numbers, vectors = [numbers[place] for place in kept], vectors[kept]
+        if not numbers:
+            return []
+        found = FlatIndex(vectors).search(query[None], min(k, len(numbers)))
+        nearest = [numbers[place] for place in found.ids[0].tolist()]
+        squares = found.distances[0].tolist()
+        passages = self._passages(nearest)
+        return [
+            Hit(number, passages[number], -square)
+            for number, square in zip(nearest, squares, strict=True)
+        ]
+
+    def search(
+        self,
+        query: str,
+        vector: Float[Tensor, "dim"],
+        k: int,
+        sources: Sequence[str] | None = None,
+        depth: int = 50,
+    ) -> list[Hit]:
+        """Find passages by words and by meaning, and fuse the two rankings by their
+        reciprocal ranks.
+
+        Args:
+            query: The query.
+            vector: Its vector.
+            k: The largest number of passages.
+            sources: The sources to search; None for all.
+            depth: The number of passages that each of the two methods contributes.
+        """
+        by_words = self.search_words(query, depth, sources)
+        by_meaning = self.search_vectors(vector, depth, sources)
+        passages = {hit.id: hit.passage for hit in (*by_words, *by_meaning)}
+        fused = reciprocal_rank_fusion(
+            [[hit.id for hit in by_words], [hit.id for hit in by_meaning]]
+        )
+        return [Hit(n, passages[n], score) for n, score in list(fused.items())[:k]]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> "PassageStore":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _load_vectors(self) -> tuple[list[int], Float[Tensor, "n dim"]]:
+        """Return the numbers and vectors of all passages, from memory if no process has
+        changed the file.
+        """
+        changes = self._file.changes_by_others()
+        if self._vectors is not None and changes == self._changes:
+            return self._vectors
+        rows = self._file.rows("SELECT id, vector FROM passages ORDER BY id")
+        for number, blob in rows:
+            if len(blob) != 4 * self.width:
+                raise ValueError(
+                    f"Passage {number} in {self.path} has a vector of {len(blob)} "
+                    f"bytes instead of {4 * self.width}: the file is damaged. Restore "
+                    "it from a copy, or delete the passage."
+                )
+        numbers = np.frombuffer(b"".join(blob for _, blob in rows), dtype="<f4")
+        vectors = torch.from_numpy(numbers.astype(np.float32))
+        self._vectors = [n for n, _ in rows], vectors.view(len(rows), self.width)
+        self._changes = changes
+        return self._vectors
+
+    def _of_sources(self, sources: Sequence[str]) -> set[int]:
+        chosen, values = _among(sources)
+        query = f"SELECT id FROM passages WHERE TRUE {chosen}"
+        return {number for (number,) in self._file.rows(query, values)}
+
+    def _passages(self, ids: Sequence[int]) -> dict[int, Passage]:
+        marks = ", ".join("?" * len(ids))
+        rows = self._file.rows(
+            f"SELECT id, text, source, licence FROM passages WHERE id IN ({marks})", ids
+        )
+        return {row[0]: Passage(*row[1:]) for row in rows}
+
+
+def _among(sources: Sequence[str] | None) -> tuple[str, list[str]]:
+    """Return the condition that a passage is of one of these sources, and its
+    values.
+    """
+    if sources is None:
+        return "", []
+    return f"AND source IN ({', '.join('?' * len(sources))})", list(sources)
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}.")

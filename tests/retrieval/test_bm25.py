@@ -1,0 +1,85 @@
+import math
+
+import pytest
+
+from genai_tutorial.retrieval import (
+    BM25Index,
+    floored_weight,
+    lucene_weight,
+    words,
+    words_and_codes,
+)
+
+TEXTS = ["the red apple", "the green apple tree", "the tree the tree", "a pear"]
+
+
+def test_bm25_scores_by_hand():
+    index = BM25Index(TEXTS, k1=1.2, b=0.5)
+    mean_length = (3 + 4 + 4 + 2) / 4
+    weight = math.log(1 + (4 - 2 + 0.5) / (2 + 0.5))
+    once = 1 / (1 + 1.2 * (0.5 + 0.5 * 4 / mean_length))
+    twice = 2 / (2 + 1.2 * (0.5 + 0.5 * 4 / mean_length))
+    expected = [0, weight * once, weight * twice, 0]
+    assert index.exact_scores("tree").tolist() == pytest.approx(expected)
+
+
+def test_bm25_adds_words_and_counts_repeated_ones():
+    index = BM25Index(TEXTS)
+    both = index.exact_scores("red") + index.exact_scores("tree")
+    assert index.exact_scores("Red tree, quince").tolist() == pytest.approx(
+        both.tolist()
+    )
+    assert index.exact_scores("red red").tolist() == pytest.approx(
+        (2 * index.exact_scores("red")).tolist()
+    )
+
+
+def test_bm25_search_orders_and_leaves_out_texts_without_words():
+    index = BM25Index(TEXTS)
+    assert index.search("green tree", k=3) == [1, 2]
+    assert index.search("quince", k=3) == []
+    with pytest.raises(ValueError, match="k must be at least 1"):
+        index.search("tree", k=0)
+
+
+def test_bm25_without_length_normalization_ignores_lengths():
+    scores = BM25Index(["pear", "pear plum plum plum"], b=0).exact_scores("pear")
+    assert scores[0] == scores[1]
+
+
+def test_two_documents_break_the_weight_that_can_be_negative():
+    # A word in one of two texts has even odds, whose logarithm is 0: the plain weight
+    # finds nothing, and a word in both is negative.
+    assert math.log((2 - 1 + 0.5) / (1 + 0.5)) == 0
+    assert floored_weight(2, 2) == 1e-6
+    assert lucene_weight(2, 1) > lucene_weight(2, 2) > 0
+
+
+def test_words_and_codes_keeps_codes_and_drops_full_stops():
+    assert words("End in .ke, or .co.uk.") == ["end", "in", "ke", "or", "co", "uk"]
+    assert words_and_codes("End in .ke.") == ["end", "in", ".ke"]
+    assert words_and_codes("He left...then 3.5 km.") == [
+        "he",
+        "left",
+        "then",
+        "3",
+        "5",
+        "km",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "k1", "b", "message"),
+    [
+        ([], 1, 0.5, "at least one text"),
+        (TEXTS, -1, 0.5, "k1 must be 0 or more"),
+        (TEXTS, 1, 1.1, "b from 0 to 1"),
+    ],
+)
+def test_bm25_rejects_impossible_settings(texts, k1, b, message):
+    with pytest.raises(ValueError, match=message):
+        BM25Index(texts, k1=k1, b=b)
+
+
+def test_bm25_accepts_texts_without_words():
+    assert BM25Index(["...", ""]).search("anything", k=1) == []

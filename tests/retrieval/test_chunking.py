@@ -1,0 +1,82 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genai_tutorial.retrieval import chunk_sentences, chunk_text, split_sentences
+
+TEXT = "It rains. We stay in all day long. Who knows why? Nobody does. So it goes."
+
+
+def sentences(text):
+    return [text[start:end] for start, end in split_sentences(text)]
+
+
+def test_split_sentences_keeps_abbreviations_and_numbers_together():
+    assert sentences("Mr. Hall saw 3.5 km of it. It cost 4 USD. Then?") == [
+        "Mr. Hall saw 3.5 km of it.",
+        "It cost 4 USD.",
+        "Then?",
+    ]
+    assert sentences("The U.S. Army left. J. R. Smith did not.") == [
+        "The U.S. Army left.",
+        "J. R. Smith did not.",
+    ]
+
+
+def test_split_sentences_ends_at_quotes_and_empty_lines():
+    assert sentences("“Go!” She went.\n\nA title\n\nText") == [
+        "“Go!”",
+        "She went.",
+        "A title",
+        "Text",
+    ]
+
+
+def test_chunks_overlap_by_whole_sentences():
+    chunks = chunk_sentences(TEXT, size=10, overlap=4)
+    assert [chunk.text for chunk in chunks] == [
+        "It rains. We stay in all day long.",
+        "Who knows why? Nobody does. So it goes.",
+    ]
+    shorter = chunk_sentences(TEXT, size=7, overlap=3)
+    assert shorter[-1].text == "Nobody does. So it goes."
+    assert shorter[-2].text == "Who knows why? Nobody does."
+
+
+def test_chunk_that_is_too_long_stands_alone():
+    chunks = chunk_sentences(TEXT, size=3)
+    assert [chunk.text for chunk in chunks][1] == "We stay in all day long."
+
+
+def test_chunk_counts_tokens_with_given_function():
+    chunks = chunk_text("aaa b cc d", size=4, count=len)
+    assert [chunk.text for chunk in chunks] == ["aaa b", "cc d"]
+
+
+@given(
+    st.text(alphabet="ab. \n", max_size=80),
+    st.integers(1, 6),
+    st.integers(0, 5),
+)
+def test_chunks_cover_every_word_and_advance(text, size, overlap):
+    if overlap >= size:
+        return
+    chunks = chunk_text(text, size, overlap, title="t")
+    for chunk in chunks:
+        assert chunk.text == text[chunk.start : chunk.end]
+        assert 1 <= len(chunk.text.split()) <= size
+        assert chunk.title == "t"
+    for before, after in pairwise(chunks):
+        assert before.start < after.start
+        assert before.end < after.end
+    words = text.split()
+    if overlap == 0:
+        assert [word for chunk in chunks for word in chunk.text.split()] == words
+
+
+@pytest.mark.parametrize("overlap", [-1, 3, 4])
+def test_chunk_rejects_impossible_overlap(overlap):
+    with pytest.raises(ValueError, match="overlap must be at least 0 and below size"):
+        chunk_text(TEXT, 3, overlap)
