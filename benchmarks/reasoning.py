@@ -103,7 +103,7 @@ class Budget:
     hack_steps = 20
     product_steps = 300
     product_batch_size = 64
-    mixed_steps = 150
+    mixed_steps = 240
     judged = 200
     sampled = 60
     samples = 16
