@@ -485,10 +485,10 @@ class Products(Study):
 
     def run(self) -> None:
         """Run all parts that are not kept yet."""
+        for name in ("both", "direct"):
+            self.model(name)
         if not (self.folder / f"product-mixed-{self.seed}.json").exists():
             self.keep("product-mixed", self.mixed())
-        for name in ("direct", "both"):
-            self.model(name)
 
 
 def main() -> None:
