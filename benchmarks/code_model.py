@@ -35,7 +35,7 @@ from genai_tutorial.alignment import Rows, supervised_loss
 from genai_tutorial.corpus import docstring_gap, join_documents
 from genai_tutorial.data import LibraryFunction, load_functions
 from genai_tutorial.metrics import pass_at_k
-from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.pretrained.records import keep_record, record
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.code import (
     END,
@@ -624,17 +624,15 @@ def main() -> None:
             path.write_text(json.dumps(found, indent=1), encoding="utf-8")
             print(part, seed, json.dumps(found)[:600], flush=True)
     if given.record and not given.smoke:
-        runs = {
-            part: {
-                path.stem.rpartition("-")[2]: for_record(path)
-                for path in sorted(given.folder.glob(f"{part}-*.json"))
-            }
-            for part in PARTS
-        }
-        keep_record(
-            "code_model",
-            {"budget": vars(budget), "machine": describe_machine(), **runs},
-        )
+        runs = record("code_model")  # a part that the folder lacks keeps its place
+        for part in PARTS:
+            paths = sorted(given.folder.glob(f"{part}-*.json"))
+            if paths:
+                runs[part] = {
+                    path.stem.rpartition("-")[2]: for_record(path) for path in paths
+                }
+        about = {"budget": vars(budget), "machine": describe_machine()}
+        keep_record("code_model", runs | about)
 
 
 if __name__ == "__main__":

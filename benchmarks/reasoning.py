@@ -1,10 +1,15 @@
 """Chapter 15's studies of reasoning, on several seeds: four ways to write an answer,
-votes and best-of-n, and reinforcement learning from verifiable rewards.
+votes and best-of-n, and reinforcement learning from verifiable rewards. All of them are
+about sums; `products` repeats two of the ways on products of two numbers, and rewards a
+model that has half learned both ways at once.
 
+    # everything, then one study only
     python benchmarks/reasoning.py --folder FOLDER --seeds 0 1 2 3 4
+    python benchmarks/reasoning.py --folder FOLDER --seeds 0 1 2 3 4 --study products
 
 Finished parts are kept in the folder, so a run that was stopped continues, and several
-runs with different seeds can share it. With `--runs-only` nothing is recorded.
+runs with different seeds can share it. With `--runs-only` nothing is recorded. A study
+that is not run keeps its place in the record.
 
 A seed decides the training questions, the initialization, the order of the examples and
 everything that is sampled; all models answer the same held-out questions.
@@ -15,7 +20,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -43,7 +48,7 @@ from genai_tutorial.generation import (
     self_consistency,
     weighted_vote,
 )
-from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.pretrained.records import keep_record, record
 from genai_tutorial.recipes.arithmetic_reasoner import ARITHMETIC_REASONER
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.arithmetic import (
@@ -59,7 +64,7 @@ from genai_tutorial.tasks.arithmetic import (
     direct,
     encode_examples,
     encode_questions,
-    example_rows,
+    random_products,
     random_sums,
     report_answers,
     sampled_answers,
@@ -96,6 +101,9 @@ class Budget:
     hedging_rate = 2e-4
     grpo_steps = 20
     hack_steps = 20
+    product_steps = 300
+    product_batch_size = 64
+    mixed_steps = 240
     judged = 200
     sampled = 60
     samples = 16
@@ -110,28 +118,40 @@ class Smoke(Budget):
     hedging_steps = 2
     grpo_steps = 2
     hack_steps = 2
+    product_steps = 12
+    mixed_steps = 12
     judged = 20
     sampled = 6
 
 
 def train(
-    write: AnswerFormat,
+    questions: Sequence[ArithmeticQuestion],
+    ways: Sequence[AnswerFormat],
+    steps: int,
+    batch_size: int,
     seed: int,
-    budget: type[Budget],
     judge: Callable[[DecoderLM], float],
 ) -> tuple[DecoderLM, list]:
-    """Train a model on one way to write an answer, judged at five places."""
-    model = DecoderLM(CONFIG, seed)
-    rows = example_rows(random_sums(budget.questions, seed), write)
+    """Train a model on one way to write an answer, or on several by turns, judged at
+    five places.
+    """
+    model, parts = DecoderLM(CONFIG, seed), len(ways)
+    rows = pad_examples(
+        [
+            example
+            for part, write in enumerate(ways)
+            for example in encode_examples(questions[part::parts], write)
+        ]
+    )
     history = fit(
         model,
-        TensorBatches(rows.tensors[:2], budget.batch_size, seed),
+        TensorBatches(rows.tensors[:2], batch_size, seed),
         supervised_loss,
         build_optimizer(model, OPTIMIZER),
-        steps=budget.steps,
-        schedule=Schedule(budget.steps, warmup_steps=10, decay="linear"),
+        steps=steps,
+        schedule=Schedule(steps, warmup_steps=10, decay="linear"),
         evaluate=judge,
-        evaluate_every=max(1, budget.steps // 5),
+        evaluate_every=max(1, steps // 5),
         progress=False,
     )
     points = [[point.step, round(point.value, 4)] for point in history.evaluations]
@@ -179,14 +199,30 @@ def fine_tune(
 
 
 class Study:
-    """All parts of one seed."""
+    """All parts of one seed, for sums."""
+
+    draw = staticmethod(random_sums)
+    prefix = ""
 
     def __init__(self, budget: type[Budget], folder: Path, seed: int):
         self.budget, self.folder, self.seed = budget, folder, seed
-        self.judged = random_sums(budget.judged, 1000, held_out=True)
+        self.judged = self.draw(budget.judged, 1000, held_out=True)
         self.asked = self.judged[: budget.sampled]
-        self.learning = random_sums(2000, seed + 200)
+        self.learning = self.draw(2000, seed + 200)
         self.models: dict[str, DecoderLM] = {}
+
+    def train(self, ways: Sequence[AnswerFormat]) -> tuple[DecoderLM, list]:
+        """Train a model, judged by the last way."""
+        questions = self.draw(self.budget.questions, self.seed)
+        steps, batch_size = self.budget.steps, self.budget.batch_size
+        return train(
+            questions,
+            ways,
+            steps,
+            batch_size,
+            self.seed,
+            lambda model: self.greedy(model, ways[-1]),
+        )
 
     def greedy(self, model: DecoderLM, write: AnswerFormat) -> float:
         """Return the share of right greedy answers to the held-out questions."""
@@ -206,16 +242,13 @@ class Study:
     def model(self, name: str) -> DecoderLM:
         """Return a trained model; its part is kept, its weights are in the folder."""
         if name not in self.models:
-            path = self.folder / f"{name}-{self.seed}.pt"
+            path = self.folder / f"{self.prefix}{name}-{self.seed}.pt"
             if path.exists():
                 model = DecoderLM(CONFIG, None)
                 model.load_state_dict(torch.load(path, weights_only=True))
             else:
-                write = FORMATS[name]
                 since = time.process_time()
-                model, points = train(
-                    write, self.seed, self.budget, lambda m: self.greedy(m, write)
-                )
+                model, points = self.train([FORMATS[name]])
                 part = {
                     "format": name,
                     "seed": self.seed,
@@ -223,7 +256,7 @@ class Study:
                     "cpu_seconds": round(time.process_time() - since, 1),
                     "tokens": self.mean_tokens(model),
                 }
-                self.keep(f"format-{name}", part)
+                self.keep(f"{self.prefix}format-{name}", part)
                 torch.save(model.state_dict(), path)
             self.models[name] = model.eval()
         return self.models[name]
@@ -421,6 +454,43 @@ class Study:
                 self.keep(part.__name__, {"seed": self.seed} | part())
 
 
+class Products(Study):
+    """All parts of one seed, for products of two numbers."""
+
+    draw = staticmethod(random_products)
+    prefix = "product-"
+
+    def train(self, ways: Sequence[AnswerFormat]) -> tuple[DecoderLM, list]:
+        """Train a model, judged by the last way; on two ways for a shorter time."""
+        budget = self.budget
+        return train(
+            self.draw(budget.questions, self.seed),
+            ways,
+            budget.product_steps if len(ways) == 1 else budget.mixed_steps,
+            budget.product_batch_size,
+            self.seed,
+            lambda model: self.greedy(model, ways[-1]),
+        )
+
+    def mixed(self) -> dict:
+        """Train on both ways at once, stop early, and reward right answers."""
+        write = backward_scratchpad
+        model, points = self.train([backwards, write])
+        return {
+            "seed": self.seed,
+            "points": points,
+            "before": self.measure(model.eval(), write),
+            "GRPO": self.learn(model, write, ExactAnswer())[1],
+        }
+
+    def run(self) -> None:
+        """Run all parts that are not kept yet."""
+        for name in ("both", "direct"):
+            self.model(name)
+        if not (self.folder / f"product-mixed-{self.seed}.json").exists():
+            self.keep("product-mixed", self.mixed())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -429,13 +499,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--smoke", action="store_true", help="a quick try, no record")
     parser.add_argument("--runs-only", action="store_true", help="record nothing")
+    parser.add_argument("--study", choices=("sums", "products"), help="only this one")
     settings = parser.parse_args()
     torch.set_num_threads(1)
     folder = Path(settings.folder)
     folder.mkdir(parents=True, exist_ok=True)
     budget = Smoke if settings.smoke else Budget
     for seed in settings.seeds:
-        Study(budget, folder, seed).run()
+        if settings.study != "products":
+            Study(budget, folder, seed).run()
+        if settings.study != "sums":
+            Products(budget, folder, seed).run()
     if settings.smoke or settings.runs_only:
         return
 
@@ -445,24 +519,33 @@ def main() -> None:
             for seed in settings.seeds
         ]
 
-    keep_record(
-        "reasoning",
-        {
-            "machine": describe_machine(),
-            "seconds": "CPU seconds of one thread",
-            "parameters": DecoderLM(CONFIG).parameter_count(),
-            "budget": {
-                name: value
-                for name, value in vars(Budget).items()
-                if not name.startswith("_")
-            },
-            "formats": [part for name in FORMATS for part in parts(f"format-{name}")],
-            **{
-                name: parts(name)
-                for name in ("votes", "reinforcement", "control", "hack")
-            },
+    found = {} if settings.study is None else record("reasoning")
+    found |= {
+        "machine": describe_machine(),
+        "seconds": "CPU seconds of one thread",
+        "parameters": DecoderLM(CONFIG).parameter_count(),
+        "budget": {
+            name: value
+            for name, value in vars(Budget).items()
+            if not name.startswith("_")
         },
-    )
+    }
+    if settings.study != "products":
+        found["formats"] = [
+            part for name in FORMATS for part in parts(f"format-{name}")
+        ]
+        for name in ("votes", "reinforcement", "control", "hack"):
+            found[name] = parts(name)
+    if settings.study != "sums":
+        found["products"] = {
+            name: parts(f"product-{part}")
+            for name, part in (
+                ("direct", "format-direct"),
+                ("both", "format-both"),
+                ("mixed", "mixed"),
+            )
+        }
+    keep_record("reasoning", found)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Video: what connects the frames of a clip, measured on models that are trained for
 half a minute, and on the published model `shapes-video`.
 
-`--part live` inflates the published image model and trains the added layers in four
+`--part live` inflates the published image model and trains the added layers in five
 ways, for the same number of steps on the same clips: `together` is the model as it is;
-`alone`, each frame sees only itself; `sum`, frames are given the motion and their
-number, but not motion × time; `joint`, attention over all places of all frames at the
-lowest resolution in place of attention along the motion. Each model then draws clips,
-and the verifier reads them. The validation loss is the mean squared error of the
-velocity at six timesteps, on clips that are not in the training set.
+`alone`, each frame sees only itself; `unmoved`, the displacement stays at zero, so that
+each place attends to the same place of the other frames; `sum`, frames are given the
+motion and their number, but not motion × time; `joint`, attention over all places of
+all frames at the lowest resolution in place of attention along the motion. Each model
+then draws clips, and the verifier reads them. The validation loss is the mean squared
+error of the velocity at six timesteps, on clips that are not in the training set.
 
 `--part floors` computes the lowest possible loss for clips of a small red circle, by
 Bayes' rule over all its places: with the noisy frames one at a time, and with all of
@@ -17,8 +18,16 @@ them. The published model stands beside it.
 it complete clips whose first frames are given, and `--part windows` draw films of three
 windows, each of which begins with the last frames of the one before.
 
-    # about three minutes a seed on one core
+`--part known_live` trains models for half a minute as the published one was trained,
+with known frames in three of ten clips, and lets each complete clips whose first frame
+is given.
+
+    # about four minutes a seed on one core
     OMP_NUM_THREADS=1 python benchmarks/video.py --part live --seed 0
+    # one of the five ways, about a minute a seed
+    OMP_NUM_THREADS=1 python benchmarks/video.py --part live --name unmoved
+    # about a minute a seed
+    OMP_NUM_THREADS=1 python benchmarks/video.py --part known_live
     # about a minute each
     OMP_NUM_THREADS=1 python benchmarks/video.py --part floors
     OMP_NUM_THREADS=1 python benchmarks/video.py --part guidance
@@ -86,6 +95,7 @@ RATES = OptimizerSettings(
 VARIANTS = {
     "together": VideoUNetConfig(),
     "alone": VideoUNetConfig(connected=False),
+    "unmoved": VideoUNetConfig(),
     "sum": VideoUNetConfig(product=False),
     "joint": VideoUNetConfig(follow=False),
 }
@@ -95,15 +105,22 @@ LONG = 2 + WINDOWS * (FRAMES - 2)
 """Frames of a film of three windows, each of which adds six."""
 
 
-def train(name: str, steps: int, seed: int) -> tuple[nn.Module, dict]:
+def train(
+    name: str, steps: int, seed: int, known_share: float = 0.0
+) -> tuple[nn.Module, dict]:
     """Train one variant; return the average of its weights and what the run cost."""
     settings = replace(
-        recipe("shapes-video"), config=VARIANTS[name], known_share=0.0, seed=seed
+        recipe("shapes-video"),
+        config=VARIANTS[name],
+        known_share=known_share,
+        seed=seed,
     )
     clips = random_clips(CLIPS, torch.Generator().manual_seed(seed))
     latents = settings.to_latents(clips)
     texts = encode_motion_captions([clip.caption for clip in clips])
     model = settings.build_on_images()
+    if name == "unmoved":  # it starts at zero, and a shift by zero changes nothing
+        model.network.displacement.requires_grad_(False)
     average, generator = EMA(model, 0.98), torch.Generator().manual_seed(seed)
     started = time.process_time()
     history = fit(
@@ -339,7 +356,11 @@ known.
 """
 
 
-def compare_known(model: LatentVideo, drawn: int) -> list[dict]:
+def compare_known(
+    model: LatentVideo,
+    drawn: int,
+    ways: Sequence[tuple[str, bool, int]] = KNOWN_FRAMES,
+) -> list[dict]:
     """Give the first frames of real clips and let the model draw the others.
 
     The errors are distances of centres in pixels, over the frames that are drawn:
@@ -347,7 +368,7 @@ def compare_known(model: LatentVideo, drawn: int) -> list[dict]:
     true one, which is the error of an object that stands still.
     """
     clips, rows = load_clips(drawn, 60_000), []
-    for method, told, known in KNOWN_FRAMES:
+    for method, told, known in ways:
         captions = [
             caption if told else caption.partition(" moves ")[0]
             for caption in clips.captions
@@ -383,6 +404,17 @@ def compare_known(model: LatentVideo, drawn: int) -> list[dict]:
         )
         print(rows[-1], flush=True)
     return rows
+
+
+def measure_known_live(steps: int, seed: int, drawn: int) -> list[dict]:
+    """Train a model with known frames for a short time, and measure it with one known
+    frame.
+    """
+    model, about = train("together", steps, seed, recipe("shapes-video").known_share)
+    video = LatentVideo(model, load("shapes-latent").autoencoder)
+    ways = [way for way in KNOWN_FRAMES if way[1:] == (True, 1)]
+    about = {name: about[name] for name in ("seed", "steps", "cpu_seconds")}
+    return [about | row for row in compare_known(video, drawn, ways)]
 
 
 def slow_clips(count: int) -> list[Clip]:
@@ -455,23 +487,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parts = ("live", "floors", "guidance", "known", "windows")
+    parts = ("live", "known_live", "floors", "guidance", "known", "windows")
     parser.add_argument("--part", choices=parts, required=True)
-    parser.add_argument("--seed", type=int, help="live: one seed only")
+    parser.add_argument("--seed", type=int, help="live, known_live: one seed only")
+    parser.add_argument("--name", choices=VARIANTS, help="live: one variant only")
     parser.add_argument("--folder", type=Path, default=RECORDS, help="of the record")
     parser.add_argument("--smoke", action="store_true", help="a few steps and clips")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    if arguments.part == "live":
-        names, steps = ("untrained", *VARIANTS), 40 if arguments.smoke else LIVE_STEPS
-        for seed in SEEDS if arguments.seed is None else (arguments.seed,):
-            runs = measure_live(names, steps, seed)
-            about = earlier(arguments.folder)  # read late: others may have written
-            runs += [run for run in about["runs"] if run["seed"] != seed]
-            about["runs"] = sorted(runs, key=lambda run: run["seed"])
-            keep(about, arguments.folder)
+    small = arguments.smoke
+    if arguments.part in ("live", "known_live"):
+        measure_seeds(arguments, 40 if small else LIVE_STEPS)
         return
-    model, small = load("shapes-video"), arguments.smoke
+    model = load("shapes-video")
     if arguments.part == "floors":
         measured = {"anchors": anchors(), "floors": floors(model, 1 if small else 8)}
     elif arguments.part == "guidance":
@@ -489,6 +517,29 @@ def main() -> None:
     else:
         measured = {"windows": compare_windows(model, 8 if small else 40)}
     keep(earlier(arguments.folder) | measured, arguments.folder)
+
+
+def measure_seeds(arguments: argparse.Namespace, steps: int) -> None:
+    """Train with one seed after the other, and keep each in the record."""
+    order = ("untrained", *VARIANTS)
+    names = order if arguments.name is None else (arguments.name,)
+    for seed in SEEDS if arguments.seed is None else (arguments.seed,):
+        if arguments.part == "live":
+            runs, part = measure_live(names, steps, seed), "runs"
+        else:
+            drawn = 8 if arguments.smoke else 40
+            runs, part = measure_known_live(steps, seed, drawn), "known_runs"
+        replaced = [(run["seed"], run.get("name")) for run in runs]
+        about = earlier(arguments.folder)  # read late: others may have written
+        runs += [
+            run
+            for run in about.get(part, [])
+            if (run["seed"], run.get("name")) not in replaced
+        ]
+        if part == "runs":
+            runs.sort(key=lambda run: order.index(run["name"]))
+        about[part] = sorted(runs, key=lambda run: run["seed"])
+        keep(about, arguments.folder)
 
 
 def earlier(folder: Path) -> dict:
