@@ -157,7 +157,7 @@ SPEECH_CODEC = SpeechCodecRecipe(
     kernel_lr=0.02,
     vector_lr=0.003,
     batch_size=8,
-    steps=2000,
+    steps=1500,
     warmup_steps=20,
     ema_decay=0.99,
 )

@@ -126,6 +126,7 @@ SAMPLE_SIZES = {
     "shapes-video": 12,
     "spoken-captions": 100,
     "caption-voice": 20,
+    "bach-chorales": 40,
 }
 """The number of items that one core measures in at most three seconds."""
 
