@@ -224,6 +224,6 @@ LONGER = replace(
     published=True,
 )
 """The model that harmonizes a melody for `genai-tutorial sample`. It stops early: there
-are only 298 chorales to learn from, and after some 700 steps the loss on unseen melodies
-rises again, as the card shows; after 2,500 steps it was 4.8 nats.
+are only 298 chorales to learn from, and after some 700 steps the loss on unseen
+melodies rises again, as the card shows; after 2,500 steps it was 4.8 nats.
 """
