@@ -119,6 +119,7 @@ class SeanetEncoder(nn.Module):
 
     Source: Tagliasacchi et al., SEANet, https://arxiv.org/abs/2009.02095
 
+    >>> import torch
     >>> config = SeanetConfig(channels=4, strides=(2, 4), dim=6)
     >>> SeanetEncoder(config, seed=0)(torch.zeros(1, 1, 80)).shape
     torch.Size([1, 6, 10])
