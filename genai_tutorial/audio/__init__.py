@@ -4,8 +4,8 @@ Start with `spectrogram` (the short-time Fourier transform), `mel` (the spectrog
 mel bands) and `griffin_lim` (from a spectrogram back to a wave). `codebook_pattern`,
 `multi_stream` and `stream_sampling` model several streams of codes at once, and
 `synthesizer` plays notes. `ctc`, `speech_encoder` and `transcriber` recognize speech;
-`speech_synthesis` and `text_to_speech` synthesize it. `sound_files` writes waves to
-files.
+`speech_synthesis` and `text_to_speech` synthesize it. `seanet` and `wave_codec` are a
+neural codec for waves. `sound_files` writes waves to files.
 """
 
 from genai_tutorial.audio.codebook_pattern import (
@@ -55,6 +55,7 @@ from genai_tutorial.audio.prefix_beam import (
     LanguageModel,
     prefix_beam_search,
 )
+from genai_tutorial.audio.seanet import SeanetConfig, SeanetDecoder, SeanetEncoder
 from genai_tutorial.audio.sound_files import (
     SOUND_FORMATS,
     mp3_bytes,
@@ -94,6 +95,13 @@ from genai_tutorial.audio.synthesizer import (
 )
 from genai_tutorial.audio.text_to_speech import TextToSpeech
 from genai_tutorial.audio.transcriber import Transcriber
+from genai_tutorial.audio.wave_codec import (
+    CodedWaves,
+    WaveCodec,
+    WaveCodecConfig,
+    log_mel_distance,
+    wave_codec_loss,
+)
 
 __all__ = [
     "LOWEST_MAGNITUDE",
@@ -106,6 +114,7 @@ __all__ = [
     "UNKNOWN",
     "BigramModel",
     "CodebookPattern",
+    "CodedWaves",
     "CrossAttentionBlock",
     "LanguageModel",
     "Lexicon",
@@ -116,12 +125,17 @@ __all__ = [
     "MultiStreamLM",
     "PlayedNote",
     "RecognizerConfig",
+    "SeanetConfig",
+    "SeanetDecoder",
+    "SeanetEncoder",
     "SpeechBlock",
     "SpeechRecognizer",
     "SpeechSynthesizer",
     "SynthesizerConfig",
     "TextToSpeech",
     "Transcriber",
+    "WaveCodec",
+    "WaveCodecConfig",
     "best_alignment",
     "collapse",
     "column_features",
@@ -136,6 +150,7 @@ __all__ = [
     "hertz_to_mel",
     "inverse_short_time_fourier_transform",
     "length_regulator",
+    "log_mel_distance",
     "log_mel_spectrogram",
     "mask_spectrograms",
     "mel_filter_bank",
@@ -158,6 +173,7 @@ __all__ = [
     "synthesize",
     "undelay",
     "wav_bytes",
+    "wave_codec_loss",
     "whisper_features",
     "write_sound",
 ]

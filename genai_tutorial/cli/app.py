@@ -213,6 +213,7 @@ def sample(
       --count 4 --out clips.webp`
     - `genai-tutorial sample caption-voice prompt="a red circle at the top" voice=0.5
       --out between.mp3`
+    - `genai-tutorial sample bach-chorales harmonize=1 --out chorale.mp3`
     """
     from genai_tutorial.cli.models import sample_model
 

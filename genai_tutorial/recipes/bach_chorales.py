@@ -216,10 +216,14 @@ LIVE = ChoraleRecipe(
 LONGER = replace(
     LIVE,
     name="bach-chorales",
-    title="The same with four layers and 2,500 steps",
+    title="A model of four voices that composes and harmonizes chorales",
     config=replace(LIVE.config, decoder=replace(LIVE.config.decoder, layers=4)),
-    steps=2500,
+    steps=1000,
     warmup_steps=20,
     ema_decay=0.99,
+    published=True,
 )
-"""The model that harmonizes a melody for `genai-tutorial sample`."""
+"""The model that harmonizes a melody for `genai-tutorial sample`. It stops early: there
+are only 298 chorales to learn from, and after some 700 steps the loss on unseen
+melodies rises again, as the card shows; after 2,500 steps it was 4.8 nats.
+"""

@@ -11,6 +11,7 @@ from genai_tutorial.recipes import (
     emoji_autoencoder,
     python_exercises,
     shakespeare,
+    speech_codec,
     spoken_captions,
 )
 from genai_tutorial.recipes.factbook import base, ppo, sft
@@ -44,6 +45,7 @@ RECIPES: tuple[Recipe, ...] = (
     video.SHAPES_VIDEO,
     spoken_captions.SPOKEN_CAPTIONS,
     caption_voice.CAPTION_VOICE,
+    speech_codec.SPEECH_CODEC,
     bach_chorales.LIVE,
     bach_chorales.LONGER,
 )

@@ -127,6 +127,7 @@ SAMPLE_SIZES = {
     "shapes-vlm": 150,
     "spoken-captions": 100,
     "caption-voice": 20,
+    "bach-chorales": 40,
 }
 """The number of items that one core measures in at most three seconds."""
 

@@ -1,0 +1,208 @@
+"""A neural codec: a wave becomes a few codes per frame, and the codes a wave."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_tutorial.audio.mel import MelConfig, log_mel_spectrogram, mel_spectrogram
+from genai_tutorial.audio.seanet import SeanetConfig, SeanetDecoder, SeanetEncoder
+from genai_tutorial.vae import ResidualVectorQuantizer, bits_per_second
+
+LOSS_GRIDS = (
+    MelConfig(window=256, hop=64, mels=20),
+    MelConfig(window=512, hop=128, mels=40),
+    MelConfig(window=1024, hop=256, mels=64),
+)
+"""The resolutions at which `wave_codec_loss` compares spectrograms: short windows see
+when, long ones which frequency.
+"""
+
+FLOOR = 1e-3
+"""Magnitudes below this count as silence for the loss: without a floor, the logarithm
+would ask the network to reproduce what nobody hears.
+"""
+
+DEAD = 0.2
+"""A codebook entry is dead if fewer vectors of a batch choose it, on average."""
+
+
+@dataclass(frozen=True)
+class WaveCodecConfig:
+    """The settings of a codec.
+
+    Attributes:
+        network: The settings of the encoder and the decoder.
+        books: Number of codebooks.
+        codes: Number of entries in each.
+        rate: Samples per second.
+    """
+
+    network: SeanetConfig
+    books: int = 6
+    codes: int = 256
+    rate: int = 16_000
+
+    def bits_per_second(self, books: int | None = None) -> float:
+        """Return the bit rate of the first `books` codebooks, by default of all.
+
+        >>> config = WaveCodecConfig(SeanetConfig(16, (4, 4, 8), dim=32))
+        >>> config.bits_per_second(), config.bits_per_second(books=1)
+        (6000.0, 1000.0)
+        """
+        frames = self.rate / self.network.hop
+        return bits_per_second(frames, books or self.books, self.codes)
+
+
+@dataclass(frozen=True)
+class CodedWaves:
+    """The output of a codec.
+
+    Attributes:
+        waves: The waves that come out.
+        vectors: The encoder's vectors, before they are quantized.
+        loss: The quantizer's loss.
+    """
+
+    waves: Float[Tensor, "batch time"]
+    vectors: Float[Tensor, "batch frame dim"]
+    loss: Float[Tensor, ""]
+
+
+class WaveCodec(nn.Module):
+    """Encoder, residual quantizer and decoder.
+
+    Args:
+        config: The settings.
+        seed: Seed of the initial weights.
+
+    Source: Défossez et al., High Fidelity Neural Audio Compression, section 3,
+        https://arxiv.org/abs/2210.13438; without its LSTM, its discriminators and its
+        weight normalization.
+
+    >>> codec = WaveCodec(WaveCodecConfig(SeanetConfig(4, (4, 8), dim=6)), seed=0)
+    >>> codes = codec.encode(torch.zeros(1, 320))
+    >>> codes.shape, codec.decode(codes).shape
+    (torch.Size([1, 10, 6]), torch.Size([1, 320]))
+    """
+
+    def __init__(self, config: WaveCodecConfig, seed: int):
+        super().__init__()
+        self.config = config
+        self.encoder = SeanetEncoder(config.network, seed)
+        self.quantizer = ResidualVectorQuantizer(
+            config.books, config.codes, config.network.dim
+        )
+        self.decoder = SeanetDecoder(config.network, seed + 1)
+
+    def vectors(
+        self, waves: Float[Tensor, "batch time"]
+    ) -> Float[Tensor, "batch frame dim"]:
+        """Return the encoder's vectors, before they are quantized."""
+        return self.encoder(waves[:, None]).mT
+
+    def forward(
+        self, waves: Float[Tensor, "batch time"], books: int | None = None
+    ) -> CodedWaves:
+        """Encode the waves, quantize the vectors and decode them.
+
+        Args:
+            waves: Samples.
+            books: Number of codebooks to use, from the first; all of them by default.
+        """
+        vectors = self.vectors(waves)
+        quantized = self.quantizer(vectors, books)
+        rebuilt = self._waves(quantized.vectors)[:, : waves.shape[1]]
+        return CodedWaves(rebuilt, vectors, quantized.loss)
+
+    @torch.no_grad()
+    def encode(
+        self, waves: Float[Tensor, "batch time"], books: int | None = None
+    ) -> Int[Tensor, "batch frame book"]:
+        """Return the codes of each frame."""
+        return self.quantizer(self.vectors(waves), books).indices
+
+    @torch.no_grad()
+    def decode(
+        self, codes: Int[Tensor, "batch frame book"]
+    ) -> Float[Tensor, "batch time"]:
+        """Return `hop` samples for each frame."""
+        return self._waves(self.quantizer.decode(codes))
+
+    def _waves(
+        self, vectors: Float[Tensor, "batch frame dim"]
+    ) -> Float[Tensor, "batch time"]:
+        return self.decoder(vectors.mT)[:, 0]
+
+
+def wave_codec_loss(
+    codec: WaveCodec,
+    waves: Float[Tensor, "batch time"],
+    generator: torch.Generator,
+) -> Float[Tensor, ""]:
+    """Return the mean difference of log-mels at several resolutions, plus that of the
+    samples, plus the quantizer's loss.
+
+    The number of codebooks is drawn anew at each call (quantizer dropout), so that one
+    codec serves all bit rates, and dead entries are replaced by current vectors.
+
+    Args:
+        codec: The codec, in training mode.
+        waves: Stretches of sound of the same length.
+        generator: Random generator of both draws.
+
+    Source: Défossez et al., section 3.4: their reconstruction loss, with logarithms
+        instead of squares beside the absolute differences.
+    """
+    books = 1 + int(torch.randint(codec.config.books, (), generator=generator))
+    coded = codec(waves, books)
+    codec.quantizer.restart(coded.vectors.detach(), generator, below=DEAD)
+    spectral = torch.stack(
+        [
+            functional.l1_loss(_floored(coded.waves, grid), _floored(waves, grid))
+            for grid in LOSS_GRIDS
+        ]
+    ).mean()
+    return spectral + functional.l1_loss(coded.waves, waves) + coded.loss
+
+
+def log_mel_distance(
+    rebuilt: Float[Tensor, "*batch time"],
+    original: Float[Tensor, "*batch length"],
+    grid: MelConfig | None = None,
+    decibels: float | int = 60,
+) -> float:
+    """Return the mean absolute difference of two waves' log-mel spectrograms, in nats.
+
+    Args:
+        rebuilt: Samples that a codec returned.
+        original: Samples that it was given.
+        grid: The settings of the spectrograms; None for 64 bands, 125 times a second.
+        decibels: Magnitudes further than this below the loudest of the original count
+            as silence in both.
+
+    Raises:
+        ValueError: If the waves differ in length.
+
+    >>> wave = torch.linspace(-1, 1, 4000).sin()
+    >>> log_mel_distance(wave, wave)
+    0.0
+    """
+    if rebuilt.shape != original.shape:
+        raise ValueError(
+            "the waves must have the same shape, got "
+            f"{tuple(rebuilt.shape)} and {tuple(original.shape)}."
+        )
+    grid = grid or MelConfig()
+    wanted, found = (log_mel_spectrogram(wave, grid) for wave in (original, rebuilt))
+    floor = wanted.max() - decibels / 20 * math.log(10)
+    return (wanted.clamp(min=floor) - found.clamp(min=floor)).abs().mean().item()
+
+
+def _floored(
+    waves: Float[Tensor, "batch time"], grid: MelConfig
+) -> Float[Tensor, "batch mel frame"]:
+    return (mel_spectrogram(waves, grid) + FLOOR).log()

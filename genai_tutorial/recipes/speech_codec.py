@@ -1,0 +1,164 @@
+"""The recipe of the neural codec that chapter 18 loads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genai_tutorial.audio import (
+    SeanetConfig,
+    WaveCodec,
+    WaveCodecConfig,
+    log_mel_distance,
+    wave_codec_loss,
+)
+from genai_tutorial.data import Source
+from genai_tutorial.data.espeak import SOURCE
+from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
+from genai_tutorial.tasks.speech import draw_utterances
+from genai_tutorial.training import AdamW, CombinedOptimizer, Muon, parallel
+
+TESTED, TEST_SEED = 60, 1_000_020
+"""The number of held-out utterances for the metrics, and their seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechCodecRecipe(Recipe):
+    """A codec for speech.
+
+    Attributes:
+        utterances: The number of spoken training sentences.
+        data_seed: Their seed.
+        samples: The length of a training example.
+        kernel_lr: Learning rate of the kernels between several channels (Muon).
+        vector_lr: Learning rate of everything else (AdamW).
+    """
+
+    config: WaveCodecConfig
+    utterances: int
+    data_seed: int = 0
+    samples: int
+    kernel_lr: float
+    vector_lr: float
+
+    source: ClassVar[Source] = SOURCE
+
+    def build(self) -> WaveCodec:
+        """Return the untrained codec."""
+        return WaveCodec(self.config, self.seed)
+
+    def examples(self) -> Float[Tensor, "example time"]:
+        """Return the training speech, cut into pieces of equal length."""
+        said = draw_utterances(self.utterances, self.data_seed)
+        whole = torch.cat([utterance.wave for utterance in said])
+        return whole[: len(whole) // self.samples * self.samples].view(-1, self.samples)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the codec, or resume a run that was stopped."""
+        generator = torch.Generator().manual_seed(self.seed)
+        examples = self.examples()
+        codec = self.build().to(run.device)
+        with torch.no_grad():
+            first = codec.vectors(examples[: 8 * self.batch_size].to(run.device))
+        codec.quantizer.start(first.cpu(), generator)
+        trained, history = run.fit(
+            parallel(codec),
+            run.batches((examples,), self.batch_size, self.seed),
+            partial(wave_codec_loss, generator=generator),
+            self._optimizer(codec),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
+            generators=[generator],
+        )
+        losses = [round(loss, 4) for loss in history.losses[::100]]
+        return Trained(trained, history.seconds, {"losses": losses})
+
+    def _optimizer(self, codec: WaveCodec) -> CombinedOptimizer:
+        kernels = [
+            layer.weight
+            for layer in codec.modules()
+            if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d)
+            and min(layer.in_channels, layer.out_channels) > 1
+        ]
+        chosen = set(kernels)
+        rest = [weight for weight in codec.parameters() if weight not in chosen]
+        return CombinedOptimizer(
+            [
+                Muon(kernels, self.kernel_lr, momentum=0.9),
+                AdamW(rest, self.vector_lr, betas=(0.8, 0.99)),
+            ]
+        )
+
+    def measure(self, model: WaveCodec) -> dict:
+        """Return the log-mel distance of unseen sentences by unseen voices, for each
+        number of codebooks.
+        """
+        waves = held_out_waves()
+        distances = {
+            f"{self.config.bits_per_second(books):.0f} bits per second": round(
+                _mean(distances_after(model, waves, books)), 4
+            )
+            for books in range(1, self.config.books + 1)
+        }
+        return {
+            "log_mel_distance": list(distances.values())[-1],
+            "log_mel_distances": distances,
+            "held_out_utterances": TESTED,
+        }
+
+    def spot_check(self, loaded: WaveCodec, n: int, seed: int) -> SpotCheck:
+        """Measure the log-mel distance with all codebooks."""
+        waves = held_out_waves()
+        chosen = [waves[place] for place in draw_items(range(TESTED), n, seed)]
+        return SpotCheck("log_mel_distance", distances_after(loaded, chosen))
+
+    def summary(self, metrics: dict) -> str:
+        """Return the distance at the highest bit rate as a phrase."""
+        return (
+            f"a log-mel distance of {metrics['log_mel_distance']:.2f} nats at "
+            f"{self.config.bits_per_second():.0f} bits per second"
+        )
+
+
+def held_out_waves() -> list[Float[Tensor, "_time"]]:
+    """Return the codec's test set: unseen sentences by unseen voices."""
+    said = draw_utterances(
+        TESTED, TEST_SEED, held_out_sentences=True, held_out_voices=True
+    )
+    return [utterance.wave for utterance in said]
+
+
+@torch.no_grad()
+def distances_after(
+    codec: WaveCodec,
+    waves: Sequence[Float[Tensor, "_time"]],
+    books: int | None = None,
+) -> list[float]:
+    """Return the log-mel distance between each wave and what the codec makes of it."""
+    codec.eval()
+    return [log_mel_distance(codec(wave[None], books).waves[0], wave) for wave in waves]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+SPEECH_CODEC = SpeechCodecRecipe(
+    name="speech-codec",
+    title="A neural codec for speech, from waves to codes and back",
+    config=WaveCodecConfig(SeanetConfig(channels=16, strides=(4, 4, 8), dim=32)),
+    utterances=1500,
+    samples=8192,
+    kernel_lr=0.02,
+    vector_lr=0.003,
+    batch_size=8,
+    steps=1500,
+    warmup_steps=20,
+    ema_decay=0.99,
+)
+"""The codec that chapter 18 loads."""
