@@ -1,5 +1,5 @@
 """Vision-language models of shapes: what the picture adds, the language prior and its
-cure, invented answers, two ways in, two stages, and questions that read each other.
+cure, invented answers, two ways in and two stages.
 
 All models are trained like the live one of the chapter: the image encoder of
 `shapes-clip` without its last block, frozen, a decoder of three blocks, 5,000 pictures
@@ -18,8 +18,6 @@ training never had.
 `--part projector`, `everything`, `two_stages` continue the blind model, which has
     learned the language of questions: the projector alone, everything, or first the one
     and then the other.
-`--part packed` lets the questions of a row see each other, and asks about the same
-    facts several times.
 `--part polling` asks `shapes-vlm` for objects that are there or not, before and after
     training on objects of which nothing is there.
 `--part film` asks it about a needle in films of several frames, before and after
@@ -145,7 +143,6 @@ def train(
     steps: int,
     seed: int,
     *,
-    masked: bool = True,
     only: nn.Module | None = None,
     settings: OptimizerSettings | None = None,
 ) -> float:
@@ -157,7 +154,6 @@ def train(
         questions: The questions about each picture.
         steps: The number of steps.
         seed: Seed of the order of the batches.
-        masked: Whether the questions of a row are hidden from each other.
         only: The part that is trained; None for everything but the image encoder.
         settings: The optimizer's settings; None for the usual ones.
     """
@@ -171,7 +167,7 @@ def train(
     ) -> Tensor:
         longest = int((ids > 0).any(dim=0).nonzero().max()) + 1
         ids, is_answer, of = ids[:, :longest], is_answer[:, :longest], of[:, :longest]
-        logits = model.read(squares, ids, of if masked else None)
+        logits = model.read(squares, ids, of)
         return answer_loss(logits, ids, is_answer)
 
     started = time.process_time()
@@ -300,17 +296,14 @@ class Study:
         steps = self.size.blind_steps
         return model, train(model, squares, questions, steps, self.seed)
 
-    def trained(
-        self, questions: Sequence[Sequence[Question]], masked: bool = True
-    ) -> dict:
+    def trained(self, questions: Sequence[Sequence[Question]]) -> dict:
         """Train a new model on the pictures of the seed, and judge it.
 
         Args:
             questions: The questions about each picture.
-            masked: Whether the questions of a row are hidden from each other.
         """
         model, steps = make_model(self.seed), self.size.steps
-        seconds = train(model, self.squares, questions, steps, self.seed, masked=masked)
+        seconds = train(model, self.squares, questions, steps, self.seed)
         return self.judge(model, seconds)
 
     def seeing(self) -> dict:
@@ -415,14 +408,6 @@ class Study:
         )
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         return self.judge(model, seconds) | {"trained": trained}
-
-    def packed(self) -> dict:
-        """Ask about the same facts twice in a row, with and without the mask."""
-        questions = [(*asked, *asked[::-1]) for asked in self.training.questions]
-        return {
-            name: self.trained(questions, masked)
-            for name, masked in (("hidden from each other", True), ("in sight", False))
-        }
 
     def film(self) -> dict:
         """Ask about films, before and after training on films of one length."""
@@ -553,7 +538,6 @@ PARTS = (
     "polling",
     "film",
     "tokens",
-    "packed",
 )
 
 

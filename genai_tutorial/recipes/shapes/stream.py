@@ -144,7 +144,7 @@ class ShapesStreamRecipe(Recipe):
     def options(self) -> CaptionOptions:
         """A caption, and the weight of guidance; there is one step a code."""
         side = IMAGE_SIZE // PIXELS_PER_CODE
-        return CaptionOptions(steps=side**2, guidance=2.0)
+        return CaptionOptions(steps=side**2, guidance=3.0)
 
     def build(self) -> StreamNetwork:
         """Return the untrained model, with an empty codebook."""
@@ -266,8 +266,10 @@ SHAPES_STREAM = ShapesStreamRecipe(
     kinds=6,
     dropped=0.1,
     batch_size=32,
-    steps=2_500,
+    steps=1_950,
     warmup_steps=50,
+    final_factor=2 / 7,
+    cooldown_steps=150,
     ema_decay=0.998,
 )
 """The model of chapter 19 that reads and draws in one stream."""
