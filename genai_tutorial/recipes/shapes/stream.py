@@ -271,5 +271,6 @@ SHAPES_STREAM = ShapesStreamRecipe(
     final_factor=2 / 7,
     cooldown_steps=150,
     ema_decay=0.998,
+    published=True,
 )
 """The model of chapter 19 that reads and draws in one stream."""
