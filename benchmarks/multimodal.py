@@ -1,5 +1,5 @@
 """Vision-language models of shapes: what the picture adds, the language prior and its
-cure, invented answers, two ways in, two stages, and questions that read each other.
+cure, invented answers, two stages, and films.
 
 All models are trained like the live one of the chapter: the image encoder of
 `shapes-clip` without its last block, frozen, a decoder of three blocks, 5,000 pictures
@@ -13,18 +13,14 @@ training never had.
     pictures of the new pairs, with a question about all colours of each picture, or
     with more of the same.
 `--part all_blocks` reads the image through all blocks of CLIP.
-`--part cross_attention` looks through gated cross-attention.
 `--part without_none` leaves out the questions whose answer is none.
-`--part projector`, `everything`, `two_stages` continue the blind model, which has
-    learned the language of questions: the projector alone, everything, or first the one
-    and then the other.
-`--part packed` lets the questions of a row see each other, and asks about the same
-    facts several times.
+`--part projector` and `--part two_stages` continue the blind model, which has learned
+    the language of questions: the projector alone, or first the projector and then
+    everything, with the same number of steps.
 `--part polling` asks `shapes-vlm` for objects that are there or not, before and after
     training on objects of which nothing is there.
 `--part film` asks it about a needle in films of several frames, before and after
     training on films of seven.
-`--part tokens` decodes pictures from codebooks of several sizes, without training.
 
     OMP_NUM_THREADS=1 python benchmarks/multimodal.py --folder runs
 
@@ -43,12 +39,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from genai_tutorial.metrics import wilson_interval
 from genai_tutorial.multimodal import (
-    CrossAttentionModel,
     ImageEncoder,
     ImageReader,
-    ImageTokenizer,
     VisionLanguageConfig,
     VisionLanguageModel,
     answer_loss,
@@ -75,7 +68,7 @@ from genai_tutorial.tasks.scene_questions import (
     question_accuracy,
     right_answers,
 )
-from genai_tutorial.tasks.shapes import Scene, caption_accuracy, load_shapes
+from genai_tutorial.tasks.shapes import Scene, load_shapes
 from genai_tutorial.training import (
     OptimizerSettings,
     Schedule,
@@ -83,17 +76,14 @@ from genai_tutorial.training import (
     build_optimizer,
     fit,
 )
-from genai_tutorial.vae import encode_images
 
 SEEDS = (0, 1, 2, 3, 4)
 EXTRA_PICTURES = 30
 FRAMES, TAUGHT_FRAMES = (1, 2, 4, 7), 7
-CODES = (64, 128, 256, 512)
 TUNING = OptimizerSettings(
     matrix_lr=0.005, embedding_lr=0.0025, head_lr=0.00125, vector_lr=0.0025
 )
 """A quarter of the usual rates, because the model is trained already."""
-Model = VisionLanguageModel | CrossAttentionModel
 
 
 class Size(NamedTuple):
@@ -120,32 +110,29 @@ def image_encoder(blocks: int) -> ImageEncoder:
     return encoder if blocks == 3 else without_last_block(encoder)
 
 
-def make_model(
-    seed: int, *, blocks: int = 2, kind: type[Model] = VisionLanguageModel
-) -> Model:
+def make_model(seed: int, blocks: int = 2) -> VisionLanguageModel:
     """Return an untrained model on CLIP's image encoder, which is frozen."""
     encoder = image_encoder(blocks)
     config = VisionLanguageConfig(encoder.config, SHAPES_VLM.config.decoder)
-    model = kind(config, seed)
+    model = VisionLanguageModel(config, seed)
     model.image_encoder.load_state_dict(encoder.state_dict())
     model.image_encoder.requires_grad_(False)
     return model
 
 
 @torch.no_grad()
-def look(model: Model, images: Tensor) -> Tensor:
+def look(model: VisionLanguageModel, images: Tensor) -> Tensor:
     """Return the vectors of many pictures' squares."""
     return torch.cat([model.look(part) for part in images.split(500)])
 
 
 def train(
-    model: Model,
+    model: VisionLanguageModel,
     squares: Tensor,
     questions: Sequence[Sequence[Question]],
     steps: int,
     seed: int,
     *,
-    masked: bool = True,
     only: nn.Module | None = None,
     settings: OptimizerSettings | None = None,
 ) -> float:
@@ -157,7 +144,6 @@ def train(
         questions: The questions about each picture.
         steps: The number of steps.
         seed: Seed of the order of the batches.
-        masked: Whether the questions of a row are hidden from each other.
         only: The part that is trained; None for everything but the image encoder.
         settings: The optimizer's settings; None for the usual ones.
     """
@@ -167,11 +153,15 @@ def train(
     model.image_encoder.requires_grad_(False)
 
     def loss(
-        model: Model, squares: Tensor, ids: Tensor, is_answer: Tensor, of: Tensor
+        model: VisionLanguageModel,
+        squares: Tensor,
+        ids: Tensor,
+        is_answer: Tensor,
+        of: Tensor,
     ) -> Tensor:
         longest = int((ids > 0).any(dim=0).nonzero().max()) + 1
         ids, is_answer, of = ids[:, :longest], is_answer[:, :longest], of[:, :longest]
-        logits = model.read(squares, ids, of if masked else None)
+        logits = model.read(squares, ids, of)
         return answer_loss(logits, ids, is_answer)
 
     started = time.process_time()
@@ -189,7 +179,7 @@ def train(
 
 
 @torch.no_grad()
-def judge(model: Model, asked: SceneQuestions, squares: Tensor) -> dict:
+def judge(model: VisionLanguageModel, asked: SceneQuestions, squares: Tensor) -> dict:
     """Return the share of right answers, overall and by kind, and of flipped pairs.
 
     Args:
@@ -271,7 +261,9 @@ class Study:
             for name, split in (("unseen", "train"), ("new_pairs", "new pairs"))
         }
 
-    def judge(self, model: Model, seconds: float, blind: bool = False) -> dict:
+    def judge(
+        self, model: VisionLanguageModel, seconds: float, blind: bool = False
+    ) -> dict:
         """Judge a model on both sets of pictures."""
         results: dict = {"seconds": round(seconds, 1)}
         for name, asked in self.judged.items():
@@ -293,24 +285,21 @@ class Study:
         accuracy = question_accuracy(asked, blind_answers(known, asked))
         return {kind: round(value.mean, 4) for kind, value in accuracy.items()}
 
-    def blind_model(self) -> tuple[Model, float]:
+    def blind_model(self) -> tuple[VisionLanguageModel, float]:
         """Train the blind model; return it with the seconds."""
         model, questions = make_model(self.seed), self.training.questions
         squares = self.mean_squares.expand_as(self.squares).clone()
         steps = self.size.blind_steps
         return model, train(model, squares, questions, steps, self.seed)
 
-    def trained(
-        self, questions: Sequence[Sequence[Question]], masked: bool = True
-    ) -> dict:
+    def trained(self, questions: Sequence[Sequence[Question]]) -> dict:
         """Train a new model on the pictures of the seed, and judge it.
 
         Args:
             questions: The questions about each picture.
-            masked: Whether the questions of a row are hidden from each other.
         """
         model, steps = make_model(self.seed), self.size.steps
-        seconds = train(model, self.squares, questions, steps, self.seed, masked=masked)
+        seconds = train(model, self.squares, questions, steps, self.seed)
         return self.judge(model, seconds)
 
     def seeing(self) -> dict:
@@ -358,20 +347,10 @@ class Study:
 
     def all_blocks(self) -> dict:
         """Look through all blocks of CLIP."""
-        return self.look_otherwise(make_model(self.seed, blocks=3))
-
-    def cross_attention(self) -> dict:
-        """Look through gated cross-attention."""
-        return self.look_otherwise(make_model(self.seed, kind=CrossAttentionModel))
-
-    def look_otherwise(self, model: Model) -> dict:
-        """Train a model that looks in another way, and judge it."""
-        squares = look(model, self.training.images)
-        seconds = train(
-            model, squares, self.training.questions, self.size.steps, self.seed
-        )
-        weights = sum(parameter.numel() for parameter in model.parameters())
-        return self.judge(model, seconds) | {"weights": weights}
+        model = make_model(self.seed, blocks=3)
+        squares, questions = look(model, self.training.images), self.training.questions
+        seconds = train(model, squares, questions, self.size.steps, self.seed)
+        return self.judge(model, seconds)
 
     def without_none(self) -> dict:
         """Train without questions whose answer is none."""
@@ -385,10 +364,6 @@ class Study:
     def projector(self) -> dict:
         """Continue the blind model: the projector alone."""
         return self.continued((True, self.size.steps))
-
-    def everything(self) -> dict:
-        """Continue the blind model: everything."""
-        return self.continued((False, self.size.steps))
 
     def two_stages(self) -> dict:
         """Continue the blind model: the projector alone, then everything."""
@@ -416,14 +391,6 @@ class Study:
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         return self.judge(model, seconds) | {"trained": trained}
 
-    def packed(self) -> dict:
-        """Ask about the same facts twice in a row, with and without the mask."""
-        questions = [(*asked, *asked[::-1]) for asked in self.training.questions]
-        return {
-            name: self.trained(questions, masked)
-            for name, masked in (("hidden from each other", True), ("in sight", False))
-        }
-
     def film(self) -> dict:
         """Ask about films, before and after training on films of one length."""
         model = load("shapes-vlm").model
@@ -436,7 +403,9 @@ class Study:
         squares = look_at_films(model, films)
         rows = pack_conversations([[question] for question in films.questions])
 
-        def loss(model: Model, squares: Tensor, ids: Tensor, is_answer: Tensor):
+        def loss(
+            model: VisionLanguageModel, squares: Tensor, ids: Tensor, is_answer: Tensor
+        ):
             return answer_loss(read_film(model, squares, ids), ids, is_answer)
 
         results["seconds"] = self.tune(model, (squares, *rows[:2]), loss)
@@ -461,7 +430,11 @@ class Study:
         ]
 
         def loss(
-            model: Model, squares: Tensor, ids: Tensor, is_answer: Tensor, of: Tensor
+            model: VisionLanguageModel,
+            squares: Tensor,
+            ids: Tensor,
+            is_answer: Tensor,
+            of: Tensor,
         ) -> Tensor:
             return answer_loss(model.read(squares, ids, of), ids, is_answer)
 
@@ -511,49 +484,15 @@ class Study:
         model.eval()
         return round(time.process_time() - started, 1)
 
-    def tokens(self) -> dict:
-        """Read pictures that were decoded from image tokens."""
-        autoencoder = load("emoji-autoencoder")
-        known = load_shapes(30 if self.size is SMOKE else 600, self.seed).images
-        shapes = load_shapes(self.size.judged // 4, 1_000 + self.seed)
-        latents = encode_images(autoencoder, shapes.images, self.seed)
-        results = {}
-        for codes in CODES:
-            started = time.process_time()
-            tokenizer = ImageTokenizer.fit(
-                encode_images(autoencoder, known, self.seed), codes, seed=self.seed
-            )
-            seconds = time.process_time() - started
-            decoded = tokenizer.decode(tokenizer.encode(latents))
-            with torch.no_grad():
-                images = autoencoder.to_images(decoded)
-            read = caption_accuracy(shapes.captions, images)
-            interval = wilson_interval(
-                round(read.everything * len(images)), len(images)
-            )
-            results[str(codes)] = {
-                "everything_right": round(read.everything, 4),
-                "low": round(interval.low, 4),
-                "high": round(interval.high, 4),
-                "pictures": len(images),
-                "squared_error": round(float((decoded - latents).square().mean()), 4),
-                "seconds": round(seconds, 2),
-            }
-        return results
-
 
 PARTS = (
     "seeing",
     "all_blocks",
     "without_none",
-    "cross_attention",
     "two_stages",
     "projector",
-    "everything",
     "polling",
     "film",
-    "tokens",
-    "packed",
 )
 
 

@@ -125,6 +125,7 @@ SAMPLE_SIZES = {
     "python-exercises": 60,
     "shapes-video": 12,
     "shapes-vlm": 150,
+    "shapes-stream": 150,
     "spoken-captions": 100,
     "caption-voice": 20,
     "bach-chorales": 40,

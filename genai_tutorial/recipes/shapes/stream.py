@@ -2,6 +2,7 @@
 about pictures, both as tokens of one stream.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -25,6 +26,8 @@ from genai_tutorial.tasks.scene_questions import (
     MIXTURE,
     ONE_WORD_KINDS,
     QUESTION_TOKENIZER,
+    Question,
+    SceneQuestions,
     load_scene_questions,
     pack_conversations,
     question_accuracy,
@@ -144,7 +147,7 @@ class ShapesStreamRecipe(Recipe):
     def options(self) -> CaptionOptions:
         """A caption, and the weight of guidance; there is one step a code."""
         side = IMAGE_SIZE // PIXELS_PER_CODE
-        return CaptionOptions(steps=side**2, guidance=2.0)
+        return CaptionOptions(steps=side**2, guidance=3.0)
 
     def build(self) -> StreamNetwork:
         """Return the untrained model, with an empty codebook."""
@@ -199,7 +202,9 @@ class ShapesStreamRecipe(Recipe):
             metrics[f"{name}_drawn_right"] = round(
                 caption_accuracy(captions, images).everything, 4
             )
-        questions, answers = answered(loaded)
+        asked = held_out_questions()
+        everything = range(len(asked.one_by_one()[1]))
+        questions, answers = answered(loaded, asked, everything)
         by_kind = question_accuracy(questions, answers)
         rights = right_answers(questions, answers)
         return metrics | {
@@ -209,8 +214,10 @@ class ShapesStreamRecipe(Recipe):
 
     def spot_check(self, loaded: LoadedStream, n: int, seed: int) -> SpotCheck:
         """Measure the share of right answers to questions about unseen pictures."""
-        rights = right_answers(*answered(loaded))
-        return SpotCheck("answered_right", draw_items(rights, n, seed))
+        asked = held_out_questions()
+        chosen = draw_items(range(len(asked.one_by_one()[1])), n, seed)
+        rights = right_answers(*answered(loaded, asked, chosen))
+        return SpotCheck("answered_right", rights)
 
     def summary(self, metrics: dict) -> str:
         """Return both shares as a phrase."""
@@ -237,14 +244,22 @@ class ShapesStreamRecipe(Recipe):
         return loaded.draw([prompt] * count, seed, options.guidance)
 
 
-def answered(loaded: LoadedStream) -> tuple[list, list[str]]:
-    """Return the held-out questions with answers of one word, and the answers."""
+def held_out_questions() -> SceneQuestions:
+    """Return pictures with questions that are answered by one word."""
     one_word = {kind: MIXTURE[kind] for kind in ONE_WORD_KINDS}
-    asked = load_scene_questions(
+    return load_scene_questions(
         N_EVAL_ASKED, EVAL_SEED, len(one_word), mixture=one_word
     )
+
+
+def answered(
+    loaded: LoadedStream, asked: SceneQuestions, chosen: Sequence[int]
+) -> tuple[list[Question], list[str]]:
+    """Return the questions with these numbers, and the answers."""
     rows, questions = asked.one_by_one()
-    latents = encode_images(loaded.autoencoder, asked.images, EVAL_SEED)
+    questions = [questions[place] for place in chosen]
+    used, rows = rows[torch.tensor(chosen)].unique(return_inverse=True)
+    latents = encode_images(loaded.autoencoder, asked.images[used], EVAL_SEED)
     codes = loaded.image_tokenizer.encode(latents)
     texts = [question.text for question in questions]
     return questions, loaded.reader.first_words(codes[rows], texts)
@@ -266,8 +281,11 @@ SHAPES_STREAM = ShapesStreamRecipe(
     kinds=6,
     dropped=0.1,
     batch_size=32,
-    steps=2_500,
+    steps=1_950,
     warmup_steps=50,
+    final_factor=2 / 7,
+    cooldown_steps=150,
     ema_decay=0.998,
+    published=True,
 )
 """The model of chapter 19 that reads and draws in one stream."""

@@ -1,6 +1,6 @@
 """The recipe for the model that answers questions about scenes of shapes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -118,8 +118,9 @@ class ShapesVLMRecipe(Recipe):
         pictures.
         """
         asked = held_out_questions("train")
-        rights = answers_right(loaded, asked)[1]
-        return SpotCheck("unseen.all", draw_items(rights, n, seed))
+        chosen = draw_items(with_one_word(asked), n, seed)
+        rights = answers_right(loaded, asked, chosen)[1]
+        return SpotCheck("unseen.all", rights)
 
     def summary(self, metrics: dict) -> str:
         """Return the share of right answers as a phrase."""
@@ -172,25 +173,35 @@ def held_out_questions(split: Split) -> SceneQuestions:
     )
 
 
+def with_one_word(asked: SceneQuestions) -> list[int]:
+    """Return the numbers of the questions with answers of one word."""
+    questions = asked.one_by_one()[1]
+    return [n for n, question in enumerate(questions) if question.kind != "caption"]
+
+
 @torch.no_grad()
 def answers_right(
-    reader: ImageReader, asked: SceneQuestions
+    reader: ImageReader, asked: SceneQuestions, chosen: Sequence[int]
 ) -> tuple[list[Question], list[bool], list[str]]:
-    """Return the questions with answers of one word, which of them are answered right,
-    and the answers.
+    """Return the chosen questions, which of them are answered right, and the answers.
+
+    Args:
+        reader: The model.
+        asked: Pictures and questions.
+        chosen: The numbers of the questions.
     """
     rows, questions = asked.one_by_one()
-    places = [n for n, asked in enumerate(questions) if asked.kind != "caption"]
-    questions = [questions[place] for place in places]
-    squares = torch.cat([reader.model.look(part) for part in asked.images.split(500)])
-    answers = reader.first_words(squares[rows[places]], [q.text for q in questions])
+    questions = [questions[place] for place in chosen]
+    used, rows = rows[torch.tensor(chosen)].unique(return_inverse=True)
+    squares = torch.cat([reader.model.look(x) for x in asked.images[used].split(500)])
+    answers = reader.first_words(squares[rows], [q.text for q in questions])
     return questions, right_answers(questions, answers), answers
 
 
 @torch.no_grad()
 def measured(reader: ImageReader, asked: SceneQuestions) -> dict:
     """Return the card's metrics for one set of pictures."""
-    questions, rights, answers = answers_right(reader, asked)
+    questions, rights, answers = answers_right(reader, asked, with_one_word(asked))
     by_kind = question_accuracy(questions, answers)
     flipped = flipped_pairs(questions, answers)
     new = [

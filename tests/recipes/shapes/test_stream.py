@@ -41,6 +41,7 @@ def trained(tmp_path_factory):
     return TINY.fit(run)
 
 
+@pytest.mark.slow
 def test_a_trained_stream_draws_and_answers(trained, monkeypatch):
     monkeypatch.setattr(stream, "N_EVAL_DRAWN", 4)
     monkeypatch.setattr(stream, "N_EVAL_ASKED", 10)

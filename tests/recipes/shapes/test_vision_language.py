@@ -51,6 +51,7 @@ def test_conversation_batches_fit_into_the_context_window():
     assert longest <= SHAPES_VLM.config.decoder.context_length
 
 
+@pytest.mark.slow
 def test_training_starts_from_the_image_encoder_of_clip(tmp_path):
     frozen = replace(TINY, encoder_rate=0.0, ema_decay=None)
     trained = frozen.fit(settings(tmp_path, steps=1)).model.image_encoder
@@ -75,6 +76,7 @@ def test_the_image_encoder_learns_at_its_own_rate():
         optimizer_with_encoder(model, None, -1.0)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_at_the_same_weights(tmp_path):
     whole = TINY.fit(settings(tmp_path / "whole", steps=4)).model.state_dict()
     half = settings(tmp_path / "half", 4)

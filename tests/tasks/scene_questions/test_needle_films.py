@@ -6,7 +6,7 @@ from genai_tutorial.tasks.shapes import render
 
 
 def test_only_the_needle_frame_has_the_shape_that_is_asked_for():
-    loaded = load_needle_films(60, frames=3, seed=0)
+    loaded = load_needle_films(20, frames=3, seed=0)
     for row, needle, question in zip(
         loaded.scenes, loaded.needles.tolist(), loaded.questions, strict=True
     ):
