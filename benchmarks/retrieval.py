@@ -330,7 +330,7 @@ def abstention(seed: int, small: bool) -> dict:
 
 def answers(seed: int, small: bool) -> dict:
     facts = load_facts()
-    exam = abstention_exam(facts, 6 if small else 60, seed)
+    exam = abstention_exam(facts, 6 if small else 40, seed)
     questions = exam.known
     rule = GoldRule(facts)
     passages = fact_library(facts)
