@@ -10,8 +10,8 @@ can be compared item by item.
 
 About a quarter of an hour on one core. Finished parts are kept in the folder and not
 repeated; two processes with the same folder share the work. `--seconds 300` begins no
-new part after five minutes, and `--partial` keeps a record that names the missing parts.
-`--smoke` runs a small version and keeps no record.
+new part after five minutes, and `--partial` keeps a record that names the missing
+parts. `--smoke` runs a small version and keeps no record.
 """
 
 import argparse
