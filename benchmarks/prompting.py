@@ -313,12 +313,12 @@ def parts(study: Study) -> Iterator[tuple[str, str, Callable[[], list]]]:
         measure = partial(study.phrase, WORD_PROBLEMS, layout)
         yield "reasoning", f"phrase {WORD_PROBLEMS.name} {layout}", measure
     yield from grid_parts(study, rest, CHATS[:1])
-    for seed in range(SAMPLES):
-        yield "votes", f"votes {seed}", partial(study.votes, seed)
-    yield from grid_parts(study, rest, COMPLETIONS[2:])
     for persona in PERSONAS:
         name = f"persona {persona.name}"
         yield "personas", name, partial(study.persona, persona)
+    for seed in range(SAMPLES):
+        yield "votes", f"votes {seed}", partial(study.votes, seed)
+    yield from grid_parts(study, rest, COMPLETIONS[2:])
     yield from grid_parts(study, rest, CHATS[1:])
 
 
