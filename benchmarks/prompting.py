@@ -10,7 +10,8 @@ can be compared item by item.
 
 About a quarter of an hour on one core. Finished parts are kept in the folder and not
 repeated; two processes with the same folder share the work. `--seconds 300` begins no
-new part after five minutes. `--smoke` runs a small version and keeps no record.
+new part after five minutes, and `--partial` keeps a record that names the missing
+parts. `--smoke` runs a small version and keeps no record.
 """
 
 import argparse
@@ -303,17 +304,21 @@ def parts(study: Study) -> Iterator[tuple[str, str, Callable[[], list]]]:
         yield "reasoning", name, partial(study.worked, task, shots, seed)
     for number, setting in enumerate(INJECTIONS):
         yield "injection", f"injection {number}", partial(study.injection, setting)
-    yield from grid_parts(study, rest, COMPLETIONS)
+    long = WORD_PROBLEMS, TWO_DIGIT_SUMS  # to compare with worked demonstrations
+    yield from grid_parts(study, long, COMPLETIONS[:2])
+    short = [task for task in rest if task not in long]
+    yield from grid_parts(study, short, COMPLETIONS[:2])
     layouts: tuple[Layout, ...] = ("completion", "chat")
     for layout in layouts:
         measure = partial(study.phrase, WORD_PROBLEMS, layout)
         yield "reasoning", f"phrase {WORD_PROBLEMS.name} {layout}", measure
-    for seed in range(SAMPLES):
-        yield "votes", f"votes {seed}", partial(study.votes, seed)
     yield from grid_parts(study, rest, CHATS[:1])
     for persona in PERSONAS:
         name = f"persona {persona.name}"
         yield "personas", name, partial(study.persona, persona)
+    for seed in range(SAMPLES):
+        yield "votes", f"votes {seed}", partial(study.votes, seed)
+    yield from grid_parts(study, rest, COMPLETIONS[2:])
     yield from grid_parts(study, rest, CHATS[1:])
 
 
@@ -383,13 +388,16 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names that begin with this")
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--smoke", action="store_true")
+    parser.add_argument(
+        "--partial", action="store_true", help="keep a record of what is there"
+    )
     options = parser.parse_args()
     start = time.monotonic()
     torch.set_num_threads(1)
     options.folder.mkdir(parents=True, exist_ok=True)
     study = Study(options.smoke)
     sections: dict[str, list] = {}
-    seconds, missing = 0.0, 0
+    seconds, missing = 0.0, []
     for section, name, measure in parts(study):
         begin = time.monotonic() - start < options.seconds and name.startswith(
             options.only
@@ -397,9 +405,9 @@ def main() -> None:
         found = measured(options.folder, name, measure, begin)
         sections.setdefault(section, []).extend(found.get("measured", []))
         seconds += found.get("seconds", 0.0)
-        missing += not found
-    print(f"{missing} parts are missing", flush=True)
-    if missing or options.smoke:
+        missing += [] if found else [name]
+    print(f"{len(missing)} parts are missing", flush=True)
+    if options.smoke or (missing and not options.partial):
         return
     votes = {"temperature": TEMPERATURE, "shots": 8, "answers": sections.pop("votes")}
     keep_record(
@@ -408,6 +416,7 @@ def main() -> None:
             "model": "SmolLM2-135M-Instruct, Q4_1 weights in 32-bit floats",
             **sections,
             "votes": votes,
+            "missing": missing,
             "cpu_seconds": round(seconds),
             "machine": describe_machine(),
         },
