@@ -1,5 +1,5 @@
 """Vision-language models of shapes: what the picture adds, the language prior and its
-cure, invented answers, two stages, and films.
+cure, invented answers, two ways to look, two stages, and films.
 
 All models are trained like the live one of the chapter: the image encoder of
 `shapes-clip` without its last block, frozen, a decoder of three blocks, 5,000 pictures
@@ -13,6 +13,7 @@ training never had.
     pictures of the new pairs, with a question about all colours of each picture, or
     with more of the same.
 `--part all_blocks` reads the image through all blocks of CLIP.
+`--part cross_attention` looks through gated cross-attention instead of a prefix.
 `--part without_none` leaves out the questions whose answer is none.
 `--part projector` and `--part two_stages` continue the blind model, which has learned
     the language of questions: the projector alone, or first the projector and then
@@ -40,6 +41,7 @@ import torch
 from torch import Tensor, nn
 
 from genai_tutorial.multimodal import (
+    CrossAttentionModel,
     ImageEncoder,
     ImageReader,
     VisionLanguageConfig,
@@ -80,6 +82,7 @@ from genai_tutorial.training import (
 SEEDS = (0, 1, 2, 3, 4)
 EXTRA_PICTURES = 30
 FRAMES, TAUGHT_FRAMES = (1, 2, 4, 7), 7
+Model = VisionLanguageModel | CrossAttentionModel
 TUNING = OptimizerSettings(
     matrix_lr=0.005, embedding_lr=0.0025, head_lr=0.00125, vector_lr=0.0025
 )
@@ -120,14 +123,26 @@ def make_model(seed: int, blocks: int = 2) -> VisionLanguageModel:
     return model
 
 
+def make_cross_attention(seed: int) -> CrossAttentionModel:
+    """Return an untrained model of the same size of decoder that looks through gated
+    cross-attention, on the same frozen image encoder.
+    """
+    encoder = image_encoder(blocks=2)
+    config = VisionLanguageConfig(encoder.config, SHAPES_VLM.config.decoder)
+    model = CrossAttentionModel(config, seed)
+    model.image_encoder.load_state_dict(encoder.state_dict())
+    model.image_encoder.requires_grad_(False)
+    return model
+
+
 @torch.no_grad()
-def look(model: VisionLanguageModel, images: Tensor) -> Tensor:
+def look(model: Model, images: Tensor) -> Tensor:
     """Return the vectors of many pictures' squares."""
     return torch.cat([model.look(part) for part in images.split(500)])
 
 
 def train(
-    model: VisionLanguageModel,
+    model: Model,
     squares: Tensor,
     questions: Sequence[Sequence[Question]],
     steps: int,
@@ -153,11 +168,7 @@ def train(
     model.image_encoder.requires_grad_(False)
 
     def loss(
-        model: VisionLanguageModel,
-        squares: Tensor,
-        ids: Tensor,
-        is_answer: Tensor,
-        of: Tensor,
+        model: Model, squares: Tensor, ids: Tensor, is_answer: Tensor, of: Tensor
     ) -> Tensor:
         longest = int((ids > 0).any(dim=0).nonzero().max()) + 1
         ids, is_answer, of = ids[:, :longest], is_answer[:, :longest], of[:, :longest]
@@ -179,7 +190,7 @@ def train(
 
 
 @torch.no_grad()
-def judge(model: VisionLanguageModel, asked: SceneQuestions, squares: Tensor) -> dict:
+def judge(model: Model, asked: SceneQuestions, squares: Tensor) -> dict:
     """Return the share of right answers, overall and by kind, and of flipped pairs.
 
     Args:
@@ -261,9 +272,7 @@ class Study:
             for name, split in (("unseen", "train"), ("new_pairs", "new pairs"))
         }
 
-    def judge(
-        self, model: VisionLanguageModel, seconds: float, blind: bool = False
-    ) -> dict:
+    def judge(self, model: Model, seconds: float, blind: bool = False) -> dict:
         """Judge a model on both sets of pictures."""
         results: dict = {"seconds": round(seconds, 1)}
         for name, asked in self.judged.items():
@@ -351,6 +360,14 @@ class Study:
         squares, questions = look(model, self.training.images), self.training.questions
         seconds = train(model, squares, questions, self.size.steps, self.seed)
         return self.judge(model, seconds)
+
+    def cross_attention(self) -> dict:
+        """Look through gated cross-attention."""
+        model = make_cross_attention(self.seed)
+        questions, steps = self.training.questions, self.size.steps
+        seconds = train(model, self.squares, questions, steps, self.seed)
+        weights = sum(parameter.numel() for parameter in model.parameters())
+        return self.judge(model, seconds) | {"weights": weights}
 
     def without_none(self) -> dict:
         """Train without questions whose answer is none."""
@@ -488,6 +505,7 @@ class Study:
 PARTS = (
     "seeing",
     "all_blocks",
+    "cross_attention",
     "without_none",
     "two_stages",
     "projector",
