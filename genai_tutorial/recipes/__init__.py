@@ -20,6 +20,7 @@ from genai_tutorial.recipes.mnist.family_recipe import PPCA_COMPONENTS
 from genai_tutorial.recipes.mnist.measure import measure_digits
 from genai_tutorial.recipes.options import (
     CaptionOptions,
+    GuidedCaption,
     TextOptions,
     parse_options,
     set_options,
@@ -56,6 +57,7 @@ __all__ = [
     "CaptionOptions",
     "DigitClassifierRecipe",
     "FamilyRun",
+    "GuidedCaption",
     "LanguageRecipe",
     "LatentVideo",
     "Recipe",

@@ -41,17 +41,15 @@ class TextOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CaptionOptions:
-    """The options of a text-to-image model.
+class GuidedCaption:
+    """The options of a model that draws a caption in one go.
 
     Attributes:
         prompt: The caption of the pictures; it has no default.
-        steps: The number of steps of the sampler.
         guidance: The weight of classifier-free guidance; 1 for none.
     """
 
     prompt: str | None = None
-    steps: int
     guidance: float | int
 
     def required_prompt(self, example: str) -> str:
@@ -65,6 +63,19 @@ class CaptionOptions:
                 f'What should be drawn? Give a prompt, such as "{example}".'
             )
         return self.prompt
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionOptions(GuidedCaption):
+    """The options of a text-to-image model that is sampled step by step.
+
+    Attributes:
+        prompt: The caption of the pictures; it has no default.
+        guidance: The weight of classifier-free guidance; 1 for none.
+        steps: The number of steps of the sampler.
+    """
+
+    steps: int
 
 
 def set_options(recipe: Recipe, values: Mapping[str, Any]) -> Any:

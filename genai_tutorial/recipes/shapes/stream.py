@@ -19,7 +19,7 @@ from genai_tutorial.multimodal import (
 )
 from genai_tutorial.recipes.emoji_autoencoder import EMOJI_AUTOENCODER
 from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.options import CaptionOptions
+from genai_tutorial.recipes.options import GuidedCaption
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
 from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.scene_questions import (
@@ -144,10 +144,9 @@ class ShapesStreamRecipe(Recipe):
     makes: ClassVar = "images"
 
     @property
-    def options(self) -> CaptionOptions:
-        """A caption, and the weight of guidance; there is one step a code."""
-        side = IMAGE_SIZE // PIXELS_PER_CODE
-        return CaptionOptions(steps=side**2, guidance=3.0)
+    def options(self) -> GuidedCaption:
+        """A caption, and the weight of guidance."""
+        return GuidedCaption(guidance=3.0)
 
     def build(self) -> StreamNetwork:
         """Return the untrained model, with an empty codebook."""
@@ -227,19 +226,13 @@ class ShapesStreamRecipe(Recipe):
         )
 
     def draw(
-        self, loaded: LoadedStream, options: CaptionOptions, count: int, seed: int
+        self, loaded: LoadedStream, options: GuidedCaption, count: int, seed: int
     ) -> Float[Tensor, "count 3 height width"]:
         """Draw pictures for a caption.
 
         Raises:
-            ValueError: If there is no caption, it has other words than scenes have, or
-                another number of steps is asked for.
+            ValueError: If there is no caption, or it has other words than scenes have.
         """
-        if options.steps != self.options.steps:
-            raise ValueError(
-                f"A picture has {self.options.steps} codes, one a step; got "
-                f"steps={options.steps}."
-            )
         prompt = options.required_prompt("a red circle above a blue square")
         return loaded.draw([prompt] * count, seed, options.guidance)
 

@@ -52,9 +52,9 @@ from genai_tutorial.tasks.prompting.personas import (
 )
 from genai_tutorial.tasks.prompting.prompt import (
     LAYOUTS,
-    Example,
     Layout,
     Prompt,
+    PromptExample,
     encode_prompt,
 )
 from genai_tutorial.tasks.prompting.search import (
@@ -110,12 +110,12 @@ __all__ = [
     "TWO_DIGIT_SUMS",
     "WORD_PROBLEMS",
     "Attack",
-    "Example",
     "FirstLine",
     "Judge",
     "Layout",
     "Persona",
     "Prompt",
+    "PromptExample",
     "PromptTask",
     "SearchResult",
     "Verdict",

@@ -13,15 +13,15 @@ from genai_tutorial.tasks.prompting.judge import (
     judge_letter,
     judge_number,
 )
-from genai_tutorial.tasks.prompting.prompt import Example
+from genai_tutorial.tasks.prompting.prompt import PromptExample
 from genai_tutorial.tasks.prompting.task import PromptTask, split_words
 
 POOL = 24
 
 
 def _distinct(
-    make: Callable[[random.Random], Example], items: int, seed: int
-) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    make: Callable[[random.Random], PromptExample], items: int, seed: int
+) -> tuple[tuple[PromptExample, ...], tuple[PromptExample, ...]]:
     """Return test items and a pool; no question occurs twice."""
     rng, seen = random.Random(seed), {}
     while len(seen) < items + POOL:
@@ -31,12 +31,12 @@ def _distinct(
     return tuple(islice(drawn, items)), tuple(drawn)
 
 
-def _one_digit_sum(rng: random.Random) -> Example:
+def _one_digit_sum(rng: random.Random) -> PromptExample:
     a, b = rng.randint(1, 9), rng.randint(1, 9)
-    return Example(f"{a} + {b}", str(a + b))
+    return PromptExample(f"{a} + {b}", str(a + b))
 
 
-def _two_digit_sum(rng: random.Random) -> Example:
+def _two_digit_sum(rng: random.Random) -> PromptExample:
     a, b = rng.randint(10, 99), rng.randint(10, 99)
     ones, tens = a % 10 + b % 10, a // 10 + b // 10
     carry = ones // 10
@@ -44,7 +44,7 @@ def _two_digit_sum(rng: random.Random) -> Example:
         f"Ones: {a % 10} + {b % 10} = {ones}. "
         f"Tens: {a // 10} + {b // 10} + {carry} = {tens + carry}. {MARKER} {a + b}"
     )
-    return Example(f"{a} + {b}", str(a + b), worked)
+    return PromptExample(f"{a} + {b}", str(a + b), worked)
 
 
 NAMES = split_words("Ann Ben Carla Dan Emma Finn Greta Hugo Ida Jack")
@@ -52,7 +52,7 @@ THINGS = split_words("apples pens books coins stamps eggs shells cards")
 BOXES = split_words("bags boxes baskets packs")
 
 
-def _word_problem(rng: random.Random) -> Example:
+def _word_problem(rng: random.Random) -> PromptExample:
     name, thing, box = rng.choice(NAMES), rng.choice(THINGS), rng.choice(BOXES)
     boxes, each = rng.randint(2, 5), rng.randint(2, 6)
     together = boxes * each
@@ -69,15 +69,15 @@ def _word_problem(rng: random.Random) -> Example:
         f"{boxes} {box} with {each} {thing} are {boxes} * {each} = {together} {thing}. "
         f"{together} {sign} {other} = {total}. {MARKER} {total}"
     )
-    return Example(question, str(total), worked)
+    return PromptExample(question, str(total), worked)
 
 
-def _letter_pattern(rng: random.Random) -> Example:
+def _letter_pattern(rng: random.Random) -> PromptExample:
     a, b = rng.sample("bcdefghjklmnopqrstuvwxyz", 2)  # no letter that is a word
     unit = rng.choice([a + b, a + a + b, a + b + b])
     letters = (unit * 5)[: rng.choice([6, 7, 8])]
     following = (unit * 5)[len(letters)]
-    return Example(" ".join(letters), following)
+    return PromptExample(" ".join(letters), following)
 
 
 PEOPLE = split_words("""
@@ -87,7 +87,7 @@ PEOPLE = split_words("""
 TOWNS = split_words("Paris London Madrid Berlin Rome Vienna Oslo Dublin Athens Lisbon")
 
 
-def _facts(rng: random.Random) -> Example:
+def _facts(rng: random.Random) -> PromptExample:
     name, age, town = rng.choice(PEOPLE), rng.randint(18, 79), rng.choice(TOWNS)
     sentence = rng.choice(
         [
@@ -96,7 +96,7 @@ def _facts(rng: random.Random) -> Example:
             f"In {town} we met {name}, who is {age}.",
         ]
     )
-    return Example(sentence, json.dumps({"name": name, "age": age, "city": town}))
+    return PromptExample(sentence, json.dumps({"name": name, "age": age, "city": town}))
 
 
 _ITEMS, _POOL = _distinct(_one_digit_sum, 54, seed=0)

@@ -4,7 +4,7 @@ three ways to put reviews into a prompt.
 
 from collections.abc import Callable
 
-from genai_tutorial.tasks.prompting.prompt import Example
+from genai_tutorial.tasks.prompting.prompt import PromptExample
 from genai_tutorial.tasks.prompting.sentiment import SENTIMENT
 
 ORDERED_WORD = "banana"
@@ -84,7 +84,7 @@ def remove_fields(text: str) -> str:
 
 def attacked(
     attack: Attack, count: int, clean: Callable[[str], str] = str
-) -> list[Example]:
+) -> list[PromptExample]:
     """Return the first reviews of the sentiment task after an attack and a defence.
 
     Args:
@@ -100,7 +100,7 @@ def attacked(
             f"count must be from 1 to {len(SENTIMENT.items)}, got {count}."
         )
     return [
-        Example(
+        PromptExample(
             clean(attack(item.question, other_label(item.answer))),
             item.answer,
         )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from genai_tutorial.tasks.prompting.prompt import Example
+from genai_tutorial.tasks.prompting.prompt import PromptExample
 
 MARKER = "Answer:"
 """What stands before the final answer of a text that shows its reasoning."""
@@ -26,18 +26,18 @@ class Verdict:
     lenient: bool
 
 
-Judge = Callable[[str, Example], Verdict]
+Judge = Callable[[str, PromptExample], Verdict]
 """A function that compares a model's text with an item."""
 
 
-def judge_text(text: str, item: Example) -> Verdict:
+def judge_text(text: str, item: PromptExample) -> Verdict:
     """Judge an answer of one word or a few.
 
     The lenient judge looks for the answer as whole words and ignores case.
 
-    >>> judge_text(" went\\n\\nVerb:", Example("go", "went"))
+    >>> judge_text(" went\\n\\nVerb:", PromptExample("go", "went"))
     Verdict(strict=True, lenient=True)
-    >>> judge_text("The past tense is Went.", Example("go", "went"))
+    >>> judge_text("The past tense is Went.", PromptExample("go", "went"))
     Verdict(strict=False, lenient=True)
     """
     right = (item.answer, *item.also)
@@ -50,11 +50,11 @@ def judge_label(labels: Sequence[str]) -> Judge:
     somewhere, and no other.
 
     >>> judge = judge_label(("animal", "fruit"))
-    >>> judge("It is an animal, not a fruit.", Example("fox", "animal"))
+    >>> judge("It is an animal, not a fruit.", PromptExample("fox", "animal"))
     Verdict(strict=False, lenient=False)
     """
 
-    def judge(text: str, item: Example) -> Verdict:
+    def judge(text: str, item: PromptExample) -> Verdict:
         strict = first_line(text) == item.answer
         said = {label for label in labels if _says(text, label)}
         return Verdict(strict, strict or said == {item.answer})
@@ -62,12 +62,12 @@ def judge_label(labels: Sequence[str]) -> Judge:
     return judge
 
 
-def judge_number(text: str, item: Example) -> Verdict:
+def judge_number(text: str, item: PromptExample) -> Verdict:
     """Judge a number: the lenient judge takes the last one in the text.
 
-    >>> judge_number("3 + 4 = 7. Answer: 7", Example("...", "7"))
+    >>> judge_number("3 + 4 = 7. Answer: 7", PromptExample("...", "7"))
     Verdict(strict=True, lenient=True)
-    >>> judge_number("3 and 4 make 7 apples", Example("...", "7"))
+    >>> judge_number("3 and 4 make 7 apples", PromptExample("...", "7"))
     Verdict(strict=False, lenient=True)
     """
     numbers = re.findall(r"\d+", text)
@@ -75,10 +75,10 @@ def judge_number(text: str, item: Example) -> Verdict:
     return Verdict(strict, strict or numbers[-1:] == [item.answer])
 
 
-def judge_letter(text: str, item: Example) -> Verdict:
+def judge_letter(text: str, item: PromptExample) -> Verdict:
     """Judge a letter: the lenient judge takes the last one that stands alone.
 
-    >>> judge_letter("The next letter is B.", Example("b c b c", "b"))
+    >>> judge_letter("The next letter is B.", PromptExample("b c b c", "b"))
     Verdict(strict=False, lenient=True)
     """
     letters = re.findall(r"(?<!\w)[^\W\d_](?!\w)", text.lower())
@@ -86,11 +86,11 @@ def judge_letter(text: str, item: Example) -> Verdict:
     return Verdict(strict, strict or letters[-1:] == [item.answer])
 
 
-def judge_json(text: str, item: Example) -> Verdict:
+def judge_json(text: str, item: PromptExample) -> Verdict:
     """Judge JSON: the strict judge parses the first line, the lenient one whatever is
     between the first brace and the last.
 
-    >>> judge_json('Here: {"age": 3} Bye', Example("...", '{"age": 3}'))
+    >>> judge_json('Here: {"age": 3} Bye', PromptExample("...", '{"age": 3}'))
     Verdict(strict=False, lenient=True)
     """
     facts = json.loads(item.answer)

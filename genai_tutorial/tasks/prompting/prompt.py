@@ -24,7 +24,7 @@ the system turn.
 
 
 @dataclass(frozen=True)
-class Example:
+class PromptExample:
     """A question with its right answer: a test item or a demonstration.
 
     Attributes:
@@ -56,7 +56,9 @@ class Prompt:
         ValueError: If the template does not have {question} once and then {answer}
             once.
 
-    >>> prompt = Prompt("Verb: {question}\nPast: {answer}", (Example("go", "went"),))
+    >>> prompt = Prompt(
+    ...     "Verb: {question}\nPast: {answer}", (PromptExample("go", "went"),)
+    ... )
     >>> print(prompt.render("sing"))
     Verb: go
     Past: went
@@ -66,7 +68,7 @@ class Prompt:
     """
 
     template: str
-    demonstrations: tuple[Example, ...] = ()
+    demonstrations: tuple[PromptExample, ...] = ()
     instruction: str = ""
     separator: str = "\n\n"
     worked: bool = False
@@ -133,7 +135,7 @@ class Prompt:
         before, between, _ = self._parts
         return before + question + between.rstrip(" ")
 
-    def _answer(self, example: Example) -> str:
+    def _answer(self, example: PromptExample) -> str:
         return example.worked if self.worked else example.answer
 
 

@@ -1,7 +1,7 @@
 """Sentiment of short reviews, written for this book."""
 
 from genai_tutorial.tasks.prompting.judge import judge_label
-from genai_tutorial.tasks.prompting.prompt import Example
+from genai_tutorial.tasks.prompting.prompt import PromptExample
 from genai_tutorial.tasks.prompting.task import PromptTask
 
 LABELS = ("positive", "negative")
@@ -100,13 +100,13 @@ _POOL_NEGATIVE = """
 """
 
 
-def _reviews(positive: str, negative: str) -> tuple[Example, ...]:
+def _reviews(positive: str, negative: str) -> tuple[PromptExample, ...]:
     """Return positive and negative reviews by turns."""
     pairs = zip(
         positive.strip().splitlines(), negative.strip().splitlines(), strict=True
     )
     return tuple(
-        Example(text.strip(), label)
+        PromptExample(text.strip(), label)
         for pair in pairs
         for text, label in zip(pair, LABELS, strict=True)
     )

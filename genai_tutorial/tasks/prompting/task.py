@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from genai_tutorial.tasks.prompting.judge import Judge, Verdict
-from genai_tutorial.tasks.prompting.prompt import Example, Prompt
+from genai_tutorial.tasks.prompting.prompt import Prompt, PromptExample
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class PromptTask:
     name: str
     instruction: str
     template: str
-    items: tuple[Example, ...]
-    pool: tuple[Example, ...]
+    items: tuple[PromptExample, ...]
+    pool: tuple[PromptExample, ...]
     judge: Judge
     labels: tuple[str, ...] = ()
     max_new_tokens: int = 12
@@ -37,7 +37,7 @@ class PromptTask:
         """The questions of the test items."""
         return [item.question for item in self.items]
 
-    def demonstrations(self, shots: int, seed: int = 0) -> tuple[Example, ...]:
+    def demonstrations(self, shots: int, seed: int = 0) -> tuple[PromptExample, ...]:
         """Draw demonstrations from the pool.
 
         With the same seed, more shots begin with the same demonstrations.

@@ -3,18 +3,18 @@ the same two groups under labels without meaning.
 """
 
 from genai_tutorial.tasks.prompting.judge import judge_label, judge_text
-from genai_tutorial.tasks.prompting.prompt import Example
+from genai_tutorial.tasks.prompting.prompt import PromptExample
 from genai_tutorial.tasks.prompting.task import PromptTask, split_words
 
 
-def _pairs(text: str) -> tuple[Example, ...]:
+def _pairs(text: str) -> tuple[PromptExample, ...]:
     """Return examples from text such as "go: went, open: shut/close"."""
     examples = []
     for line in text.strip().splitlines():
         for pair in line.split(","):
             question, _, answers = pair.partition(":")
             first, *also = (answer.strip() for answer in answers.split("/"))
-            examples.append(Example(question.strip(), first, also=tuple(also)))
+            examples.append(PromptExample(question.strip(), first, also=tuple(also)))
     return tuple(examples)
 
 
@@ -122,10 +122,12 @@ _POOL_FRUITS = split_words("""
 """)
 
 
-def _groups(animals: list[str], fruits: list[str], *labels: str) -> tuple[Example, ...]:
+def _groups(
+    animals: list[str], fruits: list[str], *labels: str
+) -> tuple[PromptExample, ...]:
     """Return animals and fruits by turns, under these two labels."""
     return tuple(
-        Example(word, label)
+        PromptExample(word, label)
         for pair in zip(animals, fruits, strict=True)
         for word, label in zip(pair, labels, strict=True)
     )

@@ -59,12 +59,8 @@ def test_a_trained_stream_draws_and_answers(trained, monkeypatch):
     assert images.shape == (3, 3, 32, 32)
     assert torch.equal(images, TINY.draw(loaded, options, 3, seed=0))
     assert not torch.equal(images, TINY.draw(loaded, options, 3, seed=1))
-    for wrong, message in (
-        (replace(options, steps=9), "64 codes"),
-        (TINY.options, "drawn"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            TINY.draw(loaded, wrong, 1, seed=0)
+    with pytest.raises(ValueError, match="drawn"):
+        TINY.draw(loaded, TINY.options, 1, seed=0)
 
 
 def test_shapes_stream_loads_from_its_card():

@@ -1,7 +1,7 @@
 import pytest
 
 from genai_tutorial.tasks.prompting import (
-    Example,
+    PromptExample,
     Verdict,
     first_line,
     judge_json,
@@ -18,8 +18,8 @@ WRONG, LENIENT, STRICT = (
     Verdict(False, True),
     Verdict(True, True),
 )
-BIG = Example("big", "small", also=("little",))
-FACTS = Example("...", '{"name": "Ann", "age": 30}')
+BIG = PromptExample("big", "small", also=("little",))
+FACTS = PromptExample("...", '{"name": "Ann", "age": 30}')
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,10 @@ def test_judge_text(text, verdict):
     ],
 )
 def test_judge_label(text, verdict):
-    assert judge_label(("animal", "fruit"))(text, Example("apple", "fruit")) == verdict
+    assert (
+        judge_label(("animal", "fruit"))(text, PromptExample("apple", "fruit"))
+        == verdict
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +69,7 @@ def test_judge_label(text, verdict):
     ],
 )
 def test_judge_letter(text, verdict):
-    assert judge_letter(text, Example("b c b c", "b")) == verdict
+    assert judge_letter(text, PromptExample("b c b c", "b")) == verdict
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_judge_letter(text, verdict):
     ],
 )
 def test_judge_number(text, verdict):
-    assert judge_number(text, Example("3 * 4", "12")) == verdict
+    assert judge_number(text, PromptExample("3 * 4", "12")) == verdict
 
 
 @pytest.mark.parametrize(

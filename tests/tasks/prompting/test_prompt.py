@@ -1,10 +1,10 @@
 import pytest
 
-from genai_tutorial.tasks.prompting import LAYOUTS, Example, Prompt, encode_prompt
+from genai_tutorial.tasks.prompting import LAYOUTS, Prompt, PromptExample, encode_prompt
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message, train_bpe
 
-GO = Example("go", "went", worked="It is irregular. Answer: went")
-SING = Example("sing", "sang", worked="The vowel changes. Answer: sang")
+GO = PromptExample("go", "went", worked="It is irregular. Answer: went")
+SING = PromptExample("sing", "sang", worked="The vowel changes. Answer: sang")
 PROMPT = Prompt("Verb: {question}\nPast: {answer}", (GO, SING), "Give the past.")
 
 
@@ -49,7 +49,7 @@ def test_prompt_cut_ends_before_the_templates_ending():
 
 def test_prompt_does_not_fill_fields_inside_data():
     """A question that spells the other field, or braces, is data like any other."""
-    prompt = Prompt("Q: {question}\nA: {answer}", (Example("{answer}", "{x}"),))
+    prompt = Prompt("Q: {question}\nA: {answer}", (PromptExample("{answer}", "{x}"),))
     assert prompt.render("{0}") == "Q: {answer}\nA: {x}\n\nQ: {0}\nA:"
 
 
