@@ -160,5 +160,6 @@ SPEECH_CODEC = SpeechCodecRecipe(
     steps=1500,
     warmup_steps=20,
     ema_decay=0.99,
+    published=True,
 )
 """The codec that chapter 18 loads."""

@@ -106,6 +106,7 @@ def test_card_describes_how_its_model_was_trained(name):
 SAMPLE_SIZES = {
     "shakespeare": 100,
     "digit-classifier": 300,
+    "speech-codec": 12,
     "mnist-diffusion": 32,
     "mnist-gan": 300,
     "shapes-clip": 200,
