@@ -17,6 +17,7 @@ MODULES = re.compile(
 )
 SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.DOTALL)
 LONG_NAME = re.compile(r"(?<=>)genai_tutorial(?:\.[a-z_]+)+\.([A-Z]\w+)(?=</a>)")
+NAME_IN_CODE = re.compile(r'<code class="[^"]*"><span class="pre">(\w+)</span></code>')
 DRAWING = re.compile("[─│└┘┌┐┬┴├┤┼]")
 
 
@@ -119,9 +120,9 @@ def stars_as_stars(app, what, name, obj, options, lines):
     ]
 
 
-def signatures_as_lines(app, pagename, templatename, context, doctree):
+def lighten_page(app, pagename, templatename, context, doctree):
     """Write long signatures as lines, because Sphinx's definition list without terms is
-    invalid HTML.
+    invalid HTML, and the names in the sidebar of a room without markup.
     """
 
     def lines(signature):
@@ -132,6 +133,9 @@ def signatures_as_lines(app, pagename, templatename, context, doctree):
             )
         return text
 
+    if pagename.startswith("book/api/") and "toc" in context:
+        # Hundreds of names stand in these sidebars: markup would be most of their size.
+        context["toc"] = NAME_IN_CODE.sub(r"\1", context["toc"])
     if "body" in context:
         context["body"] = LONG_NAME.sub(r"\1", SIGNATURE.sub(lines, context["body"]))
 
@@ -140,7 +144,7 @@ def setup(app):
     """Register the extension with Sphinx."""
     app.add_directive("room", Room)
     app.connect("autodoc-process-signature", shorten_types)
-    app.connect("html-page-context", signatures_as_lines)
+    app.connect("html-page-context", lighten_page)
     # before napoleon reads sections
     app.connect("autodoc-process-docstring", tidy_docstring, priority=400)
     # after it has named the attributes' types
