@@ -1,5 +1,5 @@
-"""Films for a vision-language model: the prefixes of the frames stand in front of the
-text, one after the other.
+"""Films for a vision-language model: a prefix for each frame, one after the other, and
+then the text.
 """
 
 import torch
@@ -13,8 +13,7 @@ from genai_tutorial.transformer import AttentionContext
 def film_prefix(
     model: VisionLanguageModel, films: Float[Tensor, "batch frame square features"]
 ) -> Float[Tensor, "batch position width"]:
-    """Return the vectors of films, frame by frame: those that the model would read for
-    each frame alone.
+    """Return the prefixes of all frames of each film, one after the other.
 
     Args:
         model: The model.
@@ -46,8 +45,8 @@ def attention_to_frames(
     films: Float[Tensor, "batch frame square features"],
     ids: Int[Tensor, "batch token"],
 ) -> Float[Tensor, "batch layer head frame"]:
-    """Return how much the last token of the text attends to each frame; the weights of
-    a head sum to 1 together with those on the text.
+    """Return the attention weight of the last token of the text on each frame; with the
+    weights on the text, those of a head sum to 1.
     """
     image = film_prefix(model, films)
     x = splice(image, model.decoder.embed(ids, AttentionContext()))

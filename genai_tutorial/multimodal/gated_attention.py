@@ -1,5 +1,5 @@
-"""Gated cross-attention: layers between the blocks of a language model that look at an
-image, behind gates that are closed at first.
+"""Gated cross-attention: layers between the blocks of a language model that attend to
+an image, with gates that are closed at first.
 """
 
 import torch
@@ -60,7 +60,7 @@ class GatedCrossAttention(nn.Module):
 
 class CrossAttentionModel(nn.Module):
     """A decoder with a `GatedCrossAttention` before each block. The image takes up no
-    position of the text, and before training the model is the language model.
+    positions of the text, and before training the outputs are the language model's.
 
     Args:
         config: The settings, as for `VisionLanguageModel`.

@@ -1,5 +1,5 @@
-"""Questions to a vision-language model in words: the image is read once, and the answer
-is generated greedily behind the question.
+"""Asking a vision-language model in words: it reads the image and the question, and the
+answer is generated greedily.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,7 @@ _BATCH = 500
 
 
 class ImageReader(NamedTuple):
-    """A vision-language model with its tokenizer.
-
-    Attributes:
-        model: The model.
-        tokenizer: Turns questions and answers into tokens.
-    """
+    """A vision-language model with the tokenizer of its questions and answers."""
 
     model: VisionLanguageModel | CrossAttentionModel | StreamModel
     tokenizer: WordTokenizer
@@ -64,7 +59,7 @@ class ImageReader(NamedTuple):
         self, squares: Num[Tensor, "n square *features"], questions: Sequence[str]
     ) -> list[str]:
         """Return the likeliest first word of each answer, from a single forward pass:
-        all that is needed for questions with answers of one word.
+        enough for questions with answers of one word.
 
         Args:
             squares: The images' vectors, from `model.look`; for a `StreamModel` their
@@ -122,7 +117,7 @@ class ImageReader(NamedTuple):
         return [self.tokenizer.decode(row) for row in torch.cat(drawn, 1).tolist()]
 
     def _prompts(self, questions: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Return the tokens of questions, right-padded, and their numbers."""
+        """Return the tokens of questions, right-padded, and the length of each."""
         rows = [self.tokenizer.encode(text)[:-1] for text in questions]
         lengths = torch.tensor([len(row) for row in rows])
         ids = torch.full((len(rows), int(lengths.max())), self.tokenizer.PADDING)

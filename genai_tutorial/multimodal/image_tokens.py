@@ -1,5 +1,5 @@
-"""Image tokens: k-means on the latents of an autoencoder gives a codebook, and an image
-becomes a row of code numbers.
+"""Image tokens: a codebook from k-means on the latents of an autoencoder turns an image
+into a row of codes.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ def k_means(
     centres: Float[Tensor, "codes dim"],
     iterations: int = 20,
 ) -> Float[Tensor, "codes dim"]:
-    """Move centres to the means of the points nearest to them, again and again.
+    """Return the centres of k-means: each moves to the mean of its nearest points until
+    nothing changes.
 
     A centre that is nearest to no point stays where it is.
 
@@ -51,7 +52,7 @@ def k_means(
 
 @dataclass(frozen=True)
 class ImageTokenizer:
-    """Turns latents into code numbers and back.
+    """Turns latents into codes and back.
 
     Attributes:
         codebook: The vector of each code.
@@ -108,13 +109,13 @@ class ImageTokenizer:
     def encode(
         self, latents: Float[Tensor, "image dim rows columns"]
     ) -> Int[Tensor, "image token"]:
-        """Return the number of the nearest code at each place, row by row."""
+        """Return the nearest code at each position, row by row."""
         return nearest_codes(_points(latents), self.codebook).view(len(latents), -1)
 
     def decode(
         self, codes: Int[Tensor, "image token"]
     ) -> Float[Tensor, "image dim rows columns"]:
-        """Return the latents that the codes stand for.
+        """Return the codebook's latents for these codes.
 
         Raises:
             ValueError: If an image has another number of codes.
@@ -128,5 +129,5 @@ class ImageTokenizer:
 
 
 def _points(latents: Tensor) -> Float[Tensor, "n dim"]:
-    """Return the latent vector of each place of each image."""
+    """Return the latent vector of each position of each image."""
     return latents.permute(0, 2, 3, 1).reshape(-1, latents.shape[1])

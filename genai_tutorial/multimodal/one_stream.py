@@ -15,11 +15,11 @@ from genai_tutorial.transformer import AttentionContext, DecoderConfig, DecoderL
 
 @dataclass(frozen=True)
 class StreamVocabulary:
-    """The tokens of a stream: words, then the two that enclose an image, then its
+    """The tokens of a stream: words, then the start and end of an image, then image
     codes.
 
     Attributes:
-        words: The number of words, with the padding.
+        words: The number of words, including padding.
         codes: The number of image codes.
 
     Raises:
@@ -55,7 +55,7 @@ class StreamVocabulary:
 
     @property
     def image_end(self) -> int:
-        """The token after them."""
+        """The token after the codes of an image."""
         return self.words + 1
 
     @property
@@ -145,7 +145,7 @@ class StreamModel(nn.Module):
         """
         row = torch.cat([captions, self.vocabulary.image(codes)], dim=1)
         logits = self.decoder(row)
-        first = captions.shape[1]  # the place of the token that starts the image
+        first = captions.shape[1]  # the position of the token that starts the image
         return logits[:, first : first + codes.shape[1]]
 
     def forward(
@@ -184,7 +184,7 @@ class StreamModel(nn.Module):
             generator: Random generator of the draws.
             temperature: Below 1 favours likely codes.
             guidance: The weight of classifier-free guidance; 1 for none.
-            empty: The caption that stands for none, for guidance.
+            empty: The empty caption, for guidance.
 
         Raises:
             ValueError: If a number is out of range, or guidance has no empty caption.

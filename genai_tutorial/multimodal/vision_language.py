@@ -46,8 +46,8 @@ class VisionLanguageConfig:
 
 
 class Projector(nn.Module):
-    """Turns the vectors of an image encoder into vectors that a decoder can read: a
-    linear layer, GELU and a linear layer, after a norm.
+    """Maps the vectors of an image encoder to the width of a decoder: layer norm, a
+    linear layer, GELU and a linear layer.
 
     Args:
         source_width: The number of features of the image encoder.
@@ -78,8 +78,8 @@ class Projector(nn.Module):
 def without_last_block(encoder: ImageEncoder) -> ImageEncoder:
     """Return a copy of an image encoder without its last block.
 
-    CLIP reads its last block at the class token alone, so nothing ever taught that
-    block what to say about a patch. LLaVA, too, takes the vectors before it.
+    CLIP's loss reads the last block only at the class token, so its outputs at the
+    patches were never trained. LLaVA, too, takes the vectors before it.
 
     Raises:
         ValueError: If the encoder has a single block.
@@ -140,7 +140,7 @@ class VisionLanguageModel(nn.Module):
         self.image_encoder = ImageEncoder(config.image, seed)
         width = config.decoder.width
         self.projector = Projector(config.image.encoder.width, width, seed + 1)
-        # Where each square is, told again: zero at first, and learned.
+        # Learned, and zero at first: the encoder's outputs may have lost the positions.
         self.square_positions = LearnedPositions(config.image.patches, width)
         self.decoder = DecoderLM(config.decoder, seed + 2)
 
@@ -159,7 +159,7 @@ class VisionLanguageModel(nn.Module):
     def prefix(
         self, squares: Float[Tensor, "batch square features"]
     ) -> Float[Tensor, "batch square width"]:
-        """Return the vectors that stand in front of the text."""
+        """Return the vectors that come before the text."""
         return self.square_positions(self.projector(squares))
 
     def read(
@@ -204,8 +204,8 @@ class VisionLanguageModel(nn.Module):
         squares: Float[Tensor, "batch square features"],
         ids: Int[Tensor, "batch token"],
     ) -> Float[Tensor, "batch layer head square"]:
-        """Return how much the last token attends to each square of the image; the
-        weights of a head sum to 1 together with those on the text.
+        """Return the attention weight of the last token on each square of the image;
+        with the weights on the text, those of a head sum to 1.
         """
         text = self.decoder.embed(ids, AttentionContext())
         x = splice(self.prefix(squares), text)

@@ -1,5 +1,5 @@
-"""The questions task: exact questions about scenes of shapes, conversations for
-training, and the accuracy of answers beside that of guessing from the words.
+"""The questions task: questions about scenes of shapes with exact answers,
+conversations for training, and the accuracy of answers beside a blind baseline.
 """
 
 from genai_tutorial.tasks.scene_questions.accuracy import (

@@ -1,6 +1,4 @@
-"""Accuracy of answers about scenes, by kind of question, and what is possible without
-looking.
-"""
+"""Accuracy of answers about scenes, by kind of question, and the blind baseline."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -74,8 +72,8 @@ def flipped_pairs(
     questions: Sequence[Question], answers: Sequence[str]
 ) -> Interval | None:
     """Return the share of flipped pairs with two right answers: the same question about
-    two pictures with different answers, so that whoever does not look is wrong in at
-    least one.
+    two pictures with different answers, so that an answer from the words alone is wrong
+    at least once.
 
     Each question is used in one pair at most; None if there is no pair.
 

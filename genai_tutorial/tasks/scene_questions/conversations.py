@@ -1,4 +1,4 @@
-"""Conversations: several questions about one picture in a row of tokens, of which only
+"""Conversations: rows of tokens with several questions about one picture, where only
 the answers carry loss.
 """
 
@@ -49,7 +49,7 @@ class SceneQuestions:
     questions: tuple[tuple[Question, ...], ...]
 
     def one_by_one(self) -> tuple[Int[Tensor, "question"], list[Question]]:
-        """Return the number of its picture for each question, and the questions."""
+        """Return all questions, and before them the number of each one's picture."""
         rows = [row for row, asked in enumerate(self.questions) for _ in asked]
         return torch.tensor(rows), [q for asked in self.questions for q in asked]
 
@@ -60,8 +60,8 @@ class ConversationRows(NamedTuple):
     Attributes:
         ids: Questions and answers, right-padded.
         is_answer: Whether a token belongs to an answer or ends one.
-        documents: The number of the question in its row, from 1; padding counts as one
-            more.
+        documents: The number of each token's question in its row, from 1; padding gets
+            the next number.
     """
 
     ids: Int[Tensor, "row token"]
@@ -75,7 +75,7 @@ def draw_questions(
     generator: torch.Generator,
     mixture: Mapping[Kind, float] = MIXTURE,
 ) -> tuple[Question, ...]:
-    """Draw kinds of questions, all different, and ask those that the scene allows.
+    """Draw different kinds of questions, and ask those that the scene allows.
 
     A kind that the scene does not allow is not replaced by another: if it were, the
     number of objects would be asked more often where there is little else to ask, and
@@ -178,7 +178,7 @@ def pack_conversations(
 
 
 def _row(asked: Sequence[Question]) -> tuple[list[int], list[bool], list[int]]:
-    """Return the tokens of a row, which of them are answers, and their questions."""
+    """Return the tokens of a row, the mask of answers, and the number of each question."""
     ids, is_answer, documents = [], [], []
     for number, question in enumerate(asked, start=1):
         text = QUESTION_TOKENIZER.encode(question.text)[:-1]

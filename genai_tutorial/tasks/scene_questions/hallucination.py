@@ -1,5 +1,5 @@
-"""Invented objects: what a caption names that is not in the scene, and questions for
-objects that are there or not.
+"""Object hallucination: invented objects in captions, and questions about objects that
+are present or absent.
 """
 
 from collections import Counter
@@ -53,15 +53,15 @@ def invented_objects(scene: Scene, caption: str) -> int:
 def polling_questions(
     scenes: Sequence[Scene], seed: int, *, only_near_misses: bool = False
 ) -> list[list[Question]]:
-    """Ask of each scene for one object that is there and for one that is not, so that
-    half of the answers are yes.
+    """Ask about one object that is in each scene and one that is not, so that half of
+    the answers are yes.
 
     Args:
         scenes: The scenes.
         seed: Seed of the choices.
-        only_near_misses: Whether the object that is not there has a colour and a shape
-            of two objects that are; a scene without near misses gets no question. If
-            False, neither its colour nor its shape is in the scene.
+        only_near_misses: Whether the absent object has the colour of one object in the
+            scene and the shape of another; a scene without near misses gets no
+            question. If False, neither its colour nor its shape is in the scene.
 
     Source: Li et al., Evaluating Object Hallucination in Large Vision-Language Models,
         section 5 (POPE, with random and adversarial objects),

@@ -1,6 +1,4 @@
-"""A needle in a film: one frame shows a shape that no other frame shows, and the
-question is about it.
-"""
+"""A needle in a film: a shape that only one frame shows, and a question about it."""
 
 from typing import NamedTuple
 
@@ -19,7 +17,7 @@ class NeedleFilms(NamedTuple):
         films: The frames.
         scenes: The scene of each frame.
         needles: The number of the frame with the needle, from 0.
-        questions: What colour the shape is that only this frame has.
+        questions: The question for the colour of the shape that only this frame has.
     """
 
     films: Float[Tensor, "film frame 3 height width"]
@@ -34,7 +32,7 @@ def load_needle_films(n: int, frames: int, seed: int) -> NeedleFilms:
     Args:
         n: The number of films.
         frames: The number of frames of each.
-        seed: Seed of scenes and places.
+        seed: Seed of scenes and needles.
 
     Raises:
         ValueError: If a number is below 1.

@@ -39,7 +39,7 @@ ONE_WORD_KINDS: tuple[Kind, ...] = get_args(Kind)[:-1]
 """The kinds of questions that are answered by one word: all but captions."""
 
 NUMBERS = ("one", "two", "three")
-"""The answers to how many shapes there are."""
+"""The answers to questions for the number of shapes."""
 
 SHARE_ABSENT = 1 / 6
 """The share of colour questions about a shape that is not there.
@@ -55,7 +55,7 @@ class Question:
     """A question about a scene.
 
     Attributes:
-        kind: What is asked.
+        kind: The kind of question.
         text: The question, as words with spaces between them.
         answer: The only right answer; for a caption, one of several.
         about: The objects that the answer depends on; empty if it depends on all.
@@ -68,8 +68,8 @@ class Question:
 
     @property
     def asks_new_pair(self) -> bool:
-        """Whether it asks for the colour or the shape of an object whose pair of colour
-        and shape is held out of training.
+        """True if the question is about the colour or shape of an object whose pair of
+        colour and shape is held out of training.
         """
         return self.kind in ("colour", "shape") and any(
             (thing.colour, thing.shape) in HELD_OUT_PAIRS for thing in self.about

@@ -1,5 +1,5 @@
-"""Which squares of a picture an object covers, and how much of a model's attention to
-the picture falls on them.
+"""The squares of a picture that objects cover, and the share of a model's attention that
+falls on them.
 """
 
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from genai_tutorial.tasks.shapes import IMAGE_SIZE, SceneObject
 def covered_squares(
     objects: Iterable[SceneObject], patch_size: int
 ) -> Bool[Tensor, "square"]:
-    """Return which squares of a picture the bounding squares of objects touch, row by
-    row.
+    """Return a mask of the squares of a picture that objects' bounding boxes touch, row
+    by row.
 
     Args:
         objects: The objects.
@@ -46,8 +46,8 @@ def attention_on_squares(
 ) -> Float[Tensor, "question layer head"]:
     """Return the share of the attention to a picture that falls on the chosen squares.
 
-    A head that does not look gives each square the same share, so compare with the
-    share of squares that are chosen.
+    A head that attends to all squares equally scores the share of squares that are
+    chosen, so compare with that.
 
     Args:
         weights: The attention to each square; those of a head may sum to less than 1,
