@@ -20,7 +20,12 @@ _BATCH = 500
 
 
 class ImageReader(NamedTuple):
-    """A vision-language model with the tokenizer of its questions and answers."""
+    """A vision-language model with its tokenizer.
+
+    Attributes:
+        model: The model.
+        tokenizer: The tokenizer of questions and answers.
+    """
 
     model: VisionLanguageModel | CrossAttentionModel | StreamModel
     tokenizer: WordTokenizer

@@ -178,7 +178,7 @@ def pack_conversations(
 
 
 def _row(asked: Sequence[Question]) -> tuple[list[int], list[bool], list[int]]:
-    """Return the tokens of a row, the mask of answers, and the number of each question."""
+    """Return the tokens of a row, its mask of answers, and its question numbers."""
     ids, is_answer, documents = [], [], []
     for number, question in enumerate(asked, start=1):
         text = QUESTION_TOKENIZER.encode(question.text)[:-1]

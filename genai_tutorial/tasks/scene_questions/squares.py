@@ -1,6 +1,4 @@
-"""The squares of a picture that objects cover, and the share of a model's attention that
-falls on them.
-"""
+"""The squares of a picture that objects cover, and the share of attention on them."""
 
 from collections.abc import Iterable
 
