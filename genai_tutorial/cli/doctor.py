@@ -8,11 +8,10 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from rich.console import Console
 
-PACKAGE = "genai_tutorial"
+from genai_tutorial.cli.requirements import PACKAGE, lacks, requirements
 
 
 @dataclass(frozen=True)
@@ -272,35 +271,3 @@ def examine_book() -> Iterator[Finding]:
         f"Chromium{f' at {browser}' if browser else ''}, for make pdf and the browser tests",  # noqa: E501
         "" if browser else "apt install chromium, or any Chrome",
     )
-
-
-def requirements(extra: str) -> list[Requirement]:
-    """Return the requirements of an extra on this system, or those of the core if the
-    extra is an empty string.
-    """
-    lines = importlib.metadata.requires(PACKAGE) or []
-    return [
-        requirement
-        for requirement in map(Requirement, lines)
-        if (
-            requirement.marker.evaluate({"extra": extra})
-            if requirement.marker
-            else not extra
-        )
-    ]
-
-
-def lacks(requirement: Requirement) -> str:
-    """Return the requirement and what is wrong with it, or an empty string if it is
-    met.
-
-    >>> lacks(Requirement("a-package-that-nobody-has>=3"))
-    'a-package-that-nobody-has'
-    """
-    try:
-        version = importlib.metadata.version(requirement.name)
-    except importlib.metadata.PackageNotFoundError:
-        return requirement.name
-    if requirement.specifier.contains(version, prereleases=True):
-        return ""
-    return f"{requirement.name}{requirement.specifier} (here is {version})"

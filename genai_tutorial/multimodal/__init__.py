@@ -21,7 +21,7 @@ from genai_tutorial.multimodal.gated_attention import (
     GatedCrossAttention,
 )
 from genai_tutorial.multimodal.image_reader import ImageReader
-from genai_tutorial.multimodal.image_tokens import ImageTokenizer, k_means
+from genai_tutorial.multimodal.image_tokens import ImageTokenizer
 from genai_tutorial.multimodal.one_stream import StreamModel, StreamVocabulary
 from genai_tutorial.multimodal.text_encoder import (
     TextEncoder,
@@ -71,7 +71,6 @@ __all__ = [
     "drop_texts",
     "film_prefix",
     "hits_at_k",
-    "k_means",
     "read_film",
     "recall_at_k",
     "record_attention_maps",

@@ -8,46 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.vae import nearest_codes
-
-
-def k_means(
-    points: Float[Tensor, "n dim"],
-    centres: Float[Tensor, "codes dim"],
-    iterations: int = 20,
-) -> Float[Tensor, "codes dim"]:
-    """Return the centres of k-means: each moves to the mean of its nearest points until
-    nothing changes.
-
-    A centre that is nearest to no point stays where it is.
-
-    Args:
-        points: The points.
-        centres: The initial centres.
-        iterations: The largest number of moves; fewer if nothing changes any more.
-
-    Raises:
-        ValueError: If `iterations` is below 1.
-
-    Source: Lloyd (1982), Least squares quantization in PCM,
-        https://doi.org/10.1109/TIT.1982.1056489
-
-    >>> points = torch.tensor([[0.0], [1.0], [8.0], [10.0]])
-    >>> k_means(points, torch.tensor([[0.0], [1.0]])).flatten().tolist()
-    [0.5, 9.0]
-    """
-    if iterations < 1:
-        raise ValueError(f"iterations must be at least 1, got {iterations}.")
-    for _ in range(iterations):
-        nearest = nearest_codes(points, centres)
-        counts = torch.bincount(nearest, minlength=len(centres))
-        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
-        means = sums / counts.clamp(min=1)[:, None]
-        moved = torch.where(counts[:, None] > 0, means, centres)
-        if torch.equal(moved, centres):
-            break
-        centres = moved
-    return centres
+from genai_tutorial.vae import k_means, nearest_codes, random_codebook
 
 
 @dataclass(frozen=True)
@@ -86,14 +47,9 @@ class ImageTokenizer:
             ValueError: If there are fewer latents than codes.
         """
         points = _points(latents)
-        if not 1 <= codes <= len(points):
-            raise ValueError(
-                f"codes must be from 1 to the number of latents, {len(points)}, got "
-                f"{codes}."
-            )
         generator = torch.Generator().manual_seed(seed)
-        first = torch.randperm(len(points), generator=generator)[:codes]
-        codebook = k_means(points, points[first], iterations)
+        first = random_codebook(points, codes, generator)
+        codebook = k_means(points, first, iterations)
         return cls(codebook, latents.shape[2], latents.shape[3])
 
     @property

@@ -15,7 +15,7 @@ from genai_tutorial.retrieval.vector_index import (
     check_vectors,
     squared_distances,
 )
-from genai_tutorial.vae import k_means
+from genai_tutorial.vae import k_means, random_codebook
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class InvertedFileIndex:
         Raises:
             ValueError: If there are fewer vectors than lists.
         """
-        return cls(vectors, k_means(vectors, lists, generator, steps))
+        first = random_codebook(vectors, lists, generator)
+        return cls(vectors, k_means(vectors, first, steps, generator))
 
     @cached_property
     def lists(self) -> list[Int[Tensor, "members"]]:

@@ -14,7 +14,7 @@ from genai_tutorial.retrieval.vector_index import (
     pad_result,
     squared_distances,
 )
-from genai_tutorial.vae import k_means
+from genai_tutorial.vae import k_means, random_codebook
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,11 @@ class ProductQuantizer:
             ValueError: If `parts` does not divide the number of features, or there are
                 fewer vectors than codes.
         """
-        pieces = _cut(vectors, parts)
-        return cls(
-            torch.stack(
-                [
-                    k_means(pieces[part], codes, generator, steps)
-                    for part in range(parts)
-                ]
-            )
-        )
+        codebooks = []
+        for piece in _cut(vectors, parts):
+            first = random_codebook(piece, codes, generator)
+            codebooks.append(k_means(piece, first, steps, generator))
+        return cls(torch.stack(codebooks))
 
     @property
     def parts(self) -> int:

@@ -31,7 +31,7 @@ from genai_tutorial.vae.image_autoencoder import (
     image_autoencoder_loss,
     reconstruct_images,
 )
-from genai_tutorial.vae.k_means import k_means
+from genai_tutorial.vae.k_means import k_means, random_codebook
 from genai_tutorial.vae.likelihoods import (
     BernoulliLikelihood,
     GaussianLikelihood,
@@ -78,6 +78,7 @@ __all__ = [
     "k_means",
     "log_importance_weights",
     "nearest_codes",
+    "random_codebook",
     "reconstruct_images",
     "straight_through",
     "vae_loss",

@@ -7,47 +7,67 @@ from torch import Tensor
 from genai_tutorial.vae.codebook import nearest_codes
 
 
-@torch.no_grad()
-def k_means(
-    vectors: Float[Tensor, "n dim"],
-    codes: int,
-    generator: torch.Generator,
-    steps: int = 20,
+def random_codebook(
+    vectors: Float[Tensor, "n dim"], codes: int, generator: torch.Generator
 ) -> Float[Tensor, "codes dim"]:
-    """Return a codebook: start from random vectors, then repeatedly move each entry to
-    the mean of the vectors nearest to it.
-
-    An entry that is nearest to no vector restarts at a random vector.
+    """Return some of the vectors, each at most once, as the start of `k_means`.
 
     Args:
         vectors: At least `codes` vectors.
         codes: Number of entries.
-        generator: Random generator for the start.
-        steps: Number of iterations.
+        generator: Random generator of the choice.
 
     Raises:
-        ValueError: If `codes` is below 1 or above the number of vectors, or `steps` is
-            negative.
+        ValueError: If `codes` is below 1 or above the number of vectors.
+    """
+    if not 0 < codes <= len(vectors):
+        raise ValueError(
+            "A codebook needs at least one code and as many vectors as codes, got "
+            f"{codes=} and {len(vectors)} vectors."
+        )
+    return vectors[torch.randperm(len(vectors), generator=generator)[:codes]]
+
+
+@torch.no_grad()
+def k_means(
+    vectors: Float[Tensor, "n dim"],
+    codebook: Float[Tensor, "codes dim"],
+    steps: int = 20,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "codes dim"]:
+    """Return a codebook that fits the vectors better: each entry moves to the mean of
+    the vectors nearest to it, until nothing changes.
+
+    Args:
+        vectors: The vectors.
+        codebook: The first entries, for example from `random_codebook`.
+        steps: The largest number of moves.
+        generator: Lets an entry that is nearest to no vector restart at a random
+            vector; without it, the entry stays where it is.
+
+    Raises:
+        ValueError: If `steps` is negative.
 
     Source: Lloyd, Least squares quantization in PCM,
         https://doi.org/10.1109/TIT.1982.1056489
 
-    >>> points = torch.tensor([[0.0], [1.0], [9.0], [11.0]])
-    >>> k_means(points, 2, torch.Generator().manual_seed(0)).flatten().sort().values
-    tensor([ 0.5000, 10.0000])
+    >>> points = torch.tensor([[0.0], [1.0], [8.0], [10.0]])
+    >>> k_means(points, torch.tensor([[0.0], [1.0]])).flatten()
+    tensor([0.5000, 9.0000])
     """
-    if not 0 < codes <= len(vectors) or steps < 0:
-        raise ValueError(
-            "k-means needs at least one code and as many vectors as codes, got "
-            f"{codes=}, {len(vectors)} vectors and {steps=}"
-        )
-    codebook = vectors[torch.randperm(len(vectors), generator=generator)[:codes]]
+    if steps < 0:
+        raise ValueError(f"steps must be 0 or more, got {steps}.")
     for _ in range(steps):
         indices = nearest_codes(vectors, codebook)
-        counts = torch.bincount(indices, minlength=codes)
+        counts = torch.bincount(indices, minlength=len(codebook))
         sums = torch.zeros_like(codebook).index_add_(0, indices, vectors)
-        codebook = sums / counts.clamp(min=1)[:, None]
         empty = counts == 0
-        rows = torch.randint(len(vectors), (int(empty.sum()),), generator=generator)
-        codebook[empty] = vectors[rows]
+        moved = sums / counts.clamp(min=1)[:, None]
+        moved[empty] = codebook[empty]
+        if generator is not None:
+            rows = torch.randint(len(vectors), (int(empty.sum()),), generator=generator)
+            moved[empty] = vectors[rows]
+        if torch.equal(moved, codebook):
+            break
+        codebook = moved
     return codebook

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.vae.codebook import nearest_codes, straight_through
-from genai_tutorial.vae.k_means import k_means
+from genai_tutorial.vae.k_means import k_means, random_codebook
 from genai_tutorial.vae.quantizer import EMAVectorQuantizer
 
 
@@ -129,7 +129,8 @@ class ResidualVectorQuantizer(nn.Module):
         residual = vectors.flatten(0, -2)
         for quantizer in self.books:
             codes = len(quantizer.codebook)
-            quantizer.set_codebook(k_means(residual, codes, generator, steps))
+            first = random_codebook(residual, codes, generator)
+            quantizer.set_codebook(k_means(residual, first, steps, generator))
             residual = _left_over(residual, quantizer)
 
     @torch.no_grad()

@@ -53,6 +53,12 @@ def test_ask_prints_the_answer(capsys, reader, scene):
     assert reader.questions == ["what colour is the circle ?"]
 
 
+def test_ask_refuses_an_empty_question(capsys, reader, scene):
+    code, output, errors = run(capsys, scene, " ?")
+    assert (code, output, reader.questions) == (2, "", [])
+    assert "empty" in errors
+
+
 def test_ask_names_the_words_that_the_model_knows(capsys, reader, scene):
     code, output, errors = run(capsys, scene, "what colour is the elephant?")
     assert (code, output) == (2, "")

@@ -12,10 +12,10 @@ from genai_tutorial.multimodal import (
     GatedCrossAttention,
     StreamModel,
     StreamVocabulary,
-    k_means,
 )
 from genai_tutorial.pretrained.smollm2.hugging_face import LAYER_NAMES
 from genai_tutorial.transformer import DecoderConfig
+from genai_tutorial.vae import k_means
 
 
 def random(*shape, seed=0):
@@ -45,7 +45,7 @@ def test_k_means_equals_scikit_learns(seed):
     theirs = cluster.KMeans(
         12, init=first.numpy(), n_init=1, max_iter=100, tol=0.0, algorithm="lloyd"
     ).fit(points.numpy())
-    ours = k_means(points, first, iterations=100)
+    ours = k_means(points, first, steps=100)
     assert np.bincount(theirs.labels_, minlength=12).min() > 0
     torch.testing.assert_close(
         ours, torch.from_numpy(theirs.cluster_centers_), atol=1e-5, rtol=1e-5

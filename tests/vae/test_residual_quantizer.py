@@ -5,7 +5,6 @@ from genai_tutorial.vae import (
     ResidualVectorQuantizer,
     bits_per_second,
     codebook_usage,
-    k_means,
 )
 
 
@@ -84,16 +83,6 @@ def test_restart_brings_dead_entries_back():
     assert codebook_usage(quantizer(vectors).indices[:, 0], 16).used == 1
     assert quantizer.restart(vectors, generator) == 30
     assert codebook_usage(quantizer(vectors).indices[:, 0], 16).used > 10
-
-
-def test_k_means_finds_separate_groups_and_fills_empty_entries():
-    groups = some_vectors(3, 40, 2) * 0.1 + 10 * torch.arange(3)[:, None, None]
-    codebook = k_means(groups.flatten(0, 1), 3, torch.Generator().manual_seed(4), 10)
-    expected = groups.mean(dim=1)
-    distances = torch.cdist(expected, codebook).amin(dim=1)
-    assert distances.max() < 0.1
-    with pytest.raises(ValueError, match="as many vectors as codes"):
-        k_means(some_vectors(2, 3), 4, torch.Generator())
 
 
 def test_bits_per_second_counts_every_book():

@@ -141,12 +141,17 @@ def spaced_question(text: str) -> str:
     """Write a typed question as the tokenizer needs it: in lower case, with spaces
     around its punctuation.
 
+    Raises:
+        ValueError: If there is no word in it.
+
     >>> spaced_question("What colour is the circle?")
     'what colour is the circle ?'
     >>> spaced_question("Describe")
     'describe :'
     """
     words = text.lower().rstrip(" ?:.").split()
+    if not words:
+        raise ValueError('The question is empty: ask "what colour is the circle?".')
     return " ".join([*words, ":" if words == ["describe"] else "?"])
 
 
