@@ -16,16 +16,25 @@ that are there. `--seeds` and `--smoke` make it smaller. All is computed on the 
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from genai_tutorial.corpus import deduplicate
-from genai_tutorial.data import load_shakespeare
+from genai_tutorial.data import load_shakespeare, load_wikipedia
+from genai_tutorial.generation import (
+    GreenListWatermark,
+    TournamentSampling,
+    detection_z_score,
+    generate,
+)
 from genai_tutorial.metrics import auroc, true_positive_rate_at
+from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
 from genai_tutorial.pretrained.records import RECORDS, keep_record
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.safety import (
@@ -40,6 +49,7 @@ from genai_tutorial.safety import (
     token_losses,
     zlib_attack,
 )
+from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.training import (
     PrivacySettings,
     TensorBatches,
@@ -295,10 +305,194 @@ def record_loss(model: DecoderLM, records: Tensor) -> float:
     return round(token_losses(model, records).mean().item(), 4)
 
 
+# All take the same number of tokens, so that they fit into one batch.
+PROMPTS = (
+    "Explain why the sky is blue.",
+    "Write about a long train journey.",
+    "Explain how bees make their honey.",
+    "Describe a storm on the lake.",
+    "Describe a house in the mountains.",
+    "Explain how boats stay afloat.",
+    "Explain how a bridge is built.",
+    "Describe a garden in the spring.",
+)
+TOP_K = 200
+LAYERS = 20
+
+
+def marks(key: int, vocab_size: int) -> dict:
+    """Return the marks by name; None leaves the text unmarked."""
+    return {
+        "none": None,
+        "green list, delta 1": GreenListWatermark(vocab_size, delta=1.0, key=key),
+        "green list, delta 2": GreenListWatermark(vocab_size, delta=2.0, key=key),
+        "tournament": TournamentSampling(key.to_bytes(8, "big"), LAYERS, top_k=TOP_K),
+    }
+
+
+def key_of(seed: int) -> int:
+    return 15_485_863 + 1_000_003 * seed
+
+
+def watermark(seed: int, small: bool) -> dict:
+    """Let SmolLM2 write eight texts with each mark, and look for both kinds of mark."""
+    model, tokenizer = load_smollm2()
+    length = 12 if small else 100
+    prompts = encode_chats(tokenizer, PROMPTS)
+    named = marks(key_of(seed), model.config.vocab_size)
+    green, played = named["green list, delta 2"], named["tournament"]
+    measured: dict = {"texts": len(PROMPTS), "tokens": length, "top k": TOP_K}
+    for name, mark in named.items():
+        texts, nats, seconds = write(model, tokenizer, prompts, mark, length, seed)
+        detector = played if name == "tournament" else green
+        measured[name] = {
+            "perplexity": round(math.exp(nats), 3),
+            "seconds": seconds,
+            "z": {
+                str(n): [round(detector.detect(t[:n]).z_score, 2) for t in texts]
+                for n in (25, 50, length)
+            },
+            "share": [round(detector.detect(text).share, 4) for text in texts],
+            "text": tokenizer.decode(texts[0].tolist()),
+        }
+        if name == "none":
+            measured[name]["z of tournament"] = [
+                round(played.detect(text).z_score, 2) for text in texts
+            ]
+        if name in ("green list, delta 2", "tournament"):
+            other = other_choices(model, texts)
+            measured[name]["edited"] = {
+                str(share): [
+                    round(detector.detect(edited).z_score, 2)
+                    for edited in edit(tokenizer, texts, other, share, seed)
+                ]
+                for share in (0.0, 0.1, 0.2, 0.4, 0.6)
+            }
+    recite = "Count from 1 to 40 and write nothing but the numbers."
+    rows = encode_chats(tokenizer, [recite] * 4)
+    texts, nats, _ = write(model, tokenizer, rows, green, min(length, 60), seed)
+    measured["low entropy"] = {
+        "perplexity": round(math.exp(nats), 3),
+        "z": [round(green.detect(text).z_score, 2) for text in texts],
+        "text": tokenizer.decode(texts[0].tolist()),
+    }
+    return measured
+
+
+def encode_chats(tokenizer: BPETokenizer, prompts: Sequence[str]) -> Tensor:
+    return torch.tensor(
+        [SMOLLM2_CHAT.encode(tokenizer, [Message("user", text)]) for text in prompts]
+    )
+
+
+@torch.no_grad()
+def write(
+    model: DecoderLM,
+    tokenizer: BPETokenizer,
+    prompts: Tensor,
+    mark: Callable | None,
+    length: int,
+    seed: int,
+) -> tuple[Tensor, float, float]:
+    """Return texts of exactly this length, the unmarked model's nats per token, and the
+    seconds of writing.
+    """
+    ends = [0, tokenizer.special_tokens[SMOLLM2_CHAT.end]]
+
+    def process(logits: Tensor, ids: Tensor) -> Tensor:
+        logits = logits.index_fill(1, torch.tensor(ends), -torch.inf)
+        return logits if mark is None else mark(logits, ids)
+
+    start = time.process_time()
+    ids = generate(
+        model,
+        prompts,
+        length,
+        top_k=None if isinstance(mark, TournamentSampling) else TOP_K,
+        processor=process,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    seconds = round(time.process_time() - start, 1)
+    begun = prompts.shape[1]
+    nats = torch.cat([token_losses(model, row[None])[0, begun - 1 :] for row in ids])
+    return ids[:, begun:], nats.mean().item(), seconds
+
+
+@torch.no_grad()
+def other_choices(model: DecoderLM, texts: Tensor) -> Tensor:
+    """Return for each token the likeliest other one, given the text before it; the
+    first token stays.
+    """
+    likely = torch.cat([model(row[None])[:, :-1].topk(2).indices for row in texts])
+    second = torch.where(likely[..., 0] == texts[:, 1:], likely[..., 1], likely[..., 0])
+    return torch.cat((texts[:, :1], second), dim=1)
+
+
+def edit(
+    tokenizer: BPETokenizer, texts: Tensor, other: Tensor, share: float, seed: int
+) -> list[Tensor]:
+    """Replace a share of the tokens, and encode the new text as a detector would."""
+    generator = torch.Generator().manual_seed(seed)
+    replaced = torch.rand(texts.shape, generator=generator) < share
+    return [
+        torch.tensor(tokenizer.encode(tokenizer.decode(row)))
+        for row in torch.where(replaced, other, texts).tolist()
+    ]
+
+
+def false_marks(seed: int, small: bool) -> dict:
+    """Count how often text that nobody marked is taken for marked text, for one key."""
+    tokenizer, length = load_smollm2_tokenizer(), 100
+    count = 20 if small else 1000
+    articles = load_wikipedia().text
+    sources = {
+        "plays": load_shakespeare().train[: 500 * count],
+        "articles": articles[: 600 * count],
+    }
+    vocab_size = tokenizer.vocab_size
+    named = marks(key_of(seed), vocab_size)
+    green, played = named["green list, delta 2"], named["tournament"]
+    measured: dict = {"tokens": length}
+    for name, text in sources.items():
+        tokens = torch.tensor(tokenizer.encode(text))[: count * length]
+        pieces = tokens[: len(tokens) // length * length].view(-1, length)
+        hits = green.is_green(pieces)
+        z_scores = {
+            "every pair": [
+                detection_z_score(int(row.sum()), len(row), green.gamma) for row in hits
+            ],
+            "each pair once": [
+                score_once(row, piece, green.gamma)
+                for row, piece in zip(hits, pieces, strict=True)
+            ],
+            "tournament": [played.detect(piece).z_score for piece in pieces],
+        }
+        measured[name] = {"pieces": len(pieces)} | {
+            kind: {
+                "mean": round(torch.tensor(z).mean().item(), 3),
+                "standard deviation": round(torch.tensor(z).std().item(), 3),
+                "largest": round(max(z), 2),
+                "at least 2": sum(value >= 2 for value in z),
+                "at least 3": sum(value >= 3 for value in z),
+                "at least 4": sum(value >= 4 for value in z),
+            }
+            for kind, z in z_scores.items()
+        }
+    return measured
+
+
+def score_once(hits: Tensor, piece: Tensor, gamma: float) -> float:
+    """Return `GreenListWatermark.detect`'s z-score, without drawing the lists again."""
+    distinct = dict(zip(pairwise(piece.tolist()), hits.tolist(), strict=True))
+    return detection_z_score(sum(distinct.values()), len(distinct), gamma)
+
+
 PARTS: dict[str, Callable[[int, bool], dict]] = {
     "canaries": canaries,
     "membership": membership,
     "private": private,
+    "watermark": watermark,
+    "false_marks": false_marks,
 }
 
 
