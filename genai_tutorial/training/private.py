@@ -96,6 +96,11 @@ def per_sample_gradients(
         if parameter.requires_grad
     }
 
+    if not len(batch[0]):  # a Poisson sample may be empty, which vmap does not accept
+        return {
+            name: value.new_zeros(0, *value.shape) for name, value in trained.items()
+        }
+
     def loss_of(parameters: Mapping[str, Tensor], *record: Tensor) -> Tensor:
         def with_parameters(*arguments):
             return functional_call(model, parameters, arguments)
