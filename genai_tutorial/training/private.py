@@ -56,7 +56,7 @@ class PrivacySettings:
 
 @dataclass
 class PrivateHistory:
-    """What private training recorded; looking at it is not private.
+    """A record of private training. It is not private itself.
 
     Attributes:
         batch_sizes: The number of records that took part in each step.
@@ -185,7 +185,7 @@ def fit_privately(
 ) -> PrivateHistory:
     """Train a model with DP-SGD; `epsilon` says how private it is.
 
-    What the optimizer does with the noisy gradient costs no privacy.
+    The optimizer sees only noisy gradients, so its own computation costs no privacy.
 
     Args:
         model: The model to train.
