@@ -63,7 +63,7 @@ def npo_loss(
     reference: DecoderLM,
     forget: Batch,
     retain: Batch,
-    beta: float = 0.1,
+    beta: float | int = 0.1,
     retain_weight: float | int = 1.0,
 ) -> Float[Tensor, ""]:
     """Return the loss of negative preference optimization, plus the loss on the
