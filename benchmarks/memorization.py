@@ -49,7 +49,7 @@ from genai_tutorial.metrics import (
     true_positive_rate_at,
 )
 from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
-from genai_tutorial.pretrained.records import RECORDS, keep_record
+from genai_tutorial.pretrained.records import RECORDS, keep_images, keep_record
 from genai_tutorial.recipes import load
 from genai_tutorial.recipes.mnist.diffusion import LIVE, SCHEDULE
 from genai_tutorial.runtime import describe_machine, write_atomically
@@ -685,6 +685,8 @@ def diffusion(seed: int, small: bool) -> dict:
     ratios, nearest = nearest_ratio(samples, digits)
     level_of = copies[nearest]
     test = copy_test(samples, digits, held_out.images, seed=seed)
+    if seed == 0 and not small:
+        keep_pairs(samples, digits, copies)
     return {
         "digits": DIGITS,
         "rows": len(rows),
@@ -710,6 +712,14 @@ def diffusion(seed: int, small: bool) -> dict:
             "p": test.p_value,
         },
     }
+
+
+def keep_pairs(samples: Tensor, digits: Tensor, copies: Tensor) -> None:
+    """Keep four digits of each level, and the sample that is nearest to each."""
+    shown = torch.cat([(copies == level).nonzero()[:4, 0] for level in (1, *LEVELS)])
+    nearest = nearest_neighbours(digits[shown], samples).indices[:, 0]
+    for kind, images in (("digits", digits[shown]), ("samples", samples[nearest])):
+        keep_images("memorization", kind, images[:, None].expand(-1, 3, -1, -1))
 
 
 def nearest_ratio(images: Tensor, digits: Tensor) -> tuple[Tensor, Tensor]:
