@@ -35,6 +35,7 @@ from genai_tutorial.training.optimizers import (
     parameter_groups,
 )
 from genai_tutorial.training.recomputing import kept_bytes, recompute
+from genai_tutorial.training.ring import ring_attention
 from genai_tutorial.training.run_state import Checkpoint
 from genai_tutorial.training.scaling_laws import (
     Allocation,
@@ -89,6 +90,7 @@ __all__ = [
     "parameter_groups",
     "process_group",
     "recompute",
+    "ring_attention",
     "save_checkpoint",
     "shard",
     "tokens_to_reach",

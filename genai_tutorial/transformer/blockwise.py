@@ -1,9 +1,9 @@
 """Blockwise attention: exact attention over keys that arrive block by block.
 
 A softmax seems to need all scores at once, because its denominator sums over them. But
-numerator and denominator are sums, so both can be kept as running sums; if a later block
-brings a larger score, they are scaled down to the new maximum. FlashAttention does this
-within a chip, and ring attention from device to device.
+numerator and denominator are sums, so both can be kept as running sums; if a later
+block brings a larger score, they are scaled down to the new maximum. FlashAttention
+does this within a chip, and ring attention from device to device.
 """
 
 import math
