@@ -32,7 +32,9 @@ class LongTask:
         """Return the control: the same question about the same hay alone."""
         prompt = self.prompt
         for needle in self.needles:
-            prompt = prompt.replace(f"{needle} ", "", 1)
+            # The last sentence has no space after it.
+            spaced = f"{needle} " if f"{needle} " in prompt else f" {needle}"
+            prompt = prompt.replace(spaced, "", 1)
         return replace(self, name=f"{self.name}, control", prompt=prompt, needles=())
 
 
