@@ -27,6 +27,9 @@ def model():
     with torch.no_grad():  # far from uniform
         model.token_embedding.weight.mul_(40)
         model.head.weight.mul_(40)
+        for token in range(TOKENIZER.vocab_size):  # no halves of letters
+            if TOKENIZER.encode(TOKENIZER.decode([token])) != [token]:
+                model.head.weight[token] = 0
     return model.eval()
 
 
