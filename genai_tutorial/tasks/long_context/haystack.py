@@ -11,15 +11,15 @@ from genai_tutorial.tokenization import BPETokenizer
 
 @dataclass(frozen=True)
 class LongTask:
-    """A text to continue, whose right continuation stands somewhere in it.
+    """A text to continue, which contains the right continuation.
 
     Attributes:
         name: The kind of task.
         prompt: The text, up to where the answer begins.
         answers: All right answers, each with the space before it.
         needles: The hidden sentences, as they are in the prompt.
-        depth: Where the sentence with the (first) answer is: 0 for the beginning, 1 for
-            the end.
+        depth: The position of the sentence with the first answer: 0 for the beginning,
+            1 for the end.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Haystack:
 
         Args:
             needles: The depth of each sentence, from 0 to 1, and the sentence.
-            question: The end of the text, on a line of its own.
+            question: The end of the text, in a separate paragraph.
             length: The largest number of tokens of the text; it has as many whole
                 sentences as fit.
             generator: Draws where the hay begins.
