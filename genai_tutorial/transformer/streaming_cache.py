@@ -21,10 +21,10 @@ class SinkCache(KVCache):
     tokens of each row and the last `window`.
 
     Large models put much attention on their first tokens, whatever those are; without
-    these attention sinks, a sliding window ruins their predictions. Keys are stored before rotation and
-    rotated by their place in the cache: window tokens keep their distances, and a sink
-    is never farther from a query than the size of the cache. A text that fits is read
-    as with a `KVCache`; what has left the window is forgotten.
+    these attention sinks, a sliding window ruins their predictions. Keys are stored
+    before rotation and rotated by their place in the cache: window tokens keep their
+    distances, and a sink is never farther from a query than the size of the cache. A
+    text that fits is read as with a `KVCache`; tokens outside the window are forgotten.
 
     Args:
         config: The decoder's settings, with rotary positions.
@@ -62,8 +62,8 @@ class SinkCache(KVCache):
         attention = config.attention
         if attention.positions != "rotary" or attention.sliding_window is not None:
             raise ValueError(
-                "A SinkCache is for models with rotary positions and no sliding window; "
-                f"got positions={attention.positions!r} and "
+                "A SinkCache is for models with rotary positions and no sliding "
+                f"window; got positions={attention.positions!r} and "
                 f"sliding_window={attention.sliding_window}."
             )
         super().__init__(config, batch_size, sinks + window, dtype, device)
