@@ -506,7 +506,7 @@ def contenders(seed: int, small: bool) -> dict:
             grounded_prompt(question.text, row)
             for question, row in zip(exam.questions, rows, strict=True)
         ]
-        replies = chat.answers(requests, batch_size=2)
+        replies = chat.answers(requests, batch_size=4)
         keep(name, replies, [len(chat.encode(one)) for one in requests], begun)
     for name, combine in (("map-reduce", map_reduce), ("refine", refine)):
         begun = time.process_time()
