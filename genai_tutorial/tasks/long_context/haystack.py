@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 
@@ -116,10 +117,6 @@ class Haystack:
 
     @staticmethod
     def _place(counts: Sequence[int], depth: float) -> int:
-        """Return the number of sentences before this depth."""
-        total, before = sum(counts), 0
-        for place, count in enumerate(counts):
-            if before >= depth * total:
-                return place
-            before += count
-        return len(counts)
+        """Return the number of sentences before the gap that is nearest to a depth."""
+        gaps = [0, *accumulate(counts)]
+        return min(range(len(gaps)), key=lambda n: abs(gaps[n] - depth * gaps[-1]))
