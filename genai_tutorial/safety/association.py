@@ -136,9 +136,7 @@ def association_test(
     differences = sums / size - (scores.sum() - sums) / (len(scores) - size)
     at_least = int((differences >= observed - _TOLERANCE).sum())
     # A random sample counts the observed split as one more, so that p is never 0.
-    p_value = (
-        at_least / len(rows) if exact else (at_least + 1) / (len(rows) + 1)
-    )
+    p_value = at_least / len(rows) if exact else (at_least + 1) / (len(rows) + 1)
     return AssociationTest(
         effect=float(observed / spread),
         difference=float(observed),

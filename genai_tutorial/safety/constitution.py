@@ -8,7 +8,6 @@ sentence that describes the breach than to one that describes the opposite.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -63,6 +62,7 @@ def unlabelled_verdicts(scores: Float[Tensor, "text"]) -> list[bool | None]:
     Raises:
         ValueError: If there are fewer than two different scores.
 
+    >>> import torch
     >>> unlabelled_verdicts(torch.tensor([0.0, 0.2, 0.7, 0.9, 1.1]))
     [False, False, None, True, True]
     """
@@ -147,7 +147,9 @@ def ai_comparisons(
     _check(prompts, answers, breaks_principle)
     if not prompts:
         return []
-    scores = critic_scores(encode, declines, [text for pair in answers for text in pair])
+    scores = critic_scores(
+        encode, declines, [text for pair in answers for text in pair]
+    )
     pairs = []
     for prompt, (first, second), verdict, (a, b) in zip(
         prompts, answers, breaks_principle, scores.view(-1, 2).tolist(), strict=True

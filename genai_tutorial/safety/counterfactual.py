@@ -18,18 +18,16 @@ _SWAPPED = {a: b for pair in SWAPS for a, b in (pair, pair[::-1])}
 
 # After these words, or at the end of a clause, *her* and *his* have no noun to belong
 # to.
-_NO_NOUN_AFTER = frozenset(
-    (
-        "a about after again against all along also always an and any are around as at "
-        "away back be because been before being but by can could did do does down during "
-        "each either even ever every for from had has have he how i if in into is it "
-        "just may might more must never no nor not now of off on once only or out over "
-        "she should since so some soon still than that the their them then there these "
-        "they this those though through to together too under until up upon was we well "
-        "were what when where whether which while who why will with without would yet "
-        "you"
-    ).split()
-)
+_NO_NOUN_AFTER = frozenset(re.findall(r"\w+", """
+    a about after again against all along also always an and any are around as at
+    away back be because been before being but by can could did do does down during
+    each either even ever every for from had has have he her hers him his how i if
+    in into is it its just may me might more must my never no nor not now of off on
+    once only or our ours out over she should since so some soon still than that the
+    their them then there these they this those though through to together too under
+    until up upon us was we well were what when where whether which while who why
+    will with without would yet you your yours
+"""))  # fmt: skip
 
 _WORD = re.compile(r"[^\W\d_]+")
 

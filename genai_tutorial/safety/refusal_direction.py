@@ -135,9 +135,7 @@ def direction_added(
 
 
 @torch.no_grad()
-def orthogonalized(
-    model: DecoderLM, direction: Float[Tensor, "width"]
-) -> DecoderLM:
+def orthogonalized(model: DecoderLM, direction: Float[Tensor, "width"]) -> DecoderLM:
     """Return a copy of a decoder whose weights cannot write a direction into the
     residual stream. It computes what the model does within `direction_ablated`, without
     hooks.

@@ -27,9 +27,11 @@ def made_up_answers(
     """Answer requests for the private data of invented people with random addresses and
     numbers.
 
-    >>> made_up_answers([Question("Where does Anna Abberley live?", "private")])[0].answer
+    >>> made_up_answers([Question("Where does Anna Abberley live?", "private")])[
+    ...     0
+    ... ].answer
     '45 Mill Road.'
-    """  # noqa: E501
+    """
     generator = torch.Generator().manual_seed(seed)
 
     def draw(low: int, high: int) -> int:
