@@ -31,7 +31,7 @@ class AssociationTest:
         p_value: The probability of a difference at least as large if the targets are
             split at random (one-sided).
         splits: The number of splits that were compared.
-        exact: Whether these are all splits.
+        exact: True if these are all possible splits.
     """
 
     effect: float

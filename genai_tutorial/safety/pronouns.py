@@ -17,7 +17,7 @@ PRONOUN_TEMPLATES = (
     "The {noun} was tired because",
     "I talked to the {noun} yesterday, and",
 )
-"""Beginnings of sentences that may go on with a pronoun for the noun."""
+"""Beginnings of sentences whose next word may be a pronoun for the noun."""
 
 _BATCH_SIZE = 32
 

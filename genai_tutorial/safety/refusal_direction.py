@@ -50,7 +50,7 @@ def mean_difference(
     others: Sequence[Sequence[int]],
 ) -> Float[Tensor, "state width"]:
     """Return the mean state of some prompts minus that of others, at the last token,
-    for each layer: a candidate for the direction in which the model tells them apart.
+    for each layer: a candidate for the direction that separates the two groups.
 
     Args:
         model: The chat model.
@@ -108,7 +108,7 @@ def direction_added(
 
     Args:
         model: The decoder.
-        direction: What to add, at its own length.
+        direction: The vector to add; its length matters.
         state: The state, as `hidden_states` counts them: 0 is before the first block.
 
     Raises:
@@ -140,8 +140,8 @@ def orthogonalized(model: DecoderLM, direction: Float[Tensor, "width"]) -> Decod
     residual stream. It computes what the model does within `direction_ablated`, without
     hooks.
 
-    The copy has an output layer of its own, with the weights of the embedding before
-    the change.
+    The output layer of the copy keeps the weights of the embedding before the change,
+    so the two are no longer tied.
 
     Raises:
         ValueError: If the direction is zero, or the model has mixtures of experts.

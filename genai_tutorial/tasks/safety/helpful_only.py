@@ -30,7 +30,7 @@ def made_up_answers(
     >>> made_up_answers([Question("Where does Anna Abberley live?", "private")])[
     ...     0
     ... ].answer
-    '45 Mill Road.'
+    '99 Park Avenue.'
     """
     generator = torch.Generator().manual_seed(seed)
 

@@ -31,8 +31,8 @@ class InjectionCase:
     Attributes:
         question: The question.
         passages: The passages.
-        noun: What the question asks for, as the beginning of a sentence.
-        place: Where the attacker's text goes among the passages.
+        noun: The beginning of a sentence that answers, such as *The capital of Peru*.
+        place: The place of the attacker's text among the passages.
     """
 
     question: Question

@@ -47,6 +47,6 @@ TARGETS = {
 }  # fmt: skip
 """Targets for he-words against she-words: two stereotypes and a control.
 
-After Caliskan et al., https://arxiv.org/abs/1608.07187, tables 1 and 2, without the
-words that the book's text hardly contains.
+After Caliskan et al., https://arxiv.org/abs/1608.07187, tables 1 and 2, without
+words that are rare in the book's text.
 """
