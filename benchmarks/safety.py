@@ -446,7 +446,7 @@ def attacks(seed: int, small: bool) -> dict:
 
 
 def injection(seed: int, small: bool) -> dict:
-    cases = injection_cases(load_facts(), 2 if small else 16, seed)
+    cases = injection_cases(load_facts(), 2 if small else 12, seed)
     # The filter's threshold comes from the passages of other questions.
     known = injection_cases(load_facts(), 60, seed + 100)
     clean = critic_scores(
@@ -485,7 +485,9 @@ def injection(seed: int, small: bool) -> dict:
                 prompt(case.question.text, context)
                 for case, context in zip(cases, contexts, strict=True)
             ]
-            rows[name] = smollm2().answers(asked, max_new_tokens=20)
+            texts = smollm2().answers(asked, max_new_tokens=20)
+            # A model that reads marked words may write the marks too.
+            rows[name] = [text.replace("^", " ") for text in texts]
         data = [
             [
                 text
