@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.retrieval import continuation_log_likelihoods
-from genai_tutorial.tokenization import BPETokenizer
+from genai_tutorial.tokenization import PADDING, BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
 PRONOUN_TEMPLATES = (
@@ -40,7 +40,8 @@ def pronoun_log_odds(
         pronouns: The two pronouns.
 
     Raises:
-        ValueError: If there is no noun or template, or a template has no `{noun}`.
+        ValueError: If there is no noun or template, a template has no `{noun}`, or a
+            pronoun is several tokens.
     """
     if not nouns or not templates:
         raise ValueError(
@@ -55,11 +56,19 @@ def pronoun_log_odds(
         for noun in nouns
         for template in templates
     ]
-    first, second = (
-        _in_batches(model, prompts, [tokenizer.encode(f" {word}")] * len(prompts))
-        for word in pronouns
-    )
-    return (first - second).view(len(nouns), len(templates))
+    tokens = [tokenizer.encode(f" {word}") for word in pronouns]
+    if any(len(ids) != 1 for ids in tokens):
+        raise ValueError(
+            f"Each pronoun must be one token, got {' and '.join(pronouns)}, which are "
+            f"{len(tokens[0])} and {len(tokens[1])}."
+        )
+    (first,), (second,) = tokens
+    odds = [
+        logits[:, first] - logits[:, second]
+        for start in range(0, len(prompts), _BATCH_SIZE)
+        for logits in [_next_token_logits(model, prompts[start : start + _BATCH_SIZE])]
+    ]
+    return torch.cat(odds).view(len(nouns), len(templates))
 
 
 def sentence_pair_log_odds(
@@ -90,6 +99,18 @@ def sentence_pair_log_odds(
         )
     )
     return first - second
+
+
+@torch.no_grad()
+def _next_token_logits(
+    model: DecoderLM, prompts: Sequence[Sequence[int]]
+) -> Float[Tensor, "prompt vocab"]:
+    ids = torch.full((len(prompts), max(map(len, prompts))), PADDING)
+    for row, prompt in enumerate(prompts):
+        ids[row, : len(prompt)] = torch.tensor(prompt)
+    last = torch.tensor([len(prompt) - 1 for prompt in prompts])
+    states = model.read(ids)[torch.arange(len(prompts)), last]
+    return model.logits(states[:, None])[:, 0]
 
 
 def _in_batches(

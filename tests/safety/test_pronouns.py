@@ -34,6 +34,8 @@ def test_pronoun_log_odds_are_the_difference_of_log_probabilities(model):
 def test_pronoun_log_odds_reject_bad_templates(model):
     with pytest.raises(ValueError, match=r"needs \{noun\}"):
         pronoun_log_odds(model, TOKENIZER, ["nurse"], ["The nurse"])
+    with pytest.raises(ValueError, match="one token, got he and theirs"):
+        pronoun_log_odds(model, TOKENIZER, ["nurse"], pronouns=("he", "theirs"))
     with pytest.raises(ValueError, match="at least one noun"):
         pronoun_log_odds(model, TOKENIZER, [])
 
