@@ -15,7 +15,7 @@ from genai_tutorial.cli.document_chat import AnswerModel, Library, abstention_th
 from genai_tutorial.cli.documents import (
     LARGEST_FILE,
     LARGEST_FOLDER,
-    PASSAGE_WORDS,
+    LONGEST_PASSAGE,
     read_folder,
     split_text,
 )
@@ -96,7 +96,7 @@ def test_passages_are_short_and_where_they_say():
     for place in places:
         original = text[place.start : place.end]
         assert " ".join(original.split()) == place.text
-        assert len(place.text.split()) <= PASSAGE_WORDS
+        assert len(place.text.split()) <= LONGEST_PASSAGE
         assert text.splitlines()[place.first_line - 1].startswith(
             original.splitlines()[0][:5]
         )
@@ -130,7 +130,7 @@ def test_a_folder_that_is_too_large_is_read_in_part(tmp_path):
     places, left_out = read_folder(tmp_path)
     assert len({place.file for place in places}) == files - 1
     assert len(left_out) == 1
-    assert "nearly 5 MB together" in left_out[0]
+    assert "nearly 2 MB together" in left_out[0]
 
 
 def test_library_finds_the_passage_and_its_cosine(folder):
