@@ -35,7 +35,7 @@ PASSAGES, MAX_TOKENS = 3, 60
 
 
 class Library:
-    """The passages of a folder with their vectors, searched by words and by meaning.
+    """The passages of a folder with their vectors, searched by meaning.
 
     Args:
         places: The passages.
@@ -58,21 +58,18 @@ class Library:
         )
         self.places = dict(zip(ids, places, strict=True))
 
-    def find(self, question: str) -> tuple[list[Place], Place, float]:
-        """Return the passages for the prompt, best first, and the passage whose vector
-        is nearest to that of the question, with the cosine between them.
+    def find(self, question: str) -> tuple[list[Place], float]:
+        """Return the passages whose vectors are nearest to that of a question, nearest
+        first, and the cosine between the question and the first.
         """
-        vector = self.encoder.encode([question])[0]
-        found = self.store.search(question, vector, PASSAGES)
-        (nearest,) = self.store.search_vectors(vector, k=1)
+        found = self.store.search_vectors(self.encoder.encode([question])[0], PASSAGES)
         # the score is the negative squared distance of two vectors of length one
-        cosine = 1 + nearest.score / 2
-        return [self.places[hit.id] for hit in found], self.places[nearest.id], cosine
+        return [self.places[hit.id] for hit in found], 1 + found[0].score / 2
 
 
 @dataclass(frozen=True)
 class AnswerModel(ChatModel):
-    """A chat model with a longest answer of its own.
+    """A chat model with its own limit on the length of answers.
 
     Attributes:
         max_tokens: The largest number of tokens in an answer.
@@ -164,7 +161,7 @@ def _answer(
     answerer: AnswerModel, library: Library, question: str, threshold: float
 ) -> None:
     """Print an answer and the place that it is from."""
-    places, nearest, cosine = library.find(question)
+    places, cosine = library.find(question)
     if cosine >= threshold:
         answerer.check(question, places)
     texts = [place.text for place in places]
@@ -174,8 +171,8 @@ def _answer(
         chat.note(
             chat.CONTROL.sub(
                 "",
-                f"The nearest passage is in {nearest}: its cosine with the question is "
-                f"{cosine:.2f}, below {threshold:.2f}.",
+                f"The nearest passage is in {places[0]}: its cosine with the question "
+                f"is {cosine:.2f}, below {threshold:.2f}.",
             )
         )
 
