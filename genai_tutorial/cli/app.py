@@ -276,6 +276,10 @@ def chat(
             )
         ),
     ] = ChatModel.SMOLLM2,
+    documents: Annotated[
+        Path | None,
+        typer.Option(help="Answer from the .txt and .md files in this folder."),
+    ] = None,
     system: Annotated[
         str | None, typer.Option(help="System message for the model.")
     ] = None,
@@ -327,23 +331,26 @@ def chat(
     oldest turns are dropped. If the input is a file or a pipe, each line is one turn of
     yours; the answers go to standard output and everything else to standard error.
 
+    With a folder of documents, smollm2 answers each question by itself from the
+    passages that fit it best, and cites the file and the place. Where no passage is
+    near enough, it says that it does not know. Answers are greedy.
+
     Examples to try:
     - `genai-tutorial chat`
+    - `genai-tutorial chat --documents notes`
     - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --top-p 0.9`
     - `genai-tutorial chat --max-tokens 100 --seed 7 --precision fp32`
     - `genai-tutorial chat --model sft`
     """
+    weights = None if precision is None else precision.value
+    if documents is not None:
+        from genai_tutorial.cli.document_chat import chat_about
+
+        chat_about(documents, model.value, system, top_p, max_tokens, weights)
+        return
     from genai_tutorial.cli.chat import chat
 
-    chat(
-        model.value,
-        system,
-        temperature,
-        top_p,
-        max_tokens,
-        seed,
-        None if precision is None else precision.value,
-    )
+    chat(model.value, system, temperature, top_p, max_tokens, seed, weights)
 
 
 @app.command()
