@@ -142,8 +142,8 @@ def _greedy(model: DecoderLM, ids: Tensor, count: int, cache: KVCache) -> list[i
     drawn: list[int] = []
     for _ in range(count):
         unread = ids[:, cache.lengths[0] :]
-        hidden = read_on(model, unread, cache)[:, -1]
-        chosen = model.logits(hidden).argmax(dim=-1)
+        logits = model.logits(read_on(model, unread, cache)[:, -1:])
+        chosen = logits[:, 0].argmax(dim=-1)
         drawn.append(int(chosen))
         ids = torch.cat((ids, chosen[None]), dim=1)
     return drawn
