@@ -1,8 +1,10 @@
 """Long contexts, measured part by part.
 
     sinks       SmolLM2's perplexity along an article, by what a token may attend to
+    endless     a stream beyond the trained context, in constant memory
     stream      a code told 1,000 tokens ago: everything kept, or sinks and a window
     needles     SmolLM2 finds a sentence, by length and depth, and a control without it
+    needles2k   the same at 2,000 tokens
     needles4k   the same at 4,000 tokens
     ruler       several needles, several values, and variables that refer to each other
     scaling     a small Llama at four times its context, before and after 30 steps
@@ -116,7 +118,15 @@ def sinks(seed: int, small: bool) -> dict:
         "the first 4 and the last 252": (4, 252),
         "the first 1 and the last 255": (1, 255),
         "the first 4 without values": (4, 252),
+        "four line breaks and the last 252": (4, 252),
     }
+    if seed == 0:
+        kinds |= {
+            "the last 64": (0, 64),
+            "the first 4 and the last 60": (4, 60),
+            "the last 128": (0, 128),
+            "the first 4 and the last 124": (4, 124),
+        }
     measured: dict = {"article": ARTICLES[seed], "tokens": ids.shape[1], "kinds": {}}
     for name, sizes in kinds.items():
         start = time.process_time()
@@ -130,13 +140,19 @@ def sinks(seed: int, small: bool) -> dict:
             first = stream_losses(model, ids[:, :5], kept)
             kept.values[:, :, :, :4] = 0
             losses = torch.cat((first, continued_losses(model, ids, 4, kept)))
+        elif name.startswith("four line breaks"):
+            [line_break] = tokenizer.encode("\n")
+            changed = torch.cat(
+                (torch.full_like(ids[:, :4], line_break), ids[:, 4:]), 1
+            )
+            losses = stream_losses(model, changed, kept)
         else:
             losses = stream_losses(model, ids, kept)
         measured["kinds"][name] = {
             "perplexity": perplexity(losses[512:]),
             "perplexity, first 255": perplexity(losses[:255]),
-            "by 64": [round(part.mean().item(), 3) for part in losses.split(64)],
-            "tokens 240 to 320": [round(one, 2) for one in losses[239:319].tolist()],
+            "by 32": [round(part.mean().item(), 3) for part in losses.split(32)],
+            "tokens 226 to 306": [round(one, 2) for one in losses[225:306].tolist()],
             "bytes": kept.keys.nbytes + kept.values.nbytes,
             "seconds": round(time.process_time() - start, 1),
         }
@@ -145,6 +161,21 @@ def sinks(seed: int, small: bool) -> dict:
     measured["heads"] = share.numel()
     measured["heads with half their weight on token 0"] = int((share > 0.5).sum())
     return measured
+
+
+def endless(seed: int, small: bool) -> dict:
+    """Read several articles as one stream, beyond the trained context of 8,192."""
+    model, tokenizer = smollm2()
+    text = "\n\n".join(article(number) for number in (seed, seed + 1, seed + 2))
+    ids = torch.tensor([tokenizer.encode(text)[: 2000 if small else 12_000]])
+    kept = SinkCache(model.config, 1, 4, 252)
+    before = kept.keys.nbytes + kept.values.nbytes
+    losses = stream_losses(model, ids, kept)
+    return {
+        "tokens": ids.shape[1],
+        "by 1000": [round(part.mean().item(), 3) for part in losses.split(1000)],
+        "bytes": [before, kept.keys.nbytes + kept.values.nbytes],
+    }
 
 
 @torch.no_grad()
@@ -170,7 +201,9 @@ def perplexity(losses: Tensor) -> float:
 
 
 def stream(seed: int, small: bool) -> dict:
-    """Tell a code about 1,000 tokens before it is asked for, and 100 tokens before."""
+    """Tell a code or a word about 1,000 tokens before it is asked for; the small cache
+    is also asked for what it was told 100 tokens ago.
+    """
     model, tokenizer = smollm2()
     trials = 1 if small else 4
     found: dict[str, list] = {}
@@ -181,7 +214,6 @@ def stream(seed: int, small: bool) -> dict:
         near = single_needle(haystack(seed), 1200, 0.93, kind, number)
         small_cache = SinkCache(model.config, 1, 4, 252)
         for name, task, kept in (
-            ("everything, 100 tokens ago", near, None),
             ("everything, 1,000 tokens ago", far, None),
             ("4 sinks and 252, 100 tokens ago", near, small_cache),
             ("4 sinks and 252, 1,000 tokens ago", far, small_cache),
@@ -194,7 +226,11 @@ def stream(seed: int, small: bool) -> dict:
 
 
 def needles(seed: int, small: bool) -> dict:
-    return needle_grid(seed, (430,) if small else (430, 1024, 2048))
+    return needle_grid(seed, (430,) if small else (430, 1024))
+
+
+def needles_2k(seed: int, small: bool) -> dict:
+    return needle_grid(seed, (430,) if small else (2048,))
 
 
 def needles_4k(seed: int, small: bool) -> dict:
@@ -281,12 +317,13 @@ BANDS = {
     "256-384": (256, 384),
     "384-512": (384, 512),
 }
-YARN = (4, 128, 0.5, 4)
+YARN = (4, 128)
 SCALINGS = {
     "as it is": None,
     "linear": LinearScaling(4),
     "NTK": NTKScaling(4),
     "YaRN": YarnScaling(*YARN),
+    "YaRN, ramp from 4 to 0.5 turns": YarnScaling(*YARN, 0.5, 4),
     "YaRN without its factor": WithoutFactor(*YARN),
     "YaRN, factor squared": SquaredFactor(*YARN),
 }
@@ -506,7 +543,7 @@ def contenders(seed: int, small: bool) -> dict:
             grounded_prompt(question.text, row)
             for question, row in zip(exam.questions, rows, strict=True)
         ]
-        replies = chat.answers(requests, batch_size=2)
+        replies = chat.answers(requests, batch_size=4)
         keep(name, replies, [len(chat.encode(one)) for one in requests], begun)
     for name, combine in (("map-reduce", map_reduce), ("refine", refine)):
         begun = time.process_time()
@@ -533,8 +570,10 @@ def contenders(seed: int, small: bool) -> dict:
 
 PARTS: dict[str, Callable[[int, bool], dict]] = {
     "sinks": sinks,
+    "endless": endless,
     "stream": stream,
     "needles": needles,
+    "needles2k": needles_2k,
     "needles4k": needles_4k,
     "ruler": ruler,
     "scaling": scaling,

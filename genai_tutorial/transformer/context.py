@@ -160,7 +160,8 @@ class AttentionContext:
 
     def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor] | None:
         """Return the cosines and sines of the tokens' angles, shared by all layers;
-        None for positions 0, 1, 2 and so on.
+        None for positions 0, 1, 2 and so on. A cache that rotates keys on reading gets
+        angles of zero.
 
         Packed rows use None as well, because only distances within a text matter; those
         with a shared prefix do not, because the distance to the prefix matters too.

@@ -4,7 +4,7 @@ Beyond the trained context the slow pairs of features reach angles that never oc
 during training. Each scaling lowers their frequencies, so that the angles of the longer
 text stay in the trained range. Linear scaling lowers all frequencies alike; NTK-aware
 scaling raises the base, so that the fast pairs, which distinguish neighbouring
-positions, hardly change; those of Llama 3 and YaRN leave them unchanged.
+positions, change little; those of Llama 3 and YaRN leave them unchanged.
 """
 
 import math
@@ -127,7 +127,7 @@ class DynamicNTKScaling:
 
     @property
     def ratio(self) -> float:
-        """How many times slower the slowest pair turns."""
+        """The factor by which the slowest pair turns slower."""
         stretch = max(self.length / self.original_context_length, 1.0)
         return self.factor * stretch - (self.factor - 1)
 

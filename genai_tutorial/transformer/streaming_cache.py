@@ -20,11 +20,11 @@ class SinkCache(KVCache):
     """A `KVCache` of constant size for a text of any length: it keeps the first `sinks`
     tokens of each row and the last `window`.
 
-    Large models put much attention on their first tokens, whatever those say; without
-    these sinks a window destroys their predictions. Keys are stored before rotation and
-    rotated by their place in the cache: window tokens keep their distances, and a sink
-    is never farther from a query than the size of the cache. A text that fits is read
-    as with a `KVCache`; what has left the window is forgotten.
+    Large models put much attention on their first tokens, whatever those are; without
+    these attention sinks, a sliding window ruins their predictions. Keys are stored
+    before rotation and rotated by their place in the cache: window tokens keep their
+    distances, and a sink is never farther from a query than the size of the cache. A
+    text that fits is read as with a `KVCache`; tokens outside the window are forgotten.
 
     Args:
         config: The decoder's settings, with rotary positions.
@@ -35,8 +35,8 @@ class SinkCache(KVCache):
         device: The same as the model's.
 
     Raises:
-        ValueError: If a size is out of range, or the model has other positions or a
-            window of its own.
+        ValueError: If a size is out of range, or the model has another positional
+            encoding or already a sliding window.
 
     Source: Xiao et al., Efficient Streaming Language Models with Attention Sinks,
         section 3.2, https://arxiv.org/abs/2309.17453
@@ -62,8 +62,8 @@ class SinkCache(KVCache):
         attention = config.attention
         if attention.positions != "rotary" or attention.sliding_window is not None:
             raise ValueError(
-                "A SinkCache is for models with rotary positions and without a window "
-                f"of their own; got positions={attention.positions!r} and "
+                "A SinkCache is for models with rotary positions and no sliding "
+                f"window; got positions={attention.positions!r} and "
                 f"sliding_window={attention.sliding_window}."
             )
         super().__init__(config, batch_size, sinks + window, dtype, device)
@@ -103,9 +103,9 @@ class SinkCache(KVCache):
     ) -> tuple[Tensor, Tensor]:
         """Rotate the queries and all keys by their places in the cache.
 
-        If the queries see their sinks at the end of different gaps, no single place of
-        a sink is right for all of them. Then each vector gets two halves, for sinks and
-        for window, of which one is zero in each key.
+        New tokens at once can have forgotten different numbers of tokens, so that a
+        sink has no single place for all of them. Then each vector gets two halves, one
+        for sinks and one for the window; in each key, one of them is zero.
         """
         keys, places = self.key_positions(), self.sinks + self.window - 1
         gaps = (self.positions - places).clamp(min=0)  # tokens that are forgotten

@@ -183,7 +183,7 @@ def test_sink_cache_refuses_impossible_sizes(sinks, window, message):
     ],
 )
 def test_sink_cache_refuses_other_models(attention):
-    with pytest.raises(ValueError, match="rotary positions and without a window"):
+    with pytest.raises(ValueError, match="rotary positions and no sliding window"):
         SinkCache(DecoderConfig(VOCAB, attention=attention))
 
 

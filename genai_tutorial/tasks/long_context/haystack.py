@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 
@@ -11,15 +12,15 @@ from genai_tutorial.tokenization import BPETokenizer
 
 @dataclass(frozen=True)
 class LongTask:
-    """A text to continue, whose right continuation stands somewhere in it.
+    """A text to continue, which contains the right continuation.
 
     Attributes:
         name: The kind of task.
         prompt: The text, up to where the answer begins.
         answers: All right answers, each with the space before it.
         needles: The hidden sentences, as they are in the prompt.
-        depth: Where the sentence with the (first) answer is: 0 for the beginning, 1 for
-            the end.
+        depth: The position of the sentence with the first answer: 0 for the beginning,
+            1 for the end.
     """
 
     name: str
@@ -32,7 +33,9 @@ class LongTask:
         """Return the control: the same question about the same hay alone."""
         prompt = self.prompt
         for needle in self.needles:
-            prompt = prompt.replace(f"{needle} ", "", 1)
+            # The last sentence has no space after it.
+            spaced = f"{needle} " if f"{needle} " in prompt else f" {needle}"
+            prompt = prompt.replace(spaced, "", 1)
         return replace(self, name=f"{self.name}, control", prompt=prompt, needles=())
 
 
@@ -70,7 +73,7 @@ class Haystack:
 
         Args:
             needles: The depth of each sentence, from 0 to 1, and the sentence.
-            question: The end of the text, on a line of its own.
+            question: The end of the text, in a separate paragraph.
             length: The largest number of tokens of the text; it has as many whole
                 sentences as fit.
             generator: Draws where the hay begins.
@@ -114,10 +117,6 @@ class Haystack:
 
     @staticmethod
     def _place(counts: Sequence[int], depth: float) -> int:
-        """Return the number of sentences before this depth."""
-        total, before = sum(counts), 0
-        for place, count in enumerate(counts):
-            if before >= depth * total:
-                return place
-            before += count
-        return len(counts)
+        """Return the number of sentences before the gap that is nearest to a depth."""
+        gaps = [0, *accumulate(counts)]
+        return min(range(len(gaps)), key=lambda n: abs(gaps[n] - depth * gaps[-1]))

@@ -35,8 +35,8 @@ def single_needle(
     Args:
         hay: The prose to hide it in.
         length: The largest number of tokens of the text.
-        depth: Where: 0 for the beginning, 1 for the end.
-        kind: What is hidden.
+        depth: The position of the sentence: 0 for the beginning, 1 for the end.
+        kind: A code of four digits or a word.
         seed: Draws hay, city and secret.
 
     Raises:
@@ -63,7 +63,7 @@ def many_keys(
         length: The largest number of tokens of the text.
         depth: The depth of the secret that is asked for; the others are anywhere.
         keys: The number of secrets.
-        kind: What is hidden.
+        kind: A code of four digits or a word.
         seed: Draws hay, cities, secrets and the other depths.
 
     Raises:

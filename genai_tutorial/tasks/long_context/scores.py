@@ -14,7 +14,7 @@ from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
 
 @dataclass(frozen=True)
 class TaskScore:
-    """How a model continued a task's text.
+    """A model's continuation of a task's text, compared with the answers.
 
     Attributes:
         written: The likeliest continuation.
@@ -22,8 +22,8 @@ class TaskScore:
             begins with it and 0 otherwise.
         log_probability: The log-probability of the first answer, in nats.
         tokens: The number of tokens in the prompt.
-        tokens_read: How many of them had to be read, because they were not in the cache
-            from the task before.
+        tokens_read: The number of these tokens that were not yet in the cache from the
+            task before.
     """
 
     written: str
