@@ -68,7 +68,7 @@ def score_tasks(
         ids = torch.tensor([prompt])
         cache.keep(ids)
         before = cache.lengths[0]
-        logits = read_on(model, ids[:, before:], cache)[:, -1:]
+        logits = model.logits(read_on(model, ids[:, before:], cache)[:, -1:])
         drawn, log_probability = _forced(model, logits, right[0], cache)
         written = tokenizer.decode(drawn)
         if len(right) > 1:
@@ -102,7 +102,7 @@ def stream_losses(
     losses = []
     for start in range(0, ids.shape[1] - 1, piece):
         part = ids[:, start : min(start + piece, ids.shape[1] - 1)]
-        logits = read_on(model, part, cache)[0]
+        logits = model.logits(read_on(model, part, cache))[0]
         targets = ids[0, start + 1 : start + 1 + len(logits)]
         losses.append(
             torch.nn.functional.cross_entropy(logits, targets, reduction="none")
@@ -112,14 +112,14 @@ def stream_losses(
 
 def read_on(
     model: DecoderLM, ids: Int[Tensor, "1 new"], cache: KVCache, piece: int = 256
-) -> Float[Tensor, "1 last vocab"]:
-    """Read more of a text into a cache, in pieces, and return the logits of the last
-    piece.
+) -> Float[Tensor, "1 last width"]:
+    """Read more of a text into a cache, in pieces, and return the hidden states of the
+    last piece.
     """
     context = AttentionContext.cached(cache)
     for part in ids.split(piece, dim=1):
         hidden = model.read(part, context)
-    return model.logits(hidden)
+    return hidden
 
 
 def _forced(
@@ -131,7 +131,7 @@ def _forced(
     ids = torch.tensor([answer])
     if len(answer) > 1:
         rest = read_on(model, ids[:, :-1], cache)
-        logits = torch.cat((logits, rest), dim=1)
+        logits = torch.cat((logits, model.logits(rest)), dim=1)
     log_probs = logits[0].log_softmax(dim=-1)
     drawn = log_probs.argmax(dim=-1).tolist()
     return drawn, log_probs.gather(1, ids[0, :, None]).sum().item()
@@ -142,7 +142,8 @@ def _greedy(model: DecoderLM, ids: Tensor, count: int, cache: KVCache) -> list[i
     drawn: list[int] = []
     for _ in range(count):
         unread = ids[:, cache.lengths[0] :]
-        chosen = read_on(model, unread, cache)[:, -1].argmax(dim=-1)
+        logits = model.logits(read_on(model, unread, cache)[:, -1:])
+        chosen = logits[:, 0].argmax(dim=-1)
         drawn.append(int(chosen))
         ids = torch.cat((ids, chosen[None]), dim=1)
     return drawn
