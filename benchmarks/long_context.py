@@ -489,9 +489,8 @@ def contenders(seed: int, small: bool) -> dict:
     model, tokenizer = smollm2()
     chat = ChatModel(model, tokenizer, SMOLLM2_CHAT)
     facts = load_facts()
-    exam = history_exam(
-        load_factbook(), facts, 3 if small else 8, 1 if small else 4, seed
-    )
+    histories, questions = (2, 1) if small else (4, 2)
+    exam = history_exam(load_factbook(), facts, histories, questions, seed)
     rule = GoldRule(facts)
     chunks = [
         chunk
