@@ -19,38 +19,69 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from genai_tutorial.alignment import Rows, encode_example, pad_examples, supervised_loss
 from genai_tutorial.corpus import deduplicate
-from genai_tutorial.data import load_shakespeare, load_wikipedia
+from genai_tutorial.data import (
+    load_fact_split,
+    load_mnist_split,
+    load_shakespeare,
+    load_wikipedia,
+)
+from genai_tutorial.diffusion import VELOCITY, UNet, diffusion_loss, sample_images
 from genai_tutorial.generation import (
     GreenListWatermark,
     TournamentSampling,
     detection_z_score,
     generate,
 )
-from genai_tutorial.metrics import auroc, true_positive_rate_at
+from genai_tutorial.metrics import (
+    auroc,
+    copy_test,
+    nearest_neighbours,
+    true_positive_rate_at,
+)
 from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
 from genai_tutorial.pretrained.records import RECORDS, keep_record
+from genai_tutorial.recipes import load
+from genai_tutorial.recipes.mnist.diffusion import LIVE, SCHEDULE
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.safety import (
     Canary,
     draw_canaries,
     exposure,
     extracted,
+    gradient_ascent_loss,
+    gradient_difference_loss,
     insert_canaries,
     loss_attack,
     min_k_attack,
+    npo_loss,
     reference_attack,
+    relearn,
     token_losses,
+    unlearn,
     zlib_attack,
+)
+from genai_tutorial.tasks.assistant import (
+    CHAT,
+    ask_facts,
+    demonstrate,
+    encode_demonstrations,
+    exact_match_rate,
+    exam_questions,
 )
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.training import (
+    EMA,
+    AdamW,
     PrivacySettings,
     TensorBatches,
     TokenBatches,
@@ -58,6 +89,7 @@ from genai_tutorial.training import (
     epsilon,
     fit,
     fit_privately,
+    warmup_linear,
     warmup_stable_decay,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
@@ -213,7 +245,7 @@ def membership(seed: int, small: bool) -> dict:
                 attack: separation(scores["members"][attack], scores[kind][attack])
                 for attack in scores["members"]
             }
-        if name == "seven epochs":
+        if name == "seven epochs" and seed == 0:  # for the figure
             measured[name]["scores"] = {
                 kind: [round(s, 3) for s in scores[kind]["loss"].tolist()]
                 for kind in sets
@@ -487,12 +519,213 @@ def score_once(hits: Tensor, piece: Tensor, gamma: float) -> float:
     return detection_z_score(sum(distinct.values()), len(distinct), gamma)
 
 
+def unlearning(seed: int, small: bool) -> dict:
+    """Teach the assistant 20 countries that it has never read of, and forget one.
+
+    The reference is the assistant that was taught the other 19. Relearning shows a
+    third of the country's facts again, and the exam asks for the others.
+    """
+    tokenizer = load("factbook-sft")[1]
+    split = load_fact_split()
+    countries = sorted({fact.country for fact in split.withheld})
+    generator = torch.Generator().manual_seed(seed)
+    country = countries[int(torch.randperm(len(countries), generator=generator)[0])]
+    forgotten = [fact for fact in split.withheld if fact.country == country]
+    others = [fact for fact in split.withheld if fact.country != country]
+    shown, hidden = forgotten[: len(forgotten) // 3], forgotten[len(forgotten) // 3 :]
+    exams = {
+        "forget": list(ask_facts(forgotten, "held-out")),
+        "others": exam_questions(others, 100),
+        "before": exam_questions(split.told, 100),
+    }
+    hidden_exam = list(ask_facts(hidden, "held-out"))
+    hidden_rows = fact_rows(tokenizer, hidden, 2, seed)
+
+    def measure(model: DecoderLM) -> dict:
+        return {
+            name: round(exact_match_rate(model, tokenizer, exam), 4)
+            for name, exam in exams.items()
+        } | {"answer loss": answer_loss(model, hidden_rows)}
+
+    start, rounds = (4, (1, 1)) if small else (40, (10, 20))
+    full, without = teach(None, small), teach(country, small)
+    forget = fact_rows(tokenizer, forgotten, 8, seed)
+    retain = fact_rows(tokenizer, [*others, *taught_before()], 2, seed)
+    settings = {"batch_size": 16, "learning_rate": 3e-4, "seed": seed}
+    models = {"full": full, "retrained": without}
+    measured: dict = {
+        "country": country,
+        "facts": len(forgotten),
+        "questions": {name: len(exam) for name, exam in exams.items()},
+        "steps": start,
+        "models": {},
+    }
+    for name, loss in (
+        ("gradient ascent", gradient_ascent_loss),
+        ("gradient difference", gradient_difference_loss),
+        ("NPO", partial(npo_loss, beta=1.0)),
+    ):
+        early = unlearn(full, loss, forget, retain, steps=start // 4, **settings)
+        measured["models"][f"{name}, a quarter of the steps"] = measure(early)
+        models[name] = unlearn(full, loss, forget, retain, steps=start, **settings)
+    examples = fact_rows(tokenizer, shown, 8, seed)
+    for name, model in models.items():
+        measured["models"][name] = measure(model)
+        if name == "full":
+            continue
+        done, curve = 0, [[0, *relearned(model, tokenizer, hidden_exam, hidden_rows)]]
+        for steps in rounds:
+            model = relearn(model, examples, steps=steps, **settings)
+            done += steps
+            curve.append([done, *relearned(model, tokenizer, hidden_exam, hidden_rows)])
+        measured["models"][name]["relearning"] = curve
+    return measured
+
+
+def relearned(
+    model: DecoderLM, tokenizer: BPETokenizer, exam: Sequence, rows: Rows
+) -> tuple[float, float]:
+    """Return the share of right answers and the loss on facts that were not shown."""
+    right = exact_match_rate(model, tokenizer, exam)
+    return round(right, 4), answer_loss(model, rows)
+
+
+@torch.no_grad()
+def answer_loss(model: DecoderLM, rows: Rows) -> float:
+    return round(supervised_loss(model, rows.ids, rows.is_answer).item(), 4)
+
+
+def taught_before() -> list:
+    """Return 200 facts that the assistant knows, so that it forgets none of them."""
+    taught = load_fact_split().taught
+    order = torch.randperm(len(taught), generator=torch.Generator().manual_seed(0))
+    return [taught[place] for place in order[:200].tolist()]
+
+
+def fact_rows(tokenizer: BPETokenizer, facts: Sequence, per_fact: int, seed: int):
+    """Return questions about facts with their answers, one per row."""
+    asked = ask_facts(facts, "trained", per_fact=per_fact, seed=seed)
+    return pad_examples(
+        [
+            encode_example(
+                CHAT, tokenizer, [Message("user", d.question.text)], f" {d.answer}"
+            )
+            for d in demonstrate(asked, seed, "sentence")
+        ]
+    )
+
+
+@cache
+def teach(left_out: str | None, small: bool) -> DecoderLM:
+    """Teach the assistant the withheld countries, all but one."""
+    model, tokenizer = load("factbook-sft")
+    steps = 2 if small else 150
+    facts = [f for f in load_fact_split().withheld if f.country != left_out]
+    asked = ask_facts([*facts, *taught_before()], "trained", per_fact=4, seed=0)
+    rows = encode_demonstrations(tokenizer, demonstrate(asked, 0, "sentence"), 128)
+    fit(
+        model,
+        TensorBatches(rows.tensors, 8, 0),
+        supervised_loss,
+        AdamW(model.parameters(), lr=1e-3),
+        steps=steps,
+        schedule=warmup_linear(steps, 1 if small else 10),
+        progress=False,
+    )
+    return model.eval()
+
+
+LEVELS = (4, 16, 64)
+"""How often the repeated digits are in the training set."""
+REPEATED = 4
+DIGITS = 400
+
+
+def diffusion(seed: int, small: bool) -> dict:
+    """Train on 400 digits, of which twelve are repeated, and look for copies.
+
+    A sample is a copy if its distance to the nearest training digit, relative to that
+    to the second nearest, is as small as for 1 in 100 held-out digits.
+    """
+    steps, count = (2, 20) if small else (320, 600)
+    train_set, held_out = load_mnist_split()
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(train_set), generator=generator)
+    digits = train_set.images[order[:DIGITS]]
+    copies = torch.ones(DIGITS, dtype=torch.long)
+    for place, level in enumerate(LEVELS):
+        copies[place * REPEATED : (place + 1) * REPEATED] = level
+    rows = digits.repeat_interleave(copies, dim=0)
+    model = UNet(replace(LIVE.config, classes=None), seed)
+    average = EMA(model, LIVE.ema_decay)
+
+    def loss(model: nn.Module, images: Tensor) -> Tensor:
+        images = 2 * images[:, None] - 1
+        return diffusion_loss(
+            model, SCHEDULE, VELOCITY, images, None, generator=generator
+        )
+
+    start = time.process_time()
+    fit(
+        model,
+        TensorBatches((rows,), LIVE.batch_size, seed),
+        loss,
+        build_optimizer(model, LIVE.optimizer),
+        steps=steps,
+        schedule=warmup_linear(steps, 1 if small else LIVE.warmup_steps),
+        ema=average,
+        progress=False,
+    )
+    seconds = round(time.process_time() - start, 1)
+    samples = sample_images(
+        average.model, SCHEDULE, VELOCITY, None, (count, 1, 28, 28),
+        steps=20, seed=seed, batch_size=200,
+    )[:, 0]  # fmt: skip
+    limit = nearest_ratio(held_out.images, digits)[0].quantile(0.01).item()
+    ratios, nearest = nearest_ratio(samples, digits)
+    level_of = copies[nearest]
+    test = copy_test(samples, digits, held_out.images, seed=seed)
+    return {
+        "digits": DIGITS,
+        "rows": len(rows),
+        "samples": count,
+        "training seconds": seconds,
+        "limit": round(limit, 4),
+        "copies": {
+            str(level): {
+                "digits": int((copies == level).sum()),
+                "share of rows": round(
+                    level * int((copies == level).sum()) / len(rows), 4
+                ),
+                "nearest": int((level_of == level).sum()),
+                "copied": int(((level_of == level) & (ratios < limit)).sum()),
+            }
+            for level in (1, *LEVELS)
+        },
+        "copy test": {
+            "excess": [
+                round(value, 4)
+                for value in (test.excess, test.interval.low, test.interval.high)
+            ],
+            "p": test.p_value,
+        },
+    }
+
+
+def nearest_ratio(images: Tensor, digits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distance to the nearest digit over that to the second, and which."""
+    found = nearest_neighbours(images, digits, k=2)
+    return found.distances[:, 0] / found.distances[:, 1], found.indices[:, 0]
+
+
 PARTS: dict[str, Callable[[int, bool], dict]] = {
     "canaries": canaries,
     "membership": membership,
     "private": private,
     "watermark": watermark,
     "false_marks": false_marks,
+    "unlearning": unlearning,
+    "diffusion": diffusion,
 }
 
 

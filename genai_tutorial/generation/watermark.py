@@ -16,8 +16,8 @@ class Detection:
     """The number of hits in a text, against what a text without a mark has on average.
 
     Attributes:
-        hits: How many of the scored items carry the mark.
-        scored: How many were scored.
+        hits: The number of scored items that carry the mark.
+        scored: The number of scored items: pairs of tokens, or bits.
         expected_share: The share of hits in a text without a mark.
     """
 
@@ -44,7 +44,7 @@ def detection_z_score(hits: int, scored: int, expected_share: float) -> float:
     Raises:
         ValueError: If the expected share is not between 0 and 1.
 
-    Source: Kirchenbauer et al., A Watermark for Large Language Models, equation 2,
+    Source: Kirchenbauer et al., A Watermark for Large Language Models, equation 3,
     https://arxiv.org/abs/2301.10226
 
     >>> detection_z_score(hits=40, scored=100, expected_share=0.25)

@@ -1,4 +1,4 @@
-"""Verbatim copies in text: how much of a generated text stands word for word in the
+"""Verbatim copies: the parts of a generated text that occur word for word in the
 training text, found with a suffix array.
 """
 
@@ -14,8 +14,8 @@ class CopiedRun:
 
     Attributes:
         text: The characters.
-        start: Where it begins in the examined text.
-        place: Where one of its occurrences begins in the corpus.
+        start: The index of its first character in the examined text.
+        place: The index at which one of its occurrences in the corpus begins.
     """
 
     text: str

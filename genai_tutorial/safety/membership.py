@@ -25,7 +25,7 @@ def token_losses(
     Args:
         model: Maps ids to logits, such as a `DecoderLM`.
         windows: Texts of equal length.
-        batch_size: How many are read at once.
+        batch_size: The number of texts in a batch.
 
     Raises:
         ValueError: If there is no text, or they have fewer than two tokens.
@@ -67,7 +67,7 @@ def zlib_attack(
         ValueError: If there is not one text per row of losses.
 
     Source: Carlini et al., Extracting Training Data from Large Language Models, section
-        5.1, https://arxiv.org/abs/2012.07805
+        5.2, https://arxiv.org/abs/2012.07805
     """
     if len(texts) != len(losses):
         raise ValueError(f"There are {len(losses)} rows of losses, {len(texts)} texts.")
@@ -113,9 +113,9 @@ def reference_attack(
     Raises:
         ValueError: If the two don't have the same shape.
 
-    Source: Carlini et al., Membership Inference Attacks From First Principles,
-        section 4 (calibration for difficulty; their attack has many reference models),
-        https://arxiv.org/abs/2112.03570
+    Source: Watson et al., On the Importance of Difficulty Calibration in Membership
+        Inference Attacks, https://arxiv.org/abs/2111.08440; Carlini et al. train many
+        reference models, https://arxiv.org/abs/2112.03570
 
     >>> reference_attack(torch.tensor([[1.0, 3.0]]), torch.tensor([[2.0, 3.0]]))
     tensor([0.5000])

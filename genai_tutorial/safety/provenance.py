@@ -36,7 +36,7 @@ class Manifest:
     """The signed statement of an image.
 
     Attributes:
-        assertions: What is said, by label.
+        assertions: The statements, by label.
         claim: The hashes of the assertions and of the image, and who made the claim.
         algorithm: That of the signature.
         signature: Covers the claim.
@@ -54,8 +54,8 @@ class Verification:
 
     Attributes:
         status: "valid", or the first check that failed.
-        manifest: What the file says, whether or not it is true; None if it has no
-            readable manifest.
+        manifest: The file's manifest, whether or not it is true; None if there is no
+            readable one.
     """
 
     status: Status

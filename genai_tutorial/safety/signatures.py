@@ -33,8 +33,8 @@ class Signer(Verifier, Protocol):
 class HMACSigner:
     """Signs with a secret that signer and verifier share, by HMAC with SHA-256.
 
-    It shows how a manifest works, but it can't replace a signature: whoever can verify
-    can also sign, so it proves nothing to a third party.
+    It shows how a manifest works, but it can't replace a signature: everybody who can
+    verify can also sign, so it proves nothing to a third party.
 
     Attributes:
         key: The shared secret, of at least 16 bytes.
@@ -122,7 +122,7 @@ class Ed25519Signer:
 
     @property
     def verifier(self) -> Ed25519Verifier:
-        """The verifier to hand out."""
+        """The verifier, which may be published."""
         return Ed25519Verifier(self._key().public_key().public_bytes_raw())
 
     def _key(self):

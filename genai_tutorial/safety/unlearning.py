@@ -36,7 +36,7 @@ def gradient_ascent_loss(
         retain: Examples to keep; not used.
 
     Source: Jang et al., Knowledge Unlearning for Mitigating Privacy Risks in Language
-        Models, section 3.2, https://arxiv.org/abs/2210.01504
+        Models, equation 1, https://arxiv.org/abs/2210.01504
     """
     return -supervised_loss(model, *forget)
 
@@ -52,7 +52,7 @@ def gradient_difference_loss(
         forget: Examples to forget.
         retain: Examples to keep.
 
-    Source: Maini et al., TOFU: A Task of Fictitious Unlearning for LLMs, section 3.1,
+    Source: Maini et al., TOFU: A Task of Fictitious Unlearning for LLMs, section 3,
     https://arxiv.org/abs/2401.06121
     """
     return supervised_loss(model, *retain) - supervised_loss(model, *forget)
@@ -63,7 +63,7 @@ def npo_loss(
     reference: DecoderLM,
     forget: Batch,
     retain: Batch,
-    beta: float = 0.1,
+    beta: float | int = 0.1,
     retain_weight: float | int = 1.0,
 ) -> Float[Tensor, ""]:
     """Return the loss of negative preference optimization, plus the loss on the
@@ -81,7 +81,7 @@ def npo_loss(
         beta: The inverse temperature; gradient ascent is the limit of 0.
         retain_weight: The weight of the loss on the examples to keep.
 
-    Source: Zhang et al., Negative Preference Optimization, equation 3,
+    Source: Zhang et al., Negative Preference Optimization, section 3,
     https://arxiv.org/abs/2404.05868
     """
     with torch.no_grad():
@@ -161,8 +161,8 @@ def relearn(
     Raises:
         ValueError: If a number is out of range.
 
-    Source: Lynch et al., Eight Methods to Evaluate Robust Unlearning in LLMs, section
-        3, https://arxiv.org/abs/2402.16835
+    Source: Lynch et al., Eight Methods to Evaluate Robust Unlearning in LLMs,
+        https://arxiv.org/abs/2402.16835
     """
     taught = copy.deepcopy(model)
     fit(

@@ -56,7 +56,7 @@ class PrivacySettings:
 
 @dataclass
 class PrivateHistory:
-    """What private training recorded; looking at it is not private.
+    """A record of private training. It is not private itself.
 
     Attributes:
         batch_sizes: The number of records that took part in each step.
@@ -95,6 +95,11 @@ def per_sample_gradients(
         for name, parameter in model.named_parameters()
         if parameter.requires_grad
     }
+
+    if not len(batch[0]):  # a Poisson sample may be empty, which vmap does not accept
+        return {
+            name: value.new_zeros(0, *value.shape) for name, value in trained.items()
+        }
 
     def loss_of(parameters: Mapping[str, Tensor], *record: Tensor) -> Tensor:
         def with_parameters(*arguments):
@@ -180,7 +185,7 @@ def fit_privately(
 ) -> PrivateHistory:
     """Train a model with DP-SGD; `epsilon` says how private it is.
 
-    What the optimizer does with the noisy gradient costs no privacy.
+    The optimizer sees only noisy gradients, so its own computation costs no privacy.
 
     Args:
         model: The model to train.
