@@ -30,8 +30,8 @@ from genai_tutorial.safety.signatures import (
     Ed25519Signer,
     Ed25519Verifier,
     HMACSigner,
+    SignatureVerifier,
     Signer,
-    Verifier,
 )
 from genai_tutorial.safety.unlearning import (
     gradient_ascent_loss,
@@ -48,9 +48,9 @@ __all__ = [
     "Exposure",
     "HMACSigner",
     "Manifest",
+    "SignatureVerifier",
     "Signer",
     "Verification",
-    "Verifier",
     "draw_canaries",
     "exposure",
     "extracted",
