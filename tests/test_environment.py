@@ -16,6 +16,7 @@ EXTRAS = [
     "music",
     "audio",
     "retrieval",
+    "safety",
     "models",
     "book",
     "teach",

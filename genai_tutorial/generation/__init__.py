@@ -80,6 +80,14 @@ from genai_tutorial.generation.stopping import (
     Stop,
     StopAtText,
 )
+from genai_tutorial.generation.tournament import TournamentSampling, tournament
+from genai_tutorial.generation.watermark import (
+    Detection,
+    GreenListWatermark,
+    detection_z_score,
+    green_list,
+    tokens_needed,
+)
 
 __all__ = [
     "EMPTY",
@@ -88,7 +96,9 @@ __all__ = [
     "ComputePoint",
     "ConstrainedText",
     "Constraint",
+    "Detection",
     "ForbiddenTokens",
+    "GreenListWatermark",
     "Hypothesis",
     "LogitsProcessor",
     "Regex",
@@ -98,6 +108,7 @@ __all__ = [
     "Stop",
     "StopAtText",
     "TokenMask",
+    "TournamentSampling",
     "VocabularyTrie",
     "accuracy_per_tokens",
     "advance",
@@ -105,11 +116,13 @@ __all__ = [
     "best_of_samples",
     "copy_rows",
     "derivative",
+    "detection_z_score",
     "draw",
     "frequency_penalty",
     "generate",
     "generate_all",
     "generate_rollouts",
+    "green_list",
     "join_rollouts",
     "keep_min_p",
     "keep_top_k",
@@ -129,5 +142,7 @@ __all__ = [
     "self_consistency",
     "shared_length",
     "stream",
+    "tokens_needed",
+    "tournament",
     "weighted_vote",
 ]

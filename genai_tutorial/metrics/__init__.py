@@ -1,5 +1,6 @@
 """Measure models and samples: likelihood, intervals, Fréchet distance, precision and
-recall, pass@k, rankings, ROC curves, abstention, copies of training data.
+recall, pass@k, rankings, ROC curves, abstention, copies of training images
+and text.
 """
 
 from genai_tutorial.metrics.abstention import (
@@ -37,6 +38,11 @@ from genai_tutorial.metrics.likelihood import (
     nats_per_character,
     nats_to_bits,
     perplexity,
+)
+from genai_tutorial.metrics.memorization import (
+    CopiedRun,
+    SuffixArray,
+    longest_copied_run,
 )
 from genai_tutorial.metrics.neighbours import (
     Neighbours,
@@ -83,6 +89,7 @@ from genai_tutorial.metrics.word_error_rate import (
 )
 
 __all__ = [
+    "CopiedRun",
     "CopyTest",
     "DigitClassifier",
     "DigitClassifierConfig",
@@ -94,6 +101,7 @@ __all__ = [
     "PrecisionRecall",
     "ROCCurve",
     "RiskCoverage",
+    "SuffixArray",
     "TextScore",
     "WinnersCurse",
     "WordErrors",
@@ -112,6 +120,7 @@ __all__ = [
     "expected_calibration_error",
     "frechet_distance",
     "gaussian_frechet_distance",
+    "longest_copied_run",
     "mcnemar_test",
     "nats_per_character",
     "nats_to_bits",

@@ -1,7 +1,11 @@
-"""Training: the step and the loop, optimizers and schedules, batches, checkpoints, and
-data parallelism.
+"""Training: the step and the loop, optimizers and schedules, batches, checkpoints,
+data parallelism, and private training.
 """
 
+from genai_tutorial.training.accountant import (
+    epsilon,
+    renyi_divergence_of_sampled_gaussian,
+)
 from genai_tutorial.training.accumulation import accumulated_train_step
 from genai_tutorial.training.adamw import AdamW
 from genai_tutorial.training.adversarial import (
@@ -34,6 +38,15 @@ from genai_tutorial.training.optimizers import (
     clip_gradients,
     parameter_groups,
 )
+from genai_tutorial.training.private import (
+    PrivacySettings,
+    PrivateHistory,
+    clip_and_noise,
+    fit_privately,
+    gradient_norms,
+    per_sample_gradients,
+    poisson_sample,
+)
 from genai_tutorial.training.recomputing import kept_bytes, recompute
 from genai_tutorial.training.ring import ring_attention
 from genai_tutorial.training.run_state import Checkpoint
@@ -65,6 +78,8 @@ __all__ = [
     "Muon",
     "OptimizerSettings",
     "PowerLaw",
+    "PrivacySettings",
+    "PrivateHistory",
     "Process",
     "Schedule",
     "ShardedCheckpoint",
@@ -72,15 +87,19 @@ __all__ = [
     "TokenBatches",
     "accumulated_train_step",
     "build_optimizer",
+    "clip_and_noise",
     "clip_gradients",
     "compute_optimal",
     "discriminator_step",
     "draw_noise",
+    "epsilon",
     "fit",
     "fit_adversarial",
     "fit_power_law",
+    "fit_privately",
     "generator_step",
     "gradient_noise",
+    "gradient_norms",
     "in_bfloat16",
     "is_first_process",
     "kept_bytes",
@@ -88,8 +107,11 @@ __all__ = [
     "orthogonalize",
     "parallel",
     "parameter_groups",
+    "per_sample_gradients",
+    "poisson_sample",
     "process_group",
     "recompute",
+    "renyi_divergence_of_sampled_gaussian",
     "ring_attention",
     "save_checkpoint",
     "shard",

@@ -1,0 +1,211 @@
+"""Canaries: invented secrets that are written into a training text, so that one can
+measure what the model keeps of them.
+"""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.generation import generate
+from genai_tutorial.transformer import AttentionContext, DecoderLM
+
+Encode = Callable[[str], Sequence[int]]
+"""A function that turns text into tokens, such as a tokenizer's `encode`."""
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A sentence with a secret number, and how often the training text has it.
+
+    Attributes:
+        prefix: The text before the secret.
+        secret: The digits.
+        copies: The number of times that the sentence is in the training text.
+
+    Raises:
+        ValueError: If the secret is not made of digits, or `copies` is negative.
+
+    >>> Canary("The number of Adam is ", "4821", copies=2).text
+    'The number of Adam is 4821.'
+    """
+
+    prefix: str
+    secret: str
+    copies: int
+
+    def __post_init__(self):
+        if not (self.secret.isascii() and self.secret.isdigit()):
+            raise ValueError(f"secret must be digits, such as '4821': {self.secret!r}.")
+        if self.copies < 0:
+            raise ValueError(f"copies must be 0 or more, got {self.copies}.")
+
+    @property
+    def text(self) -> str:
+        """The whole sentence."""
+        return f"{self.prefix}{self.secret}."
+
+    @property
+    def prompt(self) -> str:
+        """The text with which the secret is asked for: a new line and the prefix."""
+        return f"\n{self.prefix}"
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """The rank of a canary's secret among all secrets of its length, ordered by the
+    model's probability.
+
+    Attributes:
+        rank: 1 if no other secret is more probable.
+        candidates: The number of possible secrets.
+    """
+
+    rank: int
+    candidates: int
+
+    @property
+    def bits(self) -> float:
+        """The exposure: how many bits of the secret the model gives away.
+
+        On average 1.44 for a secret that the model has never read; at most
+        log2(candidates).
+
+        Source: Carlini et al., The Secret Sharer, definition 4,
+        https://arxiv.org/abs/1802.08232
+        """
+        return math.log2(self.candidates) - math.log2(self.rank)
+
+
+def draw_canaries(
+    names: Sequence[str], copies: Sequence[int], seed: int, digits: int = 4
+) -> tuple[Canary, ...]:
+    """Return one canary for each name, with a random secret.
+
+    Args:
+        names: Whose number it is.
+        copies: The numbers of copies, dealt out to the names in turn.
+        seed: Seed of the secrets.
+        digits: The length of the secrets.
+
+    Raises:
+        ValueError: If there are no copies to deal out, or `digits` is below 1.
+
+    >>> draw_canaries(["Adam", "Bess"], copies=[0, 8], seed=0)[1]
+    Canary(prefix='The number of Bess is ', secret='6890', copies=8)
+    """
+    if not copies or digits < 1:
+        raise ValueError(
+            f"copies must hold a number and digits be at least 1, got {list(copies)} "
+            f"and {digits}."
+        )
+    generator = random.Random(seed)
+    return tuple(
+        Canary(
+            f"The number of {name} is ",
+            f"{generator.randrange(10**digits):0{digits}}",
+            copies[place % len(copies)],
+        )
+        for place, name in enumerate(names)
+    )
+
+
+def insert_canaries(text: str, canaries: Sequence[Canary], seed: int) -> str:
+    """Return a text with all copies of the canaries, each a line of its own at a random
+    place.
+
+    Args:
+        text: The training text.
+        canaries: The canaries.
+        seed: Seed of the places.
+    """
+    lines = text.split("\n")
+    generator = random.Random(seed)
+    for canary in canaries:
+        for _ in range(canary.copies):
+            lines.insert(generator.randrange(len(lines) + 1), canary.text)
+    return "\n".join(lines)
+
+
+@torch.no_grad()
+def secret_log_probs(
+    model: DecoderLM, canary: Canary, encode: Encode
+) -> Float[Tensor, "secret"]:
+    """Return the model's log-probability of every secret of the canary's length, in
+    numerical order.
+
+    All secrets that begin with the same digits share the work for them. So 10,000
+    secrets of four digits take 1,110 tokens behind the prompt and not 40,000.
+
+    Args:
+        model: The model that may have read the canary.
+        canary: The canary.
+        encode: Turns text into the model's tokens; each digit must be a token.
+
+    Raises:
+        ValueError: If a digit is not a single token.
+
+    >>> from genai_tutorial.transformer import DecoderConfig
+    >>> model = DecoderLM(DecoderConfig(vocab_size=128))
+    >>> canary = Canary("My number is ", "07", copies=0)
+    >>> secret_log_probs(model, canary, lambda text: list(text.encode())).shape
+    torch.Size([100])
+    """
+    prompt, digits = list(encode(canary.prompt)), _digit_tokens(encode)
+    cache = model.make_cache(1, len(prompt) + len(canary.secret))
+    unread = torch.tensor([prompt], device=cache.ids.device)
+    log_probs = torch.zeros(1, device=cache.ids.device)
+    for step in range(len(canary.secret)):
+        hidden = model.read(unread, AttentionContext.cached(cache))
+        following = model.logits(hidden[:, -1:])[:, 0].log_softmax(dim=-1)[:, digits]
+        log_probs = (log_probs[:, None] + following).flatten()
+        if step < len(canary.secret) - 1:
+            rows = len(unread)
+            cache.select([row for row in range(rows) for _ in digits])
+            unread = torch.tensor(digits * rows, device=cache.ids.device)[:, None]
+    return log_probs
+
+
+def exposure(model: DecoderLM, canary: Canary, encode: Encode) -> Exposure:
+    """Return the rank of a canary's secret among all secrets of its length.
+
+    Args:
+        model: The model that may have read the canary.
+        canary: The canary.
+        encode: Turns text into the model's tokens; each digit must be a token.
+
+    Raises:
+        ValueError: If a digit is not a single token.
+
+    Source: Carlini et al., The Secret Sharer, sections 4.1 and 4.2,
+    https://arxiv.org/abs/1802.08232
+    """
+    log_probs = secret_log_probs(model, canary, encode)
+    likelier = int((log_probs > log_probs[int(canary.secret)]).sum())
+    return Exposure(likelier + 1, len(log_probs))
+
+
+def extracted(model: DecoderLM, canary: Canary, encode: Encode) -> bool:
+    """Return whether the model recites the secret: whether greedy decoding after the
+    prefix writes exactly it.
+    """
+    prompt = torch.tensor(
+        [list(encode(canary.prompt))], device=next(model.parameters()).device
+    )
+    secret = list(encode(canary.secret))
+    written = generate(model, prompt, len(secret), temperature=0)
+    return written[0, prompt.shape[1] :].tolist() == secret
+
+
+def _digit_tokens(encode: Encode) -> list[int]:
+    tokens = [list(encode(digit)) for digit in "0123456789"]
+    if wrong := [row for row in tokens if len(row) != 1]:
+        raise ValueError(
+            f"Each digit must be one token; the tokenizer makes {wrong[0]} of one. Use "
+            "a tokenizer of bytes or characters."
+        )
+    return [row[0] for row in tokens]

@@ -1,0 +1,117 @@
+"""Exposure is the exact rank, and a model trained to recite is caught."""
+
+import math
+
+import pytest
+import torch
+
+from genai_tutorial.safety import (
+    Canary,
+    Exposure,
+    draw_canaries,
+    exposure,
+    extracted,
+    insert_canaries,
+    secret_log_probs,
+)
+from genai_tutorial.training import AdamW, fit
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+
+CANARY = Canary("No. ", "37", copies=1)
+
+
+def to_bytes(text):
+    return list(text.encode())
+
+
+def disturbed_model(convolution_size=2):
+    """A fresh model has zero outputs, so that all secrets would be equally likely."""
+    config = DecoderConfig.fast(
+        128, 32, width=32, layers=2, heads=2, convolution_size=convolution_size
+    )
+    model = DecoderLM(config)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def reciting_model():
+    model = DecoderLM(DecoderConfig.fast(128, 32, width=32, layers=1, heads=2))
+    ids = torch.tensor([to_bytes(f"\n{CANARY.text}")])
+    fit(
+        model,
+        [(ids[:, :-1], ids[:, 1:])] * 60,
+        lambda model, x, y: next_token_loss(model(x), y),
+        AdamW(model.parameters(), lr=0.01),
+        steps=60,
+        progress=False,
+    )
+    return model.eval()
+
+
+@pytest.mark.parametrize("convolution_size", [0, 2])
+def test_tree_of_prefixes_equals_reading_every_secret(convolution_size):
+    model = disturbed_model(convolution_size)
+    texts = [to_bytes(f"{CANARY.prompt}{secret:02}") for secret in range(100)]
+    ids = torch.tensor(texts)
+    with torch.no_grad():
+        all_log_probs = model(ids).log_softmax(dim=-1)
+    chosen = all_log_probs[:, -3:-1].gather(2, ids[:, -2:, None])[..., 0].sum(dim=1)
+    found = secret_log_probs(model, CANARY, to_bytes)
+    torch.testing.assert_close(found, chosen, atol=1e-4, rtol=1e-5)
+    assert found.std() > 0.1
+
+
+def test_exposure_counts_likelier_secrets():
+    model = disturbed_model()
+    log_probs = secret_log_probs(model, CANARY, to_bytes)
+    order = log_probs.argsort(descending=True).tolist()
+    assert exposure(model, CANARY, to_bytes) == Exposure(order.index(37) + 1, 100)
+    best = Canary(CANARY.prefix, f"{order[0]:02}", copies=0)
+    assert exposure(model, best, to_bytes).bits == pytest.approx(math.log2(100))
+
+
+def test_recited_secret_is_extracted_and_fully_exposed(reciting_model):
+    assert extracted(reciting_model, CANARY, to_bytes)
+    assert exposure(reciting_model, CANARY, to_bytes).rank == 1
+    other = Canary(CANARY.prefix, "38", copies=0)
+    assert not extracted(reciting_model, other, to_bytes)
+    assert exposure(reciting_model, other, to_bytes).rank > 1
+
+
+def test_exposure_of_random_ranks_is_below_two_bits_on_average():
+    bits = [Exposure(rank, 1000).bits for rank in range(1, 1001)]
+    assert sum(bits) / 1000 == pytest.approx(1 / math.log(2), abs=0.02)
+
+
+def test_insert_canaries_adds_each_copy_as_a_line_of_its_own():
+    text = "one\ntwo\nthree"
+    canaries = draw_canaries(["Adam", "Bess", "Carl"], copies=(0, 1, 3), seed=1)
+    lines = insert_canaries(text, canaries, seed=2).split("\n")
+    assert [lines.count(canary.text) for canary in canaries] == [0, 1, 3]
+    planted = {canary.text for canary in canaries}
+    assert [line for line in lines if line not in planted] == text.split("\n")
+    assert insert_canaries(text, canaries, seed=3).split("\n") != lines
+
+
+def test_draw_canaries_deals_out_copies_and_depends_on_seed():
+    names = ["Adam", "Bess", "Carl"]
+    first, second = (draw_canaries(names, (0, 4), seed=seed) for seed in (0, 1))
+    assert [canary.copies for canary in first] == [0, 4, 0]
+    assert {len(canary.secret) for canary in first} == {4}
+    assert [c.secret for c in first] != [c.secret for c in second]
+    assert first == draw_canaries(names, (0, 4), seed=0)
+
+
+def test_canaries_reject_wrong_arguments():
+    with pytest.raises(ValueError, match="secret must be digits"):
+        Canary("No. ", "3a", copies=1)
+    with pytest.raises(ValueError, match="copies must be 0 or more, got -1"):
+        Canary("No. ", "37", copies=-1)
+    with pytest.raises(ValueError, match="copies must hold a number"):
+        draw_canaries(["Adam"], copies=(), seed=0)
+    with pytest.raises(ValueError, match="Each digit must be one token"):
+        secret_log_probs(disturbed_model(), CANARY, lambda text: [1, *to_bytes(text)])
