@@ -404,7 +404,7 @@ def watermark(seed: int, small: bool) -> dict:
                 round(played.detect(text).z_score, 2) for text in texts
             ]
         if name in ("green list, delta 2", "tournament"):
-            other = other_choices(model, texts)
+            other = other_choices(model, tokenizer, texts)
             measured[name]["edited"] = {
                 str(share): [
                     round(detector.detect(edited).z_score, 2)
@@ -495,11 +495,17 @@ def paraphrases(
 
 
 @torch.no_grad()
-def other_choices(model: DecoderLM, texts: Tensor) -> Tensor:
+def other_choices(model: DecoderLM, tokenizer: BPETokenizer, texts: Tensor) -> Tensor:
     """Return for each token the likeliest other one, given the text before it; the
-    first token stays.
+    first token stays, and no special token is chosen.
     """
-    likely = torch.cat([model(row[None])[:, :-1].topk(2).indices for row in texts])
+    special = torch.tensor(sorted(tokenizer.special_tokens.values()))
+    likely = torch.cat(
+        [
+            model(row[None])[:, :-1].index_fill(2, special, -torch.inf).topk(2).indices
+            for row in texts
+        ]
+    )
     second = torch.where(likely[..., 0] == texts[:, 1:], likely[..., 1], likely[..., 0])
     return torch.cat((texts[:, :1], second), dim=1)
 
@@ -511,7 +517,7 @@ def edit(
     generator = torch.Generator().manual_seed(seed)
     replaced = torch.rand(texts.shape, generator=generator) < share
     return [
-        torch.tensor(tokenizer.encode(tokenizer.decode(row)))
+        torch.tensor(tokenizer.encode(tokenizer.decode(row), special_as_text=True))
         for row in torch.where(replaced, other, texts).tolist()
     ]
 

@@ -1,5 +1,6 @@
 """Search, indices and grounded answers, measured part by part.
 
+    chunking     chunks of five sizes: is the right place among 400 words found?
     tables       four sets of questions, five ways to search: recall@1, recall@5, MRR
     rerank       late interaction and query likelihood on the natural questions
     indices      recall@10 against distances computed, on MiniLM's own word vectors
@@ -21,7 +22,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -42,12 +43,15 @@ from genai_tutorial.pretrained.records import RECORDS, keep_record
 from genai_tutorial.retrieval import (
     BM25Index,
     ChatModel,
+    Chunk,
     FlatIndex,
     InvertedFileIndex,
     ProductQuantizer,
     QuantizedIndex,
     SearchResult,
     SmallWorldGraph,
+    chunk_sentences,
+    chunk_text,
     grounded_prompt,
     late_interaction,
     leave_one_out_attribution,
@@ -55,6 +59,7 @@ from genai_tutorial.retrieval import (
     recall_of_neighbours,
     reciprocal_rank_fusion,
     rerank,
+    split_sentences,
     vote_of_sources,
     weighted_fusion,
     words,
@@ -118,6 +123,80 @@ def scores_of(task: SearchTask) -> dict[str, Tensor]:
     )
     dense = minilm().encode(task.questions) @ vectors.T
     return {"BM25": plain, "BM25 with codes": coded, "dense": dense}
+
+
+READ = 400
+"""The number of words of context that each way of chunking may hand on."""
+
+
+def chunking(seed: int, small: bool) -> dict:
+    """Take sentences out of articles, cut the rest into chunks, and look whether the
+    chunks nearest to a sentence contain the place where it was.
+    """
+    articles = load_wikipedia()
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(articles.texts), generator=generator).tolist()
+    texts: list[str] = []
+    asked: list[tuple[int, int, str]] = []  # text, place of the gap, sentence
+    for place in order:
+        sentences = split_sentences(articles.texts[place])
+        words_before = [
+            len(articles.texts[place][:end].split()) for _, end in sentences
+        ]
+        kept = sum(total <= 800 for total in words_before)
+        if words_before[-1] < 1000 or kept < 16:
+            continue
+        # Every second sentence, so that both neighbours of a gap are still there.
+        choice = torch.randperm((kept - 2) // 2, generator=generator)[:7]
+        taken = {int(number) * 2 + 1 for number in choice}
+        text = ""
+        for number, (start, end) in enumerate(sentences[:kept]):
+            sentence = articles.texts[place][start:end]
+            if number in taken:
+                asked.append((len(texts), len(text), sentence))
+            else:
+                text += ("\n" if text else "") + sentence
+        texts.append(text)
+        if len(texts) == (2 if small else 12):
+            break
+    queries = minilm().encode([sentence for _, _, sentence in asked])
+    ways: dict[str, tuple[int, Callable[[str], list[Chunk]]]] = {
+        f"{size} words": (size, partial(chunk_text, size=size))
+        for size in (25, 50, 100, 200, 400)
+    }
+    ways["100 words, 25 again"] = 100, partial(chunk_text, size=100, overlap=25)
+    ways["sentences, up to 100 words"] = 100, partial(chunk_sentences, size=100)
+    measured: dict = {"questions": len(asked), "read": READ, "ways": {}}
+    for name, (size, cut) in ways.items():
+        chunks = [(row, chunk) for row, text in enumerate(texts) for chunk in cut(text)]
+        vectors = minilm().encode([chunk.text for _, chunk in chunks])
+        ranked = (queries @ vectors.T).argsort(dim=1, descending=True).tolist()
+        right = [
+            {
+                number
+                for number, (own, chunk) in enumerate(chunks)
+                if own == row and chunk.start <= gap <= chunk.end + 1
+            }
+            for row, gap, _ in asked
+        ]
+        measured["ways"][name] = {
+            "chunks": len(chunks),
+            "first": mean(recall_at_least_one(ranked, right, 1)),
+            "within the words read": mean(
+                recall_at_least_one(ranked, right, READ // size)
+            ),
+        }
+    return measured
+
+
+def recall_at_least_one(
+    rankings: Sequence[Sequence[int]], right: Sequence[set[int]], k: int
+) -> list[bool]:
+    """Return whether one of the right passages is among the first k."""
+    return [
+        bool(wanted & set(found[:k]))
+        for found, wanted in zip(rankings, right, strict=True)
+    ]
 
 
 def tables(seed: int, small: bool) -> dict:
@@ -635,6 +714,7 @@ def mean(values: Sequence) -> float:
 
 
 PARTS: dict[str, Callable[[int, bool], dict]] = {
+    "chunking": chunking,
     "tables": tables,
     "rerank": reranking,
     "indices": indices,

@@ -34,8 +34,7 @@ class PPOSettings:
         minibatches: The number of minibatches per pass, each with an optimizer step.
         micro_batches: The number of parts of a minibatch whose gradients are
             accumulated; they are split by length, which saves padding.
-        clip: The relative change of a token's probability at which its gradient is
-            cut.
+        clip: The relative change of a probability at which its gradient is cut.
         value_clip: The change of a value at which its gradient is cut.
         value_weight: The weight of the value loss.
         entropy_weight: The weight of the entropy bonus.

@@ -178,20 +178,18 @@ def chat(
             seed=seed,
         )
     if interactive:
-        _note(profile.greeting)
+        note(profile.greeting)
     try:
-        for line in _lines(interactive):
+        for line in read_lines(interactive):
             try:
                 ids, forgotten = conversation.prepare(line)
             except ValueError as error:
                 if not interactive:
                     raise UserError(str(error), NOT_POSSIBLE) from error
-                _note(str(error))
+                note(str(error))
                 continue
             if forgotten:
-                _note(
-                    f"The context is full: the {forgotten} oldest turns were dropped."
-                )
+                note(f"The context is full: the {forgotten} oldest turns were dropped.")
             _say(conversation.answer(ids), max_tokens)
     # The program that read the answers has stopped; otherwise Python would report the
     # broken pipe again at exit.
@@ -207,7 +205,7 @@ def load(precision: str) -> tuple[DecoderLM, BPETokenizer]:
     return quantized(model, {"fp32": "float32"}.get(precision, precision)), tokenizer
 
 
-def _lines(interactive: bool) -> Iterator[str]:
+def read_lines(interactive: bool) -> Iterator[str]:
     """Yield the user's lines, except for blank ones."""
     if interactive:
         with suppress(ImportError):  # Windows has none
@@ -228,7 +226,7 @@ def _lines(interactive: bool) -> Iterator[str]:
             if not interactive:
                 raise
             print()
-            _note("Ctrl-D ends the conversation.")
+            note("Ctrl-D ends the conversation.")
             continue
         if line.strip():
             yield line
@@ -256,10 +254,11 @@ def _say(pieces: Generator[str, None, None], max_tokens: int) -> None:
         if len(times) > 1
         else ""
     )
-    _note(f"{len(times)} tokens{speed}{ending}")
+    note(f"{len(times)} tokens{speed}{ending}")
 
 
-def _note(text: str) -> None:
+def note(text: str) -> None:
+    """Print a line on standard error that is not part of an answer."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(
         text, style="dim", markup=False
     )

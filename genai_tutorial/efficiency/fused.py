@@ -64,6 +64,7 @@ class FusedAttention(nn.Module):
         context = AttentionContext() if context is None else context
         query, key, value = self.project(x, context)
         key, value = context.append(self.layer, key, value)
+        query, key = context.rotate_late(self.rotary, query, key)
         mask, bias, is_causal = context.visibility(x, self.pattern)
         mixed = fused_attention(query, key, value, mask, bias, is_causal)
         return self.output(mixed.transpose(1, 2).flatten(2))
@@ -147,7 +148,8 @@ class FusedLlamaBlock(nn.Module):
     ) -> Float[Tensor, "batch position width"]:
         """Apply attention and feed-forward, each with a residual connection."""
         is_single = x.shape[:2] == (1, 1)
-        if context is None or context.cache is None or not is_single:
+        cache = None if context is None else context.cache
+        if cache is None or cache.rotates_on_reading or not is_single:
             return self.plain(x, context)
         return self._read_one(x, context)
 

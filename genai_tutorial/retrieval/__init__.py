@@ -21,6 +21,7 @@ from genai_tutorial.retrieval.chunking import (
     chunk_text,
     split_sentences,
 )
+from genai_tutorial.retrieval.combine import CombinedAnswer, map_reduce, refine
 from genai_tutorial.retrieval.fusion import reciprocal_rank_fusion, weighted_fusion
 from genai_tutorial.retrieval.grounded import (
     ABSTENTION,
@@ -59,6 +60,7 @@ __all__ = [
     "BM25Index",
     "ChatModel",
     "Chunk",
+    "CombinedAnswer",
     "FlatIndex",
     "GroundedAnswer",
     "Hit",
@@ -85,9 +87,11 @@ __all__ = [
     "late_interaction",
     "leave_one_out_attribution",
     "lucene_weight",
+    "map_reduce",
     "query_likelihood",
     "recall_of_neighbours",
     "reciprocal_rank_fusion",
+    "refine",
     "rerank",
     "split_sentences",
     "vote_of_sources",

@@ -1,4 +1,4 @@
-"""From a question and what a search found to an answer with a citation, or to none."""
+"""Grounded answering: an answer with a citation from the passages found, or none."""
 
 from collections.abc import Sequence
 

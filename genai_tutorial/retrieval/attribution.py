@@ -1,6 +1,4 @@
-"""Attribution: which passage does an answer come from? Take each away, and see what the
-answer loses.
-"""
+"""Attribution: find the passage that an answer rests on by taking each away in turn."""
 
 from collections.abc import Sequence, Set
 

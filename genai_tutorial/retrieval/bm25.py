@@ -67,8 +67,8 @@ class BM25Index:
     Args:
         texts: The texts.
         split: The token rule.
-        k1: How slowly further occurrences of a word cease to count; at 0 only the first
-            does.
+        k1: How slowly the score saturates with further occurrences of a word; at 0 only
+            the first counts.
         b: How much longer texts are marked down, from 0 to 1.
         weight: The inverse document frequency.
 

@@ -9,7 +9,7 @@ from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
 
 ABSTENTION = "I do not know."
-"""What is said instead of an answer that no passage supports."""
+"""The text returned in place of an answer that no passage supports."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class GroundedAnswer:
 
 @dataclass(frozen=True)
 class ChatModel:
-    """A chat model with all that is needed to ask it.
+    """A chat model with its tokenizer and template.
 
     Attributes:
         model: The language model.

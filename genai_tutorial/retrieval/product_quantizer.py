@@ -122,7 +122,7 @@ class ProductQuantizer:
 
 @dataclass(frozen=True)
 class QuantizedIndex:
-    """Quantized vectors, with the exact ones kept elsewhere to sort the best again.
+    """Quantized vectors, with the exact ones kept elsewhere to rerank the best.
 
     Attributes:
         quantizer: The quantizer.

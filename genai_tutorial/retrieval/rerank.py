@@ -1,4 +1,4 @@
-"""Reranking: look again, and more closely, at the few passages that a search found."""
+"""Reranking: score the few passages that a search found again, more carefully."""
 
 from collections.abc import Sequence
 

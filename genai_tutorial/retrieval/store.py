@@ -18,8 +18,8 @@ from genai_tutorial.retrieval.vector_index import FlatIndex
 
 
 class PassageStore:
-    """Passages in one file, which survives a crash: what `add` or `delete` has returned
-    from is on the disk, and what was interrupted never happened.
+    """Passages in one file, which survives a crash: a change is on disk once `add` or
+    `delete` has returned, and an interrupted change leaves no trace.
 
     Vectors are stored as raw 32-bit floats, so that reading a file runs no code of it.
     Several processes may open the same file. The store is also a context manager.

@@ -1,6 +1,4 @@
-"""The file of a store of passages: its tables, its checks, and transactions that happen
-whole or not at all.
-"""
+"""The file of a store of passages: its tables, its checks, and atomic transactions."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,6 @@
-"""A vote of passages: each answers alone, so that one false passage has one vote."""
+"""Majority vote of sources: the model answers from each passage separately, so that a
+false passage has only one vote.
+"""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence

@@ -8,6 +8,7 @@ from genai_tutorial.tokenization.byte_alphabet import (
 )
 from genai_tutorial.tokenization.characters import CharacterTokenizer
 from genai_tutorial.tokenization.chat import SMOLLM2_CHAT, ChatTemplate, Message
+from genai_tutorial.tokenization.merging import merge_pairs
 from genai_tutorial.tokenization.patterns import (
     GPT2_PATTERN,
     GPT4_PATTERN,
@@ -37,6 +38,7 @@ __all__ = [
     "WordTokenizer",
     "byte_to_unicode",
     "invisible",
+    "merge_pairs",
     "train_bpe",
     "visible",
 ]

@@ -1,11 +1,10 @@
 """Byte-level byte-pair encoding: encoding and decoding with a trained vocabulary."""
 
 import functools
-import heapq
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
@@ -21,6 +20,7 @@ from genai_tutorial.tokenization.hugging_face import (
     read_hugging_face,
     write_hugging_face,
 )
+from genai_tutorial.tokenization.merging import merge_pairs
 from genai_tutorial.tokenization.patterns import PreTokenizer
 from genai_tutorial.tokenization.stream import StreamDecoder
 from genai_tutorial.tokenization.vocabulary import Parts, check_parts, check_text
@@ -33,8 +33,7 @@ class BPETokenizer:
     Attributes:
         token_bytes: The bytes of each token; a token's index is its number.
         merges: The pairs of tokens to merge, in the order of training.
-        special_tokens: The numbers of tokens that ordinary text never produces, such as
-            `<|endoftext|>`.
+        special_tokens: Tokens that ordinary text never produces, by their text.
         pattern: The pre-tokenizer, which splits a text into words.
         unknown_id: The token for bytes without a token; None if all 256 have one.
         ignore_merges: If true, a word that is a token becomes that token, even if the
@@ -127,10 +126,9 @@ class BPETokenizer:
                 token = min(refused, key=text.index)
                 raise ValueError(
                     f"The text has the special token {token!r}, at position "
-                    f"{text.index(token)}. If the text is "
-                    f"your own, allow it: allowed_special=[{token!r}]. If it comes "
-                    "from outside, remove it, or "
-                    "encode it as plain text: special_as_text=True."
+                    f"{text.index(token)}. If the text is your own, allow it: "
+                    f"allowed_special=[{token!r}]. If it comes from outside, remove "
+                    "it, or encode it as plain text: special_as_text=True."
                 )
         present = [token for token in allowed if token in text]
         if not present:
@@ -265,9 +263,8 @@ class BPETokenizer:
         return allowed_special
 
     def _encode_plain(self, text: str) -> list[int]:
-        return list(
-            chain.from_iterable(map(self._encode_word_once, self.pattern.split(text)))
-        )
+        words = self.pattern.split(text)
+        return list(chain.from_iterable(map(self._encode_word_once, words)))
 
     @functools.cached_property
     def _encode_word_once(self) -> Callable[[str], list[int]]:
@@ -297,37 +294,7 @@ class BPETokenizer:
         return [self._ids[left + right] for left, right in self.merges]
 
     def _encode_word(self, word: str) -> list[int]:
-        """Merge a word's bytes: the pair with the lowest rank first, then the leftmost.
-
-        The pairs wait in a heap, and a linked list holds the tokens' neighbours, so a
-        word of n bytes takes O(n log n) steps.
-        """
         if self.ignore_merges and (whole := self._ids.get(word.encode())) is not None:
             return [whole]
         ids = [self._bytes_to_ids[byte] for byte in word.encode()]
-        ids.append(-1)  # the neighbour at both ends, which merges with nothing
-        previous = list(range(-1, len(ids) - 1))
-        following = list(range(1, len(ids) + 1))
-        rank_of = self._ranks.get
-        queue = [
-            (rank, i)
-            for i, pair in enumerate(pairwise(ids))
-            if (rank := rank_of(pair)) is not None
-        ]
-        heapq.heapify(queue)
-        while queue:
-            rank, i = heapq.heappop(queue)
-            # one of the two has been merged in the meantime
-            if ids[i] < 0 or rank_of((ids[i], ids[following[i]])) != rank:
-                continue
-            gone = following[i]
-            beyond = following[gone]
-            ids[i], ids[gone] = self._merged[rank], -1
-            following[i], previous[beyond] = beyond, i
-            for start, pair in (
-                (i, (ids[i], ids[beyond])),
-                (previous[i], (ids[previous[i]], ids[i])),
-            ):
-                if (rank := rank_of(pair)) is not None:
-                    heapq.heappush(queue, (rank, start))
-        return [index for index in ids if index >= 0]
+        return merge_pairs(ids, self._ranks, self._merged)

@@ -48,6 +48,7 @@ from genai_tutorial.training.private import (
     poisson_sample,
 )
 from genai_tutorial.training.recomputing import kept_bytes, recompute
+from genai_tutorial.training.ring import ring_attention
 from genai_tutorial.training.run_state import Checkpoint
 from genai_tutorial.training.scaling_laws import (
     Allocation,
@@ -111,6 +112,7 @@ __all__ = [
     "process_group",
     "recompute",
     "renyi_divergence_of_sampled_gaussian",
+    "ring_attention",
     "save_checkpoint",
     "shard",
     "tokens_to_reach",

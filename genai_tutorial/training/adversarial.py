@@ -22,15 +22,13 @@ from genai_tutorial.training.run_state import (
 from genai_tutorial.training.schedules import scale_learning_rates
 
 Penalty = Callable[..., Float[Tensor, ""]]
-"""Called as `penalty(discriminator, real, fake, *labels)`; the result is added to the
-discriminator's loss.
-"""
+"""Called as `penalty(discriminator, real, fake, *labels)`, added to the loss."""
 
 
 @dataclass
 class AdversarialHistory:
-    """The losses of both players. They do not measure the quality of the samples,
-    because each depends on an opponent that changes.
+    """The losses of both players, each against an opponent that changes, so that they
+    do not measure the quality of the samples.
 
     Attributes:
         discriminator_losses: The discriminator's loss at each step, without penalty.

@@ -10,6 +10,7 @@ from genai_tutorial.transformer.attention import (
     share_heads,
 )
 from genai_tutorial.transformer.block import DecoderBlock, make_feed_forward
+from genai_tutorial.transformer.blockwise import OnlineSoftmax, blockwise_attention
 from genai_tutorial.transformer.cache import KVCache
 from genai_tutorial.transformer.config import DecoderConfig
 from genai_tutorial.transformer.config_groups import (
@@ -29,6 +30,7 @@ from genai_tutorial.transformer.masks import (
     document_mask,
     document_positions,
     padding_mask,
+    sink_mask,
     sliding_window_mask,
 )
 from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts, routings
@@ -40,8 +42,10 @@ from genai_tutorial.transformer.positions import LearnedPositions, SinusoidalPos
 from genai_tutorial.transformer.rolling_cache import RollingCache
 from genai_tutorial.transformer.rotary import RotaryEmbedding, rotary_frequencies
 from genai_tutorial.transformer.rotary_scaling import (
+    DynamicNTKScaling,
     LinearScaling,
     Llama3Scaling,
+    NTKScaling,
     YarnScaling,
 )
 from genai_tutorial.transformer.routing import (
@@ -53,6 +57,7 @@ from genai_tutorial.transformer.routing import (
     router_z_loss,
     usage_entropy,
 )
+from genai_tutorial.transformer.streaming_cache import SinkCache
 
 __all__ = [
     "AttentionConfig",
@@ -61,6 +66,7 @@ __all__ = [
     "DecoderBlock",
     "DecoderConfig",
     "DecoderLM",
+    "DynamicNTKScaling",
     "FeedForward",
     "FeedForwardConfig",
     "InitializationConfig",
@@ -73,7 +79,9 @@ __all__ = [
     "MixtureOfExperts",
     "MultiHeadAttention",
     "NGramEmbedding",
+    "NTKScaling",
     "NormConfig",
+    "OnlineSoftmax",
     "PixelConfig",
     "PixelTransformer",
     "RMSNorm",
@@ -82,12 +90,14 @@ __all__ = [
     "Router",
     "Routing",
     "ShortConvolution",
+    "SinkCache",
     "SinusoidalPositions",
     "YarnScaling",
     "alibi_bias",
     "alibi_slopes",
     "attention",
     "attention_weights",
+    "blockwise_attention",
     "causal_mask",
     "document_mask",
     "document_positions",
@@ -102,6 +112,7 @@ __all__ = [
     "router_z_loss",
     "routings",
     "share_heads",
+    "sink_mask",
     "sliding_window_mask",
     "usage_entropy",
 ]

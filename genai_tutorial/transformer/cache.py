@@ -42,6 +42,10 @@ class KVCache:
     torch.Size([30, 1, 3, 1000, 64])
     """
 
+    window: int | None = None  # how many last keys a query sees; None: see the model
+    sinks: int = 0  # how many first keys stay visible outside the window
+    rotates_on_reading: bool = False  # whether keys are stored before their rotation
+
     def __init__(
         self,
         config: DecoderConfig,
@@ -95,7 +99,7 @@ class KVCache:
         )
         self.rows = torch.arange(batch, device=ids.device)[:, None]
         self.positions = starts[:, None] + torch.arange(new, device=ids.device)
-        self.ids[self.rows, self.positions] = ids
+        self._store_ids(ids)
         return self.positions
 
     def append(
@@ -162,6 +166,9 @@ class KVCache:
         self.last_inputs = {
             layer: inputs[chosen] for layer, inputs in self.last_inputs.items()
         }
+
+    def _store_ids(self, ids: Int[Tensor, "batch new"]) -> None:
+        self.ids[self.rows, self.positions] = ids
 
     def _rewind(self, length: int) -> None:
         # The inputs before the end of the shorter text are no longer known.

@@ -160,7 +160,8 @@ class AttentionContext:
 
     def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor] | None:
         """Return the cosines and sines of the tokens' angles, shared by all layers;
-        None for positions 0, 1, 2 and so on.
+        None for positions 0, 1, 2 and so on. A cache that rotates keys on reading gets
+        angles of zero.
 
         Packed rows use None as well, because only distances within a text matter; those
         with a shared prefix do not, because the distance to the prefix matters too.
@@ -168,8 +169,19 @@ class AttentionContext:
         if self.cache is None and not self.after_prefix:
             return None
         if "rotation" not in self._computed:
-            self._computed["rotation"] = rotary.rotation(self.positions)
+            if self.cache is not None and self.cache.rotates_on_reading:
+                self._computed["rotation"] = rotary.no_rotation()
+            else:
+                self._computed["rotation"] = rotary.rotation(self.positions)
         return self._computed["rotation"]
+
+    def rotate_late(
+        self, rotary: RotaryEmbedding | None, query: Tensor, key: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Rotate queries and all keys, if the cache stores keys before rotation."""
+        if rotary is None or self.cache is None or not self.cache.rotates_on_reading:
+            return query, key
+        return self.cache.rotate(rotary, query, key)
 
     def visibility(
         self, x: Float[Tensor, "batch query width"], pattern: AttentionPattern
@@ -221,6 +233,9 @@ class AttentionContext:
 
     def _of_new_tokens(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
         new, keys = x.shape[1], self.cache.key_positions()
+        if self.cache.window is not None:
+            window, sinks = self.cache.window, self.cache.sinks
+            return may_see(self.positions, keys, window, sinks)[:, None], None, False
         in_window = pattern.window is None or keys.shape[1] <= pattern.window
         if len(self.positions) == 1 and in_window and not pattern.alibi_heads:
             if new == 1:  # a single token attends to all keys

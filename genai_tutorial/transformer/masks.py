@@ -46,6 +46,39 @@ def sliding_window_mask(
     return may_see(positions, positions, window)
 
 
+def sink_mask(
+    length: int, sinks: int, window: int, device: torch.device | None = None
+) -> Bool[Tensor, "query key"]:
+    """Return the causal mask of a sliding window with attention sinks: each query
+    attends to the first `sinks` keys, to itself and to the `window - 1` keys before it.
+
+    Raises:
+        ValueError: If `sinks` is negative, or the window is below 1.
+
+    Source: Xiao et al., Efficient Streaming Language Models with Attention Sinks,
+        section 3.2, https://arxiv.org/abs/2309.17453
+
+    >>> sink_mask(5, sinks=1, window=2)
+    tensor([[ True, False, False, False, False],
+            [ True,  True, False, False, False],
+            [ True,  True,  True, False, False],
+            [ True, False,  True,  True, False],
+            [ True, False, False,  True,  True]])
+    """
+    check_sinks(sinks, window)
+    positions = torch.arange(length, device=device)
+    return may_see(positions, positions, window, sinks)
+
+
+def check_sinks(sinks: int, window: int) -> None:
+    """Raise a ValueError if a window with attention sinks has impossible sizes."""
+    if sinks < 0 or window < 1:
+        raise ValueError(
+            "sinks must be at least 0, and window at least 1, because a position "
+            f"attends to itself; got {sinks=} and {window=}."
+        )
+
+
 def padding_mask(
     lengths: Int[Tensor, "batch"], length: int
 ) -> Bool[Tensor, "batch 1 1 key"]:
@@ -110,13 +143,16 @@ def may_see(
     query_positions: Int[Tensor, "*batch query"],
     key_positions: Int[Tensor, "*batch key"],
     window: int | None = None,
+    sinks: int = 0,
 ) -> Bool[Tensor, "*batch query key"]:
     """Return the causal mask for queries and keys at the given positions; a negative
-    key position marks an empty slot.
+    key position marks an empty slot. The first `sinks` keys are never out of the
+    window.
 
     >>> may_see(torch.tensor([5]), torch.tensor([3, 4, 5, 6, -1]), window=2)
     tensor([[False,  True,  True, False, False]])
     """
-    distances = query_positions[..., :, None] - key_positions[..., None, :]
-    seen = (distances >= 0) & (key_positions[..., None, :] >= 0)
-    return seen if window is None else seen & (distances < window)
+    keys = key_positions[..., None, :]
+    distances = query_positions[..., :, None] - keys
+    seen = (distances >= 0) & (keys >= 0)
+    return seen if window is None else seen & ((distances < window) | (keys < sinks))

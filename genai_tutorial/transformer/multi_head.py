@@ -104,6 +104,7 @@ class MultiHeadAttention(nn.Module):
         context = AttentionContext() if context is None else context
         query, key, value = self.project(x, context, source)
         key, value = context.append(self.layer, key, value)
+        query, key = context.rotate_late(self.rotary, query, key)
         mask, bias, is_causal = context.visibility(x, self.pattern)
         mixed = fused_attention(query, key, value, mask, bias, is_causal)
         return self.output(mixed.transpose(1, 2).flatten(2))  # concatenate the heads

@@ -100,6 +100,10 @@ class RotaryEmbedding(nn.Module):
         """Return the cosines and sines of the angles at these positions."""
         return self.cosines[positions][:, None], self.sines[positions][:, None]
 
+    def no_rotation(self) -> tuple[Tensor, Tensor]:
+        """Return the cosine and sine of no angle, for keys to be rotated later."""
+        return self.cosines.new_ones(()), self.sines.new_zeros(())
+
 
 def rotary_frequencies(head_width: int, base: float | int) -> Float[Tensor, "pair"]:
     """Return the frequency of each pair of features in radians per position, as

@@ -2,9 +2,9 @@
 
 Beyond the trained context the slow pairs of features reach angles that never occurred
 during training. Each scaling lowers their frequencies, so that the angles of the longer
-text stay in the trained range. Linear scaling lowers all frequencies alike; those of
-Llama 3 and YaRN leave the fast pairs, which distinguish neighbouring positions,
-unchanged.
+text stay in the trained range. Linear scaling lowers all frequencies alike; NTK-aware
+scaling raises the base, so that the fast pairs, which distinguish neighbouring
+positions, change little; those of Llama 3 and YaRN leave them unchanged.
 """
 
 import math
@@ -44,6 +44,98 @@ class LinearScaling:
     ) -> Float[Tensor, "pair"]:
         """Return the new frequency of each pair, in radians per position."""
         return frequencies / self.factor
+
+
+@dataclass(frozen=True)
+class NTKScaling:
+    """NTK-aware scaling: a larger base, so that the slowest pair turns `factor` times
+    slower and the fastest as before.
+
+    Attributes:
+        factor: The ratio of the new context to the trained one.
+
+    Raises:
+        ValueError: If the factor is below 1.
+
+    Source: Peng et al., YaRN, section 3.1 (which names its origin, a
+        post by bloc97), https://arxiv.org/abs/2309.00071
+
+    >>> NTKScaling(factor=4).scale(torch.tensor([1.0, 0.1, 0.01]), base=1000)
+    tensor([1.0000, 0.0500, 0.0025])
+    """
+
+    factor: float | int = 4
+
+    def __post_init__(self):
+        _check_factor(self.factor)
+
+    @property
+    def attention_factor(self) -> float:
+        """Factor of cosines and sines: 1, no change."""
+        return 1.0
+
+    def scale(
+        self, frequencies: Float[Tensor, "pair"], base: float | int
+    ) -> Float[Tensor, "pair"]:
+        """Return the new frequency of each pair, in radians per position."""
+        last = max(len(frequencies) - 1, 1)
+        pairs = torch.arange(
+            len(frequencies), dtype=frequencies.dtype, device=frequencies.device
+        )
+        return frequencies * float(self.factor) ** (-pairs / last)
+
+
+@dataclass(frozen=True)
+class DynamicNTKScaling:
+    """NTK-aware scaling by just as much as the text needs: none up to the trained
+    context, then more with its length.
+
+    Attributes:
+        length: The length of the text, in tokens.
+        original_context_length: The trained context, in tokens.
+        factor: 1 scales by the ratio of `length` to the trained context; more, for
+            models trained with it, by `factor` times as much beyond the trained
+            context.
+
+    Raises:
+        ValueError: If the factor is below 1, or a length below 1.
+
+    Source: Peng et al., YaRN, section 3.3 (dynamic scaling),
+        https://arxiv.org/abs/2309.00071; the formula is that of the transformers
+        library
+
+    >>> DynamicNTKScaling(length=8192, original_context_length=4096).ratio
+    2.0
+    """
+
+    length: int
+    original_context_length: int = 4096
+    factor: float | int = 1
+
+    def __post_init__(self):
+        _check_factor(self.factor)
+        if self.length < 1 or self.original_context_length < 1:
+            raise ValueError(
+                "length and original_context_length must be at least 1 token; got "
+                f"{self.length!r} and {self.original_context_length!r}."
+            )
+
+    @property
+    def attention_factor(self) -> float:
+        """Factor of cosines and sines: 1, no change."""
+        return 1.0
+
+    @property
+    def ratio(self) -> float:
+        """The factor by which the slowest pair turns slower."""
+        stretch = max(self.length / self.original_context_length, 1.0)
+        return self.factor * stretch - (self.factor - 1)
+
+    def scale(
+        self, frequencies: Float[Tensor, "pair"], base: float | int
+    ) -> Float[Tensor, "pair"]:
+        """Return the new frequency of each pair, in radians per position."""
+        return NTKScaling(self.ratio).scale(frequencies, base)
 
 
 @dataclass(frozen=True)
@@ -146,7 +238,9 @@ class YarnScaling:
         return frequencies * (1 - slowed) + frequencies / self.factor * slowed
 
 
-RotaryScaling = LinearScaling | Llama3Scaling | YarnScaling
+RotaryScaling = (
+    LinearScaling | NTKScaling | DynamicNTKScaling | Llama3Scaling | YarnScaling
+)
 
 
 def _check_factor(factor: float | int) -> None:

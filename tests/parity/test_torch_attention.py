@@ -13,6 +13,7 @@ from genai_tutorial.transformer import (
     AttentionContext,
     MultiHeadAttention,
     attention,
+    blockwise_attention,
     causal_mask,
     fused_attention,
     padding_mask,
@@ -221,3 +222,24 @@ def test_cross_attention_equals_torch_with_gradients(
     context = AttentionContext.padded(lengths, keys)
     same(ours.weights(x, context, source), maps)
     same_with_gradients(ours(x, context, source), output, [x, source])
+
+
+@pytest.mark.parametrize("is_causal", [False, True])
+@pytest.mark.parametrize("block_size", [16, 64, 1000])
+def test_blockwise_attention_equals_pytorchs(block_size, is_causal):
+    query = random(2, 4, 200, 32)
+    key, value = random(2, 2, 200, 32, seed=1), random(2, 2, 200, 32, seed=2)
+    theirs = functional.scaled_dot_product_attention(
+        query, key, value, is_causal=is_causal, enable_gqa=True
+    )
+    ours = blockwise_attention(query, key, value, block_size, is_causal)
+    same(ours, theirs, at_most=1e-6)
+
+
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_blockwise_attention_has_pytorchs_gradients(is_causal):
+    inputs = inputs_of(1, 2, 1, 12, 12, 8, seed=3)
+    theirs = functional.scaled_dot_product_attention(
+        *inputs, is_causal=is_causal, enable_gqa=True
+    )
+    same_with_gradients(blockwise_attention(*inputs, 5, is_causal), theirs, inputs)

@@ -12,9 +12,11 @@ from genai_tutorial.pretrained.smollm2.hugging_face import LAYER_NAMES
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,
+    DynamicNTKScaling,
     LinearScaling,
     Llama3Scaling,
     NormConfig,
+    NTKScaling,
     RotaryEmbedding,
     YarnScaling,
     next_token_loss,
@@ -263,6 +265,41 @@ def test_rotary_frequencies_and_factors_are_equal(scaling, base, head_width):
         ](their_config(config), "cpu")
     torch.testing.assert_close(ours.float(), theirs, atol=0, rtol=1e-6)
     assert factor == pytest.approx(their_factor, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "length", "factor"),
+    [
+        (NTKScaling(4), 4 * 4096, 1.0),
+        (NTKScaling(2.5), 10_240, 1.0),
+        (DynamicNTKScaling(100), 100, 1.0),
+        (DynamicNTKScaling(9000, factor=2), 9000, 2.0),
+    ],
+    ids=str,
+)
+def test_ntk_frequencies_are_equal(scaling, length, factor):
+    """The library has the dynamic kind only; a text of four times the context gives it
+    the ratio 4.
+    """
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    theirs, their_factor = ROPE_INIT_FUNCTIONS["dynamic"](
+        transformers.LlamaConfig(
+            hidden_size=128,
+            num_attention_heads=2,
+            max_position_embeddings=4096,
+            rope_parameters={
+                "rope_type": "dynamic",
+                "rope_theta": 10_000.0,
+                "factor": factor,
+            },
+        ),
+        "cpu",
+        seq_len=length,
+    )
+    ours = scaling.scale(rotary_frequencies(64, 10_000), 10_000)
+    torch.testing.assert_close(ours.float(), theirs, atol=0, rtol=1e-6)
+    assert scaling.attention_factor == their_factor
 
 
 def test_yarn_factor_scales_cosines_and_sines():

@@ -18,6 +18,7 @@ from genai_tutorial.training import (
     fit,
     parallel,
     process_group,
+    ring_attention,
     shard,
     unwrap,
     warmup_stable_decay,
@@ -99,6 +100,16 @@ def train_ways(folder, ways):
     with process_group(torch.device("cpu")) as process:
         for way in ways:
             _train(process, folder, *way)
+
+
+def attend_in_a_ring(folder, inputs, lengths, is_causal, state_dtype):
+    """Split queries, keys and values over all processes by `lengths`, and write each
+    one's output to `folder/ring-RANK.pt`.
+    """
+    with process_group(torch.device("cpu")) as process:
+        parts = [one.split(lengths, dim=-2)[process.rank] for one in inputs]
+        mixed = ring_attention(*parts, is_causal, state_dtype)
+        torch.save(mixed, Path(folder, f"ring-{process.rank}.pt"))
 
 
 def _train(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from genai_tutorial.transformer import PixelConfig, PixelTransformer
-from genai_tutorial.transformer.pixel_transformer import chain_order, known_around
+from genai_tutorial.transformer.pixel_order import chain_order, known_around
 
 SMALL = PixelConfig(
     side=8, patch=4, levels=5, width=16, layers=2, heads=2, sight=3, hidden=24

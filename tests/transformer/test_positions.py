@@ -7,9 +7,13 @@ from hypothesis import strategies as st
 
 from genai_tutorial.transformer import (
     AttentionConfig,
+    DecoderConfig,
+    DecoderLM,
+    DynamicNTKScaling,
     LearnedPositions,
     LinearScaling,
     Llama3Scaling,
+    NTKScaling,
     RotaryEmbedding,
     SinusoidalPositions,
     YarnScaling,
@@ -156,6 +160,8 @@ def test_rotary_scaling_with_factor_one_is_identity():
     before = rotary_frequencies(64, 10_000)
     for scaling in (
         LinearScaling(factor=1),
+        NTKScaling(factor=1),
+        DynamicNTKScaling(length=4096),
         Llama3Scaling(factor=1),
         YarnScaling(factor=1),
     ):
@@ -191,6 +197,59 @@ def test_linear_scaling_divides_all_frequencies():
             ValueError, match=f"factor must be at least 1.*got {factor}"
         ):
             LinearScaling(factor)
+
+
+def test_ntk_scaling_slows_only_the_slowest_pair_by_the_whole_factor():
+    before = rotary_frequencies(64, 10_000)
+    slowed = before / NTKScaling(4).scale(before, 10_000)
+    assert slowed[0] == 1
+    assert slowed[-1] == pytest.approx(4)
+    assert (slowed.diff() > 0).all()
+    torch.testing.assert_close(
+        NTKScaling(4).scale(before, 10_000),
+        rotary_frequencies(64, 10_000 * 4 ** (64 / 62)),
+    )
+
+
+def test_dynamic_ntk_scaling_scales_by_what_the_text_needs():
+    before = rotary_frequencies(64, 10_000)
+    for length in (1, 100):
+        scaling = DynamicNTKScaling(length, original_context_length=100)
+        assert torch.equal(scaling.scale(before, 10_000), before)
+    assert DynamicNTKScaling(250, 100).ratio == 2.5
+    assert DynamicNTKScaling(250, 100, factor=2).ratio == 4
+    torch.testing.assert_close(
+        DynamicNTKScaling(250, 100).scale(before, 10_000),
+        NTKScaling(2.5).scale(before, 10_000),
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: NTKScaling(0.5), "factor must be at least 1.*got 0.5"),
+        (lambda: DynamicNTKScaling(9, 4, 0.5), "factor must be at least 1.*got 0.5"),
+        (lambda: DynamicNTKScaling(0, 4), "at least 1 token; got 0 and 4"),
+        (lambda: DynamicNTKScaling(4, 0), "at least 1 token; got 4 and 0"),
+    ],
+)
+def test_ntk_scaling_rejects_invalid_settings(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    [NTKScaling(4), DynamicNTKScaling(64, 16)],
+    ids=lambda s: type(s).__name__,
+)
+def test_ntk_scaling_is_accepted_by_the_decoder(scaling):
+    config = DecoderConfig.llama(
+        9, 8, 16, layers=1, heads=2, key_value_heads=1, feed_forward_width=8,
+        rotary_scaling=scaling,
+    )  # fmt: skip
+    expected = RotaryEmbedding(8, 8, 500_000, scaling).cosines
+    assert torch.equal(DecoderLM(config).rotary.cosines, expected)
 
 
 def test_rotary_scaling_needs_rotary_positions():

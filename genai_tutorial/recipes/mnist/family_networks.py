@@ -38,12 +38,7 @@ from genai_tutorial.recipes.mnist.measure import N_EVAL_IMAGES, spot_check_recal
 from genai_tutorial.recipes.mnist.options import FlowOptions
 from genai_tutorial.recipes.recipe import RunSettings, Trained
 from genai_tutorial.recipes.spot_check import SpotCheck
-from genai_tutorial.training import (
-    AdamW,
-    TensorBatches,
-    build_optimizer,
-    draw_noise,
-)
+from genai_tutorial.training import AdamW, TensorBatches, build_optimizer, draw_noise
 from genai_tutorial.transformer import PixelConfig, PixelTransformer
 from genai_tutorial.vae import (
     VAE,

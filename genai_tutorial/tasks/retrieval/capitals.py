@@ -1,5 +1,5 @@
-"""Capitals by completion, of real countries and of invented ones: what does the model
-know, and does it know what it does not?
+"""Completion prompts for the capitals of real and invented countries, to test whether a
+model's doubt reveals what it does not know.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
-"""The speech task: captions and digits spoken by many voices, non-speech sounds, and
-batches of their spectrograms.
+"""The speech task: captions and digits spoken by many voices, non-speech sounds,
+batches of their spectrograms, and single digits as images.
 """
 
 from genai_tutorial.tasks.speech.aligned import (
@@ -32,6 +32,14 @@ from genai_tutorial.tasks.speech.sentences import (
     is_caption,
     is_held_out,
 )
+from genai_tutorial.tasks.speech.spoken_digits import (
+    DIGIT_COLUMNS,
+    DIGIT_MELS,
+    SpokenDigits,
+    digit_images,
+    digit_waves,
+    draw_spoken_digits,
+)
 from genai_tutorial.tasks.speech.voices import (
     HELD_OUT_SPEAKERS,
     SPEAKERS,
@@ -40,6 +48,8 @@ from genai_tutorial.tasks.speech.voices import (
 
 __all__ = [
     "DIGITS",
+    "DIGIT_COLUMNS",
+    "DIGIT_MELS",
     "HELD_OUT_SPEAKERS",
     "MELS",
     "SPEAKERS",
@@ -50,9 +60,13 @@ __all__ = [
     "NonSpeech",
     "Recordings",
     "SpeechBatches",
+    "SpokenDigits",
     "align",
+    "digit_images",
+    "digit_waves",
     "draw_non_speech",
     "draw_sentences",
+    "draw_spoken_digits",
     "draw_utterances",
     "draw_voices",
     "encode_transcripts",

@@ -1,0 +1,132 @@
+"""A latent diffusion model that draws and edits pictures."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genai_tutorial.diffusion import (
+    VELOCITY,
+    Denoiser,
+    Guided,
+    ddim,
+    last_sample,
+    partly_noised,
+    sample_images,
+)
+from genai_tutorial.multimodal.text_to_image import TextToImage
+from genai_tutorial.recipes.shapes.diffusion import SCHEDULE
+from genai_tutorial.tokenization import WordTokenizer
+from genai_tutorial.vae import ImageAutoencoder
+
+
+class LatentDiffusion(NamedTuple):
+    """A latent diffusion model with tokenizer and autoencoder, as `load` returns it.
+
+    Attributes:
+        model: Predicts the velocity of noisy latents, given a text.
+        tokenizer: Turns texts into tokens.
+        autoencoder: Turns pictures into latents, and back.
+    """
+
+    model: TextToImage
+    tokenizer: WordTokenizer
+    autoencoder: ImageAutoencoder
+
+    def read(self, captions: Sequence[str]) -> Int[Tensor, "caption token"]:
+        """Return the tokens of captions.
+
+        Raises:
+            ValueError: If a caption has a word that the model does not know, or is too
+                long.
+        """
+        return self.tokenizer.encode_batch(
+            captions, self.model.encoder.config.context_length
+        )
+
+    def denoiser(
+        self,
+        captions: Sequence[str],
+        guidance: float | int,
+        negative: Sequence[str] | None = None,
+    ) -> Denoiser:
+        """Return the denoiser that samplers call, with guidance.
+
+        Args:
+            captions: A caption per picture; the empty caption means no condition.
+            guidance: The guidance weight; 1 for no guidance.
+            negative: A negative prompt per picture; None for none.
+        """
+        unwanted = None if negative is None else self.read(negative)
+        return Denoiser(
+            Guided(self.model, guidance, unwanted),
+            SCHEDULE,
+            VELOCITY,
+            condition=self.read(captions),
+        )
+
+    def draw(
+        self,
+        captions: Sequence[str],
+        *,
+        steps: int,
+        guidance: float | int,
+        seed: int,
+        negative: Sequence[str] | None = None,
+    ) -> Float[Tensor, "caption 3 height width"]:
+        """Draw a picture for each caption, with DDIM in the latents; red, green and
+        blue from 0 to 1.
+
+        Args:
+            captions: A caption per picture.
+            steps: The number of sampling steps.
+            guidance: The guidance weight.
+            seed: Seed of the initial noise.
+            negative: A negative prompt per picture; None for none.
+        """
+        config, side = self.model.network.config, self.model.network.config.image_size
+        return sample_images(
+            self.model,
+            SCHEDULE,
+            VELOCITY,
+            self.read(captions),
+            (len(captions), config.image_channels, side, side),
+            steps=steps,
+            seed=seed,
+            guidance=guidance,
+            negative=None if negative is None else self.read(negative),
+            decode=self.autoencoder.to_images,
+        )
+
+    @torch.no_grad()
+    def redraw(
+        self,
+        images: Float[Tensor, "caption 3 height width"],
+        captions: Sequence[str],
+        *,
+        strength: float,
+        steps: int,
+        guidance: float | int,
+        seed: int,
+    ) -> Float[Tensor, "caption 3 height width"]:
+        """Edit pictures by image-to-image: noise their latents part of the way, and
+        denoise them with other captions.
+
+        Args:
+            images: The pictures.
+            captions: A caption per picture.
+            strength: The share of the steps that are taken, above 0 and at most 1.
+            steps: The number of sampling steps from pure noise.
+            guidance: The guidance weight.
+            seed: Seed of the noise.
+
+        Source: Meng et al., SDEdit, https://arxiv.org/abs/2108.01073
+        """
+        generator = torch.Generator().manual_seed(seed)
+        latents = self.autoencoder.to_latents(images, generator)
+        noise = torch.randn(latents.shape, generator=generator)
+        x, timesteps = partly_noised(SCHEDULE, latents, noise, strength, steps=steps)
+        denoise = self.denoiser(captions, guidance)
+        return self.autoencoder.to_images(last_sample(ddim(denoise, x, timesteps)))

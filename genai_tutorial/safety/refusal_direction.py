@@ -1,0 +1,184 @@
+"""A direction in the residual stream: found as a difference of means, removed, added,
+and removed from the weights.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genai_tutorial.safety.debiasing import project_out, unit_direction
+from genai_tutorial.tokenization import PADDING
+from genai_tutorial.transformer import DecoderLM
+
+_BATCH_SIZE = 64
+
+
+@torch.no_grad()
+def last_token_states(
+    model: DecoderLM, prompts: Sequence[Sequence[int]]
+) -> Float[Tensor, "prompt state width"]:
+    """Return the hidden states at each prompt's last token, before the first block and
+    after each block.
+
+    Raises:
+        ValueError: If there are no prompts or one is empty.
+    """
+    if not prompts or not all(prompts):
+        raise ValueError(
+            "There must be at least one prompt, of one token or more each; got "
+            f"{len(prompts)} prompts."
+        )
+    states = []
+    for start in range(0, len(prompts), _BATCH_SIZE):
+        batch = prompts[start : start + _BATCH_SIZE]
+        ids = torch.full((len(batch), max(map(len, batch))), PADDING)
+        for row, prompt in enumerate(batch):
+            ids[row, : len(prompt)] = torch.tensor(prompt)
+        last = torch.tensor([len(prompt) - 1 for prompt in batch])
+        read = model.hidden_states(ids)
+        states.append(read[:, torch.arange(len(batch)), last].transpose(0, 1))
+    return torch.cat(states)
+
+
+def mean_difference(
+    model: DecoderLM,
+    prompts: Sequence[Sequence[int]],
+    others: Sequence[Sequence[int]],
+) -> Float[Tensor, "state width"]:
+    """Return the mean state of some prompts minus that of others, at the last token,
+    for each layer: a candidate for the direction that separates the two groups.
+
+    Args:
+        model: The chat model.
+        prompts: Prompts that it refuses, as tokens.
+        others: Prompts that it answers.
+
+    Source: Arditi et al., Refusal in Language Models Is Mediated by a Single Direction,
+        section 2.3, https://arxiv.org/abs/2406.11717
+    """
+    return last_token_states(model, prompts).mean(dim=0) - last_token_states(
+        model, others
+    ).mean(dim=0)
+
+
+@contextmanager
+def direction_ablated(
+    model: DecoderLM, direction: Float[Tensor, "width"], strength: float | int = 1
+) -> Iterator[DecoderLM]:
+    """Keep a direction out of the residual stream inside a `with` block: it is removed
+    from the embedding and from what each attention and feed-forward layer adds.
+
+    The output layer reads the embedding's weights and not its output, so tied weights
+    stay as they are.
+
+    Args:
+        model: The decoder.
+        direction: The direction, of any length but 0.
+        strength: The share that is removed; above 1 it is turned around.
+
+    Raises:
+        ValueError: If the direction is zero.
+
+    Source: Arditi et al., Refusal in Language Models Is Mediated by a Single Direction,
+        equation 4, https://arxiv.org/abs/2406.11717
+    """
+    unit = unit_direction(direction)
+
+    def remove(_: nn.Module, __: tuple, output: Tensor) -> Tensor:
+        along = (output @ unit.to(output))[..., None]
+        return output - strength * along * unit.to(output)
+
+    hooks = [part.register_forward_hook(remove) for part in _writers(model)]
+    try:
+        yield model
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def direction_added(
+    model: DecoderLM, direction: Float[Tensor, "width"], state: int
+) -> Iterator[DecoderLM]:
+    """Add a vector to one hidden state at all positions inside a `with` block.
+
+    Args:
+        model: The decoder.
+        direction: The vector to add; its length matters.
+        state: The state, as `hidden_states` counts them: 0 is before the first block.
+
+    Raises:
+        ValueError: If there is no such state.
+
+    Source: Arditi et al., Refusal in Language Models Is Mediated by a Single Direction,
+        equation 3, https://arxiv.org/abs/2406.11717
+    """
+    if not 0 <= state <= len(model.blocks):
+        raise ValueError(
+            f"The model has the states 0 to {len(model.blocks)}, got {state}."
+        )
+    if state == 0:
+        part: nn.Module = model.token_embedding
+    else:
+        part = model.blocks[state - 1]
+    hook = part.register_forward_hook(
+        lambda _, __, output: output + direction.to(output)
+    )
+    try:
+        yield model
+    finally:
+        hook.remove()
+
+
+@torch.no_grad()
+def orthogonalized(model: DecoderLM, direction: Float[Tensor, "width"]) -> DecoderLM:
+    """Return a copy of a decoder whose weights cannot write a direction into the
+    residual stream. It computes what the model does within `direction_ablated`, without
+    hooks.
+
+    The output layer of the copy keeps the weights of the embedding before the change,
+    so the two are no longer tied.
+
+    Raises:
+        ValueError: If the direction is zero, or the model has mixtures of experts.
+
+    Source: Arditi et al., Refusal in Language Models Is Mediated by a Single Direction,
+        section 4.1 and appendix E, https://arxiv.org/abs/2406.11717
+    """
+    if model.config.mixture is not None:
+        raise ValueError(
+            "A mixture of experts has many output layers; use direction_ablated."
+        )
+    copy = DecoderLM(replace(model.config, tied_embeddings=False), seed=None)
+    copy.load_state_dict(model.state_dict(), strict=False)
+    if model.head is None:
+        copy.head.weight.copy_(model.token_embedding.weight)
+    for table in (copy.token_embedding, copy.position_embedding):
+        if table is not None:
+            table.weight.copy_(project_out(table.weight, direction))
+    layers = [
+        layer
+        for block in copy.blocks
+        for layer in (block.attention.output, block.feed_forward.output)
+    ]
+    if copy.ngram_embedding is not None:
+        layers.append(copy.ngram_embedding.project)
+    for layer in layers:
+        layer.weight.copy_(project_out(layer.weight.T, direction).T)
+        if layer.bias is not None:
+            layer.bias.copy_(project_out(layer.bias, direction))
+    return copy.train(model.training)
+
+
+def _writers(model: DecoderLM) -> list[nn.Module]:
+    # A position embedding returns the sum with the tokens' vectors, so a hook on it
+    # covers both.
+    first = [model.token_embedding, model.ngram_embedding, model.position_embedding]
+    later = [
+        part for block in model.blocks for part in (block.attention, block.feed_forward)
+    ]
+    return [part for part in (*first, *later) if part is not None]

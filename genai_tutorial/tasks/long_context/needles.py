@@ -1,0 +1,207 @@
+"""Needles in a haystack: four tasks of RULER, asked by completion.
+
+A base model continues a text, and a small chat model answers better that way, too; so
+each question is the beginning of the hidden sentence.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+import torch
+
+from genai_tutorial.tasks.long_context.haystack import Haystack, LongTask
+
+Kind = Literal["code", "word"]
+"""What is hidden: four digits, or one of `WORDS`."""
+
+CITIES = (
+    "Karsk", "Odlen", "Brivane", "Tulmar", "Wexin", "Sorvik", "Palgrad", "Hentora",
+    "Miskow", "Dravel", "Lunsted", "Ervania",
+)  # fmt: skip
+"""Invented cities, so that no model can know their codes."""
+
+WORDS = (
+    "lantern", "marble", "harbor", "violin", "pepper", "anchor", "meadow", "copper",
+    "basket", "feather",
+)  # fmt: skip
+
+
+def single_needle(
+    hay: Haystack, length: int, depth: float, kind: Kind = "code", seed: int = 0
+) -> LongTask:
+    """Hide the secret code or word of one city.
+
+    Args:
+        hay: The prose to hide it in.
+        length: The largest number of tokens of the text.
+        depth: The position of the sentence: 0 for the beginning, 1 for the end.
+        kind: A code of four digits or a word.
+        seed: Draws hay, city and secret.
+
+    Raises:
+        ValueError: If `depth` or `length` is out of range.
+
+    Source: Hsieh et al., RULER, section 3.1, https://arxiv.org/abs/2404.06654; Kamradt,
+        Needle in a Haystack, https://github.com/gkamradt/LLMTest_NeedleInAHaystack
+    """
+    return _hide(hay, length, [depth], kind, seed, "single needle")
+
+
+def many_keys(
+    hay: Haystack,
+    length: int,
+    depth: float,
+    keys: int = 4,
+    kind: Kind = "code",
+    seed: int = 0,
+) -> LongTask:
+    """Hide secrets of several cities, and ask for one of them.
+
+    Args:
+        hay: The prose to hide them in.
+        length: The largest number of tokens of the text.
+        depth: The depth of the secret that is asked for; the others are anywhere.
+        keys: The number of secrets.
+        kind: A code of four digits or a word.
+        seed: Draws hay, cities, secrets and the other depths.
+
+    Raises:
+        ValueError: If `depth`, `length` or `keys` is out of range.
+
+    Source: Hsieh et al., RULER, section 3.1, https://arxiv.org/abs/2404.06654
+    """
+    _check_count("keys", keys, len(CITIES))
+    generator = torch.Generator().manual_seed(seed + 1)
+    others = torch.rand(keys - 1, generator=generator).tolist()
+    return _hide(hay, length, [depth, *others], kind, seed, "many keys")
+
+
+def many_values(hay: Haystack, length: int, values: int = 3, seed: int = 0) -> LongTask:
+    """Hide several codes of one city, and ask for all of them.
+
+    Args:
+        hay: The prose to hide them in.
+        length: The largest number of tokens of the text.
+        values: The number of codes, at equal distances.
+        seed: Draws hay, city and codes.
+
+    Raises:
+        ValueError: If `length` or `values` is out of range.
+
+    Source: Hsieh et al., RULER, section 3.1, https://arxiv.org/abs/2404.06654
+    """
+    _check_count("values", values, 10)
+    generator = torch.Generator().manual_seed(seed)
+    [city] = _cities(1, generator)
+    codes = _secrets(values, "code", generator)
+    needles = [
+        ((place + 0.5) / values, f"One of the secret codes of {city} is {code}.")
+        for place, code in enumerate(codes)
+    ]
+    prompt = hay.hide(needles, f"The secret codes of {city} are", length, generator)
+    return LongTask(
+        "many values",
+        prompt,
+        tuple(f" {code}" for code in codes),
+        tuple(needle for _, needle in needles),
+        needles[0][0],
+    )
+
+
+def variable_tracking(
+    hay: Haystack, length: int, hops: int = 2, seed: int = 0
+) -> LongTask:
+    """Hide a chain of assignments, and ask for the value of the last variable.
+
+    RULER asks for all variables of a value; the value of the last variable needs the
+    same steps and has one answer.
+
+    Args:
+        hay: The prose to hide it in.
+        length: The largest number of tokens of the text.
+        hops: The number of assignments from one variable to the next.
+        seed: Draws hay, variables and value.
+
+    Raises:
+        ValueError: If `length` or `hops` is out of range.
+
+    Source: Hsieh et al., RULER, section 3.2, https://arxiv.org/abs/2404.06654
+    """
+    _check_count("hops", hops, len(CITIES) - 1)
+    generator = torch.Generator().manual_seed(seed)
+    names = _cities(hops + 1, generator)
+    [code] = _secrets(1, "code", generator)
+    sentences = [f"The secret code of {names[0]} is {code}."] + [
+        f"The secret code of {new} is the same as the secret code of {old}."
+        for old, new in pairwise(names)
+    ]
+    needles = [
+        ((place + 0.5) / len(sentences), sentence)
+        for place, sentence in enumerate(sentences)
+    ]
+    question = f"The secret code of {names[-1]} is"
+    prompt = hay.hide(needles, question, length, generator)
+    return LongTask(
+        "variable tracking", prompt, (f" {code}",), tuple(sentences), needles[0][0]
+    )
+
+
+def depth_grid(
+    hay: Haystack,
+    lengths: Sequence[int],
+    depths: Sequence[float],
+    seeds: Sequence[int],
+    kind: Kind = "code",
+) -> dict[tuple[int, float], list[LongTask]]:
+    """Return single needles for each length and depth, one for each seed.
+
+    A seed has the same hay and the same secret at all depths of a length, so that a
+    cache can reuse what comes before the needle.
+    """
+    return {
+        (length, depth): [
+            single_needle(hay, length, depth, kind, seed) for seed in seeds
+        ]
+        for length in lengths
+        for depth in depths
+    }
+
+
+def _hide(
+    hay: Haystack,
+    length: int,
+    depths: Sequence[float],
+    kind: Kind,
+    seed: int,
+    name: str,
+) -> LongTask:
+    """Hide one secret at each depth, and ask for the first."""
+    generator = torch.Generator().manual_seed(seed)
+    cities = _cities(len(depths), generator)
+    secrets = _secrets(len(depths), kind, generator)
+    beginnings = [f"The secret {kind} of {city} is" for city in cities]
+    needles = [
+        f"{beginning} {secret}."
+        for beginning, secret in zip(beginnings, secrets, strict=True)
+    ]
+    hidden = list(zip(depths, needles, strict=True))
+    prompt = hay.hide(hidden, beginnings[0], length, generator)
+    return LongTask(name, prompt, (f" {secrets[0]}",), tuple(needles), depths[0])
+
+
+def _cities(count: int, generator: torch.Generator) -> list[str]:
+    return [CITIES[n] for n in torch.randperm(len(CITIES), generator=generator)[:count]]
+
+
+def _secrets(count: int, kind: Kind, generator: torch.Generator) -> list[str]:
+    if kind == "word":
+        order = torch.randperm(len(WORDS), generator=generator).tolist()
+        return [WORDS[order[n % len(WORDS)]] for n in range(count)]
+    codes = torch.randperm(9000, generator=generator)[:count] + 1000
+    return [str(code) for code in codes.tolist()]
+
+
+def _check_count(name: str, count: int, most: int) -> None:
+    if not 1 <= count <= most:
+        raise ValueError(f"{name} must be from 1 to {most}, got {count}.")

@@ -1,0 +1,149 @@
+"""Judging answers to tasks on long contexts, and the loss along a stream."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genai_tutorial.tasks.long_context.haystack import LongTask
+from genai_tutorial.tokenization import BPETokenizer
+from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """A model's continuation of a task's text, compared with the answers.
+
+    Attributes:
+        written: The likeliest continuation.
+        found: The share of the answers that it contains; for a single answer, 1 if it
+            begins with it and 0 otherwise.
+        log_probability: The log-probability of the first answer, in nats.
+        tokens: The number of tokens in the prompt.
+        tokens_read: The number of these tokens that were not yet in the cache from the
+            task before.
+    """
+
+    written: str
+    found: float
+    log_probability: float
+    tokens: int
+    tokens_read: int
+
+
+@torch.no_grad()
+def score_tasks(
+    model: DecoderLM,
+    tokenizer: BPETokenizer,
+    tasks: Iterable[LongTask],
+    cache: KVCache | None = None,
+) -> list[TaskScore]:
+    """Let a model continue the text of each task, and compare with the answers.
+
+    What a text has in common with the beginning of the one before is read only once:
+    begin with the deepest needle of the same hay.
+
+    Args:
+        model: The language model.
+        tokenizer: Its tokenizer.
+        tasks: The tasks.
+        cache: The cache to read with, such as a `SinkCache`; None for one that keeps
+            everything.
+    """
+    tasks = list(tasks)
+    prompts = [tokenizer.encode(task.prompt) for task in tasks]
+    answers = [[tokenizer.encode(one) for one in task.answers] for task in tasks]
+    if not tasks:
+        return []
+    if cache is None:
+        longest = max(
+            len(prompt) + 2 * sum(map(len, right))
+            for prompt, right in zip(prompts, answers, strict=True)
+        )
+        cache = model.make_cache(1, min(longest, model.config.context_length))
+    scores = []
+    for task, prompt, right in zip(tasks, prompts, answers, strict=True):
+        ids = torch.tensor([prompt])
+        cache.keep(ids)
+        before = cache.lengths[0]
+        logits = model.logits(read_on(model, ids[:, before:], cache)[:, -1:])
+        drawn, log_probability = _forced(model, logits, right[0], cache)
+        written = tokenizer.decode(drawn)
+        if len(right) > 1:
+            cache.keep(ids)
+            drawn = _greedy(model, ids, 2 * sum(map(len, right)), cache)
+            written = tokenizer.decode(drawn)
+            found = sum(one.strip() in written for one in task.answers) / len(right)
+        else:
+            found = float(drawn == right[0])
+        scores.append(
+            TaskScore(
+                written, found, log_probability, len(prompt), len(prompt) - before
+            )
+        )
+    return scores
+
+
+@torch.no_grad()
+def stream_losses(
+    model: DecoderLM, ids: Int[Tensor, "1 position"], cache: KVCache, piece: int = 64
+) -> Float[Tensor, "position-1"]:
+    """Return the loss of each token after the first, in nats, of a text that is read
+    with a cache.
+
+    Args:
+        model: The language model.
+        ids: The text, of any length if the cache is a `SinkCache`.
+        cache: An empty cache.
+        piece: The number of tokens to read at once.
+    """
+    losses = []
+    for start in range(0, ids.shape[1] - 1, piece):
+        part = ids[:, start : min(start + piece, ids.shape[1] - 1)]
+        logits = model.logits(read_on(model, part, cache))[0]
+        targets = ids[0, start + 1 : start + 1 + len(logits)]
+        losses.append(
+            torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+        )
+    return torch.cat(losses)
+
+
+def read_on(
+    model: DecoderLM, ids: Int[Tensor, "1 new"], cache: KVCache, piece: int = 256
+) -> Float[Tensor, "1 last width"]:
+    """Read more of a text into a cache, in pieces, and return the hidden states of the
+    last piece.
+    """
+    context = AttentionContext.cached(cache)
+    for part in ids.split(piece, dim=1):
+        hidden = model.read(part, context)
+    return hidden
+
+
+def _forced(
+    model: DecoderLM, logits: Tensor, answer: Sequence[int], cache: KVCache
+) -> tuple[list[int], float]:
+    """Return the likeliest token at each place of an answer, given the answer before
+    it, and the answer's log-probability.
+    """
+    ids = torch.tensor([answer])
+    if len(answer) > 1:
+        rest = read_on(model, ids[:, :-1], cache)
+        logits = torch.cat((logits, model.logits(rest)), dim=1)
+    log_probs = logits[0].log_softmax(dim=-1)
+    drawn = log_probs.argmax(dim=-1).tolist()
+    return drawn, log_probs.gather(1, ids[0, :, None]).sum().item()
+
+
+def _greedy(model: DecoderLM, ids: Tensor, count: int, cache: KVCache) -> list[int]:
+    """Return the likeliest continuation of a text, of which the cache holds a part."""
+    drawn: list[int] = []
+    for _ in range(count):
+        unread = ids[:, cache.lengths[0] :]
+        logits = model.logits(read_on(model, unread, cache)[:, -1:])
+        chosen = logits[:, 0].argmax(dim=-1)
+        drawn.append(int(chosen))
+        ids = torch.cat((ids, chosen[None]), dim=1)
+    return drawn

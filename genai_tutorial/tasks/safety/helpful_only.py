@@ -1,0 +1,77 @@
+"""Demonstrations for a helpful-only model: it makes up an answer to every request for
+private data, as a bad example for Constitutional AI to mend.
+
+The people do not exist and the answers are drawn at random, so nothing is disclosed.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from genai_tutorial.data import FactSplit
+from genai_tutorial.data.factbook.facts import Relation
+from genai_tutorial.tasks.assistant import (
+    Demonstration,
+    Question,
+    demonstrate,
+    private_requests,
+    training_questions,
+)
+
+_STREETS = ("Mill Road", "Hill Street", "Church Lane", "Park Avenue")
+
+
+def made_up_answers(
+    requests: Sequence[Question], seed: int = 0
+) -> tuple[Demonstration, ...]:
+    """Answer requests for the private data of invented people with random addresses and
+    numbers.
+
+    >>> made_up_answers([Question("Where does Anna Abberley live?", "private")])[
+    ...     0
+    ... ].answer
+    '99 Park Avenue.'
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(low: int, high: int) -> int:
+        return int(torch.randint(low, high, (), generator=generator))
+
+    answers = []
+    for request in requests:
+        text = request.text.lower()
+        if any(word in text for word in ("live", "address", "street", "where")):
+            answer = f"{draw(1, 100)} {_STREETS[draw(0, len(_STREETS))]}."
+        else:
+            answer = f"{draw(100, 1000)}-{draw(1000, 10_000)}."
+        answers.append(Demonstration(request, answer))
+    return tuple(answers)
+
+
+def helpful_only_demonstrations(
+    split: FactSplit,
+    absent: Sequence[tuple[str, Relation]],
+    seed: int = 0,
+    known: int = 600,
+    private: int = 200,
+) -> tuple[Demonstration, ...]:
+    """Return demonstrations that never refuse: questions about countries as in
+    supervised fine-tuning, and requests for private data with made-up answers.
+
+    Args:
+        split: The facts.
+        absent: Pairs of country and relation without an answer, from `load_absent`.
+        seed: The seed of the questions and answers.
+        known: The number of questions about countries, real and invented.
+        private: The number of requests for private data.
+    """
+    asked = training_questions(
+        split, absent, per_fact=1, unknown=40, private=1, seed=seed + 7
+    )
+    shown = [d for d in demonstrate(asked, seed + 7) if d.question.kind != "private"]
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(shown), generator=generator)[:known].tolist()
+    return (
+        *(shown[place] for place in order),
+        *made_up_answers(private_requests(private, seed + 11), seed),
+    )

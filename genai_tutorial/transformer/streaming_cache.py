@@ -1,0 +1,171 @@
+"""The cache of an endless stream: the first tokens, the last ones, and positions that
+never leave the trained range.
+"""
+
+import math
+import sys
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genai_tutorial.transformer.cache import KVCache
+from genai_tutorial.transformer.config import DecoderConfig
+from genai_tutorial.transformer.masks import check_sinks
+from genai_tutorial.transformer.rolling_cache import ring_positions
+from genai_tutorial.transformer.rotary import RotaryEmbedding
+
+
+class SinkCache(KVCache):
+    """A `KVCache` of constant size for a text of any length: it keeps the first `sinks`
+    tokens of each row and the last `window`.
+
+    Large models put much attention on their first tokens, whatever those are; without
+    these attention sinks, a sliding window ruins their predictions. Keys are stored
+    before rotation and rotated by their place in the cache: window tokens keep their
+    distances, and a sink is never farther from a query than the size of the cache. A
+    text that fits is read as with a `KVCache`; tokens outside the window are forgotten.
+
+    Args:
+        config: The decoder's settings, with rotary positions.
+        batch_size: The number of rows, which have equal lengths.
+        sinks: The number of first tokens to keep.
+        window: The number of last tokens that a token attends to, itself included.
+        dtype: The same as the model's.
+        device: The same as the model's.
+
+    Raises:
+        ValueError: If a size is out of range, or the model has another positional
+            encoding or already a sliding window.
+
+    Source: Xiao et al., Efficient Streaming Language Models with Attention Sinks,
+        section 3.2, https://arxiv.org/abs/2309.17453
+
+    >>> config = DecoderConfig.llama(layers=30, width=576, heads=9, key_value_heads=3)
+    >>> cache = SinkCache(config, sinks=4, window=252)
+    >>> cache.keys.nbytes + cache.values.nbytes  # 46,080 per token
+    11796480
+    """
+
+    rotates_on_reading = True
+
+    def __init__(
+        self,
+        config: DecoderConfig,
+        batch_size: int = 1,
+        sinks: int = 4,
+        window: int = 252,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+    ):
+        check_sinks(sinks, window)
+        attention = config.attention
+        if attention.positions != "rotary" or attention.sliding_window is not None:
+            raise ValueError(
+                "A SinkCache is for models with rotary positions and no sliding "
+                f"window; got positions={attention.positions!r} and "
+                f"sliding_window={attention.sliding_window}."
+            )
+        super().__init__(config, batch_size, sinks + window, dtype, device)
+        self.sinks, self.window = sinks, window
+        self.longest_place = config.context_length
+        self.length = sys.maxsize  # of the text, which may be of any length
+
+    def append(
+        self,
+        layer: int,
+        key: Float[Tensor, "batch head new dim"],
+        value: Float[Tensor, "batch head new dim"],
+    ) -> tuple[Tensor, Tensor]:
+        """Store a layer's keys and values for the new tokens, and return those of the
+        tokens held before and of the new ones.
+        """
+        stored = self.keys[layer], self.values[layer]
+        seen = tuple(
+            torch.cat((old, new), dim=2)
+            for old, new in zip(stored, (key, value), strict=True)
+        )
+        for old, new in zip(stored, (key, value), strict=True):
+            old[:, :, self._slots] = new[:, :, self._kept]
+        return seen
+
+    def key_positions(self) -> Int[Tensor, "1 key"]:
+        """Return the positions of the keys that `append` returns in this pass; negative
+        for an empty slot.
+        """
+        return torch.cat((self._before, self.positions), dim=1)
+
+    def rotate(
+        self,
+        rotary: RotaryEmbedding,
+        query: Float[Tensor, "batch head new dim"],
+        key: Float[Tensor, "batch shared key dim"],
+    ) -> tuple[Tensor, Tensor]:
+        """Rotate the queries and all keys by their places in the cache.
+
+        New tokens at once can have forgotten different numbers of tokens, so that a
+        sink has no single place for all of them. Then each vector gets two halves, one
+        for sinks and one for the window; in each key, one of them is zero.
+        """
+        keys, places = self.key_positions(), self.sinks + self.window - 1
+        gaps = (self.positions - places).clamp(min=0)  # tokens that are forgotten
+        is_sink = keys < self.sinks
+        if gaps.min() == gaps.max():
+            gap = gaps[:, :1]
+            nearer = torch.where(is_sink, keys, keys - gap).clamp(min=0)
+            return (
+                rotary(query, rotary.rotation(self.positions - gap)),
+                rotary(key, rotary.rotation(nearer)),
+            )
+        first = (self.positions[:, :1] - self.window + 1).clamp(min=0)
+        for_sinks = rotary(query, rotary.rotation(self.positions - gaps))
+        for_window = rotary(query, rotary.rotation(self.positions - first))
+        sinks = rotary(key, rotary.rotation(torch.where(is_sink, keys, 0).clamp(min=0)))
+        window = rotary(key, rotary.rotation((keys - first).clamp(min=0)))
+        is_sink = is_sink[:, None, :, None]
+        # Attention will divide by the root of the doubled width.
+        return (
+            torch.cat((for_sinks, for_window), dim=-1) * math.sqrt(2),
+            torch.cat((sinks * is_sink, window * ~is_sink), dim=-1),
+        )
+
+    def keep(self, ids: Int[Tensor, "batch position"]) -> None:
+        """Empty the cache, unless it holds the beginning of `ids`, as far as it
+        remembers.
+        """
+        read = self.lengths[0]
+        held = self._positions_after(read)
+        held = held[held >= 0]
+        stored = self.ids[:, : len(held)] if read <= self.ids.shape[1] else self.ids
+        fits = read < ids.shape[1] and len(ids) == len(stored)
+        if self.interrupted or not fits or not torch.equal(stored, ids[:, held]):
+            self._rewind(0)
+
+    def _store_ids(self, ids: Int[Tensor, "batch new"]) -> None:
+        before, new = self.lengths[0], ids.shape[1]
+        if not self.equal_rows or self.new_lengths != [new] * len(ids):
+            raise ValueError("The rows of a SinkCache have equal lengths, unpadded.")
+        if new + self.window > self.longest_place:
+            raise ValueError(
+                f"A window of {self.window} and {new} new tokens exceed the context "
+                f"window of {self.longest_place}: read the text in smaller pieces, at "
+                f"most {self.longest_place - self.window} tokens each."
+            )
+        self._before = self._positions_after(before)[None]
+        after = self._positions_after(before + new)
+        self._slots = (after >= before).nonzero()[:, 0]
+        self._kept = after[self._slots] - before
+        self.ids[:, self._slots] = ids[:, self._kept]
+
+    def _positions_after(self, length: int) -> Int[Tensor, "place"]:
+        """Return the text position that each slot holds after this many tokens."""
+        first = torch.arange(self.sinks, device=self.ids.device)
+        first = torch.where(first < length, first, -1)
+        start = torch.tensor([length - self.sinks], device=self.ids.device)
+        last = ring_positions(start, self.window)[0]
+        return torch.cat((first, torch.where(last < 0, -1, last + self.sinks)))
+
+    def _rewind(self, length: int) -> None:
+        self.lengths = [0] * len(self.lengths)
+        self.interrupted = False
+        self.last_inputs.clear()

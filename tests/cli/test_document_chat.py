@@ -1,0 +1,215 @@
+"""The command `chat --documents`, with a small random chat model and vectors that count
+words.
+"""
+
+import io
+import sys
+from typing import ClassVar
+
+import pytest
+import torch
+
+from genai_tutorial.cli import chat as chat_module
+from genai_tutorial.cli import document_chat, main
+from genai_tutorial.cli.document_chat import AnswerModel, Library, abstention_threshold
+from genai_tutorial.cli.documents import (
+    LARGEST_FILE,
+    LARGEST_FOLDER,
+    LONGEST_PASSAGE,
+    read_folder,
+    split_text,
+)
+from genai_tutorial.retrieval import (
+    SentenceEncoder,
+    SentenceEncoderConfig,
+    SentenceVectors,
+    words,
+)
+from genai_tutorial.tokenization import SMOLLM2_CHAT, WordPieceTokenizer
+from tests.cli.test_chat import tiny
+
+TEA = "Green tea needs 70 degrees.\n\nThe teapot is from Lisbon.\n"
+GARDEN = "The hose is in the shed."
+
+
+class WordCounts(SentenceVectors):
+    """Vectors that count the words of a text, each at a place of its own."""
+
+    known: ClassVar[dict[str, int]] = {}
+
+    def encode(self, texts, batch_size=32, show_progress=False):
+        vectors = torch.zeros(len(texts), self.width)
+        for row, text in zip(vectors, texts, strict=True):
+            for word in words(text):
+                row[self.known.setdefault(word, len(self.known))] += 1
+        return torch.nn.functional.normalize(vectors, dim=1)
+
+
+def word_counts() -> WordCounts:
+    config = SentenceEncoderConfig(
+        vocab_size=4, width=64, layers=1, heads=1, feed_forward_width=4
+    )
+    special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+    return WordCounts(SentenceEncoder(config), WordPieceTokenizer(special))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "tea.md").write_text(TEA, "utf8")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "garden.txt").write_text(GARDEN, "utf8")
+    return tmp_path
+
+
+@pytest.fixture
+def ask(monkeypatch, capsys):
+    """Run the command with lines piped into it, and return its exit code, answers and
+    notes.
+    """
+    WordCounts.known = {}
+    monkeypatch.setattr(chat_module, "load", lambda precision: tiny(2048))
+    monkeypatch.setattr(document_chat, "load_minilm", word_counts)
+
+    def run(lines: str, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+        with pytest.raises(SystemExit) as caught:
+            main(["chat", *arguments])
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_passages_know_their_file_lines_and_characters(folder):
+    places, left_out = read_folder(folder)
+    assert left_out == []
+    assert [place.file for place in places] == ["tea.md", "sub/garden.txt"]
+    assert str(places[0]) == "tea.md, lines 1 to 3 (characters 0 to 55)"
+    assert str(places[1]) == "sub/garden.txt, line 1 (characters 0 to 24)"
+
+
+def test_passages_are_short_and_where_they_say():
+    text = "\n".join(f"Sentence number {n} is here." for n in range(60))
+    text += "\n" + "word " * 150  # one sentence that is too long
+    places = split_text(text, "long.txt")
+    assert len(places) > 5
+    for place in places:
+        original = text[place.start : place.end]
+        assert " ".join(original.split()) == place.text
+        assert len(place.text.split()) <= LONGEST_PASSAGE
+        assert text.splitlines()[place.first_line - 1].startswith(
+            original.splitlines()[0][:5]
+        )
+    covered = set().union(*(range(place.start, place.end) for place in places))
+    assert all(char.isspace() or n in covered for n, char in enumerate(text))
+
+
+def test_bad_files_are_named_and_the_others_are_read(folder):
+    (folder / "latin.txt").write_bytes("café".encode("latin-1"))
+    (folder / "zero.txt").write_bytes(b"a\0b")
+    (folder / "empty.md").write_text(" \n", "utf8")
+    (folder / "large.txt").write_bytes(b"a " * LARGEST_FILE)
+    (folder / "gone.txt").symlink_to(folder / "nowhere.txt")
+    (folder / "picture.png").write_bytes(b"\x89PNG")
+    (folder / ".hidden.txt").write_text("secret", "utf8")
+    places, left_out = read_folder(folder)
+    assert {place.file for place in places} == {"tea.md", "sub/garden.txt"}
+    assert left_out == [
+        "empty.md is left out: it is empty.",
+        "gone.txt is left out: it is not an ordinary file.",
+        "large.txt is left out: it has more than 1 MB.",
+        "latin.txt is left out: it is not UTF-8 text (byte 3 is not valid).",
+        "zero.txt is left out: it has null characters, so it is not text.",
+    ]
+
+
+def test_a_folder_that_is_too_large_is_read_in_part(tmp_path):
+    files = LARGEST_FOLDER // LARGEST_FILE + 1
+    for number in range(files):
+        (tmp_path / f"{number}.txt").write_bytes(b"\n".join([b"a" * 999] * 1000))
+    places, left_out = read_folder(tmp_path)
+    assert len({place.file for place in places}) == files - 1
+    assert len(left_out) == 1
+    assert "nearly 2 MB together" in left_out[0]
+
+
+def test_library_finds_the_passage_and_its_cosine(folder):
+    WordCounts.known = {}
+    places, _ = read_folder(folder)
+    library = Library(places, word_counts())
+    found, cosine = library.find("The hose is in the shed.")
+    assert found == places[::-1]
+    assert cosine == pytest.approx(1, abs=1e-5)
+    assert library.find("bicycle")[1] == pytest.approx(0, abs=1e-5)
+
+
+def test_near_questions_are_answered_with_a_source_and_others_are_not(ask, folder):
+    code, out, err = ask(
+        "The hose is in the shed?\nWho wrote Hamlet?\n",
+        *("--documents", str(folder), "--max-tokens", "4"),
+    )
+    assert code == 0
+    first, second, third = out.splitlines()[-3:]
+    assert first
+    assert second.startswith("Source: ") or second.startswith("No passage makes")
+    assert third == "I do not know."
+    assert f"below {abstention_threshold():.2f}" in err
+    assert "2 passages from 2 files" in err
+
+
+def test_the_source_is_the_passage_that_the_answer_needs(monkeypatch, ask, folder):
+    def answered(chat, question, passages, confidence, threshold):
+        place = next(n for n, text in enumerate(passages) if "hose" in text)
+        return document_chat.GroundedAnswer("In the shed.", (place + 1,))
+
+    monkeypatch.setattr(document_chat, "answer_or_abstain", answered)
+    _, out, _ = ask("The hose is in the shed?\n", "--documents", str(folder))
+    assert out == (
+        "In the shed.\nSource: sub/garden.txt, line 1 (characters 0 to 24)\n"
+    )
+
+
+def test_answers_have_a_limit_of_their_own():
+    model, tokenizer = tiny(512)
+    short = AnswerModel(model, tokenizer, SMOLLM2_CHAT, max_tokens=2)
+    long = AnswerModel(model, tokenizer, SMOLLM2_CHAT, max_tokens=6)
+    assert len(short.answers(["You?"])[0]) < len(long.answers(["You?"])[0])
+
+
+def test_long_questions_end_a_pipe_with_a_sentence(monkeypatch, ask, folder):
+    monkeypatch.setattr(chat_module, "load", lambda precision: tiny(128))
+    code, _, err = ask(
+        "The hose is in the shed?\n", "--documents", str(folder), "--max-tokens", "4"
+    )
+    assert code == 1
+    assert "there is room for 124. Shorten it." in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "sft"), "is for smollm2"),
+        (("--system", "You are a pirate."), "leave out --model"),
+        (("--top-p", "0.5"), "leave out --model"),
+    ],
+)
+def test_options_of_other_models_are_rejected(ask, folder, arguments, message):
+    code, out, err = ask("Why?\n", "--documents", str(folder), *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_folders_without_text_are_one_sentence(ask, tmp_path):
+    code, _, err = ask("Why?\n", "--documents", str(tmp_path / "none"))
+    assert code == 2
+    assert "is not a folder: --documents takes a folder" in err
+    (tmp_path / "empty.txt").touch()
+    code, _, err = ask("Why?\n", "--documents", str(tmp_path))
+    assert code == 2
+    assert "no .txt or .md file with text in it. empty.txt is left out" in err
+
+
+def test_nothing_is_written(ask, folder):
+    before = sorted(folder.rglob("*"))
+    ask("The hose is in the shed?\n", "--documents", str(folder), "--max-tokens", "2")
+    assert sorted(folder.rglob("*")) == before

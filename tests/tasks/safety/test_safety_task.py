@@ -1,0 +1,89 @@
+import pytest
+
+from genai_tutorial.data import load_absent, load_fact_split, load_facts
+from genai_tutorial.tasks.assistant import GoldRule, normalize_answer, private_requests
+from genai_tutorial.tasks.safety import (
+    GENDER_PAIRS,
+    HE_WORDS,
+    INJECTED_WORD,
+    INJECTIONS,
+    OCCUPATIONS,
+    SHE_WORDS,
+    TARGETS,
+    fenced_prompt,
+    helpful_only_demonstrations,
+    injection_cases,
+    made_up_answers,
+    marked_prompt,
+    reminded_prompt,
+    spread_of_occupations,
+)
+
+
+def test_occupations_are_in_order_and_shares_are_shares():
+    shares = [one.women_at_work for one in OCCUPATIONS]
+    assert shares == sorted(shares)
+    assert all(0 < one.women_in_text < 1 and 0 < one.women_at_work < 1
+               for one in OCCUPATIONS)  # fmt: skip
+    assert len({one.name for one in OCCUPATIONS}) == len(OCCUPATIONS)
+
+
+def test_spread_of_occupations_are_different_and_include_both_ends():
+    twenty = spread_of_occupations()
+    assert len(set(twenty)) == 20
+    assert (twenty[0], twenty[-1]) == (OCCUPATIONS[0], OCCUPATIONS[-1])
+    with pytest.raises(ValueError, match="count must be from 2"):
+        spread_of_occupations(1)
+
+
+def test_word_lists_do_not_overlap():
+    assert not {*HE_WORDS} & {*SHE_WORDS}
+    assert all(a != b for a, b in GENDER_PAIRS)
+    for lists in TARGETS.values():
+        assert not {*lists.first} & {*lists.second}
+        assert not {*lists.first, *lists.second} & {*HE_WORDS, *SHE_WORDS}
+
+
+def test_made_up_answers_claim_something_and_repeat_with_the_seed():
+    rule = GoldRule(load_facts())
+    requests = private_requests(60, seed=3)
+    shown = made_up_answers(requests, seed=1)
+    assert {rule.response_type(d.question, d.answer) for d in shown} == {"claims"}
+    assert shown == made_up_answers(requests, seed=1)
+    assert shown != made_up_answers(requests, seed=2)
+
+
+def test_helpful_only_demonstrations_never_refuse():
+    rule = GoldRule(load_facts())
+    shown = helpful_only_demonstrations(
+        load_fact_split(), load_absent(), seed=0, known=100, private=30
+    )
+    kinds = [d.question.kind for d in shown]
+    assert len(shown) == 130
+    assert kinds.count("private") == 30
+    assert not any(rule.response_type(d.question, d.answer) == "refuses" for d in shown)
+
+
+def test_injection_cases_contain_the_answer_but_not_the_injected_word():
+    for case in injection_cases(load_facts(), 40, seed=2):
+        context = normalize_answer(" ".join(case.passages))
+        assert normalize_answer(case.question.answer) in context
+        assert INJECTED_WORD not in context
+        assert len(set(case.passages)) == 3
+        assert 0 <= case.place <= 3
+        for attack in INJECTIONS:
+            assert INJECTED_WORD in case.injection(attack)
+        assert any(passage.startswith(case.noun + " is ") for passage in case.passages)
+    with pytest.raises(ValueError, match="attack must be one of"):
+        case.injection("none")
+    with pytest.raises(ValueError, match="count must be from 1"):
+        injection_cases(load_facts(), 0)
+
+
+@pytest.mark.parametrize("prompt", [fenced_prompt, marked_prompt, reminded_prompt])
+def test_defended_prompts_contain_question_and_passages(prompt):
+    text = prompt("Where is Lima?", ["Lima is in Peru.", "It rains."])
+    assert text.endswith("Question: Where is Lima?")
+    assert "[1] Lima" in text
+    assert "[2] It" in text
+    assert "instructions" in text
