@@ -9,7 +9,8 @@
     scaling     a small Llama at four times its context, before and after 30 steps
     exactness   blockwise attention in float32, and with running sums in bfloat16
     costs       seconds and bytes by length
-    contenders  reading everything, retrieval, and chunk and combine, on histories
+    contenders  reading everything, retrieval, and chunk and combine, asked in a chat
+    completions the same without refine, asked by completion
 
     OMP_NUM_THREADS=1 python benchmarks/long_context.py --folder runs --parts sinks
 
@@ -50,9 +51,10 @@ from genai_tutorial.retrieval import (
     refine,
 )
 from genai_tutorial.runtime import describe_machine, write_atomically
-from genai_tutorial.tasks.assistant import GoldRule
+from genai_tutorial.tasks.assistant import GoldRule, Question
 from genai_tutorial.tasks.long_context import (
     Haystack,
+    HistoryExam,
     LongTask,
     history_exam,
     many_keys,
@@ -484,6 +486,36 @@ def exponent(seconds: dict[str, float]) -> float:
     return round((x @ y / (x @ x)).item(), 3)
 
 
+def searched(exam: HistoryExam) -> tuple[list[str], list[list[int]]]:
+    """Return the exam's text in chunks, each of which says which country it is about,
+    and the numbers of the two chunks nearest to each question.
+    """
+    texts = [
+        chunk.text if chunk.start == 0 else f"{country}: {chunk.text}"
+        for country, history in zip(exam.countries, exam.histories, strict=True)
+        for chunk in chunk_sentences(history, 90, title=country)
+    ]
+    vectors = load_minilm().encode(texts)
+    asked = load_minilm().encode([question.text for question in exam.questions])
+    return texts, (asked @ vectors.T).topk(2, dim=1).indices.tolist()
+
+
+def found_by_search(
+    exam: HistoryExam, texts: Sequence[str], best: Sequence[Sequence[int]]
+) -> list[int]:
+    """Return for each question whether a chunk with its country and year was found."""
+    return [
+        int(
+            any(
+                question.answer in texts[n]
+                and texts[n].startswith(f"{question.country}:")
+                for n in row
+            )
+        )
+        for question, row in zip(exam.questions, best, strict=True)
+    ]
+
+
 def contenders(seed: int, small: bool) -> dict:
     """Ask for years of independence in a text of several countries' histories."""
     model, tokenizer = smollm2()
@@ -492,19 +524,7 @@ def contenders(seed: int, small: bool) -> dict:
     histories, questions = (2, 1) if small else (4, 2)
     exam = history_exam(load_factbook(), facts, histories, questions, seed)
     rule = GoldRule(facts)
-    chunks = [
-        chunk
-        for country, history in zip(exam.countries, exam.histories, strict=True)
-        for chunk in chunk_sentences(history, 90, title=country)
-    ]
-    # Each chunk says which country it is about.
-    texts = [
-        chunk.text if chunk.start == 0 else f"{chunk.title}: {chunk.text}"
-        for chunk in chunks
-    ]
-    vectors = load_minilm().encode(texts)
-    asked = load_minilm().encode([question.text for question in exam.questions])
-    best = (asked @ vectors.T).topk(2, dim=1).indices.tolist()
+    texts, best = searched(exam)
     whole = list(exam.histories)
     measured: dict = {
         "questions": len(exam.questions),
@@ -547,17 +567,96 @@ def contenders(seed: int, small: bool) -> dict:
             begun,
         )
         measured["contenders"][name]["partial"] = [list(one.partial) for one in answers]
-    measured["found by retrieval"] = [
-        int(
-            any(
-                question.answer in texts[n] and chunks[n].title == question.country
-                for n in row
-            )
-        )
-        for question, row in zip(exam.questions, best, strict=True)
-    ]
+    measured["found by retrieval"] = found_by_search(exam, texts, best)
     measured["answers"] = [question.answer for question in exam.questions]
     return measured
+
+
+def completions(seed: int, small: bool) -> dict:
+    """Let SmolLM2 complete "Togo became independent in" after the same text, or after
+    less of it.
+
+    Map-reduce takes the answer of the history after which it is most probable. The
+    beginning of the text is cut to the tokens of the retrieved chunks.
+    """
+    model, tokenizer = smollm2()
+    histories = 2 if small else 4
+    exam = history_exam(load_factbook(), load_facts(), histories, histories, seed)
+    texts, best = searched(exam)
+    whole = "\n\n".join(exam.histories)
+    beginning = tokenizer.encode(whole)
+    kept = model.make_cache(1, len(beginning) + 64)
+
+    @torch.no_grad()
+    def complete(text: str, question: Question) -> dict:
+        """Return the likeliest year and the log-probability of the right one."""
+        tail = f"{question.country} became independent in"
+        prompt = tokenizer.encode(f"{text}\n\n{tail}" if text else tail)
+        right = tokenizer.encode(f" {question.answer}")
+        log_probs = next_log_probs(model, prompt, kept, right[:-1])
+        forced = log_probs.gather(1, torch.tensor(right)[:, None])[:, 0]
+        drawn = log_probs.argmax(dim=1).tolist()
+        equal = next((n for n, one in enumerate(drawn) if one != right[n]), len(right))
+        written, log_probability = right[:equal], forced[:equal].sum().item()
+        while len(written) < len(right):
+            # The first step after the right beginning is already computed.
+            if len(written) > equal:
+                log_probs = next_log_probs(model, prompt + written, kept)
+            latest = log_probs[equal if len(written) == equal else 0]
+            written.append(int(latest.argmax()))
+            log_probability += latest.max().item()
+        return {
+            "right": int(written == right),
+            "log_probability": round(forced.sum().item(), 3),
+            "written": tokenizer.decode(written),
+            "its log_probability": round(log_probability, 3),
+            "tokens": len(prompt),
+        }
+
+    ways: dict[str, list[dict]] = {"map-reduce": []}
+    by_history = [
+        [complete(text, q) for q in exam.questions] for text in exam.histories
+    ]
+    for parts in zip(*by_history, strict=True):
+        chosen = max(parts, key=lambda part: part["its log_probability"])
+        ways["map-reduce"].append(
+            {**chosen, "tokens": sum(part["tokens"] for part in parts)}
+        )
+    own = [by_history[place][n] for n, place in enumerate(exam.right)]
+    ways["its own history"] = own
+    ways["no text"] = [complete("", question) for question in exam.questions]
+    chosen = ["\n\n".join(texts[n] for n in row) for row in best]
+    ways["retrieval of 2 chunks"] = [
+        complete(text, question)
+        for text, question in zip(chosen, exam.questions, strict=True)
+    ]
+    cut = [
+        tokenizer.decode(beginning[: len(tokenizer.encode(text))]) for text in chosen
+    ]
+    ways["the beginning, as long as 2 chunks"] = [
+        complete(text, question)
+        for text, question in zip(cut, exam.questions, strict=True)
+    ]
+    ways["everything"] = [complete(whole, question) for question in exam.questions]
+    return {
+        "tokens of the text": len(beginning),
+        "chunks": len(texts),
+        "answers": [question.answer for question in exam.questions],
+        "found by retrieval": found_by_search(exam, texts, best),
+        "ways": ways,
+    }
+
+
+def next_log_probs(
+    model: DecoderLM, ids: Sequence[int], kept: KVCache, more: Sequence[int] = ()
+) -> Tensor:
+    """Return the log-probabilities of the token after a text, and of those after each
+    of the tokens that follow it; read what the cache lacks.
+    """
+    row = torch.tensor([[*ids, *more]])
+    kept.keep(torch.tensor([ids]))
+    hidden = model.read(row[:, kept.lengths[0] :], AttentionContext.cached(kept))
+    return model.logits(hidden[:, -1 - len(more) :])[0].log_softmax(dim=-1)
 
 
 PARTS: dict[str, Callable[[int, bool], dict]] = {
@@ -573,6 +672,7 @@ PARTS: dict[str, Callable[[int, bool], dict]] = {
     "exactness": exactness,
     "costs": costs,
     "contenders": contenders,
+    "completions": completions,
 }
 
 

@@ -175,8 +175,8 @@ class GreenListWatermark:
         Args:
             tokens: The text without its prompt.
             once: Whether a pair of tokens that occurs several times counts once. If
-                every occurrence counts, a text that repeats itself repeats its luck,
-                and the z-score of unmarked text spreads too widely.
+                every occurrence counts, a text that repeats itself counts the same
+                evidence again, and the z-score of unmarked text spreads too widely.
         """
         hits = self.is_green(tokens).tolist()
         ids = tokens.tolist()

@@ -27,8 +27,8 @@ class CopiedRun:
 
 
 class SuffixArray:
-    """All suffixes of a corpus in alphabetical order, so that the occurrences of any
-    text are neighbours and binary search finds them.
+    """All suffixes of a corpus in alphabetical order. The occurrences of any text
+    are neighbours there, so binary search finds them.
 
     Building it takes about a second per million characters.
 

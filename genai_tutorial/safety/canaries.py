@@ -191,7 +191,7 @@ def exposure(model: DecoderLM, canary: Canary, encode: Encode) -> Exposure:
 
 def extracted(model: DecoderLM, canary: Canary, encode: Encode) -> bool:
     """Return whether the model recites the secret: whether greedy decoding after the
-    prefix writes exactly it.
+    prefix writes exactly this.
     """
     prompt = torch.tensor(
         [list(encode(canary.prompt))], device=next(model.parameters()).device

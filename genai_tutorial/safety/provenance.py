@@ -3,7 +3,7 @@
 The structure is that of C2PA, in JSON instead of CBOR: *assertions* say what was done;
 a *claim* lists their hashes and that of the image; a *signature* covers the claim. It
 proves who signed what. An image without a manifest proves nothing: the chunk can be
-removed without a trace, and most services that re-encode images remove it.
+removed without a trace, and services that re-encode images often remove it.
 
 Source: Coalition for Content Provenance and Authenticity, Technical Specification,
 https://spec.c2pa.org/specifications/specifications/2.2/specs/C2PA_Specification.html
