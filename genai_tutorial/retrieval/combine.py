@@ -31,8 +31,8 @@ def map_reduce(
 ) -> CombinedAnswer:
     """Answer from each passage alone, then from the answers.
 
-    The passages are independent of each other and can be read at the same time; what
-    only two of them together say is lost.
+    The passages are independent of each other and can be read at the same time; an
+    answer that needs two of them together is lost.
 
     Args:
         chat: The chat model.

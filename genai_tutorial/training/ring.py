@@ -1,8 +1,8 @@
 """Ring attention: exact attention over a text that is split over several processes.
 
-Each process keeps its queries, and keys and values go round: after as many hops as
-there are processes, each query has met every key. No process ever holds more than two
-blocks of keys and values, its own and the one that passes.
+Each process keeps its queries, and keys and values are passed round: with N processes,
+each query has met every key after N - 1 hops. A process holds at most three blocks of
+keys and values: its own, the one that it sends and the one that it receives.
 """
 
 import torch
@@ -69,7 +69,7 @@ def ring_attention(
 
 
 def _pass_on(x: Tensor, rank: int, world_size: int) -> Tensor:
-    """Send a tensor to the next process, and return that of the previous one."""
+    """Send a tensor to the next process, and return the one from the previous."""
     received = torch.empty_like(x, memory_format=torch.contiguous_format)
     requests = distributed.batch_isend_irecv(
         [

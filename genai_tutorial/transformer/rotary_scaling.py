@@ -87,8 +87,8 @@ class NTKScaling:
 
 @dataclass(frozen=True)
 class DynamicNTKScaling:
-    """NTK-aware scaling by just as much as the text needs: none up to the trained
-    context, then more with its length.
+    """NTK-aware scaling that grows with the text: none up to the trained context, then
+    as much as its length needs.
 
     Attributes:
         length: The length of the text, in tokens.

@@ -103,12 +103,12 @@ class SinkCache(KVCache):
     ) -> tuple[Tensor, Tensor]:
         """Rotate the queries and all keys by their places in the cache.
 
-        New tokens at once can have forgotten different numbers of tokens, so that a
-        sink has no single place for all of them. Then each vector gets two halves, one
-        for sinks and one for the window; in each key, one of them is zero.
+        When several tokens are read at once, the number of forgotten tokens differs
+        between them, so a sink has no single place for all of them. Then each vector
+        gets two halves, one for sinks and one for the window; in each key, one is zero.
         """
         keys, places = self.key_positions(), self.sinks + self.window - 1
-        gaps = (self.positions - places).clamp(min=0)  # tokens that are forgotten
+        gaps = (self.positions - places).clamp(min=0)  # numbers of forgotten tokens
         is_sink = keys < self.sinks
         if gaps.min() == gaps.max():
             gap = gaps[:, :1]
@@ -130,8 +130,8 @@ class SinkCache(KVCache):
         )
 
     def keep(self, ids: Int[Tensor, "batch position"]) -> None:
-        """Empty the cache, unless it holds the beginning of `ids`, as far as it
-        remembers.
+        """Empty the cache, unless the tokens that it still holds agree with the
+        beginning of `ids`.
         """
         read = self.lengths[0]
         held = self._positions_after(read)

@@ -1,4 +1,4 @@
-"""Hay, prose of a given number of tokens, with sentences hidden at given depths."""
+"""Haystacks: prose of a given number of tokens, with sentences hidden in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -95,7 +95,7 @@ class Haystack:
             used += self.counts[end]
             end += 1
         lines = list(self.sentences[start:end])
-        # From the end to the beginning, so that earlier places stay right.
+        # From the end to the beginning, so that no insertion shifts a later one.
         order = sorted(range(len(needles)), key=lambda n: needles[n][0], reverse=True)
         for number in order:
             depth, needle = needles[number]
@@ -103,7 +103,7 @@ class Haystack:
         return f"{' '.join(lines)}\n\n{question}"
 
     def _starts(self, room: int, length: int) -> range:
-        """Return the sentences from which enough hay follows."""
+        """Return the sentences at which the hay may begin, with enough text left."""
         total, last = 0, len(self.counts)
         while last > 0 and total < room:
             last -= 1

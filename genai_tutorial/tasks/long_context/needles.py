@@ -1,6 +1,6 @@
 """Needles in a haystack: four tasks of RULER, asked by completion.
 
-A base model continues a text, and a small chat model answers better that way, too; so
+Base models only continue a text, and small chat models answer better that way too, so
 each question is the beginning of the hidden sentence.
 """
 

@@ -1,4 +1,4 @@
-"""Judging answers to tasks on long contexts, and the loss along a stream."""
+"""Scores for tasks on long contexts, and the loss along a stream."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,8 @@ class TaskScore:
     """A model's continuation of a task's text, compared with the answers.
 
     Attributes:
-        written: The likeliest continuation.
+        written: For a single answer, the most probable token at each of its places,
+            given the right tokens before it; for several, the greedy continuation.
         found: The share of the answers that it contains; for a single answer, 1 if it
             begins with it and 0 otherwise.
         log_probability: The log-probability of the first answer, in nats.
@@ -42,8 +43,8 @@ def score_tasks(
 ) -> list[TaskScore]:
     """Let a model continue the text of each task, and compare with the answers.
 
-    What a text has in common with the beginning of the one before is read only once:
-    begin with the deepest needle of the same hay.
+    A beginning shared with the text before is read only once, so put the deepest needle
+    of the same hay first.
 
     Args:
         model: The language model.
