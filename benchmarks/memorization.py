@@ -41,6 +41,7 @@ from genai_tutorial.generation import (
     TournamentSampling,
     detection_z_score,
     generate,
+    generate_rollouts,
 )
 from genai_tutorial.metrics import (
     auroc,
@@ -352,12 +353,19 @@ TOP_K = 200
 LAYERS = 20
 
 
+DELTAS = (0.5, 1.0, 2.0, 4.0)
+
+
 def marks(key: int, vocab_size: int) -> dict:
     """Return the marks by name; None leaves the text unmarked."""
     return {
         "none": None,
-        "green list, delta 1": GreenListWatermark(vocab_size, delta=1.0, key=key),
-        "green list, delta 2": GreenListWatermark(vocab_size, delta=2.0, key=key),
+        **{
+            f"green list, delta {delta:g}": GreenListWatermark(
+                vocab_size, delta=delta, key=key
+            )
+            for delta in DELTAS
+        },
         "tournament": TournamentSampling(key.to_bytes(8, "big"), LAYERS, top_k=TOP_K),
     }
 
@@ -378,7 +386,8 @@ def watermark(seed: int, small: bool) -> dict:
         texts, nats, seconds = write(model, tokenizer, prompts, mark, length, seed)
         detector = played if name == "tournament" else green
         measured[name] = {
-            "perplexity": round(math.exp(nats), 3),
+            "perplexity": round(math.exp(nats.mean()), 3),
+            "perplexity of each": [round(math.exp(n), 3) for n in nats.mean(dim=1)],
             "seconds": seconds,
             "z": {
                 str(n): [round(detector.detect(t[:n]).z_score, 2) for t in texts]
@@ -387,6 +396,9 @@ def watermark(seed: int, small: bool) -> dict:
             "share": [round(detector.detect(text).share, 4) for text in texts],
             "text": tokenizer.decode(texts[0].tolist()),
         }
+        if seed == 0:  # for the figure
+            measured[name]["ids"] = texts[0].tolist()
+            measured[name]["green"] = green.is_green(texts[0]).tolist()
         if name == "none":
             measured[name]["z of tournament"] = [
                 round(played.detect(text).z_score, 2) for text in texts
@@ -400,11 +412,23 @@ def watermark(seed: int, small: bool) -> dict:
                 ]
                 for share in (0.0, 0.1, 0.2, 0.4, 0.6)
             }
+        if name == "green list, delta 2":
+            human = torch.tensor(tokenizer.encode(load_wikipedia().text[:20_000]))
+            measured[name]["half human"] = [
+                round(green.detect(torch.cat((text[: length // 2], piece))).z_score, 2)
+                for text, piece in zip(texts, human.split(length // 2), strict=False)
+            ]
+            said, measured[name]["paraphrase"] = paraphrases(
+                model, tokenizer, texts, length, seed
+            )
+            measured[name]["paraphrased"] = [
+                round(green.detect(text).z_score, 2) for text in said
+            ]
     recite = "Count from 1 to 40 and write nothing but the numbers."
     rows = encode_chats(tokenizer, [recite] * 4)
     texts, nats, _ = write(model, tokenizer, rows, green, min(length, 60), seed)
     measured["low entropy"] = {
-        "perplexity": round(math.exp(nats), 3),
+        "perplexity": round(math.exp(nats.mean()), 3),
         "z": [round(green.detect(text).z_score, 2) for text in texts],
         "text": tokenizer.decode(texts[0].tolist()),
     }
@@ -425,9 +449,9 @@ def write(
     mark: Callable | None,
     length: int,
     seed: int,
-) -> tuple[Tensor, float, float]:
-    """Return texts of exactly this length, the unmarked model's nats per token, and the
-    seconds of writing.
+) -> tuple[Tensor, Tensor, float]:
+    """Return texts of exactly this length, the unmarked model's nats for each token,
+    and the seconds of writing.
     """
     ends = [0, tokenizer.special_tokens[SMOLLM2_CHAT.end]]
 
@@ -446,8 +470,28 @@ def write(
     )
     seconds = round(time.process_time() - start, 1)
     begun = prompts.shape[1]
-    nats = torch.cat([token_losses(model, row[None])[0, begun - 1 :] for row in ids])
-    return ids[:, begun:], nats.mean().item(), seconds
+    nats = token_losses(model, ids, batch_size=1)[:, begun - 1 :]
+    return ids[:, begun:], nats, seconds
+
+
+def paraphrases(
+    model: DecoderLM, tokenizer: BPETokenizer, texts: Tensor, length: int, seed: int
+) -> tuple[list[Tensor], str]:
+    """Let SmolLM2 itself say each text in other words, without a mark."""
+    asked = [
+        "Say the following text in your own words.\n\n" + tokenizer.decode(row)
+        for row in texts.tolist()
+    ]
+    rollouts = generate_rollouts(
+        model,
+        [SMOLLM2_CHAT.encode(tokenizer, [Message("user", text)]) for text in asked],
+        length,
+        end_token=tokenizer.special_tokens[SMOLLM2_CHAT.end],
+        top_k=TOP_K,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    answers = rollouts.answers()
+    return [torch.tensor(answer) for answer in answers], tokenizer.decode(answers[0])
 
 
 @torch.no_grad()

@@ -78,8 +78,8 @@ from genai_tutorial.safety.signatures import (
     Ed25519Signer,
     Ed25519Verifier,
     HMACSigner,
+    SignatureVerifier,
     Signer,
-    Verifier,
 )
 from genai_tutorial.safety.sources import (
     count_log_ratios,
@@ -106,9 +106,9 @@ __all__ = [
     "HMACSigner",
     "Manifest",
     "Principle",
+    "SignatureVerifier",
     "Signer",
     "Verification",
-    "Verifier",
     "ai_comparisons",
     "association_test",
     "associations",

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from genai_tutorial.safety.signatures import Signer, Verifier
+from genai_tutorial.safety.signatures import SignatureVerifier, Signer
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHUNK = b"caBX"
@@ -126,7 +126,7 @@ def read_manifest(png: bytes) -> Manifest | None:
         raise ValueError(f"The manifest can't be read: {error!r}.") from error
 
 
-def verify_image(png: bytes, verifier: Verifier) -> Verification:
+def verify_image(png: bytes, verifier: SignatureVerifier) -> Verification:
     """Check a file's manifest: its signature, the hashes of its assertions, and the
     hash of the rest of the file.
 

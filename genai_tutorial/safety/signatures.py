@@ -10,8 +10,8 @@ _KEYS = "cryptography.hazmat.primitives"
 
 
 @runtime_checkable
-class Verifier(Protocol):
-    """The `Verifier` protocol: checks signatures of one signer."""
+class SignatureVerifier(Protocol):
+    """The `SignatureVerifier` protocol: checks signatures of one signer."""
 
     algorithm: str
 
@@ -21,7 +21,7 @@ class Verifier(Protocol):
 
 
 @runtime_checkable
-class Signer(Verifier, Protocol):
+class Signer(SignatureVerifier, Protocol):
     """The `Signer` protocol: a verifier that can sign."""
 
     def sign(self, message: bytes) -> bytes:

@@ -14,8 +14,8 @@ from genai_tutorial.safety import (
     Ed25519Signer,
     Ed25519Verifier,
     HMACSigner,
+    SignatureVerifier,
     Signer,
-    Verifier,
     read_manifest,
     sign_image,
     strip_manifest,
@@ -167,6 +167,6 @@ def test_ed25519_verifies_without_the_private_key(png):
     other = Ed25519Signer(bytes(32)).verifier
     assert verify_image(signed, other).status == "wrong signature"
     assert verify_image(signed, SIGNER).status == "wrong signature"
-    assert isinstance(other, Verifier)
+    assert isinstance(other, SignatureVerifier)
     with pytest.raises(ValueError, match="32 bytes, got 3"):
         Ed25519Signer(b"abc")
