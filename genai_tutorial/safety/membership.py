@@ -76,7 +76,7 @@ def zlib_attack(
 
 
 def min_k_attack(
-    losses: Float[Tensor, "text step"], share: float = 0.2
+    losses: Float[Tensor, "text step"], share: float | int = 0.2
 ) -> Float[Tensor, "text"]:
     """Return minus the mean of the highest losses (Min-K%): a text that was never read
     has a few tokens that surprise the model very much.
@@ -101,7 +101,7 @@ def min_k_attack(
 
 
 def reference_attack(
-    losses: Float[Tensor, "text step"], reference_losses: Float[Tensor, "text step"]
+    losses: Float[Tensor, "text step"], reference_losses: Float[Tensor, "_ _"]
 ) -> Float[Tensor, "text"]:
     """Return by how much the model predicts a text better than a reference model that
     has not read it: what is easy for both cancels.
