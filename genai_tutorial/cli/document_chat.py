@@ -138,7 +138,7 @@ def chat_about(
     threshold = abstention_threshold()
     files = len({place.file for place in places})
     chat.note(
-        f"{len(places)} passages from {files} files. Each question is answered by "
+        f"Passages: {len(places)}, files: {files}. Each question is answered by "
         "itself. Ctrl-D ends."
     )
     try:

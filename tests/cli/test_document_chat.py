@@ -154,7 +154,7 @@ def test_near_questions_are_answered_with_a_source_and_others_are_not(ask, folde
     assert second.startswith("Source: ") or second.startswith("No passage makes")
     assert third == "I do not know."
     assert f"below {abstention_threshold():.2f}" in err
-    assert "2 passages from 2 files" in err
+    assert "Passages: 2, files: 2." in err
 
 
 def test_the_source_is_the_passage_that_the_answer_needs(monkeypatch, ask, folder):
