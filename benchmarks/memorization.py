@@ -10,19 +10,16 @@
 
     OMP_NUM_THREADS=1 python benchmarks/memorization.py --folder runs --parts canaries
 
-Each part and seed is one file in the folder and is not repeated; the record holds those
-that are there. `--seeds` and `--smoke` make it smaller. All is computed on the CPU.
+Each part and seed is one file in the folder and is not repeated; the record keeps what
+it has. `--seeds` and `--smoke` make it smaller. All is computed on the CPU.
 """
 
-import argparse
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from itertools import pairwise
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -50,10 +47,10 @@ from genai_tutorial.metrics import (
     true_positive_rate_at,
 )
 from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
-from genai_tutorial.pretrained.records import RECORDS, keep_images, keep_record
+from genai_tutorial.pretrained.record_parts import run_parts
+from genai_tutorial.pretrained.records import keep_images, keep_record
 from genai_tutorial.recipes import load
 from genai_tutorial.recipes.mnist.diffusion import LIVE, SCHEDULE
-from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.safety import (
     Canary,
     draw_canaries,
@@ -790,36 +787,9 @@ PARTS: dict[str, Callable[[int, bool], dict]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=Path("runs"))
-    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)))
-    parser.add_argument("--smoke", action="store_true")
-    settings = parser.parse_args()
-    torch.set_num_threads(1)
-    for seed in settings.seeds:
-        for part in settings.parts:
-            path = settings.folder / f"memorization_{part}_{seed}.json"
-            if path.is_file():
-                continue
-            start = time.process_time()
-            measured = PARTS[part](seed, settings.smoke)
-            measured["seconds"] = round(time.process_time() - start, 1)
-            print(f"{part}, seed {seed}: {measured['seconds']} s", flush=True)
-            if not settings.smoke:
-                with write_atomically(path, "w") as file:
-                    json.dump(measured, file)
-    if settings.smoke:
-        return
-    record = {"machine": describe_machine()}
-    for part in PARTS:
-        files = sorted(settings.folder.glob(f"memorization_{part}_*.json"))
-        if files:
-            record[part] = {
-                file.stem.rpartition("_")[2]: json.loads(file.read_text("utf-8"))
-                for file in files
-            }
-    keep_record("memorization", record, RECORDS)
+    whole = run_parts("memorization", PARTS, __doc__.splitlines()[0])
+    if whole is not None:
+        keep_record("memorization", whole)
 
 
 if __name__ == "__main__":

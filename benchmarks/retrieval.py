@@ -14,16 +14,13 @@
 
     OMP_NUM_THREADS=1 python benchmarks/retrieval.py --folder runs --parts tables
 
-Each part and seed is one file in the folder and is not repeated; the record holds those
-that are there. `--seeds` and `--smoke` make it smaller. All is computed on the CPU.
+Each part and seed is one file in the folder and is not repeated; the record keeps what
+it has. `--seeds` and `--smoke` make it smaller. All is computed on the CPU.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -39,7 +36,8 @@ from genai_tutorial.metrics import (
     semantic_entropy,
 )
 from genai_tutorial.pretrained import load_minilm, load_smollm2
-from genai_tutorial.pretrained.records import RECORDS, keep_record
+from genai_tutorial.pretrained.record_parts import run_parts
+from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.retrieval import (
     BM25Index,
     ChatModel,
@@ -66,7 +64,6 @@ from genai_tutorial.retrieval import (
     words_and_codes,
     written_citations,
 )
-from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.assistant import GoldRule, normalize_answer
 from genai_tutorial.tasks.retrieval import (
     SearchTask,
@@ -729,36 +726,9 @@ PARTS: dict[str, Callable[[int, bool], dict]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=Path("runs"))
-    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--seeds", type=int, nargs="*", default=list(range(5)))
-    parser.add_argument("--smoke", action="store_true")
-    settings = parser.parse_args()
-    torch.set_num_threads(1)
-    for seed in settings.seeds:
-        for part in settings.parts:
-            path = settings.folder / f"retrieval_{part}_{seed}.json"
-            if path.is_file():
-                continue
-            start = time.process_time()
-            measured = PARTS[part](seed, settings.smoke)
-            measured["seconds"] = round(time.process_time() - start, 1)
-            print(f"{part}, seed {seed}: {measured['seconds']} s", flush=True)
-            if not settings.smoke:
-                with write_atomically(path, "w") as file:
-                    json.dump(measured, file)
-    if settings.smoke:
-        return
-    record = {"machine": describe_machine()}
-    for part in PARTS:
-        files = sorted(settings.folder.glob(f"retrieval_{part}_*.json"))
-        if files:
-            record[part] = {
-                file.stem.rpartition("_")[2]: json.loads(file.read_text("utf-8"))
-                for file in files
-            }
-    keep_record("retrieval", record, RECORDS)
+    whole = run_parts("retrieval", PARTS, __doc__.splitlines()[0])
+    if whole is not None:
+        keep_record("retrieval", whole)
 
 
 if __name__ == "__main__":
