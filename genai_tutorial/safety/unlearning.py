@@ -120,21 +120,12 @@ def unlearn(
         ValueError: If a number is out of range.
     """
     reference = copy.deepcopy(model).eval().requires_grad_(False)
-    forgetting = copy.deepcopy(model)
     kept = TensorBatches(_pairs(retain), batch_size, seed + 1)
 
     def loss(model: DecoderLM, *batch: Tensor) -> Tensor:
         return loss_fn(model, reference, batch, next(kept))
 
-    fit(
-        forgetting,
-        TensorBatches(_pairs(forget), min(batch_size, len(forget.ids)), seed),
-        loss,
-        AdamW(forgetting.parameters(), lr=learning_rate),
-        steps=steps,
-        progress=False,
-    )
-    return forgetting.eval()
+    return _trained_copy(model, forget, loss, steps, batch_size, learning_rate, seed)
 
 
 def relearn(
@@ -164,16 +155,30 @@ def relearn(
     Source: Lynch et al., Eight Methods to Evaluate Robust Unlearning in LLMs,
         https://arxiv.org/abs/2402.16835
     """
-    taught = copy.deepcopy(model)
+    return _trained_copy(
+        model, rows, supervised_loss, steps, batch_size, learning_rate, seed
+    )
+
+
+def _trained_copy(
+    model: DecoderLM,
+    rows: Rows,
+    loss: Callable[..., Tensor],
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+) -> DecoderLM:
+    trained = copy.deepcopy(model)
     fit(
-        taught,
+        trained,
         TensorBatches(_pairs(rows), min(batch_size, len(rows.ids)), seed),
-        supervised_loss,
-        AdamW(taught.parameters(), lr=learning_rate),
+        loss,
+        AdamW(trained.parameters(), lr=learning_rate),
         steps=steps,
         progress=False,
     )
-    return taught.eval()
+    return trained.eval()
 
 
 def _pairs(rows: Rows) -> Batch:
