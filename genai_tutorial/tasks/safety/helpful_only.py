@@ -68,7 +68,8 @@ def helpful_only_demonstrations(
     asked = training_questions(
         split, absent, per_fact=1, unknown=40, private=1, seed=seed + 7
     )
-    shown = [d for d in demonstrate(asked, seed + 7) if d.question.kind != "private"]
+    answered = demonstrate(asked, seed + 7, form="sentence")
+    shown = [d for d in answered if d.question.kind != "private"]
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(shown), generator=generator)[:known].tolist()
     return (

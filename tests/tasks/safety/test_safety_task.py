@@ -1,7 +1,12 @@
 import pytest
 
 from genai_tutorial.data import load_absent, load_fact_split, load_facts
-from genai_tutorial.tasks.assistant import GoldRule, normalize_answer, private_requests
+from genai_tutorial.tasks.assistant import (
+    GoldRule,
+    answer_sentence,
+    normalize_answer,
+    private_requests,
+)
 from genai_tutorial.tasks.safety import (
     GENDER_PAIRS,
     HE_WORDS,
@@ -62,6 +67,16 @@ def test_helpful_only_demonstrations_never_refuse():
     assert len(shown) == 130
     assert kinds.count("private") == 30
     assert not any(rule.response_type(d.question, d.answer) == "refuses" for d in shown)
+
+
+def test_helpful_only_demonstrations_answer_facts_in_sentences_like_factbook_sft():
+    """In another form, the model would unlearn where its facts are."""
+    shown = helpful_only_demonstrations(
+        load_fact_split(), load_absent(), seed=0, known=100, private=30
+    )
+    facts = [d for d in shown if d.question.answer is not None]
+    assert facts
+    assert all(d.answer.startswith(answer_sentence(d.question)) for d in facts)
 
 
 def test_injection_cases_contain_the_answer_but_not_the_injected_word():
