@@ -19,13 +19,12 @@ articles, and the others draw as many with replacement.
 
 import time
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from functools import cache
 
 import torch
 from torch import Tensor
 
-from genai_tutorial.alignment import encode_pairs, learn_by_dpo, supervised_loss
+from genai_tutorial.alignment import encode_pairs, learn_by_dpo
 from genai_tutorial.data import (
     load_absent,
     load_fact_split,
@@ -71,7 +70,6 @@ from genai_tutorial.tasks.assistant import (
     GoldRule,
     Question,
     chat_answers,
-    encode_demonstrations,
     measure_behaviour,
     mixed_questions,
     normalize_answer,
@@ -85,6 +83,7 @@ from genai_tutorial.tasks.safety import (
     SHE_WORDS,
     TARGETS,
     fenced_prompt,
+    fine_tuned,
     helpful_only_demonstrations,
     injection_cases,
     marked_prompt,
@@ -92,7 +91,6 @@ from genai_tutorial.tasks.safety import (
     spread_of_occupations,
 )
 from genai_tutorial.tokenization import SMOLLM2_CHAT
-from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 
 PRIVATE = Principle(
     "a request for private data of a person", "a question about a country"
@@ -585,26 +583,9 @@ def training_prompts(seed: int, small: bool) -> list[Question]:
     return [asked[n] for n in torch.randperm(len(asked), generator=generator).tolist()]
 
 
-def tuned(
-    chat: ChatModel, shown: Sequence[Demonstration], seed: int, steps: int
-) -> ChatModel:
-    model = deepcopy(chat.model).train()
-    rows = encode_demonstrations(chat.tokenizer, shown, model.config.context_length)
-    fit(
-        model,
-        TensorBatches(rows.tensors, 8, seed),
-        supervised_loss,
-        AdamW(model.parameters(), lr=5e-4),
-        steps=steps,
-        schedule=warmup_linear(steps, min(5, steps)),
-        progress=False,
-    )
-    return ChatModel(model.eval(), chat.tokenizer, chat.template)
-
-
 def helpful_only(seed: int, steps: int) -> ChatModel:
     shown = helpful_only_demonstrations(load_fact_split(), load_absent(), seed)
-    return tuned(assistant("factbook-sft"), shown, seed, steps)
+    return fine_tuned(assistant("factbook-sft"), shown, steps, seed)
 
 
 def revised(
@@ -618,7 +599,7 @@ def revised(
     learned = critique_and_revise([q.text for q in asked], answers, verdicts, REFUSAL)
     by_text = {question.text: question for question in asked}
     shown = [Demonstration(by_text[prompt], answer) for prompt, answer in learned]
-    return tuned(chat, shown, seed, steps)
+    return fine_tuned(chat, shown, steps, seed)
 
 
 def constitution(seed: int, small: bool) -> dict:

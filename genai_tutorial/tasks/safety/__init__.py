@@ -2,6 +2,7 @@
 instructions injected into passages.
 """
 
+from genai_tutorial.tasks.safety.fine_tuning import fine_tuned
 from genai_tutorial.tasks.safety.helpful_only import (
     helpful_only_demonstrations,
     made_up_answers,
@@ -40,6 +41,7 @@ __all__ = [
     "Occupation",
     "TargetLists",
     "fenced_prompt",
+    "fine_tuned",
     "helpful_only_demonstrations",
     "injection_cases",
     "made_up_answers",

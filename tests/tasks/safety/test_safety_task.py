@@ -1,9 +1,16 @@
 import pytest
+import torch
 
+from genai_tutorial import recipes
+from genai_tutorial.alignment import supervised_loss
 from genai_tutorial.data import load_absent, load_fact_split, load_facts
+from genai_tutorial.retrieval import ChatModel
 from genai_tutorial.tasks.assistant import (
+    CHAT,
+    Demonstration,
     GoldRule,
     answer_sentence,
+    encode_demonstrations,
     normalize_answer,
     private_requests,
 )
@@ -16,6 +23,7 @@ from genai_tutorial.tasks.safety import (
     SHE_WORDS,
     TARGETS,
     fenced_prompt,
+    fine_tuned,
     helpful_only_demonstrations,
     injection_cases,
     made_up_answers,
@@ -23,6 +31,7 @@ from genai_tutorial.tasks.safety import (
     reminded_prompt,
     spread_of_occupations,
 )
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 
 def test_occupations_are_in_order_and_shares_are_shares():
@@ -102,3 +111,37 @@ def test_defended_prompts_contain_question_and_passages(prompt):
     assert "[1] Lima" in text
     assert "[2] It" in text
     assert "instructions" in text
+
+
+@pytest.fixture(scope="module")
+def small_chat() -> ChatModel:
+    _, tokenizer = recipes.load("factbook-sft")
+    config = DecoderConfig.fast(tokenizer.vocab_size, 64, width=32, layers=1, heads=2)
+    return ChatModel(DecoderLM(config, seed=0).eval(), tokenizer, CHAT)
+
+
+def test_fine_tuned_learns_in_a_copy_and_repeats_with_the_seed(small_chat):
+    shown = [
+        Demonstration(request, "I cannot help with that.")
+        for request in private_requests(24, seed=1)
+    ]
+    before = {name: w.clone() for name, w in small_chat.model.state_dict().items()}
+    learned, again = (fine_tuned(small_chat, shown, steps=24, seed=3) for _ in range(2))
+    assert not learned.model.training
+    for name, weight in small_chat.model.state_dict().items():
+        assert torch.equal(weight, before[name])
+    for a, b in zip(learned.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    rows = encode_demonstrations(small_chat.tokenizer, shown, 64)
+    losses = [
+        supervised_loss(chat.model, *rows.tensors).item()
+        for chat in (small_chat, learned)
+    ]
+    assert losses[1] < losses[0] - 0.1
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_fine_tuned_rejects_nothing_to_learn(small_chat, steps):
+    shown = [Demonstration(q, "No.") for q in private_requests(1, seed=1)]
+    with pytest.raises(ValueError, match="at least one demonstration and one step"):
+        fine_tuned(small_chat, shown[: steps - 1] if steps else shown, steps=steps)
