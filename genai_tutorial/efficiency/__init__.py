@@ -16,13 +16,28 @@ from genai_tutorial.efficiency.model_sizes import (
     ModelShape,
     shape_of,
 )
+from genai_tutorial.efficiency.price import (
+    dollars_per_million_tokens,
+    watt_hours_per_million_tokens,
+)
 from genai_tutorial.efficiency.quantization import (
     QuantizedMatrix,
     quantize_affine,
     quantize_symmetric,
 )
+from genai_tutorial.efficiency.roofline import (
+    MACHINES,
+    Machine,
+    arithmetic_intensity,
+    attainable_rate,
+    bytes_per_token,
+    flops_per_token,
+    memory_bandwidth,
+    peak_flops,
+)
 
 __all__ = [
+    "MACHINES",
     "Counts",
     "FusedAttention",
     "FusedFeedForward",
@@ -31,12 +46,21 @@ __all__ = [
     "Int4PairLinear",
     "Int8Linear",
     "LatentAttention",
+    "Machine",
     "ModelShape",
     "QuantizedMatrix",
     "TransposedLinear",
+    "arithmetic_intensity",
+    "attainable_rate",
+    "bytes_per_token",
     "count",
+    "dollars_per_million_tokens",
+    "flops_per_token",
+    "memory_bandwidth",
+    "peak_flops",
     "quantize_affine",
     "quantize_symmetric",
     "quantized",
     "shape_of",
+    "watt_hours_per_million_tokens",
 ]
