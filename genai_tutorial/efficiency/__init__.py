@@ -1,9 +1,53 @@
-"""Efficiency: counting what a model costs, and quantized, fused versions of it for
-fast inference.
+"""Efficiency: counting what a model costs, quantized, fused versions of it for fast
+inference, and serving many requests at once.
 """
 
-from genai_tutorial.efficiency.counting import Counts, count
-from genai_tutorial.efficiency.fused import FusedAttention, FusedFeedForward, quantized
+from genai_tutorial.efficiency.batching.block_pool import (
+    BlockPool,
+)
+from genai_tutorial.efficiency.batching.blocks import (
+    BlockAllocator,
+    BlockTable,
+    OutOfBlocks,
+)
+from genai_tutorial.efficiency.batching.engine import (
+    Engine,
+)
+from genai_tutorial.efficiency.batching.paged_cache import (
+    PagedKVCache,
+    read_tables,
+)
+from genai_tutorial.efficiency.batching.prefix_cache import (
+    CachedBlock,
+    PrefixCache,
+    block_digest,
+    common_length,
+)
+from genai_tutorial.efficiency.batching.request import (
+    Answer,
+    FinishReason,
+    Request,
+    SamplingOptions,
+)
+from genai_tutorial.efficiency.batching.scheduler import (
+    Scheduler,
+)
+from genai_tutorial.efficiency.batching.static import (
+    answer_alone,
+    answer_in_static_batches,
+)
+from genai_tutorial.efficiency.batching.statistics import (
+    Statistics,
+)
+from genai_tutorial.efficiency.counting import (
+    Counts,
+    count,
+)
+from genai_tutorial.efficiency.fused import (
+    FusedAttention,
+    FusedFeedForward,
+    quantized,
+)
 from genai_tutorial.efficiency.linear import (
     Int4Linear,
     Int4PairLinear,
@@ -38,7 +82,14 @@ from genai_tutorial.efficiency.roofline import (
 
 __all__ = [
     "MACHINES",
+    "Answer",
+    "BlockAllocator",
+    "BlockPool",
+    "BlockTable",
+    "CachedBlock",
     "Counts",
+    "Engine",
+    "FinishReason",
     "FusedAttention",
     "FusedFeedForward",
     "GroupedAttention",
@@ -48,11 +99,22 @@ __all__ = [
     "LatentAttention",
     "Machine",
     "ModelShape",
+    "OutOfBlocks",
+    "PagedKVCache",
+    "PrefixCache",
     "QuantizedMatrix",
+    "Request",
+    "SamplingOptions",
+    "Scheduler",
+    "Statistics",
     "TransposedLinear",
+    "answer_alone",
+    "answer_in_static_batches",
     "arithmetic_intensity",
     "attainable_rate",
+    "block_digest",
     "bytes_per_token",
+    "common_length",
     "count",
     "dollars_per_million_tokens",
     "flops_per_token",
@@ -61,6 +123,7 @@ __all__ = [
     "quantize_affine",
     "quantize_symmetric",
     "quantized",
+    "read_tables",
     "shape_of",
     "watt_hours_per_million_tokens",
 ]
