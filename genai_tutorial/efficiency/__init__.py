@@ -2,8 +2,18 @@
 fast inference.
 """
 
+from genai_tutorial.efficiency.awq import activation_aware_scales
+from genai_tutorial.efficiency.cache_quantization import (
+    QuantizedKVCache,
+    read_with_cache,
+)
 from genai_tutorial.efficiency.counting import Counts, count
 from genai_tutorial.efficiency.fused import FusedAttention, FusedFeedForward, quantized
+from genai_tutorial.efficiency.gptq import (
+    gptq_quantize,
+    input_hessian,
+    output_error,
+)
 from genai_tutorial.efficiency.linear import (
     Int4Linear,
     Int4PairLinear,
@@ -16,27 +26,67 @@ from genai_tutorial.efficiency.model_sizes import (
     ModelShape,
     shape_of,
 )
+from genai_tutorial.efficiency.outliers import (
+    ActivationQuantizedLinear,
+    int8_activations,
+    kurtosis,
+    round_activations,
+)
+from genai_tutorial.efficiency.packed_blocks import PackedBlocks
+from genai_tutorial.efficiency.post_training import (
+    Divergence,
+    prediction_divergence,
+    quantize_layers,
+)
 from genai_tutorial.efficiency.quantization import (
     QuantizedMatrix,
     quantize_affine,
     quantize_symmetric,
 )
+from genai_tutorial.efficiency.smoothing import (
+    InputGroup,
+    activation_maxima,
+    fold_scales,
+    input_groups,
+    smooth_scales,
+    smoothed,
+)
 
 __all__ = [
+    "ActivationQuantizedLinear",
     "Counts",
+    "Divergence",
     "FusedAttention",
     "FusedFeedForward",
     "GroupedAttention",
+    "InputGroup",
     "Int4Linear",
     "Int4PairLinear",
     "Int8Linear",
     "LatentAttention",
     "ModelShape",
+    "PackedBlocks",
+    "QuantizedKVCache",
     "QuantizedMatrix",
     "TransposedLinear",
+    "activation_aware_scales",
+    "activation_maxima",
     "count",
+    "fold_scales",
+    "gptq_quantize",
+    "input_groups",
+    "input_hessian",
+    "int8_activations",
+    "kurtosis",
+    "output_error",
+    "prediction_divergence",
     "quantize_affine",
+    "quantize_layers",
     "quantize_symmetric",
     "quantized",
+    "read_with_cache",
+    "round_activations",
     "shape_of",
+    "smooth_scales",
+    "smoothed",
 ]
