@@ -2,6 +2,9 @@
 inference, and serving many requests at once.
 """
 
+from genai_tutorial.efficiency.awq import (
+    activation_aware_scales,
+)
 from genai_tutorial.efficiency.batching.block_pool import (
     BlockPool,
 )
@@ -39,6 +42,10 @@ from genai_tutorial.efficiency.batching.static import (
 from genai_tutorial.efficiency.batching.statistics import (
     Statistics,
 )
+from genai_tutorial.efficiency.cache_quantization import (
+    QuantizedKVCache,
+    read_with_cache,
+)
 from genai_tutorial.efficiency.counting import (
     Counts,
     count,
@@ -47,6 +54,11 @@ from genai_tutorial.efficiency.fused import (
     FusedAttention,
     FusedFeedForward,
     quantized,
+)
+from genai_tutorial.efficiency.gptq import (
+    gptq_quantize,
+    input_hessian,
+    output_error,
 )
 from genai_tutorial.efficiency.linear import (
     Int4Linear,
@@ -59,6 +71,20 @@ from genai_tutorial.efficiency.model_sizes import (
     LatentAttention,
     ModelShape,
     shape_of,
+)
+from genai_tutorial.efficiency.outliers import (
+    ActivationQuantizedLinear,
+    int8_activations,
+    kurtosis,
+    round_activations,
+)
+from genai_tutorial.efficiency.packed_blocks import (
+    PackedBlocks,
+)
+from genai_tutorial.efficiency.post_training import (
+    Divergence,
+    prediction_divergence,
+    quantize_layers,
 )
 from genai_tutorial.efficiency.price import (
     dollars_per_million_tokens,
@@ -79,20 +105,31 @@ from genai_tutorial.efficiency.roofline import (
     memory_bandwidth,
     peak_flops,
 )
+from genai_tutorial.efficiency.smoothing import (
+    InputGroup,
+    activation_maxima,
+    fold_scales,
+    input_groups,
+    smooth_scales,
+    smoothed,
+)
 
 __all__ = [
     "MACHINES",
+    "ActivationQuantizedLinear",
     "Answer",
     "BlockAllocator",
     "BlockPool",
     "BlockTable",
     "CachedBlock",
     "Counts",
+    "Divergence",
     "Engine",
     "FinishReason",
     "FusedAttention",
     "FusedFeedForward",
     "GroupedAttention",
+    "InputGroup",
     "Int4Linear",
     "Int4PairLinear",
     "Int8Linear",
@@ -100,14 +137,18 @@ __all__ = [
     "Machine",
     "ModelShape",
     "OutOfBlocks",
+    "PackedBlocks",
     "PagedKVCache",
     "PrefixCache",
+    "QuantizedKVCache",
     "QuantizedMatrix",
     "Request",
     "SamplingOptions",
     "Scheduler",
     "Statistics",
     "TransposedLinear",
+    "activation_aware_scales",
+    "activation_maxima",
     "answer_alone",
     "answer_in_static_batches",
     "arithmetic_intensity",
@@ -118,12 +159,25 @@ __all__ = [
     "count",
     "dollars_per_million_tokens",
     "flops_per_token",
+    "fold_scales",
+    "gptq_quantize",
+    "input_groups",
+    "input_hessian",
+    "int8_activations",
+    "kurtosis",
     "memory_bandwidth",
+    "output_error",
     "peak_flops",
+    "prediction_divergence",
     "quantize_affine",
+    "quantize_layers",
     "quantize_symmetric",
     "quantized",
     "read_tables",
+    "read_with_cache",
+    "round_activations",
     "shape_of",
+    "smooth_scales",
+    "smoothed",
     "watt_hours_per_million_tokens",
 ]
