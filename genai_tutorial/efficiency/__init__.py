@@ -1,5 +1,5 @@
 """Efficiency: counting what a model costs, quantized, fused versions of it for fast
-inference, and serving many requests at once.
+inference, and distillation into a smaller one.
 """
 
 from genai_tutorial.efficiency.awq import (
@@ -49,6 +49,14 @@ from genai_tutorial.efficiency.cache_quantization import (
 from genai_tutorial.efficiency.counting import (
     Counts,
     count,
+)
+from genai_tutorial.efficiency.distillation import (
+    TopProbabilities,
+    reverse_kl,
+    sequence_level_examples,
+    soft_target_loss,
+    top_probabilities,
+    top_target_loss,
 )
 from genai_tutorial.efficiency.fused import (
     FusedAttention,
@@ -146,6 +154,7 @@ __all__ = [
     "SamplingOptions",
     "Scheduler",
     "Statistics",
+    "TopProbabilities",
     "TransposedLinear",
     "activation_aware_scales",
     "activation_maxima",
@@ -175,9 +184,14 @@ __all__ = [
     "quantized",
     "read_tables",
     "read_with_cache",
+    "reverse_kl",
     "round_activations",
+    "sequence_level_examples",
     "shape_of",
     "smooth_scales",
     "smoothed",
+    "soft_target_loss",
+    "top_probabilities",
+    "top_target_loss",
     "watt_hours_per_million_tokens",
 ]
