@@ -1,5 +1,5 @@
-"""Efficiency: counting what a model costs, and quantized, fused versions of it for
-fast inference.
+"""Efficiency: counting what a model costs, quantized, fused versions of it for fast
+inference, and distillation into a smaller one.
 """
 
 from genai_tutorial.efficiency.awq import activation_aware_scales
@@ -8,6 +8,14 @@ from genai_tutorial.efficiency.cache_quantization import (
     read_with_cache,
 )
 from genai_tutorial.efficiency.counting import Counts, count
+from genai_tutorial.efficiency.distillation import (
+    TopProbabilities,
+    reverse_kl,
+    sequence_level_examples,
+    soft_target_loss,
+    top_probabilities,
+    top_target_loss,
+)
 from genai_tutorial.efficiency.fused import FusedAttention, FusedFeedForward, quantized
 from genai_tutorial.efficiency.gptq import (
     gptq_quantize,
@@ -68,6 +76,7 @@ __all__ = [
     "PackedBlocks",
     "QuantizedKVCache",
     "QuantizedMatrix",
+    "TopProbabilities",
     "TransposedLinear",
     "activation_aware_scales",
     "activation_maxima",
@@ -85,8 +94,13 @@ __all__ = [
     "quantize_symmetric",
     "quantized",
     "read_with_cache",
+    "reverse_kl",
     "round_activations",
+    "sequence_level_examples",
     "shape_of",
     "smooth_scales",
     "smoothed",
+    "soft_target_loss",
+    "top_probabilities",
+    "top_target_loss",
 ]

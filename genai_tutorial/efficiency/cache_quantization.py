@@ -4,6 +4,8 @@ With long texts and many users, the cache takes more memory than the weights, an
 new token reads all of it.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -123,7 +125,24 @@ class QuantizedKVCache(KVCache):
         super().finish()
         self.blocks = max(self.blocks, self._blocks_of(self.lengths[0]))
 
-    def select(self, rows) -> None:
+    def rewind(self, length: int) -> None:
+        """Forget all tokens after the first `length`, see `KVCache.rewind`; the last
+        `residual` tokens can always be forgotten.
+
+        Raises:
+            ValueError: If a token to forget is quantized, or see `KVCache.rewind`.
+        """
+        end = self.exact_sinks + self.blocks * self.block_size
+        if self.blocks and length < end:
+            raise ValueError(
+                f"The first {end} tokens are quantized in whole blocks or kept as "
+                f"sinks, so the cache cannot go back to {length}. Make it with a "
+                "residual as long as what you may want to forget, or use `keep`, which "
+                "reads the text again."
+            )
+        super().rewind(length)
+
+    def select(self, rows: Sequence[int]) -> None:
         """Replace the rows by copies of these ones, in this order; see
         `KVCache.select`.
         """
