@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.efficiency.packed_blocks import Axis, PackedBlocks
+from genai_tutorial.efficiency.packed_blocks import PackedBlocks
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderConfig,
@@ -35,7 +35,7 @@ class QuantizedKVCache(KVCache):
         length: The maximum number of tokens per row; None for the model's context
             length.
         bits: 2, 4 or 8.
-        keys_per: Whether keys have a scale per channel and block or per token.
+        keys_per: Whether keys have a scale per "channel" of a block or per "token".
         block_size: The number of tokens that are quantized together.
         residual: The minimum number of last tokens in full precision.
         sinks: The number of first tokens in full precision, which many queries attend
@@ -63,7 +63,7 @@ class QuantizedKVCache(KVCache):
         length: int | None = None,
         *,
         bits: int = 4,
-        keys_per: Axis = "channel",
+        keys_per: str = "channel",
         block_size: int = 32,
         residual: int = 32,
         sinks: int = 4,
