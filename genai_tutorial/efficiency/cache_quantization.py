@@ -4,11 +4,13 @@ With long texts and many users, the cache takes more memory than the weights, an
 new token reads all of it.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.efficiency.packed_blocks import Axis, PackedBlocks
+from genai_tutorial.efficiency.packed_blocks import PackedBlocks
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderConfig,
@@ -33,7 +35,7 @@ class QuantizedKVCache(KVCache):
         length: The maximum number of tokens per row; None for the model's context
             length.
         bits: 2, 4 or 8.
-        keys_per: Whether keys have a scale per channel and block or per token.
+        keys_per: Whether keys have a scale per "channel" of a block or per "token".
         block_size: The number of tokens that are quantized together.
         residual: The minimum number of last tokens in full precision.
         sinks: The number of first tokens in full precision, which many queries attend
@@ -61,7 +63,7 @@ class QuantizedKVCache(KVCache):
         length: int | None = None,
         *,
         bits: int = 4,
-        keys_per: Axis = "channel",
+        keys_per: str = "channel",
         block_size: int = 32,
         residual: int = 32,
         sinks: int = 4,
@@ -123,7 +125,24 @@ class QuantizedKVCache(KVCache):
         super().finish()
         self.blocks = max(self.blocks, self._blocks_of(self.lengths[0]))
 
-    def select(self, rows) -> None:
+    def rewind(self, length: int) -> None:
+        """Forget all tokens after the first `length`, see `KVCache.rewind`; the last
+        `residual` tokens can always be forgotten.
+
+        Raises:
+            ValueError: If a token to forget is quantized, or see `KVCache.rewind`.
+        """
+        end = self.exact_sinks + self.blocks * self.block_size
+        if self.blocks and length < end:
+            raise ValueError(
+                f"The first {end} tokens are quantized in whole blocks or kept as "
+                f"sinks, so the cache cannot go back to {length}. Make it with a "
+                "residual as long as what you may want to forget, or use `keep`, which "
+                "reads the text again."
+            )
+        super().rewind(length)
+
+    def select(self, rows: Sequence[int]) -> None:
         """Replace the rows by copies of these ones, in this order; see
         `KVCache.select`.
         """

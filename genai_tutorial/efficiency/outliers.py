@@ -7,7 +7,6 @@ a level left.
 """
 
 from copy import deepcopy
-from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from torch.nn import functional
 from genai_tutorial.efficiency.quantization import quantize_symmetric
 from genai_tutorial.transformer import DecoderLM
 
-Granularity = Literal["tensor", "token", "group"]
+GRANULARITIES = ("tensor", "token", "group")
 
 
 def kurtosis(values: Float[Tensor, "*shape"]) -> float:
@@ -46,7 +45,7 @@ def kurtosis(values: Float[Tensor, "*shape"]) -> float:
 def round_activations(
     x: Float[Tensor, "*batch features"],
     bits: int,
-    per: Granularity,
+    per: str,
     group_size: int = 32,
 ) -> Float[Tensor, "*batch features"]:
     """Round activations to the levels of a signed integer, and return the values that
@@ -55,8 +54,8 @@ def round_activations(
     Args:
         x: The vectors, one for each token.
         bits: From 2 to 8.
-        per: What shares a scale: all values of the tensor, those of a token's vector,
-            or a group of neighbouring features of a token's vector.
+        per: What shares a scale: all values of the "tensor", those of a "token"'s
+            vector, or a "group" of neighbouring features in it.
         group_size: The number of features in a group.
 
     Raises:
@@ -74,9 +73,8 @@ def round_activations(
     >>> round_activations(x, 8, per="token")[1]
     tensor([0.1276, 0.6000])
     """
+    _check(per)
     sizes = {"tensor": x.numel(), "token": x.shape[-1], "group": group_size}
-    if per not in sizes:
-        raise ValueError(f"per must be one of {', '.join(sizes)}; got {per!r}.")
     rows = x.reshape(1, -1) if per == "tensor" else x.reshape(-1, x.shape[-1])
     return quantize_symmetric(rows, bits, sizes[per]).dequantize().view(x.shape)
 
@@ -94,7 +92,7 @@ class ActivationQuantizedLinear(nn.Module):
         group_size: See `round_activations`.
     """
 
-    def __init__(self, plain: nn.Linear, per: Granularity, group_size: int = 32):
+    def __init__(self, plain: nn.Linear, per: str, group_size: int = 32):
         super().__init__()
         self.in_features, self.out_features = plain.in_features, plain.out_features
         self.per, self.group_size = per, group_size
@@ -109,9 +107,7 @@ class ActivationQuantizedLinear(nn.Module):
         return functional.linear(rounded, self.weight, self.bias)
 
 
-def int8_activations(
-    model: DecoderLM, per: Granularity, group_size: int = 32
-) -> DecoderLM:
+def int8_activations(model: DecoderLM, per: str, group_size: int = 32) -> DecoderLM:
     """Return a copy of a decoder in which all linear layers of the blocks have 8-bit
     weights and 8-bit inputs.
 
@@ -124,11 +120,15 @@ def int8_activations(
         ValueError: If there is no such granularity, or the weights contain NaN or
             infinity.
     """
-    if per not in ("tensor", "token", "group"):
-        raise ValueError(f"per must be tensor, token or group; got {per!r}.")
+    _check(per)
     copy = deepcopy(model)
     for module in list(copy.blocks.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Linear):
                 setattr(module, name, ActivationQuantizedLinear(child, per, group_size))
     return copy
+
+
+def _check(per: str) -> None:
+    if per not in GRANULARITIES:
+        raise ValueError(f"per must be one of {', '.join(GRANULARITIES)}; got {per!r}.")

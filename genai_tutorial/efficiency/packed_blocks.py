@@ -1,15 +1,12 @@
 """Blocks of keys or values in a few bits per number, packed into bytes."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from genai_tutorial.efficiency.quantization import quantize_affine
-
-Axis = Literal["channel", "token"]
 
 
 class PackedBlocks:
@@ -23,7 +20,7 @@ class PackedBlocks:
         shape: The number of layers, rows, heads, blocks, tokens per block, and features
             per head.
         bits: 2, 4 or 8.
-        per: What a group is.
+        per: What a group is: "channel" or "token".
         device: The device.
 
     Raises:
@@ -35,7 +32,7 @@ class PackedBlocks:
         self,
         shape: tuple[int, int, int, int, int, int],
         bits: int,
-        per: Axis,
+        per: str,
         device: torch.device | str | None = None,
     ):
         *outer, tokens, features = shape

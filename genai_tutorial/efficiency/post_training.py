@@ -5,7 +5,6 @@ change.
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -23,7 +22,6 @@ from genai_tutorial.efficiency.smoothing import (
 )
 from genai_tutorial.transformer import AttentionContext, DecoderLM
 
-Method = Literal["rounding", "gptq", "awq"]
 Predict = Callable[[Tensor], Tensor]
 """Maps ids ("batch position") to logits ("batch position vocab"): a decoder, or a
 function that reads the text in another way.
@@ -47,7 +45,7 @@ class InputStatistics:
 def quantize_layers(
     model: DecoderLM,
     ids: Int[Tensor, "batch position"],
-    method: Method,
+    method: str,
     bits: int,
     group_size: int,
     blocks: Sequence[int] | None = None,
