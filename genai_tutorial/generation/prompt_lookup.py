@@ -55,7 +55,7 @@ def find_continuation(ids: Sequence[int], count: int, longest: int = 3) -> list[
 
 def generate_with_lookup(
     target: DecoderLM,
-    prompt_ids: Int[Tensor, "1 position"],
+    prompt_ids: Int[Tensor, "batch position"],
     max_new_tokens: int,
     *,
     drafted: int = 4,
@@ -74,7 +74,7 @@ def generate_with_lookup(
 
     Args:
         target: The model whose text is wanted.
-        prompt_ids: The prompt, of one token or more.
+        prompt_ids: The prompt, one row of one token or more.
         max_new_tokens: Maximum number of tokens to add.
         drafted: Maximum number of tokens that are copied per round.
         longest: Maximum length of the ending that is looked up.

@@ -77,7 +77,7 @@ class Speculation:
 def generate_speculatively(
     target: DecoderLM,
     draft: DecoderLM,
-    prompt_ids: Int[Tensor, "1 position"],
+    prompt_ids: Int[Tensor, "batch position"],
     max_new_tokens: int,
     *,
     drafted: int = 4,
@@ -95,7 +95,7 @@ def generate_speculatively(
     Args:
         target: The model whose text is wanted.
         draft: A cheaper model with the same vocabulary.
-        prompt_ids: The prompt, of one token or more.
+        prompt_ids: The prompt, one row of one token or more.
         max_new_tokens: Maximum number of tokens to add.
         drafted: The number of tokens that the draft proposes per round.
         temperature: See `next_token_probabilities`, as for the next two; applied to
@@ -137,7 +137,7 @@ def generate_speculatively(
 def speculate(
     target: DecoderLM,
     draft: Draft,
-    prompt_ids: Int[Tensor, "1 position"],
+    prompt_ids: Int[Tensor, "batch position"],
     max_new_tokens: int,
     *,
     drafted: int,

@@ -19,14 +19,14 @@ class Accepted:
         counts: The number of accepted tokens in each row.
     """
 
-    ids: Int[Tensor, "batch drafted+1"]
+    ids: Int[Tensor, "batch positions"]
     counts: Int[Tensor, "batch"]
 
 
 def speculative_accept(
     draft_ids: Int[Tensor, "batch drafted"],
     draft_probabilities: Float[Tensor, "batch drafted vocab"],
-    target_probabilities: Float[Tensor, "batch drafted+1 vocab"],
+    target_probabilities: Float[Tensor, "batch positions vocab"],
     generator: torch.Generator | None = None,
 ) -> Accepted:
     r"""Accept drafted tokens from left to right, and let the target choose the first
@@ -41,8 +41,8 @@ def speculative_accept(
         draft_ids: The drafted tokens.
         draft_probabilities: q, which each token was drawn from: after the temperature
             and the filters, not before.
-        target_probabilities: p at the position of each drafted token and of the one
-            after them, with the same temperature and filters.
+        target_probabilities: p at the position of each drafted token and at the one
+            after them, so one row more, with the same temperature and filters.
         generator: Random generator of the draws; None for torch's global one.
 
     Raises:

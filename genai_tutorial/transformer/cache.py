@@ -160,7 +160,7 @@ class KVCache:
                 else "The last inputs of short convolutions and n-gram tables are gone"
             )
             raise ValueError(
-                f"{kind}, so the cache cannot go back. Use `keep`, which reads the text "
+                f"{kind}, so it cannot go back. Use `keep`, which reads the text "
                 "again, or a model with full attention and no such layers."
             )
         if not 0 <= length <= min(self.lengths):

@@ -331,10 +331,10 @@ FACTBOOK_DRAFT = DraftRecipe(
         tied_embeddings=True,
     ),
     written=2048,
-    steps=3000,
+    steps=2000,
     batch_size=32,
     warmup_steps=50,
-    decay_steps=1200,
-    published=True,
+    decay_steps=800,
+    published=False,
 )
 """The draft that chapter 24 pairs with the base model."""
