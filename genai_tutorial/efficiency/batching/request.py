@@ -129,9 +129,7 @@ class Answer:
             if self.on_token is not None:
                 self.on_token(token)
             stopped = options.stop is not None and options.stop(self.ids)
-        except (
-            Exception
-        ) as error:  # of the caller's functions, which may raise anything
+        except Exception as error:  # a caller's function may raise anything
             self.fail(error)
             return
         if self.is_finished:  # cancelled by the callback

@@ -34,7 +34,7 @@ def answer_in_static_batches(
             context window.
 
     >>> from genai_tutorial.transformer import DecoderConfig
-    >>> model = DecoderLM(DecoderConfig.llama(9, 64, 16, 1, 2, 1, 32))
+    >>> model = DecoderLM(DecoderConfig.llama(9, 99, 16, 1, 2, 1, 32))
     >>> answers, counts = answer_in_static_batches(model, [Request((1, 2))] * 3, 2)
     >>> counts.passes  # two batches of 64 new tokens each
     128
