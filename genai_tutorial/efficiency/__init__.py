@@ -9,13 +9,14 @@ from genai_tutorial.efficiency.batching.blocks import (
     OutOfBlocks,
 )
 from genai_tutorial.efficiency.batching.engine import Engine
-from genai_tutorial.efficiency.batching.paged_cache import PagedKVCache, read_tables
+from genai_tutorial.efficiency.batching.paged_cache import PagedKVCache
 from genai_tutorial.efficiency.batching.prefix_cache import (
     CachedBlock,
     PrefixCache,
     block_digest,
     common_length,
 )
+from genai_tutorial.efficiency.batching.reading import read_tables
 from genai_tutorial.efficiency.batching.request import (
     Answer,
     FinishReason,
