@@ -18,13 +18,15 @@ from genai_tutorial.efficiency.batching.engine import (
 )
 from genai_tutorial.efficiency.batching.paged_cache import (
     PagedKVCache,
-    read_tables,
 )
 from genai_tutorial.efficiency.batching.prefix_cache import (
     CachedBlock,
     PrefixCache,
     block_digest,
     common_length,
+)
+from genai_tutorial.efficiency.batching.reading import (
+    read_tables,
 )
 from genai_tutorial.efficiency.batching.request import (
     Answer,

@@ -7,7 +7,7 @@ Without it, each new token takes a forward pass over the whole text.
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.transformer.config import DecoderConfig
@@ -46,6 +46,8 @@ class KVCache:
     sinks: int = 0  # how many first keys stay visible outside the window
     rotates_on_reading: bool = False  # whether keys are stored before their rotation
     forgets: bool = False  # whether new keys overwrite the oldest
+    # Whether each new token and each key belong to one text; None: a row is one text.
+    same_text: Bool[Tensor, "row new key"] | None = None
 
     def __init__(
         self,

@@ -6,6 +6,8 @@ wastes at most the unused part of its last block, and two texts can share a bloc
 """
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from genai_tutorial.efficiency.batching.blocks import (
     BlockAllocator,
@@ -85,6 +87,20 @@ class BlockPool:
             local.convolution_size or local.pair_features or local.triple_features
         )
 
+    def joins(self, new: int, keys: int) -> bool:
+        """Return whether texts are joined to one row, which the model must allow.
+
+        Per token and layer, attention to all keys of the row takes about 4 keys x width
+        operations, and the matrices of the layer about 24 x width squared. Beyond
+        6 x width keys, most of the work would go into keys of other texts.
+
+        Args:
+            new: The number of new tokens of all texts, at most a context window.
+            keys: The number of all tokens of all texts.
+        """
+        fits = new <= self.config.context_length and keys <= 6 * self.config.width
+        return self.can_share and fits
+
     def blocks_for(self, tokens: int) -> int:
         """Return the number of blocks that hold this many tokens."""
         return -(-tokens // self.block_size)
@@ -128,6 +144,16 @@ class BlockPool:
         for block in reversed(table.blocks):
             self.allocator.release(block)
         table.blocks, table.length, table.last_inputs = [], 0, {}
+
+    def slots(self, table: BlockTable, length: int) -> Int[Tensor, "length"]:
+        """Return the slots of a text's first positions; those for which it has no block
+        are undefined.
+        """
+        size, device = self.block_size, self.keys.device
+        missing = [0] * (self.blocks_for(length) - len(table.blocks))
+        blocks = torch.tensor(table.blocks + missing, device=device)
+        places = torch.arange(length, device=device)
+        return blocks[places // size] * size + places % size
 
     def _shared_ends(self, table: BlockTable, new: int) -> list[int]:
         """Return the places of blocks to be written that have other holders."""

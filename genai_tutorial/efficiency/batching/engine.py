@@ -6,11 +6,14 @@ batching), and every answer is the one that the request would get alone.
 
 from collections.abc import Callable
 
+from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.efficiency.batching.block_pool import BlockPool
-from genai_tutorial.efficiency.batching.paged_cache import PagedKVCache, read_tables
+from genai_tutorial.efficiency.batching.blocks import BlockTable
+from genai_tutorial.efficiency.batching.paged_cache import PagedKVCache
 from genai_tutorial.efficiency.batching.prefix_cache import PrefixCache
+from genai_tutorial.efficiency.batching.reading import read_tables
 from genai_tutorial.efficiency.batching.request import Answer, Request
 from genai_tutorial.efficiency.batching.scheduler import Scheduler
 from genai_tutorial.efficiency.batching.statistics import Statistics
@@ -146,10 +149,12 @@ class Engine:
         """Return the logits after each text. If the pass fails, each request is read
         alone, so that only those that cause it end with the error.
         """
+        tables = [self.scheduler.tables[answer] for answer in batch]
+        unread = [self.scheduler.unread(answer) for answer in batch]
         try:
-            tables = [self.scheduler.tables[answer] for answer in batch]
-            unread = [self.scheduler.unread(answer) for answer in batch]
             logits = read_tables(self.model, self.cache, tables, unread)
+            if self.pool.can_share and len(batch) > 1:
+                _check(logits, tables, unread)
             return list(zip(batch, logits, strict=True))
         except Exception as error:  # whatever a model raises
             if len(batch) == 1:
@@ -160,7 +165,11 @@ class Engine:
     def _count(self, batch: list[Answer]) -> None:
         counts, size = self.scheduler.statistics, self.pool.block_size
         new = {answer: len(self.scheduler.unread(answer)) for answer in batch}
-        counts.count_pass(list(new.values()), len(batch))
+        keys = sum(len(answer.text) for answer in batch)
+        positions = total = sum(new.values())
+        if not self.pool.joins(total, keys):
+            positions = len(batch) * max(new.values())
+        counts.count_pass(list(new.values()), len(batch), positions)
         filled: dict[int, int] = {}  # how many slots of each block hold a token
         for answer, table in self.scheduler.tables.items():
             length = table.length + new.get(answer, 0)
@@ -168,3 +177,17 @@ class Engine:
                 held = min(size, length - place * size)
                 filled[block] = max(held, filled.get(block, 0))
         counts.count_slots(size * len(filled), sum(filled.values()))
+
+
+def _check(
+    logits: Float[Tensor, "text vocab"],
+    tables: list[BlockTable],
+    unread: list[list[int]],
+) -> None:
+    """Take a pass back if its logits are not finite: among joined texts, one that gives
+    NaN spoils all.
+    """
+    if not logits.amax(dim=-1).isfinite().all():
+        for table, ids in zip(tables, unread, strict=True):
+            table.length -= len(ids)
+        raise ValueError("The logits of a pass are not finite.")

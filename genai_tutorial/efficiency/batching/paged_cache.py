@@ -10,17 +10,18 @@ from torch import Tensor
 
 from genai_tutorial.efficiency.batching.block_pool import BlockPool
 from genai_tutorial.efficiency.batching.blocks import BlockTable
-from genai_tutorial.tokenization import PADDING
-from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
+from genai_tutorial.transformer import KVCache
 
 
 class PagedKVCache(KVCache):
     """Lets a decoder read the texts of a pool, any of them in each forward pass.
 
     Before a pass, `BlockPool.reserve` takes the blocks for the new tokens, and `open`
-    chooses the texts. The keys and values of a row are gathered from its blocks into
-    one tensor, because PyTorch's attention reads contiguous rows; production kernels
-    read the blocks where they are.
+    chooses the texts. Either each text is a row, or all of them are joined to a single
+    row without padding, in which a token attends to its own text only. The keys and
+    values are gathered from the blocks into one tensor, because PyTorch's attention
+    needs one; production kernels read the blocks where they are and skip the other
+    texts.
 
     Args:
         pool: The pool of blocks.
@@ -35,7 +36,7 @@ class PagedKVCache(KVCache):
         self.open([])
 
     def open(self, tables: Sequence[BlockTable]) -> None:
-        """Choose the texts that are the rows of the next pass."""
+        """Choose the texts of the next pass."""
         self.tables = list(tables)
         self.lengths = [table.length for table in tables]
         self.last_inputs, self.interrupted = {}, False
@@ -46,32 +47,27 @@ class PagedKVCache(KVCache):
         """Begin a forward pass over the new tokens of the open texts and return their
         positions; see `KVCache.begin`.
 
+        Args:
+            ids: The new tokens: one row per text, right-padded, or those of all texts
+                in one row.
+            new_lengths: The number of new tokens of each text; None if each is a row
+                without padding.
+
         Raises:
-            ValueError: If there are not as many rows as open texts, or a row has no
+            ValueError: If the rows are not those of the open texts, or a text has no
                 new token or none reserved.
         """
         batch, new = ids.shape
         self.new_lengths = [new] * batch if new_lengths is None else new_lengths
-        self._check_rows(batch, new)
-        starts = torch.tensor(self.lengths, device=ids.device)[:, None]
-        counts = torch.tensor(self.new_lengths, device=ids.device)[:, None]
-        places = torch.arange(new, device=ids.device)
-        # Padding repeats the last position, which exists in every model.
-        self.positions = starts + torch.minimum(places, counts - 1)
-        self.end = int((starts + counts).max())
-        slots, ends = self._slots(ids.device), starts + counts
-        written = slots.gather(1, self.positions)
-        padding = self.pool.padding_slot
-        self._write_slots = torch.where(places < counts, written, padding).flatten()
-        # What is beyond the end of a text is hidden from it, but even a hidden value
-        # does harm if it is not a number.
-        beyond = torch.arange(self.end, device=ids.device) >= ends
-        self._read_slots = torch.where(beyond, self.pool.empty_slot, slots)
+        joined = batch == 1 and new == sum(self.new_lengths) and len(self.tables) > 1
+        self._check_texts(batch, new, joined)
         self.rows = torch.arange(batch, device=ids.device)[:, None]
         self.last_inputs = _stacked_inputs(self.tables)
         self.interrupted = True
-        if len({*self.lengths}) == 1 and {*self.new_lengths} == {new}:
-            self.positions = self.positions[:1]
+        if joined:
+            self._join()
+        else:
+            self._begin_rows(new)
         return self.positions
 
     def append(
@@ -88,15 +84,14 @@ class PagedKVCache(KVCache):
             (self.pool.keys[layer], key),
             (self.pool.values[layer], value),
         ):
-            stored[self._write_slots] = new.transpose(1, 2).flatten(0, 1)
+            stored[self._write_slots.flatten()] = new.transpose(1, 2).flatten(0, 1)
             rows = stored.index_select(0, self._read_slots.flatten())
             seen.append(rows.unflatten(0, self._read_slots.shape).transpose(1, 2))
         return seen[0], seen[1]
 
     def key_positions(self) -> Int[Tensor, "rows key"]:
         """Return the positions of the keys that `append` returns in this pass."""
-        places = torch.arange(self.end, device=self.pool.keys.device)
-        return places.expand(len(self.positions), -1)
+        return self._key_positions
 
     def finish(self) -> None:
         """Finish a forward pass: mark its tokens as read."""
@@ -125,65 +120,74 @@ class PagedKVCache(KVCache):
         """
         raise NotImplementedError("The rows of a PagedKVCache are chosen by `open`.")
 
-    def _slots(self, device: torch.device) -> Int[Tensor, "row position"]:
-        """Return the slot of each position of the open texts, and any beyond."""
-        count, size = self.pool.blocks_for(self.end), self.pool.block_size
-        blocks = torch.tensor(
-            [
-                (table.blocks + [0] * (count - len(table.blocks)))[:count]
-                for table in self.tables
-            ],
-            device=device,
+    def _begin_rows(self, new: int) -> None:
+        """Begin a pass in which each text is a row."""
+        device = self.pool.keys.device
+        starts = torch.tensor(self.lengths, device=device)[:, None]
+        counts = torch.tensor(self.new_lengths, device=device)[:, None]
+        end = int((starts + counts).max())
+        slots = torch.stack([self.pool.slots(table, end) for table in self.tables])
+        places, keys = (
+            torch.arange(new, device=device),
+            torch.arange(end, device=device),
         )
-        places = torch.arange(self.end, device=device)
-        return blocks[:, places // size] * size + places % size
+        # Padding repeats the last position, which exists in every model.
+        self.positions = starts + torch.minimum(places, counts - 1)
+        is_padding, written = places >= counts, slots.gather(1, self.positions)
+        self._write_slots = written.masked_fill(is_padding, self.pool.padding_slot)
+        # What is beyond the end of a text is hidden from it, but even a hidden value
+        # does harm if it is not a number.
+        beyond = keys >= starts + counts
+        self._read_slots = slots.masked_fill(beyond, self.pool.empty_slot)
+        if len({*self.lengths}) == 1 and {*self.new_lengths} == {new}:
+            self.positions = self.positions[:1]
+        self._key_positions = keys.expand(len(self.positions), -1)
+        self.same_text = None
 
-    def _check_rows(self, batch: int, new: int) -> None:
-        if batch != len(self.tables) or len(self.new_lengths) != batch:
+    def _join(self) -> None:
+        """Begin a pass in which all texts are one row."""
+        device = self.pool.keys.device
+        starts, counts = self.lengths, self.new_lengths
+        ends = [start + count for start, count in zip(starts, counts, strict=True)]
+        keys = [torch.arange(end, device=device) for end in ends]
+        slots = [
+            self.pool.slots(t, end) for t, end in zip(self.tables, ends, strict=True)
+        ]
+        new = [text[start:] for text, start in zip(keys, starts, strict=True)]
+        written = [text[start:] for text, start in zip(slots, starts, strict=True)]
+        self.positions, self._key_positions = (
+            torch.cat(new)[None],
+            torch.cat(keys)[None],
+        )
+        self._write_slots, self._read_slots = (
+            torch.cat(written)[None],
+            torch.cat(slots)[None],
+        )
+        texts = torch.arange(len(ends), device=device)
+        of_new = texts.repeat_interleave(torch.tensor(counts, device=device))
+        of_keys = texts.repeat_interleave(torch.tensor(ends, device=device))
+        self.same_text = (of_new[:, None] == of_keys)[None]
+
+    def _check_texts(self, batch: int, new: int, joined: bool) -> None:
+        texts = len(self.tables)
+        if texts != len(self.new_lengths) or not (joined or batch == texts):
             raise ValueError(
-                f"{len(self.tables)} texts are open, got {batch} rows with "
+                f"{texts} texts are open, got {batch} rows with "
                 f"{len(self.new_lengths)} lengths. Call `open` before each pass."
+            )
+        if joined and not self.pool.can_share:
+            raise ValueError(
+                "Short convolutions and n-gram embeddings read the neighbours in a "
+                "row, so a row holds one text."
             )
         for table, count in zip(self.tables, self.new_lengths, strict=True):
             total = table.length + count
             if not 1 <= count <= new or self.pool.blocks_for(total) > len(table.blocks):
                 raise ValueError(
-                    f"A row has {count} of {new} new tokens behind {table.length}, and "
-                    f"{len(table.blocks)} blocks of {self.pool.block_size}. Each row "
+                    f"A text has {count} of {new} new tokens behind {table.length}, "
+                    f"and {len(table.blocks)} blocks of {self.pool.block_size}. Each "
                     "needs at least one token, and `reserve` before the pass."
                 )
-
-
-@torch.no_grad()
-def read_tables(
-    model: DecoderLM,
-    cache: PagedKVCache,
-    tables: Sequence[BlockTable],
-    rows: Sequence[Sequence[int]],
-) -> Float[Tensor, "row vocab"]:
-    """Read new tokens at the end of several texts in one forward pass, and return the
-    logits after each text.
-
-    Args:
-        model: The model that reads.
-        cache: The cache of all texts.
-        tables: The texts, each at most once.
-        rows: The new tokens of each text, at least one.
-
-    Raises:
-        OutOfBlocks: If the cache has too few blocks for the new tokens.
-    """
-    for table, row in zip(tables, rows, strict=True):
-        cache.pool.reserve(table, len(row))
-    cache.open(tables)
-    longest, device = max(map(len, rows)), cache.pool.keys.device
-    ids = torch.tensor(
-        [[*row, *[PADDING] * (longest - len(row))] for row in rows], device=device
-    )
-    counts = torch.tensor([len(row) for row in rows], device=device)
-    hidden = model.read(ids, AttentionContext.cached(cache, counts))
-    last = hidden[torch.arange(len(rows), device=device), counts - 1]
-    return model.logits(last[:, None])[:, 0]
 
 
 def _stacked_inputs(tables: Sequence[BlockTable]) -> dict:

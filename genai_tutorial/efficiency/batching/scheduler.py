@@ -15,23 +15,23 @@ from genai_tutorial.efficiency.batching.statistics import Statistics
 class Scheduler:
     """Keeps the requests that wait and those that run, first come, first served.
 
-    Requests that can start do so in the next pass, which reads their prompts. Without
-    any, the next pass reads one token of each running request. If a running request
-    needs a block and none is left, the request that started last is preempted: its
-    blocks are freed, it waits at the head of the queue, and its text is read again
-    later.
+    A pass reads one new token of each running request, and the prompts of those that
+    start in it. Where the texts cannot be joined to one row, see `BlockPool.joins`,
+    prompts are read in a pass of their own, before the others go on. If a running
+    request needs a block and none
+    is left, the request that started last is preempted: its blocks are freed, it waits
+    at the head of the queue, and its text is read again later.
 
     Args:
         pool: The pool of blocks.
         prefixes: Known beginnings of texts; None for no sharing.
         max_running: Maximum number of running requests.
-        max_prefill: Maximum number of positions in a pass that reads several prompts,
-            padding included.
+        max_prefill: Maximum number of positions of a pass that reads several prompts.
 
     Raises:
         ValueError: If a number is below 1.
 
-    Source: Yu et al., Orca, section 3 (S1, iteration-level scheduling),
+    Source: Yu et al., Orca, section 3 (S1, iteration-level scheduling, and S2),
         https://www.usenix.org/conference/osdi22/presentation/yu; Kwon et al.,
         PagedAttention, section 4.5 (preemption by recomputation),
         https://arxiv.org/abs/2309.06180
@@ -86,7 +86,16 @@ class Scheduler:
         """Return the requests of the next pass, with blocks for their unread tokens;
         none if nothing waits or runs.
         """
-        return self._start() or self._continue()
+        if self.waiting:
+            running = sum(len(answer.text) for answer in self.running)
+            first = len(self.waiting[0].text)
+            if not self.pool.joins(len(self.running) + first, running + first):
+                return self._start([]) or self._continue()
+        before = self.statistics.preemptions
+        running = self._continue()
+        if self.statistics.preemptions > before:
+            return running
+        return running + self._start(running)
 
     def unread(self, answer: Answer) -> list[int]:
         """Return the tokens of a running request that have not been read yet."""
@@ -98,9 +107,11 @@ class Scheduler:
             for answer in answers:
                 self.prefixes.insert(self.tables[answer], answer.text)
 
-    def _start(self) -> list[Answer]:
+    def _start(self, beside: list[Answer]) -> list[Answer]:
+        """Start requests in the next pass, in which these already take part."""
         started: list[Answer] = []
-        longest = 0
+        unread, longest = len(beside), 0
+        keys = sum(len(answer.text) for answer in beside)
         beginnings: set[tuple[int, ...]] = set()  # that this pass will make known
         for answer in list(self.waiting):
             if len(self.running) == self.max_running:
@@ -113,8 +124,13 @@ class Scheduler:
                 self.pool.free(table)
                 continue
             new = len(text) - table.length
-            longest = max(longest, new)
-            too_long = started and (len(started) + 1) * longest > self.max_prefill
+            unread, longest = unread + new, max(longest, new)
+            keys += len(text)
+            joined = self.pool.joins(unread, keys)
+            positions = unread if joined else (len(started) + 1) * longest
+            too_long = (started and positions > self.max_prefill) or (
+                beside and not joined
+            )
             # Each running request may soon need a block.
             needed = self.pool.blocks_needed(table, new) + len(self.running)
             if too_long or needed > self._available():

@@ -81,7 +81,8 @@ def _answer_batch(
         )
         rows = torch.arange(len(answers), device=device)
         logits = model.logits(hidden[rows, lengths - 1][:, None])[:, 0]
-        counts.count_pass([len(row) for row in unread if row], len(answers))
+        new = [len(row) for row in unread if row]
+        counts.count_pass(new, len(answers), width * len(answers))
         counts.count_slots(room * len(answers), sum(cache.lengths))
         for row, answer in enumerate(answers):
             if answer.is_finished:

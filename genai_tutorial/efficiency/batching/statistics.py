@@ -8,10 +8,10 @@ class Statistics:
     """Counts of a run. A pass is one forward pass of the model.
 
     Attributes:
-        prefill_passes: Passes that read several new tokens of a text, its prompt.
+        prefill_passes: Passes that read a prompt, beside one token of other texts.
         decode_passes: Passes that read one new token of each text.
-        row_steps: Rows, summed over all passes.
-        wasted_row_steps: Rows of answers that were finished already.
+        row_steps: Texts in a pass, summed over all passes.
+        wasted_row_steps: Those whose answers were finished already.
         tokens_read: Tokens that went through the model, without padding and finished
             rows; those read again after a preemption count again.
         positions: Positions that went through the model, with padding and finished
@@ -54,22 +54,22 @@ class Statistics:
         """
         return 1 - self.slots_used / self.slots_reserved if self.slots_reserved else 0.0
 
-    def count_pass(self, new: list[int], rows: int) -> None:
+    def count_pass(self, new: list[int], rows: int, positions: int) -> None:
         """Count a forward pass.
 
         Args:
-            new: The number of new tokens in each row of an unfinished answer.
-            rows: The number of all rows.
+            new: The number of new tokens of each unfinished answer.
+            rows: The number of all answers in the pass.
+            positions: The number of positions that it computed.
         """
-        longest = max(new)
-        if longest > 1:
+        if max(new) > 1:
             self.prefill_passes += 1
         else:
             self.decode_passes += 1
         self.row_steps += rows
         self.wasted_row_steps += rows - len(new)
         self.tokens_read += sum(new)
-        self.positions += rows * longest
+        self.positions += positions
 
     def count_slots(self, reserved: int, used: int) -> None:
         """Count the memory that a forward pass finds reserved and used."""

@@ -72,3 +72,11 @@ def test_block_pool_shares_only_what_attention_reads():
     assert shares["ALiBi"]
     assert not shares["fast, with n-grams"]
     assert not shares["a window"]  # it has short convolutions
+
+
+def test_block_pool_joins_texts_as_long_as_their_keys_are_cheap():
+    pool = BlockPool(LLAMA, 2)
+    assert pool.joins(new=24, keys=96)
+    assert not pool.joins(new=25, keys=96)
+    assert not pool.joins(new=24, keys=97)
+    assert not BlockPool(CONFIGS["fast, with n-grams"], 2).joins(new=2, keys=2)

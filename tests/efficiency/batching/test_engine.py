@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -90,9 +92,12 @@ def test_engine_answers_do_not_depend_on_what_runs_beside_them(
     name, arrivals, block_size, spare, max_running, share
 ):
     """Whatever arrives when, is preempted, shared or cancelled: each answer equals that
-    to the request alone, its logits do to 1e-5, and all blocks are free in the end.
+    to the request alone, its logits do to 1e-5, all blocks are free in the end, and the
+    model was called once per pass.
     """
-    model = model_of(CONFIGS[name])
+    model, reads = model_of(CONFIGS[name]), []
+    read = model.read
+    model.read = lambda ids, context: reads.append(ids.shape) or read(ids, context)
     blocks = 24 // block_size + 2 + spare
     engine = Engine(
         model,
@@ -121,6 +126,8 @@ def test_engine_answers_do_not_depend_on_what_runs_beside_them(
             if step > 15 and engine.is_idle:
                 break
     assert engine.is_idle
+    assert len(reads) == engine.statistics.passes
+    assert sum(map(math.prod, reads)) == engine.statistics.positions
     for (_, _, cancelled), answer in zip(arrivals, answers, strict=True):
         expected = alone(model, answer.request)
         if answer.finish_reason == "cancelled":
@@ -247,6 +254,24 @@ def test_engine_lets_no_request_stop_the_others():
     ]
 
 
+@pytest.mark.parametrize("name", ["Llama", "fast, with n-grams"])
+def test_engine_keeps_logits_that_are_not_numbers_from_the_others(name):
+    """Also if all are joined to one row, where zero times NaN is NaN."""
+    model = model_of(CONFIGS[name])
+    others = [request_of(rest=(12, 3), new=7), request_of(shared=4, new=7, seed=1)]
+    expected = [alone(model, request) for request in others]
+    with torch.no_grad():
+        model.token_embedding.weight[11] = torch.nan
+    engine = Engine(model)
+    answers = [engine.add(others[0]), engine.add(others[1])]
+    engine.step()
+    bad = engine.add(request_of(rest=(11, 3)))
+    engine.run()
+    assert bad.finish_reason == "error"
+    assert "NaN" in bad.error
+    assert [answer.ids for answer in answers] == expected
+
+
 def test_engine_counts_what_its_passes_cost():
     model = model_of(LLAMA)
     engine = Engine(model, block_size=4, share_prefixes=False)
@@ -262,7 +287,7 @@ def test_engine_counts_what_its_passes_cost():
     assert (counts.row_steps, counts.wasted_row_steps) == (2 + 2 + 2 + 1 + 1, 0)
     assert counts.tokens_drawn == 3 + 5
     assert counts.tokens_read == 3 + 5 + 2 + 4  # the last ones are not read
-    assert counts.positions == 2 * 5 + 2 + 4
+    assert counts.positions == counts.tokens_read  # joined to one row
     # after the prompts 3 and 5 tokens in 1 and 2 blocks, and so on
     used = [3 + 5, 4 + 6, 5 + 7, 8, 9]
     reserved = [3 * 4, 3 * 4, 4 * 4, 2 * 4, 3 * 4]
@@ -280,7 +305,7 @@ def test_engine_counts_a_shared_block_once():
     engine.add(request_of(shared=8, rest=(11, 11), new=4))
     engine.step()
     assert first.finish_reason is None
-    assert (counts.slots_reserved, counts.slots_used) == (12 + 16, 9 + 9 + 2)
+    assert (counts.slots_reserved, counts.slots_used) == (12 + 16, 9 + 8 + 2 + 2)
 
 
 def test_engine_answers_with_a_quantized_model():

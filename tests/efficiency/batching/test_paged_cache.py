@@ -41,6 +41,35 @@ def test_paged_cache_reads_rows_of_any_length_as_whole_texts(config, block_size)
     torch.testing.assert_close(logits, whole, atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize("name", ["Llama", "GPT-2", "ALiBi"])
+def test_paged_cache_joins_texts_of_different_lengths_to_one_row(name):
+    model = model_of(CONFIGS[name]).double()
+    cache, shapes = cache_of(model), []
+    read = model.read
+    model.read = lambda ids, context: shapes.append(ids.shape) or read(ids, context)
+    tables = [BlockTable() for _ in range(3)]
+    texts = [[2, 3, 4, 5, 6], [9], [10, 11, 12, 2]]
+    read_tables(model, cache, tables, texts)
+    ends = [[7], [8, 8, 8], [9]]
+    logits = read_tables(model, cache, tables, ends)
+    model.read = read
+    pairs = zip(texts, ends, strict=True)
+    whole = torch.stack([logits_after(model, [*text, *end]) for text, end in pairs])
+    torch.testing.assert_close(logits, whole, atol=1e-12, rtol=0)
+    assert shapes == [(1, 10), (1, 5)]
+
+
+def test_paged_cache_joins_no_texts_with_short_convolutions():
+    model = model_of(CONFIGS["fast, with n-grams"])
+    cache, tables = cache_of(model), [BlockTable(), BlockTable()]
+    for table in tables:
+        cache.pool.reserve(table, 2)
+    cache.open(tables)
+    joined = AttentionContext.cached(cache, torch.tensor([2, 2]))
+    with pytest.raises(ValueError, match="a row holds one text"):
+        model.read(torch.tensor([[2, 3, 4, 5]]), joined)
+
+
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
@@ -95,8 +124,8 @@ def test_paged_cache_reads_a_text_up_to_the_end_of_the_context_window():
     torch.testing.assert_close(logits, whole, atol=1e-12, rtol=0)
 
 
-def test_paged_cache_keeps_values_that_are_not_numbers_from_other_texts():
-    model = model_of(LLAMA)
+def test_paged_cache_keeps_values_that_are_not_numbers_from_other_rows():
+    model = model_of(CONFIGS["fast, with n-grams"])
     with torch.no_grad():
         model.token_embedding.weight[7] = torch.nan
     cache, bad, good = cache_of(model), BlockTable(), BlockTable()

@@ -3,12 +3,19 @@
 import pytest
 
 from genai_tutorial.efficiency import Answer, BlockPool, PrefixCache, Scheduler
-from tests.alignment.models import LLAMA
+from tests.alignment.models import FAST, LLAMA
 from tests.efficiency.batching.requests import request_of
 
 
-def scheduler_of(blocks=20, block_size=2, max_running=9, max_prefill=99, shares=False):
-    pool = BlockPool(LLAMA, blocks, block_size)
+def scheduler_of(
+    blocks=20,
+    block_size=2,
+    max_running=9,
+    max_prefill=99,
+    shares=False,
+    config=LLAMA,
+):
+    pool = BlockPool(config, blocks, block_size)
     prefixes = PrefixCache(pool) if shares else None
     return Scheduler(pool, prefixes, max_running, max_prefill)
 
@@ -28,7 +35,7 @@ def run_pass(scheduler, batch):
         answer.ids.append(12)
 
 
-def test_scheduler_reads_prompts_first_and_then_one_token_of_each():
+def test_scheduler_reads_prompts_beside_one_token_of_each_running_text():
     scheduler = scheduler_of()
     first, second = add(scheduler, (2, 3, 4), (5,))
     batch = scheduler.next_batch()
@@ -36,10 +43,31 @@ def test_scheduler_reads_prompts_first_and_then_one_token_of_each():
     assert [scheduler.unread(answer) for answer in batch] == [[2, 3, 4], [5]]
     run_pass(scheduler, batch)
     (third,) = add(scheduler, (6, 7))
-    assert scheduler.next_batch() == [third]
-    run_pass(scheduler, [third])
-    assert scheduler.next_batch() == [first, second, third]
-    assert [scheduler.unread(answer) for answer in scheduler.running] == [[12]] * 3
+    batch = scheduler.next_batch()
+    assert batch == [first, second, third]
+    assert [scheduler.unread(answer) for answer in batch] == [[12], [12], [6, 7]]
+
+
+def test_scheduler_reads_prompts_first_if_rows_hold_a_single_text():
+    scheduler = scheduler_of(config=FAST)
+    (first,) = add(scheduler, (2, 3, 4))
+    run_pass(scheduler, scheduler.next_batch())
+    (second,) = add(scheduler, (6, 7))
+    assert scheduler.next_batch() == [second]
+    run_pass(scheduler, [second])
+    assert scheduler.next_batch() == [first, second]
+
+
+def test_scheduler_reads_prompts_first_if_too_many_keys_would_be_joined():
+    """Up to 96 keys at a width of 16, and 24 new tokens in a context window."""
+    scheduler = scheduler_of(blocks=99, max_prefill=999)
+    many = add(scheduler, *[(2,) * 18] * 6)
+    assert scheduler.next_batch() == many  # padded
+    run_pass(scheduler, many)
+    (late,) = add(scheduler, (6, 7))
+    assert scheduler.next_batch() == [late]
+    run_pass(scheduler, [late])
+    assert scheduler.next_batch() == [*many, late]
 
 
 def test_scheduler_starts_requests_in_the_order_of_their_arrival():
@@ -59,17 +87,17 @@ def test_scheduler_runs_no_more_than_its_maximum():
     assert scheduler.next_batch() == answers[:2]
     run_pass(scheduler, answers[:2])
     scheduler.remove(answers[0])
-    assert scheduler.next_batch() == [answers[2]]
+    assert scheduler.next_batch() == answers[1:]
 
 
 def test_scheduler_limits_the_positions_of_a_pass_that_reads_prompts():
-    scheduler = scheduler_of(max_prefill=6)
+    scheduler = scheduler_of(blocks=40, max_prefill=6)
     answers = add(scheduler, (2,) * 8, (3,) * 3, (4,) * 2, (5,) * 4)
     passes = []
     for _ in range(3):
         passes.append(scheduler.next_batch())
         run_pass(scheduler, passes[-1])
-    assert passes == [answers[:1], answers[1:3], answers[3:]]
+    assert passes == [answers[:1], answers[:3], answers]
 
 
 def test_scheduler_preempts_the_request_that_started_last():
@@ -94,7 +122,7 @@ def test_scheduler_lets_a_request_wait_for_a_beginning_that_is_being_read():
     first, second, third = add(scheduler, (2, 3, 4), (2, 3, 5), (6, 7, 8))
     assert scheduler.next_batch() == [first, third]
     run_pass(scheduler, [first, third])
-    assert scheduler.next_batch() == [second]
+    assert scheduler.next_batch() == [first, third, second]
     assert scheduler.unread(second) == [5]
     shared = scheduler.tables[first].blocks[0]
     assert scheduler.tables[second].blocks[0] == shared
