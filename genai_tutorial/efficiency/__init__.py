@@ -1,8 +1,16 @@
-"""Efficiency: counting what a model costs, and quantized, fused versions of it for
-fast inference.
+"""Efficiency: counting what a model costs, quantized, fused versions of it for fast
+inference, and distillation into a smaller one.
 """
 
 from genai_tutorial.efficiency.counting import Counts, count
+from genai_tutorial.efficiency.distillation import (
+    TopProbabilities,
+    reverse_kl,
+    sequence_level_examples,
+    soft_target_loss,
+    top_probabilities,
+    top_target_loss,
+)
 from genai_tutorial.efficiency.fused import FusedAttention, FusedFeedForward, quantized
 from genai_tutorial.efficiency.linear import (
     Int4Linear,
@@ -59,6 +67,7 @@ __all__ = [
     "ModelShape",
     "NativeBuildError",
     "QuantizedMatrix",
+    "TopProbabilities",
     "TransposedLinear",
     "arithmetic_intensity",
     "attainable_rate",
@@ -77,6 +86,11 @@ __all__ = [
     "quantize_affine",
     "quantize_symmetric",
     "quantized",
+    "reverse_kl",
+    "sequence_level_examples",
     "shape_of",
+    "soft_target_loss",
+    "top_probabilities",
+    "top_target_loss",
     "watt_hours_per_million_tokens",
 ]
