@@ -206,8 +206,11 @@ __all__ = [
     "round_activations",
     "sequence_level_examples",
     "shape_of",
+<<<<<<< HEAD
     "smooth_scales",
     "smoothed",
+=======
+>>>>>>> d24k
     "soft_target_loss",
     "top_probabilities",
     "top_target_loss",

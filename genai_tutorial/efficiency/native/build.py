@@ -7,6 +7,7 @@ import platform
 import shlex
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tempfile
 from pathlib import Path
@@ -24,6 +25,8 @@ INSTRUCTIONS = {
 # Not -ffast-math: a library linked with it makes the whole process, and so PyTorch,
 # round numbers near zero to zero, see https://github.com/llvm/llvm-project/issues/57589
 FLAGS = ["-O3", "-fno-math-errno", "-shared", "-fPIC", "-Wno-psabi"]
+if sys.platform == "linux":  # an error for functions that no library has
+    FLAGS.append("-Wl,-z,defs")
 TIMEOUT = 120  # seconds; it takes about one
 
 
