@@ -1,5 +1,5 @@
-"""Efficiency: counting what a model costs, quantized, fused versions of it for fast
-inference, and distillation into a smaller one.
+"""Efficiency: counting what a model costs, its price on a given machine, quantization,
+fused versions for fast inference, and distillation into a smaller model.
 """
 
 from genai_tutorial.efficiency.awq import activation_aware_scales
@@ -17,11 +17,7 @@ from genai_tutorial.efficiency.distillation import (
     top_target_loss,
 )
 from genai_tutorial.efficiency.fused import FusedAttention, FusedFeedForward, quantized
-from genai_tutorial.efficiency.gptq import (
-    gptq_quantize,
-    input_hessian,
-    output_error,
-)
+from genai_tutorial.efficiency.gptq import gptq_quantize, input_hessian, output_error
 from genai_tutorial.efficiency.linear import (
     Int4Linear,
     Int4PairLinear,
@@ -46,10 +42,24 @@ from genai_tutorial.efficiency.post_training import (
     prediction_divergence,
     quantize_layers,
 )
+from genai_tutorial.efficiency.price import (
+    dollars_per_million_tokens,
+    watt_hours_per_million_tokens,
+)
 from genai_tutorial.efficiency.quantization import (
     QuantizedMatrix,
     quantize_affine,
     quantize_symmetric,
+)
+from genai_tutorial.efficiency.roofline import (
+    MACHINES,
+    Machine,
+    arithmetic_intensity,
+    attainable_rate,
+    bytes_per_token,
+    flops_per_token,
+    memory_bandwidth,
+    peak_flops,
 )
 from genai_tutorial.efficiency.smoothing import (
     InputGroup,
@@ -61,6 +71,7 @@ from genai_tutorial.efficiency.smoothing import (
 )
 
 __all__ = [
+    "MACHINES",
     "ActivationQuantizedLinear",
     "Counts",
     "Divergence",
@@ -72,6 +83,7 @@ __all__ = [
     "Int4PairLinear",
     "Int8Linear",
     "LatentAttention",
+    "Machine",
     "ModelShape",
     "PackedBlocks",
     "QuantizedKVCache",
@@ -80,14 +92,21 @@ __all__ = [
     "TransposedLinear",
     "activation_aware_scales",
     "activation_maxima",
+    "arithmetic_intensity",
+    "attainable_rate",
+    "bytes_per_token",
     "count",
+    "dollars_per_million_tokens",
+    "flops_per_token",
     "fold_scales",
     "gptq_quantize",
     "input_groups",
     "input_hessian",
     "int8_activations",
     "kurtosis",
+    "memory_bandwidth",
     "output_error",
+    "peak_flops",
     "prediction_divergence",
     "quantize_affine",
     "quantize_layers",
@@ -103,4 +122,5 @@ __all__ = [
     "soft_target_loss",
     "top_probabilities",
     "top_target_loss",
+    "watt_hours_per_million_tokens",
 ]
