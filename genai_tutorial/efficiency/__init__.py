@@ -1,5 +1,5 @@
-"""Efficiency: counting what a model costs, quantized, fused versions of it for fast
-inference, and distillation into a smaller one.
+"""Efficiency: counting what a model costs, its price on a given machine, quantization,
+fused versions for fast inference, and distillation into a smaller model.
 """
 
 from genai_tutorial.efficiency.awq import (
@@ -60,6 +60,7 @@ from genai_tutorial.efficiency.distillation import (
     top_probabilities,
     top_target_loss,
 )
+<<<<<<< HEAD
 from genai_tutorial.efficiency.fused import (
     FusedAttention,
     FusedFeedForward,
@@ -70,6 +71,10 @@ from genai_tutorial.efficiency.gptq import (
     input_hessian,
     output_error,
 )
+=======
+from genai_tutorial.efficiency.fused import FusedAttention, FusedFeedForward, quantized
+from genai_tutorial.efficiency.gptq import gptq_quantize, input_hessian, output_error
+>>>>>>> d24q
 from genai_tutorial.efficiency.linear import (
     Int4Linear,
     Int4PairLinear,
@@ -82,6 +87,7 @@ from genai_tutorial.efficiency.model_sizes import (
     ModelShape,
     shape_of,
 )
+<<<<<<< HEAD
 from genai_tutorial.efficiency.native import (
     NativeBuildError,
     build_native,
@@ -91,6 +97,8 @@ from genai_tutorial.efficiency.native import (
     kernel_source,
     native,
 )
+=======
+>>>>>>> d24q
 from genai_tutorial.efficiency.outliers import (
     ActivationQuantizedLinear,
     int8_activations,
@@ -136,11 +144,14 @@ from genai_tutorial.efficiency.smoothing import (
 __all__ = [
     "MACHINES",
     "ActivationQuantizedLinear",
+<<<<<<< HEAD
     "Answer",
     "BlockAllocator",
     "BlockPool",
     "BlockTable",
     "CachedBlock",
+=======
+>>>>>>> d24q
     "Counts",
     "Divergence",
     "Engine",
@@ -170,6 +181,7 @@ __all__ = [
     "TransposedLinear",
     "activation_aware_scales",
     "activation_maxima",
+<<<<<<< HEAD
     "answer_alone",
     "answer_in_static_batches",
     "arithmetic_intensity",
@@ -182,6 +194,13 @@ __all__ = [
     "dollars_per_million_tokens",
     "fastest_decoder",
     "find_compiler",
+=======
+    "arithmetic_intensity",
+    "attainable_rate",
+    "bytes_per_token",
+    "count",
+    "dollars_per_million_tokens",
+>>>>>>> d24q
     "flops_per_token",
     "fold_scales",
     "generate_natively",
@@ -192,7 +211,10 @@ __all__ = [
     "kernel_source",
     "kurtosis",
     "memory_bandwidth",
+<<<<<<< HEAD
     "native",
+=======
+>>>>>>> d24q
     "output_error",
     "peak_flops",
     "prediction_divergence",
@@ -207,6 +229,9 @@ __all__ = [
     "sequence_level_examples",
     "shape_of",
 <<<<<<< HEAD
+<<<<<<< HEAD
+=======
+>>>>>>> d24q
     "smooth_scales",
     "smoothed",
 =======

@@ -46,8 +46,9 @@ class QuantizedKVCache(KVCache):
     Raises:
         ValueError: If a setting is out of range, or the model has a sliding window.
 
-    Source: Liu et al., KIVI, section 3.3, https://arxiv.org/abs/2402.02750; Hooper et
-        al., KVQuant, section 3.5 (first tokens), https://arxiv.org/abs/2401.18079
+    Source: Liu et al., KIVI (blocks of keys per channel, values per token, recent
+        tokens), https://arxiv.org/abs/2402.02750; Hooper et al., KVQuant (first
+        tokens), https://arxiv.org/abs/2401.18079
 
     >>> config = DecoderConfig.llama(layers=30, width=576, heads=9, key_value_heads=3)
     >>> exact = KVCache(config, length=1000)

@@ -71,20 +71,25 @@ def quantize_layers(
         ValueError: If there is no such method or block, or the bits or group size are
             out of range.
     """
-    rounds = {"rounding": _round, "gptq": _round_by_gptq, "awq": _round_by_awq}
-    if method not in rounds:
-        raise ValueError(f"method must be one of {', '.join(rounds)}; got {method!r}.")
+    methods = {"gptq": _round_by_gptq, "awq": _round_by_awq}
+    if method not in ("rounding", *methods):
+        raise ValueError(
+            f"method must be rounding, {' or '.join(methods)}; got {method!r}."
+        )
     count = len(model.blocks)
     chosen = set(range(count) if blocks is None else blocks)
     if not chosen <= set(range(count)):
         raise ValueError(f"blocks must be from 0 to {count - 1}, got {sorted(chosen)}.")
     copy = deepcopy(model)
+    if method == "rounding":
+        for index in chosen:
+            _round(input_groups(copy.blocks[index]), bits, group_size)
+        return copy
     x = copy.embed(ids, AttentionContext())
     for index, block in enumerate(copy.blocks[: max(chosen, default=-1) + 1]):
         if index in chosen:
             groups = input_groups(block)
-            statistics = [] if method == "rounding" else observe(block, groups, x)
-            rounds[method](groups, statistics, bits, group_size)
+            methods[method](groups, observe(block, groups, x), bits, group_size)
         x = block(x)
     return copy
 
@@ -109,9 +114,7 @@ def observe(
     return [statistics[name] for name, _ in firsts]
 
 
-def _round(
-    groups: Sequence[InputGroup], statistics: list, bits: int, group_size: int
-) -> None:
+def _round(groups: Sequence[InputGroup], bits: int, group_size: int) -> None:
     for group in groups:
         for layer in group.layers.values():
             matrix = quantize_affine(layer.weight, bits, group_size)
@@ -143,7 +146,7 @@ def _round_by_awq(
                 group.weight, inputs.magnitudes, inputs.hessian, bits, group_size
             )
             fold_scales(group, scales)
-    _round(groups, [], bits, group_size)
+    _round(groups, bits, group_size)
 
 
 @dataclass(frozen=True)

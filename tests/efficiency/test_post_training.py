@@ -115,7 +115,7 @@ def test_quantize_layers_with_eight_bits_is_nearly_exact():
 @pytest.mark.parametrize(
     ("method", "bits", "size", "blocks", "said"),
     [
-        ("smooth", 4, 8, None, "method must be one of rounding, gptq, awq"),
+        ("smooth", 4, 8, None, "method must be rounding, gptq or awq; got 'smooth'"),
         ("gptq", 9, 8, None, "bits must be from 2 to 8"),
         ("awq", 4, 5, None, "group_size must divide"),
         ("gptq", 4, 8, [3], "blocks must be from 0 to 2, got \\[3\\]"),
