@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -63,6 +63,10 @@ class Request:
     def __post_init__(self):
         if not self.prompt:
             raise ValueError("A prompt needs at least one token, got none.")
+
+    def with_stop(self, stop: Stop) -> "Request":
+        """Return the same request with another `SamplingOptions.stop`."""
+        return replace(self, options=replace(self.options, stop=stop))
 
     @property
     def longest(self) -> int:
