@@ -60,7 +60,6 @@ from genai_tutorial.efficiency.distillation import (
     top_probabilities,
     top_target_loss,
 )
-<<<<<<< HEAD
 from genai_tutorial.efficiency.fused import (
     FusedAttention,
     FusedFeedForward,
@@ -71,10 +70,6 @@ from genai_tutorial.efficiency.gptq import (
     input_hessian,
     output_error,
 )
-=======
-from genai_tutorial.efficiency.fused import FusedAttention, FusedFeedForward, quantized
-from genai_tutorial.efficiency.gptq import gptq_quantize, input_hessian, output_error
->>>>>>> d24q
 from genai_tutorial.efficiency.linear import (
     Int4Linear,
     Int4PairLinear,
@@ -87,7 +82,6 @@ from genai_tutorial.efficiency.model_sizes import (
     ModelShape,
     shape_of,
 )
-<<<<<<< HEAD
 from genai_tutorial.efficiency.native import (
     NativeBuildError,
     build_native,
@@ -97,8 +91,6 @@ from genai_tutorial.efficiency.native import (
     kernel_source,
     native,
 )
-=======
->>>>>>> d24q
 from genai_tutorial.efficiency.outliers import (
     ActivationQuantizedLinear,
     int8_activations,
@@ -144,14 +136,11 @@ from genai_tutorial.efficiency.smoothing import (
 __all__ = [
     "MACHINES",
     "ActivationQuantizedLinear",
-<<<<<<< HEAD
     "Answer",
     "BlockAllocator",
     "BlockPool",
     "BlockTable",
     "CachedBlock",
-=======
->>>>>>> d24q
     "Counts",
     "Divergence",
     "Engine",
@@ -181,7 +170,6 @@ __all__ = [
     "TransposedLinear",
     "activation_aware_scales",
     "activation_maxima",
-<<<<<<< HEAD
     "answer_alone",
     "answer_in_static_batches",
     "arithmetic_intensity",
@@ -194,13 +182,6 @@ __all__ = [
     "dollars_per_million_tokens",
     "fastest_decoder",
     "find_compiler",
-=======
-    "arithmetic_intensity",
-    "attainable_rate",
-    "bytes_per_token",
-    "count",
-    "dollars_per_million_tokens",
->>>>>>> d24q
     "flops_per_token",
     "fold_scales",
     "generate_natively",
@@ -211,10 +192,7 @@ __all__ = [
     "kernel_source",
     "kurtosis",
     "memory_bandwidth",
-<<<<<<< HEAD
     "native",
-=======
->>>>>>> d24q
     "output_error",
     "peak_flops",
     "prediction_divergence",
@@ -228,14 +206,8 @@ __all__ = [
     "round_activations",
     "sequence_level_examples",
     "shape_of",
-<<<<<<< HEAD
-<<<<<<< HEAD
-=======
->>>>>>> d24q
     "smooth_scales",
     "smoothed",
-=======
->>>>>>> d24k
     "soft_target_loss",
     "top_probabilities",
     "top_target_loss",
