@@ -39,6 +39,8 @@ from genai_tutorial.efficiency.outliers import (
 from genai_tutorial.efficiency.packed_blocks import PackedBlocks
 from genai_tutorial.efficiency.post_training import (
     Divergence,
+    InputStatistics,
+    observe_inputs,
     prediction_divergence,
     quantize_layers,
 )
@@ -79,6 +81,7 @@ __all__ = [
     "FusedFeedForward",
     "GroupedAttention",
     "InputGroup",
+    "InputStatistics",
     "Int4Linear",
     "Int4PairLinear",
     "Int8Linear",
@@ -105,6 +108,7 @@ __all__ = [
     "int8_activations",
     "kurtosis",
     "memory_bandwidth",
+    "observe_inputs",
     "output_error",
     "peak_flops",
     "prediction_divergence",
