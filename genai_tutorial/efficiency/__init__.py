@@ -102,6 +102,8 @@ from genai_tutorial.efficiency.packed_blocks import (
 )
 from genai_tutorial.efficiency.post_training import (
     Divergence,
+    InputStatistics,
+    observe_inputs,
     prediction_divergence,
     quantize_layers,
 )
@@ -149,6 +151,7 @@ __all__ = [
     "FusedFeedForward",
     "GroupedAttention",
     "InputGroup",
+    "InputStatistics",
     "Int4Linear",
     "Int4PairLinear",
     "Int8Linear",
@@ -193,6 +196,7 @@ __all__ = [
     "kurtosis",
     "memory_bandwidth",
     "native",
+    "observe_inputs",
     "output_error",
     "peak_flops",
     "prediction_divergence",

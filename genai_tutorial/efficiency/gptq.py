@@ -57,7 +57,9 @@ def gptq_quantize(
     the squares of these divided errors. Levels, scales and offsets are those of
     `quantize_affine`, chosen when a group's first column is reached.
 
-    With uncorrelated inputs (a diagonal Hessian) the result is `quantize_affine`'s.
+    With a diagonal Hessian the result is `quantize_affine`'s. The error is usually, but
+    not always, smaller than rounding's: each column is rounded without knowing what the
+    later ones will need.
 
     Args:
         weight: The matrix of a linear layer.

@@ -89,12 +89,12 @@ def quantize_layers(
     for index, block in enumerate(copy.blocks[: max(chosen, default=-1) + 1]):
         if index in chosen:
             groups = input_groups(block)
-            methods[method](groups, observe(block, groups, x), bits, group_size)
+            methods[method](groups, observe_inputs(block, groups, x), bits, group_size)
         x = block(x)
     return copy
 
 
-def observe(
+def observe_inputs(
     block: nn.Module,
     groups: Sequence[InputGroup],
     x: Float[Tensor, "batch position width"],

@@ -55,7 +55,7 @@ def test_awq_protects_the_weights_of_a_large_input(seed):
     inputs = torch.randn(200, 32, generator=generator)
     inputs[:, 5] *= 50
     found, plain = errors_of(weight, inputs, 3, 32)
-    assert found < 0.5 * plain  # 0.13 to 0.31 measured
+    assert found < 0.15 * plain  # 0.036 to 0.060 measured
 
 
 def test_awq_with_one_step_is_rounding():

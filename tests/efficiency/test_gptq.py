@@ -49,9 +49,10 @@ def test_gptq_with_diagonal_hessian_is_rounding(
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
 @pytest.mark.parametrize("group_size", [8, 32, 64])
 def test_gptq_error_is_below_roundings(bits, group_size):
-    """No theorem: a row may lose, a matrix of correlated inputs did not in any trial.
+    """Rounding's error is 4 to 9 times as large in each of these 20 problems.
 
-    The ratios over these 20 problems are 0.1 to 0.6.
+    No theorem says so: 11 of the 7,680 rows have a larger error than rounding's, and
+    with uncorrelated inputs, 3 of 50 matrices of 4 x 16 weights.
     """
     for seed in range(20):
         weight, hessian = problem(32, 64, seed)
@@ -62,7 +63,7 @@ def test_gptq_error_is_below_roundings(bits, group_size):
                 quantize_affine(weight, bits, group_size),
             )
         ]
-        assert errors[0] < 0.8 * errors[1], (seed, errors)
+        assert errors[0] < 0.4 * errors[1], (seed, errors)
 
 
 @settings(deadline=None, max_examples=30)

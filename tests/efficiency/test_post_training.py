@@ -7,7 +7,9 @@ import torch
 
 from genai_tutorial.efficiency import (
     gptq_quantize,
+    input_groups,
     input_hessian,
+    observe_inputs,
     prediction_divergence,
     quantize_affine,
     quantize_layers,
@@ -79,6 +81,17 @@ def test_quantize_layers_calibrates_on_the_quantized_blocks_before():
     weight = model.blocks[2].attention.query.weight
     expected = gptq_quantize(weight, input_hessian(read), 3, 8).dequantize()
     torch.testing.assert_close(found.blocks[2].attention.query.weight, expected)
+
+
+@torch.no_grad()
+def test_observe_inputs_sees_all_groups_in_one_pass():
+    model, ids = model_and_ids()
+    block, x = model.blocks[0], model.hidden_states(ids)[0]
+    found = observe_inputs(block, input_groups(block), x)
+    assert [len(one.magnitudes) for one in found] == [32, 32, 32, 96]
+    read = block.attention_norm(x).flatten(0, 1)
+    torch.testing.assert_close(found[0].hessian, input_hessian(read))
+    torch.testing.assert_close(found[0].magnitudes, read.abs().mean(dim=0))
 
 
 def test_quantize_layers_rounding_is_quantize_affine():
