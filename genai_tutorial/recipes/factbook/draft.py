@@ -335,6 +335,6 @@ FACTBOOK_DRAFT = DraftRecipe(
     batch_size=32,
     warmup_steps=50,
     decay_steps=800,
-    published=False,
+    published=True,
 )
 """The draft that chapter 24 pairs with the base model."""
