@@ -310,7 +310,7 @@ def _rows(
 
 def _prompts(
     rows: Int[Tensor, "row position"], length: int, end_of_document: int
-) -> Int[Tensor, "prompt position"]:
+) -> Int[Tensor, "prompt beginning"]:
     """Return the beginnings of rows, except of those where a document ends in it."""
     prompts = rows[:, :length]
     return prompts[~(prompts == end_of_document).any(dim=1)]
@@ -335,6 +335,6 @@ FACTBOOK_DRAFT = DraftRecipe(
     batch_size=32,
     warmup_steps=50,
     decay_steps=800,
-    published=False,
+    published=True,
 )
 """The draft that chapter 24 pairs with the base model."""
