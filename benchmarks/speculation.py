@@ -59,9 +59,11 @@ from genai_tutorial.transformer import (
 
 DRAWS = (500, 2000, 20_000)
 RUNS_PER_SEED = 10
-TOP_K = 24
-PROMPTS = ("The people of this country", "In the 19th century, the", "It is")
-"""Beginnings that many words may follow."""
+TOP_K = 50
+PROMPTS = ("During the war, the", "In", "In the 19th century, the")
+"""Beginnings that many tokens may follow: of 16, those after which the base model's
+entropy is highest. Where one token is nearly certain, no rule can go far wrong.
+"""
 
 SMALL = DecoderConfig.llama(
     vocab_size=FACTBOOK_BASE.config.vocab_size,
@@ -120,6 +122,7 @@ def exactness(seed: int, small: bool) -> dict:
             "q before top-k": (before, exact_rule),
         }
         measured[prompt] = {
+            "entropy": round(float(-(p * p.log()).sum()), 2),
             "acceptance_rate": round(float(acceptance_rate(kept_p, kept_q)), 4),
             "rules": {
                 name: test_rule(rule, kept_p, kept_q, told, seed, small)
