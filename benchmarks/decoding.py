@@ -1,27 +1,29 @@
-"""Generation speed of SmolLM2: the book's decoder in 32, 16, 8 and 4 bits, next to
-transformers and, if it is installed, llama.cpp.
+"""How fast SmolLM2 generates, engine by engine: transformers, the book's decoder in 32,
+16, 8 and 4 bits, its decoding step in C, and llama.cpp; then prompt lookup, and batches
+of a smaller model.
 
-All of them generate 128 new tokens greedily in one conversation, from the same weights.
-They alternate, so that other load on the machine slows all of them alike; compare the
-ratios, not the seconds. The limit is memory bandwidth, because each token reads all
-weights. It is measured at the same time, by summing a large tensor.
+All engines continue one conversation greedily for one user, with the same weights. They
+alternate, so that other load slows all of them alike; compare the ratios, not the
+seconds. An engine's rate is that of the tokens after the first: the time for all of
+them less the time for one, which reads the prompt. The limit is the memory bandwidth,
+because each token reads all weights; it is measured in each round.
 
-    # about four minutes on two quiet cores
-    OMP_NUM_THREADS=2 python benchmarks/decoding.py
+llama.cpp comes as the wheel of xllamacpp (`pip install xllamacpp`), and is left out
+where that is missing. Its own description of how it was built is printed and kept: the
+wheel for Linux uses AVX2, so the engine to compare with is "C lanes, avx2".
+
+    # under five minutes on two quiet cores
+    python benchmarks/decoding.py --threads 1 2
     # to see that it works
-    OMP_NUM_THREADS=2 python benchmarks/decoding.py --rounds 1 --tokens 16 --no-save
+    python benchmarks/decoding.py --threads 1 --rounds 1 --tokens 8 --no-save
 """
 
 import argparse
-import ctypes
-import gc
-import importlib.util
 import json
 import os
-import resource
+import platform
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,8 +33,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from genai_tutorial.data import load_wikipedia
-from genai_tutorial.efficiency import Int4Linear, TransposedLinear, quantized
+from genai_tutorial.efficiency import (
+    NativeBuildError,
+    find_compiler,
+    generate_natively,
+    memory_bandwidth,
+    native,
+    quantized,
+)
+from genai_tutorial.generation import generate_with_lookup
+from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.pretrained.smollm2 import find_smollm2, load_smollm2
+from genai_tutorial.recipes import load
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import AttentionContext, DecoderLM
@@ -42,36 +54,23 @@ QUESTION = (
     "Explain in a few sentences how a bicycle stays upright, and why it falls when it "
     "stands still."
 )
-KINDS = {
-    "transformers float32": torch.float32,
-    "transformers bfloat16": torch.bfloat16,
-    "ours float32": torch.float32,
-    "ours bfloat16": torch.bfloat16,
-    "ours float32 fused": torch.float32,
-    "ours int8": torch.float32,
-    "ours int4": torch.float32,
-    "llama.cpp": None,
+COPY = "Repeat this text word for word, and nothing else:\n\n"
+BASE, RIVAL = "transformers float32", "llama.cpp"
+C_ENGINES = {
+    "C rows": ("rows", "native"),
+    "C lanes, sse4.2": ("lanes", "sse4.2"),
+    "C lanes, avx2": ("lanes", "avx2"),
+    "C lanes": ("lanes", "native"),
+    "C vnni": ("vnni", "native"),
 }
-BASE = "transformers float32"
-Write = Callable[[list[int], int], tuple[list[int], list[float]]]
-"""A function of a prompt and a number of tokens that returns the new tokens and the
-time of each.
-"""
+SLOW = "C rows"  # a tenth of the tokens are enough
+STEPPED = ", step by step"  # called from Python once per token
+BATCHES = (1, 2, 4, 8, 16, 32, 64)
+Write = Callable[[list[int], int], list[int]]
+"""A function of a prompt and a number of tokens that returns the new tokens."""
 
 
-class Clock:
-    """A streamer that records times: transformers calls it with each new token, and
-    with the prompt first.
-    """
-
-    def __init__(self):
-        self.times: list[float] = []
-
-    def put(self, value: Tensor) -> None:
-        self.times.append(time.perf_counter())
-
-    def end(self) -> None:
-        pass
+# --- The engines -------------------------------------------------------------------
 
 
 def transformers_writer(model: DecoderLM, dtype: torch.dtype) -> Write:
@@ -121,299 +120,387 @@ def transformers_writer(model: DecoderLM, dtype: torch.dtype) -> Write:
     llama.load_state_dict(state)
     llama = llama.to(dtype).eval()
 
-    def write(prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
-        clock, ids = Clock(), torch.tensor([prompt])
-        settings = {
-            "max_new_tokens": tokens,
-            "do_sample": False,
-            "attention_mask": torch.ones_like(ids),
-        }
-        out = llama.generate(ids, streamer=clock, **settings)
-        return out[0, len(prompt) :].tolist(), clock.times[1:]
+    def write(prompt: list[int], tokens: int) -> list[int]:
+        ids = torch.tensor([prompt])
+        out = llama.generate(
+            ids,
+            max_new_tokens=tokens,
+            do_sample=False,
+            attention_mask=torch.ones_like(ids),
+        )
+        return out[0, len(prompt) :].tolist()
 
     return write
 
 
 def our_writer(model: DecoderLM) -> Write:
-    def write(prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
-        cache, ids, new, times = (
-            model.make_cache(1, len(prompt) + tokens),
-            torch.tensor([prompt]),
-            [],
-            [],
-        )
+    def write(prompt: list[int], tokens: int) -> list[int]:
+        cache = model.make_cache(1, len(prompt) + tokens)
+        ids, new = torch.tensor([prompt]), []
         for _ in range(tokens):
             hidden = model.read(ids, AttentionContext.cached(cache))
             ids = model.logits(hidden[:, -1:]).argmax(dim=-1)
             new.append(int(ids))
-            times.append(time.perf_counter())
-        return new, times
+        return new
 
     return write
 
 
-def llama_cpp_writer() -> Write:
-    from llama_cpp import Llama
+class LlamaCpp:
+    """llama.cpp, as the wheel of xllamacpp brings it."""
 
-    llama = Llama(
-        str(find_smollm2()),
-        n_ctx=1024,
-        n_threads=torch.get_num_threads(),
-        verbose=False,
-    )
+    def __init__(self, threads: int):
+        import xllamacpp
 
-    def write(prompt: list[int], tokens: int) -> tuple[list[int], list[float]]:
-        new, times = [], []
-        for token in llama.generate(prompt, temp=0.0, repeat_penalty=1.0):
-            new.append(token)
-            times.append(time.perf_counter())
-            if len(new) == tokens:
-                return new, times
-        return new, times
+        settings = xllamacpp.CommonParams()
+        settings.model.path = str(find_smollm2())
+        settings.n_ctx, settings.n_parallel, settings.verbosity = 1024, 1, -1
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
+        self.server = xllamacpp.Server(settings)
 
-    return write
+    def complete(self, prompt: list[int], tokens: int, **options: object) -> dict:
+        request = {"prompt": prompt, "n_predict": tokens, "temperature": 0.0}
+        request |= {"ignore_eos": True} | options
+        return self.server.handle_completions(request)
 
+    def write(self, prompt: list[int], tokens: int) -> list[int]:
+        answer = self.complete(prompt, tokens, cache_prompt=False)
+        # It returns no ids, so there is nothing to compare.
+        assert answer["usage"]["completion_tokens"] == tokens
+        return []
 
-def make_writer(kind: str, model: DecoderLM | None = None) -> Write:
-    """Build one of `KINDS`, from the float32 model if it is already loaded."""
-    if kind == "llama.cpp":
-        return llama_cpp_writer()
-    if kind == "ours bfloat16":
-        return our_writer(load_smollm2(torch.bfloat16)[0])
-    model = load_smollm2()[0] if model is None else model
-    if kind.startswith("transformers"):
-        return transformers_writer(model, KINDS[kind])
-    precision = {
-        "ours float32 fused": "float32",
-        "ours int8": "int8",
-        "ours int4": "int4",
-    }.get(kind)
-    return our_writer(model if precision is None else quantized(model, precision))
+    def log_probabilities(self, ids: list[int], known: int = 2000) -> dict[int, float]:
+        """Return the log-probability of each next token, by position, where it is among
+        the `known` most probable ones.
+        """
+        found = {}
+        for position in range(1, len(ids)):
+            answer = self.complete(ids[:position], 1, n_probs=known, cache_prompt=True)
+            first = answer["choices"][0]["logprobs"]["content"][0]
+            of_token = {one["id"]: one["logprob"] for one in first["top_logprobs"]}
+            if ids[position] in of_token:
+                found[position - 1] = of_token[ids[position]]
+        return found
 
 
-def megabytes_per_token(kind: str, model: DecoderLM) -> float:
-    """Return the megabytes read per token: all weights including the head, but only
-    one row of the embedding.
+def describe_llama_cpp() -> dict | None:
+    try:
+        import xllamacpp
+    except ImportError:
+        return None
+    return {
+        "xllamacpp": xllamacpp.__version__,
+        "system": xllamacpp.get_system_info().strip(),
+    }
+
+
+def natives(model: DecoderLM) -> dict[str, DecoderLM]:
+    """Return the decoders in C that this machine can build."""
+    found = {}
+    for name, (kernel, instructions) in C_ENGINES.items():
+        older = instructions != "native"
+        if older and platform.machine().lower() not in ("x86_64", "amd64"):
+            continue
+        try:
+            found[name] = native(model, kernel, instructions)
+        except NativeBuildError as error:
+            print(f"{name} is left out: {error}")
+    return found
+
+
+def megabytes_per_token(decoder: DecoderLM) -> float:
+    """Return the megabytes read per token: all weights including the head, but only one
+    row of the embedding.
     """
-    if kind == "llama.cpp":
-        return find_smollm2().stat().st_size / 1e6
-    if kind in ("ours int8", "ours int4"):
-        fast = quantized(model, kind.removeprefix("ours "))
-        tensors = [
-            *fast.blocks.parameters(),
-            *fast.blocks.buffers(),
-            *fast.head.buffers(),
-        ]
-        # without rotary angles
-        own = {
-            id(one): one
-            for one in tensors
-            if one.shape[:1] != (model.config.context_length,)
-        }
-        return sum(one.nbytes for one in own.values()) / 1e6
-    return (
-        sum(parameter.numel() for parameter in model.parameters())
-        * KINDS[kind].itemsize
-        / 1e6
+    if decoder.head is None:
+        return sum(one.nbytes for one in decoder.parameters()) / 1e6
+    if compiled := getattr(decoder.head, "compiled", None):
+        arrays = (compiled.weights, compiled.norms, compiled.head)
+        return sum(one.nbytes for one in arrays) / 1e6
+    tensors = [
+        *decoder.blocks.parameters(),
+        *decoder.blocks.buffers(),
+        *decoder.head.buffers(),
+    ]
+    angles = decoder.config.context_length  # their first dimension
+    own = {id(one): one for one in tensors if one.shape[:1] != (angles,)}
+    return sum(one.nbytes for one in own.values()) / 1e6
+
+
+# --- What is measured ----------------------------------------------------------------
+
+
+def clocked(write: Write, prompt: list[int], tokens: int) -> tuple[list[int], Tensor]:
+    """Return the tokens, and the seconds by the clock and of all processors."""
+    start = time.perf_counter(), time.process_time()
+    new = write(prompt, tokens)
+    end = time.perf_counter(), time.process_time()
+    return new, torch.tensor(
+        [after - before for after, before in zip(end, start, strict=True)]
     )
-
-
-def read_bandwidth() -> float:
-    """Return the best read bandwidth of all threads together in GB/s, for a tensor too
-    large for the CPU caches.
-    """
-    buffer = torch.ones(135_000_000)
-    best = float("inf")
-    for _ in range(10):
-        start = time.perf_counter()
-        buffer.sum()
-        best = min(best, time.perf_counter() - start)
-    return buffer.nbytes / best / 1e9
 
 
 def measure_speed(
     writers: dict[str, Write], prompt: list[int], tokens: int, rounds: int
 ) -> dict:
-    speeds: dict[str, list[float]] = {kind: [] for kind in writers}
-    prompts: dict[str, list[float]] = {kind: [] for kind in writers}
+    """Return each engine's rates, round by round."""
+    names = ("rates", "processor_rates", "prompt_rates")
+    found = {kind: {name: [] for name in names} for kind in writers}
     texts, bandwidths, load = {}, [], []
     for write in writers.values():
-        write(prompt, 4)  # the first steps of a process are slow
+        write(prompt[:4], 2)  # the first steps of a process are slow
     for _ in range(rounds):
-        bandwidths.append(read_bandwidth())
+        bandwidths.append(memory_bandwidth(repeats=3))
         load.append(os.getloadavg()[0] if hasattr(os, "getloadavg") else None)
         for kind, write in writers.items():
+            count = max(tokens // 10, 4) if kind == SLOW else tokens
+            part = prompt[: len(prompt) // 4] if kind == SLOW else prompt
+            _, first = clocked(write, part, 1)
+            texts[kind], whole = clocked(write, part, count)
+            rate, processor_rate = ((count - 1) / (whole - first)).tolist()
+            found[kind]["rates"].append(rate)
+            found[kind]["processor_rates"].append(processor_rate)
+            found[kind]["prompt_rates"].append(len(part) / first[0].item())
+    return {"engines": found, "texts": texts, "bandwidths": bandwidths, "load": load}
+
+
+def summarize(measured: dict, megabytes: dict[str, float]) -> dict:
+    """Return a row per engine, with the medians of the ratios within rounds, because
+    other load slows whole rounds.
+    """
+    engines, bandwidth = measured["engines"], max(measured["bandwidths"])
+    rows = {}
+    for kind, found in engines.items():
+        rate = statistics.median(found["rates"])
+        row = {
+            "tokens_per_second": round(rate, 1),
+            "of_each_round": [round(one, 1) for one in found["rates"]],
+            "tokens_per_processor_second": round(
+                statistics.median(found["processor_rates"]), 1
+            ),
+            "prompt_tokens_per_second": round(statistics.median(found["prompt_rates"])),
+            "megabytes_per_token": round(megabytes[kind], 1),
+            "share_of_bandwidth": round(rate * megabytes[kind] * 1e6 / bandwidth, 3),
+        }
+        for name, other in (("times_transformers", BASE), ("times_llama_cpp", RIVAL)):
+            if other in engines:
+                row[name] = ratio(found["rates"], engines[other]["rates"])
+                row[f"{name}_by_processor_time"] = ratio(
+                    found["processor_rates"], engines[other]["processor_rates"]
+                )
+        if kind not in (RIVAL, SLOW):
+            row["same_text"] = measured["texts"][kind] == measured["texts"][BASE]
+        rows[kind] = row
+    return rows
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    pairs = zip(ours, theirs, strict=True)
+    return round(statistics.median(one / other for one, other in pairs), 2)
+
+
+def measure_lookup(
+    model: DecoderLM, tokenizer: BPETokenizer, tokens: int, rounds: int
+) -> dict:
+    """Return what prompt lookup gains on a text that copies its prompt, and in a chat;
+    with float32 weights, of which one reading serves all copied tokens.
+    """
+    article = load_wikipedia().text[:400]
+    plain, found = our_writer(model), {}
+    for name, question in (("copy", COPY + article), ("chat", QUESTION)):
+        prompt = SMOLLM2_CHAT.encode(tokenizer, [Message("user", question)])
+        for drafted in (4, 8):
+            times, passes, same = [], 0, True
+            for _ in range(rounds):
+                expected, slow = clocked(plain, prompt, tokens)
+                start = time.perf_counter()
+                looked_up = generate_with_lookup(
+                    model, torch.tensor([prompt]), tokens, drafted=drafted
+                )
+                times.append(slow[0].item() / (time.perf_counter() - start))
+                passes = looked_up.passes
+                same &= looked_up.ids[0, len(prompt) :].tolist() == expected
+            found[f"{name}, {drafted} drafted"] = {
+                "times_as_fast": round(statistics.median(times), 2),
+                "tokens_per_pass": round(tokens / passes, 2),
+                "same_text": same,
+            }
+    return found
+
+
+def measure_batches(tokens: int, rounds: int) -> dict:
+    """Return the tokens per second of factbook-base, for batches of different sizes
+    that alternate.
+    """
+    model, _ = load("factbook-base")
+    rates: dict[int, list[float]] = {size: [] for size in BATCHES}
+    for _ in range(rounds + 1):
+        for size in BATCHES:
+            ids = torch.arange(16).repeat(size, 1)
+            cache = model.make_cache(size, 16 + tokens)
+            hidden = model.read(ids, AttentionContext.cached(cache))
             start = time.perf_counter()
-            texts[kind], times = write(prompt, tokens)
-            prompts[kind].append(len(prompt) / (times[0] - start))
-            speeds[kind].append((len(times) - 1) / (times[-1] - times[0]))
+            for _ in range(tokens):
+                ids = model.logits(hidden[:, -1:]).argmax(dim=-1)
+                hidden = model.read(ids, AttentionContext.cached(cache))
+            rates[size].append(size * tokens / (time.perf_counter() - start))
+    rates = {size: found[1:] for size, found in rates.items()}  # the first warms up
     return {
-        "speeds": speeds,
-        "prompts": prompts,
-        "texts": texts,
-        "bandwidths": bandwidths,
-        "load": load,
+        str(size): {
+            "tokens_per_second": round(statistics.median(found)),
+            "times_one_row": ratio(found, rates[1]),
+        }
+        for size, found in rates.items()
     }
 
 
-def resident_memory(kind: str) -> int:
-    """Return the memory in MB of a process that has loaded one kind and generated with
-    it.
-    """
-    program = [sys.executable, __file__, "--memory-of", kind]
-    return int(
-        subprocess.run(
-            program, capture_output=True, text=True, check=True
-        ).stdout.splitlines()[-1]
-    )
-
-
-def print_own_memory(kind: str, prompt: list[int]) -> None:
-    write = None if kind == "nothing" else make_writer(kind)
-    if write is not None:
-        write(prompt, 8)
-    gc.collect()
-    try:
-        # return freed memory that the C library keeps
-        ctypes.CDLL(None).malloc_trim(0)
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        print(round(pages * resource.getpagesize() / 1e6))
-    except (OSError, AttributeError):  # not Linux: peak memory, reached while loading
-        print(
-            round(
-                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-                * (1 if sys.platform == "darwin" else 1024)
-                / 1e6
-            )
-        )
-
-
-@torch.no_grad()
 def measure_quality(
-    model: DecoderLM, tokenizer: BPETokenizer, rows: int = 4, length: int = 512
+    model: DecoderLM, others: dict[str, DecoderLM], ids: list[int]
 ) -> dict:
-    """Compare next-token predictions with float32 on Wikipedia articles."""
-    ids = tokenizer.encode(
-        load_wikipedia().text[: 12 * rows * length], special_as_text=True
-    )[: rows * length + 1]
-    inputs, targets = (
-        torch.tensor(part).view(rows, length) for part in (ids[:-1], ids[1:])
-    )
-
-    def log_probabilities(model: DecoderLM) -> Tensor:
-        return torch.cat(
-            [model(row[None]).float().log_softmax(dim=-1) for row in inputs]
-        )
-
-    exact = log_probabilities(model)
-
-    def compare(other: DecoderLM) -> dict:
-        found = log_probabilities(other)
-        loss = functional.nll_loss(found.flatten(0, 1), targets.flatten())
-        return {
+    """Compare the predictions of the next token with float32, on one text."""
+    inputs, targets = torch.tensor([ids[:-1]]), torch.tensor(ids[1:])
+    exact = model(inputs)[0]
+    log_exact = exact.log_softmax(dim=-1)
+    rows = {}
+    for name, other in {"ours float32": model, **others}.items():
+        logits = other(inputs)[0].float()
+        found = logits.log_softmax(dim=-1)
+        loss = functional.nll_loss(found, targets)
+        kl = (log_exact.exp() * (log_exact - found)).sum(dim=-1).mean()
+        agree = (found.argmax(dim=-1) == exact.argmax(dim=-1)).float().mean()
+        rows[name] = {
             "perplexity": round(loss.exp().item(), 3),
-            "kl_nats": round(
-                (exact.exp() * (exact - found)).sum(dim=-1).mean().item(), 6
-            ),
-            "same_best_token": round(
-                (exact.argmax(dim=-1) == found.argmax(dim=-1)).float().mean().item(), 4
-            ),
+            "kl_nats": round(kl.item(), 6) + 0.0,  # no -0.0
+            "same_best_token": round(agree.item(), 4),
+            "largest_logit_difference": float(f"{(logits - exact).abs().max():.2g}"),
         }
+    return rows
 
-    int4 = quantized(model, "int4")
-    results = {"tokens": rows * length, "float32": compare(model)}
-    results["bfloat16"] = compare(load_smollm2(torch.bfloat16)[0])
-    results["float32 fused"] = compare(quantized(model, "float32"))
-    results["int8"] = compare(quantized(model, "int8"))
-    results["int4"] = compare(int4)
-    int4.head = TransposedLinear(model.token_embedding.weight)
-    results["int4 with a float32 head"] = compare(int4)
-    int4.head = Int4Linear(model.token_embedding.weight)
-    results["int4 with an int4 head"] = compare(int4)
-    return results
+
+def compare_perplexity(model: DecoderLM, llama: LlamaCpp, ids: list[int]) -> dict:
+    """Check that llama.cpp runs the same model, at the positions whose next token is
+    among the 2,000 that it returns.
+    """
+    theirs = llama.log_probabilities(ids)
+    positions = torch.tensor(sorted(theirs))
+    found = model(torch.tensor([ids[:-1]]))[0].log_softmax(dim=-1)
+    ours = found[positions, torch.tensor(ids[1:])[positions]].mean().neg().exp().item()
+    mean = statistics.mean(theirs.values())
+    llama_cpp = torch.tensor(-mean).exp().item()
+    if abs(llama_cpp / ours - 1) > 0.01:
+        raise SystemExit(f"llama.cpp's perplexity is {llama_cpp}, ours {ours}.")
+    perplexities = {"ours float32": round(ours, 3), RIVAL: round(llama_cpp, 3)}
+    return {"positions": len(positions), "perplexity": perplexities}
+
+
+# --- The script ----------------------------------------------------------------------
+
+
+def show(threads: int, measured: dict, rows: dict) -> None:
+    bandwidth = max(measured["bandwidths"]) / 1e9
+    load = [round(one, 1) for one in measured["load"] if one is not None]
+    print(f"\n{threads} threads, {bandwidth:.1f} GB/s; load of the machine {load}")
+    heads = ("tok/s", "processor", "x transf.", "x llama", "(proc.)", "of bandwidth")
+    print(f"{'':28}" + "".join(f"{head:>13}" for head in heads))
+    for kind, row in rows.items():
+        numbers = (
+            row["tokens_per_second"],
+            row["tokens_per_processor_second"],
+            row["times_transformers"],
+            row.get("times_llama_cpp", float("nan")),
+            row.get("times_llama_cpp_by_processor_time", float("nan")),
+            row["share_of_bandwidth"],
+        )
+        print(f"{kind:28}" + "".join(f"{number:13.2f}" for number in numbers))
+
+
+def compiler_version() -> str | None:
+    if (compiler := find_compiler()) is None:
+        return None
+    command = [compiler, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout.partition("\n")[0]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tokens", type=int, default=128)
-    parser.add_argument(
-        "--no-save",
-        action="store_true",
-        help="print only, and leave out memory and quality",
-    )
-    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--no-save", action="store_true")
     arguments = parser.parse_args()
     torch.set_grad_enabled(False)
-    model, tokenizer = (None, None) if arguments.memory_of else load_smollm2()
-    if arguments.memory_of:
-        print_own_memory(arguments.memory_of, list(range(100, 150)))
-        return
+    model, tokenizer = load_smollm2()
     prompt = SMOLLM2_CHAT.encode(tokenizer, [Message("user", QUESTION)])
-    kinds = [
-        kind
-        for kind in KINDS
-        if kind != "llama.cpp" or importlib.util.find_spec("llama_cpp")
-    ]
-    writers = {kind: make_writer(kind, model) for kind in kinds}
-    measured = measure_speed(writers, prompt, arguments.tokens, arguments.rounds)
-    del writers
-    bandwidth = max(measured["bandwidths"])
-    rows = {}
-    for kind in kinds:
-        # The median of the ratios within rounds, because other load slows whole rounds.
-        paired = zip(measured["speeds"][kind], measured["speeds"][BASE], strict=True)
-        speed, read = (
-            statistics.median(measured["speeds"][kind]),
-            megabytes_per_token(kind, model),
-        )
-        rows[kind] = {
-            "tokens_a_second": round(speed, 1),
-            "of_each_round": [round(one, 1) for one in measured["speeds"][kind]],
-            "times_transformers_float32": round(
-                statistics.median(ours / base for ours, base in paired), 2
-            ),
-            "prompt_tokens_a_second": round(
-                statistics.median(measured["prompts"][kind])
-            ),
-            "megabytes_read_a_token": round(read, 1),
-            "share_of_the_bandwidth": round(speed * read / 1000 / bandwidth, 3),
-            "same_text_as_transformers": measured["texts"][kind]
-            == measured["texts"][BASE],
-        }
-    print(
-        f"memory bandwidth {bandwidth:.1f} GB/s; load of the machine {measured['load']}"
-    )
-    print(f"{'':24}{'tokens/s':>10}{'ratio':>8}{'MB/token':>12}{'of bandwidth':>14}")
-    for kind, row in rows.items():
-        print(
-            f"{kind:24}{row['tokens_a_second']:10.1f}{row['times_transformers_float32']:8.2f}"
-            f"{row['megabytes_read_a_token']:12.1f}{row['share_of_the_bandwidth']:14.1%}"
-        )
-    if arguments.no_save:
-        return
-    base = resident_memory("nothing")
-    for kind in kinds:
-        rows[kind]["megabytes_held_above_the_libraries"] = resident_memory(kind) - base
-    quality = measure_quality(model, tokenizer)
-    print(json.dumps(quality, indent=1))
+    text = tokenizer.encode(load_wikipedia().text[:3000], special_as_text=True)[:301]
+    llama_cpp, c_decoders = describe_llama_cpp(), natives(model)
+    print("llama.cpp:", llama_cpp or "not installed, so left out")
+    decoders = {
+        "ours float32": model,
+        "ours bfloat16": load_smollm2(torch.bfloat16)[0],
+        "ours float32 fused": quantized(model, "float32"),
+        "ours int8": quantized(model, "int8"),
+        "ours int4": quantized(model, "int4"),
+    }
+    writers: dict[str, Write] = {
+        BASE: transformers_writer(model, torch.float32),
+        "transformers bfloat16": transformers_writer(model, torch.bfloat16),
+    }
+    writers |= {kind: our_writer(decoder) for kind, decoder in decoders.items()}
+    megabytes = {
+        kind: megabytes_per_token(decoder) for kind, decoder in decoders.items()
+    }
+    megabytes[BASE] = megabytes["ours float32"]
+    megabytes["transformers bfloat16"] = megabytes["ours bfloat16"]
+    megabytes[RIVAL] = find_smollm2().stat().st_size / 1e6
+    for kind, decoder in c_decoders.items():
+        writers[kind] = lambda ids, count, d=decoder: generate_natively(d, ids, count)
+        megabytes[kind] = megabytes[kind + STEPPED] = megabytes_per_token(decoder)
+    best = list(c_decoders)[-1:]
+    writers |= {kind + STEPPED: our_writer(c_decoders[kind]) for kind in best}
     results = {
         "machine": describe_machine(),
-        "threads": torch.get_num_threads(),
-        "load_average": [round(one, 2) for one in measured["load"] if one is not None],
+        "llama.cpp": llama_cpp,
+        "compiler": compiler_version(),
         "prompt_tokens": len(prompt),
         "new_tokens": arguments.tokens,
-        "gigabytes_read_a_second": [round(one, 1) for one in measured["bandwidths"]],
-        "llama.cpp": "measured"
-        if "llama.cpp" in kinds
-        else "not installed here, so not measured",
-        "speed": rows,
-        "quality_on_wikipedia": quality,
+        "rounds": arguments.rounds,
+        "threads": {},
     }
-    with write_atomically(RESULTS, "w") as file:
-        file.write(json.dumps(results, indent=1) + "\n")
+    del results["machine"]["threads"]
+    for threads in arguments.threads:
+        torch.set_num_threads(threads)
+        if llama_cpp:
+            llama = LlamaCpp(threads)
+            writers[RIVAL] = llama.write
+        measured = measure_speed(writers, prompt, arguments.tokens, arguments.rounds)
+        rows = summarize(measured, megabytes)
+        show(threads, measured, rows)
+        lookup = measure_lookup(model, tokenizer, arguments.tokens, 1)
+        batches = measure_batches(arguments.tokens, 2)
+        print(json.dumps({"lookup": lookup, "batches": batches}, indent=1))
+        results["threads"][str(threads)] = {
+            "load_average": [round(one, 2) for one in measured["load"] if one],
+            "gigabytes_per_second": [
+                round(one / 1e9, 1) for one in measured["bandwidths"]
+            ],
+            "engines": rows,
+            "lookup": lookup,
+            "batches": batches,
+        }
+    others = {
+        kind: one for kind, one in (decoders | c_decoders).items() if kind != SLOW
+    }
+    results["quality"] = measure_quality(model, others, text)
+    if llama_cpp:
+        results["same_model"] = compare_perplexity(model, llama, text)
+    print(json.dumps({key: results[key] for key in list(results)[7:]}, indent=1))
+    if not arguments.no_save:
+        with write_atomically(RESULTS, "w") as file:
+            file.write(json.dumps(results, indent=1) + "\n")
+        keep_record("decoding", results)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ EXTRAS = [
     "retrieval",
     "safety",
     "models",
+    "serve",
     "book",
     "teach",
     "test",

@@ -1,6 +1,6 @@
 """Measure models and samples: likelihood, intervals, Fréchet distance, precision and
-recall, pass@k, rankings, ROC curves, abstention, copies of training images
-and text.
+recall, pass@k, rankings, ROC curves, abstention, goodness of fit, copies of training
+images and text.
 """
 
 from genai_tutorial.metrics.abstention import (
@@ -20,6 +20,10 @@ from genai_tutorial.metrics.frechet import (
     FeatureGaussian,
     frechet_distance,
     gaussian_frechet_distance,
+)
+from genai_tutorial.metrics.goodness_of_fit import (
+    ChiSquareTest,
+    chi_square_test,
 )
 from genai_tutorial.metrics.intervals import (
     Interval,
@@ -89,6 +93,7 @@ from genai_tutorial.metrics.word_error_rate import (
 )
 
 __all__ = [
+    "ChiSquareTest",
     "CopiedRun",
     "CopyTest",
     "DigitClassifier",
@@ -110,6 +115,7 @@ __all__ = [
     "batch_calibration",
     "bits_per_dimension",
     "bootstrap_interval",
+    "chi_square_test",
     "clopper_pearson_interval",
     "cluster_bootstrap_interval",
     "cluster_meanings",

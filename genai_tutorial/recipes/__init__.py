@@ -7,6 +7,15 @@ from genai_tutorial.recipes.factbook.base import (
     FACTBOOK_BASE,
     packed_language_model_loss,
 )
+from genai_tutorial.recipes.factbook.draft import (
+    FACTBOOK_DRAFT,
+    DraftRecipe,
+    agreement,
+    corpus_rows,
+    distillation_loss,
+    held_out_rows,
+    teacher_targets,
+)
 from genai_tutorial.recipes.factbook.ppo import FACTBOOK_PPO
 from genai_tutorial.recipes.factbook.sft import FACTBOOK_SFT
 from genai_tutorial.recipes.files import load_recipe
@@ -48,6 +57,7 @@ from genai_tutorial.recipes.training import train, trained_folder
 __all__ = [
     "DIGIT_FAMILIES",
     "FACTBOOK_BASE",
+    "FACTBOOK_DRAFT",
     "FACTBOOK_PPO",
     "FACTBOOK_SFT",
     "PPCA_COMPONENTS",
@@ -56,6 +66,7 @@ __all__ = [
     "SHAPES_VIDEO",
     "CaptionOptions",
     "DigitClassifierRecipe",
+    "DraftRecipe",
     "FamilyRun",
     "GuidedCaption",
     "LanguageRecipe",
@@ -65,12 +76,16 @@ __all__ = [
     "SpotCheck",
     "TextOptions",
     "Trained",
+    "agreement",
     "card",
+    "corpus_rows",
+    "distillation_loss",
     "draw_films",
     "draw_images",
     "draw_scenes",
     "family_record",
     "held_out_loss",
+    "held_out_rows",
     "language_model_loss",
     "load",
     "load_recipe",
@@ -83,6 +98,7 @@ __all__ = [
     "sample_images",
     "sample_text",
     "set_options",
+    "teacher_targets",
     "train",
     "trained_folder",
 ]

@@ -14,7 +14,7 @@ from genai_tutorial.recipes import (
     speech_codec,
     spoken_captions,
 )
-from genai_tutorial.recipes.factbook import base, ppo, sft
+from genai_tutorial.recipes.factbook import base, draft, ppo, sft
 from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.latent import diffusion as latent_diffusion
 from genai_tutorial.recipes.mnist import classifier, diffusion, families, gan
@@ -40,6 +40,7 @@ RECIPES: tuple[Recipe, ...] = (
     base.FACTBOOK_BASE,
     sft.FACTBOOK_SFT,
     ppo.FACTBOOK_PPO,
+    draft.FACTBOOK_DRAFT,
     arithmetic_reasoner.ARITHMETIC_REASONER,
     python_exercises.PYTHON_EXERCISES,
     video.SHAPES_VIDEO,

@@ -7,7 +7,7 @@ Without it, each new token takes a forward pass over the whole text.
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.transformer.config import DecoderConfig
@@ -45,6 +45,9 @@ class KVCache:
     window: int | None = None  # how many last keys a query sees; None: see the model
     sinks: int = 0  # how many first keys stay visible outside the window
     rotates_on_reading: bool = False  # whether keys are stored before their rotation
+    forgets: bool = False  # whether new keys overwrite the oldest
+    # Whether each new token and each key belong to one text; None: a row is one text.
+    same_text: Bool[Tensor, "row new key"] | None = None
 
     def __init__(
         self,
@@ -140,6 +143,34 @@ class KVCache:
         common = min(int(equal.long().cumprod(dim=1).sum(dim=1).min()), *self.lengths)
         if common < max(self.lengths) or self.interrupted:
             self._rewind(common)
+
+    def rewind(self, length: int) -> None:
+        """Forget all tokens after the first `length` of each row, such as drafted
+        tokens that the model rejected.
+
+        Their keys stay in memory until the next tokens overwrite them.
+
+        Raises:
+            ValueError: If a row has read fewer tokens, or what came before its end is
+                no longer known: the cache has overwritten keys, or the model has short
+                convolutions or n-gram tables.
+        """
+        if self.forgets or self.last_inputs:
+            kind = (
+                f"A {type(self).__name__} has overwritten earlier keys"
+                if self.forgets
+                else "The last inputs of short convolutions and n-gram tables are gone"
+            )
+            raise ValueError(
+                f"{kind}, so it cannot go back. Use `keep`, which reads the text "
+                "again, or a model with full attention and no such layers."
+            )
+        if not 0 <= length <= min(self.lengths):
+            raise ValueError(
+                "length must be from 0 to the number of tokens that each row has read, "
+                f"{min(self.lengths)}; got {length}."
+            )
+        self._rewind(length)
 
     def select(self, rows: Sequence[int]) -> None:
         """Replace the rows by copies of these ones, in this order.

@@ -237,12 +237,15 @@ class AttentionContext:
             window, sinks = self.cache.window, self.cache.sinks
             return may_see(self.positions, keys, window, sinks)[:, None], None, False
         in_window = pattern.window is None or keys.shape[1] <= pattern.window
+        in_window &= self.cache.same_text is None
         if len(self.positions) == 1 and in_window and not pattern.alibi_heads:
             if new == 1:  # a single token attends to all keys
                 return None, None, False
             if new == keys.shape[1]:  # the text begins here
                 return None, None, True
         mask, bias = _causal_tables(x, pattern, self.positions, keys)
+        if self.cache.same_text is not None:
+            mask = mask & self.cache.same_text
         return mask[:, None], bias, False
 
 

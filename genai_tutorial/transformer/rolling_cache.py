@@ -22,6 +22,8 @@ class RollingCache(KVCache):
     https://arxiv.org/abs/2310.06825
     """
 
+    forgets = True
+
     def append(
         self,
         layer: int,

@@ -48,6 +48,7 @@ class SinkCache(KVCache):
     """
 
     rotates_on_reading = True
+    forgets = True
 
     def __init__(
         self,

@@ -56,9 +56,14 @@ def test_card_text_is_that_of_the_published_card(name):
 
 
 def test_tokenizer_file_is_shared_checked_and_named_where_it_is_missing(tmp_path):
-    """Three models share one tokenizer file; another or a missing one is an error."""
+    """Four models share one tokenizer file; another or a missing one is an error."""
     sharing = [name for name in WITH_FILES if "tokenizer_file" in card(name)]
-    assert sharing == ["factbook-base", "factbook-sft", "factbook-ppo"]
+    assert sharing == [
+        "factbook-base",
+        "factbook-sft",
+        "factbook-ppo",
+        "factbook-draft",
+    ]
     assert not any("tokenizer" in card(name) for name in sharing)
     assert (
         len({tuple(load(name)[1].encode("Nairobi is large.")) for name in sharing}) == 1
@@ -122,6 +127,7 @@ SAMPLE_SIZES = {
     "factbook-base": 120,
     "factbook-sft": 150,
     "factbook-ppo": 80,
+    "factbook-draft": 60,
     "arithmetic-reasoner": 200,
     "python-exercises": 60,
     "shapes-video": 12,

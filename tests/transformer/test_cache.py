@@ -22,6 +22,7 @@ from genai_tutorial.transformer import (
     MixtureConfig,
     NormConfig,
     RollingCache,
+    SinkCache,
     YarnScaling,
 )
 
@@ -102,6 +103,12 @@ configs = st.builds(
     bias=st.booleans(),
     tied_embeddings=st.booleans(),
 )
+
+
+def without_local_layers(config):
+    """Return the settings with full attention and no other layer that looks back."""
+    attention = dataclasses.replace(config.attention, sliding_window=None)
+    return dataclasses.replace(config, attention=attention, local=LocalConfig())
 
 
 def read(model, ids, cache, lengths=None):
@@ -230,6 +237,53 @@ def test_cache_keep_truncates_to_common_prefix(config):
     start = cache.lengths[0]
     scores = read(model, other[:, start:], cache)
     torch.testing.assert_close(scores, model(other)[:, start:], atol=1e-5, rtol=1e-5)
+
+
+@given(
+    configs.map(without_local_layers),
+    st.integers(1, 12),
+    st.integers(0, 12),
+    st.integers(1, 12),
+    st.integers(0, 99),
+)
+@settings(max_examples=30, deadline=None)
+@torch.no_grad()
+def test_cache_rewind_leaves_no_trace_of_forgotten_tokens(
+    config, read_first, kept, new, seed
+):
+    """Rewinding and reading other tokens equals never having read the first ones."""
+    model, kept = randomized(config, seed), min(kept, read_first)
+    first, other = tokens(2, read_first, seed), tokens(2, new, seed + 1)
+    rewound, fresh = model.make_cache(2), model.make_cache(2)
+    read(model, first, rewound)
+    rewound.rewind(kept)
+    assert rewound.lengths == [kept, kept]
+    if kept:
+        read(model, first[:, :kept], fresh)
+    torch.testing.assert_close(
+        read(model, other, rewound), read(model, other, fresh), atol=1e-5, rtol=1e-5
+    )
+    whole = torch.cat((first[:, :kept], other), dim=1)
+    assert torch.equal(rewound.ids[:, : whole.shape[1]], whole)
+
+
+@torch.no_grad()
+def test_cache_rewind_explains_what_it_cannot_do():
+    cache = randomized(CONFIG).make_cache()
+    read(randomized(CONFIG), tokens(1, 5), cache)
+    for wrong in (-1, 6):
+        with pytest.raises(ValueError, match=rf"each row has read, 5; got {wrong}"):
+            cache.rewind(wrong)
+    model = randomized(CONVOLUTION)
+    cache = model.make_cache()
+    read(model, tokens(1, 5), cache)
+    with pytest.raises(ValueError, match="short convolutions and n-gram tables are"):
+        cache.rewind(3)
+    assert cache.lengths == [5]
+    model = randomized(ROLLING)
+    for cache in (model.make_cache(), SinkCache(CONFIG, sinks=1, window=4)):
+        with pytest.raises(ValueError, match=f"{type(cache).__name__} has overwritten"):
+            cache.rewind(0)
 
 
 def test_cache_keep_on_longer_text_keeps_all_but_last_token():

@@ -1,0 +1,201 @@
+"""The paged KV cache: the rows of a forward pass are texts whose keys and values are in
+the blocks of a pool.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genai_tutorial.efficiency.batching.block_pool import BlockPool
+from genai_tutorial.efficiency.batching.blocks import BlockTable
+from genai_tutorial.transformer import KVCache
+
+
+class PagedKVCache(KVCache):
+    """Lets a decoder read the texts of a pool, any of them in each forward pass.
+
+    Before a pass, `BlockPool.reserve` takes the blocks for the new tokens, and `open`
+    chooses the texts. Either each text is a row, or all of them are joined to a single
+    row without padding, in which a token attends to its own text only. The keys and
+    values are gathered from the blocks into one tensor, because PyTorch's attention
+    needs one; production kernels read the blocks where they are and skip the other
+    texts.
+
+    Args:
+        pool: The pool of blocks.
+
+    Source: Kwon et al., Efficient Memory Management for Large Language Model Serving
+        with PagedAttention, section 4.1, https://arxiv.org/abs/2309.06180
+    """
+
+    def __init__(self, pool: BlockPool):
+        # Not KVCache's own __init__, which allocates contiguous rows.
+        self.pool, self.length = pool, pool.config.context_length
+        self.open([])
+
+    def open(self, tables: Sequence[BlockTable]) -> None:
+        """Choose the texts of the next pass."""
+        self.tables = list(tables)
+        self.lengths = [table.length for table in tables]
+        self.last_inputs, self.interrupted = {}, False
+
+    def begin(
+        self, ids: Int[Tensor, "batch new"], new_lengths: list[int] | None = None
+    ) -> Int[Tensor, "rows new"]:
+        """Begin a forward pass over the new tokens of the open texts and return their
+        positions; see `KVCache.begin`.
+
+        Args:
+            ids: The new tokens: one row per text, right-padded, or those of all texts
+                in one row.
+            new_lengths: The number of new tokens of each text; None if each is a row
+                without padding.
+
+        Raises:
+            ValueError: If the rows are not those of the open texts, or a text has no
+                new token or none reserved.
+        """
+        batch, new = ids.shape
+        self.new_lengths = [new] * batch if new_lengths is None else new_lengths
+        joined = batch == 1 and new == sum(self.new_lengths) and len(self.tables) > 1
+        self._check_texts(batch, new, joined)
+        self.rows = torch.arange(batch, device=ids.device)[:, None]
+        self.last_inputs = _stacked_inputs(self.tables)
+        self.interrupted = True
+        if joined:
+            self._join()
+        else:
+            self._begin_rows(new)
+        return self.positions
+
+    def append(
+        self,
+        layer: int,
+        key: Float[Tensor, "batch head new dim"],
+        value: Float[Tensor, "batch head new dim"],
+    ) -> tuple[Tensor, Tensor]:
+        """Store a layer's keys and values for the new tokens, and return those of the
+        whole texts.
+        """
+        seen = []
+        for stored, new in (
+            (self.pool.keys[layer], key),
+            (self.pool.values[layer], value),
+        ):
+            stored[self._write_slots.flatten()] = new.transpose(1, 2).flatten(0, 1)
+            rows = stored.index_select(0, self._read_slots.flatten())
+            seen.append(rows.unflatten(0, self._read_slots.shape).transpose(1, 2))
+        return seen[0], seen[1]
+
+    def key_positions(self) -> Int[Tensor, "rows key"]:
+        """Return the positions of the keys that `append` returns in this pass."""
+        return self._key_positions
+
+    def finish(self) -> None:
+        """Finish a forward pass: mark its tokens as read."""
+        for row, (table, new) in enumerate(
+            zip(self.tables, self.new_lengths, strict=True)
+        ):
+            table.length += new
+            table.last_inputs = {
+                layer: inputs[row] for layer, inputs in self.last_inputs.items()
+            }
+        self.last_inputs, self.interrupted = {}, False
+
+    def keep(self, ids: Int[Tensor, "batch position"]) -> None:
+        """Raise, because a `PrefixCache` does this for texts in blocks.
+
+        Raises:
+            NotImplementedError: If called.
+        """
+        raise NotImplementedError("A PagedKVCache keeps beginnings in a PrefixCache.")
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Raise, because the rows are the open texts.
+
+        Raises:
+            NotImplementedError: If called.
+        """
+        raise NotImplementedError("The rows of a PagedKVCache are chosen by `open`.")
+
+    def _begin_rows(self, new: int) -> None:
+        """Begin a pass in which each text is a row."""
+        device = self.pool.keys.device
+        starts = torch.tensor(self.lengths, device=device)[:, None]
+        counts = torch.tensor(self.new_lengths, device=device)[:, None]
+        end = int((starts + counts).max())
+        slots = torch.stack([self.pool.slots(table, end) for table in self.tables])
+        places, keys = (
+            torch.arange(new, device=device),
+            torch.arange(end, device=device),
+        )
+        # Padding repeats the last position, which exists in every model.
+        self.positions = starts + torch.minimum(places, counts - 1)
+        is_padding, written = places >= counts, slots.gather(1, self.positions)
+        self._write_slots = written.masked_fill(is_padding, self.pool.padding_slot)
+        # What is beyond the end of a text is hidden from it, but even a hidden value
+        # does harm if it is not a number.
+        beyond = keys >= starts + counts
+        self._read_slots = slots.masked_fill(beyond, self.pool.empty_slot)
+        if len({*self.lengths}) == 1 and {*self.new_lengths} == {new}:
+            self.positions = self.positions[:1]
+        self._key_positions = keys.expand(len(self.positions), -1)
+        self.same_text = None
+
+    def _join(self) -> None:
+        """Begin a pass in which all texts are one row."""
+        device = self.pool.keys.device
+        starts, counts = self.lengths, self.new_lengths
+        ends = [start + count for start, count in zip(starts, counts, strict=True)]
+        keys = [torch.arange(end, device=device) for end in ends]
+        slots = [
+            self.pool.slots(t, end) for t, end in zip(self.tables, ends, strict=True)
+        ]
+        new = [text[start:] for text, start in zip(keys, starts, strict=True)]
+        written = [text[start:] for text, start in zip(slots, starts, strict=True)]
+        self.positions, self._key_positions = (
+            torch.cat(new)[None],
+            torch.cat(keys)[None],
+        )
+        self._write_slots, self._read_slots = (
+            torch.cat(written)[None],
+            torch.cat(slots)[None],
+        )
+        texts = torch.arange(len(ends), device=device)
+        of_new = texts.repeat_interleave(torch.tensor(counts, device=device))
+        of_keys = texts.repeat_interleave(torch.tensor(ends, device=device))
+        self.same_text = (of_new[:, None] == of_keys)[None]
+
+    def _check_texts(self, batch: int, new: int, joined: bool) -> None:
+        texts = len(self.tables)
+        if texts != len(self.new_lengths) or not (joined or batch == texts):
+            raise ValueError(
+                f"{texts} texts are open, got {batch} rows with "
+                f"{len(self.new_lengths)} lengths. Call `open` before each pass."
+            )
+        if joined and not self.pool.can_share:
+            raise ValueError(
+                "Short convolutions and n-gram embeddings read the neighbours in a "
+                "row, so a row holds one text."
+            )
+        for table, count in zip(self.tables, self.new_lengths, strict=True):
+            total = table.length + count
+            if not 1 <= count <= new or self.pool.blocks_for(total) > len(table.blocks):
+                raise ValueError(
+                    f"A text has {count} of {new} new tokens behind {table.length}, "
+                    f"and {len(table.blocks)} blocks of {self.pool.block_size}. Each "
+                    "needs at least one token, and `reserve` before the pass."
+                )
+
+
+def _stacked_inputs(tables: Sequence[BlockTable]) -> dict:
+    """Return the last inputs of each layer for all rows; zeros for a new text."""
+    known = {layer: kept for t in tables for layer, kept in t.last_inputs.items()}
+    return {
+        layer: torch.stack(
+            [t.last_inputs.get(layer, torch.zeros_like(kept)) for t in tables]
+        )
+        for layer, kept in known.items()
+    }

@@ -1,0 +1,186 @@
+"""The scheduler: decides before each forward pass which requests take part in it, and
+which must give up their blocks.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from genai_tutorial.efficiency.batching.block_pool import BlockPool
+from genai_tutorial.efficiency.batching.blocks import BlockTable
+from genai_tutorial.efficiency.batching.prefix_cache import PrefixCache
+from genai_tutorial.efficiency.batching.request import Answer
+from genai_tutorial.efficiency.batching.statistics import Statistics
+
+
+class Scheduler:
+    """Keeps the requests that wait and those that run, first come, first served.
+
+    A pass reads one new token of each running request, and the prompts of those that
+    start in it. Where the texts cannot be joined to one row, see `BlockPool.joins`,
+    prompts are read in a pass of their own, before the others go on. If a running
+    request needs a block and none
+    is left, the request that started last is preempted: its blocks are freed, it waits
+    at the head of the queue, and its text is read again later.
+
+    Args:
+        pool: The pool of blocks.
+        prefixes: Known beginnings of texts; None for no sharing.
+        max_running: Maximum number of running requests.
+        max_prefill: Maximum number of positions of a pass that reads several prompts.
+
+    Raises:
+        ValueError: If a number is below 1.
+
+    Source: Yu et al., Orca, section 3 (S1, iteration-level scheduling, and S2),
+        https://www.usenix.org/conference/osdi22/presentation/yu; Kwon et al.,
+        PagedAttention, section 4.5 (preemption by recomputation),
+        https://arxiv.org/abs/2309.06180
+    """
+
+    def __init__(
+        self,
+        pool: BlockPool,
+        prefixes: PrefixCache | None = None,
+        max_running: int = 16,
+        max_prefill: int = 2048,
+    ):
+        if max_running < 1 or max_prefill < 1:
+            raise ValueError(
+                "max_running and max_prefill must be at least 1, got "
+                f"{max_running} and {max_prefill}."
+            )
+        self.pool, self.prefixes = pool, prefixes
+        self.max_running, self.max_prefill = max_running, max_prefill
+        self.waiting: deque[Answer] = deque()
+        self.running: list[Answer] = []  # in the order of their start
+        self.tables: dict[Answer, BlockTable] = {}  # of those that run
+        self.statistics = Statistics()
+
+    def add(self, answer: Answer) -> None:
+        """Put a request at the end of the queue.
+
+        Raises:
+            ValueError: If the pool is too small for it, even with nothing beside it.
+        """
+        longest = answer.request.longest
+        # One more for the block that is copied when a shared beginning ends inside it.
+        needed = self.pool.blocks_for(longest) + 1
+        if needed > self.pool.allocator.total:
+            raise ValueError(
+                f"Prompt and answer have up to {longest} tokens and need {needed} "
+                f"blocks; the cache has {self.pool.allocator.total}. Ask for a shorter "
+                "answer, or make the cache with more blocks."
+            )
+        self.waiting.append(answer)
+
+    def remove(self, answer: Answer) -> None:
+        """Forget a request, and free its blocks; their content stays known to the
+        prefix cache until they are needed.
+        """
+        if answer in self.tables:
+            self._give_up(answer)
+        elif answer in self.waiting:
+            self.waiting.remove(answer)
+
+    def next_batch(self) -> list[Answer]:
+        """Return the requests of the next pass, with blocks for their unread tokens;
+        none if nothing waits or runs.
+        """
+        if self.waiting:
+            running = sum(len(answer.text) for answer in self.running)
+            first = len(self.waiting[0].text)
+            if not self.pool.joins(len(self.running) + first, running + first):
+                return self._start([]) or self._continue()
+        before = self.statistics.preemptions
+        running = self._continue()
+        if self.statistics.preemptions > before:
+            return running
+        return running + self._start(running)
+
+    def unread(self, answer: Answer) -> list[int]:
+        """Return the tokens of a running request that have not been read yet."""
+        return answer.text[self.tables[answer].length :]
+
+    def has_read(self, answers: Sequence[Answer]) -> None:
+        """Let the prefix cache know the texts of a pass that has read prompts."""
+        if self.prefixes is not None:
+            for answer in answers:
+                self.prefixes.insert(self.tables[answer], answer.text)
+
+    def _start(self, beside: list[Answer]) -> list[Answer]:
+        """Start requests in the next pass, in which these already take part."""
+        started: list[Answer] = []
+        unread, longest = len(beside), 0
+        keys = sum(len(answer.text) for answer in beside)
+        beginnings: set[tuple[int, ...]] = set()  # that this pass will make known
+        for answer in list(self.waiting):
+            if len(self.running) == self.max_running:
+                break
+            text = answer.text
+            table = BlockTable() if self.prefixes is None else self.prefixes.match(text)
+            next_block = tuple(text[: self._end_of_next_block(table)])
+            if self.prefixes is not None and next_block in beginnings:
+                # One pass later, it can share what this pass reads.
+                self.pool.free(table)
+                continue
+            new = len(text) - table.length
+            unread, longest = unread + new, max(longest, new)
+            keys += len(text)
+            joined = self.pool.joins(unread, keys)
+            positions = unread if joined else (len(started) + 1) * longest
+            too_long = (started and positions > self.max_prefill) or (
+                beside and not joined
+            )
+            # Each running request may soon need a block.
+            needed = self.pool.blocks_needed(table, new) + len(self.running)
+            if too_long or needed > self._available():
+                self.pool.free(table)
+                break
+            self._make_room(self.pool.blocks_needed(table, new))
+            self.statistics.prefix_tokens += table.length
+            self.pool.reserve(table, new)
+            self.tables[answer] = table
+            self.waiting.remove(answer)
+            self.running.append(answer)
+            started.append(answer)
+            if len(text) >= len(next_block) == self._end_of_next_block(table):
+                beginnings.add(next_block)
+        return started
+
+    def _continue(self) -> list[Answer]:
+        batch: list[Answer] = []
+        for answer in list(self.running):
+            while answer in self.tables:
+                if self._make_room(self.pool.blocks_needed(self.tables[answer], 1)):
+                    self.pool.reserve(self.tables[answer], 1)
+                    batch.append(answer)
+                    break
+                last = self.running[-1]
+                self._give_up(last)
+                self.waiting.appendleft(last)
+                self.statistics.preemptions += 1
+        return batch
+
+    def _give_up(self, answer: Answer) -> None:
+        table = self.tables.pop(answer)
+        self.running.remove(answer)
+        if self.prefixes is not None:
+            self.prefixes.insert(table, answer.text)
+        self.pool.free(table)
+
+    def _end_of_next_block(self, table: BlockTable) -> int:
+        size = self.pool.block_size
+        return (table.length // size + 1) * size
+
+    def _available(self) -> int:
+        evictable = 0 if self.prefixes is None else self.prefixes.evictable
+        return self.pool.allocator.free + evictable
+
+    def _make_room(self, blocks: int) -> bool:
+        """Evict known beginnings until this many blocks are free, and return whether
+        they are.
+        """
+        while self.pool.allocator.free < blocks:
+            if self.prefixes is None or not self.prefixes.evict():
+                return False
+        return True

@@ -1,0 +1,195 @@
+"""Distillation: train a small student on the predictions of a large teacher instead of
+on the text alone.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from genai_tutorial.generation import generate
+from genai_tutorial.transformer import DecoderLM
+
+
+def soft_target_loss(
+    student_logits: Float[Tensor, "*batch vocab"],
+    teacher_logits: Float[Tensor, "*batch vocab"],
+    temperature: float | int = 1.0,
+) -> Float[Tensor, ""]:
+    r"""Return the forward KL divergence of the student from the teacher's soft targets,
+    in nats: the mean of $T^2 \, \mathrm{KL}(p_T \,\|\, q_T)$.
+
+    Both are softened by the temperature T, which shows more of what the teacher thinks
+    of unlikely tokens. That shrinks the gradient by about T²; the factor makes up for
+    it, so that the learning rate fits any temperature.
+
+    Args:
+        student_logits: The student's logits.
+        teacher_logits: The teacher's logits, on the same text.
+        temperature: T, above 0.
+
+    Raises:
+        ValueError: If the temperature is not positive.
+
+    Source: Hinton, Vinyals and Dean, Distilling the Knowledge in a Neural Network,
+        section 2, https://arxiv.org/abs/1503.02531
+
+    >>> teacher, student = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 0.0]])
+    >>> soft_target_loss(student, teacher, temperature=2.0)
+    tensor(0.4438)
+    >>> soft_target_loss(teacher, teacher)
+    tensor(0.)
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}.")
+    return temperature**2 * _divergence(
+        teacher_logits.detach() / temperature, student_logits / temperature
+    )
+
+
+def reverse_kl(
+    student_logits: Float[Tensor, "*batch vocab"],
+    teacher_logits: Float[Tensor, "*batch vocab"],
+) -> Float[Tensor, ""]:
+    r"""Return the reverse KL divergence, $\mathrm{KL}(q \,\|\, p)$, in nats.
+
+    The forward one punishes a student that misses something the teacher says; this one
+    punishes a student that says something the teacher would not, so a small student
+    keeps to a few of the teacher's answers instead of covering all of them.
+
+    Args:
+        student_logits: The student's logits, of q.
+        teacher_logits: The teacher's logits, of p, on the same text.
+
+    Source: Gu et al., MiniLLM: Knowledge Distillation of Large Language Models, section
+        2.1, https://arxiv.org/abs/2306.08543
+
+    >>> teacher, student = (
+    ...     torch.tensor([[9.0, 9.0, 0.0]]),
+    ...     torch.tensor([[9.0, 0.0, 0.0]]),
+    ... )
+    >>> reverse_kl(student, teacher) < soft_target_loss(student, teacher)
+    tensor(True)
+    """
+    return _divergence(student_logits, teacher_logits.detach())
+
+
+@dataclass(frozen=True)
+class TopProbabilities:
+    """The most probable tokens of a teacher, small enough to keep for a whole corpus.
+
+    Attributes:
+        ids: The tokens.
+        probabilities: Their probabilities; what is missing to one belongs to all other
+            tokens.
+    """
+
+    ids: Int[Tensor, "*batch kept"]
+    probabilities: Float[Tensor, "*batch kept"]
+
+
+def top_probabilities(
+    logits: Float[Tensor, "*batch vocab"], count: int = 32
+) -> TopProbabilities:
+    """Return the `count` most probable tokens of each distribution.
+
+    Raises:
+        ValueError: If `count` is not from 1 to the size of the vocabulary.
+
+    >>> top_probabilities(torch.tensor([0.5, 0.3, 0.2]).log(), count=2)
+    TopProbabilities(ids=tensor([0, 1]), probabilities=tensor([0.5000, 0.3000]))
+    """
+    if not 1 <= count <= logits.shape[-1]:
+        raise ValueError(
+            f"count must be from 1 to the {logits.shape[-1]} tokens, got {count}."
+        )
+    top = logits.softmax(dim=-1).topk(count, dim=-1)
+    return TopProbabilities(top.indices, top.values)
+
+
+def top_target_loss(
+    student_logits: Float[Tensor, "*batch vocab"],
+    ids: Int[Tensor, "*batch kept"],
+    probabilities: Float[Tensor, "*batch kept"],
+) -> Float[Tensor, ""]:
+    """Return the cross-entropy of the student with a teacher's most probable tokens;
+    all other tokens count as a single one.
+
+    The gradient is that of `soft_target_loss`, except among those other tokens.
+
+    Args:
+        student_logits: The student's logits.
+        ids: The teacher's most probable tokens.
+        probabilities: Their probabilities.
+
+    >>> logits = torch.tensor([0.5, 0.3, 0.2]).log()
+    >>> top = top_probabilities(logits, count=1)
+    >>> top_target_loss(logits, top.ids, top.probabilities)  # the entropy of 0.5, 0.5
+    tensor(0.6931)
+    """
+    log_q = student_logits.log_softmax(dim=-1).gather(-1, ids)
+    rest_p = (1 - probabilities.sum(dim=-1)).clamp(min=0)
+    rest_q = (1 - log_q.exp().sum(dim=-1)).clamp(min=1e-6)
+    return -((probabilities * log_q).sum(dim=-1) + rest_p * rest_q.log()).mean()
+
+
+@torch.no_grad()
+def sequence_level_examples(
+    teacher: DecoderLM,
+    prompts: Int[Tensor, "row position"],
+    max_new_tokens: int,
+    *,
+    temperature: float | int = 1.0,
+    stop_tokens: Collection[int] = (),
+    batch_size: int = 128,
+    generator: torch.Generator | None = None,
+) -> list[list[int]]:
+    """Return the prompts as the teacher continues them: texts for the student to train
+    on, each cut before its first stop token.
+
+    Kim and Rush take the teacher's most probable text, found by beam search; for a
+    draft, samples are better, because it is the teacher's samples that it will meet.
+
+    Args:
+        teacher: The model that writes.
+        prompts: The beginnings of the texts.
+        max_new_tokens: Maximum number of tokens to add.
+        temperature: Divides the teacher's logits; 0 is greedy decoding.
+        stop_tokens: The tokens that end a text.
+        batch_size: The number of texts that are written at once.
+        generator: Random generator of the draws; None for torch's global one.
+
+    Raises:
+        ValueError: If `batch_size` is below 1, or for the reasons of `generate`.
+
+    Source: Kim and Rush, Sequence-Level Knowledge Distillation, section 3.2,
+        https://arxiv.org/abs/1606.07947
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    start, texts = prompts.shape[1], []
+    for rows in prompts.split(batch_size):
+        written = generate(
+            teacher,
+            rows,
+            max_new_tokens,
+            temperature=temperature,
+            stop_tokens=stop_tokens,
+            generator=generator,
+        )
+        for row in written.tolist():
+            ends = [p for p in range(start, len(row)) if row[p] in stop_tokens]
+            texts.append(row[: ends[0]] if ends else row)
+    return texts
+
+
+def _divergence(first_logits: Tensor, second_logits: Tensor) -> Float[Tensor, ""]:
+    """Return the mean KL divergence of the second distribution from the first."""
+    first, second = (
+        logits.log_softmax(dim=-1).reshape(-1, logits.shape[-1])
+        for logits in (first_logits, second_logits)
+    )
+    return functional.kl_div(second, first, reduction="batchmean", log_target=True)

@@ -1,0 +1,166 @@
+"""Compiling the C code: on this machine, once, into the cache folder."""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from genai_tutorial.runtime import cache_folder, write_atomically
+
+FOLDER = Path(__file__).parent
+KERNELS = ("rows", "lanes", "vnni")
+ON_ARM = platform.machine().lower() in ("arm64", "aarch64")
+INSTRUCTIONS = {
+    "native": ["-mcpu=native" if ON_ARM else "-march=native"],
+    "avx2": ["-mavx2", "-mfma", "-mf16c"],
+    "sse4.2": ["-msse4.2"],
+}
+# Not -ffast-math: a library linked with it makes the whole process, and so PyTorch,
+# round numbers near zero to zero, see https://github.com/llvm/llvm-project/issues/57589
+FLAGS = ["-O3", "-fno-math-errno", "-shared", "-fPIC", "-Wno-psabi"]
+if sys.platform == "linux":  # an error for functions that no library has
+    FLAGS.append("-Wl,-z,defs")
+TIMEOUT = 120  # seconds; it takes about one
+
+
+class NativeBuildError(RuntimeError):
+    """The C code can't be built here: there is no compiler, or it refuses."""
+
+
+def find_compiler() -> str | None:
+    """Return the path of a C compiler: `$CC`, the one that built Python, or `cc`, `gcc`
+    or `clang`; None if there is none.
+    """
+    built_python = shlex.split(sysconfig.get_config_var("CC") or "")[:1]
+    for name in (os.environ.get("CC"), *built_python, "cc", "gcc", "clang"):
+        if name and (path := shutil.which(name)):
+            return path
+    return None
+
+
+def build_native(kernel: str = "lanes", instructions: str = "native") -> Path:
+    """Compile the decoding step with one of the matrix products, unless the cache has
+    it, and return the shared library.
+
+    The name contains a hash of the sources, flags, compiler and CPU, so a change of any
+    of them leads to a new build. The file appears whole or not at all.
+
+    Args:
+        kernel: "rows", the product as one would write it first; "lanes", the same with
+            16 rows side by side; or "vnni", in integers, for CPUs with AVX-512 VNNI.
+        instructions: "native" for all that this CPU has; "avx2" and "sse4.2" for what
+            older x86 CPUs have.
+
+    Raises:
+        ValueError: If there is no such kernel or instruction set.
+        NativeBuildError: If there is no compiler, it fails, or the cache folder cannot
+            be written.
+    """
+    _check(kernel, "kernel", KERNELS)
+    _check(instructions, "instructions", tuple(INSTRUCTIONS))
+    compiler = find_compiler()
+    if compiler is None:
+        raise NativeBuildError(
+            "There is no C compiler (cc, gcc or clang): install one, for example with "
+            '`apt install gcc`, or use quantized(model, "int4").'
+        )
+    sources = [FOLDER / "decode.c", FOLDER / f"matvec_{kernel}.c"]
+    flags = FLAGS + INSTRUCTIONS[instructions]
+    texts = [path.read_text("utf-8") for path in (*sources, FOLDER / "matvec.h")]
+    named = "\0".join([*texts, *flags, compiler, platform.machine(), _cpu_features()])
+    name = f"{kernel}-{hashlib.sha256(named.encode()).hexdigest()[:16]}.so"
+    library = cache_folder() / "native" / name
+    if not library.is_file():
+        compiled = _compile(compiler, flags, sources)
+        try:
+            with write_atomically(library) as file:
+                file.write(compiled)
+        except OSError as error:
+            raise NativeBuildError(
+                f"The library could not be written to {library.parent} ({error}): make "
+                "room there, or set another cache folder."
+            ) from error
+    return library
+
+
+def load_native(kernel: str = "lanes", instructions: str = "native") -> ctypes.CDLL:
+    """Compile the C code if necessary, and load it.
+
+    Args:
+        kernel: See `build_native`, as for the next.
+        instructions: Which instructions the compiler may use.
+
+    Raises:
+        ValueError: If there is no such kernel or instruction set.
+        NativeBuildError: If it can't be built or loaded here.
+    """
+    library = build_native(kernel, instructions)
+    try:
+        return ctypes.CDLL(str(library))
+    except OSError as error:
+        raise NativeBuildError(
+            f"{library} could not be loaded ({error}): delete it, or set another cache "
+            "folder."
+        ) from error
+
+
+def kernel_source(name: str) -> str:
+    """Return the C code of a matrix product, or of the decoding step around it.
+
+    Args:
+        name: "rows", "lanes", "vnni" or "decode".
+
+    Raises:
+        ValueError: If there is no such code.
+
+    >>> "matvec4" in kernel_source("lanes")
+    True
+    """
+    _check(name, "name", (*KERNELS, "decode"))
+    file = "decode.c" if name == "decode" else f"matvec_{name}.c"
+    return (FOLDER / file).read_text("utf-8")
+
+
+def _compile(compiler: str, flags: list[str], sources: list[Path]) -> bytes:
+    """Return the library, for several threads if the compiler has OpenMP."""
+    problem = ""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "decode.so")
+        for threads in (["-fopenmp"], []):
+            files = [str(path) for path in sources]
+            command = [compiler, *flags, *threads, "-o", str(output), *files, "-lm"]
+            try:
+                done = subprocess.run(
+                    command, capture_output=True, text=True, timeout=TIMEOUT
+                )
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise NativeBuildError(f"{compiler} did not run: {error}.") from error
+            if done.returncode == 0:
+                return output.read_bytes()
+            lines = [line for line in done.stderr.splitlines() if "error" in line]
+            problem = lines[0] if lines else done.stderr.strip()[-200:]
+    raise NativeBuildError(
+        f"{compiler} could not compile {sources[1].name} for this machine: {problem}"
+    )
+
+
+def _cpu_features() -> str:
+    """Return what the CPU can do, because a home folder may serve several machines."""
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        return platform.processor()
+    features = ("flags", "Features")
+    return next((x for x in text.splitlines() if x.startswith(features)), "")
+
+
+def _check(value: str, name: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}.")

@@ -1,0 +1,234 @@
+"""Quantize a trained decoder block by block, and measure how much its predictions
+change.
+"""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_tutorial.efficiency.awq import activation_aware_scales
+from genai_tutorial.efficiency.gptq import gptq_quantize, input_hessian
+from genai_tutorial.efficiency.quantization import quantize_affine
+from genai_tutorial.efficiency.smoothing import (
+    InputGroup,
+    fold_scales,
+    input_groups,
+    observing,
+)
+from genai_tutorial.transformer import AttentionContext, DecoderLM
+
+Predict = Callable[[Tensor], Tensor]
+"""Maps ids ("batch position") to logits ("batch position vocab"): a decoder, or a
+function that reads the text in another way.
+"""
+
+
+@dataclass(frozen=True)
+class InputStatistics:
+    """What the methods need to know about a layer's inputs.
+
+    Attributes:
+        hessian: See `input_hessian`.
+        magnitudes: The mean absolute value of each feature.
+    """
+
+    hessian: Float[Tensor, "in in"]
+    magnitudes: Float[Tensor, "in"]
+
+
+@torch.no_grad()
+def quantize_layers(
+    model: DecoderLM,
+    ids: Int[Tensor, "batch position"],
+    method: str,
+    bits: int,
+    group_size: int,
+    blocks: Sequence[int] | None = None,
+) -> DecoderLM:
+    """Return a copy of a decoder whose blocks' matrices are rounded to a few levels and
+    stored as floats again, so that it runs like any other decoder.
+
+    The blocks are quantized in their order. The calibration texts pass through each one
+    twice: before, to observe the inputs of all its layers at once, and after, so that
+    the next block is calibrated on what the quantized ones before it produce.
+
+    Args:
+        model: A decoder in full precision.
+        ids: The calibration texts; "rounding" does not read them.
+        method: "rounding" for `quantize_affine`, "gptq" for `gptq_quantize`, "awq" for
+            `activation_aware_scales`, which are folded into the layer before.
+        bits: From 2 to 8.
+        group_size: The number of neighbouring weights in a row that share a scale; must
+            divide the width and the feed-forward layers' width.
+        blocks: The indices of the blocks to quantize; None for all.
+
+    Raises:
+        ValueError: If there is no such method or block, or the bits or group size are
+            out of range.
+    """
+    methods = {"gptq": _round_by_gptq, "awq": _round_by_awq}
+    if method not in ("rounding", *methods):
+        raise ValueError(
+            f"method must be rounding, {' or '.join(methods)}; got {method!r}."
+        )
+    count = len(model.blocks)
+    chosen = set(range(count) if blocks is None else blocks)
+    if not chosen <= set(range(count)):
+        raise ValueError(f"blocks must be from 0 to {count - 1}, got {sorted(chosen)}.")
+    copy = deepcopy(model)
+    if method == "rounding":
+        for index in chosen:
+            _round(input_groups(copy.blocks[index]), bits, group_size)
+        return copy
+    x = copy.embed(ids, AttentionContext())
+    for index, block in enumerate(copy.blocks[: max(chosen, default=-1) + 1]):
+        if index in chosen:
+            groups = input_groups(block)
+            methods[method](groups, observe_inputs(block, groups, x), bits, group_size)
+        x = block(x)
+    return copy
+
+
+def observe_inputs(
+    block: nn.Module,
+    groups: Sequence[InputGroup],
+    x: Float[Tensor, "batch position width"],
+) -> list[InputStatistics]:
+    """Return the statistics of each group's inputs, from one pass through the block."""
+    statistics: dict[str, InputStatistics] = {}
+
+    def keep(name: str, vectors: Tensor) -> None:
+        statistics[name] = InputStatistics(
+            input_hessian(vectors), vectors.abs().mean(dim=0)
+        )
+
+    # All layers of a group read the same, so the first one is enough.
+    firsts = [next(iter(group.layers.items())) for group in groups]
+    with observing(dict(firsts), keep):
+        block(x)
+    return [statistics[name] for name, _ in firsts]
+
+
+def _round(groups: Sequence[InputGroup], bits: int, group_size: int) -> None:
+    for group in groups:
+        for layer in group.layers.values():
+            matrix = quantize_affine(layer.weight, bits, group_size)
+            layer.weight.copy_(matrix.dequantize())
+
+
+def _round_by_gptq(
+    groups: Sequence[InputGroup],
+    statistics: Sequence[InputStatistics],
+    bits: int,
+    group_size: int,
+) -> None:
+    for group, inputs in zip(groups, statistics, strict=True):
+        for layer in group.layers.values():
+            matrix = gptq_quantize(layer.weight, inputs.hessian, bits, group_size)
+            layer.weight.copy_(matrix.dequantize())
+
+
+def _round_by_awq(
+    groups: Sequence[InputGroup],
+    statistics: Sequence[InputStatistics],
+    bits: int,
+    group_size: int,
+) -> None:
+    # All scales are folded before anything is rounded: some sources are linear layers.
+    for group, inputs in zip(groups, statistics, strict=True):
+        if group.source is not None:
+            scales = activation_aware_scales(
+                group.weight, inputs.magnitudes, inputs.hessian, bits, group_size
+            )
+            fold_scales(group, scales)
+    _round(groups, bits, group_size)
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """How far one model's predictions are from another's; a value for each text, in
+    nats per token.
+
+    Attributes:
+        row_kl: The mean KL divergence of the second from the first model.
+        row_agreement: The share of positions with the same most probable token.
+        row_reference_nats: The first model's loss.
+        row_nats: The second model's loss.
+    """
+
+    row_kl: list[float]
+    row_agreement: list[float]
+    row_reference_nats: list[float]
+    row_nats: list[float]
+
+    @property
+    def kl(self) -> float:
+        """The mean KL divergence, in nats per token."""
+        return _mean(self.row_kl)
+
+    @property
+    def agreement(self) -> float:
+        """The share of positions with the same most probable token."""
+        return _mean(self.row_agreement)
+
+    @property
+    def reference_nats(self) -> float:
+        """The first model's loss, in nats per token."""
+        return _mean(self.row_reference_nats)
+
+    @property
+    def nats(self) -> float:
+        """The second model's loss, in nats per token."""
+        return _mean(self.row_nats)
+
+
+@torch.no_grad()
+def prediction_divergence(
+    reference: Predict,
+    other: Predict,
+    ids: Int[Tensor, "batch position"],
+    batch_size: int = 16,
+) -> Divergence:
+    r"""Compare two models' predictions of the next token at every position.
+
+    $$\mathrm{KL}(p \Vert q) = \sum_v p_v (\ln p_v - \ln q_v)$$
+
+    with p the reference. The loss tells which model predicts the text better, and is
+    noisy; the KL divergence tells how much rounding changed, whether the text likes it
+    or not.
+
+    Args:
+        reference: The exact model.
+        other: The model that replaces it.
+        ids: Texts of two tokens or more.
+        batch_size: The number of texts per forward pass; changes the speed, not the
+            result.
+
+    Raises:
+        ValueError: If the texts have fewer than two tokens, or there are none.
+    """
+    if ids.shape[1] < 2 or len(ids) == 0:
+        raise ValueError(
+            "ids must have a row and two columns or more, one token to read and one to "
+            f"predict; got shape {tuple(ids.shape)}."
+        )
+    parts: list[list[Tensor]] = [[], [], [], []]
+    for rows in ids.split(batch_size):
+        exact = reference(rows[:, :-1]).float().log_softmax(dim=-1)
+        found = other(rows[:, :-1]).float().log_softmax(dim=-1)
+        kl = functional.kl_div(found, exact, reduction="none", log_target=True)
+        equal = exact.argmax(dim=-1) == found.argmax(dim=-1)
+        losses = [-one.gather(2, rows[:, 1:, None])[..., 0] for one in (exact, found)]
+        measured = (kl.sum(dim=-1), equal.float(), *losses)
+        for part, values in zip(parts, measured, strict=True):
+            part.append(values.mean(dim=1))
+    return Divergence(*(torch.cat(part).tolist() for part in parts))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

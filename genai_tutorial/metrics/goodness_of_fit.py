@@ -1,0 +1,102 @@
+"""The chi-square test: do these counts come from that distribution?"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ChiSquareTest:
+    """The result of a chi-square goodness-of-fit test.
+
+    Attributes:
+        statistic: The sum of (observed - expected)² / expected over the cells.
+        degrees_of_freedom: The number of cells minus one.
+        p_value: The probability that counts from the distribution itself lie at least
+            this far from it.
+    """
+
+    statistic: float
+    degrees_of_freedom: int
+    p_value: float
+
+
+def chi_square_test(
+    counts: Int[Tensor, "outcome"],
+    probabilities: Float[Tensor, "outcome"],
+    least_expected: float | int = 5.0,
+) -> ChiSquareTest:
+    r"""Test whether counts come from a distribution.
+
+    $$\chi^2 = \sum_i \frac{(n_i - N p_i)^2}{N p_i}$$
+
+    Outcomes with a small expected count are pooled into one cell, and that cell with
+    the next smallest if it is still too small. An outcome that has probability 0 and
+    occurs anyway gives a p-value of 0.
+
+    Args:
+        counts: How often each outcome was observed.
+        probabilities: The probability of each outcome; they sum to one.
+        least_expected: The smallest expected count of a cell of its own.
+
+    Raises:
+        ValueError: If there are no counts, the probabilities are none, or fewer than
+            two cells remain.
+
+    Source: Pearson, On the criterion that a given system of deviations..., 1900,
+        https://doi.org/10.1080/14786440009463897; Cochran (1954) for the five
+
+    >>> chi_square_test(torch.tensor([44, 56]), torch.tensor([0.5, 0.5])).p_value
+    0.2301...
+    >>> chi_square_test(torch.tensor([100, 0]), torch.tensor([0.5, 0.5])).p_value < 1e-9
+    True
+    """
+    probabilities = probabilities.double()
+    total = int(counts.sum())
+    if total < 1 or counts.min() < 0:
+        raise ValueError(
+            "counts must be 0 or more and at least one of them positive; got "
+            f"{counts.tolist()}."
+        )
+    if probabilities.min() < 0 or abs(float(probabilities.sum()) - 1) > 1e-3:
+        raise ValueError(
+            "probabilities must be 0 or more and sum to 1, got the sum "
+            f"{float(probabilities.sum()):.4f}."
+        )
+    expected = total * probabilities / probabilities.sum()
+    impossible = bool((counts[expected == 0] > 0).any())
+    observed, expected = _pooled(counts.double(), expected, least_expected)
+    if len(expected) < 2:
+        raise ValueError(
+            f"Fewer than two cells expect {least_expected} counts: draw more often "
+            f"than {total} times."
+        )
+    freedom = len(expected) - 1
+    statistic = float(((observed - expected).square() / expected).sum())
+    if impossible:
+        return ChiSquareTest(math.inf, freedom, 0.0)
+    halves = torch.tensor([freedom / 2, statistic / 2], dtype=torch.float64)
+    return ChiSquareTest(
+        statistic, freedom, float(torch.special.gammaincc(halves[0], halves[1]))
+    )
+
+
+def _pooled(
+    observed: Tensor, expected: Tensor, least_expected: float | int
+) -> tuple[Tensor, Tensor]:
+    """Return the cells in the order of their expected counts, the small ones as one."""
+    expected, order = expected.sort()
+    observed = observed[order]
+    small = int((expected < least_expected).sum())
+    while 0 < small < len(expected) and expected[:small].sum() < least_expected:
+        small += 1
+    if small == 0:
+        return observed, expected
+    pooled = [
+        torch.cat((values[:small].sum()[None], values[small:]))
+        for values in (observed, expected)
+    ]
+    return pooled[0], pooled[1]

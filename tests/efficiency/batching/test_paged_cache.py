@@ -1,0 +1,184 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genai_tutorial.efficiency import (
+    BlockPool,
+    BlockTable,
+    OutOfBlocks,
+    PagedKVCache,
+    quantized,
+    read_tables,
+)
+from genai_tutorial.transformer import AttentionContext
+from tests.alignment.models import CONFIGS, LLAMA, model_of
+from tests.efficiency.batching.requests import logits_after
+
+ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+
+
+def cache_of(model, blocks=40, block_size=4):
+    return PagedKVCache(BlockPool.for_model(model, blocks, block_size))
+
+
+@ALL
+@pytest.mark.parametrize("block_size", [1, 3, 16])
+def test_paged_cache_reads_rows_of_any_length_as_whole_texts(config, block_size):
+    """In double precision, so that an error of the positions cannot hide."""
+    model = model_of(config).double()
+    cache = cache_of(model, blocks=80, block_size=block_size)
+    texts = [[2, 3, 4, 5, 6, 7, 8], [9], [10, 11, 12, 2], [5, 5, 5]]
+    tables = [BlockTable() for _ in texts]
+    read_tables(model, cache, tables[:3], texts[:3])
+    ends = [[3], [4, 5, 6], [7, 7], [8, 9]]
+    chosen = [2, 0, 3, 1]  # in another order, and with a text that begins here
+    texts[3], ends[3] = [], [5, 5, 5, 8, 9]
+    logits = read_tables(
+        model, cache, [tables[n] for n in chosen], [ends[n] for n in chosen]
+    )
+    whole = torch.stack([logits_after(model, [*texts[n], *ends[n]]) for n in chosen])
+    torch.testing.assert_close(logits, whole, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["Llama", "GPT-2", "ALiBi"])
+def test_paged_cache_joins_texts_of_different_lengths_to_one_row(name):
+    model = model_of(CONFIGS[name]).double()
+    cache, shapes = cache_of(model), []
+    read = model.read
+    model.read = lambda ids, context: shapes.append(ids.shape) or read(ids, context)
+    tables = [BlockTable() for _ in range(3)]
+    texts = [[2, 3, 4, 5, 6], [9], [10, 11, 12, 2]]
+    read_tables(model, cache, tables, texts)
+    ends = [[7], [8, 8, 8], [9]]
+    logits = read_tables(model, cache, tables, ends)
+    model.read = read
+    pairs = zip(texts, ends, strict=True)
+    whole = torch.stack([logits_after(model, [*text, *end]) for text, end in pairs])
+    torch.testing.assert_close(logits, whole, atol=1e-12, rtol=0)
+    assert shapes == [(1, 10), (1, 5)]
+
+
+def test_paged_cache_joins_no_texts_with_short_convolutions():
+    model = model_of(CONFIGS["fast, with n-grams"])
+    cache, tables = cache_of(model), [BlockTable(), BlockTable()]
+    for table in tables:
+        cache.pool.reserve(table, 2)
+    cache.open(tables)
+    joined = AttentionContext.cached(cache, torch.tensor([2, 2]))
+    with pytest.raises(ValueError, match="a row holds one text"):
+        model.read(torch.tensor([[2, 3, 4, 5]]), joined)
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(sorted(CONFIGS)),
+    st.integers(1, 5),
+    st.lists(
+        st.lists(
+            st.tuples(st.integers(0, 3), st.integers(1, 6)),
+            min_size=1,
+            max_size=4,
+            unique_by=lambda row: row[0],
+        ),
+        max_size=5,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_paged_cache_reads_any_mix_of_texts(name, block_size, passes, random):
+    model = model_of(CONFIGS[name]).double()
+    cache = cache_of(model, blocks=100, block_size=block_size)
+    tables = [BlockTable() for _ in range(4)]
+    texts = [[] for _ in range(4)]
+    for rows in passes:
+        new = {n: [random.randint(0, 12) for _ in range(count)] for n, count in rows}
+        new = {n: ids for n, ids in new.items() if len(texts[n]) + len(ids) <= 24}
+        if not new:
+            continue
+        logits = read_tables(model, cache, [tables[n] for n in new], list(new.values()))
+        for row, (number, ids) in enumerate(new.items()):
+            texts[number] += ids
+            whole = logits_after(model, texts[number])
+            torch.testing.assert_close(logits[row], whole, atol=1e-12, rtol=0)
+
+
+def test_paged_cache_reads_with_a_fused_model():
+    model = model_of(LLAMA)
+    fused, cache = quantized(model, "float32"), None
+    cache = cache_of(fused)
+    table = BlockTable()
+    read_tables(fused, cache, [table], [[2, 3, 4, 5, 6]])
+    logits = read_tables(fused, cache, [table], [[7]])[0]
+    whole = logits_after(model, [2, 3, 4, 5, 6, 7])
+    torch.testing.assert_close(logits, whole, atol=1e-5, rtol=0)
+
+
+def test_paged_cache_reads_a_text_up_to_the_end_of_the_context_window():
+    """The padding of a short row has no positions beyond the window."""
+    model = model_of(CONFIGS["GPT-2"]).double()
+    cache, long, short = cache_of(model), BlockTable(), BlockTable()
+    read_tables(model, cache, [long], [[3] * 20])
+    logits = read_tables(model, cache, [long, short], [[4] * 4, [5] * 9])
+    whole = torch.stack([logits_after(model, t) for t in ([3] * 20 + [4] * 4, [5] * 9)])
+    torch.testing.assert_close(logits, whole, atol=1e-12, rtol=0)
+
+
+def test_paged_cache_keeps_values_that_are_not_numbers_from_other_rows():
+    model = model_of(CONFIGS["fast, with n-grams"])
+    with torch.no_grad():
+        model.token_embedding.weight[7] = torch.nan
+    cache, bad, good = cache_of(model), BlockTable(), BlockTable()
+    logits = read_tables(model, cache, [bad, good], [[7, 7], [2, 3, 4, 5, 6]])
+    assert logits[0].isnan().all()
+    whole = logits_after(model, [2, 3, 4, 5, 6])
+    torch.testing.assert_close(logits[1], whole, atol=1e-5, rtol=0)
+    cache.pool.free(bad)  # its block is used again, with the old values in it
+    third = BlockTable()
+    logits = read_tables(model, cache, [third, good], [[8], [9]])
+    for row, text in enumerate(([8], [2, 3, 4, 5, 6, 9])):
+        whole = logits_after(model, text)
+        torch.testing.assert_close(logits[row], whole, atol=1e-5, rtol=0)
+
+
+@ALL
+def test_paged_cache_repeats_a_pass_that_failed(config, monkeypatch):
+    model = model_of(config).double()
+    cache, table = cache_of(model), BlockTable()
+    read_tables(model, cache, [table], [[2, 3, 4]])
+
+    def fail(*_):
+        raise RuntimeError("no power")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(model.blocks[1].feed_forward, "forward", fail)
+        with pytest.raises(RuntimeError, match="no power"):
+            read_tables(model, cache, [table], [[9, 9]])
+    assert table.length == 3
+    logits = read_tables(model, cache, [table], [[5, 6]])[0]
+    whole = logits_after(model, [2, 3, 4, 5, 6])
+    torch.testing.assert_close(logits, whole, atol=1e-12, rtol=0)
+
+
+def test_paged_cache_needs_open_texts_with_reserved_blocks():
+    model = model_of(LLAMA)
+    cache, ids = cache_of(model), torch.tensor([[2, 3]])
+    with pytest.raises(ValueError, match="0 texts are open, got 1 rows"):
+        model.read(ids, AttentionContext.cached(cache))
+    cache.open([BlockTable()])
+    with pytest.raises(ValueError, match="`reserve` before the pass"):
+        model.read(ids, AttentionContext.cached(cache))
+
+
+def test_paged_cache_out_of_blocks_says_how_many():
+    model = model_of(LLAMA)
+    with pytest.raises(OutOfBlocks, match="needs 3 more blocks and 2 are free"):
+        read_tables(model, cache_of(model, 2, 2), [BlockTable()], [[2, 3, 4, 5, 6]])
+
+
+def test_paged_cache_has_no_rows_to_keep_or_select():
+    cache = cache_of(model_of(LLAMA))
+    with pytest.raises(NotImplementedError, match="PrefixCache"):
+        cache.keep(torch.tensor([[2]]))
+    with pytest.raises(NotImplementedError, match="`open`"):
+        cache.select([0])

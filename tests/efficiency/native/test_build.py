@@ -1,0 +1,120 @@
+"""The C code is compiled once, found again, and fails with a sentence."""
+
+import os
+
+import pytest
+
+from genai_tutorial.efficiency import (
+    NativeBuildError,
+    build_native,
+    find_compiler,
+    kernel_source,
+)
+from genai_tutorial.efficiency.native import build as module
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENAI_TUTORIAL_CACHE", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def fake_compiler(tmp_path_factory, monkeypatch):
+    """Make a compiler out of a shell script, so that nothing is compiled."""
+
+    def make(script):
+        path = tmp_path_factory.mktemp("bin") / "fake-cc"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("CC", str(path))
+        return path
+
+    return make
+
+
+WRITES_LIBRARY = """
+while [ "$1" != "-o" ]; do shift; done
+echo compiled > "$2"
+"""
+
+
+def test_build_writes_one_file_and_finds_it_again(cache, fake_compiler):
+    fake_compiler(WRITES_LIBRARY)
+    library = build_native("lanes")
+    assert library.read_text() == "compiled\n"
+    library.write_text("from the cache")
+    assert build_native("lanes") == library
+    assert library.read_text() == "from the cache"
+    assert os.listdir(cache / "native") == [library.name]
+
+
+def test_build_has_a_file_per_kernel_flags_and_compiler(cache, fake_compiler):
+    fake_compiler(WRITES_LIBRARY)
+    names = {build_native("lanes"), build_native("rows")}
+    names |= {build_native("lanes", "avx2"), build_native("lanes", "sse4.2")}
+    fake_compiler(WRITES_LIBRARY)
+    names.add(build_native("lanes"))
+    assert len(names) == 5
+
+
+def test_build_does_without_openmp(cache, fake_compiler):
+    fake_compiler(f'case "$*" in *-fopenmp*) exit 1;; esac\n{WRITES_LIBRARY}')
+    assert build_native("lanes").read_text() == "compiled\n"
+
+
+def test_build_reports_the_compilers_first_error(cache, fake_compiler):
+    fake_compiler('echo "a.c:1: error: one" >&2; echo "a.c:2: error: two" >&2; exit 1')
+    with pytest.raises(NativeBuildError, match=r"matvec_lanes.c for .* error: one$"):
+        build_native("lanes")
+    assert not (cache / "native").exists()
+
+
+def test_build_reports_a_compiler_that_does_not_run(cache, fake_compiler):
+    path = fake_compiler("")
+    path.write_bytes(b"\x7fELF")
+    with pytest.raises(NativeBuildError, match="did not run"):
+        build_native("lanes")
+
+
+def test_build_reports_a_folder_that_cannot_be_written(cache, fake_compiler):
+    fake_compiler(WRITES_LIBRARY)
+    (cache / "native").write_text("a file in place of the folder")
+    with pytest.raises(NativeBuildError, match="could not be written"):
+        build_native("lanes")
+
+
+def test_load_reports_a_library_that_is_none(cache, fake_compiler):
+    fake_compiler(WRITES_LIBRARY)
+    with pytest.raises(NativeBuildError, match="could not be loaded"):
+        module.load_native("lanes")
+
+
+def test_no_compiler_is_reported_with_the_remedy(cache, monkeypatch):
+    monkeypatch.setenv("PATH", str(cache))
+    monkeypatch.delenv("CC", raising=False)
+    assert find_compiler() is None
+    with pytest.raises(NativeBuildError, match=r"There is no C compiler.*quantized"):
+        build_native("lanes")
+
+
+def test_find_compiler_prefers_the_users_choice(fake_compiler, monkeypatch):
+    path = fake_compiler("")
+    assert find_compiler() == str(path)
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert find_compiler() not in (None, str(path))
+
+
+def test_build_rejects_unknown_names():
+    with pytest.raises(ValueError, match="kernel must be one of rows, lanes, vnni"):
+        build_native("fast")
+    with pytest.raises(ValueError, match="instructions must be one of native, avx2"):
+        build_native("lanes", "mmx")
+    with pytest.raises(ValueError, match=r"name must be one of .*decode; got 'fast'"):
+        kernel_source("fast")
+
+
+def test_kernel_source_is_what_is_compiled():
+    assert "dpbusd" in kernel_source("vnni")
+    assert "dpbusd" not in kernel_source("lanes")
+    assert "read_token" in kernel_source("decode")
