@@ -15,10 +15,10 @@ from genai_tutorial.efficiency import Answer, Engine, Request
 
 @dataclass(frozen=True)
 class Event:
-    """News of an answer.
+    """New text of an answer, or its end.
 
     Attributes:
-        index: Which of the answers to one HTTP request.
+        index: The index of the answer among those to one HTTP request.
         text: New text.
         tokens: The number of its tokens so far.
         finish_reason: See `Answer`; None as long as the answer is not finished.
@@ -89,7 +89,7 @@ class Worker:
         """Queue the jobs of one HTTP request.
 
         Raises:
-            ApiError: With status 429 if too many jobs wait, 503 if the server stops.
+            ApiError: If too many jobs wait (429), or the server stops (503).
         """
         with self._lock:
             if self._stopping:
