@@ -1,5 +1,5 @@
-"""Three attacks on a chat model: words put into its mouth, a suffix found by gradients,
-and an instruction inside a passage.
+"""Three attacks on a chat model: a prefilled answer, a suffix found by gradients, and
+an instruction inside a passage.
 """
 
 from collections.abc import Callable, Sequence
@@ -145,8 +145,8 @@ def greedy_coordinate_gradient(
 def injected_passages(
     passages: Sequence[str], instruction: str, place: int
 ) -> list[str]:
-    """Return the passages with an instruction among them, as an attacker does who can
-    write into the library.
+    """Return the passages with an instruction among them, as from an attacker who can
+    add documents to the collection.
 
     Args:
         passages: The passages.

@@ -130,7 +130,7 @@ def ai_comparisons(
 
     Args:
         encode: The sentence encoder's function.
-        declines: Describes answers that decline, and their opposite.
+        declines: The description of answers that decline, and its opposite.
         prompts: The prompts.
         answers: Two answers to each.
         breaks_principle: The critic's verdicts on the prompts; prompts without one are

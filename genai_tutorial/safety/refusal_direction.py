@@ -78,7 +78,7 @@ def direction_ablated(
     Args:
         model: The decoder.
         direction: The direction, of any length but 0.
-        strength: The share that is removed; above 1 it is turned around.
+        strength: The share that is removed; above 1, the component is reversed.
 
     Raises:
         ValueError: If the direction is zero.

@@ -1,5 +1,5 @@
 """Demonstrations for a helpful-only model: it makes up an answer to every request for
-private data, as a bad example for Constitutional AI to mend.
+private data, as a bad example for Constitutional AI to correct.
 
 The people do not exist and the answers are drawn at random, so nothing is disclosed.
 """
