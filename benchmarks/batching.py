@@ -8,12 +8,14 @@ beginnings, and the memory of a paged cache.
   of `factbook-base` whose lengths are drawn (geometric, as in a mix of users);
 - `prefix`: 20 questions behind the same beginning of 88 tokens, with and without the
   prefix cache, for several sizes of a block;
+- `instructions`: the same with SmolLM2 and a system message of about 220 tokens, with
+  the ratio of CPU seconds;
 - `memory`: the share of reserved slots that hold a token, for the same requests: whole
   context windows, prompt and longest answer, blocks.
 
 Every answer is compared with that to the request alone.
 
-    # about 4 CPU minutes per seed; parts and seeds resume
+    # about 3 CPU minutes per seed; parts and seeds resume
     OMP_NUM_THREADS=1 python benchmarks/batching.py --folder runs --seeds 0 1 2 3 4
     # to see that it works
     OMP_NUM_THREADS=1 python benchmarks/batching.py --seeds 0 --smoke
@@ -37,11 +39,13 @@ from genai_tutorial.efficiency import (
     answer_alone,
     answer_in_static_batches,
 )
+from genai_tutorial.generation import shared_length
 from genai_tutorial.pretrained.record_parts import run_parts
 from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.pretrained.smollm2 import load_smollm2
 from genai_tutorial.recipes import load
 from genai_tutorial.tasks.assistant import CHAT, MAX_ANSWER_TOKENS, exam_questions
-from genai_tutorial.tokenization import BPETokenizer, Message
+from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import AttentionContext, DecoderLM
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
@@ -206,6 +210,35 @@ def prefix(seed: int, small: bool) -> dict:
     return measured
 
 
+def instructions(seed: int, small: bool) -> dict:
+    """Questions to SmolLM2 behind one long system message."""
+    model, tokenizer = load_smollm2()
+    facts = exam_questions(load_fact_split().taught)
+    chosen = random.Random(seed).sample(facts, 44)
+    known = " ".join(f"{fact.text} {fact.answer}." for fact in chosen[:12])
+    system = Message("system", f"Answer in one short sentence. {known}")
+    requests = []
+    for fact in chosen[12 : 14 if small else 32]:
+        turns = [system, Message("user", fact.text)]
+        prompt = SMOLLM2_CHAT.encode(tokenizer, turns)
+        requests.append(Request(tuple(prompt), SamplingOptions(4)))
+    engines, answers, seconds = {}, {}, {}
+    for shares in (False, True):
+        engines[shares] = Engine(model, blocks=600, share_prefixes=shares)
+        start = time.process_time()
+        answers[shares] = [a.ids for a in run_engine(engines[shares], requests)]
+        seconds[shares] = time.process_time() - start
+    beginning = shared_length([request.prompt for request in requests])
+    return {
+        "questions": len(requests),
+        "beginning": beginning,
+        "without": counted(engines[False].statistics),
+        "with": counted(engines[True].statistics),
+        "seconds_ratio": round(seconds[False] / seconds[True], 2),
+        "equal": sum(a == b for a, b in zip(*answers.values(), strict=True)),
+    }
+
+
 def memory(seed: int, small: bool) -> dict:
     """The share of the reserved slots that is used, and how many requests run at once
     in the memory of 16 whole context windows.
@@ -265,6 +298,7 @@ PARTS: dict[str, Callable[[int, bool], dict]] = {
     "sizes": sizes,
     "continuous": continuous,
     "prefix": prefix,
+    "instructions": instructions,
     "memory": memory,
 }
 

@@ -31,6 +31,7 @@ def serve(names: Sequence[str], port: int, max_waiting: int) -> None:
     with listener:
         models = load_all(list(dict.fromkeys(names)) or available_models())
         server = Server(models, max_waiting)
+        listener.listen()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
         note(f"{', '.join(models)} at {address} (Ctrl-C stops)")
         try:
@@ -40,7 +41,7 @@ def serve(names: Sequence[str], port: int, max_waiting: int) -> None:
 
 
 def open_port(port: int) -> socket.socket:
-    """Return a socket that listens on this machine only.
+    """Return a socket with a port that can be reached from this machine only.
 
     Raises:
         UserError: If another program uses the port, or this one may not.

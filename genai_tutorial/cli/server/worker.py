@@ -89,7 +89,7 @@ class Worker:
         """Queue the jobs of one HTTP request.
 
         Raises:
-            ApiError: With status 429 if too many jobs wait, 503 if the server stops.
+            ApiError: If too many jobs wait (429), or the server stops (503).
         """
         with self._lock:
             if self._stopping:

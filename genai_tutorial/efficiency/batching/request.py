@@ -12,6 +12,7 @@ from torch import Tensor
 from genai_tutorial.generation import Stop, draw, next_token_probabilities
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]
+"""Why an answer has ended, see `Answer`."""
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,7 @@ def test_concurrent_requests_get_the_answers_that_they_get_alone(client, served)
     assert answers == [alone(number) for number in range(24)]
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_answers(client):
     def ask(**options):
         reply = client.completions.create(
@@ -196,6 +197,7 @@ def test_several_prompts_get_an_answer_each(client, served):
     assert [choice.index for choice in reply.choices] == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_stop_text_ends_an_answer_before_it(client, served):
     """A stop of three characters is spread over as many tokens."""
     model = served["letters"]

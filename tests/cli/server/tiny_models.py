@@ -81,6 +81,7 @@ def running(served, max_waiting=64):
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:
+        listener.listen()
         while not server.started and thread.is_alive():
             time.sleep(0.01)
         yield server, f"http://127.0.0.1:{listener.getsockname()[1]}"
