@@ -43,6 +43,7 @@ def examine() -> bool:
         _show(console, "A real chat model", examine_smollm2)
         _show(console, "Search", examine_retrieval)
         _show(console, "Running generated programs", examine_sandbox)
+        _show(console, "Running a model in C", examine_compiler)
         _show(console, "The book", examine_book)
         console.print("\nThe core works.")
     else:
@@ -251,6 +252,18 @@ def examine_sandbox() -> Iterator[Finding]:
             str(protection),
             "" if protection.enforced else "run only programs that you have read",
         )
+
+
+def examine_compiler() -> Iterator[Finding]:
+    """Check for a C compiler; without one, PyTorch's 4-bit kernel runs instead."""
+    from genai_tutorial.efficiency import find_compiler
+
+    compiler = find_compiler()
+    yield Finding(
+        compiler is not None,
+        f"a C compiler{f' at {compiler}' if compiler else ''}, for chapter 24",
+        "" if compiler else "apt install gcc, or Xcode's command line tools",
+    )
 
 
 def examine_book() -> Iterator[Finding]:

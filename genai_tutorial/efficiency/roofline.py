@@ -23,9 +23,9 @@ class Machine:
     """The two figures of a machine that the roofline needs.
 
     Attributes:
-        name: What it is.
+        name: The machine, and the precision of its arithmetic.
         bandwidth: Bytes read from memory per second.
-        flops: Operations per second, in the precision that its name says.
+        flops: Operations per second, in that precision.
 
     Raises:
         ValueError: If a figure is not positive.

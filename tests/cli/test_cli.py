@@ -295,6 +295,13 @@ def test_doctor_says_where_programs_cannot_be_run(monkeypatch):
 
 
 @pytest.mark.slow
+def test_doctor_says_how_to_install_a_missing_compiler(monkeypatch):
+    monkeypatch.setattr("genai_tutorial.efficiency.find_compiler", lambda: None)
+    (finding,) = doctor.examine_compiler()
+    assert not finding.works
+    assert "apt install gcc" in finding.remedy
+
+
 def test_doctor_names_data_set_that_fails_to_load(command, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(

@@ -95,7 +95,7 @@ def load_native(kernel: str = "lanes", instructions: str = "native") -> ctypes.C
 
     Args:
         kernel: See `build_native`, as for the next.
-        instructions: Which instructions the compiler may use.
+        instructions: The instruction set for the compiler.
 
     Raises:
         ValueError: If there is no such kernel or instruction set.

@@ -42,7 +42,7 @@ class CompiledModel:
     Args:
         model: A Llama.
         kernel: See `build_native`, as for the next.
-        instructions: Which instructions the compiler may use.
+        instructions: The instruction set for the compiler.
 
     Raises:
         NativeBuildError: If the C code can't be built here.

@@ -10,8 +10,8 @@ typedef struct {
     int vocab_size, threads;
     float epsilon;
     const float *embedding;       /* a row per token */
-    const uint32_t *weights;      /* of all layers, in the order in which they are read */
-    const float *norms;           /* two gains per layer and feature, and the last ones */
+    const uint32_t *weights;      /* of all layers, in the order of their use */
+    const float *norms;           /* two gains per layer and feature, then the last */
     const float *cosines, *sines; /* of the rotary angles, per position and feature */
     const uint32_t *head;         /* the output layer */
 } Model;
@@ -37,7 +37,8 @@ static float dot(const float *a, const float *b, int n) {
     return sums[0];
 }
 
-static void rms_norm(const float *x, const float *gain, int n, float epsilon, float *y) {
+static void rms_norm(const float *x, const float *gain, int n, float epsilon,
+                     float *y) {
     float factor = 1 / sqrtf(dot(x, x, n) / n + epsilon);
     for (int i = 0; i < n; i++) y[i] = x[i] * factor * gain[i];
 }
@@ -52,21 +53,28 @@ static void rotate(float *x, const float *cosines, const float *sines, int n) {
     }
 }
 
-/* One head: softmax(query · keys / sqrt(n)) times the values of all positions so far. */
-static void attend(const float *query, const float *keys, const float *values,
-                   int positions, int n, float *mixed) {
-    float weights[positions], largest = -INFINITY, total = 0, scale = 1 / sqrtf(n);
-    for (int p = 0; p < positions; p++) {
-        weights[p] = dot(query, keys + (int64_t)p * n, n) * scale;
-        largest = fmaxf(largest, weights[p]);
-    }
+/* Some heads that share keys and values: softmax(query · keys / sqrt(n)) times the
+ * values, over all positions so far. The outer loops go over the positions, so that each
+ * key and value is read once for all heads. */
+static void attend(const float *queries, int heads, const float *keys,
+                   const float *values, int positions, int n, float *mixed) {
+    float weights[heads][positions], scale = 1 / sqrtf(n);
     for (int p = 0; p < positions; p++)
-        total += weights[p] = expf(weights[p] - largest);
-    memset(mixed, 0, n * sizeof *mixed);
-    for (int p = 0; p < positions; p++) {
-        const float weight = weights[p] / total, *value = values + (int64_t)p * n;
-        for (int i = 0; i < n; i++) mixed[i] += weight * value[i];
+        for (int head = 0; head < heads; head++)
+            weights[head][p] = dot(queries + head * n, keys + p * n, n) * scale;
+    for (int head = 0; head < heads; head++) {
+        float largest = -INFINITY, total = 0, *w = weights[head];
+        for (int p = 0; p < positions; p++)
+            if (w[p] > largest) largest = w[p];
+        for (int p = 0; p < positions; p++) total += w[p] = expf(w[p] - largest);
+        for (int p = 0; p < positions; p++) w[p] /= total;
     }
+    memset(mixed, 0, heads * n * sizeof *mixed);
+    for (int p = 0; p < positions; p++)
+        for (int head = 0; head < heads; head++) {
+            const float weight = weights[head][p], *value = values + p * n;
+            for (int i = 0; i < n; i++) mixed[head * n + i] += weight * value[i];
+        }
 }
 
 /* Read one token: x holds its embedding and, afterwards, the last block's output. */
@@ -91,9 +99,8 @@ static void read_token(const Model *m, const Cache *cache, int position, float *
             float *keys = cache->keys + start, *values = cache->values + start;
             memcpy(keys + (int64_t)position * n, key + head * n, n * sizeof *key);
             memcpy(values + (int64_t)position * n, value + head * n, n * sizeof *value);
-            int group = m->heads / shared; /* query heads that share this key */
-            for (int i = head * group; i < (head + 1) * group; i++)
-                attend(query + i * n, keys, values, position + 1, n, mixed + i * n);
+            int group = m->heads / shared, first = head * group * n;
+            attend(query + first, group, keys, values, position + 1, n, mixed + first);
         }
         w = matvec4(w, width, width, mixed, x, m->threads);
 
@@ -107,13 +114,14 @@ static void read_token(const Model *m, const Cache *cache, int position, float *
 }
 
 /* Read tokens that continue the text in a cache; x has a row for each. */
-void read_tokens(const Model *m, const Cache *cache, int position, int count, float *x) {
+void read_tokens(const Model *m, const Cache *cache, int position, int count,
+                 float *x) {
     for (int i = 0; i < count; i++)
         read_token(m, cache, position + i, x + (int64_t)i * m->width);
 }
 
-/* The last norm and the output layer, in 8 bits, because its rounding errors go straight
- * into a probability. The logits start as zeros; there are padded(vocab_size) a row. */
+/* The last norm and the output layer, in 8 bits, because its rounding errors go
+ * straight into a probability. The logits start as zeros, padded(vocab_size) per row. */
 void output_layer(const Model *m, int count, const float *x, float *logits) {
     int rows = padded(m->vocab_size);
     float normed[m->width];

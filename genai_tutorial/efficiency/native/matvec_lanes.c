@@ -1,6 +1,6 @@
 /* The same product with the words of 16 rows side by side: word 0 of all 16 rows, then
- * word 1 of all of them. A vector of 16 lanes loads them at once, and each lane works on
- * a row of its own. So nothing is ever moved from lane to lane: no byte is widened, no
+ * word 1 of all of them. A vector of 16 lanes loads them at once, and each lane works
+ * on a row of its own. So nothing is ever moved from lane to lane: no byte is widened, no
  * sum is formed across a vector. A level comes out of its word with a shift and a mask.
  *
  * Vectors are an extension of C that GCC and Clang share. They turn one operation on 16
@@ -30,7 +30,8 @@ static inline floats half(words bits) {
     return as_floats((bits & 0x8000) << 16 | (bits & 0x7fff) << 13) * 0x1p112f;
 }
 
-/* Memory answers after some hundred cycles, so ask for what is read next but two. */
+/* Memory answers after some hundred cycles, so ask early for what is read a dozen
+ * blocks later. */
 static inline void prefetch(const uint32_t *address, int words_per_block) {
     for (int i = 0; i < words_per_block; i++) __builtin_prefetch(address + i * GROUP);
 }

@@ -31,7 +31,8 @@ static inline void quantize(const float *x, int blocks, int (*column)(int),
                             Inputs *inputs) {
     for (int block = 0; block < blocks; block++, x += COLUMNS, inputs++) {
         float largest = 0;
-        for (int i = 0; i < COLUMNS; i++) largest = fmaxf(largest, fabsf(x[i]));
+        for (int i = 0; i < COLUMNS; i++)
+            if (fabsf(x[i]) > largest) largest = fabsf(x[i]);
         inputs->unit = largest / (127 * 256);
         float inverse = largest > 0 ? 1 / inputs->unit : 0;
         int8_t *high = (int8_t *)inputs->high, *low = (int8_t *)inputs->low;

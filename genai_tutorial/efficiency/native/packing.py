@@ -2,8 +2,8 @@
 in which one token reads them.
 
 `matvec.h` describes a block of 32 weights: a word with its scale, then words with its
-levels. The plain order is row after row. In the interleaved order, 16 rows stand side
-by side: the first word of each, then the second of each.
+levels. The plain order is row after row. In the interleaved order, 16 rows are
+side by side: the first word of each, then the second of each.
 """
 
 import numpy as np
@@ -45,7 +45,7 @@ def pack(
     Args:
         weight: A matrix whose number of columns is a multiple of 32.
         bits: 4, with an offset, or 8, symmetric.
-        interleaved: Whether 16 rows stand side by side.
+        interleaved: Whether 16 rows are interleaved.
 
     >>> pack(torch.arange(16.0).repeat(1, 2), 4, interleaved=False)[:3].tolist() == [
     ...     0x00003C00,  # the offset 0.0 above the scale 1.0, as 16-bit floats
