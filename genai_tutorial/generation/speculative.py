@@ -22,7 +22,7 @@ may continue it, and the probabilities that each was drawn from.
 
 @dataclass(frozen=True)
 class Sampling:
-    """How target and draft turn logits into probabilities; see
+    """Temperature and filters that apply to target and draft alike; see
     `next_token_probabilities`.
 
     The rule is exact for any filter, as long as each model's probabilities are those

@@ -34,8 +34,8 @@ def speculative_accept(
 
     A drafted token x is accepted with probability $\min(1, p(x) / q(x))$. The first
     rejected one is replaced by a draw from the residual, $\max(p - q, 0)$ rescaled to
-    sum to one; if none is rejected, the target adds a token of its own. Each new token
-    then has the distribution p of the target, whatever q is.
+    sum to one; if none is rejected, the target adds one more token. Each new token then
+    has the distribution p of the target, whatever q is.
 
     Args:
         draft_ids: The drafted tokens.

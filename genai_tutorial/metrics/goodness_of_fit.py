@@ -38,9 +38,9 @@ def chi_square_test(
     occurs anyway gives a p-value of 0.
 
     Args:
-        counts: How often each outcome was observed.
+        counts: The number of observations of each outcome.
         probabilities: The probability of each outcome; they sum to one.
-        least_expected: The smallest expected count of a cell of its own.
+        least_expected: The expected count below which outcomes are pooled.
 
     Raises:
         ValueError: If there are no counts, the probabilities are none, or fewer than

@@ -7,13 +7,14 @@ from genai_tutorial.recipes.factbook.base import (
     FACTBOOK_BASE,
     packed_language_model_loss,
 )
-from genai_tutorial.recipes.factbook.draft import (
-    FACTBOOK_DRAFT,
-    DraftRecipe,
+from genai_tutorial.recipes.factbook.draft import FACTBOOK_DRAFT, DraftRecipe
+from genai_tutorial.recipes.factbook.draft_rows import (
     agreement,
     corpus_rows,
     distillation_loss,
     held_out_rows,
+    packed_logits,
+    prompts_of,
     teacher_targets,
 )
 from genai_tutorial.recipes.factbook.ppo import FACTBOOK_PPO
@@ -93,7 +94,9 @@ __all__ = [
     "measure_digits",
     "names",
     "packed_language_model_loss",
+    "packed_logits",
     "parse_options",
+    "prompts_of",
     "recipe",
     "sample_images",
     "sample_text",

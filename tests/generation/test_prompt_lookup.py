@@ -42,6 +42,7 @@ def test_find_continuation_is_in_the_text_after_one_of_its_endings(text, count):
         assert text[-1] not in text[:-1]
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 1000),
     st.integers(1, 6),

@@ -55,6 +55,7 @@ def near(target, seed, noise):
     return draft
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 1000),
     st.sampled_from([0.0, 0.02, 0.1, None]),

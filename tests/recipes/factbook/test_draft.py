@@ -8,9 +8,14 @@ import pytest
 import torch
 
 from genai_tutorial.generation import acceptance_rate
-from genai_tutorial.recipes import FACTBOOK_DRAFT, agreement, load, teacher_targets
-from genai_tutorial.recipes.factbook import draft
-from genai_tutorial.recipes.factbook.draft import packed_logits
+from genai_tutorial.recipes import (
+    FACTBOOK_DRAFT,
+    agreement,
+    load,
+    packed_logits,
+    teacher_targets,
+)
+from genai_tutorial.recipes.factbook import draft, draft_rows
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
@@ -50,7 +55,7 @@ def test_draft_resumes_to_the_weights_of_an_uninterrupted_run(
     few_rows, follow, kill_and_resume
 ):
     whole = follow(TINY)
-    resumed = kill_and_resume(TINY, draft, "top_target_loss")
+    resumed = kill_and_resume(TINY, draft_rows, "top_target_loss")
     for name, weight in whole.model.state_dict().items():
         assert torch.equal(weight, resumed.model.state_dict()[name]), name
     assert whole.notes == resumed.notes
