@@ -138,7 +138,7 @@ class Body:
         return stops
 
     def includes_usage(self) -> bool:
-        """Return whether a stream shall end with the counts of tokens."""
+        """Return whether a stream ends with the token counts."""
         value = self.fields.get("stream_options", {})
         if not isinstance(value, dict) or not value.keys() <= {
             "include_usage",

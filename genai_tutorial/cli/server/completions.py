@@ -1,4 +1,4 @@
-"""What a request to one of the two endpoints asks for."""
+"""Checked requests to the two completion endpoints."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -37,10 +37,10 @@ class Completion:
 
     Attributes:
         model: The model.
-        requests: What its engine is asked, one for each answer.
+        requests: The requests to its engine, one per answer.
         stops: Texts to stop at.
         stream: Whether to send the answer piece by piece.
-        includes_usage: Whether a stream shall end with the counts of tokens.
+        includes_usage: Whether a stream ends with the token counts.
         is_chat: Whether the answer is a message.
     """
 

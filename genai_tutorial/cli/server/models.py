@@ -19,7 +19,7 @@ MODELS = ("smollm2", "factbook-sft", "factbook-ppo", "factbook-base", "shakespea
 """The names of all models that can be served."""
 
 MAX_RUNNING = 16
-"""How many requests run at the same time."""
+"""The maximum number of requests that a model runs at the same time."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ServedModel:
         name: Its name in requests.
         model: The decoder.
         tokenizer: Its tokenizer.
-        profile: How to chat with it; None for a model that only continues texts.
+        profile: Its chat template and defaults; None for a model without one.
         temperature: Default for the temperature.
     """
 

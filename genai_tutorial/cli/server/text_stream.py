@@ -15,7 +15,7 @@ class TextStream:
     Args:
         decoder: Turns tokens into characters.
         stops: The texts to stop at, none of them empty.
-        trim: Whether to drop spaces at the beginning, as chat models put one there.
+        trim: Whether to drop spaces at the start, where chat models put one.
 
     >>> text = TextStream(StreamDecoder([b"a", b"\n", b"\n\n"]), ["\n\n"])
     >>> [text.push(token) for token in (0, 1, 0, 1, 1)], text.is_stopped

@@ -15,10 +15,10 @@ from genai_tutorial.efficiency import Answer, Engine, Request
 
 @dataclass(frozen=True)
 class Event:
-    """News of an answer.
+    """New text of an answer, or its end.
 
     Attributes:
-        index: Which of the answers to one HTTP request.
+        index: The index of the answer among those to one HTTP request.
         text: New text.
         tokens: The number of its tokens so far.
         finish_reason: See `Answer`; None as long as the answer is not finished.

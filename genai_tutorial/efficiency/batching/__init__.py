@@ -1,6 +1,6 @@
-"""Serving many requests at once: a paged KV cache, shared prefixes, and a scheduler
-that decides before each forward pass which requests take part.
+"""Serving many requests at once: a paged KV cache, prefix caching, and continuous
+batching.
 
-Read `blocks`, `paged_cache` and `prefix_cache`, then `request`, `scheduler` and
-`engine`; `static` is what it is compared with.
+Read `blocks`, `block_pool`, `paged_cache`, `reading` and `prefix_cache`, then
+`request`, `scheduler` and `engine`; `static` is the baseline.
 """

@@ -12,8 +12,8 @@ class OutOfBlocks(RuntimeError):
 class BlockAllocator:
     """Hands out the numbers of blocks and counts how many texts hold each.
 
-    Texts that begin alike can hold the same block. It is free again when the last
-    holder has released it.
+    Texts with a common prefix can share a block. It is free again when its last
+    holder releases it.
 
     Args:
         blocks: The number of blocks.
@@ -45,7 +45,7 @@ class BlockAllocator:
 
     @property
     def free(self) -> int:
-        """The number of blocks that nobody holds."""
+        """The number of blocks without a holder."""
         return len(self._free)
 
     @property
@@ -72,7 +72,7 @@ class BlockAllocator:
         """Add a holder to a block.
 
         Raises:
-            ValueError: If nobody holds the block, so that its content is undefined.
+            ValueError: If the block is free, so that its content is undefined.
         """
         self._check(block)
         self._references[block] += 1
@@ -81,7 +81,7 @@ class BlockAllocator:
         """Remove a holder from a block, and free it if that was the last one.
 
         Raises:
-            ValueError: If nobody holds the block.
+            ValueError: If the block is free.
         """
         self._check(block)
         self._references[block] -= 1

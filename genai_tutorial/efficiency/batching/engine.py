@@ -1,7 +1,7 @@
 """The engine: answers many requests at once, one forward pass at a time.
 
-Requests join and leave between two passes, not between two batches (continuous
-batching), and every answer is the one that the request would get alone.
+Requests join and leave the batch between two passes (continuous batching), and every
+answer equals that to the request alone.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class Engine:
         blocks: The number of blocks of its cache.
         block_size: The number of tokens in a block.
         max_running: Maximum number of requests that run at the same time.
-        share_prefixes: Whether to keep the beginnings of texts for others, if the model
+        share_prefixes: Whether texts share the blocks of common prefixes, if the model
             allows it.
 
     Raises:
@@ -65,7 +65,7 @@ class Engine:
 
     @property
     def statistics(self) -> Statistics:
-        """What the passes so far have cost."""
+        """The counts of all passes so far."""
         counts = self.scheduler.statistics
         counts.copies = self.pool.copies
         counts.evictions = 0 if self.prefixes is None else self.prefixes.evictions
@@ -73,7 +73,7 @@ class Engine:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request waits or runs."""
+        """True if no request is waiting or running."""
         return not self.scheduler.waiting and not self.scheduler.running
 
     def add(
@@ -84,7 +84,7 @@ class Engine:
         Args:
             request: The request.
             on_token: Called with each token as soon as it is drawn. If it raises, this
-                answer ends with an error; the others go on.
+                answer ends with an error; the others continue.
 
         Raises:
             ValueError: If the request does not fit into the context window or the

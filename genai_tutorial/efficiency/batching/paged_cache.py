@@ -1,6 +1,4 @@
-"""The paged KV cache: the rows of a forward pass are texts whose keys and values are in
-the blocks of a pool.
-"""
+"""The paged KV cache: forward passes over texts that are stored in blocks of a pool."""
 
 from collections.abc import Sequence
 

@@ -1,5 +1,5 @@
-"""The prefix cache: blocks of texts that were read before, found by their content, so
-that a text that begins like one of them is not read again from its start.
+"""The prefix cache: blocks of earlier texts, found by their content, so that a prefix
+that several texts have in common is processed once.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from genai_tutorial.efficiency.batching.block_pool import BlockPool
 from genai_tutorial.efficiency.batching.blocks import BlockTable
 
 START = b""
-"""The digest of what stands before the first block: nothing."""
+"""The digest of the empty text, before the first block."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class CachedBlock:
     Attributes:
         block: Its number in the pool.
         tokens: Its tokens.
-        before: The digest of all that stands before it.
+        before: The digest of all earlier tokens.
     """
 
     block: int
@@ -32,18 +32,18 @@ class CachedBlock:
 
 
 class PrefixCache:
-    """Finds the blocks that hold the beginning of a text.
+    """Finds the blocks that hold a prefix of a text.
 
-    Keys and values depend on all earlier tokens, so a block is known by a digest of its
-    tokens and of what stands before it. The cache is one of the holders of its blocks,
-    and gives back the least recently used one when the pool runs out.
+    Keys and values depend on all earlier tokens, so a block is identified by a
+    digest of its tokens and all earlier ones. The cache is one of the holders of its
+    blocks, and evicts the least recently used one when the pool runs out.
 
     Args:
         pool: The pool of blocks.
 
     Raises:
         ValueError: If the model has short convolutions or n-gram embeddings, which need
-            more of a beginning than its keys and values.
+            more of a prefix than its keys and values.
 
     Source: Zheng et al., SGLang, section 3 (reuse of prefixes with an LRU policy),
         https://arxiv.org/abs/2312.07104
@@ -64,7 +64,7 @@ class PrefixCache:
         if not pool.can_share:
             raise ValueError(
                 "A model with short convolutions or n-gram embeddings cannot continue "
-                "another text's beginning from its keys and values alone."
+                "another text's prefix from its keys and values alone."
             )
         self.pool = pool
         self._blocks: dict[bytes, CachedBlock] = {}  # the least recently used is first
@@ -77,11 +77,11 @@ class PrefixCache:
 
     @property
     def evictable(self) -> int:
-        """The number of blocks that only the cache holds."""
+        """The number of blocks whose only holder is the cache."""
         return sum(self._is_evictable(cached) for cached in self._blocks.values())
 
     def match(self, ids: Sequence[int]) -> BlockTable:
-        """Return a table that shares the longest known beginning of a text, leaving at
+        """Return a table that shares the longest known prefix of a text, leaving at
         least its last token to be read.
 
         The last block may fit in part only. It is shared as well, and copied as soon as
@@ -112,7 +112,7 @@ class PrefixCache:
         return table
 
     def insert(self, table: BlockTable, ids: Sequence[int]) -> None:
-        """Remember the full blocks of a text that has been read."""
+        """Add the full blocks of a text that has been read."""
         size, path, before = self.pool.block_size, [], START
         for place in range(table.length // size):
             tokens = tuple(ids[place * size : (place + 1) * size])
@@ -127,7 +127,7 @@ class PrefixCache:
         self._touch(path)
 
     def evict(self) -> bool:
-        """Give back the least recently used block that no text holds, and return
+        """Release the least recently used block that no text holds, and return
         whether there was one.
         """
         for digest, cached in self._blocks.items():
@@ -146,14 +146,14 @@ class PrefixCache:
 
     def _touch(self, path: Sequence[bytes]) -> None:
         """Mark blocks as used. The first is the most recent, so that the end of a text
-        is evicted before its beginning, without which it cannot be found.
+        is evicted before its prefix, without which it cannot be found.
         """
         for digest in reversed(path):
             self._blocks[digest] = self._blocks.pop(digest)
 
 
 def block_digest(before: bytes, tokens: Sequence[int]) -> bytes:
-    """Return the digest of a block: that of its tokens and of what stands before it.
+    """Return the digest of a block's tokens and of all earlier ones.
 
     SHA-256, because two texts with the same digest would get each other's answers.
 

@@ -1,4 +1,4 @@
-"""What an engine is asked, and the answer that grows token by token."""
+"""Requests to an engine, their sampling options, and their answers."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ FinishReason = Literal["stop", "length", "cancelled", "error"]
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """How one request is answered, whatever else runs beside it.
+    """The sampling options of one request.
 
     Attributes:
         max_new_tokens: Maximum number of tokens in the answer.
@@ -52,7 +52,7 @@ class Request:
 
     Attributes:
         prompt: The tokens of the prompt, at least one.
-        options: How to continue it.
+        options: The sampling options.
 
     Raises:
         ValueError: If the prompt is empty.
@@ -87,7 +87,7 @@ class Answer:
         finish_reason: "stop" after an end token or a text to stop at, "length" after
             `max_new_tokens`, "cancelled" or "error"; None as long as it is not
             finished.
-        error: What went wrong, if that ended the answer.
+        error: The error message, if `finish_reason` is "error".
     """
 
     def __init__(
@@ -109,14 +109,14 @@ class Answer:
 
     @property
     def is_finished(self) -> bool:
-        """Whether no more tokens will be drawn."""
+        """True once no more tokens will be drawn."""
         return self.finish_reason is not None
 
     def draw(self, logits: Float[Tensor, "vocab"]) -> None:
         """Draw the next token and append it, unless it ends the answer.
 
-        Whatever fails here ends this answer only, such as logits that are not finite,
-        or a callback that raises.
+        An error ends this answer only: logits that are not finite, or a callback that
+        raises.
         """
         options = self.request.options
         try:

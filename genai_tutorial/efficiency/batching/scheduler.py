@@ -16,15 +16,15 @@ class Scheduler:
     """Keeps the requests that wait and those that run, first come, first served.
 
     A pass reads one new token of each running request, and the prompts of those that
-    start in it. Where the texts cannot be joined to one row, see `BlockPool.joins`,
-    prompts are read in a pass of their own, before the others go on. If a running
+    start in it. If the texts cannot be joined to one row, see `BlockPool.joins`,
+    prompts get a separate prefill pass first. If a running
     request needs a block and none
     is left, the request that started last is preempted: its blocks are freed, it waits
     at the head of the queue, and its text is read again later.
 
     Args:
         pool: The pool of blocks.
-        prefixes: Known beginnings of texts; None for no sharing.
+        prefixes: The prefix cache; None for no sharing.
         max_running: Maximum number of running requests.
         max_prefill: Maximum number of positions of a pass that reads several prompts.
 
@@ -74,8 +74,8 @@ class Scheduler:
         self.waiting.append(answer)
 
     def remove(self, answer: Answer) -> None:
-        """Forget a request, and free its blocks; their content stays known to the
-        prefix cache until they are needed.
+        """Remove a request and free its blocks; the prefix cache keeps their content
+        until it needs the space.
         """
         if answer in self.tables:
             self._give_up(answer)
@@ -102,7 +102,7 @@ class Scheduler:
         return answer.text[self.tables[answer].length :]
 
     def has_read(self, answers: Sequence[Answer]) -> None:
-        """Let the prefix cache know the texts of a pass that has read prompts."""
+        """Add the texts of a prefill pass to the prefix cache."""
         if self.prefixes is not None:
             for answer in answers:
                 self.prefixes.insert(self.tables[answer], answer.text)
@@ -177,7 +177,7 @@ class Scheduler:
         return self.pool.allocator.free + evictable
 
     def _make_room(self, blocks: int) -> bool:
-        """Evict known beginnings until this many blocks are free, and return whether
+        """Evict cached prefixes until this many blocks are free, and return whether
         they are.
         """
         while self.pool.allocator.free < blocks:

@@ -1,5 +1,5 @@
-"""Static batching, which the engine is compared with: a batch of requests starts
-together, and the next batch starts when the last of them is finished.
+"""Static batching, the baseline: a batch of requests starts together, and the next
+batch starts when the last of them is finished.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What serving some requests has cost, counted alike for every way of serving them."""
+"""Counts of what it costs to serve requests, the same for every kind of batching."""
 
 from dataclasses import dataclass
 
@@ -22,8 +22,8 @@ class Statistics:
             summed over all passes.
         slots_used: Slots that held those of a token, summed over all passes.
         most_slots_reserved: The largest number of slots reserved in a pass.
-        preemptions: How often a running request had to give up its blocks.
-        evictions: Blocks that the prefix cache gave back.
+        preemptions: The number of times that a running request lost its blocks.
+        evictions: Blocks that the prefix cache released.
         copies: Blocks copied on write.
     """
 
