@@ -175,8 +175,13 @@ class LlamaCpp:
         """
         found = {}
         for position in range(1, len(ids)):
-            answer = self.complete(ids[:position], 1, n_probs=known, cache_prompt=True)
-            first = answer["choices"][0]["logprobs"]["content"][0]
+            answer = self.complete(
+                ids[:position], 1, n_probs=known, cache_prompt=True, ignore_eos=False
+            )
+            logprobs = answer["choices"][0]["logprobs"]
+            if not logprobs:  # where it would write part of a character, or the end
+                continue
+            first = logprobs["content"][0]
             of_token = {one["id"]: one["logprob"] for one in first["top_logprobs"]}
             if ids[position] in of_token:
                 found[position - 1] = of_token[ids[position]]
