@@ -43,8 +43,8 @@ class NativeBlocks(nn.Module):
         """Return the last block's output for each token.
 
         Raises:
-            ValueError: If rows are packed or masked, or the cache is not a plain
-                `KVCache`.
+            ValueError: If rows are packed or masked, the cache is not a plain `KVCache`
+                of this model with room for the tokens, or the vectors are not its own.
         """
         if context is not None and context.mask is not None:
             raise ValueError(
@@ -164,19 +164,19 @@ def fastest_decoder(model: DecoderLM) -> DecoderLM:
 
 
 def _check_model(model: DecoderLM) -> None:
-    config, weight = model.config, model.token_embedding.weight
-    if weight.dtype != torch.float32 or weight.device.type != "cpu":
-        raise ValueError(
-            f"The model must be in float32 on the CPU, got {weight.dtype} on "
-            f"{weight.device}."
-        )
     if not all(type(block) is DecoderBlock for block in model.blocks):
         kind = type(model.blocks[0]).__name__
         raise ValueError(
             f"The blocks must be those of a DecoderLM, got {kind}: pass the model from "
             "before it was quantized."
         )
-    attention = config.attention
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+            raise ValueError(
+                f"The model must be in float32 on the CPU, got {tensor.dtype} on "
+                f"{tensor.device}."
+            )
+    config, attention = model.config, model.config.attention
     llama = DecoderConfig.llama(
         config.vocab_size,
         config.context_length,
