@@ -284,9 +284,9 @@ def test_native_rejects_other_types_than_float32(ids):
     cache = KVCache(model.config, 2, dtype=torch.bfloat16)
     with pytest.raises(ValueError, match=r"C expects .* got torch.bfloat16"):
         model(ids, AttentionContext.cached(cache))
-    with pytest.raises(ValueError, match="64 features in float32.*got 63 in"):
+    with pytest.raises(ValueError, match=r"64 features in float32.*got 63 in"):
         model.logits(torch.zeros(1, 1, 63))
-    with pytest.raises(ValueError, match="float32 on the CPU, got 64 in torch.float64"):
+    with pytest.raises(ValueError, match=r"on the CPU, got 64 in torch\.float64"):
         model.double()(ids)
     partly = small_llama()
     partly.blocks[1].attention_norm.bfloat16()
