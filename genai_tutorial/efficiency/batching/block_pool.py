@@ -79,8 +79,9 @@ class BlockPool:
 
     @property
     def can_share(self) -> bool:
-        """Whether the keys and values are all that a beginning leaves behind: not with
-        short convolutions or n-gram embeddings, whose last inputs belong to one text.
+        """Whether texts can share the blocks of a prefix: only if keys and values are
+        all that the model keeps of it, so not with short convolutions or n-gram
+        embeddings.
         """
         local = self.config.local
         return not (
@@ -88,7 +89,8 @@ class BlockPool:
         )
 
     def joins(self, new: int, keys: int) -> bool:
-        """Return whether texts are joined to one row, which the model must allow.
+        """Return whether it is cheaper to join texts to one row than to pad them, and
+        the model allows it.
 
         Per token and layer, attention to all keys of the row takes about 4 keys x width
         operations, and the matrices of the layer about 24 x width squared. Beyond

@@ -110,6 +110,14 @@ class PagedKVCache(KVCache):
         """
         raise NotImplementedError("A PagedKVCache keeps beginnings in a PrefixCache.")
 
+    def rewind(self, length: int) -> None:
+        """Raise, because the texts have their own lengths, in their tables.
+
+        Raises:
+            NotImplementedError: If called.
+        """
+        raise NotImplementedError("A PagedKVCache cannot go back.")
+
     def select(self, rows: Sequence[int]) -> None:
         """Raise, because the rows are the open texts.
 
@@ -133,8 +141,8 @@ class PagedKVCache(KVCache):
         self.positions = starts + torch.minimum(places, counts - 1)
         is_padding, written = places >= counts, slots.gather(1, self.positions)
         self._write_slots = written.masked_fill(is_padding, self.pool.padding_slot)
-        # What is beyond the end of a text is hidden from it, but even a hidden value
-        # does harm if it is not a number.
+        # Keys beyond the end of a text are masked, but even a masked value spoils the
+        # result if it is NaN: 0 times NaN is NaN.
         beyond = keys >= starts + counts
         self._read_slots = slots.masked_fill(beyond, self.pool.empty_slot)
         if len({*self.lengths}) == 1 and {*self.new_lengths} == {new}:
@@ -182,9 +190,9 @@ class PagedKVCache(KVCache):
             total = table.length + count
             if not 1 <= count <= new or self.pool.blocks_for(total) > len(table.blocks):
                 raise ValueError(
-                    f"A text has {count} of {new} new tokens behind {table.length}, "
-                    f"and {len(table.blocks)} blocks of {self.pool.block_size}. Each "
-                    "needs at least one token, and `reserve` before the pass."
+                    f"A text has {count} of {new} new tokens after {table.length}, and "
+                    f"{len(table.blocks)} blocks of {self.pool.block_size}. Give each "
+                    "text at least one token, and call `reserve` before the pass."
                 )
 
 

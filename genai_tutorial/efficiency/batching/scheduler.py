@@ -17,10 +17,9 @@ class Scheduler:
 
     A pass reads one new token of each running request, and the prompts of those that
     start in it. If the texts cannot be joined to one row, see `BlockPool.joins`,
-    prompts get a separate prefill pass first. If a running
-    request needs a block and none
-    is left, the request that started last is preempted: its blocks are freed, it waits
-    at the head of the queue, and its text is read again later.
+    prompts get a separate prefill pass first. If a running request needs a block and
+    none is left, the request that started last is preempted: its blocks are freed, it
+    waits at the head of the queue, and its text is read again later.
 
     Args:
         pool: The pool of blocks.

@@ -31,7 +31,7 @@ TIMEOUT = 120  # seconds; it takes about one
 
 
 class NativeBuildError(RuntimeError):
-    """The C code can't be built here: there is no compiler, or it refuses."""
+    """Raised when the C code can't be built or loaded on this machine."""
 
 
 def find_compiler() -> str | None:

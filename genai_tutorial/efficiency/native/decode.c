@@ -20,7 +20,7 @@ typedef struct {
     int64_t layer_stride, head_stride; /* distances in memory, counted in floats */
 } Cache;
 
-/* Rows come in groups of 16; what lies behind the last one is written and not read. */
+/* Rows come in groups of 16; those after the last one are written and never read. */
 static int padded(int rows) { return (rows + GROUP - 1) / GROUP * GROUP; }
 
 /* 16 sums side by side, then added in pairs: a compiler may use the vector unit only

@@ -88,7 +88,7 @@ def native(
     It has the same interface as the model, `KVCache` included, so `generate` works with
     it. The C code is compiled at the first call, see `build_native`. Tokens are read
     one at a time, those of a prompt too, and the rows of a batch one after the other:
-    it is made for one user. Delete the model to free its matrices.
+    it is made for one user. Delete the original to free its matrices.
 
     Args:
         model: A Llama in float32 on the CPU, whose widths are multiples of 32.
@@ -118,9 +118,9 @@ def generate_natively(
 ) -> list[int]:
     """Return the tokens of greedy decoding, without leaving C between two of them.
 
-    `generate` with temperature 0 draws the same tokens. In between it runs Python and a
-    dozen calls of PyTorch, whose code has to be read from memory again, because the
-    weights have displaced it from the CPU's caches.
+    `generate` with temperature 0 gives the same tokens, but runs Python and a dozen
+    calls of PyTorch per token. Their code has to be read from memory each time, because
+    the weights have displaced it from the CPU's caches.
 
     Args:
         decoder: The result of `native`.
@@ -133,7 +133,10 @@ def generate_natively(
             context window.
     """
     if not isinstance(decoder.head, NativeHead):
-        raise ValueError("decoder must be one that `native` returned.")
+        raise ValueError(
+            "decoder must be one that `native` returned; this one has a head of type "
+            f"{type(decoder.head).__name__}."
+        )
     config = decoder.config
     if not prompt or not all(0 <= token < config.vocab_size for token in prompt):
         raise ValueError(
