@@ -108,7 +108,7 @@ class PagedKVCache(KVCache):
         Raises:
             NotImplementedError: If called.
         """
-        raise NotImplementedError("A PagedKVCache keeps beginnings in a PrefixCache.")
+        raise NotImplementedError("A PagedKVCache keeps prefixes in a PrefixCache.")
 
     def rewind(self, length: int) -> None:
         """Raise, because the texts have their own lengths, in their tables.

@@ -143,7 +143,7 @@ def test_engine_answers_do_not_depend_on_what_runs_beside_them(
 
 
 def test_engine_reads_a_shared_beginning_once():
-    """Twenty questions of 17 tokens behind the same 221."""
+    """Twenty questions of 17 tokens after the same 221."""
     model = model_of(DecoderConfig.llama(40, 300, 16, 1, 4, 2, 24))
     beginning = [2 + n * n % 37 for n in range(221)]
     requests = [
