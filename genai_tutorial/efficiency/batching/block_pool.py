@@ -55,10 +55,8 @@ class BlockPool:
         self.config, self.block_size = config, block_size
         # Two more slots than are handed out: one that stays empty, and one to which
         # padding tokens are written.
-        self.empty_slot, self.padding_slot = (
-            blocks * block_size,
-            blocks * block_size + 1,
-        )
+        self.empty_slot = blocks * block_size
+        self.padding_slot = self.empty_slot + 1
         shape = (
             config.layers,
             blocks * block_size + 2,

@@ -133,10 +133,8 @@ class PagedKVCache(KVCache):
         counts = torch.tensor(self.new_lengths, device=device)[:, None]
         end = int((starts + counts).max())
         slots = torch.stack([self.pool.slots(table, end) for table in self.tables])
-        places, keys = (
-            torch.arange(new, device=device),
-            torch.arange(end, device=device),
-        )
+        places = torch.arange(new, device=device)
+        keys = torch.arange(end, device=device)
         # Padding repeats the last position, which exists in every model.
         self.positions = starts + torch.minimum(places, counts - 1)
         is_padding, written = places >= counts, slots.gather(1, self.positions)
@@ -165,10 +163,8 @@ class PagedKVCache(KVCache):
             torch.cat(new)[None],
             torch.cat(keys)[None],
         )
-        self._write_slots, self._read_slots = (
-            torch.cat(written)[None],
-            torch.cat(slots)[None],
-        )
+        self._write_slots = torch.cat(written)[None]
+        self._read_slots = torch.cat(slots)[None]
         texts = torch.arange(len(ends), device=device)
         of_new = texts.repeat_interleave(torch.tensor(counts, device=device))
         of_keys = texts.repeat_interleave(torch.tensor(ends, device=device))
