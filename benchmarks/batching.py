@@ -1,13 +1,13 @@
-"""Chapter 24's batching: what a batch costs, continuous against static batching, shared
-beginnings, and the memory of a paged cache.
+"""Chapter 24's batching: the cost of a batch, continuous against static batching,
+shared prefixes, and the memory of a paged cache.
 
 - `sizes`: tokens per CPU second of `factbook-base` in batches of 1 to 64, as ratios to
   a batch of one, in turns inside one process;
 - `continuous`: forward passes of the engine and of static batches, for 128 questions to
   `factbook-sft` in a random order, with its own lengths of answers, and for 128 texts
   of `factbook-base` whose lengths are drawn (geometric, as in a mix of users);
-- `prefix`: 20 questions behind the same beginning of 88 tokens, with and without the
-  prefix cache, for several sizes of a block;
+- `prefix`: 20 questions after the same prefix of 88 tokens, with and without the prefix
+  cache, for several block sizes;
 - `instructions`: the same with SmolLM2 and a system message of about 220 tokens, with
   the ratio of CPU seconds;
 - `memory`: the share of reserved slots that hold a token, for the same requests: whole
@@ -73,7 +73,7 @@ def chat_requests(seed: int, count: int) -> list[Request]:
 
 
 def text_requests(seed: int, count: int, mean: int = 24) -> list[Request]:
-    """Return beginnings of articles, each to be continued by a number of tokens drawn
+    """Return starts of articles, each to be continued by a number of tokens drawn
     from a geometric distribution, at most 96.
     """
     _, tokenizer = loaded("factbook-base")
@@ -180,7 +180,7 @@ def continuous(seed: int, small: bool) -> dict:
 
 
 def prefix(seed: int, small: bool) -> dict:
-    """Questions behind one beginning."""
+    """Questions after one prefix."""
     model, tokenizer = loaded("factbook-base")
     questions = exam_questions(load_fact_split().taught)
     chosen = random.Random(seed).sample(questions, 24)
@@ -211,7 +211,7 @@ def prefix(seed: int, small: bool) -> dict:
 
 
 def instructions(seed: int, small: bool) -> dict:
-    """Questions to SmolLM2 behind one long system message."""
+    """Questions to SmolLM2 after one long system message."""
     model, tokenizer = load_smollm2()
     facts = exam_questions(load_fact_split().taught)
     chosen = random.Random(seed).sample(facts, 44)

@@ -1,4 +1,4 @@
-"""What fewer bits cost: the measurements of weights, inputs and caches in chapter 24.
+"""The cost of fewer bits: chapter 24's measurements of weights, inputs and caches.
 
     methods         factbook-base by rounding, GPTQ and AWQ in 8, 4, 3 and 2 bits; a
                     seed draws the calibration texts, the held-out ones stay the same
@@ -11,8 +11,8 @@
     OMP_NUM_THREADS=1 python benchmarks/compression.py --folder runs --parts methods
 
 Each part and seed is one file in the folder and is not repeated; the record keeps what
-it has. `--seeds` and `--smoke` make it smaller. All takes about seven minutes of one
-core.
+it has. `--seeds` and `--smoke` make it smaller. The whole takes about seven minutes on
+one core.
 """
 
 import warnings

@@ -36,8 +36,8 @@ def serve(
     can be streamed. The server can be reached from this machine only.
 
     Requests that come at the same time run side by side in the batching engine of
-    chapter 24, and each gets the answer that it would get alone. The same `seed` gives
-    the same answer.
+    chapter 24. Each gets the answer that it would get alone, and the same `seed` gives
+    the same answer, up to near ties between tokens, which rounding decides.
 
     Examples to try:
     - `genai-tutorial serve`

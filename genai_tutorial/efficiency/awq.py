@@ -48,7 +48,10 @@ def activation_aware_scales(
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}.")
     if not magnitudes.isfinite().all() or not (magnitudes >= 0).all():
-        raise ValueError("Magnitudes must be finite and not negative.")
+        raise ValueError(
+            "magnitudes must be finite and not negative, got values from "
+            f"{float(magnitudes.min())} to {float(magnitudes.max())}."
+        )
     relative = (magnitudes / magnitudes.mean()).nan_to_num(1.0).clamp(min=SMALLEST)
     best, least = torch.ones_like(magnitudes), float("inf")
     for step in range(steps):

@@ -22,9 +22,9 @@ def soft_target_loss(
     r"""Return the forward KL divergence of the student from the teacher's soft targets,
     in nats: the mean of $T^2 \, \mathrm{KL}(p_T \,\|\, q_T)$.
 
-    Both are softened by the temperature T, which shows more of what the teacher thinks
-    of unlikely tokens. That shrinks the gradient by about T²; the factor makes up for
-    it, so that the learning rate fits any temperature.
+    Both are softened by the temperature T, which gives more weight to the teacher's
+    differences between unlikely tokens. That shrinks the gradient by about T²; the
+    factor makes up for it, so that one learning rate fits all temperatures.
 
     Args:
         student_logits: The student's logits.
@@ -56,9 +56,10 @@ def reverse_kl(
 ) -> Float[Tensor, ""]:
     r"""Return the reverse KL divergence, $\mathrm{KL}(q \,\|\, p)$, in nats.
 
-    The forward one punishes a student that misses something the teacher says; this one
-    punishes a student that says something the teacher would not, so a small student
-    keeps to a few of the teacher's answers instead of covering all of them.
+    The forward KL divergence is large if the student gives a low probability to what
+    is probable for the teacher; the reverse one, if it gives a high probability to what
+    is improbable for the teacher. So a small student keeps to a few of the teacher's
+    answers instead of covering all of them.
 
     Args:
         student_logits: The student's logits, of q.
@@ -150,8 +151,8 @@ def sequence_level_examples(
     """Return the prompts as the teacher continues them: texts for the student to train
     on, each cut before its first stop token.
 
-    Kim and Rush take the teacher's most probable text, found by beam search; for a
-    draft, samples are better, because it is the teacher's samples that it will meet.
+    Kim and Rush take the teacher's most probable text, found by beam search. Samples
+    suit a draft, because the texts that it has to continue are the teacher's samples.
 
     Args:
         teacher: The model that writes.
@@ -159,7 +160,7 @@ def sequence_level_examples(
         max_new_tokens: Maximum number of tokens to add.
         temperature: Divides the teacher's logits; 0 is greedy decoding.
         stop_tokens: The tokens that end a text.
-        batch_size: The number of texts that are written at once.
+        batch_size: The number of texts that are generated at once.
         generator: Random generator of the draws; None for torch's global one.
 
     Raises:

@@ -1,9 +1,9 @@
 """Outliers: a few features that are far larger than the rest, and what they do to
 activations in 8 bits.
 
-A rounding step is as large as the largest value divided by 127. If one feature is a
-hundred times larger than the others and all share one step, then the others have hardly
-a level left.
+A rounding step is the largest value divided by 127. If one feature is a hundred times
+larger than the others and all share one step, at most three levels are left for the
+others.
 """
 
 from copy import deepcopy

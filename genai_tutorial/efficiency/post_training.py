@@ -30,7 +30,7 @@ function that reads the text in another way.
 
 @dataclass(frozen=True)
 class InputStatistics:
-    """What the methods need to know about a layer's inputs.
+    """The statistics of a layer's inputs that the methods need.
 
     Attributes:
         hessian: See `input_hessian`.
@@ -151,11 +151,11 @@ def _round_by_awq(
 
 @dataclass(frozen=True)
 class Divergence:
-    """How far one model's predictions are from another's; a value for each text, in
+    """The distance of one model's predictions from another's, one value per text, in
     nats per token.
 
     Attributes:
-        row_kl: The mean KL divergence of the second from the first model.
+        row_kl: The mean KL divergence of the second model from the first.
         row_agreement: The share of positions with the same most probable token.
         row_reference_nats: The first model's loss.
         row_nats: The second model's loss.
@@ -198,9 +198,10 @@ def prediction_divergence(
 
     $$\mathrm{KL}(p \Vert q) = \sum_v p_v (\ln p_v - \ln q_v)$$
 
-    with p the reference. The loss tells which model predicts the text better, and is
-    noisy; the KL divergence tells how much rounding changed, whether the text likes it
-    or not.
+    with p the reference. The difference of the losses is a noisy measure of rounding,
+    because rounding raises the probability of some tokens of the text and lowers that
+    of others. The KL divergence measures every change of the predictions, in either
+    direction.
 
     Args:
         reference: The exact model.

@@ -29,9 +29,9 @@ def watt_hours_per_million_tokens(rate: float | int, watts: float | int) -> floa
 
     Args:
         rate: Tokens per second, of all users together.
-        watts: What the machine draws meanwhile. Measure it at the socket: a virtual
-            machine has no energy counter, and on a laptop only an administrator may
-            read it.
+        watts: The power that the machine draws meanwhile. Measure it at the socket: a
+            virtual machine has no energy counter, and on a laptop only an administrator
+            may read it.
 
     Raises:
         ValueError: If the rate is not positive, or the power is negative.

@@ -87,8 +87,8 @@ def bytes_per_token(
 
     A step reads every weight that its tokens multiply, once for the whole batch, and
     each row's own keys and values. Activations stay in the CPU's or GPU's caches. In a
-    mixture of experts every row may choose other experts; the count assumes that they
-    do, as far as there are enough.
+    mixture of experts, rows may choose different experts; the count assumes that no two
+    choose the same one until all are in use.
 
     Args:
         model: A model's shape, or the settings of one of the book's decoders.

@@ -17,9 +17,8 @@ from torch import Tensor, nn
 
 from genai_tutorial.transformer import DecoderLM, FeedForward
 
-SMALLEST = (
-    1e-5  # maxima below it count as this, so that dead features get no huge scale
-)
+# Smaller maxima count as this, so that dead features get no huge scale.
+SMALLEST = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +91,10 @@ def fold_scales(group: InputGroup, scales: Float[Tensor, "in"]) -> None:
             f"{', '.join(group.layers)}: no layer before it can take the scales."
         )
     if not (scales > 0).all() or not scales.isfinite().all():
-        raise ValueError("Scales must be positive and finite.")
+        raise ValueError(
+            "Scales must be positive and finite, got values from "
+            f"{float(scales.min())} to {float(scales.max())}."
+        )
     for layer in group.layers.values():
         layer.weight.mul_(scales)
     for parameter in group.source.parameters():  # weight and bias, a row per feature

@@ -62,7 +62,7 @@ class Speculation:
     @property
     def acceptance(self) -> float:
         """The share of the checked tokens that were accepted. Tokens after a rejected
-        one count as not accepted, so this is below `acceptance_rate`.
+        one count as not accepted, so this is at most `acceptance_rate`, on average.
         """
         return self.accepted / max(1, self.drafted)
 

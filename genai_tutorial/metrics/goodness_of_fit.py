@@ -15,8 +15,9 @@ class ChiSquareTest:
     Attributes:
         statistic: The sum of (observed - expected)² / expected over the cells.
         degrees_of_freedom: The number of cells minus one.
-        p_value: The probability that counts from the distribution itself lie at least
-            this far from it.
+        p_value: The probability of a statistic at least as large for counts that do
+            come from the distribution, from the chi-square distribution that it
+            approaches for large counts.
     """
 
     statistic: float
@@ -43,8 +44,8 @@ def chi_square_test(
         least_expected: The expected count below which outcomes are pooled.
 
     Raises:
-        ValueError: If there are no counts, the probabilities are none, or fewer than
-            two cells remain.
+        ValueError: If there are no counts, the probabilities do not sum to one, or
+            fewer than two cells remain.
 
     Source: Pearson, On the criterion that a given system of deviations..., 1900,
         https://doi.org/10.1080/14786440009463897; Cochran (1954) for the five

@@ -1,5 +1,5 @@
-"""GPTQ equals rounding for uncorrelated inputs, beats it for correlated ones, and its
-error is the sum of what its columns could not pass on.
+"""GPTQ equals rounding for uncorrelated inputs, beats it for correlated ones, and
+rounds each weight after the corrections for all earlier ones.
 """
 
 import pytest
@@ -66,6 +66,18 @@ def test_gptq_error_is_below_roundings(bits, group_size):
         assert errors[0] < 0.4 * errors[1], (seed, errors)
 
 
+def residuals_in_steps(weight, hessian, matrix):
+    """Return what was left of each weight when it was rounded, in steps: with U the
+    factor of the damped Hessian's inverse and E the divided errors, W - Q = E U.
+    """
+    columns = weight.shape[1]
+    damped = hessian + 0.01 * hessian.diagonal().mean() * torch.eye(columns)
+    factor = torch.linalg.cholesky(torch.linalg.inv(damped.double()), upper=True)
+    change = (weight - matrix.dequantize()).double()
+    divided = torch.linalg.solve_triangular(factor, change, upper=True, left=False)
+    return divided * factor.diagonal() / matrix.scale.double()
+
+
 @settings(deadline=None, max_examples=30)
 @given(
     rows=st.integers(1, 6),
@@ -73,22 +85,24 @@ def test_gptq_error_is_below_roundings(bits, group_size):
     bits=st.sampled_from([3, 4, 8]),
     seed=st.integers(0, 2**31),
 )
-def test_gptq_error_is_bounded_by_the_inverse_factor(rows, columns, bits, seed):
-    """The error is the sum of (residual / U_qq)², and without clamping no residual is
-    larger than half a step. This is the bound that rounding does not have.
+def test_gptq_rounds_each_weight_after_compensation(rows, columns, bits, seed):
+    """What is left of a weight is at most half a step, unless its level is the first or
+    the last one and may have been clamped.
     """
     weight, hessian = problem(rows, columns, seed)
-    damped = hessian + 0.01 * hessian.diagonal().mean() * torch.eye(columns)
     matrix = gptq_quantize(weight, hessian, bits, columns)
-    top = 2**bits - 1
-    # A level at an end may have been clamped.
-    free = ((matrix.levels > 0) & (matrix.levels < top)).all(dim=1)
-    inverse = torch.linalg.inv(damped.double())
-    factor = torch.linalg.cholesky(inverse, upper=True).diagonal()
-    change = (weight - matrix.dequantize()).double()
-    error = ((change @ damped.double()) * change).sum(dim=1)
-    bound = (0.5 * matrix.scale.double() / factor).square().sum(dim=1)
-    assert (error[free] <= bound[free] * 1.001).all()
+    left = residuals_in_steps(weight, hessian, matrix)
+    inside = (matrix.levels > 0) & (matrix.levels < 2**bits - 1)
+    assert (left[inside].abs() < 0.501).all()
+
+
+def test_gptq_residuals_tell_it_from_rounding():
+    weight, hessian = problem(6, 24, seed=0)
+    matrix = quantize_affine(weight, 4, 24)
+    left = residuals_in_steps(weight, hessian, matrix)
+    inside = (matrix.levels > 0) & (matrix.levels < 15)
+    assert inside.sum() > 100
+    assert (left[inside].abs() > 0.6).float().mean() > 0.1
 
 
 def test_gptq_compensates_in_the_other_weight():

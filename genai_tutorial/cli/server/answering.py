@@ -1,4 +1,4 @@
-"""One HTTP request on its way: its jobs, their events, and a client that may leave."""
+"""The life of one HTTP request: its jobs, their events, and a client that may leave."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,5 +1,6 @@
-"""The web application: its addresses, and errors as clients expect them."""
+"""The web application: its routes, and its errors in the form that clients expect."""
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -21,6 +22,9 @@ from genai_tutorial.cli.server.worker import Worker
 
 MAX_BODY = 1_000_000
 """The largest body of a request, in bytes."""
+
+HOSTS = ("127.0.0.1", "localhost")
+LOCAL_ORIGIN = re.compile(rf"https?://({'|'.join(map(re.escape, HOSTS))})(:\d+)?")
 
 Read = Callable[[bytes, Mapping[str, ServedModel]], Completion]
 
@@ -62,6 +66,7 @@ def make_app(models: Mapping[str, ServedModel], worker: Worker) -> Starlette:
 
     def completions(read: Read) -> Callable:
         async def answer(request: Request) -> Response:
+            _check_origin(request)
             completion = read(await _body(request), models)
             answering = Answering(completion, worker)
             if completion.stream:
@@ -78,11 +83,9 @@ def make_app(models: Mapping[str, ServedModel], worker: Worker) -> Starlette:
             Route("/v1/completions", completions(read_text), methods=["POST"]),
             Route("/health", health),
         ],
-        # Pages of the web that a browser shows must not reach the server under a name
-        # of their own.
-        middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
-        ],
+        # Otherwise a web page could have its own domain name resolve to 127.0.0.1 and
+        # read the answers (DNS rebinding).
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))],
         exception_handlers={
             ApiError: _answer_error,
             HTTPException: _answer_http_error,
@@ -90,6 +93,15 @@ def make_app(models: Mapping[str, ServedModel], worker: Worker) -> Starlette:
         },
         lifespan=lifespan,
     )
+
+
+def _check_origin(request: Request) -> None:
+    """Refuse requests from web pages of other sites: a browser sends them, although it
+    does not show the pages the answers.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None and not LOCAL_ORIGIN.fullmatch(origin):
+        raise ApiError(403, "Only programs and pages of this machine get answers.")
 
 
 async def _body(request: Request) -> bytes:

@@ -1,6 +1,8 @@
 """Errors in the form that clients of OpenAI's protocol expect."""
 
-from starlette.responses import JSONResponse
+import json
+
+from starlette.responses import Response
 
 
 class ApiError(Exception):
@@ -40,7 +42,10 @@ class ApiError(Exception):
             }
         }
 
-    def response(self) -> JSONResponse:
-        """Return the HTTP response."""
+    def response(self) -> Response:
+        """Return the HTTP response, in ASCII: what it quotes from the request may hold
+        lone surrogates, which UTF-8 cannot encode.
+        """
         headers = {"Retry-After": "1"} if self.status == 429 else None
-        return JSONResponse(self.to_dict(), self.status, headers)
+        body = json.dumps(self.to_dict())
+        return Response(body, self.status, headers, "application/json")

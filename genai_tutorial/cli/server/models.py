@@ -58,8 +58,8 @@ class ServedModel:
         return self.tokenizer.encode(text, special_as_text=True)
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
-        """Return the tokens of a conversation. A model that answers each question by
-        itself gets the last one only.
+        """Return the tokens of a conversation; only the last message for a model that
+        was trained on single questions.
 
         Raises:
             ValueError: If the model has no chat template, or was not taught to listen

@@ -17,8 +17,8 @@ class Replies:
 
     Attributes:
         completion: The request.
-        id: A name for the answer.
-        created: When it was asked for, in seconds since 1970.
+        id: The answer's id.
+        created: The time of the request, in seconds since 1970.
     """
 
     completion: Completion
@@ -48,7 +48,7 @@ class Replies:
         return self._object(kind, choices) | {"usage": self.usage(tokens)}
 
     def opening(self, index: int) -> dict:
-        """Return the first part of a streamed message, which names the speaker."""
+        """Return the first part of a streamed message, which names its role."""
         delta = {"role": "assistant", "content": ""}
         return self._part([self._choice(index, None) | {"delta": delta}])
 
@@ -60,7 +60,7 @@ class Replies:
         )
 
     def closing(self, index: int, reason: str) -> dict:
-        """Return the last part of an answer, which says why it has ended."""
+        """Return the last part of an answer, which holds its finish reason."""
         content = {"delta": {}} if self.completion.is_chat else {"text": ""}
         return self._part([self._choice(index, reason) | content])
 
@@ -99,7 +99,7 @@ class Replies:
 
 
 def server_sent(data: dict | str) -> bytes:
-    """Return an event of a stream, as the standard for server-sent events has it.
+    """Return an event in the format of server-sent events.
 
     >>> server_sent("[DONE]")
     b'data: [DONE]\\n\\n'

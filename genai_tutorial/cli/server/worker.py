@@ -119,11 +119,18 @@ class Worker:
             self.thread.join()
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        finally:  # after a fault as well, so that no client waits forever
+            with self._lock:
+                self._stopping = True
+            self._end_all()
+
+    def _serve(self) -> None:
         while True:
             while self._is_idle or not self._commands.empty():
                 command, job = self._commands.get()
                 if command is None:
-                    self._end_all()
                     return
                 command(job)
             for name, engine in self.engines.items():
@@ -165,9 +172,9 @@ class Worker:
 
     def _replace(self, name: str) -> None:
         """End the jobs of an engine that failed, and make a new one."""
-        self.engines[name] = self.make_engines[name]()
         for job in [job for job in self._jobs.values() if job.model == name]:
             self._finish(job, "error")
+        self.engines[name] = self.make_engines[name]()
 
     def _end_all(self) -> None:
         for job in list(self._jobs.values()):

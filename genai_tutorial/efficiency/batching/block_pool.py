@@ -55,10 +55,8 @@ class BlockPool:
         self.config, self.block_size = config, block_size
         # Two more slots than are handed out: one that stays empty, and one to which
         # padding tokens are written.
-        self.empty_slot, self.padding_slot = (
-            blocks * block_size,
-            blocks * block_size + 1,
-        )
+        self.empty_slot = blocks * block_size
+        self.padding_slot = self.empty_slot + 1
         shape = (
             config.layers,
             blocks * block_size + 2,
@@ -79,8 +77,9 @@ class BlockPool:
 
     @property
     def can_share(self) -> bool:
-        """Whether the keys and values are all that a beginning leaves behind: not with
-        short convolutions or n-gram embeddings, whose last inputs belong to one text.
+        """Whether texts can share the blocks of a prefix: only if keys and values are
+        all that the model keeps of it, so not with short convolutions or n-gram
+        embeddings.
         """
         local = self.config.local
         return not (
@@ -88,7 +87,8 @@ class BlockPool:
         )
 
     def joins(self, new: int, keys: int) -> bool:
-        """Return whether texts are joined to one row, which the model must allow.
+        """Return whether it is cheaper to join texts to one row than to pad them, and
+        the model allows it.
 
         Per token and layer, attention to all keys of the row takes about 4 keys x width
         operations, and the matrices of the layer about 24 x width squared. Beyond

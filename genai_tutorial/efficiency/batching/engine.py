@@ -1,7 +1,8 @@
 """The engine: answers many requests at once, one forward pass at a time.
 
-Requests join and leave the batch between two passes (continuous batching), and every
-answer equals that to the request alone.
+Requests join and leave the batch between two passes (continuous batching). Every
+answer equals that to the request alone, up to near ties between tokens, which rounding
+decides.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from genai_tutorial.transformer import DecoderLM
 
 
 class Engine:
-    """Continuous batching for one model. Not to be called from several threads.
+    """Continuous batching for one model, for use by a single thread.
 
     Args:
         model: The model that answers.
@@ -184,8 +185,8 @@ def _check(
     tables: list[BlockTable],
     unread: list[list[int]],
 ) -> None:
-    """Take a pass back if its logits are not finite: among joined texts, one that gives
-    NaN spoils all.
+    """Undo a pass whose logits are not finite: if texts are joined, NaN in one of them
+    spreads to all.
     """
     if not logits.amax(dim=-1).isfinite().all():
         for table, ids in zip(tables, unread, strict=True):

@@ -108,7 +108,15 @@ class PagedKVCache(KVCache):
         Raises:
             NotImplementedError: If called.
         """
-        raise NotImplementedError("A PagedKVCache keeps beginnings in a PrefixCache.")
+        raise NotImplementedError("A PagedKVCache keeps prefixes in a PrefixCache.")
+
+    def rewind(self, length: int) -> None:
+        """Raise, because the texts have their own lengths, in their tables.
+
+        Raises:
+            NotImplementedError: If called.
+        """
+        raise NotImplementedError("A PagedKVCache cannot go back.")
 
     def select(self, rows: Sequence[int]) -> None:
         """Raise, because the rows are the open texts.
@@ -125,16 +133,14 @@ class PagedKVCache(KVCache):
         counts = torch.tensor(self.new_lengths, device=device)[:, None]
         end = int((starts + counts).max())
         slots = torch.stack([self.pool.slots(table, end) for table in self.tables])
-        places, keys = (
-            torch.arange(new, device=device),
-            torch.arange(end, device=device),
-        )
+        places = torch.arange(new, device=device)
+        keys = torch.arange(end, device=device)
         # Padding repeats the last position, which exists in every model.
         self.positions = starts + torch.minimum(places, counts - 1)
         is_padding, written = places >= counts, slots.gather(1, self.positions)
         self._write_slots = written.masked_fill(is_padding, self.pool.padding_slot)
-        # What is beyond the end of a text is hidden from it, but even a hidden value
-        # does harm if it is not a number.
+        # Keys beyond the end of a text are masked, but even a masked value spoils the
+        # result if it is NaN: 0 times NaN is NaN.
         beyond = keys >= starts + counts
         self._read_slots = slots.masked_fill(beyond, self.pool.empty_slot)
         if len({*self.lengths}) == 1 and {*self.new_lengths} == {new}:
@@ -157,10 +163,8 @@ class PagedKVCache(KVCache):
             torch.cat(new)[None],
             torch.cat(keys)[None],
         )
-        self._write_slots, self._read_slots = (
-            torch.cat(written)[None],
-            torch.cat(slots)[None],
-        )
+        self._write_slots = torch.cat(written)[None]
+        self._read_slots = torch.cat(slots)[None]
         texts = torch.arange(len(ends), device=device)
         of_new = texts.repeat_interleave(torch.tensor(counts, device=device))
         of_keys = texts.repeat_interleave(torch.tensor(ends, device=device))
@@ -182,9 +186,9 @@ class PagedKVCache(KVCache):
             total = table.length + count
             if not 1 <= count <= new or self.pool.blocks_for(total) > len(table.blocks):
                 raise ValueError(
-                    f"A text has {count} of {new} new tokens behind {table.length}, "
-                    f"and {len(table.blocks)} blocks of {self.pool.block_size}. Each "
-                    "needs at least one token, and `reserve` before the pass."
+                    f"A text has {count} of {new} new tokens after {table.length}, and "
+                    f"{len(table.blocks)} blocks of {self.pool.block_size}. Give each "
+                    "text at least one token, and call `reserve` before the pass."
                 )
 
 

@@ -17,10 +17,9 @@ class Scheduler:
 
     A pass reads one new token of each running request, and the prompts of those that
     start in it. If the texts cannot be joined to one row, see `BlockPool.joins`,
-    prompts get a separate prefill pass first. If a running
-    request needs a block and none
-    is left, the request that started last is preempted: its blocks are freed, it waits
-    at the head of the queue, and its text is read again later.
+    prompts get a separate prefill pass first. If a running request needs a block and
+    none is left, the request that started last is preempted: its blocks are freed, it
+    waits at the head of the queue, and its text is read again later.
 
     Args:
         pool: The pool of blocks.
@@ -63,7 +62,7 @@ class Scheduler:
             ValueError: If the pool is too small for it, even with nothing beside it.
         """
         longest = answer.request.longest
-        # One more for the block that is copied when a shared beginning ends inside it.
+        # One more for the block that is copied when a shared prefix ends inside it.
         needed = self.pool.blocks_for(longest) + 1
         if needed > self.pool.allocator.total:
             raise ValueError(
@@ -112,14 +111,14 @@ class Scheduler:
         started: list[Answer] = []
         unread, longest = len(beside), 0
         keys = sum(len(answer.text) for answer in beside)
-        beginnings: set[tuple[int, ...]] = set()  # that this pass will make known
+        new_prefixes: set[tuple[int, ...]] = set()  # that this pass will make known
         for answer in list(self.waiting):
             if len(self.running) == self.max_running:
                 break
             text = answer.text
             table = BlockTable() if self.prefixes is None else self.prefixes.match(text)
             next_block = tuple(text[: self._end_of_next_block(table)])
-            if self.prefixes is not None and next_block in beginnings:
+            if self.prefixes is not None and next_block in new_prefixes:
                 # One pass later, it can share what this pass reads.
                 self.pool.free(table)
                 continue
@@ -144,7 +143,7 @@ class Scheduler:
             self.running.append(answer)
             started.append(answer)
             if len(text) >= len(next_block) == self._end_of_next_block(table):
-                beginnings.add(next_block)
+                new_prefixes.add(next_block)
         return started
 
     def _continue(self) -> list[Answer]:

@@ -1,4 +1,4 @@
-"""Counts of what it costs to serve requests, the same for every kind of batching."""
+"""Counts of the cost of serving requests, the same for every kind of batching."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Statistics:
             rows.
         tokens_drawn: Tokens of the answers.
         prefix_tokens: Prompt tokens found in the prefix cache instead of read.
-        slots_reserved: Slots that were kept for a running request's keys and values,
+        slots_reserved: Slots that were reserved for running requests' keys and values,
             summed over all passes.
         slots_used: Slots that held those of a token, summed over all passes.
         most_slots_reserved: The largest number of slots reserved in a pass.

@@ -31,7 +31,7 @@ TIMEOUT = 120  # seconds; it takes about one
 
 
 class NativeBuildError(RuntimeError):
-    """The C code can't be built here: there is no compiler, or it refuses."""
+    """Raised when the C code can't be built or loaded on this machine."""
 
 
 def find_compiler() -> str | None:
@@ -50,7 +50,8 @@ def build_native(kernel: str = "lanes", instructions: str = "native") -> Path:
     it, and return the shared library.
 
     The name contains a hash of the sources, flags, compiler and CPU, so a change of any
-    of them leads to a new build. The file appears whole or not at all.
+    of them leads to a new build. The file appears whole or not at all. A library that
+    another user of the machine could have written is not used.
 
     Args:
         kernel: "rows", the product as one would write it first; "lanes", the same with
@@ -61,7 +62,7 @@ def build_native(kernel: str = "lanes", instructions: str = "native") -> Path:
     Raises:
         ValueError: If there is no such kernel or instruction set.
         NativeBuildError: If there is no compiler, it fails, or the cache folder cannot
-            be written.
+            be written or belongs to others.
     """
     _check(kernel, "kernel", KERNELS)
     _check(instructions, "instructions", tuple(INSTRUCTIONS))
@@ -80,13 +81,18 @@ def build_native(kernel: str = "lanes", instructions: str = "native") -> Path:
     if not library.is_file():
         compiled = _compile(compiler, flags, sources)
         try:
+            library.parent.parent.mkdir(parents=True, exist_ok=True)
+            library.parent.mkdir(mode=0o700, exist_ok=True)
             with write_atomically(library) as file:
                 file.write(compiled)
+            library.chmod(0o600)
         except OSError as error:
             raise NativeBuildError(
                 f"The library could not be written to {library.parent} ({error}): make "
                 "room there, or set another cache folder."
             ) from error
+    for path in (library.parent, library):
+        _check_owner(path)
     return library
 
 
@@ -138,7 +144,11 @@ def _compile(compiler: str, flags: list[str], sources: list[Path]) -> bytes:
             command = [compiler, *flags, *threads, "-o", str(output), *files, "-lm"]
             try:
                 done = subprocess.run(
-                    command, capture_output=True, text=True, timeout=TIMEOUT
+                    command,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
+                    timeout=TIMEOUT,
                 )
             except (OSError, subprocess.TimeoutExpired) as error:
                 raise NativeBuildError(f"{compiler} did not run: {error}.") from error
@@ -149,6 +159,17 @@ def _compile(compiler: str, flags: list[str], sources: list[Path]) -> bytes:
     raise NativeBuildError(
         f"{compiler} could not compile {sources[1].name} for this machine: {problem}"
     )
+
+
+def _check_owner(path: Path) -> None:
+    """Refuse what others may write: code from it would run with this user's rights."""
+    found = path.stat()
+    is_foreign = hasattr(os, "getuid") and found.st_uid != os.getuid()
+    if is_foreign or found.st_mode & 0o022:
+        raise NativeBuildError(
+            f"{path} can be written by other users, so code from it is not run: delete "
+            "it, or set GENAI_TUTORIAL_CACHE to a folder of your own."
+        )
 
 
 def _cpu_features() -> str:

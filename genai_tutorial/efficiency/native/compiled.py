@@ -85,8 +85,16 @@ class CompiledModel:
     def read(
         self, x: Float[Tensor, "batch position width"], cache: KVCache
     ) -> Float[Tensor, "batch position width"]:
-        """Run all blocks on each row's new tokens, and store their keys and values."""
+        """Run all blocks on each row's new tokens, and store their keys and values.
+
+        Raises:
+            ValueError: If C would read or write anything else: the vectors or the cache
+                have other shapes or types, or there is no room for the tokens.
+        """
+        self._check_vectors(x)
+        self._check_cache(x, cache)
         x = x.clone(memory_format=torch.contiguous_format)
+        weights = self._attention_weights(cache)
         row_size = FLOAT * x.shape[1] * x.shape[2]
         for row, start in enumerate(cache.lengths):
             self.library.read_tokens(
@@ -94,12 +102,18 @@ class CompiledModel:
                 _address(cache, row),
                 ctypes.c_int(start),
                 ctypes.c_int(x.shape[1]),
+                ctypes.c_void_p(weights.data_ptr()),
                 ctypes.c_void_p(x.data_ptr() + row * row_size),
             )
         return x
 
     def logits(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
-        """Return the logits of the last block's outputs."""
+        """Return the logits of the last block's outputs.
+
+        Raises:
+            ValueError: If the vectors are not those of the model.
+        """
+        self._check_vectors(x)
         x = x.contiguous()
         logits = x.new_zeros(*x.shape[:-1], self.logits_width)
         self.library.output_layer(
@@ -116,14 +130,50 @@ class CompiledModel:
         that is empty and long enough.
         """
         ids = (ctypes.c_int * (len(prompt) + count))(*prompt)
+        weights, logits = self._attention_weights(cache), torch.empty(self.logits_width)
         self.library.generate(
             self._struct(),
             _address(cache, 0),
             ctypes.c_int(len(prompt)),
             ctypes.c_int(count),
+            ctypes.c_void_p(weights.data_ptr()),
+            ctypes.c_void_p(logits.data_ptr()),
             ids,
         )
         return list(ids[len(prompt) :])
+
+    def _attention_weights(self, cache: KVCache) -> Tensor:
+        """Return working memory for a row per query head that shares a key."""
+        group = self.struct.heads // self.struct.key_value_heads
+        return torch.empty(group, cache.length)
+
+    def _check_vectors(self, x: Tensor) -> None:
+        width = self.struct.width
+        if x.shape[-1] != width or not _is_float32_on_cpu(x):
+            raise ValueError(
+                f"The C decoder reads vectors of {width} features in float32 on the "
+                f"CPU, got {x.shape[-1]} in {x.dtype} on {x.device}."
+            )
+
+    def _check_cache(self, x: Tensor, cache: KVCache) -> None:
+        sizes, rows = self.struct, x.shape[0]
+        positions = min(cache.length, len(self.rotation[0]))
+        shape = (
+            *(sizes.layers, rows, sizes.key_value_heads, positions),
+            sizes.head_width,
+        )
+        for stored in (cache.keys, cache.values):
+            if stored.shape != shape or not _is_float32_on_cpu(stored):
+                raise ValueError(
+                    "The cache was not made for this model: C expects keys and values "
+                    f"in float32 of shape {shape}, got {stored.dtype} of shape "
+                    f"{tuple(stored.shape)}. Use the decoder's own `make_cache`."
+                )
+        if max(cache.lengths) + x.shape[1] > positions:
+            raise ValueError(
+                f"The cache has room for {positions} tokens per row, holds "
+                f"{max(cache.lengths)}, and got {x.shape[1]} more."
+            )
 
     def _struct(self):
         self.struct.threads = torch.get_num_threads()
@@ -136,3 +186,7 @@ def _address(cache: KVCache, row: int):
     offset = FLOAT * row * row_stride
     keys, values = cache.keys.data_ptr() + offset, cache.values.data_ptr() + offset
     return ctypes.byref(_Cache(keys, values, layer_stride, head_stride))
+
+
+def _is_float32_on_cpu(tensor: Tensor) -> bool:
+    return tensor.dtype == torch.float32 and tensor.device.type == "cpu"

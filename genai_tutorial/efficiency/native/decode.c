@@ -3,7 +3,6 @@
  * single token the products with the quantized matrices take nearly all of the time. */
 #include "matvec.h"
 #include <math.h>
-#include <stdlib.h>
 
 typedef struct {
     int layers, width, heads, key_value_heads, head_width, hidden_width;
@@ -21,7 +20,7 @@ typedef struct {
     int64_t layer_stride, head_stride; /* distances in memory, counted in floats */
 } Cache;
 
-/* Rows come in groups of 16; what lies behind the last one is written and not read. */
+/* Rows come in groups of 16; those after the last one are written and never read. */
 static int padded(int rows) { return (rows + GROUP - 1) / GROUP * GROUP; }
 
 /* 16 sums side by side, then added in pairs: a compiler may use the vector unit only
@@ -55,15 +54,17 @@ static void rotate(float *x, const float *cosines, const float *sines, int n) {
 
 /* Some heads that share keys and values: softmax(query · keys / sqrt(n)) times the
  * values, over all positions so far. The outer loops go over the positions, so that each
- * key and value is read once for all heads. */
+ * key and value is read once for all heads. `weights` has room for heads * positions. */
 static void attend(const float *queries, int heads, const float *keys,
-                   const float *values, int positions, int n, float *mixed) {
-    float weights[heads][positions], scale = 1 / sqrtf(n);
+                   const float *values, int positions, int n, float *weights,
+                   float *mixed) {
+    float scale = 1 / sqrtf(n);
     for (int p = 0; p < positions; p++)
         for (int head = 0; head < heads; head++)
-            weights[head][p] = dot(queries + head * n, keys + p * n, n) * scale;
+            weights[head * positions + p] =
+                dot(queries + head * n, keys + p * n, n) * scale;
     for (int head = 0; head < heads; head++) {
-        float largest = -INFINITY, total = 0, *w = weights[head];
+        float largest = -INFINITY, total = 0, *w = weights + head * positions;
         for (int p = 0; p < positions; p++)
             if (w[p] > largest) largest = w[p];
         for (int p = 0; p < positions; p++) total += w[p] = expf(w[p] - largest);
@@ -72,13 +73,15 @@ static void attend(const float *queries, int heads, const float *keys,
     memset(mixed, 0, heads * n * sizeof *mixed);
     for (int p = 0; p < positions; p++)
         for (int head = 0; head < heads; head++) {
-            const float weight = weights[head][p], *value = values + p * n;
+            const float weight = weights[head * positions + p], *value = values + p * n;
             for (int i = 0; i < n; i++) mixed[head * n + i] += weight * value[i];
         }
 }
 
-/* Read one token: x holds its embedding and, afterwards, the last block's output. */
-static void read_token(const Model *m, const Cache *cache, int position, float *x) {
+/* Read one token: x holds its embedding and, afterwards, the last block's output.
+ * `weights` is the working memory of `attend`. */
+static void read_token(const Model *m, const Cache *cache, int position,
+                       float *weights, float *x) {
     int width = m->width, n = m->head_width, shared = m->key_value_heads;
     int projected = padded((m->heads + 2 * shared) * n);
     float normed[width], mixed[width], query[projected], gate[2 * m->hidden_width];
@@ -100,7 +103,8 @@ static void read_token(const Model *m, const Cache *cache, int position, float *
             memcpy(keys + (int64_t)position * n, key + head * n, n * sizeof *key);
             memcpy(values + (int64_t)position * n, value + head * n, n * sizeof *value);
             int group = m->heads / shared, first = head * group * n;
-            attend(query + first, group, keys, values, position + 1, n, mixed + first);
+            attend(query + first, group, keys, values, position + 1, n, weights,
+                   mixed + first);
         }
         w = matvec4(w, width, width, mixed, x, m->threads);
 
@@ -113,11 +117,13 @@ static void read_token(const Model *m, const Cache *cache, int position, float *
     }
 }
 
-/* Read tokens that continue the text in a cache; x has a row for each. */
+/* Read tokens that continue the text in a cache; x has a row for each. The caller has
+ * checked that the cache has room for them, and `weights` for a row of attention weights
+ * per query head of a key. */
 void read_tokens(const Model *m, const Cache *cache, int position, int count,
-                 float *x) {
+                 float *weights, float *x) {
     for (int i = 0; i < count; i++)
-        read_token(m, cache, position + i, x + (int64_t)i * m->width);
+        read_token(m, cache, position + i, weights, x + (int64_t)i * m->width);
 }
 
 /* The last norm and the output layer, in 8 bits, because its rounding errors go
@@ -134,13 +140,14 @@ void output_layer(const Model *m, int count, const float *x, float *logits) {
 
 /* Greedy decoding from an empty cache: ids holds the prompt, and gets `count` tokens
  * more. Nothing but this loop runs between two tokens. */
-void generate(const Model *m, const Cache *cache, int prompt, int count, int *ids) {
+void generate(const Model *m, const Cache *cache, int prompt, int count,
+              float *weights, float *logits, int *ids) {
     int rows = padded(m->vocab_size);
-    float x[m->width], *logits = malloc(rows * sizeof *logits);
+    float x[m->width];
     for (int position = 0; position + 1 < prompt + count; position++) {
         int64_t token = ids[position];
         memcpy(x, m->embedding + token * m->width, sizeof x);
-        read_token(m, cache, position, x);
+        read_token(m, cache, position, weights, x);
         if (position + 1 < prompt) continue;
         memset(logits, 0, rows * sizeof *logits);
         output_layer(m, 1, x, logits);
@@ -149,5 +156,4 @@ void generate(const Model *m, const Cache *cache, int prompt, int count, int *id
             if (logits[i] > logits[best]) best = i;
         ids[position + 1] = best;
     }
-    free(logits);
 }

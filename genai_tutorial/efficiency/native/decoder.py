@@ -43,8 +43,8 @@ class NativeBlocks(nn.Module):
         """Return the last block's output for each token.
 
         Raises:
-            ValueError: If rows are packed or masked, or the cache is not a plain
-                `KVCache`.
+            ValueError: If rows are packed or masked, the cache is not a plain `KVCache`
+                of this model with room for the tokens, or the vectors are not its own.
         """
         if context is not None and context.mask is not None:
             raise ValueError(
@@ -88,7 +88,7 @@ def native(
     It has the same interface as the model, `KVCache` included, so `generate` works with
     it. The C code is compiled at the first call, see `build_native`. Tokens are read
     one at a time, those of a prompt too, and the rows of a batch one after the other:
-    it is made for one user. Delete the model to free its matrices.
+    it is made for one user. Delete the original to free its matrices.
 
     Args:
         model: A Llama in float32 on the CPU, whose widths are multiples of 32.
@@ -118,9 +118,9 @@ def generate_natively(
 ) -> list[int]:
     """Return the tokens of greedy decoding, without leaving C between two of them.
 
-    `generate` with temperature 0 draws the same tokens. In between it runs Python and a
-    dozen calls of PyTorch, whose code has to be read from memory again, because the
-    weights have displaced it from the CPU's caches.
+    `generate` with temperature 0 gives the same tokens, but runs Python and a dozen
+    calls of PyTorch per token. Their code has to be read from memory each time, because
+    the weights have displaced it from the CPU's caches.
 
     Args:
         decoder: The result of `native`.
@@ -133,7 +133,10 @@ def generate_natively(
             context window.
     """
     if not isinstance(decoder.head, NativeHead):
-        raise ValueError("decoder must be one that `native` returned.")
+        raise ValueError(
+            "decoder must be one that `native` returned; this one has a head of type "
+            f"{type(decoder.head).__name__}."
+        )
     config = decoder.config
     if not prompt or not all(0 <= token < config.vocab_size for token in prompt):
         raise ValueError(
@@ -164,19 +167,19 @@ def fastest_decoder(model: DecoderLM) -> DecoderLM:
 
 
 def _check_model(model: DecoderLM) -> None:
-    config, weight = model.config, model.token_embedding.weight
-    if weight.dtype != torch.float32 or weight.device.type != "cpu":
-        raise ValueError(
-            f"The model must be in float32 on the CPU, got {weight.dtype} on "
-            f"{weight.device}."
-        )
     if not all(type(block) is DecoderBlock for block in model.blocks):
         kind = type(model.blocks[0]).__name__
         raise ValueError(
             f"The blocks must be those of a DecoderLM, got {kind}: pass the model from "
             "before it was quantized."
         )
-    attention = config.attention
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
+            raise ValueError(
+                f"The model must be in float32 on the CPU, got {tensor.dtype} on "
+                f"{tensor.device}."
+            )
+    config, attention = model.config, model.config.attention
     llama = DecoderConfig.llama(
         config.vocab_size,
         config.context_length,

@@ -74,8 +74,8 @@ class DraftRecipe(DecoderRecipe):
 
     @property
     def options(self) -> TextOptions:
-        """Up to 60 tokens at a temperature of 0.7."""
-        return TextOptions(prompt="The capital of Kenya is", temperature=0.7, tokens=60)
+        """The base model's."""
+        return FACTBOOK_BASE.options
 
     def schedule(self) -> Schedule:
         """Return the schedule of the learning rates over the recipe's steps: warmup,

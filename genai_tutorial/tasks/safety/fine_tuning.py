@@ -21,8 +21,8 @@ def fine_tuned(
     steps: int = 40,
     seed: int = 0,
 ) -> ChatModel:
-    """Return a copy of a chat model that has learned from demonstrations. The original
-    stays as it is.
+    """Return a copy of a chat model, fine-tuned on demonstrations; the original stays
+    as it is.
 
     Args:
         chat: The chat model.

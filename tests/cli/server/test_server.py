@@ -289,6 +289,45 @@ def test_server_refuses_a_host_that_is_not_this_machine(http):
     assert reply.status == 400
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://attacker.example", 403),
+        ("http://localhost.attacker.example", 403),
+        ("null", 403),
+        ("http://[", 403),
+        ("http://localhost:3000", 200),
+        ("http://127.0.0.1", 200),
+    ],
+)
+def test_server_refuses_pages_of_other_sites(http, origin, status):
+    """A browser sends what they ask for, and keeps only the answer from them."""
+    body = b'{"model": "letters", "prompt": "abc", "max_tokens": 1}'
+    headers = {"Origin": origin, "Content-Type": "text/plain"}.items()
+    assert http.send("POST", "/v1/completions", body, headers).status == status
+
+
+def test_error_that_quotes_half_a_character_is_sent(http):
+    reply = http.send("POST", "/v1/completions", b'{"\\ud800": 1}')
+    assert reply.status == 400
+    assert json.loads(reply.text)["error"]["param"] == "\ud800"
+
+
+def test_fault_of_the_server_shows_the_client_nothing_of_its_inside(
+    http, served, monkeypatch
+):
+    def fail(*_):
+        raise RuntimeError("a secret path")
+
+    monkeypatch.setattr(type(served["letters"]), "encode", fail)
+    reply = http.send("POST", "/v1/completions", b'{"model": "letters", "prompt": "a"}')
+    assert reply.status == 500
+    assert json.loads(reply.text)["error"]["message"] == (
+        "The server failed; its output says why."
+    )
+    assert "secret" not in reply.text
+
+
 def test_server_listens_on_the_loopback_interface_only(server):
     hosts = {
         listener.getsockname()[0] for s in server[0].servers for listener in s.sockets
@@ -381,6 +420,25 @@ def test_engine_that_fails_answers_500_and_is_replaced(served, capsys):
             )
             assert list(chunks)[-1].choices[0].finish_reason == "length"
     assert "a fault of the scheduler" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_engine_that_cannot_be_replaced_stops_the_worker(served, capsys):
+    """Clients get errors, at once and later, instead of waiting forever."""
+    with running({"chat": served["chat"]}) as (server, address):
+        worker, broken = server.worker, server.worker.engines["chat"]
+        broken.step = lambda: [] if broken.is_idle else 1 / 0
+        worker.make_engines = {"chat": lambda: 1 / 0}
+        with OpenAI(base_url=f"{address}/v1", api_key="-", max_retries=0) as client:
+            with pytest.raises(openai.InternalServerError, match="could not be"):
+                client.chat.completions.create(model="chat", messages=[USER])
+            worker.thread.join(20)
+            with pytest.raises(openai.InternalServerError, match="about to stop"):
+                client.chat.completions.create(model="chat", messages=[USER])
+        assert (
+            Http(int(address.rpartition(":")[2])).send("GET", "/health").status == 503
+        )
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_request_that_fails_does_not_stop_the_others(client, served, monkeypatch):

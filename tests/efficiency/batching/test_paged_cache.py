@@ -176,9 +176,11 @@ def test_paged_cache_out_of_blocks_says_how_many():
         read_tables(model, cache_of(model, 2, 2), [BlockTable()], [[2, 3, 4, 5, 6]])
 
 
-def test_paged_cache_has_no_rows_to_keep_or_select():
+def test_paged_cache_has_no_rows_to_keep_rewind_or_select():
     cache = cache_of(model_of(LLAMA))
     with pytest.raises(NotImplementedError, match="PrefixCache"):
         cache.keep(torch.tensor([[2]]))
+    with pytest.raises(NotImplementedError, match="cannot go back"):
+        cache.rewind(0)
     with pytest.raises(NotImplementedError, match="`open`"):
         cache.select([0])

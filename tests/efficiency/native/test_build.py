@@ -58,6 +58,32 @@ def test_build_has_a_file_per_kernel_flags_and_compiler(cache, fake_compiler):
     assert len(names) == 5
 
 
+def test_build_makes_a_folder_for_this_user_only(cache, fake_compiler):
+    fake_compiler(WRITES_LIBRARY)
+    library = build_native("lanes")
+    assert library.parent.stat().st_mode & 0o777 == 0o700
+    assert library.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("part", ["folder", "file"])
+def test_build_refuses_what_others_can_write(cache, fake_compiler, part):
+    """Another user could put a library there that then runs with this user's rights."""
+    fake_compiler(WRITES_LIBRARY)
+    library = build_native("lanes")
+    (library if part == "file" else library.parent).chmod(0o722)
+    with pytest.raises(NativeBuildError, match="can be written by other users"):
+        build_native("lanes")
+
+
+def test_build_refuses_a_library_of_another_user(cache, fake_compiler, monkeypatch):
+    fake_compiler(WRITES_LIBRARY)
+    library = build_native("lanes")
+    owner = library.stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    with pytest.raises(NativeBuildError, match="can be written by other users"):
+        build_native("lanes")
+
+
 def test_build_does_without_openmp(cache, fake_compiler):
     fake_compiler(f'case "$*" in *-fopenmp*) exit 1;; esac\n{WRITES_LIBRARY}')
     assert build_native("lanes").read_text() == "compiled\n"

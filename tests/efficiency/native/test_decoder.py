@@ -27,6 +27,7 @@ from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,
     InitializationConfig,
+    KVCache,
     LinearScaling,
     RollingCache,
 )
@@ -262,3 +263,53 @@ def test_native_rejects_packed_rows_and_other_caches(ids):
     cache = RollingCache(windowed.config, 2, 64)
     with pytest.raises(ValueError, match="needs a KVCache, got a RollingCache"):
         model(ids, AttentionContext.cached(cache))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"layers": 1}, {"key_value_heads": 1}, {"width": 32}, {"context_length": 65}],
+    ids=str,
+)
+@torch.no_grad()
+def test_native_rejects_a_cache_of_another_shape(changes, ids):
+    """C would write beyond its end, or read the angles beyond theirs."""
+    cache = small_llama(**changes).make_cache(2)
+    with pytest.raises(ValueError, match="cache was not made for this model"):
+        native(small_llama())(ids, AttentionContext.cached(cache))
+
+
+@torch.no_grad()
+def test_native_rejects_other_types_than_float32(ids):
+    model = native(small_llama())
+    cache = KVCache(model.config, 2, dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match=r"C expects .* got torch.bfloat16"):
+        model(ids, AttentionContext.cached(cache))
+    with pytest.raises(ValueError, match=r"64 features in float32.*got 63 in"):
+        model.logits(torch.zeros(1, 1, 63))
+    with pytest.raises(ValueError, match=r"on the CPU, got 64 in torch\.float64"):
+        model.double()(ids)
+    partly = small_llama()
+    partly.blocks[1].attention_norm.bfloat16()
+    with pytest.raises(ValueError, match=r"must be in float32 .* got torch.bfloat16"):
+        native(partly)
+
+
+@torch.no_grad()
+def test_native_blocks_reject_tokens_beyond_the_cache(ids):
+    model = native(small_llama())
+    cache = model.make_cache(2, 20)
+    model(ids, AttentionContext.cached(cache))
+    vectors = torch.zeros(2, 1, 64)
+    with pytest.raises(ValueError, match="room for 20 tokens per row, holds 20"):
+        model.blocks[0](vectors, AttentionContext.cached(cache))
+
+
+@torch.no_grad()
+def test_native_reads_on_from_selected_rows(ids):
+    """The rows of a beam search: copies of others, in another order."""
+    model = native(small_llama())
+    cache = model.make_cache(2, 20)
+    model(ids[:, :19], AttentionContext.cached(cache))
+    cache.select([1, 0, 1])
+    found = model(ids[[1, 0, 1], 19:], AttentionContext.cached(cache))
+    torch.testing.assert_close(found[:, 0], model(ids)[[1, 0, 1], -1])
