@@ -79,7 +79,7 @@ def test_sampled_assisted_generation(pairs, top_k):
     counts = torch.zeros(2, size, size, dtype=torch.long)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        for _ in range(1200):
+        for _ in range(400):
             pair = theirs(
                 their_target,
                 2,
