@@ -173,6 +173,12 @@ def _check_model(model: DecoderLM) -> None:
             f"The blocks must be those of a DecoderLM, got {kind}: pass the model from "
             "before it was quantized."
         )
+    for module in model.blocks.modules():
+        if hasattr(module, "in_features") and type(module) is not nn.Linear:
+            raise ValueError(
+                f"The layers must be plain nn.Linear, got {type(module).__name__}: the "
+                "C code would leave out what it adds to the product."
+            )
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
             raise ValueError(

@@ -16,6 +16,7 @@ from genai_tutorial.efficiency import (
     NativeBuildError,
     fastest_decoder,
     generate_natively,
+    int8_activations,
     native,
     quantize_affine,
     quantize_symmetric,
@@ -252,6 +253,11 @@ def test_native_rejects_other_models(model, message):
     for convert in (native, fastest_decoder):
         with pytest.raises(ValueError, match=message):
             convert(model())
+
+
+def test_native_rejects_layers_that_do_more_than_a_product():
+    with pytest.raises(ValueError, match="got ActivationQuantizedLinear"):
+        native(int8_activations(small_llama(), "token"))
 
 
 def test_native_rejects_packed_rows_and_other_caches(ids):
