@@ -114,7 +114,9 @@ def test_release_contains_no_solutions_hidden_tests_or_outputs(
         if _marks(cell).get("solution") and cell.cell_type == "markdown":
             assert cell.source not in text
     hidden = "\n".join(
-        line for line in text.splitlines() if "HIDDEN" in line or "SOLUTION" in line
+        line
+        for line in text.splitlines()
+        if "HIDDEN TESTS" in line or "SOLUTION" in line
     )
     assert hidden == ""
     assert all(not cell.get("outputs") for cell in handed_out.cells)
