@@ -1,5 +1,5 @@
-"""Agents: a language model that calls tools in a loop, with files in a jail, code in the
-sandbox, budgets, consent, recovery, memory and plans.
+"""Agents: a language model that calls tools in a loop, with files in a jail, code in
+the sandbox, budgets, consent, recovery, memory and plans.
 """
 
 from genai_tutorial.agents.builtin import (
