@@ -115,7 +115,7 @@ def file_tools(jail: FileJail) -> tuple[Tool, ...]:
         Args:
             path: The file, such as notes.txt.
         """
-        return jail.read(path)
+        return jail.read(path).rstrip("\n")
 
     def count_lines(path: str) -> str:
         """Count the lines of a file.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from genai_tutorial.agents import ToolCall
-from genai_tutorial.tasks.agent.world import World, taught_world, test_world
+from genai_tutorial.tasks.agent.world import World, taught_world, tested_world
 
 FAMILIES = ("arithmetic", "Factbook", "files", "words", "Python", "two steps")
 """The families of tasks."""
@@ -69,7 +69,7 @@ def agent_tasks() -> tuple[AgentTask, ...]:
     >>> len(tasks), tasks[0].question
     (60, 'What is 197 plus 215?')
     """
-    world, generator = test_world(), random.Random(0)
+    world, generator = tested_world(), random.Random(0)
     tasks: list[AgentTask] = []
     for family in FAMILIES:
         while sum(task.family == family for task in tasks) < PER_FAMILY:

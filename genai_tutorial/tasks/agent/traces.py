@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
-from genai_tutorial.agents import ToolCall, result_message, write_call
+from genai_tutorial.agents import result_message, write_call
 from genai_tutorial.alignment import Rows
+from genai_tutorial.data import Source
 from genai_tutorial.tasks.agent.agent_tasks import FAMILIES, AgentTask, taught_tasks
 from genai_tutorial.tokenization import PADDING, BPETokenizer, ChatTemplate, Message
 
@@ -100,9 +101,19 @@ def families(tasks: Sequence[AgentTask], right: Sequence[bool]) -> dict[str, int
     """Return the number of right answers in each family."""
     return {
         family: sum(
-            ok
-            for task, ok in zip(tasks, right, strict=True)
-            if task.family == family
+            ok for task, ok in zip(tasks, right, strict=True) if task.family == family
         )
         for family in FAMILIES
     }
+
+
+TRACES = Source(
+    name="Traces of tool calls",
+    loader="taught_tasks",
+    contents="as many solved tasks in six families as wanted, a test world apart",
+    package="genai_tutorial",
+    extra="text",
+    url="https://github.com/genai-tutorial/genai-tutorial",
+    licence="MIT, as the code that writes them; the facts are in the public domain",
+    attribution="The Generative AI Explained authors, The World Factbook",
+)

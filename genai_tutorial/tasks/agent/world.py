@@ -22,6 +22,7 @@ from genai_tutorial.data import Fact, load_facts
 from genai_tutorial.data.factbook.countries import with_article
 from genai_tutorial.runtime import write_atomically
 from genai_tutorial.sandbox import ProgramRunner
+from genai_tutorial.tasks.prompting.task import split_words
 from genai_tutorial.tasks.retrieval import fact_library
 
 TASK_TOOLS = (
@@ -34,20 +35,20 @@ TASK_TOOLS = (
 )
 """The tools that the 60 tasks need."""
 
-_TEST_WORDS = (
+_TEST_WORDS = split_words(
     "onomatopoeia lighthouse marmalade chrysanthemum umbrella saxophone"
     " thunderstorm peppermint hippopotamus bookkeeper watermelon kaleidoscope"
     " xylophone strawberry mosquito pineapple rhinoceros archipelago labyrinth"
     " dandelion"
-).split()
-_TAUGHT_WORDS = (
+)
+_TAUGHT_WORDS = split_words(
     "apple window teacher mountain bicycle garden pencil elephant kitchen orange"
     " library candle dolphin village engine butterfly carpet diamond evening forest"
     " guitar hammer island jacket kangaroo ladder mirror notebook ocean painter"
     " quarter rainbow silver tomato uniform violin whisper yellow zebra anchor blanket"
     " chimney dragon eagle feather giraffe harvest insect jungle kettle lemon meadow"
     " needle octopus parrot rocket sandwich tunnel volcano wallet"
-).split()
+)
 _SENTENCES = (
     "The key is under the third stone.",
     "Water the plants on Friday.",
@@ -58,10 +59,10 @@ _SENTENCES = (
     "Call the dentist tomorrow.",
     "The code of the door is 4821.",
 )
-_STEMS = (
+_STEMS = split_words(
     "notes todo diary report recipe letter songs plan books trip guests prices"
     " ideas list speech poem minutes budget names dates"
-).split()
+)
 _ENDINGS = ("txt", "md", "log", "csv")
 
 
@@ -92,7 +93,7 @@ class World:
         return sorted(fact.country for fact in self.facts if fact.relation == field)
 
 
-def test_world() -> World:
+def tested_world() -> World:
     """Return the world of the 60 tasks: 40 countries, 12 files, 20 words."""
     facts, _ = _split_facts()
     return World(facts, _files(0, 12), tuple(_TEST_WORDS))
