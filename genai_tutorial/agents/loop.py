@@ -29,6 +29,7 @@ class Ending(StrEnum):
     OUT_OF_STEPS = "out of steps"
     OUT_OF_TOKENS = "out of tokens"
     OUT_OF_TIME = "out of time"
+    STUCK = "stuck"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ class Agent:
         budget: What a run may cost.
         consent: Asked before a tool that needs consent.
         refuses_repeats: Whether a call that has been made before is refused with a
-            message, because its result would be the same.
+            message, because its result would be the same; a run in which that happens
+            twice in a row ends.
 
     Source: Yao et al., ReAct, https://arxiv.org/abs/2210.03629
     """
@@ -148,6 +150,9 @@ class Agent:
             steps.append(step)
             if step.result is None:
                 ending, answer = Ending.ANSWERED, reply.text
+                break
+            if [one.result for one in steps[-2:]] == [_REPEATED, _REPEATED]:
+                ending, answer = Ending.STUCK, COULD_NOT
                 break
             ending = self._exhausted(len(steps), tokens, time.monotonic() - start)
             if ending is not None:

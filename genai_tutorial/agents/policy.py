@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from genai_tutorial.agents.calls import CallError, parse_call
 from genai_tutorial.generation import ConstrainedText, TokenMask, generate_all
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
@@ -137,6 +138,7 @@ class ModelPolicy:
             [self.encode(conversation) for conversation in conversations],
             self.max_new_tokens,
             end_tokens={self.end_token},
+            stop=self._is_call,
             batch_size=self.batch_size,
             constraints=constraints,
         )
@@ -144,6 +146,18 @@ class ModelPolicy:
             Reply(self.tokenizer.decode(tokens).strip(), len(tokens))
             for tokens in written
         ]
+
+    def _is_call(self, drawn: Sequence[int]) -> bool:
+        """Return whether tokens are a whole call; the end token would only confirm
+        it.
+        """
+        text = self.tokenizer.decode(list(drawn)).strip()
+        if not text.endswith("}"):
+            return False
+        try:
+            return parse_call(text) is not None
+        except CallError:
+            return False
 
 
 def result_message(text: str) -> Message:

@@ -20,7 +20,6 @@ from genai_tutorial.alignment import (
     LoRALinear,
     add_lora,
     lora_layers,
-    supervised_loss,
 )
 from genai_tutorial.data import Source
 from genai_tutorial.pretrained import load_smollm2
@@ -39,11 +38,12 @@ from genai_tutorial.tasks.agent import (
     encode_traces,
     taught_tasks,
     tested_world,
+    trace_loss,
     tuned_policy,
     write_files,
 )
 from genai_tutorial.tokenization import BPETokenizer
-from genai_tutorial.training import AdamW
+from genai_tutorial.training import AdamW, in_bfloat16
 from genai_tutorial.transformer import DecoderLM
 
 BUDGET = Budget(steps=4)
@@ -136,7 +136,7 @@ class ToolRecipe(Recipe):
         _, history = run.fit(
             adapter,
             run.batches(rows.tensors[:2], self.batch_size, self.seed),
-            partial(trace_loss, decoder),
+            in_bfloat16(partial(adapter_loss, decoder)),
             AdamW(adapter.parameters(), lr=self.learning_rate),
             schedule=self.schedule(),
         )
@@ -166,7 +166,7 @@ class ToolRecipe(Recipe):
         return f"{metrics['right']:.0%} of {metrics['tasks']} tasks solved with tools"
 
 
-def trace_loss(
+def adapter_loss(
     decoder: DecoderLM,
     adapter: Adapter,
     ids: Int[Tensor, "batch position"],
@@ -175,16 +175,13 @@ def trace_loss(
     """Return the loss of a decoder that has the adapter's matrices in it, for `fit`,
     which then keeps and clips those matrices only.
 
-    Columns in which all rows are padding are left out.
-
     Args:
         decoder: The decoder.
         adapter: Its adapter.
         ids: The traces.
-        is_learned: Which tokens the agent writes.
+        is_learned: The tokens that the agent writes.
     """
-    longest = int(is_learned.nonzero()[:, 1].max()) + 1
-    return supervised_loss(decoder, ids[:, :longest], is_learned[:, :longest])
+    return trace_loss(decoder, ids, is_learned)
 
 
 def right_answers(

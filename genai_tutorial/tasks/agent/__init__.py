@@ -44,6 +44,7 @@ from genai_tutorial.tasks.agent.traces import (
     example_messages,
     families,
     trace,
+    trace_loss,
 )
 from genai_tutorial.tasks.agent.world import (
     TASK_TOOLS,
@@ -91,6 +92,7 @@ __all__ = [
     "tested_world",
     "tool_description",
     "trace",
+    "trace_loss",
     "try_escapes",
     "tuned_policy",
     "write_files",

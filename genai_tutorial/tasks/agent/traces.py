@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
 
 from genai_tutorial.agents import result_message, write_call
 from genai_tutorial.alignment import Rows
 from genai_tutorial.data import Source
 from genai_tutorial.tasks.agent.agent_tasks import FAMILIES, AgentTask, taught_tasks
 from genai_tutorial.tokenization import PADDING, BPETokenizer, ChatTemplate, Message
+from genai_tutorial.transformer import DecoderLM
 
 AGENT_CHAT = ChatTemplate()
 """The chat template of the fine-tuned agent: no system turn, which would cost tokens at
@@ -95,6 +99,27 @@ def _encode(
         learned += [False] * (len(prompt) - len(ids)) + [True] * len(written)
         ids = [*prompt, *written]
     return ids, learned
+
+
+def trace_loss(
+    model: DecoderLM,
+    ids: Int[Tensor, "batch position"],
+    is_learned: Bool[Tensor, "batch position"],
+) -> Float[Tensor, ""]:
+    """Return the mean of -log p(token) over the tokens that the agent writes, in nats
+    per token: `supervised_loss`, but logits are computed for those tokens only. They
+    are less than half, and the vocabulary is large.
+
+    Args:
+        model: The model to train.
+        ids: The traces.
+        is_learned: The tokens that the agent writes.
+    """
+    longest = int(is_learned.any(dim=0).nonzero()[-1]) + 1  # the rest is padding
+    ids, learned = ids[:, :longest], is_learned[:, 1:longest]
+    hidden = model.read(ids)[:, :-1][learned]
+    logits = model.logits(hidden[None])[0]
+    return functional.cross_entropy(logits.float(), ids[:, 1:][learned])
 
 
 def families(tasks: Sequence[AgentTask], right: Sequence[bool]) -> dict[str, int]:
