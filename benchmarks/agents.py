@@ -76,9 +76,9 @@ from genai_tutorial.tasks.agent import (
     right_policy,
     split_task,
     taught_tasks,
-    tested_world,
     trace_loss,
     tuned_policy,
+    world_of_tasks,
     write_files,
 )
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message
@@ -180,7 +180,7 @@ def train_adapters(seed: int) -> None:
 def world(files: dict[str, str] | None = None) -> Iterator[Toolbox]:
     """Provide all tools, with the files of the tasks and some more."""
     with tempfile.TemporaryDirectory() as folder, ProgramRunner() as runner:
-        write_files(Path(folder), tested_world().files | (files or {}))
+        write_files(Path(folder), world_of_tasks().files | (files or {}))
         yield agent_toolbox(Path(folder), runner)
 
 

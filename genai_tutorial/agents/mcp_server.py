@@ -2,9 +2,10 @@
 one a line.
 """
 
+import io
 import json
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import Any
 
 from genai_tutorial.agents.calls import ToolCall
 from genai_tutorial.agents.tools import Tool, Toolbox
@@ -21,7 +22,10 @@ _PARSE_ERROR, _INVALID_REQUEST, _NO_METHOD, _INVALID_PARAMS = (
 
 
 def serve(
-    toolbox: Toolbox, requests: Iterable[str], replies: TextIO, name: str = "tools"
+    toolbox: Toolbox,
+    requests: Iterable[str],
+    replies: io.TextIOBase,
+    name: str = "tools",
 ) -> None:
     """Answer requests, one a line, until they end.
 

@@ -37,9 +37,9 @@ from genai_tutorial.tasks.agent import (
     copying,
     encode_traces,
     taught_tasks,
-    tested_world,
     trace_loss,
     tuned_policy,
+    world_of_tasks,
     write_files,
 )
 from genai_tutorial.tokenization import BPETokenizer
@@ -195,7 +195,7 @@ def right_answers(
         copied: Whether arguments must be copied.
     """
     with tempfile.TemporaryDirectory() as folder, ProgramRunner() as runner:
-        write_files(Path(folder), tested_world().files)
+        write_files(Path(folder), world_of_tasks().files)
         toolbox = agent_toolbox(Path(folder), runner).only(TASK_TOOLS)
         policy = loaded.policy()
         if copied:

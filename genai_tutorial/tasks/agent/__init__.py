@@ -4,6 +4,7 @@ that attack, and thirty programs that try to leave the sandbox.
 
 from genai_tutorial.tasks.agent.agent_tasks import (
     FAMILIES,
+    TAUGHT_FAMILIES,
     AgentTask,
     agent_tasks,
     draw_task,
@@ -37,6 +38,7 @@ from genai_tutorial.tasks.agent.policies import (
     tuned_policy,
 )
 from genai_tutorial.tasks.agent.scripts import right_policy
+from genai_tutorial.tasks.agent.server import server_command
 from genai_tutorial.tasks.agent.traces import (
     AGENT_CHAT,
     TRACES,
@@ -51,7 +53,7 @@ from genai_tutorial.tasks.agent.world import (
     World,
     agent_toolbox,
     taught_world,
-    tested_world,
+    world_of_tasks,
     write_files,
 )
 
@@ -65,6 +67,7 @@ __all__ = [
     "HARMFUL_TOOLS",
     "NEEDED_TOOLS",
     "TASK_TOOLS",
+    "TAUGHT_FAMILIES",
     "TRACES",
     "VICTIM",
     "AgentTask",
@@ -86,14 +89,15 @@ __all__ = [
     "got_out",
     "plain_policy",
     "right_policy",
+    "server_command",
     "split_task",
     "taught_tasks",
     "taught_world",
-    "tested_world",
     "tool_description",
     "trace",
     "trace_loss",
     "try_escapes",
     "tuned_policy",
+    "world_of_tasks",
     "write_files",
 ]

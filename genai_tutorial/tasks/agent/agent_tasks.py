@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from functools import cache
 
 from genai_tutorial.agents import ToolCall
-from genai_tutorial.tasks.agent.world import World, taught_world, tested_world
+from genai_tutorial.tasks.agent.world import World, taught_world, world_of_tasks
 
 FAMILIES = ("arithmetic", "Factbook", "files", "words", "Python", "two steps")
 """The families of tasks."""
+
+TAUGHT_FAMILIES = (*FAMILIES, "writing")
+"""The families of the traces: also to write a file, which needs consent and is not
+measured.
+"""
 
 PER_FAMILY = 10
 """The number of tasks of each family."""
@@ -25,7 +30,7 @@ class AgentTask:
 
     Attributes:
         question: What the agent is asked.
-        family: One of `FAMILIES`.
+        family: One of `TAUGHT_FAMILIES`.
         steps: The calls with their results; the last result is the answer.
         held_out: Whether the phrasing is one that no trace has.
     """
@@ -69,7 +74,7 @@ def agent_tasks() -> tuple[AgentTask, ...]:
     >>> len(tasks), tasks[0].question
     (60, 'What is 197 plus 215?')
     """
-    world, generator = tested_world(), random.Random(0)
+    world, generator = world_of_tasks(), random.Random(0)
     tasks: list[AgentTask] = []
     for family in FAMILIES:
         while sum(task.family == family for task in tasks) < PER_FAMILY:
@@ -97,7 +102,7 @@ def taught_tasks(count: int, seed: int = 0) -> tuple[AgentTask, ...]:
     tested = {task.answer for task in agent_tasks() if task.family == "arithmetic"}
     tasks: list[AgentTask] = []
     while len(tasks) < count:
-        family = FAMILIES[len(tasks) % len(FAMILIES)]
+        family = TAUGHT_FAMILIES[len(tasks) % len(TAUGHT_FAMILIES)]
         task = draw_task(family, world, generator, held_out=False)
         if family != "arithmetic" or task.answer not in tested:
             tasks.append(task)
@@ -110,7 +115,7 @@ def draw_task(
     """Draw one task.
 
     Args:
-        family: One of `FAMILIES`.
+        family: One of `TAUGHT_FAMILIES`.
         world: What the task is about.
         generator: Random generator of the draw.
         held_out: Whether to use the phrasings that no trace has.
@@ -244,6 +249,14 @@ def _two_steps(world: World, generator: random.Random, held_out: bool) -> _Drawn
     return _pick(generator, taught, new, held_out), steps
 
 
+def _writing(world: World, generator: random.Random, held_out: bool) -> _Drawn:
+    name, word = generator.choice(sorted(world.files)), generator.choice(world.words)
+    taught = (f"Write {word} into the file {name}.", f"Save {word} in {name}.")
+    new = (f"Put {word} into {name}.", f"Make a file {name} that says {word}.")
+    step = (ToolCall("write_file", {"path": name, "text": word}), f"{name} is written.")
+    return _pick(generator, taught, new, held_out), [step]
+
+
 _DRAW: dict[str, Callable[[World, random.Random, bool], _Drawn]] = {
     "arithmetic": _arithmetic,
     "Factbook": _factbook,
@@ -251,6 +264,7 @@ _DRAW: dict[str, Callable[[World, random.Random, bool], _Drawn]] = {
     "words": _words,
     "Python": _python,
     "two steps": _two_steps,
+    "writing": _writing,
 }
 
 

@@ -93,7 +93,7 @@ class World:
         return sorted(fact.country for fact in self.facts if fact.relation == field)
 
 
-def tested_world() -> World:
+def world_of_tasks() -> World:
     """Return the world of the 60 tasks: 40 countries, 12 files, 20 words."""
     facts, _ = _split_facts()
     return World(facts, _files(0, 12), tuple(_TEST_WORDS))
