@@ -158,6 +158,7 @@ def test_client_of_the_sdk_gets_the_same_as_a_call_without_protocol(folder, kind
 FACTS = [Fact("Latvia", "capital", "Riga"), Fact("Latvia", "domain", ".lv")]
 
 
+@pytest.mark.slow
 def test_langgraph_makes_the_same_calls_on_all_tasks(folder, monkeypatch):
     """All 60 tasks with the right calls; nothing touches the network."""
 

@@ -5,6 +5,7 @@ for the tests and another for the traces; and the tools for it.
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from genai_tutorial.agents import (
@@ -143,6 +144,7 @@ def agent_toolbox(
     return Toolbox(tools)
 
 
+@cache
 def _split_facts() -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
     """Return the facts about 40 countries for the tests, and about all others.
 
