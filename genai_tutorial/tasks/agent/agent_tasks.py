@@ -72,7 +72,7 @@ def agent_tasks() -> tuple[AgentTask, ...]:
 
     >>> tasks = agent_tasks()
     >>> len(tasks), tasks[0].question
-    (60, 'What is 197 plus 215?')
+    (60, 'What is 796 minus 65?')
     """
     world, generator = world_of_tasks(), random.Random(0)
     tasks: list[AgentTask] = []
