@@ -1,4 +1,4 @@
-"""The tool-calling adapter: its matrices are those in the decoder, and a run resumes."""
+"""The tool-calling adapter: it shares its matrices with the decoder; a run resumes."""
 
 from dataclasses import replace
 
