@@ -14,12 +14,12 @@ Conversation = Sequence[Message]
 """The task, and then in turn the agent's calls and their results."""
 
 RESULT = "Result: "
-"""What a result's turn begins with."""
+"""The first word of the turns that show results."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a policy says next.
+    """A policy's next message.
 
     Attributes:
         text: A call, or the answer in words.
