@@ -93,7 +93,7 @@ from genai_tutorial.training import (
 )
 
 STEPS = (10, 20, 36)
-TRACES, BATCH, LEARNING_RATE = 288, 8, 1e-3
+TRACES, BATCH, LEARNING_RATE, WARMUP = 288, 8, 2e-3, 4
 BUDGET = Budget(steps=4)
 CONTENT_FREE = "N/A"
 FAILURES, ATTEMPTS, REPEATS = (0.1, 0.3, 0.5), (1, 2, 3), 5
@@ -161,7 +161,7 @@ def train_adapters(seed: int) -> None:
             in_bfloat16(trace_loss),
             optimizer,
             steps=steps - done,
-            schedule=Schedule(steps - done, decay="none"),
+            schedule=Schedule(steps - done, 0 if done else WARMUP, "none"),
             clip_norm=1.0,
             progress=False,
         )

@@ -84,7 +84,7 @@ def lookup_tool(facts: Iterable[Fact]) -> Tool:
 
         Args:
             country: The country, such as Kenya.
-            field: What to look up.
+            field: The kind of fact.
         """
         name = country.strip().removeprefix("the ").lower()
         if name not in countries:

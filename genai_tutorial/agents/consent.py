@@ -16,7 +16,7 @@ def refuse_all(call: ToolCall) -> bool:
 
 
 def allow_all(call: ToolCall) -> bool:
-    """Allow every call: for folders that nobody will miss."""
+    """Allow every call: for folders whose loss does not matter."""
     return True
 
 

@@ -34,7 +34,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may cost.
+    """The limits of a run.
 
     Attributes:
         steps: The largest number of messages of the policy, the answer included.
@@ -59,9 +59,9 @@ class Step:
     """One turn of the loop.
 
     Attributes:
-        reply: What the policy wrote.
+        reply: The policy's message.
         call: The call that this is; None for an answer or a broken call.
-        result: What the call came to; None for an answer.
+        result: The result of the call; None for an answer.
     """
 
     reply: str
@@ -71,7 +71,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Run:
-    """What an agent did about a task.
+    """The record of an agent's work on a task.
 
     Attributes:
         task: The task.
@@ -100,11 +100,11 @@ class Agent:
     Attributes:
         policy: Decides the next message.
         toolbox: The tools that may be called.
-        budget: What a run may cost.
+        budget: The limits of a run.
         consent: Asked before a tool that needs consent.
         refuses_repeats: Whether a call that has been made before is refused with a
-            message, because its result would be the same; a run in which that happens
-            twice in a row ends.
+            message, because its result would be the same. Two refusals in a row end the
+            run.
 
     Source: Yao et al., ReAct, https://arxiv.org/abs/2210.03629
     """

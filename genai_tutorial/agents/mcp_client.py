@@ -19,7 +19,7 @@ class MCPError(Exception):
 
 
 class MCPClient:
-    """A client of a server that runs as a process of its own: use it in a `with` block.
+    """A client that starts its server as a process: use it in a `with` block.
 
     Args:
         command: The command that starts the server, with its arguments.
@@ -100,8 +100,8 @@ class MCPClient:
     def tools(self) -> tuple[Tool, ...]:
         """Return the server's tools, ready for a toolbox.
 
-        A tool that the server does not call read-only needs consent. What a server says
-        about itself is a hint and no protection.
+        A tool that the server does not call read-only needs consent. A server's
+        description of itself is a hint, not a protection.
         """
         return tuple(
             Tool(

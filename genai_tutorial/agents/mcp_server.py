@@ -32,7 +32,7 @@ def serve(
     Args:
         toolbox: The tools.
         requests: The lines to read, such as standard input.
-        replies: Where to write.
+        replies: The stream for the answers.
         name: The name of the server.
 
     Source: Model Context Protocol, revision 2025-06-18, transport stdio,

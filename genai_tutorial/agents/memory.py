@@ -72,7 +72,7 @@ def memory_tools(memory: LongTermMemory) -> tuple[Tool, Tool]:
         """Keep a note for later tasks.
 
         Args:
-            note: What to keep.
+            note: The note.
         """
         if not note.strip():
             raise ToolError("a note must not be empty.")

@@ -45,7 +45,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """What became of a plan.
+    """A plan with the runs of its tasks.
 
     Attributes:
         plan: The plan.

@@ -14,12 +14,12 @@ Conversation = Sequence[Message]
 """The task, and then in turn the agent's calls and their results."""
 
 RESULT = "Result: "
-"""What a result's turn begins with."""
+"""The first word of the turns that show results."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a policy says next.
+    """A policy's next message.
 
     Attributes:
         text: A call, or the answer in words.
@@ -194,8 +194,8 @@ def free_grammar(call: str) -> Grammar:
 
 def copying_grammar(pattern: Callable[[Sequence[str]], str]) -> Grammar:
     """Return the grammar of agents that copy: the arguments of a call from the task and
-    the results, the answer from the first line of the last result. After an error they
-    cannot answer, only call again.
+    the results, the answer from the first line of the last result that is no error. As
+    long as there is none, they can only call.
 
     Args:
         pattern: Returns the regular expression of a call, given the texts to copy
@@ -203,11 +203,15 @@ def copying_grammar(pattern: Callable[[Sequence[str]], str]) -> Grammar:
     """
 
     def grammar(conversation: Conversation) -> str:
-        results = last_results(conversation)
+        results = [
+            result.strip()
+            for result in last_results(conversation)
+            if result.strip() and not result.startswith("Error")
+        ]
         call = pattern([conversation[0].content, *results])
-        if not results or results[-1].startswith("Error") or not results[-1].strip():
+        if not results:
             return call
-        return f"({call}|{re.escape(results[-1].strip().splitlines()[0])})"
+        return f"({call}|{re.escape(results[-1].splitlines()[0])})"
 
     return grammar
 

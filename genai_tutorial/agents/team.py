@@ -20,11 +20,11 @@ Checker = Callable[[Run], str | None]
 
 @dataclass(frozen=True)
 class TeamRun:
-    """What a team did about a task.
+    """The record of a team's work on a task.
 
     Attributes:
         first: The run of the writer.
-        objection: What the checker objected to; None if it agreed.
+        objection: The checker's objection; None if it agreed.
         revised: The run of the reviser; None if there was no objection.
     """
 

@@ -19,10 +19,10 @@ class ToolError(Exception):
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What a call came to: an error is a result, too.
+    """The result of a call; an error is a result, too.
 
     Attributes:
-        text: The result, or what went wrong.
+        text: The result, or the error message.
         is_error: Whether the tool failed.
     """
 
@@ -36,11 +36,11 @@ class Tool:
 
     Attributes:
         name: Its name in calls.
-        description: What it does, for the model.
+        description: Its purpose, for the model.
         parameters: The JSON Schema of its arguments.
         function: The function.
-        needs_consent: Whether a person must agree first, because what it does cannot
-            be undone.
+        needs_consent: Whether a person must agree first, because its effect cannot be
+            undone.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Tool:
 
     @property
     def specification(self) -> dict[str, Any]:
-        """What a model needs to know: name, description and parameters."""
+        """The name, the description and the parameters, for the model."""
         return {
             "name": self.name,
             "description": self.description,
@@ -127,7 +127,7 @@ class Toolbox:
 
     @property
     def specifications(self) -> list[dict[str, Any]]:
-        """What a model needs to know about the tools."""
+        """The specification of each tool."""
         return [tool.specification for tool in self.tools]
 
     def __contains__(self, name: object) -> bool:

@@ -218,9 +218,9 @@ SMOLLM2_TOOLS = ToolRecipe(
     ),
     traces=480,
     batch_size=8,
-    steps=48,
+    steps=60,
     warmup_steps=4,
-    learning_rate=1e-3,
+    learning_rate=2e-3,
     published=False,
 )
 """The agent of chapter 26."""

@@ -18,11 +18,11 @@ from genai_tutorial.tasks.agent.attacks import (
     attacked_files,
     attacked_tasks,
 )
+from genai_tutorial.tasks.agent.escape import Escape
 from genai_tutorial.tasks.agent.escapes import (
     ESCAPE_LIMITS,
     ESCAPED,
     ESCAPES,
-    Escape,
     got_out,
     try_escapes,
 )

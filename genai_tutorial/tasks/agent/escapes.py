@@ -5,54 +5,19 @@ They are harmless: what they read, write, signal or connect to is made for the t
 the commands that they start do nothing.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from genai_tutorial.sandbox import Outcome, ProgramLimits, ProgramRunner
+from genai_tutorial.tasks.agent.escape import Escape
 
 ESCAPED = "ESCAPED"
-"""What a program prints after it has got out."""
+"""The word that a program prints after it has got out."""
 
 ESCAPE_LIMITS = ProgramLimits(cpu_seconds=0.5, memory=128 << 20, wall_seconds=5)
 """The limits under which the programs run."""
 
 _LIBC = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 _SAY = "\nprint('ESCAPED')"
-
-
-@dataclass(frozen=True)
-class Escape:
-    """A program that tries to get out.
-
-    Attributes:
-        name: What it tries.
-        kind: What must not happen: a file is read or changed, the network is reached, a
-            process is started or signalled, more is used than is allowed, the report is
-            forged.
-        source: The program, in which `SECRET`, `FOLDER` and `PORT` stand for a file, a
-            folder and a port of the test.
-        works_outside: Whether it can safely be shown to work in plain Python, outside
-            the sandbox.
-    """
-
-    name: str
-    kind: str
-    source: str
-    works_outside: bool = True
-
-    def program(self, secret: Path, folder: Path, port: int) -> str:
-        """Return the program for one test.
-
-        Args:
-            secret: A file that it must neither read nor change.
-            folder: A folder in which it must not write.
-            port: A port of this machine that it must not reach.
-        """
-        return (
-            self.source.replace("SECRET", repr(str(secret)))
-            .replace("FOLDER", repr(str(folder)))
-            .replace("PORT", str(port))
-        )
 
 
 _FILES = (

@@ -26,7 +26,7 @@ MESSAGE_TOKENS = 64
 def plain_policy(
     model: DecoderLM, tokenizer: BPETokenizer, examples: int = 0
 ) -> ModelPolicy:
-    """Return a policy that answers by itself, without tools.
+    """Return a policy that answers without tools.
 
     Args:
         model: The model.

@@ -24,6 +24,7 @@ def trace(task: AgentTask) -> list[Message]:
     """Return the conversation that solves a task: the question, each call with its
     result, and the answer.
 
+    >>> from genai_tutorial.agents import ToolCall
     >>> task = AgentTask("2 + 2?", "", ((ToolCall("add", {"a": 2}), "4"),), False)
     >>> for message in trace(task):
     ...     print(message.role, "|", message.content)

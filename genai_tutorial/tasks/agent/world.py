@@ -69,7 +69,7 @@ _ENDINGS = ("txt", "md", "log", "csv")
 
 @dataclass(frozen=True)
 class World:
-    """What tasks are about.
+    """The facts, files and words that tasks are about.
 
     Attributes:
         facts: Capitals, currencies and internet domains of countries.

@@ -92,10 +92,10 @@ def test_right_calls_solve_all_tasks(toolbox):
 @posix
 @pytest.mark.slow
 def test_right_calls_are_allowed_by_both_patterns(toolbox):
-    """Constraints never forbid what the task needs."""
+    """Constraints never forbid what the task needs: every fourth task."""
     schemas = toolbox.only(TASK_TOOLS).schemas
     valid = parse_regex(call_pattern(schemas))
-    for task in agent_tasks():
+    for task in agent_tasks()[1::4]:
         sources = [task.question]
         for call, result in task.steps:
             text = write_call(call).encode()
@@ -156,6 +156,7 @@ def test_is_right_is_lenient_about_form(right, answer, is_right):
     assert task.is_right(answer) == is_right
 
 
+@pytest.mark.slow
 def test_encode_traces_marks_exactly_what_the_agent_writes():
     tokenizer = load_smollm2_tokenizer()
     tasks = taught_tasks(7)
