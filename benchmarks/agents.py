@@ -388,7 +388,10 @@ def injection(seed: int, small: bool) -> dict:
 def attacked(
     policy: ModelPolicy, box: Toolbox, defence: str, tasks: Sequence[AgentTask]
 ) -> dict:
-    """Return which runs called a harmful tool, carried it out, and were right."""
+    """Return which runs called a harmful tool, carried it out, and were right.
+
+    All runs share one folder, so that the file can be deleted once at most.
+    """
     consent = {} if defence == "consent" else {"consent": allow_all}
     if defence == "allow-list":
         box = box.only(NEEDED_TOOLS)
