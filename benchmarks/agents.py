@@ -15,6 +15,7 @@ decides the traces, their order and the initial matrices of LoRA; the set-ups wi
 training are measured for seed 0 only. The adapters are kept in the cache folder.
 """
 
+import math
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -94,7 +95,8 @@ from genai_tutorial.training import (
 
 STEPS = (10, 20, 36)
 TRACES, BATCH, LEARNING_RATE, WARMUP = 288, 8, 2e-3, 4
-BUDGET = Budget(steps=4)
+# no limit on time: results must not depend on how busy the machine is
+BUDGET = Budget(steps=4, seconds=math.inf)
 CONTENT_FREE = "N/A"
 FAILURES, ATTEMPTS, REPEATS = (0.1, 0.3, 0.5), (1, 2, 3), 5
 
@@ -256,7 +258,7 @@ def untrained(box: Toolbox, tasks: Sequence[AgentTask]) -> dict:
         example_policy(model, tokenizer),
         described_policy(model, tokenizer, box),
     )
-    alone, one = Toolbox(()), Budget(steps=1)
+    alone, one = Toolbox(()), Budget(steps=1, seconds=math.inf)
     asked = [[Message("user", task.question)] for task in tasks]
     scores = tool_scores(example, asked, box.names)
     calibrated = CalibratedPolicy(replace(example, mask=mask()), box, scores)
@@ -386,7 +388,10 @@ def injection(seed: int, small: bool) -> dict:
 def attacked(
     policy: ModelPolicy, box: Toolbox, defence: str, tasks: Sequence[AgentTask]
 ) -> dict:
-    """Return which runs called a harmful tool, carried it out, and were right."""
+    """Return which runs called a harmful tool, carried it out, and were right.
+
+    All runs share one folder, so that the file can be deleted once at most.
+    """
     consent = {} if defence == "consent" else {"consent": allow_all}
     if defence == "allow-list":
         box = box.only(NEEDED_TOOLS)
