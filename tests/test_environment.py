@@ -16,6 +16,7 @@ EXTRAS = [
     "music",
     "audio",
     "retrieval",
+    "agents",
     "safety",
     "models",
     "serve",

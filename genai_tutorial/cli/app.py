@@ -8,7 +8,7 @@ import typer
 from genai_tutorial import __version__
 from genai_tutorial.cli.book_commands import chapters, doctor, execute
 from genai_tutorial.cli.classroom_commands import assign, grade
-from genai_tutorial.cli.model_commands import ask, chat, sample, train
+from genai_tutorial.cli.model_commands import agent, ask, chat, sample, train
 from genai_tutorial.cli.server_commands import serve
 from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, UserError
 
@@ -83,16 +83,18 @@ def _start(
     """
 
 
-for command in (
+COMMANDS = (
     doctor,
     chapters,
     train,
     sample,
     ask,
     chat,
+    agent,
     serve,
     execute,
     assign,
     grade,
-):
+)
+for command in COMMANDS:
     app.command()(command)

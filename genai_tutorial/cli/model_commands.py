@@ -132,6 +132,32 @@ def ask(
     ask_about(image, question, folder)
 
 
+def agent(
+    task: Annotated[str, typer.Argument(help="The task, in quotation marks.")],
+    folder: Annotated[
+        Path, typer.Option(help="The only folder whose files the agent may use.")
+    ] = Path("."),
+    steps: Annotated[
+        int, typer.Option(min=1, max=20, help="Largest number of the agent's messages.")
+    ] = 6,
+) -> None:
+    """Give a task to SmolLM2 with tools, and see what it calls.
+
+    It has a calculator, the World Factbook, the files of one folder, a sandbox for
+    Python, and a search. Before it writes or deletes a file it asks you. It is a small
+    model: it does well what chapter 26 trains it for, and little else.
+
+    Examples to try:
+    - `genai-tutorial agent "What is 123 times 45?"`
+    - `genai-tutorial agent "How many letters does the capital of Peru have?"`
+    - `genai-tutorial agent "How many lines does the file README.md have?"`
+    - `genai-tutorial agent "Write hello into the file greeting.txt." --folder try`
+    """
+    from genai_tutorial.cli.agent import work_on
+
+    work_on(task, folder, steps)
+
+
 class Precision(StrEnum):
     """The number format of the weights."""
 

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.generation.constraint import Constraint, mask_logits
 from genai_tutorial.generation.generate import draw
 from genai_tutorial.generation.sampling import next_token_probabilities
 from genai_tutorial.generation.stopping import Stop
@@ -30,6 +31,7 @@ def generate_all(
     stop: Stop | None = None,
     temperature: float | int = 0.0,
     batch_size: int = 64,
+    constraints: Sequence[Constraint] | None = None,
     generator: torch.Generator | None = None,
 ) -> list[list[int]]:
     """Return the tokens of an answer to each prompt, in the order of the prompts.
@@ -46,17 +48,25 @@ def generate_all(
         stop: Says whether an answer's tokens finish it; the answer contains them all.
         temperature: See `next_token_probabilities`; 0 is greedy decoding.
         batch_size: Maximum number of prompts in a batch.
+        constraints: Says for each prompt which tokens its answer may have; None for no
+            constraints.
         generator: Random generator of the draws; None for torch's global one.
 
     Raises:
         ValueError: If there is no prompt, one is empty, a prompt with its answer may
-            not fit into the context window, or a number is below 1.
+            not fit into the context window, a number is below 1, there is not one
+            constraint per prompt, or a constraint leaves a row no token.
 
     Source: Kwon et al., Efficient Memory Management for Large Language Model Serving
         with PagedAttention, section 4.4 (shared prefix),
         https://arxiv.org/abs/2309.06180
     """
     room = _checked_room(model, prompts, max_new_tokens, batch_size)
+    if constraints is not None and len(constraints) != len(prompts):
+        raise ValueError(
+            f"There are {len(prompts)} prompts and {len(constraints)} constraints: "
+            "give one for each prompt."
+        )
     shared = shared_length(prompts)
     prefix = read_prefix(model, prompts[0][:shared], room)
     answers: list[list[int]] = [[] for _ in prompts]
@@ -70,6 +80,16 @@ def generate_all(
             last = torch.tensor([len(row) - 1 for row in unread], device=hidden.device)
             rows = torch.arange(len(numbers), device=hidden.device)
             logits = model.logits(hidden[rows, last][:, None])[:, 0]
+            if constraints is not None:
+                for row, number in enumerate(numbers):
+                    drawn = answers[number]
+                    logits[row] = mask_logits(
+                        logits[row : row + 1],
+                        constraints[number],
+                        [drawn],
+                        max_new_tokens - len(drawn),
+                        [True],
+                    )[0]
             probabilities = next_token_probabilities(logits, temperature)
             chosen = draw(probabilities, generator).tolist()
             running = []

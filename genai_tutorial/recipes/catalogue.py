@@ -11,6 +11,7 @@ from genai_tutorial.recipes import (
     emoji_autoencoder,
     python_exercises,
     shakespeare,
+    smollm2_tools,
     speech_codec,
     spoken_captions,
 )
@@ -49,6 +50,7 @@ RECIPES: tuple[Recipe, ...] = (
     speech_codec.SPEECH_CODEC,
     bach_chorales.LIVE,
     bach_chorales.LONGER,
+    smollm2_tools.SMOLLM2_TOOLS,
 )
 """All recipes of the book."""
 

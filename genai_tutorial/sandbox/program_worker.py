@@ -20,6 +20,7 @@ import time
 import traceback
 
 from genai_tutorial.sandbox import guard, linux
+from genai_tutorial.sandbox.output import KeptOutput
 
 _PROGRAM = "<program>"
 _MOST_TEXT = 8000  # characters of a message
@@ -72,9 +73,11 @@ class _Attempts:
 
 def run_program(source: str, attempts: _Attempts) -> dict:
     """Run a program in this process, and return what came of it as plain data."""
+    output = KeptOutput(_MOST_TEXT)
     try:
         code = compile(source, _PROGRAM, "exec", dont_inherit=True)
-        exec(code, {"__name__": "__main__"})
+        with contextlib.redirect_stdout(output):
+            exec(code, {"__name__": "__main__"})
         kind, message = "passed", ""
     except AssertionError as error:
         kind, message = "wrong", _text(error) or _failing_line(error, source)
@@ -86,7 +89,7 @@ def run_program(source: str, attempts: _Attempts) -> dict:
             kind = "forbidden"
     if attempts.first:
         kind, message = "forbidden", attempts.first
-    return {"kind": kind, "message": message[:_MOST_TEXT]}
+    return {"kind": kind, "message": message[:_MOST_TEXT], "output": output.text()}
 
 
 def _text(error: BaseException) -> str:
@@ -192,7 +195,7 @@ def _read_reply(reply: bytes, token: str) -> dict | None:
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
         fields = json.loads(reply)
         if fields.pop("token") == token:
-            return {"kind": str(fields["kind"]), "message": str(fields["message"])}
+            return {name: str(fields[name]) for name in ("kind", "message", "output")}
     return None
 
 

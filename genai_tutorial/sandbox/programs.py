@@ -57,11 +57,13 @@ class Outcome:
         kind: `wrong` if an assertion failed, `raised` for any other exception.
         message: The failed assertion, the exception, or what was forbidden.
         cpu_seconds: CPU time that the program used.
+        output: The beginning of what the program printed; empty if it was killed.
     """
 
     kind: OutcomeKind
     message: str
     cpu_seconds: float
+    output: str = ""
 
     @property
     def passed(self) -> bool:
@@ -97,7 +99,7 @@ class ProgramRunner:
     """Runs programs, each in a confined process of its own: use it in a `with` block.
 
     A program is Python source with its own tests: it passes if it runs to its end. It
-    sees the standard library only, and what it prints is lost. The sandbox protects the
+    sees the standard library only. The sandbox protects the
     machine from the program. It does not protect the verdict from a program that was
     written to deceive its tests, because both share a process.
 
@@ -163,7 +165,10 @@ class ProgramRunner:
             self._start()
             return Outcome(OutcomeKind.FORBIDDEN, "it ended the sandbox's process", 0.0)
         return Outcome(
-            OutcomeKind(reply["kind"]), reply["message"], reply["cpu_seconds"]
+            OutcomeKind(reply["kind"]),
+            reply["message"],
+            reply["cpu_seconds"],
+            reply.get("output", ""),
         )
 
     def _ask(self, question: object) -> dict | None:

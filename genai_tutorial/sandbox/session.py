@@ -5,39 +5,15 @@ the exercise asks for, and every error becomes plain data.
 import ast
 import builtins
 import contextlib
-import io
 import linecache
 import sys
 import traceback
 
 from genai_tutorial.sandbox import integrity
+from genai_tutorial.sandbox.output import KeptOutput
 
 _TESTS = "<tests>"
 _MOST_TEXT = 2000  # characters of an error message
-
-
-class _Output(io.TextIOBase):
-    """Captures printed output and keeps its beginning."""
-
-    def __init__(self, limit: int) -> None:
-        self._parts: list[str] = []
-        self._room, self._lost = limit, 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        text = str(text)
-        kept = text[: self._room]
-        if kept:
-            self._parts.append(kept)
-        self._room -= len(kept)
-        self._lost += len(text) - len(kept)
-        return len(text)
-
-    def text(self) -> str:
-        more = f"\n... and {self._lost:,} more characters" if self._lost else ""
-        return "".join(self._parts) + more
 
 
 class Session:
@@ -52,7 +28,7 @@ class Session:
 
     def cell(self, source: str) -> dict:
         """Run one cell as Jupyter would, and return its outcome and its output."""
-        output = _Output(self._characters)
+        output = KeptOutput(self._characters)
         error: BaseException | None = None
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             try:
@@ -83,7 +59,7 @@ class Session:
         classes = tuple(
             names[name] for name in exports if isinstance(names.get(name), type)
         )
-        output = _Output(self._characters)
+        output = KeptOutput(self._characters)
         error, value = None, None
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             try:

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from genai_tutorial.generation import (
+    ForbiddenTokens,
     copy_rows,
     generate,
     generate_all,
@@ -136,3 +137,20 @@ def test_read_prefix_may_be_empty():
 def test_generate_all_refuses(prompts, new, batch_size, message):
     with pytest.raises(ValueError, match=message):
         generate_all(model_of(LLAMA), prompts, new, batch_size=batch_size)
+
+
+def test_generate_all_follows_the_constraint_of_each_prompt():
+    """Each row has its own, also after rows before it have left the batch."""
+    model = model_of(LLAMA)
+    vocab = model.config.vocab_size
+    constraints = [
+        ForbiddenTokens([t for t in range(vocab) if t not in (n, END)], vocab)
+        for n in range(5, 5 + len(PROMPTS))
+    ]
+    answers = generate_all(
+        model, PROMPTS, 4, end_tokens=[END], constraints=constraints, batch_size=3
+    )
+    for number, answer in enumerate(answers):
+        assert set(answer) <= {5 + number}
+    with pytest.raises(ValueError, match="5 prompts and 1 constraints"):
+        generate_all(model, PROMPTS, 4, constraints=constraints[:1])

@@ -136,6 +136,7 @@ SAMPLE_SIZES = {
     "spoken-captions": 100,
     "caption-voice": 20,
     "bach-chorales": 40,
+    "smollm2-tools": 8,
 }
 """The number of items that one core measures in at most three seconds."""
 

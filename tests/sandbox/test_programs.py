@@ -256,3 +256,24 @@ def test_program_runner_runs_500_programs_in_seconds(runner) -> None:
     outcomes = runner.run(["assert sum([1, 2]) == 3"] * 500)
     assert all(outcome.passed for outcome in outcomes)
     assert sum(outcome.cpu_seconds for outcome in outcomes) < 10
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [
+        ("print(6 * 7)", "42\n"),
+        ("print('a')\n1 / 0", "a\n"),
+        ("import sys\nsys.stdout.write('b')", "b"),
+        ("x = 1", ""),
+    ],
+)
+def test_program_output_is_kept(runner, source, output) -> None:
+    (outcome,) = runner.run([source])
+    assert outcome.output == output
+
+
+def test_program_output_is_kept_up_to_a_limit(runner) -> None:
+    (outcome,) = runner.run(["print('x' * 9_000)"])
+    assert outcome.passed
+    assert outcome.output.endswith("... and 1,001 more characters")
+    assert len(outcome.output) < 8_100

@@ -1,0 +1,183 @@
+"""A call of a tool as text: writing it, reading it, and the regular expressions of all
+calls that a model may write.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from genai_tutorial.generation import regex_from_schema
+
+
+class CallError(ValueError):
+    """Raised for a text that begins like a call and is not one."""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call of a tool.
+
+    Attributes:
+        name: The tool's name.
+        arguments: The arguments by name.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        """Return the call as in Python, for reading."""
+        given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"{self.name}({given})"
+
+
+def write_call(call: ToolCall) -> str:
+    """Return a call as JSON without spaces, which cost tokens.
+
+    >>> write_call(ToolCall("calculator", {"expression": "2 + 3"}))
+    '{"name":"calculator","arguments":{"expression":"2 + 3"}}'
+    """
+    document = {"name": call.name, "arguments": dict(call.arguments)}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def parse_call(text: str) -> ToolCall | None:
+    """Return the call that a text is, or None for an answer in words: a text that does
+    not begin with a brace.
+
+    Raises:
+        CallError: If the text begins like a call and is not one.
+
+    >>> print(parse_call('{"name": "list_files", "arguments": {}}'))
+    list_files()
+    >>> parse_call("It has 12 letters.")
+    >>> parse_call('{"name": "list_files"}')
+    Traceback (most recent call last):
+    genai_tutorial.agents.calls.CallError: A call needs a name and arguments, ...
+    """
+    text = text.strip()
+    if not text.startswith("{"):
+        return None
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CallError(f"The call is not valid JSON: {error}.") from error
+    name, arguments = document.get("name"), document.get("arguments")
+    if (
+        set(document) != {"name", "arguments"}
+        or not isinstance(name, str)
+        or not isinstance(arguments, dict)
+    ):
+        raise CallError(
+            'A call needs a name and arguments, such as {"name": "list_files", '
+            f'"arguments": {{}}}}; got {text[:80]}.'
+        )
+    return ToolCall(name, arguments)
+
+
+def call_pattern(schemas: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a regular expression for all valid calls, for `ConstrainedText`.
+
+    Args:
+        schemas: The schema of each tool's arguments, by the tool's name.
+
+    Raises:
+        ValueError: If there is no tool, or a schema is not supported.
+    """
+    return _any_call(
+        (name, regex_from_schema(_closed(schema), whitespace=""))
+        for name, schema in schemas.items()
+    )
+
+
+def copying_pattern(
+    schemas: Mapping[str, Mapping[str, Any]],
+    sources: Sequence[str],
+    longest: int = 3,
+) -> str:
+    """Return a regular expression for the calls whose text arguments are copied: each
+    is a span of the sources.
+
+    A span is up to `longest` words in a row, the code behind a colon to the end of the
+    line, or two numbers of the sources with an operator between them.
+
+    Args:
+        schemas: The schema of each tool's arguments, by the tool's name. Arguments that
+            are no text, or are one of several given ones, are not copied.
+        sources: The texts to copy from: the task and the results so far.
+        longest: The largest number of words in a span.
+
+    Raises:
+        ValueError: If there is no tool, or a schema is not supported.
+
+    Source: Gu et al., Incorporating Copying Mechanism in Sequence-to-Sequence
+        Learning (the idea; there it is learned), https://arxiv.org/abs/1603.06393
+    """
+    spans = copied_spans(sources, longest)
+    return _any_call(
+        (
+            name,
+            regex_from_schema(_closed(_with_choices(schema, spans)), whitespace=""),
+        )
+        for name, schema in schemas.items()
+    )
+
+
+def copied_spans(sources: Sequence[str], longest: int = 3) -> list[str]:
+    """Return the texts that count as copied from the sources, without duplicates.
+
+    >>> spans = copied_spans(["What is 3 times 14?"])
+    >>> "3 * 14" in spans, "14" in spans, "is 3 times" in spans, "3 times 14?" in spans
+    (True, True, True, False)
+    """
+    spans: list[str] = []
+    numbers: list[str] = []
+    for text in sources:
+        words = [word.strip("\"'?,;:!()").rstrip(".") for word in text.split()]
+        for length in range(1, longest + 1):
+            spans += [
+                " ".join(words[start : start + length])
+                for start in range(len(words) - length + 1)
+            ]
+        spans += [code.strip() for code in re.findall(r": *(.+)$", text, re.MULTILINE)]
+        numbers += re.findall(r"\d+(?:\.\d+)?", text)
+    for place, first in enumerate(numbers):
+        for second in numbers[:place] + numbers[place + 1 :]:
+            spans += [f"{first} {operator} {second}" for operator in "+-*/"]
+    return list(dict.fromkeys(span for span in spans if span))
+
+
+def _any_call(patterns: Iterable[tuple[str, str]]) -> str:
+    calls = [
+        rf'\{{"name":{_quoted(name)},"arguments":{arguments}\}}'
+        for name, arguments in patterns
+    ]
+    if not calls:
+        raise ValueError("There must be at least one tool to call, got none.")
+    return f"({'|'.join(calls)})"
+
+
+def _quoted(text: str) -> str:
+    return re.escape(json.dumps(text))
+
+
+def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema with the properties that are required, without defaults."""
+    properties = {
+        name: {key: value for key, value in part.items() if key != "default"}
+        for name, part in schema["properties"].items()
+        if name in schema.get("required", [])
+    }
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _with_choices(schema: Mapping[str, Any], choices: list[str]) -> dict[str, Any]:
+    properties = {
+        name: {"type": "string", "enum": choices}
+        if part["type"] == "string" and "enum" not in part
+        else part
+        for name, part in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}

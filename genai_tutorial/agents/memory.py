@@ -1,0 +1,151 @@
+"""Memory: notes for one task, notes that outlive it, and what to keep when the context
+is full.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.agents.policy import (
+    Conversation,
+    Policy,
+    Reply,
+    last_results,
+    result_message,
+)
+from genai_tutorial.agents.tools import Tool, ToolError
+from genai_tutorial.retrieval import FlatIndex
+from genai_tutorial.tokenization import Message
+
+Encode = Callable[[Sequence[str]], Float[Tensor, "text width"]]
+"""A function that encodes texts as vectors, such as `SentenceVectors.encode`."""
+
+
+@dataclass
+class LongTermMemory:
+    """Notes that are found again by their meaning.
+
+    Attributes:
+        encode: Encodes notes and questions as vectors.
+        notes: The notes, oldest first.
+
+    >>> memory = LongTermMemory(lambda texts: torch.tensor([[len(t)] for t in texts]))
+    >>> memory.add("four"), memory.add("a longer note")
+    (None, None)
+    >>> memory.search("size", k=1)
+    ['four']
+    """
+
+    encode: Encode
+    notes: list[str] = field(default_factory=list)
+    _vectors: list[Tensor] = field(default_factory=list, repr=False)
+
+    def add(self, note: str) -> None:
+        """Keep a note.
+
+        Raises:
+            ValueError: If it is empty.
+        """
+        if not note.strip():
+            raise ValueError("A note must not be empty.")
+        self._vectors.append(self.encode([note])[0].float())
+        self.notes.append(note)
+
+    def search(self, question: str, k: int = 3) -> list[str]:
+        """Return the notes nearest to a question, nearest first."""
+        if not self.notes:
+            return []
+        query = self.encode([question]).float()
+        found = FlatIndex(torch.stack(self._vectors)).search(
+            query, min(k, len(self.notes))
+        )
+        return [self.notes[place] for place in found.ids[0].tolist()]
+
+
+def memory_tools(memory: LongTermMemory) -> tuple[Tool, Tool]:
+    """Return the tools with which an agent writes and reads its memory."""
+
+    def remember(note: str) -> str:
+        """Keep a note for later tasks.
+
+        Args:
+            note: The note.
+        """
+        if not note.strip():
+            raise ToolError("a note must not be empty.")
+        memory.add(note)
+        return "It is kept."
+
+    def recall(question: str) -> str:
+        """Find what was kept about a question.
+
+        Args:
+            question: The question.
+        """
+        found = memory.search(question, k=1)
+        if not found:
+            raise ToolError("nothing was kept so far.")
+        return found[0]
+
+    return Tool.from_function(remember), Tool.from_function(recall)
+
+
+@dataclass(frozen=True)
+class ShortenedPolicy:
+    """A policy that sees a shortened conversation when the whole is too long.
+
+    Attributes:
+        policy: The policy.
+        count: Returns the length of a conversation, in tokens or characters.
+        room: The largest length.
+        summarize: Returns what to keep of the results that are left out.
+    """
+
+    policy: Policy
+    count: Callable[[Conversation], int]
+    room: int
+    summarize: Callable[[Sequence[str]], str]
+
+    def replies(self, conversations: Sequence[Conversation]) -> list[Reply]:
+        """Return the next message of each conversation."""
+        return self.policy.replies(
+            [
+                shortened(conversation, self.count, self.room, self.summarize)
+                for conversation in conversations
+            ]
+        )
+
+
+def shortened(
+    conversation: Conversation,
+    count: Callable[[Conversation], int],
+    room: int,
+    summarize: Callable[[Sequence[str]], str],
+) -> list[Message]:
+    """Return a conversation that fits: of its calls and results the oldest are left
+    out, as few as possible, and their results are summarized in one turn.
+
+    Args:
+        conversation: The task, and then in turn calls and results.
+        count: Returns the length of a conversation.
+        room: The largest length.
+        summarize: Returns what to keep of the results that are left out.
+
+    Raises:
+        ValueError: If even the task with a summary of everything is too long.
+    """
+    task, *turns = conversation
+    if count(conversation) <= room:
+        return list(conversation)
+    for left_out in range(2, len(turns) + 1, 2):
+        kept = result_message(summarize(last_results([task, *turns[:left_out]])))
+        short = [task, kept, *turns[left_out:]]
+        if count(short) <= room:
+            return short
+    raise ValueError(
+        f"The task and a summary have more than {room} tokens: allow more, or "
+        "summarize more briefly."
+    )

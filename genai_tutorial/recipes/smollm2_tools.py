@@ -1,0 +1,231 @@
+"""The recipe of the tool-calling agent: a LoRA adapter for SmolLM2, trained on traces.
+
+The file holds the adapter alone, in 16 bits; SmolLM2 comes from its own package.
+"""
+
+import math
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from genai_tutorial.agents import Agent, Budget, ModelPolicy
+from genai_tutorial.alignment import (
+    LoRAConfig,
+    LoRALinear,
+    add_lora,
+    lora_layers,
+    merge_lora,
+)
+from genai_tutorial.data import Source
+from genai_tutorial.pretrained import load_smollm2
+from genai_tutorial.pretrained.smollm2 import open_smollm2
+from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
+from genai_tutorial.sandbox import ProgramRunner
+from genai_tutorial.tasks.agent import (
+    TASK_TOOLS,
+    TRACES,
+    AgentTask,
+    agent_mask,
+    agent_tasks,
+    agent_toolbox,
+    copying,
+    encode_traces,
+    taught_tasks,
+    trace_loss,
+    tuned_policy,
+    world_of_tasks,
+    write_files,
+)
+from genai_tutorial.tokenization import BPETokenizer
+from genai_tutorial.training import AdamW, in_bfloat16
+from genai_tutorial.transformer import DecoderLM
+
+BUDGET = Budget(steps=4, seconds=math.inf)
+"""The budget of a task when the agent is measured: at most two calls are needed. There
+is no limit on time, so that the result does not depend on how busy the machine is.
+"""
+
+
+class Adapter(nn.Module):
+    """The LoRA matrices of a model, without the model.
+
+    Args:
+        layers: The layers with a correction, by name; their matrices are shared with
+            this module, so that training or loading either changes both.
+    """
+
+    def __init__(self, layers: Mapping[str, LoRALinear]) -> None:
+        super().__init__()
+        for name, layer in layers.items():
+            # a parameter's name must not have a dot
+            held = nn.ParameterDict({"down": layer.down, "up": layer.up})
+            self.add_module(name.replace(".", "-"), held)
+
+
+@dataclass(frozen=True)
+class ToolCaller:
+    """SmolLM2 with the adapter.
+
+    Attributes:
+        model: The adapter, whose matrices are those in the decoder.
+        decoder: SmolLM2; `merge_lora` makes it as fast as without the adapter.
+        tokenizer: Its tokenizer.
+    """
+
+    model: Adapter
+    decoder: DecoderLM
+    tokenizer: BPETokenizer
+
+    def policy(self) -> ModelPolicy:
+        """Return the policy of an agent: the likeliest message, unconstrained."""
+        return tuned_policy(self.decoder, self.tokenizer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolRecipe(Recipe):
+    """LoRA on traces of tool calls.
+
+    Attributes:
+        config: The rank and the layers of the adapter.
+        traces: The number of traces.
+        learning_rate: The learning rate of AdamW after the warmup.
+    """
+
+    config: LoRAConfig
+    traces: int
+    learning_rate: float
+
+    source: ClassVar[Source] = TRACES
+
+    def build(self) -> Adapter:
+        """Return an adapter that changes nothing yet, with zeros in both matrices.
+
+        Raises:
+            FileNotFoundError: If SmolLM2 is not installed: its shapes are needed.
+        """
+        with torch.device("meta"):  # no memory for SmolLM2 itself
+            model = DecoderLM(open_smollm2().config, seed=None)
+            add_lora(model, self.config)
+        adapter = Adapter(dict(lora_layers(model))).to_empty(device="cpu")
+        with torch.no_grad():
+            for weight in adapter.parameters():
+                weight.zero_()
+        return adapter
+
+    def wrap(self, model: Adapter, card: dict) -> ToolCaller:
+        """Return SmolLM2 with the adapter and the tokenizer."""
+        decoder, tokenizer = load_smollm2()
+        add_lora(decoder, self.config)
+        attached = Adapter(dict(lora_layers(decoder)))
+        attached.load_state_dict(model.state_dict())
+        return ToolCaller(attached.eval(), decoder.eval(), tokenizer)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the adapter, or resume a run that was stopped; SmolLM2 stays as it
+        is, and is not saved.
+        """
+        decoder, tokenizer = load_smollm2()
+        add_lora(decoder, self.config, torch.Generator().manual_seed(self.seed))
+        decoder.to(run.device).train()
+        adapter = Adapter(dict(lora_layers(decoder)))
+        rows = encode_traces(tokenizer, taught_tasks(self.traces, self.seed))
+        _, history = run.fit(
+            adapter,
+            run.batches(rows.tensors[:2], self.batch_size, self.seed),
+            in_bfloat16(partial(adapter_loss, decoder)),
+            AdamW(adapter.parameters(), lr=self.learning_rate),
+            schedule=self.schedule(),
+        )
+        losses = [round(loss, 4) for loss in history.losses[::10]]
+        return Trained(adapter, history.seconds, {"losses": losses})
+
+    def measure(self, model: Adapter) -> dict:
+        """Return how many of the 60 tasks are solved, with free and with copied
+        arguments.
+        """
+        loaded, tasks = self.wrap(model, {}), agent_tasks()
+        merge_lora(loaded.decoder)
+        return {
+            "right": round(_mean(right_answers(loaded, tasks, False)), 4),
+            "right_with_copied_arguments": round(
+                _mean(right_answers(loaded, tasks, True)), 4
+            ),
+            "tasks": len(tasks),
+        }
+
+    def spot_check(self, loaded: ToolCaller, n: int, seed: int) -> SpotCheck:
+        """Measure how many tasks are solved with free arguments."""
+        tasks = draw_items(agent_tasks(), n, seed)
+        return SpotCheck("right", right_answers(loaded, tasks, False))
+
+    def summary(self, metrics: dict) -> str:
+        """Return a phrase with the share of solved tasks."""
+        return f"{metrics['right']:.0%} of {metrics['tasks']} tasks solved with tools"
+
+
+def adapter_loss(
+    decoder: DecoderLM,
+    adapter: Adapter,
+    ids: Int[Tensor, "batch position"],
+    is_learned: Bool[Tensor, "batch position"],
+) -> Float[Tensor, ""]:
+    """Return the loss of a decoder that has the adapter's matrices in it, for `fit`,
+    which then keeps and clips those matrices only.
+
+    Args:
+        decoder: The decoder.
+        adapter: Its adapter.
+        ids: The traces.
+        is_learned: The tokens that the agent writes.
+    """
+    return trace_loss(decoder, ids, is_learned)
+
+
+def right_answers(
+    loaded: ToolCaller, tasks: list[AgentTask] | tuple[AgentTask, ...], copied: bool
+) -> list[bool]:
+    """Return which tasks the agent solves.
+
+    Args:
+        loaded: SmolLM2 with the adapter.
+        tasks: The tasks.
+        copied: Whether arguments must be copied.
+    """
+    with tempfile.TemporaryDirectory() as folder, ProgramRunner() as runner:
+        write_files(Path(folder), world_of_tasks().files)
+        toolbox = agent_toolbox(Path(folder), runner).only(TASK_TOOLS)
+        policy = loaded.policy()
+        if copied:
+            policy = copying(policy, toolbox, agent_mask(loaded.tokenizer))
+        runs = Agent(policy, toolbox, BUDGET).run_all([task.question for task in tasks])
+    return [task.is_right(run.answer) for task, run in zip(tasks, runs, strict=True)]
+
+
+def _mean(values: list[bool]) -> float:
+    return sum(values) / len(values)
+
+
+SMOLLM2_TOOLS = ToolRecipe(
+    name="smollm2-tools",
+    title="A LoRA adapter with which SmolLM2 calls tools",
+    config=LoRAConfig(
+        rank=8,
+        alpha=16,
+        targets=("query", "value", "feed_forward.gate", "feed_forward.widen"),
+    ),
+    traces=480,
+    batch_size=8,
+    steps=60,
+    warmup_steps=4,
+    learning_rate=2e-3,
+    published=True,
+)
+"""The agent of chapter 26."""

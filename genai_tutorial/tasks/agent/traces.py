@@ -1,0 +1,145 @@
+"""Traces: solved tasks as conversations, to show in a prompt or to fine-tune on."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from genai_tutorial.agents import result_message, write_call
+from genai_tutorial.alignment import Rows
+from genai_tutorial.data import Source
+from genai_tutorial.tasks.agent.agent_tasks import FAMILIES, AgentTask, taught_tasks
+from genai_tutorial.tokenization import PADDING, BPETokenizer, ChatTemplate, Message
+from genai_tutorial.transformer import DecoderLM
+
+AGENT_CHAT = ChatTemplate()
+"""The chat template of the fine-tuned agent: no system turn, which would cost tokens at
+every step.
+"""
+
+
+def trace(task: AgentTask) -> list[Message]:
+    """Return the conversation that solves a task: the question, each call with its
+    result, and the answer.
+
+    >>> from genai_tutorial.agents import ToolCall
+    >>> task = AgentTask("2 + 2?", "", ((ToolCall("add", {"a": 2}), "4"),), False)
+    >>> for message in trace(task):
+    ...     print(message.role, "|", message.content)
+    user | 2 + 2?
+    assistant | {"name":"add","arguments":{"a":2}}
+    user | Result: 4
+    assistant | 4
+    """
+    messages = [Message("user", task.question)]
+    for call, result in task.steps:
+        messages += [Message("assistant", write_call(call)), result_message(result)]
+    return [*messages, Message("assistant", task.answer)]
+
+
+def example_messages(count: int = 6, seed: int = 0) -> tuple[Message, ...]:
+    """Return solved tasks, one family after the other, to put before a task in the
+    prompt.
+
+    Args:
+        count: The number of solved tasks.
+        seed: The same seed draws the same tasks.
+    """
+    return tuple(
+        message for task in taught_tasks(count, seed) for message in trace(task)
+    )
+
+
+def encode_traces(
+    tokenizer: BPETokenizer,
+    tasks: Sequence[AgentTask],
+    template: ChatTemplate = AGENT_CHAT,
+) -> Rows:
+    """Return traces as rows for `supervised_loss`; the agent's turns are learned, and
+    the question and the results are not.
+
+    Args:
+        tokenizer: The tokenizer of the model.
+        tasks: The solved tasks.
+        template: The chat template.
+
+    Raises:
+        ValueError: If there are no tasks, or the tokenizer lacks the template's special
+            tokens.
+    """
+    if not tasks:
+        raise ValueError("There must be at least one trace, got none.")
+    encoded = [_encode(tokenizer, trace(task), template) for task in tasks]
+    shape = (len(encoded), max(len(ids) for ids, _ in encoded))
+    ids = torch.full(shape, PADDING)
+    is_answer = torch.zeros(shape, dtype=torch.bool)
+    documents = torch.full(shape, -1)
+    for row, (tokens, learned) in enumerate(encoded):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        is_answer[row, : len(tokens)] = torch.tensor(learned)
+        documents[row, : len(tokens)] = 0
+    return Rows(ids, is_answer, documents)
+
+
+def _encode(
+    tokenizer: BPETokenizer, messages: Sequence[Message], template: ChatTemplate
+) -> tuple[list[int], list[bool]]:
+    """Return the tokens of a conversation, exactly as the agent will see them, and
+    which of them it writes.
+    """
+    end = tokenizer.special_tokens[template.end]
+    ids: list[int] = []
+    learned: list[bool] = []
+    for place, message in enumerate(messages):
+        if message.role != "assistant":
+            continue
+        prompt = template.encode(tokenizer, messages[:place])
+        written = [*tokenizer.encode(message.content, special_as_text=True), end]
+        learned += [False] * (len(prompt) - len(ids)) + [True] * len(written)
+        ids = [*prompt, *written]
+    return ids, learned
+
+
+def trace_loss(
+    model: DecoderLM,
+    ids: Int[Tensor, "batch position"],
+    is_learned: Bool[Tensor, "batch position"],
+) -> Float[Tensor, ""]:
+    """Return the mean of -log p(token) over the tokens that the agent writes, in nats
+    per token: `supervised_loss`, but logits are computed for those tokens only. They
+    are less than half, and the vocabulary is large.
+
+    Args:
+        model: The model to train.
+        ids: The traces.
+        is_learned: The tokens that the agent writes.
+    """
+    longest = int(is_learned.any(dim=0).nonzero()[-1]) + 1  # the rest is padding
+    ids, learned = ids[:, :longest], is_learned[:, 1:longest]
+    hidden = model.read(ids)[:, :-1][learned]
+    logits = model.logits(hidden[None])[0]
+    return functional.cross_entropy(logits.float(), ids[:, 1:][learned])
+
+
+def families(tasks: Sequence[AgentTask], right: Sequence[bool]) -> dict[str, int]:
+    """Return the number of right answers in each family."""
+    return {
+        family: sum(
+            ok for task, ok in zip(tasks, right, strict=True) if task.family == family
+        )
+        for family in FAMILIES
+    }
+
+
+TRACES = Source(
+    name="Traces of tool calls",
+    loader="taught_tasks",
+    contents="as many solved tasks in six families as wanted, a test world apart",
+    package="genai_tutorial",
+    extra="text",
+    url="https://github.com/genai-tutorial/genai-tutorial",
+    licence="MIT, as the code that writes them; the facts are in the public domain",
+    attribution="The Generative AI Explained authors, The World Factbook",
+)

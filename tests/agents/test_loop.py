@@ -1,0 +1,190 @@
+"""The loop: calls are carried out, budgets end it, and consent is asked."""
+
+from dataclasses import replace
+
+import pytest
+
+from genai_tutorial.agents import (
+    COULD_NOT,
+    Agent,
+    Budget,
+    Ending,
+    Reply,
+    ScriptedPolicy,
+    Tool,
+    Toolbox,
+    ToolCall,
+    allow_all,
+    ask_person,
+    refuse_all,
+    show_run,
+    write_call,
+)
+
+
+def double(n: int) -> int:
+    """Double a number."""
+    return 2 * n
+
+
+class Safe:
+    """A safe that can be opened once, for good."""
+
+    def __init__(self):
+        self.opened = 0
+
+    def tool(self) -> Tool:
+        def open_safe(code: str) -> str:
+            """Open the safe."""
+            self.opened += 1
+            return "It is open."
+
+        return Tool.from_function(open_safe, needs_consent=True)
+
+
+def call(name, **arguments):
+    return write_call(ToolCall(name, arguments))
+
+
+def agent(*script, budget=None, tools=(), **settings):
+    policy = ScriptedPolicy({"Task": script})
+    box = Toolbox((Tool.from_function(double), *tools))
+    return Agent(policy, box, budget or Budget(), **settings)
+
+
+def test_agent_calls_tools_until_there_is_an_answer():
+    run = agent(call("double", n=2), call("double", n=4), "It is 8.").run("Task")
+    assert run.answer == "It is 8."
+    assert run.ending is Ending.ANSWERED
+    assert [step.result.text for step in run.steps[:-1]] == ["4", "8"]
+    assert [one.arguments["n"] for one in run.calls] == [2, 4]
+
+
+def test_agent_shows_the_policy_calls_and_results():
+    seen = []
+
+    class Watching(ScriptedPolicy):
+        def replies(self, conversations):
+            seen.extend([message.content for message in one] for one in conversations)
+            return super().replies(conversations)
+
+    first = call("double", n=2)
+    Agent(Watching({"Task": [first, "4"]}), agent().toolbox).run("Task")
+    assert seen == [["Task"], ["Task", first, "Result: 4"]]
+
+
+def test_agent_reads_errors_and_goes_on():
+    run = agent(
+        '{"name":"double"', call("triple", n=2), call("double", n="2"), "none"
+    ).run("Task")
+    assert [step.result.is_error for step in run.steps[:-1]] == [True] * 3
+    assert run.steps[0].call is None
+    assert "not valid JSON" in run.steps[0].result.text
+    assert "no tool 'triple'" in run.steps[1].result.text
+    assert run.answer == "none"
+
+
+def test_agent_says_that_it_could_not_when_steps_run_out():
+    script = [call("double", n=n) for n in range(9)]
+    run = agent(*script, budget=Budget(steps=3)).run("Task")
+    assert (run.answer, run.ending, len(run.steps)) == (
+        COULD_NOT,
+        Ending.OUT_OF_STEPS,
+        3,
+    )
+
+
+def test_agent_stops_when_tokens_or_time_run_out():
+    class Wordy(ScriptedPolicy):
+        def replies(self, conversations):
+            return [Reply(one.text, 40) for one in super().replies(conversations)]
+
+    script = {"Task": [call("double", n=n) for n in range(9)]}
+    box = agent().toolbox
+    run = Agent(Wordy(script), box, Budget(steps=9, tokens=100)).run("Task")
+    assert (run.ending, run.tokens) == (Ending.OUT_OF_TOKENS, 120)
+    run = Agent(Wordy(script), box, Budget(steps=9, seconds=1e-9)).run("Task")
+    assert (run.ending, len(run.steps)) == (Ending.OUT_OF_TIME, 1)
+
+
+def test_agent_that_repeats_a_call_is_refused_and_then_stopped():
+    script = [call("double", n=2)]
+    run = agent(*script, budget=Budget(steps=9)).run("Task")
+    assert run.ending is Ending.STUCK
+    assert run.answer == COULD_NOT
+    assert [step.result.is_error for step in run.steps] == [False, True, True]
+    loose = agent(*script, budget=Budget(steps=9), refuses_repeats=False)
+    assert loose.run("Task").ending is Ending.OUT_OF_STEPS
+
+
+def test_agent_may_recover_from_a_refused_repeat():
+    first = call("double", n=2)
+    run = agent(first, first, "4").run("Task")
+    assert (run.ending, run.answer) == (Ending.ANSWERED, "4")
+
+
+@pytest.mark.parametrize(("consent", "opened"), [(refuse_all, 0), (allow_all, 1)])
+def test_agent_asks_for_consent(consent, opened):
+    safe = Safe()
+    run = agent(
+        call("open_safe", code="1"), "done", tools=[safe.tool()], consent=consent
+    ).run("Task")
+    assert safe.opened == opened
+    assert run.steps[0].result.is_error == (not opened)
+
+
+def test_agent_refuses_by_default_what_needs_consent():
+    safe = Safe()
+    agent(call("open_safe", code="1"), "done", tools=[safe.tool()]).run("Task")
+    assert safe.opened == 0
+
+
+def test_consent_is_asked_only_for_valid_calls():
+    asked = []
+    safe = Safe()
+    settings = {"tools": [safe.tool()], "consent": lambda one: asked.append(one)}
+    agent(call("open_safe", key="1"), "done", **settings).run("Task")
+    assert asked == []
+    agent(call("open_safe", code="1"), "done", **settings).run("Task")
+    assert asked == [ToolCall("open_safe", {"code": "1"})]
+    assert safe.opened == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "allowed"), [("y", True), ("YES ", True), ("", False), ("n", False)]
+)
+def test_ask_person_takes_only_yes(monkeypatch, typed, allowed):
+    monkeypatch.setattr("builtins.input", lambda prompt: typed)
+    assert ask_person(ToolCall("open_safe", {})) == allowed
+
+
+def test_ask_person_takes_the_end_of_the_input_for_no(monkeypatch):
+    def end(prompt):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", end)
+    assert not ask_person(ToolCall("open_safe", {}))
+
+
+def test_run_all_equals_runs_of_each_task():
+    scripts = {
+        "short": ["4"],
+        "long": [call("double", n=n) for n in range(4)] + ["6"],
+        "broken": ["{", call("double", n=1), "2"],
+    }
+    one = Agent(ScriptedPolicy(scripts), agent().toolbox)
+    assert one.run_all(list(scripts)) == [one.run(task) for task in scripts]
+    assert one.run_all([]) == []
+
+
+@pytest.mark.parametrize("field", ["steps", "tokens", "seconds"])
+def test_budget_must_be_positive(field):
+    with pytest.raises(ValueError, match="must be positive"):
+        replace(Budget(), **{field: 0})
+
+
+def test_show_run_has_calls_results_and_answer():
+    text = show_run(agent(call("double", n=2), "It is 4.").run("Task"))
+    assert "double(n=2)" in text
+    assert "result 4" in text
+    assert text.endswith("Answer  It is 4.  (answered)")

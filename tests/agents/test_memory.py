@@ -1,0 +1,78 @@
+"""Memory: notes are found again, and long conversations are shortened."""
+
+import pytest
+import torch
+
+from genai_tutorial.agents import (
+    LongTermMemory,
+    Reply,
+    ShortenedPolicy,
+    last_results,
+    memory_tools,
+    result_message,
+    shortened,
+)
+from genai_tutorial.tokenization import Message
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def letter_counts(texts):
+    return torch.tensor(
+        [[text.lower().count(one) for one in LETTERS] for text in texts]
+    )
+
+
+def test_long_term_memory_finds_the_nearest_note():
+    memory = LongTermMemory(letter_counts)
+    assert memory.search("anything") == []
+    for note in ("Anna lives in Riga.", "The code is 4821.", "Buy bread."):
+        memory.add(note)
+    assert memory.search("bread?", k=1) == ["Buy bread."]
+    assert len(memory.search("bread?", k=9)) == 3
+    with pytest.raises(ValueError, match="must not be empty"):
+        memory.add(" ")
+
+
+def test_memory_tools_write_and_read():
+    remember, recall = memory_tools(LongTermMemory(letter_counts))
+    assert recall.call({"question": "Where?"}).is_error
+    assert not remember.call({"note": "Anna lives in Riga."}).is_error
+    assert remember.call({"note": ""}).is_error
+    assert recall.call({"question": "Where is Anna?"}).text == "Anna lives in Riga."
+
+
+def conversation(results):
+    turns = [Message("user", "task")]
+    for result in results:
+        turns += [Message("assistant", "call"), result_message(result)]
+    return turns
+
+
+def size(messages):
+    return sum(len(message.content) for message in messages)
+
+
+def test_shortened_leaves_out_the_oldest_results_and_no_more():
+    whole = conversation(["a" * 20, "b" * 20, "c" * 20])
+    assert shortened(whole, size, 1000, "".join) == whole
+    short = shortened(whole, size, 90, lambda results: f"{len(results)} results")
+    assert last_results(short) == ["1 results", "b" * 20, "c" * 20]
+    assert size(short) <= 90
+    shorter = shortened(whole, size, 60, lambda results: f"{len(results)} results")
+    assert last_results(shorter) == ["2 results", "c" * 20]
+    with pytest.raises(ValueError, match="more than 5 tokens"):
+        shortened(whole, size, 5, "".join)
+
+
+def test_shortened_policy_passes_on_what_fits():
+    seen = []
+
+    class Watching:
+        def replies(self, conversations):
+            seen.extend(conversations)
+            return [Reply("done")] * len(conversations)
+
+    policy = ShortenedPolicy(Watching(), size, 60, lambda results: "short")
+    assert policy.replies([conversation(["a" * 20] * 3)]) == [Reply("done")]
+    assert size(seen[0]) <= 60

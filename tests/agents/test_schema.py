@@ -1,0 +1,113 @@
+"""Schemas of tools from signatures, and the check of arguments."""
+
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genai_tutorial.agents import check_arguments, tool_schema
+
+
+def order(item: str, count: int = 1, size: Literal["small", "large"] = "small") -> str:
+    """Order something.
+
+    Args:
+        item: What to order, such as
+            a cup.
+        count: How many.
+    """
+
+
+def test_tool_schema_has_types_defaults_and_descriptions():
+    assert tool_schema(order) == {
+        "type": "object",
+        "properties": {
+            "item": {
+                "type": "string",
+                "description": "What to order, such as a cup.",
+            },
+            "count": {"type": "integer", "description": "How many.", "default": 1},
+            "size": {"type": "string", "enum": ["small", "large"], "default": "small"},
+        },
+        "required": ["item"],
+    }
+
+
+def test_tool_schema_of_lists():
+    def add(numbers: list[float]) -> float:
+        """Add numbers."""
+
+    assert tool_schema(add)["properties"]["numbers"] == {
+        "type": "array",
+        "items": {"type": "number"},
+    }
+
+
+def test_tool_schema_needs_type_hints():
+    def untyped(a):
+        """Do nothing."""
+
+    def many(*values: int):
+        """Do nothing."""
+
+    def other(a: dict):
+        """Do nothing."""
+
+    with pytest.raises(ValueError, match="Give the parameter 'a' of untyped a type"):
+        tool_schema(untyped)
+    with pytest.raises(ValueError, match="takes any number of values"):
+        tool_schema(many)
+    with pytest.raises(ValueError, match="type of a must be str, int"):
+        tool_schema(other)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ({}, "item is missing"),
+        ({"item": 3}, "item must be of type string, got 3"),
+        ({"item": "cup", "count": "2"}, "count must be of type integer, got '2'"),
+        ({"item": "cup", "count": True}, "count must be of type integer, got True"),
+        ({"item": "cup", "size": "huge"}, "size must be one of small, large"),
+        ({"item": "cup", "colour": "red"}, "there is no argument 'colour'"),
+        (["cup"], "arguments must be an object"),
+    ],
+)
+def test_check_arguments_names_the_fault(arguments, fault):
+    (found,) = check_arguments(tool_schema(order), arguments)
+    assert fault in found
+
+
+def test_check_arguments_accepts_valid_ones():
+    assert check_arguments(tool_schema(order), {"item": "cup", "count": 2}) == []
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "item": st.text() | st.integers() | st.none(),
+            "count": st.integers() | st.floats(allow_nan=False) | st.booleans(),
+            "size": st.sampled_from(["small", "large", "huge"]),
+            "numbers": st.lists(st.integers() | st.text(), max_size=3),
+        },
+    )
+)
+def test_check_arguments_agrees_with_jsonschema(arguments):
+    """The standard validator on the same schema, with no further properties allowed."""
+    import jsonschema
+
+    def buy(
+        item: str,
+        numbers: list[int],
+        count: int = 1,
+        size: Literal["small", "large"] = "small",
+    ) -> str:
+        """Buy something."""
+
+    schema = tool_schema(buy)
+    validator = jsonschema.Draft202012Validator(
+        schema | {"additionalProperties": False}
+    )
+    assert validator.is_valid(arguments) == (not check_arguments(schema, arguments))

@@ -1,0 +1,221 @@
+"""The agents' own parts against the official SDK of the Model Context Protocol,
+LangChain's schemas, and LangGraph.
+"""
+
+import asyncio
+import copy
+import socket
+import sys
+import threading
+from typing import Literal
+
+import pytest
+
+from genai_tutorial.agents import (
+    Agent,
+    Budget,
+    FileJail,
+    MCPClient,
+    ScriptedPolicy,
+    Tool,
+    Toolbox,
+    ToolCall,
+    call_with_sdk,
+    file_tools,
+    langgraph_agent,
+    lookup_tool,
+    run_langgraph,
+    sdk_server,
+    tool_schema,
+    write_call,
+)
+from genai_tutorial.data import Fact
+from genai_tutorial.sandbox import ProgramRunner
+from genai_tutorial.tasks.agent import (
+    agent_tasks,
+    agent_toolbox,
+    right_policy,
+    server_command,
+    world_of_tasks,
+    write_files,
+)
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="programs are not run on Windows"
+)
+
+
+def without(schema, *keys):
+    """Return a schema without some keywords, at every level."""
+    if isinstance(schema, dict):
+        return {
+            key: without(value, *keys)
+            for key, value in schema.items()
+            if key not in keys or not isinstance(value, str)
+        }
+    return schema
+
+
+def order(
+    item: str,
+    price: float,
+    colours: list[str],
+    count: int = 1,
+    gift: bool = False,
+    size: Literal["small", "large"] = "small",
+) -> str:
+    """Order something.
+
+    Args:
+        item: What to order.
+        price: The highest price.
+        colours: The colours.
+        count: How many.
+        gift: Whether it is a gift.
+        size: The size.
+    """
+
+
+def test_tool_schema_equals_the_input_schema_of_the_sdk():
+    """Titles are pydantic's; descriptions of arguments the SDK does not read."""
+    server = sdk_server(Toolbox((Tool.from_function(order),)))
+    (tool,) = asyncio.run(server.list_tools())
+    theirs = without(tool.input_schema, "title")
+    assert theirs == without(tool_schema(order), "description")
+
+
+def test_tool_schema_equals_the_one_of_langchain():
+    from langchain_core.utils.function_calling import convert_to_openai_function
+
+    theirs = copy.deepcopy(convert_to_openai_function(order)["parameters"])
+    assert without(theirs, "title") == tool_schema(order)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_files(tmp_path, world_of_tasks().files)
+    return tmp_path
+
+
+def assert_same(theirs, ours):
+    """Check that results are equal; the SDK has words of its own before an error."""
+    assert [one.is_error for one in theirs] == [one.is_error for one in ours]
+    for their, our in zip(theirs, ours, strict=True):
+        if our.is_error:
+            assert their.text.endswith(our.text.removeprefix("Error: "))
+        else:
+            assert their == our
+
+
+CALLS = (
+    ToolCall("calculator", {"expression": "12 * 12"}),
+    ToolCall("calculator", {"expression": "12 *"}),
+    ToolCall("factbook_lookup", {"country": "Kenya", "field": "capital"}),
+    ToolCall("count_lines", {"path": "diary.txt"}),
+    ToolCall("read_file", {"path": "../secret"}),
+    ToolCall("run_python", {"code": "print(2 ** 10)"}),
+)
+
+
+@pytest.mark.slow
+def test_own_client_gets_the_same_from_both_servers(folder):
+    """Results and errors, the names of the tools, and which of them need consent."""
+    found = {}
+    for kind in ("hand", "sdk"):
+        with MCPClient(server_command(folder, kind)) as client:
+            box = Toolbox(client.tools())
+            found[kind] = (
+                [
+                    (tool.name, tool.description, tool.needs_consent)
+                    for tool in box.tools
+                ],
+                [box.call(call) for call in CALLS],
+            )
+    assert found["hand"][0] == found["sdk"][0]
+    assert_same(found["sdk"][1], found["hand"][1])
+    texts = [result.text for result in found["hand"][1]]
+    assert texts[0] == "144"
+    assert texts[2] == "Nairobi"
+    assert texts[5] == "1024"
+    assert [result.is_error for result in found["hand"][1]] == [
+        False, True, False, False, True, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["hand", "sdk"])
+def test_client_of_the_sdk_gets_the_same_as_a_call_without_protocol(folder, kind):
+    threads = threading.active_count()
+    tools, results = asyncio.run(call_with_sdk(server_command(folder, kind), CALLS))
+    with ProgramRunner() as runner:
+        box = agent_toolbox(folder, runner)
+        direct = [box.call(call) for call in CALLS]
+    assert [tool["name"] for tool in tools] == list(box.names)
+    assert_same(results, direct)
+    assert threading.active_count() <= threads
+
+
+FACTS = [Fact("Latvia", "capital", "Riga"), Fact("Latvia", "domain", ".lv")]
+
+
+@pytest.mark.slow
+def test_langgraph_makes_the_same_calls_on_all_tasks(folder, monkeypatch):
+    """All 60 tasks with the right calls; nothing touches the network."""
+
+    def refuse(*arguments, **settings):
+        raise AssertionError("the network is not for tests")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    threads = threading.active_count()
+    with ProgramRunner() as runner:
+        box = agent_toolbox(folder, runner)
+        policy = right_policy(agent_tasks())
+        graph = langgraph_agent(policy, box)
+        runs = Agent(policy, box).run_all([task.question for task in agent_tasks()])
+        for task, run in zip(agent_tasks(), runs, strict=True):
+            assert run.answer == task.answer
+            calls, answer = run_langgraph(graph, task.question)
+            assert (tuple(calls), answer) == (run.calls, run.answer)
+    assert threading.active_count() <= threads + 1
+
+
+def test_langgraph_shows_the_policy_the_same_errors(tmp_path):
+    """Wrong arguments, failures and a refused consent read alike in both."""
+    box = Toolbox((lookup_tool(FACTS), *file_tools(FileJail(tmp_path))))
+    script = [
+        write_call(
+            ToolCall("factbook_lookup", {"country": "Latvian", "field": "capital"})
+        ),
+        write_call(ToolCall("factbook_lookup", {"country": "Latvia"})),
+        write_call(ToolCall("delete_file", {"path": "a.txt"})),
+        write_call(ToolCall("read_file", {"path": "../a.txt"})),
+        write_call(
+            ToolCall("factbook_lookup", {"country": "Latvia", "field": "capital"})
+        ),
+        "Riga",
+    ]
+    seen = []
+
+    class Watching(ScriptedPolicy):
+        def replies(self, conversations):
+            seen[-1] += [[message.content for message in one] for one in conversations]
+            return super().replies(conversations)
+
+    policy = Watching({"Task": script})
+    seen.append([])
+    run = Agent(policy, box, Budget(steps=9)).run("Task")
+    seen.append([])
+    calls, answer = run_langgraph(langgraph_agent(policy, box), "Task", steps=9)
+    assert (tuple(calls), answer) == (run.calls, run.answer)
+    assert seen[0] == seen[1]
+    assert sum("Error" in text for text in seen[0][-1]) == 4
+
+
+def test_langgraph_ends_an_agent_that_never_answers():
+    from langgraph.errors import GraphRecursionError
+
+    policy = ScriptedPolicy({"Task": [write_call(ToolCall("factbook_lookup", {}))]})
+    graph = langgraph_agent(policy, Toolbox((lookup_tool(FACTS),)))
+    with pytest.raises(GraphRecursionError):
+        run_langgraph(graph, "Task", steps=3)
