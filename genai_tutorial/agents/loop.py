@@ -101,7 +101,8 @@ class Agent:
         policy: Decides the next message.
         toolbox: The tools that may be called.
         budget: The limits of a run.
-        consent: Asked before a tool that needs consent.
+        consent: Asked before a tool that needs consent; by default nobody, and such
+            calls are refused.
         refuses_repeats: Whether a call that has been made before is refused with a
             message, because its result would be the same. Two refusals in a row end the
             run.
@@ -112,7 +113,7 @@ class Agent:
     policy: Policy
     toolbox: Toolbox
     budget: Budget = field(default_factory=Budget)
-    consent: Consent = refuse_all
+    consent: Consent | None = None
     refuses_repeats: bool = True
 
     def run(self, task: str) -> Run:
@@ -178,7 +179,7 @@ class Agent:
         )
         if repeated and self.refuses_repeats:
             return Step(reply, call, _REPEATED)
-        toolbox = with_consent(self.toolbox, self.consent)
+        toolbox = with_consent(self.toolbox, self.consent or refuse_all)
         return Step(reply, call, toolbox.call(call))
 
     def _exhausted(self, steps: int, tokens: int, seconds: float) -> Ending | None:
