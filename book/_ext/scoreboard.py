@@ -1,5 +1,5 @@
 """`{scoreboard}`: all claims of the book with their measured numbers, from the outputs
-of the notebooks.
+of the notebooks, and controls that filter them by chapter, source and words.
 """
 
 from itertools import groupby
@@ -10,17 +10,25 @@ from sphinx.util.docutils import SphinxDirective
 
 SCHEME = "claim:"
 TITLES = ("Claim", "Measured", "Baseline", "Source", "Seeds", "Items")
+FILTER = Path(__file__).with_name("scoreboard_filter.js")
+FORM = """<form id="scoreboard-filter" class="scoreboard-filter" hidden>
+<label>Chapter <select name="chapter"><option value="">all</option></select></label>
+<label>Source <select name="source"><option value="">all</option>
+<option>live</option><option>recorded</option><option>exact</option></select></label>
+<label>Words <input name="words" type="search" autocomplete="off"></label>
+<output aria-live="polite"></output>
+</form>"""
 
 
 class Scoreboard(SphinxDirective):
     """The directive."""
 
     def run(self):
-        """Return a table for each chapter."""
+        """Return the controls and a table for each chapter."""
         from genai_tutorial.notebook.chapters import chapters
         from genai_tutorial.notebook.scoreboard import scoreboard
 
-        result = []
+        result = [nodes.raw("", FORM, format="html")]
         found = scoreboard(chapters(Path(self.env.srcdir)))
         for chapter, claims in groupby(found, key=lambda claim: claim.chapter):
             self.env.note_dependency(str(chapter.path))
@@ -43,7 +51,8 @@ class Scoreboard(SphinxDirective):
                 ]
                 rows.append((link, *map(nodes.Text, texts)))
             result.append(table(TITLES, rows, classes=["scoreboard"]))
-        return result
+        script = f"<script>\n{FILTER.read_text('utf8')}</script>"
+        return [*result, nodes.raw("", script, format="html")]
 
 
 def table(

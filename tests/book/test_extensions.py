@@ -136,3 +136,63 @@ def test_download_is_valid_notebook():
     }
     shown = json.loads(shown_notebook(json.dumps({"cells": [cell], "nbformat": 4})))
     assert shown["cells"][0]["source"] == ["é = 1"]
+
+
+def board_row(number: int, statement: str, measured: str, baseline: str = ""):
+    from types import SimpleNamespace
+
+    chapter = SimpleNamespace(number=number)
+    return SimpleNamespace(
+        chapter=chapter, statement=statement, measured=measured, baseline=baseline
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("", None),
+        ("right", "0.42"),
+        ("read, at best", "1,200"),
+        ("wrong", "-3.1e-07"),
+        ("baseline chance", "0.100"),
+        ("chance", None),
+        ("righ", None),
+    ],
+)
+def test_measured_role_finds_numbers_by_name(name, number):
+    from _ext.measured import find_number
+
+    figures = (
+        "right 0.42 (95% interval 0.30 to 0.54), read, at best 1,200, wrong -3.1e-07"
+    )
+    rows = [
+        board_row(3, "Most are right", figures, "chance 0.100"),
+        board_row(4, "Most are right", "0.9"),
+    ]
+    if number is None:
+        with pytest.raises(ValueError, match="has no number called"):
+            find_number(rows, 3, "Most", name)
+    else:
+        assert find_number(rows, 3, "Most", name) == (number, rows[0])
+
+
+def test_measured_role_refuses_missing_and_ambiguous_claims():
+    from _ext.measured import find_number
+
+    rows = [board_row(3, "Most are right", "1"), board_row(3, "Most are wrong", "2")]
+    for beginning, count in (("Most are", 2), ("Few", 0)):
+        with pytest.raises(ValueError, match=f"^{count} claims of chapter 3 begin"):
+            find_number(rows, 3, beginning, "")
+
+
+def test_measured_role_rounds_shares_to_percentages():
+    from _ext.measured import as_percentage
+
+    shares = {
+        "0.908": "91%",
+        "0.0149": "1.5%",
+        "0.575": "58%",
+        "1.00": "100%",
+        "0": "0%",
+    }
+    assert {share: as_percentage(share) for share in shares} == shares
