@@ -175,29 +175,37 @@
   }
 
   function chatBox(box, data) {
-    const table = box.querySelector("table");
+    const log = box.querySelector(".genai-browser-log");
     const question = field(box, "Your question", "input", data.questions[0]);
     const row = element("div", box, { className: "genai-browser-row" });
     const temperature = slider(row, "temperature", { min: 0, max: 2, step: 0.1, value: 0 });
     const chat = machine(box, data, "Ask", async (models, run) => {
-      if (!question.value.trim()) throw new Error("Type a question first.");
-      const line = element("tr", body, {});
-      body.prepend(line);
-      while (body.rows.length > 6) body.lastElementChild.remove();
-      element("th", line, { textContent: question.value, scope: "row" });
-      const cells = models.map(() => element("td", line, {}));
-      body.setAttribute("aria-busy", "true");
-      for (const [index, model] of models.entries()) {
-        const { template, stop } = data.models[index], words = question.value.trim();
+      const words = question.value.trim();
+      if (!words) throw new Error("Type a question first.");
+      const prompts = models.map((model, index) => {
+        const { template } = data.models[index];
         const ids = template ? edge.chatPrompt(model.tokenizer, words, template) : model.tokenizer.encode(words);
-        if (ids.length > model.config.context_length - data.tokens) throw new Error("That question is too long for this model.");
-        const options = { temperature: +temperature.value, stop };
-        await write(edge.generate(model, ids, data.tokens, options), writer(cells[index], model.tokenizer), run);
+        if (ids.length > model.config.context_length - data.tokens) throw new Error("This question is too long for the model.");
+        return ids;
+      });
+      const exchange = element("div", log, { className: "genai-browser-exchange" });
+      element("strong", exchange, { textContent: words });
+      const list = element("dl", exchange, {});
+      const answers = data.models.map(({ title }) => {
+        const group = element("div", list, {});
+        element("dt", group, { textContent: title });
+        return element("dd", group, {});
+      });
+      log.prepend(exchange); // the newest first
+      while (log.children.length > 6) log.lastElementChild.remove();
+      log.setAttribute("aria-busy", "true");
+      for (const [index, model] of models.entries()) {
+        const options = { temperature: +temperature.value, stop: data.models[index].stop };
+        await write(edge.generate(model, prompts[index], data.tokens, options), writer(answers[index], model.tokenizer), run);
       }
-      body.setAttribute("aria-busy", "false");
+      log.setAttribute("aria-busy", "false");
     });
-    const body = table.tBodies[0];
-    body.setAttribute("aria-live", "polite");
+    log.setAttribute("aria-live", "polite");
     question.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !chat.isRunning()) chat.run();
     });
@@ -210,7 +218,7 @@
         });
       }
     }
-    box.append(table);
+    box.append(log);
   }
 
   const SIGNS = { " ": "space", "\n": "line break" };
@@ -218,6 +226,7 @@
 
   function nextBox(box, data) {
     const table = box.querySelector("table"), summary = box.querySelector("p.genai-browser-summary");
+    box.querySelector("pre").remove(); // the text stands in the field now
     const text = field(box, "Your text", "textarea", data.prompt);
     const decode = (model, id) => new TextDecoder().decode(model.tokenizer.tokenBytes[id]);
     let again = false;
