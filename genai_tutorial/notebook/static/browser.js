@@ -88,20 +88,18 @@
       if (running) return void (running.stopped = true);
       const run = (running = { stopped: false, count: 0, milliseconds: 0 });
       start.textContent = "Stop";
+      status.textContent = ready ? "Running in this page ..." : `Loading ${megabytes.toFixed(1)} MB ...`;
       while (edge.running) { // another box may use the same model
         edge.running.stopped = true;
         await pause();
       }
       edge.running = run;
       try {
-        if (!ready) {
-          status.textContent = `Loading ${megabytes.toFixed(1)} MB ...`;
-          await pause();
-        }
         const models = await Promise.all(names.map(load));
         ready = true;
         cable.disabled = Boolean(edge.cut);
         status.textContent = "Running in this page ...";
+        await pause(); // so that it is seen
         await task(models, run);
         const speed = run.milliseconds ? `${Math.round((1000 * run.count) / run.milliseconds).toLocaleString("en")} tokens per second, ` : "";
         status.textContent = `Computed in this page: ${speed}requests sent since the model was loaded: ${requests()}.`;
@@ -119,9 +117,13 @@
       element("meta", document.head, { httpEquiv: "Content-Security-Policy", content: policy });
       edge.cut = true;
       cable.disabled = true;
-      const refused = await fetch(document.location.href).then(() => false, () => true);
+      const refused = await new Promise((resolve) => {
+        const script = element("script", document.head, { src: root === undefined ? document.location.href : `${root}models/engine.js` });
+        script.addEventListener("load", () => resolve(false));
+        script.addEventListener("error", () => resolve(true));
+      });
       status.textContent = refused
-        ? "The cable is cut: this page just tried to send a request, and the browser refused. The model goes on. Reload the page to connect it again."
+        ? "The cable is cut: this page just tried to load a file, and the browser refused. The model goes on. Reload the page to connect it again."
         : "This browser did not cut the cable. Turn off the network yourself: the model goes on.";
     });
     cable.disabled = true;
