@@ -60,4 +60,5 @@ class BrowserTokens(BrowserBox):
             f'<p class="genai-browser-summary">{summary}</p><ol>{items}</ol>',
             f"[Recorded in advance: {label}]\n{summary}\n{'|'.join(shown)}",
             script=tokenizer_script(),
+            note="Recorded in advance. Where scripts run, you can type your own text.",
         )

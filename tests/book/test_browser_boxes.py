@@ -94,7 +94,7 @@ def files_asked(page) -> list[str]:
 
 def test_box_requests_nothing_before_the_click_and_its_two_files_after(open_box, boxes):
     page = open_box(boxes["text"].to_html())
-    assert "Recorded in advance" in page.locator("[role=status]").inner_text()
+    assert "recorded in advance" in page.locator("[role=status]").inner_text()
     assert page.locator("pre").inner_text() == boxes["text"].sample
     assert files_asked(page) == []
     run(page, "and write")
@@ -319,7 +319,7 @@ def test_chapter_runs_its_models_from_the_disk_without_network(site, browser, na
     boxes = page.locator(".genai-browser:has([role=status])")
     assert boxes.count() > 0
     for box in boxes.all():
-        assert "Recorded in advance" in box.locator("[role=status]").inner_text()
+        assert "recorded in advance" in box.locator("[role=status]").inner_text()
     assert asked == []
     for box in boxes.all():
         box.get_by_role("button", name="Load").click()

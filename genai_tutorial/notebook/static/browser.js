@@ -61,7 +61,8 @@
     return (engines[name] ??= (async () => {
       if (!edge.Decoder) await insert("engine");
       if (!edge.models[name]) await insert(name);
-      const model = await edge.Decoder.create(edge.fromBase64(edge.models[name].content), edge.kernelCode);
+      const fast = globalThis.WebAssembly?.validate(edge.kernelCode); // an old browser multiplies in plain JavaScript
+      const model = await edge.Decoder.create(edge.fromBase64(edge.models[name].content), fast ? edge.kernelCode : null);
       edge.models[name].content = null; // the weights are in the kernel's memory now
       edge.loaded = performance.now();
       return model;
@@ -74,10 +75,14 @@
   // What the browser has requested for this page since the last model was loaded.
   const requests = () => performance.getEntriesByType("resource").filter((entry) => entry.startTime > edge.loaded).length;
 
+  const RUNNING = "Running in this page ...";
+  const RECORDED = "The text below was recorded in advance. Load the model to compute in this page: what you type is sent nowhere.";
+
   // --- Parts that boxes share -----------------------------------------------------------------
 
   // A box of models: returns a function that runs a task with all models loaded, or stops the one that runs.
-  function machine(box, data, verb, task) {
+  // Quiet: say nothing when it runs again, because the result itself is announced.
+  function machine(box, data, verb, task, quiet = false) {
     const row = element("div", box, { className: "genai-browser-row" });
     const names = data.models.map(({ name }) => name);
     const megabytes = data.models.reduce((sum, { size }) => sum + size, 0) / 1e6;
@@ -88,7 +93,8 @@
       if (running) return void (running.stopped = true);
       const run = (running = { stopped: false, count: 0, milliseconds: 0 });
       start.textContent = "Stop";
-      status.textContent = ready ? "Running in this page ..." : `Loading ${megabytes.toFixed(1)} MB ...`;
+      if (!ready) status.textContent = `Loading ${megabytes.toFixed(1)} MB ...`;
+      else if (!quiet) status.textContent = RUNNING;
       while (edge.running) { // another box may use the same model
         edge.running.stopped = true;
         await pause();
@@ -96,10 +102,10 @@
       edge.running = run;
       try {
         const models = await Promise.all(names.map(load));
+        if (!ready) status.textContent = RUNNING;
         ready = true;
         cable.disabled = Boolean(edge.cut);
-        status.textContent = "Running in this page ...";
-        await pause(); // so that it is seen
+        await pause(); // so that the page shows it
         await task(models, run);
         const speed = run.milliseconds ? `${Math.round((1000 * run.count) / run.milliseconds).toLocaleString("en")} tokens per second, ` : "";
         status.textContent = `Computed in this page: ${speed}requests sent since the model was loaded: ${requests()}.`;
@@ -127,8 +133,14 @@
         : "This browser did not cut the cable. Turn off the network yourself: the model goes on.";
     });
     cable.disabled = true;
-    status.textContent = data.note;
+    status.textContent = RECORDED;
     return { run, isReady: () => ready, isRunning: () => Boolean(running) };
+  }
+
+  // Screen readers wait with what changes in the node until the work is done.
+  async function busy(node, work) {
+    node.setAttribute("aria-busy", "true");
+    await work.finally(() => node.setAttribute("aria-busy", "false"));
   }
 
   // Shows the tokens of an iterator one by one, and lets the page breathe.
@@ -166,11 +178,9 @@
     machine(box, data, "Write", async ([model], run) => {
       const ids = model.tokenizer.encode(prompt.value);
       if (!ids.length) throw new Error("Begin the text with at least one character.");
-      out.setAttribute("aria-busy", "true"); // read aloud once it is complete
       out.textContent = prompt.value;
       const options = { temperature: +temperature.value, topP: +topP.value, stop: data.stop };
-      await write(edge.generate(model, ids, data.tokens, options), writer(out, model.tokenizer), run);
-      out.setAttribute("aria-busy", "false");
+      await busy(out, write(edge.generate(model, ids, data.tokens, options), writer(out, model.tokenizer), run));
     });
     out.setAttribute("aria-live", "polite");
     box.append(out);
@@ -200,12 +210,13 @@
       });
       log.prepend(exchange); // the newest first
       while (log.children.length > 6) log.lastElementChild.remove();
-      log.setAttribute("aria-busy", "true");
-      for (const [index, model] of models.entries()) {
-        const options = { temperature: +temperature.value, stop: data.models[index].stop };
-        await write(edge.generate(model, prompts[index], data.tokens, options), writer(answers[index], model.tokenizer), run);
-      }
-      log.setAttribute("aria-busy", "false");
+      const answer = async () => {
+        for (const [index, model] of models.entries()) {
+          const options = { temperature: +temperature.value, stop: data.models[index].stop };
+          await write(edge.generate(model, prompts[index], data.tokens, options), writer(answers[index], model.tokenizer), run);
+        }
+      };
+      await busy(log, answer());
     });
     log.setAttribute("aria-live", "polite");
     question.addEventListener("keydown", (event) => {
@@ -257,7 +268,7 @@
       }
       const cost = ids.length > 1 ? ` Your text costs ${(nats / (ids.length - 1)).toFixed(2)} nats per ${data.unit}.` : "";
       summary.textContent = `Most probable next: ${sign(decode(model, ranked[0]))}.${cost}`;
-    });
+    }, true);
     text.addEventListener("input", async () => {
       if (!next.isReady() || again) return;
       again = true; // one computation for many keystrokes
