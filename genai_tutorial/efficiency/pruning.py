@@ -22,8 +22,8 @@ Masks = dict[str, Tensor]
 
 
 def block_matrices(model: DecoderLM) -> dict[str, nn.Linear]:
-    """Return the linear layers in a decoder's blocks, by name. Embeddings and the output
-    layer are not among them.
+    """Return the linear layers in a decoder's blocks, by name, without the output layer
+    and the embeddings.
     """
     return {
         name: layer

@@ -32,7 +32,7 @@ class UnitScores:
 
 
 def unit_scores(model: DecoderLM, ids: Int[Tensor, "batch position"]) -> UnitScores:
-    r"""Return how much the loss would change, to first order, without each unit or head.
+    r"""Return how much the loss would change without each unit or head, to first order.
 
     $$\left|\sum_t a_t \, \frac{\partial L}{\partial a_t}\right|$$
 
