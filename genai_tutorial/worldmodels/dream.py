@@ -31,7 +31,12 @@ class DreamState:
         """Both in one vector, for a policy to read."""
         return torch.cat([self.memory, self.codes], dim=-1)
 
-    def select(self, rows: Int[Tensor, "row"] | Bool[Tensor, "game"]) -> "DreamState":
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(
+        self, rows: slice | Int[Tensor, "row"] | Bool[Tensor, "game"]
+    ) -> "DreamState":
         """Return the states of some games, possibly repeated."""
         return DreamState(self.memory[rows], self.codes[rows])
 
