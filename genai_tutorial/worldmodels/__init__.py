@@ -19,6 +19,7 @@ from genai_tutorial.worldmodels.dynamics import (
     WorldModel,
     WorldModelConfig,
 )
+from genai_tutorial.worldmodels.gymnasium_world import GymnasiumWorld, minigrid_world
 from genai_tutorial.worldmodels.learning import (
     RATES,
     LossWeights,
@@ -36,6 +37,7 @@ from genai_tutorial.worldmodels.representation import (
     one_hot_sample,
     straight_through,
 )
+from genai_tutorial.worldmodels.side_by_side import SideBySide, dream_beside_reality
 from genai_tutorial.worldmodels.world import Player, Step, World
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "DreamState",
     "FrameDecoder",
     "GatedRecurrentUnit",
+    "GymnasiumWorld",
     "Imagined",
     "LossWeights",
     "ModelPlayer",
@@ -53,6 +56,7 @@ __all__ = [
     "Policy",
     "Prediction",
     "Recording",
+    "SideBySide",
     "Step",
     "Windows",
     "World",
@@ -61,9 +65,11 @@ __all__ = [
     "WorldModelLoss",
     "WorldModelTraining",
     "categorical_kl",
+    "dream_beside_reality",
     "dream_starts",
     "dream_step",
     "imagine",
+    "minigrid_world",
     "mix_uniform",
     "one_hot_sample",
     "record",
