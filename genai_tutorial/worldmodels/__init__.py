@@ -27,6 +27,7 @@ from genai_tutorial.worldmodels.dynamics import (
     WorldModel,
     WorldModelConfig,
 )
+from genai_tutorial.worldmodels.episodes import episode_returns
 from genai_tutorial.worldmodels.gymnasium_world import (
     GymnasiumWorld,
     minigrid_world,
@@ -138,6 +139,7 @@ __all__ = [
     "dream_beside_reality",
     "dream_starts",
     "dream_step",
+    "episode_returns",
     "explore",
     "five_places",
     "imagine",
