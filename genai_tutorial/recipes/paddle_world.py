@@ -308,10 +308,10 @@ PADDLE_WORLD = PaddleWorldRecipe(
     rounds=3,
     games=64,
     game_steps=400,
-    updates=400,
+    updates=300,
     optimizer=RATES,
     batch_size=48,
-    steps=7_500,
+    steps=5_400,
     warmup_steps=20,
     published=True,
 )
