@@ -1,4 +1,4 @@
-"""The recipe of the world model of ball and paddle, and of the player who learned in
+"""The recipe of the world model of ball and paddle, and of the player that learned in
 its dreams.
 """
 
@@ -107,12 +107,12 @@ class Dreamer(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class PaddleWorldRecipe(Recipe):
-    """A recipe that learns a world in several rounds: play, learn the world from all
-    steps so far, learn to play in its dreams.
+    """A recipe with several rounds: play, train the world model on all steps so far,
+    train the player in its dreams.
 
     Attributes:
-        rounds: The number of rounds. In the first one, a player plays that presses
-            random buttons; then the learned one, which sees other parts of the world.
+        rounds: The number of rounds. In the first, the buttons are random; later, the
+            learned player plays, which gets to other parts of the world.
         games: The number of games played side by side.
         game_steps: The number of steps of each game per round.
         stickiness: See `RandomPlayer`.
@@ -120,6 +120,8 @@ class PaddleWorldRecipe(Recipe):
             collects.
         updates: The number of updates of the player per round.
         length: The number of actions in a window.
+        temperature: The temperature of the dreams that the player learns in. Below 1
+            they are less blurred than the model, and the bounces at the top still vary.
     """
 
     config: WorldModelConfig
@@ -130,6 +132,7 @@ class PaddleWorldRecipe(Recipe):
     stickiness: float = 0.7
     random_share: float = 0.1
     length: int = 16
+    temperature: float = 0.5
 
     source: ClassVar[Source] = SOURCE
     makes: ClassVar[str] = "films"
@@ -201,7 +204,9 @@ class PaddleWorldRecipe(Recipe):
 
         def dreams(policy: Policy) -> Imagined:
             start = dream_starts(model.world, recording, DREAMS, generator)
-            return imagine(model.world, start, policy, HORIZON, generator=generator)
+            return imagine(
+                model.world, start, policy, HORIZON, self.temperature, generator
+            )
 
         return learn_in_dreams(
             model.agent, dreams, self.updates, generator=generator, progress=progress
@@ -308,7 +313,6 @@ PADDLE_WORLD = PaddleWorldRecipe(
     batch_size=48,
     steps=7_500,
     warmup_steps=20,
-    final_factor=0.05,
     published=True,
 )
 """The model of chapter 27."""
