@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from genai_tutorial.data import Source
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
@@ -21,13 +21,12 @@ from genai_tutorial.tasks.paddle import (
 )
 from genai_tutorial.worldmodels import (
     RATES,
-    ActorCritic,
+    Dreamer,
     DreamHistory,
     Imagined,
     ModelPlayer,
     Policy,
     Recording,
-    WorldModel,
     WorldModelConfig,
     WorldModelTraining,
     dream_beside_reality,
@@ -83,26 +82,6 @@ class DreamOptions:
             raise ValueError(f"frames must be at least 1, got {self.frames}.")
         if not self.temperature >= 0:
             raise ValueError(f"temperature must be at least 0, got {self.temperature}.")
-
-
-class Dreamer(nn.Module):
-    """A world model and the player that learned in its dreams.
-
-    Args:
-        config: The sizes of the world model.
-        seed: Seed of the initial weights.
-    """
-
-    def __init__(self, config: WorldModelConfig, seed: int):
-        super().__init__()
-        self.world = WorldModel(config, seed)
-        self.agent = ActorCritic(
-            config.memory + config.units, config.actions, seed=seed
-        )
-
-    def player(self) -> ModelPlayer:
-        """Return the player, which takes the most likely actions."""
-        return ModelPlayer(self.world, self.agent.greedy)
 
 
 @dataclass(frozen=True, kw_only=True)
