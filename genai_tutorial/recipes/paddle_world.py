@@ -54,11 +54,10 @@ HORIZON = 20
 DREAMS = 128
 """The number of dreams per update of the player."""
 
-MEASURED_DREAMS = 1000
-"""The number of dreams that are compared with reality."""
-
-MEASURED_EPISODES = 1000
-"""The number of episodes that the player is scored on."""
+MEASURED = 1000
+"""The number of episodes that the player is scored on, and of dreams that are compared
+with reality.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,13 +205,13 @@ class PaddleWorldRecipe(Recipe):
         """Return how well the player plays and how long its dreams stay true, on games
         that it has not learned from.
         """
-        score = score_player(model.player(), MEASURED_EPISODES)
+        score = score_player(model.player(), MEASURED)
         fidelity = dream_fidelity(
             dream_beside_reality(
                 model.world,
                 self.held_out(),
                 16,
-                MEASURED_DREAMS,
+                MEASURED,
                 temperature=self.temperature,
                 seed=self.seed,
             )
@@ -223,8 +222,8 @@ class PaddleWorldRecipe(Recipe):
         return {
             "catches_per_episode": round(score.mean_catches, 4),
             "return_per_episode": round(score.mean_return, 4),
-            "episodes": MEASURED_EPISODES,
-            "dreams": MEASURED_DREAMS,
+            "episodes": MEASURED,
+            "dreams": MEASURED,
             "temperature": self.temperature,
             "after_steps": {
                 str(step): {
