@@ -278,8 +278,7 @@ class PaddleWorldRecipe(Recipe):
 
 def _end(values: list[float]) -> float:
     """Return the mean of the last fifty values."""
-    last = values[-50:]
-    return sum(last) / len(last)
+    return sum(values[-50:]) / len(values[-50:])
 
 
 PADDLE_WORLD = PaddleWorldRecipe(
