@@ -1,0 +1,300 @@
+"""The recipe of the world model of ball and paddle, and of the player that learned in
+its dreams.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.data import Source
+from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck
+from genai_tutorial.tasks.paddle import (
+    PaddleWorld,
+    RandomPlayer,
+    dream_fidelity,
+    score_player,
+)
+from genai_tutorial.worldmodels import (
+    RATES,
+    Dreamer,
+    DreamHistory,
+    Imagined,
+    ModelPlayer,
+    Policy,
+    Recording,
+    WorldModelConfig,
+    WorldModelTraining,
+    dream_beside_reality,
+    dream_starts,
+    imagine,
+    learn_in_dreams,
+    record,
+    train_world_model,
+)
+
+SOURCE = Source(
+    name="Ball and paddle",
+    loader="PaddleWorld",
+    contents="as many games of a ball and a paddle on 16×16 pixels as wanted",
+    package="genai_tutorial",
+    extra="core",
+    url="https://github.com/genai-tutorial/genai-tutorial",
+    licence="MIT, as the code that plays them",
+    attribution="The Generative AI Explained authors",
+)
+
+HORIZON = 20
+"""The number of steps of the dreams that the player learns in."""
+
+DREAMS = 128
+"""The number of dreams per update of the player."""
+
+MEASURED = 1000
+"""The number of episodes that the player is scored on, and of dreams that are compared
+with reality.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamOptions:
+    """The options of a film of dreams.
+
+    Attributes:
+        frames: The number of frames.
+        temperature: Divides the logits of the next frame's codes; 0 takes the most
+            likely ones.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    frames: int = 48
+    temperature: float | int = 1.0
+
+    def __post_init__(self):
+        if self.frames < 1:
+            raise ValueError(f"frames must be at least 1, got {self.frames}.")
+        if not self.temperature >= 0:
+            raise ValueError(f"temperature must be at least 0, got {self.temperature}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaddleWorldRecipe(Recipe):
+    """A recipe with several rounds: play, train the world model on all steps so far,
+    train the player in its dreams.
+
+    Attributes:
+        rounds: The number of rounds. In the first, the buttons are random; later, the
+            learned player plays, which gets to other parts of the world.
+        games: The number of games played side by side.
+        game_steps: The number of steps of each game per round.
+        stickiness: See `RandomPlayer`.
+        random_share: The share of random actions of the learned player while it
+            collects.
+        updates: The number of updates of the player per round.
+        length: The number of actions in a window.
+        temperature: The temperature of the dreams that the player learns in. Below 1
+            they are less blurred than the model, and the bounces at the top still vary.
+    """
+
+    config: WorldModelConfig
+    rounds: int
+    games: int
+    game_steps: int
+    updates: int
+    stickiness: float = 0.7
+    random_share: float = 0.1
+    length: int = 16
+    temperature: float = 0.5
+
+    source: ClassVar[Source] = SOURCE
+    makes: ClassVar[str] = "films"
+
+    @property
+    def options(self) -> DreamOptions:
+        """The default options of a film of dreams."""
+        return DreamOptions()
+
+    def build(self) -> Dreamer:
+        """Return the untrained model."""
+        return Dreamer(self.config, self.seed)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Play, learn the world and learn in its dreams, round after round. A run that
+        was stopped loads the world models of the rounds that it has finished.
+        """
+        started = time.perf_counter()
+        model, world = self.build(), PaddleWorld(self.games, self.seed)
+        generator = torch.Generator().manual_seed(self.seed)
+        recording, notes = None, []
+        for number in range(self.rounds):
+            collected = self._collect(model, world, number, generator)
+            recording = collected if recording is None else recording.join(collected)
+            history = train_world_model(
+                model.world,
+                recording,
+                self._training(run.steps, number),
+                seed=self.seed + number,
+                checkpoint=replace(
+                    run.checkpoint,
+                    path=run.checkpoint.path.with_suffix(f".{number}.safetensors"),
+                ),
+                progress=run.progress,
+            )
+            dreams = self._learn_to_play(model, recording, generator, run.progress)
+            notes.append(
+                {
+                    "real_steps": recording.steps,
+                    "loss": round(_end(history.losses), 4),
+                    "dream_reward": round(_end(dreams.rewards), 4),
+                }
+            )
+        seconds = time.perf_counter() - started
+        return Trained(model, seconds, {"rounds_of_training": notes})
+
+    def _collect(
+        self,
+        model: Dreamer,
+        world: PaddleWorld,
+        number: int,
+        generator: torch.Generator,
+    ) -> Recording:
+        """Play one round."""
+        player = RandomPlayer(self.seed, self.stickiness)
+        if number > 0:
+            policy = model.agent.sampling(generator, self.random_share)
+            player = ModelPlayer(model.world, policy)
+        return record(world, player, self.game_steps)
+
+    def _learn_to_play(
+        self,
+        model: Dreamer,
+        recording: Recording,
+        generator: torch.Generator,
+        progress: bool,
+    ) -> DreamHistory:
+        """Train the player in dreams that begin where real games were."""
+
+        def dreams(policy: Policy) -> Imagined:
+            start = dream_starts(model.world, recording, DREAMS, generator)
+            return imagine(
+                model.world, start, policy, HORIZON, self.temperature, generator
+            )
+
+        return learn_in_dreams(
+            model.agent, dreams, self.updates, generator=generator, progress=progress
+        )
+
+    def _training(self, steps: int, number: int) -> WorldModelTraining:
+        """Return the settings of a round, which share the steps of the run."""
+        return WorldModelTraining(
+            max(1, steps * (number + 1) // self.rounds - steps * number // self.rounds),
+            self.batch_size,
+            self.length,
+            self.warmup_steps,
+            self.final_factor,
+            optimizer=self.optimizer,
+        )
+
+    def measure(self, model: Dreamer) -> dict:
+        """Return how well the player plays and how long its dreams stay true, on games
+        that it has not learned from.
+        """
+        score = score_player(model.player(), MEASURED)
+        fidelity = dream_fidelity(
+            dream_beside_reality(
+                model.world,
+                self.held_out(),
+                16,
+                MEASURED,
+                temperature=self.temperature,
+                seed=self.seed,
+            )
+        )
+        exact = fidelity.share_exact()
+        predictable = fidelity.share_exact(fidelity.predictable)
+        distance = fidelity.mean_distance()
+        return {
+            "catches_per_episode": round(score.mean_catches, 4),
+            "return_per_episode": round(score.mean_return, 4),
+            "episodes": MEASURED,
+            "dreams": MEASURED,
+            "temperature": self.temperature,
+            "after_steps": {
+                str(step): {
+                    "exact": round(float(exact[step - 1]), 4),
+                    "exact_where_predictable": round(float(predictable[step - 1]), 4),
+                    "ball_distance": round(float(distance[step - 1]), 4),
+                }
+                for step in (1, 2, 4, 8, 16)
+            },
+        }
+
+    def held_out(self) -> Recording:
+        """Return a recording of games that no model of this recipe has learned from."""
+        player = RandomPlayer(self.seed + 1, self.stickiness)
+        return record(PaddleWorld(128, self.seed + 1_000_003), player, 200)
+
+    def spot_check(self, loaded: Dreamer, n: int, seed: int) -> SpotCheck:
+        """Measure the catches per episode."""
+        catches = score_player(loaded.player(), n, seed).catches
+        return SpotCheck("catches_per_episode", catches.double().tolist())
+
+    def summary(self, metrics: dict) -> str:
+        """Return the most important metrics as a phrase."""
+        after = metrics["after_steps"]["8"]
+        return (
+            f"{metrics['catches_per_episode']:.2f} catches per episode, at most 5; "
+            f"after 8 steps {after['exact_where_predictable']:.0%} of dreams without a "
+            "bounce at the top equal reality in every pixel"
+        )
+
+    def film(
+        self, loaded: Dreamer, options: DreamOptions, count: int, seed: int
+    ) -> Float[Tensor, "count frame 3 height width"]:
+        """Return films of dreams in which the learned player plays; each begins with a
+        real frame.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        start = dream_starts(loaded.world, self.held_out(), count, generator)
+        dreams = imagine(
+            loaded.world,
+            start,
+            loaded.agent.greedy,
+            options.frames,
+            options.temperature,
+            generator,
+        )
+        frames = torch.stack(
+            [loaded.world.decode(codes) for codes in dreams.states.codes[:-1]], dim=1
+        )
+        return frames[:, :, None].expand(-1, -1, 3, -1, -1)
+
+
+def _end(values: list[float]) -> float:
+    """Return the mean of the last fifty values."""
+    return sum(values[-50:]) / len(values[-50:])
+
+
+PADDLE_WORLD = PaddleWorldRecipe(
+    name="paddle-world",
+    title=(
+        "A world model of a ball and a paddle, and a player that learned in its dreams"
+    ),
+    config=WorldModelConfig(),
+    rounds=3,
+    games=64,
+    game_steps=400,
+    updates=300,
+    optimizer=RATES,
+    batch_size=48,
+    steps=5_400,
+    warmup_steps=20,
+    published=True,
+)
+"""The model of chapter 27."""
