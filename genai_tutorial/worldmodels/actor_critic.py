@@ -145,8 +145,8 @@ def actor_critic_loss(
         scale: S, the range of the returns.
         entropy_weight: η.
 
-    Source: Hafner et al., Mastering Diverse Domains through World Models, equations 5
-        and 6, https://arxiv.org/abs/2301.04104
+    Source: Hafner et al., Mastering Diverse Domains through World Models, sections
+        Actor Learning and Critic Learning, https://arxiv.org/abs/2301.04104
     """
     features = imagined.features[:-1]
     log_probs = agent.logits(features).log_softmax(dim=-1)

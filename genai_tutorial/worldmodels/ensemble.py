@@ -38,7 +38,7 @@ class CodeEnsemble(nn.Module):
         ValueError: If there are fewer than two heads, which cannot disagree.
 
     Source: Sekar et al., Planning to Explore via Self-Supervised World Models, section
-        3.2, https://arxiv.org/abs/2005.05960
+        3, https://arxiv.org/abs/2005.05960
     """
 
     def __init__(
@@ -159,7 +159,7 @@ def penalized(
         ensemble: The heads.
         weight: Reward per nat of disagreement.
 
-    Source: Yu et al., MOPO: Model-based Offline Policy Optimization, section 4.2,
+    Source: Yu et al., MOPO: Model-based Offline Policy Optimization, section 4,
         https://arxiv.org/abs/2005.13239, which measures it by the heads' variances
     """
     apart = disagreement(ensemble(imagined.states.memory[1:]))

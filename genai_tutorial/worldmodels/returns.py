@@ -35,8 +35,8 @@ def lambda_returns(
         ValueError: If there is not one value more than rewards, or the discount or the
             decay is not from 0 to 1.
 
-    Source: Hafner et al., Mastering Diverse Domains through World Models, equation 4,
-        https://arxiv.org/abs/2301.04104
+    Source: Hafner et al., Mastering Diverse Domains through World Models, section
+        Critic Learning, https://arxiv.org/abs/2301.04104
 
     >>> rewards, values = torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.5, 2.0])
     >>> lambda_returns(rewards, values, torch.ones(2), discount=0.5, decay=1)
@@ -73,8 +73,8 @@ class ReturnScale:
         decay: How much of the running mean stays at each update.
         smallest: The smallest range.
 
-    Source: Hafner et al., Mastering Diverse Domains through World Models, equation 7,
-        https://arxiv.org/abs/2301.04104
+    Source: Hafner et al., Mastering Diverse Domains through World Models, section
+        Actor Learning, https://arxiv.org/abs/2301.04104
 
     >>> scale = ReturnScale(decay=0.0)
     >>> scale.update(torch.arange(101.0))
