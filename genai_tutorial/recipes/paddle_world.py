@@ -270,17 +270,15 @@ class PaddleWorldRecipe(Recipe):
             options.temperature,
             generator,
         )
-        codes = dreams.states.codes[:-1]
-        frames = loaded.world.decode(codes.flatten(end_dim=1)).unflatten(
-            0, codes.shape[:2]
+        frames = torch.stack(
+            [loaded.world.decode(codes) for codes in dreams.states.codes[:-1]], dim=1
         )
-        return frames.transpose(0, 1)[:, :, None].expand(-1, -1, 3, -1, -1)
+        return frames[:, :, None].expand(-1, -1, 3, -1, -1)
 
 
 def _end(values: list[float]) -> float:
     """Return the mean of the last fifty values."""
-    last = values[-50:]
-    return sum(last) / len(last)
+    return sum(values[-50:]) / len(values[-50:])
 
 
 PADDLE_WORLD = PaddleWorldRecipe(
