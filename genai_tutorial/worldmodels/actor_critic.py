@@ -2,7 +2,7 @@
 predicts the rewards that follow.
 
 The actor makes those choices more probable whose return was higher than the critic had
-predicted (REINFORCE with a baseline). Nothing of it asks how the dream was made.
+predicted (REINFORCE with a baseline). Any world model can supply the dreams.
 """
 
 from collections.abc import Callable
@@ -164,7 +164,7 @@ def actor_critic_loss(
 
 @dataclass(frozen=True)
 class DreamHistory:
-    """What an agent was paid in its dreams, update by update.
+    """The dream rewards and the entropy at each update.
 
     Attributes:
         rewards: The mean sum of rewards per dream.

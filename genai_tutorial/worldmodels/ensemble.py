@@ -1,5 +1,5 @@
-"""An ensemble of predictions: where its members disagree, the world model has seen too
-little, and a dream should not pay.
+"""An ensemble of predictions. Its members tend to disagree where the world model has
+seen too little, so that dreams can be made to pay less there.
 """
 
 from dataclasses import replace
@@ -76,8 +76,8 @@ class CodeEnsemble(nn.Module):
 def disagreement(
     logits: Float[Tensor, "head *batch group code"],
 ) -> Float[Tensor, "*batch"]:
-    r"""Return how far the heads' distributions are apart: the mutual information of the
-    next codes and the head, in nats, summed over the groups.
+    r"""Return the heads' disagreement: the mutual information of the next codes and the
+    head, in nats, summed over the groups.
 
     $$H\left(\tfrac1n \sum_i p_i\right) - \tfrac1n \sum_i H(p_i)$$
 
