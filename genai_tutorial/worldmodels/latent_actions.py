@@ -165,7 +165,7 @@ class LatentActionTraining:
     steps: int = 600
     common_steps: int = 200
     batch_size: int = 64
-    temperature: float | int = 10.0
+    temperature: float | int = 4.0
     balance: float | int = 5.0
 
     def __post_init__(self):
