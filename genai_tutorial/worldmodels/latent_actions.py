@@ -2,9 +2,9 @@
 
 A network sees two frames and predicts several possible next ones, one for each latent
 action. The real next frame makes some of them more probable than others, and each
-learns from it in that proportion, as the components of a mixture do. What follows from
-the past alone, all of them predict alike; what is left for them to differ in is what
-somebody has chosen.
+learns from it in that proportion, as the components of a mixture do. All of them agree
+on everything that follows from the past alone. They differ in the rest, and the rest is
+mostly what the player has chosen.
 """
 
 from dataclasses import dataclass
@@ -29,6 +29,10 @@ from genai_tutorial.worldmodels.recording import Recording
 class LatentActions(nn.Module):
     """Predicts the next frame, once for each latent action.
 
+    The effect of an action depends on the present frame only. If it could depend on the
+    frame before as well, "same button as before" and "another button" would explain
+    films as well as "left" and "right" do.
+
     Args:
         actions: The number of latent actions.
         channels: Channels of the hidden layers.
@@ -50,16 +54,20 @@ class LatentActions(nn.Module):
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.features = nn.Sequential(
+            self.common = nn.Sequential(
                 nn.Conv2d(2, channels, 5, padding=2),
                 nn.SiLU(),
                 nn.Conv2d(channels, channels, 5, padding=2),
                 nn.SiLU(),
+                nn.Conv2d(channels, 1, 1),
             )
-            self.common = nn.Conv2d(channels, 1, 1)
-            self.differences = nn.Conv2d(channels, actions, 1)
-            nn.init.normal_(self.differences.weight, std=0.02)
-            nn.init.zeros_(self.differences.bias)
+            self.differences = nn.Sequential(
+                nn.Conv2d(1, channels, 5, padding=2),
+                nn.SiLU(),
+                nn.Conv2d(channels, actions, 1),
+            )
+            nn.init.normal_(self.differences[-1].weight, std=0.02)
+            nn.init.zeros_(self.differences[-1].bias)
 
     def forward(
         self,
@@ -67,8 +75,7 @@ class LatentActions(nn.Module):
         now: Float[Tensor, "batch height width"],
     ) -> Float[Tensor, "batch action height width"]:
         """Return the logits of the next frame's pixels under each latent action."""
-        features = self.features(torch.stack([before, now], dim=1))
-        return self.common(features) + self.differences(features)
+        return self.without_actions(before, now) + self.differences(now[:, None])
 
     def without_actions(
         self,
@@ -76,7 +83,7 @@ class LatentActions(nn.Module):
         now: Float[Tensor, "batch height width"],
     ) -> Float[Tensor, "batch 1 height width"]:
         """Return the logits of the next frame's pixels from the past alone."""
-        return self.common(self.features(torch.stack([before, now], dim=1)))
+        return self.common(torch.stack([before, now], dim=1))
 
     @torch.no_grad()
     def infer(
@@ -112,8 +119,8 @@ def latent_action_loss(
     The gradient of the first part divides each frame among the latent actions by their
     posterior probabilities q. At a temperature above 1 these are softer, so that no
     action takes all frames before the others have learned anything (deterministic
-    annealing). The second part asks for posterior probabilities that are equal on
-    average over the batch: otherwise one action tends to be left over for rare frames.
+    annealing). The second part is smallest if all actions are equally frequent in the
+    batch. Without it, one action tends to explain a few rare frames only.
 
     Args:
         log_likelihoods: For each frame and latent action, in nats.
@@ -140,12 +147,12 @@ def latent_action_loss(
 
 @dataclass(frozen=True)
 class LatentActionTraining:
-    """How latent actions are learned.
+    """Settings for learning latent actions.
 
     Attributes:
         steps: The number of training steps.
-        common_steps: The first of them, in which the model learns what follows from the
-            past alone.
+        common_steps: The number of steps at the start in which the model predicts from
+            the past alone.
         batch_size: The number of frames in a batch.
         temperature: See `latent_action_loss`; it falls to 1 in the first 60% of the
             other steps.
@@ -158,7 +165,7 @@ class LatentActionTraining:
     steps: int = 600
     common_steps: int = 200
     batch_size: int = 64
-    temperature: float | int = 10.0
+    temperature: float | int = 4.0
     balance: float | int = 5.0
 
     def __post_init__(self):
@@ -193,7 +200,7 @@ def train_latent_actions(
     Args:
         model: The model; it is changed.
         recording: The films. Pieces with an end in them are left out.
-        settings: How to train; None for the defaults.
+        settings: The settings; None for the defaults.
         seed: Decides the batches.
         progress: Whether to show a progress bar.
     """
@@ -225,7 +232,7 @@ def train_latent_actions(
 
 @dataclass(frozen=True)
 class Renaming:
-    """Which button each latent action stands for.
+    """Names of the latent actions: the button that each stands for.
 
     Attributes:
         buttons: The button of each latent action.
