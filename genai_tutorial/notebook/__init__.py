@@ -1,5 +1,14 @@
-"""Helpers for chapters: set-up, source listings, claims, figures and sliders."""
+"""Helpers for chapters: set-up, source listings, claims, figures, sliders, and models
+that run in the page.
+"""
 
+from genai_tutorial.notebook.browser_model import (
+    Answerer,
+    BrowserChat,
+    BrowserModel,
+    BrowserNextToken,
+)
+from genai_tutorial.notebook.browser_tokens import BrowserTokens
 from genai_tutorial.notebook.claims import ClaimError, claim
 from genai_tutorial.notebook.environment import executed_for_the_book
 from genai_tutorial.notebook.figures import image_grid, show
@@ -11,6 +20,11 @@ from genai_tutorial.notebook.style import COLORS, use_style
 
 __all__ = [
     "COLORS",
+    "Answerer",
+    "BrowserChat",
+    "BrowserModel",
+    "BrowserNextToken",
+    "BrowserTokens",
     "ClaimError",
     "Frames",
     "Sound",

@@ -1,0 +1,295 @@
+// Turns the recorded text of a box into a box that runs a model, or a tokenizer, in this page.
+// Nothing is requested before the reader's click, and nothing after the model has been loaded.
+(function () {
+  "use strict";
+  const edge = (globalThis.genaiEdge ??= { models: {} });
+  edge.loading ??= {};
+
+  function element(tag, parent, properties, attributes = {}) {
+    const node = Object.assign(document.createElement(tag), properties);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    return parent.appendChild(node);
+  }
+
+  function button(parent, text, act) {
+    const node = element("button", parent, { type: "button", textContent: text });
+    node.addEventListener("click", act);
+    return node;
+  }
+
+  function field(parent, label, tag, value) {
+    const node = element(tag, element("label", parent, { textContent: label }), { value, spellcheck: false });
+    if (tag === "input") node.type = "text";
+    else node.rows = 3;
+    return node;
+  }
+
+  function slider(parent, name, { min, max, step, value }, show = (number) => number.toFixed(1)) {
+    const label = element("label", parent, {});
+    element("span", label, { textContent: name });
+    const input = element("input", label, { type: "range", min, max, step });
+    const shown = element("output", label, {}, { "aria-live": "off" });
+    const update = () => {
+      shown.textContent = show(+input.value);
+      input.setAttribute("aria-valuetext", show(+input.value));
+    };
+    input.addEventListener("input", update);
+    input.value = value;
+    update();
+    return input;
+  }
+
+  // --- Loading --------------------------------------------------------------------------------
+
+  const root = document.documentElement.dataset.content_root; // of the book's pages; elsewhere undefined
+  const pause = () => new Promise((resolve) => setTimeout(resolve));
+
+  function insert(name) {
+    return (edge.loading[name] ??= new Promise((resolve, reject) => {
+      const script = element("script", document.head, { src: `${root}models/${name}.js` });
+      script.addEventListener("load", resolve);
+      script.addEventListener("error", () => {
+        delete edge.loading[name];
+        script.remove();
+        reject(new Error(edge.cut ? "The cable is cut. Reload this page to load the model." : `The file models/${name}.js did not load.`));
+      });
+    }));
+  }
+
+  const engines = (edge.engines ??= {});
+  function load(name) {
+    return (engines[name] ??= (async () => {
+      if (!edge.Decoder) await insert("engine");
+      if (!edge.models[name]) await insert(name);
+      const model = await edge.Decoder.create(edge.fromBase64(edge.models[name].content), edge.kernelCode);
+      edge.models[name].content = null; // the weights are in the kernel's memory now
+      edge.loaded = performance.now();
+      return model;
+    })().catch((error) => {
+      delete engines[name];
+      throw error;
+    }));
+  }
+
+  // What the browser has requested for this page since the last model was loaded.
+  const requests = () => performance.getEntriesByType("resource").filter((entry) => entry.startTime > edge.loaded).length;
+
+  // --- Parts that boxes share -----------------------------------------------------------------
+
+  // A box of models: returns a function that runs a task with all models loaded, or stops the one that runs.
+  function machine(box, data, verb, task) {
+    const row = element("div", box, { className: "genai-browser-row" });
+    const names = data.models.map(({ name }) => name);
+    const megabytes = data.models.reduce((sum, { size }) => sum + size, 0) / 1e6;
+    const status = element("p", box, {}, { role: "status" });
+    let running = null, ready = false;
+
+    async function run() {
+      if (running) return void (running.stopped = true);
+      const run = (running = { stopped: false, count: 0, milliseconds: 0 });
+      start.textContent = "Stop";
+      while (edge.running) { // another box may use the same model
+        edge.running.stopped = true;
+        await pause();
+      }
+      edge.running = run;
+      try {
+        if (!ready) {
+          status.textContent = `Loading ${megabytes.toFixed(1)} MB ...`;
+          await pause();
+        }
+        const models = await Promise.all(names.map(load));
+        ready = true;
+        cable.disabled = Boolean(edge.cut);
+        status.textContent = "Running in this page ...";
+        await task(models, run);
+        const speed = run.milliseconds ? `${Math.round((1000 * run.count) / run.milliseconds).toLocaleString("en")} tokens per second, ` : "";
+        status.textContent = `Computed in this page: ${speed}requests sent since the model was loaded: ${requests()}.`;
+      } catch (error) {
+        status.textContent = error.message;
+      }
+      running = edge.running = null;
+      start.textContent = verb;
+    }
+
+    const start = button(row, `Load ${names.length > 1 ? "the models" : "the model"} (${megabytes.toFixed(1)} MB) and ${verb.toLowerCase()}`, run);
+    const cable = button(row, "Cut the cable", async () => {
+      // From here on the browser refuses whatever this page asks of the network.
+      const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:";
+      element("meta", document.head, { httpEquiv: "Content-Security-Policy", content: policy });
+      edge.cut = true;
+      cable.disabled = true;
+      const refused = await fetch(document.location.href).then(() => false, () => true);
+      status.textContent = refused
+        ? "The cable is cut: this page just tried to send a request, and the browser refused. The model goes on. Reload the page to connect it again."
+        : "This browser did not cut the cable. Turn off the network yourself: the model goes on.";
+    });
+    cable.disabled = true;
+    status.textContent = data.note;
+    return { run, isReady: () => ready, isRunning: () => Boolean(running) };
+  }
+
+  // Shows the tokens of an iterator one by one, and lets the page breathe.
+  async function write(tokens, show, run) {
+    let last = performance.now(), first = true;
+    for (;;) {
+      const before = performance.now(), { value, done } = tokens.next(), now = performance.now();
+      if (done || run.stopped || !document.contains(show.node)) return;
+      if (!first) {
+        run.count += 1; // the first token waits until the prompt has been read
+        run.milliseconds += now - before;
+      }
+      first = false;
+      show(value);
+      if (now - last > 30) {
+        await pause();
+        last = performance.now();
+      }
+    }
+  }
+
+  function writer(node, tokenizer) {
+    const decode = edge.streamDecoder(tokenizer);
+    return Object.assign((token) => node.append(decode(token)), { node });
+  }
+
+  // --- The boxes ------------------------------------------------------------------------------
+
+  function textBox(box, data) {
+    const out = box.querySelector("pre");
+    const prompt = field(box, "Begin the text", "textarea", data.prompt);
+    const row = element("div", box, { className: "genai-browser-row" });
+    const temperature = slider(row, "temperature", { min: 0, max: 2, step: 0.1, value: 0.8 });
+    const topP = slider(row, "top-p", { min: 0.1, max: 1, step: 0.05, value: 1 }, (number) => number.toFixed(2));
+    machine(box, data, "Write", async ([model], run) => {
+      const ids = model.tokenizer.encode(prompt.value);
+      if (!ids.length) throw new Error("Begin the text with at least one character.");
+      out.setAttribute("aria-busy", "true"); // read aloud once it is complete
+      out.textContent = prompt.value;
+      const options = { temperature: +temperature.value, topP: +topP.value, stop: data.stop };
+      await write(edge.generate(model, ids, data.tokens, options), writer(out, model.tokenizer), run);
+      out.setAttribute("aria-busy", "false");
+    });
+    out.setAttribute("aria-live", "polite");
+    box.append(out);
+  }
+
+  function chatBox(box, data) {
+    const table = box.querySelector("table");
+    const question = field(box, "Your question", "input", data.questions[0]);
+    const row = element("div", box, { className: "genai-browser-row" });
+    const temperature = slider(row, "temperature", { min: 0, max: 2, step: 0.1, value: 0 });
+    const chat = machine(box, data, "Ask", async (models, run) => {
+      if (!question.value.trim()) throw new Error("Type a question first.");
+      const line = element("tr", body, {});
+      body.prepend(line);
+      while (body.rows.length > 6) body.lastElementChild.remove();
+      element("th", line, { textContent: question.value, scope: "row" });
+      const cells = models.map(() => element("td", line, {}));
+      body.setAttribute("aria-busy", "true");
+      for (const [index, model] of models.entries()) {
+        const { template, stop } = data.models[index], words = question.value.trim();
+        const ids = template ? edge.chatPrompt(model.tokenizer, words, template) : model.tokenizer.encode(words);
+        if (ids.length > model.config.context_length - data.tokens) throw new Error("That question is too long for this model.");
+        const options = { temperature: +temperature.value, stop };
+        await write(edge.generate(model, ids, data.tokens, options), writer(cells[index], model.tokenizer), run);
+      }
+      body.setAttribute("aria-busy", "false");
+    });
+    const body = table.tBodies[0];
+    body.setAttribute("aria-live", "polite");
+    question.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !chat.isRunning()) chat.run();
+    });
+    if (data.questions.length > 1) {
+      const more = element("div", box, { className: "genai-browser-row" });
+      for (const text of data.questions) {
+        button(more, text, () => {
+          question.value = text;
+          if (chat.isReady() && !chat.isRunning()) chat.run();
+        });
+      }
+    }
+    box.append(table);
+  }
+
+  const SIGNS = { " ": "space", "\n": "line break" };
+  const sign = (text) => SIGNS[text] ?? text;
+
+  function nextBox(box, data) {
+    const table = box.querySelector("table"), summary = box.querySelector("p.genai-browser-summary");
+    const text = field(box, "Your text", "textarea", data.prompt);
+    const decode = (model, id) => new TextDecoder().decode(model.tokenizer.tokenBytes[id]);
+    let again = false;
+    const next = machine(box, data, "Predict", async ([model]) => {
+      const ids = model.tokenizer.encode(text.value).slice(-model.config.context_length);
+      if (!ids.length) throw new Error("Type at least one character.");
+      model.reset();
+      let nats = 0, probabilities = null;
+      for (const id of ids) {
+        if (probabilities) nats -= Math.log(probabilities[id]);
+        probabilities = edge.nextTokenProbabilities(model.step(id));
+      }
+      const ranked = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]).slice(0, data.shown);
+      const body = table.tBodies[0];
+      body.replaceChildren();
+      for (const id of ranked) {
+        const piece = decode(model, id), line = element("tr", body, {}), share = probabilities[id];
+        const name = element("th", line, { scope: "row" });
+        const add = button(name, sign(piece), () => {
+          text.value += piece;
+          text.dispatchEvent(new Event("input"));
+        });
+        add.setAttribute("aria-label", `Add ${sign(piece)}`);
+        element("td", line, { textContent: `${(100 * share).toFixed(1)}%` });
+        element("span", element("td", line, {}, { "aria-hidden": "true" }), { className: "genai-browser-bar" }).style.width = `${100 * share}%`;
+      }
+      const cost = ids.length > 1 ? ` Your text costs ${(nats / (ids.length - 1)).toFixed(2)} nats per ${data.unit}.` : "";
+      summary.textContent = `Most probable next: ${sign(decode(model, ranked[0]))}.${cost}`;
+    });
+    text.addEventListener("input", async () => {
+      if (!next.isReady() || again) return;
+      again = true; // one computation for many keystrokes
+      await pause();
+      while (next.isRunning()) await pause();
+      again = false;
+      next.run();
+    });
+    summary.setAttribute("aria-live", "polite");
+    box.append(summary, table);
+  }
+
+  function tokensBox(box, data) {
+    const list = box.querySelector("ol"), summary = box.querySelector("p.genai-browser-summary");
+    const text = field(box, "Your text", "textarea", data.prompt);
+    const row = element("div", box, { className: "genai-browser-row" });
+    const merges = slider(row, "merges", { min: 0, max: data.stages.length - 1, step: 1, value: data.stages.length - 1 }, (stage) => data.stages[stage].toLocaleString("en"));
+    const tokenizers = {};
+    function update() {
+      const count = data.stages[+merges.value];
+      const tokenizer = (tokenizers[count] ??= new edge.BPETokenizer(data.tokenizer, count));
+      const ids = tokenizer.encode(text.value.slice(0, 2000)), bytes = new TextEncoder().encode(text.value.slice(0, 2000)).length;
+      list.replaceChildren();
+      for (const id of ids) {
+        const piece = new TextDecoder().decode(tokenizer.tokenBytes[id]).replaceAll(" ", "·").replaceAll("\n", "↵");
+        element("small", element("li", list, { textContent: piece }), { textContent: id });
+      }
+      summary.textContent = ids.length ? `${ids.length} tokens, ${(bytes / ids.length).toFixed(2)} bytes per token` : "No text, no tokens";
+    }
+    text.addEventListener("input", update);
+    merges.addEventListener("input", update);
+    summary.setAttribute("aria-live", "polite");
+    box.append(summary, list);
+    update();
+  }
+
+  const KINDS = { text: textBox, chat: chatBox, next: nextBox, tokens: tokensBox };
+  document.querySelectorAll(".genai-browser:not([data-started])").forEach((box) => {
+    const data = JSON.parse(box.querySelector('script[type="application/json"]').textContent);
+    // Without the book's files and without the model in the output, the recorded text stays.
+    if (root === undefined && data.models.some(({ name }) => !edge.models[name])) return;
+    box.setAttribute("data-started", "");
+    box.querySelector(".genai-browser-note").remove();
+    KINDS[data.kind](box, data);
+  });
+})();
