@@ -1,0 +1,141 @@
+"""Exported decoders, run by onnxruntime on one CPU thread."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genai_tutorial.runtime import require, write_atomically
+
+
+class OnnxDecoder:
+    """A decoder's forward pass in onnxruntime: maps ids to logits, as the model does.
+
+    Args:
+        path: A file from `export_onnx`.
+
+    Raises:
+        ImportError: If onnxruntime is not installed.
+        FileNotFoundError: If there is no such file.
+    """
+
+    def __init__(self, path: Path | str):
+        self.session = _session(path)
+
+    def __call__(
+        self, ids: Int[Tensor, "batch position"]
+    ) -> Float[Tensor, "batch position vocab"]:
+        """Return the logits of the next token at each position."""
+        return torch.from_numpy(self.session.run(None, {"ids": ids.numpy()})[0])
+
+
+class OnnxStep:
+    """A decoder step in onnxruntime, and the state after the tokens read so far.
+
+    Args:
+        path: A file from `export_step`.
+
+    Raises:
+        ImportError: If onnxruntime is not installed.
+        FileNotFoundError: If there is no such file.
+    """
+
+    def __init__(self, path: Path | str):
+        self.session = _session(path)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the text: no keys, and zeros before the first token."""
+        self.state = {
+            value.name: _zeros(value.shape, value.type)
+            for value in self.session.get_inputs()
+            if value.name != "ids"
+        }
+
+    def read(self, token: int) -> Float[Tensor, "vocab"]:
+        """Read one token and return the logits of the next one."""
+        ids = np.array([[token]], dtype=np.int64)
+        logits, *state = self.session.run(None, {"ids": ids, **self.state})
+        self.state = dict(zip(self.state, state, strict=True))
+        return torch.from_numpy(logits)[0]
+
+    def generate(self, ids: list[int], max_new_tokens: int) -> list[int]:
+        """Return the likeliest continuation (greedy decoding) of a text, from an empty
+        cache.
+
+        Args:
+            ids: The tokens of the prompt.
+            max_new_tokens: The number of tokens to add. Prompt and continuation must
+                fit into the context window.
+
+        Raises:
+            ValueError: If the prompt is empty.
+        """
+        if not ids:
+            raise ValueError("The prompt must have at least one token.")
+        self.reset()
+        for token in ids:
+            logits = self.read(token)
+        written = []
+        for _ in range(max_new_tokens):
+            written.append(int(logits.argmax()))
+            if len(written) < max_new_tokens:
+                logits = self.read(written[-1])
+        return written
+
+
+def quantize_onnx(source: Path | str, path: Path | str) -> Path:
+    """Write a copy of an ONNX file with 8-bit matrices, a scale for each column.
+
+    Inputs are rounded to 8 bits as well, with a scale that is computed for each one
+    while the model runs (dynamic quantization).
+
+    Raises:
+        ImportError: If onnxruntime is not installed.
+        FileNotFoundError: If there is no such file.
+    """
+    quantization = require("onnxruntime.quantization", extra="export")
+    _check_file(source)
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "quantized.onnx"
+        disabled = logging.root.manager.disable
+        logging.disable(logging.WARNING)  # it advises a step that changes nothing here
+        try:
+            quantization.quantize_dynamic(
+                source,
+                written,
+                weight_type=quantization.QuantType.QInt8,
+                per_channel=True,
+            )
+        finally:
+            logging.disable(disabled)
+        with write_atomically(path) as file:
+            file.write(written.read_bytes())
+    return Path(path)
+
+
+def _session(path: Path | str):
+    runtime = require("onnxruntime", extra="export")
+    _check_file(path)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return runtime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _check_file(path: Path | str) -> None:
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"There is no file {path}: write one with export_onnx or export_step."
+        )
+
+
+def _zeros(shape: list[int | str], kind: str) -> np.ndarray:
+    """Return zeros; a size with a name is that of the past, which is empty."""
+    sizes = [size if isinstance(size, int) else 0 for size in shape]
+    return np.zeros(sizes, dtype=np.int64 if "int64" in kind else np.float32)

@@ -1,0 +1,201 @@
+"""ONNX export: a decoder's whole forward pass, and a step with the KV cache as inputs
+and outputs.
+"""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genai_tutorial.edge.functional_cache import FunctionalCache, State, TracedContext
+from genai_tutorial.runtime import require, write_atomically
+from genai_tutorial.transformer import DecoderLM, NGramEmbedding, ShortConvolution
+
+
+class WholePass(nn.Module):
+    """A decoder as a function of whole texts, in the form that the exporter traces.
+
+    Args:
+        model: The decoder; its weights are shared.
+    """
+
+    def __init__(self, model: DecoderLM):
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, ids: Int[Tensor, "batch position"]
+    ) -> Float[Tensor, "batch position vocab"]:
+        """Return the logits at each position."""
+        return self.model(ids, TracedContext())
+
+
+class DecoderStep(nn.Module):
+    """A decoder as a function of a token and a state, with the next logits and the next
+    state as its result.
+
+    Args:
+        model: The decoder; its weights are shared.
+
+    Raises:
+        ValueError: If the model has a sliding window, whose cache forgets.
+
+    >>> from genai_tutorial.transformer import DecoderConfig
+    >>> step = DecoderStep(DecoderLM(DecoderConfig.llama(9, 8, 4, 1, 2, 2, 8)))
+    >>> logits, *state = step(torch.tensor([[3]]), *step.first_state())
+    >>> logits.shape, state[0].shape
+    (torch.Size([1, 9]), torch.Size([1, 1, 2, 1, 2]))
+    """
+
+    def __init__(self, model: DecoderLM):
+        super().__init__()
+        if model.config.attention.sliding_window is not None:
+            raise ValueError(
+                "A step keeps all keys, and this model has a sliding window of "
+                f"{model.config.attention.sliding_window} tokens. Export the whole "
+                "forward pass instead."
+            )
+        self.model = model
+
+    def forward(self, ids: Int[Tensor, "batch 1"], *state: Tensor) -> State:
+        """Return the logits after the token, of shape (batch, vocab), and the new
+        state.
+        """
+        keys, values, *earlier = state
+        cache = FunctionalCache(keys, values, earlier)
+        logits = self.model(ids, TracedContext(cache=cache))[:, -1]
+        return logits, *cache.state()
+
+    def state_names(self) -> list[str]:
+        """Return a name for each tensor of the state."""
+        looking_back = self._layers_that_look_back()
+        return ["keys", "values", *(name.replace(".", "_") for name in looking_back)]
+
+    def first_state(self, past: int = 0) -> State:
+        """Return the state before the first token: no keys, and zeros before the text.
+
+        Args:
+            past: A number of keys, all zero, where the exporter needs an example.
+        """
+        config, weight = self.model.config, self.model.token_embedding.weight.detach()
+        heads = config.attention.key_value_heads
+        keys = weight.new_zeros(config.layers, 1, heads, past, config.head_width)
+        earlier = (
+            torch.zeros(1, 2, dtype=torch.long, device=weight.device)
+            if isinstance(layer, NGramEmbedding)
+            else weight.new_zeros(1, *layer.weight.shape)
+            for layer in self._layers_that_look_back().values()
+        )
+        return keys, keys.clone(), *earlier
+
+    def _layers_that_look_back(self) -> dict[str, nn.Module]:
+        return {
+            name: module
+            for name, module in self.model.named_modules()
+            if isinstance(module, NGramEmbedding | ShortConvolution)
+        }
+
+
+def export_onnx(model: DecoderLM, path: Path | str) -> Path:
+    """Write a decoder's forward pass as an ONNX file, for texts of any length up to the
+    context window; the file is written atomically.
+
+    Its input is `ids` (batch, position), its output `logits` (batch, position, vocab).
+
+    Args:
+        model: The decoder, which is exported in evaluation mode.
+        path: The file to write.
+
+    Raises:
+        ImportError: If onnx or onnxscript is not installed.
+    """
+    longest = model.config.context_length
+    sizes = {
+        0: torch.export.Dim("batch", min=1, max=4096),
+        1: torch.export.Dim("position", min=1, max=longest),
+    }
+    ids = torch.zeros(2, min(3, longest), dtype=torch.long)
+    return _export(WholePass(model), (ids,), (sizes,), ["ids"], ["logits"], path)
+
+
+def export_step(model: DecoderLM, path: Path | str) -> Path:
+    """Write a `DecoderStep` as an ONNX file: one token and the state come in, logits
+    and the next state go out. The file is written atomically.
+
+    Args:
+        model: The decoder, which is exported in evaluation mode.
+        path: The file to write.
+
+    Raises:
+        ImportError: If onnx or onnxscript is not installed.
+        ValueError: If the model has a sliding window.
+    """
+    step = DecoderStep(model)
+    names = step.state_names()
+    longest = model.config.context_length
+    past = {3: torch.export.Dim("past", min=0, max=longest - 1)}
+    # A size of 0 or 1 in the example would be taken for a constant.
+    example = (torch.zeros(1, 1, dtype=torch.long), *step.first_state(past=3))
+    fixed = [{} for _ in names[2:]]
+    return _export(
+        step,
+        example,
+        ({}, (past, past, *fixed)),
+        ["ids", *names],
+        ["logits", *(f"next_{name}" for name in names)],
+        path,
+    )
+
+
+def _export(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    dynamic_shapes: tuple,
+    inputs: list[str],
+    outputs: list[str],
+    path: Path | str,
+) -> Path:
+    require("onnxscript", extra="export")
+    path = Path(path)
+    training = module.training
+    module.eval()
+    try:
+        with _quiet():
+            traced = torch.export.export(
+                module, example, dynamic_shapes=dynamic_shapes, strict=False
+            )
+            program = torch.onnx.export(
+                traced,
+                input_names=inputs,
+                output_names=outputs,
+                dynamo=True,
+                verbose=False,
+            )
+    finally:
+        module.train(training)
+    with write_atomically(path) as file:
+        file.write(program.model_proto.SerializeToString())
+    return path
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's progress messages and its deprecation warnings away."""
+    silent, disabled = io.StringIO(), logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(silent),
+            contextlib.redirect_stderr(silent),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)

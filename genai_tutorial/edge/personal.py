@@ -1,0 +1,221 @@
+"""Personalization: fine-tune a model on one person's texts, on their own machine.
+
+The texts are an argument and the result is a model: no socket is opened and no file is
+written. What the model forgets meanwhile is measured on texts that it knew before, and
+mixing some of these into each batch (rehearsal) keeps more of them.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genai_tutorial.alignment import LoRAConfig, add_lora
+from genai_tutorial.metrics import evaluate_language_model
+from genai_tutorial.training import AdamW, TokenBatches, fit, warmup_linear
+from genai_tutorial.transformer import DecoderLM, next_token_loss
+
+ALL_MATRICES = (
+    "query",
+    "key",
+    "value",
+    "attention.output",
+    "gate",
+    "widen",
+    "feed_forward.output",
+)
+"""The seven matrices of a block with a gated feed-forward layer."""
+
+
+@dataclass(frozen=True)
+class PersonalSettings:
+    """The settings of a fine-tuning on personal texts.
+
+    Attributes:
+        lora: The adapter; None to train all weights.
+        steps: The number of steps.
+        batch_size: The number of windows per step.
+        context_length: The number of tokens in a window.
+        learning_rate: The highest learning rate of AdamW, after a warmup over a tenth
+            of the steps; it falls to zero until the end.
+        old_share: The share of windows from texts that the model knew before.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    lora: LoRAConfig | None = field(
+        default_factory=lambda: LoRAConfig(8, 16, ALL_MATRICES)
+    )
+    steps: int = 80
+    batch_size: int = 8
+    context_length: int = 128
+    learning_rate: float = 3e-3
+    old_share: float = 0.0
+
+    def __post_init__(self):
+        if min(self.steps, self.batch_size, self.context_length) < 1:
+            raise ValueError(
+                "steps, batch_size and context_length must be at least 1; got "
+                f"{self.steps}, {self.batch_size} and {self.context_length}."
+            )
+        if not self.learning_rate > 0:
+            raise ValueError(
+                f"learning_rate must be above 0, got {self.learning_rate}."
+            )
+        if not 0 <= self.old_share < 1:
+            raise ValueError(
+                "old_share must be at least 0 and below 1, because the rest of each "
+                f"batch is personal; got {self.old_share}."
+            )
+
+
+class RehearsalBatches:
+    """An endless iterator over batches in which each window is from the old texts with
+    a fixed probability, and from the own ones otherwise.
+
+    Args:
+        own: The personal text.
+        old: A text that the model knew before.
+        settings: The sizes, and the share of old windows.
+        seed: Seed of the positions and of the choice between the two.
+
+    Raises:
+        ValueError: If a text is too short for a window.
+    """
+
+    def __init__(
+        self,
+        own: Int[Tensor, " own"],
+        old: Int[Tensor, " old"],
+        settings: PersonalSettings,
+        seed: int,
+    ):
+        sizes = settings.context_length, settings.batch_size
+        self.own = TokenBatches(own, *sizes, seed)
+        self.old = TokenBatches(old, *sizes, seed + 1)
+        self.share, self.batch_size = settings.old_share, settings.batch_size
+        self._generator = torch.Generator().manual_seed(seed + 2)
+
+    def __iter__(self) -> "RehearsalBatches":
+        return self
+
+    def __next__(
+        self,
+    ) -> tuple[Int[Tensor, "batch position"], Int[Tensor, "batch position"]]:
+        """Return the windows, and the same windows one token later."""
+        is_old = torch.rand(self.batch_size, 1, generator=self._generator) < self.share
+        pairs = zip(next(self.own), next(self.old), strict=True)
+        inputs, targets = (torch.where(is_old, old, own) for own, old in pairs)
+        return inputs, targets
+
+
+def personalise(
+    model: DecoderLM,
+    own: Int[Tensor, " own"],
+    settings: PersonalSettings,
+    *,
+    old: Int[Tensor, " old"] | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> DecoderLM:
+    """Return a copy of a model that is fine-tuned on personal texts.
+
+    With LoRA, the adapter stands beside the frozen weights; `fold_lora` adds it to
+    them. The model itself is not changed.
+
+    Args:
+        model: The model to start from, without LoRA.
+        own: The personal text, as tokens.
+        settings: The method and its settings.
+        old: A text that the model knew before; needed if `old_share` is above 0.
+        seed: Seed of the adapter and of the batches.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        ValueError: If a text is too short, `old` is missing, or the adapter does not
+            fit the model.
+
+    Source: Hu et al., LoRA, https://arxiv.org/abs/2106.09685; Robins, Catastrophic
+        Forgetting, Rehearsal and Pseudorehearsal,
+        https://doi.org/10.1080/09540099550039318
+    """
+    if settings.old_share and old is None:
+        raise ValueError(
+            f"old_share is {settings.old_share}, so `old` must be a text that the "
+            "model knew before."
+        )
+    copy = deepcopy(model)
+    if settings.lora is None:
+        copy.requires_grad_(True)
+    else:
+        add_lora(copy, settings.lora, torch.Generator().manual_seed(seed))
+    batches = (
+        RehearsalBatches(own, old, settings, seed)
+        if settings.old_share
+        else TokenBatches(own, settings.context_length, settings.batch_size, seed)
+    )
+    trained = [weight for weight in copy.parameters() if weight.requires_grad]
+    fit(
+        copy,
+        batches,
+        _language_loss,
+        AdamW(trained, lr=settings.learning_rate),
+        steps=settings.steps,
+        schedule=warmup_linear(settings.steps, settings.steps // 10),
+        progress=progress,
+    )
+    return copy.eval()
+
+
+@dataclass(frozen=True)
+class LossChange:
+    """A loss before and after a fine-tuning, in nats per token.
+
+    Attributes:
+        before: The loss of the model before.
+        after: The loss of the model after.
+
+    >>> round(LossChange(before=4.0, after=4.5).change, 3)  # half a nat forgotten
+    0.5
+    """
+
+    before: float
+    after: float
+
+    @property
+    def change(self) -> float:
+        """The rise of the loss; negative where the model has learned."""
+        return self.after - self.before
+
+
+def loss_change(
+    before: nn.Module, after: nn.Module, text: Int[Tensor, " n"], context_length: int
+) -> LossChange:
+    """Return the loss of two models on a held-out text: what the second has learned if
+    the text is of the new kind, and what it has forgotten if it is of the old kind.
+
+    Args:
+        before: The model before the fine-tuning.
+        after: The model after it.
+        text: A text that neither was trained on.
+        context_length: The number of tokens in a window.
+
+    Raises:
+        ValueError: If the text has fewer than two tokens.
+    """
+    losses = (
+        evaluate_language_model(model, text, context_length).nats_per_token
+        for model in (before, after)
+    )
+    return LossChange(*losses)
+
+
+def _language_loss(
+    model: nn.Module,
+    inputs: Int[Tensor, "batch position"],
+    targets: Int[Tensor, "batch position"],
+) -> Float[Tensor, ""]:
+    return next_token_loss(model(inputs), targets)
