@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genai_tutorial.edge.onnx_step import CONTEXT_LENGTH
 from genai_tutorial.runtime import require, write_atomically
 
 
@@ -42,10 +43,16 @@ class OnnxStep:
     Raises:
         ImportError: If onnxruntime is not installed.
         FileNotFoundError: If there is no such file.
+        ValueError: If the file is not from `export_step`.
     """
 
     def __init__(self, path: Path | str):
         self.session = _session(path)
+        notes = self.session.get_modelmeta().custom_metadata_map
+        names = [value.name for value in self.session.get_inputs()]
+        if CONTEXT_LENGTH not in notes or "keys" not in names:
+            raise ValueError(f"{Path(path).name} is not from export_step.")
+        self.longest = int(notes[CONTEXT_LENGTH])
         self.reset()
 
     def reset(self) -> None:
@@ -57,7 +64,16 @@ class OnnxStep:
         }
 
     def read(self, token: int) -> Float[Tensor, "vocab"]:
-        """Read one token and return the logits of the next one."""
+        """Read one token and return the logits of the next one.
+
+        Raises:
+            ValueError: If the context window is full.
+        """
+        if self.state["keys"].shape[3] >= self.longest:
+            raise ValueError(
+                f"The context window of {self.longest} tokens is full: call reset, and "
+                "read the end of the text again."
+            )
         ids = np.array([[token]], dtype=np.int64)
         logits, *state = self.session.run(None, {"ids": ids, **self.state})
         self.state = dict(zip(self.state, state, strict=True))

@@ -17,6 +17,9 @@ from genai_tutorial.edge.functional_cache import FunctionalCache, State, TracedC
 from genai_tutorial.runtime import require, write_atomically
 from genai_tutorial.transformer import DecoderLM, NGramEmbedding, ShortConvolution
 
+CONTEXT_LENGTH = "context_length"
+"""The entry of a file's metadata that holds the size of the context window."""
+
 
 class WholePass(nn.Module):
     """A decoder as a function of whole texts, in the form that the exporter traces.
@@ -121,7 +124,7 @@ def export_onnx(model: DecoderLM, path: Path | str) -> Path:
         1: torch.export.Dim("position", min=1, max=longest),
     }
     ids = torch.zeros(2, min(3, longest), dtype=torch.long)
-    return _export(WholePass(model), (ids,), (sizes,), ["ids"], ["logits"], path)
+    return _export(model, WholePass(model), (ids,), (sizes,), ["ids"], ["logits"], path)
 
 
 def export_step(model: DecoderLM, path: Path | str) -> Path:
@@ -144,6 +147,7 @@ def export_step(model: DecoderLM, path: Path | str) -> Path:
     example = (torch.zeros(1, 1, dtype=torch.long), *step.first_state(past=3))
     fixed = [{} for _ in names[2:]]
     return _export(
+        model,
         step,
         example,
         ({}, (past, past, *fixed)),
@@ -154,6 +158,7 @@ def export_step(model: DecoderLM, path: Path | str) -> Path:
 
 
 def _export(
+    model: DecoderLM,
     module: nn.Module,
     example: tuple[Tensor, ...],
     dynamic_shapes: tuple,
@@ -163,8 +168,8 @@ def _export(
 ) -> Path:
     require("onnxscript", extra="export")
     path = Path(path)
-    training = module.training
-    module.eval()
+    training = model.training
+    model.eval()
     try:
         with _quiet():
             traced = torch.export.export(
@@ -178,9 +183,11 @@ def _export(
                 verbose=False,
             )
     finally:
-        module.train(training)
+        model.train(training)
+    graph = program.model_proto
+    graph.metadata_props.add(key=CONTEXT_LENGTH, value=str(model.config.context_length))
     with write_atomically(path) as file:
-        file.write(program.model_proto.SerializeToString())
+        file.write(graph.SerializeToString())
     return path
 
 

@@ -85,10 +85,13 @@ class PackedModel:
         Raises:
             ValueError: If the content is not a packed model.
         """
-        model = DecoderLM(DecoderConfig.from_dict(self.header["config"]), seed=None)
-        weights = {name: self._tensor(name) for name in self.header["tensors"]}
-        model.load_state_dict(weights)
-        return model.eval(), unpack_tokenizer(self.header["tokenizer"])
+        try:
+            model = DecoderLM(DecoderConfig.from_dict(self.header["config"]), seed=None)
+            weights = {name: self._tensor(name) for name in self.header["tensors"]}
+            model.load_state_dict(weights)
+            return model.eval(), unpack_tokenizer(self.header["tokenizer"])
+        except (KeyError, RuntimeError, TypeError) as error:
+            raise ValueError(f"This packed model is damaged: {error!r}.") from None
 
     def _tensor(self, name: str) -> Tensor:
         place = self.header["tensors"][name]
@@ -179,6 +182,10 @@ def check_supported(config: DecoderConfig, vocab_size: int) -> None:
             "squared_relu or swiglu": config.feed_forward.activation
             in ("squared_relu", "swiglu"),
             "convolutions of size 0 or 1": local.convolution_size <= 1,
+            # beyond that, PyTorch's 64-bit integers overflow and the engine's do not
+            "triple_features only for a vocabulary below 1,500": (
+                local.triple_features == 0 or config.vocab_size < 1500
+            ),
         }.items()
         if not holds
     ]

@@ -14,8 +14,8 @@ from typing import Any
 from genai_tutorial.edge import PackedModel, engine_script, model_script
 
 NOTE = (
-    "Recorded in advance. On the book's page this is a text box, and the model runs in "
-    "your browser."
+    "Recorded in advance. On the book's page you type here, and the model runs in your "
+    "browser. In a notebook, .embedded() brings the model along."
 )
 
 
@@ -30,6 +30,7 @@ class BrowserBox:
         text: The same as plain text.
         models: The models.
         script: A script that the box needs before the reader's first click.
+        note: What to say below the recorded text.
 
     Raises:
         ValueError: If the label is empty or too long, or two models have one name.
@@ -44,6 +45,7 @@ class BrowserBox:
         text: str,
         models: Sequence[PackedModel] = (),
         script: str = "",
+        note: str = NOTE,
     ):
         if not 1 <= len(label) <= 80 or "\n" in label:
             raise ValueError(
@@ -53,8 +55,8 @@ class BrowserBox:
         if len(set(names)) < len(names):
             raise ValueError(f"Each model needs a name of its own, got {names}.")
         self.label, self.models, self._text = label, list(models), text
-        self._recorded, self._script = recorded, script
-        self._settings = {"kind": kind, "models": [], "note": NOTE, **settings}
+        self._recorded, self._script, self._note = recorded, script, note
+        self._settings = {"kind": kind, "models": [], **settings}
 
     def to_html(self) -> str:
         """Return the box, which finds its models among the files of the book."""
@@ -66,7 +68,7 @@ class BrowserBox:
             f'<div class="genai-browser" role="group" aria-label="{label}">'
             f"<style>{(static / 'browser.css').read_text('utf8')}</style>\n"
             f'<p class="genai-browser-title">{label}</p>\n{self._recorded}\n'
-            f'<p class="genai-browser-note">{NOTE}</p>'
+            f'<p class="genai-browser-note">{self._note}</p>'
             f'<script type="application/json">{data}</script>\n'
             + "".join(f"<script>{script}</script>" for script in scripts if script)
             + "</div>"

@@ -84,7 +84,7 @@ class BrowserModel(BrowserBox):
                 "stop": stop,
             },
             preformatted(self.sample),
-            f"[{label}. Recorded in advance:]\n{self.sample}",
+            f"[Recorded in advance: {label}]\n{self.sample}",
             [packed],
         )
 
@@ -124,8 +124,10 @@ class BrowserChat(BrowserBox):
             tokenizer = answerer.packed.unpack()[1]
             template, stop = answerer.template, _special(tokenizer)
             marks = template and {"start": template.start, "end": template.end}
-            entry = {**model_entry(answerer.packed), "template": marks, "stop": stop}
-            entries.append(entry)
+            entries.append(
+                model_entry(answerer.packed)
+                | {"title": name, "template": marks, "stop": stop}
+            )
             for text in questions:
                 ids = (
                     tokenizer.encode(text)
@@ -134,7 +136,6 @@ class BrowserChat(BrowserBox):
                 )
                 answer = _continue(answerer.packed, ids, tokens, stop, 0.0, 0)
                 self.answers[text][name] = answer.strip()
-        rows = [[text, *answers.values()] for text, answers in self.answers.items()]
         lines = [
             f"{text}\n  {name}: {answer}"
             for text, answers in self.answers.items()
@@ -144,8 +145,8 @@ class BrowserChat(BrowserBox):
             "chat",
             label,
             {"models": entries, "questions": list(questions), "tokens": tokens},
-            table("Questions and answers", ["question", *answerers], rows),
-            "\n".join([f"[{label}. Recorded in advance:]", *lines]),
+            _exchanges(self.answers),
+            "\n".join([f"[Recorded in advance: {label}]", *lines]),
             [answerer.packed for answerer in answerers.values()],
         )
 
@@ -211,9 +212,24 @@ class BrowserNextToken(BrowserBox):
             },
             f'<pre>{html.escape(text)}</pre><p class="genai-browser-summary">{summary}'
             "</p>" + table(f"The next {unit}", [unit, "probability", "as a bar"], rows),
-            "\n".join([f"[{label}. Recorded in advance:]", text, summary, *lines]),
+            "\n".join([f"[Recorded in advance: {label}]", text, summary, *lines]),
             [packed],
         )
+
+
+def _exchanges(answers: Mapping[str, Mapping[str, str]]) -> str:
+    """Return questions with the answers to each, as HTML."""
+    exchanges = []
+    for question, by_name in answers.items():
+        groups = "".join(
+            f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(answer)}</dd></div>"
+            for name, answer in by_name.items()
+        )
+        exchanges.append(
+            f'<div class="genai-browser-exchange"><strong>{html.escape(question)}'
+            f"</strong><dl>{groups}</dl></div>"
+        )
+    return f'<div class="genai-browser-log">{"".join(exchanges)}</div>'
 
 
 def _special(tokenizer: BPETokenizer | CharacterTokenizer) -> list[int]:

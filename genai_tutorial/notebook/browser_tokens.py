@@ -58,6 +58,7 @@ class BrowserTokens(BrowserBox):
             label,
             {"tokenizer": pack_tokenizer(small), "prompt": text, "stages": stages},
             f'<p class="genai-browser-summary">{summary}</p><ol>{items}</ol>',
-            f"[{label}. Recorded in advance: {summary}]\n{'|'.join(shown)}",
+            f"[Recorded in advance: {label}]\n{summary}\n{'|'.join(shown)}",
             script=tokenizer_script(),
+            note="Recorded in advance. Where scripts run, you can type your own text.",
         )

@@ -26,20 +26,22 @@ class Kernel {
 }
 
 // The same in plain JavaScript, where there is no WebAssembly.
+function matvec({ rows, columns, values }, x) {
+  const out = new Float32Array(rows);
+  for (let row = 0, place = 0; row < rows; row++) {
+    let a = 0, b = 0, c = 0, d = 0; // four sums, which the processor adds side by side
+    for (let i = 0; i < columns; i += 4, place += 4) {
+      a += values[place] * x[i];
+      b += values[place + 1] * x[i + 1];
+      c += values[place + 2] * x[i + 2];
+      d += values[place + 3] * x[i + 3];
+    }
+    out[row] = a + b + c + d;
+  }
+  return out;
+}
+
 class PlainKernel {
   reserve(count) { return new Float32Array(count); }
-  multiply(matrix, x) {
-    const out = new Float32Array(matrix.rows), columns = x.length;
-    for (let row = 0, place = 0; row < matrix.rows; row++) {
-      let a = 0, b = 0, c = 0, d = 0; // four sums, which the processor adds side by side
-      for (let i = 0; i < columns; i += 4, place += 4) {
-        a += matrix.values[place] * x[i];
-        b += matrix.values[place + 1] * x[i + 1];
-        c += matrix.values[place + 2] * x[i + 2];
-        d += matrix.values[place + 3] * x[i + 3];
-      }
-      out[row] = a + b + c + d;
-    }
-    return out;
-  }
+  multiply(matrix, x) { return matvec(matrix, x); }
 }

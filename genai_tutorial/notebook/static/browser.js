@@ -61,7 +61,8 @@
     return (engines[name] ??= (async () => {
       if (!edge.Decoder) await insert("engine");
       if (!edge.models[name]) await insert(name);
-      const model = await edge.Decoder.create(edge.fromBase64(edge.models[name].content), edge.kernelCode);
+      const fast = globalThis.WebAssembly?.validate(edge.kernelCode); // an old browser multiplies in plain JavaScript
+      const model = await edge.Decoder.create(edge.fromBase64(edge.models[name].content), fast ? edge.kernelCode : null);
       edge.models[name].content = null; // the weights are in the kernel's memory now
       edge.loaded = performance.now();
       return model;
@@ -74,10 +75,14 @@
   // What the browser has requested for this page since the last model was loaded.
   const requests = () => performance.getEntriesByType("resource").filter((entry) => entry.startTime > edge.loaded).length;
 
+  const RUNNING = "Running in this page ...";
+  const RECORDED = "The text below was recorded in advance. Load the model to compute in this page: what you type is sent nowhere.";
+
   // --- Parts that boxes share -----------------------------------------------------------------
 
   // A box of models: returns a function that runs a task with all models loaded, or stops the one that runs.
-  function machine(box, data, verb, task) {
+  // Quiet: say nothing when it runs again, because the result itself is announced.
+  function machine(box, data, verb, task, quiet = false) {
     const row = element("div", box, { className: "genai-browser-row" });
     const names = data.models.map(({ name }) => name);
     const megabytes = data.models.reduce((sum, { size }) => sum + size, 0) / 1e6;
@@ -88,20 +93,19 @@
       if (running) return void (running.stopped = true);
       const run = (running = { stopped: false, count: 0, milliseconds: 0 });
       start.textContent = "Stop";
+      if (!ready) status.textContent = `Loading ${megabytes.toFixed(1)} MB ...`;
+      else if (!quiet) status.textContent = RUNNING;
       while (edge.running) { // another box may use the same model
         edge.running.stopped = true;
         await pause();
       }
       edge.running = run;
       try {
-        if (!ready) {
-          status.textContent = `Loading ${megabytes.toFixed(1)} MB ...`;
-          await pause();
-        }
         const models = await Promise.all(names.map(load));
+        if (!ready) status.textContent = RUNNING;
         ready = true;
         cable.disabled = Boolean(edge.cut);
-        status.textContent = "Running in this page ...";
+        await pause(); // so that the page shows it
         await task(models, run);
         const speed = run.milliseconds ? `${Math.round((1000 * run.count) / run.milliseconds).toLocaleString("en")} tokens per second, ` : "";
         status.textContent = `Computed in this page: ${speed}requests sent since the model was loaded: ${requests()}.`;
@@ -119,14 +123,24 @@
       element("meta", document.head, { httpEquiv: "Content-Security-Policy", content: policy });
       edge.cut = true;
       cable.disabled = true;
-      const refused = await fetch(document.location.href).then(() => false, () => true);
+      const refused = await new Promise((resolve) => {
+        const script = element("script", document.head, { src: root === undefined ? document.location.href : `${root}models/engine.js` });
+        script.addEventListener("load", () => resolve(false));
+        script.addEventListener("error", () => resolve(true));
+      });
       status.textContent = refused
-        ? "The cable is cut: this page just tried to send a request, and the browser refused. The model goes on. Reload the page to connect it again."
+        ? "The cable is cut: this page just tried to load a file, and the browser refused. The model goes on. Reload the page to connect it again."
         : "This browser did not cut the cable. Turn off the network yourself: the model goes on.";
     });
     cable.disabled = true;
-    status.textContent = data.note;
+    status.textContent = RECORDED;
     return { run, isReady: () => ready, isRunning: () => Boolean(running) };
+  }
+
+  // Screen readers wait with what changes in the node until the work is done.
+  async function busy(node, work) {
+    node.setAttribute("aria-busy", "true");
+    await work.finally(() => node.setAttribute("aria-busy", "false"));
   }
 
   // Shows the tokens of an iterator one by one, and lets the page breathe.
@@ -164,40 +178,47 @@
     machine(box, data, "Write", async ([model], run) => {
       const ids = model.tokenizer.encode(prompt.value);
       if (!ids.length) throw new Error("Begin the text with at least one character.");
-      out.setAttribute("aria-busy", "true"); // read aloud once it is complete
       out.textContent = prompt.value;
       const options = { temperature: +temperature.value, topP: +topP.value, stop: data.stop };
-      await write(edge.generate(model, ids, data.tokens, options), writer(out, model.tokenizer), run);
-      out.setAttribute("aria-busy", "false");
+      await busy(out, write(edge.generate(model, ids, data.tokens, options), writer(out, model.tokenizer), run));
     });
     out.setAttribute("aria-live", "polite");
     box.append(out);
   }
 
   function chatBox(box, data) {
-    const table = box.querySelector("table");
+    const log = box.querySelector(".genai-browser-log");
     const question = field(box, "Your question", "input", data.questions[0]);
     const row = element("div", box, { className: "genai-browser-row" });
     const temperature = slider(row, "temperature", { min: 0, max: 2, step: 0.1, value: 0 });
     const chat = machine(box, data, "Ask", async (models, run) => {
-      if (!question.value.trim()) throw new Error("Type a question first.");
-      const line = element("tr", body, {});
-      body.prepend(line);
-      while (body.rows.length > 6) body.lastElementChild.remove();
-      element("th", line, { textContent: question.value, scope: "row" });
-      const cells = models.map(() => element("td", line, {}));
-      body.setAttribute("aria-busy", "true");
-      for (const [index, model] of models.entries()) {
-        const { template, stop } = data.models[index], words = question.value.trim();
+      const words = question.value.trim();
+      if (!words) throw new Error("Type a question first.");
+      const prompts = models.map((model, index) => {
+        const { template } = data.models[index];
         const ids = template ? edge.chatPrompt(model.tokenizer, words, template) : model.tokenizer.encode(words);
-        if (ids.length > model.config.context_length - data.tokens) throw new Error("That question is too long for this model.");
-        const options = { temperature: +temperature.value, stop };
-        await write(edge.generate(model, ids, data.tokens, options), writer(cells[index], model.tokenizer), run);
-      }
-      body.setAttribute("aria-busy", "false");
+        if (ids.length > model.config.context_length - data.tokens) throw new Error("This question is too long for the model.");
+        return ids;
+      });
+      const exchange = element("div", log, { className: "genai-browser-exchange" });
+      element("strong", exchange, { textContent: words });
+      const list = element("dl", exchange, {});
+      const answers = data.models.map(({ title }) => {
+        const group = element("div", list, {});
+        element("dt", group, { textContent: title });
+        return element("dd", group, {});
+      });
+      log.prepend(exchange); // the newest first
+      while (log.children.length > 6) log.lastElementChild.remove();
+      const answer = async () => {
+        for (const [index, model] of models.entries()) {
+          const options = { temperature: +temperature.value, stop: data.models[index].stop };
+          await write(edge.generate(model, prompts[index], data.tokens, options), writer(answers[index], model.tokenizer), run);
+        }
+      };
+      await busy(log, answer());
     });
-    const body = table.tBodies[0];
-    body.setAttribute("aria-live", "polite");
+    log.setAttribute("aria-live", "polite");
     question.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !chat.isRunning()) chat.run();
     });
@@ -210,7 +231,7 @@
         });
       }
     }
-    box.append(table);
+    box.append(log);
   }
 
   const SIGNS = { " ": "space", "\n": "line break" };
@@ -218,6 +239,7 @@
 
   function nextBox(box, data) {
     const table = box.querySelector("table"), summary = box.querySelector("p.genai-browser-summary");
+    box.querySelector("pre").remove(); // the text stands in the field now
     const text = field(box, "Your text", "textarea", data.prompt);
     const decode = (model, id) => new TextDecoder().decode(model.tokenizer.tokenBytes[id]);
     let again = false;
@@ -246,7 +268,7 @@
       }
       const cost = ids.length > 1 ? ` Your text costs ${(nats / (ids.length - 1)).toFixed(2)} nats per ${data.unit}.` : "";
       summary.textContent = `Most probable next: ${sign(decode(model, ranked[0]))}.${cost}`;
-    });
+    }, true);
     text.addEventListener("input", async () => {
       if (!next.isReady() || again) return;
       again = true; // one computation for many keystrokes

@@ -1,0 +1,584 @@
+"""Small, private, personal: chapter 28's measurements.
+
+    personal      factbook-base fine-tuned on the book's own prose: LoRA and all
+                  weights, with and without old texts; what is learned and forgotten
+    pruning       shakespeare without small weights, hidden units or a block, and healed
+    distillation  a student of a quarter of the size: hard labels, soft targets, and a
+                  start from the pruned teacher
+    federated     plays as clients, and the same text dealt equally; local steps
+    leakage       verses recovered from gradients, and what hides them
+    price         federated training with clipped and noised updates
+    canary        secrets in a personal text: adapter, all weights, and private training
+
+    OMP_NUM_THREADS=1 python benchmarks/edge.py --folder runs --parts leakage
+
+Each part and seed is one file in the folder and is not repeated; the record keeps what
+it has. `--seeds` and `--smoke` make it smaller. All is computed on the CPU. A seed
+decides the batches, which plays are clients, and the secrets; the held-out texts stay
+the same.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genai_tutorial.alignment import (
+    LoRAConfig,
+    add_lora,
+    fold_lora,
+    trained_parameter_count,
+)
+from genai_tutorial.data import load_shakespeare
+from genai_tutorial.edge import (
+    ALL_MATRICES,
+    FederatedSettings,
+    PersonalSettings,
+    adamw,
+    federated_average,
+    gradient_of,
+    local_update,
+    loss_change,
+    personalise,
+    private_average,
+    read_own_texts,
+    recover_text,
+    row_norms,
+    train_federated,
+)
+from genai_tutorial.efficiency import (
+    activation_masks,
+    apply_masks,
+    block_influence,
+    heal,
+    keep_blocks,
+    magnitude_masks,
+    narrow_feed_forward,
+    pattern_masks,
+    soft_target_loss,
+    sparse_bits_per_weight,
+    unit_scores,
+)
+from genai_tutorial.metrics import auroc
+from genai_tutorial.pretrained.record_parts import run_parts
+from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.recipes import load
+from genai_tutorial.recipes.factbook.corpus import load_corpus
+from genai_tutorial.recipes.shakespeare import held_out_loss, language_model_loss
+from genai_tutorial.safety import draw_canaries, exposure, extracted, insert_canaries
+from genai_tutorial.tasks.assistant import END_OF_TEXT, complete_facts
+from genai_tutorial.tokenization import CharacterTokenizer
+from genai_tutorial.training import (
+    AdamW,
+    OptimizerSettings,
+    PrivacySettings,
+    TensorBatches,
+    TokenBatches,
+    build_optimizer,
+    epsilon,
+    fit,
+    fit_privately,
+    warmup_linear,
+)
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+SCORED = 8192  # held-out tokens
+
+# Personal
+
+
+@cache
+def factbook():
+    return load("factbook-base")
+
+
+def encode(texts: Sequence[str]) -> Tensor:
+    tokenizer = factbook()[1]
+    end = tokenizer.special_tokens[END_OF_TEXT]
+    rows = [tokenizer.encode(text, special_as_text=True) for text in texts]
+    return torch.tensor([token for row in rows for token in (*row, end)])
+
+
+@cache
+def own_texts() -> tuple[tuple[str, ...], Tensor]:
+    """Return the prose of chapters 1 to 12, and chapters 13 and 14 as tokens."""
+    texts = [own for own in read_own_texts(NOTEBOOKS) if own.name[:2].isdigit()]
+    prose = [own.text for own in texts if 1 <= int(own.name[:2]) <= 14]
+    return tuple(prose[:-2]), encode(prose[-2:])
+
+
+@cache
+def old_texts() -> tuple[Tensor, Tensor]:
+    """Return a mixture of what factbook-base has read, and its held-out articles."""
+    corpus = load_corpus()
+    documents = [*corpus.sources["wikipedia"], *corpus.sources["facts"]]
+    random.Random(0).shuffle(documents)
+    return encode(documents), encode(corpus.held_out)
+
+
+def facts_kept(model: DecoderLM, count: int) -> float:
+    """Return the share of the facts it was trained on that a model completes."""
+    tokenizer, told = factbook()[1], load_corpus().split.told
+    chosen = random.Random(0).sample(list(told), count)
+    end = tokenizer.special_tokens[END_OF_TEXT]
+    return sum(complete_facts(model, tokenizer, chosen, end)) / count
+
+
+PERSONAL = {
+    "LoRA": PersonalSettings(learning_rate=1e-2),
+    "LoRA, 20% old text": PersonalSettings(learning_rate=1e-2, old_share=0.2),
+    "all weights": PersonalSettings(lora=None, learning_rate=3e-3),
+    "all weights, 20% old text": PersonalSettings(
+        lora=None, learning_rate=3e-3, old_share=0.2
+    ),
+    "all weights, a third of the rate": PersonalSettings(lora=None, learning_rate=1e-3),
+}
+"""The highest of the rates 0.001, 0.003, 0.01 that learned the own text best, and a
+smaller one for all weights.
+"""
+
+
+def personal(seed: int, small: bool) -> dict:
+    model, _ = factbook()
+    prose, held_out = own_texts()
+    own, (old, articles) = encode(prose), old_texts()
+    scored, facts = (600, 4) if small else (SCORED, 200)
+    measured: dict = {
+        "own tokens": len(own),
+        "scored tokens": scored,
+        "facts": facts,
+        "facts before": facts_kept(model, facts),
+    }
+    for name, settings in PERSONAL.items():
+        if small:
+            settings = PersonalSettings(
+                settings.lora, 2, learning_rate=0.001, old_share=settings.old_share
+            )
+        start = time.process_time()
+        tuned = personalise(model, own, settings, old=old, seed=seed, progress=False)
+        seconds = time.process_time() - start
+        trained = trained_parameter_count(tuned)
+        length = settings.context_length
+        changes = {
+            kind: loss_change(model, tuned, text[:scored], length)
+            for kind, text in (("own", held_out), ("old", articles))
+        }
+        measured[name] = {
+            "trained weights": trained,
+            "steps": settings.steps,
+            "own before": round(changes["own"].before, 4),
+            "own after": round(changes["own"].after, 4),
+            "old before": round(changes["old"].before, 4),
+            "old after": round(changes["old"].after, 4),
+            "facts after": facts_kept(tuned, facts),
+            "training seconds": round(seconds, 1),
+        }
+        if settings.lora is not None:
+            ids = held_out[None, :length]
+            with torch.no_grad():
+                apart = tuned(ids)
+                fold_lora(tuned)
+                difference = float((tuned(ids) - apart).abs().max())
+            measured[name]["merged minus adapter"] = difference
+    return measured
+
+
+# Smaller models
+
+
+@cache
+def shakespeare() -> tuple[DecoderLM, Tensor, Tensor]:
+    model, tokenizer = load("shakespeare")
+    plays = load_shakespeare()
+    train, held_out = (
+        torch.tensor(tokenizer.encode(text)) for text in (plays.train, plays.validation)
+    )
+    return model.eval(), train, held_out
+
+
+GENTLE = OptimizerSettings(
+    matrix_lr=0.005, embedding_lr=0.001, head_lr=0.0005, vector_lr=0.003, momentum=0.9
+)
+"""A sixth of the rates that trained the model."""
+
+
+def pruning(seed: int, small: bool) -> dict:
+    model, train, held_out = shakespeare()
+    steps, scored = (1, 600) if small else (40, SCORED)
+    calibration = next(iter(TokenBatches(train, 127, 16, seed)))[0]
+
+    def loss(pruned: DecoderLM) -> float:
+        return round(held_out_loss(pruned, held_out[:scored]), 4)
+
+    def healed(pruned: DecoderLM, masks: dict) -> float:
+        batches = TokenBatches(train, 128, 8, seed)
+        heal(
+            pruned,
+            masks,
+            batches,
+            language_model_loss,
+            build_optimizer(pruned, GENTLE),
+            steps=steps,
+            progress=False,
+        )
+        return loss(pruned)
+
+    whole = deepcopy(model)
+    measured: dict = {
+        "weights": model.parameter_count(),
+        "steps of healing": steps,
+        "scored characters": scored,
+        "unpruned": loss(model),
+        "unpruned, trained on": healed(whole, {}),
+    }
+    masks = {
+        f"{kind}, {share:.0%}": (make(share), sparse_bits_per_weight(share, 8))
+        for share in (0.3, 0.5, 0.7)
+        for kind, make in (
+            ("magnitude", lambda share: magnitude_masks(model, share)),
+            ("activation", lambda share: activation_masks(model, calibration, share)),
+        )
+    }
+    masks["2 of 4, 50%"] = (pattern_masks(model), 0.5 * (8 + 2))
+    for name, (mask, bits) in masks.items():
+        pruned = deepcopy(model)
+        apply_masks(pruned, mask)
+        measured[name] = {"before": loss(pruned), "bits per weight": bits}
+        if name in ("magnitude, 50%", "magnitude, 70%", "2 of 4, 50%"):
+            measured[name]["healed"] = healed(pruned, mask)
+    scores = unit_scores(model, calibration).hidden
+    generator = torch.Generator().manual_seed(seed)
+    chance = torch.rand(scores.shape, generator=generator)
+    for width in (448, 320):
+        for kind, values in (("Taylor", scores), ("random", chance)):
+            pruned = narrow_feed_forward(model, values, width)
+            entry = {"weights": pruned.parameter_count(), "before": loss(pruned)}
+            if width == 320:
+                entry["healed"] = healed(pruned, {})
+            measured[f"{kind} units, {width} of {scores.shape[1]}"] = entry
+    influence = block_influence(model, calibration)
+    measured["influence"] = [round(value, 4) for value in influence.tolist()]
+    without = {
+        block: keep_blocks(model, [n for n in range(len(influence)) if n != block])
+        for block in range(len(influence))
+    }
+    measured["without block"] = [loss(pruned) for pruned in without.values()]
+    least = int(influence.argmin())
+    measured["least influential"] = {
+        "block": least,
+        "weights": without[least].parameter_count(),
+        "healed": healed(without[least], {}),
+    }
+    return measured
+
+
+STUDENT = DecoderConfig.fast(
+    64, 128, 96, 3, 3, convolution_size=1, pair_features=32, triple_features=0
+)
+
+
+def distillation(seed: int, small: bool) -> dict:
+    """Train students on the same windows; the teacher reads each window once."""
+    teacher, train, held_out = shakespeare()
+    steps, batch, scored = (2, 2, 600) if small else (150, 8, SCORED)
+    windows = TokenBatches(train, 128, batch, seed)
+    pairs = [next(windows) for _ in range(steps)]
+    inputs, targets = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    start = time.process_time()
+    with torch.no_grad():
+        logits = torch.cat([teacher(rows) for rows, _ in pairs])
+    teaching = time.process_time() - start
+
+    def soft_loss(model, ids: Tensor, _: Tensor, teacher_logits: Tensor) -> Tensor:
+        return soft_target_loss(model(ids), teacher_logits)
+
+    def hard_loss(model, ids: Tensor, following: Tensor, _: Tensor) -> Tensor:
+        return language_model_loss(model, ids, following)
+
+    def trained(
+        student: DecoderLM, loss_fn: Callable, count: int, rates: OptimizerSettings
+    ) -> dict:
+        start = time.process_time()
+        fit(
+            student,
+            TensorBatches((inputs, targets, logits), batch, seed),
+            loss_fn,
+            build_optimizer(student, rates),
+            steps=count,
+            schedule=warmup_linear(count, count // 10),
+            progress=False,
+        )
+        seconds = time.process_time() - start
+        return {
+            "weights": student.parameter_count(),
+            "steps": count,
+            "nats": round(held_out_loss(student, held_out[:scored]), 4),
+            "seconds": round(seconds, 1),
+        }
+
+    fast = OptimizerSettings(0.03, None, 0.01, 0.005, 0.03, 0.9)
+    measured: dict = {
+        "teacher's weights": teacher.parameter_count(),
+        "teacher": round(held_out_loss(teacher, held_out[:scored]), 4),
+        "teacher's seconds": round(teaching, 1),
+        "hard labels": trained(DecoderLM(STUDENT, seed), hard_loss, steps, fast),
+        "soft targets": trained(DecoderLM(STUDENT, seed), soft_loss, steps, fast),
+    }
+    per_step = measured["hard labels"]["seconds"] / steps or 1
+    longer = steps + round(teaching / per_step)
+    measured["hard labels, equal time"] = trained(
+        DecoderLM(STUDENT, seed), hard_loss, longer, fast
+    )
+    scores = unit_scores(teacher, inputs[:16]).hidden
+    pruned = keep_blocks(narrow_feed_forward(teacher, scores, 160), [0])
+    for name, loss_fn in (("hard labels", hard_loss), ("soft targets", soft_loss)):
+        start_from = deepcopy(pruned)
+        measured[f"pruned teacher, {name}"] = trained(start_from, loss_fn, steps, fast)
+    measured["pruned teacher"] = round(held_out_loss(pruned, held_out[:scored]), 4)
+    return measured
+
+
+# Federated
+
+
+CLIENTS, WINDOW = 8, 64
+SMALL = DecoderConfig.fast(64, WINDOW, 64, 2, 2, pair_features=16)
+LOCAL_RATE = 3e-3
+
+
+@cache
+def plays() -> tuple[CharacterTokenizer, tuple[str, ...], Tensor]:
+    split = load_shakespeare()
+    tokenizer = CharacterTokenizer.from_text(split.train)
+    held_out = torch.tensor(tokenizer.encode(split.validation))
+    return tokenizer, split.train_titles, held_out
+
+
+@cache
+def play(title: str) -> Tensor:
+    return torch.tensor(plays()[0].encode(load_shakespeare([title]).validation))
+
+
+def clients_of(seed: int) -> dict[str, list[Tensor]]:
+    """Return plays as clients, and the same text dealt out in pieces of 512."""
+    titles = random.Random(seed).sample(plays()[1], CLIENTS)
+    unequal = [play(title) for title in titles]
+    pieces = list(torch.cat(unequal).split(512))
+    random.Random(seed).shuffle(pieces)
+    equal = [torch.cat(pieces[client::CLIENTS]) for client in range(CLIENTS)]
+    return {"plays": unequal, "equal": equal}
+
+
+def federated(seed: int, small: bool) -> dict:
+    steps, scored = (20, 600) if small else (160, SCORED)
+    settled = clients_of(seed)
+    everything = torch.cat(settled["plays"])
+    held_out = plays()[2][:scored]
+
+    def run(clients: Sequence[Tensor], local_steps: int, batch: int) -> float:
+        model = DecoderLM(SMALL, seed)
+        settings = FederatedSettings(steps // local_steps, local_steps, batch, WINDOW)
+        train_federated(
+            model, clients, adamw(LOCAL_RATE), settings, seed=seed, progress=False
+        )
+        return round(held_out_loss(model, held_out), 4)
+
+    measured: dict = {
+        "clients": CLIENTS,
+        "characters of the clients": [len(text) for text in settled["plays"]],
+        "steps": steps,
+        "central": run([everything], steps, 32),
+        "one client alone": run(settled["plays"][:1], steps, 4),
+    }
+    for kind, clients in settled.items():
+        measured[kind] = {
+            str(local): run(clients, local, 4) for local in (5, 20) if steps >= local
+        }
+    return measured
+
+
+def leakage(seed: int, small: bool) -> dict:
+    """Recover verses from one gradient, and rank the rows of pairs by their norms."""
+    model, _, held_out = shakespeare()
+    generator = torch.Generator().manual_seed(seed)
+    count = 1 if small else 6
+    commonest = int(held_out.mode().values)
+    measured: dict = {"verses": count}
+    for length in (16,) if small else (16, 32, 48):
+        starts = torch.randint(len(held_out) - length, (count,), generator=generator)
+        exact, right, guessed = 0, 0.0, 0.0
+        for start in starts.tolist():
+            text = held_out[start : start + length]
+            read = text[:-1]  # the last character is predicted and never read
+            try:
+                found = recover_text(model, gradient_of(model, text), length)
+            except ValueError:
+                found = torch.full_like(read, commonest)
+            equal = (found == read).float().mean().item()
+            exact += equal == 1
+            right += equal / count
+            guessed += (read == commonest).float().mean().item() / count
+        measured[f"{length} characters"] = {
+            "verbatim": exact,
+            "characters right": round(right, 4),
+            "always a space": round(guessed, 4),
+        }
+    measured["rows of pairs"] = ranked_rows(seed, small)
+    return measured
+
+
+def ranked_rows(seed: int, small: bool) -> dict:
+    """Return how well the norms of the rows of a table separate the pairs in a client's
+    text from all others.
+    """
+    model, table = DecoderLM(SMALL, seed), "ngram_embedding.tables.2.weight"
+    texts = [text[: 4 * WINDOW] for text in clients_of(seed)["plays"]]
+    present = torch.zeros(SMALL.vocab_size**2, dtype=torch.bool)
+    before = torch.cat((torch.zeros(1, dtype=torch.long), texts[0][:-1]))
+    present[(before * SMALL.vocab_size + texts[0])[:-1]] = True
+    updates = [
+        local_update(model, TokenBatches(text, WINDOW, 4, seed), 5, adamw(LOCAL_RATE))[
+            0
+        ]
+        for text in texts
+    ]
+    norms = [sum(float(v.norm() ** 2) for v in u.values()) ** 0.5 for u in updates]
+    clip = sorted(norms)[len(norms) // 2]
+    generator = torch.Generator().manual_seed(seed)
+
+    def score(update: dict[str, Tensor]) -> float:
+        return round(auroc(row_norms(update, table), present), 4)
+
+    measured: dict = {"pairs": int(present.sum()), "one client": score(updates[0])}
+    average = federated_average(updates, [1] * len(updates))
+    measured["sum of all clients"] = score(average)
+    for noise in NOISES:
+        privacy = PrivacySettings(clip, noise, 1.0)
+        noisy = private_average(updates[:1], privacy, 1, generator)
+        measured[f"one client, noise {noise}"] = score(noisy)
+        noisy = private_average(updates, privacy, len(updates), generator)
+        measured[f"sum of all clients, noise {noise}"] = score(noisy)
+    return measured
+
+
+NOISES = (0.003, 0.01, 0.03, 0.1)
+
+
+def price(seed: int, small: bool) -> dict:
+    """Train with noise on the sum of the clipped updates."""
+    rounds, scored = (2, 600) if small else (32, SCORED)
+    clients = clients_of(seed)["plays"]
+    held_out = plays()[2][:scored]
+    first = DecoderLM(SMALL, seed)
+    norms = []
+    for text in clients:
+        batches = TokenBatches(text, WINDOW, 4, seed)
+        update, _ = local_update(first, batches, 5, adamw(LOCAL_RATE))
+        norms.append(sum(float(v.norm() ** 2) for v in update.values()) ** 0.5)
+    clip = sorted(norms)[len(norms) // 2]
+    measured: dict = {"clip norm": round(clip, 4), "rounds": rounds}
+    for noise in (0.0, *NOISES):
+        model = DecoderLM(SMALL, seed)
+        privacy = PrivacySettings(clip, noise, 1.0)
+        settings = FederatedSettings(rounds, 5, 4, WINDOW, privacy=privacy)
+        train_federated(
+            model, clients, adamw(LOCAL_RATE), settings, seed=seed, progress=False
+        )
+        measured[f"noise {noise}"] = {
+            "nats": round(held_out_loss(model, held_out), 4),
+            # With all clients in each round, noise is in units of one client's update.
+            "epsilon": round(epsilon(1.0, noise, rounds, 1e-5), 1) if noise else None,
+        }
+    return measured
+
+
+# Canaries
+
+
+NAMES = ["Adam", "Bess", "Carl", "Dora", "Emil", "Faye", "Gwen", "Hans", "Iris"]
+COPIES = (0, 4, 16)
+PRIVATE = PrivacySettings(clip_norm=1.0, noise_multiplier=0.6, sampling_rate=0.06)
+
+
+def canary(seed: int, small: bool) -> dict:
+    model, tokenizer = factbook()
+    prose, held_out = own_texts()
+    planted = draw_canaries(NAMES[: 3 if small else None], COPIES, seed)
+    text = insert_canaries("\n".join(prose)[:60_000], planted, seed)
+    own, scored = encode([text]), 600 if small else SCORED
+    steps = 2 if small else 80
+
+    def measure(tuned: DecoderLM) -> dict:
+        fold_lora(tuned)
+        bits: dict[str, list[float]] = {str(copies): [] for copies in COPIES}
+        recited = dict.fromkeys(bits, 0)
+        for secret in planted:
+            found = exposure(tuned, secret, tokenizer.encode)
+            bits[str(secret.copies)].append(round(found.bits, 2))
+            recited[str(secret.copies)] += extracted(tuned, secret, tokenizer.encode)
+        change = loss_change(model, tuned, held_out[:scored], 128)
+        return {
+            "own before": round(change.before, 4),
+            "own after": round(change.after, 4),
+            "exposure": bits,
+            "recited": recited,
+        }
+
+    measured: dict = {"tokens": len(own), "steps": steps}
+    for name in ("LoRA", "all weights"):
+        settings = PersonalSettings(
+            PERSONAL[name].lora, steps, learning_rate=PERSONAL[name].learning_rate
+        )
+        tuned = personalise(model, own, settings, seed=seed, progress=False)
+        measured[name] = measure(tuned)
+    private = deepcopy(model)
+    add_lora(
+        private, LoRAConfig(8, 16, ALL_MATRICES), torch.Generator().manual_seed(seed)
+    )
+    rows = own[: len(own) // 129 * 129].view(-1, 129)
+    trained = [weight for weight in private.parameters() if weight.requires_grad]
+    fit_privately(
+        private,
+        (rows[:, :-1], rows[:, 1:]),
+        language_model_loss,
+        AdamW(trained, lr=3e-3),
+        PRIVATE,
+        steps=steps,
+        seed=seed,
+        progress=False,
+    )
+    measured["private LoRA"] = measure(private) | {
+        "records": len(rows),
+        "noise": PRIVATE.noise_multiplier,
+        "epsilon": round(
+            epsilon(PRIVATE.sampling_rate, PRIVATE.noise_multiplier, steps, 1e-3), 2
+        ),
+    }
+    return measured
+
+
+PARTS: dict[str, Callable[[int, bool], dict]] = {
+    "personal": personal,
+    "pruning": pruning,
+    "distillation": distillation,
+    "federated": federated,
+    "leakage": leakage,
+    "price": price,
+    "canary": canary,
+}
+
+
+def main() -> None:
+    whole = run_parts("edge", PARTS, __doc__.splitlines()[0])
+    if whole is not None:
+        keep_record("edge", whole)
+
+
+if __name__ == "__main__":
+    main()

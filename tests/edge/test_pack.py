@@ -1,0 +1,98 @@
+"""Packed models: the same bytes every time, and the weights that they stand for."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from genai_tutorial.edge import PackedModel, pack_model
+from genai_tutorial.tokenization import CharacterTokenizer
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+ALPHABET = CharacterTokenizer("abcdefgh")
+SIZES = {"context_length": 16, "width": 32, "layers": 2, "heads": 4}
+FAST = DecoderConfig.fast(
+    8, **SIZES, convolution_size=1, pair_features=8, triple_features=8
+)
+LLAMA = DecoderConfig.llama(
+    8, **SIZES, key_value_heads=2, feed_forward_width=40, tied_embeddings=True
+)
+
+
+def random_model(config: DecoderConfig, seed: int = 0) -> DecoderLM:
+    model = DecoderLM(config, seed)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():  # those that begin at zero, too
+            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+    return model.eval()
+
+
+@pytest.mark.parametrize("config", [FAST, LLAMA], ids=["fast", "llama"])
+def test_unpacked_weights_differ_by_at_most_half_a_level_of_their_row(config):
+    model = random_model(config)
+    unpacked, tokenizer = pack_model("small", model, ALPHABET).unpack()
+    assert (unpacked.config, tokenizer) == (config, ALPHABET)
+    for (name, before), after in zip(
+        model.state_dict().items(), unpacked.state_dict().values(), strict=True
+    ):
+        if "norm" in name or "convolution" in name:
+            assert torch.equal(before, after), name
+        else:
+            half = before.abs().amax(dim=1, keepdim=True) / 127 / 2
+            assert ((before - after).abs() <= half * 1.001).all(), name
+            assert not torch.equal(before, after), name
+
+
+def test_packing_twice_gives_the_same_bytes_and_another_model_others():
+    first, second = (pack_model("a", random_model(LLAMA), ALPHABET) for _ in range(2))
+    assert first.content == second.content
+    assert first.digest == second.digest
+    assert pack_model("a", random_model(LLAMA, 1), ALPHABET).digest != first.digest
+
+
+def test_packing_an_unpacked_model_changes_nothing():
+    packed = pack_model("a", random_model(FAST), ALPHABET)
+    assert pack_model("a", *packed.unpack()).content == packed.content
+
+
+def test_packed_model_takes_about_a_byte_per_weight():
+    wide = replace(LLAMA, width=128)
+    model = random_model(wide)
+    packed = pack_model("a", model, ALPHABET)
+    assert 1 < len(packed.content) / model.parameter_count() < 1.25
+    assert len(packed.base64) == pytest.approx(len(packed.content) * 4 / 3, abs=3)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (DecoderConfig(8), "rotary positions, RMSNorm, no biases"),
+        (replace(LLAMA, bias=True), "no biases"),
+        (DecoderConfig.fast(8, **SIZES, convolution_size=2), "size 0 or 1"),
+        (DecoderConfig.mixtral(8, 16, 32, 1, 4, 4, 40), "no mixture"),
+        (DecoderConfig.llama(8, **SIZES, key_value_heads=2, feed_forward_width=44),
+         "multiples of 8"),
+        (replace(LLAMA, vocab_size=9), "9 tokens and the tokenizer 8"),
+        (replace(FAST, vocab_size=1500), "below 1,500"),
+    ],
+)  # fmt: skip
+def test_pack_model_refuses_what_the_engine_does_not_know(config, reason):
+    with pytest.raises(ValueError, match=reason):
+        pack_model("a", DecoderLM(config), ALPHABET)
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "../a", "a.js"])
+def test_packed_model_refuses_a_name_that_is_no_file_name(name):
+    with pytest.raises(ValueError, match="name must consist of"):
+        PackedModel(name, b"")
+
+
+def test_damaged_content_raises_a_value_error():
+    content = pack_model("a", random_model(LLAMA), ALPHABET).content
+    for damaged in (b"", b"\x00", content[:50], b"\x02\x00\x00\x00{}", content[:-900]):
+        with pytest.raises(ValueError, match=r"packed model|buffer"):
+            PackedModel("a", damaged).unpack()
+    missing = content.replace(b'"final_norm.weight"', b'"final_norm.weighs"')
+    with pytest.raises(ValueError, match="damaged"):
+        PackedModel("a", missing).unpack()

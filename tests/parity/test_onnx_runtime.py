@@ -1,0 +1,117 @@
+"""Exported decoders in onnxruntime: the logits and the greedy text of the model."""
+
+import numpy as np
+import pytest
+import torch
+
+from genai_tutorial.edge import (
+    DecoderStep,
+    OnnxDecoder,
+    OnnxStep,
+    export_onnx,
+    export_step,
+    quantize_onnx,
+)
+from genai_tutorial.generation import generate
+from genai_tutorial.recipes import load
+from tests.edge.models import CONFIGS, disturbed, tokens
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module", params=["factbook-base", "shakespeare"])
+def exported(request, tmp_path_factory):
+    """A published model, and its two files."""
+    folder = tmp_path_factory.mktemp(request.param)
+    model = load(request.param)[0].eval()
+    return (
+        model,
+        export_onnx(model, folder / "whole.onnx"),
+        export_step(model, folder / "step.onnx"),
+    )
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_logits_are_onnxruntimes_at_all_lengths(exported):
+    model, whole, _ = exported
+    session = OnnxDecoder(whole)
+    for batch, length in ((1, 1), (1, 2), (2, 17), (3, 128)):
+        ids = tokens(length, batch, length, vocab_size=model.config.vocab_size)
+        torch.testing.assert_close(session(ids), model(ids), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_logits_of_the_step_are_onnxruntimes_up_to_the_last_position(exported):
+    model, _, path = exported
+    step = OnnxStep(path)
+    longest = model.config.context_length
+    ids = tokens(0, 1, longest, vocab_size=model.config.vocab_size)
+    expected = model(ids)[0]
+    found = torch.stack([step.read(token) for token in ids[0].tolist()])
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    with pytest.raises(ValueError, match="full"):
+        step.read(0)
+
+
+@pytest.mark.slow
+def test_greedy_text_is_onnxruntimes(exported):
+    model, _, path = exported
+    ids = tokens(1, 1, 9, vocab_size=model.config.vocab_size)
+    expected = generate(model, ids, 40, temperature=0)[0, 9:].tolist()
+    assert OnnxStep(path).generate(ids[0].tolist(), 40) == expected
+
+
+@pytest.mark.slow
+def test_exported_graphs_pass_the_checker_and_use_standard_operators(exported):
+    for path in exported[1:]:
+        graph = onnx.load(path)
+        onnx.checker.check_model(graph, full_check=True)
+        assert {node.domain for node in graph.graph.node} == {""}
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_dynamic_int8_changes_the_predictions_little_and_the_size_a_lot(
+    exported, tmp_path
+):
+    model, whole, _ = exported
+    small = quantize_onnx(whole, tmp_path / "int8.onnx")
+    assert small.stat().st_size < 0.4 * whole.stat().st_size
+    ids = tokens(2, 2, 60, vocab_size=model.config.vocab_size)
+    exact, rounded = model(ids), OnnxDecoder(small)(ids)
+    same = (exact.argmax(-1) == rounded.argmax(-1)).float().mean()
+    assert same > 0.8
+    assert not torch.equal(exact, rounded)
+
+
+@pytest.mark.slow
+@torch.no_grad()
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_small_decoders_of_all_kinds_export(config, tmp_path):
+    model, ids = disturbed(config), tokens(3, 1, 7)
+    session = OnnxDecoder(export_onnx(model, tmp_path / "whole.onnx"))
+    torch.testing.assert_close(session(ids), model(ids), atol=1e-4, rtol=1e-4)
+    step = OnnxStep(export_step(model, tmp_path / "step.onnx"))
+    found = torch.stack([step.read(token) for token in ids[0].tolist()])
+    torch.testing.assert_close(found, model(ids)[0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_step_state_has_the_models_names_and_shapes(tmp_path):
+    model = disturbed(CONFIGS["fast"])
+    session = OnnxStep(export_step(model, tmp_path / "step.onnx"))
+    expected = dict(
+        zip(
+            DecoderStep(model).state_names(),
+            DecoderStep(model).first_state(),
+            strict=True,
+        )
+    )
+    assert session.state.keys() == expected.keys()
+    for name, value in session.state.items():
+        assert value.shape == tuple(expected[name].shape)
+        assert value.dtype == expected[name].numpy().dtype
+        assert not np.any(value)
