@@ -29,8 +29,8 @@ def read_own_texts(folder: Path | str) -> tuple[OwnText, ...]:
     cells are read. Nothing in a file is executed.
 
     Raises:
-        FileNotFoundError: If there is no such folder, or it has no such file.
-        ValueError: If a file is not UTF-8, or a notebook is not JSON.
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it has no text, a file is not UTF-8, or a notebook is not JSON.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -47,8 +47,9 @@ def read_own_texts(folder: Path | str) -> tuple[OwnText, ...]:
             if text:
                 texts.append(OwnText(path.name, text))
     if not texts:
-        raise FileNotFoundError(
-            f"{folder} has no text in files that end in {', '.join(ENDINGS)}."
+        raise ValueError(
+            f"{folder} has no text in files that end in {', '.join(ENDINGS)}: put some "
+            "of your own there, or name another folder."
         )
     return tuple(texts)
 

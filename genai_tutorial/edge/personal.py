@@ -52,8 +52,8 @@ class PersonalSettings:
     steps: int = 80
     batch_size: int = 8
     context_length: int = 128
-    learning_rate: float = 3e-3
-    old_share: float = 0.0
+    learning_rate: float | int = 3e-3
+    old_share: float | int = 0.0
 
     def __post_init__(self):
         if min(self.steps, self.batch_size, self.context_length) < 1:

@@ -190,4 +190,4 @@ def sparse_bits_per_weight(share: float | int, bits: float | int) -> float:
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share must be from 0 to 1, got {share}.")
-    return 1 + (1 - share) * bits
+    return float(1 + (1 - share) * bits)

@@ -33,7 +33,7 @@ def test_read_own_texts_keeps_prose_by_name(tmp_path):
 def test_read_own_texts_names_what_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match="no folder"):
         read_own_texts(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match=r"\.ipynb"):
+    with pytest.raises(ValueError, match="some of your own"):
         read_own_texts(tmp_path)
 
 

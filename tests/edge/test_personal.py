@@ -89,7 +89,8 @@ def _base(name):
 
 @torch.no_grad()
 def test_merged_adapter_equals_the_adapter_beside_the_weights():
-    copy = personal(shape(steps=10))
+    with torch.enable_grad():
+        copy = personal(shape(steps=10))
     apart = copy(tokens(0, 3, 9))
     fold_lora(copy)
     assert not any(lora_layers(copy))
@@ -141,7 +142,7 @@ def test_rehearsal_batches_hold_the_share_of_old_windows(share):
 
 
 def test_personalise_needs_the_old_text_that_it_mixes_in():
-    with pytest.raises(ValueError, match="old_share is 0.2"):
+    with pytest.raises(ValueError, match="old_share is"):
         personal(shape(old_share=0.2), old=None)
 
 
