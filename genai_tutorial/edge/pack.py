@@ -86,7 +86,9 @@ class PackedModel:
             ValueError: If the content is not a packed model.
         """
         try:
-            model = DecoderLM(DecoderConfig.from_dict(self.header["config"]), seed=None)
+            config = DecoderConfig.from_dict(self.header["config"])
+            with torch.random.fork_rng(devices=[]):  # torch's layers draw weights
+                model = DecoderLM(config, seed=None)
             weights = {name: self._tensor(name) for name in self.header["tensors"]}
             model.load_state_dict(weights)
             return model.eval(), unpack_tokenizer(self.header["tokenizer"])

@@ -56,6 +56,13 @@ def test_packing_an_unpacked_model_changes_nothing():
     assert pack_model("a", *packed.unpack()).content == packed.content
 
 
+def test_unpacking_draws_no_random_numbers():
+    packed = pack_model("a", random_model(FAST), ALPHABET)
+    before = torch.get_rng_state()
+    packed.unpack()
+    assert torch.equal(before, torch.get_rng_state())
+
+
 def test_packed_model_takes_about_a_byte_per_weight():
     wide = replace(LLAMA, width=128)
     model = random_model(wide)
