@@ -1,9 +1,12 @@
-"""Helpers for chapters: set-up, source listings, claims, figures and sliders."""
+"""Helpers for chapters: set-up, source listings, claims, figures, sliders and
+buttons.
+"""
 
 from genai_tutorial.notebook.claims import ClaimError, claim
 from genai_tutorial.notebook.environment import executed_for_the_book
 from genai_tutorial.notebook.figures import image_grid, show
 from genai_tutorial.notebook.frames import Frames
+from genai_tutorial.notebook.play import Play
 from genai_tutorial.notebook.setup import setup
 from genai_tutorial.notebook.sound import Sound, Sounds
 from genai_tutorial.notebook.source import show_source
@@ -13,6 +16,7 @@ __all__ = [
     "COLORS",
     "ClaimError",
     "Frames",
+    "Play",
     "Sound",
     "Sounds",
     "claim",
