@@ -1,0 +1,45 @@
+"""The paddle world: a small game of pixels with chance in it, players to compare with,
+and their score.
+"""
+
+from genai_tutorial.tasks.paddle.players import (
+    ForesightPlayer,
+    RandomPlayer,
+    reflex_player,
+)
+from genai_tutorial.tasks.paddle.positions import Positions, draw, read_positions
+from genai_tutorial.tasks.paddle.score import SCORE_SEED, PaddleScore, score_player
+from genai_tutorial.tasks.paddle.world import (
+    BALL,
+    EPISODE_STEPS,
+    LEFT,
+    PADDLE,
+    RIGHT,
+    SIZE,
+    SPEEDS,
+    STAY,
+    PaddleWorld,
+    bounce,
+)
+
+__all__ = [
+    "BALL",
+    "EPISODE_STEPS",
+    "LEFT",
+    "PADDLE",
+    "RIGHT",
+    "SCORE_SEED",
+    "SIZE",
+    "SPEEDS",
+    "STAY",
+    "ForesightPlayer",
+    "PaddleScore",
+    "PaddleWorld",
+    "Positions",
+    "RandomPlayer",
+    "bounce",
+    "draw",
+    "read_positions",
+    "reflex_player",
+    "score_player",
+]

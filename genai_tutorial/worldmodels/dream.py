@@ -1,0 +1,281 @@
+"""Dreams: the world model as a world to play in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from genai_tutorial.worldmodels.dynamics import REWARDS, WorldModel
+from genai_tutorial.worldmodels.recording import Recording
+from genai_tutorial.worldmodels.representation import one_hot_sample
+from genai_tutorial.worldmodels.world import Step
+
+
+@dataclass(frozen=True)
+class DreamState:
+    """What a player of dreams knows: the past, and the current frame.
+
+    Attributes:
+        memory: The model's memory before the current frame.
+        codes: The code of the current frame.
+    """
+
+    memory: Float[Tensor, "*batch memory"]
+    codes: Float[Tensor, "*batch units"]
+
+    @property
+    def features(self) -> Float[Tensor, "*batch features"]:
+        """Both in one vector, for a policy to read."""
+        return torch.cat([self.memory, self.codes], dim=-1)
+
+    def select(self, rows: Int[Tensor, "row"] | Bool[Tensor, "game"]) -> "DreamState":
+        """Return the states of some games, possibly repeated."""
+        return DreamState(self.memory[rows], self.codes[rows])
+
+
+Policy = Callable[[DreamState], Int[Tensor, "game"]]
+"""Chooses an action for each game."""
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """Dreams of a policy, step by step.
+
+    Attributes:
+        states: The states, one more than there are actions.
+        actions: The chosen actions.
+        rewards: The expected reward of each action.
+        continues: The probability that the episode goes on after each action.
+    """
+
+    states: DreamState
+    actions: Int[Tensor, "time game"]
+    rewards: Float[Tensor, "time game"]
+    continues: Float[Tensor, "time game"]
+
+    @property
+    def weights(self) -> Float[Tensor, "time game"]:
+        """The probability that the episode has not ended before each action."""
+        first = torch.ones_like(self.continues[:1])
+        return torch.cat([first, self.continues[:-1]]).cumprod(dim=0)
+
+    @property
+    def total_reward(self) -> float:
+        """The mean expected sum of rewards per dream."""
+        return float((self.rewards * self.weights).sum(dim=0).mean())
+
+
+def sample_codes(
+    logits: Float[Tensor, "game group code"],
+    temperature: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "game units"]:
+    """Draw the code of the next frame, as one-hot vectors in one row.
+
+    Args:
+        logits: Logits of the codes in each group.
+        temperature: Divides the logits; 0 takes the most likely codes.
+        generator: Random generator; None for torch's global one.
+
+    Raises:
+        ValueError: If `temperature` is negative.
+    """
+    if temperature < 0:
+        raise ValueError(f"temperature must be at least 0, got {temperature}.")
+    if temperature == 0:
+        codes = F.one_hot(logits.argmax(dim=-1), logits.shape[-1]).to(logits)
+    else:
+        codes = one_hot_sample(F.softmax(logits / temperature, dim=-1), generator)
+    return codes.flatten(start_dim=1)
+
+
+@torch.no_grad()
+def dream_step(
+    model: WorldModel,
+    state: DreamState,
+    actions: Int[Tensor, "game"],
+    temperature: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> tuple[DreamState, Float[Tensor, "game"], Float[Tensor, "game"]]:
+    """Dream one step; return the next state, the expected rewards, and the
+    probabilities that the episodes go on.
+
+    Args:
+        model: The world model.
+        state: The current state.
+        actions: The action in each dream.
+        temperature: See `sample_codes`.
+        generator: Draws the next frames.
+    """
+    memory = model.remember(state.memory, state.codes, actions)
+    expected = model.predict(memory)
+    codes = sample_codes(expected.codes, temperature, generator)
+    rewards = F.softmax(expected.rewards, dim=-1) @ memory.new_tensor(REWARDS)
+    return DreamState(memory, codes), rewards, torch.sigmoid(-expected.end)
+
+
+@torch.no_grad()
+def imagine(
+    model: WorldModel,
+    start: DreamState,
+    policy: Policy,
+    horizon: int,
+    temperature: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> Imagined:
+    """Dream for a number of steps, with a policy that chooses the actions.
+
+    Args:
+        model: The world model.
+        start: Where the dreams begin, see `dream_starts`.
+        policy: Chooses the actions.
+        horizon: The number of steps.
+        temperature: See `sample_codes`.
+        generator: Draws the frames.
+
+    Raises:
+        ValueError: If there is not at least one step.
+    """
+    if horizon < 1:
+        raise ValueError(f"A dream has at least one step, got {horizon}.")
+    states, kept = [start], []
+    for _ in range(horizon):
+        actions = policy(states[-1])
+        state, rewards, continues = dream_step(
+            model, states[-1], actions, temperature, generator
+        )
+        states.append(state)
+        kept.append((actions, rewards, continues))
+    together = DreamState(
+        torch.stack([state.memory for state in states]),
+        torch.stack([state.codes for state in states]),
+    )
+    return Imagined(together, *(torch.stack(part) for part in zip(*kept, strict=True)))
+
+
+@torch.no_grad()
+def dream_starts(
+    model: WorldModel,
+    recording: Recording,
+    count: int,
+    generator: torch.Generator | None = None,
+    warmup: int = 8,
+) -> DreamState:
+    """Return states to dream from: the model has seen `warmup` real frames and the
+    current one.
+
+    An empty memory would be a bad start, since one frame does not show where things
+    move.
+
+    Args:
+        model: The world model.
+        recording: Real steps.
+        count: The number of states.
+        generator: Draws the pieces of the recording.
+        warmup: The number of frames before the current one, all of one episode.
+
+    Raises:
+        ValueError: If the recording has no stretch of that length without an end.
+    """
+    starts = recording.window_starts(warmup)
+    whole = recording.windows(starts, warmup).continues[-1]
+    if not whole.any():
+        raise ValueError(
+            f"No episode of the recording has {warmup + 1} frames in a row: use a "
+            "longer recording or a shorter warmup."
+        )
+    starts = starts[whole]
+    drawn = starts[torch.randint(len(starts), (count,), generator=generator)]
+    return state_after(model, recording, drawn, warmup)
+
+
+@torch.no_grad()
+def state_after(
+    model: WorldModel, recording: Recording, starts: Int[Tensor, "game 2"], warmup: int
+) -> DreamState:
+    """Return the states after `warmup` real steps from these times and games."""
+    windows = recording.windows(starts, warmup)
+    codes = model.codes(windows.frames.flatten(end_dim=1)).unflatten(
+        0, windows.frames.shape[:2]
+    )
+    return DreamState(model.read(codes[:-1], windows.actions)[-1], codes[-1])
+
+
+class Dream:
+    """A dreamed world, with the interface of a real one.
+
+    Frames, rewards and ends are what the model expects: frames are drawn, rewards are
+    expected values, and an episode ends with the predicted probability (with
+    temperature 0, if it is above one half). It then starts again from its start.
+
+    Args:
+        model: The world model.
+        start: Where the dreams begin, see `dream_starts`.
+        seed: Decides the dreams.
+        temperature: See `sample_codes`.
+    """
+
+    def __init__(
+        self,
+        model: WorldModel,
+        start: DreamState,
+        seed: int = 0,
+        temperature: float = 1.0,
+    ):
+        self.model, self.start, self.temperature = model, start, temperature
+        self.games, self.n_actions = len(start.codes), model.config.actions
+        self.state = start
+        self._generator = torch.Generator().manual_seed(seed)
+
+    @property
+    def frames(self) -> Float[Tensor, "game *frame"]:
+        """The current dreamed frame of each game."""
+        with torch.no_grad():
+            return self.model.decode(self.state.codes)
+
+    def step(self, actions: Int[Tensor, "game"]) -> Step:
+        """Dream one step; dreams that end start again."""
+        self.state, rewards, continues = dream_step(
+            self.model, self.state, actions, self.temperature, self._generator
+        )
+        last_frames = self.frames
+        limit = torch.full_like(continues, 0.5)
+        if self.temperature > 0:
+            limit = torch.rand(continues.shape, generator=self._generator)
+        ended = continues < limit
+        keep = ~ended[:, None]
+        self.state = DreamState(
+            torch.where(keep, self.state.memory, self.start.memory),
+            torch.where(keep, self.state.codes, self.start.codes),
+        )
+        return Step(self.frames, rewards, ended, ended.clone(), last_frames)
+
+
+class ModelPlayer:
+    """Plays any world with a policy of dreams: the world model reads the frames and
+    remembers what the policy needs.
+
+    Args:
+        model: The world model.
+        policy: Chooses the actions.
+    """
+
+    def __init__(self, model: WorldModel, policy: Policy):
+        self.model, self.policy = model, policy
+        self._memory: Tensor | None = None
+
+    @torch.no_grad()
+    def __call__(
+        self, frames: Float[Tensor, "game *frame"], first: Bool[Tensor, "game"]
+    ) -> Int[Tensor, "game"]:
+        """Return an action for each game."""
+        if self._memory is None or len(self._memory) != len(frames):
+            self._memory = self.model.empty(len(frames))
+        memory = torch.where(first[:, None], 0.0, self._memory)
+        state = DreamState(memory, self.model.codes(frames))
+        actions = self.policy(state)
+        self._memory = self.model.remember(memory, state.codes, actions)
+        return actions

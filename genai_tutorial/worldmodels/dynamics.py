@@ -1,0 +1,216 @@
+"""The world model: what comes next, given what was seen and done.
+
+A recurrent network remembers the codes of the frames and the actions. From its memory,
+three heads predict the next frame's codes, the reward and the end of the episode. The
+encoder sees single frames only, so that training needs no loop over encoder and memory
+together: all frames are encoded at once, and the memory then runs over whole windows.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from genai_tutorial.worldmodels.representation import CategoricalEncoder, FrameDecoder
+
+REWARDS = (-1.0, 0.0, 1.0)
+"""The rewards that the model tells apart: rewards are predicted as one of these."""
+
+
+@dataclass(frozen=True)
+class WorldModelConfig:
+    """The size of a world model.
+
+    Attributes:
+        frame: The shape of a frame.
+        actions: The number of actions.
+        groups: The number of groups of codes for a frame.
+        codes: The number of codes in each group.
+        hidden: The width of the hidden layers of encoder and decoder.
+        memory: The width of the recurrent memory, and of the layers around it.
+        uniform: The share of the uniform distribution in the encoder's probabilities.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    frame: tuple[int, ...] = (16, 16)
+    actions: int = 3
+    groups: int = 8
+    codes: int = 16
+    hidden: int = 256
+    memory: int = 128
+    uniform: float = 0.01
+
+    def __post_init__(self):
+        numbers = (self.actions, self.groups, self.codes, self.hidden, self.memory)
+        if min(*numbers, *self.frame) < 1:
+            raise ValueError(f"All sizes must be at least 1, got {self}.")
+        if not 0 < self.uniform < 1:
+            raise ValueError(
+                f"uniform must be between 0 and 1, got {self.uniform}: with 0, the "
+                "divergence of two codes could be infinite."
+            )
+
+    @property
+    def units(self) -> int:
+        """The length of a frame's code, all groups together."""
+        return self.groups * self.codes
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model expects after an action.
+
+    Attributes:
+        codes: Logits of the next frame's codes.
+        rewards: Logits of the rewards in `REWARDS`.
+        end: Logit of the end of the episode.
+    """
+
+    codes: Float[Tensor, "*batch group code"]
+    rewards: Float[Tensor, "*batch 3"]
+    end: Float[Tensor, "*batch"]
+
+
+class GatedRecurrentUnit(nn.Module):
+    r"""A GRU, with its matrices as linear layers so that Muon trains them.
+
+    $$r, u = \sigma(\cdot), \quad n = \tanh(W_n x + r \odot (U_n h)), \quad
+    h' = (1 - u) \odot n + u \odot h$$
+
+    Args:
+        width: The width of the input.
+        memory: The width of the memory.
+
+    Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder,
+        section 2.3, https://arxiv.org/abs/1406.1078; the order of the gates and the
+        place of r are those of `torch.nn.GRUCell`.
+    """
+
+    def __init__(self, width: int, memory: int):
+        super().__init__()
+        self.from_input = nn.Linear(width, 3 * memory)
+        self.from_memory = nn.Linear(memory, 3 * memory)
+
+    def forward(
+        self, x: Float[Tensor, "batch width"], memory: Float[Tensor, "batch memory"]
+    ) -> Float[Tensor, "batch memory"]:
+        """Return the memory after one step."""
+        return self.step(self.from_input(x), memory)
+
+    def step(
+        self,
+        from_input: Float[Tensor, "batch gates"],
+        memory: Float[Tensor, "batch memory"],
+    ) -> Float[Tensor, "batch memory"]:
+        """Return the memory after one step whose input has been multiplied already."""
+        reset_x, update_x, new_x = from_input.chunk(3, dim=-1)
+        reset_h, update_h, new_h = self.from_memory(memory).chunk(3, dim=-1)
+        reset, update = (
+            torch.sigmoid(reset_x + reset_h),
+            torch.sigmoid(update_x + update_h),
+        )
+        return torch.lerp(torch.tanh(new_x + reset * new_h), memory, update)
+
+
+class WorldModel(nn.Module):
+    """Encodes frames, remembers, and predicts.
+
+    Args:
+        config: The sizes.
+        seed: Seed of the initial weights.
+
+    Source: Hafner et al., Mastering Atari with Discrete World Models (DreamerV2),
+        https://arxiv.org/abs/2010.02193, with an encoder that does not see the memory,
+        as in Zhang et al., STORM, https://arxiv.org/abs/2310.09615
+    """
+
+    def __init__(self, config: WorldModelConfig | None = None, seed: int = 0):
+        super().__init__()
+        self.config = config = config or WorldModelConfig()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.encoder = CategoricalEncoder(
+                config.frame,
+                config.groups,
+                config.codes,
+                config.hidden,
+                config.uniform,
+            )
+            self.decoder = FrameDecoder(config.frame, config.units, config.hidden)
+            self.input = nn.Linear(config.units + config.actions, config.memory)
+            self.recurrent = GatedRecurrentUnit(config.memory, config.memory)
+            self.body = nn.Linear(config.memory, config.memory)
+            # codes, rewards and end
+            self.head = nn.Linear(config.memory, config.units + len(REWARDS) + 1)
+
+    def encode(
+        self, frames: Float[Tensor, "batch *frame"]
+    ) -> Float[Tensor, "batch group code"]:
+        """Return the probabilities of the frames' codes."""
+        return self.encoder(frames)
+
+    def codes(
+        self, frames: Float[Tensor, "batch *frame"]
+    ) -> Float[Tensor, "batch units"]:
+        """Return the most likely code of each group, as one-hot vectors in one row."""
+        best = self.encode(frames).argmax(dim=-1)
+        return F.one_hot(best, self.config.codes).float().flatten(start_dim=1)
+
+    def decode(
+        self, codes: Float[Tensor, "batch units"]
+    ) -> Float[Tensor, "batch *frame"]:
+        """Return frames, brightness from 0 to 1."""
+        return torch.sigmoid(self.decoder(codes))
+
+    def empty(self, games: int) -> Float[Tensor, "game memory"]:
+        """Return the memory at the beginning of an episode."""
+        return self.head.weight.new_zeros(games, self.config.memory)
+
+    def remember(
+        self,
+        memory: Float[Tensor, "game memory"],
+        codes: Float[Tensor, "game units"],
+        actions: Int[Tensor, "game"],
+    ) -> Float[Tensor, "game memory"]:
+        """Return the memory after a frame and the action chosen there."""
+        return self.recurrent(self._inputs(codes, actions), memory)
+
+    def read(
+        self,
+        codes: Float[Tensor, "time batch units"],
+        actions: Int[Tensor, "time batch"],
+    ) -> Float[Tensor, "time batch memory"]:
+        """Return the memory after each frame and action of whole windows, which begin
+        with an empty memory.
+        """
+        from_input = self.recurrent.from_input(self._inputs(codes, actions))
+        memory, memories = self.empty(actions.shape[1]), []
+        for step in from_input:
+            memory = self.recurrent.step(step, memory)
+            memories.append(memory)
+        return torch.stack(memories)
+
+    def features(
+        self, memory: Float[Tensor, "*batch memory"]
+    ) -> Float[Tensor, "*batch memory"]:
+        """Return the last hidden layer before the predictions."""
+        return F.silu(self.body(memory))
+
+    def predict(self, memory: Float[Tensor, "*batch memory"]) -> Prediction:
+        """Return what to expect after the last action in memory."""
+        sizes = [self.config.units, len(REWARDS), 1]
+        codes, rewards, end = self.head(self.features(memory)).split(sizes, dim=-1)
+        groups = codes.unflatten(-1, (self.config.groups, self.config.codes))
+        return Prediction(groups, rewards, end.squeeze(-1))
+
+    def _inputs(
+        self,
+        codes: Float[Tensor, "*batch units"],
+        actions: Int[Tensor, "*batch"],
+    ) -> Float[Tensor, "*batch memory"]:
+        pressed = F.one_hot(actions, self.config.actions).to(codes)
+        return F.silu(self.input(torch.cat([codes, pressed], dim=-1)))

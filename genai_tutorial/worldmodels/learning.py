@@ -1,0 +1,200 @@
+"""The training of a world model from a recording."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from genai_tutorial.alignment import masked_mean
+from genai_tutorial.training import (
+    Checkpoint,
+    History,
+    OptimizerSettings,
+    Schedule,
+    TensorBatches,
+    build_optimizer,
+    fit,
+)
+from genai_tutorial.worldmodels.dynamics import WorldModel
+from genai_tutorial.worldmodels.recording import Recording, Windows
+from genai_tutorial.worldmodels.representation import (
+    categorical_kl,
+    straight_through,
+)
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """The weights of the parts of a world model's loss.
+
+    Attributes:
+        dynamics: Weight of the divergence that pulls the prediction to the codes.
+        representation: Weight of the same divergence where it pulls the codes to the
+            prediction, so that codes become easy to predict.
+        free_nats: Nats per frame below which the divergence has no gradient.
+        reward: Weight of the cross-entropy of the rewards, which are rare.
+        end: Weight of the cross-entropy of the ends.
+
+    Source: Hafner et al., DreamerV3, equations 4 and 5,
+        https://arxiv.org/abs/2301.04104
+    """
+
+    dynamics: float = 1.0
+    representation: float = 0.1
+    free_nats: float = 0.1
+    reward: float = 3.0
+    end: float = 3.0
+
+
+@dataclass(frozen=True)
+class WorldModelLoss:
+    """The loss of a batch of windows and its parts, which are means per frame or step.
+
+    Attributes:
+        total: The weighted sum, to minimize.
+        reconstruction: Cross-entropy of the pixels, in nats per frame.
+        surprise: Divergence of the predicted from the actual codes, in nats per frame.
+        reward: Cross-entropy of the rewards, in nats per step.
+        end: Cross-entropy of the ends, in nats per step.
+    """
+
+    total: Float[Tensor, ""]
+    reconstruction: Float[Tensor, ""]
+    surprise: Float[Tensor, ""]
+    reward: Float[Tensor, ""]
+    end: Float[Tensor, ""]
+
+
+def world_model_loss(
+    model: WorldModel,
+    windows: Windows,
+    generator: torch.Generator | None = None,
+    weights: LossWeights | None = None,
+) -> WorldModelLoss:
+    """Return how badly a model reconstructs and predicts windows.
+
+    Rewards are told apart by their sign. Steps behind the first end of a window do not
+    count, as they belong to another episode.
+
+    Args:
+        model: The model.
+        windows: The batch.
+        generator: Draws the codes.
+        weights: The weights of the parts; None for the defaults.
+    """
+    weights = weights or LossWeights()
+    frames = windows.frames.flatten(end_dim=1)
+    probabilities = model.encode(frames)
+    codes = straight_through(probabilities, generator).flatten(start_dim=1)
+    reconstruction = F.binary_cross_entropy_with_logits(
+        model.decoder(codes), frames, reduction="none"
+    )
+    shape = windows.frames.shape[:2]
+    memories = model.read(codes.unflatten(0, shape)[:-1], windows.actions)
+    expected = model.predict(memories)
+    actual = probabilities.unflatten(0, shape)[1:]
+    predicted = F.softmax(expected.codes, dim=-1).clamp(min=1e-8)
+    surprise, pull = (
+        masked_mean(
+            categorical_kl(p, q).clamp(min=weights.free_nats), windows.continues
+        )
+        for p, q in ((actual.detach(), predicted), (actual, predicted.detach()))
+    )
+    reward = F.cross_entropy(
+        expected.rewards.flatten(end_dim=1),
+        windows.rewards.sign().long().flatten() + 1,
+        reduction="none",
+    ).unflatten(0, windows.actions.shape)
+    end = F.binary_cross_entropy_with_logits(
+        expected.end, windows.terminated.float(), reduction="none"
+    )
+    per_frame = reconstruction.flatten(start_dim=1).sum(dim=1).mean()
+    reward, end = (masked_mean(part, windows.alive) for part in (reward, end))
+    total = (
+        per_frame
+        + weights.dynamics * surprise
+        + weights.representation * pull
+        + weights.reward * reward
+        + weights.end * end
+    )
+    return WorldModelLoss(total, per_frame, surprise, reward, end)
+
+
+RATES = OptimizerSettings(
+    matrix_lr=0.02, embedding_lr=0.01, head_lr=0.003, vector_lr=0.003
+)
+"""Learning rates that suit the book's small world models."""
+
+
+@dataclass(frozen=True)
+class WorldModelTraining:
+    """How a world model is trained.
+
+    Attributes:
+        steps: The number of training steps.
+        batch_size: The number of windows in a batch.
+        length: The number of actions in a window.
+        warmup_steps: The length of the warmup of the learning rates.
+        final_factor: The factor of the learning rates at the end of their decay.
+        clip_norm: The largest norm of the gradient.
+        optimizer: The learning rates.
+        weights: The weights of the parts of the loss.
+    """
+
+    steps: int = 1000
+    batch_size: int = 48
+    length: int = 16
+    warmup_steps: int = 20
+    final_factor: float = 0.05
+    clip_norm: float = 10.0
+    optimizer: OptimizerSettings = RATES
+    weights: LossWeights = LossWeights()
+
+
+def train_world_model(
+    model: WorldModel,
+    recording: Recording,
+    settings: WorldModelTraining | None = None,
+    *,
+    seed: int = 0,
+    checkpoint: Checkpoint | None = None,
+    progress: bool = True,
+) -> History:
+    """Train a world model on windows of a recording.
+
+    Args:
+        model: The model to train, on the CPU.
+        recording: The steps to learn from.
+        settings: How to train; None for the defaults.
+        seed: Decides the order of the windows and the codes that are drawn.
+        checkpoint: Where the run is saved and resumed from; None for nowhere.
+        progress: Whether to show a progress bar.
+    """
+    settings = settings or WorldModelTraining()
+    generator = torch.Generator().manual_seed(seed)
+
+    def loss(model: WorldModel, starts: Tensor) -> Tensor:
+        windows = recording.windows(starts, settings.length)
+        return world_model_loss(model, windows, generator, settings.weights).total
+
+    starts = recording.window_starts(settings.length)
+    return fit(
+        model,
+        TensorBatches((starts,), settings.batch_size, seed),
+        loss,
+        build_optimizer(model, settings.optimizer),
+        steps=settings.steps,
+        schedule=Schedule(
+            settings.steps,
+            min(settings.warmup_steps, settings.steps // 2),
+            "linear",
+            None,
+            settings.final_factor,
+        ),
+        clip_norm=settings.clip_norm,
+        checkpoint=checkpoint,
+        generators=[generator],
+        progress=progress,
+    )

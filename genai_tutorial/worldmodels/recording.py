@@ -1,0 +1,140 @@
+"""Recordings of games, and the windows of them that a world model is trained on."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from genai_tutorial.worldmodels.world import Player, World
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A batch of pieces of recordings, each possibly with the end of an episode in it.
+
+    What follows the first end in a window belongs to another episode, so it must not
+    count. The step that ends an episode has a reward and an end to learn from, but no
+    next frame.
+
+    Attributes:
+        frames: The frames, brightness from 0 to 1; one more than there are actions.
+        actions: The actions.
+        rewards: The reward after each action.
+        terminated: Whether the world ended the episode after each action.
+        alive: Whether each action still belongs to the window's first episode.
+        continues: Whether the frame after each action does, too.
+    """
+
+    frames: Float[Tensor, "frames batch *frame"]
+    actions: Int[Tensor, "time batch"]
+    rewards: Float[Tensor, "time batch"]
+    terminated: Bool[Tensor, "time batch"]
+    alive: Bool[Tensor, "time batch"]
+    continues: Bool[Tensor, "time batch"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Steps of many games: each frame, the action chosen there, and its consequences.
+
+    Attributes:
+        frames: The frames, brightness from 0 to 255.
+        actions: The action chosen at each frame.
+        rewards: The reward of that action.
+        ended: Whether the episode ended with it; the next frame is then another
+            episode's.
+        terminated: Whether the world ended it, see `Step`.
+    """
+
+    frames: UInt8[Tensor, "time game *frame"]
+    actions: Int[Tensor, "time game"]
+    rewards: Float[Tensor, "time game"]
+    ended: Bool[Tensor, "time game"]
+    terminated: Bool[Tensor, "time game"]
+
+    @property
+    def steps(self) -> int:
+        """The number of steps in all games together."""
+        return self.actions.numel()
+
+    def join(self, later: "Recording") -> "Recording":
+        """Return this recording followed by another one with as many games.
+
+        Episodes that are open at the seam are cut off there, because the later
+        recording may be of other games.
+
+        Raises:
+            ValueError: If the numbers of games or the frames' shapes differ.
+        """
+        if self.frames.shape[1:] != later.frames.shape[1:]:
+            raise ValueError(
+                "Only recordings of as many games and equal frames can be joined, got "
+                f"{tuple(self.frames.shape[1:])} and {tuple(later.frames.shape[1:])}."
+            )
+        ended = self.ended.clone()
+        ended[-1] = True
+        return Recording(
+            torch.cat([self.frames, later.frames]),
+            torch.cat([self.actions, later.actions]),
+            torch.cat([self.rewards, later.rewards]),
+            torch.cat([ended, later.ended]),
+            torch.cat([self.terminated, later.terminated]),
+        )
+
+    def window_starts(self, length: int) -> Int[Tensor, "window 2"]:
+        """Return where windows of `length` actions can begin: time and game.
+
+        Raises:
+            ValueError: If the recording is too short for a single one.
+        """
+        time, games = self.actions.shape
+        if not 1 <= length < time:
+            raise ValueError(
+                f"A window's length must be from 1 to {time - 1}, which leaves a frame "
+                f"after the last action; got {length}."
+            )
+        return torch.cartesian_prod(torch.arange(time - length), torch.arange(games))
+
+    def windows(self, starts: Int[Tensor, "batch 2"], length: int) -> Windows:
+        """Cut out windows of `length` actions that begin at these times and games."""
+        first, game = starts.unbind(dim=1)
+        time = first + torch.arange(length + 1)[:, None]
+        before = time[:-1]
+        ended = self.ended[before, game]
+        ends_so_far = ended.int().cumsum(dim=0)
+        return Windows(
+            frames=self.frames[time, game].float() / 255,
+            actions=self.actions[before, game],
+            rewards=self.rewards[before, game],
+            terminated=self.terminated[before, game],
+            alive=(ends_so_far - ended.int()) == 0,
+            continues=ends_so_far == 0,
+        )
+
+
+@torch.no_grad()
+def record(world: World, player: Player, steps: int) -> Recording:
+    """Let a player play and keep what happens.
+
+    The world is not reset: a second recording goes on where the first one stopped.
+
+    Args:
+        world: The games.
+        player: Chooses the actions; all frames count as first ones at the beginning.
+        steps: The number of steps of each game.
+
+    Raises:
+        ValueError: If there is not at least one step.
+    """
+    if steps < 1:
+        raise ValueError(f"There must be at least one step, got {steps}.")
+    frames, first = world.frames, torch.ones(world.games, dtype=torch.bool)
+    kept = []
+    for _ in range(steps):
+        actions = player(frames, first)
+        step = world.step(actions)
+        shown = (frames * 255).round().to(torch.uint8)
+        kept.append((shown, actions, step.rewards, step.ended, step.terminated))
+        frames, first = step.frames, step.ended
+    return Recording(*(torch.stack(part) for part in zip(*kept, strict=True)))

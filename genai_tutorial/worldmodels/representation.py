@@ -1,0 +1,126 @@
+"""The representation: frames as categorical codes, and back.
+
+A frame becomes a few groups of codes, of which one in each group is chosen. Codes are
+what the world model predicts: it can put probability on several of them, where a
+prediction in pixels could only be blurred.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def mix_uniform(
+    logits: Float[Tensor, "*batch code"], share: float
+) -> Float[Tensor, "*batch code"]:
+    """Return the probabilities of logits, with a share of the uniform distribution.
+
+    No code ever gets the probability 0, so no divergence is infinite.
+
+    Source: Hafner et al., Mastering Diverse Domains through World Models (DreamerV3),
+    section "World model learning", https://arxiv.org/abs/2301.04104
+
+    >>> mix_uniform(torch.tensor([100.0, 0.0]), share=0.01)
+    tensor([0.9950, 0.0050])
+    """
+    return (1 - share) * F.softmax(logits, dim=-1) + share / logits.shape[-1]
+
+
+def straight_through(
+    probabilities: Float[Tensor, "*batch code"],
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "*batch code"]:
+    """Draw a one-hot code whose gradient is that of its probabilities.
+
+    Source: Bengio et al., Estimating or Propagating Gradients Through Stochastic
+    Neurons, https://arxiv.org/abs/1308.3432
+
+    >>> probabilities = torch.tensor([[0.0, 1.0]], requires_grad=True)
+    >>> code = straight_through(probabilities)
+    >>> (code * torch.tensor([3.0, 5.0])).sum().backward()
+    >>> code.detach(), probabilities.grad
+    (tensor([[0., 1.]]), tensor([[3., 5.]]))
+    """
+    drawn = one_hot_sample(probabilities.detach(), generator)
+    return drawn + probabilities - probabilities.detach()
+
+
+def one_hot_sample(
+    probabilities: Float[Tensor, "*batch code"],
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "*batch code"]:
+    """Draw one code from each distribution, as one-hot vectors."""
+    rows = probabilities.flatten(end_dim=-2)
+    chosen = torch.multinomial(rows, 1, generator=generator)
+    return torch.zeros_like(rows).scatter_(1, chosen, 1.0).view_as(probabilities)
+
+
+def categorical_kl(
+    p: Float[Tensor, "*batch group code"], q: Float[Tensor, "*batch group code"]
+) -> Float[Tensor, "*batch"]:
+    """Return the KL divergence from q to p in nats, summed over the groups.
+
+    >>> p, q = torch.tensor([[0.5, 0.5]]), torch.tensor([[0.25, 0.75]])
+    >>> round(float(categorical_kl(p, q)), 4)
+    0.1438
+    """
+    return (p * (p.log() - q.log())).sum(dim=(-1, -2))
+
+
+class CategoricalEncoder(nn.Module):
+    """Reads the probabilities of a frame's codes from its pixels.
+
+    Args:
+        frame: The shape of a frame.
+        groups: The number of groups.
+        codes: The number of codes in each group.
+        hidden: The width of the hidden layer.
+        uniform: See `mix_uniform`.
+    """
+
+    def __init__(
+        self,
+        frame: tuple[int, ...],
+        groups: int,
+        codes: int,
+        hidden: int,
+        uniform: float,
+    ):
+        super().__init__()
+        self.shape, self.uniform = (groups, codes), uniform
+        self.hidden = nn.Linear(math.prod(frame), hidden)
+        self.to_codes = nn.Linear(hidden, groups * codes)
+
+    def forward(
+        self, frames: Float[Tensor, "batch *frame"]
+    ) -> Float[Tensor, "batch group code"]:
+        """Return the probabilities of the codes in each group."""
+        features = F.silu(self.hidden(frames.flatten(start_dim=1)))
+        return mix_uniform(
+            self.to_codes(features).unflatten(-1, self.shape), self.uniform
+        )
+
+
+class FrameDecoder(nn.Module):
+    """Draws a frame from its codes.
+
+    Args:
+        frame: The shape of a frame.
+        units: The length of the code, all groups together.
+        hidden: The width of the hidden layer.
+    """
+
+    def __init__(self, frame: tuple[int, ...], units: int, hidden: int):
+        super().__init__()
+        self.frame = frame
+        self.hidden = nn.Linear(units, hidden)
+        self.head = nn.Linear(hidden, math.prod(frame))
+
+    def forward(
+        self, codes: Float[Tensor, "batch units"]
+    ) -> Float[Tensor, "batch *frame"]:
+        """Return the logits of the pixels' brightness."""
+        return self.head(F.silu(self.hidden(codes))).unflatten(-1, self.frame)

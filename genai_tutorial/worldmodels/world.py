@@ -1,0 +1,69 @@
+"""The interface of a world: many games at once, each with frames to see and buttons to
+press. Real worlds and dreams have the same one, so every player plays in both.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a world answers to one action in each of its games.
+
+    A game that ends starts again within the same step (gymnasium's autoreset mode
+    SAME_STEP), so `frames` then belongs to the next episode and `last_frames` to the
+    one that ended (gymnasium's `final_obs`).
+
+    Attributes:
+        frames: The frames to act on next, brightness from 0 to 1.
+        rewards: The reward of each game.
+        ended: Whether the episode is over, for whatever reason.
+        terminated: Whether the world ended it, so that no reward could follow; False
+            where an episode was cut off because of its length.
+        last_frames: The frames that the actions led to, before any game started again.
+    """
+
+    frames: Float[Tensor, "game *frame"]
+    rewards: Float[Tensor, "game"]
+    ended: Bool[Tensor, "game"]
+    terminated: Bool[Tensor, "game"]
+    last_frames: Float[Tensor, "game *frame"]
+
+
+@runtime_checkable
+class World(Protocol):
+    """Many games that are played side by side.
+
+    Attributes:
+        games: The number of games.
+        n_actions: The number of buttons; actions are 0 to n_actions - 1.
+    """
+
+    games: int
+    n_actions: int
+
+    @property
+    def frames(self) -> Float[Tensor, "game *frame"]:
+        """The current frame of each game."""
+
+    def step(self, actions: Int[Tensor, "game"]) -> Step:
+        """Press one button in each game."""
+
+
+@runtime_checkable
+class Player(Protocol):
+    """Chooses the buttons from what it sees; it may remember earlier frames."""
+
+    def __call__(
+        self, frames: Float[Tensor, "game *frame"], first: Bool[Tensor, "game"]
+    ) -> Int[Tensor, "game"]:
+        """Return an action for each game.
+
+        Args:
+            frames: The current frames.
+            first: Whether each is the first of an episode, so that nothing before it
+                counts.
+        """
