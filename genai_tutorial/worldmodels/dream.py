@@ -31,13 +31,18 @@ class DreamState:
         """Both in one vector, for a policy to read."""
         return torch.cat([self.memory, self.codes], dim=-1)
 
-    def select(self, rows: Int[Tensor, "row"] | Bool[Tensor, "game"]) -> "DreamState":
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(
+        self, rows: slice | Int[Tensor, "row"] | Bool[Tensor, "game"]
+    ) -> "DreamState":
         """Return the states of some games, possibly repeated."""
         return DreamState(self.memory[rows], self.codes[rows])
 
 
-Policy = Callable[[DreamState], Int[Tensor, "game"]]
-"""Chooses an action for each game."""
+Policy = Callable[[Float[Tensor, "game features"]], Int[Tensor, "game"]]
+"""Chooses an action for each game from the features of its `DreamState`."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,11 @@ class Imagined:
     actions: Int[Tensor, "time game"]
     rewards: Float[Tensor, "time game"]
     continues: Float[Tensor, "time game"]
+
+    @property
+    def features(self) -> Float[Tensor, "states game features"]:
+        """The features of the states, which the policy saw."""
+        return self.states.features
 
     @property
     def weights(self) -> Float[Tensor, "time game"]:
@@ -143,7 +153,7 @@ def imagine(
         raise ValueError(f"A dream has at least one step, got {horizon}.")
     states, kept = [start], []
     for _ in range(horizon):
-        actions = policy(states[-1])
+        actions = policy(states[-1].features)
         state, rewards, continues = dream_step(
             model, states[-1], actions, temperature, generator
         )
@@ -276,6 +286,6 @@ class ModelPlayer:
             self._memory = self.model.empty(len(frames))
         memory = torch.where(first[:, None], 0.0, self._memory)
         state = DreamState(memory, self.model.codes(frames))
-        actions = self.policy(state)
+        actions = self.policy(state.features)
         self._memory = self.model.remember(memory, state.codes, actions)
         return actions

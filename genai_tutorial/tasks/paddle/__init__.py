@@ -2,6 +2,11 @@
 and their score.
 """
 
+from genai_tutorial.tasks.paddle.fidelity import DreamFidelity, dream_fidelity
+from genai_tutorial.tasks.paddle.gymnasium_env import (
+    gymnasium_env,
+    gymnasium_vector_env,
+)
 from genai_tutorial.tasks.paddle.players import (
     ForesightPlayer,
     RandomPlayer,
@@ -32,6 +37,7 @@ __all__ = [
     "SIZE",
     "SPEEDS",
     "STAY",
+    "DreamFidelity",
     "ForesightPlayer",
     "PaddleScore",
     "PaddleWorld",
@@ -39,6 +45,9 @@ __all__ = [
     "RandomPlayer",
     "bounce",
     "draw",
+    "dream_fidelity",
+    "gymnasium_env",
+    "gymnasium_vector_env",
     "read_positions",
     "reflex_player",
     "score_player",

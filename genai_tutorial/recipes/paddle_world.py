@@ -1,0 +1,314 @@
+"""The recipe of the world model of ball and paddle, and of the player who learned in
+its dreams.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genai_tutorial.data import Source
+from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
+from genai_tutorial.recipes.spot_check import SpotCheck
+from genai_tutorial.tasks.paddle import (
+    PaddleWorld,
+    RandomPlayer,
+    dream_fidelity,
+    score_player,
+)
+from genai_tutorial.worldmodels import (
+    RATES,
+    ActorCritic,
+    DreamHistory,
+    Imagined,
+    ModelPlayer,
+    Policy,
+    Recording,
+    WorldModel,
+    WorldModelConfig,
+    WorldModelTraining,
+    dream_beside_reality,
+    dream_starts,
+    imagine,
+    learn_in_dreams,
+    record,
+    train_world_model,
+)
+
+SOURCE = Source(
+    name="Ball and paddle",
+    loader="PaddleWorld",
+    contents="as many games of a ball and a paddle on 16×16 pixels as wanted",
+    package="genai_tutorial",
+    extra="core",
+    url="https://github.com/genai-tutorial/genai-tutorial",
+    licence="MIT, as the code that plays them",
+    attribution="The Generative AI Explained authors",
+)
+
+HORIZON = 20
+"""The number of steps of the dreams that the player learns in."""
+
+DREAMS = 128
+"""The number of dreams per update of the player."""
+
+MEASURED_DREAMS = 1000
+"""The number of dreams that are compared with reality."""
+
+MEASURED_EPISODES = 1000
+"""The number of episodes that the player is scored on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamOptions:
+    """The options of a film of dreams.
+
+    Attributes:
+        frames: The number of frames.
+        temperature: Divides the logits of the next frame's codes; 0 takes the most
+            likely ones.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    frames: int = 48
+    temperature: float | int = 1.0
+
+    def __post_init__(self):
+        if self.frames < 1:
+            raise ValueError(f"frames must be at least 1, got {self.frames}.")
+        if not self.temperature >= 0:
+            raise ValueError(f"temperature must be at least 0, got {self.temperature}.")
+
+
+class Dreamer(nn.Module):
+    """A world model and the player that learned in its dreams.
+
+    Args:
+        config: The sizes of the world model.
+        seed: Seed of the initial weights.
+    """
+
+    def __init__(self, config: WorldModelConfig, seed: int):
+        super().__init__()
+        self.world = WorldModel(config, seed)
+        self.agent = ActorCritic(
+            config.memory + config.units, config.actions, seed=seed
+        )
+
+    def player(self) -> ModelPlayer:
+        """Return the player, which takes the most likely actions."""
+        return ModelPlayer(self.world, self.agent.greedy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaddleWorldRecipe(Recipe):
+    """A recipe that learns a world in several rounds: play, learn the world from all
+    steps so far, learn to play in its dreams.
+
+    Attributes:
+        rounds: The number of rounds. In the first one, a player plays that presses
+            random buttons; then the learned one, which sees other parts of the world.
+        games: The number of games played side by side.
+        game_steps: The number of steps of each game per round.
+        stickiness: See `RandomPlayer`.
+        random_share: The share of random actions of the learned player while it
+            collects.
+        updates: The number of updates of the player per round.
+        length: The number of actions in a window.
+    """
+
+    config: WorldModelConfig
+    rounds: int
+    games: int
+    game_steps: int
+    updates: int
+    stickiness: float = 0.7
+    random_share: float = 0.1
+    length: int = 16
+
+    source: ClassVar[Source] = SOURCE
+    makes: ClassVar[str] = "films"
+
+    @property
+    def options(self) -> DreamOptions:
+        """The default options of a film of dreams."""
+        return DreamOptions()
+
+    def build(self) -> Dreamer:
+        """Return the untrained model."""
+        return Dreamer(self.config, self.seed)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Play, learn the world and learn in its dreams, round after round. A run that
+        was stopped loads the world models of the rounds that it has finished.
+        """
+        started = time.perf_counter()
+        model, world = self.build(), PaddleWorld(self.games, self.seed)
+        generator = torch.Generator().manual_seed(self.seed)
+        recording, notes = None, []
+        for number in range(self.rounds):
+            collected = self._collect(model, world, number, generator)
+            recording = collected if recording is None else recording.join(collected)
+            history = train_world_model(
+                model.world,
+                recording,
+                self._training(run.steps, number),
+                seed=self.seed + number,
+                checkpoint=replace(
+                    run.checkpoint,
+                    path=run.checkpoint.path.with_suffix(f".{number}.safetensors"),
+                ),
+                progress=run.progress,
+            )
+            dreams = self._learn_to_play(model, recording, generator, run.progress)
+            notes.append(
+                {
+                    "real_steps": recording.steps,
+                    "loss": round(_end(history.losses), 4),
+                    "dream_reward": round(_end(dreams.rewards), 4),
+                }
+            )
+        seconds = time.perf_counter() - started
+        return Trained(model, seconds, {"rounds_of_training": notes})
+
+    def _collect(
+        self,
+        model: Dreamer,
+        world: PaddleWorld,
+        number: int,
+        generator: torch.Generator,
+    ) -> Recording:
+        """Play one round."""
+        player = RandomPlayer(self.seed, self.stickiness)
+        if number > 0:
+            policy = model.agent.sampling(generator, self.random_share)
+            player = ModelPlayer(model.world, policy)
+        return record(world, player, self.game_steps)
+
+    def _learn_to_play(
+        self,
+        model: Dreamer,
+        recording: Recording,
+        generator: torch.Generator,
+        progress: bool,
+    ) -> DreamHistory:
+        """Train the player in dreams that begin where real games were."""
+
+        def dreams(policy: Policy) -> Imagined:
+            start = dream_starts(model.world, recording, DREAMS, generator)
+            return imagine(model.world, start, policy, HORIZON, generator=generator)
+
+        return learn_in_dreams(
+            model.agent, dreams, self.updates, generator=generator, progress=progress
+        )
+
+    def _training(self, steps: int, number: int) -> WorldModelTraining:
+        """Return the settings of a round, which share the steps of the run."""
+        return WorldModelTraining(
+            max(1, steps * (number + 1) // self.rounds - steps * number // self.rounds),
+            self.batch_size,
+            self.length,
+            self.warmup_steps,
+            self.final_factor,
+            optimizer=self.optimizer,
+        )
+
+    def measure(self, model: Dreamer) -> dict:
+        """Return how well the player plays and how long its dreams stay true, on games
+        that it has not learned from.
+        """
+        score = score_player(model.player(), MEASURED_EPISODES)
+        fidelity = dream_fidelity(
+            dream_beside_reality(
+                model.world, self.held_out(), 16, MEASURED_DREAMS, seed=self.seed
+            )
+        )
+        exact = fidelity.share_exact()
+        predictable = fidelity.share_exact(fidelity.predictable)
+        distance = fidelity.mean_distance()
+        return {
+            "catches_per_episode": round(score.mean_catches, 4),
+            "return_per_episode": round(score.mean_return, 4),
+            "episodes": MEASURED_EPISODES,
+            "dreams": MEASURED_DREAMS,
+            "after_steps": {
+                str(step): {
+                    "exact": round(float(exact[step - 1]), 4),
+                    "exact_where_predictable": round(float(predictable[step - 1]), 4),
+                    "ball_distance": round(float(distance[step - 1]), 4),
+                }
+                for step in (1, 2, 4, 8, 16)
+            },
+        }
+
+    def held_out(self) -> Recording:
+        """Return a recording of games that no model of this recipe has learned from."""
+        player = RandomPlayer(self.seed + 1, self.stickiness)
+        return record(PaddleWorld(128, self.seed + 1_000_003), player, 200)
+
+    def spot_check(self, loaded: Dreamer, n: int, seed: int) -> SpotCheck:
+        """Measure the catches per episode."""
+        catches = score_player(loaded.player(), n, seed).catches
+        return SpotCheck("catches_per_episode", catches.double().tolist())
+
+    def summary(self, metrics: dict) -> str:
+        """Return the most important metrics as a phrase."""
+        after = metrics["after_steps"]["8"]
+        return (
+            f"{metrics['catches_per_episode']:.2f} catches per episode, at most 5; "
+            f"after 8 steps {after['exact_where_predictable']:.0%} of dreams without a "
+            "bounce at the top equal reality in every pixel"
+        )
+
+    def film(
+        self, loaded: Dreamer, options: DreamOptions, count: int, seed: int
+    ) -> Float[Tensor, "count frame 3 height width"]:
+        """Return films of dreams in which the learned player plays; each begins with a
+        real frame.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        start = dream_starts(loaded.world, self.held_out(), count, generator)
+        dreams = imagine(
+            loaded.world,
+            start,
+            loaded.agent.greedy,
+            options.frames,
+            options.temperature,
+            generator,
+        )
+        codes = dreams.states.codes[:-1]
+        frames = loaded.world.decode(codes.flatten(end_dim=1)).unflatten(
+            0, codes.shape[:2]
+        )
+        return frames.transpose(0, 1)[:, :, None].expand(-1, -1, 3, -1, -1)
+
+
+def _end(values: list[float]) -> float:
+    """Return the mean of the last fifty values."""
+    last = values[-50:]
+    return sum(last) / len(last)
+
+
+PADDLE_WORLD = PaddleWorldRecipe(
+    name="paddle-world",
+    title=(
+        "A world model of a ball and a paddle, and a player that learned in its dreams"
+    ),
+    config=WorldModelConfig(),
+    rounds=3,
+    games=64,
+    game_steps=400,
+    updates=400,
+    optimizer=RATES,
+    batch_size=48,
+    steps=7_500,
+    warmup_steps=20,
+    final_factor=0.05,
+    published=True,
+)
+"""The model of chapter 27."""

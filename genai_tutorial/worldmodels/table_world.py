@@ -1,0 +1,172 @@
+"""A world small enough for a table: learned by counting, imagined, and planned in."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+LEFT_BUTTON, RIGHT_BUTTON = range(2)
+
+
+@dataclass(frozen=True)
+class Experiences:
+    """What happened, step by step.
+
+    Attributes:
+        states: The place before each step.
+        actions: The button.
+        next_states: The place after it.
+        rewards: The reward.
+        continues: 1 where the episode went on, 0 where it ended.
+    """
+
+    states: Int[Tensor, "step"]
+    actions: Int[Tensor, "step"]
+    next_states: Int[Tensor, "step"]
+    rewards: Float[Tensor, "step"]
+    continues: Float[Tensor, "step"]
+
+
+@dataclass(frozen=True)
+class TableWorld:
+    """A world with few places and buttons, written down completely. A learned model of
+    it has the same form.
+
+    Attributes:
+        transitions: The probability of each next place.
+        rewards: The mean reward for getting there.
+        ends: The places at which an episode ends, 1 for yes.
+    """
+
+    transitions: Float[Tensor, "state action next_state"]
+    rewards: Float[Tensor, "state action next_state"]
+    ends: Float[Tensor, "state"]
+
+    def step(
+        self,
+        states: Int[Tensor, "game"],
+        actions: Int[Tensor, "game"],
+        generator: torch.Generator | None = None,
+    ) -> tuple[Int[Tensor, "game"], Float[Tensor, "game"], Float[Tensor, "game"]]:
+        """Draw where each game goes; return the places, the rewards, and 1 where the
+        episode goes on.
+        """
+        chances = self.transitions[states, actions]
+        places = torch.multinomial(chances, 1, generator=generator)[:, 0]
+        return places, self.rewards[states, actions, places], 1 - self.ends[places]
+
+
+def five_places(slip: float | int = 0.2) -> TableWorld:
+    """Return a world of five places in a row. The buttons lead to the left and to the
+    right; reaching the right end is a reward of 1 and the end of the episode.
+
+    Args:
+        slip: The probability that a press does nothing.
+
+    Raises:
+        ValueError: If `slip` is not from 0 to below 1.
+
+    >>> five_places(slip=0.2).transitions[1, RIGHT_BUTTON]
+    tensor([0.0000, 0.2000, 0.8000, 0.0000, 0.0000])
+    """
+    if not 0 <= slip < 1:
+        raise ValueError(f"slip must be from 0 to below 1, got {slip}.")
+    places = 5
+    transitions = torch.zeros(places, 2, places)
+    for place in range(places):
+        for button, move in ((LEFT_BUTTON, -1), (RIGHT_BUTTON, 1)):
+            there = min(max(place + move, 0), places - 1)
+            transitions[place, button, there] += 1 - slip
+            transitions[place, button, place] += slip
+    rewards = torch.zeros(places, 2, places)
+    rewards[:-1, :, -1] = 1.0
+    ends = torch.zeros(places)
+    ends[-1] = 1.0
+    return TableWorld(transitions, rewards, ends)
+
+
+def explore(
+    world: TableWorld, steps: int, generator: torch.Generator | None = None
+) -> Experiences:
+    """Press random buttons, from the first place on and again after each end.
+
+    Raises:
+        ValueError: If there is not at least one step.
+    """
+    if steps < 1:
+        raise ValueError(f"There must be at least one step, got {steps}.")
+    buttons = torch.randint(world.rewards.shape[1], (steps,), generator=generator)
+    state, seen = torch.zeros(1, dtype=torch.int64), []
+    for button in buttons.split(1):
+        next_state, reward, continues = world.step(state, button, generator)
+        seen.append((state, button, next_state, reward, continues))
+        state = next_state if continues else torch.zeros_like(state)
+    return Experiences(*(torch.cat(column) for column in zip(*seen, strict=True)))
+
+
+def learn_table(
+    experiences: Experiences, states: int = 5, actions: int = 2
+) -> TableWorld:
+    """Learn a world by counting: the share of each next place, and the mean reward.
+
+    Where a button was never pressed, the model has seen nothing. It then predicts that
+    the button does nothing, which is a guess like any other.
+
+    Args:
+        experiences: What happened.
+        states: The number of places.
+        actions: The number of buttons.
+
+    >>> seen = explore(five_places(), 2000, torch.Generator().manual_seed(0))
+    >>> error = learn_table(seen).transitions - five_places().transitions
+    >>> bool(error[:-1].abs().max() < 0.1)
+    True
+    """
+    where = (experiences.states, experiences.actions, experiences.next_states)
+    counts, rewards = torch.zeros(2, states, actions, states)
+    counts.index_put_(where, torch.ones_like(experiences.rewards), accumulate=True)
+    rewards.index_put_(where, experiences.rewards, accumulate=True)
+    ends = torch.zeros(states)
+    ends[experiences.next_states[experiences.continues == 0]] = 1.0
+    tried = counts.sum(dim=-1, keepdim=True)
+    nothing = torch.eye(states)[:, None, :].expand_as(counts)
+    return TableWorld(
+        transitions=torch.where(tried > 0, counts / tried.clamp(min=1), nothing),
+        rewards=rewards / counts.clamp(min=1),
+        ends=ends,
+    )
+
+
+def action_values(
+    world: TableWorld, discount: float | int = 0.9, sweeps: int = 200
+) -> Float[Tensor, "state action"]:
+    r"""Return what each button is worth in each place, if the best ones follow (value
+    iteration).
+
+    $$Q(s, a) = \sum_{s'} p(s' \mid s, a) \left(r(s, a, s') + \gamma c(s') \max_{a'}
+    Q(s', a')\right)$$
+
+    Args:
+        world: The world, real or learned.
+        discount: γ, the discount of a reward per step.
+        sweeps: How often the equation is applied, from zeros on.
+
+    Raises:
+        ValueError: If the discount is not from 0 to 1, or there is no sweep.
+
+    Source: Sutton and Barto, Reinforcement Learning: An Introduction, equation 4.2 and
+        section 4.4, http://incompleteideas.net/book/the-book-2nd.html
+
+    >>> action_values(five_places(slip=0), discount=0.5)[:4, RIGHT_BUTTON]
+    tensor([0.1250, 0.2500, 0.5000, 1.0000])
+    """
+    if not 0 <= discount <= 1:
+        raise ValueError(f"discount must be from 0 to 1, got {discount}.")
+    if sweeps < 1:
+        raise ValueError(f"There must be at least one sweep, got {sweeps}.")
+    values = torch.zeros_like(world.rewards[..., 0])
+    for _ in range(sweeps):
+        later = discount * (1 - world.ends) * values.amax(dim=1)
+        values = (world.transitions * (world.rewards + later)).sum(dim=-1)
+    return values

@@ -1,0 +1,177 @@
+"""The world model and its training."""
+
+import pytest
+import torch
+from torch import nn
+
+from genai_tutorial.tasks.paddle import PaddleWorld, RandomPlayer
+from genai_tutorial.training import Checkpoint, parameter_groups
+from genai_tutorial.worldmodels import (
+    GatedRecurrentUnit,
+    Recording,
+    WorldModel,
+    WorldModelConfig,
+    WorldModelTraining,
+    learning,
+    mix_uniform,
+    one_hot_sample,
+    record,
+    straight_through,
+    train_world_model,
+    world_model_loss,
+)
+
+TINY = WorldModelConfig(groups=3, codes=4, hidden=16, memory=12)
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return record(PaddleWorld(16), RandomPlayer(0, 0.7), 60)
+
+
+def test_world_model_matrices_are_trained_by_muon():
+    """Including those of the recurrent unit; the output layers are heads."""
+    model = WorldModel(TINY)
+    groups = parameter_groups(model)
+    matrices = {id(weight) for weight in groups["matrices"]}
+    recurrent = (model.recurrent.from_input, model.recurrent.from_memory)
+    assert all(id(layer.weight) in matrices for layer in recurrent)
+    assert len(groups["head"]) == 4
+    assert len(matrices) == 7
+
+
+def test_read_is_remember_step_by_step():
+    model, generator = WorldModel(TINY, seed=1), torch.Generator().manual_seed(0)
+    codes = one_hot_sample(torch.ones(7, 5, 12), generator)
+    actions = torch.randint(3, (7, 5), generator=generator)
+    memory, memories = model.empty(5), model.read(codes, actions)
+    for time in range(7):
+        memory = model.remember(memory, codes[time], actions[time])
+        torch.testing.assert_close(memories[time], memory)
+
+
+def test_world_model_same_seed_gives_the_same_weights_and_leaves_torch_alone():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first, again, other = (WorldModel(TINY, seed) for seed in (1, 1, 2))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(first.head.weight, again.head.weight)
+    assert not torch.equal(first.head.weight, other.head.weight)
+
+
+def test_mix_uniform_never_gives_zero():
+    probabilities = mix_uniform(torch.tensor([[500.0, 0.0, -500.0, 0.0]]), 0.01)
+    assert probabilities.min() == pytest.approx(0.0025)
+    assert float(probabilities.sum()) == pytest.approx(1)
+
+
+def test_straight_through_draws_codes_with_their_probabilities():
+    probabilities = torch.tensor([0.1, 0.2, 0.7]).expand(20_000, 3)
+    drawn = straight_through(probabilities, torch.Generator().manual_seed(0))
+    assert set(drawn.round(decimals=5).unique().tolist()) <= {0.0, 1.0}
+    torch.testing.assert_close(drawn.mean(dim=0), probabilities[0], atol=0.02, rtol=0)
+
+
+def test_loss_does_not_see_what_follows_an_end(recording):
+    """Frames, actions and rewards behind an end change the parts that predict by
+    nothing.
+    """
+    model = WorldModel(TINY)
+    starts = recording.window_starts(8)
+    windows = recording.windows(starts, 8)
+    ends_early = (~windows.alive[4:]).all(dim=0) & windows.alive[0]
+    starts = starts[ends_early]
+    assert len(starts) > 20
+
+    def losses(changed):
+        windows = changed.windows(starts, 8)
+        generator = torch.Generator().manual_seed(0)
+        # the same codes before the end: frames behind it are drawn last
+        return world_model_loss(model, windows, generator)
+
+    first, game = starts.unbind(dim=1)
+    damaged = Recording(
+        **{name: part.clone() for name, part in vars(recording).items()}
+    )
+    for later in range(5, 8):
+        damaged.rewards[first + later, game] = 1.0
+        damaged.actions[first + later, game] = 0
+        damaged.terminated[first + later, game] = True
+    one, two = losses(recording), losses(damaged)
+    for name in ("surprise", "reward", "end"):
+        torch.testing.assert_close(getattr(one, name), getattr(two, name))
+
+
+def test_loss_gradients_reach_every_parameter(recording):
+    model = WorldModel(TINY)
+    windows = recording.windows(recording.window_starts(8)[:64], 8)
+    world_model_loss(model, windows, torch.Generator().manual_seed(0)).total.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_training_lowers_every_part_of_the_loss(recording):
+    model = WorldModel(TINY)
+    windows = recording.windows(recording.window_starts(8)[::7], 8)
+
+    def losses():
+        with torch.no_grad():
+            return world_model_loss(model, windows, torch.Generator().manual_seed(0))
+
+    before = losses()
+    train_world_model(
+        model,
+        recording,
+        WorldModelTraining(steps=60, batch_size=16, length=8),
+        progress=False,
+    )
+    after = losses()
+    for name in ("total", "reconstruction", "reward", "end"):
+        assert getattr(after, name) < 0.8 * getattr(before, name), name
+
+
+def test_training_resumes_bit_for_bit(recording, tmp_path, monkeypatch):
+    settings = WorldModelTraining(steps=6, batch_size=4, length=5, warmup_steps=2)
+    whole = WorldModel(TINY)
+    train_world_model(whole, recording, settings, progress=False)
+    calls, loss = iter(range(4)), learning.world_model_loss
+
+    class Killed(Exception):
+        pass
+
+    def dies(*arguments):
+        if next(calls, None) is None:
+            raise Killed
+        return loss(*arguments)
+
+    checkpoint = Checkpoint(tmp_path / "run.safetensors", every=2)
+    stopped = WorldModel(TINY)
+    with monkeypatch.context() as patched:
+        patched.setattr(learning, "world_model_loss", dies)
+        with pytest.raises(Killed):
+            train_world_model(
+                stopped, recording, settings, checkpoint=checkpoint, progress=False
+            )
+    resumed = WorldModel(TINY, seed=3)
+    train_world_model(
+        resumed, recording, settings, checkpoint=checkpoint, progress=False
+    )
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], weight), name
+
+
+def test_world_model_config_refuses_impossible_sizes():
+    with pytest.raises(ValueError, match="All sizes must be at least 1"):
+        WorldModelConfig(groups=0)
+    with pytest.raises(ValueError, match="uniform must be between 0 and 1, got 0"):
+        WorldModelConfig(uniform=0.0)
+
+
+def test_gated_recurrent_unit_keeps_its_memory_where_the_update_gate_is_open():
+    unit = GatedRecurrentUnit(2, 3)
+    nn.init.zeros_(unit.from_input.weight)
+    with torch.no_grad():
+        unit.from_input.bias[3:6] = 50.0
+    memory = torch.randn(4, 3)
+    torch.testing.assert_close(unit(torch.randn(4, 2), memory), memory)

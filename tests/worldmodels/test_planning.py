@@ -1,0 +1,80 @@
+import pytest
+import torch
+
+from genai_tutorial.worldmodels import (
+    PlanSettings,
+    cross_entropy_plan,
+    cross_entropy_search,
+    imagined_returns,
+)
+
+
+def walk(states, actions):
+    """Numbers that rise or fall by one; the reward is the number, up to 3."""
+    states = states + 2 * actions - 1
+    return states, states.clamp(max=3).float(), torch.ones(len(states))
+
+
+def trap(states, actions):
+    """Action 1 pays at once and ends the episode; action 0 pays a little each time."""
+    rewards = torch.where(actions == 1, 1.0, 0.4)
+    return states, rewards, 1.0 - actions.float()
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_imagined_returns_are_discounted_sums():
+    plans = torch.tensor([[1, 1, 1], [1, 0, 0]])
+    found = imagined_returns(walk, torch.zeros(2), plans, discount=0.5)
+    assert found.tolist() == [1 + 0.5 * 2 + 0.25 * 3, 1 + 0.5 * 0 + 0.25 * -1]
+
+
+def test_imagined_returns_stop_at_the_end_of_an_episode():
+    plans = torch.tensor([[1, 0, 0], [0, 0, 1]])
+    found = imagined_returns(trap, torch.zeros(2), plans, discount=1.0)
+    assert torch.allclose(found, torch.tensor([1.0, 1.8]))
+
+
+def test_search_finds_the_best_of_all_plans():
+    """The best plan of four steps is found by trying all sixteen."""
+    plans = torch.cartesian_prod(*[torch.arange(2)] * 4)
+    returns = imagined_returns(trap, torch.zeros(16), plans, discount=0.9)
+    settings = PlanSettings(horizon=4, candidates=50, rounds=4, discount=0.9)
+    chances = cross_entropy_search(trap, torch.zeros(3), 2, settings, generator())
+    best = plans[returns.argmax()]
+    assert (chances.argmax(dim=-1) == best).all()
+
+
+def test_plan_is_the_first_action_of_the_search():
+    states = torch.tensor([0.0, 5.0, -4.0])
+    chances = cross_entropy_search(walk, states, 2, generator=generator())
+    plan = cross_entropy_plan(walk, states, 2, generator=generator())
+    assert torch.equal(plan, chances[:, 0].argmax(dim=-1))
+    assert plan[2] == 1
+
+
+def test_search_keeps_every_action_possible():
+    chances = cross_entropy_search(walk, torch.zeros(2), 2, generator=generator())
+    assert torch.allclose(chances.sum(dim=-1), torch.ones(2, 14))
+    assert chances.min() >= 0.05 - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"horizon": 0}, "horizon must be at least 1, got 0"),
+        ({"candidates": 3}, "5 elites cannot be chosen from 3 candidates"),
+        ({"discount": 1.2}, "discount must be from 0 to 1"),
+        ({"smoothing": -0.1}, "smoothing must be from 0 to 1"),
+    ],
+)
+def test_plan_settings_refuse(settings, message):
+    with pytest.raises(ValueError, match=message):
+        PlanSettings(**settings)
+
+
+def test_search_refuses_a_world_without_actions():
+    with pytest.raises(ValueError, match="at least one action, got 0"):
+        cross_entropy_search(walk, torch.zeros(1), 0)

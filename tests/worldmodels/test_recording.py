@@ -1,0 +1,84 @@
+"""Recordings, and windows with the end of an episode in them."""
+
+import pytest
+import torch
+
+from genai_tutorial.tasks.paddle import PaddleWorld, RandomPlayer
+from genai_tutorial.worldmodels import Recording, record
+
+
+def small(ended, terminated=None):
+    """A recording of one game whose frames count the steps."""
+    time = len(ended)
+    frames = torch.arange(time, dtype=torch.uint8).view(time, 1, 1, 1)
+    ended = torch.tensor(ended)[:, None]
+    return Recording(
+        frames.expand(time, 1, 2, 2).contiguous(),
+        torch.arange(time)[:, None] % 3,
+        torch.arange(time, dtype=torch.float32)[:, None],
+        ended,
+        ended if terminated is None else torch.tensor(terminated)[:, None],
+    )
+
+
+def test_windows_mask_everything_behind_the_first_end():
+    """The ending step has a reward but no next frame of its episode."""
+    recording = small([False, False, True, False, True, False, False])
+    windows = recording.windows(torch.tensor([[0, 0], [3, 0]]), length=3)
+    assert windows.alive.T.tolist() == [[True, True, True], [True, True, False]]
+    assert windows.continues.T.tolist() == [[True, True, False], [True, False, False]]
+    assert windows.rewards.T.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert (windows.frames[..., 0, 0] * 255).round().T.tolist() == [
+        [0, 1, 2, 3],
+        [3, 4, 5, 6],
+    ]
+
+
+def test_window_starts_leave_a_frame_after_the_last_action():
+    recording = record(PaddleWorld(3), RandomPlayer(), 10)
+    starts = recording.window_starts(4)
+    assert len(starts) == 6 * 3
+    assert starts[:, 0].max() == 5
+    recording.windows(starts, 4)
+    for length in (0, 10):
+        with pytest.raises(ValueError, match="length must be from 1 to 9"):
+            recording.window_starts(length)
+
+
+def test_record_keeps_what_the_world_answered():
+    recording = record(PaddleWorld(5, seed=2), RandomPlayer(1), 30)
+    world, player = PaddleWorld(5, seed=2), RandomPlayer(1)
+    frames, first = world.frames, torch.ones(5, dtype=torch.bool)
+    for time in range(30):
+        assert torch.equal(recording.frames[time].float() / 255, frames)
+        actions = player(frames, first)
+        step = world.step(actions)
+        assert torch.equal(recording.actions[time], actions)
+        assert torch.equal(recording.rewards[time], step.rewards)
+        assert torch.equal(recording.ended[time], step.ended)
+        assert torch.equal(recording.terminated[time], step.terminated)
+        frames, first = step.frames, step.ended
+    assert recording.steps == 150
+
+
+def test_record_goes_on_where_the_world_stands():
+    world, together = PaddleWorld(4), PaddleWorld(4)
+    player, same = RandomPlayer(), RandomPlayer()
+    parts = [record(world, player, 10), record(world, player, 15)]
+    whole = record(together, same, 25)
+    joined = parts[0].join(parts[1])
+    assert torch.equal(joined.frames, whole.frames)
+    assert torch.equal(joined.rewards, whole.rewards)
+
+
+def test_join_cuts_episodes_off_at_the_seam_without_terminating_them():
+    joined = small([False, False]).join(small([False, False]))
+    assert joined.ended[:, 0].tolist() == [False, True, False, False]
+    assert not joined.terminated.any()
+    with pytest.raises(ValueError, match="as many games and equal frames"):
+        small([False]).join(record(PaddleWorld(1), RandomPlayer(), 2))
+
+
+def test_record_refuses_no_steps():
+    with pytest.raises(ValueError, match="at least one step, got 0"):
+        record(PaddleWorld(1), RandomPlayer(), 0)
