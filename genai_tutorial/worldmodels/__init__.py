@@ -27,6 +27,12 @@ from genai_tutorial.worldmodels.dynamics import (
     WorldModel,
     WorldModelConfig,
 )
+from genai_tutorial.worldmodels.ensemble import (
+    CodeEnsemble,
+    disagreement,
+    penalized,
+    train_ensemble,
+)
 from genai_tutorial.worldmodels.gymnasium_world import (
     GymnasiumWorld,
     minigrid_world,
@@ -98,6 +104,7 @@ __all__ = [
     "ActorCritic",
     "ActorCriticSettings",
     "CategoricalEncoder",
+    "CodeEnsemble",
     "Dream",
     "DreamHistory",
     "DreamState",
@@ -135,6 +142,7 @@ __all__ = [
     "categorical_kl",
     "cross_entropy_plan",
     "cross_entropy_search",
+    "disagreement",
     "dream_beside_reality",
     "dream_starts",
     "dream_step",
@@ -149,11 +157,13 @@ __all__ = [
     "minigrid_world",
     "mix_uniform",
     "one_hot_sample",
+    "penalized",
     "planning_policy",
     "record",
     "sample_codes",
     "state_after",
     "straight_through",
+    "train_ensemble",
     "train_world_model",
     "world_model_loss",
 ]

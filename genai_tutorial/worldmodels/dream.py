@@ -80,7 +80,7 @@ class Imagined:
 
 def sample_codes(
     logits: Float[Tensor, "game group code"],
-    temperature: float = 1.0,
+    temperature: float | int = 1.0,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "game units"]:
     """Draw the code of the next frame, as one-hot vectors in one row.
@@ -107,7 +107,7 @@ def dream_step(
     model: WorldModel,
     state: DreamState,
     actions: Int[Tensor, "game"],
-    temperature: float = 1.0,
+    temperature: float | int = 1.0,
     generator: torch.Generator | None = None,
 ) -> tuple[DreamState, Float[Tensor, "game"], Float[Tensor, "game"]]:
     """Dream one step; return the next state, the expected rewards, and the
@@ -133,7 +133,7 @@ def imagine(
     start: DreamState,
     policy: Policy,
     horizon: int,
-    temperature: float = 1.0,
+    temperature: float | int = 1.0,
     generator: torch.Generator | None = None,
 ) -> Imagined:
     """Dream for a number of steps, with a policy that chooses the actions.
@@ -190,14 +190,7 @@ def dream_starts(
     Raises:
         ValueError: If the recording has no stretch of that length without an end.
     """
-    starts = recording.window_starts(warmup)
-    whole = recording.windows(starts, warmup).continues[-1]
-    if not whole.any():
-        raise ValueError(
-            f"No episode of the recording has {warmup + 1} frames in a row: use a "
-            "longer recording or a shorter warmup."
-        )
-    starts = starts[whole]
+    starts = recording.unbroken_starts(warmup)
     drawn = starts[torch.randint(len(starts), (count,), generator=generator)]
     return state_after(model, recording, drawn, warmup)
 
@@ -233,7 +226,7 @@ class Dream:
         model: WorldModel,
         start: DreamState,
         seed: int = 0,
-        temperature: float = 1.0,
+        temperature: float | int = 1.0,
     ):
         self.model, self.start, self.temperature = model, start, temperature
         self.games, self.n_actions = len(start.codes), model.config.actions

@@ -145,7 +145,7 @@ class PPOLearner:
         agent: PixelAgent,
         world: World,
         settings: PPOSettings | None = None,
-        learning_rate: float | int = 1e-3,
+        learning_rate: float | int = 2e-3,
         seed: int = 0,
     ):
         self.agent, self.world = agent, world

@@ -96,6 +96,24 @@ class Recording:
             )
         return torch.cartesian_prod(torch.arange(time - length), torch.arange(games))
 
+    def unbroken_starts(self, length: int) -> Int[Tensor, "window 2"]:
+        """Return where windows begin in which no episode ends: time and game.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        starts = self.window_starts(length)
+        ends = torch.cat([torch.zeros_like(self.ended[:1]), self.ended]).int()
+        ends_before = ends.cumsum(dim=0)
+        time, game = starts.unbind(dim=1)
+        unbroken = ends_before[time + length, game] == ends_before[time, game]
+        if not unbroken.any():
+            raise ValueError(
+                f"No episode of the recording has {length + 1} frames in a row: use a "
+                "longer recording or a shorter stretch."
+            )
+        return starts[unbroken]
+
     def windows(self, starts: Int[Tensor, "batch 2"], length: int) -> Windows:
         """Cut out windows of `length` actions that begin at these times and games."""
         first, game = starts.unbind(dim=1)

@@ -36,7 +36,7 @@ def dream_beside_reality(
     steps: int,
     count: int,
     *,
-    temperature: float = 1.0,
+    temperature: float | int = 1.0,
     warmup: int = 8,
     seed: int = 0,
 ) -> SideBySide:
@@ -55,14 +55,7 @@ def dream_beside_reality(
         ValueError: If the recording has no such piece.
     """
     generator = torch.Generator().manual_seed(seed)
-    starts = recording.window_starts(warmup + steps)
-    whole = recording.windows(starts, warmup + steps).continues[-1]
-    if not whole.any():
-        raise ValueError(
-            f"No episode of the recording has {warmup + steps + 1} frames in a row: "
-            "use a longer recording or fewer steps."
-        )
-    starts = starts[whole]
+    starts = recording.unbroken_starts(warmup + steps)
     drawn = starts[torch.randint(len(starts), (count,), generator=generator)]
     windows = recording.windows(drawn, warmup + steps)
     state, frames = state_after(model, recording, drawn, warmup), []

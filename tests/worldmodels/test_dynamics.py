@@ -9,6 +9,7 @@ from genai_tutorial.training import Checkpoint, parameter_groups
 from genai_tutorial.worldmodels import (
     GatedRecurrentUnit,
     Recording,
+    Windows,
     WorldModel,
     WorldModelConfig,
     WorldModelTraining,
@@ -73,33 +74,28 @@ def test_straight_through_draws_codes_with_their_probabilities():
 
 
 def test_loss_does_not_see_what_follows_an_end(recording):
-    """Frames, actions and rewards behind an end change the parts that predict by
-    nothing.
-    """
+    """Whatever stands behind the ends of windows, the predictions are judged alike."""
     model = WorldModel(TINY)
-    starts = recording.window_starts(8)
-    windows = recording.windows(starts, 8)
-    ends_early = (~windows.alive[4:]).all(dim=0) & windows.alive[0]
-    starts = starts[ends_early]
-    assert len(starts) > 20
-
-    def losses(changed):
-        windows = changed.windows(starts, 8)
-        generator = torch.Generator().manual_seed(0)
-        # the same codes before the end: frames behind it are drawn last
-        return world_model_loss(model, windows, generator)
-
-    first, game = starts.unbind(dim=1)
-    damaged = Recording(
-        **{name: part.clone() for name, part in vars(recording).items()}
+    windows = recording.windows(recording.window_starts(8), 8)
+    behind, beyond = ~windows.alive, ~windows.continues
+    assert behind.any(dim=0).sum() > 50
+    frames = windows.frames.clone()
+    frames[1:][beyond] = torch.rand_like(frames[1:][beyond])
+    damaged = Windows(
+        frames,
+        windows.actions.masked_fill(behind, 0),
+        windows.rewards.masked_fill(behind, 1.0),
+        windows.terminated.masked_fill(behind, True),
+        windows.alive,
+        windows.continues,
     )
-    for later in range(5, 8):
-        damaged.rewards[first + later, game] = 1.0
-        damaged.actions[first + later, game] = 0
-        damaged.terminated[first + later, game] = True
-    one, two = losses(recording), losses(damaged)
+    one, two = (
+        world_model_loss(model, each, torch.Generator().manual_seed(0))
+        for each in (windows, damaged)
+    )
     for name in ("surprise", "reward", "end"):
         torch.testing.assert_close(getattr(one, name), getattr(two, name))
+    assert one.reconstruction != two.reconstruction
 
 
 def test_loss_gradients_reach_every_parameter(recording):
@@ -111,6 +107,7 @@ def test_loss_gradients_reach_every_parameter(recording):
         assert parameter.grad.abs().sum() > 0, name
 
 
+@pytest.mark.slow
 def test_training_lowers_every_part_of_the_loss(recording):
     model = WorldModel(TINY)
     windows = recording.windows(recording.window_starts(8)[::7], 8)
@@ -123,12 +120,12 @@ def test_training_lowers_every_part_of_the_loss(recording):
     train_world_model(
         model,
         recording,
-        WorldModelTraining(steps=60, batch_size=16, length=8),
+        WorldModelTraining(steps=100, batch_size=16, length=8),
         progress=False,
     )
     after = losses()
     for name in ("total", "reconstruction", "reward", "end"):
-        assert getattr(after, name) < 0.8 * getattr(before, name), name
+        assert getattr(after, name) < 0.85 * getattr(before, name), name
 
 
 def test_training_resumes_bit_for_bit(recording, tmp_path, monkeypatch):

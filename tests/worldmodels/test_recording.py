@@ -45,6 +45,14 @@ def test_window_starts_leave_a_frame_after_the_last_action():
             recording.window_starts(length)
 
 
+def test_unbroken_starts_are_those_of_windows_that_continue():
+    recording = record(PaddleWorld(6), RandomPlayer(), 50)
+    starts = recording.window_starts(9)
+    continues = recording.windows(starts, 9).continues[-1]
+    assert 0 < continues.sum() < len(starts)
+    assert torch.equal(recording.unbroken_starts(9), starts[continues])
+
+
 def test_record_keeps_what_the_world_answered():
     recording = record(PaddleWorld(5, seed=2), RandomPlayer(1), 30)
     world, player = PaddleWorld(5, seed=2), RandomPlayer(1)

@@ -30,10 +30,12 @@ class RandomPlayer:
 
     >>> player = RandomPlayer(seed=0)
     >>> player(torch.zeros(4, 16, 16), torch.ones(4, dtype=torch.bool))
-    tensor([0, 1, 2, 1])
+    tensor([2, 0, 2, 0])
     """
 
-    def __init__(self, seed: int = 0, stickiness: float = 0.0, n_actions: int = 3):
+    def __init__(
+        self, seed: int = 0, stickiness: float | int = 0.0, n_actions: int = 3
+    ):
         if not 0 <= stickiness <= 1:
             raise ValueError(
                 f"stickiness is a probability from 0 to 1, got {stickiness}."
