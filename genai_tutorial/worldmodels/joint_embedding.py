@@ -6,7 +6,6 @@ keeps it from this collapse is that the target is not trained: it comes from a s
 moving copy of the encoder, or from the encoder itself without a gradient.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +13,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.training import EMA, build_optimizer, fit, warmup_linear
+from genai_tutorial.training import (
+    EMA,
+    TensorBatches,
+    build_optimizer,
+    fit,
+    warmup_linear,
+)
 from genai_tutorial.worldmodels.learning import RATES
 from genai_tutorial.worldmodels.recording import Recording
 
@@ -132,8 +137,8 @@ class EmbeddingHistory:
 
     Attributes:
         losses: The mean squared error of the predicted features.
-        spreads: The features' standard deviation over a batch, averaged over the
-            features: zero where the model has collapsed.
+        spreads: The standard deviation of the features to predict over a batch,
+            averaged over the features: zero where the model has collapsed.
     """
 
     losses: list[float]
@@ -162,25 +167,26 @@ def train_joint_embedding(
 
     def loss(model: JointEmbedding, starts: Tensor) -> Tensor:
         windows = recording.windows(starts, 2)
-        _, now, later = windows.frames
+        teacher = average.model if settings.target == "average" else model
         with torch.no_grad():
-            own = model.encode(now, later)
-            spreads.append(float(own.std(dim=0).mean()))
-            average.update(model)
-            targets = {"trained": None, "stopped": own}
-            if settings.target == "average":
-                targets["average"] = average.model.encode(now, later)
-        target = targets[settings.target]
-        return joint_embedding_loss(model, windows.frames, windows.actions[1], target)
+            target = teacher.encode(*windows.frames[1:])
+        spreads.append(float(target.std(dim=0).mean()))
+        return joint_embedding_loss(
+            model,
+            windows.frames,
+            windows.actions[1],
+            None if settings.target == "trained" else target,
+        )
 
     history = fit(
         model,
-        _Starts(recording, settings.batch_size, seed),
+        TensorBatches((recording.unbroken_starts(2),), settings.batch_size, seed),
         loss,
         build_optimizer(model, RATES),
         steps=settings.steps,
         schedule=warmup_linear(settings.steps, min(20, settings.steps // 2)),
         clip_norm=None,
+        ema=average,
         progress=progress,
     )
     return EmbeddingHistory(history.losses, spreads)

@@ -37,8 +37,8 @@ class LossWeights:
         reward: Weight of the cross-entropy of the rewards, which are rare.
         end: Weight of the cross-entropy of the ends.
 
-    Source: Hafner et al., DreamerV3, equations 4 and 5,
-        https://arxiv.org/abs/2301.04104
+    Source: Hafner et al., Mastering Diverse Domains through World Models, section
+        "World model learning", https://arxiv.org/abs/2301.04104
     """
 
     dynamics: float = 1.0

@@ -20,8 +20,8 @@ def mix_uniform(
 
     No code ever gets the probability 0, so no divergence is infinite.
 
-    Source: Hafner et al., Mastering Diverse Domains through World Models (DreamerV3),
-    section "World model learning", https://arxiv.org/abs/2301.04104
+    Source: Hafner et al., Mastering Diverse Domains through World Models, section
+    "World model learning", https://arxiv.org/abs/2301.04104
 
     >>> mix_uniform(torch.tensor([100.0, 0.0]), share=0.01)
     tensor([0.9950, 0.0050])

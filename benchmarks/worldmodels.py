@@ -1,0 +1,329 @@
+"""World models: players that learn in dreams and players that learn without, and what
+else can be learned from films of a small world.
+
+`dreamer` learns the paddle world from 25,600 real steps of a sticky random player, then
+to play in its dreams, at three temperatures, and plans in them without a policy. It
+also measures how long dreams stay true. `model_free` is PPO on the same world, by real
+steps. Scores are catches in one complete episode per game, on games that no player has
+learned from; one without chance would catch five.
+
+`exploitation` learns from 1,920 real steps only, and measures what dreams promise and
+what reality pays: for the plain dreams, with a penalty where an ensemble disagrees, and
+after two more rounds of 1,920 steps, played by the learned policy or by the sticky
+random player.
+
+`latent_actions` finds the buttons in films without labels. `joint_embedding` predicts
+features in place of pixels, with a target that is trained and two that are not; ball
+and paddle are then read off the features by linear regression. `minigrid` runs the same
+code on a world that is not ours.
+
+    # about ten minutes per seed on one core
+    OMP_NUM_THREADS=1 python benchmarks/worldmodels.py --seeds 0 1 2
+    # a short trial
+    python benchmarks/worldmodels.py --seeds 0 --smoke
+
+Finished parts are kept in the folder `runs` and are not repeated.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genai_tutorial.pretrained.record_parts import Part, run_parts
+from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.tasks.paddle import (
+    ForesightPlayer,
+    PaddleWorld,
+    RandomPlayer,
+    dream_fidelity,
+    reflex_player,
+    score_player,
+)
+from genai_tutorial.worldmodels import (
+    ActorCritic,
+    CodeEnsemble,
+    Imagined,
+    ModelPlayer,
+    PixelAgent,
+    PixelPlayer,
+    Policy,
+    PPOLearner,
+    Recording,
+    WorldModel,
+    WorldModelConfig,
+    WorldModelTraining,
+    disagreement,
+    dream_beside_reality,
+    dream_starts,
+    imagine,
+    learn_by_playing,
+    learn_in_dreams,
+    penalized,
+    planning_policy,
+    record,
+    train_ensemble,
+    train_world_model,
+)
+
+STICKINESS, HORIZON, DREAMS = 0.7, 20, 128
+LARGE, LARGE_GAMES = 25_600, 64
+SMALL, SMALL_GAMES = 1_920, 16
+TEMPERATURES = (0.0, 1.0, 1.5)
+PPO_STEPS = (25_600, 51_200, 102_400, 204_800, 307_200)
+WEIGHTS = (0.03, 0.1)
+GAMES, PLANNED_GAMES = 512, 32
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Steps of training, and games that are scored."""
+
+    large_steps: int = 1000
+    small_steps: int = 400
+    updates: int = 300
+    small_updates: int = 150
+    games: int = GAMES
+    planned_games: int = PLANNED_GAMES
+
+
+FULL, SMOKE = Effort(), Effort(4, 4, 2, 2, 4, 2)
+
+
+def sticky(world: PaddleWorld, steps: int, seed: int) -> Recording:
+    """Record real steps of a sticky random player, counted over all games."""
+    return record(world, RandomPlayer(seed, STICKINESS), steps // world.games)
+
+
+def learn_world(
+    recording: Recording, seed: int, steps: int, config: WorldModelConfig | None = None
+) -> tuple[WorldModel, float]:
+    """Return a trained world model, and its CPU seconds."""
+    started = time.process_time()
+    model = WorldModel(config, seed)
+    settings = WorldModelTraining(steps)
+    train_world_model(model, recording, settings, seed=seed, progress=False)
+    return model.eval().requires_grad_(False), time.process_time() - started
+
+
+def learn_to_play(
+    model: WorldModel,
+    recording: Recording,
+    seed: int,
+    updates: int,
+    temperature: float = 1.0,
+    change: Callable[[Imagined], Imagined] = lambda dreams: dreams,
+) -> tuple[ActorCritic, float]:
+    """Return an agent that learned in dreams only, and its CPU seconds."""
+    started = time.process_time()
+    generator = torch.Generator().manual_seed(seed)
+    agent = ActorCritic(
+        model.config.memory + model.config.units, model.config.actions, seed=seed
+    )
+
+    def dreams(policy: Policy) -> Imagined:
+        start = dream_starts(model, recording, DREAMS, generator)
+        return change(imagine(model, start, policy, HORIZON, temperature, generator))
+
+    learn_in_dreams(agent, dreams, updates, generator=generator, progress=False)
+    return agent, time.process_time() - started
+
+
+def promised(model: WorldModel, recording: Recording, policy: Policy) -> Imagined:
+    """Return a thousand dreams of a policy from starts of the recording."""
+    generator = torch.Generator().manual_seed(77)
+    start = dream_starts(model, recording, 1000, generator)
+    return imagine(model, start, policy, HORIZON, generator=generator)
+
+
+def scored(player: Callable, games: int) -> dict:
+    """Return the mean catches and the mean return of a player in reality."""
+    score = score_player(player, games)
+    return {
+        "catches": round(score.mean_catches, 3),
+        "return": round(score.mean_return, 3),
+    }
+
+
+def judged(
+    model: WorldModel, recording: Recording, agent: ActorCritic, games: int
+) -> dict:
+    """Return what dreams promise a greedy agent, and what reality pays it."""
+    promise = promised(model, recording, agent.greedy).total_reward
+    return {
+        "dream reward": round(promise, 4),
+        **scored(ModelPlayer(model, agent.greedy), games),
+    }
+
+
+def counted(recording: Recording) -> dict:
+    """Return the number of real steps, catches and misses."""
+    return {
+        "real steps": recording.steps,
+        "caught": int((recording.rewards > 0).sum()),
+        "missed": int((recording.rewards < 0).sum()),
+    }
+
+
+def yardsticks(seed: int, small: bool) -> dict:
+    """Measure players that do not learn."""
+    games = 8 if small else GAMES
+    return {
+        "games": games,
+        "random": scored(RandomPlayer(seed), games),
+        "sticky random": scored(RandomPlayer(seed, STICKINESS), games),
+        "reflex": scored(reflex_player, games),
+        "foresight": scored(ForesightPlayer(), games),
+    }
+
+
+def dreamer(seed: int, small: bool) -> dict:
+    """Learn the world from many steps; dream, play and plan in it."""
+    effort = SMOKE if small else FULL
+    recording = sticky(PaddleWorld(LARGE_GAMES, seed), LARGE, seed)
+    model, seconds = learn_world(recording, seed, effort.large_steps)
+    measured = {
+        **counted(recording),
+        "world seconds": round(seconds, 1),
+        "fidelity": fidelity(model, seed, 20 if small else 1000),
+        "temperatures": {},
+    }
+    for temperature in TEMPERATURES:
+        agent, seconds = learn_to_play(
+            model, recording, seed, effort.updates, temperature
+        )
+        measured["temperatures"][str(temperature)] = {
+            "player seconds": round(seconds, 1),
+            **judged(model, recording, agent, effort.games),
+        }
+    generator, started = torch.Generator().manual_seed(seed), time.process_time()
+    planner = planning_policy(model, generator=generator)
+    measured["planning"] = {
+        "games": effort.planned_games,
+        **scored(ModelPlayer(model, planner), effort.planned_games),
+        "seconds": round(time.process_time() - started, 1),
+    }
+    return measured
+
+
+def fidelity(model: WorldModel, seed: int, count: int) -> dict:
+    """Compare dreams with reality under the same actions, on games of their own."""
+    held_out = sticky(PaddleWorld(LARGE_GAMES, 5000 + seed), 6_400, 5000 + seed)
+    steps = 16
+    found = dream_fidelity(
+        dream_beside_reality(model, held_out, steps, count, seed=seed)
+    )
+    chance = ~found.predictable
+    return {
+        "exact": rounded(found.share_exact()),
+        "exact where predictable": rounded(found.share_exact(found.predictable)),
+        "distance": rounded(found.mean_distance()),
+        "distance where predictable": rounded(found.mean_distance(found.predictable)),
+        "distance after chance": rounded(found.mean_distance(chance)),
+    }
+
+
+def rounded(numbers: Tensor) -> list[float | None]:
+    """Return numbers for a JSON document, which has no NaN."""
+    return [None if x != x else round(x, 4) for x in numbers.tolist()]
+
+
+def model_free(seed: int, small: bool) -> dict:
+    """Learn by PPO from real steps."""
+    agent = PixelAgent(seed=seed)
+    learner = PPOLearner(agent, PaddleWorld(LARGE_GAMES, seed), seed=seed)
+    started, done, measured = time.process_time(), 0, {}
+    for steps in PPO_STEPS[:1] if small else PPO_STEPS:
+        learn_by_playing(learner, steps - done, progress=False)
+        done = steps
+        measured[str(steps)] = {
+            "seconds": round(time.process_time() - started, 1),
+            **scored(PixelPlayer(agent), 8 if small else GAMES),
+        }
+    return {"steps": measured}
+
+
+def exploitation(seed: int, small: bool) -> dict:
+    """Learn the world from few steps, let a policy exploit it, and try the cures."""
+    effort = SMOKE if small else FULL
+    world = PaddleWorld(SMALL_GAMES, seed)
+    recording = sticky(world, SMALL, seed)
+    model, seconds = learn_world(recording, seed, effort.small_steps)
+    agent, _ = learn_to_play(model, recording, seed, effort.small_updates)
+    measured = {
+        "plain": {
+            **counted(recording),
+            "world seconds": round(seconds, 1),
+            **judged(model, recording, agent, effort.games),
+        },
+        "ensemble": {},
+    }
+    ensemble = CodeEnsemble(model.config.memory, seed=seed)
+    train_ensemble(
+        ensemble, model, recording, effort.small_steps // 2, seed=seed, progress=False
+    )
+
+    def apart(policy: Policy) -> float:
+        memories = promised(model, recording, policy).states.memory[1:]
+        return round(float(disagreement(ensemble(memories)).detach().mean()), 4)
+
+    measured["plain"]["disagreement"] = apart(agent.greedy)
+    for weight in WEIGHTS:
+        careful, _ = learn_to_play(
+            model,
+            recording,
+            seed,
+            effort.small_updates,
+            change=lambda dreams, weight=weight: penalized(dreams, ensemble, weight),
+        )
+        measured["ensemble"][str(weight)] = {
+            **judged(model, recording, careful, effort.games),
+            "disagreement": apart(careful.greedy),
+        }
+    for name in ("own policy", "random"):
+        measured[name] = collected(name, (recording, model, agent), seed, effort)
+    return measured
+
+
+def collected(
+    name: str,
+    start: tuple[Recording, WorldModel, ActorCritic],
+    seed: int,
+    effort: Effort,
+) -> list[dict]:
+    """Play, learn the world from all steps so far, and learn to play, in two rounds."""
+    (recording, model, agent), rounds = start, []
+    for number in (1, 2):
+        world = PaddleWorld(SMALL_GAMES, 1000 * number + seed)
+        generator = torch.Generator().manual_seed(seed)
+        player = RandomPlayer(1000 * number + seed, STICKINESS)
+        if name == "own policy":
+            player = ModelPlayer(model, agent.sampling(generator, 0.1))
+        recording = recording.join(record(world, player, SMALL // SMALL_GAMES))
+        model, _ = learn_world(recording, seed, effort.small_steps)
+        agent, _ = learn_to_play(model, recording, seed, effort.small_updates)
+        rounds.append(
+            counted(recording) | judged(model, recording, agent, effort.games)
+        )
+    return rounds
+
+
+PARTS: dict[str, Part] = {
+    "yardsticks": yardsticks,
+    "model_free": model_free,
+    "dreamer": dreamer,
+    "exploitation": exploitation,
+}
+
+
+def main() -> None:
+    """Run the parts and keep the record."""
+    whole = run_parts("worldmodels", PARTS, __doc__.splitlines()[0])
+    if whole is not None:
+        keep_record("worldmodels", whole)
+
+
+if __name__ == "__main__":
+    main()
