@@ -35,6 +35,7 @@ from genai_tutorial.recipes.options import (
     parse_options,
     set_options,
 )
+from genai_tutorial.recipes.paddle_world import PADDLE_WORLD, Dreamer
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
 from genai_tutorial.recipes.sample import (
     draw_films,
@@ -61,6 +62,7 @@ __all__ = [
     "FACTBOOK_DRAFT",
     "FACTBOOK_PPO",
     "FACTBOOK_SFT",
+    "PADDLE_WORLD",
     "PPCA_COMPONENTS",
     "RECIPES",
     "SHAPES_SCHEDULE",
@@ -68,6 +70,7 @@ __all__ = [
     "CaptionOptions",
     "DigitClassifierRecipe",
     "DraftRecipe",
+    "Dreamer",
     "FamilyRun",
     "GuidedCaption",
     "LanguageRecipe",

@@ -120,6 +120,8 @@ class PaddleWorldRecipe(Recipe):
             collects.
         updates: The number of updates of the player per round.
         length: The number of actions in a window.
+        temperature: The temperature of the dreams that the player learns in. Below 1
+            they are less blurred than the model, and the bounces at the top still vary.
     """
 
     config: WorldModelConfig
@@ -130,6 +132,7 @@ class PaddleWorldRecipe(Recipe):
     stickiness: float = 0.7
     random_share: float = 0.1
     length: int = 16
+    temperature: float = 0.5
 
     source: ClassVar[Source] = SOURCE
     makes: ClassVar[str] = "films"
@@ -201,7 +204,9 @@ class PaddleWorldRecipe(Recipe):
 
         def dreams(policy: Policy) -> Imagined:
             start = dream_starts(model.world, recording, DREAMS, generator)
-            return imagine(model.world, start, policy, HORIZON, generator=generator)
+            return imagine(
+                model.world, start, policy, HORIZON, self.temperature, generator
+            )
 
         return learn_in_dreams(
             model.agent, dreams, self.updates, generator=generator, progress=progress
@@ -308,7 +313,6 @@ PADDLE_WORLD = PaddleWorldRecipe(
     batch_size=48,
     steps=7_500,
     warmup_steps=20,
-    final_factor=0.05,
     published=True,
 )
 """The model of chapter 27."""

@@ -33,6 +33,7 @@ from genai_tutorial.worldmodels.ensemble import (
     penalized,
     train_ensemble,
 )
+from genai_tutorial.worldmodels.episodes import episode_returns
 from genai_tutorial.worldmodels.gymnasium_world import (
     GymnasiumWorld,
     minigrid_world,
@@ -158,6 +159,7 @@ __all__ = [
     "dream_starts",
     "dream_step",
     "effective_rank",
+    "episode_returns",
     "explore",
     "five_places",
     "imagine",

@@ -3,8 +3,13 @@
 import pytest
 import torch
 
-from genai_tutorial.tasks.paddle import PaddleWorld, RandomPlayer
-from genai_tutorial.worldmodels import Recording, record
+from genai_tutorial.tasks.paddle import (
+    PaddleWorld,
+    RandomPlayer,
+    reflex_player,
+    score_player,
+)
+from genai_tutorial.worldmodels import Recording, episode_returns, record
 
 
 def small(ended, terminated=None):
@@ -90,3 +95,11 @@ def test_join_cuts_episodes_off_at_the_seam_without_terminating_them():
 def test_record_refuses_no_steps():
     with pytest.raises(ValueError, match="at least one step, got 0"):
         record(PaddleWorld(1), RandomPlayer(), 0)
+
+
+def test_episode_returns_are_those_of_the_score():
+    """Each game counts with its first episode, and no other one."""
+    returns = episode_returns(PaddleWorld(50, seed=3), reflex_player, 128)
+    assert torch.equal(returns, score_player(reflex_player, 50, seed=3).returns)
+    with pytest.raises(ValueError, match="at least one step, got 0"):
+        episode_returns(PaddleWorld(1), reflex_player, 0)
