@@ -100,6 +100,7 @@ def sample(
     - `genai-tutorial sample caption-voice prompt="a red circle at the top" voice=0.5
       --out between.mp3`
     - `genai-tutorial sample bach-chorales harmonize=1 --out chorale.mp3`
+    - `genai-tutorial sample paddle-world frames=100 --count 4 --out dreams.gif`
     """
     from genai_tutorial.cli.models import sample_model
 

@@ -1,4 +1,4 @@
-"""The recipe of the world model of ball and paddle, and of the player who learned in
+"""The recipe of the world model of ball and paddle, and of the player that learned in
 its dreams.
 """
 
@@ -107,12 +107,12 @@ class Dreamer(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class PaddleWorldRecipe(Recipe):
-    """A recipe that learns a world in several rounds: play, learn the world from all
-    steps so far, learn to play in its dreams.
+    """A recipe with several rounds: play, train the world model on all steps so far,
+    train the player in its dreams.
 
     Attributes:
-        rounds: The number of rounds. In the first one, a player plays that presses
-            random buttons; then the learned one, which sees other parts of the world.
+        rounds: The number of rounds. In the first, the buttons are random; later, the
+            learned player plays, which gets to other parts of the world.
         games: The number of games played side by side.
         game_steps: The number of steps of each game per round.
         stickiness: See `RandomPlayer`.
@@ -308,10 +308,10 @@ PADDLE_WORLD = PaddleWorldRecipe(
     rounds=3,
     games=64,
     game_steps=400,
-    updates=400,
+    updates=300,
     optimizer=RATES,
     batch_size=48,
-    steps=7_500,
+    steps=5_400,
     warmup_steps=20,
     published=True,
 )

@@ -16,7 +16,7 @@ from genai_tutorial.worldmodels.world import Step
 
 @dataclass(frozen=True)
 class DreamState:
-    """What a player of dreams knows: the past, and the current frame.
+    """The state of dreams, as a policy sees it: the past and the current frame.
 
     Attributes:
         memory: The model's memory before the current frame.
@@ -140,7 +140,7 @@ def imagine(
 
     Args:
         model: The world model.
-        start: Where the dreams begin, see `dream_starts`.
+        start: The states in which the dreams begin, see `dream_starts`.
         policy: Chooses the actions.
         horizon: The number of steps.
         temperature: See `sample_codes`.
@@ -177,8 +177,8 @@ def dream_starts(
     """Return states to dream from: the model has seen `warmup` real frames and the
     current one.
 
-    An empty memory would be a bad start, since one frame does not show where things
-    move.
+    With an empty memory the model could not know how things move, which a single frame
+    does not show.
 
     Args:
         model: The world model.
@@ -210,13 +210,13 @@ def state_after(
 class Dream:
     """A dreamed world, with the interface of a real one.
 
-    Frames, rewards and ends are what the model expects: frames are drawn, rewards are
-    expected values, and an episode ends with the predicted probability (with
-    temperature 0, if it is above one half). It then starts again from its start.
+    Frames are drawn from the model, rewards are expected values, and an episode ends
+    with the predicted probability (with temperature 0, if that is above one half). It
+    then begins again at its start.
 
     Args:
         model: The world model.
-        start: Where the dreams begin, see `dream_starts`.
+        start: The states in which the dreams begin, see `dream_starts`.
         seed: Decides the dreams.
         temperature: See `sample_codes`.
     """

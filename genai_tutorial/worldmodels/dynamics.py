@@ -1,9 +1,9 @@
-"""The world model: what comes next, given what was seen and done.
+"""The world model: predicts the next frame, the reward and the end of the episode.
 
-A recurrent network remembers the codes of the frames and the actions. From its memory,
-three heads predict the next frame's codes, the reward and the end of the episode. The
-encoder sees single frames only, so that training needs no loop over encoder and memory
-together: all frames are encoded at once, and the memory then runs over whole windows.
+A recurrent network keeps a memory of the codes of past frames and of the actions. From
+the memory, the heads predict the next frame's codes, the reward and the end. The
+encoder sees single frames only, so all frames of a window are encoded at once, and only
+the memory is computed step by step.
 """
 
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class WorldModelConfig:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model expects after an action.
+    """The model's prediction after an action.
 
     Attributes:
         codes: Logits of the next frame's codes.
@@ -201,7 +201,7 @@ class WorldModel(nn.Module):
         return F.silu(self.body(memory))
 
     def predict(self, memory: Float[Tensor, "*batch memory"]) -> Prediction:
-        """Return what to expect after the last action in memory."""
+        """Return the prediction after the last action in memory."""
         sizes = [self.config.units, len(REWARDS), 1]
         codes, rewards, end = self.head(self.features(memory)).split(sizes, dim=-1)
         groups = codes.unflatten(-1, (self.config.groups, self.config.codes))

@@ -1,4 +1,4 @@
-"""How well a player does in any world."""
+"""The returns of a player's episodes, in any world."""
 
 import torch
 from jaxtyping import Float
@@ -13,8 +13,8 @@ def episode_returns(
 ) -> Float[Tensor, "game"]:
     """Play one episode in each game; return the sums of its rewards.
 
-    Every game counts once, however long its episode is. To count all episodes that end
-    within some number of steps would favour short ones.
+    Every game counts once, however long its episode is. Averaging over the episodes
+    that end within a fixed number of steps would favour short ones.
 
     Args:
         world: The games, each at the beginning of an episode.

@@ -1,6 +1,4 @@
-"""Worlds that this book did not make: any environment of gymnasium with pixels and
-buttons.
-"""
+"""Worlds from other libraries: any environment of gymnasium with images and buttons."""
 
 from typing import Any
 
@@ -19,8 +17,8 @@ class GymnasiumWorld:
     Args:
         environment: A `gymnasium.vector.VectorEnv` whose observations are images of
             bytes, grey or with the colours last, and whose actions are the numbers from
-            0. Games that end must start again in the same step: with gymnasium's
-            default mode, the step after an end is no step of the world at all.
+            0. Its autoreset mode must be SAME_STEP: in gymnasium's default mode, the
+            step after an end ignores the actions and only resets.
         seed: Seed of the first reset.
         border: The number of pixels to cut off on each side of the images.
 

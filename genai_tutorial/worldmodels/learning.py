@@ -30,9 +30,10 @@ class LossWeights:
     """The weights of the parts of a world model's loss.
 
     Attributes:
-        dynamics: Weight of the divergence that pulls the prediction to the codes.
-        representation: Weight of the same divergence where it pulls the codes to the
-            prediction, so that codes become easy to predict.
+        dynamics: Weight of the KL divergence whose gradient moves the prediction
+            towards the codes.
+        representation: Weight of the same divergence with the gradient of the codes,
+            which makes them easier to predict.
         free_nats: Nats per frame below which the divergence has no gradient.
         reward: Weight of the cross-entropy of the rewards, which are rare.
         end: Weight of the cross-entropy of the ends.
@@ -73,10 +74,10 @@ def world_model_loss(
     generator: torch.Generator | None = None,
     weights: LossWeights | None = None,
 ) -> WorldModelLoss:
-    """Return how badly a model reconstructs and predicts windows.
+    """Return the loss of a model on a batch of windows.
 
-    Rewards are told apart by their sign. Steps behind the first end of a window do not
-    count, as they belong to another episode.
+    Rewards count by their sign only. Steps after the first end of a window belong to
+    another episode and are left out.
 
     Args:
         model: The model.
@@ -130,7 +131,7 @@ RATES = OptimizerSettings(
 
 @dataclass(frozen=True)
 class WorldModelTraining:
-    """How a world model is trained.
+    """The settings of the training of a world model.
 
     Attributes:
         steps: The number of training steps.
@@ -167,7 +168,7 @@ def train_world_model(
     Args:
         model: The model to train, on the CPU.
         recording: The steps to learn from.
-        settings: How to train; None for the defaults.
+        settings: The settings; None for the defaults.
         seed: Decides the order of the windows and the codes that are drawn.
         checkpoint: Where the run is saved and resumed from; None for nowhere.
         progress: Whether to show a progress bar.

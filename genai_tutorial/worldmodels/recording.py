@@ -13,7 +13,7 @@ from genai_tutorial.worldmodels.world import Player, World
 class Windows:
     """A batch of pieces of recordings, each possibly with the end of an episode in it.
 
-    What follows the first end in a window belongs to another episode, so it must not
+    Steps after the first end in a window belong to another episode, so they must not
     count. The step that ends an episode has a reward and an end to learn from, but no
     next frame.
 
@@ -21,9 +21,9 @@ class Windows:
         frames: The frames, brightness from 0 to 1; one more than there are actions.
         actions: The actions.
         rewards: The reward after each action.
-        terminated: Whether the world ended the episode after each action.
-        alive: Whether each action still belongs to the window's first episode.
-        continues: Whether the frame after each action does, too.
+        terminated: True where the world ended the episode after the action.
+        alive: True for actions of the window's first episode.
+        continues: True where the frame after the action belongs to it, too.
     """
 
     frames: Float[Tensor, "frames batch *frame"]
@@ -42,9 +42,9 @@ class Recording:
         frames: The frames, brightness from 0 to 255.
         actions: The action chosen at each frame.
         rewards: The reward of that action.
-        ended: Whether the episode ended with it; the next frame is then another
-            episode's.
-        terminated: Whether the world ended it, see `Step`.
+        ended: True where the episode ended with that action; the next frame then
+            belongs to another episode.
+        terminated: True where the world ended it, see `Step`.
     """
 
     frames: UInt8[Tensor, "time game *frame"]
@@ -133,9 +133,9 @@ class Recording:
 
 @torch.no_grad()
 def record(world: World, player: Player, steps: int) -> Recording:
-    """Let a player play and keep what happens.
+    """Let a player play, and record the steps.
 
-    The world is not reset: a second recording goes on where the first one stopped.
+    The world is not reset: a second recording continues where the first one stopped.
 
     Args:
         world: The games.

@@ -1,8 +1,8 @@
 """The representation: frames as categorical codes, and back.
 
-A frame becomes a few groups of codes, of which one in each group is chosen. Codes are
-what the world model predicts: it can put probability on several of them, where a
-prediction in pixels could only be blurred.
+A frame is represented by one code from each of several groups. The world model predicts
+codes rather than pixels, because it can give several codes a probability, where an
+average of pixels would be blurred.
 """
 
 import math
@@ -18,7 +18,7 @@ def mix_uniform(
 ) -> Float[Tensor, "*batch code"]:
     """Return the probabilities of logits, with a share of the uniform distribution.
 
-    No code ever gets the probability 0, so no divergence is infinite.
+    No code has the probability 0, so all KL divergences are finite.
 
     Source: Hafner et al., Mastering Diverse Domains through World Models, section
     "World model learning", https://arxiv.org/abs/2301.04104

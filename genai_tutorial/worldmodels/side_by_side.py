@@ -16,8 +16,8 @@ class SideBySide:
     """Pieces of a recording, and what a model dreams there with the same actions.
 
     Attributes:
-        seen: The real frames that the model has seen before it dreams; the last of them
-            is the frame that the dreams start from.
+        seen: The real frames that the model sees before it dreams; the dreams start
+            from the last of them.
         real: The real frames that follow.
         dreamed: The dreamed frames that follow, brightness from 0 to 1.
         actions: The actions that lead to them.

@@ -1,5 +1,6 @@
-"""The interface of a world: many games at once, each with frames to see and buttons to
-press. Real worlds and dreams have the same one, so every player plays in both.
+"""The interface of a world: many games at once, with frames and buttons.
+
+Real worlds and dreams share it, so that every player can play in both.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Step:
-    """What a world answers to one action in each of its games.
+    """The result of one action in each game of a world.
 
     A game that ends starts again within the same step (gymnasium's autoreset mode
     SAME_STEP), so `frames` then belongs to the next episode and `last_frames` to the
@@ -20,9 +21,9 @@ class Step:
     Attributes:
         frames: The frames to act on next, brightness from 0 to 1.
         rewards: The reward of each game.
-        ended: Whether the episode is over, for whatever reason.
-        terminated: Whether the world ended it, so that no reward could follow; False
-            where an episode was cut off because of its length.
+        ended: True where the episode is over.
+        terminated: True where the world ended it, so that no reward could follow; False
+            where the episode was cut off because of its length.
         last_frames: The frames that the actions led to, before any game started again.
     """
 
@@ -55,7 +56,7 @@ class World(Protocol):
 
 @runtime_checkable
 class Player(Protocol):
-    """Chooses the buttons from what it sees; it may remember earlier frames."""
+    """Chooses the buttons from the frames; it may remember earlier ones."""
 
     def __call__(
         self, frames: Float[Tensor, "game *frame"], first: Bool[Tensor, "game"]
@@ -64,6 +65,6 @@ class Player(Protocol):
 
         Args:
             frames: The current frames.
-            first: Whether each is the first of an episode, so that nothing before it
-                counts.
+            first: True for the first frame of an episode, so that earlier frames no
+                longer count.
         """

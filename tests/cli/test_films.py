@@ -50,3 +50,15 @@ def test_sample_of_films_writes_an_animated_file(tmp_path, ending):
     assert stopped.value.code == 0
     with Image.open(path) as film:
         assert film.n_frames == 8
+
+
+@pytest.mark.slow
+def test_sample_of_dreams_writes_as_many_frames_as_asked_for(tmp_path):
+    path = tmp_path / "dreams.gif"
+    options = ["frames=7", "temperature=0"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["sample", "paddle-world", *options, "--count", "2", "--out", str(path)])
+    assert stopped.value.code == 0
+    with Image.open(path) as film:
+        assert film.n_frames == 7
+        assert film.size == (2 * (6 * 16 + 2) + 2, 6 * 16 + 4)

@@ -1,7 +1,8 @@
-"""How long a dream of the paddle world stays true, and how much of that is chance.
+"""The fidelity of dreams of the paddle world: how long they equal reality.
 
-No model can know how the ball bounces at the top. So dreams are judged apart where no
-bounce has decided anything yet: there, every difference is the model's own error.
+No model can know how the ball bounces at the top. Frames that no such bounce has
+influenced yet are therefore measured separately: every difference there is an error of
+the model.
 """
 
 from dataclasses import dataclass
@@ -16,12 +17,12 @@ from genai_tutorial.worldmodels import SideBySide
 
 @dataclass(frozen=True)
 class DreamFidelity:
-    """How near dreams are to reality, for each dream after each step.
+    """A comparison of dreams with reality, for each dream after each step.
 
     Attributes:
-        exact: Whether the dreamed frame equals the real one in every pixel.
+        exact: True where the dreamed frame equals the real one in every pixel.
         distance: Distance between the dreamed and the real ball in pixels.
-        predictable: Whether the real frame follows from what the model has seen and the
+        predictable: True where the real frame follows from the frames seen and the
             actions; False once a bounce at the top has decided where the ball goes.
     """
 
@@ -35,7 +36,7 @@ class DreamFidelity:
         """Return the share of exact frames after each step, NaN if there is none.
 
         Args:
-            where: Which frames count, such as `predictable`; None for all.
+            where: The frames that count, such as `predictable`; None for all.
         """
         return _mean(self.exact.float(), where)
 
@@ -45,7 +46,7 @@ class DreamFidelity:
         """Return the mean distance of the balls after each step, NaN if there is none.
 
         Args:
-            where: Which frames count, such as `predictable`; None for all.
+            where: The frames that count, such as `predictable`; None for all.
         """
         return _mean(self.distance, where)
 

@@ -1,4 +1,4 @@
-"""The paddle world behind gymnasium's interface, for every library that speaks it."""
+"""The paddle world behind gymnasium's interface, for every library that uses it."""
 
 from typing import Any
 

@@ -15,10 +15,9 @@ _MIDDLE = 7
 
 
 class RandomPlayer:
-    """Presses a random button, or keeps the last one with the probability `stickiness`.
+    """Presses random buttons; repeats the last one with the probability `stickiness`.
 
-    A sticky player moves the paddle far enough to see more of the world, so its steps
-    are better data.
+    A sticky player moves the paddle further, so its steps show more of the world.
 
     Args:
         seed: Decides the buttons.
@@ -69,8 +68,8 @@ def reflex_player(
 
 
 class ForesightPlayer:
-    """Works out the ball's speed from two frames and moves the paddle to where the ball
-    will land.
+    """Works out the ball's speed from two frames and moves the paddle to where it will
+    land.
     """
 
     def __init__(self):

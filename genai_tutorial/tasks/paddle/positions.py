@@ -1,4 +1,4 @@
-"""Where ball and paddle are, read from the pixels of real or dreamed frames."""
+"""The positions of ball and paddle, read from the pixels of real or dreamed frames."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,8 @@ class Positions:
         x: Column of the ball's left edge.
         y: Row of the ball's upper edge.
         paddle: Column of the paddle's left edge.
-        complete: Whether the frame shows exactly one ball and one paddle; where it does
-            not, the positions are those of the first bright pixels, 0 if there are
-            none.
+        complete: True if the frame shows exactly one ball and one paddle; if not, the
+            positions are those of the first bright pixels, 0 if there are none.
     """
 
     x: Int[Tensor, "*batch"]

@@ -1,4 +1,4 @@
-"""How well a player plays: the number of balls that it catches in an episode."""
+"""The score of a player: the number of balls that it catches per episode."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,8 @@
 """A ball and a paddle on 16x16 black-and-white pixels, in many games at once.
 
 The ball bounces off the walls. At the top, its sideways speed is drawn at random, so
-nobody can predict the next landing before the ball has turned round. One frame shows
-where the ball is but not where it goes: whoever wants to know has to remember.
+no player can predict the next landing before that. A single frame shows the ball's
+position but not its speed, so a good player needs memory.
 """
 
 import numpy as np

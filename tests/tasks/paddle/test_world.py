@@ -93,12 +93,12 @@ def test_world_same_seed_gives_the_same_games():
     assert not torch.equal(first.frames, other.frames)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 @given(seed=st.integers(0, 2**31), stickiness=st.floats(0, 1))
 def test_world_frames_always_show_one_ball_and_one_paddle(seed, stickiness):
     world, player = PaddleWorld(16, seed), RandomPlayer(seed, stickiness)
     first = torch.ones(16, dtype=torch.bool)
-    for _ in range(40):
+    for _ in range(25):
         before = read_positions(world.frames)
         actions = player(world.frames, first)
         step = world.step(actions)
