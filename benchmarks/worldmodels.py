@@ -39,13 +39,16 @@ from genai_tutorial.tasks.paddle import (
     PaddleWorld,
     RandomPlayer,
     dream_fidelity,
+    read_positions,
     reflex_player,
     score_player,
 )
 from genai_tutorial.worldmodels import (
     ActorCritic,
     CodeEnsemble,
+    EmbeddingTraining,
     Imagined,
+    JointEmbedding,
     ModelPlayer,
     PixelAgent,
     PixelPlayer,
@@ -58,13 +61,17 @@ from genai_tutorial.worldmodels import (
     disagreement,
     dream_beside_reality,
     dream_starts,
+    effective_rank,
+    episode_returns,
     imagine,
     learn_by_playing,
     learn_in_dreams,
+    minigrid_world,
     penalized,
     planning_policy,
     record,
     train_ensemble,
+    train_joint_embedding,
     train_world_model,
 )
 
@@ -74,6 +81,8 @@ SMALL, SMALL_GAMES = 1_920, 16
 TEMPERATURES = (0.0, 1.0, 1.5)
 PPO_STEPS = (25_600, 51_200, 102_400, 204_800, 307_200)
 WEIGHTS = (0.03, 0.1)
+EMBEDDING_TARGETS = ("trained", "stopped", "average")
+MINIGRID_STEPS = 12_800
 GAMES, PLANNED_GAMES = 512, 32
 
 
@@ -87,9 +96,11 @@ class Effort:
     small_updates: int = 150
     games: int = GAMES
     planned_games: int = PLANNED_GAMES
+    minigrid_steps: int = 600
+    minigrid_games: int = 64
 
 
-FULL, SMOKE = Effort(), Effort(4, 4, 2, 2, 4, 2)
+FULL, SMOKE = Effort(), Effort(4, 4, 2, 2, 4, 2, 4, 2)
 
 
 def sticky(world: PaddleWorld, steps: int, seed: int) -> Recording:
@@ -310,11 +321,104 @@ def collected(
     return rounds
 
 
+def joint_embedding(seed: int, small: bool) -> dict:
+    """Predict features in place of pixels, and read ball and paddle off them."""
+    recording, held_out = (
+        sticky(PaddleWorld(LARGE_GAMES, k + seed), 12_800, k + seed) for k in (0, 5000)
+    )
+    measured = {"untrained": probed(JointEmbedding(seed=seed), recording, held_out)}
+    for target in EMBEDDING_TARGETS:
+        model = JointEmbedding(seed=seed)
+        settings = EmbeddingTraining(target, steps=4 if small else 250)
+        started = time.process_time()
+        history = train_joint_embedding(
+            model, recording, settings, seed=seed, progress=False
+        )
+        measured[target] = {
+            "seconds": round(time.process_time() - started, 1),
+            "first loss": round(history.losses[0], 6),
+            "last loss": round(history.losses[-1], 6),
+            **probed(model, recording, held_out),
+        }
+    return measured
+
+
+@torch.no_grad()
+def probed(model: JointEmbedding, recording: Recording, held_out: Recording) -> dict:
+    """Return the spread and the rank of the features, and how much of the positions'
+    variance a linear regression explains on other games (0 for a constant).
+    """
+    pairs = []
+    for played in (recording, held_out):
+        before, now = played.windows(played.unbroken_starts(1), 1).frames
+        places = read_positions(now)
+        truth = torch.stack([places.x, places.y, places.paddle], dim=1).double()
+        seen = places.complete
+        pairs.append((model.encode(before, now)[seen].double(), truth[seen]))
+    (features, truth), (others, answers) = pairs
+    mean, spread = features.mean(dim=0), features.std(dim=0) + 1e-12
+    inputs, tests = (
+        torch.cat([(x - mean) / spread, torch.ones(len(x), 1).double()], dim=1)
+        for x in (features, others)
+    )
+    ridge = 0.1 * torch.eye(inputs.shape[1]).double()
+    weights = torch.linalg.solve(inputs.T @ inputs + ridge, inputs.T @ truth)
+    errors = (tests @ weights - answers).square().mean(dim=0)
+    explained = 1 - errors / answers.var(dim=0, unbiased=False)
+    return {
+        "spread": round(float(others.std(dim=0).mean()), 6),
+        "rank": round(effective_rank(others), 3),
+        "explained": dict(
+            zip(("ball x", "ball y", "paddle"), rounded(explained), strict=True)
+        ),
+    }
+
+
+def minigrid(seed: int, small: bool) -> dict:
+    """Run the same code on a world that is not ours."""
+    name, effort = "MiniGrid-Dynamic-Obstacles-6x6-v0", SMOKE if small else FULL
+    world = minigrid_world(name, games=16, seed=seed)
+    steps = 320 if small else MINIGRID_STEPS
+    random = RandomPlayer(seed, n_actions=world.n_actions)
+    recording = record(world, random, steps // world.games)
+    config = WorldModelConfig(
+        tuple(recording.frames.shape[2:]), actions=world.n_actions
+    )
+    model, world_seconds = learn_world(recording, seed, effort.minigrid_steps, config)
+    agent, player_seconds = learn_to_play(model, recording, seed, effort.small_updates)
+    pixels = PixelAgent(config.frame, config.actions, seed=seed)
+    learner = PPOLearner(pixels, minigrid_world(name, 16, 100 + seed), seed=seed)
+
+    def reality(player: Callable) -> float:
+        games = minigrid_world(name, effort.minigrid_games, 9000)
+        return round(float(episode_returns(games, player, 144).mean()), 4)
+
+    measured = {
+        "name": name,
+        "real steps": steps,
+        "reached": int((recording.rewards > 0).sum()),
+        "hit": int((recording.rewards < 0).sum()),
+        "world seconds": round(world_seconds, 1),
+        "player seconds": round(player_seconds, 1),
+        "games": effort.minigrid_games,
+        "random": reality(random),
+        "dream reward": round(promised(model, recording, agent.greedy).total_reward, 4),
+        "dreamer": reality(ModelPlayer(model, agent.greedy)),
+        "model_free": {},
+    }
+    for factor in (1, 4):
+        learn_by_playing(learner, steps if factor == 1 else 3 * steps, progress=False)
+        measured["model_free"][str(factor * steps)] = reality(PixelPlayer(pixels))
+    return measured
+
+
 PARTS: dict[str, Part] = {
     "yardsticks": yardsticks,
     "model_free": model_free,
     "dreamer": dreamer,
     "exploitation": exploitation,
+    "joint_embedding": joint_embedding,
+    "minigrid": minigrid,
 }
 
 

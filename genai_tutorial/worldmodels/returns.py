@@ -1,4 +1,4 @@
-"""Returns: what rewards and predicted values say a state is worth."""
+"""λ-returns: what rewards and predicted values say a state is worth."""
 
 import torch
 from jaxtyping import Float
