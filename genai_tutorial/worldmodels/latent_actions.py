@@ -3,12 +3,12 @@
 A network sees two frames and predicts several possible next ones, one for each latent
 action. The real next frame makes some of them more probable than others, and each
 learns from it in that proportion, as the components of a mixture do. What follows from
-the past alone all of them predict alike; what is left for them to differ in is what
+the past alone, all of them predict alike; what is left for them to differ in is what
 somebody has chosen.
 """
 
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import count, permutations
 
 import torch
 from jaxtyping import Float, Int
@@ -35,18 +35,19 @@ class LatentActions(nn.Module):
         seed: Decides the first weights.
 
     Raises:
-        ValueError: If there is not at least one action.
+        ValueError: If there are fewer than two actions.
 
     Source: Bruce et al., Genie: Generative Interactive Environments, section 2.1,
         https://arxiv.org/abs/2402.15391, with a sum over all actions in place of an
         encoder with a codebook
     """
 
-    def __init__(self, actions: int = 3, channels: int = 24, seed: int = 0):
+    def __init__(self, actions: int = 3, channels: int = 16, seed: int = 0):
         super().__init__()
-        if actions < 1:
-            raise ValueError(f"There must be at least one action, got {actions}.")
-        self.actions = actions
+        if actions < 2:
+            raise ValueError(
+                f"There must be at least two actions to tell apart, got {actions}."
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.features = nn.Sequential(
@@ -69,59 +70,198 @@ class LatentActions(nn.Module):
         features = self.features(torch.stack([before, now], dim=1))
         return self.common(features) + self.differences(features)
 
-    def log_likelihoods(
-        self, frames: Float[Tensor, "3 batch height width"]
-    ) -> Float[Tensor, "batch action"]:
-        """Return the log-likelihood of the third frame under each latent action, in
-        nats.
-        """
-        before, now, later = frames
-        return _log_likelihoods(self(before, now), later)
+    def without_actions(
+        self,
+        before: Float[Tensor, "batch height width"],
+        now: Float[Tensor, "batch height width"],
+    ) -> Float[Tensor, "batch 1 height width"]:
+        """Return the logits of the next frame's pixels from the past alone."""
+        return self.common(self.features(torch.stack([before, now], dim=1)))
 
     @torch.no_grad()
     def infer(
         self, frames: Float[Tensor, "3 batch height width"]
     ) -> Int[Tensor, "batch"]:
-        """Return the latent action that explains the third frame best."""
-        return self.log_likelihoods(frames).argmax(dim=1)
+        """Return the latent action between the second and the third frame: the one that
+        explains the third best.
+        """
+        before, now, later = frames
+        return frame_log_likelihoods(self(before, now), later).argmax(dim=1)
 
 
-def _log_likelihoods(
+def frame_log_likelihoods(
     logits: Float[Tensor, "batch action height width"],
-    later: Float[Tensor, "batch height width"],
+    frames: Float[Tensor, "batch height width"],
 ) -> Float[Tensor, "batch action"]:
-    target = later[:, None].expand_as(logits)
+    """Return the log-likelihood of each frame under each prediction, in nats."""
     losses = functional.binary_cross_entropy_with_logits(
-        logits, target, reduction="none"
+        logits, frames[:, None].expand_as(logits), reduction="none"
     )
     return -losses.sum(dim=(-1, -2))
 
 
 def latent_action_loss(
-    log_likelihoods: Float[Tensor, "batch action"], temperature: float | int = 1.0
+    log_likelihoods: Float[Tensor, "batch action"],
+    temperature: float | int = 1.0,
+    balance: float | int = 0.0,
 ) -> Float[Tensor, ""]:
     r"""Return the negative log-likelihood of a mixture with equal weights, per frame.
 
-    $$-T \log \frac1K \sum_k p(x \mid k)^{1/T}$$
+    $$-T \log \frac1K \sum_k p(x \mid k)^{1/T} + \beta \sum_k \bar q_k \log K \bar q_k$$
 
-    Its gradient divides each frame among the latent actions by their posterior
-    probabilities. At a temperature above 1 these are softer, so that no action takes
-    all frames before the others have learned anything (deterministic annealing).
+    The gradient of the first part divides each frame among the latent actions by their
+    posterior probabilities q. At a temperature above 1 these are softer, so that no
+    action takes all frames before the others have learned anything (deterministic
+    annealing). The second part asks for posterior probabilities that are equal on
+    average over the batch: otherwise one action tends to be left over for rare frames.
 
     Args:
         log_likelihoods: For each frame and latent action, in nats.
         temperature: T.
+        balance: β.
 
     Raises:
         ValueError: If the temperature is not above 0.
 
-    Source: Ueda and Nakano, Deterministic annealing EM algorithm (1998), equation 11.
+    Source: Ueda and Nakano, Deterministic annealing EM algorithm (1998),
+        https://doi.org/10.1016/S0893-6080(97)00133-0
 
     >>> latent_action_loss(torch.tensor([[-1.0, -1.0, -1.0]]))
     tensor(1.)
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, got {temperature}.")
-    count = log_likelihoods.shape[1]
-    mixed = torch.logsumexp(log_likelihoods / temperature, dim=1)
-    return -temperature * (mixed - torch.tensor(float(count)).log()).mean()
+    scaled = log_likelihoods / temperature
+    log_count = torch.tensor(float(scaled.shape[1])).log()
+    surprise = -temperature * (torch.logsumexp(scaled, dim=1) - log_count).mean()
+    shares = scaled.softmax(dim=1).mean(dim=0)
+    return surprise + balance * (log_count + torch.special.xlogy(shares, shares).sum())
+
+
+@dataclass(frozen=True)
+class LatentActionTraining:
+    """How latent actions are learned.
+
+    Attributes:
+        steps: The number of training steps.
+        common_steps: The first of them, in which the model learns what follows from the
+            past alone.
+        batch_size: The number of frames in a batch.
+        temperature: See `latent_action_loss`; it falls to 1 in the first 60% of the
+            other steps.
+        balance: See `latent_action_loss`.
+
+    Raises:
+        ValueError: If `common_steps` is not from 0 to below `steps`.
+    """
+
+    steps: int = 600
+    common_steps: int = 200
+    batch_size: int = 64
+    temperature: float | int = 10.0
+    balance: float | int = 5.0
+
+    def __post_init__(self):
+        if not 0 <= self.common_steps < self.steps:
+            raise ValueError(
+                f"common_steps must be from 0 to below {self.steps}, got "
+                f"{self.common_steps}."
+            )
+
+    def temperature_at(self, step: int) -> float:
+        """Return the temperature of a step, counted from 0."""
+        others = self.steps - self.common_steps
+        passed = min(1.0, max(0, step - self.common_steps) / (0.6 * others))
+        return float(self.temperature) ** (1 - passed)
+
+
+_RATES = OptimizerSettings(
+    matrix_lr=0.02, kernel_lr=0.05, embedding_lr=0.01, head_lr=0.003, vector_lr=0.003
+)
+
+
+def train_latent_actions(
+    model: LatentActions,
+    recording: Recording,
+    settings: LatentActionTraining | None = None,
+    *,
+    seed: int = 0,
+    progress: bool = True,
+) -> History:
+    """Learn latent actions from films: from a recording's frames, not its actions.
+
+    Args:
+        model: The model; it is changed.
+        recording: The films. Pieces with an end in them are left out.
+        settings: How to train; None for the defaults.
+        seed: Decides the batches.
+        progress: Whether to show a progress bar.
+    """
+    settings, steps = settings or LatentActionTraining(), count()
+
+    def loss(model: LatentActions, starts: Tensor) -> Tensor:
+        before, now, later = recording.windows(starts, 2).frames
+        step = next(steps)
+        if step < settings.common_steps:
+            logits = model.without_actions(before, now)
+            return latent_action_loss(frame_log_likelihoods(logits, later))
+        return latent_action_loss(
+            frame_log_likelihoods(model(before, now), later),
+            settings.temperature_at(step),
+            settings.balance,
+        )
+
+    return fit(
+        model,
+        TensorBatches((recording.unbroken_starts(2),), settings.batch_size, seed),
+        loss,
+        build_optimizer(model, _RATES),
+        steps=settings.steps,
+        schedule=warmup_linear(settings.steps, min(20, settings.steps // 2)),
+        clip_norm=None,
+        progress=progress,
+    )
+
+
+@dataclass(frozen=True)
+class Renaming:
+    """Which button each latent action stands for.
+
+    Attributes:
+        buttons: The button of each latent action.
+        agreement: The share of steps at which the named button is the pressed one.
+    """
+
+    buttons: tuple[int, ...]
+    agreement: float
+
+
+def best_renaming(
+    latent: Int[Tensor, "step"], buttons: Int[Tensor, "step"], actions: int = 3
+) -> Renaming:
+    """Name each latent action after another button, so that they agree as often as
+    possible. Chance reaches a little more than one divided by the number of buttons.
+
+    Args:
+        latent: The latent actions.
+        buttons: The buttons that were pressed.
+        actions: The number of both.
+
+    Raises:
+        ValueError: If there is no step.
+
+    >>> best_renaming(torch.tensor([2, 2, 0, 1]), torch.tensor([0, 0, 1, 1]))
+    Renaming(buttons=(1, 2, 0), agreement=0.75)
+    """
+    if len(latent) < 1:
+        raise ValueError("There must be at least one step to compare, got none.")
+    together = torch.zeros(actions, actions)
+    ones = torch.ones(len(latent))
+    together.index_put_((latent, buttons), ones, accumulate=True)
+    rows = torch.arange(actions)
+    best = max(
+        permutations(range(actions)),
+        key=lambda names: float(together[rows, torch.tensor(names)].sum()),
+    )
+    agreed = together[rows, torch.tensor(best)].sum()
+    return Renaming(best, float(agreed) / len(latent))
