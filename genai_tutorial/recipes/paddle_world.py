@@ -230,7 +230,12 @@ class PaddleWorldRecipe(Recipe):
         score = score_player(model.player(), MEASURED_EPISODES)
         fidelity = dream_fidelity(
             dream_beside_reality(
-                model.world, self.held_out(), 16, MEASURED_DREAMS, seed=self.seed
+                model.world,
+                self.held_out(),
+                16,
+                MEASURED_DREAMS,
+                temperature=self.temperature,
+                seed=self.seed,
             )
         )
         exact = fidelity.share_exact()
@@ -241,6 +246,7 @@ class PaddleWorldRecipe(Recipe):
             "return_per_episode": round(score.mean_return, 4),
             "episodes": MEASURED_EPISODES,
             "dreams": MEASURED_DREAMS,
+            "temperature": self.temperature,
             "after_steps": {
                 str(step): {
                     "exact": round(float(exact[step - 1]), 4),

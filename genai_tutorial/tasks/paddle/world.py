@@ -67,7 +67,7 @@ class PaddleWorld:
 
     @property
     def frames(self) -> Float[Tensor, "game 16 16"]:
-        """The current frame of each game: 0 is black, 1 is white."""
+        """The current frame of each game, black (0) and white (1)."""
         pixels = np.zeros((self.games, SIZE, SIZE), dtype=np.float32)
         game = np.arange(self.games)
         for row in range(BALL):
