@@ -35,7 +35,7 @@ from genai_tutorial.recipes.options import (
     parse_options,
     set_options,
 )
-from genai_tutorial.recipes.paddle_world import PADDLE_WORLD, Dreamer
+from genai_tutorial.recipes.paddle_world import PADDLE_WORLD
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
 from genai_tutorial.recipes.sample import (
     draw_films,
@@ -70,7 +70,6 @@ __all__ = [
     "CaptionOptions",
     "DigitClassifierRecipe",
     "DraftRecipe",
-    "Dreamer",
     "FamilyRun",
     "GuidedCaption",
     "LanguageRecipe",

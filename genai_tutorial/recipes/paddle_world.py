@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from genai_tutorial.data import Source
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
@@ -21,13 +21,12 @@ from genai_tutorial.tasks.paddle import (
 )
 from genai_tutorial.worldmodels import (
     RATES,
-    ActorCritic,
+    Dreamer,
     DreamHistory,
     Imagined,
     ModelPlayer,
     Policy,
     Recording,
-    WorldModel,
     WorldModelConfig,
     WorldModelTraining,
     dream_beside_reality,
@@ -55,11 +54,10 @@ HORIZON = 20
 DREAMS = 128
 """The number of dreams per update of the player."""
 
-MEASURED_DREAMS = 1000
-"""The number of dreams that are compared with reality."""
-
-MEASURED_EPISODES = 1000
-"""The number of episodes that the player is scored on."""
+MEASURED = 1000
+"""The number of episodes that the player is scored on, and of dreams that are compared
+with reality.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,26 +81,6 @@ class DreamOptions:
             raise ValueError(f"frames must be at least 1, got {self.frames}.")
         if not self.temperature >= 0:
             raise ValueError(f"temperature must be at least 0, got {self.temperature}.")
-
-
-class Dreamer(nn.Module):
-    """A world model and the player that learned in its dreams.
-
-    Args:
-        config: The sizes of the world model.
-        seed: Seed of the initial weights.
-    """
-
-    def __init__(self, config: WorldModelConfig, seed: int):
-        super().__init__()
-        self.world = WorldModel(config, seed)
-        self.agent = ActorCritic(
-            config.memory + config.units, config.actions, seed=seed
-        )
-
-    def player(self) -> ModelPlayer:
-        """Return the player, which takes the most likely actions."""
-        return ModelPlayer(self.world, self.agent.greedy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,13 +205,13 @@ class PaddleWorldRecipe(Recipe):
         """Return how well the player plays and how long its dreams stay true, on games
         that it has not learned from.
         """
-        score = score_player(model.player(), MEASURED_EPISODES)
+        score = score_player(model.player(), MEASURED)
         fidelity = dream_fidelity(
             dream_beside_reality(
                 model.world,
                 self.held_out(),
                 16,
-                MEASURED_DREAMS,
+                MEASURED,
                 temperature=self.temperature,
                 seed=self.seed,
             )
@@ -244,8 +222,8 @@ class PaddleWorldRecipe(Recipe):
         return {
             "catches_per_episode": round(score.mean_catches, 4),
             "return_per_episode": round(score.mean_return, 4),
-            "episodes": MEASURED_EPISODES,
-            "dreams": MEASURED_DREAMS,
+            "episodes": MEASURED,
+            "dreams": MEASURED,
             "temperature": self.temperature,
             "after_steps": {
                 str(step): {

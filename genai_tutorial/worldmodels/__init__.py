@@ -20,6 +20,7 @@ from genai_tutorial.worldmodels.dream import (
     sample_codes,
     state_after,
 )
+from genai_tutorial.worldmodels.dreamer import Dreamer
 from genai_tutorial.worldmodels.dynamics import (
     REWARDS,
     GatedRecurrentUnit,
@@ -127,6 +128,7 @@ __all__ = [
     "DreamHistory",
     "DreamState",
     "DreamStep",
+    "Dreamer",
     "Dreams",
     "EmbeddingHistory",
     "EmbeddingTraining",
