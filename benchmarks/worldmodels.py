@@ -27,7 +27,7 @@ Finished parts are kept in the folder `runs` and are not repeated.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -35,6 +35,10 @@ from torch import Tensor
 from genai_tutorial.pretrained.record_parts import Part, run_parts
 from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.tasks.paddle import (
+    LEFT,
+    PADDLE,
+    RIGHT,
+    SIZE,
     ForesightPlayer,
     PaddleWorld,
     RandomPlayer,
@@ -49,6 +53,8 @@ from genai_tutorial.worldmodels import (
     EmbeddingTraining,
     Imagined,
     JointEmbedding,
+    LatentActions,
+    LatentActionTraining,
     ModelPlayer,
     PixelAgent,
     PixelPlayer,
@@ -58,6 +64,7 @@ from genai_tutorial.worldmodels import (
     WorldModel,
     WorldModelConfig,
     WorldModelTraining,
+    best_renaming,
     disagreement,
     dream_beside_reality,
     dream_starts,
@@ -72,6 +79,7 @@ from genai_tutorial.worldmodels import (
     record,
     train_ensemble,
     train_joint_embedding,
+    train_latent_actions,
     train_world_model,
 )
 
@@ -321,6 +329,47 @@ def collected(
     return rounds
 
 
+def latent_actions(seed: int, small: bool) -> dict:
+    """Find the buttons in films; also without the balance, and where a sticky player
+    makes the next button easy to guess from the past.
+    """
+    full = LatentActionTraining(8, 4) if small else LatentActionTraining()
+    measured = {}
+    for name, stickiness, settings in (
+        ("random films", 0.0, full),
+        ("no balance", 0.0, replace(full, balance=0.0)),
+        ("sticky films", STICKINESS, full),
+    ):
+        films, held_out = (
+            record(
+                PaddleWorld(LARGE_GAMES, k + seed),
+                RandomPlayer(k + seed, stickiness),
+                n,
+            )
+            for k, n in ((0, 400), (5000, 100))
+        )
+        model, started = LatentActions(seed=seed), time.process_time()
+        train_latent_actions(model, films, settings, seed=seed, progress=False)
+        seconds = time.process_time() - started
+        windows = held_out.windows(held_out.unbroken_starts(2), 2)
+        latent, pressed = model.infer(windows.frames), windows.actions[1]
+        paddle = read_positions(windows.frames[1]).paddle
+        moved = torch.where(pressed == LEFT, paddle > 0, True)
+        moved &= torch.where(pressed == RIGHT, paddle < SIZE - PADDLE, True)
+        measured[name] = {
+            "seconds": round(seconds, 1),
+            "steps": len(pressed),
+            "agreement": round(best_renaming(latent, pressed).agreement, 4),
+            "not against a wall": round(
+                best_renaming(latent[moved], pressed[moved]).agreement, 4
+            ),
+            "most frequent button": round(
+                float(pressed.bincount(minlength=3).max()) / len(pressed), 4
+            ),
+        }
+    return measured
+
+
 def joint_embedding(seed: int, small: bool) -> dict:
     """Predict features in place of pixels, and read ball and paddle off them."""
     recording, held_out = (
@@ -417,6 +466,7 @@ PARTS: dict[str, Part] = {
     "model_free": model_free,
     "dreamer": dreamer,
     "exploitation": exploitation,
+    "latent_actions": latent_actions,
     "joint_embedding": joint_embedding,
     "minigrid": minigrid,
 }

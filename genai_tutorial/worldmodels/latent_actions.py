@@ -29,6 +29,10 @@ from genai_tutorial.worldmodels.recording import Recording
 class LatentActions(nn.Module):
     """Predicts the next frame, once for each latent action.
 
+    What the actions change depends on the present frame only. If it depended on the
+    one before, too, "on as before" and "the other way" would be as good a code as
+    "left" and "right".
+
     Args:
         actions: The number of latent actions.
         channels: Channels of the hidden layers.
@@ -50,16 +54,20 @@ class LatentActions(nn.Module):
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.features = nn.Sequential(
+            self.common = nn.Sequential(
                 nn.Conv2d(2, channels, 5, padding=2),
                 nn.SiLU(),
                 nn.Conv2d(channels, channels, 5, padding=2),
                 nn.SiLU(),
+                nn.Conv2d(channels, 1, 1),
             )
-            self.common = nn.Conv2d(channels, 1, 1)
-            self.differences = nn.Conv2d(channels, actions, 1)
-            nn.init.normal_(self.differences.weight, std=0.02)
-            nn.init.zeros_(self.differences.bias)
+            self.differences = nn.Sequential(
+                nn.Conv2d(1, channels, 5, padding=2),
+                nn.SiLU(),
+                nn.Conv2d(channels, actions, 1),
+            )
+            nn.init.normal_(self.differences[-1].weight, std=0.02)
+            nn.init.zeros_(self.differences[-1].bias)
 
     def forward(
         self,
@@ -67,8 +75,7 @@ class LatentActions(nn.Module):
         now: Float[Tensor, "batch height width"],
     ) -> Float[Tensor, "batch action height width"]:
         """Return the logits of the next frame's pixels under each latent action."""
-        features = self.features(torch.stack([before, now], dim=1))
-        return self.common(features) + self.differences(features)
+        return self.without_actions(before, now) + self.differences(now[:, None])
 
     def without_actions(
         self,
@@ -76,7 +83,7 @@ class LatentActions(nn.Module):
         now: Float[Tensor, "batch height width"],
     ) -> Float[Tensor, "batch 1 height width"]:
         """Return the logits of the next frame's pixels from the past alone."""
-        return self.common(self.features(torch.stack([before, now], dim=1)))
+        return self.common(torch.stack([before, now], dim=1))
 
     @torch.no_grad()
     def infer(

@@ -1,0 +1,148 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from genai_tutorial.worldmodels import (
+    LatentActions,
+    LatentActionTraining,
+    Recording,
+    best_renaming,
+    frame_log_likelihoods,
+    latent_action_loss,
+    train_latent_actions,
+)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def films():
+    """One pixel moves along a row of ten: to the left, not at all, or to the right."""
+    actions = torch.randint(0, 3, (60, 32), generator=generator())
+    places = [torch.full((32,), 5)]
+    for pressed in actions[:-1]:
+        places.append((places[-1] + pressed - 1).clamp(0, 9))
+    frames = torch.zeros(60, 32, 5, 10, dtype=torch.uint8)
+    frames[:, :, 2] = 255 * functional.one_hot(torch.stack(places), 10)
+    never = torch.zeros(60, 32, dtype=torch.bool)
+    return Recording(frames, actions, torch.zeros(60, 32), never, never)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_training_finds_the_buttons_without_seeing_them(films, seed):
+    model = LatentActions(actions=3, channels=8, seed=seed)
+    settings = LatentActionTraining(steps=300, common_steps=60, temperature=3.0)
+    train_latent_actions(model, films, settings, seed=seed, progress=False)
+    windows = films.windows(films.unbroken_starts(2), 2)
+    # a press against the edge does nothing, so that not all can be told
+    renaming = best_renaming(model.infer(windows.frames), windows.actions[1])
+    assert renaming.agreement > 0.75  # chance: a third
+
+
+def test_training_does_not_look_at_the_actions(films):
+    settings = LatentActionTraining(steps=6, common_steps=3)
+    blind = replace(films, actions=torch.zeros_like(films.actions))
+    weights = []
+    for recording in (films, blind):
+        model = LatentActions(channels=4)
+        train_latent_actions(model, recording, settings, progress=False)
+        weights.append(model.differences[-1].weight)
+    assert torch.equal(*weights)
+
+
+def test_common_steps_leave_the_differences_as_they_are(films):
+    model = LatentActions(channels=4)
+    before = model.differences[-1].weight.clone()
+    settings = LatentActionTraining(steps=4, common_steps=3)
+    train_latent_actions(model, films, settings, progress=False)
+    once = (model.differences[-1].weight - before).abs().max()
+    assert 0 < once < 0.01  # one step of the optimizer, not four
+
+
+def test_model_predicts_differences_on_top_of_what_is_common():
+    model, frames = LatentActions(channels=4), torch.rand(2, 3, 5, 8)
+    with torch.no_grad():
+        model.differences[-1].weight.zero_()
+    common = model.without_actions(*frames)
+    assert torch.allclose(model(*frames), common.expand(-1, 3, -1, -1))
+
+
+def test_frame_log_likelihoods_are_those_of_independent_pixels():
+    logits = torch.randn(4, 3, 2, 2, generator=generator())
+    frames = (torch.rand(4, 2, 2, generator=generator()) < 0.5).float()
+    pixels = torch.distributions.Bernoulli(logits=logits)
+    expected = pixels.log_prob(frames[:, None].expand_as(logits)).sum(dim=(-1, -2))
+    assert torch.allclose(frame_log_likelihoods(logits, frames), expected, atol=1e-5)
+
+
+@given(seed=st.integers(0, 1000))
+def test_loss_is_that_of_a_mixture_with_equal_weights(seed):
+    scores = 3 * torch.randn(6, 3, generator=generator(seed))
+    expected = -scores.double().exp().mean(dim=1).log().mean()
+    assert float(latent_action_loss(scores)) == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_loss_gradient_is_the_posterior():
+    scores = torch.randn(1, 3, generator=generator()).requires_grad_()
+    latent_action_loss(scores).backward()
+    assert torch.allclose(-scores.grad, scores.detach().softmax(dim=1))
+
+
+def test_loss_at_high_temperature_divides_every_frame_equally():
+    scores = torch.tensor([[0.0, -5.0, -9.0]], requires_grad=True)
+    latent_action_loss(scores, temperature=1e4).backward()
+    assert torch.allclose(-scores.grad, torch.full((1, 3), 1 / 3), atol=1e-3)
+
+
+def test_balance_costs_nothing_when_all_actions_are_used_equally():
+    even = 50 * torch.eye(3)
+    assert latent_action_loss(even, balance=5) == latent_action_loss(even)
+    one = even[:1].expand(3, -1)
+    extra = latent_action_loss(one, balance=5) - latent_action_loss(one)
+    assert float(extra) == pytest.approx(5 * math.log(3), rel=1e-4)
+
+
+def test_temperature_falls_from_the_start_to_one():
+    settings = LatentActionTraining(steps=100, common_steps=20, temperature=8.0)
+    at = [settings.temperature_at(step) for step in range(100)]
+    assert at[0] == at[20] == 8.0
+    assert at[68:] == [1.0] * 32
+    assert at[20:68] == sorted(at[20:68], reverse=True)
+
+
+@given(seed=st.integers(0, 1000))
+def test_best_renaming_undoes_any_renaming(seed):
+    draw = generator(seed)
+    buttons = torch.randint(0, 3, (50,), generator=draw)
+    names = torch.randperm(3, generator=draw)
+    assert best_renaming(names[buttons], buttons).agreement == 1
+
+
+def test_best_renaming_of_one_action_for_everything_is_its_most_frequent_button():
+    buttons = torch.tensor([0, 1, 1, 2])
+    assert best_renaming(torch.zeros_like(buttons), buttons).agreement == 0.5
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: LatentActions(actions=1), "at least two actions"),
+        (lambda: LatentActionTraining(steps=5, common_steps=5), "to below 5, got 5"),
+        (lambda: latent_action_loss(torch.zeros(1, 2), 0), "above 0, got 0"),
+        (
+            lambda: best_renaming(torch.zeros(0).long(), torch.zeros(0).long()),
+            "at least one step",
+        ),
+    ],
+)
+def test_latent_actions_refuse(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
