@@ -71,13 +71,20 @@ class MoleculeModel:
     ) -> list[str]:
         """Sample molecules as SMILES strings, which may be invalid.
 
-        A string that reached the context length without an end token is returned as far
-        as it goes. See `rollouts` for the arguments.
+        See `rollouts` for the arguments.
         """
-        drawn = self.rollouts(
-            count, label=label, temperature=temperature, generator=generator
+        return self.strings(
+            self.rollouts(
+                count, label=label, temperature=temperature, generator=generator
+            )
         )
-        return [self.tokenizer.decode(row) for row in drawn.answers()]
+
+    def strings(self, drawn: Rollouts) -> list[str]:
+        """Return the SMILES strings of rollouts. One without an end token was cut
+        off; it becomes an empty string, which is invalid.
+        """
+        rows = zip(drawn.answers(), drawn.finished.tolist(), strict=True)
+        return [self.tokenizer.decode(row) if ended else "" for row, ended in rows]
 
     def first_token(self, label: int | None = None) -> int:
         """Return the token that begins a molecule with this label.
