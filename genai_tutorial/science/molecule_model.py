@@ -19,6 +19,10 @@ QED_LABELS = tuple(f"<qed-{number}>" for number in range(len(QED_EDGES) + 1))
 """The property tokens, from the least to the most drug-like bin."""
 
 
+BATCH = 250
+"""The number of molecules that `sample` draws side by side."""
+
+
 @dataclass(frozen=True)
 class MoleculeModel:
     """A decoder with the tokenizer of its molecules.
@@ -72,12 +76,20 @@ class MoleculeModel:
         """Sample molecules as SMILES strings, which may be invalid.
 
         See `rollouts` for the arguments.
+
+        Raises:
+            ValueError: If `count` is less than 1, or there is no such label.
         """
-        return self.strings(
-            self.rollouts(
-                count, label=label, temperature=temperature, generator=generator
+        samples: list[str] = []
+        while not samples or len(samples) < count:
+            drawn = self.rollouts(
+                min(count - len(samples), BATCH),
+                label=label,
+                temperature=temperature,
+                generator=generator,
             )
-        )
+            samples += self.strings(drawn)
+        return samples
 
     def strings(self, drawn: Rollouts) -> list[str]:
         """Return the SMILES strings of rollouts. One without an end token was cut
