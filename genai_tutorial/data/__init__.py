@@ -58,6 +58,7 @@ from genai_tutorial.data.levels import (
 )
 from genai_tutorial.data.mnist import load_mnist, load_mnist_split
 from genai_tutorial.data.molecules import (
+    load_drug_likeness,
     load_molecule_split,
     load_molecules,
     standardize_smiles,
@@ -124,6 +125,7 @@ __all__ = [
     "load_chorale_split",
     "load_chorales",
     "load_digits",
+    "load_drug_likeness",
     "load_emoji",
     "load_emoji_split",
     "load_faces",

@@ -14,7 +14,7 @@ from genai_tutorial.alignment import (
     pad_examples,
     supervised_loss,
 )
-from genai_tutorial.data import Source, load_molecule_split
+from genai_tutorial.data import Source, load_drug_likeness, load_molecule_split
 from genai_tutorial.data.molecules import SOURCE
 from genai_tutorial.recipes.decoder import DecoderRecipe
 from genai_tutorial.recipes.recipe import RunSettings, Trained
@@ -102,7 +102,8 @@ class MoleculeRecipe(DecoderRecipe):
         """Train the model, or resume a run that was stopped."""
         train, held_out = load_molecule_split()
         length = self.config.context_length
-        labels = property_bins([qed(smiles) for smiles in train])
+        qed_of = load_drug_likeness()
+        labels = property_bins([qed_of[smiles] for smiles in train])
         rows = molecule_rows(self.tokenizer, train, length, labels)
         unseen = molecule_rows(self.tokenizer, held_out, length)
         drops = torch.Generator().manual_seed(self.seed)
@@ -228,8 +229,8 @@ MOLECULES = MoleculeRecipe(
     optimizer=OptimizerSettings(weight_decay=0.1),
     label_dropout=0.5,
     batch_size=12,
-    steps=2_400,
-    warmup_steps=50,
+    steps=1_000,
+    warmup_steps=30,
     published=True,
 )
 """The model that chapter 29 loads."""
