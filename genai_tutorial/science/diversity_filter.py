@@ -32,7 +32,7 @@ class ScaffoldFilter:
     """
 
     limit: int = 10
-    threshold: float = 0.0
+    threshold: float | int = 0.0
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self):

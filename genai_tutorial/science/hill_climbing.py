@@ -35,7 +35,7 @@ class HillClimbSettings:
     keep: int = 128
     updates: int = 8
     batch_size: int = 12
-    learning_rate: float = 5e-4
+    learning_rate: float | int = 5e-4
     seed: int = 0
 
     def __post_init__(self):

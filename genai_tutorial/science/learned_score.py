@@ -27,7 +27,10 @@ class FingerprintRidge:
 
     @classmethod
     def fit(
-        cls, molecules: Sequence[str], values: Sequence[float], penalty: float = 10.0
+        cls,
+        molecules: Sequence[str],
+        values: Sequence[float],
+        penalty: float | int = 10.0,
     ) -> "FingerprintRidge":
         """Return the weights that minimize the squared error plus `penalty` times the
         squared weights.

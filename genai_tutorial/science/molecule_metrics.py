@@ -72,7 +72,7 @@ class MoleculeReport:
         """The share of different molecules that are not in the training data."""
         return _share(self.novel, self.distinct)
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float | int]:
         """Return all numbers, those of the three shares included, for JSON."""
         shares = {
             name: getattr(self, name) for name in ("validity", "uniqueness", "novelty")

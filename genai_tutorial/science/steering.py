@@ -46,7 +46,7 @@ class SteeringSettings:
     steps: int = 50
     batch_size: int = 64
     sigma: float | int = 60.0
-    learning_rate: float = 5e-4
+    learning_rate: float | int = 5e-4
     clip_norm: float | int = 1.0
     seed: int = 0
 
