@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from genai_tutorial.runtime import require
-from genai_tutorial.science.molecule_properties import EXTRA
+from genai_tutorial.science.molecule_properties import EXTRA, canonical_smiles
 
 Failure = Literal["valid", "grammar", "aromaticity", "valence"]
 """The outcome of the checks: `grammar` for a ring or a bracket left open, `aromaticity`
@@ -25,14 +25,14 @@ def smiles_failure(smiles: str) -> Failure:
     >>> [smiles_failure(s) for s in ("CCO", "C1CC", "C(C)(C)(C)(C)C", "c1cccc1")]
     ['valid', 'grammar', 'valence', 'aromaticity']
     """
+    if canonical_smiles(smiles) is not None:
+        return "valid"
     chem = require("rdkit.Chem", EXTRA)
     with require("rdkit.rdBase", EXTRA).BlockLogs():
         molecule = chem.MolFromSmiles(smiles, sanitize=False) if smiles else None
         if molecule is None:
             return "grammar"
         problems = chem.DetectChemistryProblems(molecule)
-    if not problems:
-        return "valid"
     is_valence = any("Valence" in problem.GetType() for problem in problems)
     return "valence" if is_valence else "aromaticity"
 

@@ -17,6 +17,7 @@ pytest.importorskip("rdkit")
         ("CC)C", "grammar"),
         ("c1cccc1", "aromaticity"),
         ("cC", "aromaticity"),
+        ("CCOC(=O)C(=NOC(=O)C1C(C)=O)c2ccccc2n1(C)C", "aromaticity"),
         ("C(C)(C)(C)(C)C", "valence"),
         ("CN(C)(C)C", "valence"),
         ("FCF(C)c1cccc1", "valence"),
