@@ -12,6 +12,7 @@ from genai_tutorial.data import (
     espeak,
     faces,
     mnist,
+    molecules,
     shakespeare,
     wikipedia,
 )
@@ -56,6 +57,12 @@ from genai_tutorial.data.levels import (
     to_levels,
 )
 from genai_tutorial.data.mnist import load_mnist, load_mnist_split
+from genai_tutorial.data.molecules import (
+    load_drug_likeness,
+    load_molecule_split,
+    load_molecules,
+    standardize_smiles,
+)
 from genai_tutorial.data.python_code import LibraryFunction, load_functions
 from genai_tutorial.data.shakespeare import Plays, load_shakespeare
 from genai_tutorial.data.source import Source
@@ -79,6 +86,7 @@ SOURCES: tuple[Source, ...] = (
     countries.SOURCE,
     espeak.SOURCE,
     chorales.SOURCE,
+    molecules.SOURCE,
 )
 
 __all__ = [
@@ -117,6 +125,7 @@ __all__ = [
     "load_chorale_split",
     "load_chorales",
     "load_digits",
+    "load_drug_likeness",
     "load_emoji",
     "load_emoji_split",
     "load_faces",
@@ -127,6 +136,8 @@ __all__ = [
     "load_histories",
     "load_mnist",
     "load_mnist_split",
+    "load_molecule_split",
+    "load_molecules",
     "load_shakespeare",
     "load_wikipedia",
     "most_frequent_answers",
@@ -137,6 +148,7 @@ __all__ = [
     "speak",
     "speakers",
     "split_facts",
+    "standardize_smiles",
     "to_levels",
     "with_article",
 ]

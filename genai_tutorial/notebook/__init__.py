@@ -45,12 +45,12 @@ from genai_tutorial.notebook.style import (
 )
 
 __all__ = [
+    "COLORS",
     "Answerer",
     "BrowserChat",
     "BrowserModel",
     "BrowserNextToken",
     "BrowserTokens",
-    "COLORS",
     "ClaimError",
     "Frames",
     "Play",

@@ -9,6 +9,7 @@ from genai_tutorial.recipes import (
     bach_chorales,
     caption_voice,
     emoji_autoencoder,
+    molecules,
     paddle_world,
     python_exercises,
     shakespeare,
@@ -53,6 +54,7 @@ RECIPES: tuple[Recipe, ...] = (
     bach_chorales.LONGER,
     smollm2_tools.SMOLLM2_TOOLS,
     paddle_world.PADDLE_WORLD,
+    molecules.MOLECULES,
 )
 """All recipes of the book."""
 

