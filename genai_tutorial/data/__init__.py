@@ -11,6 +11,7 @@ from genai_tutorial.data import (
     emoji,
     espeak,
     faces,
+    ligands,
     mnist,
     shakespeare,
     wikipedia,
@@ -55,6 +56,13 @@ from genai_tutorial.data.levels import (
     requantize,
     to_levels,
 )
+from genai_tutorial.data.ligands import (
+    HEAVY_ELEMENTS,
+    Ligand,
+    graph_key,
+    load_ligand_split,
+    load_ligands,
+)
 from genai_tutorial.data.mnist import load_mnist, load_mnist_split
 from genai_tutorial.data.python_code import LibraryFunction, load_functions
 from genai_tutorial.data.shakespeare import Plays, load_shakespeare
@@ -79,11 +87,13 @@ SOURCES: tuple[Source, ...] = (
     countries.SOURCE,
     espeak.SOURCE,
     chorales.SOURCE,
+    ligands.SOURCE,
 )
 
 __all__ = [
     "ACCENTS",
     "DUMP",
+    "HEAVY_ELEMENTS",
     "HELD_OUT_TITLES",
     "HOLD",
     "LEVELS",
@@ -101,6 +111,7 @@ __all__ = [
     "FactSplit",
     "Images",
     "LibraryFunction",
+    "Ligand",
     "NamedImages",
     "Phoneme",
     "Plays",
@@ -112,6 +123,7 @@ __all__ = [
     "dequantize",
     "family",
     "from_levels",
+    "graph_key",
     "load_absent",
     "load_bank_sentences",
     "load_chorale_split",
@@ -125,6 +137,8 @@ __all__ = [
     "load_facts",
     "load_functions",
     "load_histories",
+    "load_ligand_split",
+    "load_ligands",
     "load_mnist",
     "load_mnist_split",
     "load_shakespeare",

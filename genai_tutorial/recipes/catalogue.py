@@ -9,6 +9,7 @@ from genai_tutorial.recipes import (
     bach_chorales,
     caption_voice,
     emoji_autoencoder,
+    molecules_3d,
     python_exercises,
     shakespeare,
     smollm2_tools,
@@ -51,6 +52,7 @@ RECIPES: tuple[Recipe, ...] = (
     bach_chorales.LIVE,
     bach_chorales.LONGER,
     smollm2_tools.SMOLLM2_TOOLS,
+    molecules_3d.MOLECULES_3D,
 )
 """All recipes of the book."""
 
