@@ -13,6 +13,7 @@ from genai_tutorial.data import (
     faces,
     ligands,
     mnist,
+    molecules,
     shakespeare,
     wikipedia,
 )
@@ -64,6 +65,11 @@ from genai_tutorial.data.ligands import (
     load_ligands,
 )
 from genai_tutorial.data.mnist import load_mnist, load_mnist_split
+from genai_tutorial.data.molecules import (
+    load_molecule_split,
+    load_molecules,
+    standardize_smiles,
+)
 from genai_tutorial.data.python_code import LibraryFunction, load_functions
 from genai_tutorial.data.shakespeare import Plays, load_shakespeare
 from genai_tutorial.data.source import Source
@@ -88,6 +94,7 @@ SOURCES: tuple[Source, ...] = (
     espeak.SOURCE,
     chorales.SOURCE,
     ligands.SOURCE,
+    molecules.SOURCE,
 )
 
 __all__ = [
@@ -141,6 +148,8 @@ __all__ = [
     "load_ligands",
     "load_mnist",
     "load_mnist_split",
+    "load_molecule_split",
+    "load_molecules",
     "load_shakespeare",
     "load_wikipedia",
     "most_frequent_answers",
@@ -151,6 +160,7 @@ __all__ = [
     "speak",
     "speakers",
     "split_facts",
+    "standardize_smiles",
     "to_levels",
     "with_article",
 ]

@@ -9,6 +9,7 @@ from genai_tutorial.recipes import (
     bach_chorales,
     caption_voice,
     emoji_autoencoder,
+    molecules,
     molecules_3d,
     python_exercises,
     shakespeare,
@@ -53,6 +54,7 @@ RECIPES: tuple[Recipe, ...] = (
     bach_chorales.LONGER,
     smollm2_tools.SMOLLM2_TOOLS,
     molecules_3d.MOLECULES_3D,
+    molecules.MOLECULES,
 )
 """All recipes of the book."""
 

@@ -1,0 +1,114 @@
+"""Small organic molecules as SMILES strings, read from two files in RDKit's package.
+
+A SMILES string spells a molecule as a walk along its bonds: `CCO` is ethanol, brackets
+are branches, and equal digits close a ring. RDKit writes each molecule in one canonical
+form, so that equal molecules are equal strings.
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from genai_tutorial.data.source import Source
+from genai_tutorial.runtime.cache import cached
+from genai_tutorial.runtime.optional_imports import require
+
+SOURCE = Source(
+    name="Small molecules",
+    loader="load_molecules",
+    contents="14,450 different molecules of 5 to 40 heavy atoms, as SMILES",
+    package="rdkit",
+    extra="science",
+    url="https://github.com/rdkit/rdkit/tree/master/Data",
+    licence="BSD-3-Clause, as RDKit, which contains both files",
+    attribution=(
+        "the first 5,000 molecules of the National Cancer Institute's open database, "
+        "and the WEHI molecules of Saubern, Guha and Baell (2011)"
+    ),
+)
+
+ELEMENTS = frozenset({"C", "N", "O", "F", "S", "P", "Cl", "Br"})
+"""Molecules with other elements are left out."""
+
+FEWEST_ATOMS, MOST_ATOMS = 5, 40
+"""The number of heavy atoms (all but hydrogen) that a molecule has."""
+
+HELD_OUT = 1_000
+"""The number of held-out molecules."""
+
+
+def load_molecules() -> tuple[str, ...]:
+    """Load the canonical SMILES of all molecules, each once.
+
+    Salts are reduced to their largest fragment. Stereochemistry is removed: the strings
+    say which atoms are bonded, not which hand they form.
+
+    Raises:
+        ImportError: If RDKit is not installed; the message gives the command to install
+            it.
+
+    >>> load_molecules()[0]
+    'CC1=CC(=O)C=CC1=O'
+    """
+    version = require("rdkit", extra="science").__version__
+    return tuple(cached("molecules", _build, version=version)["smiles"].tolist())
+
+
+def load_molecule_split() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the training molecules and the held-out ones, drawn at random.
+
+    A held-out molecule may have close relatives among the training molecules: the files
+    contain series of similar compounds.
+
+    Raises:
+        ImportError: If RDKit is not installed; the message gives the command to install
+            it.
+    """
+    molecules = load_molecules()
+    generator = torch.Generator().manual_seed(29)
+    order = torch.randperm(len(molecules), generator=generator).tolist()
+    shuffled = tuple(molecules[place] for place in order)
+    return shuffled[HELD_OUT:], shuffled[:HELD_OUT]
+
+
+def standardize_smiles(smiles: str) -> str | None:
+    """Return the canonical SMILES of a molecule's largest fragment without
+    stereochemistry, or None if it is not a molecule of this data set.
+
+    >>> standardize_smiles("[Na+].OC(=O)[C@@H](N)CS")
+    'NC(CS)C(=O)O'
+    >>> standardize_smiles("C[Si](C)(C)CCO") is None  # has silicon
+    True
+    """
+    chem = require("rdkit.Chem", extra="science")
+    # RDKit reports each string that it cannot read; BlockLogs keeps that quiet.
+    with require("rdkit.rdBase", extra="science").BlockLogs():
+        molecule = chem.MolFromSmiles(smiles)
+    fragments = () if molecule is None else chem.GetMolFrags(molecule, asMols=True)
+    if not fragments:
+        return None
+    largest = max(fragments, key=lambda fragment: fragment.GetNumHeavyAtoms())
+    if not FEWEST_ATOMS <= largest.GetNumHeavyAtoms() <= MOST_ATOMS:
+        return None
+    atoms = list(largest.GetAtoms())
+    if any(atom.GetSymbol() not in ELEMENTS or atom.GetIsotope() for atom in atoms):
+        return None
+    chem.RemoveStereochemistry(largest)
+    return chem.MolToSmiles(largest)
+
+
+def _build() -> dict[str, np.ndarray]:
+    folder = Path(require("rdkit.RDConfig", extra="science").RDDataDir)
+    molecules = (standardize_smiles(smiles) for smiles in _strings(folder))
+    return {"smiles": np.array([*dict.fromkeys(filter(None, molecules))])}
+
+
+def _strings(folder: Path) -> Iterator[str]:
+    with (folder / "NCI" / "first_5K.smi").open(encoding="utf-8") as file:
+        yield from (line.split()[0] for line in file if line.strip())
+    path = folder / "Pains" / "test_data" / "wehi_mols.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from (row[0] for row in csv.reader(file) if row)

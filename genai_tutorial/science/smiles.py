@@ -1,0 +1,143 @@
+"""SMILES strings as tokens: an atom, a bond, a bracket or a ring digit each."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from genai_tutorial.tokenization import PADDING
+
+PATTERN = re.compile(r"\[[^\]]+\]|Br|Cl|%\d\d|.")
+"""A token: an atom in brackets with its charge and hydrogens, an element with two
+letters, a ring number with two digits, or one character.
+"""
+
+SPECIAL_TOKENS = ("<pad>", "<start>", "<end>")
+
+
+def split_smiles(smiles: str) -> list[str]:
+    """Split a SMILES string into its tokens.
+
+    >>> split_smiles("C[N+](C)(C)CCCl")
+    ['C', '[N+]', '(', 'C', ')', '(', 'C', ')', 'C', 'C', 'Cl']
+    """
+    return PATTERN.findall(smiles)
+
+
+@dataclass(frozen=True)
+class SmilesTokenizer:
+    """Maps SMILES strings to token ids and back.
+
+    Attributes:
+        labels: Names of tokens that may stand in place of `<start>` and say what kind
+            of molecule follows.
+        symbols: The tokens of the strings.
+
+    Raises:
+        ValueError: If a token occurs twice, or there are no symbols.
+
+    >>> tokenizer = SmilesTokenizer.from_smiles(["CCO", "c1ccccc1Cl"])
+    >>> tokenizer.symbols
+    ('1', 'C', 'Cl', 'O', 'c')
+    >>> tokenizer.encode("CCl"), tokenizer.decode([3 + 1, 3 + 2])
+    ([4, 5], 'CCl')
+    """
+
+    symbols: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.symbols:
+            raise ValueError("There must be at least one symbol, got none.")
+        if len(set(self.tokens)) < len(self.tokens):
+            twice = sorted({t for t in self.tokens if self.tokens.count(t) > 1})
+            raise ValueError(f"Tokens must all be different, got {twice} twice.")
+
+    @classmethod
+    def from_smiles(
+        cls, molecules: Iterable[str], labels: Sequence[str] = ()
+    ) -> "SmilesTokenizer":
+        """Use the distinct tokens of some SMILES strings, sorted."""
+        symbols = {token for smiles in molecules for token in split_smiles(smiles)}
+        return cls(tuple(sorted(symbols)), tuple(labels))
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """All tokens; the index of each is its id."""
+        return (*SPECIAL_TOKENS, *self.labels, *self.symbols)
+
+    @cached_property
+    def _number(self) -> dict[str, int]:
+        return {token: number for number, token in enumerate(self.tokens)}
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of tokens."""
+        return len(self.tokens)
+
+    @property
+    def padding(self) -> int:
+        """The padding token."""
+        return PADDING
+
+    @property
+    def start(self) -> int:
+        """The token before a molecule of any kind."""
+        return 1
+
+    @property
+    def end(self) -> int:
+        """The token that ends a molecule."""
+        return 2
+
+    @property
+    def label_ids(self) -> tuple[int, ...]:
+        """The ids of the labels."""
+        first = len(SPECIAL_TOKENS)
+        return tuple(range(first, first + len(self.labels)))
+
+    def encode(self, smiles: str) -> list[int]:
+        """Return the ids of a string's tokens, without start and end.
+
+        Raises:
+            ValueError: If the string has a token that is not among the symbols.
+        """
+        tokens = split_smiles(smiles)
+        unknown = sorted(set(tokens) - set(self.symbols))
+        if unknown:
+            raise ValueError(
+                f"{smiles} has tokens that are not in the vocabulary: {unknown}. The "
+                f"symbols are: {' '.join(self.symbols)}."
+            )
+        return [self._number[token] for token in tokens]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the string of some ids; special tokens and labels are left out.
+
+        Raises:
+            ValueError: If an id is not in the vocabulary.
+        """
+        if wrong := [token for token in ids if not 0 <= token < self.vocab_size]:
+            raise ValueError(
+                f"Ids must be from 0 to {self.vocab_size - 1}, got {wrong}."
+            )
+        first = self.vocab_size - len(self.symbols)
+        return "".join(self.tokens[token] for token in ids if token >= first)
+
+    def to_dict(self) -> dict[str, list[str]]:
+        """Return a dictionary for `from_dict` that JSON can store."""
+        return {"symbols": list(self.symbols), "labels": list(self.labels)}
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, list[str]]) -> "SmilesTokenizer":
+        """Restore a tokenizer from the result of `to_dict`.
+
+        Raises:
+            ValueError: If the dictionary has another format.
+        """
+        if set(saved) != {"symbols", "labels"}:
+            raise ValueError(
+                "A saved tokenizer has the entries 'symbols' and 'labels', got "
+                f"{sorted(saved)}."
+            )
+        return cls(tuple(saved["symbols"]), tuple(saved["labels"]))
