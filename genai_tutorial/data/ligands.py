@@ -45,6 +45,8 @@ FEWEST_ATOMS, MOST_ATOMS = 4, 12
 CLOSEST = 0.9
 """Molecules with two heavy atoms closer than this, in ångström, are left out."""
 
+_ORDERS = {"SING": 1, "DOUB": 2, "TRIP": 3, "QUAD": 1, "AROM": 1, "?": 1, "": 1}
+
 HELD_OUT = 200
 """The minimum number of held-out molecules; the last bond graph may add a few more."""
 
@@ -58,12 +60,16 @@ class Ligand:
         elements: Indices into `HEAVY_ELEMENTS`.
         positions: In ångström, with their mean at the origin.
         bonds: The two atoms of each bond.
+        orders: 1, 2 or 3 for a single, double or triple bond; rings alternate.
+        charges: The formal charge of each atom.
     """
 
     name: str
     elements: Int[Tensor, " atom"]
     positions: Float[Tensor, "atom 3"]
     bonds: Int[Tensor, "bond 2"]
+    orders: Int[Tensor, " bond"]
+    charges: Int[Tensor, " atom"]
 
     def __len__(self) -> int:
         return len(self.elements)
@@ -98,13 +104,16 @@ def load_ligands(max_atoms: int = 9) -> tuple[Ligand, ...]:
     ends, bond_ends = arrays["atoms"].cumsum(), arrays["bond_counts"].cumsum()
     elements = torch.from_numpy(arrays["elements"]).long()
     positions = torch.from_numpy(arrays["positions"])
+    charges = torch.from_numpy(arrays["charges"]).long()
     bonds = torch.from_numpy(arrays["bonds"]).long()
     return tuple(
         Ligand(
             str(name),
             elements[end - count : end],
             positions[end - count : end],
-            bonds[bond_end - bond_count : bond_end],
+            bonds[bond_end - bond_count : bond_end, :2],
+            bonds[bond_end - bond_count : bond_end, 2],
+            charges[end - count : end],
         )
         for name, count, end, bond_count, bond_end in zip(
             arrays["names"],
@@ -186,6 +195,7 @@ def _build() -> dict[str, np.ndarray]:
     )
     owners = _column(atoms, "comp_id")
     symbols, names = _column(atoms, "type_symbol"), _column(atoms, "atom_id")
+    charges = atoms["charge"].as_array(int, masked_value=0)
     positions = np.stack(
         [
             atoms[f"pdbx_model_Cartn_{axis}_ideal"].as_array(float, masked_value=np.nan)
@@ -212,20 +222,23 @@ def _build() -> dict[str, np.ndarray]:
             continue
         index = {name: number for number, name in enumerate(names[heavy])}
         pairs = [
-            (index[first], index[second])
-            for first, second in bonds.get(owners[start], ())
+            (index[first], index[second], order)
+            for first, second, order in bonds.get(owners[start], ())
             if first in index and second in index
         ]
         elements = [codes[symbol] for symbol in symbols[heavy]]
-        kept.append((owners[start], elements, place - place.mean(axis=0), pairs))
+        centred = place - place.mean(axis=0)
+        kept.append((owners[start], elements, centred, charges[heavy], pairs))
     kept.sort(key=lambda molecule: molecule[0])
+    names, elements, places, charges, pairs = zip(*kept, strict=True)
     return {
-        "names": np.array([name for name, _, _, _ in kept]),
-        "atoms": np.array([len(elements) for _, elements, _, _ in kept]),
-        "elements": np.concatenate([elements for _, elements, _, _ in kept]),
-        "positions": np.concatenate([place for _, _, place, _ in kept], dtype="f4"),
-        "bond_counts": np.array([len(pairs) for _, _, _, pairs in kept]),
-        "bonds": np.concatenate([pairs for _, _, _, pairs in kept if pairs]),
+        "names": np.array(names),
+        "atoms": np.array([len(row) for row in elements]),
+        "elements": np.concatenate(elements),
+        "positions": np.concatenate(places, dtype="f4"),
+        "charges": np.concatenate(charges),
+        "bond_counts": np.array([len(row) for row in pairs]),
+        "bonds": np.concatenate([row for row in pairs if row]),
     }
 
 
@@ -233,13 +246,14 @@ def _column(category, name: str) -> np.ndarray:
     return category[name].as_array(str)
 
 
-def _bonds_by_owner(category) -> dict[str, list[tuple[str, str]]]:
-    bonds: dict[str, list[tuple[str, str]]] = {}
-    for owner, first, second in zip(
+def _bonds_by_owner(category) -> dict[str, list[tuple[str, str, int]]]:
+    bonds: dict[str, list[tuple[str, str, int]]] = {}
+    for owner, first, second, order in zip(
         _column(category, "comp_id"),
         _column(category, "atom_id_1"),
         _column(category, "atom_id_2"),
+        _column(category, "value_order"),
         strict=True,
     ):
-        bonds.setdefault(owner, []).append((first, second))
+        bonds.setdefault(owner, []).append((first, second, _ORDERS[order]))
     return bonds
