@@ -14,6 +14,7 @@ from genai_tutorial.data import (
     ligands,
     mnist,
     molecules,
+    peptides,
     shakespeare,
     wikipedia,
 )
@@ -70,6 +71,15 @@ from genai_tutorial.data.molecules import (
     load_molecules,
     standardize_smiles,
 )
+from genai_tutorial.data.peptides import (
+    AMINO_ACIDS,
+    Peptide,
+    PeptideSplit,
+    cluster_sequences,
+    load_peptide_split,
+    load_peptides,
+    sequence_words,
+)
 from genai_tutorial.data.python_code import LibraryFunction, load_functions
 from genai_tutorial.data.shakespeare import Plays, load_shakespeare
 from genai_tutorial.data.source import Source
@@ -95,10 +105,12 @@ SOURCES: tuple[Source, ...] = (
     chorales.SOURCE,
     ligands.SOURCE,
     molecules.SOURCE,
+    peptides.SOURCE,
 )
 
 __all__ = [
     "ACCENTS",
+    "AMINO_ACIDS",
     "DUMP",
     "HEAVY_ELEMENTS",
     "HELD_OUT_TITLES",
@@ -120,6 +132,8 @@ __all__ = [
     "LibraryFunction",
     "Ligand",
     "NamedImages",
+    "Peptide",
+    "PeptideSplit",
     "Phoneme",
     "Plays",
     "Segment",
@@ -127,6 +141,7 @@ __all__ = [
     "Source",
     "Utterance",
     "Voice",
+    "cluster_sequences",
     "dequantize",
     "family",
     "from_levels",
@@ -150,6 +165,8 @@ __all__ = [
     "load_mnist_split",
     "load_molecule_split",
     "load_molecules",
+    "load_peptide_split",
+    "load_peptides",
     "load_shakespeare",
     "load_wikipedia",
     "most_frequent_answers",
@@ -157,6 +174,7 @@ __all__ = [
     "random_affine",
     "read_dump",
     "requantize",
+    "sequence_words",
     "speak",
     "speakers",
     "split_facts",

@@ -31,8 +31,8 @@ MOST_NEIGHBOURS = {"C": 4, "N": 4, "O": 2, "F": 1, "S": 4, "P": 4, "Cl": 1, "Br"
 """The largest number of heavy atoms that an atom of each element is bonded to."""
 
 REACH, CLASH = 1.25, 0.7
-"""Two atoms are bonded if they are closer than `REACH` times the sum of their radii, and
-clash if they are closer than `CLASH` times it.
+"""Two atoms are bonded if closer than `REACH` times the sum of their radii, and they
+clash if closer than `CLASH` times it.
 """
 
 _RADII = torch.tensor([COVALENT_RADII[symbol] for symbol in HEAVY_ELEMENTS])
