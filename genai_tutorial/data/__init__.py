@@ -29,6 +29,13 @@ from genai_tutorial.data.chorales import (
     load_chorale_split,
     load_chorales,
 )
+from genai_tutorial.data.crystals import (
+    Compound,
+    Crystal,
+    load_compounds,
+    load_crystals,
+    parse_formula,
+)
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import NamedImages, family, load_emoji, load_emoji_split
 from genai_tutorial.data.espeak import SAMPLE_RATE, Phoneme, Segment, Utterance, speak
@@ -125,7 +132,9 @@ __all__ = [
     "VOICES",
     "Articles",
     "Chorale",
+    "Compound",
     "Country",
+    "Crystal",
     "Fact",
     "FactSplit",
     "Images",
@@ -150,6 +159,8 @@ __all__ = [
     "load_bank_sentences",
     "load_chorale_split",
     "load_chorales",
+    "load_compounds",
+    "load_crystals",
     "load_digits",
     "load_emoji",
     "load_emoji_split",
@@ -170,6 +181,7 @@ __all__ = [
     "load_shakespeare",
     "load_wikipedia",
     "most_frequent_answers",
+    "parse_formula",
     "plain_text",
     "random_affine",
     "read_dump",
