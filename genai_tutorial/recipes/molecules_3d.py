@@ -136,8 +136,8 @@ class Molecules3DRecipe(Recipe):
     def summary(self, metrics: dict) -> str:
         """Return the share of sound molecules as a phrase."""
         return (
-            f"{metrics['sampled']['sound']:.0%} of its molecules are connected, have no "
-            "clashes and keep their valences"
+            f"{metrics['sampled']['sound']:.0%} of its molecules are connected, have "
+            "no clashes and keep their valences"
         )
 
     def draw_molecules(
