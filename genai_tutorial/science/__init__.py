@@ -5,6 +5,8 @@ from genai_tutorial.science.atom_transformer import (
     AtomTransformer,
     AtomTransformerConfig,
 )
+from genai_tutorial.science.chirality import alpha_carbon_hands, handedness
+from genai_tutorial.science.conformers import expert_positions
 from genai_tutorial.science.crystal_rules import (
     ANIONS,
     CATIONS,
@@ -35,7 +37,6 @@ from genai_tutorial.science.formula_model import (
 from genai_tutorial.science.geometry import (
     Alignment,
     aligned_rmsd,
-    handedness,
     kabsch,
     random_rotations,
     remove_mean,
@@ -147,6 +148,7 @@ __all__ = [
     "StructureVerdict",
     "accepted_smiles",
     "aligned_rmsd",
+    "alpha_carbon_hands",
     "bond_agreement",
     "bond_pairs",
     "centred",
@@ -158,6 +160,7 @@ __all__ = [
     "draw_sizes",
     "encode_formula",
     "equivariance_error",
+    "expert_positions",
     "fits_model",
     "flipped",
     "formula_key",

@@ -1,15 +1,10 @@
-"""Atoms in space without their pose: centring, random rotations, alignment and
-handedness.
-"""
+"""Atoms in space without their pose: centring, random rotations and alignment."""
 
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
-
-FLAT = 0.5
-"""Triple products smaller than this, in cubic ångström, count as flat."""
 
 
 def remove_mean(
@@ -118,23 +113,3 @@ def aligned_rmsd(
     aligned = kabsch(moving, fixed, weights).apply(moving)
     squared = (aligned - fixed).square().sum(dim=-1)
     return ((squared * weights).sum(dim=1) / weights.sum(dim=1)).sqrt()
-
-
-def handedness(
-    center: Float[Tensor, "*batch 3"],
-    first: Float[Tensor, "*batch 3"],
-    second: Float[Tensor, "*batch 3"],
-    third: Float[Tensor, "*batch 3"],
-) -> Int[Tensor, "*batch"]:
-    """Return 1 or -1 for the two mirror images of an atom's neighbours, 0 if flat.
-
-    It is the sign of the volume that the three bonds span; a mirror flips it and no
-    rotation does.
-
-    >>> one, x, y, z = torch.zeros(3), *torch.eye(3)
-    >>> handedness(one, x, y, z).item(), handedness(one, y, x, z).item()
-    (1, -1)
-    """
-    bonds = torch.stack([first - center, second - center, third - center], dim=-2)
-    volume = torch.linalg.det(bonds)
-    return torch.where(volume.abs() < FLAT, 0, volume.sign()).long()
