@@ -137,6 +137,7 @@ SAMPLE_SIZES = {
     "caption-voice": 20,
     "bach-chorales": 40,
     "smollm2-tools": 8,
+    "molecules-3d": 40,
 }
 """The number of items that one core measures in at most three seconds."""
 
