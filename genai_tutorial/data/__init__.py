@@ -74,6 +74,7 @@ from genai_tutorial.data.ligands import (
 )
 from genai_tutorial.data.mnist import load_mnist, load_mnist_split
 from genai_tutorial.data.molecules import (
+    load_drug_likeness,
     load_molecule_split,
     load_molecules,
     standardize_smiles,
@@ -162,6 +163,7 @@ __all__ = [
     "load_compounds",
     "load_crystals",
     "load_digits",
+    "load_drug_likeness",
     "load_emoji",
     "load_emoji_split",
     "load_faces",

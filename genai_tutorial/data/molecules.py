@@ -57,6 +57,24 @@ def load_molecules() -> tuple[str, ...]:
     return tuple(cached("molecules", _build, version=version)["smiles"].tolist())
 
 
+def load_drug_likeness() -> dict[str, float]:
+    """Load the quantitative estimate of drug-likeness (QED) of all molecules, from 0 to
+    1, by canonical SMILES.
+
+    RDKit computes it from the structure; nobody measured it.
+
+    Raises:
+        ImportError: If RDKit is not installed; the message gives the command to install
+            it.
+
+    Source: Bickerton et al., Quantifying the chemical beauty of drugs, equation 2,
+        https://doi.org/10.1038/nchem.1243
+    """
+    version = require("rdkit", extra="science").__version__
+    arrays = cached("molecules-qed", _build_drug_likeness, version=version)
+    return dict(zip(load_molecules(), arrays["qed"].tolist(), strict=True))
+
+
 def load_molecule_split() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the training molecules and the held-out ones, drawn at random.
 
@@ -104,6 +122,13 @@ def _build() -> dict[str, np.ndarray]:
     folder = Path(require("rdkit.RDConfig", extra="science").RDDataDir)
     molecules = (standardize_smiles(smiles) for smiles in _strings(folder))
     return {"smiles": np.array([*dict.fromkeys(filter(None, molecules))])}
+
+
+def _build_drug_likeness() -> dict[str, np.ndarray]:
+    chem = require("rdkit.Chem", extra="science")
+    qed = require("rdkit.Chem.QED", extra="science").qed
+    values = [qed(chem.MolFromSmiles(smiles)) for smiles in load_molecules()]
+    return {"qed": np.array(values)}
 
 
 def _strings(folder: Path) -> Iterator[str]:

@@ -1,4 +1,6 @@
-"""Science: molecules as text, and steering what a model writes."""
+"""Science: molecules as text, metrics that can be fooled, and steering what a model
+writes.
+"""
 
 from genai_tutorial.science.atom_transformer import (
     AtomBlock,
@@ -10,6 +12,7 @@ from genai_tutorial.science.conformers import expert_positions
 from genai_tutorial.science.crystal_rules import (
     ANIONS,
     CATIONS,
+    STATES,
     closest_distance,
     has_anion,
     is_charge_balanced,
@@ -19,10 +22,15 @@ from genai_tutorial.science.crystal_rules import (
     shaken,
     space_group,
 )
+from genai_tutorial.science.diversity_filter import ScaffoldFilter
 from genai_tutorial.science.equivariant import (
     EquivariantConfig,
     EquivariantLayer,
     EquivariantNetwork,
+)
+from genai_tutorial.science.fingerprints import (
+    fingerprint_counts,
+    tanimoto_similarities,
 )
 from genai_tutorial.science.formula_model import (
     EnergyForest,
@@ -41,6 +49,9 @@ from genai_tutorial.science.geometry import (
     random_rotations,
     remove_mean,
 )
+from genai_tutorial.science.guided_sampling import sample_guided
+from genai_tutorial.science.hill_climbing import HillClimbSettings, hill_climb
+from genai_tutorial.science.learned_score import FingerprintRidge, RidgeEnsemble
 from genai_tutorial.science.molecule_diffusion import (
     MOLECULE_SCHEDULE,
     Geometry,
@@ -57,6 +68,25 @@ from genai_tutorial.science.molecule_diffusion import (
     sample_molecules,
     to_table,
 )
+from genai_tutorial.science.molecule_drawing import draw_molecules
+from genai_tutorial.science.molecule_failures import (
+    FAILURES,
+    Failure,
+    count_failures,
+    smiles_failure,
+)
+from genai_tutorial.science.molecule_graph import Graphs, to_graphs
+from genai_tutorial.science.molecule_metrics import (
+    MoleculeReport,
+    internal_diversity,
+    measure_molecules,
+    nearest_similarities,
+    novelty,
+    scaffold_diversity,
+    uniqueness,
+    valid_molecules,
+    validity,
+)
 from genai_tutorial.science.molecule_model import (
     QED_EDGES,
     QED_LABELS,
@@ -64,6 +94,22 @@ from genai_tutorial.science.molecule_model import (
     label_dropout_loss,
     molecule_rows,
     property_bins,
+)
+from genai_tutorial.science.molecule_properties import (
+    canonical_smiles,
+    log_p,
+    murcko_scaffold,
+    qed,
+    synthetic_accessibility,
+)
+from genai_tutorial.science.molecule_scores import (
+    NearDataScore,
+    ProductScore,
+    Score,
+    log_p_score,
+    log_p_window,
+    qed_score,
+    valid_scores,
 )
 from genai_tutorial.science.peptide_descriptors import (
     HYDROPHOBICITY,
@@ -89,16 +135,23 @@ from genai_tutorial.science.peptide_model import (
     write_peptides,
 )
 from genai_tutorial.science.smiles import SmilesTokenizer, split_smiles
+from genai_tutorial.science.steering import (
+    Steered,
+    SteeringSettings,
+    SteeringStep,
+    augmented_likelihood_loss,
+    steer,
+)
 from genai_tutorial.science.structure_diffusion import (
     SIGMA_DATA,
-    Graphs,
+    PlacingModel,
+    Scaling,
     StructureConfig,
     StructureNetwork,
     karras_sigmas,
     place_atoms,
     precondition,
     structure_loss,
-    to_graphs,
 )
 from genai_tutorial.science.structure_judge import (
     COVALENT_RADII,
@@ -113,17 +166,20 @@ from genai_tutorial.science.structure_judge import (
     noised,
     shuffled_elements,
 )
+from genai_tutorial.science.trivial_generators import add_carbon, random_selfies
 
 __all__ = [
     "ANIONS",
     "CATIONS",
     "COVALENT_RADII",
+    "FAILURES",
     "HYDROPHOBICITY",
     "MOLECULE_SCHEDULE",
     "MOST_NEIGHBOURS",
     "QED_EDGES",
     "QED_LABELS",
     "SIGMA_DATA",
+    "STATES",
     "STUTTERS",
     "Alignment",
     "AtomBlock",
@@ -133,42 +189,64 @@ __all__ = [
     "EquivariantConfig",
     "EquivariantLayer",
     "EquivariantNetwork",
+    "Failure",
+    "FingerprintRidge",
     "Geometry",
     "Graphs",
+    "HillClimbSettings",
     "MoleculeDenoiser",
     "MoleculeModel",
+    "MoleculeReport",
     "MoleculeTable",
+    "NearDataScore",
     "PeptideJudge",
     "PeptideScores",
     "PeptideTraining",
+    "PlacingModel",
+    "ProductScore",
+    "RidgeEnsemble",
+    "ScaffoldFilter",
+    "Scaling",
+    "Score",
     "SmilesTokenizer",
+    "Steered",
+    "SteeringSettings",
+    "SteeringStep",
     "StructureConfig",
     "StructureNetwork",
     "StructureScores",
     "StructureVerdict",
     "accepted_smiles",
+    "add_carbon",
     "aligned_rmsd",
     "alpha_carbon_hands",
+    "augmented_likelihood_loss",
     "bond_agreement",
     "bond_pairs",
+    "canonical_smiles",
     "centred",
     "charge",
     "closest_distance",
     "composition",
     "composition_features",
+    "count_failures",
     "decode_formula",
+    "draw_molecules",
     "draw_sizes",
     "encode_formula",
     "equivariance_error",
     "expert_positions",
+    "fingerprint_counts",
     "fits_model",
     "flipped",
     "formula_key",
     "from_table",
     "handedness",
     "has_anion",
+    "hill_climb",
     "hydrophobic_moment",
     "hydrophobicity",
+    "internal_diversity",
     "is_charge_balanced",
     "judge_features",
     "judge_structure",
@@ -176,34 +254,54 @@ __all__ = [
     "kabsch",
     "karras_sigmas",
     "label_dropout_loss",
+    "log_p",
+    "log_p_score",
+    "log_p_window",
+    "measure_molecules",
     "measure_peptides",
     "molecule_loss",
     "molecule_rows",
     "molecule_steps",
+    "murcko_scaffold",
+    "nearest_similarities",
     "noised",
+    "novelty",
     "peptide_loss",
     "peptide_rows",
     "periodic_distances",
     "place_atoms",
     "precondition",
     "property_bins",
+    "qed",
+    "qed_score",
     "random_positions",
     "random_rotations",
+    "random_selfies",
     "remove_mean",
     "rotate",
     "rotated_molecule_loss",
+    "sample_guided",
     "sample_molecules",
+    "scaffold_diversity",
     "scrambled_compounds",
     "shaken",
     "shuffled",
     "shuffled_elements",
+    "smiles_failure",
     "space_group",
     "split_smiles",
+    "steer",
     "structure_loss",
+    "synthetic_accessibility",
+    "tanimoto_similarities",
     "to_graphs",
     "to_table",
     "train_formula_model",
     "train_peptide_model",
+    "uniqueness",
+    "valid_molecules",
+    "valid_scores",
+    "validity",
     "write_formulas",
     "write_peptides",
 ]

@@ -202,10 +202,10 @@ class MoleculeDenoiser:
 
 
 def draw_sizes(
-    molecules: Sequence[Ligand], count: int, generator: torch.Generator
+    molecules: Sequence[Ligand | Geometry], count: int, generator: torch.Generator
 ) -> Int[Tensor, " count"]:
     """Draw numbers of atoms, as frequent as among the given molecules."""
-    sizes = torch.tensor([len(molecule) for molecule in molecules])
+    sizes = torch.tensor([len(molecule.elements) for molecule in molecules])
     return sizes[torch.randint(len(sizes), (count,), generator=generator)]
 
 

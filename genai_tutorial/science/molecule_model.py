@@ -19,6 +19,10 @@ QED_LABELS = tuple(f"<qed-{number}>" for number in range(len(QED_EDGES) + 1))
 """The property tokens, from the least to the most drug-like bin."""
 
 
+BATCH = 250
+"""The number of molecules that `sample` draws side by side."""
+
+
 @dataclass(frozen=True)
 class MoleculeModel:
     """A decoder with the tokenizer of its molecules.
@@ -71,13 +75,28 @@ class MoleculeModel:
     ) -> list[str]:
         """Sample molecules as SMILES strings, which may be invalid.
 
-        A string that reached the context length without an end token is returned as far
-        as it goes. See `rollouts` for the arguments.
+        See `rollouts` for the arguments.
+
+        Raises:
+            ValueError: If `count` is less than 1, or there is no such label.
         """
-        drawn = self.rollouts(
-            count, label=label, temperature=temperature, generator=generator
-        )
-        return [self.tokenizer.decode(row) for row in drawn.answers()]
+        samples: list[str] = []
+        while not samples or len(samples) < count:
+            drawn = self.rollouts(
+                min(count - len(samples), BATCH),
+                label=label,
+                temperature=temperature,
+                generator=generator,
+            )
+            samples += self.strings(drawn)
+        return samples
+
+    def strings(self, drawn: Rollouts) -> list[str]:
+        """Return the SMILES strings of rollouts. One without an end token was cut
+        off; it becomes an empty string, which is invalid.
+        """
+        rows = zip(drawn.answers(), drawn.finished.tolist(), strict=True)
+        return [self.tokenizer.decode(row) if ended else "" for row, ended in rows]
 
     def first_token(self, label: int | None = None) -> int:
         """Return the token that begins a molecule with this label.

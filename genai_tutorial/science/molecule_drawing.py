@@ -1,0 +1,51 @@
+"""Structural formulas, drawn by RDKit."""
+
+from collections.abc import Sequence
+
+from genai_tutorial.runtime import require
+from genai_tutorial.science.molecule_properties import EXTRA, parse_smiles
+
+
+def draw_molecules(
+    molecules: Sequence[str],
+    *,
+    columns: int = 4,
+    captions: Sequence[str] = (),
+    side: int = 180,
+) -> str:
+    """Return a grid of structural formulas as an SVG document.
+
+    Args:
+        molecules: Valid SMILES strings.
+        columns: The number of molecules in a row.
+        captions: A text below each molecule; none if empty.
+        side: Width and height of each molecule, in pixels.
+
+    Raises:
+        ValueError: If there are no molecules, a string is no molecule, or the number of
+            captions is not that of the molecules.
+
+    >>> draw_molecules(["CCO"]).count("<svg")
+    1
+    """
+    if not molecules or columns < 1:
+        raise ValueError(
+            "There must be at least one molecule and one column, got "
+            f"{len(molecules)} and {columns}."
+        )
+    if captions and len(captions) != len(molecules):
+        raise ValueError(
+            f"There must be a caption for each of the {len(molecules)} molecules, or "
+            f"none; got {len(captions)}."
+        )
+    drawing = require("rdkit.Chem.Draw.rdMolDraw2D", EXTRA)
+    columns = min(columns, len(molecules))
+    rows = -(-len(molecules) // columns)
+    canvas = drawing.MolDraw2DSVG(columns * side, rows * side, side, side)
+    canvas.drawOptions().useBWAtomPalette()
+    canvas.DrawMolecules(
+        [parse_smiles(smiles) for smiles in molecules], legends=list(captions) or None
+    )
+    canvas.FinishDrawing()
+    text = canvas.GetDrawingText()
+    return text[text.index("<svg") :]

@@ -1,0 +1,125 @@
+"""The molecule recipe: repeatable runs, its metrics, its options, and its model."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from genai_tutorial.data import load_molecule_split
+from genai_tutorial.recipes import load, molecules, sample_text, set_options
+from genai_tutorial.recipes.molecules import MOLECULES, held_out_losses
+from genai_tutorial.recipes.recipe import RunSettings
+from genai_tutorial.science import MoleculeModel, canonical_smiles, qed
+from genai_tutorial.training import Checkpoint, process_group
+from genai_tutorial.transformer import AttentionConfig, DecoderConfig
+
+pytest.importorskip("rdkit")
+
+TINY = dataclasses.replace(
+    MOLECULES,
+    config=DecoderConfig(
+        MOLECULES.config.vocab_size,
+        MOLECULES.config.context_length,
+        width=8,
+        layers=1,
+        attention=AttentionConfig(heads=2),
+    ),
+    batch_size=2,
+    steps=4,
+    warmup_steps=1,
+)
+
+
+def run(path, resume=False, steps=4):
+    with process_group(torch.device("cpu")) as process:
+        checkpoint = Checkpoint(path, every=2, resume=resume)
+        settings = RunSettings(steps, torch.device("cpu"), process, checkpoint, False)
+        return TINY.fit(settings)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("runs") / "first")
+
+
+@pytest.mark.slow
+def test_molecule_run_is_repeatable(trained, tmp_path):
+    again = run(tmp_path / "again")
+    for one, two in zip(
+        trained.model.state_dict().values(),
+        again.model.state_dict().values(),
+        strict=True,
+    ):
+        assert torch.equal(one, two)
+    assert trained.notes == again.notes
+
+
+@pytest.mark.slow
+def test_vocabulary_of_the_recipe_is_that_of_the_data():
+    assert MOLECULES.tokenizer.vocab_size == MOLECULES.config.vocab_size
+    assert 2 * MOLECULES.build().parameter_count() <= 1.7e6
+
+
+@pytest.mark.slow
+def test_held_out_losses_leave_out_nothing_but_long_molecules(trained):
+    writer = MoleculeModel(trained.model, MOLECULES.tokenizer)
+    losses = held_out_losses(writer, ["CCO", "C" * 200, "c1ccccc1"])
+    assert len(losses) == 2
+    assert losses[0] < losses[1]  # an untrained model: longer is less probable
+
+
+def test_molecule_options_reject_numbers_out_of_range():
+    for values, message in (
+        ({"drug_likeness": 5}, "drug_likeness must be from 0 to 4, got 5"),
+        ({"molecules": 0}, "molecules must be from 1 to 1000, got 0"),
+        ({"guidance": -1}, "guidance must be from 0 to 10, got -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            set_options(MOLECULES, values)
+
+
+def test_sampled_molecules_come_with_their_drug_likeness():
+    text = sample_text("molecules", molecules=8, seed=3)
+    assert text == sample_text("molecules", molecules=8, seed=3)
+    for line in text.splitlines():
+        value, smiles = line.split()
+        assert canonical_smiles(smiles) == smiles
+        assert float(value) == pytest.approx(qed(smiles), abs=0.0051)
+
+
+@pytest.mark.slow
+def test_property_token_moves_the_drug_likeness():
+    model = load("molecules")
+    generator = torch.Generator().manual_seed(0)
+    means = []
+    for label in (0, 4):
+        drawn = model.sample(60, label=label, temperature=0.8, generator=generator)
+        values = [qed(s) for s in map(canonical_smiles, drawn) if s is not None]
+        assert len(values) > 20
+        means.append(sum(values) / len(values))
+    assert means[1] > means[0] + 0.1
+
+
+@pytest.mark.slow
+def test_published_model_knows_molecules_it_has_not_seen():
+    """It beats a uniform choice among its tokens by far."""
+    _, held_out = load_molecule_split()
+    model = load("molecules")
+    tokens = sum(len(model.tokenizer.encode(s)) + 1 for s in held_out[:100])
+    per_token = sum(held_out_losses(model, held_out[:100])) / tokens
+    assert per_token < 1.0 < torch.tensor(44.0).log()
+
+
+@pytest.mark.slow
+def test_molecule_metrics_hold_the_real_molecules_beside_the_samples(monkeypatch):
+    monkeypatch.setattr(molecules, "SAMPLES", 40)
+    monkeypatch.setattr(molecules, "COOLER_SAMPLES", 20)
+    monkeypatch.setattr(molecules, "LABELLED_SAMPLES", 20)
+    model = load("molecules")
+    metrics = MOLECULES.measure(model.decoder)
+    assert metrics["held_out"]["validity"] == 1
+    assert metrics["failures"]["valid"] == metrics["sampled"]["valid"]
+    assert "are molecules" in MOLECULES.summary(metrics)
+    check = MOLECULES.spot_check(model, n=100, seed=0)
+    mean = sum(check.values) / 100
+    assert mean == pytest.approx(metrics[check.metric], rel=0.2)
