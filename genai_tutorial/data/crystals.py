@@ -121,7 +121,8 @@ def parse_formula(formula: str) -> dict[str, float]:
     end = 0
     for match in _PARTS.finditer(formula):
         symbol, opened, closed, number = match.groups()
-        if match.start() != end or (closed and len(levels) == 1):
+        misplaced = (closed and len(levels) == 1) or (number and not last)
+        if match.start() != end or misplaced:
             break
         end = match.end()
         if number:  # what came last is there this many times instead of once

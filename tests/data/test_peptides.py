@@ -35,7 +35,7 @@ def test_peptides_no_longer_begin_with_the_methionine_of_whole_proteins():
 
 def test_peptide_split_has_four_disjoint_parts_without_relatives():
     split = load_peptide_split()
-    parts = dataclasses.astuple(split)
+    parts = [getattr(split, field.name) for field in dataclasses.fields(split)]
     sizes = {
         field.name: len(getattr(split, field.name))
         for field in dataclasses.fields(split)
@@ -45,7 +45,7 @@ def test_peptide_split_has_four_disjoint_parts_without_relatives():
     assert min(sizes["model"], sizes["judge"]) > 1000
     assert all(parts)
     every = [each for part in parts for each in part]
-    numbers = cluster_sequences([each["sequence"] for each in every])
+    numbers = cluster_sequences([each.sequence for each in every])
     owner: dict[int, set[int]] = {}
     start = 0
     for place, part in enumerate(parts):
