@@ -46,7 +46,9 @@ def expert_positions(
             return None
         with_hydrogens = chem.AddHs(drawn)
         numbers = all_chem.EmbedMultipleConfs(
-            with_hydrogens, numConfs=count, randomSeed=seed
+            with_hydrogens,
+            numConfs=count,
+            randomSeed=seed + 1,  # with 0 they are all the same
         )
     if len(numbers) < count:
         return None

@@ -48,12 +48,12 @@ CATIONS = {
 STATES = ANIONS | CATIONS
 
 
-def has_anion(amounts: Mapping[str, float]) -> bool:
+def has_anion(amounts: Mapping[str, float | int]) -> bool:
     """Return whether an element of `ANIONS` is combined with one of `CATIONS`."""
     return bool(set(amounts) & set(ANIONS)) and bool(set(amounts) & set(CATIONS))
 
 
-def is_charge_balanced(amounts: Mapping[str, float]) -> bool:
+def is_charge_balanced(amounts: Mapping[str, float | int]) -> bool:
     """Return whether the elements can take oxidation states that add up to zero, one
     state per element, and not all of them zero.
 
@@ -137,14 +137,14 @@ def random_positions(
     ]
 
 
-def shaken(crystal: Crystal, sigma: float, generator: torch.Generator) -> Crystal:
+def shaken(crystal: Crystal, sigma: float | int, generator: torch.Generator) -> Crystal:
     """Return a crystal with normal noise of `sigma` ångström on each coordinate."""
     noise = sigma * torch.randn(crystal.fractional.shape, generator=generator)
     moved = crystal.fractional + noise @ torch.linalg.inv(crystal.lattice)
     return replace(crystal, fractional=moved % 1)
 
 
-def space_group(crystal: Crystal, tolerance: float = 0.1) -> int:
+def space_group(crystal: Crystal, tolerance: float | int = 0.1) -> int:
     """Return the number of the space group, from 1 (no symmetry) to 230.
 
     Args:

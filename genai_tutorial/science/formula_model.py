@@ -41,7 +41,7 @@ VOCABULARY = FIRST_ELEMENT + len(ELEMENTS)
 LONGEST_ROW = 2 + 2 * MOST_ELEMENTS
 
 
-def fits_model(amounts: Mapping[str, float]) -> bool:
+def fits_model(amounts: Mapping[str, float | int]) -> bool:
     """Return whether a formula has whole numbers up to 24 of at most four elements."""
     return len(amounts) <= MOST_ELEMENTS and all(
         amount == int(amount) and 1 <= amount <= MOST_OF_ONE
@@ -49,7 +49,7 @@ def fits_model(amounts: Mapping[str, float]) -> bool:
     )
 
 
-def encode_formula(amounts: Mapping[str, float]) -> list[int]:
+def encode_formula(amounts: Mapping[str, float | int]) -> list[int]:
     """Return a formula as tokens, without start and end.
 
     Raises:
@@ -134,7 +134,7 @@ def write_formulas(
     return [decode_formula(row) for row in drawn.answers()]
 
 
-def formula_key(amounts: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+def formula_key(amounts: Mapping[str, float | int]) -> tuple[tuple[str, float], ...]:
     """Return what is the same for formulas that differ by a factor or in order, such as
     H2O2 and OH.
     """
@@ -145,7 +145,7 @@ def formula_key(amounts: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
 
 
 def composition_features(
-    formulas: Sequence[Mapping[str, float]],
+    formulas: Sequence[Mapping[str, float | int]],
 ) -> Float[Tensor, "formula element"]:
     """Return the share of each element of `ELEMENTS`."""
     features = torch.zeros(len(formulas), len(ELEMENTS))
@@ -180,7 +180,7 @@ class EnergyForest:
         return cls(forest.fit(features.numpy(), energies))
 
     def predict(
-        self, formulas: Sequence[Mapping[str, float]]
+        self, formulas: Sequence[Mapping[str, float | int]]
     ) -> Float[Tensor, " formula"]:
         """Return predicted formation energies in eV per atom."""
         features = composition_features(formulas).numpy()

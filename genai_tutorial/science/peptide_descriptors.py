@@ -35,7 +35,7 @@ HELIX_ANGLE = 100.0
 """Degrees from one residue of an alpha helix to the next."""
 
 
-def charge(sequence: str, ph: float = 7.4) -> float:
+def charge(sequence: str, ph: float | int = 7.4) -> float:
     """Return a peptide's net charge, in elementary charges.
 
     Raises:
@@ -69,7 +69,7 @@ def hydrophobicity(sequence: str) -> float:
     return sum(HYDROPHOBICITY[residue] for residue in sequence) / len(sequence)
 
 
-def hydrophobic_moment(sequence: str, angle: float = HELIX_ANGLE) -> float:
+def hydrophobic_moment(sequence: str, angle: float | int = HELIX_ANGLE) -> float:
     """Return the length of the mean of the residues' hydrophobicities as arrows, each
     turned by `angle` degrees against the one before.
 

@@ -28,10 +28,10 @@ SIGMA_DATA = 1.15
 
 def karras_sigmas(
     steps: int,
-    sigma_data: float = SIGMA_DATA,
-    largest: float = 160.0,
+    sigma_data: float | int = SIGMA_DATA,
+    largest: float | int = 160.0,
     smallest: float = 4e-4,
-    rho: float = 7.0,
+    rho: float | int = 7.0,
 ) -> Float[Tensor, " level"]:
     """Return AlphaFold 3's noise levels, from the largest to the smallest, in units of
     the coordinates.
@@ -69,7 +69,7 @@ class Scaling(NamedTuple):
 
 
 def precondition(
-    sigma: Float[Tensor, " *batch"], sigma_data: float = SIGMA_DATA
+    sigma: Float[Tensor, " *batch"], sigma_data: float | int = SIGMA_DATA
 ) -> Scaling:
     """Return the factors at a noise level, so that the network's input and its target
     have variance 1 at every level.

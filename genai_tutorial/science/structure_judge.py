@@ -82,7 +82,7 @@ class StructureScores:
 
 
 def bond_pairs(
-    molecule: Geometry | Ligand, reach: float = REACH
+    molecule: Geometry | Ligand, reach: float | int = REACH
 ) -> Int[Tensor, "bond 2"]:
     """Return the pairs of atoms closer than `reach` times the sum of their covalent
     radii, the smaller index first.
@@ -176,7 +176,9 @@ def accepted_smiles(molecule: Geometry | Ligand) -> str | None:
 
 
 def noised(
-    molecules: Sequence[Ligand | Geometry], sigma: float, generator: torch.Generator
+    molecules: Sequence[Ligand | Geometry],
+    sigma: float | int,
+    generator: torch.Generator,
 ) -> list[Geometry]:
     """Return molecules with normal noise of `sigma` ångström on each coordinate."""
     return [
