@@ -95,15 +95,15 @@ def test_accepted_smiles_names_the_skeleton(held_out):
 
 
 def test_expert_places_the_atoms_of_rigid_molecules():
-    """Benzene, phenol and alanine without its hand; alanine can turn a bond."""
+    """Benzene and phenol; lysine, whose bonds can turn, comes out differently."""
     pytest.importorskip("biotite")
     pytest.importorskip("rdkit")
     named = {ligand.name: ligand for ligand in load_ligands(12)}
-    for name, bound in (("BNZ", 0.1), ("IPH", 0.1), ("ALA", 0.6)):
+    for name, bound in (("BNZ", 0.1), ("IPH", 0.1)):
         molecule = named[name]
         found = expert_positions(molecule, 5)
         target = molecule.positions.expand(5, -1, -1)
         mask = torch.ones(target.shape[:2], dtype=torch.bool)
         assert aligned_rmsd(found, target, mask).min() < bound, name
-    placed = expert_positions(named["LYS"], 2)  # a chain that can turn many bonds
+    placed = expert_positions(named["LYS"], 2)
     assert (placed[0] - placed[1]).abs().max() > 0.1
