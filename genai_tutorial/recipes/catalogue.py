@@ -10,6 +10,7 @@ from genai_tutorial.recipes import (
     caption_voice,
     emoji_autoencoder,
     molecules,
+    molecules_3d,
     paddle_world,
     python_exercises,
     shakespeare,
@@ -54,6 +55,7 @@ RECIPES: tuple[Recipe, ...] = (
     bach_chorales.LONGER,
     smollm2_tools.SMOLLM2_TOOLS,
     paddle_world.PADDLE_WORLD,
+    molecules_3d.MOLECULES_3D,
     molecules.MOLECULES,
 )
 """All recipes of the book."""

