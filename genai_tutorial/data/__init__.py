@@ -11,8 +11,10 @@ from genai_tutorial.data import (
     emoji,
     espeak,
     faces,
+    ligands,
     mnist,
     molecules,
+    peptides,
     shakespeare,
     wikipedia,
 )
@@ -26,6 +28,13 @@ from genai_tutorial.data.chorales import (
     Chorale,
     load_chorale_split,
     load_chorales,
+)
+from genai_tutorial.data.crystals import (
+    Compound,
+    Crystal,
+    load_compounds,
+    load_crystals,
+    parse_formula,
 )
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import NamedImages, family, load_emoji, load_emoji_split
@@ -56,12 +65,28 @@ from genai_tutorial.data.levels import (
     requantize,
     to_levels,
 )
+from genai_tutorial.data.ligands import (
+    HEAVY_ELEMENTS,
+    Ligand,
+    graph_key,
+    load_ligand_split,
+    load_ligands,
+)
 from genai_tutorial.data.mnist import load_mnist, load_mnist_split
 from genai_tutorial.data.molecules import (
     load_drug_likeness,
     load_molecule_split,
     load_molecules,
     standardize_smiles,
+)
+from genai_tutorial.data.peptides import (
+    AMINO_ACIDS,
+    Peptide,
+    PeptideSplit,
+    cluster_sequences,
+    load_peptide_split,
+    load_peptides,
+    sequence_words,
 )
 from genai_tutorial.data.python_code import LibraryFunction, load_functions
 from genai_tutorial.data.shakespeare import Plays, load_shakespeare
@@ -86,12 +111,16 @@ SOURCES: tuple[Source, ...] = (
     countries.SOURCE,
     espeak.SOURCE,
     chorales.SOURCE,
+    ligands.SOURCE,
     molecules.SOURCE,
+    peptides.SOURCE,
 )
 
 __all__ = [
     "ACCENTS",
+    "AMINO_ACIDS",
     "DUMP",
+    "HEAVY_ELEMENTS",
     "HELD_OUT_TITLES",
     "HOLD",
     "LEVELS",
@@ -104,12 +133,17 @@ __all__ = [
     "VOICES",
     "Articles",
     "Chorale",
+    "Compound",
     "Country",
+    "Crystal",
     "Fact",
     "FactSplit",
     "Images",
     "LibraryFunction",
+    "Ligand",
     "NamedImages",
+    "Peptide",
+    "PeptideSplit",
     "Phoneme",
     "Plays",
     "Segment",
@@ -117,13 +151,17 @@ __all__ = [
     "Source",
     "Utterance",
     "Voice",
+    "cluster_sequences",
     "dequantize",
     "family",
     "from_levels",
+    "graph_key",
     "load_absent",
     "load_bank_sentences",
     "load_chorale_split",
     "load_chorales",
+    "load_compounds",
+    "load_crystals",
     "load_digits",
     "load_drug_likeness",
     "load_emoji",
@@ -134,17 +172,23 @@ __all__ = [
     "load_facts",
     "load_functions",
     "load_histories",
+    "load_ligand_split",
+    "load_ligands",
     "load_mnist",
     "load_mnist_split",
     "load_molecule_split",
     "load_molecules",
+    "load_peptide_split",
+    "load_peptides",
     "load_shakespeare",
     "load_wikipedia",
     "most_frequent_answers",
+    "parse_formula",
     "plain_text",
     "random_affine",
     "read_dump",
     "requantize",
+    "sequence_words",
     "speak",
     "speakers",
     "split_facts",

@@ -10,6 +10,7 @@ from genai_tutorial.recipes import (
     caption_voice,
     emoji_autoencoder,
     molecules,
+    molecules_3d,
     python_exercises,
     shakespeare,
     smollm2_tools,
@@ -52,6 +53,7 @@ RECIPES: tuple[Recipe, ...] = (
     bach_chorales.LIVE,
     bach_chorales.LONGER,
     smollm2_tools.SMOLLM2_TOOLS,
+    molecules_3d.MOLECULES_3D,
     molecules.MOLECULES,
 )
 """All recipes of the book."""

@@ -2,15 +2,89 @@
 writes.
 """
 
-from genai_tutorial.science.diversity_filter import ScaffoldFilter
+from genai_tutorial.science.atom_transformer import (
+    AtomBlock,
+    AtomTransformer,
+    AtomTransformerConfig,
+)
+from genai_tutorial.science.chirality import (
+    alpha_carbon_hands,
+    handedness,
+)
+from genai_tutorial.science.conformers import (
+    expert_positions,
+)
+from genai_tutorial.science.crystal_rules import (
+    ANIONS,
+    CATIONS,
+    closest_distance,
+    has_anion,
+    is_charge_balanced,
+    periodic_distances,
+    random_positions,
+    scrambled_compounds,
+    shaken,
+    space_group,
+)
+from genai_tutorial.science.diversity_filter import (
+    ScaffoldFilter,
+)
+from genai_tutorial.science.equivariant import (
+    EquivariantConfig,
+    EquivariantLayer,
+    EquivariantNetwork,
+)
 from genai_tutorial.science.fingerprints import (
     fingerprint_counts,
     tanimoto_similarities,
 )
-from genai_tutorial.science.guided_sampling import sample_guided
-from genai_tutorial.science.hill_climbing import HillClimbSettings, hill_climb
-from genai_tutorial.science.learned_score import FingerprintRidge, RidgeEnsemble
-from genai_tutorial.science.molecule_drawing import draw_molecules
+from genai_tutorial.science.formula_model import (
+    EnergyForest,
+    composition_features,
+    decode_formula,
+    encode_formula,
+    fits_model,
+    formula_key,
+    train_formula_model,
+    write_formulas,
+)
+from genai_tutorial.science.geometry import (
+    Alignment,
+    aligned_rmsd,
+    kabsch,
+    random_rotations,
+    remove_mean,
+)
+from genai_tutorial.science.guided_sampling import (
+    sample_guided,
+)
+from genai_tutorial.science.hill_climbing import (
+    HillClimbSettings,
+    hill_climb,
+)
+from genai_tutorial.science.learned_score import (
+    FingerprintRidge,
+    RidgeEnsemble,
+)
+from genai_tutorial.science.molecule_diffusion import (
+    MOLECULE_SCHEDULE,
+    Geometry,
+    MoleculeDenoiser,
+    MoleculeTable,
+    centred,
+    draw_sizes,
+    equivariance_error,
+    from_table,
+    molecule_loss,
+    molecule_steps,
+    rotate,
+    rotated_molecule_loss,
+    sample_molecules,
+    to_table,
+)
+from genai_tutorial.science.molecule_drawing import (
+    draw_molecules,
+)
 from genai_tutorial.science.molecule_failures import (
     FAILURES,
     Failure,
@@ -52,7 +126,33 @@ from genai_tutorial.science.molecule_scores import (
     qed_score,
     valid_scores,
 )
-from genai_tutorial.science.smiles import SmilesTokenizer, split_smiles
+from genai_tutorial.science.peptide_descriptors import (
+    HYDROPHOBICITY,
+    charge,
+    hydrophobic_moment,
+    hydrophobicity,
+)
+from genai_tutorial.science.peptide_judge import (
+    STUTTERS,
+    PeptideJudge,
+    PeptideScores,
+    composition,
+    judge_features,
+    measure_peptides,
+)
+from genai_tutorial.science.peptide_model import (
+    PeptideTraining,
+    flipped,
+    peptide_loss,
+    peptide_rows,
+    shuffled,
+    train_peptide_model,
+    write_peptides,
+)
+from genai_tutorial.science.smiles import (
+    SmilesTokenizer,
+    split_smiles,
+)
 from genai_tutorial.science.steering import (
     Steered,
     SteeringSettings,
@@ -60,18 +160,68 @@ from genai_tutorial.science.steering import (
     augmented_likelihood_loss,
     steer,
 )
-from genai_tutorial.science.trivial_generators import add_carbon, random_selfies
+from genai_tutorial.science.structure_diffusion import (
+    SIGMA_DATA,
+    Graphs,
+    StructureConfig,
+    StructureNetwork,
+    karras_sigmas,
+    place_atoms,
+    precondition,
+    structure_loss,
+    to_graphs,
+)
+from genai_tutorial.science.structure_judge import (
+    COVALENT_RADII,
+    MOST_NEIGHBOURS,
+    StructureScores,
+    StructureVerdict,
+    accepted_smiles,
+    bond_agreement,
+    bond_pairs,
+    judge_structure,
+    judge_structures,
+    noised,
+    shuffled_elements,
+)
+from genai_tutorial.science.trivial_generators import (
+    add_carbon,
+    random_selfies,
+)
 
 __all__ = [
+    "ANIONS",
+    "CATIONS",
+    "COVALENT_RADII",
     "FAILURES",
+    "HYDROPHOBICITY",
+    "MOLECULE_SCHEDULE",
+    "MOST_NEIGHBOURS",
     "QED_EDGES",
     "QED_LABELS",
+    "SIGMA_DATA",
+    "STUTTERS",
+    "Alignment",
+    "AtomBlock",
+    "AtomTransformer",
+    "AtomTransformerConfig",
+    "EnergyForest",
+    "EquivariantConfig",
+    "EquivariantLayer",
+    "EquivariantNetwork",
     "Failure",
     "FingerprintRidge",
+    "Geometry",
+    "Graphs",
     "HillClimbSettings",
+    "MoleculeDenoiser",
     "MoleculeModel",
     "MoleculeReport",
+    "MoleculeTable",
     "NearDataScore",
+    "PeptideJudge",
+    "PeptideScores",
+    "PeptideTraining",
     "ProductScore",
     "RidgeEnsemble",
     "ScaffoldFilter",
@@ -80,36 +230,96 @@ __all__ = [
     "Steered",
     "SteeringSettings",
     "SteeringStep",
+    "StructureConfig",
+    "StructureNetwork",
+    "StructureScores",
+    "StructureVerdict",
+    "accepted_smiles",
     "add_carbon",
+    "aligned_rmsd",
+    "alpha_carbon_hands",
     "augmented_likelihood_loss",
+    "bond_agreement",
+    "bond_pairs",
     "canonical_smiles",
+    "centred",
+    "charge",
+    "closest_distance",
+    "composition",
+    "composition_features",
     "count_failures",
+    "decode_formula",
     "draw_molecules",
+    "draw_sizes",
+    "encode_formula",
+    "equivariance_error",
+    "expert_positions",
     "fingerprint_counts",
+    "fits_model",
+    "flipped",
+    "formula_key",
+    "from_table",
+    "handedness",
+    "has_anion",
     "hill_climb",
+    "hydrophobic_moment",
+    "hydrophobicity",
     "internal_diversity",
+    "is_charge_balanced",
+    "judge_features",
+    "judge_structure",
+    "judge_structures",
+    "kabsch",
+    "karras_sigmas",
     "label_dropout_loss",
     "log_p",
     "log_p_score",
     "log_p_window",
     "measure_molecules",
+    "measure_peptides",
+    "molecule_loss",
     "molecule_rows",
+    "molecule_steps",
     "murcko_scaffold",
     "nearest_similarities",
+    "noised",
     "novelty",
+    "peptide_loss",
+    "peptide_rows",
+    "periodic_distances",
+    "place_atoms",
+    "precondition",
     "property_bins",
     "qed",
     "qed_score",
+    "random_positions",
+    "random_rotations",
     "random_selfies",
+    "remove_mean",
+    "rotate",
+    "rotated_molecule_loss",
     "sample_guided",
+    "sample_molecules",
     "scaffold_diversity",
+    "scrambled_compounds",
+    "shaken",
+    "shuffled",
+    "shuffled_elements",
     "smiles_failure",
+    "space_group",
     "split_smiles",
     "steer",
+    "structure_loss",
     "synthetic_accessibility",
     "tanimoto_similarities",
+    "to_graphs",
+    "to_table",
+    "train_formula_model",
+    "train_peptide_model",
     "uniqueness",
     "valid_molecules",
     "valid_scores",
     "validity",
+    "write_formulas",
+    "write_peptides",
 ]
