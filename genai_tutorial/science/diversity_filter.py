@@ -18,7 +18,7 @@ class ScaffoldFilter:
     Molecules without a ring share the empty scaffold.
 
     Attributes:
-        limit: How many molecules with the same scaffold keep their score.
+        limit: The number of molecules with the same scaffold that keep their score.
         threshold: Molecules with a lower score are not counted.
         counts: The number of molecules so far with each scaffold.
 

@@ -18,7 +18,7 @@ class HillClimbSettings:
     """The settings of a run.
 
     Attributes:
-        rounds: How often molecules are sampled and learned.
+        rounds: The number of times that molecules are sampled and learned.
         samples: The number of molecules sampled in each round.
         keep: The number of best molecules, over all rounds, to fine-tune on.
         updates: The number of updates per round.

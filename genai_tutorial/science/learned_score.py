@@ -75,8 +75,8 @@ class RidgeEnsemble:
 
     Attributes:
         members: The regressions.
-        penalty: How many standard deviations of the members are subtracted from their
-            mean.
+        penalty: The number of standard deviations of the members that are subtracted
+            from their mean.
     """
 
     members: tuple[FingerprintRidge, ...]

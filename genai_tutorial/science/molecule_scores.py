@@ -92,8 +92,8 @@ class ProductScore:
 class NearDataScore:
     """A score that counts only near known molecules.
 
-    Where no data are, a learned score may say anything, and so may a formula that was
-    fitted to drugs.
+    Far from the data, a learned score is arbitrary, and so is a formula that was fitted
+    to drugs.
 
     Attributes:
         score: The score.

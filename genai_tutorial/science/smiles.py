@@ -29,8 +29,8 @@ class SmilesTokenizer:
     """Maps SMILES strings to token ids and back.
 
     Attributes:
-        labels: Names of tokens that may stand in place of `<start>` and say what kind
-            of molecule follows.
+        labels: Names of tokens that can replace `<start>` to name the kind of molecule
+            that follows.
         symbols: The tokens of the strings.
 
     Raises:

@@ -8,7 +8,7 @@ from genai_tutorial.science.molecule_properties import EXTRA, canonical_smiles
 from genai_tutorial.science.smiles import split_smiles
 
 ATTEMPTS = 200
-"""How often `add_carbon` tries to change one molecule."""
+"""Number of times that `add_carbon` tries to change one molecule."""
 
 
 def add_carbon(molecules: Sequence[str], count: int, seed: int) -> list[str]:
