@@ -53,9 +53,10 @@ class EquivariantLayer(nn.Module):
         width: The number of features per atom.
 
     Source: Satorras, Hoogeboom and Welling, E(n) Equivariant Graph Neural Networks,
-        equations 3 to 6, https://arxiv.org/abs/2102.09844; the attention is its
-        equation 8, the bounded step that of Hoogeboom et al., Equivariant Diffusion for
-        Molecule Generation in 3D, equation 12, https://arxiv.org/abs/2203.17003
+        equations 3 to 6 and, for the attention, section 3.3,
+        https://arxiv.org/abs/2102.09844; the bounded step is that of Hoogeboom et al.,
+        Equivariant Diffusion for Molecule Generation in 3D,
+        https://arxiv.org/abs/2203.17003
     """
 
     def __init__(self, width: int):

@@ -229,8 +229,9 @@ def structure_loss(
 
     Each molecule gets a random orientation and a random noise level.
 
-    Source: Abramson et al., AlphaFold 3, supplementary equations 2 to 6 (with the
-        weights of Karras et al., which divide by a product)
+    Source: Abramson et al., AlphaFold 3, supplementary equations 2, 3 and 6, without
+        the terms for bonds and local distances and with the weights of Karras et al.,
+        https://doi.org/10.1038/s41586-024-07487-w
     """
     true = remove_mean(positions, mask)
     true = true @ random_rotations(len(true), generator).transpose(1, 2)
@@ -277,7 +278,8 @@ def place_atoms(
     Yields:
         The positions after each step; the last ones are the samples.
 
-    Source: Abramson et al., AlphaFold 3, supplementary algorithms 18 and 19
+    Source: Abramson et al., AlphaFold 3, supplementary algorithms 18 and 19,
+        https://doi.org/10.1038/s41586-024-07487-w
     """
     sigmas = karras_sigmas(steps + 1).tolist()
     shape = (*graphs.mask.shape, 3)

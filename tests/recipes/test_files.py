@@ -145,6 +145,7 @@ SAMPLE_SIZES = {
     "bach-chorales": 40,
     "smollm2-tools": 8,
     "molecules": 300,
+    "molecules-3d": 40,
 }
 """The number of items that one core measures in at most three seconds."""
 

@@ -1,0 +1,77 @@
+"""The recipe of molecules in space: repeatable runs, its metrics and its files."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from genai_tutorial.recipes import molecules_3d, set_options
+from genai_tutorial.recipes.molecules_3d import MOLECULES_3D, to_xyz
+from genai_tutorial.recipes.recipe import RunSettings
+from genai_tutorial.science import EquivariantConfig, Geometry
+from genai_tutorial.training import Checkpoint, process_group
+
+pytest.importorskip("biotite")
+
+TINY = dataclasses.replace(
+    MOLECULES_3D,
+    config=EquivariantConfig(8, width=8, layers=1),
+    batch_size=4,
+    steps=4,
+    warmup_steps=1,
+)
+
+
+def run(path):
+    with process_group(torch.device("cpu")) as process:
+        checkpoint = Checkpoint(path, every=2, resume=False)
+        return TINY.fit(RunSettings(4, torch.device("cpu"), process, checkpoint, False))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("runs") / "first")
+
+
+def test_molecule_run_is_repeatable(trained, tmp_path):
+    again = run(tmp_path / "again")
+    for one, two in zip(
+        trained.model.parameters(), again.model.parameters(), strict=True
+    ):
+        assert torch.equal(one, two)
+    assert trained.notes == again.notes
+
+
+@pytest.mark.slow
+def test_molecule_metrics_hold_real_molecules_beside_samples(trained, monkeypatch):
+    monkeypatch.setattr(molecules_3d, "SAMPLES", 10)
+    metrics = TINY.measure(trained.model)
+    assert 1.5 < metrics["held_out_loss"] < 2.5
+    assert metrics["held_out"]["sound"] > 0.98 > metrics["sampled"]["sound"]
+    assert "molecules are connected" in TINY.summary(metrics)
+    check = TINY.spot_check(trained.model, n=5, seed=0)
+    assert len(check.values) == 5
+    assert check.on_card(metrics) == metrics["sampled"]["sound"]
+
+
+def test_molecule_is_written_as_an_xyz_file(trained):
+    options = set_options(TINY, {"atoms": 5, "steps": 3})
+    text = TINY.write(trained.model, options, seed=3)
+    count, comment, *atoms = text.splitlines()
+    assert count == "5"
+    assert "seed 3" in comment
+    assert [len(line.split()) for line in atoms] == [4] * 5
+    methane = Geometry(torch.tensor([0, 6]), torch.tensor([[0.0, 0, 0], [1.77, 0, 0]]))
+    assert to_xyz(methane, "x").splitlines()[3].split()[0] == "Cl"
+
+
+def test_molecule_options_are_checked():
+    with pytest.raises(ValueError, match="atoms must be from 2 to 12, got 1"):
+        set_options(TINY, {"atoms": 1})
+    with pytest.raises(ValueError, match="steps must be from 1 to 1,000, got 0"):
+        set_options(TINY, {"steps": 0})
+
+
+def test_molecules_3d_fits_its_size():
+    model = MOLECULES_3D.build()
+    assert 2 * sum(weight.numel() for weight in model.parameters()) <= 0.6e6
