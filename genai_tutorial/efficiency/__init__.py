@@ -2,56 +2,39 @@
 fused versions for fast inference, and distillation into a smaller model.
 """
 
-from genai_tutorial.efficiency.awq import (
-    activation_aware_scales,
-)
-from genai_tutorial.efficiency.batching.block_pool import (
-    BlockPool,
-)
+from genai_tutorial.efficiency.awq import activation_aware_scales
+from genai_tutorial.efficiency.batching.block_pool import BlockPool
 from genai_tutorial.efficiency.batching.blocks import (
     BlockAllocator,
     BlockTable,
     OutOfBlocks,
 )
-from genai_tutorial.efficiency.batching.engine import (
-    Engine,
-)
-from genai_tutorial.efficiency.batching.paged_cache import (
-    PagedKVCache,
-)
+from genai_tutorial.efficiency.batching.engine import Engine
+from genai_tutorial.efficiency.batching.paged_cache import PagedKVCache
 from genai_tutorial.efficiency.batching.prefix_cache import (
     CachedBlock,
     PrefixCache,
     block_digest,
     common_length,
 )
-from genai_tutorial.efficiency.batching.reading import (
-    read_tables,
-)
+from genai_tutorial.efficiency.batching.reading import read_tables
 from genai_tutorial.efficiency.batching.request import (
     Answer,
     FinishReason,
     Request,
     SamplingOptions,
 )
-from genai_tutorial.efficiency.batching.scheduler import (
-    Scheduler,
-)
+from genai_tutorial.efficiency.batching.scheduler import Scheduler
 from genai_tutorial.efficiency.batching.static import (
     answer_alone,
     answer_in_static_batches,
 )
-from genai_tutorial.efficiency.batching.statistics import (
-    Statistics,
-)
+from genai_tutorial.efficiency.batching.statistics import Statistics
 from genai_tutorial.efficiency.cache_quantization import (
     QuantizedKVCache,
     read_with_cache,
 )
-from genai_tutorial.efficiency.counting import (
-    Counts,
-    count,
-)
+from genai_tutorial.efficiency.counting import Counts, count
 from genai_tutorial.efficiency.distillation import (
     TopProbabilities,
     reverse_kl,
@@ -60,16 +43,8 @@ from genai_tutorial.efficiency.distillation import (
     top_probabilities,
     top_target_loss,
 )
-from genai_tutorial.efficiency.fused import (
-    FusedAttention,
-    FusedFeedForward,
-    quantized,
-)
-from genai_tutorial.efficiency.gptq import (
-    gptq_quantize,
-    input_hessian,
-    output_error,
-)
+from genai_tutorial.efficiency.fused import FusedAttention, FusedFeedForward, quantized
+from genai_tutorial.efficiency.gptq import gptq_quantize, input_hessian, output_error
 from genai_tutorial.efficiency.linear import (
     Int4Linear,
     Int4PairLinear,
@@ -97,9 +72,7 @@ from genai_tutorial.efficiency.outliers import (
     kurtosis,
     round_activations,
 )
-from genai_tutorial.efficiency.packed_blocks import (
-    PackedBlocks,
-)
+from genai_tutorial.efficiency.packed_blocks import PackedBlocks
 from genai_tutorial.efficiency.post_training import (
     Divergence,
     InputStatistics,

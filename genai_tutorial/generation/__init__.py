@@ -1,9 +1,6 @@
 """Generation: sampling text from a language model's predictions."""
 
-from genai_tutorial.generation.beam import (
-    Hypothesis,
-    beam_search,
-)
+from genai_tutorial.generation.beam import Hypothesis, beam_search
 from genai_tutorial.generation.choosing import (
     ChosenAnswer,
     ComputePoint,
@@ -23,18 +20,9 @@ from genai_tutorial.generation.constraint import (
     ForbiddenTokens,
     mask_logits,
 )
-from genai_tutorial.generation.generate import (
-    draw,
-    generate,
-    next_token_logits,
-    stream,
-)
-from genai_tutorial.generation.json_schema import (
-    regex_from_schema,
-)
-from genai_tutorial.generation.options import (
-    option_log_likelihoods,
-)
+from genai_tutorial.generation.generate import draw, generate, next_token_logits, stream
+from genai_tutorial.generation.json_schema import regex_from_schema
+from genai_tutorial.generation.options import option_log_likelihoods
 from genai_tutorial.generation.penalties import (
     LogitsProcessor,
     frequency_penalty,
@@ -53,28 +41,11 @@ from genai_tutorial.generation.prompt_lookup import (
     find_continuation,
     generate_with_lookup,
 )
-from genai_tutorial.generation.regular import (
-    advance,
-    derivative,
-    matches,
-)
-from genai_tutorial.generation.regular_nodes import (
-    EMPTY,
-    NOTHING,
-    Regex,
-)
-from genai_tutorial.generation.regular_parser import (
-    parse_regex,
-)
-from genai_tutorial.generation.rollout_rows import (
-    join_rollouts,
-    select_rollouts,
-)
-from genai_tutorial.generation.rollouts import (
-    Rollouts,
-    Score,
-    generate_rollouts,
-)
+from genai_tutorial.generation.regular import advance, derivative, matches
+from genai_tutorial.generation.regular_nodes import EMPTY, NOTHING, Regex
+from genai_tutorial.generation.regular_parser import parse_regex
+from genai_tutorial.generation.rollout_rows import join_rollouts, select_rollouts
+from genai_tutorial.generation.rollouts import Rollouts, Score, generate_rollouts
 from genai_tutorial.generation.sampling import (
     keep_min_p,
     keep_top_k,
@@ -97,10 +68,7 @@ from genai_tutorial.generation.speculative_rule import (
     speculative_accept,
     speculative_speedup,
 )
-from genai_tutorial.generation.stopping import (
-    Stop,
-    StopAtText,
-)
+from genai_tutorial.generation.stopping import Stop, StopAtText
 from genai_tutorial.generation.tournament import TournamentSampling, tournament
 from genai_tutorial.generation.watermark import (
     Detection,

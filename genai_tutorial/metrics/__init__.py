@@ -21,10 +21,7 @@ from genai_tutorial.metrics.frechet import (
     frechet_distance,
     gaussian_frechet_distance,
 )
-from genai_tutorial.metrics.goodness_of_fit import (
-    ChiSquareTest,
-    chi_square_test,
-)
+from genai_tutorial.metrics.goodness_of_fit import ChiSquareTest, chi_square_test
 from genai_tutorial.metrics.intervals import (
     Interval,
     bootstrap_interval,
@@ -48,38 +45,19 @@ from genai_tutorial.metrics.memorization import (
     SuffixArray,
     longest_copied_run,
 )
-from genai_tutorial.metrics.neighbours import (
-    Neighbours,
-    nearest_neighbours,
-)
-from genai_tutorial.metrics.paired import (
-    PairedTest,
-    mcnemar_test,
-    paired_difference,
-)
+from genai_tutorial.metrics.neighbours import Neighbours, nearest_neighbours
+from genai_tutorial.metrics.paired import PairedTest, mcnemar_test, paired_difference
 from genai_tutorial.metrics.pass_at_k import pass_at_k, pass_at_k_table
 from genai_tutorial.metrics.precision_recall import (
     PrecisionRecall,
     ball_radii,
     precision_recall,
 )
-from genai_tutorial.metrics.proportions import (
-    clopper_pearson_interval,
-    wilson_interval,
-)
+from genai_tutorial.metrics.proportions import clopper_pearson_interval, wilson_interval
 from genai_tutorial.metrics.psnr import psnr
-from genai_tutorial.metrics.ranking import (
-    ndcg_at_k,
-    recall_at_k,
-    reciprocal_ranks,
-)
+from genai_tutorial.metrics.ranking import ndcg_at_k, recall_at_k, reciprocal_ranks
 from genai_tutorial.metrics.repetition import repeated_share
-from genai_tutorial.metrics.roc import (
-    ROCCurve,
-    auroc,
-    roc_curve,
-    true_positive_rate_at,
-)
+from genai_tutorial.metrics.roc import ROCCurve, auroc, roc_curve, true_positive_rate_at
 from genai_tutorial.metrics.selection import WinnersCurse, winners_curse
 from genai_tutorial.metrics.semantic_entropy import (
     cluster_meanings,

@@ -33,11 +33,7 @@ from genai_tutorial.retrieval.grounded import (
 from genai_tutorial.retrieval.inverted_file import InvertedFileIndex
 from genai_tutorial.retrieval.passages import Hit, Passage
 from genai_tutorial.retrieval.product_quantizer import ProductQuantizer, QuantizedIndex
-from genai_tutorial.retrieval.rerank import (
-    late_interaction,
-    query_likelihood,
-    rerank,
-)
+from genai_tutorial.retrieval.rerank import late_interaction, query_likelihood, rerank
 from genai_tutorial.retrieval.scoring import continuation_log_likelihoods
 from genai_tutorial.retrieval.sentence_encoder import (
     PostNormBlock,

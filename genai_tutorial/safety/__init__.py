@@ -81,11 +81,7 @@ from genai_tutorial.safety.signatures import (
     SignatureVerifier,
     Signer,
 )
-from genai_tutorial.safety.sources import (
-    count_log_ratios,
-    counts_near,
-    sentences_near,
-)
+from genai_tutorial.safety.sources import count_log_ratios, counts_near, sentences_near
 from genai_tutorial.safety.unlearning import (
     gradient_ascent_loss,
     gradient_difference_loss,

@@ -7,13 +7,8 @@ from genai_tutorial.science.atom_transformer import (
     AtomTransformer,
     AtomTransformerConfig,
 )
-from genai_tutorial.science.chirality import (
-    alpha_carbon_hands,
-    handedness,
-)
-from genai_tutorial.science.conformers import (
-    expert_positions,
-)
+from genai_tutorial.science.chirality import alpha_carbon_hands, handedness
+from genai_tutorial.science.conformers import expert_positions
 from genai_tutorial.science.crystal_rules import (
     ANIONS,
     CATIONS,
@@ -27,9 +22,7 @@ from genai_tutorial.science.crystal_rules import (
     shaken,
     space_group,
 )
-from genai_tutorial.science.diversity_filter import (
-    ScaffoldFilter,
-)
+from genai_tutorial.science.diversity_filter import ScaffoldFilter
 from genai_tutorial.science.equivariant import (
     EquivariantConfig,
     EquivariantLayer,
@@ -56,17 +49,9 @@ from genai_tutorial.science.geometry import (
     random_rotations,
     remove_mean,
 )
-from genai_tutorial.science.guided_sampling import (
-    sample_guided,
-)
-from genai_tutorial.science.hill_climbing import (
-    HillClimbSettings,
-    hill_climb,
-)
-from genai_tutorial.science.learned_score import (
-    FingerprintRidge,
-    RidgeEnsemble,
-)
+from genai_tutorial.science.guided_sampling import sample_guided
+from genai_tutorial.science.hill_climbing import HillClimbSettings, hill_climb
+from genai_tutorial.science.learned_score import FingerprintRidge, RidgeEnsemble
 from genai_tutorial.science.molecule_diffusion import (
     MOLECULE_SCHEDULE,
     Geometry,
@@ -83,19 +68,14 @@ from genai_tutorial.science.molecule_diffusion import (
     sample_molecules,
     to_table,
 )
-from genai_tutorial.science.molecule_drawing import (
-    draw_molecules,
-)
+from genai_tutorial.science.molecule_drawing import draw_molecules
 from genai_tutorial.science.molecule_failures import (
     FAILURES,
     Failure,
     count_failures,
     smiles_failure,
 )
-from genai_tutorial.science.molecule_graph import (
-    Graphs,
-    to_graphs,
-)
+from genai_tutorial.science.molecule_graph import Graphs, to_graphs
 from genai_tutorial.science.molecule_metrics import (
     MoleculeReport,
     internal_diversity,
@@ -154,10 +134,7 @@ from genai_tutorial.science.peptide_model import (
     train_peptide_model,
     write_peptides,
 )
-from genai_tutorial.science.smiles import (
-    SmilesTokenizer,
-    split_smiles,
-)
+from genai_tutorial.science.smiles import SmilesTokenizer, split_smiles
 from genai_tutorial.science.steering import (
     Steered,
     SteeringSettings,
@@ -189,10 +166,7 @@ from genai_tutorial.science.structure_judge import (
     noised,
     shuffled_elements,
 )
-from genai_tutorial.science.trivial_generators import (
-    add_carbon,
-    random_selfies,
-)
+from genai_tutorial.science.trivial_generators import add_carbon, random_selfies
 
 __all__ = [
     "ANIONS",

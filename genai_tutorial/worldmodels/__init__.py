@@ -35,10 +35,7 @@ from genai_tutorial.worldmodels.ensemble import (
     train_ensemble,
 )
 from genai_tutorial.worldmodels.episodes import episode_returns
-from genai_tutorial.worldmodels.gymnasium_world import (
-    GymnasiumWorld,
-    minigrid_world,
-)
+from genai_tutorial.worldmodels.gymnasium_world import GymnasiumWorld, minigrid_world
 from genai_tutorial.worldmodels.joint_embedding import (
     EmbeddingHistory,
     EmbeddingTraining,
@@ -81,11 +78,7 @@ from genai_tutorial.worldmodels.planning import (
     imagined_returns,
     planning_policy,
 )
-from genai_tutorial.worldmodels.recording import (
-    Recording,
-    Windows,
-    record,
-)
+from genai_tutorial.worldmodels.recording import Recording, Windows, record
 from genai_tutorial.worldmodels.representation import (
     CategoricalEncoder,
     FrameDecoder,
@@ -94,14 +87,8 @@ from genai_tutorial.worldmodels.representation import (
     one_hot_sample,
     straight_through,
 )
-from genai_tutorial.worldmodels.returns import (
-    ReturnScale,
-    lambda_returns,
-)
-from genai_tutorial.worldmodels.side_by_side import (
-    SideBySide,
-    dream_beside_reality,
-)
+from genai_tutorial.worldmodels.returns import ReturnScale, lambda_returns
+from genai_tutorial.worldmodels.side_by_side import SideBySide, dream_beside_reality
 from genai_tutorial.worldmodels.table_world import (
     Experiences,
     TableWorld,
@@ -110,11 +97,7 @@ from genai_tutorial.worldmodels.table_world import (
     five_places,
     learn_table,
 )
-from genai_tutorial.worldmodels.world import (
-    Player,
-    Step,
-    World,
-)
+from genai_tutorial.worldmodels.world import Player, Step, World
 
 __all__ = [
     "GAME_PPO",

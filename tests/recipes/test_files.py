@@ -147,8 +147,6 @@ SAMPLE_SIZES = {
     "paddle-world": 300,
     "molecules-3d": 40,
     "molecules": 300,
-    "molecules": 300,
-    "molecules-3d": 40,
 }
 """The number of items that one core measures in at most three seconds."""
 
