@@ -84,7 +84,7 @@ def tokens_in(update: Mapping[str, Tensor]) -> set[int]:
         ValueError: If the update has no token embedding.
 
     Source: Melis et al., Exploiting Unintended Feature Leakage in Collaborative
-        Learning, section 4.1, https://arxiv.org/abs/1805.04049
+        Learning, https://arxiv.org/abs/1805.04049
     """
     return set(row_norms(update).nonzero()[:, 0].tolist())
 
@@ -125,7 +125,7 @@ def texts_from_rows(
         ValueError: If no text of this length was found.
 
     Source: Gupta et al., Recovering Private Text in Federated Learning of Language
-        Models, section 4, https://arxiv.org/abs/2205.08514
+        Models, https://arxiv.org/abs/2205.08514
     """
     beam = [Fragment((0, 0), 0.0, frozenset())]  # two tokens 0 stand before each text
     needed = sum(map(len, rows.values()))
