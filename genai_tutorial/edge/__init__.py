@@ -2,7 +2,9 @@
 engine that runs it in a web page; personal and federated training; export to ONNX.
 """
 
-from genai_tutorial.edge.assembler import assemble
+from genai_tutorial.edge.assembler import (
+    assemble,
+)
 from genai_tutorial.edge.engine import (
     engine_script,
     engine_source,
@@ -13,8 +15,6 @@ from genai_tutorial.edge.engine import (
 from genai_tutorial.edge.federated import (
     FederatedHistory,
     FederatedSettings,
-    MakeOptimizer,
-    Update,
     adamw,
     apply_update,
     federated_average,
@@ -23,9 +23,12 @@ from genai_tutorial.edge.federated import (
     sgd,
     train_federated,
 )
-from genai_tutorial.edge.functional_cache import FunctionalCache, State, TracedContext
+from genai_tutorial.edge.functional_cache import (
+    FunctionalCache,
+    State,
+    TracedContext,
+)
 from genai_tutorial.edge.leakage import (
-    NGramRows,
     best_match,
     gradient_distance,
     gradient_of,
@@ -35,16 +38,29 @@ from genai_tutorial.edge.leakage import (
     texts_from_rows,
     tokens_in,
 )
-from genai_tutorial.edge.onnx_models import OnnxDecoder, OnnxStep, quantize_onnx
+from genai_tutorial.edge.onnx_models import (
+    OnnxDecoder,
+    OnnxStep,
+    quantize_onnx,
+)
 from genai_tutorial.edge.onnx_step import (
     DecoderStep,
     WholePass,
     export_onnx,
     export_step,
 )
-from genai_tutorial.edge.own_texts import OwnText, read_own_texts
-from genai_tutorial.edge.pack import PackedModel, pack_model
-from genai_tutorial.edge.packed_tokenizer import pack_tokenizer, unpack_tokenizer
+from genai_tutorial.edge.own_texts import (
+    OwnText,
+    read_own_texts,
+)
+from genai_tutorial.edge.pack import (
+    PackedModel,
+    pack_model,
+)
+from genai_tutorial.edge.packed_tokenizer import (
+    pack_tokenizer,
+    unpack_tokenizer,
+)
 from genai_tutorial.edge.personal import (
     ALL_MATRICES,
     LossChange,
@@ -76,8 +92,6 @@ __all__ = [
     "FederatedSettings",
     "FunctionalCache",
     "LossChange",
-    "MakeOptimizer",
-    "NGramRows",
     "OnnxDecoder",
     "OnnxStep",
     "OwnText",
@@ -88,7 +102,6 @@ __all__ = [
     "RehearsalBatches",
     "State",
     "TracedContext",
-    "Update",
     "WholePass",
     "adamw",
     "apply_update",
