@@ -509,7 +509,7 @@ def price(seed: int, small: bool) -> dict:
         ]
     )
     measured: dict = {"clip norm": round(clip, 4), "rounds": rounds}
-    for noise in (0.0, *NOISES[:3]):
+    for noise in (0.0, *NOISES):
         model = DecoderLM(SMALL, seed)
         privacy = PrivacySettings(clip, noise, 1.0)
         settings = FederatedSettings(rounds, 5, 4, WINDOW, privacy=privacy)

@@ -30,13 +30,13 @@ def write_models(folder: Path, models: dict[str, str]) -> None:
     Raises:
         ExtensionError: If a model is not the one that an output was made with.
     """
-    from genai_tutorial.edge import engine_script, model_script, pack_model
-    from genai_tutorial.recipes import load
+    from genai_tutorial.edge import engine_script, model_script
+    from genai_tutorial.notebook import pack_published
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "engine.js").write_text(engine_script(), "utf8")
     for name, digest in models.items():
-        packed = pack_model(name, *load(name))
+        packed = pack_published(name)
         if packed.digest != digest:
             raise ExtensionError(
                 f"A chapter's output was made with another version of {name!r}: "

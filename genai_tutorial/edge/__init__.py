@@ -15,8 +15,6 @@ from genai_tutorial.edge.engine import (
 from genai_tutorial.edge.federated import (
     FederatedHistory,
     FederatedSettings,
-    MakeOptimizer,
-    Update,
     adamw,
     apply_update,
     federated_average,
@@ -27,11 +25,9 @@ from genai_tutorial.edge.federated import (
 )
 from genai_tutorial.edge.functional_cache import (
     FunctionalCache,
-    State,
     TracedContext,
 )
 from genai_tutorial.edge.leakage import (
-    NGramRows,
     best_match,
     gradient_distance,
     gradient_of,
@@ -95,8 +91,6 @@ __all__ = [
     "FederatedSettings",
     "FunctionalCache",
     "LossChange",
-    "MakeOptimizer",
-    "NGramRows",
     "OnnxDecoder",
     "OnnxStep",
     "OwnText",
@@ -105,9 +99,7 @@ __all__ = [
     "Phone",
     "PhoneBudget",
     "RehearsalBatches",
-    "State",
     "TracedContext",
-    "Update",
     "WholePass",
     "adamw",
     "apply_update",

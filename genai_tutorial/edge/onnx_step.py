@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -171,7 +172,7 @@ def _export(
     training = model.training
     model.eval()
     try:
-        with _quiet():
+        with _tracing():
             traced = torch.export.export(
                 module, example, dynamic_shapes=dynamic_shapes, strict=False
             )
@@ -192,10 +193,14 @@ def _export(
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's progress messages and its deprecation warnings away."""
+def _tracing() -> Iterator[None]:
+    """Keep away the exporter's progress messages, its deprecation warnings, and the
+    shape checker, to which a length that is a symbol is not a number.
+    """
     silent, disabled = io.StringIO(), logging.root.manager.disable
+    unchecked = jaxtyping.config.jaxtyping_disable
     logging.disable(logging.WARNING)
+    jaxtyping.config.update("jaxtyping_disable", True)
     try:
         with (
             warnings.catch_warnings(),
@@ -206,3 +211,4 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
+        jaxtyping.config.update("jaxtyping_disable", unchecked)

@@ -112,7 +112,6 @@ from genai_tutorial.efficiency.price import (
     watt_hours_per_million_tokens,
 )
 from genai_tutorial.efficiency.pruning import (
-    Masks,
     activation_masks,
     apply_masks,
     block_matrices,
@@ -175,7 +174,6 @@ __all__ = [
     "Int8Linear",
     "LatentAttention",
     "Machine",
-    "Masks",
     "ModelShape",
     "NativeBuildError",
     "OutOfBlocks",

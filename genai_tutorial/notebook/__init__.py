@@ -7,6 +7,7 @@ from genai_tutorial.notebook.browser_model import (
     BrowserChat,
     BrowserModel,
     BrowserNextToken,
+    pack_published,
 )
 from genai_tutorial.notebook.browser_tokens import BrowserTokens
 from genai_tutorial.notebook.claims import ClaimError, claim
@@ -32,6 +33,7 @@ __all__ = [
     "claim",
     "executed_for_the_book",
     "image_grid",
+    "pack_published",
     "setup",
     "show",
     "show_source",

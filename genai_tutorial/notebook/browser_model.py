@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from genai_tutorial.edge import PackedModel
+from genai_tutorial.edge import PackedModel, pack_model
 from genai_tutorial.generation import generate
 from genai_tutorial.notebook.browser_box import (
     BrowserBox,
@@ -16,6 +16,7 @@ from genai_tutorial.notebook.browser_box import (
     preformatted,
     table,
 )
+from genai_tutorial.recipes import load
 from genai_tutorial.tokenization import (
     BPETokenizer,
     CharacterTokenizer,
@@ -24,6 +25,20 @@ from genai_tutorial.tokenization import (
 )
 
 SIGNS = {" ": "space", "\n": "line break"}
+
+
+def pack_published(name: str) -> PackedModel:
+    """Pack one of the book's own language models, without drawing random numbers.
+
+    Args:
+        name: The name of its recipe.
+
+    Raises:
+        ValueError: If there is no such recipe, or the engine in the page cannot run
+            its model.
+    """
+    with torch.random.fork_rng(devices=[]):  # torch's layers draw weights when made
+        return pack_model(name, *load(name))
 
 
 @dataclass(frozen=True)

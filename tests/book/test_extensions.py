@@ -136,3 +136,28 @@ def test_download_is_valid_notebook():
     }
     shown = json.loads(shown_notebook(json.dumps({"cells": [cell], "nbformat": 4})))
     assert shown["cells"][0]["source"] == ["é = 1"]
+
+
+def test_models_of_a_notebook_are_found_in_its_outputs():
+    from _ext.browser_models import used_models
+
+    fact = {"genai_tutorial": {"browser_models": {"a": "1", "b": "2"}}}
+    cells = [
+        {"outputs": [{"metadata": fact}, {"metadata": {"genai_tutorial": {}}}, {}]},
+        {"source": "no outputs"},
+    ]
+    assert used_models({"cells": cells}) == {"a": "1", "b": "2"}
+
+
+def test_models_are_written_as_scripts_and_another_version_is_refused(tmp_path):
+    from _ext.browser_models import write_models
+    from sphinx.errors import ExtensionError
+
+    from genai_tutorial.notebook import pack_published
+
+    digest = pack_published("shakespeare").digest
+    write_models(tmp_path / "models", {"shakespeare": digest})
+    names = {path.name for path in (tmp_path / "models").iterdir()}
+    assert names == {"engine.js", "shakespeare.js"}
+    with pytest.raises(ExtensionError, match="execute the chapter again"):
+        write_models(tmp_path / "models", {"shakespeare": "0" * 16})

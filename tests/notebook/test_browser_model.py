@@ -4,6 +4,8 @@ tests/book/test_browser_boxes.py.
 
 import json
 import re
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from genai_tutorial.notebook import (
     BrowserModel,
     BrowserNextToken,
     BrowserTokens,
+    pack_published,
 )
 from genai_tutorial.tokenization import (
     GPT4_PATTERN,
@@ -25,6 +28,7 @@ from genai_tutorial.tokenization import (
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 CHAT = ChatTemplate()
 SPECIAL = ["<|endoftext|>", CHAT.start, CHAT.end]
 TEXT = "what is the capital of Kenya? user assistant " * 9
@@ -139,6 +143,33 @@ def test_tokens_box_records_the_tokens_at_the_last_stage():
     pieces = box._repr_mimebundle_()[0]["text/plain"].splitlines()[-1]
     assert pieces.replace("|", "").replace("·", " ") == "the  Kenya<im_end>"
     assert box._repr_mimebundle_()[1] == {"genai_tutorial": {"browser_models": {}}}
+
+
+def test_boxes_draw_none_of_torchs_random_numbers(letters, words):
+    before = torch.get_rng_state()
+    pack_published("shakespeare")
+    BrowserModel(letters, "ab", tokens=5)
+    BrowserNextToken(letters, "ab", shown=3)
+    BrowserChat({"a": Answerer(words, CHAT)}, ["is the user?"], tokens=2)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.slow
+def test_boxes_in_the_chapters_hold_the_present_scripts_and_models():
+    static = files("genai_tutorial.notebook") / "static"
+    parts = [(static / f"browser.{kind}").read_text("utf8") for kind in ("js", "css")]
+    boxes, models = 0, {}
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        for cell in json.loads(path.read_text("utf8"))["cells"]:
+            for output in cell.get("outputs", ()):
+                html = "".join(output.get("data", {}).get("text/html", ""))
+                if 'class="genai-browser"' in html:
+                    boxes += 1
+                    assert all(part in html for part in parts), f"execute {path.name}"
+                    models |= output["metadata"]["genai_tutorial"]["browser_models"]
+    assert boxes >= 3
+    for name, digest in models.items():
+        assert pack_published(name).digest == digest, name
 
 
 def test_embedded_box_holds_engine_and_weights(letters):
