@@ -1,7 +1,7 @@
 """An assembler for the part of WebAssembly that the engine's kernel needs.
 
 WebAssembly has a text form for people and a binary form for browsers. In the text, an
-instruction stands before its operands, in parentheses; in the binary form, the operands
+instruction is written before its operands, in parentheses; in the binary form, operands
 come first and leave their values on a stack:
 
     (i32.add (local.get $a) (i32.const 2))   ->   20 00   41 02   6a

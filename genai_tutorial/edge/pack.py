@@ -119,12 +119,12 @@ def pack_model(
     Args:
         name: The name under which a page finds it.
         model: A decoder with rotary positions, RMSNorm and no biases, in one of the
-            two forms that the engine knows: that of `DecoderConfig.fast` or that of
+            two forms that the engine supports: that of `DecoderConfig.fast` or that of
             `DecoderConfig.llama`.
         tokenizer: Its tokenizer.
 
     Raises:
-        ValueError: If the engine does not know a setting of the model, or the
+        ValueError: If the engine does not support a setting of the model, or the
             tokenizer does not fit.
 
     Source: Dettmers et al., LLM.int8(), section 2.1 (absmax), with a scale for each
@@ -166,10 +166,10 @@ def pack_model(
 
 
 def check_supported(config: DecoderConfig, vocab_size: int) -> None:
-    """Check that the engine in the page knows all settings of a decoder.
+    """Check that the engine in the page supports all settings of a decoder.
 
     Raises:
-        ValueError: If it does not know one, or the vocabulary has another size.
+        ValueError: If it does not support one, or the vocabulary has another size.
     """
     attention, local = config.attention, config.local
     wrong = [

@@ -1,7 +1,7 @@
 """A tokenizer as a small JSON object, which a page can carry.
 
-A token that a merge makes needs no text of its own: it is its two parts, joined. So a
-vocabulary is the numbers of the 256 bytes, and a list of pairs of numbers.
+A merged token is the concatenation of two earlier ones, so its text need not be stored:
+the numbers of the 256 bytes and a list of pairs of numbers describe the vocabulary.
 """
 
 import base64

@@ -25,12 +25,12 @@ class BrowserBox:
     Args:
         kind: The function in `browser.js` that builds it.
         label: A few words that name the box for screen readers and as its title.
-        settings: What else that function needs, for JSON.
+        settings: Further settings of that function, for JSON.
         recorded: The HTML to show without scripts.
         text: The same as plain text.
         models: The models.
         script: A script that the box needs before the reader's first click.
-        note: What to say below the recorded text.
+        note: A sentence below the recorded text.
 
     Raises:
         ValueError: If the label is empty or too long, or two models have one name.
@@ -127,7 +127,7 @@ def table(caption: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -
     """Return a table whose first column names the rows.
 
     Args:
-        caption: What the table shows, in a few words.
+        caption: The table's contents in a few words.
         heading: The names of the columns.
         rows: The cells, with as many in each row.
     """

@@ -110,7 +110,7 @@ class BrowserChat(BrowserBox):
 
     Args:
         answerers: The models, by the name above each answer.
-        questions: Questions to begin with, each a button; the first stands in the box.
+        questions: Questions to begin with, each a button; the first is filled in.
         label: The box's title.
         tokens: The largest number of tokens of an answer.
 
