@@ -2,7 +2,7 @@
 predicts the rewards that follow.
 
 The actor makes those choices more probable whose return was higher than the critic had
-predicted (REINFORCE with a baseline). Nothing of it asks how the dream was made.
+predicted (REINFORCE with a baseline). Any world model can supply the dreams.
 """
 
 from collections.abc import Callable
@@ -145,8 +145,8 @@ def actor_critic_loss(
         scale: S, the range of the returns.
         entropy_weight: η.
 
-    Source: Hafner et al., Mastering Diverse Domains through World Models, equations 5
-        and 6, https://arxiv.org/abs/2301.04104
+    Source: Hafner et al., Mastering Diverse Domains through World Models, sections
+        Actor Learning and Critic Learning, https://arxiv.org/abs/2301.04104
     """
     features = imagined.features[:-1]
     log_probs = agent.logits(features).log_softmax(dim=-1)
@@ -164,7 +164,7 @@ def actor_critic_loss(
 
 @dataclass(frozen=True)
 class DreamHistory:
-    """What an agent was paid in its dreams, update by update.
+    """The dream rewards and the entropy at each update.
 
     Attributes:
         rewards: The mean sum of rewards per dream.

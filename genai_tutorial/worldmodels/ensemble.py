@@ -1,5 +1,5 @@
-"""An ensemble of predictions: where its members disagree, the world model has seen too
-little, and a dream should not pay.
+"""An ensemble of predictions. Its members tend to disagree where the world model has
+seen too little, so that dreams can be made to pay less there.
 """
 
 from dataclasses import replace
@@ -38,7 +38,7 @@ class CodeEnsemble(nn.Module):
         ValueError: If there are fewer than two heads, which cannot disagree.
 
     Source: Sekar et al., Planning to Explore via Self-Supervised World Models, section
-        3.2, https://arxiv.org/abs/2005.05960
+        3, https://arxiv.org/abs/2005.05960
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class CodeEnsemble(nn.Module):
 def disagreement(
     logits: Float[Tensor, "head *batch group code"],
 ) -> Float[Tensor, "*batch"]:
-    r"""Return how far the heads' distributions are apart: the mutual information of the
-    next codes and the head, in nats, summed over the groups.
+    r"""Return the heads' disagreement: the mutual information of the next codes and the
+    head, in nats, summed over the groups.
 
     $$H\left(\tfrac1n \sum_i p_i\right) - \tfrac1n \sum_i H(p_i)$$
 
@@ -159,7 +159,7 @@ def penalized(
         ensemble: The heads.
         weight: Reward per nat of disagreement.
 
-    Source: Yu et al., MOPO: Model-based Offline Policy Optimization, section 4.2,
+    Source: Yu et al., MOPO: Model-based Offline Policy Optimization, section 4,
         https://arxiv.org/abs/2005.13239, which measures it by the heads' variances
     """
     apart = disagreement(ensemble(imagined.states.memory[1:]))

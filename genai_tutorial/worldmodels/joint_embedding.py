@@ -1,9 +1,9 @@
 """Joint-embedding prediction: predict the next frame's features, not its pixels.
 
-A model without a decoder need not explain every pixel. But it has an easy way out: if
-the encoder gives the same features to every frame, all predictions are right. What
-keeps it from this collapse is that the target is not trained: it comes from a slowly
-moving copy of the encoder, or from the encoder itself without a gradient.
+A model without a decoder need not explain every pixel. But there is a trivial solution:
+if the encoder gives the same features to every frame, all predictions are right
+(representation collapse). To prevent it, the target is not trained: it comes from a
+moving average of the encoder, or from the encoder itself without a gradient.
 """
 
 from dataclasses import dataclass
@@ -107,7 +107,7 @@ def joint_embedding_loss(
 
 @dataclass(frozen=True)
 class EmbeddingTraining:
-    """How a joint-embedding model is trained.
+    """Settings for training a joint-embedding model.
 
     Attributes:
         target: One of `TARGETS`.
@@ -158,7 +158,7 @@ def train_joint_embedding(
     Args:
         model: The model; it is changed.
         recording: The steps to learn from; pieces with an end in them are left out.
-        settings: How to train; None for the defaults.
+        settings: The settings; None for the defaults.
         seed: Decides the batches.
         progress: Whether to show a progress bar.
     """

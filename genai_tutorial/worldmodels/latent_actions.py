@@ -2,9 +2,9 @@
 
 A network sees two frames and predicts several possible next ones, one for each latent
 action. The real next frame makes some of them more probable than others, and each
-learns from it in that proportion, as the components of a mixture do. What follows from
-the past alone, all of them predict alike; what is left for them to differ in is what
-somebody has chosen.
+learns from it in that proportion, as the components of a mixture do. All of them agree
+on everything that follows from the past alone. They differ in the rest, and the rest is
+mostly what the player has chosen.
 """
 
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ from genai_tutorial.worldmodels.recording import Recording
 class LatentActions(nn.Module):
     """Predicts the next frame, once for each latent action.
 
-    What the actions change depends on the present frame only. If it depended on the
-    one before, too, "on as before" and "the other way" would be as good a code as
-    "left" and "right".
+    The effect of an action depends on the present frame only. If it could depend on the
+    frame before as well, "same button as before" and "another button" would explain
+    films as well as "left" and "right" do.
 
     Args:
         actions: The number of latent actions.
@@ -119,8 +119,8 @@ def latent_action_loss(
     The gradient of the first part divides each frame among the latent actions by their
     posterior probabilities q. At a temperature above 1 these are softer, so that no
     action takes all frames before the others have learned anything (deterministic
-    annealing). The second part asks for posterior probabilities that are equal on
-    average over the batch: otherwise one action tends to be left over for rare frames.
+    annealing). The second part is smallest if all actions are equally frequent in the
+    batch. Without it, one action tends to explain a few rare frames only.
 
     Args:
         log_likelihoods: For each frame and latent action, in nats.
@@ -147,12 +147,12 @@ def latent_action_loss(
 
 @dataclass(frozen=True)
 class LatentActionTraining:
-    """How latent actions are learned.
+    """Settings for learning latent actions.
 
     Attributes:
         steps: The number of training steps.
-        common_steps: The first of them, in which the model learns what follows from the
-            past alone.
+        common_steps: The number of steps at the start in which the model predicts from
+            the past alone.
         batch_size: The number of frames in a batch.
         temperature: See `latent_action_loss`; it falls to 1 in the first 60% of the
             other steps.
@@ -165,7 +165,7 @@ class LatentActionTraining:
     steps: int = 600
     common_steps: int = 200
     batch_size: int = 64
-    temperature: float | int = 10.0
+    temperature: float | int = 4.0
     balance: float | int = 5.0
 
     def __post_init__(self):
@@ -200,7 +200,7 @@ def train_latent_actions(
     Args:
         model: The model; it is changed.
         recording: The films. Pieces with an end in them are left out.
-        settings: How to train; None for the defaults.
+        settings: The settings; None for the defaults.
         seed: Decides the batches.
         progress: Whether to show a progress bar.
     """
@@ -232,7 +232,7 @@ def train_latent_actions(
 
 @dataclass(frozen=True)
 class Renaming:
-    """Which button each latent action stands for.
+    """Names of the latent actions: the button that each stands for.
 
     Attributes:
         buttons: The button of each latent action.

@@ -1,8 +1,8 @@
-"""Learning without a model: PPO from real steps only, the opponent of the dreams.
+"""Model-free learning: PPO from real steps only, the baseline for learning in dreams.
 
 The agent sees the present frame and the one before it, which together show where things
 move. It plays for a while in many games, turns what happened into advantages, makes a
-few passes over it with chapter 14's clipped losses, and throws it away.
+few passes over it with chapter 14's clipped losses, and discards it.
 """
 
 from dataclasses import dataclass
@@ -113,7 +113,7 @@ class Play:
     """Real steps of an agent, ready for PPO: one row per game.
 
     Attributes:
-        seen: What the agent saw before each step.
+        seen: The pixels that the agent saw before each step.
         actions: The actions.
         log_probs: Their log-probabilities when they were drawn.
         values: The predicted returns.
@@ -134,7 +134,7 @@ class PPOLearner:
 
     Args:
         agent: The agent; it is changed.
-        world: The games; they go on from one piece to the next.
+        world: The games; each piece continues where the last one stopped.
         settings: The hyperparameters; None for `GAME_PPO`.
         learning_rate: Adam's.
         seed: Decides the actions and the order of the minibatches.
@@ -158,8 +158,8 @@ class PPOLearner:
 
     @torch.no_grad()
     def play(self, steps: int) -> Play:
-        """Play on in all games. Where an episode is cut off by its length, the value of
-        its last frame stands for the rewards that would have followed.
+        """Continue all games for some steps. If an episode is cut off because of its
+        length, the value of its last frame replaces the rewards that would follow.
         """
         kept = []
         for _ in range(steps):

@@ -17,8 +17,8 @@ from genai_tutorial.worldmodels.dynamics import WorldModel
 States = DreamState | Tensor
 DreamStep = Callable[[States, Tensor], tuple[States, Tensor, Tensor]]
 """Called as `step(states, actions)`; returns the next states, the rewards, and the
-probability that each episode goes on. The states are those of dreams, or a tensor with
-one row per game.
+probability that each episode continues. The states are those of dreams, or a tensor
+with one row per game.
 """
 
 
@@ -30,10 +30,10 @@ class PlanSettings:
         horizon: Steps of a plan.
         candidates: Plans that are drawn per round.
         elites: The best of them, to which the next ones are fitted.
-        rounds: How often plans are drawn.
+        rounds: The number of times that plans are drawn.
         discount: The discount of a reward per step.
         smoothing: The share of the uniform distribution that is mixed in, so that no
-            action is given up after one round.
+            action is ruled out after one round.
 
     Raises:
         ValueError: If a number is out of range.
@@ -151,7 +151,7 @@ def planning_policy(
     temperature: float | int = 1.0,
     generator: torch.Generator | None = None,
 ) -> Policy:
-    """Return a policy that plans anew at each frame, in the model's dreams.
+    """Return a policy that makes a new plan at each frame, in the model's dreams.
 
     Args:
         model: The world model.

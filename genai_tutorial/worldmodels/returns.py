@@ -1,4 +1,4 @@
-"""λ-returns: what rewards and predicted values say a state is worth."""
+"""λ-returns: the value of a state, from rewards and predicted values."""
 
 import torch
 from jaxtyping import Float
@@ -12,8 +12,8 @@ def lambda_returns(
     discount: float | int = 0.97,
     decay: float | int = 0.95,
 ) -> Float[Tensor, "step *batch"]:
-    r"""Return the λ-return of each step: a mean of all the ways to stop counting
-    rewards and to trust a predicted value instead.
+    r"""Return the λ-return of each step: a weighted mean over all numbers of rewards to
+    count before a predicted value stands for the rest.
 
     $$R_t = r_t + \gamma c_t \left((1 - \lambda) V_{t+1} + \lambda R_{t+1}\right),
     \qquad R_T = V_T$$
@@ -26,8 +26,8 @@ def lambda_returns(
         rewards: The reward of each step.
         values: The predicted sum of rewards from each step on, and from the state after
             the last step.
-        continues: The probability that the episode goes on after each step, 0 where it
-            ended.
+        continues: The probability that the episode continues after each step, 0 where
+            it ended.
         discount: γ, the discount of a reward per step.
         decay: λ.
 
@@ -35,8 +35,8 @@ def lambda_returns(
         ValueError: If there is not one value more than rewards, or the discount or the
             decay is not from 0 to 1.
 
-    Source: Hafner et al., Mastering Diverse Domains through World Models, equation 4,
-        https://arxiv.org/abs/2301.04104
+    Source: Hafner et al., Mastering Diverse Domains through World Models, section
+        Critic Learning, https://arxiv.org/abs/2301.04104
 
     >>> rewards, values = torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.5, 2.0])
     >>> lambda_returns(rewards, values, torch.ones(2), discount=0.5, decay=1)
@@ -66,15 +66,15 @@ class ReturnScale:
     the entropy suits every world.
 
     The range is from the 5% to the 95% quantile, so that a few outliers do not decide
-    it, and a running mean over the updates. It is never below `smallest`, so that where
-    all returns are almost equal their noise is not blown up.
+    it, and a running mean over the updates. It is never below `smallest`, so that noise
+    is not amplified where all returns are almost equal.
 
     Args:
-        decay: How much of the running mean stays at each update.
+        decay: Decay of the running mean.
         smallest: The smallest range.
 
-    Source: Hafner et al., Mastering Diverse Domains through World Models, equation 7,
-        https://arxiv.org/abs/2301.04104
+    Source: Hafner et al., Mastering Diverse Domains through World Models, section
+        Actor Learning, https://arxiv.org/abs/2301.04104
 
     >>> scale = ReturnScale(decay=0.0)
     >>> scale.update(torch.arange(101.0))
@@ -86,7 +86,7 @@ class ReturnScale:
         self.value: float | None = None
 
     def update(self, returns: Float[Tensor, "*batch"]) -> float:
-        """Take in new returns, and return the scale."""
+        """Include new returns, and return the scale."""
         low, high = returns.flatten().quantile(returns.new_tensor([0.05, 0.95]))
         spread = max(float(high - low), self.smallest)
         old = spread if self.value is None else self.value

@@ -11,14 +11,14 @@ LEFT_BUTTON, RIGHT_BUTTON = range(2)
 
 @dataclass(frozen=True)
 class Experiences:
-    """What happened, step by step.
+    """Steps in a world of places and buttons.
 
     Attributes:
         states: The place before each step.
         actions: The button.
         next_states: The place after it.
         rewards: The reward.
-        continues: 1 where the episode went on, 0 where it ended.
+        continues: 1 where the episode continued, 0 where it ended.
     """
 
     states: Int[Tensor, "step"]
@@ -35,7 +35,7 @@ class TableWorld:
 
     Attributes:
         transitions: The probability of each next place.
-        rewards: The mean reward for getting there.
+        rewards: The mean reward of each such step.
         ends: The places at which an episode ends, 1 for yes.
     """
 
@@ -49,8 +49,8 @@ class TableWorld:
         actions: Int[Tensor, "game"],
         generator: torch.Generator | None = None,
     ) -> tuple[Int[Tensor, "game"], Float[Tensor, "game"], Float[Tensor, "game"]]:
-        """Draw where each game goes; return the places, the rewards, and 1 where the
-        episode goes on.
+        """Draw each game's next place; return the places, the rewards, and 1 where the
+        episode continues.
         """
         chances = self.transitions[states, actions]
         places = torch.multinomial(chances, 1, generator=generator)[:, 0]
@@ -110,11 +110,11 @@ def learn_table(
 ) -> TableWorld:
     """Learn a world by counting: the share of each next place, and the mean reward.
 
-    Where a button was never pressed, the model has seen nothing. It then predicts that
-    the button does nothing, which is a guess like any other.
+    For a button that was never pressed in some place, there is nothing to count. The
+    model then predicts that the button does nothing, which is only a guess.
 
     Args:
-        experiences: What happened.
+        experiences: Steps in the world.
         states: The number of places.
         actions: The number of buttons.
 
@@ -141,7 +141,7 @@ def learn_table(
 def action_values(
     world: TableWorld, discount: float | int = 0.9, sweeps: int = 200
 ) -> Float[Tensor, "state action"]:
-    r"""Return what each button is worth in each place, if the best ones follow (value
+    r"""Return the value of each button in each place, if the best ones follow (value
     iteration).
 
     $$Q(s, a) = \sum_{s'} p(s' \mid s, a) \left(r(s, a, s') + \gamma c(s') \max_{a'}
@@ -150,7 +150,7 @@ def action_values(
     Args:
         world: The world, real or learned.
         discount: γ, the discount of a reward per step.
-        sweeps: How often the equation is applied, from zeros on.
+        sweeps: The number of times that the equation is applied, starting from zeros.
 
     Raises:
         ValueError: If the discount is not from 0 to 1, or there is no sweep.

@@ -1,11 +1,18 @@
+from functools import partial
+
 import pytest
 import torch
 
 from genai_tutorial.worldmodels import (
+    DreamState,
     PlanSettings,
+    WorldModel,
+    WorldModelConfig,
     cross_entropy_plan,
     cross_entropy_search,
+    dream_step,
     imagined_returns,
+    planning_policy,
 )
 
 
@@ -59,6 +66,19 @@ def test_search_keeps_every_action_possible():
     chances = cross_entropy_search(walk, torch.zeros(2), 2, generator=generator())
     assert torch.allclose(chances.sum(dim=-1), torch.ones(2, 14))
     assert chances.min() >= 0.05 - 1e-6
+
+
+def test_planning_policy_plans_in_the_dreams_of_the_model():
+    config = WorldModelConfig(groups=3, codes=4, hidden=16, memory=12)
+    model = WorldModel(config, seed=1)
+    draw = generator()
+    codes = torch.nn.functional.one_hot(torch.randint(0, 4, (5, 3), generator=draw), 4)
+    state = DreamState(torch.randn(5, 12, generator=draw), codes.flatten(1).float())
+    settings = PlanSettings(horizon=3, candidates=8, elites=2)
+    policy = planning_policy(model, settings, temperature=0, generator=generator(3))
+    step = partial(dream_step, model, temperature=0)
+    expected = cross_entropy_plan(step, state, 3, settings, generator(3))
+    assert torch.equal(policy(state.features), expected)
 
 
 @pytest.mark.parametrize(
