@@ -27,7 +27,7 @@ Finished parts are kept in the folder `runs` and are not repeated.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -330,16 +330,12 @@ def collected(
 
 
 def latent_actions(seed: int, small: bool) -> dict:
-    """Find the buttons in films; also without the balance, and where a sticky player
-    makes the next button easy to guess from the past.
+    """Find the buttons in films; also where a sticky player makes the next button easy
+    to guess from the past.
     """
-    full = LatentActionTraining(8, 4) if small else LatentActionTraining()
+    settings = LatentActionTraining(8, 4) if small else LatentActionTraining()
     measured = {}
-    for name, stickiness, settings in (
-        ("random films", 0.0, full),
-        ("no balance", 0.0, replace(full, balance=0.0)),
-        ("sticky films", STICKINESS, full),
-    ):
+    for name, stickiness in (("random films", 0.0), ("sticky films", STICKINESS)):
         films, held_out = (
             record(
                 PaddleWorld(LARGE_GAMES, k + seed),

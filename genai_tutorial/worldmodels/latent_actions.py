@@ -110,22 +110,19 @@ def frame_log_likelihoods(
 def latent_action_loss(
     log_likelihoods: Float[Tensor, "batch action"],
     temperature: float | int = 1.0,
-    balance: float | int = 0.0,
 ) -> Float[Tensor, ""]:
     r"""Return the negative log-likelihood of a mixture with equal weights, per frame.
 
-    $$-T \log \frac1K \sum_k p(x \mid k)^{1/T} + \beta \sum_k \bar q_k \log K \bar q_k$$
+    $$-T \log \frac1K \sum_k p(x \mid k)^{1/T}$$
 
-    The gradient of the first part divides each frame among the latent actions by their
-    posterior probabilities q. At a temperature above 1 these are softer, so that no
+    The gradient divides each frame among the latent actions by their posterior
+    probabilities. At a temperature above 1 these are softer, so that no
     action takes all frames before the others have learned anything (deterministic
-    annealing). The second part is smallest if all actions are equally frequent in the
-    batch. Without it, one action tends to explain a few rare frames only.
+    annealing).
 
     Args:
         log_likelihoods: For each frame and latent action, in nats.
         temperature: T.
-        balance: β.
 
     Raises:
         ValueError: If the temperature is not above 0.
@@ -140,9 +137,7 @@ def latent_action_loss(
         raise ValueError(f"temperature must be above 0, got {temperature}.")
     scaled = log_likelihoods / temperature
     log_count = torch.tensor(float(scaled.shape[1])).log()
-    surprise = -temperature * (torch.logsumexp(scaled, dim=1) - log_count).mean()
-    shares = scaled.softmax(dim=1).mean(dim=0)
-    return surprise + balance * (log_count + torch.special.xlogy(shares, shares).sum())
+    return -temperature * (torch.logsumexp(scaled, dim=1) - log_count).mean()
 
 
 @dataclass(frozen=True)
@@ -156,17 +151,15 @@ class LatentActionTraining:
         batch_size: The number of frames in a batch.
         temperature: See `latent_action_loss`; it falls to 1 in the first 60% of the
             other steps.
-        balance: See `latent_action_loss`.
 
     Raises:
         ValueError: If `common_steps` is not from 0 to below `steps`.
     """
 
-    steps: int = 600
+    steps: int = 900
     common_steps: int = 200
     batch_size: int = 64
     temperature: float | int = 4.0
-    balance: float | int = 5.0
 
     def __post_init__(self):
         if not 0 <= self.common_steps < self.steps:
@@ -215,7 +208,6 @@ def train_latent_actions(
         return latent_action_loss(
             frame_log_likelihoods(model(before, now), later),
             settings.temperature_at(step),
-            settings.balance,
         )
 
     return fit(

@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 
 import pytest
@@ -100,14 +99,6 @@ def test_loss_at_high_temperature_divides_every_frame_equally():
     scores = torch.tensor([[0.0, -5.0, -9.0]], requires_grad=True)
     latent_action_loss(scores, temperature=1e4).backward()
     assert torch.allclose(-scores.grad, torch.full((1, 3), 1 / 3), atol=1e-3)
-
-
-def test_balance_costs_nothing_when_all_actions_are_used_equally():
-    even = 50 * torch.eye(3)
-    assert latent_action_loss(even, balance=5) == latent_action_loss(even)
-    one = even[:1].expand(3, -1)
-    extra = latent_action_loss(one, balance=5) - latent_action_loss(one)
-    assert float(extra) == pytest.approx(5 * math.log(3), rel=1e-4)
 
 
 def test_temperature_falls_from_the_start_to_one():
