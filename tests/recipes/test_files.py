@@ -137,7 +137,7 @@ SAMPLE_SIZES = {
     "caption-voice": 20,
     "bach-chorales": 40,
     "smollm2-tools": 8,
-    "paddle-world": 300,
+    "paddle-world": 1000,
 }
 """The number of items that one core measures in at most three seconds."""
 

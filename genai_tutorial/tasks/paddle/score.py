@@ -37,6 +37,11 @@ class PaddleScore:
         """The mean sum of rewards per episode."""
         return float(self.returns.double().mean())
 
+    @property
+    def misses(self) -> Int[Tensor, "game"]:
+        """The number of missed balls in each episode: 0 or 1, which ends it."""
+        return self.catches - self.returns.long()
+
     def interval(self, level: float = 0.95) -> Interval:
         """Return a confidence interval of the catches per episode."""
         return t_interval(self.catches.double(), level)
