@@ -42,7 +42,7 @@ def sgd(learning_rate: float) -> MakeOptimizer:
 
 
 def adamw(learning_rate: float) -> MakeOptimizer:
-    """Return a maker of AdamW, whose running means start anew in each round."""
+    """Return a maker of AdamW, whose running means restart in each round."""
     return lambda model: AdamW(model.parameters(), lr=learning_rate)
 
 
@@ -182,8 +182,8 @@ def private_average(
     clients: int,
     generator: torch.Generator | None = None,
 ) -> Update:
-    """Return the average of clipped updates with noise, so that the model hardly
-    depends on any one client.
+    """Return the average of clipped updates with noise, which limits how much the model
+    depends on any single client.
 
     This is DP-SGD with a client in place of a record: the same clipping, noise and
     accountant (`epsilon`, with a step per round) hold. All clients have equal weights,

@@ -1,9 +1,9 @@
 """A KV cache that writes nothing in place, for exporters that trace a model.
 
-An exported graph is a function: it cannot write into a cache that lies elsewhere. So
-the cache of a step comes in as tensors, and a longer one goes out. The model's own
-blocks run unchanged: `FunctionalCache` stands where a `KVCache` would, and concatenates
-where that one writes in place.
+An exported graph is a function: it cannot write into memory outside it. So a step takes
+the cache as input tensors and returns a longer one. The model's own blocks run
+unchanged: `FunctionalCache` has the interface of `KVCache`, but concatenates instead of
+writing in place.
 """
 
 from collections.abc import Sequence
@@ -87,11 +87,11 @@ class FunctionalCache(KVCache):
 
 
 class TracedContext(AttentionContext):
-    """A context that computes masks in each layer anew and finds a layer's earlier
-    inputs by their order.
+    """A context that computes masks separately in each layer and finds a layer's
+    earlier inputs by their order.
 
     While the exporter traces a model, the length of the text is a symbol and the layers
-    are stand-ins, so neither can be looked up in a dictionary.
+    are proxies, so neither can be a key of a dictionary.
     """
 
     def visibility(

@@ -1,9 +1,9 @@
-"""What an update gives away: the words of a text, and often the text itself.
+"""Leakage from updates: the tokens of a client's text, and often the text itself.
 
-A row of an embedding gets a gradient only if its token occurs. So whoever sees a
-client's update sees which tokens its text has; and a table of pairs, such as that of
-the book's fast decoder, shows which token followed which. The rest is a puzzle that the
-language model itself helps to solve.
+A row of an embedding gets a gradient only if its token occurs. So an update shows which
+tokens the client's text contains; and a table of n-grams, such as that of the book's
+fast decoder, shows which token followed which. A beam search with the language model
+puts them in order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -84,7 +84,7 @@ def tokens_in(update: Mapping[str, Tensor]) -> set[int]:
         ValueError: If the update has no token embedding.
 
     Source: Melis et al., Exploiting Unintended Feature Leakage in Collaborative
-        Learning, section 4.1, https://arxiv.org/abs/1805.04049
+        Learning, https://arxiv.org/abs/1805.04049
     """
     return set(row_norms(update).nonzero()[:, 0].tolist())
 
@@ -125,7 +125,7 @@ def texts_from_rows(
         ValueError: If no text of this length was found.
 
     Source: Gupta et al., Recovering Private Text in Federated Learning of Language
-        Models, section 4, https://arxiv.org/abs/2205.08514
+        Models, https://arxiv.org/abs/2205.08514
     """
     beam = [Fragment((0, 0), 0.0, frozenset())]  # two tokens 0 stand before each text
     needed = sum(map(len, rows.values()))
@@ -239,7 +239,7 @@ def recover_text(
 
     Args:
         model: The model that the client was sent.
-        gradient: What the client sent back, from `gradient_of`.
+        gradient: The gradient that the client sent back, from `gradient_of`.
         length: The number of tokens of the text, the last one included.
         beam_width: The number of texts that the search keeps.
 

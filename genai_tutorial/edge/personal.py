@@ -1,8 +1,8 @@
 """Personalization: fine-tune a model on one person's texts, on their own machine.
 
 The texts are an argument and the result is a model: no socket is opened and no file is
-written. What the model forgets meanwhile is measured on texts that it knew before, and
-mixing some of these into each batch (rehearsal) keeps more of them.
+written. Fine-tuning also makes a model forget (catastrophic forgetting). Mixing some of
+the old texts into each batch (rehearsal) reduces that.
 """
 
 from copy import deepcopy
@@ -123,8 +123,8 @@ def personalise(
 ) -> DecoderLM:
     """Return a copy of a model that is fine-tuned on personal texts.
 
-    With LoRA, the adapter stands beside the frozen weights; `fold_lora` adds it to
-    them. The model itself is not changed.
+    With LoRA, the adapter is separate from the frozen weights; `fold_lora` merges it
+    into them. The model itself is not changed.
 
     Args:
         model: The model to start from, without LoRA.

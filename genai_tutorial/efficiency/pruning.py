@@ -89,7 +89,7 @@ def pattern_masks(model: DecoderLM, keep: int = 2, of: int = 4) -> Masks:
     Raises:
         ValueError: If `keep` is not from 1 to `of`, or the groups do not fill a row.
 
-    Source: Mishra et al., Accelerating Sparse Deep Neural Networks, section 3,
+    Source: Mishra et al., Accelerating Sparse Deep Neural Networks,
         https://arxiv.org/abs/2104.08378
     """
     if not 1 <= keep <= of:
