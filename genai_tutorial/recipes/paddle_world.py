@@ -59,6 +59,9 @@ MEASURED = 1000
 with reality.
 """
 
+MEASURED_STEPS = (1, 2, 4, 8, 16)
+"""The numbers of steps after which dreams are compared with reality."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DreamOptions:
@@ -74,7 +77,7 @@ class DreamOptions:
     """
 
     frames: int = 48
-    temperature: float | int = 1.0
+    temperature: float | int
 
     def __post_init__(self):
         if self.frames < 1:
@@ -118,7 +121,7 @@ class PaddleWorldRecipe(Recipe):
     @property
     def options(self) -> DreamOptions:
         """The default options of a film of dreams."""
-        return DreamOptions()
+        return DreamOptions(temperature=self.temperature)
 
     def build(self) -> Dreamer:
         """Return the untrained model."""
@@ -210,28 +213,26 @@ class PaddleWorldRecipe(Recipe):
             dream_beside_reality(
                 model.world,
                 self.held_out(),
-                16,
+                MEASURED_STEPS[-1],
                 MEASURED,
                 temperature=self.temperature,
                 seed=self.seed,
             )
         )
-        exact, distance = fidelity.share_exact(), fidelity.mean_distance()
-        predictable = fidelity.share_exact(fidelity.predictable)
+        by_step = {
+            "exact": fidelity.share_exact(),
+            "exact_where_predictable": fidelity.share_exact(fidelity.predictable),
+            "ball_distance": fidelity.mean_distance(),
+        }
         return {
             "catches_per_episode": round(score.mean_catches, 4),
             "return_per_episode": round(score.mean_return, 4),
             "episodes_without_a_miss": round(unmissed, 4),
             "episodes_and_dreams": MEASURED,
             "temperature": self.temperature,
-            "after_steps": {
-                str(step): {
-                    "exact": round(float(exact[step - 1]), 4),
-                    "exact_where_predictable": round(float(predictable[step - 1]), 4),
-                    "ball_distance": round(float(distance[step - 1]), 4),
-                }
-                for step in (1, 2, 4, 8, 16)
-            },
+        } | {
+            name: {str(n): round(float(values[n - 1]), 4) for n in MEASURED_STEPS}
+            for name, values in by_step.items()
         }
 
     def held_out(self) -> Recording:
@@ -246,7 +247,7 @@ class PaddleWorldRecipe(Recipe):
 
     def summary(self, metrics: dict) -> str:
         """Return the most important metrics as a phrase."""
-        exact = metrics["after_steps"]["8"]["exact_where_predictable"]
+        exact = metrics["exact_where_predictable"]["8"]
         return (
             f"{metrics['episodes_without_a_miss']:.1%} of episodes without a miss; "
             f"after 8 steps {exact:.1%} of dreams without a bounce at the top equal "

@@ -55,7 +55,7 @@ def test_paddle_world_later_rounds_are_played_by_the_learned_player(
 
 def test_paddle_world_options_are_checked():
     with pytest.raises(ValueError, match="frames must be at least 1, got 0"):
-        paddle_world.DreamOptions(frames=0)
+        paddle_world.DreamOptions(frames=0, temperature=1)
     with pytest.raises(ValueError, match="temperature must be at least 0, got -1"):
         paddle_world.DreamOptions(temperature=-1)
 
