@@ -93,7 +93,8 @@ class NearDataScore:
     """A score that counts only near known molecules.
 
     Far from the data, a learned score is arbitrary, and so is a formula that was fitted
-    to drugs.
+    to drugs. But a fingerprint without counts does not see the length of a chain: a wax
+    is near the data if they have any long chain.
 
     Attributes:
         score: The score.
