@@ -133,8 +133,8 @@ def load_ligand_split(
     """Return the training molecules and about 200 held-out ones, with no bond graph in
     common.
 
-    Mirror images, ring forms of the same sugar and the like are entries of their own,
-    so a split by entry would leak molecules.
+    Mirror images and ring forms of the same sugar are separate entries, so a split by
+    entry would leak molecules.
 
     Raises:
         ValueError: If `max_atoms` is not from 4 to 12.

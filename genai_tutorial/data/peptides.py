@@ -60,7 +60,7 @@ class Peptide:
     Attributes:
         sequence: Its residues, as letters of `AMINO_ACIDS`.
         antimicrobial: Whether it is in the Antimicrobial Peptide Database. The others
-            are random proteins, and nobody tested whether they kill bacteria.
+            are random proteins, which were not tested against bacteria.
     """
 
     sequence: str
@@ -73,7 +73,7 @@ class PeptideSplit:
 
     Attributes:
         model: To train a generative model on.
-        judge: To train a judge on, which shall not have seen the model's peptides.
+        judge: To train a judge on, independent of the model's peptides.
         validation: To stop the model's training with.
         held_out: For measurements.
     """

@@ -1,5 +1,5 @@
-"""A plain Transformer over atoms: nothing in it knows about rotations, so it has to
-learn them from molecules in random orientations.
+"""A plain Transformer over atoms without built-in symmetry: it has to learn rotations
+from molecules in random orientations.
 """
 
 from dataclasses import dataclass

@@ -157,7 +157,7 @@ class EquivariantNetwork(nn.Module):
 def context_features(
     t: Float[Tensor, " batch"], mask: Bool[Tensor, "batch atom"], dtype: torch.dtype
 ) -> Float[Tensor, "batch atom features"]:
-    """Return what every atom is told: the timestep and the number of atoms."""
+    """Return features of timestep and number of atoms, the same for all atoms."""
     count = mask.sum(dim=1, keepdim=True) / MOST_ATOMS
     told = torch.cat([sinusoidal_features(t, TIME_FEATURES), count], dim=1)
     return told.to(dtype)[:, None].expand(-1, mask.shape[1], -1)

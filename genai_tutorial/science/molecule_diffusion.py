@@ -172,9 +172,8 @@ def rotate(
 class MoleculeDenoiser:
     """Chapter 8's denoiser for tables of molecules.
 
-    A sampler adds noise to all numbers of a table. What has no place in a centred
-    table, the mean of the positions and the padding, is removed here before the network
-    sees it.
+    A sampler adds noise to all numbers of a table. Here the mean of the positions and
+    the padding are removed again before the network sees them.
 
     Attributes:
         model: Called as `model(x, t, mask)`; predicts the noise.

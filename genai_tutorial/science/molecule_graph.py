@@ -17,7 +17,7 @@ RELATIONS = BONDED + FAR + 1
 
 
 class Graphs(NamedTuple):
-    """What is known about molecules before their atoms are placed.
+    """The elements and bonds of molecules, known before their atoms are placed.
 
     Attributes:
         elements: Indices into `HEAVY_ELEMENTS`, 0 for padding.

@@ -82,7 +82,7 @@ def hydrophobic_moment(sequence: str, angle: float | int = HELIX_ANGLE) -> float
     >>> round(hydrophobic_moment("KLLKLLLKLLKLLLKLLK"), 1)
     0.7
     >>> round(hydrophobic_moment("KKKKKKKKKLLLLLLLLL"), 1)  # the same residues
-    0.0
+    0.2
     """
     _check(sequence)
     values = [HYDROPHOBICITY[residue] for residue in sequence]

