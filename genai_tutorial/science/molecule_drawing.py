@@ -46,6 +46,8 @@ def draw_molecules(
     rows = -(-len(molecules) // columns)
     canvas = drawing.MolDraw2DCairo(columns * side, rows * side, side, side)
     canvas.drawOptions().useBWAtomPalette()
+    canvas.drawOptions().drawMolsSameScale = False
+    canvas.drawOptions().minFontSize = 12
     canvas.DrawMolecules(
         [parse_smiles(smiles) for smiles in molecules], legends=list(captions) or None
     )
