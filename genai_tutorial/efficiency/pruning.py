@@ -55,8 +55,8 @@ def magnitude_masks(model: DecoderLM, share: float | int) -> Masks:
 def activation_masks(
     model: DecoderLM, ids: Int[Tensor, "batch position"], share: float | int
 ) -> Masks:
-    """Return masks that drop the weights of each row with the smallest effect: |weight|
-    times the norm of its input feature (Wanda).
+    """Return masks that drop the weights of each row with the smallest effect: the
+    absolute weight times the norm of its input over the text (Wanda).
 
     Args:
         model: The decoder.
