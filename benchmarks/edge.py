@@ -248,7 +248,7 @@ def pruning(seed: int, small: bool) -> dict:
     for name, (mask, bits) in masks.items():
         pruned = deepcopy(model)
         apply_masks(pruned, mask)
-        measured[name] = {"before": loss(pruned), "bits per weight": bits}
+        measured[name] = {"before": loss(pruned), "bits per weight": round(bits, 2)}
         if name == "magnitude, 50%":
             measured[name]["healed"] = healed(pruned, mask)
     scores = unit_scores(model, calibration).hidden
