@@ -25,8 +25,8 @@ SOURCE = Source(
     url="https://github.com/rdkit/rdkit/tree/master/Data",
     licence="BSD-3-Clause, as RDKit, which contains both files",
     attribution=(
-        "the first 5,000 molecules of the National Cancer Institute's open database, "
-        "and the WEHI molecules of Saubern, Guha and Baell (2011)"
+        "the first 5,000 molecules of the open database of the National Cancer "
+        "Institute, and the WEHI molecules of Saubern, Guha and Baell (2011)"
     ),
 )
 

@@ -25,7 +25,6 @@ from genai_tutorial.edge.federated import (
 )
 from genai_tutorial.edge.functional_cache import (
     FunctionalCache,
-    State,
     TracedContext,
 )
 from genai_tutorial.edge.leakage import (
@@ -100,7 +99,6 @@ __all__ = [
     "Phone",
     "PhoneBudget",
     "RehearsalBatches",
-    "State",
     "TracedContext",
     "WholePass",
     "adamw",

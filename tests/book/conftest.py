@@ -31,7 +31,6 @@ ARGUMENTS = (
 def all_pages() -> list[str]:
     """Return the pages of the book, and one page of each kind that Sphinx generates."""
     made = [
-        "genindex.html",
         "search.html",
         "_modules/genai_tutorial/transformer/attention.html",
     ]
