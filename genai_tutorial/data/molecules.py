@@ -25,7 +25,7 @@ SOURCE = Source(
     url="https://github.com/rdkit/rdkit/tree/master/Data",
     licence="BSD-3-Clause, as RDKit, which contains both files",
     attribution=(
-        "the first 5,000 molecules of the open database of the National Cancer "
+        "The first 5,000 molecules of the open database of the National Cancer "
         "Institute, and the WEHI molecules of Saubern, Guha and Baell (2011)"
     ),
 )
