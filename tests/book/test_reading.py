@@ -134,24 +134,25 @@ def test_menu_opens_on_phone(open_page):
 
 def test_scoreboard_filter_shows_claims_of_chapter_source_and_words(open_page):
     page = open_page("book/scoreboard.html")
+    form = page.locator("#scoreboard-filter")
     rows = page.locator("table.scoreboard tbody tr")
     visible = page.locator("table.scoreboard tbody tr:visible")
     count = page.locator("#scoreboard-filter output")
     everything = rows.count()
     assert count.inner_text() == f"{everything} of {everything} claims"
 
-    page.get_by_label("Source").select_option("exact")
+    form.get_by_label("Source").select_option("exact")
     sources = visible.locator("td:nth-child(4)").all_inner_texts()
     assert set(sources) == {"exact"}
     assert 0 < len(sources) < everything
 
-    page.get_by_label("Chapter").select_option(
+    form.get_by_label("Chapter").select_option(
         label="4. The Transformer language model"
     )
     assert page.locator(".scoreboard-chapter:visible").count() == 1
-    page.get_by_label("Words").fill("attention PyTorch")
+    form.get_by_label("Words").fill("attention PyTorch")
     assert visible.count() == 1
     assert count.inner_text() == f"1 of {everything} claims"
-    page.get_by_label("Words").fill("no claim says this")
+    form.get_by_label("Words").fill("no claim says this")
     assert visible.count() == 0
     assert page.elsewhere == []
