@@ -19,7 +19,7 @@ from genai_tutorial.data.molecules import SOURCE
 from genai_tutorial.recipes.decoder import DecoderRecipe
 from genai_tutorial.recipes.recipe import RunSettings, Trained
 from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
-from genai_tutorial.science import (
+from genai_tutorial.science.molecules import (
     QED_LABELS,
     MoleculeModel,
     SmilesTokenizer,

@@ -17,7 +17,7 @@ from genai_tutorial.data import (
 from genai_tutorial.data.ligands import SOURCE
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
 from genai_tutorial.recipes.spot_check import SpotCheck
-from genai_tutorial.science import (
+from genai_tutorial.science.structures import (
     EquivariantConfig,
     EquivariantNetwork,
     Geometry,

@@ -17,9 +17,10 @@ WORDS = 18
 SECONDS = 90
 
 # Matches modules inside a room, as in `from genai_tutorial.room.module import name` and
-# `import genai_tutorial.room.module`. Each task, such as tasks.shapes, is a room.
+# `import genai_tutorial.room.module`. Each task, such as tasks.shapes, and each
+# science, such as science.peptides, is a room.
 BELOW_A_ROOM = re.compile(
-    r"^\s*(?:from|import)\s+(genai_tutorial(?!\.tasks\.\w+\s)(?:\.\w+){2,})",
+    r"^\s*(?:from|import)\s+(genai_tutorial(?!\.(?:tasks|science)\.\w+\s)(?:\.\w+){2,})",
     re.MULTILINE,
 )
 

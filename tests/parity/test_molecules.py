@@ -3,7 +3,7 @@
 import pytest
 
 from genai_tutorial.data import load_molecule_split
-from genai_tutorial.science import canonical_smiles, nearest_similarities
+from genai_tutorial.science.molecules import canonical_smiles, nearest_similarities
 
 rdkit = pytest.importorskip("rdkit")
 

@@ -5,13 +5,11 @@ import pytest
 import torch
 
 from genai_tutorial.data import AMINO_ACIDS, load_crystals
-from genai_tutorial.science import (
-    charge,
-    hydrophobic_moment,
-    hydrophobicity,
+from genai_tutorial.science.crystals import periodic_distances
+from genai_tutorial.science.peptides import charge, hydrophobic_moment, hydrophobicity
+from genai_tutorial.science.structures import (
     kabsch,
     karras_sigmas,
-    periodic_distances,
     precondition,
     random_rotations,
 )

@@ -8,7 +8,7 @@ import torch
 from genai_tutorial.pretrained.files import PUBLISHED, card_text, write_pretrained
 from genai_tutorial.recipes import RECIPES, card, load, names, recipe, sample_text
 from genai_tutorial.recipes.files import build
-from genai_tutorial.science import MoleculeModel
+from genai_tutorial.science.molecules import MoleculeModel
 
 FOUR_MEGABYTES = 4_000_000
 FIELDS = {

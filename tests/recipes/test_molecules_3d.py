@@ -8,7 +8,7 @@ import torch
 from genai_tutorial.recipes import molecules_3d, set_options
 from genai_tutorial.recipes.molecules_3d import MOLECULES_3D, to_xyz
 from genai_tutorial.recipes.recipe import RunSettings
-from genai_tutorial.science import EquivariantConfig, Geometry
+from genai_tutorial.science.structures import EquivariantConfig, Geometry
 from genai_tutorial.training import Checkpoint, process_group
 
 pytest.importorskip("biotite")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from genai_tutorial.science import MoleculeModel, SmilesTokenizer
+from genai_tutorial.science.molecules import MoleculeModel, SmilesTokenizer
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig, DecoderLM
 
 MOLECULES = ("CCO", "CCN", "c1ccccc1", "CC(=O)O", "Cc1ccccc1", "OCCN")

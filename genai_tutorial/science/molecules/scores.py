@@ -1,0 +1,126 @@
+"""Scores to steer by: each maps SMILES strings to rewards, 0 for an invalid string."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import exp
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.science.molecules.metrics import nearest_similarities
+from genai_tutorial.science.molecules.properties import canonical_smiles, log_p, qed
+
+Score = Callable[[Sequence[str]], Float[Tensor, "molecule"]]
+"""A function that scores SMILES strings; an invalid string scores 0."""
+
+LOG_P_WINDOW = (1.0, 4.0)
+"""The range of logP in which `log_p_window` is 1: that of most oral drugs."""
+
+
+def valid_scores(
+    samples: Sequence[str], score: Callable[[list[str]], Sequence[float] | Tensor]
+) -> Float[Tensor, "molecule"]:
+    """Return the scores of the valid strings, and 0 for the others.
+
+    Args:
+        samples: SMILES strings.
+        score: Called once, with the canonical SMILES of the valid ones.
+
+    >>> valid_scores(["OCC", "C1CC"], lambda molecules: [2.0] * len(molecules))
+    tensor([2., 0.])
+    """
+    canonical = [canonical_smiles(smiles) for smiles in samples]
+    valid = [smiles for smiles in canonical if smiles is not None]
+    places = [place for place, smiles in enumerate(canonical) if smiles is not None]
+    scores = torch.zeros(len(samples))
+    if valid:
+        scores[places] = torch.as_tensor(score(valid), dtype=torch.float32)
+    return scores
+
+
+def qed_score(samples: Sequence[str]) -> Float[Tensor, "molecule"]:
+    """Score drug-likeness, from 0 to 1."""
+    return valid_scores(samples, lambda valid: [qed(smiles) for smiles in valid])
+
+
+def log_p_score(samples: Sequence[str]) -> Float[Tensor, "molecule"]:
+    """Score logP by a sigmoid around 4, from 0 to 1.
+
+    The score never falls again: a molecule that is twice as greasy as any drug scores
+    higher than every drug.
+
+    >>> scores = log_p_score(["CCO", "C" * 30])
+    >>> bool(scores[0] < 0.1), bool(scores[1] > 0.9)
+    (True, True)
+    """
+    return valid_scores(samples, lambda valid: [_sigmoid(s) for s in valid])
+
+
+def log_p_window(samples: Sequence[str]) -> Float[Tensor, "molecule"]:
+    """Score whether logP is from 1 to 4: 1 inside, and less by one half for each unit
+    outside, down to 0.
+
+    >>> log_p_window(["c1ccccc1C", "C" * 30])  # toluene and a wax
+    tensor([1., 0.])
+    """
+    low, high = LOG_P_WINDOW
+
+    def score(smiles: str) -> float:
+        value = log_p(smiles)
+        return max(0.0, 1.0 - max(low - value, value - high, 0.0) / 2)
+
+    return valid_scores(samples, lambda valid: [score(smiles) for smiles in valid])
+
+
+@dataclass(frozen=True)
+class ProductScore:
+    """The product of several scores: high only where all of them are.
+
+    Attributes:
+        scores: The scores.
+    """
+
+    scores: tuple[Score, ...]
+
+    def __call__(self, samples: Sequence[str]) -> Float[Tensor, "molecule"]:
+        """Return the product of the scores of each string."""
+        return torch.stack([score(samples) for score in self.scores]).prod(dim=0)
+
+
+@dataclass(frozen=True)
+class NearDataScore:
+    """A score that counts only near known molecules.
+
+    Far from the data, a learned score is arbitrary, and so is a formula that was fitted
+    to drugs. But a fingerprint without counts does not see the length of a chain: a wax
+    is near the data if they have any long chain.
+
+    Attributes:
+        score: The score.
+        reference: Canonical SMILES of the known molecules.
+        similarity: The lowest Tanimoto similarity to the nearest one; below, the score
+            is 0.
+    """
+
+    score: Score
+    reference: tuple[str, ...]
+    similarity: float | int = 0.4
+
+    def __post_init__(self):
+        if not 0 <= self.similarity <= 1:
+            raise ValueError(f"similarity must be from 0 to 1, got {self.similarity}.")
+
+    def __call__(self, samples: Sequence[str]) -> Float[Tensor, "molecule"]:
+        """Return the score of each string that is near the data, 0 for the others."""
+        near = valid_scores(
+            samples,
+            lambda valid: (
+                nearest_similarities(valid, self.reference) >= self.similarity
+            ),
+        )
+        return near * self.score(samples)
+
+
+def _sigmoid(smiles: str) -> float:
+    return 1 / (1 + exp(-(log_p(smiles) - 4) / 1.5))

@@ -1,0 +1,178 @@
+"""Steering a molecule model by reward: REINVENT's augmented likelihood.
+
+Chapter 14's objective, reward minus a KL penalty with coefficient beta, is maximized by
+the policy p(x) exp(score(x) / beta) / Z, where p is the prior. REINVENT's target for a
+molecule's log-likelihood, log p(x) + sigma score(x), is the logarithm of that policy
+with sigma = 1 / beta, without the constant log Z.
+"""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.alignment import answer_log_probs, implicit_reward
+from genai_tutorial.science.molecules.metrics import uniqueness, validity
+from genai_tutorial.science.molecules.model import MoleculeModel
+from genai_tutorial.science.molecules.scores import Score
+from genai_tutorial.training import clip_gradients
+
+Diversity = Callable[[Sequence[str], Tensor], Tensor]
+"""A function that changes scores by what was found before, such as a
+`ScaffoldFilter`.
+"""
+
+
+@dataclass(frozen=True)
+class SteeringSettings:
+    """The settings of a run.
+
+    Attributes:
+        steps: The number of updates.
+        batch_size: The number of molecules sampled for each.
+        sigma: The weight of the score, in nats: one over the KL coefficient.
+        learning_rate: AdamW's learning rate.
+        clip_norm: Maximum norm of the gradient.
+        seed: Seed of the samples.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    steps: int = 50
+    batch_size: int = 64
+    sigma: float | int = 60.0
+    learning_rate: float | int = 5e-4
+    clip_norm: float | int = 1.0
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
+        for name in ("sigma", "learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}.")
+
+
+@dataclass(frozen=True)
+class SteeringStep:
+    """The molecules of one step, sampled before its update.
+
+    Attributes:
+        samples: The SMILES strings.
+        score: The mean score of all strings, before a diversity filter.
+        validity: The share of valid strings.
+        uniqueness: The share of different molecules among those.
+        kl: The estimated KL divergence from the prior, in nats per molecule.
+    """
+
+    samples: tuple[str, ...]
+    score: float
+    validity: float
+    uniqueness: float
+    kl: float
+
+    @classmethod
+    def of(cls, samples: Sequence[str], scores: Tensor, kl: float) -> "SteeringStep":
+        """Return the averages of some samples with their scores."""
+        mean = float(scores.mean())
+        return cls(tuple(samples), mean, validity(samples), uniqueness(samples), kl)
+
+
+@dataclass(frozen=True)
+class Steered:
+    """The result of steering.
+
+    Attributes:
+        model: The steered model.
+        steps: The molecules and averages of each step.
+    """
+
+    model: MoleculeModel
+    steps: tuple[SteeringStep, ...]
+
+    def mean_score(self, last: int = 10) -> float:
+        """Return the mean score of the last steps."""
+        return fmean(step.score for step in self.steps[-last:])
+
+
+def augmented_likelihood_loss(
+    log_probs: Float[Tensor, "molecule"],
+    prior_log_probs: Float[Tensor, "molecule"],
+    scores: Float[Tensor, "molecule"],
+    sigma: float | int,
+) -> Float[Tensor, ""]:
+    """Return the mean squared difference between log p(x) + sigma score(x) and the
+    agent's log-likelihood.
+
+    Written with DPO's implicit reward beta log(agent / prior), it is a regression of
+    that reward on the score: the squared error, divided by beta squared.
+
+    Args:
+        log_probs: The agent's log-probability of each molecule.
+        prior_log_probs: The prior's.
+        scores: The molecules' scores.
+        sigma: The weight of the score, one over beta.
+
+    Raises:
+        ValueError: If sigma is not above 0.
+
+    Source: Olivecrona et al., Molecular de-novo design through deep reinforcement
+        learning, section "The augmented episodic likelihood",
+        https://doi.org/10.1186/s13321-017-0235-x
+
+    >>> augmented_likelihood_loss(
+    ...     torch.tensor([-9.0]), torch.tensor([-20.0]), torch.tensor([0.5]), sigma=20
+    ... )
+    tensor(1.0000)
+    """
+    if not sigma > 0:
+        raise ValueError(f"sigma must be above 0, got {sigma}.")
+    implicit = implicit_reward(log_probs, prior_log_probs, beta=1 / sigma)
+    return (sigma * (scores - implicit)).square().mean()
+
+
+def steer(
+    prior: MoleculeModel,
+    score: Score,
+    settings: SteeringSettings,
+    diversity: Diversity | None = None,
+) -> Steered:
+    """Train a copy of a model towards molecules with high scores.
+
+    Args:
+        prior: The model to begin with; it does not change.
+        score: The score.
+        settings: The settings of the run.
+        diversity: Changes the scores of molecules like those found before; None for no
+            change.
+    """
+    agent = MoleculeModel(deepcopy(prior.decoder), prior.tokenizer)
+    optimizer = torch.optim.AdamW(
+        agent.decoder.parameters(), settings.learning_rate, betas=(0.9, 0.99)
+    )
+    generator = torch.Generator().manual_seed(settings.seed)
+    steps = []
+    for _ in range(settings.steps):
+        drawn = agent.rollouts(settings.batch_size, generator=generator)
+        samples = agent.strings(drawn)
+        scores = score(samples)
+        kept = scores if diversity is None else diversity(samples, scores)
+        with torch.no_grad():
+            before = answer_log_probs(prior.decoder, drawn.ids, drawn.is_answer)
+        log_probs = answer_log_probs(agent.decoder, drawn.ids, drawn.is_answer)
+        loss = augmented_likelihood_loss(log_probs, before, kept, settings.sigma)
+        optimizer.zero_grad()
+        loss.backward()
+        clip_gradients(agent.decoder.parameters(), settings.clip_norm)
+        optimizer.step()
+        kl = float((log_probs.detach() - before).mean())
+        steps.append(SteeringStep.of(samples, scores, kl))
+    return Steered(agent, tuple(steps))

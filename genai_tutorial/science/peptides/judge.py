@@ -1,0 +1,155 @@
+"""A judge of peptides, and the controls that a judge has to pass before its verdicts
+count.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.data import AMINO_ACIDS, Peptide, sequence_words
+from genai_tutorial.metrics import auroc
+from genai_tutorial.runtime import require
+from genai_tutorial.science.peptides.descriptors import (
+    charge,
+    hydrophobic_moment,
+    hydrophobicity,
+)
+
+STUTTERS = (
+    "KLKLKLKLKLKLKLKLKLKL",
+    "KLLKKLLKKLLKKLLKKLLK",
+    "KKKKKKKKKKKKKKK",
+    "RWRWRWRWRWRWRWRW",
+    "KKLLKKLLKK",
+    "LLLLKKKKLLLLKKKK",
+)
+"""Sequences typed by hand that no biologist would order."""
+
+_PLACES = {residue: place for place, residue in enumerate(AMINO_ACIDS)}
+
+
+def composition(sequence: str) -> Float[Tensor, "20"]:
+    """Return the share of each amino acid.
+
+    >>> composition("AACC")[:3]
+    tensor([0.5000, 0.5000, 0.0000])
+    """
+    places = torch.tensor([_PLACES[residue] for residue in sequence])
+    return torch.bincount(places, minlength=20) / len(sequence)
+
+
+def judge_features(sequences: Sequence[str]) -> Float[Tensor, "sequence 423"]:
+    """Return what the judge sees: composition, charge, hydrophobic moment,
+    hydrophobicity and the share of each pair of neighbours.
+    """
+    rows = []
+    for sequence in sequences:
+        places = torch.tensor([_PLACES[residue] for residue in sequence])
+        pairs = torch.bincount(20 * places[:-1] + places[1:], minlength=400)
+        whole = torch.tensor(
+            [charge(sequence), hydrophobic_moment(sequence), hydrophobicity(sequence)]
+        )
+        rows.append(torch.cat([composition(sequence), whole, pairs / len(sequence)]))
+    return torch.stack(rows)
+
+
+@dataclass(frozen=True)
+class PeptideJudge:
+    """A random forest that tells antimicrobial peptides from others.
+
+    Attributes:
+        forest: scikit-learn's classifier.
+    """
+
+    forest: Any
+
+    @classmethod
+    def train(cls, peptides: Sequence[Peptide], seed: int = 0) -> "PeptideJudge":
+        """Train a judge.
+
+        Raises:
+            ImportError: If scikit-learn is not installed; the message gives the command
+                to install it.
+        """
+        ensemble = require("sklearn.ensemble", extra="images")
+        forest = ensemble.RandomForestClassifier(
+            300, min_samples_leaf=2, random_state=seed
+        )
+        features = judge_features([peptide.sequence for peptide in peptides])
+        labels = np.array([peptide.antimicrobial for peptide in peptides])
+        return cls(forest.fit(features.numpy(), labels))
+
+    def scores(self, sequences: Sequence[str]) -> Float[Tensor, " sequence"]:
+        """Return the judged probability that each sequence is antimicrobial."""
+        features = judge_features(sequences).numpy()
+        return torch.from_numpy(self.forest.predict_proba(features)[:, 1])
+
+    def auroc(self, peptides: Sequence[Peptide]) -> float:
+        """Return the area under the ROC curve, 0.5 for guessing."""
+        return auroc(
+            self.scores([peptide.sequence for peptide in peptides]).float(),
+            torch.tensor([peptide.antimicrobial for peptide in peptides]),
+        )
+
+
+@dataclass(frozen=True)
+class PeptideScores:
+    """Measurements of a set of sequences.
+
+    Attributes:
+        count: The number of sequences.
+        judged_antimicrobial: Share with a judged probability above one half.
+        charge: Mean net charge at pH 7.4.
+        hydrophobic_moment: Mean hydrophobic moment.
+        distinct: Share of different sequences.
+        copies: Share that is in the training set.
+        nearest_overlap: Mean share of a sequence's 4-mers that the most similar
+            training sequence has too.
+    """
+
+    count: int
+    judged_antimicrobial: float
+    charge: float
+    hydrophobic_moment: float
+    distinct: float
+    copies: float
+    nearest_overlap: float
+
+
+def measure_peptides(
+    sequences: Sequence[str], judge: PeptideJudge, train: Sequence[Peptide]
+) -> PeptideScores:
+    """Measure a set of sequences.
+
+    Args:
+        sequences: Sampled sequences, real ones or controls.
+        judge: Trained on other peptides than the model.
+        train: The model's training set.
+
+    Raises:
+        ValueError: If there are no sequences.
+    """
+    if not sequences:
+        raise ValueError("There are no sequences to measure: give at least one.")
+    known = {peptide.sequence for peptide in train}
+    known_words = [sequence_words(sequence) for sequence in known]
+    overlaps = []
+    for sequence in sequences:
+        words = sequence_words(sequence)
+        shared = max(len(words & other) for other in known_words)
+        overlaps.append(shared / len(words))
+    count = len(sequences)
+    return PeptideScores(
+        count=count,
+        judged_antimicrobial=(judge.scores(sequences) > 0.5).double().mean().item(),
+        charge=sum(map(charge, sequences)) / count,
+        hydrophobic_moment=sum(map(hydrophobic_moment, sequences)) / count,
+        distinct=len(set(sequences)) / count,
+        copies=sum(sequence in known for sequence in sequences) / count,
+        nearest_overlap=sum(overlaps) / count,
+    )

@@ -1,0 +1,234 @@
+"""The ruler for molecules in space: bonds by distances, and what they make of a set of
+atoms.
+
+A ruler has to be measured before it measures: apply it to real molecules, to real ones
+with noise, and to real positions with shuffled elements, and only then to samples.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from genai_tutorial.data import HEAVY_ELEMENTS, Ligand
+from genai_tutorial.runtime import require
+from genai_tutorial.science.structures.diffusion import Geometry
+
+COVALENT_RADII = {
+    "C": 0.76, "N": 0.71, "O": 0.66, "F": 0.57,
+    "S": 1.05, "P": 1.07, "Cl": 1.02, "Br": 1.20,
+}  # fmt: skip
+"""Covalent radii in ångström.
+
+Source: Cordero et al., Covalent radii revisited, table 2,
+    https://doi.org/10.1039/b801115j
+"""
+
+MOST_NEIGHBOURS = {"C": 4, "N": 4, "O": 2, "F": 1, "S": 4, "P": 4, "Cl": 1, "Br": 1}
+"""The largest number of heavy atoms that an atom of each element is bonded to."""
+
+REACH, CLASH = 1.25, 0.7
+"""Two atoms are bonded if closer than `REACH` times the sum of their radii, and they
+clash if closer than `CLASH` times it.
+"""
+
+_RADII = torch.tensor([COVALENT_RADII[symbol] for symbol in HEAVY_ELEMENTS])
+_LIMITS = torch.tensor([MOST_NEIGHBOURS[symbol] for symbol in HEAVY_ELEMENTS])
+
+
+@dataclass(frozen=True)
+class StructureVerdict:
+    """The ruler's verdict on one molecule.
+
+    Attributes:
+        connected: Whether the bonds join all atoms.
+        clash_free: Whether no two atoms are too close.
+        valences_kept: Whether no atom has more neighbours than its element can have.
+    """
+
+    connected: bool
+    clash_free: bool
+    valences_kept: bool
+
+    @property
+    def sound(self) -> bool:
+        """Whether the molecule passes all three tests."""
+        return self.connected and self.clash_free and self.valences_kept
+
+
+@dataclass(frozen=True)
+class StructureScores:
+    """The ruler's verdicts on many molecules, as shares of all.
+
+    Attributes:
+        count: The number of molecules.
+        connected: Share whose bonds join all atoms.
+        clash_free: Share without two atoms that are too close.
+        valences_kept: Share without an atom with too many neighbours.
+        sound: Share that passes all three tests.
+        carbon_bonds: Mean and standard deviation of the lengths of bonds between two
+            carbon atoms, in ångström; None if there are fewer than two.
+    """
+
+    count: int
+    connected: float
+    clash_free: float
+    valences_kept: float
+    sound: float
+    carbon_bonds: tuple[float, float] | None
+
+
+def bond_pairs(
+    molecule: Geometry | Ligand, reach: float | int = REACH
+) -> Int[Tensor, "bond 2"]:
+    """Return the pairs of atoms closer than `reach` times the sum of their covalent
+    radii, the smaller index first.
+
+    >>> two = Geometry(torch.tensor([0, 0]), torch.tensor([[0.0, 0, 0], [1.54, 0, 0]]))
+    >>> bond_pairs(two).tolist()
+    [[0, 1]]
+    """
+    close = _relative_distances(molecule) < reach
+    return close.triu(diagonal=1).nonzero()
+
+
+def judge_structure(molecule: Geometry | Ligand) -> StructureVerdict:
+    """Measure one molecule: connection, clashes and numbers of neighbours."""
+    bonds = bond_pairs(molecule)
+    neighbours = torch.bincount(bonds.flatten(), minlength=len(molecule.elements))
+    return StructureVerdict(
+        connected=_parts(len(molecule.elements), bonds) == 1,
+        clash_free=bool((_relative_distances(molecule) >= CLASH).all()),
+        valences_kept=bool((neighbours <= _LIMITS[molecule.elements]).all()),
+    )
+
+
+def judge_structures(molecules: Sequence[Geometry | Ligand]) -> StructureScores:
+    """Measure many molecules.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    if not molecules:
+        raise ValueError("There are no molecules to judge: give at least one.")
+    verdicts = [judge_structure(molecule) for molecule in molecules]
+    lengths = torch.cat([_carbon_bond_lengths(molecule) for molecule in molecules])
+
+    def share(name: str) -> float:
+        return sum(getattr(verdict, name) for verdict in verdicts) / len(verdicts)
+
+    return StructureScores(
+        count=len(verdicts),
+        connected=share("connected"),
+        clash_free=share("clash_free"),
+        valences_kept=share("valences_kept"),
+        sound=share("sound"),
+        carbon_bonds=(
+            (lengths.mean().item(), lengths.std().item()) if len(lengths) > 1 else None
+        ),
+    )
+
+
+def bond_agreement(molecules: Sequence[Ligand]) -> tuple[float, float]:
+    """Return how well distances find the bonds that are known: the share of found bonds
+    that are real (precision), and the share of real bonds that are found (recall).
+
+    Raises:
+        ValueError: If there are no molecules, or they have no bonds.
+    """
+    counts: Counter[str] = Counter()
+    for molecule in molecules:
+        found = {tuple(pair) for pair in bond_pairs(molecule).tolist()}
+        real = {tuple(sorted(pair)) for pair in molecule.bonds.tolist()}
+        counts["found"] += len(found)
+        counts["real"] += len(real)
+        counts["both"] += len(found & real)
+    if not counts["found"] or not counts["real"]:
+        raise ValueError("There are no bonds to compare: give real molecules.")
+    return counts["both"] / counts["found"], counts["both"] / counts["real"]
+
+
+def accepted_smiles(molecule: Geometry | Ligand) -> str | None:
+    """Return the canonical SMILES string of a molecule whose bonds, all single, RDKit
+    accepts; None for a molecule that is not sound or that RDKit rejects.
+
+    Distances of heavy atoms alone do not tell single bonds from double ones, so this
+    string names a skeleton, not a substance.
+
+    Raises:
+        ImportError: If rdkit is not installed; the message gives the command to
+            install it.
+    """
+    chem = require("rdkit.Chem", extra="science")
+    if not judge_structure(molecule).sound:
+        return None
+    drawn = chem.RWMol()
+    for symbol in molecule.symbols:
+        drawn.AddAtom(chem.Atom(symbol))
+    for first, second in bond_pairs(molecule).tolist():
+        drawn.AddBond(first, second, chem.BondType.SINGLE)
+    with require("rdkit.rdBase", extra="science").BlockLogs():
+        failed = chem.SanitizeMol(drawn, catchErrors=True)
+    return None if failed else chem.MolToSmiles(drawn)
+
+
+def noised(
+    molecules: Sequence[Ligand | Geometry],
+    sigma: float | int,
+    generator: torch.Generator,
+) -> list[Geometry]:
+    """Return molecules with normal noise of `sigma` ångström on each coordinate."""
+    return [
+        Geometry(
+            molecule.elements,
+            molecule.positions
+            + sigma * torch.randn(molecule.positions.shape, generator=generator),
+        )
+        for molecule in molecules
+    ]
+
+
+def shuffled_elements(
+    molecules: Sequence[Ligand | Geometry], generator: torch.Generator
+) -> list[Geometry]:
+    """Return molecules whose elements are drawn at random from those of all."""
+    every = torch.cat([molecule.elements for molecule in molecules])
+    return [
+        Geometry(
+            every[
+                torch.randint(
+                    len(every), (len(molecule.elements),), generator=generator
+                )
+            ],
+            molecule.positions,
+        )
+        for molecule in molecules
+    ]
+
+
+def _relative_distances(molecule: Geometry | Ligand) -> Tensor:
+    """Return distances as multiples of the sum of radii, infinite on the diagonal."""
+    radii = _RADII[molecule.elements]
+    places = molecule.positions
+    distances = (places[:, None] - places).norm(dim=-1)
+    return (distances / (radii[:, None] + radii)).fill_diagonal_(torch.inf)
+
+
+def _parts(atoms: int, bonds: Int[Tensor, "bond 2"]) -> int:
+    """Return the number of connected parts."""
+    part = list(range(atoms))
+    for first, second in bonds.tolist():
+        old, new = part[first], part[second]
+        part = [new if label == old else label for label in part]
+    return len(set(part))
+
+
+def _carbon_bond_lengths(molecule: Geometry | Ligand) -> Tensor:
+    carbon = HEAVY_ELEMENTS.index("C")
+    bonds = bond_pairs(molecule)
+    bonds = bonds[(molecule.elements[bonds] == carbon).all(dim=1)]
+    ends = molecule.positions[bonds]
+    return (ends[:, 0] - ends[:, 1]).norm(dim=-1)

@@ -1,0 +1,161 @@
+"""Rules for crystals, and models of formulas."""
+
+import pytest
+import torch
+
+from genai_tutorial.data import Compound, Crystal, load_compounds, load_crystals
+from genai_tutorial.science.crystals import (
+    ANIONS,
+    EnergyForest,
+    closest_distance,
+    composition_features,
+    decode_formula,
+    encode_formula,
+    fits_model,
+    formula_key,
+    has_anion,
+    is_charge_balanced,
+    periodic_distances,
+    random_positions,
+    scrambled_compounds,
+    shaken,
+    space_group,
+    train_formula_model,
+    write_formulas,
+)
+
+SALT = Crystal(
+    "AB_cP2_221_b_a",
+    ("Cs", "Cl"),
+    4.0 * torch.eye(3),
+    torch.tensor([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]]),
+)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "balanced"),
+    [
+        ({"Na": 1, "Cl": 1}, True),
+        ({"Na": 2, "Cl": 1}, False),
+        ({"Fe": 2, "O": 3}, True),
+        ({"Fe": 3, "O": 4}, False),  # two states of iron: the rule allows only one
+        ({"Ca": 1, "C": 1, "O": 3}, True),
+        ({"Mg": 1, "Na": 1}, False),
+    ],
+)
+def test_charge_balance_of_known_formulas(amounts, balanced):
+    assert is_charge_balanced(amounts) == balanced
+
+
+def test_charge_balance_rejects_unknown_elements():
+    with pytest.raises(ValueError, match=r"no oxidation states for \['Xx'\]"):
+        is_charge_balanced({"Xx": 1, "O": 1})
+
+
+def test_charge_balance_passes_real_salts_and_much_nonsense():
+    salts = [each for each in load_compounds() if has_anion(each.amounts)]
+    nonsense = scrambled_compounds(salts, torch.Generator().manual_seed(0))
+    shares = [
+        sum(map(is_charge_balanced, formulas)) / len(salts)
+        for formulas in ([each.amounts for each in salts], nonsense)
+    ]
+    assert shares[0] > 0.85
+    assert 0.35 < shares[1] < 0.55
+
+
+def test_scrambled_compounds_keep_numbers_and_kinds():
+    compound = Compound("CaCO3", {"Ca": 1.0, "C": 1.0, "O": 3.0}, -2.5)
+    for amounts in scrambled_compounds([compound] * 50, torch.Generator()):
+        assert list(amounts.values()) == [1.0, 1.0, 3.0]
+        assert [element in ANIONS for element in amounts] == [False, True, True]
+
+
+def test_periodic_distances_reach_across_the_border():
+    distances = periodic_distances(SALT.lattice, SALT.fractional)
+    assert distances[0, 1].item() == pytest.approx(4 * 3**0.5 / 2)
+    assert distances[0, 0].item() == pytest.approx(4)  # its own copy
+    near = torch.tensor([[0.02, 0.5, 0.5], [0.98, 0.5, 0.5]])
+    assert periodic_distances(SALT.lattice, near)[0, 1].item() == pytest.approx(0.16)
+
+
+def test_periodic_distances_do_not_depend_on_the_origin():
+    moved = (SALT.fractional + torch.tensor([0.3, 0.9, 0.55])) % 1
+    assert torch.allclose(
+        periodic_distances(SALT.lattice, moved),
+        periodic_distances(SALT.lattice, SALT.fractional),
+        atol=1e-5,
+    )
+
+
+def test_real_cells_keep_atoms_apart_and_random_ones_do_not():
+    cells = load_crystals()
+    anywhere = random_positions(cells, torch.Generator().manual_seed(0))
+
+    def share(crystals, limit):
+        return sum(closest_distance(each) > limit for each in crystals) / len(crystals)
+
+    assert share(cells, 1.5) > 0.85 > 0.3 > share(anywhere, 1.5)
+    # the limit of 0.5 Å that papers use tells almost nothing
+    assert share(anywhere, 0.5) > 0.8
+
+
+def test_space_group_is_that_of_the_label_and_lost_by_noise():
+    pytest.importorskip("spglib")
+    assert space_group(SALT) == 221
+    generator = torch.Generator().manual_seed(0)
+    assert space_group(shaken(SALT, 0.5, generator)) < 221
+    cells = load_crystals()[::5]
+    labels = [int(cell.name.split("_")[2]) for cell in cells]
+    agree = [
+        space_group(cell) == label for cell, label in zip(cells, labels, strict=True)
+    ]
+    assert sum(agree) / len(agree) > 0.9
+
+
+def test_formulas_survive_encoding_and_bad_rows_are_none():
+    amounts = {"Al": 2.0, "S": 3.0, "O": 12.0}
+    tokens = encode_formula(amounts)
+    assert decode_formula(tokens) == amounts
+    assert decode_formula(tokens[:-1]) is None
+    assert decode_formula(tokens[:2]) is None  # an element alone
+    assert decode_formula(tokens[:2] * 2) is None  # the same element twice
+    assert decode_formula(tokens[::-1]) is None
+    assert not fits_model({"Fe": 0.95, "O": 1})
+    with pytest.raises(ValueError, match="up to 24 of each"):
+        encode_formula({"Al": 25, "O": 1})
+
+
+def test_formula_key_is_the_same_for_multiples_and_any_order():
+    assert formula_key({"H": 2, "O": 2}) == formula_key({"O": 1, "H": 1})
+    assert formula_key({"H": 2, "O": 1}) != formula_key({"H": 1, "O": 1})
+
+
+def test_composition_features_add_up_to_one():
+    features = composition_features([{"Na": 1, "Cl": 1}, {"Fe": 2, "O": 3}])
+    assert torch.allclose(features.sum(dim=1), torch.ones(2))
+    assert features[1].max().item() == pytest.approx(0.6)
+
+
+@pytest.mark.slow
+def test_formula_model_writes_formulas_that_balance_more_often_than_nonsense():
+    known = [
+        each
+        for each in load_compounds()
+        if has_anion(each.amounts) and fits_model(each.amounts)
+    ]
+    model = train_formula_model(known, steps=80)
+    generator = torch.Generator().manual_seed(0)
+    written = write_formulas(model, 300, generator=generator)
+    formed = [amounts for amounts in written if amounts is not None]
+    nonsense = scrambled_compounds(known, generator)
+    assert len(formed) > 240
+    balanced = sum(map(is_charge_balanced, formed)) / len(formed)
+    assert balanced > sum(map(is_charge_balanced, nonsense)) / len(nonsense) + 0.05
+
+
+@pytest.mark.slow
+def test_energy_forest_predicts_unseen_compounds():
+    pytest.importorskip("sklearn")
+    compounds = [each for each in load_compounds() if len(each.amounts) > 1]
+    forest = EnergyForest.train(compounds[::2])
+    assert forest.r_squared(compounds[1::2]) > 0.7

@@ -1,0 +1,80 @@
+"""REINVENT's loss against the KL-optimal policy, and a run on a toy score."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genai_tutorial.science.molecules import (
+    ScaffoldFilter,
+    SteeringSettings,
+    augmented_likelihood_loss,
+    steer,
+)
+
+pytest.importorskip("rdkit")
+
+PRIOR = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+numbers = st.lists(st.floats(0, 1), min_size=3, max_size=3)
+
+
+def nitrogen_share(samples):
+    return torch.tensor([s.count("N") / max(len(s), 1) for s in samples])
+
+
+@given(numbers, st.floats(0.5, 20))
+def test_loss_of_the_kl_optimal_policy_is_the_squared_log_normalizer(scores, sigma):
+    """On three molecules: the optimum differs from REINVENT's target by log Z only."""
+    scores = torch.tensor(scores, dtype=torch.float64)
+    weighted = PRIOR * (sigma * scores).exp()
+    optimal, normalizer = weighted / weighted.sum(), weighted.sum()
+    loss = augmented_likelihood_loss(optimal.log(), PRIOR.log(), scores, sigma)
+    assert float(loss) == pytest.approx(float(normalizer.log() ** 2), abs=1e-6)
+
+
+def test_loss_is_the_published_square():
+    log_probs, prior = torch.tensor([-9.0, -4.0]), torch.tensor([-20.0, -5.0])
+    scores = torch.tensor([0.5, 0.1])
+    target = prior + 60 * scores
+    expected = (target - log_probs).square().mean()
+    loss = augmented_likelihood_loss(log_probs, prior, scores, sigma=60)
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    with pytest.raises(ValueError, match="sigma must be above 0, got 0"):
+        augmented_likelihood_loss(log_probs, prior, scores, sigma=0)
+
+
+def test_steer_raises_the_score_and_leaves_the_prior_alone(chains):
+    before = {k: v.clone() for k, v in chains.decoder.state_dict().items()}
+    settings = SteeringSettings(
+        steps=40, batch_size=32, sigma=40, learning_rate=0.01, seed=0
+    )
+    run = steer(chains, nitrogen_share, settings)
+    first, last = run.steps[0], run.mean_score(last=5)
+    assert first.score < 0.5 < last
+    assert abs(first.kl) < 1e-4 < run.steps[-1].kl
+    for name, value in chains.decoder.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_steer_is_repeatable(chains):
+    settings = SteeringSettings(steps=2, batch_size=4)
+    one, two = (steer(chains, nitrogen_share, settings) for _ in range(2))
+    assert one.steps == two.steps
+    other = steer(chains, nitrogen_share, SteeringSettings(2, 4, seed=1))
+    assert one.steps[0].samples != other.steps[0].samples
+
+
+def test_steer_reports_the_score_before_the_filter(chains):
+    settings = SteeringSettings(steps=2, batch_size=8)
+    diversity = ScaffoldFilter(limit=1)
+    run = steer(chains, nitrogen_share, settings, diversity)
+    assert run.steps[0].score == pytest.approx(
+        float(nitrogen_share(run.steps[0].samples).mean())
+    )
+    assert sum(diversity.counts.values()) > 1
+
+
+@pytest.mark.parametrize("name", ["steps", "batch_size", "sigma", "learning_rate"])
+def test_settings_reject_nonsense(name):
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        SteeringSettings(**{name: 0})
