@@ -3,6 +3,14 @@
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Seed PyTorch's global generator, so that a test that fails fails again."""
+    import torch
+
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def smollm2():
     """SmolLM2 in float32 and its tokenizer, loaded once per run.
