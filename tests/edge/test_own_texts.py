@@ -33,7 +33,8 @@ def test_read_own_texts_keeps_prose_by_name(tmp_path):
 def test_book_prose_comes_with_the_package_and_is_long_enough_for_the_chapter():
     *to_learn, held_out = read_own_texts(book_prose())
     assert [text.name[:2] for text in to_learn] == ["01", "02"]
-    assert held_out.name.startswith("13") and len(held_out.text) > 20_000
+    assert held_out.name.startswith("13")
+    assert len(held_out.text) > 20_000
     assert sum(len(text.text) for text in to_learn) > 60_000
 
 
