@@ -436,8 +436,8 @@ def ranked_rows(seed: int, small: bool) -> dict:
     """Return the share of the pairs in one client's windows that are among as many
     rows of the table that have changed most, after some local steps.
 
-    Whoever knows the language can guess common pairs without any update: that is the
-    baseline, the counts in other plays.
+    Common pairs can be guessed without any update; the counts in other plays are that
+    baseline.
     """
     model, steps = DecoderLM(SMALL, seed), 5
     size, table = SMALL.vocab_size, "ngram_embedding.tables.2.weight"

@@ -50,6 +50,7 @@ from genai_tutorial.edge.onnx_step import (
 )
 from genai_tutorial.edge.own_texts import (
     OwnText,
+    book_prose,
     read_own_texts,
 )
 from genai_tutorial.edge.pack import (
@@ -105,6 +106,7 @@ __all__ = [
     "apply_update",
     "assemble",
     "best_match",
+    "book_prose",
     "decode_update",
     "encode_update",
     "engine_script",

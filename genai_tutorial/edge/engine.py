@@ -1,7 +1,7 @@
 """The engine that runs a packed model in a web page, as JavaScript without any library.
 
-A page can insert it with a `<script>` element, which works from a server and from a
-file on a disk alike; `fetch` is refused there. So models, too, are scripts, with their
+A page can insert it with a `<script>` element, which works on a server and in a file on
+a disk alike, where browsers refuse `fetch`. So models, too, are scripts, with their
 bytes as base64.
 """
 

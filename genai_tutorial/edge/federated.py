@@ -87,7 +87,8 @@ class FederatedHistory:
     """A record of federated training.
 
     Attributes:
-        losses: The mean training loss of all local steps, per round with a client.
+        losses: The mean training loss of all local steps, for each round in which a
+            client took part.
         clients: The number of clients that took part, per round.
         evaluations: The measurements, by round.
     """

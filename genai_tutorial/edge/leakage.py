@@ -75,7 +75,7 @@ def row_norms(
 
 
 def tokens_in(update: Mapping[str, Tensor]) -> set[int]:
-    """Return the tokens that a client's text has, its last one excepted.
+    """Return the tokens that occur in a client's text before its last position.
 
     The model must not share this table with its output layer, whose rows all get a
     gradient.
@@ -99,7 +99,7 @@ def ngram_rows_in(update: Mapping[str, Tensor]) -> NGramRows:
     names = [f"{TABLES}.{order}.weight" for order in ("2", "3")]
     known = {name: row_norms(update, name) for name in names if name in update}
     if not known:
-        raise ValueError("The model has no table of n-grams, which betrays the order.")
+        raise ValueError("The model has no table of n-grams, which reveals the order.")
     return {
         int(name.removeprefix(f"{TABLES}.")[0]): frozenset(
             norms.nonzero()[:, 0].tolist()

@@ -21,11 +21,18 @@ class OwnText:
     text: str
 
 
+def book_prose() -> Path:
+    """Return a folder with prose of this book, an example that every reader has: copies
+    of chapters 1, 2 and 13, one file each, under the book's licence, CC BY 4.0.
+    """
+    return Path(__file__).parent / "prose"
+
+
 def read_own_texts(folder: Path | str) -> tuple[OwnText, ...]:
     """Return the prose in a folder's .txt, .md and .ipynb files, by name; empty files
     are left out.
 
-    Code is no prose: fenced blocks are removed, and of a notebook only the Markdown
+    Code is not prose: fenced blocks are removed, and of a notebook only the Markdown
     cells are read. Nothing in a file is executed.
 
     Raises:

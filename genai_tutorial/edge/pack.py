@@ -33,7 +33,8 @@ class PackedModel:
     """A decoder with its tokenizer, as bytes that the engine in a page reads.
 
     Attributes:
-        name: The name under which a page finds it: small letters, digits and hyphens.
+        name: The name under which a page finds it: lower-case letters, digits and
+            hyphens.
         content: The bytes.
 
     Raises:
@@ -48,8 +49,8 @@ class PackedModel:
             "abcdefghijklmnopqrstuvwxyz0123456789-"
         ):
             raise ValueError(
-                "name must consist of small letters, digits and hyphens, because it "
-                f"names a file; got {self.name!r}."
+                "name must consist of lower-case letters, digits and hyphens, because "
+                f"it names a file; got {self.name!r}."
             )
 
     @property

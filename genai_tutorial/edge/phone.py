@@ -60,7 +60,7 @@ class Phone:
 
 
 PHONE = Phone(MACHINES["phone"], memory_bytes=12e9, app_share=0.1, battery_joules=50e3)
-"""A phone with the larger memory of 2023, on the battery of an iPhone."""
+"""A phone with the larger of the paper's memories, and an iPhone's battery."""
 
 
 @dataclass(frozen=True)

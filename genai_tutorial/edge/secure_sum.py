@@ -1,8 +1,8 @@
 """A sum of secrets: each pair of clients agrees on a random mask that one adds and the
 other subtracts, so that the server learns the sum and no single update.
 
-Integers modulo 2^32 make this exact: a masked number is uniform whatever it hides, and
-the masks cancel to the last bit. Floats would do neither.
+Integers modulo 2^32 make this exact: a masked number is uniformly distributed
+whatever it hides, and the masks cancel to the last bit. Neither holds for floats.
 """
 
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ def decode_update(
 def mask_update(
     row: Int[Tensor, "number"], client: int, seeds: Int[Tensor, "client client"]
 ) -> Int[Tensor, "number"]:
-    """Return a client's row with its masks: what the server gets to see.
+    """Return a client's row with its masks: what the server receives.
 
     Args:
         row: The client's numbers, modulo 2^32.
@@ -95,7 +95,7 @@ def mask_update(
     for other in range(len(seeds)):
         if other == client:
             continue
-        # NumPy's generator is not a cryptographic one; a real client needs such.
+        # NumPy's generator is not cryptographic; a real client needs one that is.
         mask = np.random.default_rng(int(seeds[client, other])).integers(
             MODULUS, size=len(row)
         )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from genai_tutorial.edge import OwnText, read_own_texts
+from genai_tutorial.edge import OwnText, book_prose, read_own_texts
 
 
 def notebook(*cells):
@@ -28,6 +28,14 @@ def test_read_own_texts_keeps_prose_by_name(tmp_path):
         OwnText("b.txt", "Letters.\n\nMore."),
         OwnText("c.ipynb", "# One\ntwo\n\n3"),
     )
+
+
+def test_book_prose_comes_with_the_package_and_is_long_enough_for_the_chapter():
+    *to_learn, held_out = read_own_texts(book_prose())
+    assert [text.name[:2] for text in to_learn] == ["01", "02"]
+    assert held_out.name.startswith("13")
+    assert len(held_out.text) > 20_000
+    assert sum(len(text.text) for text in to_learn) > 60_000
 
 
 def test_read_own_texts_names_what_is_missing(tmp_path):

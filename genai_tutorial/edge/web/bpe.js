@@ -67,11 +67,12 @@ class BPETokenizer {
 // ChatML with one question, as in genai_tutorial/tokenization/chat.py.
 function chatPrompt(tokenizer, question, { start, end }) {
   const [open, close] = [tokenizer.specialTokens[start], tokenizer.specialTokens[end]];
-  const text = (words) => tokenizer.encode(words);
-  return [open, ...text(`user\n${question}`), close, ...text("\n"), open, ...text("assistant\n")];
+  const encode = (text) => tokenizer.encode(text);
+  return [open, ...encode(`user\n${question}`), close, ...encode("\n"), open, ...encode("assistant\n")];
 }
 
-// Joins tokens to text, and holds back a character until its last byte is there.
+// Turns tokens into text one by one. A character whose bytes are in several tokens appears
+// with the last of them.
 function streamDecoder(tokenizer) {
   const decoder = new TextDecoder();
   return (id) => (id === undefined ? decoder.decode() : decoder.decode(tokenizer.tokenBytes[id], { stream: true }));

@@ -1,11 +1,15 @@
 // The book's decoder in a web page: one token at a time, with a key/value cache.
-// Every part has the name that it has in genai_tutorial/transformer.
+// Each part has the name that it has in genai_tutorial/transformer. The other files of
+// the engine: bpe.js turns text into tokens and back, kernel.js multiplies matrices by
+// vectors, and sampling.js draws the next token from the logits that are computed here.
 
 class Decoder {
   // buffer: what pack_model wrote. code: the bytes of the kernel; null for plain JavaScript.
   static async create(buffer, code) {
     const model = new Decoder(), length = new DataView(buffer).getUint32(0, true);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+    // The kernel's memory holds all weights, each rounded up to a multiple of four numbers,
+    // and the longest vectors of a product. Tables with more rows are only looked up.
     const shapes = Object.values(header.tensors).map(({ shape }) => shape);
     const numbers = shapes.reduce((sum, shape) => sum + 3 + shape.reduce((a, b) => a * b), 0);
     const widest = Math.max(...shapes.flatMap(([rows, columns = 0]) => [columns, Math.min(rows, 1 << 16)]));
@@ -18,6 +22,7 @@ class Decoder {
     return model;
   }
 
+  // Values, levels and scales are places in the buffer, in bytes.
   // "blocks.0.attention.query.weight" becomes this.blocks[0].attention.query.weight.
   readWeights(buffer, start, tensors) {
     for (const [name, { shape, values, levels, scales }] of Object.entries(tensors)) {
@@ -38,13 +43,13 @@ class Decoder {
 
   reset() {
     const { layers, context_length, width, attention } = this.config;
-    const shared = (width / attention.heads) * attention.key_value_heads * context_length;
-    const all = (make) => Array.from({ length: layers }, make);
+    const cacheSize = (width / attention.heads) * attention.key_value_heads * context_length;
+    const forEachLayer = (make) => Array.from({ length: layers }, make);
     this.length = 0; // how many tokens have been read
     this.previous = [0, 0]; // the last two of them
-    this.keys = all(() => new Float32Array(shared));
-    this.values = all(() => new Float32Array(shared));
-    this.before = all(() => [new Float32Array(width), new Float32Array(width)]); // of the convolutions
+    this.keys = forEachLayer(() => new Float32Array(cacheSize));
+    this.values = forEachLayer(() => new Float32Array(cacheSize));
+    this.before = forEachLayer(() => [new Float32Array(width), new Float32Array(width)]); // inputs of the convolutions
   }
 
   // Reads one token and returns the logits of the next one.
@@ -67,6 +72,7 @@ class Decoder {
 
   multiply(layer, x) { return this.kernel.multiply(layer.weight, x); }
 
+  // The token's vector, and those of the pair and the triple that it completes.
   embed(token) {
     const x = row(this.token_embedding, token), tables = this.ngram_embedding?.tables;
     if (!tables) return x;
@@ -93,7 +99,7 @@ class Decoder {
     return out;
   }
 
-  // The short convolution: adds the vector before, feature by feature.
+  // The short convolution: adds the previous token's vector, with a weight per feature.
   convolve(x, convolution, layer, which) {
     if (!convolution) return x;
     const before = this.before[layer][which], gain = convolution.weight.values;
@@ -101,6 +107,7 @@ class Decoder {
     return x.map((value, i) => value + before[i] * gain[i]);
   }
 
+  // Grouped-query attention of the new token to all tokens so far.
   attend(x, part, layer) {
     const { heads, key_value_heads } = this.config.attention, size = x.length / heads, now = this.length;
     let query = this.multiply(part.query, x), key = this.multiply(part.key, x);
@@ -112,7 +119,7 @@ class Decoder {
     values.set(this.multiply(part.value, x), now * width);
     const mixed = new Float32Array(x.length), scores = new Float32Array(now + 1);
     for (let head = 0; head < heads; head++) {
-      const shared = Math.floor((head * key_value_heads) / heads) * size;
+      const shared = Math.floor((head * key_value_heads) / heads) * size; // with other query heads
       for (let t = 0; t <= now; t++) {
         let product = 0;
         for (let i = 0; i < size; i++) product += query[head * size + i] * keys[t * width + shared + i];
@@ -125,7 +132,7 @@ class Decoder {
     return this.multiply(part.output, mixed);
   }
 
-  // Feature i of each head turns with feature i + size / 2.
+  // Rotary positions: features i and i + size / 2 of each head are turned together.
   rotate(x, size) {
     const half = size / 2, angle = this.length * half, { cosines, sines } = this.rotations;
     for (let start = 0; start < x.length; start += size) {
@@ -158,6 +165,7 @@ function row({ weight }, index) {
   return weight.values.slice(index * weight.columns, (index + 1) * weight.columns);
 }
 
+// The cosines and sines of all positions, computed once.
 function rotations({ context_length, width, attention }) {
   const half = width / attention.heads / 2;
   const cosines = new Float32Array(context_length * half), sines = new Float32Array(context_length * half);

@@ -2,6 +2,7 @@
 
 // Multiplies matrices by vectors, in the memory of a WebAssembly module (matvec.wat).
 class Kernel {
+  // code: the module's bytes. numbers: how many to make room for. widest: the longest vector.
   static async create(code, numbers, widest) {
     const { instance } = await WebAssembly.instantiate(code);
     const kernel = new Kernel();
@@ -13,6 +14,7 @@ class Kernel {
     kernel.output = kernel.reserve(widest);
     return kernel;
   }
+  // Returns room for so many numbers in the module's memory.
   reserve(count) {
     const numbers = new Float32Array(this.memory.buffer, this.end, count);
     this.end += Math.ceil(count / 4) * 16; // the next one begins at a multiple of 16 bytes

@@ -28,7 +28,7 @@ function nextTokenProbabilities(logits, temperature = 1, topP = 1) {
   return kept.map((probability) => probability / sum);
 }
 
-// Draws a token; number is uniform from 0 to 1.
+// Draws a token. number: uniformly distributed between 0 and 1.
 function draw(probabilities, number) {
   let token = 0;
   for (let i = 0; i < probabilities.length; i++) {
@@ -39,8 +39,8 @@ function draw(probabilities, number) {
   return token;
 }
 
-// Yields the tokens that continue a prompt. If the context window is full, reading starts
-// again with its last half.
+// Yields the tokens that continue a prompt. When the context window is full, the model
+// starts afresh with the last half of it.
 function* generate(model, prompt, count, { temperature = 1, topP = 1, stop = [] } = {}) {
   const size = model.config.context_length;
   let ids = [...prompt];
