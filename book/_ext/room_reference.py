@@ -7,6 +7,7 @@ signature, its documentation and a link to its source.
 import importlib
 import inspect
 import re
+import typing
 
 from sphinx.util.docutils import SphinxDirective
 
@@ -47,13 +48,10 @@ class Room(SphinxDirective):
         lines += ["", ".. rubric:: In full", ""]
         for public, thing in things.items():
             if _kind(thing) == "data":
-                lines += [
-                    f".. py:data:: {public}",
-                    f"   :type: {type(thing).__name__}",
-                    "",
-                    f"   {_sentence(thing)}",
-                    "",
-                ]
+                lines += [f".. py:data:: {public}"]
+                if not _is_alias(thing):
+                    lines += [f"   :type: {type(thing).__name__}"]
+                lines += ["", f"   {_sentence(thing)}", ""]
             else:
                 members = ["   :members:"] if inspect.isclass(thing) else []
                 # fields of a named tuple, which its docstring already describes
@@ -63,16 +61,25 @@ class Room(SphinxDirective):
         return self.parse_text_to_nodes("\n".join([*lines, "```"]))
 
 
+def _is_alias(thing: object) -> bool:
+    """Return whether it is a name for a type, such as `Callable[[int], bool]`."""
+    return typing.get_origin(thing) is not None
+
+
 def _kind(thing: object) -> str:
+    if _is_alias(thing):
+        return "data"
     if inspect.isclass(thing):
         return "exception" if issubclass(thing, BaseException) else "class"
     return "function" if callable(thing) else "data"
 
 
 def _sentence(thing: object) -> str:
-    """Return the first paragraph of an object's docstring, or an empty string for a
-    constant.
+    """Return the first paragraph of an object's docstring; of a constant, its size, and
+    of a name for a type, the type.
     """
+    if _is_alias(thing):
+        return f"A type: ``{MODULES.sub('', str(thing))}``."
     if _kind(thing) == "data":
         return (
             f"A constant of {len(thing)} entries."
