@@ -53,7 +53,7 @@ class Imagined:
         states: The states, one more than there are actions.
         actions: The chosen actions.
         rewards: The expected reward of each action.
-        continues: The probability that the episode goes on after each action.
+        continues: The probability that the episode continues after each action.
     """
 
     states: DreamState
@@ -111,7 +111,7 @@ def dream_step(
     generator: torch.Generator | None = None,
 ) -> tuple[DreamState, Float[Tensor, "game"], Float[Tensor, "game"]]:
     """Dream one step; return the next state, the expected rewards, and the
-    probabilities that the episodes go on.
+    probabilities that the episodes continue.
 
     Args:
         model: The world model.

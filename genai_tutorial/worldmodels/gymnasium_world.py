@@ -112,4 +112,4 @@ def minigrid_world(
     return GymnasiumWorld(environment, seed, border=_TILE)
 
 
-_TILE = 3  # pixels per place, the fewest that show where the player looks
+_TILE = 3  # pixels per place, the fewest that show which way the agent faces
