@@ -108,8 +108,8 @@ class ActorCritic(nn.Module):
 
         Args:
             generator: The source of randomness; None for torch's global one.
-            random_share: The share of actions that are drawn uniformly, to collect varied
-                experience.
+            random_share: The share of actions that are drawn uniformly, to collect
+                varied experience.
         """
 
         @torch.no_grad()
