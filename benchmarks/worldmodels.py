@@ -14,10 +14,11 @@ random player.
 
 `latent_actions` finds the buttons in films without labels. `joint_embedding` predicts
 features in place of pixels, with a target that is trained and two that are not; ball
-and paddle are then read off the features by linear regression. `minigrid` and
-`minigrid_empty` run the same code on two worlds of MiniGrid, which are not ours.
+and paddle are then read off the features by linear regression. `minigrid`,
+`minigrid_empty` and `minigrid_fixed` run the same code on three worlds of MiniGrid,
+which are not ours.
 
-    # about ten minutes per seed on one core
+    # about a quarter of an hour per seed on one core
     OMP_NUM_THREADS=1 python benchmarks/worldmodels.py --seeds 0 1 2
     # a short trial
     python benchmarks/worldmodels.py --seeds 0 --smoke
@@ -467,6 +468,7 @@ PARTS: dict[str, Part] = {
     "joint_embedding": joint_embedding,
     "minigrid": partial(minigrid, "MiniGrid-Dynamic-Obstacles-6x6-v0"),
     "minigrid_empty": partial(minigrid, "MiniGrid-Empty-Random-6x6-v0"),
+    "minigrid_fixed": partial(minigrid, "MiniGrid-Empty-5x5-v0"),
 }
 
 
