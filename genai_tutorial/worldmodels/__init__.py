@@ -24,9 +24,9 @@ from genai_tutorial.worldmodels.dreamer import Dreamer
 from genai_tutorial.worldmodels.dynamics import (
     REWARDS,
     GatedRecurrentUnit,
-    Prediction,
     WorldModel,
     WorldModelConfig,
+    WorldPrediction,
 )
 from genai_tutorial.worldmodels.ensemble import (
     CodeEnsemble,
@@ -65,7 +65,7 @@ from genai_tutorial.worldmodels.model_free import (
     GAME_PPO,
     PixelAgent,
     PixelPlayer,
-    Play,
+    PlayedSteps,
     PPOLearner,
     TwoFrames,
     learn_by_playing,
@@ -88,7 +88,10 @@ from genai_tutorial.worldmodels.representation import (
     straight_through,
 )
 from genai_tutorial.worldmodels.returns import ReturnScale, lambda_returns
-from genai_tutorial.worldmodels.side_by_side import SideBySide, dream_beside_reality
+from genai_tutorial.worldmodels.side_by_side import (
+    DreamComparison,
+    dream_beside_reality,
+)
 from genai_tutorial.worldmodels.table_world import (
     Experiences,
     TableWorld,
@@ -97,7 +100,7 @@ from genai_tutorial.worldmodels.table_world import (
     five_places,
     learn_table,
 )
-from genai_tutorial.worldmodels.world import Player, Step, World
+from genai_tutorial.worldmodels.world import Player, World, WorldStep
 
 __all__ = [
     "GAME_PPO",
@@ -108,6 +111,7 @@ __all__ = [
     "CategoricalEncoder",
     "CodeEnsemble",
     "Dream",
+    "DreamComparison",
     "DreamHistory",
     "DreamState",
     "DreamStep",
@@ -129,15 +133,12 @@ __all__ = [
     "PixelAgent",
     "PixelPlayer",
     "PlanSettings",
-    "Play",
+    "PlayedSteps",
     "Player",
     "Policy",
-    "Prediction",
     "Recording",
     "Renaming",
     "ReturnScale",
-    "SideBySide",
-    "Step",
     "TableWorld",
     "TwoFrames",
     "Windows",
@@ -146,6 +147,8 @@ __all__ = [
     "WorldModelConfig",
     "WorldModelLoss",
     "WorldModelTraining",
+    "WorldPrediction",
+    "WorldStep",
     "action_values",
     "actor_critic_loss",
     "best_renaming",

@@ -108,8 +108,8 @@ class ActorCritic(nn.Module):
 
         Args:
             generator: The source of randomness; None for torch's global one.
-            random_share: The share of actions that are drawn from all alike, for
-                collecting experience.
+            random_share: The share of actions that are drawn uniformly, to collect
+                varied experience.
         """
 
         @torch.no_grad()
@@ -132,8 +132,8 @@ def actor_critic_loss(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     r"""Return the loss of a batch of dreams, and the policy's mean entropy in nats.
 
-    $$\sum_t w_t \left(-\frac{R_t - V_t}{S} \log \pi(a_t) - \eta H(\pi) + \tfrac12 (V_t
-    - R_t)^2\right)$$
+    $$\sum_t w_t \left(-\frac{G_t - V_t}{S} \log \pi(a_t) - \eta H(\pi) + \tfrac12 (V_t
+    - G_t)^2\right)$$
 
     divided by the number of steps. w is the probability that the dream has not ended
     before the step; the advantage carries no gradient.

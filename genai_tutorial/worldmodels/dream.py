@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from genai_tutorial.worldmodels.dynamics import REWARDS, WorldModel
 from genai_tutorial.worldmodels.recording import Recording
 from genai_tutorial.worldmodels.representation import one_hot_sample
-from genai_tutorial.worldmodels.world import Step
+from genai_tutorial.worldmodels.world import WorldStep
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Imagined:
         states: The states, one more than there are actions.
         actions: The chosen actions.
         rewards: The expected reward of each action.
-        continues: The probability that the episode goes on after each action.
+        continues: The probability that the episode continues after each action.
     """
 
     states: DreamState
@@ -111,7 +111,7 @@ def dream_step(
     generator: torch.Generator | None = None,
 ) -> tuple[DreamState, Float[Tensor, "game"], Float[Tensor, "game"]]:
     """Dream one step; return the next state, the expected rewards, and the
-    probabilities that the episodes go on.
+    probabilities that the episodes continue.
 
     Args:
         model: The world model.
@@ -239,7 +239,7 @@ class Dream:
         with torch.no_grad():
             return self.model.decode(self.state.codes)
 
-    def step(self, actions: Int[Tensor, "game"]) -> Step:
+    def step(self, actions: Int[Tensor, "game"]) -> WorldStep:
         """Dream one step; dreams that end start again."""
         self.state, rewards, continues = dream_step(
             self.model, self.state, actions, self.temperature, self._generator
@@ -254,7 +254,7 @@ class Dream:
             torch.where(keep, self.state.memory, self.start.memory),
             torch.where(keep, self.state.codes, self.start.codes),
         )
-        return Step(self.frames, rewards, ended, ended.clone(), last_frames)
+        return WorldStep(self.frames, rewards, ended, ended.clone(), last_frames)
 
 
 class ModelPlayer:

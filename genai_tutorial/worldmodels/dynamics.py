@@ -61,7 +61,7 @@ class WorldModelConfig:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class WorldPrediction:
     """The model's prediction after an action.
 
     Attributes:
@@ -200,12 +200,12 @@ class WorldModel(nn.Module):
         """Return the last hidden layer before the predictions."""
         return F.silu(self.body(memory))
 
-    def predict(self, memory: Float[Tensor, "*batch memory"]) -> Prediction:
+    def predict(self, memory: Float[Tensor, "*batch memory"]) -> WorldPrediction:
         """Return the prediction after the last action in memory."""
         sizes = [self.config.units, len(REWARDS), 1]
         codes, rewards, end = self.head(self.features(memory)).split(sizes, dim=-1)
         groups = codes.unflatten(-1, (self.config.groups, self.config.codes))
-        return Prediction(groups, rewards, end.squeeze(-1))
+        return WorldPrediction(groups, rewards, end.squeeze(-1))
 
     def _inputs(
         self,

@@ -24,7 +24,7 @@ from genai_tutorial.worldmodels.recording import Recording
 
 class CodeEnsemble(nn.Module):
     """Several networks that predict the next frame's codes from one memory. Each begins
-    with other weights and is trained on a random half of the windows.
+    with different weights and is trained on a random half of the windows.
 
     Args:
         memory: Width of the memory.

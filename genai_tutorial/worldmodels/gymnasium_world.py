@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genai_tutorial.runtime import require
-from genai_tutorial.worldmodels.world import Step
+from genai_tutorial.worldmodels.world import WorldStep
 
 
 class GymnasiumWorld:
@@ -55,7 +55,7 @@ class GymnasiumWorld:
         """The current frame of each game; colours come first."""
         return self._to_frames(self._images)
 
-    def step(self, actions: Int[Tensor, "game"]) -> Step:
+    def step(self, actions: Int[Tensor, "game"]) -> WorldStep:
         """Press one button in each game."""
         images, rewards, terminated, truncated, infos = self.environment.step(
             actions.numpy()
@@ -66,7 +66,7 @@ class GymnasiumWorld:
             last[game] = infos["final_obs"][game]
         # the environment may use the same memory again in its next step
         self._images = images.copy()
-        return Step(
+        return WorldStep(
             self.frames,
             torch.from_numpy(rewards.astype(np.float32)),
             torch.from_numpy(ended),
@@ -112,4 +112,4 @@ def minigrid_world(
     return GymnasiumWorld(environment, seed, border=_TILE)
 
 
-_TILE = 3  # pixels per place, the fewest that show where the player looks
+_TILE = 3  # pixels per place, the fewest that show which way the agent faces

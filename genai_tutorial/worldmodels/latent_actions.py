@@ -115,10 +115,9 @@ def latent_action_loss(
 
     $$-T \log \frac1K \sum_k p(x \mid k)^{1/T}$$
 
-    The gradient divides each frame among the latent actions by their posterior
-    probabilities. At a temperature above 1 these are softer, so that no
-    action takes all frames before the others have learned anything (deterministic
-    annealing).
+    The gradient divides each frame among the latent actions in proportion to their
+    posterior probabilities. Above 1, the temperature softens these, so that no action
+    takes all frames before the others have learned anything (deterministic annealing).
 
     Args:
         log_likelihoods: For each frame and latent action, in nats.

@@ -109,7 +109,7 @@ class PixelPlayer:
 
 
 @dataclass(frozen=True)
-class Play:
+class PlayedSteps:
     """Real steps of an agent, ready for PPO: one row per game.
 
     Attributes:
@@ -157,7 +157,7 @@ class PPOLearner:
         self._seen = self._eyes(world.frames, first)
 
     @torch.no_grad()
-    def play(self, steps: int) -> Play:
+    def play(self, steps: int) -> PlayedSteps:
         """Continue all games for some steps. If an episode is cut off because of its
         length, the value of its last frame replaces the rewards that would follow.
         """
@@ -187,9 +187,9 @@ class PPOLearner:
             self.settings.decay,
         )
         columns = (seen, actions, log_probs, values, returns, rewards)
-        return Play(*(column.transpose(0, 1) for column in columns))
+        return PlayedSteps(*(column.transpose(0, 1) for column in columns))
 
-    def update(self, play: Play) -> None:
+    def update(self, play: PlayedSteps) -> None:
         """Make a few passes over what was played."""
         seen = play.seen.flatten(end_dim=1)
         actions, old, values, returns = (

@@ -44,7 +44,7 @@ class Recording:
         rewards: The reward of that action.
         ended: True where the episode ended with that action; the next frame then
             belongs to another episode.
-        terminated: True where the world ended it, see `Step`.
+        terminated: True where the world ended it, see `WorldStep`.
     """
 
     frames: UInt8[Tensor, "time game *frame"]

@@ -12,11 +12,11 @@ def lambda_returns(
     discount: float | int = 0.97,
     decay: float | int = 0.95,
 ) -> Float[Tensor, "step *batch"]:
-    r"""Return the λ-return of each step: a weighted mean over all numbers of rewards to
-    count before a predicted value stands for the rest.
+    r"""Return the λ-return of each step: a weighted mean of all n-step returns, each of
+    which adds up n rewards and a predicted value for the rest.
 
-    $$R_t = r_t + \gamma c_t \left((1 - \lambda) V_{t+1} + \lambda R_{t+1}\right),
-    \qquad R_T = V_T$$
+    $$G_t = r_t + \gamma c_t \left((1 - \lambda) V_{t+1} + \lambda G_{t+1}\right),
+    \qquad G_T = V_T$$
 
     With λ = 0 only the next value counts, with λ = 1 all rewards up to the last step.
     `generalized_advantage_estimate` of the alignment room is this return minus the

@@ -12,7 +12,7 @@ from genai_tutorial.worldmodels.recording import Recording
 
 
 @dataclass(frozen=True)
-class SideBySide:
+class DreamComparison:
     """Pieces of a recording, and what a model dreams there with the same actions.
 
     Attributes:
@@ -39,7 +39,7 @@ def dream_beside_reality(
     temperature: float | int = 1.0,
     warmup: int = 8,
     seed: int = 0,
-) -> SideBySide:
+) -> DreamComparison:
     """Dream along pieces of a recording in which no episode ends.
 
     Args:
@@ -62,7 +62,7 @@ def dream_beside_reality(
     for actions in windows.actions[warmup:]:
         state, _, _ = dream_step(model, state, actions, temperature, generator)
         frames.append(model.decode(state.codes))
-    return SideBySide(
+    return DreamComparison(
         windows.frames[: warmup + 1],
         windows.frames[warmup + 1 :],
         torch.stack(frames),

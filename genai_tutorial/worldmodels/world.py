@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Step:
+class WorldStep:
     """The result of one action in each game of a world.
 
     A game that ends starts again within the same step (gymnasium's autoreset mode
@@ -50,7 +50,7 @@ class World(Protocol):
     def frames(self) -> Float[Tensor, "game *frame"]:
         """The current frame of each game."""
 
-    def step(self, actions: Int[Tensor, "game"]) -> Step:
+    def step(self, actions: Int[Tensor, "game"]) -> WorldStep:
         """Press one button in each game."""
 
 

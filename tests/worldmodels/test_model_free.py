@@ -6,8 +6,8 @@ from genai_tutorial.worldmodels import (
     PixelAgent,
     PixelPlayer,
     PPOLearner,
-    Step,
     TwoFrames,
+    WorldStep,
     lambda_returns,
     learn_by_playing,
 )
@@ -38,7 +38,7 @@ class Signals:
         self._draw()
         last = self.frames
         ended = torch.full((self.games,), self.age % 4 == 0)
-        return Step(self.frames, rewards, ended, torch.zeros_like(ended), last)
+        return WorldStep(self.frames, rewards, ended, torch.zeros_like(ended), last)
 
 
 def agent(**settings):

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from genai_tutorial.tasks.paddle.positions import read_positions
-from genai_tutorial.worldmodels import SideBySide
+from genai_tutorial.worldmodels import DreamComparison
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class DreamFidelity:
         return _mean(self.distance, where)
 
 
-def dream_fidelity(films: SideBySide) -> DreamFidelity:
+def dream_fidelity(films: DreamComparison) -> DreamFidelity:
     """Compare dreamed frames with the real ones; pixels above 0.5 count as white."""
     real, dreamed = films.real > 0.5, films.dreamed > 0.5
     where, dreamt = read_positions(films.real), read_positions(films.dreamed)
@@ -63,7 +63,7 @@ def dream_fidelity(films: SideBySide) -> DreamFidelity:
     )
 
 
-def _chance_has_acted(films: SideBySide) -> Bool[Tensor, "step dream"]:
+def _chance_has_acted(films: DreamComparison) -> Bool[Tensor, "step dream"]:
     """Return where a bounce at the top, unseen by the model, has moved the ball.
 
     The ball is in row 0 and in the next frame, on its way down, in row 1: its new speed

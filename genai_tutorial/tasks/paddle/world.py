@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.worldmodels import Step
+from genai_tutorial.worldmodels import WorldStep
 
 SIZE = 16
 """Height and width of a frame in pixels."""
@@ -77,7 +77,7 @@ class PaddleWorld:
             pixels[game, SIZE - 1, self.paddle + column] = 1
         return torch.from_numpy(pixels)
 
-    def step(self, actions: Int[Tensor, "game"]) -> Step:
+    def step(self, actions: Int[Tensor, "game"]) -> WorldStep:
         """Move paddles and balls by one step; games that end start again.
 
         Raises:
@@ -97,7 +97,7 @@ class PaddleWorld:
         last_frames = self.frames
         ended = missed | (self.age >= EPISODE_STEPS)
         self._restart(ended)
-        return Step(
+        return WorldStep(
             self.frames,
             torch.from_numpy(caught.astype(np.float32) - missed.astype(np.float32)),
             torch.from_numpy(ended),

@@ -3,7 +3,7 @@
 import torch
 
 from genai_tutorial.tasks.paddle import draw, dream_fidelity
-from genai_tutorial.worldmodels import SideBySide
+from genai_tutorial.worldmodels import DreamComparison
 
 
 def film(xs, ys, paddle=6):
@@ -16,7 +16,7 @@ def film(xs, ys, paddle=6):
 def side_by_side(xs, ys, dreamed_xs):
     """Three frames are seen; what follows is dreamed."""
     real = film(xs, ys)
-    return SideBySide(
+    return DreamComparison(
         real[:3],
         real[3:],
         film(dreamed_xs, ys[3:]),
