@@ -55,7 +55,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Step:
+class AgentStep:
     """One turn of the loop.
 
     Attributes:
@@ -82,7 +82,7 @@ class Run:
     """
 
     task: str
-    steps: tuple[Step, ...]
+    steps: tuple[AgentStep, ...]
     answer: str
     ending: Ending
     tokens: int = 0
@@ -142,7 +142,7 @@ class Agent:
         return the run.
         """
         conversation = [Message("user", task)]
-        steps: list[Step] = []
+        steps: list[AgentStep] = []
         tokens, start = 0, time.monotonic()
         while True:
             reply = yield conversation
@@ -165,22 +165,22 @@ class Agent:
             ]
         return Run(task, tuple(steps), answer, ending, tokens)
 
-    def _act(self, reply: str, before: Sequence[Step]) -> Step:
+    def _act(self, reply: str, before: Sequence[AgentStep]) -> AgentStep:
         """Carry out what the policy wrote."""
         try:
             call = parse_call(reply)
         except CallError as error:
-            return Step(reply, None, ToolResult(f"Error: {error}", is_error=True))
+            return AgentStep(reply, None, ToolResult(f"Error: {error}", is_error=True))
         if call is None:
-            return Step(reply)
+            return AgentStep(reply)
         text = write_call(call)
         repeated = any(
             step.call is not None and write_call(step.call) == text for step in before
         )
         if repeated and self.refuses_repeats:
-            return Step(reply, call, _REPEATED)
+            return AgentStep(reply, call, _REPEATED)
         toolbox = with_consent(self.toolbox, self.consent or refuse_all)
-        return Step(reply, call, toolbox.call(call))
+        return AgentStep(reply, call, toolbox.call(call))
 
     def _exhausted(self, steps: int, tokens: int, seconds: float) -> Ending | None:
         if steps >= self.budget.steps:
