@@ -2,6 +2,8 @@
 
     tools       60 tasks without tools, with examples, constraints and calibration, and
                 with LoRA after 10, 20 and 36 steps, with free and copied arguments
+    names       the first tool chosen token by token, by its whole name, and by its
+                calibrated name; a seed draws the six examples
     recovery    tools that fail at random, with and without further attempts
     plans       tasks of two steps: alone, planned, and planned without memory
     injection   files that give orders, and four defences
@@ -10,9 +12,10 @@
     OMP_NUM_THREADS=1 python benchmarks/agents.py --folder runs --parts tools --seeds 0
 
 Each part and seed is one file in the folder and is not repeated; the record keeps what
-it has. `--seeds` and `--smoke` make it smaller. All is computed on the CPU. A seed
-decides the traces, their order and the initial matrices of LoRA; the set-ups without
-training are measured for seed 0 only. The adapters are kept in the cache folder.
+it has. `--seeds` and `--smoke` make it smaller. All is computed on the CPU. Where a
+model is trained, a seed decides the traces, their order and the initial matrices of
+LoRA; in the part `tools`, the set-ups without training are measured for seed 0 only.
+The adapters are kept in the cache folder.
 """
 
 import math
@@ -305,6 +308,28 @@ def choices(box: Toolbox, tasks: Sequence[AgentTask]) -> dict:
     return found
 
 
+def names(seed: int, small: bool) -> dict:
+    """Compare ways to choose the first tool, in the whole loop and with calls that are
+    constrained to the tools in all of them.
+    """
+    tasks = chosen_tasks(small)
+    model, tokenizer = without_adapter()
+    policy = replace(example_policy(model, tokenizer, seed=seed), mask=mask())
+    with world() as box:
+        box = box.only(TASK_TOOLS)
+        asked = [[Message("user", task.question)] for task in tasks]
+        scores = tool_scores(policy, asked, box.names)
+        return {
+            "token by token": measured(constrained(policy, box, mask()), box, tasks),
+            "whole name": measured(
+                CalibratedPolicy(policy, box, torch.zeros_like(scores)), box, tasks
+            ),
+            "calibrated name": measured(
+                CalibratedPolicy(policy, box, scores), box, tasks
+            ),
+        }
+
+
 # --- recovery and plans ---------------------------------------------------------------
 
 
@@ -456,6 +481,7 @@ def bits(values) -> str:
 
 PARTS = {
     "tools": tools,
+    "names": names,
     "recovery": recovery,
     "plans": plans,
     "injection": injection,
