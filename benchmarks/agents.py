@@ -8,6 +8,7 @@
     plans       tasks of two steps: alone, planned, and planned without memory
     injection   files that give orders, and four defences
     team        a writer, a checker and a reviser against the writer alone
+    reviser     the reviser of the team alone, with all tasks from the start
 
     OMP_NUM_THREADS=1 python benchmarks/agents.py --folder runs --parts tools --seeds 0
 
@@ -475,6 +476,15 @@ def team(seed: int, small: bool) -> dict:
     return found
 
 
+def reviser(seed: int, small: bool) -> dict:
+    """Give all tasks to the reviser of the team from the start."""
+    model, tokenizer, _ = tuned_smollm2(seed, STEPS[0])
+    with world() as box:
+        box = box.only(TASK_TOOLS)
+        policy = copying(tuned_policy(model, tokenizer), box, mask())
+        return measured(policy, box, chosen_tasks(small))
+
+
 def bits(values) -> str:
     return "".join(str(int(value)) for value in values)
 
@@ -486,6 +496,7 @@ PARTS = {
     "plans": plans,
     "injection": injection,
     "team": team,
+    "reviser": reviser,
 }
 
 if __name__ == "__main__":
