@@ -6,7 +6,7 @@
                 calibrated name; a seed draws the six examples
     recovery    tools that fail at random, with and without further attempts
     plans       tasks of two steps: alone, planned, and planned without memory
-    injection   files that give orders, and four defences
+    injection   files with instructions for the agent, and four defences
     team        a writer, a checker and a reviser against the writer alone
     reviser     the reviser of the team alone, with all tasks from the start
 
@@ -398,7 +398,7 @@ def plans(seed: int, small: bool) -> dict:
 
 
 def injection(seed: int, small: bool) -> dict:
-    """Let the agent read files that give orders, with and without defences."""
+    """Let the agent read files with instructions, with and without defences."""
     model, tokenizer, _ = tuned_smollm2(seed, STEPS[-1])
     policy = tuned_policy(model, tokenizer)
     found: dict = {}

@@ -60,7 +60,7 @@ class AgentStep:
 
     Attributes:
         reply: The policy's message.
-        call: The call that this is; None for an answer or a broken call.
+        call: The call in the message; None for an answer or a broken call.
         result: The result of the call; None for an answer.
     """
 
@@ -101,8 +101,7 @@ class Agent:
         policy: Decides the next message.
         toolbox: The tools that may be called.
         budget: The limits of a run.
-        consent: Asked before a tool that needs consent; by default nobody, and such
-            calls are refused.
+        consent: Asked before a tool that needs consent; None refuses such calls.
         refuses_repeats: Whether a call that has been made before is refused with a
             message, because its result would be the same. Two refusals in a row end the
             run.
@@ -122,7 +121,7 @@ class Agent:
 
     def run_all(self, tasks: Sequence[str]) -> list[Run]:
         """Work on many tasks side by side: the policy gets all conversations that wait
-        for its next message at once. The runs are those of each task alone.
+        for its next message at once. The runs are the same as for each task alone.
         """
         episodes = [self._episode(task) for task in tasks]
         waiting = {place: next(episode) for place, episode in enumerate(episodes)}
@@ -138,8 +137,8 @@ class Agent:
         return [runs[place] for place in range(len(tasks))]
 
     def _episode(self, task: str) -> Generator[Conversation, Reply, Run]:
-        """Yield the conversation whenever the policy is to speak, and take its reply;
-        return the run.
+        """Yield the conversation whenever it is the policy's turn, and receive its
+        reply; return the run.
         """
         conversation = [Message("user", task)]
         steps: list[AgentStep] = []
