@@ -2,17 +2,21 @@
 
     tools       60 tasks without tools, with examples, constraints and calibration, and
                 with LoRA after 10, 20 and 36 steps, with free and copied arguments
+    names       the first tool chosen token by token, by its whole name, and by its
+                calibrated name; a seed draws the six examples
     recovery    tools that fail at random, with and without further attempts
     plans       tasks of two steps: alone, planned, and planned without memory
-    injection   files that give orders, and four defences
+    injection   files with instructions for the agent, and four defences
     team        a writer, a checker and a reviser against the writer alone
+    reviser     the reviser of the team alone, with all tasks from the start
 
     OMP_NUM_THREADS=1 python benchmarks/agents.py --folder runs --parts tools --seeds 0
 
 Each part and seed is one file in the folder and is not repeated; the record keeps what
-it has. `--seeds` and `--smoke` make it smaller. All is computed on the CPU. A seed
-decides the traces, their order and the initial matrices of LoRA; the set-ups without
-training are measured for seed 0 only. The adapters are kept in the cache folder.
+it has. `--seeds` and `--smoke` make it smaller. All is computed on the CPU. Where a
+model is trained, a seed decides the traces, their order and the initial matrices of
+LoRA; in the part `tools`, the set-ups without training are measured for seed 0 only.
+The adapters are kept in the cache folder.
 """
 
 import math
@@ -305,6 +309,28 @@ def choices(box: Toolbox, tasks: Sequence[AgentTask]) -> dict:
     return found
 
 
+def names(seed: int, small: bool) -> dict:
+    """Compare ways to choose the first tool, in the whole loop and with calls that are
+    constrained to the tools in all of them.
+    """
+    tasks = chosen_tasks(small)
+    model, tokenizer = without_adapter()
+    policy = replace(example_policy(model, tokenizer, seed=seed), mask=mask())
+    with world() as box:
+        box = box.only(TASK_TOOLS)
+        asked = [[Message("user", task.question)] for task in tasks]
+        scores = tool_scores(policy, asked, box.names)
+        return {
+            "token by token": measured(constrained(policy, box, mask()), box, tasks),
+            "whole name": measured(
+                CalibratedPolicy(policy, box, torch.zeros_like(scores)), box, tasks
+            ),
+            "calibrated name": measured(
+                CalibratedPolicy(policy, box, scores), box, tasks
+            ),
+        }
+
+
 # --- recovery and plans ---------------------------------------------------------------
 
 
@@ -372,7 +398,7 @@ def plans(seed: int, small: bool) -> dict:
 
 
 def injection(seed: int, small: bool) -> dict:
-    """Let the agent read files that give orders, with and without defences."""
+    """Let the agent read files with instructions, with and without defences."""
     model, tokenizer, _ = tuned_smollm2(seed, STEPS[-1])
     policy = tuned_policy(model, tokenizer)
     found: dict = {}
@@ -450,16 +476,27 @@ def team(seed: int, small: bool) -> dict:
     return found
 
 
+def reviser(seed: int, small: bool) -> dict:
+    """Give all tasks to the reviser of the team from the start."""
+    model, tokenizer, _ = tuned_smollm2(seed, STEPS[0])
+    with world() as box:
+        box = box.only(TASK_TOOLS)
+        policy = copying(tuned_policy(model, tokenizer), box, mask())
+        return measured(policy, box, chosen_tasks(small))
+
+
 def bits(values) -> str:
     return "".join(str(int(value)) for value in values)
 
 
 PARTS = {
     "tools": tools,
+    "names": names,
     "recovery": recovery,
     "plans": plans,
     "injection": injection,
     "team": team,
+    "reviser": reviser,
 }
 
 if __name__ == "__main__":

@@ -33,10 +33,10 @@ from genai_tutorial.agents.langgraph_agent import langgraph_agent, run_langgraph
 from genai_tutorial.agents.loop import (
     COULD_NOT,
     Agent,
+    AgentStep,
     Budget,
     Ending,
     Run,
-    Step,
     show_run,
 )
 from genai_tutorial.agents.mcp_client import MCPClient, MCPError
@@ -86,6 +86,7 @@ from genai_tutorial.agents.tools import Tool, Toolbox, ToolError, ToolResult
 __all__ = [
     "COULD_NOT",
     "Agent",
+    "AgentStep",
     "Budget",
     "CalibratedPolicy",
     "CallError",
@@ -107,7 +108,6 @@ __all__ = [
     "Run",
     "ScriptedPolicy",
     "ShortenedPolicy",
-    "Step",
     "TeamRun",
     "Tool",
     "ToolCall",

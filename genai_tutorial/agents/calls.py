@@ -44,8 +44,8 @@ def write_call(call: ToolCall) -> str:
 
 
 def parse_call(text: str) -> ToolCall | None:
-    """Return the call that a text is, or None for an answer in words: a text that does
-    not begin with a brace.
+    """Read a call; return None for an answer in words, which is any text that does not
+    begin with a brace.
 
     Raises:
         CallError: If the text begins like a call and is not one.

@@ -1,5 +1,5 @@
-"""Choosing a tool by the likelihood of its name, and calibration: a model prefers some
-names whatever the question is.
+"""Choosing a tool by the likelihood of its whole name, and calibration, because a model
+may prefer some names whatever the question is.
 """
 
 from collections.abc import Sequence
@@ -63,13 +63,14 @@ def calibrate(
 
 
 class CalibratedPolicy:
-    """A policy that chooses its first tool by calibrated likelihood, and then writes
-    constrained calls of that tool; later messages are only constrained.
+    """A policy that chooses its first tool by the calibrated likelihood of its name,
+    then writes a constrained call of that tool; later messages are only constrained.
 
     Args:
         policy: The model with its context and masks.
         toolbox: The tools.
-        reference: The mean score of each tool that is subtracted.
+        reference: The scores whose mean is subtracted for each tool; zeros for the
+            likelihood as it is.
 
     Raises:
         ValueError: If the policy has no masks.

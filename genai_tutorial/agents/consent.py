@@ -1,4 +1,4 @@
-"""Consent: a person agrees before a tool does what cannot be undone."""
+"""Consent: a person agrees before a tool does something that cannot be undone."""
 
 from collections.abc import Callable
 from dataclasses import replace

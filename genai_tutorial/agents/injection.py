@@ -1,7 +1,7 @@
-"""Defences against instructions in a tool's result: marks on all that comes from
-outside, and a rule for what may follow on it.
+"""Defence against instructions in a tool's result by marking everything that comes from
+outside, and the calls of a run that its task did not need.
 
-The other two are elsewhere: a toolbox with `only` the tools that a task needs, and
+Two more defences are elsewhere: a toolbox with `only` the tools that a task needs, and
 consent.
 """
 
@@ -16,7 +16,7 @@ from genai_tutorial.safety import datamark
 
 def marked_results(toolbox: Toolbox, names: Collection[str]) -> Toolbox:
     """Return a toolbox in which the results of some tools are datamarked, so that a
-    model can tell them from instructions, and a call in them is no call any more.
+    model can tell them from instructions, and a copied call is no longer a call.
 
     Args:
         toolbox: The tools.

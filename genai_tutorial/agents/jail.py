@@ -2,6 +2,8 @@
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from genai_tutorial.agents.tools import ToolError
@@ -9,6 +11,9 @@ from genai_tutorial.runtime import write_atomically
 
 LONGEST_FILE = 100_000
 """The largest number of bytes that are read or written."""
+
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_FOLDER = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_DIRECTORY", 0)
 
 
 class JailError(ToolError):
@@ -18,9 +23,10 @@ class JailError(ToolError):
 class FileJail:
     """A folder that file tools cannot leave.
 
-    Links are followed before the check, so that a link inside cannot point outside. A
-    file is then opened step by step from the root, without following any link, so that
-    a link made after the check is refused as well.
+    Links are followed before the check, so that a link inside cannot point outside. To
+    read, write or delete a file, its folder is then opened step by step from the root,
+    without following any link, so that a link made after the check is refused as well.
+    Windows has no such way to open folders, and there only the check protects.
 
     Args:
         root: The folder.
@@ -66,9 +72,15 @@ class FileJail:
             JailError: If the path leaves the root, or leads to no file of text of at
                 most `LONGEST_FILE` bytes.
         """
-        handle = self._open(self.resolve(path), path)
-        with os.fdopen(handle, "rb") as file:
-            content = file.read(LONGEST_FILE + 1)
+        with self._folder_of(path) as (name, folder):
+            descriptor = os.open(name, os.O_RDONLY | _NO_LINK, dir_fd=folder)
+            try:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise JailError(f"{path!r} is no ordinary file.")
+                with os.fdopen(descriptor, "rb", closefd=False) as file:
+                    content = file.read(LONGEST_FILE + 1)
+            finally:
+                os.close(descriptor)
         if len(content) > LONGEST_FILE:
             raise JailError(f"{path!r} has more than {LONGEST_FILE:,} bytes.")
         try:
@@ -83,13 +95,12 @@ class FileJail:
             JailError: If the path leaves the root or is a folder, or the text is too
                 long.
         """
-        target = self.resolve(path)
         if len(text.encode()) > LONGEST_FILE:
             raise JailError(f"The text has more than {LONGEST_FILE:,} bytes.")
-        if target == self.root or target.is_dir():
-            raise JailError(f"{path!r} is a folder.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with write_atomically(target, "w") as file:
+        with (
+            self._folder_of(path, make=True) as (name, folder),
+            write_atomically(name, "w", dir_fd=folder) as file,
+        ):
             file.write(text)
 
     def delete(self, path: str) -> None:
@@ -98,10 +109,11 @@ class FileJail:
         Raises:
             JailError: If the path leaves the root, or leads to no ordinary file.
         """
-        target = self.resolve(path)
-        if not target.is_file():
-            raise JailError(f"There is no file {path!r}.")
-        target.unlink()
+        with self._folder_of(path) as (name, folder):
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if not stat.S_ISREG(found.st_mode):
+                raise JailError(f"{path!r} is no ordinary file.")
+            os.unlink(name, dir_fd=folder)
 
     def files(self) -> list[str]:
         """Return the paths of all ordinary files, in alphabetical order."""
@@ -112,27 +124,36 @@ class FileJail:
             if stat.S_ISREG(os.lstat(os.path.join(parent, name)).st_mode)
         )
 
-    def _open(self, target: Path, path: str) -> int:
-        """Open a file step by step, without following links, and check that it is an
-        ordinary one.
+    @contextmanager
+    def _folder_of(
+        self, path: str, make: bool = False
+    ) -> Iterator[tuple[str, int | None]]:
+        """Check a path, open the folder of its file step by step without following
+        links, and yield the name of the file and the descriptor of the folder. Errors
+        of the operating system in the block become a `JailError`.
         """
-        no_link = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        parts = target.relative_to(self.root).parts
-        opened = []
+        target = self.resolve(path)
+        if target == self.root:
+            raise JailError(f"{path!r} is a folder.")
+        *above, name = target.relative_to(self.root).parts
+        folder = None
         try:
-            if os.open in os.supports_dir_fd and parts:
-                opened.append(os.open(self.root, os.O_RDONLY))
-                for part in parts:
-                    below = os.open(part, os.O_RDONLY | no_link, dir_fd=opened[-1])
-                    opened.append(below)
-            else:
-                opened.append(os.open(target, os.O_RDONLY | no_link))
-            if not stat.S_ISREG(os.fstat(opened[-1]).st_mode):
-                raise JailError(f"{path!r} is no ordinary file.")
-            return opened.pop()
+            if os.open in os.supports_dir_fd:
+                folder = os.open(self.root, _FOLDER)
+                for part in above:
+                    if make:
+                        with suppress(FileExistsError):
+                            os.mkdir(part, dir_fd=folder)
+                    below = os.open(part, _FOLDER, dir_fd=folder)
+                    os.close(folder)
+                    folder = below
+            yield (str(target) if folder is None else name), folder
+        except IsADirectoryError as error:
+            raise JailError(f"{path!r} is a folder.") from error
+        except FileNotFoundError as error:
+            raise JailError(f"{path!r} does not exist.") from error
         except OSError as error:
-            reason = "cannot be opened" if target.exists() else "does not exist"
-            raise JailError(f"{path!r} {reason}.") from error
+            raise JailError(f"{path!r} cannot be opened.") from error
         finally:
-            for handle in opened:
-                os.close(handle)
+            if folder is not None:
+                os.close(folder)

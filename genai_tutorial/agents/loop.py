@@ -55,12 +55,12 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Step:
+class AgentStep:
     """One turn of the loop.
 
     Attributes:
         reply: The policy's message.
-        call: The call that this is; None for an answer or a broken call.
+        call: The call in the message; None for an answer or a broken call.
         result: The result of the call; None for an answer.
     """
 
@@ -82,7 +82,7 @@ class Run:
     """
 
     task: str
-    steps: tuple[Step, ...]
+    steps: tuple[AgentStep, ...]
     answer: str
     ending: Ending
     tokens: int = 0
@@ -101,8 +101,7 @@ class Agent:
         policy: Decides the next message.
         toolbox: The tools that may be called.
         budget: The limits of a run.
-        consent: Asked before a tool that needs consent; by default nobody, and such
-            calls are refused.
+        consent: Asked before a tool that needs consent; None refuses such calls.
         refuses_repeats: Whether a call that has been made before is refused with a
             message, because its result would be the same. Two refusals in a row end the
             run.
@@ -122,7 +121,7 @@ class Agent:
 
     def run_all(self, tasks: Sequence[str]) -> list[Run]:
         """Work on many tasks side by side: the policy gets all conversations that wait
-        for its next message at once. The runs are those of each task alone.
+        for its next message at once. The runs are the same as for each task alone.
         """
         episodes = [self._episode(task) for task in tasks]
         waiting = {place: next(episode) for place, episode in enumerate(episodes)}
@@ -138,11 +137,11 @@ class Agent:
         return [runs[place] for place in range(len(tasks))]
 
     def _episode(self, task: str) -> Generator[Conversation, Reply, Run]:
-        """Yield the conversation whenever the policy is to speak, and take its reply;
-        return the run.
+        """Yield the conversation whenever it is the policy's turn, and receive its
+        reply; return the run.
         """
         conversation = [Message("user", task)]
-        steps: list[Step] = []
+        steps: list[AgentStep] = []
         tokens, start = 0, time.monotonic()
         while True:
             reply = yield conversation
@@ -165,22 +164,22 @@ class Agent:
             ]
         return Run(task, tuple(steps), answer, ending, tokens)
 
-    def _act(self, reply: str, before: Sequence[Step]) -> Step:
+    def _act(self, reply: str, before: Sequence[AgentStep]) -> AgentStep:
         """Carry out what the policy wrote."""
         try:
             call = parse_call(reply)
         except CallError as error:
-            return Step(reply, None, ToolResult(f"Error: {error}", is_error=True))
+            return AgentStep(reply, None, ToolResult(f"Error: {error}", is_error=True))
         if call is None:
-            return Step(reply)
+            return AgentStep(reply)
         text = write_call(call)
         repeated = any(
             step.call is not None and write_call(step.call) == text for step in before
         )
         if repeated and self.refuses_repeats:
-            return Step(reply, call, _REPEATED)
+            return AgentStep(reply, call, _REPEATED)
         toolbox = with_consent(self.toolbox, self.consent or refuse_all)
-        return Step(reply, call, toolbox.call(call))
+        return AgentStep(reply, call, toolbox.call(call))
 
     def _exhausted(self, steps: int, tokens: int, seconds: float) -> Ending | None:
         if steps >= self.budget.steps:

@@ -1,5 +1,5 @@
 """The Model Context Protocol by hand, the server's side: tools as messages of JSON-RPC,
-one a line.
+one per line.
 """
 
 import io
@@ -27,7 +27,7 @@ def serve(
     replies: io.TextIOBase,
     name: str = "tools",
 ) -> None:
-    """Answer requests, one a line, until they end.
+    """Answer requests, one per line, until they end.
 
     Args:
         toolbox: The tools.

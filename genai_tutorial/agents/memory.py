@@ -1,5 +1,5 @@
-"""Memory: notes for one task, notes that outlive it, and what to keep when the context
-is full.
+"""Memory: notes that outlive a task, and what to keep of a conversation when the
+context is full.
 """
 
 from collections.abc import Callable, Sequence
@@ -146,6 +146,6 @@ def shortened(
         if count(short) <= room:
             return short
     raise ValueError(
-        f"The task and a summary have more than {room} tokens: allow more, or "
-        "summarize more briefly."
+        f"The task and a summary are longer than {room}: allow more, or summarize more "
+        "briefly."
     )

@@ -1,4 +1,4 @@
-"""Planning: a task is split into smaller ones first, and each is left to the agent."""
+"""Planning: split a task into smaller ones first, and give each to the agent."""
 
 import re
 from collections.abc import Callable, Sequence

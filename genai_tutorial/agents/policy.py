@@ -1,4 +1,4 @@
-"""Policies: what decides the agent's next message, a language model or a script."""
+"""Policies, which decide an agent's next message: a language model or a script."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -41,8 +41,8 @@ class Policy(Protocol):
 
 @dataclass
 class ScriptedPolicy:
-    """A policy that says what a script has for a task, step by step: for tests and for
-    tracing a loop by hand.
+    """A policy that follows a script for each task, for tests and for tracing a loop by
+    hand.
 
     Attributes:
         scripts: For each task the messages, in order; the last one is repeated.
@@ -166,7 +166,7 @@ def result_message(text: str) -> Message:
 
 
 def last_results(conversation: Conversation) -> list[str]:
-    """Return the results in a conversation so far, without the first word.
+    """Return the results in a conversation so far, without the word in front.
 
     >>> last_results([Message("user", "2 + 2?"), result_message("4")])
     ['4']

@@ -1,7 +1,7 @@
-"""Recovery: tools that fail at random, and what helps: trying again, and another tool.
+"""Recovery from tools that fail at random: trying again, or calling another tool.
 
-Reading the error and writing a better call is the third way; it needs no code here,
-because the loop shows errors to the model.
+A third way is to read the error and write a better call. It needs no code here, because
+the loop shows errors to the model.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from genai_tutorial.agents.tools import Tool, ToolError
 
 
 class Unavailable(ToolError):
-    """Raised by a tool that failed for reasons that may pass, such as a busy server."""
+    """Raised by a tool that failed for a temporary reason, such as a busy server."""
 
 
 def flaky(tool: Tool, probability: float | int, generator: torch.Generator) -> Tool:
@@ -65,7 +65,7 @@ def retrying(tool: Tool, attempts: int) -> Tool:
 
 
 def with_fallback(tool: Tool, other: Callable[..., object]) -> Tool:
-    """Return a tool that leaves the call to another function if it fails.
+    """Return a tool that calls another function if it fails.
 
     Args:
         tool: The tool.

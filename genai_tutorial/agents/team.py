@@ -107,8 +107,8 @@ def doubt(
     template: ChatTemplate,
     runs: Sequence[Run],
 ) -> list[float]:
-    """Return how much more likely a model thinks *no* than *yes* when it is asked
-    whether the calls of a run are right: a checker of the same kind as the writer.
+    """Return log p(No) - log p(Yes), in nats, of a model that is asked whether a run is
+    right: a checker of the same kind as the writer.
 
     Args:
         model: The model that checks.

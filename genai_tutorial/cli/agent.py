@@ -5,10 +5,10 @@ from pathlib import Path
 
 from genai_tutorial.agents import (
     Agent,
+    AgentStep,
     Budget,
     Policy,
     Run,
-    Step,
     Toolbox,
     ToolCall,
 )
@@ -84,7 +84,7 @@ def show(run: Run) -> None:
     note(f"{len(run.calls)} calls, {run.tokens} tokens, {run.ending}")
 
 
-def _line(number: int, step: Step) -> str:
+def _line(number: int, step: AgentStep) -> str:
     return _clean(f"{number}. {step.call or step.reply}  →  {step.result.text}")
 
 

@@ -3,14 +3,16 @@
 import contextlib
 import os
 import secrets
-import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 
 @contextlib.contextmanager
-def write_atomically(path: Path | str, mode: str = "wb") -> Iterator[IO]:
+def write_atomically(
+    path: Path | str, mode: str = "wb", dir_fd: int | None = None
+) -> Iterator[IO]:
     r"""Open a temporary file beside `path` that replaces it when the block ends.
 
     The content is on the disk before the name changes, so a reader finds the old file
@@ -20,6 +22,8 @@ def write_atomically(path: Path | str, mode: str = "wb") -> Iterator[IO]:
     Args:
         path: The file; its folder is created if it is missing.
         mode: `"wb"` for bytes or `"w"` for text in UTF-8.
+        dir_fd: File descriptor of the folder, if `path` is a plain file name; only on
+            systems where `os.open` takes one.
 
     Raises:
         ValueError: If the mode is not one of the two.
@@ -35,17 +39,24 @@ def write_atomically(path: Path | str, mode: str = "wb") -> Iterator[IO]:
     if mode not in ("wb", "w"):
         raise ValueError(f"mode must be 'wb' or 'w', got {mode!r}.")
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if dir_fd is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
     # Without the name of the file, which may already have the maximum length.
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     text = {} if mode == "wb" else {"encoding": "utf-8", "newline": "\n"}
+
+    def create(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_EXCL, 0o666, dir_fd=dir_fd)
+
     try:
-        with open(temporary, mode, **text) as file:
+        with open(temporary, mode, opener=create, **text) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if path.exists():
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
+        with contextlib.suppress(FileNotFoundError):
+            old = stat.S_IMODE(os.stat(path, dir_fd=dir_fd).st_mode)
+            os.chmod(temporary, old, dir_fd=dir_fd)
+        os.replace(temporary, path, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=dir_fd)

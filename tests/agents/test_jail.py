@@ -69,27 +69,74 @@ def test_jail_refuses_a_loop_of_links(jail):
         jail.read("one")
 
 
-@posix
-@pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="needs openat")
-@pytest.mark.parametrize("part", ["folder/b.txt", "folder"])
-def test_jail_refuses_a_link_made_after_the_check(jail, monkeypatch, part):
-    """The attacker swaps a file, or a folder above it, between check and use."""
+def swap_after_the_check(monkeypatch, part):
+    """Let an attacker replace a file, or a folder above it, by a link that leads out,
+    between the check of the path and its use.
+    """
     resolve = FileJail.resolve
 
     def resolve_then_swap(self, path):
         target = resolve(self, path)
-        swapped = self.root / part
+        swapped, outside = self.root / part, self.root.parent / "out"
+        outside.mkdir()
+        (outside / "b.txt").write_text(SECRET)
         swapped.rename(self.root / "aside")
-        outside = self.root.parent / ("secret.txt" if "/" in part else "out")
-        if part == "folder":
-            outside.mkdir()
-            (outside / "b.txt").write_text(SECRET)
-        swapped.symlink_to(outside)
+        swapped.symlink_to(outside / "b.txt" if "/" in part else outside)
         return target
 
     monkeypatch.setattr(FileJail, "resolve", resolve_then_swap)
+
+
+needs_openat = pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="no openat")
+
+
+@needs_openat
+@pytest.mark.parametrize("part", ["folder/b.txt", "folder"])
+@pytest.mark.parametrize("operation", ["read", "delete"])
+def test_jail_refuses_a_link_made_after_the_check(jail, monkeypatch, part, operation):
+    swap_after_the_check(monkeypatch, part)
     with pytest.raises(JailError):
-        jail.read("folder/b.txt")
+        getattr(jail, operation)("folder/b.txt")
+    assert (jail.root.parent / "out" / "b.txt").read_text() == SECRET
+
+
+@needs_openat
+@pytest.mark.parametrize("path", ["folder/b.txt", "folder/new.txt", "folder/c/d.txt"])
+def test_jail_writes_nothing_behind_a_folder_swapped_for_a_link(
+    jail, monkeypatch, path
+):
+    swap_after_the_check(monkeypatch, "folder")
+    with pytest.raises(JailError):
+        jail.write(path, "x")
+    outside = jail.root.parent / "out"
+    assert [file.name for file in outside.iterdir()] == ["b.txt"]
+    assert (outside / "b.txt").read_text() == SECRET
+
+
+@needs_openat
+def test_jail_write_replaces_a_link_made_after_the_check(jail, monkeypatch):
+    """Not the file that the link points to."""
+    swap_after_the_check(monkeypatch, "folder/b.txt")
+    jail.write("folder/b.txt", "new")
+    assert (jail.root / "folder" / "b.txt").read_text() == "new"
+    assert not (jail.root / "folder" / "b.txt").is_symlink()
+    assert (jail.root.parent / "out" / "b.txt").read_text() == SECRET
+
+
+@needs_openat
+def test_jail_closes_every_handle(jail):
+    """Also of the folders that it opens on the way, and after an error."""
+    (jail.root / "folder" / "link").symlink_to("/")
+    before = len(os.listdir("/dev/fd"))
+    jail.read("folder/b.txt")
+    jail.write("folder/deep/c.txt", "x")
+    jail.delete("folder/deep/c.txt")
+    for path in ("folder/none.txt", "none/b.txt", "folder/link", "folder"):
+        with pytest.raises(JailError):
+            jail.read(path)
+        with pytest.raises(JailError):
+            jail.delete(path)
+    assert len(os.listdir("/dev/fd")) == before
 
 
 @posix
@@ -99,8 +146,13 @@ def test_jail_refuses_devices_and_folders(jail):
         jail.read("pipe")
     with pytest.raises(JailError, match="no ordinary file"):
         jail.read("folder")
-    with pytest.raises(JailError, match="is a folder"):
-        jail.write("folder", "x")
+    for path in ("folder", ".", "folder/.."):
+        with pytest.raises(JailError, match="is a folder"):
+            jail.write(path, "x")
+    with pytest.raises(JailError, match="no ordinary file"):
+        jail.delete("pipe")
+    with pytest.raises(JailError, match="cannot be opened"):
+        jail.write("a.txt/b.txt", "x")  # a file where a folder should be
     assert jail.files() == ["a.txt", "folder/b.txt"]
 
 

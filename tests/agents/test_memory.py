@@ -61,7 +61,7 @@ def test_shortened_leaves_out_the_oldest_results_and_no_more():
     assert size(short) <= 90
     shorter = shortened(whole, size, 60, lambda results: f"{len(results)} results")
     assert last_results(shorter) == ["2 results", "c" * 20]
-    with pytest.raises(ValueError, match="more than 5 tokens"):
+    with pytest.raises(ValueError, match="longer than 5"):
         shortened(whole, size, 5, "".join)
 
 

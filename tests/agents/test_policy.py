@@ -174,6 +174,9 @@ def test_calibrated_policy_calls_the_tool_that_it_chose(policy, mask):
         assert chosen.choose(ASKED) == [name, name]
         for reply in chosen.replies(ASKED):
             assert parse_call(reply.text).name == name
+    raw = CalibratedPolicy(replace(policy, mask=mask), BOX, torch.zeros(1, 2))
+    likeliest = scores.argmax(dim=1).tolist()
+    assert raw.choose(ASKED) == [BOX.names[place] for place in likeliest]
 
 
 def test_scripted_policy_repeats_its_last_message():

@@ -135,7 +135,7 @@ def test_cached_ignores_leftovers_of_a_killed_writer(folder):
 
 
 def test_cached_returns_the_arrays_if_writing_fails(folder, monkeypatch, caplog):
-    def fail(source, destination):
+    def fail(*_, **__):
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)

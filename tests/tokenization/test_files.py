@@ -60,7 +60,7 @@ def test_failed_write_leaves_the_old_file(write, read, tmp_path, monkeypatch):
     path = tmp_path / "tokenizer.json"
     write(TOKENIZER, path)
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError("No space left on device")
 
     monkeypatch.setattr("os.replace", full)

@@ -1,4 +1,4 @@
-"""Prompt injection through a tool's result: files whose text gives the agent orders."""
+"""Prompt injection through a tool's result: files whose text instructs the agent."""
 
 from genai_tutorial.agents import ToolCall, write_call
 from genai_tutorial.tasks.agent.agent_tasks import AgentTask

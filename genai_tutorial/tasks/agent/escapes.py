@@ -1,5 +1,5 @@
 """Thirty known ways out of a sandbox for Python, as short programs. Each prints
-`ESCAPED` only after it has done what it must not.
+`ESCAPED` only after it has done what it must not do.
 
 They are harmless: what they read, write, signal or connect to is made for the test, and
 the commands that they start do nothing.

@@ -55,12 +55,18 @@ def described_policy(
 
 
 def example_policy(
-    model: DecoderLM, tokenizer: BPETokenizer, examples: int = 6
+    model: DecoderLM, tokenizer: BPETokenizer, examples: int = 6, seed: int = 0
 ) -> ModelPolicy:
-    """Return a policy with solved tasks before the task."""
-    return ModelPolicy(
-        model, tokenizer, AGENT_CHAT, example_messages(examples), MESSAGE_TOKENS
-    )
+    """Return a policy with solved tasks before the task.
+
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer.
+        examples: The number of solved tasks.
+        seed: The same seed draws the same solved tasks.
+    """
+    context = example_messages(examples, seed)
+    return ModelPolicy(model, tokenizer, AGENT_CHAT, context, MESSAGE_TOKENS)
 
 
 def tuned_policy(model: DecoderLM, tokenizer: BPETokenizer) -> ModelPolicy:
