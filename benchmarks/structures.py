@@ -94,6 +94,7 @@ from genai_tutorial.science.structures import (
     shuffled_elements,
     structure_loss,
     to_graphs,
+    to_positions,
     to_table,
 )
 from genai_tutorial.training import (
@@ -238,7 +239,7 @@ def placed(seed: int, small: bool) -> dict:
     train, held_out = split()
     held_out = held_out[: 10 if small else None]
     graphs, unseen = to_graphs(train), to_graphs(held_out)
-    positions = [padded(part) for part in (train, held_out)]
+    positions = [to_positions(part) for part in (train, held_out)]
     generator = torch.Generator().manual_seed(seed)
     network = StructureNetwork(seed=seed)
     untrained = best_rmsd(network, unseen, positions[1], 50, generator)
@@ -276,16 +277,6 @@ def placed(seed: int, small: bool) -> dict:
     }
 
 
-def padded(molecules: Sequence[Ligand]) -> torch.Tensor:
-    largest = max(len(molecule) for molecule in molecules)
-    return torch.stack(
-        [
-            torch.cat([each.positions, torch.zeros(largest - len(each), 3)])
-            for each in molecules
-        ]
-    )
-
-
 def best_rmsd(model, graphs, targets, count, generator) -> torch.Tensor:
     """Return the RMSD of each of five predictions of each molecule."""
     repeated = graphs.repeated(PREDICTIONS)
@@ -317,7 +308,6 @@ def peptides(seed: int, small: bool) -> dict:
         steps=5 * count // 2,
         evaluate_every=5 * count // 20,
         seed=seed,
-        early_stopping=False,
     )
     model = stopped.model
     real = [each.sequence for each in parts.held_out if each.antimicrobial]
@@ -334,7 +324,7 @@ def peptides(seed: int, small: bool) -> dict:
         "sampled antimicrobial, shuffled": shuffled(written, generator),
         "typed by hand": list(STUTTERS),
         "overfitted antimicrobial": write_peptides(
-            longer.model, drawn, antimicrobial=True, generator=generator
+            longer.last, drawn, antimicrobial=True, generator=generator
         ),
     }
     everything = load_peptides()

@@ -85,6 +85,7 @@ from genai_tutorial.data.peptides import (
     PeptideSplit,
     cluster_sequences,
     load_peptide_split,
+    load_peptide_table,
     load_peptides,
     sequence_words,
 )
@@ -179,6 +180,7 @@ __all__ = [
     "load_molecule_split",
     "load_molecules",
     "load_peptide_split",
+    "load_peptide_table",
     "load_peptides",
     "load_shakespeare",
     "load_wikipedia",

@@ -84,11 +84,21 @@ class PeptideSplit:
     held_out: tuple[Peptide, ...]
 
 
-def load_peptides(*, raw: bool = False) -> tuple[Peptide, ...]:
-    """Load the peptides.
+def load_peptide_table() -> tuple[Peptide, ...]:
+    """Load the table as it is, with everything that gives its classes away.
 
-    Args:
-        raw: Return the table as it is, with whatever gives its classes away.
+    Raises:
+        ImportError: If modlamp is not installed; the message gives the command to
+            install it.
+    """
+    folder = package_folder("modlamp", extra="science")
+    with (folder / "data" / "AMPvsUniProt.csv").open(encoding="utf-8") as file:
+        rows = list(csv.reader(file))[1:]
+    return tuple(Peptide(row[0].strip(), row[1].strip() == "1") for row in rows)
+
+
+def load_peptides() -> tuple[Peptide, ...]:
+    """Load the peptides: each sequence once, without a first M, 8 to 40 residues long.
 
     Raises:
         ImportError: If modlamp is not installed; the message gives the command to
@@ -98,14 +108,8 @@ def load_peptides(*, raw: bool = False) -> tuple[Peptide, ...]:
     >>> peptide.sequence, peptide.antimicrobial
     ('GLWSKIKEVGKEAAKAAAKAAGKAALGAVSEAV', True)
     """
-    folder = package_folder("modlamp", extra="science")
-    with (folder / "data" / "AMPvsUniProt.csv").open(encoding="utf-8") as file:
-        rows = list(csv.reader(file))[1:]
-    table = [Peptide(row[0].strip(), row[1].strip() == "1") for row in rows]
-    if raw:
-        return tuple(table)
     kept: dict[str, Peptide] = {}
-    for peptide in table:
+    for peptide in load_peptide_table():
         sequence = peptide.sequence.removeprefix("M")
         if FEWEST_RESIDUES <= len(sequence) <= MOST_RESIDUES and not (
             set(sequence) - set(AMINO_ACIDS)

@@ -8,6 +8,7 @@ from genai_tutorial.data import (
     AMINO_ACIDS,
     cluster_sequences,
     load_peptide_split,
+    load_peptide_table,
     load_peptides,
     sequence_words,
 )
@@ -29,7 +30,7 @@ def test_peptides_no_longer_begin_with_the_methionine_of_whole_proteins():
         others = [peptide for peptide in peptides if not peptide.antimicrobial]
         return sum(peptide.sequence[0] == "M" for peptide in others) / len(others)
 
-    assert share(load_peptides(raw=True)) > 0.5
+    assert share(load_peptide_table()) > 0.5
     assert share(load_peptides()) < 0.1
 
 

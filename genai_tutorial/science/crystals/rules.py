@@ -1,4 +1,4 @@
-"""Rules that a crystal should keep, and what nonsense makes of them: charge balance,
+"""Rules for crystals, and random structures to test the rules on: charge balance,
 distances across the borders of the cell, and symmetry.
 """
 
@@ -85,8 +85,8 @@ def is_charge_balanced(amounts: Mapping[str, float | int]) -> bool:
 def scrambled_compounds(
     compounds: Sequence[Compound], generator: torch.Generator
 ) -> list[dict[str, float]]:
-    """Return amounts with other elements: each anion is replaced by a random anion and
-    each cation by a random cation, the numbers stay.
+    """Return the same amounts of other elements: each anion is replaced by a random
+    anion, and each cation by a random cation.
     """
     pools = {name: sorted(pool) for name, pool in (("a", ANIONS), ("c", CATIONS))}
     scrambled = []

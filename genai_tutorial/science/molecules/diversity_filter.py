@@ -1,4 +1,4 @@
-"""A diversity filter: a scaffold that was found often enough no longer scores."""
+"""A diversity filter: no reward for scaffolds that have been found often enough."""
 
 from collections import Counter
 from collections.abc import Sequence

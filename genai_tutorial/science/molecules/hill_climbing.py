@@ -55,7 +55,7 @@ def hill_climb(
 ) -> Steered:
     """Train a copy of a model on its own best molecules, round after round.
 
-    There is no prior to stay near to: only the few updates of a round hold it back.
+    No prior term limits the change, only the small number of updates per round.
 
     Args:
         prior: The model to begin with; it does not change.

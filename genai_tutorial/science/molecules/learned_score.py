@@ -1,5 +1,5 @@
 """A property learned from a few measured molecules, and an ensemble whose members
-disagree where there were none.
+disagree far from those molecules.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
-"""Metrics of generated molecules: those that papers quote, and those that two trivial
-generators do not pass.
+"""Metrics of generated molecules: those that papers quote, and those that expose
+trivial generators.
 
 Validity, uniqueness and novelty count strings. They say nothing about whether the
 molecules are like real ones: that is what the similarity to the nearest training

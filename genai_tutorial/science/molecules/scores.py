@@ -47,7 +47,7 @@ def qed_score(samples: Sequence[str]) -> Float[Tensor, "molecule"]:
 def log_p_score(samples: Sequence[str]) -> Float[Tensor, "molecule"]:
     """Score logP by a sigmoid around 4, from 0 to 1.
 
-    The score never falls again: a molecule that is twice as greasy as any drug scores
+    The score never falls again: a molecule with twice the logP of any drug scores
     higher than every drug.
 
     >>> scores = log_p_score(["CCO", "C" * 30])
@@ -93,8 +93,8 @@ class NearDataScore:
     """A score that counts only near known molecules.
 
     Far from the data, a learned score is arbitrary, and so is a formula that was fitted
-    to drugs. But a fingerprint without counts does not see the length of a chain: a wax
-    is near the data if they have any long chain.
+    to drugs. But a fingerprint without counts does not contain the length of a chain:
+    a wax is near the data if any training molecule has a long chain.
 
     Attributes:
         score: The score.

@@ -1,9 +1,9 @@
-"""What can be computed from a peptide's residues: charge, hydrophobicity, and the
-hydrophobic moment, which depends on their order.
+"""Descriptors of peptides: charge, hydrophobicity, and the hydrophobic moment, which
+depends on the order of the residues.
 
-An antimicrobial peptide is often a helix with one greasy and one charged side. Charge
-and hydrophobicity are sums over residues: shuffle them, and nothing changes. The moment
-is large only where the greasy residues lie on one side of the helix.
+An antimicrobial peptide is often a helix with a hydrophobic and a charged side. Charge
+and hydrophobicity are sums over residues, so shuffling does not change them. The moment
+is large only if the hydrophobic residues lie on one side of the helix.
 """
 
 import math

@@ -37,7 +37,7 @@ from genai_tutorial.science.structures.geometry import (
     random_rotations,
     remove_mean,
 )
-from genai_tutorial.science.structures.graph import Graphs, to_graphs
+from genai_tutorial.science.structures.graph import Graphs, to_graphs, to_positions
 from genai_tutorial.science.structures.judge import (
     COVALENT_RADII,
     MOST_NEIGHBOURS,
@@ -113,5 +113,6 @@ __all__ = [
     "shuffled_elements",
     "structure_loss",
     "to_graphs",
+    "to_positions",
     "to_table",
 ]

@@ -115,14 +115,7 @@ class AtomTransformer(nn.Module):
         t: Float[Tensor, " batch"],
         mask: Bool[Tensor, "batch atom"],
     ) -> Float[Tensor, "batch atom channels"]:
-        """Return the noise in x: three coordinates with mean zero, then one number per
-        element.
-
-        Args:
-            x: Noisy molecules: three coordinates and one score per element.
-            t: The timestep of each molecule, from 0 to 999.
-            mask: Whether an atom belongs to the molecule, or is padding.
-        """
+        """Return the noise in x, as `EquivariantNetwork.forward` does."""
         features = self.embed(
             torch.cat([x, context_features(t, mask, x.dtype)], dim=-1)
         )

@@ -1,5 +1,5 @@
-"""Left and right hands: what a network that cannot tell mirror images apart makes of
-molecules that come in one hand only.
+"""Chirality: tests whether samples are left- or right-handed, since an E(n)-equivariant
+network cannot tell mirror images apart.
 """
 
 import torch

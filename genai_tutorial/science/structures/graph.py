@@ -1,11 +1,12 @@
-"""The bond graph of a molecule as a table: how each pair of atoms is related."""
+"""The bond graphs of molecules as tables: how each pair of atoms is related."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from genai_tutorial.data import Ligand
 
@@ -53,6 +54,18 @@ def to_graphs(molecules: Sequence[Ligand]) -> Graphs:
         relations[row, :count, :count] = _relations(molecule)
         mask[row, :count] = True
     return Graphs(elements, relations, mask)
+
+
+def to_positions(molecules: Sequence[Ligand]) -> Float[Tensor, "batch atom 3"]:
+    """Return the positions of molecules in ångström, padded with zeros to the largest
+    one: the targets for `to_graphs`.
+
+    Raises:
+        ValueError: If there are no molecules.
+    """
+    if not molecules:
+        raise ValueError("There are no molecules: give at least one.")
+    return pad_sequence([molecule.positions for molecule in molecules], True)
 
 
 def _relations(molecule: Ligand) -> Int[Tensor, "atom atom"]:

@@ -1,7 +1,7 @@
-"""The ruler for molecules in space: bonds by distances, and what they make of a set of
-atoms.
+"""The ruler for molecules in space: bonds from distances, and tests of connection,
+clashes and valences.
 
-A ruler has to be measured before it measures: apply it to real molecules, to real ones
+Test a ruler before you use it: apply it to real molecules, to real ones
 with noise, and to real positions with shuffled elements, and only then to samples.
 """
 

@@ -116,8 +116,7 @@ class StructureNetwork(nn.Module):
     """Predicts clean positions from noisy ones, given the molecule's graph.
 
     The relation of two atoms adds a learned number to their attention score in each
-    block and head: the part of AlphaFold's pair representation that a bond graph gives
-    for nothing.
+    block and head. This pair bias takes the place of AlphaFold's pair representation.
 
     Args:
         config: The settings.

@@ -130,6 +130,9 @@ def test_peptide_model_reads_its_label(split):
         split.model, split.validation, steps=60, evaluate_every=30
     )
     assert [step for step, _ in training.losses] == [30, 60]
+    losses = [loss for _, loss in training.losses]
+    assert peptide_loss(training.model, split.validation) == pytest.approx(min(losses))
+    assert peptide_loss(training.last, split.validation) == pytest.approx(losses[-1])
     right = peptide_loss(training.model, split.held_out)
     wrong = peptide_loss(training.model, flipped(split.held_out))
     assert right < 2.85

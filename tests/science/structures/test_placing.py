@@ -14,6 +14,7 @@ from genai_tutorial.science.structures import (
     precondition,
     structure_loss,
     to_graphs,
+    to_positions,
 )
 
 
@@ -41,6 +42,15 @@ def tiny():
             weight.shape, generator=torch.Generator().manual_seed(weight.numel())
         )
     return model.eval()
+
+
+def test_to_positions_pads_with_zeros():
+    positions = to_positions([CHAIN, RING])
+    assert positions.shape == (2, 5, 3)
+    assert torch.equal(positions[1, :4], RING.positions)
+    assert torch.equal(positions[1, 4], torch.zeros(3))
+    with pytest.raises(ValueError, match="no molecules"):
+        to_positions([])
 
 
 def test_graphs_count_bonds_between_atoms():
