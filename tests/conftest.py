@@ -1,6 +1,11 @@
 """Fixtures shared by many tests."""
 
 import pytest
+from hypothesis import settings
+
+# No test is timed: on a busy machine a single example may take seconds.
+settings.register_profile("untimed", settings.default, deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

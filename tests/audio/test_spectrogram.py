@@ -52,7 +52,7 @@ def test_short_time_fourier_transform_equals_torch_stft(window, hop):
 
 
 @given(st.integers(300, 900), st.sampled_from([(64, 16), (64, 32), (100, 25)]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_inverse_transform_restores_the_wave(samples, sizes):
     window, hop = sizes
     wave = noise(samples)

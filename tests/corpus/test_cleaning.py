@@ -52,7 +52,7 @@ def test_normalize_examples(typed, written):
     assert normalize(typed) == written
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.text(st.characters(exclude_categories=["Cs"]))
     | st.text("aé\u0301 \u00a0\t\r\n\u2028\u00ad\u200b\x85")
@@ -163,7 +163,7 @@ def test_decontaminator_drops_short_pieces_and_fragmented_documents():
 @given(
     st.lists(st.sampled_from("abcd"), max_size=60), st.integers(1, 5), st.integers(0, 3)
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_decontaminator_leaves_no_held_out_gram(letters, length, margin):
     text = " ".join(letters)
     grams = held_out_grams(["a b a c a b d"], length)

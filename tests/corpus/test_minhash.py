@@ -176,7 +176,7 @@ def test_deduplicate_groups_are_transitive():
         )
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_clusters_are_connected_components(case):
     count, pairs = case
     reach = np.eye(count, dtype=int)

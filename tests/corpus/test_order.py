@@ -55,7 +55,7 @@ def _rows(batches, count):
 @given(
     st.dictionaries(st.text(min_size=1), st.integers(1, 1000), min_size=1, max_size=6)
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_data_mixture_is_balanced_at_every_point(weights):
     mixture, total = DataMixture(weights), sum(weights.values())
     for place in range(1, 100):

@@ -24,7 +24,7 @@ DOCUMENTS = st.lists(st.lists(st.integers(1, 9), max_size=12), max_size=10)
 
 
 @given(DOCUMENTS, st.integers(1, 8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_cut_rows_keeps_every_token_once(documents, row_length):
     line = torch.from_numpy(join_documents(documents, END))
     rows, rest = cut_rows(line, row_length)
@@ -39,7 +39,7 @@ def test_cut_rows_keeps_every_token_once(documents, row_length):
 
 
 @given(DOCUMENTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_document_numbers_and_positions_from_tokens(documents):
     ids = torch.from_numpy(join_documents(documents, END))[None]
     numbers = document_numbers(ids, END)

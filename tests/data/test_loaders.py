@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tutorial import data
@@ -208,7 +208,6 @@ def numbered(counts: list[int]) -> Images:
     return Images(torch.arange(len(labels)).float().view(-1, 1, 1), labels)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(2, 12), min_size=1, max_size=5),
     st.data(),

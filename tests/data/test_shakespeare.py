@@ -78,7 +78,7 @@ def single_plays() -> dict[str, str]:
 
 
 @pytest.mark.slow
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.sets(st.sampled_from(sorted(TITLES)), max_size=37))
 def test_shakespeare_split_accepts_any_whole_plays(single_plays, titles):
     plays = load_shakespeare(held_out=sorted(titles))

@@ -9,7 +9,7 @@ texts = st.lists(st.integers(0, 3), min_size=5, max_size=60)
 
 
 @given(texts, st.integers(1, 5), st.lists(st.integers(0, 4), max_size=8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_ngram_probabilities_are_positive_and_sum_to_one(text, order, history):
     # Token 4 never occurs in the text, and the history may hold it: both must still
     # have probabilities.
@@ -21,7 +21,7 @@ def test_ngram_probabilities_are_positive_and_sum_to_one(text, order, history):
 
 
 @given(texts, st.integers(1, 4), texts)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_ngram_log_probabilities_equal_next_probabilities(text, order, unseen):
     model = NGramModel.fit(np.array(text), order, vocab_size=4)
     one_by_one = [

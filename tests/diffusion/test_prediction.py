@@ -25,7 +25,7 @@ from tests.diffusion.exact import normal
 KINDS = {"noise": NOISE, "image": IMAGE, "velocity": VELOCITY, "flow": FLOW}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(sorted(KINDS)),
     st.floats(0.02, 0.98),
@@ -45,7 +45,7 @@ def test_predictions_invert_their_targets(kind, share, straight, seed):
     torch.testing.assert_close(denoised.noise, parts.noise, rtol=0, atol=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(sorted(KINDS)), st.floats(0.02, 0.98), st.integers(0, 10_000))
 def test_predicted_image_and_noise_add_up_to_the_input(kind, share, seed):
     level = NoiseLevel(math.sqrt(1 - share), math.sqrt(share))

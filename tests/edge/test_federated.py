@@ -43,7 +43,7 @@ def test_federated_average_weights_clients_by_their_texts():
 
 
 @given(st.lists(st.floats(0.1, 10), min_size=1, max_size=5), st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_federated_average_does_not_depend_on_the_unit_or_order(weights, seed):
     generator = torch.Generator().manual_seed(seed)
     states = [{"w": torch.randn(3, generator=generator)} for _ in weights]

@@ -24,7 +24,7 @@ FAST = CONFIGS["fast"]
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_tokens_in_a_gradient_are_the_texts_but_for_its_last(seed):
     text = tokens(seed, 8)
     assert tokens_in(gradient_of(disturbed(FAST), text)) == set(text[:-1].tolist())
@@ -52,7 +52,7 @@ def test_ngram_rows_are_the_texts_pairs_and_triples():
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_text_is_among_those_that_its_rows_allow(seed):
     model, text = disturbed(FAST), tokens(seed, 9)
     found = texts_from_rows(model, ngram_rows_in(gradient_of(model, text)), 8)

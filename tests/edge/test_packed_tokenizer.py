@@ -17,7 +17,7 @@ from genai_tutorial.tokenization import (
 TEXT = "low lower lowest 文字 😀😀 the theme of the thesis "
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     pattern=st.sampled_from((GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN)),
     merges=st.integers(0, 20),

@@ -32,7 +32,7 @@ def masked(rows, seeds):
 
 
 @given(st.integers(1, 7), st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_masked_sum_is_exactly_the_sum_of_the_encoded_updates(clients, seed):
     rows = [encode_update(update, SCALE) for update in updates(clients, seed)]
     total = secure_sum(masked(rows, pair_seeds(clients, seed)))
@@ -40,7 +40,7 @@ def test_masked_sum_is_exactly_the_sum_of_the_encoded_updates(clients, seed):
 
 
 @given(st.integers(1, 7), st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_decoded_sum_is_the_sum_of_updates_up_to_rounding(clients, seed):
     sent = updates(clients, seed)
     rows = [encode_update(update, SCALE) for update in sent]

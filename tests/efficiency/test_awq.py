@@ -35,7 +35,7 @@ def errors_of(weight, inputs, bits, group_size, steps=20):
     return output_error(weight, scaled, hessian), output_error(weight, plain, hessian)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     rows=st.integers(1, 8),
     groups=st.integers(1, 3),

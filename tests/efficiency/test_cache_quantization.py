@@ -54,7 +54,7 @@ def texts(batch=2, length=50, seed=0):
     return torch.randint(CONFIG.vocab_size, (batch, length), generator=generator)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     bits=st.sampled_from([2, 4, 8]),
     count=st.integers(1, 6),
@@ -93,7 +93,7 @@ def test_packed_blocks_of_tiny_numbers():
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     pieces=st.lists(st.integers(1, 20), min_size=1, max_size=12),
     sinks=st.integers(0, 5),
@@ -130,7 +130,7 @@ def test_cache_with_all_tokens_in_the_residual_is_exact(
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     pieces=st.lists(st.integers(1, 20), min_size=1, max_size=12),
     sinks=st.integers(0, 5),

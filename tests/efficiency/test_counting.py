@@ -93,7 +93,7 @@ configs = st.builds(
 
 
 @given(configs)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_count_parameters_matches_decoder(config):
     model, counts = DecoderLM(config), count(config)
     assert counts.parameters == model.parameter_count()
@@ -109,7 +109,7 @@ def test_count_parameters_matches_decoder(config):
 
 @pytest.mark.slow
 @given(configs)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_count_flops_matches_forward_pass(config):
     length = config.context_length
     # torch counts matrix products: the fused kernel hides its own, the plain one does

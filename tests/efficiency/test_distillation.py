@@ -27,7 +27,7 @@ def logits(seed, spread=2.0):
 
 
 @given(seeds, st.floats(0.5, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_soft_target_loss_is_torchs_divergence_of_softened_distributions(seed, heat):
     student, teacher = logits(seed)
     expected = functional.kl_div(
@@ -44,7 +44,7 @@ def test_soft_target_loss_is_torchs_divergence_of_softened_distributions(seed, h
 
 
 @given(seeds)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_soft_target_loss_gradient_keeps_its_size_at_high_temperature(seed):
     """With the factor T² the gradient converges, to the difference of the logits."""
     student, teacher = logits(seed, spread=1.0)
@@ -72,7 +72,7 @@ def test_reverse_kl_prefers_one_mode_and_soft_targets_prefer_both():
 
 
 @given(seeds, st.integers(1, 11))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_top_target_loss_with_all_tokens_is_the_cross_entropy(seed, count):
     student, teacher = logits(seed)
     student = student.requires_grad_()

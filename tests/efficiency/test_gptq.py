@@ -26,7 +26,7 @@ def problem(rows, columns, seed, rank=None):
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     rows=st.integers(1, 5),
     groups=st.integers(1, 3),
@@ -78,7 +78,7 @@ def residuals_in_steps(weight, hessian, matrix):
     return divided * factor.diagonal() / matrix.scale.double()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     rows=st.integers(1, 6),
     columns=st.integers(2, 24),

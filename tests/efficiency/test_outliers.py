@@ -39,7 +39,7 @@ def test_kurtosis_rejects_equal_values(values):
 
 
 @pytest.mark.parametrize("per", GRANULARITIES)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     batch=st.integers(1, 3),
     tokens=st.integers(1, 4),

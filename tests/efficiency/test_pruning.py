@@ -60,7 +60,7 @@ def test_activation_masks_drop_the_share_of_each_row():
 
 
 @given(st.integers(1, 4), st.integers(0, 100))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_pattern_masks_keep_the_same_number_in_every_group(keep, seed):
     model = disturbed(LLAMA, seed)
     for name, mask in pattern_masks(model, keep, of=4).items():
@@ -72,7 +72,7 @@ def test_pattern_masks_keep_the_same_number_in_every_group(keep, seed):
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=20), st.floats(0, 0.99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_largest_keeps_the_right_number_of_the_largest(values, share):
     scores = torch.tensor(values)
     kept = largest(scores, share)

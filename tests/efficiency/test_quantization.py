@@ -24,7 +24,7 @@ def weights(rows: int, columns: int, seed: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("quantize", [quantize_affine, quantize_symmetric])
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(**SHAPES, bits=st.integers(2, 8), seed=st.integers(0, 2**31))
 def test_quantization_error_is_at_most_half_a_step(
     quantize, rows, groups, group_size, bits, seed
@@ -44,7 +44,7 @@ def test_quantization_error_is_at_most_half_a_step(
     assert matrix.levels.max() <= highest
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(**SHAPES, bits=st.integers(2, 8), seed=st.integers(0, 2**31))
 def test_affine_quantization_preserves_group_ends(rows, groups, group_size, bits, seed):
     weight = weights(rows, groups * group_size, seed)

@@ -128,7 +128,7 @@ def test_fold_scales_rejects_scales_that_are_not_positive(value):
         fold_scales(group, torch.full((32,), value))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(alpha=st.floats(0, 1), seed=st.integers(0, 2**31))
 def test_smooth_scales_share_the_range(alpha, seed):
     generator = torch.Generator().manual_seed(seed)

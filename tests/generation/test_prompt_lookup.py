@@ -49,7 +49,7 @@ def test_find_continuation_is_in_the_text_after_one_of_its_endings(text, count):
     st.integers(1, 4),
     st.lists(st.integers(0, 19), max_size=2),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_lookup_equals_greedy_decoding(seed, drafted, longest, stops):
     target = model(seed)
     prompt = PROMPT.repeat(1, 2)

@@ -73,7 +73,7 @@ expressions = st.recursive(
 
 @pytest.mark.slow
 @given(expressions, st.lists(st.text("abcé", max_size=6), max_size=20))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_matches_equals_fullmatch_on_random_patterns(pattern, texts):
     regex = parse_regex(pattern)
     for text in texts:

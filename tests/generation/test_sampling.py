@@ -24,7 +24,7 @@ some_logits = st.integers(0, 100_000).map(
     st.none() | st.floats(0.01, 1.0),
     st.none() | st.floats(0.0, 1.0),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_next_token_probabilities_sum_to_one_and_keep_the_best_token(
     logits, temperature, top_k, top_p, min_p
 ):
@@ -38,7 +38,7 @@ def test_next_token_probabilities_sum_to_one_and_keep_the_best_token(
 
 
 @given(some_logits, st.floats(0.01, 0.999))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_top_p_keeps_the_smallest_set_that_reaches_p(logits, top_p):
     before = logits[0].double().softmax(-1)
     kept = keep_top_p(before, top_p) > 0

@@ -63,7 +63,7 @@ def near(target, seed, noise):
     st.integers(0, 30),
     st.lists(st.integers(0, 19), max_size=2),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_greedy_speculation_equals_greedy_decoding_for_any_draft(
     seed, noise, drafted, count, stops
 ):

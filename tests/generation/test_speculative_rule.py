@@ -116,7 +116,7 @@ def test_speculative_accept_draws_pairs_from_the_target():
 
 
 @given(seeds, st.integers(1, 5), st.integers(0, 4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_speculative_accept_keeps_a_prefix_and_adds_one_token(seed, batch, drafted):
     q, _ = distributions(seed, batch * drafted)
     _, p = distributions(seed + 1, batch * (drafted + 1))
@@ -156,7 +156,7 @@ def test_acceptance_rate_is_the_measured_share():
 
 
 @given(seeds)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_residual_probabilities_complete_what_is_accepted(seed):
     q, p = distributions(seed)[:, 0].double()
     rejected = 1 - acceptance_rate(p, q)

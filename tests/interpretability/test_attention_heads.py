@@ -12,7 +12,7 @@ from genai_tutorial.interpretability import (
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 4), st.integers(1, 20), st.integers(20, 50), st.integers(0, 99))
 def test_repeated_tokens_have_exactly_one_earlier_occurrence(
     count, length, vocabulary, seed

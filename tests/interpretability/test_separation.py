@@ -70,7 +70,7 @@ def test_auc_of_shuffled_labels_is_at_chance():
     assert hits.mean() == pytest.approx(0.48, abs=0.05)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.floats(0.1, 10))
 def test_separation_ignores_scale_order_and_group_names(seed, scale):
     points = clouds(1.0, seed).double()

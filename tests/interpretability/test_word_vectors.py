@@ -62,7 +62,7 @@ def test_cooccurrence_counts_equal_a_calculation_by_hand():
 words = st.lists(st.sampled_from("abcde"), max_size=12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(words, max_size=4), st.integers(1, 5))
 def test_cooccurrence_counts_equal_two_loops(sentences, window):
     expected = Counter()

@@ -139,7 +139,7 @@ def test_copy_test_interval_is_wider_where_samples_share_a_nearest_image():
     assert repeated.interval.high == pytest.approx(alone.interval.high, abs=0.05)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 1000))
 def test_permutation_p_value_agrees_with_all_splits(n_train, n_held_out, seed):
     """Against the enumeration of every split of a small pool."""
@@ -177,7 +177,7 @@ def test_copy_test_breaks_ties_without_regard_to_the_split():
     assert result.p_value > 0.01
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 30), st.integers(1, 20), st.integers(1, 20), st.integers(0, 99))
 def test_copy_test_fields_agree_with_the_distances(n, n_train, n_held_out, seed):
     """Shares, indices and distances are those of a direct calculation."""

@@ -50,7 +50,7 @@ def test_bootstrap_interval_has_about_its_nominal_coverage():
     assert 0.83 < share < 0.94
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20),
     st.floats(-1e3, 1e3),

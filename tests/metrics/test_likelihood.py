@@ -81,7 +81,6 @@ def texts(draw):
     return tokens, context_length, stride, draw(st.integers(1, 8))
 
 
-@settings(deadline=None)
 @given(texts())
 def test_evaluate_language_model_scores_every_token_once(text):
     tokens, context_length, stride, batch_size = text
@@ -98,7 +97,6 @@ def test_evaluate_language_model_scores_every_token_once(text):
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(texts())
 def test_evaluate_language_model_agrees_with_a_plain_loop(text):
     tokens, context_length, stride, batch_size = text
@@ -118,7 +116,7 @@ def test_evaluate_language_model_agrees_with_a_plain_loop(text):
     assert score.log_likelihood == pytest.approx(expected, rel=1e-5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(2, 40), st.integers(1, 12))
 def test_stride_one_gives_each_token_the_longest_context(length, context_length):
     tokens = torch.randint(

@@ -14,7 +14,7 @@ def images(count: int, seed: int, size: int = 5) -> torch.Tensor:
     return torch.rand(count, size, size, generator=torch.Generator().manual_seed(seed))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 30), st.integers(1, 40), st.integers(0, 1000), st.data())
 def test_nearest_neighbours_agree_with_scikit_learn_in_any_chunks(
     queries, references, seed, draw

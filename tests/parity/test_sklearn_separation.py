@@ -46,7 +46,7 @@ cases = (
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(*cases, st.booleans())
 def test_auc(sizes, dim, distance, seed, with_ties):
     points, labels = groups(sizes, dim, distance, seed)
@@ -63,7 +63,7 @@ def test_auc(sizes, dim, distance, seed, with_ties):
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(*cases)
 def test_leave_one_out_nearest_centroid(sizes, dim, distance, seed):
     points, labels = groups(sizes, dim, distance, seed)

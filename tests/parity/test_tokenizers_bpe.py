@@ -122,7 +122,7 @@ def test_merges_agree_until_no_pair_is_left(texts, pattern):
 
 @pytest.mark.slow
 @each_pattern
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from(["a", "b", "aa", "ab", "ba", " ", "-", "é"]), max_size=80),
     st.integers(0, 60),
@@ -203,7 +203,7 @@ def test_ids_agree_on_random_unicode_of_every_plane(trained, pattern, seed):
 
 @pytest.mark.slow
 @each_pattern
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     text=st.text(
         st.sampled_from(SHARED)

@@ -103,14 +103,14 @@ def torchs(inputs, mask, bias):
 
 
 @given(cases())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_attention_equals_sdpa_with_gradients(case):
     inputs, mask, bias = case
     same_with_gradients(attention(*inputs, mask, bias), torchs(*case), inputs)
 
 
 @given(cases())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_fused_attention_equals_attention(case):
     inputs, mask, bias = case
     same_with_gradients(
@@ -205,7 +205,7 @@ def test_encoder_with_padding_equals_torch():
     st.sampled_from([8, 24, 40]),
     st.integers(0, 1000),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_cross_attention_equals_torch_with_gradients(
     batch, queries, keys, source_width, seed
 ):

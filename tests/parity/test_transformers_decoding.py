@@ -94,7 +94,7 @@ def random_case(seed):
 
 
 @given(seeds, st.floats(0.5, 3.0))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_repetition_penalty(seed, penalty):
     logits, ids = random_case(seed)
     expected = transformers.RepetitionPenaltyLogitsProcessor(penalty)(
@@ -106,7 +106,7 @@ def test_repetition_penalty(seed, penalty):
 
 
 @given(seeds, st.integers(1, 4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_repeat_ngram(seed, size):
     logits, ids = random_case(seed)
     expected = transformers.NoRepeatNGramLogitsProcessor(size)(ids, logits.clone())

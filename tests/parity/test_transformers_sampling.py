@@ -23,7 +23,7 @@ def through(warpers, logits):
 
 
 @given(seeds, st.floats(0.05, 5.0))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_temperature(seed, temperature):
     logits = random_logits(seed)
     expected = through([transformers.TemperatureLogitsWarper(temperature)], logits)
@@ -33,7 +33,7 @@ def test_temperature(seed, temperature):
 
 
 @given(seeds, st.integers(1, 60))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_top_k(seed, top_k):
     logits = random_logits(seed)
     expected = through([transformers.TopKLogitsWarper(top_k)], logits)
@@ -41,7 +41,7 @@ def test_top_k(seed, top_k):
 
 
 @given(seeds, st.floats(0.05, 0.99))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_top_p(seed, top_p):
     logits = random_logits(seed)
     expected = through([transformers.TopPLogitsWarper(top_p)], logits)
@@ -49,7 +49,7 @@ def test_top_p(seed, top_p):
 
 
 @given(seeds, st.floats(0.0, 1.0))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_min_p(seed, min_p):
     logits = random_logits(seed)
     expected = through([transformers.MinPLogitsWarper(min_p)], logits)
@@ -63,7 +63,7 @@ def test_min_p(seed, min_p):
     st.floats(0.05, 0.99),
     st.floats(0.0, 0.5),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_all_together_in_the_order_of_generate(seed, temperature, top_k, top_p, min_p):
     logits = random_logits(seed)
     warpers = [

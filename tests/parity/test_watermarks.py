@@ -30,14 +30,14 @@ def detector(gamma, key, once):
 
 
 @given(st.integers(0, VOCAB - 1), st.floats(0.01, 0.9), st.integers(1, 2**40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_green_list(previous, gamma, key):
     expected = processor(gamma, key=key)._get_greenlist_ids(torch.tensor([previous]))
     assert torch.equal(green_list(previous, VOCAB, gamma, key), expected)
 
 
 @given(seeds)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_marked_logits(seed):
     generator = torch.Generator().manual_seed(seed)
     ids = torch.randint(VOCAB, (3, 5), generator=generator)
@@ -48,7 +48,7 @@ def test_marked_logits(seed):
 
 
 @given(seeds, st.booleans())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_z_score(seed, once):
     generator = torch.Generator().manual_seed(seed)
     # Six different tokens only, so that pairs repeat.
@@ -62,7 +62,7 @@ def test_z_score(seed, once):
 
 
 @given(seeds, st.integers(1, 30))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_tournament_updates_probabilities_as_synthid_does(seed, layers):
     generator = torch.Generator().manual_seed(seed)
     logits = 2 * torch.randn(3, 50, generator=generator)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tutorial.tasks.shapes import caption_words, load_shapes
@@ -11,7 +11,6 @@ from genai_tutorial.tokenization import WordTokenizer
 CAPTIONS = WordTokenizer(caption_words())
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(caption_words()), max_size=20))
 def test_word_tokenizer_round_trip(words):
     text = " ".join(words)

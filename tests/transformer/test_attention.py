@@ -37,7 +37,7 @@ def test_attention_matches_hand_calculation():
     st.integers(1, 8),
     st.integers(0, 10_000),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_attention_weights_sum_to_one_and_masked_keys_get_zero(
     batch, queries, keys, dim, seed
 ):
@@ -132,7 +132,7 @@ def test_attention_bias_is_added_to_scores():
 
 
 @given(st.integers(1, 12), st.integers(1, 15))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_sliding_window_mask_covers_self_and_predecessors(length, window):
     mask = sliding_window_mask(length, window)
     for query in range(length):

@@ -123,7 +123,7 @@ def read(model, ids, cache, lengths=None):
     st.integers(1, 2),
     st.integers(0, 99),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @torch.no_grad()
 def test_cached_reading_in_pieces_equals_full_forward_pass(config, pieces, batch, seed):
     model, ids = randomized(config, seed), tokens(batch, min(sum(pieces), 24), seed)
@@ -137,7 +137,7 @@ def test_cached_reading_in_pieces_equals_full_forward_pass(config, pieces, batch
 
 @pytest.mark.slow
 @given(configs, st.data(), st.integers(0, 99))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @torch.no_grad()
 def test_cache_rows_of_different_lengths_are_independent(config, data, seed):
     model, batch = randomized(config, seed), 3
@@ -246,7 +246,7 @@ def test_cache_keep_truncates_to_common_prefix(config):
     st.integers(1, 12),
     st.integers(0, 99),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @torch.no_grad()
 def test_cache_rewind_leaves_no_trace_of_forgotten_tokens(
     config, read_first, kept, new, seed

@@ -84,7 +84,7 @@ configs = st.builds(
 
 @pytest.mark.slow
 @given(configs, st.integers(1, 3), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_decoder_is_causal_and_differentiable_for_all_settings(config, batch, data):
     length = data.draw(st.integers(1, config.context_length))
     changed = data.draw(st.integers(0, length - 1))

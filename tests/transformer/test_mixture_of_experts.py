@@ -76,7 +76,7 @@ def token_by_token(layer, x):
     st.sampled_from(["swiglu", "squared_relu"]),
     st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_mixture_equals_loop_over_tokens_and_experts(
     experts, data, shared, activation, bias
 ):
@@ -217,7 +217,7 @@ def test_mixture_rejects_invalid_sizes(sizes, message):
 
 
 @given(st.integers(1, 8), st.data(), st.integers(1, 20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_router_chooses_most_probable_experts(experts, data, tokens):
     per_token = data.draw(st.integers(1, experts))
     routing = Router(3, experts, per_token)(10 * random(tokens, 3))

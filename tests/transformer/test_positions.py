@@ -28,7 +28,7 @@ def random(*shape, seed=0):
 
 
 @given(st.sampled_from([2, 4, 6, 32]), st.integers(1, 20), st.integers(0, 10_000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_rotary_preserves_norms_and_position_zero(head_width, length, seed):
     x = random(2, length, head_width, seed=seed)
     turned = RotaryEmbedding(head_width, 20)(x)

@@ -72,7 +72,7 @@ def by_the_formula(model, ids, sinks, window):
 
 
 @pytest.mark.parametrize(("sinks", "window"), [(0, 5), (1, 4), (4, 8), (3, 1)])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(sizes=st.lists(st.integers(1, 16), min_size=1, max_size=12))
 def test_sink_cache_equals_a_pass_by_the_formula(model, sinks, window, sizes):
     """In pieces of any sizes, far beyond the context of 24 tokens."""

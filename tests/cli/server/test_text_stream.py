@@ -24,7 +24,7 @@ def cut(text, stops):
     return text[: min(places, default=len(text))]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.text("abé🙂", max_size=12),
     st.lists(st.text("abé🙂", min_size=1, max_size=3), max_size=3),

@@ -14,7 +14,7 @@ from tests.alignment.models import CONFIGS, LLAMA, model_of
 from tests.efficiency.batching.requests import logits_after
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(1, 4),
     st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9), st.booleans())),

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from genai_tutorial.efficiency import BlockAllocator, OutOfBlocks
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.sampled_from(["allocate", "share", "release"]), st.randoms()))
 )

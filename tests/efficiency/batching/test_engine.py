@@ -70,7 +70,7 @@ REQUEST_SETTINGS = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     name=st.sampled_from(["Llama", "fast, with n-grams", "ALiBi"]),
     # a request, the step in which it arrives, and that in which it is cancelled

@@ -71,7 +71,7 @@ def test_paged_cache_joins_no_texts_with_short_convolutions():
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from(sorted(CONFIGS)),
     st.integers(1, 5),

@@ -23,7 +23,7 @@ def remember(pool, prefixes, text):
     pool.free(table)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 4), st.lists(TEXT, max_size=6), TEXT)
 def test_match_finds_the_longest_beginning_in_full_blocks(size, texts, wanted):
     """Against a search through all texts."""
@@ -40,7 +40,7 @@ def test_match_finds_the_longest_beginning_in_full_blocks(size, texts, wanted):
     assert pool.allocator.in_use == len(prefixes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(TEXT, min_size=1, max_size=6), st.integers(0, 40))
 def test_evict_keeps_each_known_block_within_reach(texts, evictions):
     """A block is of use only as long as those before it are there."""

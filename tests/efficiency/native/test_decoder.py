@@ -111,7 +111,7 @@ def test_native_vnni_is_refused_where_the_cpu_lacks_it():
         native(small_llama(), "vnni")
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     heads=st.sampled_from([(1, 1), (4, 1), (4, 4), (8, 2), (8, 8)]),
     width=st.sampled_from([32, 64, 96]),

@@ -33,7 +33,7 @@ def unpack8(words, rows, columns):
     return torch.tensor(weight[:rows])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 40), st.integers(1, 4), st.integers(0, 9))
 def test_packed_words_hold_the_quantized_weights(rows, blocks, seed):
     """With 4 bits up to the rounding of scale and offset to half precision: 15 levels

@@ -66,7 +66,7 @@ def test_table_and_molecules_are_inverse():
         to_table([])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000))
 def test_equivariant_network_turns_and_mirrors_with_its_input(seed):
     table = to_table(molecules(seed))

@@ -42,7 +42,7 @@ def test_random_rotations_are_rotations_and_have_no_preferred_direction():
     assert angles.mean().item() == pytest.approx(torch.pi / 2 + 2 / torch.pi, abs=0.04)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_kabsch_undoes_any_rigid_motion(seed):
     x, generator = points(seed)

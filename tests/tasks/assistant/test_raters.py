@@ -5,7 +5,7 @@ from itertools import combinations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -98,7 +98,6 @@ def test_rater_preferences_among_many_answers_fit_one_scale():
     assert 1e-3 < stats.chi2.sf(chi_square, degrees) < 1 - 1e-3
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(PAIRS),
     st.floats(0, 10),

@@ -93,7 +93,7 @@ def test_world_same_seed_gives_the_same_games():
     assert not torch.equal(first.frames, other.frames)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**31), stickiness=st.floats(0, 1))
 def test_world_frames_always_show_one_ball_and_one_paddle(seed, stickiness):
     world, player = PaddleWorld(16, seed), RandomPlayer(seed, stickiness)

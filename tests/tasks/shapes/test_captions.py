@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tutorial.tasks.shapes import (
@@ -41,7 +41,6 @@ things = st.tuples(
 relations = st.lists(st.sampled_from(get_args(Relation)), min_size=2, max_size=2)
 
 
-@settings(deadline=None)
 @given(
     st.lists(things, min_size=1, max_size=3),
     st.booleans(),
