@@ -44,7 +44,7 @@ from genai_tutorial.edge import (
     gradient_of,
     local_update,
     loss_change,
-    personalise,
+    personalize,
     private_average,
     read_own_texts,
     recover_text,
@@ -160,7 +160,7 @@ def personal(seed: int, small: bool) -> dict:
                 settings.lora, 2, learning_rate=0.001, old_share=settings.old_share
             )
         start = time.process_time()
-        tuned = personalise(model, own, settings, old=old, seed=seed, progress=False)
+        tuned = personalize(model, own, settings, old=old, seed=seed, progress=False)
         seconds = time.process_time() - start
         trained = trained_parameter_count(tuned)
         length = settings.context_length
@@ -561,7 +561,7 @@ def canary(seed: int, small: bool) -> dict:
         settings = PersonalSettings(
             PERSONAL[name].lora, steps, learning_rate=PERSONAL[name].learning_rate
         )
-        tuned = personalise(model, own, settings, seed=seed, progress=False)
+        tuned = personalize(model, own, settings, seed=seed, progress=False)
         measured[name] = measure(tuned)
     private = deepcopy(model)
     add_lora(

@@ -67,7 +67,7 @@ from genai_tutorial.edge.personal import (
     PersonalSettings,
     RehearsalBatches,
     loss_change,
-    personalise,
+    personalize,
 )
 from genai_tutorial.edge.phone import (
     JOULES_PER_TOKEN_AND_WEIGHT,
@@ -124,7 +124,7 @@ __all__ = [
     "ngram_rows_in",
     "pack_model",
     "pack_tokenizer",
-    "personalise",
+    "personalize",
     "phone_budget",
     "private_average",
     "quantize_onnx",

@@ -112,7 +112,7 @@ class RehearsalBatches:
         return inputs, targets
 
 
-def personalise(
+def personalize(
     model: DecoderLM,
     own: Int[Tensor, " own"],
     settings: PersonalSettings,

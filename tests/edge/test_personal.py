@@ -17,7 +17,7 @@ from genai_tutorial.edge import (
     PersonalSettings,
     RehearsalBatches,
     loss_change,
-    personalise,
+    personalize,
 )
 from tests.edge.models import CONFIGS, disturbed, tokens
 
@@ -33,13 +33,13 @@ def shape(**changes):
 
 
 def personal(settings, **options):
-    return personalise(
+    return personalize(
         disturbed(LLAMA), OWN, settings, **{"old": OLD, "progress": False} | options
     )
 
 
 @pytest.mark.parametrize("lora", [None, LoRAConfig(2, 4, ALL_MATRICES)])
-def test_personalise_opens_no_socket_and_writes_no_file(lora, monkeypatch):
+def test_personalize_opens_no_socket_and_writes_no_file(lora, monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError("something leaves the machine")
 
@@ -52,10 +52,10 @@ def test_personalise_opens_no_socket_and_writes_no_file(lora, monkeypatch):
     personal(shape(lora=lora, old_share=0.5))
 
 
-def test_personalise_learns_the_own_text_and_leaves_the_model_unchanged():
+def test_personalize_learns_the_own_text_and_leaves_the_model_unchanged():
     model = disturbed(LLAMA)
     kept = {name: value.clone() for name, value in model.state_dict().items()}
-    copy = personalise(model, OWN, shape(steps=40), progress=False)
+    copy = personalize(model, OWN, shape(steps=40), progress=False)
     assert loss_change(model, copy, OWN, 8).change < -1
     assert all(
         torch.equal(kept[name], value) for name, value in model.state_dict().items()
@@ -64,9 +64,9 @@ def test_personalise_learns_the_own_text_and_leaves_the_model_unchanged():
 
 
 @pytest.mark.parametrize("lora", [None, LoRAConfig(2, 4, ALL_MATRICES)])
-def test_personalise_trains_the_adapter_or_everything(lora):
+def test_personalize_trains_the_adapter_or_everything(lora):
     model = disturbed(LLAMA)
-    copy = personalise(model, OWN, shape(lora=lora), progress=False)
+    copy = personalize(model, OWN, shape(lora=lora), progress=False)
     moved = {
         name
         for name, value in model.state_dict().items()
@@ -100,13 +100,13 @@ def test_merged_adapter_equals_the_adapter_beside_the_weights():
 
 @pytest.mark.slow
 def test_old_text_in_the_batches_keeps_the_old_text():
-    model = personalise(
+    model = personalize(
         disturbed(LLAMA), OLD, shape(steps=60, lora=None), progress=False
     )
     rises = [
         loss_change(
             model,
-            personalise(
+            personalize(
                 model,
                 OWN,
                 shape(steps=40, lora=None, old_share=share),
@@ -122,7 +122,7 @@ def test_old_text_in_the_batches_keeps_the_old_text():
     assert rises[1] < 0.5 * rises[0]
 
 
-def test_personalise_is_the_same_for_the_same_seed():
+def test_personalize_is_the_same_for_the_same_seed():
     first, second, other = (
         personal(shape(old_share=0.5), seed=seed).state_dict() for seed in (0, 0, 1)
     )
@@ -141,7 +141,7 @@ def test_rehearsal_batches_hold_the_share_of_old_windows(share):
     assert float(inputs[:, 0].float().mean()) == pytest.approx(share, abs=0.04)
 
 
-def test_personalise_needs_the_old_text_that_it_mixes_in():
+def test_personalize_needs_the_old_text_that_it_mixes_in():
     with pytest.raises(ValueError, match="old_share is"):
         personal(shape(old_share=0.2), old=None)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genai_tutorial.alignment import LoRAConfig, fold_lora, lora_layers
-from genai_tutorial.edge import ALL_MATRICES, PersonalSettings, personalise
+from genai_tutorial.edge import ALL_MATRICES, PersonalSettings, personalize
 from tests.edge.models import CONFIGS, disturbed, tokens
 
 peft = pytest.importorskip("peft")
@@ -14,7 +14,7 @@ peft = pytest.importorskip("peft")
 def test_personal_adapter_merges_as_in_peft():
     model = disturbed(CONFIGS["Llama"])
     with torch.enable_grad():
-        ours = personalise(
+        ours = personalize(
             model,
             torch.arange(13).repeat(10),
             PersonalSettings(LoRAConfig(3, 7, ALL_MATRICES), 10, 4, 8, 0.02),

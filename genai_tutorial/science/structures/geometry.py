@@ -64,7 +64,7 @@ def kabsch(
     fixed: Float[Tensor, "batch atom 3"],
     weights: Float[Tensor, "batch atom"],
 ) -> Alignment:
-    """Return the rigid motion that minimises the weighted squared distances to `fixed`.
+    """Return the rigid motion that minimizes the weighted squared distances to `fixed`.
 
     The singular values of the 3×3 matrix of products give the best orthogonal matrix.
     If that is a reflection, the direction with the smallest singular value is flipped:
