@@ -7,6 +7,7 @@ import os
 import statistics
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,8 +133,8 @@ def chat_about(
         chat.note(chat.CONTROL.sub("", sentence))
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     with user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
-        library = Library(places, load_minilm(), show_progress=interactive)
         decoder, tokenizer = chat.load(precision or "int4")
+        library = Library(places, load_minilm(), show_progress=interactive)
     answerer = AnswerModel(decoder, tokenizer, SMOLLM2_CHAT, max_tokens or MAX_TOKENS)
     threshold = abstention_threshold()
     files = len({place.file for place in places})
@@ -142,19 +143,29 @@ def chat_about(
         "itself. Ctrl-D ends."
     )
     try:
-        for question in chat.read_lines(interactive):
-            try:
-                _answer(answerer, library, question, threshold)
-            except ValueError as error:
-                if not interactive:
-                    raise UserError(str(error), NOT_POSSIBLE) from error
-                chat.note(str(error))
-            except KeyboardInterrupt:
-                if not interactive:
-                    raise
-                chat.note("stopped")
+        with closing(library.store):
+            _answer_lines(answerer, library, threshold, interactive)
     except BrokenPipeError:  # as in `chat`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _answer_lines(
+    answerer: AnswerModel, library: Library, threshold: float, interactive: bool
+) -> None:
+    """Answer each line of the input. Where a person types, an error ends only its own
+    answer.
+    """
+    for question in chat.read_lines(interactive):
+        try:
+            _answer(answerer, library, question, threshold)
+        except ValueError as error:
+            if not interactive:
+                raise UserError(str(error), NOT_POSSIBLE) from error
+            chat.note(str(error))
+        except KeyboardInterrupt:
+            if not interactive:
+                raise
+            chat.note("stopped")
 
 
 def _answer(

@@ -86,7 +86,7 @@ def load_functions(
             of a held-out tenth of the modules; None for all.
 
     >>> functions = {(found.module, found.name) for found in load_functions()}
-    >>> ("textwrap", "indent") in functions
+    >>> ("heapq", "heappush") in functions
     True
     """
     arrays = cached("python-code", _build, version=platform.python_version())

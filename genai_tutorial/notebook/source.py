@@ -25,7 +25,10 @@ def repository_address() -> str:
 
 def source_text(thing: type | Callable, *, docstring: bool = True) -> str:
     """Return the dedented source of a function or class, with or without docstrings."""
-    text = textwrap.dedent(inspect.getsource(thing)).rstrip()
+    source = (
+        _class_source(thing) if inspect.isclass(thing) else inspect.getsource(thing)
+    )
+    text = textwrap.dedent(source).rstrip()
     return text if docstring else _without_docstrings(text)
 
 
@@ -70,6 +73,19 @@ def show_source(thing: object, *, docstring: bool = True) -> None:
             }
         },
     )
+
+
+def _class_source(thing: type) -> str:
+    """Return the source of a class with its decorators, which `inspect` leaves out in
+    Python 3.13 if a shape checker has added one of its own.
+    """
+    lines, found = inspect.findsource(thing)
+    for node in ast.walk(ast.parse("".join(lines))):
+        if isinstance(node, ast.ClassDef):
+            first = min(part.lineno for part in (node, *node.decorator_list))
+            if first <= found + 1 <= node.lineno:
+                return "".join(lines[first - 1 : node.end_lineno])
+    raise OSError(f"The source of {thing.__qualname__} was not found.")
 
 
 def _without_docstrings(text: str) -> str:

@@ -46,6 +46,7 @@ class PassageStore:
     'atlas'
     >>> store.search_vectors(torch.tensor([0.0, 1.0]), k=1)[0].passage.text
     'It rains.'
+    >>> store.close()
     """
 
     def __init__(

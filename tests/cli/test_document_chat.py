@@ -141,6 +141,7 @@ def test_library_finds_the_passage_and_its_cosine(folder):
     assert found == places[::-1]
     assert cosine == pytest.approx(1, abs=1e-5)
     assert library.find("bicycle")[1] == pytest.approx(0, abs=1e-5)
+    library.store.close()
 
 
 def test_near_questions_are_answered_with_a_source_and_others_are_not(ask, folder):

@@ -7,7 +7,7 @@ from genai_tutorial.notebook import show_source
 from genai_tutorial.notebook.frames import Frames
 from genai_tutorial.notebook.source import repository_address, source_text
 from genai_tutorial.runtime import require
-from genai_tutorial.transformer import RMSNorm
+from genai_tutorial.transformer import DecoderConfig, RMSNorm
 from tests.notebook.shown import displayed
 
 
@@ -53,6 +53,11 @@ def test_show_source_without_docstrings_keeps_code():
         line for line in bare.splitlines() if "def " in line
     ]
     assert "\n\n\n" not in bare
+
+
+def test_source_of_a_class_begins_with_its_decorators():
+    assert source_text(Frames) == inspect.getsource(Frames).rstrip()
+    assert source_text(DecoderConfig).startswith("@dataclass(frozen=True)\nclass Dec")
 
 
 @pytest.mark.parametrize("thing", [Path, len, "RMSNorm", 3, lambda: 0])
