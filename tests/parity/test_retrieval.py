@@ -132,6 +132,11 @@ def test_small_world_graph_comes_near_faiss(vectors):
         )
 
 
+# qdrant-client leaves a database in memory open, which Python 3.13 reports.
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <sqlite3.Connection"
+    ":pytest.PytestUnraisableExceptionWarning"
+)
 def test_store_equals_qdrant(vectors, tmp_path):
     from qdrant_client import QdrantClient, models
 
