@@ -5,7 +5,7 @@ mel bands) and `griffin_lim` (from a spectrogram back to a wave). `codebook_patt
 `multi_stream` and `stream_sampling` model several streams of codes at once, and
 `synthesizer` plays notes. `ctc`, `speech_encoder` and `transcriber` recognize speech;
 `speech_synthesis` and `text_to_speech` synthesize it. `seanet` and `wave_codec` are a
-neural codec for waves. `sound_files` writes waves to files.
+neural codec for waves.
 """
 
 from .codebook_pattern import CodebookPattern, delay
@@ -22,13 +22,6 @@ from .multi_stream import (
 )
 from .prefix_beam import BigramModel, LanguageModel, prefix_beam_search
 from .seanet import SeanetConfig
-from .sound_files import (
-    SOUND_FORMATS,
-    mp3_bytes,
-    mp3_is_available,
-    small_wav_bytes,
-    write_sound,
-)
 from .spectrogram import short_time_fourier_transform
 from .speech_encoder import RecognizerConfig, SpeechRecognizer, recognition_loss
 from .speech_synthesis import (

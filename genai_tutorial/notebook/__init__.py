@@ -1,16 +1,7 @@
-"""Helpers for chapters: set-up, source listings, claims, figures, sliders, buttons, and
-models that run in the page.
+"""Helpers for chapters: set-up, source listings, claims, figures, sliders and
+buttons.
 """
 
-from .browser_box import BrowserBox, EmbeddedBox
-from .browser_model import (
-    Answerer,
-    BrowserChat,
-    BrowserModel,
-    BrowserNextToken,
-    pack_published,
-)
-from .browser_tokens import BrowserTokens
 from .chapters import (
     Chapter,
     chapters,

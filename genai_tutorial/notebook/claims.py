@@ -12,7 +12,7 @@ from jaxtyping import Num
 from torch import Tensor
 
 from genai_tutorial.metrics import Interval
-from genai_tutorial.pretrained import record
+from genai_tutorial.runtime import record
 
 from .output import put
 

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.runtime import require, write_atomically
+from .files import write_atomically
+from .optional_imports import require
 
 SOUND_FORMATS = (".mp3", ".wav")
 """The file name extensions that `write_sound` knows."""

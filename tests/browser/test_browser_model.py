@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from genai_tutorial.edge import PackedModel, pack_model
-from genai_tutorial.notebook import (
+from genai_tutorial.browser import (
     Answerer,
     BrowserChat,
     BrowserModel,
@@ -19,6 +18,7 @@ from genai_tutorial.notebook import (
     BrowserTokens,
     pack_published,
 )
+from genai_tutorial.edge import PackedModel, pack_model
 from genai_tutorial.tokenization import (
     GPT4_PATTERN,
     CharacterTokenizer,

@@ -18,7 +18,7 @@ from genai_tutorial.tokenization import (
     Message,
 )
 
-from .browser_box import BrowserBox, model_entry, preformatted, table
+from .box import BrowserBox, model_entry, preformatted, table
 
 SIGNS = {" ": "space", "\n": "line break"}
 

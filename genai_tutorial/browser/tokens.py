@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from genai_tutorial.edge import pack_tokenizer, tokenizer_script
 from genai_tutorial.tokenization import BPETokenizer
 
-from .browser_box import BrowserBox
+from .box import BrowserBox
 
 
 class BrowserTokens(BrowserBox):

@@ -59,7 +59,7 @@ class BrowserBox:
 
     def to_html(self) -> str:
         """Return the box, which finds its models among the files of the book."""
-        static = files("genai_tutorial.notebook") / "static"
+        static = files("genai_tutorial.browser") / "static"
         data = json.dumps(self._settings, ensure_ascii=False).replace("<", "\\u003c")
         label = html.escape(self.label)
         scripts = (self._script, (static / "browser.js").read_text("utf8"))
