@@ -12,7 +12,7 @@ from torch import Tensor
 from .gptq import output_error
 from .quantization import quantize_affine
 
-SMALLEST = 1e-4  # of the magnitudes, relative to their mean
+SMALLEST_MAGNITUDE = 1e-4  # of the magnitudes, relative to their mean
 
 
 def activation_aware_scales(
@@ -36,7 +36,7 @@ def activation_aware_scales(
             "magnitudes must be finite and not negative, got values from "
             f"{float(magnitudes.min())} to {float(magnitudes.max())}."
         )
-    relative = (magnitudes / magnitudes.mean()).nan_to_num(1.0).clamp(min=SMALLEST)
+    relative = (magnitudes / magnitudes.mean()).nan_to_num(1.0).clamp(min=SMALLEST_MAGNITUDE)
     best, least = torch.ones_like(magnitudes), float("inf")
     for step in range(steps):
         scales = relative ** (step / steps)

@@ -55,7 +55,7 @@ def round_activations(
     Source: Yao et al., ZeroQuant, section 4.1 (token-wise),
         https://arxiv.org/abs/2206.01861
     """
-    _check(per)
+    _check_per(per)
     sizes = {"tensor": x.numel(), "token": x.shape[-1], "group": group_size}
     rows = x.reshape(1, -1) if per == "tensor" else x.reshape(-1, x.shape[-1])
     return quantize_symmetric(rows, bits, sizes[per]).dequantize().view(x.shape)
@@ -94,7 +94,7 @@ def int8_activations(model: DecoderLM, per: str, group_size: int = 32) -> Decode
         ValueError: If there is no such granularity, or the weights contain NaN or
             infinity.
     """
-    _check(per)
+    _check_per(per)
     copy = deepcopy(model)
     for module in list(copy.blocks.modules()):
         for name, child in list(module.named_children()):
@@ -103,6 +103,6 @@ def int8_activations(model: DecoderLM, per: str, group_size: int = 32) -> Decode
     return copy
 
 
-def _check(per: str) -> None:
+def _check_per(per: str) -> None:
     if per not in GRANULARITIES:
         raise ValueError(f"per must be one of {', '.join(GRANULARITIES)}; got {per!r}.")

@@ -27,7 +27,7 @@ def recall_at_k(
     >>> recall_at_k([["b", "a", "c"], ["a", "b"]], [{"a", "d"}, {"a"}], k=2)
     [0.5, 1.0]
     """
-    _check(rankings, relevant, k)
+    _check_rankings(rankings, relevant, k)
     return [
         len(right.intersection(ranking[:k])) / len(right)
         for ranking, right in zip(rankings, relevant, strict=True)
@@ -46,7 +46,7 @@ def reciprocal_ranks(
     >>> reciprocal_ranks([["b", "a", "c"], ["a"], ["b"]], [{"a", "c"}, {"a"}, {"a"}])
     [0.5, 1.0, 0.0]
     """
-    _check(rankings, relevant, 1)
+    _check_rankings(rankings, relevant, 1)
     return [
         next(
             (1 / rank for rank, result in enumerate(ranking, 1) if result in right), 0.0
@@ -65,7 +65,7 @@ def ndcg_at_k(
     Source: Järvelin and Kekäläinen, Cumulated Gain-Based Evaluation of IR Techniques,
         section 2, https://doi.org/10.1145/582415.582418
     """
-    _check(rankings, [{r for r in gain if gain[r] > 0} for gain in gains], k)
+    _check_rankings(rankings, [{r for r in gain if gain[r] > 0} for gain in gains], k)
     scores = []
     for ranking, gain in zip(rankings, gains, strict=True):
         found = _discounted([gain.get(result, 0) for result in ranking[:k]])
@@ -78,7 +78,7 @@ def _discounted(gains: Sequence[float | int]) -> float:
     return sum(gain / math.log2(1 + rank) for rank, gain in enumerate(gains, start=1))
 
 
-def _check(rankings: Rankings, relevant: Sequence[Set[Hashable]], k: int) -> None:
+def _check_rankings(rankings: Rankings, relevant: Sequence[Set[Hashable]], k: int) -> None:
     if len(rankings) != len(relevant):
         raise ValueError(
             "Each query needs a ranking and its right results, got "

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from genai_tutorial.notebook import frames as frames_module
 
-from .frames import WIDGET_VIEW, Frames
+from .frames import WIDGET_VIEW, Frames, _has_live_kernel
 from .pictures import as_picture, checked_alt, png
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class Play:
     ) -> tuple[dict, dict]:
         data: dict[str, Any]
         data, metadata = self.recorded._repr_mimebundle_(include, exclude)
-        if frames_module._has_live_kernel():
+        if _has_live_kernel():
             self._live = self.widget()  # keep a reference until it is shown
             data[WIDGET_VIEW] = {
                 "model_id": self._live.model_id,
