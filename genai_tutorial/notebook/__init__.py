@@ -4,19 +4,17 @@ buttons.
 
 from .chapters import (
     Chapter,
+    Row,
     chapters,
     find_repository,
+    scoreboard,
     spoken_seconds,
     unnumbered_pages,
 )
 from .claims import Measured, claim
-from .execute import Executed, execute
-from .figures import image_grid, show
-from .frames import Frames
-from .kernel import ExecutionError
-from .play import Play, Press
-from .scoreboard import Row, scoreboard
+from .execute import Executed, ExecutionError, execute
+from .figures import COLORS, image_grid, show
+from .frames import Frames, Play, Press
 from .setup import setup
 from .sound import Sound, Sounds
 from .source import show_source
-from .style import COLORS

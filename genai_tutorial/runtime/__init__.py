@@ -3,12 +3,16 @@ of longer measurements, sound files, devices, seeds, progress bars, and a descri
 of the machine.
 """
 
-from .cache import cache_folder, cached
-from .device import choose_device
-from .files import write_atomically
-from .machine import describe_machine
-from .optional_imports import package_folder, require
-from .progress import progress_bar
+from .files import cache_folder, cached, write_atomically
+from .machine import (
+    choose_device,
+    describe_machine,
+    package_folder,
+    progress_bar,
+    require,
+    seed_everything,
+    torch_seed,
+)
 from .records import (
     RECORDS,
     Part,
@@ -18,7 +22,6 @@ from .records import (
     recorded_images,
     run_parts,
 )
-from .seeds import seed_everything, torch_seed
 from .sound_files import (
     SOUND_FORMATS,
     mp3_bytes,

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .files import write_atomically
-from .optional_imports import require
+from .machine import require
 
 SOUND_FORMATS = (".mp3", ".wav")
 """The file name extensions that `write_sound` knows."""

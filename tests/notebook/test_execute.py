@@ -9,9 +9,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from genai_tutorial.notebook import ExecutionError, execute
+from genai_tutorial.notebook.chapters import RunningTime, recorded_times
 from genai_tutorial.notebook.execute import executed_text, normalize
 from genai_tutorial.notebook.frames import WIDGET_VIEW
-from genai_tutorial.notebook.running_times import RunningTime, recorded_times
 
 EXECUTE = sys.modules["genai_tutorial.notebook.execute"]
 EVERYTHING = """from matplotlib import pyplot
