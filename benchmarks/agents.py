@@ -19,7 +19,6 @@ LoRA; in the part `tools`, the set-ups without training are measured for seed 0 
 The adapters are kept in the cache folder.
 """
 
-import math
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -100,7 +99,7 @@ from genai_tutorial.training import (
 STEPS = (10, 20, 36)
 TRACES, BATCH, LEARNING_RATE, WARMUP = 288, 8, 2e-3, 4
 # no limit on time: results must not depend on how busy the machine is
-BUDGET = Budget(steps=4, seconds=math.inf)
+BUDGET = Budget(steps=4, seconds=None)
 CONTENT_FREE = "N/A"
 FAILURES, ATTEMPTS, REPEATS = (0.1, 0.3, 0.5), (1, 2, 3), 5
 
@@ -262,7 +261,7 @@ def untrained(box: Toolbox, tasks: Sequence[AgentTask]) -> dict:
         example_policy(model, tokenizer),
         described_policy(model, tokenizer, box),
     )
-    alone, one = Toolbox(()), Budget(steps=1, seconds=math.inf)
+    alone, one = Toolbox(()), Budget(steps=1, seconds=None)
     asked = [[Message("user", task.question)] for task in tasks]
     scores = tool_scores(example, asked, box.names)
     calibrated = CalibratedPolicy(replace(example, mask=mask()), box, scores)

@@ -10,6 +10,8 @@ from typing import Any
 
 from genai_tutorial.generation import regex_from_schema
 
+_MOST_WORDS, _MOST_NUMBERS = 200, 20  # that count as copied
+
 
 class CallError(ValueError):
     """Raised for a text that begins like a call and is not one."""
@@ -28,9 +30,14 @@ class ToolCall:
     arguments: Mapping[str, Any]
 
     def __str__(self) -> str:
-        """Return the call as in Python, for reading."""
-        given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
-        return f"{self.name}({given})"
+        """Return the call as in Python, for reading. A name with anything but letters,
+        digits and `_ . - /` is quoted and escaped, so that it cannot pretend to be
+        something else on a terminal.
+        """
+        given = ", ".join(
+            f"{_readable(name)}={value!r}" for name, value in self.arguments.items()
+        )
+        return f"{_readable(self.name)}({given})"
 
 
 def write_call(call: ToolCall) -> str:
@@ -128,6 +135,9 @@ def copying_pattern(
 def copied_spans(sources: Sequence[str], longest: int = 3) -> list[str]:
     """Return the texts that count as copied from the sources, without duplicates.
 
+    Of each source the first 200 words count, and of all the first 20 numbers, because
+    the number of pairs grows with the square.
+
     >>> spans = copied_spans(["What is 3 times 14?"])
     >>> "3 * 14" in spans, "14" in spans, "is 3 times" in spans, "3 times 14?" in spans
     (True, True, True, False)
@@ -135,14 +145,18 @@ def copied_spans(sources: Sequence[str], longest: int = 3) -> list[str]:
     spans: list[str] = []
     numbers: list[str] = []
     for text in sources:
-        words = [word.strip("\"'?,;:!()").rstrip(".") for word in text.split()]
+        words = [
+            word.strip("\"'?,;:!()").rstrip(".") for word in text.split()[:_MOST_WORDS]
+        ]
         for length in range(1, longest + 1):
             spans += [
                 " ".join(words[start : start + length])
                 for start in range(len(words) - length + 1)
             ]
-        spans += [code.strip() for code in re.findall(r": *(.+)$", text, re.MULTILINE)]
+        codes = re.findall(r": *(.+)$", text, re.MULTILINE)[:_MOST_WORDS]
+        spans += [code.strip() for code in codes]
         numbers += re.findall(r"\d+(?:\.\d+)?", text)
+    numbers = numbers[:_MOST_NUMBERS]
     for place, first in enumerate(numbers):
         for second in numbers[:place] + numbers[place + 1 :]:
             spans += [f"{first} {operator} {second}" for operator in "+-*/"]
@@ -164,10 +178,10 @@ def _quoted(text: str) -> str:
 
 
 def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema with the properties that are required, without defaults."""
+    """Return a schema with the properties that are required."""
     properties = {
-        name: {key: value for key, value in part.items() if key != "default"}
-        for name, part in schema["properties"].items()
+        name: part
+        for name, part in schema.get("properties", {}).items()
         if name in schema.get("required", [])
     }
     return {"type": "object", "properties": properties, "required": list(properties)}
@@ -175,9 +189,18 @@ def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _with_choices(schema: Mapping[str, Any], choices: list[str]) -> dict[str, Any]:
     properties = {
-        name: {"type": "string", "enum": choices}
-        if part["type"] == "string" and "enum" not in part
-        else part
-        for name, part in schema["properties"].items()
+        name: {"type": "string", "enum": choices} if is_free_text(part) else part
+        for name, part in schema.get("properties", {}).items()
     }
     return {**schema, "properties": properties}
+
+
+def is_free_text(part: Any) -> bool:
+    """Return whether an argument with this schema is any text."""
+    return (
+        isinstance(part, dict) and part.get("type") == "string" and "enum" not in part
+    )
+
+
+def _readable(name: str) -> str:
+    return name if re.fullmatch(r"[\w./-]+", name) else repr(name)

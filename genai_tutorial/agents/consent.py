@@ -7,7 +7,9 @@ from genai_tutorial.agents.calls import ToolCall
 from genai_tutorial.agents.tools import Tool, Toolbox, ToolError
 
 Consent = Callable[[ToolCall], bool]
-"""A function that is asked before a tool that needs consent is called."""
+"""A function that is asked before a tool that needs consent is called; only True allows
+it.
+"""
 
 
 def refuse_all(call: ToolCall) -> bool:
@@ -49,7 +51,7 @@ def with_consent(toolbox: Toolbox, consent: Consent) -> Toolbox:
 
 def _asking(tool: Tool, consent: Consent) -> Tool:
     def call(**arguments: object) -> object:
-        if not consent(ToolCall(tool.name, arguments)):
+        if consent(ToolCall(tool.name, arguments)) is not True:  # not even "no"
             raise ToolError(
                 "the user did not allow this. Do something else, or answer."
             )

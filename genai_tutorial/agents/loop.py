@@ -2,14 +2,16 @@
 until there is an answer or the budget is used up.
 """
 
+import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from genai_tutorial.agents.calls import CallError, ToolCall, parse_call, write_call
 from genai_tutorial.agents.consent import Consent, refuse_all, with_consent
 from genai_tutorial.agents.policy import Conversation, Policy, Reply, result_message
+from genai_tutorial.agents.recovery import limited
 from genai_tutorial.agents.tools import Toolbox, ToolResult
 from genai_tutorial.tokenization import Message
 
@@ -39,19 +41,24 @@ class Budget:
     Attributes:
         steps: The largest number of messages of the policy, the answer included.
         tokens: The number of tokens after which no further message is asked for.
-        seconds: The time after which no further message is asked for.
+        seconds: The time after which no further message is asked for and a call is
+            given up; None for no limit.
 
     Raises:
-        ValueError: If one of them is not positive.
+        ValueError: If one of them is not a positive number.
     """
 
     steps: int = 6
     tokens: int = 1_000
-    seconds: float | int = 120.0
+    seconds: float | int | None = 120.0
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.tokens, self.seconds) <= 0:
-            raise ValueError(f"A budget must be positive, got {self}.")
+        seconds = 1 if self.seconds is None else self.seconds
+        if not all(0 < one < math.inf for one in (self.steps, self.tokens, seconds)):
+            raise ValueError(
+                f"The numbers of a budget must be positive and finite, got {self}; "
+                "seconds=None sets no limit on time."
+            )
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,7 @@ class Agent:
         refuses_repeats: Whether a call that has been made before is refused with a
             message, because its result would be the same. Two refusals in a row end the
             run.
+        watch: Called with each turn of the loop as soon as it is over.
 
     Source: Yao et al., ReAct, https://arxiv.org/abs/2210.03629
     """
@@ -114,6 +122,7 @@ class Agent:
     budget: Budget = field(default_factory=Budget)
     consent: Consent | None = None
     refuses_repeats: bool = True
+    watch: Callable[[AgentStep], None] | None = None
 
     def run(self, task: str) -> Run:
         """Work on one task."""
@@ -142,19 +151,22 @@ class Agent:
         """
         conversation = [Message("user", task)]
         steps: list[AgentStep] = []
-        tokens, start = 0, time.monotonic()
+        seconds = self.budget.seconds
+        tokens, end = 0, math.inf if seconds is None else time.monotonic() + seconds
         while True:
             reply = yield conversation
             tokens += reply.tokens
-            step = self._act(reply.text, steps)
+            step = self._act(reply.text, steps, end - time.monotonic())
             steps.append(step)
+            if self.watch is not None:
+                self.watch(step)
             if step.result is None:
                 ending, answer = Ending.ANSWERED, reply.text
                 break
             if [one.result for one in steps[-2:]] == [_REPEATED, _REPEATED]:
                 ending, answer = Ending.STUCK, COULD_NOT
                 break
-            ending = self._exhausted(len(steps), tokens, time.monotonic() - start)
+            ending = self._exhausted(len(steps), tokens, end - time.monotonic())
             if ending is not None:
                 answer = COULD_NOT
                 break
@@ -164,8 +176,10 @@ class Agent:
             ]
         return Run(task, tuple(steps), answer, ending, tokens)
 
-    def _act(self, reply: str, before: Sequence[AgentStep]) -> AgentStep:
-        """Carry out what the policy wrote."""
+    def _act(
+        self, reply: str, before: Sequence[AgentStep], seconds: float
+    ) -> AgentStep:
+        """Carry out what the policy wrote, in the time that is left."""
         try:
             call = parse_call(reply)
         except CallError as error:
@@ -178,15 +192,18 @@ class Agent:
         )
         if repeated and self.refuses_repeats:
             return AgentStep(reply, call, _REPEATED)
-        toolbox = with_consent(self.toolbox, self.consent or refuse_all)
+        toolbox = with_consent(
+            limited(self.toolbox, seconds), self.consent or refuse_all
+        )
         return AgentStep(reply, call, toolbox.call(call))
 
     def _exhausted(self, steps: int, tokens: int, seconds: float) -> Ending | None:
+        """Return which limit is reached, given the seconds that are left."""
         if steps >= self.budget.steps:
             return Ending.OUT_OF_STEPS
         if tokens >= self.budget.tokens:
             return Ending.OUT_OF_TOKENS
-        return Ending.OUT_OF_TIME if seconds >= self.budget.seconds else None
+        return Ending.OUT_OF_TIME if seconds <= 0 else None
 
 
 def show_run(run: Run) -> str:

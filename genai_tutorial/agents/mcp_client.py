@@ -2,28 +2,49 @@
 tools, and call them.
 """
 
+import itertools
 import json
+import os
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, BinaryIO
 
 from genai_tutorial.agents.mcp_server import PROTOCOL
 from genai_tutorial.agents.tools import Tool, ToolError
 
+START_SECONDS, CALL_SECONDS = 120, 60
+"""The time for a server to start, and for the answer to any later request."""
 
-class MCPError(Exception):
-    """Raised if a server refuses a request or has ended; the message is the
-    server's.
-    """
+LONGEST_LINE = 10_000_000
+"""The largest number of bytes in a message from a server."""
+
+# what the official SDK hands on, too: an environment holds keys and passwords
+_HANDED_ON = (
+    "APPDATA HOMEDRIVE HOMEPATH LOCALAPPDATA PATH PATHEXT PROCESSOR_ARCHITECTURE "
+    "SYSTEMDRIVE SYSTEMROOT TEMP USERNAME USERPROFILE"
+    if os.name == "nt"
+    else "HOME LOGNAME PATH SHELL TERM USER"
+).split()
+
+
+class MCPError(ToolError):
+    """Raised if a server refuses a request, does not answer or has ended."""
 
 
 class MCPClient:
     """A client that starts its server as a process: use it in a `with` block.
 
+    Of the environment the server gets what it needs to run, such as the path, and no
+    keys.
+
     Args:
         command: The command that starts the server, with its arguments.
-        environment: The environment of the server; None for that of this process.
+        environment: Further variables for the server.
 
     Source: Model Context Protocol, revision 2025-06-18, lifecycle and tools,
         https://modelcontextprotocol.io/specification/2025-06-18
@@ -32,21 +53,44 @@ class MCPClient:
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> None:
-        self.command, self.environment = list(command), environment
+        handed_on = {
+            name: os.environ[name] for name in _HANDED_ON if name in os.environ
+        }
+        self.command, self.environment = (
+            list(command),
+            {**handed_on, **(environment or {})},
+        )
         self.server: dict[str, Any] = {}
         self._process: subprocess.Popen | None = None
-        self._requests = 0
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, Future] = {}
 
     def __enter__(self) -> "MCPClient":
-        """Start the server, and agree on a revision of the protocol."""
-        self._process = subprocess.Popen(
-            self.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            encoding="utf-8",
-            env=None if self.environment is None else dict(self.environment),
-        )
+        """Start the server, and agree on a revision of the protocol.
+
+        Raises:
+            MCPError: If it cannot be started, or does not answer.
+        """
+        try:
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=self.environment,
+            )
+        except OSError as error:
+            raise MCPError(f"{self._name} cannot be started: {error}.") from error
+        self._ended, self._outbox = "", SimpleQueue()
+        self._threads = [
+            threading.Thread(target=work, args=(pipe,), daemon=True)
+            for work, pipe in (
+                (self._write, self._process.stdin),
+                (self._read, self._process.stdout),
+            )
+        ]
+        for thread in self._threads:
+            thread.start()
         try:
             self.server = self.request(
                 "initialize",
@@ -55,6 +99,7 @@ class MCPClient:
                     "capabilities": {},
                     "clientInfo": {"name": "genai_tutorial", "version": "1"},
                 },
+                START_SECONDS,
             )
         except BaseException:
             self.__exit__()
@@ -67,35 +112,46 @@ class MCPClient:
         process, self._process = self._process, None
         if process is None:
             return
-        process.stdin.close()
+        self._outbox.put(None)
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        process.stdout.close()
+        for thread in self._threads:
+            thread.join(1)  # not for ever: the server's own children may hold a pipe
 
-    def request(self, method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a request and wait for its result.
+    def request(
+        self, method: str, parameters: Mapping[str, Any], seconds: float | None = None
+    ) -> dict[str, Any]:
+        """Send a request and wait for its result, at most `CALL_SECONDS`.
 
         Raises:
-            MCPError: If the server refuses it or has ended.
+            MCPError: If the server refuses it, does not answer or has ended.
             ValueError: If the client is not open.
         """
         if self._process is None:
             raise ValueError(
                 "Open the client first: with MCPClient(...) as client: ..."
             )
-        self._requests += 1
-        self._send({"id": self._requests, "method": method, "params": dict(parameters)})
-        for line in self._process.stdout:
-            reply = json.loads(line)
-            if reply.get("id") != self._requests:
-                continue  # a notification, such as a line of the server's log
-            if "error" in reply:
-                raise MCPError(reply["error"]["message"])
-            return reply["result"]
-        raise MCPError(f"The server {self.command[0]} has ended.")
+        number, seconds = next(self._numbers), seconds or CALL_SECONDS
+        reply = self._waiting[number] = Future()
+        self._send({"id": number, "method": method, "params": dict(parameters)})
+        if self._ended:
+            self._refuse_waiting()
+        try:
+            message = reply.result(seconds)
+        except TimeoutError:
+            raise MCPError(
+                f"{self._name} did not answer {method} within {seconds:g} seconds."
+            ) from None
+        finally:
+            self._waiting.pop(number, None)
+        if isinstance(message.get("error"), dict):
+            raise MCPError(str(message["error"].get("message")))
+        if not isinstance(message.get("result"), dict):
+            raise MCPError(f"{self._name} answered {method} without a result.")
+        return message["result"]
 
     def tools(self) -> tuple[Tool, ...]:
         """Return the server's tools, ready for a toolbox.
@@ -103,28 +159,83 @@ class MCPClient:
         A tool that the server does not call read-only needs consent. A server's
         description of itself is a hint, not a protection.
         """
+        listed = self.request("tools/list", {}).get("tools")
         return tuple(
-            Tool(
-                described["name"],
-                described.get("description", ""),
-                described["inputSchema"],
-                partial(self._call, described["name"]),
-                not described.get("annotations", {}).get("readOnlyHint", False),
-            )
-            for described in self.request("tools/list", {})["tools"]
+            self._tool(described)
+            for described in (listed if isinstance(listed, list) else ())
+            if isinstance(described, dict) and isinstance(described.get("name"), str)
         )
 
-    def _call(self, name: str, **arguments: object) -> str:
+    def _tool(self, described: Mapping[str, Any]) -> Tool:
+        name, description, schema, hints = (
+            described.get(key)
+            for key in ("name", "description", "inputSchema", "annotations")
+        )
+        return Tool(
+            name,
+            description if isinstance(description, str) else "",
+            schema if isinstance(schema, dict) else {"type": "object"},
+            partial(self._call, name),
+            not isinstance(hints, dict) or hints.get("readOnlyHint") is not True,
+        )
+
+    def _call(self, name: str, /, **arguments: object) -> str:
         result = self.request("tools/call", {"name": name, "arguments": arguments})
-        texts = [part["text"] for part in result["content"] if part["type"] == "text"]
+        content = result.get("content")
+        texts = [
+            str(part.get("text", ""))
+            for part in (content if isinstance(content, list) else ())
+            if isinstance(part, dict) and part.get("type") == "text"
+        ]
         if result.get("isError"):
             raise ToolError("\n".join(texts).removeprefix("Error: "))
         return "\n".join(texts)
 
+    @property
+    def _name(self) -> str:
+        return f"The server {self.command[0]}"
+
     def _send(self, message: Mapping[str, Any]) -> None:
         line = json.dumps({"jsonrpc": "2.0", **message}) + "\n"
+        self._outbox.put(line.encode())
+
+    def _write(self, pipe: BinaryIO) -> None:
+        """Write the messages, in a thread: a server that does not read stops it."""
+        with suppress(OSError), pipe:
+            while (line := self._outbox.get()) is not None:
+                pipe.write(line)
+                pipe.flush()
+
+    def _read(self, pipe: BinaryIO) -> None:
+        """Read the server's messages, in a thread, until it ends or one is too long."""
+        ended = "has ended"
+        with pipe:
+            while line := pipe.readline(LONGEST_LINE + 1):
+                if len(line) > LONGEST_LINE:
+                    ended = f"sent a message of more than {LONGEST_LINE:,} bytes"
+                    break
+                self._receive(line)
+        self._ended = f"{self._name} {ended}."
+        self._refuse_waiting()
+
+    def _receive(self, line: bytes) -> None:
+        """Hand a reply to whoever waits for it, and answer a ping; all else, such as a
+        notification or a line that is no message, is ignored.
+        """
         try:
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
-        except BrokenPipeError as error:
-            raise MCPError(f"The server {self.command[0]} has ended.") from error
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(message, dict):
+            return
+        number = message.get("id")
+        if message.get("method") == "ping":
+            if self._outbox.qsize() < 100:
+                self._send({"id": number, "result": {}})
+        elif "method" not in message and type(number) is int:
+            self._waiting.pop(number, Future()).set_result(message)
+
+    def _refuse_waiting(self) -> None:
+        for number in list(self._waiting):
+            if waiting := self._waiting.pop(number, None):
+                waiting.set_exception(MCPError(self._ended))

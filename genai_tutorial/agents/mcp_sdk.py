@@ -62,9 +62,7 @@ async def call_with_sdk(
     from mcp import ClientSession, StdioServerParameters
     from mcp.client.stdio import stdio_client
 
-    parameters = StdioServerParameters(
-        command=command[0], args=list(command[1:]), env=dict(os.environ)
-    )
+    parameters = StdioServerParameters(command=command[0], args=list(command[1:]))
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         async with (
             stdio_client(parameters, errlog=nowhere) as (read, write),

@@ -38,10 +38,14 @@ def serve(
     Source: Model Context Protocol, revision 2025-06-18, transport stdio,
         https://modelcontextprotocol.io/specification/2025-06-18
     """
+    if isinstance(requests, io.TextIOWrapper):  # bytes that are no text get an answer
+        requests.reconfigure(encoding="utf-8", errors="replace")
     for line in requests:
+        if not line.strip():
+            continue
         try:
             request = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             reply = _error(None, _PARSE_ERROR, "This is not JSON.")
         else:
             reply = answer(toolbox, request, name)
@@ -51,7 +55,8 @@ def serve(
 
 
 def answer(toolbox: Toolbox, request: Any, name: str = "tools") -> dict | None:
-    """Return the answer to a request; None for a notification, which gets none.
+    """Return the answer to a request, whatever it is; None for a notification, which
+    gets none.
 
     Args:
         toolbox: The tools.
@@ -61,12 +66,19 @@ def answer(toolbox: Toolbox, request: Any, name: str = "tools") -> dict | None:
     >>> answer(Toolbox(()), {"jsonrpc": "2.0", "id": 1, "method": "ping"})
     {'jsonrpc': '2.0', 'id': 1, 'result': {}}
     """
-    if not isinstance(request, dict) or not isinstance(request.get("method"), str):
-        return _error(None, _INVALID_REQUEST, "A request needs a method.")
+    if not isinstance(request, dict):
+        return _error(None, _INVALID_REQUEST, "A request must be an object.")
+    number, method = request.get("id"), request.get("method")
+    if "id" in request and type(number) not in (int, str):
+        return _error(None, _INVALID_REQUEST, "The id must be a number or a text.")
+    if request.get("jsonrpc") != "2.0" or not isinstance(method, str):
+        message = 'A request needs "jsonrpc": "2.0" and a method.'
+        return _error(number, _INVALID_REQUEST, message)
     if "id" not in request:
         return None
-    number, method = request["id"], request["method"]
-    parameters = request.get("params") or {}
+    parameters = request.get("params", {})
+    if not isinstance(parameters, dict):
+        return _error(number, _INVALID_PARAMS, "params must be an object.")
     if method == "initialize":
         result = {
             "protocolVersion": PROTOCOL,
@@ -80,8 +92,10 @@ def answer(toolbox: Toolbox, request: Any, name: str = "tools") -> dict | None:
     elif method == "tools/call":
         if not isinstance(parameters.get("name"), str):
             return _error(number, _INVALID_PARAMS, "A call needs the name of a tool.")
-        call = ToolCall(parameters["name"], parameters.get("arguments") or {})
-        came = toolbox.call(call)
+        arguments = parameters.get("arguments", {})
+        if not isinstance(arguments, dict):
+            return _error(number, _INVALID_PARAMS, "arguments must be an object.")
+        came = toolbox.call(ToolCall(parameters["name"], arguments))
         result = {
             "content": [{"type": "text", "text": came.text}],
             "isError": came.is_error,

@@ -122,11 +122,13 @@ class ModelPolicy:
         return self.template.encode(self.tokenizer, [*self.context, *conversation])
 
     def replies(self, conversations: Sequence[Conversation]) -> list[Reply]:
-        """Return the likeliest next message of each conversation.
+        """Return the likeliest next message of each conversation; where one is too long
+        for the context window, its longest results are cut.
 
         Raises:
-            ValueError: If a conversation does not fit into the context window.
+            ValueError: If even the task does not fit into the context window.
         """
+        conversations = [self._fitting(conversation) for conversation in conversations]
         constraints = None
         if self.grammar is not None:
             constraints = [
@@ -146,6 +148,22 @@ class ModelPolicy:
             Reply(self.tokenizer.decode(tokens).strip(), len(tokens))
             for tokens in written
         ]
+
+    def _fitting(self, conversation: Conversation) -> Conversation:
+        """Halve the longest result until the conversation fits."""
+        room = self.model.config.context_length - self.max_new_tokens
+        messages = list(conversation)
+        while len(self.encode(messages)) > room:
+            _, longest = max(
+                (len(message.content) if message.role == "user" else 0, place)
+                for place, message in enumerate(messages)
+                if place or len(messages) == 1
+            )
+            text = messages[longest].content
+            if longest == 0 or len(text) < 4 * len(RESULT):
+                break  # what is too long is no result
+            messages[longest] = Message("user", f"{text[: len(text) // 2]} ...")
+        return messages
 
     def _is_call(self, drawn: Sequence[int]) -> bool:
         """Return whether tokens are a whole call; the end token would only confirm

@@ -4,12 +4,15 @@ A third way is to read the error and write a better call. It needs no code here,
 the loop shows errors to the model.
 """
 
+import math
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 
 import torch
 
-from genai_tutorial.agents.tools import Tool, ToolError
+from genai_tutorial.agents.tools import Tool, Toolbox, ToolError
 
 
 class Unavailable(ToolError):
@@ -88,3 +91,46 @@ def success_probability(failure: float | int, attempts: int) -> float:
     0.973
     """
     return 1 - failure**attempts
+
+
+def limited(toolbox: Toolbox, seconds: float | int) -> Toolbox:
+    """Return a toolbox whose calls are given up after some seconds.
+
+    A call runs in a thread of its own. Python cannot end a thread, so a call that is
+    given up may go on in the background until the program ends; and C code that never
+    hands the interpreter back cannot be given up.
+
+    Args:
+        toolbox: The tools.
+        seconds: The time for each call; infinity for no limit.
+    """
+    if seconds == math.inf:
+        return toolbox
+    return replace(
+        toolbox, tools=tuple(_limited(tool, seconds) for tool in toolbox.tools)
+    )
+
+
+def _limited(tool: Tool, seconds: float) -> Tool:
+    def call(**arguments: object) -> object:
+        if seconds <= 0:
+            raise ToolError("there is no time left for this call.")
+        value: Future = Future()
+
+        def work() -> None:
+            try:
+                value.set_result(tool.function(**arguments))
+            except BaseException as error:
+                value.set_exception(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(seconds)
+        if not value.done():
+            raise ToolError(
+                f"{tool.name} was given up after {seconds:.3g} seconds; it may still "
+                "be running."
+            )
+        return value.result()
+
+    return replace(tool, function=call)

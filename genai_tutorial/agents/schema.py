@@ -8,6 +8,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 _TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
+_JSON_TYPES = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+    "null": type(None),
+}
+_SAID_ELSEWHERE = {"$ref", "allOf", "anyOf", "oneOf", "if", "patternProperties"}
 _ARGUMENT = re.compile(r"^(\w+): (.*)$")
 
 
@@ -63,10 +73,12 @@ def check_arguments(schema: Mapping[str, Any], arguments: object) -> list[str]:
     """Return what is wrong with arguments, one sentence per fault; nothing if they are
     valid.
 
-    An argument that the schema does not list is a fault.
+    An argument that the schema does not list is a fault. Schemas of other programs may
+    say more than types, lists of types, choices and items of arrays: that is not
+    checked here, because whoever offers the tool checks it.
 
     Args:
-        schema: A schema from `tool_schema`.
+        schema: A schema, such as one from `tool_schema`.
         arguments: The arguments by name, as read from JSON.
 
     >>> schema = {"properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -77,16 +89,15 @@ def check_arguments(schema: Mapping[str, Any], arguments: object) -> list[str]:
     """
     if not isinstance(arguments, dict):
         return [f"arguments must be an object, got {arguments!r}"]
-    properties = schema["properties"]
-    faults = [
-        f"{name} is missing"
-        for name in schema.get("required", [])
-        if name not in arguments
-    ]
+    properties, required = schema.get("properties") or {}, schema.get("required") or []
+    # a schema that lists no arguments, or says elsewhere what there are, allows others
+    others = schema.get("additionalProperties", "properties" not in schema)
+    closed = others is False and not _SAID_ELSEWHERE & set(schema)
+    faults = [f"{name} is missing" for name in required if name not in arguments]
     for name, value in arguments.items():
         if name in properties:
             faults += _faults(properties[name], value, name)
-        else:
+        elif closed:
             known = ", ".join(properties) or "none"
             faults.append(f"there is no argument {name!r}; there are: {known}")
     return faults
@@ -143,15 +154,23 @@ def _described_arguments(doc: str) -> dict[str, str]:
     return described
 
 
-def _faults(schema: Mapping[str, Any], value: object, name: str) -> list[str]:
-    kind = schema["type"]
-    if not _is_a(value, kind):
-        return [f"{name} must be of type {kind}, got {value!r}"]
-    if "enum" in schema and value not in schema["enum"]:
-        return [f"{name} must be one of {', '.join(schema['enum'])}; got {value!r}"]
-    if kind == "array":
+def _faults(schema: Any, value: object, name: str) -> list[str]:
+    if not isinstance(schema, dict) or "$ref" in schema:
+        return []
+    kinds = schema.get("type", [])
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    known = bool(kinds) and all(
+        isinstance(kind, str) and kind in _JSON_TYPES for kind in kinds
+    )
+    if known and not any(_is_a(value, kind) for kind in kinds):
+        return [f"{name} must be of type {' or '.join(kinds)}, got {value!r}"]
+    choices = schema.get("enum")
+    if isinstance(choices, list) and value not in choices:
+        listed = ", ".join(map(str, choices))
+        return [f"{name} must be one of {listed}; got {value!r}"]
+    if isinstance(value, list) and "prefixItems" not in schema:
         items = (
-            _faults(schema["items"], item, f"{name}[{place}]")
+            _faults(schema.get("items"), item, f"{name}[{place}]")
             for place, item in enumerate(value)
         )
         return [fault for faults in items for fault in faults]
@@ -161,9 +180,6 @@ def _faults(schema: Mapping[str, Any], value: object, name: str) -> list[str]:
 def _is_a(value: object, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
-    if kind == "integer":
-        return isinstance(value, int) or (
-            isinstance(value, float) and value.is_integer()
-        )
-    kinds = {"string": str, "number": (int, float), "array": list, "boolean": ()}
-    return isinstance(value, kinds[kind])
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _JSON_TYPES[kind])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from genai_tutorial.agents.calls import copied_spans
+from genai_tutorial.agents.calls import copied_spans, is_free_text
 from genai_tutorial.agents.loop import Agent, Ending, Run
 from genai_tutorial.agents.tools import Toolbox
 from genai_tutorial.generation import option_log_likelihoods
@@ -74,8 +74,8 @@ def copy_checker(toolbox: Toolbox) -> Checker:
     free = {
         tool.name: [
             name
-            for name, part in tool.parameters["properties"].items()
-            if part["type"] == "string" and "enum" not in part
+            for name, part in tool.parameters.get("properties", {}).items()
+            if is_free_text(part)
         ]
         for tool in toolbox.tools
     }

@@ -4,11 +4,15 @@ errors that it can repair.
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from genai_tutorial.agents.calls import ToolCall
 from genai_tutorial.agents.schema import check_arguments, summary, tool_schema
+
+LONGEST_RESULT = 4_000
+"""The largest number of characters of a result that a model is shown."""
 
 
 class ToolError(Exception):
@@ -85,17 +89,20 @@ class Tool:
         """Check the arguments and call the function. This never raises: the model gets
         to read what went wrong.
         """
-        if faults := check_arguments(self.parameters, dict(arguments)):
-            return ToolResult(f"Error: {'; '.join(faults)}.", is_error=True)
         try:
+            if faults := check_arguments(self.parameters, dict(arguments)):
+                raise ToolError(f"{'; '.join(faults)}.")
             value = self.function(**arguments)
-        except ToolError as error:
-            return ToolResult(f"Error: {error}", is_error=True)
-        except Exception as error:  # a tool must not end the agent
-            text = f"Error: {self.name} failed with {type(error).__name__}."
-            return ToolResult(text, is_error=True)
-        text = value if isinstance(value, str) else json.dumps(value)
-        return ToolResult(text)
+            text = value if isinstance(value, str) else json.dumps(value)
+            return ToolResult(_shown(text))
+        except (Exception, SystemExit) as error:  # a tool must not end the agent
+            return ToolResult(_shown(f"Error: {self._reason(error)}"), is_error=True)
+
+    def _reason(self, error: BaseException) -> str:
+        if isinstance(error, ToolError):
+            with suppress(Exception):
+                return str(error)
+        return f"{self.name} failed with {type(error).__name__}."
 
 
 @dataclass(frozen=True)
@@ -168,3 +175,15 @@ class Toolbox:
         """
         others = tuple(one for one in self.tools if one.name != tool.name)
         return replace(self, tools=(*others, tool))
+
+
+def _shown(text: str) -> str:
+    """Return a result cut to what fits, without halves of surrogate pairs, which no
+    tokenizer reads.
+    """
+    if len(text) > LONGEST_RESULT:
+        text = (
+            f"{text[:LONGEST_RESULT]} ... (the first {LONGEST_RESULT:,} of "
+            f"{len(text):,} characters)"
+        )
+    return text.encode(errors="replace").decode()

@@ -3,7 +3,6 @@
 The file holds the adapter alone, in 16 bits; SmolLM2 comes from its own package.
 """
 
-import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,7 +47,7 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import AdamW, in_bfloat16
 from genai_tutorial.transformer import DecoderLM
 
-BUDGET = Budget(steps=4, seconds=math.inf)
+BUDGET = Budget(steps=4, seconds=None)
 """The budget of a task when the agent is measured: at most two calls are needed. There
 is no limit on time, so that the result does not depend on how busy the machine is.
 """

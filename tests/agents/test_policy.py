@@ -76,6 +76,26 @@ def test_model_policy_encodes_results_as_text(policy):
     assert count == 2 * len(conversation) + 1
 
 
+def test_model_policy_cuts_results_that_do_not_fit(policy):
+    """The window has 512 tokens, of which 40 are for the message; a digit is one."""
+    task, short = ASKED[0][0], result_message("short")
+    conversation = [
+        task,
+        result_message("7 " * 2_000),
+        short,
+        result_message("8" * 600),
+    ]
+    (reply,) = policy.replies([conversation])
+    assert reply.tokens <= 40
+    fitted = policy._fitting(conversation)
+    assert len(policy.encode(fitted)) <= 472
+    assert (fitted[0], fitted[2]) == (task, short)
+    assert fitted[1].content.startswith("Result: 7 7")
+    assert policy._fitting(ASKED[0]) == ASKED[0]
+    with pytest.raises(ValueError, match="sees at most 512 tokens"):
+        policy.replies([[Message("user", "7 " * 2_000), short]])
+
+
 @pytest.mark.slow
 def test_constrained_policy_writes_valid_calls_only(policy, mask):
     grammar = free_grammar(call_pattern(BOX.schemas))

@@ -111,3 +111,43 @@ def test_check_arguments_agrees_with_jsonschema(arguments):
         schema | {"additionalProperties": False}
     )
     assert validator.is_valid(arguments) == (not check_arguments(schema, arguments))
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(0, 2)
+    | st.sampled_from([1.0, 1.5, "", "a"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from("ab"), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
+PARTS = st.recursive(
+    st.booleans(),
+    lambda inner: st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(TYPES)
+            | st.lists(st.sampled_from(TYPES), min_size=1, max_size=3, unique=True),
+            "enum": st.lists(VALUES, min_size=1, max_size=3),
+            "anyOf": st.lists(inner, min_size=1, max_size=2),
+            "items": inner,
+            "prefixItems": st.lists(inner, min_size=1, max_size=2),
+            "properties": st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+        },
+    ),
+    max_leaves=4,
+)
+
+
+@given(PARTS, VALUES)
+def test_check_arguments_refuses_nothing_that_jsonschema_allows(part, value):
+    """For schemas of any form: what it does not understand is for the tool to check."""
+    import jsonschema
+
+    schema = {"type": "object", "properties": {"n": part}, "required": ["n"]}
+    if check_arguments(schema, {"n": value}):
+        assert not jsonschema.Draft202012Validator(schema).is_valid({"n": value})

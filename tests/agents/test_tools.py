@@ -51,6 +51,75 @@ def test_tool_call_does_not_show_the_message_of_an_unexpected_exception():
     assert result == ToolResult("Error: half failed with RuntimeError.", True)
 
 
+class Mute(ToolError):
+    """An error that cannot be told."""
+
+    def __str__(self):
+        raise RuntimeError
+
+
+def raising(error):
+    def fail(**arguments):
+        raise error
+
+    return fail
+
+
+CIRCULAR: list = []
+CIRCULAR.append(CIRCULAR)
+ONE = {"properties": {"n": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "arguments", "function", "text"),
+    [
+        ({"type": "object"}, {}, dict, "{}"),
+        ({"type": "object", "additionalProperties": False}, {}, dict, "{}"),
+        ({}, {"n": 3}, dict, '{"n": 3}'),
+        ({"properties": {"n": {"anyOf": [{"type": "null"}]}}}, {"n": 3}, dict, None),
+        ({"properties": {"n": {"$ref": "#/x"}}}, {"n": 3}, dict, None),
+        ({"properties": {"n": {"type": ["integer", "null"]}}}, {"n": 3}, dict, None),
+        ({"properties": {"n": {"type": "object"}}}, {"n": {"a": 1}}, dict, None),
+        ({"properties": {"n": {"type": "null"}}}, {"n": None}, dict, None),
+        ({"properties": {"n": {"type": "array"}}}, {"n": [1]}, dict, None),
+        ({"properties": {"n": {"type": "date"}}}, {"n": 1}, dict, None),
+        ({"properties": {"n": {"type": [[]]}}}, {"n": 1}, dict, None),
+        ({"properties": {"n": True}, "required": None}, {"n": 1}, dict, None),
+        ({"properties": {"n": {"enum": [1, 2]}}}, {"n": 1}, dict, None),
+        ({"properties": {"n": {"type": ["integer", "null"]}}}, {"n": "3"}, dict,
+         "Error: n must be of type integer or null, got '3'."),
+        ({"properties": {"n": {"enum": [1, 2]}}}, {"n": 3}, dict,
+         "Error: n must be one of 1, 2; got 3."),
+        ({"type": "object", "additionalProperties": False}, {"n": 3}, dict,
+         "Error: there is no argument 'n'; there are: none."),
+        ({"properties": 7}, {"n": 3}, dict, "Error: odd failed with TypeError."),
+        (ONE, "text", dict, "Error: odd failed with ValueError."),
+        (ONE, None, dict, "Error: odd failed with TypeError."),
+        (ONE, {}, lambda: {1, 2}, "Error: odd failed with TypeError."),
+        (ONE, {}, lambda: b"bytes", "Error: odd failed with TypeError."),
+        (ONE, {}, lambda: CIRCULAR, "Error: odd failed with ValueError."),
+        (ONE, {}, raising(Mute()), "Error: odd failed with Mute."),
+        (ONE, {}, raising(SystemExit(3)), "Error: odd failed with SystemExit."),
+        (ONE, {}, raising(ToolError("caf\udce9")), "Error: caf?"),
+        (ONE, {}, lambda: "caf\udce9.txt", "caf?.txt"),
+    ],
+)  # fmt: skip
+def test_tool_call_never_raises(schema, arguments, function, text):
+    """Whatever the schema, the arguments, the result or the error; None for whatever is
+    no error.
+    """
+    result = Tool("odd", "", schema, function).call(arguments)
+    assert result.is_error == (text is not None and text.startswith("Error"))
+    assert text in (None, result.text)
+
+
+def test_tool_call_cuts_long_results():
+    text = Tool("long", "", {}, lambda: "word " * 20_000).call({}).text
+    assert text.startswith("word word")
+    assert text.endswith("(the first 4,000 of 100,000 characters)")
+    assert len(text) < 4_100
+
+
 def test_toolbox_only_is_an_allow_list():
     box = BOX.only(["square"])
     assert box.names == ("square",)

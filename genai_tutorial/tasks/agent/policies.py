@@ -119,7 +119,7 @@ def tool_description(toolbox: Toolbox) -> str:
     """
     lines = ["Answer the task. You can call these tools:"]
     for tool in toolbox.tools:
-        names = ", ".join(tool.parameters["properties"])
+        names = ", ".join(tool.parameters.get("properties", {}))
         lines.append(f"{tool.name}({names}): {tool.description}")
     lines.append(
         'To call one, write {"name":"TOOL","arguments":{...}} and nothing else.'
