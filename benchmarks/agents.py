@@ -29,6 +29,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from agent_team import copy_checker, doubt, write_and_check
 
 from genai_tutorial.agents import (
     COULD_NOT,
@@ -40,8 +41,6 @@ from genai_tutorial.agents import (
     Toolbox,
     allow_all,
     calibrate,
-    copy_checker,
-    doubt,
     flaky,
     harmful_calls,
     marked_results,
@@ -50,7 +49,6 @@ from genai_tutorial.agents import (
     success_probability,
     tool_scores,
     unasked_calls,
-    write_and_check,
 )
 from genai_tutorial.alignment import add_lora, fold_lora, lora_layers
 from genai_tutorial.metrics import auroc
@@ -60,7 +58,7 @@ from genai_tutorial.pretrained.records import keep_record
 from genai_tutorial.recipes.smollm2_tools import SMOLLM2_TOOLS
 from genai_tutorial.runtime import cache_folder
 from genai_tutorial.sandbox import ProgramRunner
-from genai_tutorial.tasks.agent import (
+from genai_tutorial.tasks.tool_use import (
     FILE_ATTACKS,
     HARMFUL_TOOLS,
     NEEDED_TOOLS,

@@ -8,11 +8,12 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from genai_tutorial.agents.jail import FileJail
-from genai_tutorial.agents.tools import Tool, ToolError
 from genai_tutorial.data import Fact
 from genai_tutorial.retrieval import BM25Index, Passage
 from genai_tutorial.sandbox import OutcomeKind, ProgramRunner
+
+from .jail import FileJail
+from .tools import Tool, ToolError
 
 _OPERATORS = {
     ast.Add: operator.add,

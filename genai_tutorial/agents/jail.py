@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from genai_tutorial.agents.tools import ToolError
 from genai_tutorial.runtime import write_atomically
+
+from .tools import ToolError
 
 LONGEST_FILE = 100_000
 """The largest number of bytes that are read or written."""

@@ -2,28 +2,36 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
-from genai_tutorial.agents.calls import CallError, parse_call
-from genai_tutorial.generation import ConstrainedText, TokenMask, generate_all
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.generation import (
+    ConstrainedText,
+    TokenMask,
+    generate_all,
+    option_log_likelihoods,
+)
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
+
+from .calls import CallError, call_pattern, parse_call
+from .tools import Toolbox
 
 Conversation = Sequence[Message]
 """The task, and then in turn the agent's calls and their results."""
 
-RESULT = "Result: "
-"""The first word of the turns that show results."""
+_RESULT = "Result: "  # the first word of the turns that show results
+_ANSWER = r"[^{\x00-\x1F][^\x00-\x1F]*"  # a line that does not begin like a call
+_BATCH = 20  # conversations that are continued at once
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A policy's next message.
-
-    Attributes:
-        text: A call, or the answer in words.
-        tokens: The number of tokens that it cost.
+    """A policy's next message, a call or the answer in words, and its length in
+    tokens.
     """
 
     text: str
@@ -36,16 +44,12 @@ class Policy(Protocol):
 
     def replies(self, conversations: Sequence[Conversation]) -> list[Reply]:
         """Return the next message of each conversation."""
-        ...
 
 
 @dataclass
 class ScriptedPolicy:
-    """A policy that follows a script for each task, for tests and for tracing a loop by
-    hand.
-
-    Attributes:
-        scripts: For each task the messages, in order; the last one is repeated.
+    """A policy that follows a script for each task: its messages in order, of which the
+    last is repeated.
 
     >>> policy = ScriptedPolicy({"Hello?": ["Hello!"]})
     >>> policy.replies([[Message("user", "Hello?")]])
@@ -80,14 +84,9 @@ class ModelPolicy:
     """A language model as policy: its likeliest message.
 
     Attributes:
-        model: The language model.
-        tokenizer: Its tokenizer.
-        template: The chat template.
         context: Messages before the task: a system turn, solved examples.
-        max_new_tokens: The largest number of tokens in a message.
         grammar: The form of the next message; None for any text.
         mask: The masks of the vocabulary for the grammar; made once and shared.
-        batch_size: The number of conversations continued at once.
 
     Raises:
         ValueError: If there is a grammar and no mask.
@@ -100,7 +99,6 @@ class ModelPolicy:
     max_new_tokens: int = 48
     grammar: Grammar | None = None
     mask: TokenMask | None = field(default=None, repr=False)
-    batch_size: int = 20
 
     def __post_init__(self) -> None:
         if self.grammar is not None and self.mask is None:
@@ -141,7 +139,7 @@ class ModelPolicy:
             self.max_new_tokens,
             end_tokens={self.end_token},
             stop=self._is_call,
-            batch_size=self.batch_size,
+            batch_size=_BATCH,
             constraints=constraints,
         )
         return [
@@ -160,15 +158,13 @@ class ModelPolicy:
                 if place or len(messages) == 1
             )
             text = messages[longest].content
-            if longest == 0 or len(text) < 4 * len(RESULT):
+            if longest == 0 or len(text) < 4 * len(_RESULT):
                 break  # what is too long is no result
             messages[longest] = Message("user", f"{text[: len(text) // 2]} ...")
         return messages
 
     def _is_call(self, drawn: Sequence[int]) -> bool:
-        """Return whether tokens are a whole call; the end token would only confirm
-        it.
-        """
+        """Return whether tokens are a whole call: no end token is needed then."""
         text = self.tokenizer.decode(list(drawn)).strip()
         if not text.endswith("}"):
             return False
@@ -180,7 +176,7 @@ class ModelPolicy:
 
 def result_message(text: str) -> Message:
     """Return the turn that shows a result to the model."""
-    return Message("user", RESULT + text)
+    return Message("user", _RESULT + text)
 
 
 def last_results(conversation: Conversation) -> list[str]:
@@ -190,18 +186,15 @@ def last_results(conversation: Conversation) -> list[str]:
     ['4']
     """
     return [
-        message.content.removeprefix(RESULT)
+        message.content.removeprefix(_RESULT)
         for message in conversation[1:]
         if message.role == "user"
     ]
 
 
 def free_grammar(call: str) -> Grammar:
-    """Return the grammar of agents that write calls matching a pattern, and that may
-    answer in words once they have a result.
-
-    Args:
-        call: The regular expression of a call, from `call_pattern`.
+    """Return the grammar of agents that write calls of a pattern, such as one from
+    `call_pattern`, and that may answer in words once they have a result.
     """
 
     def grammar(conversation: Conversation) -> str:
@@ -213,11 +206,8 @@ def free_grammar(call: str) -> Grammar:
 def copying_grammar(pattern: Callable[[Sequence[str]], str]) -> Grammar:
     """Return the grammar of agents that copy: the arguments of a call from the task and
     the results, the answer from the first line of the last result that is no error. As
-    long as there is none, they can only call.
-
-    Args:
-        pattern: Returns the regular expression of a call, given the texts to copy
-            from; see `copying_pattern`.
+    long as there is none, they can only call. The pattern of a call is made from the
+    texts to copy from: see `copying_pattern`.
     """
 
     def grammar(conversation: Conversation) -> str:
@@ -234,5 +224,89 @@ def copying_grammar(pattern: Callable[[Sequence[str]], str]) -> Grammar:
     return grammar
 
 
-_ANSWER = r"[^{\x00-\x1F][^\x00-\x1F]*"
-"""An answer in words: a line that does not begin like a call."""
+def tool_scores(
+    policy: ModelPolicy, conversations: Sequence[Conversation], names: Sequence[str]
+) -> Float[Tensor, "conversation tool"]:
+    """Return the log-likelihood of each tool's name as the beginning of the next call,
+    in nats.
+
+    Raises:
+        ValueError: If there is no conversation or no name.
+    """
+    begun = policy.tokenizer.encode('{"name":"', special_as_text=True)
+    prompts = [[*policy.encode(one), *begun] for one in conversations]
+    # the quotation mark ends a name, or "count" would be part of "count_lines"
+    options = [
+        policy.tokenizer.encode(f'{name}"', special_as_text=True) for name in names
+    ]
+    return option_log_likelihoods(policy.model, prompts, options, _BATCH)
+
+
+def calibrate(
+    scores: Float[Tensor, "conversation tool"],
+    reference: Float[Tensor, "reference tool"] | None = None,
+) -> Float[Tensor, "conversation tool"]:
+    """Return scores minus each tool's mean score, so that no tool is preferred on
+    average. The mean is over `reference`, such as the scores of a question without
+    content, or over the scores themselves, whose questions should then ask for all
+    tools about equally often.
+
+    Source: Zhao et al., Calibrate Before Use, https://arxiv.org/abs/2102.09690; Zhou et
+        al., Batch Calibration, https://arxiv.org/abs/2309.17249
+
+    >>> import torch
+    >>> calibrate(torch.tensor([[-1.0, -5.0], [-2.0, -4.0]]))
+    tensor([[ 0.5000, -0.5000],
+            [-0.5000,  0.5000]])
+    """
+    given = scores if reference is None else reference
+    return scores - given.mean(dim=0)
+
+
+class CalibratedPolicy:
+    """A policy that chooses its first tool by the likelihood of its name, calibrated
+    with `reference` (zeros for the likelihood as it is), then writes a constrained call
+    of that tool; later messages are only constrained.
+
+    Raises:
+        ValueError: If the policy has no masks.
+    """
+
+    def __init__(
+        self,
+        policy: ModelPolicy,
+        toolbox: Toolbox,
+        reference: Float[Tensor, "reference tool"],
+    ) -> None:
+        if policy.mask is None:
+            raise ValueError(
+                "A constrained policy needs masks: "
+                "mask=TokenMask.from_tokenizer(tokenizer, end)."
+            )
+        self.policy, self.toolbox, self.reference = policy, toolbox, reference
+
+    def choose(self, conversations: Sequence[Conversation]) -> list[str]:
+        """Return the name of the best tool for each conversation."""
+        names = self.toolbox.names
+        scores = calibrate(
+            tool_scores(self.policy, conversations, names), self.reference
+        )
+        return [names[place] for place in scores.argmax(dim=1).tolist()]
+
+    def replies(self, conversations: Sequence[Conversation]) -> list[Reply]:
+        """Return the next message of each conversation."""
+        new = [one for one in conversations if len(one) == 1]
+        chosen = dict(
+            zip([one[0].content for one in new], self.choose(new), strict=True)
+            if new
+            else ()
+        )
+        later = free_grammar(call_pattern(self.toolbox.schemas))
+
+        def grammar(conversation: Conversation) -> str:
+            if len(conversation) > 1:
+                return later(conversation)
+            name = chosen[conversation[0].content]
+            return call_pattern(self.toolbox.only([name]).schemas)
+
+        return replace(self.policy, grammar=grammar).replies(conversations)

@@ -30,7 +30,7 @@ from genai_tutorial.cli.user_errors import (
 from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.smollm2_tools import SMOLLM2_TOOLS
 from genai_tutorial.sandbox import ProgramRunner, SandboxError
-from genai_tutorial.tasks.agent import agent_mask, agent_toolbox, constrained
+from genai_tutorial.tasks.tool_use import agent_mask, agent_toolbox, constrained
 
 
 def work_on(task: str, folder: Path, steps: int) -> None:

@@ -28,7 +28,7 @@ from genai_tutorial.pretrained.smollm2 import open_smollm2
 from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
 from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.sandbox import ProgramRunner
-from genai_tutorial.tasks.agent import (
+from genai_tutorial.tasks.tool_use import (
     TASK_TOOLS,
     TRACES,
     AgentTask,

@@ -19,12 +19,11 @@ from genai_tutorial.agents import (
     ToolCall,
     ToolError,
     allow_all,
-    ask_person,
     refuse_all,
     show_run,
     write_call,
 )
-from genai_tutorial.agents.recovery import limited
+from genai_tutorial.agents.wrappers import limited
 
 
 def double(n: int) -> int:
@@ -161,22 +160,6 @@ def test_consent_is_true_and_nothing_else(answer):
     settings = {"tools": [safe.tool()], "consent": lambda one: answer}
     agent(call("open_safe", code="1"), "done", **settings).run("Task")
     assert safe.opened == 0
-
-
-@pytest.mark.parametrize(
-    ("typed", "allowed"), [("y", True), ("YES ", True), ("", False), ("n", False)]
-)
-def test_ask_person_takes_only_yes(monkeypatch, typed, allowed):
-    monkeypatch.setattr("builtins.input", lambda prompt: typed)
-    assert ask_person(ToolCall("open_safe", {})) == allowed
-
-
-def test_ask_person_takes_the_end_of_the_input_for_no(monkeypatch):
-    def end(prompt):
-        raise EOFError
-
-    monkeypatch.setattr("builtins.input", end)
-    assert not ask_person(ToolCall("open_safe", {}))
 
 
 def test_run_all_equals_runs_of_each_task():

@@ -11,16 +11,15 @@ import pytest
 
 from genai_tutorial.agents import (
     MCPClient,
-    MCPError,
     Tool,
     Toolbox,
     ToolCall,
     ToolError,
-    ToolResult,
-    answer,
-    mcp_client,
-    serve,
+    mcp,
+    serve_tools,
 )
+from genai_tutorial.agents.mcp import MCPError, answer
+from genai_tutorial.agents.tools import ToolResult
 
 
 def half(n: int) -> float:
@@ -32,7 +31,7 @@ def half(n: int) -> float:
 
 BOX = Toolbox((Tool.from_function(half),))
 SERVER = """
-from genai_tutorial.agents import Tool, Toolbox, ToolError, serve
+from genai_tutorial.agents import Tool, Toolbox, ToolError, serve_tools
 import sys
 
 def half(n: int) -> float:
@@ -45,7 +44,7 @@ def wipe(path: str) -> str:
     \"\"\"Delete a file.\"\"\"
     return "gone"
 
-serve(
+serve_tools(
     Toolbox((Tool.from_function(half), Tool.from_function(wipe, needs_consent=True))),
     sys.stdin,
     sys.stdout,
@@ -117,26 +116,26 @@ def request_line(**changes):
         (request_line(params={"name": "half", "arguments": True}), -32602),
     ],
 )
-def test_serve_answers_a_malformed_request_and_goes_on(line, code):
+def test_serve_tools_answers_a_malformed_request_and_goes_on(line, code):
     replies = io.StringIO()
     ping = json.dumps({"jsonrpc": "2.0", "id": 2, "method": "ping"})
-    serve(BOX, [line, "\n", ping], replies)
+    serve_tools(BOX, [line, "\n", ping], replies)
     first, second = map(json.loads, replies.getvalue().splitlines())
     assert first["error"]["code"] == code
     assert second == {"jsonrpc": "2.0", "id": 2, "result": {}}
 
 
-def test_serve_answers_bytes_that_are_no_text():
+def test_serve_tools_answers_bytes_that_are_no_text():
     requests = io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8")
     replies = io.StringIO()
-    serve(BOX, requests, replies)
+    serve_tools(BOX, requests, replies)
     assert json.loads(replies.getvalue())["error"]["code"] == -32700
 
 
-def test_serve_does_not_answer_notifications():
+def test_serve_tools_does_not_answer_notifications():
     replies = io.StringIO()
     line = json.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"})
-    serve(BOX, [line, line.replace("}", ', "params": 7}')], replies)
+    serve_tools(BOX, [line, line.replace("}", ', "params": 7}')], replies)
     assert replies.getvalue() == ""
 
 
@@ -183,8 +182,8 @@ for line in sys.stdin:
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(mcp_client, "CALL_SECONDS", 0.5)
-    monkeypatch.setattr(mcp_client, "LONGEST_LINE", 100_000)
+    monkeypatch.setattr(mcp, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(mcp, "LONGEST_LINE", 100_000)
 
 
 NO_ANSWER = "did not answer tools/call within 0.5 seconds"
@@ -249,7 +248,7 @@ def test_client_does_not_wait_for_a_server_that_never_reads(impatient):
 
 @pytest.mark.slow
 def test_client_does_not_wait_for_a_server_that_never_starts(monkeypatch):
-    monkeypatch.setattr(mcp_client, "START_SECONDS", 0.5)
+    monkeypatch.setattr(mcp, "START_SECONDS", 0.5)
     with pytest.raises(MCPError, match="did not answer initialize within 0"):
         MCPClient(server(on_start="pass")).__enter__()
     with pytest.raises(MCPError, match="has ended"):

@@ -5,8 +5,6 @@ import torch
 
 from genai_tutorial.agents import (
     LongTermMemory,
-    Reply,
-    ShortenedPolicy,
     last_results,
     memory_tools,
     result_message,
@@ -63,16 +61,3 @@ def test_shortened_leaves_out_the_oldest_results_and_no_more():
     assert last_results(shorter) == ["2 results", "c" * 20]
     with pytest.raises(ValueError, match="longer than 5"):
         shortened(whole, size, 5, "".join)
-
-
-def test_shortened_policy_passes_on_what_fits():
-    seen = []
-
-    class Watching:
-        def replies(self, conversations):
-            seen.extend(conversations)
-            return [Reply("done")] * len(conversations)
-
-    policy = ShortenedPolicy(Watching(), size, 60, lambda results: "short")
-    assert policy.replies([conversation(["a" * 20] * 3)]) == [Reply("done")]
-    assert size(seen[0]) <= 60

@@ -18,7 +18,6 @@ from genai_tutorial.agents import (
     calculator,
     calibrate,
     call_pattern,
-    check_arguments,
     copied_spans,
     copying_grammar,
     copying_pattern,
@@ -29,6 +28,7 @@ from genai_tutorial.agents import (
     result_message,
     tool_scores,
 )
+from genai_tutorial.agents.tools import check_arguments
 from genai_tutorial.generation import (
     TokenMask,
     generate_all,

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_tutorial.agents import check_arguments, tool_schema
+from genai_tutorial.agents import tool_schema
+from genai_tutorial.agents.tools import check_arguments
 
 
 def order(item: str, count: int = 1, size: Literal["small", "large"] = "small") -> str:
@@ -71,7 +72,6 @@ def test_tool_schema_needs_type_hints():
         ({"item": "cup", "count": True}, "count must be of type integer, got True"),
         ({"item": "cup", "size": "huge"}, "size must be one of small, large"),
         ({"item": "cup", "colour": "red"}, "there is no argument 'colour'"),
-        (["cup"], "arguments must be an object"),
     ],
 )
 def test_check_arguments_names_the_fault(arguments, fault):

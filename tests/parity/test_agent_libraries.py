@@ -31,7 +31,7 @@ from genai_tutorial.agents import (
 )
 from genai_tutorial.data import Fact
 from genai_tutorial.sandbox import ProgramRunner
-from genai_tutorial.tasks.agent import (
+from genai_tutorial.tasks.tool_use import (
     agent_tasks,
     agent_toolbox,
     right_policy,

@@ -1,27 +1,33 @@
-"""The Model Context Protocol by hand, the client's side: start a server, ask for its
-tools, and call them.
+"""The Model Context Protocol by hand: a server that offers tools, and a client that
+starts a server and calls its tools. Messages of JSON-RPC, one per line.
 """
 
+import io
 import itertools
 import json
 import os
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
-from genai_tutorial.agents.mcp_server import PROTOCOL
-from genai_tutorial.agents.tools import Tool, ToolError
+from .calls import ToolCall
+from .tools import Tool, Toolbox, ToolError
+
+PROTOCOL = "2025-06-18"
+"""The revision of the protocol that is spoken here."""
 
 START_SECONDS, CALL_SECONDS = 120, 60
 """The time for a server to start, and for the answer to any later request."""
 
 LONGEST_LINE = 10_000_000
 """The largest number of bytes in a message from a server."""
+
+_NO_JSON, _NO_REQUEST, _NO_METHOD, _WRONG_PARAMS = -32700, -32600, -32601, -32602
 
 # what the official SDK hands on, too: an environment holds keys and passwords
 _HANDED_ON = (
@@ -32,6 +38,91 @@ _HANDED_ON = (
 ).split()
 
 
+def serve_tools(
+    toolbox: Toolbox, requests: Iterable[str], replies: io.TextIOBase
+) -> None:
+    """Answer requests, one per line, until they end.
+
+    Args:
+        toolbox: The tools.
+        requests: The lines to read, such as standard input.
+        replies: The stream for the answers.
+
+    Source: Model Context Protocol, revision 2025-06-18, transport stdio,
+        https://modelcontextprotocol.io/specification/2025-06-18
+    """
+    if isinstance(requests, io.TextIOWrapper):  # bytes that are no text get an answer
+        requests.reconfigure(encoding="utf-8", errors="replace")
+    for line in requests:
+        if not line.strip():
+            continue
+        try:
+            request = json.loads(line)
+        except (ValueError, RecursionError):
+            reply = _error(None, _NO_JSON, "This is not JSON.")
+        else:
+            reply = answer(toolbox, request)
+        if reply is not None:
+            replies.write(json.dumps(reply) + "\n")
+            replies.flush()
+
+
+def answer(toolbox: Toolbox, request: Any) -> dict | None:
+    """Return the answer to any request; None for a notification.
+
+    >>> answer(Toolbox(()), {"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    {'jsonrpc': '2.0', 'id': 1, 'result': {}}
+    """
+    if not isinstance(request, dict):
+        return _error(None, _NO_REQUEST, "A request must be an object.")
+    number, method = request.get("id"), request.get("method")
+    if "id" in request and type(number) not in (int, str):
+        return _error(None, _NO_REQUEST, "The id must be a number or a text.")
+    if request.get("jsonrpc") != "2.0" or not isinstance(method, str):
+        message = 'A request needs "jsonrpc": "2.0" and a method.'
+        return _error(number, _NO_REQUEST, message)
+    if "id" not in request:
+        return None
+    parameters = request.get("params", {})
+    if not isinstance(parameters, dict):
+        return _error(number, _WRONG_PARAMS, "params must be an object.")
+    if method == "initialize":
+        result = {
+            "protocolVersion": PROTOCOL,
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "tools", "version": "1"},
+        }
+    elif method == "ping":
+        result = {}
+    elif method == "tools/list":
+        result = {"tools": [_described(tool) for tool in toolbox.tools]}
+    elif method == "tools/call":
+        name, arguments = parameters.get("name"), parameters.get("arguments", {})
+        if not isinstance(name, str) or not isinstance(arguments, dict):
+            message = "A call needs the name of a tool, and arguments in an object."
+            return _error(number, _WRONG_PARAMS, message)
+        came = toolbox.call(ToolCall(name, arguments))
+        content = [{"type": "text", "text": came.text}]
+        result = {"content": content, "isError": came.is_error}
+    else:
+        return _error(number, _NO_METHOD, f"There is no method {method!r}.")
+    return {"jsonrpc": "2.0", "id": number, "result": result}
+
+
+def _described(tool: Tool) -> dict[str, Any]:
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "inputSchema": dict(tool.parameters),
+        "annotations": {"readOnlyHint": not tool.needs_consent},
+    }
+
+
+def _error(number: object, code: int, message: str) -> dict[str, Any]:
+    error = {"code": code, "message": message}
+    return {"jsonrpc": "2.0", "id": number, "error": error}
+
+
 class MCPError(ToolError):
     """Raised if a server refuses a request, does not answer or has ended."""
 
@@ -40,11 +131,7 @@ class MCPClient:
     """A client that starts its server as a process: use it in a `with` block.
 
     Of the environment the server gets what it needs to run, such as the path, and no
-    keys.
-
-    Args:
-        command: The command that starts the server, with its arguments.
-        environment: Further variables for the server.
+    keys; `environment` has further variables for it.
 
     Source: Model Context Protocol, revision 2025-06-18, lifecycle and tools,
         https://modelcontextprotocol.io/specification/2025-06-18
@@ -53,14 +140,9 @@ class MCPClient:
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> None:
-        handed_on = {
-            name: os.environ[name] for name in _HANDED_ON if name in os.environ
-        }
-        self.command, self.environment = (
-            list(command),
-            {**handed_on, **(environment or {})},
-        )
-        self.server: dict[str, Any] = {}
+        handed_on = {key: os.environ[key] for key in _HANDED_ON if key in os.environ}
+        self.command = list(command)
+        self.environment = {**handed_on, **(environment or {})}
         self._process: subprocess.Popen | None = None
         self._numbers = itertools.count(1)
         self._waiting: dict[int, Future] = {}
@@ -82,25 +164,17 @@ class MCPClient:
         except OSError as error:
             raise MCPError(f"{self._name} cannot be started: {error}.") from error
         self._ended, self._outbox = "", SimpleQueue()
+        pipes = {self._write: self._process.stdin, self._read: self._process.stdout}
         self._threads = [
             threading.Thread(target=work, args=(pipe,), daemon=True)
-            for work, pipe in (
-                (self._write, self._process.stdin),
-                (self._read, self._process.stdout),
-            )
+            for work, pipe in pipes.items()
         ]
         for thread in self._threads:
             thread.start()
+        about = {"name": "genai_tutorial", "version": "1"}
+        about = {"clientInfo": about, "capabilities": {}, "protocolVersion": PROTOCOL}
         try:
-            self.server = self.request(
-                "initialize",
-                {
-                    "protocolVersion": PROTOCOL,
-                    "capabilities": {},
-                    "clientInfo": {"name": "genai_tutorial", "version": "1"},
-                },
-                START_SECONDS,
-            )
+            self.request("initialize", about, START_SECONDS)
         except BaseException:
             self.__exit__()
             raise
@@ -131,9 +205,7 @@ class MCPClient:
             ValueError: If the client is not open.
         """
         if self._process is None:
-            raise ValueError(
-                "Open the client first: with MCPClient(...) as client: ..."
-            )
+            raise ValueError("Open the client first: with MCPClient(...) as client:")
         number, seconds = next(self._numbers), seconds or CALL_SECONDS
         reply = self._waiting[number] = Future()
         self._send({"id": number, "method": method, "params": dict(parameters)})
@@ -154,10 +226,8 @@ class MCPClient:
         return message["result"]
 
     def tools(self) -> tuple[Tool, ...]:
-        """Return the server's tools, ready for a toolbox.
-
-        A tool that the server does not call read-only needs consent. A server's
-        description of itself is a hint, not a protection.
+        """Return the server's tools. One that the server does not call read-only needs
+        consent; what a server says of itself is a hint, not a protection.
         """
         listed = self.request("tools/list", {}).get("tools")
         return tuple(
@@ -200,7 +270,7 @@ class MCPClient:
         self._outbox.put(line.encode())
 
     def _write(self, pipe: BinaryIO) -> None:
-        """Write the messages, in a thread: a server that does not read stops it."""
+        """Write the messages, in a thread, because a server may not read them."""
         with suppress(OSError), pipe:
             while (line := self._outbox.get()) is not None:
                 pipe.write(line)
@@ -219,9 +289,7 @@ class MCPClient:
         self._refuse_waiting()
 
     def _receive(self, line: bytes) -> None:
-        """Hand a reply to whoever waits for it, and answer a ping; all else, such as a
-        notification or a line that is no message, is ignored.
-        """
+        """Hand a reply to whoever waits for it, answer a ping, and ignore all else."""
         try:
             message = json.loads(line)
         except (ValueError, RecursionError):
