@@ -30,12 +30,12 @@ from pathlib import Path
 
 import torch
 from agent_team import copy_checker, doubt, write_and_check
+from calibrated_policy import CalibratedPolicy
 
 from genai_tutorial.agents import (
     COULD_NOT,
     Agent,
     Budget,
-    CalibratedPolicy,
     ModelPolicy,
     Run,
     Toolbox,

@@ -38,7 +38,6 @@ from .loop import (
 from .mcp import MCPClient, serve_tools
 from .memory import LongTermMemory, memory_tools, shortened
 from .policy import (
-    CalibratedPolicy,
     Conversation,
     ModelPolicy,
     Policy,

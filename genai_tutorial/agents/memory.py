@@ -39,10 +39,10 @@ class LongTermMemory:
         """Keep a note.
 
         Raises:
-            ValueError: If it is empty.
+            ToolError: If it is empty.
         """
         if not note.strip():
-            raise ValueError("A note must not be empty.")
+            raise ToolError("a note must not be empty.")
         self._vectors.append(self.encode([note])[0].float())
         self.notes.append(note)
 
@@ -66,8 +66,6 @@ def memory_tools(memory: LongTermMemory) -> tuple[Tool, Tool]:
         Args:
             note: The note.
         """
-        if not note.strip():
-            raise ToolError("a note must not be empty.")
         memory.add(note)
         return "It is kept."
 
@@ -92,13 +90,8 @@ def shortened(
     summarize: Callable[[Sequence[str]], str],
 ) -> list[Message]:
     """Return a conversation that fits: of its calls and results the oldest are left
-    out, as few as possible, and their results are summarized in one turn.
-
-    Args:
-        conversation: The task, and then in turn calls and results.
-        count: Returns the length of a conversation.
-        room: The largest length.
-        summarize: Returns what to keep of the results that are left out.
+    out, as few as possible, and one turn says what `summarize` keeps of their results.
+    `count` returns the length of a conversation, which is at most `room`.
 
     Raises:
         ValueError: If even the task with a summary of everything is too long.

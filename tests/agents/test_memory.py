@@ -5,6 +5,7 @@ import torch
 
 from genai_tutorial.agents import (
     LongTermMemory,
+    ToolError,
     last_results,
     memory_tools,
     result_message,
@@ -28,7 +29,7 @@ def test_long_term_memory_finds_the_nearest_note():
         memory.add(note)
     assert memory.search("bread?", k=1) == ["Buy bread."]
     assert len(memory.search("bread?", k=9)) == 3
-    with pytest.raises(ValueError, match="must not be empty"):
+    with pytest.raises(ToolError, match="must not be empty"):
         memory.add(" ")
 
 

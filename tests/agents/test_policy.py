@@ -10,7 +10,6 @@ import torch
 from genai_tutorial.agents import (
     Agent,
     Budget,
-    CalibratedPolicy,
     ModelPolicy,
     ScriptedPolicy,
     Tool,
@@ -156,8 +155,6 @@ def test_copying_grammar_answers_with_the_last_result_that_is_no_error():
 def test_grammar_needs_masks(policy):
     with pytest.raises(ValueError, match="A grammar needs masks"):
         replace(policy, grammar=free_grammar("a"))
-    with pytest.raises(ValueError, match="needs masks"):
-        CalibratedPolicy(policy, BOX, torch.zeros(1, 2))
 
 
 def test_tool_scores_are_log_likelihoods_of_names(policy):
@@ -182,21 +179,6 @@ def test_calibrate_removes_a_preference_for_one_tool():
     empty = liked[None] + 0.5
     assert calibrate(scores, empty).argmax(dim=1).tolist() == [0, 1, 2, 3]
     torch.testing.assert_close(calibrate(scores).mean(dim=0), torch.zeros(4))
-
-
-@pytest.mark.slow
-def test_calibrated_policy_calls_the_tool_that_it_chose(policy, mask):
-    scores = tool_scores(policy, ASKED, BOX.names)
-    # as if the model liked the first tool far less than the second, and then more
-    for lead, name in ((-50.0, "calculator"), (50.0, "count_letters")):
-        reference = scores + torch.tensor([lead, 0.0])
-        chosen = CalibratedPolicy(replace(policy, mask=mask), BOX, reference)
-        assert chosen.choose(ASKED) == [name, name]
-        for reply in chosen.replies(ASKED):
-            assert parse_call(reply.text).name == name
-    raw = CalibratedPolicy(replace(policy, mask=mask), BOX, torch.zeros(1, 2))
-    likeliest = scores.argmax(dim=1).tolist()
-    assert raw.choose(ASKED) == [BOX.names[place] for place in likeliest]
 
 
 def test_scripted_policy_repeats_its_last_message():

@@ -50,8 +50,8 @@ def test_agent_asks_before_it_writes(run, tmp_path, typed, written):
 
 
 def test_agent_output_cannot_control_the_terminal(run):
-    code, output, _errors = run("Say it.", ["\x1b[31mred"])
-    assert (code, output) == (0, "[31mred\n")
+    code, output, _errors = run("Say it.", ["\x1b[31mred \u202eder"])
+    assert (code, output) == (0, "[31mred der\n")
 
 
 def test_agent_ends_after_its_steps(run):
