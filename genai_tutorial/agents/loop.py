@@ -158,15 +158,11 @@ class Agent:
             if ending is not None:
                 answer = COULD_NOT
                 break
-            conversation += [
-                Message("assistant", reply.text),
-                result_message(step.result.text),
-            ]
+            result = result_message(step.result.text)
+            conversation += [Message("assistant", reply.text), result]
         return Run(task, tuple(steps), answer, ending, tokens)
 
-    def _act(
-        self, reply: str, before: Sequence[AgentStep], seconds: float
-    ) -> AgentStep:
+    def _act(self, reply: str, before: list[AgentStep], seconds: float) -> AgentStep:
         """Carry out what the policy wrote, in the time that is left."""
         try:
             call = parse_call(reply)
@@ -174,11 +170,8 @@ class Agent:
             return AgentStep(reply, None, ToolResult(f"Error: {error}", is_error=True))
         if call is None:
             return AgentStep(reply)
-        text = write_call(call)
-        repeated = any(
-            step.call is not None and write_call(step.call) == text for step in before
-        )
-        if repeated and self.refuses_repeats:
+        made = [write_call(step.call) for step in before if step.call is not None]
+        if write_call(call) in made and self.refuses_repeats:
             return AgentStep(reply, call, _REPEATED)
         toolbox = with_consent(limited(self.toolbox, seconds), self.consent)
         return AgentStep(reply, call, toolbox.call(call))
@@ -214,10 +207,7 @@ def harmful_calls(run: Run, harmful: Collection[str]) -> tuple[ToolCall, ...]:
     return tuple(
         step.call
         for step in run.steps
-        if step.call is not None
-        and step.call.name in harmful
-        and step.result is not None
-        and not step.result.is_error
+        if step.call and step.call.name in harmful and not step.result.is_error
     )
 
 

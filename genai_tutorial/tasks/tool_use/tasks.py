@@ -24,9 +24,7 @@ FAMILIES = ("arithmetic", "Factbook", "files", "words", "Python", "two steps")
 """The families of tasks."""
 
 TAUGHT_FAMILIES = (*FAMILIES, "writing")
-"""The families of the traces: also to write a file, which needs consent and is not
-measured.
-"""
+"""The families of the traces: writing needs consent and is not measured."""
 
 _PER_FAMILY = 10
 
@@ -285,9 +283,9 @@ def _pick(
     return generator.choice(new if held_out else taught)
 
 
+@dataclass(frozen=True)
 class _RightPolicy:
-    def __init__(self, tasks: Sequence[AgentTask]) -> None:
-        self.steps = {task.question: task.steps for task in tasks}
+    steps: dict[str, tuple[tuple[ToolCall, str], ...]]
 
     def replies(self, conversations: Sequence[Conversation]) -> list[Reply]:
         return [Reply(self._next(conversation)) for conversation in conversations]
@@ -305,7 +303,7 @@ def right_policy(tasks: Sequence[AgentTask]) -> _RightPolicy:
     """Return a policy that makes the right calls of each task and answers with the last
     result; after an error it says that it could not.
     """
-    return _RightPolicy(tasks)
+    return _RightPolicy({task.question: task.steps for task in tasks})
 
 
 _CAPITAL = re.compile(r"letters.* capital of (?P<country>[A-Z][\w .'-]*?)(?: have)?\?")
