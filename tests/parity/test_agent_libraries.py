@@ -31,7 +31,7 @@ from genai_tutorial.agents import (
 )
 from genai_tutorial.data import Fact
 from genai_tutorial.sandbox import ProgramRunner
-from genai_tutorial.tasks.agent import (
+from genai_tutorial.tasks.tool_use import (
     agent_tasks,
     agent_toolbox,
     right_policy,
@@ -219,3 +219,10 @@ def test_langgraph_ends_an_agent_that_never_answers():
     graph = langgraph_agent(policy, Toolbox((lookup_tool(FACTS),)))
     with pytest.raises(GraphRecursionError):
         run_langgraph(graph, "Task", steps=3)
+
+
+def test_client_hands_a_server_the_same_variables_as_the_sdk(monkeypatch):
+    from mcp.client.stdio import get_default_environment
+
+    monkeypatch.setenv("API_KEY", "secret")
+    assert MCPClient(["any"]).environment == get_default_environment()

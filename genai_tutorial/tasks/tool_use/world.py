@@ -3,7 +3,7 @@ for the tests and another for the traces; and the tools for it.
 """
 
 import random
-from collections.abc import Iterable
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,6 @@ from genai_tutorial.agents import (
 from genai_tutorial.data import Fact, load_facts, with_article
 from genai_tutorial.runtime import write_atomically
 from genai_tutorial.sandbox import ProgramRunner
-from genai_tutorial.tasks.prompting import split_words
 from genai_tutorial.tasks.retrieval import fact_library
 
 TASK_TOOLS = (
@@ -35,45 +34,22 @@ TASK_TOOLS = (
 )
 """The tools that the 60 tasks need."""
 
-_TEST_WORDS = split_words(
-    "onomatopoeia lighthouse marmalade chrysanthemum umbrella saxophone"
-    " thunderstorm peppermint hippopotamus bookkeeper watermelon kaleidoscope"
-    " xylophone strawberry mosquito pineapple rhinoceros archipelago labyrinth"
-    " dandelion"
-)
-_TAUGHT_WORDS = split_words(
-    "apple window teacher mountain bicycle garden pencil elephant kitchen orange"
-    " library candle dolphin village engine butterfly carpet diamond evening forest"
-    " guitar hammer island jacket kangaroo ladder mirror notebook ocean painter"
-    " quarter rainbow silver tomato uniform violin whisper yellow zebra anchor blanket"
-    " chimney dragon eagle feather giraffe harvest insect jungle kettle lemon meadow"
-    " needle octopus parrot rocket sandwich tunnel volcano wallet"
-)
-_SENTENCES = (
-    "The key is under the third stone.",
-    "Water the plants on Friday.",
-    "Anna has the tickets.",
-    "The meeting is in room seven.",
-    "Buy bread and two lemons.",
-    "The train leaves from platform nine.",
-    "Call the dentist tomorrow.",
-    "The code of the door is 4821.",
-)
-_STEMS = split_words(
-    "notes todo diary report recipe letter songs plan books trip guests prices"
-    " ideas list speech poem minutes budget names dates"
-)
+
+def read_words(name: str) -> str:
+    """Return the text of one of the word lists."""
+    return (Path(__file__).parent / "words" / f"{name}.txt").read_text("utf-8")
+
+
+_TAUGHT_WORDS = read_words("taught").split()
+_SENTENCES = read_words("sentences").splitlines()
+_STEMS = read_words("file_names").split()
 _ENDINGS = ("txt", "md", "log", "csv")
 
 
 @dataclass(frozen=True)
-class World:
-    """The facts, files and words that tasks are about.
-
-    Attributes:
-        facts: Capitals, currencies and internet domains of countries.
-        files: The texts of files, by name.
-        words: Words to count the letters of.
+class TaskWorld:
+    """What tasks are about: capitals, currencies and internet domains of countries,
+    files by name, and words to count the letters of.
     """
 
     facts: tuple[Fact, ...]
@@ -93,20 +69,18 @@ class World:
         return sorted(fact.country for fact in self.facts if fact.relation == field)
 
 
-def world_of_tasks() -> World:
+def world_of_tasks() -> TaskWorld:
     """Return the world of the 60 tasks: 40 countries, 12 files, 20 words."""
     facts, _ = _split_facts()
-    return World(facts, _files(0, 12), tuple(_TEST_WORDS))
+    return TaskWorld(facts, _files(0, 12), tuple(read_words("tested").split()))
 
 
-def taught_world(seed: int = 0) -> World:
-    """Return a world for traces, which shares no country, file or word with the tests.
-
-    Args:
-        seed: Decides which files there are.
+def taught_world(seed: int = 0) -> TaskWorld:
+    """Return a world for traces, which shares no country, file or word with the tests;
+    the seed decides which files there are.
     """
     _, facts = _split_facts()
-    return World(facts, _files(1 + seed, 60), tuple(_TAUGHT_WORDS))
+    return TaskWorld(facts, _files(1 + seed, 60), tuple(_TAUGHT_WORDS))
 
 
 def write_files(folder: Path, files: dict[str, str]) -> None:
@@ -117,28 +91,22 @@ def write_files(folder: Path, files: dict[str, str]) -> None:
             file.write(text)
 
 
-def agent_toolbox(
-    folder: Path, runner: ProgramRunner, facts: Iterable[Fact] | None = None
-) -> Toolbox:
-    """Return all tools of the chapter: those that the tasks need, and tools to list,
-    write and delete files and to search the Factbook.
-
-    Args:
-        folder: The folder of the file tools.
-        runner: The sandbox, open.
-        facts: The facts to look up and search; None for all of the Factbook.
+def agent_toolbox(folder: Path, runner: ProgramRunner) -> Toolbox:
+    """Return all tools of the chapter: those that the tasks need, for the files of a
+    folder and an open sandbox, and tools to list, write and delete files and to search
+    the Factbook.
 
     Raises:
         ValueError: If there is no such folder.
     """
-    known = tuple(load_facts() if facts is None else facts)
+    facts = load_facts()
     tools = (
         Tool.from_function(calculator),
-        lookup_tool(known),
+        lookup_tool(facts),
         *file_tools(FileJail(folder)),
         Tool.from_function(count_letters),
         python_tool(runner),
-        search_tool(fact_library(known)),
+        search_tool(fact_library(facts)),
     )
     return Toolbox(tools)
 
@@ -187,3 +155,21 @@ def _files(seed: int, count: int) -> dict[str, str]:
             lines = generator.sample(_TAUGHT_WORDS, generator.randint(3, 30))
             files[name] = "\n".join(lines) + "\n"
     return files
+
+
+def server_command(folder: Path, kind: str = "hand") -> list[str]:
+    """Return the command that starts a server of all tools, by hand ("hand") or with
+    the official SDK ("sdk").
+
+    Raises:
+        ValueError: If there is no such kind.
+    """
+    if kind not in ("hand", "sdk"):
+        raise ValueError(f"kind must be 'hand' or 'sdk', got {kind!r}.")
+    return [
+        sys.executable,
+        "-m",
+        "genai_tutorial.tasks.tool_use",
+        str(folder),
+        kind,
+    ]

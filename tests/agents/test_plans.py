@@ -12,12 +12,10 @@ from genai_tutorial.agents import (
     ToolCall,
     allow_all,
     chain_success,
-    copy_checker,
     harmful_calls,
     marked_results,
     plan_and_execute,
     unasked_calls,
-    write_and_check,
     write_call,
 )
 
@@ -62,34 +60,6 @@ def test_plan_refers_to_earlier_answers_only(tasks):
 
 def test_chain_success_is_a_power():
     assert chain_success(0.5, 3) == 0.125
-
-
-def test_copy_checker_objects_to_arguments_from_nowhere():
-    check = copy_checker(BOX)
-    scripts = {
-        "capital of Peru": [CALL, "Lima"],
-        "capital of Kenya": [CALL, "Lima"],
-        "no call": ["Lima"],
-        "error": [write_call(ToolCall("look", {})), "none"],
-    }
-    runs = agent(scripts).run_all(list(scripts))
-    assert [check(run) for run in runs] == [
-        None,
-        "'Peru' is not in the task.",
-        "No tool was used.",
-        f"A call failed: {write_call(ToolCall('look', {}))}",
-    ]
-    assert check(agent({"x": [CALL]}).run("x")) == "There is no answer: stuck."
-
-
-def test_write_and_check_revises_only_what_is_objected_to():
-    tasks = ["capital of Peru", "capital of Kenya"]
-    writer = agent({task: [CALL, "Lima"] for task in tasks})
-    reviser = agent({"capital of Kenya": ["Nairobi"]})
-    first, second = write_and_check(writer, copy_checker(BOX), reviser, tasks)
-    assert (first.answer, first.revised) == ("Lima", None)
-    assert second.answer == "Nairobi"
-    assert second.first.answer == "Lima"
 
 
 def test_harmful_calls_are_those_that_were_carried_out():

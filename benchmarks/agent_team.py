@@ -1,5 +1,5 @@
-"""A team of two: one agent writes an answer, a checker objects or does not, and another
-agent revises.
+"""The team of agents.py: one agent writes an answer, a checker objects or does not, and
+another agent revises.
 """
 
 from collections.abc import Callable, Sequence
@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from genai_tutorial.agents.calls import copied_spans
-from genai_tutorial.agents.loop import Agent, Ending, Run
-from genai_tutorial.agents.tools import Toolbox
+from genai_tutorial.agents import Agent, Ending, Run, Toolbox, copied_spans
 from genai_tutorial.generation import option_log_likelihoods
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM

@@ -1,17 +1,100 @@
-"""The same agent as a graph of LangGraph: its state, its nodes, its edges, with our
-policy as chat model.
+"""The same agent with the libraries that practitioners use: tools with the official SDK
+of the Model Context Protocol, and the loop as a graph of LangGraph.
 """
 
+import functools
 import os
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
-from genai_tutorial.agents.calls import ToolCall, parse_call, write_call
-from genai_tutorial.agents.consent import Consent, refuse_all, with_consent
-from genai_tutorial.agents.policy import Policy, result_message
-from genai_tutorial.agents.tools import Tool, Toolbox
 from genai_tutorial.runtime import require
 from genai_tutorial.tokenization import Message
+
+from .calls import ToolCall, parse_call, write_call
+from .policy import Policy, result_message
+from .tools import Tool, Toolbox, ToolError, ToolResult
+from .wrappers import Consent, refuse_all, with_consent
+
+
+def sdk_server(toolbox: Toolbox) -> Any:
+    """Return the SDK's server of some tools; `run()` serves standard input.
+
+    The SDK makes the schemas itself, from the same signatures. It hides the message of
+    an ordinary exception from the model, so ours are raised again as its `ToolError`.
+
+    Raises:
+        ImportError: If the SDK is not installed.
+    """
+    require("mcp", "agents")
+    from mcp.server import MCPServer
+    from mcp.types import ToolAnnotations
+
+    server = MCPServer("tools", log_level="ERROR")
+    for tool in toolbox.tools:
+        server.add_tool(
+            _with_sdk_errors(tool),
+            tool.name,
+            description=tool.description,
+            annotations=ToolAnnotations(read_only_hint=not tool.needs_consent),
+            structured_output=False,
+        )
+    return server
+
+
+async def call_with_sdk(
+    command: Sequence[str], calls: Sequence[ToolCall]
+) -> tuple[list[dict[str, Any]], list[ToolResult]]:
+    """Start a server, and return its tools and the results of some calls, by the SDK's
+    client.
+
+    The session is opened and closed in one task, and the server's messages on standard
+    error are dropped: in a notebook that stream is no file.
+
+    Raises:
+        ImportError: If the SDK is not installed.
+    """
+    require("mcp", "agents")
+    from mcp import ClientSession, StdioServerParameters
+    from mcp.client.stdio import stdio_client
+
+    parameters = StdioServerParameters(command=command[0], args=list(command[1:]))
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        async with (
+            stdio_client(parameters, errlog=nowhere) as (read, write),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            listed = await session.list_tools()
+            results = [
+                await session.call_tool(call.name, dict(call.arguments))
+                for call in calls
+            ]
+    tools = [
+        {
+            "name": tool.name,
+            "description": tool.description,
+            "inputSchema": tool.input_schema,
+        }
+        for tool in listed.tools
+    ]
+    return tools, [
+        ToolResult("\n".join(part.text for part in one.content), bool(one.is_error))
+        for one in results
+    ]
+
+
+def _with_sdk_errors(tool: Tool) -> Any:
+    exceptions: ModuleType = require("mcp.server.mcpserver.exceptions", "agents")
+
+    @functools.wraps(tool.function)
+    def call(**arguments: object) -> object:
+        try:
+            return tool.function(**arguments)
+        except ToolError as error:
+            raise exceptions.ToolError(str(error)) from error
+
+    return call
 
 
 def langgraph_agent(
@@ -20,11 +103,6 @@ def langgraph_agent(
     """Return a compiled graph that asks the policy, calls tools, and repeats until the
     policy answers in words. Its calls and answers are those of an `Agent` that does not
     refuse repeated calls.
-
-    Args:
-        policy: Decides the next message.
-        toolbox: The tools.
-        consent: Asked before a tool that needs consent.
 
     Raises:
         ImportError: If LangGraph is not installed.
@@ -60,12 +138,8 @@ def langgraph_agent(
 
 
 def run_langgraph(graph: Any, task: str, steps: int = 6) -> tuple[list[ToolCall], str]:
-    """Run a graph on a task, and return its calls and its answer.
-
-    Args:
-        graph: The graph, from `langgraph_agent`.
-        task: The task.
-        steps: The largest number of messages of the policy.
+    """Run a graph from `langgraph_agent` on a task, for so many messages of the policy,
+    and return its calls and its answer.
 
     Raises:
         RecursionError: If there is no answer after so many messages.
