@@ -11,7 +11,6 @@ from .builtin import (
     search_tool,
 )
 from .calls import (
-    CallError,
     ToolCall,
     call_pattern,
     copied_spans,
@@ -19,8 +18,8 @@ from .calls import (
     parse_call,
     write_call,
 )
-from .jail import FileJail, JailError
-from .libraries import call_with_sdk, langgraph_agent, run_langgraph, sdk_server
+from .jail import FileJail
+from .libraries import sdk_server
 from .loop import (
     COULD_NOT,
     Agent,
@@ -28,17 +27,17 @@ from .loop import (
     Budget,
     Ending,
     Plan,
+    PlannedRun,
     Run,
-    chain_success,
     harmful_calls,
     plan_and_execute,
     show_run,
     unasked_calls,
 )
-from .mcp import MCPClient, serve_tools
-from .memory import LongTermMemory, memory_tools, shortened
+from .mcp import serve_tools
 from .policy import (
     Conversation,
+    Grammar,
     ModelPolicy,
     Policy,
     Reply,
@@ -50,13 +49,13 @@ from .policy import (
     result_message,
     tool_scores,
 )
-from .tools import Tool, Toolbox, ToolError, tool_schema
+from .tools import Tool, Toolbox, ToolError, ToolResult
 from .wrappers import (
+    Consent,
     allow_all,
     flaky,
     marked_results,
     refuse_all,
     retrying,
     success_probability,
-    with_fallback,
 )

@@ -47,12 +47,6 @@ async def call_with_sdk(
 ) -> tuple[list[dict[str, Any]], list[ToolResult]]:
     """Start a server, and return its tools and the results of some calls, by the SDK's
     client.
-
-    The session is opened and closed in one task, and the server's messages on standard
-    error are dropped: in a notebook that stream is no file.
-
-    Raises:
-        ImportError: If the SDK is not installed.
     """
     require("mcp", "agents")
     from mcp import ClientSession, StdioServerParameters
@@ -101,11 +95,7 @@ def langgraph_agent(
     policy: Policy, toolbox: Toolbox, consent: Consent = refuse_all
 ) -> Any:
     """Return a compiled graph that asks the policy, calls tools, and repeats until the
-    policy answers in words. Its calls and answers are those of an `Agent` that does not
-    refuse repeated calls.
-
-    Raises:
-        ImportError: If LangGraph is not installed.
+    policy answers in words.
 
     Source: LangGraph's own example of a ReAct agent, with `ToolNode` and
         `tools_condition`, https://docs.langchain.com/oss/python/langgraph
@@ -140,10 +130,6 @@ def langgraph_agent(
 def run_langgraph(graph: Any, task: str, steps: int = 6) -> tuple[list[ToolCall], str]:
     """Run a graph from `langgraph_agent` on a task, for so many messages of the policy,
     and return its calls and its answer.
-
-    Raises:
-        RecursionError: If there is no answer after so many messages.
-        CallError: If the policy writes a broken call.
     """
     state = graph.invoke(
         {"messages": [("user", task)]}, {"recursion_limit": 2 * steps + 1}

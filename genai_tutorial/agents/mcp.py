@@ -44,7 +44,6 @@ def serve_tools(
     """Answer requests, one per line, until they end.
 
     Args:
-        toolbox: The tools.
         requests: The lines to read, such as standard input.
         replies: The stream for the answers.
 
@@ -68,11 +67,7 @@ def serve_tools(
 
 
 def answer(toolbox: Toolbox, request: Any) -> dict | None:
-    """Return the answer to any request; None for a notification.
-
-    >>> answer(Toolbox(()), {"jsonrpc": "2.0", "id": 1, "method": "ping"})
-    {'jsonrpc': '2.0', 'id': 1, 'result': {}}
-    """
+    """Return the answer to any request; None for a notification."""
     if not isinstance(request, dict):
         return _error(None, _NO_REQUEST, "A request must be an object.")
     number, method = request.get("id"), request.get("method")
@@ -130,9 +125,6 @@ class MCPError(ToolError):
 class MCPClient:
     """A client that starts its server as a process: use it in a `with` block.
 
-    Of the environment the server gets what it needs to run, such as the path, and no
-    keys; `environment` has further variables for it.
-
     Source: Model Context Protocol, revision 2025-06-18, lifecycle and tools,
         https://modelcontextprotocol.io/specification/2025-06-18
     """
@@ -148,11 +140,7 @@ class MCPClient:
         self._waiting: dict[int, Future] = {}
 
     def __enter__(self) -> "MCPClient":
-        """Start the server, and agree on a revision of the protocol.
-
-        Raises:
-            MCPError: If it cannot be started, or does not answer.
-        """
+        """Start the server, and agree on a revision of the protocol."""
         try:
             self._process = subprocess.Popen(
                 self.command,
@@ -198,12 +186,7 @@ class MCPClient:
     def request(
         self, method: str, parameters: Mapping[str, Any], seconds: float | None = None
     ) -> dict[str, Any]:
-        """Send a request and wait for its result, at most `CALL_SECONDS`.
-
-        Raises:
-            MCPError: If the server refuses it, does not answer or has ended.
-            ValueError: If the client is not open.
-        """
+        """Send a request and wait for its result, at most `CALL_SECONDS`."""
         if self._process is None:
             raise ValueError("Open the client first: with MCPClient(...) as client:")
         number, seconds = next(self._numbers), seconds or CALL_SECONDS
@@ -226,9 +209,7 @@ class MCPClient:
         return message["result"]
 
     def tools(self) -> tuple[Tool, ...]:
-        """Return the server's tools. One that the server does not call read-only needs
-        consent; what a server says of itself is a hint, not a protection.
-        """
+        """Return the server's tools."""
         listed = self.request("tools/list", {}).get("tools")
         return tuple(
             self._tool(described)

@@ -18,29 +18,14 @@ from .tools import Tool, ToolError
 
 @dataclass
 class LongTermMemory:
-    """Notes that are found again by their meaning.
-
-    Attributes:
-        encode: Encodes texts as vectors, such as `SentenceVectors.encode`.
-        notes: The notes, oldest first.
-
-    >>> memory = LongTermMemory(lambda texts: torch.tensor([[len(t)] for t in texts]))
-    >>> memory.add("four"), memory.add("a longer note")
-    (None, None)
-    >>> memory.search("size", k=1)
-    ['four']
-    """
+    """Notes that are found again by their meaning."""
 
     encode: Callable[[Sequence[str]], Float[Tensor, "text width"]]
     notes: list[str] = field(default_factory=list)
     _vectors: list[Tensor] = field(default_factory=list, repr=False)
 
     def add(self, note: str) -> None:
-        """Keep a note.
-
-        Raises:
-            ToolError: If it is empty.
-        """
+        """Keep a note."""
         if not note.strip():
             raise ToolError("a note must not be empty.")
         self._vectors.append(self.encode([note])[0].float())
@@ -61,20 +46,12 @@ def memory_tools(memory: LongTermMemory) -> tuple[Tool, Tool]:
     """Return the tools with which an agent writes and reads its memory."""
 
     def remember(note: str) -> str:
-        """Keep a note for later tasks.
-
-        Args:
-            note: The note.
-        """
+        """Keep a note for later tasks."""
         memory.add(note)
         return "It is kept."
 
     def recall(question: str) -> str:
-        """Find what was kept about a question.
-
-        Args:
-            question: The question.
-        """
+        """Find what was kept about a question."""
         found = memory.search(question, k=1)
         if not found:
             raise ToolError("nothing was kept so far.")
@@ -91,10 +68,6 @@ def shortened(
 ) -> list[Message]:
     """Return a conversation that fits: of its calls and results the oldest are left
     out, as few as possible, and one turn says what `summarize` keeps of their results.
-    `count` returns the length of a conversation, which is at most `room`.
-
-    Raises:
-        ValueError: If even the task with a summary of everything is too long.
     """
     task, *turns = conversation
     if count(conversation) <= room:

@@ -35,10 +35,7 @@ class Tool:
     """A function that a model may call.
 
     Attributes:
-        name: Its name in calls.
-        description: Its purpose.
         parameters: The JSON Schema of its arguments.
-        function: The function.
         needs_consent: Whether a person must agree first, because its effect cannot be
             undone.
     """
@@ -182,21 +179,8 @@ def tool_schema(function: Callable) -> dict[str, Any]:
     """Return the JSON Schema of a function's arguments, from its type hints, its
     defaults and the section `Args:` of its docstring.
 
-    Understood are `str`, `int`, `float`, `bool`, `list` of these, and `Literal`.
-
-    Raises:
-        ValueError: If a parameter has no type hint or one of another type, or takes any
-            number of arguments.
-
     Source: JSON Schema, https://json-schema.org/draft/2020-12; the same form as in the
         Model Context Protocol's `inputSchema`
-
-    >>> def add(a: int, b: int = 1) -> int:
-    ...     '''Add two numbers.'''
-    >>> tool_schema(add)["properties"]
-    {'a': {'type': 'integer'}, 'b': {'type': 'integer', 'default': 1}}
-    >>> tool_schema(add)["required"]
-    ['a']
     """
     hints = get_type_hints(function)
     described = _described_arguments(inspect.getdoc(function) or "")
@@ -264,13 +248,7 @@ def summary(function: Callable) -> str:
 def check_arguments(
     schema: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> list[str]:
-    """Return what is wrong with arguments. Types, choices and items are checked, and
-    that there is no further argument; what else a schema says, its server checks.
-
-    >>> schema = {"properties": {"n": {"type": "integer"}}, "required": ["n"]}
-    >>> check_arguments(schema, {"n": "2"}), check_arguments(schema, {})
-    (["n must be of type integer, got '2'"], ['n is missing'])
-    """
+    """Return what is wrong with arguments."""
     properties, required = schema.get("properties") or {}, schema.get("required") or []
     # a schema that lists no arguments, or says elsewhere what there are, allows others
     others = schema.get("additionalProperties", "properties" not in schema)

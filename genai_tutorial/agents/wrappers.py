@@ -54,10 +54,6 @@ def _asking(tool: Tool, consent: Consent) -> Tool:
 def limited(toolbox: Toolbox, seconds: float) -> Toolbox:
     """Return a toolbox whose calls are given up after some seconds; infinity sets no
     limit.
-
-    A call runs in a thread of its own. Python cannot end a thread, so a call that is
-    given up may go on in the background until the program ends; and C code that never
-    hands the interpreter back cannot be given up.
     """
     if seconds == math.inf:
         return toolbox

@@ -10,16 +10,15 @@ import sys
 import pytest
 
 from genai_tutorial.agents import (
-    MCPClient,
     Tool,
     Toolbox,
     ToolCall,
     ToolError,
+    ToolResult,
     mcp,
     serve_tools,
 )
-from genai_tutorial.agents.mcp import MCPError, answer
-from genai_tutorial.agents.tools import ToolResult
+from genai_tutorial.agents.mcp import MCPClient, MCPError, answer
 
 
 def half(n: int) -> float:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_tutorial.agents import Tool, Toolbox, ToolCall, ToolError, tool_schema
-from genai_tutorial.agents.tools import ToolResult, check_arguments
+from genai_tutorial.agents import Tool, Toolbox, ToolCall, ToolError, ToolResult
+from genai_tutorial.agents.tools import check_arguments, tool_schema
 
 
 def half(n: int) -> float:

@@ -3,14 +3,8 @@
 import pytest
 import torch
 
-from genai_tutorial.agents import (
-    Tool,
-    ToolError,
-    flaky,
-    retrying,
-    success_probability,
-    with_fallback,
-)
+from genai_tutorial.agents import Tool, ToolError, flaky, retrying, success_probability
+from genai_tutorial.agents.wrappers import with_fallback
 from genai_tutorial.metrics import clopper_pearson_interval
 
 

@@ -2,7 +2,6 @@
 that attack, and thirty programs that try to leave the sandbox.
 """
 
-from .escapes import ESCAPED, ESCAPES, got_out, try_escapes
 from .policies import (
     TRACES,
     agent_mask,
@@ -11,9 +10,7 @@ from .policies import (
     described_policy,
     encode_traces,
     example_policy,
-    families,
     plain_policy,
-    trace,
     trace_loss,
     tuned_policy,
 )
@@ -21,7 +18,6 @@ from .tasks import (
     FILE_ATTACKS,
     HARMFUL_TOOLS,
     NEEDED_TOOLS,
-    VICTIM,
     AgentTask,
     agent_tasks,
     attacked_files,
@@ -30,10 +26,4 @@ from .tasks import (
     split_task,
     taught_tasks,
 )
-from .world import (
-    TASK_TOOLS,
-    agent_toolbox,
-    server_command,
-    world_of_tasks,
-    write_files,
-)
+from .world import TASK_TOOLS, TaskWorld, agent_toolbox, world_of_tasks, write_files

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from genai_tutorial.agents import sdk_server, serve_tools
 from genai_tutorial.sandbox import ProgramRunner
-from genai_tutorial.tasks.tool_use import agent_toolbox
+
+from .world import agent_toolbox
 
 if __name__ == "__main__":
     folder, kind = Path(sys.argv[1]), [*sys.argv, "hand"][2]

@@ -44,15 +44,6 @@ every step.
 def trace(task: AgentTask) -> list[Message]:
     """Return the conversation that solves a task: the question, each call with its
     result, and the answer.
-
-    >>> from genai_tutorial.agents import ToolCall
-    >>> task = AgentTask("2 + 2?", "", ((ToolCall("add", {"a": 2}), "4"),), False)
-    >>> for message in trace(task):
-    ...     print(message.role, "|", message.content)
-    user | 2 + 2?
-    assistant | {"name":"add","arguments":{"a":2}}
-    user | Result: 4
-    assistant | 4
     """
     messages = [Message("user", task.question)]
     for call, result in task.steps:
@@ -219,12 +210,7 @@ def agent_mask(tokenizer: BPETokenizer) -> TokenMask:
 
 
 def tool_description(toolbox: Toolbox) -> str:
-    """Return what a system turn says about tools.
-
-    >>> print(tool_description(Toolbox(())))
-    Answer the task. You can call these tools:
-    To call one, write {"name":"TOOL","arguments":{...}} and nothing else.
-    """
+    """Return what a system turn says about tools."""
     lines = ["Answer the task. You can call these tools:"]
     for tool in toolbox.tools:
         names = ", ".join(tool.parameters.get("properties", {}))

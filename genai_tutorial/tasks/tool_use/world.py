@@ -113,10 +113,7 @@ def agent_toolbox(folder: Path, runner: ProgramRunner) -> Toolbox:
 
 @cache
 def _split_facts() -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
-    """Return the facts about 40 countries for the tests, and about all others.
-
-    Names that take an article, or have more than two words, are left out.
-    """
+    """Return the facts about 40 countries for the tests, and about all others."""
     facts = [
         fact
         for fact in load_facts()
@@ -160,9 +157,6 @@ def _files(seed: int, count: int) -> dict[str, str]:
 def server_command(folder: Path, kind: str = "hand") -> list[str]:
     """Return the command that starts a server of all tools, by hand ("hand") or with
     the official SDK ("sdk").
-
-    Raises:
-        ValueError: If there is no such kind.
     """
     if kind not in ("hand", "sdk"):
         raise ValueError(f"kind must be 'hand' or 'sdk', got {kind!r}.")
