@@ -17,6 +17,7 @@ from genai_tutorial.alignment import Example, pad_examples, supervised_loss
 from genai_tutorial.data import Compound
 from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.runtime import require
+from genai_tutorial.science.crystals.rules import STATES
 from genai_tutorial.training import (
     OptimizerSettings,
     Schedule,
@@ -25,8 +26,6 @@ from genai_tutorial.training import (
     fit,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
-
-from .rules import STATES
 
 ELEMENTS = tuple(sorted(STATES))
 """The elements of the formulas, in alphabetical order."""

@@ -20,9 +20,7 @@ from genai_tutorial.training import (
     fit,
     warmup_linear,
 )
-
-from .learning import RATES
-from .recording import Recording
+from genai_tutorial.worldmodels import RATES, Recording
 
 TARGETS = ("trained", "stopped", "average")
 """Where the features to predict come from: the encoder, trained like the prediction;

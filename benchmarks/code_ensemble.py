@@ -16,11 +16,7 @@ from genai_tutorial.training import (
     fit,
     warmup_linear,
 )
-
-from .dream import Imagined
-from .dynamics import WorldModel
-from .learning import RATES
-from .recording import Recording
+from genai_tutorial.worldmodels import RATES, Imagined, Recording, WorldModel
 
 
 class CodeEnsemble(nn.Module):
