@@ -1,12 +1,34 @@
-"""Read a folder of texts and split them into passages that know where they are from."""
+"""The command `chat --documents`: answers from the user's own texts, with their places.
+
+The index is in memory: nothing is written to the disk.
+"""
 
 import os
-from collections.abc import Iterator
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from genai_tutorial.retrieval import Chunk, chunk_sentences, chunk_text
+from genai_tutorial.pretrained import load_minilm, record
+from genai_tutorial.retrieval import (
+    ChatModel,
+    GroundedAnswer,
+    Passage,
+    PassageStore,
+    SentenceVectors,
+    answer_or_abstain,
+    chunk_sentences,
+    chunk_text,
+    grounded_prompt,
+)
+from genai_tutorial.tokenization import SMOLLM2_CHAT
 
+from . import chat
+from .user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
+
+PASSAGES, MAX_TOKENS = 3, 60
 SUFFIXES = (".txt", ".md")
 LARGEST_FILE, LARGEST_FOLDER = 1_000_000, 2_000_000  # bytes
 JOINED_WORDS, LONGEST_PASSAGE = 12, 60
@@ -17,16 +39,7 @@ one is split. Short passages fit a question better than long ones about several 
 
 @dataclass(frozen=True)
 class Place:
-    """A passage of a file.
-
-    Attributes:
-        text: The passage on one line.
-        file: The path of the file inside the folder.
-        start: The index of its first character in the file.
-        end: The index after its last character.
-        first_line: The line on which it begins, from 1.
-        last_line: The line on which it ends.
-    """
+    """A passage of a file: its text on one line, and where it is in the file."""
 
     text: str
     file: str
@@ -36,23 +49,15 @@ class Place:
     last_line: int
 
     def __str__(self) -> str:
-        lines = (
-            f"line {self.first_line}"
-            if self.first_line == self.last_line
-            else f"lines {self.first_line} to {self.last_line}"
-        )
+        lines = f"line {self.first_line}"
+        if self.first_line != self.last_line:
+            lines = f"lines {self.first_line} to {self.last_line}"
         return f"{self.file}, {lines} (characters {self.start} to {self.end})"
 
 
 def read_folder(folder: Path) -> tuple[list[Place], list[str]]:
     """Return the passages of all texts in a folder and its subfolders, and a sentence
-    for each file that was left out.
-
-    Hidden files and folders are not read, and links to folders not followed.
-
-    Raises:
-        NotADirectoryError: If there is no such folder.
-        ValueError: If it has no text that can be read.
+    for each file that was left out. Hidden files are not read.
     """
     if not folder.is_dir():
         raise NotADirectoryError(
@@ -85,28 +90,14 @@ def split_text(text: str, file: str) -> list[Place]:
     ['a.md, lines 1 to 3 (characters 0 to 27)']
     """
     places = []
-    for chunk in chunk_sentences(text, JOINED_WORDS):
-        for part in _parts(chunk):
-            before = text.count("\n", 0, part.start)
-            within = part.text.count("\n")
-            places.append(
-                Place(
-                    " ".join(part.text.split()),
-                    file,
-                    part.start,
-                    part.end,
-                    before + 1,
-                    before + within + 1,
-                )
-            )
+    for sentences in chunk_sentences(text, JOINED_WORDS):
+        for part in chunk_text(sentences.text, LONGEST_PASSAGE):
+            start, end = sentences.start + part.start, sentences.start + part.end
+            line = text.count("\n", 0, start) + 1
+            last_line = line + part.text.count("\n")
+            words = " ".join(part.text.split())
+            places.append(Place(words, file, start, end, line, last_line))
     return places
-
-
-def _parts(chunk: Chunk) -> list[Chunk]:
-    return [
-        Chunk(part.text, chunk.start + part.start, chunk.start + part.end)
-        for part in chunk_text(chunk.text, LONGEST_PASSAGE)
-    ]
 
 
 def _texts(folder: Path) -> Iterator[Path]:
@@ -119,12 +110,7 @@ def _texts(folder: Path) -> Iterator[Path]:
 
 
 def _read(path: Path, room: int) -> str:
-    """Return the text of a file.
-
-    Raises:
-        ValueError: If it is no ordinary file, too large, not UTF-8, or has no words.
-        OSError: If it cannot be read.
-    """
+    """Return the text of a file, or say in a ValueError why it is left out."""
     if not path.is_file():
         raise ValueError("it is not an ordinary file")
     with path.open("rb") as file:
@@ -146,3 +132,112 @@ def _read(path: Path, room: int) -> str:
     if not text.strip():
         raise ValueError("it is empty")
     return text
+
+
+class Library:
+    """The passages of a folder with their vectors, searched by meaning."""
+
+    def __init__(
+        self,
+        places: Sequence[Place],
+        encoder: SentenceVectors,
+        show_progress: bool = False,
+    ):
+        self.encoder = encoder
+        self.store = PassageStore(":memory:", encoder.width)
+        texts = [place.text for place in places]
+        ids = self.store.add(
+            [Passage(place.text, place.file) for place in places],
+            encoder.encode(texts, show_progress=show_progress),
+        )
+        self.places = dict(zip(ids, places, strict=True))
+
+    def find(self, question: str) -> tuple[list[Place], float]:
+        """Return the passages whose vectors are nearest to that of a question, nearest
+        first, and the cosine between the question and the first.
+        """
+        found = self.store.search_vectors(self.encoder.encode([question])[0], PASSAGES)
+        # the score is the negative squared distance of two vectors of length one
+        return [self.places[hit.id] for hit in found], 1 + found[0].score / 2
+
+
+@dataclass(frozen=True)
+class AnswerModel(ChatModel):
+    """A chat model with its own limit on the length of answers."""
+
+    max_tokens: int = MAX_TOKENS
+
+    def answers(self, requests: Sequence[str]) -> list[str]:
+        """Return the likeliest answers."""
+        return super().answers(requests, self.max_tokens)
+
+    def check(self, question: str, places: Sequence[Place]) -> None:
+        """Check that a question, its passages and an answer fit into the context."""
+        prompt = grounded_prompt(question, [place.text for place in places])
+        tokens = len(self.encode(prompt))
+        room = self.model.config.context_length - self.max_tokens
+        if tokens > room:
+            raise ValueError(
+                f"That is too long: with the passages it has {tokens} tokens, and "
+                f"there is room for {room}. Shorten it."
+            )
+
+
+def abstention_threshold() -> float:
+    """Return the cosine below which chapter 21 declines a question: the median of its
+    record's five seeds.
+    """
+    runs = record("retrieval")["abstention"].values()
+    return statistics.median(run["threshold"] for run in runs)
+
+
+def chat_about(folder: Path, max_tokens: int | None, precision: str | None) -> None:
+    """Answer each line of the input from the texts in a folder."""
+    with user_errors(ValueError, NotADirectoryError, exit_code=WRONG_USE):
+        places, left_out = read_folder(folder)
+    for sentence in left_out:
+        chat.note(chat.CONTROL.sub("", sentence))
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    with user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
+        decoder, tokenizer = chat.load(precision or "int4")
+        library = Library(places, load_minilm(), show_progress=interactive)
+    answerer = AnswerModel(decoder, tokenizer, SMOLLM2_CHAT, max_tokens or MAX_TOKENS)
+    threshold = abstention_threshold()
+    files = len({place.file for place in places})
+    chat.note(
+        f"Passages: {len(places)}, files: {files}. Each question is answered by "
+        "itself. Ctrl-D ends."
+    )
+
+    def answer(question: str) -> None:
+        _answer(answerer, library, question, threshold)
+
+    with closing(library.store):
+        chat.answer_lines(answer, interactive)
+
+
+def _answer(
+    answerer: AnswerModel, library: Library, question: str, threshold: float
+) -> None:
+    """Print an answer and the place that it is from."""
+    places, cosine = library.find(question)
+    if cosine >= threshold:
+        answerer.check(question, places)
+    texts = [place.text for place in places]
+    answer = answer_or_abstain(answerer, question, texts, cosine, threshold)
+    print(chat.CONTROL.sub("", _with_source(answer, places)), flush=True)
+    if cosine < threshold:
+        nearest = (
+            f"The nearest passage is in {places[0]}: its cosine with the question is "
+            f"{cosine:.2f}, below {threshold:.2f}."
+        )
+        chat.note(chat.CONTROL.sub("", nearest))
+
+
+def _with_source(answer: GroundedAnswer, places: Sequence[Place]) -> str:
+    if answer.abstained:
+        return answer.text
+    if not answer.citations:
+        return f"{answer.text}\nNo passage makes this answer more probable."
+    cited = [str(places[number - 1]) for number in answer.citations]
+    return f"{answer.text}\nSource: {'; '.join(cited)}"

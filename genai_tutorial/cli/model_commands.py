@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .user_errors import WRONG_USE, UserError
+
 
 def train(
     name: Annotated[
@@ -41,7 +43,7 @@ def train(
       only
     - `genai-tutorial train shakespeare --resume` resumes an interrupted run
     """
-    from genai_tutorial.cli.models import train_model
+    from .models import train_model
 
     train_model(name, steps, resume, device, folder)
 
@@ -102,7 +104,7 @@ def sample(
     - `genai-tutorial sample bach-chorales harmonize=1 --out chorale.mp3`
     - `genai-tutorial sample paddle-world frames=100 --count 4 --out dreams.gif`
     """
-    from genai_tutorial.cli.models import sample_model
+    from .models import sample_model
 
     sample_model(name, options or [], count, seed, folder, out)
 
@@ -128,7 +130,7 @@ def ask(
     - `genai-tutorial ask scene.png "what colour is the circle?"`
     - `genai-tutorial ask scene.png describe`
     """
-    from genai_tutorial.cli.ask import ask_about
+    from .models import ask_about
 
     ask_about(image, question, folder)
 
@@ -154,7 +156,7 @@ def agent(
     - `genai-tutorial agent "How many lines does the file README.md have?"`
     - `genai-tutorial agent "Write hello into the file greeting.txt." --folder try`
     """
-    from genai_tutorial.cli.agent import work_on
+    from .agent import work_on
 
     work_on(task, folder, steps)
 
@@ -255,10 +257,16 @@ def chat(
     """
     weights = None if precision is None else precision.value
     if documents is not None:
-        from genai_tutorial.cli.document_chat import chat_about
+        if model is not ChatModel.SMOLLM2 or system is not None or top_p is not None:
+            raise UserError(
+                "--documents is for smollm2 and its likeliest answers: leave out "
+                "--model, --system and --top-p.",
+                WRONG_USE,
+            )
+        from .documents import chat_about
 
-        chat_about(documents, model.value, system, top_p, max_tokens, weights)
+        chat_about(documents, max_tokens, weights)
         return
-    from genai_tutorial.cli.chat import chat
+    from .chat import chat
 
-    chat(model.value, system, temperature, top_p, max_tokens, seed, weights)
+    chat(model.value, weights, max_tokens, system, temperature, top_p, seed)

@@ -166,12 +166,14 @@ def test_chat_output_escapes_terminal_control_sequences(capsys):
 def test_special_tokens_in_user_text_are_plain_text(text):
     model, tokenizer = tiny()
     special = set(tokenizer.special_tokens.values())
-    conversation = Conversation(model, tokenizer, system=text, max_tokens=5)
+    conversation = Conversation(
+        model, tokenizer, system=text, max_tokens=5, temperature=0
+    )
     ids, _ = conversation.prepare(text)
     assert [token for token in ids if token in special] == [
         token
         for token in Conversation(
-            model, tokenizer, system="plain", max_tokens=5
+            model, tokenizer, system="plain", max_tokens=5, temperature=0
         ).prepare("plain")[0]
         if token in special
     ]

@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from genai_tutorial.cli import chat as chat_module
-from genai_tutorial.cli import document_chat, main
-from genai_tutorial.cli.document_chat import AnswerModel, Library, abstention_threshold
+from genai_tutorial.cli import documents, main
 from genai_tutorial.cli.documents import (
     LARGEST_FILE,
     LARGEST_FOLDER,
     LONGEST_PASSAGE,
+    AnswerModel,
+    Library,
+    abstention_threshold,
     read_folder,
     split_text,
 )
@@ -68,7 +70,7 @@ def ask(monkeypatch, capsys):
     """
     WordCounts.known = {}
     monkeypatch.setattr(chat_module, "load", lambda precision: tiny(2048))
-    monkeypatch.setattr(document_chat, "load_minilm", word_counts)
+    monkeypatch.setattr(documents, "load_minilm", word_counts)
 
     def run(lines: str, *arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
@@ -161,9 +163,9 @@ def test_near_questions_are_answered_with_a_source_and_others_are_not(ask, folde
 def test_the_source_is_the_passage_that_the_answer_needs(monkeypatch, ask, folder):
     def answered(chat, question, passages, confidence, threshold):
         place = next(n for n, text in enumerate(passages) if "hose" in text)
-        return document_chat.GroundedAnswer("In the shed.", (place + 1,))
+        return documents.GroundedAnswer("In the shed.", (place + 1,))
 
-    monkeypatch.setattr(document_chat, "answer_or_abstain", answered)
+    monkeypatch.setattr(documents, "answer_or_abstain", answered)
     _, out, _ = ask("The hose is in the shed?\n", "--documents", str(folder))
     assert out == (
         "In the shed.\nSource: sub/garden.txt, line 1 (characters 0 to 24)\n"
