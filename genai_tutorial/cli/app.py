@@ -11,7 +11,7 @@ import typer
 
 from genai_tutorial import __version__
 
-from .model_commands import agent, ask, chat, sample, train
+from .model_commands import agent, ask, chat, models, sample, train
 from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
 
 # The base class of all command-line errors, both in versions of typer that bundle click
@@ -139,14 +139,8 @@ def execute(
     execute_notebooks(notebooks or [], jobs)
 
 
-class ServedName(StrEnum):
-    """The models that can be served."""
-
-    SMOLLM2 = "smollm2"
-    SFT = "factbook-sft"
-    PPO = "factbook-ppo"
-    BASE = "factbook-base"
-    SHAKESPEARE = "shakespeare"
+SERVED = ["smollm2", "factbook-sft", "factbook-ppo", "factbook-base", "shakespeare"]
+ServedName = StrEnum("ServedName", SERVED)
 
 
 def serve(
@@ -190,7 +184,7 @@ def serve(
     from .server.app import available_models, serve
 
     names = [name.value for name in dict.fromkeys(model or [])]
-    serve(names or available_models(list(ServedName)), port, queue)
+    serve(names or available_models(SERVED), port, queue)
 
 
 Folder = Annotated[
@@ -263,18 +257,6 @@ def grade(
     grade_submissions(chapter, submissions, to, overwrite)
 
 
-COMMANDS = (
-    doctor,
-    chapters,
-    train,
-    sample,
-    ask,
-    chat,
-    agent,
-    serve,
-    execute,
-    assign,
-    grade,
-)
-for command in COMMANDS:
+COMMANDS = (doctor, models, chapters, train, sample, ask, chat, agent, serve, execute)
+for command in (*COMMANDS, assign, grade):
     app.command()(command)

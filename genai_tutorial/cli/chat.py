@@ -13,7 +13,7 @@ from rich.console import Console
 
 from genai_tutorial import recipes
 from genai_tutorial.efficiency import quantized
-from genai_tutorial.generation import next_token_probabilities, stream
+from genai_tutorial.generation import repetition_penalty, stream
 from genai_tutorial.pretrained import load_smollm2
 from genai_tutorial.tasks.assistant import CHAT, MAX_ANSWER_TOKENS
 from genai_tutorial.tokenization import (
@@ -42,9 +42,8 @@ class Continuation:
 
 @dataclass(frozen=True)
 class ChatProfile:
-    """The chat template of a model, the message at the start, the default for the
-    maximum number of tokens per answer, and what the model was trained on: several
-    turns, system messages.
+    """The chat template of a model, the message at the start, defaults, and what the
+    model was trained on: several turns, system messages.
     """
 
     template: ChatTemplate | Continuation
@@ -52,6 +51,7 @@ class ChatProfile:
     max_tokens: int
     remembers: bool = False
     takes_system: bool = False
+    penalty: float | int = 1
 
 
 CHAT_PROFILES = {
@@ -62,6 +62,7 @@ CHAT_PROFILES = {
         max_tokens=512,
         remembers=True,
         takes_system=True,
+        penalty=1.1,  # without it, long answers fall into loops
     ),
     "base": ChatProfile(
         Continuation(),
@@ -102,10 +103,12 @@ class Conversation:
         max_tokens: int,
         temperature: float | int,
         top_p: float | int | None = None,
+        penalty: float | int = 1,
         seed: int = 0,
     ):
         self.model, self.tokenizer, self.profile = model, tokenizer, profile
         self.max_tokens, self.temperature, self.top_p = max_tokens, temperature, top_p
+        self.penalty = penalty
         self.generator = torch.Generator().manual_seed(seed)
         self.system = [] if system is None else [Message("system", system)]
         self.turns: list[Message] = []  # user, assistant, user, assistant and so on
@@ -151,6 +154,13 @@ class Conversation:
             self.max_tokens,
             temperature=self.temperature,
             top_p=self.top_p,
+            processor=lambda logits, text: repetition_penalty(
+                # of the answer alone: an answer may well repeat the question
+                logits,
+                text,
+                self.penalty,
+                window=max(1, text.shape[1] - len(ids)),
+            ),
             stop_tokens=self.tokenizer.special_tokens.values(),
             generator=self.generator,
             cache=self.cache,
@@ -173,26 +183,13 @@ def chat(
     model: str,
     precision: str | None,
     max_tokens: int | None,
-    system: str | None,
-    temperature: float,
-    top_p: float | None,
-    seed: int,
+    *,
+    penalty: float | None,
+    **sampling: str | float | int | None,
 ) -> None:
     """Answer each line of the input until it ends."""
     profile = CHAT_PROFILES[model]
     max_tokens = profile.max_tokens if max_tokens is None else max_tokens
-    # before the model is loaded, which takes seconds
-    with user_errors(ValueError, exit_code=WRONG_USE):
-        next_token_probabilities(torch.zeros(2), temperature, top_p=top_p)
-        if system is not None and not profile.takes_system:
-            raise ValueError(
-                f"--system is for smollm2: {model} was not taught to listen to a "
-                "system turn."
-            )
-        if precision is not None and model != "smollm2":
-            raise ValueError(
-                f"--precision is for smollm2: {model} is small enough to stay as it is."
-            )
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     with user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
         decoder, tokenizer = (
@@ -203,11 +200,9 @@ def chat(
             decoder,
             tokenizer,
             profile,
-            system=system,
             max_tokens=max_tokens,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
+            penalty=profile.penalty if penalty is None else penalty,
+            **sampling,
         )
     if interactive:
         note(profile.greeting)

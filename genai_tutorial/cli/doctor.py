@@ -53,8 +53,7 @@ def _show(
     console.print(f"\n{title}", style="bold")
     findings = []
     for finding in look():
-        # Words instead of symbols: screen readers can read them, and they need neither
-        # colour nor Unicode.
+        # words instead of symbols, for screen readers
         mark = "[green]ok     [/]" if finding.works else "[yellow]missing[/]"
         console.print(f"  {mark}  {finding.what}", end="")
         console.print(f": {finding.remedy}" if finding.remedy else "", markup=False)
@@ -152,7 +151,7 @@ def examine_models() -> Iterator[Finding]:
 
     yield Finding(True, "genai-tutorial models lists what can be trained and sampled")
     mine = recipes.trained_folder()
-    for recipe in recipes.RECIPES:
+    for recipe in map(recipes.recipe, recipes.names()):
         found = {None: "comes with the package"} if recipe.published else {}
         if (mine / f"{recipe.name}.json").exists():
             found[mine] = f"trained here, in {mine}"

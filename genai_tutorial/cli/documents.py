@@ -1,22 +1,17 @@
 """The command `chat --documents`: answers from the user's own texts, with their places.
-
-The index is in memory: nothing is written to the disk.
+Nothing is written to the disk.
 """
 
 import os
-import statistics
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from genai_tutorial.pretrained import load_minilm, record
+from genai_tutorial.pretrained import load_minilm
 from genai_tutorial.retrieval import (
     ChatModel,
     GroundedAnswer,
-    Passage,
-    PassageStore,
     SentenceVectors,
     answer_or_abstain,
     chunk_sentences,
@@ -29,7 +24,16 @@ from . import chat
 from .user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
 
 PASSAGES, MAX_TOKENS = 3, 60
+
+THRESHOLD = 0.45
+"""The cosine with the nearest passage below which a question is declined. Chapter 21
+has a higher one, for questions in the words of its almanac; people use other words.
+"""
+
 SUFFIXES = (".txt", ".md")
+UNREAD = (".pdf", ".docx", ".odt", ".rtf", ".html", ".epub", ".tex", ".csv")
+"""The endings of other files with text, which are named as left out."""
+
 LARGEST_FILE, LARGEST_FOLDER = 1_000_000, 2_000_000  # bytes
 JOINED_WORDS, LONGEST_PASSAGE = 12, 60
 """The number of words up to which short sentences are joined, and above which a long
@@ -59,13 +63,8 @@ def read_folder(folder: Path) -> tuple[list[Place], list[str]]:
     """Return the passages of all texts in a folder and its subfolders, and a sentence
     for each file that was left out. Hidden files are not read.
     """
-    if not folder.is_dir():
-        raise NotADirectoryError(
-            f"{folder} is not a folder: --documents takes a folder of .txt or .md "
-            "files."
-        )
     places, left_out, total = [], [], 0
-    for path in _texts(folder):
+    for path in _files(folder):
         name = path.relative_to(folder).as_posix()
         try:
             text = _read(path, room=LARGEST_FOLDER - total)
@@ -100,17 +99,20 @@ def split_text(text: str, file: str) -> list[Place]:
     return places
 
 
-def _texts(folder: Path) -> Iterator[Path]:
-    """Yield the paths of all texts, sorted."""
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the paths of all files that could be meant, sorted."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
+            ending = Path(name).suffix.lower()
+            if not name.startswith(".") and ending in (*SUFFIXES, *UNREAD):
                 yield Path(parent, name)
 
 
 def _read(path: Path, room: int) -> str:
     """Return the text of a file, or say in a ValueError why it is left out."""
+    if path.suffix.lower() in UNREAD:
+        raise ValueError(f"only {' and '.join(SUFFIXES)} files are read")
     if not path.is_file():
         raise ValueError("it is not an ordinary file")
     with path.open("rb") as file:
@@ -138,27 +140,20 @@ class Library:
     """The passages of a folder with their vectors, searched by meaning."""
 
     def __init__(
-        self,
-        places: Sequence[Place],
-        encoder: SentenceVectors,
-        show_progress: bool = False,
+        self, places: Sequence[Place], encoder: SentenceVectors, show_progress: bool
     ):
-        self.encoder = encoder
-        self.store = PassageStore(":memory:", encoder.width)
+        self.places, self.encoder = places, encoder
         texts = [place.text for place in places]
-        ids = self.store.add(
-            [Passage(place.text, place.file) for place in places],
-            encoder.encode(texts, show_progress=show_progress),
-        )
-        self.places = dict(zip(ids, places, strict=True))
+        self.vectors = encoder.encode(texts, show_progress=show_progress)
 
     def find(self, question: str) -> tuple[list[Place], float]:
         """Return the passages whose vectors are nearest to that of a question, nearest
         first, and the cosine between the question and the first.
         """
-        found = self.store.search_vectors(self.encoder.encode([question])[0], PASSAGES)
-        # the score is the negative squared distance of two vectors of length one
-        return [self.places[hit.id] for hit in found], 1 + found[0].score / 2
+        cosines = self.vectors @ self.encoder.encode([question])[0]
+        found = cosines.topk(min(PASSAGES, len(cosines)))
+        places = [self.places[number] for number in found.indices.tolist()]
+        return places, float(found.values[0])
 
 
 @dataclass(frozen=True)
@@ -183,17 +178,11 @@ class AnswerModel(ChatModel):
             )
 
 
-def abstention_threshold() -> float:
-    """Return the cosine below which chapter 21 declines a question: the median of its
-    record's five seeds.
-    """
-    runs = record("retrieval")["abstention"].values()
-    return statistics.median(run["threshold"] for run in runs)
-
-
-def chat_about(folder: Path, max_tokens: int | None, precision: str | None) -> None:
+def chat_about(
+    folder: Path, threshold: float | None, max_tokens: int | None, precision: str | None
+) -> None:
     """Answer each line of the input from the texts in a folder."""
-    with user_errors(ValueError, NotADirectoryError, exit_code=WRONG_USE):
+    with user_errors(ValueError, exit_code=WRONG_USE):
         places, left_out = read_folder(folder)
     for sentence in left_out:
         chat.note(chat.CONTROL.sub("", sentence))
@@ -202,7 +191,7 @@ def chat_about(folder: Path, max_tokens: int | None, precision: str | None) -> N
         decoder, tokenizer = chat.load(precision or "int4")
         library = Library(places, load_minilm(), show_progress=interactive)
     answerer = AnswerModel(decoder, tokenizer, SMOLLM2_CHAT, max_tokens or MAX_TOKENS)
-    threshold = abstention_threshold()
+    threshold = THRESHOLD if threshold is None else threshold
     files = len({place.file for place in places})
     chat.note(
         f"Passages: {len(places)}, files: {files}. Each question is answered by "
@@ -212,8 +201,7 @@ def chat_about(folder: Path, max_tokens: int | None, precision: str | None) -> N
     def answer(question: str) -> None:
         _answer(answerer, library, question, threshold)
 
-    with closing(library.store):
-        chat.answer_lines(answer, interactive)
+    chat.answer_lines(answer, interactive)
 
 
 def _answer(
@@ -228,8 +216,8 @@ def _answer(
     print(chat.CONTROL.sub("", _with_source(answer, places)), flush=True)
     if cosine < threshold:
         nearest = (
-            f"The nearest passage is in {places[0]}: its cosine with the question is "
-            f"{cosine:.2f}, below {threshold:.2f}."
+            f"The nearest passage, with the cosine {cosine:.2f} (--threshold "
+            f"{threshold:.2f}), is in {places[0]}: {places[0].text}"
         )
         chat.note(chat.CONTROL.sub("", nearest))
 

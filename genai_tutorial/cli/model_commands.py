@@ -1,7 +1,9 @@
-"""The commands for models: their options and help texts. Their implementations are
-imported when a command runs.
+"""The commands for models: their options, help texts and checks. Their implementations,
+which load torch, are imported when a command runs.
 """
 
+import math
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +12,44 @@ import typer
 
 from .user_errors import WRONG_USE, UserError
 
+_LINES = Path(__file__).with_name("models.txt").read_text("utf8").splitlines()
+_ROWS = ([field.strip() for field in line.split("|")] for line in _LINES)
+MODELS = {name: rest for name, *rest in _ROWS}
+"""What each recipe makes, its options and what to type, so that a command line is
+checked before torch is loaded. A test holds the file equal to the recipes.
+"""
+
+ENDINGS = {"images": ".png", "films": ".gif or .webp", "sounds": ".mp3 or .wav"}
+"""The endings of the files that samples are written to."""
+
+NOUNS = {"images": "images", "films": "clips", "sounds": "sounds"}
+"""What a user calls the samples of each kind."""
+
+ModelName = Annotated[
+    str, typer.Argument(help="The model; `genai-tutorial models` lists them.")
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(help="Folder of your own run; by default the book's model."),
+]
+Seed = Annotated[
+    int,
+    typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same result."),
+]
+
+
+def models() -> None:
+    """List the book's models, with what to type for each and their options.
+
+    Example: `genai-tutorial models`
+    """
+    for name, (_, options, command) in MODELS.items():
+        comment = f"  # {options}" if options else ""
+        print(f"{name:23} genai-tutorial {command}{comment}")
+
 
 def train(
-    name: Annotated[
-        str, typer.Argument(help="The model; `genai-tutorial doctor` lists them.")
-    ],
+    name: ModelName,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Resume the interrupted run in this folder."),
@@ -43,15 +78,14 @@ def train(
       only
     - `genai-tutorial train shakespeare --resume` resumes an interrupted run
     """
+    _check_name(name)
     from .models import train_model
 
     train_model(name, steps, resume, device, folder)
 
 
 def sample(
-    name: Annotated[
-        str, typer.Argument(help="The model; `genai-tutorial doctor` lists them.")
-    ],
+    name: ModelName,
     options: Annotated[
         list[str] | None,
         typer.Argument(
@@ -60,7 +94,12 @@ def sample(
         ),
     ] = None,
     count: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Number of images or clips.")
+        int | None,
+        typer.Option(
+            min=1,
+            max=10_000,
+            help="Number of images, clips or sounds; by default 1 for a prompt.",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -69,23 +108,12 @@ def sample(
             "by default NAME.png, NAME.gif or NAME.mp3."
         ),
     ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same sample."),
-    ] = 0,
-    folder: Annotated[
-        Path | None,
-        typer.Option(help="Folder of your own run; by default the book's model."),
-    ] = None,
+    seed: Seed = 0,
+    folder: Folder = None,
 ) -> None:
     """Generate text, images, clips or sounds with one of the book's models.
 
-    Each model has its own options, and a wrong option prints the list of valid ones.
-    Language models take `prompt`, `temperature`, `top_p` and `tokens`; digit models
-    `digit`, `steps` and `guidance`; text-to-image models `prompt`, `steps` and
-    `guidance`; text-to-video models the same; voices `prompt`, `voice` and `pace`.
-    Images are written to a PNG file, clips to an animated GIF or WebP, sounds to an
-    MP3 or WAV file.
+    Each model has its own options: `genai-tutorial models` lists them.
 
     Examples to try:
     - `genai-tutorial sample shakespeare`
@@ -99,23 +127,60 @@ def sample(
       square" --out scene.png`
     - `genai-tutorial sample shapes-video prompt="a small red circle moves left slowly"
       --count 4 --out clips.webp`
-    - `genai-tutorial sample caption-voice prompt="a red circle at the top" voice=0.5
-      --out between.mp3`
+    - `genai-tutorial sample caption-voice prompt="a red circle at the top" voice=0.5`
     - `genai-tutorial sample bach-chorales harmonize=1 --out chorale.mp3`
     - `genai-tutorial sample paddle-world frames=100 --count 4 --out dreams.gif`
     """
+    _check_name(name)
+    _check_sample(name, options or [], count, out)
     from .models import sample_model
 
     sample_model(name, options or [], count, seed, folder, out)
 
 
+def _check_name(name: str) -> None:
+    if name not in MODELS:
+        near = get_close_matches(name, MODELS, n=1)
+        hint = f"Did you mean {near[0]}?" if near else "See genai-tutorial models."
+        raise UserError(f"There is no model {name!r}. {hint}", WRONG_USE)
+
+
+def _check_sample(
+    name: str, assignments: list[str], count: int | None, out: Path | None
+) -> None:
+    makes, options, _ = MODELS[name]
+    names = options.split()
+    theirs = f"its options are {', '.join(names)}"
+    if len(names) < 2:
+        theirs = f"its only option is {options}" if names else "it has no options"
+    for assignment in assignments if makes else ():
+        option, equals, _ = assignment.partition("=")
+        if not equals:
+            wrong = f"Options are written key=value, got {assignment!r}"
+            raise UserError(f"{wrong}; {theirs}.", WRONG_USE)
+        if option not in names:
+            raise UserError(f"{name} has no option {option}; {theirs}.", WRONG_USE)
+    for option, value in (("--count", count), ("--out", out)):
+        if makes == "text" and value is not None:
+            raise UserError(
+                f"{name} writes text, so it has no option {option}; redirect its "
+                "output to keep it.",
+                WRONG_USE,
+            )
+    if makes and out is not None:
+        endings = ENDINGS[makes]
+        if out.suffix.lower() not in endings.split(" or "):
+            raise UserError(
+                f"The {NOUNS[makes]} are written to a file: --out must end in "
+                f"{endings}, got {out.name}.",
+                WRONG_USE,
+            )
+
+
 def ask(
     image: Annotated[Path, typer.Argument(help="A square picture of shapes on white.")],
     question: Annotated[str, typer.Argument(help="The question, in quotation marks.")],
-    folder: Annotated[
-        Path | None,
-        typer.Option(help="Folder of your own run; by default the book's model."),
-    ] = None,
+    folder: Folder = None,
 ) -> None:
     """Ask the vision-language model of chapter 19 about a picture.
 
@@ -126,10 +191,12 @@ def ask(
 
     Examples to try:
     - `genai-tutorial sample shapes-diffusion prompt="a red circle above a blue square"
-      --count 1 --out scene.png`
+      --out scene.png`
     - `genai-tutorial ask scene.png "what colour is the circle?"`
     - `genai-tutorial ask scene.png describe`
     """
+    if not image.is_file():
+        raise UserError(f"There is no picture {image}.", WRONG_USE)
     from .models import ask_about
 
     ask_about(image, question, folder)
@@ -161,37 +228,30 @@ def agent(
     work_on(task, folder, steps)
 
 
-class Precision(StrEnum):
-    """The number format of the weights."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-    INT8 = "int8"
-    INT4 = "int4"
-
-
-class ChatModel(StrEnum):
-    """The available chat models."""
-
-    SMOLLM2 = "smollm2"
-    BASE = "base"
-    SFT = "sft"
-    PPO = "ppo"
+Precision = StrEnum("Precision", ["fp32", "bf16", "int8", "int4"])
+ChatModel = StrEnum("ChatModel", ["smollm2", "base", "sft", "ppo"])
 
 
 def chat(
     model: Annotated[
         ChatModel,
         typer.Option(
-            help=(
-                "SmolLM2, or the book's own: the base model, after fine-tuning, after "
-                "PPO."
-            )
+            help="SmolLM2, or the book's own: the base model, after fine-tuning, after "
+            "PPO."
         ),
-    ] = ChatModel.SMOLLM2,
+    ] = ChatModel.smollm2,
     documents: Annotated[
         Path | None,
         typer.Option(help="Answer from the .txt and .md files in this folder."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=-1,
+            max=1,
+            help="Decline questions whose nearest passage has a lower cosine; by "
+            "default 0.45.",
+        ),
     ] = None,
     system: Annotated[
         str | None, typer.Option(help="System message for the model.")
@@ -208,6 +268,15 @@ def chat(
             help="Sample from the likeliest tokens with this total probability.",
         ),
     ] = None,
+    repetition_penalty: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            max=2,
+            help="Above 1, answers repeat themselves less; by default 1.1 for smollm2, "
+            "1 for the others.",
+        ),
+    ] = None,
     max_tokens: Annotated[
         int | None,
         typer.Option(
@@ -215,30 +284,21 @@ def chat(
             help="Maximum tokens per answer; 512 for smollm2, fewer for the others.",
         ),
     ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=2**32 - 1,
-            help="The same seed and the same questions give the same answers.",
-        ),
-    ] = 0,
+    seed: Seed = 0,
     precision: Annotated[
         Precision | None,
         typer.Option(
-            help=(
-                "Number format of smollm2's weights; by default int4, the format of "
-                "its file."
-            )
+            help="Number format of smollm2's weights; by default int4, the format of "
+            "its file."
         ),
     ] = None,
 ) -> None:
     """Chat with SmolLM2, a small chat model, or with the model that chapters 12 to 14
     train.
 
-    All of them run in the book's own Transformer. The book's model is available after
-    each stage of training: base continues your text, sft answers questions about
-    countries, and ppo answers them as its raters preferred.
+    The book's model is available after each stage of training: base continues your
+    text, sft answers questions about countries, and ppo answers them as its raters
+    preferred.
 
     Ctrl-C stops an answer, Ctrl-D ends the conversation. When the context is full, the
     oldest turns are dropped. If the input is a file or a pipe, each line is one turn of
@@ -255,18 +315,53 @@ def chat(
     - `genai-tutorial chat --max-tokens 100 --seed 7 --precision fp32`
     - `genai-tutorial chat --model sft`
     """
+    is_own = model is not ChatModel.smollm2
+    is_varied = top_p is not None or system is not None
+    for is_wrong, message in (
+        (not math.isfinite(temperature), "--temperature must be a finite number"),
+        (top_p is not None and not top_p > 0, "--top-p must be above 0"),
+        (
+            is_own and system is not None,
+            f"--system is for smollm2: {model.value} was not taught to listen to a "
+            "system turn",
+        ),
+        (
+            is_own and precision is not None,
+            f"--precision is for smollm2: {model.value} is small enough to stay as it "
+            "is",
+        ),
+        (
+            documents is not None and (is_own or is_varied),
+            "--documents is for smollm2 and its likeliest answers: leave out --model, "
+            "--system and --top-p",
+        ),
+        (
+            documents is not None and not documents.is_dir(),
+            f"{documents} is not a folder: --documents takes a folder of .txt or .md "
+            "files",
+        ),
+        (
+            documents is None and threshold is not None,
+            "--threshold is for --documents: it says which questions to decline",
+        ),
+    ):
+        if is_wrong:
+            raise UserError(f"{message}.", WRONG_USE)
     weights = None if precision is None else precision.value
     if documents is not None:
-        if model is not ChatModel.SMOLLM2 or system is not None or top_p is not None:
-            raise UserError(
-                "--documents is for smollm2 and its likeliest answers: leave out "
-                "--model, --system and --top-p.",
-                WRONG_USE,
-            )
         from .documents import chat_about
 
-        chat_about(documents, max_tokens, weights)
+        chat_about(documents, threshold, max_tokens, weights)
         return
     from .chat import chat
 
-    chat(model.value, weights, max_tokens, system, temperature, top_p, seed)
+    chat(
+        model.value,
+        weights,
+        max_tokens,
+        system=system,
+        temperature=temperature,
+        top_p=top_p,
+        penalty=repetition_penalty,
+        seed=seed,
+    )

@@ -69,11 +69,10 @@ class Answering:
         async for event in self.events():
             texts[event.index] += event.text
             reasons[event.index] = event.finish_reason or ""
-        choices = []
-        for index, (text, reason) in enumerate(zip(texts, reasons, strict=True)):
+        choices = [_choice(index, reason) for index, reason in enumerate(reasons)]
+        for choice, text in zip(choices, texts, strict=True):
             message = {"role": "assistant", "content": text, "refusal": None}
-            content = {"message": message} if self._is_chat else {"text": text}
-            choices.append(_choice(index, reason) | content)
+            choice |= {"message": message} if self._is_chat else {"text": text}
         kind = "chat.completion" if self._is_chat else "text_completion"
         return JSONResponse(self._object(kind, choices) | {"usage": self._usage()})
 
@@ -123,12 +122,9 @@ class Answering:
     def _usage(self) -> dict:
         """Return the counts of tokens; a prompt with several answers counts once."""
         prompts = {request.prompt for request in self.completion.requests}
-        read, drawn = sum(map(len, prompts)), sum(self.tokens)
-        return {
-            "prompt_tokens": read,
-            "completion_tokens": drawn,
-            "total_tokens": read + drawn,
-        }
+        counts = sum(map(len, prompts)), sum(self.tokens)
+        names = ("prompt_tokens", "completion_tokens", "total_tokens")
+        return dict(zip(names, (*counts, sum(counts)), strict=True))
 
     def _job(self, index: int) -> Job:
         model, stops = self.completion.model, self.completion.body.stop
@@ -157,7 +153,7 @@ def server_sent(data: dict | str) -> bytes:
 
 
 class EventStream(Response):
-    """A response of server-sent events, whose jobs end if the client leaves."""
+    """A response of server-sent events."""
 
     media_type = "text/event-stream"
 
@@ -169,41 +165,41 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events until all are sent, or the client has left."""
         start = {"status": self.status_code, "headers": self.raw_headers}
-        async with anyio.create_task_group() as group:
-            group.start_soon(_cancel_when_gone, receive, group.cancel_scope)
-            try:
-                await send({"type": "http.response.start", **start})
-                async for part in self.answering.parts():
-                    await _send_body(send, part, True)
-                await _send_body(send, b"", False)
-            finally:
-                self.answering.cancel()
-            group.cancel_scope.cancel()
+        async with _while_connected(receive, self.answering):
+            await send({"type": "http.response.start", **start})
+            async for part in self.answering.parts():
+                await _send_body(send, part, True)
+            await _send_body(send, b"", False)
 
 
 async def _answer_whole(request: Request, answering: Answering) -> Response:
-    """Return the answers. If the client leaves before, the jobs are cancelled."""
-    response = _for_nobody()
-    async with anyio.create_task_group() as group:
-        group.start_soon(_cancel_when_gone, request.receive, group.cancel_scope)
+    response = Response(status_code=499)  # for nobody
+    async with _while_connected(request.receive, answering):
         try:
             response = await answering.whole()
         except ApiError as error:
             response = error.response()
-        finally:
-            answering.cancel()
-        group.cancel_scope.cancel()
     return response
 
 
-def _for_nobody() -> Response:
-    return Response(status_code=499)
+@asynccontextmanager
+async def _while_connected(
+    receive: Receive, answering: Answering
+) -> AsyncIterator[None]:
+    """Leave the block when the client leaves, and end the jobs in any case."""
 
+    async def wait(scope: anyio.CancelScope) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        scope.cancel()
 
-async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
+    async with anyio.create_task_group() as group:
+        group.start_soon(wait, group.cancel_scope)
+        try:
+            yield
+        finally:
+            answering.cancel()
+        group.cancel_scope.cancel()
 
 
 async def _send_body(send: Send, body: bytes, more: bool) -> None:
@@ -236,11 +232,8 @@ def make_app(models: Mapping[str, ServedModel], worker: Worker) -> Starlette:
 
     async def health(request: Request) -> Response:
         alive = worker.thread.is_alive()
-        state = {
-            "status": "ok" if alive else "stopped",
-            "models": list(models),
-            "open_answers": worker.open_jobs,
-        }
+        state = {"status": "ok" if alive else "stopped", "models": list(models)}
+        state |= {"open_answers": worker.open_jobs}
         return JSONResponse(state, 200 if alive else 503)
 
     def completions(kind: type[ChatRequest | TextRequest]) -> Callable:
@@ -265,12 +258,9 @@ def make_app(models: Mapping[str, ServedModel], worker: Worker) -> Starlette:
         # Otherwise a web page could have its own domain name resolve to 127.0.0.1 and
         # read the answers (DNS rebinding).
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS))],
-        exception_handlers={
-            ApiError: _answer_error,
-            HTTPException: _answer_error,
-            ClientDisconnect: _answer_error,
-            Exception: _answer_error,
-        },
+        exception_handlers=dict.fromkeys(
+            (ApiError, HTTPException, ClientDisconnect, Exception), _answer_error
+        ),
         lifespan=lifespan,
     )
 
@@ -296,7 +286,7 @@ async def _body(request: Request) -> bytes:
 
 async def _answer_error(request: Request, error: Exception) -> Response:
     if isinstance(error, ClientDisconnect):
-        return _for_nobody()
+        return Response(status_code=499)  # for nobody
     if isinstance(error, HTTPException):
         message = f"{request.method} {request.url.path}: {error.detail}"
         error = ApiError(error.status_code, message)
@@ -306,21 +296,14 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 
 class Server(uvicorn.Server):
-    """Serves models until it is told to stop, and then ends the answers that are still
-    under way.
-    """
+    """Serves models until it is told to stop, and ends the answers under way."""
 
     def __init__(self, models: Mapping[str, ServedModel], max_waiting: int = 64):
         engines = {name: model.make_engine for name, model in models.items()}
         self.worker = Worker(engines, max_waiting)
-        super().__init__(
-            uvicorn.Config(
-                make_app(models, self.worker),
-                log_level="warning",
-                access_log=False,
-                timeout_graceful_shutdown=5,
-            )
-        )
+        settings = {"log_level": "warning", "timeout_graceful_shutdown": 5}
+        app = make_app(models, self.worker)
+        super().__init__(uvicorn.Config(app, access_log=False, **settings))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End all answers, then the connections."""

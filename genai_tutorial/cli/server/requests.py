@@ -20,18 +20,7 @@ MAX_ANSWERS = 16
 TEXT_TOKENS = 16
 """The default of `max_tokens` for continuations, which is OpenAI's."""
 
-NO_EFFECT = {
-    "metadata",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "service_tier",
-    "store",
-    "user",
-}
-"""Fields that change nothing about an answer."""
-
-NEUTRAL: dict[str, tuple] = {
+NEUTRAL = {
     "best_of": (1,),
     "echo": (False,),
     "frequency_penalty": (0,),
@@ -51,6 +40,17 @@ NEUTRAL: dict[str, tuple] = {
     "verbosity": ("medium",),
 }
 """Fields that the server cannot follow, and the values that ask for nothing."""
+
+NO_EFFECT = {
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "user",
+}
+"""Fields that change nothing about an answer."""
 
 
 def _as_list(value: Any) -> Any:
@@ -82,15 +82,14 @@ class _Strict(BaseModel, strict=True, extra="forbid", allow_inf_nan=False):
         """Drop fields that are null, as OpenAI does, and those without effect."""
         if not isinstance(fields, dict):
             return fields
-        kept = {
-            name: value
-            for name, value in fields.items()
-            if value is not None and name not in NO_EFFECT
-        }
-        for name in kept.keys() & NEUTRAL:
-            if kept.pop(name) not in NEUTRAL[name]:
+        kept = {}
+        for name, value in fields.items():
+            if value is None or name in NO_EFFECT or value in NEUTRAL.get(name, ()):
+                continue
+            if name in NEUTRAL:
                 message = f"This server has no {name}; leave it out."
                 raise ApiError(400, message, name, "unsupported_parameter")
+            kept[name] = value
         return kept
 
 

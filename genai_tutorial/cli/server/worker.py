@@ -34,14 +34,10 @@ class ApiError(Exception):
     """
 
     def __init__(
-        self,
-        status: int,
-        message: str,
-        param: str | None = None,
-        code: str | None = None,
+        self, status: int, message: str, param: str | None = None, code: str = ""
     ):
         super().__init__(message)
-        self.status, self.param, self.code = status, param, code
+        self.status, self.param, self.code = status, param, code or None
 
     def to_dict(self) -> dict:
         """Return the error object.
@@ -51,14 +47,8 @@ class ApiError(Exception):
         """
         kinds = {404: "not_found_error", 429: "rate_limit_error"}
         kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        return {
-            "error": {
-                "message": str(self),
-                "type": kinds.get(self.status, kind),
-                "param": self.param,
-                "code": self.code,
-            }
-        }
+        error = {"message": str(self), "type": kinds.get(self.status, kind)}
+        return {"error": error | {"param": self.param, "code": self.code}}
 
     def response(self) -> JSONResponse:
         """Return the HTTP response."""

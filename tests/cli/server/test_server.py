@@ -370,6 +370,17 @@ def test_answer_is_cancelled_when_its_client_leaves(server, streams, monkeypatch
     assert engine.is_idle
 
 
+def test_client_that_leaves_within_its_body_leaves_no_traceback(http, caplog):
+    with socket.create_connection(("127.0.0.1", http.port)) as connection:
+        connection.sendall(
+            b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Length: 100\r\n\r\n{"
+        )
+    for _ in range(20):  # later requests are answered after it
+        assert http.send("GET", "/health").status == 200
+    assert caplog.records == []
+
+
 def slow_down(engine, monkeypatch):
     """Let each pass take a while, as with a large model."""
     step = engine.step
