@@ -30,52 +30,37 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with 0 on success, 2 on wrong usage and 1 if the
     command failed.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    message = ""
     try:
-        code = app(
-            args=arguments or ["--help"],
-            prog_name="genai-tutorial",
-            standalone_mode=False,
-        )
+        code = app(arguments, prog_name="genai-tutorial", standalone_mode=False)
     except UserError as error:
-        code = _say(str(error), error.exit_code)
+        message, code = str(error), error.exit_code
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "genai-tutorial"
         message = " ".join(error.format_message().split()).rstrip(".")
-        code = _say(f"{message}. See {command} --help.", WRONG_USE)
-    except (
-        ImportError,
-        OSError,
-        # a package that is not installed, a full disk, a folder without permission
-    ) as error:
-        code = _say(str(error), NOT_POSSIBLE)
+        message, code = f"{message}. See {command} --help.", WRONG_USE
+    # a package that is not installed, a full disk, a folder without permission
+    except (ImportError, OSError) as error:
+        message, code = str(error), NOT_POSSIBLE
     except typer.Abort:  # Ctrl-C; newer versions of typer return 130 by themselves
         code = 130
+    if message:
+        print(f"genai-tutorial: {message}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _say(message: str, code: int) -> int:
-    print(f"genai-tutorial: {message}", file=sys.stderr)
-    return code
-
-
-def _print_version(wanted: bool) -> bool:
+def _print_version(wanted: bool) -> None:
     if wanted:
         print(__version__)
         raise typer.Exit
-    return wanted
 
 
 @app.callback()
 def _start(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version",
-            callback=_print_version,
-            is_eager=True,
-            help="Print the version and exit.",
-        ),
+        typer.Option("--version", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """Use **Generative AI Explained, in Running Code** from the command line.
@@ -88,9 +73,7 @@ def _start(
 def doctor() -> None:
     """Check what is installed and how to install what is missing.
 
-    Checks Python, PyTorch and the device, the extras, the data, the trained models and
-    the book's notebooks. Exits with 0 if the core works: an extra that is not installed
-    is not an error.
+    Exits with 0 if the core works: an extra that is not installed is not an error.
 
     Example: `genai-tutorial doctor`
     """
@@ -130,8 +113,6 @@ def execute(
 
     Examples to try:
     - `genai-tutorial execute 4` runs chapter 4
-    - `genai-tutorial execute notebooks/04_transformer_language_model.ipynb` does the
-      same
     - `genai-tutorial execute --jobs 2` runs all chapters, two at a time, longest first
     """
     from .book import execute_notebooks
@@ -146,9 +127,7 @@ ServedName = StrEnum("ServedName", SERVED)
 def serve(
     model: Annotated[
         list[ServedName] | None,
-        typer.Option(
-            help="May be given several times; by default all that are installed."
-        ),
+        typer.Option(help="May be repeated; by default all that are installed."),
     ] = None,
     port: Annotated[
         int,
@@ -156,21 +135,17 @@ def serve(
     ] = 8000,
     queue: Annotated[
         int,
-        typer.Option(
-            min=0, help="How many answers may wait; beyond that, clients get 429."
-        ),
+        typer.Option(min=0, help="How many answers may wait; then clients get 429."),
     ] = 64,
 ) -> None:
     """Serve the book's language models to programs, with the protocol of OpenAI's API.
 
-    Any client of that protocol works: set its base URL to the address that is printed,
-    and any key. There are `/v1/chat/completions` for smollm2, factbook-sft and
-    factbook-ppo, `/v1/completions` for all models, `/v1/models` and `/health`. Answers
-    can be streamed. The server can be reached from this machine only.
+    Set a client's base URL to the address that is printed, and any key. There are
+    `/v1/chat/completions` for smollm2, factbook-sft and factbook-ppo, `/v1/completions`
+    for all models, `/v1/models` and `/health`, for programs of this machine only.
 
-    Requests that come at the same time run side by side in the batching engine of
-    chapter 24. Each gets the answer that it would get alone, and the same `seed` gives
-    the same answer, up to near ties between tokens, which rounding decides.
+    Requests run side by side in the batching engine of chapter 24. Each gets the answer
+    that it would get alone, up to near ties between tokens, which rounding decides.
 
     Examples to try:
     - `genai-tutorial serve`
@@ -187,6 +162,9 @@ def serve(
     serve(names or available_models(SERVED), port, queue)
 
 
+ChapterName = Annotated[
+    str, typer.Argument(help="The chapter's number, or its notebook with solutions.")
+]
 Folder = Annotated[
     Path,
     typer.Option("--to", help="The folder to write to; it is created if necessary."),
@@ -195,9 +173,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing f
 
 
 def assign(
-    chapter: Annotated[
-        str, typer.Argument(help="The chapter's number, or its notebook.")
-    ],
+    chapter: ChapterName,
     to: Folder,
     overwrite: Overwrite = False,
 ) -> None:
@@ -212,17 +188,11 @@ def assign(
         notebook = teaching.find_chapter(chapter)
     with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
         path = teaching.assign(notebook, to, overwrite=overwrite)
-    print(
-        f"The release is {path}. Students hand in this notebook; grade it with: "
-        "genai-tutorial grade"
-    )
+    print(f"The release is {path}. Grade what is handed in with: genai-tutorial grade")
 
 
 def grade(
-    chapter: Annotated[
-        str,
-        typer.Argument(help="The chapter's number, or its notebook with solutions."),
-    ],
+    chapter: ChapterName,
     submissions: Annotated[
         list[Path],
         typer.Argument(help="Students' notebooks, or folders with notebooks."),
@@ -230,10 +200,7 @@ def grade(
     to: Folder = Path("grades"),
     overwrite: Annotated[
         bool,
-        typer.Option(
-            "--overwrite",
-            help=("Grade all submissions again and replace existing grades."),
-        ),
+        typer.Option("--overwrite", help="Grade all again and replace the grades."),
     ] = False,
 ) -> None:
     """Grade students' notebooks and write a table of points and a page of feedback for

@@ -58,11 +58,8 @@ def _notebook(name: str) -> Path:
     if name.isdecimal():
         numbers = {chapter.number: chapter.path for chapter in _chapters()}
         if int(name) not in numbers:
-            there = ", ".join(map(str, numbers))
-            raise UserError(
-                f"There is no chapter {int(name)}; the chapters here are {there}.",
-                WRONG_USE,
-            )
+            there = f"the chapters here are {', '.join(map(str, numbers))}"
+            raise UserError(f"There is no chapter {int(name)}; {there}.", WRONG_USE)
         return numbers[int(name)]
     if path.suffix != ".ipynb" or not path.is_file():
         raise UserError(
@@ -84,29 +81,17 @@ def grade_submissions(
     names = ("Student", "Points", "Waiting for you", "Please look at")
     table = Table(*names, box=None, pad_edge=False)
     for report in reports:
-        look = ", ".join(
-            result.exercise for result in report.results if result.attention
-        )
-        table.add_row(
-            report.student,
-            f"{report.points:g} of {report.max_points:g}",
-            f"{report.waiting:g}",
-            look,
-        )
+        look = ", ".join(one.exercise for one in report.results if one.attention)
+        points = f"{report.points:g} of {report.max_points:g}"
+        table.add_row(report.student, points, f"{report.waiting:g}", look)
     Console().print(table)
-    enforced = [
-        str(protection)
-        # submissions that were graded in an earlier run have no report
-        for protection in max(
-            (report.protections for report in reports), key=len, default=()
-        )
-        if protection.enforced
-    ]
+    # submissions that were graded in an earlier run have no report
+    protections = max((report.protections for report in reports), key=len, default=())
+    enforced = [str(one) for one in protections if one.enforced]
     if enforced:
         print(f"While it ran: {'; '.join(enforced)}.")
-    for line in dict.fromkeys(
-        line for report in reports for line in report.unprotected
-    ):
+    unprotected = (line for report in reports for line in report.unprotected)
+    for line in dict.fromkeys(unprotected):
         print(f"This system could not enforce: {line}", file=sys.stderr)
     if known := sum(not report.protections for report in reports):
         print(

@@ -57,8 +57,8 @@ class ChatProfile:
 CHAT_PROFILES = {
     "smollm2": ChatProfile(
         SMOLLM2_CHAT,
-        "SmolLM2, 135 million parameters: quick, fluent, and often wrong. Ctrl-C "
-        "stops an answer, Ctrl-D ends.",
+        "SmolLM2, 135 million parameters: quick, fluent, and often wrong. Ctrl-C stops "
+        "an answer, Ctrl-D ends.",
         max_tokens=512,
         remembers=True,
         takes_system=True,
@@ -116,8 +116,8 @@ class Conversation:
         if self.room < len(self._encode([])):
             raise ValueError(
                 f"The model sees {model.config.context_length} tokens at once: what "
-                "the system says and an answer of "
-                f"--max-tokens {max_tokens} do not fit. Ask for shorter answers."
+                f"the system says and an answer of --max-tokens {max_tokens} do not "
+                "fit. Ask for shorter answers."
             )
         self.cache = model.make_cache()
 
@@ -130,9 +130,8 @@ class Conversation:
         if alone > self.room:
             raise ValueError(
                 f"That is too long: with what the system says it has {alone} tokens, "
-                "and there is room for "
-                f"{self.room}. Shorten it, or ask for shorter answers with "
-                "--max-tokens."
+                f"and there is room for {self.room}. Shorten it, or ask for shorter "
+                "answers with --max-tokens."
             )
         if not self.profile.remembers:
             self.turns = []
@@ -155,11 +154,9 @@ class Conversation:
             temperature=self.temperature,
             top_p=self.top_p,
             processor=lambda logits, text: repetition_penalty(
-                # of the answer alone: an answer may well repeat the question
-                logits,
-                text,
-                self.penalty,
-                window=max(1, text.shape[1] - len(ids)),
+                # of the answer alone: it may well repeat the question
+                *(logits, text, self.penalty),
+                max(1, text.shape[1] - len(ids)),
             ),
             stop_tokens=self.tokenizer.special_tokens.values(),
             generator=self.generator,
@@ -170,10 +167,8 @@ class Conversation:
                 pieces.append(decoder.push(token))
                 yield pieces[-1]
         finally:
-            said = "".join(pieces)
-            self.turns = (
-                [*self.turns, Message("assistant", said)] if said else self.turns[:-1]
-            )
+            said = [Message("assistant", "".join(pieces))]
+            self.turns = self.turns + said if said[0].content else self.turns[:-1]
 
     def _encode(self, turns: list[Message]) -> list[int]:
         return self.profile.template.encode(self.tokenizer, [*self.system, *turns])
@@ -192,13 +187,11 @@ def chat(
     max_tokens = profile.max_tokens if max_tokens is None else max_tokens
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     with user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
-        decoder, tokenizer = (
-            load(precision or "int4") if model == "smollm2" else load_own(model)
-        )
+        is_own = model != "smollm2"
+        loaded = load_own(model) if is_own else load(precision or "int4")
     with user_errors(ValueError, exit_code=WRONG_USE):
         conversation = Conversation(
-            decoder,
-            tokenizer,
+            *loaded,
             profile,
             max_tokens=max_tokens,
             penalty=profile.penalty if penalty is None else penalty,
@@ -245,9 +238,7 @@ def answer_lines(answer: Callable[[str], None], interactive: bool) -> None:
                 if not interactive:
                     raise
                 note("stopped")
-    # The program that read the answers has stopped; otherwise Python would report the
-    # broken pipe again at exit.
-    except BrokenPipeError:
+    except BrokenPipeError:  # otherwise Python would report it again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -264,10 +255,8 @@ def _lines(interactive: bool) -> Iterator[str]:
                 print()
             return
         except UnicodeDecodeError as error:
-            raise UserError(
-                f"The input is no text in {error.encoding}: {error.reason}.",
-                NOT_POSSIBLE,
-            ) from error
+            message = f"The input is no text in {error.encoding}: {error.reason}."
+            raise UserError(message, NOT_POSSIBLE) from error
         except KeyboardInterrupt:
             if not interactive:
                 raise
@@ -284,11 +273,8 @@ def _say(pieces: Generator[str, None, None], max_tokens: int) -> None:
     try:
         with closing(pieces):
             for piece in pieces:
-                print(
-                    CONTROL.sub("", piece if times else piece.lstrip(" ")),
-                    end="",
-                    flush=True,
-                )
+                text = CONTROL.sub("", piece if times else piece.lstrip(" "))
+                print(text, end="", flush=True)
                 times.append(time.perf_counter())
     except KeyboardInterrupt:
         ending = ", stopped"
@@ -303,6 +289,5 @@ def _say(pieces: Generator[str, None, None], max_tokens: int) -> None:
 
 def note(text: str) -> None:
     """Print a line on standard error that is not part of an answer."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(
-        text, style="dim", markup=False
-    )
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(text, style="dim", markup=False)

@@ -31,19 +31,15 @@ def examine() -> bool:
     _show(console, "Extras (each brings what a theme's chapters need)", examine_extras)
     works = all(finding.works for finding in core)
     if works:  # what follows imports torch
-        for title, look in (
-            ("Data (comes with the extras, nothing is downloaded)", examine_data),
-            ("Trained models", examine_models),
-            ("A real chat model", examine_smollm2),
-            ("Search", examine_retrieval),
-            ("Running generated programs", examine_sandbox),
-            ("Running a model in C", examine_compiler),
-            ("The book", examine_book),
-        ):
-            _show(console, title, look)
-        console.print("\nThe core works.")
-    else:
-        console.print("\nThe core does not work yet: see above.")
+        _show(console, "Data (comes with the extras)", examine_data)
+        _show(console, "Trained models", examine_models)
+        _show(console, "A real chat model", examine_smollm2)
+        _show(console, "Search", examine_retrieval)
+        _show(console, "Running generated programs", examine_sandbox)
+        _show(console, "Running a model in C", examine_compiler)
+        _show(console, "The book", examine_book)
+    end = "works." if works else "does not work yet: see above."
+    console.print(f"\nThe core {end}")
     return works
 
 
@@ -86,10 +82,8 @@ def examine_core() -> Iterator[Finding]:
         if device.type == "cuda":
             name = torch.cuda.get_device_name(device)
         product = torch.eye(64, device=device) @ torch.ones(64, 64, device=device)
-        yield Finding(
-            bool(product.sum() == 64 * 64),
-            f"torch {torch.__version__} computes on {device.type} ({name})",
-        )
+        what = f"torch {torch.__version__} computes on {device.type} ({name})"
+        yield Finding(bool(product.sum() == 64 * 64), what)
     # a broken installation can fail in any way, and doctor has to report it
     except Exception as error:
         yield Finding(False, "torch", f"{type(error).__name__}: {error}")
@@ -167,9 +161,7 @@ def examine_models() -> Iterator[Finding]:
 
 
 def examine_smollm2() -> Iterator[Finding]:
-    """Check the file of SmolLM2, or the user's own file in its place, without unpacking
-    the weights.
-    """
+    """Check SmolLM2's file, or the user's own in its place, without its weights."""
     from genai_tutorial.pretrained import find_smollm2
     from genai_tutorial.pretrained.smollm2 import SMOLLM2_FILE, open_smollm2
     from genai_tutorial.runtime import require
@@ -188,9 +180,7 @@ def examine_smollm2() -> Iterator[Finding]:
 
 
 def examine_retrieval() -> Iterator[Finding]:
-    """Check the files of MiniLM, the sentence encoder, and the full-text search of
-    Python's SQLite, which the store of passages needs.
-    """
+    """Check the files of MiniLM, and SQLite's search in full texts."""
     from genai_tutorial.pretrained import find_minilm, load_minilm_tokenizer
     from genai_tutorial.pretrained.minilm import MINILM_FILE
     from genai_tutorial.retrieval import has_full_text_search
@@ -233,11 +223,10 @@ def examine_compiler() -> Iterator[Finding]:
     from genai_tutorial.efficiency import find_compiler
 
     compiler = find_compiler()
-    yield Finding(
-        compiler is not None,
-        f"a C compiler{f' at {compiler}' if compiler else ''}, for chapter 24",
-        "" if compiler else "apt install gcc, or Xcode's command line tools",
-    )
+    place = f" at {compiler}" if compiler else ""
+    remedy = "" if compiler else "apt install gcc, or Xcode's command line tools"
+    what = f"a C compiler{place}, for chapter 24"
+    yield Finding(compiler is not None, what, remedy)
 
 
 def examine_book() -> Iterator[Finding]:
@@ -253,8 +242,6 @@ def examine_book() -> Iterator[Finding]:
     browsers = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     browser = next(filter(None, map(shutil.which, browsers)), None)
     place = f" at {browser}" if browser else ""
-    yield Finding(
-        browser is not None,
-        f"Chromium{place}, for make pdf and the browser tests",
-        "" if browser else "apt install chromium, or any Chrome",
-    )
+    remedy = "" if browser else "apt install chromium, or any Chrome"
+    what = f"Chromium{place}, for make pdf and the browser tests"
+    yield Finding(browser is not None, what, remedy)

@@ -75,9 +75,8 @@ def read_folder(folder: Path) -> tuple[list[Place], list[str]]:
         total += len(text.encode())
         places += split_text(text, name)
     if not places:
-        raise ValueError(
-            " ".join([f"{folder} has no .txt or .md file with text in it.", *left_out])
-        )
+        problem = f"{folder} has no .txt or .md file with text in it."
+        raise ValueError(" ".join([problem, *left_out]))
     return places, left_out
 
 
@@ -120,15 +119,13 @@ def _read(path: Path, room: int) -> str:
     if len(content) > LARGEST_FILE:
         raise ValueError(f"it has more than {LARGEST_FILE // 1_000_000} MB")
     if len(content) > room:
-        raise ValueError(
-            f"the files before it have nearly {LARGEST_FOLDER // 1_000_000} MB together"
-        )
+        room = LARGEST_FOLDER // 1_000_000
+        raise ValueError(f"the files before it have nearly {room} MB together")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"it is not UTF-8 text (byte {error.start} is not valid)"
-        ) from error
+        problem = f"it is not UTF-8 text (byte {error.start} is not valid)"
+        raise ValueError(problem) from error
     if "\0" in text:
         raise ValueError("it has null characters, so it is not text")
     if not text.strip():
@@ -193,10 +190,8 @@ def chat_about(
     answerer = AnswerModel(decoder, tokenizer, SMOLLM2_CHAT, max_tokens or MAX_TOKENS)
     threshold = THRESHOLD if threshold is None else threshold
     files = len({place.file for place in places})
-    chat.note(
-        f"Passages: {len(places)}, files: {files}. Each question is answered by "
-        "itself. Ctrl-D ends."
-    )
+    told = f"Passages: {len(places)}, files: {files}."
+    chat.note(f"{told} Each question is answered by itself. Ctrl-D ends.")
 
     def answer(question: str) -> None:
         _answer(answerer, library, question, threshold)

@@ -20,10 +20,8 @@ checked before torch is loaded. A test holds the file equal to the recipes.
 """
 
 ENDINGS = {"images": ".png", "films": ".gif or .webp", "sounds": ".mp3 or .wav"}
-"""The endings of the files that samples are written to."""
-
 NOUNS = {"images": "images", "films": "clips", "sounds": "sounds"}
-"""What a user calls the samples of each kind."""
+"""The endings of the files of samples, and what a user calls them."""
 
 ModelName = Annotated[
     str, typer.Argument(help="The model; `genai-tutorial models` lists them.")
@@ -69,13 +67,11 @@ def train(
     """Train one of the book's models from its recipe.
 
     The run saves checkpoints regularly. If it is interrupted, `--resume` continues it
-    and ends with exactly the same model. To use several processes, start it with
-    torchrun.
+    and ends with exactly the same model. Start several processes with torchrun.
 
     Examples to try:
     - `genai-tutorial train shakespeare` trains the model that chapter 4 loads
     - `genai-tutorial train shakespeare --steps 50 --folder try` trains for 50 steps
-      only
     - `genai-tutorial train shakespeare --resume` resumes an interrupted run
     """
     _check_name(name)
@@ -95,11 +91,7 @@ def sample(
     ] = None,
     count: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            max=10_000,
-            help="Number of images, clips or sounds; by default 1 for a prompt.",
-        ),
+        typer.Option(min=1, max=10_000, help="How many; by default 1 for a prompt."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -116,11 +108,9 @@ def sample(
     Each model has its own options: `genai-tutorial models` lists them.
 
     Examples to try:
-    - `genai-tutorial sample shakespeare`
     - `genai-tutorial sample shakespeare prompt="JULIET:" temperature=0.5 tokens=300
       --seed 7`
     - `genai-tutorial sample arithmetic-reasoner prompt="58+67+91+12"`
-    - `genai-tutorial sample python-exercises prompt="Return the longest of the words."`
     - `genai-tutorial sample mnist-diffusion digit=7 steps=50 guidance=2 --count 20
       --out sevens.png`
     - `genai-tutorial sample shapes-diffusion prompt="a small red circle above a blue
@@ -128,7 +118,6 @@ def sample(
     - `genai-tutorial sample shapes-video prompt="a small red circle moves left slowly"
       --count 4 --out clips.webp`
     - `genai-tutorial sample caption-voice prompt="a red circle at the top" voice=0.5`
-    - `genai-tutorial sample bach-chorales harmonize=1 --out chorale.mp3`
     - `genai-tutorial sample paddle-world frames=100 --count 4 --out dreams.gif`
     """
     _check_name(name)
@@ -162,19 +151,13 @@ def _check_sample(
             raise UserError(f"{name} has no option {option}; {theirs}.", WRONG_USE)
     for option, value in (("--count", count), ("--out", out)):
         if makes == "text" and value is not None:
-            raise UserError(
-                f"{name} writes text, so it has no option {option}; redirect its "
-                "output to keep it.",
-                WRONG_USE,
-            )
+            wrong = f"{name} writes text, so it has no option {option}"
+            raise UserError(f"{wrong}; redirect its output to keep it.", WRONG_USE)
     if makes and out is not None:
         endings = ENDINGS[makes]
         if out.suffix.lower() not in endings.split(" or "):
-            raise UserError(
-                f"The {NOUNS[makes]} are written to a file: --out must end in "
-                f"{endings}, got {out.name}.",
-                WRONG_USE,
-            )
+            wrong = f"--out must end in {endings}, got {out.name}"
+            raise UserError(f"{NOUNS[makes].title()} go to a file: {wrong}.", WRONG_USE)
 
 
 def ask(
@@ -185,15 +168,14 @@ def ask(
     """Ask the vision-language model of chapter 19 about a picture.
 
     It knows pictures of one to three coloured shapes, and questions such as "what
-    colour is the circle?", "what shape is the red thing?", "what size is the cross?",
-    "how many shapes are there?", "is there a red circle?", "where is the square?" and
-    "is the circle above the square?". "describe" asks for a caption.
+    shape is the red thing?", "what size is the cross?", "how many shapes are there?",
+    "where is the square?" and "is the circle above the square?".
 
     Examples to try:
     - `genai-tutorial sample shapes-diffusion prompt="a red circle above a blue square"
       --out scene.png`
     - `genai-tutorial ask scene.png "what colour is the circle?"`
-    - `genai-tutorial ask scene.png describe`
+    - `genai-tutorial ask scene.png describe` asks for a caption
     """
     if not image.is_file():
         raise UserError(f"There is no picture {image}.", WRONG_USE)
@@ -235,10 +217,7 @@ ChatModel = StrEnum("ChatModel", ["smollm2", "base", "sft", "ppo"])
 def chat(
     model: Annotated[
         ChatModel,
-        typer.Option(
-            help="SmolLM2, or the book's own: the base model, after fine-tuning, after "
-            "PPO."
-        ),
+        typer.Option(help="SmolLM2, or the book's own after a stage of training."),
     ] = ChatModel.smollm2,
     documents: Annotated[
         Path | None,
@@ -246,12 +225,7 @@ def chat(
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(
-            min=-1,
-            max=1,
-            help="Decline questions whose nearest passage has a lower cosine; by "
-            "default 0.45.",
-        ),
+        typer.Option(help="Least cosine of a passage that answers; by default 0.45."),
     ] = None,
     system: Annotated[
         str | None, typer.Option(help="System message for the model.")
@@ -262,57 +236,42 @@ def chat(
     ] = 0.2,
     top_p: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Sample from the likeliest tokens with this total probability.",
-        ),
+        typer.Option(min=0, max=1, help="Total probability of the tokens to sample."),
     ] = None,
     repetition_penalty: Annotated[
         float | None,
         typer.Option(
             min=1,
             max=2,
-            help="Above 1, answers repeat themselves less; by default 1.1 for smollm2, "
-            "1 for the others.",
+            help="Against loops; by default 1.1 for smollm2, else 1 (none).",
         ),
     ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            help="Maximum tokens per answer; 512 for smollm2, fewer for the others.",
-        ),
+        typer.Option(min=1, help="Per answer; 512 for smollm2, fewer for the others."),
     ] = None,
     seed: Seed = 0,
     precision: Annotated[
         Precision | None,
-        typer.Option(
-            help="Number format of smollm2's weights; by default int4, the format of "
-            "its file."
-        ),
+        typer.Option(help="Format of smollm2's weights; by default its file's, int4."),
     ] = None,
 ) -> None:
-    """Chat with SmolLM2, a small chat model, or with the model that chapters 12 to 14
-    train.
+    """Chat with SmolLM2, or with the model that chapters 12 to 14 train.
 
-    The book's model is available after each stage of training: base continues your
-    text, sft answers questions about countries, and ppo answers them as its raters
-    preferred.
+    Of the book's model, base continues your text, sft answers questions about
+    countries, and ppo answers them as its raters preferred.
 
     Ctrl-C stops an answer, Ctrl-D ends the conversation. When the context is full, the
     oldest turns are dropped. If the input is a file or a pipe, each line is one turn of
     yours; the answers go to standard output and everything else to standard error.
 
-    With a folder of documents, smollm2 answers each question by itself from the
-    passages that fit it best, and cites the file and the place. Where no passage is
-    near enough, it says that it does not know. Answers are greedy.
+    With documents, smollm2 answers each question by itself from the passages that fit
+    it best, and cites the place, or says that it does not know. Answers are greedy.
 
     Examples to try:
     - `genai-tutorial chat`
     - `genai-tutorial chat --documents notes`
-    - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --top-p 0.9`
-    - `genai-tutorial chat --max-tokens 100 --seed 7 --precision fp32`
+    - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --seed 7`
     - `genai-tutorial chat --model sft`
     """
     is_own = model is not ChatModel.smollm2
@@ -322,13 +281,11 @@ def chat(
         (top_p is not None and not top_p > 0, "--top-p must be above 0"),
         (
             is_own and system is not None,
-            f"--system is for smollm2: {model.value} was not taught to listen to a "
-            "system turn",
+            f"--system is for smollm2: {model} was not taught to listen to it",
         ),
         (
             is_own and precision is not None,
-            f"--precision is for smollm2: {model.value} is small enough to stay as it "
-            "is",
+            f"--precision is for smollm2: {model} is small enough to stay as it is",
         ),
         (
             documents is not None and (is_own or is_varied),
@@ -337,13 +294,9 @@ def chat(
         ),
         (
             documents is not None and not documents.is_dir(),
-            f"{documents} is not a folder: --documents takes a folder of .txt or .md "
-            "files",
+            f"{documents} is not a folder: --documents takes one of .txt or .md files",
         ),
-        (
-            documents is None and threshold is not None,
-            "--threshold is for --documents: it says which questions to decline",
-        ),
+        (documents is None and threshold is not None, "--threshold is for --documents"),
     ):
         if is_wrong:
             raise UserError(f"{message}.", WRONG_USE)
@@ -355,13 +308,6 @@ def chat(
         return
     from .chat import chat
 
-    chat(
-        model.value,
-        weights,
-        max_tokens,
-        system=system,
-        temperature=temperature,
-        top_p=top_p,
-        penalty=repetition_penalty,
-        seed=seed,
-    )
+    sampling = {"system": system, "temperature": temperature, "top_p": top_p}
+    sampling |= {"penalty": repetition_penalty, "seed": seed}
+    chat(model.value, weights, max_tokens, **sampling)

@@ -22,9 +22,6 @@ from .chat import note
 from .model_commands import NOUNS
 from .user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
 
-FILM_FORMATS = {".gif": "GIF", ".webp": "WEBP"}
-"""The format of each file name extension."""
-
 FRAME_MILLISECONDS = 160
 """The display time of a frame; the films are repeated endlessly."""
 
@@ -32,27 +29,19 @@ PAUSE_SECONDS = 0.5
 """The silence between two clips."""
 
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-PICTURE_ERRORS = (
-    OSError,
-    SyntaxError,  # a chunk of a PNG file is broken
-    ValueError,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
+# Pillow calls a broken chunk of a PNG file a syntax error.
+DAMAGED = (OSError, SyntaxError, ValueError)
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 LONGEST_SIDE = 4096
 LEAST_WHITE = 0.4
 """The smallest share of white pixels in pictures like those of the training."""
 
 COLUMNS, GAP = 10, 2
 SHORTEST_SIDE = 84
-"""Images are enlarged by a whole factor, so that their shorter side has at least this
-many pixels.
-"""
+"""Images are enlarged by a whole factor to at least this many pixels."""
 
 DEFAULT_COUNTS = {"images": 40, "films": 10, "sounds": 1}
-"""The number of samples of each kind without a prompt: four rows of images, ten clips
-side by side in one film, or one sound. A prompt gives one.
-"""
+"""The number of samples of each kind; a prompt gives one."""
 
 
 def train_model(
@@ -81,9 +70,8 @@ def train_model(
     if os.environ.get("RANK", "0") == "0":
         recipe = recipes.recipe(name)
         print(f"The model is {path}, with its card beside it.")
-        print(
-            f"Measured: {recipe.summary(recipes.card(name, path.parent)['metrics'])}."
-        )
+        metrics = recipes.card(name, path.parent)["metrics"]
+        print(f"Measured: {recipe.summary(metrics)}.")
         if recipe.makes is not None:
             print(f'Try it: genai-tutorial sample {name} --folder "{path.parent}"')
 
@@ -148,11 +136,12 @@ def grid(images: Float[Tensor, "count *channels height width"]) -> Image.Image:
     across, down = scale * width + gap, scale * height + gap
     page = Image.new("RGB", (columns * across + gap, rows * down + gap), "silver")
     for number, image in enumerate(pixels):
-        tile = Image.fromarray(image.permute(1, 2, 0).contiguous().numpy()).resize(
-            (scale * width, scale * height), Image.Resampling.NEAREST
-        )
+        tile = Image.fromarray(image.permute(1, 2, 0).contiguous().numpy())
+        row, column = divmod(number, COLUMNS)
+        size = (scale * width, scale * height)
         page.paste(
-            tile, (gap + number % COLUMNS * across, gap + number // COLUMNS * down)
+            tile.resize(size, Image.Resampling.NEAREST),
+            (gap + column * across, gap + row * down),
         )
     return page
 
@@ -167,19 +156,14 @@ def write_grid(
 
 def write_film(films: Float[Tensor, "count frame 3 height width"], path: Path) -> None:
     """Write films to one animated file atomically, arranged in a grid."""
-    kind = FILM_FORMATS[path.suffix.lower()]
     first, *others = (grid(frame) for frame in films.unbind(dim=1))
-    settings = {"lossless": True} if kind == "WEBP" else {"optimize": True}
+    is_webp = path.suffix.lower() == ".webp"
+    kind, settings = (
+        ("WEBP", {"lossless": True}) if is_webp else ("GIF", {"optimize": True})
+    )
+    settings |= {"duration": FRAME_MILLISECONDS, "loop": 0}
     with write_atomically(path) as file:
-        first.save(
-            file,
-            kind,
-            save_all=True,
-            append_images=others,
-            duration=FRAME_MILLISECONDS,
-            loop=0,
-            **settings,
-        )
+        first.save(file, kind, save_all=True, append_images=others, **settings)
 
 
 def write_clips(clips: Float[Tensor, "count sample"], rate: int, path: Path) -> None:
@@ -215,7 +199,7 @@ def read_picture(path: Path) -> Float[Tensor, "3 32 32"]:
             width, height = file.size
             is_fit = width == height <= LONGEST_SIDE
             picture = file.convert("RGBA") if is_fit else None
-    except PICTURE_ERRORS as error:
+    except (*DAMAGED, *BOMBS) as error:
         raise ValueError(
             f"{path.name} is not a picture that can be read: it must be a whole file, "
             f"in {', '.join(PICTURE_FORMATS)}."

@@ -16,9 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from genai_tutorial.pretrained import find_smollm2
 
@@ -77,23 +76,26 @@ class Answering:
         return JSONResponse(self._object(kind, choices) | {"usage": self._usage()})
 
     async def parts(self) -> AsyncIterator[bytes]:
-        """Yield the answers as server-sent events."""
-        if self._is_chat:
-            for index in range(len(self._jobs)):
-                delta = {"role": "assistant", "content": ""}
-                yield self._part([_choice(index, None) | {"delta": delta}])
+        """Yield the answers as server-sent events; if the client leaves, the response
+        closes this generator, and the jobs end.
+        """
         try:
+            if self._is_chat:
+                delta = {"role": "assistant", "content": ""}
+                for index in range(len(self._jobs)):
+                    yield self._part([_choice(index, None) | {"delta": delta}])
             async for event in self.events():
                 if event.text:
                     yield self._piece(event.index, event.text, None)
                 if event.finish_reason is not None:
                     yield self._piece(event.index, "", event.finish_reason)
+            if self.completion.body.includes_usage:
+                yield self._part([], self._usage())
+            yield server_sent("[DONE]")
         except ApiError as error:  # the status has been sent already
             yield server_sent(error.to_dict())
-            return
-        if self.completion.body.includes_usage:
-            yield self._part([], self._usage())
-        yield server_sent("[DONE]")
+        finally:
+            self.cancel()
 
     @property
     def _is_chat(self) -> bool:
@@ -152,58 +154,25 @@ def server_sent(data: dict | str) -> bytes:
     return f"data: {text}\n\n".encode()
 
 
-class EventStream(Response):
-    """A response of server-sent events."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, answering: Answering):
-        super().__init__(headers={"Cache-Control": "no-cache"})
-        del self.headers["content-length"]
-        self.answering = answering
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events until all are sent, or the client has left."""
-        start = {"status": self.status_code, "headers": self.raw_headers}
-        async with _while_connected(receive, self.answering):
-            await send({"type": "http.response.start", **start})
-            async for part in self.answering.parts():
-                await _send_body(send, part, True)
-            await _send_body(send, b"", False)
-
-
 async def _answer_whole(request: Request, answering: Answering) -> Response:
+    """Return the answers; if the client leaves before, end their jobs."""
     response = Response(status_code=499)  # for nobody
-    async with _while_connected(request.receive, answering):
-        try:
-            response = await answering.whole()
-        except ApiError as error:
-            response = error.response()
-    return response
-
-
-@asynccontextmanager
-async def _while_connected(
-    receive: Receive, answering: Answering
-) -> AsyncIterator[None]:
-    """Leave the block when the client leaves, and end the jobs in any case."""
 
     async def wait(scope: anyio.CancelScope) -> None:
-        while (await receive())["type"] != "http.disconnect":
+        while (await request.receive())["type"] != "http.disconnect":
             pass
         scope.cancel()
 
     async with anyio.create_task_group() as group:
         group.start_soon(wait, group.cancel_scope)
         try:
-            yield
+            response = await answering.whole()
+        except ApiError as error:
+            response = error.response()
         finally:
             answering.cancel()
         group.cancel_scope.cancel()
-
-
-async def _send_body(send: Send, body: bytes, more: bool) -> None:
-    await send({"type": "http.response.body", "body": body, "more_body": more})
+    return response
 
 
 def make_app(models: Mapping[str, ServedModel], worker: Worker) -> Starlette:
@@ -242,7 +211,9 @@ def make_app(models: Mapping[str, ServedModel], worker: Worker) -> Starlette:
             completion = read_completion(kind, await _body(request), models)
             answering = Answering(completion, worker)
             if completion.body.stream:
-                return EventStream(answering)
+                settings = {"headers": {"Cache-Control": "no-cache"}}
+                settings["media_type"] = "text/event-stream"
+                return StreamingResponse(answering.parts(), **settings)
             return await _answer_whole(request, answering)
 
         return answer

@@ -65,9 +65,8 @@ def _joined(content: Any) -> Any:
         return content
     texts = [part.get("text") if isinstance(part, dict) else None for part in content]
     if not all(isinstance(text, str) for text in texts):
-        raise PydanticCustomError(
-            "text_only", "This server reads texts only, no images and no sounds"
-        )
+        message = "This server reads texts only, no images and no sounds"
+        raise PydanticCustomError("text_only", message)
     return "".join(texts)
 
 
@@ -215,17 +214,13 @@ def read_completion(
         param = "model" if is_chat and model.profile is None else field
         raise ApiError(400, str(error), param, "invalid_value") from error
     if body.n * len(prompts) > MAX_ANSWERS:
-        message = (
-            f"A request gets at most {MAX_ANSWERS} answers, got {len(prompts)} prompts "
-            f"with n={body.n}."
-        )
+        got = f"{len(prompts)} prompts with n={body.n}"
+        message = f"A request gets at most {MAX_ANSWERS} answers, got {got}."
         raise ApiError(400, message, "n", "invalid_value")
     window, longest = model.model.config.context_length, max(map(len, prompts))
     if longest >= window:
-        message = (
-            f"{model.name} sees at most {window} tokens at once, and the prompt has "
-            f"{longest}. Shorten it."
-        )
+        sees = f"{model.name} sees at most {window} tokens at once"
+        message = f"{sees}, and the prompt has {longest}. Shorten it."
         raise ApiError(400, message, field, "context_length_exceeded")
     usual = model.profile.max_tokens if is_chat else TEXT_TOKENS
     options = SamplingOptions(

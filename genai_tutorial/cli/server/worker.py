@@ -84,10 +84,7 @@ class ServedModel:
         was trained on single questions.
         """
         if self.profile is None:
-            raise ValueError(
-                f"{self.name} continues texts and was not taught to chat: use "
-                "/v1/completions."
-            )
+            raise ValueError(f"{self.name} only continues texts: use /v1/completions.")
         if not self.profile.takes_system and messages[0].role == "system":
             raise ValueError(f"{self.name} was not taught to listen to the system.")
         kept = messages if self.profile.remembers else messages[-1:]
@@ -100,9 +97,7 @@ class ServedModel:
         return self.tokenizer.stream()
 
     def make_engine(self) -> Engine:
-        """Return an engine with room for a few texts of a whole context window, or for
-        several times as many shorter ones.
-        """
+        """Return an engine with room for a few texts of a whole context window."""
         window = self.model.config.context_length
         tokens = max(window + 256, min(MAX_RUNNING * window, 8192))
         return Engine(self.model, blocks=tokens // 16, max_running=MAX_RUNNING)
@@ -121,7 +116,7 @@ def load_served(name: str) -> ServedModel:
 
 class TextStream:
     r"""Turns tokens into text as they come: never part of a character, and nothing of a
-    text to stop at. Chat models put a space at the start, which `trim` drops.
+    text to stop at. `trim` drops the space at the start, where chat models put one.
 
     >>> text = TextStream(StreamDecoder([b"a", b"\n", b"\n\n"]), ["\n\n"])
     >>> [text.push(token) for token in (0, 1, 0, 1, 1)], text.is_stopped
@@ -223,12 +218,11 @@ class Worker:
             if self._stopping:
                 raise ApiError(503, "The server is about to stop.")
             if self.open_jobs + len(jobs) > MAX_RUNNING + self.max_waiting:
-                raise ApiError(
-                    429,
+                message = (
                     f"{self.open_jobs} answers are running or waiting, and the queue "
-                    f"takes {self.max_waiting}. Try again later.",
-                    code="queue_full",
+                    f"takes {self.max_waiting}. Try again later."
                 )
+                raise ApiError(429, message, code="queue_full")
             self.open_jobs += len(jobs)
         for job in jobs:
             self._commands.put((self._start, job))
