@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.table import Table
 
 from genai_tutorial import teaching
-from genai_tutorial.notebook.chapters import (
+from genai_tutorial.notebook import (
     Chapter,
+    ExecutionError,
     chapters,
+    execute,
     spoken_seconds,
     unnumbered_pages,
 )
-from genai_tutorial.notebook.execute import ExecutionError, execute
 
 from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
 

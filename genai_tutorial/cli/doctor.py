@@ -141,7 +141,7 @@ def examine_data() -> Iterator[Finding]:
 def examine_models() -> Iterator[Finding]:
     """Check the files of each published or locally trained model against its card."""
     from genai_tutorial import recipes
-    from genai_tutorial.pretrained.files import read_tokenizer, read_weights
+    from genai_tutorial.pretrained import read_tokenizer, read_weights
 
     yield Finding(True, "genai-tutorial models lists what can be trained and sampled")
     mine = recipes.trained_folder()
@@ -162,8 +162,7 @@ def examine_models() -> Iterator[Finding]:
 
 def examine_smollm2() -> Iterator[Finding]:
     """Check SmolLM2's file, or the user's own in its place, without its weights."""
-    from genai_tutorial.pretrained import find_smollm2
-    from genai_tutorial.pretrained.smollm2 import SMOLLM2_FILE, open_smollm2
+    from genai_tutorial.pretrained import SMOLLM2_FILE, find_smollm2, open_smollm2
     from genai_tutorial.runtime import require
 
     try:
@@ -181,8 +180,11 @@ def examine_smollm2() -> Iterator[Finding]:
 
 def examine_retrieval() -> Iterator[Finding]:
     """Check the files of MiniLM, and SQLite's search in full texts."""
-    from genai_tutorial.pretrained import find_minilm, load_minilm_tokenizer
-    from genai_tutorial.pretrained.minilm import MINILM_FILE
+    from genai_tutorial.pretrained import (
+        MINILM_FILE,
+        find_minilm,
+        load_minilm_tokenizer,
+    )
     from genai_tutorial.retrieval import has_full_text_search
 
     try:
@@ -231,7 +233,7 @@ def examine_compiler() -> Iterator[Finding]:
 
 def examine_book() -> Iterator[Finding]:
     """Check for the notebooks, and for the browser that prints and tests the pages."""
-    from genai_tutorial.notebook.chapters import chapters, find_repository
+    from genai_tutorial.notebook import chapters, find_repository
 
     try:
         repository = find_repository()

@@ -605,7 +605,8 @@ def test_chapters_lists_notebooks(command, book):
 def test_chapters_outside_repository_fails(error_line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "genai_tutorial.notebook.chapters.__file__",
+        sys.modules["genai_tutorial.notebook.chapters"],
+        "__file__",
         str(tmp_path / "site" / "package" / "file.py"),
     )
     assert "clone the repository" in error_line(1, "chapters")

@@ -451,7 +451,7 @@ def test_summary_is_printed_by_doctor_and_train(
 
 DRAWING = [
     chosen.name
-    for chosen in recipes.RECIPES
+    for chosen in map(recipes.recipe, recipes.names())
     if chosen.published and chosen.makes == "images"
 ]
 
