@@ -35,7 +35,6 @@ class Continuation:
     """The template of the base model: it continues the user's text."""
 
     def encode(self, tokenizer: BPETokenizer, messages: Sequence[Message]) -> list[int]:
-        """Return the tokens of the last turn."""
         text = messages[-1].content if messages else ""
         return tokenizer.encode(text, special_as_text=True)
 
@@ -210,12 +209,10 @@ def chat(
 
 
 def load_own(model: str) -> tuple[DecoderLM, BPETokenizer]:
-    """Load the book's model after one stage of training."""
     return recipes.load(f"factbook-{model}")
 
 
 def load(precision: str) -> tuple[DecoderLM, BPETokenizer]:
-    """Load SmolLM2 with its weights in the given format."""
     if precision == "bf16":
         return load_smollm2(torch.bfloat16)
     model, tokenizer = load_smollm2()
@@ -243,7 +240,6 @@ def answer_lines(answer: Callable[[str], None], interactive: bool) -> None:
 
 
 def _lines(interactive: bool) -> Iterator[str]:
-    """Yield the user's lines, except for blank ones."""
     if interactive:
         with suppress(ImportError):  # Windows has none
             import readline  # noqa: F401  -- enables line editing and history with the arrow keys

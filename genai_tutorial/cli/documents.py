@@ -160,7 +160,6 @@ class AnswerModel(ChatModel):
     max_tokens: int = MAX_TOKENS
 
     def answers(self, requests: Sequence[str]) -> list[str]:
-        """Return the likeliest answers."""
         return super().answers(requests, self.max_tokens)
 
     def check(self, question: str, places: Sequence[Place]) -> None:
@@ -202,7 +201,6 @@ def chat_about(
 def _answer(
     answerer: AnswerModel, library: Library, question: str, threshold: float
 ) -> None:
-    """Print an answer and the place that it is from."""
     places, cosine = library.find(question)
     if cosine >= threshold:
         answerer.check(question, places)

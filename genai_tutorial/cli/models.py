@@ -149,13 +149,11 @@ def grid(images: Float[Tensor, "count *channels height width"]) -> Image.Image:
 def write_grid(
     images: Float[Tensor, "count *channels height width"], path: Path
 ) -> None:
-    """Write a grid of images to a PNG file atomically."""
     with write_atomically(path) as file:
         grid(images).save(file, "PNG", optimize=True)
 
 
 def write_film(films: Float[Tensor, "count frame 3 height width"], path: Path) -> None:
-    """Write films to one animated file atomically, arranged in a grid."""
     first, *others = (grid(frame) for frame in films.unbind(dim=1))
     is_webp = path.suffix.lower() == ".webp"
     kind, settings = (

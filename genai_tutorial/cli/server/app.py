@@ -46,7 +46,6 @@ class Answering:
         worker.submit(self._jobs)
 
     def cancel(self) -> None:
-        """End the jobs that are not finished."""
         self.worker.cancel(self._jobs)
 
     async def events(self) -> AsyncIterator[Event]:
@@ -63,7 +62,6 @@ class Answering:
             left -= event.finish_reason is not None
 
     async def whole(self) -> Response:
-        """Return the answers in one piece."""
         texts, reasons = [""] * len(self._jobs), [""] * len(self._jobs)
         async for event in self.events():
             texts[event.index] += event.text
@@ -145,11 +143,6 @@ def _choice(index: int, reason: str | None) -> dict:
 
 
 def server_sent(data: dict | str) -> bytes:
-    """Return an event in the format of server-sent events.
-
-    >>> server_sent("[DONE]")
-    b'data: [DONE]\\n\\n'
-    """
     text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
     return f"data: {text}\n\n".encode()
 
@@ -277,7 +270,6 @@ class Server(uvicorn.Server):
         super().__init__(uvicorn.Config(app, access_log=False, **settings))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End all answers, then the connections."""
         self.worker.stop()
         await super().shutdown(sockets)
 
@@ -322,6 +314,5 @@ def available_models(names: Sequence[str]) -> list[str]:
 
 
 def load_all(names: Sequence[str]) -> dict[str, ServedModel]:
-    """Load models by their names."""
     with user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
         return {name: load_served(name) for name in names}

@@ -60,7 +60,6 @@ def _as_list(value: Any) -> Any:
 
 
 def _joined(content: Any) -> Any:
-    """Return the texts of a message's parts as one text."""
     if not isinstance(content, list):
         return content
     texts = [part.get("text") if isinstance(part, dict) else None for part in content]
@@ -71,6 +70,7 @@ def _joined(content: Any) -> Any:
 
 
 NonEmpty = Annotated[str, Field(min_length=1)]
+Tokens = Annotated[list[int], Field(min_length=1)]
 Limit = Annotated[int | None, Field(ge=1)]
 
 
@@ -93,8 +93,6 @@ class _Strict(BaseModel, strict=True, extra="forbid", allow_inf_nan=False):
 
 
 class _StreamOptions(_Strict):
-    """What a stream holds besides the text."""
-
     include_usage: bool = False
     include_obfuscation: bool = False
 
@@ -114,7 +112,6 @@ class _Sampling(_Strict):
 
     @property
     def includes_usage(self) -> bool:
-        """Whether a stream ends with the token counts."""
         return self.stream_options is not None and self.stream_options.include_usage
 
     @model_validator(mode="after")
@@ -139,17 +136,13 @@ class ChatRequest(_Sampling):
 
     @property
     def limit(self) -> int | None:
-        """The largest number of tokens in an answer."""
         if self.max_tokens is not None and self.max_completion_tokens is not None:
             message = "Give max_tokens or max_completion_tokens, not both."
             raise ApiError(400, message, "max_tokens")
         return self.max_tokens or self.max_completion_tokens
 
     def prompts(self, model: ServedModel) -> list[list[int]]:
-        """Return the tokens of the conversation."""
-        roles = [
-            message.role.replace("developer", "system") for message in self.messages
-        ]
+        roles = [turn.role.replace("developer", "system") for turn in self.messages]
         if roles[-1] != "user" or "system" in roles[1:]:
             raise ValueError(
                 "The last message must be the user's, and only the first may be the "
@@ -162,18 +155,15 @@ class ChatRequest(_Sampling):
 class TextRequest(_Sampling):
     """The body of a request to `/v1/completions`."""
 
-    prompt: Annotated[
-        list[NonEmpty | Annotated[list[int], Field(min_length=1)]],
-        BeforeValidator(_as_list),
-    ] = Field(min_length=1, max_length=MAX_ANSWERS)
+    prompt: Annotated[list[NonEmpty | Tokens], BeforeValidator(_as_list)] = Field(
+        min_length=1, max_length=MAX_ANSWERS
+    )
 
     @property
     def limit(self) -> int | None:
-        """The largest number of tokens in an answer."""
         return self.max_tokens
 
     def prompts(self, model: ServedModel) -> list[list[int]]:
-        """Return the tokens of each prompt."""
         size = model.tokenizer.vocab_size
         prompts = [model.encode(p) if isinstance(p, str) else p for p in self.prompt]
         if not all(0 <= token < size for prompt in prompts for token in prompt):
@@ -181,24 +171,24 @@ class TextRequest(_Sampling):
         return prompts
 
 
+_Body = ChatRequest | TextRequest
+
+
 @dataclass(frozen=True)
 class Completion:
     """A checked HTTP request, with one request to the engine for each answer."""
 
-    body: ChatRequest | TextRequest
+    body: _Body
     model: ServedModel
     requests: tuple[Request, ...]
 
     @property
     def is_chat(self) -> bool:
-        """Whether the answers are messages."""
         return isinstance(self.body, ChatRequest)
 
 
 def read_completion(
-    kind: type[ChatRequest | TextRequest],
-    text: bytes,
-    models: Mapping[str, ServedModel],
+    kind: type[_Body], text: bytes, models: Mapping[str, ServedModel]
 ) -> Completion:
     """Check the body of a request; an `ApiError` says what is wrong with it."""
     body = _parse(kind, text)
@@ -230,21 +220,16 @@ def read_completion(
         top_p=None if body.top_p is None else max(body.top_p, 1e-9),
         end_tokens=model.end_tokens,
     )
-    seeds = [
-        secrets.randbits(63) if body.seed is None else (body.seed + index) % 2**63
-        for index in range(body.n)
-    ]
-    requests = tuple(
-        Request(tuple(prompt), replace(options, seed=seed))
-        for prompt in prompts
-        for seed in seeds
-    )
-    return Completion(body, model, requests)
+    requests = []
+    for prompt in prompts:
+        for number in range(body.n):
+            seed = secrets.randbits(63) if body.seed is None else body.seed + number
+            sampling = replace(options, seed=seed % 2**63)
+            requests.append(Request(tuple(prompt), sampling))
+    return Completion(body, model, tuple(requests))
 
 
-def _parse(
-    kind: type[ChatRequest | TextRequest], text: bytes
-) -> ChatRequest | TextRequest:
+def _parse(kind: type[_Body], text: bytes) -> _Body:
     try:
         fields = from_json(text, allow_inf_nan=False)
         if not isinstance(fields, dict):

@@ -40,18 +40,12 @@ class ApiError(Exception):
         self.status, self.param, self.code = status, param, code or None
 
     def to_dict(self) -> dict:
-        """Return the error object.
-
-        >>> ApiError(404, "There is no such model.", "model").to_dict()["error"]["type"]
-        'not_found_error'
-        """
         kinds = {404: "not_found_error", 429: "rate_limit_error"}
         kind = "server_error" if self.status >= 500 else "invalid_request_error"
         error = {"message": str(self), "type": kinds.get(self.status, kind)}
         return {"error": error | {"param": self.param, "code": self.code}}
 
     def response(self) -> JSONResponse:
-        """Return the HTTP response."""
         headers = {"Retry-After": "1"} if self.status == 429 else None
         return JSONResponse(self.to_dict(), self.status, headers)
 
@@ -68,43 +62,36 @@ class ServedModel:
 
     @property
     def end_tokens(self) -> frozenset[int]:
-        """The tokens that end an answer."""
         if isinstance(self.tokenizer, CharacterTokenizer):
             return frozenset()
         return frozenset(self.tokenizer.special_tokens.values())
 
     def encode(self, text: str) -> list[int]:
-        """Return the tokens of a text to continue."""
         if isinstance(self.tokenizer, CharacterTokenizer):
             return self.tokenizer.encode(text)
         return self.tokenizer.encode(text, special_as_text=True)
 
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
-        """Return the tokens of a conversation; only the last message for a model that
-        was trained on single questions.
-        """
         if self.profile is None:
             raise ValueError(f"{self.name} only continues texts: use /v1/completions.")
         if not self.profile.takes_system and messages[0].role == "system":
             raise ValueError(f"{self.name} was not taught to listen to the system.")
-        kept = messages if self.profile.remembers else messages[-1:]
+        kept = messages if self.profile.remembers else messages[-1:]  # as in training
         return self.profile.template.encode(self.tokenizer, kept)
 
     def text_decoder(self) -> StreamDecoder:
-        """Return a decoder that turns tokens into text one by one."""
         if isinstance(self.tokenizer, CharacterTokenizer):
             return StreamDecoder([c.encode() for c in self.tokenizer.characters])
         return self.tokenizer.stream()
 
     def make_engine(self) -> Engine:
-        """Return an engine with room for a few texts of a whole context window."""
+        # room for a few texts of a whole window, or for several times as many shorter
         window = self.model.config.context_length
         tokens = max(window + 256, min(MAX_RUNNING * window, 8192))
         return Engine(self.model, blocks=tokens // 16, max_running=MAX_RUNNING)
 
 
 def load_served(name: str) -> ServedModel:
-    """Load a model by the name that requests use."""
     if name == "smollm2":
         model, tokenizer = load_smollm2()
         profile = CHAT_PROFILES["smollm2"]
@@ -131,11 +118,9 @@ class TextStream:
         self._held = ""
 
     def push(self, token: int) -> str:
-        """Take the next token and return the text that is now certain."""
         return self._release(self.decoder.push(token), is_last=False)
 
     def finish(self) -> str:
-        """Return the rest after the last token."""
         return self._release(self.decoder.finish(), is_last=True)
 
     def _release(self, new: str, is_last: bool) -> str:
@@ -185,7 +170,6 @@ class Job:
     answer: Answer | None = field(default=None, repr=False)
 
     def tell(self, token: int) -> None:
-        """Pass on the text of a new token."""
         if piece := self.text.push(token):
             self.listener(Event(self.index, piece, len(self.answer.ids)))
 
@@ -196,9 +180,7 @@ class Job:
 
 
 class Worker:
-    """Runs the engines of all models in one thread, in turns; beside the jobs that run,
-    at most `max_waiting` wait.
-    """
+    """Runs the engines of all models in one thread, in turns."""
 
     def __init__(
         self, make_engines: Mapping[str, Callable[[], Engine]], max_waiting: int = 64
@@ -213,7 +195,6 @@ class Worker:
         self.thread = threading.Thread(target=self._run, name="engines", daemon=True)
 
     def submit(self, jobs: list[Job]) -> None:
-        """Queue the jobs of one HTTP request."""
         with self._lock:
             if self._stopping:
                 raise ApiError(503, "The server is about to stop.")
