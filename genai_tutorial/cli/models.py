@@ -106,7 +106,7 @@ def sample_model(
             has_prompt = getattr(options, "prompt", None) is not None
             count = 1 if has_prompt else DEFAULT_COUNTS[recipe.makes]
         if out is not None and not out.parent.exists():
-            note(f"The folder {out.parent} is new.")
+            note(f"The folder {out.parent} is created.")
         if recipe.makes == "films":
             path = out or Path(f"{name}.gif")
             write_film(recipes.draw_films(recipe, loaded, options, count, seed), path)

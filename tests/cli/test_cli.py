@@ -232,11 +232,11 @@ def test_module_is_the_command():
 def test_commands_of_the_readme_work_in_their_order(command, tmp_path, monkeypatch):
     """Those that load a large model or train are only parsed."""
     readme = (ROOT / "README.md").read_text("utf8")
-    block = re.search(r"```bash\n(genai-tutorial sample .*?)```", readme, re.DOTALL)[1]
+    block = re.search(r"```bash\n(genai-tutorial models .*?)```", readme, re.DOTALL)[1]
     monkeypatch.chdir(tmp_path)
     for line in block.splitlines():
         _, *arguments = shlex.split(line, comments=True)
-        if arguments[0] in ("sample", "ask"):
+        if arguments[0] in ("models", "sample", "ask"):
             code, output, errors = command(*arguments)
             assert (code, bool(output)) == (0, True), errors
         else:

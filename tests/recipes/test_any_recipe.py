@@ -320,7 +320,7 @@ def test_sample_command_draws_rows_of_ten(
         "--out",
         out,
     )
-    new = f"The folder {out.parent} is new.\n"
+    new = f"The folder {out.parent} is created.\n"
     assert command(*arguments) == (0, f"The images are in {out}.\n", new)
     gap = 2 if count > 1 else 0
     images = recipes.sample_images("painter", count, seed=3, folder=trained)
