@@ -8,11 +8,12 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from genai_tutorial.agents.jail import FileJail
-from genai_tutorial.agents.tools import Tool, ToolError
 from genai_tutorial.data import Fact
 from genai_tutorial.retrieval import BM25Index, Passage
 from genai_tutorial.sandbox import OutcomeKind, ProgramRunner
+
+from .jail import FileJail
+from .tools import Tool, ToolError
 
 _OPERATORS = {
     ast.Add: operator.add,
@@ -56,9 +57,6 @@ def calculator(expression: str) -> str:
 def count_letters(word: str) -> str:
     """Count the letters of a word.
 
-    Args:
-        word: The word.
-
     >>> count_letters("onomatopoeia")
     '12'
     """
@@ -66,13 +64,8 @@ def count_letters(word: str) -> str:
 
 
 def lookup_tool(facts: Iterable[Fact]) -> Tool:
-    """Return a tool that looks up facts about countries.
-
-    If there is no such country, the error names the nearest ones, so that the next call
-    can be right.
-
-    Args:
-        facts: The facts; of them, capitals, currencies and internet domains are found.
+    """Return a tool that looks up capitals, currencies and internet domains; its error
+    names the nearest countries, so that the next call can be right.
     """
     known = {(fact.country, fact.relation): fact.answer for fact in facts}
     countries = {country.lower(): country for country, _ in known}
@@ -80,12 +73,7 @@ def lookup_tool(facts: Iterable[Fact]) -> Tool:
     def factbook_lookup(
         country: str, field: Literal["capital", "currency", "domain"]
     ) -> str:
-        """Look up a fact about a country: its capital, currency or internet domain.
-
-        Args:
-            country: The country, such as Kenya.
-            field: The kind of fact.
-        """
+        """Look up a fact about a country: its capital, currency or internet domain."""
         name = country.strip().removeprefix("the ").lower()
         if name not in countries:
             near = difflib.get_close_matches(name, countries, n=3, cutoff=0.5)
@@ -110,37 +98,20 @@ def file_tools(jail: FileJail) -> tuple[Tool, ...]:
         return "\n".join(jail.files()) or "There are no files."
 
     def read_file(path: str) -> str:
-        """Read a file.
-
-        Args:
-            path: The file, such as notes.txt.
-        """
+        """Read a file."""
         return jail.read(path).rstrip("\n")
 
     def count_lines(path: str) -> str:
-        """Count the lines of a file.
-
-        Args:
-            path: The file, such as notes.txt.
-        """
+        """Count the lines of a file."""
         return str(len(jail.read(path).splitlines()))
 
     def write_file(path: str, text: str) -> str:
-        """Write a text into a file; what was in it is lost.
-
-        Args:
-            path: The file, such as notes.txt.
-            text: The text.
-        """
+        """Write a text into a file; what was in it is lost."""
         jail.write(path, text)
         return f"{path} is written."
 
     def delete_file(path: str) -> str:
-        """Delete a file for good.
-
-        Args:
-            path: The file, such as notes.txt.
-        """
+        """Delete a file for good."""
         jail.delete(path)
         return f"{path} is deleted."
 
@@ -161,11 +132,7 @@ def search_tool(passages: Sequence[Passage]) -> Tool:
     index = BM25Index([passage.text for passage in passages])
 
     def search(query: str) -> str:
-        """Search the library for the passage that fits a question best.
-
-        Args:
-            query: The question, or a few words.
-        """
+        """Search the library for the passage that fits a question best."""
         found = index.search(query, k=1)
         if not found or index.scores(query)[found[0]] <= 0:
             raise ToolError("nothing was found.")
@@ -175,18 +142,10 @@ def search_tool(passages: Sequence[Passage]) -> Tool:
 
 
 def python_tool(runner: ProgramRunner) -> Tool:
-    """Return a tool that runs Python in the sandbox.
-
-    Args:
-        runner: The sandbox, open.
-    """
+    """Return a tool that runs Python in an open sandbox."""
 
     def run_python(code: str) -> str:
-        """Run Python code and return what it prints.
-
-        Args:
-            code: The code, such as print(sum(range(5))).
-        """
+        """Run Python code and return what it prints."""
         (outcome,) = runner.run([shown_value(code)])
         if outcome.kind is not OutcomeKind.PASSED:
             raise ToolError(f"the code was stopped ({outcome.kind}): {outcome.message}")
@@ -196,12 +155,7 @@ def python_tool(runner: ProgramRunner) -> Tool:
 
 
 def shown_value(code: str) -> str:
-    """Return code that prints its last line if that is an expression other than a call
-    of print, as an interactive session does.
-
-    >>> shown_value("2 + 3"), shown_value("print(2)"), shown_value("x = 1")
-    ('print(2 + 3)', 'print(2)', 'x = 1')
-    """
+    """Return code that prints its last expression, as an interactive session does."""
     try:
         body = ast.parse(code).body
     except (SyntaxError, ValueError, MemoryError, RecursionError):

@@ -19,6 +19,9 @@ MODELS = {name: rest for name, *rest in _ROWS}
 checked before torch is loaded. A test holds the file equal to the recipes.
 """
 
+LONGEST_TASK = 300
+"""The largest number of characters in an agent's task."""
+
 ENDINGS = {"images": ".png", "films": ".gif or .webp", "sounds": ".mp3 or .wav"}
 NOUNS = {"images": "images", "films": "clips", "sounds": "sounds"}
 """The endings of the files of samples, and what a user calls them."""
@@ -205,6 +208,10 @@ def agent(
     - `genai-tutorial agent "How many lines does the file README.md have?"`
     - `genai-tutorial agent "Write hello into the file greeting.txt." --folder try`
     """
+    length = len(task.strip())
+    if not 0 < length <= LONGEST_TASK:
+        message = f"A task has from 1 to {LONGEST_TASK} characters, got {length}."
+        raise UserError(message, WRONG_USE)
     from .agent import work_on
 
     work_on(task, folder, steps)

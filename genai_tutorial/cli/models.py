@@ -13,8 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from genai_tutorial import recipes
-from genai_tutorial.audio import mp3_is_available, write_sound
-from genai_tutorial.runtime import choose_device, write_atomically
+from genai_tutorial.runtime import (
+    choose_device,
+    mp3_is_available,
+    write_atomically,
+    write_sound,
+)
 from genai_tutorial.tasks.scene_questions import spaced_question
 from genai_tutorial.tasks.shapes import IMAGE_SIZE
 
