@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from rich.console import Console
+from torch import Tensor
 
 from genai_tutorial import recipes
 from genai_tutorial.efficiency import quantized
@@ -86,10 +87,8 @@ CHAT_PROFILES = {
 
 
 class Conversation:
-    """A conversation: its turns so far, and the model that answers.
-
-    The model processes each token once, because its cache is kept between turns. When
-    the context is full, the oldest turns are dropped; the system message is kept.
+    """The turns so far and the model that answers, which reads each token once. When
+    the context is full, the oldest turns are dropped.
     """
 
     def __init__(
@@ -146,17 +145,19 @@ class Conversation:
         conversation; a question without any answer does not.
         """
         pieces, decoder = [], self.tokenizer.stream()
+
+        def penalize(logits: Tensor, text: Tensor) -> Tensor:
+            # repetitions within the answer: it may well repeat the question
+            window = max(1, text.shape[1] - len(ids))
+            return repetition_penalty(logits, text, self.penalty, window)
+
         tokens = stream(
             self.model,
             ids,
             self.max_tokens,
             temperature=self.temperature,
             top_p=self.top_p,
-            processor=lambda logits, text: repetition_penalty(
-                # of the answer alone: it may well repeat the question
-                *(logits, text, self.penalty),
-                max(1, text.shape[1] - len(ids)),
-            ),
+            processor=penalize,
             stop_tokens=self.tokenizer.special_tokens.values(),
             generator=self.generator,
             cache=self.cache,
